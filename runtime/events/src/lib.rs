@@ -1,0 +1,41 @@
+//! The vocabulary of Lastword: sessions, the events of their lives, deliveries and outcomes.
+//!
+//! Pure data with serde: no I/O, no clock, no policy. Every other crate of the project speaks in these types, and the
+//! WIT package `lastword:hooks` says the same things to plugins.
+//!
+//! ```
+//! use lastword_events::{EndReason, Owner, Session};
+//!
+//! let session = Session::new("acme", "s1");
+//! session.validate()?;
+//!
+//! // Owners have words of their own; the word always travels along, the meaning is ours.
+//! assert_eq!(Owner::ClaudeCode.end_reason("prompt_input_exit"), EndReason::UserExit);
+//! assert_eq!(Owner::OpenClaw.end_reason("melted"), EndReason::Other("melted".into()));
+//! # Ok::<(), lastword_events::FieldError>(())
+//! ```
+//!
+//! What it is not: the stdio protocol (that is `lastword-cli`'s) and not a journal's schema.
+
+mod delivery;
+mod event;
+mod field;
+pub mod limits;
+mod name;
+mod outcome;
+mod owner;
+mod reason;
+mod report;
+mod session;
+mod timestamp;
+
+pub use delivery::{Delivery, DeliveryId, EventKey, ParseDeliveryIdError};
+pub use event::{Attributes, CompactionPhase, Event, Hook, HookCall, SessionCompaction, SessionEnd, SessionStart};
+pub use field::FieldError;
+pub use name::{JournalName, PluginName};
+pub use outcome::{Deferral, FailureCause, Outcome};
+pub use owner::Owner;
+pub use reason::{DrainReason, EndReason};
+pub use report::{DRAIN_WARNING, DrainReport, DrainWarning, PluginDrain};
+pub use session::{Identity, Session, Transcript};
+pub use timestamp::Timestamp;

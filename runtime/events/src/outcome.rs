@@ -1,0 +1,107 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How one attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The guest answered ok.
+    Delivered,
+    /// The attempt counts as a failure.
+    Failed {
+        /// What went wrong.
+        cause: FailureCause,
+        /// For people.
+        message: String,
+    },
+    /// There was no attempt, or it was cut for a reason that is not the plugin's. It stays owed and counts as no failure.
+    Deferred(Deferral),
+}
+
+impl Outcome {
+    /// `delivered`, `failed` or `deferred`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed { .. } => "failed",
+            Self::Deferred(_) => "deferred",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delivered => f.write_str("delivered"),
+            Self::Failed { cause, .. } => write!(f, "failed({cause})"),
+            Self::Deferred(why) => write!(f, "deferred({why})"),
+        }
+    }
+}
+
+/// What made an attempt fail.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum FailureCause {
+    /// The guest answered `err(retry(…))`.
+    Retry,
+    /// The guest answered `err(fatal(…))`.
+    Fatal,
+    /// The guest trapped; the word says how, e.g. `unreachable` or `exit`.
+    Trap(String),
+    /// It used up its fuel.
+    Fuel,
+    /// It ran, or waited for the host, for longer than its deadline.
+    Deadline,
+    /// It wanted more memory than its limit.
+    Memory,
+    /// The host failed it: instantiation, a host call's error, a panic of ours.
+    Host,
+}
+
+impl FailureCause {
+    /// The bare word: `retry`, `fatal`, `trap`, `fuel`, `deadline`, `memory` or `host`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Fatal => "fatal",
+            Self::Trap(_) => "trap",
+            Self::Fuel => "fuel",
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::Host => "host",
+        }
+    }
+}
+
+impl fmt::Display for FailureCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trap(which) => write!(f, "trap: {which}"),
+            _ => f.write_str(self.as_str()),
+        }
+    }
+}
+
+/// Why a delivery is left for later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deferral {
+    /// The drain's budget ended.
+    Budget,
+    /// The breaker passed the plugin over for the rest of the drain.
+    Breaker,
+    /// The tenant or the plugin is over a quota.
+    Quota,
+}
+
+impl fmt::Display for Deferral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Budget => "budget",
+            Self::Breaker => "breaker",
+            Self::Quota => "quota",
+        })
+    }
+}

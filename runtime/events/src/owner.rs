@@ -1,0 +1,113 @@
+use crate::EndReason;
+
+/// A program whose sessions these are, and so whose words its events use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Owner {
+    /// Speaks the stdio protocol itself, in our own words.
+    Lastword,
+    /// The OpenClaw gateway.
+    OpenClaw,
+    /// Claude Code's command hooks.
+    ClaudeCode,
+    /// Gemini CLI's hooks.
+    GeminiCli,
+    /// Codex CLI's hooks.
+    CodexCli,
+    /// Copilot CLI's hooks.
+    CopilotCli,
+    /// Cursor's hooks.
+    Cursor,
+}
+
+impl Owner {
+    /// The owner's name in `session.owner-kind`; none for an owner that speaks our protocol and says its own.
+    #[must_use]
+    pub fn kind(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Lastword => return None,
+            Self::OpenClaw => "openclaw",
+            Self::ClaudeCode => "claude-code",
+            Self::GeminiCli => "gemini-cli",
+            Self::CodexCli => "codex-cli",
+            Self::CopilotCli => "copilot-cli",
+            Self::Cursor => "cursor",
+        })
+    }
+
+    /// What the owner's own word for the end of a session means.
+    ///
+    /// The words are those of each owner's hooks as of November 2026; any other becomes [`EndReason::Other`], never an
+    /// error, because owners add words without asking us.
+    #[must_use]
+    pub fn end_reason(self, word: &str) -> EndReason {
+        use EndReason as R;
+        let known: &[(&str, R)] = match self {
+            Self::Lastword => return R::from_word(word),
+            Self::OpenClaw => &[
+                ("new", R::New),
+                ("reset", R::Reset),
+                ("idle", R::Idle),
+                ("daily", R::Daily),
+                ("compaction", R::Compaction),
+                ("deleted", R::Deleted),
+                ("shutdown", R::Shutdown),
+                ("restart", R::Restart),
+                ("unknown", R::Unknown),
+            ],
+            Self::ClaudeCode => {
+                &[("clear", R::Clear), ("resume", R::Resume), ("logout", R::Logout), ("prompt_input_exit", R::UserExit)]
+            }
+            Self::GeminiCli => {
+                &[("exit", R::UserExit), ("prompt_input_exit", R::UserExit), ("clear", R::Clear), ("logout", R::Logout)]
+            }
+            Self::CodexCli => &[("clear", R::Clear)],
+            Self::CopilotCli => &[
+                ("complete", R::Completed),
+                ("error", R::Error),
+                ("abort", R::Aborted),
+                ("timeout", R::Timeout),
+                ("user_exit", R::UserExit),
+            ],
+            Self::Cursor => &[
+                ("completed", R::Completed),
+                ("aborted", R::Aborted),
+                ("error", R::Error),
+                ("window_close", R::UserExit),
+                ("user_close", R::UserExit),
+            ],
+        };
+        known.iter().find(|(w, _)| *w == word).map_or_else(|| R::Other(word.to_owned()), |(_, r)| r.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use EndReason as R;
+
+    #[test]
+    fn each_owners_words_mean_what_its_documentation_says() {
+        let table = [
+            (Owner::OpenClaw, "new", R::New),
+            (Owner::OpenClaw, "shutdown", R::Shutdown),
+            (Owner::OpenClaw, "daily", R::Daily),
+            (Owner::OpenClaw, "clear", R::Other("clear".into())),
+            (Owner::ClaudeCode, "prompt_input_exit", R::UserExit),
+            (Owner::ClaudeCode, "clear", R::Clear),
+            (Owner::ClaudeCode, "other", R::Other("other".into())),
+            (Owner::GeminiCli, "exit", R::UserExit),
+            (Owner::GeminiCli, "other", R::Other("other".into())),
+            (Owner::CodexCli, "clear", R::Clear),
+            (Owner::CopilotCli, "complete", R::Completed),
+            (Owner::CopilotCli, "abort", R::Aborted),
+            (Owner::CopilotCli, "user_exit", R::UserExit),
+            (Owner::Cursor, "window_close", R::UserExit),
+            (Owner::Cursor, "user_close", R::UserExit),
+            (Owner::Lastword, "user-exit", R::UserExit),
+        ];
+        for (owner, word, reason) in table {
+            assert_eq!(owner.end_reason(word), reason, "{owner:?} says {word}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{DrainReason, PluginName};
+
+/// The name of the warning that a drain gives when something stayed owed.
+pub const DRAIN_WARNING: &str = "session-end-drain";
+
+/// What a drain did. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is what was owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// Why the set was ended.
+    pub reason: DrainReason,
+    /// How much time it had.
+    pub budget: Duration,
+    /// How much it took.
+    pub elapsed: Duration,
+    /// Active sessions that it ended.
+    pub sessions: u64,
+    /// Answered ok.
+    pub delivered: u64,
+    /// Had an attempt that failed.
+    pub failed: u64,
+    /// Left for later.
+    pub deferred: u64,
+    /// Whether the budget ended before the work did.
+    pub timed_out: bool,
+    /// One line for each (tenant, plugin) that was owed something, in the order of the configuration.
+    pub plugins: Vec<PluginDrain>,
+    /// What an operator should read.
+    pub warnings: Vec<DrainWarning>,
+    /// Deferrals that nobody was told of one by one, because the time to leave had come.
+    pub unreported: u64,
+}
+
+impl DrainReport {
+    /// The report of a drain that found nothing to do.
+    #[must_use]
+    pub fn empty(reason: DrainReason, budget: Duration) -> Self {
+        Self {
+            reason,
+            budget,
+            elapsed: Duration::ZERO,
+            sessions: 0,
+            delivered: 0,
+            failed: 0,
+            deferred: 0,
+            timed_out: false,
+            plugins: Vec::new(),
+            warnings: Vec::new(),
+            unreported: 0,
+        }
+    }
+
+    /// `session-end` deliveries that were owed when the drain began.
+    #[must_use]
+    pub fn owed(&self) -> u64 {
+        self.delivered + self.failed + self.deferred
+    }
+}
+
+/// One (tenant, plugin) pair's part of a drain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PluginDrain {
+    /// Whose sessions.
+    pub tenant: Arc<str>,
+    /// Which plugin.
+    pub plugin: PluginName,
+    /// Answered ok.
+    pub delivered: u64,
+    /// Had an attempt that failed.
+    pub failed: u64,
+    /// Left for later.
+    pub deferred: u64,
+    /// Whether the breaker passed it over.
+    pub broken: bool,
+}
+
+impl PluginDrain {
+    /// A line with nothing counted yet.
+    #[must_use]
+    pub fn new(tenant: Arc<str>, plugin: PluginName) -> Self {
+        Self { tenant, plugin, delivered: 0, failed: 0, deferred: 0, broken: false }
+    }
+}
+
+/// Something that an operator should read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainWarning {
+    /// A stable word for programs, e.g. [`DRAIN_WARNING`].
+    pub name: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl DrainWarning {
+    /// A warning called `name`.
+    #[must_use]
+    pub fn new(name: &'static str, message: String) -> Self {
+        Self { name, message }
+    }
+}

@@ -1,0 +1,214 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Attributes, check_attributes, fit_attributes};
+use crate::field::{check_len, drop_if_long};
+use crate::limits::{MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PATH_BYTES, MAX_TENANT_BYTES};
+use crate::{FieldError, Timestamp};
+
+/// Names a conversation's current session: the tenant and the owner's id. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// Isolation domain.
+    pub tenant: Arc<str>,
+    /// The owner's id of the session; unique within the tenant.
+    pub id: Arc<str>,
+}
+
+impl Identity {
+    /// The identity of session `id` of `tenant`.
+    #[must_use]
+    pub fn new(tenant: &str, id: &str) -> Self {
+        Self { tenant: tenant.into(), id: id.into() }
+    }
+
+    /// # Errors
+    /// When the tenant or the id is empty, too long or has a control character.
+    pub fn validate(&self) -> Result<(), FieldError> {
+        name_like("session.tenant", "tenant", &self.tenant, MAX_TENANT_BYTES)?;
+        name_like("session.id", "id", &self.id, MAX_ID_BYTES)
+    }
+}
+
+fn name_like(field: &str, what: &str, text: &str, max: usize) -> Result<(), FieldError> {
+    let (empty, long, bad) = match what {
+        "tenant" => ("empty_tenant", "tenant_too_long", "bad_tenant"),
+        _ => ("empty_id", "id_too_long", "bad_id"),
+    };
+    if text.is_empty() {
+        return Err(FieldError::new(field, empty, format!("{field} must not be empty")));
+    }
+    if text.len() > max {
+        return Err(FieldError::too_long(field, long, text.len(), max));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(FieldError::new(field, bad, format!("{field} must not have control characters")));
+    }
+    Ok(())
+}
+
+/// One run of one conversation: (tenant, id, generation).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Who this is. In JSON the two fields `tenant` and `id`.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Counts the runs of this id, from 1. The runtime assigns it; 0 before it has.
+    #[serde(default)]
+    pub generation: u32,
+    /// The owner's stable name for the conversation, e.g. `agent:main:a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Which agent of the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    /// The program that owns the session, e.g. `openclaw`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_kind: Option<String>,
+    /// Working directory on the owner's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// Where the conversation is written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Transcript>,
+    /// When it began, if anyone knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// What else the owner said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Attributes,
+}
+
+/// Where a conversation is written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transcript {
+    /// As the owner named it: a path, or an opaque id such as `sqlite:…`.
+    pub uri: String,
+    /// Whether the owner has moved it to its archive.
+    #[serde(default)]
+    pub archived: bool,
+}
+
+impl Session {
+    /// A session of which only the identity is known.
+    #[must_use]
+    pub fn new(tenant: &str, id: &str) -> Self {
+        Self::of(Identity::new(tenant, id))
+    }
+
+    /// A session of which only the identity is known.
+    #[must_use]
+    pub fn of(identity: Identity) -> Self {
+        Self {
+            identity,
+            generation: 0,
+            key: None,
+            agent_id: None,
+            owner_kind: None,
+            cwd: None,
+            transcript: None,
+            started_at: None,
+            attributes: Vec::new(),
+        }
+    }
+
+    /// Checks every field against [`limits`](crate::limits).
+    ///
+    /// # Errors
+    /// Names the first field that does not fit.
+    pub fn validate(&self) -> Result<(), FieldError> {
+        self.identity.validate()?;
+        check_len("session.key", self.key.as_deref(), MAX_KEY_BYTES)?;
+        check_len("session.agent_id", self.agent_id.as_deref(), MAX_KEY_BYTES)?;
+        check_len("session.owner_kind", self.owner_kind.as_deref(), MAX_KEY_BYTES)?;
+        check_len("session.cwd", self.cwd.as_deref(), MAX_PATH_BYTES)?;
+        let uri = self.transcript.as_ref().map(|t| t.uri.as_str());
+        check_len("session.transcript.uri", uri, MAX_PATH_BYTES)?;
+        check_attributes("session", &self.attributes)
+    }
+
+    /// Makes an end's session fit the limits by leaving out what does not, and names what it left out.
+    /// The identity is not touched: no session with an identity that [`Identity::validate`] refuses was ever started.
+    pub fn fit(&mut self) -> Vec<String> {
+        let mut dropped = Vec::new();
+        drop_if_long("session.key", &mut self.key, MAX_KEY_BYTES, &mut dropped);
+        drop_if_long("session.agent_id", &mut self.agent_id, MAX_KEY_BYTES, &mut dropped);
+        drop_if_long("session.owner_kind", &mut self.owner_kind, MAX_KEY_BYTES, &mut dropped);
+        drop_if_long("session.cwd", &mut self.cwd, MAX_PATH_BYTES, &mut dropped);
+        if self.transcript.as_ref().is_some_and(|t| t.uri.len() > MAX_PATH_BYTES) {
+            self.transcript = None;
+            dropped.push("session.transcript".to_owned());
+        }
+        fit_attributes("session", &mut self.attributes, &mut dropped);
+        dropped
+    }
+
+    /// Takes over every field that `newer` knows. The identity and the generation stay.
+    pub fn merge(&mut self, newer: Self) {
+        fn take<T>(old: &mut Option<T>, new: Option<T>) {
+            if new.is_some() {
+                *old = new;
+            }
+        }
+        take(&mut self.key, newer.key);
+        take(&mut self.agent_id, newer.agent_id);
+        take(&mut self.owner_kind, newer.owner_kind);
+        take(&mut self.cwd, newer.cwd);
+        take(&mut self.transcript, newer.transcript);
+        take(&mut self.started_at, newer.started_at);
+        for (name, value) in newer.attributes {
+            match self.attributes.iter_mut().find(|(n, _)| *n == name) {
+                Some((_, old)) => *old = value,
+                None => self.attributes.push((name, value)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_id_is_refused_by_name() {
+        let error = Session::new("acme", "").validate().unwrap_err();
+        assert_eq!((error.field.as_str(), error.code), ("session.id", "empty_id"));
+        assert_eq!(error.to_string(), "session.id must not be empty");
+    }
+
+    #[test]
+    fn each_field_has_its_limit() {
+        let mut session = Session::new("acme", "s1");
+        session.cwd = Some("/".repeat(MAX_PATH_BYTES + 1));
+        assert_eq!(session.validate().unwrap_err().field, "session.cwd");
+        assert_eq!(session.fit(), ["session.cwd"]);
+        session.validate().unwrap();
+        assert_eq!(Session::new(&"t".repeat(129), "s").validate().unwrap_err().code, "tenant_too_long");
+        assert_eq!(Session::new("t", "a\nb").validate().unwrap_err().code, "bad_id");
+    }
+
+    #[test]
+    fn merging_keeps_what_the_newer_one_does_not_know() {
+        let mut session = Session::new("acme", "s1");
+        session.key = Some("old".into());
+        session.cwd = Some("/w".into());
+        session.attributes = vec![("a".into(), "1".into())];
+        let mut newer = Session::new("acme", "s1");
+        newer.key = Some("new".into());
+        newer.attributes = vec![("a".into(), "2".into()), ("b".into(), "3".into())];
+        session.merge(newer);
+        assert_eq!((session.key.as_deref(), session.cwd.as_deref()), (Some("new"), Some("/w")));
+        assert_eq!(session.attributes, [("a".into(), "2".into()), ("b".into(), "3".into())]);
+    }
+
+    #[test]
+    fn json_has_tenant_and_id_beside_the_other_fields() {
+        let session: Session = serde_json::from_str(r#"{"tenant":"acme","id":"s1","cwd":"/w"}"#).unwrap();
+        assert_eq!(session.identity, Identity::new("acme", "s1"));
+        assert_eq!(
+            serde_json::to_string(&session).unwrap(),
+            r#"{"tenant":"acme","id":"s1","generation":0,"cwd":"/w"}"#
+        );
+    }
+}

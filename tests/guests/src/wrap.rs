@@ -1,0 +1,71 @@
+use anyhow::{Context as _, Result};
+use wit_component::{ComponentEncoder, StringEncoding};
+use wit_parser::{PackageId, Resolve};
+
+/// What a test guest exports. Each may import everything in `wit/guests.wit`; what its module does not use is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// The required hook.
+    SessionEnd,
+    /// All three hooks.
+    AllHooks,
+    /// Only `session-start`: no plugin.
+    SessionStartOnly,
+    /// A `session-end` that takes a string: no plugin.
+    WrongSessionEnd,
+    /// A good `session-end` beside a `session-start` that takes a string: no plugin.
+    WrongSessionStart,
+}
+
+impl World {
+    fn name(self) -> &'static str {
+        match self {
+            Self::SessionEnd => "session-end",
+            Self::AllHooks => "all-hooks",
+            Self::SessionStartOnly => "session-start-only",
+            Self::WrongSessionEnd => "wrong-session-end",
+            Self::WrongSessionStart => "wrong-session-start",
+        }
+    }
+}
+
+const PARTS: [(&str, &str); 3] = [
+    ("memory", include_str!("../wat/parts/memory.wat")),
+    ("stdout", include_str!("../wat/parts/stdout.wat")),
+    ("print-event", include_str!("../wat/parts/print-event.wat")),
+];
+
+/// Wraps one core module in text form into a component of `world`.
+///
+/// # Errors
+/// When the text does not parse, names an unknown part, or does not fit the world.
+pub fn from_wat(wat: &str, world: World) -> Result<Vec<u8>> {
+    let mut module = wat::parse_str(with_parts(wat)?)?;
+    let (resolve, package) = contract()?;
+    let world = resolve.select_world(&[package], Some(world.name()))?;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    ComponentEncoder::default().validate(true).module(&module)?.encode()
+}
+
+fn with_parts(wat: &str) -> Result<String> {
+    let mut whole = String::with_capacity(wat.len());
+    for line in wat.lines() {
+        match line.trim().strip_prefix(";; include: ") {
+            None => whole.push_str(line),
+            Some(name) => {
+                let part = PARTS.iter().find(|(n, _)| *n == name).with_context(|| format!("no part {name:?}"))?;
+                whole.push_str(part.1.trim_end());
+            }
+        }
+        whole.push('\n');
+    }
+    Ok(whole)
+}
+
+fn contract() -> Result<(Resolve, PackageId)> {
+    let mut resolve = Resolve::default();
+    resolve.push_source("session-hooks.wit", include_str!("../../../wit/session-hooks.wit"))?;
+    let guests = concat!(include_str!("../wit/guests.wit"), include_str!("../wit/wasi.wit"));
+    let package = resolve.push_source("guests.wit", guests)?;
+    Ok((resolve, package))
+}

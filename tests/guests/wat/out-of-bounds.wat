@@ -1,0 +1,5 @@
+;; Reads beyond its memory.
+(module
+;; include: memory
+  (func (export "session-end") (param $event i32) (result i32)
+    (i32.load (i32.const 0x7ffffff0))))

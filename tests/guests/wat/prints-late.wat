@@ -1,0 +1,14 @@
+;; As `prints`, and says ` late` at the end of the line when newer events of the session were delivered before.
+(module
+;; include: stdout
+;; include: memory
+;; include: print-event
+  (func (export "session-start") (param $event i32) (result i32)
+    (call $print-event (local.get $event) (i32.const 1024) (i32.const 14) (i32.const 1))
+    i32.const 0)
+  (func (export "session-end") (param $event i32) (result i32)
+    (call $print-event (local.get $event) (i32.const 1038) (i32.const 12) (i32.const 1))
+    i32.const 0)
+  (func (export "session-compaction") (param $event i32) (result i32)
+    (call $print-event (local.get $event) (i32.const 1050) (i32.const 19) (i32.const 1))
+    i32.const 0))

@@ -1,0 +1,8 @@
+;; Waits for 50 ms in the host, then answers ok.
+(module
+  (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $after (param $ns i64) (result i32)))
+  (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param $pollable i32)))
+;; include: memory
+  (func (export "session-end") (param $event i32) (result i32)
+    (call $block (call $after (i64.const 50000000)))
+    i32.const 0))
