@@ -1,0 +1,18 @@
+use thiserror::Error;
+
+/// A journal that could not do what it was asked. Nothing that it said was durable is affected.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// It cannot be read or written just now.
+    #[error("the journal cannot be used: {0}")]
+    Unavailable(String),
+    /// It was closed before it answered.
+    #[error(
+        "the journal was closed before it answered; the event may or may not be recorded: send it again with its op_id"
+    )]
+    Closed,
+    /// A write names a session that the journal does not have: a defect of the caller.
+    #[error("the journal has no session with the sequence number {0}")]
+    UnknownSession(u64),
+}

@@ -1,0 +1,86 @@
+//! The durable record of sessions and deliveries: what is written down here is never lost.
+//!
+//! [`Journal`] is the trait, [`MemoryJournal`] the implementation that lives as long as the process. A journal stores
+//! and numbers; it decides nothing. Which plugin is owed an event, when to try again and when to give up is
+//! `lastword`'s business.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use lastword_events::{Event, Session, SessionStart};
+//! use lastword_journal::{Journal, MemoryJournal, Write, Written};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), lastword_journal::JournalError> {
+//! let journal = MemoryJournal::new();
+//! let session = Session::new("acme", "s1");
+//! let event = Arc::new(Event::Start(SessionStart::default()));
+//! let written = journal.write(Write::Start { session, event, owed: vec![], op_id: None }).await?;
+//! let Written::Session { sequence: 1, session } = written else { panic!("a new session") };
+//! assert_eq!(session.generation, 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it is not: a queue. The order of attempts, and the time of the next one, is kept by whoever makes them.
+
+mod error;
+mod key_value;
+mod memory;
+mod pending;
+mod record;
+mod recovered;
+
+pub use error::JournalError;
+pub use key_value::{KeyValueWrite, Space};
+pub use memory::{MemoryJournal, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS};
+pub use pending::{Pending, Reply};
+pub use record::{Completion, DeliveryKey, Settlement, Write, Written};
+pub use recovered::{OwedDelivery, Recovered, RecoveredSession};
+
+use lastword_events::JournalName;
+
+/// Whether what a journal holds outlives the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Gone with the process: what is owed at the end is lost.
+    Memory,
+    /// On disk: what is owed at the end is delivered after the next start.
+    Disk,
+}
+
+/// The durable record. Writes take effect in the order in which the functions are called, and each says when it is
+/// durable; a caller that does not wait gets the order all the same.
+pub trait Journal: Send + Sync + 'static {
+    /// The random part of this journal's delivery ids.
+    fn name(&self) -> JournalName;
+
+    /// Whether it outlives the process.
+    fn durability(&self) -> Durability;
+
+    /// Reads what dead runs left behind and begins a new run. Called once, before anything is written.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn recover(&self) -> Result<Recovered, JournalError>;
+
+    /// Records an event, and answers once it is durable.
+    ///
+    /// Every write with an `op_id` is first compared with those that this tenant has used: a known one gives
+    /// [`Written::DuplicateOp`] and changes nothing.
+    fn write(&self, write: Write) -> Pending<Written>;
+
+    /// Records how attempts ended, as one group: all of it is durable, or none.
+    ///
+    /// An end that a drain made is recorded by its first completion alone, with the reason and time of the last
+    /// [`Write::Draining`]: a drain has no time to write each session before it begins to work.
+    fn complete(&self, completions: Vec<Completion>) -> Pending<()>;
+
+    /// Answers when everything that was written before is durable.
+    fn flush(&self) -> Pending<()>;
+
+    /// The value of `key` in a plugin's space, as of the last durable completion.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError>;
+}

@@ -1,0 +1,158 @@
+use std::sync::Arc;
+
+use lastword_events::{
+    DeliveryId, DrainReason, Event, EventKey, FailureCause, JournalName, PluginName, Session, Timestamp,
+};
+
+use crate::KeyValueWrite;
+
+/// An event to be written down. `owed` names the plugins that are to be told of it.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A session began. Its generation is assigned by the journal, whatever `session` says.
+    Start {
+        /// The session.
+        session: Session,
+        /// An [`Event::Start`].
+        event: Arc<Event>,
+        /// Plugins with a `session-start` hook that serve the tenant.
+        owed: Vec<PluginName>,
+        /// The owner's name for this line.
+        op_id: Option<Arc<str>>,
+    },
+    /// More became known of a session that is active.
+    Renote {
+        /// Its number.
+        sequence: u64,
+        /// All that is known now, with its generation.
+        session: Arc<Session>,
+        /// The owner's name for this line.
+        op_id: Option<Arc<str>>,
+    },
+    /// A session is being compacted.
+    Compaction {
+        /// Its number.
+        sequence: u64,
+        /// Counts the session's compaction events, from 1.
+        n: u32,
+        /// An [`Event::Compaction`].
+        event: Arc<Event>,
+        /// Plugins with a `session-compaction` hook that serve the tenant.
+        owed: Vec<PluginName>,
+        /// The owner's name for this line.
+        op_id: Option<Arc<str>>,
+    },
+    /// An active session ended.
+    End {
+        /// Its number.
+        sequence: u64,
+        /// All that is known of it, its end included; with its generation.
+        session: Arc<Session>,
+        /// An [`Event::End`].
+        event: Arc<Event>,
+        /// Every plugin that serves the tenant, or was sent the session's start.
+        owed: Vec<PluginName>,
+        /// The owner's name for this line.
+        op_id: Option<Arc<str>>,
+    },
+    /// A session ended that nobody had started: taken as a new generation, unless the id's last one ended in this run.
+    EndWithoutStart {
+        /// The session.
+        session: Session,
+        /// An [`Event::End`].
+        event: Arc<Event>,
+        /// Every plugin that serves the tenant.
+        owed: Vec<PluginName>,
+        /// The owner's name for this line.
+        op_id: Option<Arc<str>>,
+    },
+    /// Every session that is active now is being ended. The first of a run wins.
+    Draining {
+        /// Why.
+        reason: DrainReason,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What a journal made of a [`Write`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Written {
+    /// It is written down.
+    Done,
+    /// It is written down as a new generation of its id.
+    Session {
+        /// The session's number, never used again.
+        sequence: u64,
+        /// The session with its generation, shared with the journal so that it is in memory once.
+        session: Arc<Session>,
+    },
+    /// The tenant has used this `op_id`; nothing was changed.
+    DuplicateOp {
+        /// The generation that the first line with this `op_id` spoke of.
+        generation: u32,
+    },
+    /// The id's last session ended in this run, so this is its second end; nothing was changed.
+    DuplicateEnd {
+        /// The generation that has ended.
+        generation: u32,
+    },
+}
+
+/// A delivery without the journal's name, which all of its deliveries share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeliveryKey {
+    /// The session's number.
+    pub sequence: u64,
+    /// Which of its events.
+    pub event: EventKey,
+    /// Who is owed it.
+    pub plugin: PluginName,
+}
+
+impl DeliveryKey {
+    /// The delivery's id in the journal called `journal`.
+    #[must_use]
+    pub fn id(&self, journal: JournalName) -> DeliveryId {
+        DeliveryId { journal, sequence: self.sequence, event: self.event, plugin: self.plugin.clone() }
+    }
+}
+
+/// How one attempt ended, as far as it matters for what is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Which delivery.
+    pub delivery: DeliveryKey,
+    /// The attempt's number.
+    pub attempt: u32,
+    /// What the delivery is now.
+    pub settlement: Settlement,
+    /// What the guest wrote; empty unless the attempt delivered.
+    pub writes: Vec<KeyValueWrite>,
+}
+
+/// What a delivery is after an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Done.
+    Delivered,
+    /// Still owed after a failure or a deferral.
+    Owed {
+        /// Recorded failures so far.
+        failures: u32,
+        /// Whether newer events of the session id have gone ahead of it.
+        late: bool,
+        /// When the next attempt is due; none: as soon as possible.
+        retry_at: Option<Timestamp>,
+    },
+    /// Given up until an operator redelivers or drops it.
+    Dead {
+        /// Recorded failures.
+        failures: u32,
+        /// The last one's cause.
+        cause: FailureCause,
+        /// The last one's message.
+        message: String,
+    },
+}

@@ -1,0 +1,52 @@
+use std::sync::Arc;
+
+use lastword_events::{DrainReason, Event, PluginName, Session, Timestamp};
+
+use crate::DeliveryKey;
+
+/// What dead runs left behind.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// Sessions whose end is not recorded, by sequence number.
+    pub sessions: Vec<RecoveredSession>,
+    /// Recorded deliveries that are still owed, by sequence number and then in the order of events.
+    pub deliveries: Vec<OwedDelivery>,
+}
+
+/// A session that a dead run left active.
+#[derive(Clone, Debug)]
+pub struct RecoveredSession {
+    /// Its number.
+    pub sequence: u64,
+    /// With its generation.
+    pub session: Arc<Session>,
+    /// How many compaction events it has had.
+    pub compactions: u32,
+    /// Plugins that were owed its start.
+    pub started: Vec<PluginName>,
+    /// The drain in which the run died, if it was draining.
+    pub drain: Option<(DrainReason, Timestamp)>,
+    /// Plugins whose end needs no further attempt: delivered or dead in that drain.
+    pub settled: Vec<PluginName>,
+    /// Failed ends of that drain: who, and how often it has failed.
+    pub failed: Vec<(PluginName, u32)>,
+    /// The highest attempt of its end that a dead run may have made; the next attempt's number is one more.
+    pub attempt: u32,
+}
+
+/// A recorded delivery that is still owed.
+#[derive(Clone, Debug)]
+pub struct OwedDelivery {
+    /// Which.
+    pub delivery: DeliveryKey,
+    /// Whose event.
+    pub session: Arc<Session>,
+    /// What happened.
+    pub event: Arc<Event>,
+    /// The highest attempt that a dead run may have made; the next attempt's number is one more.
+    pub attempt: u32,
+    /// Recorded failures.
+    pub failures: u32,
+    /// Whether newer events of the session id have gone ahead of it.
+    pub late: bool,
+}

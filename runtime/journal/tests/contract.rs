@@ -1,0 +1,202 @@
+//! What every journal must do. A new implementation adds itself to `journals`.
+
+use std::sync::Arc;
+
+use lastword_events::{
+    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionCompaction,
+    SessionEnd, SessionStart, Timestamp,
+};
+use lastword_journal::{
+    Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, MemoryJournal, Settlement, Space, Write, Written,
+};
+
+fn journals() -> Vec<Arc<dyn Journal>> {
+    vec![Arc::new(MemoryJournal::new())]
+}
+
+fn plugin() -> PluginName {
+    PluginName::new("memory").unwrap()
+}
+
+fn start_event() -> Arc<Event> {
+    Arc::new(Event::Start(SessionStart::default()))
+}
+
+fn end_event(reason: EndReason) -> Arc<Event> {
+    Arc::new(Event::End(SessionEnd::new(reason, Timestamp::from_millisecond(0))))
+}
+
+async fn start(journal: &dyn Journal, id: &str) -> (u64, Arc<Session>) {
+    let write = Write::Start { session: Session::new("t", id), event: start_event(), owed: vec![], op_id: None };
+    match journal.write(write).await.unwrap() {
+        Written::Session { sequence, session } => (sequence, session),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn end(journal: &dyn Journal, sequence: u64, session: &Arc<Session>) -> Written {
+    let (session, event) = (session.clone(), end_event(EndReason::Reset));
+    journal.write(Write::End { sequence, session, event, owed: vec![plugin()], op_id: None }).await.unwrap()
+}
+
+fn completion(sequence: u64, attempt: u32, settlement: Settlement) -> Completion {
+    let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin() };
+    Completion { delivery, attempt, settlement, writes: vec![] }
+}
+
+#[tokio::test]
+async fn sequence_numbers_are_never_used_again_and_generations_count_per_id() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let (first, one) = start(&*journal, "a").await;
+        end(&*journal, first, &one).await;
+        let (second, two) = start(&*journal, "a").await;
+        let (third, other) = start(&*journal, "b").await;
+        assert!(first < second && second < third);
+        assert_eq!((one.generation, two.generation, other.generation), (1, 2, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_second_end_in_one_run_is_a_duplicate_and_in_the_next_run_a_new_generation() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let stray = |id: &str| Write::EndWithoutStart {
+            session: Session::new("t", id),
+            event: end_event(EndReason::Reset),
+            owed: vec![],
+            op_id: None,
+        };
+        let first = journal.write(stray("a")).await.unwrap();
+        assert!(matches!(first, Written::Session { ref session, .. } if session.generation == 1));
+        assert_eq!(journal.write(stray("a")).await.unwrap(), Written::DuplicateEnd { generation: 1 });
+        journal.recover().unwrap();
+        let next = journal.write(stray("a")).await.unwrap();
+        assert!(matches!(next, Written::Session { ref session, .. } if session.generation == 2));
+    }
+}
+
+#[tokio::test]
+async fn an_op_id_counts_once_for_its_tenant_whatever_it_was_used_for() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let with = |tenant: &str, id: &str| Write::Start {
+            session: Session::new(tenant, id),
+            event: start_event(),
+            owed: vec![],
+            op_id: Some("op".into()),
+        };
+        assert!(matches!(journal.write(with("t", "a")).await.unwrap(), Written::Session { .. }));
+        assert_eq!(journal.write(with("t", "b")).await.unwrap(), Written::DuplicateOp { generation: 1 });
+        assert!(matches!(journal.write(with("u", "a")).await.unwrap(), Written::Session { .. }));
+        let recovered = journal.recover().unwrap();
+        assert_eq!(recovered.sessions.len(), 2, "the duplicate left no session");
+    }
+}
+
+#[tokio::test]
+async fn what_is_owed_is_found_by_the_next_run_until_it_is_delivered_or_dead() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let mut sequences = Vec::new();
+        for id in ["delivered", "failed", "dead", "untried"] {
+            let (sequence, session) = start(&*journal, id).await;
+            end(&*journal, sequence, &session).await;
+            sequences.push(sequence);
+        }
+        let failed = Settlement::Owed { failures: 1, late: true, retry_at: None };
+        let dead = Settlement::Dead { failures: 1, cause: FailureCause::Fatal, message: "never".into() };
+        let done = [Settlement::Delivered, failed, dead];
+        let completions = done.into_iter().zip(&sequences).map(|(s, n)| completion(*n, 1, s)).collect();
+        journal.complete(completions).await.unwrap();
+        journal.flush().await.unwrap();
+
+        let owed = journal.recover().unwrap().deliveries;
+        let owed: Vec<_> = owed.iter().map(|d| (&*d.session.identity.id, d.attempt, d.failures, d.late)).collect();
+        // The dead run may have begun one attempt more of each.
+        assert_eq!(owed, [("failed", 2, 1, true), ("untried", 1, 0, false)]);
+    }
+}
+
+#[tokio::test]
+async fn sessions_without_an_end_are_found_with_what_is_known_of_them() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let (sequence, session) = start(&*journal, "a").await;
+        let mut renoted = Session::clone(&session);
+        renoted.cwd = Some("/w".into());
+        journal.write(Write::Renote { sequence, session: Arc::new(renoted), op_id: None }).await.unwrap();
+        let event = Event::Compaction(SessionCompaction::new(CompactionPhase::Before));
+        let write = Write::Compaction { sequence, n: 1, event: Arc::new(event), owed: vec![plugin()], op_id: None };
+        journal.write(write).await.unwrap();
+
+        let recovered = journal.recover().unwrap();
+        let [found] = &recovered.sessions[..] else { panic!("one session is active") };
+        assert_eq!((found.sequence, found.compactions, found.drain), (sequence, 1, None));
+        assert_eq!((found.session.cwd.as_deref(), found.session.generation), (Some("/w"), 1));
+        let key = EventKey::Compaction { n: 1, phase: CompactionPhase::Before };
+        assert_eq!(recovered.deliveries[0].delivery.event, key);
+    }
+}
+
+#[tokio::test]
+async fn a_drain_needs_no_write_for_each_session_and_the_next_run_knows_what_is_settled() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let (delivered, _) = start(&*journal, "delivered").await;
+        let (failed, _) = start(&*journal, "failed").await;
+        start(&*journal, "untried").await;
+        let at = Timestamp::from_millisecond(7);
+        journal.write(Write::Draining { reason: DrainReason::Restart, at }).await.unwrap();
+        journal.write(Write::Draining { reason: DrainReason::Shutdown, at }).await.unwrap();
+        let owed = Settlement::Owed { failures: 1, late: false, retry_at: None };
+        journal
+            .complete(vec![completion(delivered, 1, Settlement::Delivered), completion(failed, 1, owed)])
+            .await
+            .unwrap();
+
+        let sessions = journal.recover().unwrap().sessions;
+        assert!(sessions.iter().all(|s| s.drain == Some((DrainReason::Restart, at))), "the first cause wins");
+        let settled: Vec<_> =
+            sessions.iter().map(|s| (&*s.session.identity.id, s.settled.len(), s.failed.len())).collect();
+        assert_eq!(settled, [("delivered", 1, 0), ("failed", 0, 1), ("untried", 0, 0)]);
+        assert_eq!(sessions[1].attempt, 2);
+        for session in sessions {
+            end(&*journal, session.sequence, &session.session).await;
+        }
+        let owed = journal.recover().unwrap().deliveries;
+        let ids: Vec<_> = owed.iter().map(|d| &*d.session.identity.id).collect();
+        assert_eq!(ids, ["failed", "untried"]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_guest_wrote_is_there_when_its_call_delivered_and_not_before() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let (sequence, session) = start(&*journal, "a").await;
+        end(&*journal, sequence, &session).await;
+        let space = Space { tenant: "t".into(), plugin: plugin() };
+        let write = |settlement, value: &[u8]| Completion {
+            writes: vec![KeyValueWrite { key: "count".into(), value: Some(value.to_vec()) }],
+            ..completion(sequence, 1, settlement)
+        };
+        let failed = Settlement::Owed { failures: 1, late: false, retry_at: None };
+        journal.complete(vec![write(failed, b"1")]).await.unwrap();
+        assert_eq!(journal.key_value(&space, "count").unwrap(), None);
+        journal.complete(vec![write(Settlement::Delivered, b"2")]).await.unwrap();
+        assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"2".to_vec()));
+        let other = Space { tenant: "u".into(), plugin: plugin() };
+        assert_eq!(journal.key_value(&other, "count").unwrap(), None, "another tenant sees nothing of it");
+    }
+}
+
+#[tokio::test]
+async fn a_write_for_a_session_that_is_not_active_is_an_error_and_changes_nothing() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let session = Arc::new(Session::new("t", "a"));
+        let write = Write::Renote { sequence: 99, session, op_id: None };
+        assert_eq!(journal.write(write).await, Err(JournalError::UnknownSession(99)));
+    }
+}
