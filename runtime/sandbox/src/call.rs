@@ -1,0 +1,194 @@
+//! A call as its caller holds it: a future that meters the guest, cuts it, and can be dropped at any moment.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use lastword_events::{HookCall, Outcome};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
+use tokio::time::Sleep;
+
+use crate::guest::attempt;
+use crate::limits::OUTER_CUT_GRACE;
+use crate::meter::{Meter, Pause};
+use crate::outcome::{of_deadline, of_host, of_panic};
+use crate::plugin::Loaded;
+use crate::sandbox::Shared;
+
+/// How one call went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Delivered or failed; never deferred.
+    pub outcome: Outcome,
+    /// Units of fuel. Of a guest that was cut while it waited for the host: as of the last tick at which it ran.
+    pub fuel_used: u64,
+    /// The most that its memories and tables had together, in bytes.
+    pub peak_memory: u64,
+    /// From the first poll to the answer.
+    pub wall: Duration,
+    /// What the deadline counted of that: running, or waiting for the host.
+    pub active: Duration,
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// One call of a hook, made by [`Sandbox::call`](crate::Sandbox::call).
+///
+/// Nothing happens before the first poll. Each poll of a guest that keeps the CPU comes back within about a
+/// [tick](crate::limits::TICK); dropping the call cuts the guest and frees all that it used. It can be polled on any
+/// thread and outside of a tokio task, but inside a runtime's context
+/// ([`Handle::enter`](tokio::runtime::Handle::enter)) with time enabled: a guest that waits for the host needs a timer.
+#[must_use = "a call does nothing until it is polled"]
+pub struct Call {
+    stage: Stage,
+    shared: Arc<Shared>,
+    plugin: Arc<Loaded>,
+    meter: Arc<Meter>,
+    first_poll: Option<Instant>,
+}
+
+enum Stage {
+    New(HookCall),
+    /// All slots are taken.
+    Queued(HookCall, BoxFuture<Result<OwnedSemaphorePermit, AcquireError>>),
+    Running(Running),
+    Done,
+}
+
+/// The order matters: the guest goes before the permit for its slot.
+struct Running {
+    guest: BoxFuture<Outcome>,
+    waker: Waker,
+    /// The outer cut. Only guests that wait for the host get one.
+    cut: Option<Pin<Box<Sleep>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Call {
+    pub(crate) fn new(shared: Arc<Shared>, plugin: Arc<Loaded>, call: HookCall, deadline: Duration) -> Self {
+        let meter = Meter::new(deadline.min(plugin.limits.deadline), plugin.limits.fuel);
+        Self { stage: Stage::New(call), shared, plugin, meter, first_poll: None }
+    }
+
+    fn report(&mut self, outcome: Outcome) -> Report {
+        let now = Instant::now();
+        Report {
+            outcome,
+            fuel_used: self.plugin.limits.fuel.saturating_sub(self.meter.fuel_left()),
+            peak_memory: self.meter.peak_memory(),
+            wall: self.first_poll.map_or(Duration::ZERO, |first| now.saturating_duration_since(first)),
+            active: self.meter.finish(now),
+        }
+    }
+
+    /// Takes a slot; the guest is ready to be polled when this is `Ready(Ok)`.
+    fn start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
+        let (call, permit) = match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::New(call) => match Arc::clone(&self.shared.slots).try_acquire_owned() {
+                Ok(permit) => (call, permit),
+                Err(_) => {
+                    let queued = Box::pin(Arc::clone(&self.shared.slots).acquire_owned());
+                    self.stage = Stage::Queued(call, queued);
+                    return self.start(cx);
+                }
+            },
+            Stage::Queued(call, mut queued) => match queued.as_mut().poll(cx) {
+                Poll::Ready(permit) => (call, permit?),
+                Poll::Pending => {
+                    self.stage = Stage::Queued(call, queued);
+                    return Poll::Pending;
+                }
+            },
+            started => {
+                self.stage = started;
+                return Poll::Ready(Ok(()));
+            }
+        };
+        self.stage = Stage::Running(Running {
+            guest: Box::pin(attempt(Arc::clone(&self.plugin), call, Arc::clone(&self.meter))),
+            waker: Waker::from(Arc::clone(&self.meter)),
+            cut: None,
+            _permit: permit,
+        });
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the call: the guest is gone before its outcome is told.
+    fn end(&mut self, outcome: Outcome) -> Poll<Report> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Done);
+        // After a panic in the host a guest's destructors may panic as well.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(stage)));
+        let outcome = dropped.map_or_else(|panic| of_panic(&*panic), |()| outcome);
+        Poll::Ready(self.report(outcome))
+    }
+}
+
+impl Future for Call {
+    type Output = Report;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Report> {
+        let this = &mut *self;
+        let now = Instant::now();
+        this.first_poll.get_or_insert(now);
+        match this.start(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_closed)) => return this.end(of_host("the sandbox was closed".to_owned())),
+        }
+        let Stage::Running(running) = &mut this.stage else {
+            return this.end(of_host("polled again after its end".to_owned()));
+        };
+        let last = this.meter.deadline().saturating_add(OUTER_CUT_GRACE);
+        this.meter.begin(now);
+        if this.meter.active(now) >= last {
+            return this.end(of_deadline(this.meter.deadline()));
+        }
+        let polled = {
+            let _running = this.shared.ticker.running();
+            let mut inner = Context::from_waker(&running.waker);
+            catch_unwind(AssertUnwindSafe(|| running.guest.as_mut().poll(&mut inner)))
+        };
+        match polled {
+            Ok(Poll::Ready(outcome)) => return this.end(outcome),
+            Err(panic) => return this.end(of_panic(&*panic)),
+            Ok(Poll::Pending) => {}
+        }
+        let now = Instant::now();
+        if this.meter.pause(now, cx.waker()) == Pause::Ready {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let left = last.saturating_sub(this.meter.active(now));
+        match running.wait(left, cx) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => this.end(of_deadline(this.meter.deadline())),
+            Err(outcome) => this.end(outcome),
+        }
+    }
+}
+
+impl Running {
+    /// Wakes the caller when the guest has waited for `left`; ready when that is over.
+    fn wait(&mut self, left: Duration, cx: &mut Context<'_>) -> Result<Poll<()>, Outcome> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(of_host(
+                "a guest that waits for the host needs a tokio runtime: poll the call inside Handle::enter".to_owned(),
+            ));
+        }
+        let now = tokio::time::Instant::now();
+        // Beyond what a clock can say there is no cut to wait for.
+        let Some(at) = now.checked_add(left) else { return Ok(Poll::Pending) };
+        let cut = self.cut.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        let due = cut.as_mut().poll(cx);
+        if due.is_pending() || at <= now {
+            // A cut of an earlier wait may come early: the call is polled then, and this is asked again.
+            return Ok(due);
+        }
+        cut.as_mut().reset(at);
+        Ok(cut.as_mut().poll(cx))
+    }
+}

@@ -1,0 +1,110 @@
+//! Compiling, at most once for each component, engine configuration and wasmtime version.
+
+use std::hash::{Hash, Hasher};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+use wasmtime::{Engine, ModuleVersionStrategy};
+
+use crate::cache::{CodeCache, Key};
+use crate::error::LoadError;
+use crate::load::text;
+
+pub(crate) struct Compiler {
+    engine: Engine,
+    cache: Option<CodeCache>,
+    fingerprint: [u8; 32],
+}
+
+pub(crate) struct Compiled {
+    pub(crate) component: Component,
+    /// Of the component, in lower-case hexadecimal digits.
+    pub(crate) sha256: String,
+}
+
+impl Compiler {
+    pub(crate) fn new(engine: &Engine, cache: Option<CodeCache>) -> Self {
+        Self { engine: engine.clone(), cache, fingerprint: fingerprint(engine) }
+    }
+
+    /// Takes the compiled code from the cache or makes it. Seconds, for large components.
+    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Compiled, LoadError> {
+        let digest = Sha256::digest(bytes);
+        let sha256 = format!("{digest:x}");
+        let key = Key::new(&digest.into(), &self.fingerprint);
+        if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
+            match deserialize(&self.engine, &code) {
+                Ok(component) => return Ok(Compiled { component, sha256 }),
+                Err(error) => tracing::warn!(
+                    sha256,
+                    error = text(&error),
+                    "the engine refuses this entry of the code cache: compiling again"
+                ),
+            }
+        }
+        let code = self.engine.precompile_component(bytes).map_err(|e| LoadError::Invalid { detail: text(&e) })?;
+        // What is valid and compiles but cannot be made into a component does not fit the pool.
+        let component = deserialize(&self.engine, &code).map_err(|e| LoadError::DoesNotFitPool { detail: text(&e) })?;
+        if let Some(cache) = &self.cache {
+            cache.put(&key, &code);
+        }
+        Ok(Compiled { component, sha256 })
+    }
+}
+
+/// Loads compiled code.
+#[expect(unsafe_code, reason = "compiled code cannot be checked, only its origin can")]
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `Component::deserialize` runs whatever machine code it is given, so the code has to come from
+    // `Engine::precompile_component`. It does: either it was made by the caller a moment ago, or it was read from a
+    // cache entry that this program wrote. Who may write such an entry: `CodeCache` takes files only from a directory that
+    // belongs to our own user and that nobody else may enter (mode 0700, checked before each reading), so only somebody
+    // who can already run code as us. It checks the payload against the entry's own SHA-256, which finds a damaged disk
+    // and a torn write, and the key, in which the component, the engine's configuration and the full wasmtime version
+    // are hashed. The engine itself checks configuration and version once more.
+    unsafe { Component::deserialize(engine, code) }
+}
+
+/// The version string in compiled code. By default it is the major version only, so that code from a miscompiling 48.0.x
+/// would be taken by a patched 48.0.y.
+pub(crate) fn code_version() -> String {
+    // Hashed, because the full version cannot be read: wasmtime exports no constant of it.
+    let mut hasher = DigestHasher(Sha256::new());
+    ModuleVersionStrategy::WasmtimeVersion.hash(&mut hasher);
+    format!("lastword-{:x}", hasher.0.finalize())
+}
+
+/// Everything besides the component that compiled code depends on.
+fn fingerprint(engine: &Engine) -> [u8; 32] {
+    let mut hasher = DigestHasher(Sha256::new());
+    code_version().hash(&mut hasher);
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.0.finalize().into()
+}
+
+/// Gives what implements `Hash` all 256 bits.
+struct DigestHasher(Sha256);
+
+impl Hasher for DigestHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Unused: the digest is taken whole.
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_configuration_has_another_fingerprint() {
+        let plain = Engine::default();
+        let fueled = Engine::new(wasmtime::Config::new().consume_fuel(true)).unwrap();
+        assert_eq!(fingerprint(&plain), fingerprint(&Engine::default()));
+        assert_ne!(fingerprint(&plain), fingerprint(&fueled));
+    }
+}

@@ -1,0 +1,180 @@
+//! The contract `lastword:hooks` in Rust: bindings made from `wit/`, and our own events in their terms.
+//!
+//! The bindings borrow, so that an event is copied once only, into the guest's memory.
+
+#[expect(unreachable_pub, reason = "generated")]
+mod bindings {
+    /// The types, from the world that uses all of them.
+    pub mod all {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "session-lifecycle-hooks",
+            exports: { default: async },
+            ownership: Borrowing { duplicate_if_necessary: false },
+        });
+    }
+    // One world for each hook: the bindings of a world with three exports demand all three.
+    pub mod session_start {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "session-start-hook",
+            exports: { default: async },
+            ownership: Borrowing { duplicate_if_necessary: false },
+            with: { "lastword:hooks/types@0.1.0": super::all::lastword::hooks::types },
+        });
+    }
+    pub mod session_end {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "session-hooks",
+            exports: { default: async },
+            ownership: Borrowing { duplicate_if_necessary: false },
+            with: { "lastword:hooks/types@0.1.0": super::all::lastword::hooks::types },
+        });
+    }
+    pub mod session_compaction {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "session-compaction-hook",
+            exports: { default: async },
+            ownership: Borrowing { duplicate_if_necessary: false },
+            with: { "lastword:hooks/types@0.1.0": super::all::lastword::hooks::types },
+        });
+    }
+}
+
+use lastword_events::{Attributes, CompactionPhase, EndReason, Event, HookCall, SessionCompaction, SessionEnd};
+use lastword_events::{SessionStart, Timestamp};
+
+pub(crate) use bindings::all::lastword::hooks::types::HookError;
+pub(crate) use bindings::session_compaction::SessionCompactionHookIndices;
+pub(crate) use bindings::session_end::SessionHooksIndices;
+pub(crate) use bindings::session_start::SessionStartHookIndices;
+
+use bindings::all::lastword::hooks::types as wit;
+
+/// The version of the contract that is served.
+pub(crate) const PACKAGE: &str = "lastword:hooks@0.1.0";
+
+/// What of a call is not text or not in the right shape yet: the bindings borrow from it and from the call.
+pub(crate) struct Prepared<'a> {
+    call: &'a HookCall,
+    delivery_id: String,
+    started_at: Option<String>,
+    ended_at: String,
+    session_attributes: Vec<(&'a str, &'a str)>,
+    event_attributes: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Prepared<'a> {
+    pub(crate) fn new(call: &'a HookCall) -> Self {
+        let (ended_at, attributes) = match &*call.event {
+            Event::Start(start) => (None, &start.attributes),
+            Event::End(end) => (Some(end.ended_at), &end.attributes),
+            Event::Compaction(compaction) => (None, &compaction.attributes),
+        };
+        Self {
+            call,
+            delivery_id: call.delivery.id.to_string(),
+            started_at: call.session.started_at.as_ref().map(Timestamp::to_string),
+            ended_at: ended_at.map_or_else(String::new, |t| t.to_string()),
+            session_attributes: pairs(&call.session.attributes),
+            event_attributes: pairs(attributes),
+        }
+    }
+
+    pub(crate) fn start<'b>(&'b self, start: &'b SessionStart) -> wit::SessionStartEvent<'b> {
+        wit::SessionStartEvent {
+            session: self.session(),
+            delivery: self.delivery(),
+            source: start.source.as_deref(),
+            resumed_from: start.resumed_from.as_deref(),
+            attributes: &self.event_attributes,
+        }
+    }
+
+    pub(crate) fn end<'b>(&'b self, end: &'b SessionEnd) -> wit::SessionEndEvent<'b> {
+        wit::SessionEndEvent {
+            session: self.session(),
+            delivery: self.delivery(),
+            reason: reason(&end.reason),
+            raw_reason: end.raw_reason.as_deref(),
+            ended_at: &self.ended_at,
+            duration_ms: end.duration_ms,
+            message_count: end.message_count,
+            next_session_id: end.next_session_id.as_deref(),
+            next_session_key: end.next_session_key.as_deref(),
+            attributes: &self.event_attributes,
+        }
+    }
+
+    pub(crate) fn compaction<'b>(&'b self, compaction: &'b SessionCompaction) -> wit::SessionCompactionEvent<'b> {
+        wit::SessionCompactionEvent {
+            session: self.session(),
+            delivery: self.delivery(),
+            phase: match compaction.phase {
+                CompactionPhase::Before => wit::CompactionPhase::Before,
+                CompactionPhase::After => wit::CompactionPhase::After,
+            },
+            message_count: compaction.message_count,
+            compacted_count: compaction.compacted_count,
+            token_count: compaction.token_count,
+            previous_session_id: compaction.previous_session_id.as_deref(),
+            attributes: &self.event_attributes,
+        }
+    }
+
+    fn session(&self) -> wit::Session<'_> {
+        let session = &self.call.session;
+        wit::Session {
+            tenant: &session.identity.tenant,
+            id: &session.identity.id,
+            generation: session.generation,
+            key: session.key.as_deref(),
+            agent_id: session.agent_id.as_deref(),
+            owner_kind: session.owner_kind.as_deref(),
+            cwd: session.cwd.as_deref(),
+            transcript: session.transcript.as_ref().map(|t| wit::Transcript { uri: &t.uri, archived: t.archived }),
+            started_at: self.started_at.as_deref(),
+            attributes: &self.session_attributes,
+        }
+    }
+
+    fn delivery(&self) -> wit::Delivery<'_> {
+        let delivery = &self.call.delivery;
+        wit::Delivery {
+            id: &self.delivery_id,
+            attempt: delivery.attempt,
+            remaining_ms: delivery.remaining_ms,
+            late: delivery.late,
+        }
+    }
+}
+
+fn pairs(attributes: &Attributes) -> Vec<(&str, &str)> {
+    attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn reason(reason: &EndReason) -> wit::EndReason<'_> {
+    match reason {
+        EndReason::New => wit::EndReason::New,
+        EndReason::Reset => wit::EndReason::Reset,
+        EndReason::Idle => wit::EndReason::Idle,
+        EndReason::Daily => wit::EndReason::Daily,
+        EndReason::Compaction => wit::EndReason::Compaction,
+        EndReason::Deleted => wit::EndReason::Deleted,
+        EndReason::Shutdown => wit::EndReason::Shutdown,
+        EndReason::Restart => wit::EndReason::Restart,
+        EndReason::Clear => wit::EndReason::Clear,
+        EndReason::Resume => wit::EndReason::Resume,
+        EndReason::Logout => wit::EndReason::Logout,
+        EndReason::UserExit => wit::EndReason::UserExit,
+        EndReason::Completed => wit::EndReason::Completed,
+        EndReason::Aborted => wit::EndReason::Aborted,
+        EndReason::Error => wit::EndReason::Error,
+        EndReason::Timeout => wit::EndReason::Timeout,
+        EndReason::Crashed => wit::EndReason::Crashed,
+        EndReason::Unknown => wit::EndReason::Unknown,
+        EndReason::Other(word) => wit::EndReason::Other(word),
+    }
+}

@@ -1,0 +1,86 @@
+//! What a period on this thread cost: not the time in which the operating system ran somebody else.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// Below this a period is charged by the wall clock. Asking the kernel for a thread's CPU time is a system call, which
+/// calls of a few microseconds must not pay; and no more than this can be charged wrongly for one period.
+const EXACT_FROM: Duration = Duration::from_millis(1);
+
+thread_local! {
+    /// The last reading of this thread's CPU time, and when it was taken.
+    static READING: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+}
+
+/// The beginning of a period on the CPU.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Period {
+    began: Instant,
+    /// This thread's CPU time at the beginning, or at most [`EXACT_FROM`] before it: a worker calls many guests one after
+    /// the other, and they share a reading.
+    cpu: Option<Duration>,
+}
+
+impl Period {
+    /// Begins at `now` on this thread.
+    pub(crate) fn begin(now: Instant) -> Self {
+        let fresh = READING.get().filter(|(at, _)| now.saturating_duration_since(*at) < EXACT_FROM);
+        let cpu = fresh.map_or_else(|| read(now), |(_, cpu)| Some(cpu));
+        Self { began: now, cpu }
+    }
+
+    /// What it has cost until `now`. Must be asked on the thread on which it began.
+    pub(crate) fn cost(&self, now: Instant) -> Duration {
+        let wall = now.saturating_duration_since(self.began);
+        if wall < EXACT_FROM {
+            return wall;
+        }
+        match (self.cpu, read(now)) {
+            (Some(before), Some(after)) => wall.min(after.saturating_sub(before)),
+            _ => wall,
+        }
+    }
+}
+
+fn read(now: Instant) -> Option<Duration> {
+    let cpu = thread_time()?;
+    READING.set(Some((now, cpu)));
+    Some(cpu)
+}
+
+#[cfg(unix)]
+fn thread_time() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+}
+
+/// No such clock: the wall clock has to do.
+#[cfg(not(unix))]
+fn thread_time() -> Option<Duration> {
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn burn(cpu: Duration) {
+        let until = thread_time().unwrap() + cpu;
+        while thread_time().unwrap() < until {}
+    }
+
+    #[test]
+    fn time_on_the_cpu_is_charged_and_time_off_it_is_not() {
+        let period = Period::begin(Instant::now());
+        burn(Duration::from_millis(5));
+        assert!(period.cost(Instant::now()) >= Duration::from_millis(5));
+
+        // Off the CPU, as when the system runs somebody else.
+        let period = Period::begin(Instant::now());
+        let (_keep, never) = std::sync::mpsc::channel::<()>();
+        let waited = never.recv_timeout(Duration::from_millis(50));
+        assert!(waited.is_err());
+        let cost = period.cost(Instant::now());
+        assert!(cost < Duration::from_millis(25), "{cost:?} charged for 50 ms off the CPU");
+    }
+}

@@ -1,0 +1,163 @@
+//! What can go wrong before a call. (What goes wrong in one is its outcome, not an error.)
+
+use std::io;
+use std::path::PathBuf;
+
+use lastword_events::Hook;
+use thiserror::Error;
+
+use crate::contract::PACKAGE;
+use crate::imports::Grant;
+
+/// The sandbox cannot be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// A number in the configuration cannot be.
+    #[error("{field} is {value}: use {range}")]
+    Config {
+        /// The field of [`SandboxConfig`](crate::SandboxConfig).
+        field: &'static str,
+        /// What it was.
+        value: u64,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// The engine cannot be built, not even with instances allocated one by one.
+    #[error("cannot make the WebAssembly engine on this machine: {0}")]
+    Engine(String),
+    /// The ticker's thread cannot be started.
+    #[error("cannot start the thread that interrupts guests (out of threads?)")]
+    Ticker(#[source] io::Error),
+}
+
+/// A plugin cannot be loaded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is nothing in it.
+    #[error("the file is empty: was the build interrupted?")]
+    Empty,
+    /// It is larger than [`MAX_COMPONENT_BYTES`](crate::limits::MAX_COMPONENT_BYTES).
+    #[error("the component has {bytes} bytes, the most that is read is {max}: strip its debug information")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// It is something else altogether.
+    #[error("this is not WebAssembly: a component begins with the bytes 00 61 73 6d 0d 00 01 00")]
+    NotWasm,
+    /// It is WebAssembly in text form.
+    #[error("this is WebAssembly text: turn it into a component with `wasm-tools parse`")]
+    Text,
+    /// The end is missing.
+    #[error("the component is truncated: a section goes beyond the file's {bytes} bytes; copy or build it again")]
+    Truncated {
+        /// The file's size.
+        bytes: u64,
+    },
+    /// A module without the component around it.
+    #[error(
+        "this is a core module, not a component: wrap it with `wasm-tools component new`, or build for a target that \
+         makes components, such as wasm32-wasip2"
+    )]
+    CoreModule,
+    /// The engine refuses it.
+    #[error(
+        "the component is not valid, or uses what is turned off here (threads, memory64, gc, exceptions): {detail}"
+    )]
+    Invalid {
+        /// In the engine's words.
+        detail: String,
+    },
+    /// It lacks the hook that every plugin has.
+    #[error(
+        "the component does not export session-end, the one hook that every plugin has: implement the world \
+         session-hooks of {PACKAGE} (it exports {})",
+        list(exports)
+    )]
+    NoSessionEnd {
+        /// What it has.
+        exports: Vec<String>,
+    },
+    /// A hook of another shape.
+    #[error("{hook} is not the hook of {PACKAGE}; build the plugin against that version of the contract: {detail}")]
+    WrongSignature {
+        /// Which.
+        hook: Hook,
+        /// In the engine's words.
+        detail: String,
+    },
+    /// An import that the operator has to grant.
+    #[error(
+        "the component imports {import}, which needs the grant `{grant}`, and this version cannot give it yet: build the \
+         plugin without it"
+    )]
+    NeedsGrant {
+        /// The interface.
+        import: String,
+        /// What it would need.
+        grant: Grant,
+    },
+    /// An import that there is no grant for.
+    #[error(
+        "nothing provides the import {import}: plugins may import wasi:cli, wasi:io, wasi:clocks, wasi:random, \
+         wasi:filesystem and wasi:sockets of WASI 0.2"
+    )]
+    UnknownImport {
+        /// The interface.
+        import: String,
+    },
+    /// A known interface with an item that it does not have.
+    #[error("an import does not fit what is provided here; rebuild the plugin with a toolchain for WASI 0.2: {detail}")]
+    WrongImport {
+        /// In the engine's words.
+        detail: String,
+    },
+    /// It needs more than a slot of the pool has.
+    #[error("the component needs {needs} {what}, and no plugin can have more than {max}")]
+    DoesNotFit {
+        /// Of what.
+        what: &'static str,
+        /// How much.
+        needs: u64,
+        /// The engine's limit.
+        max: u64,
+    },
+    /// It needs more than a slot of the pool has, of something that only the engine counts.
+    #[error("the component needs more than a plugin can have: {detail}")]
+    DoesNotFitPool {
+        /// In the engine's words.
+        detail: String,
+    },
+    /// Its own limit is too low for it to start.
+    #[error("the component begins with {needs} bytes of memory, its limit is {limit}: raise limits.memory")]
+    MemoryLimitTooLow {
+        /// What one of its memories has from the start.
+        needs: u64,
+        /// [`Limits::memory`](crate::Limits::memory).
+        limit: u64,
+    },
+    /// Its limit is higher than the sandbox can give.
+    #[error("limits.memory is {limit} bytes, the most that this runtime gives to one plugin is {max}")]
+    MemoryLimitTooHigh {
+        /// [`Limits::memory`](crate::Limits::memory).
+        limit: u64,
+        /// [`SandboxConfig::max_memory`](crate::SandboxConfig::max_memory).
+        max: u64,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}

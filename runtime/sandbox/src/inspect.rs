@@ -1,0 +1,95 @@
+//! What a plugin's author wants to know of a component: everything that `load` looks at, without stopping at the first
+//! thing that is wrong.
+
+use lastword_events::{Hook, PluginName};
+use sha2::{Digest, Sha256};
+
+use crate::error::LoadError;
+use crate::imports::{Grant, Import, Provision, imports};
+use crate::limits::Limits;
+use crate::load::{check_hook, link, present};
+use crate::sandbox::Shared;
+use crate::source::{FileKind, Source, check_is_component};
+
+/// What was found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// By its first bytes.
+    pub kind: FileKind,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file, 64 hexadecimal digits in lower case: what a pin in the configuration wants.
+    pub sha256: String,
+    /// The hooks that it exports, in the order of a session's life.
+    pub hooks: Vec<HookFit>,
+    /// The interfaces that it imports.
+    pub imports: Vec<Import>,
+    /// Why it cannot be loaded, with default limits; `None` when it can.
+    pub refusal: Option<LoadError>,
+}
+
+/// Whether an exported hook is the contract's.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct HookFit {
+    /// Which.
+    pub hook: Hook,
+    /// What is wrong with its signature.
+    pub problem: Option<LoadError>,
+}
+
+impl Inspection {
+    /// The grants that it would need, each once.
+    #[must_use]
+    pub fn grants(&self) -> Vec<Grant> {
+        let mut grants: Vec<Grant> = self
+            .imports
+            .iter()
+            .filter_map(|import| match import.provision {
+                Provision::Grant(grant) => Some(grant),
+                _ => None,
+            })
+            .collect();
+        grants.sort_unstable();
+        grants.dedup();
+        grants
+    }
+}
+
+pub(crate) fn inspect(shared: &Shared, source: &Source) -> Result<Inspection, LoadError> {
+    let bytes = source.read()?;
+    let mut found = Inspection {
+        kind: FileKind::of(&bytes),
+        bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        sha256: format!("{:x}", Sha256::digest(&bytes)),
+        hooks: Vec::new(),
+        imports: Vec::new(),
+        refusal: None,
+    };
+    match check_is_component(&bytes).and_then(|()| shared.compiler.compile(&bytes)) {
+        Err(error) => found.refusal = Some(error),
+        Ok(compiled) => {
+            found.imports = imports(&shared.engine, &compiled.component.component_type());
+            found.hooks = hooks(shared, &compiled.component);
+            let memory = Limits::default().memory.min(shared.config.max_memory);
+            let limits = Limits { memory, ..Limits::default() };
+            // The name is for logs only.
+            let name = PluginName::new("inspected");
+            found.refusal = name.ok().and_then(|name| link(shared, name, compiled, limits).err());
+        }
+    }
+    Ok(found)
+}
+
+/// Looks at the hooks also of a component that cannot be linked.
+fn hooks(shared: &Shared, component: &wasmtime::component::Component) -> Vec<HookFit> {
+    let mut linker = shared.linker.clone();
+    let linked = linker.define_unknown_imports_as_traps(component).and_then(|()| linker.instantiate_pre(component));
+    present(component)
+        .map(|hook| HookFit {
+            hook,
+            problem: linked.as_ref().ok().and_then(|instance| check_hook(instance, hook).err()),
+        })
+        .collect()
+}

@@ -1,0 +1,31 @@
+//! One guest call, contained.
+mod cache;
+mod call;
+mod compiler;
+mod contract;
+mod cpu;
+mod engine;
+mod error;
+mod guest;
+mod imports;
+mod inspect;
+pub mod limits;
+mod load;
+mod log;
+mod memory;
+mod meter;
+mod outcome;
+mod plugin;
+mod sandbox;
+mod source;
+mod ticker;
+
+pub use call::{Call, Report};
+pub use engine::Allocation;
+pub use error::{LoadError, SandboxError};
+pub use imports::{Grant, Import, Provision};
+pub use inspect::{HookFit, Inspection};
+pub use limits::Limits;
+pub use plugin::{Hooks, Plugin};
+pub use sandbox::{Sandbox, SandboxConfig};
+pub use source::{FileKind, Source};

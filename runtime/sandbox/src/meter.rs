@@ -1,0 +1,229 @@
+//! The clock of one call: it counts the time in which the guest runs or waits for the host, and not the time in which it
+//! is ready and others have the CPU. So a plugin is never cut for what its neighbours do.
+//!
+//! A call is polled. Each poll is a period in which the guest runs ([`Period`] says what it costs). When a poll ends
+//! without an answer, either
+//!
+//! - the guest's waker has fired already: it gave up the CPU at an epoch and would go on at once. Until the next poll it
+//!   is *ready*, which does not count; or
+//! - it has not: the guest *waits for the host*, from the end of the poll to the moment of the wake, and that counts. From
+//!   the wake to the next poll it is ready again.
+//!
+//! [`Meter`] is therefore the waker of the guest's future and notes the moment of the wake before it wakes the caller's
+//! task. It is shared with the store, where the epoch callback asks it whether the deadline has come.
+//!
+//! What it cannot see: a host function that blocks its thread inside a poll. There are none (that is what
+//! `allow_blocking_current_thread(false)` is for), and short of the CPU they would be charged too little, not too much.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+use crate::cpu::Period;
+
+pub(crate) struct Meter {
+    deadline: Duration,
+    /// Left of the guest's fuel when it was last seen.
+    fuel_left: AtomicU64,
+    peak_memory: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// What counts of the periods that are over.
+    counted: Duration,
+    state: State,
+}
+
+enum State {
+    /// Not polled yet, or the deadline has been dealt with.
+    Idle,
+    Polled(Period),
+    /// Woken while it was polled: an epoch's yield.
+    PolledAndWoken(Period),
+    Waits {
+        since: Instant,
+        caller: Waker,
+    },
+    Ready,
+}
+
+/// How a poll without an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// The guest would go on at once.
+    Ready,
+    /// It waits for the host.
+    Waits,
+}
+
+impl Meter {
+    pub(crate) fn new(deadline: Duration, fuel: u64) -> Arc<Self> {
+        Arc::new(Self {
+            deadline,
+            fuel_left: AtomicU64::new(fuel),
+            peak_memory: AtomicU64::new(0),
+            inner: Mutex::new(Inner { counted: Duration::ZERO, state: State::Idle }),
+        })
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// A poll of the guest begins.
+    pub(crate) fn begin(&self, now: Instant) {
+        let mut inner = self.lock();
+        if let State::Waits { since, .. } = inner.state {
+            inner.counted += now.saturating_duration_since(since);
+        }
+        inner.state = State::Polled(Period::begin(now));
+    }
+
+    /// The poll is over and there is no answer. When it says [`Pause::Waits`], `caller` will be woken with the guest.
+    pub(crate) fn pause(&self, now: Instant, caller: &Waker) -> Pause {
+        let mut inner = self.lock();
+        inner.counted = inner.active(now);
+        if matches!(inner.state, State::PolledAndWoken(_)) {
+            inner.state = State::Ready;
+            Pause::Ready
+        } else {
+            inner.state = State::Waits { since: now, caller: caller.clone() };
+            Pause::Waits
+        }
+    }
+
+    /// The call is over. Returns what counted of it.
+    pub(crate) fn finish(&self, now: Instant) -> Duration {
+        let mut inner = self.lock();
+        inner.counted = inner.active(now);
+        inner.state = State::Idle;
+        inner.counted
+    }
+
+    /// What has counted so far, a poll that is under way included.
+    pub(crate) fn active(&self, now: Instant) -> Duration {
+        self.lock().active(now)
+    }
+
+    pub(crate) fn is_past_deadline(&self) -> bool {
+        self.active(Instant::now()) >= self.deadline
+    }
+
+    pub(crate) fn see_fuel(&self, left: u64) {
+        self.fuel_left.store(left, Ordering::Relaxed);
+    }
+
+    pub(crate) fn fuel_left(&self) -> u64 {
+        self.fuel_left.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn see_memory(&self, bytes: u64) {
+        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.peak_memory.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn active(&self, now: Instant) -> Duration {
+        self.counted
+            + match &self.state {
+                State::Polled(period) | State::PolledAndWoken(period) => period.cost(now),
+                State::Waits { since, .. } => now.saturating_duration_since(*since),
+                State::Idle | State::Ready => Duration::ZERO,
+            }
+    }
+}
+
+impl Wake for Meter {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut inner = self.lock();
+        match std::mem::replace(&mut inner.state, State::Idle) {
+            State::Polled(period) | State::PolledAndWoken(period) => inner.state = State::PolledAndWoken(period),
+            State::Waits { since, caller } => {
+                inner.counted += since.elapsed();
+                inner.state = State::Ready;
+                drop(inner);
+                caller.wake();
+            }
+            other @ (State::Ready | State::Idle) => inner.state = other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn meter() -> Arc<Meter> {
+        Meter::new(500 * MS, 0)
+    }
+
+    #[test]
+    fn time_in_which_the_guest_is_ready_does_not_count() {
+        let meter = meter();
+        let start = Instant::now();
+        meter.begin(start);
+        Arc::clone(&meter).wake();
+        assert_eq!(meter.pause(start + MS / 2, Waker::noop()), Pause::Ready);
+        // The neighbours have the CPU for 300 ms.
+        meter.begin(start + 300 * MS);
+        assert_eq!(meter.finish(start + 300 * MS), MS / 2);
+    }
+
+    #[test]
+    fn time_in_which_the_guest_waits_for_the_host_counts() {
+        let meter = meter();
+        let start = Instant::now();
+        meter.begin(start);
+        assert_eq!(meter.pause(start, Waker::noop()), Pause::Waits);
+        assert_eq!(meter.active(start + 40 * MS), 40 * MS);
+        meter.begin(start + 100 * MS);
+        assert_eq!(meter.finish(start + 100 * MS), 100 * MS);
+    }
+
+    #[test]
+    fn from_the_wake_on_it_is_ready() {
+        let meter = meter();
+        let start = Instant::now();
+        meter.begin(start);
+        assert_eq!(meter.pause(start, Waker::noop()), Pause::Waits);
+        meter.wake_by_ref();
+        let at_wake = meter.active(start);
+        meter.wake_by_ref();
+        meter.begin(start + 1000 * MS);
+        assert_eq!(meter.finish(start + 1000 * MS), at_wake, "a second wake changes nothing, nor does the delay");
+        assert!(at_wake < 500 * MS);
+    }
+
+    #[test]
+    fn the_caller_is_woken_with_the_guest() {
+        struct Flag(AtomicU64);
+        impl Wake for Flag {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let flag = Arc::new(Flag(AtomicU64::new(0)));
+        let meter = meter();
+        let now = Instant::now();
+        meter.begin(now);
+        assert_eq!(meter.pause(now, &Waker::from(Arc::clone(&flag))), Pause::Waits);
+        meter.wake_by_ref();
+        assert_eq!(flag.0.load(Ordering::Relaxed), 1);
+    }
+}

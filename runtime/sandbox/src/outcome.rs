@@ -1,0 +1,145 @@
+//! What a call's end means: wasmtime's errors in the project's words.
+
+use std::fmt;
+use std::time::Duration;
+
+use lastword_events::{FailureCause, Outcome};
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::contract::HookError;
+use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES};
+
+/// Functions that a message names, innermost first.
+const MAX_FRAMES: usize = 8;
+
+/// The error with which the epoch callback cuts a guest: our own type, so that the cause is known.
+#[derive(Debug)]
+pub(crate) struct DeadlinePassed;
+
+impl fmt::Display for DeadlinePassed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the call's deadline has passed")
+    }
+}
+
+impl std::error::Error for DeadlinePassed {}
+
+/// The guest came back with an answer.
+pub(crate) fn of_answer(answer: Result<(), HookError>) -> Outcome {
+    match answer {
+        Ok(()) => Outcome::Delivered,
+        Err(HookError::Retry(text)) => failed(FailureCause::Retry, clip(text, MAX_ANSWER_BYTES)),
+        Err(HookError::Fatal(text)) => failed(FailureCause::Fatal, clip(text, MAX_ANSWER_BYTES)),
+    }
+}
+
+/// The guest did not come back.
+pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Duration, memory_refused: bool) -> Outcome {
+    if error.is::<DeadlinePassed>() {
+        return of_deadline(deadline);
+    }
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::OutOfFuel) {
+        return failed(FailureCause::Fuel, format!("used up its {} units of fuel", limits.fuel));
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+        return failed(FailureCause::Trap("exit".to_owned()), format!("left by wasi:cli/exit with code {code}"));
+    }
+    if memory_refused {
+        let detail = format!("wanted more than its {} bytes of memory: {}", limits.memory, message(error));
+        return failed(FailureCause::Memory, clip(detail, MAX_MESSAGE_BYTES));
+    }
+    match trap {
+        Some(trap) => failed(FailureCause::Trap(trap_word(*trap)), clip(message(error), MAX_MESSAGE_BYTES)),
+        None => of_host(message(error)),
+    }
+}
+
+/// An error and its causes on one line, and in which of the guest's functions it happened if they have names.
+fn message(error: &wasmtime::Error) -> String {
+    // The backtrace is one of the causes, with a text of many lines.
+    let causes = error.chain().map(ToString::to_string).filter(|cause| !cause.contains("wasm backtrace:"));
+    let mut message = causes.collect::<Vec<_>>().join(": ");
+    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
+    let names: Vec<_> = frames.iter().filter_map(|frame| frame.func_name()).take(MAX_FRAMES).collect();
+    if !names.is_empty() {
+        message.push_str(", in ");
+        message.push_str(&names.join(" < "));
+    }
+    message
+}
+
+pub(crate) fn of_deadline(deadline: Duration) -> Outcome {
+    failed(FailureCause::Deadline, format!("cut after {} ms", deadline.as_millis()))
+}
+
+pub(crate) fn of_host(what: String) -> Outcome {
+    failed(FailureCause::Host, clip(what, MAX_MESSAGE_BYTES))
+}
+
+pub(crate) fn of_panic(payload: &(dyn std::any::Any + Send)) -> Outcome {
+    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
+    of_host(format!("the host panicked: {text}"))
+}
+
+fn failed(cause: FailureCause, message: String) -> Outcome {
+    Outcome::Failed { cause, message }
+}
+
+/// The first `max` bytes, cut between characters, and a mark that something is missing.
+fn clip(mut text: String, max: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() > max {
+        text.truncate(text.floor_char_boundary(max.saturating_sub(MARK.len())));
+        text.push_str(MARK);
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// The word for a trap. Journals and metrics hold it, so it is ours and does not change with the engine.
+fn trap_word(trap: Trap) -> String {
+    match trap {
+        Trap::UnreachableCodeReached => "unreachable".to_owned(),
+        Trap::StackOverflow => "stack-overflow".to_owned(),
+        Trap::MemoryOutOfBounds => "out-of-bounds-memory".to_owned(),
+        Trap::TableOutOfBounds => "out-of-bounds-table".to_owned(),
+        Trap::IndirectCallToNull => "indirect-call-to-null".to_owned(),
+        Trap::BadSignature => "indirect-call-type-mismatch".to_owned(),
+        Trap::IntegerDivisionByZero => "integer-divide-by-zero".to_owned(),
+        Trap::IntegerOverflow => "integer-overflow".to_owned(),
+        Trap::BadConversionToInteger => "bad-conversion-to-integer".to_owned(),
+        // Rare ones, of the component model: the engine's name, as a word.
+        other => kebab(&format!("{other:?}")),
+    }
+}
+
+fn kebab(camel: &str) -> String {
+    let mut word = String::with_capacity(camel.len() + 4);
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() && !word.is_empty() {
+            word.push('-');
+        }
+        word.push(c.to_ascii_lowercase());
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trap_has_a_stable_word() {
+        assert_eq!(trap_word(Trap::UnreachableCodeReached), "unreachable");
+        assert_eq!(trap_word(Trap::CannotEnterComponent), "cannot-enter-component");
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(clip("short".to_owned(), 10), "short");
+        assert_eq!(clip("äöüäöü".to_owned(), 8), "äö…");
+    }
+}

@@ -1,0 +1,109 @@
+//! A plugin that is ready to be called.
+
+use std::sync::Arc;
+
+use lastword_events::{Hook, PluginName};
+use wasmtime::component::InstancePre;
+
+use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
+use crate::guest::GuestState;
+use crate::limits::Limits;
+
+/// A loaded plugin. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(crate) loaded: Arc<Loaded>,
+}
+
+/// What a call needs of a plugin: compiled, linked and typed once.
+pub(crate) struct Loaded {
+    pub(crate) name: PluginName,
+    pub(crate) limits: Limits,
+    pub(crate) hooks: Hooks,
+    pub(crate) imports: Vec<String>,
+    pub(crate) sha256: String,
+    pub(crate) instance: InstancePre<GuestState>,
+    pub(crate) session_end: SessionHooksIndices,
+    pub(crate) session_start: Option<SessionStartHookIndices>,
+    pub(crate) session_compaction: Option<SessionCompactionHookIndices>,
+}
+
+impl Plugin {
+    /// As the operator calls it.
+    #[must_use]
+    pub fn name(&self) -> &PluginName {
+        &self.loaded.name
+    }
+
+    /// The hooks that it has.
+    #[must_use]
+    pub fn hooks(&self) -> Hooks {
+        self.loaded.hooks
+    }
+
+    /// What one call of it may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.loaded.limits
+    }
+
+    /// The interfaces that it imports, e.g. `wasi:cli/stdout@0.2.0`.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.loaded.imports
+    }
+
+    /// SHA-256 of the component, 64 hexadecimal digits in lower case.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.loaded.sha256
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.loaded.name)
+            .field("hooks", &self.loaded.hooks)
+            .field("limits", &self.loaded.limits)
+            .field("sha256", &self.loaded.sha256)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A set of hooks.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Hooks(u8);
+
+impl Hooks {
+    /// Whether `hook` is one of them.
+    #[must_use]
+    pub fn contains(self, hook: Hook) -> bool {
+        self.0 & bit(hook) != 0
+    }
+
+    /// In the order of a session's life.
+    pub fn iter(self) -> impl Iterator<Item = Hook> {
+        Hook::ALL.into_iter().filter(move |hook| self.contains(*hook))
+    }
+}
+
+fn bit(hook: Hook) -> u8 {
+    match hook {
+        Hook::SessionStart => 1,
+        Hook::SessionCompaction => 2,
+        Hook::SessionEnd => 4,
+    }
+}
+
+impl FromIterator<Hook> for Hooks {
+    fn from_iter<I: IntoIterator<Item = Hook>>(hooks: I) -> Self {
+        Self(hooks.into_iter().fold(0, |set, hook| set | bit(hook)))
+    }
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.iter().map(Hook::as_str)).finish()
+    }
+}

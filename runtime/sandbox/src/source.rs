@@ -1,0 +1,135 @@
+//! Where a plugin comes from, and a first look at what it is.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::error::LoadError;
+use crate::limits::MAX_COMPONENT_BYTES;
+
+/// A component in binary form.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// In memory.
+    Bytes(Vec<u8>),
+    /// In a file.
+    Path(PathBuf),
+}
+
+/// What a file is, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// What a plugin is.
+    Component,
+    /// WebAssembly without the component around it.
+    CoreModule,
+    /// WebAssembly in text form.
+    Text,
+    /// Nothing.
+    Empty,
+    /// Something else.
+    Other,
+}
+
+impl FileKind {
+    /// Looks at the first bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [] => Self::Empty,
+            // Version 13 of the pre-standard binary format; layer 1 is what makes it a component.
+            [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Self::Component,
+            [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Self::CoreModule,
+            _ if looks_like_text(bytes) => Self::Text,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn looks_like_text(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    [&b"(component"[..], b"(module", b";;", b"(;"].iter().any(|start| text.starts_with(start))
+}
+
+impl Source {
+    /// Reads it whole.
+    pub(crate) fn read(&self) -> Result<std::borrow::Cow<'_, [u8]>, LoadError> {
+        match self {
+            Self::Bytes(bytes) => {
+                check_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+                Ok(bytes.into())
+            }
+            Self::Path(path) => read_file(path).map(Into::into),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // One byte more than fits tells a file that is too large, also one that has no size, such as a pipe.
+    file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    check_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+    Ok(bytes)
+}
+
+fn check_size(bytes: u64) -> Result<(), LoadError> {
+    if bytes > MAX_COMPONENT_BYTES {
+        return Err(LoadError::TooLarge { bytes, max: MAX_COMPONENT_BYTES });
+    }
+    Ok(())
+}
+
+/// Refuses what cannot be a whole component, with the reason that its author understands.
+pub(crate) fn check_is_component(bytes: &[u8]) -> Result<(), LoadError> {
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    match FileKind::of(bytes) {
+        FileKind::Component if sections_are_whole(bytes) => Ok(()),
+        FileKind::Component => Err(LoadError::Truncated { bytes: size }),
+        FileKind::CoreModule => Err(LoadError::CoreModule),
+        FileKind::Text => Err(LoadError::Text),
+        FileKind::Empty => Err(LoadError::Empty),
+        FileKind::Other if b"\0asm\x0d\0\x01\0".starts_with(bytes) => Err(LoadError::Truncated { bytes: size }),
+        FileKind::Other => Err(LoadError::NotWasm),
+    }
+}
+
+/// Whether the last section ends where the file ends.
+fn sections_are_whole(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let Some((_id, after_id)) = rest.split_first() {
+        let Some((size, body)) = leb128(after_id) else { return false };
+        let Some(next) = body.get(size..) else { return false };
+        rest = next;
+    }
+    true
+}
+
+/// A section's size, and what follows it. `None` when the bytes end before the number does.
+fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut value = 0_u64;
+    for (i, byte) in bytes.iter().enumerate().take(5) {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return Some((usize::try_from(value).ok()?, bytes.get(i + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_that_lost_its_end_is_called_truncated() {
+        let whole = lastword_test_guests::component("prints");
+        check_is_component(&whole).unwrap();
+        // Cut inside a section. A cut between two sections leaves a shorter component, for the engine to judge.
+        for length in [1, 7, whole.len() / 2, whole.len() - 1] {
+            let error = check_is_component(&whole[..length]).unwrap_err();
+            assert!(matches!(error, LoadError::Truncated { .. }), "{length}: {error}");
+        }
+    }
+}

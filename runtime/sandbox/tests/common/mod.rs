@@ -1,0 +1,78 @@
+//! What the tests of the sandbox share.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword_events::{
+    CompactionPhase, Delivery, DeliveryId, EndReason, Event, EventKey, FailureCause, HookCall, JournalName, Outcome,
+    PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
+};
+use lastword_sandbox::{Limits, Plugin, Report, Sandbox, SandboxConfig, Source};
+
+/// Longer than any test: for calls that are not about their deadline.
+pub const LONG: Duration = Duration::from_secs(3600);
+
+/// Limits that cut nothing, however slow the machine is.
+pub fn generous() -> Limits {
+    Limits { deadline: LONG, fuel: u64::MAX / 2, ..Limits::default() }
+}
+
+pub fn sandbox() -> Sandbox {
+    Sandbox::new(SandboxConfig { max_concurrent_calls: 16, ..SandboxConfig::default() }).unwrap()
+}
+
+pub fn name(name: &str) -> PluginName {
+    PluginName::new(name).unwrap()
+}
+
+pub fn load(sandbox: &Sandbox, guest: &str, limits: Limits) -> Plugin {
+    sandbox.load(name(guest), &Source::Bytes(lastword_test_guests::component(guest)), limits).unwrap()
+}
+
+/// A `session-end` as owners send it.
+pub fn end(session_id: &str, attempt: u32) -> HookCall {
+    let mut session = Session::new("acme", session_id);
+    session.generation = 1;
+    session.key = Some("agent:main:a".to_owned());
+    session.cwd = Some("/w".to_owned());
+    session.started_at = Some(Timestamp::from_millisecond(1_795_240_416_000));
+    session.attributes = vec![("channel".to_owned(), "telegram".to_owned())];
+    let mut end = SessionEnd::new(EndReason::Reset, Timestamp::from_millisecond(1_795_240_417_000));
+    end.message_count = Some(4);
+    call(session, Event::End(end), attempt)
+}
+
+pub fn start(session_id: &str) -> HookCall {
+    call(Session::new("acme", session_id), Event::Start(SessionStart::default()), 1)
+}
+
+pub fn compaction(session_id: &str) -> HookCall {
+    let event = SessionCompaction::new(CompactionPhase::After);
+    call(Session::new("acme", session_id), Event::Compaction(event), 1)
+}
+
+fn call(session: Session, event: Event, attempt: u32) -> HookCall {
+    let id = DeliveryId {
+        journal: JournalName::from_random(*b"testtest"),
+        sequence: 17,
+        event: EventKey::End,
+        plugin: name("memory"),
+    };
+    let delivery = Delivery { id, attempt, remaining_ms: 500, late: false };
+    HookCall { session: Arc::new(session), delivery, event: Arc::new(event) }
+}
+
+/// Calls `session-end` once.
+pub async fn call_end(sandbox: &Sandbox, plugin: &Plugin) -> Report {
+    sandbox.call(plugin, end("s1", 1), LONG).await
+}
+
+/// The cause of a failure, and its message.
+pub fn failure(report: &Report) -> (&FailureCause, &str) {
+    match &report.outcome {
+        Outcome::Failed { cause, message } => (cause, message),
+        other => panic!("expected a failure, got {other:?}"),
+    }
+}
