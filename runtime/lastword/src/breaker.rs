@@ -1,0 +1,62 @@
+use lastword_events::{FailureCause, Outcome};
+
+/// Notices a plugin that does nothing in a drain but use up its calls' time.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    threshold: u32,
+    strikes: u32,
+}
+
+impl Breaker {
+    pub(crate) fn new(threshold: u32) -> Self {
+        Self { threshold, strikes: 0 }
+    }
+
+    /// Counts an outcome. Being cut at its own deadline, or a trap, is a strike; an answer of any kind is none, and
+    /// a deferral says nothing about the plugin.
+    pub(crate) fn note(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Failed { cause: FailureCause::Deadline | FailureCause::Trap(_), .. } => self.strikes += 1,
+            Outcome::Deferred(_) => (),
+            Outcome::Delivered | Outcome::Failed { .. } => self.strikes = 0,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.strikes >= self.threshold
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lastword_events::Deferral;
+
+    fn failed(cause: FailureCause) -> Outcome {
+        Outcome::Failed { cause, message: String::new() }
+    }
+
+    #[test]
+    fn opens_after_its_threshold_of_strikes_in_a_row_and_not_before() {
+        let mut breaker = Breaker::new(2);
+        breaker.note(&failed(FailureCause::Deadline));
+        breaker.note(&Outcome::Delivered);
+        breaker.note(&failed(FailureCause::Trap("unreachable".into())));
+        assert!(!breaker.is_open(), "a delivery between two strikes forgives the first");
+        breaker.note(&Outcome::Deferred(Deferral::Budget));
+        assert!(!breaker.is_open(), "being cut by the budget is no strike");
+        breaker.note(&failed(FailureCause::Deadline));
+        assert!(breaker.is_open());
+    }
+
+    #[test]
+    fn answers_are_no_strikes() {
+        let mut breaker = Breaker::new(1);
+        for cause in
+            [FailureCause::Retry, FailureCause::Fatal, FailureCause::Memory, FailureCause::Host, FailureCause::Fuel]
+        {
+            breaker.note(&failed(cause));
+            assert!(!breaker.is_open());
+        }
+    }
+}

@@ -1,0 +1,222 @@
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use lastword_events::{Event, EventKey, PluginName, SessionEnd, Timestamp};
+use lastword_journal::{Journal, JournalError, MemoryJournal, RecoveredSession, Write};
+use lastword_sandbox::{Plugin, Sandbox, SandboxConfig, SandboxError};
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::active::ActiveSet;
+use crate::dispatch::{Dispatcher, Installed};
+use crate::inner::Inner;
+use crate::limits::{DEFAULT_BREAKER_THRESHOLD, DEFAULT_DRAIN_BUDGET, LONGEST_RETRY, MAX_DRAIN_BUDGET};
+use crate::outcome::{Observer, OutcomeRecord};
+use crate::retry::RetryPolicy;
+use crate::runtime::{RecoveredCounts, Runtime};
+use crate::tenants::Tenants;
+use crate::turns::Turns;
+use crate::worker::Worker;
+
+/// Builds a [`Runtime`].
+#[must_use]
+pub struct Builder {
+    sandbox: Option<Sandbox>,
+    journal: Option<Arc<dyn Journal>>,
+    installed: Vec<Installed>,
+    budget: Duration,
+    workers: Option<NonZeroUsize>,
+    breaker_threshold: u32,
+    retry: RetryPolicy,
+    observer: Option<Observer>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            sandbox: None,
+            journal: None,
+            installed: Vec::new(),
+            budget: DEFAULT_DRAIN_BUDGET,
+            workers: None,
+            breaker_threshold: DEFAULT_BREAKER_THRESHOLD,
+            retry: RetryPolicy::default(),
+            observer: None,
+        }
+    }
+}
+
+/// A runtime that could not be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Two plugins have one name, and a delivery id would not say whose it is.
+    #[error("two plugins are called {0}: give one of them another name")]
+    SamePluginName(PluginName),
+    /// There is no sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The journal could not be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// It has to be built inside a tokio runtime.
+    #[error("build the runtime inside a tokio runtime with time enabled: {0}")]
+    NoTokio(#[from] tokio::runtime::TryCurrentError),
+    /// The operating system gave no thread.
+    #[error("a worker thread could not be started: {0}")]
+    Worker(std::io::Error),
+}
+
+impl Builder {
+    /// The sandbox that the plugins were loaded into. Needed as soon as there is a plugin.
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = Some(sandbox);
+        self
+    }
+
+    /// Where sessions and deliveries are written down. Default: a [`MemoryJournal`].
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// Installs a plugin for these tenants.
+    pub fn plugin(mut self, plugin: Plugin, tenants: Tenants) -> Self {
+        self.installed.push(Installed { plugin, tenants });
+        self
+    }
+
+    /// The wall-clock time of a drain. Default:
+    /// [`DEFAULT_DRAIN_BUDGET`](crate::limits::DEFAULT_DRAIN_BUDGET); at most
+    /// [`MAX_DRAIN_BUDGET`](crate::limits::MAX_DRAIN_BUDGET).
+    pub fn drain_budget(mut self, budget: Duration) -> Self {
+        self.budget = budget.min(MAX_DRAIN_BUDGET);
+        self
+    }
+
+    /// Threads that run guests. Default: as many as the machine runs at once.
+    pub fn workers(mut self, workers: NonZeroUsize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Deadlines and traps in a row after which a drain passes a plugin over, per tenant. Default:
+    /// [`DEFAULT_BREAKER_THRESHOLD`](crate::limits::DEFAULT_BREAKER_THRESHOLD).
+    pub fn breaker_threshold(mut self, threshold: u32) -> Self {
+        self.breaker_threshold = threshold.max(1);
+        self
+    }
+
+    /// When failed deliveries are tried again and given up. No pause is longer than
+    /// [`LONGEST_RETRY`](crate::limits::LONGEST_RETRY).
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = RetryPolicy { max: policy.max.min(LONGEST_RETRY), ..policy };
+        self
+    }
+
+    /// Is told how every attempt ended, on a worker's thread: it must return at once. To do more, send what you need to
+    /// a bounded channel, and do not wait when it is full.
+    pub fn on_outcome(mut self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Reads the journal, starts the workers, and sends out what a dead run left.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn build(self) -> Result<Runtime, BuildError> {
+        let handle = Handle::try_current()?;
+        for (at, one) in self.installed.iter().enumerate() {
+            if self.installed.iter().take(at).any(|other| other.plugin.name() == one.plugin.name()) {
+                return Err(BuildError::SamePluginName(one.plugin.name().clone()));
+            }
+        }
+        let sandbox = match self.sandbox {
+            Some(sandbox) => sandbox,
+            None => Sandbox::new(SandboxConfig::default())?,
+        };
+        let journal = self.journal.unwrap_or_else(|| Arc::new(MemoryJournal::new()));
+        let recovered = journal.recover()?;
+        let slots = sandbox.max_concurrent_calls();
+        let inner = Arc::new(Inner {
+            sandbox,
+            journal_name: journal.name(),
+            journal,
+            handle,
+            dispatcher: Dispatcher::new(self.installed, slots, self.breaker_threshold),
+            set: Mutex::new(ActiveSet::default()),
+            turns: Arc::new(Turns::default()),
+            retry: self.retry,
+            budget: self.budget,
+            observer: self.observer,
+            draining: AtomicBool::new(false),
+            drained: watch::Sender::new(false),
+        });
+        let mut counts = RecoveredCounts::default();
+        for owed in &recovered.deliveries {
+            if !inner.dispatcher.recover(owed) {
+                tracing::warn!(
+                    delivery = %owed.delivery.id(inner.journal_name),
+                    "its plugin is not installed any more; the delivery is kept"
+                );
+            }
+            counts.deliveries += 1;
+        }
+        for session in &recovered.sessions {
+            end_recovered(&inner, session);
+            counts.sessions += 1;
+        }
+        let runtime = Runtime::new(inner.clone(), counts);
+        start_workers(&inner, self.workers)?;
+        Ok(runtime)
+    }
+}
+
+/// The end of a session that a dead run left active.
+fn end_recovered(inner: &Arc<Inner>, recovered: &RecoveredSession) {
+    let (reason, ended_at) = match recovered.drain {
+        Some((reason, at)) => (reason.end_reason(), at),
+        None => (lastword_events::EndReason::Crashed, Timestamp::now()),
+    };
+    let mut end = SessionEnd::new(reason, ended_at);
+    end.duration_ms = recovered.session.started_at.map(|started| ended_at.millis_since(started));
+    let event = Arc::new(Event::End(end));
+    let mut owed = inner.dispatcher.owed_to(&recovered.session.identity.tenant, EventKey::End);
+    owed.extend(recovered.started.iter().filter(|plugin| !owed.contains(plugin)).cloned().collect::<Vec<_>>());
+    owed.retain(|plugin| !recovered.settled.contains(plugin));
+    for plugin in &owed {
+        let failures = recovered.failed.iter().find(|(p, _)| p == plugin).map_or(0, |(_, failures)| *failures);
+        inner.dispatcher.recover(&lastword_journal::OwedDelivery {
+            delivery: lastword_journal::DeliveryKey {
+                sequence: recovered.sequence,
+                event: EventKey::End,
+                plugin: plugin.clone(),
+            },
+            session: recovered.session.clone(),
+            event: event.clone(),
+            attempt: recovered.attempt,
+            failures,
+            late: false,
+        });
+    }
+    let (sequence, session) = (recovered.sequence, recovered.session.clone());
+    // Ordered before every completion; a crash before it is durable finds the session active again.
+    drop(inner.journal.write(Write::End { sequence, session, event, owed, op_id: None }));
+}
+
+fn start_workers(inner: &Arc<Inner>, workers: Option<NonZeroUsize>) -> Result<(), BuildError> {
+    let workers = workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    for number in 0..workers {
+        let inner = inner.clone();
+        std::thread::Builder::new()
+            .name(format!("lastword-{number}"))
+            .spawn(move || Worker::run(inner))
+            .map_err(BuildError::Worker)?;
+    }
+    Ok(())
+}

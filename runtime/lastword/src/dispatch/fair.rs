@@ -1,0 +1,217 @@
+//! Who is served next: tenants share the CPU equally, and plugins share their tenant's part.
+//!
+//! Each tenant, and each queue within its tenant, has a *virtual time*: the nanoseconds of worker time that it has had.
+//! The one with the least is served next. One that comes back after a pause starts at the time of those that were served
+//! meanwhile: it has not saved up anything.
+
+use std::collections::BTreeSet;
+
+/// A queue's number. Queues are never removed within a run.
+pub(crate) type QueueId = usize;
+pub(crate) type TenantNumber = usize;
+
+#[derive(Debug, Default)]
+pub(crate) struct Fair {
+    tenants: Vec<TenantShare>,
+    queues: Vec<QueueShare>,
+    /// Tenants with a ready queue, by virtual time.
+    ready: BTreeSet<(u64, TenantNumber)>,
+    /// How many queues are ready.
+    ready_queues: usize,
+    floor: u64,
+}
+
+#[derive(Debug, Default)]
+struct TenantShare {
+    time: u64,
+    floor: u64,
+    /// Ready queues, by virtual time.
+    ready: BTreeSet<(u64, QueueId)>,
+}
+
+#[derive(Debug)]
+struct QueueShare {
+    tenant: TenantNumber,
+    time: u64,
+    ready: bool,
+}
+
+/// Sorts queues by who is to be served first.
+pub(crate) type Turn = (u64, u64, QueueId);
+
+impl Fair {
+    pub(crate) fn add_tenant(&mut self) -> TenantNumber {
+        self.tenants.push(TenantShare::default());
+        self.tenants.len() - 1
+    }
+
+    pub(crate) fn add_queue(&mut self, tenant: TenantNumber) -> QueueId {
+        self.queues.push(QueueShare { tenant, time: 0, ready: false });
+        self.queues.len() - 1
+    }
+
+    /// Says whether a queue has deliveries that may begin.
+    pub(crate) fn set_ready(&mut self, queue: QueueId, ready: bool) {
+        let Some(share) = self.queues.get_mut(queue) else { return };
+        if share.ready == ready {
+            return;
+        }
+        share.ready = ready;
+        if ready {
+            self.ready_queues += 1;
+        } else {
+            self.ready_queues -= 1;
+        }
+        let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
+        if ready {
+            if tenant.ready.is_empty() {
+                tenant.time = tenant.time.max(self.floor);
+                self.ready.insert((tenant.time, share.tenant));
+            }
+            share.time = share.time.max(tenant.floor);
+            tenant.ready.insert((share.time, queue));
+        } else {
+            tenant.ready.remove(&(share.time, queue));
+            if tenant.ready.is_empty() {
+                self.ready.remove(&(tenant.time, share.tenant));
+            }
+        }
+    }
+
+    /// Charges a queue, and its tenant, for worker time.
+    pub(crate) fn charge(&mut self, queue: QueueId, nanos: u64) {
+        let Some(share) = self.queues.get_mut(queue) else { return };
+        let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
+        let (queue_was, tenant_was) = (share.time, tenant.time);
+        tenant.floor = tenant.floor.max(queue_was);
+        self.floor = self.floor.max(tenant_was);
+        share.time = queue_was.saturating_add(nanos);
+        tenant.time = tenant_was.saturating_add(nanos);
+        if share.ready {
+            tenant.ready.remove(&(queue_was, queue));
+            tenant.ready.insert((share.time, queue));
+        }
+        if !tenant.ready.is_empty() {
+            self.ready.remove(&(tenant_was, share.tenant));
+            self.ready.insert((tenant.time, share.tenant));
+        }
+    }
+
+    /// When it is this queue's turn, compared with others.
+    pub(crate) fn turn(&self, queue: QueueId) -> Turn {
+        let share = self.queues.get(queue);
+        let tenant = share.and_then(|s| self.tenants.get(s.tenant));
+        (tenant.map_or(u64::MAX, |t| t.time), share.map_or(u64::MAX, |s| s.time), queue)
+    }
+
+    /// The ready queue whose turn it is, among those that `may` be served.
+    pub(crate) fn first(&self, may: impl Fn(QueueId) -> bool) -> Option<QueueId> {
+        let tenants = self.ready.iter().filter_map(|&(_, t)| self.tenants.get(t));
+        tenants.flat_map(|t| t.ready.iter().map(|&(_, queue)| queue)).find(|&queue| may(queue))
+    }
+
+    /// Ready queues.
+    pub(crate) fn ready_queues(&self) -> usize {
+        self.ready_queues
+    }
+
+    /// Forgets what everyone has had: a drain starts with equal shares.
+    pub(crate) fn reset(&mut self) {
+        let ready: Vec<QueueId> =
+            (0..self.queues.len()).filter(|&q| self.queues.get(q).is_some_and(|s| s.ready)).collect();
+        for &queue in &ready {
+            self.set_ready(queue, false);
+        }
+        self.floor = 0;
+        self.queues.iter_mut().for_each(|share| share.time = 0);
+        for tenant in &mut self.tenants {
+            (tenant.time, tenant.floor) = (0, 0);
+        }
+        for queue in ready {
+            self.set_ready(queue, true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Serves `rounds` slices of `cost` and returns how often each queue was served.
+    fn serve(fair: &mut Fair, queues: usize, rounds: usize, cost: impl Fn(QueueId) -> u64) -> Vec<u64> {
+        let mut had = vec![0; queues];
+        for _ in 0..rounds {
+            let queue = fair.first(|_| true).unwrap();
+            fair.charge(queue, cost(queue));
+            had[queue] += cost(queue);
+        }
+        had
+    }
+
+    #[test]
+    fn tenants_share_equally_whatever_the_number_of_their_plugins() {
+        let mut fair = Fair::default();
+        let (a, b) = (fair.add_tenant(), fair.add_tenant());
+        let queues = [fair.add_queue(a), fair.add_queue(a), fair.add_queue(a), fair.add_queue(b)];
+        queues.iter().for_each(|&q| fair.set_ready(q, true));
+        let had = serve(&mut fair, 4, 600, |_| 1_000);
+        assert_eq!(had, [100_000, 100_000, 100_000, 300_000]);
+    }
+
+    #[test]
+    fn whoever_comes_back_has_saved_up_nothing() {
+        let mut fair = Fair::default();
+        let (a, b) = (fair.add_tenant(), fair.add_tenant());
+        let (qa, qb) = (fair.add_queue(a), fair.add_queue(b));
+        fair.set_ready(qa, true);
+        serve(&mut fair, 2, 1_000, |_| 1_000);
+        fair.set_ready(qb, true);
+        let had = serve(&mut fair, 2, 100, |_| 1_000);
+        assert!(had[qa] >= 49_000, "b gets its half and no more: {had:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn shares_stay_within_one_slice_of_equal(
+            plugins in prop::collection::vec(1usize..5, 1..6),
+            costs in prop::collection::vec(1u64..2_000, 30),
+        ) {
+            let mut fair = Fair::default();
+            let mut owner = Vec::new();
+            for (tenant, &n) in plugins.iter().enumerate() {
+                let number = fair.add_tenant();
+                for _ in 0..n {
+                    let queue = fair.add_queue(number);
+                    fair.set_ready(queue, true);
+                    owner.push(tenant);
+                }
+            }
+            let queues = owner.len();
+            let had = serve(&mut fair, queues, 3_000, |q| costs[q % costs.len()]);
+            let mut by_tenant = vec![0u64; plugins.len()];
+            for (queue, &tenant) in owner.iter().enumerate() { by_tenant[tenant] += had[queue]; }
+            let (least, most) = (by_tenant.iter().min().unwrap(), by_tenant.iter().max().unwrap());
+            prop_assert!(most - least <= 2_000, "{by_tenant:?}");
+        }
+
+        #[test]
+        fn ready_is_exactly_what_was_said(says in prop::collection::vec((0usize..6, any::<bool>(), 0u64..5), 0..200)) {
+            let mut fair = Fair::default();
+            let tenants = [fair.add_tenant(), fair.add_tenant()];
+            for q in 0..6 { fair.add_queue(tenants[q % 2]); }
+            let mut ready = [false; 6];
+            for (queue, is_ready, cost) in says {
+                fair.set_ready(queue, is_ready);
+                ready[queue] = is_ready;
+                fair.charge(queue, cost);
+            }
+            prop_assert_eq!(fair.ready_queues(), ready.iter().filter(|r| **r).count());
+            for (queue, &is_ready) in ready.iter().enumerate() {
+                prop_assert_eq!(fair.first(|q| q == queue).is_some(), is_ready);
+            }
+            fair.reset();
+            prop_assert_eq!(fair.ready_queues(), ready.iter().filter(|r| **r).count());
+        }
+    }
+}

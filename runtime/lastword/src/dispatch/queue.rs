@@ -1,0 +1,180 @@
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use lastword_events::{Deferral, EventKey, Outcome, Session};
+
+use super::PluginNumber;
+use super::drain::DrainFacts;
+use crate::breaker::Breaker;
+use crate::lane::Lane;
+use crate::owed::Owed;
+
+/// What one (tenant, plugin) pair is owed.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) tenant: Arc<str>,
+    pub(crate) plugin: PluginNumber,
+    /// May begin now, in this order.
+    pub(crate) ready: VecDeque<Job>,
+    /// Ends of a drain that have not been looked at yet; after everything in `ready`.
+    pub(crate) backlog: Option<Backlog>,
+    /// By session id; one only while something of it is owed.
+    pub(crate) lanes: HashMap<Arc<str>, Lane>,
+    /// Deliveries that a worker has taken and not brought back. Each holds a slot.
+    pub(crate) taken: u32,
+    /// Those among them that are `session-end`.
+    pub(crate) ends_taken: u32,
+    pub(crate) breaker: Breaker,
+    pub(crate) tally: Tally,
+}
+
+/// A delivery that may begin.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Owed(Owed),
+    /// Of a session that a drain found active.
+    End(BacklogEnd),
+}
+
+impl Job {
+    pub(crate) fn is_end(&self) -> bool {
+        match self {
+            Self::Owed(owed) => owed.is_end(),
+            Self::End(_) => true,
+        }
+    }
+
+    pub(crate) fn owed(self) -> Owed {
+        match self {
+            Self::Owed(owed) => owed,
+            Self::End(end) => end.owed(),
+        }
+    }
+}
+
+/// The end of a session that a drain found active. The event is made when its turn comes: a drain must not spend its
+/// first moments on describing half a million ends.
+#[derive(Debug)]
+pub(crate) struct BacklogEnd {
+    facts: Arc<DrainFacts>,
+    sequence: u64,
+    pub(crate) session: Arc<Session>,
+}
+
+impl BacklogEnd {
+    pub(crate) fn owed(&self) -> Owed {
+        Owed::new(self.sequence, EventKey::End, &self.session, &self.facts.end_of(&self.session))
+    }
+}
+
+/// The sessions of one tenant that a drain found active, shared by the queues of the tenant's plugins.
+#[derive(Clone, Debug)]
+pub(crate) struct Backlog {
+    facts: Arc<DrainFacts>,
+    sessions: Arc<Vec<(u64, Arc<Session>)>>,
+    next: usize,
+}
+
+impl Backlog {
+    pub(crate) fn new(facts: Arc<DrainFacts>, sessions: Arc<Vec<(u64, Arc<Session>)>>) -> Self {
+        Self { facts, sessions, next: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len().saturating_sub(self.next)
+    }
+}
+
+impl Iterator for Backlog {
+    type Item = BacklogEnd;
+
+    fn next(&mut self) -> Option<BacklogEnd> {
+        let (sequence, session) = self.sessions.get(self.next)?;
+        self.next += 1;
+        Some(BacklogEnd { facts: self.facts.clone(), sequence: *sequence, session: session.clone() })
+    }
+}
+
+/// A drain's counts of `session-end` deliveries, for one queue.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    pub(crate) deferred: u64,
+    pub(crate) broken: bool,
+    /// Whether the budget deferred any of them.
+    pub(crate) timed_out: bool,
+    /// How often each other outcome than `delivered` happened.
+    pub(crate) causes: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Delivered => self.delivered += 1,
+            Outcome::Failed { .. } => {
+                self.failed += 1;
+                *self.causes.entry(outcome.to_string()).or_default() += 1;
+            }
+            Outcome::Deferred(why) => self.defer(*why, 1),
+        }
+    }
+
+    pub(crate) fn defer(&mut self, why: Deferral, count: u64) {
+        if count > 0 {
+            self.deferred += count;
+            self.timed_out |= why == Deferral::Budget;
+            *self.causes.entry(Outcome::Deferred(why).to_string()).or_default() += count;
+        }
+    }
+
+    pub(crate) fn owed(&self) -> u64 {
+        self.delivered + self.failed + self.deferred
+    }
+}
+
+impl Queue {
+    pub(crate) fn new(tenant: Arc<str>, plugin: PluginNumber, breaker: Breaker) -> Self {
+        Self {
+            tenant,
+            plugin,
+            ready: VecDeque::new(),
+            backlog: None,
+            lanes: HashMap::new(),
+            taken: 0,
+            ends_taken: 0,
+            breaker,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Deliveries that may begin.
+    pub(crate) fn ready_len(&self) -> usize {
+        self.ready.len() + self.backlog.as_ref().map_or(0, Backlog::len)
+    }
+
+    /// Takes everything that has not begun.
+    pub(crate) fn take_all(&mut self) -> Vec<Waiting> {
+        let mut all: Vec<Waiting> = self.ready.drain(..).map(Waiting::Job).collect();
+        all.extend(self.lanes.values_mut().flat_map(Lane::take_all).map(|owed| Waiting::Job(Job::Owed(owed))));
+        self.lanes.retain(|_, lane| !lane.is_empty());
+        all.extend(self.backlog.take().map(Waiting::Backlog));
+        all
+    }
+}
+
+/// Deliveries that were taken out of a queue unbegun.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    Job(Job),
+    Backlog(Backlog),
+}
+
+impl Waiting {
+    pub(crate) fn ends(&self) -> u64 {
+        match self {
+            Self::Job(job) => u64::from(job.is_end()),
+            Self::Backlog(backlog) => u64::try_from(backlog.len()).unwrap_or(u64::MAX),
+        }
+    }
+}

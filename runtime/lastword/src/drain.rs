@@ -1,0 +1,151 @@
+//! Ending every active session at shutdown, within the budget.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use lastword_events::{DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, Outcome, PluginDrain, Timestamp};
+use lastword_journal::Write;
+use tokio::time::timeout_at;
+
+use crate::dispatch::{Closed, Drain, Waiting};
+use crate::inner::Inner;
+use crate::limits::MAX_DRAIN_RESERVE;
+
+/// How many plugins a report warns of by name.
+const MAX_WARNINGS: usize = 20;
+
+/// The moments of one drain.
+#[derive(Clone, Copy)]
+pub(crate) struct Schedule {
+    reason: DrainReason,
+    began: Instant,
+    /// No guest runs after this.
+    cut_at: Instant,
+    /// Workers that have not brought back their calls by now are not waited for.
+    close_at: Instant,
+    /// The journal's last commit is not waited for after this.
+    flush_until: Instant,
+    /// Nothing is reported after this.
+    leave_at: Instant,
+    sessions: u64,
+}
+
+impl Schedule {
+    fn new(reason: DrainReason, began: Instant, budget: Duration) -> Self {
+        let reserve = MAX_DRAIN_RESERVE.min(budget / 4);
+        let leave_at = began + budget;
+        Self {
+            reason,
+            began,
+            cut_at: leave_at - reserve,
+            close_at: leave_at - reserve / 3 * 2,
+            flush_until: leave_at - reserve / 3,
+            leave_at,
+            sessions: 0,
+        }
+    }
+}
+
+impl Inner {
+    /// Takes the snapshot. None when a drain has begun, or the runtime was closed, before.
+    pub(crate) fn begin_drain(&self, reason: DrainReason) -> Option<Schedule> {
+        let mut set = self.set.lock();
+        if !set.close(reason) {
+            return None;
+        }
+        let mut schedule = Schedule::new(reason, Instant::now(), self.budget);
+        let at = Timestamp::now();
+        self.draining.store(true, Ordering::Relaxed);
+        // Everything that the drain writes comes after this; nobody has to wait for it.
+        drop(self.journal.write(Write::Draining { reason, at }));
+        let sessions = set.take_all();
+        schedule.sessions = sessions.values().map(|s| u64::try_from(s.len()).unwrap_or(u64::MAX)).sum();
+        self.dispatcher.begin_drain(Drain::new(reason, at, schedule.cut_at), sessions);
+        Some(schedule)
+    }
+
+    /// Waits for the work, cuts it at the end of the budget, and gives the account.
+    pub(crate) async fn finish_drain(self: Arc<Self>, schedule: Schedule) -> DrainReport {
+        if timeout_at(schedule.cut_at.into(), self.dispatcher.settled()).await.is_err() {
+            self.dispatcher.cut();
+            // A worker that is stuck in a host call must not make the drain longer.
+            timeout_at(schedule.close_at.into(), self.dispatcher.settled()).await.ok();
+        }
+        let closed = self.dispatcher.close();
+        let mut report = self.report(&schedule, &closed);
+        match timeout_at(schedule.flush_until.into(), self.journal.flush()).await {
+            Ok(Ok(())) => (),
+            Ok(Err(error)) => report.warnings.push(DrainWarning::new("journal", error.to_string())),
+            Err(_) => {
+                let message = "the last outcomes were not written in time; their deliveries will be made again";
+                report.warnings.push(DrainWarning::new("journal", message.to_owned()));
+            }
+        }
+        report.unreported = self.tell_of_deferrals(closed, schedule.leave_at);
+        report.elapsed = schedule.began.elapsed();
+        self.drained.send_replace(true);
+        report
+    }
+
+    fn report(&self, schedule: &Schedule, closed: &Closed) -> DrainReport {
+        let mut report = DrainReport::empty(schedule.reason, self.budget);
+        report.sessions = schedule.sessions;
+        for queue in &closed.queues {
+            let Some(installed) = self.dispatcher.installed().get(queue.plugin) else { continue };
+            let mut line = PluginDrain::new(queue.tenant.clone(), installed.plugin.name().clone());
+            line.delivered = queue.tally.delivered;
+            line.failed = queue.tally.failed;
+            line.deferred = queue.tally.deferred;
+            line.broken = queue.tally.broken;
+            report.delivered += line.delivered;
+            report.failed += line.failed;
+            report.deferred += line.deferred;
+            report.timed_out |= queue.tally.timed_out;
+            if line.failed + line.deferred > 0 {
+                let causes: Vec<String> =
+                    queue.tally.causes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+                report.warnings.push(DrainWarning::new(
+                    DRAIN_WARNING,
+                    format!(
+                        "{} of {} session-end deliveries of plugin {} (tenant {}) were not made: {}",
+                        line.failed + line.deferred,
+                        queue.tally.owed(),
+                        line.plugin,
+                        line.tenant,
+                        causes.join(", ")
+                    ),
+                ));
+            }
+            report.plugins.push(line);
+        }
+        let more = report.warnings.len().saturating_sub(MAX_WARNINGS);
+        if more > 0 {
+            report.warnings.truncate(MAX_WARNINGS);
+            report.warnings.push(DrainWarning::new(DRAIN_WARNING, format!("and {more} plugins more")));
+        }
+        report
+    }
+
+    /// Tells of what had no attempt, as long as there is time. Returns how many deliveries nobody was told of.
+    fn tell_of_deferrals(&self, closed: Closed, until: Instant) -> u64 {
+        let mut untold = 0;
+        for passed in closed.passed_over {
+            let Some(name) = self.dispatcher.plugin_name(passed.queue) else { continue };
+            let outcome = Outcome::Deferred(passed.why);
+            match passed.waiting {
+                Waiting::Job(job) if Instant::now() < until => self.tell(&name, &job.owed(), &outcome, None),
+                Waiting::Job(_) => untold += 1,
+                Waiting::Backlog(mut backlog) => {
+                    while Instant::now() < until
+                        && let Some(end) = backlog.next()
+                    {
+                        self.tell(&name, &end.owed(), &outcome, None);
+                    }
+                    untold += u64::try_from(backlog.len()).unwrap_or(u64::MAX);
+                }
+            }
+        }
+        untold
+    }
+}

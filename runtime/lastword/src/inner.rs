@@ -1,0 +1,196 @@
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use lastword_events::{DeliveryId, Event, FailureCause, JournalName, Outcome, PluginName, Timestamp};
+use lastword_journal::{Completion, Journal, JournalError, Pending, Settlement};
+use lastword_sandbox::Sandbox;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::active::ActiveSet;
+use crate::attempt::Attempt;
+use crate::dispatch::{Dispatcher, Finished, Job, QueueId};
+use crate::outcome::{Observer, OutcomeRecord};
+use crate::owed::Owed;
+use crate::retry::RetryPolicy;
+use crate::turns::Turns;
+
+/// What the runtime's handle, its workers and its requests share.
+///
+/// Locks are taken in this order: `set`, then the dispatcher's. Neither is held while a guest runs or a journal writes.
+pub(crate) struct Inner {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) journal_name: JournalName,
+    pub(crate) handle: Handle,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) set: Mutex<ActiveSet>,
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) budget: Duration,
+    pub(crate) observer: Option<Observer>,
+    pub(crate) draining: AtomicBool,
+    /// Becomes true when the drain is over.
+    pub(crate) drained: watch::Sender<bool>,
+}
+
+impl Inner {
+    /// Settles what a worker has done of a queue: in the journal, with whoever watches, and in the queue.
+    pub(crate) fn conclude(
+        self: &Arc<Self>,
+        queue: QueueId,
+        plugin: &PluginName,
+        served: Duration,
+        attempts: Vec<Attempt>,
+        unbegun: Vec<Job>,
+    ) {
+        let finished: Vec<Finished> = attempts.into_iter().map(|attempt| self.judge(queue, attempt)).collect();
+        let completions: Vec<Completion> = finished.iter().filter_map(|f| completion(plugin, f)).collect();
+        let pending = (!completions.is_empty()).then(|| self.journal.complete(completions));
+        for one in &finished {
+            self.tell(plugin, &one.owed, &one.outcome, Some(one));
+        }
+        match pending.and_then(poll_now) {
+            // Only a failure has to be durable before its delivery goes on: its retry must not carry the same number.
+            Some(Pass::Waits(pending)) if !self.draining.load(Ordering::Relaxed) => {
+                let (failed, rest) = finished.into_iter().partition::<Vec<_>, _>(|f| f.retry.is_some());
+                self.dispatcher.settle(queue, served, rest, unbegun);
+                if !failed.is_empty() {
+                    self.settle_when_durable(queue, pending, failed);
+                }
+            }
+            Some(Pass::Failed(error)) => {
+                complain(&error);
+                self.dispatcher.settle(queue, served, finished, unbegun);
+            }
+            _ => self.dispatcher.settle(queue, served, finished, unbegun),
+        }
+    }
+
+    fn settle_when_durable(self: &Arc<Self>, queue: QueueId, pending: Pending<()>, failed: Vec<Finished>) {
+        let inner = self.clone();
+        self.handle.spawn(async move {
+            if let Err(error) = pending.await {
+                complain(&error);
+            }
+            inner.dispatcher.settle(queue, Duration::ZERO, failed, Vec::new());
+        });
+    }
+
+    /// Says what becomes of a delivery after an attempt.
+    fn judge(&self, queue: QueueId, attempt: Attempt) -> Finished {
+        let Attempt { mut owed, outcome, report } = attempt;
+        let (mut retry, mut dead) = (None, false);
+        if let Outcome::Failed { cause, .. } = &outcome {
+            owed.failures += 1;
+            dead = *cause == FailureCause::Fatal || owed.failures >= self.retry.max_failures;
+            if !dead {
+                owed.late |= self.dispatcher.has_newer(queue, &owed);
+                let pause = self.retry.pause(owed.failures, fastrand::f64());
+                retry = Some((Instant::now() + pause, Timestamp::now().plus(pause)));
+            }
+        }
+        Finished { owed, outcome, report, retry, dead }
+    }
+
+    /// Tells whoever watches, and the log. `finished` is none for a delivery that had no attempt.
+    pub(crate) fn tell(&self, plugin: &PluginName, owed: &Owed, outcome: &Outcome, finished: Option<&Finished>) {
+        let retry_at = finished.and_then(|f| f.retry).map(|(_, at)| at);
+        let dead = finished.is_some_and(|f| f.dead);
+        log(plugin, owed, outcome, retry_at, dead);
+        let Some(observer) = &self.observer else { return };
+        let id: DeliveryId = owed.delivery_key(plugin).id(self.journal_name);
+        let reason = match &*owed.event {
+            Event::End(end) => Some(&end.reason),
+            _ => None,
+        };
+        let record = OutcomeRecord {
+            id: &id,
+            session: &owed.session,
+            reason,
+            attempt: owed.attempt,
+            late: owed.late,
+            outcome,
+            failures: owed.failures,
+            retry_at,
+            dead,
+            report: finished.and_then(|f| f.report.as_ref()),
+            draining: self.draining.load(Ordering::Relaxed),
+        };
+        // A worker that unwinds would take the calls that it holds along.
+        if catch_unwind(AssertUnwindSafe(|| observer(&record))).is_err() {
+            tracing::error!(delivery = %id, "on_outcome panicked; the outcome itself is recorded");
+        }
+    }
+
+    /// `session-end` deliveries that are owed or dead, and those that active sessions will owe.
+    pub(crate) fn undelivered_ends(&self) -> u64 {
+        let set = self.set.lock();
+        let to_come: u64 = set
+            .count_by_tenant()
+            .into_iter()
+            .map(|(tenant, sessions)| {
+                let serving = self.dispatcher.installed().iter().filter(|i| i.tenants.serves(&tenant)).count();
+                sessions * u64::try_from(serving).unwrap_or(u64::MAX)
+            })
+            .sum();
+        to_come + self.dispatcher.undelivered_ends()
+    }
+}
+
+/// What a journal has to know of an attempt. A deferral changes nothing: the delivery is owed as it was.
+fn completion(plugin: &PluginName, finished: &Finished) -> Option<Completion> {
+    let Finished { owed, outcome, retry, dead, .. } = finished;
+    let settlement = match outcome {
+        Outcome::Delivered => Settlement::Delivered,
+        Outcome::Deferred(_) => return None,
+        Outcome::Failed { cause, message } if *dead => {
+            Settlement::Dead { failures: owed.failures, cause: cause.clone(), message: message.clone() }
+        }
+        Outcome::Failed { .. } => {
+            Settlement::Owed { failures: owed.failures, late: owed.late, retry_at: retry.map(|(_, at)| at) }
+        }
+    };
+    Some(Completion { delivery: owed.delivery_key(plugin), attempt: owed.attempt, settlement, writes: Vec::new() })
+}
+
+enum Pass {
+    Waits(Pending<()>),
+    Failed(JournalError),
+}
+
+/// None when it is durable already, as in memory it always is.
+fn poll_now(mut pending: Pending<()>) -> Option<Pass> {
+    match pin!(&mut pending).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(())) => None,
+        Poll::Ready(Err(error)) => Some(Pass::Failed(error)),
+        Poll::Pending => Some(Pass::Waits(pending)),
+    }
+}
+
+fn complain(error: &JournalError) {
+    tracing::error!(%error, "an outcome could not be written down; the delivery will be made again at the next start");
+}
+
+fn log(plugin: &PluginName, owed: &Owed, outcome: &Outcome, retry_at: Option<Timestamp>, dead: bool) {
+    let hook = owed.key.hook();
+    let (tenant, session, attempt) = (&*owed.session.identity.tenant, &*owed.session.identity.id, owed.attempt);
+    match outcome {
+        Outcome::Delivered => tracing::debug!(%plugin, %hook, tenant, session, attempt, "delivered"),
+        Outcome::Deferred(why) => tracing::debug!(%plugin, %hook, tenant, session, attempt, %why, "deferred"),
+        Outcome::Failed { cause, message } => {
+            let next = match retry_at {
+                Some(at) => format!("next attempt at {at}"),
+                None if dead => "given up".to_owned(),
+                None => "still owed".to_owned(),
+            };
+            tracing::warn!(%plugin, %hook, tenant, session, attempt, %cause, message, next, "failed");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What becomes of an owner's request.
+//!
+//! A request takes its place in its session's order when it is made, and is carried out whether or not anyone waits for
+//! the answer. It is decided on what the set knows, written down, and only then takes effect: so a plugin never hears of
+//! something that a crash could hide, and a request that cannot be written down changes nothing.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use lastword_events::{Event, EventKey, Identity, Session, SessionStart, Timestamp};
+use lastword_journal::{JournalError, Write, Written};
+
+use crate::active::{Active, Standing};
+use crate::inner::Inner;
+use crate::request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
+
+type Answer = Result<Accepted, Refusal>;
+
+/// The answer to a request. The request is carried out even if this is dropped.
+pub(crate) enum Request {
+    Answered(Option<Answer>),
+    Waiting(tokio::task::JoinHandle<Answer>),
+}
+
+impl Request {
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        Self::Answered(Some(Err(refusal)))
+    }
+
+    /// Takes the request's place in the order of `identity` and carries it out: at once if nothing has to be waited for,
+    /// as a task of its own otherwise.
+    pub(crate) fn begin<F>(inner: &Arc<Inner>, identity: &Identity, work: F) -> Self
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let mut turn = inner.turns.take(identity);
+        let mut work = Box::pin(async move {
+            turn.comes().await;
+            work.await
+        });
+        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => Self::Answered(Some(answer)),
+            Poll::Pending => Self::Waiting(inner.handle.spawn(work)),
+        }
+    }
+}
+
+impl Future for Request {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        match &mut *self {
+            Self::Answered(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
+            // The task is gone only when the tokio runtime is shutting down.
+            Self::Waiting(task) => Pin::new(task).poll(cx).map(|done| done.unwrap_or(Err(JournalError::Closed.into()))),
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) async fn start(self: Arc<Self>, request: StartRequest) -> Answer {
+        let StartRequest { mut session, event, op_id } = request;
+        let standing = {
+            let set = self.set.lock();
+            if set.is_closing() {
+                return Err(Refusal::Draining);
+            }
+            set.standing(&session.identity)
+        };
+        match standing {
+            Standing::Active(active) => self.renote(active, session, op_id).await,
+            Standing::Drained(_) | Standing::Unknown => {
+                session.started_at.get_or_insert_with(Timestamp::now);
+                let owed = self.dispatcher.owed_to(&session.identity.tenant, EventKey::Start);
+                let identity = session.identity.clone();
+                let event = Arc::new(Event::Start(event));
+                let write = Write::Start { session, event: event.clone(), owed, op_id };
+                match self.journal.write(write).await? {
+                    Written::Session { sequence, session } => {
+                        let generation = session.generation;
+                        self.note_start(sequence, &session, Some(&event));
+                        Ok(accepted(identity, generation, Acceptance::Noted))
+                    }
+                    other => duplicate(identity, &other),
+                }
+            }
+        }
+    }
+
+    /// Makes a session active once it is written down. The drain may have taken its snapshot meanwhile: then the session
+    /// is ended right after its start.
+    fn note_start(&self, sequence: u64, session: &Arc<Session>, start: Option<&Arc<Event>>) {
+        let mut set = self.set.lock();
+        set.insert(sequence, session.clone());
+        if let Some(event) = start {
+            self.dispatcher.owe(sequence, EventKey::Start, session, event);
+        }
+        if set.is_closing() {
+            self.dispatcher.owe_end_to_drain(sequence, session);
+        }
+    }
+
+    async fn renote(&self, active: Active, newer: Session, op_id: Option<Arc<str>>) -> Answer {
+        let identity = newer.identity.clone();
+        let merged = merge(&active.session, newer);
+        merged.validate()?;
+        let (sequence, generation) = (active.sequence, merged.generation);
+        match self.journal.write(Write::Renote { sequence, session: merged.clone(), op_id }).await? {
+            Written::Done => {
+                self.set.lock().update(&identity, sequence, |active| active.session = merged);
+                Ok(accepted(identity, generation, Acceptance::Renoted))
+            }
+            other => duplicate(identity, &other),
+        }
+    }
+
+    pub(crate) async fn end(self: Arc<Self>, request: EndRequest, dropped: Vec<String>) -> Answer {
+        let EndRequest { session, mut event, op_id } = request;
+        let identity = session.identity.clone();
+        let standing = self.set.lock().standing(&identity);
+        let owed = self.dispatcher.owed_to(&identity.tenant, EventKey::End);
+        let known = match standing {
+            Standing::Drained(generation) => {
+                return Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::DuplicateEnd) });
+            }
+            Standing::Active(active) => Some((active.sequence, merge_fitting(&active.session, session.clone()))),
+            Standing::Unknown => None,
+        };
+        let started_at = known.as_ref().map_or(session.started_at, |(_, known)| known.started_at);
+        if event.duration_ms.is_none() {
+            event.duration_ms = started_at.map(|started| event.ended_at.millis_since(started));
+        }
+        let event = Arc::new(Event::End(event));
+        let write = match &known {
+            Some((sequence, session)) => {
+                Write::End { sequence: *sequence, session: session.clone(), event: event.clone(), owed, op_id }
+            }
+            None => Write::EndWithoutStart { session, event: event.clone(), owed, op_id },
+        };
+        let written = self.journal.write(write).await?;
+        let answer = match (written, known) {
+            (Written::Done, Some((sequence, session))) => self.note_end(sequence, &session, &event),
+            (Written::Session { sequence, session }, _) => {
+                let _order = self.set.lock();
+                self.dispatcher.owe(sequence, EventKey::End, &session, &event);
+                accepted(identity, session.generation, Acceptance::Implied)
+            }
+            (other, _) => duplicate(identity, &other)?,
+        };
+        Ok(Accepted { dropped, ..answer })
+    }
+
+    /// Takes a session out of the set and owes its end, unless a drain was faster: then the end is the drain's, under the
+    /// same delivery id.
+    fn note_end(&self, sequence: u64, session: &Arc<Session>, event: &Arc<Event>) -> Accepted {
+        let mut set = self.set.lock();
+        let first = set.remove(&session.identity, sequence);
+        if first {
+            self.dispatcher.owe(sequence, EventKey::End, session, event);
+        }
+        let how = if first { Acceptance::Noted } else { Acceptance::DuplicateEnd };
+        accepted(session.identity.clone(), session.generation, how)
+    }
+
+    pub(crate) async fn compaction(self: Arc<Self>, request: CompactionRequest) -> Answer {
+        let CompactionRequest { session, event, op_id } = request;
+        let identity = session.identity.clone();
+        let standing = {
+            let set = self.set.lock();
+            if set.is_closing() {
+                return Err(Refusal::Draining);
+            }
+            set.standing(&identity)
+        };
+        let (active, how) = match standing {
+            Standing::Active(active) => (active, Acceptance::Noted),
+            // A session that is being compacted is alive, whether or not its owner has told us of its start.
+            Standing::Drained(_) | Standing::Unknown => (self.imply_start(session).await?, Acceptance::Implied),
+        };
+        let (sequence, n) = (active.sequence, active.compactions + 1);
+        let event = Event::Compaction(event);
+        let (key, event) = (event.key(n), Arc::new(event));
+        let owed = self.dispatcher.owed_to(&identity.tenant, key);
+        match self.journal.write(Write::Compaction { sequence, n, event: event.clone(), owed, op_id }).await? {
+            Written::Done => {
+                let mut set = self.set.lock();
+                set.update(&identity, sequence, |active| active.compactions = n);
+                self.dispatcher.owe(sequence, key, &active.session, &event);
+                Ok(accepted(identity, active.session.generation, how))
+            }
+            other => duplicate(identity, &other),
+        }
+    }
+
+    async fn imply_start(&self, session: Session) -> Result<Active, Refusal> {
+        let event = Arc::new(Event::Start(SessionStart::default()));
+        match self.journal.write(Write::Start { session, event, owed: Vec::new(), op_id: None }).await? {
+            Written::Session { sequence, session } => {
+                self.note_start(sequence, &session, None);
+                Ok(Active { sequence, session, compactions: 0 })
+            }
+            _ => Err(JournalError::Closed.into()),
+        }
+    }
+}
+
+/// What is known of a session and what is newly said of it.
+fn merge(known: &Arc<Session>, newer: Session) -> Arc<Session> {
+    let mut merged = Session::clone(known);
+    merged.merge(newer);
+    if merged == **known { known.clone() } else { Arc::new(merged) }
+}
+
+/// The same for an end, which is never refused: what no longer fits together is left out.
+fn merge_fitting(known: &Arc<Session>, newer: Session) -> Arc<Session> {
+    let merged = merge(known, newer);
+    if merged.validate().is_ok() {
+        return merged;
+    }
+    let mut merged = Arc::unwrap_or_clone(merged);
+    merged.fit();
+    Arc::new(merged)
+}
+
+fn accepted(identity: Identity, generation: u32, how: Acceptance) -> Accepted {
+    Accepted { identity, generation, how, dropped: Vec::new() }
+}
+
+/// The answer to a request that the journal knows already.
+fn duplicate(identity: Identity, written: &Written) -> Answer {
+    match written {
+        Written::DuplicateOp { generation } => Ok(accepted(identity, *generation, Acceptance::DuplicateOp)),
+        Written::DuplicateEnd { generation } => Ok(accepted(identity, *generation, Acceptance::DuplicateEnd)),
+        other => Err(JournalError::Unavailable(format!("it answered {other:?} to something else")).into()),
+    }
+}

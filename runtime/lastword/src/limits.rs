@@ -1,0 +1,30 @@
+//! Every number that the runtime has by default, with its reason.
+
+use std::time::Duration;
+
+/// The wall-clock time of a drain. Owners give their plugins a few seconds at exit (Claude Code cancels a hook after
+/// 2.1 s, Kubernetes kills after 30 s), so 2 s fits into all of them.
+pub const DEFAULT_DRAIN_BUDGET: Duration = Duration::from_secs(2);
+/// The longest budget. Whoever asks for more means never to leave, and a supervisor will not wait for that.
+pub const MAX_DRAIN_BUDGET: Duration = Duration::from_secs(60 * 60);
+/// Kept back at the end of a drain for the journal's last commit and for leaving, but never more than a quarter of the
+/// budget. A commit with an fsync takes under 1 ms on a disk that is well, and up to 100 ms on one that is not.
+pub const MAX_DRAIN_RESERVE: Duration = Duration::from_millis(150);
+/// Cut at its own deadline, or trapped, this many times in a row, a plugin is passed over for the rest of the drain.
+pub const DEFAULT_BREAKER_THRESHOLD: u32 = 5;
+/// Recorded failures after which a delivery is dead.
+pub const DEFAULT_MAX_FAILURES: u32 = 8;
+/// Pause after the first failure; it doubles with each further one.
+pub const DEFAULT_FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest pause between two attempts.
+pub const DEFAULT_MAX_RETRY: Duration = Duration::from_secs(5 * 60);
+/// The longest pause that a policy may ask for.
+pub const LONGEST_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a worker serves one queue before it looks at the others: the epoch tick, at which a spinning guest yields.
+pub(crate) const SLICE: Duration = Duration::from_millis(1);
+/// Deliveries that a worker takes from a queue at once. At 3 µs a call that is a fifth of a slice, and it makes the cost
+/// of the lock and of the journal's group negligible.
+pub(crate) const MAX_BATCH: usize = 64;
+/// Ordinary calls leave this part of the slots to a drain (one in four), so that a plugin which holds its calls for its
+/// whole deadline cannot make the first ends of a drain wait for it.
+pub(crate) const DRAIN_SLOTS_DIVISOR: u32 = 4;

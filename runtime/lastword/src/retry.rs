@@ -1,0 +1,47 @@
+use std::time::Duration;
+
+use crate::limits::{DEFAULT_FIRST_RETRY, DEFAULT_MAX_FAILURES, DEFAULT_MAX_RETRY};
+
+/// When a failed delivery is tried again, and when it is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Pause after the first failure; it doubles with each further one.
+    pub first: Duration,
+    /// The longest pause.
+    pub max: Duration,
+    /// Recorded failures after which a delivery is dead.
+    pub max_failures: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { first: DEFAULT_FIRST_RETRY, max: DEFAULT_MAX_RETRY, max_failures: DEFAULT_MAX_FAILURES }
+    }
+}
+
+impl RetryPolicy {
+    /// The pause after failure number `failures`, drawn from the upper half of the full pause, so that deliveries which
+    /// failed together do not come back together. `random` is uniform in 0..1.
+    pub(crate) fn pause(&self, failures: u32, random: f64) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        let full = self.first.saturating_mul(1 << doublings).min(self.max);
+        full.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_one() {
+        let policy = RetryPolicy::default();
+        let full = |failures| policy.pause(failures, 1.0);
+        assert_eq!(full(1), Duration::from_secs(1));
+        assert_eq!(full(2), Duration::from_secs(2));
+        assert_eq!(full(5), Duration::from_secs(16));
+        assert_eq!(full(12), Duration::from_secs(300));
+        assert_eq!(full(u32::MAX), Duration::from_secs(300));
+        assert_eq!(policy.pause(1, 0.0), Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,192 @@
+use std::future::Future;
+use std::sync::Arc;
+
+use lastword_events::{DrainReason, DrainReport, DrainWarning, JournalName, Session, Timestamp};
+use lastword_journal::{Durability, Write};
+use lastword_sandbox::Plugin;
+
+use crate::builder::Builder;
+use crate::inner::Inner;
+use crate::intake::Request;
+use crate::request::{Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
+
+/// The runtime: the set of active sessions and the deliveries that are owed. Cheap to clone.
+///
+/// When the last clone is dropped its workers leave. What is owed then stays in the journal; to deliver it, [`drain`].
+///
+/// [`drain`]: Self::drain
+#[derive(Clone)]
+pub struct Runtime {
+    owner: Arc<Owner>,
+}
+
+/// Stops the workers when the last handle is gone.
+struct Owner {
+    inner: Arc<Inner>,
+    recovered: RecoveredCounts,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.inner.dispatcher.stop();
+    }
+}
+
+/// What a start found in the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveredCounts {
+    /// Sessions that a dead run left active; they were ended.
+    pub sessions: u64,
+    /// Deliveries that were owed before, besides the ends of those sessions.
+    pub deliveries: u64,
+}
+
+impl Runtime {
+    /// Begins to build a runtime.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(inner: Arc<Inner>, recovered: RecoveredCounts) -> Self {
+        Self { owner: Arc::new(Owner { inner, recovered }) }
+    }
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.owner.inner
+    }
+
+    /// Notes that a session began, and tells the plugins with a `session-start` hook. The start of a session that is
+    /// active already is a *re-note*: what is newer is kept, and nobody is told.
+    ///
+    /// Like the other two, it takes its place in the session's order when it is called, and is carried out even if the
+    /// future is dropped. The future resolves when the journal has it, not when the plugins have been told.
+    ///
+    /// # Errors
+    /// Bad fields, a drain that has begun, or a journal that cannot be written; nothing is changed then.
+    pub fn start_session(
+        &self,
+        request: StartRequest,
+    ) -> impl Future<Output = Result<Accepted, Refusal>> + Send + 'static + use<> {
+        if let Err(error) = request.validate() {
+            return Request::refused(error.into());
+        }
+        let identity = request.session.identity.clone();
+        Request::begin(self.inner(), &identity, self.inner().clone().start(request))
+    }
+
+    /// Notes that a session ended, and tells every plugin that serves its tenant. An end is never refused for its size:
+    /// what does not fit is left out and named in [`Accepted::dropped`].
+    ///
+    /// # Errors
+    /// An empty or impossible identity, or a journal that cannot be written.
+    pub fn end_session(
+        &self,
+        mut request: EndRequest,
+    ) -> impl Future<Output = Result<Accepted, Refusal>> + Send + 'static + use<> {
+        let dropped = match request.fit() {
+            Ok(dropped) => dropped,
+            Err(error) => return Request::refused(error.into()),
+        };
+        let identity = request.session.identity.clone();
+        Request::begin(self.inner(), &identity, self.inner().clone().end(request, dropped))
+    }
+
+    /// Notes that a session is about to be compacted, or was, and tells the plugins with a `session-compaction` hook. A
+    /// session that nobody had started is noted as active: it is evidently alive, so its end will be owed.
+    ///
+    /// # Errors
+    /// Bad fields, a drain that has begun, or a journal that cannot be written; nothing is changed then.
+    pub fn compaction(
+        &self,
+        request: CompactionRequest,
+    ) -> impl Future<Output = Result<Accepted, Refusal>> + Send + 'static + use<> {
+        if let Err(error) = request.validate() {
+            return Request::refused(error.into());
+        }
+        let identity = request.session.identity.clone();
+        Request::begin(self.inner(), &identity, self.inner().clone().compaction(request))
+    }
+
+    /// The active sessions, in the order of their starts: a snapshot.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        self.inner().set.lock().list()
+    }
+
+    /// Ends every active session and gives each delivery that is owed one attempt, within the budget.
+    ///
+    /// It begins when it is called and goes on even if the future is dropped. A second drain finds nothing to do; it
+    /// waits for the first one and reports nothing. At the end of the budget what is left is cut and stays owed.
+    pub fn drain(&self, reason: DrainReason) -> impl Future<Output = DrainReport> + Send + 'static + use<> {
+        let inner = self.inner().clone();
+        let began = inner.begin_drain(reason);
+        let task = began.map(|schedule| inner.handle.spawn(inner.clone().finish_drain(schedule)));
+        async move {
+            let mut nothing = DrainReport::empty(reason, inner.budget);
+            match task {
+                Some(task) => task.await.unwrap_or_else(|error| {
+                    let message = format!("the drain did not come to its end: {error}");
+                    nothing.warnings.push(DrainWarning::new("internal", message));
+                    nothing
+                }),
+                None => {
+                    let mut drained = inner.drained.subscribe();
+                    // The sender lives in `inner`, so it cannot be gone.
+                    drained.wait_for(|over| *over).await.ok();
+                    nothing
+                }
+            }
+        }
+    }
+
+    /// Lets no more sessions in and writes down why, without a drain: nobody is called, and everything stays owed.
+    pub fn close(&self, reason: DrainReason) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let inner = self.inner().clone();
+        if inner.set.lock().close(reason) {
+            drop(inner.journal.write(Write::Draining { reason, at: Timestamp::now() }));
+            inner.dispatcher.stop();
+            inner.drained.send_replace(true);
+        }
+        async move {
+            if let Err(error) = inner.journal.flush().await {
+                tracing::error!(%error, "the journal could not be written at the end");
+            }
+        }
+    }
+
+    /// Resolves when no delivery is ready or under way. One that waits for its retry does not count.
+    pub async fn settled(&self) {
+        self.inner().dispatcher.settled().await;
+    }
+
+    /// `session-end` deliveries that are owed or dead, and those that active sessions will owe: what a memory journal
+    /// loses, and another keeps, when the process ends now.
+    #[must_use]
+    pub fn undelivered_ends(&self) -> u64 {
+        self.inner().undelivered_ends()
+    }
+
+    /// Whether what is owed outlives the process.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.inner().journal.durability()
+    }
+
+    /// The random part of this journal's delivery ids.
+    #[must_use]
+    pub fn journal_name(&self) -> JournalName {
+        self.inner().journal_name
+    }
+
+    /// The installed plugins, in the order in which they were added.
+    pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
+        self.inner().dispatcher.installed().iter().map(|installed| &installed.plugin)
+    }
+
+    /// What this start found in the journal.
+    #[must_use]
+    pub fn recovered(&self) -> RecoveredCounts {
+        self.owner.recovered
+    }
+}

@@ -1,0 +1,211 @@
+//! A worker: a plain thread that serves queues one slice after the other.
+//!
+//! It polls the calls itself rather than spawning a task for each: a hook runs for microseconds, and a task would cost
+//! more than the call. Guests that spin yield at every epoch tick, so a slice is never much longer than a tick; guests
+//! that wait for the host are put aside until their waker says so. Within one queue the worker finishes what it has
+//! begun before it begins another, so that calls run to their end rather than all being half done.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use lastword_events::{Delivery, HookCall};
+use lastword_sandbox::Call;
+
+use crate::attempt::Attempt;
+use crate::call_waker::{CallWaker, Inbox};
+use crate::dispatch::{DrainFacts, Installed, Job, Pick, PluginNumber, QueueId, Turn};
+use crate::inner::Inner;
+use crate::limits::SLICE;
+use crate::owed::Owed;
+
+pub(crate) struct Worker {
+    inner: Arc<Inner>,
+    inbox: Arc<Inbox>,
+    /// Calls that have begun; a slot is used again with its waker.
+    calls: Vec<CallSlot>,
+    free: Vec<usize>,
+    /// Begun calls that can go on, by queue, the one that ran last in front.
+    runnable: HashMap<QueueId, VecDeque<usize>>,
+    woken: Vec<usize>,
+}
+
+struct CallSlot {
+    waker: Arc<CallWaker>,
+    task_waker: Waker,
+    running: Option<Running>,
+}
+
+struct Running {
+    queue: QueueId,
+    plugin: PluginNumber,
+    owed: Owed,
+    call: Pin<Box<Call>>,
+}
+
+impl Worker {
+    /// Serves until the runtime stops. Runs on a thread of its own, inside the tokio runtime's context.
+    pub(crate) fn run(inner: Arc<Inner>) {
+        let handle = inner.handle.clone();
+        let _context = handle.enter();
+        inner.sandbox.prepare_thread();
+        let inbox = Arc::new(Inbox::new(std::thread::current()));
+        let mut worker =
+            Self { inner, inbox, calls: Vec::new(), free: Vec::new(), runnable: HashMap::new(), woken: Vec::new() };
+        while worker.turn() {}
+    }
+
+    /// One slice, or one sleep. False when the runtime is gone.
+    fn turn(&mut self) -> bool {
+        self.take_woken();
+        let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
+        match self.inner.dispatcher.next(&begun) {
+            Pick::Serve(turn) => self.serve(turn),
+            Pick::Idle(None) => std::thread::park(),
+            Pick::Idle(Some(until)) => std::thread::park_timeout(until.saturating_duration_since(Instant::now())),
+            Pick::Cut => {
+                self.cut();
+                std::thread::park();
+            }
+            Pick::Stop => return false,
+        }
+        true
+    }
+
+    fn take_woken(&mut self) {
+        let mut woken = std::mem::take(&mut self.woken);
+        self.inbox.take(&mut woken);
+        for call in woken.drain(..) {
+            // A waker may fire after its call has ended, and its slot may have another call by now: that one is then
+            // polled once for nothing, unless it is on its way already.
+            let queue = self.calls.get(call).and_then(|slot| slot.running.as_ref()).map(|running| running.queue);
+            if let Some(queue) = queue {
+                let runnable = self.runnable_of(queue);
+                if !runnable.contains(&call) {
+                    runnable.push_back(call);
+                }
+            }
+        }
+        self.woken = woken;
+    }
+
+    fn runnable_of(&mut self, queue: QueueId) -> &mut VecDeque<usize> {
+        self.runnable.entry(queue).or_default()
+    }
+
+    fn serve(&mut self, turn: Turn) {
+        let Turn { queue, plugin, jobs, drain } = turn;
+        let inner = self.inner.clone();
+        let Some(installed) = inner.dispatcher.installed().get(plugin) else { return };
+        let began = Instant::now();
+        let mut mine = self.take_runnable(queue);
+        let mut jobs = jobs.into_iter();
+        let mut attempts = Vec::new();
+        loop {
+            let call = match mine.pop_front() {
+                Some(call) => call,
+                None => match jobs.next() {
+                    Some(job) => self.begin((queue, plugin), installed, job, drain.as_deref()),
+                    None => break,
+                },
+            };
+            match self.poll(call) {
+                Polled::Finished(attempt) => attempts.push(attempt),
+                Polled::Waiting => (),
+                Polled::Yielded => {
+                    mine.push_front(call);
+                    break;
+                }
+            }
+            if began.elapsed() >= SLICE {
+                break;
+            }
+        }
+        if !mine.is_empty() {
+            self.runnable_of(queue).extend(mine);
+        }
+        inner.conclude(queue, installed.plugin.name(), began.elapsed(), attempts, jobs.collect());
+    }
+
+    fn take_runnable(&mut self, queue: QueueId) -> VecDeque<usize> {
+        self.runnable.remove(&queue).unwrap_or_default()
+    }
+
+    /// Begins a call; it runs when it is polled.
+    fn begin(
+        &mut self,
+        (queue, plugin): (QueueId, PluginNumber),
+        installed: &Installed,
+        job: Job,
+        drain: Option<&DrainFacts>,
+    ) -> usize {
+        let mut owed = job.owed();
+        owed.attempt += 1;
+        let own = installed.plugin.limits().deadline;
+        let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(Instant::now()).min(own));
+        let delivery = Delivery {
+            id: owed.delivery_key(installed.plugin.name()).id(self.inner.journal_name),
+            attempt: owed.attempt,
+            remaining_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
+            late: owed.late,
+        };
+        let call = HookCall { session: owed.session.clone(), delivery, event: owed.event.clone() };
+        // The budget needs no deadline of its own: a guest comes back at every tick, and the worker drops it.
+        let call = Box::pin(self.inner.sandbox.call(&installed.plugin, call, own));
+        self.place(Running { queue, plugin, owed, call })
+    }
+
+    fn place(&mut self, running: Running) -> usize {
+        if let Some(free) = self.free.pop()
+            && let Some(slot) = self.calls.get_mut(free)
+        {
+            slot.running = Some(running);
+            return free;
+        }
+        let call = self.calls.len();
+        let waker = Arc::new(CallWaker::new(call, self.inbox.clone()));
+        let task_waker = Waker::from(waker.clone());
+        self.calls.push(CallSlot { waker, task_waker, running: Some(running) });
+        call
+    }
+
+    fn poll(&mut self, call: usize) -> Polled {
+        let Some(slot) = self.calls.get_mut(call) else { return Polled::Waiting };
+        let Some(running) = &mut slot.running else { return Polled::Waiting };
+        slot.waker.begin_poll();
+        match running.call.as_mut().poll(&mut Context::from_waker(&slot.task_waker)) {
+            Poll::Pending if slot.waker.end_poll() => Polled::Yielded,
+            Poll::Pending => Polled::Waiting,
+            Poll::Ready(report) => match slot.running.take() {
+                Some(Running { owed, .. }) => {
+                    self.free.push(call);
+                    Polled::Finished(Attempt::finished(owed, report))
+                }
+                None => Polled::Waiting,
+            },
+        }
+    }
+
+    /// Drops every call that has begun.
+    fn cut(&mut self) {
+        self.runnable.clear();
+        for (call, slot) in self.calls.iter_mut().enumerate() {
+            let Some(Running { queue, plugin, owed, call: future }) = slot.running.take() else { continue };
+            self.free.push(call);
+            drop(future);
+            let Some(installed) = self.inner.dispatcher.installed().get(plugin) else { continue };
+            let attempts = vec![Attempt::cut(owed)];
+            self.inner.conclude(queue, installed.plugin.name(), Duration::ZERO, attempts, Vec::new());
+        }
+    }
+}
+
+enum Polled {
+    Finished(Attempt),
+    /// It yielded, and can go on at once.
+    Yielded,
+    /// It waits for the host; its waker will say.
+    Waiting,
+}

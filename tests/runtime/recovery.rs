@@ -1,0 +1,61 @@
+//! What a dead run left in the journal goes out when the next one begins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword::events::{EndReason, Hook, Outcome};
+use lastword::{Acceptance, MemoryJournal};
+use lastword_tests::House;
+
+#[tokio::test]
+async fn sessions_of_a_dead_run_are_ended_as_crashed() {
+    let journal = Arc::new(MemoryJournal::new());
+    let dead = House::builder().plugin("prints", "prints").journal(journal.clone()).build();
+    dead.start_many("s", 3).await.unwrap();
+    dead.end("s0", EndReason::Reset).await.unwrap();
+    dead.runtime.settled().await;
+    let tenant = dead.tenant.clone();
+    drop(dead);
+
+    let next = House::builder().plugin("prints", "prints").journal(journal).tenant(&tenant).build();
+    assert_eq!(next.runtime.recovered().sessions, 2);
+    next.runtime.settled().await;
+    let mut ends = next.outcomes_of("prints", Hook::SessionEnd);
+    ends.sort_by(|a, b| a.session.cmp(&b.session));
+    let ends: Vec<_> = ends.iter().map(|e| (e.session.as_str(), e.reason.clone().unwrap(), e.attempt)).collect();
+    assert_eq!(ends, [("s1", EndReason::Crashed, 2), ("s2", EndReason::Crashed, 2)]);
+    assert!(next.runtime.sessions().is_empty());
+    let again = next.start("s1").await.unwrap();
+    assert_eq!((again.how, again.generation), (Acceptance::Noted, 2));
+}
+
+#[tokio::test]
+async fn what_a_drain_could_not_deliver_is_owed_again_with_the_drains_reason() {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = House::builder()
+        .component(
+            "memory",
+            lastword_test_guests::component("sleep"),
+            lastword::Limits { deadline: Duration::from_secs(60), ..lastword::Limits::default() },
+        )
+        .budget(Duration::from_millis(200))
+        .journal(journal.clone())
+        .build();
+    first.start_many("s", 3).await.unwrap();
+    let report = first.drain().await;
+    assert_eq!((report.delivered, report.deferred), (0, 3));
+    let owed: Vec<_> = first.outcomes().iter().map(|o| o.id.clone()).collect();
+    let tenant = first.tenant.clone();
+    drop(first);
+
+    let second = House::builder().plugin("memory", "prints").journal(journal).tenant(&tenant).build();
+    second.runtime.settled().await;
+    let ends = second.outcomes_of("memory", Hook::SessionEnd);
+    assert_eq!(ends.len(), 3);
+    for end in ends {
+        assert_eq!((&end.outcome, end.reason.clone()), (&Outcome::Delivered, Some(EndReason::Shutdown)));
+        assert!(owed.contains(&end.id), "the same delivery id");
+        assert!(end.attempt > 1, "and a new attempt");
+    }
+    assert_eq!(second.runtime.undelivered_ends(), 0);
+}

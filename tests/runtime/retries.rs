@@ -1,0 +1,61 @@
+//! What becomes of a delivery that fails.
+
+use std::time::Duration;
+
+use lastword::events::{EndReason, FailureCause, Outcome};
+use lastword_tests::House;
+
+const SOON: Duration = Duration::from_millis(10);
+
+fn cause(outcome: &Outcome) -> Option<&FailureCause> {
+    match outcome {
+        Outcome::Failed { cause, .. } => Some(cause),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_failed_delivery_is_made_again_under_the_same_id_with_a_new_attempt() {
+    let house = House::builder().plugin("flaky", "retry-by-attempt").retry(SOON, 8).build();
+    house.end("s1", EndReason::Reset).await.unwrap();
+    house.seen(|o| o.outcome == Outcome::Delivered).await.expect("the third attempt delivers");
+    let seen = house.outcomes();
+    assert_eq!(seen.iter().map(|o| o.attempt).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(seen.iter().all(|o| o.id == seen[0].id && o.generation == 1));
+    assert_eq!(seen.iter().map(|o| o.failures).collect::<Vec<_>>(), [1, 2, 2]);
+    assert!(seen[0].retry_at.is_some() && seen[2].retry_at.is_none());
+    house.runtime.settled().await;
+    assert_eq!(house.runtime.undelivered_ends(), 0);
+}
+
+#[tokio::test]
+async fn a_fatal_answer_is_dead_at_once() {
+    let house = House::builder().plugin("fatal", "fatal").retry(SOON, 8).build();
+    house.end("s1", EndReason::Reset).await.unwrap();
+    let seen = house.seen(|o| o.dead).await.expect("it is given up");
+    assert_eq!((seen.attempt, cause(&seen.outcome)), (1, Some(&FailureCause::Fatal)));
+    house.runtime.settled().await;
+    assert_eq!((house.outcomes().len(), house.runtime.undelivered_ends()), (1, 1));
+}
+
+#[tokio::test]
+async fn whatever_keeps_failing_is_dead_after_its_failures() {
+    let house = House::builder().plugin("trap", "trap").retry(SOON, 3).build();
+    house.end("s1", EndReason::Reset).await.unwrap();
+    house.seen(|o| o.dead).await.expect("it is given up");
+    let seen = house.outcomes();
+    assert_eq!(
+        seen.iter().map(|o| (o.attempt, o.failures, o.dead)).collect::<Vec<_>>(),
+        [(1, 1, false), (2, 2, false), (3, 3, true)]
+    );
+    assert!(seen.iter().all(|o| cause(&o.outcome) == Some(&FailureCause::Trap("unreachable".into()))));
+}
+
+#[tokio::test]
+async fn a_plugin_that_fails_does_not_hold_up_the_others() {
+    let house = House::builder().plugin("retry", "retry").plugin("prints", "prints").build();
+    house.end("s1", EndReason::Reset).await.unwrap();
+    house.runtime.settled().await;
+    assert_eq!(house.printed("prints"), ["session-end s1 attempt=1"]);
+    assert_eq!(house.runtime.undelivered_ends(), 1);
+}

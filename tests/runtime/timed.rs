@@ -1,0 +1,101 @@
+//! What is promised within a budget. These run alone: see `.config/nextest.toml`.
+
+use std::time::{Duration, Instant};
+
+use lastword::Limits;
+use lastword::events::Hook;
+use lastword_test_guests::component;
+use lastword_tests::House;
+
+/// From the budget's end until everything is accounted for.
+const SLACK: Duration = Duration::from_millis(100);
+
+fn ends_printed(house: &House, plugin: &str) -> usize {
+    house.printed(plugin).iter().filter(|line| line.starts_with("session-end")).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn twenty_hostile_plugins_cannot_take_one_end_from_a_good_one() {
+    let hostile = ["spin", "sleep", "spin-start", "trap", "recurse", "grow", "exit", "log-flood"];
+    let mut house = House::builder();
+    for n in 0..20 {
+        house = house.plugin(&format!("hostile-{n}"), hostile[n % hostile.len()]);
+    }
+    let house = house.plugin("prints", "prints").build();
+    house.start_many("s", 1_000).await.unwrap();
+    let began = Instant::now();
+    let report = house.drain().await;
+    let took = began.elapsed();
+    assert_eq!(ends_printed(&house, "prints"), 1_000);
+    let good = report.plugins.iter().find(|p| p.plugin.as_str() == "prints").unwrap();
+    assert_eq!((good.delivered, good.failed, good.deferred), (1_000, 0, 0));
+    assert_eq!(report.owed(), 21_000);
+    assert!(took <= report.budget + SLACK, "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_tenant_full_of_spinners_cannot_take_an_end_from_another_tenant() {
+    let house = House::builder().plugin("spin-on-x", "spin-on-x").plugin("prints", "prints").build();
+    for n in 0..5_000 {
+        let session = lastword::events::Session::new("spinners", &format!("x{n}"));
+        house.runtime.start_session(lastword::StartRequest::new(session)).await.unwrap();
+    }
+    house.start_many("s", 100).await.unwrap();
+    let report = house.drain().await;
+    assert_eq!(ends_printed(&house, "prints"), 100);
+    let mine = report.plugins.iter().filter(|p| *p.tenant == *house.tenant);
+    assert!(mine.clone().count() == 2 && mine.clone().all(|p| p.delivered == 100), "{:?}", report.plugins);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn w7_calls_that_cost_cpu_run_to_their_end_one_after_the_other() {
+    // The guest is meant to cost time, not to run out of fuel.
+    let limits = Limits { deadline: Duration::from_secs(2), fuel: 100_000_000_000, ..Limits::default() };
+    let house = House::builder().component("burn", component("burn"), limits).build();
+    house.start_many("s", 20).await.unwrap();
+    let began = Instant::now();
+    let report = house.drain().await;
+    assert!(began.elapsed() <= report.budget + SLACK, "{:?}", began.elapsed());
+    assert!(report.delivered >= 8, "{report:?}");
+    assert_eq!(report.delivered + report.deferred, 20);
+    assert!(report.timed_out);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_plugin_is_not_cut_for_what_its_neighbours_do() {
+    // 30 ms of CPU under a deadline of 150 ms, beside ten spinners on one worker: it takes far longer than its deadline
+    // by the clock on the wall, and is delivered all the same.
+    let burn = lastword_test_guests::burn(lastword_test_guests::BURN_ITERATIONS / 10);
+    let mut house = House::builder().workers(1).component(
+        "modest",
+        burn,
+        Limits { deadline: Duration::from_millis(150), ..Limits::default() },
+    );
+    for n in 0..10 {
+        house = house.plugin(&format!("spin-{n}"), "spin");
+    }
+    let house = house.build();
+    house.start("s1").await.unwrap();
+    let report = house.drain().await;
+    let modest = report.plugins.iter().find(|p| p.plugin.as_str() == "modest").unwrap();
+    assert_eq!(modest.delivered, 1, "{:?}", house.outcomes_of("modest", Hook::SessionEnd));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_drain_begins_at_once_although_ordinary_calls_hold_every_slot_they_may() {
+    let long = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
+    let house = House::builder()
+        .component("sleep-a", component("sleep"), long.clone())
+        .component("sleep-b", component("sleep"), long)
+        .plugin("prints", "prints")
+        .budget(Duration::from_secs(1))
+        .build();
+    for n in 0..600 {
+        house.end(&format!("hanging{n}"), lastword::events::EndReason::Reset).await.unwrap();
+    }
+    house.start_many("s", 100).await.unwrap();
+    let began = Instant::now();
+    let report = house.drain().await;
+    assert!(began.elapsed() <= report.budget + SLACK, "{:?}", began.elapsed());
+    assert_eq!(ends_printed(&house, "prints"), 700);
+}

@@ -1,0 +1,7 @@
+//! What the tests of the whole runtime share: a [`House`] with plugins in it, and an ear for what guests print.
+
+mod house;
+mod printed;
+
+pub use house::{House, HouseBuilder, Seen};
+pub use printed::printed;
