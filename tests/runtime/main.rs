@@ -1,5 +1,12 @@
 //! The runtime as people embed it, with real components in it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails loudly, its helper functions too"
+)]
+
 mod accounting;
 mod drain;
 mod order;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use lastword::Limits;
 use lastword::events::Hook;
 use lastword_test_guests::component;
-use lastword_tests::House;
+use lastword_tests::{House, burn};
 
 /// From the budget's end until everything is accounted for.
 const SLACK: Duration = Duration::from_millis(100);
@@ -51,7 +51,7 @@ async fn a_tenant_full_of_spinners_cannot_take_an_end_from_another_tenant() {
 async fn w7_calls_that_cost_cpu_run_to_their_end_one_after_the_other() {
     // The guest is meant to cost time, not to run out of fuel.
     let limits = Limits { deadline: Duration::from_secs(2), fuel: 100_000_000_000, ..Limits::default() };
-    let house = House::builder().component("burn", component("burn"), limits).build();
+    let house = House::builder().component("burn", burn(Duration::from_millis(300)).await, limits).build();
     house.start_many("s", 20).await.unwrap();
     let began = Instant::now();
     let report = house.drain().await;
@@ -85,7 +85,7 @@ async fn a_plugin_is_not_cut_for_what_its_neighbours_do() {
 async fn a_drain_begins_at_once_although_ordinary_calls_hold_every_slot_they_may() {
     let long = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
     let house = House::builder()
-        .component("sleep-a", component("sleep"), long.clone())
+        .component("sleep-a", component("sleep"), long)
         .component("sleep-b", component("sleep"), long)
         .plugin("prints", "prints")
         .budget(Duration::from_secs(1))

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use lastword::events::{
-    CompactionPhase, DeliveryId, DrainReason, DrainReport, EndReason, Hook, Outcome, PluginName, Session, Timestamp,
+    CompactionPhase, Delivery, DeliveryId, DrainReason, DrainReport, EndReason, Event, Hook, HookCall, Outcome,
+    PluginName, Session, SessionEnd, Timestamp,
 };
 use lastword::{
     Acceptance, Accepted, Builder, CompactionRequest, EndRequest, Journal, Limits, Refusal, RetryPolicy, Runtime,
@@ -62,6 +63,24 @@ pub struct HouseBuilder {
 fn sandbox() -> Sandbox {
     static SANDBOX: std::sync::OnceLock<Sandbox> = std::sync::OnceLock::new();
     SANDBOX.get_or_init(|| Sandbox::new(SandboxConfig::default()).unwrap_or_else(|e| die(&e))).clone()
+}
+
+/// A guest whose `session-end` costs about `cpu` on this machine, and then answers ok.
+pub async fn burn(cpu: Duration) -> Vec<u8> {
+    const SAMPLE: u64 = 20_000_000;
+    let name = PluginName::new("burn").unwrap_or_else(|e| die(&e));
+    let sample = Source::Bytes(lastword_test_guests::burn(SAMPLE));
+    let plugin = sandbox().load(name.clone(), &sample, Limits::default()).unwrap_or_else(|e| die(&e));
+    let id = "abcdefgh.1/session-end/burn".parse().unwrap_or_else(|e| die(&e));
+    let call = HookCall {
+        session: Arc::new(Session::new("t", "s")),
+        delivery: Delivery { id, attempt: 1, remaining_ms: 500, late: false },
+        event: Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now()))),
+    };
+    let cost = sandbox().call(&plugin, call, Limits::default().deadline).await.active;
+    let iterations = f64::from(u32::try_from(SAMPLE).unwrap_or(u32::MAX)) * cpu.as_secs_f64() / cost.as_secs_f64();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred millions")]
+    lastword_test_guests::burn((iterations as u64).max(1))
 }
 
 #[expect(clippy::panic, reason = "a test without its house has failed")]

@@ -3,5 +3,5 @@
 mod house;
 mod printed;
 
-pub use house::{House, HouseBuilder, Seen};
+pub use house::{House, HouseBuilder, Seen, burn};
 pub use printed::printed;

@@ -60,6 +60,8 @@ struct State {
     ready: usize,
     taken: u32,
     retries: BinaryHeap<Reverse<Retry>>,
+    /// One was added that no idle worker knows of.
+    new_retry: bool,
     /// Workers that found nothing to do.
     idle: Vec<Thread>,
     drain: Option<Drain>,
@@ -288,9 +290,10 @@ impl State {
         self.ready == 0 && self.taken == 0
     }
 
-    /// Wakes as many idle workers as there is work for.
+    /// Wakes as many idle workers as there is work for; one, when there is only a new retry to sleep until.
     fn wake(&mut self) {
-        let wanted = self.ready.min(self.idle.len());
+        let retry = usize::from(std::mem::take(&mut self.new_retry));
+        let wanted = self.ready.max(retry).min(self.idle.len());
         self.idle.drain(..wanted).for_each(|worker| worker.unpark());
     }
 
@@ -392,6 +395,7 @@ impl State {
             && let Some(at) = lane.next_due()
         {
             self.retries.push(Reverse(Retry { at, queue, id }));
+            self.new_retry = true;
         }
         self.launch(queue, launched);
     }

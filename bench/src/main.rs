@@ -1,0 +1,41 @@
+//! What the runtime costs, measured against something else in the same run.
+//!
+//! Machines differ and are noisy, so every figure here is printed beside its comparison, and the two are measured in
+//! turns. Nothing in the test suite asserts these numbers.
+
+mod bare;
+mod drain;
+mod end;
+mod rounds;
+
+use clap::{Parser, ValueEnum};
+
+#[derive(Parser)]
+#[command(about = "Measure the runtime against bare wasmtime. Use a release build: just bench")]
+struct Args {
+    /// What to measure; everything when none is named
+    what: Vec<What>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// One `session-end` through the runtime, against a bare wasmtime loop
+    End,
+    /// How many sessions are drained within a 2 s budget
+    Drain,
+}
+
+fn main() -> anyhow::Result<()> {
+    let Args { what } = Args::parse();
+    let wanted = |one| what.is_empty() || what.contains(&one);
+    if cfg!(debug_assertions) {
+        rounds::say("this is a debug build: the figures say nothing. Use `just bench`.");
+    }
+    if wanted(What::End) {
+        end::measure()?;
+    }
+    if wanted(What::Drain) {
+        drain::measure()?;
+    }
+    Ok(())
+}
