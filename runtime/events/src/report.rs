@@ -30,7 +30,7 @@ pub struct DrainReport {
     pub plugins: Vec<PluginDrain>,
     /// What an operator should read.
     pub warnings: Vec<DrainWarning>,
-    /// Deferrals that nobody was told of one by one, because the time to leave had come.
+    /// Deferred ends that nobody was told of one by one, because the time to leave had come.
     pub unreported: u64,
 }
 

@@ -127,15 +127,15 @@ impl Inner {
         report
     }
 
-    /// Tells of what had no attempt, as long as there is time. Returns how many deliveries nobody was told of.
+    /// Tells of what had no attempt, as long as there is time. Returns how many ends nobody was told of.
     fn tell_of_deferrals(&self, closed: Closed, until: Instant) -> u64 {
-        let mut untold = 0;
+        let mut untold = closed.held;
         for passed in closed.passed_over {
             let Some(name) = self.dispatcher.plugin_name(passed.queue) else { continue };
             let outcome = Outcome::Deferred(passed.why);
             match passed.waiting {
                 Waiting::Job(job) if Instant::now() < until => self.tell(&name, &job.owed(), &outcome, None),
-                Waiting::Job(_) => untold += 1,
+                Waiting::Job(job) => untold += u64::from(job.is_end()),
                 Waiting::Backlog(mut backlog) => {
                     while Instant::now() < until
                         && let Some(end) = backlog.next()

@@ -50,10 +50,12 @@ impl Inner {
         attempts: Vec<Attempt>,
         unbegun: Vec<Job>,
     ) {
-        let finished: Vec<Finished> = attempts.into_iter().map(|attempt| self.judge(queue, attempt)).collect();
+        let mut finished: Vec<Finished> = attempts.into_iter().map(|attempt| self.judge(attempt)).collect();
+        let counts = self.dispatcher.account(queue, &mut finished);
         let completions: Vec<Completion> = finished.iter().filter_map(|f| completion(plugin, f)).collect();
         let pending = (!completions.is_empty()).then(|| self.journal.complete(completions));
-        for one in &finished {
+        // After the drain's account is closed an outcome still counts for the journal, but nobody is told another one.
+        for one in finished.iter().filter(|_| counts) {
             self.tell(plugin, &one.owed, &one.outcome, Some(one));
         }
         match pending.and_then(poll_now) {
@@ -84,14 +86,13 @@ impl Inner {
     }
 
     /// Says what becomes of a delivery after an attempt.
-    fn judge(&self, queue: QueueId, attempt: Attempt) -> Finished {
+    fn judge(&self, attempt: Attempt) -> Finished {
         let Attempt { mut owed, outcome, report } = attempt;
         let (mut retry, mut dead) = (None, false);
         if let Outcome::Failed { cause, .. } = &outcome {
             owed.failures += 1;
             dead = *cause == FailureCause::Fatal || owed.failures >= self.retry.max_failures;
             if !dead {
-                owed.late |= self.dispatcher.has_newer(queue, &owed);
                 let pause = self.retry.pause(owed.failures, fastrand::f64());
                 retry = Some((Instant::now() + pause, Timestamp::now().plus(pause)));
             }

@@ -40,6 +40,8 @@ pub(crate) struct Closed {
     /// Every queue that was owed an end.
     pub(crate) queues: Vec<ClosedQueue>,
     pub(crate) passed_over: Vec<PassedOver>,
+    /// Ends that a worker had not brought back. Nobody is told of them one by one.
+    pub(crate) held: u64,
 }
 
 pub(crate) struct ClosedQueue {
@@ -140,10 +142,10 @@ impl Dispatcher {
     /// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
     pub(crate) fn close(&self) -> Closed {
         let mut state = self.state.lock();
-        let mut queues = Vec::new();
+        let (mut queues, mut held) = (Vec::new(), 0);
         for q in &mut state.queues {
-            let held = q.ends_taken;
-            q.tally.defer(Deferral::Budget, u64::from(held));
+            held += u64::from(q.ends_taken);
+            q.tally.defer(Deferral::Budget, u64::from(q.ends_taken));
             if q.tally.owed() > 0 {
                 queues.push(ClosedQueue { tenant: q.tenant.clone(), plugin: q.plugin, tally: q.tally.clone() });
             }
@@ -155,7 +157,7 @@ impl Dispatcher {
             std::mem::take(&mut drain.passed_over)
         });
         queues.sort_by(|a, b| (a.plugin, &a.tenant).cmp(&(b.plugin, &b.tenant)));
-        Closed { queues, passed_over: passed_over.unwrap_or_default() }
+        Closed { queues, passed_over: passed_over.unwrap_or_default(), held }
     }
 }
 

@@ -234,14 +234,29 @@ impl Dispatcher {
         (self.slots / queues).max(1)
     }
 
-    /// Whether something newer waits behind this delivery, so that it is late from now on if it failed.
-    pub(crate) fn has_newer(&self, queue: QueueId, owed: &Owed) -> bool {
-        let state = self.state.lock();
-        let lane = state.queues.get(queue).and_then(|q| q.lanes.get(&owed.session.identity.id));
-        lane.is_some_and(Lane::has_newer)
+    /// Takes attempts that are over into the account of the drain, and marks those as late that something newer waits
+    /// behind. False when the account is closed: whatever came of them, they count as cut by the budget.
+    pub(crate) fn account(&self, queue: QueueId, finished: &mut [Finished]) -> bool {
+        let mut state = self.state.lock();
+        let drain = state.drain.as_ref().map(Drain::is_closed);
+        let Some(q) = state.queues.get_mut(queue) else { return false };
+        for one in finished {
+            q.ends_taken -= u32::from(one.owed.is_end());
+            if one.retry.is_some() {
+                one.owed.late |= q.lanes.get(&one.owed.session.identity.id).is_some_and(Lane::has_newer);
+            }
+            if drain == Some(false) {
+                q.breaker.note(&one.outcome);
+                if one.owed.is_end() {
+                    q.tally.add(&one.outcome);
+                }
+            }
+        }
+        drain != Some(true)
     }
 
-    /// A worker has served `queue` for `served`: some deliveries are finished, some were not begun after all.
+    /// A worker has served `queue` for `served`: some deliveries are finished and accounted for, some were not begun after
+    /// all.
     pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<Finished>, unbegun: Vec<Job>) {
         let now = Instant::now();
         let mut state = self.state.lock();
@@ -373,16 +388,8 @@ impl State {
         if outcome == Outcome::Delivered && owed.is_end() {
             self.undelivered_ends -= 1;
         }
-        let draining = self.drain.as_ref().is_some_and(|d| !d.is_closed());
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.taken -= 1;
-        q.ends_taken -= u32::from(owed.is_end());
-        if draining {
-            q.breaker.note(&outcome);
-            if owed.is_end() {
-                q.tally.add(&outcome);
-            }
-        }
         let id = owed.session.identity.id.clone();
         let Some(lane) = q.lanes.get_mut(&id) else { return };
         let launched = match retry {
