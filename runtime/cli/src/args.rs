@@ -1,0 +1,158 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use lastword_events::Hook;
+
+use crate::exit::Exit;
+use crate::owners::Speaker;
+use crate::units;
+
+/// Runs session-lifecycle hooks as sandboxed WebAssembly plugins: every session gets its last word.
+#[derive(Debug, Parser)]
+#[command(name = "lastword", version, after_help = Exit::help(), max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve one owner: events come in on stdin and answers go out on stdout, one JSON object a line
+    #[command(after_help = stdio_help())]
+    Stdio(StdioArgs),
+    /// Call a plugin once and say what happened and what it cost
+    #[command(after_help = Exit::help())]
+    Run(RunArgs),
+    /// Say whether a plugin fits, which hooks it has and what it would need
+    #[command(after_help = Exit::help())]
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StdioArgs {
+    /// The configuration: plugins with their limits and tenants, and how to drain
+    #[arg(long, value_name = "lastword.toml")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// A plugin with default limits, for every tenant, named after its file; may be given several times
+    #[arg(long = "plugin", value_name = "PATH")]
+    pub(crate) plugins: Vec<PathBuf>,
+
+    /// Whose words the input is in
+    #[arg(long, value_enum, default_value = "lastword")]
+    pub(crate) from: Speaker,
+
+    /// The time of the whole drain at shutdown, e.g. 2s [default: the configuration's, or 2s]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) drain_budget: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    /// Where compiled plugins are kept [default: lastword/compiled in the user's cache directory]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    pub(crate) cache_dir: Option<PathBuf>,
+
+    /// Compile plugins anew and keep nothing
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The plugin's component
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugin: PathBuf,
+
+    /// Which hook to call: session-start, session-compaction or session-end
+    #[arg(long, default_value = "session-end")]
+    pub(crate) hook: Hook,
+
+    /// The event as JSON, in the words of the stdio protocol; `-` reads it from stdin [default: a sample event]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Option<PathBuf>,
+
+    /// Units of fuel; one is about one WebAssembly instruction
+    #[arg(long, value_name = "N", value_parser = units::fuel)]
+    pub(crate) fuel: Option<u64>,
+
+    /// How long the call may run or wait, e.g. 500ms
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) deadline: Option<Duration>,
+
+    /// How much memory it may have, e.g. 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = units::memory)]
+    pub(crate) memory: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The plugin's component
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugin: PathBuf,
+}
+
+// At most 80 columns, so that it is not wrapped.
+const SHUTDOWN: &str = "\
+Shutdown (the first of these counts):
+  SIGTERM, SIGINT or SIGHUP
+      Every active session ends with reason `shutdown`, within the drain budget;
+      at most 100 ms after it the process is gone. Meanwhile starts are refused
+      and ends are taken; input that is not read by then was never accepted.
+      Further signals are logged and ignored; who cannot wait has SIGKILL.
+      A signal before `ready` leaves at once with code 0: nothing was accepted.
+  {\"op\":\"shutdown\",\"reason\":\"restart\"}
+      The same with that reason: shutdown (the default), restart or crashed.
+  end of input without that line
+      The owner died: after 100 ms without a signal its sessions end with reason
+      `crashed`, within the same budget.
+  With `[drain] enabled = false` nobody is called, no drain line is printed, and
+  what is owed stays in the journal.
+
+Output:
+  stdout carries protocol lines only. A reader that stalls or goes away holds up
+  nothing: lines that do not fit are dropped and counted. Logs go to stderr;
+  LASTWORD_LOG (or RUST_LOG) filters them, e.g. `warn,lastword=debug`.
+";
+
+fn stdio_help() -> String {
+    format!("{SHUTDOWN}\n{}", Exit::help())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_stdio_documents_signals_input_and_exit_codes() {
+        let help = Cli::command().find_subcommand_mut("stdio").unwrap().render_long_help().to_string();
+        for said in
+            ["LASTWORD_LOG", "SIGTERM", "SIGINT", "SIGHUP", "end of input", "\"op\":\"shutdown\"", "Exit codes", "owed"]
+        {
+            assert!(help.contains(said), "{said} is missing in:\n{help}");
+        }
+    }
+
+    #[test]
+    fn a_bad_unit_is_answered_with_a_good_one() {
+        let error = Cli::try_parse_from(["lastword", "stdio", "--drain-budget", "2"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains(r#""2" has no unit: write "2ms" or "2s""#), "{error}");
+    }
+}

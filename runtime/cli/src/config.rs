@@ -1,0 +1,118 @@
+//! `lastword.toml`: which plugins, with which limits, and how to drain.
+//!
+//! ```toml
+//! [drain]
+//! enabled = true
+//! budget = "2s"
+//!
+//! [[plugin]]
+//! name = "memory"
+//! component = "plugins/memory.wasm"        # relative to this file
+//! sha256 = "9f86d081884c7d65…"             # optional: the file must be this one
+//! tenants = ["acme"]                       # optional: every tenant when left out
+//! limits = { fuel = 2_000_000_000, deadline = "500ms", memory = "64MiB" }
+//! ```
+//!
+//! Every mistake that can be found is reported at once, each with file, line and column.
+
+mod drain;
+mod plugin;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lastword_events::PluginName;
+use thiserror::Error;
+use toml::de::DeTable;
+
+pub(crate) use plugin::{LimitsEntry, PluginEntry, read_component};
+
+use crate::limits::{DEFAULT_DRAIN_BUDGET, MAX_CONFIG_BYTES};
+use reader::{Reader, Table};
+
+/// What the file says; the defaults where it says nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    pub(crate) drain: Drain,
+    pub(crate) plugins: Vec<PluginEntry>,
+}
+
+/// `[drain]`.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    /// Whether sessions are ended at shutdown, or stay owed.
+    pub(crate) enabled: bool,
+    /// The time of the whole drain.
+    pub(crate) budget: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { enabled: true, budget: DEFAULT_DRAIN_BUDGET }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum ConfigError {
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the configuration {} has more than {MAX_CONFIG_BYTES} bytes: is it another file?", path.display())]
+    TooLarge { path: PathBuf },
+    /// One line for each mistake, in the order of the file.
+    #[error("{}", .0.join("\n"))]
+    Mistakes(Vec<String>),
+}
+
+impl Config {
+    /// Reads `path` and the components that it names.
+    ///
+    /// # Errors
+    /// Lists every mistake in it.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let mut text = String::new();
+        let read = File::open(path).and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text));
+        let read = u64::try_from(read.map_err(unreadable)?).unwrap_or(u64::MAX);
+        if read > MAX_CONFIG_BYTES {
+            return Err(ConfigError::TooLarge { path: path.to_owned() });
+        }
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let reader = Reader::new(path, text);
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let config = if errors.is_empty() {
+            read(&reader, root.get_ref())
+        } else {
+            for error in errors {
+                reader.mistake(error.span().unwrap_or_default(), error.message());
+            }
+            Self::default()
+        };
+        match reader.into_mistakes() {
+            mistakes if mistakes.is_empty() => Ok(config),
+            mistakes => Err(ConfigError::Mistakes(mistakes)),
+        }
+    }
+}
+
+fn read(reader: &Reader<'_>, root: &DeTable<'_>) -> Config {
+    let root = Table::new(reader, "the file", root, &["drain", "plugin"]);
+    let drain = root.get("drain").and_then(|value| drain::read(reader, value)).unwrap_or_default();
+    let plugins = root.get("plugin").map(|value| plugin::read_all(reader, value)).unwrap_or_default();
+    Config { drain, plugins }
+}
+
+/// The name that a component's path suggests.
+pub(crate) fn name_of(path: &Path) -> Result<PluginName, lastword_events::FieldError> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    PluginName::from_file_stem(&stem)
+}

@@ -1,0 +1,16 @@
+use super::Drain;
+use super::reader::{Reader, Table, Value};
+use crate::units;
+
+pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Drain> {
+    let table = Table::new(reader, "[drain]", reader.table("drain", value)?, &["enabled", "budget"]);
+    let mut drain = Drain::default();
+    if let Some(enabled) = table.get("enabled").and_then(|v| reader.boolean("enabled", v)) {
+        drain.enabled = enabled;
+    }
+    let budget = |v| reader.parsed("budget", "a string such as \"2s\"", v, units::duration);
+    if let Some(budget) = table.get("budget").and_then(budget) {
+        drain.budget = budget;
+    }
+    Some(drain)
+}

@@ -1,0 +1,193 @@
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword_events::{Identity, PluginName};
+use lastword_sandbox::limits::MAX_COMPONENT_BYTES;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::name_of;
+use super::reader::{Reader, Table, Value};
+use crate::units;
+
+const KEYS: [&str; 5] = ["name", "component", "sha256", "tenants", "limits"];
+const LIMIT_KEYS: [&str; 3] = ["fuel", "deadline", "memory"];
+
+/// One `[[plugin]]`.
+#[derive(Debug)]
+pub(crate) struct PluginEntry {
+    pub(crate) name: PluginName,
+    /// The component's file, for messages.
+    pub(crate) path: PathBuf,
+    /// What was in it when its pin was checked: this is what is run.
+    pub(crate) component: Vec<u8>,
+    /// None serves every tenant.
+    pub(crate) tenants: Option<Vec<Arc<str>>>,
+    pub(crate) limits: LimitsEntry,
+    /// Where it was said, e.g. `lastword.toml:4:8`.
+    pub(crate) place: String,
+}
+
+/// `limits`: what it does not name stays at its default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LimitsEntry {
+    pub(crate) fuel: Option<u64>,
+    pub(crate) deadline: Option<Duration>,
+    /// Bytes.
+    pub(crate) memory: Option<u64>,
+}
+
+/// A component's file that cannot be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum ComponentError {
+    #[error("there is no component at {}: build it first, or correct the path", .0.display())]
+    Missing(PathBuf),
+    #[error("{} is a directory: name the component's file, which ends in .wasm", .0.display())]
+    Directory(PathBuf),
+    #[error("cannot read the component {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{} has more than {MAX_COMPONENT_BYTES} bytes, the most that is read: strip its debug information", .0.display())]
+    TooLarge(PathBuf),
+}
+
+/// Reads a component's file.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, ComponentError> {
+    if path.is_dir() {
+        return Err(ComponentError::Directory(path.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than fits tells a file that is too large, also one that never ends.
+    let read = File::open(path).and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(read) if u64::try_from(read).is_ok_and(|read| read <= MAX_COMPONENT_BYTES) => Ok(bytes),
+        Ok(_) => Err(ComponentError::TooLarge(path.to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ComponentError::Missing(path.to_owned())),
+        Err(source) => Err(ComponentError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+pub(super) fn read_all(reader: &Reader<'_>, value: &Value<'_>) -> Vec<PluginEntry> {
+    let Some(list) = value.get_ref().as_array() else {
+        reader.mistake(value.span(), "write [[plugin]], with two brackets: there may be several");
+        return Vec::new();
+    };
+    let mut names: Vec<(String, usize)> = Vec::new();
+    list.iter().filter_map(|value| read_one(reader, value, &mut names)).collect()
+}
+
+/// Reads one table; `names` are the names so far and where they are.
+fn read_one(reader: &Reader<'_>, value: &Value<'_>, names: &mut Vec<(String, usize)>) -> Option<PluginEntry> {
+    let table = Table::new(reader, "[[plugin]]", reader.table("plugin", value)?, &KEYS);
+    let path = component_path(reader, &table, value);
+    let name = name(reader, &table, value, path.as_deref());
+    if let Some((name, at)) = &name {
+        match names.iter().find(|(other, _)| other == name.as_str()) {
+            Some((_, first)) => {
+                let (line, _) = reader.line_and_column(*first);
+                reader.mistake(
+                    *at..*at,
+                    format!("a second plugin is named {:?}; the first is on line {line}", name.as_str()),
+                );
+            }
+            None => names.push((name.as_str().to_owned(), *at)),
+        }
+    }
+    let pin = table.get("sha256").map(|v| (reader.parsed("sha256", "a string of 64 hexadecimal digits", v, pin), v));
+    let tenants = table.get("tenants").map(|v| tenants(reader, v));
+    let limits = table.get("limits").map(|v| limits(reader, v)).unwrap_or_default();
+    let component = component(reader, &table, path.as_deref()?)?;
+    if let Some((Some(pin), value)) = pin {
+        let actual = hex(&Sha256::digest(&component));
+        if actual != pin {
+            reader.mistake(value.span(), format!("sha256: the component has {actual}, not the pinned {pin}"));
+        }
+    }
+    let (name, at) = name?;
+    Some(PluginEntry { name, path: path?, component, tenants, limits, place: reader.place(at) })
+}
+
+fn name(
+    reader: &Reader<'_>,
+    table: &Table<'_, '_>,
+    plugin: &Value<'_>,
+    path: Option<&Path>,
+) -> Option<(PluginName, usize)> {
+    match table.get("name") {
+        Some(value) => {
+            let name = reader.parsed("name", "a string such as \"memory\"", value, PluginName::new)?;
+            Some((name, value.span().start))
+        }
+        None => {
+            let example = path.and_then(|path| name_of(path).ok());
+            let example = example.as_ref().map_or("memory", PluginName::as_str);
+            reader.mistake(plugin.span(), format!("this plugin has no name: add name = {example:?}"));
+            None
+        }
+    }
+}
+
+/// The component's path, relative to the file that names it.
+fn component_path(reader: &Reader<'_>, table: &Table<'_, '_>, plugin: &Value<'_>) -> Option<PathBuf> {
+    let Some(value) = table.get("component") else {
+        let message = "this plugin has no component: add component = \"plugin.wasm\", relative to this file";
+        reader.mistake(plugin.span(), message);
+        return None;
+    };
+    let path = reader.string("component", "a path such as \"plugin.wasm\"", value)?;
+    Some(reader.path().parent().unwrap_or(Path::new("")).join(path))
+}
+
+fn component(reader: &Reader<'_>, table: &Table<'_, '_>, path: &Path) -> Option<Vec<u8>> {
+    let span = table.get("component").map(Value::span).unwrap_or_default();
+    read_component(path).map_err(|error| reader.mistake(span, format!("component: {error}"))).ok()
+}
+
+fn tenants(reader: &Reader<'_>, value: &Value<'_>) -> Vec<Arc<str>> {
+    let wanted = "a list such as [\"acme\"]";
+    let Some(list) = value.get_ref().as_array() else {
+        reader.mistake(value.span(), format!("\"tenants\" must be {wanted}"));
+        return Vec::new();
+    };
+    if list.is_empty() {
+        reader.mistake(value.span(), "tenants: nobody would be served; leave \"tenants\" out to serve every tenant");
+    }
+    let tenant = |text: &str| Identity::new(text, "any").validate().map(|()| Arc::from(text));
+    list.iter().filter_map(|v| reader.parsed("tenants", "a list of strings", v, tenant)).collect()
+}
+
+fn limits(reader: &Reader<'_>, value: &Value<'_>) -> LimitsEntry {
+    let Some(table) = reader.table("limits", value) else { return LimitsEntry::default() };
+    let table = Table::new(reader, "limits", table, &LIMIT_KEYS);
+    let deadline = |v| reader.parsed("deadline", "a string such as \"500ms\"", v, units::duration);
+    let memory = |v| reader.parsed("memory", "a string such as \"64MiB\"", v, units::memory);
+    LimitsEntry {
+        fuel: table.get("fuel").and_then(|v| reader.count("fuel", v)),
+        deadline: table.get("deadline").and_then(deadline),
+        memory: table.get("memory").and_then(memory),
+    }
+}
+
+fn pin(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    if let Some(bad) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+        return Err(format!("{bad:?} is no hexadecimal digit; `sha256sum plugin.wasm` prints the right 64"));
+    }
+    if digits.len() != 64 {
+        return Err(format!(
+            "it has {} digits instead of 64; `sha256sum plugin.wasm` prints the right ones",
+            digits.len()
+        ));
+    }
+    Ok(digits.to_ascii_lowercase())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,138 @@
+use std::cell::RefCell;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::suggest;
+
+/// A value with its place in the file.
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+
+/// Knows where things are in the file and collects what is wrong with them.
+pub(super) struct Reader<'t> {
+    path: &'t Path,
+    text: &'t str,
+    mistakes: RefCell<Vec<(usize, String)>>,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(path: &'t Path, text: &'t str) -> Self {
+        Self { path, text, mistakes: RefCell::new(Vec::new()) }
+    }
+
+    /// The file's path as the person gave it.
+    pub(super) fn path(&self) -> &'t Path {
+        self.path
+    }
+
+    /// Line and column of a place, both counted from 1, columns in characters.
+    pub(super) fn line_and_column(&self, at: usize) -> (usize, usize) {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+
+    /// `lastword.toml:4:8`.
+    pub(super) fn place(&self, at: usize) -> String {
+        let (line, column) = self.line_and_column(at);
+        format!("{}:{line}:{column}", self.path.display())
+    }
+
+    pub(super) fn mistake(&self, span: Range<usize>, message: impl Into<String>) {
+        self.mistakes.borrow_mut().push((span.start, message.into()));
+    }
+
+    /// Every mistake, in the order of the file.
+    pub(super) fn into_mistakes(self) -> Vec<String> {
+        let mut mistakes = self.mistakes.take();
+        mistakes.sort_by_key(|(at, _)| *at);
+        mistakes.into_iter().map(|(at, message)| format!("{}: {message}", self.place(at))).collect()
+    }
+
+    fn wrong_type(&self, key: &str, wanted: &str, value: &Value<'_>) {
+        self.mistake(value.span(), format!("{key:?} must be {wanted}, not {}", describe(value.get_ref())));
+    }
+
+    pub(super) fn table<'v, 'i>(&self, key: &str, value: &'v Value<'i>) -> Option<&'v DeTable<'i>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.wrong_type(key, "a table", value);
+        }
+        table
+    }
+
+    pub(super) fn boolean(&self, key: &str, value: &Value<'_>) -> Option<bool> {
+        let boolean = value.get_ref().as_bool();
+        if boolean.is_none() {
+            self.wrong_type(key, "true or false", value);
+        }
+        boolean
+    }
+
+    /// A string; `wanted` describes it with an example.
+    pub(super) fn string<'v>(&self, key: &str, wanted: &str, value: &'v Value<'_>) -> Option<&'v str> {
+        let string = value.get_ref().as_str();
+        if string.is_none() {
+            self.wrong_type(key, wanted, value);
+        }
+        string
+    }
+
+    /// A string that `parse` understands.
+    pub(super) fn parsed<T, E: std::fmt::Display>(
+        &self,
+        key: &str,
+        wanted: &str,
+        value: &Value<'_>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.string(key, wanted, value)?;
+        parse(text).map_err(|error| self.mistake(value.span(), format!("{key}: {error}"))).ok()
+    }
+
+    /// A whole number of at least 1.
+    pub(super) fn count(&self, key: &str, value: &Value<'_>) -> Option<u64> {
+        let integer = value.get_ref().as_integer();
+        let count = integer.and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok()).filter(|n| *n > 0);
+        if count.is_none() {
+            self.wrong_type(key, "a whole number of at least 1", value);
+        }
+        count
+    }
+}
+
+/// A table of which every key is known.
+pub(super) struct Table<'v, 'i> {
+    table: &'v DeTable<'i>,
+}
+
+impl<'v, 'i> Table<'v, 'i> {
+    /// Looks at `table`, and reports every key that is not in `known`.
+    pub(super) fn new(reader: &Reader<'_>, name: &str, table: &'v DeTable<'i>, known: &[&str]) -> Self {
+        for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+            let word = key.get_ref();
+            reader.mistake(key.span(), format!("unknown key {word:?} in {name}: {}", suggest::hint(word, known)));
+        }
+        Self { table }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&'v Value<'i>> {
+        self.table.iter().find(|(k, _)| k.get_ref() == key).map(|(_, value)| value)
+    }
+}
+
+fn describe(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("the string {text:?}"),
+        DeValue::Integer(number) => format!("the number {number}"),
+        DeValue::Float(number) => format!("the number {number}"),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(time) => format!("the time {time}"),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}

@@ -1,0 +1,86 @@
+//! What the program's exit code says.
+
+use std::fmt::Write as _;
+use std::io;
+
+/// How the program ended. Supervisors read it, so a number never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Delivered = 0,
+    Internal = 1,
+    Usage = 2,
+    Owed = 3,
+    Lost = 4,
+    Journal = 5,
+    No = 6,
+}
+
+impl Exit {
+    const ALL: [Self; 7] =
+        [Self::Delivered, Self::Internal, Self::Usage, Self::Owed, Self::Lost, Self::Journal, Self::No];
+
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Delivered => "every session-end was delivered",
+            Self::Internal => "internal error",
+            Self::Usage => "wrong usage or configuration, or a plugin that cannot be loaded",
+            Self::Owed => "session-ends are owed, safe in the journal, and go out after the next start",
+            Self::Lost => "session-ends are lost (the journal was in memory); stderr says how many",
+            Self::Journal => "the journal cannot be used",
+            Self::No => "`lastword run`: not delivered; `lastword check`: the plugin does not fit",
+        }
+    }
+
+    /// The table of all codes, for `--help`.
+    pub(crate) fn help() -> String {
+        let mut text = "Exit codes:\n".to_owned();
+        for exit in Self::ALL {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {}  {}", exit.code(), exit.meaning());
+        }
+        text
+    }
+}
+
+/// A command that could not be carried out: what to tell the person, and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) error: anyhow::Error,
+}
+
+impl Failure {
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Usage, error: error.into() }
+    }
+
+    pub(crate) fn internal(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Internal, error: error.into() }
+    }
+}
+
+/// What a person was told. One who has read enough (`| head`) is no failure.
+pub(crate) fn told(printed: io::Result<()>) -> Result<(), Failure> {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::internal(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_those_of_the_design() {
+        let expected = [(Exit::Delivered, 0), (Exit::Internal, 1), (Exit::Usage, 2), (Exit::Owed, 3), (Exit::Lost, 4)];
+        for (exit, code) in expected.into_iter().chain([(Exit::Journal, 5), (Exit::No, 6)]) {
+            assert_eq!(exit.code(), code);
+            assert!(Exit::help().contains(&format!("\n  {code}  ")), "{code} is documented");
+        }
+    }
+}

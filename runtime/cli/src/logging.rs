@@ -1,0 +1,243 @@
+//! Logs: to stderr, one line an event, guests' own output included.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use lastword_events::Timestamp;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::{Identity, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::fd::Blocking;
+use crate::limits::MAX_QUEUED_LOG_BYTES;
+use crate::protocol::input::DEFAULT_TENANT;
+use crate::protocol::writer::LineWriter;
+
+/// The target of what guests print.
+pub(crate) const GUEST_TARGET: &str = "lastword::guest";
+
+/// What goes without saying of a guest's line.
+const USUAL: [(&str, &str); 2] = [("stream", "stdout"), ("tenant", DEFAULT_TENANT)];
+
+/// Every crate of ours is called lastword-something.
+const DEFAULT_FILTER: &str = "warn,lastword=info";
+
+/// Logs through a queue, so that a reader of stderr that stalls holds up nobody. What does not fit is dropped.
+///
+/// # Errors
+/// When there is no thread or descriptor left.
+pub(crate) fn to_queue() -> io::Result<LineWriter> {
+    let stderr = Blocking::duplicate(&io::stderr())?;
+    let writer = LineWriter::spawn("stderr", stderr, MAX_QUEUED_LOG_BYTES, |_| ())?;
+    init(None::<Identity>, Queue(writer.clone()));
+    Ok(writer)
+}
+
+/// Logs straight to stderr, for commands that a person runs. What guests print goes to `guests`, if there is one.
+pub(crate) fn to_stderr<L>(guests: Option<L>)
+where
+    L: Layer<Registry> + Send + Sync,
+{
+    init(guests, io::stderr);
+}
+
+/// The filter that the environment asks for, and a complaint if it cannot be read.
+fn filter() -> (EnvFilter, Option<String>) {
+    let asked = ["LASTWORD_LOG", "RUST_LOG"].into_iter().find_map(|name| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+        Some((name, value))
+    });
+    let Some((name, value)) = asked else { return (EnvFilter::new(DEFAULT_FILTER), None) };
+    match EnvFilter::try_new(&value) {
+        Ok(filter) => (filter, None),
+        Err(error) => {
+            let complaint = format!("{name}={value:?} is no filter ({error}); {DEFAULT_FILTER:?} is used");
+            (EnvFilter::new(DEFAULT_FILTER), Some(complaint))
+        }
+    }
+}
+
+fn init<L, W>(guests: Option<L>, writer: W)
+where
+    L: Layer<Registry> + Send + Sync,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let (filter, complaint) = filter();
+    let elsewhere = guests.is_some();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(colour())
+        .with_writer(writer)
+        .event_format(Lines)
+        .with_filter(filter)
+        .with_filter(filter_fn(move |metadata| !elsewhere || metadata.target() != GUEST_TARGET));
+    let subscriber = Registry::default().with(guests).with(lines);
+    // There is one already only in tests, which do not look at stderr.
+    tracing::subscriber::set_global_default(subscriber).ok();
+    if let Some(complaint) = complaint {
+        tracing::warn!("{complaint}");
+    }
+}
+
+fn colour() -> bool {
+    io::stderr().is_terminal() && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
+struct Queue(LineWriter);
+
+impl<'w> MakeWriter<'w> for Queue {
+    type Writer = &'w Self;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        self
+    }
+}
+
+impl Write for &Queue {
+    /// Called once for each event, with its whole line.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `2026-11-21T07:00:00.000Z INFO lastword: message name=value`, and for what a guest prints
+/// `2026-11-21T07:00:00.000Z INFO plugin=memory session=s1 | its line`.
+struct Lines;
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let metadata = event.metadata();
+        let parts = Parts::of(event);
+        let colour = out.has_ansi_escapes();
+        let paint = |style: Style| if colour { style } else { Style::new() };
+        let (dim, level) = (paint(Style::new().dimmed()), paint(level_style(metadata.level())));
+        write!(out, "{dim}{}{dim:#} {level}{:>5}{level:#} ", Timestamp::now(), metadata.level())?;
+        if metadata.target() == GUEST_TARGET {
+            write!(out, "{dim}")?;
+            for (name, value) in
+                parts.fields.iter().filter(|field| !USUAL.iter().any(|(n, v)| field.0 == *n && field.1 == *v))
+            {
+                write!(out, "{name}={value} ")?;
+            }
+            return writeln!(out, "|{dim:#} {}", parts.message);
+        }
+        let target = metadata.target().split("::").next().unwrap_or_default();
+        write!(out, "{dim}{target}:{dim:#} {}", parts.message)?;
+        for (name, value) in &parts.fields {
+            write!(out, " {name}={value}")?;
+        }
+        writeln!(out)
+    }
+}
+
+fn level_style(level: &Level) -> Style {
+    let colour = match *level {
+        Level::ERROR => AnsiColor::Red,
+        Level::WARN => AnsiColor::Yellow,
+        Level::INFO => AnsiColor::Green,
+        _ => AnsiColor::Blue,
+    };
+    colour.on_default()
+}
+
+/// An event's message and its other fields as text.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Parts {
+    pub(crate) fn of(event: &Event<'_>) -> Self {
+        let mut parts = Self::default();
+        event.record(&mut parts);
+        parts
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+    }
+
+    fn push(&mut self, field: &Field, value: String) {
+        if field.name() == "message" {
+            self.message = value;
+        } else {
+            self.fields.push((field.name(), value));
+        }
+    }
+}
+
+impl Visit for Parts {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        // An id with a space or a newline in it must not look like two fields, or two lines.
+        let plain = field.name() == "message" || value.chars().all(|c| c.is_alphanumeric() || c.is_ascii_punctuation());
+        self.push(field, if plain { value.to_owned() } else { format!("{value:?}") });
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.push(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged, without its time.
+    fn logged(log: impl FnOnce()) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).event_format(Lines).finish();
+        tracing::subscriber::with_default(subscriber, log);
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        text.split_once(' ').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn an_event_is_one_line_with_its_fields_after_it() {
+        let line = logged(|| tracing::warn!(target: "lastword::stdio", count = 3, name = "a b", "hello {}", "you"));
+        assert_eq!(line, " WARN lastword: hello you count=3 name=\"a b\"\n");
+    }
+
+    #[test]
+    fn what_a_guest_prints_is_marked_with_who_it_is() {
+        let line = logged(|| {
+            tracing::info!(target: "lastword::guest", plugin = "memory", tenant = "default", session = "s1", stream = "stdout", "bye");
+        });
+        assert_eq!(line, " INFO plugin=memory session=s1 | bye\n");
+        let line = logged(|| {
+            tracing::info!(target: "lastword::guest", plugin = "memory", tenant = "acme", session = "s1", stream = "stderr", "bye");
+        });
+        assert_eq!(line, " INFO plugin=memory tenant=acme session=s1 stream=stderr | bye\n");
+    }
+}

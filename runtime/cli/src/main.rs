@@ -1,0 +1,53 @@
+//! The program `lastword`: what turns owners' words into events, signals into drains, and outcomes into an exit code.
+//!
+//! `lastword --help` documents it; docs/ARCHITECTURE.md says where its promises are tested.
+
+mod args;
+mod check;
+mod config;
+mod exit;
+mod fd;
+mod limits;
+mod logging;
+mod owners;
+mod plugins;
+mod protocol;
+mod run;
+mod signals;
+mod stdio;
+mod suggest;
+mod units;
+mod watchdog;
+
+use std::io::Write;
+use std::panic::catch_unwind;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::{Exit, Failure};
+
+fn main() {
+    let cli = Cli::parse();
+    // A panic has told stderr about itself; what is left is to leave with our code for it.
+    let result = catch_unwind(|| carry_out(&cli.command));
+    let exit = result.unwrap_or(Ok(Exit::Internal)).unwrap_or_else(|Failure { exit, error }| {
+        // There is nobody left to tell if stderr is gone.
+        writeln!(anstream::stderr(), "lastword: {error:#}").ok();
+        exit
+    });
+    leave(exit)
+}
+
+fn carry_out(command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Stdio(args) => stdio::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(args),
+    }
+}
+
+/// Ends the process without waiting for threads that a guest, or a reader of our output, may be holding up.
+fn leave(exit: Exit) -> ! {
+    std::process::exit(i32::from(exit.code()))
+}

@@ -1,0 +1,148 @@
+//! Which plugins there are, and how they are loaded.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use etcetera::BaseStrategy;
+use lastword::{Limits, Plugin, Sandbox, SandboxConfig, Source};
+
+use crate::args::{CacheArgs, StdioArgs};
+use crate::config::{Config, LimitsEntry, PluginEntry, name_of, read_component};
+use crate::exit::Failure;
+
+/// The configuration with what the command line adds to it.
+///
+/// # Errors
+/// Everything that is wrong with the configuration, or the first thing that is wrong with a `--plugin`.
+pub(crate) fn gather(args: &StdioArgs) -> Result<Config, Failure> {
+    let mut config = match &args.config {
+        Some(path) => Config::load(path).map_err(Failure::usage)?,
+        None => Config::default(),
+    };
+    if let Some(budget) = args.drain_budget {
+        config.drain.budget = budget;
+    }
+    for path in &args.plugins {
+        let entry = from_path(path, LimitsEntry::default())?;
+        if let Some(other) = config.plugins.iter().find(|other| other.name == entry.name) {
+            let message = "give one of them another name, with a [[plugin]] in the configuration";
+            return Err(Failure::usage(anyhow!(
+                "two plugins are called {:?}: {} and {}; {message}",
+                entry.name.as_str(),
+                other.place,
+                entry.place
+            )));
+        }
+        config.plugins.push(entry);
+    }
+    Ok(config)
+}
+
+/// A plugin that is named after its file.
+///
+/// # Errors
+/// When the file cannot be read, or its name gives no plugin a name.
+pub(crate) fn from_path(path: &Path, limits: LimitsEntry) -> Result<PluginEntry, Failure> {
+    let component = read_component(path).map_err(Failure::usage)?;
+    let name = name_of(path).map_err(|error| {
+        Failure::usage(anyhow!("{} gives the plugin no name: {error}; rename the file", path.display()))
+    })?;
+    let place = format!("--plugin {}", path.display());
+    Ok(PluginEntry { name, path: path.to_owned(), component, tenants: None, limits, place })
+}
+
+/// A sandbox that fits these plugins.
+///
+/// # Errors
+/// When this machine cannot make one.
+pub(crate) fn sandbox(cache: &CacheArgs, plugins: &[PluginEntry]) -> Result<Sandbox, Failure> {
+    let mut config = SandboxConfig { cache_dir: cache_dir(cache), ..SandboxConfig::default() };
+    let most = plugins.iter().map(|plugin| limits(&plugin.limits).memory).max().unwrap_or_default();
+    config.max_memory = config.max_memory.max(most);
+    Sandbox::new(config).map_err(Failure::internal)
+}
+
+/// Compiles a plugin, or takes it from the cache.
+///
+/// # Errors
+/// When it does not fit; the error names it.
+pub(crate) fn load(sandbox: &Sandbox, entry: PluginEntry) -> Result<Plugin, Failure> {
+    let limits = limits(&entry.limits);
+    let source = Source::Bytes(entry.component);
+    sandbox.load(entry.name.clone(), &source, limits).map_err(|error| {
+        let error = anyhow::Error::from(error);
+        Failure::usage(error.context(format!(
+            "plugin {:?} ({}) cannot be loaded",
+            entry.name.as_str(),
+            entry.path.display()
+        )))
+    })
+}
+
+fn limits(entry: &LimitsEntry) -> Limits {
+    let default = Limits::default();
+    Limits {
+        fuel: entry.fuel.unwrap_or(default.fuel),
+        deadline: entry.deadline.unwrap_or(default.deadline),
+        memory: entry.memory.unwrap_or(default.memory),
+        ..default
+    }
+}
+
+/// Where compiled code is kept; nowhere when nobody knows where the user's cache is.
+pub(crate) fn cache_dir(cache: &CacheArgs) -> Option<PathBuf> {
+    if cache.no_cache {
+        return None;
+    }
+    let platform = || Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("lastword").join("compiled"));
+    cache.cache_dir.clone().or_else(platform)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+    use crate::exit::Exit;
+
+    fn gathered(args: &[&str]) -> Result<Config, Failure> {
+        let cli = Cli::try_parse_from([&["lastword", "stdio"], args].concat()).unwrap();
+        let Command::Stdio(args) = cli.command else { panic!() };
+        gather(&args)
+    }
+
+    #[test]
+    fn the_command_line_adds_to_the_configuration_and_its_budget_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = lastword_test_guests::write("good", dir.path());
+        let other = dir.path().join("Other_One.wasm");
+        std::fs::copy(&good, &other).unwrap();
+        let config = dir.path().join("lastword.toml");
+        std::fs::write(&config, "[drain]\nbudget = \"1s\"\n[[plugin]]\nname = \"good\"\ncomponent = \"good.wasm\"\n")
+            .unwrap();
+        let (config, good, other) = (config.to_str().unwrap(), good.to_str().unwrap(), other.to_str().unwrap());
+
+        let both = gathered(&["--config", config, "--plugin", other, "--drain-budget", "300ms"]).unwrap();
+        let names: Vec<&str> = both.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+        assert_eq!(names, ["good", "other-one"]);
+        assert_eq!(both.drain.budget.as_millis(), 300);
+
+        let failure = gathered(&["--config", config, "--plugin", good]).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        let message = failure.error.to_string();
+        assert!(message.starts_with("two plugins are called \"good\": "), "{message}");
+        assert!(message.contains("lastword.toml:4:8 and --plugin "), "{message}");
+    }
+
+    #[test]
+    fn a_cache_can_be_chosen_or_turned_off() {
+        let cache = |args: &[&str]| {
+            let cli = Cli::try_parse_from([&["lastword", "run", "p.wasm"], args].concat()).unwrap();
+            let Command::Run(args) = cli.command else { panic!() };
+            cache_dir(&args.cache)
+        };
+        assert_eq!(cache(&["--no-cache"]), None);
+        assert_eq!(cache(&["--cache-dir", "here"]), Some("here".into()));
+    }
+}

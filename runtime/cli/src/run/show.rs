@@ -1,0 +1,52 @@
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use lastword::{Plugin, Report};
+use lastword_events::{FailureCause, Hook, Outcome};
+
+use super::output::Printed;
+use crate::units::{show_bytes, show_count, show_duration};
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Says what happened to a person.
+pub(super) fn show(
+    out: &mut impl Write,
+    plugin: &Plugin,
+    hook: Hook,
+    report: &Report,
+    printed: &[Printed],
+    command: &str,
+) -> io::Result<()> {
+    let (style, outcome) = match &report.outcome {
+        Outcome::Delivered => (GOOD, "delivered".to_owned()),
+        Outcome::Failed { cause, message } => (BAD, format!("{}: {message}", report_cause(cause))),
+        deferred @ Outcome::Deferred(_) => (BAD, deferred.to_string()),
+    };
+    writeln!(out, "{hook} of {}: {style}{outcome}{style:#}", plugin.name())?;
+    writeln!(out)?;
+    match printed {
+        [] => writeln!(out, "  output  {DIM}(nothing){DIM:#}")?,
+        lines => {
+            for (number, Printed { line, stderr }) in lines.iter().enumerate() {
+                let label = if number == 0 { "output" } else { "" };
+                let mark = if *stderr { "!" } else { "|" };
+                writeln!(out, "  {label:6}  {DIM}{mark}{DIM:#} {line}")?;
+            }
+        }
+    }
+    let limits = plugin.limits();
+    writeln!(out, "  fuel    {} of {}", show_count(report.fuel_used), show_count(limits.fuel))?;
+    writeln!(out, "  memory  {} of {} at most", show_bytes(report.peak_memory), show_bytes(limits.memory))?;
+    let (active, wall) = (show_duration(report.active), show_duration(report.wall));
+    writeln!(out, "  time    {active} of {} (by the clock {wall})", show_duration(limits.deadline))?;
+    writeln!(out)?;
+    writeln!(out, "{DIM}The same call by hand:{DIM:#}")?;
+    writeln!(out, "{command}")
+}
+
+fn report_cause(cause: &FailureCause) -> String {
+    format!("failed({cause})")
+}

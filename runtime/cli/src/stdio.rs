@@ -1,0 +1,147 @@
+//! `lastword stdio`: one owner, whose events come in on stdin.
+//!
+//! Five threads besides the runtime's own workers, each because it may be held up by something that must hold up
+//! nothing else: `stdin` by an owner that says nothing, `stdout` and `stderr` by a reader that does not read, `signals`
+//! by waiting for one, `watchdog` by waiting for the end. The main thread hands events over and drains.
+
+mod answers;
+mod ignored;
+mod outcomes;
+mod reader;
+mod service;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use lastword::{BuildError, Durability, Runtime, Tenants};
+use lastword_events::Hook;
+
+use crate::args::StdioArgs;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::fd::Blocking;
+use crate::limits::{LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::logging;
+use crate::plugins;
+use crate::protocol::output::{Output, Ready, ReadyPlugin, Recovered};
+use crate::protocol::writer::{LineWriter, Trouble};
+use crate::signals::Signals;
+use crate::watchdog::Watchdog;
+
+use service::Service;
+
+/// Serves the owner until it, or a signal, says that it is over.
+///
+/// # Errors
+/// When it cannot begin. Once it has begun, the exit code says how it went.
+pub(crate) fn run(args: &StdioArgs) -> Result<Exit, Failure> {
+    let logs = logging::to_queue().map_err(Failure::internal)?;
+    let result = serve(args, &logs);
+    if result.is_err() {
+        logs.flush(Instant::now() + STALLED_READER, STALLED_READER);
+    }
+    result
+}
+
+fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
+    let watchdog = Watchdog::spawn().map_err(Failure::internal)?;
+    let signals = leave_on_early_signal(logs.clone()).map_err(Failure::internal)?;
+    let config = plugins::gather(args)?;
+    let drain = (config.drain.enabled, config.drain.budget);
+    let output = stdout().map_err(Failure::internal)?;
+
+    // The workers are plain threads; these carry timers and what waits for the journal.
+    let engine = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("lastword-io")
+        .enable_all()
+        .build()
+        .map_err(Failure::internal)?;
+    let runtime = {
+        let _context = engine.enter();
+        build(args, config, output.clone())?
+    };
+
+    // First this: whoever has seen `ready` may send a signal and count on the drain.
+    arm_on_signal(&signals, &watchdog, runtime.durability(), drain.1);
+    output.push_past_limit(&ready(&runtime));
+    let stdin = Blocking::duplicate(&io::stdin()).map_err(Failure::internal)?;
+    let lines = reader::spawn(io::BufReader::with_capacity(64 * 1024, stdin), args.from).map_err(Failure::internal)?;
+
+    // A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
+    let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
+    let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog);
+    let exit = control.block_on(service.run(drain.0, drain.1));
+    // Threads that are stuck in a guest's host call are left behind.
+    engine.shutdown_background();
+    Ok(exit)
+}
+
+/// Nothing was accepted before `ready`, so there is nothing to drain and nothing to wait for.
+fn leave_on_early_signal(logs: LineWriter) -> io::Result<Signals> {
+    Signals::install(move |signal| {
+        tracing::info!("{} before `ready`: nothing was accepted, so nothing is owed; leaving", signal.name);
+        logs.flush(Instant::now() + LAST_LINES_WAIT, STALLED_READER);
+        signal_hook::low_level::exit(i32::from(Exit::Delivered.code()));
+    })
+}
+
+/// From now on a signal begins the drain, and the watchdog counts from its receipt.
+fn arm_on_signal(signals: &Signals, watchdog: &Watchdog, durability: Durability, budget: Duration) {
+    let watchdog = watchdog.clone();
+    signals.serve(move |signal| {
+        // Until the drain has told more.
+        watchdog.expect(service::undelivered(durability));
+        watchdog.arm(signal.at + budget + WATCHDOG_OVERRUN);
+        tracing::info!("{}: shutting down", signal.name);
+    });
+}
+
+fn stdout() -> io::Result<LineWriter> {
+    let stdout = Blocking::duplicate(&io::stdout())?;
+    LineWriter::spawn("stdout", stdout, MAX_QUEUED_OUTPUT_BYTES, |trouble| match trouble {
+        Trouble::Slow => tracing::warn!(
+            "the reader of stdout is too slow, {MAX_QUEUED_OUTPUT_BYTES} bytes wait for it: lines that do not fit are \
+             dropped and counted"
+        ),
+        Trouble::Gone(error) => {
+            tracing::warn!(%error, "the reader of stdout went away: the run goes on, and its lines are dropped");
+        }
+    })
+}
+
+/// Loads the plugins and starts the runtime.
+fn build(args: &StdioArgs, config: Config, output: LineWriter) -> Result<Runtime, Failure> {
+    if config.plugins.is_empty() {
+        tracing::warn!(
+            "there is no plugin: sessions are tracked, and nobody is told of their ends; see --plugin and [[plugin]]"
+        );
+    }
+    let sandbox = plugins::sandbox(&args.cache, &config.plugins)?;
+    let mut builder = Runtime::builder()
+        .drain_budget(config.drain.budget)
+        .on_outcome(move |record| output.push(&outcomes::line(record)));
+    for entry in config.plugins {
+        let tenants = entry.tenants.clone().map_or(Tenants::Every, Tenants::Only);
+        builder = builder.plugin(plugins::load(&sandbox, entry)?, tenants);
+    }
+    builder.sandbox(sandbox).build().map_err(|error| match error {
+        BuildError::Journal(_) => Failure { exit: Exit::Journal, error: error.into() },
+        error => Failure::internal(error),
+    })
+}
+
+fn ready(runtime: &Runtime) -> Vec<u8> {
+    let plugins = runtime.plugins().map(|plugin| {
+        // The hook that every plugin has comes first.
+        let order = [Hook::SessionEnd, Hook::SessionStart, Hook::SessionCompaction];
+        ReadyPlugin { name: plugin.name(), hooks: order.into_iter().filter(|h| plugin.hooks().contains(*h)).collect() }
+    });
+    let recovered = runtime.recovered();
+    Output::Ready(Ready {
+        journal: runtime.journal_name(),
+        plugins: plugins.collect(),
+        recovered: Recovered { sessions: recovered.sessions, deliveries: recovered.deliveries },
+    })
+    .line()
+}

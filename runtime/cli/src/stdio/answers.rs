@@ -1,0 +1,107 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use lastword::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, Runtime, StartRequest};
+use lastword_events::Event;
+
+use crate::limits::MAX_PENDING_ANSWERS;
+use crate::protocol::fields::BadLine;
+use crate::protocol::input::OwnerEvent;
+use crate::protocol::output::{self, Output};
+
+type Answer = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
+
+/// What was asked and is not answered yet. Answers come out in the order of the lines.
+#[derive(Default)]
+pub(super) struct Answers {
+    pending: FuturesOrdered<Answer>,
+}
+
+impl Answers {
+    /// Whether another line may be taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.pending.len() < MAX_PENDING_ANSWERS
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// The next answer, a line; never resolves when there is none to come.
+    pub(super) async fn next(&mut self) -> Vec<u8> {
+        match self.pending.next().await {
+            Some(line) => line,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A line that cannot be carried out.
+    pub(super) fn refuse(&mut self, line: u64, bad: &BadLine) {
+        let line = Output::Error(output::Error::new(line, bad)).line();
+        self.pending.push_back(Box::pin(std::future::ready(line)));
+    }
+
+    /// Hands an event to the runtime, where it takes its place now.
+    pub(super) fn ask(&mut self, runtime: &Runtime, line: u64, event: OwnerEvent) {
+        let OwnerEvent { op_id, session, event } = event;
+        let asked = |op| Asked { op, op_id: op_id.clone(), line };
+        let answer: Answer = match event {
+            Event::Start(event) => {
+                let asked = asked("start");
+                Box::pin(asked.answer(runtime.start_session(StartRequest { session, event, op_id })))
+            }
+            Event::Compaction(event) => {
+                let asked = asked("compaction");
+                Box::pin(asked.answer(runtime.compaction(CompactionRequest { session, event, op_id })))
+            }
+            Event::End(event) => {
+                let asked = asked("end");
+                Box::pin(asked.answer(runtime.end_session(EndRequest { session, event, op_id })))
+            }
+        };
+        self.pending.push_back(answer);
+    }
+}
+
+/// What an answer says of its question.
+struct Asked {
+    op: &'static str,
+    op_id: Option<Arc<str>>,
+    line: u64,
+}
+
+impl Asked {
+    async fn answer(self, answer: impl Future<Output = Result<Accepted, Refusal>>) -> Vec<u8> {
+        match answer.await {
+            Ok(accepted) => self.accepted(&accepted),
+            Err(refusal) => {
+                let message = refusal.to_string();
+                let (line, field, code) = (self.line, refusal.field(), refusal.code());
+                Output::Error(output::Error { line, field, code, message: &message }).line()
+            }
+        }
+    }
+
+    fn accepted(&self, accepted: &Accepted) -> Vec<u8> {
+        let code = match accepted.how {
+            Acceptance::DuplicateOp => Some("duplicate_op"),
+            Acceptance::DuplicateEnd => Some("duplicate_end"),
+            _ => None,
+        };
+        Output::Accepted(output::Accepted {
+            op: self.op,
+            op_id: self.op_id.as_deref(),
+            tenant: &accepted.identity.tenant,
+            session: &accepted.identity.id,
+            generation: accepted.generation,
+            line: self.line,
+            renoted: accepted.how == Acceptance::Renoted,
+            code,
+            dropped: &accepted.dropped,
+        })
+        .line()
+    }
+}

@@ -1,0 +1,53 @@
+use std::collections::BTreeMap;
+
+use crate::limits::MAX_NAMED_EVENTS;
+
+/// Counts the owner's events that are not about the life of a session, and names each once in the log.
+#[derive(Default)]
+pub(super) struct Ignored {
+    counts: BTreeMap<String, u64>,
+    unnamed: u64,
+}
+
+impl Ignored {
+    pub(super) fn count(&mut self, name: String) {
+        if let Some(count) = self.counts.get_mut(&name) {
+            *count += 1;
+        } else if self.counts.len() < MAX_NAMED_EVENTS {
+            tracing::info!("{name:?} is not about the life of a session: such events are counted and passed over");
+            self.counts.insert(name, 1);
+        } else {
+            self.unnamed += 1;
+        }
+    }
+
+    /// How many of each, e.g. `before_reset 3, gateway_stop 1`; none when there were none.
+    pub(super) fn summary(&self) -> Option<String> {
+        let mut parts: Vec<String> =
+            self.counts.iter().map(|(name, count)| format!("{} {count}", name.escape_debug())).collect();
+        if self.unnamed > 0 {
+            parts.push(format!("others {}", self.unnamed));
+        }
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_are_not_ours_are_counted_by_name_up_to_a_limit() {
+        let mut ignored = Ignored::default();
+        assert_eq!(ignored.summary(), None);
+        for name in ["before_reset", "gateway_stop", "before_reset"] {
+            ignored.count(name.to_owned());
+        }
+        assert_eq!(ignored.summary().unwrap(), "before_reset 2, gateway_stop 1");
+        for i in 0..100 {
+            ignored.count(format!("made-up-{i}"));
+        }
+        assert_eq!(ignored.counts.len(), MAX_NAMED_EVENTS);
+        assert!(ignored.summary().unwrap().ends_with(", others 38"), "{:?}", ignored.summary());
+    }
+}

@@ -1,0 +1,254 @@
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use lastword::{Durability, Runtime};
+use lastword_events::{DrainReason, DrainReport};
+use tokio::sync::mpsc;
+use tokio::time::timeout_at;
+
+use super::answers::Answers;
+use super::ignored::Ignored;
+use super::reader::ReadLine;
+use crate::exit::Exit;
+use crate::limits::{DRAIN_OVERRUN, OUTPUT_OVERRUN, OWNER_DIED_WAIT, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::protocol::input::Input;
+use crate::protocol::output::{Drain, Output};
+use crate::protocol::writer::LineWriter;
+use crate::signals::{Received, Signals};
+use crate::watchdog::Watchdog;
+
+/// Hands the owner's events to the runtime until something ends it, and then drains.
+pub(super) struct Service {
+    runtime: Runtime,
+    output: LineWriter,
+    logs: LineWriter,
+    lines: mpsc::Receiver<ReadLine>,
+    signals: Signals,
+    watchdog: Watchdog,
+    answers: Answers,
+    ignored: Ignored,
+    input_ended: bool,
+}
+
+/// What ended the service. The first one counts.
+#[derive(Clone, Copy, Debug)]
+enum Cause {
+    Signal(Received),
+    ShutdownLine {
+        reason: DrainReason,
+        at: Instant,
+    },
+    /// The input ended without a word.
+    OwnerDied {
+        at: Instant,
+    },
+}
+
+impl Cause {
+    fn reason(self) -> DrainReason {
+        match self {
+            Self::Signal(_) => DrainReason::Shutdown,
+            Self::ShutdownLine { reason, .. } => reason,
+            Self::OwnerDied { .. } => DrainReason::Crashed,
+        }
+    }
+
+    /// When the budget began.
+    fn at(self) -> Instant {
+        match self {
+            Self::Signal(signal) => signal.at,
+            Self::ShutdownLine { at, .. } | Self::OwnerDied { at } => at,
+        }
+    }
+}
+
+impl Service {
+    pub(super) fn new(
+        runtime: Runtime,
+        output: LineWriter,
+        logs: LineWriter,
+        lines: mpsc::Receiver<ReadLine>,
+        signals: Signals,
+        watchdog: Watchdog,
+    ) -> Self {
+        let (answers, ignored) = (Answers::default(), Ignored::default());
+        Self { runtime, output, logs, lines, signals, watchdog, answers, ignored, input_ended: false }
+    }
+
+    /// Serves, drains and writes the last lines. The process can end when it returns.
+    pub(super) async fn run(mut self, drain: bool, budget: Duration) -> Exit {
+        let cause = self.serve().await;
+        let ends = cause.at() + budget;
+        self.signals.ignore();
+        self.watchdog.expect(undelivered(self.runtime.durability()));
+        self.watchdog.arm(ends + WATCHDOG_OVERRUN);
+        let exit = if drain {
+            self.drain(cause.reason(), ends + DRAIN_OVERRUN).await
+        } else {
+            self.close(cause.reason(), ends + DRAIN_OVERRUN).await
+        };
+        self.watchdog.expect(exit);
+        if let Some(summary) = self.ignored.summary() {
+            tracing::info!("events that were not about the life of a session: {summary}");
+        }
+        self.output.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
+        self.logs.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
+        exit
+    }
+
+    /// Takes lines in their order until something ends it.
+    async fn serve(&mut self) -> Cause {
+        loop {
+            let has_room = self.answers.has_room();
+            let line = tokio::select! {
+                biased;
+                signal = self.signals.first() => return Cause::Signal(signal),
+                answer = self.answers.next() => {
+                    self.output.push(&answer);
+                    continue;
+                }
+                line = self.lines.recv(), if has_room => line,
+            };
+            match line {
+                Some(line) => {
+                    if let Some(reason) = self.take(line) {
+                        return Cause::ShutdownLine { reason, at: Instant::now() };
+                    }
+                }
+                None => return self.owner_left().await,
+            }
+        }
+    }
+
+    /// Carries out one line, unless it is the owner's last word.
+    fn take(&mut self, line: ReadLine) -> Option<DrainReason> {
+        match line.input {
+            Ok(Input::Shutdown(reason)) => return Some(reason),
+            Ok(Input::Event(event)) => self.answers.ask(&self.runtime, line.number, *event),
+            Ok(Input::NotOurs(name)) => self.ignored.count(name),
+            Ok(Input::Blank) => {}
+            Err(bad) => self.answers.refuse(line.number, &bad),
+        }
+        None
+    }
+
+    /// A signal to the whole process group may be about to arrive; without one the owner died.
+    async fn owner_left(&mut self) -> Cause {
+        let until = tokio::time::Instant::now() + OWNER_DIED_WAIT;
+        self.input_ended = true;
+        let signal = timeout_at(until, self.signals.first());
+        match self.meanwhile(signal).await {
+            Ok(signal) => Cause::Signal(signal),
+            Err(_) => {
+                match self.runtime.sessions().len() {
+                    0 => tracing::info!("stdin ended without a shutdown line; no session is active"),
+                    active => tracing::warn!(
+                        "stdin ended without a shutdown line: the owner is taken for dead, its {active} active sessions end \
+                         as crashed"
+                    ),
+                }
+                Cause::OwnerDied { at: Instant::now() }
+            }
+        }
+    }
+
+    /// Meanwhile starts are refused and ends are taken.
+    async fn drain(&mut self, reason: DrainReason, until: Instant) -> Exit {
+        let drain = timeout_at(until.into(), self.runtime.drain(reason));
+        let report = self.meanwhile(drain).await.ok();
+        self.answer_the_rest(until).await;
+        if let Some(report) = &report {
+            self.tell(report);
+        } else {
+            tracing::error!("the drain did not return within its budget and is left to itself");
+        }
+        self.settle()
+    }
+
+    /// `[drain] enabled = false`: nobody is called, and everything stays owed.
+    async fn close(&mut self, reason: DrainReason, until: Instant) -> Exit {
+        let close = timeout_at(until.into(), self.runtime.close(reason));
+        if self.meanwhile(close).await.is_err() {
+            tracing::error!("the journal did not answer within the budget");
+        }
+        self.answer_the_rest(until).await;
+        self.settle()
+    }
+
+    /// Waits for `future`; meanwhile lines are taken and answers are printed.
+    async fn meanwhile<F: Future>(&mut self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        loop {
+            let takes_lines = !self.input_ended && self.answers.has_room();
+            let line = tokio::select! {
+                biased;
+                done = &mut future => return done,
+                answer = self.answers.next() => {
+                    self.output.push(&answer);
+                    continue;
+                }
+                line = self.lines.recv(), if takes_lines => line,
+            };
+            match line {
+                Some(line) => {
+                    // A second shutdown line changes nothing.
+                    self.take(line);
+                }
+                None => self.input_ended = true,
+            }
+        }
+    }
+
+    /// What was handed over before the end gets its answer, as far as there is time.
+    async fn answer_the_rest(&mut self, until: Instant) {
+        while !self.answers.is_empty() {
+            match timeout_at(until.into(), self.answers.next()).await {
+                Ok(line) => self.output.push(&line),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn tell(&self, report: &DrainReport) {
+        for warning in &report.warnings {
+            tracing::warn!("{}: {}", warning.name, warning.message);
+        }
+        tracing::info!(
+            reason = %report.reason,
+            sessions = report.sessions,
+            delivered = report.delivered,
+            failed = report.failed,
+            deferred = report.deferred,
+            "drained in {} ms of {} ms",
+            report.elapsed.as_millis(),
+            report.budget.as_millis(),
+        );
+        let dropped = self.output.dropped() + report.unreported;
+        let reason = report.reason.to_string();
+        self.output.push_past_limit(&Output::Drain(Drain::new(report, &reason, dropped)).line());
+    }
+
+    /// The exit code, and for what is lost the number.
+    fn settle(&self) -> Exit {
+        let left = self.runtime.undelivered_ends();
+        if left == 0 {
+            return Exit::Delivered;
+        }
+        let exit = undelivered(self.runtime.durability());
+        let what = if left == 1 { "session-end delivery is" } else { "session-end deliveries are" };
+        match exit {
+            Exit::Owed => tracing::info!("{left} {what} owed, safe in the journal, to go out after the next start"),
+            _ => tracing::error!("{left} {what} lost: the journal was in memory only"),
+        }
+        exit
+    }
+}
+
+/// The exit code when something was not delivered.
+pub(super) fn undelivered(durability: Durability) -> Exit {
+    match durability {
+        Durability::Disk => Exit::Owed,
+        Durability::Memory => Exit::Lost,
+    }
+}
