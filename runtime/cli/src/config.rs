@@ -10,7 +10,7 @@
 //! component = "plugins/memory.wasm"        # relative to this file
 //! sha256 = "9f86d081884c7d65…"             # optional: the file must be this one
 //! tenants = ["acme"]                       # optional: every tenant when left out
-//! limits = { fuel = 2_000_000_000, deadline = "500ms", memory = "64MiB" }
+//! limits = { fuel = 10_000_000_000, deadline = "500ms", memory = "64MiB" }
 //! ```
 //!
 //! Every mistake that can be found is reported at once, each with file, line and column.

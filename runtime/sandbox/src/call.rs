@@ -8,15 +8,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use lastword_events::{HookCall, Outcome};
-use tokio::sync::{AcquireError, OwnedSemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::Sleep;
 
+use crate::flight::{Flight, Slot};
 use crate::guest::attempt;
 use crate::limits::OUTER_CUT_GRACE;
 use crate::meter::{Meter, Pause};
 use crate::outcome::{of_deadline, of_host, of_panic};
 use crate::plugin::Loaded;
-use crate::sandbox::Shared;
 
 /// How one call went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,8 @@ use crate::sandbox::Shared;
 pub struct Report {
     /// Delivered or failed; never deferred.
     pub outcome: Outcome,
-    /// Units of fuel. Of a guest that was cut while it waited for the host: as of the last tick at which it ran.
+    /// Units of fuel. Of a guest that was cut at its deadline it is only a lower bound: the engine keeps the count in a
+    /// register, and writes it down when a function is called or left.
     pub fuel_used: u64,
     /// The most that its memories and tables had together, in bytes.
     pub peak_memory: u64,
@@ -45,9 +46,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[must_use = "a call does nothing until it is polled"]
 pub struct Call {
     stage: Stage,
-    shared: Arc<Shared>,
-    plugin: Arc<Loaded>,
-    meter: Arc<Meter>,
+    flight: Arc<Flight>,
     first_poll: Option<Instant>,
 }
 
@@ -59,62 +58,74 @@ enum Stage {
     Done,
 }
 
-/// The order matters: the guest goes before the permit for its slot.
+/// The order matters: the guest goes before its slot is free.
 struct Running {
     guest: BoxFuture<Outcome>,
     waker: Waker,
     /// The outer cut. Only guests that wait for the host get one.
     cut: Option<Pin<Box<Sleep>>>,
-    _permit: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Call {
-    pub(crate) fn new(shared: Arc<Shared>, plugin: Arc<Loaded>, call: HookCall, deadline: Duration) -> Self {
+    pub(crate) fn new(plugin: Arc<Loaded>, call: HookCall, deadline: Duration) -> Self {
         let meter = Meter::new(deadline.min(plugin.limits.deadline), plugin.limits.fuel);
-        Self { stage: Stage::New(call), shared, plugin, meter, first_poll: None }
+        Self { stage: Stage::New(call), flight: Arc::new(Flight { plugin, meter }), first_poll: None }
     }
 
     fn report(&mut self, outcome: Outcome) -> Report {
         let now = Instant::now();
+        let Flight { plugin, meter } = &*self.flight;
         Report {
             outcome,
-            fuel_used: self.plugin.limits.fuel.saturating_sub(self.meter.fuel_left()),
-            peak_memory: self.meter.peak_memory(),
+            fuel_used: plugin.limits.fuel.saturating_sub(meter.fuel_left()),
+            peak_memory: meter.peak_memory(),
             wall: self.first_poll.map_or(Duration::ZERO, |first| now.saturating_duration_since(first)),
-            active: self.meter.finish(now),
+            active: meter.finish(now),
         }
     }
 
     /// Takes a slot; the guest is ready to be polled when this is `Ready(Ok)`.
     fn start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
-        let (call, permit) = match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::New(call) => match Arc::clone(&self.shared.slots).try_acquire_owned() {
-                Ok(permit) => (call, permit),
-                Err(_) => {
-                    let queued = Box::pin(Arc::clone(&self.shared.slots).acquire_owned());
-                    self.stage = Stage::Queued(call, queued);
-                    return self.start(cx);
+        let (call, mut queued): (_, BoxFuture<_>) = match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::New(call) => {
+                let slots = &self.flight.plugin.sandbox.slots;
+                let taken = slots.try_acquire().map(SemaphorePermit::forget).is_ok();
+                if taken {
+                    self.launch(call);
+                    return Poll::Ready(Ok(()));
                 }
-            },
-            Stage::Queued(call, mut queued) => match queued.as_mut().poll(cx) {
-                Poll::Ready(permit) => (call, permit?),
-                Poll::Pending => {
-                    self.stage = Stage::Queued(call, queued);
-                    return Poll::Pending;
-                }
-            },
+                (call, Box::pin(Arc::clone(slots).acquire_owned()))
+            }
+            Stage::Queued(call, queued) => (call, queued),
             started => {
                 self.stage = started;
                 return Poll::Ready(Ok(()));
             }
         };
-        self.stage = Stage::Running(Running {
-            guest: Box::pin(attempt(Arc::clone(&self.plugin), call, Arc::clone(&self.meter))),
-            waker: Waker::from(Arc::clone(&self.meter)),
-            cut: None,
-            _permit: permit,
-        });
+        let Poll::Ready(permit) = queued.as_mut().poll(cx) else {
+            self.stage = Stage::Queued(call, queued);
+            return Poll::Pending;
+        };
+        permit?.forget();
+        self.launch(call);
         Poll::Ready(Ok(()))
+    }
+
+    /// The slot is taken, and from here on [`Slot`] gives it back.
+    fn launch(&mut self, call: HookCall) {
+        self.stage = Stage::Running(Running {
+            guest: Box::pin(attempt(Arc::clone(&self.flight), call)),
+            waker: Waker::from(Arc::clone(&self.flight)),
+            cut: None,
+            _slot: Slot::new(&self.flight),
+        });
+    }
+
+    /// The outer cut.
+    fn cut(&mut self) -> Poll<Report> {
+        let outcome = of_deadline(self.flight.meter.deadline());
+        self.end(outcome)
     }
 
     /// Ends the call: the guest is gone before its outcome is told.
@@ -142,13 +153,13 @@ impl Future for Call {
         let Stage::Running(running) = &mut this.stage else {
             return this.end(of_host("polled again after its end".to_owned()));
         };
-        let last = this.meter.deadline().saturating_add(OUTER_CUT_GRACE);
-        this.meter.begin(now);
-        if this.meter.active(now) >= last {
-            return this.end(of_deadline(this.meter.deadline()));
+        let Flight { plugin, meter } = &*this.flight;
+        let last = meter.deadline().saturating_add(OUTER_CUT_GRACE);
+        if meter.begin(now) >= last {
+            return this.cut();
         }
         let polled = {
-            let _running = this.shared.ticker.running();
+            let _running = plugin.sandbox.ticker.running();
             let mut inner = Context::from_waker(&running.waker);
             catch_unwind(AssertUnwindSafe(|| running.guest.as_mut().poll(&mut inner)))
         };
@@ -157,16 +168,16 @@ impl Future for Call {
             Err(panic) => return this.end(of_panic(&*panic)),
             Ok(Poll::Pending) => {}
         }
-        let now = Instant::now();
-        if this.meter.pause(now, cx.waker()) == Pause::Ready {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let left = last.saturating_sub(this.meter.active(now));
-        match running.wait(left, cx) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(())) => this.end(of_deadline(this.meter.deadline())),
-            Err(outcome) => this.end(outcome),
+        match meter.pause(Instant::now(), cx.waker()) {
+            Pause::Ready => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Pause::Waits { active } => match running.wait(last.saturating_sub(active), cx) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(())) => this.cut(),
+                Err(outcome) => this.end(outcome),
+            },
         }
     }
 }

@@ -99,12 +99,56 @@ impl Hasher for DigestHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lastword_test_guests::component;
+    use std::path::Path;
+
+    fn engine() -> Engine {
+        Engine::new(wasmtime::Config::new().consume_fuel(true)).unwrap()
+    }
+
+    fn compiler(engine: &Engine, dir: &Path) -> Compiler {
+        Compiler::new(engine, Some(CodeCache::open(&dir.join("code")).unwrap()))
+    }
+
+    fn key(compiler: &Compiler, bytes: &[u8]) -> Key {
+        Key::new(&Sha256::digest(bytes).into(), &compiler.fingerprint)
+    }
+
+    fn has_session_start(compiled: &Compiled) -> bool {
+        compiled.component.get_export_index(None, "session-start").is_some()
+    }
 
     #[test]
     fn another_configuration_has_another_fingerprint() {
-        let plain = Engine::default();
-        let fueled = Engine::new(wasmtime::Config::new().consume_fuel(true)).unwrap();
-        assert_eq!(fingerprint(&plain), fingerprint(&Engine::default()));
-        assert_ne!(fingerprint(&plain), fingerprint(&fueled));
+        assert_eq!(fingerprint(&engine()), fingerprint(&engine()));
+        assert_ne!(fingerprint(&engine()), fingerprint(&Engine::default()));
+    }
+
+    #[test]
+    fn a_component_is_compiled_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = engine();
+        let compiler = compiler(&engine, dir.path());
+        let (good, good_all) = (component("good"), component("good-all"));
+        assert!(!has_session_start(&compiler.compile(&good).unwrap()));
+        // Another plugin's code in the entry shows that the entry is what is used.
+        compiler.cache.as_ref().unwrap().put(&key(&compiler, &good), &engine.precompile_component(&good_all).unwrap());
+        assert!(has_session_start(&compiler.compile(&good).unwrap()));
+    }
+
+    #[test]
+    fn an_entry_that_is_no_code_or_another_engines_is_compiled_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = engine();
+        let compiler = compiler(&engine, dir.path());
+        let good_all = component("good-all");
+        let key = key(&compiler, &good_all);
+        let foreign = Engine::default().precompile_component(&component("good")).unwrap();
+        for code in [b"no code".to_vec(), foreign] {
+            compiler.cache.as_ref().unwrap().put(&key, &code);
+            assert!(has_session_start(&compiler.compile(&good_all).unwrap()));
+            let repaired = compiler.cache.as_ref().unwrap().get(&key).unwrap();
+            assert_ne!(repaired, code, "the next start finds good code");
+        }
     }
 }

@@ -60,7 +60,8 @@ fn thread_time() -> Option<Duration> {
     None
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

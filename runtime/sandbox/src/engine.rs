@@ -42,7 +42,7 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
     );
     tracing::warn!(why, "no instance pool: each call is several times slower");
     let engine =
-        Engine::new(base()?.allocation_strategy(InstanceAllocationStrategy::OnDemand)).map_err(engine_error)?;
+        Engine::new(base()?.allocation_strategy(InstanceAllocationStrategy::OnDemand)).map_err(|e| engine_error(&e))?;
     Ok((engine, Allocation::OnDemand { why }))
 }
 
@@ -77,7 +77,7 @@ fn base() -> Result<Config, SandboxError> {
     for feature in OFF {
         config.wasm_features(feature, false);
     }
-    config.module_version(ModuleVersionStrategy::Custom(code_version())).map_err(engine_error)?;
+    config.module_version(ModuleVersionStrategy::Custom(code_version())).map_err(|e| engine_error(&e))?;
     Ok(config)
 }
 
@@ -109,6 +109,6 @@ fn pool(config: &SandboxConfig) -> Result<PoolingAllocationConfig, String> {
     Ok(pool)
 }
 
-fn engine_error(error: wasmtime::Error) -> SandboxError {
+fn engine_error(error: &wasmtime::Error) -> SandboxError {
     SandboxError::Engine(format!("{error:#}"))
 }

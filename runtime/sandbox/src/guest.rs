@@ -2,25 +2,24 @@
 
 use std::sync::{Arc, Mutex};
 
-use lastword_events::{Event, Hook, HookCall, Outcome};
+use lastword_events::{Event, Hook, HookCall, Outcome, Session};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::contract::{HookError, Prepared};
+use crate::flight::Flight;
 use crate::limits::{HOST_CALL_BYTES, MAX_HANDLES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
-use crate::memory::MemoryLimiter;
-use crate::meter::Meter;
+use crate::memory::MemoryUse;
 use crate::outcome::{DeadlinePassed, of_answer, of_error, of_host};
 use crate::plugin::Loaded;
 
 /// What a store holds besides the guest.
 pub(crate) struct GuestState {
-    plugin: Arc<Loaded>,
-    call: HookCall,
-    meter: Arc<Meter>,
-    memory: MemoryLimiter,
+    pub(crate) flight: Arc<Flight>,
+    pub(crate) memory: MemoryUse,
+    session: Arc<Session>,
     /// Made when the guest first uses WASI: seeding its random generators costs as much as a small call.
     wasi: Option<Box<Wasi>>,
 }
@@ -32,16 +31,16 @@ struct Wasi {
 
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Self { plugin, call, wasi, .. } = self;
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, call)));
+        let Self { flight, session, wasi, .. } = self;
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(&flight.plugin, session)));
         WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
     }
 }
 
 impl Wasi {
     /// Clocks, random numbers and the log. Environment, arguments, directories and network are empty.
-    fn new(plugin: &Loaded, call: &HookCall) -> Self {
-        let log = GuestLog::new(plugin.name.clone(), Arc::clone(&call.session), plugin.limits.log_bytes);
+    fn new(plugin: &Loaded, session: &Arc<Session>) -> Self {
+        let log = GuestLog::new(plugin.name.clone(), Arc::clone(session), plugin.limits.log_bytes);
         let log = Arc::new(Mutex::new(log));
         let mut ctx = WasiCtx::builder();
         ctx.stdout(LogStream { log: Arc::clone(&log), stream: Stream::Stdout })
@@ -59,41 +58,44 @@ impl Wasi {
 
 /// Calls the hook that the event is for. The store is gone when this is done, and when it is dropped half-way: after a
 /// trap or a cut the instance can never be entered again.
-pub(crate) async fn attempt(plugin: Arc<Loaded>, call: HookCall, meter: Arc<Meter>) -> Outcome {
-    let limits = plugin.limits;
-    let memory = MemoryLimiter::new(limits.memory, Arc::clone(&meter));
-    let prepared = Prepared::new(&call);
-    let state =
-        GuestState { plugin: Arc::clone(&plugin), call: call.clone(), meter: Arc::clone(&meter), memory, wasi: None };
-    let mut store = match new_store(&plugin, state) {
+pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall) -> Outcome {
+    let limits = flight.plugin.limits;
+    let mut store = match new_store(&flight, &call) {
         Ok(store) => store,
         Err(error) => return of_host(format!("no store for the call: {error:#}")),
     };
-    let answer = run(&mut store, &plugin, &prepared, &call.event).await;
-    meter.see_fuel(store.get_fuel().unwrap_or(0));
+    let answer = run(&mut store, &flight.plugin, &Prepared::new(&call), &call.event).await;
+    flight.meter.see_fuel(store.get_fuel().unwrap_or(0));
     let memory_refused = store.data().memory.refused();
     drop(store);
     match answer {
         Ok(answer) => of_answer(answer),
-        Err(error) => of_error(&error, &limits, meter.deadline(), memory_refused),
+        Err(error) => of_error(&error, &limits, flight.meter.deadline(), memory_refused),
     }
 }
 
-fn new_store(plugin: &Loaded, state: GuestState) -> wasmtime::Result<Store<GuestState>> {
-    let mut store = Store::try_new(plugin.instance.engine(), state)?;
-    store.limiter(|state| &mut state.memory);
-    store.set_fuel(plugin.limits.fuel)?;
+fn new_store(flight: &Arc<Flight>, call: &HookCall) -> wasmtime::Result<Store<GuestState>> {
+    let limits = flight.plugin.limits;
+    let state = GuestState {
+        flight: Arc::clone(flight),
+        memory: MemoryUse::new(limits.memory),
+        session: Arc::clone(&call.session),
+        wasi: None,
+    };
+    let mut store = Store::try_new(flight.plugin.instance.engine(), state)?;
+    store.limiter(|state| state);
+    store.set_fuel(limits.fuel)?;
     store.set_hostcall_fuel(HOST_CALL_BYTES);
     store.set_max_component_handles(MAX_HANDLES);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(at_epoch);
+    store.epoch_deadline_callback(|store| at_epoch(&store));
     Ok(store)
 }
 
 /// The inner cut. Until the deadline the guest yields at every tick, so that its thread belongs to nobody; a guest that
 /// did not would keep any timeout from firing.
-fn at_epoch(store: StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
-    let meter = &store.data().meter;
+fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
+    let meter = &store.data().flight.meter;
     if let Ok(left) = store.get_fuel() {
         meter.see_fuel(left);
     }

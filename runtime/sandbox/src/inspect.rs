@@ -1,6 +1,8 @@
 //! What a plugin's author wants to know of a component: everything that `load` looks at, without stopping at the first
 //! thing that is wrong.
 
+use std::sync::Arc;
+
 use lastword_events::{Hook, PluginName};
 use sha2::{Digest, Sha256};
 
@@ -57,7 +59,7 @@ impl Inspection {
     }
 }
 
-pub(crate) fn inspect(shared: &Shared, source: &Source) -> Result<Inspection, LoadError> {
+pub(crate) fn inspect(shared: &Arc<Shared>, source: &Source) -> Result<Inspection, LoadError> {
     let bytes = source.read()?;
     let mut found = Inspection {
         kind: FileKind::of(&bytes),

@@ -1,4 +1,63 @@
-//! One guest call, contained.
+//! One guest call, contained: a WebAssembly component is loaded once, and each call of one of its hooks runs in a fresh
+//! instance under limits of fuel, time, memory and output. The only crate of Lastword that knows wasmtime.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use lastword_events::{
+//!     Delivery, EndReason, Event, Hook, HookCall, Outcome, PluginName, Session, SessionEnd, Timestamp,
+//! };
+//! use lastword_sandbox::{Limits, Sandbox, SandboxConfig, Source};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sandbox = Sandbox::new(SandboxConfig::default())?;
+//!
+//! # let component = lastword_test_guests::component("retry-by-attempt");
+//! let name = PluginName::new("memory")?;
+//! let plugin = sandbox.load(name, &Source::Bytes(component), Limits::default())?;
+//! assert!(plugin.hooks().contains(Hook::SessionEnd));
+//!
+//! let end = SessionEnd::new(EndReason::Reset, Timestamp::now());
+//! let id = "k3f9a2c1.17/session-end/memory".parse()?;
+//! let call = HookCall {
+//!     session: Arc::new(Session::new("acme", "s1")),
+//!     delivery: Delivery { id, attempt: 3, remaining_ms: 500, late: false },
+//!     event: Arc::new(Event::End(end)),
+//! };
+//! let report = sandbox.call(&plugin, call, Duration::from_millis(500)).await;
+//!
+//! assert_eq!(report.outcome, Outcome::Delivered);
+//! println!("{} units of fuel, {} bytes, {:?}", report.fuel_used, report.peak_memory, report.wall);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How a guest is held
+//!
+//! | it … | is cut by | outcome |
+//! |---|---|---|
+//! | works without end | its fuel, which counts instructions: the same input uses the same fuel | `failed(fuel)` |
+//! | keeps the CPU | the epoch: a ticker interrupts it every millisecond, it yields, and past its deadline it is ended | `failed(deadline)` |
+//! | waits for the host without end | a timer around the call | `failed(deadline)` |
+//! | takes memory | a limiter that sums all memories and tables of the instance | `failed(memory)` |
+//! | traps, overflows its stack, exits | the engine | `failed(trap: …)` |
+//! | prints without end | its log limit; the rest is dropped, and the log says so | none |
+//! | makes the host panic | `catch_unwind` around the call | `failed(host)` |
+//!
+//! The deadline counts the time in which the guest runs or waits for the host, and not the time in which it is ready and
+//! others have the CPU. After the call, however it ended, the store is dropped: nothing of a guest outlives its call, and
+//! no instance is entered twice.
+//!
+//! A guest may import all of `wasi:cli`. Clocks and random numbers are real, standard output becomes `tracing` events
+//! (target `lastword::guest`); environment, arguments, directories and network are empty.
+//!
+//! # What it is not
+//!
+//! It knows nothing of deliveries that are owed, of retries, drains or fairness: that is `lastword`'s. It does not spawn
+//! tasks: a [`Call`] is a future that its caller polls, cuts by dropping, and need not wait for.
+
 mod cache;
 mod call;
 mod compiler;
@@ -6,6 +65,7 @@ mod contract;
 mod cpu;
 mod engine;
 mod error;
+mod flight;
 mod guest;
 mod imports;
 mod inspect;

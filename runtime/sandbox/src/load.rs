@@ -1,5 +1,7 @@
 //! From a component's bytes to a plugin: whatever can be wrong with it is found here, not in a call.
 
+use std::sync::Arc;
+
 use lastword_events::{Hook, PluginName};
 use wasmtime::component::{Component, InstancePre};
 
@@ -15,7 +17,12 @@ use crate::source::{Source, check_is_component};
 
 const PAGE_BYTES: u64 = 64 * 1024;
 
-pub(crate) fn load(shared: &Shared, name: PluginName, source: &Source, limits: Limits) -> Result<Loaded, LoadError> {
+pub(crate) fn load(
+    shared: &Arc<Shared>,
+    name: PluginName,
+    source: &Source,
+    limits: Limits,
+) -> Result<Loaded, LoadError> {
     let max = shared.config.max_memory;
     if limits.memory > max {
         return Err(LoadError::MemoryLimitTooHigh { limit: limits.memory, max });
@@ -26,7 +33,12 @@ pub(crate) fn load(shared: &Shared, name: PluginName, source: &Source, limits: L
 }
 
 /// What comes after compiling.
-pub(crate) fn link(shared: &Shared, name: PluginName, compiled: Compiled, limits: Limits) -> Result<Loaded, LoadError> {
+pub(crate) fn link(
+    shared: &Arc<Shared>,
+    name: PluginName,
+    compiled: Compiled,
+    limits: Limits,
+) -> Result<Loaded, LoadError> {
     let Compiled { component, sha256 } = compiled;
     check_size(&component, limits.memory, shared.config.max_memory)?;
     let found = imports(&shared.engine, &component.component_type());
@@ -36,6 +48,7 @@ pub(crate) fn link(shared: &Shared, name: PluginName, compiled: Compiled, limits
         shared.linker.instantiate_pre(&component).map_err(|e| LoadError::WrongImport { detail: text(&e) })?;
     component.initialize_copy_on_write_image().map_err(|e| LoadError::Invalid { detail: text(&e) })?;
     Ok(Loaded {
+        sandbox: Arc::clone(shared),
         name,
         limits,
         hooks: present(&component).collect(),

@@ -9,22 +9,22 @@
 //! - it has not: the guest *waits for the host*, from the end of the poll to the moment of the wake, and that counts. From
 //!   the wake to the next poll it is ready again.
 //!
-//! [`Meter`] is therefore the waker of the guest's future and notes the moment of the wake before it wakes the caller's
-//! task. It is shared with the store, where the epoch callback asks it whether the deadline has come.
+//! The guest's future therefore gets a waker of its own, which tells the [`Meter`] of the moment before it wakes the
+//! caller's task. The meter is shared with the store, where the epoch callback asks it whether the deadline has come.
 //!
 //! What it cannot see: a host function that blocks its thread inside a poll. There are none (that is what
 //! `allow_blocking_current_thread(false)` is for), and short of the CPU they would be charged too little, not too much.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::cpu::Period;
 
 pub(crate) struct Meter {
     deadline: Duration,
-    /// Left of the guest's fuel when it was last seen.
+    /// Left of the guest's fuel when the engine last wrote it down.
     fuel_left: AtomicU64,
     peak_memory: AtomicU64,
     inner: Mutex<Inner>,
@@ -54,34 +54,33 @@ enum State {
 pub(crate) enum Pause {
     /// The guest would go on at once.
     Ready,
-    /// It waits for the host.
-    Waits,
+    /// It waits for the host; `active` is what has counted until now.
+    Waits { active: Duration },
 }
 
 impl Meter {
-    pub(crate) fn new(deadline: Duration, fuel: u64) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(deadline: Duration, fuel: u64) -> Self {
+        Self {
             deadline,
             fuel_left: AtomicU64::new(fuel),
             peak_memory: AtomicU64::new(0),
             inner: Mutex::new(Inner { counted: Duration::ZERO, state: State::Idle }),
-        })
+        }
     }
 
     pub(crate) fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// A poll of the guest begins.
-    pub(crate) fn begin(&self, now: Instant) {
+    /// A poll of the guest begins. Returns what has counted before it.
+    pub(crate) fn begin(&self, now: Instant) -> Duration {
         let mut inner = self.lock();
-        if let State::Waits { since, .. } = inner.state {
-            inner.counted += now.saturating_duration_since(since);
-        }
+        inner.counted = inner.active(now);
         inner.state = State::Polled(Period::begin(now));
+        inner.counted
     }
 
-    /// The poll is over and there is no answer. When it says [`Pause::Waits`], `caller` will be woken with the guest.
+    /// The poll is over and there is no answer. When it waits, `caller` will be woken with the guest.
     pub(crate) fn pause(&self, now: Instant, caller: &Waker) -> Pause {
         let mut inner = self.lock();
         inner.counted = inner.active(now);
@@ -90,7 +89,23 @@ impl Meter {
             Pause::Ready
         } else {
             inner.state = State::Waits { since: now, caller: caller.clone() };
-            Pause::Waits
+            Pause::Waits { active: inner.counted }
+        }
+    }
+
+    /// The guest can go on: from now on it is ready. The caller's task is woken if it waits for that.
+    pub(crate) fn woken(&self) {
+        let mut inner = self.lock();
+        match std::mem::replace(&mut inner.state, State::Idle) {
+            State::Polled(period) | State::PolledAndWoken(period) => inner.state = State::PolledAndWoken(period),
+            State::Waits { since, caller } => {
+                inner.counted += since.elapsed();
+                inner.state = State::Ready;
+                // Not under the lock: it may poll the call at once.
+                drop(inner);
+                caller.wake();
+            }
+            other @ (State::Ready | State::Idle) => inner.state = other,
         }
     }
 
@@ -143,33 +158,15 @@ impl Inner {
     }
 }
 
-impl Wake for Meter {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let mut inner = self.lock();
-        match std::mem::replace(&mut inner.state, State::Idle) {
-            State::Polled(period) | State::PolledAndWoken(period) => inner.state = State::PolledAndWoken(period),
-            State::Waits { since, caller } => {
-                inner.counted += since.elapsed();
-                inner.state = State::Ready;
-                drop(inner);
-                caller.wake();
-            }
-            other @ (State::Ready | State::Idle) => inner.state = other,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::task::Wake;
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn meter() -> Arc<Meter> {
+    fn meter() -> Meter {
         Meter::new(500 * MS, 0)
     }
 
@@ -178,7 +175,7 @@ mod tests {
         let meter = meter();
         let start = Instant::now();
         meter.begin(start);
-        Arc::clone(&meter).wake();
+        meter.woken();
         assert_eq!(meter.pause(start + MS / 2, Waker::noop()), Pause::Ready);
         // The neighbours have the CPU for 300 ms.
         meter.begin(start + 300 * MS);
@@ -190,7 +187,7 @@ mod tests {
         let meter = meter();
         let start = Instant::now();
         meter.begin(start);
-        assert_eq!(meter.pause(start, Waker::noop()), Pause::Waits);
+        assert_eq!(meter.pause(start, Waker::noop()), Pause::Waits { active: Duration::ZERO });
         assert_eq!(meter.active(start + 40 * MS), 40 * MS);
         meter.begin(start + 100 * MS);
         assert_eq!(meter.finish(start + 100 * MS), 100 * MS);
@@ -201,10 +198,10 @@ mod tests {
         let meter = meter();
         let start = Instant::now();
         meter.begin(start);
-        assert_eq!(meter.pause(start, Waker::noop()), Pause::Waits);
-        meter.wake_by_ref();
+        assert_eq!(meter.pause(start, Waker::noop()), Pause::Waits { active: Duration::ZERO });
+        meter.woken();
         let at_wake = meter.active(start);
-        meter.wake_by_ref();
+        meter.woken();
         meter.begin(start + 1000 * MS);
         assert_eq!(meter.finish(start + 1000 * MS), at_wake, "a second wake changes nothing, nor does the delay");
         assert!(at_wake < 500 * MS);
@@ -222,8 +219,8 @@ mod tests {
         let meter = meter();
         let now = Instant::now();
         meter.begin(now);
-        assert_eq!(meter.pause(now, &Waker::from(Arc::clone(&flag))), Pause::Waits);
-        meter.wake_by_ref();
+        assert_eq!(meter.pause(now, &Waker::from(Arc::clone(&flag))), Pause::Waits { active: Duration::ZERO });
+        meter.woken();
         assert_eq!(flag.0.load(Ordering::Relaxed), 1);
     }
 }

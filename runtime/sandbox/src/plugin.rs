@@ -8,6 +8,7 @@ use wasmtime::component::InstancePre;
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
 use crate::guest::GuestState;
 use crate::limits::Limits;
+use crate::sandbox::Shared;
 
 /// A loaded plugin. Cheap to clone.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct Plugin {
 
 /// What a call needs of a plugin: compiled, linked and typed once.
 pub(crate) struct Loaded {
+    /// Where it was loaded: a call needs the ticker of its own engine.
+    pub(crate) sandbox: Arc<Shared>,
     pub(crate) name: PluginName,
     pub(crate) limits: Limits,
     pub(crate) hooks: Hooks,

@@ -98,9 +98,9 @@ impl Sandbox {
     /// Calls the hook that `call.event` is for, in a fresh instance. It is cut when it has been running or waiting for the
     /// host for the smaller of `deadline` and the plugin's own.
     ///
-    /// The plugin must have been loaded by this sandbox or a clone of it, and have the hook.
+    /// The plugin must have the hook. (It is called in the sandbox that loaded it, should there be several.)
     pub fn call(&self, plugin: &Plugin, call: HookCall, deadline: Duration) -> Call {
-        Call::new(Arc::clone(&self.shared), Arc::clone(&plugin.loaded), call, deadline)
+        Call::new(Arc::clone(&plugin.loaded), call, deadline)
     }
 
     /// Looks at a file as [`load`](Self::load) would and tells everything that it finds, good and bad.

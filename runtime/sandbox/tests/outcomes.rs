@@ -51,3 +51,53 @@ async fn every_outcome_has_its_cause() {
     }
     assert_eq!(sandbox.slots_in_use(), Some(0), "no store outlives its call");
 }
+
+#[tokio::test]
+async fn memory_is_summed_and_its_peak_reported() {
+    let sandbox = sandbox();
+    let report = call_end(&sandbox, &load(&sandbox, "needs-40mib", generous())).await;
+    assert_eq!((report.outcome, report.peak_memory), (Outcome::Delivered, 40 << 20));
+    // A guest that takes a refusal well is no failure.
+    let report = call_end(&sandbox, &load(&sandbox, "grow-and-go-on", generous())).await;
+    assert_eq!((report.outcome, report.peak_memory), (Outcome::Delivered, 65536));
+    let report = call_end(&sandbox, &load(&sandbox, "grow", Limits { memory: 1 << 20, ..generous() })).await;
+    assert_eq!(report.peak_memory, 1 << 20);
+}
+
+#[tokio::test]
+async fn a_guest_finds_no_environment_no_arguments_and_no_directories() {
+    let sandbox = sandbox();
+    let report = call_end(&sandbox, &load(&sandbox, "sees-nothing", generous())).await;
+    assert_eq!(report.outcome, Outcome::Delivered);
+}
+
+#[tokio::test]
+async fn a_guest_reads_the_attempt_and_a_long_excuse_is_cut() {
+    let sandbox = sandbox();
+    let plugin = load(&sandbox, "retry-by-attempt", generous());
+    for (attempt, delivered) in [(1, false), (2, false), (3, true), (4, true)] {
+        let report = sandbox.call(&plugin, end("s1", attempt), common::LONG).await;
+        assert_eq!(report.outcome == Outcome::Delivered, delivered, "attempt {attempt}");
+    }
+    let report = call_end(&sandbox, &load(&sandbox, "long-excuse", generous())).await;
+    let (cause, message) = failure(&report);
+    assert_eq!((cause, message.len()), (&FailureCause::Retry, 1024));
+}
+
+#[tokio::test]
+async fn a_hook_that_the_plugin_lacks_is_the_hosts_failure() {
+    let sandbox = sandbox();
+    let plugin = load(&sandbox, "good", generous());
+    let report = sandbox.call(&plugin, start("s1"), common::LONG).await;
+    let (cause, message) = failure(&report);
+    assert_eq!(*cause, FailureCause::Host);
+    assert!(message.contains("no session-start hook"), "{message}");
+}
+
+#[tokio::test]
+async fn a_guest_that_failed_leaves_nothing_behind_for_the_next() {
+    let sandbox = sandbox();
+    let (spins, good) = (load(&sandbox, "spin-on-x", Limits { fuel: 10_000_000, ..generous() }), "ok-session");
+    assert_eq!(*failure(&sandbox.call(&spins, end("x1", 1), common::LONG).await).0, FailureCause::Fuel);
+    assert_eq!(sandbox.call(&spins, end(good, 1), common::LONG).await.outcome, Outcome::Delivered);
+}

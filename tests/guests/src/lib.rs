@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use wrap::{World, from_wat};
 
 /// Iterations that cost [`component`]`("burn")` about 300 ms of CPU on the 2-core machine where it was measured: one
-/// takes about 1 ns, and 5 units of fuel.
+/// takes 1 ns and 7 units of fuel.
 pub const BURN_ITERATIONS: u64 = 300_000_000;
 
 macro_rules! guests {

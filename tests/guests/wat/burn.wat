@@ -1,4 +1,4 @@
-;; Works for a while, then answers ok. BURN_ITERATIONS is replaced: see `burn` in lib.rs.
+;; Counts down for a while, then answers ok. BURN_ITERATIONS is replaced: see `burn` in lib.rs.
 (module
 ;; include: memory
   (func (export "session-end") (param $event i32) (result i32)

@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 /// Batches larger than this are not kept for reuse once they are written.
 const KEPT_BATCH_BYTES: usize = 64 * 1024;
 
+/// The most that is written at once: what a pipe holds. A write comes back when all of it is taken, so a larger one would
+/// make a reader that reads, but slowly, look like one that has stalled.
+const MAX_WRITE_BYTES: usize = 64 * 1024;
+
 /// What a reader did to its output. Each is told once.
 #[derive(Debug)]
 pub(crate) enum Trouble {
@@ -143,7 +147,7 @@ impl Shared {
     fn write_all(&self, output: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            match output.write(rest) {
+            match output.write(rest.get(..MAX_WRITE_BYTES).unwrap_or(rest)) {
                 Ok(0) => return Err((done, io::ErrorKind::WriteZero.into())),
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -246,6 +250,28 @@ mod tests {
         assert!(writer.flush(soon(), LONG), "a reader that wakes up gets what was kept");
         assert_eq!(writer.dropped(), 90);
         assert!(trouble.try_recv().is_err(), "told once");
+    }
+
+    #[test]
+    fn no_write_is_so_large_that_a_slow_reader_looks_like_a_stalled_one() {
+        struct Sizes(mpsc::Sender<usize>);
+        impl Write for Sizes {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.send(bytes.len()).unwrap();
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (told, sizes) = mpsc::channel();
+        let writer = LineWriter::spawn("test", Sizes(told), 1 << 20, ignore).unwrap();
+        let line = [vec![b'x'; 299_999], vec![b'\n']].concat();
+        writer.push(&line);
+        assert!(writer.flush(soon(), LONG));
+        let sizes: Vec<usize> = sizes.try_iter().collect();
+        assert_eq!(sizes.iter().sum::<usize>(), line.len());
+        assert!(sizes.iter().all(|size| *size <= MAX_WRITE_BYTES), "{sizes:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the tests of the sandbox share.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,27 +13,27 @@ use lastword_events::{
 use lastword_sandbox::{Limits, Plugin, Report, Sandbox, SandboxConfig, Source};
 
 /// Longer than any test: for calls that are not about their deadline.
-pub const LONG: Duration = Duration::from_secs(3600);
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
 /// Limits that cut nothing, however slow the machine is.
-pub fn generous() -> Limits {
+pub(crate) fn generous() -> Limits {
     Limits { deadline: LONG, fuel: u64::MAX / 2, ..Limits::default() }
 }
 
-pub fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     Sandbox::new(SandboxConfig { max_concurrent_calls: 16, ..SandboxConfig::default() }).unwrap()
 }
 
-pub fn name(name: &str) -> PluginName {
+pub(crate) fn name(name: &str) -> PluginName {
     PluginName::new(name).unwrap()
 }
 
-pub fn load(sandbox: &Sandbox, guest: &str, limits: Limits) -> Plugin {
+pub(crate) fn load(sandbox: &Sandbox, guest: &str, limits: Limits) -> Plugin {
     sandbox.load(name(guest), &Source::Bytes(lastword_test_guests::component(guest)), limits).unwrap()
 }
 
 /// A `session-end` as owners send it.
-pub fn end(session_id: &str, attempt: u32) -> HookCall {
+pub(crate) fn end(session_id: &str, attempt: u32) -> HookCall {
     let mut session = Session::new("acme", session_id);
     session.generation = 1;
     session.key = Some("agent:main:a".to_owned());
@@ -44,11 +45,11 @@ pub fn end(session_id: &str, attempt: u32) -> HookCall {
     call(session, Event::End(end), attempt)
 }
 
-pub fn start(session_id: &str) -> HookCall {
+pub(crate) fn start(session_id: &str) -> HookCall {
     call(Session::new("acme", session_id), Event::Start(SessionStart::default()), 1)
 }
 
-pub fn compaction(session_id: &str) -> HookCall {
+pub(crate) fn compaction(session_id: &str) -> HookCall {
     let event = SessionCompaction::new(CompactionPhase::After);
     call(Session::new("acme", session_id), Event::Compaction(event), 1)
 }
@@ -65,12 +66,12 @@ fn call(session: Session, event: Event, attempt: u32) -> HookCall {
 }
 
 /// Calls `session-end` once.
-pub async fn call_end(sandbox: &Sandbox, plugin: &Plugin) -> Report {
+pub(crate) async fn call_end(sandbox: &Sandbox, plugin: &Plugin) -> Report {
     sandbox.call(plugin, end("s1", 1), LONG).await
 }
 
 /// The cause of a failure, and its message.
-pub fn failure(report: &Report) -> (&FailureCause, &str) {
+pub(crate) fn failure(report: &Report) -> (&FailureCause, &str) {
     match &report.outcome {
         Outcome::Failed { cause, message } => (cause, message),
         other => panic!("expected a failure, got {other:?}"),
