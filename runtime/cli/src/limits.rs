@@ -54,9 +54,9 @@ pub(crate) const OUTPUT_OVERRUN: Duration = Duration::from_millis(40);
 /// The watchdog ends the process.
 pub(crate) const WATCHDOG_OVERRUN: Duration = Duration::from_millis(60);
 
-/// At the end a reader that takes nothing for this long is not waited for any longer: even on a machine with too much to
-/// do, one that is alive reads a little in this time. What is left of the budget bounds it in any case.
-pub(crate) const STALLED_READER: Duration = Duration::from_millis(500);
+/// At the end a reader that takes nothing for this long is not waited for any longer: one that is alive reads 64 KiB in
+/// far less. What is left of the budget bounds it in any case.
+pub(crate) const STALLED_READER: Duration = Duration::from_millis(100);
 
 /// Different names of events that are not ours and are counted one by one; an owner's hooks have about 30.
 pub(crate) const MAX_NAMED_EVENTS: usize = 64;

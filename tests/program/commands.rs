@@ -1,0 +1,150 @@
+//! `lastword run` and `lastword check`, for a plugin's author; and what the program says of itself.
+
+use crate::support::{Ended, Launch};
+
+/// `lastword <command> <guest>.wasm <args…>`.
+fn on_guest(command: &str, guest: &str, args: &[&str]) -> Ended {
+    let launch = Launch::command(command).with_guest(guest).arg(format!("{guest}.wasm"));
+    args.iter().fold(launch, Launch::arg).run()
+}
+
+#[track_caller]
+fn assert_says(ended: &Ended, code: i32, said: &[&str]) {
+    let whole = format!("{}\n{}", ended.stdout(), ended.stderr());
+    assert_eq!(ended.code(), code, "{whole}");
+    for said in said {
+        assert!(whole.contains(said), "{said:?} is missing in:\n{whole}");
+    }
+}
+
+#[test]
+fn run_tells_the_outcome_the_output_and_the_cost_of_one_call() {
+    let ended = on_guest("run", "prints", &[]);
+    assert_says(&ended, 0, &["delivered", "session-end ", "attempt=1", "fuel", "memory", "time", " of 500 ms"]);
+    assert!(ended.stderr().is_empty(), "it is all on stdout: {}", ended.stderr());
+}
+
+#[test]
+fn run_prints_the_same_call_for_wasmtime() {
+    let ended = on_guest("run", "prints", &[]);
+    let command = ended.text.iter().find(|line| line.starts_with("wasmtime run --invoke '")).unwrap();
+    assert!(command.contains("session-end({session: {tenant: \"default\""), "{command}");
+    assert!(command.ends_with(" prints.wasm"), "{command}");
+}
+
+#[test]
+fn run_calls_the_hook_that_is_asked_for() {
+    for hook in ["session-start", "session-compaction", "session-end"] {
+        assert_says(&on_guest("run", "prints", &["--hook", hook]), 0, &["delivered", &format!("| {hook} ")]);
+    }
+    assert_says(&on_guest("run", "good", &["--hook", "session-start"]), 2, &["has no session-start", "session-end"]);
+    assert_says(&on_guest("run", "good", &["--hook", "session-sart"]), 2, &["session-sart", "session-start"]);
+}
+
+#[test]
+fn run_takes_an_event_from_a_file_and_from_stdin() {
+    let event = r#"{"op":"end","session":{"id":"my-session"},"reason":"idle"}"#;
+    let from_file =
+        Launch::command("run").with_guest("prints").arg("prints.wasm").arg("--event").file("event.json", event);
+    assert_says(&from_file.run(), 0, &["| session-end my-session attempt=1"]);
+    let from_stdin = Launch::command("run").with_guest("prints").arg("prints.wasm").arg("--event").arg("-");
+    assert_says(&from_stdin.input(event).run(), 0, &["| session-end my-session attempt=1"]);
+    let bad = Launch::command("run").with_guest("prints").arg("prints.wasm").arg("--event").arg("-");
+    assert_says(&bad.input(r#"{"session":{"id":""}}"#).run(), 2, &["session.id must not be empty"]);
+    let gone = Launch::command("run").with_guest("prints").arg("prints.wasm").arg("--event").arg("gone.json");
+    assert_says(&gone.run(), 2, &["gone.json"]);
+}
+
+#[test]
+fn run_leaves_with_6_and_the_cause_when_the_call_was_not_delivered() {
+    for (guest, args, said) in [
+        ("trap", &[][..], "failed(trap: unreachable)"),
+        ("exit", &[], "failed(trap: exit)"),
+        ("retry", &[], "failed(retry)"),
+        ("fatal", &[], "failed(fatal)"),
+        ("spin", &["--deadline", "50ms"], "failed(deadline)"),
+        ("sleep", &["--deadline", "50ms"], "failed(deadline)"),
+        ("spin", &["--fuel", "1000", "--deadline", "1m"], "failed(fuel)"),
+        ("grow", &["--memory", "2MiB"], "failed(memory)"),
+    ] {
+        assert_says(&on_guest("run", guest, args), 6, &[said]);
+    }
+}
+
+#[test]
+fn run_uses_the_same_fuel_for_the_same_call() {
+    let fuel = || {
+        let ended = on_guest("run", "prints", &[]);
+        ended.text.iter().find(|line| line.trim_start().starts_with("fuel")).unwrap().clone()
+    };
+    assert_eq!(fuel(), fuel());
+}
+
+#[test]
+fn run_answers_wrong_usage_with_2() {
+    assert_says(&on_guest("run", "good", &["--deadline", "500"]), 2, &["no unit", "500ms"]);
+    assert_says(&on_guest("run", "good", &["--memory", "64"]), 2, &["no unit", "64MiB"]);
+    assert_says(&on_guest("run", "good", &["--fuel", "much"]), 2, &["much"]);
+    assert_says(&Launch::command("run").arg("gone.wasm").run(), 2, &["gone.wasm"]);
+    assert_says(&Launch::command("run").run(), 2, &["PLUGIN"]);
+}
+
+#[test]
+fn check_says_that_a_plugin_fits_and_what_it_has() {
+    assert_says(
+        &on_guest("check", "prints", &[]),
+        0,
+        &[
+            "prints.wasm: fits lastword:hooks@0.1.0",
+            "session-start",
+            "session-compaction",
+            "session-end",
+            "wasi:cli",
+            "wasi:io",
+            "none needed",
+        ],
+    );
+    assert_says(&on_guest("check", "good", &[]), 0, &["fits", "nothing", "not there; it is optional"]);
+}
+
+#[test]
+fn check_says_why_a_plugin_does_not_fit_and_which_grants_it_would_need() {
+    for (guest, said) in [
+        ("no-session-end", &["does not fit", "session-end: missing"][..]),
+        ("wrong-session-end", &["does not fit", "session-end: of another shape"]),
+        ("imports-http", &["does not fit", "needs the grant http", "grants   http"]),
+        ("imports-unheard-of", &["does not fit", "acme:unheard-of", "nobody provides it"]),
+    ] {
+        assert_says(&on_guest("check", guest, &[]), 6, said);
+    }
+    let core = Launch::command("check").file("core.wasm", b"\0asm\x01\0\0\0");
+    assert_says(&core.run(), 6, &["does not fit", "core module", "wasm-tools component new"]);
+    assert_says(&Launch::command("check").file("x.wasm", b"garbage").run(), 6, &["does not fit", "not WebAssembly"]);
+    assert_says(&Launch::command("check").arg("gone.wasm").run(), 2, &["gone.wasm"]);
+}
+
+#[test]
+fn help_explains_signals_input_and_every_exit_code() {
+    let help = Launch::command("stdio").arg("--help").run();
+    assert_eq!(help.code(), 0);
+    let said = help.stdout();
+    for said_of in ["SIGTERM", "SIGINT", "SIGHUP", "end of input", "shutdown", "crashed", "before `ready`", "stderr"] {
+        assert!(said.contains(said_of), "{said_of} is missing in:\n{said}");
+    }
+    for code in 0..=6 {
+        assert!(
+            help.text.iter().any(|line| line.trim_start().starts_with(&format!("{code}  "))),
+            "code {code}:\n{said}"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_leaves_with_2_and_says_so_on_stderr_only() {
+    for args in [&["--from", "nobody"][..], &["--drain-budget", "2"], &["--plugni", "x"], &["--drain-budget", "-1s"]] {
+        let ended = args.iter().fold(Launch::stdio(), Launch::arg).run();
+        assert_eq!(ended.code(), 2, "{args:?}");
+        assert!(ended.lines.is_empty() && !ended.log.is_empty(), "{args:?}");
+    }
+    assert_eq!(Launch::command("drain").run().code(), 2);
+}

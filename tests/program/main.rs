@@ -1,0 +1,24 @@
+//! The program itself, run as an owner or a person runs it: real pipes, real signals, real components.
+//!
+//! One module a subject; `support` has the process. Whatever asserts a time is in `timed`, which the test runner runs
+//! alone. C and W in a test's name are the rows of the design that it checks; W5 needs a journal that outlives the
+//! process, W6 is the owner's side of the bargain.
+
+#[cfg(test)]
+mod captured;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod input;
+#[cfg(test)]
+mod output;
+#[cfg(test)]
+mod plugins;
+#[cfg(test)]
+mod signals;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod timed;

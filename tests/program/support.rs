@@ -1,0 +1,43 @@
+//! The program under test, and everything that it said.
+//!
+//! Every wait has a deadline, and a test that fails shows what the program said. Whatever a test is about, a line on stdout
+//! that is not one of the protocol's fails it.
+//!
+//! [`Launch`] says how it is started, [`Program`] is one that runs, [`Ended`] one that has left, and [`seen`] gathers what
+//! it says meanwhile.
+
+mod ended;
+mod launch;
+mod program;
+mod seen;
+
+use std::time::Duration;
+
+pub(crate) use rustix::process::Signal;
+
+pub(crate) use ended::Ended;
+pub(crate) use launch::Launch;
+pub(crate) use program::Program;
+
+/// No single wait is longer. Much more than anything here takes, because a machine may be busy; a promise about time is
+/// asserted in `timed`, not by this.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn sorted(texts: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut texts: Vec<String> = texts.into_iter().collect();
+    texts.sort();
+    texts
+}
+
+/// `s000`, `s001`, …: sorted, and so in the order of their starts.
+pub(crate) fn ids(n: usize) -> Vec<String> {
+    (0..n).map(|i| format!("s{i:03}")).collect()
+}
+
+pub(crate) fn start(id: &str) -> String {
+    format!(r#"{{"op":"start","session":{{"id":"{id}"}}}}"#)
+}
+
+pub(crate) fn end(id: &str, reason: &str) -> String {
+    format!(r#"{{"op":"end","session":{{"id":"{id}"}},"reason":"{reason}"}}"#)
+}

@@ -1,0 +1,217 @@
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use rustix::process::Pid;
+use tempfile::TempDir;
+
+use super::seen::Seen;
+use super::{Ended, Program};
+
+/// A program that is about to be started, with a home directory of its own: so it has no compiled code in its cache.
+pub(crate) struct Launch {
+    dir: TempDir,
+    args: Vec<OsString>,
+    stdin: Input,
+    stdout: Output,
+    stalled_stderr: bool,
+    env: Vec<(&'static str, &'static str)>,
+    group: Option<i32>,
+}
+
+enum Input {
+    Pipe,
+    From(Stdio),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    Read,
+    Stalled,
+    Closed,
+    /// Read, and not of the protocol.
+    Free,
+}
+
+impl Launch {
+    /// `lastword stdio`.
+    pub(crate) fn stdio() -> Self {
+        Self::new("stdio", Output::Read)
+    }
+
+    /// Another command, whose stdout is for people.
+    pub(crate) fn command(name: &str) -> Self {
+        Self::new(name, Output::Free)
+    }
+
+    fn new(command: &str, stdout: Output) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self {
+            dir,
+            args: vec![command.into()],
+            stdin: Input::Pipe,
+            stdout,
+            stalled_stderr: false,
+            env: Vec::new(),
+            group: None,
+        }
+    }
+
+    /// The program's home.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.env.push((name, value));
+        self
+    }
+
+    /// Writes a file into the program's home and passes its path.
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.write(name, content);
+        self.arg(path)
+    }
+
+    /// Writes a file into the program's home.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// `--plugin` with the test guest of that name.
+    pub(crate) fn guest(self, name: &str) -> Self {
+        let path = lastword_test_guests::write(name, self.dir());
+        self.arg("--plugin").arg(path)
+    }
+
+    /// `--plugin` with a component of its own.
+    pub(crate) fn component(self, name: &str, bytes: &[u8]) -> Self {
+        self.arg("--plugin").file(&format!("{name}.wasm"), bytes)
+    }
+
+    /// Puts a test guest beside the configuration, for it to name.
+    pub(crate) fn with_guest(self, name: &str) -> Self {
+        self.write(&format!("{name}.wasm"), lastword_test_guests::component(name));
+        self
+    }
+
+    /// `--config` with a file of that text.
+    pub(crate) fn config(self, text: &str) -> Self {
+        self.arg("--config").file("lastword.toml", text)
+    }
+
+    /// `< path`, rather than a pipe.
+    pub(crate) fn input_file(mut self, path: &Path) -> Self {
+        self.stdin = Input::From(File::open(path).unwrap().into());
+        self
+    }
+
+    /// `< file` with these bytes.
+    pub(crate) fn input(self, bytes: impl AsRef<[u8]>) -> Self {
+        let path = self.write("input", bytes);
+        self.input_file(&path)
+    }
+
+    /// Another process's stdout, and that process's group.
+    pub(crate) fn input_from(mut self, other: ChildStdout, group: i32) -> Self {
+        self.stdin = Input::From(other.into());
+        self.group = Some(group);
+        self
+    }
+
+    /// Nobody reads stdout until [`Program::read_stdout`].
+    pub(crate) fn stalled_stdout(mut self) -> Self {
+        self.stdout = Output::Stalled;
+        self
+    }
+
+    /// Nobody ever reads stdout.
+    pub(crate) fn closed_stdout(mut self) -> Self {
+        self.stdout = Output::Closed;
+        self
+    }
+
+    /// Nobody ever reads stderr, and it stays open.
+    pub(crate) fn stalled_stderr(mut self) -> Self {
+        self.stalled_stderr = true;
+        self
+    }
+
+    pub(crate) fn start(self) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lastword"));
+        command.args(&self.args).current_dir(self.dir()).env_remove("RUST_LOG").env_remove("LASTWORD_LOG");
+        for home in ["HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+            command.env(home, self.dir());
+        }
+        command.envs(self.env.iter().copied());
+        command.process_group(self.group.unwrap_or(0));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let piped = match self.stdin {
+            Input::Pipe => {
+                command.stdin(Stdio::piped());
+                true
+            }
+            Input::From(other) => {
+                command.stdin(other);
+                false
+            }
+        };
+        let mut child = command.spawn().unwrap();
+        let input = piped.then(|| feed(child.stdin.take().unwrap()));
+        let seen = Arc::new(Seen::default());
+        let stdout = child.stdout.take().unwrap();
+        let stdout = match self.stdout {
+            Output::Closed => {
+                drop(stdout);
+                seen.lock().stdout_ended = true;
+                None
+            }
+            Output::Stalled => Some(stdout),
+            Output::Read | Output::Free => {
+                seen.read_stdout(stdout, self.stdout == Output::Read);
+                None
+            }
+        };
+        let mut stderr = child.stderr.take();
+        if self.stalled_stderr {
+            seen.lock().stderr_ended = true;
+        } else {
+            seen.read_stderr(BufReader::new(stderr.take().unwrap()));
+        }
+        let pid = Pid::from_child(&child);
+        seen.watch(child);
+        Program { pid, input, stdout, _stderr: stderr, seen, _dir: self.dir }
+    }
+
+    /// Starts it and waits for its end; stdin is closed, unless it is a file.
+    pub(crate) fn run(self) -> Ended {
+        let mut program = self.start();
+        program.close_stdin();
+        program.ended()
+    }
+}
+
+/// Writes to the program's stdin on a thread, so that a program that does not read cannot hold up its test.
+fn feed(mut stdin: impl Write + Send + 'static) -> mpsc::Sender<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel::<Vec<u8>>();
+    thread::spawn(move || {
+        for bytes in receiver {
+            if stdin.write_all(&bytes).is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}

@@ -1,0 +1,157 @@
+use std::process::{ChildStderr, ChildStdout};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::seen::{Seen, State};
+use super::{Ended, PATIENCE, start};
+
+/// What a failed test shows of each stream, in lines from its end.
+const SHOWN_LINES: usize = 60;
+
+/// A program that runs, and is killed when this is dropped.
+pub(crate) struct Program {
+    pub(super) pid: Pid,
+    pub(super) input: Option<mpsc::Sender<Vec<u8>>>,
+    /// Kept open and not read.
+    pub(super) stdout: Option<ChildStdout>,
+    pub(super) _stderr: Option<ChildStderr>,
+    pub(super) seen: Arc<Seen>,
+    pub(super) _dir: TempDir,
+}
+
+impl Program {
+    /// Waits for the `ready` line.
+    pub(crate) fn ready(self) -> Self {
+        self.line("the ready line", |line| line["event"] == "ready");
+        self
+    }
+
+    /// Sends lines; newlines are added.
+    pub(crate) fn send(&self, lines: impl IntoIterator<Item = impl AsRef<str>>) {
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(line.as_ref());
+            text.push('\n');
+        }
+        self.send_bytes(text);
+    }
+
+    pub(crate) fn send_bytes(&self, bytes: impl Into<Vec<u8>>) {
+        // A program that has left is seen by the next wait.
+        self.input.as_ref().unwrap().send(bytes.into()).ok();
+    }
+
+    pub(crate) fn close_stdin(&mut self) {
+        self.input = None;
+    }
+
+    /// Begins to read a stalled stdout.
+    pub(crate) fn read_stdout(&mut self) {
+        self.seen.read_stdout(self.stdout.take().unwrap(), true);
+    }
+
+    /// Goes away without having read a stalled stdout.
+    pub(crate) fn close_stdout(&mut self) {
+        self.stdout = None;
+        self.seen.change(|state| state.stdout_ended = true);
+    }
+
+    /// Starts sessions and waits until each was accepted. At most one call a program.
+    pub(crate) fn open<I: AsRef<str>>(&self, ids: impl IntoIterator<Item = I>) {
+        let lines: Vec<String> = ids.into_iter().map(|id| start(id.as_ref())).collect();
+        self.send(&lines);
+        self.count("accepted", lines.len());
+    }
+
+    /// Waits until there are so many lines of an event.
+    pub(crate) fn count(&self, event: &str, wanted: usize) {
+        self.wait(&format!("{wanted} {event} lines"), |state| {
+            (state.counts.get(event).copied().unwrap_or(0) >= wanted).then_some(())
+        });
+    }
+
+    /// Waits for the first line on stdout for which `is_it` holds.
+    pub(crate) fn line(&self, what: &str, mut is_it: impl FnMut(&Value) -> bool) -> Value {
+        let mut looked_at = 0;
+        self.wait(what, |state| {
+            let news = &state.lines[looked_at..];
+            looked_at = state.lines.len();
+            news.iter().find(|line| is_it(line)).cloned()
+        })
+    }
+
+    /// Waits for the first line on stderr that contains `text`.
+    pub(crate) fn log(&self, text: &str) -> String {
+        let mut looked_at = 0;
+        self.wait(&format!("{text:?} on stderr"), |state| {
+            let news = &state.log[looked_at..];
+            looked_at = state.log.len();
+            news.iter().find(|line| line.contains(text)).cloned()
+        })
+    }
+
+    fn wait<T>(&self, what: &str, find: impl FnMut(&State) -> Option<T>) -> T {
+        self.seen.wait(what, true, find)
+    }
+
+    /// Waits until the process has used this much CPU. Nobody can be told of that, so this one looks.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn used_cpu(&self, wanted: Duration) {
+        let stat = format!("/proc/{}/stat", self.pid);
+        let deadline = Instant::now() + PATIENCE;
+        let used = || {
+            let stat = std::fs::read_to_string(&stat).unwrap();
+            // After the name, which is in brackets: utime and stime are the 12th and 13th, in ticks of 10 ms.
+            let after_name = stat.rsplit(')').next().unwrap().split_whitespace();
+            let ticks: u64 = after_name.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+            Duration::from_millis(10 * ticks)
+        };
+        while used() < wanted {
+            assert!(Instant::now() < deadline, "waited in vain for {wanted:?} of CPU");
+            thread::yield_now();
+        }
+    }
+
+    /// Sends a signal, and says when that began.
+    pub(crate) fn signal(&self, signal: Signal) -> Instant {
+        let state = self.seen.lock();
+        assert!(state.exited.is_none(), "the program left before the signal");
+        let at = Instant::now();
+        // It is not reaped while we hold the lock, so the pid is still its own.
+        kill_process(self.pid, signal).unwrap();
+        at
+    }
+
+    /// Waits for the end of the process and of its output.
+    pub(crate) fn ended(self) -> Ended {
+        let (status, at) = self.seen.wait("the end of the process", false, |state| {
+            let unread = self.stdout.is_some();
+            state.exited.filter(|_| (state.stdout_ended || unread) && state.stderr_ended)
+        });
+        Ended::new(self, status, at)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let state = self.seen.lock();
+        if state.exited.is_none() {
+            kill_process(self.pid, Signal::KILL).ok();
+        }
+        if thread::panicking() {
+            let tail = |name: &str, lines: &[String]| {
+                eprintln!("--- {name}: {} lines", lines.len());
+                lines.iter().skip(lines.len().saturating_sub(SHOWN_LINES)).for_each(|line| eprintln!("{line}"));
+            };
+            let stdout: Vec<String> = state.lines.iter().map(Value::to_string).collect();
+            tail("stdout", if stdout.is_empty() { &state.text } else { &stdout });
+            tail("stderr", &state.log);
+            eprintln!("--- {:?}", state.exited.map(|(status, _)| status));
+        }
+    }
+}
