@@ -50,6 +50,9 @@ pub enum Durability {
 
 /// The durable record. Writes take effect in the order in which the functions are called, and each says when it is
 /// durable; a caller that does not wait gets the order all the same.
+///
+/// No function but [`recover`](Self::recover) and [`key_value`](Self::key_value) may block: they are called by workers
+/// between two calls, and while a signal is being served. What cannot be written now is queued, or refused.
 pub trait Journal: Send + Sync + 'static {
     /// The random part of this journal's delivery ids.
     fn name(&self) -> JournalName;
@@ -71,11 +74,12 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Records how attempts ended, as one group: all of it is durable, or none.
     ///
-    /// An end that a drain made is recorded by its first completion alone, with the reason and time of the last
+    /// An end that a drain made is recorded by its first completion alone, with the reason and time of the run's
     /// [`Write::Draining`]: a drain has no time to write each session before it begins to work.
     fn complete(&self, completions: Vec<Completion>) -> Pending<()>;
 
-    /// Answers when everything that was written before is durable.
+    /// Answers when everything that was written before is durable; with an error if any write since the last flush failed,
+    /// whether or not anyone waited for that one.
     fn flush(&self) -> Pending<()>;
 
     /// The value of `key` in a plugin's space, as of the last durable completion.

@@ -53,6 +53,8 @@ struct Latest {
 #[derive(Debug)]
 struct Active {
     session: Arc<Session>,
+    /// The run in which it was noted.
+    run: u32,
     compactions: u32,
     started: Vec<PluginName>,
     settled: Vec<PluginName>,
@@ -136,7 +138,7 @@ impl State {
                 let (sequence, session) = self.next_generation(session);
                 self.remember_op(&session.identity.tenant, op_id, session.generation);
                 self.owe(sequence, EventKey::Start, &session, &event, &owed);
-                self.active.insert(sequence, Active::new(session.clone(), owed));
+                self.active.insert(sequence, Active::new(session.clone(), self.run, owed));
                 Ok(Written::Session { sequence, session })
             }
             Write::Renote { sequence, session, op_id } => {
@@ -151,13 +153,26 @@ impl State {
                 }
                 Ok(done)
             }
+            Write::CompactionWithoutStart { session, event, owed, op_id } => {
+                if let Some(known) = self.known_op(&session.identity.tenant, op_id.as_ref()) {
+                    return Ok(known);
+                }
+                let (sequence, session) = self.next_generation(session);
+                self.remember_op(&session.identity.tenant, op_id, session.generation);
+                self.owe(sequence, event.key(1), &session, &event, &owed);
+                let active = Active::new(session.clone(), self.run, Vec::new());
+                self.active.insert(sequence, Active { compactions: 1, ..active });
+                Ok(Written::Session { sequence, session })
+            }
             Write::End { sequence, session, event, owed, op_id } => {
                 let done = self.on_active(sequence, op_id, |active| active.session = session)?;
                 if done == Written::Done
                     && let Some(active) = self.active.remove(&sequence)
                 {
                     self.owe_end(sequence, &active, &event, &owed);
-                    self.note_end(&active.session.identity);
+                    // A session that a dead run left has not ended *in this run*: its owner may have resumed it without
+                    // a start, and the next end is then a new one.
+                    self.note_end(&active.session.identity, active.run);
                 }
                 Ok(done)
             }
@@ -173,7 +188,7 @@ impl State {
                 let (sequence, session) = self.next_generation(session);
                 self.remember_op(&session.identity.tenant, op_id, session.generation);
                 self.owe(sequence, EventKey::End, &session, &event, &owed);
-                self.note_end(&session.identity);
+                self.note_end(&session.identity, self.run);
                 Ok(Written::Session { sequence, session })
             }
             Write::Draining { reason, at } => {
@@ -211,9 +226,9 @@ impl State {
         (sequence, Arc::new(session))
     }
 
-    fn note_end(&mut self, identity: &Identity) {
+    fn note_end(&mut self, identity: &Identity, run: u32) {
         let Some(latest) = self.latest.get_mut(identity) else { return };
-        latest.ended_in = Some(self.run);
+        latest.ended_in = Some(run);
         self.ended.push_back((identity.clone(), latest.sequence));
         if self.ended.len() > RETAINED_ENDED_SESSIONS
             && let Some((oldest, sequence)) = self.ended.pop_front()
@@ -317,8 +332,8 @@ impl State {
 }
 
 impl Active {
-    fn new(session: Arc<Session>, started: Vec<PluginName>) -> Self {
-        Self { session, compactions: 0, started, settled: Vec::new(), failed: Vec::new(), attempt: 0 }
+    fn new(session: Arc<Session>, run: u32, started: Vec<PluginName>) -> Self {
+        Self { session, run, compactions: 0, started, settled: Vec::new(), failed: Vec::new(), attempt: 0 }
     }
 
     fn complete_end(&mut self, plugin: PluginName, attempt: u32, settlement: &Settlement) {

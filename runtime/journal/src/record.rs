@@ -42,6 +42,18 @@ pub enum Write {
         /// The owner's name for this line.
         op_id: Option<Arc<str>>,
     },
+    /// A session is being compacted that nobody had started: it is noted as active, as a new generation, and this is its
+    /// first compaction event.
+    CompactionWithoutStart {
+        /// The session.
+        session: Session,
+        /// An [`Event::Compaction`].
+        event: Arc<Event>,
+        /// Plugins with a `session-compaction` hook that serve the tenant.
+        owed: Vec<PluginName>,
+        /// The owner's name for this line.
+        op_id: Option<Arc<str>>,
+    },
     /// An active session ended.
     End {
         /// Its number.

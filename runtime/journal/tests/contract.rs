@@ -77,6 +77,46 @@ async fn a_second_end_in_one_run_is_a_duplicate_and_in_the_next_run_a_new_genera
 }
 
 #[tokio::test]
+async fn the_first_end_of_a_session_that_a_dead_run_left_is_no_duplicate() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let (sequence, _) = start(&*journal, "resumed").await;
+        let at = Timestamp::from_millisecond(7);
+        journal.write(Write::Draining { reason: DrainReason::Shutdown, at }).await.unwrap();
+        journal.complete(vec![completion(sequence, 1, Settlement::Delivered)]).await.unwrap();
+        let left = journal.recover().unwrap().sessions;
+        end(&*journal, sequence, &left[0].session).await;
+        // Its owner has resumed it without a start, and ends it.
+        let stray = Write::EndWithoutStart {
+            session: Session::new("t", "resumed"),
+            event: end_event(EndReason::Reset),
+            owed: vec![],
+            op_id: None,
+        };
+        let written = journal.write(stray).await.unwrap();
+        assert!(matches!(written, Written::Session { ref session, .. } if session.generation == 2), "{written:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_compaction_of_an_unknown_session_is_one_write_and_counts_once() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let compaction = || Write::CompactionWithoutStart {
+            session: Session::new("t", "a"),
+            event: Arc::new(Event::Compaction(SessionCompaction::new(CompactionPhase::After))),
+            owed: vec![plugin()],
+            op_id: Some("c-1".into()),
+        };
+        assert!(matches!(journal.write(compaction()).await.unwrap(), Written::Session { .. }));
+        assert_eq!(journal.write(compaction()).await.unwrap(), Written::DuplicateOp { generation: 1 });
+        let recovered = journal.recover().unwrap();
+        assert_eq!((recovered.sessions.len(), recovered.sessions[0].compactions), (1, 1));
+        assert_eq!(recovered.deliveries.len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn an_op_id_counts_once_for_its_tenant_whatever_it_was_used_for() {
     for journal in journals() {
         journal.recover().unwrap();
