@@ -44,6 +44,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: wasmtime::Error) -> anyhow::Error {
     anyhow::anyhow!("bare wasmtime: {error:#}")
 }

@@ -52,7 +52,6 @@ fn check(house: &House, report: &lastword::events::DrainReport, guests: &[usize]
     // On a machine that is busy with something else the time to leave may come before everyone is told of.
     let untold = report.unreported;
     assert_eq!(last.len() as u64 + untold, u64::from(sessions) * plugins, "every end has an outcome");
-    assert_eq!(report.owed(), report.delivered + report.failed + report.deferred);
     assert_eq!(in_drain as u64 + untold, report.owed(), "one outcome each, no more and no less");
     let count = |what: &str| ends.iter().filter(|o| o.draining && o.outcome.as_str() == what).count() as u64;
     assert_eq!(

@@ -1,5 +1,7 @@
 //! What every journal must do. A new implementation adds itself to `journals`.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, its helper functions too")]
+
 use std::sync::Arc;
 
 use lastword_events::{

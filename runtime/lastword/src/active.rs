@@ -9,6 +9,8 @@ pub(crate) struct ActiveSet {
     sessions: HashMap<Identity, Active>,
     /// Set once the drain, or the closing without one, has begun.
     closing: Option<DrainReason>,
+    /// A drain has taken the set.
+    is_taken: bool,
     /// What the drain found active; their ends are its business.
     drained: HashMap<Identity, Active>,
 }
@@ -46,21 +48,22 @@ impl ActiveSet {
         self.closing.is_some()
     }
 
-    pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>) {
-        let active = Active { sequence, session, compactions: 0 };
+    /// Notes a session. False when a drain has taken the set, and the session's end is the drain's.
+    pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32) -> bool {
+        let active = Active { sequence, session, compactions };
         let identity = active.session.identity.clone();
-        if self.closing.is_some() {
+        if self.is_taken {
             self.drained.insert(identity, active);
         } else {
             self.sessions.insert(identity, active);
         }
+        !self.is_taken
     }
 
-    /// Changes a session if it is still the active one of its identity.
-    pub(crate) fn update(&mut self, identity: &Identity, sequence: u64, change: impl FnOnce(&mut Active)) {
-        if let Some(active) = self.sessions.get_mut(identity).filter(|a| a.sequence == sequence) {
-            change(active);
-        }
+    /// Changes a session if it is still the active one of its identity. False when it is not.
+    pub(crate) fn update(&mut self, identity: &Identity, sequence: u64, change: impl FnOnce(&mut Active)) -> bool {
+        let active = self.sessions.get_mut(identity).filter(|a| a.sequence == sequence);
+        active.map(change).is_some()
     }
 
     /// Takes a session out. False when it is gone already.
@@ -94,6 +97,7 @@ impl ActiveSet {
 
     /// Empties the set, whole, and gives what was in it by tenant.
     pub(crate) fn take_all(&mut self) -> HashMap<Arc<str>, Vec<(u64, Arc<Session>)>> {
+        self.is_taken = true;
         self.drained = std::mem::take(&mut self.sessions);
         let mut by_tenant: HashMap<Arc<str>, Vec<_>> = HashMap::new();
         for (identity, active) in &self.drained {

@@ -1,6 +1,5 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use lastword_events::{Event, EventKey, PluginName, SessionEnd, Timestamp};
@@ -16,10 +15,10 @@ use crate::dispatch::{Dispatcher, Installed};
 use crate::inner::Inner;
 use crate::limits::{DEFAULT_BREAKER_THRESHOLD, DEFAULT_DRAIN_BUDGET, LONGEST_RETRY, MAX_DRAIN_BUDGET};
 use crate::outcome::{Observer, OutcomeRecord};
+use crate::places::Places;
 use crate::retry::RetryPolicy;
 use crate::runtime::{RecoveredCounts, Runtime};
 use crate::tenants::Tenants;
-use crate::turns::Turns;
 use crate::worker::Worker;
 
 /// Builds a [`Runtime`].
@@ -91,8 +90,8 @@ impl Builder {
     }
 
     /// The wall-clock time of a drain. Default:
-    /// [`DEFAULT_DRAIN_BUDGET`](crate::limits::DEFAULT_DRAIN_BUDGET); at most
-    /// [`MAX_DRAIN_BUDGET`](crate::limits::MAX_DRAIN_BUDGET).
+    /// [`DEFAULT_DRAIN_BUDGET`]; at most
+    /// [`MAX_DRAIN_BUDGET`].
     pub fn drain_budget(mut self, budget: Duration) -> Self {
         self.budget = budget.min(MAX_DRAIN_BUDGET);
         self
@@ -105,14 +104,14 @@ impl Builder {
     }
 
     /// Deadlines and traps in a row after which a drain passes a plugin over, per tenant. Default:
-    /// [`DEFAULT_BREAKER_THRESHOLD`](crate::limits::DEFAULT_BREAKER_THRESHOLD).
+    /// [`DEFAULT_BREAKER_THRESHOLD`].
     pub fn breaker_threshold(mut self, threshold: u32) -> Self {
         self.breaker_threshold = threshold.max(1);
         self
     }
 
     /// When failed deliveries are tried again and given up. No pause is longer than
-    /// [`LONGEST_RETRY`](crate::limits::LONGEST_RETRY).
+    /// [`LONGEST_RETRY`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = RetryPolicy { max: policy.max.min(LONGEST_RETRY), ..policy };
         self
@@ -150,11 +149,10 @@ impl Builder {
             handle,
             dispatcher: Dispatcher::new(self.installed, slots, self.breaker_threshold),
             set: Mutex::new(ActiveSet::default()),
-            turns: Arc::new(Turns::default()),
+            places: Arc::new(Places::default()),
             retry: self.retry,
             budget: self.budget,
             observer: self.observer,
-            draining: AtomicBool::new(false),
             drained: watch::Sender::new(false),
         });
         let mut counts = RecoveredCounts::default();

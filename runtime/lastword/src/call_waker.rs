@@ -44,7 +44,7 @@ impl CallWaker {
     }
 
     pub(crate) fn begin_poll(&self) {
-        self.state.store(POLLED, Ordering::Release);
+        self.state.swap(POLLED, Ordering::AcqRel);
     }
 
     /// Whether it was woken during the poll. If not, the next wake puts it into the inbox.

@@ -1,7 +1,6 @@
 //! Ending every active session at shutdown, within the budget.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use lastword_events::{DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, Outcome, PluginDrain, Timestamp};
@@ -10,10 +9,7 @@ use tokio::time::timeout_at;
 
 use crate::dispatch::{Closed, Drain, Waiting};
 use crate::inner::Inner;
-use crate::limits::MAX_DRAIN_RESERVE;
-
-/// How many plugins a report warns of by name.
-const MAX_WARNINGS: usize = 20;
+use crate::limits::{MAX_DRAIN_RESERVE, MAX_WARNINGS};
 
 /// The moments of one drain.
 #[derive(Clone, Copy)]
@@ -56,7 +52,6 @@ impl Inner {
         }
         let mut schedule = Schedule::new(reason, Instant::now(), self.budget);
         let at = Timestamp::now();
-        self.draining.store(true, Ordering::Relaxed);
         // Everything that the drain writes comes after this; nobody has to wait for it.
         drop(self.journal.write(Write::Draining { reason, at }));
         let sessions = set.take_all();
@@ -67,10 +62,10 @@ impl Inner {
 
     /// Waits for the work, cuts it at the end of the budget, and gives the account.
     pub(crate) async fn finish_drain(self: Arc<Self>, schedule: Schedule) -> DrainReport {
-        if timeout_at(schedule.cut_at.into(), self.dispatcher.settled()).await.is_err() {
+        if timeout_at(schedule.cut_at.into(), self.dispatcher.quiet()).await.is_err() {
             self.dispatcher.cut();
             // A worker that is stuck in a host call must not make the drain longer.
-            timeout_at(schedule.close_at.into(), self.dispatcher.settled()).await.ok();
+            timeout_at(schedule.close_at.into(), self.dispatcher.quiet()).await.ok();
         }
         let closed = self.dispatcher.close();
         let mut report = self.report(&schedule, &closed);

@@ -2,7 +2,6 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -18,12 +17,12 @@ use crate::attempt::Attempt;
 use crate::dispatch::{Dispatcher, Finished, Job, QueueId};
 use crate::outcome::{Observer, OutcomeRecord};
 use crate::owed::Owed;
+use crate::places::Places;
 use crate::retry::RetryPolicy;
-use crate::turns::Turns;
 
 /// What the runtime's handle, its workers and its requests share.
 ///
-/// Locks are taken in this order: `set`, then the dispatcher's. Neither is held while a guest runs or a journal writes.
+/// Locks are taken in this order: `set`, then the dispatcher's. Neither is held while a guest runs, or while anyone waits for a journal.
 pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
     pub(crate) journal: Arc<dyn Journal>,
@@ -31,11 +30,10 @@ pub(crate) struct Inner {
     pub(crate) handle: Handle,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) set: Mutex<ActiveSet>,
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) places: Arc<Places>,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Duration,
     pub(crate) observer: Option<Observer>,
-    pub(crate) draining: AtomicBool,
     /// Becomes true when the drain is over.
     pub(crate) drained: watch::Sender<bool>,
 }
@@ -59,29 +57,33 @@ impl Inner {
             self.tell(plugin, &one.owed, &one.outcome, Some(one));
         }
         match pending.and_then(poll_now) {
-            // Only a failure has to be durable before its delivery goes on: its retry must not carry the same number.
-            Some(Pass::Waits(pending)) if !self.draining.load(Ordering::Relaxed) => {
-                let (failed, rest) = finished.into_iter().partition::<Vec<_>, _>(|f| f.retry.is_some());
-                self.dispatcher.settle(queue, served, rest, unbegun);
-                if !failed.is_empty() {
-                    self.settle_when_durable(queue, pending, failed);
-                }
-            }
+            None => self.dispatcher.settle(queue, served, finished, unbegun),
             Some(Pass::Failed(error)) => {
                 complain(&error);
+                give_up_retries(&mut finished);
                 self.dispatcher.settle(queue, served, finished, unbegun);
             }
-            _ => self.dispatcher.settle(queue, served, finished, unbegun),
+            Some(Pass::Waits(pending)) => {
+                // Only a failure has to be durable before its delivery goes on: its retry must not carry the same number.
+                // In a drain there is no retry.
+                let waits = |f: &Finished| f.retry.is_some() && !f.in_drain;
+                let (failed, rest) = finished.into_iter().partition::<Vec<_>, _>(waits);
+                self.dispatcher.settle(queue, served, rest, unbegun);
+                self.settle_when_durable(queue, pending, failed);
+            }
         }
     }
 
-    fn settle_when_durable(self: &Arc<Self>, queue: QueueId, pending: Pending<()>, failed: Vec<Finished>) {
+    fn settle_when_durable(self: &Arc<Self>, queue: QueueId, pending: Pending<()>, mut failed: Vec<Finished>) {
         let inner = self.clone();
         self.handle.spawn(async move {
             if let Err(error) = pending.await {
                 complain(&error);
+                give_up_retries(&mut failed);
             }
-            inner.dispatcher.settle(queue, Duration::ZERO, failed, Vec::new());
+            if !failed.is_empty() {
+                inner.dispatcher.settle(queue, Duration::ZERO, failed, Vec::new());
+            }
         });
     }
 
@@ -97,7 +99,7 @@ impl Inner {
                 retry = Some((Instant::now() + pause, Timestamp::now().plus(pause)));
             }
         }
-        Finished { owed, outcome, report, retry, dead }
+        Finished { owed, outcome, report, retry, dead, in_drain: false }
     }
 
     /// Tells whoever watches, and the log. `finished` is none for a delivery that had no attempt.
@@ -122,7 +124,7 @@ impl Inner {
             retry_at,
             dead,
             report: finished.and_then(|f| f.report.as_ref()),
-            draining: self.draining.load(Ordering::Relaxed),
+            draining: finished.is_none_or(|f| f.in_drain),
         };
         // A worker that unwinds would take the calls that it holds along.
         if catch_unwind(AssertUnwindSafe(|| observer(&record))).is_err() {
@@ -130,7 +132,7 @@ impl Inner {
         }
     }
 
-    /// `session-end` deliveries that are owed or dead, and those that active sessions will owe.
+    /// `session-end` deliveries that are owed or were given up, and those that active sessions will owe.
     pub(crate) fn undelivered_ends(&self) -> u64 {
         let set = self.set.lock();
         let to_come: u64 = set
@@ -164,6 +166,12 @@ fn completion(plugin: &PluginName, finished: &Finished) -> Option<Completion> {
 enum Pass {
     Waits(Pending<()>),
     Failed(JournalError),
+}
+
+/// Without a record of the failure another attempt would carry a number that a dead run has used: the delivery waits for
+/// the next start.
+fn give_up_retries(finished: &mut [Finished]) {
+    finished.iter_mut().for_each(|one| one.retry = None);
 }
 
 /// None when it is durable already, as in memory it always is.

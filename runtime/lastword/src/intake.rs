@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use lastword_events::{Event, EventKey, Identity, Session, SessionStart, Timestamp};
+use lastword_events::{Event, EventKey, Identity, Session, SessionCompaction, Timestamp};
 use lastword_journal::{JournalError, Write, Written};
 
 use crate::active::{Active, Standing};
@@ -35,9 +35,9 @@ impl Request {
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        let mut turn = inner.turns.take(identity);
+        let mut place = inner.places.take(identity);
         let mut work = Box::pin(async move {
-            turn.comes().await;
+            place.comes().await;
             work.await
         });
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -80,7 +80,7 @@ impl Inner {
                 match self.journal.write(write).await? {
                     Written::Session { sequence, session } => {
                         let generation = session.generation;
-                        self.note_start(sequence, &session, Some(&event));
+                        self.note(sequence, &session, EventKey::Start, &event);
                         Ok(accepted(identity, generation, Acceptance::Noted))
                     }
                     other => duplicate(identity, &other),
@@ -89,15 +89,14 @@ impl Inner {
         }
     }
 
-    /// Makes a session active once it is written down. The drain may have taken its snapshot meanwhile: then the session
-    /// is ended right after its start.
-    fn note_start(&self, sequence: u64, session: &Arc<Session>, start: Option<&Arc<Event>>) {
+    /// Makes a session active, and owes its first event, once it is written down. A drain may have taken its snapshot
+    /// meanwhile: then the session is ended right after that event.
+    fn note(&self, sequence: u64, session: &Arc<Session>, first: EventKey, event: &Arc<Event>) {
+        let compactions = u32::from(first != EventKey::Start);
         let mut set = self.set.lock();
-        set.insert(sequence, session.clone());
-        if let Some(event) = start {
-            self.dispatcher.owe(sequence, EventKey::Start, session, event);
-        }
-        if set.is_closing() {
+        let active = set.insert(sequence, session.clone(), compactions);
+        self.dispatcher.owe(sequence, first, session, event);
+        if !active {
             self.dispatcher.owe_end_to_drain(sequence, session);
         }
     }
@@ -116,7 +115,7 @@ impl Inner {
         }
     }
 
-    pub(crate) async fn end(self: Arc<Self>, request: EndRequest, dropped: Vec<String>) -> Answer {
+    pub(crate) async fn end(self: Arc<Self>, request: EndRequest, mut dropped: Vec<String>) -> Answer {
         let EndRequest { session, mut event, op_id } = request;
         let identity = session.identity.clone();
         let standing = self.set.lock().standing(&identity);
@@ -125,7 +124,9 @@ impl Inner {
             Standing::Drained(generation) => {
                 return Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::DuplicateEnd) });
             }
-            Standing::Active(active) => Some((active.sequence, merge_fitting(&active.session, session.clone()))),
+            Standing::Active(active) => {
+                Some((active.sequence, merge_fitting(&active.session, session.clone(), &mut dropped)))
+            }
             Standing::Unknown => None,
         };
         let started_at = known.as_ref().map_or(session.started_at, |(_, known)| known.started_at);
@@ -174,10 +175,8 @@ impl Inner {
             }
             set.standing(&identity)
         };
-        let (active, how) = match standing {
-            Standing::Active(active) => (active, Acceptance::Noted),
-            // A session that is being compacted is alive, whether or not its owner has told us of its start.
-            Standing::Drained(_) | Standing::Unknown => (self.imply_start(session).await?, Acceptance::Implied),
+        let Standing::Active(active) = standing else {
+            return self.compaction_without_start(session, event, op_id).await;
         };
         let (sequence, n) = (active.sequence, active.compactions + 1);
         let event = Event::Compaction(event);
@@ -186,22 +185,36 @@ impl Inner {
         match self.journal.write(Write::Compaction { sequence, n, event: event.clone(), owed, op_id }).await? {
             Written::Done => {
                 let mut set = self.set.lock();
-                set.update(&identity, sequence, |active| active.compactions = n);
-                self.dispatcher.owe(sequence, key, &active.session, &event);
-                Ok(accepted(identity, active.session.generation, how))
+                if set.update(&identity, sequence, |active| active.compactions = n) {
+                    self.dispatcher.owe(sequence, key, &active.session, &event);
+                } else {
+                    // A drain has taken the session meanwhile, and its end may be out already.
+                    self.dispatcher.owe_late(sequence, key, &active.session, &event);
+                }
+                Ok(accepted(identity, active.session.generation, Acceptance::Noted))
             }
             other => duplicate(identity, &other),
         }
     }
 
-    async fn imply_start(&self, session: Session) -> Result<Active, Refusal> {
-        let event = Arc::new(Event::Start(SessionStart::default()));
-        match self.journal.write(Write::Start { session, event, owed: Vec::new(), op_id: None }).await? {
+    /// A session that is being compacted is alive, whether or not its owner has told us of its start.
+    async fn compaction_without_start(
+        &self,
+        session: Session,
+        event: SessionCompaction,
+        op_id: Option<Arc<str>>,
+    ) -> Answer {
+        let identity = session.identity.clone();
+        let event = Event::Compaction(event);
+        let (key, event) = (event.key(1), Arc::new(event));
+        let owed = self.dispatcher.owed_to(&identity.tenant, key);
+        let write = Write::CompactionWithoutStart { session, event: event.clone(), owed, op_id };
+        match self.journal.write(write).await? {
             Written::Session { sequence, session } => {
-                self.note_start(sequence, &session, None);
-                Ok(Active { sequence, session, compactions: 0 })
+                self.note(sequence, &session, key, &event);
+                Ok(accepted(identity, session.generation, Acceptance::Implied))
             }
-            _ => Err(JournalError::Closed.into()),
+            other => duplicate(identity, &other),
         }
     }
 }
@@ -213,14 +226,14 @@ fn merge(known: &Arc<Session>, newer: Session) -> Arc<Session> {
     if merged == **known { known.clone() } else { Arc::new(merged) }
 }
 
-/// The same for an end, which is never refused: what no longer fits together is left out.
-fn merge_fitting(known: &Arc<Session>, newer: Session) -> Arc<Session> {
+/// The same for an end, which is never refused: what no longer fits together is left out, and named in `dropped`.
+fn merge_fitting(known: &Arc<Session>, newer: Session, dropped: &mut Vec<String>) -> Arc<Session> {
     let merged = merge(known, newer);
     if merged.validate().is_ok() {
         return merged;
     }
     let mut merged = Arc::unwrap_or_clone(merged);
-    merged.fit();
+    dropped.append(&mut merged.fit());
     Arc::new(merged)
 }
 

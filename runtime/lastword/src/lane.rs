@@ -22,6 +22,10 @@ pub(crate) struct Lane {
     late: Vec<(Instant, Owed)>,
     /// In a drain everything gets one attempt, whatever its retry time, and what fails leaves the lane.
     draining: bool,
+    /// The session's end waits in the drain's backlog, and will come after everything here.
+    end_to_come: bool,
+    /// The time for which somebody will look at this lane again.
+    scheduled: Option<Instant>,
 }
 
 impl Lane {
@@ -32,18 +36,23 @@ impl Lane {
     }
 
     /// The delivery that was out is delivered, dead or deferred.
-    pub(crate) fn settled(&mut self, now: Instant) -> Option<Owed> {
+    pub(crate) fn done(&mut self, now: Instant) -> Option<Owed> {
         self.out = false;
         self.launch(now)
     }
 
-    /// The delivery that was out has failed and is due again at `due`.
-    pub(crate) fn failed(&mut self, mut owed: Owed, due: Instant, now: Instant) -> Option<Owed> {
+    /// The delivery that was out has failed and is due again at `due`. Whether it is late was decided when the failure was
+    /// written down. `in_drain`: this was the one attempt that a drain gives it.
+    pub(crate) fn failed(&mut self, owed: Owed, due: Instant, now: Instant, in_drain: bool) -> Option<Owed> {
         self.out = false;
-        if self.draining {
+        if in_drain {
             return self.launch(now);
         }
-        owed.late |= self.has_newer();
+        if self.draining {
+            // The drain began between its failure and now.
+            self.line.push_front(owed);
+            return self.launch(now);
+        }
         if owed.late {
             self.late.push((due, owed));
         } else {
@@ -55,11 +64,16 @@ impl Lane {
 
     /// Something waits behind the delivery that is out.
     pub(crate) fn has_newer(&self) -> bool {
-        !self.line.is_empty()
+        self.end_to_come || !self.line.is_empty()
+    }
+
+    /// The session's end waits in the drain's backlog.
+    pub(crate) fn expect_end(&mut self) {
+        self.end_to_come = true;
     }
 
     /// What may go out at `now`.
-    pub(crate) fn launch(&mut self, now: Instant) -> Option<Owed> {
+    fn launch(&mut self, now: Instant) -> Option<Owed> {
         if self.out {
             return None;
         }
@@ -79,9 +93,26 @@ impl Lane {
         Some(self.late.swap_remove(due).1)
     }
 
-    /// When this lane wants to be looked at again, if nothing of it is out.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.late.iter().map(|(due, _)| *due).chain(self.head_due).min()
+    /// When somebody has to look at this lane again, if nobody is going to yet: the caller sees to it. Not while one is
+    /// out: whoever brings it back looks.
+    pub(crate) fn schedule(&mut self) -> Option<Instant> {
+        if self.out {
+            return None;
+        }
+        let next = self.late.iter().map(|(due, _)| *due).chain(self.head_due).min()?;
+        if self.scheduled.is_some_and(|scheduled| scheduled <= next) {
+            return None;
+        }
+        self.scheduled = Some(next);
+        Some(next)
+    }
+
+    /// Somebody looks at it, at the time for which it was scheduled: gives what is to be launched.
+    pub(crate) fn look(&mut self, now: Instant) -> Option<Owed> {
+        if self.scheduled.is_some_and(|scheduled| scheduled <= now) {
+            self.scheduled = None;
+        }
+        self.launch(now)
     }
 
     /// From now on everything gets one attempt, in order, and retry times do not count.
@@ -125,6 +156,12 @@ mod tests {
         Owed::new(n, EventKey::Start, &Arc::new(Session::new("t", "s")), &event)
     }
 
+    /// A failure as it happens in ordinary work: written down, and late if something newer waits at that moment.
+    fn fail(lane: &mut Lane, mut owed: Owed, due: Instant, now: Instant) -> Option<Owed> {
+        owed.late |= lane.has_newer();
+        lane.failed(owed, due, now, false)
+    }
+
     fn number(owed: Option<Owed>) -> Option<(u64, bool)> {
         owed.map(|o| (o.sequence, o.late))
     }
@@ -136,9 +173,9 @@ mod tests {
         assert_eq!(number(lane.push(owed(1), now)), Some((1, false)));
         assert_eq!(number(lane.push(owed(2), now)), None);
         assert_eq!(number(lane.push(owed(3), now)), None);
-        assert_eq!(number(lane.settled(now)), Some((2, false)));
-        assert_eq!(number(lane.settled(now)), Some((3, false)));
-        assert_eq!(number(lane.settled(now)), None);
+        assert_eq!(number(lane.done(now)), Some((2, false)));
+        assert_eq!(number(lane.done(now)), Some((3, false)));
+        assert_eq!(number(lane.done(now)), None);
         assert!(lane.is_empty());
     }
 
@@ -147,10 +184,11 @@ mod tests {
         let now = Instant::now();
         let mut lane = Lane::default();
         let first = lane.push(owed(1), now).unwrap();
-        assert_eq!(number(lane.failed(first, now + RETRY, now)), None);
-        assert_eq!(lane.next_due(), Some(now + RETRY));
-        assert_eq!(number(lane.launch(now)), None);
-        assert_eq!(number(lane.launch(now + RETRY)), Some((1, false)));
+        assert_eq!(number(fail(&mut lane, first, now + RETRY, now)), None);
+        assert_eq!(lane.schedule(), Some(now + RETRY));
+        assert_eq!(lane.schedule(), None, "once is enough");
+        assert_eq!(number(lane.look(now)), None);
+        assert_eq!(number(lane.look(now + RETRY)), Some((1, false)));
     }
 
     #[test]
@@ -158,12 +196,12 @@ mod tests {
         let now = Instant::now();
         let mut lane = Lane::default();
         let first = lane.push(owed(1), now).unwrap();
-        lane.failed(first, now + RETRY, now);
+        fail(&mut lane, first, now + RETRY, now);
         let courtesy = lane.push(owed(2), now).expect("the older one goes out at once");
         assert_eq!((courtesy.sequence, courtesy.late), (1, false));
-        assert_eq!(number(lane.failed(courtesy, now + RETRY, now)), Some((2, false)), "the newer goes ahead");
-        assert_eq!(number(lane.settled(now)), None);
-        assert_eq!(number(lane.launch(now + RETRY)), Some((1, true)), "late from then on");
+        assert_eq!(number(fail(&mut lane, courtesy, now + RETRY, now)), Some((2, false)), "the newer goes ahead");
+        assert_eq!(number(lane.done(now)), None);
+        assert_eq!(number(lane.look(now + RETRY)), Some((1, true)), "late from then on");
     }
 
     #[test]
@@ -172,7 +210,40 @@ mod tests {
         let mut lane = Lane::default();
         let first = lane.push(owed(1), now).unwrap();
         lane.push(owed(2), now);
-        assert_eq!(number(lane.failed(first, now + RETRY, now)), Some((2, false)));
+        assert_eq!(number(fail(&mut lane, first, now + RETRY, now)), Some((2, false)));
+    }
+
+    #[test]
+    fn something_newer_that_comes_between_a_failure_and_its_settling_lets_it_try_once_more() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let first = lane.push(owed(1), now).unwrap();
+        // Written down as failed and not late; then 2 happens.
+        lane.push(owed(2), now);
+        assert_eq!(number(lane.failed(first, now + RETRY, now, false)), Some((1, false)));
+    }
+
+    #[test]
+    fn a_failure_that_was_settled_after_the_drain_began_still_gets_the_drains_attempt() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let first = lane.push(owed(1), now).unwrap();
+        assert_eq!(number(lane.begin_drain(now)), None, "it is out");
+        let again = lane.failed(first, now + RETRY, now, false).unwrap();
+        assert_eq!(again.sequence, 1);
+        assert_eq!(number(lane.failed(again, now + RETRY, now, true)), None);
+        assert!(lane.is_empty());
+    }
+
+    #[test]
+    fn a_lane_is_not_looked_at_while_one_of_it_is_out() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let first = lane.push(owed(1), now).unwrap();
+        lane.push(owed(2), now);
+        fail(&mut lane, first, now, now).expect("2 goes ahead");
+        assert_eq!((number(lane.look(now)), lane.schedule()), (None, None), "1 is due, and 2 is out");
+        assert_eq!(number(lane.done(now)), Some((1, true)));
     }
 
     #[test]
@@ -181,10 +252,10 @@ mod tests {
         let mut lane = Lane::default();
         let first = lane.push(owed(1), now).unwrap();
         lane.push(owed(2), now);
-        lane.failed(first, now, now);
+        fail(&mut lane, first, now, now);
         lane.push(owed(3), now);
-        assert_eq!(number(lane.settled(now)), Some((3, false)), "although 1 is due as well");
-        assert_eq!(number(lane.settled(now)), Some((1, true)));
+        assert_eq!(number(lane.done(now)), Some((3, false)), "although 1 is due as well");
+        assert_eq!(number(lane.done(now)), Some((1, true)));
     }
 
     #[test]
@@ -193,15 +264,15 @@ mod tests {
         let mut lane = Lane::default();
         let first = lane.push(owed(1), now).unwrap();
         lane.push(owed(2), now);
-        let second = lane.failed(first, now + RETRY, now).unwrap();
-        lane.failed(second, now + RETRY, now);
+        let second = fail(&mut lane, first, now + RETRY, now).unwrap();
+        fail(&mut lane, second, now + RETRY, now);
         let one = lane.begin_drain(now).unwrap();
         assert_eq!((one.sequence, one.late), (1, true));
         assert_eq!(number(lane.push(owed(3), now)), None);
-        let two = lane.failed(one, now + RETRY, now).unwrap();
+        let two = lane.failed(one, now + RETRY, now, true).unwrap();
         assert_eq!(two.sequence, 2);
-        assert_eq!(number(lane.failed(two, now + RETRY, now)), Some((3, false)));
-        assert_eq!(number(lane.settled(now)), None);
+        assert_eq!(number(lane.failed(two, now + RETRY, now, true)), Some((3, false)));
+        assert_eq!(number(lane.done(now)), None);
         assert!(lane.is_empty(), "what failed in a drain is the journal's from here on");
     }
 }

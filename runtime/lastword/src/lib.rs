@@ -55,11 +55,11 @@ mod lane;
 pub mod limits;
 mod outcome;
 mod owed;
+mod places;
 mod request;
 mod retry;
 mod runtime;
 mod tenants;
-mod turns;
 mod worker;
 
 pub use lastword_events as events;

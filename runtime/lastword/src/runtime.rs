@@ -119,11 +119,14 @@ impl Runtime {
     /// It begins when it is called and goes on even if the future is dropped. A second drain finds nothing to do; it
     /// waits for the first one and reports nothing. At the end of the budget what is left is cut and stays owed.
     pub fn drain(&self, reason: DrainReason) -> impl Future<Output = DrainReport> + Send + 'static + use<> {
-        let inner = self.inner().clone();
-        let began = inner.begin_drain(reason);
-        let task = began.map(|schedule| inner.handle.spawn(inner.clone().finish_drain(schedule)));
+        // The workers have to stay until the drain is over, whoever drops the runtime meanwhile.
+        let owner = self.owner.clone();
+        let task = owner.inner.begin_drain(reason).map(|schedule| {
+            let owner = owner.clone();
+            owner.inner.handle.clone().spawn(async move { owner.inner.clone().finish_drain(schedule).await })
+        });
         async move {
-            let mut nothing = DrainReport::empty(reason, inner.budget);
+            let mut nothing = DrainReport::empty(reason, owner.inner.budget);
             match task {
                 Some(task) => task.await.unwrap_or_else(|error| {
                     let message = format!("the drain did not come to its end: {error}");
@@ -131,7 +134,7 @@ impl Runtime {
                     nothing
                 }),
                 None => {
-                    let mut drained = inner.drained.subscribe();
+                    let mut drained = owner.inner.drained.subscribe();
                     // The sender lives in `inner`, so it cannot be gone.
                     drained.wait_for(|over| *over).await.ok();
                     nothing
@@ -157,11 +160,11 @@ impl Runtime {
 
     /// Resolves when no delivery is ready or under way. One that waits for its retry does not count.
     pub async fn settled(&self) {
-        self.inner().dispatcher.settled().await;
+        self.inner().dispatcher.quiet().await;
     }
 
-    /// `session-end` deliveries that are owed or dead, and those that active sessions will owe: what a memory journal
-    /// loses, and another keeps, when the process ends now.
+    /// `session-end` deliveries that are owed, or were given up in this run, and those that active sessions will owe: what a
+    /// memory journal loses, and another keeps, when the process ends now.
     #[must_use]
     pub fn undelivered_ends(&self) -> u64 {
         self.inner().undelivered_ends()

@@ -16,7 +16,7 @@ use lastword_sandbox::Call;
 
 use crate::attempt::Attempt;
 use crate::call_waker::{CallWaker, Inbox};
-use crate::dispatch::{DrainFacts, Installed, Job, Pick, PluginNumber, QueueId, Turn};
+use crate::dispatch::{DrainFacts, Installed, Job, Pick, PluginNumber, QueueId, Slice};
 use crate::inner::Inner;
 use crate::limits::SLICE;
 use crate::owed::Owed;
@@ -62,7 +62,7 @@ impl Worker {
         self.take_woken();
         let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
         match self.inner.dispatcher.next(&begun) {
-            Pick::Serve(turn) => self.serve(turn),
+            Pick::Serve(slice) => self.serve(slice),
             Pick::Idle(None) => std::thread::park(),
             Pick::Idle(Some(until)) => std::thread::park_timeout(until.saturating_duration_since(Instant::now())),
             Pick::Cut => {
@@ -95,8 +95,8 @@ impl Worker {
         self.runnable.entry(queue).or_default()
     }
 
-    fn serve(&mut self, turn: Turn) {
-        let Turn { queue, plugin, jobs, drain } = turn;
+    fn serve(&mut self, slice: Slice) {
+        let Slice { queue, plugin, jobs, drain } = slice;
         let inner = self.inner.clone();
         let Some(installed) = inner.dispatcher.installed().get(plugin) else { return };
         let began = Instant::now();

@@ -1,13 +1,17 @@
 //! What a drain adds to the dispatcher: a backlog, a cut, and an account of every end that was owed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use lastword_events::{Deferral, DrainReason, Event, EventKey, Session, SessionEnd, Timestamp};
 
+use super::PluginNumber;
+use super::dispatcher::Dispatcher;
+use super::fair::QueueId;
+use super::queue::{Backlog, BacklogEnd, Job, Waiting};
 use super::queue::{Queue, Tally};
-use super::{Backlog, BacklogEnd, Dispatcher, Job, QueueId, State, Waiting};
+use super::state::State;
 use crate::breaker::Breaker;
 use crate::owed::Owed;
 
@@ -46,7 +50,7 @@ pub(crate) struct Closed {
 
 pub(crate) struct ClosedQueue {
     pub(crate) tenant: Arc<str>,
-    pub(crate) plugin: super::PluginNumber,
+    pub(crate) plugin: PluginNumber,
     pub(crate) tally: Tally,
 }
 
@@ -109,7 +113,9 @@ impl Dispatcher {
             // The oldest first: they have waited longest, and an operator can follow it.
             sessions.sort_unstable_by_key(|(sequence, _)| *sequence);
             let sessions = Arc::new(sessions);
-            for &(_, queue) in self.queues_of(&mut state, &tenant).iter() {
+            let queues = self.queues_of(&mut state, &tenant);
+            state.expect_ends(&queues, &sessions);
+            for &(_, queue) in queues.iter() {
                 state.add_backlog(queue, Backlog::new(facts.clone(), sessions.clone()));
             }
         }
@@ -130,18 +136,18 @@ impl Dispatcher {
         let mut state = self.state.lock();
         let Some(drain) = &mut state.drain else { return };
         drain.is_cut = true;
-        for queue in 0..state.queues.len() {
-            state.pass_over(queue, Deferral::Budget);
-        }
+        state.pass_all_over();
         state.idle.drain(..).for_each(|worker| worker.unpark());
         if state.is_quiet() {
-            self.quiet.notify_waiters();
+            self.became_quiet.notify_waiters();
         }
     }
 
     /// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
     pub(crate) fn close(&self) -> Closed {
         let mut state = self.state.lock();
+        // An end that came after the work was done and before this.
+        state.pass_all_over();
         let (mut queues, mut held) = (Vec::new(), 0);
         for q in &mut state.queues {
             held += u64::from(q.ends_taken);
@@ -156,12 +162,34 @@ impl Dispatcher {
             drain.is_closed = true;
             std::mem::take(&mut drain.passed_over)
         });
+        if state.is_quiet() {
+            self.became_quiet.notify_waiters();
+        }
         queues.sort_by(|a, b| (a.plugin, &a.tenant).cmp(&(b.plugin, &b.tenant)));
         Closed { queues, passed_over: passed_over.unwrap_or_default(), held }
     }
 }
 
 impl State {
+    /// Lanes whose session's end is in the backlog: what fails in them is late.
+    fn expect_ends(&mut self, queues: &[(PluginNumber, QueueId)], sessions: &[(u64, Arc<Session>)]) {
+        let has_lanes = |queue: QueueId| self.queues.get(queue).is_some_and(|q| !q.lanes.is_empty());
+        if !queues.iter().any(|&(_, queue)| has_lanes(queue)) {
+            return;
+        }
+        let ids: HashSet<&str> = sessions.iter().map(|(_, session)| &*session.identity.id).collect();
+        for &(_, queue) in queues {
+            let lanes = self.queues.get_mut(queue).into_iter().flat_map(|q| q.lanes.iter_mut());
+            lanes.filter(|(id, _)| ids.contains(&***id)).for_each(|(_, lane)| lane.expect_end());
+        }
+    }
+
+    fn pass_all_over(&mut self) {
+        for queue in 0..self.queues.len() {
+            self.pass_over(queue, Deferral::Budget);
+        }
+    }
+
     fn add_backlog(&mut self, queue: QueueId, backlog: Backlog) {
         let Some(q) = self.queues.get_mut(queue) else { return };
         let ends = backlog.len();
@@ -172,7 +200,7 @@ impl State {
     }
 
     /// Why nothing of this queue may begin any more, if so.
-    pub(super) fn passed_over(&self, queue: QueueId) -> Option<Deferral> {
+    pub(super) fn deferral(&self, queue: QueueId) -> Option<Deferral> {
         let drain = self.drain.as_ref()?;
         if drain.is_cut {
             return Some(Deferral::Budget);

@@ -37,9 +37,23 @@ struct QueueShare {
 }
 
 /// Sorts queues by who is to be served first.
-pub(crate) type Turn = (u64, u64, QueueId);
+pub(crate) type Rank = (u64, u64, QueueId);
 
 impl Fair {
+    /// Makes a tenant's number, whose queues are all idle, another tenant's.
+    pub(crate) fn reuse_tenant(&mut self, tenant: TenantNumber) {
+        if let Some(share) = self.tenants.get_mut(tenant) {
+            *share = TenantShare::default();
+        }
+    }
+
+    /// Makes an idle queue another tenant's.
+    pub(crate) fn reuse_queue(&mut self, queue: QueueId, tenant: TenantNumber) {
+        if let Some(share) = self.queues.get_mut(queue) {
+            *share = QueueShare { tenant, time: 0, ready: false };
+        }
+    }
+
     pub(crate) fn add_tenant(&mut self) -> TenantNumber {
         self.tenants.push(TenantShare::default());
         self.tenants.len() - 1
@@ -97,8 +111,8 @@ impl Fair {
         }
     }
 
-    /// When it is this queue's turn, compared with others.
-    pub(crate) fn turn(&self, queue: QueueId) -> Turn {
+    /// Where this queue stands, compared with others: the least is served first.
+    pub(crate) fn rank(&self, queue: QueueId) -> Rank {
         let share = self.queues.get(queue);
         let tenant = share.and_then(|s| self.tenants.get(s.tenant));
         (tenant.map_or(u64::MAX, |t| t.time), share.map_or(u64::MAX, |s| s.time), queue)

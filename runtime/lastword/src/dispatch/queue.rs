@@ -153,6 +153,11 @@ impl Queue {
         self.ready.len() + self.backlog.as_ref().map_or(0, Backlog::len)
     }
 
+    /// It is owed nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.taken == 0 && self.lanes.is_empty() && self.ready_len() == 0
+    }
+
     /// Takes everything that has not begun.
     pub(crate) fn take_all(&mut self) -> Vec<Waiting> {
         let mut all: Vec<Waiting> = self.ready.drain(..).map(Waiting::Job).collect();

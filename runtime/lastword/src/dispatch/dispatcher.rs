@@ -1,0 +1,259 @@
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lastword_events::{Event, EventKey, Outcome, PluginName, Session, Timestamp};
+use lastword_journal::OwedDelivery;
+use lastword_sandbox::{Plugin, Report};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::PluginNumber;
+use super::drain::{Drain, DrainFacts};
+use super::fair::QueueId;
+use super::queue::Job;
+use super::state::State;
+use crate::lane::Lane;
+use crate::limits::DRAIN_SLOTS_DIVISOR;
+use crate::owed::Owed;
+use crate::tenants::Tenants;
+
+/// An installed plugin and the tenants that it serves.
+#[derive(Clone, Debug)]
+pub(crate) struct Installed {
+    pub(crate) plugin: Plugin,
+    pub(crate) tenants: Tenants,
+}
+
+pub(crate) struct Dispatcher {
+    installed: Vec<Installed>,
+    slots: u32,
+    pub(super) breaker_threshold: u32,
+    pub(super) state: Mutex<State>,
+    /// Told whenever nothing is ready and nothing is taken.
+    pub(super) became_quiet: Notify,
+}
+
+/// What a worker is to do now.
+pub(crate) enum Pick {
+    /// Serve this queue: finish what the worker has begun of it, then these.
+    Serve(Slice),
+    /// Sleep until there is something, or until this moment.
+    Idle(Option<Instant>),
+    /// The budget has ended: drop every call.
+    Cut,
+    /// The runtime is gone.
+    Stop,
+}
+
+/// A worker's slice of one queue.
+pub(crate) struct Slice {
+    pub(crate) queue: QueueId,
+    pub(crate) plugin: PluginNumber,
+    /// What it may begin.
+    pub(crate) jobs: Vec<Job>,
+    /// The drain that goes on.
+    pub(crate) drain: Option<Arc<DrainFacts>>,
+}
+
+/// An attempt that a worker brings back.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) owed: Owed,
+    pub(crate) outcome: Outcome,
+    pub(crate) report: Option<Report>,
+    /// When it is due again, if it is.
+    pub(crate) retry: Option<(Instant, Timestamp)>,
+    /// It has failed for the last time.
+    pub(crate) dead: bool,
+    /// It counts in the account of a drain.
+    pub(crate) in_drain: bool,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(installed: Vec<Installed>, slots: u32, breaker_threshold: u32) -> Self {
+        Self { installed, slots, breaker_threshold, state: Mutex::default(), became_quiet: Notify::new() }
+    }
+
+    pub(crate) fn installed(&self) -> &[Installed] {
+        &self.installed
+    }
+
+    pub(crate) fn plugin_name(&self, queue: QueueId) -> Option<PluginName> {
+        let number = self.state.lock().queues.get(queue)?.plugin;
+        self.installed.get(number).map(|i| i.plugin.name().clone())
+    }
+
+    /// Who is to be told of `event` for a session of `tenant`.
+    pub(crate) fn owed_to(&self, tenant: &str, event: EventKey) -> Vec<PluginName> {
+        let serves = |i: &&Installed| i.tenants.serves(tenant) && i.plugin.hooks().contains(event.hook());
+        self.installed.iter().filter(serves).map(|i| i.plugin.name().clone()).collect()
+    }
+
+    /// Everyone who serves the session's tenant and has the event's hook is owed it from now on.
+    pub(crate) fn owe(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
+        self.owe_each(&Owed::new(sequence, key, session, event));
+    }
+
+    /// The same for an event that the session's end may have overtaken already.
+    pub(crate) fn owe_late(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
+        self.owe_each(&Owed { late: true, ..Owed::new(sequence, key, session, event) });
+    }
+
+    fn owe_each(&self, owed: &Owed) {
+        let mut state = self.state.lock();
+        let queues = self.queues_of(&mut state, &owed.session.identity.tenant);
+        for &(plugin, queue) in queues.iter() {
+            if self.installed.get(plugin).is_some_and(|i| i.plugin.hooks().contains(owed.key.hook())) {
+                state.push(queue, owed.clone());
+            }
+        }
+        state.wake();
+    }
+
+    /// Takes over a delivery that a dead run left, if its plugin is installed and still has the hook. Its retry time does
+    /// not count.
+    pub(crate) fn recover(&self, owed: &OwedDelivery) -> bool {
+        let mut state = self.state.lock();
+        let queues = self.queues_of(&mut state, &owed.session.identity.tenant);
+        let is_it = |&&(plugin, _): &&(PluginNumber, QueueId)| {
+            let installed = self.installed.get(plugin).map(|i| &i.plugin);
+            installed
+                .is_some_and(|p| *p.name() == owed.delivery.plugin && p.hooks().contains(owed.delivery.event.hook()))
+        };
+        let Some(&(_, queue)) = queues.iter().find(is_it) else {
+            state.undelivered_ends += u64::from(owed.delivery.event == EventKey::End);
+            return false;
+        };
+        let key = owed.delivery.event;
+        let mut recovered = Owed::new(owed.delivery.sequence, key, &owed.session, &owed.event);
+        (recovered.attempt, recovered.failures, recovered.late) = (owed.attempt, owed.failures, owed.late);
+        state.push(queue, recovered);
+        state.wake();
+        true
+    }
+
+    /// The queues of the plugins that serve `tenant`.
+    pub(crate) fn queues_of(&self, state: &mut State, tenant: &Arc<str>) -> Arc<[(PluginNumber, QueueId)]> {
+        if let Some(entry) = state.tenants.get(tenant) {
+            return entry.queues.clone();
+        }
+        state.forget_idle_tenants();
+        let serving = self.installed.iter().enumerate().filter(|(_, i)| i.tenants.serves(tenant));
+        let plugins: Vec<PluginNumber> = serving.map(|(plugin, _)| plugin).collect();
+        state.add_tenant(tenant, &plugins, self.breaker_threshold)
+    }
+
+    /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now.
+    pub(crate) fn next(&self, begun: &[QueueId]) -> Pick {
+        let now = Instant::now();
+        let me = std::thread::current();
+        let mut state = self.state.lock();
+        state.idle.retain(|worker| worker.id() != me.id());
+        if state.stopping {
+            return Pick::Stop;
+        }
+        if state.drain.as_ref().is_some_and(Drain::is_cut) {
+            state.idle.push(me);
+            return Pick::Cut;
+        }
+        state.launch_due(now);
+        let mine = begun.iter().copied().min_by_key(|&queue| state.fair.rank(queue));
+        let slots = self.free_slots(&state);
+        let share = self.slots_of_one_queue(&state);
+        let may_begin =
+            |queue: QueueId| !begun.contains(&queue) && state.queues.get(queue).is_some_and(|q| q.taken < share);
+        let new = if slots > 0 { state.fair.first(may_begin) } else { None };
+        let (queue, jobs) = match (mine, new) {
+            (Some(mine), Some(new)) if state.fair.rank(mine) <= state.fair.rank(new) => (mine, Vec::new()),
+            (_, Some(new)) => (new, state.take(new, slots, share)),
+            (Some(mine), None) => (mine, Vec::new()),
+            (None, None) => {
+                state.idle.push(me);
+                return Pick::Idle(state.retries.peek().map(|Reverse(retry)| retry.at));
+            }
+        };
+        let plugin = state.queues.get(queue).map_or(usize::MAX, |q| q.plugin);
+        let drain = state.drain.as_ref().map(|drain| drain.facts().clone());
+        Pick::Serve(Slice { queue, plugin, jobs, drain })
+    }
+
+    /// Slots that new calls may take now.
+    fn free_slots(&self, state: &State) -> u32 {
+        let kept = if state.drain.is_some() { 0 } else { self.slots / DRAIN_SLOTS_DIVISOR };
+        self.slots.saturating_sub(kept).saturating_sub(state.taken)
+    }
+
+    /// One queue may hold at most half of the slots, and its equal part when many want some: a plugin that keeps its
+    /// guests waiting cannot keep the others from beginning.
+    fn slots_of_one_queue(&self, state: &State) -> u32 {
+        let queues = u32::try_from(state.fair.ready_queues()).unwrap_or(u32::MAX).max(2);
+        (self.slots / queues).max(1)
+    }
+
+    /// Takes attempts that are over into the account of the drain, and marks those as late that something newer waits
+    /// behind. False when the account is closed: whatever came of them, they count as cut by the budget.
+    pub(crate) fn account(&self, queue: QueueId, finished: &mut [Finished]) -> bool {
+        let mut state = self.state.lock();
+        let drain = state.drain.as_ref().map(Drain::is_closed);
+        let Some(q) = state.queues.get_mut(queue) else { return false };
+        for one in finished {
+            q.ends_taken -= u32::from(one.owed.is_end());
+            if one.retry.is_some() {
+                one.owed.late |= q.lanes.get(&one.owed.session.identity.id).is_some_and(Lane::has_newer);
+            }
+            one.in_drain = drain == Some(false);
+            if one.in_drain {
+                q.breaker.note(&one.outcome);
+                if one.owed.is_end() {
+                    q.tally.add(&one.outcome);
+                }
+            }
+        }
+        drain != Some(true)
+    }
+
+    /// A worker has served `queue` for `served`: some deliveries are finished and accounted for, some were not begun after
+    /// all.
+    pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<Finished>, unbegun: Vec<Job>) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        state.fair.charge(queue, u64::try_from(served.as_nanos()).unwrap_or(u64::MAX));
+        state.bring_back(queue, unbegun);
+        for one in finished {
+            state.finish(queue, one, now);
+        }
+        if let Some(why) = state.deferral(queue) {
+            state.pass_over(queue, why);
+        }
+        state.wake();
+        if state.is_quiet() {
+            self.became_quiet.notify_waiters();
+        }
+    }
+
+    /// Resolves when nothing is ready and nothing is taken.
+    pub(crate) async fn quiet(&self) {
+        loop {
+            let told = self.became_quiet.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
+            if self.state.lock().is_quiet() {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// `session-end` deliveries that are owed or were given up, besides those that active sessions will owe.
+    pub(crate) fn undelivered_ends(&self) -> u64 {
+        self.state.lock().undelivered_ends
+    }
+
+    /// Makes every worker leave.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state.lock();
+        state.stopping = true;
+        state.idle.drain(..).for_each(|worker| worker.unpark());
+    }
+}
