@@ -1,0 +1,27 @@
+# The same verbs as `cargo xtask`, which needs nothing installed. `just` alone lists them.
+
+# Arguments go through as they were quoted.
+set positional-arguments
+
+_default:
+    @just --list
+
+# Build the plugins of guest-examples/ into target/guests/
+guests *names:
+    cargo xtask guests "$@"
+
+# Replay captured sessions, stop in the middle, and watch the drain
+demo:
+    cargo xtask demo
+
+# Run every test, or those that nextest is told to run
+test *args:
+    cargo xtask test "$@"
+
+# Run what CI runs: format, links, dependencies, lints, docs, tests
+check:
+    cargo xtask check
+
+# Measure the runtime against bare wasmtime, and what one drain's budget is enough for
+bench *what:
+    cargo run --release --package lastword-bench -- "$@"

@@ -1,0 +1,115 @@
+//! `cargo xtask check`: what CI runs. One command, no flags.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use crate::console::{BAD, BOLD, DIM, GOOD, say, time};
+use crate::guests::{self, Guest};
+use crate::tools::DENY;
+use crate::{links, process, repository, test};
+
+struct Step {
+    name: &'static str,
+    run: fn() -> anyhow::Result<()>,
+}
+
+/// Cheap ones first; the tests last, so that their summary is the last thing before ours.
+const STEPS: [Step; 6] = [
+    Step { name: "format", run: format },
+    Step { name: "links", run: links },
+    Step { name: "dependencies", run: dependencies },
+    Step { name: "lints", run: lints },
+    Step { name: "docs", run: docs },
+    Step { name: "tests", run: tests },
+];
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let mut done: Vec<(&str, Duration)> = Vec::new();
+    for step in STEPS {
+        anstream::eprintln!("{BOLD}━━ {}{BOLD:#}", step.name);
+        let begin = Instant::now();
+        let result = (step.run)();
+        done.push((step.name, begin.elapsed()));
+        if let Err(error) = result {
+            summarise(&done, true);
+            return Err(error).with_context(|| format!("check stopped at `{}`", step.name));
+        }
+        anstream::eprintln!("{DIM}━━ {}: {}{DIM:#}", step.name, time(begin.elapsed()));
+    }
+    summarise(&done, false);
+    Ok(())
+}
+
+fn summarise(done: &[(&str, Duration)], last_failed: bool) {
+    anstream::eprintln!("\n{BOLD}check{BOLD:#}");
+    for (place, step) in STEPS.iter().enumerate() {
+        match done.get(place) {
+            Some((name, took)) if last_failed && place + 1 == done.len() => {
+                anstream::eprintln!("  {BAD}✗{BAD:#} {name:<14} {}", time(*took));
+            }
+            Some((name, took)) => anstream::eprintln!("  {GOOD}✓{GOOD:#} {name:<14} {}", time(*took)),
+            None => anstream::eprintln!("  {DIM}– {:<14} not run{DIM:#}", step.name),
+        }
+    }
+    anstream::eprintln!("    {:<14} {}", "together", time(done.iter().map(|(_, took)| *took).sum()));
+}
+
+fn format() -> anyhow::Result<()> {
+    process::run(process::cargo(&repository::root()).args(["fmt", "--all", "--check"]))?;
+    for guest in Guest::all()? {
+        process::run(guest.plain_cargo().args(["fmt", "--check"]))?;
+    }
+    Ok(())
+}
+
+fn links() -> anyhow::Result<()> {
+    let checked = links::check(&repository::root())?;
+    say(format_args!("{checked} links between documents hold"));
+    Ok(())
+}
+
+/// Not the advisories: they need a database from the network, and would fail a commit for what others published since.
+fn dependencies() -> anyhow::Result<()> {
+    let what = ["bans", "licenses", "sources"];
+    process::run(DENY.command()?.args(["--locked", "check"]).args(what))?;
+    for guest in Guest::all()? {
+        say(format_args!("dependencies of {}", guest.name()));
+        let mut deny = DENY.command()?;
+        deny.arg("--locked").arg("--manifest-path").arg(guest.manifest());
+        // A plugin needs fewer licences than the whole list allows.
+        deny.args(["--config", "deny.toml", "check", "--allow", "license-not-encountered"]).args(what);
+        process::run(&mut deny)?;
+    }
+    Ok(())
+}
+
+fn lints() -> anyhow::Result<()> {
+    let deny_warnings = ["--", "--deny", "warnings"];
+    let mut workspace = process::cargo(&repository::root());
+    workspace.args(["clippy", "--locked", "--workspace", "--all-targets", "--all-features"]).args(deny_warnings);
+    process::run(&mut workspace)?;
+    guests::add_target()?;
+    for guest in Guest::all()? {
+        let mut clippy = guest.cargo("clippy");
+        clippy.args(["--locked", "--all-targets", "--target", guests::TARGET]).args(deny_warnings);
+        process::run(&mut clippy)?;
+    }
+    Ok(())
+}
+
+/// Twice: a broken link in a private item misleads whoever maintains it just the same, and a link from a public item to a
+/// private one shows only when the private ones are left out.
+fn docs() -> anyhow::Result<()> {
+    for items in [["--document-private-items"].as_slice(), &[]] {
+        let mut doc = process::cargo(&repository::root());
+        doc.args(["doc", "--locked", "--workspace", "--no-deps"]).args(items);
+        process::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
+    }
+    Ok(())
+}
+
+/// By the very code that the README's command runs.
+fn tests() -> anyhow::Result<()> {
+    test::run(&test::Args::everything())
+}

@@ -1,0 +1,77 @@
+//! `cargo xtask demo`: the real program, with sessions of a real owner, stopped in the middle of its work.
+//!
+//! First with a good plugin; then with one beside it that never comes back. What is shown is what the program printed;
+//! what it promises is checked, and the demo fails when a promise was broken.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+
+use crate::console::{BOLD, say};
+use crate::{guests, process, repository};
+
+mod act;
+mod owner;
+mod picture;
+mod program;
+mod protocol;
+mod show;
+mod tally;
+mod verdict;
+
+/// Open sessions besides those of the captured file: enough for a picture, few enough for a table.
+const MADE_UP_SESSIONS: usize = 12;
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let lastword = build()?;
+    let good = repository::guests().join("rust_session_log.wasm");
+    let captured = owner::Captured::read(&repository::root().join("tests/data/openclaw-2026.9.6-hooks.ndjson"))?;
+    let more = owner::made_up(MADE_UP_SESSIONS);
+
+    title("1  A gateway is stopped while sessions are open");
+    let lines: Vec<String> = captured.until_stop.iter().chain(&more).cloned().collect();
+    let played = act::play(&lastword, std::slice::from_ref(&good), &lines)?;
+    show::replayed(&captured, &more, &played);
+    show::calls(&played);
+    let first = verdict::show(&played, verdict::Expected::AllDelivered);
+
+    title("2  The same, beside a plugin that never comes back");
+    let spin = spinning_plugin()?;
+    // Starts only: the ends of ordinary work would keep the spinner in the way of the drain that is to be seen.
+    let lines: Vec<String> = captured.starts().chain(&more).cloned().collect();
+    let played = act::play(&lastword, &[good, spin], &lines)?;
+    show::opened(&played);
+    show::plugins(&played);
+    let second = verdict::show(&played, verdict::Expected::DeliveredBy("rust-session-log"));
+
+    ensure!(first && second, "a promise was broken, see ✗ above");
+    Ok(())
+}
+
+fn title(text: &str) {
+    anstream::println!("\n{BOLD}{text}{BOLD:#}\n");
+}
+
+/// Builds the plugin, and the program with the helper that makes the spinning plugin.
+fn build() -> anyhow::Result<PathBuf> {
+    guests::build_all()?;
+    say("building the program; wasmtime takes some minutes the first time");
+    let mut build = process::cargo(&repository::root());
+    build.args(["build", "--release", "--package=lastword-cli", "--bin=lastword"]);
+    process::run(build.args(["--package=xtask", "--features=xtask/write-guest", "--bin=write-guest"]))?;
+    program("lastword")
+}
+
+fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let path = repository::target()?.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    ensure!(path.is_file(), "{} was not built: is build.target set in your cargo configuration?", path.display());
+    Ok(path)
+}
+
+/// `spin`, of the tests' hostile plugins: a loop, as text.
+fn spinning_plugin() -> anyhow::Result<PathBuf> {
+    let mut write = std::process::Command::new(program("write-guest")?);
+    let output = write.arg("spin").arg(repository::guests()).output().context("cannot run write-guest")?;
+    ensure!(output.status.success(), "write-guest failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim_end()))
+}

@@ -1,0 +1,54 @@
+//! `cargo xtask <verb>`: everything that is done to this repository, on any machine with rustup and a C compiler.
+//!
+//! The justfile's recipes and `.ci/run` call these verbs and add nothing, so a person and CI run the same code.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::console::BAD;
+
+mod check;
+mod console;
+mod demo;
+mod guests;
+mod links;
+mod process;
+mod repository;
+mod test;
+mod tools;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, test, check and show Lastword")]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build the plugins of guest-examples/ into target/guests/
+    Guests(guests::Args),
+    /// Run every test
+    Test(test::Args),
+    /// Run what CI runs: format, links, lints, docs, dependencies, tests
+    Check,
+    /// Replay captured sessions, stop in the middle, and watch the drain
+    Demo,
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().verb {
+        Verb::Guests(args) => guests::run(&args),
+        Verb::Test(args) => test::run(&args),
+        Verb::Check => check::run(),
+        Verb::Demo => demo::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("{BAD}xtask:{BAD:#} {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask test`: every test there is.
+
+use crate::console::say;
+use crate::tools::NEXTEST;
+use crate::{guests, process, repository};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Handed to `cargo nextest run`: names of tests, `-E 'package(lastword)'`, … With any, only these tests run
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    nextest: Vec<String>,
+}
+
+impl Args {
+    pub(crate) fn everything() -> Self {
+        Self { nextest: Vec::new() }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    // Many tests run the example plugins.
+    guests::build_all()?;
+    if args.nextest.is_empty() {
+        say("tests of the example plugins");
+        for guest in guests::Guest::all()? {
+            process::run(guest.cargo("test").arg("--quiet"))?;
+        }
+        say("examples in the documentation");
+        process::run(process::cargo(&repository::root()).args(["test", "--quiet", "--doc", "--workspace"]))?;
+    }
+    // Last, for its summary to be what a reader sees last.
+    say("tests");
+    process::run(NEXTEST.command()?.args(["nextest", "run"]).args(&args.nextest))
+}
