@@ -9,6 +9,7 @@
 
 mod accounting;
 mod drain;
+mod durable;
 mod order;
 mod recovery;
 mod retries;

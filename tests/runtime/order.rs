@@ -32,11 +32,13 @@ async fn an_end_overtakes_a_start_that_keeps_failing_and_the_start_is_late_from_
 
 #[tokio::test]
 async fn a_guest_is_told_that_it_is_late() {
-    let house = House::builder().plugin("p", "prints-late").plugin("q", "start-fails").build();
+    let house = House::builder().plugin("p", "starts-late").retry(NEVER, 8).build();
     house.start("s1").await.unwrap();
+    house.runtime.settled().await;
     house.end("s1", EndReason::Reset).await.unwrap();
+    house.runtime.settled().await;
     house.drain().await;
-    assert_eq!(house.printed("p"), ["session-start s1 attempt=1", "session-end s1 attempt=1"]);
+    assert_eq!(house.printed("p"), ["session-end s1 attempt=1", "session-start s1 attempt=3 late"]);
 }
 
 #[tokio::test]

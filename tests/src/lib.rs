@@ -1,7 +1,9 @@
 //! What the tests of the whole runtime share: a [`House`] with plugins in it, and an ear for what guests print.
 
+mod held;
 mod house;
 mod printed;
 
+pub use held::{HeldJournal, held};
 pub use house::{House, HouseBuilder, Seen, burn};
 pub use printed::printed;

@@ -103,7 +103,7 @@ fn lints() -> anyhow::Result<()> {
 fn docs() -> anyhow::Result<()> {
     for items in [["--document-private-items"].as_slice(), &[]] {
         let mut doc = process::cargo(&repository::root());
-        doc.args(["doc", "--locked", "--workspace", "--no-deps"]).args(items);
+        doc.args(["doc", "--locked", "--workspace", "--no-deps", "--all-features"]).args(items);
         process::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
     }
     Ok(())

@@ -52,18 +52,18 @@ fn title(text: &str) {
     anstream::println!("\n{BOLD}{text}{BOLD:#}\n");
 }
 
-/// Builds the plugin, and the program with the helper that makes the spinning plugin.
+/// Builds the plugin, the program, and the helper that makes the spinning plugin.
 fn build() -> anyhow::Result<PathBuf> {
     guests::build_all()?;
-    say("building the program; wasmtime takes some minutes the first time");
+    say("building the program and its tests; wasmtime takes some minutes the first time");
     let mut build = process::cargo(&repository::root());
-    build.args(["build", "--release", "--package=lastword-cli", "--bin=lastword"]);
-    process::run(build.args(["--package=xtask", "--features=xtask/write-guest", "--bin=write-guest"]))?;
+    // All that the tests need as well: another selection would have other features, and wasmtime would be compiled twice.
+    process::run(build.args(["build", "--workspace", "--all-targets", "--all-features"]))?;
     program("lastword")
 }
 
 fn program(name: &str) -> anyhow::Result<PathBuf> {
-    let path = repository::target()?.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let path = repository::target()?.join("debug").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     ensure!(path.is_file(), "{} was not built: is build.target set in your cargo configuration?", path.display());
     Ok(path)
 }

@@ -26,9 +26,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             process::run(guest.cargo("test").arg("--quiet"))?;
         }
         say("examples in the documentation");
-        process::run(process::cargo(&repository::root()).args(["test", "--quiet", "--doc", "--workspace"]))?;
+        process::run(process::cargo(&repository::root()).args(["test", "--quiet", "--doc", "--workspace", "--all-features"]))?;
     }
     // Last, for its summary to be what a reader sees last.
     say("tests");
-    process::run(NEXTEST.command()?.args(["nextest", "run"]).args(&args.nextest))
+    process::run(NEXTEST.command()?.args(["nextest", "run", "--workspace", "--all-features"]).args(&args.nextest))
 }

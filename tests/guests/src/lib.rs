@@ -41,6 +41,7 @@ guests! {
     "prints" in AllHooks,
     "prints-late" in AllHooks,
     "start-fails" in AllHooks,
+    "starts-late" in AllHooks,
     "retry" in SessionEnd,
     "fatal" in SessionEnd,
     "retry-by-attempt" in SessionEnd,
