@@ -63,6 +63,8 @@ fn run_leaves_with_6_and_the_cause_when_the_call_was_not_delivered() {
         ("retry", &[], "failed(retry)"),
         ("fatal", &[], "failed(fatal)"),
         ("spin", &["--deadline", "50ms"], "failed(deadline)"),
+        // What a guest that was cut has used is known only in part, and that is said.
+        ("spin", &["--deadline", "50ms"], "fuel    at least"),
         ("sleep", &["--deadline", "50ms"], "failed(deadline)"),
         ("spin", &["--fuel", "1000", "--deadline", "1m"], "failed(fuel)"),
         ("grow", &["--memory", "2MiB"], "failed(memory)"),

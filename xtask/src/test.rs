@@ -26,7 +26,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             process::run(guest.cargo("test").arg("--quiet"))?;
         }
         say("examples in the documentation");
-        process::run(process::cargo(&repository::root()).args(["test", "--quiet", "--doc", "--workspace", "--all-features"]))?;
+        process::run(process::cargo(&repository::root()).args([
+            "test",
+            "--quiet",
+            "--doc",
+            "--workspace",
+            "--all-features",
+        ]))?;
     }
     // Last, for its summary to be what a reader sees last.
     say("tests");

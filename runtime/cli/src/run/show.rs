@@ -38,7 +38,10 @@ pub(super) fn show(
         }
     }
     let limits = plugin.limits();
-    writeln!(out, "  fuel    {} of {}", show_count(report.fuel_used), show_count(limits.fuel))?;
+    // The engine counts in a register and writes it down at calls: of a guest that was cut it knows only so much.
+    let cut = matches!(&report.outcome, Outcome::Failed { cause: FailureCause::Deadline, .. });
+    let least = if cut { "at least " } else { "" };
+    writeln!(out, "  fuel    {least}{} of {}", show_count(report.fuel_used), show_count(limits.fuel))?;
     writeln!(out, "  memory  {} of {} at most", show_bytes(report.peak_memory), show_bytes(limits.memory))?;
     let (active, wall) = (show_duration(report.active), show_duration(report.wall));
     writeln!(out, "  time    {active} of {} (by the clock {wall})", show_duration(limits.deadline))?;
