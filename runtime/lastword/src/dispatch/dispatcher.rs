@@ -2,15 +2,17 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastword_events::{Event, EventKey, Outcome, PluginName, Session, Timestamp};
+use lastword_events::{Event, EventKey, PluginName, Session};
 use lastword_journal::OwedDelivery;
-use lastword_sandbox::{Plugin, Report};
+use lastword_sandbox::Plugin;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::PluginNumber;
-use super::drain::{Drain, DrainFacts};
+use super::drain::Drain;
+use super::facts::DrainFacts;
 use super::fair::QueueId;
+use super::finished::Finished;
 use super::queue::Job;
 use super::state::State;
 use crate::lane::Lane;
@@ -54,20 +56,6 @@ pub(crate) struct Slice {
     pub(crate) jobs: Vec<Job>,
     /// The drain that goes on.
     pub(crate) drain: Option<Arc<DrainFacts>>,
-}
-
-/// An attempt that a worker brings back.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) owed: Owed,
-    pub(crate) outcome: Outcome,
-    pub(crate) report: Option<Report>,
-    /// When it is due again, if it is.
-    pub(crate) retry: Option<(Instant, Timestamp)>,
-    /// It has failed for the last time.
-    pub(crate) dead: bool,
-    /// It counts in the account of a drain.
-    pub(crate) in_drain: bool,
 }
 
 impl Dispatcher {

@@ -1,35 +1,19 @@
-//! What a drain adds to the dispatcher: a backlog, a cut, and an account of every end that was owed.
-
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use lastword_events::{Deferral, DrainReason, Event, EventKey, Session, SessionEnd, Timestamp};
+use lastword_events::{Deferral, DrainReason, Timestamp};
 
 use super::PluginNumber;
-use super::dispatcher::Dispatcher;
+use super::facts::DrainFacts;
 use super::fair::QueueId;
-use super::queue::{Backlog, BacklogEnd, Job, Waiting};
-use super::queue::{Queue, Tally};
-use super::state::State;
-use crate::breaker::Breaker;
-use crate::owed::Owed;
+use super::queue::{Tally, Waiting};
 
 /// The drain that is going on, or is over: a run has one.
 pub(crate) struct Drain {
-    facts: Arc<DrainFacts>,
-    is_cut: bool,
-    is_closed: bool,
-    passed_over: Vec<PassedOver>,
-}
-
-/// What every end of a drain has in common.
-#[derive(Debug)]
-pub(crate) struct DrainFacts {
-    reason: DrainReason,
-    ended_at: Timestamp,
-    /// The last moment at which a guest may run.
-    pub(crate) cut_at: Instant,
+    pub(super) facts: Arc<DrainFacts>,
+    pub(super) is_cut: bool,
+    pub(super) is_closed: bool,
+    pub(super) passed_over: Vec<PassedOver>,
 }
 
 /// Deliveries that had no attempt in this drain.
@@ -70,155 +54,5 @@ impl Drain {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
-    }
-}
-
-impl DrainFacts {
-    /// The end of a session that the drain found active.
-    pub(crate) fn end_of(&self, session: &Session) -> Arc<Event> {
-        let mut end = SessionEnd::new(self.reason.end_reason(), self.ended_at);
-        end.duration_ms = session.started_at.map(|started| self.ended_at.millis_since(started));
-        Arc::new(Event::End(end))
-    }
-}
-
-impl Queue {
-    /// The end of a session of the backlog: it may begin, unless something older of its id has to go first.
-    pub(super) fn begin_end(&mut self, end: BacklogEnd) -> Option<Job> {
-        match self.lanes.get_mut(&end.session.identity.id) {
-            None => Some(Job::End(end)),
-            Some(lane) => lane.push(end.owed(), Instant::now()).map(Job::Owed),
-        }
-    }
-}
-
-impl Dispatcher {
-    /// Everything that is owed, and the ends of these sessions, gets one attempt from now on.
-    pub(crate) fn begin_drain(&self, drain: Drain, sessions: HashMap<Arc<str>, Vec<(u64, Arc<Session>)>>) {
-        let now = Instant::now();
-        let facts = drain.facts.clone();
-        let mut state = self.state.lock();
-        state.drain = Some(drain);
-        state.retries.clear();
-        for queue in 0..state.queues.len() {
-            let Some(q) = state.queues.get_mut(queue) else { continue };
-            q.tally = Tally::default();
-            q.breaker = Breaker::new(self.breaker_threshold);
-            let launched: Vec<Owed> = q.lanes.values_mut().filter_map(|lane| lane.begin_drain(now)).collect();
-            for owed in launched {
-                state.launch(queue, Some(owed));
-            }
-        }
-        for (tenant, mut sessions) in sessions {
-            // The oldest first: they have waited longest, and an operator can follow it.
-            sessions.sort_unstable_by_key(|(sequence, _)| *sequence);
-            let sessions = Arc::new(sessions);
-            let queues = self.queues_of(&mut state, &tenant);
-            state.expect_ends(&queues, &sessions);
-            for &(_, queue) in queues.iter() {
-                state.add_backlog(queue, Backlog::new(facts.clone(), sessions.clone()));
-            }
-        }
-        state.fair.reset();
-        state.wake();
-    }
-
-    /// The end of a session that became active after the drain's snapshot.
-    pub(crate) fn owe_end_to_drain(&self, sequence: u64, session: &Arc<Session>) {
-        let facts = self.state.lock().drain.as_ref().map(|drain| drain.facts.clone());
-        if let Some(facts) = facts {
-            self.owe(sequence, EventKey::End, session, &facts.end_of(session));
-        }
-    }
-
-    /// The budget has ended: nothing begins any more, and workers drop what they have begun.
-    pub(crate) fn cut(&self) {
-        let mut state = self.state.lock();
-        let Some(drain) = &mut state.drain else { return };
-        drain.is_cut = true;
-        state.pass_all_over();
-        state.idle.drain(..).for_each(|worker| worker.unpark());
-        if state.is_quiet() {
-            self.became_quiet.notify_waiters();
-        }
-    }
-
-    /// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
-    pub(crate) fn close(&self) -> Closed {
-        let mut state = self.state.lock();
-        // An end that came after the work was done and before this.
-        state.pass_all_over();
-        let (mut queues, mut held) = (Vec::new(), 0);
-        for q in &mut state.queues {
-            held += u64::from(q.ends_taken);
-            q.tally.defer(Deferral::Budget, u64::from(q.ends_taken));
-            if q.tally.owed() > 0 {
-                queues.push(ClosedQueue { tenant: q.tenant.clone(), plugin: q.plugin, tally: q.tally.clone() });
-            }
-        }
-        let drain = state.drain.as_mut();
-        let passed_over = drain.map(|drain| {
-            drain.is_cut = true;
-            drain.is_closed = true;
-            std::mem::take(&mut drain.passed_over)
-        });
-        if state.is_quiet() {
-            self.became_quiet.notify_waiters();
-        }
-        queues.sort_by(|a, b| (a.plugin, &a.tenant).cmp(&(b.plugin, &b.tenant)));
-        Closed { queues, passed_over: passed_over.unwrap_or_default(), held }
-    }
-}
-
-impl State {
-    /// Lanes whose session's end is in the backlog: what fails in them is late.
-    fn expect_ends(&mut self, queues: &[(PluginNumber, QueueId)], sessions: &[(u64, Arc<Session>)]) {
-        let has_lanes = |queue: QueueId| self.queues.get(queue).is_some_and(|q| !q.lanes.is_empty());
-        if !queues.iter().any(|&(_, queue)| has_lanes(queue)) {
-            return;
-        }
-        let ids: HashSet<&str> = sessions.iter().map(|(_, session)| &*session.identity.id).collect();
-        for &(_, queue) in queues {
-            let lanes = self.queues.get_mut(queue).into_iter().flat_map(|q| q.lanes.iter_mut());
-            lanes.filter(|(id, _)| ids.contains(&***id)).for_each(|(_, lane)| lane.expect_end());
-        }
-    }
-
-    fn pass_all_over(&mut self) {
-        for queue in 0..self.queues.len() {
-            self.pass_over(queue, Deferral::Budget);
-        }
-    }
-
-    fn add_backlog(&mut self, queue: QueueId, backlog: Backlog) {
-        let Some(q) = self.queues.get_mut(queue) else { return };
-        let ends = backlog.len();
-        q.backlog = Some(backlog);
-        self.ready += ends;
-        self.undelivered_ends += u64::try_from(ends).unwrap_or(u64::MAX);
-        self.fair.set_ready(queue, ends > 0);
-    }
-
-    /// Why nothing of this queue may begin any more, if so.
-    pub(super) fn deferral(&self, queue: QueueId) -> Option<Deferral> {
-        let drain = self.drain.as_ref()?;
-        if drain.is_cut {
-            return Some(Deferral::Budget);
-        }
-        self.queues.get(queue)?.breaker.is_open().then_some(Deferral::Breaker)
-    }
-
-    /// Defers everything of a queue that has not begun.
-    pub(super) fn pass_over(&mut self, queue: QueueId, why: Deferral) {
-        let (Some(q), Some(drain)) = (self.queues.get_mut(queue), self.drain.as_mut()) else { return };
-        self.ready -= q.ready_len();
-        self.fair.set_ready(queue, false);
-        q.tally.broken |= why == Deferral::Breaker;
-        for waiting in q.take_all() {
-            if !drain.is_closed {
-                q.tally.defer(why, waiting.ends());
-                drain.passed_over.push(PassedOver { queue, why, waiting });
-            }
-        }
     }
 }

@@ -1,19 +1,24 @@
 //! Who is owed what, and whose turn it is.
 //!
-//! One queue for each (tenant, plugin), one [`Lane`] for each session id in it. Events come in through
+//! One queue for each (tenant, plugin), one [`Lane`](crate::lane::Lane) for each session id in it. Events come in through
 //! [`Dispatcher::owe`], workers take deliveries with [`Dispatcher::next`] and bring them back with
-//! [`Dispatcher::settle`]; `drain.rs` has what a drain adds. All state is behind one lock that is held for microseconds
+//! [`Dispatcher::settle`]; `draining.rs` has what a drain adds. All state is behind one lock that is held for microseconds
 //! and never while a guest runs or a journal is written.
 
 mod dispatcher;
 mod drain;
+mod draining;
+mod facts;
 mod fair;
+mod finished;
 mod queue;
 mod state;
 
-pub(crate) use dispatcher::{Dispatcher, Finished, Installed, Pick, Slice};
-pub(crate) use drain::{Closed, Drain, DrainFacts};
+pub(crate) use dispatcher::{Dispatcher, Installed, Pick, Slice};
+pub(crate) use drain::{Closed, Drain};
+pub(crate) use facts::DrainFacts;
 pub(crate) use fair::QueueId;
+pub(crate) use finished::Finished;
 pub(crate) use queue::{Job, Waiting};
 
 /// A plugin's place in the configuration.

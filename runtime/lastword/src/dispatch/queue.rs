@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastword_events::{Deferral, EventKey, Outcome, Session};
 
 use super::PluginNumber;
-use super::drain::DrainFacts;
+use super::facts::DrainFacts;
 use crate::breaker::Breaker;
 use crate::lane::Lane;
 use crate::owed::Owed;
@@ -151,6 +152,14 @@ impl Queue {
     /// Deliveries that may begin.
     pub(crate) fn ready_len(&self) -> usize {
         self.ready.len() + self.backlog.as_ref().map_or(0, Backlog::len)
+    }
+
+    /// The end of a session of the backlog: it may begin, unless something older of its id has to go first.
+    pub(super) fn begin_end(&mut self, end: BacklogEnd) -> Option<Job> {
+        match self.lanes.get_mut(&end.session.identity.id) {
+            None => Some(Job::End(end)),
+            Some(lane) => lane.push(end.owed(), Instant::now()).map(Job::Owed),
+        }
     }
 
     /// It is owed nothing.

@@ -9,9 +9,9 @@ use std::time::Instant;
 use lastword_events::Outcome;
 
 use super::PluginNumber;
-use super::dispatcher::Finished;
 use super::drain::Drain;
 use super::fair::{Fair, QueueId, TenantNumber};
+use super::finished::Finished;
 use super::queue::{Job, Queue};
 use crate::breaker::Breaker;
 use crate::limits::{MAX_BATCH, MAX_IDLE_TENANTS};

@@ -1,0 +1,20 @@
+use std::time::Instant;
+
+use lastword_events::{Outcome, Timestamp};
+use lastword_sandbox::Report;
+
+use crate::owed::Owed;
+
+/// An attempt that a worker brings back.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) owed: Owed,
+    pub(crate) outcome: Outcome,
+    pub(crate) report: Option<Report>,
+    /// When it is due again, if it is.
+    pub(crate) retry: Option<(Instant, Timestamp)>,
+    /// It has failed for the last time.
+    pub(crate) dead: bool,
+    /// It counts in the account of a drain.
+    pub(crate) in_drain: bool,
+}
