@@ -1,6 +1,6 @@
 //! Readers of our output that stall or go away: they stop nothing, and what they miss is counted.
 
-use crate::support::{Launch, Signal, ids, start};
+use crate::support::{Launch, Signal, end, ids, start};
 
 /// More output than is kept for a reader that does not read: ids of 500 bytes, three lines for each session.
 const SESSIONS: usize = 11_000;
@@ -79,4 +79,17 @@ fn logs_have_no_colours_in_a_pipe_and_can_be_filtered() {
     let ended = program.ended();
     assert_eq!((ended.code(), ended.stderr()), (0, String::new()));
     assert_eq!(ended.ends("prints", "delivered"), ["s1"], "the protocol is no log");
+}
+
+#[test]
+fn a_failure_is_one_line_of_the_log_whatever_the_guest_answers() {
+    let program = Launch::stdio().guest("forges").start().ready();
+    program.send([end("s1", "reset")]);
+    program.count("outcome", 1);
+    program.signal(Signal::TERM);
+    let ended = program.ended();
+    let failed: Vec<_> = ended.log.iter().filter(|line| line.contains("plugin=forges")).collect();
+    let [line] = failed[..] else { panic!("one attempt, one line: {}", ended.stderr()) };
+    assert!(line.contains(" WARN lastword: failed ") && line.contains("detail="), "{line}");
+    assert!(!ended.stderr().contains('\x1b') && !ended.log.iter().any(|line| line.starts_with(" ERROR")));
 }

@@ -19,6 +19,15 @@ pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 /// Log lines that wait for their reader.
 pub(crate) const MAX_QUEUED_LOG_BYTES: usize = 1024 * 1024;
 
+/// The same for what guests print: a plugin that prints a lot leaves room for our own lines.
+pub(crate) const MAX_QUEUED_GUEST_LOG_BYTES: usize = MAX_QUEUED_LOG_BYTES / 2;
+
+/// The same for errors, among them how many ends are lost: they are few, and the last to be dropped.
+pub(crate) const MAX_QUEUED_ERROR_LOG_BYTES: usize = MAX_QUEUED_LOG_BYTES * 2;
+
+/// Characters of an owner's word that an error or the log repeats.
+pub(crate) const MAX_QUOTED_CHARS: usize = 64;
+
 /// How long after the end of its input the program waits for a signal before it takes its owner for dead. A signal to a
 /// whole process group closes the pipe and reaches us at about the same time.
 pub(crate) const OWNER_DIED_WAIT: Duration = Duration::from_millis(100);

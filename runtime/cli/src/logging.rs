@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 use lastword_events::Timestamp;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
@@ -15,7 +16,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::fd::Blocking;
-use crate::limits::MAX_QUEUED_LOG_BYTES;
+use crate::limits::{
+    LAST_LINES_WAIT, MAX_QUEUED_ERROR_LOG_BYTES, MAX_QUEUED_GUEST_LOG_BYTES, MAX_QUEUED_LOG_BYTES, STALLED_READER,
+};
 use crate::protocol::input::DEFAULT_TENANT;
 use crate::protocol::writer::LineWriter;
 
@@ -36,6 +39,12 @@ pub(crate) fn to_queue() -> io::Result<LineWriter> {
     let stderr = Blocking::duplicate(&io::stderr())?;
     let writer = LineWriter::spawn("stderr", stderr, MAX_QUEUED_LOG_BYTES, |_| ())?;
     init(None::<Identity>, Queue(writer.clone()));
+    let last = writer.clone();
+    // The default hook writes to stderr itself, and a reader that stalls would hold up the thread that panicked.
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!("{panic}");
+        last.flush(Instant::now() + LAST_LINES_WAIT, STALLED_READER);
+    }));
     Ok(writer)
 }
 
@@ -90,18 +99,33 @@ fn colour() -> bool {
 
 struct Queue(LineWriter);
 
-impl<'w> MakeWriter<'w> for Queue {
-    type Writer = &'w Self;
+/// The queue, up to a limit.
+struct Share<'w> {
+    queue: &'w LineWriter,
+    limit: usize,
+}
 
-    fn make_writer(&'w self) -> Self::Writer {
-        self
+impl<'w> MakeWriter<'w> for Queue {
+    type Writer = Share<'w>;
+
+    fn make_writer(&'w self) -> Share<'w> {
+        Share { queue: &self.0, limit: MAX_QUEUED_LOG_BYTES }
+    }
+
+    fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Share<'w> {
+        let limit = match (metadata.target(), *metadata.level()) {
+            (GUEST_TARGET, _) => MAX_QUEUED_GUEST_LOG_BYTES,
+            (_, Level::ERROR) => MAX_QUEUED_ERROR_LOG_BYTES,
+            _ => MAX_QUEUED_LOG_BYTES,
+        };
+        Share { queue: &self.0, limit }
     }
 }
 
-impl Write for &Queue {
+impl Write for Share<'_> {
     /// Called once for each event, with its whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line);
+        self.queue.push_up_to(self.limit, line);
         Ok(line.len())
     }
 
@@ -227,6 +251,27 @@ mod tests {
     fn an_event_is_one_line_with_its_fields_after_it() {
         let line = logged(|| tracing::warn!(target: "lastword::stdio", count = 3, name = "a b", "hello {}", "you"));
         assert_eq!(line, " WARN lastword: hello you count=3 name=\"a b\"\n");
+    }
+
+    #[test]
+    fn a_chatty_guest_leaves_room_for_our_lines_and_errors_are_the_last_to_go() {
+        let (_stalled, pipe) = io::pipe().unwrap();
+        let writer = LineWriter::spawn("test", pipe, MAX_QUEUED_LOG_BYTES, |_| ()).unwrap();
+        let lines =
+            tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Queue(writer.clone())).event_format(Lines);
+        let long = "x".repeat(4096);
+        tracing::subscriber::with_default(Registry::default().with(lines), || {
+            while writer.dropped() == 0 {
+                tracing::info!(target: "lastword::guest", "{long}");
+            }
+            tracing::info!(target: "lastword", "ours");
+            assert_eq!(writer.dropped(), 1, "the guest's line, not ours");
+            while writer.dropped() == 1 {
+                tracing::info!(target: "lastword", "{long}");
+            }
+            tracing::error!(target: "lastword", "3 session-end deliveries are lost");
+            assert_eq!(writer.dropped(), 2, "an error has room when nothing else has");
+        });
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod logging;
 mod owners;
 mod plugins;
 mod protocol;
+mod quote;
 mod run;
 mod signals;
 mod stdio;

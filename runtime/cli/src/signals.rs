@@ -51,7 +51,8 @@ impl Signals {
         Ok(signals)
     }
 
-    /// From now on a signal is told to `first`, on the signal thread, and then begins the drain.
+    /// From now on a signal is told to `first`, on the signal thread, and then begins the drain. Does not come back while
+    /// the process leaves for an earlier signal.
     pub(crate) fn serve(&self, first: impl FnOnce(Received) + Send + 'static) {
         *lock(&self.phase) = Phase::Serving(Box::new(first));
     }
@@ -76,9 +77,15 @@ impl Signals {
 }
 
 fn received(signal: Received, phase: &Mutex<Phase>, tell: &watch::Sender<Option<Received>>) {
-    let now = std::mem::replace(&mut *lock(phase), Phase::Leaving);
+    let mut held = lock(phase);
+    let now = std::mem::replace(&mut *held, Phase::Leaving);
+    if let Phase::Starting(leave) = now {
+        // Never comes back, and the lock is kept: nobody begins to serve while the process leaves.
+        return leave(signal);
+    }
+    drop(held);
     match now {
-        Phase::Starting(leave) => leave(signal),
+        Phase::Starting(_) => {}
         Phase::Serving(first) => {
             first(signal);
             tell.send_replace(Some(signal));
@@ -115,6 +122,26 @@ mod tests {
         }
         assert_eq!(heard.iter().collect::<Vec<_>>(), ["SIGTERM"]);
         assert_eq!(first.borrow().unwrap().name, "SIGTERM");
+    }
+
+    #[test]
+    fn nobody_begins_to_serve_while_the_process_leaves() {
+        let (told, heard) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let leave = Box::new(move |_| {
+            told.send(()).unwrap();
+            wait.recv().ok();
+        });
+        let phase = Arc::new(Mutex::new(Phase::Starting(leave)));
+        let theirs = Arc::clone(&phase);
+        let leaving = thread::spawn(move || {
+            let (tell, _first) = watch::channel(None);
+            received(Received { name: "SIGTERM", at: Instant::now() }, &theirs, &tell);
+        });
+        heard.recv().unwrap();
+        assert!(phase.try_lock().is_err(), "`serve` would wait here until the process is gone");
+        drop(go);
+        leaving.join().unwrap();
     }
 
     #[test]

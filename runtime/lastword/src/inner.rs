@@ -199,7 +199,7 @@ fn log(plugin: &PluginName, owed: &Owed, outcome: &Outcome, retry_at: Option<Tim
                 None if dead => "given up".to_owned(),
                 None => "still owed".to_owned(),
             };
-            tracing::warn!(%plugin, %hook, tenant, session, attempt, %cause, message, next, "failed");
+            tracing::warn!(%plugin, %hook, tenant, session, attempt, %cause, detail = message, next, "failed");
         }
     }
 }

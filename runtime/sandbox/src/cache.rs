@@ -7,8 +7,8 @@
 //!
 //! A cache that cannot be used is a warning, never an error: plugins are compiled again.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -67,7 +67,7 @@ impl CodeCache {
             return None;
         }
         let path = self.dir.join(key.file_name());
-        let entry = match fs::read(&path) {
+        let entry = match read_own(&path) {
             Ok(entry) => entry,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -79,8 +79,6 @@ impl CodeCache {
             tracing::warn!(path = %path.display(), "this entry of the code cache is damaged: compiling again");
             return None;
         };
-        // Its turn to be removed is far away again. If that fails it is removed too early, no more.
-        let _unimportant = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         Some(code.to_vec())
     }
 
@@ -119,8 +117,10 @@ impl CodeCache {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
-            let metadata = entry.metadata()?;
-            entries.push((metadata.modified()?, metadata.len(), entry.path()));
+            // Another process may have removed or renamed it meanwhile.
+            if let Some(metadata) = unless_gone(entry.metadata())? {
+                entries.push((metadata.modified()?, metadata.len(), entry.path()));
+            }
         }
         entries.sort();
         let mut total: u64 = entries.iter().map(|(_, bytes, _)| bytes).sum();
@@ -130,12 +130,57 @@ impl CodeCache {
             }
             let ours = path.extension().is_some_and(|e| e == SUFFIX || e == "tmp");
             if ours && path.file_name().is_some_and(|name| name != just_written) {
-                fs::remove_file(&path)?;
+                unless_gone(fs::remove_file(&path))?;
                 total = total.saturating_sub(bytes);
             }
         }
         Ok(())
     }
+}
+
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// Reads a file that only our own user can have written. The open file is looked at, not its name: that may be another
+/// file's by then, and a directory that is private now may not have been when the file was put there.
+fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NO_FOLLOW);
+    let mut file = options.open(path)?;
+    check_own_file(&file.metadata()?)?;
+    let mut entry = Vec::new();
+    file.read_to_end(&mut entry)?;
+    // Its turn to be removed is far away again. If that fails it is removed too early, no more.
+    let _unimportant = file.set_modified(SystemTime::now());
+    Ok(entry)
+}
+
+/// A link does not do, and opening a pipe must not wait for its writer.
+#[cfg(unix)]
+const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+
+fn check_own_file(metadata: &fs::Metadata) -> io::Result<()> {
+    let untrusted = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    if !metadata.is_file() {
+        return untrusted("not a regular file");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return untrusted("it belongs to another user");
+        }
+        if metadata.mode() & 0o022 != 0 {
+            return untrusted("others may write to it");
+        }
+    }
+    Ok(())
 }
 
 fn code_of<'a>(entry: &'a [u8], key: &Key) -> Option<&'a [u8]> {
@@ -207,6 +252,23 @@ mod tests {
         assert_eq!(names.len(), 1, "nothing is left beside the entry: {names:?}");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn an_entry_that_others_could_have_written_is_not_trusted() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let cache = cache(dir.path());
+        cache.put(&key(1), b"code");
+        let path = cache.dir.join(key(1).file_name());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(cache.get(&key(1)).is_none(), "the directory may have been open to others when it was put there");
+        let elsewhere = dir.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink(&elsewhere, &path).unwrap();
+        assert!(cache.get(&key(1)).is_none(), "a link does not do");
+    }
+
     #[test]
     fn a_damaged_entry_is_not_trusted() {
         let dir = tempfile::tempdir().unwrap();
@@ -237,7 +299,7 @@ mod tests {
         let long_ago = SystemTime::now() - Duration::from_secs(3600);
         for n in 1..=3 {
             cache.put(&key(n), &[n; 1000]);
-            let file = File::open(cache.dir.join(key(n).file_name())).unwrap();
+            let file = fs::File::open(cache.dir.join(key(n).file_name())).unwrap();
             file.set_modified(long_ago + Duration::from_secs(n.into())).unwrap();
         }
         assert!(cache.get(&key(1)).is_some(), "used just now");

@@ -130,11 +130,24 @@ impl Call {
 
     /// Ends the call: the guest is gone before its outcome is told.
     fn end(&mut self, outcome: Outcome) -> Poll<Report> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Done);
-        // After a panic in the host a guest's destructors may panic as well.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(stage)));
-        let outcome = dropped.map_or_else(|panic| of_panic(&*panic), |()| outcome);
+        let outcome = self.drop_guest().map_or_else(|panic| of_panic(&*panic), |()| outcome);
         Poll::Ready(self.report(outcome))
+    }
+
+    /// After a panic in the host a guest's destructors may panic as well; and what a guest has printed last goes to a
+    /// subscriber that is not ours.
+    fn drop_guest(&mut self) -> std::thread::Result<()> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Done);
+        catch_unwind(AssertUnwindSafe(|| drop(stage)))
+    }
+}
+
+impl Drop for Call {
+    /// A caller that cuts a call must not be taken along by it.
+    fn drop(&mut self) {
+        if let Err(panic) = self.drop_guest() {
+            tracing::error!(outcome = %of_panic(&*panic), "a call that was dropped panicked");
+        }
     }
 }
 

@@ -57,9 +57,9 @@ impl Compiler {
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` runs whatever machine code it is given, so the code has to come from
     // `Engine::precompile_component`. It does: either it was made by the caller a moment ago, or it was read from a
-    // cache entry that this program wrote. Who may write such an entry: `CodeCache` takes files only from a directory that
-    // belongs to our own user and that nobody else may enter (mode 0700, checked before each reading), so only somebody
-    // who can already run code as us. It checks the payload against the entry's own SHA-256, which finds a damaged disk
+    // cache entry that this program wrote. Who may write such an entry: `CodeCache` takes only regular files that belong
+    // to our own user and that nobody else may write (looked at on the open file), in a directory of the same kind (mode
+    // 0700, checked before each reading), so only somebody who can already run code as us. It checks the payload against the entry's own SHA-256, which finds a damaged disk
     // and a torn write, and the key, in which the component, the engine's configuration and the full wasmtime version
     // are hashed. The engine itself checks configuration and version once more.
     unsafe { Component::deserialize(engine, code) }

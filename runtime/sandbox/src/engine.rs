@@ -47,7 +47,7 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
 }
 
 /// Proposals that no plugin needs: each is code that a hostile one could reach.
-const OFF: [WasmFeatures; 9] = [
+const OFF: [WasmFeatures; 10] = [
     WasmFeatures::THREADS,
     WasmFeatures::SHARED_EVERYTHING_THREADS,
     WasmFeatures::MEMORY64,
@@ -56,6 +56,7 @@ const OFF: [WasmFeatures; 9] = [
     WasmFeatures::FUNCTION_REFERENCES,
     WasmFeatures::EXCEPTIONS,
     WasmFeatures::STACK_SWITCHING,
+    WasmFeatures::CUSTOM_PAGE_SIZES,
     // Its results differ between processors, and with them what a call costs.
     WasmFeatures::RELAXED_SIMD,
 ];

@@ -76,6 +76,7 @@ mod memory;
 mod meter;
 mod outcome;
 mod plugin;
+mod printable;
 mod sandbox;
 mod source;
 mod ticker;

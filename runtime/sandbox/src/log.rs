@@ -16,6 +16,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::limits::{MAX_LOG_LINE_BYTES, MIN_LOG_LINE_BYTES};
+use crate::printable::printable;
 
 /// Bytes that a guest may write at once: what WASI's own buffered streams take.
 const WRITE_PERMIT_BYTES: usize = 64 * 1024;
@@ -127,7 +128,7 @@ impl GuestLog {
             session = &*self.session.identity.id,
             stream = stream.as_str(),
             "{}",
-            printable(line)
+            shown(line)
         );
     }
 }
@@ -142,21 +143,10 @@ impl Drop for GuestLog {
     }
 }
 
-/// Text for a terminal or a log file: a guest must not move an operator's cursor.
-fn printable(line: &[u8]) -> String {
+/// A line as text, without the rest of a CRLF.
+fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
-    let text = text.strip_suffix('\r').unwrap_or(&text);
-    if text.chars().all(|c| c == '\t' || !c.is_control()) {
-        return text.to_owned();
-    }
-    text.chars().fold(String::with_capacity(text.len() + 16), |mut safe, c| {
-        if c == '\t' || !c.is_control() {
-            safe.push(c);
-        } else {
-            safe.extend(c.escape_default());
-        }
-        safe
-    })
+    printable(text.strip_suffix('\r').unwrap_or(&text)).into_owned()
 }
 
 /// One of the two streams as WASI wants it.
@@ -226,17 +216,5 @@ impl AsyncWrite for LogStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn a_guest_cannot_drive_the_terminal() {
-        assert_eq!(printable(b"a\tb\r"), "a\tb");
-        assert_eq!(printable(b"\x1b[2Jgone"), "\\u{1b}[2Jgone");
-        assert_eq!(printable(b"caf\xc3\xa9 \xff"), "caf\u{e9} \u{fffd}");
     }
 }

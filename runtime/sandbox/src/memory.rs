@@ -33,6 +33,8 @@ impl MemoryUse {
         let wanted = self.used.saturating_add(bytes);
         if wanted > self.limit {
             self.refused = true;
+            // A failure that the engine reports now is this one's, and gives nothing back.
+            self.granted = 0;
             return false;
         }
         self.used = wanted;

@@ -1,5 +1,6 @@
 //! What a call's end means: wasmtime's errors in the project's words.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::contract::HookError;
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES};
+use crate::printable::printable;
 
 /// Functions that a message names, innermost first.
 const MAX_FRAMES: usize = 8;
@@ -85,6 +87,11 @@ pub(crate) fn of_panic(payload: &(dyn std::any::Any + Send)) -> Outcome {
 }
 
 fn failed(cause: FailureCause, message: String) -> Outcome {
+    // Parts of it are the guest's: its answer, and the names of its functions.
+    let message = match printable(&message) {
+        Cow::Borrowed(_) => message,
+        Cow::Owned(escaped) => escaped,
+    };
     Outcome::Failed { cause, message }
 }
 

@@ -85,6 +85,14 @@ async fn a_guest_reads_the_attempt_and_a_long_excuse_is_cut() {
 }
 
 #[tokio::test]
+async fn a_guests_answer_cannot_drive_a_terminal_or_begin_a_line() {
+    let sandbox = sandbox();
+    let report = call_end(&sandbox, &load(&sandbox, "forges", generous())).await;
+    let (_, message) = failure(&report);
+    assert_eq!(message, r"x\n ERROR lastword\u{1b}[2J");
+}
+
+#[tokio::test]
 async fn a_hook_that_the_plugin_lacks_is_the_hosts_failure() {
     let sandbox = sandbox();
     let plugin = load(&sandbox, "good", generous());

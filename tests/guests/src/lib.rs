@@ -46,6 +46,7 @@ guests! {
     "fatal" in SessionEnd,
     "retry-by-attempt" in SessionEnd,
     "long-excuse" in SessionEnd,
+    "forges" in SessionEnd,
     // Take their time.
     "burn" in SessionEnd,
     "spin" in SessionEnd,

@@ -1,6 +1,8 @@
 use lastword_events::{Attributes, FieldError, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::quote::quoted;
+
 /// A line that cannot be carried out: what an `error` line says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadLine {
@@ -112,7 +114,8 @@ impl Fields {
         let Some(text) = self.string(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
             let field = format!("{}{name}", self.path);
-            let message = format!("{field} is {text:?}: write an RFC 3339 time such as 2026-11-21T07:00:00.000Z");
+            let message =
+                format!("{field} is {}: write an RFC 3339 time such as 2026-11-21T07:00:00.000Z", quoted(&text));
             BadLine::field(field, "bad_time", message)
         })
     }

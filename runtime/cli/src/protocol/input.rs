@@ -6,6 +6,7 @@ use lastword_events::{
 };
 
 use super::fields::{BadLine, Fields};
+use crate::quote::quoted;
 use crate::suggest;
 
 /// The tenant of a session whose line names none.
@@ -57,7 +58,11 @@ pub(crate) fn read(line: &[u8]) -> Result<Input, BadLine> {
         "compaction" => event(session(&mut line)?, Event::Compaction(compaction(line)?)),
         "end" => event(session(&mut line)?, Event::End(end(line)?)),
         "shutdown" => Ok(Input::Shutdown(drain_reason(&mut line)?)),
-        other => Err(BadLine::field("op", "unknown_op", format!("{other:?} is no op: {}", suggest::hint(other, &OPS)))),
+        other => Err(BadLine::field(
+            "op",
+            "unknown_op",
+            format!("{} is no op: {}", quoted(other), suggest::hint(other, &OPS)),
+        )),
     }
 }
 
@@ -113,7 +118,7 @@ pub(crate) fn compaction(mut line: Fields) -> Result<SessionCompaction, BadLine>
         "before" => CompactionPhase::Before,
         "after" => CompactionPhase::After,
         _ => {
-            let message = format!("phase is {word:?}: {}", suggest::hint(&word, &["before", "after"]));
+            let message = format!("phase is {}: {}", quoted(&word), suggest::hint(&word, &["before", "after"]));
             return Err(BadLine::field("phase", "unknown_phase", message));
         }
     };
@@ -134,7 +139,11 @@ fn drain_reason(line: &mut Fields) -> Result<DrainReason, BadLine> {
         "crashed" => Ok(DrainReason::Crashed),
         _ => {
             let hint = suggest::hint(&word, &["shutdown", "restart", "crashed"]);
-            Err(BadLine::field("reason", "unknown_reason", format!("reason of a shutdown is {word:?}: {hint}")))
+            Err(BadLine::field(
+                "reason",
+                "unknown_reason",
+                format!("reason of a shutdown is {}: {hint}", quoted(&word)),
+            ))
         }
     }
 }

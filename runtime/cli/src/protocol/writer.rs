@@ -80,6 +80,11 @@ impl LineWriter {
         self.leave(line, self.shared.limit);
     }
 
+    /// As [`push`](Self::push), with a limit of its own, in bytes: lines that matter less than others leave them room.
+    pub(crate) fn push_up_to(&self, limit: usize, line: &[u8]) {
+        self.leave(line, limit);
+    }
+
     /// As [`push`](Self::push), for the few lines that must not be lost to a queue full of others.
     pub(crate) fn push_past_limit(&self, line: &[u8]) {
         self.leave(line, usize::MAX);

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits::MAX_NAMED_EVENTS;
+use crate::quote::clipped;
 
 /// Counts the owner's events that are not about the life of a session, and names each once in the log.
 #[derive(Default)]
@@ -10,7 +11,8 @@ pub(super) struct Ignored {
 }
 
 impl Ignored {
-    pub(super) fn count(&mut self, name: String) {
+    pub(super) fn count(&mut self, name: &str) {
+        let name = clipped(name);
         if let Some(count) = self.counts.get_mut(&name) {
             *count += 1;
         } else if self.counts.len() < MAX_NAMED_EVENTS {
@@ -41,11 +43,11 @@ mod tests {
         let mut ignored = Ignored::default();
         assert_eq!(ignored.summary(), None);
         for name in ["before_reset", "gateway_stop", "before_reset"] {
-            ignored.count(name.to_owned());
+            ignored.count(name);
         }
         assert_eq!(ignored.summary().unwrap(), "before_reset 2, gateway_stop 1");
         for i in 0..100 {
-            ignored.count(format!("made-up-{i}"));
+            ignored.count(&format!("made-up-{i}"));
         }
         assert_eq!(ignored.counts.len(), MAX_NAMED_EVENTS);
         assert!(ignored.summary().unwrap().ends_with(", others 38"), "{:?}", ignored.summary());

@@ -93,6 +93,10 @@ impl Service {
             tracing::info!("events that were not about the life of a session: {summary}");
         }
         self.output.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
+        let dropped = self.logs.dropped();
+        if dropped > 0 {
+            tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");
+        }
         self.logs.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
         exit
     }
@@ -126,7 +130,7 @@ impl Service {
         match line.input {
             Ok(Input::Shutdown(reason)) => return Some(reason),
             Ok(Input::Event(event)) => self.answers.ask(&self.runtime, line.number, *event),
-            Ok(Input::NotOurs(name)) => self.ignored.count(name),
+            Ok(Input::NotOurs(name)) => self.ignored.count(&name),
             Ok(Input::Blank) => {}
             Err(bad) => self.answers.refuse(line.number, &bad),
         }
