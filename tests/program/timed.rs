@@ -158,15 +158,17 @@ fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_report
     let launch = Launch::stdio();
     launch.write("burns.wasm", burns_and_prints());
     let program = launch.config("[[plugin]]\nname = \"burns\"\ncomponent = \"burns.wasm\"\n").start().ready();
-    program.open(ids(20));
+    // The row has 20. A machine on which the work takes 180 ms would be done with them in time, and nothing be deferred.
+    let sessions = ids(40);
+    program.open(&sessions);
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
     assert_in_time(&ended, signalled, BUDGET);
     let delivered = ended.ends("burns", "delivered");
-    assert!(delivered.len() >= 8, "{} of 20 in 2 s on 2 cores", delivered.len());
+    assert!(delivered.len() >= 8, "{} in 2 s on 2 cores", delivered.len());
     assert_eq!(ended.printed_ends("burns"), delivered, "each once, and as the guest counts them");
     let deferred = ended.ends("burns", "deferred(budget)");
-    assert_eq!(sorted(delivered.iter().chain(&deferred).cloned()), ids(20), "the rest is deferred, each once");
+    assert_eq!(sorted(delivered.iter().chain(&deferred).cloned()), sessions, "the rest is deferred, each once");
     let counts = ["delivered", "failed", "deferred"].map(|count| ended.drained(count));
     assert_eq!(counts, [delivered.len() as u64, 0, deferred.len() as u64]);
     assert_eq!(ended.drain()["timed_out"], true);

@@ -51,12 +51,13 @@ async fn a_tenant_full_of_spinners_cannot_take_an_end_from_another_tenant() {
 async fn w7_calls_that_cost_cpu_run_to_their_end_one_after_the_other() {
     let limits = Limits { deadline: Duration::from_secs(2), ..Limits::default() };
     let house = House::builder().component("burn", burn(Duration::from_millis(300)).await, limits).build();
-    house.start_many("s", 20).await.unwrap();
+    // The row has 20: twice as many, so that a machine that is suddenly faster does not finish in time.
+    house.start_many("s", 40).await.unwrap();
     let began = Instant::now();
     let report = house.drain().await;
     assert!(began.elapsed() <= report.budget + SLACK, "{:?}", began.elapsed());
     assert!(report.delivered >= 8, "{report:?}");
-    assert_eq!(report.delivered + report.deferred, 20);
+    assert_eq!(report.delivered + report.deferred, 40);
     assert!(report.timed_out);
 }
 
