@@ -166,6 +166,13 @@ impl SessionEnd {
         }
     }
 
+    /// Says how long a session ran that started then, unless somebody who knows has said so already.
+    #[must_use]
+    pub fn since(mut self, started_at: Option<Timestamp>) -> Self {
+        self.duration_ms = self.duration_ms.or_else(|| Some(self.ended_at.millis_since(started_at?)));
+        self
+    }
+
     /// Leaves out what does not fit [`limits`](crate::limits) and names it: an end is never refused for its size.
     pub fn fit(&mut self) -> Vec<String> {
         let mut dropped = Vec::new();
@@ -317,6 +324,15 @@ mod tests {
         end.attributes = attributes;
         assert_eq!(end.fit().len(), 3);
         assert_eq!(end.attributes.len(), MAX_ATTRIBUTES);
+    }
+
+    #[test]
+    fn what_an_owner_says_of_the_duration_counts_more_than_the_clock() {
+        let end = SessionEnd::new(EndReason::Reset, Timestamp::from_millisecond(1_500));
+        let started = Some(Timestamp::from_millisecond(1_000));
+        assert_eq!(end.clone().since(started).duration_ms, Some(500));
+        assert_eq!(end.clone().since(None).duration_ms, None);
+        assert_eq!(SessionEnd { duration_ms: Some(7), ..end }.since(started).duration_ms, Some(7));
     }
 
     proptest! {

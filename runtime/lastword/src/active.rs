@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lastword_events::{DrainReason, Identity, Session};
+use lastword_events::{Identity, Session};
 
 /// The set of active sessions.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveSet {
     sessions: HashMap<Identity, Active>,
-    /// Set once the drain, or the closing without one, has begun.
-    closing: Option<DrainReason>,
+    /// The drain, or the closing without one, has begun.
+    is_closing: bool,
     /// A drain has taken the set.
     is_taken: bool,
     /// What the drain found active; their ends are its business.
@@ -45,7 +45,7 @@ impl ActiveSet {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.is_some()
+        self.is_closing
     }
 
     /// Notes a session. False when a drain has taken the set, and the session's end is the drain's.
@@ -88,11 +88,9 @@ impl ActiveSet {
         counts
     }
 
-    /// Lets no more sessions in. False when that was so already: the first reason wins.
-    pub(crate) fn close(&mut self, reason: DrainReason) -> bool {
-        let first = self.closing.is_none();
-        self.closing.get_or_insert(reason);
-        first
+    /// Lets no more sessions in. False when that was so already: the first cause wins.
+    pub(crate) fn close(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_closing, true)
     }
 
     /// Empties the set, whole, and gives what was in it by tenant.

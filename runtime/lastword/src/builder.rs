@@ -89,9 +89,7 @@ impl Builder {
         self
     }
 
-    /// The wall-clock time of a drain. Default:
-    /// [`DEFAULT_DRAIN_BUDGET`]; at most
-    /// [`MAX_DRAIN_BUDGET`].
+    /// The wall-clock time of a drain. Default: [`DEFAULT_DRAIN_BUDGET`]; at most [`MAX_DRAIN_BUDGET`].
     pub fn drain_budget(mut self, budget: Duration) -> Self {
         self.budget = budget.min(MAX_DRAIN_BUDGET);
         self
@@ -110,8 +108,7 @@ impl Builder {
         self
     }
 
-    /// When failed deliveries are tried again and given up. No pause is longer than
-    /// [`LONGEST_RETRY`].
+    /// When failed deliveries are tried again and given up. No pause is longer than [`LONGEST_RETRY`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = RetryPolicy { max: policy.max.min(LONGEST_RETRY), ..policy };
         self
@@ -181,9 +178,7 @@ fn end_recovered(inner: &Arc<Inner>, recovered: &RecoveredSession) {
         Some((reason, at)) => (reason.end_reason(), at),
         None => (lastword_events::EndReason::Crashed, Timestamp::now()),
     };
-    let mut end = SessionEnd::new(reason, ended_at);
-    end.duration_ms = recovered.session.started_at.map(|started| ended_at.millis_since(started));
-    let event = Arc::new(Event::End(end));
+    let event = Arc::new(Event::End(SessionEnd::new(reason, ended_at).since(recovered.session.started_at)));
     let mut owed = inner.dispatcher.owed_to(&recovered.session.identity.tenant, EventKey::End);
     owed.extend(recovered.started.iter().filter(|plugin| !owed.contains(plugin)).cloned().collect::<Vec<_>>());
     owed.retain(|plugin| !recovered.settled.contains(plugin));

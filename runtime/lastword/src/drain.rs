@@ -47,7 +47,7 @@ impl Inner {
     /// Takes the snapshot. None when a drain has begun, or the runtime was closed, before.
     pub(crate) fn begin_drain(&self, reason: DrainReason) -> Option<Schedule> {
         let mut set = self.set.lock();
-        if !set.close(reason) {
+        if !set.close() {
             return None;
         }
         let mut schedule = Schedule::new(reason, Instant::now(), self.budget);

@@ -22,7 +22,8 @@ use crate::retry::RetryPolicy;
 
 /// What the runtime's handle, its workers and its requests share.
 ///
-/// Locks are taken in this order: `set`, then the dispatcher's. Neither is held while a guest runs, or while anyone waits for a journal.
+/// Locks are taken in this order: `set`, then the dispatcher's. Neither is held while a guest runs, or while anyone waits
+/// for a journal.
 pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
     pub(crate) journal: Arc<dyn Journal>,

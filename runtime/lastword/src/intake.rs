@@ -116,7 +116,7 @@ impl Inner {
     }
 
     pub(crate) async fn end(self: Arc<Self>, request: EndRequest, mut dropped: Vec<String>) -> Answer {
-        let EndRequest { session, mut event, op_id } = request;
+        let EndRequest { session, event, op_id } = request;
         let identity = session.identity.clone();
         let standing = self.set.lock().standing(&identity);
         let owed = self.dispatcher.owed_to(&identity.tenant, EventKey::End);
@@ -130,10 +130,7 @@ impl Inner {
             Standing::Unknown => None,
         };
         let started_at = known.as_ref().map_or(session.started_at, |(_, known)| known.started_at);
-        if event.duration_ms.is_none() {
-            event.duration_ms = started_at.map(|started| event.ended_at.millis_since(started));
-        }
-        let event = Arc::new(Event::End(event));
+        let event = Arc::new(Event::End(event.since(started_at)));
         let write = match &known {
             Some((sequence, session)) => {
                 Write::End { sequence: *sequence, session: session.clone(), event: event.clone(), owed, op_id }

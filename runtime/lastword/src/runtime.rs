@@ -146,7 +146,7 @@ impl Runtime {
     /// Lets no more sessions in and writes down why, without a drain: nobody is called, and everything stays owed.
     pub fn close(&self, reason: DrainReason) -> impl Future<Output = ()> + Send + 'static + use<> {
         let inner = self.inner().clone();
-        if inner.set.lock().close(reason) {
+        if inner.set.lock().close() {
             drop(inner.journal.write(Write::Draining { reason, at: Timestamp::now() }));
             inner.dispatcher.stop();
             inner.drained.send_replace(true);

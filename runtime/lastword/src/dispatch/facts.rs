@@ -15,8 +15,6 @@ pub(crate) struct DrainFacts {
 impl DrainFacts {
     /// The end of a session that the drain found active.
     pub(crate) fn end_of(&self, session: &Session) -> Arc<Event> {
-        let mut end = SessionEnd::new(self.reason.end_reason(), self.ended_at);
-        end.duration_ms = session.started_at.map(|started| self.ended_at.millis_since(started));
-        Arc::new(Event::End(end))
+        Arc::new(Event::End(SessionEnd::new(self.reason.end_reason(), self.ended_at).since(session.started_at)))
     }
 }

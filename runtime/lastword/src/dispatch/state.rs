@@ -240,3 +240,24 @@ impl State {
 fn count_ends(jobs: &[Job]) -> u32 {
     u32::try_from(jobs.iter().filter(|job| job.is_end()).count()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_can_make_up_tenants_for_ever_and_only_those_that_are_owed_something_are_kept() {
+        let mut state = State::default();
+        let busy: Arc<str> = "busy".into();
+        let kept = state.add_tenant(&busy, &[0], 5);
+        state.queues[kept[0].1].taken = 1;
+        for n in 0..10 * MAX_IDLE_TENANTS {
+            state.forget_idle_tenants();
+            state.add_tenant(&format!("made-up-{n}").into(), &[0], 5);
+        }
+        assert!(state.tenants.len() <= 2 * MAX_IDLE_TENANTS, "{} tenants", state.tenants.len());
+        assert!(state.queues.len() <= 2 * MAX_IDLE_TENANTS, "{} queues", state.queues.len());
+        assert_eq!(state.tenants.get(&busy).map(|entry| entry.queues.clone()), Some(kept.clone()));
+        assert_eq!(*state.queues[kept[0].1].tenant, *busy, "its queue was given to nobody else");
+    }
+}
