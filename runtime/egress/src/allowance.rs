@@ -1,0 +1,116 @@
+//! What one guest call may do, and what it has used of it.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+use crate::{allow_list::AllowList, error::EgressError, limits::Limits};
+
+/// One guest call's right to send requests. Shared by all its requests; drop it with the call.
+#[derive(Debug)]
+pub struct Allowance {
+    allow_list: Arc<AllowList>,
+    limits: Limits,
+    requests: AtomicU32,
+    request_body_bytes: AtomicU64,
+    response_body_bytes: AtomicU64,
+    refusals: AtomicU32,
+    first_refusal: OnceLock<String>,
+}
+
+/// What a call has used so far, for its report and for the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Requests within the limit, refused ones included.
+    pub requests: u32,
+    /// Bytes of request bodies that were passed on.
+    pub request_body_bytes: u64,
+    /// Bytes of response bodies that were passed on.
+    pub response_body_bytes: u64,
+    /// Requests that a rule forbade: [`EgressError::is_refusal`].
+    pub refusals: u32,
+    /// The message of the first of them. Later ones are in the debug log: a guest chooses how many there are.
+    pub first_refusal: Option<String>,
+}
+
+impl Allowance {
+    /// For one call.
+    #[must_use]
+    pub fn new(allow_list: Arc<AllowList>, limits: Limits) -> Self {
+        Self {
+            allow_list,
+            limits,
+            requests: AtomicU32::new(0),
+            request_body_bytes: AtomicU64::new(0),
+            response_body_bytes: AtomicU64::new(0),
+            refusals: AtomicU32::new(0),
+            first_refusal: OnceLock::new(),
+        }
+    }
+
+    /// Where requests may go.
+    #[must_use]
+    pub fn allow_list(&self) -> &AllowList {
+        &self.allow_list
+    }
+
+    /// The limits of the call.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What was used so far.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage {
+            requests: self.requests.load(Ordering::Relaxed),
+            request_body_bytes: self.request_body_bytes.load(Ordering::Relaxed),
+            response_body_bytes: self.response_body_bytes.load(Ordering::Relaxed),
+            refusals: self.refusals.load(Ordering::Relaxed),
+            first_refusal: self.first_refusal.get().cloned(),
+        }
+    }
+
+    pub(crate) fn count_request(&self) -> Result<(), EgressError> {
+        let limit = self.limits.max_requests;
+        self.requests
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |made| made.checked_add(1).filter(|made| *made <= limit))
+            .map(drop)
+            .map_err(|_| EgressError::TooManyRequests { limit })
+    }
+
+    pub(crate) fn count_request_body(&self, bytes: usize) -> Result<(), EgressError> {
+        let limit_bytes = self.limits.max_request_body_bytes;
+        if add_within(&self.request_body_bytes, bytes, limit_bytes) {
+            Ok(())
+        } else {
+            Err(EgressError::RequestBodyTooLarge { limit_bytes })
+        }
+    }
+
+    pub(crate) fn count_response_body(&self, bytes: usize) -> Result<(), EgressError> {
+        let limit_bytes = self.limits.max_response_body_bytes;
+        if add_within(&self.response_body_bytes, bytes, limit_bytes) {
+            Ok(())
+        } else {
+            Err(EgressError::ResponseBodyTooLarge { limit_bytes })
+        }
+    }
+
+    pub(crate) fn note_refusal(&self, error: &EgressError) {
+        tracing::debug!(%error, "request refused");
+        self.refusals.fetch_add(1, Ordering::Relaxed);
+        self.first_refusal.get_or_init(|| error.to_string());
+    }
+}
+
+/// Requests of a call run at the same time: the sum must never pass the limit, whoever comes first.
+fn add_within(counter: &AtomicU64, bytes: usize, limit: u64) -> bool {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    counter
+        .try_update(Ordering::Relaxed, Ordering::Relaxed, |used| used.checked_add(bytes).filter(|used| *used <= limit))
+        .is_ok()
+}

@@ -1,0 +1,110 @@
+//! The one way out.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::Body;
+use rustls::ClientConfig;
+use tokio::time::Instant;
+
+use crate::{
+    allowance::Allowance,
+    dial::dial,
+    error::{BoxError, EgressError},
+    exchange::{Sent, exchange},
+    outgoing,
+    resolve::{Resolve, SystemResolver},
+    timeouts::{Timeouts, after},
+    tls::Tls,
+};
+
+/// Sends guests' requests. One for each process; a clone shares everything.
+#[derive(Clone)]
+pub struct Egress {
+    resolver: Arc<dyn Resolve>,
+    tls: Arc<Tls>,
+}
+
+impl Egress {
+    /// With the operating system's resolver and root certificates. The latter are read by the first `https` request.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { resolver: Arc::new(SystemResolver::new()), tls: Arc::new(Tls::default()) }
+    }
+
+    /// With another resolver. Its answers are checked like any other's.
+    #[must_use]
+    pub fn with_resolver(self, resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver, ..self }
+    }
+
+    /// With another TLS configuration, for an embedder's own certificate authority or client certificate. It is taken
+    /// as it is, but for ALPN, which becomes `http/1.1`.
+    #[must_use]
+    pub fn with_tls(self, config: &ClientConfig) -> Self {
+        Self { tls: Arc::new(Tls::with_config(config)), ..self }
+    }
+
+    /// Sends one request and waits for the header of its response.
+    ///
+    /// The request needs a full URI, with scheme and authority. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// A refusal ([`EgressError::is_refusal`]) when a rule forbids the request: nothing was sent, and it is noted in
+    /// the allowance. Otherwise what went wrong until the header had come; what comes later is in the body's frames.
+    pub async fn send<B>(
+        &self,
+        allowance: &Arc<Allowance>,
+        request: Request<B>,
+        timeouts: Timeouts,
+    ) -> Result<Sent, EgressError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let sent = self.try_send(allowance, request, timeouts).await;
+        if let Err(error) = &sent
+            && error.is_refusal()
+        {
+            allowance.note_refusal(error);
+        }
+        sent
+    }
+
+    async fn try_send<B>(
+        &self,
+        allowance: &Arc<Allowance>,
+        request: Request<B>,
+        timeouts: Timeouts,
+    ) -> Result<Sent, EgressError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let start = Instant::now();
+        let deadline = after(start, timeouts.total);
+        allowance.count_request()?;
+        let destination = outgoing::destination(request.uri())?;
+        if !allowance.allow_list().permits(&destination) {
+            return Err(EgressError::Denied { destination });
+        }
+        let request = outgoing::rewrite(request, &destination, allowance.limits())?;
+        let connected = after(start, timeouts.connect).min(deadline);
+        let transport = dial(&destination, allowance.allow_list(), &*self.resolver, &self.tls, connected).await?;
+        exchange(transport, request, allowance, timeouts, deadline).await
+    }
+}
+
+impl Default for Egress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress").field("tls", &self.tls).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+//! Outgoing HTTP for sandboxed guests that goes only where the operator allows.
+//!
+//! An operator writes down [`Destination`]s, exactly scheme + host + port. A guest's call gets an [`Allowance`]: that
+//! list, [`Limits`], and what the call has used of them. [`Egress::send`] then sends one request, or says which rule
+//! forbids it:
+//!
+//! 1. What is not exactly allowed is denied before any look-up. The request line, the host header and the TLS name all
+//!    come from the destination that was checked; tunnels and protocol upgrades are refused.
+//! 2. A name is resolved once, every address of the answer is checked, and the checked address is the one connected to.
+//!    Private, loopback, link-local, metadata and other special addresses are refused unless that literal address and
+//!    port was granted; one such address in an answer refuses all of it.
+//! 3. Redirects are returned, never followed.
+//! 4. No proxy from the environment, no cookies, no decompression, no connection used twice.
+//! 5. TLS 1.2 or newer, verified against the host as it was granted, with the operating system's roots.
+//! 6. A server that never answers, drips, or sends without end is bounded by [`Timeouts`] and [`Limits`].
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use bytes::Bytes;
+//! use http_body_util::{BodyExt, Empty};
+//! use lastword_egress::{AllowList, Allowance, Destination, Egress, EgressError, Limits, Timeouts};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let origin = format!("http://{}", listener.local_addr()?);
+//! tokio::spawn(async move {
+//!     let (mut stream, _) = listener.accept().await?;
+//!     stream.read(&mut [0; 1024]).await?;
+//!     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await
+//! });
+//!
+//! // Loopback is refused unless it is granted as the literal address, as here.
+//! let allowed: AllowList = [origin.parse::<Destination>()?].into_iter().collect();
+//! let allowance = Arc::new(Allowance::new(Arc::new(allowed), Limits::default()));
+//! let timeouts = Timeouts {
+//!     connect: Duration::from_secs(5),
+//!     first_byte: Duration::from_secs(5),
+//!     between_bytes: Duration::from_secs(5),
+//!     total: Duration::from_secs(10),
+//! };
+//!
+//! let egress = Egress::new();
+//! let request = http::Request::get(format!("{origin}/greeting")).body(Empty::<Bytes>::new())?;
+//! let sent = egress.send(&allowance, request, timeouts).await?;
+//! tokio::spawn(sent.connection);
+//! assert_eq!(sent.response.into_body().collect().await?.to_bytes(), "hi");
+//!
+//! let request = http::Request::get("http://metadata.internal/").body(Empty::<Bytes>::new())?;
+//! let denied = egress.send(&allowance, request, timeouts).await;
+//! assert!(matches!(denied, Err(EgressError::Denied { .. })));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it is not: a general HTTP client (no HTTP/2, no pool, no retries), a filter for what is said to an allowed
+//! server, or a guard against a server that the operator allowed and should not have. It knows no WebAssembly: who
+//! calls it maps [`EgressError`] to what the guest sees.
+#![forbid(unsafe_code)]
+
+mod addresses;
+mod allow_list;
+mod allowance;
+mod destination;
+mod dial;
+mod egress;
+mod error;
+mod exchange;
+mod head_gate;
+mod io;
+pub mod limits;
+mod outgoing;
+mod request_body;
+mod resolve;
+mod response_body;
+mod timeouts;
+mod tls;
+
+pub use allow_list::AllowList;
+pub use allowance::{Allowance, Usage};
+pub use destination::{Destination, Host, ParseDestinationError, Scheme};
+pub use egress::Egress;
+pub use error::{BoxError, EgressError};
+pub use exchange::{Connection, Sent};
+pub use limits::Limits;
+pub use resolve::{Resolve, Resolving, SystemResolver};
+pub use response_body::ResponseBody;
+pub use timeouts::Timeouts;

@@ -1,0 +1,98 @@
+//! One copy, for one call.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::copy::{Copied, copy, go_on};
+use crate::{NotLent, Scratch, TenantRoot, sweep, uri, walk};
+
+/// The name of the copy in its directory.
+pub const TRANSCRIPT: &str = "transcript";
+
+/// Copies the first `max_bytes` of the transcript that an owner named into a private directory.
+///
+/// The path must be below `root` and is opened without following links; see the [crate's documentation](crate) for all
+/// rules. Nothing is left of a loan that fails.
+///
+/// It blocks as long as the disk does: call it where that is allowed. `cancelled` is looked at between two system calls,
+/// of which the longest copies [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES).
+///
+/// # Errors
+/// [`NotLent`] says why not; to a guest, all of it means that there is no transcript.
+pub fn lend(
+    scratch: &Scratch,
+    root: &TenantRoot,
+    uri: &str,
+    max_bytes: u64,
+    cancelled: &AtomicBool,
+) -> Result<Loan, NotLent> {
+    go_on(cancelled)?;
+    let path = uri::path(uri)?;
+    let mut original = walk::open(root, scratch, &path, cancelled)?;
+    let (place, mut transcript) = Place::make(scratch)?;
+    let Copied { bytes, cut } = copy(&mut original, &mut transcript, max_bytes, cancelled)?;
+    Ok(Loan { place, bytes, cut })
+}
+
+/// A lent transcript. Dropping it removes the copy.
+#[derive(Debug)]
+#[must_use = "the copy is removed when the loan is dropped"]
+pub struct Loan {
+    place: Place,
+    bytes: u64,
+    cut: bool,
+}
+
+impl Loan {
+    /// A directory of mode 0700 with one file in it, `transcript`, of mode 0400.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.place.path
+    }
+
+    /// The size of the copy.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether the original is longer. The copy is its beginning, so that an offset means the same in both; its last
+    /// line may be cut in the middle.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+}
+
+/// The directory of one loan: there from its creation, not only after the copy, so that a failed copy is removed too.
+#[derive(Debug)]
+struct Place {
+    scratch: Scratch,
+    name: String,
+    path: PathBuf,
+}
+
+impl Place {
+    fn make(scratch: &Scratch) -> Result<(Self, File), NotLent> {
+        let name = scratch.next_name();
+        rustix::fs::mkdirat(scratch.directory(), &*name, Mode::RWXU)
+            .map_err(NotLent::io("make a private directory"))?;
+        let place = Self { scratch: scratch.clone(), path: scratch.path().join(&name), name };
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let path = Path::new(&place.name).join(TRANSCRIPT);
+        let file = rustix::fs::openat(scratch.directory(), path, flags, Mode::RUSR);
+        Ok((place, File::from(file.map_err(NotLent::io("make the copy"))?)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = sweep::remove_loan(self.scratch.directory(), OsStr::new(&self.name)) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove a lent transcript");
+        }
+    }
+}
