@@ -29,11 +29,39 @@ impl World {
     }
 }
 
-const PARTS: [(&str, &str); 3] = [
-    ("memory", include_str!("../wat/parts/memory.wat")),
-    ("stdout", include_str!("../wat/parts/stdout.wat")),
-    ("print-event", include_str!("../wat/parts/print-event.wat")),
-];
+macro_rules! parts {
+    ($($name:literal,)*) => {
+        /// What an `;; include: ` line can name, and the text that takes its place.
+        const PARTS: &[(&str, &str)] = &[$(($name, include_str!(concat!("../wat/parts/", $name, ".wat")))),*];
+    };
+}
+
+parts! {
+    "append-header",
+    "count-end",
+    "default-bucket",
+    "directories",
+    "fill-bucket",
+    "http",
+    "increment",
+    "keyvalue",
+    "memory",
+    "open-upload",
+    "print",
+    "print-event",
+    "print-response",
+    "read-body",
+    "request-body",
+    "response-body",
+    "retry-with",
+    "send",
+    "session-dir",
+    "set",
+    "stdout",
+    "store-error",
+    "timer",
+    "try-header",
+}
 
 /// Wraps one core module in text form into a component of `world`.
 ///
@@ -65,7 +93,8 @@ fn with_parts(wat: &str) -> Result<String> {
 fn contract() -> Result<(Resolve, PackageId)> {
     let mut resolve = Resolve::default();
     resolve.push_source("session-hooks.wit", include_str!("../../../wit/session-hooks.wit"))?;
-    let guests = concat!(include_str!("../wit/guests.wit"), include_str!("../wit/wasi.wit"));
+    let guests =
+        concat!(include_str!("../wit/guests.wit"), include_str!("../wit/wasi.wit"), include_str!("../wit/granted.wit"));
     let package = resolve.push_source("guests.wit", guests)?;
     Ok((resolve, package))
 }

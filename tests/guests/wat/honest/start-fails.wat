@@ -2,6 +2,7 @@
 (module
 ;; include: stdout
 ;; include: memory
+;; include: print
 ;; include: print-event
   ;; err(retry("not now"))
   (data (i32.const 16) "\01\00\00\00" "\00\00\00\00" "\20\00\00\00" "\07\00\00\00" "not now")

@@ -2,6 +2,7 @@
 (module
 ;; include: stdout
 ;; include: memory
+;; include: print
 ;; include: print-event
   (func (export "session-start") (param $event i32) (result i32)
     (call $print-event (local.get $event) (i32.const 1024) (i32.const 14) (i32.const 0))

@@ -1,0 +1,7 @@
+;; Has an allocator that hands out odd addresses.
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
+    i32.const 8193)
+  (func (export "session-end") (param $event i32) (result i32)
+    i32.const 0))

@@ -1,0 +1,9 @@
+;; Has an allocator that spins while the host is passing the event.
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
+    (loop $for-ever
+      (br $for-ever))
+    unreachable)
+  (func (export "session-end") (param $event i32) (result i32)
+    i32.const 0))
