@@ -89,6 +89,13 @@ fn run_answers_wrong_usage_with_2() {
     assert_says(&on_guest("run", "good", &["--fuel", "much"]), 2, &["much"]);
     assert_says(&Launch::command("run").arg("gone.wasm").run(), 2, &["gone.wasm"]);
     assert_says(&Launch::command("run").run(), 2, &["PLUGIN"]);
+    assert_says(&on_guest("run", "good", &["--host-calls", "0"]), 2, &["--host-calls"]);
+}
+
+#[test]
+fn what_compiles_components_is_not_for_people() {
+    assert!(!Launch::command("--help").run().stdout().contains("compile-component"));
+    assert_says(&Launch::command("compile-component").run(), 1, &["not for people"]);
 }
 
 #[test]
@@ -103,7 +110,8 @@ fn check_says_that_a_plugin_fits_and_what_it_has() {
             "session-end",
             "wasi:cli",
             "wasi:io",
-            "none needed",
+            "nothing that you would have to grant",
+            "[[plugin]]",
         ],
     );
     assert_says(&on_guest("check", "good", &[]), 0, &["fits", "nothing", "not there; it is optional"]);
@@ -114,7 +122,7 @@ fn check_says_why_a_plugin_does_not_fit_and_which_grants_it_would_need() {
     for (guest, said) in [
         ("no-session-end", &["does not fit", "session-end: missing"][..]),
         ("wrong-session-end", &["does not fit", "session-end: of another shape"]),
-        ("imports-http", &["does not fit", "needs the grant http", "grants   http"]),
+        ("imports-http", &["does not fit", "needs the grant http", "http         not granted"]),
         ("imports-unheard-of", &["does not fit", "acme:unheard-of", "nobody provides it"]),
     ] {
         assert_says(&on_guest("check", guest, &[]), 6, said);

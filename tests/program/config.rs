@@ -44,6 +44,21 @@ fn a_bad_unit_is_answered_with_a_good_one() {
 }
 
 #[test]
+fn a_grant_or_a_quota_that_cannot_be_is_answered_with_its_place_and_what_to_write() {
+    for (line, said) in [
+        ("http = [\"http://localhost:1\"]", "\"http://127.0.0.1:1\""),
+        ("config = { port = 8080 }", "such as \"8080\""),
+        ("keyvalue = { quota = \"1GiB\" }", "at most \"64MiB\""),
+        ("transcript = { root = \"transcripts\" }", "an absolute path"),
+        ("[quota]\nactive-session = 1", "\"active-sessions\""),
+        ("[tenant.acme.quota]\nkeyvalue = 1", "a string such as \"1MiB\""),
+    ] {
+        let place = if line.contains('\n') { "5" } else { "4" };
+        assert_mistake(&format!("{PRINTS}{line}\n"), place, &[said]);
+    }
+}
+
+#[test]
 fn two_plugins_of_one_name_are_refused_with_both_places() {
     assert_mistake(&format!("{PRINTS}\n{PRINTS}"), "6", &["\"prints\"", "line 2"]);
 }

@@ -9,7 +9,11 @@ mod captured;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compiling;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
+mod grants;
 #[cfg(test)]
 mod input;
 #[cfg(test)]

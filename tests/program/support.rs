@@ -6,6 +6,8 @@
 //! [`Launch`] says how it is started, [`Program`] is one that runs, [`Ended`] one that has left, and [`seen`] gathers what
 //! it says meanwhile.
 
+#[cfg(target_os = "linux")]
+mod child;
 mod ended;
 mod launch;
 mod program;

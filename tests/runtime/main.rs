@@ -10,7 +10,9 @@
 mod accounting;
 mod drain;
 mod durable;
+mod key_values;
 mod order;
+mod quotas;
 mod recovery;
 mod retries;
 mod sessions;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use lastword::Limits;
-use lastword::events::Hook;
+use lastword::events::{EndReason, Hook, Outcome};
+use lastword::{Limits, TenantQuota};
 use lastword_test_guests::component;
 use lastword_tests::{House, burn};
 
@@ -98,4 +98,69 @@ async fn a_drain_begins_at_once_although_ordinary_calls_hold_every_slot_they_may
     let report = house.drain().await;
     assert!(began.elapsed() <= report.budget + SLACK, "{:?}", began.elapsed());
     assert_eq!(ends_printed(&house, "prints"), 700);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_drain_has_slots_although_many_tenants_hold_all_that_ordinary_calls_may() {
+    let long = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
+    let house = House::builder()
+        .component("sleep", component("sleep"), long)
+        .plugin("prints", "prints")
+        .budget(Duration::from_secs(1))
+        .build();
+    for n in 0..400 {
+        house.end_for(&format!("hanging{n}"), "s").await.unwrap();
+    }
+    house.start_many("s", 100).await.unwrap();
+    for n in 0..400 {
+        house.start_for(&format!("hanging{n}"), "t").await.unwrap();
+    }
+    let began = Instant::now();
+    let report = house.drain().await;
+    assert!(began.elapsed() <= report.budget + SLACK, "{:?}", began.elapsed());
+    assert_eq!(ends_printed(&house, "prints"), 100);
+    let good = report.plugins.iter().filter(|p| p.plugin.as_str() == "prints");
+    assert!(good.clone().all(|p| p.deferred == 0), "nor does any of the tenants with a plugin that hangs lose one");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_plugin_that_one_tenant_has_poisoned_still_serves_the_other() {
+    let house = House::builder().with_deadline("spin-on-x", Duration::from_millis(20)).build();
+    for n in 0..100 {
+        house.start_for("poisoner", &format!("x{n}")).await.unwrap();
+    }
+    house.start_many("s", 100).await.unwrap();
+    let report = house.drain().await;
+    let of = |tenant: &str| report.plugins.iter().find(|p| *p.tenant == *tenant).unwrap();
+    assert!(of("poisoner").broken && of("poisoner").delivered == 0, "{:?}", of("poisoner"));
+    let good = of(&house.tenant);
+    assert!(!good.broken && good.delivered == 100, "{good:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
+    let call = {
+        let house = House::with(&["prints"]);
+        house.end("s0", EndReason::Reset).await.unwrap();
+        house.seen(|o| o.outcome == Outcome::Delivered).await.and_then(|o| o.fuel).unwrap()
+    };
+    let quota = TenantQuota { fuel_per_second: Some(4 * call), ..TenantQuota::default() };
+    let house = House::builder().plugin("prints", "prints").quota(quota).workers(1).build();
+    let began = Instant::now();
+    for n in 0..10 {
+        house.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+    }
+    for n in 0..10 {
+        let id = format!("s{n}");
+        house.seen(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("none is lost");
+    }
+    let took = began.elapsed();
+    // Ten calls: a second's worth that was saved up, one on credit, and a quarter of a second for each of the others.
+    assert!(took >= Duration::from_millis(1_250) && took <= Duration::from_millis(2_500), "{took:?}");
+    let mut deferred: Vec<_> =
+        house.outcomes().into_iter().filter(|o| o.outcome != Outcome::Delivered).map(|o| o.session).collect();
+    let said = deferred.len();
+    deferred.sort_unstable();
+    deferred.dedup();
+    assert!(said == deferred.len() && (4..=6).contains(&said), "each that waited was told of once: {said}");
 }

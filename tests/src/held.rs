@@ -1,15 +1,21 @@
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lastword::{Durability, Journal, JournalError, MemoryJournal};
-use lastword_journal::{Completion, Pending, Recovered, Reply, Space, Write, Written};
+use lastword_journal::{
+    Completion, KeyValueWrite, KeyValueWrites, Pending, Recovered, Reply, Settlement, Space, Write, Written,
+    key_value_bytes,
+};
 use parking_lot::Mutex;
 
 /// A journal on a disk that takes its time: it answers when it is told to, or not at all. What it is asked takes effect in
-/// a [`MemoryJournal`] at the moment of the answer, as a commit would.
+/// a [`MemoryJournal`] at the moment of the answer, as a commit would. What guests stored is read back as soon as it is
+/// handed over, as from the queue of a real one.
 #[derive(Default)]
 pub struct HeldJournal {
     memory: MemoryJournal,
+    stored: Mutex<HashMap<Space, BTreeMap<String, Vec<u8>>>>,
     holding_writes: AtomicBool,
     holding_outcomes: AtomicBool,
     held: Mutex<Vec<Held>>,
@@ -30,6 +36,17 @@ impl HeldJournal {
     /// The same for outcomes alone.
     pub fn hold_outcomes(&self) {
         self.holding_outcomes.store(true, Ordering::SeqCst);
+    }
+
+    fn store(&self, KeyValueWrites { space, writes }: &KeyValueWrites) {
+        let mut stored = self.stored.lock();
+        let keys = stored.entry(space.clone()).or_default();
+        for KeyValueWrite { key, value } in writes {
+            match value {
+                Some(value) => keys.insert(key.clone(), value.clone()),
+                None => keys.remove(key),
+            };
+        }
     }
 
     fn let_go(&self) -> Vec<Held> {
@@ -56,7 +73,14 @@ impl HeldJournal {
 
     /// Refuses what waits, and holds nothing back any more.
     pub fn fail(&self) {
-        for one in self.let_go() {
+        let held = self.let_go();
+        // What was handed over is gone: back to what is committed.
+        for (space, keys) in self.stored.lock().iter_mut() {
+            let committed = |key: &String| self.memory.key_value(space, key).ok().flatten();
+            let names = self.memory.key_value_keys(space, None, usize::MAX).unwrap_or_default();
+            *keys = names.into_iter().filter_map(|key| committed(&key).map(|value| (key, value))).collect();
+        }
+        for one in held {
             let error = || JournalError::Unavailable("the disk is full".to_owned());
             match one {
                 Held::Write(_, reply) => reply.send(Err(error())),
@@ -89,6 +113,8 @@ impl Journal for HeldJournal {
     }
 
     fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
+        let delivered = completions.iter().filter(|one| one.settlement == Settlement::Delivered);
+        delivered.filter_map(|one| one.writes.as_deref()).for_each(|writes| self.store(writes));
         if !self.holding_outcomes.load(Ordering::SeqCst) {
             return self.memory.complete(completions);
         }
@@ -102,8 +128,27 @@ impl Journal for HeldJournal {
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        self.memory.key_value(space, key)
+        Ok(self.stored.lock().get(space).and_then(|keys| keys.get(key)).cloned())
     }
+
+    fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
+        let stored = self.stored.lock();
+        let keys = stored.get(space).into_iter().flat_map(BTreeMap::keys);
+        Ok(keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(limit).cloned().collect())
+    }
+
+    fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
+        Ok(self.stored.lock().get(space).map_or(0, size))
+    }
+
+    fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
+        let stored = self.stored.lock();
+        Ok(stored.iter().filter(|(space, _)| *space.tenant == *tenant).map(|(_, keys)| size(keys)).sum())
+    }
+}
+
+fn size(keys: &BTreeMap<String, Vec<u8>>) -> u64 {
+    keys.iter().map(|(key, value)| key_value_bytes(key, value)).sum()
 }
 
 /// For the tests' builders, which take a journal that others look at as well.

@@ -8,8 +8,8 @@ use lastword::events::{
     PluginName, Session, SessionEnd, Timestamp,
 };
 use lastword::{
-    Acceptance, Accepted, Builder, CompactionRequest, EndRequest, Journal, Limits, Refusal, RetryPolicy, Runtime,
-    Sandbox, SandboxConfig, Source, StartRequest, Tenants,
+    Acceptance, Accepted, Builder, CompactionRequest, EndRequest, Grants, Journal, Limits, Refusal, RetryPolicy,
+    Runtime, Sandbox, SandboxConfig, Source, StartRequest, TenantQuota, Tenants,
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -49,6 +49,7 @@ pub struct Seen {
     pub retry_at: Option<Timestamp>,
     pub dead: bool,
     pub draining: bool,
+    pub fuel: Option<u64>,
 }
 
 /// Builds a [`House`].
@@ -107,6 +108,12 @@ impl House {
         guests.iter().fold(Self::builder(), |builder, guest| builder.plugin(guest, guest)).build()
     }
 
+    /// The sandbox that all houses of the process share.
+    #[must_use]
+    pub fn sandbox() -> Sandbox {
+        sandbox()
+    }
+
     /// A session of this house's tenant.
     #[must_use]
     pub fn session(&self, id: &str) -> Session {
@@ -117,6 +124,18 @@ impl House {
     /// As [`Runtime::start_session`].
     pub async fn start(&self, id: &str) -> Result<Accepted, Refusal> {
         self.runtime.start_session(StartRequest::new(self.session(id))).await
+    }
+
+    /// # Errors
+    /// As [`Runtime::start_session`].
+    pub async fn start_for(&self, tenant: &str, id: &str) -> Result<Accepted, Refusal> {
+        self.runtime.start_session(StartRequest::new(Session::new(tenant, id))).await
+    }
+
+    /// # Errors
+    /// As [`Runtime::end_session`].
+    pub async fn end_for(&self, tenant: &str, id: &str) -> Result<Accepted, Refusal> {
+        self.runtime.end_session(EndRequest::new(Session::new(tenant, id), EndReason::Reset)).await
     }
 
     /// # Errors
@@ -204,11 +223,15 @@ impl HouseBuilder {
     }
 
     /// Installs a test guest for some tenants.
-    pub fn plugin_for(mut self, name: &str, guest: &str, tenants: &[&str]) -> Self {
+    pub fn plugin_for(self, name: &str, guest: &str, tenants: &[&str]) -> Self {
+        self.component_for(name, lastword_test_guests::component(guest), Limits::default(), tenants)
+    }
+
+    /// Installs a component for some tenants.
+    pub fn component_for(mut self, name: &str, component: Vec<u8>, limits: Limits, tenants: &[&str]) -> Self {
         let only = tenants.iter().map(|t| Arc::from(*t)).collect();
-        let component = Source::Bytes(lastword_test_guests::component(guest));
         let name = PluginName::new(name).unwrap_or_else(|e| die(&e));
-        let plugin = self.sandbox.load(name, &component, Limits::default()).unwrap_or_else(|e| die(&e));
+        let plugin = self.sandbox.load(name, &Source::Bytes(component), limits).unwrap_or_else(|e| die(&e));
         self.builder = self.builder.plugin(plugin, Tenants::Only(only));
         self
     }
@@ -234,6 +257,27 @@ impl HouseBuilder {
     /// The journal.
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.builder = self.builder.journal(journal);
+        self
+    }
+
+    /// What every tenant may use.
+    pub fn quota(mut self, quota: TenantQuota) -> Self {
+        self.builder = self.builder.quota(quota);
+        self
+    }
+
+    /// What this tenant may use.
+    pub fn tenant_quota(mut self, tenant: &str, quota: TenantQuota) -> Self {
+        self.builder = self.builder.tenant_quota(tenant, quota);
+        self
+    }
+
+    /// Installs a component that is granted something.
+    pub fn granted(mut self, name: &str, component: Vec<u8>, grants: Grants) -> Self {
+        let name = PluginName::new(name).unwrap_or_else(|e| die(&e));
+        let source = Source::Bytes(component);
+        let plugin = self.sandbox.load_with(name, &source, Limits::default(), grants).unwrap_or_else(|e| die(&e));
+        self.builder = self.builder.plugin(plugin, Tenants::Every);
         self
     }
 
@@ -264,6 +308,7 @@ impl HouseBuilder {
                 retry_at: record.retry_at,
                 dead: record.dead,
                 draining: record.draining,
+                fuel: record.report.map(|report| report.fuel_used),
             });
             to.more.notify_waiters();
         });

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use lastword_events::Hook;
 
 use crate::exit::Exit;
+use crate::grants::GrantArgs;
+use crate::limits::MEMORY;
 use crate::owners::Speaker;
-use crate::units;
+use crate::units::{self, UnitError};
 
 /// Runs session-lifecycle hooks as sandboxed WebAssembly plugins: every session gets its last word.
 #[derive(Debug, Parser)]
@@ -26,10 +28,16 @@ pub(crate) enum Command {
     /// Call a plugin once and say what happened and what it cost
     #[command(after_help = Exit::help())]
     Run(RunArgs),
-    /// Say whether a plugin fits, which hooks it has and what it would need
+    /// Say whether a plugin fits, which hooks it has, what it asks for and what it would get
     #[command(after_help = Exit::help())]
     Check(CheckArgs),
+    /// What this program starts itself as, to compile a component in a process of its own
+    #[command(name = COMPILE, hide = true)]
+    Compile,
 }
+
+/// See [`Command::Compile`].
+pub(crate) const COMPILE: &str = "compile-component";
 
 #[derive(Debug, Args)]
 pub(crate) struct StdioArgs {
@@ -37,7 +45,7 @@ pub(crate) struct StdioArgs {
     #[arg(long, value_name = "lastword.toml")]
     pub(crate) config: Option<PathBuf>,
 
-    /// A plugin with default limits, for every tenant, named after its file; may be given several times
+    /// A plugin with default limits and no grants, for every tenant, named after its file; may be given several times
     #[arg(long = "plugin", value_name = "PATH")]
     pub(crate) plugins: Vec<PathBuf>,
 
@@ -87,11 +95,19 @@ pub(crate) struct RunArgs {
     pub(crate) deadline: Option<Duration>,
 
     /// How much memory it may have, e.g. 64MiB
-    #[arg(long, value_name = "SIZE", value_parser = units::memory)]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub(crate) memory: Option<u64>,
+
+    /// How many host calls it may make
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) host_calls: Option<u64>,
 
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
+
+    // Last, because what follows would be under its heading.
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +115,13 @@ pub(crate) struct CheckArgs {
     /// The plugin's component
     #[arg(value_name = "PLUGIN")]
     pub(crate) plugin: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+}
+
+fn memory(text: &str) -> Result<u64, UnitError> {
+    units::size(text, &MEMORY)
 }
 
 // At most 80 columns, so that it is not wrapped.

@@ -1,16 +1,24 @@
-//! `lastword check`: does a component fit, and what would it need.
+//! `lastword check`: does a component fit, what does it ask for, and what would it get.
+
+mod paste;
+mod wishes;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use lastword_events::Hook;
-use lastword_sandbox::{FileKind, HookFit, Inspection, Provision, Sandbox, SandboxConfig, Source};
+use lastword_sandbox::{FileKind, Grants, HookFit, Inspection, LoadError, Provision, Sandbox, SandboxConfig, Source};
 
 use crate::args::CheckArgs;
 use crate::config::read_component;
 use crate::exit::{Exit, Failure, told};
 use crate::logging;
+use crate::plugins;
 use crate::units::show_bytes;
+
+/// What a plugin is built against.
+const CONTRACT: &str = "lastword:hooks@0.1.0";
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -21,18 +29,20 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 /// When it cannot be read.
 pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     logging::to_stderr(None::<tracing_subscriber::layer::Identity>);
+    let grants = args.grants.grants()?;
     let component = read_component(&args.plugin).map_err(Failure::usage)?;
-    let sandbox = Sandbox::new(SandboxConfig::default()).map_err(Failure::internal)?;
-    let found = sandbox.inspect(&Source::Bytes(component)).map_err(Failure::usage)?;
-    let mut out = anstream::stdout().lock();
-    told(show(&mut out, &args.plugin.display().to_string(), &found))?;
+    let config = SandboxConfig { compiler: plugins::compiler(), ..SandboxConfig::default() };
+    let sandbox = Sandbox::new(config).map_err(Failure::internal)?;
+    let found = sandbox.inspect(&Source::Bytes(component), &grants).map_err(Failure::usage)?;
+    told(show(&mut anstream::stdout().lock(), &args.plugin, &found, &grants))?;
     Ok(if found.refusal.is_none() { Exit::Delivered } else { Exit::No })
 }
 
-fn show(out: &mut impl Write, path: &str, found: &Inspection) -> io::Result<()> {
+fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) -> io::Result<()> {
+    let file = path.display();
     match &found.refusal {
-        None => writeln!(out, "{path}: {GOOD}fits{GOOD:#} lastword:hooks@0.1.0")?,
-        Some(refusal) => writeln!(out, "{path}: {BAD}does not fit{BAD:#}: {refusal}")?,
+        None => writeln!(out, "{file}: {GOOD}fits{GOOD:#} {CONTRACT}")?,
+        Some(refusal) => writeln!(out, "{file}: {BAD}does not fit{BAD:#}: {refusal}")?,
     }
     writeln!(out)?;
     writeln!(out, "  size     {} ({})", show_bytes(found.bytes), kind(found.kind))?;
@@ -42,8 +52,16 @@ fn show(out: &mut impl Write, path: &str, found: &Inspection) -> io::Result<()> 
     }
     list(out, "hooks", Hook::ALL.iter().map(|hook| hook_line(*hook, &found.hooks)))?;
     list(out, "imports", imports(found).into_iter())?;
-    let grants: Vec<&str> = found.grants().into_iter().map(lastword_sandbox::Grant::as_str).collect();
-    writeln!(out, "  grants   {}", if grants.is_empty() { "none needed".to_owned() } else { grants.join(", ") })
+    // What it asks for is told also of a component that lacks something else: that can be mended.
+    writeln!(out)?;
+    wishes::show(out, found, grants)?;
+    writeln!(out)?;
+    wishes::show_for_everyone(out, found, grants)?;
+    if matches!(found.refusal, None | Some(LoadError::NeedsGrant { .. })) {
+        writeln!(out)?;
+        paste::show(out, path, found, grants)?;
+    }
+    Ok(())
 }
 
 fn list(out: &mut impl Write, label: &str, lines: impl Iterator<Item = String>) -> io::Result<()> {
@@ -111,14 +129,38 @@ fn kind(kind: FileKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use lastword_sandbox::Grant;
+
     use super::*;
+    use crate::args::{Cli, Command};
+    use crate::config::{Config, PluginEntry};
+
+    fn shown_with(guest: &str, flags: &[&str]) -> String {
+        let cli = Cli::try_parse_from([&["lastword", "check", "plugin.wasm"], flags].concat()).unwrap();
+        let Command::Check(args) = cli.command else { panic!() };
+        let grants = args.grants.grants().unwrap();
+        let sandbox = Sandbox::new(SandboxConfig::default()).unwrap();
+        let found = sandbox.inspect(&Source::Bytes(lastword_test_guests::component(guest)), &grants).unwrap();
+        let mut out = anstream::StripStream::new(Vec::new());
+        show(&mut out, &args.plugin, &found, &grants).unwrap();
+        String::from_utf8(out.into_inner()).unwrap()
+    }
 
     fn shown(guest: &str) -> String {
-        let sandbox = Sandbox::new(SandboxConfig::default()).unwrap();
-        let found = sandbox.inspect(&Source::Bytes(lastword_test_guests::component(guest))).unwrap();
-        let mut out = anstream::StripStream::new(Vec::new());
-        show(&mut out, "plugin.wasm", &found).unwrap();
-        String::from_utf8(out.into_inner()).unwrap()
+        shown_with(guest, &[])
+    }
+
+    /// The entry that it proposes, as the configuration understands it.
+    fn pasted(text: &str) -> PluginEntry {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lastword.toml");
+        let entry = text.split_once("[[plugin]]").unwrap().1;
+        // A pin of the component, and no component: that is checked elsewhere.
+        let lines = entry.lines().filter(|line| !line.starts_with("sha256 = "));
+        std::fs::write(&path, format!("[[plugin]]{}", lines.collect::<Vec<_>>().join("\n"))).unwrap();
+        std::fs::write(dir.path().join("plugin.wasm"), b"component").unwrap();
+        Config::load(&path).unwrap().plugins.pop().unwrap()
     }
 
     #[test]
@@ -127,16 +169,69 @@ mod tests {
         assert!(text.starts_with("plugin.wasm: fits lastword:hooks@0.1.0\n"), "{text}");
         assert!(text.contains("  hooks    (session-start: not there; it is optional)\n"), "{text}");
         assert!(text.contains("           session-end\n"), "{text}");
-        assert!(text.contains("  imports  nothing\n  grants   none needed\n"), "{text}");
+        assert!(text.contains("  imports  nothing\n"), "{text}");
+        assert!(text.contains("What it asks for\n  nothing that you would have to grant\n"), "{text}");
+        assert!(text.contains("  files        none, and it does not ask for any\n"), "{text}");
+        assert!(text.contains("  network      none\n"), "{text}");
+        assert_eq!(pasted(&text).grants, Grants::default());
     }
 
     #[test]
-    fn a_plugin_that_needs_a_grant_says_which() {
+    fn a_plugin_that_needs_a_grant_says_which_and_what_it_means() {
         let text = shown("imports-http");
         assert!(text.starts_with("plugin.wasm: does not fit: "), "{text}");
         assert!(text.contains("(needs the grant http)\n"), "{text}");
-        assert!(text.contains("  grants   http\n"), "{text}");
-        assert!(shown("imports-unheard-of").contains("(nobody provides it)\n"));
+        assert!(text.contains("  http         not granted, and needed\n"), "{text}");
+        assert!(text.contains("it can reach only the addresses that you list"), "{text}");
+        assert!(pasted(&text).grants.has(Grant::Http));
+        let unheard_of = shown("imports-unheard-of");
+        assert!(unheard_of.contains("(nobody provides it)\n"), "{unheard_of}");
+        assert!(!unheard_of.contains("[[plugin]]"), "no entry would help: {unheard_of}");
+    }
+
+    #[test]
+    fn a_plugin_with_its_grants_fits_and_the_entry_has_them() {
+        let http = ["--grant-http", "https://api.example.com", "--grant-http", "http://127.0.0.1:37777"];
+        let config = ["--grant-config", "greeting=he said \"hello\"", "--grant-config", "a.b="];
+        for (guest, flags, said) in [
+            ("imports-http", &http[..], "http         granted: http://127.0.0.1:37777, https://api.example.com"),
+            ("imports-config", &config[..], "config       granted: a.b, greeting"),
+            ("imports-keyvalue", &["--grant-keyvalue=64KiB"], "keyvalue     granted: 64KiB for each tenant"),
+            ("imports-keyvalue", &["--grant-keyvalue"], "keyvalue     granted: 1MiB for each tenant"),
+        ] {
+            let text = shown_with(guest, flags);
+            assert!(text.starts_with("plugin.wasm: fits "), "{text}");
+            assert!(text.contains(said), "{said} in {text}");
+            let cli = Cli::try_parse_from([&["lastword", "check", "plugin.wasm"], flags].concat()).unwrap();
+            let Command::Check(args) = cli.command else { panic!() };
+            assert_eq!(pasted(&text).grants, args.grants.grants().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_granted_and_not_asked_for_is_named() {
+        let text = shown_with(
+            "good",
+            &["--grant-keyvalue", "--grant-http", "http://10.0.0.1", "--grant-transcript", "/var/lib/agents"],
+        );
+        assert!(text.contains("  Granted, and not asked for: keyvalue, http, transcript.\n"), "{text}");
+        assert!(text.contains("  network      none\n"), "{text}");
+        assert_eq!(pasted(&text).grants, Grants::default());
+    }
+
+    #[test]
+    fn a_plugin_that_could_read_files_says_what_the_transcript_would_be() {
+        let without = shown("transcript-reads");
+        assert!(without.starts_with("plugin.wasm: fits "), "{without}");
+        assert!(without.contains("  transcript   not granted\n"), "{without}");
+        assert!(without.contains("  files        none: it finds no directory\n"), "{without}");
+        assert_eq!(pasted(&without).grants, Grants::default());
+
+        let shared = shown_with("transcript-reads", &["--grant-transcript", "/agents"]);
+        assert!(shared.contains("  transcript   granted: files below /agents, of each at most 16MiB\n"), "{shared}");
+        assert!(shared.contains("  files        one, to read: a copy of the session's transcript"), "{shared}");
+        let entry = pasted(&shared);
+        assert!(entry.grants.transcript.is_some() && entry.tenants.is_some_and(|tenants| tenants.len() == 1));
     }
 
     #[test]

@@ -11,12 +11,25 @@
 //! sha256 = "9f86d081884c7d65…"             # optional: the file must be this one
 //! tenants = ["acme"]                       # optional: every tenant when left out
 //! limits = { fuel = 10_000_000_000, deadline = "500ms", memory = "64MiB" }
+//! config = { greeting = "hello" }          # what it is granted: nothing by default
+//! keyvalue = { quota = "1MiB" }
+//! http = ["https://api.example.com", "http://127.0.0.1:37777"]
+//! transcript = { root = "/var/lib/agents/{tenant}", max = "16MiB" }
+//!
+//! [quota]                                  # of every tenant: no limit by default
+//! active-sessions = 10_000
+//!
+//! [tenant.acme.quota]                      # its own; what it leaves out is taken from [quota]
+//! active-sessions = 50_000
 //! ```
 //!
 //! Every mistake that can be found is reported at once, each with file, line and column.
 
 mod drain;
+mod grants;
+mod limits;
 mod plugin;
+mod quota;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -24,13 +37,15 @@ mod tests;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use lastword::TenantQuota;
 use lastword_events::PluginName;
 use thiserror::Error;
 use toml::de::DeTable;
 
-pub(crate) use plugin::{LimitsEntry, PluginEntry, read_component};
+pub(crate) use plugin::{PluginEntry, read_component};
 
 use crate::limits::{DEFAULT_DRAIN_BUDGET, MAX_CONFIG_BYTES};
 use reader::{Reader, Table};
@@ -40,6 +55,9 @@ use reader::{Reader, Table};
 pub(crate) struct Config {
     pub(crate) drain: Drain,
     pub(crate) plugins: Vec<PluginEntry>,
+    /// Of every tenant that has none of its own.
+    pub(crate) quota: TenantQuota,
+    pub(crate) tenant_quotas: Vec<(Arc<str>, TenantQuota)>,
 }
 
 /// `[drain]`.
@@ -105,10 +123,13 @@ impl Config {
 }
 
 fn read(reader: &Reader<'_>, root: &DeTable<'_>) -> Config {
-    let root = Table::new(reader, "the file", root, &["drain", "plugin"]);
+    let root = Table::new(reader, "the file", root, &["drain", "plugin", "quota", "tenant"]);
     let drain = root.get("drain").and_then(|value| drain::read(reader, value)).unwrap_or_default();
     let plugins = root.get("plugin").map(|value| plugin::read_all(reader, value)).unwrap_or_default();
-    Config { drain, plugins }
+    let quota = root.get("quota").map(|value| quota::read(reader, "[quota]", value, TenantQuota::default()));
+    let quota = quota.unwrap_or_default();
+    let tenant_quotas = root.get("tenant").map(|value| quota::read_tenants(reader, value, quota)).unwrap_or_default();
+    Config { drain, plugins, quota, tenant_quotas }
 }
 
 /// The name that a component's path suggests.

@@ -45,11 +45,107 @@ pub(crate) const MIN_DURATION: Duration = Duration::from_millis(1);
 /// unit.
 pub(crate) const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
 
-/// The smallest memory limit that can be configured: one page of WebAssembly.
-pub(crate) const MIN_MEMORY_BYTES: u64 = 64 * 1024;
+/// The sizes that a setting takes, in bytes, and for whoever goes beyond them what the bounds are.
+pub(crate) struct Sizes {
+    pub(crate) least: u64,
+    pub(crate) least_is: &'static str,
+    pub(crate) most: u64,
+    pub(crate) most_is: &'static str,
+}
 
-/// The largest memory limit that can be configured: all that 32-bit addresses reach.
-pub(crate) const MAX_MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// `limits.memory`.
+pub(crate) const MEMORY: Sizes = Sizes {
+    least: 64 * KIB,
+    least_is: "one page of WebAssembly",
+    most: 4 * GIB,
+    most_is: "all that a plugin can address",
+};
+
+/// `limits.total-memory`.
+pub(crate) const TOTAL_MEMORY: Sizes = Sizes {
+    least: 64 * KIB,
+    least_is: "one page of WebAssembly",
+    most: 256 * GIB,
+    most_is: "1GiB for each of the 256 calls that are under way at most",
+};
+
+/// `limits.log`. Each byte of it takes a place in the log's queue, which has [`MAX_QUEUED_GUEST_LOG_BYTES`].
+pub(crate) const LOG: Sizes =
+    Sizes { least: 64, least_is: "one short line", most: 16 * MIB, most_is: "more than anybody reads of one call" };
+
+/// `limits.random`.
+pub(crate) const RANDOM: Sizes = Sizes {
+    least: 16,
+    least_is: "what a hash map takes when it is made",
+    most: 64 * MIB,
+    most_is: "as much as a plugin's memory holds by default",
+};
+
+/// `limits.http-request-bytes` and `limits.http-response-bytes`.
+pub(crate) const HTTP_BODIES: Sizes = Sizes {
+    least: KIB,
+    least_is: "one small message",
+    most: 64 * MIB,
+    most_is: "as much as a plugin's memory holds by default",
+};
+
+/// `keyvalue.quota`, of one tenant's space. A memory journal holds all of it, and a journal on disk writes a value as a
+/// whole: it is for counters and small states.
+pub(crate) const KEY_VALUE_QUOTA: Sizes = Sizes {
+    least: KIB,
+    least_is: "one small value",
+    most: 64 * MIB,
+    most_is: "because a memory journal holds all of it; keep files elsewhere",
+};
+
+/// `keyvalue.quota` when it is not said: 10 000 counters.
+pub(crate) const DEFAULT_KEY_VALUE_QUOTA: u64 = MIB;
+
+/// `quota.keyvalue`: all spaces of one tenant together.
+pub(crate) const TENANT_KEY_VALUES: Sizes = Sizes {
+    least: KIB,
+    least_is: "one small value",
+    most: 64 * GIB,
+    most_is: "because nobody has that much memory; leave it out for no limit",
+};
+
+/// `transcript.max`. A copy is made for each call, and the copying counts against its deadline: 256 MiB take about
+/// 100 ms when they are in the page cache.
+pub(crate) const TRANSCRIPT: Sizes = Sizes {
+    least: KIB,
+    least_is: "one small message",
+    most: 256 * MIB,
+    most_is: "because every call copies it within its deadline",
+};
+
+/// `transcript.max` when it is not said. Long sessions of coding agents have some MiB.
+pub(crate) const DEFAULT_TRANSCRIPT_BYTES: u64 = 16 * MIB;
+
+/// The names and values of a plugin's `config` together. They are copied into the guest when it asks for them: a page of
+/// its memory holds them all.
+pub(crate) const MAX_GRANTED_CONFIG_BYTES: usize = 64 * 1024;
+
+/// Destinations in a plugin's `http`. One plugin reports to a few services; who lists more wants a proxy.
+pub(crate) const MAX_HTTP_DESTINATIONS: usize = 64;
+
+/// `limits.handles`. The host keeps some 100 bytes for each, and that for each call that is under way.
+pub(crate) const MAX_HANDLES: u64 = 65_536;
+
+/// `limits.http-requests`. Each is a connection of its own.
+pub(crate) const MAX_HTTP_REQUESTS: u64 = 1_000;
+
+/// `quota.concurrent-calls`: more than this many calls are never under way at once.
+pub(crate) const MAX_CONCURRENT_CALLS: u64 = 1_000_000;
+
+/// Characters of a stored value that `lastword run` shows.
+pub(crate) const MAX_SHOWN_VALUE_CHARS: usize = 200;
+
+/// Keys that `lastword run` shows.
+pub(crate) const MAX_SHOWN_KEYS: usize = 50;
 
 // The end of the process, counted from the end of the budget. All of it must fit into the 100 ms that the budget may be
 // overrun by, with room for the kernel to take the process apart.

@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod exit;
 mod fd;
+mod grants;
 mod limits;
 mod logging;
 mod owners;
@@ -45,6 +46,7 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Stdio(args) => stdio::run(args),
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
+        Command::Compile => plugins::compile(),
     }
 }
 

@@ -1,14 +1,17 @@
 //! Which plugins there are, and how they are loaded.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use etcetera::BaseStrategy;
 use lastword::{Limits, Plugin, Sandbox, SandboxConfig, Source};
+use lastword_sandbox::{CompilerProcess, Grants, compile_worker};
 
-use crate::args::{CacheArgs, StdioArgs};
-use crate::config::{Config, LimitsEntry, PluginEntry, name_of, read_component};
-use crate::exit::Failure;
+use crate::args::{COMPILE, CacheArgs, StdioArgs};
+use crate::config::{Config, PluginEntry, name_of, read_component};
+use crate::exit::{Exit, Failure};
+use crate::signals;
 
 /// The configuration with what the command line adds to it.
 ///
@@ -23,7 +26,7 @@ pub(crate) fn gather(args: &StdioArgs) -> Result<Config, Failure> {
         config.drain.budget = budget;
     }
     for path in &args.plugins {
-        let entry = from_path(path, LimitsEntry::default())?;
+        let entry = from_path(path, Limits::default(), Grants::default())?;
         if let Some(other) = config.plugins.iter().find(|other| other.name == entry.name) {
             let message = "give one of them another name, with a [[plugin]] in the configuration";
             return Err(Failure::usage(anyhow!(
@@ -42,13 +45,13 @@ pub(crate) fn gather(args: &StdioArgs) -> Result<Config, Failure> {
 ///
 /// # Errors
 /// When the file cannot be read, or its name gives no plugin a name.
-pub(crate) fn from_path(path: &Path, limits: LimitsEntry) -> Result<PluginEntry, Failure> {
+pub(crate) fn from_path(path: &Path, limits: Limits, grants: Grants) -> Result<PluginEntry, Failure> {
     let component = read_component(path).map_err(Failure::usage)?;
     let name = name_of(path).map_err(|error| {
         Failure::usage(anyhow!("{} gives the plugin no name: {error}; rename the file", path.display()))
     })?;
     let place = format!("--plugin {}", path.display());
-    Ok(PluginEntry { name, path: path.to_owned(), component, tenants: None, limits, place })
+    Ok(PluginEntry { name, path: path.to_owned(), component, tenants: None, limits, grants, place })
 }
 
 /// A sandbox that fits these plugins.
@@ -56,10 +59,28 @@ pub(crate) fn from_path(path: &Path, limits: LimitsEntry) -> Result<PluginEntry,
 /// # Errors
 /// When this machine cannot make one.
 pub(crate) fn sandbox(cache: &CacheArgs, plugins: &[PluginEntry]) -> Result<Sandbox, Failure> {
-    let mut config = SandboxConfig { cache_dir: cache_dir(cache), ..SandboxConfig::default() };
-    let most = plugins.iter().map(|plugin| limits(&plugin.limits).memory).max().unwrap_or_default();
+    let mut config = SandboxConfig { cache_dir: cache_dir(cache), compiler: compiler(), ..SandboxConfig::default() };
+    let most = plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or_default();
     config.max_memory = config.max_memory.max(most);
     Sandbox::new(config).map_err(Failure::internal)
+}
+
+/// This program once more, as a compiler that can be killed. Where it is is not known on every system: then components are
+/// compiled in this process.
+pub(crate) fn compiler() -> Option<CompilerProcess> {
+    // The program that runs a unit test is another.
+    let program = std::env::current_exe().ok().filter(|_| !cfg!(test))?;
+    Some(CompilerProcess::new(program, [COMPILE]))
+}
+
+/// What the program does as a compiler.
+///
+/// # Errors
+/// When nobody talks to it, or a person does.
+pub(crate) fn compile() -> Result<Exit, Failure> {
+    signals::leave_to_parent().map_err(Failure::internal)?;
+    compile_worker(io::stdin(), io::stdout()).map_err(Failure::internal)?;
+    Ok(Exit::Delivered)
 }
 
 /// Compiles a plugin, or takes it from the cache.
@@ -67,9 +88,8 @@ pub(crate) fn sandbox(cache: &CacheArgs, plugins: &[PluginEntry]) -> Result<Sand
 /// # Errors
 /// When it does not fit; the error names it.
 pub(crate) fn load(sandbox: &Sandbox, entry: PluginEntry) -> Result<Plugin, Failure> {
-    let limits = limits(&entry.limits);
     let source = Source::Bytes(entry.component);
-    sandbox.load(entry.name.clone(), &source, limits).map_err(|error| {
+    sandbox.load_with(entry.name.clone(), &source, entry.limits, entry.grants).map_err(|error| {
         let error = anyhow::Error::from(error);
         Failure::usage(error.context(format!(
             "plugin {:?} ({}) cannot be loaded",
@@ -77,16 +97,6 @@ pub(crate) fn load(sandbox: &Sandbox, entry: PluginEntry) -> Result<Plugin, Fail
             entry.path.display()
         )))
     })
-}
-
-fn limits(entry: &LimitsEntry) -> Limits {
-    let default = Limits::default();
-    Limits {
-        fuel: entry.fuel.unwrap_or(default.fuel),
-        deadline: entry.deadline.unwrap_or(default.deadline),
-        memory: entry.memory.unwrap_or(default.memory),
-        ..default
-    }
 }
 
 /// Where compiled code is kept; nowhere when nobody knows where the user's cache is.
@@ -104,7 +114,6 @@ mod tests {
 
     use super::*;
     use crate::args::{Cli, Command};
-    use crate::exit::Exit;
 
     fn gathered(args: &[&str]) -> Result<Config, Failure> {
         let cli = Cli::try_parse_from([&["lastword", "stdio"], args].concat()).unwrap();

@@ -9,7 +9,12 @@ pub(crate) fn quoted(word: &str) -> String {
 
 /// The word's beginning, with a mark when something is missing.
 pub(crate) fn clipped(word: &str) -> String {
-    match word.char_indices().nth(MAX_QUOTED_CHARS) {
+    clipped_to(word, MAX_QUOTED_CHARS)
+}
+
+/// The same with so many characters.
+pub(crate) fn clipped_to(word: &str, chars: usize) -> String {
+    match word.char_indices().nth(chars) {
         Some((end, _)) => format!("{}…", word.get(..end).unwrap_or_default()),
         None => word.to_owned(),
     }

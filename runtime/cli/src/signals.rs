@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -96,6 +97,17 @@ fn received(signal: Received, phase: &Mutex<Phase>, tell: &watch::Sender<Option<
 
 fn lock(phase: &Mutex<Phase>) -> MutexGuard<'_, Phase> {
     phase.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A part of the program that its parent ends: signals to the whole group are for the parent to answer.
+///
+/// # Errors
+/// When the handlers cannot be installed.
+pub(crate) fn leave_to_parent() -> io::Result<()> {
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(())
 }
 
 fn name(signal: i32) -> &'static str {

@@ -120,7 +120,11 @@ fn build(args: &StdioArgs, config: Config, output: LineWriter) -> Result<Runtime
     let sandbox = plugins::sandbox(&args.cache, &config.plugins)?;
     let mut builder = Runtime::builder()
         .drain_budget(config.drain.budget)
+        .quota(config.quota)
         .on_outcome(move |record| output.push(&outcomes::line(record)));
+    for (tenant, quota) in config.tenant_quotas {
+        builder = builder.tenant_quota(&tenant, quota);
+    }
     for entry in config.plugins {
         let tenants = entry.tenants.clone().map_or(Tenants::Every, Tenants::Only);
         builder = builder.plugin(plugins::load(&sandbox, entry)?, tenants);

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use jiff::fmt::friendly::SpanParser;
 use thiserror::Error;
 
-use crate::limits::{MAX_DURATION, MAX_MEMORY_BYTES, MIN_DURATION, MIN_MEMORY_BYTES};
+use crate::limits::{MAX_DURATION, MIN_DURATION, Sizes};
 use crate::suggest;
 
 /// A text that is no quantity. The message ends with what to write instead.
@@ -34,23 +34,23 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     Ok(duration)
 }
 
-/// A memory limit from 64 KiB (one page) to 4 GiB, in bytes: `64MiB`, `1 GiB`, `16MB`.
+/// A size in bytes: `64MiB`, `1 GiB`, `16MB`.
 ///
 /// # Errors
-/// When it has no unit, an unknown one, is negative or out of that range.
-pub(crate) fn memory(text: &str) -> Result<u64, UnitError> {
+/// When it has no unit, an unknown one, is negative or not one of `sizes`.
+pub(crate) fn size(text: &str, sizes: &Sizes) -> Result<u64, UnitError> {
     let trimmed = refuse_negative(text)?;
     let bytes = match trimmed.parse::<ByteSize>() {
         Ok(size) if trimmed.ends_with(|c: char| c.is_ascii_alphabetic()) => size.as_u64(),
         _ => return Err(unreadable_size(trimmed)),
     };
-    if bytes < MIN_MEMORY_BYTES {
-        return Err(UnitError(format!("{trimmed:?} is too little: write at least \"64KiB\", one page of WebAssembly")));
+    if bytes < sizes.least {
+        let least = write_bytes(sizes.least);
+        return Err(UnitError(format!("{trimmed:?} is too little: write at least {least:?}, {}", sizes.least_is)));
     }
-    if bytes > MAX_MEMORY_BYTES {
-        return Err(UnitError(format!(
-            "{trimmed:?} is too much: write at most \"4GiB\", all that a plugin can address"
-        )));
+    if bytes > sizes.most {
+        let most = write_bytes(sizes.most);
+        return Err(UnitError(format!("{trimmed:?} is too much: write at most {most:?}, {}", sizes.most_is)));
     }
     Ok(bytes)
 }
@@ -71,6 +71,13 @@ pub(crate) fn fuel(text: &str) -> Result<u64, UnitError> {
 /// How people read a number of bytes: `1.1 MiB`.
 pub(crate) fn show_bytes(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
+}
+
+/// A number of bytes as [`size`] reads it, exactly: `64KiB`, `1MiB`, `1000B`.
+pub(crate) fn write_bytes(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{bytes}B"), |(unit, name)| format!("{}{name}", bytes / unit))
 }
 
 /// How people read a count: `2_000_000_000`.
@@ -153,6 +160,11 @@ fn number_and_unit(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MEMORY;
+
+    fn memory(text: &str) -> Result<u64, UnitError> {
+        size(text, &MEMORY)
+    }
 
     #[test]
     fn durations_are_read_in_words() {
@@ -205,6 +217,13 @@ mod tests {
         ];
         for (text, message) in table {
             assert_eq!(memory(text).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_size_is_written_as_it_is_read() {
+        for text in ["64KiB", "64MiB", "4GiB", "1000000B", "65537B", "3MiB"] {
+            assert_eq!(write_bytes(memory(text).unwrap()), text);
         }
     }
 

@@ -55,12 +55,14 @@ pub enum FailureCause {
     Deadline,
     /// It wanted more memory than its limit.
     Memory,
+    /// It went over another of its limits; the word says which, e.g. `host-calls`.
+    Limit(String),
     /// The host failed it: instantiation, a host call's error, a panic of ours.
     Host,
 }
 
 impl FailureCause {
-    /// The bare word: `retry`, `fatal`, `trap`, `fuel`, `deadline`, `memory` or `host`.
+    /// The bare word: `retry`, `fatal`, `trap`, `fuel`, `deadline`, `memory`, `limit` or `host`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -70,6 +72,7 @@ impl FailureCause {
             Self::Fuel => "fuel",
             Self::Deadline => "deadline",
             Self::Memory => "memory",
+            Self::Limit(_) => "limit",
             Self::Host => "host",
         }
     }
@@ -79,6 +82,7 @@ impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Trap(which) => write!(f, "trap: {which}"),
+            Self::Limit(which) => write!(f, "limit: {which}"),
             _ => f.write_str(self.as_str()),
         }
     }

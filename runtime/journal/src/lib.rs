@@ -31,7 +31,7 @@ mod record;
 mod recovered;
 
 pub use error::JournalError;
-pub use key_value::{KeyValueWrite, Space};
+pub use key_value::{KeyValueWrite, KeyValueWrites, Space, key_value_bytes};
 pub use memory::{MemoryJournal, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS};
 pub use pending::{Pending, Reply};
 pub use record::{Completion, DeliveryKey, Settlement, Write, Written};
@@ -51,8 +51,13 @@ pub enum Durability {
 /// The durable record. Writes take effect in the order in which the functions are called, and each says when it is
 /// durable; a caller that does not wait gets the order all the same.
 ///
-/// No function but [`recover`](Self::recover) and [`key_value`](Self::key_value) may block: they are called by workers
-/// between two calls, and while a signal is being served. What cannot be written now is queued, or refused.
+/// No function but [`recover`](Self::recover) may block, and those that read key-values only as long as a local disk
+/// takes: they are called by workers between two calls, and while a signal is being served. What cannot be written now
+/// is queued, or refused.
+///
+/// What a guest wrote is read back as of the last completion that was *handed over*, durable or not: a journal with a
+/// queue looks there first. So when a completion cannot be made durable, those behind it that write to the same space
+/// fail with it: they were made of values that never were.
 pub trait Journal: Send + Sync + 'static {
     /// The random part of this journal's delivery ids.
     fn name(&self) -> JournalName;
@@ -82,9 +87,28 @@ pub trait Journal: Send + Sync + 'static {
     /// whether or not anyone waited for that one.
     fn flush(&self) -> Pending<()>;
 
-    /// The value of `key` in a plugin's space, as of the last durable completion.
+    /// The value of `key` in a plugin's space, as of the last completion handed over.
     ///
     /// # Errors
     /// When the journal cannot be read.
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError>;
+
+    /// The first `limit` keys of a plugin's space that sort after `after`, sorted by their bytes, as of the last completion
+    /// handed over.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError>;
+
+    /// The size of a plugin's space in bytes, see [`key_value_bytes`]. Asked for often: a journal keeps count.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError>;
+
+    /// The size of all spaces of a tenant in bytes. Asked for often: a journal keeps count.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError>;
 }

@@ -4,7 +4,7 @@ use lastword_events::{
     DeliveryId, DrainReason, Event, EventKey, FailureCause, JournalName, PluginName, Session, Timestamp,
 };
 
-use crate::KeyValueWrite;
+use crate::KeyValueWrites;
 
 /// An event to be written down. `owed` names the plugins that are to be told of it.
 #[derive(Clone, Debug)]
@@ -140,8 +140,8 @@ pub struct Completion {
     pub attempt: u32,
     /// What the delivery is now.
     pub settlement: Settlement,
-    /// What the guest wrote; empty unless the attempt delivered.
-    pub writes: Vec<KeyValueWrite>,
+    /// What the guest wrote; none unless the attempt delivered. (Boxed: few calls write, and all are handed over.)
+    pub writes: Option<Box<KeyValueWrites>>,
 }
 
 /// What a delivery is after an attempt.

@@ -9,7 +9,8 @@ use lastword_events::{
     SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, MemoryJournal, Settlement, Space, Write, Written,
+    Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, Settlement, Space,
+    Write, Written,
 };
 
 fn journals() -> Vec<Arc<dyn Journal>> {
@@ -43,7 +44,13 @@ async fn end(journal: &dyn Journal, sequence: u64, session: &Arc<Session>) -> Wr
 
 fn completion(sequence: u64, attempt: u32, settlement: Settlement) -> Completion {
     let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin() };
-    Completion { delivery, attempt, settlement, writes: vec![] }
+    Completion { delivery, attempt, settlement, writes: None }
+}
+
+fn writes(space: &Space, keys: &[(&str, Option<&[u8]>)]) -> Option<Box<KeyValueWrites>> {
+    let write =
+        |&(key, value): &(&str, Option<&[u8]>)| KeyValueWrite { key: key.into(), value: value.map(<[u8]>::to_vec) };
+    Some(Box::new(KeyValueWrites { space: space.clone(), writes: keys.iter().map(write).collect() }))
 }
 
 #[tokio::test]
@@ -220,7 +227,7 @@ async fn what_a_guest_wrote_is_there_when_its_call_delivered_and_not_before() {
         end(&*journal, sequence, &session).await;
         let space = Space { tenant: "t".into(), plugin: plugin() };
         let write = |settlement, value: &[u8]| Completion {
-            writes: vec![KeyValueWrite { key: "count".into(), value: Some(value.to_vec()) }],
+            writes: writes(&space, &[("count", Some(value))]),
             ..completion(sequence, 1, settlement)
         };
         let failed = Settlement::Owed { failures: 1, late: false, retry_at: None };
@@ -230,6 +237,63 @@ async fn what_a_guest_wrote_is_there_when_its_call_delivered_and_not_before() {
         assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"2".to_vec()));
         let other = Space { tenant: "u".into(), plugin: plugin() };
         assert_eq!(journal.key_value(&other, "count").unwrap(), None, "another tenant sees nothing of it");
+    }
+}
+
+#[tokio::test]
+async fn a_space_has_its_keys_in_order_and_counts_the_bytes_of_keys_and_values() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let (sequence, session) = start(&*journal, "a").await;
+        end(&*journal, sequence, &session).await;
+        let space =
+            |tenant: &str, plugin: &str| Space { tenant: tenant.into(), plugin: PluginName::new(plugin).unwrap() };
+        let (mine, next_door, elsewhere) = (space("t", "memory"), space("t", "other"), space("u", "memory"));
+        let write = |space: &Space, keys: &[(&str, Option<&[u8]>)]| {
+            let writes = writes(space, keys);
+            journal.complete(vec![Completion { writes, ..completion(sequence, 1, Settlement::Delivered) }])
+        };
+        let bytes = || {
+            let of = |space| journal.key_value_bytes(space).unwrap();
+            (of(&mine), of(&next_door), of(&elsewhere), journal.key_value_tenant_bytes("t").unwrap())
+        };
+        let keys = |space| journal.key_value_keys(space, None, 100).unwrap();
+        assert_eq!((bytes(), keys(&mine)), ((0, 0, 0, 0), vec![]));
+
+        write(&mine, &[("b", Some(b"12")), ("ä", Some(b"")), ("a", Some(b"1"))]).await.unwrap();
+        write(&next_door, &[("key", Some(b"value"))]).await.unwrap();
+        assert_eq!(keys(&mine), ["a", "b", "ä"]);
+        assert_eq!(journal.key_value_keys(&mine, Some("a"), 1).unwrap(), ["b"]);
+        assert_eq!(journal.key_value_keys(&mine, Some("aa"), 100).unwrap(), ["b", "ä"], "a key that is not there");
+        assert_eq!(keys(&next_door), ["key"], "each plugin has its own");
+        assert_eq!(bytes(), (3 + 2 + 2, 8, 0, 15));
+
+        write(&mine, &[("b", Some(b"1")), ("a", None), ("never-was", None)]).await.unwrap();
+        assert_eq!(keys(&mine), ["b", "ä"]);
+        assert_eq!(bytes(), (2 + 2, 8, 0, 12));
+
+        write(&mine, &[("b", None), ("ä", None)]).await.unwrap();
+        assert_eq!((bytes(), keys(&mine)), ((0, 8, 0, 8), vec![]));
+    }
+}
+
+#[tokio::test]
+async fn what_was_handed_over_is_read_at_once_and_in_order() {
+    for journal in journals() {
+        journal.recover().unwrap();
+        let (sequence, session) = start(&*journal, "a").await;
+        end(&*journal, sequence, &session).await;
+        let space = Space { tenant: "t".into(), plugin: plugin() };
+        let value = |text: &str| Completion {
+            writes: writes(&space, &[("count", Some(text.as_bytes()))]),
+            ..completion(sequence, 1, Settlement::Delivered)
+        };
+        let waiting = [journal.complete(vec![value("1"), value("2")]), journal.complete(vec![value("3")])];
+        assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"3".to_vec()), "nobody has waited for it");
+        for pending in waiting {
+            pending.await.unwrap();
+        }
+        assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"3".to_vec()));
     }
 }
 

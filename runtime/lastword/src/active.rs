@@ -7,6 +7,10 @@ use lastword_events::{Identity, Session};
 #[derive(Debug, Default)]
 pub(crate) struct ActiveSet {
     sessions: HashMap<Identity, Active>,
+    /// How many of them each tenant has.
+    by_tenant: HashMap<Arc<str>, u64>,
+    /// Sessions of each tenant that are being written down, and will be active then. Only of tenants with a quota.
+    reserved: HashMap<Arc<str>, u64>,
     /// The drain, or the closing without one, has begun.
     is_closing: bool,
     /// A drain has taken the set.
@@ -55,6 +59,7 @@ impl ActiveSet {
         if self.is_taken {
             self.drained.insert(identity, active);
         } else {
+            count_up(&mut self.by_tenant, &identity.tenant);
             self.sessions.insert(identity, active);
         }
         !self.is_taken
@@ -69,7 +74,26 @@ impl ActiveSet {
     /// Takes a session out. False when it is gone already.
     pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> bool {
         let is_it = self.sessions.get(identity).is_some_and(|active| active.sequence == sequence);
-        is_it && self.sessions.remove(identity).is_some()
+        if is_it {
+            self.sessions.remove(identity);
+            count_down(&mut self.by_tenant, &identity.tenant);
+        }
+        is_it
+    }
+
+    /// Keeps a place for one more session of a tenant that may have `limit`. False when there is none.
+    pub(crate) fn reserve(&mut self, tenant: &Arc<str>, limit: u64) -> bool {
+        let has = |counts: &HashMap<_, u64>| counts.get(tenant).copied().unwrap_or(0);
+        let free = has(&self.by_tenant) + has(&self.reserved) < limit;
+        if free {
+            count_up(&mut self.reserved, tenant);
+        }
+        free
+    }
+
+    /// Gives a place back: the session is active now, or never will be.
+    pub(crate) fn give_back(&mut self, tenant: &Arc<str>) {
+        count_down(&mut self.reserved, tenant);
     }
 
     /// A snapshot, in the order of their starts.
@@ -80,12 +104,8 @@ impl ActiveSet {
     }
 
     /// How many sessions each tenant has.
-    pub(crate) fn count_by_tenant(&self) -> HashMap<Arc<str>, u64> {
-        let mut counts = HashMap::new();
-        for identity in self.sessions.keys() {
-            *counts.entry(identity.tenant.clone()).or_default() += 1;
-        }
-        counts
+    pub(crate) fn count_by_tenant(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
+        self.by_tenant.iter().map(|(tenant, count)| (tenant, *count))
     }
 
     /// Lets no more sessions in. False when that was so already: the first cause wins.
@@ -96,6 +116,7 @@ impl ActiveSet {
     /// Empties the set, whole, and gives what was in it by tenant.
     pub(crate) fn take_all(&mut self) -> HashMap<Arc<str>, Vec<(u64, Arc<Session>)>> {
         self.is_taken = true;
+        self.by_tenant.clear();
         self.drained = std::mem::take(&mut self.sessions);
         let mut by_tenant: HashMap<Arc<str>, Vec<_>> = HashMap::new();
         for (identity, active) in &self.drained {
@@ -108,5 +129,62 @@ impl ActiveSet {
             }
         }
         by_tenant
+    }
+}
+
+fn count_up(counts: &mut HashMap<Arc<str>, u64>, tenant: &Arc<str>) {
+    // Not by `entry`, which wants a key of its own even where there is one.
+    match counts.get_mut(tenant) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(tenant.clone(), 1);
+        }
+    }
+}
+
+/// Nothing is kept of a tenant that has none: owners may make up tenants for ever.
+fn count_down(counts: &mut HashMap<Arc<str>, u64>, tenant: &Arc<str>) {
+    match counts.get_mut(tenant) {
+        Some(count) if *count > 1 => *count -= 1,
+        _ => {
+            counts.remove(tenant);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(tenant: &str, id: &str) -> Arc<Session> {
+        Arc::new(Session::new(tenant, id))
+    }
+
+    #[test]
+    fn places_that_are_kept_count_until_they_are_given_back() {
+        let mut set = ActiveSet::default();
+        let tenant: Arc<str> = "t".into();
+        assert!(set.reserve(&tenant, 2) && set.reserve(&tenant, 2));
+        assert!(!set.reserve(&tenant, 2), "two starts that are being written down");
+        set.give_back(&tenant);
+        set.insert(1, session("t", "a"), 0);
+        assert!(!set.reserve(&tenant, 2), "one is active, the other is still being written down");
+        set.give_back(&tenant);
+        assert!(set.reserve(&tenant, 2), "it could not be written down");
+        assert!(set.reserve(&"u".into(), 1), "another tenant has its own");
+    }
+
+    #[test]
+    fn tenants_without_sessions_leave_nothing_behind() {
+        let mut set = ActiveSet::default();
+        for n in 0..100 {
+            let session = session(&format!("t{n}"), "a");
+            let identity = session.identity.clone();
+            assert!(set.reserve(&identity.tenant, 1));
+            set.insert(n, session, 0);
+            set.give_back(&identity.tenant);
+            assert!(set.remove(&identity, n) && !set.remove(&identity, n));
+        }
+        assert!(set.by_tenant.is_empty() && set.reserved.is_empty());
     }
 }

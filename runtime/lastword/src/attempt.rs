@@ -1,6 +1,10 @@
-use lastword_events::{Deferral, Outcome};
-use lastword_sandbox::Report;
+use std::time::Duration;
 
+use lastword_events::{Deferral, FailureCause, Outcome};
+use lastword_journal::KeyValueWrites;
+use lastword_sandbox::{Change, Report};
+
+use crate::limits::DENSEST_FUEL_PER_NANOSECOND;
 use crate::owed::Owed;
 
 /// An attempt that is over, before anyone has said what becomes of its delivery.
@@ -10,14 +14,52 @@ pub(crate) struct Attempt {
     pub(crate) outcome: Outcome,
     /// None when the call was cut by the budget: it never came to report.
     pub(crate) report: Option<Report>,
+    /// What it costs the tenant, in units of fuel.
+    pub(crate) fuel: u64,
+    /// What its key-value changes come to, once that is resolved.
+    pub(crate) writes: Option<Box<KeyValueWrites>>,
 }
 
 impl Attempt {
-    pub(crate) fn finished(owed: Owed, report: Report) -> Self {
-        Self { owed, outcome: report.outcome.clone(), report: Some(report) }
+    /// `ran` is how long it has kept a worker at least.
+    pub(crate) fn finished(owed: Owed, report: Report, ran: Duration) -> Self {
+        let fuel = fuel_of(&report, ran);
+        Self { owed, outcome: report.outcome.clone(), report: Some(report), fuel, writes: None }
     }
 
     pub(crate) fn cut(owed: Owed) -> Self {
-        Self { owed, outcome: Outcome::Deferred(Deferral::Budget), report: None }
+        Self { owed, outcome: Outcome::Deferred(Deferral::Budget), report: None, fuel: 0, writes: None }
+    }
+
+    /// What its guest wants changed, if it delivered and wants anything. What others wanted is gone with them.
+    pub(crate) fn take_changes(&mut self) -> Option<Vec<(String, Change)>> {
+        let changes = &mut self.report.as_mut()?.changes;
+        if changes.is_empty() || self.outcome != Outcome::Delivered {
+            return None;
+        }
+        Some(std::mem::take(changes))
+    }
+
+    /// The guest answered ok, and we could not keep what it stored: it has to be called again.
+    pub(crate) fn fail_in_host(&mut self, message: String) {
+        self.outcome = Outcome::Failed { cause: FailureCause::Host, message };
+        if let Some(report) = &mut self.report {
+            report.outcome = self.outcome.clone();
+        }
+    }
+}
+
+/// The engine keeps the count of fuel in a register, and of a guest that did not come back most of it is lost: a spinner
+/// would cost its tenant nothing. Such a guest pays for the time that it ran instead, as if it had run the densest code.
+fn fuel_of(report: &Report, ran: Duration) -> u64 {
+    match &report.outcome {
+        Outcome::Delivered | Outcome::Deferred(_) => report.fuel_used,
+        Outcome::Failed { cause: FailureCause::Retry | FailureCause::Fatal | FailureCause::Fuel, .. } => {
+            report.fuel_used
+        }
+        Outcome::Failed { .. } => {
+            let nanos = u64::try_from(ran.min(report.active).as_nanos()).unwrap_or(u64::MAX);
+            report.fuel_used.max(nanos.saturating_mul(DENSEST_FUEL_PER_NANOSECOND))
+        }
     }
 }

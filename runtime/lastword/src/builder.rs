@@ -11,11 +11,14 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::active::ActiveSet;
+use crate::arbiter::Arbiter;
 use crate::dispatch::{Dispatcher, Installed};
 use crate::inner::Inner;
+use crate::key_values::JournalKeyValues;
 use crate::limits::{DEFAULT_BREAKER_THRESHOLD, DEFAULT_DRAIN_BUDGET, LONGEST_RETRY, MAX_DRAIN_BUDGET};
 use crate::outcome::{Observer, OutcomeRecord};
 use crate::places::Places;
+use crate::quota::{Quotas, TenantQuota};
 use crate::retry::RetryPolicy;
 use crate::runtime::{RecoveredCounts, Runtime};
 use crate::tenants::Tenants;
@@ -31,6 +34,7 @@ pub struct Builder {
     workers: Option<NonZeroUsize>,
     breaker_threshold: u32,
     retry: RetryPolicy,
+    quotas: Quotas,
     observer: Option<Observer>,
 }
 
@@ -44,6 +48,7 @@ impl Default for Builder {
             workers: None,
             breaker_threshold: DEFAULT_BREAKER_THRESHOLD,
             retry: RetryPolicy::default(),
+            quotas: Quotas::default(),
             observer: None,
         }
     }
@@ -114,7 +119,19 @@ impl Builder {
         self
     }
 
-    /// Is told how every attempt ended, on a worker's thread: it must return at once. To do more, send what you need to
+    /// What every tenant may use that has no quota of its own. Default: no limit.
+    pub fn quota(mut self, default: TenantQuota) -> Self {
+        self.quotas.default = default;
+        self
+    }
+
+    /// What one tenant may use, in place of the default.
+    pub fn tenant_quota(mut self, tenant: &str, quota: TenantQuota) -> Self {
+        self.quotas.by_tenant.insert(tenant.into(), quota);
+        self
+    }
+
+    /// Is told how every attempt ended, and once of each delivery that has to wait for a quota, on a worker's thread: it must return at once. To do more, send what you need to
     /// a bounded channel, and do not wait when it is full.
     pub fn on_outcome(mut self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
@@ -139,12 +156,22 @@ impl Builder {
         let journal = self.journal.unwrap_or_else(|| Arc::new(MemoryJournal::new()));
         let recovered = journal.recover()?;
         let slots = sandbox.max_concurrent_calls();
+        let workers = self.workers.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        let quotas = Arc::new(self.quotas);
         let inner = Arc::new(Inner {
             sandbox,
             journal_name: journal.name(),
-            journal,
             handle,
-            dispatcher: Dispatcher::new(self.installed, slots, self.breaker_threshold),
+            dispatcher: Dispatcher::new(
+                self.installed,
+                (slots, u32::try_from(workers.get()).unwrap_or(u32::MAX)),
+                self.breaker_threshold,
+                quotas.clone(),
+            ),
+            key_values: Arc::new(JournalKeyValues::with_quotas(journal.clone(), quotas.clone())),
+            arbiter: Arbiter::new(journal.clone(), quotas.clone()),
+            quotas,
+            journal,
             set: Mutex::new(ActiveSet::default()),
             places: Arc::new(Places::default()),
             retry: self.retry,
@@ -167,7 +194,7 @@ impl Builder {
             counts.sessions += 1;
         }
         let runtime = Runtime::new(inner.clone(), counts);
-        start_workers(&inner, self.workers)?;
+        start_workers(&inner, workers)?;
         Ok(runtime)
     }
 }
@@ -202,9 +229,8 @@ fn end_recovered(inner: &Arc<Inner>, recovered: &RecoveredSession) {
     drop(inner.journal.write(Write::End { sequence, session, event, owed, op_id: None }));
 }
 
-fn start_workers(inner: &Arc<Inner>, workers: Option<NonZeroUsize>) -> Result<(), BuildError> {
-    let workers = workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    for number in 0..workers {
+fn start_workers(inner: &Arc<Inner>, workers: NonZeroUsize) -> Result<(), BuildError> {
+    for number in 0..workers.get() {
         let inner = inner.clone();
         std::thread::Builder::new()
             .name(format!("lastword-{number}"))

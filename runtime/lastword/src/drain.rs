@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastword_events::{DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, Outcome, PluginDrain, Timestamp};
+use lastword_events::{DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, PluginDrain, Timestamp};
 use lastword_journal::Write;
 use tokio::time::timeout_at;
 
@@ -127,15 +127,15 @@ impl Inner {
         let mut untold = closed.held;
         for passed in closed.passed_over {
             let Some(name) = self.dispatcher.plugin_name(passed.queue) else { continue };
-            let outcome = Outcome::Deferred(passed.why);
+            let why = passed.why;
             match passed.waiting {
-                Waiting::Job(job) if Instant::now() < until => self.tell(&name, &job.owed(), &outcome, None),
+                Waiting::Job(job) if Instant::now() < until => self.tell_deferred(&name, &job.owed(), why, true),
                 Waiting::Job(job) => untold += u64::from(job.is_end()),
                 Waiting::Backlog(mut backlog) => {
                     while Instant::now() < until
                         && let Some(end) = backlog.next()
                     {
-                        self.tell(&name, &end.owed(), &outcome, None);
+                        self.tell_deferred(&name, &end.owed(), why, true);
                     }
                     untold += u64::try_from(backlog.len()).unwrap_or(u64::MAX);
                 }

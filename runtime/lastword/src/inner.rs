@@ -5,31 +5,36 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use lastword_events::{DeliveryId, Event, FailureCause, JournalName, Outcome, PluginName, Timestamp};
+use lastword_events::{Deferral, DeliveryId, Event, FailureCause, JournalName, Outcome, PluginName, Timestamp};
 use lastword_journal::{Completion, Journal, JournalError, Pending, Settlement};
-use lastword_sandbox::Sandbox;
+use lastword_sandbox::{KeyValues, Plugin, Sandbox};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::active::ActiveSet;
+use crate::arbiter::Arbiter;
 use crate::attempt::Attempt;
 use crate::dispatch::{Dispatcher, Finished, Job, QueueId};
 use crate::outcome::{Observer, OutcomeRecord};
 use crate::owed::Owed;
 use crate::places::Places;
+use crate::quota::Quotas;
 use crate::retry::RetryPolicy;
 
 /// What the runtime's handle, its workers and its requests share.
 ///
-/// Locks are taken in this order: `set`, then the dispatcher's. Neither is held while a guest runs, or while anyone waits
-/// for a journal.
+/// Locks are taken in this order: `set` or the arbiter's, then the dispatcher's. None is held while a guest runs, or while
+/// anyone waits for a journal.
 pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) journal_name: JournalName,
     pub(crate) handle: Handle,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) quotas: Arc<Quotas>,
+    pub(crate) key_values: Arc<dyn KeyValues>,
+    pub(crate) arbiter: Arbiter,
     pub(crate) set: Mutex<ActiveSet>,
     pub(crate) places: Arc<Places>,
     pub(crate) retry: RetryPolicy,
@@ -44,18 +49,22 @@ impl Inner {
     pub(crate) fn conclude(
         self: &Arc<Self>,
         queue: QueueId,
-        plugin: &PluginName,
+        plugin: &Plugin,
         served: Duration,
-        attempts: Vec<Attempt>,
+        mut attempts: Vec<Attempt>,
         unbegun: Vec<Job>,
     ) {
+        // Until the journal has what these calls stored.
+        let order = self.arbiter.resolve(plugin, &mut attempts);
+        let plugin = plugin.name();
         let mut finished: Vec<Finished> = attempts.into_iter().map(|attempt| self.judge(attempt)).collect();
         let counts = self.dispatcher.account(queue, &mut finished);
-        let completions: Vec<Completion> = finished.iter().filter_map(|f| completion(plugin, f)).collect();
+        let completions: Vec<Completion> = finished.iter_mut().filter_map(|f| completion(plugin, f)).collect();
         let pending = (!completions.is_empty()).then(|| self.journal.complete(completions));
+        drop(order);
         // After the drain's account is closed an outcome still counts for the journal, but nobody is told another one.
         for one in finished.iter().filter(|_| counts) {
-            self.tell(plugin, &one.owed, &one.outcome, Some(one));
+            self.tell(plugin, one);
         }
         match pending.and_then(poll_now) {
             None => self.dispatcher.settle(queue, served, finished, unbegun),
@@ -90,7 +99,7 @@ impl Inner {
 
     /// Says what becomes of a delivery after an attempt.
     fn judge(&self, attempt: Attempt) -> Finished {
-        let Attempt { mut owed, outcome, report } = attempt;
+        let Attempt { mut owed, outcome, report, fuel, writes } = attempt;
         let (mut retry, mut dead) = (None, false);
         if let Outcome::Failed { cause, .. } = &outcome {
             owed.failures += 1;
@@ -100,11 +109,27 @@ impl Inner {
                 retry = Some((Instant::now() + pause, Timestamp::now().plus(pause)));
             }
         }
-        Finished { owed, outcome, report, retry, dead, in_drain: false }
+        Finished { owed, outcome, report, retry, dead, fuel, writes, in_drain: false }
     }
 
-    /// Tells whoever watches, and the log. `finished` is none for a delivery that had no attempt.
-    pub(crate) fn tell(&self, plugin: &PluginName, owed: &Owed, outcome: &Outcome, finished: Option<&Finished>) {
+    /// Tells whoever watches, and the log, how an attempt ended.
+    fn tell(&self, plugin: &PluginName, finished: &Finished) {
+        self.tell_outcome(plugin, &finished.owed, &finished.outcome, Some(finished), finished.in_drain);
+    }
+
+    /// The same of a delivery that had no attempt.
+    pub(crate) fn tell_deferred(&self, plugin: &PluginName, owed: &Owed, why: Deferral, in_drain: bool) {
+        self.tell_outcome(plugin, owed, &Outcome::Deferred(why), None, in_drain);
+    }
+
+    fn tell_outcome(
+        &self,
+        plugin: &PluginName,
+        owed: &Owed,
+        outcome: &Outcome,
+        finished: Option<&Finished>,
+        draining: bool,
+    ) {
         let retry_at = finished.and_then(|f| f.retry).map(|(_, at)| at);
         let dead = finished.is_some_and(|f| f.dead);
         log(plugin, owed, outcome, retry_at, dead);
@@ -125,7 +150,7 @@ impl Inner {
             retry_at,
             dead,
             report: finished.and_then(|f| f.report.as_ref()),
-            draining: finished.is_none_or(|f| f.in_drain),
+            draining,
         };
         // A worker that unwinds would take the calls that it holds along.
         if catch_unwind(AssertUnwindSafe(|| observer(&record))).is_err() {
@@ -138,9 +163,8 @@ impl Inner {
         let set = self.set.lock();
         let to_come: u64 = set
             .count_by_tenant()
-            .into_iter()
             .map(|(tenant, sessions)| {
-                let serving = self.dispatcher.installed().iter().filter(|i| i.tenants.serves(&tenant)).count();
+                let serving = self.dispatcher.installed().iter().filter(|i| i.tenants.serves(tenant)).count();
                 sessions * u64::try_from(serving).unwrap_or(u64::MAX)
             })
             .sum();
@@ -149,8 +173,8 @@ impl Inner {
 }
 
 /// What a journal has to know of an attempt. A deferral changes nothing: the delivery is owed as it was.
-fn completion(plugin: &PluginName, finished: &Finished) -> Option<Completion> {
-    let Finished { owed, outcome, retry, dead, .. } = finished;
+fn completion(plugin: &PluginName, finished: &mut Finished) -> Option<Completion> {
+    let Finished { owed, outcome, retry, dead, writes, .. } = finished;
     let settlement = match outcome {
         Outcome::Delivered => Settlement::Delivered,
         Outcome::Deferred(_) => return None,
@@ -161,7 +185,7 @@ fn completion(plugin: &PluginName, finished: &Finished) -> Option<Completion> {
             Settlement::Owed { failures: owed.failures, late: owed.late, retry_at: retry.map(|(_, at)| at) }
         }
     };
-    Some(Completion { delivery: owed.delivery_key(plugin), attempt: owed.attempt, settlement, writes: Vec::new() })
+    Some(Completion { delivery: owed.delivery_key(plugin), attempt: owed.attempt, settlement, writes: writes.take() })
 }
 
 enum Pass {

@@ -14,7 +14,9 @@ use lastword_journal::{JournalError, Write, Written};
 
 use crate::active::{Active, Standing};
 use crate::inner::Inner;
+use crate::quota::QuotaKind;
 use crate::request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
+use crate::reservation::Reservation;
 
 type Answer = Result<Accepted, Refusal>;
 
@@ -72,6 +74,7 @@ impl Inner {
         match standing {
             Standing::Active(active) => self.renote(active, session, op_id).await,
             Standing::Drained(_) | Standing::Unknown => {
+                let place = self.place_for(&session.identity.tenant)?;
                 session.started_at.get_or_insert_with(Timestamp::now);
                 let owed = self.dispatcher.owed_to(&session.identity.tenant, EventKey::Start);
                 let identity = session.identity.clone();
@@ -80,7 +83,7 @@ impl Inner {
                 match self.journal.write(write).await? {
                     Written::Session { sequence, session } => {
                         let generation = session.generation;
-                        self.note(sequence, &session, EventKey::Start, &event);
+                        self.note(sequence, &session, EventKey::Start, &event, place);
                         Ok(accepted(identity, generation, Acceptance::Noted))
                     }
                     other => duplicate(identity, &other),
@@ -89,12 +92,35 @@ impl Inner {
         }
     }
 
+    /// Whether a tenant may have one more session, and its place among them if they are counted.
+    fn place_for(self: &Arc<Self>, tenant: &Arc<str>) -> Result<Option<Reservation>, Refusal> {
+        let quota = self.quotas.of(tenant);
+        if let Some(limit) = quota.owed_deliveries
+            && self.dispatcher.owed_by(tenant) >= limit
+        {
+            return Err(Refusal::Quota { what: QuotaKind::OwedDeliveries, limit });
+        }
+        let Some(limit) = quota.active_sessions else { return Ok(None) };
+        let place = Reservation::make(self, &mut self.set.lock(), tenant, limit);
+        place.map(Some).ok_or(Refusal::Quota { what: QuotaKind::ActiveSessions, limit })
+    }
+
     /// Makes a session active, and owes its first event, once it is written down. A drain may have taken its snapshot
     /// meanwhile: then the session is ended right after that event.
-    fn note(&self, sequence: u64, session: &Arc<Session>, first: EventKey, event: &Arc<Event>) {
+    fn note(
+        &self,
+        sequence: u64,
+        session: &Arc<Session>,
+        first: EventKey,
+        event: &Arc<Event>,
+        place: Option<Reservation>,
+    ) {
         let compactions = u32::from(first != EventKey::Start);
         let mut set = self.set.lock();
         let active = set.insert(sequence, session.clone(), compactions);
+        if let Some(place) = place {
+            place.used(&mut set);
+        }
         self.dispatcher.owe(sequence, first, session, event);
         if !active {
             self.dispatcher.owe_end_to_drain(sequence, session);
@@ -196,19 +222,20 @@ impl Inner {
 
     /// A session that is being compacted is alive, whether or not its owner has told us of its start.
     async fn compaction_without_start(
-        &self,
+        self: Arc<Self>,
         session: Session,
         event: SessionCompaction,
         op_id: Option<Arc<str>>,
     ) -> Answer {
         let identity = session.identity.clone();
+        let place = self.place_for(&identity.tenant)?;
         let event = Event::Compaction(event);
         let (key, event) = (event.key(1), Arc::new(event));
         let owed = self.dispatcher.owed_to(&identity.tenant, key);
         let write = Write::CompactionWithoutStart { session, event: event.clone(), owed, op_id };
         match self.journal.write(write).await? {
             Written::Session { sequence, session } => {
-                self.note(sequence, &session, key, &event);
+                self.note(sequence, &session, key, &event, place);
                 Ok(accepted(identity, session.generation, Acceptance::Implied))
             }
             other => duplicate(identity, &other),

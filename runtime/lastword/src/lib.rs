@@ -43,6 +43,7 @@
 //! job queue: deliveries are made at least once, in the order of a session's events, and that is all it knows.
 
 mod active;
+mod arbiter;
 mod attempt;
 mod breaker;
 mod builder;
@@ -51,12 +52,15 @@ mod dispatch;
 mod drain;
 mod inner;
 mod intake;
+mod key_values;
 mod lane;
 pub mod limits;
 mod outcome;
 mod owed;
 mod places;
+mod quota;
 mod request;
+mod reservation;
 mod retry;
 mod runtime;
 mod tenants;
@@ -64,10 +68,15 @@ mod worker;
 
 pub use lastword_events as events;
 pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal};
-pub use lastword_sandbox::{Limits, LoadError, Plugin, Report, Sandbox, SandboxConfig, SandboxError, Source};
+pub use lastword_sandbox::{
+    AllowList, CompilerProcess, Destination, Egress, Grant, Grants, KeyValueGrant, KeyValues, Limits, LoadError,
+    Plugin, Report, Root, Sandbox, SandboxConfig, SandboxError, Source, TranscriptGrant,
+};
 
 pub use builder::{BuildError, Builder};
+pub use key_values::JournalKeyValues;
 pub use outcome::OutcomeRecord;
+pub use quota::{QuotaKind, TenantQuota};
 pub use request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
 pub use retry::RetryPolicy;
 pub use runtime::{RecoveredCounts, Runtime};

@@ -24,11 +24,16 @@ pub const LONGEST_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const SLICE: Duration = Duration::from_millis(1);
 /// Deliveries that a worker takes from a queue at once. At 3 µs a call that is a fifth of a slice, and it makes the cost
 /// of the lock and of the journal's group negligible.
-pub(crate) const MAX_BATCH: usize = 64;
+pub(crate) const MAX_BATCH: u32 = 64;
 /// Tenants that are remembered although they are owed nothing. About 300 bytes each, for each plugin.
 pub(crate) const MAX_IDLE_TENANTS: usize = 1024;
 /// How many plugins a drain's report warns of by name.
 pub(crate) const MAX_WARNINGS: usize = 20;
+/// What a guest that did not come back pays for a nanosecond: the densest arithmetic that was measured, see
+/// [`Limits::fuel`](lastword_sandbox::Limits::fuel).
+pub(crate) const DENSEST_FUEL_PER_NANOSECOND: u64 = 7;
+/// Characters of a guest's key that a message quotes: enough to find it by.
+pub(crate) const MAX_QUOTED_KEY_CHARS: usize = 64;
 /// Ordinary calls leave this part of the slots to a drain (one in four), so that a plugin which holds its calls for its
 /// whole deadline cannot make the first ends of a drain wait for it.
 pub(crate) const DRAIN_SLOTS_DIVISOR: u32 = 4;

@@ -16,11 +16,26 @@ pub(crate) struct Owed {
     pub(crate) failures: u32,
     /// Newer events of the session id have gone ahead.
     pub(crate) late: bool,
+    /// Since its last attempt it was said to wait for a quota.
+    pub(crate) deferred: bool,
 }
 
 impl Owed {
     pub(crate) fn new(sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) -> Self {
-        Self { sequence, key, session: session.clone(), event: event.clone(), attempt: 0, failures: 0, late: false }
+        let (session, event) = (session.clone(), event.clone());
+        Self { sequence, key, session, event, attempt: 0, failures: 0, late: false, deferred: false }
+    }
+
+    /// An attempt begins.
+    pub(crate) fn begin(&mut self) {
+        self.attempt += 1;
+        self.deferred = false;
+    }
+
+    /// It has to wait for a quota: a copy for whoever is to be told, the first time.
+    pub(crate) fn defer(&mut self) -> Option<Self> {
+        let first = !std::mem::replace(&mut self.deferred, true);
+        first.then(|| self.clone())
     }
 
     pub(crate) fn is_end(&self) -> bool {

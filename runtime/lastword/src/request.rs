@@ -7,6 +7,8 @@ use lastword_events::{
 use lastword_journal::JournalError;
 use thiserror::Error;
 
+use crate::quota::QuotaKind;
+
 /// A session began, or more became known of one that is active.
 #[derive(Clone, Debug)]
 pub struct StartRequest {
@@ -134,6 +136,17 @@ pub enum Refusal {
     /// A drain has begun, and nothing new may start.
     #[error("the sessions are being drained: nothing new can start here; start it at the next run")]
     Draining,
+    /// The tenant has used up a quota. An end is never refused for that.
+    #[error(
+        "the tenant may have {limit} {what}, and has them (quota {}): {}, or raise the quota, and start it again",
+        .what.as_str(), .what.remedy()
+    )]
+    Quota {
+        /// Which.
+        what: QuotaKind,
+        /// How many the tenant may have.
+        limit: u64,
+    },
     /// A field is missing, empty or too long.
     #[error(transparent)]
     Field(#[from] FieldError),
@@ -148,6 +161,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Draining => "draining",
+            Self::Quota { .. } => "quota",
             Self::Field(error) => error.code,
             Self::Journal(_) => "journal",
         }

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use lastword_events::{Delivery, HookCall};
+use lastword_events::{Deferral, Delivery, HookCall};
 use lastword_sandbox::Call;
+use lastword_sandbox::limits::TICK;
 
 use crate::attempt::Attempt;
 use crate::call_waker::{CallWaker, Inbox};
-use crate::dispatch::{DrainFacts, Installed, Job, Pick, PluginNumber, QueueId, Slice};
+use crate::dispatch::{Deferred, DrainFacts, Installed, Job, Pick, PluginNumber, QueueId, Slice};
 use crate::inner::Inner;
 use crate::limits::SLICE;
 use crate::owed::Owed;
@@ -42,6 +43,8 @@ struct Running {
     queue: QueueId,
     plugin: PluginNumber,
     owed: Owed,
+    /// Ticks at which it had to yield: it ran for so long, and did not wait.
+    ticks: u32,
     call: Pin<Box<Call>>,
 }
 
@@ -62,6 +65,7 @@ impl Worker {
         self.take_woken();
         let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
         match self.inner.dispatcher.next(&begun) {
+            Pick::Tell(deferred) => self.tell(&deferred),
             Pick::Serve(slice) => self.serve(slice),
             Pick::Idle(None) => std::thread::park(),
             Pick::Idle(Some(until)) => std::thread::park_timeout(until.saturating_duration_since(Instant::now())),
@@ -72,6 +76,15 @@ impl Worker {
             Pick::Stop => return false,
         }
         true
+    }
+
+    fn tell(&self, deferred: &[Deferred]) {
+        let dispatcher = &self.inner.dispatcher;
+        for one in deferred {
+            let Some(plugin) = dispatcher.plugin_name(one.queue) else { continue };
+            self.inner.tell_deferred(&plugin, &one.owed, Deferral::Quota, false);
+        }
+        dispatcher.told(deferred);
     }
 
     fn take_woken(&mut self) {
@@ -111,9 +124,8 @@ impl Worker {
                     None => break,
                 },
             };
-            match self.poll(call) {
-                Polled::Finished(attempt) => attempts.push(attempt),
-                Polled::Waiting => (),
+            match self.poll(call, &mut attempts) {
+                Polled::Finished | Polled::Waiting => (),
                 Polled::Yielded => {
                     mine.push_front(call);
                     break;
@@ -126,7 +138,7 @@ impl Worker {
         if !mine.is_empty() {
             self.runnable_of(queue).extend(mine);
         }
-        inner.conclude(queue, installed.plugin.name(), began.elapsed(), attempts, jobs.collect());
+        inner.conclude(queue, &installed.plugin, began.elapsed(), attempts, jobs.collect());
     }
 
     fn take_runnable(&mut self, queue: QueueId) -> VecDeque<usize> {
@@ -142,7 +154,7 @@ impl Worker {
         drain: Option<&DrainFacts>,
     ) -> usize {
         let mut owed = job.owed();
-        owed.attempt += 1;
+        owed.begin();
         let own = installed.plugin.limits().deadline;
         let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(Instant::now()).min(own));
         let delivery = Delivery {
@@ -153,8 +165,12 @@ impl Worker {
         };
         let call = HookCall { session: owed.session.clone(), delivery, event: owed.event.clone() };
         // The budget needs no deadline of its own: a guest comes back at every tick, and the worker drops it.
-        let call = Box::pin(self.inner.sandbox.call(&installed.plugin, call, own));
-        self.place(Running { queue, plugin, owed, call })
+        let mut call = self.inner.sandbox.call(&installed.plugin, call, own);
+        // Only for who was granted it: a count that all workers share costs more than it looks.
+        if installed.plugin.key_value_quota().is_some() {
+            call = call.with_key_values(self.inner.key_values.clone());
+        }
+        self.place(Running { queue, plugin, owed, ticks: 0, call: Box::pin(call) })
     }
 
     fn place(&mut self, running: Running) -> usize {
@@ -171,17 +187,22 @@ impl Worker {
         call
     }
 
-    fn poll(&mut self, call: usize) -> Polled {
+    /// Polls a call; if that was its last, its attempt is over.
+    fn poll(&mut self, call: usize, over: &mut Vec<Attempt>) -> Polled {
         let Some(slot) = self.calls.get_mut(call) else { return Polled::Waiting };
         let Some(running) = &mut slot.running else { return Polled::Waiting };
         slot.waker.begin_poll();
         match running.call.as_mut().poll(&mut Context::from_waker(&slot.task_waker)) {
-            Poll::Pending if slot.waker.end_poll() => Polled::Yielded,
+            Poll::Pending if slot.waker.end_poll() => {
+                running.ticks = running.ticks.saturating_add(1);
+                Polled::Yielded
+            }
             Poll::Pending => Polled::Waiting,
             Poll::Ready(report) => match slot.running.take() {
-                Some(Running { owed, .. }) => {
+                Some(Running { owed, ticks, .. }) => {
                     self.free.push(call);
-                    Polled::Finished(Attempt::finished(owed, report))
+                    over.push(Attempt::finished(owed, report, TICK * ticks));
+                    Polled::Finished
                 }
                 None => Polled::Waiting,
             },
@@ -192,18 +213,18 @@ impl Worker {
     fn cut(&mut self) {
         self.runnable.clear();
         for (call, slot) in self.calls.iter_mut().enumerate() {
-            let Some(Running { queue, plugin, owed, call: future }) = slot.running.take() else { continue };
+            let Some(Running { queue, plugin, owed, call: future, .. }) = slot.running.take() else { continue };
             self.free.push(call);
             drop(future);
             let Some(installed) = self.inner.dispatcher.installed().get(plugin) else { continue };
             let attempts = vec![Attempt::cut(owed)];
-            self.inner.conclude(queue, installed.plugin.name(), Duration::ZERO, attempts, Vec::new());
+            self.inner.conclude(queue, &installed.plugin, Duration::ZERO, attempts, Vec::new());
         }
     }
 }
 
 enum Polled {
-    Finished(Attempt),
+    Finished,
     /// It yielded, and can go on at once.
     Yielded,
     /// It waits for the host; its waker will say.

@@ -12,7 +12,8 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::Sleep;
 
 use crate::flight::{Flight, Slot};
-use crate::guest::attempt;
+use crate::guest::{Answer, attempt};
+use crate::key_values::{Change, KeyValues};
 use crate::limits::OUTER_CUT_GRACE;
 use crate::meter::{Meter, Pause};
 use crate::outcome::{of_deadline, of_host, of_panic};
@@ -33,6 +34,9 @@ pub struct Report {
     pub wall: Duration,
     /// What the deadline counted of that: running, or waiting for the host.
     pub active: Duration,
+    /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. Whoever gave the
+    /// call its [`KeyValues`] makes them visible together with the outcome.
+    pub changes: Vec<(String, Change)>,
 }
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -60,7 +64,7 @@ enum Stage {
 
 /// The order matters: the guest goes before its slot is free.
 struct Running {
-    guest: BoxFuture<Outcome>,
+    guest: BoxFuture<Answer>,
     waker: Waker,
     /// The outer cut. Only guests that wait for the host get one.
     cut: Option<Pin<Box<Sleep>>>,
@@ -70,14 +74,23 @@ struct Running {
 impl Call {
     pub(crate) fn new(plugin: Arc<Loaded>, call: HookCall, deadline: Duration) -> Self {
         let meter = Meter::new(deadline.min(plugin.limits.deadline), plugin.limits.fuel);
-        Self { stage: Stage::New(call), flight: Arc::new(Flight { plugin, meter }), first_poll: None }
+        Self { stage: Stage::New(call), flight: Arc::new(Flight { plugin, meter, key_values: None }), first_poll: None }
     }
 
-    fn report(&mut self, outcome: Outcome) -> Report {
+    /// What the guest reads through the grant `keyvalue`. To be said before the first poll.
+    pub fn with_key_values(mut self, store: Arc<dyn KeyValues>) -> Self {
+        if let Some(flight) = Arc::get_mut(&mut self.flight) {
+            flight.key_values = Some(store);
+        }
+        self
+    }
+
+    fn report(&mut self, answer: Answer) -> Report {
         let now = Instant::now();
-        let Flight { plugin, meter } = &*self.flight;
+        let Flight { plugin, meter, .. } = &*self.flight;
         Report {
-            outcome,
+            outcome: answer.outcome,
+            changes: answer.changes,
             fuel_used: plugin.limits.fuel.saturating_sub(meter.fuel_left()),
             peak_memory: meter.peak_memory(),
             wall: self.first_poll.map_or(Duration::ZERO, |first| now.saturating_duration_since(first)),
@@ -89,7 +102,7 @@ impl Call {
     fn start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
         let (call, mut queued): (_, BoxFuture<_>) = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::New(call) => {
-                let slots = &self.flight.plugin.sandbox.slots;
+                let slots = &self.flight.plugin.host.slots;
                 let taken = slots.try_acquire().map(SemaphorePermit::forget).is_ok();
                 if taken {
                     self.launch(call);
@@ -129,9 +142,12 @@ impl Call {
     }
 
     /// Ends the call: the guest is gone before its outcome is told.
-    fn end(&mut self, outcome: Outcome) -> Poll<Report> {
-        let outcome = self.drop_guest().map_or_else(|panic| of_panic(&*panic), |()| outcome);
-        Poll::Ready(self.report(outcome))
+    fn end(&mut self, answer: impl Into<Answer>) -> Poll<Report> {
+        let answer = match self.drop_guest() {
+            Ok(()) => answer.into(),
+            Err(panic) => of_panic(&*panic).into(),
+        };
+        Poll::Ready(self.report(answer))
     }
 
     /// After a panic in the host a guest's destructors may panic as well; and what a guest has printed last goes to a
@@ -166,18 +182,18 @@ impl Future for Call {
         let Stage::Running(running) = &mut this.stage else {
             return this.end(of_host("polled again after its end".to_owned()));
         };
-        let Flight { plugin, meter } = &*this.flight;
+        let Flight { plugin, meter, .. } = &*this.flight;
         let last = meter.deadline().saturating_add(OUTER_CUT_GRACE);
         if meter.begin(now) >= last {
             return this.cut();
         }
         let polled = {
-            let _running = plugin.sandbox.ticker.running();
+            let _running = plugin.host.ticker.running();
             let mut inner = Context::from_waker(&running.waker);
             catch_unwind(AssertUnwindSafe(|| running.guest.as_mut().poll(&mut inner)))
         };
         match polled {
-            Ok(Poll::Ready(outcome)) => return this.end(outcome),
+            Ok(Poll::Ready(answer)) => return this.end(answer),
             Err(panic) => return this.end(of_panic(&*panic)),
             Ok(Poll::Pending) => {}
         }

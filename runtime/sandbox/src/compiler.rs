@@ -1,17 +1,53 @@
 //! Compiling, at most once for each component, engine configuration and wasmtime version.
 
+mod child;
+mod worker;
+
+pub use worker::compile_worker;
+
+use std::ffi::OsString;
 use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, ModuleVersionStrategy};
 
 use crate::cache::{CodeCache, Key};
-use crate::error::LoadError;
-use crate::load::text;
+use crate::error::{LoadError, text};
+use crate::limits::{DEFAULT_COMPILE_BYTES, DEFAULT_COMPILE_TIME};
+
+/// A program that compiles components in a process of its own: it can be killed, and its memory is bounded. It has to call
+/// [`compile_worker`] with its standard streams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompilerProcess {
+    /// The program's file.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// How long one component may take by the clock on the wall. Default: 5 minutes; a Python guest, the slowest that we
+    /// have seen, takes 40 s on two cores.
+    pub time: Duration,
+    /// Bytes of memory that the process may have (`RLIMIT_DATA`). Default: 4 GiB; a Python guest takes 415 MB.
+    pub memory: u64,
+}
+
+impl CompilerProcess {
+    /// `program` with `arguments`, and the default limits.
+    pub fn new(program: impl Into<PathBuf>, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            time: DEFAULT_COMPILE_TIME,
+            memory: DEFAULT_COMPILE_BYTES,
+        }
+    }
+}
 
 pub(crate) struct Compiler {
     engine: Engine,
+    process: Option<CompilerProcess>,
     cache: Option<CodeCache>,
     fingerprint: [u8; 32],
 }
@@ -23,8 +59,13 @@ pub(crate) struct Compiled {
 }
 
 impl Compiler {
-    pub(crate) fn new(engine: &Engine, cache: Option<CodeCache>) -> Self {
-        Self { engine: engine.clone(), cache, fingerprint: fingerprint(engine) }
+    pub(crate) fn new(engine: &Engine, cache: Option<CodeCache>, process: Option<CompilerProcess>) -> Self {
+        Self { engine: engine.clone(), process, cache, fingerprint: fingerprint(engine) }
+    }
+
+    /// Bytes of WebAssembly to machine code.
+    fn translate(engine: &Engine, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
+        engine.precompile_component(component)
     }
 
     /// Takes the compiled code from the cache or makes it. Seconds, for large components.
@@ -42,7 +83,10 @@ impl Compiler {
                 ),
             }
         }
-        let code = self.engine.precompile_component(bytes).map_err(|e| LoadError::Invalid { detail: text(&e) })?;
+        let code = match &self.process {
+            Some(process) => child::compile(process, bytes)?,
+            None => Self::translate(&self.engine, bytes).map_err(|e| LoadError::Invalid { detail: text(&e) })?,
+        };
         // What is valid and compiles but cannot be made into a component does not fit the pool.
         let component = deserialize(&self.engine, &code).map_err(|e| LoadError::DoesNotFitPool { detail: text(&e) })?;
         if let Some(cache) = &self.cache {
@@ -56,7 +100,8 @@ impl Compiler {
 #[expect(unsafe_code, reason = "compiled code cannot be checked, only its origin can")]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` runs whatever machine code it is given, so the code has to come from
-    // `Engine::precompile_component`. It does: either it was made by the caller a moment ago, or it was read from a
+    // `Engine::precompile_component`. It does: either it was made by the caller a moment ago, here or in the process of a
+    // `CompilerProcess`, whose program the embedder names as it names its own; or it was read from a
     // cache entry that this program wrote. Who may write such an entry: `CodeCache` takes only regular files that belong
     // to our own user and that nobody else may write (looked at on the open file), in a directory of the same kind (mode
     // 0700, checked before each reading), so only somebody who can already run code as us. It checks the payload against the entry's own SHA-256, which finds a damaged disk
@@ -107,7 +152,7 @@ mod tests {
     }
 
     fn compiler(engine: &Engine, dir: &Path) -> Compiler {
-        Compiler::new(engine, Some(CodeCache::open(&dir.join("code")).unwrap()))
+        Compiler::new(engine, Some(CodeCache::open(&dir.join("code")).unwrap()), None)
     }
 
     fn key(compiler: &Compiler, bytes: &[u8]) -> Key {

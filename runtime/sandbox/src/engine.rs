@@ -46,6 +46,12 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
     Ok((engine, Allocation::OnDemand { why }))
 }
 
+/// An engine that compiles for the one of [`build`], and runs nothing: where instances get their memory does not matter to
+/// the code.
+pub(crate) fn compiling_engine() -> Result<Engine, SandboxError> {
+    Engine::new(&base()?).map_err(|e| engine_error(&e))
+}
+
 /// Proposals that no plugin needs: each is code that a hostile one could reach.
 const OFF: [WasmFeatures; 10] = [
     WasmFeatures::THREADS,

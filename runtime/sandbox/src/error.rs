@@ -7,7 +7,7 @@ use lastword_events::Hook;
 use thiserror::Error;
 
 use crate::contract::PACKAGE;
-use crate::imports::Grant;
+use crate::grants::Grant;
 
 /// The sandbox cannot be made.
 #[derive(Debug, Error)]
@@ -80,6 +80,20 @@ pub enum LoadError {
         /// In the engine's words.
         detail: String,
     },
+    /// Compiling took too long, and was given up.
+    #[error(
+        "compiling the component took longer than {limit:?}, and was given up: build it smaller, or raise the limit"
+    )]
+    CompilerTooSlow {
+        /// [`CompilerProcess::time`](crate::CompilerProcess::time).
+        limit: std::time::Duration,
+    },
+    /// The process that compiles did not answer.
+    #[error("the process that compiles components failed: {detail}")]
+    Compiler {
+        /// How.
+        detail: String,
+    },
     /// It lacks the hook that every plugin has.
     #[error(
         "the component does not export session-end, the one hook that every plugin has: implement the world \
@@ -100,8 +114,7 @@ pub enum LoadError {
     },
     /// An import that the operator has to grant.
     #[error(
-        "the component imports {import}, which needs the grant `{grant}`, and this version cannot give it yet: build the \
-         plugin without it"
+        "the component imports {import}, which needs the grant `{grant}`: grant it, or build the plugin without it"
     )]
     NeedsGrant {
         /// The interface.
@@ -160,4 +173,9 @@ pub enum LoadError {
 
 fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+/// An error of the engine with its causes, on one line.
+pub(crate) fn text(error: &wasmtime::Error) -> String {
+    format!("{error:#}")
 }

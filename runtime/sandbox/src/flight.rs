@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::task::Wake;
 
+use crate::key_values::KeyValues;
 use crate::meter::Meter;
 use crate::plugin::Loaded;
 
@@ -11,6 +12,8 @@ use crate::plugin::Loaded;
 pub(crate) struct Flight {
     pub(crate) plugin: Arc<Loaded>,
     pub(crate) meter: Meter,
+    /// What the grant `keyvalue` reads.
+    pub(crate) key_values: Option<Arc<dyn KeyValues>>,
 }
 
 /// The waker of the guest's future.
@@ -36,6 +39,6 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.plugin.sandbox.slots.add_permits(1);
+        self.0.plugin.host.slots.add_permits(1);
     }
 }

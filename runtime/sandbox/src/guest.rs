@@ -1,92 +1,61 @@
 //! One attempt: a fresh store, an instance, one hook called, and the store dropped.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use lastword_events::{Event, Hook, HookCall, Outcome, Session};
-use wasmtime::component::ResourceTable;
+use lastword_events::{Event, Hook, HookCall, Outcome};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::contract::{HookError, Prepared};
 use crate::flight::Flight;
-use crate::limits::{HOST_CALL_BYTES, MAX_HANDLES, MAX_RANDOM_BYTES};
-use crate::log::{GuestLog, LogStream, Stream};
-use crate::memory::MemoryUse;
+use crate::grants::transcript::{Borrowed, borrow};
+use crate::key_values::Change;
+use crate::limits::HOST_CALL_BYTES;
 use crate::outcome::{DeadlinePassed, of_answer, of_error, of_host};
 use crate::plugin::Loaded;
+use crate::state::GuestState;
 
-/// What a store holds besides the guest.
-pub(crate) struct GuestState {
-    pub(crate) flight: Arc<Flight>,
-    pub(crate) memory: MemoryUse,
-    session: Arc<Session>,
-    /// Made when the guest first uses WASI: seeding its random generators costs as much as a small call.
-    wasi: Option<Box<Wasi>>,
+/// What came of an attempt.
+pub(crate) struct Answer {
+    pub(crate) outcome: Outcome,
+    /// What the guest has written to key-value storage; nothing unless it answered ok.
+    pub(crate) changes: Vec<(String, Change)>,
 }
 
-struct Wasi {
-    ctx: WasiCtx,
-    table: ResourceTable,
-}
-
-impl WasiView for GuestState {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Self { flight, session, wasi, .. } = self;
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(&flight.plugin, session)));
-        WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
-    }
-}
-
-impl Wasi {
-    /// Clocks, random numbers and the log. Environment, arguments, directories and network are empty.
-    fn new(plugin: &Loaded, session: &Arc<Session>) -> Self {
-        let log = GuestLog::new(plugin.name.clone(), Arc::clone(session), plugin.limits.log_bytes);
-        let log = Arc::new(Mutex::new(log));
-        let mut ctx = WasiCtx::builder();
-        ctx.stdout(LogStream { log: Arc::clone(&log), stream: Stream::Stdout })
-            .stderr(LogStream { log, stream: Stream::Stderr })
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .allow_blocking_current_thread(false)
-            .max_random_size(MAX_RANDOM_BYTES);
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(MAX_HANDLES);
-        Self { ctx: ctx.build(), table }
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, changes: Vec::new() }
     }
 }
 
 /// Calls the hook that the event is for. The store is gone when this is done, and when it is dropped half-way: after a
 /// trap or a cut the instance can never be entered again.
-pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall) -> Outcome {
+pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall) -> Answer {
     let limits = flight.plugin.limits;
-    let mut store = match new_store(&flight, &call) {
+    let loan = borrow(&flight, &call.session).await;
+    let mut store = match new_store(&flight, &call, loan) {
         Ok(store) => store,
-        Err(error) => return of_host(format!("no store for the call: {error:#}")),
+        Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
     };
     let answer = run(&mut store, &flight.plugin, &Prepared::new(&call), &call.event).await;
     flight.meter.see_fuel(store.get_fuel().unwrap_or(0));
     let memory_refused = store.data().memory.refused();
+    let changes = store.data_mut().take_changes();
     drop(store);
     match answer {
-        Ok(answer) => of_answer(answer),
-        Err(error) => of_error(&error, &limits, flight.meter.deadline(), memory_refused),
+        Ok(Ok(())) => Answer { outcome: Outcome::Delivered, changes },
+        Ok(Err(error)) => of_answer(error).into(),
+        Err(error) => of_error(&error, &limits, flight.meter.deadline(), memory_refused).into(),
     }
 }
 
-fn new_store(flight: &Arc<Flight>, call: &HookCall) -> wasmtime::Result<Store<GuestState>> {
+fn new_store(flight: &Arc<Flight>, call: &HookCall, loan: Option<Borrowed>) -> wasmtime::Result<Store<GuestState>> {
     let limits = flight.plugin.limits;
-    let state = GuestState {
-        flight: Arc::clone(flight),
-        memory: MemoryUse::new(limits.memory),
-        session: Arc::clone(&call.session),
-        wasi: None,
-    };
-    let mut store = Store::try_new(flight.plugin.instance.engine(), state)?;
+    let mut store = Store::try_new(flight.plugin.instance.engine(), GuestState::new(flight, &call.session, loan))?;
     store.limiter(|state| state);
+    store.call_hook(|mut store, transition| Ok(store.data_mut().at_transition(transition)?));
     store.set_fuel(limits.fuel)?;
     store.set_hostcall_fuel(HOST_CALL_BYTES);
-    store.set_max_component_handles(MAX_HANDLES);
+    store.set_max_component_handles(limits.handles as usize);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|store| at_epoch(&store));
     Ok(store)

@@ -1,42 +1,16 @@
 //! What a component may import, and what it may import only with a grant.
 
-use std::fmt;
-
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, types};
 
 use crate::error::LoadError;
+use crate::grants::{Grant, Grants};
 
-/// A capability that the operator gives a plugin. This version cannot give any yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Grant {
-    /// `wasi:http`.
-    Http,
-    /// `wasi:keyvalue`.
-    KeyValue,
-    /// `wasi:config`.
-    Config,
-}
-
-impl Grant {
-    /// `http`, `key-value` or `config`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::KeyValue => "key-value",
-            Self::Config => "config",
-        }
-    }
-}
-
-impl fmt::Display for Grant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+/// Bytes of a component's own name that a message repeats.
+const MAX_NAME_BYTES: usize = 128;
+/// Names that a message lists.
+const MAX_NAMES: usize = 16;
 
 /// Who provides an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,15 +35,16 @@ pub struct Import {
 }
 
 impl Import {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), provision: provision(name) }
     }
 
     /// Refuses what nobody provides, or not without a grant.
-    pub(crate) fn check(&self) -> Result<(), LoadError> {
-        let import = || self.name.clone();
+    pub(crate) fn check(&self, grants: &Grants) -> Result<(), LoadError> {
+        let import = || clipped(&self.name);
         match self.provision {
             Provision::Everyone => Ok(()),
+            Provision::Grant(grant) if grants.has(grant) => Ok(()),
             Provision::Grant(grant) => Err(LoadError::NeedsGrant { import: import(), grant }),
             Provision::Nobody => Err(LoadError::UnknownImport { import: import() }),
         }
@@ -106,9 +81,17 @@ pub(crate) fn imports(engine: &Engine, component: &types::Component) -> Vec<Impo
     component.imports(engine).filter(|(_, item)| needs_provider(&item.ty)).map(|(name, _)| Import::new(name)).collect()
 }
 
-/// Names of what the component exports.
+/// Names of what the component exports, the first of them.
 pub(crate) fn exports(engine: &Engine, component: &Component) -> Vec<String> {
-    component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect()
+    component.component_type().exports(engine).map(|(name, _)| clipped(name)).take(MAX_NAMES).collect()
+}
+
+/// A name for a message: it is the component's, and may have any length.
+fn clipped(name: &str) -> String {
+    match name.get(..name.floor_char_boundary(MAX_NAME_BYTES)) {
+        Some(start) if start.len() < name.len() => format!("{start}…"),
+        _ => name.to_owned(),
+    }
 }
 
 #[cfg(test)]

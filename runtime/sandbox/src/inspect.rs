@@ -1,16 +1,14 @@
 //! What a plugin's author wants to know of a component: everything that `load` looks at, without stopping at the first
 //! thing that is wrong.
 
-use std::sync::Arc;
-
 use lastword_events::{Hook, PluginName};
 use sha2::{Digest, Sha256};
 
 use crate::error::LoadError;
-use crate::imports::{Grant, Import, Provision, imports};
+use crate::grants::{Grant, Grants};
+use crate::imports::{Import, Provision, imports};
 use crate::limits::Limits;
-use crate::load::{check_hook, link, present};
-use crate::sandbox::Shared;
+use crate::load::{Loader, Terms, check_hook, link, present};
 use crate::source::{FileKind, Source, check_is_component};
 
 /// What was found.
@@ -59,7 +57,7 @@ impl Inspection {
     }
 }
 
-pub(crate) fn inspect(shared: &Arc<Shared>, source: &Source) -> Result<Inspection, LoadError> {
+pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Result<Inspection, LoadError> {
     let bytes = source.read()?;
     let mut found = Inspection {
         kind: FileKind::of(&bytes),
@@ -69,24 +67,25 @@ pub(crate) fn inspect(shared: &Arc<Shared>, source: &Source) -> Result<Inspectio
         imports: Vec::new(),
         refusal: None,
     };
-    match check_is_component(&bytes).and_then(|()| shared.compiler.compile(&bytes)) {
+    match check_is_component(&bytes).and_then(|()| loader.compiler.compile(&bytes)) {
         Err(error) => found.refusal = Some(error),
         Ok(compiled) => {
-            found.imports = imports(&shared.engine, &compiled.component.component_type());
-            found.hooks = hooks(shared, &compiled.component);
-            let memory = Limits::default().memory.min(shared.config.max_memory);
+            found.imports = imports(&loader.engine, &compiled.component.component_type());
+            found.hooks = hooks(loader, &compiled.component);
+            let memory = Limits::default().memory.min(loader.max_memory);
             let limits = Limits { memory, ..Limits::default() };
             // The name is for logs only.
             let name = PluginName::new("inspected");
-            found.refusal = name.ok().and_then(|name| link(shared, name, compiled, limits).err());
+            let terms = name.map(|name| Terms { name, limits, grants: grants.clone() });
+            found.refusal = terms.ok().and_then(|terms| link(loader, compiled, terms).err());
         }
     }
     Ok(found)
 }
 
 /// Looks at the hooks also of a component that cannot be linked.
-fn hooks(shared: &Shared, component: &wasmtime::component::Component) -> Vec<HookFit> {
-    let mut linker = shared.linker.clone();
+fn hooks(loader: &Loader, component: &wasmtime::component::Component) -> Vec<HookFit> {
+    let mut linker = loader.linker.clone();
     let linked = linker.define_unknown_imports_as_traps(component).and_then(|()| linker.instantiate_pre(component));
     present(component)
         .map(|hook| HookFit {

@@ -18,17 +18,49 @@ pub struct Limits {
     pub deadline: Duration,
     /// Bytes in all its linear memories and tables together. Default: 64 MiB.
     pub memory: u64,
+    /// Bytes that all calls of the plugin that are under way have together, of which the first
+    /// [`FREE_MEMORY_BYTES`] of each do not count. It bounds what a plugin costs that takes its memory and then waits.
+    /// Default: 2 GiB.
+    pub total_memory: u64,
     /// Bytes of stdout and stderr together that become log events, a line counting as at least
     /// [`MIN_LOG_LINE_BYTES`]. Default: 64 KiB.
     pub log_bytes: u64,
+    /// Host calls, `memory.grow` and `table.grow` among them. They cost no fuel: what bounds them otherwise is the
+    /// deadline alone. A transcript of 16 MiB read in pieces of 4 KiB takes 8 000. Default: 100 000.
+    pub host_calls: u64,
+    /// Random bytes, all calls of `wasi:random` together; a hash map takes 16. Default: 1 MiB.
+    pub random_bytes: u64,
+    /// Streams, timers, requests and other handles that the guest holds at once. Default: 1024.
+    pub handles: u32,
+    /// Outgoing HTTP requests, with the grant. Default: 16.
+    pub http_requests: u32,
+    /// Bytes of the bodies of outgoing requests together. Default: 1 MiB.
+    pub http_request_bytes: u64,
+    /// Bytes of the bodies of their responses together. Default: 4 MiB.
+    pub http_response_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { fuel: 10_000_000_000, deadline: Duration::from_millis(500), memory: 64 * MIB, log_bytes: 64 * KIB }
+        Self {
+            fuel: 10_000_000_000,
+            deadline: Duration::from_millis(500),
+            memory: 64 * MIB,
+            total_memory: 2 * GIB,
+            log_bytes: 64 * KIB,
+            host_calls: 100_000,
+            random_bytes: MIB,
+            handles: 1024,
+            http_requests: 16,
+            http_request_bytes: MIB,
+            http_response_bytes: 4 * MIB,
+        }
     }
 }
 
+/// What a call may have without being counted in [`Limits::total_memory`]: small guests, of which there are thousands,
+/// share no counter.
+pub const FREE_MEMORY_BYTES: u64 = MIB;
 /// Calls that may be under way at once: what the pool is sized for.
 pub const DEFAULT_MAX_CONCURRENT_CALLS: u32 = 256;
 /// The most that [`Limits::memory`] can ask for. Address space is reserved for 4 GiB in any case, which is what lets
@@ -46,6 +78,8 @@ pub const MAX_MESSAGE_BYTES: usize = 4 * 1024;
 
 /// The largest component that is read. Python guests, the largest that we have seen, have 18 MB.
 pub const MAX_COMPONENT_BYTES: u64 = 256 * MIB;
+/// Components within components. A composition has two or three; the compiler's time grows with the square of the depth.
+pub const MAX_COMPONENT_DEPTH: u32 = 64;
 /// Core instances of one component: adapters, shims and, for Python, each of its libraries is one.
 pub const MAX_CORE_INSTANCES: u32 = 64;
 /// Linear memories of one component. Toolchains make one.
@@ -62,12 +96,28 @@ pub const GUEST_STACK_BYTES: usize = 512 * 1024;
 /// Stack of a call: the guest's, and as much again for host functions, which run on top of it.
 pub const CALL_STACK_BYTES: usize = 2 * GUEST_STACK_BYTES;
 
-/// Bytes that a guest may hand to the host in one host call, or as its answer.
+/// Bytes that a guest may hand to the host in one host call, or as its answer. The engine's own default is 128 MiB, which
+/// is far too much for a hook.
 pub const HOST_CALL_BYTES: usize = 2 * 1024 * 1024;
-/// Handles (streams, timers) that a guest may hold.
-pub const MAX_HANDLES: usize = 1024;
 /// Random bytes that a guest may ask for in one host call.
 pub const MAX_RANDOM_BYTES: u64 = 64 * KIB;
+
+/// A key of key-value storage.
+pub const MAX_KEY_BYTES: usize = 1024;
+/// Keys that one `list-keys` gives.
+pub const KEYS_PER_PAGE: usize = 256;
+/// Pages that one call can go on from.
+pub const MAX_KEY_PAGES: usize = 1024;
+/// Keys of one batch: it is one host call for the guest, and a look-up for each key for the host.
+pub const MAX_BATCH_KEYS: usize = 1000;
+/// How long before its deadline a guest is told that its request has failed: enough to say so and to answer. Of short
+/// deadlines it is a tenth.
+pub const HTTP_ANSWER_RESERVE: Duration = Duration::from_millis(50);
+/// Bytes of one header section of an outgoing request, in memory. Servers take 8 to 64 KiB.
+pub const MAX_HTTP_FIELDS_BYTES: usize = 64 * 1024;
+/// Transcripts that are being copied at once, in the whole process. A file system that hangs keeps a thread each, and the
+/// others' files must still find one.
+pub const MAX_CONCURRENT_LOANS: usize = 32;
 
 /// Time between two epochs: how long a guest can keep a thread before it has to yield.
 pub const TICK: Duration = Duration::from_millis(1);
@@ -77,6 +127,12 @@ pub const IDLE_TICKS: u32 = 20;
 /// knows that the guest was running; the outer one is for guests that are blocked in the host.
 pub const OUTER_CUT_GRACE: Duration = Duration::from_millis(2);
 
+/// How long a compiler's process may take for one component.
+pub const DEFAULT_COMPILE_TIME: Duration = Duration::from_secs(300);
+/// Memory of a compiler's process, in bytes.
+pub const DEFAULT_COMPILE_BYTES: u64 = 4 * GIB;
+/// Machine code of one component. It has about three times the size of its WebAssembly.
+pub const MAX_CODE_BYTES: u64 = GIB;
 /// Compiled code that is kept on disk. The entries that were not used for longest go first.
 pub const MAX_CODE_CACHE_BYTES: u64 = GIB;
 
@@ -87,5 +143,6 @@ pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 pub const TABLE_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// Of each stack: what a hook-sized guest uses.
 pub const STACK_KEEP_RESIDENT_BYTES: usize = 12 * 1024;
-/// Slots that are cleaned by one system call.
-pub const DECOMMIT_BATCH: usize = 16;
+/// Slots that are cleaned by one system call. More save some, and keep as many slots' memory until there are that many: 16
+/// slots of 64 MiB were 1 GiB that nobody used.
+pub const DECOMMIT_BATCH: usize = 1;

@@ -3,54 +3,74 @@
 use std::sync::Arc;
 
 use lastword_events::{Hook, PluginName};
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::compiler::Compiled;
+use crate::compiler::{Compiled, Compiler};
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
-use crate::error::LoadError;
-use crate::guest::GuestState;
-use crate::imports::{Import, exports, imports};
+use crate::error::{LoadError, text};
+use crate::grants::Grants;
+use crate::grants::config::variables;
+use crate::host::Host;
+use crate::imports::{exports, imports};
 use crate::limits::{Limits, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
+use crate::memory::Together;
 use crate::plugin::Loaded;
-use crate::sandbox::Shared;
+use crate::prescan::prescan;
 use crate::source::{Source, check_is_component};
+use crate::state::GuestState;
 
 const PAGE_BYTES: u64 = 64 * 1024;
 
-pub(crate) fn load(
-    shared: &Arc<Shared>,
-    name: PluginName,
-    source: &Source,
-    limits: Limits,
-) -> Result<Loaded, LoadError> {
-    let max = shared.config.max_memory;
-    if limits.memory > max {
-        return Err(LoadError::MemoryLimitTooHigh { limit: limits.memory, max });
+/// What a plugin is loaded into.
+pub(crate) struct Loader {
+    pub(crate) engine: Engine,
+    /// What every plugin may import.
+    pub(crate) linker: Linker<GuestState>,
+    pub(crate) compiler: Compiler,
+    pub(crate) host: Arc<Host>,
+    /// The most that any plugin's memory limit can be, in bytes.
+    pub(crate) max_memory: u64,
+}
+
+/// What a plugin is to be loaded as.
+pub(crate) struct Terms {
+    pub(crate) name: PluginName,
+    pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+}
+
+pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loaded, LoadError> {
+    let max = loader.max_memory;
+    if terms.limits.memory > max {
+        return Err(LoadError::MemoryLimitTooHigh { limit: terms.limits.memory, max });
     }
     let bytes = source.read()?;
     check_is_component(&bytes)?;
-    link(shared, name, shared.compiler.compile(&bytes)?, limits)
+    prescan(&bytes)?.iter().try_for_each(|import| import.check(&terms.grants))?;
+    link(loader, loader.compiler.compile(&bytes)?, terms)
 }
 
 /// What comes after compiling.
-pub(crate) fn link(
-    shared: &Arc<Shared>,
-    name: PluginName,
-    compiled: Compiled,
-    limits: Limits,
-) -> Result<Loaded, LoadError> {
+pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<Loaded, LoadError> {
     let Compiled { component, sha256 } = compiled;
-    check_size(&component, limits.memory, shared.config.max_memory)?;
-    let found = imports(&shared.engine, &component.component_type());
-    found.iter().try_for_each(Import::check)?;
-    check_session_end(shared, &component)?;
-    let instance =
-        shared.linker.instantiate_pre(&component).map_err(|e| LoadError::WrongImport { detail: text(&e) })?;
+    let Terms { name, limits, grants } = terms;
+    check_size(&component, limits.memory, loader.max_memory)?;
+    let found = imports(&loader.engine, &component.component_type());
+    found.iter().try_for_each(|import| import.check(&grants))?;
+    check_session_end(&loader.engine, &component)?;
+    let instance = linker(loader, &grants)
+        .and_then(|linker| linker.instantiate_pre(&component))
+        .map_err(|e| LoadError::WrongImport { detail: text(&e) })?;
     component.initialize_copy_on_write_image().map_err(|e| LoadError::Invalid { detail: text(&e) })?;
     Ok(Loaded {
-        sandbox: Arc::clone(shared),
+        host: Arc::clone(&loader.host),
         name,
         limits,
+        config: variables(grants.config.as_ref()),
+        memory: Together::new(limits.total_memory),
+        allowed: Arc::new(grants.http.clone().unwrap_or_default()),
+        grants,
         hooks: present(&component).collect(),
         imports: found.into_iter().map(|import| import.name).collect(),
         sha256,
@@ -59,6 +79,13 @@ pub(crate) fn link(
         session_compaction: optional(&instance, Hook::SessionCompaction, SessionCompactionHookIndices::new)?,
         instance,
     })
+}
+
+/// What a plugin with these grants may import.
+fn linker(loader: &Loader, grants: &Grants) -> wasmtime::Result<Linker<GuestState>> {
+    let mut linker = loader.linker.clone();
+    grants.link(&mut linker)?;
+    Ok(linker)
 }
 
 /// The hooks that the component exports, of whatever shape.
@@ -75,11 +102,11 @@ pub(crate) fn check_hook(instance: &InstancePre<GuestState>, hook: Hook) -> Resu
     }
 }
 
-fn check_session_end(shared: &Shared, component: &Component) -> Result<(), LoadError> {
+fn check_session_end(engine: &Engine, component: &Component) -> Result<(), LoadError> {
     if present(component).any(|hook| hook == Hook::SessionEnd) {
         return Ok(());
     }
-    Err(LoadError::NoSessionEnd { exports: exports(&shared.engine, component) })
+    Err(LoadError::NoSessionEnd { exports: exports(engine, component) })
 }
 
 /// Refuses what no slot of the pool can hold, and what its own limit would never let start.
@@ -113,9 +140,4 @@ fn optional<I>(
 
 fn typed<I>(hook: Hook, indices: wasmtime::Result<I>) -> Result<I, LoadError> {
     indices.map_err(|e| LoadError::WrongSignature { hook, detail: text(&e) })
-}
-
-/// An error of the engine with its causes, on one line.
-pub(crate) fn text(error: &wasmtime::Error) -> String {
-    format!("{error:#}")
 }

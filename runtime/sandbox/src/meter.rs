@@ -72,6 +72,11 @@ impl Meter {
         self.deadline
     }
 
+    /// What the guest still has until its deadline.
+    pub(crate) fn left(&self, now: Instant) -> Duration {
+        self.deadline.saturating_sub(self.lock().active(now))
+    }
+
     /// A poll of the guest begins. Returns what has counted before it.
     pub(crate) fn begin(&self, now: Instant) -> Duration {
         let mut inner = self.lock();

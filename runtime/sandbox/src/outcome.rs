@@ -5,11 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use lastword_events::{FailureCause, Outcome};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::contract::HookError;
-use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES};
+use crate::excess::Excess;
+use crate::limits::{HOST_CALL_BYTES, Limits, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
 use crate::printable::printable;
 
 /// Functions that a message names, innermost first.
@@ -27,12 +29,11 @@ impl fmt::Display for DeadlinePassed {
 
 impl std::error::Error for DeadlinePassed {}
 
-/// The guest came back with an answer.
-pub(crate) fn of_answer(answer: Result<(), HookError>) -> Outcome {
-    match answer {
-        Ok(()) => Outcome::Delivered,
-        Err(HookError::Retry(text)) => failed(FailureCause::Retry, clip(text, MAX_ANSWER_BYTES)),
-        Err(HookError::Fatal(text)) => failed(FailureCause::Fatal, clip(text, MAX_ANSWER_BYTES)),
+/// The guest came back with an error.
+pub(crate) fn of_answer(error: HookError) -> Outcome {
+    match error {
+        HookError::Retry(text) => failed(FailureCause::Retry, clip(text, MAX_ANSWER_BYTES)),
+        HookError::Fatal(text) => failed(FailureCause::Fatal, clip(text, MAX_ANSWER_BYTES)),
     }
 }
 
@@ -48,14 +49,42 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return failed(FailureCause::Trap("exit".to_owned()), format!("left by wasi:cli/exit with code {code}"));
     }
+    if let Some(which) = excess(error, limits) {
+        return which;
+    }
     if memory_refused {
-        let detail = format!("wanted more than its {} bytes of memory: {}", limits.memory, message(error));
+        let (own, all) = (limits.memory, limits.total_memory);
+        let detail = format!(
+            "wanted more than its {own} bytes of memory, or than the {all} of all its calls: {}",
+            message(error)
+        );
         return failed(FailureCause::Memory, clip(detail, MAX_MESSAGE_BYTES));
     }
     match trap {
         Some(trap) => failed(FailureCause::Trap(trap_word(*trap)), clip(message(error), MAX_MESSAGE_BYTES)),
         None => of_host(message(error)),
     }
+}
+
+/// A limit that is counted in host calls.
+fn excess(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
+    let over = |word: &str, text: String| Some(failed(FailureCause::Limit(word.to_owned()), text));
+    if let Some(excess) = error.downcast_ref::<Excess>() {
+        return over(excess.word(), excess.to_string());
+    }
+    // The engine has no types for the other two.
+    let says = |what| error.chain().any(|cause| cause.to_string().contains(what));
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) || says("handle limit exceeded") {
+        return over("handles", format!("held more than its {} handles", limits.handles));
+    }
+    if says("exceeds limit") && says("requested len") {
+        let text = format!("asked for more than {MAX_RANDOM_BYTES} random bytes at once");
+        return over(Excess::RandomBytes { limit: 0 }.word(), text);
+    }
+    if says("fuel allocated for hostcalls has been exhausted") {
+        return over("host-call-bytes", format!("handed more than {HOST_CALL_BYTES} bytes to the host at once"));
+    }
+    None
 }
 
 /// An error and its causes on one line, and in which of the guest's functions it happened if they have names.

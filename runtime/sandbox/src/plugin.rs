@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use lastword_egress::AllowList;
 use lastword_events::{Hook, PluginName};
 use wasmtime::component::InstancePre;
+use wasmtime_wasi_config::WasiConfigVariables;
 
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
-use crate::guest::GuestState;
+use crate::grants::Grants;
+use crate::host::Host;
 use crate::limits::Limits;
-use crate::sandbox::Shared;
+use crate::memory::Together;
+use crate::state::GuestState;
 
 /// A loaded plugin. Cheap to clone.
 #[derive(Clone)]
@@ -18,10 +22,17 @@ pub struct Plugin {
 
 /// What a call needs of a plugin: compiled, linked and typed once.
 pub(crate) struct Loaded {
-    /// Where it was loaded: a call needs the ticker of its own engine.
-    pub(crate) sandbox: Arc<Shared>,
+    /// Of the sandbox that loaded it: a call needs the ticker of its own engine.
+    pub(crate) host: Arc<Host>,
     pub(crate) name: PluginName,
     pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    /// The granted configuration as guests read it.
+    pub(crate) config: WasiConfigVariables,
+    /// What its calls have together.
+    pub(crate) memory: Together,
+    /// Where its outgoing requests may go.
+    pub(crate) allowed: Arc<AllowList>,
     pub(crate) hooks: Hooks,
     pub(crate) imports: Vec<String>,
     pub(crate) sha256: String,
@@ -48,6 +59,18 @@ impl Plugin {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.loaded.limits
+    }
+
+    /// What the operator has granted it.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        &self.loaded.grants
+    }
+
+    /// Bytes that it may store for one tenant; none without the grant `keyvalue`.
+    #[must_use]
+    pub fn key_value_quota(&self) -> Option<u64> {
+        self.loaded.grants.key_value.map(|grant| grant.quota)
     }
 
     /// The interfaces that it imports, e.g. `wasi:cli/stdout@0.2.0`.

@@ -4,20 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lastword_egress::Egress;
 use lastword_events::{HookCall, PluginName};
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::cache::CodeCache;
 use crate::call::Call;
-use crate::compiler::Compiler;
+use crate::compiler::{Compiler, CompilerProcess};
 use crate::engine::{Allocation, build};
 use crate::error::{LoadError, SandboxError};
-use crate::guest::GuestState;
+use crate::grants::Grants;
+use crate::host::Host;
 use crate::inspect::{Inspection, inspect};
 use crate::limits::{DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, Limits};
-use crate::load::load;
+use crate::load::{Loader, Terms, load};
 use crate::plugin::Plugin;
 use crate::source::Source;
 use crate::ticker::Ticker;
@@ -30,6 +31,12 @@ pub struct SandboxConfig {
     /// Where compiled code is kept between runs; `None`: nowhere. Made with mode 0700 when it is missing; one that other
     /// users have access to is not used. Default: `None`.
     pub cache_dir: Option<PathBuf>,
+    /// Where transcripts are copied to while a guest reads them; `None`: the system's directory for temporary files.
+    /// Default: `None`.
+    pub scratch_dir: Option<PathBuf>,
+    /// Where components are compiled that are not in the cache; `None`: in this process, where neither time nor memory is
+    /// bounded. Default: `None`.
+    pub compiler: Option<CompilerProcess>,
     /// The most that [`Limits::memory`] of any plugin can be, in bytes; at most 4 GiB. Default: 1 GiB.
     pub max_memory: u64,
 }
@@ -39,6 +46,8 @@ impl Default for SandboxConfig {
         Self {
             max_concurrent_calls: DEFAULT_MAX_CONCURRENT_CALLS,
             cache_dir: None,
+            compiler: None,
+            scratch_dir: None,
             max_memory: DEFAULT_MAX_MEMORY_BYTES,
         }
     }
@@ -50,14 +59,10 @@ pub struct Sandbox {
     shared: Arc<Shared>,
 }
 
-pub(crate) struct Shared {
-    pub(crate) config: SandboxConfig,
-    pub(crate) engine: Engine,
-    pub(crate) linker: Linker<GuestState>,
-    pub(crate) compiler: Compiler,
-    pub(crate) ticker: Ticker,
-    /// A pool that is full fails the instantiation, so calls wait for their turn here.
-    pub(crate) slots: Arc<Semaphore>,
+struct Shared {
+    config: SandboxConfig,
+    loader: Loader,
+    host: Arc<Host>,
     allocation: Allocation,
 }
 
@@ -68,21 +73,31 @@ impl Sandbox {
     /// # Errors
     /// A configuration that cannot be, or a machine on which no engine runs.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
+        Self::with_egress(config, Egress::new())
+    }
+
+    /// The same with a way out of the embedder's own, for its own resolver or certificate authority.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_egress(config: SandboxConfig, egress: Egress) -> Result<Self, SandboxError> {
         check(&config)?;
         let (engine, allocation) = build(&config)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)
             .map_err(|e| SandboxError::Engine(format!("cannot link WASI: {e:#}")))?;
         let cache = config.cache_dir.as_deref().and_then(CodeCache::open);
-        let shared = Shared {
+        let ticker = Ticker::start(engine.weak()).map_err(SandboxError::Ticker)?;
+        let scratch = config.scratch_dir.clone().unwrap_or_else(std::env::temp_dir);
+        let host = Arc::new(Host::new(ticker, config.max_concurrent_calls, egress, scratch));
+        let loader = Loader {
             linker,
-            compiler: Compiler::new(&engine, cache),
-            ticker: Ticker::start(engine.weak()).map_err(SandboxError::Ticker)?,
-            slots: Arc::new(Semaphore::new(config.max_concurrent_calls as usize)),
+            compiler: Compiler::new(&engine, cache, config.compiler.clone()),
             engine,
-            allocation,
-            config,
+            host: Arc::clone(&host),
+            max_memory: config.max_memory,
         };
+        let shared = Shared { config, loader, host, allocation };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -92,7 +107,22 @@ impl Sandbox {
     /// # Errors
     /// Says what is wrong with the component and what to do about it.
     pub fn load(&self, name: PluginName, source: &Source, limits: Limits) -> Result<Plugin, LoadError> {
-        Ok(Plugin { loaded: Arc::new(load(&self.shared, name, source, limits)?) })
+        self.load_with(name, source, limits, Grants::default())
+    }
+
+    /// The same for a plugin that is granted something.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(
+        &self,
+        name: PluginName,
+        source: &Source,
+        limits: Limits,
+        grants: Grants,
+    ) -> Result<Plugin, LoadError> {
+        let terms = Terms { name, limits, grants };
+        Ok(Plugin { loaded: Arc::new(load(&self.shared.loader, source, terms)?) })
     }
 
     /// Calls the hook that `call.event` is for, in a fresh instance. It is cut when it has been running or waiting for the
@@ -103,12 +133,12 @@ impl Sandbox {
         Call::new(Arc::clone(&plugin.loaded), call, deadline)
     }
 
-    /// Looks at a file as [`load`](Self::load) would and tells everything that it finds, good and bad.
+    /// Looks at a file as [`load_with`](Self::load_with) would and tells everything that it finds, good and bad.
     ///
     /// # Errors
     /// Only when there is nothing to look at: the file cannot be read, or is too large.
-    pub fn inspect(&self, source: &Source) -> Result<Inspection, LoadError> {
-        inspect(&self.shared, source)
+    pub fn inspect(&self, source: &Source, grants: &Grants) -> Result<Inspection, LoadError> {
+        inspect(&self.shared.loader, source, grants)
     }
 
     /// Calls that may be under way at once.
@@ -127,7 +157,7 @@ impl Sandbox {
     /// `None` without a pool.
     #[must_use]
     pub fn slots_in_use(&self) -> Option<u64> {
-        let pool = self.shared.engine.pooling_allocator_metrics()?;
+        let pool = self.shared.loader.engine.pooling_allocator_metrics()?;
         let counts = [pool.stacks(), pool.memories(), pool.tables()].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
         let most = counts.into_iter().max().unwrap_or(0);
         Some(most.max(pool.component_instances()).max(pool.core_instances()))
@@ -136,7 +166,7 @@ impl Sandbox {
     /// How often guests were interrupted so far: it stands still when none runs.
     #[must_use]
     pub fn ticks(&self) -> u64 {
-        self.shared.ticker.ticks()
+        self.shared.host.ticker.ticks()
     }
 
     /// To be called once by each thread that polls calls: what the engine needs of a thread is set up now rather than in

@@ -4,7 +4,9 @@ mod common;
 
 use common::{end, generous, load, name, sandbox};
 use lastword_events::{Hook, Outcome};
-use lastword_sandbox::{Allocation, FileKind, Grant, Limits, LoadError, Plugin, Sandbox, SandboxConfig, Source};
+use lastword_sandbox::{
+    Allocation, FileKind, Grant, Grants, Limits, LoadError, Plugin, Sandbox, SandboxConfig, Source,
+};
 use lastword_test_guests::component;
 
 fn try_load(sandbox: &Sandbox, bytes: Vec<u8>, limits: Limits) -> Result<Plugin, LoadError> {
@@ -32,8 +34,8 @@ fn each_refusal_says_what_to_do() {
         ("no-session-end", "(it exports session-start)"),
         ("wrong-session-end", "session-end is not the hook of lastword:hooks@0.1.0"),
         ("wrong-session-start", "session-start is not the hook of lastword:hooks@0.1.0"),
-        ("imports-http", "imports wasi:http/outgoing-handler@0.2.0, which needs the grant `http`"),
-        ("imports-keyvalue", "needs the grant `key-value`"),
+        ("imports-http", "@0.2.0, which needs the grant `http`: grant it"),
+        ("imports-keyvalue", "needs the grant `keyvalue`"),
         ("imports-config", "needs the grant `config`"),
         ("imports-unheard-of", "nothing provides the import acme:unheard-of/oracle@1.2.3"),
         ("needs-4gib", "4294967296"),
@@ -83,7 +85,7 @@ fn limits_that_cannot_work_are_refused_with_both_numbers() {
 #[test]
 fn inspecting_tells_all_at_once() {
     let sandbox = sandbox();
-    let inspect = |bytes| sandbox.inspect(&Source::Bytes(bytes)).unwrap();
+    let inspect = |bytes| sandbox.inspect(&Source::Bytes(bytes), &Grants::default()).unwrap();
 
     let fine = inspect(component("prints"));
     assert!(fine.refusal.is_none() && fine.kind == FileKind::Component);

@@ -26,6 +26,7 @@ async fn a_hook_that_answers_ok_is_delivered() {
 #[tokio::test]
 async fn every_outcome_has_its_cause() {
     let trap = |which: &str| FailureCause::Trap(which.to_owned());
+    let limit = |which: &str| FailureCause::Limit(which.to_owned());
     let sandbox = sandbox();
     for (guest, cause, says) in [
         ("retry", FailureCause::Retry, "not now"),
@@ -39,8 +40,8 @@ async fn every_outcome_has_its_cause() {
         ("exit", trap("exit"), "code 0"),
         ("grow", FailureCause::Memory, "67108864 bytes"),
         ("grow-table", FailureCause::Memory, "67108864 bytes"),
-        ("asks-much-random", FailureCause::Host, "exceeds limit 65536"),
-        ("many-handles", FailureCause::Host, "table"),
+        ("asks-much-random", limit("random-bytes"), "more than 65536 random bytes at once"),
+        ("many-handles", limit("handles"), "1024"),
     ] {
         let plugin = load(&sandbox, guest, generous());
         let report = call_end(&sandbox, &plugin).await;

@@ -1,14 +1,18 @@
 use std::process::{ChildStderr, ChildStdout};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+#[cfg(target_os = "linux")]
+use std::time::Duration;
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
+use super::child::Child;
 use super::seen::{Seen, State};
-use super::{Ended, PATIENCE, start};
+use super::{Ended, start};
 
 /// What a failed test shows of each stream, in lines from its end.
 const SHOWN_LINES: usize = 60;
@@ -99,22 +103,10 @@ impl Program {
         self.seen.wait(what, true, find)
     }
 
-    /// Waits until the process has used this much CPU. Nobody can be told of that, so this one looks.
+    /// Waits until a process that it has started has used this much CPU.
     #[cfg(target_os = "linux")]
-    pub(crate) fn used_cpu(&self, wanted: Duration) {
-        let stat = format!("/proc/{}/stat", self.pid);
-        let deadline = Instant::now() + PATIENCE;
-        let used = || {
-            let stat = std::fs::read_to_string(&stat).unwrap();
-            // After the name, which is in brackets: utime and stime are the 12th and 13th, in ticks of 10 ms.
-            let after_name = stat.rsplit(')').next().unwrap().split_whitespace();
-            let ticks: u64 = after_name.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-            Duration::from_millis(10 * ticks)
-        };
-        while used() < wanted {
-            assert!(Instant::now() < deadline, "waited in vain for {wanted:?} of CPU");
-            thread::yield_now();
-        }
+    pub(crate) fn child_that_used_cpu(&self, wanted: Duration) -> Child {
+        Child::that_used_cpu(&self.pid.to_string(), wanted)
     }
 
     /// Sends a signal, and says when that began.

@@ -2,19 +2,18 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use lastword_events::{Identity, PluginName};
 use lastword_sandbox::limits::MAX_COMPONENT_BYTES;
+use lastword_sandbox::{Grants, Limits};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::name_of;
 use super::reader::{Reader, Table, Value};
-use crate::units;
+use super::{grants, limits, name_of};
 
-const KEYS: [&str; 5] = ["name", "component", "sha256", "tenants", "limits"];
-const LIMIT_KEYS: [&str; 3] = ["fuel", "deadline", "memory"];
+const KEYS: [&str; 9] =
+    ["name", "component", "sha256", "tenants", "limits", "config", "keyvalue", "http", "transcript"];
 
 /// One `[[plugin]]`.
 #[derive(Debug)]
@@ -26,18 +25,10 @@ pub(crate) struct PluginEntry {
     pub(crate) component: Vec<u8>,
     /// None serves every tenant.
     pub(crate) tenants: Option<Vec<Arc<str>>>,
-    pub(crate) limits: LimitsEntry,
+    pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
     /// Where it was said, e.g. `lastword.toml:4:8`.
     pub(crate) place: String,
-}
-
-/// `limits`: what it does not name stays at its default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LimitsEntry {
-    pub(crate) fuel: Option<u64>,
-    pub(crate) deadline: Option<Duration>,
-    /// Bytes.
-    pub(crate) memory: Option<u64>,
 }
 
 /// A component's file that cannot be read.
@@ -101,7 +92,8 @@ fn read_one(reader: &Reader<'_>, value: &Value<'_>, names: &mut Vec<(String, usi
     }
     let pin = table.get("sha256").map(|v| (reader.parsed("sha256", "a string of 64 hexadecimal digits", v, pin), v));
     let tenants = table.get("tenants").map(|v| tenants(reader, v));
-    let limits = table.get("limits").map(|v| limits(reader, v)).unwrap_or_default();
+    let limits = table.get("limits").map(|v| limits::read(reader, v)).unwrap_or_default();
+    let grants = grants::read(reader, &table, tenants.as_ref().is_some_and(|tenants| tenants.len() == 1));
     let component = component(reader, &table, path.as_deref()?)?;
     if let Some((Some(pin), value)) = pin {
         let actual = hex(&Sha256::digest(&component));
@@ -110,7 +102,7 @@ fn read_one(reader: &Reader<'_>, value: &Value<'_>, names: &mut Vec<(String, usi
         }
     }
     let (name, at) = name?;
-    Some(PluginEntry { name, path: path?, component, tenants, limits, place: reader.place(at) })
+    Some(PluginEntry { name, path: path?, component, tenants, limits, grants, place: reader.place(at) })
 }
 
 fn name(
@@ -160,18 +152,6 @@ fn tenants(reader: &Reader<'_>, value: &Value<'_>) -> Vec<Arc<str>> {
     }
     let tenant = |text: &str| Identity::new(text, "any").validate().map(|()| Arc::from(text));
     list.iter().filter_map(|v| reader.parsed("tenants", "a list of strings", v, tenant)).collect()
-}
-
-fn limits(reader: &Reader<'_>, value: &Value<'_>) -> LimitsEntry {
-    let Some(table) = reader.table("limits", value) else { return LimitsEntry::default() };
-    let table = Table::new(reader, "limits", table, &LIMIT_KEYS);
-    let deadline = |v| reader.parsed("deadline", "a string such as \"500ms\"", v, units::duration);
-    let memory = |v| reader.parsed("memory", "a string such as \"64MiB\"", v, units::memory);
-    LimitsEntry {
-        fuel: table.get("fuel").and_then(|v| reader.count("fuel", v)),
-        deadline: table.get("deadline").and_then(deadline),
-        memory: table.get("memory").and_then(memory),
-    }
 }
 
 fn pin(text: &str) -> Result<String, String> {

@@ -5,7 +5,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::suggest;
+use crate::limits::Sizes;
+use crate::{suggest, units};
 
 /// A value with its place in the file.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
@@ -57,29 +58,39 @@ impl<'t> Reader<'t> {
         self.mistake(value.span(), format!("{key:?} must be {wanted}, not {}", describe(value.get_ref())));
     }
 
-    pub(super) fn table<'v, 'i>(&self, key: &str, value: &'v Value<'i>) -> Option<&'v DeTable<'i>> {
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.wrong_type(key, "a table", value);
+    /// The value as what `shape` makes of it; `wanted` describes that with an example.
+    pub(super) fn shaped<'v, 'i, T>(
+        &self,
+        key: &str,
+        wanted: &str,
+        value: &'v Value<'i>,
+        shape: impl FnOnce(&'v DeValue<'i>) -> Option<T>,
+    ) -> Option<T> {
+        let shaped = shape(value.get_ref());
+        if shaped.is_none() {
+            self.wrong_type(key, wanted, value);
         }
-        table
+        shaped
+    }
+
+    pub(super) fn table<'v, 'i>(&self, key: &str, value: &'v Value<'i>) -> Option<&'v DeTable<'i>> {
+        self.shaped(key, "a table", value, DeValue::as_table)
     }
 
     pub(super) fn boolean(&self, key: &str, value: &Value<'_>) -> Option<bool> {
-        let boolean = value.get_ref().as_bool();
-        if boolean.is_none() {
-            self.wrong_type(key, "true or false", value);
-        }
-        boolean
+        self.shaped(key, "true or false", value, DeValue::as_bool)
     }
 
     /// A string; `wanted` describes it with an example.
     pub(super) fn string<'v>(&self, key: &str, wanted: &str, value: &'v Value<'_>) -> Option<&'v str> {
-        let string = value.get_ref().as_str();
-        if string.is_none() {
-            self.wrong_type(key, wanted, value);
+        self.shaped(key, wanted, value, DeValue::as_str)
+    }
+
+    /// What is wrong with the value as a whole.
+    pub(super) fn checked<E: std::fmt::Display>(&self, key: &str, value: &Value<'_>, check: Result<(), E>) {
+        if let Err(error) = check {
+            self.mistake(value.span(), format!("{key}: {error}"));
         }
-        string
     }
 
     /// A string that `parse` understands.
@@ -94,14 +105,22 @@ impl<'t> Reader<'t> {
         parse(text).map_err(|error| self.mistake(value.span(), format!("{key}: {error}"))).ok()
     }
 
-    /// A whole number of at least 1.
-    pub(super) fn count(&self, key: &str, value: &Value<'_>) -> Option<u64> {
-        let integer = value.get_ref().as_integer();
-        let count = integer.and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok()).filter(|n| *n > 0);
-        if count.is_none() {
-            self.wrong_type(key, "a whole number of at least 1", value);
-        }
-        count
+    /// A size such as "64MiB", in bytes.
+    pub(super) fn size(&self, key: &str, value: &Value<'_>, sizes: &Sizes) -> Option<u64> {
+        self.parsed(key, "a string such as \"1MiB\"", value, |text| units::size(text, sizes))
+    }
+
+    /// A whole number from 1 to `most`.
+    pub(super) fn count(&self, key: &str, value: &Value<'_>, most: u64) -> Option<u64> {
+        let read = |value: &DeValue<'_>| {
+            let integer = value.as_integer()?;
+            u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| (1..=most).contains(n))
+        };
+        let wanted = match most {
+            u64::MAX => "a whole number of at least 1".to_owned(),
+            most => format!("a whole number from 1 to {}", units::show_count(most)),
+        };
+        self.shaped(key, &wanted, value, read)
     }
 }
 

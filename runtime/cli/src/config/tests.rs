@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use lastword_sandbox::{AllowList, Destination, Grants, KeyValueGrant, Limits, TranscriptGrant};
+
 use super::*;
 
 /// A directory with `good.wasm` and a configuration of this text.
@@ -33,17 +35,210 @@ fn a_whole_file_is_understood() {
     assert_eq!(memory.component, b"component");
     assert_eq!(memory.path, dir.path().join("good.wasm"));
     assert_eq!(memory.tenants.as_deref().unwrap(), ["acme".into(), "beta".into()]);
-    assert_eq!(memory.limits.fuel, Some(1_000));
-    assert_eq!(memory.limits.deadline, Some(Duration::from_secs(1)));
-    assert_eq!(memory.limits.memory, Some(1 << 20));
+    let limits = Limits { fuel: 1_000, deadline: Duration::from_secs(1), memory: 1 << 20, ..Limits::default() };
+    assert_eq!((memory.limits, &memory.grants), (limits, &Grants::default()));
     assert!(memory.place.ends_with("lastword.toml:6:8"), "{}", memory.place);
     assert!(other.tenants.is_none());
-    assert_eq!(other.limits, LimitsEntry::default());
+    assert_eq!(other.limits, Limits::default());
+}
+
+const PLUGIN: &str = "[[plugin]]\nname = \"a\"\ncomponent = \"good.wasm\"\n";
+
+/// A plugin with this text in its `[[plugin]]`, from line 4 on.
+fn plugin_with(text: &str) -> PluginEntry {
+    load(&format!("{PLUGIN}{text}\n")).1.unwrap().plugins.pop().unwrap()
+}
+
+/// The one mistake in a line of a `[[plugin]]`, without its place.
+#[track_caller]
+fn plugins_mistake(line: &str) -> String {
+    let mistakes = mistakes(&format!("{PLUGIN}{line}\n"));
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    let (place, message) = mistakes[0].split_once(": ").unwrap();
+    assert!(place.starts_with("lastword.toml:4:"), "{place}");
+    message.to_owned()
+}
+
+#[test]
+fn every_limit_can_be_set() {
+    let plugin = plugin_with(
+        "limits = { fuel = 1, deadline = \"2ms\", memory = \"64KiB\", total-memory = \"1MiB\", log = \"3KiB\", host-calls = 4, random = \"5KiB\", \
+         handles = 6, http-requests = 7, http-request-bytes = \"8KiB\", http-response-bytes = \"9KiB\" }",
+    );
+    let limits = Limits {
+        fuel: 1,
+        deadline: Duration::from_millis(2),
+        memory: 64 << 10,
+        total_memory: 1 << 20,
+        log_bytes: 3 << 10,
+        host_calls: 4,
+        random_bytes: 5 << 10,
+        handles: 6,
+        http_requests: 7,
+        http_request_bytes: 8 << 10,
+        http_response_bytes: 9 << 10,
+    };
+    assert_eq!(plugin.limits, limits);
+    // One call may always have its own.
+    assert_eq!(plugin_with("limits = { memory = \"3GiB\" }").limits.total_memory, 3 << 30);
+}
+
+fn destinations(list: &[&str]) -> AllowList {
+    list.iter().map(|text| text.parse::<Destination>().unwrap()).collect()
+}
+
+#[test]
+fn a_plugin_has_the_grants_that_it_is_given_and_no_others() {
+    assert_eq!(plugin_with("").grants, Grants::default());
+    let all = Grants {
+        config: Some([("greeting".to_owned(), "hello".to_owned()), ("a b".to_owned(), "1".to_owned())].into()),
+        key_value: Some(KeyValueGrant { quota: 2 << 20 }),
+        http: Some(destinations(&["https://api.example.com", "http://127.0.0.1:37777"])),
+        transcript: Some(TranscriptGrant { root: "/var/lib/agents/{tenant}".parse().unwrap(), max: 1 << 20 }),
+    };
+    let inline = plugin_with(
+        "config = { greeting = \"hello\", \"a b\" = \"1\" }\nkeyvalue = { quota = \"2MiB\" }\n\
+         http = [\"https://api.example.com\", \"http://127.0.0.1:37777\"]\n\
+         transcript = { root = \"/var/lib/agents/{tenant}\", max = \"1MiB\" }",
+    );
+    assert_eq!(inline.grants, all);
+    let tables = plugin_with(
+        "http = [\"http://127.0.0.1:37777\", \"https://api.example.com:443/\"]\n\
+         [plugin.config]\ngreeting = \"hello\"\n\"a b\" = \"1\"\n[plugin.keyvalue]\nquota = \"2MiB\"\n\
+         [plugin.transcript]\nroot = \"/var/lib/agents/{tenant}\"\nmax = \"1MiB\"",
+    );
+    assert_eq!(tables.grants, all);
+}
+
+#[test]
+fn a_grant_without_numbers_has_the_default_ones() {
+    let plugin = plugin_with("keyvalue = {}\nhttp = []\nconfig = {}\ntranscript = { root = \"/a/{tenant}\" }");
+    assert_eq!(plugin.grants.key_value, Some(KeyValueGrant { quota: 1 << 20 }));
+    assert_eq!(plugin.grants.http, Some(AllowList::default()), "it may import wasi:http, and reaches nobody");
+    assert_eq!(plugin.grants.config, Some([].into()));
+    assert_eq!(plugin.grants.transcript.unwrap().max, 16 << 20);
+}
+
+#[test]
+fn a_grant_that_cannot_be_is_answered_with_one_that_can() {
+    for (line, message) in [
+        (r#"config = "hello""#, r#""config" must be a table such as { greeting = "hello" }, not the string "hello""#),
+        ("config = { port = 0x1F }", r#""config.port" must be a string, such as "0x1F", not the number 0x1F"#),
+        ("config = { on = true }", r#""config.on" must be a string, such as "true", not true"#),
+        ("config = { of = [] }", r#""config.of" must be a string, not a list"#),
+        ("keyvalue = true", r#""keyvalue" must be a table such as { quota = "1MiB" }, not true"#),
+        (r#"keyvalue = { qouta = "1MiB" }"#, r#"unknown key "qouta" in keyvalue: did you mean "quota"?"#),
+        ("keyvalue = { quota = 1 }", r#""quota" must be a string such as "1MiB", not the number 1"#),
+        (
+            r#"keyvalue = { quota = "65MiB" }"#,
+            r#"quota: "65MiB" is too much: write at most "64MiB", because a memory journal holds all of it; keep files elsewhere"#,
+        ),
+        (
+            r#"http = "https://api.example.com""#,
+            r#""http" must be a list such as ["https://api.example.com"], not the string "https://api.example.com""#,
+        ),
+        ("http = [3]", r#""http" must be a list of strings, not the number 3"#),
+        (
+            r#"http = ["api.example.com"]"#,
+            r#"http: "api.example.com" is not a destination: write scheme and host, as in https://api.example.com"#,
+        ),
+        (
+            r#"http = ["http://LOCALHOST:37777"]"#,
+            r#"http: "http://localhost:37777" would be refused at every call, because a name must not lead to this machine: write the address, "http://127.0.0.1:37777""#,
+        ),
+        ("transcript = {}", r#"transcript has no root: add root = "/var/lib/agents/{tenant}""#),
+        (
+            r#"transcript = { root = "agents/{tenant}" }"#,
+            "root: the root must be an absolute path, such as /var/lib/agents/{tenant}",
+        ),
+        (
+            r#"transcript = { root = "/a" }"#,
+            r#"root: each tenant could be shown the transcripts of the others: put {tenant} where their directories part, as in "/a/{tenant}", or give the plugin one tenant"#,
+        ),
+        (
+            r#"transcript = { root = "/a/{tenant}", max = "1GiB" }"#,
+            r#"max: "1GiB" is too much: write at most "256MiB", because every call copies it within its deadline"#,
+        ),
+        (
+            r#"limits = { total-memory = "32MiB" }"#,
+            r#"total-memory: it is less than the 64MiB that one call may have: write at least that, or lower "memory""#,
+        ),
+        ("limits = { handles = 65537 }", r#""handles" must be a whole number from 1 to 65_536, not the number 65537"#),
+        ("limits = { host-calls = 0 }", r#""host-calls" must be a whole number of at least 1, not the number 0"#),
+        ("limits = { hostcalls = 1 }", r#"unknown key "hostcalls" in limits: did you mean "host-calls"?"#),
+    ] {
+        assert_eq!(plugins_mistake(line), message, "{line}");
+    }
+    let long = "x".repeat(64 * 1024);
+    let message = plugins_mistake(&format!("config = {{ key = \"{long}\" }}"));
+    assert_eq!(message, "config: it has 65539 bytes of names and values, the most is 65536");
+    let many: Vec<String> = (0..65).map(|n| format!("\"http://10.0.0.{n}\"")).collect();
+    let message = plugins_mistake(&format!("http = [{}]", many.join(",")));
+    assert_eq!(message, "http: it names 65 destinations, the most is 64");
+}
+
+#[test]
+fn a_root_for_everybody_is_taken_for_a_plugin_of_one_tenant() {
+    let root = |tenants: &str| format!("{PLUGIN}tenants = {tenants}\ntranscript = {{ root = \"/a\" }}\n");
+    assert!(load(&root(r#"["acme"]"#)).1.unwrap().plugins[0].grants.transcript.is_some());
+    assert!(mistakes(&root(r#"["acme", "beta"]"#))[0].starts_with("lastword.toml:5:23: root: each tenant"));
+}
+
+#[test]
+fn a_tenants_own_quota_takes_from_everybodys_what_it_leaves_out() {
+    let config = load(
+        "[quota]\nconcurrent-calls = 64\nfuel-per-second = 2_000_000_000\nkeyvalue = \"16MiB\"\n\
+         active-sessions = 10_000\nowed-deliveries = 100_000\n\
+         [tenant.acme.quota]\nactive-sessions = 50_000\n[tenant.\"b c\"]\nquota = { keyvalue = \"1GiB\" }\n[tenant.d]\n",
+    );
+    let config = config.1.unwrap();
+    let quota = TenantQuota {
+        concurrent_calls: Some(64),
+        fuel_per_second: Some(2_000_000_000),
+        key_value_bytes: Some(16 << 20),
+        active_sessions: Some(10_000),
+        owed_deliveries: Some(100_000),
+    };
+    assert_eq!(config.quota, quota);
+    let acme = TenantQuota { active_sessions: Some(50_000), ..quota };
+    let bc = TenantQuota { key_value_bytes: Some(1 << 30), ..quota };
+    assert_eq!(config.tenant_quotas, [("acme".into(), acme), ("b c".into(), bc)]);
+}
+
+#[test]
+fn a_quota_that_cannot_be_is_answered_with_one_that_can() {
+    let text = "
+[quota]
+concurrent-calls = 0
+fuel-per-seconds = 1
+keyvalue = 16
+owed-deliveries = \"many\"
+
+[tenant]
+\"\" = { quota = {} }
+acme = { quotas = {} }
+beta = 3
+gamma = { quota = { active-session = 1 } }
+";
+    assert_eq!(
+        mistakes(text),
+        [
+            r#"lastword.toml:3:20: "concurrent-calls" must be a whole number from 1 to 1_000_000, not the number 0"#,
+            r#"lastword.toml:4:1: unknown key "fuel-per-seconds" in [quota]: did you mean "fuel-per-second"?"#,
+            r#"lastword.toml:5:12: "keyvalue" must be a string such as "1MiB", not the number 16"#,
+            r#"lastword.toml:6:19: "owed-deliveries" must be a whole number of at least 1, not the string "many""#,
+            r#"lastword.toml:9:1: tenant "": session.tenant must not be empty"#,
+            r#"lastword.toml:10:10: unknown key "quotas" in [tenant.acme]: did you mean "quota"?"#,
+            r#"lastword.toml:11:8: "tenant.beta" must be a table, not the number 3"#,
+            r#"lastword.toml:12:21: unknown key "active-session" in [tenant.gamma.quota]: did you mean "active-sessions"?"#,
+        ]
+    );
 }
 
 #[test]
 fn an_empty_file_is_all_defaults() {
     let config = load("").1.unwrap();
+    assert_eq!((config.quota, config.tenant_quotas.len()), (TenantQuota::default(), 0));
     assert_eq!((config.drain.enabled, config.drain.budget), (true, Duration::from_secs(2)));
     assert!(config.plugins.is_empty());
 }

@@ -5,18 +5,20 @@ use lastword::{Plugin, Report};
 use lastword_events::{FailureCause, Hook, Outcome};
 
 use super::output::Printed;
+use super::stored;
 use crate::units::{show_bytes, show_count, show_duration};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// Says what happened to a person.
+/// Says what happened to a person. `stores`: the plugin was granted key-value storage.
 pub(super) fn show(
     out: &mut impl Write,
     plugin: &Plugin,
     hook: Hook,
     report: &Report,
+    stores: bool,
     printed: &[Printed],
     command: &str,
 ) -> io::Result<()> {
@@ -36,6 +38,9 @@ pub(super) fn show(
                 writeln!(out, "  {label:6}  {DIM}{mark}{DIM:#} {line}")?;
             }
         }
+    }
+    if stores {
+        stored::show(out, &report.changes)?;
     }
     let limits = plugin.limits();
     // The engine counts in a register and writes it down at calls: of a guest that was cut it knows only so much.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use lastword_events::{
     Attributes, Delivery, EndReason, Event, HookCall, Session, SessionCompaction, SessionEnd, SessionStart, Transcript,
 };
+use lastword_sandbox::Grants;
 
 /// `session-end({session: {…}, …})`. What is none is left out, as WAVE allows.
 pub(super) fn call(call: &HookCall) -> String {
@@ -17,6 +18,22 @@ pub(super) fn call(call: &HookCall) -> String {
         Event::Compaction(compaction) => put_compaction(&mut event, compaction),
     }
     format!("{}({})", call.event.hook(), event.end())
+}
+
+/// The options of `wasmtime run` that give a guest what it was granted, but for the transcript: ours is a copy in a
+/// directory of its own.
+pub(super) fn grants(grants: &Grants) -> String {
+    let mut options = Vec::new();
+    for (name, value) in grants.config.iter().flatten() {
+        options.push(format!("config-var={name}={value}"));
+    }
+    let interfaces = [
+        (grants.config.is_some(), "config"),
+        (grants.key_value.is_some(), "keyvalue"),
+        (grants.http.is_some(), "http"),
+    ];
+    options.extend(interfaces.into_iter().filter(|(granted, _)| *granted).map(|(_, name)| name.to_owned()));
+    options.iter().map(|option| format!(" -S {}", shell_word(option))).collect()
 }
 
 /// One word for a POSIX shell, whatever is in it.

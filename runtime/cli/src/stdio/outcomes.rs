@@ -7,9 +7,7 @@ use crate::protocol::output::{self, Cost, Output};
 pub(super) fn line(record: &OutcomeRecord<'_>) -> Vec<u8> {
     let (cause, message, failures) = match record.outcome {
         Outcome::Delivered => (None, None, None),
-        Outcome::Failed { cause, message } => {
-            (Some(cause.as_str().to_owned()), Some(message.as_str()), Some(record.failures))
-        }
+        Outcome::Failed { cause, message } => (Some(cause.to_string()), Some(message.as_str()), Some(record.failures)),
         Outcome::Deferred(why) => (Some(why.to_string()), None, None),
     };
     Output::Outcome(output::Outcome {

@@ -14,10 +14,12 @@ use super::facts::DrainFacts;
 use super::fair::QueueId;
 use super::finished::Finished;
 use super::queue::Job;
+use super::quotas::Deferred;
 use super::state::State;
 use crate::lane::Lane;
-use crate::limits::DRAIN_SLOTS_DIVISOR;
+use crate::limits::{DRAIN_SLOTS_DIVISOR, MAX_BATCH};
 use crate::owed::Owed;
+use crate::quota::Quotas;
 use crate::tenants::Tenants;
 
 /// An installed plugin and the tenants that it serves.
@@ -30,6 +32,9 @@ pub(crate) struct Installed {
 pub(crate) struct Dispatcher {
     installed: Vec<Installed>,
     slots: u32,
+    /// Deliveries that a worker takes at once.
+    batch: u32,
+    quotas: Arc<Quotas>,
     pub(super) breaker_threshold: u32,
     pub(super) state: Mutex<State>,
     /// Told whenever nothing is ready and nothing is taken.
@@ -38,6 +43,8 @@ pub(crate) struct Dispatcher {
 
 /// What a worker is to do now.
 pub(crate) enum Pick {
+    /// Tell whoever watches that these wait, and then [`Dispatcher::told`].
+    Tell(Vec<Deferred>),
     /// Serve this queue: finish what the worker has begun of it, then these.
     Serve(Slice),
     /// Sleep until there is something, or until this moment.
@@ -59,8 +66,16 @@ pub(crate) struct Slice {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(installed: Vec<Installed>, slots: u32, breaker_threshold: u32) -> Self {
-        Self { installed, slots, breaker_threshold, state: Mutex::default(), became_quiet: Notify::new() }
+    pub(crate) fn new(
+        installed: Vec<Installed>,
+        (slots, workers): (u32, u32),
+        breaker_threshold: u32,
+        quotas: Arc<Quotas>,
+    ) -> Self {
+        let state = Mutex::new(State::new(installed.len()));
+        // No worker takes so much that the others find nothing left of what one queue may hold.
+        let batch = (slots / 2 / workers.max(1)).clamp(1, MAX_BATCH);
+        Self { installed, slots, batch, quotas, breaker_threshold, state, became_quiet: Notify::new() }
     }
 
     pub(crate) fn installed(&self) -> &[Installed] {
@@ -123,13 +138,13 @@ impl Dispatcher {
 
     /// The queues of the plugins that serve `tenant`.
     pub(crate) fn queues_of(&self, state: &mut State, tenant: &Arc<str>) -> Arc<[(PluginNumber, QueueId)]> {
-        if let Some(entry) = state.tenants.get(tenant) {
-            return entry.queues.clone();
+        if let Some(account) = state.tenants.get(tenant).and_then(|&number| state.accounts.get(number)) {
+            return account.queues.clone();
         }
         state.forget_idle_tenants();
         let serving = self.installed.iter().enumerate().filter(|(_, i)| i.tenants.serves(tenant));
         let plugins: Vec<PluginNumber> = serving.map(|(plugin, _)| plugin).collect();
-        state.add_tenant(tenant, &plugins, self.breaker_threshold)
+        state.add_tenant(tenant, self.quotas.of(tenant), &plugins, self.breaker_threshold)
     }
 
     /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now.
@@ -141,29 +156,59 @@ impl Dispatcher {
         if state.stopping {
             return Pick::Stop;
         }
-        if state.drain.as_ref().is_some_and(Drain::is_cut) {
+        let is_cut = state.drain.as_ref().is_some_and(Drain::is_cut);
+        if !is_cut {
+            state.refill_due(now);
+            state.launch_due(now);
+        }
+        if state.waiting.has_news() {
+            return Pick::Tell(state.waiting.take_news());
+        }
+        if is_cut {
             state.idle.push(me);
             return Pick::Cut;
         }
-        state.launch_due(now);
         let mine = begun.iter().copied().min_by_key(|&queue| state.fair.rank(queue));
-        let slots = self.free_slots(&state);
-        let share = self.slots_of_one_queue(&state);
-        let may_begin =
-            |queue: QueueId| !begun.contains(&queue) && state.queues.get(queue).is_some_and(|q| q.taken < share);
-        let new = if slots > 0 { state.fair.first(may_begin) } else { None };
+        let new = self.first_to_begin(&mut state, begun);
         let (queue, jobs) = match (mine, new) {
-            (Some(mine), Some(new)) if state.fair.rank(mine) <= state.fair.rank(new) => (mine, Vec::new()),
-            (_, Some(new)) => (new, state.take(new, slots, share)),
+            (Some(mine), Some((new, _))) if state.fair.rank(mine) <= state.fair.rank(new) => (mine, Vec::new()),
+            (_, Some((new, most))) => (new, state.take(new, most)),
             (Some(mine), None) => (mine, Vec::new()),
             (None, None) => {
                 state.idle.push(me);
-                return Pick::Idle(state.retries.peek().map(|Reverse(retry)| retry.at));
+                let retry = state.retries.peek().map(|Reverse(retry)| retry.at);
+                return Pick::Idle(retry.into_iter().chain(state.waiting.next_refill()).min());
             }
         };
         let plugin = state.queues.get(queue).map_or(usize::MAX, |q| q.plugin);
         let drain = state.drain.as_ref().map(|drain| drain.facts().clone());
         Pick::Serve(Slice { queue, plugin, jobs, drain })
+    }
+
+    /// The queue whose turn it is to begin something, and the slots that it may take.
+    fn first_to_begin(&self, state: &mut State, begun: &[QueueId]) -> Option<(QueueId, u32)> {
+        let slots = self.free_slots(state);
+        if slots == 0 {
+            return None;
+        }
+        let share = self.slots_of_one_queue(state);
+        let of_plugin = state.slots_of_one_plugin(self.slots);
+        loop {
+            let may_begin =
+                |queue: QueueId| !begun.contains(&queue) && state.queues.get(queue).is_some_and(|q| q.taken < share);
+            match state.fair.first(may_begin) {
+                Some(queue) => match state.plugin_room(queue, of_plugin) {
+                    0 => state.park(queue),
+                    room => {
+                        let taken = state.queues.get(queue).map_or(0, |q| q.taken);
+                        return Some((queue, room.min(slots).min(share.saturating_sub(taken)).min(self.batch)));
+                    }
+                },
+                // Others want fewer slots than when these were parked.
+                None if state.unpark_one_with_room(of_plugin) => (),
+                None => return None,
+            }
+        }
     }
 
     /// Slots that new calls may take now.
@@ -179,11 +224,12 @@ impl Dispatcher {
         (self.slots / queues).max(1)
     }
 
-    /// Takes attempts that are over into the account of the drain, and marks those as late that something newer waits
+    /// Takes attempts that are over into the account of the drain, charges the tenant for their fuel, and marks those as late that something newer waits
     /// behind. False when the account is closed: whatever came of them, they count as cut by the budget.
     pub(crate) fn account(&self, queue: QueueId, finished: &mut [Finished]) -> bool {
         let mut state = self.state.lock();
         let drain = state.drain.as_ref().map(Drain::is_closed);
+        state.charge_fuel(queue, finished);
         let Some(q) = state.queues.get_mut(queue) else { return false };
         for one in finished {
             q.ends_taken -= u32::from(one.owed.is_end());
@@ -214,10 +260,26 @@ impl Dispatcher {
         if let Some(why) = state.deferral(queue) {
             state.pass_over(queue, why);
         }
+        let of_plugin = state.slots_of_one_plugin(self.slots);
+        if let Some((owner, plugin)) = state.queues.get(queue).map(|q| (q.owner, q.plugin)) {
+            state.hold_back_or_let_go(owner);
+            state.unpark(plugin, of_plugin);
+        }
+        self.announce(&mut state);
+    }
+
+    /// Wakes who has something to do now, or has waited for there being nothing to do.
+    pub(super) fn announce(&self, state: &mut State) {
         state.wake();
         if state.is_quiet() {
             self.became_quiet.notify_waiters();
         }
+    }
+
+    /// Deliveries that this tenant is owed now.
+    pub(crate) fn owed_by(&self, tenant: &str) -> u64 {
+        let state = self.state.lock();
+        state.tenants.get(tenant).and_then(|&number| state.accounts.get(number)).map_or(0, |account| account.owed)
     }
 
     /// Resolves when nothing is ready and nothing is taken.

@@ -23,6 +23,7 @@ impl Dispatcher {
         let mut state = self.state.lock();
         state.drain = Some(drain);
         state.retries.clear();
+        state.stop_counting_fuel();
         for queue in 0..state.queues.len() {
             let Some(q) = state.queues.get_mut(queue) else { continue };
             q.tally = Tally::default();
@@ -117,9 +118,11 @@ impl State {
         let Some(q) = self.queues.get_mut(queue) else { return };
         let ends = backlog.len();
         q.backlog = Some(backlog);
-        self.ready += ends;
+        if let Some(tenant) = self.accounts.get_mut(q.owner) {
+            tenant.owed += u64::try_from(ends).unwrap_or(u64::MAX);
+        }
         self.undelivered_ends += u64::try_from(ends).unwrap_or(u64::MAX);
-        self.fair.set_ready(queue, ends > 0);
+        self.offer(queue);
     }
 
     /// Why nothing of this queue may begin any more, if so.
@@ -134,14 +137,16 @@ impl State {
     /// Defers everything of a queue that has not begun.
     pub(super) fn pass_over(&mut self, queue: QueueId, why: Deferral) {
         let (Some(q), Some(drain)) = (self.queues.get_mut(queue), self.drain.as_mut()) else { return };
-        self.ready -= q.ready_len();
-        self.fair.set_ready(queue, false);
         q.tally.broken |= why == Deferral::Breaker;
         for waiting in q.take_all() {
+            if let Some(tenant) = self.accounts.get_mut(q.owner) {
+                tenant.owed -= u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+            }
             if !drain.is_closed {
                 q.tally.defer(why, waiting.ends());
                 drain.passed_over.push(PassedOver { queue, why, waiting });
             }
         }
+        self.offer(queue);
     }
 }

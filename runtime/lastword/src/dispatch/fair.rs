@@ -2,7 +2,8 @@
 //!
 //! Each tenant, and each queue within its tenant, has a *virtual time*: the nanoseconds of worker time that it has had.
 //! The one with the least is served next. One that comes back after a pause starts at the time of those that were served
-//! meanwhile: it has not saved up anything.
+//! meanwhile: it has not saved up anything. A tenant that is held back, by a quota of its own, is out of the order with
+//! all its queues: looking for work costs nothing for it, however much it is owed.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +15,11 @@ pub(crate) type TenantNumber = usize;
 pub(crate) struct Fair {
     tenants: Vec<TenantShare>,
     queues: Vec<QueueShare>,
-    /// Tenants with a ready queue, by virtual time.
+    /// Tenants with a ready queue that are not held back, by virtual time.
     ready: BTreeSet<(u64, TenantNumber)>,
-    /// How many queues are ready.
+    /// Of tenants that are not held back: how many queues are ready, and how many deliveries.
     ready_queues: usize,
+    ready_deliveries: usize,
     floor: u64,
 }
 
@@ -27,13 +29,23 @@ struct TenantShare {
     floor: u64,
     /// Ready queues, by virtual time.
     ready: BTreeSet<(u64, QueueId)>,
+    /// Deliveries in them.
+    ready_deliveries: usize,
+    held_back: bool,
 }
 
 #[derive(Debug)]
 struct QueueShare {
     tenant: TenantNumber,
     time: u64,
-    ready: bool,
+    /// Deliveries that may begin.
+    ready: usize,
+}
+
+impl QueueShare {
+    fn new(tenant: TenantNumber) -> Self {
+        Self { tenant, time: 0, ready: 0 }
+    }
 }
 
 /// Sorts queues by who is to be served first.
@@ -50,7 +62,7 @@ impl Fair {
     /// Makes an idle queue another tenant's.
     pub(crate) fn reuse_queue(&mut self, queue: QueueId, tenant: TenantNumber) {
         if let Some(share) = self.queues.get_mut(queue) {
-            *share = QueueShare { tenant, time: 0, ready: false };
+            *share = QueueShare::new(tenant);
         }
     }
 
@@ -60,35 +72,57 @@ impl Fair {
     }
 
     pub(crate) fn add_queue(&mut self, tenant: TenantNumber) -> QueueId {
-        self.queues.push(QueueShare { tenant, time: 0, ready: false });
+        self.queues.push(QueueShare::new(tenant));
         self.queues.len() - 1
     }
 
-    /// Says whether a queue has deliveries that may begin.
-    pub(crate) fn set_ready(&mut self, queue: QueueId, ready: bool) {
+    /// Says how many deliveries of a queue may begin.
+    pub(crate) fn set_ready(&mut self, queue: QueueId, deliveries: usize) {
         let Some(share) = self.queues.get_mut(queue) else { return };
-        if share.ready == ready {
+        let before = std::mem::replace(&mut share.ready, deliveries);
+        let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
+        tenant.ready_deliveries = tenant.ready_deliveries + deliveries - before;
+        if !tenant.held_back {
+            self.ready_deliveries = self.ready_deliveries + deliveries - before;
+        }
+        match (before > 0, deliveries > 0) {
+            (false, true) => {
+                if tenant.ready.is_empty() && !tenant.held_back {
+                    tenant.time = tenant.time.max(self.floor);
+                    self.ready.insert((tenant.time, share.tenant));
+                }
+                share.time = share.time.max(tenant.floor);
+                tenant.ready.insert((share.time, queue));
+                self.ready_queues += usize::from(!tenant.held_back);
+            }
+            (true, false) => {
+                tenant.ready.remove(&(share.time, queue));
+                if tenant.ready.is_empty() {
+                    self.ready.remove(&(tenant.time, share.tenant));
+                }
+                self.ready_queues -= usize::from(!tenant.held_back);
+            }
+            (true, true) | (false, false) => (),
+        }
+    }
+
+    /// Takes a tenant out of the order, or lets it back in.
+    pub(crate) fn hold_back(&mut self, number: TenantNumber, held_back: bool) {
+        let Some(tenant) = self.tenants.get_mut(number) else { return };
+        if std::mem::replace(&mut tenant.held_back, held_back) == held_back {
             return;
         }
-        share.ready = ready;
-        if ready {
-            self.ready_queues += 1;
+        if held_back {
+            self.ready.remove(&(tenant.time, number));
+            self.ready_queues -= tenant.ready.len();
+            self.ready_deliveries -= tenant.ready_deliveries;
         } else {
-            self.ready_queues -= 1;
-        }
-        let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
-        if ready {
-            if tenant.ready.is_empty() {
+            if !tenant.ready.is_empty() {
                 tenant.time = tenant.time.max(self.floor);
-                self.ready.insert((tenant.time, share.tenant));
+                self.ready.insert((tenant.time, number));
             }
-            share.time = share.time.max(tenant.floor);
-            tenant.ready.insert((share.time, queue));
-        } else {
-            tenant.ready.remove(&(share.time, queue));
-            if tenant.ready.is_empty() {
-                self.ready.remove(&(tenant.time, share.tenant));
-            }
+            self.ready_queues += tenant.ready.len();
+            self.ready_deliveries += tenant.ready_deliveries;
         }
     }
 
@@ -101,11 +135,11 @@ impl Fair {
         self.floor = self.floor.max(tenant_was);
         share.time = queue_was.saturating_add(nanos);
         tenant.time = tenant_was.saturating_add(nanos);
-        if share.ready {
+        if share.ready > 0 {
             tenant.ready.remove(&(queue_was, queue));
             tenant.ready.insert((share.time, queue));
         }
-        if !tenant.ready.is_empty() {
+        if !tenant.ready.is_empty() && !tenant.held_back {
             self.ready.remove(&(tenant_was, share.tenant));
             self.ready.insert((tenant.time, share.tenant));
         }
@@ -124,25 +158,30 @@ impl Fair {
         tenants.flat_map(|t| t.ready.iter().map(|&(_, queue)| queue)).find(|&queue| may(queue))
     }
 
-    /// Ready queues.
+    /// Ready queues of tenants that are not held back.
     pub(crate) fn ready_queues(&self) -> usize {
         self.ready_queues
     }
 
+    /// Ready deliveries of tenants that are not held back.
+    pub(crate) fn ready_deliveries(&self) -> usize {
+        self.ready_deliveries
+    }
+
     /// Forgets what everyone has had: a drain starts with equal shares.
     pub(crate) fn reset(&mut self) {
-        let ready: Vec<QueueId> =
-            (0..self.queues.len()).filter(|&q| self.queues.get(q).is_some_and(|s| s.ready)).collect();
-        for &queue in &ready {
-            self.set_ready(queue, false);
+        let ready: Vec<(QueueId, usize)> =
+            self.queues.iter().map(|share| share.ready).enumerate().filter(|(_, ready)| *ready > 0).collect();
+        for &(queue, _) in &ready {
+            self.set_ready(queue, 0);
         }
         self.floor = 0;
         self.queues.iter_mut().for_each(|share| share.time = 0);
         for tenant in &mut self.tenants {
             (tenant.time, tenant.floor) = (0, 0);
         }
-        for queue in ready {
-            self.set_ready(queue, true);
+        for (queue, deliveries) in ready {
+            self.set_ready(queue, deliveries);
         }
     }
 }
@@ -168,7 +207,7 @@ mod tests {
         let mut fair = Fair::default();
         let (a, b) = (fair.add_tenant(), fair.add_tenant());
         let queues = [fair.add_queue(a), fair.add_queue(a), fair.add_queue(a), fair.add_queue(b)];
-        queues.iter().for_each(|&q| fair.set_ready(q, true));
+        queues.iter().for_each(|&q| fair.set_ready(q, 1));
         let had = serve(&mut fair, 4, 600, |_| 1_000);
         assert_eq!(had, [100_000, 100_000, 100_000, 300_000]);
     }
@@ -178,9 +217,9 @@ mod tests {
         let mut fair = Fair::default();
         let (a, b) = (fair.add_tenant(), fair.add_tenant());
         let (qa, qb) = (fair.add_queue(a), fair.add_queue(b));
-        fair.set_ready(qa, true);
+        fair.set_ready(qa, 1);
         serve(&mut fair, 2, 1_000, |_| 1_000);
-        fair.set_ready(qb, true);
+        fair.set_ready(qb, 1);
         let had = serve(&mut fair, 2, 100, |_| 1_000);
         assert!(had[qa] >= 49_000, "b gets its half and no more: {had:?}");
     }
@@ -197,7 +236,7 @@ mod tests {
                 let number = fair.add_tenant();
                 for _ in 0..n {
                     let queue = fair.add_queue(number);
-                    fair.set_ready(queue, true);
+                    fair.set_ready(queue, 1);
                     owner.push(tenant);
                 }
             }
@@ -210,22 +249,45 @@ mod tests {
         }
 
         #[test]
-        fn ready_is_exactly_what_was_said(says in prop::collection::vec((0usize..6, any::<bool>(), 0u64..5), 0..200)) {
+        fn ready_is_exactly_what_was_said_of_tenants_that_are_not_held_back(
+            says in prop::collection::vec((0usize..6, 0usize..3, 0u64..5, 0usize..2, any::<bool>()), 0..200),
+        ) {
             let mut fair = Fair::default();
             let tenants = [fair.add_tenant(), fair.add_tenant()];
             for q in 0..6 { fair.add_queue(tenants[q % 2]); }
-            let mut ready = [false; 6];
-            for (queue, is_ready, cost) in says {
-                fair.set_ready(queue, is_ready);
-                ready[queue] = is_ready;
+            let (mut ready, mut held_back) = ([0; 6], [false; 2]);
+            for (queue, deliveries, cost, tenant, hold) in says {
+                fair.set_ready(queue, deliveries);
+                ready[queue] = deliveries;
                 fair.charge(queue, cost);
+                fair.hold_back(tenants[tenant], hold);
+                held_back[tenant] = hold;
             }
-            prop_assert_eq!(fair.ready_queues(), ready.iter().filter(|r| **r).count());
-            for (queue, &is_ready) in ready.iter().enumerate() {
-                prop_assert_eq!(fair.first(|q| q == queue).is_some(), is_ready);
+            for _ in 0..2 {
+                let free = |queue: &usize| !held_back[queue % 2];
+                let queues: Vec<_> = (0..6).filter(free).filter(|&q| ready[q] > 0).collect();
+                prop_assert_eq!(fair.ready_queues(), queues.len());
+                prop_assert_eq!(fair.ready_deliveries(), queues.iter().map(|&q| ready[q]).sum::<usize>());
+                for queue in 0..6 {
+                    prop_assert_eq!(fair.first(|q| q == queue).is_some(), queues.contains(&queue));
+                }
+                fair.reset();
             }
-            fair.reset();
-            prop_assert_eq!(fair.ready_queues(), ready.iter().filter(|r| **r).count());
         }
+    }
+
+    #[test]
+    fn a_tenant_that_was_held_back_has_saved_up_nothing() {
+        let mut fair = Fair::default();
+        let (a, b) = (fair.add_tenant(), fair.add_tenant());
+        let (qa, qb) = (fair.add_queue(a), fair.add_queue(b));
+        fair.set_ready(qa, 1);
+        fair.set_ready(qb, 5_000);
+        fair.hold_back(b, true);
+        let had = serve(&mut fair, 2, 1_000, |_| 1_000);
+        assert_eq!(had, [1_000_000, 0]);
+        fair.hold_back(b, false);
+        let had = serve(&mut fair, 2, 100, |_| 1_000);
+        assert!(had[qa] >= 49_000, "b gets its half and no more: {had:?}");
     }
 }

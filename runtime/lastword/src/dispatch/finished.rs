@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use lastword_events::{Outcome, Timestamp};
+use lastword_journal::KeyValueWrites;
 use lastword_sandbox::Report;
 
 use crate::owed::Owed;
@@ -15,6 +16,10 @@ pub(crate) struct Finished {
     pub(crate) retry: Option<(Instant, Timestamp)>,
     /// It has failed for the last time.
     pub(crate) dead: bool,
+    /// What it costs the tenant, in units of fuel.
+    pub(crate) fuel: u64,
+    /// What it stored, until the journal has it.
+    pub(crate) writes: Option<Box<KeyValueWrites>>,
     /// It counts in the account of a drain.
     pub(crate) in_drain: bool,
 }

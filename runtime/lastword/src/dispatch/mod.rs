@@ -2,17 +2,24 @@
 //!
 //! One queue for each (tenant, plugin), one [`Lane`](crate::lane::Lane) for each session id in it. Events come in through
 //! [`Dispatcher::owe`], workers take deliveries with [`Dispatcher::next`] and bring them back with
-//! [`Dispatcher::settle`]; `draining.rs` has what a drain adds. All state is behind one lock that is held for microseconds
-//! and never while a guest runs or a journal is written.
+//! [`Dispatcher::settle`]; `draining.rs` has what a drain adds, `quotas.rs` what makes a tenant wait, `plugins.rs` what
+//! makes a plugin wait. All state is behind one lock that is held for microseconds and never while a guest runs or a
+//! journal is written.
 
+mod bucket;
 mod dispatcher;
 mod drain;
 mod draining;
 mod facts;
 mod fair;
 mod finished;
+mod plugins;
 mod queue;
+mod quotas;
 mod state;
+mod tenant;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use dispatcher::{Dispatcher, Installed, Pick, Slice};
 pub(crate) use drain::{Closed, Drain};
@@ -20,6 +27,7 @@ pub(crate) use facts::DrainFacts;
 pub(crate) use fair::QueueId;
 pub(crate) use finished::Finished;
 pub(crate) use queue::{Job, Waiting};
+pub(crate) use quotas::Deferred;
 
 /// A plugin's place in the configuration.
 pub(crate) type PluginNumber = usize;

@@ -6,6 +6,7 @@ use lastword_events::{Deferral, EventKey, Outcome, Session};
 
 use super::PluginNumber;
 use super::facts::DrainFacts;
+use super::fair::TenantNumber;
 use crate::breaker::Breaker;
 use crate::lane::Lane;
 use crate::owed::Owed;
@@ -14,6 +15,7 @@ use crate::owed::Owed;
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) tenant: Arc<str>,
+    pub(super) owner: TenantNumber,
     pub(crate) plugin: PluginNumber,
     /// May begin now, in this order.
     pub(crate) ready: VecDeque<Job>,
@@ -21,6 +23,10 @@ pub(crate) struct Queue {
     pub(crate) backlog: Option<Backlog>,
     /// By session id; one only while something of it is owed.
     pub(crate) lanes: HashMap<Arc<str>, Lane>,
+    /// Some of it may begin.
+    pub(super) wanting: bool,
+    /// Its plugin holds all the slots that it may: out of the order until it holds fewer.
+    pub(super) parked: bool,
     /// Deliveries that a worker has taken and not brought back. Each holds a slot.
     pub(crate) taken: u32,
     /// Those among them that are `session-end`.
@@ -42,6 +48,14 @@ impl Job {
         match self {
             Self::Owed(owed) => owed.is_end(),
             Self::End(_) => true,
+        }
+    }
+
+    /// As [`Owed::defer`]. Ends of a backlog do not wait for a quota.
+    pub(super) fn defer(&mut self) -> Option<Owed> {
+        match self {
+            Self::Owed(owed) => owed.defer(),
+            Self::End(_) => None,
         }
     }
 
@@ -135,13 +149,16 @@ impl Tally {
 }
 
 impl Queue {
-    pub(crate) fn new(tenant: Arc<str>, plugin: PluginNumber, breaker: Breaker) -> Self {
+    pub(crate) fn new(tenant: Arc<str>, owner: TenantNumber, plugin: PluginNumber, breaker: Breaker) -> Self {
         Self {
             tenant,
+            owner,
             plugin,
             ready: VecDeque::new(),
             backlog: None,
             lanes: HashMap::new(),
+            wanting: false,
+            parked: false,
             taken: 0,
             ends_taken: 0,
             breaker,
@@ -185,6 +202,13 @@ pub(crate) enum Waiting {
 }
 
 impl Waiting {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Job(_) => 1,
+            Self::Backlog(backlog) => backlog.len(),
+        }
+    }
+
     pub(crate) fn ends(&self) -> u64 {
         match self {
             Self::Job(job) => u64::from(job.is_end()),

@@ -12,38 +12,40 @@ use super::PluginNumber;
 use super::drain::Drain;
 use super::fair::{Fair, QueueId, TenantNumber};
 use super::finished::Finished;
+use super::plugins::PluginUse;
 use super::queue::{Job, Queue};
+use super::quotas::Waiting;
+use super::tenant::Tenant;
 use crate::breaker::Breaker;
-use crate::limits::{MAX_BATCH, MAX_IDLE_TENANTS};
+use crate::limits::MAX_IDLE_TENANTS;
 use crate::owed::Owed;
+use crate::quota::TenantQuota;
 
 #[derive(Default)]
 pub(crate) struct State {
     pub(super) fair: Fair,
     pub(super) queues: Vec<Queue>,
-    pub(super) tenants: HashMap<Arc<str>, TenantEntry>,
+    pub(super) tenants: HashMap<Arc<str>, TenantNumber>,
+    /// By number.
+    pub(super) accounts: Vec<Tenant>,
+    /// By number.
+    pub(super) plugins: Vec<PluginUse>,
     /// Of tenants that were forgotten, to be used again.
     spare_tenants: Vec<TenantNumber>,
     spare_queues: Vec<QueueId>,
     /// With this many tenants the idle ones are forgotten.
     forget_at: usize,
-    pub(super) ready: usize,
     pub(super) taken: u32,
     pub(super) retries: BinaryHeap<Reverse<Retry>>,
-    /// One was added that no idle worker knows of.
-    pub(super) new_retry: bool,
+    pub(super) waiting: Waiting,
+    /// A retry or a refill was added that no idle worker knows of.
+    pub(super) new_timer: bool,
     /// Workers that found nothing to do.
     pub(super) idle: Vec<Thread>,
     pub(super) drain: Option<Drain>,
     pub(super) stopping: bool,
     /// `session-end` deliveries that are owed or dead.
     pub(super) undelivered_ends: u64,
-}
-
-pub(super) struct TenantEntry {
-    number: TenantNumber,
-    /// Queues of the plugins that serve this tenant, in the order of the configuration.
-    pub(super) queues: Arc<[(PluginNumber, QueueId)]>,
 }
 
 /// A lane that wants to be looked at.
@@ -55,14 +57,20 @@ pub(super) struct Retry {
 }
 
 impl State {
-    pub(super) fn is_quiet(&self) -> bool {
-        self.ready == 0 && self.taken == 0
+    pub(super) fn new(plugins: usize) -> Self {
+        Self { plugins: (0..plugins).map(|_| PluginUse::default()).collect(), ..Self::default() }
     }
 
-    /// Wakes as many idle workers as there is work for; one, when there is only a new retry to sleep until.
+    /// Nothing is to be done now. What waits for its tenant's fuel is not ready, as what waits for its retry.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.fair.ready_deliveries() == 0 && self.taken == 0 && self.waiting.is_told()
+    }
+
+    /// Wakes as many idle workers as there is work for; one, when there is only somebody to be told, or a new moment to
+    /// sleep until.
     pub(super) fn wake(&mut self) {
-        let retry = usize::from(std::mem::take(&mut self.new_retry));
-        let wanted = self.ready.max(retry).min(self.idle.len());
+        let one = std::mem::take(&mut self.new_timer) || self.waiting.has_news();
+        let wanted = self.fair.ready_deliveries().max(usize::from(one)).min(self.idle.len());
         self.idle.drain(..wanted).for_each(|worker| worker.unpark());
     }
 
@@ -70,19 +78,26 @@ impl State {
     pub(super) fn add_tenant(
         &mut self,
         tenant: &Arc<str>,
+        quota: &TenantQuota,
         plugins: &[PluginNumber],
         breaker_threshold: u32,
     ) -> Arc<[(PluginNumber, QueueId)]> {
-        let number = match self.spare_tenants.pop() {
-            Some(number) => {
+        let account = Tenant::new(quota, Instant::now());
+        let spare = self.spare_tenants.pop();
+        let number = match spare.and_then(|number| Some((number, self.accounts.get_mut(number)?))) {
+            Some((number, spare)) => {
+                *spare = account;
                 self.fair.reuse_tenant(number);
                 number
             }
-            None => self.fair.add_tenant(),
+            None => {
+                self.accounts.push(account);
+                self.fair.add_tenant()
+            }
         };
         let mut queues = Vec::with_capacity(plugins.len());
         for &plugin in plugins {
-            let new = Queue::new(tenant.clone(), plugin, Breaker::new(breaker_threshold));
+            let new = Queue::new(tenant.clone(), number, plugin, Breaker::new(breaker_threshold));
             let spare = self.spare_queues.pop();
             let id = match spare.and_then(|id| Some((id, self.queues.get_mut(id)?))) {
                 Some((id, queue)) => {
@@ -97,9 +112,11 @@ impl State {
             };
             queues.push((plugin, id));
         }
-        let entry = TenantEntry { number, queues: queues.into() };
-        let queues = entry.queues.clone();
-        self.tenants.insert(tenant.clone(), entry);
+        let queues: Arc<[_]> = queues.into();
+        if let Some(account) = self.accounts.get_mut(number) {
+            account.queues = queues.clone();
+        }
+        self.tenants.insert(tenant.clone(), number);
         queues
     }
 
@@ -109,15 +126,17 @@ impl State {
         if self.drain.is_some() || self.tenants.len() < self.forget_at.max(MAX_IDLE_TENANTS) {
             return;
         }
+        let now = Instant::now();
         let (queues, spare_queues, spare_tenants) = (&self.queues, &mut self.spare_queues, &mut self.spare_tenants);
-        self.tenants.retain(|_, entry| {
+        self.tenants.retain(|_, number| {
+            let Some(account) = self.accounts.get(*number) else { return false };
             let idle = |&(_, queue): &(PluginNumber, QueueId)| queues.get(queue).is_none_or(Queue::is_idle);
-            let keep = !entry.queues.iter().all(idle);
-            if !keep {
-                spare_queues.extend(entry.queues.iter().map(|(_, queue)| *queue));
-                spare_tenants.push(entry.number);
+            let forget = account.can_be_forgotten(now) && account.queues.iter().all(idle);
+            if forget {
+                spare_queues.extend(account.queues.iter().map(|(_, queue)| *queue));
+                spare_tenants.push(*number);
             }
-            keep
+            !forget
         });
         // At most one look at each tenant for each new one.
         self.forget_at = self.tenants.len() * 2;
@@ -129,6 +148,9 @@ impl State {
         let draining = self.drain.is_some();
         let deferral = self.deferral(queue);
         let Some(q) = self.queues.get_mut(queue) else { return };
+        if let Some(tenant) = self.accounts.get_mut(q.owner) {
+            tenant.owed += 1;
+        }
         let now = Instant::now();
         let lane = q.lanes.entry(owed.session.identity.id.clone()).or_default();
         if draining && lane.is_empty() {
@@ -143,19 +165,23 @@ impl State {
 
     /// Puts what a lane has launched at the end of its queue.
     pub(super) fn launch(&mut self, queue: QueueId, owed: Option<Owed>) {
-        let (Some(owed), Some(q)) = (owed, self.queues.get_mut(queue)) else { return };
+        let Some(mut owed) = owed else { return };
+        self.defer_if_waiting(queue, &mut owed);
+        let Some(q) = self.queues.get_mut(queue) else { return };
         q.ready.push_back(Job::Owed(owed));
-        self.ready += 1;
-        self.fair.set_ready(queue, true);
+        self.offer(queue);
     }
 
-    /// Takes deliveries out of a queue: at most `slots`, and so many that it holds no more than its `share`.
-    pub(super) fn take(&mut self, queue: QueueId, slots: u32, share: u32) -> Vec<Job> {
+    /// Takes deliveries out of a queue: at most `most`, and no more than its tenant may begin.
+    pub(super) fn take(&mut self, queue: QueueId, most: u32) -> Vec<Job> {
         let Some(q) = self.queues.get_mut(queue) else { return Vec::new() };
-        let room = slots.min(share.saturating_sub(q.taken));
-        let room = usize::try_from(room).unwrap_or(usize::MAX).min(MAX_BATCH);
+        let Some(tenant) = self.accounts.get_mut(q.owner) else { return Vec::new() };
+        let room = most.min(tenant.free_calls());
+        // What a call uses has to be known before the next one begins.
+        let by_fuel = tenant.fuel.is_some() && self.drain.is_none();
+        let room = if by_fuel { room.min(1) } else { room };
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
         let mut jobs = Vec::with_capacity(room.min(q.ready_len()));
-        let before = q.ready_len();
         while jobs.len() < room {
             if let Some(job) = q.ready.pop_front() {
                 jobs.push(job);
@@ -169,28 +195,39 @@ impl State {
         let taken = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
         q.taken += taken;
         q.ends_taken += count_ends(&jobs);
+        tenant.calls += taken;
         self.taken += taken;
-        let (left, ready) = (q.ready_len(), q.ready_len() > 0);
-        self.ready = self.ready + left - before;
-        self.fair.set_ready(queue, ready);
+        let owner = q.owner;
+        if let Some(plugin) = self.plugins.get_mut(q.plugin) {
+            plugin.taken += taken;
+        }
+        self.offer(queue);
+        self.hold_back_or_let_go(owner);
         jobs
     }
 
     /// Deliveries that a worker has taken and not begun go back to where they were.
-    pub(super) fn bring_back(&mut self, queue: QueueId, unbegun: Vec<Job>) {
+    pub(super) fn bring_back(&mut self, queue: QueueId, mut unbegun: Vec<Job>) {
+        for job in &mut unbegun {
+            if let Job::Owed(owed) = job {
+                self.defer_if_waiting(queue, owed);
+            }
+        }
         let Some(q) = self.queues.get_mut(queue) else { return };
-        let count = unbegun.len();
-        let taken = u32::try_from(count).unwrap_or(u32::MAX);
+        let taken = u32::try_from(unbegun.len()).unwrap_or(u32::MAX);
         q.taken -= taken;
         q.ends_taken -= count_ends(&unbegun);
         self.taken -= taken;
+        if let Some(tenant) = self.accounts.get_mut(q.owner) {
+            tenant.calls -= taken;
+        }
+        if let Some(plugin) = self.plugins.get_mut(q.plugin) {
+            plugin.taken -= taken;
+        }
         for job in unbegun.into_iter().rev() {
             q.ready.push_front(job);
         }
-        self.ready += count;
-        if count > 0 {
-            self.fair.set_ready(queue, true);
-        }
+        self.offer(queue);
     }
 
     pub(super) fn finish(&mut self, queue: QueueId, finished: Finished, now: Instant) {
@@ -201,6 +238,13 @@ impl State {
         }
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.taken -= 1;
+        if let Some(tenant) = self.accounts.get_mut(q.owner) {
+            tenant.calls -= 1;
+            tenant.owed -= u64::from(retry.is_none() || in_drain);
+        }
+        if let Some(plugin) = self.plugins.get_mut(q.plugin) {
+            plugin.taken -= 1;
+        }
         let id = owed.session.identity.id.clone();
         let Some(lane) = q.lanes.get_mut(&id) else { return };
         let launched = match retry {
@@ -213,7 +257,7 @@ impl State {
             && let Some(at) = lane.schedule()
         {
             self.retries.push(Reverse(Retry { at, queue, id }));
-            self.new_retry = true;
+            self.new_timer = true;
         }
         self.launch(queue, launched);
     }
@@ -249,15 +293,16 @@ mod tests {
     fn owners_can_make_up_tenants_for_ever_and_only_those_that_are_owed_something_are_kept() {
         let mut state = State::default();
         let busy: Arc<str> = "busy".into();
-        let kept = state.add_tenant(&busy, &[0], 5);
+        let quota = TenantQuota::default();
+        let kept = state.add_tenant(&busy, &quota, &[0], 5);
         state.queues[kept[0].1].taken = 1;
         for n in 0..10 * MAX_IDLE_TENANTS {
             state.forget_idle_tenants();
-            state.add_tenant(&format!("made-up-{n}").into(), &[0], 5);
+            state.add_tenant(&format!("made-up-{n}").into(), &quota, &[0], 5);
         }
         assert!(state.tenants.len() <= 2 * MAX_IDLE_TENANTS, "{} tenants", state.tenants.len());
         assert!(state.queues.len() <= 2 * MAX_IDLE_TENANTS, "{} queues", state.queues.len());
-        assert_eq!(state.tenants.get(&busy).map(|entry| entry.queues.clone()), Some(kept.clone()));
+        assert_eq!(state.accounts[state.tenants[&busy]].queues, kept);
         assert_eq!(*state.queues[kept[0].1].tenant, *busy, "its queue was given to nobody else");
     }
 }

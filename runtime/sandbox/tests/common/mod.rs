@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+pub(crate) mod heard;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +12,14 @@ use lastword_events::{
     CompactionPhase, Delivery, DeliveryId, EndReason, Event, EventKey, FailureCause, HookCall, JournalName, Outcome,
     PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
-use lastword_sandbox::{Limits, Plugin, Report, Sandbox, SandboxConfig, Source};
+use lastword_sandbox::{Grants, Limits, Plugin, Report, Sandbox, SandboxConfig, Source};
 
 /// Longer than any test: for calls that are not about their deadline.
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
 /// Limits that cut nothing, however slow the machine is.
 pub(crate) fn generous() -> Limits {
-    Limits { deadline: LONG, fuel: u64::MAX / 2, ..Limits::default() }
+    Limits { deadline: LONG, fuel: u64::MAX / 2, host_calls: u64::MAX, ..Limits::default() }
 }
 
 pub(crate) fn sandbox() -> Sandbox {
@@ -30,6 +32,11 @@ pub(crate) fn name(name: &str) -> PluginName {
 
 pub(crate) fn load(sandbox: &Sandbox, guest: &str, limits: Limits) -> Plugin {
     sandbox.load(name(guest), &Source::Bytes(lastword_test_guests::component(guest)), limits).unwrap()
+}
+
+pub(crate) fn load_with(sandbox: &Sandbox, guest: &str, limits: Limits, grants: Grants) -> Plugin {
+    let source = Source::Bytes(lastword_test_guests::component(guest));
+    sandbox.load_with(name(guest), &source, limits, grants).unwrap()
 }
 
 /// A `session-end` as owners send it.
@@ -54,7 +61,7 @@ pub(crate) fn compaction(session_id: &str) -> HookCall {
     call(Session::new("acme", session_id), Event::Compaction(event), 1)
 }
 
-fn call(session: Session, event: Event, attempt: u32) -> HookCall {
+pub(crate) fn call(session: Session, event: Event, attempt: u32) -> HookCall {
     let id = DeliveryId {
         journal: JournalName::from_random(*b"testtest"),
         sequence: 17,

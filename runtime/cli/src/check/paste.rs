@@ -1,0 +1,67 @@
+//! The plugin's entry in `lastword.toml`, ready to be pasted.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use lastword_events::PluginName;
+use lastword_sandbox::{Grant, Grants, Inspection};
+use toml::Value;
+
+use super::wishes::wishes;
+use crate::config::name_of;
+use crate::units::write_bytes;
+
+/// What was granted as it was granted, and for what is missing an example to be changed.
+pub(super) fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) -> io::Result<()> {
+    let name = name_of(path);
+    let name = name.as_ref().map_or("plugin", PluginName::as_str);
+    let wishes = wishes(found);
+    writeln!(out, "To install it, put this into lastword.toml:")?;
+    writeln!(out)?;
+    writeln!(out, "[[plugin]]")?;
+    writeln!(out, "name = {}", text(name))?;
+    let relative = if path.is_relative() { "  # relative to lastword.toml" } else { "" };
+    writeln!(out, "component = {}{relative}", text(&path.display().to_string()))?;
+    writeln!(out, "sha256 = {}", text(&found.sha256))?;
+    let shared = grants.transcript.as_ref().is_some_and(|grant| !grant.root.is_per_tenant());
+    if shared && wishes.contains(&Grant::Transcript) {
+        writeln!(out, "tenants = [\"default\"]  # one only, because the root has no {{tenant}} in it")?;
+    }
+    for wish in wishes {
+        writeln!(out, "{}", entry(grants, wish))?;
+    }
+    Ok(())
+}
+
+fn entry(grants: &Grants, grant: Grant) -> String {
+    match (grant, grants) {
+        (Grant::Config, Grants { config: Some(pairs), .. }) => {
+            let pairs: Vec<String> =
+                pairs.iter().map(|(name, value)| format!("{} = {}", text(name), text(value))).collect();
+            format!("config = {{ {} }}", pairs.join(", "))
+        }
+        (Grant::Config, _) => "config = { greeting = \"hello\" }  # the settings that it reads".to_owned(),
+        (Grant::KeyValue, Grants { key_value: Some(grant), .. }) => {
+            format!("keyvalue = {{ quota = {} }}", text(&write_bytes(grant.quota)))
+        }
+        (Grant::KeyValue, _) => "keyvalue = { quota = \"1MiB\" }  # for each tenant".to_owned(),
+        (Grant::Http, Grants { http: Some(list), .. }) => {
+            let list: Vec<String> = list.iter().map(|destination| text(&destination.to_string())).collect();
+            format!("http = [{}]", list.join(", "))
+        }
+        (Grant::Http, _) => "http = [\"https://api.example.com\"]  # all that it may reach".to_owned(),
+        (Grant::Transcript, Grants { transcript: Some(grant), .. }) => {
+            let (root, max) = (text(&grant.root.to_string()), text(&write_bytes(grant.max)));
+            format!("transcript = {{ root = {root}, max = {max} }}")
+        }
+        (Grant::Transcript, _) => {
+            "# transcript = { root = \"/var/lib/agents/{tenant}\" }  # if it is to read transcripts".to_owned()
+        }
+        _ => format!("# {grant} = …"),
+    }
+}
+
+/// A string of TOML.
+fn text(text: &str) -> String {
+    Value::from(text).to_string()
+}

@@ -1,0 +1,47 @@
+use std::sync::Arc;
+
+use lastword::TenantQuota;
+use lastword_events::Identity;
+
+use super::reader::{Reader, Table, Value};
+use crate::limits::{MAX_CONCURRENT_CALLS, TENANT_KEY_VALUES};
+
+const KEYS: [&str; 5] = ["concurrent-calls", "fuel-per-second", "keyvalue", "active-sessions", "owed-deliveries"];
+
+/// `[quota]`, or a tenant's own: what it does not name is `otherwise`'s.
+pub(super) fn read(reader: &Reader<'_>, name: &str, value: &Value<'_>, otherwise: TenantQuota) -> TenantQuota {
+    let Some(table) = reader.table("quota", value) else { return otherwise };
+    let table = Table::new(reader, name, table, &KEYS);
+    let count = |key, most| table.get(key).and_then(|v| reader.count(key, v, most));
+    let calls = count("concurrent-calls", MAX_CONCURRENT_CALLS).and_then(|n| u32::try_from(n).ok());
+    let key_values = table.get("keyvalue").and_then(|v| reader.size("keyvalue", v, &TENANT_KEY_VALUES));
+    TenantQuota {
+        concurrent_calls: calls.or(otherwise.concurrent_calls),
+        fuel_per_second: count("fuel-per-second", u64::MAX).or(otherwise.fuel_per_second),
+        key_value_bytes: key_values.or(otherwise.key_value_bytes),
+        active_sessions: count("active-sessions", u64::MAX).or(otherwise.active_sessions),
+        owed_deliveries: count("owed-deliveries", u64::MAX).or(otherwise.owed_deliveries),
+    }
+}
+
+/// Every `[tenant.NAME.quota]`. A tenant that no plugin serves may have one: its sessions count all the same.
+pub(super) fn read_tenants(
+    reader: &Reader<'_>,
+    value: &Value<'_>,
+    otherwise: TenantQuota,
+) -> Vec<(Arc<str>, TenantQuota)> {
+    let Some(tenants) = reader.table("tenant", value) else { return Vec::new() };
+    let mut quotas = Vec::new();
+    for (key, value) in tenants {
+        let tenant = key.get_ref().as_ref();
+        if let Err(error) = Identity::new(tenant, "any").validate() {
+            reader.mistake(key.span(), format!("tenant {tenant:?}: {error}"));
+        }
+        let name = format!("[tenant.{tenant}]");
+        let Some(table) = reader.table(&format!("tenant.{tenant}"), value) else { continue };
+        let table = Table::new(reader, &name, table, &["quota"]);
+        let quota = |value| read(reader, &format!("[tenant.{tenant}.quota]"), value, otherwise);
+        quotas.extend(table.get("quota").map(|value| (Arc::from(tenant), quota(value))));
+    }
+    quotas
+}

@@ -1,0 +1,81 @@
+//! What the guest has written to key-value storage, for its author to see.
+
+use std::io::{self, Write};
+
+use lastword_events::PluginName;
+use lastword_sandbox::{Change, KeyValueError, KeyValueUsage, KeyValues};
+
+use crate::limits::{MAX_SHOWN_KEYS, MAX_SHOWN_VALUE_CHARS};
+use crate::quote::{clipped_to, quoted};
+use crate::units::show_bytes;
+
+/// A store in which nothing was ever written: each run is a plugin's first call.
+pub(super) struct Empty;
+
+impl KeyValues for Empty {
+    fn get(&self, _: &str, _: &PluginName, _: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        Ok(None)
+    }
+
+    fn keys(&self, _: &str, _: &PluginName, _: Option<&str>, _: usize) -> Result<Vec<String>, KeyValueError> {
+        Ok(Vec::new())
+    }
+
+    fn usage(&self, _: &str, _: &PluginName) -> Result<KeyValueUsage, KeyValueError> {
+        Ok(KeyValueUsage::default())
+    }
+}
+
+/// A line for each key, beside the label `stored`. A guest that failed has written nothing.
+pub(super) fn show(out: &mut impl Write, changes: &[(String, Change)]) -> io::Result<()> {
+    if changes.is_empty() {
+        return writeln!(out, "  stored  (nothing)");
+    }
+    for (number, (key, change)) in changes.iter().take(MAX_SHOWN_KEYS).enumerate() {
+        let label = if number == 0 { "stored" } else { "" };
+        writeln!(out, "  {label:6}  {}{}", quoted(key), shown(change))?;
+    }
+    match changes.len().saturating_sub(MAX_SHOWN_KEYS) {
+        0 => Ok(()),
+        more => writeln!(out, "          (and {more} more keys)"),
+    }
+}
+
+fn shown(change: &Change) -> String {
+    match change {
+        // To a store that was empty.
+        Change::Add(number) => format!(" = {number} (counted up)"),
+        Change::Delete => " deleted".to_owned(),
+        Change::Set(value) => match std::str::from_utf8(value) {
+            Ok(text) => format!(" = {:?}", clipped_to(text, MAX_SHOWN_VALUE_CHARS)),
+            Err(_) => format!(" = {} that are no text", show_bytes(u64::try_from(value.len()).unwrap_or(u64::MAX))),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guests_keys_and_values_are_cut_and_cannot_drive_the_terminal() {
+        let mut changes = vec![
+            ("\x1b[2J".to_owned(), Change::Set(b"a\nb".to_vec())),
+            ("bin".to_owned(), Change::Set(vec![0xff; 2048])),
+            ("ends".to_owned(), Change::Add(1)),
+            ("long".to_owned(), Change::Set(vec![b'x'; 1 << 20])),
+            ("old".to_owned(), Change::Delete),
+        ];
+        changes.extend((0..MAX_SHOWN_KEYS).map(|n| (format!("z{n}"), Change::Add(1))));
+        let mut out = Vec::new();
+        show(&mut out, &changes).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], r#"  stored  "\u{1b}[2J" = "a\nb""#);
+        assert_eq!(lines[1], r#"          "bin" = 2.0 KiB that are no text"#);
+        assert_eq!(lines[2], r#"          "ends" = 1 (counted up)"#);
+        assert!(lines[3].ends_with("x…\"") && lines[3].chars().count() < 300, "{}", lines[3]);
+        assert_eq!(lines[4], r#"          "old" deleted"#);
+        assert_eq!(lines.last().unwrap(), &"          (and 5 more keys)");
+    }
+}

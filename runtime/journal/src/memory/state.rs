@@ -1,0 +1,300 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use lastword_events::{DrainReason, Event, EventKey, Identity, PluginName, Session, Timestamp};
+
+use super::key_values::KeyValues;
+use super::{RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS};
+use crate::{
+    Completion, DeliveryKey, JournalError, OwedDelivery, Recovered, RecoveredSession, Settlement, Write, Written,
+};
+
+/// Everything that the journal's lock protects.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    next_sequence: u64,
+    /// Counts calls of `recover`.
+    run: u32,
+    drain: Option<(DrainReason, Timestamp)>,
+    /// The newest generation of each id.
+    latest: HashMap<Identity, Latest>,
+    /// Ids in the order in which they ended, for forgetting the oldest.
+    ended: VecDeque<(Identity, u64)>,
+    ops: HashMap<(Arc<str>, Arc<str>), u32>,
+    op_order: VecDeque<(Arc<str>, Arc<str>)>,
+    active: HashMap<u64, Active>,
+    /// Recorded events with a delivery that is owed or dead.
+    owed: HashMap<DeliveryKey, Owed>,
+    pub(super) key_values: KeyValues,
+}
+
+#[derive(Debug)]
+struct Latest {
+    sequence: u64,
+    generation: u32,
+    /// The run in which it ended, if it has.
+    ended_in: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Active {
+    session: Arc<Session>,
+    /// The run in which it was noted.
+    run: u32,
+    compactions: u32,
+    started: Vec<PluginName>,
+    settled: Vec<PluginName>,
+    failed: Vec<(PluginName, u32)>,
+    attempt: u32,
+}
+
+#[derive(Debug)]
+struct Owed {
+    session: Arc<Session>,
+    event: Arc<Event>,
+    attempt: u32,
+    failures: u32,
+    late: bool,
+    dead: bool,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self { next_sequence: 1, ..Self::default() }
+    }
+
+    pub(super) fn write(&mut self, write: Write) -> Result<Written, JournalError> {
+        match write {
+            Write::Start { session, event, owed, op_id } => {
+                if let Some(known) = self.known_op(&session.identity.tenant, op_id.as_ref()) {
+                    return Ok(known);
+                }
+                let (sequence, session) = self.next_generation(session);
+                self.remember_op(&session.identity.tenant, op_id, session.generation);
+                self.owe(sequence, EventKey::Start, &session, &event, &owed);
+                self.active.insert(sequence, Active::new(session.clone(), self.run, owed));
+                Ok(Written::Session { sequence, session })
+            }
+            Write::Renote { sequence, session, op_id } => {
+                self.on_active(sequence, op_id, |active| active.session = session)
+            }
+            Write::Compaction { sequence, n, event, owed, op_id } => {
+                let done = self.on_active(sequence, op_id, |active| active.compactions = n)?;
+                if done == Written::Done
+                    && let Some(session) = self.active.get(&sequence).map(|a| a.session.clone())
+                {
+                    self.owe(sequence, event.key(n), &session, &event, &owed);
+                }
+                Ok(done)
+            }
+            Write::CompactionWithoutStart { session, event, owed, op_id } => {
+                if let Some(known) = self.known_op(&session.identity.tenant, op_id.as_ref()) {
+                    return Ok(known);
+                }
+                let (sequence, session) = self.next_generation(session);
+                self.remember_op(&session.identity.tenant, op_id, session.generation);
+                self.owe(sequence, event.key(1), &session, &event, &owed);
+                let active = Active::new(session.clone(), self.run, Vec::new());
+                self.active.insert(sequence, Active { compactions: 1, ..active });
+                Ok(Written::Session { sequence, session })
+            }
+            Write::End { sequence, session, event, owed, op_id } => {
+                let done = self.on_active(sequence, op_id, |active| active.session = session)?;
+                if done == Written::Done
+                    && let Some(active) = self.active.remove(&sequence)
+                {
+                    self.owe_end(sequence, &active, &event, &owed);
+                    // A session that a dead run left has not ended *in this run*: its owner may have resumed it without
+                    // a start, and the next end is then a new one.
+                    self.note_end(&active.session.identity, active.run);
+                }
+                Ok(done)
+            }
+            Write::EndWithoutStart { session, event, owed, op_id } => {
+                if let Some(known) = self.known_op(&session.identity.tenant, op_id.as_ref()) {
+                    return Ok(known);
+                }
+                if let Some(latest) = self.latest.get(&session.identity)
+                    && latest.ended_in == Some(self.run)
+                {
+                    return Ok(Written::DuplicateEnd { generation: latest.generation });
+                }
+                let (sequence, session) = self.next_generation(session);
+                self.remember_op(&session.identity.tenant, op_id, session.generation);
+                self.owe(sequence, EventKey::End, &session, &event, &owed);
+                self.note_end(&session.identity, self.run);
+                Ok(Written::Session { sequence, session })
+            }
+            Write::Draining { reason, at } => {
+                self.drain.get_or_insert((reason, at));
+                Ok(Written::Done)
+            }
+        }
+    }
+
+    /// Runs `change` on an active session, unless the `op_id` is known.
+    fn on_active(
+        &mut self,
+        sequence: u64,
+        op_id: Option<Arc<str>>,
+        change: impl FnOnce(&mut Active),
+    ) -> Result<Written, JournalError> {
+        let active = self.active.get(&sequence).ok_or(JournalError::UnknownSession(sequence))?;
+        let (tenant, generation) = (active.session.identity.tenant.clone(), active.session.generation);
+        if let Some(known) = self.known_op(&tenant, op_id.as_ref()) {
+            return Ok(known);
+        }
+        self.remember_op(&tenant, op_id, generation);
+        if let Some(active) = self.active.get_mut(&sequence) {
+            change(active);
+        }
+        Ok(Written::Done)
+    }
+
+    fn next_generation(&mut self, mut session: Session) -> (u64, Arc<Session>) {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let generation = self.latest.get(&session.identity).map_or(0, |l| l.generation).saturating_add(1);
+        session.generation = generation;
+        self.latest.insert(session.identity.clone(), Latest { sequence, generation, ended_in: None });
+        (sequence, Arc::new(session))
+    }
+
+    fn note_end(&mut self, identity: &Identity, run: u32) {
+        let Some(latest) = self.latest.get_mut(identity) else { return };
+        latest.ended_in = Some(run);
+        self.ended.push_back((identity.clone(), latest.sequence));
+        if self.ended.len() > RETAINED_ENDED_SESSIONS
+            && let Some((oldest, sequence)) = self.ended.pop_front()
+            && self.latest.get(&oldest).is_some_and(|l| l.sequence == sequence && l.ended_in.is_some())
+        {
+            self.latest.remove(&oldest);
+        }
+    }
+
+    fn known_op(&self, tenant: &Arc<str>, op_id: Option<&Arc<str>>) -> Option<Written> {
+        let op = (tenant.clone(), op_id?.clone());
+        self.ops.get(&op).map(|&generation| Written::DuplicateOp { generation })
+    }
+
+    fn remember_op(&mut self, tenant: &Arc<str>, op_id: Option<Arc<str>>, generation: u32) {
+        let Some(op_id) = op_id else { return };
+        let op = (tenant.clone(), op_id);
+        self.ops.insert(op.clone(), generation);
+        self.op_order.push_back(op);
+        if self.op_order.len() > RETAINED_OP_IDS
+            && let Some(oldest) = self.op_order.pop_front()
+        {
+            self.ops.remove(&oldest);
+        }
+    }
+
+    fn owe(&mut self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>, owed: &[PluginName]) {
+        for plugin in owed {
+            let delivery = DeliveryKey { sequence, event: key, plugin: plugin.clone() };
+            self.owed.insert(delivery, Owed::new(session, event));
+        }
+    }
+
+    /// The end of a session that an earlier run began to drain keeps what that run has settled.
+    fn owe_end(&mut self, sequence: u64, active: &Active, event: &Arc<Event>, owed: &[PluginName]) {
+        for plugin in owed.iter().filter(|p| !active.settled.contains(p)) {
+            let failures = active.failed.iter().find(|(p, _)| p == plugin).map_or(0, |(_, n)| *n);
+            let owed = Owed { attempt: active.attempt, failures, ..Owed::new(&active.session, event) };
+            self.owed.insert(DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() }, owed);
+        }
+    }
+
+    pub(super) fn complete(&mut self, completion: Completion) {
+        let Completion { delivery, attempt, settlement, writes } = completion;
+        if settlement == Settlement::Delivered
+            && let Some(writes) = writes
+        {
+            self.key_values.write(*writes);
+        }
+        if delivery.event == EventKey::End
+            && let Some(active) = self.active.get_mut(&delivery.sequence)
+        {
+            return active.complete_end(delivery.plugin, attempt, &settlement);
+        }
+        match settlement {
+            Settlement::Delivered => {
+                self.owed.remove(&delivery);
+            }
+            Settlement::Owed { failures, late, .. } => {
+                if let Some(owed) = self.owed.get_mut(&delivery) {
+                    (owed.attempt, owed.failures, owed.late) = (attempt, failures, late);
+                }
+            }
+            Settlement::Dead { failures, .. } => {
+                if let Some(owed) = self.owed.get_mut(&delivery) {
+                    (owed.attempt, owed.failures, owed.dead) = (attempt, failures, true);
+                }
+            }
+        }
+    }
+
+    pub(super) fn recover(&mut self) -> Recovered {
+        self.run += 1;
+        let drain = self.drain.take();
+        // A dead run may have begun one attempt of anything that was owed, without a trace.
+        if self.run > 1 {
+            self.active.values_mut().for_each(|active| active.attempt += 1);
+            self.owed.values_mut().for_each(|owed| owed.attempt += 1);
+        }
+        let mut sessions: Vec<_> =
+            self.active.iter().map(|(&sequence, active)| active.recovered(sequence, drain)).collect();
+        sessions.sort_by_key(|s| s.sequence);
+        let mut deliveries: Vec<_> =
+            self.owed.iter().filter(|(_, owed)| !owed.dead).map(|(key, owed)| owed.recovered(key)).collect();
+        deliveries.sort_by_key(|d| (d.delivery.sequence, d.delivery.event));
+        Recovered { sessions, deliveries }
+    }
+}
+
+impl Active {
+    fn new(session: Arc<Session>, run: u32, started: Vec<PluginName>) -> Self {
+        Self { session, run, compactions: 0, started, settled: Vec::new(), failed: Vec::new(), attempt: 0 }
+    }
+
+    fn complete_end(&mut self, plugin: PluginName, attempt: u32, settlement: &Settlement) {
+        self.attempt = self.attempt.max(attempt);
+        match settlement {
+            Settlement::Delivered | Settlement::Dead { .. } => self.settled.push(plugin),
+            Settlement::Owed { failures, .. } => {
+                self.failed.retain(|(p, _)| *p != plugin);
+                self.failed.push((plugin, *failures));
+            }
+        }
+    }
+
+    fn recovered(&self, sequence: u64, drain: Option<(DrainReason, Timestamp)>) -> RecoveredSession {
+        RecoveredSession {
+            sequence,
+            session: self.session.clone(),
+            compactions: self.compactions,
+            started: self.started.clone(),
+            drain,
+            settled: self.settled.clone(),
+            failed: self.failed.clone(),
+            attempt: self.attempt,
+        }
+    }
+}
+
+impl Owed {
+    fn new(session: &Arc<Session>, event: &Arc<Event>) -> Self {
+        Self { session: session.clone(), event: event.clone(), attempt: 0, failures: 0, late: false, dead: false }
+    }
+
+    fn recovered(&self, key: &DeliveryKey) -> OwedDelivery {
+        OwedDelivery {
+            delivery: key.clone(),
+            session: self.session.clone(),
+            event: self.event.clone(),
+            attempt: self.attempt,
+            failures: self.failures,
+            late: self.late,
+        }
+    }
+}

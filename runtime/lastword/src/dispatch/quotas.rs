@@ -1,0 +1,160 @@
+//! What makes a tenant's deliveries wait for the tenant's own quotas. A tenant that waits is out of the order of
+//! [`Fair`](super::fair::Fair) as a whole, however many queues it has, until a call of it ends or its fuel flows again.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::dispatcher::Dispatcher;
+use super::fair::{QueueId, TenantNumber};
+use super::finished::Finished;
+use super::queue::Job;
+use super::state::State;
+use crate::owed::Owed;
+
+/// Tenants that wait for fuel, and what nobody has been told yet.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    refills: BTreeSet<(Instant, TenantNumber)>,
+    deferred: Vec<Deferred>,
+    /// Batches of deferrals that workers are telling.
+    telling: usize,
+}
+
+/// A delivery that waits for its tenant's quota; whoever watches has to be told, once.
+#[derive(Debug)]
+pub(crate) struct Deferred {
+    pub(crate) queue: QueueId,
+    pub(crate) owed: Owed,
+}
+
+impl Waiting {
+    /// When the first of them can go on.
+    pub(super) fn next_refill(&self) -> Option<Instant> {
+        self.refills.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.deferred.is_empty() && self.telling == 0
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        !self.deferred.is_empty()
+    }
+
+    pub(super) fn take_news(&mut self) -> Vec<Deferred> {
+        self.telling += usize::from(!self.deferred.is_empty());
+        std::mem::take(&mut self.deferred)
+    }
+}
+
+impl Dispatcher {
+    /// What was taken to be told has been told: the tenants may go on, if nothing else holds them back.
+    pub(crate) fn told(&self, deferred: &[Deferred]) {
+        let mut state = self.state.lock();
+        state.waiting.telling -= 1;
+        for one in deferred {
+            if let Some(number) = state.tenant_of(one.queue)
+                && let Some(tenant) = state.accounts.get_mut(number)
+            {
+                tenant.untold -= 1;
+                state.hold_back_or_let_go(number);
+            }
+        }
+        self.announce(&mut state);
+    }
+}
+
+impl State {
+    pub(super) fn tenant_of(&self, queue: QueueId) -> Option<TenantNumber> {
+        self.queues.get(queue).map(|q| q.owner)
+    }
+
+    /// To be called when the tenant's count of calls, or its fuel, has changed.
+    pub(super) fn hold_back_or_let_go(&mut self, number: TenantNumber) {
+        let Some(tenant) = self.accounts.get(number) else { return };
+        if tenant.is_limited() {
+            self.fair.hold_back(number, tenant.is_held_back());
+        }
+    }
+
+    /// Takes out of the tenant's fuel what calls have used. In a drain fuel does not count.
+    pub(super) fn charge_fuel(&mut self, queue: QueueId, finished: &[Finished]) {
+        if self.drain.is_some() || finished.is_empty() {
+            return;
+        }
+        let Some(number) = self.tenant_of(queue) else { return };
+        let Some(tenant) = self.accounts.get_mut(number) else { return };
+        let Some(fuel) = &mut tenant.fuel else { return };
+        let now = Instant::now();
+        finished.iter().for_each(|one| fuel.take(one.fuel, now));
+        if tenant.waits_for_fuel {
+            return;
+        }
+        if let Some(at) = fuel.usable_at(now) {
+            tenant.waits_for_fuel = true;
+            let queues = tenant.queues.clone();
+            self.waiting.refills.insert((at, number));
+            self.new_timer = true;
+            queues.iter().for_each(|&(_, queue)| self.defer_ready(queue));
+            self.hold_back_or_let_go(number);
+        }
+    }
+
+    /// Everything that is ready now and was not said to wait yet. What was said is together in the middle: a queue grows
+    /// at its end, and what a worker brings back unbegun comes to its front.
+    fn defer_ready(&mut self, queue: QueueId) {
+        let Some(q) = self.queues.get_mut(queue) else { return };
+        let mut untold: Vec<Owed> = q.ready.iter_mut().map_while(Job::defer).collect();
+        untold.extend(q.ready.iter_mut().rev().map_while(Job::defer).collect::<Vec<_>>().into_iter().rev());
+        self.tell_later(queue, untold);
+    }
+
+    /// What has just become ready of a tenant that waits for fuel.
+    pub(super) fn defer_if_waiting(&mut self, queue: QueueId, owed: &mut Owed) {
+        let waits =
+            self.tenant_of(queue).and_then(|number| self.accounts.get(number)).is_some_and(|t| t.waits_for_fuel);
+        if waits && let Some(owed) = owed.defer() {
+            self.tell_later(queue, vec![owed]);
+        }
+    }
+
+    fn tell_later(&mut self, queue: QueueId, untold: Vec<Owed>) {
+        if untold.is_empty() {
+            return;
+        }
+        if let Some(tenant) = self.tenant_of(queue).and_then(|number| self.accounts.get_mut(number)) {
+            tenant.untold += untold.len();
+        }
+        self.waiting.deferred.extend(untold.into_iter().map(|owed| Deferred { queue, owed }));
+    }
+
+    /// Lets tenants go on whose fuel flows again.
+    pub(super) fn refill_due(&mut self, now: Instant) {
+        while let Some(&(at, number)) = self.waiting.refills.first()
+            && at <= now
+        {
+            self.waiting.refills.pop_first();
+            let Some(tenant) = self.accounts.get_mut(number) else { continue };
+            // Calls that were under way may have used more meanwhile.
+            match tenant.fuel.and_then(|fuel| fuel.usable_at(now)) {
+                Some(at) => {
+                    self.waiting.refills.insert((at, number));
+                }
+                None => {
+                    tenant.waits_for_fuel = false;
+                    self.hold_back_or_let_go(number);
+                }
+            }
+        }
+    }
+
+    /// From now on nobody waits for fuel.
+    pub(super) fn stop_counting_fuel(&mut self) {
+        for (_, number) in std::mem::take(&mut self.waiting.refills) {
+            if let Some(tenant) = self.accounts.get_mut(number) {
+                tenant.waits_for_fuel = false;
+                self.hold_back_or_let_go(number);
+            }
+        }
+    }
+}

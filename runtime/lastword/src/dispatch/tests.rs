@@ -1,0 +1,207 @@
+//! The dispatcher without guests: whatever order calls end in, quotas and shares hold, and nothing waits for ever.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lastword_events::{Event, EventKey, FailureCause, Outcome, Session, SessionStart, Timestamp};
+use proptest::prelude::*;
+
+use super::bucket::Bucket;
+use super::dispatcher::{Dispatcher, Pick};
+use super::fair::QueueId;
+use super::finished::Finished;
+use super::queue::Job;
+use super::state::State;
+use crate::limits::MAX_IDLE_TENANTS;
+use crate::owed::Owed;
+use crate::quota::{Quotas, TenantQuota};
+
+/// Two plugins, number 0 and 1, that serve every tenant.
+fn dispatcher(slots: u32, workers: u32) -> Dispatcher {
+    let dispatcher = Dispatcher::new(Vec::new(), (slots, workers), 5, Arc::new(Quotas::default()));
+    *dispatcher.state.lock() = State::new(2);
+    dispatcher
+}
+
+fn calls(limit: Option<u32>) -> TenantQuota {
+    TenantQuota { concurrent_calls: limit, ..TenantQuota::default() }
+}
+
+/// Owes both plugins an event of `sessions` sessions.
+fn owe(dispatcher: &Dispatcher, tenant: &str, quota: &TenantQuota, sessions: u64) {
+    let mut state = dispatcher.state.lock();
+    let queues = state.add_tenant(&tenant.into(), quota, &[0, 1], 5);
+    for n in 0..sessions {
+        let session = Arc::new(Session::new(tenant, &format!("s{n}")));
+        let event = Arc::new(Event::Start(SessionStart::default()));
+        for &(_, queue) in queues.iter() {
+            state.push(queue, Owed::new(n, EventKey::Start, &session, &event));
+        }
+    }
+}
+
+fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Job>, fail: bool) {
+    let finish = |job: Job| {
+        let mut owed = job.owed();
+        owed.begin();
+        let outcome = if fail {
+            Outcome::Failed { cause: FailureCause::Retry, message: String::new() }
+        } else {
+            Outcome::Delivered
+        };
+        let retry = fail.then(|| (Instant::now(), Timestamp::now()));
+        Finished { owed, outcome, report: None, retry, dead: false, fuel: 0, writes: None, in_drain: false }
+    };
+    let mut finished: Vec<_> = jobs.into_iter().map(finish).collect();
+    assert!(dispatcher.account(queue, &mut finished));
+    dispatcher.settle(queue, Duration::from_micros(10), finished, Vec::new());
+}
+
+#[test]
+fn a_plugin_that_hangs_for_every_tenant_leaves_half_of_the_slots_to_the_others() {
+    let dispatcher = dispatcher(16, 2);
+    for n in 0..500 {
+        owe(&dispatcher, &format!("t{n}"), &calls(None), 3);
+    }
+    let (mut hanging, mut served) = (VecDeque::new(), 0);
+    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+        if slice.plugin == 0 {
+            hanging.push_back((slice.queue, slice.jobs));
+        } else {
+            served += slice.jobs.len();
+            bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        }
+        assert!(dispatcher.state.lock().plugins[0].taken <= 8);
+    }
+    assert_eq!(served, 1_500, "the other plugin serves everyone");
+    // Looking for work is over when it is found that there is none.
+    assert_eq!(dispatcher.state.lock().fair.ready_queues(), 0, "queues that have to wait are not looked at again");
+    // Its calls come to an end, one after the other: then it serves everyone too.
+    let mut late = 0;
+    while let Some((queue, jobs)) = hanging.pop_front() {
+        late += jobs.len();
+        bring_back(&dispatcher, queue, jobs, false);
+        while let Pick::Serve(slice) = dispatcher.next(&[]) {
+            hanging.push_back((slice.queue, slice.jobs));
+        }
+        assert!(dispatcher.state.lock().plugins[0].taken <= 8);
+    }
+    assert_eq!(late, 1_500);
+    assert!(dispatcher.state.lock().is_quiet());
+}
+
+#[test]
+fn a_tenant_that_waits_costs_nothing_when_a_worker_looks_for_work() {
+    let dispatcher = dispatcher(256, 2);
+    for n in 0..50 {
+        owe(&dispatcher, &format!("waits{n}"), &calls(Some(1)), 100);
+    }
+    let mut under_way = Vec::new();
+    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+        assert_eq!(slice.jobs.len(), 1);
+        under_way.push(slice);
+    }
+    assert_eq!(under_way.len(), 50, "one of each");
+    let state = dispatcher.state.lock();
+    assert_eq!(
+        (state.fair.ready_queues(), state.fair.ready_deliveries()),
+        (0, 0),
+        "of 100 queues and 9 950 deliveries"
+    );
+    let looked_at = std::cell::Cell::new(0);
+    state.fair.first(|_| {
+        looked_at.set(looked_at.get() + 1);
+        false
+    });
+    assert_eq!(looked_at.get(), 0);
+}
+
+#[test]
+fn a_tenant_is_not_forgotten_while_it_is_in_debt() {
+    let mut state = State::default();
+    let quota = TenantQuota { fuel_per_second: Some(1_000), ..TenantQuota::default() };
+    let fill = |state: &mut State, from: usize| {
+        for n in from..from + 10 * MAX_IDLE_TENANTS {
+            state.forget_idle_tenants();
+            state.add_tenant(&format!("made-up-{n}").into(), &quota, &[0], 5);
+        }
+    };
+    let now = Instant::now();
+    state.add_tenant(&"debtor".into(), &quota, &[0], 5);
+    let mut bucket = Bucket::new(1_000, now);
+    bucket.take(3_600_000, now);
+    let debtor = state.tenants["debtor"];
+    state.accounts[debtor].fuel = Some(bucket);
+    fill(&mut state, 0);
+    assert!(state.tenants.contains_key("debtor"));
+    assert!(state.accounts.len() <= 2 * MAX_IDLE_TENANTS, "and nobody else is kept: {}", state.accounts.len());
+    state.accounts[debtor].fuel = Some(Bucket::new(1_000, now));
+    fill(&mut state, 1_000_000);
+    assert!(!state.tenants.contains_key("debtor"), "its debt is paid");
+}
+
+fn check_counts(state: &State) {
+    let mut by_tenant: HashMap<usize, u32> = HashMap::new();
+    let mut by_plugin = [0, 0];
+    for queue in &state.queues {
+        *by_tenant.entry(queue.owner).or_default() += queue.taken;
+        by_plugin[queue.plugin] += queue.taken;
+    }
+    for (number, account) in state.accounts.iter().enumerate() {
+        assert_eq!(account.calls, by_tenant[&number]);
+        assert!(account.free_calls() < u32::MAX || !account.is_limited(), "a limited tenant counts");
+    }
+    assert_eq!([state.plugins[0].taken, state.plugins[1].taken], by_plugin);
+    assert_eq!(state.taken, by_plugin.iter().sum::<u32>());
+}
+
+proptest! {
+    #[test]
+    fn quotas_and_shares_hold_and_nothing_waits_for_ever(
+        tenants in prop::collection::vec((prop::option::of(1u32..4), 1u64..12), 1..8),
+        slots in 1u32..24,
+        workers in 1u32..5,
+        ends in prop::collection::vec((any::<prop::sample::Index>(), 0u8..4), 1..40),
+    ) {
+        let dispatcher = dispatcher(slots, workers);
+        let mut owed = 0;
+        for (n, (limit, sessions)) in tenants.iter().enumerate() {
+            owe(&dispatcher, &format!("t{n}"), &calls(*limit), *sessions);
+            owed += 2 * usize::try_from(*sessions).unwrap();
+        }
+        let mut under_way = Vec::new();
+        let (mut delivered, mut failures) = (0, 0);
+        for (which, what) in ends.iter().cycle() {
+            // A worker that looks, and finds something or not; now and then two before a call ends.
+            for _ in 0..=(*what % 2) {
+                match dispatcher.next(&[]) {
+                    Pick::Serve(slice) => under_way.push(slice),
+                    Pick::Idle(_) => break,
+                    _ => return Err(TestCaseError::fail("nobody drains, and there is nothing to tell")),
+                }
+            }
+            {
+                let state = dispatcher.state.lock();
+                check_counts(&state);
+                prop_assert!(state.taken <= (slots - slots / 4).max(1));
+                for (n, (limit, _)) in tenants.iter().enumerate() {
+                    let account = &state.accounts[state.tenants[&*format!("t{n}")]];
+                    prop_assert!(limit.is_none_or(|limit| account.calls <= limit));
+                }
+            }
+            if under_way.is_empty() {
+                break;
+            }
+            let slice = under_way.swap_remove(which.index(under_way.len()));
+            let fail = *what == 3 && failures < 50;
+            failures += usize::from(fail);
+            delivered += if fail { 0 } else { slice.jobs.len() };
+            bring_back(&dispatcher, slice.queue, slice.jobs, fail);
+        }
+        let state = dispatcher.state.lock();
+        prop_assert_eq!(delivered, owed, "everything was served although nothing but calls that end lets others begin");
+        prop_assert!(state.is_quiet());
+        prop_assert!(state.accounts.iter().all(|account| account.owed == 0));
+    }
+}

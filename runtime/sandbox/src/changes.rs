@@ -1,0 +1,299 @@
+//! What one call has written, over what was stored before: the guest reads its own writes, and nobody else does until the
+//! call has delivered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastword_events::PluginName;
+use thiserror::Error;
+
+use crate::key_values::{Change, KeyValueError, KeyValues};
+use crate::limits::{KEYS_PER_PAGE, MAX_KEY_BYTES, MAX_KEY_PAGES};
+
+/// Why a guest's request is not carried out. Its text is what the guest reads.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Refused {
+    #[error("no key-value store was given to this call")]
+    NoStore,
+    #[error("the store cannot be read: {0}")]
+    Unreadable(#[from] KeyValueError),
+    #[error("a key has 1 to {MAX_KEY_BYTES} bytes, this one has {0}")]
+    BadKey(usize),
+    #[error("quota: the plugin may store {quota} bytes for this tenant, and this would make {wanted}")]
+    PluginQuota { quota: u64, wanted: u64 },
+    #[error("quota: the tenant may store {left} more bytes, and this call would add {wanted}")]
+    TenantQuota { left: u64, wanted: u64 },
+    #[error("the value of this key is no number in decimal digits")]
+    NoNumber,
+    #[error("the sum does not fit 64 bits")]
+    Overflow,
+    #[error("this cursor was not given out in this call, or too many were")]
+    BadCursor,
+    #[error("at most {max} {what} at once")]
+    TooMany { what: &'static str, max: usize },
+}
+
+/// The writes of one call.
+pub(crate) struct Changes {
+    store: Option<Arc<dyn KeyValues>>,
+    tenant: Arc<str>,
+    plugin: PluginName,
+    quota: u64,
+    /// What was stored when the call first asked: usage is looked up once.
+    usage: Option<crate::KeyValueUsage>,
+    /// Bytes that this call adds to what is stored; negative when it frees some.
+    growth: i64,
+    changed: BTreeMap<String, Change>,
+    /// The last key of each page that a cursor was given out for: the standard's cursors are numbers.
+    pages: Vec<String>,
+}
+
+impl Changes {
+    pub(crate) fn new(store: Option<Arc<dyn KeyValues>>, tenant: Arc<str>, plugin: PluginName, quota: u64) -> Self {
+        Self { store, tenant, plugin, quota, usage: None, growth: 0, changed: BTreeMap::new(), pages: Vec::new() }
+    }
+
+    /// One for each key that was written, in the order of keys.
+    pub(crate) fn into_list(self) -> Vec<(String, Change)> {
+        self.changed.into_iter().collect()
+    }
+
+    fn store(&self) -> Result<&dyn KeyValues, Refused> {
+        self.store.as_deref().ok_or(Refused::NoStore)
+    }
+
+    fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, Refused> {
+        Ok(self.store()?.get(&self.tenant, &self.plugin, key)?)
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Refused> {
+        match self.changed.get(key) {
+            None => self.stored(key),
+            Some(Change::Set(value)) => Ok(Some(value.clone())),
+            Some(Change::Delete) => Ok(None),
+            Some(Change::Add(delta)) => Ok(Some(digits(sum(self.stored(key)?.as_deref(), *delta)?))),
+        }
+    }
+
+    /// A page of keys, sorted, and the cursor of the next one.
+    pub(crate) fn keys(&mut self, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), Refused> {
+        let after = match cursor {
+            None => None,
+            Some(cursor) => {
+                let page = usize::try_from(cursor).ok().and_then(|at| self.pages.get(at));
+                Some(page.cloned().ok_or(Refused::BadCursor)?)
+            }
+        };
+        let after = after.as_deref();
+        let mut keys = self.store()?.keys(&self.tenant, &self.plugin, after, KEYS_PER_PAGE)?;
+        // What is stored beyond its last key belongs to a later page, and so does what this call wrote there.
+        let until = if keys.len() < KEYS_PER_PAGE { None } else { keys.last().cloned() };
+        keys.retain(|key| !self.changed.contains_key(key));
+        let is_here = |key: &String| {
+            after.is_none_or(|after| key.as_str() > after) && until.as_ref().is_none_or(|until| key <= until)
+        };
+        let present = self.changed.iter().filter(|(_, change)| **change != Change::Delete).map(|(key, _)| key);
+        keys.extend(present.filter(|key| is_here(key)).cloned());
+        keys.sort_unstable();
+        let last = if keys.len() > KEYS_PER_PAGE {
+            keys.truncate(KEYS_PER_PAGE);
+            keys.last().cloned()
+        } else {
+            until
+        };
+        let next = last.map(|last| self.cursor(last)).transpose()?;
+        Ok((keys, next))
+    }
+
+    fn cursor(&mut self, last: String) -> Result<u64, Refused> {
+        let at = match self.pages.iter().position(|page| *page == last) {
+            Some(at) => at,
+            None if self.pages.len() >= MAX_KEY_PAGES => return Err(Refused::BadCursor),
+            None => {
+                self.pages.push(last);
+                self.pages.len() - 1
+            }
+        };
+        u64::try_from(at).map_err(|_| Refused::BadCursor)
+    }
+
+    pub(crate) fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), Refused> {
+        self.change(key, Change::Set(value))
+    }
+
+    pub(crate) fn delete(&mut self, key: String) -> Result<(), Refused> {
+        self.change(key, Change::Delete)
+    }
+
+    /// Adds to a number, and says what this call sees it to be.
+    pub(crate) fn add(&mut self, key: String, delta: u64) -> Result<u64, Refused> {
+        let total = sum(self.get(&key)?.as_deref(), delta)?;
+        let change = match self.changed.get(&key) {
+            None => Change::Add(delta),
+            Some(Change::Add(before)) => Change::Add(before.checked_add(delta).ok_or(Refused::Overflow)?),
+            // Its own value is what counts from here on.
+            Some(Change::Set(_) | Change::Delete) => Change::Set(digits(total)),
+        };
+        self.change(key, change)?;
+        Ok(total)
+    }
+
+    fn change(&mut self, key: String, change: Change) -> Result<(), Refused> {
+        if key.is_empty() || key.len() > MAX_KEY_BYTES {
+            return Err(Refused::BadKey(key.len()));
+        }
+        let before = size(&key, self.get(&key)?.as_deref());
+        let after = match &change {
+            Change::Set(value) => size(&key, Some(value)),
+            Change::Delete => 0,
+            Change::Add(delta) => size(&key, Some(&digits(sum(self.stored(&key)?.as_deref(), *delta)?))),
+        };
+        let growth = self.growth.saturating_add(after).saturating_sub(before);
+        if after > before {
+            self.check_quota(growth)?;
+        }
+        self.growth = growth;
+        self.changed.insert(key, change);
+        Ok(())
+    }
+
+    fn check_quota(&mut self, growth: i64) -> Result<(), Refused> {
+        let usage = match self.usage {
+            Some(usage) => usage,
+            None => *self.usage.insert(self.store()?.usage(&self.tenant, &self.plugin)?),
+        };
+        let wanted = usage.bytes.saturating_add_signed(growth);
+        if wanted > self.quota {
+            return Err(Refused::PluginQuota { quota: self.quota, wanted });
+        }
+        match (usage.tenant_left, u64::try_from(growth)) {
+            (Some(left), Ok(wanted)) if wanted > left => Err(Refused::TenantQuota { left, wanted }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A number and what is added to it. A key that is not there holds 0.
+fn sum(value: Option<&[u8]>, delta: u64) -> Result<u64, Refused> {
+    let number = match value {
+        None => 0,
+        Some(value) => std::str::from_utf8(value).ok().and_then(|t| t.parse::<u64>().ok()).ok_or(Refused::NoNumber)?,
+    };
+    number.checked_add(delta).ok_or(Refused::Overflow)
+}
+
+fn digits(number: u64) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+fn size(key: &str, value: Option<&[u8]>) -> i64 {
+    value.map_or(0, |value| i64::try_from(key.len().saturating_add(value.len())).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KeyValueUsage;
+
+    struct Stored(BTreeMap<String, Vec<u8>>, Option<u64>);
+
+    impl KeyValues for Stored {
+        fn get(&self, _: &str, _: &PluginName, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+            Ok(self.0.get(key).cloned())
+        }
+
+        fn keys(
+            &self,
+            _: &str,
+            _: &PluginName,
+            after: Option<&str>,
+            limit: usize,
+        ) -> Result<Vec<String>, KeyValueError> {
+            let keys = self.0.keys().filter(|key| after.is_none_or(|after| key.as_str() > after));
+            Ok(keys.take(limit).cloned().collect())
+        }
+
+        fn usage(&self, _: &str, _: &PluginName) -> Result<KeyValueUsage, KeyValueError> {
+            let bytes = self.0.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+            Ok(KeyValueUsage { bytes, tenant_left: self.1 })
+        }
+    }
+
+    fn changes(stored: &[(&str, &str)], quota: u64, tenant_left: Option<u64>) -> Changes {
+        let stored = stored.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
+        let store = Arc::new(Stored(stored, tenant_left));
+        Changes::new(Some(store), "acme".into(), PluginName::new("p").unwrap(), quota)
+    }
+
+    #[test]
+    fn a_call_reads_its_own_writes_over_what_is_stored() {
+        let mut changes = changes(&[("a", "1"), ("b", "2")], 100, None);
+        changes.set("c".into(), b"3".to_vec()).unwrap();
+        changes.delete("a".into()).unwrap();
+        assert_eq!(changes.get("a").unwrap(), None);
+        assert_eq!(changes.get("c").unwrap(), Some(b"3".to_vec()));
+        assert_eq!(changes.keys(None).unwrap(), (vec!["b".to_owned(), "c".to_owned()], None));
+        let list = changes.into_list();
+        assert_eq!(list, [("a".to_owned(), Change::Delete), ("c".to_owned(), Change::Set(b"3".to_vec()))]);
+    }
+
+    #[test]
+    fn pages_have_every_key_once_whatever_the_call_writes_in_between() {
+        let stored: Vec<String> = (0..3 * KEYS_PER_PAGE).map(|n| format!("k{n:05}")).collect();
+        let stored: Vec<(&str, &str)> = stored.iter().map(|key| (key.as_str(), "")).collect();
+        let mut changes = changes(&stored, u64::MAX, None);
+        changes.delete("k00000".into()).unwrap();
+        changes.set("a".into(), Vec::new()).unwrap();
+        changes.set("k00000x".into(), Vec::new()).unwrap();
+        changes.set("z".into(), Vec::new()).unwrap();
+        let (mut all, mut cursor) = changes.keys(None).unwrap();
+        while let Some(at) = cursor {
+            let (page, next) = changes.keys(Some(at)).unwrap();
+            assert!(page.len() <= KEYS_PER_PAGE);
+            all.extend(page);
+            cursor = next;
+        }
+        assert_eq!(all.len(), 3 * KEYS_PER_PAGE + 2);
+        assert!(all.is_sorted() && all.iter().any(|key| key == "k00000x") && all.last().unwrap() == "z");
+        assert_eq!(changes.keys(Some(99)), Err(Refused::BadCursor));
+    }
+
+    #[test]
+    fn counting_is_kept_as_a_difference_unless_the_call_has_set_the_number() {
+        let mut changes = changes(&[("n", "40"), ("t", "text")], 100, None);
+        assert_eq!(changes.add("n".into(), 1), Ok(41));
+        assert_eq!(changes.add("n".into(), 1), Ok(42));
+        assert_eq!(changes.get("n").unwrap(), Some(b"42".to_vec()));
+        assert_eq!(changes.add("new".into(), 7), Ok(7));
+        assert_eq!(changes.add("t".into(), 1), Err(Refused::NoNumber));
+        assert_eq!(changes.add("n".into(), u64::MAX), Err(Refused::Overflow));
+        changes.delete("n".into()).unwrap();
+        assert_eq!(changes.add("n".into(), 5), Ok(5));
+        let list = changes.into_list();
+        assert_eq!(list, [("n".to_owned(), Change::Set(b"5".to_vec())), ("new".to_owned(), Change::Add(7))]);
+    }
+
+    #[test]
+    fn neither_quota_can_be_exceeded_and_what_is_freed_can_be_used_again() {
+        let mut changes = changes(&[("old", "12345")], 10, None);
+        changes.set("k".into(), vec![0]).unwrap();
+        assert_eq!(changes.set("l".into(), vec![0]), Err(Refused::PluginQuota { quota: 10, wanted: 12 }));
+        changes.delete("old".into()).unwrap();
+        changes.set("l".into(), vec![0; 7]).unwrap();
+        assert_eq!(changes.set("l".into(), vec![0; 8]), Err(Refused::PluginQuota { quota: 10, wanted: 11 }));
+        changes.set("l".into(), vec![0; 2]).unwrap();
+
+        let mut changes = self::changes(&[], 1_000, Some(3));
+        changes.set("k".into(), vec![0; 2]).unwrap();
+        assert_eq!(changes.set("k".into(), vec![0; 3]), Err(Refused::TenantQuota { left: 3, wanted: 4 }));
+    }
+
+    #[test]
+    fn a_key_has_a_size_and_a_call_without_a_store_says_so() {
+        let mut none = Changes::new(None, "acme".into(), PluginName::new("p").unwrap(), 10);
+        assert_eq!(none.set("k".into(), Vec::new()), Err(Refused::NoStore));
+        let mut changes = changes(&[], u64::MAX, None);
+        assert_eq!(changes.set(String::new(), Vec::new()), Err(Refused::BadKey(0)));
+        assert_eq!(changes.set("k".repeat(MAX_KEY_BYTES + 1), Vec::new()), Err(Refused::BadKey(MAX_KEY_BYTES + 1)));
+    }
+}

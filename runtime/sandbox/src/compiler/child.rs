@@ -1,0 +1,116 @@
+//! Compiling in a process of its own, which can be killed: the compiler's time and memory are bounded by nothing inside
+//! it, and a component that crashes it takes nobody along.
+
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+
+use super::CompilerProcess;
+use super::worker::{COMPILED, INVALID};
+use crate::error::LoadError;
+use crate::limits::MAX_CODE_BYTES;
+
+/// Has `component` compiled. The process is gone when this returns.
+pub(super) fn compile(process: &CompilerProcess, component: &[u8]) -> Result<Vec<u8>, LoadError> {
+    let failed = |detail: String| LoadError::Compiler { detail };
+    let mut command = Command::new(&process.program);
+    command.args(&process.arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = command.spawn().map_err(|e| failed(format!("cannot start {}: {e}", process.program.display())))?;
+    let mut child = Killed(child);
+    let (Some(stdin), Some(stdout)) = (child.0.stdin.take(), child.0.stdout.take()) else {
+        return Err(failed("it has no pipes".to_owned()));
+    };
+    let answer = exchange(process, stdin, stdout, component, &mut child)?;
+    let status = child.0.wait().map_err(|e| failed(e.to_string()))?;
+    answer_of(answer, status).map_err(|detail| match detail {
+        Bad::Component(detail) => LoadError::Invalid { detail },
+        Bad::Process(detail) => LoadError::Compiler { detail },
+    })
+}
+
+/// Writes the component and reads the answer, within the time. Threads, because a pipe has no deadline.
+fn exchange(
+    process: &CompilerProcess,
+    mut stdin: ChildStdin,
+    stdout: ChildStdout,
+    component: &[u8],
+    child: &mut Killed,
+) -> Result<Vec<u8>, LoadError> {
+    let late = || LoadError::CompilerTooSlow { limit: process.time };
+    thread::scope(|scope| {
+        let (told, answer) = mpsc::sync_channel(1);
+        // When the compiler dies the pipe breaks; how it died is seen from its status.
+        scope.spawn(move || {
+            let limits = process.limits_line();
+            stdin.write_all(limits.as_bytes()).and_then(|()| stdin.write_all(component)).ok();
+        });
+        scope.spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stdout.take(MAX_CODE_BYTES + 1).read_to_end(&mut bytes);
+            drop(told.send(read.map(|_| bytes)));
+        });
+        match answer.recv_timeout(process.time) {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(error)) => Err(LoadError::Compiler { detail: error.to_string() }),
+            Err(RecvTimeoutError::Timeout) => {
+                // Both threads end with it.
+                child.kill();
+                Err(late())
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(LoadError::Compiler { detail: "it closed its pipe".to_owned() }),
+        }
+    })
+}
+
+enum Bad {
+    Component(String),
+    Process(String),
+}
+
+/// The first byte says what follows.
+fn answer_of(mut answer: Vec<u8>, status: ExitStatus) -> Result<Vec<u8>, Bad> {
+    if !status.success() {
+        return Err(Bad::Process(format!(
+            "it ended with {status}: the component makes it crash, or use too much memory"
+        )));
+    }
+    if u64::try_from(answer.len()).unwrap_or(u64::MAX) > MAX_CODE_BYTES {
+        return Err(Bad::Process(format!("the code has more than {MAX_CODE_BYTES} bytes")));
+    }
+    match answer.first() {
+        Some(&COMPILED) => {
+            answer.remove(0);
+            Ok(answer)
+        }
+        Some(&INVALID) => {
+            Err(Bad::Component(String::from_utf8_lossy(answer.get(1..).unwrap_or_default()).into_owned()))
+        }
+        _ => Err(Bad::Process("it gave no answer".to_owned())),
+    }
+}
+
+/// A process that does not outlive its handle.
+struct Killed(Child);
+
+impl Killed {
+    /// One that has gone already is no error.
+    fn kill(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl CompilerProcess {
+    /// What the process has to hold itself to, as its first line of input: `seconds bytes`.
+    fn limits_line(&self) -> String {
+        let seconds = self.time.as_secs().saturating_add(1);
+        format!("{seconds} {}\n", self.memory)
+    }
+}

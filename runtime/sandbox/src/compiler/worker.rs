@@ -1,0 +1,55 @@
+//! The compiler's side of [`child`](super::child): one component in, its code out.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::{Compiler, text};
+use crate::engine::compiling_engine;
+use crate::limits::MAX_COMPONENT_BYTES;
+
+/// First byte of an answer that goes on with compiled code.
+pub(super) const COMPILED: u8 = 1;
+/// First byte of an answer that goes on with what is wrong with the component.
+pub(super) const INVALID: u8 = 2;
+
+/// What the program of a [`CompilerProcess`](crate::CompilerProcess) does: reads limits and a component from `input`,
+/// holds this process to the limits, and writes the code to `output`. To be called in a process of its own, by a program
+/// that does nothing else.
+///
+/// # Errors
+/// When the pipes fail, or what comes in is not what a sandbox sends.
+pub fn compile_worker(input: impl Read, mut output: impl Write) -> io::Result<()> {
+    let mut input = BufReader::new(input);
+    let mut line = String::new();
+    input.by_ref().take(64).read_line(&mut line)?;
+    hold_to(&line)?;
+    let mut component = Vec::new();
+    input.take(MAX_COMPONENT_BYTES).read_to_end(&mut component)?;
+    let engine = compiling_engine().map_err(io::Error::other)?;
+    let compiled = Compiler::translate(&engine, &component).map_err(|error| text(&error));
+    let (kind, bytes) = match &compiled {
+        Ok(code) => (COMPILED, code.as_slice()),
+        Err(what) => (INVALID, what.as_bytes()),
+    };
+    output.write_all(&[kind])?;
+    output.write_all(bytes)?;
+    output.flush()
+}
+
+/// Seconds of CPU on each core's behalf, and bytes of memory; and others go first.
+fn hold_to(line: &str) -> io::Result<()> {
+    let bad = || io::Error::new(io::ErrorKind::InvalidInput, "this is for the sandbox to call, not for people");
+    let (seconds, bytes) = line.trim_end().split_once(' ').ok_or_else(bad)?;
+    let (seconds, bytes): (u64, u64) = (seconds.parse().map_err(|_| bad())?, bytes.parse().map_err(|_| bad())?);
+    let cores = std::thread::available_parallelism().map_or(1, |n| u64::try_from(n.get()).unwrap_or(1));
+    let at_most = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
+    setrlimit(Resource::Cpu, at_most(seconds.saturating_mul(cores)))?;
+    setrlimit(Resource::Data, at_most(bytes))?;
+    setrlimit(Resource::Core, at_most(0))?;
+    // Plugins that run now go before one that will.
+    rustix::process::nice(10).ok();
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The limits that are counted in host calls: when one is exceeded the call ends, and its outcome names it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _, TryRng};
+
+/// A limit that a guest went over: our own error type, so that the cause is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    HostCalls { limit: u64 },
+    RandomBytes { limit: u64 },
+    HttpRequests { limit: u32 },
+}
+
+impl Excess {
+    /// The word in `failed(limit: …)`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::HostCalls { .. } => "host-calls",
+            Self::RandomBytes { .. } => "random-bytes",
+            Self::HttpRequests { .. } => "http-requests",
+        }
+    }
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HostCalls { limit } => write!(f, "made more than its {limit} host calls"),
+            Self::RandomBytes { limit } => write!(f, "asked for more than its {limit} random bytes"),
+            Self::HttpRequests { limit } => write!(f, "sent more than its {limit} HTTP requests"),
+        }
+    }
+}
+
+impl std::error::Error for Excess {}
+
+/// Random bytes for a guest, counted. Seeded when it is first asked: few guests ever do.
+pub(crate) struct CountedRng {
+    rng: Option<StdRng>,
+    taken: Arc<AtomicU64>,
+}
+
+impl CountedRng {
+    pub(crate) fn new(taken: &Arc<AtomicU64>) -> Self {
+        Self { rng: None, taken: Arc::clone(taken) }
+    }
+
+    fn take(&mut self, bytes: usize) -> &mut StdRng {
+        self.taken.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.rng.get_or_insert_with(|| StdRng::from_rng(&mut rand::rng()))
+    }
+}
+
+impl TryRng for CountedRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.take(size_of::<u32>()).next_u32())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.take(size_of::<u64>()).next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.take(bytes.len()).fill_bytes(bytes);
+        Ok(())
+    }
+}

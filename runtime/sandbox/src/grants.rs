@@ -1,0 +1,104 @@
+//! What an operator gives a plugin beyond what every plugin has. Nothing is granted by default.
+
+pub(crate) mod config;
+pub(crate) mod http;
+pub(crate) mod key_value;
+pub(crate) mod transcript;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use lastword_egress::AllowList;
+use lastword_transcript::Root;
+use wasmtime::component::Linker;
+
+use crate::state::GuestState;
+
+/// A capability that the operator gives a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Grant {
+    /// `wasi:config`.
+    Config,
+    /// `wasi:keyvalue`.
+    KeyValue,
+    /// `wasi:http`.
+    Http,
+    /// The session's transcript, through `wasi:filesystem`.
+    Transcript,
+}
+
+impl Grant {
+    /// Its key in a configuration: `config`, `keyvalue`, `http` or `transcript`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::KeyValue => "keyvalue",
+            Self::Http => "http",
+            Self::Transcript => "transcript",
+        }
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Everything that one plugin was granted. The default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// `wasi:config/store` has these pairs.
+    pub config: Option<BTreeMap<String, String>>,
+    /// `wasi:keyvalue` has a space for each (tenant, plugin).
+    pub key_value: Option<KeyValueGrant>,
+    /// `wasi:http/outgoing-handler` reaches these destinations.
+    pub http: Option<AllowList>,
+    /// The session's transcript is at `/session/transcript`, read-only.
+    pub transcript: Option<TranscriptGrant>,
+}
+
+/// Key-value storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyValueGrant {
+    /// Bytes of all keys and values in one space.
+    pub quota: u64,
+}
+
+/// The session's transcript.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TranscriptGrant {
+    /// Only files below it are lent.
+    pub root: Root,
+    /// Bytes of a transcript that a guest gets to see.
+    pub max: u64,
+}
+
+impl Grants {
+    /// Whether `grant` is among them.
+    #[must_use]
+    pub fn has(&self, grant: Grant) -> bool {
+        match grant {
+            Grant::Config => self.config.is_some(),
+            Grant::KeyValue => self.key_value.is_some(),
+            Grant::Http => self.http.is_some(),
+            Grant::Transcript => self.transcript.is_some(),
+        }
+    }
+
+    /// Links the interfaces that were granted: what was not is not even there.
+    pub(crate) fn link(&self, linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+        if self.config.is_some() {
+            config::link(linker)?;
+        }
+        if self.key_value.is_some() {
+            key_value::link(linker)?;
+        }
+        if self.http.is_some() {
+            http::link(linker)?;
+        }
+        Ok(())
+    }
+}

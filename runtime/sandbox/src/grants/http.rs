@@ -1,0 +1,152 @@
+//! The grant `http`: `wasi:http/outgoing-handler` over [`lastword_egress`], which goes only where the operator allows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http_body_util::BodyExt;
+use lastword_egress::{Allowance, EgressError, Limits as EgressLimits, Sent, Timeouts};
+use lastword_events::Session;
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
+
+use crate::flight::Flight;
+use crate::limits::{HTTP_ANSWER_RESERVE, MAX_HTTP_FIELDS_BYTES};
+use crate::state::GuestState;
+
+pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+}
+
+/// What one call has of HTTP. When it goes, so do its requests: each runs in a task that a handle in the guest's resource
+/// table aborts.
+pub(crate) struct Outgoing {
+    pub(crate) ctx: WasiHttpCtx,
+    pub(crate) hooks: Hooks,
+}
+
+pub(crate) struct Hooks {
+    flight: Arc<Flight>,
+    session: Arc<Session>,
+    allowance: Arc<Allowance>,
+    /// Requests of this call. Each is a task, and one beyond the limit ends the call: a guest that is only told so could
+    /// go on making tasks.
+    pub(crate) sent: u32,
+}
+
+impl Outgoing {
+    pub(crate) fn new(flight: &Arc<Flight>, session: &Arc<Session>) -> Self {
+        let plugin = &flight.plugin;
+        let limits = EgressLimits {
+            max_requests: plugin.limits.http_requests,
+            max_request_body_bytes: plugin.limits.http_request_bytes,
+            max_response_body_bytes: plugin.limits.http_response_bytes,
+            ..EgressLimits::default()
+        };
+        let allowance = Arc::new(Allowance::new(Arc::clone(&plugin.allowed), limits));
+        let mut ctx = WasiHttpCtx::new();
+        ctx.set_field_size_limit(MAX_HTTP_FIELDS_BYTES);
+        Self { ctx, hooks: Hooks { flight: Arc::clone(flight), session: Arc::clone(session), allowance, sent: 0 } }
+    }
+}
+
+impl Drop for Hooks {
+    /// A plugin that wants to go where it may not is news for its operator, once a call.
+    fn drop(&mut self) {
+        let usage = self.allowance.usage();
+        if let Some(refusal) = usage.first_refusal {
+            let identity = &self.session.identity;
+            tracing::warn!(
+                plugin = self.flight.plugin.name.as_str(),
+                tenant = &*identity.tenant,
+                session = &*identity.id,
+                refused = usage.refusals,
+                requests = usage.requests,
+                "an outgoing request was refused: {refusal}"
+            );
+        }
+    }
+}
+
+type BoxFuture<T> = Box<dyn Future<Output = T> + Send>;
+type Response = (http::Response<WasiBody>, BoxFuture<Result<(), Error>>);
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: BoxFuture<Result<(), Error>>,
+    ) -> BoxFuture<Result<Response, Error>> {
+        self.sent = self.sent.saturating_add(1);
+        let (egress, allowance) = (self.flight.plugin.host.egress.clone(), Arc::clone(&self.allowance));
+        let timeouts = timeouts(options.unwrap_or_default(), self.flight.meter.left(Instant::now()));
+        Box::new(async move {
+            let Sent { response, connection } =
+                egress.send(&allowance, request, timeouts).await.map_err(|e| told(&e))?;
+            let response = response.map(|body| body.map_err(|error| told(&error)).boxed_unsync());
+            let connection: BoxFuture<_> = Box::new(async move { connection.await.map_err(|error| told(&error)) });
+            Ok((response, connection))
+        })
+    }
+}
+
+/// The guest's own wishes, but never longer than its call, of which a little is kept: so a guest whose server does not
+/// answer is told so, and can answer `retry` itself.
+fn timeouts(wishes: RequestOptions, left: Duration) -> Timeouts {
+    let left = left.saturating_sub(HTTP_ANSWER_RESERVE.min(left / 10));
+    let clamped = |wish: Option<Duration>| wish.map_or(left, |wish| wish.min(left));
+    Timeouts {
+        connect: clamped(wishes.connect_timeout),
+        first_byte: clamped(wishes.first_byte_timeout),
+        between_bytes: clamped(wishes.between_bytes_timeout),
+        total: left,
+    }
+}
+
+/// What a guest reads of an error. The operator's log has the rest.
+fn told(error: &EgressError) -> Error {
+    match error {
+        EgressError::InvalidUri(_) | EgressError::InvalidPath => Error::HttpRequestUriInvalid,
+        EgressError::Denied { .. } | EgressError::TunnelRefused => Error::HttpRequestDenied,
+        EgressError::UpgradeRefused => Error::HttpUpgradeFailed,
+        EgressError::AddressRefused { .. } => Error::DestinationIpProhibited,
+        EgressError::Dns { .. } => Error::DnsError { rcode: None, info_code: None },
+        EgressError::DnsTimeout { .. } => Error::DnsTimeout,
+        EgressError::ConnectionRefused { .. } => Error::ConnectionRefused,
+        EgressError::ConnectFailed { .. } => Error::DestinationUnavailable,
+        EgressError::ConnectTimeout { .. } => Error::ConnectionTimeout,
+        EgressError::TlsSetup(_) => Error::ConfigurationError,
+        EgressError::Tls(_) => Error::TlsProtocolError,
+        EgressError::Certificate(_) => Error::TlsCertificateError,
+        EgressError::FirstByteTimeout | EgressError::BetweenBytesTimeout => Error::ConnectionReadTimeout,
+        EgressError::TotalTimeout => Error::HttpResponseTimeout,
+        EgressError::ResponseBodyTooLarge { limit_bytes } => Error::HttpResponseBodySize(Some(*limit_bytes)),
+        EgressError::ResponseHeaderTooLarge { limit_bytes } => {
+            Error::HttpResponseHeaderSectionSize(u32::try_from(*limit_bytes).ok())
+        }
+        EgressError::RequestBodyTooLarge { limit_bytes } => Error::HttpRequestBodySize(Some(*limit_bytes)),
+        EgressError::TooManyRequests { .. } => Error::ConnectionLimitReached,
+        EgressError::Incomplete => Error::HttpResponseIncomplete,
+        EgressError::RequestBody(_) | EgressError::ConnectionLost(_) => Error::ConnectionTerminated,
+        _ => Error::HttpProtocolError,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_timeout_is_longer_than_what_is_left_of_the_call() {
+        let second = Duration::from_secs(1);
+        let wishes = RequestOptions {
+            connect_timeout: Some(second * 5),
+            first_byte_timeout: Some(second / 2),
+            ..Default::default()
+        };
+        let clamped = timeouts(wishes, second);
+        let most = second - HTTP_ANSWER_RESERVE;
+        let expected = Timeouts { connect: most, first_byte: second / 2, between_bytes: most, total: most };
+        assert_eq!(clamped, expected);
+    }
+}

@@ -1,0 +1,167 @@
+//! The grant `keyvalue`: `wasi:keyvalue` over whatever [`KeyValues`](crate::KeyValues) the call was given.
+
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
+
+use crate::changes::{Changes, Refused};
+use crate::limits::{HOST_CALL_BYTES, MAX_BATCH_KEYS};
+use crate::state::GuestState;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "wit/keyvalue.wit",
+        world: "imports",
+        imports: { default: trappable },
+        with: { "wasi:keyvalue/store.bucket": super::Bucket },
+        trappable_error_type: { "wasi:keyvalue/store.error" => super::Error },
+    });
+}
+
+use bindings::wasi::keyvalue::store::{self, KeyResponse};
+use bindings::wasi::keyvalue::{atomics, batch};
+
+/// An open bucket. There is one space, so it holds nothing.
+#[expect(unreachable_pub, reason = "the bindings want it public")]
+pub struct Bucket;
+
+/// What a guest gets instead of an answer, or what ends its call.
+#[expect(unreachable_pub, reason = "the bindings want it public")]
+pub enum Error {
+    NoSuchStore,
+    Refused(Refused),
+    Table(ResourceTableError),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<ResourceTableError> for Error {
+    fn from(error: ResourceTableError) -> Self {
+        Self::Table(error)
+    }
+}
+
+/// The state of one call, as its host functions see it.
+pub(crate) struct View<'a> {
+    pub(crate) changes: &'a mut Changes,
+    pub(crate) table: &'a mut ResourceTable,
+}
+
+struct Has;
+
+impl HasData for Has {
+    type Data<'a> = View<'a>;
+}
+
+pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    store::add_to_linker::<_, Has>(linker, GuestState::key_values)?;
+    atomics::add_to_linker::<_, Has>(linker, GuestState::key_values)?;
+    batch::add_to_linker::<_, Has>(linker, GuestState::key_values)
+}
+
+impl store::Host for View<'_> {
+    /// The wasmtime CLI calls its one store by the empty name, other hosts theirs `default`.
+    fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Error> {
+        match identifier.as_str() {
+            "" | "default" => Ok(self.table.push(Bucket)?),
+            _ => Err(Error::NoSuchStore),
+        }
+    }
+
+    fn convert_error(&mut self, error: Error) -> wasmtime::Result<store::Error> {
+        match error {
+            Error::NoSuchStore => Ok(store::Error::NoSuchStore),
+            Error::Refused(refused) => Ok(store::Error::Other(refused.to_string())),
+            Error::Table(error) => Err(error.into()),
+        }
+    }
+}
+
+impl View<'_> {
+    /// A handle that is none is the guest's mistake.
+    fn check(&self, bucket: &Resource<Bucket>) -> Result<(), Error> {
+        self.table.get(bucket)?;
+        Ok(())
+    }
+
+    /// A batch costs the guest one host call, whatever it costs the host.
+    fn check_batch(&self, bucket: &Resource<Bucket>, keys: usize) -> Result<(), Error> {
+        self.check(bucket)?;
+        if keys > MAX_BATCH_KEYS {
+            return Err(Refused::TooMany { what: "keys", max: MAX_BATCH_KEYS }.into());
+        }
+        Ok(())
+    }
+}
+
+impl store::HostBucket for View<'_> {
+    fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, Error> {
+        self.check(&bucket)?;
+        Ok(self.changes.get(&key)?)
+    }
+
+    fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<(), Error> {
+        self.check(&bucket)?;
+        Ok(self.changes.set(key, value)?)
+    }
+
+    fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), Error> {
+        self.check(&bucket)?;
+        Ok(self.changes.delete(key)?)
+    }
+
+    fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Error> {
+        self.check(&bucket)?;
+        Ok(self.changes.get(&key)?.is_some())
+    }
+
+    fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Result<KeyResponse, Error> {
+        self.check(&bucket)?;
+        let (keys, cursor) = self.changes.keys(cursor)?;
+        Ok(KeyResponse { keys, cursor })
+    }
+
+    fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+        self.table.delete(bucket)?;
+        Ok(())
+    }
+}
+
+impl atomics::Host for View<'_> {
+    fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Result<u64, Error> {
+        self.check(&bucket)?;
+        Ok(self.changes.add(key, delta)?)
+    }
+}
+
+impl batch::Host for View<'_> {
+    fn get_many(
+        &mut self,
+        bucket: Resource<Bucket>,
+        keys: Vec<String>,
+    ) -> Result<Vec<Option<(String, Vec<u8>)>>, Error> {
+        self.check_batch(&bucket, keys.len())?;
+        let mut pairs = Vec::with_capacity(keys.len());
+        let mut left = HOST_CALL_BYTES;
+        for key in keys {
+            let value = self.changes.get(&key)?;
+            let bytes = value.as_ref().map_or(0, Vec::len);
+            left = left.checked_sub(bytes).ok_or(Refused::TooMany { what: "bytes of values", max: HOST_CALL_BYTES })?;
+            pairs.push(value.map(|value| (key, value)));
+        }
+        Ok(pairs)
+    }
+
+    /// Until the first that is refused, as the standard allows.
+    fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+        self.check_batch(&bucket, pairs.len())?;
+        pairs.into_iter().try_for_each(|(key, value)| self.changes.set(key, value)).map_err(Error::from)
+    }
+
+    fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), Error> {
+        self.check_batch(&bucket, keys.len())?;
+        keys.into_iter().try_for_each(|key| self.changes.delete(key)).map_err(Error::from)
+    }
+}

@@ -1,0 +1,88 @@
+//! The grant `transcript`: the session's transcript at `/session/transcript`, as a copy that is gone with the call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lastword_events::Session;
+use lastword_transcript::{Loan, NotLent, lend};
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+use crate::flight::Flight;
+
+/// Where a guest finds its directory; the file in it is called `transcript`.
+const GUEST_DIRECTORY: &str = "/session";
+
+/// Borrows the transcript, if the plugin was granted it, can read files, and there is one. Whatever is wrong with it, the
+/// guest sees no file and the log says why. The time counts as the guest's.
+pub(crate) async fn borrow(flight: &Flight, session: &Arc<Session>) -> Option<Borrowed> {
+    let plugin = &flight.plugin;
+    let grant = plugin.grants.transcript.clone()?;
+    if session.transcript.is_none() || !plugin.imports.iter().any(|name| name.starts_with("wasi:filesystem/")) {
+        return None;
+    }
+    let permit = Arc::clone(&plugin.host.loans).acquire_owned().await.ok()?;
+    let cancelled = Cancelled::default();
+    let (host, theirs, stop) = (Arc::clone(&plugin.host), Arc::clone(session), Arc::clone(&cancelled.0));
+    let lent = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        let uri = theirs.transcript.as_ref().map_or("", |transcript| transcript.uri.as_str());
+        let root = grant.root.for_tenant(&theirs.identity.tenant)?;
+        lend(&host.scratch()?, &root, uri, grant.max, &stop)
+    });
+    let why = match lent.await {
+        Ok(Ok(loan)) => return Some(Borrowed(Some(loan))),
+        Ok(Err(NotLent::Cancelled)) => return None,
+        Ok(Err(error)) => (error.name(), with_source(&error)),
+        Err(error) => ("io", error.to_string()),
+    };
+    tracing::warn!(
+        plugin = plugin.name.as_str(),
+        tenant = &*session.identity.tenant,
+        session = &*session.identity.id,
+        why = why.0,
+        "the plugin sees no transcript: {}",
+        why.1
+    );
+    None
+}
+
+fn with_source(error: &NotLent) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+/// A copy as a call holds it.
+pub(crate) struct Borrowed(Option<Loan>);
+
+impl Drop for Borrowed {
+    /// Removing a file can take milliseconds, and the thread that drops a call has others to run. When the process leaves
+    /// first, the next one that opens the directory removes it.
+    fn drop(&mut self) {
+        let loan = self.0.take();
+        match tokio::runtime::Handle::try_current() {
+            Ok(tokio) => drop(tokio.spawn_blocking(move || drop(loan))),
+            Err(_) => drop(loan),
+        }
+    }
+}
+
+/// Puts the copy where the guest looks for it.
+pub(crate) fn show(borrowed: &Borrowed, session: &Session, ctx: &mut WasiCtxBuilder) {
+    let Some(loan) = &borrowed.0 else { return };
+    if let Err(error) = ctx.preopened_dir(loan.dir(), GUEST_DIRECTORY, FsPerms::ReadOnly) {
+        tracing::warn!(
+            session = &*session.identity.id,
+            error = format!("{error:#}"),
+            "the copied transcript is not there"
+        );
+    }
+}
+
+/// A call that is cut stops its copying.
+#[derive(Default)]
+struct Cancelled(Arc<AtomicBool>);
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,50 @@
+//! What all calls of one sandbox share. A loaded plugin holds it, and nothing here knows plugins.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lastword_egress::Egress;
+use lastword_transcript::{NotLent, Scratch};
+use tokio::sync::Semaphore;
+
+use crate::limits::MAX_CONCURRENT_LOANS;
+use crate::ticker::Ticker;
+
+pub(crate) struct Host {
+    pub(crate) ticker: Ticker,
+    /// A pool that is full fails the instantiation, so calls wait for their turn here.
+    pub(crate) slots: Arc<Semaphore>,
+    /// The way out for plugins with the grant `http`.
+    pub(crate) egress: Egress,
+    /// Held while a transcript is copied.
+    pub(crate) loans: Arc<Semaphore>,
+    scratch_base: PathBuf,
+    /// Made by the first call that borrows a transcript.
+    scratch: Mutex<Option<Scratch>>,
+}
+
+impl Host {
+    pub(crate) fn new(ticker: Ticker, slots: u32, egress: Egress, scratch_base: PathBuf) -> Self {
+        Self {
+            ticker,
+            slots: Arc::new(Semaphore::new(slots as usize)),
+            egress,
+            loans: Arc::new(Semaphore::new(MAX_CONCURRENT_LOANS)),
+            scratch_base,
+            scratch: Mutex::new(None),
+        }
+    }
+
+    /// Where copies of transcripts are made. Blocks as long as the disk does.
+    pub(crate) fn scratch(&self) -> Result<Scratch, NotLent> {
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*scratch {
+            Some(scratch) => Ok(scratch.clone()),
+            None => {
+                let during = "make a directory for copies of transcripts";
+                let opened = Scratch::open(&self.scratch_base).map_err(|source| NotLent::Io { during, source })?;
+                Ok(scratch.insert(opened).clone())
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a store holds besides the guest, and what its host functions find there.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use lastword_events::Session;
+use wasmtime::CallHook;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
+
+use crate::changes::Changes;
+use crate::excess::{CountedRng, Excess};
+use crate::flight::Flight;
+use crate::grants::http::Outgoing;
+use crate::grants::transcript::Borrowed;
+use crate::grants::{key_value, transcript};
+use crate::key_values::Change;
+use crate::limits::MAX_RANDOM_BYTES;
+use crate::log::{GuestLog, LogStream, Stream};
+use crate::memory::MemoryUse;
+
+pub(crate) struct GuestState {
+    pub(crate) flight: Arc<Flight>,
+    pub(crate) memory: MemoryUse,
+    session: Arc<Session>,
+    host_calls: u64,
+    /// Made when the guest first uses WASI: it costs as much as a small call.
+    wasi: Option<Box<Wasi>>,
+    /// Made when the guest first uses key-value storage.
+    changes: Option<Box<Changes>>,
+    /// Made when the guest first uses HTTP.
+    outgoing: Option<Box<Outgoing>>,
+    /// The copy of the transcript; it goes after everything that may have it open.
+    loan: Option<Borrowed>,
+}
+
+struct Wasi {
+    ctx: WasiCtx,
+    table: ResourceTable,
+    random_bytes: Arc<AtomicU64>,
+}
+
+impl GuestState {
+    pub(crate) fn new(flight: &Arc<Flight>, session: &Arc<Session>, loan: Option<Borrowed>) -> Self {
+        Self {
+            flight: Arc::clone(flight),
+            memory: MemoryUse::new(flight.plugin.limits.memory),
+            session: Arc::clone(session),
+            host_calls: 0,
+            wasi: None,
+            changes: None,
+            outgoing: None,
+            loan,
+        }
+    }
+
+    /// What the guest has written to key-value storage.
+    pub(crate) fn take_changes(&mut self) -> Vec<(String, Change)> {
+        self.changes.take().map(|changes| changes.into_list()).unwrap_or_default()
+    }
+
+    /// Counts what host calls use up.
+    pub(crate) fn at_transition(&mut self, transition: CallHook) -> Result<(), Excess> {
+        let limits = &self.flight.plugin.limits;
+        match transition {
+            CallHook::CallingHost => {
+                self.host_calls += 1;
+                if self.host_calls > limits.host_calls {
+                    return Err(Excess::HostCalls { limit: limits.host_calls });
+                }
+            }
+            CallHook::ReturningFromHost => {
+                let taken = self.wasi.as_ref().map_or(0, |wasi| wasi.random_bytes.load(Ordering::Relaxed));
+                if taken > limits.random_bytes {
+                    return Err(Excess::RandomBytes { limit: limits.random_bytes });
+                }
+                let sent = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.hooks.sent);
+                if sent > limits.http_requests {
+                    return Err(Excess::HttpRequests { limit: limits.http_requests });
+                }
+            }
+            CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
+        }
+        Ok(())
+    }
+
+    fn wasi(&mut self) -> &mut Wasi {
+        let Self { flight, session, wasi, loan, .. } = self;
+        wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())))
+    }
+
+    pub(crate) fn key_values(&mut self) -> key_value::View<'_> {
+        let Self { flight, session, wasi, changes, loan, .. } = self;
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())));
+        let changes = changes.get_or_insert_with(|| {
+            let plugin = &flight.plugin;
+            let quota = plugin.grants.key_value.map_or(0, |grant| grant.quota);
+            let tenant = Arc::clone(&session.identity.tenant);
+            Box::new(Changes::new(flight.key_values.clone(), tenant, plugin.name.clone(), quota))
+        });
+        key_value::View { changes, table: &mut wasi.table }
+    }
+}
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let wasi = self.wasi();
+        WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
+    }
+}
+
+impl WasiHttpView for GuestState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let Self { flight, session, wasi, outgoing, loan, .. } = self;
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())));
+        let Outgoing { ctx, hooks } = &mut **outgoing.get_or_insert_with(|| Box::new(Outgoing::new(flight, session)));
+        WasiHttpCtxView { hooks, table: &mut wasi.table, ctx }
+    }
+}
+
+impl Wasi {
+    /// Clocks, random numbers, the log, and the transcript if it was lent. Environment, arguments and sockets are empty.
+    fn new(flight: &Flight, session: &Arc<Session>, loan: Option<&Borrowed>) -> Self {
+        let plugin = &flight.plugin;
+        let log = GuestLog::new(plugin.name.clone(), Arc::clone(session), plugin.limits.log_bytes);
+        let log = Arc::new(Mutex::new(log));
+        let random_bytes = Arc::default();
+        let mut ctx = WasiCtx::builder();
+        ctx.stdout(LogStream { log: Arc::clone(&log), stream: Stream::Stdout })
+            .stderr(LogStream { log, stream: Stream::Stderr })
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .allow_blocking_current_thread(false)
+            .secure_random(CountedRng::new(&random_bytes))
+            .insecure_random(CountedRng::new(&random_bytes))
+            .max_random_size(MAX_RANDOM_BYTES);
+        if let Some(loan) = loan {
+            transcript::show(loan, session, &mut ctx);
+        }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(plugin.limits.handles as usize);
+        Self { ctx: ctx.build(), table, random_bytes }
+    }
+}

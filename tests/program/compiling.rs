@@ -1,0 +1,87 @@
+//! A component that is made to take long, or much memory, to compile.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use lastword_events::PluginName;
+use lastword_sandbox::{CompilerProcess, Limits, LoadError, Sandbox, SandboxConfig, Source};
+use lastword_test_guests::{bombs, component};
+
+fn sandbox(change: impl FnOnce(&mut CompilerProcess)) -> Sandbox {
+    let mut process = CompilerProcess::new(env!("CARGO_BIN_EXE_lastword"), ["compile-component"]);
+    change(&mut process);
+    Sandbox::new(SandboxConfig { compiler: Some(process), ..SandboxConfig::default() }).unwrap()
+}
+
+fn load(sandbox: &Sandbox, component: Vec<u8>) -> Result<(), LoadError> {
+    sandbox.load(PluginName::new("bomb").unwrap(), &Source::Bytes(component), Limits::default()).map(drop)
+}
+
+#[test]
+fn compiling_that_takes_too_much_memory_is_that_components_failure() {
+    let sandbox = sandbox(|process| process.memory = 24 << 20);
+    let error = load(&sandbox, bombs::many_functions(20_000)).unwrap_err();
+    assert!(matches!(error, LoadError::Compiler { .. }), "{error}");
+    assert!(error.to_string().contains("use too much memory"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_a_component_is_told_through_the_process() {
+    let sandbox = sandbox(|_| ());
+    load(&sandbox, component("good")).unwrap();
+    let error = load(&sandbox, bombs::many_instances(2_000)).unwrap_err();
+    assert!(matches!(error, LoadError::Invalid { .. }), "{error}");
+    let gone = Sandbox::new(SandboxConfig {
+        compiler: Some(CompilerProcess::new("there-is-no-such-program", ["compile-component"])),
+        ..SandboxConfig::default()
+    });
+    let error = load(&gone.unwrap(), component("good")).unwrap_err();
+    assert!(error.to_string().contains("cannot start there-is-no-such-program"), "{error}");
+}
+
+pub(crate) mod timed {
+    use super::*;
+
+    #[test]
+    fn compiling_that_takes_too_long_is_given_up_and_the_others_are_served_meanwhile() {
+        const TIME: Duration = Duration::from_secs(2);
+        let sandbox = sandbox(|process| process.time = TIME);
+        let good = PluginName::new("good").unwrap();
+        let good = sandbox.load(good, &Source::Bytes(component("good")), Limits::default()).unwrap();
+        let bomb = bombs::slow_to_compile(100);
+        let over = AtomicBool::new(false);
+        let (served, longest) = std::thread::scope(|scope| {
+            let others = scope.spawn(|| serve_until(&sandbox, &good, &over));
+            let began = Instant::now();
+            let error = load(&sandbox, bomb).unwrap_err();
+            let took = began.elapsed();
+            over.store(true, Ordering::Relaxed);
+            assert!(matches!(error, LoadError::CompilerTooSlow { limit: TIME }), "{error}");
+            assert!(took < TIME + Duration::from_secs(1), "{took:?}");
+            others.join().unwrap()
+        });
+        assert!(served > 100, "{served} calls");
+        assert!(longest < Duration::from_millis(500), "the slowest call took {longest:?}");
+    }
+
+    /// Calls a plugin again and again, and says how often and how long the slowest call took.
+    fn serve_until(sandbox: &Sandbox, plugin: &lastword::Plugin, over: &AtomicBool) -> (u32, Duration) {
+        use lastword_events::{Delivery, EndReason, Event, HookCall, Outcome, Session, SessionEnd, Timestamp};
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (mut served, mut longest) = (0, Duration::ZERO);
+        while !over.load(Ordering::Relaxed) {
+            let id = "abcdefgh.1/session-end/good".parse().unwrap();
+            let call = HookCall {
+                session: Session::new("t", "s").into(),
+                delivery: Delivery { id, attempt: 1, remaining_ms: 500, late: false },
+                event: Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())).into(),
+            };
+            let began = Instant::now();
+            let report = tokio.block_on(async { sandbox.call(plugin, call, Duration::from_millis(500)).await });
+            assert_eq!(report.outcome, Outcome::Delivered);
+            longest = longest.max(began.elapsed());
+            served += 1;
+        }
+        (served, longest)
+    }
+}

@@ -1,0 +1,58 @@
+//! A process that the program has started, as Linux shows it. Nobody can be told of what it does, so a test looks.
+
+use std::fs::read_to_string;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::PATIENCE;
+
+pub(crate) struct Child(Pid);
+
+impl Child {
+    /// Waits until a child of the process has used this much CPU.
+    pub(super) fn that_used_cpu(parent: &str, wanted: Duration) -> Self {
+        let children = format!("/proc/{parent}/task/{parent}/children");
+        look_for("a child that uses CPU", || {
+            let children = read_to_string(&children).ok()?;
+            let mut children =
+                children.split_whitespace().map(|pid| Self(Pid::from_raw(pid.parse().unwrap()).unwrap()));
+            children.find(|child| child.cpu().is_some_and(|used| used >= wanted))
+        })
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.0, signal).unwrap();
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) fn ended(&self) {
+        // A zombie has ended, and is whoever's to bury.
+        look_for("the end of a child", || self.stat().is_none_or(|stat| stat.first().unwrap() == "Z").then_some(()));
+    }
+
+    fn cpu(&self) -> Option<Duration> {
+        // utime and stime, in ticks of 10 ms.
+        let stat = self.stat()?;
+        let ticks: u64 = stat.get(11..13)?.iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        Some(Duration::from_millis(10 * ticks))
+    }
+
+    /// What comes after the name, which is in brackets: the state is the first field of it.
+    fn stat(&self) -> Option<Vec<String>> {
+        let stat = read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
+        Some(stat.rsplit(')').next()?.split_whitespace().map(str::to_owned).collect())
+    }
+}
+
+fn look_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::yield_now();
+    }
+}

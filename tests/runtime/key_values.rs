@@ -1,0 +1,202 @@
+//! What guests store: visible together with `delivered`, counted once, and nobody else's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword::events::{EndReason, FailureCause, Hook, Outcome, PluginName};
+use lastword::{Grants, Journal, KeyValueGrant, MemoryJournal, TenantQuota};
+use lastword_journal::Space;
+use lastword_test_guests::component;
+use lastword_tests::{House, HouseBuilder, held};
+
+const SOON: Duration = Duration::from_millis(1);
+
+fn granted(quota: u64) -> Grants {
+    Grants { key_value: Some(KeyValueGrant { quota }), ..Grants::default() }
+}
+
+fn house(journal: &Arc<MemoryJournal>) -> HouseBuilder {
+    House::builder().journal(journal.clone())
+}
+
+fn count(journal: &dyn Journal, tenant: &str, plugin: &str) -> Option<String> {
+    let space = Space { tenant: tenant.into(), plugin: PluginName::new(plugin).unwrap() };
+    let value = journal.key_value(&space, "ends").unwrap();
+    value.map(|value| String::from_utf8(value).unwrap())
+}
+
+#[tokio::test]
+async fn a_thousand_ends_on_two_workers_are_counted_a_thousand_times() {
+    let journal = Arc::new(MemoryJournal::new());
+    let house = house(&journal).granted("counts", component("kv-counts"), granted(1_000)).workers(2).build();
+    for n in 0..500 {
+        house.end(&format!("ended{n}"), EndReason::Reset).await.unwrap();
+    }
+    house.start_many("s", 500).await.unwrap();
+    house.runtime.settled().await;
+    let report = house.drain().await;
+    assert_eq!((report.delivered, report.failed, report.deferred), (500, 0, 0));
+    assert_eq!(count(&*journal, &house.tenant, "counts").as_deref(), Some("1000"));
+}
+
+#[tokio::test]
+async fn calls_that_have_the_same_key_in_their_hands_at_once_lose_nothing() {
+    let journal = Arc::new(MemoryJournal::new());
+    let house = house(&journal).granted("counts", component("kv-counts-then-sleeps"), granted(1_000)).build();
+    house.start_many("s", 200).await.unwrap();
+    let report = house.drain().await;
+    assert_eq!((report.delivered, report.deferred), (200, 0));
+    let read = house.printed("counts").iter().filter(|line| *line == "ends=1").count();
+    assert!(read > 1, "they ran at the same time: each saw what was there when it began");
+    assert_eq!(count(&*journal, &house.tenant, "counts").as_deref(), Some("200"));
+}
+
+#[tokio::test]
+async fn what_a_call_wrote_that_failed_or_trapped_is_gone() {
+    let journal = Arc::new(MemoryJournal::new());
+    let house = house(&journal)
+        .granted("fails", component("kv-counts-then-fails"), granted(1_000))
+        .granted("traps", component("kv-counts-then-traps"), granted(1_000))
+        .retry(SOON, 3)
+        .build();
+    house.end("s1", EndReason::Reset).await.unwrap();
+    for plugin in ["fails", "traps"] {
+        house.seen(|o| o.plugin == plugin && o.dead).await.expect("it is tried three times");
+        assert_eq!(count(&*journal, &house.tenant, plugin), None);
+        assert_eq!(house.printed(plugin), ["ends=1"; 3], "no attempt saw what the one before had written");
+    }
+}
+
+#[tokio::test]
+async fn what_a_call_wrote_that_the_budget_cut_is_gone() {
+    let journal = Arc::new(MemoryJournal::new());
+    let house = house(&journal)
+        .granted("counts", component("kv-counts-then-sleeps"), granted(1_000))
+        .budget(Duration::from_millis(4))
+        .build();
+    house.start_many("s", 20).await.unwrap();
+    let report = house.drain().await;
+    assert!(report.deferred > 0, "{report:?}");
+    let counted = count(&*journal, &house.tenant, "counts").map_or(0, |count| count.parse::<u64>().unwrap());
+    assert_eq!(counted, report.delivered);
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_made_again_counts_once() {
+    let journal = held();
+    let house = House::builder()
+        .journal(journal.clone())
+        .granted("counts", component("kv-counts"), granted(1_000))
+        .retry(SOON, 8)
+        .build();
+    // Its outcome is lost with the process: nobody knows that it delivered, and the next run makes it again.
+    journal.hold_outcomes();
+    house.end("s1", EndReason::Reset).await.unwrap();
+    house.seen(|o| o.outcome == Outcome::Delivered).await.unwrap();
+    house.runtime.settled().await;
+    assert_eq!(count(&*journal, &house.tenant, "counts").as_deref(), Some("1"), "it was handed over");
+    journal.fail();
+    assert_eq!(count(&*journal, &house.tenant, "counts"), None);
+    let tenant = house.tenant.clone();
+    drop(house);
+
+    let next = House::builder()
+        .journal(journal.clone())
+        .tenant(&tenant)
+        .granted("counts", component("kv-counts"), granted(1_000))
+        .build();
+    let again = next.seen(|o| o.outcome == Outcome::Delivered).await.expect("it is made again");
+    assert_eq!(again.attempt, 2);
+    next.runtime.settled().await;
+    assert_eq!(count(&*journal, &tenant, "counts").as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn what_is_handed_over_counts_before_it_is_durable() {
+    let journal = held();
+    let house =
+        House::builder().journal(journal.clone()).granted("counts", component("kv-counts"), granted(1_000)).build();
+    journal.hold_outcomes();
+    for n in 0..20 {
+        house.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+    }
+    house.runtime.settled().await;
+    assert_eq!(count(&*journal, &house.tenant, "counts").as_deref(), Some("20"));
+    journal.commit().await;
+    assert_eq!(count(&*journal, &house.tenant, "counts").as_deref(), Some("20"));
+}
+
+#[tokio::test]
+async fn no_plugin_and_no_tenant_sees_what_another_has_stored() {
+    let journal = Arc::new(MemoryJournal::new());
+    let house = house(&journal)
+        .granted("plants", component("kv-plants-secret"), granted(1_000))
+        .granted("steals", component("kv-steals"), granted(1_000))
+        .build();
+    for tenant in ["victim", "thief"] {
+        house.end_for(tenant, "plants").await.unwrap();
+    }
+    house.runtime.settled().await;
+    for n in 0..20 {
+        for tenant in ["victim", "thief"] {
+            house.end_for(tenant, &format!("s{n}")).await.unwrap();
+        }
+    }
+    house.runtime.settled().await;
+    let tried = house.outcomes_of("steals", Hook::SessionEnd);
+    assert!(tried.len() == 42 && tried.iter().all(|o| o.outcome == Outcome::Delivered), "it traps when it finds one");
+    for tenant in ["victim", "thief"] {
+        let of = |plugin| Space { tenant: tenant.into(), plugin: PluginName::new(plugin).unwrap() };
+        let secret = journal.key_value(&of("plants"), "secret").unwrap();
+        assert_eq!(secret.as_deref(), Some(tenant.as_bytes()), "each has its own");
+        assert_eq!(journal.key_value_bytes(&of("steals")).unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_finds_what_its_earlier_calls_stored() {
+    let journal = Arc::new(MemoryJournal::new());
+    let house = house(&journal).granted("remembers", component("kv-remembers"), granted(1_000)).build();
+    for n in 1..=3 {
+        house.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+        house.runtime.settled().await;
+    }
+    assert_eq!(house.printed("remembers"), ["keys=1", "keys=2", "keys=3"]);
+}
+
+#[tokio::test]
+async fn a_flood_ends_at_the_plugins_quota_or_the_tenants_and_leaves_nothing() {
+    for (plugin, tenant) in [(20_000, None), (1_000_000, Some(20_000))] {
+        let journal = Arc::new(MemoryJournal::new());
+        let quota = TenantQuota { key_value_bytes: tenant, ..TenantQuota::default() };
+        let house = house(&journal).granted("floods", component("kv-flood"), granted(plugin)).quota(quota).build();
+        house.end("s1", EndReason::Reset).await.unwrap();
+        let seen = house.seen(|o| o.plugin == "floods").await.unwrap();
+        let Outcome::Failed { cause: FailureCause::Retry, message } = &seen.outcome else { panic!("{seen:?}") };
+        assert!(message.contains("quota"), "{message}");
+        assert_eq!(journal.key_value_tenant_bytes(&house.tenant).unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn calls_that_together_are_over_a_quota_fail_and_never_store_more() {
+    // Each call alone is within the quota: they all see an empty store.
+    let journal = Arc::new(MemoryJournal::new());
+    let quota = TenantQuota { key_value_bytes: Some(5), ..TenantQuota::default() };
+    let house = house(&journal)
+        .granted("one", component("kv-counts-then-sleeps"), granted(1_000))
+        .granted("two", component("kv-counts-then-sleeps"), granted(1_000))
+        .quota(quota)
+        .retry(Duration::from_secs(600), 8)
+        .build();
+    // "ends" and one digit are 5 bytes: one of the two plugins has room.
+    house.end("s1", EndReason::Reset).await.unwrap();
+    house.runtime.settled().await;
+    let (delivered, failed): (Vec<_>, Vec<_>) =
+        house.outcomes().into_iter().partition(|o| o.outcome == Outcome::Delivered);
+    assert_eq!((delivered.len(), failed.len()), (1, 1));
+    let Outcome::Failed { cause: FailureCause::Host, message } = &failed[0].outcome else { panic!("{failed:?}") };
+    assert!(message.contains("key-value quota of the tenant") && message.contains("5 bytes"), "{message}");
+    assert!(failed[0].retry_at.is_some() && failed[0].failures == 1, "as any failure of the host: it is tried again");
+    assert_eq!(journal.key_value_tenant_bytes(&house.tenant).unwrap(), 5);
+}
