@@ -25,3 +25,7 @@ check:
 # Measure the runtime against bare wasmtime, and what one drain's budget is enough for
 bench *what:
     cargo run --release --package lastword-bench -- "$@"
+
+# Drain hostile guests again and again, without end or for a number of rounds
+soak rounds="":
+    LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(soak)'

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword::events::{EndReason, FailureCause, Hook, Outcome, PluginName};
+use lastword::events::{EndReason, FailureCause, Hook, KEY_OVERHEAD_BYTES, Outcome, PluginName};
 use lastword::{Grants, Journal, KeyValueGrant, MemoryJournal, TenantQuota};
 use lastword_journal::Space;
 use lastword_test_guests::component;
@@ -182,21 +182,21 @@ async fn a_flood_ends_at_the_plugins_quota_or_the_tenants_and_leaves_nothing() {
 async fn calls_that_together_are_over_a_quota_fail_and_never_store_more() {
     // Each call alone is within the quota: they all see an empty store.
     let journal = Arc::new(MemoryJournal::new());
-    let quota = TenantQuota { key_value_bytes: Some(5), ..TenantQuota::default() };
+    let quota = TenantQuota { key_value_bytes: Some(5 + KEY_OVERHEAD_BYTES), ..TenantQuota::default() };
     let house = house(&journal)
         .granted("one", component("kv-counts-then-sleeps"), granted(1_000))
         .granted("two", component("kv-counts-then-sleeps"), granted(1_000))
         .quota(quota)
         .retry(Duration::from_secs(600), 8)
         .build();
-    // "ends" and one digit are 5 bytes: one of the two plugins has room.
+    // "ends" and one digit are 5 bytes, and what a key costs: one of the two plugins has room.
     house.end("s1", EndReason::Reset).await.unwrap();
     house.runtime.settled().await;
     let (delivered, failed): (Vec<_>, Vec<_>) =
         house.outcomes().into_iter().partition(|o| o.outcome == Outcome::Delivered);
     assert_eq!((delivered.len(), failed.len()), (1, 1));
     let Outcome::Failed { cause: FailureCause::Host, message } = &failed[0].outcome else { panic!("{failed:?}") };
-    assert!(message.contains("key-value quota of the tenant") && message.contains("5 bytes"), "{message}");
+    assert!(message.contains("key-value quota of the tenant") && message.contains("69 bytes"), "{message}");
     assert!(failed[0].retry_at.is_some() && failed[0].failures == 1, "as any failure of the host: it is tried again");
-    assert_eq!(journal.key_value_tenant_bytes(&house.tenant).unwrap(), 5);
+    assert_eq!(journal.key_value_tenant_bytes(&house.tenant).unwrap(), 69);
 }

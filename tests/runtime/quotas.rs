@@ -97,9 +97,11 @@ async fn a_line_that_is_sent_again_takes_no_place() {
     request.op_id = Some("op".into());
     house.runtime.start_session(request.clone()).await.unwrap();
     house.end("s1", EndReason::Reset).await.unwrap();
-    assert_eq!(house.runtime.start_session(request).await.unwrap().how, Acceptance::DuplicateOp);
+    assert_eq!(house.runtime.start_session(request.clone()).await.unwrap().how, Acceptance::DuplicateOp);
     house.start_many("t", 2).await.unwrap();
     assert_eq!(house.start("t9").await, Err(too_many_sessions(2)));
+    // Its owner has not read the first answer, and gives up whoever is refused.
+    assert_eq!(house.runtime.start_session(request).await.unwrap().how, Acceptance::DuplicateOp);
 }
 
 #[tokio::test]
@@ -166,6 +168,26 @@ async fn a_tenant_has_no_more_calls_under_way_than_its_quota_whether_or_not_it_d
         outcomes.len() == 16 && outcomes.iter().all(|o| o.outcome == Outcome::Delivered),
         "nobody hears of waiting"
     );
+}
+
+#[tokio::test]
+async fn a_plugin_that_waits_takes_turns_with_its_siblings_for_the_tenants_only_call() {
+    // It uses no worker, and would always be the one that has had least beside one that works for 2 ms.
+    let quota = TenantQuota { concurrent_calls: Some(1), ..NO_LIMIT };
+    let works = lastword_test_guests::burn(2_000_000);
+    let house = House::builder()
+        .plugin("waits", "sleep-50ms")
+        .component("works", works, Limits::default())
+        .quota(quota)
+        .build();
+    for n in 0..10 {
+        house.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+    }
+    house.runtime.settled().await;
+    let outcomes = house.outcomes();
+    let order: Vec<_> = outcomes.iter().map(|o| &*o.plugin).collect();
+    let before_the_last = order.iter().rev().skip_while(|one| **one != "works").filter(|one| **one == "waits");
+    assert!(before_the_last.count() <= 3, "one has the call for 50 ms, then the other: {order:?}");
 }
 
 #[tokio::test]

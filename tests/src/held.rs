@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use lastword::events::key_value_bytes;
 use lastword::{Durability, Journal, JournalError, MemoryJournal};
 use lastword_journal::{
     Completion, KeyValueWrite, KeyValueWrites, Pending, Recovered, Reply, Settlement, Space, Write, Written,
-    key_value_bytes,
 };
 use parking_lot::Mutex;
 
@@ -91,6 +91,10 @@ impl HeldJournal {
 }
 
 impl Journal for HeldJournal {
+    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
+        self.memory.known_op(tenant, op_id)
+    }
+
     fn name(&self) -> lastword::events::JournalName {
         self.memory.name()
     }

@@ -5,19 +5,27 @@ use lastword::events::{Outcome, Session};
 use lastword::{EndRequest, Grants, KeyValueGrant};
 use lastword_tests::House;
 
-const ROUNDS: usize = 1_000;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_guest_finds_nothing_of_another_tenant_in_the_memory_that_it_is_given() {
+    scan_fresh_memory(1_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "for people: `just soak`"]
+async fn soak_a_guest_finds_nothing_of_another_tenant() {
+    scan_fresh_memory(10_000).await;
+}
+
+async fn scan_fresh_memory(rounds: usize) {
     // It looks through its fresh memory and table, and then fills them with its tenant's name.
     let house = House::with(&["scans-memory"]);
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let session = Session::new(&format!("tenant-{}", round % 7), &format!("s{round}"));
         house.runtime.end_session(EndRequest::new(session, EndReason::Reset)).await.expect("it is accepted");
     }
     house.runtime.settled().await;
     let outcomes = house.outcomes();
-    assert_eq!(outcomes.len(), ROUNDS);
+    assert_eq!(outcomes.len(), rounds);
     let dirty = outcomes.iter().find(|seen| seen.outcome != Outcome::Delivered);
     assert_eq!(dirty, None);
 }

@@ -8,7 +8,9 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use lastword_events::Hook;
-use lastword_sandbox::{FileKind, Grants, HookFit, Inspection, LoadError, Provision, Sandbox, SandboxConfig, Source};
+use lastword_sandbox::{
+    CONTRACT, FileKind, Grants, HookFit, Inspection, LoadError, Provision, Sandbox, SandboxConfig, Source,
+};
 
 use crate::args::CheckArgs;
 use crate::config::read_component;
@@ -16,9 +18,6 @@ use crate::exit::{Exit, Failure, told};
 use crate::logging;
 use crate::plugins;
 use crate::units::show_bytes;
-
-/// What a plugin is built against.
-const CONTRACT: &str = "lastword:hooks@0.1.0";
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();

@@ -8,6 +8,25 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::limits::WANTED_DESCRIPTORS;
+
+/// Takes as many descriptors as the process may have: guests' connections and transcripts are some each, and with the usual
+/// soft limit of 1024 they could leave none for the others.
+pub(crate) fn raise_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    match raised.map(|()| limit.maximum) {
+        Ok(Some(most)) if most < WANTED_DESCRIPTORS => {
+            tracing::warn!(
+                "this process may have {most} open files: raise its limit (ulimit -n) to {WANTED_DESCRIPTORS}"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
+}
 
 /// A descriptor that waits until it can be read or written, whether or not it was set to.
 pub(crate) struct Blocking(OwnedFd);

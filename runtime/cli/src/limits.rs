@@ -32,6 +32,9 @@ pub(crate) const MAX_QUOTED_CHARS: usize = 64;
 /// whole process group closes the pipe and reaches us at about the same time.
 pub(crate) const OWNER_DIED_WAIT: Duration = Duration::from_millis(100);
 
+/// Open files that a busy process wants: 256 calls with 16 connections each.
+pub(crate) const WANTED_DESCRIPTORS: u64 = 4096;
+
 /// A configuration; 10 000 plugins fit.
 pub(crate) const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 

@@ -1,7 +1,10 @@
 //! Which plugins there are, and how they are loaded.
 
 use std::io;
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
 use etcetera::BaseStrategy;
@@ -81,6 +84,25 @@ pub(crate) fn compile() -> Result<Exit, Failure> {
     signals::leave_to_parent().map_err(Failure::internal)?;
     compile_worker(io::stdin(), io::stdout()).map_err(Failure::internal)?;
     Ok(Exit::Delivered)
+}
+
+/// Loads all of them at once: one that takes long to compile does not keep the others waiting.
+///
+/// # Errors
+/// For the first one, in the order of the configuration, that does not fit.
+pub(crate) fn load_all(sandbox: &Sandbox, entries: Vec<PluginEntry>) -> Result<Vec<Plugin>, Failure> {
+    let at_once = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(entries.len());
+    let waiting = Mutex::new(entries.into_iter().enumerate());
+    let mut loaded: Vec<(usize, Result<Plugin, Failure>)> = std::thread::scope(|scope| {
+        let work = || {
+            let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+            std::iter::from_fn(next).map(|(number, entry)| (number, load(sandbox, entry))).collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    loaded.sort_by_key(|(number, _)| *number);
+    loaded.into_iter().map(|(_, plugin)| plugin).collect()
 }
 
 /// Compiles a plugin, or takes it from the cache.

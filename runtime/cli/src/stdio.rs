@@ -19,7 +19,7 @@ use lastword_events::Hook;
 use crate::args::StdioArgs;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::fd::Blocking;
+use crate::fd::{self, Blocking};
 use crate::limits::{LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, STALLED_READER, WATCHDOG_OVERRUN};
 use crate::logging;
 use crate::plugins;
@@ -44,6 +44,7 @@ pub(crate) fn run(args: &StdioArgs) -> Result<Exit, Failure> {
 }
 
 fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
+    fd::raise_limit();
     let watchdog = Watchdog::spawn().map_err(Failure::internal)?;
     let signals = leave_on_early_signal(logs.clone()).map_err(Failure::internal)?;
     let config = plugins::gather(args)?;
@@ -118,6 +119,9 @@ fn build(args: &StdioArgs, config: Config, output: LineWriter) -> Result<Runtime
         );
     }
     let sandbox = plugins::sandbox(&args.cache, &config.plugins)?;
+    if let Err(error) = sandbox.remove_leftovers() {
+        tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");
+    }
     let mut builder = Runtime::builder()
         .drain_budget(config.drain.budget)
         .quota(config.quota)
@@ -125,9 +129,10 @@ fn build(args: &StdioArgs, config: Config, output: LineWriter) -> Result<Runtime
     for (tenant, quota) in config.tenant_quotas {
         builder = builder.tenant_quota(&tenant, quota);
     }
-    for entry in config.plugins {
-        let tenants = entry.tenants.clone().map_or(Tenants::Every, Tenants::Only);
-        builder = builder.plugin(plugins::load(&sandbox, entry)?, tenants);
+    let tenants: Vec<Tenants> =
+        config.plugins.iter().map(|entry| entry.tenants.clone().map_or(Tenants::Every, Tenants::Only)).collect();
+    for (plugin, tenants) in plugins::load_all(&sandbox, config.plugins)?.into_iter().zip(tenants) {
+        builder = builder.plugin(plugin, tenants);
     }
     builder.sandbox(sandbox).build().map_err(|error| match error {
         BuildError::Journal(_) => Failure { exit: Exit::Journal, error: error.into() },

@@ -29,6 +29,9 @@ pub const MAX_RESPONSE_HEADERS: usize = 100;
 /// threads, and files and storage need them too.
 pub const MAX_CONCURRENT_LOOKUPS: usize = 64;
 
+/// System look-ups of one name at a time. An answer comes in milliseconds, or the name's server is not there.
+pub const MAX_LOOKUPS_OF_ONE_NAME: usize = 8;
+
 /// Bytes read from a connection at a time, one buffer for each connection. hyper's own first buffer is as large.
 pub(crate) const READ_BUFFER_BYTES: usize = 8 * 1024;
 

@@ -1,15 +1,16 @@
 //! From a name to addresses.
 
 use std::{
+    collections::HashMap,
     io,
     net::{IpAddr, ToSocketAddrs},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use tokio::sync::Semaphore;
 
-use crate::limits::MAX_CONCURRENT_LOOKUPS;
+use crate::limits::{MAX_CONCURRENT_LOOKUPS, MAX_LOOKUPS_OF_ONE_NAME};
 
 /// A look-up under way.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
@@ -24,13 +25,28 @@ pub trait Resolve: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct SystemResolver {
     lookups: Arc<Semaphore>,
+    /// By name, while it is being looked up.
+    of_names: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
 }
 
 impl SystemResolver {
-    /// With at most [`MAX_CONCURRENT_LOOKUPS`] look-ups at a time; others wait for their turn.
+    /// With at most [`MAX_CONCURRENT_LOOKUPS`] look-ups at a time, and [`MAX_LOOKUPS_OF_ONE_NAME`] of the same name: one
+    /// whose server does not answer leaves room for the others. More wait for their turn.
     #[must_use]
     pub fn new() -> Self {
-        Self { lookups: Arc::new(Semaphore::new(MAX_CONCURRENT_LOOKUPS)) }
+        Self { lookups: Arc::new(Semaphore::new(MAX_CONCURRENT_LOOKUPS)), of_names: Arc::default() }
+    }
+
+    /// The turn of one name. Those that nobody waits for are forgotten.
+    fn of_name(&self, host: &str) -> Arc<Semaphore> {
+        let mut names = self.of_names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = names.get(host).and_then(Weak::upgrade) {
+            return turn;
+        }
+        names.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::new(Semaphore::new(MAX_LOOKUPS_OF_ONE_NAME));
+        names.insert(host.to_owned(), Arc::downgrade(&turn));
+        turn
     }
 }
 
@@ -43,11 +59,12 @@ impl Default for SystemResolver {
 impl Resolve for SystemResolver {
     fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
         Box::pin(async move {
+            let of_name = self.of_name(host).acquire_owned().await.map_err(io::Error::other)?;
             let permit = Arc::clone(&self.lookups).acquire_owned().await.map_err(io::Error::other)?;
             let host = host.to_owned();
             // Not `tokio::net::lookup_host`: the permit must be held by the thread, which outlives a cancelled call.
             let lookup = tokio::task::spawn_blocking(move || {
-                let _permit = permit;
+                let _permits = (of_name, permit);
                 (host.as_str(), 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect())
             });
             lookup.await.map_err(io::Error::other)?

@@ -20,6 +20,7 @@
 mod delivery;
 mod event;
 mod field;
+mod key_value;
 pub mod limits;
 mod name;
 mod outcome;
@@ -32,6 +33,7 @@ mod timestamp;
 pub use delivery::{Delivery, DeliveryId, EventKey, ParseDeliveryIdError};
 pub use event::{Attributes, CompactionPhase, Event, Hook, HookCall, SessionCompaction, SessionEnd, SessionStart};
 pub use field::FieldError;
+pub use key_value::{KEY_OVERHEAD_BYTES, key_value_bytes, key_value_number};
 pub use name::{JournalName, PluginName};
 pub use outcome::{Deferral, FailureCause, Outcome};
 pub use owner::Owner;

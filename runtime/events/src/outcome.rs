@@ -76,14 +76,22 @@ impl FailureCause {
             Self::Host => "host",
         }
     }
+
+    /// Which trap, or which limit.
+    #[must_use]
+    pub fn which(&self) -> Option<&str> {
+        match self {
+            Self::Trap(which) | Self::Limit(which) => Some(which),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Trap(which) => write!(f, "trap: {which}"),
-            Self::Limit(which) => write!(f, "limit: {which}"),
-            _ => f.write_str(self.as_str()),
+        match self.which() {
+            Some(which) => write!(f, "{}: {which}", self.as_str()),
+            None => f.write_str(self.as_str()),
         }
     }
 }
@@ -100,12 +108,20 @@ pub enum Deferral {
     Quota,
 }
 
-impl fmt::Display for Deferral {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Deferral {
+    /// `budget`, `breaker` or `quota`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Budget => "budget",
             Self::Breaker => "breaker",
             Self::Quota => "quota",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Deferral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

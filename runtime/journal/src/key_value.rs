@@ -28,9 +28,3 @@ pub struct KeyValueWrite {
     /// Its new value; none removes it.
     pub value: Option<Vec<u8>>,
 }
-
-/// What a key counts for in the size of its space: the bytes of the key and of its value.
-#[must_use]
-pub fn key_value_bytes(key: &str, value: &[u8]) -> u64 {
-    u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX)
-}

@@ -31,11 +31,13 @@ mod record;
 mod recovered;
 
 pub use error::JournalError;
-pub use key_value::{KeyValueWrite, KeyValueWrites, Space, key_value_bytes};
+pub use key_value::{KeyValueWrite, KeyValueWrites, Space};
 pub use memory::{MemoryJournal, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS};
 pub use pending::{Pending, Reply};
 pub use record::{Completion, DeliveryKey, Settlement, Write, Written};
 pub use recovered::{OwedDelivery, Recovered, RecoveredSession};
+
+use std::sync::Arc;
 
 use lastword_events::JournalName;
 
@@ -77,6 +79,10 @@ pub trait Journal: Send + Sync + 'static {
     /// [`Written::DuplicateOp`] and changes nothing.
     fn write(&self, write: Write) -> Pending<Written>;
 
+    /// The generation that this tenant's first write with `op_id` spoke of, if there was one, as of the last write handed
+    /// over.
+    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32>;
+
     /// Records how attempts ended, as one group: all of it is durable, or none.
     ///
     /// An end that a drain made is recorded by its first completion alone, with the reason and time of the run's
@@ -100,7 +106,7 @@ pub trait Journal: Send + Sync + 'static {
     /// When the journal cannot be read.
     fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError>;
 
-    /// The size of a plugin's space in bytes, see [`key_value_bytes`]. Asked for often: a journal keeps count.
+    /// The size of a plugin's space in bytes, see [`key_value_bytes`](lastword_events::key_value_bytes). Asked for often: a journal keeps count.
     ///
     /// # Errors
     /// When the journal cannot be read.

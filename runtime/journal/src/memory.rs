@@ -1,6 +1,8 @@
 mod key_values;
 mod state;
 
+use std::sync::Arc;
+
 use lastword_events::{JournalName, Timestamp};
 use parking_lot::Mutex;
 
@@ -58,6 +60,10 @@ impl Journal for MemoryJournal {
         Pending::ready(self.state.lock().write(write))
     }
 
+    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
+        self.state.lock().generation_of_op(tenant, op_id)
+    }
+
     fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
         let mut state = self.state.lock();
         for completion in completions {
@@ -71,7 +77,8 @@ impl Journal for MemoryJournal {
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        Ok(self.state.lock().key_values.get(space, key).map(<[u8]>::to_vec))
+        let value = self.state.lock().key_values.get(space, key);
+        Ok(value.map(|value| value.to_vec()))
     }
 
     fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {

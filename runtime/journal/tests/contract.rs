@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionCompaction,
-    SessionEnd, SessionStart, Timestamp,
+    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, KEY_OVERHEAD_BYTES as KEY, PluginName,
+    Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
     Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, Settlement, Space,
@@ -266,14 +266,14 @@ async fn a_space_has_its_keys_in_order_and_counts_the_bytes_of_keys_and_values()
         assert_eq!(journal.key_value_keys(&mine, Some("a"), 1).unwrap(), ["b"]);
         assert_eq!(journal.key_value_keys(&mine, Some("aa"), 100).unwrap(), ["b", "ä"], "a key that is not there");
         assert_eq!(keys(&next_door), ["key"], "each plugin has its own");
-        assert_eq!(bytes(), (3 + 2 + 2, 8, 0, 15));
+        assert_eq!(bytes(), (3 + 2 + 2 + 3 * KEY, 8 + KEY, 0, 15 + 4 * KEY));
 
         write(&mine, &[("b", Some(b"1")), ("a", None), ("never-was", None)]).await.unwrap();
         assert_eq!(keys(&mine), ["b", "ä"]);
-        assert_eq!(bytes(), (2 + 2, 8, 0, 12));
+        assert_eq!(bytes(), (2 + 2 + 2 * KEY, 8 + KEY, 0, 12 + 3 * KEY));
 
         write(&mine, &[("b", None), ("ä", None)]).await.unwrap();
-        assert_eq!((bytes(), keys(&mine)), ((0, 8, 0, 8), vec![]));
+        assert_eq!((bytes(), keys(&mine)), ((0, 8 + KEY, 0, 8 + KEY), vec![]));
     }
 }
 

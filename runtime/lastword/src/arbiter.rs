@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lastword_journal::{Journal, JournalError, KeyValueWrite, KeyValueWrites, Space, key_value_bytes};
+use lastword_events::{key_value_bytes, key_value_number};
+use lastword_journal::{Journal, JournalError, KeyValueWrite, KeyValueWrites, Space};
 use lastword_sandbox::{Change, Plugin};
 use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
@@ -156,7 +157,7 @@ impl Batch<'_> {
 fn sum(key: &str, value: Option<&[u8]>, delta: u64) -> Result<u64, Conflict> {
     let number = match value {
         None => Some(0),
-        Some(value) => std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok()),
+        Some(value) => key_value_number(value),
     };
     let number = number.ok_or_else(|| Conflict::NoNumber(quoted(key)))?;
     number.checked_add(delta).ok_or_else(|| Conflict::Overflow(quoted(key)))
@@ -171,7 +172,7 @@ fn quoted(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lastword_events::{EventKey, PluginName};
+    use lastword_events::{EventKey, KEY_OVERHEAD_BYTES as KEY, PluginName};
     use lastword_journal::{Completion, DeliveryKey, MemoryJournal, Settlement};
     use proptest::prelude::*;
 
@@ -256,9 +257,9 @@ mod tests {
     fn a_call_that_does_not_resolve_changes_nothing_and_the_others_of_its_batch_go_on() {
         let arbiter = arbiter(None);
         let max = u64::MAX.to_string();
-        conclude(&arbiter, &space("t"), 100, vec![vec![set("text", "x"), set("max", &max)]]);
+        conclude(&arbiter, &space("t"), 1_000, vec![vec![set("text", "x"), set("max", &max)]]);
         let calls = vec![vec![add("a", 1), add("text", 1)], vec![add("a", 1), add("max", 1)], vec![add("a", 1)]];
-        let came_to = conclude(&arbiter, &space("t"), 100, calls);
+        let came_to = conclude(&arbiter, &space("t"), 1_000, calls);
         assert_eq!(came_to[0], Err(Conflict::NoNumber("\"text\"".into())));
         assert_eq!(came_to[1], Err(Conflict::Overflow("\"max\"".into())));
         assert_eq!(value(&arbiter, &space("t"), "a").as_deref(), Some("1"));
@@ -266,18 +267,18 @@ mod tests {
 
     #[test]
     fn quotas_count_what_others_have_stored_meanwhile_and_let_go_what_frees() {
-        let arbiter = arbiter(Some(12));
+        let arbiter = arbiter(Some(12 + 3 * KEY));
         let fill = |key: &str, n: usize| vec![set(key, &"x".repeat(n))];
-        let came_to = conclude(&arbiter, &space("t"), 10, vec![fill("a", 7), fill("b", 2), fill("b", 1)]);
-        assert_eq!(came_to, [Ok(()), Err(Conflict::PluginQuota { quota: 10, wanted: 11 }), Ok(())]);
+        let came_to = conclude(&arbiter, &space("t"), 10 + 2 * KEY, vec![fill("a", 7), fill("b", 2), fill("b", 1)]);
+        assert_eq!(came_to, [Ok(()), Err(Conflict::PluginQuota { quota: 10 + 2 * KEY, wanted: 11 + 2 * KEY }), Ok(())]);
         // Another plugin of the tenant has its own quota, and the tenant's.
         let other = Space { plugin: PluginName::new("q").unwrap(), ..space("t") };
-        let came_to = conclude(&arbiter, &other, 10, vec![fill("c", 2), fill("c", 1)]);
-        assert_eq!(came_to, [Err(Conflict::TenantQuota { quota: 12, wanted: 13 }), Ok(())]);
+        let came_to = conclude(&arbiter, &other, 10 + KEY, vec![fill("c", 2), fill("c", 1)]);
+        assert_eq!(came_to, [Err(Conflict::TenantQuota { quota: 12 + 3 * KEY, wanted: 13 + 3 * KEY }), Ok(())]);
         // The operator has lowered the quota: less is always possible, more is not.
         let came_to = conclude(&arbiter, &space("t"), 3, vec![fill("a", 6), fill("a", 7)]);
-        assert_eq!(came_to, [Ok(()), Err(Conflict::PluginQuota { quota: 3, wanted: 10 })]);
-        assert_eq!(arbiter.journal.key_value_tenant_bytes("t").unwrap(), 7 + 2 + 2);
+        assert_eq!(came_to, [Ok(()), Err(Conflict::PluginQuota { quota: 3, wanted: 10 + 2 * KEY })]);
+        assert_eq!(arbiter.journal.key_value_tenant_bytes("t").unwrap(), 7 + 2 + 2 + 3 * KEY);
     }
 
     #[test]
@@ -290,12 +291,12 @@ mod tests {
     #[test]
     fn a_guest_is_told_what_its_tenant_may_still_store() {
         use lastword_sandbox::KeyValues as _;
-        let arbiter = arbiter(Some(20));
+        let arbiter = arbiter(Some(20 + KEY));
         conclude(&arbiter, &space("t"), 100, vec![vec![set("key", "12345")]]);
         let read = JournalKeyValues::with_quotas(arbiter.journal.clone(), arbiter.quotas.clone());
         let plugin = space("t").plugin;
         let usage = read.usage("t", &plugin).unwrap();
-        assert_eq!((usage.bytes, usage.tenant_left), (8, Some(12)));
+        assert_eq!((usage.bytes, usage.tenant_left), (8 + KEY, Some(12)));
         assert_eq!(read.get("t", &plugin, "key").unwrap(), Some(b"12345".to_vec()));
         assert_eq!(read.keys("t", &plugin, None, 9).unwrap(), ["key"]);
         let usage = JournalKeyValues::new(arbiter.journal.clone()).usage("t", &plugin).unwrap();
@@ -309,7 +310,7 @@ mod tests {
             calls in prop::collection::vec(
                 prop::collection::btree_map("[a-c]", (0u8..3, 0u64..2_000), 1..3), 1..40),
             at_once in 1usize..9,
-            quota in 5u64..20,
+            quota in 2 * KEY..3 * KEY + 20,
         ) {
             let arbiter = arbiter(None);
             let mut plain: HashMap<String, Vec<u8>> = HashMap::new();

@@ -74,7 +74,10 @@ impl Inner {
         match standing {
             Standing::Active(active) => self.renote(active, session, op_id).await,
             Standing::Drained(_) | Standing::Unknown => {
-                let place = self.place_for(&session.identity.tenant)?;
+                let place = match self.place_for(&session.identity.tenant) {
+                    Ok(place) => place,
+                    Err(refusal) => return self.known_or(refusal, session.identity, op_id.as_deref()),
+                };
                 session.started_at.get_or_insert_with(Timestamp::now);
                 let owed = self.dispatcher.owed_to(&session.identity.tenant, EventKey::Start);
                 let identity = session.identity.clone();
@@ -103,6 +106,14 @@ impl Inner {
         let Some(limit) = quota.active_sessions else { return Ok(None) };
         let place = Reservation::make(self, &mut self.set.lock(), tenant, limit);
         place.map(Some).ok_or(Refusal::Quota { what: QuotaKind::ActiveSessions, limit })
+    }
+
+    /// A line that is sent again is acknowledged, whether or not there would be room for another.
+    fn known_or(&self, refusal: Refusal, identity: Identity, op_id: Option<&str>) -> Answer {
+        match op_id.and_then(|op_id| self.journal.known_op(&identity.tenant, op_id)) {
+            Some(generation) => Ok(accepted(identity, generation, Acceptance::DuplicateOp)),
+            None => Err(refusal),
+        }
     }
 
     /// Makes a session active, and owes its first event, once it is written down. A drain may have taken its snapshot
@@ -228,7 +239,10 @@ impl Inner {
         op_id: Option<Arc<str>>,
     ) -> Answer {
         let identity = session.identity.clone();
-        let place = self.place_for(&identity.tenant)?;
+        let place = match self.place_for(&identity.tenant) {
+            Ok(place) => place,
+            Err(refusal) => return self.known_or(refusal, identity, op_id.as_deref()),
+        };
         let event = Event::Compaction(event);
         let (key, event) = (event.key(1), Arc::new(event));
         let owed = self.dispatcher.owed_to(&identity.tenant, key);

@@ -22,6 +22,11 @@ pub const DEFAULT_MAX_RETRY: Duration = Duration::from_secs(5 * 60);
 pub const LONGEST_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a worker serves one queue before it looks at the others: the epoch tick, at which a spinning guest yields.
 pub(crate) const SLICE: Duration = Duration::from_millis(1);
+/// Deliveries that a worker takes from a queue at once however many workers there are, so that the cost of the lock and of
+/// the journal's group is shared by some.
+pub(crate) const MIN_BATCH: u32 = 16;
+/// Deferrals that a worker tells at once. Telling one takes some microseconds, and its guests wait meanwhile.
+pub(crate) const MAX_NEWS: usize = 256;
 /// Deliveries that a worker takes from a queue at once. At 3 µs a call that is a fifth of a slice, and it makes the cost
 /// of the lock and of the journal's group negligible.
 pub(crate) const MAX_BATCH: u32 = 64;

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastword_events::PluginName;
+use lastword_events::{PluginName, key_value_bytes, key_value_number};
 use thiserror::Error;
 
 use crate::key_values::{Change, KeyValueError, KeyValues};
-use crate::limits::{KEYS_PER_PAGE, MAX_KEY_BYTES, MAX_KEY_PAGES};
+use crate::limits::{KEYS_PER_PAGE, MAX_CHANGED_KEYS, MAX_KEY_BYTES, MAX_KEY_PAGES};
 
 /// Why a guest's request is not carried out. Its text is what the guest reads.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -142,6 +142,9 @@ impl Changes {
         if key.is_empty() || key.len() > MAX_KEY_BYTES {
             return Err(Refused::BadKey(key.len()));
         }
+        if self.changed.len() >= MAX_CHANGED_KEYS && !self.changed.contains_key(&key) {
+            return Err(Refused::TooMany { what: "keys changed in one call", max: MAX_CHANGED_KEYS });
+        }
         let before = size(&key, self.get(&key)?.as_deref());
         let after = match &change {
             Change::Set(value) => size(&key, Some(value)),
@@ -153,7 +156,12 @@ impl Changes {
             self.check_quota(growth)?;
         }
         self.growth = growth;
-        self.changed.insert(key, change);
+        if change == Change::Delete && self.stored(&key)?.is_none() {
+            // There is nothing to remember of a key that never was.
+            self.changed.remove(&key);
+        } else {
+            self.changed.insert(key, change);
+        }
         Ok(())
     }
 
@@ -177,7 +185,7 @@ impl Changes {
 fn sum(value: Option<&[u8]>, delta: u64) -> Result<u64, Refused> {
     let number = match value {
         None => 0,
-        Some(value) => std::str::from_utf8(value).ok().and_then(|t| t.parse::<u64>().ok()).ok_or(Refused::NoNumber)?,
+        Some(value) => key_value_number(value).ok_or(Refused::NoNumber)?,
     };
     number.checked_add(delta).ok_or(Refused::Overflow)
 }
@@ -187,7 +195,7 @@ fn digits(number: u64) -> Vec<u8> {
 }
 
 fn size(key: &str, value: Option<&[u8]>) -> i64 {
-    value.map_or(0, |value| i64::try_from(key.len().saturating_add(value.len())).unwrap_or(i64::MAX))
+    value.map_or(0, |value| i64::try_from(key_value_bytes(key, value)).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -214,7 +222,7 @@ mod tests {
         }
 
         fn usage(&self, _: &str, _: &PluginName) -> Result<KeyValueUsage, KeyValueError> {
-            let bytes = self.0.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+            let bytes = self.0.iter().map(|(key, value)| key_value_bytes(key, value)).sum();
             Ok(KeyValueUsage { bytes, tenant_left: self.1 })
         }
     }
@@ -227,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_call_reads_its_own_writes_over_what_is_stored() {
-        let mut changes = changes(&[("a", "1"), ("b", "2")], 100, None);
+        let mut changes = changes(&[("a", "1"), ("b", "2")], 1_000, None);
         changes.set("c".into(), b"3".to_vec()).unwrap();
         changes.delete("a".into()).unwrap();
         assert_eq!(changes.get("a").unwrap(), None);
@@ -260,7 +268,7 @@ mod tests {
 
     #[test]
     fn counting_is_kept_as_a_difference_unless_the_call_has_set_the_number() {
-        let mut changes = changes(&[("n", "40"), ("t", "text")], 100, None);
+        let mut changes = changes(&[("n", "40"), ("t", "text")], 1_000, None);
         assert_eq!(changes.add("n".into(), 1), Ok(41));
         assert_eq!(changes.add("n".into(), 1), Ok(42));
         assert_eq!(changes.get("n").unwrap(), Some(b"42".to_vec()));
@@ -275,17 +283,33 @@ mod tests {
 
     #[test]
     fn neither_quota_can_be_exceeded_and_what_is_freed_can_be_used_again() {
-        let mut changes = changes(&[("old", "12345")], 10, None);
+        // Each key counts 64 bytes besides its own.
+        let mut changes = changes(&[("old", "12345")], 64 + 8 + 64 + 2, None);
         changes.set("k".into(), vec![0]).unwrap();
-        assert_eq!(changes.set("l".into(), vec![0]), Err(Refused::PluginQuota { quota: 10, wanted: 12 }));
+        assert_eq!(changes.set("l".into(), vec![0]), Err(Refused::PluginQuota { quota: 138, wanted: 204 }));
         changes.delete("old".into()).unwrap();
         changes.set("l".into(), vec![0; 7]).unwrap();
-        assert_eq!(changes.set("l".into(), vec![0; 8]), Err(Refused::PluginQuota { quota: 10, wanted: 11 }));
+        assert_eq!(changes.set("l".into(), vec![0; 8]), Err(Refused::PluginQuota { quota: 138, wanted: 139 }));
         changes.set("l".into(), vec![0; 2]).unwrap();
 
-        let mut changes = self::changes(&[], 1_000, Some(3));
+        let mut changes = self::changes(&[], 1_000, Some(67));
         changes.set("k".into(), vec![0; 2]).unwrap();
-        assert_eq!(changes.set("k".into(), vec![0; 3]), Err(Refused::TenantQuota { left: 3, wanted: 4 }));
+        assert_eq!(changes.set("k".into(), vec![0; 3]), Err(Refused::TenantQuota { left: 67, wanted: 68 }));
+    }
+
+    #[test]
+    fn a_call_cannot_pile_up_changes() {
+        let mut changes = changes(&[("a", "1")], u64::MAX, None);
+        for n in 0..100_000 {
+            changes.delete(format!("never-was-{n}")).unwrap();
+        }
+        changes.delete("a".into()).unwrap();
+        changes.set("b".into(), Vec::new()).unwrap();
+        changes.delete("b".into()).unwrap();
+        assert_eq!(changes.changed.len(), 1);
+        let refused = (0..).find_map(|n| changes.set(format!("k{n}"), Vec::new()).err()).unwrap();
+        assert_eq!(refused, Refused::TooMany { what: "keys changed in one call", max: MAX_CHANGED_KEYS });
+        changes.set("a".into(), b"2".to_vec()).unwrap();
     }
 
     #[test]

@@ -55,8 +55,8 @@ pub(crate) use bindings::session_start::SessionStartHookIndices;
 
 use bindings::all::lastword::hooks::types as wit;
 
-/// The version of the contract that is served.
-pub(crate) const PACKAGE: &str = "lastword:hooks@0.1.0";
+/// The contract that plugins are built against, with the version that is served.
+pub const PACKAGE: &str = "lastword:hooks@0.1.0";
 
 /// What of a call is not text or not in the right shape yet: the bindings borrow from it and from the call.
 pub(crate) struct Prepared<'a> {

@@ -9,7 +9,6 @@ use crate::contract::{HookError, Prepared};
 use crate::flight::Flight;
 use crate::grants::transcript::{Borrowed, borrow};
 use crate::key_values::Change;
-use crate::limits::HOST_CALL_BYTES;
 use crate::outcome::{DeadlinePassed, of_answer, of_error, of_host};
 use crate::plugin::Loaded;
 use crate::state::GuestState;
@@ -54,7 +53,7 @@ fn new_store(flight: &Arc<Flight>, call: &HookCall, loan: Option<Borrowed>) -> w
     store.limiter(|state| state);
     store.call_hook(|mut store, transition| Ok(store.data_mut().at_transition(transition)?));
     store.set_fuel(limits.fuel)?;
-    store.set_hostcall_fuel(HOST_CALL_BYTES);
+    store.set_hostcall_fuel(flight.plugin.host_call_bytes());
     store.set_max_component_handles(limits.handles as usize);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|store| at_epoch(&store));

@@ -7,7 +7,6 @@ use lastword_egress::Egress;
 use lastword_transcript::{NotLent, Scratch};
 use tokio::sync::Semaphore;
 
-use crate::limits::MAX_CONCURRENT_LOANS;
 use crate::ticker::Ticker;
 
 pub(crate) struct Host {
@@ -16,8 +15,6 @@ pub(crate) struct Host {
     pub(crate) slots: Arc<Semaphore>,
     /// The way out for plugins with the grant `http`.
     pub(crate) egress: Egress,
-    /// Held while a transcript is copied.
-    pub(crate) loans: Arc<Semaphore>,
     scratch_base: PathBuf,
     /// Made by the first call that borrows a transcript.
     scratch: Mutex<Option<Scratch>>,
@@ -29,10 +26,13 @@ impl Host {
             ticker,
             slots: Arc::new(Semaphore::new(slots as usize)),
             egress,
-            loans: Arc::new(Semaphore::new(MAX_CONCURRENT_LOANS)),
             scratch_base,
             scratch: Mutex::new(None),
         }
+    }
+
+    pub(crate) fn remove_leftovers(&self) -> std::io::Result<()> {
+        Scratch::sweep(&self.scratch_base)
     }
 
     /// Where copies of transcripts are made. Blocks as long as the disk does.

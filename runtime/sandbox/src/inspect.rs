@@ -9,6 +9,7 @@ use crate::grants::{Grant, Grants};
 use crate::imports::{Import, Provision, imports};
 use crate::limits::Limits;
 use crate::load::{Loader, Terms, check_hook, link, present};
+use crate::prescan::prescan;
 use crate::source::{FileKind, Source, check_is_component};
 
 /// What was found.
@@ -67,7 +68,9 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
         imports: Vec::new(),
         refusal: None,
     };
-    match check_is_component(&bytes).and_then(|()| loader.compiler.compile(&bytes)) {
+    // What the imports lack is told with everything else.
+    let scanned = check_is_component(&bytes).and_then(|()| prescan(&bytes));
+    match scanned.and_then(|_imports| loader.compiler.compile(&bytes)) {
         Err(error) => found.refusal = Some(error),
         Ok(compiled) => {
             found.imports = imports(&loader.engine, &compiled.component.component_type());

@@ -90,6 +90,7 @@ mod ticker;
 
 pub use call::{Call, Report};
 pub use compiler::{CompilerProcess, compile_worker};
+pub use contract::PACKAGE as CONTRACT;
 pub use engine::Allocation;
 pub use error::{LoadError, SandboxError};
 pub use grants::{Grant, Grants, KeyValueGrant, TranscriptGrant};

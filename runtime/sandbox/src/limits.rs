@@ -97,27 +97,36 @@ pub const GUEST_STACK_BYTES: usize = 512 * 1024;
 pub const CALL_STACK_BYTES: usize = 2 * GUEST_STACK_BYTES;
 
 /// Bytes that a guest may hand to the host in one host call, or as its answer. The engine's own default is 128 MiB, which
-/// is far too much for a hook.
-pub const HOST_CALL_BYTES: usize = 2 * 1024 * 1024;
+/// is far too much for a hook: what a guest hands over can stay in the host for as long as the call lives.
+pub const HOST_CALL_BYTES: usize = 256 * 1024;
+/// The same with the grant `keyvalue`, whose values come in one piece.
+pub const KEY_VALUE_CALL_BYTES: usize = 2 * 1024 * 1024;
 /// Random bytes that a guest may ask for in one host call.
 pub const MAX_RANDOM_BYTES: u64 = 64 * KIB;
 
 /// A key of key-value storage.
 pub const MAX_KEY_BYTES: usize = 1024;
+/// Keys that one call can change: they are written together with its delivery, while other deliveries wait.
+pub const MAX_CHANGED_KEYS: usize = 10_000;
 /// Keys that one `list-keys` gives.
 pub const KEYS_PER_PAGE: usize = 256;
 /// Pages that one call can go on from.
 pub const MAX_KEY_PAGES: usize = 1024;
 /// Keys of one batch: it is one host call for the guest, and a look-up for each key for the host.
 pub const MAX_BATCH_KEYS: usize = 1000;
+/// Bytes of a request's body that are taken from a guest at once. Two such pieces wait in the host for each request that the
+/// guest holds, sent or not.
+pub const HTTP_CHUNK_BYTES: usize = 16 * 1024;
 /// How long before its deadline a guest is told that its request has failed: enough to say so and to answer. Of short
 /// deadlines it is a tenth.
 pub const HTTP_ANSWER_RESERVE: Duration = Duration::from_millis(50);
 /// Bytes of one header section of an outgoing request, in memory. Servers take 8 to 64 KiB.
 pub const MAX_HTTP_FIELDS_BYTES: usize = 64 * 1024;
-/// Transcripts that are being copied at once, in the whole process. A file system that hangs keeps a thread each, and the
-/// others' files must still find one.
-pub const MAX_CONCURRENT_LOANS: usize = 32;
+/// Transcripts of one plugin that are being copied at once. A file system that hangs keeps a thread each, and other plugins'
+/// files must still find one.
+pub const MAX_CONCURRENT_LOANS: usize = 8;
+/// Handles that a guest with a transcript may hold at once: each file that it opens is one of the process's own.
+pub const MAX_HANDLES_WITH_FILES: u32 = 64;
 
 /// Time between two epochs: how long a guest can keep a thread before it has to yield.
 pub const TICK: Duration = Duration::from_millis(1);
@@ -143,6 +152,6 @@ pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 pub const TABLE_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// Of each stack: what a hook-sized guest uses.
 pub const STACK_KEEP_RESIDENT_BYTES: usize = 12 * 1024;
-/// Slots that are cleaned by one system call. More save some, and keep as many slots' memory until there are that many: 16
-/// slots of 64 MiB were 1 GiB that nobody used.
-pub const DECOMMIT_BATCH: usize = 1;
+/// Slots that are cleaned by one system call. More save some (16 instead of 1 made a drain 8 % faster on two cores), and
+/// keep the memory of as many slots until there are so many: 8 slots of 64 MiB are 512 MiB that nobody uses.
+pub const DECOMMIT_BATCH: usize = 8;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lastword_events::{Hook, PluginName};
+use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
@@ -13,7 +14,7 @@ use crate::grants::Grants;
 use crate::grants::config::variables;
 use crate::host::Host;
 use crate::imports::{exports, imports};
-use crate::limits::{Limits, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
+use crate::limits::{Limits, MAX_CONCURRENT_LOANS, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 use crate::memory::Together;
 use crate::plugin::Loaded;
 use crate::prescan::prescan;
@@ -69,6 +70,7 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<
         limits,
         config: variables(grants.config.as_ref()),
         memory: Together::new(limits.total_memory),
+        loans: Arc::new(Semaphore::new(MAX_CONCURRENT_LOANS)),
         allowed: Arc::new(grants.http.clone().unwrap_or_default()),
         grants,
         hooks: present(&component).collect(),

@@ -11,7 +11,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::contract::HookError;
 use crate::excess::Excess;
-use crate::limits::{HOST_CALL_BYTES, Limits, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
+use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
 use crate::printable::printable;
 
 /// Functions that a message names, innermost first.
@@ -73,7 +73,8 @@ fn excess(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
         return over(excess.word(), excess.to_string());
     }
     // The engine has no types for the other two.
-    let says = |what| error.chain().any(|cause| cause.to_string().contains(what));
+    let causes: Vec<String> = causes(error).collect();
+    let says = |what: &str| causes.iter().any(|cause| cause.contains(what));
     if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) || says("handle limit exceeded") {
         return over("handles", format!("held more than its {} handles", limits.handles));
     }
@@ -82,16 +83,20 @@ fn excess(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
         return over(Excess::RandomBytes { limit: 0 }.word(), text);
     }
     if says("fuel allocated for hostcalls has been exhausted") {
-        return over("host-call-bytes", format!("handed more than {HOST_CALL_BYTES} bytes to the host at once"));
+        return over("host-call-bytes", "handed too many bytes to the host at once".to_owned());
     }
     None
 }
 
+/// The texts of an error and its causes, without the backtrace, which is one of them: it has many lines, and names of the
+/// guest's choice.
+fn causes(error: &wasmtime::Error) -> impl Iterator<Item = String> {
+    error.chain().map(ToString::to_string).filter(|cause| !cause.contains("wasm backtrace:"))
+}
+
 /// An error and its causes on one line, and in which of the guest's functions it happened if they have names.
 fn message(error: &wasmtime::Error) -> String {
-    // The backtrace is one of the causes, with a text of many lines.
-    let causes = error.chain().map(ToString::to_string).filter(|cause| !cause.contains("wasm backtrace:"));
-    let mut message = causes.collect::<Vec<_>>().join(": ");
+    let mut message = causes(error).collect::<Vec<_>>().join(": ");
     let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
     let names: Vec<_> = frames.iter().filter_map(|frame| frame.func_name()).take(MAX_FRAMES).collect();
     if !names.is_empty() {

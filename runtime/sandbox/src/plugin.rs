@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use lastword_egress::AllowList;
 use lastword_events::{Hook, PluginName};
+use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_config::WasiConfigVariables;
 
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
 use crate::grants::Grants;
 use crate::host::Host;
-use crate::limits::Limits;
+use crate::limits::{HOST_CALL_BYTES, KEY_VALUE_CALL_BYTES, Limits};
 use crate::memory::Together;
 use crate::state::GuestState;
 
@@ -31,6 +32,8 @@ pub(crate) struct Loaded {
     pub(crate) config: WasiConfigVariables,
     /// What its calls have together.
     pub(crate) memory: Together,
+    /// Held while a transcript is copied for it.
+    pub(crate) loans: Arc<Semaphore>,
     /// Where its outgoing requests may go.
     pub(crate) allowed: Arc<AllowList>,
     pub(crate) hooks: Hooks,
@@ -40,6 +43,13 @@ pub(crate) struct Loaded {
     pub(crate) session_end: SessionHooksIndices,
     pub(crate) session_start: Option<SessionStartHookIndices>,
     pub(crate) session_compaction: Option<SessionCompactionHookIndices>,
+}
+
+impl Loaded {
+    /// Bytes that its guests may hand to the host at once.
+    pub(crate) fn host_call_bytes(&self) -> usize {
+        if self.grants.key_value.is_some() { KEY_VALUE_CALL_BYTES } else { HOST_CALL_BYTES }
+    }
 }
 
 impl Plugin {

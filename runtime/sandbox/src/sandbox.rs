@@ -141,6 +141,15 @@ impl Sandbox {
         inspect(&self.shared.loader, source, grants)
     }
 
+    /// Removes copies of transcripts that a killed process left, without waiting for the first call that borrows one. Blocks
+    /// as long as the disk does.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn remove_leftovers(&self) -> std::io::Result<()> {
+        self.shared.host.remove_leftovers()
+    }
+
     /// Calls that may be under way at once.
     #[must_use]
     pub fn max_concurrent_calls(&self) -> u32 {

@@ -16,7 +16,7 @@ use crate::grants::http::Outgoing;
 use crate::grants::transcript::Borrowed;
 use crate::grants::{key_value, transcript};
 use crate::key_values::Change;
-use crate::limits::MAX_RANDOM_BYTES;
+use crate::limits::{MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
 use crate::memory::MemoryUse;
 
@@ -136,11 +136,13 @@ impl Wasi {
             .secure_random(CountedRng::new(&random_bytes))
             .insecure_random(CountedRng::new(&random_bytes))
             .max_random_size(MAX_RANDOM_BYTES);
+        let mut handles = plugin.limits.handles;
         if let Some(loan) = loan {
             transcript::show(loan, session, &mut ctx);
+            handles = handles.min(MAX_HANDLES_WITH_FILES);
         }
         let mut table = ResourceTable::new();
-        table.set_max_capacity(plugin.limits.handles as usize);
+        table.set_max_capacity(handles as usize);
         Self { ctx: ctx.build(), table, random_bytes }
     }
 }

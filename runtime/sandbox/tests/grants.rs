@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::heard::Heard;
 use common::{LONG, call, call_end, end, failure, generous, load_with, name, sandbox};
-use lastword_events::{Event, HookCall, Outcome, PluginName, Session, SessionEnd, Transcript};
+use lastword_events::{Event, HookCall, Outcome, PluginName, Session, SessionEnd, Transcript, key_value_bytes};
 use lastword_sandbox::{
     Change, Grants, KeyValueError, KeyValueGrant, KeyValueUsage, KeyValues, LoadError, Sandbox, SandboxConfig, Source,
     TranscriptGrant,
@@ -77,7 +77,7 @@ impl KeyValues for Stored {
 
     fn usage(&self, _: &str, _: &PluginName) -> Result<KeyValueUsage, KeyValueError> {
         let stored = self.0.lock().unwrap();
-        let bytes = stored.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+        let bytes = stored.iter().map(|(key, value)| key_value_bytes(key, value)).sum();
         Ok(KeyValueUsage { bytes, tenant_left: None })
     }
 }

@@ -13,10 +13,11 @@ async fn each_limit_ends_the_call_and_is_named() {
         ("host-call-loop", Limits { host_calls: 1_000, ..generous() }, "host-calls", "more than its 1000 host calls"),
         ("grow-storm", Limits { host_calls: 1_000, ..generous() }, "host-calls", "more than its 1000 host calls"),
         ("random-flood", generous(), "random-bytes", "more than its 1048576 random bytes"),
+        ("asks-much-random", generous(), "random-bytes", "more than 65536 random bytes at once"),
         ("random-u64-flood", Limits { random_bytes: 800, ..generous() }, "random-bytes", "more than its 800"),
         ("many-handles", Limits { handles: 10, ..generous() }, "handles", "more than its 10 handles"),
-        ("answers-50mb", generous(), "host-call-bytes", "more than 2097152 bytes"),
-        ("prints-50mb", generous(), "host-call-bytes", "more than 2097152 bytes"),
+        ("answers-50mb", generous(), "host-call-bytes", "too many bytes"),
+        ("prints-50mb", generous(), "host-call-bytes", "too many bytes"),
     ] {
         let report = call_end(&sandbox, &load(&sandbox, guest, limits)).await;
         let (cause, message) = failure(&report);

@@ -72,6 +72,17 @@ impl Scratch {
         Err(io::Error::other("other programs remove the new directory again and again: try again later"))
     }
 
+    /// Removes what dead programs of this user left in `base`, as [`open`](Self::open) does, and makes nothing. For a
+    /// program that may never lend: what another one left must not stay for ever.
+    ///
+    /// # Errors
+    /// `base` cannot be opened.
+    pub fn sweep(base: &Path) -> io::Result<()> {
+        let base = rustix::fs::openat(CWD, base, directory(), Mode::empty())?;
+        sweep::leftovers(&base, rustix::process::geteuid());
+        Ok(())
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -1,6 +1,6 @@
 //! A process that the program has started, as Linux shows it. Nobody can be told of what it does, so a test looks.
 
-use std::fs::read_to_string;
+use std::fs::{read_dir, read_to_string};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,11 @@ pub(crate) struct Child(Pid);
 impl Child {
     /// Waits until a child of the process has used this much CPU.
     pub(super) fn that_used_cpu(parent: &str, wanted: Duration) -> Self {
-        let children = format!("/proc/{parent}/task/{parent}/children");
+        let tasks = format!("/proc/{parent}/task");
         look_for("a child that uses CPU", || {
-            let children = read_to_string(&children).ok()?;
+            // Each thread has children of its own.
+            let tasks = read_dir(&tasks).ok()?.filter_map(Result::ok);
+            let children: String = tasks.filter_map(|task| read_to_string(task.path().join("children")).ok()).collect();
             let mut children =
                 children.split_whitespace().map(|pid| Self(Pid::from_raw(pid.parse().unwrap()).unwrap()));
             children.find(|child| child.cpu().is_some_and(|used| used >= wanted))

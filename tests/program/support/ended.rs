@@ -97,10 +97,14 @@ impl Ended {
     }
 }
 
-/// `delivered`, `failed(deadline)`, `deferred(budget)`.
+/// `delivered`, `failed(deadline)`, `failed(trap: exit)`, `deferred(budget)`.
 fn outcome_of(line: &Value) -> String {
     let outcome = line["outcome"].as_str().unwrap();
-    line["cause"].as_str().map_or_else(|| outcome.to_owned(), |cause| format!("{outcome}({cause})"))
+    match (line["cause"].as_str(), line["which"].as_str()) {
+        (None, _) => outcome.to_owned(),
+        (Some(cause), None) => format!("{outcome}({cause})"),
+        (Some(cause), Some(which)) => format!("{outcome}({cause}: {which})"),
+    }
 }
 
 /// The plugin and the text of a guest's line in the log: `… INFO plugin=prints session=s1 | session-end s1 attempt=1`.

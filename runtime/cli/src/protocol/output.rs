@@ -101,7 +101,10 @@ pub(crate) struct Outcome<'a> {
     /// `delivered`, `failed` or `deferred`.
     pub(crate) outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cause: Option<String>,
+    pub(crate) cause: Option<&'a str>,
+    /// Which trap, or which limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) which: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,6 +234,7 @@ mod tests {
             late: false,
             outcome: "delivered",
             cause: None,
+            which: None,
             message: None,
             failures: None,
             retry_at: None,
@@ -240,8 +244,9 @@ mod tests {
         let start = "{\"event\":\"outcome\",\"delivery\":\"k3f9a2c1.17/session-end/memory\",\"plugin\":\"memory\",\"hook\":\"session-end\",\"tenant\":\"acme\",\"session\":\"s1\",\"generation\":1,\"reason\":\"reset\",\"attempt\":1,";
         let failed = Outcome {
             outcome: "failed",
-            cause: Some("deadline".into()),
-            message: Some("cut after 500 ms"),
+            cause: Some("limit"),
+            which: Some("host-calls"),
+            message: Some("made more than its 100000 host calls"),
             failures: Some(1),
             retry_at: Some("2026-11-21T07:00:01Z".parse().unwrap()),
             cost: None,
@@ -252,7 +257,7 @@ mod tests {
         assert_eq!(
             text(&Output::Outcome(failed)),
             format!(
-                "{start}\"outcome\":\"failed\",\"cause\":\"deadline\",\"message\":\"cut after 500 ms\",\"failures\":1,\"retry_at\":\"2026-11-21T07:00:01.000Z\"}}\n"
+                "{start}\"outcome\":\"failed\",\"cause\":\"limit\",\"which\":\"host-calls\",\"message\":\"made more than its 100000 host calls\",\"failures\":1,\"retry_at\":\"2026-11-21T07:00:01.000Z\"}}\n"
             )
         );
         let delivered =

@@ -5,10 +5,12 @@ use crate::protocol::output::{self, Cost, Output};
 
 /// The line that tells the owner how an attempt ended.
 pub(super) fn line(record: &OutcomeRecord<'_>) -> Vec<u8> {
-    let (cause, message, failures) = match record.outcome {
-        Outcome::Delivered => (None, None, None),
-        Outcome::Failed { cause, message } => (Some(cause.to_string()), Some(message.as_str()), Some(record.failures)),
-        Outcome::Deferred(why) => (Some(why.to_string()), None, None),
+    let (cause, which, message, failures) = match record.outcome {
+        Outcome::Delivered => (None, None, None, None),
+        Outcome::Failed { cause, message } => {
+            (Some(cause.as_str()), cause.which(), Some(message.as_str()), Some(record.failures))
+        }
+        Outcome::Deferred(why) => (Some(why.as_str()), None, None, None),
     };
     Output::Outcome(output::Outcome {
         delivery: record.id,
@@ -22,6 +24,7 @@ pub(super) fn line(record: &OutcomeRecord<'_>) -> Vec<u8> {
         late: record.late,
         outcome: record.outcome.as_str(),
         cause,
+        which,
         message,
         failures,
         retry_at: record.retry_at,

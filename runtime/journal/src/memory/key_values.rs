@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::{KeyValueWrite, KeyValueWrites, Space, key_value_bytes};
+use lastword_events::key_value_bytes;
+
+use crate::{KeyValueWrite, KeyValueWrites, Space};
 
 /// What guests have stored. Sizes are counted as keys change: a quota is asked for at each call that writes.
 #[derive(Debug, Default)]
@@ -15,13 +17,14 @@ pub(super) struct KeyValues {
 
 #[derive(Debug, Default)]
 struct Keys {
-    values: BTreeMap<String, Vec<u8>>,
+    /// Shared, so that a large value is not copied while everybody waits for the lock.
+    values: BTreeMap<String, Arc<[u8]>>,
     bytes: u64,
 }
 
 impl KeyValues {
-    pub(super) fn get(&self, space: &Space, key: &str) -> Option<&[u8]> {
-        self.spaces.get(space)?.values.get(key).map(Vec::as_slice)
+    pub(super) fn get(&self, space: &Space, key: &str) -> Option<Arc<[u8]>> {
+        self.spaces.get(space)?.values.get(key).cloned()
     }
 
     pub(super) fn keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Vec<String> {
@@ -60,7 +63,7 @@ impl Keys {
     fn write(&mut self, KeyValueWrite { key, value }: KeyValueWrite) {
         let added = value.as_ref().map_or(0, |value| key_value_bytes(&key, value));
         let old = match value {
-            Some(value) => self.values.insert(key.clone(), value),
+            Some(value) => self.values.insert(key.clone(), value.into()),
             None => self.values.remove(&key),
         };
         let gone = old.map_or(0, |old| key_value_bytes(&key, &old));

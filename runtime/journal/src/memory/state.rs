@@ -177,6 +177,10 @@ impl State {
         self.ops.get(&op).map(|&generation| Written::DuplicateOp { generation })
     }
 
+    pub(super) fn generation_of_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
+        self.ops.get(&(tenant.clone(), op_id.into())).copied()
+    }
+
     fn remember_op(&mut self, tenant: &Arc<str>, op_id: Option<Arc<str>>, generation: u32) {
         let Some(op_id) = op_id else { return };
         let op = (tenant.clone(), op_id);

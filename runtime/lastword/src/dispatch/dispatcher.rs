@@ -17,7 +17,7 @@ use super::queue::Job;
 use super::quotas::Deferred;
 use super::state::State;
 use crate::lane::Lane;
-use crate::limits::{DRAIN_SLOTS_DIVISOR, MAX_BATCH};
+use crate::limits::{DRAIN_SLOTS_DIVISOR, MAX_BATCH, MIN_BATCH};
 use crate::owed::Owed;
 use crate::quota::Quotas;
 use crate::tenants::Tenants;
@@ -74,7 +74,7 @@ impl Dispatcher {
     ) -> Self {
         let state = Mutex::new(State::new(installed.len()));
         // No worker takes so much that the others find nothing left of what one queue may hold.
-        let batch = (slots / 2 / workers.max(1)).clamp(1, MAX_BATCH);
+        let batch = (slots / 2 / workers.max(1)).clamp(MIN_BATCH, MAX_BATCH);
         Self { installed, slots, batch, quotas, breaker_threshold, state, became_quiet: Notify::new() }
     }
 
@@ -194,15 +194,11 @@ impl Dispatcher {
         let share = self.slots_of_one_queue(state);
         let of_plugin = state.slots_of_one_plugin(self.slots);
         loop {
-            let may_begin =
-                |queue: QueueId| !begun.contains(&queue) && state.queues.get(queue).is_some_and(|q| q.taken < share);
-            match state.fair.first(may_begin) {
+            let room_of = |queue: QueueId| state.queue_room(queue, share, of_plugin);
+            match state.fair.first(|queue| !begun.contains(&queue) && room_of(queue) > 0) {
                 Some(queue) => match state.plugin_room(queue, of_plugin) {
                     0 => state.park(queue),
-                    room => {
-                        let taken = state.queues.get(queue).map_or(0, |q| q.taken);
-                        return Some((queue, room.min(slots).min(share.saturating_sub(taken)).min(self.batch)));
-                    }
+                    room => return Some((queue, room.min(room_of(queue)).min(slots).min(self.batch))),
                 },
                 // Others want fewer slots than when these were parked.
                 None if state.unpark_one_with_room(of_plugin) => (),
@@ -224,8 +220,8 @@ impl Dispatcher {
         (self.slots / queues).max(1)
     }
 
-    /// Takes attempts that are over into the account of the drain, charges the tenant for their fuel, and marks those as late that something newer waits
-    /// behind. False when the account is closed: whatever came of them, they count as cut by the budget.
+    /// Takes attempts that are over into the account of the drain, charges the tenant for their fuel, and marks those as late
+    /// that something newer waits behind. False when the account is closed: whatever came of them, they count as cut by the budget.
     pub(crate) fn account(&self, queue: QueueId, finished: &mut [Finished]) -> bool {
         let mut state = self.state.lock();
         let drain = state.drain.as_ref().map(Drain::is_closed);
@@ -254,6 +250,7 @@ impl Dispatcher {
         let mut state = self.state.lock();
         state.fair.charge(queue, u64::try_from(served.as_nanos()).unwrap_or(u64::MAX));
         state.bring_back(queue, unbegun);
+        state.charge_for_places(queue, &finished);
         for one in finished {
             state.finish(queue, one, now);
         }

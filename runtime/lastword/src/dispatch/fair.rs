@@ -145,6 +145,18 @@ impl Fair {
         }
     }
 
+    /// Charges a queue for something that its tenant's other queues go without, and other tenants do not.
+    pub(crate) fn charge_within(&mut self, queue: QueueId, nanos: u64) {
+        let Some(share) = self.queues.get_mut(queue) else { return };
+        let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
+        let was = share.time;
+        share.time = was.saturating_add(nanos);
+        if share.ready > 0 {
+            tenant.ready.remove(&(was, queue));
+            tenant.ready.insert((share.time, queue));
+        }
+    }
+
     /// Where this queue stands, compared with others: the least is served first.
     pub(crate) fn rank(&self, queue: QueueId) -> Rank {
         let share = self.queues.get(queue);

@@ -39,7 +39,29 @@ impl State {
             return slots;
         }
         let active = self.plugins.iter().filter(|plugin| plugin.wanting > 0 || plugin.taken > 0).count();
-        (slots / u32::try_from(active).unwrap_or(u32::MAX).max(2)).max(1)
+        part_of(slots, active.max(2))
+    }
+
+    /// Slots that one queue may take now. It has its `share` of all; where there are several tenants, an equal part of what
+    /// its plugin may hold, so that one tenant's input does not use the plugin up for the others; and an equal part of its
+    /// tenant's calls, where those are limited. A queue without room holds a slot, so there are few of them to pass by.
+    pub(super) fn queue_room(&self, queue: QueueId, share: u32, of_plugin: u32) -> u32 {
+        let Some(q) = self.queues.get(queue) else { return 0 };
+        let mut most = share;
+        if self.tenants.len() > 1
+            && let Some(plugin) = self.plugins.get(q.plugin)
+        {
+            most = most.min(part_of(of_plugin, plugin.wanting.max(2)));
+        }
+        if let Some(account) = self.accounts.get(q.owner)
+            && let Some(calls) = account.max_calls()
+        {
+            let wants = |&&(_, queue): &&(PluginNumber, QueueId)| {
+                self.queues.get(queue).is_some_and(|q| q.wanting || q.taken > 0)
+            };
+            most = most.min(part_of(calls, account.queues.iter().filter(wants).count()));
+        }
+        most.saturating_sub(q.taken)
     }
 
     /// Slots that the queue's plugin may take now.
@@ -82,4 +104,9 @@ impl State {
             self.offer(queue);
         }
     }
+}
+
+/// An equal part, and one at least.
+fn part_of(whole: u32, parts: usize) -> u32 {
+    (whole / u32::try_from(parts).unwrap_or(u32::MAX).max(1)).max(1)
 }

@@ -1,21 +1,22 @@
 //! What makes a tenant's deliveries wait for the tenant's own quotas. A tenant that waits is out of the order of
 //! [`Fair`](super::fair::Fair) as a whole, however many queues it has, until a call of it ends or its fuel flows again.
 
-use std::collections::BTreeSet;
-use std::time::Instant;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use super::dispatcher::Dispatcher;
 use super::fair::{QueueId, TenantNumber};
 use super::finished::Finished;
 use super::queue::Job;
 use super::state::State;
+use crate::limits::MAX_NEWS;
 use crate::owed::Owed;
 
 /// Tenants that wait for fuel, and what nobody has been told yet.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     refills: BTreeSet<(Instant, TenantNumber)>,
-    deferred: Vec<Deferred>,
+    deferred: VecDeque<Deferred>,
     /// Batches of deferrals that workers are telling.
     telling: usize,
 }
@@ -41,9 +42,11 @@ impl Waiting {
         !self.deferred.is_empty()
     }
 
+    /// Some of what is to be told: whoever tells it runs no guests meanwhile.
     pub(super) fn take_news(&mut self) -> Vec<Deferred> {
         self.telling += usize::from(!self.deferred.is_empty());
-        std::mem::take(&mut self.deferred)
+        let some = self.deferred.len().min(MAX_NEWS);
+        self.deferred.drain(..some).collect()
     }
 }
 
@@ -148,8 +151,26 @@ impl State {
         }
     }
 
-    /// From now on nobody waits for fuel.
+    /// Charges queues of a tenant whose calls are limited for the time in which they held places of it: a guest that waits
+    /// uses no worker, and would otherwise always be the one that has had least.
+    pub(super) fn charge_for_places(&mut self, queue: QueueId, finished: &[Finished]) {
+        let Some(tenant) = self.tenant_of(queue).and_then(|number| self.accounts.get(number)) else { return };
+        if tenant.max_calls().is_some() {
+            let held: Duration = finished.iter().filter_map(|one| one.report.as_ref()).map(|report| report.wall).sum();
+            self.fair.charge_within(queue, u64::try_from(held.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// From now on nobody waits for fuel, and who has not been told that it did is not told any more: its outcome comes.
     pub(super) fn stop_counting_fuel(&mut self) {
+        for untold in std::mem::take(&mut self.waiting.deferred) {
+            if let Some(number) = self.tenant_of(untold.queue)
+                && let Some(tenant) = self.accounts.get_mut(number)
+            {
+                tenant.untold -= 1;
+                self.hold_back_or_let_go(number);
+            }
+        }
         for (_, number) in std::mem::take(&mut self.waiting.refills) {
             if let Some(tenant) = self.accounts.get_mut(number) {
                 tenant.waits_for_fuel = false;

@@ -37,6 +37,11 @@ impl Tenant {
         }
     }
 
+    /// Calls that it may have at once.
+    pub(super) fn max_calls(&self) -> Option<u32> {
+        self.max_calls
+    }
+
     /// Calls that it may begin now.
     pub(super) fn free_calls(&self) -> u32 {
         self.max_calls.map_or(u32::MAX, |max| max.saturating_sub(self.calls))

@@ -75,8 +75,8 @@ fn a_plugin_that_hangs_for_every_tenant_leaves_half_of_the_slots_to_the_others()
         assert!(dispatcher.state.lock().plugins[0].taken <= 8);
     }
     assert_eq!(served, 1_500, "the other plugin serves everyone");
-    // Looking for work is over when it is found that there is none.
-    assert_eq!(dispatcher.state.lock().fair.ready_queues(), 0, "queues that have to wait are not looked at again");
+    // Those that hold a slot are passed by, no more than there are slots; the others are parked.
+    assert!(dispatcher.state.lock().fair.ready_queues() <= 8, "queues that have to wait are not looked at again");
     // Its calls come to an end, one after the other: then it serves everyone too.
     let mut late = 0;
     while let Some((queue, jobs)) = hanging.pop_front() {
@@ -89,6 +89,46 @@ fn a_plugin_that_hangs_for_every_tenant_leaves_half_of_the_slots_to_the_others()
     }
     assert_eq!(late, 1_500);
     assert!(dispatcher.state.lock().is_quiet());
+}
+
+#[test]
+fn a_plugin_that_hangs_for_one_tenant_has_slots_for_the_others() {
+    let dispatcher = dispatcher(16, 2);
+    owe(&dispatcher, "hangs", &calls(None), 1_000);
+    owe(&dispatcher, "works", &calls(None), 0);
+    let hangs = dispatcher.state.lock().tenants["hangs"];
+    let mut hanging = Vec::new();
+    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+        hanging.push(slice);
+    }
+    assert!(hanging.iter().map(|slice| slice.jobs.len()).sum::<usize>() >= 8, "two plugins have a quarter each");
+    owe(&dispatcher, "works", &calls(None), 100);
+    let mut served = 0;
+    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+        if dispatcher.state.lock().queues[slice.queue].owner == hangs {
+            hanging.push(slice);
+        } else {
+            served += slice.jobs.len();
+            bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        }
+    }
+    assert_eq!(served, 200, "both plugins serve the other tenant although none of those calls has come back");
+}
+
+#[test]
+fn a_plugin_that_hangs_leaves_calls_of_its_tenant_to_its_siblings() {
+    let dispatcher = dispatcher(16, 2);
+    owe(&dispatcher, "t", &calls(Some(4)), 100);
+    let (mut hanging, mut served) = (0, 0);
+    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+        if slice.plugin == 0 {
+            hanging += slice.jobs.len();
+        } else {
+            served += slice.jobs.len();
+            bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        }
+    }
+    assert_eq!((hanging, served), (4, 100), "half of the calls while the sibling wanted the others, then all of them");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Compiler, text};
 use crate::engine::compiling_engine;
@@ -37,16 +37,21 @@ pub fn compile_worker(input: impl Read, mut output: impl Write) -> io::Result<()
     output.flush()
 }
 
+/// Lowers a limit of this process; one that is lower already stays.
+fn at_most(resource: Resource, limit: u64) -> io::Result<()> {
+    let limit = getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
+    Ok(setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?)
+}
+
 /// Seconds of CPU on each core's behalf, and bytes of memory; and others go first.
 fn hold_to(line: &str) -> io::Result<()> {
     let bad = || io::Error::new(io::ErrorKind::InvalidInput, "this is for the sandbox to call, not for people");
     let (seconds, bytes) = line.trim_end().split_once(' ').ok_or_else(bad)?;
     let (seconds, bytes): (u64, u64) = (seconds.parse().map_err(|_| bad())?, bytes.parse().map_err(|_| bad())?);
     let cores = std::thread::available_parallelism().map_or(1, |n| u64::try_from(n.get()).unwrap_or(1));
-    let at_most = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
-    setrlimit(Resource::Cpu, at_most(seconds.saturating_mul(cores)))?;
-    setrlimit(Resource::Data, at_most(bytes))?;
-    setrlimit(Resource::Core, at_most(0))?;
+    at_most(Resource::Cpu, seconds.saturating_mul(cores))?;
+    at_most(Resource::Data, bytes)?;
+    at_most(Resource::Core, 0)?;
     // Plugins that run now go before one that will.
     rustix::process::nice(10).ok();
     #[cfg(target_os = "linux")]

@@ -10,7 +10,7 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
 use crate::flight::Flight;
-use crate::limits::{HTTP_ANSWER_RESERVE, MAX_HTTP_FIELDS_BYTES};
+use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES};
 use crate::state::GuestState;
 
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
@@ -71,6 +71,11 @@ type BoxFuture<T> = Box<dyn Future<Output = T> + Send>;
 type Response = (http::Response<WasiBody>, BoxFuture<Result<(), Error>>);
 
 impl WasiHttpHooks for Hooks {
+    /// What a guest can hand over of a body before anything is sent: two such pieces for each request that it holds.
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        HTTP_CHUNK_BYTES
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,

@@ -8,6 +8,7 @@ use lastword_transcript::{Loan, NotLent, lend};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use crate::flight::Flight;
+use crate::plugin::Loaded;
 
 /// Where a guest finds its directory; the file in it is called `transcript`.
 const GUEST_DIRECTORY: &str = "/session";
@@ -20,7 +21,13 @@ pub(crate) async fn borrow(flight: &Flight, session: &Arc<Session>) -> Option<Bo
     if session.transcript.is_none() || !plugin.imports.iter().any(|name| name.starts_with("wasi:filesystem/")) {
         return None;
     }
-    let permit = Arc::clone(&plugin.host.loans).acquire_owned().await.ok()?;
+    // Whoever keeps the others waiting has a file system that hangs; this call goes on without.
+    let patience = flight.meter.deadline() / 4;
+    let Ok(permit) = tokio::time::timeout(patience, Arc::clone(&plugin.loans).acquire_owned()).await else {
+        absent(plugin, session, "busy", "too many are being copied for this plugin");
+        return None;
+    };
+    let permit = permit.ok()?;
     let cancelled = Cancelled::default();
     let (host, theirs, stop) = (Arc::clone(&plugin.host), Arc::clone(session), Arc::clone(&cancelled.0));
     let lent = tokio::task::spawn_blocking(move || {
@@ -35,15 +42,18 @@ pub(crate) async fn borrow(flight: &Flight, session: &Arc<Session>) -> Option<Bo
         Ok(Err(error)) => (error.name(), with_source(&error)),
         Err(error) => ("io", error.to_string()),
     };
+    absent(plugin, session, why.0, &why.1);
+    None
+}
+
+fn absent(plugin: &Loaded, session: &Session, why: &str, detail: &str) {
     tracing::warn!(
         plugin = plugin.name.as_str(),
         tenant = &*session.identity.tenant,
         session = &*session.identity.id,
-        why = why.0,
-        "the plugin sees no transcript: {}",
-        why.1
+        why,
+        "the plugin sees no transcript: {detail}"
     );
-    None
 }
 
 fn with_source(error: &NotLent) -> String {

@@ -1,0 +1,29 @@
+/// What a key costs whoever stores it besides its own bytes. Counted, so that a quota bounds the number of keys as well.
+pub const KEY_OVERHEAD_BYTES: u64 = 64;
+
+/// What a key counts for in a quota of key-value storage: the bytes of the key and of its value, and
+/// [`KEY_OVERHEAD_BYTES`].
+#[must_use]
+pub fn key_value_bytes(key: &str, value: &[u8]) -> u64 {
+    u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX).saturating_add(KEY_OVERHEAD_BYTES)
+}
+
+/// The number that a value of key-value storage holds: digits only, as `increment` writes it. None for anything else.
+#[must_use]
+pub fn key_value_number(value: &[u8]) -> Option<u64> {
+    if value.iter().all(u8::is_ascii_digit) { std::str::from_utf8(value).ok()?.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_digits_and_nothing_else() {
+        assert_eq!(key_value_number(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(key_value_number(b"007"), Some(7));
+        for no in [&b""[..], b"+1", b"-1", b" 1", b"1\n", b"0x1", b"18446744073709551616", b"\xff"] {
+            assert_eq!(key_value_number(no), None, "{no:?}");
+        }
+    }
+}
