@@ -23,6 +23,7 @@ pub struct HeldJournal {
 
 enum Held {
     Write(Box<Write>, Reply<Written>),
+    Record(Vec<Write>, Reply<()>),
     Complete(Vec<Completion>, Reply<()>),
 }
 
@@ -66,6 +67,7 @@ impl HeldJournal {
         for one in self.let_go() {
             match one {
                 Held::Write(write, reply) => reply.send(self.memory.write(*write).await),
+                Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
                 Held::Complete(completions, reply) => reply.send(self.memory.complete(completions).await),
             }
         }
@@ -84,7 +86,7 @@ impl HeldJournal {
             let error = || JournalError::Unavailable("the disk is full".to_owned());
             match one {
                 Held::Write(_, reply) => reply.send(Err(error())),
-                Held::Complete(_, reply) => reply.send(Err(error())),
+                Held::Record(_, reply) | Held::Complete(_, reply) => reply.send(Err(error())),
             }
         }
     }
@@ -113,6 +115,15 @@ impl Journal for HeldJournal {
         }
         let (reply, pending) = Pending::later();
         self.held.lock().push(Held::Write(Box::new(write), reply));
+        pending
+    }
+
+    fn record(&self, writes: Vec<Write>) -> Pending<()> {
+        if !self.holding_writes.load(Ordering::SeqCst) {
+            return self.memory.record(writes);
+        }
+        let (reply, pending) = Pending::later();
+        self.held.lock().push(Held::Record(writes, reply));
         pending
     }
 

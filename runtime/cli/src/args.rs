@@ -53,6 +53,16 @@ pub(crate) struct StdioArgs {
     #[arg(long, value_enum, default_value = "lastword")]
     pub(crate) from: Speaker,
 
+    /// Where sessions and deliveries are written down: a file, or `memory` [default: a file for each configuration, in
+    /// lastword in the user's state directory]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) journal: Option<PathBuf>,
+
+    /// How long owners have to start sessions again that a dead run left active, e.g. 30s; the others end as crashed
+    /// [default: they end at once]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) attach_grace: Option<Duration>,
+
     /// The time of the whole drain at shutdown, e.g. 2s [default: the configuration's, or 2s]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) drain_budget: Option<Duration>,

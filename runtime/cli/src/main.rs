@@ -8,6 +8,7 @@ mod config;
 mod exit;
 mod fd;
 mod grants;
+mod journal;
 mod limits;
 mod logging;
 mod owners;

@@ -20,6 +20,7 @@ use crate::args::StdioArgs;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::fd::{self, Blocking};
+use crate::journal::Place;
 use crate::limits::{LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, STALLED_READER, WATCHDOG_OVERRUN};
 use crate::logging;
 use crate::plugins;
@@ -118,6 +119,8 @@ fn build(args: &StdioArgs, config: Config, output: LineWriter) -> Result<Runtime
             "there is no plugin: sessions are tracked, and nobody is told of their ends; see --plugin and [[plugin]]"
         );
     }
+    // First: whoever finds the journal in use should not wait for plugins to be compiled.
+    let journal = Place::choose(args.journal.as_deref(), args.config.as_deref())?.open()?;
     let sandbox = plugins::sandbox(&args.cache, &config.plugins)?;
     if let Err(error) = sandbox.remove_leftovers() {
         tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");
@@ -125,6 +128,8 @@ fn build(args: &StdioArgs, config: Config, output: LineWriter) -> Result<Runtime
     let mut builder = Runtime::builder()
         .drain_budget(config.drain.budget)
         .quota(config.quota)
+        .journal(journal)
+        .attach_grace(args.attach_grace.unwrap_or_default())
         .on_outcome(move |record| output.push(&outcomes::line(record)));
     for (tenant, quota) in config.tenant_quotas {
         builder = builder.tenant_quota(&tenant, quota);

@@ -31,6 +31,44 @@ impl EventKey {
     }
 }
 
+/// As in a delivery id: `session-start`, `session-compaction.<n>-<phase>`, `session-end`.
+impl fmt::Display for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.hook())?;
+        if let Self::Compaction { n, phase } = self {
+            write!(f, ".{n}-{}", phase.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// A text that names no event.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is no event; one looks like session-end or session-compaction.2-after")]
+pub struct ParseEventKeyError(String);
+
+impl FromStr for EventKey {
+    type Err = ParseEventKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_event(text).ok_or_else(|| ParseEventKeyError(text.to_owned()))
+    }
+}
+
+fn parse_event(text: &str) -> Option<EventKey> {
+    let (n, phase) = match text {
+        "session-start" => return Some(EventKey::Start),
+        "session-end" => return Some(EventKey::End),
+        other => other.strip_prefix("session-compaction.")?.split_once('-')?,
+    };
+    let phase = match phase {
+        "before" => CompactionPhase::Before,
+        "after" => CompactionPhase::After,
+        _ => return None,
+    };
+    Some(EventKey::Compaction { n: number(n)?, phase })
+}
+
 /// One (plugin, event) pair that is owed: unique for ever, the same for every attempt.
 ///
 /// Written `<journal>.<sequence>/session-end/<plugin>`, for compactions
@@ -49,11 +87,7 @@ pub struct DeliveryId {
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}/{}", self.journal, self.sequence, self.event.hook())?;
-        if let EventKey::Compaction { n, phase } = self.event {
-            write!(f, ".{n}-{}", phase.as_str())?;
-        }
-        write!(f, "/{}", self.plugin)
+        write!(f, "{}.{}/{}/{}", self.journal, self.sequence, self.event, self.plugin)
     }
 }
 
@@ -73,19 +107,7 @@ impl FromStr for DeliveryId {
 fn parse(text: &str) -> Option<DeliveryId> {
     let mut parts = text.split('/');
     let (journal, sequence) = parts.next()?.split_once('.')?;
-    let event = match parts.next()? {
-        "session-start" => EventKey::Start,
-        "session-end" => EventKey::End,
-        other => {
-            let (n, phase) = other.strip_prefix("session-compaction.")?.split_once('-')?;
-            let phase = match phase {
-                "before" => CompactionPhase::Before,
-                "after" => CompactionPhase::After,
-                _ => return None,
-            };
-            EventKey::Compaction { n: number(n)?, phase }
-        }
-    };
+    let event = parse_event(parts.next()?)?;
     let plugin = PluginName::new(parts.next()?).ok()?;
     let none_left = parts.next().is_none();
     none_left.then_some(DeliveryId { journal: journal.parse().ok()?, sequence: number(sequence)?, event, plugin })

@@ -30,7 +30,7 @@ mod report;
 mod session;
 mod timestamp;
 
-pub use delivery::{Delivery, DeliveryId, EventKey, ParseDeliveryIdError};
+pub use delivery::{Delivery, DeliveryId, EventKey, ParseDeliveryIdError, ParseEventKeyError};
 pub use event::{Attributes, CompactionPhase, Event, Hook, HookCall, SessionCompaction, SessionEnd, SessionStart};
 pub use field::FieldError;
 pub use key_value::{KEY_OVERHEAD_BYTES, key_value_bytes, key_value_number};

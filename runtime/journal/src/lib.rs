@@ -1,7 +1,7 @@
 //! The durable record of sessions and deliveries: what is written down here is never lost.
 //!
-//! [`Journal`] is the trait, [`MemoryJournal`] the implementation that lives as long as the process. A journal stores
-//! and numbers; it decides nothing. Which plugin is owed an event, when to try again and when to give up is
+//! [`Journal`] is the trait, [`SqliteJournal`] the implementation on disk, [`MemoryJournal`] the one that lives as long as
+//! the process. A journal stores and numbers; it decides nothing. Which plugin is owed an event, when to try again and when to give up is
 //! `lastword`'s business.
 //!
 //! ```
@@ -29,17 +29,25 @@ mod memory;
 mod pending;
 mod record;
 mod recovered;
+mod sqlite;
 
 pub use error::JournalError;
 pub use key_value::{KeyValueWrite, KeyValueWrites, Space};
-pub use memory::{MemoryJournal, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS};
+pub use memory::MemoryJournal;
 pub use pending::{Pending, Reply};
 pub use record::{Completion, DeliveryKey, Settlement, Write, Written};
 pub use recovered::{OwedDelivery, Recovered, RecoveredSession};
+pub use sqlite::{MAX_QUEUED_WRITES, OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal};
 
 use std::sync::Arc;
 
 use lastword_events::JournalName;
+
+/// Ended sessions that are remembered, the newest ones, so that a second end is known for what it is. About 200 bytes each
+/// in memory and 500 in a file; a second end comes within seconds of the first.
+pub const RETAINED_ENDED_SESSIONS: usize = 100_000;
+/// `op_id`s that are remembered, the newest ones. A line is sent again within seconds, not after 100 000 others.
+pub const RETAINED_OP_IDS: usize = 100_000;
 
 /// Whether what a journal holds outlives the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +66,8 @@ pub enum Durability {
 /// is queued, or refused.
 ///
 /// What a guest wrote is read back as of the last completion that was *handed over*, durable or not: a journal with a
-/// queue looks there first. So when a completion cannot be made durable, those behind it that write to the same space
-/// fail with it: they were made of values that never were.
+/// queue looks there first. So a completion that cannot be made durable now is kept, in its place, until it can: those behind
+/// it that write to the same space were made of its values.
 pub trait Journal: Send + Sync + 'static {
     /// The random part of this journal's delivery ids.
     fn name(&self) -> JournalName;
@@ -79,11 +87,16 @@ pub trait Journal: Send + Sync + 'static {
     /// [`Written::DuplicateOp`] and changes nothing.
     fn write(&self, write: Write) -> Pending<Written>;
 
-    /// The generation that this tenant's first write with `op_id` spoke of, if there was one, as of the last write handed
-    /// over.
+    /// Records what the runtime itself decided or found, in this order: never refused because others wait, and tried again
+    /// for as long as it cannot be written.
+    fn record(&self, writes: Vec<Write>) -> Pending<()>;
+
+    /// The generation that this tenant's first write with `op_id` spoke of, if there was one, as of the last write that was
+    /// answered: the requests of one session follow each other, so a line that is sent again finds the first one.
     fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32>;
 
-    /// Records how attempts ended, as one group: all of it is durable, or none.
+    /// Records how attempts ended, as one group: all of it is durable, or none. It is not answered with an error as long as
+    /// it may still become durable.
     ///
     /// An end that a drain made is recorded by its first completion alone, with the reason and time of the run's
     /// [`Write::Draining`]: a drain has no time to write each session before it begins to work.

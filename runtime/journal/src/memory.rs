@@ -3,17 +3,11 @@ mod state;
 
 use std::sync::Arc;
 
-use lastword_events::{JournalName, Timestamp};
+use lastword_events::JournalName;
 use parking_lot::Mutex;
 
 use self::state::State;
 use crate::{Completion, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written};
-
-/// Ended ids whose last generation is remembered, so that a second end is known for what it is. About 200 bytes each:
-/// 20 MB at the most, and a second end comes within seconds of the first.
-pub const RETAINED_ENDED_SESSIONS: usize = 100_000;
-/// `op_id`s that are remembered, the newest ones. A line is sent again within seconds, not after 100 000 others.
-pub const RETAINED_OP_IDS: usize = 100_000;
 
 /// A journal that lives as long as the process. What is owed when the process ends is lost.
 ///
@@ -28,12 +22,7 @@ impl MemoryJournal {
     /// An empty journal with a random name.
     #[must_use]
     pub fn new() -> Self {
-        let mut bytes = [0; JournalName::LEN];
-        // Without the system's randomness the name only has to differ from run to run.
-        if getrandom::fill(&mut bytes).is_err() {
-            bytes = Timestamp::now().as_millisecond().to_le_bytes();
-        }
-        Self { name: JournalName::from_random(bytes), state: Mutex::new(State::new()) }
+        Self { name: crate::sqlite::random_name(), state: Mutex::new(State::new()) }
     }
 }
 
@@ -58,6 +47,12 @@ impl Journal for MemoryJournal {
 
     fn write(&self, write: Write) -> Pending<Written> {
         Pending::ready(self.state.lock().write(write))
+    }
+
+    fn record(&self, writes: Vec<Write>) -> Pending<()> {
+        let mut state = self.state.lock();
+        let done = writes.into_iter().try_for_each(|write| state.write(write).map(drop));
+        Pending::ready(done)
     }
 
     fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {

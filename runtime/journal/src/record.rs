@@ -35,6 +35,8 @@ pub enum Write {
         sequence: u64,
         /// Counts the session's compaction events, from 1.
         n: u32,
+        /// All that is known of it, with its generation.
+        session: Arc<Session>,
         /// An [`Event::Compaction`].
         event: Arc<Event>,
         /// Plugins with a `session-compaction` hook that serve the tenant.
@@ -77,6 +79,11 @@ pub enum Write {
         owed: Vec<PluginName>,
         /// The owner's name for this line.
         op_id: Option<Arc<str>>,
+    },
+    /// A delivery that is owed to nobody who is installed. It is kept, and shown as orphaned until the next run.
+    Orphaned {
+        /// Which.
+        delivery: DeliveryKey,
     },
     /// Every session that is active now is being ended. The first of a run wins.
     Draining {
@@ -149,7 +156,7 @@ pub struct Completion {
 pub enum Settlement {
     /// Done.
     Delivered,
-    /// Still owed after a failure or a deferral.
+    /// Still owed after a failure.
     Owed {
         /// Recorded failures so far.
         failures: u32,
@@ -157,6 +164,10 @@ pub enum Settlement {
         late: bool,
         /// When the next attempt is due; none: as soon as possible.
         retry_at: Option<Timestamp>,
+        /// The last failure's cause.
+        cause: FailureCause,
+        /// The last failure's message.
+        message: String,
     },
     /// Given up until an operator redelivers or drops it.
     Dead {

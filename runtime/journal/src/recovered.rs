@@ -24,7 +24,9 @@ pub struct RecoveredSession {
     pub compactions: u32,
     /// Plugins that were owed its start.
     pub started: Vec<PluginName>,
-    /// The drain in which the run died, if it was draining.
+    /// Whether its owner may go on with it: no run since its owner last noted it can have told anyone of its end.
+    pub attachable: bool,
+    /// The drain of the run that first found it active, if it drained.
     pub drain: Option<(DrainReason, Timestamp)>,
     /// Plugins whose end needs no further attempt: delivered or dead in that drain.
     pub settled: Vec<PluginName>,

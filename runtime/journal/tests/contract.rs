@@ -9,12 +9,38 @@ use lastword_events::{
     Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, Settlement, Space,
-    Write, Written,
+    Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, Recovered,
+    Settlement, Space, SqliteJournal, Write, Written,
 };
 
-fn journals() -> Vec<Arc<dyn Journal>> {
-    vec![Arc::new(MemoryJournal::new())]
+/// A journal, run after run.
+struct Runs {
+    journal: Option<Arc<dyn Journal>>,
+    open: Box<dyn FnMut() -> Arc<dyn Journal>>,
+}
+
+impl Runs {
+    fn next_run(&mut self) -> Recovered {
+        // One that has a file has to let go of it first.
+        self.journal = None;
+        let journal = self.journal.insert((self.open)());
+        journal.recover().unwrap()
+    }
+}
+
+impl std::ops::Deref for Runs {
+    type Target = dyn Journal;
+
+    fn deref(&self) -> &Self::Target {
+        &**self.journal.as_ref().unwrap()
+    }
+}
+
+fn journals() -> Vec<Runs> {
+    let memory = Arc::new(MemoryJournal::new());
+    let dir = tempfile::tempdir().unwrap();
+    let file = move || -> Arc<dyn Journal> { Arc::new(SqliteJournal::open(&dir.path().join("journal.db")).unwrap()) };
+    vec![Runs { journal: None, open: Box::new(move || memory.clone()) }, Runs { journal: None, open: Box::new(file) }]
 }
 
 fn plugin() -> PluginName {
@@ -47,6 +73,10 @@ fn completion(sequence: u64, attempt: u32, settlement: Settlement) -> Completion
     Completion { delivery, attempt, settlement, writes: None }
 }
 
+fn owed_again(late: bool) -> Settlement {
+    Settlement::Owed { failures: 1, late, retry_at: None, cause: FailureCause::Retry, message: "busy".into() }
+}
+
 fn writes(space: &Space, keys: &[(&str, Option<&[u8]>)]) -> Option<Box<KeyValueWrites>> {
     let write =
         |&(key, value): &(&str, Option<&[u8]>)| KeyValueWrite { key: key.into(), value: value.map(<[u8]>::to_vec) };
@@ -55,8 +85,8 @@ fn writes(space: &Space, keys: &[(&str, Option<&[u8]>)]) -> Option<Box<KeyValueW
 
 #[tokio::test]
 async fn sequence_numbers_are_never_used_again_and_generations_count_per_id() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let (first, one) = start(&*journal, "a").await;
         end(&*journal, first, &one).await;
         let (second, two) = start(&*journal, "a").await;
@@ -68,8 +98,8 @@ async fn sequence_numbers_are_never_used_again_and_generations_count_per_id() {
 
 #[tokio::test]
 async fn a_second_end_in_one_run_is_a_duplicate_and_in_the_next_run_a_new_generation() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let stray = |id: &str| Write::EndWithoutStart {
             session: Session::new("t", id),
             event: end_event(EndReason::Reset),
@@ -79,7 +109,7 @@ async fn a_second_end_in_one_run_is_a_duplicate_and_in_the_next_run_a_new_genera
         let first = journal.write(stray("a")).await.unwrap();
         assert!(matches!(first, Written::Session { ref session, .. } if session.generation == 1));
         assert_eq!(journal.write(stray("a")).await.unwrap(), Written::DuplicateEnd { generation: 1 });
-        journal.recover().unwrap();
+        journal.next_run();
         let next = journal.write(stray("a")).await.unwrap();
         assert!(matches!(next, Written::Session { ref session, .. } if session.generation == 2));
     }
@@ -87,13 +117,13 @@ async fn a_second_end_in_one_run_is_a_duplicate_and_in_the_next_run_a_new_genera
 
 #[tokio::test]
 async fn the_first_end_of_a_session_that_a_dead_run_left_is_no_duplicate() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let (sequence, _) = start(&*journal, "resumed").await;
         let at = Timestamp::from_millisecond(7);
         journal.write(Write::Draining { reason: DrainReason::Shutdown, at }).await.unwrap();
         journal.complete(vec![completion(sequence, 1, Settlement::Delivered)]).await.unwrap();
-        let left = journal.recover().unwrap().sessions;
+        let left = journal.next_run().sessions;
         end(&*journal, sequence, &left[0].session).await;
         // Its owner has resumed it without a start, and ends it.
         let stray = Write::EndWithoutStart {
@@ -109,8 +139,8 @@ async fn the_first_end_of_a_session_that_a_dead_run_left_is_no_duplicate() {
 
 #[tokio::test]
 async fn a_compaction_of_an_unknown_session_is_one_write_and_counts_once() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let compaction = || Write::CompactionWithoutStart {
             session: Session::new("t", "a"),
             event: Arc::new(Event::Compaction(SessionCompaction::new(CompactionPhase::After))),
@@ -119,7 +149,7 @@ async fn a_compaction_of_an_unknown_session_is_one_write_and_counts_once() {
         };
         assert!(matches!(journal.write(compaction()).await.unwrap(), Written::Session { .. }));
         assert_eq!(journal.write(compaction()).await.unwrap(), Written::DuplicateOp { generation: 1 });
-        let recovered = journal.recover().unwrap();
+        let recovered = journal.next_run();
         assert_eq!((recovered.sessions.len(), recovered.sessions[0].compactions), (1, 1));
         assert_eq!(recovered.deliveries.len(), 1);
     }
@@ -127,8 +157,8 @@ async fn a_compaction_of_an_unknown_session_is_one_write_and_counts_once() {
 
 #[tokio::test]
 async fn an_op_id_counts_once_for_its_tenant_whatever_it_was_used_for() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let with = |tenant: &str, id: &str| Write::Start {
             session: Session::new(tenant, id),
             event: start_event(),
@@ -138,29 +168,29 @@ async fn an_op_id_counts_once_for_its_tenant_whatever_it_was_used_for() {
         assert!(matches!(journal.write(with("t", "a")).await.unwrap(), Written::Session { .. }));
         assert_eq!(journal.write(with("t", "b")).await.unwrap(), Written::DuplicateOp { generation: 1 });
         assert!(matches!(journal.write(with("u", "a")).await.unwrap(), Written::Session { .. }));
-        let recovered = journal.recover().unwrap();
+        let recovered = journal.next_run();
         assert_eq!(recovered.sessions.len(), 2, "the duplicate left no session");
     }
 }
 
 #[tokio::test]
 async fn what_is_owed_is_found_by_the_next_run_until_it_is_delivered_or_dead() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let mut sequences = Vec::new();
         for id in ["delivered", "failed", "dead", "untried"] {
             let (sequence, session) = start(&*journal, id).await;
             end(&*journal, sequence, &session).await;
             sequences.push(sequence);
         }
-        let failed = Settlement::Owed { failures: 1, late: true, retry_at: None };
+        let failed = owed_again(true);
         let dead = Settlement::Dead { failures: 1, cause: FailureCause::Fatal, message: "never".into() };
         let done = [Settlement::Delivered, failed, dead];
         let completions = done.into_iter().zip(&sequences).map(|(s, n)| completion(*n, 1, s)).collect();
         journal.complete(completions).await.unwrap();
         journal.flush().await.unwrap();
 
-        let owed = journal.recover().unwrap().deliveries;
+        let owed = journal.next_run().deliveries;
         let owed: Vec<_> = owed.iter().map(|d| (&*d.session.identity.id, d.attempt, d.failures, d.late)).collect();
         // The dead run may have begun one attempt more of each.
         assert_eq!(owed, [("failed", 2, 1, true), ("untried", 1, 0, false)]);
@@ -169,17 +199,18 @@ async fn what_is_owed_is_found_by_the_next_run_until_it_is_delivered_or_dead() {
 
 #[tokio::test]
 async fn sessions_without_an_end_are_found_with_what_is_known_of_them() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let (sequence, session) = start(&*journal, "a").await;
         let mut renoted = Session::clone(&session);
         renoted.cwd = Some("/w".into());
         journal.write(Write::Renote { sequence, session: Arc::new(renoted), op_id: None }).await.unwrap();
         let event = Event::Compaction(SessionCompaction::new(CompactionPhase::Before));
-        let write = Write::Compaction { sequence, n: 1, event: Arc::new(event), owed: vec![plugin()], op_id: None };
+        let write =
+            Write::Compaction { sequence, n: 1, session, event: Arc::new(event), owed: vec![plugin()], op_id: None };
         journal.write(write).await.unwrap();
 
-        let recovered = journal.recover().unwrap();
+        let recovered = journal.next_run();
         let [found] = &recovered.sessions[..] else { panic!("one session is active") };
         assert_eq!((found.sequence, found.compactions, found.drain), (sequence, 1, None));
         assert_eq!((found.session.cwd.as_deref(), found.session.generation), (Some("/w"), 1));
@@ -190,21 +221,21 @@ async fn sessions_without_an_end_are_found_with_what_is_known_of_them() {
 
 #[tokio::test]
 async fn a_drain_needs_no_write_for_each_session_and_the_next_run_knows_what_is_settled() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let (delivered, _) = start(&*journal, "delivered").await;
         let (failed, _) = start(&*journal, "failed").await;
         start(&*journal, "untried").await;
         let at = Timestamp::from_millisecond(7);
         journal.write(Write::Draining { reason: DrainReason::Restart, at }).await.unwrap();
         journal.write(Write::Draining { reason: DrainReason::Shutdown, at }).await.unwrap();
-        let owed = Settlement::Owed { failures: 1, late: false, retry_at: None };
+        let owed = owed_again(false);
         journal
             .complete(vec![completion(delivered, 1, Settlement::Delivered), completion(failed, 1, owed)])
             .await
             .unwrap();
 
-        let sessions = journal.recover().unwrap().sessions;
+        let sessions = journal.next_run().sessions;
         assert!(sessions.iter().all(|s| s.drain == Some((DrainReason::Restart, at))), "the first cause wins");
         let settled: Vec<_> =
             sessions.iter().map(|s| (&*s.session.identity.id, s.settled.len(), s.failed.len())).collect();
@@ -213,7 +244,7 @@ async fn a_drain_needs_no_write_for_each_session_and_the_next_run_knows_what_is_
         for session in sessions {
             end(&*journal, session.sequence, &session.session).await;
         }
-        let owed = journal.recover().unwrap().deliveries;
+        let owed = journal.next_run().deliveries;
         let ids: Vec<_> = owed.iter().map(|d| &*d.session.identity.id).collect();
         assert_eq!(ids, ["failed", "untried"]);
     }
@@ -221,8 +252,8 @@ async fn a_drain_needs_no_write_for_each_session_and_the_next_run_knows_what_is_
 
 #[tokio::test]
 async fn what_a_guest_wrote_is_there_when_its_call_delivered_and_not_before() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let (sequence, session) = start(&*journal, "a").await;
         end(&*journal, sequence, &session).await;
         let space = Space { tenant: "t".into(), plugin: plugin() };
@@ -230,7 +261,7 @@ async fn what_a_guest_wrote_is_there_when_its_call_delivered_and_not_before() {
             writes: writes(&space, &[("count", Some(value))]),
             ..completion(sequence, 1, settlement)
         };
-        let failed = Settlement::Owed { failures: 1, late: false, retry_at: None };
+        let failed = owed_again(false);
         journal.complete(vec![write(failed, b"1")]).await.unwrap();
         assert_eq!(journal.key_value(&space, "count").unwrap(), None);
         journal.complete(vec![write(Settlement::Delivered, b"2")]).await.unwrap();
@@ -242,8 +273,8 @@ async fn what_a_guest_wrote_is_there_when_its_call_delivered_and_not_before() {
 
 #[tokio::test]
 async fn a_space_has_its_keys_in_order_and_counts_the_bytes_of_keys_and_values() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let (sequence, session) = start(&*journal, "a").await;
         end(&*journal, sequence, &session).await;
         let space =
@@ -279,8 +310,8 @@ async fn a_space_has_its_keys_in_order_and_counts_the_bytes_of_keys_and_values()
 
 #[tokio::test]
 async fn what_was_handed_over_is_read_at_once_and_in_order() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let (sequence, session) = start(&*journal, "a").await;
         end(&*journal, sequence, &session).await;
         let space = Space { tenant: "t".into(), plugin: plugin() };
@@ -299,8 +330,8 @@ async fn what_was_handed_over_is_read_at_once_and_in_order() {
 
 #[tokio::test]
 async fn a_write_for_a_session_that_is_not_active_is_an_error_and_changes_nothing() {
-    for journal in journals() {
-        journal.recover().unwrap();
+    for mut journal in journals() {
+        journal.next_run();
         let session = Arc::new(Session::new("t", "a"));
         let write = Write::Renote { sequence: 99, session, op_id: None };
         assert_eq!(journal.write(write).await, Err(JournalError::UnknownSession(99)));

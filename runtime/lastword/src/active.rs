@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lastword_events::{Identity, Session};
+use lastword_events::{Identity, PluginName, Session};
 
 /// The set of active sessions.
 #[derive(Debug, Default)]
@@ -11,8 +11,8 @@ pub(crate) struct ActiveSet {
     by_tenant: HashMap<Arc<str>, u64>,
     /// Sessions of each tenant that are being written down, and will be active then. Only of tenants with a quota.
     reserved: HashMap<Arc<str>, u64>,
-    /// The drain, or the closing without one, has begun.
-    is_closing: bool,
+    /// Sessions of each tenant whose end is being written down: their places can be had. Only of tenants with a quota.
+    leaving: HashMap<Arc<str>, u64>,
     /// A drain has taken the set.
     is_taken: bool,
     /// What the drain found active; their ends are its business.
@@ -26,6 +26,39 @@ pub(crate) struct Active {
     pub(crate) session: Arc<Session>,
     /// Compaction events so far.
     pub(crate) compactions: u32,
+    /// Of a session that a dead run left.
+    pub(crate) left: Option<Box<Left>>,
+}
+
+/// What is known of a session that a dead run left and its owner may go on with.
+#[derive(Clone, Debug)]
+pub(crate) struct Left {
+    /// Plugins that were sent its start.
+    pub(crate) started: Vec<PluginName>,
+    /// Its owner has come back for it.
+    pub(crate) attached: bool,
+}
+
+impl Active {
+    /// Its owner has spoken of it.
+    pub(crate) fn attach(&mut self) {
+        if let Some(left) = &mut self.left {
+            left.attached = true;
+        }
+    }
+
+    fn is_unattached(&self) -> bool {
+        self.left.as_ref().is_some_and(|left| !left.attached)
+    }
+}
+
+/// What a drain takes out of the set.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// The active sessions of each tenant.
+    pub(crate) active: HashMap<Arc<str>, Vec<(u64, Arc<Session>)>>,
+    /// Sessions that a dead run left and nobody has come for.
+    pub(crate) unattached: Vec<Active>,
 }
 
 /// What the set knows of an identity.
@@ -48,13 +81,9 @@ impl ActiveSet {
         }
     }
 
-    pub(crate) fn is_closing(&self) -> bool {
-        self.is_closing
-    }
-
     /// Notes a session. False when a drain has taken the set, and the session's end is the drain's.
     pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32) -> bool {
-        let active = Active { sequence, session, compactions };
+        let active = Active { sequence, session, compactions, left: None };
         let identity = active.session.identity.clone();
         if self.is_taken {
             self.drained.insert(identity, active);
@@ -63,6 +92,24 @@ impl ActiveSet {
             self.sessions.insert(identity, active);
         }
         !self.is_taken
+    }
+
+    /// Notes a session that a dead run left.
+    pub(crate) fn insert_left(&mut self, sequence: u64, session: Arc<Session>, compactions: u32, left: Left) {
+        count_up(&mut self.by_tenant, &session.identity.tenant);
+        let identity = session.identity.clone();
+        self.sessions.insert(identity, Active { sequence, session, compactions, left: Some(Box::new(left)) });
+    }
+
+    /// Sessions that a dead run left and nobody has come for, in the order of their starts.
+    pub(crate) fn unattached(&self) -> Vec<Active> {
+        let mut left: Vec<Active> = self.sessions.values().filter(|active| active.is_unattached()).cloned().collect();
+        left.sort_unstable_by_key(|active| active.sequence);
+        left
+    }
+
+    pub(crate) fn is_unattached(&self, identity: &Identity, sequence: u64) -> bool {
+        self.sessions.get(identity).is_some_and(|active| active.sequence == sequence && active.is_unattached())
     }
 
     /// Changes a session if it is still the active one of its identity. False when it is not.
@@ -84,7 +131,7 @@ impl ActiveSet {
     /// Keeps a place for one more session of a tenant that may have `limit`. False when there is none.
     pub(crate) fn reserve(&mut self, tenant: &Arc<str>, limit: u64) -> bool {
         let has = |counts: &HashMap<_, u64>| counts.get(tenant).copied().unwrap_or(0);
-        let free = has(&self.by_tenant) + has(&self.reserved) < limit;
+        let free = has(&self.by_tenant) + has(&self.reserved) < limit.saturating_add(has(&self.leaving));
         if free {
             count_up(&mut self.reserved, tenant);
         }
@@ -94,6 +141,16 @@ impl ActiveSet {
     /// Gives a place back: the session is active now, or never will be.
     pub(crate) fn give_back(&mut self, tenant: &Arc<str>) {
         count_down(&mut self.reserved, tenant);
+    }
+
+    /// The end of one of a tenant's sessions is being written down.
+    pub(crate) fn begin_to_leave(&mut self, tenant: &Arc<str>) {
+        count_up(&mut self.leaving, tenant);
+    }
+
+    /// It is written down, or could not be.
+    pub(crate) fn left(&mut self, tenant: &Arc<str>) {
+        count_down(&mut self.leaving, tenant);
     }
 
     /// A snapshot, in the order of their starts.
@@ -108,27 +165,27 @@ impl ActiveSet {
         self.by_tenant.iter().map(|(tenant, count)| (tenant, *count))
     }
 
-    /// Lets no more sessions in. False when that was so already: the first cause wins.
-    pub(crate) fn close(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_closing, true)
-    }
-
-    /// Empties the set, whole, and gives what was in it by tenant.
-    pub(crate) fn take_all(&mut self) -> HashMap<Arc<str>, Vec<(u64, Arc<Session>)>> {
+    /// Empties the set, whole.
+    pub(crate) fn take_all(&mut self) -> Taken {
         self.is_taken = true;
         self.by_tenant.clear();
         self.drained = std::mem::take(&mut self.sessions);
-        let mut by_tenant: HashMap<Arc<str>, Vec<_>> = HashMap::new();
+        let mut taken = Taken::default();
         for (identity, active) in &self.drained {
+            if active.is_unattached() {
+                taken.unattached.push(active.clone());
+                continue;
+            }
             let entry = (active.sequence, active.session.clone());
-            match by_tenant.get_mut(&identity.tenant) {
+            match taken.active.get_mut(&identity.tenant) {
                 Some(sessions) => sessions.push(entry),
                 None => {
-                    by_tenant.insert(identity.tenant.clone(), vec![entry]);
+                    taken.active.insert(identity.tenant.clone(), vec![entry]);
                 }
             }
         }
-        by_tenant
+        taken.unattached.sort_unstable_by_key(|active| active.sequence);
+        taken
     }
 }
 

@@ -2,8 +2,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword_events::{Event, EventKey, PluginName, SessionEnd, Timestamp};
-use lastword_journal::{Journal, JournalError, MemoryJournal, RecoveredSession, Write};
+use lastword_events::PluginName;
+use lastword_journal::{Journal, JournalError, MemoryJournal};
 use lastword_sandbox::{Plugin, Sandbox, SandboxConfig, SandboxError};
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::active::ActiveSet;
 use crate::arbiter::Arbiter;
 use crate::dispatch::{Dispatcher, Installed};
+use crate::in_flight::InFlight;
 use crate::inner::Inner;
 use crate::key_values::JournalKeyValues;
 use crate::limits::{DEFAULT_BREAKER_THRESHOLD, DEFAULT_DRAIN_BUDGET, LONGEST_RETRY, MAX_DRAIN_BUDGET};
@@ -20,7 +21,7 @@ use crate::outcome::{Observer, OutcomeRecord};
 use crate::places::Places;
 use crate::quota::{Quotas, TenantQuota};
 use crate::retry::RetryPolicy;
-use crate::runtime::{RecoveredCounts, Runtime};
+use crate::runtime::Runtime;
 use crate::tenants::Tenants;
 use crate::worker::Worker;
 
@@ -35,6 +36,7 @@ pub struct Builder {
     breaker_threshold: u32,
     retry: RetryPolicy,
     quotas: Quotas,
+    attach_grace: Duration,
     observer: Option<Observer>,
 }
 
@@ -49,6 +51,7 @@ impl Default for Builder {
             breaker_threshold: DEFAULT_BREAKER_THRESHOLD,
             retry: RetryPolicy::default(),
             quotas: Quotas::default(),
+            attach_grace: Duration::ZERO,
             observer: None,
         }
     }
@@ -119,6 +122,14 @@ impl Builder {
         self
     }
 
+    /// How long owners have to start sessions again that a dead run left active, and so go on with them; those that nobody
+    /// starts end as crashed. Default: none, they end at once. A session whose end may have been told of already, because the
+    /// dead run was draining, is ended at once in any case.
+    pub fn attach_grace(mut self, grace: Duration) -> Self {
+        self.attach_grace = grace;
+        self
+    }
+
     /// What every tenant may use that has no quota of its own. Default: no limit.
     pub fn quota(mut self, default: TenantQuota) -> Self {
         self.quotas.default = default;
@@ -131,8 +142,8 @@ impl Builder {
         self
     }
 
-    /// Is told how every attempt ended, and once of each delivery that has to wait for a quota, on a worker's thread: it must return at once. To do more, send what you need to
-    /// a bounded channel, and do not wait when it is full.
+    /// Is told how every attempt ended, and once of each delivery that has to wait for a quota, on a worker's thread: it must
+    /// return at once. To do more, send what you need to a bounded channel, and do not wait when it is full.
     pub fn on_outcome(mut self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
@@ -174,59 +185,17 @@ impl Builder {
             journal,
             set: Mutex::new(ActiveSet::default()),
             places: Arc::new(Places::default()),
+            in_flight: InFlight::default(),
             retry: self.retry,
             budget: self.budget,
             observer: self.observer,
             drained: watch::Sender::new(false),
         });
-        let mut counts = RecoveredCounts::default();
-        for owed in &recovered.deliveries {
-            if !inner.dispatcher.recover(owed) {
-                tracing::warn!(
-                    delivery = %owed.delivery.id(inner.journal_name),
-                    "its plugin is not installed any more; the delivery is kept"
-                );
-            }
-            counts.deliveries += 1;
-        }
-        for session in &recovered.sessions {
-            end_recovered(&inner, session);
-            counts.sessions += 1;
-        }
+        let counts = inner.take_up(recovered, self.attach_grace);
         let runtime = Runtime::new(inner.clone(), counts);
         start_workers(&inner, workers)?;
         Ok(runtime)
     }
-}
-
-/// The end of a session that a dead run left active.
-fn end_recovered(inner: &Arc<Inner>, recovered: &RecoveredSession) {
-    let (reason, ended_at) = match recovered.drain {
-        Some((reason, at)) => (reason.end_reason(), at),
-        None => (lastword_events::EndReason::Crashed, Timestamp::now()),
-    };
-    let event = Arc::new(Event::End(SessionEnd::new(reason, ended_at).since(recovered.session.started_at)));
-    let mut owed = inner.dispatcher.owed_to(&recovered.session.identity.tenant, EventKey::End);
-    owed.extend(recovered.started.iter().filter(|plugin| !owed.contains(plugin)).cloned().collect::<Vec<_>>());
-    owed.retain(|plugin| !recovered.settled.contains(plugin));
-    for plugin in &owed {
-        let failures = recovered.failed.iter().find(|(p, _)| p == plugin).map_or(0, |(_, failures)| *failures);
-        inner.dispatcher.recover(&lastword_journal::OwedDelivery {
-            delivery: lastword_journal::DeliveryKey {
-                sequence: recovered.sequence,
-                event: EventKey::End,
-                plugin: plugin.clone(),
-            },
-            session: recovered.session.clone(),
-            event: event.clone(),
-            attempt: recovered.attempt,
-            failures,
-            late: false,
-        });
-    }
-    let (sequence, session) = (recovered.sequence, recovered.session.clone());
-    // Ordered before every completion; a crash before it is durable finds the session active again.
-    drop(inner.journal.write(Write::End { sequence, session, event, owed, op_id: None }));
 }
 
 fn start_workers(inner: &Arc<Inner>, workers: NonZeroUsize) -> Result<(), BuildError> {

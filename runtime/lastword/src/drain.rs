@@ -9,13 +9,17 @@ use tokio::time::timeout_at;
 
 use crate::dispatch::{Closed, Drain, Waiting};
 use crate::inner::Inner;
-use crate::limits::{MAX_DRAIN_RESERVE, MAX_WARNINGS};
+use crate::limits::{MAX_DRAIN_RESERVE, MAX_ENTRY_WAIT, MAX_WARNINGS};
 
 /// The moments of one drain.
 #[derive(Clone, Copy)]
 pub(crate) struct Schedule {
     reason: DrainReason,
     began: Instant,
+    /// The same as everybody's clock has it: when the sessions ended.
+    at: Timestamp,
+    /// Requests that are not carried out by now are not waited for.
+    snapshot_by: Instant,
     /// No guest runs after this.
     cut_at: Instant,
     /// Workers that have not brought back their calls by now are not waited for.
@@ -24,7 +28,8 @@ pub(crate) struct Schedule {
     flush_until: Instant,
     /// Nothing is reported after this.
     leave_at: Instant,
-    sessions: u64,
+    /// How many the snapshot found; none before it.
+    sessions: Option<u64>,
 }
 
 impl Schedule {
@@ -34,35 +39,59 @@ impl Schedule {
         Self {
             reason,
             began,
+            at: Timestamp::now(),
+            snapshot_by: began + MAX_ENTRY_WAIT.min(budget / 8),
             cut_at: leave_at - reserve,
             close_at: leave_at - reserve / 3 * 2,
             flush_until: leave_at - reserve / 3,
             leave_at,
-            sessions: 0,
+            sessions: None,
         }
     }
 }
 
 impl Inner {
-    /// Takes the snapshot. None when a drain has begun, or the runtime was closed, before.
+    /// Lets no more in, and takes the snapshot unless requests are under way. None when a drain has begun, or the runtime was
+    /// closed, before.
     pub(crate) fn begin_drain(&self, reason: DrainReason) -> Option<Schedule> {
-        let mut set = self.set.lock();
-        if !set.close() {
-            return None;
-        }
+        let requests_under_way = self.in_flight.close()?;
         let mut schedule = Schedule::new(reason, Instant::now(), self.budget);
-        let at = Timestamp::now();
+        let at = schedule.at;
         // Everything that the drain writes comes after this; nobody has to wait for it.
-        drop(self.journal.write(Write::Draining { reason, at }));
-        let sessions = set.take_all();
-        schedule.sessions = sessions.values().map(|s| u64::try_from(s.len()).unwrap_or(u64::MAX)).sum();
-        self.dispatcher.begin_drain(Drain::new(reason, at, schedule.cut_at), sessions);
+        drop(self.journal.record(vec![Write::Draining { reason, at }]));
+        if !requests_under_way {
+            self.take_snapshot(&mut schedule);
+        }
         Some(schedule)
     }
 
+    fn take_snapshot(&self, schedule: &mut Schedule) {
+        let mut set = self.set.lock();
+        let taken = set.take_all();
+        // They belong to a run that is dead, whatever ends this one.
+        let mut records = Vec::new();
+        taken.unattached.iter().for_each(|left| self.end_left_at_drain(left, &mut records));
+        if !records.is_empty() {
+            drop(self.journal.record(records));
+        }
+        let sessions = taken.active;
+        let count: u64 = sessions.values().map(|s| u64::try_from(s.len()).unwrap_or(u64::MAX)).sum();
+        schedule.sessions = Some(count);
+        self.dispatcher.begin_drain(Drain::new(schedule.reason, schedule.at, schedule.cut_at), sessions);
+    }
+
     /// Waits for the work, cuts it at the end of the budget, and gives the account.
-    pub(crate) async fn finish_drain(self: Arc<Self>, schedule: Schedule) -> DrainReport {
-        if timeout_at(schedule.cut_at.into(), self.dispatcher.quiet()).await.is_err() {
+    pub(crate) async fn finish_drain(self: Arc<Self>, mut schedule: Schedule) -> DrainReport {
+        if schedule.sessions.is_none() {
+            // A disk that takes longer than this does not hold up the drain: what is written down later is taken along.
+            timeout_at(schedule.snapshot_by.into(), self.in_flight.settled()).await.ok();
+            self.take_snapshot(&mut schedule);
+        }
+        let work = async {
+            self.in_flight.settled().await;
+            self.dispatcher.quiet().await;
+        };
+        if timeout_at(schedule.cut_at.into(), work).await.is_err() {
             self.dispatcher.cut();
             // A worker that is stuck in a host call must not make the drain longer.
             timeout_at(schedule.close_at.into(), self.dispatcher.quiet()).await.ok();
@@ -85,7 +114,7 @@ impl Inner {
 
     fn report(&self, schedule: &Schedule, closed: &Closed) -> DrainReport {
         let mut report = DrainReport::empty(schedule.reason, self.budget);
-        report.sessions = schedule.sessions;
+        report.sessions = schedule.sessions.unwrap_or(0) + closed.late_sessions;
         for queue in &closed.queues {
             let Some(installed) = self.dispatcher.installed().get(queue.plugin) else { continue };
             let mut line = PluginDrain::new(queue.tenant.clone(), installed.plugin.name().clone());

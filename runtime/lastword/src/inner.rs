@@ -16,6 +16,7 @@ use crate::active::ActiveSet;
 use crate::arbiter::Arbiter;
 use crate::attempt::Attempt;
 use crate::dispatch::{Dispatcher, Finished, Job, QueueId};
+use crate::in_flight::InFlight;
 use crate::outcome::{Observer, OutcomeRecord};
 use crate::owed::Owed;
 use crate::places::Places;
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) arbiter: Arbiter,
     pub(crate) set: Mutex<ActiveSet>,
     pub(crate) places: Arc<Places>,
+    pub(crate) in_flight: InFlight,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Duration,
     pub(crate) observer: Option<Observer>,
@@ -181,9 +183,13 @@ fn completion(plugin: &PluginName, finished: &mut Finished) -> Option<Completion
         Outcome::Failed { cause, message } if *dead => {
             Settlement::Dead { failures: owed.failures, cause: cause.clone(), message: message.clone() }
         }
-        Outcome::Failed { .. } => {
-            Settlement::Owed { failures: owed.failures, late: owed.late, retry_at: retry.map(|(_, at)| at) }
-        }
+        Outcome::Failed { cause, message } => Settlement::Owed {
+            failures: owed.failures,
+            late: owed.late,
+            retry_at: retry.map(|(_, at)| at),
+            cause: cause.clone(),
+            message: message.clone(),
+        },
     };
     Some(Completion { delivery: owed.delivery_key(plugin), attempt: owed.attempt, settlement, writes: writes.take() })
 }

@@ -13,10 +13,11 @@ use lastword_events::{Event, EventKey, Identity, Session, SessionCompaction, Tim
 use lastword_journal::{JournalError, Write, Written};
 
 use crate::active::{Active, Standing};
+use crate::in_flight::Ticket;
 use crate::inner::Inner;
 use crate::quota::QuotaKind;
 use crate::request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
-use crate::reservation::Reservation;
+use crate::reservation::{Leaving, Reservation};
 
 type Answer = Result<Accepted, Refusal>;
 
@@ -33,14 +34,16 @@ impl Request {
 
     /// Takes the request's place in the order of `identity` and carries it out: at once if nothing has to be waited for,
     /// as a task of its own otherwise.
-    pub(crate) fn begin<F>(inner: &Arc<Inner>, identity: &Identity, work: F) -> Self
+    pub(crate) fn begin<F>(inner: &Arc<Inner>, identity: &Identity, ticket: Option<Ticket>, work: F) -> Self
     where
         F: Future<Output = Answer> + Send + 'static,
     {
         let mut place = inner.places.take(identity);
         let mut work = Box::pin(async move {
             place.comes().await;
-            work.await
+            let answer = work.await;
+            drop(ticket);
+            answer
         });
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => Self::Answered(Some(answer)),
@@ -64,13 +67,7 @@ impl Future for Request {
 impl Inner {
     pub(crate) async fn start(self: Arc<Self>, request: StartRequest) -> Answer {
         let StartRequest { mut session, event, op_id } = request;
-        let standing = {
-            let set = self.set.lock();
-            if set.is_closing() {
-                return Err(Refusal::Draining);
-            }
-            set.standing(&session.identity)
-        };
+        let standing = self.set.lock().standing(&session.identity);
         match standing {
             Standing::Active(active) => self.renote(active, session, op_id).await,
             Standing::Drained(_) | Standing::Unknown => {
@@ -145,7 +142,10 @@ impl Inner {
         let (sequence, generation) = (active.sequence, merged.generation);
         match self.journal.write(Write::Renote { sequence, session: merged.clone(), op_id }).await? {
             Written::Done => {
-                self.set.lock().update(&identity, sequence, |active| active.session = merged);
+                self.set.lock().update(&identity, sequence, |active| {
+                    active.session = merged;
+                    active.attach();
+                });
                 Ok(accepted(identity, generation, Acceptance::Renoted))
             }
             other => duplicate(identity, &other),
@@ -156,16 +156,20 @@ impl Inner {
         let EndRequest { session, event, op_id } = request;
         let identity = session.identity.clone();
         let standing = self.set.lock().standing(&identity);
-        let owed = self.dispatcher.owed_to(&identity.tenant, EventKey::End);
+        let (mut started, mut leaving) = (Vec::new(), None);
         let known = match standing {
             Standing::Drained(generation) => {
                 return Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::DuplicateEnd) });
             }
             Standing::Active(active) => {
+                started = active.left.map_or(Vec::new(), |left| left.started);
+                leaving =
+                    self.quotas.of(&identity.tenant).active_sessions.map(|_| Leaving::begin(&self, &identity.tenant));
                 Some((active.sequence, merge_fitting(&active.session, session.clone(), &mut dropped)))
             }
             Standing::Unknown => None,
         };
+        let owed = self.owed_end(&session, &started);
         let started_at = known.as_ref().map_or(session.started_at, |(_, known)| known.started_at);
         let event = Arc::new(Event::End(event.since(started_at)));
         let write = match &known {
@@ -176,7 +180,7 @@ impl Inner {
         };
         let written = self.journal.write(write).await?;
         let answer = match (written, known) {
-            (Written::Done, Some((sequence, session))) => self.note_end(sequence, &session, &event),
+            (Written::Done, Some((sequence, session))) => self.note_end(sequence, &session, &event, leaving),
             (Written::Session { sequence, session }, _) => {
                 let _order = self.set.lock();
                 self.dispatcher.owe(sequence, EventKey::End, &session, &event);
@@ -189,8 +193,17 @@ impl Inner {
 
     /// Takes a session out of the set and owes its end, unless a drain was faster: then the end is the drain's, under the
     /// same delivery id.
-    fn note_end(&self, sequence: u64, session: &Arc<Session>, event: &Arc<Event>) -> Accepted {
+    pub(crate) fn note_end(
+        &self,
+        sequence: u64,
+        session: &Arc<Session>,
+        event: &Arc<Event>,
+        leaving: Option<Leaving>,
+    ) -> Accepted {
         let mut set = self.set.lock();
+        if let Some(leaving) = leaving {
+            leaving.left(&mut set);
+        }
         let first = set.remove(&session.identity, sequence);
         if first {
             self.dispatcher.owe(sequence, EventKey::End, session, event);
@@ -202,13 +215,7 @@ impl Inner {
     pub(crate) async fn compaction(self: Arc<Self>, request: CompactionRequest) -> Answer {
         let CompactionRequest { session, event, op_id } = request;
         let identity = session.identity.clone();
-        let standing = {
-            let set = self.set.lock();
-            if set.is_closing() {
-                return Err(Refusal::Draining);
-            }
-            set.standing(&identity)
-        };
+        let standing = self.set.lock().standing(&identity);
         let Standing::Active(active) = standing else {
             return self.compaction_without_start(session, event, op_id).await;
         };
@@ -216,10 +223,15 @@ impl Inner {
         let event = Event::Compaction(event);
         let (key, event) = (event.key(n), Arc::new(event));
         let owed = self.dispatcher.owed_to(&identity.tenant, key);
-        match self.journal.write(Write::Compaction { sequence, n, event: event.clone(), owed, op_id }).await? {
+        let session = active.session.clone();
+        match self.journal.write(Write::Compaction { sequence, n, session, event: event.clone(), owed, op_id }).await? {
             Written::Done => {
                 let mut set = self.set.lock();
-                if set.update(&identity, sequence, |active| active.compactions = n) {
+                let noted = set.update(&identity, sequence, |active| {
+                    active.compactions = n;
+                    active.attach();
+                });
+                if noted {
                     self.dispatcher.owe(sequence, key, &active.session, &event);
                 } else {
                     // A drain has taken the session meanwhile, and its end may be out already.

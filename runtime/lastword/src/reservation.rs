@@ -32,3 +32,31 @@ impl Drop for Reservation {
         }
     }
 }
+
+/// The same for an end: from the moment at which it is taken in, the session's place can be had.
+pub(crate) struct Leaving {
+    inner: Arc<Inner>,
+    tenant: Arc<str>,
+    is_over: bool,
+}
+
+impl Leaving {
+    pub(crate) fn begin(inner: &Arc<Inner>, tenant: &Arc<str>) -> Self {
+        inner.set.lock().begin_to_leave(tenant);
+        Self { inner: inner.clone(), tenant: tenant.clone(), is_over: false }
+    }
+
+    /// The session goes out of the set now.
+    pub(crate) fn left(mut self, set: &mut ActiveSet) {
+        set.left(&self.tenant);
+        self.is_over = true;
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.inner.set.lock().left(&self.tenant);
+        }
+    }
+}

@@ -36,7 +36,8 @@ impl Drop for Owner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveredCounts {
-    /// Sessions that a dead run left active; they were ended.
+    /// Sessions that a dead run left active; they were ended, or will be if their owner does not start them again within
+    /// the grace.
     pub sessions: u64,
     /// Deliveries that were owed before, besides the ends of those sessions.
     pub deliveries: u64,
@@ -71,8 +72,9 @@ impl Runtime {
         if let Err(error) = request.validate() {
             return Request::refused(error.into());
         }
+        let Some(ticket) = self.inner().in_flight.enter() else { return Request::refused(Refusal::Draining) };
         let identity = request.session.identity.clone();
-        Request::begin(self.inner(), &identity, self.inner().clone().start(request))
+        Request::begin(self.inner(), &identity, Some(ticket), self.inner().clone().start(request))
     }
 
     /// Notes that a session ended, and tells every plugin that serves its tenant. An end is never refused for its size:
@@ -89,7 +91,8 @@ impl Runtime {
             Err(error) => return Request::refused(error.into()),
         };
         let identity = request.session.identity.clone();
-        Request::begin(self.inner(), &identity, self.inner().clone().end(request, dropped))
+        let ticket = self.inner().in_flight.enter();
+        Request::begin(self.inner(), &identity, ticket, self.inner().clone().end(request, dropped))
     }
 
     /// Notes that a session is about to be compacted, or was, and tells the plugins with a `session-compaction` hook. A
@@ -104,8 +107,9 @@ impl Runtime {
         if let Err(error) = request.validate() {
             return Request::refused(error.into());
         }
+        let Some(ticket) = self.inner().in_flight.enter() else { return Request::refused(Refusal::Draining) };
         let identity = request.session.identity.clone();
-        Request::begin(self.inner(), &identity, self.inner().clone().compaction(request))
+        Request::begin(self.inner(), &identity, Some(ticket), self.inner().clone().compaction(request))
     }
 
     /// The active sessions, in the order of their starts: a snapshot.
@@ -146,8 +150,8 @@ impl Runtime {
     /// Lets no more sessions in and writes down why, without a drain: nobody is called, and everything stays owed.
     pub fn close(&self, reason: DrainReason) -> impl Future<Output = ()> + Send + 'static + use<> {
         let inner = self.inner().clone();
-        if inner.set.lock().close() {
-            drop(inner.journal.write(Write::Draining { reason, at: Timestamp::now() }));
+        if inner.in_flight.close().is_some() {
+            drop(inner.journal.record(vec![Write::Draining { reason, at: Timestamp::now() }]));
             inner.dispatcher.stop();
             inner.drained.send_replace(true);
         }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use lastword_events::{DrainReason, Event, EventKey, Identity, PluginName, Session, Timestamp};
 
 use super::key_values::KeyValues;
-use super::{RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS};
 use crate::{
-    Completion, DeliveryKey, JournalError, OwedDelivery, Recovered, RecoveredSession, Settlement, Write, Written,
+    Completion, DeliveryKey, JournalError, OwedDelivery, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS, Recovered,
+    RecoveredSession, Settlement, Write, Written,
 };
 
 /// Everything that the journal's lock protects.
@@ -15,7 +15,8 @@ pub(super) struct State {
     next_sequence: u64,
     /// Counts calls of `recover`.
     run: u32,
-    drain: Option<(DrainReason, Timestamp)>,
+    /// Runs that drained, the oldest first.
+    drains: Vec<(u32, DrainReason, Timestamp)>,
     /// The newest generation of each id.
     latest: HashMap<Identity, Latest>,
     /// Ids in the order in which they ended, for forgetting the oldest.
@@ -76,13 +77,13 @@ impl State {
                 Ok(Written::Session { sequence, session })
             }
             Write::Renote { sequence, session, op_id } => {
-                self.on_active(sequence, op_id, |active| active.session = session)
+                let run = self.run;
+                self.on_active(sequence, op_id, |active| (active.session, active.run) = (session, run))
             }
-            Write::Compaction { sequence, n, event, owed, op_id } => {
-                let done = self.on_active(sequence, op_id, |active| active.compactions = n)?;
-                if done == Written::Done
-                    && let Some(session) = self.active.get(&sequence).map(|a| a.session.clone())
-                {
+            Write::Compaction { sequence, n, session, event, owed, op_id } => {
+                let run = self.run;
+                let done = self.on_active(sequence, op_id, |active| (active.compactions, active.run) = (n, run))?;
+                if done == Written::Done {
                     self.owe(sequence, event.key(n), &session, &event, &owed);
                 }
                 Ok(done)
@@ -126,9 +127,13 @@ impl State {
                 Ok(Written::Session { sequence, session })
             }
             Write::Draining { reason, at } => {
-                self.drain.get_or_insert((reason, at));
+                if self.drains.last().is_none_or(|(run, ..)| *run < self.run) {
+                    self.drains.push((self.run, reason, at));
+                }
                 Ok(Written::Done)
             }
+            // Nobody can look into this journal from outside.
+            Write::Orphaned { .. } => Ok(Written::Done),
         }
     }
 
@@ -240,14 +245,13 @@ impl State {
 
     pub(super) fn recover(&mut self) -> Recovered {
         self.run += 1;
-        let drain = self.drain.take();
         // A dead run may have begun one attempt of anything that was owed, without a trace.
         if self.run > 1 {
             self.active.values_mut().for_each(|active| active.attempt += 1);
             self.owed.values_mut().for_each(|owed| owed.attempt += 1);
         }
         let mut sessions: Vec<_> =
-            self.active.iter().map(|(&sequence, active)| active.recovered(sequence, drain)).collect();
+            self.active.iter().map(|(&sequence, active)| active.recovered(sequence, self.run, &self.drains)).collect();
         sessions.sort_by_key(|s| s.sequence);
         let mut deliveries: Vec<_> =
             self.owed.iter().filter(|(_, owed)| !owed.dead).map(|(key, owed)| owed.recovered(key)).collect();
@@ -272,8 +276,11 @@ impl Active {
         }
     }
 
-    fn recovered(&self, sequence: u64, drain: Option<(DrainReason, Timestamp)>) -> RecoveredSession {
+    fn recovered(&self, sequence: u64, run: u32, drains: &[(u32, DrainReason, Timestamp)]) -> RecoveredSession {
+        let drain = drains.iter().find(|(drained, ..)| *drained >= self.run).map(|&(_, reason, at)| (reason, at));
+        let untouched = drain.is_none() && self.settled.is_empty() && self.failed.is_empty();
         RecoveredSession {
+            attachable: untouched && run == self.run + 1,
             sequence,
             session: self.session.clone(),
             compactions: self.compactions,

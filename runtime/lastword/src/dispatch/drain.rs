@@ -14,6 +14,8 @@ pub(crate) struct Drain {
     pub(super) is_cut: bool,
     pub(super) is_closed: bool,
     pub(super) passed_over: Vec<PassedOver>,
+    /// Sessions that were written down after the snapshot.
+    pub(super) late_sessions: u64,
 }
 
 /// Deliveries that had no attempt in this drain.
@@ -30,6 +32,8 @@ pub(crate) struct Closed {
     pub(crate) passed_over: Vec<PassedOver>,
     /// Ends that a worker had not brought back. Nobody is told of them one by one.
     pub(crate) held: u64,
+    /// Sessions that were written down after the snapshot.
+    pub(crate) late_sessions: u64,
 }
 
 pub(crate) struct ClosedQueue {
@@ -41,7 +45,7 @@ pub(crate) struct ClosedQueue {
 impl Drain {
     pub(crate) fn new(reason: DrainReason, ended_at: Timestamp, cut_at: Instant) -> Self {
         let facts = Arc::new(DrainFacts { reason, ended_at, cut_at });
-        Self { facts, is_cut: false, is_closed: false, passed_over: Vec::new() }
+        Self { facts, is_cut: false, is_closed: false, passed_over: Vec::new(), late_sessions: 0 }
     }
 
     pub(crate) fn facts(&self) -> &Arc<DrainFacts> {

@@ -49,7 +49,10 @@ impl Dispatcher {
 
     /// The end of a session that became active after the drain's snapshot.
     pub(crate) fn owe_end_to_drain(&self, sequence: u64, session: &Arc<Session>) {
-        let facts = self.state.lock().drain.as_ref().map(|drain| drain.facts.clone());
+        let facts = self.state.lock().drain.as_mut().map(|drain| {
+            drain.late_sessions += 1;
+            drain.facts.clone()
+        });
         if let Some(facts) = facts {
             self.owe(sequence, EventKey::End, session, &facts.end_of(session));
         }
@@ -81,16 +84,16 @@ impl Dispatcher {
             }
         }
         let drain = state.drain.as_mut();
-        let passed_over = drain.map(|drain| {
+        let (passed_over, late_sessions) = drain.map_or((Vec::new(), 0), |drain| {
             drain.is_cut = true;
             drain.is_closed = true;
-            std::mem::take(&mut drain.passed_over)
+            (std::mem::take(&mut drain.passed_over), drain.late_sessions)
         });
         if state.is_quiet() {
             self.became_quiet.notify_waiters();
         }
         queues.sort_by(|a, b| (a.plugin, &a.tenant).cmp(&(b.plugin, &b.tenant)));
-        Closed { queues, passed_over: passed_over.unwrap_or_default(), held }
+        Closed { queues, passed_over, held, late_sessions }
     }
 }
 

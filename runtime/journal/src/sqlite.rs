@@ -1,0 +1,142 @@
+//! The journal as a file: what is owed outlives the process, and the machine.
+
+mod ahead;
+mod apply;
+mod error;
+mod lock;
+mod open;
+mod read;
+mod recover;
+mod retention;
+mod salvage;
+mod text;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lastword_events::JournalName;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+pub use self::error::OpenError;
+pub use self::retention::RETAINED_FOR;
+pub use self::writer::MAX_QUEUED_WRITES;
+
+pub(crate) use self::open::random_name;
+
+use self::ahead::Ahead;
+use self::lock::Lock;
+use self::writer::Queue;
+use crate::{Completion, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written};
+
+/// The version of the file's schema that this program writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A journal in an SQLite database: in WAL mode, each commit synced to the disk before anything is said to be recorded.
+///
+/// One thread writes; whatever has queued up becomes one transaction. What the runtime itself decides or has seen (an
+/// outcome, a drain) is kept and tried again for as long as the file cannot be written; what an owner asks is refused
+/// meanwhile.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    name: JournalName,
+    path: PathBuf,
+    /// For what guests read while they run.
+    reader: Mutex<Connection>,
+    ahead: Arc<Mutex<Ahead>>,
+    recovered: Mutex<Option<Recovered>>,
+    queue: Queue,
+    // Last, because fields are dropped in their order: nobody else may have the file before it is closed.
+    _lock: Lock,
+}
+
+impl SqliteJournal {
+    /// Opens the journal at `path`, or makes one, and begins a run. The directory has to be there.
+    ///
+    /// # Errors
+    /// When another program has it, when it is of a newer version or no journal, and when it cannot be read or written. A
+    /// file that is damaged is no error: it is kept aside under a dated name, what can be read of it goes into a new one, and
+    /// the log says so.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        open::open(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn name(&self) -> JournalName {
+        self.name
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Disk
+    }
+
+    fn recover(&self) -> Result<Recovered, JournalError> {
+        self.recovered.lock().take().ok_or_else(|| JournalError::Unavailable("it was recovered before".to_owned()))
+    }
+
+    fn write(&self, write: Write) -> Pending<Written> {
+        self.queue.write(write)
+    }
+
+    fn record(&self, writes: Vec<Write>) -> Pending<()> {
+        self.queue.record(writes)
+    }
+
+    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
+        match read::generation_of_op(&self.reader.lock(), tenant, op_id) {
+            Ok(generation) => generation,
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be read");
+                None
+            }
+        }
+    }
+
+    fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
+        let mut stored = Vec::new();
+        let mut writes = completions.iter().filter_map(writer::stores).peekable();
+        if writes.peek().is_some() {
+            let reader = self.reader.lock();
+            let mut ahead = self.ahead.lock();
+            for writes in writes {
+                match ahead.hand_over(&reader, writes) {
+                    Ok(by) => stored.push(by),
+                    // They were made of values that cannot be read any more.
+                    Err(error) => return Pending::ready(Err(error)),
+                }
+            }
+        }
+        self.queue.complete(completions, stored)
+    }
+
+    fn flush(&self) -> Pending<()> {
+        self.queue.flush()
+    }
+
+    fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        let reader = self.reader.lock();
+        let value = self.ahead.lock().get(&reader, space, key)?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
+        let reader = self.reader.lock();
+        self.ahead.lock().keys(&reader, space, after, limit)
+    }
+
+    fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
+        Ok(self.ahead.lock().bytes(space))
+    }
+
+    fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
+        Ok(self.ahead.lock().tenant_bytes(tenant))
+    }
+}

@@ -1,0 +1,211 @@
+//! Opening the file: whose it is, which version it has, and whether it is whole.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword_events::{JournalName, Timestamp};
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+
+use super::ahead::Ahead;
+use super::apply::Known;
+use super::error::{OpenError, is_damage};
+use super::lock::Lock;
+use super::retention::Retention;
+use super::{SCHEMA_VERSION, SqliteJournal, recover, salvage, writer};
+use crate::Recovered;
+
+/// How long another program's transaction (`sqlite3` with a write, a backup) is waited for.
+const BUSY: Duration = Duration::from_secs(5);
+/// "LstW": what `file` and SQLite's own tools can tell the file by.
+const APPLICATION_ID: i32 = 0x4c73_7457;
+/// Pages of the log after which they are moved into the database: 16 MiB, so that a drain pays for it a few times only.
+const CHECKPOINT_PAGES: u32 = 4096;
+/// What the log is cut back to once it is in the database, in bytes.
+const LOG_BYTES: u32 = 64 << 20;
+/// What the writer keeps of the database in memory, in KiB.
+const CACHE_KIB: u32 = 16 << 10;
+
+pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
+    let lock = Lock::take(path)?;
+    salvage::finish(path).map_err(|source| OpenError::Unusable { path: path.to_owned(), source })?;
+    refuse_newer(path)?;
+    let (file, begun) = match begin(path) {
+        Ok(begun) => begun,
+        Err(Trouble::Damage(why)) => {
+            let salvaged = salvage::salvage(path, &why)?;
+            tracing::error!("{salvaged}");
+            begin(path).map_err(|trouble| trouble.at(path))?
+        }
+        Err(trouble) => return Err(trouble.at(path)),
+    };
+    let sqlite = |error: rusqlite::Error| OpenError::Sqlite { path: path.to_owned(), why: error.to_string() };
+    file.set_prepared_statement_cache_capacity(64);
+    let reader = read_only(path).map_err(sqlite)?;
+    let ahead = Arc::new(Mutex::new(Ahead::with_sizes(begun.sizes)));
+    let next_sequence = begun.next_sequence;
+    let known = Known {
+        run: begun.run,
+        next_sequence,
+        first_sequence_of_run: next_sequence,
+        plugins: std::collections::HashMap::new(),
+    };
+    let queue = writer::spawn(file, known, ahead.clone(), Retention::new())
+        .map_err(|source| OpenError::Unusable { path: path.to_owned(), source })?;
+    Ok(SqliteJournal {
+        name: begun.name,
+        path: path.to_owned(),
+        reader: Mutex::new(reader),
+        ahead,
+        recovered: Mutex::new(Some(begun.recovered)),
+        queue,
+        _lock: lock,
+    })
+}
+
+/// A connection that writes nothing, as beside a running program.
+pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let file = Connection::open_with_flags(path, flags)?;
+    file.busy_timeout(BUSY)?;
+    Ok(file)
+}
+
+/// Looks at the header alone: opening a database in the ordinary way may already change files.
+pub(super) fn refuse_newer(path: &Path) -> Result<(), OpenError> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
+    let mut header = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(100).read_to_end(&mut header).map_err(unusable)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unusable(error)),
+    };
+    let number = |at: usize| {
+        header.get(at..at + 4).and_then(|bytes| Some(u32::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
+    };
+    if !header.starts_with(MAGIC) {
+        return Ok(());
+    }
+    let (found, application) = (number(60), number(68));
+    if application != 0 && application != APPLICATION_ID.cast_unsigned() {
+        return Err(OpenError::NotOurs { path: path.to_owned() });
+    }
+    if found > SCHEMA_VERSION {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION });
+    }
+    Ok(())
+}
+
+/// What was read as the run began.
+struct Begun {
+    name: JournalName,
+    next_sequence: u64,
+    run: u32,
+    recovered: Recovered,
+    sizes: Vec<(crate::Space, u64)>,
+}
+
+enum Trouble {
+    /// The file is broken.
+    Damage(String),
+    /// It is whole, and something else is in the way.
+    Sqlite(String),
+    Refused(OpenError),
+}
+
+impl Trouble {
+    fn at(self, path: &Path) -> OpenError {
+        match self {
+            Self::Damage(why) | Self::Sqlite(why) => OpenError::Sqlite { path: path.to_owned(), why },
+            Self::Refused(error) => error,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_damage(&error) { Self::Damage(error.to_string()) } else { Self::Sqlite(error.to_string()) }
+    }
+}
+
+fn begin(path: &Path) -> Result<(Connection, Begun), Trouble> {
+    let mut file = connect(path)?;
+    if recover::is_empty(&file)? {
+        create(&mut file, random_name(), 1)?;
+    }
+    match recover::version(&file)? {
+        SCHEMA_VERSION => (),
+        0 => return Err(Trouble::Refused(OpenError::NotOurs { path: path.to_owned() })),
+        // The header was of an older version, and the log in front of it is not.
+        found => {
+            return Err(Trouble::Refused(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION }));
+        }
+    }
+    if let Some(why) = damage(&file)? {
+        return Err(Trouble::Damage(why));
+    }
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let header = recover::header(&transaction)?;
+    let run = recover::begin_run(&transaction)?;
+    let recovered = recover::recovered(&transaction, run)?;
+    let sizes = recover::sizes(&transaction)?;
+    transaction.commit()?;
+    let begun = Begun { name: header.name, next_sequence: header.next_sequence, run, recovered, sizes };
+    Ok((file, begun))
+}
+
+/// The largest file that is looked through at every start, in bytes: it takes some 100 ms. Of a larger one every page that
+/// is owed to somebody is read anyway.
+const CHECKED_BYTES: u64 = 32 << 20;
+
+/// What SQLite finds wrong with the file, if anything.
+fn damage(file: &Connection) -> rusqlite::Result<Option<String>> {
+    let bytes = file.path().and_then(|path| fs::metadata(path).ok()).map_or(0, |metadata| metadata.len());
+    if bytes > CHECKED_BYTES {
+        return Ok(None);
+    }
+    let found: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
+}
+
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let file = Connection::open_with_flags(path, flags)?;
+    file.busy_timeout(BUSY)?;
+    // The log first: the other settings are the connection's.
+    file.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    file.execute_batch(&format!(
+        "PRAGMA synchronous = FULL;
+         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+         PRAGMA journal_size_limit = {LOG_BYTES};
+         PRAGMA cache_size = -{CACHE_KIB};
+         PRAGMA temp_store = MEMORY;"
+    ))?;
+    Ok(file)
+}
+
+/// Makes the tables of a new journal.
+pub(super) fn create(file: &mut Connection, name: JournalName, next_sequence: u64) -> rusqlite::Result<()> {
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(include_str!("schema.sql"))?;
+    transaction.execute(
+        "INSERT INTO journal (only, name, next_sequence) VALUES (1, ?1, ?2)",
+        params![name.as_str(), next_sequence],
+    )?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+pub(crate) fn random_name() -> JournalName {
+    let mut bytes = [0; JournalName::LEN];
+    // Without the system's randomness the name only has to differ from run to run.
+    if getrandom::fill(&mut bytes).is_err() {
+        bytes = Timestamp::now().as_millisecond().to_le_bytes();
+    }
+    JournalName::from_random(bytes)
+}

@@ -1,0 +1,172 @@
+//! What dead runs left, read as the program starts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lastword_events::{DrainReason, Event, EventKey, JournalName, PluginName, Session, Timestamp};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::apply::OWED;
+use super::text::drain_reason;
+use crate::{DeliveryKey, OwedDelivery, Recovered, RecoveredSession, Space};
+
+/// The file's own facts.
+pub(super) struct Header {
+    pub(super) name: JournalName,
+    pub(super) next_sequence: u64,
+}
+
+pub(super) fn header(file: &Connection) -> rusqlite::Result<Header> {
+    file.query_row("SELECT name, next_sequence FROM journal", [], |row| {
+        Ok(Header { name: parsed(row, 0)?, next_sequence: row.get(1)? })
+    })
+}
+
+/// Begins a run. It is durable before anything of the dead ones is delivered again: their attempts are counted by it.
+pub(super) fn begin_run(file: &Connection) -> rusqlite::Result<u32> {
+    let sql = "INSERT INTO run (began_at, program) VALUES (?1, ?2)";
+    file.execute(sql, params![Timestamp::now().as_millisecond(), env!("CARGO_PKG_VERSION")])?;
+    let run = file.last_insert_rowid();
+    // Who is orphaned depends on what is installed, which this run will say.
+    file.execute("UPDATE delivery SET orphaned = 0 WHERE orphaned", [])?;
+    u32::try_from(run).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, run))
+}
+
+/// What is owed, in run `run`.
+pub(super) fn recovered(file: &Connection, run: u32) -> rusqlite::Result<Recovered> {
+    Ok(Recovered { sessions: sessions(file, run)?, deliveries: deliveries(file, run)? })
+}
+
+fn sessions(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSession>> {
+    let drains = drains(file)?;
+    let mut drained = drained(file, run)?;
+    let sql = "SELECT sequence, run, facts, compactions, started FROM session WHERE ended_run IS NULL
+               ORDER BY sequence";
+    let mut statement = file.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let (sequence, noted): (u64, u32) = (row.get(0)?, row.get(1)?);
+        let ends = drained.remove(&sequence).unwrap_or_default();
+        let runs = run.saturating_sub(noted);
+        let drain = drains.iter().find(|(run, ..)| *run >= noted).map(|&(_, reason, at)| (reason, at));
+        Ok(RecoveredSession {
+            sequence,
+            session: Arc::new(from_json::<Session>(row, 2)?),
+            compactions: row.get(3)?,
+            started: row.get::<_, Option<String>>(4)?.map_or(Ok(Vec::new()), |_| from_json(row, 4))?,
+            attachable: drain.is_none() && ends.settled.is_empty() && ends.failed.is_empty() && runs == 1,
+            drain,
+            settled: ends.settled,
+            failed: ends.failed,
+            attempt: ends.attempt.max(runs),
+        })
+    })?;
+    rows.collect()
+}
+
+/// Runs that drained, the oldest first: the first one that found a session active is the one that ended it.
+fn drains(file: &Connection) -> rusqlite::Result<Vec<(u32, DrainReason, Timestamp)>> {
+    let sql = "SELECT id, drain_reason, draining_at FROM run WHERE drain_reason IS NOT NULL ORDER BY id";
+    let mut statement = file.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let reason: String = row.get(1)?;
+        let reason = drain_reason(&reason).ok_or_else(|| not_ours(1, format!("{reason:?} is no drain reason")))?;
+        Ok((row.get(0)?, reason, Timestamp::from_millisecond(row.get(2)?)))
+    })?;
+    rows.collect()
+}
+
+/// Of one session whose end a drain has begun to make.
+#[derive(Default)]
+struct DrainedEnds {
+    settled: Vec<PluginName>,
+    failed: Vec<(PluginName, u32)>,
+    attempt: u32,
+}
+
+fn drained(file: &Connection, run: u32) -> rusqlite::Result<HashMap<u64, DrainedEnds>> {
+    let sql = "SELECT d.sequence, p.name, d.run, d.attempt, d.state, d.failures
+               FROM drained d JOIN plugin p ON p.id = d.plugin";
+    let mut sessions: HashMap<u64, DrainedEnds> = HashMap::new();
+    let mut statement = file.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let ends = sessions.entry(row.get(0)?).or_default();
+        let (plugin, in_run, attempt, state): (PluginName, u32, u32, u8) =
+            (parsed(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        ends.attempt = ends.attempt.max(attempt.saturating_add(run.saturating_sub(in_run)));
+        if state == OWED {
+            ends.failed.push((plugin, row.get(5)?));
+        } else {
+            ends.settled.push(plugin);
+        }
+    }
+    Ok(sessions)
+}
+
+fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<OwedDelivery>> {
+    let sql = "SELECT d.sequence, d.event, p.name, d.run, d.attempt, d.failures, d.late, d.body, s.facts
+               FROM delivery d JOIN plugin p ON p.id = d.plugin JOIN session s ON s.sequence = d.sequence
+               WHERE NOT d.dead ORDER BY d.sequence";
+    let mut statement = file.prepare(sql)?;
+    // Deliveries of one session follow each other and share it.
+    let mut latest: Option<(u64, Arc<Session>)> = None;
+    let rows = statement.query_map([], |row| {
+        let sequence = row.get(0)?;
+        let session = match &latest {
+            Some((known, session)) if *known == sequence => session.clone(),
+            _ => Arc::new(from_json(row, 8)?),
+        };
+        latest = Some((sequence, session.clone()));
+        let (in_run, attempt): (u32, u32) = (row.get(3)?, row.get(4)?);
+        Ok(OwedDelivery {
+            delivery: DeliveryKey { sequence, event: parsed::<EventKey>(row, 1)?, plugin: parsed(row, 2)? },
+            session,
+            event: Arc::new(from_json::<Event>(row, 7)?),
+            attempt: attempt.saturating_add(run.saturating_sub(in_run)),
+            failures: row.get(5)?,
+            late: row.get(6)?,
+        })
+    })?;
+    let mut deliveries = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    deliveries.sort_by_key(|d| (d.delivery.sequence, d.delivery.event));
+    Ok(deliveries)
+}
+
+pub(super) fn sizes(file: &Connection) -> rusqlite::Result<Vec<(Space, u64)>> {
+    let mut statement = file.prepare("SELECT tenant, plugin, bytes FROM space WHERE bytes > 0")?;
+    let rows = statement.query_map([], |row| {
+        let tenant: String = row.get(0)?;
+        Ok((Space { tenant: tenant.into(), plugin: parsed(row, 1)? }, row.get(2)?))
+    })?;
+    rows.collect()
+}
+
+/// The version of the schema; 0 for an empty file.
+pub(super) fn version(file: &Connection) -> rusqlite::Result<u32> {
+    file.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Whether the file has any table at all.
+pub(super) fn is_empty(file: &Connection) -> rusqlite::Result<bool> {
+    let any: Option<i64> = file.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |row| row.get(0)).optional()?;
+    Ok(any.is_none())
+}
+
+pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error: T::Err| not_ours(column, error.to_string()))
+}
+
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| not_ours(column, error.to_string()))
+}
+
+/// A value that we did not write.
+fn not_ours(column: usize, why: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
+}

@@ -1,0 +1,52 @@
+//! What is forgotten, so that the file does not grow without bound.
+
+use std::time::Duration;
+
+use lastword_events::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::RETAINED_ENDED_SESSIONS;
+
+/// Ended sessions of which nothing is owed are kept for this long at most: an operator looks back some days.
+pub const RETAINED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Rows that are looked at in one transaction: some milliseconds.
+const AT_ONCE: u64 = 1_000;
+/// Sequence numbers between two looks while others are waiting. Half of what is looked at, so that it keeps up.
+const EVERY: u64 = AT_ONCE / 2;
+
+/// Goes through the sessions, oldest first, and removes those that nobody needs: a delivery that is owed or dead, or an
+/// active session, keeps its row however old it is.
+#[derive(Debug)]
+pub(super) struct Retention {
+    /// Ended sessions that are kept.
+    keep: u64,
+    /// Up to here everything has been looked at in this round.
+    looked_at: u64,
+    /// The newest sequence number at the last look.
+    last: u64,
+}
+
+impl Retention {
+    pub(super) fn new() -> Self {
+        Self { keep: u64::try_from(RETAINED_ENDED_SESSIONS).unwrap_or(u64::MAX), looked_at: 0, last: 0 }
+    }
+
+    /// Looks at some more, if enough has happened since the last time. `next` is the next session's number.
+    pub(super) fn tidy(&mut self, file: &Connection, next: u64) -> rusqlite::Result<()> {
+        if next.saturating_sub(self.last) < EVERY {
+            return Ok(());
+        }
+        self.last = next;
+        // Sequence numbers stand for counts: older than that many sessions, or ended longer ago than that.
+        let newest = next.saturating_sub(self.keep);
+        let before = Timestamp::now().as_millisecond() - i64::try_from(RETAINED_FOR.as_millis()).unwrap_or(i64::MAX);
+        let to = self.looked_at + AT_ONCE;
+        let sql = "DELETE FROM session WHERE sequence > ?1 AND sequence <= ?2 AND ended_run IS NOT NULL
+                   AND (sequence < ?3 OR ended_at < ?4)
+                   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.sequence = session.sequence)";
+        file.prepare_cached(sql)?.execute(params![self.looked_at, to, newest, before])?;
+        // Those that stay are looked at again in the next round.
+        self.looked_at = if to >= next { 0 } else { to };
+        Ok(())
+    }
+}

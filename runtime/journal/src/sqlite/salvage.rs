@@ -1,0 +1,165 @@
+//! A damaged file is kept aside, and what can be read of it goes into a new one.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lastword_events::{Event, EventKey, PluginName, Session, Timestamp};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+
+use super::error::OpenError;
+use super::lock::beside;
+use super::{open, recover};
+
+/// Added to the next sequence number: a damaged file may have forgotten its newest sessions, and no number is used twice.
+const SKIPPED_SEQUENCES: u64 = 1_000_000;
+
+/// The tables in the order in which they refer to each other, with the key that they are sorted by.
+const TABLES: [(&str, &str, Check); 8] = [
+    ("plugin", "id", |row| recover::parsed::<PluginName>(row, 1).map(drop)),
+    ("run", "id", |_| Ok(())),
+    ("session", "sequence", |row| recover::from_json::<Session>(row, 5).map(drop)),
+    ("delivery", "sequence, event, plugin", |row| {
+        recover::parsed::<EventKey>(row, 1)?;
+        recover::from_json::<Event>(row, 12).map(drop)
+    }),
+    ("drained", "sequence, plugin", |_| Ok(())),
+    ("op", "number", |_| Ok(())),
+    ("space", "id", |row| recover::parsed::<PluginName>(row, 2).map(drop)),
+    ("key_value", "rowid", |_| Ok(())),
+];
+
+/// Whether a row is one that we can have written.
+type Check = fn(&Row<'_>) -> rusqlite::Result<()>;
+
+/// What became of a damaged file.
+#[derive(Debug)]
+pub(super) struct Salvaged {
+    path: PathBuf,
+    aside: PathBuf,
+    why: String,
+    rows: Vec<(&'static str, u64)>,
+}
+
+impl fmt::Display for Salvaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, aside, why, rows } = self;
+        write!(
+            f,
+            "the journal {} was damaged ({why}); it is kept as {}, and a new one has ",
+            path.display(),
+            aside.display()
+        )?;
+        let some: Vec<String> = rows
+            .iter()
+            .filter(|(_, rows)| *rows > 0)
+            .map(|(table, rows)| format!("{rows} rows of `{table}`"))
+            .collect();
+        match some.is_empty() {
+            true => write!(f, "nothing of it: none of it could be read"),
+            false => write!(f, "what could be read of it: {}; what is missing there is lost", some.join(", ")),
+        }
+    }
+}
+
+/// Puts a new journal in the place of the one at `path`.
+pub(super) fn salvage(path: &Path, why: &str) -> Result<Salvaged, OpenError> {
+    let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
+    let new = beside(path, ".salvaging");
+    remove(&new).map_err(unusable)?;
+    let rows = copy(path, &new).map_err(|error| OpenError::Sqlite { path: new.clone(), why: error.to_string() })?;
+    let aside = aside(path);
+    // A crash between these leaves no file at `path`: the next start finds the new one where it is.
+    for suffix in ["-wal", "-shm", ""] {
+        match fs::rename(beside(path, suffix), beside(&aside, suffix)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
+            _ => (),
+        }
+    }
+    fs::rename(&new, path).map_err(unusable)?;
+    Ok(Salvaged { path: path.to_owned(), aside, why: why.to_owned(), rows })
+}
+
+/// Goes on where a crash has stopped a salvage.
+pub(super) fn finish(path: &Path) -> std::io::Result<()> {
+    let new = beside(path, ".salvaging");
+    if new.exists() && !path.exists() { fs::rename(new, path) } else { Ok(()) }
+}
+
+/// A name that says when, and that no other file has.
+fn aside(path: &Path) -> PathBuf {
+    let now: String = Timestamp::now().to_string().chars().filter(|c| !matches!(c, '-' | ':' | '.')).collect();
+    let named = beside(path, &format!(".damaged-{now}"));
+    let mut names = std::iter::once(named.clone()).chain((2..).map(|n| beside(&named, &format!("-{n}"))));
+    names.find(|name| !name.exists()).unwrap_or(named)
+}
+
+fn remove(file: &Path) -> std::io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Copies what can be read. Only an error of the new file is one.
+fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
+    let mut new = Connection::open(to)?;
+    let old = open::connect(from).ok();
+    let header = old.as_ref().and_then(|old| recover::header(old).ok());
+    let (name, next) = match &header {
+        Some(header) => (header.name, header.next_sequence),
+        // Other delivery ids: nobody can tell any more which were used.
+        None => (open::random_name(), 1),
+    };
+    open::create(&mut new, name, next)?;
+    let mut rows = Vec::new();
+    if let Some(old) = &old {
+        let transaction = new.transaction()?;
+        for (table, key, check) in TABLES {
+            rows.push((table, copy_table(old, &transaction, table, key, check)?));
+        }
+        let newest = "SELECT coalesce(max(sequence), 0) FROM session";
+        let newest: u64 = transaction.query_row(newest, [], |row| row.get(0))?;
+        let next = next.max(newest + 1) + SKIPPED_SEQUENCES;
+        transaction.execute("UPDATE journal SET next_sequence = ?1", [next])?;
+        // What quotas count has to be what is there.
+        transaction.execute(
+            "UPDATE space SET bytes = (SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value) + ?1), 0)
+             FROM key_value WHERE space = id)",
+            [lastword_events::KEY_OVERHEAD_BYTES],
+        )?;
+        transaction.commit()?;
+    }
+    Ok(rows)
+}
+
+/// From both ends, as far as it goes: a page that cannot be read hides what is behind it, from either side.
+fn copy_table(old: &Connection, new: &Connection, table: &str, key: &str, check: Check) -> rusqlite::Result<u64> {
+    let mut copied = 0;
+    for order in ["ASC", "DESC"] {
+        let sorted: Vec<String> = key.split(", ").map(|column| format!("{column} {order}")).collect();
+        // Not through an index of its own: that would be one more thing that can be broken.
+        let sql = format!("SELECT * FROM {table} ORDER BY {}", sorted.join(", "));
+        let Ok(mut statement) = old.prepare(&sql) else { break };
+        let columns = statement.column_count();
+        let places = vec!["?"; columns].join(", ");
+        let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({places})"))?;
+        let Ok(mut rows) = statement.query([]) else { continue };
+        loop {
+            match rows.next() {
+                Ok(Some(row)) => {
+                    let values = (0..columns).map(|at| row.get::<_, Value>(at)).collect::<rusqlite::Result<Vec<_>>>();
+                    if let Ok(values) = values
+                        && check(row).is_ok()
+                    {
+                        copied += u64::try_from(insert.execute(params_from_iter(values))?).unwrap_or(0);
+                    }
+                }
+                Ok(None) => return Ok(copied),
+                Err(_) => break,
+            }
+        }
+    }
+    Ok(copied)
+}

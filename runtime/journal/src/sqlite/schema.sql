@@ -1,0 +1,104 @@
+-- Version 1. docs/journal.md explains it to operators; `user_version` says which version a file has.
+-- Times are milliseconds since 1970-01-01T00:00:00Z.
+
+CREATE TABLE journal (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  name TEXT NOT NULL,                -- the first part of every delivery id
+  next_sequence INTEGER NOT NULL     -- of the next session; a number is never used again
+);
+
+-- One row for each start of the program. A delivery's attempts are counted with it: see `delivery.run`.
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY,
+  began_at INTEGER NOT NULL,
+  program TEXT NOT NULL,             -- the version of the program
+  drain_reason TEXT,                 -- why it drained, if it did
+  draining_at INTEGER
+);
+
+CREATE TABLE plugin (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE session (
+  sequence INTEGER PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  run INTEGER NOT NULL,              -- in which its owner last noted it
+  facts TEXT NOT NULL,               -- all that is known of it, as JSON
+  started TEXT,                      -- plugins that were owed its start, as a JSON array
+  compactions INTEGER NOT NULL DEFAULT 0,
+  ended_run INTEGER,                 -- NULL while it is active
+  ended_at INTEGER,
+  reason TEXT
+);
+CREATE UNIQUE INDEX session_by_id ON session (tenant, id, generation);
+CREATE INDEX session_active ON session (sequence) WHERE ended_run IS NULL;
+
+-- What is owed, and what was given up. A delivery that was made is not here any more.
+CREATE TABLE delivery (
+  sequence INTEGER NOT NULL,
+  event TEXT NOT NULL,               -- session-start, session-compaction.N-PHASE, session-end
+  plugin INTEGER NOT NULL,
+  run INTEGER NOT NULL,              -- in which `attempt` was right; every later run may have made one more
+  attempt INTEGER NOT NULL,
+  failures INTEGER NOT NULL DEFAULT 0,
+  late INTEGER NOT NULL DEFAULT 0,
+  dead INTEGER NOT NULL DEFAULT 0,
+  orphaned INTEGER NOT NULL DEFAULT 0,
+  retry_at INTEGER,
+  cause TEXT,                        -- of the last failure
+  message TEXT,
+  body TEXT NOT NULL,                -- the event, as JSON
+  PRIMARY KEY (sequence, event, plugin)
+) WITHOUT ROWID;
+
+-- Ends that a drain made, of sessions whose end is not written down: the run's `drain_reason` is theirs. The next start
+-- makes the rest, and moves them out of here.
+CREATE TABLE drained (
+  sequence INTEGER NOT NULL,
+  plugin INTEGER NOT NULL,
+  run INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  state INTEGER NOT NULL,            -- 0 delivered, 1 owed, 2 dead
+  failures INTEGER NOT NULL DEFAULT 0,
+  cause TEXT,
+  message TEXT,
+  PRIMARY KEY (sequence, plugin)
+) WITHOUT ROWID;
+
+-- The owners' names for their lines, newest last.
+CREATE TABLE op (
+  number INTEGER PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  op_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  UNIQUE (tenant, op_id)
+);
+
+-- What plugins have stored with the grant `keyvalue`.
+CREATE TABLE space (
+  id INTEGER PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  plugin TEXT NOT NULL,
+  bytes INTEGER NOT NULL,            -- what counts for quotas
+  UNIQUE (tenant, plugin)
+);
+CREATE TABLE key_value (
+  space INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  value BLOB NOT NULL,
+  UNIQUE (space, key)
+);
+
+CREATE VIEW active_session AS
+  SELECT sequence, tenant, id, generation, compactions, facts FROM session WHERE ended_run IS NULL;
+
+CREATE VIEW owed AS
+  SELECT (SELECT name FROM journal) || '.' || d.sequence || '/' || d.event || '/' || p.name AS delivery,
+         s.tenant, s.id AS session, s.generation, s.reason, p.name AS plugin,
+         CASE WHEN d.dead THEN 'dead' WHEN d.orphaned THEN 'orphaned' ELSE 'owed' END AS state,
+         d.attempt, d.failures, d.late, datetime(d.retry_at / 1000, 'unixepoch') AS retry_at, d.cause, d.message
+  FROM delivery d JOIN plugin p ON p.id = d.plugin JOIN session s ON s.sequence = d.sequence;

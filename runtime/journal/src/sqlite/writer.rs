@@ -1,0 +1,274 @@
+//! The one thread that writes. Whatever has queued up becomes one transaction, so that a commit's price is shared.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::ahead::Ahead;
+use super::apply::{Apply, Failed, Known};
+use super::retention::Retention;
+use crate::{Completion, JournalError, KeyValueWrites, Pending, Reply, Settlement, Write, Written};
+
+/// Owners' lines that may wait for the disk. One more is refused: whoever sends faster than the disk takes has to hear it.
+pub const MAX_QUEUED_WRITES: usize = 65_536;
+/// Commands of one transaction. At some microseconds each that is a tenth of a second: nobody waits longer for others.
+const MAX_GROUP: usize = 16_384;
+/// How long outcomes that could not be written wait for the next try.
+const RETRY: Duration = Duration::from_secs(1);
+
+enum Command {
+    /// An owner's line: refused when it cannot be written.
+    Write(Box<Write>, Reply<Written>),
+    /// What the runtime decided: tried again until it is written.
+    Record(Vec<Write>, Reply<()>),
+    Complete(Vec<Completion>, Vec<u64>, Reply<()>),
+    Flush(Reply<()>),
+}
+
+/// The other threads' end of the queue. Dropping it closes the journal once everything is written.
+#[derive(Debug)]
+pub(super) struct Queue {
+    commands: Option<Sender<Command>>,
+    waiting: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Command")
+    }
+}
+
+impl Queue {
+    pub(super) fn write(&self, write: Write) -> Pending<Written> {
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
+        if waiting >= MAX_QUEUED_WRITES {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            let full = format!("{MAX_QUEUED_WRITES} lines wait for the disk already; send this one again later");
+            return Pending::ready(Err(JournalError::Unavailable(full)));
+        }
+        let (reply, pending) = Pending::later();
+        self.send(Command::Write(Box::new(write), reply));
+        pending
+    }
+
+    pub(super) fn record(&self, writes: Vec<Write>) -> Pending<()> {
+        let (reply, pending) = Pending::later();
+        self.send(Command::Record(writes, reply));
+        pending
+    }
+
+    /// `stored` are the numbers of what the completions with writes have handed over, in their order.
+    pub(super) fn complete(&self, completions: Vec<Completion>, stored: Vec<u64>) -> Pending<()> {
+        let (reply, pending) = Pending::later();
+        self.send(Command::Complete(completions, stored, reply));
+        pending
+    }
+
+    pub(super) fn flush(&self) -> Pending<()> {
+        let (reply, pending) = Pending::later();
+        self.send(Command::Flush(reply));
+        pending
+    }
+
+    fn send(&self, command: Command) {
+        if let Some(commands) = &self.commands {
+            // The thread is gone only after a panic of ours; the reply that is dropped here says `Closed`.
+            commands.send(command).ok();
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+    }
+}
+
+/// Starts the thread.
+pub(super) fn spawn(
+    file: Connection,
+    known: Known,
+    ahead: Arc<Mutex<Ahead>>,
+    retention: Retention,
+) -> std::io::Result<Queue> {
+    let (commands, received) = channel();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let writer = Writer {
+        file,
+        known,
+        ahead,
+        retention,
+        commands: received,
+        waiting: waiting.clone(),
+        kept: Vec::new(),
+        failed: None,
+        told: false,
+    };
+    let thread = std::thread::Builder::new().name("lastword-journal".to_owned()).spawn(move || writer.run())?;
+    Ok(Queue { commands: Some(commands), waiting, thread: Some(thread) })
+}
+
+struct Writer {
+    file: Connection,
+    known: Known,
+    ahead: Arc<Mutex<Ahead>>,
+    retention: Retention,
+    commands: Receiver<Command>,
+    waiting: Arc<AtomicUsize>,
+    /// What could not be written and is tried again, in its order, before anything newer.
+    kept: Vec<Command>,
+    /// A write that failed since the last flush.
+    failed: Option<JournalError>,
+    /// The trouble has been logged, and its end has not.
+    told: bool,
+}
+
+impl Writer {
+    fn run(mut self) {
+        while let Some(group) = self.next_group() {
+            self.commit(group);
+        }
+        // So that the file is complete by itself when the program is not running.
+        self.file.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
+    }
+
+    /// What is kept, and what has queued up. None when the journal is closed and nothing more can be done.
+    fn next_group(&mut self) -> Option<Vec<Command>> {
+        let first = if self.kept.is_empty() {
+            Some(self.commands.recv().ok()?)
+        } else {
+            match self.commands.recv_timeout(RETRY) {
+                Ok(command) => Some(command),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    // One last try.
+                    let group = std::mem::take(&mut self.kept);
+                    self.commit(group);
+                    return None;
+                }
+            }
+        };
+        let mut group = std::mem::take(&mut self.kept);
+        group.extend(first);
+        while group.len() < MAX_GROUP
+            && let Ok(command) = self.commands.try_recv()
+        {
+            group.push(command);
+        }
+        let writes = group.iter().filter(|command| matches!(command, Command::Write(..))).count();
+        self.waiting.fetch_sub(writes, Ordering::Relaxed);
+        Some(group)
+    }
+
+    /// Writes a group as one transaction and answers; when that is not possible, keeps what has to be kept.
+    fn commit(&mut self, group: Vec<Command>) {
+        match self.apply(&group) {
+            Ok(answers) => {
+                if std::mem::take(&mut self.told) {
+                    tracing::info!("the journal can be written again");
+                }
+                let mut answers = answers.into_iter();
+                group.into_iter().for_each(|command| self.answer(command, &mut answers));
+            }
+            Err(error) => {
+                let error = JournalError::from(error);
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::error!(
+                        %error,
+                        "the journal cannot be written: starts are refused until it can, and outcomes wait to be recorded"
+                    );
+                }
+                // Rows that were made in this transaction went with it.
+                self.known.plugins.clear();
+                self.failed = Some(error.clone());
+                group.into_iter().for_each(|command| self.put_off(command, &error));
+            }
+        }
+    }
+
+    /// Gives what became of each owner's line, in order.
+    fn apply(&mut self, group: &[Command]) -> rusqlite::Result<Vec<Result<Written, JournalError>>> {
+        let sequence_was = self.known.next_sequence;
+        let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut apply = Apply { file: &transaction, known: &mut self.known };
+        let mut answers = Vec::new();
+        for command in group {
+            match command {
+                Command::Write(write, _) => answers.push(refusal(apply.write(write))?),
+                Command::Record(writes, _) => {
+                    for write in writes {
+                        refusal(apply.write(write))?.map_or_else(|error| defect(&error), drop);
+                    }
+                }
+                Command::Complete(completions, ..) => {
+                    for completion in completions {
+                        refusal(apply.complete(completion))?.unwrap_or_else(|error| defect(&error));
+                    }
+                }
+                Command::Flush(_) => (),
+            }
+        }
+        if self.known.next_sequence != sequence_was {
+            let sql = "UPDATE journal SET next_sequence = ?1";
+            transaction.prepare_cached(sql)?.execute(params![self.known.next_sequence])?;
+        }
+        self.retention.tidy(&transaction, self.known.next_sequence)?;
+        transaction.commit()?;
+        Ok(answers)
+    }
+
+    /// Everything before it is durable.
+    fn answer(&mut self, command: Command, answers: &mut impl Iterator<Item = Result<Written, JournalError>>) {
+        match command {
+            Command::Write(_, reply) => reply.send(answers.next().unwrap_or(Err(JournalError::Closed))),
+            Command::Record(_, reply) => reply.send(Ok(())),
+            Command::Complete(completions, stored, reply) => {
+                let writes = completions.iter().filter_map(stores);
+                if !stored.is_empty() {
+                    let mut ahead = self.ahead.lock();
+                    writes.zip(stored).for_each(|(writes, by)| ahead.committed(writes, by));
+                }
+                reply.send(Ok(()));
+            }
+            Command::Flush(reply) => reply.send(self.failed.take().map_or(Ok(()), Err)),
+        }
+    }
+
+    fn put_off(&mut self, command: Command, error: &JournalError) {
+        match command {
+            Command::Write(_, reply) => reply.send(Err(error.clone())),
+            Command::Flush(reply) => {
+                self.failed = None;
+                reply.send(Err(error.clone()));
+            }
+            command @ (Command::Record(..) | Command::Complete(..)) => self.kept.push(command),
+        }
+    }
+}
+
+/// What a completion has handed over, if it delivered.
+pub(super) fn stores(completion: &Completion) -> Option<&KeyValueWrites> {
+    completion.writes.as_deref().filter(|_| completion.settlement == Settlement::Delivered)
+}
+
+/// A write that cannot be is one thing, a file that cannot be written another.
+fn refusal<T>(result: Result<T, Failed>) -> rusqlite::Result<Result<T, JournalError>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(Failed::Refused(error)) => Ok(Err(error)),
+        Err(Failed::File(error)) => Err(error),
+    }
+}
+
+fn defect(error: &JournalError) {
+    tracing::error!(%error, "a defect of the runtime: something could not be recorded");
+}

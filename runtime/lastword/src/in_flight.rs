@@ -1,0 +1,63 @@
+use std::convert::Infallible;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// Requests that are being carried out, and whether more are let in. A drain waits a little for those that came before it:
+/// what an owner said before it said goodbye is carried out in its order.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    tickets: Mutex<Option<Sender<Infallible>>>,
+    all_back: tokio::sync::Mutex<Receiver<Infallible>>,
+}
+
+/// Held by a request until it is carried out.
+pub(crate) struct Ticket(#[expect(dead_code, reason = "held, not used")] Sender<Infallible>);
+
+impl Default for InFlight {
+    fn default() -> Self {
+        // Nothing is ever sent: what counts is that every ticket is gone.
+        let (ticket, all_back) = channel(1);
+        Self { tickets: Mutex::new(Some(ticket)), all_back: tokio::sync::Mutex::new(all_back) }
+    }
+}
+
+impl InFlight {
+    /// None once a drain, or a closing without one, has begun: starts are refused then, and nobody waits for ends.
+    pub(crate) fn enter(&self) -> Option<Ticket> {
+        self.tickets.lock().clone().map(Ticket)
+    }
+
+    /// Lets no more in, and says whether any is under way. None when that was so already: the first cause wins.
+    pub(crate) fn close(&self) -> Option<bool> {
+        // One is ours.
+        self.tickets.lock().take().map(|tickets| tickets.strong_count() > 1)
+    }
+
+    /// Resolves when every request that came before [`Self::close`] is carried out.
+    pub(crate) async fn settled(&self) {
+        let mut all_back = self.all_back.lock().await;
+        // None for good, once every ticket is gone.
+        all_back.recv().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn those_that_came_before_are_waited_for_and_the_first_cause_wins() {
+        let in_flight = InFlight::default();
+        let ticket = in_flight.enter();
+        assert_eq!(in_flight.close(), Some(true));
+        assert_eq!(in_flight.close(), None);
+        assert!(in_flight.enter().is_none());
+        let mut settled = std::pin::pin!(in_flight.settled());
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(settled.as_mut().poll(&mut cx).is_pending());
+        drop(ticket);
+        settled.await;
+        assert_eq!(InFlight::default().close(), Some(false));
+    }
+}

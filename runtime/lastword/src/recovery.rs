@@ -1,0 +1,163 @@
+//! What becomes of what dead runs left: owed deliveries go out again, and sessions that were active are ended, unless their
+//! owner comes back for them in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword_events::{EndReason, Event, EventKey, PluginName, Session, SessionEnd, Timestamp};
+use lastword_journal::{DeliveryKey, OwedDelivery, Recovered, RecoveredSession, Write};
+use tokio::time::timeout;
+
+use crate::active::{Active, Left};
+use crate::inner::Inner;
+use crate::intake::Request;
+use crate::request::{Acceptance, Accepted, Refusal};
+use crate::runtime::RecoveredCounts;
+
+/// How long sessions whose end could not be written down wait for the next try.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Inner {
+    /// Sends out what is owed and ends what was active: at once, or after `grace` for those that an owner may go on with.
+    pub(crate) fn take_up(self: &Arc<Self>, recovered: Recovered, grace: Duration) -> RecoveredCounts {
+        let mut counts = RecoveredCounts::default();
+        let mut records = Vec::new();
+        for owed in &recovered.deliveries {
+            self.owe_again(owed, &mut records);
+            counts.deliveries += 1;
+        }
+        for session in recovered.sessions {
+            counts.sessions += 1;
+            if session.attachable && !grace.is_zero() {
+                let left = Left { started: session.started, attached: false };
+                self.set.lock().insert_left(session.sequence, session.session, session.compactions, left);
+            } else {
+                self.end_left(&session, &mut records);
+            }
+        }
+        if !records.is_empty() {
+            // Before every completion; a crash before it is durable finds everything as it was.
+            drop(self.journal.record(records));
+        }
+        if !grace.is_zero() {
+            self.handle.spawn(self.clone().end_unattached(grace));
+        }
+        counts
+    }
+
+    /// A delivery whose plugin is gone is kept, and marked.
+    fn owe_again(&self, owed: &OwedDelivery, records: &mut Vec<Write>) {
+        if !self.dispatcher.recover(owed) {
+            tracing::warn!(
+                delivery = %owed.delivery.id(self.journal_name),
+                "its plugin is not installed for this tenant any more; the delivery is kept as orphaned"
+            );
+            records.push(Write::Orphaned { delivery: owed.delivery.clone() });
+        }
+    }
+
+    /// The end of a session that a dead run left active.
+    fn end_left(&self, left: &RecoveredSession, records: &mut Vec<Write>) {
+        let (reason, ended_at) = match left.drain {
+            Some((reason, at)) => (reason.end_reason(), at),
+            None => (EndReason::Crashed, Timestamp::now()),
+        };
+        let event = Arc::new(Event::End(SessionEnd::new(reason, ended_at).since(left.session.started_at)));
+        let mut owed = self.owed_end(&left.session, &left.started);
+        owed.retain(|plugin| !left.settled.contains(plugin));
+        let (sequence, session) = (left.sequence, left.session.clone());
+        let end = Write::End { sequence, session, event: event.clone(), owed: owed.clone(), op_id: None };
+        records.push(end);
+        for plugin in owed {
+            let failures = left.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n);
+            let again = OwedDelivery {
+                delivery: DeliveryKey { sequence, event: EventKey::End, plugin },
+                session: left.session.clone(),
+                event: event.clone(),
+                attempt: left.attempt,
+                failures,
+                late: false,
+            };
+            self.owe_again(&again, records);
+        }
+    }
+
+    /// Who is owed the end: every plugin that serves the tenant now, and every one that was sent the start.
+    pub(crate) fn owed_end(&self, session: &Session, started: &[PluginName]) -> Vec<PluginName> {
+        let mut owed = self.dispatcher.owed_to(&session.identity.tenant, EventKey::End);
+        for plugin in started {
+            if !owed.contains(plugin) {
+                owed.push(plugin.clone());
+            }
+        }
+        owed
+    }
+
+    /// A drain begins, and nobody has come for this one.
+    pub(crate) fn end_left_at_drain(&self, active: &Active, records: &mut Vec<Write>) {
+        let started = active.left.as_ref().map_or(Vec::new(), |left| left.started.clone());
+        let left = RecoveredSession {
+            sequence: active.sequence,
+            session: active.session.clone(),
+            compactions: active.compactions,
+            started,
+            attachable: false,
+            drain: None,
+            settled: Vec::new(),
+            failed: Vec::new(),
+            // This run has not told anyone of it, and the last one had no reason to.
+            attempt: 1,
+        };
+        self.end_left(&left, records);
+    }
+
+    /// The grace is over: whoever has not been started again belongs to an owner that is gone.
+    async fn end_unattached(self: Arc<Self>, grace: Duration) {
+        let mut wait = grace;
+        // A drain takes those that are left along.
+        while !self.is_drained_within(wait).await {
+            wait = RETRY;
+            let left = self.set.lock().unattached();
+            if left.is_empty() {
+                return;
+            }
+            tracing::info!("{} sessions of an earlier run were not started again and end as crashed", left.len());
+            let requests: Vec<Request> = left
+                .into_iter()
+                .map(|active| {
+                    let identity = active.session.identity.clone();
+                    Request::begin(&self, &identity, self.in_flight.enter(), self.clone().end_if_unattached(active))
+                })
+                .collect();
+            for request in requests {
+                if let Err(error) = request.await {
+                    tracing::error!(%error, "the end of a session of an earlier run could not be recorded");
+                }
+            }
+        }
+    }
+
+    async fn is_drained_within(&self, time: Duration) -> bool {
+        let mut drained = self.drained.subscribe();
+        timeout(time, drained.wait_for(|over| *over)).await.is_ok()
+    }
+
+    async fn end_if_unattached(self: Arc<Self>, active: Active) -> Result<Accepted, Refusal> {
+        let Active { sequence, session, left, .. } = active;
+        let nothing = Accepted {
+            identity: session.identity.clone(),
+            generation: session.generation,
+            how: Acceptance::DuplicateEnd,
+            dropped: Vec::new(),
+        };
+        if !self.set.lock().is_unattached(&session.identity, sequence) {
+            return Ok(nothing);
+        }
+        let event =
+            Arc::new(Event::End(SessionEnd::new(EndReason::Crashed, Timestamp::now()).since(session.started_at)));
+        let owed = self.owed_end(&session, left.as_ref().map_or(&[], |left| &left.started));
+        let write = Write::End { sequence, session: session.clone(), event: event.clone(), owed, op_id: None };
+        self.journal.write(write).await?;
+        Ok(self.note_end(sequence, &session, &event, None))
+    }
+}
