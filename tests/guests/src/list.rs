@@ -52,6 +52,7 @@ guests! {
         "grow-and-go-on" in SessionEnd,
         "sees-nothing" in SessionEnd,
         "config-prints" in SessionEnd,
+        "http-reports" in AllHooks,
     }
     // Use `wasi:keyvalue`, well and badly.
     "keyvalue": {
