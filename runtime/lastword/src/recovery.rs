@@ -27,12 +27,15 @@ impl Inner {
             counts.deliveries += 1;
         }
         for session in recovered.sessions {
-            counts.sessions += 1;
+            let was_drained = session.drain.is_some();
             if session.attachable && !grace.is_zero() {
                 let left = Left { started: session.started, attached: false };
                 self.set.lock().insert_left(session.sequence, session.session, session.compactions, left);
+                counts.sessions += 1;
             } else {
-                self.end_left(&session, &mut records);
+                let owed = self.end_left(&session, &mut records);
+                // One whose end a drain has delivered to everybody only has to be written down as ended.
+                counts.sessions += u64::from(owed > 0 || !was_drained);
             }
         }
         if !records.is_empty() {
@@ -56,8 +59,8 @@ impl Inner {
         }
     }
 
-    /// The end of a session that a dead run left active.
-    fn end_left(&self, left: &RecoveredSession, records: &mut Vec<Write>) {
+    /// The end of a session that a dead run left active. Gives how many plugins are owed it.
+    fn end_left(&self, left: &RecoveredSession, records: &mut Vec<Write>) -> usize {
         let (reason, ended_at) = match left.drain {
             Some((reason, at)) => (reason.end_reason(), at),
             None => (EndReason::Crashed, Timestamp::now()),
@@ -68,6 +71,7 @@ impl Inner {
         let (sequence, session) = (left.sequence, left.session.clone());
         let end = Write::End { sequence, session, event: event.clone(), owed: owed.clone(), op_id: None };
         records.push(end);
+        let count = owed.len();
         for plugin in owed {
             let failures = left.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n);
             let again = OwedDelivery {
@@ -80,6 +84,7 @@ impl Inner {
             };
             self.owe_again(&again, records);
         }
+        count
     }
 
     /// Who is owed the end: every plugin that serves the tenant now, and every one that was sent the start.
