@@ -1,8 +1,7 @@
 //! The program itself, run as an owner or a person runs it: real pipes, real signals, real components.
 //!
 //! One module a subject; `support` has the process. Whatever asserts a time is in `timed`, which the test runner runs
-//! alone. C and W in a test's name are the rows of the design that it checks; W5 needs a journal that outlives the
-//! process, W6 is the owner's side of the bargain.
+//! alone. C and W in a test's name are the rows of the design that it checks; W6 is the owner's side of the bargain.
 
 #[cfg(test)]
 mod captured;
@@ -16,6 +15,8 @@ mod config;
 mod grants;
 #[cfg(test)]
 mod input;
+#[cfg(test)]
+mod journal;
 #[cfg(test)]
 mod output;
 #[cfg(test)]

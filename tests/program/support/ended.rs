@@ -25,6 +25,8 @@ impl Ended {
     pub(super) fn new(program: Program, status: ExitStatus, at: Instant) -> Self {
         let state = program.seen.lock();
         assert!(state.bad.is_empty(), "stdout carries protocol lines only: {:#?}", state.bad);
+        let killed = status.signal().is_some();
+        assert!(killed || state.torn.is_none(), "the last line is whole: {:?}", state.torn);
         let (lines, log, text) = (state.lines.clone(), state.log.clone(), state.text.clone());
         drop(state);
         Self { lines, text, log, at, status, _program: program }
@@ -34,6 +36,11 @@ impl Ended {
     #[track_caller]
     pub(crate) fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| panic!("it was ended by signal {:?}", self.status.signal()))
+    }
+
+    /// Whether it was killed, rather than left by itself.
+    pub(crate) fn was_killed(&self) -> bool {
+        self.status.signal().is_some()
     }
 
     /// The lines of an event.

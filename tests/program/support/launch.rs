@@ -7,21 +7,26 @@ use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+#[cfg(target_os = "linux")]
+use lastword_faults::Fault;
 use rustix::process::Pid;
 use tempfile::TempDir;
 
 use super::seen::Seen;
 use super::{Ended, Program};
 
-/// A program that is about to be started, with a home directory of its own: so it has no compiled code in its cache.
+/// A program that is about to be started. Unless it is given the home of an earlier one, it has a home directory of its
+/// own: so it has no compiled code in its cache.
 pub(crate) struct Launch {
-    dir: TempDir,
+    dir: Arc<TempDir>,
     args: Vec<OsString>,
     stdin: Input,
     stdout: Output,
     stalled_stderr: bool,
     env: Vec<(&'static str, &'static str)>,
     group: Option<i32>,
+    #[cfg(target_os = "linux")]
+    fault: Option<Fault>,
 }
 
 enum Input {
@@ -41,16 +46,20 @@ enum Output {
 impl Launch {
     /// `lastword stdio`.
     pub(crate) fn stdio() -> Self {
-        Self::new("stdio", Output::Read)
+        Self::new("stdio", Output::Read, tempfile::tempdir().unwrap().into())
+    }
+
+    /// `lastword stdio` where another one has run, or will.
+    pub(crate) fn stdio_at(home: &Arc<TempDir>) -> Self {
+        Self::new("stdio", Output::Read, home.clone())
     }
 
     /// Another command, whose stdout is for people.
     pub(crate) fn command(name: &str) -> Self {
-        Self::new(name, Output::Free)
+        Self::new(name, Output::Free, tempfile::tempdir().unwrap().into())
     }
 
-    fn new(command: &str, stdout: Output) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    fn new(command: &str, stdout: Output, dir: Arc<TempDir>) -> Self {
         Self {
             dir,
             args: vec![command.into()],
@@ -59,7 +68,16 @@ impl Launch {
             stalled_stderr: false,
             env: Vec::new(),
             group: None,
+            #[cfg(target_os = "linux")]
+            fault: None,
         }
+    }
+
+    /// Its files are broken like that.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn fault(mut self, fault: &Fault) -> Self {
+        self.fault = Some(fault.clone());
+        self
     }
 
     /// The program's home.
@@ -156,6 +174,10 @@ impl Launch {
             command.env(home, self.dir());
         }
         command.envs(self.env.iter().copied());
+        #[cfg(target_os = "linux")]
+        if let Some(fault) = &self.fault {
+            fault.apply(&mut command);
+        }
         command.process_group(self.group.unwrap_or(0));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let piped = match self.stdin {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::process::{ChildStderr, ChildStdout};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -25,7 +26,7 @@ pub(crate) struct Program {
     pub(super) stdout: Option<ChildStdout>,
     pub(super) _stderr: Option<ChildStderr>,
     pub(super) seen: Arc<Seen>,
-    pub(super) _dir: TempDir,
+    pub(super) _dir: Arc<TempDir>,
 }
 
 impl Program {
@@ -77,6 +78,22 @@ impl Program {
         self.wait(&format!("{wanted} {event} lines"), |state| {
             (state.counts.get(event).copied().unwrap_or(0) >= wanted).then_some(())
         });
+    }
+
+    /// Waits until `enough` says so of the numbers of lines of each event, or the process has ended.
+    pub(crate) fn until(&self, what: &str, mut enough: impl FnMut(&BTreeMap<String, usize>) -> bool) {
+        self.seen.wait(what, false, |state| (state.exited.is_some() || enough(&state.counts)).then_some(()));
+    }
+
+    /// Ends the process as a machine does that has no memory left. It may have ended by itself.
+    pub(crate) fn kill(self) -> Ended {
+        let state = self.seen.lock();
+        if state.exited.is_none() {
+            // It is not reaped while we hold the lock, so the pid is still its own.
+            kill_process(self.pid, Signal::KILL).unwrap();
+        }
+        drop(state);
+        self.ended()
     }
 
     /// Waits for the first line on stdout for which `is_it` holds.

@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) counts: BTreeMap<String, usize>,
     /// Lines on stdout that are not the protocol's.
     pub(super) bad: Vec<String>,
+    /// A last line on stdout without its end.
+    pub(super) torn: Option<String>,
     /// stdout of a command that does not speak the protocol.
     pub(super) text: Vec<String>,
     pub(super) stdout_ended: bool,
@@ -72,6 +74,7 @@ impl Seen {
                         *state.counts.entry(event).or_default() += 1;
                         state.lines.push(value);
                     }
+                    None if !line.ends_with(b"\n") => state.torn = Some(String::from_utf8_lossy(&line).into_owned()),
                     None => state.bad.push(String::from_utf8_lossy(&line).into_owned()),
                 });
                 line.clear();

@@ -1,0 +1,247 @@
+//! One journal through many runs of the program, each of which is killed, and what must be true at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
+use lastword_events::PluginName;
+use lastword_journal::{Journal as _, Space, SqliteJournal};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::drawn::Seed;
+use super::owner::{Owner, Run};
+use super::reports::{Manners, Report, Reports};
+use crate::support::{Launch, Program, Signal};
+
+/// Plugins that report to the server. A third counts in the journal itself.
+const REPORTING: [&str; 2] = ["audit", "memory"];
+const COUNTING: &str = "counts";
+
+/// Lines that an owner has for one run.
+const LINES: usize = 120;
+
+/// When a run is killed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Moment {
+    /// While lines come in.
+    Load,
+    /// After SIGTERM.
+    Drain,
+    /// Soon after its start, as the run before it was.
+    Recovery,
+}
+
+pub(super) struct Story {
+    // The first, so that it is told whatever else goes wrong.
+    seed: Seed,
+    home: Arc<TempDir>,
+    random: Rng,
+    reports: Reports,
+    owner: Owner,
+    kills: u32,
+}
+
+impl Story {
+    pub(super) fn begin() -> Self {
+        let seed = Seed::draw();
+        let reports = Reports::serve(seed.numbers(1));
+        let owner = Owner::new(seed.numbers(2), reports.authority());
+        let home = Arc::new(tempfile::tempdir().unwrap());
+        for guest in ["http-reports", "kv-counts"] {
+            assert!(lastword_test_guests::write(guest, home.path()).exists());
+        }
+        let mut config =
+            format!("[[plugin]]\nname = \"{COUNTING}\"\ncomponent = \"kv-counts.wasm\"\nkeyvalue = {{}}\n");
+        for plugin in REPORTING {
+            // A deadline that says something of the machine would say nothing of the journal.
+            config += &format!(
+                "[[plugin]]\nname = \"{plugin}\"\ncomponent = \"http-reports.wasm\"\nhttp = [\"http://{}\"]\n\
+                 limits = {{ deadline = \"20s\" }}\n",
+                reports.authority()
+            );
+        }
+        std::fs::write(home.path().join("lastword.toml"), config).unwrap();
+        Self { random: seed.numbers(3), seed, home, reports, owner, kills: 0 }
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.home.path().join("journal.db")
+    }
+
+    fn launch(&self) -> Launch {
+        let config = self.home.path().join("lastword.toml");
+        Launch::stdio_at(&self.home).arg("--config").arg(config).arg("--journal").arg(self.journal())
+    }
+
+    /// One run and its end, or two in a row.
+    pub(super) fn round(&mut self, moment: Moment) {
+        match moment {
+            Moment::Load => self.killed_under_load(),
+            Moment::Drain => self.killed_in_a_drain(),
+            Moment::Recovery => self.killed_in_recovery(),
+        }
+    }
+
+    fn killed_under_load(&mut self) {
+        let manners = self.manners();
+        self.reports.next_run(manners);
+        let program = self.launch().start();
+        let lines = self.owner.lines(LINES);
+        program.send(&lines);
+        self.await_answers(&program, lines.len());
+        self.wait_up_to(Duration::from_millis(20));
+        self.kill(program);
+    }
+
+    fn killed_in_a_drain(&mut self) {
+        let slow = Manners { slow: Duration::from_millis(60), ..self.manners() };
+        self.reports.next_run(slow);
+        let program = self.launch().start();
+        let lines = self.owner.lines(LINES);
+        program.send(&lines);
+        program.until("its answers", |counts| answers(counts) >= lines.len());
+        program.signal(Signal::TERM);
+        let told = self.random.usize(..200);
+        program.until("outcomes of the drain", |counts| count(counts, "outcome") >= told);
+        self.wait_up_to(Duration::from_millis(5));
+        self.kill(program);
+    }
+
+    fn killed_in_recovery(&mut self) {
+        let slow = Manners { slow: Duration::from_millis(30), ..self.manners() };
+        self.reports.next_run(slow);
+        let program = self.launch().start();
+        if self.random.bool() {
+            program.until("the ready line", |counts| count(counts, "ready") > 0);
+            self.wait_up_to(Duration::from_millis(30));
+        } else {
+            // About as long as a start takes.
+            self.wait_up_to(Duration::from_millis(150));
+        }
+        // Nothing was sent, so nothing is heard.
+        assert_eq!(program.kill().of("accepted").count(), 0);
+        self.kills += 1;
+    }
+
+    fn await_answers(&mut self, program: &Program, lines: usize) {
+        let wanted = self.random.usize(..=lines);
+        program.until("answers", |counts| answers(counts) >= wanted);
+    }
+
+    /// The random moment itself: there is nothing to wait for.
+    fn wait_up_to(&mut self, longest: Duration) {
+        thread::sleep(longest.mul_f64(self.random.f64()));
+    }
+
+    fn kill(&mut self, program: Program) {
+        let ended = program.kill();
+        self.kills += u32::from(ended.was_killed());
+        self.owner.hears(&ended);
+    }
+
+    fn manners(&mut self) -> Manners {
+        Manners { refused: self.random.u8(..15), slow: Duration::from_millis(self.random.u64(..10)) }
+    }
+
+    /// A run that nobody disturbs delivers everything, and leaves nothing for the next one.
+    pub(super) fn conclude(mut self) {
+        assert!(self.kills > 0, "a story without a kill tells nothing");
+        self.reports.next_run(Manners::default());
+        let program = self.launch().arg("--drain-budget").arg("60s").start().ready();
+        let lines = self.owner.lines(0);
+        program.send(&lines);
+        program.until("its answers", |counts| answers(counts) >= lines.len());
+        program.signal(Signal::TERM);
+        let ended = program.ended();
+        assert_eq!(ended.code(), 0, "{}", ended.stderr());
+        self.owner.hears(&ended);
+
+        self.reports.next_run(Manners::default());
+        let nothing = self.launch().run();
+        let ready = nothing.of("ready").next().unwrap();
+        assert_eq!(ready["recovered"], json!({"sessions": 0, "deliveries": 0}), "nothing is owed any more");
+        assert_eq!((nothing.code(), nothing.of("outcome").count()), (0, 0));
+
+        let reports = self.reports.all();
+        let again = reports.iter().filter(|report| report.attempt > 1).count();
+        let late = reports.iter().filter(|report| report.late).count();
+        let (kills, sessions) = (self.kills, self.owner.accepted().len());
+        eprintln!("{kills} kills, {sessions} sessions, {} attempts: {again} again, {late} late", reports.len());
+        assert_every_end_was_delivered(self.owner.accepted(), &reports);
+        assert_no_number_was_used_twice(&reports);
+        assert_order_was_kept_or_late_was_said(&reports);
+        self.assert_each_end_was_counted_once(&reports);
+        drop(self.seed);
+    }
+
+    /// What a guest stored is there with the record of its delivery, and not otherwise: so each end is in the sum once,
+    /// however often the guest was told of it.
+    fn assert_each_end_was_counted_once(&self, reports: &[Report]) {
+        let journal = SqliteJournal::open(&self.journal()).unwrap();
+        let mut ends: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+        for report in reports.iter().filter(|report| is_end(report)) {
+            ends.entry(&report.tenant).or_default().insert(report.id.sequence);
+        }
+        for (tenant, ends) in ends {
+            let space = Space { tenant: tenant.into(), plugin: PluginName::new(COUNTING).unwrap() };
+            let counted = journal.key_value(&space, "ends").unwrap().unwrap();
+            assert_eq!(String::from_utf8(counted).unwrap(), ends.len().to_string(), "ends of {tenant}");
+        }
+    }
+}
+
+fn is_end(report: &Report) -> bool {
+    report.id.event == lastword_events::EventKey::End
+}
+
+fn count(counts: &BTreeMap<String, usize>, event: &str) -> usize {
+    counts.get(event).copied().unwrap_or(0)
+}
+
+fn answers(counts: &BTreeMap<String, usize>) -> usize {
+    count(counts, "accepted") + count(counts, "error")
+}
+
+fn assert_every_end_was_delivered(accepted: &BTreeSet<Run>, reports: &[Report]) {
+    assert!(!accepted.is_empty(), "nothing was accepted");
+    for plugin in REPORTING {
+        let ends = reports.iter().filter(|report| report.id.plugin.as_str() == plugin && is_end(report));
+        let told: BTreeSet<Run> = ends.map(|r| (r.tenant.clone(), r.session.clone(), r.generation)).collect();
+        let missing: Vec<_> = accepted.difference(&told).collect();
+        assert!(missing.is_empty(), "{plugin} never heard of the end of {missing:?}");
+    }
+}
+
+/// The second time that a delivery comes it has a higher number, and whoever it comes to can tell them apart.
+fn assert_no_number_was_used_twice(reports: &[Report]) {
+    let mut seen: BTreeMap<_, &Report> = BTreeMap::new();
+    for report in reports {
+        if let Some(before) = seen.insert(&report.id, report) {
+            assert!(report.attempt > before.attempt, "{report:?} after {before:?}");
+        }
+    }
+}
+
+/// A session id's events come to a plugin in the order in which they happened, unless they say that they are late. What a
+/// run had no time to write down is not known to the next one, which begins again with the oldest: so what is newer is
+/// held against it only when the next one knew it to be done.
+fn assert_order_was_kept_or_late_was_said(reports: &[Report]) {
+    let mut lanes: BTreeMap<_, Vec<&Report>> = BTreeMap::new();
+    for report in reports {
+        lanes.entry((&report.id.plugin, &report.tenant, &report.session)).or_default().push(report);
+    }
+    let newer = |a: &Report, b: &Report| (a.id.sequence, a.id.event) > (b.id.sequence, b.id.event);
+    for lane in lanes.values() {
+        for (at, report) in lane.iter().enumerate().filter(|(_, report)| !report.late) {
+            let comes_again = |one: &Report| lane[at..].iter().any(|later| later.id == one.id && later.run > one.run);
+            let overtaken = lane[..at]
+                .iter()
+                .find(|before| newer(before, report) && (before.run == report.run || !comes_again(before)));
+            assert!(overtaken.is_none(), "{report:?} does not say that it is late, after {overtaken:?}\n{lane:#?}");
+        }
+    }
+}
