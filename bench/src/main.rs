@@ -6,6 +6,7 @@
 mod bare;
 mod drain;
 mod end;
+mod journal;
 mod rounds;
 
 use clap::{Parser, ValueEnum};
@@ -23,6 +24,8 @@ enum What {
     End,
     /// How many sessions are drained within a 2 s budget
     Drain,
+    /// The same with a journal on disk, and what that costs the rest
+    Journal,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -36,6 +39,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Drain) {
         drain::measure()?;
+    }
+    if wanted(What::Journal) {
+        journal::measure()?;
     }
     Ok(())
 }

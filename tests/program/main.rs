@@ -18,6 +18,8 @@ mod input;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod operate;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod plugins;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, value_parser};
-use lastword_events::Hook;
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use lastword_events::{DeliveryId, Hook};
 
 use crate::exit::Exit;
 use crate::grants::GrantArgs;
@@ -31,6 +31,24 @@ pub(crate) enum Command {
     /// Say whether a plugin fits, which hooks it has, what it asks for and what it would get
     #[command(after_help = Exit::help())]
     Check(CheckArgs),
+    /// List the sessions that are active, as the journal has them
+    #[command(after_help = Exit::help())]
+    Sessions(SessionsArgs),
+    /// List the deliveries that were not made
+    #[command(after_help = Exit::help())]
+    Deliveries(DeliveriesArgs),
+    /// Give deliveries that were given up another chance, at the next start
+    #[command(after_help = Exit::help())]
+    Redeliver(RedeliverArgs),
+    /// Forget deliveries: nobody will be told of them any more
+    #[command(after_help = Exit::help())]
+    Drop(DropArgs),
+    /// Look after the journal's file
+    #[command(after_help = Exit::help())]
+    Journal {
+        #[command(subcommand)]
+        verb: JournalVerb,
+    },
     /// What this program starts itself as, to compile a component in a process of its own
     #[command(name = COMPILE, hide = true)]
     Compile,
@@ -69,6 +87,86 @@ pub(crate) struct StdioArgs {
 
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
+}
+
+/// Which journal, as for `stdio`.
+#[derive(Debug, Args)]
+pub(crate) struct JournalArgs {
+    /// The configuration whose journal it is
+    #[arg(long, value_name = "lastword.toml")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The journal's file [default: the configuration's own]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) journal: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionsArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeliveriesArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// Only these
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<State>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum State {
+    /// Goes out at the next start, or is being tried again
+    Owed,
+    /// Given up; see `redeliver` and `drop`
+    Dead,
+    /// Its plugin was not installed for its tenant when the program last started
+    Orphaned,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RedeliverArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// The deliveries' ids, as `lastword deliveries` lists them
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<DeliveryId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DropArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// The deliveries' ids, as `lastword deliveries` lists them
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<DeliveryId>,
+
+    /// Yes, for ever
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalVerb {
+    /// Say whether the file is whole
+    Check(JournalArgs),
+    /// Give space that is not used any more back to the file system
+    Compact(JournalArgs),
+    /// Print everything that is active or owed, one JSON object a line
+    Export(JournalArgs),
 }
 
 #[derive(Debug, Args)]

@@ -30,8 +30,8 @@ impl Exit {
             Self::Usage => "wrong usage or configuration, or a plugin that cannot be loaded",
             Self::Owed => "session-ends are owed, safe in the journal, and go out after the next start",
             Self::Lost => "session-ends are lost (the journal was in memory); stderr says how many",
-            Self::Journal => "the journal cannot be used",
-            Self::No => "`lastword run`: not delivered; `lastword check`: the plugin does not fit",
+            Self::Journal => "the journal cannot be used: in use, missing, damaged, of a newer version, …",
+            Self::No => "`run`: not delivered; `check`: the plugin does not fit; `redeliver`, `drop`: unknown id",
         }
     }
 

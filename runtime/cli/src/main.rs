@@ -11,6 +11,7 @@ mod grants;
 mod journal;
 mod limits;
 mod logging;
+mod operate;
 mod owners;
 mod plugins;
 mod protocol;
@@ -47,6 +48,11 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Stdio(args) => stdio::run(args),
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
+        Command::Sessions(args) => operate::sessions(args),
+        Command::Deliveries(args) => operate::deliveries(args),
+        Command::Redeliver(args) => operate::redeliver(args),
+        Command::Drop(args) => operate::drop_deliveries(args),
+        Command::Journal { verb } => operate::journal(verb),
         Command::Compile => plugins::compile(),
     }
 }

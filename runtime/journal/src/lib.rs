@@ -37,6 +37,7 @@ pub use memory::MemoryJournal;
 pub use pending::{Pending, Reply};
 pub use record::{Completion, DeliveryKey, Settlement, Write, Written};
 pub use recovered::{OwedDelivery, Recovered, RecoveredSession};
+pub use sqlite::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow};
 pub use sqlite::{MAX_QUEUED_WRITES, OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal};
 
 use std::sync::Arc;

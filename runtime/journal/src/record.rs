@@ -80,6 +80,11 @@ pub enum Write {
         /// The owner's name for this line.
         op_id: Option<Arc<str>>,
     },
+    /// Who is installed in this run, and for which tenants; none stands for all. What is owed after a drain depends on it.
+    Installed {
+        /// In the order of the configuration.
+        plugins: Vec<(PluginName, Option<Vec<Arc<str>>>)>,
+    },
     /// A delivery that is owed to nobody who is installed. It is kept, and shown as orphaned until the next run.
     Orphaned {
         /// Which.

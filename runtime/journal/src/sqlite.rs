@@ -3,6 +3,7 @@
 mod ahead;
 mod apply;
 mod error;
+mod file;
 mod lock;
 mod open;
 mod read;
@@ -20,6 +21,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 pub use self::error::OpenError;
+pub use self::file::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow};
 pub use self::retention::RETAINED_FOR;
 pub use self::writer::MAX_QUEUED_WRITES;
 

@@ -69,7 +69,7 @@ mod tenants;
 mod worker;
 
 pub use lastword_events as events;
-pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal};
+pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal, OpenError, SqliteJournal};
 pub use lastword_sandbox::{
     AllowList, CompilerProcess, Destination, Egress, Grant, Grants, KeyValueGrant, KeyValues, Limits, LoadError,
     Plugin, Report, Root, Sandbox, SandboxConfig, SandboxError, Source, TranscriptGrant,

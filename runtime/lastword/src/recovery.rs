@@ -13,6 +13,7 @@ use crate::inner::Inner;
 use crate::intake::Request;
 use crate::request::{Acceptance, Accepted, Refusal};
 use crate::runtime::RecoveredCounts;
+use crate::tenants::Tenants;
 
 /// How long sessions whose end could not be written down wait for the next try.
 const RETRY: Duration = Duration::from_secs(1);
@@ -21,7 +22,7 @@ impl Inner {
     /// Sends out what is owed and ends what was active: at once, or after `grace` for those that an owner may go on with.
     pub(crate) fn take_up(self: &Arc<Self>, recovered: Recovered, grace: Duration) -> RecoveredCounts {
         let mut counts = RecoveredCounts::default();
-        let mut records = Vec::new();
+        let mut records = vec![self.installed()];
         for owed in &recovered.deliveries {
             self.owe_again(owed, &mut records);
             counts.deliveries += 1;
@@ -38,14 +39,21 @@ impl Inner {
                 counts.sessions += u64::from(owed > 0 || !was_drained);
             }
         }
-        if !records.is_empty() {
-            // Before every completion; a crash before it is durable finds everything as it was.
-            drop(self.journal.record(records));
-        }
+        // Before every completion; a crash before it is durable finds everything as it was.
+        drop(self.journal.record(records));
         if !grace.is_zero() {
             self.handle.spawn(self.clone().end_unattached(grace));
         }
         counts
+    }
+
+    fn installed(&self) -> Write {
+        let tenants = |tenants: &Tenants| match tenants {
+            Tenants::Every => None,
+            Tenants::Only(tenants) => Some(tenants.clone()),
+        };
+        let installed = self.dispatcher.installed().iter();
+        Write::Installed { plugins: installed.map(|one| (one.plugin.name().clone(), tenants(&one.tenants))).collect() }
     }
 
     /// A delivery whose plugin is gone is kept, and marked.

@@ -133,7 +133,7 @@ impl State {
                 Ok(Written::Done)
             }
             // Nobody can look into this journal from outside.
-            Write::Orphaned { .. } => Ok(Written::Done),
+            Write::Installed { .. } | Write::Orphaned { .. } => Ok(Written::Done),
         }
     }
 

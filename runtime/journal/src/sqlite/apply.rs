@@ -24,6 +24,8 @@ pub(super) struct Known {
     pub(super) next_sequence: u64,
     /// Sessions below it were noted by an earlier run.
     pub(super) first_sequence_of_run: u64,
+    /// This run drains.
+    pub(super) draining: bool,
     /// Row numbers of names. They never change, but one that was made in a transaction goes with it.
     pub(super) plugins: HashMap<PluginName, i64>,
 }
@@ -105,6 +107,11 @@ impl Apply<'_> {
             Write::Draining { reason, at } => {
                 let sql = "UPDATE run SET drain_reason = ?2, draining_at = ?3 WHERE id = ?1 AND drain_reason IS NULL";
                 self.execute(sql, params![self.known.run, reason.to_string(), at.as_millisecond()])?;
+                self.known.draining = true;
+                Ok(Written::Done)
+            }
+            Write::Installed { plugins } => {
+                self.execute("UPDATE run SET plugins = ?2 WHERE id = ?1", params![self.known.run, json(plugins)])?;
                 Ok(Written::Done)
             }
             Write::Orphaned { delivery } => {
@@ -284,6 +291,11 @@ impl Apply<'_> {
         }
         let DeliveryKey { sequence, event, plugin } = delivery;
         let plugin = self.plugin(plugin)?;
+        let is_end = *event == EventKey::End;
+        // While a drain goes on nearly every end is of this kind, and a look for the other costs as much as the write.
+        if is_end && self.known.draining && self.complete_drained(*sequence, plugin, *attempt, settlement)? {
+            return Ok(());
+        }
         let key = params![sequence, event.to_string(), plugin];
         let changed = match settlement {
             Settlement::Delivered => {
@@ -307,22 +319,24 @@ impl Apply<'_> {
                 self.execute(sql, params![sequence, event, plugin, run, attempt, failures, cause, message])?
             }
         };
-        if changed == 0 && *event == EventKey::End {
+        if changed == 0 && is_end && !self.known.draining {
             self.complete_drained(*sequence, plugin, *attempt, settlement)?;
         }
         Ok(())
     }
 
-    /// An end that a drain made, of a session whose end is not written down.
+    /// An end that a drain made, of a session whose end is not written down. False when it is.
     fn complete_drained(
         &self,
         sequence: u64,
         plugin: i64,
         attempt: u32,
         settlement: &Settlement,
-    ) -> Result<(), Failed> {
+    ) -> Result<bool, Failed> {
+        // The index is small and in memory when the sessions themselves are not.
         let sql = "INSERT OR REPLACE INTO drained (sequence, plugin, run, attempt, state, failures, cause, message)
-                   SELECT sequence, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM session WHERE sequence = ?1 AND ended_run IS NULL";
+                   SELECT sequence, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM session INDEXED BY session_active
+                   WHERE sequence = ?1 AND ended_run IS NULL";
         let (state, failures, why) = match settlement {
             Settlement::Delivered => (DELIVERED, 0, None),
             Settlement::Owed { failures, cause, message, .. } => (OWED, *failures, Some((cause, message))),
@@ -330,8 +344,7 @@ impl Apply<'_> {
         };
         let (cause, message) = why.map(|(cause, message)| (cause.to_string(), message)).unzip();
         let run = self.known.run;
-        self.execute(sql, params![sequence, plugin, run, attempt, state, failures, cause, message])?;
-        Ok(())
+        Ok(self.execute(sql, params![sequence, plugin, run, attempt, state, failures, cause, message])? > 0)
     }
 
     /// What a delivered call wrote.

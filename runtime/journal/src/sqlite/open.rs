@@ -51,6 +51,7 @@ pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
         run: begun.run,
         next_sequence,
         first_sequence_of_run: next_sequence,
+        draining: false,
         plugins: std::collections::HashMap::new(),
     };
     let queue = writer::spawn(file, known, ahead.clone(), Retention::new())

@@ -12,6 +12,7 @@ CREATE TABLE run (
   id INTEGER PRIMARY KEY,
   began_at INTEGER NOT NULL,
   program TEXT NOT NULL,             -- the version of the program
+  plugins TEXT,                      -- who was installed, as JSON: [[name, null or [tenant, …]], …]
   drain_reason TEXT,                 -- why it drained, if it did
   draining_at INTEGER
 );

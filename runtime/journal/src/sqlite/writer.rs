@@ -18,6 +18,9 @@ use crate::{Completion, JournalError, KeyValueWrites, Pending, Reply, Settlement
 pub const MAX_QUEUED_WRITES: usize = 65_536;
 /// Commands of one transaction. At some microseconds each that is a tenth of a second: nobody waits longer for others.
 const MAX_GROUP: usize = 16_384;
+/// How long outcomes of a drain are gathered before they are written. Nobody waits for one of them, and each time this thread
+/// wakes it takes a processor from a worker; those that a crash takes within that time are delivered again.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long outcomes that could not be written wait for the next try.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -78,8 +81,12 @@ impl Queue {
 
     fn send(&self, command: Command) {
         if let Some(commands) = &self.commands {
+            let somebody_waits = !matches!(command, Command::Complete(..));
             // The thread is gone only after a panic of ours; the reply that is dropped here says `Closed`.
             commands.send(command).ok();
+            if somebody_waits && let Some(thread) = &self.thread {
+                thread.thread().unpark();
+            }
         }
     }
 }
@@ -157,6 +164,9 @@ impl Writer {
                 }
             }
         };
+        if self.known.draining && matches!(first, Some(Command::Complete(..))) {
+            std::thread::park_timeout(GATHER);
+        }
         let mut group = std::mem::take(&mut self.kept);
         group.extend(first);
         while group.len() < MAX_GROUP

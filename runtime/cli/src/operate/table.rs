@@ -1,0 +1,69 @@
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+const HEAD: Style = Style::new().bold();
+
+/// Columns that are as wide as what is in them.
+pub(super) struct Table<const N: usize> {
+    head: [&'static str; N],
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    pub(super) fn new(head: [&'static str; N]) -> Self {
+        Self { head, rows: Vec::new() }
+    }
+
+    /// Owners choose ids and guests messages: one line, and nothing that a terminal obeys.
+    pub(super) fn row(&mut self, cells: [String; N]) {
+        self.rows.push(cells.map(|cell| cell.chars().flat_map(printable).collect()));
+    }
+
+    /// Prints the table, or `nothing` when it has no row.
+    pub(super) fn print(&self, out: &mut impl Write, nothing: &str) -> io::Result<()> {
+        if self.rows.is_empty() {
+            return writeln!(out, "{nothing}");
+        }
+        let mut widths = self.head.map(str::len);
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let line = |cells: &mut dyn Iterator<Item = &str>| -> String {
+            let padded: Vec<String> = cells.zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            padded.join("  ").trim_end().to_owned()
+        };
+        writeln!(out, "{HEAD}{}{HEAD:#}", line(&mut self.head.iter().copied()))?;
+        for row in &self.rows {
+            writeln!(out, "{}", line(&mut row.iter().map(String::as_str)))?;
+        }
+        Ok(())
+    }
+}
+
+fn printable(c: char) -> impl Iterator<Item = char> {
+    let escaped = c.is_control().then(|| c.escape_default());
+    let plain = escaped.is_none().then_some(c);
+    escaped.into_iter().flatten().chain(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_a_cell_stays_on_its_line() {
+        let mut table = Table::new(["A", "LONGER"]);
+        table.row(["ää".into(), "x".into()]);
+        table.row(["1\u{1b}[2J\n2".into(), String::new()]);
+        let mut out = Vec::new();
+        table.print(&mut anstream::StripStream::new(&mut out), "nothing").unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "A              LONGER\nää             x\n1\\u{1b}[2J\\n2\n");
+        let mut out = Vec::new();
+        Table::new(["A"]).print(&mut out, "nothing").unwrap();
+        assert_eq!(out, b"nothing\n");
+    }
+}
