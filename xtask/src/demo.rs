@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: the real program, with sessions of a real owner, stopped in the middle of its work.
 //!
-//! First with a good plugin; then with one beside it that never comes back. What is shown is what the program printed;
-//! what it promises is checked, and the demo fails when a promise was broken.
+//! First with a good plugin; then with one beside it that never comes back; then it is killed, and started again. What is
+//! shown is what the program printed; what it promises is checked, and the demo fails when a promise was broken.
 
 use std::path::PathBuf;
 
@@ -11,6 +11,7 @@ use crate::console::{BOLD, say};
 use crate::{guests, process, repository};
 
 mod act;
+mod killed;
 mod owner;
 mod picture;
 mod program;
@@ -27,10 +28,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let good = repository::guests().join("rust_session_log.wasm");
     let captured = owner::Captured::read(&repository::root().join("tests/data/openclaw-2026.9.6-hooks.ndjson"))?;
     let more = owner::made_up(MADE_UP_SESSIONS);
+    let journals = tempfile::tempdir().context("no temporary directory")?;
+    let journal = |act: &str| journals.path().join(format!("{act}.db"));
 
     title("1  A gateway is stopped while sessions are open");
     let lines: Vec<String> = captured.until_stop.iter().chain(&more).cloned().collect();
-    let played = act::play(&lastword, std::slice::from_ref(&good), &lines)?;
+    let played = act::play(&lastword, std::slice::from_ref(&good), &journal("1"), &lines)?;
     show::replayed(&captured, &more, &played);
     show::calls(&played);
     let first = verdict::show(&played, verdict::Expected::AllDelivered);
@@ -39,12 +42,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let spin = spinning_plugin()?;
     // Starts only: the ends of ordinary work would keep the spinner in the way of the drain that is to be seen.
     let lines: Vec<String> = captured.starts().chain(&more).cloned().collect();
-    let played = act::play(&lastword, &[good, spin], &lines)?;
+    let played = act::play(&lastword, &[good.clone(), spin], &journal("2"), &lines)?;
     show::opened(&played);
     show::plugins(&played);
     let second = verdict::show(&played, verdict::Expected::DeliveredBy("rust-session-log"));
 
-    ensure!(first && second, "a promise was broken, see ✗ above");
+    title("3  The program is killed, and started again");
+    let third = killed::show(&lastword, &good, &journal("3"), &lines)?;
+
+    ensure!(first && second && third, "a promise was broken, see ✗ above");
     Ok(())
 }
 

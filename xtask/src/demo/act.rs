@@ -45,11 +45,11 @@ pub(super) struct Call {
     pub(super) heard_after: Duration,
 }
 
-/// Starts `lastword` with `plugins`, tells it `lines`, waits until their calls are done, sends SIGTERM and waits for the
+/// Starts `lastword` with `plugins` on a journal, tells it `lines`, waits until their calls are done, sends SIGTERM and waits for the
 /// end.
-pub(super) fn play(lastword: &Path, plugins: &[PathBuf], lines: &[String]) -> anyhow::Result<Played> {
-    let mut run = Run { program: Program::start(lastword, plugins)?, log: Vec::new() };
-    while !matches!(run.line()?, (_, Some(Line::Ready))) {}
+pub(super) fn play(lastword: &Path, plugins: &[PathBuf], journal: &Path, lines: &[String]) -> anyhow::Result<Played> {
+    let mut run = Run::of(Program::start(lastword, plugins, journal)?);
+    while !matches!(run.line()?, (_, Some(Line::Ready { .. }))) {}
     run.program.tell(lines)?;
     let mut before = Vec::new();
     while before.len() < owner::calls(lines) {
@@ -80,14 +80,19 @@ pub(super) fn play(lastword: &Path, plugins: &[PathBuf], lines: &[String]) -> an
     })
 }
 
-struct Run {
-    program: Program,
-    log: Vec<String>,
+/// One run of the program that is going on.
+pub(super) struct Run {
+    pub(super) program: Program,
+    pub(super) log: Vec<String>,
 }
 
 impl Run {
+    pub(super) fn of(program: Program) -> Self {
+        Self { program, log: Vec::new() }
+    }
+
     /// The next thing heard; nothing when it was a line of the log.
-    fn line(&mut self) -> anyhow::Result<(Instant, Option<Line>)> {
+    pub(super) fn line(&mut self) -> anyhow::Result<(Instant, Option<Line>)> {
         match self.program.hear(PATIENCE).map_err(|error| self.with_log(error))? {
             (at, Heard::Stdout(line)) => match serde_json::from_str(&line) {
                 Ok(Line::Error(refusal)) => bail!("lastword refused a line ({}): {}", refusal.code, refusal.message),
@@ -102,7 +107,7 @@ impl Run {
         }
     }
 
-    fn end(&mut self) -> anyhow::Result<(Instant, ExitStatus)> {
+    pub(super) fn end(&mut self) -> anyhow::Result<(Instant, ExitStatus)> {
         loop {
             match self.program.hear(PATIENCE).map_err(|error| self.with_log(error))? {
                 (_, Heard::Stdout(_)) => {}
@@ -159,7 +164,7 @@ mod tests {
     #[test]
     fn a_run_is_followed_from_its_start_to_its_exit() {
         let (_folder, program) = stand_in(STAND_IN);
-        let played = play(&program, &["log.wasm".into()], &owner::made_up(1)).unwrap();
+        let played = play(&program, &["log.wasm".into()], Path::new("memory"), &owner::made_up(1)).unwrap();
         assert_eq!((played.before.len(), played.calls.len(), played.exit_code), (1, 1, Some(0)));
         assert_eq!(played.calls[0].outcome.outcome, Word::Delivered);
         assert!(played.calls[0].heard_after <= played.reported_after);
@@ -171,7 +176,7 @@ mod tests {
     #[test]
     fn a_program_that_gives_up_is_shown_with_its_log() {
         let (_folder, program) = stand_in("#!/bin/sh\necho 'no plugin of that name' >&2; exit 2");
-        let Err(error) = play(&program, &[], &owner::made_up(1)) else { panic!("it was played") };
+        let Err(error) = play(&program, &[], Path::new("memory"), &owner::made_up(1)) else { panic!("it was played") };
         let error = format!("{error:#}");
         assert!(error.contains("no plugin of that name") && error.contains("ended too early"), "{error}");
     }

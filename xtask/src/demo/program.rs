@@ -27,10 +27,10 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts `lastword stdio --from openclaw` with `plugins`.
-    pub(super) fn start(lastword: &Path, plugins: &[PathBuf]) -> anyhow::Result<Self> {
+    /// Starts `lastword stdio --from openclaw` with `plugins`, on a journal that is nobody else's.
+    pub(super) fn start(lastword: &Path, plugins: &[PathBuf], journal: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(lastword);
-        command.args(["stdio", "--from", "openclaw"]);
+        command.args(["stdio", "--from", "openclaw", "--journal"]).arg(journal);
         for plugin in plugins {
             command.arg("--plugin").arg(plugin);
         }
@@ -69,6 +69,10 @@ impl Program {
         let at = Instant::now();
         kill_process(self.pid, Signal::TERM).context("cannot send SIGTERM")?;
         Ok(at)
+    }
+
+    pub(super) fn sigkill(&self) -> anyhow::Result<()> {
+        kill_process(self.pid, Signal::KILL).context("cannot send SIGKILL")
     }
 }
 

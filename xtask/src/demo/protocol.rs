@@ -5,12 +5,20 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(super) enum Line {
-    Ready,
+    Ready {
+        recovered: Recovered,
+    },
     Outcome(Outcome),
     Error(Refusal),
     Drain(Drain),
     #[serde(other)]
     Other,
+}
+
+/// What an earlier run left.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Recovered {
+    pub(super) sessions: u64,
 }
 
 /// How one call of one plugin ended.
@@ -103,7 +111,7 @@ mod tests {
         assert!(matches!(serde_json::from_str(drain), Ok(Line::Drain(Drain { delivered: 3, .. }))));
 
         let ready = r#"{"event":"ready","journal":"k3f9a2c1","plugins":[],"recovered":{"sessions":0,"deliveries":0}}"#;
-        assert!(matches!(serde_json::from_str(ready), Ok(Line::Ready)));
+        assert!(matches!(serde_json::from_str(ready), Ok(Line::Ready { recovered: Recovered { sessions: 0 } })));
         assert!(matches!(serde_json::from_str(r#"{"event":"accepted","line":1}"#), Ok(Line::Other)));
     }
 }
