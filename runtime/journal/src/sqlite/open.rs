@@ -170,6 +170,8 @@ fn damage(file: &Connection) -> rusqlite::Result<Option<String>> {
         return Ok(None);
     }
     let found: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    // It is told in one line of a log.
+    let found = found.trim_start_matches("*** in database main ***").trim().replace('\n', "; ");
     Ok((found != "ok").then_some(found))
 }
 

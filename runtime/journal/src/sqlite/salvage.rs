@@ -105,7 +105,7 @@ fn remove(file: &Path) -> std::io::Result<()> {
 /// Copies what can be read. Only an error of the new file is one.
 fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
     let mut new = Connection::open(to)?;
-    let old = open::connect(from).ok();
+    let old = reading(from).or_else(|_| open::connect(from)).ok();
     let header = old.as_ref().and_then(|old| recover::header(old).ok());
     let (name, next) = match &header {
         Some(header) => (header.name, header.next_sequence),
@@ -132,6 +132,14 @@ fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
         transaction.commit()?;
     }
     Ok(rows)
+}
+
+/// A connection that changes nothing, and reads a file that is shorter than it says: SQLite refuses all of it otherwise.
+fn reading(path: &Path) -> rusqlite::Result<Connection> {
+    let file = open::read_only(path)?;
+    file.pragma_update(None, "writable_schema", true)?;
+    recover::version(&file)?;
+    Ok(file)
 }
 
 /// From both ends, as far as it goes: a page that cannot be read hides what is behind it, from either side.
