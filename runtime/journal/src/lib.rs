@@ -103,8 +103,8 @@ pub trait Journal: Send + Sync + 'static {
     /// [`Write::Draining`]: a drain has no time to write each session before it begins to work.
     fn complete(&self, completions: Vec<Completion>) -> Pending<()>;
 
-    /// Answers when everything that was written before is durable; with an error if any write since the last flush failed,
-    /// whether or not anyone waited for that one.
+    /// Answers when everything that was written before is durable; with an error if it cannot be now. What was refused has
+    /// been answered with that, and what failed for a while and was written after all is durable.
     fn flush(&self) -> Pending<()>;
 
     /// The value of `key` in a plugin's space, as of the last completion handed over.

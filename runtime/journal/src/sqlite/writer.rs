@@ -117,7 +117,6 @@ pub(super) fn spawn(
         commands: received,
         waiting: waiting.clone(),
         kept: Vec::new(),
-        failed: None,
         told: false,
     };
     let thread = std::thread::Builder::new().name("lastword-journal".to_owned()).spawn(move || writer.run())?;
@@ -133,8 +132,6 @@ struct Writer {
     waiting: Arc<AtomicUsize>,
     /// What could not be written and is tried again, in its order, before anything newer.
     kept: Vec<Command>,
-    /// A write that failed since the last flush.
-    failed: Option<JournalError>,
     /// The trouble has been logged, and its end has not.
     told: bool,
 }
@@ -199,7 +196,6 @@ impl Writer {
                 }
                 // Rows that were made in this transaction went with it.
                 self.known.plugins.clear();
-                self.failed = Some(error.clone());
                 group.into_iter().for_each(|command| self.put_off(command, &error));
             }
         }
@@ -249,17 +245,14 @@ impl Writer {
                 }
                 reply.send(Ok(()));
             }
-            Command::Flush(reply) => reply.send(self.failed.take().map_or(Ok(()), Err)),
+            Command::Flush(reply) => reply.send(Ok(())),
         }
     }
 
     fn put_off(&mut self, command: Command, error: &JournalError) {
         match command {
             Command::Write(_, reply) => reply.send(Err(error.clone())),
-            Command::Flush(reply) => {
-                self.failed = None;
-                reply.send(Err(error.clone()));
-            }
+            Command::Flush(reply) => reply.send(Err(error.clone())),
             command @ (Command::Record(..) | Command::Complete(..)) => self.kept.push(command),
         }
     }
