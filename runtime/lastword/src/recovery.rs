@@ -75,6 +75,12 @@ impl Inner {
         };
         let event = Arc::new(Event::End(SessionEnd::new(reason, ended_at).since(left.session.started_at)));
         let mut owed = self.owed_end(&left.session, &left.started);
+        // A drain has tried these and failed: they are owed it whether or not they are still installed.
+        for (plugin, _) in &left.failed {
+            if !owed.contains(plugin) {
+                owed.push(plugin.clone());
+            }
+        }
         owed.retain(|plugin| !left.settled.contains(plugin));
         let (sequence, session) = (left.sequence, left.session.clone());
         let end = Write::End { sequence, session, event: event.clone(), owed: owed.clone(), op_id: None };
