@@ -1,7 +1,13 @@
 //! The journal on disk: what was accepted outlives the program, whatever ends it, and whatever the disk does.
 
 mod drawn;
+#[cfg(target_os = "linux")]
+mod faults;
+mod files;
+#[cfg(target_os = "linux")]
+mod full;
 mod kill;
 mod owner;
+mod recovery;
 mod reports;
 mod story;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use lastword_events::DeliveryId;
@@ -39,14 +39,23 @@ pub(super) struct Manners {
 
 pub(super) struct Reports {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    state: Arc<Shared>,
 }
 
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
 struct State {
     run: u32,
     reports: Vec<Report>,
     refusals: BTreeMap<DeliveryId, u32>,
     manners: Manners,
+    /// Nobody is answered.
+    held: bool,
     random: Rng,
 }
 
@@ -54,8 +63,8 @@ impl Reports {
     pub(super) fn serve(random: Rng) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (reports, refusals) = (Vec::new(), BTreeMap::new());
-        let state = Arc::new(Mutex::new(State { run: 0, reports, refusals, manners: Manners::default(), random }));
+        let state = Arc::new(Shared::default());
+        state.lock().random = random;
         let served = state.clone();
         // One after the other, so that reports are in the order in which the attempts came. The answers are not.
         thread::spawn(move || {
@@ -77,32 +86,62 @@ impl Reports {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(b"GET /sync HTTP/1.1\r\n\r\n").unwrap();
         assert!(BufReader::new(stream).read_line(&mut String::new()).unwrap() > 0);
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.manners = manners;
         state.run += 1;
         state.run
     }
 
     pub(super) fn all(&self) -> Vec<Report> {
-        lock(&self.state).reports.clone()
+        self.state.lock().reports.clone()
+    }
+
+    /// From now on nobody is answered, until this says otherwise.
+    pub(super) fn hold(&self, held: bool) {
+        self.state.lock().held = held;
+        self.state.changed.notify_all();
+    }
+
+    /// Waits for so many reports.
+    pub(super) fn wait(&self, wanted: usize) {
+        let had_enough = self.state.wait(|state| state.reports.len() >= wanted);
+        assert!(had_enough, "waited in vain for {wanted} reports: {:#?}", self.all());
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait(&self, mut enough: impl FnMut(&State) -> bool) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.lock();
+        while !enough(&state) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
 }
 
-fn serve(state: &Mutex<State>, mut stream: TcpStream) -> std::io::Result<()> {
+fn serve(state: &Arc<Shared>, mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let path = read_path(&stream)?;
-    let (refused, wait) = if path == "/sync" { (false, Duration::ZERO) } else { lock(state).note(&path) };
+    let (refused, wait) = if path == "/sync" { (false, Duration::ZERO) } else { state.lock().note(&path) };
+    state.changed.notify_all();
     let status = if refused { "503 Service Unavailable" } else { "200 OK" };
     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    if wait.is_zero() {
+    if wait.is_zero() && !state.lock().held {
         return stream.write_all(answer.as_bytes());
     }
+    let state = state.clone();
     thread::spawn(move || {
         thread::sleep(wait);
+        state.wait(|state| !state.held);
         stream.write_all(answer.as_bytes()).ok();
     });
     Ok(())

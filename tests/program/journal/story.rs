@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use lastword_events::PluginName;
+#[cfg(target_os = "linux")]
+use lastword_faults::{Fault, Kind, operations};
 use lastword_journal::{Journal as _, Space, SqliteJournal};
 use serde_json::json;
 use tempfile::TempDir;
@@ -15,14 +17,22 @@ use tempfile::TempDir;
 use super::drawn::Seed;
 use super::owner::{Owner, Run};
 use super::reports::{Manners, Report, Reports};
+#[cfg(target_os = "linux")]
+use crate::support::Ended;
 use crate::support::{Launch, Program, Signal};
 
 /// Plugins that report to the server. A third counts in the journal itself.
 const REPORTING: [&str; 2] = ["audit", "memory"];
 const COUNTING: &str = "counts";
 
+/// The journal, and a part of the path of all its files.
+const FILES: &str = "journal.db";
+
 /// Lines that an owner has for one run.
 const LINES: usize = 120;
+/// The same for one of which each operation is looked at.
+#[cfg(target_os = "linux")]
+const FEW_LINES: usize = 12;
 
 /// When a run is killed.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +43,12 @@ pub(super) enum Moment {
     Drain,
     /// Soon after its start, as the run before it was.
     Recovery,
+    /// At the given operation on the journal's files, or the operation fails.
+    #[cfg(target_os = "linux")]
+    Fault(Kind, u64),
 }
 
 pub(super) struct Story {
-    // The first, so that it is told whatever else goes wrong.
     seed: Seed,
     home: Arc<TempDir>,
     random: Rng,
@@ -69,7 +81,7 @@ impl Story {
     }
 
     fn journal(&self) -> PathBuf {
-        self.home.path().join("journal.db")
+        self.home.path().join(FILES)
     }
 
     fn launch(&self) -> Launch {
@@ -83,6 +95,8 @@ impl Story {
             Moment::Load => self.killed_under_load(),
             Moment::Drain => self.killed_in_a_drain(),
             Moment::Recovery => self.killed_in_recovery(),
+            #[cfg(target_os = "linux")]
+            Moment::Fault(kind, at) => self.broken(kind, at),
         }
     }
 
@@ -127,6 +141,53 @@ impl Story {
         self.kills += 1;
     }
 
+    /// Gives how many operations there were in a run that nothing disturbs.
+    #[cfg(target_os = "linux")]
+    pub(super) fn undisturbed(&mut self) -> u64 {
+        let count = self.home.path().join("count");
+        let ended = self.short(&Fault::none(FILES).count(&count));
+        assert!(!ended.was_killed());
+        operations(count)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn broken(&mut self, kind: Kind, at: u64) {
+        let disk = self.home.path().join("disk");
+        // What was there before is on the disk.
+        std::fs::remove_dir_all(&disk).ok();
+        std::fs::create_dir(&disk).unwrap();
+        for suffix in ["", "-wal"] {
+            let file = format!("{FILES}{suffix}");
+            if self.home.path().join(&file).exists() {
+                std::fs::copy(self.home.path().join(&file), disk.join(&file)).unwrap();
+            }
+        }
+        let fault = Fault::at(at, kind, FILES).shadow(&disk);
+        self.short(&fault);
+        if kind == Kind::Power {
+            fault.cut_power(self.home.path()).unwrap();
+        }
+        let damaged = std::fs::read_dir(self.home.path()).unwrap().map(|file| file.unwrap().file_name());
+        let damaged: Vec<_> = damaged.filter(|name| name.to_string_lossy().contains("damaged")).collect();
+        assert!(damaged.is_empty(), "{kind:?} {at}: that is no damage, but there is {damaged:?}");
+    }
+
+    /// Some lines and a drain.
+    #[cfg(target_os = "linux")]
+    fn short(&mut self, fault: &Fault) -> Ended {
+        let manners = self.manners();
+        self.reports.next_run(manners);
+        let program = self.launch().fault(fault).start();
+        let lines = self.owner.lines(FEW_LINES);
+        program.send(&lines);
+        program.until("its answers", |counts| answers(counts) >= lines.len());
+        program.signal_if_alive(Signal::TERM);
+        let ended = program.ended();
+        self.kills += u32::from(ended.was_killed());
+        self.owner.hears(&ended);
+        ended
+    }
+
     fn await_answers(&mut self, program: &Program, lines: usize) {
         let wanted = self.random.usize(..=lines);
         program.until("answers", |counts| answers(counts) >= wanted);
@@ -149,7 +210,6 @@ impl Story {
 
     /// A run that nobody disturbs delivers everything, and leaves nothing for the next one.
     pub(super) fn conclude(mut self) {
-        assert!(self.kills > 0, "a story without a kill tells nothing");
         self.reports.next_run(Manners::default());
         let program = self.launch().arg("--drain-budget").arg("60s").start().ready();
         let lines = self.owner.lines(0);

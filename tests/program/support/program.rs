@@ -85,14 +85,18 @@ impl Program {
         self.seen.wait(what, false, |state| (state.exited.is_some() || enough(&state.counts)).then_some(()));
     }
 
-    /// Ends the process as a machine does that has no memory left. It may have ended by itself.
-    pub(crate) fn kill(self) -> Ended {
+    /// Sends a signal to a program that may have ended by itself.
+    pub(crate) fn signal_if_alive(&self, signal: Signal) {
         let state = self.seen.lock();
         if state.exited.is_none() {
             // It is not reaped while we hold the lock, so the pid is still its own.
-            kill_process(self.pid, Signal::KILL).unwrap();
+            kill_process(self.pid, signal).unwrap();
         }
-        drop(state);
+    }
+
+    /// Ends the process as a machine does that has no memory left. It may have ended by itself.
+    pub(crate) fn kill(self) -> Ended {
+        self.signal_if_alive(Signal::KILL);
         self.ended()
     }
 
@@ -124,6 +128,10 @@ impl Program {
     #[cfg(target_os = "linux")]
     pub(crate) fn child_that_used_cpu(&self, wanted: Duration) -> Child {
         Child::that_used_cpu(&self.pid.to_string(), wanted)
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// Sends a signal, and says when that began.

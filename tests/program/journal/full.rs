@@ -1,0 +1,218 @@
+//! A disk that is full while the program runs: new things are refused, and nothing that was accepted is lost.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lastword_faults::{Fault, Kind};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::drawn::Seed;
+use super::reports::{Manners, Reports};
+use crate::support::{Ended, Launch, Program, Signal};
+
+/// A program with two plugins that report to a server, and a disk whose space is taken and given back.
+struct House {
+    home: Arc<TempDir>,
+    reports: Reports,
+}
+
+impl House {
+    fn new() -> Self {
+        let house =
+            Self { home: Arc::new(tempfile::tempdir().unwrap()), reports: Reports::serve(Seed::draw().numbers(0)) };
+        let mut config = String::new();
+        for plugin in ["audit", "memory"] {
+            config += &format!(
+                "[[plugin]]\nname = \"{plugin}\"\ncomponent = \"http-reports.wasm\"\nhttp = [\"http://{}\"]\n\
+                 limits = {{ deadline = \"20s\" }}\n",
+                house.reports.authority()
+            );
+        }
+        std::fs::write(house.home.path().join("lastword.toml"), config).unwrap();
+        house
+    }
+
+    fn launch(&self) -> Launch {
+        self.reports.next_run(Manners::default());
+        Launch::stdio_at(&self.home)
+            .with_guest("http-reports")
+            .arg("--config")
+            .arg(self.home.path().join("lastword.toml"))
+            .arg("--journal")
+            .arg(self.home.path().join("journal.db"))
+    }
+
+    /// A run on a disk that has space as long as this house says so.
+    fn on_a_small_disk(&self) -> Program {
+        self.has_space(true);
+        let fault = Fault::at(1, Kind::FullFrom, "journal.db").until(self.space());
+        self.launch().fault(&fault).start().ready()
+    }
+
+    fn space(&self) -> PathBuf {
+        self.home.path().join("space")
+    }
+
+    fn has_space(&self, space: bool) {
+        if space {
+            std::fs::write(self.space(), "").unwrap();
+        } else {
+            std::fs::remove_file(self.space()).unwrap();
+        }
+    }
+
+    fn line(&self, op: &str, id: &str) -> String {
+        json!({"op": op, "session": {"id": id, "key": self.reports.authority()}, "reason": "reset"}).to_string()
+    }
+
+    fn start(&self, program: &Program, ids: &[&str]) {
+        program.send(ids.iter().map(|id| self.line("start", id)));
+        program.count("accepted", ids.len());
+        // Both have heard of each, and that is written down before anything newer.
+        program.count("outcome", 2 * ids.len());
+    }
+
+    /// Sends a line, and gives the refusal of it.
+    fn refused(&self, program: &Program, op: &str, id: &str, refusals: usize) -> Value {
+        program.send([self.line(op, id)]);
+        program.count("error", refusals);
+        let mut errors = Vec::new();
+        program.line("the refusal", |line| {
+            if line["event"] == "error" {
+                errors.push(line.clone());
+            }
+            errors.len() == refusals
+        });
+        errors.pop().unwrap()
+    }
+
+    /// (plugin, session, attempt) of the ends that came in a run of the program.
+    fn ends_in(&self, run: u32) -> Vec<(String, String, u32)> {
+        let reports = self.reports.all();
+        let ends = reports.iter().filter(|report| report.run == run && report.id.event.to_string() == "session-end");
+        let mut ends: Vec<_> = ends.map(|r| (r.id.plugin.to_string(), r.session.clone(), r.attempt)).collect();
+        ends.sort();
+        ends
+    }
+}
+
+fn both(ids: &[&str], attempt: u32) -> Vec<(String, String, u32)> {
+    let of = |plugin: &str| ids.iter().map(|id| (plugin.to_owned(), (*id).to_owned(), attempt)).collect::<Vec<_>>();
+    [of("audit"), of("memory")].concat()
+}
+
+#[track_caller]
+fn assert_says_why(refusal: &Value) {
+    assert_eq!(refusal["code"], "journal", "{refusal}");
+    assert!(refusal["message"].as_str().unwrap().contains("full"), "{refusal}");
+}
+
+fn stop(program: Program) -> Ended {
+    program.signal(Signal::TERM);
+    program.ended()
+}
+
+#[test]
+fn when_there_is_space_again_work_goes_on_and_what_waited_is_recorded() {
+    let house = House::new();
+    let program = house.on_a_small_disk();
+    house.start(&program, &["s1", "s2"]);
+    // Accepted, and with the plugins, when the space is used up.
+    house.reports.hold(true);
+    program.send([house.line("end", "s1")]);
+    program.count("accepted", 3);
+    house.reports.wait(6);
+    house.has_space(false);
+    house.reports.hold(false);
+    program.count("outcome", 6);
+    assert_says_why(&house.refused(&program, "start", "s3", 1));
+    assert_says_why(&house.refused(&program, "end", "s2", 2));
+    program.log("the journal cannot be written: starts are refused until it can, and outcomes wait to be recorded");
+
+    house.has_space(true);
+    program.send([house.line("start", "s3"), house.line("end", "s2")]);
+    program.count("accepted", 5);
+    program.log("the journal can be written again");
+    program.count("outcome", 6 + 2 + 2);
+    // What was recorded is known only to the file now.
+    program.kill();
+
+    let next = house.launch().start().ready();
+    let recovered = next.line("ready", |line| line["event"] == "ready")["recovered"].clone();
+    let next = stop(next);
+    assert_eq!(recovered["sessions"], 1, "s3: {recovered}");
+    assert_eq!(next.code(), 0);
+    let again: Vec<_> = house.ends_in(2).into_iter().filter(|(_, session, _)| session == "s1").collect();
+    assert_eq!(again, [], "the outcome that had waited was recorded");
+    assert_eq!(house.ends_in(1), both(&["s1", "s2"], 1));
+    let nothing = stop(house.launch().start().ready());
+    assert_eq!((nothing.code(), nothing.of("outcome").count()), (0, 0));
+}
+
+#[test]
+fn what_was_accepted_before_outlives_a_kill_while_the_disk_is_full() {
+    let house = House::new();
+    let program = house.on_a_small_disk();
+    house.start(&program, &["s1", "s2"]);
+    house.reports.hold(true);
+    program.send([house.line("end", "s1")]);
+    program.count("accepted", 3);
+    house.reports.wait(6);
+    house.has_space(false);
+    house.reports.hold(false);
+    program.count("outcome", 6);
+    assert_says_why(&house.refused(&program, "start", "s3", 1));
+    program.kill();
+    let next = stop(house.launch().start().ready());
+    assert_eq!(next.code(), 0);
+    assert_eq!(house.ends_in(2), both(&["s1", "s2"], 2), "s1 because its outcome could not be written");
+}
+
+mod timed {
+    use super::*;
+
+    #[test]
+    fn a_drain_on_a_full_disk_calls_every_plugin_in_its_budget_and_warns() {
+        let house = House::new();
+        let program = house.on_a_small_disk();
+        house.start(&program, &["s1", "s2", "s3"]);
+        house.has_space(false);
+        assert_says_why(&house.refused(&program, "end", "s1", 1));
+        let ended = stop(program);
+        assert_eq!(house.ends_in(1), both(&["s1", "s2", "s3"], 1), "every plugin was called");
+        assert_eq!((ended.drained("delivered"), ended.drained("failed"), ended.drained("deferred")), (6, 0, 0));
+        assert!(ended.drained("elapsed_ms") <= ended.drained("budget_ms"), "{}", ended.drain());
+        let warnings = ended.drain()["warnings"].as_array().unwrap();
+        let journal: Vec<&Value> = warnings.iter().filter(|warning| warning["name"] == "journal").collect();
+        assert!(
+            matches!(journal.as_slice(), [one] if one["message"].as_str().unwrap().contains("full")),
+            "{warnings:?}"
+        );
+
+        // What could not be written down is not known to have happened: it happens again, and says so.
+        let next = stop(house.launch().start().ready());
+        assert_eq!((next.code(), house.ends_in(2)), (0, both(&["s1", "s2", "s3"], 2)));
+        let reasons: Vec<_> = next.outcomes("memory", "session-end").map(|line| line["reason"].clone()).collect();
+        assert_eq!(reasons, vec![json!("crashed"); 3], "that there was a drain could not be written down");
+    }
+
+    #[test]
+    fn a_drain_waits_for_space_no_longer_than_its_budget_and_uses_what_comes() {
+        let house = House::new();
+        let program = house.on_a_small_disk();
+        house.start(&program, &["s1"]);
+        house.has_space(false);
+        assert_says_why(&house.refused(&program, "end", "s1", 1));
+        house.reports.hold(true);
+        program.signal(Signal::TERM);
+        house.reports.wait(4);
+        house.has_space(true);
+        house.reports.hold(false);
+        let ended = program.ended();
+        assert_eq!((ended.code(), ended.drained("delivered")), (0, 2));
+        assert_eq!(ended.drain()["warnings"], json!([]), "everything was written in the end");
+        let nothing = stop(house.launch().start().ready());
+        assert_eq!((nothing.code(), house.ends_in(2)), (0, vec![]));
+    }
+}

@@ -1,0 +1,225 @@
+//! What a run could not deliver is owed again, and goes out after the next start.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Ended, Launch, Program, Signal, end, ids, sorted, start};
+
+/// One journal, and the plugin `memory`, which is another guest in each run.
+struct House(Arc<TempDir>);
+
+impl House {
+    fn new() -> Self {
+        Self(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    fn with(&self, guest: &str) -> Launch {
+        self.configured(guest, "")
+    }
+
+    fn configured(&self, guest: &str, more: &str) -> Launch {
+        let plugin = format!("{more}\n[[plugin]]\nname = \"memory\"\ncomponent = \"{guest}.wasm\"\n");
+        self.empty().with_guest(guest).config(&plugin)
+    }
+
+    /// Without a plugin.
+    fn empty(&self) -> Launch {
+        Launch::stdio_at(&self.0).arg("--journal").arg(self.0.path().join("journal.db"))
+    }
+}
+
+fn stop(program: Program) -> Ended {
+    program.signal(Signal::TERM);
+    program.ended()
+}
+
+/// (delivery, session) of every end that was told.
+fn deliveries(ended: &Ended) -> Vec<String> {
+    sorted(ended.outcomes("memory", "session-end").map(|line| line["delivery"].as_str().unwrap().to_owned()))
+}
+
+/// Waits until all of them are told, in order, and gives the lines.
+fn recovered(program: &Program, sessions: usize) -> Vec<Value> {
+    program.count("outcome", sessions);
+    let mut lines = Vec::new();
+    program.line("the ends", |line| {
+        if line["event"] == "outcome" && line["hook"] == "session-end" {
+            lines.push(line.clone());
+        }
+        lines.len() == sessions
+    });
+    lines.sort_by_key(|line| line["session"].to_string());
+    lines
+}
+
+/// Every one of these sessions has its end, once, with this reason, as an attempt that is not the first.
+#[track_caller]
+fn assert_owed_again(lines: &[Value], sessions: &[String], reason: &str) {
+    let told: Vec<&str> = lines.iter().map(|line| line["session"].as_str().unwrap()).collect();
+    assert_eq!(told, sessions);
+    for line in lines {
+        assert_eq!((&line["outcome"], &line["reason"]), (&json!("delivered"), &json!(reason)), "{line}");
+        assert!(line["attempt"].as_u64().unwrap() > 1, "{line}");
+    }
+}
+
+/// A run that finds nothing to do, and leaves.
+#[track_caller]
+fn assert_nothing_is_owed(house: &House) {
+    let ended = house.with("prints").run();
+    assert_eq!(ended.of("ready").next().unwrap()["recovered"], json!({"sessions": 0, "deliveries": 0}));
+    assert_eq!((ended.code(), ended.printed_ends("memory").len()), (0, 0));
+}
+
+/// The plugin hangs, is cut, and is mended.
+fn w2(shutdown: Option<&str>, reason: &str) {
+    let house = House::new();
+    let hung = house.with("sleep").start().ready();
+    hung.open(ids(3));
+    let hung = match shutdown {
+        Some(line) => {
+            hung.send([line]);
+            hung.ended()
+        }
+        None => stop(hung),
+    };
+    assert_eq!((hung.code(), hung.drained("delivered")), (3, 0), "{}", hung.stderr());
+    assert_eq!(hung.ends("memory", "failed(deadline)"), ids(3), "the outcome is recorded");
+    assert!(hung.log.iter().any(|line| line.contains("3 session-end deliveries are owed, safe in the journal")));
+
+    let mended = house.with("prints").start().ready();
+    assert_owed_again(&recovered(&mended, 3), &ids(3), reason);
+    let mended = stop(mended);
+    assert_eq!((mended.code(), mended.printed_ends("memory")), (0, ids(3)), "each once, as the guest counts it");
+    assert_eq!(deliveries(&mended), deliveries(&hung), "the same deliveries");
+    assert_nothing_is_owed(&house);
+}
+
+#[test]
+fn w2_what_a_plugin_that_never_returns_was_owed_goes_out_when_one_works_under_its_name() {
+    w2(None, "shutdown");
+}
+
+#[test]
+fn w2_c2_the_reason_is_that_of_the_drain_which_did_not_get_it_done() {
+    w2(Some(r#"{"op":"shutdown","reason":"restart"}"#), "restart");
+}
+
+#[test]
+fn w2_a_plugin_that_never_returns_is_tried_once_in_each_run_and_no_number_is_used_twice() {
+    let house = House::new();
+    let first = house.with("sleep").start().ready();
+    first.open(["s1"]);
+    let mut attempts = vec![stop(first)];
+    for _ in 0..2 {
+        let again = house.with("sleep").start().ready();
+        // Recovery tries it at once, and the drain again.
+        again.line("its failure", |line| line["outcome"] == "failed");
+        attempts.push(stop(again));
+    }
+    let numbers: Vec<u64> = attempts
+        .iter()
+        .flat_map(|run| run.outcomes("memory", "session-end").map(|line| line["attempt"].as_u64().unwrap()))
+        .collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    let last = house.with("prints").start().ready();
+    let line = recovered(&last, 1).remove(0);
+    assert!(line["attempt"].as_u64() > numbers.last().copied(), "{line} after {numbers:?}");
+    assert_eq!(stop(last).printed_ends("memory"), ["s1"]);
+}
+
+#[test]
+fn w5_after_sigkill_each_end_is_delivered_once_as_crashed() {
+    let house = House::new();
+    let dead = house.with("prints").start().ready();
+    dead.open(ids(3));
+    assert!(dead.kill().was_killed());
+    let next = house.with("prints").start().ready();
+    assert_owed_again(&recovered(&next, 3), &ids(3), "crashed");
+    let next = stop(next);
+    assert_eq!((next.code(), next.printed_ends("memory")), (0, ids(3)));
+    assert_nothing_is_owed(&house);
+}
+
+#[test]
+fn w5_after_sigkill_an_end_that_was_accepted_keeps_its_own_reason() {
+    let house = House::new();
+    // It hangs, so that nothing is delivered before the kill.
+    let hung = house.configured("sleep", "[drain]\nbudget = \"1m\"").start().ready();
+    hung.open(ids(3));
+    hung.send(ids(3).iter().map(|id| end(id, "reset")));
+    hung.count("accepted", 6);
+    assert!(hung.kill().was_killed());
+    let next = house.with("prints").start().ready();
+    assert_owed_again(&recovered(&next, 3), &ids(3), "reset");
+    assert_eq!(stop(next).printed_ends("memory"), ids(3));
+    assert_nothing_is_owed(&house);
+}
+
+#[test]
+fn w5_a_line_that_was_not_answered_can_be_sent_again_after_sigkill() {
+    let house = House::new();
+    let line = r#"{"op":"start","op_id":"a-1","session":{"id":"s1"}}"#;
+    let dead = house.with("prints").start().ready();
+    dead.send([line]);
+    dead.count("accepted", 1);
+    dead.kill();
+    let next = house.with("prints").start().ready();
+    next.send([line]);
+    next.count("accepted", 1);
+    let next = stop(next);
+    let answer = next.of("accepted").next().unwrap();
+    assert_eq!((&answer["code"], &answer["generation"]), (&json!("duplicate_op"), &json!(1)));
+    assert_eq!(next.printed_ends("memory"), ["s1"], "it is no second session");
+}
+
+#[test]
+fn an_owner_that_comes_back_in_time_goes_on_with_its_sessions() {
+    let house = House::new();
+    let dead = house.with("prints").start().ready();
+    dead.open(ids(2));
+    dead.kill();
+    let next = house.with("prints").arg("--attach-grace").arg("1m").start().ready();
+    next.send([start("s000")]);
+    next.count("accepted", 1);
+    let next = stop(next);
+    let answer = next.of("accepted").next().unwrap();
+    assert_eq!((&answer["renoted"], &answer["generation"]), (&json!(true), &json!(1)), "{answer}");
+    let reasons = next.outcomes("memory", "session-end").map(|line| line["reason"].as_str().unwrap().to_owned());
+    assert_eq!(sorted(reasons), ["crashed", "shutdown"], "the one that nobody came back for, and the other");
+    assert_eq!((next.code(), next.printed_ends("memory")), (0, ids(2)));
+    assert_nothing_is_owed(&house);
+}
+
+#[test]
+fn c5_without_a_drain_everything_stays_owed_and_goes_out_after_the_next_start() {
+    let house = House::new();
+    let closed = house.configured("prints", "[drain]\nenabled = false").start().ready();
+    closed.open(ids(3));
+    let closed = stop(closed);
+    assert_eq!((closed.code(), closed.of("drain").count(), closed.printed_ends("memory").len()), (3, 0, 0));
+    let next = house.with("prints").start().ready();
+    assert_owed_again(&recovered(&next, 3), &ids(3), "shutdown");
+    assert_eq!(stop(next).code(), 0);
+    assert_nothing_is_owed(&house);
+}
+
+#[test]
+fn what_is_owed_to_a_plugin_that_is_gone_is_kept_until_it_is_back() {
+    let house = House::new();
+    let hung = house.with("sleep").start().ready();
+    hung.open(ids(2));
+    assert_eq!(stop(hung).code(), 3);
+    for _ in 0..2 {
+        let without = house.empty().start().ready();
+        without.log("the delivery is kept as orphaned");
+        let without = stop(without);
+        assert_eq!(without.of("outcome").count(), 0);
+    }
+    let back = house.with("prints").start().ready();
+    assert_owed_again(&recovered(&back, 2), &ids(2), "shutdown");
+    assert_eq!(stop(back).printed_ends("memory"), ids(2));
+    assert_nothing_is_owed(&house);
+}
