@@ -13,7 +13,7 @@ pub(super) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 impl Lock {
     /// Takes the journal at `path`.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
-        let at = beside(path, ".lock");
+        let at = beside(&the_file(path), ".lock");
         let unusable = |source: std::io::Error| {
             // It is the directory that is missing: the file would be made.
             let missing = source.kind() == std::io::ErrorKind::NotFound;
@@ -42,6 +42,11 @@ impl Lock {
         write(&mut file).ok();
         Ok(Self(file))
     }
+}
+
+/// The same for every path that leads to the file, so that nobody has it twice, and all that is beside it is found.
+pub(super) fn the_file(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The file of that name with something added to it, as SQLite names its own.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use super::ahead::Ahead;
 use super::apply::Known;
 use super::error::{OpenError, is_damage};
-use super::lock::Lock;
+use super::lock::{Lock, the_file};
 use super::retention::Retention;
 use super::{SCHEMA_VERSION, SqliteJournal, recover, salvage, writer};
 use crate::Recovered;
@@ -30,6 +30,7 @@ const LOG_BYTES: u32 = 64 << 20;
 const CACHE_KIB: u32 = 16 << 10;
 
 pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
+    let path = &the_file(path);
     let lock = Lock::take(path)?;
     salvage::finish(path).map_err(|source| OpenError::Unusable { path: path.to_owned(), source })?;
     refuse_newer(path)?;
