@@ -70,21 +70,28 @@ pub(super) fn salvage(path: &Path, why: &str) -> Result<Salvaged, OpenError> {
     remove(&new).map_err(unusable)?;
     let rows = copy(path, &new).map_err(|error| OpenError::Sqlite { path: new.clone(), why: error.to_string() })?;
     let aside = aside(path);
-    // A crash between these leaves no file at `path`: the next start finds the new one where it is.
-    for suffix in ["-wal", "-shm", ""] {
-        match fs::rename(beside(path, suffix), beside(&aside, suffix)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
-            _ => (),
-        }
-    }
-    fs::rename(&new, path).map_err(unusable)?;
+    // A crash after this one leaves no file at `path`: the next start finds the new one where it is. Before it, everything
+    // is as it was; without its log the file would be an older one.
+    fs::rename(path, &aside).map_err(unusable)?;
+    put_in_place(&new, path, &aside).map_err(unusable)?;
     Ok(Salvaged { path: path.to_owned(), aside, why: why.to_owned(), rows })
 }
 
 /// Goes on where a crash has stopped a salvage.
 pub(super) fn finish(path: &Path) -> std::io::Result<()> {
     let new = beside(path, ".salvaging");
-    if new.exists() && !path.exists() { fs::rename(new, path) } else { Ok(()) }
+    if new.exists() && !path.exists() { put_in_place(&new, path, &aside(path)) } else { Ok(()) }
+}
+
+/// The damaged file's log goes first: it would be taken for the new one's.
+fn put_in_place(new: &Path, path: &Path, aside: &Path) -> std::io::Result<()> {
+    for suffix in ["-wal", "-shm"] {
+        match fs::rename(beside(path, suffix), beside(aside, suffix)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => (),
+        }
+    }
+    fs::rename(new, path)
 }
 
 /// A name that says when, and that no other file has.
