@@ -39,3 +39,13 @@ fn w5_after_a_power_cut_everything_accepted_is_delivered_after_the_next_start() 
 fn after_a_failed_operation_everything_accepted_is_delivered() {
     tell(Kind::Fail);
 }
+
+#[test]
+fn after_a_disk_that_works_no_more_everything_accepted_is_delivered() {
+    tell(Kind::FailFrom);
+}
+
+#[test]
+fn after_a_full_disk_everything_accepted_is_delivered() {
+    tell(Kind::FullFrom);
+}

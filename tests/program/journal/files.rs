@@ -93,6 +93,20 @@ fn a_second_program_is_refused_and_told_who_has_the_journal_and_the_first_goes_o
 }
 
 #[test]
+fn another_way_to_the_same_file_is_the_same_journal() {
+    let house = House::new();
+    let first = house.launch().start().ready();
+    let link = house.0.path().join("link.db");
+    std::os::unix::fs::symlink(house.journal(), &link).unwrap();
+    assert_refused(&house.launch_with(&link).run(), &["is in use by process ", &first.pid().to_string()]);
+    first.open(["s1"]);
+    first.kill();
+    let through_the_link = house.launch_with(&link).start().ready();
+    through_the_link.count("outcome", 1);
+    assert_eq!(stop(through_the_link).printed_ends("prints"), ["s1"]);
+}
+
+#[test]
 fn others_can_read_the_file_while_the_program_writes_it() {
     let house = House::new();
     let program = house.launch().start().ready();

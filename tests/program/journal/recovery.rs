@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use lastword_events::{EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, Timestamp};
+use lastword_journal::{Completion, DeliveryKey, Journal as _, Settlement, SqliteJournal, Write, Written};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -222,4 +224,28 @@ fn what_is_owed_to_a_plugin_that_is_gone_is_kept_until_it_is_back() {
     assert_owed_again(&recovered(&back, 2), &ids(2), "shutdown");
     assert_eq!(stop(back).printed_ends("memory"), ids(2));
     assert_nothing_is_owed(&house);
+}
+
+/// The clock was ahead when a retry was planned, and has been put back: nobody waits for the year 2100.
+#[test]
+fn recovery_does_not_wait_for_a_time_that_another_clock_has_written() {
+    let house = House::new();
+    let far = Timestamp::from_millisecond(4_102_444_800_000);
+    {
+        let journal = SqliteJournal::open(&house.0.path().join("journal.db")).unwrap();
+        let memory = PluginName::new("memory").unwrap();
+        let session = Session { started_at: Some(far), ..Session::new("default", "s1") };
+        let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, far)));
+        let (owed, op_id) = (vec![memory.clone()], None);
+        let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let written = tokio.block_on(journal.write(Write::EndWithoutStart { session, event, owed, op_id })).unwrap();
+        let Written::Session { sequence, .. } = written else { panic!("{written:?}") };
+        let (failures, late, cause, message) = (1, false, FailureCause::Retry, "busy".to_owned());
+        let settlement = Settlement::Owed { failures, late, retry_at: Some(far), cause, message };
+        let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: memory };
+        tokio.block_on(journal.complete(vec![Completion { delivery, attempt: 1, settlement, writes: None }])).unwrap();
+    }
+    let next = house.with("prints").start().ready();
+    assert_owed_again(&recovered(&next, 1), &["s1".to_owned()], "reset");
+    assert_eq!(stop(next).code(), 0);
 }

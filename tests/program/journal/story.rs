@@ -100,10 +100,20 @@ impl Story {
         }
     }
 
+    /// Some runs give the owner time to go on with its sessions, of which some are not over when they are killed.
+    fn launch_with_grace(&mut self) -> Launch {
+        let launch = self.launch();
+        match self.random.u8(..3) {
+            0 => launch.arg("--attach-grace").arg("1m"),
+            1 => launch.arg("--attach-grace").arg("20ms"),
+            _ => launch,
+        }
+    }
+
     fn killed_under_load(&mut self) {
         let manners = self.manners();
         self.reports.next_run(manners);
-        let program = self.launch().start();
+        let program = self.launch_with_grace().start();
         let lines = self.owner.lines(LINES);
         program.send(&lines);
         self.await_answers(&program, lines.len());
@@ -114,7 +124,7 @@ impl Story {
     fn killed_in_a_drain(&mut self) {
         let slow = Manners { slow: Duration::from_millis(60), ..self.manners() };
         self.reports.next_run(slow);
-        let program = self.launch().start();
+        let program = self.launch_with_grace().start();
         let lines = self.owner.lines(LINES);
         program.send(&lines);
         program.until("its answers", |counts| answers(counts) >= lines.len());
@@ -128,7 +138,7 @@ impl Story {
     fn killed_in_recovery(&mut self) {
         let slow = Manners { slow: Duration::from_millis(30), ..self.manners() };
         self.reports.next_run(slow);
-        let program = self.launch().start();
+        let program = self.launch_with_grace().start();
         if self.random.bool() {
             program.until("the ready line", |counts| count(counts, "ready") > 0);
             self.wait_up_to(Duration::from_millis(30));
