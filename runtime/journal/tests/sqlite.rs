@@ -1,0 +1,95 @@
+//! What only a journal on disk has to do.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, its helper functions too")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use lastword_events::{EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp};
+use lastword_journal::{Completion, DeliveryKey, Journal, JournalFile, Settlement, SqliteJournal, Write, Written};
+
+fn open(path: &Path) -> SqliteJournal {
+    let journal = SqliteJournal::open(path).unwrap();
+    journal.recover().unwrap();
+    journal
+}
+
+fn plugin() -> PluginName {
+    PluginName::new("memory").unwrap()
+}
+
+fn start(id: String) -> Write {
+    let event = Arc::new(Event::Start(SessionStart::default()));
+    Write::Start { session: Session::new("t", &id), event, owed: vec![], op_id: None }
+}
+
+fn end(sequence: u64, session: &Arc<Session>) -> Write {
+    let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
+    Write::End { sequence, session: session.clone(), event, owed: vec![plugin()], op_id: None }
+}
+
+fn delivered(sequence: u64) -> Completion {
+    let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin() };
+    Completion { delivery, attempt: 1, settlement: Settlement::Delivered, writes: None }
+}
+
+/// The whole life of sessions `from` to `to`, a thousand at once.
+async fn live(journal: &SqliteJournal, from: u64, to: u64) {
+    for first in (from..to).step_by(1_000) {
+        let starts: Vec<_> = (first..first + 1_000).map(|n| journal.write(start(format!("s{n}")))).collect();
+        let mut ends = Vec::new();
+        for written in starts {
+            let Written::Session { sequence, session } = written.await.unwrap() else { panic!("a new session") };
+            ends.push((sequence, journal.write(end(sequence, &session))));
+        }
+        let mut made = Vec::new();
+        for (sequence, ended) in ends {
+            ended.await.unwrap();
+            made.push(delivered(sequence));
+        }
+        journal.complete(made).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_file_does_not_grow_without_bound_and_keeps_what_somebody_needs() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let journal = open(&path);
+    let Written::Session { session: active, .. } = journal.write(start("active".into())).await.unwrap() else {
+        panic!()
+    };
+    let Written::Session { sequence, session } = journal.write(start("owed".into())).await.unwrap() else { panic!() };
+    journal.write(end(sequence, &session)).await.unwrap();
+
+    live(&journal, 0, 120_000).await;
+    // A journal that is closed has everything in the one file.
+    drop(journal);
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let full = size();
+    let journal = open(&path);
+    live(&journal, 120_000, 240_000).await;
+    drop(journal);
+    assert!(size() < full + full / 4, "{} bytes after as many again as are kept, {full} before", size());
+
+    let journal = SqliteJournal::open(&path).unwrap();
+    let recovered = journal.recover().unwrap();
+    let ids = |sessions: Vec<&Arc<Session>>| sessions.iter().map(|s| s.identity.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(ids(recovered.sessions.iter().map(|s| &s.session).collect()), [active.identity.id.to_string()]);
+    assert_eq!(ids(recovered.deliveries.iter().map(|d| &d.session).collect()), ["owed"]);
+}
+
+#[tokio::test]
+async fn what_was_freed_is_given_back_by_compacting() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let journal = open(&path);
+    live(&journal, 0, 5_000).await;
+    drop(journal);
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute("DELETE FROM session", []).unwrap();
+    drop(file);
+    let (before, after) = JournalFile::change(&path).unwrap().compact().unwrap();
+    assert!(after < before / 4, "{before} bytes before, {after} after");
+    assert!(JournalFile::look(&path).unwrap().check().unwrap().is_empty());
+}
