@@ -16,7 +16,8 @@ use crate::{Completion, JournalError, KeyValueWrites, Pending, Reply, Settlement
 
 /// Owners' lines that may wait for the disk. One more is refused: whoever sends faster than the disk takes has to hear it.
 pub const MAX_QUEUED_WRITES: usize = 65_536;
-/// Commands of one transaction. At some microseconds each that is a tenth of a second: nobody waits longer for others.
+/// Writes and outcomes of one transaction, and one command's more. At some microseconds each that is a tenth of a second:
+/// nobody waits longer for others.
 const MAX_GROUP: usize = 16_384;
 /// How long outcomes of a drain are gathered before they are written. Nobody waits for one of them, and each time this thread
 /// wakes it takes a processor from a worker; those that a crash takes within that time are delivered again.
@@ -31,6 +32,17 @@ enum Command {
     Record(Vec<Write>, Reply<()>),
     Complete(Vec<Completion>, Vec<u64>, Reply<()>),
     Flush(Reply<()>),
+}
+
+impl Command {
+    /// How much of a transaction it makes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Write(..) | Self::Flush(_) => 1,
+            Self::Record(writes, _) => writes.len(),
+            Self::Complete(completions, ..) => completions.len(),
+        }
+    }
 }
 
 /// The other threads' end of the queue. Dropping it closes the journal once everything is written.
@@ -166,9 +178,11 @@ impl Writer {
         }
         let mut group = std::mem::take(&mut self.kept);
         group.extend(first);
-        while group.len() < MAX_GROUP
+        let mut size: usize = group.iter().map(Command::size).sum();
+        while size < MAX_GROUP
             && let Ok(command) = self.commands.try_recv()
         {
+            size += command.size();
             group.push(command);
         }
         let writes = group.iter().filter(|command| matches!(command, Command::Write(..))).count();
