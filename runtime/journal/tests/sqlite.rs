@@ -18,9 +18,9 @@ fn plugin() -> PluginName {
     PluginName::new("memory").unwrap()
 }
 
-fn start(id: String) -> Write {
+fn start(id: &str) -> Write {
     let event = Arc::new(Event::Start(SessionStart::default()));
-    Write::Start { session: Session::new("t", &id), event, owed: vec![], op_id: None }
+    Write::Start { session: Session::new("t", id), event, owed: vec![], op_id: None }
 }
 
 fn end(sequence: u64, session: &Arc<Session>) -> Write {
@@ -36,7 +36,7 @@ fn delivered(sequence: u64) -> Completion {
 /// The whole life of sessions `from` to `to`, a thousand at once.
 async fn live(journal: &SqliteJournal, from: u64, to: u64) {
     for first in (from..to).step_by(1_000) {
-        let starts: Vec<_> = (first..first + 1_000).map(|n| journal.write(start(format!("s{n}")))).collect();
+        let starts: Vec<_> = (first..first + 1_000).map(|n| journal.write(start(&format!("s{n}")))).collect();
         let mut ends = Vec::new();
         for written in starts {
             let Written::Session { sequence, session } = written.await.unwrap() else { panic!("a new session") };
@@ -56,10 +56,10 @@ async fn the_file_does_not_grow_without_bound_and_keeps_what_somebody_needs() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let journal = open(&path);
-    let Written::Session { session: active, .. } = journal.write(start("active".into())).await.unwrap() else {
+    let Written::Session { session: active, .. } = journal.write(start("active")).await.unwrap() else {
         panic!()
     };
-    let Written::Session { sequence, session } = journal.write(start("owed".into())).await.unwrap() else { panic!() };
+    let Written::Session { sequence, session } = journal.write(start("owed")).await.unwrap() else { panic!() };
     journal.write(end(sequence, &session)).await.unwrap();
 
     live(&journal, 0, 120_000).await;
