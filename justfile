@@ -28,4 +28,8 @@ bench *what:
 
 # Drain hostile guests again and again, without end or for a number of rounds
 soak rounds="":
-    LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(soak)'
+    LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(soak) - test(kill::soak)'
+
+# Kill the program again and again, on one journal after the other, without end or for a number of rounds
+soak-kills rounds="":
+    LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(kill::soak)'

@@ -8,6 +8,7 @@ mod files;
 mod full;
 mod kill;
 mod owner;
+mod promises;
 mod recovery;
 mod reports;
 mod story;

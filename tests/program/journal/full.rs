@@ -90,7 +90,7 @@ impl House {
     /// (plugin, session, attempt) of the ends that came in a run of the program.
     fn ends_in(&self, run: u32) -> Vec<(String, String, u32)> {
         let reports = self.reports.all();
-        let ends = reports.iter().filter(|report| report.run == run && report.id.event.to_string() == "session-end");
+        let ends = reports.iter().filter(|report| report.run == run && report.is_end());
         let mut ends: Vec<_> = ends.map(|r| (r.id.plugin.to_string(), r.session.clone(), r.attempt)).collect();
         ends.sort();
         ends

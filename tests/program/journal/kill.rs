@@ -31,9 +31,9 @@ fn w5_killed_twice_in_a_row_every_end_is_delivered_after_the_next_start() {
     tell(2, &[Moment::Load, Moment::Recovery, Moment::Recovery, Moment::Drain, Moment::Recovery, Moment::Recovery]);
 }
 
-/// `just soak`: without end, unless a number of rounds is given.
+/// `just soak-kills`: without end, unless a number of rounds is given.
 #[test]
-#[ignore = "for people: `just soak`"]
+#[ignore = "for people: `just soak-kills`"]
 fn soak() {
     const MOMENTS: [Moment; 6] =
         [Moment::Load, Moment::Drain, Moment::Recovery, Moment::Load, Moment::Recovery, Moment::Recovery];

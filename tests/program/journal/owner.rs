@@ -1,4 +1,5 @@
-//! An owner of many sessions that keeps to the protocol: it sends a line again when it got no answer, under the same name.
+//! An owner of many sessions that keeps to the protocol: it sends a line again when it got no answer, with the same
+//! `op_id`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use lastword_events::DeliveryId;
+use lastword_events::{DeliveryId, EventKey};
 
 /// Refusals of one delivery: fewer than make the program give it up.
 const MAX_REFUSALS: u32 = 2;
@@ -26,6 +26,12 @@ pub(super) struct Report {
     pub(super) generation: u32,
     pub(super) attempt: u32,
     pub(super) late: bool,
+}
+
+impl Report {
+    pub(super) fn is_end(&self) -> bool {
+        self.id.event == EventKey::End
+    }
 }
 
 /// How the server answers.
@@ -140,7 +146,8 @@ fn serve(state: &Arc<Shared>, mut stream: TcpStream) -> std::io::Result<()> {
     }
     let state = state.clone();
     thread::spawn(move || {
-        thread::sleep(wait);
+        // Nothing to wait for: this is how long the server takes.
+        thread::park_timeout(wait);
         state.wait(|state| !state.held);
         stream.write_all(answer.as_bytes()).ok();
     });

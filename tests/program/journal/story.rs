@@ -15,7 +15,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::drawn::Seed;
-use super::owner::{Owner, Run};
+use super::owner::Owner;
+use super::promises;
 use super::reports::{Manners, Report, Reports};
 #[cfg(target_os = "linux")]
 use crate::support::Ended;
@@ -205,7 +206,7 @@ impl Story {
 
     /// The random moment itself: there is nothing to wait for.
     fn wait_up_to(&mut self, longest: Duration) {
-        thread::sleep(longest.mul_f64(self.random.f64()));
+        thread::park_timeout(longest.mul_f64(self.random.f64()));
     }
 
     fn kill(&mut self, program: Program) {
@@ -241,9 +242,11 @@ impl Story {
         let late = reports.iter().filter(|report| report.late).count();
         let (kills, sessions) = (self.kills, self.owner.accepted().len());
         eprintln!("{kills} kills, {sessions} sessions, {} attempts: {again} again, {late} late", reports.len());
-        assert_every_end_was_delivered(self.owner.accepted(), &reports);
-        assert_no_number_was_used_twice(&reports);
-        assert_order_was_kept_or_late_was_said(&reports);
+        for plugin in REPORTING {
+            promises::assert_every_end_was_delivered(plugin, self.owner.accepted(), &reports);
+        }
+        promises::assert_no_number_was_used_twice(&reports);
+        promises::assert_order_was_kept_or_late_was_said(&reports);
         self.assert_each_end_was_counted_once(&reports);
         drop(self.seed);
     }
@@ -253,7 +256,7 @@ impl Story {
     fn assert_each_end_was_counted_once(&self, reports: &[Report]) {
         let journal = SqliteJournal::open(&self.journal()).unwrap();
         let mut ends: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-        for report in reports.iter().filter(|report| is_end(report)) {
+        for report in reports.iter().filter(|report| report.is_end()) {
             ends.entry(&report.tenant).or_default().insert(report.id.sequence);
         }
         for (tenant, ends) in ends {
@@ -264,54 +267,10 @@ impl Story {
     }
 }
 
-fn is_end(report: &Report) -> bool {
-    report.id.event == lastword_events::EventKey::End
-}
-
 fn count(counts: &BTreeMap<String, usize>, event: &str) -> usize {
     counts.get(event).copied().unwrap_or(0)
 }
 
 fn answers(counts: &BTreeMap<String, usize>) -> usize {
     count(counts, "accepted") + count(counts, "error")
-}
-
-fn assert_every_end_was_delivered(accepted: &BTreeSet<Run>, reports: &[Report]) {
-    assert!(!accepted.is_empty(), "nothing was accepted");
-    for plugin in REPORTING {
-        let ends = reports.iter().filter(|report| report.id.plugin.as_str() == plugin && is_end(report));
-        let told: BTreeSet<Run> = ends.map(|r| (r.tenant.clone(), r.session.clone(), r.generation)).collect();
-        let missing: Vec<_> = accepted.difference(&told).collect();
-        assert!(missing.is_empty(), "{plugin} never heard of the end of {missing:?}");
-    }
-}
-
-/// The second time that a delivery comes it has a higher number, and whoever it comes to can tell them apart.
-fn assert_no_number_was_used_twice(reports: &[Report]) {
-    let mut seen: BTreeMap<_, &Report> = BTreeMap::new();
-    for report in reports {
-        if let Some(before) = seen.insert(&report.id, report) {
-            assert!(report.attempt > before.attempt, "{report:?} after {before:?}");
-        }
-    }
-}
-
-/// A session id's events come to a plugin in the order in which they happened, unless they say that they are late. What a
-/// run had no time to write down is not known to the next one, which begins again with the oldest: so what is newer is
-/// held against it only when the next one knew it to be done.
-fn assert_order_was_kept_or_late_was_said(reports: &[Report]) {
-    let mut lanes: BTreeMap<_, Vec<&Report>> = BTreeMap::new();
-    for report in reports {
-        lanes.entry((&report.id.plugin, &report.tenant, &report.session)).or_default().push(report);
-    }
-    let newer = |a: &Report, b: &Report| (a.id.sequence, a.id.event) > (b.id.sequence, b.id.event);
-    for lane in lanes.values() {
-        for (at, report) in lane.iter().enumerate().filter(|(_, report)| !report.late) {
-            let comes_again = |one: &Report| lane[at..].iter().any(|later| later.id == one.id && later.run > one.run);
-            let overtaken = lane[..at]
-                .iter()
-                .find(|before| newer(before, report) && (before.run == report.run || !comes_again(before)));
-            assert!(overtaken.is_none(), "{report:?} does not say that it is late, after {overtaken:?}\n{lane:#?}");
-        }
-    }
 }

@@ -194,7 +194,7 @@ impl Script<'_> {
         self.kept(self.journal.complete(completions)).await;
     }
 
-    /// What the runtime itself decides is kept until it can be written. Whatever comes next makes the journal try again.
+    /// What the runtime itself decides is kept until it can be written. Whatever comes next makes the journal try it.
     async fn kept(&self, pending: Pending<()>) {
         for _ in 0..TRIES {
             if self.journal.flush().await.is_ok() {

@@ -1,6 +1,6 @@
-;; Tells a server of each event before it answers: how deliveries are counted outside of the program, whatever becomes of
-;; it. GETs `/<delivery-id>?<tenant>/<session-id>/<generation>/<attempt>`, and `/late` after it when it is, from where the
-;; session's key says. Answers ok to status 200 and err(retry(…)) to everything else.
+;; Tells a server of each event before it answers: how deliveries are counted outside of the program, whatever becomes
+;; of it. GETs `/<delivery-id>?<tenant>/<session-id>/<generation>/<attempt>`, and `/late` after it when it is, from
+;; where the session's key says. Answers ok to status 200 and err(retry(…)) to everything else.
 (module
 ;; include: stdout
 ;; include: http
