@@ -156,6 +156,53 @@ fn a_delivery_whose_plugin_is_gone_is_kept_as_orphaned_until_it_is_back() {
     assert!(journal.deliveries(&[]).is_empty());
 }
 
+#[test]
+fn what_a_drain_owes_is_owed_to_those_who_were_installed_then_and_to_nobody_else() {
+    let journal = Journal::new();
+    let program = journal.stdio().guest("prints").guest("retry").start().ready();
+    program.open(["s1"]);
+    assert_eq!(left(program).code(), 3, "it failed in the drain");
+
+    // Without the one that is owed it, and with one that is new.
+    let good = lastword_test_guests::component("prints");
+    let program = journal.stdio().component("new", &good).start().ready();
+    program.log("kept as orphaned");
+    let ended = left(program);
+    assert_eq!((ended.code(), ended.printed_ends("new")), (3, vec![]));
+    let [(id, state)] = &journal.deliveries(&[])[..] else { panic!("one is owed") };
+    assert!(id.ends_with("/session-end/retry") && state == "orphaned", "{id} {state}");
+
+    let program = journal.stdio().component("retry", &good).start().ready();
+    program.line("its delivery", |line| line["outcome"] == "delivered");
+    assert_eq!(left(program).code(), 0);
+}
+
+#[test]
+fn a_file_that_is_no_journal_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in [("lastword.toml", "[drain]\n".to_owned()), ("other.db", "x".repeat(5_000))] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, &content).unwrap();
+        let ended = Launch::stdio().arg("--journal").arg(&path).run();
+        assert_eq!(ended.code(), 5, "{}", ended.stderr());
+        assert!(ended.stderr().contains("is no journal"), "{}", ended.stderr());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_is_its_owners_alone_to_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let journal = Journal::new();
+    let program = journal.stdio().guest("prints").start().ready();
+    program.open(["s1"]);
+    for suffix in ["", "-wal"] {
+        let path = format!("{}{suffix}", journal.path().display());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{path}");
+    }
+}
+
 /// Two sessions of a run that was killed.
 fn killed_with_two_sessions(journal: &Journal) {
     let program = journal.stdio().guest("prints").start().ready();
@@ -209,4 +256,32 @@ fn each_configuration_has_a_journal_of_its_own_in_the_state_directory() {
         .collect();
     assert!(matches!(&files[..], [one] if one.starts_with("lastword-")), "{files:?}");
     left(program);
+}
+
+#[test]
+fn a_start_that_comes_to_nothing_and_a_line_that_is_sent_again_do_not_end_what_an_owner_goes_on_with() {
+    let journal = Journal::new();
+    let program = journal.stdio().guest("prints").start().ready();
+    let line = r#"{"op":"start","op_id":"a-1","session":{"id":"s1"}}"#;
+    program.send([line]);
+    program.count("accepted", 1);
+    program.signal(Signal::KILL);
+    program.ended();
+
+    let broken = journal.stdio().component("broken", b"no component").run();
+    assert_eq!(broken.code(), 2, "{}", broken.stderr());
+
+    let program = journal.stdio().guest("prints").arg("--attach-grace").arg("300ms").start().ready();
+    program.send([line]);
+    let again = program.line("the answer", |line| line["event"] == "accepted");
+    assert_eq!(again["code"], "duplicate_op");
+    // Longer than the grace.
+    let sessions = || json(&journal.ask(&["sessions", "--json"])).len();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(1);
+    while std::time::Instant::now() < until {
+        assert_eq!(sessions(), 1, "it is active still");
+    }
+    let ended = left(program);
+    let reasons: Vec<_> = ended.outcomes("prints", "session-end").filter(|line| line["session"] == "s1").collect();
+    assert_eq!((reasons.len(), &reasons[0]["reason"]), (1, &"shutdown".into()));
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use lastword_events::{DeliveryId, Timestamp};
-use lastword_journal::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow};
+use lastword_journal::{Changed, DeliveryRow, DeliveryState, JournalFile, OpenError, SessionRow};
 use serde::Serialize;
 
 use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};
@@ -145,7 +145,13 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
         }
         JournalVerb::Export(args) => {
             let mut out = io::BufWriter::new(out);
-            args.look()?.export(&mut out).map_err(unusable)?;
+            let exported = args.look()?.export(&mut out);
+            // Whoever has read enough is no failure.
+            if let Err(OpenError::Unusable { source, .. }) = exported {
+                told(Err(source))?;
+            } else {
+                exported.map_err(unusable)?;
+            }
             told(out.flush())?;
             Ok(Exit::Delivered)
         }

@@ -31,6 +31,8 @@ mod record;
 mod recovered;
 mod sqlite;
 
+pub(crate) use memory::serving;
+
 pub use error::JournalError;
 pub use key_value::{KeyValueWrite, KeyValueWrites, Space};
 pub use memory::MemoryJournal;

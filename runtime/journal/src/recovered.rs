@@ -28,6 +28,8 @@ pub struct RecoveredSession {
     pub attachable: bool,
     /// The drain of the run that first found it active, if it drained.
     pub drain: Option<(DrainReason, Timestamp)>,
+    /// Plugins that served its tenant when that drain began: it is to them that its end is owed, whoever is installed now.
+    pub owed: Option<Vec<PluginName>>,
     /// Plugins whose end needs no further attempt: delivered or dead in that drain.
     pub settled: Vec<PluginName>,
     /// Failed ends of that drain: who, and how often it has failed.

@@ -14,7 +14,7 @@ mod text;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lastword_events::JournalName;
 use parking_lot::Mutex;
@@ -29,6 +29,7 @@ pub(crate) use self::open::random_name;
 
 use self::ahead::Ahead;
 use self::lock::Lock;
+use self::open::Opened;
 use self::writer::Queue;
 use crate::{Completion, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written};
 
@@ -47,14 +48,17 @@ pub struct SqliteJournal {
     /// For what guests read while they run.
     reader: Mutex<Connection>,
     ahead: Arc<Mutex<Ahead>>,
-    recovered: Mutex<Option<Recovered>>,
-    queue: Queue,
+    /// Until the run begins.
+    opened: Mutex<Option<Opened>>,
+    /// From then on.
+    queue: OnceLock<Queue>,
     // Last, because fields are dropped in their order: nobody else may have the file before it is closed.
     _lock: Lock,
 }
 
 impl SqliteJournal {
-    /// Opens the journal at `path`, or makes one, and begins a run. The directory has to be there.
+    /// Opens the journal at `path`, or makes one. The directory has to be there. The run begins with
+    /// [`recover`](Journal::recover): a program that cannot start for another reason leaves no trace.
     ///
     /// # Errors
     /// When another program has it, when it is of a newer version or no journal, and when it cannot be read or written. A
@@ -64,11 +68,20 @@ impl SqliteJournal {
         open::open(path)
     }
 
+    fn queue(&self) -> Option<&Queue> {
+        self.queue.get()
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The answer to whoever writes before [`Journal::recover`].
+fn unread<T>() -> Pending<T> {
+    Pending::ready(Err(JournalError::Unavailable("its run has not begun".to_owned())))
 }
 
 impl Journal for SqliteJournal {
@@ -81,15 +94,20 @@ impl Journal for SqliteJournal {
     }
 
     fn recover(&self) -> Result<Recovered, JournalError> {
-        self.recovered.lock().take().ok_or_else(|| JournalError::Unavailable("it was recovered before".to_owned()))
+        let opened = self.opened.lock().take();
+        let opened = opened.ok_or_else(|| JournalError::Unavailable("it was recovered before".to_owned()))?;
+        let (queue, recovered) = opened.begin(&self.ahead)?;
+        // Nobody else had what it takes to begin the run.
+        self.queue.set(queue).ok();
+        Ok(recovered)
     }
 
     fn write(&self, write: Write) -> Pending<Written> {
-        self.queue.write(write)
+        self.queue().map_or_else(unread, |queue| queue.write(write))
     }
 
     fn record(&self, writes: Vec<Write>) -> Pending<()> {
-        self.queue.record(writes)
+        self.queue().map_or_else(unread, |queue| queue.record(writes))
     }
 
     fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
@@ -116,11 +134,11 @@ impl Journal for SqliteJournal {
                 }
             }
         }
-        self.queue.complete(completions, stored)
+        self.queue().map_or_else(unread, |queue| queue.complete(completions, stored))
     }
 
     fn flush(&self) -> Pending<()> {
-        self.queue.flush()
+        self.queue().map_or_else(unread, Queue::flush)
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {

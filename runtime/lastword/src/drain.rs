@@ -71,9 +71,7 @@ impl Inner {
         // They belong to a run that is dead, whatever ends this one.
         let mut records = Vec::new();
         taken.unattached.iter().for_each(|left| self.end_left_at_drain(left, &mut records));
-        if !records.is_empty() {
-            drop(self.journal.record(records));
-        }
+        self.record_all(records);
         let sessions = taken.active;
         let count: u64 = sessions.values().map(|s| u64::try_from(s.len()).unwrap_or(u64::MAX)).sum();
         schedule.sessions = Some(count);

@@ -79,7 +79,9 @@ impl Inner {
                 // Only a failure has to be durable before its delivery goes on: its retry must not carry the same number.
                 // In a drain there is no retry.
                 let waits = |f: &Finished| f.retry.is_some() && !f.in_drain;
-                let (failed, rest) = finished.into_iter().partition::<Vec<_>, _>(waits);
+                let (mut failed, rest) = finished.into_iter().partition::<Vec<_>, _>(waits);
+                // A disk that takes its time holds up these, and no others for want of a slot.
+                self.dispatcher.release(queue, &mut failed);
                 self.dispatcher.settle(queue, served, rest, unbegun);
                 self.settle_when_durable(queue, pending, failed);
             }
@@ -111,7 +113,7 @@ impl Inner {
                 retry = Some((Instant::now() + pause, Timestamp::now().plus(pause)));
             }
         }
-        Finished { owed, outcome, report, retry, dead, fuel, writes, in_drain: false }
+        Finished { owed, outcome, report, retry, dead, fuel, writes, in_drain: false, released: false }
     }
 
     /// Tells whoever watches, and the log, how an attempt ended.

@@ -148,7 +148,14 @@ impl Inner {
                 });
                 Ok(accepted(identity, generation, Acceptance::Renoted))
             }
-            other => duplicate(identity, &other),
+            other => {
+                // The line of a run that is dead, sent again: its owner is there all the same, and goes on with the session.
+                if self.set.lock().is_unattached(&identity, sequence) {
+                    self.journal.write(Write::Renote { sequence, session: active.session, op_id: None }).await?;
+                    self.set.lock().update(&identity, sequence, Active::attach);
+                }
+                duplicate(identity, &other)
+            }
         }
     }
 

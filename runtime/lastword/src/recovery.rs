@@ -18,6 +18,9 @@ use crate::tenants::Tenants;
 /// How long sessions whose end could not be written down wait for the next try.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Sessions whose ends are written down as one group: some milliseconds.
+const RECORDS_AT_ONCE: usize = 1_000;
+
 impl Inner {
     /// Sends out what is owed and ends what was active: at once, or after `grace` for those that an owner may go on with.
     pub(crate) fn take_up(self: &Arc<Self>, recovered: Recovered, grace: Duration) -> RecoveredCounts {
@@ -40,11 +43,20 @@ impl Inner {
             }
         }
         // Before every completion; a crash before it is durable finds everything as it was.
-        drop(self.journal.record(records));
+        self.record_all(records);
         if !grace.is_zero() {
             self.handle.spawn(self.clone().end_unattached(grace));
         }
         counts
+    }
+
+    /// In pieces, so that others' writes find room between them; in order all the same.
+    pub(crate) fn record_all(&self, mut records: Vec<Write>) {
+        while !records.is_empty() {
+            let rest = records.split_off(records.len().min(RECORDS_AT_ONCE));
+            drop(self.journal.record(records));
+            records = rest;
+        }
     }
 
     fn installed(&self) -> Write {
@@ -74,13 +86,13 @@ impl Inner {
             None => (EndReason::Crashed, Timestamp::now()),
         };
         let event = Arc::new(Event::End(SessionEnd::new(reason, ended_at).since(left.session.started_at)));
-        let mut owed = self.owed_end(&left.session, &left.started);
-        // A drain has tried these and failed: they are owed it whether or not they are still installed.
-        for (plugin, _) in &left.failed {
-            if !owed.contains(plugin) {
-                owed.push(plugin.clone());
-            }
-        }
+        let mut owed = match &left.owed {
+            Some(owed) => owed.clone(),
+            None => self.dispatcher.owed_to(&left.session.identity.tenant, EventKey::End),
+        };
+        // A drain has tried some of these and failed: they are owed it whether or not they are still installed.
+        let tried = left.failed.iter().map(|(plugin, _)| plugin);
+        add_missing(&mut owed, left.started.iter().chain(tried));
         owed.retain(|plugin| !left.settled.contains(plugin));
         let (sequence, session) = (left.sequence, left.session.clone());
         let end = Write::End { sequence, session, event: event.clone(), owed: owed.clone(), op_id: None };
@@ -104,11 +116,7 @@ impl Inner {
     /// Who is owed the end: every plugin that serves the tenant now, and every one that was sent the start.
     pub(crate) fn owed_end(&self, session: &Session, started: &[PluginName]) -> Vec<PluginName> {
         let mut owed = self.dispatcher.owed_to(&session.identity.tenant, EventKey::End);
-        for plugin in started {
-            if !owed.contains(plugin) {
-                owed.push(plugin.clone());
-            }
-        }
+        add_missing(&mut owed, started);
         owed
     }
 
@@ -122,6 +130,7 @@ impl Inner {
             started,
             attachable: false,
             drain: None,
+            owed: None,
             settled: Vec::new(),
             failed: Vec::new(),
             // This run has not told anyone of it, and the last one had no reason to.
@@ -178,5 +187,13 @@ impl Inner {
         let write = Write::End { sequence, session: session.clone(), event: event.clone(), owed, op_id: None };
         self.journal.write(write).await?;
         Ok(self.note_end(sequence, &session, &event, None))
+    }
+}
+
+fn add_missing<'a>(owed: &mut Vec<PluginName>, others: impl IntoIterator<Item = &'a PluginName>) {
+    for plugin in others {
+        if !owed.contains(plugin) {
+            owed.push(plugin.clone());
+        }
     }
 }

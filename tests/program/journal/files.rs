@@ -203,10 +203,12 @@ fn a_file_without_a_header_is_kept_and_a_new_one_begun() {
 }
 
 #[test]
-fn a_file_that_never_was_a_journal_is_kept_and_a_new_one_begun() {
+fn a_file_that_never_was_a_journal_is_refused_and_left_as_it_is() {
     let house = House::new();
-    fs::write(house.journal(), "dear diary\n".repeat(1000)).unwrap();
-    assert!(started_on(&house).is_empty());
+    let diary = "dear diary\n".repeat(1000);
+    fs::write(house.journal(), &diary).unwrap();
+    assert_refused(&house.launch_with(&house.journal()).run(), &["is no journal", "--journal"]);
+    assert_eq!(fs::read_to_string(house.journal()).unwrap(), diary);
 }
 
 #[test]

@@ -233,6 +233,7 @@ fn recovery_does_not_wait_for_a_time_that_another_clock_has_written() {
     let far = Timestamp::from_millisecond(4_102_444_800_000);
     {
         let journal = SqliteJournal::open(&house.0.path().join("journal.db")).unwrap();
+        journal.recover().unwrap();
         let memory = PluginName::new("memory").unwrap();
         let session = Session { started_at: Some(far), ..Session::new("default", "s1") };
         let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, far)));

@@ -16,7 +16,9 @@ pub(super) struct State {
     /// Counts calls of `recover`.
     run: u32,
     /// Runs that drained, the oldest first.
-    drains: Vec<(u32, DrainReason, Timestamp)>,
+    drains: Vec<MemoryDrain>,
+    /// Who is installed in this run.
+    installed: Vec<(PluginName, Option<Vec<Arc<str>>>)>,
     /// The newest generation of each id.
     latest: HashMap<Identity, Latest>,
     /// Ids in the order in which they ended, for forgetting the oldest.
@@ -27,6 +29,14 @@ pub(super) struct State {
     /// Recorded events with a delivery that is owed or dead.
     owed: HashMap<DeliveryKey, Owed>,
     pub(super) key_values: KeyValues,
+}
+
+#[derive(Debug)]
+struct MemoryDrain {
+    run: u32,
+    reason: DrainReason,
+    at: Timestamp,
+    installed: Vec<(PluginName, Option<Vec<Arc<str>>>)>,
 }
 
 #[derive(Debug)]
@@ -126,14 +136,18 @@ impl State {
                 self.note_end(&session.identity, self.run);
                 Ok(Written::Session { sequence, session })
             }
+            Write::Installed { plugins } => {
+                self.installed = plugins;
+                Ok(Written::Done)
+            }
             Write::Draining { reason, at } => {
-                if self.drains.last().is_none_or(|(run, ..)| *run < self.run) {
-                    self.drains.push((self.run, reason, at));
+                if self.drains.last().is_none_or(|drain| drain.run < self.run) {
+                    self.drains.push(MemoryDrain { run: self.run, reason, at, installed: self.installed.clone() });
                 }
                 Ok(Written::Done)
             }
             // Nobody can look into this journal from outside.
-            Write::Installed { .. } | Write::Orphaned { .. } => Ok(Written::Done),
+            Write::Orphaned { .. } => Ok(Written::Done),
         }
     }
 
@@ -276,8 +290,10 @@ impl Active {
         }
     }
 
-    fn recovered(&self, sequence: u64, run: u32, drains: &[(u32, DrainReason, Timestamp)]) -> RecoveredSession {
-        let drain = drains.iter().find(|(drained, ..)| *drained >= self.run).map(|&(_, reason, at)| (reason, at));
+    fn recovered(&self, sequence: u64, run: u32, drains: &[MemoryDrain]) -> RecoveredSession {
+        let drained = drains.iter().find(|drain| drain.run == self.run);
+        let drain = drained.map(|drain| (drain.reason, drain.at));
+        let owed = drained.map(|drain| serving(&drain.installed, &self.session.identity.tenant));
         let untouched = drain.is_none() && self.settled.is_empty() && self.failed.is_empty();
         RecoveredSession {
             attachable: untouched && run == self.run + 1,
@@ -286,11 +302,18 @@ impl Active {
             compactions: self.compactions,
             started: self.started.clone(),
             drain,
+            owed,
             settled: self.settled.clone(),
             failed: self.failed.clone(),
             attempt: self.attempt,
         }
     }
+}
+
+/// Plugins among these that serve `tenant`.
+pub(crate) fn serving<T: AsRef<str>>(installed: &[(PluginName, Option<Vec<T>>)], tenant: &str) -> Vec<PluginName> {
+    let serves = |only: &Option<Vec<T>>| only.as_ref().is_none_or(|only| only.iter().any(|t| t.as_ref() == tenant));
+    installed.iter().filter(|(_, tenants)| serves(tenants)).map(|(plugin, _)| plugin.clone()).collect()
 }
 
 impl Owed {

@@ -34,9 +34,9 @@ pub enum OpenError {
         /// The newest version that this program knows.
         known: u32,
     },
-    /// It is some other program's database.
+    /// It is something else, perhaps some other program's database.
     #[error(
-        "{} is an SQLite database, and no journal: use another file with --journal; the file was left as it is",
+        "{} is no journal: use another file with --journal; the file was left as it is",
         path.display()
     )]
     NotOurs {

@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::apply::{DEAD, DELIVERED};
 use super::error::{OpenError, is_damage};
 use super::lock::Lock;
-use super::open::{connect, read_only, refuse_newer};
+use super::open::{connect, read_only, refuse_foreign, suspect};
 use super::recover::{self, from_json, parsed};
+use crate::serving;
 
 /// A session that is active, or whose end is not written down yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -114,7 +115,7 @@ impl JournalFile {
         connect: impl Fn(&Path) -> rusqlite::Result<Connection>,
     ) -> Result<Self, OpenError> {
         exists(path)?;
-        refuse_newer(path)?;
+        refuse_foreign(path, true)?;
         let open = || -> rusqlite::Result<Option<(Connection, JournalName)>> {
             let file = connect(path)?;
             if recover::version(&file)? == 0 {
@@ -143,7 +144,7 @@ impl JournalFile {
     /// When the file cannot be read.
     pub fn sessions(&self) -> Result<Vec<SessionRow>, OpenError> {
         let sql = "SELECT sequence, facts, compactions FROM session s WHERE ended_run IS NULL
-                   AND NOT EXISTS (SELECT 1 FROM run WHERE id >= s.run AND drain_reason IS NOT NULL)
+                   AND NOT EXISTS (SELECT 1 FROM run WHERE id = s.run AND drain_reason IS NOT NULL)
                    ORDER BY sequence";
         self.rows(sql, |row| {
             Ok(SessionRow { sequence: row.get(0)?, session: from_json(row, 1)?, compactions: row.get(2)? })
@@ -197,8 +198,7 @@ impl JournalFile {
             .into_iter()
             .collect();
         let sql = "SELECT s.sequence, s.tenant, s.id, s.generation, s.started, r.drain_reason, r.plugins
-                   FROM session s JOIN run r ON r.id =
-                     (SELECT min(id) FROM run WHERE id >= s.run AND drain_reason IS NOT NULL)
+                   FROM session s JOIN run r ON r.id = s.run AND r.drain_reason IS NOT NULL
                    WHERE s.ended_run IS NULL";
         let sessions = self.rows(sql, |row| {
             let (sequence, tenant): (u64, String) = (row.get(0)?, row.get(1)?);
@@ -241,7 +241,7 @@ impl JournalFile {
     pub fn redeliver(&mut self, ids: &[DeliveryId]) -> Result<Vec<Changed>, OpenError> {
         self.change_each(
             ids,
-            "UPDATE delivery SET dead = 0, failures = 0, retry_at = NULL WHERE sequence = ?1 AND event = ?2 AND plugin = ?3
+            "UPDATE delivery SET dead = 0, failures = 0, retry_at = NULL, late = 1 WHERE sequence = ?1 AND event = ?2 AND plugin = ?3
              AND dead",
             "UPDATE drained SET state = 1, failures = 0 WHERE sequence = ?1 AND ?2 = 'session-end' AND plugin = ?3
              AND state = 2",
@@ -306,7 +306,10 @@ impl JournalFile {
         let mut problems = match found {
             Ok(found) => found,
             // What SQLite cannot walk through is its answer.
-            Err(OpenError::Damaged { why, .. }) => return Ok(vec![why]),
+            Err(OpenError::Damaged { why, .. }) => {
+                suspect(&self.path);
+                return Ok(vec![why]);
+            }
             Err(error) => return Err(error),
         };
         problems.retain(|line| line != "ok");
@@ -316,6 +319,9 @@ impl JournalFile {
         // Values that the program could not read at its next start.
         for problem in [self.sessions().err(), self.deliveries().err()].into_iter().flatten() {
             problems.push(problem.to_string());
+        }
+        if !problems.is_empty() {
+            suspect(&self.path);
         }
         Ok(problems)
     }
@@ -330,7 +336,8 @@ impl JournalFile {
         // What is in the log only is not in the file's size.
         run("PRAGMA wal_checkpoint(TRUNCATE)")?;
         let before = size();
-        run("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
+        // The copy is as large as the file: not in memory.
+        run("PRAGMA temp_store = FILE; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok((before, size()))
     }
 
@@ -363,12 +370,11 @@ impl JournalFile {
 
 /// Plugins that served `tenant` in the run whose row this is.
 fn installed_for(row: &Row<'_>, tenant: &str) -> rusqlite::Result<Vec<PluginName>> {
-    if row.get::<_, Option<String>>(6)?.is_none() {
+    if !recover::has(row, 6)? {
         return Ok(Vec::new());
     }
     let installed: Vec<(PluginName, Option<Vec<String>>)> = from_json(row, 6)?;
-    let serves = |tenants: &Option<Vec<String>>| tenants.as_ref().is_none_or(|only| only.iter().any(|t| t == tenant));
-    Ok(installed.into_iter().filter(|(_, tenants)| serves(tenants)).map(|(plugin, _)| plugin).collect())
+    Ok(serving(&installed, tenant))
 }
 
 fn exists(path: &Path) -> Result<(), OpenError> {

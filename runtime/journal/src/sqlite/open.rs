@@ -1,9 +1,10 @@
 //! Opening the file: whose it is, which version it has, and whether it is whole.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use lastword_events::{JournalName, Timestamp};
@@ -13,10 +14,11 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use super::ahead::Ahead;
 use super::apply::Known;
 use super::error::{OpenError, is_damage};
-use super::lock::{Lock, the_file};
+use super::lock::{Lock, beside, the_file};
 use super::retention::Retention;
+use super::writer::Queue;
 use super::{SCHEMA_VERSION, SqliteJournal, recover, salvage, writer};
-use crate::Recovered;
+use crate::{JournalError, Recovered};
 
 /// How long another program's transaction (`sqlite3` with a write, a backup) is waited for.
 const BUSY: Duration = Duration::from_secs(5);
@@ -31,9 +33,12 @@ const CACHE_KIB: u32 = 16 << 10;
 
 pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
     let path = &the_file(path);
+    let was_ours = is_ours(path);
     let lock = Lock::take(path)?;
-    salvage::finish(path).map_err(|source| OpenError::Unusable { path: path.to_owned(), source })?;
-    refuse_newer(path)?;
+    let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
+    salvage::finish(path).map_err(unusable)?;
+    refuse_foreign(path, was_ours)?;
+    make_private(path).map_err(unusable)?;
     let (file, begun) = match begin(path) {
         Ok(begun) => begun,
         Err(Trouble::Damage(why)) => {
@@ -46,26 +51,66 @@ pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
     let sqlite = |error: rusqlite::Error| OpenError::Sqlite { path: path.to_owned(), why: error.to_string() };
     file.set_prepared_statement_cache_capacity(64);
     let reader = read_only(path).map_err(sqlite)?;
-    let ahead = Arc::new(Mutex::new(Ahead::with_sizes(begun.sizes)));
-    let next_sequence = begun.next_sequence;
-    let known = Known {
-        run: begun.run,
-        next_sequence,
-        first_sequence_of_run: next_sequence,
-        draining: false,
-        plugins: std::collections::HashMap::new(),
-    };
-    let queue = writer::spawn(file, known, ahead.clone(), Retention::new())
-        .map_err(|source| OpenError::Unusable { path: path.to_owned(), source })?;
     Ok(SqliteJournal {
         name: begun.name,
         path: path.to_owned(),
         reader: Mutex::new(reader),
-        ahead,
-        recovered: Mutex::new(Some(begun.recovered)),
-        queue,
+        ahead: Arc::new(Mutex::new(Ahead::with_sizes(begun.sizes))),
+        opened: Mutex::new(Some(Opened {
+            file,
+            run: begun.run,
+            next_sequence: begun.next_sequence,
+            recovered: begun.recovered,
+        })),
+        queue: OnceLock::new(),
         _lock: lock,
     })
+}
+
+/// A journal that has been read, before its run begins.
+#[derive(Debug)]
+pub(super) struct Opened {
+    file: Connection,
+    run: u32,
+    next_sequence: u64,
+    recovered: Recovered,
+}
+
+impl Opened {
+    /// Begins the run: from now on what dead runs left is this one's.
+    pub(super) fn begin(mut self, ahead: &Arc<Mutex<Ahead>>) -> Result<(Queue, Recovered), JournalError> {
+        let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        recover::begin_run(&transaction, self.run)?;
+        transaction.commit()?;
+        let known = Known {
+            run: self.run,
+            next_sequence: self.next_sequence,
+            first_sequence_of_run: self.next_sequence,
+            draining: false,
+            plugins: HashMap::new(),
+        };
+        let queue = writer::spawn(self.file, known, ahead.clone(), Retention::new())
+            .map_err(|error| JournalError::Unavailable(format!("its thread could not be started: {error}")))?;
+        Ok((queue, self.recovered))
+    }
+}
+
+/// Whether a journal has been there before, as far as the files beside it tell.
+fn is_ours(path: &Path) -> bool {
+    [".lock", "-wal", ".salvaging"].iter().any(|suffix| beside(path, suffix).exists())
+}
+
+/// Sessions' directories, transcripts and what plugins stored are nobody else's business. SQLite gives the files beside it
+/// the same mode.
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A connection that writes nothing, as beside a running program.
@@ -76,30 +121,32 @@ pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     Ok(file)
 }
 
-/// Looks at the header alone: opening a database in the ordinary way may already change files.
-pub(super) fn refuse_newer(path: &Path) -> Result<(), OpenError> {
+/// Looks at the header alone: opening a database in the ordinary way may already change files. What `was_ours` is taken
+/// for a damaged journal when it has no header of one.
+pub(super) fn refuse_foreign(path: &Path, was_ours: bool) -> Result<(), OpenError> {
+    /// The file's header, and that of its first page.
+    const HEADER_BYTES: u64 = 108;
     const MAGIC: &[u8] = b"SQLite format 3\0";
     let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
     let mut header = Vec::new();
     match File::open(path) {
-        Ok(file) => file.take(100).read_to_end(&mut header).map_err(unusable)?,
+        Ok(file) => file.take(HEADER_BYTES).read_to_end(&mut header).map_err(unusable)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(unusable(error)),
     };
     let number = |at: usize| {
         header.get(at..at + 4).and_then(|bytes| Some(u32::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
     };
-    if !header.starts_with(MAGIC) {
-        return Ok(());
-    }
     let (found, application) = (number(60), number(68));
-    if application != 0 && application != APPLICATION_ID.cast_unsigned() {
-        return Err(OpenError::NotOurs { path: path.to_owned() });
-    }
-    if found > SCHEMA_VERSION {
+    let is_database = header.starts_with(MAGIC);
+    if is_database && application == APPLICATION_ID.cast_unsigned() && found > SCHEMA_VERSION {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION });
     }
-    Ok(())
+    // A new journal that the power has cut off may have no table yet: no cell on its first page.
+    let is_new = header.is_empty() || is_database && header.get(103..105) == Some(&[0, 0]);
+    let is_ours = is_new || was_ours || application == APPLICATION_ID.cast_unsigned();
+    let is_foreign = is_database && application != 0 && application != APPLICATION_ID.cast_unsigned();
+    if is_foreign || !is_ours { Err(OpenError::NotOurs { path: path.to_owned() }) } else { Ok(()) }
 }
 
 /// What was read as the run began.
@@ -150,14 +197,20 @@ fn begin(path: &Path) -> Result<(Connection, Begun), Trouble> {
     if let Some(why) = damage(&file)? {
         return Err(Trouble::Damage(why));
     }
-    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let header = recover::header(&transaction)?;
-    let run = recover::begin_run(&transaction)?;
-    let recovered = recover::recovered(&transaction, run)?;
-    let sizes = recover::sizes(&transaction)?;
-    transaction.commit()?;
+    let header = recover::header(&file)?;
+    let run = recover::next_run(&file)?;
+    let recovered = recover::recovered(&file, run)?;
+    let sizes = recover::sizes(&file)?;
     let begun = Begun { name: header.name, next_sequence: header.next_sequence, run, recovered, sizes };
     Ok((file, begun))
+}
+
+/// Added to the name of a file that is there when somebody has found the journal damaged.
+const SUSPECT: &str = ".suspect";
+
+/// Leaves word that the journal is damaged: the next start looks through all of it.
+pub(super) fn suspect(path: &Path) {
+    fs::write(beside(path, SUSPECT), "found damaged; the next start of the program looks through the journal\n").ok();
 }
 
 /// The largest file that is looked through at every start, in bytes: it takes some 100 ms. Of a larger one every page that
@@ -166,11 +219,19 @@ const CHECKED_BYTES: u64 = 32 << 20;
 
 /// What SQLite finds wrong with the file, if anything.
 fn damage(file: &Connection) -> rusqlite::Result<Option<String>> {
-    let bytes = file.path().and_then(|path| fs::metadata(path).ok()).map_or(0, |metadata| metadata.len());
-    if bytes > CHECKED_BYTES {
-        return Ok(None);
+    let Some(path) = file.path().map(Path::new) else { return Ok(None) };
+    let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let suspect = beside(path, SUSPECT);
+    let check = match (suspect.exists(), bytes <= CHECKED_BYTES) {
+        (true, _) => "PRAGMA integrity_check(1)",
+        (false, true) => "PRAGMA quick_check(1)",
+        (false, false) => return Ok(None),
+    };
+    let found: String = file.query_row(check, [], |row| row.get(0))?;
+    if found == "ok" {
+        // It was mended, or never was damaged.
+        fs::remove_file(suspect).ok();
     }
-    let found: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     // It is told in one line of a log.
     let found = found.trim_start_matches("*** in database main ***").trim().replace('\n', "; ");
     Ok((found != "ok").then_some(found))

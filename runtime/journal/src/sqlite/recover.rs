@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, EventKey, JournalName, PluginName, Session, Timestamp};
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::apply::OWED;
 use super::text::drain_reason;
+use crate::serving;
 use crate::{DeliveryKey, OwedDelivery, Recovered, RecoveredSession, Space};
 
 /// The file's own facts.
@@ -23,14 +24,18 @@ pub(super) fn header(file: &Connection) -> rusqlite::Result<Header> {
     })
 }
 
+/// The number that the next run gets.
+pub(super) fn next_run(file: &Connection) -> rusqlite::Result<u32> {
+    file.query_row("SELECT coalesce(max(id), 0) + 1 FROM run", [], |row| row.get(0))
+}
+
 /// Begins a run. It is durable before anything of the dead ones is delivered again: their attempts are counted by it.
-pub(super) fn begin_run(file: &Connection) -> rusqlite::Result<u32> {
-    let sql = "INSERT INTO run (began_at, program) VALUES (?1, ?2)";
-    file.execute(sql, params![Timestamp::now().as_millisecond(), env!("CARGO_PKG_VERSION")])?;
-    let run = file.last_insert_rowid();
+pub(super) fn begin_run(file: &Connection, run: u32) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO run (id, began_at, program) VALUES (?1, ?2, ?3)";
+    file.execute(sql, params![run, Timestamp::now().as_millisecond(), env!("CARGO_PKG_VERSION")])?;
     // Who is orphaned depends on what is installed, which this run will say.
     file.execute("UPDATE delivery SET orphaned = 0 WHERE orphaned", [])?;
-    u32::try_from(run).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, run))
+    Ok(())
 }
 
 /// What is owed, in run `run`.
@@ -48,12 +53,16 @@ fn sessions(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSessio
         let (sequence, noted): (u64, u32) = (row.get(0)?, row.get(1)?);
         let ends = drained.remove(&sequence).unwrap_or_default();
         let runs = run.saturating_sub(noted);
-        let drain = drains.iter().find(|(run, ..)| *run >= noted).map(|&(_, reason, at)| (reason, at));
+        let drained = drains.get(&noted);
+        let drain = drained.map(|drain| (drain.reason, drain.at));
+        let session = Arc::new(from_json::<Session>(row, 2)?);
+        let installed = drained.and_then(|drain| drain.installed.as_ref());
         Ok(RecoveredSession {
             sequence,
-            session: Arc::new(from_json::<Session>(row, 2)?),
+            owed: installed.map(|installed| serving(installed, &session.identity.tenant)),
+            session,
             compactions: row.get(3)?,
-            started: row.get::<_, Option<String>>(4)?.map_or(Ok(Vec::new()), |_| from_json(row, 4))?,
+            started: if has(row, 4)? { from_json(row, 4)? } else { Vec::new() },
             attachable: drain.is_none() && ends.settled.is_empty() && ends.failed.is_empty() && runs == 1,
             drain,
             settled: ends.settled,
@@ -64,16 +73,35 @@ fn sessions(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSessio
     rows.collect()
 }
 
-/// Runs that drained, the oldest first: the first one that found a session active is the one that ended it.
-fn drains(file: &Connection) -> rusqlite::Result<Vec<(u32, DrainReason, Timestamp)>> {
-    let sql = "SELECT id, drain_reason, draining_at FROM run WHERE drain_reason IS NOT NULL ORDER BY id";
+/// How a run drained.
+struct DrainOfRun {
+    reason: DrainReason,
+    at: Timestamp,
+    /// None when the run died before it was written down.
+    installed: Option<Vec<(PluginName, Option<Vec<String>>)>>,
+}
+
+/// By run: a session belongs to the one in which its owner last spoke of it.
+fn drains(file: &Connection) -> rusqlite::Result<HashMap<u32, DrainOfRun>> {
+    let sql = "SELECT id, drain_reason, draining_at, plugins FROM run WHERE drain_reason IS NOT NULL
+               AND id IN (SELECT run FROM session WHERE ended_run IS NULL)";
     let mut statement = file.prepare(sql)?;
     let rows = statement.query_map([], |row| {
-        let reason: String = row.get(1)?;
-        let reason = drain_reason(&reason).ok_or_else(|| not_ours(1, format!("{reason:?} is no drain reason")))?;
-        Ok((row.get(0)?, reason, Timestamp::from_millisecond(row.get(2)?)))
+        let reason = reason(row, 1)?;
+        let installed = if has(row, 3)? { Some(from_json(row, 3)?) } else { None };
+        Ok((row.get(0)?, DrainOfRun { reason, at: Timestamp::from_millisecond(row.get(2)?), installed }))
     })?;
     rows.collect()
+}
+
+pub(super) fn reason(row: &Row<'_>, column: usize) -> rusqlite::Result<DrainReason> {
+    let reason: String = row.get(column)?;
+    drain_reason(&reason).ok_or_else(|| not_ours(column, format!("{reason:?} is no drain reason")))
+}
+
+/// Whether there is a value.
+pub(super) fn has(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
+    Ok(row.get_ref(column)? != ValueRef::Null)
 }
 
 /// Of one session whose end a drain has begun to make.

@@ -11,7 +11,7 @@ use crate::RETAINED_ENDED_SESSIONS;
 pub const RETAINED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Rows that are looked at in one transaction: some milliseconds.
 const AT_ONCE: u64 = 1_000;
-/// Sequence numbers between two looks while others are waiting. Half of what is looked at, so that it keeps up.
+/// New sessions between two looks. Half of what is looked at, so that it keeps up.
 const EVERY: u64 = AT_ONCE / 2;
 
 /// Goes through the sessions, oldest first, and removes those that nobody needs: a delivery that is owed or dead, or an
@@ -37,16 +37,26 @@ impl Retention {
             return Ok(());
         }
         self.last = next;
+        // By rows, not by numbers: those that were removed leave gaps, and a salvage leaves a large one.
+        let sql = "SELECT max(sequence), count(*) FROM
+                   (SELECT sequence FROM session WHERE sequence > ?1 ORDER BY sequence LIMIT ?2)";
+        let (to, rows): (Option<u64>, u64) = file
+            .prepare_cached(sql)?
+            .query_row(params![self.looked_at, AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?;
         // Sequence numbers stand for counts: older than that many sessions, or ended longer ago than that.
         let newest = next.saturating_sub(self.keep);
         let before = Timestamp::now().as_millisecond() - i64::try_from(RETAINED_FOR.as_millis()).unwrap_or(i64::MAX);
-        let to = self.looked_at + AT_ONCE;
         let sql = "DELETE FROM session WHERE sequence > ?1 AND sequence <= ?2 AND ended_run IS NOT NULL
                    AND (sequence < ?3 OR ended_at < ?4)
                    AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.sequence = session.sequence)";
         file.prepare_cached(sql)?.execute(params![self.looked_at, to, newest, before])?;
-        // Those that stay are looked at again in the next round.
-        self.looked_at = if to >= next { 0 } else { to };
+        // Those that stay are looked at again in the next round, and so are the runs that nobody refers to.
+        self.looked_at = if rows < AT_ONCE { 0 } else { to.unwrap_or(0) };
+        if self.looked_at == 0 {
+            let sql = "DELETE FROM run WHERE id < (SELECT max(id) FROM run) AND drain_reason IS NULL
+                       OR id < (SELECT coalesce(min(run), (SELECT max(id) FROM run)) FROM session WHERE ended_run IS NULL)";
+            file.prepare_cached(sql)?.execute([])?;
+        }
         Ok(())
     }
 }

@@ -18,17 +18,34 @@ const SKIPPED_SEQUENCES: u64 = 1_000_000;
 /// The tables in the order in which they refer to each other, with the key that they are sorted by.
 const TABLES: [(&str, &str, Check); 8] = [
     ("plugin", "id", |row| recover::parsed::<PluginName>(row, 1).map(drop)),
-    ("run", "id", |_| Ok(())),
-    ("session", "sequence", |row| recover::from_json::<Session>(row, 5).map(drop)),
+    ("run", "id", |row| {
+        if recover::has(row, 4)? {
+            recover::from_json::<Vec<(PluginName, Option<Vec<String>>)>>(row, 3)?;
+            recover::reason(row, 4)?;
+            row.get::<_, i64>(5)?;
+        }
+        Ok(())
+    }),
+    ("session", "sequence", |row| {
+        numbers(row, &[0, 3, 4, 7])?;
+        recover::from_json::<Session>(row, 5)?;
+        if recover::has(row, 6)? { recover::from_json::<Vec<PluginName>>(row, 6).map(drop) } else { Ok(()) }
+    }),
     ("delivery", "sequence, event, plugin", |row| {
+        numbers(row, &[0, 2, 3, 4, 5, 6, 7, 8])?;
         recover::parsed::<EventKey>(row, 1)?;
         recover::from_json::<Event>(row, 12).map(drop)
     }),
-    ("drained", "sequence, plugin", |_| Ok(())),
-    ("op", "number", |_| Ok(())),
+    ("drained", "sequence, plugin", |row| numbers(row, &[0, 1, 2, 3, 4, 5])),
+    ("op", "number", |row| numbers(row, &[0, 3])),
     ("space", "id", |row| recover::parsed::<PluginName>(row, 2).map(drop)),
     ("key_value", "rowid", |_| Ok(())),
 ];
+
+/// Columns that have to hold counts.
+fn numbers(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
+    columns.iter().try_for_each(|&column| row.get::<_, u64>(column).map(drop))
+}
 
 /// Whether a row is one that we can have written.
 type Check = fn(&Row<'_>) -> rusqlite::Result<()>;
@@ -68,6 +85,7 @@ pub(super) fn salvage(path: &Path, why: &str) -> Result<Salvaged, OpenError> {
     let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
     let new = beside(path, ".salvaging");
     remove(&new).map_err(unusable)?;
+    open::make_private(&new).map_err(unusable)?;
     let rows = copy(path, &new).map_err(|error| OpenError::Sqlite { path: new.clone(), why: error.to_string() })?;
     let aside = aside(path);
     // A crash after this one leaves no file at `path`: the next start finds the new one where it is. Before it, everything

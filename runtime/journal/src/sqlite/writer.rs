@@ -1,5 +1,6 @@
 //! The one thread that writes. Whatever has queued up becomes one transaction, so that a commit's price is shared.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -11,6 +12,8 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::ahead::Ahead;
 use super::apply::{Apply, Failed, Known};
+use super::error::is_damage;
+use super::open::suspect;
 use super::retention::Retention;
 use crate::{Completion, JournalError, KeyValueWrites, Pending, Reply, Settlement, Write, Written};
 
@@ -201,6 +204,11 @@ impl Writer {
                 group.into_iter().for_each(|command| self.answer(command, &mut answers));
             }
             Err(error) => {
+                if is_damage(&error)
+                    && let Some(path) = self.file.path()
+                {
+                    suspect(Path::new(path));
+                }
                 let error = JournalError::from(error);
                 if !std::mem::replace(&mut self.told, true) {
                     tracing::error!(

@@ -30,8 +30,8 @@ pub(crate) struct Opened {
 
 /// Opens a journal as a supervisor does that starts a program again.
 pub(crate) fn open(path: &Path) -> Opened {
-    let journal = (0..TRIES).find_map(|_| SqliteJournal::open(path).ok()).expect("a disk that fails once");
-    journal.recover().unwrap();
+    let begun = |_| SqliteJournal::open(path).ok().filter(|journal| journal.recover().is_ok());
+    let journal = (0..TRIES).find_map(begun).unwrap();
     Opened { name: journal.name().to_string(), journal: Box::new(journal) }
 }
 

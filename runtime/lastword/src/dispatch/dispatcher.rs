@@ -243,6 +243,14 @@ impl Dispatcher {
         drain != Some(true)
     }
 
+    /// These failures are being written down: nothing of their sessions goes on until that is done, and others have their
+    /// slots meanwhile.
+    pub(crate) fn release(&self, queue: QueueId, failed: &mut [Finished]) {
+        if !failed.is_empty() {
+            self.state.lock().release(queue, failed);
+        }
+    }
+
     /// A worker has served `queue` for `served`: some deliveries are finished and accounted for, some were not begun after
     /// all.
     pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<Finished>, unbegun: Vec<Job>) {

@@ -77,8 +77,9 @@ impl Dispatcher {
         state.pass_all_over();
         let (mut queues, mut held) = (Vec::new(), 0);
         for q in &mut state.queues {
-            held += u64::from(q.ends_taken);
-            q.tally.defer(Deferral::Budget, u64::from(q.ends_taken));
+            let ends = u64::from(q.ends_taken + q.ends_unwritten);
+            held += ends;
+            q.tally.defer(Deferral::Budget, ends);
             if q.tally.owed() > 0 {
                 queues.push(ClosedQueue { tenant: q.tenant.clone(), plugin: q.plugin, tally: q.tally.clone() });
             }

@@ -22,4 +22,6 @@ pub(crate) struct Finished {
     pub(crate) writes: Option<Box<KeyValueWrites>>,
     /// It counts in the account of a drain.
     pub(crate) in_drain: bool,
+    /// It has given its slot back already, while its failure is being written down.
+    pub(crate) released: bool,
 }

@@ -31,6 +31,8 @@ pub(crate) struct Queue {
     pub(crate) taken: u32,
     /// Those among them that are `session-end`.
     pub(crate) ends_taken: u32,
+    /// Ends that failed, and whose failure is being written down.
+    pub(super) ends_unwritten: u32,
     pub(crate) breaker: Breaker,
     pub(crate) tally: Tally,
 }
@@ -161,6 +163,7 @@ impl Queue {
             parked: false,
             taken: 0,
             ends_taken: 0,
+            ends_unwritten: 0,
             breaker,
             tally: Tally::default(),
         }

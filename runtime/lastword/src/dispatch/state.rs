@@ -36,6 +36,8 @@ pub(crate) struct State {
     /// With this many tenants the idle ones are forgotten.
     forget_at: usize,
     pub(super) taken: u32,
+    /// Failures that are being written down.
+    unwritten: u32,
     pub(super) retries: BinaryHeap<Reverse<Retry>>,
     pub(super) waiting: Waiting,
     /// A retry or a refill was added that no idle worker knows of.
@@ -63,7 +65,7 @@ impl State {
 
     /// Nothing is to be done now. What waits for its tenant's fuel is not ready, as what waits for its retry.
     pub(super) fn is_quiet(&self) -> bool {
-        self.fair.ready_deliveries() == 0 && self.taken == 0 && self.waiting.is_told()
+        self.fair.ready_deliveries() == 0 && self.taken == 0 && self.unwritten == 0 && self.waiting.is_told()
     }
 
     /// Wakes as many idle workers as there is work for; one, when there is only somebody to be told, or a new moment to
@@ -230,20 +232,44 @@ impl State {
         self.offer(queue);
     }
 
-    pub(super) fn finish(&mut self, queue: QueueId, finished: Finished, now: Instant) {
-        let Finished { owed, outcome, retry, in_drain, .. } = finished;
-        self.taken -= 1;
-        if outcome == Outcome::Delivered && owed.is_end() {
-            self.undelivered_ends -= 1;
+    /// Gives the slots of failures back that are being written down.
+    pub(super) fn release(&mut self, queue: QueueId, failed: &mut [Finished]) {
+        for one in failed {
+            self.give_slot_back(queue);
+            one.released = true;
+            self.unwritten += 1;
+            if let Some(q) = self.queues.get_mut(queue) {
+                q.ends_unwritten += u32::from(one.owed.is_end());
+            }
         }
+    }
+
+    fn give_slot_back(&mut self, queue: QueueId) {
+        self.taken -= 1;
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.taken -= 1;
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.calls -= 1;
-            tenant.owed -= u64::from(retry.is_none() || in_drain);
         }
         if let Some(plugin) = self.plugins.get_mut(q.plugin) {
             plugin.taken -= 1;
+        }
+    }
+
+    pub(super) fn finish(&mut self, queue: QueueId, finished: Finished, now: Instant) {
+        let Finished { owed, outcome, retry, in_drain, released, .. } = finished;
+        if released {
+            self.unwritten -= 1;
+        } else {
+            self.give_slot_back(queue);
+        }
+        if outcome == Outcome::Delivered && owed.is_end() {
+            self.undelivered_ends -= 1;
+        }
+        let Some(q) = self.queues.get_mut(queue) else { return };
+        q.ends_unwritten -= u32::from(released && owed.is_end());
+        if let Some(tenant) = self.accounts.get_mut(q.owner) {
+            tenant.owed -= u64::from(retry.is_none() || in_drain);
         }
         let id = owed.session.identity.id.clone();
         let Some(lane) = q.lanes.get_mut(&id) else { return };

@@ -51,7 +51,17 @@ fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Job>, fail: boo
             Outcome::Delivered
         };
         let retry = fail.then(|| (Instant::now(), Timestamp::now()));
-        Finished { owed, outcome, report: None, retry, dead: false, fuel: 0, writes: None, in_drain: false }
+        Finished {
+            owed,
+            outcome,
+            report: None,
+            retry,
+            dead: false,
+            fuel: 0,
+            writes: None,
+            in_drain: false,
+            released: false,
+        }
     };
     let mut finished: Vec<_> = jobs.into_iter().map(finish).collect();
     assert!(dispatcher.account(queue, &mut finished));
