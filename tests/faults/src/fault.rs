@@ -93,7 +93,7 @@ impl Fault {
     /// of the shadow made.
     ///
     /// # Panics
-    /// When there is no [`library`], or a path cannot be used.
+    /// When there is no [`library()`], or a path cannot be used.
     pub fn apply(&self, command: &mut Command) {
         if let Some(file) = &self.count
             && let Err(error) = fs::remove_file(file)
