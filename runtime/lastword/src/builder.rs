@@ -189,6 +189,7 @@ impl Builder {
             retry: self.retry,
             budget: self.budget,
             observer: self.observer,
+            draining: watch::Sender::new(false),
             drained: watch::Sender::new(false),
         });
         let counts = inner.take_up(recovered, self.attach_grace);

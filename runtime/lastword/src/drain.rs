@@ -55,6 +55,7 @@ impl Inner {
     /// closed, before.
     pub(crate) fn begin_drain(&self, reason: DrainReason) -> Option<Schedule> {
         let requests_under_way = self.in_flight.close()?;
+        self.draining.send_replace(true);
         let mut schedule = Schedule::new(reason, Instant::now(), self.budget);
         let at = schedule.at;
         // Everything that the drain writes comes after this; nobody has to wait for it.

@@ -1,6 +1,6 @@
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -11,12 +11,14 @@ use lastword_sandbox::{KeyValues, Plugin, Sandbox};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::active::ActiveSet;
 use crate::arbiter::Arbiter;
 use crate::attempt::Attempt;
 use crate::dispatch::{Dispatcher, Finished, Job, QueueId};
 use crate::in_flight::InFlight;
+use crate::limits::MAX_ENTRY_WAIT;
 use crate::outcome::{Observer, OutcomeRecord};
 use crate::owed::Owed;
 use crate::places::Places;
@@ -42,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Duration,
     pub(crate) observer: Option<Observer>,
+    /// Becomes true when a drain begins.
+    pub(crate) draining: watch::Sender<bool>,
     /// Becomes true when the drain is over.
     pub(crate) drained: watch::Sender<bool>,
 }
@@ -91,14 +95,33 @@ impl Inner {
     fn settle_when_durable(self: &Arc<Self>, queue: QueueId, pending: Pending<()>, mut failed: Vec<Finished>) {
         let inner = self.clone();
         self.handle.spawn(async move {
-            if let Err(error) = pending.await {
-                complain(&error);
+            let durable = if failed.is_empty() { Some(pending.await) } else { inner.durable_in_time(pending).await };
+            if let Some(Err(error)) = &durable {
+                complain(error);
+            }
+            if !matches!(durable, Some(Ok(()))) {
                 give_up_retries(&mut failed);
             }
             if !failed.is_empty() {
                 inner.dispatcher.settle(queue, Duration::ZERO, failed, Vec::new());
             }
         });
+    }
+
+    /// None when a drain has begun and waited long enough: newer events wait behind these failures, and a disk that is full
+    /// may not take them before the budget is over. What is not tried again needs no record of its own.
+    async fn durable_in_time(&self, mut pending: Pending<()>) -> Option<Result<(), JournalError>> {
+        let waited = async {
+            let mut draining = self.draining.subscribe();
+            draining.wait_for(|begun| *begun).await.ok();
+            timeout(MAX_ENTRY_WAIT.min(self.budget / 8), std::future::pending::<()>()).await.ok();
+        };
+        let mut waited = pin!(waited);
+        poll_fn(|cx| match Pin::new(&mut pending).poll(cx) {
+            Poll::Ready(durable) => Poll::Ready(Some(durable)),
+            Poll::Pending => waited.as_mut().poll(cx).map(|()| None),
+        })
+        .await
     }
 
     /// Says what becomes of a delivery after an attempt.

@@ -197,6 +197,48 @@ mod timed {
         assert_eq!(reasons, vec![json!("crashed"); 3], "that there was a drain could not be written down");
     }
 
+    /// A failure has to be written down before its delivery is tried again. Nothing else has to wait for that.
+    #[test]
+    fn an_end_does_not_wait_for_a_failure_that_cannot_be_written_down() {
+        let house = House::new();
+        let program = house.on_a_small_disk();
+        house.reports.next_run(Manners { refused: 100, ..Manners::default() });
+        house.reports.hold(true);
+        program.send([house.line("start", "s1")]);
+        program.count("accepted", 1);
+        house.reports.wait(2);
+        house.has_space(false);
+        house.reports.hold(false);
+        program.count("outcome", 2);
+        assert_says_why(&house.refused(&program, "start", "s2", 1));
+        house.reports.next_run(Manners::default());
+        let ended = stop(program);
+        assert_eq!(house.ends_in(3), both(&["s1"], 1), "every plugin was told of the end: {}", ended.drain());
+        assert_eq!((ended.drained("delivered"), ended.drained("deferred")), (2, 0));
+    }
+
+    /// The same of an end: the drain cannot try it again, and says what became of it.
+    #[test]
+    fn an_end_whose_failure_cannot_be_written_down_is_in_the_account_of_the_drain() {
+        let house = House::new();
+        let program = house.on_a_small_disk();
+        house.start(&program, &["s1"]);
+        house.reports.next_run(Manners { refused: 100, ..Manners::default() });
+        house.reports.hold(true);
+        program.send([house.line("end", "s1")]);
+        program.count("accepted", 2);
+        house.reports.wait(4);
+        house.has_space(false);
+        house.reports.hold(false);
+        program.count("outcome", 4);
+        assert_says_why(&house.refused(&program, "start", "s2", 1));
+        let ended = stop(program);
+        let counts = ["delivered", "failed", "deferred"].map(|count| ended.drained(count));
+        assert_eq!((counts, ended.code()), ([0, 2, 0], 3), "{}", ended.drain());
+        let next = stop(house.launch().start().ready());
+        assert_eq!((next.code(), house.ends_in(3)), (0, both(&["s1"], 2)));
+    }
+
     #[test]
     fn a_drain_waits_for_space_no_longer_than_its_budget_and_uses_what_comes() {
         let house = House::new();

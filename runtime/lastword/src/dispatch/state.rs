@@ -268,6 +268,11 @@ impl State {
         }
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.ends_unwritten -= u32::from(released && owed.is_end());
+        // It failed before the drain, which cannot try it: the number would not be on record.
+        let untried = released && retry.is_none() && owed.is_end();
+        if untried && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
+            q.tally.add(&outcome);
+        }
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.owed -= u64::from(retry.is_none() || in_drain);
         }
