@@ -5,6 +5,7 @@ mod apply;
 mod error;
 mod file;
 mod lock;
+mod migrate;
 mod open;
 mod read;
 mod recover;
@@ -34,7 +35,7 @@ use self::writer::Queue;
 use crate::{Completion, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written};
 
 /// The version of the file's schema that this program writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A journal in an SQLite database: in WAL mode, each commit synced to the disk before anything is said to be recorded.
 ///

@@ -37,6 +37,8 @@ pub(crate) struct Left {
     pub(crate) started: Vec<PluginName>,
     /// Its owner has come back for it.
     pub(crate) attached: bool,
+    /// The highest attempt of its end that a dead run may have made: one may have drained, and died before it could say so.
+    pub(crate) attempt: u32,
 }
 
 impl Active {
@@ -45,6 +47,11 @@ impl Active {
         if let Some(left) = &mut self.left {
             left.attached = true;
         }
+    }
+
+    /// The highest attempt of its end that anyone may have made.
+    pub(crate) fn attempt_of_end(&self) -> u32 {
+        self.left.as_ref().map_or(0, |left| left.attempt)
     }
 
     fn is_unattached(&self) -> bool {
@@ -56,9 +63,18 @@ impl Active {
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     /// The active sessions of each tenant.
-    pub(crate) active: HashMap<Arc<str>, Vec<(u64, Arc<Session>)>>,
+    pub(crate) active: HashMap<Arc<str>, Vec<Unended>>,
     /// Sessions that a dead run left and nobody has come for.
     pub(crate) unattached: Vec<Active>,
+}
+
+/// A session whose end is a drain's business.
+#[derive(Debug)]
+pub(crate) struct Unended {
+    pub(crate) sequence: u64,
+    pub(crate) session: Arc<Session>,
+    /// As [`Active::attempt_of_end`].
+    pub(crate) attempt: u32,
 }
 
 /// What the set knows of an identity.
@@ -118,14 +134,11 @@ impl ActiveSet {
         active.map(change).is_some()
     }
 
-    /// Takes a session out. False when it is gone already.
-    pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> bool {
-        let is_it = self.sessions.get(identity).is_some_and(|active| active.sequence == sequence);
-        if is_it {
-            self.sessions.remove(identity);
-            count_down(&mut self.by_tenant, &identity.tenant);
-        }
-        is_it
+    /// Takes a session out. None when it is gone already.
+    pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> Option<Active> {
+        self.sessions.get(identity).filter(|active| active.sequence == sequence)?;
+        count_down(&mut self.by_tenant, &identity.tenant);
+        self.sessions.remove(identity)
     }
 
     /// Keeps a place for one more session of a tenant that may have `limit`. False when there is none.
@@ -176,7 +189,11 @@ impl ActiveSet {
                 taken.unattached.push(active.clone());
                 continue;
             }
-            let entry = (active.sequence, active.session.clone());
+            let entry = Unended {
+                sequence: active.sequence,
+                session: active.session.clone(),
+                attempt: active.attempt_of_end(),
+            };
             match taken.active.get_mut(&identity.tenant) {
                 Some(sessions) => sessions.push(entry),
                 None => {
@@ -240,7 +257,7 @@ mod tests {
             assert!(set.reserve(&identity.tenant, 1));
             set.insert(n, session, 0);
             set.give_back(&identity.tenant);
-            assert!(set.remove(&identity, n) && !set.remove(&identity, n));
+            assert!(set.remove(&identity, n).is_some() && set.remove(&identity, n).is_none());
         }
         assert!(set.by_tenant.is_empty() && set.reserved.is_empty());
     }

@@ -211,11 +211,11 @@ impl Inner {
         if let Some(leaving) = leaving {
             leaving.left(&mut set);
         }
-        let first = set.remove(&session.identity, sequence);
-        if first {
-            self.dispatcher.owe(sequence, EventKey::End, session, event);
+        let ended = set.remove(&session.identity, sequence);
+        if let Some(active) = &ended {
+            self.dispatcher.owe_end(sequence, session, event, active.attempt_of_end());
         }
-        let how = if first { Acceptance::Noted } else { Acceptance::DuplicateEnd };
+        let how = if ended.is_some() { Acceptance::Noted } else { Acceptance::DuplicateEnd };
         accepted(session.identity.clone(), session.generation, how)
     }
 

@@ -33,7 +33,7 @@ impl Inner {
         for session in recovered.sessions {
             let was_drained = session.drain.is_some();
             if session.attachable && !grace.is_zero() {
-                let left = Left { started: session.started, attached: false };
+                let left = Left { started: session.started, attached: false, attempt: session.attempt };
                 self.set.lock().insert_left(session.sequence, session.session, session.compactions, left);
                 counts.sessions += 1;
             } else {
@@ -133,8 +133,7 @@ impl Inner {
             owed: None,
             settled: Vec::new(),
             failed: Vec::new(),
-            // This run has not told anyone of it, and the last one had no reason to.
-            attempt: 1,
+            attempt: active.attempt_of_end(),
         };
         self.end_left(&left, records);
     }

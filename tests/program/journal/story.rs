@@ -56,8 +56,6 @@ pub(super) struct Story {
     reports: Reports,
     owner: Owner,
     kills: u32,
-    /// The run before was killed in a drain.
-    drained: bool,
 }
 
 impl Story {
@@ -80,7 +78,7 @@ impl Story {
             );
         }
         std::fs::write(home.path().join("lastword.toml"), config).unwrap();
-        Self { random: seed.numbers(3), seed, home, reports, owner, kills: 0, drained: false }
+        Self { random: seed.numbers(3), seed, home, reports, owner, kills: 0 }
     }
 
     fn journal(&self) -> PathBuf {
@@ -103,14 +101,12 @@ impl Story {
         }
     }
 
-    /// Some runs give the owner time to go on with its sessions, of which some are not over when they are killed. Not after
-    /// a drain: see `full::an_owner_that_comes_back_after_a_drain_without_a_trace_…`.
+    /// Some runs give the owner time to go on with its sessions, of which some are not over when they are killed.
     fn launch_with_grace(&mut self) -> Launch {
         let launch = self.launch();
-        let drained = std::mem::take(&mut self.drained);
         match self.random.u8(..3) {
-            0 if !drained => launch.arg("--attach-grace").arg("1m"),
-            1 if !drained => launch.arg("--attach-grace").arg("20ms"),
+            0 => launch.arg("--attach-grace").arg("1m"),
+            1 => launch.arg("--attach-grace").arg("20ms"),
             _ => launch,
         }
     }
@@ -134,7 +130,6 @@ impl Story {
         program.send(&lines);
         program.until("its answers", |counts| answers(counts) >= lines.len());
         program.signal(Signal::TERM);
-        self.drained = true;
         let told = self.random.usize(..200);
         program.until("outcomes of the drain", |counts| count(counts, "outcome") >= told);
         self.wait_up_to(Duration::from_millis(5));

@@ -160,19 +160,20 @@ impl Apply<'_> {
         self.owe(sequence, EventKey::End, event, owed)
     }
 
-    /// The end of a session of an earlier run: what that run's drain has settled stays so, and every run since may have
-    /// made an attempt.
+    /// The end of a session of an earlier run: what that run's drain has settled stays so. Every run since the session began
+    /// may have made an attempt, its owner's noting it later or not: a drain that was killed before its first commit has
+    /// left no trace.
     fn owe_recovered_end(&mut self, sequence: u64, event: &Event, owed: &[PluginName]) -> Result<(), Failed> {
-        let noted: u32 = self
+        let first_run: u32 = self
             .file
-            .prepare_cached("SELECT run FROM session WHERE sequence = ?1")?
+            .prepare_cached("SELECT first_run FROM session WHERE sequence = ?1")?
             .query_row(params![sequence], |row| row.get(0))?;
         let sql = "SELECT plugin, run, attempt, state, failures, cause, message FROM drained WHERE sequence = ?1";
         let drained: Vec<Drained> =
             self.file.prepare_cached(sql)?.query_map(params![sequence], Drained::read)?.collect::<Result<_, _>>()?;
         let run = self.known.run;
         let attempts = drained.iter().map(|one| one.attempt + run.saturating_sub(one.run));
-        let attempt = attempts.max().unwrap_or(0).max(run.saturating_sub(noted));
+        let attempt = attempts.max().unwrap_or(0).max(run.saturating_sub(first_run));
         let body = json(event);
         for plugin in owed {
             let plugin = self.plugin(plugin)?;
@@ -232,8 +233,8 @@ impl Apply<'_> {
         end: Option<&Event>,
     ) -> Result<(), Failed> {
         let sql = "INSERT INTO session
-                   (sequence, tenant, id, generation, run, facts, started, compactions, ended_run, ended_at, reason)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                   (sequence, tenant, id, generation, run, facts, started, compactions, ended_run, ended_at, reason, first_run)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?5)";
         let Session { identity: Identity { tenant, id }, generation, .. } = session;
         let started = (!started.is_empty()).then(|| json(started));
         let run = self.known.run;

@@ -17,7 +17,7 @@ use super::error::{OpenError, is_damage};
 use super::lock::{Lock, beside, the_file};
 use super::retention::Retention;
 use super::writer::Queue;
-use super::{SCHEMA_VERSION, SqliteJournal, recover, salvage, writer};
+use super::{SCHEMA_VERSION, SqliteJournal, migrate, recover, salvage, writer};
 use crate::{JournalError, Recovered};
 
 /// How long another program's transaction (`sqlite3` with a write, a backup) is waited for.
@@ -186,16 +186,20 @@ fn begin(path: &Path) -> Result<(Connection, Begun), Trouble> {
     if recover::is_empty(&file)? {
         create(&mut file, random_name(), 1)?;
     }
-    match recover::version(&file)? {
-        SCHEMA_VERSION => (),
+    let found = recover::version(&file)?;
+    match found {
+        1..=SCHEMA_VERSION => (),
         0 => return Err(Trouble::Refused(OpenError::NotOurs { path: path.to_owned() })),
-        // The header was of an older version, and the log in front of it is not.
-        found => {
+        // The header was of a known version, and the log in front of it is not.
+        _ => {
             return Err(Trouble::Refused(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION }));
         }
     }
     if let Some(why) = damage(&file)? {
         return Err(Trouble::Damage(why));
+    }
+    if found < SCHEMA_VERSION {
+        migrate::migrate(&mut file, found)?;
     }
     let header = recover::header(&file)?;
     let run = recover::next_run(&file)?;

@@ -46,7 +46,7 @@ pub(super) fn recovered(file: &Connection, run: u32) -> rusqlite::Result<Recover
 fn sessions(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSession>> {
     let drains = drains(file)?;
     let mut drained = drained(file, run)?;
-    let sql = "SELECT sequence, run, facts, compactions, started FROM session WHERE ended_run IS NULL
+    let sql = "SELECT sequence, run, facts, compactions, started, first_run FROM session WHERE ended_run IS NULL
                ORDER BY sequence";
     let mut statement = file.prepare(sql)?;
     let rows = statement.query_map([], |row| {
@@ -67,7 +67,7 @@ fn sessions(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSessio
             drain,
             settled: ends.settled,
             failed: ends.failed,
-            attempt: ends.attempt.max(runs),
+            attempt: ends.attempt.max(run.saturating_sub(row.get(5)?)),
         })
     })?;
     rows.collect()

@@ -29,7 +29,11 @@ const TABLES: [(&str, &str, Check); 8] = [
     ("session", "sequence", |row| {
         numbers(row, &[0, 3, 4, 7])?;
         recover::from_json::<Session>(row, 5)?;
-        if recover::has(row, 6)? { recover::from_json::<Vec<PluginName>>(row, 6).map(drop) } else { Ok(()) }
+        if recover::has(row, 6)? {
+            recover::from_json::<Vec<PluginName>>(row, 6)?;
+        }
+        // A file of version 1 has no such column.
+        if row.as_ref().column_count() > 11 { numbers(row, &[11]) } else { Ok(()) }
     }),
     ("delivery", "sequence, event, plugin", |row| {
         numbers(row, &[0, 2, 3, 4, 5, 6, 7, 8])?;
@@ -175,9 +179,11 @@ fn copy_table(old: &Connection, new: &Connection, table: &str, key: &str, check:
         // Not through an index of its own: that would be one more thing that can be broken.
         let sql = format!("SELECT * FROM {table} ORDER BY {}", sorted.join(", "));
         let Ok(mut statement) = old.prepare(&sql) else { break };
-        let columns = statement.column_count();
-        let places = vec!["?"; columns].join(", ");
-        let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({places})"))?;
+        // By name: an older version's table has fewer, and what it lacks has a default.
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let columns = names.len();
+        let (names, places) = (names.join(", "), vec!["?"; columns].join(", "));
+        let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})"))?;
         let Ok(mut rows) = statement.query([]) else { continue };
         loop {
             match rows.next() {

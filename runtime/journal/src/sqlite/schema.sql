@@ -1,4 +1,4 @@
--- Version 1. docs/journal.md explains it to operators; `user_version` says which version a file has.
+-- Version 2. docs/journal.md explains it to operators; `user_version` says which version a file has.
 -- Times are milliseconds since 1970-01-01T00:00:00Z.
 
 CREATE TABLE journal (
@@ -33,7 +33,8 @@ CREATE TABLE session (
   compactions INTEGER NOT NULL DEFAULT 0,
   ended_run INTEGER,                 -- NULL while it is active
   ended_at INTEGER,
-  reason TEXT
+  reason TEXT,
+  first_run INTEGER NOT NULL DEFAULT 0  -- in which it began: its end may have been tried in every one since
 );
 CREATE UNIQUE INDEX session_by_id ON session (tenant, id, generation);
 CREATE INDEX session_active ON session (sequence) WHERE ended_run IS NULL;

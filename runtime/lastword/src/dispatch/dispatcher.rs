@@ -103,6 +103,11 @@ impl Dispatcher {
         self.owe_each(&Owed { late: true, ..Owed::new(sequence, key, session, event) });
     }
 
+    /// The same for the end of a session of which dead runs may have made `attempt` attempts.
+    pub(crate) fn owe_end(&self, sequence: u64, session: &Arc<Session>, event: &Arc<Event>, attempt: u32) {
+        self.owe_each(&Owed { attempt, ..Owed::new(sequence, EventKey::End, session, event) });
+    }
+
     fn owe_each(&self, owed: &Owed) {
         let mut state = self.state.lock();
         let queues = self.queues_of(&mut state, &owed.session.identity.tenant);

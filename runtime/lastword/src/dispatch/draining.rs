@@ -12,12 +12,13 @@ use super::drain::{Closed, ClosedQueue, Drain, PassedOver};
 use super::fair::QueueId;
 use super::queue::{Backlog, Tally};
 use super::state::State;
+use crate::active::Unended;
 use crate::breaker::Breaker;
 use crate::owed::Owed;
 
 impl Dispatcher {
     /// Everything that is owed, and the ends of these sessions, gets one attempt from now on.
-    pub(crate) fn begin_drain(&self, drain: Drain, sessions: HashMap<Arc<str>, Vec<(u64, Arc<Session>)>>) {
+    pub(crate) fn begin_drain(&self, drain: Drain, sessions: HashMap<Arc<str>, Vec<Unended>>) {
         let now = Instant::now();
         let facts = drain.facts.clone();
         let mut state = self.state.lock();
@@ -35,7 +36,7 @@ impl Dispatcher {
         }
         for (tenant, mut sessions) in sessions {
             // The oldest first: they have waited longest, and an operator can follow it.
-            sessions.sort_unstable_by_key(|(sequence, _)| *sequence);
+            sessions.sort_unstable_by_key(|session| session.sequence);
             let sessions = Arc::new(sessions);
             let queues = self.queues_of(&mut state, &tenant);
             state.expect_ends(&queues, &sessions);
@@ -100,12 +101,12 @@ impl Dispatcher {
 
 impl State {
     /// Lanes whose session's end is in the backlog: what fails in them is late.
-    fn expect_ends(&mut self, queues: &[(PluginNumber, QueueId)], sessions: &[(u64, Arc<Session>)]) {
+    fn expect_ends(&mut self, queues: &[(PluginNumber, QueueId)], sessions: &[Unended]) {
         let has_lanes = |queue: QueueId| self.queues.get(queue).is_some_and(|q| !q.lanes.is_empty());
         if !queues.iter().any(|&(_, queue)| has_lanes(queue)) {
             return;
         }
-        let ids: HashSet<&str> = sessions.iter().map(|(_, session)| &*session.identity.id).collect();
+        let ids: HashSet<&str> = sessions.iter().map(|one| &*one.session.identity.id).collect();
         for &(_, queue) in queues {
             let lanes = self.queues.get_mut(queue).into_iter().flat_map(|q| q.lanes.iter_mut());
             lanes.filter(|(id, _)| ids.contains(&***id)).for_each(|(_, lane)| lane.expect_end());

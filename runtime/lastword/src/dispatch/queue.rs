@@ -7,6 +7,7 @@ use lastword_events::{Deferral, EventKey, Outcome, Session};
 use super::PluginNumber;
 use super::facts::DrainFacts;
 use super::fair::TenantNumber;
+use crate::active::Unended;
 use crate::breaker::Breaker;
 use crate::lane::Lane;
 use crate::owed::Owed;
@@ -76,11 +77,13 @@ pub(crate) struct BacklogEnd {
     facts: Arc<DrainFacts>,
     sequence: u64,
     pub(crate) session: Arc<Session>,
+    attempt: u32,
 }
 
 impl BacklogEnd {
     pub(crate) fn owed(&self) -> Owed {
-        Owed::new(self.sequence, EventKey::End, &self.session, &self.facts.end_of(&self.session))
+        let end = Owed::new(self.sequence, EventKey::End, &self.session, &self.facts.end_of(&self.session));
+        Owed { attempt: self.attempt, ..end }
     }
 }
 
@@ -88,12 +91,12 @@ impl BacklogEnd {
 #[derive(Clone, Debug)]
 pub(crate) struct Backlog {
     facts: Arc<DrainFacts>,
-    sessions: Arc<Vec<(u64, Arc<Session>)>>,
+    sessions: Arc<Vec<Unended>>,
     next: usize,
 }
 
 impl Backlog {
-    pub(crate) fn new(facts: Arc<DrainFacts>, sessions: Arc<Vec<(u64, Arc<Session>)>>) -> Self {
+    pub(crate) fn new(facts: Arc<DrainFacts>, sessions: Arc<Vec<Unended>>) -> Self {
         Self { facts, sessions, next: 0 }
     }
 
@@ -106,9 +109,9 @@ impl Iterator for Backlog {
     type Item = BacklogEnd;
 
     fn next(&mut self) -> Option<BacklogEnd> {
-        let (sequence, session) = self.sessions.get(self.next)?;
+        let &Unended { sequence, ref session, attempt } = self.sessions.get(self.next)?;
         self.next += 1;
-        Some(BacklogEnd { facts: self.facts.clone(), sequence: *sequence, session: session.clone() })
+        Some(BacklogEnd { facts: self.facts.clone(), sequence, session: session.clone(), attempt })
     }
 }
 

@@ -1,0 +1,27 @@
+//! Files of earlier versions become files of this one, before anything is read of them.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::SCHEMA_VERSION;
+
+/// What makes a file of version n + 1 of one of version n, from version 1 on.
+const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
+    // An owner may have gone on with a session in a later run: the older ones may have tried its end all the same. That a
+    // file of version 1 has forgotten.
+    "ALTER TABLE session ADD COLUMN first_run INTEGER NOT NULL DEFAULT 0;
+     UPDATE session SET first_run = run;",
+];
+
+/// All of the way or none of it, in one transaction. `found` is the file's version, one of ours.
+pub(super) fn migrate(file: &mut Connection, found: u32) -> rusqlite::Result<()> {
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (from, step) in (1..).zip(STEPS) {
+        if from >= found {
+            transaction.execute_batch(step)?;
+        }
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()?;
+    tracing::info!("the journal was of version {found}, and is of version {SCHEMA_VERSION} now");
+    Ok(())
+}
