@@ -13,6 +13,8 @@ struct Again {
     /// Sessions that the first run left.
     recovered: u64,
     ends: Vec<Outcome>,
+    /// Calls of the first run that were made again, because they were not written down yet when it was killed.
+    repeated: usize,
     /// Ends that the plugin logged itself.
     logged: usize,
     exit_code: Option<i32>,
@@ -32,12 +34,12 @@ pub(super) fn show(lastword: &Path, plugin: &Path, journal: &Path, lines: &[Stri
 
     let mut second = Run::of(Program::start(lastword, &plugins, journal)?);
     let recovered = second.ready()?;
-    let ends = second.outcomes(open)?;
+    let (ends, repeated) = second.ends(open)?;
     second.program.sigterm()?;
     let (_, status) = second.end()?;
     let logged =
         second.log.iter().filter(|line| line.contains("session-end ") && line.contains(" reason=crashed")).count();
-    Ok(verdict(open, &Again { recovered, ends, logged, exit_code: status.code() }))
+    Ok(verdict(open, &Again { recovered, ends, repeated, logged, exit_code: status.code() }))
 }
 
 impl Run {
@@ -48,6 +50,18 @@ impl Run {
                 return Ok(recovered.sessions);
             }
         }
+    }
+
+    /// Waits for the ends of the sessions that the first run left, and counts the other calls.
+    fn ends(&mut self, count: usize) -> anyhow::Result<(Vec<Outcome>, usize)> {
+        let (mut ends, mut others) = (Vec::new(), 0);
+        while ends.len() < count {
+            match self.outcomes(1)?.pop() {
+                Some(outcome) if is_left(&outcome) => ends.push(outcome),
+                _ => others += 1,
+            }
+        }
+        Ok((ends, others))
     }
 
     fn outcomes(&mut self, count: usize) -> anyhow::Result<Vec<Outcome>> {
@@ -61,11 +75,13 @@ impl Run {
     }
 }
 
+/// Whether it tells of a session that the first run had left.
+fn is_left(outcome: &Outcome) -> bool {
+    outcome.hook == "session-end" && outcome.reason.as_deref() == Some("crashed")
+}
+
 fn verdict(open: usize, again: &Again) -> bool {
-    let crashed = |end: &&Outcome| {
-        end.outcome == Word::Delivered && end.hook == "session-end" && end.reason.as_deref() == Some("crashed")
-    };
-    let delivered = again.ends.iter().filter(crashed).count();
+    let delivered = again.ends.iter().filter(|end| end.outcome == Word::Delivered && is_left(end)).count();
     let promises = [
         (
             again.recovered == u64::try_from(open).unwrap_or(u64::MAX),
@@ -81,6 +97,12 @@ fn verdict(open: usize, again: &Again) -> bool {
         let (style, mark) = if *kept { (GOOD, '✓') } else { (BAD, '✗') };
         anstream::println!("  {style}{mark}{style:#} {text}");
     }
+    if again.repeated > 0 {
+        let calls = again.repeated;
+        anstream::println!(
+            "    ({calls} calls of the first run were not written down yet, and were made again: at least once)"
+        );
+    }
     promises.iter().all(|(kept, _)| *kept)
 }
 
@@ -92,7 +114,7 @@ mod tests {
     fn again() -> Again {
         let mut end = call("good", Word::Delivered, None).outcome;
         end.reason = Some("crashed".into());
-        Again { recovered: 1, ends: vec![end], logged: 1, exit_code: Some(0) }
+        Again { recovered: 1, ends: vec![end], repeated: 0, logged: 1, exit_code: Some(0) }
     }
 
     #[test]
