@@ -7,6 +7,8 @@ mod bare;
 mod drain;
 mod end;
 mod journal;
+mod memory;
+mod recovery;
 mod rounds;
 
 use clap::{Parser, ValueEnum};
@@ -26,6 +28,10 @@ enum What {
     Drain,
     /// The same with a journal on disk, and what that costs the rest
     Journal,
+    /// A start that finds a million sessions of a dead run, against SQLite reading them
+    Recovery,
+    /// What an active session takes in memory
+    Memory,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -33,6 +39,10 @@ fn main() -> anyhow::Result<()> {
     let wanted = |one| what.is_empty() || what.contains(&one);
     if cfg!(debug_assertions) {
         rounds::say("this is a debug build: the figures say nothing. Use `just bench`.");
+    }
+    // First: what others have freed would be used again, and not be seen.
+    if wanted(What::Memory) {
+        memory::measure()?;
     }
     if wanted(What::End) {
         end::measure()?;
@@ -42,6 +52,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Journal) {
         journal::measure()?;
+    }
+    if wanted(What::Recovery) {
+        recovery::measure()?;
     }
     Ok(())
 }

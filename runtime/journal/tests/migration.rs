@@ -38,7 +38,10 @@ fn nothing_of_a_file_of_version_1_is_lost() {
     let [left] = recovered.sessions.as_slice() else { panic!("{recovered:?}") };
     assert_eq!((&*left.session.identity.id, left.sequence, left.compactions, left.attempt), ("left", 2, 1, 1));
     let [owed] = recovered.deliveries.as_slice() else { panic!("{recovered:?}") };
-    assert_eq!((owed.delivery.sequence, owed.delivery.event, owed.delivery.plugin.as_str()), (1, EventKey::End, "flaky"));
+    assert_eq!(
+        (owed.delivery.sequence, owed.delivery.event, owed.delivery.plugin.as_str()),
+        (1, EventKey::End, "flaky")
+    );
     assert_eq!((owed.attempt, owed.failures), (2, 1));
     assert_eq!(journal.key_value(&space(), "ends").unwrap().as_deref(), Some(b"1".as_slice()));
     assert_eq!(journal.known_op(&"acme".into(), "op-left"), Some(1));

@@ -10,6 +10,7 @@ use tokio::time::timeout_at;
 use crate::dispatch::{Closed, Drain, Waiting};
 use crate::inner::Inner;
 use crate::limits::{MAX_DRAIN_RESERVE, MAX_ENTRY_WAIT, MAX_WARNINGS};
+use crate::recovery::Records;
 
 /// The moments of one drain.
 #[derive(Clone, Copy)]
@@ -70,9 +71,9 @@ impl Inner {
         let mut set = self.set.lock();
         let taken = set.take_all();
         // They belong to a run that is dead, whatever ends this one.
-        let mut records = Vec::new();
+        let mut records = Records::of(self);
         taken.unattached.iter().for_each(|left| self.end_left_at_drain(left, &mut records));
-        self.record_all(records);
+        drop(records);
         let sessions = taken.active;
         let count: u64 = sessions.values().map(|s| u64::try_from(s.len()).unwrap_or(u64::MAX)).sum();
         schedule.sessions = Some(count);

@@ -14,24 +14,57 @@ use crate::owed::Owed;
 pub(crate) struct Lane {
     /// One of this lane's deliveries is with a queue or a worker.
     out: bool,
+    /// In a drain everything gets one attempt, whatever its retry time, and what fails leaves the lane.
+    draining: bool,
+    /// The session's end waits in the drain's backlog, and will come after everything here.
+    end_to_come: bool,
+    /// Most lanes have nothing behind what is out, and there may be a million of them.
+    behind: Option<Box<Behind>>,
+}
+
+/// What waits in a lane.
+#[derive(Debug, Default)]
+struct Behind {
     /// In the order in which they happened.
     line: VecDeque<Owed>,
     /// When the head of the line, which has failed, is due again.
     head_due: Option<Instant>,
     /// Overtaken, each with the time of its next attempt.
     late: Vec<(Instant, Owed)>,
-    /// In a drain everything gets one attempt, whatever its retry time, and what fails leaves the lane.
-    draining: bool,
-    /// The session's end waits in the drain's backlog, and will come after everything here.
-    end_to_come: bool,
     /// The time for which somebody will look at this lane again.
     scheduled: Option<Instant>,
+}
+
+impl Behind {
+    fn is_empty(&self) -> bool {
+        self.line.is_empty() && self.late.is_empty()
+    }
+
+    /// What may go out at `now`.
+    fn next(&mut self, now: Instant) -> Option<Owed> {
+        let head_waits = self.head_due.is_some_and(|due| due > now) && self.line.len() == 1;
+        if head_waits || self.line.is_empty() {
+            let due = self.late.iter().position(|(due, _)| *due <= now)?;
+            return Some(self.late.swap_remove(due).1);
+        }
+        self.head_due = None;
+        self.line.pop_front()
+    }
+
+    /// When something of it is due.
+    fn due(&self) -> Option<Instant> {
+        self.late.iter().map(|(due, _)| *due).chain(self.head_due).min()
+    }
 }
 
 impl Lane {
     /// Takes the newest event, and gives back what is to be launched, if anything.
     pub(crate) fn push(&mut self, owed: Owed, now: Instant) -> Option<Owed> {
-        self.line.push_back(owed);
+        if self.is_empty() {
+            self.out = true;
+            return Some(owed);
+        }
+        self.behind().line.push_back(owed);
         self.launch(now)
     }
 
@@ -48,23 +81,23 @@ impl Lane {
         if in_drain {
             return self.launch(now);
         }
-        if self.draining {
+        let draining = self.draining;
+        let behind = self.behind();
+        if draining {
             // The drain began between its failure and now.
-            self.line.push_front(owed);
-            return self.launch(now);
-        }
-        if owed.late {
-            self.late.push((due, owed));
+            behind.line.push_front(owed);
+        } else if owed.late {
+            behind.late.push((due, owed));
         } else {
-            self.line.push_front(owed);
-            self.head_due = Some(due);
+            behind.line.push_front(owed);
+            behind.head_due = Some(due);
         }
         self.launch(now)
     }
 
     /// Something waits behind the delivery that is out.
     pub(crate) fn has_newer(&self) -> bool {
-        self.end_to_come || !self.line.is_empty()
+        self.end_to_come || self.behind.as_ref().is_some_and(|behind| !behind.line.is_empty())
     }
 
     /// The session's end waits in the drain's backlog.
@@ -72,25 +105,18 @@ impl Lane {
         self.end_to_come = true;
     }
 
+    fn behind(&mut self) -> &mut Behind {
+        self.behind.get_or_insert_default()
+    }
+
     /// What may go out at `now`.
     fn launch(&mut self, now: Instant) -> Option<Owed> {
         if self.out {
             return None;
         }
-        let head_waits = self.head_due.is_some_and(|due| due > now) && self.line.len() == 1;
-        let next = if head_waits || self.line.is_empty() { self.take_late(now) } else { self.take_head() };
+        let next = self.behind.as_mut()?.next(now);
         self.out = next.is_some();
         next
-    }
-
-    fn take_head(&mut self) -> Option<Owed> {
-        self.head_due = None;
-        self.line.pop_front()
-    }
-
-    fn take_late(&mut self, now: Instant) -> Option<Owed> {
-        let due = self.late.iter().position(|(due, _)| *due <= now)?;
-        Some(self.late.swap_remove(due).1)
     }
 
     /// When somebody has to look at this lane again, if nobody is going to yet: the caller sees to it. Not while one is
@@ -99,18 +125,21 @@ impl Lane {
         if self.out {
             return None;
         }
-        let next = self.late.iter().map(|(due, _)| *due).chain(self.head_due).min()?;
-        if self.scheduled.is_some_and(|scheduled| scheduled <= next) {
+        let behind = self.behind.as_mut()?;
+        let next = behind.due()?;
+        if behind.scheduled.is_some_and(|scheduled| scheduled <= next) {
             return None;
         }
-        self.scheduled = Some(next);
+        behind.scheduled = Some(next);
         Some(next)
     }
 
     /// Somebody looks at it, at the time for which it was scheduled: gives what is to be launched.
     pub(crate) fn look(&mut self, now: Instant) -> Option<Owed> {
-        if self.scheduled.is_some_and(|scheduled| scheduled <= now) {
-            self.scheduled = None;
+        if let Some(behind) = &mut self.behind
+            && behind.scheduled.is_some_and(|scheduled| scheduled <= now)
+        {
+            behind.scheduled = None;
         }
         self.launch(now)
     }
@@ -118,24 +147,25 @@ impl Lane {
     /// From now on everything gets one attempt, in order, and retry times do not count.
     pub(crate) fn begin_drain(&mut self, now: Instant) -> Option<Owed> {
         self.draining = true;
-        self.head_due = None;
-        let mut overtaken: Vec<Owed> = self.late.drain(..).map(|(_, owed)| owed).collect();
+        let behind = self.behind.as_mut()?;
+        behind.head_due = None;
+        let mut overtaken: Vec<Owed> = behind.late.drain(..).map(|(_, owed)| owed).collect();
         overtaken.sort_by_key(|owed| (owed.sequence, owed.key));
         for owed in overtaken.into_iter().rev() {
-            self.line.push_front(owed);
+            behind.line.push_front(owed);
         }
         self.launch(now)
     }
 
     /// Takes everything that is not out.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Owed> + '_ {
-        self.head_due = None;
-        self.line.drain(..).chain(self.late.drain(..).map(|(_, owed)| owed))
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Owed> + use<> {
+        let behind = self.behind.take().map(|behind| *behind).unwrap_or_default();
+        behind.line.into_iter().chain(behind.late.into_iter().map(|(_, owed)| owed))
     }
 
     /// Nothing is out and nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.out && self.line.is_empty() && self.late.is_empty()
+        !self.out && self.behind.as_ref().is_none_or(|behind| behind.is_empty())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What becomes of what dead runs left: owed deliveries go out again, and sessions that were active are ended, unless their
 //! owner comes back for them in time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +22,41 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Sessions whose ends are written down as one group: some milliseconds.
 const RECORDS_AT_ONCE: usize = 1_000;
 
+/// Records on their way to the journal: in pieces, so that others' writes find room between them; in order all the same,
+/// and all of them once this is dropped.
+pub(crate) struct Records<'a> {
+    inner: &'a Inner,
+    piece: Vec<Write>,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn of(inner: &'a Inner) -> Self {
+        Self { inner, piece: Vec::new() }
+    }
+
+    fn push(&mut self, record: Write) {
+        self.piece.push(record);
+        if self.piece.len() == RECORDS_AT_ONCE {
+            drop(self.inner.journal.record(std::mem::take(&mut self.piece)));
+        }
+    }
+}
+
+impl Drop for Records<'_> {
+    fn drop(&mut self) {
+        if !self.piece.is_empty() {
+            drop(self.inner.journal.record(std::mem::take(&mut self.piece)));
+        }
+    }
+}
+
 impl Inner {
     /// Sends out what is owed and ends what was active: at once, or after `grace` for those that an owner may go on with.
     pub(crate) fn take_up(self: &Arc<Self>, recovered: Recovered, grace: Duration) -> RecoveredCounts {
+        self.make_room(&recovered.sessions);
         let mut counts = RecoveredCounts::default();
-        let mut records = vec![self.installed()];
+        let mut records = Records::of(self);
+        records.push(self.installed());
         for owed in &recovered.deliveries {
             self.owe_again(owed, &mut records);
             counts.deliveries += 1;
@@ -42,21 +73,20 @@ impl Inner {
                 counts.sessions += u64::from(owed > 0 || !was_drained);
             }
         }
-        // Before every completion; a crash before it is durable finds everything as it was.
-        self.record_all(records);
+        // All of it before every completion; a crash before it is durable finds everything as it was.
+        drop(records);
         if !grace.is_zero() {
             self.handle.spawn(self.clone().end_unattached(grace));
         }
         counts
     }
 
-    /// In pieces, so that others' writes find room between them; in order all the same.
-    pub(crate) fn record_all(&self, mut records: Vec<Write>) {
-        while !records.is_empty() {
-            let rest = records.split_off(records.len().min(RECORDS_AT_ONCE));
-            drop(self.journal.record(records));
-            records = rest;
+    fn make_room(&self, sessions: &[RecoveredSession]) {
+        let mut by_tenant: HashMap<&Arc<str>, usize> = HashMap::new();
+        for left in sessions {
+            *by_tenant.entry(&left.session.identity.tenant).or_default() += 1;
         }
+        self.dispatcher.expect(by_tenant);
     }
 
     fn installed(&self) -> Write {
@@ -69,7 +99,7 @@ impl Inner {
     }
 
     /// A delivery whose plugin is gone is kept, and marked.
-    fn owe_again(&self, owed: &OwedDelivery, records: &mut Vec<Write>) {
+    fn owe_again(&self, owed: &OwedDelivery, records: &mut Records<'_>) {
         if !self.dispatcher.recover(owed) {
             tracing::warn!(
                 delivery = %owed.delivery.id(self.journal_name),
@@ -80,7 +110,7 @@ impl Inner {
     }
 
     /// The end of a session that a dead run left active. Gives how many plugins are owed it.
-    fn end_left(&self, left: &RecoveredSession, records: &mut Vec<Write>) -> usize {
+    fn end_left(&self, left: &RecoveredSession, records: &mut Records<'_>) -> usize {
         let (reason, ended_at) = match left.drain {
             Some((reason, at)) => (reason.end_reason(), at),
             None => (EndReason::Crashed, Timestamp::now()),
@@ -121,7 +151,7 @@ impl Inner {
     }
 
     /// A drain begins, and nobody has come for this one.
-    pub(crate) fn end_left_at_drain(&self, active: &Active, records: &mut Vec<Write>) {
+    pub(crate) fn end_left_at_drain(&self, active: &Active, records: &mut Records<'_>) {
         let started = active.left.as_ref().map_or(Vec::new(), |left| left.started.clone());
         let left = RecoveredSession {
             sequence: active.sequence,

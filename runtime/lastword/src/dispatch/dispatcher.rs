@@ -119,6 +119,19 @@ impl Dispatcher {
         state.wake();
     }
 
+    /// Makes room for the sessions of a dead run: so many of each tenant.
+    pub(crate) fn expect<'a>(&self, sessions: impl IntoIterator<Item = (&'a Arc<str>, usize)>) {
+        let mut state = self.state.lock();
+        for (tenant, count) in sessions {
+            for &(_, queue) in self.queues_of(&mut state, tenant).iter() {
+                if let Some(q) = state.queues.get_mut(queue) {
+                    q.lanes.reserve(count);
+                    q.ready.reserve(count);
+                }
+            }
+        }
+    }
+
     /// Takes over a delivery that a dead run left, if its plugin is installed and still has the hook. Its retry time does
     /// not count.
     pub(crate) fn recover(&self, owed: &OwedDelivery) -> bool {

@@ -1,0 +1,91 @@
+//! How long a start takes that finds a million sessions of a dead run, against what SQLite needs to read them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use lastword::events::{Event, PluginName, SessionStart};
+use lastword::{Journal, Limits, Plugin, Runtime, Sandbox, SandboxConfig, Source, SqliteJournal, Tenants};
+use lastword_journal::Write;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::end::session;
+use crate::rounds::say;
+
+const SESSIONS: u32 = 1_000_000;
+/// Starts that wait to be written at the same time.
+const AT_ONCE: usize = 10_000;
+
+/// Prints both sides.
+///
+/// # Errors
+/// When something fails that must not.
+pub(crate) fn measure() -> anyhow::Result<()> {
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let _context = tokio.enter();
+    let sandbox = Sandbox::new(SandboxConfig::default())?;
+    let component = Source::Bytes(lastword_test_guests::component("good"));
+    let plugin = sandbox.load(PluginName::new("good")?, &component, Limits::default())?;
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("journal.db");
+
+    say(format!("a start that finds {SESSIONS} active sessions of a dead run in the journal:"));
+    tokio.block_on(note_all(&path))?;
+
+    let began = Instant::now();
+    let bytes = read_all(&path)?;
+    let bare = began.elapsed();
+    say(format!("  SQLite alone reads them in     {:6.2} s   ({} MB of facts)", bare.as_secs_f64(), bytes / 1_000_000));
+    let began = Instant::now();
+    let runtime = house(&sandbox, &plugin, &path)?;
+    let ready = began.elapsed();
+    let ratio = ready.as_secs_f64() / bare.as_secs_f64();
+    say(format!("  the runtime is ready after     {:6.2} s   {ratio:.1} × as long", ready.as_secs_f64()));
+    let recovered = runtime.recovered();
+    anyhow::ensure!(recovered.sessions == u64::from(SESSIONS), "{} sessions were found", recovered.sessions);
+    let began = Instant::now();
+    tokio.block_on(runtime.settled());
+    let made = began.elapsed().as_secs_f64();
+    anyhow::ensure!(runtime.undelivered_ends() == 0, "not everything was delivered");
+    say(format!("  and all of it delivered        {made:6.2} s later"));
+    Ok(())
+}
+
+fn house(sandbox: &Sandbox, plugin: &Plugin, path: &Path) -> anyhow::Result<Runtime> {
+    let journal = Arc::new(SqliteJournal::open(path)?);
+    let builder = Runtime::builder().sandbox(sandbox.clone()).plugin(plugin.clone(), Tenants::Every).journal(journal);
+    Ok(builder.build()?)
+}
+
+/// As a run leaves it that was killed: every start is written down, and nothing else.
+async fn note_all(path: &Path) -> anyhow::Result<()> {
+    let journal = SqliteJournal::open(path)?;
+    journal.recover()?;
+    let event = Arc::new(Event::Start(SessionStart::default()));
+    for first in (0..SESSIONS).step_by(AT_ONCE) {
+        let numbers = first..first.saturating_add(u32::try_from(AT_ONCE)?).min(SESSIONS);
+        let starts: Vec<_> = numbers
+            .map(|n| {
+                journal.write(Write::Start { session: session(n), event: event.clone(), owed: vec![], op_id: None })
+            })
+            .collect();
+        for written in starts {
+            written.await?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads every row that a recovery needs. Gives the bytes of the sessions' facts.
+fn read_all(path: &Path) -> anyhow::Result<usize> {
+    let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let sql = "SELECT sequence, run, facts, compactions, started, first_run FROM session WHERE ended_run IS NULL
+               ORDER BY sequence";
+    let mut statement = file.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        bytes += row.get_ref(2)?.as_str()?.len();
+    }
+    Ok(bytes)
+}
