@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::console::{BAD, BOLD, DIM, GOOD, say, time};
 use crate::guests::{self, Guest};
 use crate::tools::DENY;
-use crate::{links, process, repository, test};
+use crate::{links, process, promises, repository, test};
 
 struct Step {
     name: &'static str,
@@ -65,7 +65,8 @@ fn format() -> anyhow::Result<()> {
 
 fn links() -> anyhow::Result<()> {
     let checked = links::check(&repository::root())?;
-    say(format_args!("{checked} links between documents hold"));
+    let named = promises::check(&repository::root())?;
+    say(format_args!("{checked} links between documents hold, and {named} tests that they name exist"));
     Ok(())
 }
 

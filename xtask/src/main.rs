@@ -14,6 +14,7 @@ mod demo;
 mod guests;
 mod links;
 mod process;
+mod promises;
 mod repository;
 mod test;
 mod tools;
