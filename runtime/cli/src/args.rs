@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use lastword::Limits;
 use lastword_events::{DeliveryId, Hook};
 
 use crate::exit::Exit;
@@ -28,9 +29,15 @@ pub(crate) enum Command {
     /// Call a plugin once and say what happened and what it cost
     #[command(after_help = Exit::help())]
     Run(RunArgs),
+    /// Take a plugin through everything that the runtime will do to it, and say what its operator would see
+    #[command(after_help = Exit::help())]
+    Test(TestArgs),
     /// Say whether a plugin fits, which hooks it has, what it asks for and what it would get
     #[command(after_help = Exit::help())]
     Check(CheckArgs),
+    /// Compile plugins ahead of time: the start of `stdio` then takes milliseconds
+    #[command(after_help = Exit::help())]
+    Compile(CompileArgs),
     /// List the sessions that are active, as the journal has them
     #[command(after_help = Exit::help())]
     Sessions(SessionsArgs),
@@ -51,10 +58,10 @@ pub(crate) enum Command {
     },
     /// What this program starts itself as, to compile a component in a process of its own
     #[command(name = COMPILE, hide = true)]
-    Compile,
+    CompileComponent,
 }
 
-/// See [`Command::Compile`].
+/// See [`Command::CompileComponent`].
 pub(crate) const COMPILE: &str = "compile-component";
 
 #[derive(Debug, Args)]
@@ -180,6 +187,42 @@ pub(crate) struct CacheArgs {
     pub(crate) no_cache: bool,
 }
 
+/// What one call may use.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Units of fuel; one is about one WebAssembly instruction
+    #[arg(long, value_name = "N", value_parser = units::fuel)]
+    fuel: Option<u64>,
+
+    /// How long the call may run or wait, e.g. 500ms
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    deadline: Option<Duration>,
+
+    /// How much memory it may have, e.g. 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+
+    /// How many host calls it may make
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    host_calls: Option<u64>,
+}
+
+impl LimitArgs {
+    /// What was said, and the defaults.
+    pub(crate) fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let memory = self.memory.unwrap_or(default.memory);
+        Limits {
+            fuel: self.fuel.unwrap_or(default.fuel),
+            deadline: self.deadline.unwrap_or(default.deadline),
+            memory,
+            total_memory: default.total_memory.max(memory),
+            host_calls: self.host_calls.unwrap_or(default.host_calls),
+            ..default
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The plugin's component
@@ -194,21 +237,12 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) event: Option<PathBuf>,
 
-    /// Units of fuel; one is about one WebAssembly instruction
-    #[arg(long, value_name = "N", value_parser = units::fuel)]
-    pub(crate) fuel: Option<u64>,
+    /// Print the same call for the plain `wasmtime` CLI, and do not make it
+    #[arg(long)]
+    pub(crate) print_wasmtime: bool,
 
-    /// How long the call may run or wait, e.g. 500ms
-    #[arg(long, value_name = "TIME", value_parser = units::duration)]
-    pub(crate) deadline: Option<Duration>,
-
-    /// How much memory it may have, e.g. 64MiB
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    pub(crate) memory: Option<u64>,
-
-    /// How many host calls it may make
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
-    pub(crate) host_calls: Option<u64>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
@@ -219,11 +253,51 @@ pub(crate) struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// The plugin's component
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugin: PathBuf,
+
+    /// Print every case as one JSON object a line, and a summary as the last
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write a JUnit report to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+
+    // Last, because what follows would be under its heading.
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompileArgs {
+    /// The plugins' components
+    #[arg(value_name = "PLUGIN", required = true)]
+    pub(crate) plugins: Vec<PathBuf>,
+
+    /// Where compiled plugins are kept [default: lastword/compiled in the user's cache directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The plugin's component
     #[arg(value_name = "PLUGIN")]
     pub(crate) plugin: PathBuf,
 
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+
+    // Last, because what follows would be under its heading.
     #[command(flatten)]
     pub(crate) grants: GrantArgs,
 }

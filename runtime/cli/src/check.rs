@@ -17,6 +17,7 @@ use crate::config::read_component;
 use crate::exit::{Exit, Failure, told};
 use crate::logging;
 use crate::plugins;
+use crate::progress::Progress;
 use crate::units::show_bytes;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -30,8 +31,10 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     logging::to_stderr(None::<tracing_subscriber::layer::Identity>);
     let grants = args.grants.grants()?;
     let component = read_component(&args.plugin).map_err(Failure::usage)?;
-    let config = SandboxConfig { compiler: plugins::compiler(), ..SandboxConfig::default() };
+    let cache_dir = plugins::cache_dir(&args.cache);
+    let config = SandboxConfig { cache_dir, compiler: plugins::compiler(), ..SandboxConfig::default() };
     let sandbox = Sandbox::new(config).map_err(Failure::internal)?;
+    let _progress = Progress::of(&args.plugin.display().to_string(), component.len());
     let found = sandbox.inspect(&Source::Bytes(component), &grants).map_err(Failure::usage)?;
     told(show(&mut anstream::stdout().lock(), &args.plugin, &found, &grants))?;
     Ok(if found.refusal.is_none() { Exit::Delivered } else { Exit::No })

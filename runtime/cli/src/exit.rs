@@ -31,7 +31,9 @@ impl Exit {
             Self::Owed => "session-ends are owed, safe in the journal, and go out after the next start",
             Self::Lost => "session-ends are lost (the journal was in memory); stderr says how many",
             Self::Journal => "the journal cannot be used: in use, missing, damaged, of a newer version, …",
-            Self::No => "`run`: not delivered; `check`: the plugin does not fit; `redeliver`, `drop`: unknown id",
+            Self::No => {
+                "`run`: not delivered; `check`: the plugin does not fit; `test`: it failed; `redeliver`, `drop`: unknown id"
+            }
         }
     }
 

@@ -3,8 +3,11 @@
 //! `lastword --help` documents it; docs/ARCHITECTURE.md says where its promises are tested.
 
 mod args;
+mod calls;
 mod check;
+mod compile;
 mod config;
+mod conformance;
 mod exit;
 mod fd;
 mod grants;
@@ -14,6 +17,7 @@ mod logging;
 mod operate;
 mod owners;
 mod plugins;
+mod progress;
 mod protocol;
 mod quote;
 mod run;
@@ -47,13 +51,15 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Stdio(args) => stdio::run(args),
         Command::Run(args) => run::run(args),
+        Command::Test(args) => conformance::test(args),
         Command::Check(args) => check::check(args),
         Command::Sessions(args) => operate::sessions(args),
         Command::Deliveries(args) => operate::deliveries(args),
         Command::Redeliver(args) => operate::redeliver(args),
         Command::Drop(args) => operate::drop_deliveries(args),
         Command::Journal { verb } => operate::journal(verb),
-        Command::Compile => plugins::compile(),
+        Command::Compile(args) => compile::compile(args),
+        Command::CompileComponent => plugins::compile(),
     }
 }
 

@@ -14,6 +14,7 @@ use lastword_sandbox::{CompilerProcess, Grants, compile_worker};
 use crate::args::{COMPILE, CacheArgs, StdioArgs};
 use crate::config::{Config, PluginEntry, name_of, read_component};
 use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
 use crate::signals;
 
 /// The configuration with what the command line adds to it.
@@ -110,6 +111,7 @@ pub(crate) fn load_all(sandbox: &Sandbox, entries: Vec<PluginEntry>) -> Result<V
 /// # Errors
 /// When it does not fit; the error names it.
 pub(crate) fn load(sandbox: &Sandbox, entry: PluginEntry) -> Result<Plugin, Failure> {
+    let _progress = Progress::of(entry.name.as_str(), entry.component.len());
     let source = Source::Bytes(entry.component);
     sandbox.load_with(entry.name.clone(), &source, entry.limits, entry.grants).map_err(|error| {
         let error = anyhow::Error::from(error);

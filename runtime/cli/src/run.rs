@@ -1,10 +1,8 @@
 //! `lastword run`: one call of a plugin, and what its author wants to know of it.
 
 mod event;
-mod output;
-mod sample;
 mod show;
-mod stored;
+mod wasmtime;
 mod wave;
 
 use std::io::{Read, Write};
@@ -12,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use lastword::{Limits, Plugin, Report};
+use lastword::{Plugin, Report};
 use lastword_events::{HookCall, Outcome};
 
 use crate::args::RunArgs;
@@ -21,7 +19,9 @@ use crate::limits::MAX_LINE_BYTES;
 use crate::logging;
 use crate::plugins;
 
-use output::GuestOutput;
+use crate::calls::output::GuestOutput;
+use crate::calls::sample;
+use crate::calls::stored::Store;
 
 /// Calls the hook once. Ctrl-C ends it as it ends any program.
 ///
@@ -36,41 +36,27 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 /// Makes the call, and says to `out` how it went. `printed` has what the guest prints.
 fn carry_out(args: &RunArgs, printed: &GuestOutput, out: &mut impl Write) -> Result<Exit, Failure> {
     let grants = args.grants.grants()?;
-    let entry = plugins::from_path(&args.plugin, limits(args), grants.clone())?;
+    let entry = plugins::from_path(&args.plugin, args.limits.limits(), grants.clone())?;
     let sandbox = plugins::sandbox(&args.cache, std::slice::from_ref(&entry))?;
     let plugin = plugins::load(&sandbox, entry)?;
     refuse_missing_hook(args, &plugin)?;
     let call = call(args, &plugin)?;
 
+    let command = wasmtime::command(&args.plugin, &call, plugin.limits(), &grants);
+    if args.print_wasmtime {
+        told(writeln!(out, "{command}"))?;
+        return Ok(Exit::Delivered);
+    }
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
     let deadline = plugin.limits().deadline;
     let report: Report = tokio.block_on(async {
-        sandbox.call(&plugin, call.clone(), deadline).with_key_values(Arc::new(stored::Empty)).await
+        sandbox.call(&plugin, call.clone(), deadline).with_key_values(Arc::new(Store::default())).await
     });
     tokio.shutdown_background();
 
-    let command = format!(
-        "wasmtime run{} --invoke {} {}",
-        wave::grants(&grants),
-        wave::shell_word(&wave::call(&call)),
-        wave::shell_word(&args.plugin.display().to_string())
-    );
     let stores = grants.key_value.is_some();
     told(show::show(out, &plugin, args.hook, &report, stores, &printed.take(), &command))?;
     Ok(if report.outcome == Outcome::Delivered { Exit::Delivered } else { Exit::No })
-}
-
-fn limits(args: &RunArgs) -> Limits {
-    let default = Limits::default();
-    let memory = args.memory.unwrap_or(default.memory);
-    Limits {
-        fuel: args.fuel.unwrap_or(default.fuel),
-        deadline: args.deadline.unwrap_or(default.deadline),
-        memory,
-        total_memory: default.total_memory.max(memory),
-        host_calls: args.host_calls.unwrap_or(default.host_calls),
-        ..default
-    }
 }
 
 fn refuse_missing_hook(args: &RunArgs, plugin: &Plugin) -> Result<(), Failure> {

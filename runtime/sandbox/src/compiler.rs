@@ -8,7 +8,7 @@ pub use worker::compile_worker;
 use std::ffi::OsString;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
@@ -56,6 +56,8 @@ pub(crate) struct Compiled {
     pub(crate) component: Component,
     /// Of the component, in lower-case hexadecimal digits.
     pub(crate) sha256: String,
+    /// How long it took to compile; none: it was in the cache.
+    pub(crate) compiled_in: Option<Duration>,
 }
 
 impl Compiler {
@@ -75,7 +77,7 @@ impl Compiler {
         let key = Key::new(&digest.into(), &self.fingerprint);
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
             match deserialize(&self.engine, &code) {
-                Ok(component) => return Ok(Compiled { component, sha256 }),
+                Ok(component) => return Ok(Compiled { component, sha256, compiled_in: None }),
                 Err(error) => tracing::warn!(
                     sha256,
                     error = text(&error),
@@ -83,16 +85,18 @@ impl Compiler {
                 ),
             }
         }
+        let began = Instant::now();
         let code = match &self.process {
             Some(process) => child::compile(process, bytes)?,
             None => Self::translate(&self.engine, bytes).map_err(|e| LoadError::Invalid { detail: text(&e) })?,
         };
+        let compiled_in = Some(began.elapsed());
         // What is valid and compiles but cannot be made into a component does not fit the pool.
         let component = deserialize(&self.engine, &code).map_err(|e| LoadError::DoesNotFitPool { detail: text(&e) })?;
         if let Some(cache) = &self.cache {
             cache.put(&key, &code);
         }
-        Ok(Compiled { component, sha256 })
+        Ok(Compiled { component, sha256, compiled_in })
     }
 }
 

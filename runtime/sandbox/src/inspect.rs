@@ -1,6 +1,8 @@
 //! What a plugin's author wants to know of a component: everything that `load` looks at, without stopping at the first
 //! thing that is wrong.
 
+use std::time::Duration;
+
 use lastword_events::{Hook, PluginName};
 use sha2::{Digest, Sha256};
 
@@ -26,6 +28,8 @@ pub struct Inspection {
     pub hooks: Vec<HookFit>,
     /// The interfaces that it imports.
     pub imports: Vec<Import>,
+    /// How long it took to compile; none when the code cache had it, or it does not compile.
+    pub compiled_in: Option<Duration>,
     /// Why it cannot be loaded, with default limits; `None` when it can.
     pub refusal: Option<LoadError>,
 }
@@ -66,6 +70,7 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
         sha256: format!("{:x}", Sha256::digest(&bytes)),
         hooks: Vec::new(),
         imports: Vec::new(),
+        compiled_in: None,
         refusal: None,
     };
     // What the imports lack is told with everything else.
@@ -73,6 +78,7 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
     match scanned.and_then(|_imports| loader.compiler.compile(&bytes)) {
         Err(error) => found.refusal = Some(error),
         Ok(compiled) => {
+            found.compiled_in = compiled.compiled_in;
             found.imports = imports(&loader.engine, &compiled.component.component_type());
             found.hooks = hooks(loader, &compiled.component);
             let memory = Limits::default().memory.min(loader.max_memory);

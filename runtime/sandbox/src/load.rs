@@ -54,7 +54,7 @@ pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loa
 
 /// What comes after compiling.
 pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<Loaded, LoadError> {
-    let Compiled { component, sha256 } = compiled;
+    let Compiled { component, sha256, compiled_in } = compiled;
     let Terms { name, limits, grants } = terms;
     check_size(&component, limits.memory, loader.max_memory)?;
     let found = imports(&loader.engine, &component.component_type());
@@ -76,6 +76,7 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<
         hooks: present(&component).collect(),
         imports: found.into_iter().map(|import| import.name).collect(),
         sha256,
+        compiled_in,
         session_end: typed(Hook::SessionEnd, SessionHooksIndices::new(&instance))?,
         session_start: optional(&instance, Hook::SessionStart, SessionStartHookIndices::new)?,
         session_compaction: optional(&instance, Hook::SessionCompaction, SessionCompactionHookIndices::new)?,

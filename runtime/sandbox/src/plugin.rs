@@ -1,6 +1,7 @@
 //! A plugin that is ready to be called.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lastword_egress::AllowList;
 use lastword_events::{Hook, PluginName};
@@ -39,6 +40,7 @@ pub(crate) struct Loaded {
     pub(crate) hooks: Hooks,
     pub(crate) imports: Vec<String>,
     pub(crate) sha256: String,
+    pub(crate) compiled_in: Option<Duration>,
     pub(crate) instance: InstancePre<GuestState>,
     pub(crate) session_end: SessionHooksIndices,
     pub(crate) session_start: Option<SessionStartHookIndices>,
@@ -93,6 +95,12 @@ impl Plugin {
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.loaded.sha256
+    }
+
+    /// How long it took to compile it; none when the code cache had it.
+    #[must_use]
+    pub fn compiled_in(&self) -> Option<Duration> {
+        self.loaded.compiled_in
     }
 }
 

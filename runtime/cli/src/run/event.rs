@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lastword_events::{Attributes, Delivery, Event, Hook, HookCall, PluginName, Session};
 use serde_json::Value;
 
-use super::sample;
+use crate::calls::sample;
 use crate::protocol::fields::{BadLine, Fields};
 use crate::protocol::input;
 

@@ -4,8 +4,8 @@ use anstyle::{AnsiColor, Style};
 use lastword::{Plugin, Report};
 use lastword_events::{FailureCause, Hook, Outcome};
 
-use super::output::Printed;
-use super::stored;
+use crate::calls::output::Printed;
+use crate::calls::stored;
 use crate::units::{show_bytes, show_count, show_duration};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();

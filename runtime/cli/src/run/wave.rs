@@ -1,11 +1,10 @@
-//! A call as `wasmtime run --invoke` takes it: in WAVE, the component model's text for values.
+//! A call in WAVE, the component model's text for values.
 
 use std::fmt::Write as _;
 
 use lastword_events::{
     Attributes, Delivery, EndReason, Event, HookCall, Session, SessionCompaction, SessionEnd, SessionStart, Transcript,
 };
-use lastword_sandbox::Grants;
 
 /// `session-end({session: {…}, …})`. What is none is left out, as WAVE allows.
 pub(super) fn call(call: &HookCall) -> String {
@@ -18,31 +17,6 @@ pub(super) fn call(call: &HookCall) -> String {
         Event::Compaction(compaction) => put_compaction(&mut event, compaction),
     }
     format!("{}({})", call.event.hook(), event.end())
-}
-
-/// The options of `wasmtime run` that give a guest what it was granted, but for the transcript: ours is a copy in a
-/// directory of its own.
-pub(super) fn grants(grants: &Grants) -> String {
-    let mut options = Vec::new();
-    for (name, value) in grants.config.iter().flatten() {
-        options.push(format!("config-var={name}={value}"));
-    }
-    let interfaces = [
-        (grants.config.is_some(), "config"),
-        (grants.key_value.is_some(), "keyvalue"),
-        (grants.http.is_some(), "http"),
-    ];
-    options.extend(interfaces.into_iter().filter(|(granted, _)| *granted).map(|(_, name)| name.to_owned()));
-    options.iter().map(|option| format!(" -S {}", shell_word(option))).collect()
-}
-
-/// One word for a POSIX shell, whatever is in it.
-pub(super) fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn session(session: &Session) -> String {
@@ -164,8 +138,8 @@ mod tests {
     use wasm_wave::untyped::UntypedFuncCall;
     use wasm_wave::value::{Value, resolve_wit_func_type};
 
-    use super::super::sample;
     use super::*;
+    use crate::calls::sample;
 
     /// Reads a call as wasmtime does, against the contract, and writes the values out again.
     fn read(hook: Hook, call: &str) -> String {
@@ -220,15 +194,6 @@ mod tests {
                 assert!(read.contains(&format!("reason: {reason},")), "{read}");
             }
             assert!(read.contains(r#"a\"b\\c"#) && read.contains("🦀"), "{read}");
-        }
-    }
-
-    #[test]
-    fn a_shell_reads_the_word_back() {
-        for text in ["plain-1.wasm", "with space", "it's", "$(rm -rf)", "", "a\"b\\c!*"] {
-            let script = format!("printf %s {}", shell_word(text));
-            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
         }
     }
 }

@@ -1,33 +1,56 @@
-//! What the guest has written to key-value storage, for its author to see.
+//! Key-value storage of calls by hand: in memory, for as long as the command runs.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::ops::Bound;
 
-use lastword_events::PluginName;
+use lastword_events::{PluginName, key_value_bytes, key_value_number};
 use lastword_sandbox::{Change, KeyValueError, KeyValueUsage, KeyValues};
+use parking_lot::Mutex;
 
 use crate::limits::{MAX_SHOWN_KEYS, MAX_SHOWN_VALUE_CHARS};
 use crate::quote::{clipped_to, quoted};
 use crate::units::show_bytes;
 
-/// A store in which nothing was ever written: each run is a plugin's first call.
-pub(super) struct Empty;
+/// One plugin's space, empty at first.
+#[derive(Debug, Default)]
+pub(crate) struct Store(Mutex<BTreeMap<String, Vec<u8>>>);
 
-impl KeyValues for Empty {
-    fn get(&self, _: &str, _: &PluginName, _: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
-        Ok(None)
+impl Store {
+    /// What a call has written is there for the next one.
+    pub(crate) fn apply(&self, changes: &[(String, Change)]) {
+        let mut values = self.0.lock();
+        for (key, change) in changes {
+            match change {
+                Change::Set(value) => drop(values.insert(key.clone(), value.clone())),
+                Change::Delete => drop(values.remove(key)),
+                Change::Add(delta) => {
+                    let old = values.get(key).and_then(|value| key_value_number(value)).unwrap_or(0);
+                    values.insert(key.clone(), old.saturating_add(*delta).to_string().into_bytes());
+                }
+            }
+        }
+    }
+}
+
+impl KeyValues for Store {
+    fn get(&self, _: &str, _: &PluginName, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        Ok(self.0.lock().get(key).cloned())
     }
 
-    fn keys(&self, _: &str, _: &PluginName, _: Option<&str>, _: usize) -> Result<Vec<String>, KeyValueError> {
-        Ok(Vec::new())
+    fn keys(&self, _: &str, _: &PluginName, after: Option<&str>, most: usize) -> Result<Vec<String>, KeyValueError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self.0.lock().range::<str, _>((from, Bound::Unbounded)).take(most).map(|(key, _)| key.clone()).collect())
     }
 
     fn usage(&self, _: &str, _: &PluginName) -> Result<KeyValueUsage, KeyValueError> {
-        Ok(KeyValueUsage::default())
+        let bytes = self.0.lock().iter().map(|(key, value)| key_value_bytes(key, value)).sum();
+        Ok(KeyValueUsage { bytes, tenant_left: None })
     }
 }
 
 /// A line for each key, beside the label `stored`. A guest that failed has written nothing.
-pub(super) fn show(out: &mut impl Write, changes: &[(String, Change)]) -> io::Result<()> {
+pub(crate) fn show(out: &mut impl Write, changes: &[(String, Change)]) -> io::Result<()> {
     if changes.is_empty() {
         return writeln!(out, "  stored  (nothing)");
     }

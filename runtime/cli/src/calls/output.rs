@@ -9,16 +9,16 @@ use tracing_subscriber::layer::Context;
 use crate::logging::{GUEST_TARGET, Parts};
 
 /// One line of a guest's, and whether it was on stderr.
-pub(super) struct Printed {
-    pub(super) line: String,
-    pub(super) stderr: bool,
+pub(crate) struct Printed {
+    pub(crate) line: String,
+    pub(crate) stderr: bool,
 }
 
 #[derive(Clone, Default)]
-pub(super) struct GuestOutput(Arc<Mutex<Vec<Printed>>>);
+pub(crate) struct GuestOutput(Arc<Mutex<Vec<Printed>>>);
 
 impl GuestOutput {
-    pub(super) fn take(&self) -> Vec<Printed> {
+    pub(crate) fn take(&self) -> Vec<Printed> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

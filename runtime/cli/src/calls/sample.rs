@@ -1,3 +1,5 @@
+//! An event such as an owner's day consists of.
+
 use std::sync::Arc;
 
 use lastword_events::{
@@ -11,13 +13,13 @@ const STARTED_AT_MS: i64 = 1_795_244_400_000;
 const DURATION_MS: u32 = 750_000;
 
 /// A call such as an owner's day consists of; `remaining_ms` is the plugin's deadline.
-pub(super) fn call(hook: Hook, plugin: &PluginName, remaining_ms: u32) -> HookCall {
+pub(crate) fn call(hook: Hook, plugin: &PluginName, remaining_ms: u32) -> HookCall {
     let event = event(hook);
     let delivery = delivery(&event, plugin, remaining_ms);
     HookCall { session: Arc::new(session()), delivery, event: Arc::new(event) }
 }
 
-pub(super) fn delivery(event: &Event, plugin: &PluginName, remaining_ms: u32) -> Delivery {
+pub(crate) fn delivery(event: &Event, plugin: &PluginName, remaining_ms: u32) -> Delivery {
     let id = DeliveryId {
         journal: JournalName::from_random([0; JournalName::LEN]),
         sequence: 1,
@@ -27,7 +29,7 @@ pub(super) fn delivery(event: &Event, plugin: &PluginName, remaining_ms: u32) ->
     Delivery { id, attempt: 1, remaining_ms, late: false }
 }
 
-fn session() -> Session {
+pub(crate) fn session() -> Session {
     let mut session = Session::new("default", "sample-session");
     session.generation = 1;
     session.key = Some("agent:main:sample".to_owned());
@@ -40,7 +42,7 @@ fn session() -> Session {
     session
 }
 
-fn event(hook: Hook) -> Event {
+pub(crate) fn event(hook: Hook) -> Event {
     match hook {
         Hook::SessionStart => {
             Event::Start(SessionStart { source: Some("startup".to_owned()), ..SessionStart::default() })

@@ -1,0 +1,47 @@
+//! `lastword test`: takes a plugin through everything that the runtime will do to it, and says what its operator would see.
+//!
+//! A plugin passes when it answers whatever it is told, at its first call and at its second, with what it was granted and
+//! without. What it answers is its own business: an answer of `retry` or `fatal` to an ordinary event is told, and no failure.
+
+mod advice;
+mod cases;
+mod judge;
+mod junit;
+mod records;
+mod show;
+mod trial;
+
+use std::fs;
+
+use anyhow::Context;
+
+use crate::args::TestArgs;
+use crate::calls::output::GuestOutput;
+use crate::exit::{Exit, Failure, told};
+use crate::logging;
+use trial::Trial;
+
+/// Runs every case.
+///
+/// # Errors
+/// When the plugin cannot be loaded, or a report cannot be written.
+pub(crate) fn test(args: &TestArgs) -> Result<Exit, Failure> {
+    let printed = GuestOutput::default();
+    logging::to_stderr(Some(printed.clone()));
+    let trial = Trial::begin(args, printed)?;
+    let mut out = anstream::stdout().lock();
+    let results = trial.run(|result| if args.json { told(records::case(&mut out, result)) } else { Ok(()) })?;
+    if let Some(path) = &args.junit {
+        let report = junit::report(trial.name(), &results).map_err(Failure::internal)?;
+        fs::write(path, report)
+            .with_context(|| format!("cannot write the report {}", path.display()))
+            .map_err(Failure::usage)?;
+    }
+    let advice = advice::of(&results, trial.limits());
+    if args.json {
+        told(records::summary(&mut out, trial.name(), &results, &advice))?;
+    } else {
+        told(show::show(&mut out, &trial, &results, &advice))?;
+    }
+    Ok(if results.iter().all(judge::CaseResult::passed) { Exit::Delivered } else { Exit::No })
+}

@@ -1,0 +1,87 @@
+//! Limits that fit a plugin, from what it used.
+
+use std::time::Duration;
+
+use lastword::Limits;
+
+use super::judge::{CaseResult, Verdict};
+use crate::units::{show_count, write_bytes};
+
+/// Real events differ from ours, and a new compiler makes other code.
+const FUEL_HEADROOM: u64 = 10;
+/// Memory grows in steps, and with what a plugin reads.
+const MEMORY_HEADROOM: u64 = 2;
+/// Machines differ, and servers more so.
+const TIME_HEADROOM: u32 = 10;
+const LEAST_FUEL: u64 = 1_000_000;
+const LEAST_MEMORY: u64 = 1 << 20;
+const LEAST_TIME: Duration = Duration::from_millis(100);
+
+/// What was used at most, and what to write into the configuration.
+#[derive(Debug)]
+pub(super) struct Advice {
+    pub(super) fuel_used: u64,
+    pub(super) peak_memory: u64,
+    pub(super) active: Duration,
+    pub(super) fuel: u64,
+    pub(super) memory: u64,
+    pub(super) deadline: Duration,
+}
+
+/// None of a plugin of which no call came to an answer.
+pub(super) fn of(results: &[CaseResult], limits: &Limits) -> Option<Advice> {
+    let answered = results.iter().filter(|result| !matches!(result.verdict, Verdict::Failed(_)));
+    let reports: Vec<_> = answered.flat_map(CaseResult::reports).collect();
+    let fuel_used = reports.iter().map(|report| report.fuel_used).max()?;
+    let peak_memory = reports.iter().map(|report| report.peak_memory).max()?;
+    let active = reports.iter().map(|report| report.active).max()?;
+    // Not less than the default time: a machine that is busy is no fault of the plugin.
+    let deadline = (active * TIME_HEADROOM).max(LEAST_TIME).max(limits.deadline);
+    Some(Advice {
+        fuel_used,
+        peak_memory,
+        active,
+        fuel: round_up(fuel_used.saturating_mul(FUEL_HEADROOM).max(LEAST_FUEL)),
+        memory: peak_memory.saturating_mul(MEMORY_HEADROOM).max(LEAST_MEMORY).next_multiple_of(1 << 20),
+        deadline: Duration::from_millis(round_up(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX))),
+    })
+}
+
+impl Advice {
+    /// For `lastword.toml`.
+    pub(super) fn toml(&self) -> String {
+        format!(
+            "limits = {{ fuel = {}, memory = \"{}\", deadline = \"{}ms\" }}",
+            show_count(self.fuel),
+            write_bytes(self.memory),
+            self.deadline.as_millis()
+        )
+    }
+}
+
+/// The next 1, 2 or 5 with zeros.
+fn round_up(number: u64) -> u64 {
+    let mut power: u64 = 1;
+    loop {
+        for digit in [1, 2, 5] {
+            match power.checked_mul(digit) {
+                Some(round) if round >= number => return round,
+                Some(_) => (),
+                None => return u64::MAX,
+            }
+        }
+        power = power.saturating_mul(10);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_to_what_people_write() {
+        for (number, round) in [(0, 1), (1, 1), (3, 5), (11, 20), (167_410, 200_000), (u64::MAX, u64::MAX)] {
+            assert_eq!(round_up(number), round);
+        }
+    }
+}

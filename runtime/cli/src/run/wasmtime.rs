@@ -1,0 +1,63 @@
+//! The same call for the plain `wasmtime` CLI, as a line for a POSIX shell.
+
+use std::path::Path;
+
+use lastword::Limits;
+use lastword_events::HookCall;
+use lastword_sandbox::Grants;
+
+use super::wave;
+
+/// `wasmtime run … --invoke 'session-end({…})' plugin.wasm`, with the limits and what was granted.
+pub(super) fn command(plugin: &Path, call: &HookCall, limits: &Limits, granted: &Grants) -> String {
+    format!(
+        "wasmtime run {}{} --invoke {} {}",
+        bounds(limits),
+        grants(granted),
+        shell_word(&wave::call(call)),
+        shell_word(&plugin.display().to_string())
+    )
+}
+
+/// wasmtime counts a memory at a time, and from the start of the program: what it says is close, and not the same.
+fn bounds(limits: &Limits) -> String {
+    format!("-W fuel={},timeout={}ms,max-memory-size={}", limits.fuel, limits.deadline.as_millis(), limits.memory)
+}
+
+/// The options that give a guest what it was granted, but for the transcript: ours is a copy in a directory of its own.
+fn grants(grants: &Grants) -> String {
+    let mut options = Vec::new();
+    for (name, value) in grants.config.iter().flatten() {
+        options.push(format!("config-var={name}={value}"));
+    }
+    let interfaces = [
+        (grants.config.is_some(), "config"),
+        (grants.key_value.is_some(), "keyvalue"),
+        (grants.http.is_some(), "http"),
+    ];
+    options.extend(interfaces.into_iter().filter(|(granted, _)| *granted).map(|(_, name)| name.to_owned()));
+    options.iter().map(|option| format!(" -S {}", shell_word(option))).collect()
+}
+
+/// One word for a POSIX shell, whatever is in it.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_the_word_back() {
+        for text in ["plain-1.wasm", "with space", "it's", "$(rm -rf)", "", "a\"b\\c!*"] {
+            let script = format!("printf %s {}", shell_word(text));
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+        }
+    }
+}
