@@ -27,7 +27,7 @@ fn run_tells_the_outcome_the_output_and_the_cost_of_one_call() {
 #[test]
 fn run_prints_the_same_call_for_wasmtime() {
     let ended = on_guest("run", "prints", &[]);
-    let command = ended.text.iter().find(|line| line.starts_with("wasmtime run --invoke '")).unwrap();
+    let command = ended.text.iter().find(|line| line.starts_with("wasmtime run -W fuel=")).unwrap();
     assert!(command.contains("session-end({session: {tenant: \"default\""), "{command}");
     assert!(command.ends_with(" prints.wasm"), "{command}");
 }

@@ -4,6 +4,8 @@
 //! alone. C and W in a test's name are the rows of the design that it checks; W6 is the owner's side of the bargain.
 
 #[cfg(test)]
+mod authors;
+#[cfg(test)]
 mod captured;
 #[cfg(test)]
 mod commands;

@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(lines[4], "  memory  64.0 KiB of 2.0 MiB at most");
         assert!(lines[5].starts_with("  time    ") && lines[5].contains(" of 500 ms (by the clock "), "{text}");
         let command = lines.last().unwrap();
-        assert!(command.starts_with("wasmtime run --invoke 'session-end({session: {tenant: \"default\","), "{text}");
+        assert!(command.starts_with("wasmtime run -W fuel=1000000,timeout=500ms,max-memory-size=2097152 --invoke 'session-end({session: {tenant: \"default\","), "{text}");
         assert!(command.ends_with("})' plugin.wasm"), "{text}");
     }
 

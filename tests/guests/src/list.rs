@@ -45,6 +45,7 @@ guests! {
         "start-fails" in AllHooks,
         "starts-late" in AllHooks,
         "retry" in SessionEnd,
+        "flips-a-coin" in SessionEnd,
         "retry-by-attempt" in SessionEnd,
         "fatal" in SessionEnd,
         "sleep-50ms" in SessionEnd,

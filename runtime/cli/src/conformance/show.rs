@@ -58,7 +58,7 @@ fn groups<'a>(results: &[&'a CaseResult]) -> Vec<Vec<&'a CaseResult>> {
     for result in results {
         match groups.last_mut() {
             Some(group) if group.first().is_some_and(|first| first.case.group == result.case.group) => {
-                group.push(result)
+                group.push(result);
             }
             _ => groups.push(vec![result]),
         }

@@ -1,0 +1,141 @@
+//! `lastword test`, `lastword compile` and `lastword run --print-wasmtime`: what a plugin's author types before an operator
+//! sees the plugin.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Ended, Launch};
+
+/// `lastword test <guest>.wasm <args…>`.
+fn test(guest: &str, args: &[&str]) -> Ended {
+    let launch = Launch::command("test").with_guest(guest).arg(format!("{guest}.wasm"));
+    args.iter().fold(launch, |launch, arg| launch.arg(*arg)).run()
+}
+
+/// Every case as `--json` tells it, and the summary.
+fn cases(guest: &str, args: &[&str]) -> (Vec<Value>, Value) {
+    let ended = test(guest, &[args, &["--json"]].concat());
+    let mut lines: Vec<Value> = ended.text.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = lines.pop().unwrap();
+    assert_eq!(ended.code() == 0, summary["passed"] == true, "{}", ended.stderr());
+    (lines, summary)
+}
+
+fn failed(cases: &[Value]) -> Vec<(&str, &str)> {
+    let failed = cases.iter().filter(|case| case["verdict"] == "failed");
+    failed.map(|case| (case["case"].as_str().unwrap(), case["message"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_plugin_that_answers_everything_passes_and_is_told_its_limits() {
+    let ended = test("prints", &[]);
+    let said = ended.stdout();
+    assert_eq!(ended.code(), 0, "{said}");
+    for said_of in [
+        "session-start\n",
+        "session-compaction\n",
+        "every reason (19)",
+        "both phases (2)",
+        "a deadline that is nearly over",
+        "the same fuel both times, in every case",
+        "limits = { fuel = 1_000_000, memory = \"1MiB\", deadline = \"500ms\" }",
+        "passed: ",
+    ] {
+        assert!(said.contains(said_of), "{said_of} is missing in:\n{said}");
+    }
+    let (cases, summary) = cases("prints", &[]);
+    assert_eq!((summary["failed"].as_u64(), summary["cases"].as_u64()), (Some(0), Some(cases.len() as u64)));
+    let late = cases.iter().find(|case| case["case"] == "late").unwrap();
+    assert_eq!(late["calls"][0]["outcome"], "delivered");
+    let again = cases.iter().find(|case| case["case"] == "redelivery" && case["hook"] == "session-end").unwrap();
+    let printed: Vec<&str> = (0..2).map(|call| again["calls"][call]["printed"][0].as_str().unwrap()).collect();
+    assert_eq!(printed, ["session-end sample-session attempt=1", "session-end sample-session attempt=2"]);
+}
+
+#[test]
+fn a_plugin_that_traps_fails_and_one_that_answers_retry_is_told_of() {
+    let (trap, summary) = cases("trap", &[]);
+    assert_eq!(failed(&trap).len() as u64, summary["cases"].as_u64().unwrap());
+    assert!(failed(&trap)[0].1.starts_with("failed(trap: unreachable)"), "{:?}", failed(&trap)[0]);
+    assert_eq!(summary["suggested_limits"], Value::Null, "nothing is known of what it needs");
+    let ended = test("retry", &[]);
+    assert_eq!(ended.code(), 0, "{}", ended.stdout());
+    assert!(ended.stdout().contains("an ordinary event: it answered retry: not now"), "{}", ended.stdout());
+}
+
+#[test]
+fn a_plugin_that_cannot_do_without_what_it_was_granted_fails() {
+    let (cases, _) = cases("kv-counts", &["--grant-keyvalue"]);
+    let failed = failed(&cases);
+    assert!(matches!(failed.as_slice(), [("without its keyvalue", _)]), "{failed:?}");
+    let ended = test("kv-counts", &[]);
+    assert_eq!(ended.code(), 2, "{}", ended.stdout());
+    assert!(ended.stderr().contains("needs the grant `keyvalue`"), "{}", ended.stderr());
+}
+
+#[test]
+fn a_plugin_that_does_not_behave_the_same_twice_fails() {
+    let (cases, _) = cases("flips-a-coin", &[]);
+    let failed = failed(&cases);
+    let differs = |(_, why): &(&str, &str)| why.starts_with("the same call ended in another way the second time: ");
+    assert!(failed.iter().all(differs) && failed.len() > 3, "{failed:?}");
+}
+
+#[test]
+fn being_cut_in_a_hurry_is_no_failure() {
+    let (cases, _) = cases("sleep-50ms", &[]);
+    assert_eq!(failed(&cases), []);
+    let hurried = cases.iter().find(|case| case["case"] == "nearly over").unwrap();
+    assert_eq!(hurried["calls"][0]["cause"], "deadline");
+}
+
+#[test]
+fn a_ci_system_gets_a_junit_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("report.xml");
+    test("kv-counts", &["--grant-keyvalue", "--junit", path.to_str().unwrap()]);
+    let report = fs::read_to_string(&path).unwrap();
+    assert!(report.contains(r#"<testsuite name="kv-counts session-end""#), "{report}");
+    assert_eq!(report.matches("<failure ").count(), 1, "{report}");
+    let nowhere = dir.path().join("nowhere/report.xml");
+    let ended = test("good", &["--junit", nowhere.to_str().unwrap()]);
+    assert_eq!(ended.code(), 2);
+    assert!(ended.stderr().contains("nowhere/report.xml"), "{}", ended.stderr());
+}
+
+#[test]
+fn what_was_compiled_ahead_of_time_is_not_compiled_again() {
+    let cache = tempfile::tempdir().unwrap();
+    let dir = cache.path().join("compiled");
+    let compile = || {
+        let launch = Launch::command("compile").with_guest("prints").arg("prints.wasm");
+        launch.arg("--cache-dir").arg(&dir).run()
+    };
+    let first = compile();
+    assert_eq!(first.code(), 0, "{}", first.stderr());
+    assert!(
+        first.text[0].starts_with("prints.wasm: ") && first.text[0].contains(", compiled in "),
+        "{}",
+        first.text[0]
+    );
+    assert!(compile().text[0].ends_with(", compiled already"));
+    let ended = test("prints", &["--cache-dir", dir.to_str().unwrap()]);
+    assert!(ended.text[0].ends_with("; compiled before"), "{}", ended.text[0]);
+    // It needs a grant, and who compiles does not give any.
+    let needs = Launch::command("compile").with_guest("kv-counts").arg("kv-counts.wasm").arg("--cache-dir").arg(&dir);
+    assert_eq!(needs.run().code(), 0);
+    let no_component = Launch::command("compile").file("x.wasm", b"garbage").arg("x.wasm").arg("--cache-dir").arg(&dir);
+    let ended = no_component.run();
+    assert_eq!(ended.code(), 2);
+    assert!(ended.stderr().contains("x.wasm: "), "{}", ended.stderr());
+}
+
+#[test]
+fn the_call_for_wasmtime_is_printed_with_limits_and_grants_and_not_made() {
+    let launch = Launch::command("run").with_guest("kv-counts").arg("kv-counts.wasm").arg("--print-wasmtime");
+    let ended = launch.arg("--grant-keyvalue").arg("--fuel").arg("5_000").arg("--memory").arg("1MiB").run();
+    let [line] = ended.text.as_slice() else { panic!("{:?}", ended.text) };
+    let begins = "wasmtime run -W fuel=5000,timeout=500ms,max-memory-size=1048576 -S keyvalue --invoke 'session-end({";
+    assert!(line.starts_with(begins) && line.ends_with("})' kv-counts.wasm"), "{line}");
+}
