@@ -52,12 +52,13 @@ pub(crate) fn compiling_engine() -> Result<Engine, SandboxError> {
     Engine::new(&base()?).map_err(|e| engine_error(&e))
 }
 
-/// Proposals that no plugin needs: each is code that a hostile one could reach.
-const OFF: [WasmFeatures; 10] = [
+/// Proposals that no plugin needs: each is code that a hostile one could reach. Not multi-memory: where a component has
+/// several core modules with memories of their own, as JavaScript toolchains make them, wasmtime puts adapters between them
+/// that use it.
+const OFF: [WasmFeatures; 9] = [
     WasmFeatures::THREADS,
     WasmFeatures::SHARED_EVERYTHING_THREADS,
     WasmFeatures::MEMORY64,
-    WasmFeatures::MULTI_MEMORY,
     WasmFeatures::GC,
     WasmFeatures::FUNCTION_REFERENCES,
     WasmFeatures::EXCEPTIONS,
