@@ -6,6 +6,7 @@
 mod bare;
 mod drain;
 mod end;
+mod guests;
 mod journal;
 mod memory;
 mod recovery;
@@ -32,6 +33,8 @@ enum What {
     Recovery,
     /// What an active session takes in memory
     Memory,
+    /// Calls of the example plugins, by language
+    Guests,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -55,6 +58,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Recovery) {
         recovery::measure()?;
+    }
+    if wanted(What::Guests) {
+        guests::measure()?;
     }
     Ok(())
 }

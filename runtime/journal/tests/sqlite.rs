@@ -93,3 +93,24 @@ async fn what_was_freed_is_given_back_by_compacting() {
     assert!(after < before / 4, "{before} bytes before, {after} after");
     assert!(JournalFile::look(&path).unwrap().check().unwrap().is_empty());
 }
+
+/// Without its session nobody knows whose end it is: it is as lost as the session, and not found again at every check.
+#[tokio::test]
+async fn of_a_session_that_a_damaged_file_has_lost_nothing_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let journal = open(&path);
+    let Written::Session { sequence, session } = journal.write(start("lost-session")).await.unwrap() else { panic!() };
+    journal.write(end(sequence, &session)).await.unwrap();
+    drop(journal);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let needle = br#""id":"lost-session""#;
+    let at = bytes.windows(needle.len()).position(|window| window == needle).unwrap();
+    let page = at / 4096 * 4096;
+    bytes[page..page + 4096].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    drop(open(&path));
+    let file = JournalFile::look(&path).unwrap();
+    assert_eq!(file.deliveries().unwrap().len(), 0);
+    assert_eq!(file.check().unwrap(), Vec::<String>::new());
+}

@@ -152,6 +152,12 @@ fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
         let newest: u64 = transaction.query_row(newest, [], |row| row.get(0))?;
         let next = next.max(newest + 1) + SKIPPED_SEQUENCES;
         transaction.execute("UPDATE journal SET next_sequence = ?1", [next])?;
+        // Nobody can be told of the end of a session that is not known any more.
+        for table in ["delivery", "drained"] {
+            let sql = format!("DELETE FROM {table} WHERE sequence NOT IN (SELECT sequence FROM session)");
+            let gone = u64::try_from(transaction.execute(&sql, [])?).unwrap_or(0);
+            rows.iter_mut().filter(|(name, _)| *name == table).for_each(|(_, rows)| *rows -= gone);
+        }
         // What quotas count has to be what is there.
         transaction.execute(
             "UPDATE space SET bytes = (SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value) + ?1), 0)
