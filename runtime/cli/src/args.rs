@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use lastword::Limits;
-use lastword_events::{DeliveryId, Hook};
+use lastword_events::{DeliveryId, Hook, PluginName};
 
 use crate::exit::Exit;
 use crate::grants::GrantArgs;
 use crate::limits::MEMORY;
+use crate::new::Language;
 use crate::owners::Speaker;
 use crate::units::{self, UnitError};
 
@@ -26,6 +27,9 @@ pub(crate) enum Command {
     /// Serve one owner: events come in on stdin and answers go out on stdout, one JSON object a line
     #[command(after_help = stdio_help())]
     Stdio(StdioArgs),
+    /// Begin a plugin of your own: a folder with everything that it needs
+    #[command(after_help = Exit::help())]
+    New(NewArgs),
     /// Call a plugin once and say what happened and what it cost
     #[command(after_help = Exit::help())]
     Run(RunArgs),
@@ -94,6 +98,25 @@ pub(crate) struct StdioArgs {
 
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The language to write it in
+    #[arg(value_enum)]
+    pub(crate) language: Language,
+
+    /// What to call it: lower-case letters, digits and hyphens
+    #[arg(value_name = "NAME", value_parser = plugin_name)]
+    pub(crate) name: PluginName,
+
+    /// Where [default: a folder of that name, here]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+fn plugin_name(text: &str) -> Result<PluginName, String> {
+    PluginName::new(text).map_err(|error| error.to_string())
 }
 
 /// Which journal, as for `stdio`.

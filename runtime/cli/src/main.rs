@@ -14,6 +14,7 @@ mod grants;
 mod journal;
 mod limits;
 mod logging;
+mod new;
 mod operate;
 mod owners;
 mod plugins;
@@ -50,6 +51,7 @@ fn main() {
 fn carry_out(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Stdio(args) => stdio::run(args),
+        Command::New(args) => new::new(args),
         Command::Run(args) => run::run(args),
         Command::Test(args) => conformance::test(args),
         Command::Check(args) => check::check(args),
