@@ -31,3 +31,5 @@ mod signals;
 mod support;
 #[cfg(test)]
 mod timed;
+#[cfg(test)]
+mod wasmtime_cli;

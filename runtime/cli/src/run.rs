@@ -22,6 +22,7 @@ use crate::plugins;
 use crate::calls::output::GuestOutput;
 use crate::calls::sample;
 use crate::calls::stored::Store;
+use crate::config::PluginEntry;
 
 /// Calls the hook once. Ctrl-C ends it as it ends any program.
 ///
@@ -37,16 +38,15 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 fn carry_out(args: &RunArgs, printed: &GuestOutput, out: &mut impl Write) -> Result<Exit, Failure> {
     let grants = args.grants.grants()?;
     let entry = plugins::from_path(&args.plugin, args.limits.limits(), grants.clone())?;
-    let sandbox = plugins::sandbox(&args.cache, std::slice::from_ref(&entry))?;
-    let plugin = plugins::load(&sandbox, entry)?;
-    refuse_missing_hook(args, &plugin)?;
-    let call = call(args, &plugin)?;
-
-    let command = wasmtime::command(&args.plugin, &call, plugin.limits(), &grants);
+    let call = call(args, &entry)?;
+    let command = wasmtime::command(&args.plugin, &call, &entry.limits, &grants);
     if args.print_wasmtime {
         told(writeln!(out, "{command}"))?;
         return Ok(Exit::Delivered);
     }
+    let sandbox = plugins::sandbox(&args.cache, std::slice::from_ref(&entry))?;
+    let plugin = plugins::load(&sandbox, entry)?;
+    refuse_missing_hook(args, &plugin)?;
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
     let deadline = plugin.limits().deadline;
     let report: Report = tokio.block_on(async {
@@ -67,11 +67,11 @@ fn refuse_missing_hook(args: &RunArgs, plugin: &Plugin) -> Result<(), Failure> {
     Err(Failure::usage(anyhow!("plugin {:?} has no {}; it has: {}", plugin.name().as_str(), args.hook, has.join(", "))))
 }
 
-fn call(args: &RunArgs, plugin: &Plugin) -> Result<HookCall, Failure> {
-    let remaining_ms = u32::try_from(plugin.limits().deadline.as_millis()).unwrap_or(u32::MAX);
-    let Some(path) = &args.event else { return Ok(sample::call(args.hook, plugin.name(), remaining_ms)) };
+fn call(args: &RunArgs, plugin: &PluginEntry) -> Result<HookCall, Failure> {
+    let remaining_ms = u32::try_from(plugin.limits.deadline.as_millis()).unwrap_or(u32::MAX);
+    let Some(path) = &args.event else { return Ok(sample::call(args.hook, &plugin.name, remaining_ms)) };
     let json = read_event(path).map_err(Failure::usage)?;
-    event::read(&json, args.hook, plugin.name(), remaining_ms)
+    event::read(&json, args.hook, &plugin.name, remaining_ms)
         .map_err(|bad| Failure::usage(anyhow!("the event in {} cannot be used: {}", path.display(), bad.message)))
 }
 
