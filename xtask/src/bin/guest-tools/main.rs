@@ -1,0 +1,34 @@
+//! `guest-tools`: what example plugins are built with that is a library for us and a program to install for others.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+mod names;
+mod typescript;
+
+#[derive(Parser)]
+#[command(name = "guest-tools", about = "What example plugins are built with")]
+struct Args {
+    #[command(subcommand)]
+    tool: Tool,
+}
+
+#[derive(Subcommand)]
+enum Tool {
+    /// Print the TypeScript declarations of a world, as componentize-qjs hands its values to a plugin
+    TypescriptTypes {
+        /// A folder of WIT, or a file
+        wit: PathBuf,
+        /// The world's name
+        #[arg(long)]
+        world: String,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().tool {
+        Tool::TypescriptTypes { wit, world } => anstream::print!("{}", typescript::declarations(&wit, &world)?),
+    }
+    Ok(())
+}
