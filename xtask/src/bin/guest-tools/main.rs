@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+mod c;
 mod names;
 mod typescript;
 
@@ -24,11 +25,21 @@ enum Tool {
         #[arg(long)]
         world: String,
     },
+    /// As the program of this name
+    #[command(subcommand)]
+    WitBindgen(c::WitBindgen),
+    /// As the program of this name
+    #[command(subcommand)]
+    WasmTools(c::WasmTools),
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().tool {
-        Tool::TypescriptTypes { wit, world } => anstream::print!("{}", typescript::declarations(&wit, &world)?),
+        Tool::TypescriptTypes { wit, world } => {
+            anstream::print!("{}", typescript::declarations(&wit, &world)?);
+            Ok(())
+        }
+        Tool::WitBindgen(tool) => tool.run(),
+        Tool::WasmTools(tool) => tool.run(),
     }
-    Ok(())
 }
