@@ -1,163 +1,275 @@
 //! `cargo xtask guests`: builds the plugins of `guest-examples/` into `target/guests/`.
+//!
+//! An example's name begins with its language. Each is built as its README says, with the commands that an author types;
+//! only where the tools come from differs. What a machine cannot build is left out with a word of what is missing, so that
+//! nobody needs five languages to work on the runtime; in CI it is an error.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::console::{say, time};
+use crate::console::{WARN, say, time};
 use crate::{process, repository};
 
-/// `std` with stdio, and a component straight from cargo.
-pub(crate) const TARGET: &str = "wasm32-wasip2";
+mod c;
+mod cache;
+mod python;
+mod rust;
+mod typescript;
+mod venv;
 
-/// Meant for programs of this machine; a plugin is none. Wrappers such as sccache stay.
-const FOR_THE_HOST: [&str; 6] = [
-    "CARGO_BUILD_RUSTFLAGS",
-    "CARGO_BUILD_TARGET",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "CARGO_TARGET_DIR",
-    "RUSTC_WORKSPACE_WRAPPER",
-    "RUSTFLAGS",
-];
+pub(crate) use rust::{Guest, TARGET, add_target};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folders of guest-examples/ [default: all of them]
+    /// Folders of guest-examples/ [default: every one that can be built on this machine]
     names: Vec<String>,
+    /// Fail if one cannot be built on this machine, as in CI
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let guests = Guest::named(&args.names)?;
-    build(&guests)
+    if args.names.is_empty() {
+        return build(&Example::all()?, Lacking::allowed_unless(args.all));
+    }
+    build(&Example::named(&args.names)?, Lacking::IsAnError)
 }
 
-/// Builds every guest.
+/// Builds every example; outside of CI, every one that can be built here.
 pub(crate) fn build_all() -> anyhow::Result<()> {
-    build(&Guest::all()?)
+    build(&Example::all()?, Lacking::allowed_unless(false))
 }
 
-fn build(guests: &[Guest]) -> anyhow::Result<()> {
-    add_target()?;
-    for guest in guests {
-        let begin = Instant::now();
-        say(format_args!("building the plugin {}", guest.name));
-        process::run(guest.cargo("build").args(["--target", TARGET]))?;
-        let component = guest.place()?;
-        let size = component.metadata()?.len() / 1000;
-        say(format_args!("{} ({size} kB, {})", repository::shown(&component), time(begin.elapsed())));
+/// Builds one example, which must be possible.
+pub(crate) fn build_one(name: &str) -> anyhow::Result<()> {
+    build(&Example::named(&[name.to_owned()])?, Lacking::IsAnError)
+}
+
+/// Runs the examples' own tests; outside of CI, those that can be run here.
+pub(crate) fn test_all() -> anyhow::Result<()> {
+    for guest in Guest::all()? {
+        process::run(guest.cargo("test").arg("--quiet"))?;
+    }
+    let lacking = Lacking::allowed_unless(false);
+    for example in Example::all()? {
+        let tested = match example.language {
+            Language::TypeScript => typescript::test(&example)?,
+            Language::Python => python::test(&example)?,
+            Language::C | Language::Rust => Possible::Done(()),
+        };
+        lacking.judge(&example, tested)?;
     }
     Ok(())
 }
 
-/// A crate in `guest-examples/`, a workspace of its own.
-pub(crate) struct Guest {
-    name: String,
-    folder: PathBuf,
+fn build(examples: &[Example], lacking: Lacking) -> anyhow::Result<()> {
+    for example in examples {
+        let begin = Instant::now();
+        match example.build().with_context(|| format!("cannot build {}", example.name))? {
+            Built::New(component) => {
+                let size = size(&component)?;
+                say(format_args!("{} ({size}, {})", repository::shown(&component), time(begin.elapsed())));
+            }
+            Built::Kept(component) => {
+                say(format_args!("{} ({}) is up to date", repository::shown(&component), size(&component)?));
+            }
+            Built::Not(what) => lacking.judge(example, Possible::Lacks(what))?,
+        }
+    }
+    Ok(())
 }
 
-impl Guest {
-    /// Every example that cargo can build, by name.
-    pub(crate) fn all() -> anyhow::Result<Vec<Self>> {
-        let examples = repository::root().join("guest-examples");
-        let mut guests = Vec::new();
-        for entry in examples.read_dir().with_context(|| format!("cannot list {}", examples.display()))? {
+fn size(file: &Path) -> std::io::Result<String> {
+    let bytes = file.metadata()?.len();
+    let (large, rest) = (bytes / 1_000_000, bytes % 1_000_000 / 100_000);
+    Ok(if large == 0 { format!("{} kB", bytes.div_ceil(1000)) } else { format!("{large}.{rest} MB") })
+}
+
+/// What comes of it when a machine lacks a language's tools.
+#[derive(Clone, Copy, PartialEq)]
+enum Lacking {
+    IsLeftOut,
+    IsAnError,
+}
+
+impl Lacking {
+    /// In CI nothing is left out: a check that ran less than it should is worse than one that failed.
+    fn allowed_unless(all: bool) -> Self {
+        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+        if all || ci { Self::IsAnError } else { Self::IsLeftOut }
+    }
+
+    fn judge(self, example: &Example, possible: Possible<()>) -> anyhow::Result<()> {
+        match possible {
+            Possible::Done(()) => Ok(()),
+            Possible::Lacks(what) if self == Self::IsLeftOut => {
+                say(format_args!("{WARN}{} is left out:{WARN:#} {what}", example.name));
+                Ok(())
+            }
+            Possible::Lacks(what) => bail!("{}: {what}", example.name),
+        }
+    }
+}
+
+/// Whether something could be done on this machine; the text says what it lacks, and what to install.
+enum Possible<T> {
+    Done(T),
+    Lacks(String),
+}
+
+/// What is in `target/guests/` now.
+enum Built {
+    New(PathBuf),
+    /// It was there already, of the same sources and tools.
+    Kept(PathBuf),
+    /// The text says why.
+    Not(String),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Language {
+    C,
+    Python,
+    Rust,
+    TypeScript,
+}
+
+impl Language {
+    fn of(name: &str) -> Option<Self> {
+        match name.split('-').next()? {
+            "c" => Some(Self::C),
+            "python" => Some(Self::Python),
+            "rust" => Some(Self::Rust),
+            "typescript" => Some(Self::TypeScript),
+            _ => None,
+        }
+    }
+}
+
+/// A folder of `guest-examples/`.
+struct Example {
+    name: String,
+    folder: PathBuf,
+    language: Language,
+}
+
+impl Example {
+    /// Every example, by name.
+    fn all() -> anyhow::Result<Vec<Self>> {
+        let folder = repository::root().join("guest-examples");
+        let mut examples = Vec::new();
+        for entry in folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))? {
             let entry = entry?;
             if let Ok(name) = entry.file_name().into_string()
-                && entry.path().join("Cargo.toml").is_file()
+                && let Some(language) = Language::of(&name)
             {
-                guests.push(Self { name, folder: entry.path() });
+                examples.push(Self { name, folder: entry.path(), language });
             }
         }
-        guests.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(guests)
+        examples.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(examples)
     }
 
     fn named(names: &[String]) -> anyhow::Result<Vec<Self>> {
         let all = Self::all()?;
-        let known: Vec<_> = all.iter().map(|guest| guest.name.clone()).collect();
+        let known: Vec<_> = all.iter().map(|example| example.name.clone()).collect();
         if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
-            bail!("guest-examples/ has no `{unknown}` with a Cargo.toml; it has {}", known.join(", "));
+            bail!("guest-examples/ has no `{unknown}`; it has {}", known.join(", "));
         }
-        Ok(all.into_iter().filter(|guest| names.is_empty() || names.contains(&guest.name)).collect())
+        Ok(all.into_iter().filter(|example| names.contains(&example.name)).collect())
     }
 
-    /// The folder's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// `cargo VERB --release` of this guest. Always in release: its lints, its tests and the plugin share one build of
-    /// what they depend on.
-    pub(crate) fn cargo(&self, verb: &str) -> Command {
-        let mut command = process::cargo(&self.folder);
-        for name in FOR_THE_HOST {
-            command.env_remove(name);
-        }
-        command.args([verb, "--release"]).env("CARGO_TARGET_DIR", repository::guests_build());
-        command
-    }
-
-    /// Runs `cargo ARGS` in the guest's folder, without building.
-    pub(crate) fn plain_cargo(&self) -> Command {
-        process::cargo(&self.folder)
-    }
-
-    pub(crate) fn manifest(&self) -> PathBuf {
-        self.folder.join("Cargo.toml")
-    }
-
-    /// Copies the component to where tests and people look for it. By renaming: a test may be reading the old one.
-    fn place(&self) -> anyhow::Result<PathBuf> {
-        let file = format!("{}.wasm", self.name.replace('-', "_"));
-        let built = repository::guests_build().join(TARGET).join("release").join(&file);
-        ensure!(
-            built.is_file(),
-            "{} was not built: the crate in guest-examples/{} must bear its folder's name and be a cdylib",
-            built.display(),
-            self.name
-        );
-        let folder = repository::guests();
-        let place = || -> std::io::Result<PathBuf> {
-            std::fs::create_dir_all(&folder)?;
-            let new = tempfile::Builder::new().prefix(&file).tempfile_in(&folder)?;
-            std::fs::copy(&built, new.path())?;
-            let component = folder.join(&file);
-            new.persist(&component)?;
-            Ok(component)
+    fn build(&self) -> anyhow::Result<Built> {
+        let recipe = match self.language {
+            // Cargo itself knows whether there is anything to do.
+            Language::Rust => None,
+            Language::C => Some(c::recipe()),
+            Language::Python => Some(python::recipe()),
+            Language::TypeScript => Some(typescript::recipe()),
         };
-        place().with_context(|| format!("cannot write {file} to {}", folder.display()))
+        let stamp = recipe.map(|recipe| cache::Stamp::of(self, &recipe)).transpose()?;
+        if stamp.as_ref().is_some_and(|stamp| stamp.is_current(&self.component())) {
+            return Ok(Built::Kept(self.component()));
+        }
+        say(format_args!("building the plugin {}", self.name));
+        let built = match self.language {
+            Language::C => c::build(self)?,
+            Language::Python => python::build(self)?,
+            Language::Rust => Possible::Done(Guest::new(&self.name, &self.folder).build()?),
+            Language::TypeScript => typescript::build(self)?,
+        };
+        match built {
+            Possible::Lacks(what) => Ok(Built::Not(what)),
+            Possible::Done(built) => {
+                let component = self.place(&built)?;
+                stamp.map(|stamp| stamp.write()).transpose()?;
+                Ok(Built::New(component))
+            }
+        }
+    }
+
+    /// Where an author's commands put it, if not in Rust: `build/session_counter.wasm` of `c-session-counter`.
+    fn output(&self) -> PathBuf {
+        let what = self.name.split_once('-').map_or(self.name.as_str(), |(_, what)| what);
+        self.folder.join("build").join(format!("{}.wasm", what.replace('-', "_")))
+    }
+
+    /// Where tests and people look for the component.
+    fn component(&self) -> PathBuf {
+        repository::guests().join(format!("{}.wasm", self.name.replace('-', "_")))
+    }
+
+    /// Copies what was built to [`component`](Self::component). By renaming: a test may be reading the old one.
+    fn place(&self, built: &Path) -> anyhow::Result<PathBuf> {
+        ensure!(built.is_file(), "{} was not built, though no command failed", built.display());
+        let component = self.component();
+        let folder = repository::guests();
+        let place = || -> std::io::Result<()> {
+            std::fs::create_dir_all(&folder)?;
+            let new = tempfile::Builder::new().prefix(&self.name).tempfile_in(&folder)?;
+            std::fs::copy(built, new.path())?;
+            new.persist(&component)?;
+            Ok(())
+        };
+        place().with_context(|| format!("cannot write {}", component.display()))?;
+        Ok(component)
     }
 }
 
-/// Makes sure that the compiler can build plugins.
-///
-/// A `targets` line in rust-toolchain.toml would not: rustup acts on it only when it installs the toolchain itself.
-pub(crate) fn add_target() -> anyhow::Result<()> {
-    if has_target()? {
-        return Ok(());
-    }
-    say(format_args!("the Rust target {TARGET} is missing: adding it"));
-    let mut rustup = Command::new("rustup");
-    process::from_shell(&mut rustup, &repository::root());
-    let added = process::run(rustup.args(["target", "add", TARGET]));
-    if has_target()? {
-        return Ok(());
-    }
-    let why = added.map_or_else(|error| format!("{error:#}"), |()| "rustc does not find it all the same".to_owned());
-    bail!(
-        "{why}\nPlugins cannot be built without the Rust target {TARGET}.\n\
-         With rustup, type in this folder: rustup target add {TARGET}\n\
-         Without rustup, install your distribution's package of Rust's standard library for {TARGET}, or rustup."
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Asks the compiler and not rustup: a distribution's Rust has no rustup.
-fn has_target() -> anyhow::Result<bool> {
-    let mut rustc = Command::new("rustc");
-    process::from_shell(&mut rustc, &repository::root());
-    let output = rustc.args(["--print", "target-libdir", "--target", TARGET]).output().context("cannot run rustc")?;
-    // A compiler that does not even know the name fails; that too means "no".
-    Ok(output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+    #[test]
+    fn every_example_has_a_readme_and_a_language() {
+        let folder = repository::root().join("guest-examples");
+        let examples = Example::all().unwrap();
+        assert!(examples.len() >= 4, "{}", examples.len());
+        for entry in folder.read_dir().unwrap().map(Result::unwrap) {
+            let known = examples.iter().any(|example| example.folder == entry.path());
+            assert!(known || entry.file_name() == "skeletons", "{}: which language?", entry.path().display());
+        }
+        for example in examples {
+            assert!(example.folder.join("README.md").is_file(), "{} has no README.md", example.name);
+        }
+    }
+
+    #[test]
+    fn what_is_lacking_is_left_out_for_people_and_an_error_in_ci() {
+        let example = Example { name: "c-x".to_owned(), folder: PathBuf::new(), language: Language::C };
+        let lacks = || Possible::Lacks("it needs a thing".to_owned());
+        assert!(Lacking::IsLeftOut.judge(&example, lacks()).is_ok());
+        assert!(Lacking::IsAnError.judge(&example, lacks()).is_err());
+        assert!(Lacking::allowed_unless(true) == Lacking::IsAnError);
+    }
+
+    #[test]
+    fn a_component_bears_its_examples_name() {
+        let folder = PathBuf::from("examples/c-session-counter");
+        let example = Example { name: "c-session-counter".to_owned(), folder, language: Language::C };
+        assert_eq!(example.output(), Path::new("examples/c-session-counter/build/session_counter.wasm"));
+        assert!(example.component().ends_with("target/guests/c_session_counter.wasm"));
+    }
 }

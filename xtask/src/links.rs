@@ -12,7 +12,7 @@ mod markdown;
 use markdown::Document;
 
 /// Nothing in them is ours to check.
-const SKIPPED_FOLDERS: [&str; 3] = [".git", "node_modules", "target"];
+const SKIPPED_FOLDERS: [&str; 4] = [".git", "build", "node_modules", "target"];
 
 /// Checks every `*.md` under `root` and tells how many links it followed.
 ///

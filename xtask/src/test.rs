@@ -22,9 +22,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     guests::build_all()?;
     if args.nextest.is_empty() {
         say("tests of the example plugins");
-        for guest in guests::Guest::all()? {
-            process::run(guest.cargo("test").arg("--quiet"))?;
-        }
+        guests::test_all()?;
         say("examples in the documentation");
         process::run(process::cargo(&repository::root()).args([
             "test",

@@ -93,7 +93,7 @@ impl Tool {
 }
 
 /// `$LASTWORD_TOOLS`, else `lastword/tools` in the user's cache folder.
-fn folder() -> anyhow::Result<PathBuf> {
+pub(crate) fn folder() -> anyhow::Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("LASTWORD_TOOLS")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("lastword/tools")))
