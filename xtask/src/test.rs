@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is.
 
 use crate::console::say;
-use crate::tools::NEXTEST;
+use crate::tools::{NEXTEST, WASMTIME};
 use crate::{guests, process, repository};
 
 #[derive(clap::Args)]
@@ -18,6 +18,7 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let wasmtime = WASMTIME.find_or_install()?;
     // Many tests run the example plugins.
     guests::build_all()?;
     if args.nextest.is_empty() {
@@ -34,5 +35,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     // Last, for its summary to be what a reader sees last.
     say("tests");
-    process::run(NEXTEST.command()?.args(["nextest", "run", "--workspace", "--all-features"]).args(&args.nextest))
+    let mut nextest = NEXTEST.command()?;
+    nextest.args(["nextest", "run", "--workspace", "--all-features"]).args(&args.nextest);
+    process::run(nextest.env("LASTWORD_WASMTIME", wasmtime))
 }

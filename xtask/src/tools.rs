@@ -12,34 +12,60 @@ use anyhow::{Context, ensure};
 use crate::console::{say, time};
 use crate::{process, repository};
 
-/// A cargo subcommand.
+/// A program that `cargo install` makes.
 pub(crate) struct Tool {
-    /// The crate and its program.
+    /// The crate.
     name: &'static str,
+    /// Its program.
+    program: &'static str,
     /// The version that is installed.
     version: &'static str,
     /// A program of this name on the `PATH` will do when its version begins so.
     will_do: &'static str,
     /// What `cargo install` is told besides.
     options: &'static [&'static str],
+    /// How much it is optimised, as cargo has it: most run for a second, and compile for minutes.
+    opt_level: &'static str,
 }
 
 /// The test runner: each test in a process of its own, and tests that assert a time alone (`.config/nextest.toml`).
 /// Without its self-update, which would need a TLS library.
 pub(crate) const NEXTEST: Tool = Tool {
     name: "cargo-nextest",
+    program: "cargo-nextest",
     version: "0.9.151",
     will_do: "0.9.",
     options: &["--no-default-features", "--features=default-no-update"],
+    opt_level: "1",
 };
 
 /// The dependency checks of `deny.toml`. 0.20 is the line that Rust 1.95 compiles.
-pub(crate) const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", will_do: "0.20.", options: &[] };
+pub(crate) const DENY: Tool = Tool {
+    name: "cargo-deny",
+    program: "cargo-deny",
+    version: "0.20.2",
+    will_do: "0.20.",
+    options: &[],
+    opt_level: "1",
+};
 
-/// These programs run for a second and compile for minutes: optimised little, they are ready in half the time.
-const QUICK_BUILD: [(&str, &str); 4] = [
+/// The plain CLI, which runs the example plugins as well. Of the same version as the wasmtime in the runtime; it compiles the
+/// plugins itself.
+pub(crate) const WASMTIME: Tool = Tool {
+    name: "wasmtime-cli",
+    program: "wasmtime",
+    version: "48.0.8",
+    will_do: "48.0.",
+    options: &[
+        "--no-default-features",
+        "--features=run,compile,component-model,wasi-http,wasi-config,wasi-keyvalue,cache,parallel-compilation",
+    ],
+    opt_level: "2",
+};
+
+/// What is compiled once and used for a second need not be the fastest: it is ready in half the time.
+const QUICK_BUILD: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
-    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
     ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
 ];
@@ -55,12 +81,16 @@ impl Tool {
         Ok(command)
     }
 
-    fn find_or_install(&self) -> anyhow::Result<PathBuf> {
+    /// The program, after installing it if it is nowhere.
+    ///
+    /// # Errors
+    /// The tool is missing and cannot be installed.
+    pub(crate) fn find_or_install(&self) -> anyhow::Result<PathBuf> {
         if self.on_path() {
-            return Ok(PathBuf::from(self.name));
+            return Ok(PathBuf::from(self.program));
         }
         let folder = folder()?.join(format!("{}-{}", self.name, self.version));
-        let program = folder.join("bin").join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX));
+        let program = folder.join("bin").join(format!("{}{}", self.program, std::env::consts::EXE_SUFFIX));
         if program.is_file() {
             return Ok(program);
         }
@@ -72,6 +102,7 @@ impl Tool {
                 .arg(&folder)
                 .args(self.options)
                 .envs(QUICK_BUILD)
+                .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", self.opt_level)
                 // A build directory of its own, which cargo removes afterwards.
                 .env_remove("CARGO_TARGET_DIR"),
         )
@@ -83,7 +114,7 @@ impl Tool {
 
     fn on_path(&self) -> bool {
         // Not `--version`: a cargo-nextest adds its commit and host there.
-        let answer = Command::new(self.name).arg("-V").stdin(Stdio::null()).stderr(Stdio::null()).output();
+        let answer = Command::new(self.program).arg("-V").stdin(Stdio::null()).stderr(Stdio::null()).output();
         answer.is_ok_and(|answer| self.is_version(&String::from_utf8_lossy(&answer.stdout)))
     }
 
