@@ -14,6 +14,8 @@ mod compiling;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod input;
@@ -31,5 +33,3 @@ mod signals;
 mod support;
 #[cfg(test)]
 mod timed;
-#[cfg(test)]
-mod wasmtime_cli;
