@@ -1,7 +1,8 @@
 //! `cargo xtask guests`: builds the plugins of `guest-examples/` into `target/guests/`.
 //!
 //! An example's name begins with its language. Each is built as its README says, with the commands that an author types;
-//! only where the tools come from differs. What a machine cannot build is left out with a word of what is missing, so that
+//! only where the tools come from differs. The skeletons, which are what an author begins with, are built like the rest.
+//! What a machine cannot build is left out with a word of what is missing, so that
 //! nobody needs five languages to work on the runtime; in CI it is an error.
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,9 @@ mod typescript;
 mod venv;
 
 pub(crate) use rust::{Guest, TARGET, add_target};
+
+/// What a skeleton is called, and its author replaces.
+const PLACEHOLDER: &str = "my-plugin";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -55,9 +59,10 @@ pub(crate) fn test_all() -> anyhow::Result<()> {
     let lacking = Lacking::allowed_unless(false);
     for example in Example::all()? {
         let tested = match example.language {
+            _ if !example.folder.join("test").is_dir() => continue,
             Language::TypeScript => typescript::test(&example)?,
             Language::Python => python::test(&example)?,
-            Language::C | Language::Rust => Possible::Done(()),
+            Language::C | Language::Rust => continue,
         };
         lacking.judge(&example, tested)?;
     }
@@ -148,25 +153,35 @@ impl Language {
     }
 }
 
-/// A folder of `guest-examples/`.
+/// A plugin in `guest-examples/`.
 struct Example {
+    /// `c-session-counter`, `c-skeleton`
     name: String,
     folder: PathBuf,
     language: Language,
+    /// What its author calls it, and the file that is built.
+    product: String,
 }
 
 impl Example {
-    /// Every example, by name.
+    /// Every example and skeleton, by name.
     fn all() -> anyhow::Result<Vec<Self>> {
         let folder = repository::root().join("guest-examples");
         let mut examples = Vec::new();
-        for entry in folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))? {
-            let entry = entry?;
-            if let Ok(name) = entry.file_name().into_string()
-                && let Some(language) = Language::of(&name)
-            {
-                examples.push(Self { name, folder: entry.path(), language });
+        for (name, path) in folders(&folder)? {
+            if let Some(language) = Language::of(&name) {
+                let product = match language {
+                    // A crate bears its folder's name.
+                    Language::Rust => name.clone(),
+                    _ => name.split_once('-').unwrap_or_default().1.to_owned(),
+                };
+                examples.push(Self { name, folder: path, language, product });
             }
+        }
+        for (name, path) in folders(&folder.join("skeletons"))? {
+            let language = Language::of(&name).with_context(|| format!("{}: which language?", path.display()))?;
+            let product = PLACEHOLDER.to_owned();
+            examples.push(Self { name: format!("{name}-skeleton"), folder: path, language, product });
         }
         examples.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(examples)
@@ -197,7 +212,7 @@ impl Example {
         let built = match self.language {
             Language::C => c::build(self)?,
             Language::Python => python::build(self)?,
-            Language::Rust => Possible::Done(Guest::new(&self.name, &self.folder).build()?),
+            Language::Rust => Possible::Done(Guest::of(self).build()?),
             Language::TypeScript => typescript::build(self)?,
         };
         match built {
@@ -210,10 +225,9 @@ impl Example {
         }
     }
 
-    /// Where an author's commands put it, if not in Rust: `build/session_counter.wasm` of `c-session-counter`.
+    /// Where an author's commands put it, if not in Rust: `build/session-counter.wasm` of `c-session-counter`.
     fn output(&self) -> PathBuf {
-        let what = self.name.split_once('-').map_or(self.name.as_str(), |(_, what)| what);
-        self.folder.join("build").join(format!("{}.wasm", what.replace('-', "_")))
+        self.folder.join("build").join(format!("{}.wasm", self.product))
     }
 
     /// Where tests and people look for the component.
@@ -238,27 +252,45 @@ impl Example {
     }
 }
 
+/// The folders in `folder`, with their names.
+fn folders(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let mut folders = Vec::new();
+    for entry in folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        if let Some(name) = path.file_name().and_then(|name| name.to_str())
+            && path.is_dir()
+        {
+            folders.push((name.to_owned(), path));
+        }
+    }
+    Ok(folders)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_example_has_a_readme_and_a_language() {
-        let folder = repository::root().join("guest-examples");
         let examples = Example::all().unwrap();
-        assert!(examples.len() >= 4, "{}", examples.len());
-        for entry in folder.read_dir().unwrap().map(Result::unwrap) {
-            let known = examples.iter().any(|example| example.folder == entry.path());
-            assert!(known || entry.file_name() == "skeletons", "{}: which language?", entry.path().display());
+        assert!(examples.len() >= 8, "{}", examples.len());
+        for (name, path) in folders(&repository::root().join("guest-examples")).unwrap() {
+            let known = examples.iter().any(|example| example.folder == path);
+            assert!(known || name == "skeletons", "{name}: which language?");
         }
         for example in examples {
             assert!(example.folder.join("README.md").is_file(), "{} has no README.md", example.name);
         }
     }
 
+    fn example(name: &str, product: &str) -> Example {
+        let folder = Path::new("examples").join(name);
+        Example { name: name.to_owned(), folder, language: Language::C, product: product.to_owned() }
+    }
+
     #[test]
     fn what_is_lacking_is_left_out_for_people_and_an_error_in_ci() {
-        let example = Example { name: "c-x".to_owned(), folder: PathBuf::new(), language: Language::C };
+        let example = example("c-x", "x");
         let lacks = || Possible::Lacks("it needs a thing".to_owned());
         assert!(Lacking::IsLeftOut.judge(&example, lacks()).is_ok());
         assert!(Lacking::IsAnError.judge(&example, lacks()).is_err());
@@ -267,9 +299,8 @@ mod tests {
 
     #[test]
     fn a_component_bears_its_examples_name() {
-        let folder = PathBuf::from("examples/c-session-counter");
-        let example = Example { name: "c-session-counter".to_owned(), folder, language: Language::C };
-        assert_eq!(example.output(), Path::new("examples/c-session-counter/build/session_counter.wasm"));
+        let example = example("c-session-counter", "session-counter");
+        assert_eq!(example.output(), Path::new("examples/c-session-counter/build/session-counter.wasm"));
         assert!(example.component().ends_with("target/guests/c_session_counter.wasm"));
     }
 }

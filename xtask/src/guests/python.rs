@@ -17,11 +17,10 @@ pub(super) fn build(example: &Example) -> anyhow::Result<Possible<PathBuf>> {
         Possible::Lacks(what) => return Ok(Possible::Lacks(what)),
     };
     let output = example.output();
-    let module = output.file_stem().unwrap_or_default().to_owned();
     std::fs::create_dir_all(example.folder.join("build"))?;
     let mut command = Command::new(python.with_file_name("componentize-py"));
     process::from_shell(&mut command, &example.folder);
-    command.args(["-q", "-d", "wit", "-w", "plugin", "componentize", "-p", "src", "-o"]).arg(&output).arg(module);
+    command.args(["-q", "-d", "wit", "-w", "plugin", "componentize", "hooks", "-p", "src", "-o"]).arg(&output);
     process::run(&mut command)?;
     Ok(Possible::Done(output))
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use super::{Example, Language};
 use crate::console::say;
 use crate::{process, repository};
 
@@ -25,21 +26,22 @@ const FOR_THE_HOST: [&str; 6] = [
 pub(crate) struct Guest {
     name: String,
     folder: PathBuf,
+    package: String,
 }
 
 impl Guest {
-    pub(super) fn new(name: &str, folder: &Path) -> Self {
-        Self { name: name.to_owned(), folder: folder.to_owned() }
+    pub(super) fn of(example: &Example) -> Self {
+        let Example { name, folder, product, .. } = example;
+        Self { name: name.clone(), folder: folder.clone(), package: product.clone() }
     }
 
     /// Every example in Rust, by name.
     pub(crate) fn all() -> anyhow::Result<Vec<Self>> {
-        let examples = super::Example::all()?.into_iter();
-        let in_rust = examples.filter(|example| example.language == super::Language::Rust);
-        Ok(in_rust.map(|example| Self { name: example.name, folder: example.folder }).collect())
+        let examples = Example::all()?;
+        Ok(examples.iter().filter(|example| example.language == Language::Rust).map(Self::of).collect())
     }
 
-    /// The folder's name.
+    /// The example's name.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -68,13 +70,14 @@ impl Guest {
     pub(super) fn build(&self) -> anyhow::Result<PathBuf> {
         add_target()?;
         process::run(self.cargo("build").args(["--target", TARGET]))?;
-        let file = format!("{}.wasm", self.name.replace('-', "_"));
+        let file = format!("{}.wasm", self.package.replace('-', "_"));
         let built = repository::guests_build().join(TARGET).join("release").join(file);
         ensure!(
             built.is_file(),
-            "{} was not built: the crate in guest-examples/{} must bear its folder's name and be a cdylib",
+            "{} was not built: the crate in {} must be called {} and be a cdylib",
             built.display(),
-            self.name
+            repository::shown(&self.folder),
+            self.package
         );
         Ok(built)
     }

@@ -1,18 +1,16 @@
-//! A Lastword plugin: says a word for every session that ended.
+//! A Lastword plugin.
 
-// Reads the contract and generates the event types, the `Guest` trait and the exports.
 wit_bindgen::generate!({ path: "wit", world: "session-hooks" });
 
-struct MyPlugin;
+struct Plugin;
 
-impl Guest for MyPlugin {
-    /// Called at least once for every session that ended, each time in a fresh sandbox.
+impl Guest for Plugin {
+    /// Called when a session has ended, at least once. `Err(HookError::Retry(why))` asks to be called again later with
+    /// the same `delivery.id`; `Err(HookError::Fatal(why))` says that this would not help.
     fn session_end(event: SessionEndEvent) -> Result<(), HookError> {
         println!("{} ended: {:?}", event.session.id, event.reason);
-        // Done. `Err(HookError::Retry(why))` asks to be called again later with the same `event.delivery.id`,
-        // `Err(HookError::Fatal(why))` says that it would not help.
         Ok(())
     }
 }
 
-export!(MyPlugin);
+export!(Plugin);

@@ -290,15 +290,16 @@ mod tests {
     #[test]
     fn the_examples_declarations_are_what_their_wit_says() {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../guest-examples");
-        let folder = root.join("typescript-session-summary");
-        let kept = std::fs::read_to_string(folder.join("types/wit.d.ts")).unwrap();
-        let now = declarations(&folder.join("wit"), "plugin").unwrap();
-        assert!(
-            kept == now,
-            "the WIT has changed. In {}, type: cargo run -p xtask --features guest-tools --bin guest-tools -- \
-             typescript-types wit --world plugin > types/wit.d.ts",
-            folder.display()
-        );
+        for example in ["typescript-session-summary", "skeletons/typescript"] {
+            let folder = root.join(example);
+            let kept = std::fs::read_to_string(folder.join("types/wit.d.ts")).unwrap();
+            let now = declarations(&folder.join("wit"), "plugin").unwrap();
+            assert!(
+                kept == now,
+                "the WIT has changed. In guest-examples/{example}, type: cargo run -p xtask --features guest-tools \
+                 --bin guest-tools -- typescript-types wit --world plugin > types/wit.d.ts"
+            );
+        }
     }
 
     #[test]

@@ -1,0 +1,1 @@
+../../../c-session-counter/src/text.c

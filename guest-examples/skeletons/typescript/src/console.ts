@@ -1,0 +1,1 @@
+../../../typescript-session-summary/src/console.ts

@@ -1,0 +1,1 @@
+../../../typescript-session-summary/src/utf8.ts
