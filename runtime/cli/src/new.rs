@@ -6,18 +6,72 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use include_dir::{Dir, DirEntry, include_dir};
 use lastword_events::PluginName;
 
 use crate::args::NewArgs;
 use crate::exit::{Exit, Failure, told};
 
-/// Each is a plugin that is called [`PLACEHOLDER`], and is built and tested as it is.
-static SKELETONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-examples/skeletons");
-/// The contract, which every plugin carries with it.
-const CONTRACT: &str = include_str!("../../../wit/session-hooks.wit");
-/// Its place in a plugin's folder.
-const CONTRACT_FILE: &str = "wit/session-hooks.wit";
+/// A plugin that is called [`PLACEHOLDER`], and is built and tested as it is: the path and the text of each file.
+type Skeleton = &'static [(&'static str, &'static str)];
+
+macro_rules! skeleton {
+    ($folder:literal: $($file:literal,)*) => {
+        &[$(($file, include_str!(concat!("../../../guest-examples/skeletons/", $folder, "/", $file))),)*]
+    };
+}
+
+/// Every file of the skeleton in rust.
+const RUST: Skeleton = skeleton!(
+    "rust":
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "README.md",
+    "src/lib.rs",
+    "wit/session-hooks.wit",
+);
+/// Every file of the skeleton in typescript.
+const TYPESCRIPT: Skeleton = skeleton!(
+    "typescript":
+    ".gitignore",
+    "README.md",
+    "package-lock.json",
+    "package.json",
+    "src/console.ts",
+    "src/hooks.ts",
+    "src/utf8.ts",
+    "tsconfig.json",
+    "types/wit.d.ts",
+    "wit/deps/lastword-hooks/session-hooks.wit",
+    "wit/deps/wasi-cli.wit",
+    "wit/deps/wasi-io.wit",
+    "wit/plugin.wit",
+);
+/// Every file of the skeleton in python.
+const PYTHON: Skeleton = skeleton!(
+    "python":
+    ".gitignore",
+    "README.md",
+    "requirements.txt",
+    "src/hooks.py",
+    "wit/deps/lastword-hooks/session-hooks.wit",
+    "wit/plugin.wit",
+);
+/// Every file of the skeleton in c.
+const C: Skeleton = skeleton!(
+    "c":
+    ".gitignore",
+    "Makefile",
+    "README.md",
+    "src/hooks.c",
+    "src/text.c",
+    "src/text.h",
+    "wit/deps/lastword-hooks/session-hooks.wit",
+    "wit/deps/wasi-cli.wit",
+    "wit/deps/wasi-io.wit",
+    "wit/plugin.wit",
+);
+
 /// What the skeletons are called, in the two ways in which a name is written.
 const PLACEHOLDER: (&str, &str) = ("my-plugin", "my_plugin");
 
@@ -32,12 +86,21 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    fn folder(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
-            Self::Rust => "rust",
-            Self::Typescript => "typescript",
-            Self::Python => "python",
-            Self::C => "c",
+            Self::Rust => "Rust",
+            Self::Typescript => "TypeScript",
+            Self::Python => "Python",
+            Self::C => "C",
+        }
+    }
+
+    fn skeleton(self) -> Skeleton {
+        match self {
+            Self::Rust => RUST,
+            Self::Typescript => TYPESCRIPT,
+            Self::Python => PYTHON,
+            Self::C => C,
         }
     }
 }
@@ -51,40 +114,27 @@ pub(crate) fn new(args: &NewArgs) -> Result<Exit, Failure> {
     if folder.exists() {
         return Err(Failure::usage(anyhow!("{} is there already: choose another name, or --path", folder.display())));
     }
-    let skeleton = SKELETONS
-        .get_dir(args.language.folder())
-        .ok_or_else(|| Failure::internal(anyhow!("there is no skeleton in {}", args.language.folder())))?;
     // All of it or nothing: what is half written would be in the way of the next try.
-    if let Err(error) = write(skeleton, &folder, &args.name) {
+    if let Err(error) = write(args.language.skeleton(), &folder, &args.name) {
         fs::remove_dir_all(&folder).ok();
         return Err(Failure::usage(error));
     }
     let mut out = anstream::stdout().lock();
     told(writeln!(
         out,
-        "{} is a plugin in {}. Its README says how to build and test it.",
+        "{} is a plugin in {}; its README.md has the commands to build and try it",
         folder.display(),
-        args.language.folder()
+        args.language.name()
     ))?;
     Ok(Exit::Delivered)
 }
 
-fn write(skeleton: &Dir<'_>, folder: &Path, name: &PluginName) -> anyhow::Result<()> {
-    let contract = folder.join(CONTRACT_FILE);
-    write_file(&contract, CONTRACT.as_bytes())?;
-    let mut left: Vec<&DirEntry<'_>> = skeleton.entries().iter().collect();
-    while let Some(entry) = left.pop() {
-        match entry {
-            DirEntry::Dir(dir) => left.extend(dir.entries()),
-            DirEntry::File(file) => {
-                let path = file.path().strip_prefix(skeleton.path())?;
-                let path = folder.join(named(&path.to_string_lossy(), name));
-                match file.contents_utf8() {
-                    Some(text) => write_file(&path, named(text, name).as_bytes())?,
-                    None => write_file(&path, file.contents())?,
-                }
-            }
-        }
+fn write(skeleton: Skeleton, folder: &Path, name: &PluginName) -> anyhow::Result<()> {
+    for (path, text) in skeleton {
+        let path = folder.join(path);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        fs::write(&path, named(text, name)).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
@@ -94,8 +144,37 @@ fn named(text: &str, name: &PluginName) -> String {
     text.replace(kebab, name.as_str()).replace(snake, &name.as_str().replace('-', "_"))
 }
 
-fn write_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What building one in its place leaves behind.
+    const BUILT: [&str; 4] = ["build", "node_modules", "target", "__pycache__"];
+
+    fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in folder.read_dir().unwrap().map(Result::unwrap) {
+            if !entry.file_type().unwrap().is_dir() {
+                found.push(entry.path());
+            } else if BUILT.iter().all(|built| entry.file_name() != *built) {
+                files(&entry.path(), found);
+            }
+        }
+    }
+
+    /// A file that was added to a skeleton and not to its list would be missing in every new plugin.
+    #[test]
+    fn every_file_of_a_skeleton_is_in_its_list() {
+        let skeletons = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-examples/skeletons");
+        for language in Language::value_variants() {
+            let folder = skeletons.join(language.to_possible_value().unwrap().get_name());
+            let mut found = Vec::new();
+            files(&folder, &mut found);
+            let relative = |path: &PathBuf| path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
+            let mut found: Vec<String> = found.iter().map(relative).collect();
+            let mut listed: Vec<_> = language.skeleton().iter().map(|(path, _)| *path).collect();
+            found.sort_unstable();
+            listed.sort_unstable();
+            assert_eq!(listed, found);
+        }
+    }
 }
