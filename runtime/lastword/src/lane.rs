@@ -8,6 +8,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use lastword_events::EventKey;
+
 use crate::owed::Owed;
 
 #[derive(Debug, Default)]
@@ -16,8 +18,8 @@ pub(crate) struct Lane {
     out: bool,
     /// In a drain everything gets one attempt, whatever its retry time, and what fails leaves the lane.
     draining: bool,
-    /// The session's end waits in the drain's backlog, and will come after everything here.
-    end_to_come: bool,
+    /// The session whose end waits in the drain's backlog, and will come after everything here.
+    end_to_come: Option<u64>,
     /// Most lanes have nothing behind what is out, and there may be a million of them.
     behind: Option<Box<Behind>>,
 }
@@ -95,14 +97,18 @@ impl Lane {
         self.launch(now)
     }
 
-    /// Something waits behind the delivery that is out.
-    pub(crate) fn has_newer(&self) -> bool {
-        self.end_to_come || self.behind.as_ref().is_some_and(|behind| !behind.line.is_empty())
+    /// Something newer waits behind the delivery that is out. (In a drain, what was overtaken is in the line again, and is
+    /// older.)
+    pub(crate) fn has_newer(&self, than: &Owed) -> bool {
+        let to_come = self.end_to_come.map(|sequence| (sequence, EventKey::End));
+        let line = self.behind.iter().flat_map(|behind| &behind.line);
+        let mut waiting = line.map(|owed| (owed.sequence, owed.key)).chain(to_come);
+        waiting.any(|other| other > (than.sequence, than.key))
     }
 
-    /// The session's end waits in the drain's backlog.
-    pub(crate) fn expect_end(&mut self) {
-        self.end_to_come = true;
+    /// The end of the session `sequence` waits in the drain's backlog.
+    pub(crate) fn expect_end(&mut self, sequence: u64) {
+        self.end_to_come = Some(sequence);
     }
 
     fn behind(&mut self) -> &mut Behind {
@@ -174,7 +180,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use lastword_events::{Event, EventKey, Session, SessionStart};
+    use lastword_events::{Event, Session, SessionStart};
 
     use super::*;
 
@@ -188,7 +194,7 @@ mod tests {
 
     /// A failure as it happens in ordinary work: written down, and late if something newer waits at that moment.
     fn fail(lane: &mut Lane, mut owed: Owed, due: Instant, now: Instant) -> Option<Owed> {
-        owed.late |= lane.has_newer();
+        owed.late |= lane.has_newer(&owed);
         lane.failed(owed, due, now, false)
     }
 
@@ -263,6 +269,21 @@ mod tests {
         assert_eq!(again.sequence, 1);
         assert_eq!(number(lane.failed(again, now + RETRY, now, true)), None);
         assert!(lane.is_empty());
+    }
+
+    #[test]
+    fn what_is_newer_than_everything_in_its_lane_is_not_late() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let first = lane.push(owed(1), now).unwrap();
+        lane.push(owed(2), now);
+        let second = fail(&mut lane, first, now + RETRY, now).unwrap();
+        assert_eq!(number(lane.begin_drain(now)), None, "2 is out");
+        assert!(!lane.has_newer(&second), "1 is in the line again, and is older");
+        lane.expect_end(3);
+        assert!(lane.has_newer(&second));
+        let end = Owed { key: EventKey::End, ..owed(3) };
+        assert!(!lane.has_newer(&end), "it has come");
     }
 
     #[test]

@@ -16,7 +16,6 @@ use super::finished::Finished;
 use super::queue::Job;
 use super::quotas::Deferred;
 use super::state::State;
-use crate::lane::Lane;
 use crate::limits::{DRAIN_SLOTS_DIVISOR, MAX_BATCH, MIN_BATCH};
 use crate::owed::Owed;
 use crate::quota::Quotas;
@@ -247,8 +246,10 @@ impl Dispatcher {
         let Some(q) = state.queues.get_mut(queue) else { return false };
         for one in finished {
             q.ends_taken -= u32::from(one.owed.is_end());
-            if one.retry.is_some() {
-                one.owed.late |= q.lanes.get(&one.owed.session.identity.id).is_some_and(Lane::has_newer);
+            if one.retry.is_some()
+                && let Some(lane) = q.lanes.get(&one.owed.session.identity.id)
+            {
+                one.owed.late |= lane.has_newer(&one.owed);
             }
             one.in_drain = drain == Some(false);
             if one.in_drain {

@@ -1,6 +1,6 @@
 //! What a drain adds to the dispatcher: a backlog, a cut, and an account of every end that was owed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -106,10 +106,14 @@ impl State {
         if !queues.iter().any(|&(_, queue)| has_lanes(queue)) {
             return;
         }
-        let ids: HashSet<&str> = sessions.iter().map(|one| &*one.session.identity.id).collect();
+        let ends: HashMap<&str, u64> = sessions.iter().map(|one| (&*one.session.identity.id, one.sequence)).collect();
         for &(_, queue) in queues {
             let lanes = self.queues.get_mut(queue).into_iter().flat_map(|q| q.lanes.iter_mut());
-            lanes.filter(|(id, _)| ids.contains(&***id)).for_each(|(_, lane)| lane.expect_end());
+            for (id, lane) in lanes {
+                if let Some(sequence) = ends.get(&**id) {
+                    lane.expect_end(*sequence);
+                }
+            }
         }
     }
 
