@@ -59,3 +59,35 @@ async fn what_a_drain_could_not_deliver_is_owed_again_with_the_drains_reason() {
     }
     assert_eq!(second.runtime.undelivered_ends(), 0);
 }
+
+/// A session that a dead run has left, in a run from which one of the plugins that were told of its start is gone.
+async fn left_to_a_run_without_one_of_its_plugins() -> House {
+    let journal = Arc::new(MemoryJournal::new());
+    let dead = House::builder().plugin("gone", "good-all").journal(journal.clone()).build();
+    dead.start("s1").await.unwrap();
+    let tenant = dead.tenant.clone();
+    drop(dead);
+    let grace = Duration::from_secs(600);
+    House::builder().plugin("prints", "prints").journal(journal).tenant(&tenant).attach_grace(grace).build()
+}
+
+#[tokio::test]
+async fn an_end_that_is_owed_to_a_plugin_which_is_gone_is_undelivered_whoever_ends_the_session() {
+    let by_its_owner = left_to_a_run_without_one_of_its_plugins().await;
+    assert_eq!(by_its_owner.start("s1").await.unwrap().how, Acceptance::Renoted);
+    assert_eq!(by_its_owner.runtime.undelivered_ends(), 2, "both will be owed it");
+    by_its_owner.end("s1", EndReason::Reset).await.unwrap();
+    by_its_owner.runtime.settled().await;
+
+    let by_a_drain = left_to_a_run_without_one_of_its_plugins().await;
+    by_a_drain.start("s1").await.unwrap();
+    by_a_drain.drain().await;
+
+    let nobody_came_back = left_to_a_run_without_one_of_its_plugins().await;
+    nobody_came_back.drain().await;
+
+    for house in [by_its_owner, by_a_drain, nobody_came_back] {
+        assert_eq!(house.outcomes_of("prints", Hook::SessionEnd).len(), 1);
+        assert_eq!(house.runtime.undelivered_ends(), 1);
+    }
+}

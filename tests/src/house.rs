@@ -254,6 +254,12 @@ impl HouseBuilder {
         self
     }
 
+    /// How long owners have to come back for sessions that a dead run left.
+    pub fn attach_grace(mut self, grace: Duration) -> Self {
+        self.builder = self.builder.attach_grace(grace);
+        self
+    }
+
     /// The journal.
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.builder = self.builder.journal(journal);

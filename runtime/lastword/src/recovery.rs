@@ -27,14 +27,17 @@ const RECORDS_AT_ONCE: usize = 1_000;
 pub(crate) struct Records<'a> {
     inner: &'a Inner,
     piece: Vec<Write>,
+    /// Ends among them that are owed to plugins which are not installed.
+    orphaned_ends: u64,
 }
 
 impl<'a> Records<'a> {
     pub(crate) fn of(inner: &'a Inner) -> Self {
-        Self { inner, piece: Vec::new() }
+        Self { inner, piece: Vec::new(), orphaned_ends: 0 }
     }
 
     fn push(&mut self, record: Write) {
+        self.orphaned_ends += u64::from(is_orphaned_end(&record));
         self.piece.push(record);
         if self.piece.len() == RECORDS_AT_ONCE {
             drop(self.inner.journal.record(std::mem::take(&mut self.piece)));
@@ -57,6 +60,7 @@ impl Inner {
         let mut counts = RecoveredCounts::default();
         let mut records = Records::of(self);
         records.push(self.installed());
+        let mut orphans_to_come = 0;
         for owed in &recovered.deliveries {
             self.owe_again(owed, &mut records);
             counts.deliveries += 1;
@@ -64,6 +68,9 @@ impl Inner {
         for session in recovered.sessions {
             let was_drained = session.drain.is_some();
             if session.attachable && !grace.is_zero() {
+                // Whatever its owner says, nobody can tell these of its end in this run.
+                let serving = self.dispatcher.owed_to(&session.session.identity.tenant, EventKey::End);
+                orphans_to_come += session.started.iter().filter(|plugin| !serving.contains(plugin)).count();
                 let left = Left { started: session.started, attached: false, attempt: session.attempt };
                 self.set.lock().insert_left(session.sequence, session.session, session.compactions, left);
                 counts.sessions += 1;
@@ -73,6 +80,8 @@ impl Inner {
                 counts.sessions += u64::from(owed > 0 || !was_drained);
             }
         }
+        let orphans = records.orphaned_ends.saturating_add(u64::try_from(orphans_to_come).unwrap_or(u64::MAX));
+        self.dispatcher.count_orphaned_ends(orphans);
         // All of it before every completion; a crash before it is durable finds everything as it was.
         drop(records);
         if !grace.is_zero() {
@@ -217,6 +226,10 @@ impl Inner {
         self.journal.write(write).await?;
         Ok(self.note_end(sequence, &session, &event, None))
     }
+}
+
+fn is_orphaned_end(record: &Write) -> bool {
+    matches!(record, Write::Orphaned { delivery, .. } if delivery.event == EventKey::End)
 }
 
 fn add_missing<'a>(owed: &mut Vec<PluginName>, others: impl IntoIterator<Item = &'a PluginName>) {

@@ -141,10 +141,7 @@ impl Dispatcher {
             installed
                 .is_some_and(|p| *p.name() == owed.delivery.plugin && p.hooks().contains(owed.delivery.event.hook()))
         };
-        let Some(&(_, queue)) = queues.iter().find(is_it) else {
-            state.undelivered_ends += u64::from(owed.delivery.event == EventKey::End);
-            return false;
-        };
+        let Some(&(_, queue)) = queues.iter().find(is_it) else { return false };
         let key = owed.delivery.event;
         let mut recovered = Owed::new(owed.delivery.sequence, key, &owed.session, &owed.event);
         (recovered.attempt, recovered.failures, recovered.late) = (owed.attempt, owed.failures, owed.late);
@@ -322,6 +319,11 @@ impl Dispatcher {
     /// `session-end` deliveries that are owed or were given up, besides those that active sessions will owe.
     pub(crate) fn undelivered_ends(&self) -> u64 {
         self.state.lock().undelivered_ends
+    }
+
+    /// Ends that are owed to plugins which are not installed.
+    pub(crate) fn count_orphaned_ends(&self, ends: u64) {
+        self.state.lock().undelivered_ends += ends;
     }
 
     /// Makes every worker leave.
