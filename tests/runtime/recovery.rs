@@ -91,3 +91,20 @@ async fn an_end_that_is_owed_to_a_plugin_which_is_gone_is_undelivered_whoever_en
         assert_eq!(house.runtime.undelivered_ends(), 1);
     }
 }
+
+#[tokio::test]
+async fn what_a_plugin_has_lost_the_hook_for_is_late_when_it_has_it_again() {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = House::builder().plugin("p", "start-fails").journal(journal.clone()).build();
+    first.start("s1").await.unwrap();
+    first.runtime.settled().await;
+    let tenant = first.tenant.clone();
+    drop(first);
+    let without = House::builder().plugin("p", "good").journal(journal.clone()).tenant(&tenant).build();
+    without.runtime.settled().await;
+    assert_eq!(without.outcomes_of("p", Hook::SessionEnd).len(), 1, "its end goes ahead");
+    drop(without);
+    let again = House::builder().plugin("p", "prints-late").journal(journal).tenant(&tenant).build();
+    again.runtime.settled().await;
+    assert_eq!(again.printed("p"), ["session-start s1 attempt=4 late"]);
+}

@@ -89,6 +89,8 @@ pub enum Write {
     Orphaned {
         /// Which.
         delivery: DeliveryKey,
+        /// Whether newer events of the session id go ahead of it meanwhile.
+        late: bool,
     },
     /// Every session that is active now is being ended. The first of a run wins.
     Draining {

@@ -9,8 +9,8 @@ use lastword_events::{
     Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, Recovered,
-    Settlement, Space, SqliteJournal, Write, Written,
+    Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, OwedDelivery,
+    Recovered, Settlement, Space, SqliteJournal, Write, Written,
 };
 
 /// A journal, run after run.
@@ -194,6 +194,26 @@ async fn what_is_owed_is_found_by_the_next_run_until_it_is_delivered_or_dead() {
         let owed: Vec<_> = owed.iter().map(|d| (&*d.session.identity.id, d.attempt, d.failures, d.late)).collect();
         // The dead run may have begun one attempt more of each.
         assert_eq!(owed, [("failed", 2, 1, true), ("untried", 1, 0, false)]);
+    }
+}
+
+#[tokio::test]
+async fn what_an_orphan_is_overtaken_by_is_remembered_until_its_plugin_is_back() {
+    for mut journal in journals() {
+        journal.next_run();
+        for id in ["overtaken", "alone"] {
+            let (sequence, session) = start(&*journal, id).await;
+            end(&*journal, sequence, &session).await;
+        }
+        let found = journal.next_run().deliveries;
+        let orphaned = |d: &OwedDelivery| Write::Orphaned {
+            delivery: d.delivery.clone(),
+            late: &*d.session.identity.id == "overtaken",
+        };
+        journal.record(found.iter().map(orphaned).collect()).await.unwrap();
+        let found = journal.next_run().deliveries;
+        let found: Vec<_> = found.iter().map(|d| (&*d.session.identity.id, d.late)).collect();
+        assert_eq!(found, [("overtaken", true), ("alone", false)]);
     }
 }
 

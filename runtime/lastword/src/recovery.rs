@@ -114,7 +114,10 @@ impl Inner {
                 delivery = %owed.delivery.id(self.journal_name),
                 "its plugin is not installed for this tenant any more; the delivery is kept as orphaned"
             );
-            records.push(Write::Orphaned { delivery: owed.delivery.clone() });
+            // A plugin that serves the tenant and has lost the hook is told of newer events all the same.
+            let tenant = &owed.session.identity.tenant;
+            let late = self.dispatcher.owed_to(tenant, EventKey::End).contains(&owed.delivery.plugin);
+            records.push(Write::Orphaned { delivery: owed.delivery.clone(), late });
         }
     }
 

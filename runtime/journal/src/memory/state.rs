@@ -146,8 +146,13 @@ impl State {
                 }
                 Ok(Written::Done)
             }
-            // Nobody can look into this journal from outside.
-            Write::Orphaned { .. } => Ok(Written::Done),
+            Write::Orphaned { delivery, late } => {
+                // Nobody can look into this journal from outside.
+                if let Some(owed) = self.owed.get_mut(&delivery) {
+                    owed.late |= late;
+                }
+                Ok(Written::Done)
+            }
         }
     }
 

@@ -114,10 +114,11 @@ impl Apply<'_> {
                 self.execute("UPDATE run SET plugins = ?2 WHERE id = ?1", params![self.known.run, json(plugins)])?;
                 Ok(Written::Done)
             }
-            Write::Orphaned { delivery } => {
-                let sql = "UPDATE delivery SET orphaned = 1 WHERE sequence = ?1 AND event = ?2 AND plugin = ?3";
+            Write::Orphaned { delivery, late } => {
+                let sql = "UPDATE delivery SET orphaned = 1, late = late OR ?4
+                           WHERE sequence = ?1 AND event = ?2 AND plugin = ?3";
                 let plugin = self.plugin(&delivery.plugin)?;
-                self.execute(sql, params![delivery.sequence, delivery.event.to_string(), plugin])?;
+                self.execute(sql, params![delivery.sequence, delivery.event.to_string(), plugin, late])?;
                 Ok(Written::Done)
             }
         }
