@@ -5,8 +5,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lastword_events::{EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp};
-use lastword_journal::{Completion, DeliveryKey, Journal, JournalFile, Settlement, SqliteJournal, Write, Written};
+use lastword_events::{
+    DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
+};
+use lastword_journal::{
+    Completion, DeliveryKey, DeliveryState, Journal, JournalFile, Settlement, SqliteJournal, Write, Written,
+};
 
 fn open(path: &Path) -> SqliteJournal {
     let journal = SqliteJournal::open(path).unwrap();
@@ -21,6 +25,12 @@ fn plugin() -> PluginName {
 fn start(id: &str) -> Write {
     let event = Arc::new(Event::Start(SessionStart::default()));
     Write::Start { session: Session::new("t", id), event, owed: vec![], op_id: None }
+}
+
+/// The same, and a plugin is to be told of it.
+fn start_for_plugin(id: &str) -> Write {
+    let event = Arc::new(Event::Start(SessionStart::default()));
+    Write::Start { session: Session::new("t", id), event, owed: vec![plugin()], op_id: None }
 }
 
 fn end(sequence: u64, session: &Arc<Session>) -> Write {
@@ -113,4 +123,31 @@ async fn of_a_session_that_a_damaged_file_has_lost_nothing_is_kept() {
     let file = JournalFile::look(&path).unwrap();
     assert_eq!(file.deliveries().unwrap().len(), 0);
     assert_eq!(file.check().unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_end_that_is_owed_to_a_plugin_which_is_gone_is_listed_as_orphaned_before_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let journal = open(&path);
+    let sessions = [journal.write(start_for_plugin("ended")), journal.write(start_for_plugin("drained"))];
+    let mut written = Vec::new();
+    for session in sessions {
+        let Written::Session { sequence, session } = session.await.unwrap() else { panic!("a new session") };
+        written.push((sequence, session));
+    }
+    drop(journal);
+    let journal = open(&path);
+    journal.record(vec![Write::Installed { plugins: vec![] }]).await.unwrap();
+    for (sequence, session) in written.clone() {
+        journal.write(Write::Renote { sequence, session, op_id: None }).await.unwrap();
+    }
+    journal.write(end(written[0].0, &written[0].1)).await.unwrap();
+    let ends = || {
+        let rows = JournalFile::look(&path).unwrap().deliveries().unwrap();
+        rows.iter().filter(|row| row.delivery.event == EventKey::End).map(|row| row.state).collect::<Vec<_>>()
+    };
+    assert_eq!(ends(), [DeliveryState::Orphaned]);
+    journal.write(Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() }).await.unwrap();
+    assert_eq!(ends(), [DeliveryState::Orphaned; 2]);
 }

@@ -7,7 +7,9 @@ use lastword_events::{Event, EventKey, Identity, PluginName, Session, Timestamp,
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::text::json;
-use crate::{Completion, DeliveryKey, JournalError, KeyValueWrites, RETAINED_OP_IDS, Settlement, Write, Written};
+use crate::{
+    Completion, DeliveryKey, JournalError, KeyValueWrites, RETAINED_OP_IDS, Settlement, Write, Written, serving,
+};
 
 /// States in `drained`.
 pub(super) const DELIVERED: u8 = 0;
@@ -17,6 +19,8 @@ pub(super) const DEAD: u8 = 2;
 /// How often the oldest `op_id`s are forgotten: each so many new ones.
 const OP_IDS_AT_ONCE: i64 = 1_000;
 
+type Installed = Vec<(PluginName, Option<Vec<Arc<str>>>)>;
+
 /// What the writer knows besides the file.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -24,6 +28,8 @@ pub(super) struct Known {
     pub(super) next_sequence: u64,
     /// Sessions below it were noted by an earlier run.
     pub(super) first_sequence_of_run: u64,
+    /// Who is installed in this run, and for which tenants, once that was said.
+    pub(super) installed: Option<Installed>,
     /// This run drains.
     pub(super) draining: bool,
     /// Row numbers of names. They never change, but one that was made in a transaction goes with it.
@@ -112,6 +118,9 @@ impl Apply<'_> {
             }
             Write::Installed { plugins } => {
                 self.execute("UPDATE run SET plugins = ?2 WHERE id = ?1", params![self.known.run, json(plugins)])?;
+                // Who is orphaned depends on it, and is said next.
+                self.execute("UPDATE delivery SET orphaned = 0 WHERE orphaned", [])?;
+                self.known.installed = Some(plugins.clone());
                 Ok(Written::Done)
             }
             Write::Orphaned { delivery, late } => {
@@ -156,7 +165,7 @@ impl Apply<'_> {
                    WHERE sequence = ?1 AND ended_run IS NULL";
         self.on_active(sequence, sql, params![sequence, json(session), at, reason])?;
         if sequence < self.known.first_sequence_of_run {
-            return self.owe_recovered_end(sequence, event, owed);
+            return self.owe_recovered_end(sequence, session, event, owed);
         }
         self.owe(sequence, EventKey::End, event, owed)
     }
@@ -164,7 +173,13 @@ impl Apply<'_> {
     /// The end of a session of an earlier run: what that run's drain has settled stays so. Every run since the session began
     /// may have made an attempt, its owner's noting it later or not: a drain that was killed before its first commit has
     /// left no trace.
-    fn owe_recovered_end(&mut self, sequence: u64, event: &Event, owed: &[PluginName]) -> Result<(), Failed> {
+    fn owe_recovered_end(
+        &mut self,
+        sequence: u64,
+        session: &Session,
+        event: &Event,
+        owed: &[PluginName],
+    ) -> Result<(), Failed> {
         let first_run: u32 = self
             .file
             .prepare_cached("SELECT first_run FROM session WHERE sequence = ?1")?
@@ -188,6 +203,17 @@ impl Apply<'_> {
             self.insert_recovered(sequence, dead.plugin, dead.attempt, Some(dead), &body)?;
         }
         self.execute("DELETE FROM drained WHERE sequence = ?1", params![sequence])?;
+        self.mark_orphaned_ends(sequence, session, owed)
+    }
+
+    /// Plugins that were sent the session's start and are gone are owed its end all the same.
+    fn mark_orphaned_ends(&mut self, sequence: u64, session: &Session, owed: &[PluginName]) -> Result<(), Failed> {
+        let Some(installed) = &self.known.installed else { return Ok(()) };
+        let serving = serving(installed, &session.identity.tenant);
+        for plugin in owed.iter().filter(|plugin| !serving.contains(plugin)) {
+            let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() };
+            self.write(&Write::Orphaned { delivery, late: false })?;
+        }
         Ok(())
     }
 

@@ -202,7 +202,8 @@ impl JournalFile {
                    WHERE s.ended_run IS NULL";
         let sessions = self.rows(sql, |row| {
             let (sequence, tenant): (u64, String) = (row.get(0)?, row.get(1)?);
-            let mut owed = installed_for(row, &tenant)?;
+            let installed = installed_for(row, &tenant)?;
+            let mut owed = installed.clone();
             if row.get::<_, Option<String>>(4)?.is_some() {
                 owed.extend(from_json::<Vec<PluginName>>(row, 4)?);
             }
@@ -214,8 +215,12 @@ impl JournalFile {
                 let (state, attempt, failures, cause, message) = tried.unwrap_or((u8::MAX, 0, 0, None, None));
                 if state != DELIVERED {
                     rows.push(DeliveryRow {
+                        state: match state {
+                            DEAD => DeliveryState::Dead,
+                            _ if installed.contains(&plugin) => DeliveryState::Owed,
+                            _ => DeliveryState::Orphaned,
+                        },
                         delivery: self.id(sequence, EventKey::End, plugin),
-                        state: if state == DEAD { DeliveryState::Dead } else { DeliveryState::Owed },
                         tenant: tenant.clone(),
                         session: row.get(2)?,
                         generation: row.get(3)?,

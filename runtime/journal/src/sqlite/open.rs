@@ -86,6 +86,7 @@ impl Opened {
             run: self.run,
             next_sequence: self.next_sequence,
             first_sequence_of_run: self.next_sequence,
+            installed: None,
             draining: false,
             plugins: HashMap::new(),
         };

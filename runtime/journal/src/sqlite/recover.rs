@@ -33,8 +33,6 @@ pub(super) fn next_run(file: &Connection) -> rusqlite::Result<u32> {
 pub(super) fn begin_run(file: &Connection, run: u32) -> rusqlite::Result<()> {
     let sql = "INSERT INTO run (id, began_at, program) VALUES (?1, ?2, ?3)";
     file.execute(sql, params![run, Timestamp::now().as_millisecond(), env!("CARGO_PKG_VERSION")])?;
-    // Who is orphaned depends on what is installed, which this run will say.
-    file.execute("UPDATE delivery SET orphaned = 0 WHERE orphaned", [])?;
     Ok(())
 }
 
