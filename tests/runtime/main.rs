@@ -11,6 +11,7 @@ mod accounting;
 mod drain;
 mod durable;
 mod key_values;
+mod model;
 mod order;
 mod quotas;
 mod recovery;

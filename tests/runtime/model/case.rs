@@ -1,0 +1,298 @@
+//! What a case does: runs of the program on one journal, and what the owners of their sessions say.
+
+use std::fmt;
+
+use lastword::events::{CompactionPhase, DrainReason, EndReason, EventKey, Hook, Identity, PluginName};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const TENANTS: &[&str] = &["t0", "t1"];
+const IDS: &[&str] = &["s0", "s1"];
+const NAMES: &[&str] = &["a", "b", "c"];
+const OPS: &[&str] = &["x", "y", "z"];
+
+/// Names a conversation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Who {
+    pub(super) tenant: &'static str,
+    pub(super) id: &'static str,
+}
+
+/// What is installed under a plugin's name: a test guest whose answers are known beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Guest {
+    /// Takes everything.
+    Steady,
+    /// Takes ends, and has no other hook.
+    EndsOnly,
+    /// Answers by what it is told, see its text.
+    Moody,
+    /// Takes no end, and has no other hook.
+    Refuses,
+    /// Gives up every end, and has no other hook.
+    GivesUp,
+}
+
+/// What a guest answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    Ok,
+    Retry,
+    Fatal,
+}
+
+/// An installed plugin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Plugin {
+    pub(super) name: &'static str,
+    pub(super) guest: Guest,
+    /// The only tenant that it serves, or all.
+    pub(super) tenant: Option<&'static str>,
+}
+
+/// What an owner says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Request {
+    pub(super) who: Who,
+    pub(super) what: What,
+    pub(super) op: Option<&'static str>,
+    pub(super) cwd: Option<&'static str>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum What {
+    Start,
+    Compaction(CompactionPhase),
+    End(EndReason),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// The answer is waited for later, but for one with an `op_id`, of which the order among all sessions counts.
+    Say(Request),
+    /// Every answer is waited for, and every attempt that is to be made now; then both sides are compared.
+    Settle,
+}
+
+/// How long owners have to come back for sessions of the run before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grace {
+    None,
+    /// As long as the run lasts.
+    Long,
+    /// It is over before anybody comes.
+    Short,
+}
+
+/// The journal takes so many more commands, answers the last of them or not, and then neither takes nor answers anything:
+/// what the run does from there on is what a kill leaves no record of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fate {
+    pub(super) commands: u32,
+    pub(super) answers_last: bool,
+}
+
+/// How a run ends.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    /// It is dropped where it stands.
+    Crash,
+    /// It drains, and these come too late for it.
+    Drain(DrainReason, Vec<Request>),
+    /// It closes without a drain, and these come after that.
+    Close(DrainReason, Vec<Request>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) installed: Vec<Plugin>,
+    pub(super) grace: Grace,
+    pub(super) fate: Option<Fate>,
+    pub(super) steps: Vec<Step>,
+    pub(super) end: End,
+}
+
+#[derive(Clone)]
+pub(super) struct Case(pub(super) Vec<Run>);
+
+impl Who {
+    pub(super) fn of(identity: &Identity) -> Self {
+        Self { tenant: known(TENANTS, &identity.tenant), id: known(IDS, &identity.id) }
+    }
+}
+
+fn known(names: &'static [&'static str], name: &str) -> &'static str {
+    names.iter().find(|known| **known == name).unwrap()
+}
+
+impl Guest {
+    const ALL: [Self; 5] = [Self::Steady, Self::EndsOnly, Self::Moody, Self::Refuses, Self::GivesUp];
+
+    /// Its name among the test guests.
+    pub(super) fn component(self) -> &'static str {
+        match self {
+            Self::Steady => "good-all",
+            Self::EndsOnly => "good",
+            Self::Moody => "moody",
+            Self::Refuses => "retry",
+            Self::GivesUp => "fatal",
+        }
+    }
+
+    fn has(self, hook: Hook) -> bool {
+        hook == Hook::SessionEnd || matches!(self, Self::Steady | Self::Moody)
+    }
+
+    pub(super) fn reply(self, event: EventKey, reason: Option<&EndReason>, attempt: u32) -> Reply {
+        let is_before = matches!(event, EventKey::Compaction { phase: CompactionPhase::Before, .. });
+        match self {
+            Self::Steady | Self::EndsOnly => Reply::Ok,
+            Self::Refuses => Reply::Retry,
+            Self::GivesUp => Reply::Fatal,
+            Self::Moody if is_before || reason == Some(&EndReason::Restart) => Reply::Fatal,
+            Self::Moody if attempt % 2 == 1 => Reply::Retry,
+            Self::Moody => Reply::Ok,
+        }
+    }
+}
+
+impl Plugin {
+    pub(super) fn name(name: &PluginName) -> &'static str {
+        known(NAMES, name.as_str())
+    }
+
+    /// Every guest under every name.
+    pub(super) fn every_one() -> impl Iterator<Item = Self> {
+        let named = |name: &'static &str| Guest::ALL.map(|guest| Self { name, guest, tenant: None });
+        NAMES.iter().flat_map(named)
+    }
+
+    /// Whether it is to be told of such events of this tenant's sessions.
+    pub(super) fn takes(&self, tenant: &str, event: EventKey) -> bool {
+        self.tenant.is_none_or(|only| only == tenant) && self.guest.has(event.hook())
+    }
+}
+
+impl Run {
+    /// Nothing is in the way of any delivery.
+    pub(super) fn that_takes_everything() -> Self {
+        let plugin = |name: &&'static str| Plugin { name, guest: Guest::Steady, tenant: None };
+        let installed = NAMES.iter().map(plugin).collect();
+        let end = End::Drain(DrainReason::Shutdown, Vec::new());
+        Self { installed, grace: Grace::None, fate: None, steps: vec![Step::Settle], end }
+    }
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let who = (select(TENANTS), select(IDS)).prop_map(|(tenant, id)| Who { tenant, id });
+    let phase = select(&[CompactionPhase::After, CompactionPhase::Before][..]);
+    let reason = select(&[EndReason::Reset, EndReason::Restart][..]);
+    let what =
+        prop_oneof![4 => Just(What::Start), 3 => reason.prop_map(What::End), 2 => phase.prop_map(What::Compaction)];
+    let op = prop::option::weighted(0.25, select(OPS));
+    let cwd = prop::option::weighted(0.25, select(&["/old", "/new"][..]));
+    (who, what, op, cwd).prop_map(|(who, what, op, cwd)| Request { who, what, op, cwd })
+}
+
+fn installed() -> impl Strategy<Value = Vec<Plugin>> {
+    let plugin = move || {
+        let tenant = prop_oneof![2 => Just(None), 1 => select(TENANTS).prop_map(Some)];
+        prop::option::weighted(0.8, (select(&Guest::ALL[..]), tenant))
+    };
+    [plugin(), plugin(), plugin()].prop_map(|chosen| {
+        let named = NAMES.iter().zip(chosen);
+        named.filter_map(|(name, chosen)| chosen.map(|(guest, tenant)| Plugin { name, guest, tenant })).collect()
+    })
+}
+
+fn end() -> impl Strategy<Value = End> {
+    let reason = || select(&[DrainReason::Shutdown, DrainReason::Restart, DrainReason::Crashed][..]);
+    let after = || prop::collection::vec(request(), 0..3);
+    prop_oneof![
+        4 => Just(End::Crash),
+        4 => (reason(), after()).prop_map(|(reason, after)| End::Drain(reason, after)),
+        1 => (reason(), after()).prop_map(|(reason, after)| End::Close(reason, after)),
+    ]
+}
+
+fn run(fate: impl Strategy<Value = Option<Fate>>) -> impl Strategy<Value = Run> {
+    let grace = prop_oneof![5 => Just(Grace::None), 3 => Just(Grace::Long), 1 => Just(Grace::Short)];
+    let step = prop_oneof![3 => request().prop_map(Step::Say), 1 => Just(Step::Settle)];
+    let steps = prop::collection::vec(step, 0..10);
+    (installed(), grace, fate, steps, end()).prop_map(|(installed, grace, fate, steps, end)| Run {
+        installed,
+        grace,
+        fate,
+        steps,
+        end,
+    })
+}
+
+/// Runs that write everything down.
+pub(super) fn without_loss() -> impl Strategy<Value = Case> {
+    prop::collection::vec(run(Just(None)), 1..4).prop_map(Case)
+}
+
+/// Runs of which most are killed before they have written everything down.
+pub(super) fn with_loss() -> impl Strategy<Value = Case> {
+    let fate = (0u32..24, any::<bool>()).prop_map(|(commands, answers_last)| Fate { commands, answers_last });
+    let fate = prop::option::weighted(0.7, fate);
+    prop::collection::vec(run(fate), 1..5).prop_map(Case)
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.id)
+    }
+}
+
+impl fmt::Debug for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Start => write!(f, "start {}", self.who)?,
+            What::Compaction(phase) => write!(f, "compaction {} {}", self.who, phase.as_str())?,
+            What::End(reason) => write!(f, "end {} ({reason})", self.who)?,
+        }
+        let said = [("op_id", self.op), ("cwd", self.cwd)];
+        said.into_iter().try_for_each(|(name, value)| value.map_or(Ok(()), |value| write!(f, " {name}={value}")))
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plugin = |p: &Plugin| format!("{}={:?} for {}", p.name, p.guest, p.tenant.unwrap_or("all"));
+        let installed: Vec<String> = self.installed.iter().map(plugin).collect();
+        write!(f, "[{}]", installed.join(", "))?;
+        if self.grace != Grace::None {
+            write!(f, ", grace: {:?}", self.grace)?;
+        }
+        if let Some(Fate { commands, answers_last }) = self.fate {
+            let last = if answers_last { "" } else { ", the last without an answer" };
+            write!(f, ", its journal takes {commands} commands{last}")?;
+        }
+        for step in &self.steps {
+            match step {
+                Step::Say(request) => write!(f, "\n    {request}")?,
+                Step::Settle => write!(f, "\n    settle")?,
+            }
+        }
+        let after = match &self.end {
+            End::Crash => return write!(f, "\n    crash"),
+            End::Drain(reason, after) => write!(f, "\n    drain ({reason})").map(|()| after)?,
+            End::Close(reason, after) => write!(f, "\n    close ({reason})").map(|()| after)?,
+        };
+        after.iter().try_for_each(|request| write!(f, "\n    {request}"))
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(n, run)| write!(f, "\n  run {} {run}", n + 1))
+    }
+}

@@ -1,0 +1,146 @@
+//! One delivery in the reference: what an attempt may say of it, and what becomes of it.
+
+use std::fmt;
+
+use lastword::events::{EndReason, EventKey};
+use lastword_journal::DeliveryState;
+
+use super::case::{Plugin, Reply, Who};
+use super::subject::Told;
+
+/// Recorded failures after which a delivery is dead.
+pub(super) const MAX_FAILURES: u32 = 3;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Delivery {
+    pub(super) who: Who,
+    pub(super) generation: u32,
+    pub(super) event: EventKey,
+    pub(super) plugin: &'static str,
+}
+
+/// What is known of a delivery that was not made.
+#[derive(Clone, Default)]
+pub(super) struct Owed {
+    pub(super) reason: Option<EndReason>,
+    pub(super) failures: u32,
+    pub(super) late: bool,
+    /// Its plugin was not installed when that was looked at last.
+    pub(super) orphaned: bool,
+    /// The run in which it was given up.
+    pub(super) dead: Option<u32>,
+    /// Attempts in this run before its drain, and in it.
+    tries: u32,
+    drain_tries: u32,
+    /// The journal has refused its failure in this run.
+    refused: bool,
+}
+
+/// What is around a delivery as an attempt of it is told.
+pub(super) struct Around {
+    pub(super) run: u32,
+    /// What its plugin answers.
+    pub(super) reply: Reply,
+    /// Something newer is owed in its order, or was made.
+    pub(super) has_newer: bool,
+    pub(super) newer_is_made: bool,
+    /// Something older has not stepped aside.
+    pub(super) older_waits: bool,
+}
+
+/// A delivery as an operator sees it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Listed {
+    pub(super) state: DeliveryState,
+    pub(super) failures: u32,
+    pub(super) late: bool,
+    pub(super) reason: Option<String>,
+}
+
+impl Delivery {
+    pub(super) fn is_for(&self, plugin: &Plugin) -> bool {
+        plugin.name == self.plugin && plugin.takes(self.who.tenant, self.event)
+    }
+
+    /// It is newer, and in the same order.
+    pub(super) fn follows(&self, other: &Self) -> bool {
+        (self.who, self.plugin) == (other.who, other.plugin)
+            && (self.generation, self.event) > (other.generation, other.event)
+    }
+}
+
+impl Owed {
+    pub(super) fn new(reason: Option<&EndReason>, orphaned: bool) -> Self {
+        Self { reason: reason.cloned(), orphaned, ..Self::default() }
+    }
+
+    pub(super) fn begin_run(&mut self) {
+        (self.tries, self.drain_tries, self.refused) = (0, 0, false);
+    }
+
+    /// Newer ones may go ahead: it is late from now on, or has had its last attempt in this run.
+    pub(super) fn has_stepped_aside(&self) -> bool {
+        self.late || self.refused || self.dead.is_some()
+    }
+
+    pub(super) fn was_tried(&self, in_drain: bool) -> bool {
+        self.drain_tries > 0 || !in_drain && self.tries > 0
+    }
+
+    /// Judges an attempt that has not been the last before, and takes note of a failure.
+    pub(super) fn told(&mut self, told: &Told, around: &Around) -> Result<(), &'static str> {
+        let Around { run, reply, has_newer, newer_is_made, older_waits } = *around;
+        let failures = self.failures + u32::from(reply != Reply::Ok);
+        let dead = reply == Reply::Fatal || reply == Reply::Retry && failures >= MAX_FAILURES;
+        // A retry is set so far off that only something newer brings one about, and once it is late not even that.
+        let may_be_tried = match (told.draining, self.tries) {
+            _ if self.refused => false,
+            (true, _) => self.drain_tries == 0,
+            (false, 0) => true,
+            (false, tries) => tries == 1 && has_newer && !self.late,
+        };
+        let wrong = [
+            (told.reply != Some(reply), "the guest answers something else"),
+            (told.reason != self.reason, "its reason is another"),
+            (told.failures != failures, "its failures are miscounted"),
+            (told.dead != dead, "it is given up, and should not be, or the other way round"),
+            (!may_be_tried, "nothing has brought this attempt about"),
+            (older_waits, "something older has not stepped aside"),
+            (newer_is_made && !told.late, "something newer was delivered before, and it does not say that it is late"),
+            (self.late && !told.late, "it does not say any more that it is late"),
+            (told.late && !self.late && !has_newer, "it says that it is late, and nothing is newer"),
+        ];
+        if let Some((_, what)) = wrong.into_iter().find(|(is_wrong, _)| *is_wrong) {
+            return Err(what);
+        }
+        self.tries += u32::from(!told.draining);
+        self.drain_tries += u32::from(told.draining);
+        self.failures = failures;
+        self.late = told.late;
+        self.dead = dead.then_some(run);
+        self.refused = told.refused;
+        Ok(())
+    }
+
+    pub(super) fn listed(self) -> Listed {
+        let state = match self.dead {
+            Some(_) => DeliveryState::Dead,
+            None if self.orphaned => DeliveryState::Orphaned,
+            None => DeliveryState::Owed,
+        };
+        let reason = self.reason.map(|reason| reason.to_string());
+        Listed { state, failures: self.failures, late: self.late, reason }
+    }
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}#{} to {}", self.event, self.who, self.generation, self.plugin)
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}

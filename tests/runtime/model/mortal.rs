@@ -1,0 +1,178 @@
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use lastword::events::{Identity, JournalName};
+use lastword::{Durability, Journal, JournalError, SqliteJournal};
+use lastword_journal::{Completion, DeliveryKey, Pending, Recovered, Space, Write, Written};
+use parking_lot::Mutex;
+
+use super::case::Fate;
+
+/// A journal on a disk that dies at a given command. From there on nothing is written and everything is refused, so a run on
+/// it does what a killed one may have done without leaving a trace.
+///
+/// Its commands reach the file in the order in which they are given, so what the file has is a beginning of them.
+pub(super) struct Mortal {
+    life: Mutex<Life>,
+    file: SqliteJournal,
+    /// Dropped after the file is closed.
+    _open: Sender<()>,
+}
+
+#[derive(Default)]
+struct Life {
+    fate: Option<Fate>,
+    /// What is on record besides outcomes, in order.
+    recorded: Vec<Write>,
+    /// The last of them, if nobody was told of it.
+    unanswered: Option<Pending<Written>>,
+    /// Attempts whose outcome was refused, and whether it is on record all the same.
+    refused: HashMap<(DeliveryKey, u32), bool>,
+}
+
+/// What becomes of a command.
+enum Taken {
+    Yes,
+    WithoutAnswer,
+    No,
+}
+
+impl Life {
+    fn take(&mut self) -> Taken {
+        match &mut self.fate {
+            None => Taken::Yes,
+            Some(Fate { commands: 0, .. }) => Taken::No,
+            Some(Fate { commands, answers_last }) => {
+                *commands -= 1;
+                if *commands == 0 && !*answers_last { Taken::WithoutAnswer } else { Taken::Yes }
+            }
+        }
+    }
+}
+
+impl Mortal {
+    /// The receiver is disconnected once the journal is closed.
+    pub(super) fn open(path: &Path, fate: Option<Fate>) -> (Arc<Self>, Receiver<()>) {
+        let (open, closed) = channel();
+        let life = Mutex::new(Life { fate, ..Life::default() });
+        (Arc::new(Self { life, file: SqliteJournal::open(path).unwrap(), _open: open }), closed)
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.life.lock().fate.is_some_and(|fate| fate.commands == 0)
+    }
+
+    pub(super) fn has(&self, what: impl Fn(&Write) -> bool) -> bool {
+        self.life.lock().recorded.iter().any(what)
+    }
+
+    /// None for an outcome that was not refused; else whether it is on record all the same.
+    pub(super) fn refused(&self, delivery: DeliveryKey, attempt: u32) -> Option<bool> {
+        self.life.lock().refused.get(&(delivery, attempt)).copied()
+    }
+
+    /// Whose request the last thing on record is, if it was refused all the same and has changed something.
+    pub(super) async fn unanswered(&self) -> Option<Identity> {
+        let written = self.life.lock().unanswered.take()?;
+        let changed = matches!(written.await, Ok(Written::Done | Written::Session { .. }));
+        self.life.lock().recorded.last().filter(|_| changed).and_then(identity)
+    }
+}
+
+/// Whose request this is.
+fn identity(write: &Write) -> Option<Identity> {
+    match write {
+        Write::Start { session, .. }
+        | Write::CompactionWithoutStart { session, .. }
+        | Write::EndWithoutStart { session, .. } => Some(session.identity.clone()),
+        Write::Renote { session, .. } | Write::Compaction { session, .. } | Write::End { session, .. } => {
+            Some(session.identity.clone())
+        }
+        Write::Installed { .. } | Write::Orphaned { .. } | Write::Draining { .. } => None,
+    }
+}
+
+fn dead<T>() -> Pending<T> {
+    Pending::ready(Err(JournalError::Closed))
+}
+
+impl Journal for Mortal {
+    fn write(&self, write: Write) -> Pending<Written> {
+        let mut life = self.life.lock();
+        let taken = life.take();
+        if matches!(taken, Taken::No) {
+            return dead();
+        }
+        life.recorded.push(write.clone());
+        let pending = self.file.write(write);
+        if matches!(taken, Taken::Yes) {
+            return pending;
+        }
+        life.unanswered = Some(pending);
+        dead()
+    }
+
+    fn record(&self, writes: Vec<Write>) -> Pending<()> {
+        let mut life = self.life.lock();
+        let taken = life.take();
+        if matches!(taken, Taken::No) {
+            return dead();
+        }
+        life.recorded.extend(writes.iter().cloned());
+        let pending = self.file.record(writes);
+        // Nobody waits for the answer to these.
+        if matches!(taken, Taken::Yes) { pending } else { dead() }
+    }
+
+    fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
+        let mut life = self.life.lock();
+        let taken = life.take();
+        if matches!(taken, Taken::Yes) {
+            return self.file.complete(completions);
+        }
+        let on_record = matches!(taken, Taken::WithoutAnswer);
+        life.refused.extend(completions.iter().map(|one| ((one.delivery.clone(), one.attempt), on_record)));
+        if on_record {
+            drop(self.file.complete(completions));
+        }
+        dead()
+    }
+
+    fn flush(&self) -> Pending<()> {
+        if self.is_dead() { dead() } else { self.file.flush() }
+    }
+
+    fn name(&self) -> JournalName {
+        self.file.name()
+    }
+
+    fn durability(&self) -> Durability {
+        self.file.durability()
+    }
+
+    fn recover(&self) -> Result<Recovered, JournalError> {
+        self.file.recover()
+    }
+
+    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
+        self.file.known_op(tenant, op_id)
+    }
+
+    fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.file.key_value(space, key)
+    }
+
+    fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
+        self.file.key_value_keys(space, after, limit)
+    }
+
+    fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
+        self.file.key_value_bytes(space)
+    }
+
+    fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
+        self.file.key_value_tenant_bytes(tenant)
+    }
+}

@@ -1,0 +1,255 @@
+//! One run, of the runtime and of its reference.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword::Acceptance;
+use lastword::events::{DrainReason, EndReason, Event, EventKey, Session};
+use lastword_journal::Write;
+
+use super::case::{End, Grace, Reply, Request, Run, Step, What, Who};
+use super::mortal::Mortal;
+use super::reference::{self, Answer, Reference};
+use super::story::Story;
+use super::subject::{Asked, Subject, Told};
+
+/// What is waited for is there at once, or never.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Or what the two sides disagree on.
+pub(super) type Checked = Result<(), String>;
+
+/// Both sides in one run.
+pub(super) struct Both<'a> {
+    story: &'a mut Story,
+    journal: &'a Mortal,
+    pub(super) live: Reference,
+    pub(super) subject: Subject,
+    /// Requests whose answers have not been looked at.
+    asked: Vec<(Request, Asked)>,
+    /// Whose last request is on record although it was refused.
+    unanswered: Option<Who>,
+    /// An owner has come back for a session, which is on record, and the run does not know.
+    attached_unknowingly: bool,
+    /// Every delivery has had its attempt.
+    rested: bool,
+}
+
+impl<'a> Both<'a> {
+    pub(super) async fn begin(story: &'a mut Story, run: &Run, journal: &'a Arc<Mortal>) -> Result<Self, String> {
+        // A known defect: with a grace, the attempts of such an end are numbered from 1 again. See the test
+        // `an_owner_that_comes_back_after_a_drain_without_a_trace_has_ends_with_new_numbers`.
+        let untraced = std::mem::take(&mut story.drained_without_a_trace);
+        let grace = if untraced { Grace::None } else { run.grace };
+        let subject = Subject::build(journal, run, grace);
+        let mut live = story.disk.clone();
+        live.take_up(grace != Grace::None);
+        if journal.has(|write| matches!(write, Write::Installed { .. })) {
+            story.disk.take_up(grace != Grace::None);
+        }
+        let mut both = Self {
+            story,
+            journal,
+            live,
+            subject,
+            asked: Vec::new(),
+            unanswered: None,
+            attached_unknowingly: false,
+            rested: false,
+        };
+        if grace == Grace::Short {
+            both.outlive_grace().await?;
+        }
+        Ok(both)
+    }
+
+    /// Waits until the sessions that nobody comes back for have ended.
+    async fn outlive_grace(&mut self) -> Checked {
+        let left = self.live.unattached();
+        let over = async {
+            loop {
+                self.look_for_unanswered().await;
+                let recorded: Vec<Who> = left.iter().copied().filter(|who| self.has_end_of(*who)).collect();
+                let ended = recorded.len() - usize::from(self.unanswered.is_some());
+                let is_over = self.journal.is_dead() || recorded.len() == left.len();
+                if is_over && self.subject.runtime.sessions().len() + ended == left.len() {
+                    return recorded;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let recorded = in_time("the end of a grace of 1 ms", over).await?;
+        let unanswered = self.unanswered.take();
+        for who in recorded {
+            self.story.disk.end_left(who);
+            if unanswered != Some(who) {
+                self.live.end_left(who);
+            }
+        }
+        Ok(())
+    }
+
+    /// The runtime's own record that the session has crashed. An owner says something else.
+    fn has_end_of(&self, who: Who) -> bool {
+        self.journal.has(|write| match write {
+            Write::End { session, event, .. } => {
+                let crashed = matches!(&**event, Event::End(end) if end.reason == EndReason::Crashed);
+                crashed && Who::of(&session.identity) == who
+            }
+            _ => false,
+        })
+    }
+
+    async fn look_for_unanswered(&mut self) {
+        if let Some(identity) = self.journal.unanswered().await {
+            self.unanswered = Some(Who::of(&identity));
+        }
+    }
+
+    pub(super) async fn play(&mut self, run: &Run) -> Checked {
+        for step in &run.steps {
+            match step {
+                Step::Say(request) => {
+                    let is_unique = request.op.is_some();
+                    if is_unique {
+                        self.answers().await?;
+                    }
+                    self.rested = false;
+                    self.asked.push((request.clone(), self.subject.say(request)));
+                    if is_unique {
+                        self.answers().await?;
+                    }
+                }
+                Step::Settle => self.settle().await?,
+            }
+        }
+        self.answers().await?;
+        let after = match &run.end {
+            End::Crash => return Ok(()),
+            // The same known defect as in `begin`: the journal counts attempts from the run that the owner came back in.
+            End::Drain(..) if self.attached_unknowingly => return Ok(()),
+            End::Drain(reason, after) => {
+                self.drain(*reason).await?;
+                after
+            }
+            End::Close(reason, after) => {
+                self.close(*reason).await?;
+                after
+            }
+        };
+        for request in after {
+            self.asked.push((request.clone(), self.subject.say(request)));
+            self.answers().await?;
+        }
+        Ok(())
+    }
+
+    async fn answers(&mut self) -> Checked {
+        for (request, asked) in std::mem::take(&mut self.asked) {
+            let answer = in_time(&format!("the answer to `{request}`"), asked).await?;
+            self.compare_answer(&request, answer).await?;
+        }
+        Ok(())
+    }
+
+    async fn compare_answer(&mut self, request: &Request, answer: Answer) -> Checked {
+        if answer == Err("journal") && self.journal.is_dead() {
+            self.look_for_unanswered().await;
+            if self.unanswered == Some(request.who) {
+                self.unanswered = None;
+                let is_end = matches!(request.what, What::End(_));
+                self.attached_unknowingly |= !is_end && self.live.unattached().contains(&request.who);
+                self.story.disk.request(request).ok();
+            }
+            return Ok(());
+        }
+        let expected = self.live.request(request);
+        same(&format!("the answer to `{request}`"), &answer, &expected)?;
+        // A refusal, or a second end, leaves nothing on record.
+        match answer {
+            Ok((how, _)) if how != Acceptance::DuplicateEnd => {
+                same(&format!("what is on record of `{request}`"), &answer, &self.story.disk.request(request))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn hear(&mut self) -> Result<Vec<Told>, String> {
+        let told: Vec<Told> = self.subject.told.try_iter().collect();
+        told.iter().try_for_each(|told| self.story.hear(&mut self.live, told))?;
+        Ok(told)
+    }
+
+    async fn settle(&mut self) -> Checked {
+        self.answers().await?;
+        let runtime = &self.subject.runtime;
+        in_time("the end of all work", runtime.settled()).await?;
+        let mut sessions: Vec<_> = runtime.sessions().iter().map(|session| listed(session)).collect();
+        let undelivered = runtime.undelivered_ends();
+        self.hear()?;
+        sessions.sort();
+        same("active sessions", &sessions, &self.live.sessions())?;
+        if self.journal.is_dead() {
+            return Ok(());
+        }
+        same("undelivered ends", &undelivered, &self.live.undelivered_ends())?;
+        self.rested = true;
+        self.all_tried(false)
+    }
+
+    fn all_tried(&self, in_drain: bool) -> Checked {
+        let untried = self.live.untried(in_drain);
+        untried.map_or(Ok(()), |delivery| Err(format!("{delivery} had no attempt")))
+    }
+
+    async fn drain(&mut self, reason: DrainReason) -> Checked {
+        self.hear()?;
+        let left = self.live.unattached();
+        let active = self.live.sessions().len() - left.len();
+        self.live.drain(reason);
+        left.iter().for_each(|who| self.live.end_left(*who));
+        let report = in_time("the end of the drain", self.subject.runtime.drain(reason)).await?;
+        if self.journal.has(|write| matches!(write, Write::Draining { .. })) {
+            self.story.disk.drain(reason);
+        } else {
+            self.story.drained_without_a_trace = true;
+        }
+        for who in self.story.disk.unattached() {
+            if self.has_end_of(who) {
+                self.story.disk.end_left(who);
+            }
+        }
+        let told = self.hear()?;
+        let ends = |reply: fn(Option<Reply>) -> bool| {
+            let ends = told.iter().filter(|told| told.draining && told.delivery.event == EventKey::End);
+            u64::try_from(ends.filter(|told| reply(told.reply)).count()).unwrap()
+        };
+        let (made, failed) = (ends(|reply| reply == Some(Reply::Ok)), ends(|reply| reply != Some(Reply::Ok)));
+        let found = (report.sessions, report.delivered, report.failed, report.deferred);
+        same("the drain's report", &found, &(u64::try_from(active).unwrap(), made, failed, 0))?;
+        if self.journal.is_dead() { Ok(()) } else { self.all_tried(self.rested) }
+    }
+
+    async fn close(&mut self, reason: DrainReason) -> Checked {
+        self.live.close(reason);
+        in_time("the end of a close", self.subject.runtime.close(reason)).await?;
+        if self.journal.has(|write| matches!(write, Write::Draining { .. })) {
+            self.story.disk.close(reason);
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn listed(session: &Session) -> reference::Session {
+    (Who::of(&session.identity), session.generation, session.cwd.clone())
+}
+
+async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> Result<T, String> {
+    tokio::time::timeout(PATIENCE, wait).await.map_err(|_| format!("{what} does not come"))
+}
+
+pub(super) fn same<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) -> Checked {
+    if found == expected { Ok(()) } else { Err(format!("{what}: {found:?}, and the model has {expected:?}")) }
+}

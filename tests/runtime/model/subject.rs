@@ -1,0 +1,153 @@
+//! The runtime, in the reference's words.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use lastword::events::{DeliveryId, EndReason, FailureCause, Outcome, PluginName, Session};
+use lastword::{
+    CompactionRequest, EndRequest, Limits, OutcomeRecord, RetryPolicy, Runtime, Source, StartRequest, Tenants,
+};
+use lastword_journal::DeliveryKey;
+use lastword_tests::House;
+
+use super::case::{Grace, Guest, Plugin, Reply, Request, Run, What, Who};
+use super::delivery::{Delivery, MAX_FAILURES};
+use super::mortal::Mortal;
+use super::reference::Answer;
+
+/// Longer than any test.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// The runtime in one of its runs.
+pub(super) struct Subject {
+    pub(super) runtime: Runtime,
+    /// Every attempt, in order. It outlives the runtime, whose workers bring back what they have in hand.
+    pub(super) told: Receiver<Told>,
+}
+
+/// The answer to a request that is under way.
+pub(super) type Asked = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// An attempt as the runtime tells of it.
+pub(super) struct Told {
+    pub(super) id: DeliveryId,
+    pub(super) delivery: Delivery,
+    pub(super) reason: Option<EndReason>,
+    pub(super) attempt: u32,
+    pub(super) failures: u32,
+    pub(super) late: bool,
+    pub(super) dead: bool,
+    pub(super) draining: bool,
+    /// None when there was no attempt.
+    pub(super) reply: Option<Reply>,
+    /// The journal has refused the outcome.
+    pub(super) refused: bool,
+    /// The outcome is on record, refused or not.
+    pub(super) on_record: bool,
+}
+
+impl Subject {
+    pub(super) fn build(journal: &Arc<Mortal>, run: &Run, grace: Grace) -> Self {
+        let (tell, told) = channel();
+        let record = journal.clone();
+        let mut builder = Runtime::builder()
+            .sandbox(House::sandbox())
+            .journal(journal.clone())
+            .workers(NonZeroUsize::new(2).unwrap())
+            .drain_budget(NEVER)
+            .breaker_threshold(u32::MAX)
+            .retry(RetryPolicy { first: NEVER, max: NEVER, max_failures: MAX_FAILURES })
+            .attach_grace(match grace {
+                Grace::None => Duration::ZERO,
+                Grace::Short => Duration::from_millis(1),
+                Grace::Long => NEVER,
+            })
+            // The receiver is gone once something is found to be wrong.
+            .on_outcome(move |outcome| drop(tell.send(Told::from(outcome, &record))));
+        for plugin in &run.installed {
+            let tenants = plugin.tenant.map_or(Tenants::Every, |only| Tenants::Only(vec![only.into()]));
+            builder = builder.plugin(compiled(plugin), tenants);
+        }
+        Self { runtime: builder.build().unwrap(), told }
+    }
+
+    /// A request is made when this is called, and carried out whether or not anyone waits for the answer.
+    pub(super) fn say(&self, request: &Request) -> Asked {
+        let Request { who, what, op, cwd } = request;
+        let mut session = Session::new(who.tenant, who.id);
+        session.cwd = cwd.map(str::to_owned);
+        let op_id = op.map(Arc::from);
+        let answer = |answer: Result<lastword::Accepted, lastword::Refusal>| match answer {
+            Ok(accepted) => Ok((accepted.how, accepted.generation)),
+            Err(refusal) => Err(refusal.code()),
+        };
+        match what {
+            What::Start => {
+                let asked = self.runtime.start_session(StartRequest { op_id, ..StartRequest::new(session) });
+                Box::pin(async move { answer(asked.await) })
+            }
+            What::Compaction(phase) => {
+                let request = CompactionRequest { op_id, ..CompactionRequest::new(session, *phase) };
+                let asked = self.runtime.compaction(request);
+                Box::pin(async move { answer(asked.await) })
+            }
+            What::End(reason) => {
+                let request = EndRequest { op_id, ..EndRequest::new(session, reason.clone()) };
+                let asked = self.runtime.end_session(request);
+                Box::pin(async move { answer(asked.await) })
+            }
+        }
+    }
+}
+
+/// Compiling each once is enough for all cases.
+fn compiled(plugin: &Plugin) -> lastword::Plugin {
+    static COMPILED: OnceLock<HashMap<(&str, Guest), lastword::Plugin>> = OnceLock::new();
+    let all = COMPILED.get_or_init(|| {
+        let every = Plugin::every_one();
+        every.map(|plugin| ((plugin.name, plugin.guest), compile(&plugin))).collect()
+    });
+    all[&(plugin.name, plugin.guest)].clone()
+}
+
+fn compile(plugin: &Plugin) -> lastword::Plugin {
+    let component = Source::Bytes(lastword_test_guests::component(plugin.guest.component()));
+    House::sandbox().load(PluginName::new(plugin.name).unwrap(), &component, Limits::default()).unwrap()
+}
+
+impl Told {
+    fn from(outcome: &OutcomeRecord<'_>, journal: &Mortal) -> Self {
+        let id = outcome.id.clone();
+        let session = outcome.session;
+        let delivery = Delivery {
+            who: Who::of(&session.identity),
+            generation: session.generation,
+            event: id.event,
+            plugin: Plugin::name(&id.plugin),
+        };
+        let key = DeliveryKey { sequence: id.sequence, event: id.event, plugin: id.plugin.clone() };
+        let refused = journal.refused(key, outcome.attempt);
+        Self {
+            id,
+            delivery,
+            reason: outcome.reason.cloned(),
+            attempt: outcome.attempt,
+            failures: outcome.failures,
+            late: outcome.late,
+            dead: outcome.dead,
+            draining: outcome.draining,
+            reply: match outcome.outcome {
+                Outcome::Delivered => Some(Reply::Ok),
+                Outcome::Failed { cause: FailureCause::Retry, .. } => Some(Reply::Retry),
+                Outcome::Failed { cause: FailureCause::Fatal, .. } => Some(Reply::Fatal),
+                _ => None,
+            },
+            refused: refused.is_some(),
+            on_record: refused.unwrap_or(true),
+        }
+    }
+}
