@@ -9,7 +9,7 @@ use lastword::Acceptance;
 use lastword::events::{DrainReason, EndReason, Event, EventKey, Session};
 use lastword_journal::Write;
 
-use super::case::{End, Grace, Reply, Request, Run, Step, What, Who};
+use super::case::{End, Grace, Reply, Request, Run, Step, Who};
 use super::mortal::Mortal;
 use super::reference::{self, Answer, Reference};
 use super::story::Story;
@@ -31,34 +31,20 @@ pub(super) struct Both<'a> {
     asked: Vec<(Request, Asked)>,
     /// Whose last request is on record although it was refused.
     unanswered: Option<Who>,
-    /// An owner has come back for a session, which is on record, and the run does not know.
-    attached_unknowingly: bool,
     /// Every delivery has had its attempt.
     rested: bool,
 }
 
 impl<'a> Both<'a> {
     pub(super) async fn begin(story: &'a mut Story, run: &Run, journal: &'a Arc<Mortal>) -> Result<Self, String> {
-        // A known defect: with a grace, the attempts of such an end are numbered from 1 again. See the test
-        // `an_owner_that_comes_back_after_a_drain_without_a_trace_has_ends_with_new_numbers`.
-        let untraced = std::mem::take(&mut story.drained_without_a_trace);
-        let grace = if untraced { Grace::None } else { run.grace };
+        let grace = run.grace;
         let subject = Subject::build(journal, run, grace);
         let mut live = story.disk.clone();
         live.take_up(grace != Grace::None);
         if journal.has(|write| matches!(write, Write::Installed { .. })) {
             story.disk.take_up(grace != Grace::None);
         }
-        let mut both = Self {
-            story,
-            journal,
-            live,
-            subject,
-            asked: Vec::new(),
-            unanswered: None,
-            attached_unknowingly: false,
-            rested: false,
-        };
+        let mut both = Self { story, journal, live, subject, asked: Vec::new(), unanswered: None, rested: false };
         if grace == Grace::Short {
             both.outlive_grace().await?;
         }
@@ -128,8 +114,6 @@ impl<'a> Both<'a> {
         self.answers().await?;
         let after = match &run.end {
             End::Crash => return Ok(()),
-            // The same known defect as in `begin`: the journal counts attempts from the run that the owner came back in.
-            End::Drain(..) if self.attached_unknowingly => return Ok(()),
             End::Drain(reason, after) => {
                 self.drain(*reason).await?;
                 after
@@ -159,8 +143,6 @@ impl<'a> Both<'a> {
             self.look_for_unanswered().await;
             if self.unanswered == Some(request.who) {
                 self.unanswered = None;
-                let is_end = matches!(request.what, What::End(_));
-                self.attached_unknowingly |= !is_end && self.live.unattached().contains(&request.who);
                 self.story.disk.request(request).ok();
             }
             return Ok(());
@@ -213,8 +195,6 @@ impl<'a> Both<'a> {
         let report = in_time("the end of the drain", self.subject.runtime.drain(reason)).await?;
         if self.journal.has(|write| matches!(write, Write::Draining { .. })) {
             self.story.disk.drain(reason);
-        } else {
-            self.story.drained_without_a_trace = true;
         }
         for who in self.story.disk.unattached() {
             if self.has_end_of(who) {

@@ -31,8 +31,6 @@ pub(super) struct Story {
     home: TempDir,
     pub(super) disk: Reference,
     numbers: Numbers,
-    /// A drain has told plugins of ends, and there is no record that there was one.
-    pub(super) drained_without_a_trace: bool,
 }
 
 impl Story {
@@ -41,7 +39,7 @@ impl Story {
         let memory = Path::new("/dev/shm");
         let home = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let (disk, numbers) = (Reference::default(), Numbers::default());
-        Self { home: home.unwrap(), disk, numbers, drained_without_a_trace: false }
+        Self { home: home.unwrap(), disk, numbers }
     }
 
     fn path(&self) -> PathBuf {
