@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use lastword_events::{key_value_bytes, key_value_number};
 use lastword_journal::{Journal, JournalError, KeyValueWrite, KeyValueWrites, Space};
-use lastword_sandbox::{Change, Plugin};
-use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 
 use crate::attempt::Attempt;
 use crate::limits::MAX_QUOTED_KEY_CHARS;
 use crate::quota::Quotas;
+use crate::sandbox::{Change, Plugin};
+use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) struct Arbiter {
     journal: Arc<dyn Journal>,
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_guest_is_told_what_its_tenant_may_still_store() {
-        use lastword_sandbox::KeyValues as _;
+        use crate::sandbox::KeyValues as _;
         let arbiter = arbiter(Some(20 + KEY));
         conclude(&arbiter, &space("t"), 100, vec![vec![set("key", "12345")]]);
         let read = JournalKeyValues::with_quotas(arbiter.journal.clone(), arbiter.quotas.clone());

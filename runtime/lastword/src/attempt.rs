@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use lastword_events::{Deferral, FailureCause, Outcome};
 use lastword_journal::KeyValueWrites;
-use lastword_sandbox::{Change, Report};
 
 use crate::limits::DENSEST_FUEL_PER_NANOSECOND;
 use crate::owed::Owed;
+use crate::sandbox::{Change, Report};
 
 /// An attempt that is over, before anyone has said what becomes of its delivery.
 #[derive(Debug)]

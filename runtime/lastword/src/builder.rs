@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use lastword_events::PluginName;
 use lastword_journal::{Journal, JournalError, MemoryJournal};
-use lastword_sandbox::{Plugin, Sandbox, SandboxConfig, SandboxError};
-use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::active::ActiveSet;
@@ -22,6 +19,8 @@ use crate::places::Places;
 use crate::quota::{Quotas, TenantQuota};
 use crate::retry::RetryPolicy;
 use crate::runtime::Runtime;
+use crate::sandbox::{Plugin, Sandbox, SandboxConfig, SandboxError};
+use crate::sync::{Handle, Mutex, thread};
 use crate::tenants::Tenants;
 use crate::worker::Worker;
 
@@ -202,7 +201,7 @@ impl Builder {
 fn start_workers(inner: &Arc<Inner>, workers: NonZeroUsize) -> Result<(), BuildError> {
     for number in 0..workers.get() {
         let inner = inner.clone();
-        std::thread::Builder::new()
+        thread::Builder::new()
             .name(format!("lastword-{number}"))
             .spawn(move || Worker::run(inner))
             .map_err(BuildError::Worker)?;

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Wake;
-use std::thread::Thread;
 
-use parking_lot::Mutex;
+use crate::sync::{Mutex, thread::Thread};
 
 /// Calls of one worker that were woken while they waited for the host.
 #[derive(Debug)]

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use lastword_events::{DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, PluginDrain, Timestamp};
 use lastword_journal::Write;
-use tokio::time::timeout_at;
 
 use crate::dispatch::{Closed, Drain, Waiting};
 use crate::inner::Inner;
 use crate::limits::{MAX_DRAIN_RESERVE, MAX_ENTRY_WAIT, MAX_WARNINGS};
 use crate::recovery::Records;
+use crate::sync::{now, timeout_at};
 
 /// The moments of one drain.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ impl Inner {
     pub(crate) fn begin_drain(&self, reason: DrainReason) -> Option<Schedule> {
         let requests_under_way = self.in_flight.close()?;
         self.draining.send_replace(true);
-        let mut schedule = Schedule::new(reason, Instant::now(), self.budget);
+        let mut schedule = Schedule::new(reason, now(), self.budget);
         let at = schedule.at;
         // Everything that the drain writes comes after this; nobody has to wait for it.
         drop(self.journal.record(vec![Write::Draining { reason, at }]));
@@ -84,21 +84,21 @@ impl Inner {
     pub(crate) async fn finish_drain(self: Arc<Self>, mut schedule: Schedule) -> DrainReport {
         if schedule.sessions.is_none() {
             // A disk that takes longer than this does not hold up the drain: what is written down later is taken along.
-            timeout_at(schedule.snapshot_by.into(), self.in_flight.settled()).await.ok();
+            timeout_at(schedule.snapshot_by, self.in_flight.settled()).await.ok();
             self.take_snapshot(&mut schedule);
         }
         let work = async {
             self.in_flight.settled().await;
             self.dispatcher.quiet().await;
         };
-        if timeout_at(schedule.cut_at.into(), work).await.is_err() {
+        if timeout_at(schedule.cut_at, work).await.is_err() {
             self.dispatcher.cut();
             // A worker that is stuck in a host call must not make the drain longer.
-            timeout_at(schedule.close_at.into(), self.dispatcher.quiet()).await.ok();
+            timeout_at(schedule.close_at, self.dispatcher.quiet()).await.ok();
         }
         let closed = self.dispatcher.close();
         let mut report = self.report(&schedule, &closed);
-        match timeout_at(schedule.flush_until.into(), self.journal.flush()).await {
+        match timeout_at(schedule.flush_until, self.journal.flush()).await {
             Ok(Ok(())) => (),
             Ok(Err(error)) => report.warnings.push(DrainWarning::new("journal", error.to_string())),
             Err(_) => {
@@ -107,7 +107,7 @@ impl Inner {
             }
         }
         report.unreported = self.tell_of_deferrals(closed, schedule.leave_at);
-        report.elapsed = schedule.began.elapsed();
+        report.elapsed = now().saturating_duration_since(schedule.began);
         self.drained.send_replace(true);
         report
     }
@@ -158,10 +158,10 @@ impl Inner {
             let Some(name) = self.dispatcher.plugin_name(passed.queue) else { continue };
             let why = passed.why;
             match passed.waiting {
-                Waiting::Job(job) if Instant::now() < until => self.tell_deferred(&name, &job.owed(), why, true),
+                Waiting::Job(job) if now() < until => self.tell_deferred(&name, &job.owed(), why, true),
                 Waiting::Job(job) => untold += u64::from(job.is_end()),
                 Waiting::Backlog(mut backlog) => {
-                    while Instant::now() < until
+                    while now() < until
                         && let Some(end) = backlog.next()
                     {
                         self.tell_deferred(&name, &end.owed(), why, true);

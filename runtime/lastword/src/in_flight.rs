@@ -1,7 +1,8 @@
 use std::convert::Infallible;
 
-use parking_lot::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::sync::Mutex;
 
 /// Requests that are being carried out, and whether more are let in. A drain waits a little for those that came before it:
 /// what an owner said before it said goodbye is carried out in its order.

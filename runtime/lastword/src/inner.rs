@@ -3,15 +3,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lastword_events::{Deferral, DeliveryId, Event, FailureCause, JournalName, Outcome, PluginName, Timestamp};
 use lastword_journal::{Completion, Journal, JournalError, Pending, Settlement};
-use lastword_sandbox::{KeyValues, Plugin, Sandbox};
-use parking_lot::Mutex;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use crate::active::ActiveSet;
 use crate::arbiter::Arbiter;
@@ -24,6 +20,8 @@ use crate::owed::Owed;
 use crate::places::Places;
 use crate::quota::Quotas;
 use crate::retry::RetryPolicy;
+use crate::sandbox::{KeyValues, Plugin, Sandbox};
+use crate::sync::{Handle, Mutex, now, timeout};
 
 /// What the runtime's handle, its workers and its requests share.
 ///
@@ -133,7 +131,7 @@ impl Inner {
             dead = *cause == FailureCause::Fatal || owed.failures >= self.retry.max_failures;
             if !dead {
                 let pause = self.retry.pause(owed.failures, fastrand::f64());
-                retry = Some((Instant::now() + pause, Timestamp::now().plus(pause)));
+                retry = Some((now() + pause, Timestamp::now().plus(pause)));
             }
         }
         Finished { owed, outcome, report, retry, dead, fuel, writes, in_drain: false, released: false }

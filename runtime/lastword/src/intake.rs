@@ -18,13 +18,14 @@ use crate::inner::Inner;
 use crate::quota::QuotaKind;
 use crate::request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
 use crate::reservation::{Leaving, Reservation};
+use crate::sync::JoinHandle;
 
 type Answer = Result<Accepted, Refusal>;
 
 /// The answer to a request. The request is carried out even if this is dropped.
 pub(crate) enum Request {
     Answered(Option<Answer>),
-    Waiting(tokio::task::JoinHandle<Answer>),
+    Waiting(JoinHandle<Answer>),
 }
 
 impl Request {

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use lastword_events::PluginName;
 use lastword_journal::{Journal, JournalError, Space};
-use lastword_sandbox::{KeyValueError, KeyValueUsage, KeyValues};
 
 use crate::quota::Quotas;
+use crate::sandbox::{KeyValueError, KeyValueUsage, KeyValues};
 
 /// What guests read of a journal's key-value spaces: the joint between the sandbox, which knows no journal, and the journal,
 /// which knows no guests. A [`Runtime`](crate::Runtime) makes its own; this is for whoever makes single calls.

@@ -65,12 +65,15 @@ mod request;
 mod reservation;
 mod retry;
 mod runtime;
+mod sync;
 mod tenants;
 mod worker;
 
+use lastword_sandbox as sandbox;
+
 pub use lastword_events as events;
 pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal, OpenError, SqliteJournal};
-pub use lastword_sandbox::{
+pub use sandbox::{
     AllowList, CompilerProcess, Destination, Egress, Grant, Grants, KeyValueGrant, KeyValues, Limits, LoadError,
     Plugin, Report, Root, Sandbox, SandboxConfig, SandboxError, Source, TranscriptGrant,
 };

@@ -1,5 +1,6 @@
 use lastword_events::{DeliveryId, EndReason, Outcome, Session, Timestamp};
-use lastword_sandbox::Report;
+
+use crate::sandbox::Report;
 
 /// How one attempt ended, for whoever watches. See [`Builder::on_outcome`](crate::Builder::on_outcome).
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lastword_events::Identity;
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
+
+use crate::sync::Mutex;
 
 /// Makes the requests of one session follow each other, in the order in which they were made, while those of other
 /// sessions go on at once.

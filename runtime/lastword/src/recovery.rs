@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use lastword_events::{EndReason, Event, EventKey, PluginName, Session, SessionEnd, Timestamp};
 use lastword_journal::{DeliveryKey, OwedDelivery, Recovered, RecoveredSession, Write};
-use tokio::time::timeout;
 
 use crate::active::{Active, Left};
 use crate::inner::Inner;
 use crate::intake::Request;
 use crate::request::{Acceptance, Accepted, Refusal};
 use crate::runtime::RecoveredCounts;
+use crate::sync::timeout;
 use crate::tenants::Tenants;
 
 /// How long sessions whose end could not be written down wait for the next try.

@@ -3,12 +3,12 @@ use std::sync::Arc;
 
 use lastword_events::{DrainReason, DrainReport, DrainWarning, JournalName, Session, Timestamp};
 use lastword_journal::{Durability, Write};
-use lastword_sandbox::Plugin;
 
 use crate::builder::Builder;
 use crate::inner::Inner;
 use crate::intake::Request;
 use crate::request::{Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
+use crate::sandbox::Plugin;
 
 /// The runtime: the set of active sessions and the deliveries that are owed. Cheap to clone.
 ///

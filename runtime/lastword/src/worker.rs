@@ -9,11 +9,9 @@ use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lastword_events::{Deferral, Delivery, HookCall};
-use lastword_sandbox::Call;
-use lastword_sandbox::limits::TICK;
 
 use crate::attempt::Attempt;
 use crate::call_waker::{CallWaker, Inbox};
@@ -21,6 +19,9 @@ use crate::dispatch::{Deferred, DrainFacts, Installed, Job, Pick, PluginNumber, 
 use crate::inner::Inner;
 use crate::limits::SLICE;
 use crate::owed::Owed;
+use crate::sandbox::Call;
+use crate::sandbox::limits::TICK;
+use crate::sync::{now, thread};
 
 pub(crate) struct Worker {
     inner: Arc<Inner>,
@@ -54,7 +55,7 @@ impl Worker {
         let handle = inner.handle.clone();
         let _context = handle.enter();
         inner.sandbox.prepare_thread();
-        let inbox = Arc::new(Inbox::new(std::thread::current()));
+        let inbox = Arc::new(Inbox::new(thread::current()));
         let mut worker =
             Self { inner, inbox, calls: Vec::new(), free: Vec::new(), runnable: HashMap::new(), woken: Vec::new() };
         while worker.turn() {}
@@ -67,11 +68,11 @@ impl Worker {
         match self.inner.dispatcher.next(&begun) {
             Pick::Tell(deferred) => self.tell(&deferred),
             Pick::Serve(slice) => self.serve(slice),
-            Pick::Idle(None) => std::thread::park(),
-            Pick::Idle(Some(until)) => std::thread::park_timeout(until.saturating_duration_since(Instant::now())),
+            Pick::Idle(None) => thread::park(),
+            Pick::Idle(Some(until)) => thread::park_timeout(until.saturating_duration_since(now())),
             Pick::Cut => {
                 self.cut();
-                std::thread::park();
+                thread::park();
             }
             Pick::Stop => return false,
         }
@@ -112,7 +113,7 @@ impl Worker {
         let Slice { queue, plugin, jobs, drain } = slice;
         let inner = self.inner.clone();
         let Some(installed) = inner.dispatcher.installed().get(plugin) else { return };
-        let began = Instant::now();
+        let began = now();
         let mut mine = self.take_runnable(queue);
         let mut jobs = jobs.into_iter();
         let mut attempts = Vec::new();
@@ -131,14 +132,14 @@ impl Worker {
                     break;
                 }
             }
-            if began.elapsed() >= SLICE {
+            if now().saturating_duration_since(began) >= SLICE {
                 break;
             }
         }
         if !mine.is_empty() {
             self.runnable_of(queue).extend(mine);
         }
-        inner.conclude(queue, &installed.plugin, began.elapsed(), attempts, jobs.collect());
+        inner.conclude(queue, &installed.plugin, now().saturating_duration_since(began), attempts, jobs.collect());
     }
 
     fn take_runnable(&mut self, queue: QueueId) -> VecDeque<usize> {
@@ -156,7 +157,7 @@ impl Worker {
         let mut owed = job.owed();
         owed.begin();
         let own = installed.plugin.limits().deadline;
-        let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(Instant::now()).min(own));
+        let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(now()).min(own));
         let delivery = Delivery {
             id: owed.delivery_key(installed.plugin.name()).id(self.inner.journal_name),
             attempt: owed.attempt,

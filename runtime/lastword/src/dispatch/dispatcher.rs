@@ -4,8 +4,6 @@ use std::time::{Duration, Instant};
 
 use lastword_events::{Event, EventKey, PluginName, Session};
 use lastword_journal::OwedDelivery;
-use lastword_sandbox::Plugin;
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::PluginNumber;
@@ -19,6 +17,8 @@ use super::state::State;
 use crate::limits::{DRAIN_SLOTS_DIVISOR, MAX_BATCH, MIN_BATCH};
 use crate::owed::Owed;
 use crate::quota::Quotas;
+use crate::sandbox::Plugin;
+use crate::sync::{Mutex, now, thread};
 use crate::tenants::Tenants;
 
 /// An installed plugin and the tenants that it serves.
@@ -163,8 +163,8 @@ impl Dispatcher {
 
     /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now.
     pub(crate) fn next(&self, begun: &[QueueId]) -> Pick {
-        let now = Instant::now();
-        let me = std::thread::current();
+        let now = now();
+        let me = thread::current();
         let mut state = self.state.lock();
         state.idle.retain(|worker| worker.id() != me.id());
         if state.stopping {
@@ -270,7 +270,7 @@ impl Dispatcher {
     /// A worker has served `queue` for `served`: some deliveries are finished and accounted for, some were not begun after
     /// all.
     pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<Finished>, unbegun: Vec<Job>) {
-        let now = Instant::now();
+        let now = now();
         let mut state = self.state.lock();
         state.fair.charge(queue, u64::try_from(served.as_nanos()).unwrap_or(u64::MAX));
         state.bring_back(queue, unbegun);

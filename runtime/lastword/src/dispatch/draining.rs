@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use lastword_events::{Deferral, EventKey, Session};
 
@@ -15,11 +14,12 @@ use super::state::State;
 use crate::active::Unended;
 use crate::breaker::Breaker;
 use crate::owed::Owed;
+use crate::sync::now;
 
 impl Dispatcher {
     /// Everything that is owed, and the ends of these sessions, gets one attempt from now on.
     pub(crate) fn begin_drain(&self, drain: Drain, sessions: HashMap<Arc<str>, Vec<Unended>>) {
-        let now = Instant::now();
+        let now = now();
         let facts = drain.facts.clone();
         let mut state = self.state.lock();
         state.drain = Some(drain);

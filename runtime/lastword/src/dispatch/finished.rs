@@ -2,9 +2,9 @@ use std::time::Instant;
 
 use lastword_events::{Outcome, Timestamp};
 use lastword_journal::KeyValueWrites;
-use lastword_sandbox::Report;
 
 use crate::owed::Owed;
+use crate::sandbox::Report;
 
 /// An attempt that a worker brings back.
 #[derive(Debug)]

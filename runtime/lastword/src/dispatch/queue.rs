@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 
 use lastword_events::{Deferral, EventKey, Outcome, Session};
 
@@ -11,6 +10,7 @@ use crate::active::Unended;
 use crate::breaker::Breaker;
 use crate::lane::Lane;
 use crate::owed::Owed;
+use crate::sync::now;
 
 /// What one (tenant, plugin) pair is owed.
 #[derive(Debug)]
@@ -181,7 +181,7 @@ impl Queue {
     pub(super) fn begin_end(&mut self, end: BacklogEnd) -> Option<Job> {
         match self.lanes.get_mut(&end.session.identity.id) {
             None => Some(Job::End(end)),
-            Some(lane) => lane.push(end.owed(), Instant::now()).map(Job::Owed),
+            Some(lane) => lane.push(end.owed(), now()).map(Job::Owed),
         }
     }
 

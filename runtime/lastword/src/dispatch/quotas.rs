@@ -11,6 +11,7 @@ use super::queue::Job;
 use super::state::State;
 use crate::limits::MAX_NEWS;
 use crate::owed::Owed;
+use crate::sync::now;
 
 /// Tenants that wait for fuel, and what nobody has been told yet.
 #[derive(Debug, Default)]
@@ -88,7 +89,7 @@ impl State {
         let Some(number) = self.tenant_of(queue) else { return };
         let Some(tenant) = self.accounts.get_mut(number) else { return };
         let Some(fuel) = &mut tenant.fuel else { return };
-        let now = Instant::now();
+        let now = now();
         finished.iter().for_each(|one| fuel.take(one.fuel, now));
         if tenant.waits_for_fuel {
             return;

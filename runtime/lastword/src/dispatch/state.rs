@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
-use std::thread::Thread;
 use std::time::Instant;
 
 use lastword_events::Outcome;
@@ -20,6 +19,7 @@ use crate::breaker::Breaker;
 use crate::limits::MAX_IDLE_TENANTS;
 use crate::owed::Owed;
 use crate::quota::TenantQuota;
+use crate::sync::{now, thread::Thread};
 
 #[derive(Default)]
 pub(crate) struct State {
@@ -84,7 +84,7 @@ impl State {
         plugins: &[PluginNumber],
         breaker_threshold: u32,
     ) -> Arc<[(PluginNumber, QueueId)]> {
-        let account = Tenant::new(quota, Instant::now());
+        let account = Tenant::new(quota, now());
         let spare = self.spare_tenants.pop();
         let number = match spare.and_then(|number| Some((number, self.accounts.get_mut(number)?))) {
             Some((number, spare)) => {
@@ -128,7 +128,7 @@ impl State {
         if self.drain.is_some() || self.tenants.len() < self.forget_at.max(MAX_IDLE_TENANTS) {
             return;
         }
-        let now = Instant::now();
+        let now = now();
         let (queues, spare_queues, spare_tenants) = (&self.queues, &mut self.spare_queues, &mut self.spare_tenants);
         self.tenants.retain(|_, number| {
             let Some(account) = self.accounts.get(*number) else { return false };
@@ -153,7 +153,7 @@ impl State {
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.owed += 1;
         }
-        let now = Instant::now();
+        let now = now();
         let lane = q.lanes.entry(owed.session.identity.id.clone()).or_default();
         if draining && lane.is_empty() {
             lane.begin_drain(now);
