@@ -71,7 +71,10 @@ impl Inner {
         let standing = self.set.lock().standing(&session.identity);
         match standing {
             Standing::Active(active) => self.renote(active, session, op_id).await,
-            Standing::Drained(_) | Standing::Unknown => {
+            // It has waited behind others of its id for longer than the drain did. A new generation would not wait for the end
+            // of this one, which the drain delivers when it comes by it.
+            Standing::Drained(_) => self.known_or(Refusal::Draining, session.identity, op_id.as_deref()),
+            Standing::Unknown => {
                 let place = match self.place_for(&session.identity.tenant) {
                     Ok(place) => place,
                     Err(refusal) => return self.known_or(refusal, session.identity, op_id.as_deref()),
@@ -224,8 +227,11 @@ impl Inner {
         let CompactionRequest { session, event, op_id } = request;
         let identity = session.identity.clone();
         let standing = self.set.lock().standing(&identity);
-        let Standing::Active(active) = standing else {
-            return self.compaction_without_start(session, event, op_id).await;
+        let active = match standing {
+            Standing::Active(active) => active,
+            // As a start.
+            Standing::Drained(_) => return self.known_or(Refusal::Draining, identity, op_id.as_deref()),
+            Standing::Unknown => return self.compaction_without_start(session, event, op_id).await,
         };
         let (sequence, n) = (active.sequence, active.compactions + 1);
         let event = Event::Compaction(event);
