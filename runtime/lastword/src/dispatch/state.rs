@@ -273,11 +273,13 @@ impl State {
         if untried && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
             q.tally.add(&outcome);
         }
-        if let Some(tenant) = self.accounts.get_mut(q.owner) {
-            tenant.owed -= u64::from(retry.is_none() || in_drain);
-        }
         let id = owed.session.identity.id.clone();
-        let Some(lane) = q.lanes.get_mut(&id) else { return };
+        let lane = q.lanes.get_mut(&id);
+        if let Some(tenant) = self.accounts.get_mut(q.owner) {
+            // An end of a drain's backlog that fails when the account is closed has no lane to wait in.
+            tenant.owed -= u64::from(retry.is_none() || in_drain || lane.is_none());
+        }
+        let Some(lane) = lane else { return };
         let launched = match retry {
             Some((due, _)) => lane.failed(owed, due, now, in_drain),
             None => lane.done(now),
