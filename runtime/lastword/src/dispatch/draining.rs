@@ -29,7 +29,8 @@ impl Dispatcher {
             let Some(q) = state.queues.get_mut(queue) else { continue };
             q.tally = Tally::default();
             q.breaker = Breaker::new(self.breaker_threshold);
-            let launched: Vec<Owed> = q.lanes.values_mut().filter_map(|lane| lane.begin_drain(now)).collect();
+            let mut launched: Vec<Owed> = q.lanes.values_mut().filter_map(|lane| lane.begin_drain(now)).collect();
+            launched.sort_unstable_by_key(|owed| owed.sequence);
             for owed in launched {
                 state.launch(queue, Some(owed));
             }
