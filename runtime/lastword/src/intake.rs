@@ -144,7 +144,8 @@ impl Inner {
         let merged = merge(&active.session, newer);
         merged.validate()?;
         let (sequence, generation) = (active.sequence, merged.generation);
-        match self.journal.write(Write::Renote { sequence, session: merged.clone(), op_id }).await? {
+        let written = self.journal.write(Write::Renote { sequence, session: merged.clone(), op_id }).await;
+        match written.map_err(|error| self.refusal(&identity, error))? {
             Written::Done => {
                 self.set.lock().update(&identity, sequence, |active| {
                     active.session = merged;
@@ -155,7 +156,9 @@ impl Inner {
             other => {
                 // The line of a run that is dead, sent again: its owner is there all the same, and goes on with the session.
                 if self.set.lock().is_unattached(&identity, sequence) {
-                    self.journal.write(Write::Renote { sequence, session: active.session, op_id: None }).await?;
+                    let written =
+                        self.journal.write(Write::Renote { sequence, session: active.session, op_id: None }).await;
+                    written.map_err(|error| self.refusal(&identity, error))?;
                     self.set.lock().update(&identity, sequence, Active::attach);
                 }
                 duplicate(identity, &other)
@@ -189,7 +192,13 @@ impl Inner {
             }
             None => Write::EndWithoutStart { session, event: event.clone(), owed, op_id },
         };
-        let written = self.journal.write(write).await?;
+        let written = match self.journal.write(write).await {
+            Ok(written) => written,
+            Err(error) => {
+                let generation = self.ended_by_drain(&identity, &error).ok_or(error)?;
+                return Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::DuplicateEnd) });
+            }
+        };
         let answer = match (written, known) {
             (Written::Done, Some((sequence, session))) => self.note_end(sequence, &session, &event, leaving),
             (Written::Session { sequence, session }, _) => {
@@ -238,7 +247,8 @@ impl Inner {
         let (key, event) = (event.key(n), Arc::new(event));
         let owed = self.dispatcher.owed_to(&identity.tenant, key);
         let session = active.session.clone();
-        match self.journal.write(Write::Compaction { sequence, n, session, event: event.clone(), owed, op_id }).await? {
+        let write = Write::Compaction { sequence, n, session, event: event.clone(), owed, op_id };
+        match self.journal.write(write).await.map_err(|error| self.refusal(&identity, error))? {
             Written::Done => {
                 let mut set = self.set.lock();
                 let noted = set.update(&identity, sequence, |active| {
@@ -255,6 +265,19 @@ impl Inner {
             }
             other => duplicate(identity, &other),
         }
+    }
+
+    /// A drain ends sessions of a dead run that nobody has come for, and records it at once: whoever comes just then finds
+    /// a session active that the journal has ended when it is asked. Gives its generation.
+    pub(crate) fn ended_by_drain(&self, identity: &Identity, error: &JournalError) -> Option<u32> {
+        match (error, self.set.lock().standing(identity)) {
+            (JournalError::UnknownSession(_), Standing::Drained(generation)) => Some(generation),
+            _ => None,
+        }
+    }
+
+    fn refusal(&self, identity: &Identity, error: JournalError) -> Refusal {
+        if self.ended_by_drain(identity, &error).is_some() { Refusal::Draining } else { error.into() }
     }
 
     /// A session that is being compacted is alive, whether or not its owner has told us of its start.

@@ -226,7 +226,9 @@ impl Inner {
             Arc::new(Event::End(SessionEnd::new(EndReason::Crashed, Timestamp::now()).since(session.started_at)));
         let owed = self.owed_end(&session, left.as_ref().map_or(&[], |left| &left.started));
         let write = Write::End { sequence, session: session.clone(), event: event.clone(), owed, op_id: None };
-        self.journal.write(write).await?;
+        if let Err(error) = self.journal.write(write).await {
+            return self.ended_by_drain(&session.identity, &error).map_or(Err(error.into()), |_| Ok(nothing));
+        }
         Ok(self.note_end(sequence, &session, &event, None))
     }
 }
