@@ -330,6 +330,6 @@ impl Dispatcher {
     pub(crate) fn stop(&self) {
         let mut state = self.state.lock();
         state.stopping = true;
-        state.idle.drain(..).for_each(|worker| worker.unpark());
+        state.wake_all();
     }
 }

@@ -66,7 +66,7 @@ impl Dispatcher {
         let Some(drain) = &mut state.drain else { return };
         drain.is_cut = true;
         state.pass_all_over();
-        state.idle.drain(..).for_each(|worker| worker.unpark());
+        state.wake_all();
         if state.is_quiet() {
             self.became_quiet.notify_waiters();
         }
@@ -92,6 +92,8 @@ impl Dispatcher {
             drain.is_closed = true;
             (std::mem::take(&mut drain.passed_over), drain.late_sessions)
         });
+        // Workers whose guests wait for the host drop them.
+        state.wake_all();
         if state.is_quiet() {
             self.became_quiet.notify_waiters();
         }

@@ -76,6 +76,11 @@ impl State {
         self.idle.drain(..wanted).for_each(|worker| worker.unpark());
     }
 
+    /// Wakes every idle worker.
+    pub(super) fn wake_all(&mut self) {
+        self.idle.drain(..).for_each(|worker| worker.unpark());
+    }
+
     /// Notes a tenant and makes its queues, or takes spare ones.
     pub(super) fn add_tenant(
         &mut self,
