@@ -56,7 +56,6 @@ impl Inner {
     /// closed, before.
     pub(crate) fn begin_drain(&self, reason: DrainReason) -> Option<Schedule> {
         let requests_under_way = self.in_flight.close()?;
-        self.draining.send_replace(true);
         let mut schedule = Schedule::new(reason, now(), self.budget);
         let at = schedule.at;
         // Everything that the drain writes comes after this; nobody has to wait for it.
@@ -78,6 +77,8 @@ impl Inner {
         let count: u64 = sessions.values().map(|s| u64::try_from(s.len()).unwrap_or(u64::MAX)).sum();
         schedule.sessions = Some(count);
         self.dispatcher.begin_drain(Drain::new(schedule.reason, schedule.at, schedule.cut_at), sessions);
+        // Not before: what is given up from now on is in the drain's account.
+        self.draining.send_replace(true);
     }
 
     /// Waits for the work, cuts it at the end of the budget, and gives the account.

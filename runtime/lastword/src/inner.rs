@@ -42,7 +42,7 @@ pub(crate) struct Inner {
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Duration,
     pub(crate) observer: Option<Observer>,
-    /// Becomes true when a drain begins.
+    /// Becomes true when a drain has taken its snapshot.
     pub(crate) draining: watch::Sender<bool>,
     /// Becomes true when the drain is over.
     pub(crate) drained: watch::Sender<bool>,
