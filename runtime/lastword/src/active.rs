@@ -178,6 +178,13 @@ impl ActiveSet {
         self.by_tenant.iter().map(|(tenant, count)| (tenant, *count))
     }
 
+    /// See [`Runtime::leftovers`](crate::Runtime::leftovers).
+    #[cfg(shuttle)]
+    pub(crate) fn held(&self) -> crate::leftovers::Held {
+        let counts = [("active sessions", &self.by_tenant), ("reserved", &self.reserved), ("leaving", &self.leaving)];
+        counts.map(|(name, counts)| (name, counts.values().sum())).into()
+    }
+
     /// Empties the set, whole.
     pub(crate) fn take_all(&mut self) -> Taken {
         self.is_taken = true;

@@ -42,6 +42,9 @@
 //! It does not listen to anyone: signals, standard input and HTTP are the program's, `lastword-cli`. It is no general
 //! job queue: deliveries are made at least once, in the order of a session's events, and that is all it knows.
 
+// Not on shuttle: what is tested there has tests of its own.
+#![cfg(not(all(shuttle, test)))]
+
 mod active;
 mod arbiter;
 mod attempt;
@@ -55,6 +58,8 @@ mod inner;
 mod intake;
 mod key_values;
 mod lane;
+#[cfg(shuttle)]
+mod leftovers;
 pub mod limits;
 mod outcome;
 mod owed;
@@ -65,14 +70,20 @@ mod request;
 mod reservation;
 mod retry;
 mod runtime;
+#[cfg(not(shuttle))]
 mod sync;
 mod tenants;
 mod worker;
 
+#[cfg(not(shuttle))]
 use lastword_sandbox as sandbox;
+// `tests/schedules` compiles these sources again, with others in the place of these two.
+#[cfg(shuttle)]
+use lastword_stand_ins::{sandbox, sync};
 
 pub use lastword_events as events;
 pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal, OpenError, SqliteJournal};
+#[cfg(not(shuttle))]
 pub use sandbox::{
     AllowList, CompilerProcess, Destination, Egress, Grant, Grants, KeyValueGrant, KeyValues, Limits, LoadError,
     Plugin, Report, Root, Sandbox, SandboxConfig, SandboxError, Source, TranscriptGrant,

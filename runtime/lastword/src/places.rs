@@ -37,6 +37,12 @@ impl Places {
         };
         Place { places: self.clone(), identity: identity.clone(), wait }
     }
+
+    /// See [`Runtime::leftovers`](crate::Runtime::leftovers).
+    #[cfg(shuttle)]
+    pub(crate) fn held(&self) -> u64 {
+        u64::try_from(self.0.lock().len()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Place {

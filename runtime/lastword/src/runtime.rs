@@ -53,7 +53,7 @@ impl Runtime {
         Self { owner: Arc::new(Owner { inner, recovered }) }
     }
 
-    fn inner(&self) -> &Arc<Inner> {
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.owner.inner
     }
 

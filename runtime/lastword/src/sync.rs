@@ -1,6 +1,6 @@
 //! What decides in which order things happen: locks, threads, tasks and time.
 //!
-//! Every part of the runtime that other threads can see takes them from here, so that a test can compile these
+//! Every part of the runtime that other threads can see takes them from here, because `tests/schedules` compiles these
 //! sources once more with others in their place, which do what a test's scheduler says. What is here is all there is to
 //! it: names for what is used in any case, at no cost.
 //!

@@ -13,6 +13,8 @@ mod draining;
 mod facts;
 mod fair;
 mod finished;
+#[cfg(shuttle)]
+mod held;
 mod plugins;
 mod queue;
 mod quotas;

@@ -16,8 +16,8 @@ pub(super) struct PluginUse {
     /// Deliveries that workers have taken.
     pub(super) taken: u32,
     /// Queues with deliveries that may begin, parked or not.
-    wanting: usize,
-    parked: VecDeque<QueueId>,
+    pub(super) wanting: usize,
+    pub(super) parked: VecDeque<QueueId>,
 }
 
 impl State {

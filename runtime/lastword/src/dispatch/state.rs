@@ -37,7 +37,7 @@ pub(crate) struct State {
     forget_at: usize,
     pub(super) taken: u32,
     /// Failures that are being written down.
-    unwritten: u32,
+    pub(super) unwritten: u32,
     pub(super) retries: BinaryHeap<Reverse<Retry>>,
     pub(super) waiting: Waiting,
     /// A retry or a refill was added that no idle worker knows of.

@@ -1,0 +1,188 @@
+//! Plugins without WebAssembly: a call is a future that the test has made. There is as much of the sandbox here as the
+//! runtime asks for, under the same names, so that these tests need no wasmtime and are built in a minute.
+
+#[path = "../../../../runtime/sandbox/src/key_values.rs"]
+mod key_values;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use lastword_events::{Hook, HookCall, Outcome, PluginName};
+
+pub use key_values::{Change, KeyValueError, KeyValueUsage, KeyValues};
+
+/// What the sandbox does not let a guest exceed.
+pub mod limits {
+    use std::time::Duration;
+
+    /// After so long a guest yields.
+    pub const TICK: Duration = Duration::from_millis(1);
+}
+
+/// What a plugin does when it is called.
+pub type Guest = Arc<dyn Fn(&Plugin, HookCall) -> Answer + Send + Sync>;
+
+/// A call's way to its end.
+pub type Answer = Pin<Box<dyn Future<Output = Report> + Send>>;
+
+/// Calls plugins.
+#[derive(Clone)]
+pub struct Sandbox {
+    guest: Guest,
+    slots: u32,
+}
+
+/// Nothing can be said of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SandboxConfig {}
+
+/// There is nothing that could fail.
+pub type SandboxError = Infallible;
+
+impl Sandbox {
+    /// One whose plugins deliver at once.
+    ///
+    /// # Errors
+    /// None.
+    pub fn new(_: SandboxConfig) -> Result<Self, SandboxError> {
+        let guest: Guest = Arc::new(|_, _| Box::pin(std::future::ready(Report::new(Outcome::Delivered))));
+        Ok(Self::scripted(1, guest))
+    }
+
+    /// One whose plugins do this, `slots` calls at once.
+    pub fn scripted(slots: u32, guest: Guest) -> Self {
+        Self { guest, slots }
+    }
+
+    /// Begins a call. Nobody but the guest says how long it takes.
+    pub fn call(&self, plugin: &Plugin, call: HookCall, _deadline: Duration) -> Call {
+        Call { answer: (self.guest)(plugin, call) }
+    }
+
+    /// Calls that may be under way at once.
+    #[must_use]
+    pub fn max_concurrent_calls(&self) -> u32 {
+        self.slots
+    }
+
+    /// A scripted call needs nothing of its thread.
+    pub fn prepare_thread(&self) {}
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("slots", &self.slots).finish_non_exhaustive()
+    }
+}
+
+/// A call that is under way.
+pub struct Call {
+    answer: Answer,
+}
+
+impl Call {
+    /// Scripted guests store nothing.
+    #[must_use]
+    pub fn with_key_values(self, _store: Arc<dyn KeyValues>) -> Self {
+        self
+    }
+}
+
+impl Future for Call {
+    type Output = Report;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Report> {
+        self.answer.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
+    }
+}
+
+/// A plugin that is a name and a set of hooks.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    name: PluginName,
+    hooks: Hooks,
+    limits: Limits,
+}
+
+/// What one call may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Nobody looks at it.
+    pub deadline: Duration,
+}
+
+impl Plugin {
+    /// One with the hook `session-end`, or with every hook.
+    #[must_use]
+    pub fn scripted(name: PluginName, every_hook: bool) -> Self {
+        Self { name, hooks: Hooks { every: every_hook }, limits: Limits { deadline: Duration::from_millis(500) } }
+    }
+
+    /// As the operator calls it.
+    #[must_use]
+    pub fn name(&self) -> &PluginName {
+        &self.name
+    }
+
+    /// The hooks that it has.
+    #[must_use]
+    pub fn hooks(&self) -> Hooks {
+        self.hooks
+    }
+
+    /// What one call of it may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// It was granted nothing.
+    #[must_use]
+    pub fn key_value_quota(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A set of hooks.
+#[derive(Clone, Copy, Debug)]
+pub struct Hooks {
+    every: bool,
+}
+
+impl Hooks {
+    /// Whether `hook` is one of them.
+    #[must_use]
+    pub fn contains(self, hook: Hook) -> bool {
+        self.every || hook == Hook::SessionEnd
+    }
+}
+
+/// How a call went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sandbox's own says it")]
+pub struct Report {
+    pub outcome: Outcome,
+    pub fuel_used: u64,
+    pub wall: Duration,
+    pub active: Duration,
+    pub changes: Vec<(String, Change)>,
+}
+
+impl Report {
+    /// One that used nothing.
+    #[must_use]
+    pub fn new(outcome: Outcome) -> Self {
+        Self { outcome, fuel_used: 0, wall: Duration::ZERO, active: Duration::ZERO, changes: Vec::new() }
+    }
+}

@@ -1,0 +1,193 @@
+//! What has to add up when a run is over, whatever its schedule was.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use lastword_events::{Deferral, DrainReport, EndReason, EventKey, Outcome, PluginName};
+use lastword_journal::{DeliveryKey, Recovered, Settlement};
+use lastword_on_shuttle::Tenants;
+use lastword_stand_ins::sync::Time;
+
+use crate::disk::{Disk, Record};
+use crate::guest::Calls;
+use crate::house::{Ending, Told};
+use crate::owner::Generation;
+
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) ending: Ending,
+    pub(crate) time: Time,
+    pub(crate) plugins: Vec<(PluginName, Tenants)>,
+    pub(crate) reports: Vec<DrainReport>,
+    /// Sessions that owners knew to be accepted when the first drain began.
+    pub(crate) accepted_before: HashSet<Generation>,
+    /// Sessions that had ended already when they were ended, before the first drain began.
+    pub(crate) ended_before: HashSet<Generation>,
+    pub(crate) told: Vec<Told>,
+    pub(crate) undelivered: Option<u64>,
+    pub(crate) leftovers: BTreeMap<&'static str, u64>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            ending: Ending::Drop,
+            time: Time::Still,
+            plugins: Vec::new(),
+            reports: Vec::new(),
+            accepted_before: HashSet::new(),
+            ended_before: HashSet::new(),
+            told: Vec::new(),
+            undelivered: None,
+            leftovers: BTreeMap::new(),
+        }
+    }
+}
+
+impl Account {
+    pub(crate) fn check(&self, disk: &Disk, calls: &Calls) {
+        assert_eq!(self.leftovers, BTreeMap::new(), "something was not given back: {self:#?}");
+        let still_owed = owed_at_the_next_start(&disk.recovered(), &self.plugins);
+        disk.look(|record| {
+            let ends = self.ends(record);
+            for end in &ends {
+                check_one(end, record, calls, &still_owed);
+            }
+            self.check_what_was_told();
+            let delivered = ends.iter().filter(|end| record.count(end, is_delivered) == 1).count();
+            if let Some(undelivered) = self.undelivered {
+                assert_eq!(undelivered, number(ends.len() - delivered), "the runtime's own count");
+            }
+            if self.ending.drains() {
+                self.check_reports();
+                self.check_that_every_end_is_in_the_account(&ends, record);
+                if self.time == Time::Still {
+                    self.check_that_nothing_was_left_out(&ends, record);
+                }
+            }
+        });
+    }
+
+    /// Every end that anybody is owed: each session's, to each plugin that serves its tenant.
+    fn ends(&self, record: &Record) -> Vec<DeliveryKey> {
+        let of_session = |(sequence, tenant): (u64, &str)| -> Vec<DeliveryKey> {
+            let serving = self.plugins.iter().filter(|(_, tenants)| tenants.serves(tenant));
+            let end = |plugin: &PluginName| DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() };
+            serving.map(|(plugin, _)| end(plugin)).collect()
+        };
+        let sessions = record.sessions.iter().map(|(sequence, session)| (*sequence, &*session.identity.tenant));
+        sessions.flat_map(of_session).collect()
+    }
+
+    fn told_of_ends(&self) -> impl Iterator<Item = &Told> {
+        self.told.iter().filter(|told| told.delivery.event == EventKey::End)
+    }
+
+    fn check_what_was_told(&self) {
+        let mut delivered = HashSet::new();
+        let mut accounted = HashSet::new();
+        for told in &self.told {
+            let Told { delivery, outcome, draining, .. } = told;
+            assert!(!delivered.contains(delivery), "{told:?}, after it was said to be delivered");
+            if *outcome == Outcome::Delivered {
+                delivered.insert(delivery);
+            }
+            if *draining {
+                assert!(accounted.insert(delivery), "{told:?}, after the drain had said another outcome of it");
+            }
+        }
+    }
+
+    fn check_reports(&self) {
+        let served: Vec<&DrainReport> = self.reports.iter().filter(|report| report.owed() > 0).collect();
+        assert!(served.len() <= 1, "two drains have served ends: {served:?}");
+        let sum = |count: fn(&DrainReport) -> u64| self.reports.iter().map(count).sum::<u64>();
+        let told = |of: fn(&Outcome) -> bool| {
+            number(self.told_of_ends().filter(|told| told.draining && of(&told.outcome)).count())
+        };
+        let reports = &self.reports;
+        assert_eq!(sum(|r| r.delivered), told(|o| *o == Outcome::Delivered), "{reports:?}");
+        assert_eq!(sum(|r| r.deferred - r.unreported), told(|o| matches!(o, Outcome::Deferred(_))), "{reports:?}");
+        let (failed, told_failed) = (sum(|r| r.failed), told(|o| matches!(o, Outcome::Failed { .. })));
+        // A failure from before the drain that is not written down in time is in its account, and was told before.
+        assert!(failed == told_failed || failed > told_failed && self.time == Time::Passes, "{reports:?}");
+        let of_plugins = |report: &DrainReport| -> u64 {
+            report.plugins.iter().map(|line| line.delivered + line.failed + line.deferred).sum()
+        };
+        assert!(reports.iter().all(|report| of_plugins(report) == report.owed()), "{reports:?}");
+    }
+
+    /// Each end of a session that was accepted before the drain was settled before it, or is in its account: told of, or
+    /// among those that the report says nobody was told of.
+    fn check_that_every_end_is_in_the_account(&self, ends: &[DeliveryKey], record: &Record) {
+        let settled = |told: &&Told| told.draining || told.outcome == Outcome::Delivered;
+        let settled: HashSet<&DeliveryKey> = self.told_of_ends().filter(settled).map(|told| &told.delivery).collect();
+        let was_accepted = |end: &&DeliveryKey| self.accepted_before.contains(&record.generation(end.sequence));
+        let untold: Vec<_> = (ends.iter().filter(was_accepted))
+            .filter(|end| !settled.contains(end) && record.count(end, is_dead) == 0)
+            .collect();
+        let told_failed =
+            self.told_of_ends().filter(|told| told.draining && matches!(told.outcome, Outcome::Failed { .. })).count();
+        let failed: u64 = self.reports.iter().map(|report| report.failed).sum();
+        let unreported: u64 = self.reports.iter().map(|report| report.unreported).sum();
+        let room = unreported + failed - number(told_failed);
+        assert!(number(untold.len()) <= room, "{untold:?} are in no account: {:?}", self.reports);
+    }
+
+    /// No timer went off. So everything that began before the drain was over had its turn.
+    fn check_that_nothing_was_left_out(&self, ends: &[DeliveryKey], record: &Record) {
+        let mut last: HashMap<&DeliveryKey, &Told> = HashMap::new();
+        last.extend(self.told_of_ends().map(|told| (&told.delivery, told)));
+        // An end can come after the drain's account is closed, a start cannot.
+        for end in ends.iter().filter(|end| !record.without_start.contains(&end.sequence)) {
+            let told = last.get(end).unwrap_or_else(|| panic!("nobody was told what became of {end:?}"));
+            let had_its_turn = match told.outcome {
+                Outcome::Delivered => true,
+                Outcome::Failed { .. } => told.draining || record.count(end, is_dead) == 1,
+                Outcome::Deferred(why) => why == Deferral::Breaker,
+            };
+            assert!(had_its_turn, "{told:?}");
+        }
+        let of_drain = |told: &&Told| matches!(told.reason, Some(EndReason::Shutdown | EndReason::Restart));
+        let ended: HashSet<u64> = self.told_of_ends().filter(of_drain).map(|told| told.delivery.sequence).collect();
+        let said: u64 = self.reports.iter().map(|report| report.sessions).sum();
+        assert_eq!(said, number(ended.len()), "sessions that the drain has ended");
+        // It waits for what owners have said before.
+        let overtaken = |sequence: &&u64| self.ended_before.contains(&record.generation(**sequence));
+        assert_eq!(ended.iter().find(overtaken), None, "its owner had ended it before the drain did");
+    }
+}
+
+/// Either it was delivered, once, or it was given up, or the next start finds it.
+fn check_one(end: &DeliveryKey, record: &Record, calls: &Calls, still_owed: &HashMap<DeliveryKey, usize>) {
+    let (delivered, dead) = (record.count(end, is_delivered), record.count(end, is_dead));
+    let owed = still_owed.get(end).copied().unwrap_or(0);
+    assert_eq!(delivered + dead + owed, 1, "{end:?}: {delivered} delivered, {dead} given up, {owed} still owed");
+    assert_eq!(calls.answered_ok(end), delivered, "{end:?}: answers of the plugin, and what is written down");
+}
+
+fn owed_at_the_next_start(recovered: &Recovered, plugins: &[(PluginName, Tenants)]) -> HashMap<DeliveryKey, usize> {
+    let mut owed: HashMap<DeliveryKey, usize> = HashMap::new();
+    for delivery in recovered.deliveries.iter().filter(|owed| owed.delivery.event == EventKey::End) {
+        *owed.entry(delivery.delivery.clone()).or_default() += 1;
+    }
+    for left in &recovered.sessions {
+        let serving = plugins.iter().filter(|(_, tenants)| tenants.serves(&left.session.identity.tenant));
+        for (plugin, _) in serving.filter(|(plugin, _)| !left.settled.contains(plugin)) {
+            let end = DeliveryKey { sequence: left.sequence, event: EventKey::End, plugin: plugin.clone() };
+            *owed.entry(end).or_default() += 1;
+        }
+    }
+    owed
+}
+
+fn is_delivered(settlement: &Settlement) -> bool {
+    *settlement == Settlement::Delivered
+}
+
+fn is_dead(settlement: &Settlement) -> bool {
+    matches!(settlement, Settlement::Dead { .. })
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap()
+}

@@ -1,0 +1,278 @@
+//! A journal whose disk is another thread: what is written down is durable, and answered, when the scheduler lets that
+//! thread go on. Beneath it is the journal in memory, which does at once what it is told.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use lastword_events::{EventKey, JournalName, Session};
+use lastword_journal::{
+    Completion, DeliveryKey, Durability, Journal, JournalError, MemoryJournal, Pending, Recovered, Reply, Settlement,
+    Space, Write, Written,
+};
+use shuttle::sync::{Condvar, Mutex as ScheduledMutex};
+
+use crate::draw::{chance, up_to};
+use crate::owner::Generation;
+use crate::story::{describe, name, story};
+
+/// What a disk does with what owners ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Everything is written before the function returns, as in memory.
+    AtOnce,
+    Good,
+    /// Some requests cannot be written, and are refused.
+    Refuses,
+    /// It hangs from the moment at which it hears of a drain until somebody says [`Disk::thaw`].
+    Freezes,
+}
+
+pub(crate) struct Disk {
+    journal: MemoryJournal,
+    health: Health,
+    queue: ScheduledMutex<Queue>,
+    changed: Condvar,
+    /// What is on the disk. Of `std`: looking at it is no step of a schedule.
+    record: Mutex<Record>,
+}
+
+#[derive(Default)]
+struct Queue {
+    commands: VecDeque<Command>,
+    frozen: bool,
+    closed: bool,
+}
+
+enum Command {
+    Write(Box<Write>, Reply<Written>),
+    Record(Vec<Write>, Reply<()>),
+    Complete(Vec<Completion>, Reply<()>),
+    Flush(Reply<()>),
+}
+
+/// What the disk has been made to write.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    /// Sessions, by sequence number.
+    pub(crate) sessions: BTreeMap<u64, Arc<Session>>,
+    /// Sessions of which nothing but the end is known.
+    pub(crate) without_start: HashSet<u64>,
+    /// Sessions whose end is written down.
+    pub(crate) ended: HashSet<u64>,
+    /// Attempts that are.
+    pub(crate) attempts: HashMap<DeliveryKey, Vec<(u32, Settlement)>>,
+    /// Somebody has said that a drain begins. Nobody waits for that to be written.
+    pub(crate) draining: bool,
+}
+
+impl Disk {
+    pub(crate) fn new(health: Health) -> Arc<Self> {
+        Arc::new(Self {
+            journal: MemoryJournal::new(),
+            health,
+            queue: ScheduledMutex::default(),
+            changed: Condvar::new(),
+            record: Mutex::default(),
+        })
+    }
+
+    /// A run that is over has left these.
+    pub(crate) fn leave_active(&self, sessions: Vec<Write>) {
+        drop(self.journal.recover().unwrap());
+        for write in sessions {
+            self.write_now(write).unwrap();
+        }
+    }
+
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Record) -> T) -> T {
+        at(&self.record.lock().unwrap())
+    }
+
+    /// The disk's thread. It leaves when the disk is closed and everything is written.
+    pub(crate) fn run(&self) {
+        while let Some(group) = self.next_group() {
+            let answers: Vec<Box<dyn FnOnce()>> = group.into_iter().map(|command| self.carry_out(command)).collect();
+            // Written as one, and then answered one by one.
+            for answer in answers {
+                shuttle::thread::yield_now();
+                answer();
+            }
+        }
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.queue.lock().unwrap().frozen = false;
+        self.changed.notify_one();
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn close(&self) {
+        self.queue.lock().unwrap().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// What the next run finds.
+    pub(crate) fn recovered(&self) -> Recovered {
+        self.journal.recover().unwrap()
+    }
+
+    fn next_group(&self) -> Option<Vec<Command>> {
+        let mut queue = self.queue.lock().unwrap();
+        while queue.frozen || queue.commands.is_empty() {
+            if queue.closed && queue.commands.is_empty() {
+                return None;
+            }
+            queue = self.changed.wait(queue).unwrap();
+        }
+        let group = up_to(queue.commands.len() - 1) + 1;
+        Some(queue.commands.drain(..group).collect())
+    }
+
+    fn carry_out(&self, command: Command) -> Box<dyn FnOnce()> {
+        match command {
+            Command::Write(_, reply) if self.health == Health::Refuses && chance(1, 4) => {
+                Box::new(|| reply.send(Err(JournalError::Unavailable("the disk is full".into()))))
+            }
+            Command::Write(write, reply) => {
+                let written = self.write_now(*write);
+                Box::new(|| reply.send(written))
+            }
+            Command::Record(writes, reply) => {
+                writes.into_iter().for_each(|write| drop(self.write_now(write)));
+                Box::new(|| reply.send(Ok(())))
+            }
+            Command::Complete(completions, reply) => {
+                self.complete_now(completions);
+                Box::new(|| reply.send(Ok(())))
+            }
+            Command::Flush(reply) => Box::new(|| reply.send(Ok(()))),
+        }
+    }
+
+    fn write_now(&self, write: Write) -> Result<Written, JournalError> {
+        let ends = match &write {
+            Write::End { sequence, .. } => Some(*sequence),
+            _ => None,
+        };
+        let without_start = matches!(write, Write::EndWithoutStart { .. });
+        // The memory journal answers at once.
+        let what = describe(&write);
+        let written = at_once(self.journal.write(write));
+        story!("disk: {what}: {written:?}");
+        let mut record = self.record.lock().unwrap();
+        match &written {
+            Ok(Written::Session { sequence, session }) => {
+                record.sessions.insert(*sequence, session.clone());
+                record.without_start.extend(without_start.then_some(*sequence));
+                record.ended.extend(without_start.then_some(*sequence));
+            }
+            Ok(Written::Done) => record.ended.extend(ends),
+            _ => (),
+        }
+        written
+    }
+
+    fn complete_now(&self, completions: Vec<Completion>) {
+        let mut record = self.record.lock().unwrap();
+        for one in &completions {
+            story!("disk: attempt {} of {}: {:?}", one.attempt, name(&one.delivery), one.settlement);
+            record.attempts.entry(one.delivery.clone()).or_default().push((one.attempt, one.settlement.clone()));
+        }
+        at_once(self.journal.complete(completions)).unwrap();
+    }
+
+    fn queue<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
+        let (reply, pending) = Pending::later();
+        self.queue.lock().unwrap().commands.push_back(command(reply));
+        self.changed.notify_one();
+        pending
+    }
+}
+
+fn at_once<T: Unpin>(pending: Pending<T>) -> Result<T, JournalError> {
+    shuttle::future::block_on(pending)
+}
+
+impl Journal for Disk {
+    fn name(&self) -> JournalName {
+        self.journal.name()
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Memory
+    }
+
+    fn recover(&self) -> Result<Recovered, JournalError> {
+        self.journal.recover()
+    }
+
+    fn write(&self, write: Write) -> Pending<Written> {
+        if self.health == Health::AtOnce {
+            return Pending::ready(self.write_now(write));
+        }
+        self.queue(|reply| Command::Write(Box::new(write), reply))
+    }
+
+    fn record(&self, writes: Vec<Write>) -> Pending<()> {
+        if writes.iter().any(|write| matches!(write, Write::Draining { .. })) {
+            self.record.lock().unwrap().draining = true;
+            self.queue.lock().unwrap().frozen = self.health == Health::Freezes;
+        }
+        if self.health == Health::AtOnce {
+            writes.into_iter().for_each(|write| drop(self.write_now(write)));
+            return Pending::ready(Ok(()));
+        }
+        self.queue(|reply| Command::Record(writes, reply))
+    }
+
+    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
+        self.journal.known_op(tenant, op_id)
+    }
+
+    fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
+        if self.health == Health::AtOnce {
+            self.complete_now(completions);
+            return Pending::ready(Ok(()));
+        }
+        self.queue(|reply| Command::Complete(completions, reply))
+    }
+
+    fn flush(&self) -> Pending<()> {
+        if self.health == Health::AtOnce { Pending::ready(Ok(())) } else { self.queue(Command::Flush) }
+    }
+
+    fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.journal.key_value(space, key)
+    }
+
+    fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
+        self.journal.key_value_keys(space, after, limit)
+    }
+
+    fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
+        self.journal.key_value_bytes(space)
+    }
+
+    fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
+        self.journal.key_value_tenant_bytes(tenant)
+    }
+}
+
+impl Record {
+    /// Which of its id's sessions it is.
+    pub(crate) fn generation(&self, sequence: u64) -> Generation {
+        let session = &self.sessions[&sequence];
+        (session.identity.clone(), session.generation)
+    }
+
+    /// Whether a plugin may hear of this event of a session.
+    pub(crate) fn may_be_told(&self, sequence: u64, event: EventKey) -> bool {
+        let noted = self.sessions.contains_key(&sequence);
+        noted && (event != EventKey::End || self.draining || self.ended.contains(&sequence))
+    }
+
+    /// How often a delivery came to this.
+    pub(crate) fn count(&self, delivery: &DeliveryKey, settlement: impl Fn(&Settlement) -> bool) -> usize {
+        self.attempts.get(delivery).map_or(0, |attempts| attempts.iter().filter(|(_, s)| settlement(s)).count())
+    }
+}

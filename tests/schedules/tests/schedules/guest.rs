@@ -1,0 +1,201 @@
+//! Plugins that do what is drawn, and note what they are called with: whether they may be, then and there.
+
+use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use lastword_events::{DeliveryId, EventKey, FailureCause, HookCall, Identity, Outcome, PluginName};
+use lastword_journal::DeliveryKey;
+use lastword_stand_ins::sandbox::{Answer, Guest, Report};
+use lastword_stand_ins::sync::pass;
+
+use crate::disk::Disk;
+use crate::draw::{chance, linger_in_task, one_of, up_to};
+use crate::story::{name, story};
+
+/// What plugins do, beside delivering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manners {
+    Deliver,
+    /// They fail in every way there is.
+    Fail,
+    /// They fail, and some calls never come back.
+    Hang,
+}
+
+/// All calls of a run.
+pub(crate) struct Calls {
+    /// Of `std`: looking at it is no step of a schedule.
+    log: Mutex<Log>,
+    /// Calls at once that a tenant may have.
+    most_of_a_tenant: Option<usize>,
+}
+
+#[derive(Default)]
+struct Log {
+    under_way: HashSet<(PluginName, Identity)>,
+    by_tenant: HashMap<Arc<str>, usize>,
+    /// The newest event that a plugin has heard of a session id.
+    newest: HashMap<(PluginName, Identity), (u64, EventKey)>,
+    last_attempt: HashMap<DeliveryKey, u32>,
+    answered_ok: HashMap<DeliveryKey, usize>,
+}
+
+impl Calls {
+    pub(crate) fn new(most_of_a_tenant: Option<usize>) -> Self {
+        Self { log: Mutex::default(), most_of_a_tenant }
+    }
+
+    pub(crate) fn guest(self: &Arc<Self>, disk: &Arc<Disk>, manners: Manners) -> Guest {
+        let (calls, disk) = (self.clone(), disk.clone());
+        Arc::new(move |plugin, call| -> Answer {
+            let under_way = UnderWay::begin(&calls, &disk, plugin.name(), &call);
+            Box::pin(async move {
+                let report = act(manners).await;
+                under_way.end(&report.outcome);
+                report
+            })
+        })
+    }
+
+    /// How often a plugin has answered ok to this.
+    pub(crate) fn answered_ok(&self, delivery: &DeliveryKey) -> usize {
+        self.log.lock().unwrap().answered_ok.get(delivery).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn none_is_under_way(&self) -> bool {
+        self.log.lock().unwrap().under_way.is_empty()
+    }
+}
+
+/// A call from its beginning to its end, or to its cut.
+struct UnderWay {
+    calls: Arc<Calls>,
+    delivery: DeliveryKey,
+    lane: (PluginName, Identity),
+}
+
+impl UnderWay {
+    fn begin(calls: &Arc<Calls>, disk: &Disk, plugin: &PluginName, call: &HookCall) -> Self {
+        let DeliveryId { sequence, event, .. } = call.delivery.id;
+        let delivery = DeliveryKey { sequence, event, plugin: plugin.clone() };
+        let lane = (plugin.clone(), call.session.identity.clone());
+        story!("call {} of {}, late: {}", call.delivery.attempt, name(&delivery), call.delivery.late);
+        let attempt = call.delivery.attempt;
+        disk.look(|record| {
+            assert!(
+                record.may_be_told(sequence, event),
+                "{plugin} hears of {event} of {sequence}, which is not recorded"
+            );
+        });
+        let log = &mut *calls.log.lock().unwrap();
+        if let Some(last) = log.last_attempt.insert(delivery.clone(), attempt) {
+            assert_eq!(last + 1, attempt, "attempts of {delivery:?}");
+            let written = disk.look(|record| record.attempts.get(&delivery).map_or(0, Vec::len));
+            assert!(written > 0, "{delivery:?} is tried again before its failure is recorded");
+        }
+        let alone = log.under_way.insert(lane.clone());
+        assert!(alone || call.delivery.late, "{lane:?} is told of two events at once");
+        let newest = log.newest.entry(lane.clone()).or_insert((sequence, event));
+        assert!(
+            *newest <= (sequence, event) || call.delivery.late,
+            "{lane:?}: {event} of {sequence} comes after {newest:?}, and does not say so"
+        );
+        *newest = (*newest).max((sequence, event));
+        let at_once = log.by_tenant.entry(lane.1.tenant.clone()).or_default();
+        *at_once += 1;
+        assert!(
+            calls.most_of_a_tenant.is_none_or(|most| *at_once <= most),
+            "{at_once} calls of {} at once",
+            lane.1.tenant
+        );
+        Self { calls: calls.clone(), delivery, lane }
+    }
+
+    fn end(self, outcome: &Outcome) {
+        if *outcome == Outcome::Delivered {
+            let log = &mut *self.calls.log.lock().unwrap();
+            let times = log.answered_ok.entry(self.delivery.clone()).or_default();
+            *times += 1;
+            assert_eq!(*times, 1, "{:?} is delivered again", self.delivery);
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Ok(mut log) = self.calls.log.lock() else { return };
+        log.under_way.remove(&self.lane);
+        if let Some(at_once) = log.by_tenant.get_mut(&self.lane.1.tenant) {
+            *at_once -= 1;
+        }
+    }
+}
+
+async fn act(manners: Manners) -> Report {
+    for _ in 0..up_to(2) {
+        match up_to(3) {
+            0 => yield_at_a_tick().await,
+            1 => wait_for_the_host().await,
+            _ => pass(Duration::from_micros(400)),
+        }
+    }
+    if manners == Manners::Hang && chance(1, 6) {
+        std::future::pending::<()>().await;
+    }
+    let mut report = Report::new(Outcome::Delivered);
+    if manners != Manners::Deliver && chance(1, 3) {
+        let trap = FailureCause::Trap("unreachable".into());
+        let cause = [FailureCause::Retry, FailureCause::Retry, FailureCause::Fatal, FailureCause::Deadline, trap];
+        report.outcome = Outcome::Failed { cause: cause[up_to(4)].clone(), message: "as drawn".into() };
+    }
+    report.fuel_used = one_of(&[1, 10, 600]);
+    report
+}
+
+/// A guest that keeps the CPU, at the end of a tick.
+async fn yield_at_a_tick() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        pass(Duration::from_millis(1));
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A guest that waits, and is woken from elsewhere.
+async fn wait_for_the_host() {
+    #[derive(Default)]
+    struct Answer {
+        is_there: bool,
+        waits: Option<Waker>,
+    }
+    let answer = Arc::new(Mutex::new(Answer::default()));
+    let host = answer.clone();
+    drop(shuttle::future::spawn(async move {
+        linger_in_task().await;
+        let waits = {
+            let mut answer = host.lock().unwrap();
+            answer.is_there = true;
+            answer.waits.take()
+        };
+        if let Some(guest) = waits {
+            guest.wake();
+        }
+    }));
+    poll_fn(|cx| {
+        let mut answer = answer.lock().unwrap();
+        if answer.is_there {
+            return Poll::Ready(());
+        }
+        answer.waits = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,89 @@
+//! The runtime under schedules that are drawn: owners that start, compact and end sessions, a disk that answers when it
+//! likes, workers, drains and closings, all at once, in thousands of orders.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails loudly, its helper functions too"
+)]
+
+mod account;
+mod disk;
+mod draw;
+mod explore;
+mod guest;
+mod house;
+mod owner;
+mod scheduler;
+mod story;
+
+use lastword_stand_ins::sync::Time;
+
+use crate::disk::Health;
+use crate::draw::{chance, one_of};
+use crate::explore::{explore, run_each_twice};
+use crate::guest::Manners;
+use crate::house::{Ending, Plan, live};
+
+/// For each test: three to six seconds on a core that is shared.
+const SCHEDULES: usize = 10_000;
+
+/// Nothing out of the ordinary.
+const PLAN: Plan = Plan {
+    time: Time::Still,
+    health: &[Health::AtOnce, Health::Good],
+    manners: &[Manners::Deliver, Manners::Fail],
+    quotas: false,
+    left: 0,
+    endings: &[Ending::Drain, Ending::TwoDrains],
+};
+
+/// No timer goes off, so whoever waits has to be woken.
+#[test]
+fn a_drain_serves_every_end_once_whatever_it_meets() {
+    explore(SCHEDULES, || live(&PLAN));
+}
+
+#[test]
+fn a_budget_that_ends_at_any_moment_loses_no_end() {
+    let health = &[Health::AtOnce, Health::Good, Health::Refuses, Health::Freezes];
+    let manners = &[Manners::Deliver, Manners::Fail, Manners::Hang];
+    explore(SCHEDULES, || live(&Plan { time: Time::Passes, health, manners, ..PLAN }));
+}
+
+#[test]
+fn a_disk_that_refuses_leaves_nothing_half_done() {
+    explore(SCHEDULES, || live(&Plan { health: &[Health::Refuses], quotas: chance(1, 2), ..PLAN }));
+}
+
+#[test]
+fn what_a_quota_counts_is_given_back() {
+    explore(SCHEDULES, || live(&Plan { quotas: true, ..PLAN }));
+}
+
+#[test]
+fn sessions_of_a_dead_run_end_once_whether_or_not_their_owner_comes_back() {
+    explore(SCHEDULES, || live(&Plan { time: one_of(&[Time::Still, Time::Passes]), left: 3, ..PLAN }));
+}
+
+#[test]
+fn a_run_that_is_closed_or_dropped_loses_no_end() {
+    let endings = &[Ending::Close, Ending::Drop, Ending::DrainAndClose];
+    let health = &[Health::AtOnce, Health::Good, Health::Refuses];
+    explore(SCHEDULES, || live(&Plan { time: one_of(&[Time::Still, Time::Passes]), health, endings, ..PLAN }));
+}
+
+#[test]
+fn what_is_owed_goes_out_by_itself() {
+    let endings = &[Ending::Settle];
+    explore(SCHEDULES, || live(&Plan { time: Time::Passes, quotas: chance(1, 2), endings, ..PLAN }));
+}
+
+#[test]
+fn a_schedule_that_failed_fails_again() {
+    let manners = &[Manners::Deliver, Manners::Fail, Manners::Hang];
+    run_each_twice(SCHEDULES / 10, || live(&Plan { time: Time::Passes, manners, quotas: true, left: 2, ..PLAN }));
+}

@@ -1,0 +1,40 @@
+use std::sync::OnceLock;
+
+use lastword_journal::{DeliveryKey, Write};
+
+/// Of the schedule that is to be run again, if one is.
+pub(crate) fn seed() -> Option<u64> {
+    static SEED: OnceLock<Option<u64>> = OnceLock::new();
+    *SEED.get_or_init(|| std::env::var("LASTWORD_SEED").ok()?.parse().ok())
+}
+
+/// Tells what happens in a schedule that is run again.
+macro_rules! story {
+    ($($what:tt)*) => {
+        if $crate::story::seed().is_some() {
+            eprintln!("{:10} {}", format!("{:?}", shuttle::current::me()), format_args!($($what)*));
+        }
+    };
+}
+
+pub(crate) use story;
+
+pub(crate) fn name(delivery: &DeliveryKey) -> String {
+    format!("{}/{}/{}", delivery.sequence, delivery.event, delivery.plugin)
+}
+
+pub(crate) fn describe(write: &Write) -> String {
+    match write {
+        Write::Start { session, .. } => format!("start of {}", session.identity.id),
+        Write::Renote { sequence, .. } => format!("renote of {sequence}"),
+        Write::Compaction { sequence, n, .. } => format!("compaction {n} of {sequence}"),
+        Write::CompactionWithoutStart { session, .. } => {
+            format!("compaction of {}, without a start", session.identity.id)
+        }
+        Write::End { sequence, .. } => format!("end of {sequence}"),
+        Write::EndWithoutStart { session, .. } => format!("end of {}, without a start", session.identity.id),
+        Write::Installed { .. } => "who is installed".to_owned(),
+        Write::Orphaned { delivery } => format!("orphaned {}", name(delivery)),
+        Write::Draining { reason, .. } => format!("draining: {reason:?}"),
+    }
+}
