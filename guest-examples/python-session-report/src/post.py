@@ -35,9 +35,13 @@ def json(url: str, body: bytes, headers: dict[str, str]) -> int:
     try:
         # It is on its way from here on; the body follows.
         future = outgoing_handler.handle(request, None)
-        _write(outgoing, body)
     except Err as error:
         raise NotSent(error.value) from error
+    try:
+        _write(outgoing, body)
+    except Err:
+        # Nobody takes the body. Why, and whether there is an answer all the same, is known below.
+        pass
 
     with future.subscribe() as ready:
         # Not for ever: Lastword gives a request less time than the call has.
