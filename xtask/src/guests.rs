@@ -15,6 +15,8 @@ use crate::{process, repository};
 
 mod c;
 mod cache;
+mod go;
+mod guest_tools;
 mod python;
 mod rust;
 mod typescript;
@@ -59,7 +61,9 @@ pub(crate) fn test_all() -> anyhow::Result<()> {
     let lacking = Lacking::allowed_unless(false);
     for example in Example::all()? {
         let tested = match example.language {
-            _ if !example.folder.join("test").is_dir() => continue,
+            // A skeleton has nothing to test yet.
+            _ if example.product == PLACEHOLDER => continue,
+            Language::Go => go::test(&example)?,
             Language::TypeScript => typescript::test(&example)?,
             Language::Python => python::test(&example)?,
             Language::C | Language::Rust => continue,
@@ -136,6 +140,7 @@ enum Built {
 #[derive(Clone, Copy, PartialEq)]
 enum Language {
     C,
+    Go,
     Python,
     Rust,
     TypeScript,
@@ -145,6 +150,7 @@ impl Language {
     fn of(name: &str) -> Option<Self> {
         match name.split('-').next()? {
             "c" => Some(Self::C),
+            "go" => Some(Self::Go),
             "python" => Some(Self::Python),
             "rust" => Some(Self::Rust),
             "typescript" => Some(Self::TypeScript),
@@ -201,6 +207,7 @@ impl Example {
             // Cargo itself knows whether there is anything to do.
             Language::Rust => None,
             Language::C => Some(c::recipe()),
+            Language::Go => Some(go::recipe()),
             Language::Python => Some(python::recipe()),
             Language::TypeScript => Some(typescript::recipe()),
         };
@@ -211,6 +218,7 @@ impl Example {
         say(format_args!("building the plugin {}", self.name));
         let built = match self.language {
             Language::C => c::build(self)?,
+            Language::Go => go::build(self)?,
             Language::Python => python::build(self)?,
             Language::Rust => Possible::Done(Guest::of(self).build()?),
             Language::TypeScript => typescript::build(self)?,

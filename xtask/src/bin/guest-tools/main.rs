@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-mod c;
 mod names;
+mod programs;
 mod typescript;
 
 #[derive(Parser)]
@@ -27,10 +27,15 @@ enum Tool {
     },
     /// As the program of this name
     #[command(subcommand)]
-    WitBindgen(c::WitBindgen),
+    WitBindgen(programs::WitBindgen),
     /// As the program of this name
     #[command(subcommand)]
-    WasmTools(c::WasmTools),
+    WasmTools(programs::WasmTools),
+    /// Write the adapter from the older WASI, which releases of wasmtime have as wasi_snapshot_preview1.reactor.wasm
+    Adapter {
+        /// The file
+        output: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -41,5 +46,6 @@ fn main() -> anyhow::Result<()> {
         }
         Tool::WitBindgen(tool) => tool.run(),
         Tool::WasmTools(tool) => tool.run(),
+        Tool::Adapter { output } => programs::write_adapter(&output),
     }
 }
