@@ -3,6 +3,7 @@
 //! `cargo xtask guests` builds them, and `cargo xtask test` does so before the tests.
 
 mod claude_mem;
+mod compaction_notifier;
 mod every;
 mod server;
 
