@@ -30,6 +30,10 @@ bench *what:
 soak rounds="":
     LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(soak) - test(kill::soak)'
 
+# Run the runtime's threads in more orders than the tests do, so many times as many
+schedules times="20":
+    LASTWORD_SCHEDULES="$1" cargo xtask test -E 'package(lastword-schedules)'
+
 # Kill the program again and again, on one journal after the other, without end or for a number of rounds
 soak-kills rounds="":
     LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(kill::soak)'

@@ -4,9 +4,9 @@
 //! the operating system, and at each lock, wake-up and wait a test's scheduler says who goes on. [`sandbox`] has plugins
 //! that are futures of the test's.
 //!
-//! shuttle and not loom: loom tries every order there is, which a few dozen steps of two threads allow, and a drain has
-//! thousands, of ten. What is looked for here takes two or three steps in an unlucky order, and orders that are drawn
-//! at random find such.
+//! shuttle and not loom: loom tries every order there is. That is possible for a few dozen steps of two threads, and the
+//! smallest drain has hundreds, of eight. What goes wrong here takes two or three steps in an unlucky order, and orders that
+//! are drawn find such.
 
 pub mod sandbox;
 pub mod sync;

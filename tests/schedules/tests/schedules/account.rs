@@ -12,7 +12,8 @@ use crate::guest::Calls;
 use crate::house::{Ending, Told};
 use crate::owner::Generation;
 
-#[derive(Debug)]
+/// What is known of a run.
+#[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) ending: Ending,
     pub(crate) time: Time,
@@ -25,22 +26,6 @@ pub(crate) struct Account {
     pub(crate) told: Vec<Told>,
     pub(crate) undelivered: Option<u64>,
     pub(crate) leftovers: BTreeMap<&'static str, u64>,
-}
-
-impl Default for Account {
-    fn default() -> Self {
-        Self {
-            ending: Ending::Drop,
-            time: Time::Still,
-            plugins: Vec::new(),
-            reports: Vec::new(),
-            accepted_before: HashSet::new(),
-            ended_before: HashSet::new(),
-            told: Vec::new(),
-            undelivered: None,
-            leftovers: BTreeMap::new(),
-        }
-    }
 }
 
 impl Account {

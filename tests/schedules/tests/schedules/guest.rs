@@ -93,8 +93,8 @@ impl UnderWay {
         let log = &mut *calls.log.lock().unwrap();
         if let Some(last) = log.last_attempt.insert(delivery.clone(), attempt) {
             assert_eq!(last + 1, attempt, "attempts of {delivery:?}");
-            let written = disk.look(|record| record.attempts.get(&delivery).map_or(0, Vec::len));
-            assert!(written > 0, "{delivery:?} is tried again before its failure is recorded");
+            let recorded = disk.look(|record| record.attempts.get(&delivery)?.last().map(|(attempt, _)| *attempt));
+            assert_eq!(recorded, Some(last), "{delivery:?} is tried again before its failure is recorded");
         }
         let alone = log.under_way.insert(lane.clone());
         assert!(alone || call.delivery.late, "{lane:?} is told of two events at once");

@@ -42,13 +42,14 @@ pub(crate) struct Plan {
 }
 
 /// How a run ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Ending {
     Drain,
     TwoDrains,
     DrainAndClose,
     Close,
     /// The last handle is dropped.
+    #[default]
     Drop,
     /// The same when nothing is owed any more.
     Settle,

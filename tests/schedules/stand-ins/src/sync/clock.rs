@@ -14,9 +14,10 @@ use shuttle::rand::{Rng, thread_rng};
 use tokio::sync::Notify;
 
 /// Whether timers go off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Time {
     /// None does: whatever waits has to be woken, or shuttle reports a deadlock.
+    #[default]
     Still,
     /// Each does, at a moment that the scheduler chooses.
     Passes,
