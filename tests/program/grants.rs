@@ -185,7 +185,7 @@ fn assert_says(ended: &Ended, code: i32, said: &[&str]) {
 #[test]
 fn run_gives_what_the_command_line_grants_and_shows_what_was_stored() {
     let stored = run("kv-counts", &["--grant-keyvalue"]);
-    assert_says(&stored, 0, &["| ends=1", "  stored  \"", " = 1 (counted up)", "wasmtime run -S keyvalue --invoke "]);
+    assert_says(&stored, 0, &["| ends=1", "  stored  \"", " = 1 (counted up)", " -S keyvalue --invoke "]);
     let failed = run("kv-counts-then-fails", &["--grant-keyvalue=64KiB"]);
     assert_says(&failed, 6, &["| ends=1", "  stored  (nothing)"]);
 
