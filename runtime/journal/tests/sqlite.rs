@@ -151,3 +151,31 @@ async fn an_end_that_is_owed_to_a_plugin_which_is_gone_is_listed_as_orphaned_bef
     journal.write(Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() }).await.unwrap();
     assert_eq!(ends(), [DeliveryState::Orphaned; 2]);
 }
+
+/// A page that cannot be read hides only itself, wherever it is and however many there are.
+#[tokio::test]
+async fn what_lies_between_pages_that_cannot_be_read_is_salvaged() {
+    const SESSIONS: u64 = 1_000;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let journal = open(&path);
+    let started: Vec<_> = (0..SESSIONS).map(|n| journal.write(start(&format!("s{n:04}")))).collect();
+    for written in started {
+        written.await.unwrap();
+    }
+    drop(journal);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut damage = |id: u64| {
+        let needle = format!(r#""id":"s{id:04}""#);
+        let at = bytes.windows(needle.len()).position(|window| window == needle.as_bytes()).unwrap();
+        let page = at / 4096 * 4096;
+        let lost = bytes[page..page + 4096].windows(6).filter(|window| *window == br#""id":""#).count();
+        bytes[page..page + 4096].fill(0xa5);
+        lost
+    };
+    let lost: usize = [0, 300, 600, SESSIONS - 1].map(&mut damage).into_iter().sum();
+    std::fs::write(&path, bytes).unwrap();
+    let journal = SqliteJournal::open(&path).unwrap();
+    let found = journal.recover().unwrap().sessions.len();
+    assert_eq!(found + lost, usize::try_from(SESSIONS).unwrap(), "{lost} rows were on the four pages");
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use lastword_events::{Event, EventKey, PluginName, Session, Timestamp};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params_from_iter};
 
 use super::error::OpenError;
 use super::lock::beside;
@@ -177,34 +177,93 @@ fn reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(file)
 }
 
-/// From both ends, as far as it goes: a page that cannot be read hides what is behind it, from either side.
-fn copy_table(old: &Connection, new: &Connection, table: &str, key: &str, check: Check) -> rusqlite::Result<u64> {
-    let mut copied = 0;
-    for order in ["ASC", "DESC"] {
-        let sorted: Vec<String> = key.split(", ").map(|column| format!("{column} {order}")).collect();
+/// One table on its way from a damaged file into a new one. Its first key column is a number.
+struct Table<'a> {
+    old: &'a Connection,
+    insert: Statement<'a>,
+    name: &'a str,
+    key: &'a str,
+    check: Check,
+    copied: u64,
+}
+
+/// How far a reading came.
+enum Read {
+    ToTheEnd,
+    /// A page cannot be read. With the first key column of the last row before it, if there was one.
+    Broken(Option<i64>),
+}
+
+/// A page that cannot be read hides those behind it from whoever goes row by row. So what is behind it is looked for at keys
+/// that are further and further away, and read from there, backwards as well.
+fn copy_table(old: &Connection, new: &Connection, name: &str, key: &str, check: Check) -> rusqlite::Result<u64> {
+    let Ok(columns) = columns(old, name) else { return Ok(0) };
+    // By name: an older version's table has fewer, and what it lacks has a default.
+    let (names, places) = (columns.join(", "), vec!["?"; columns.len()].join(", "));
+    let insert = new.prepare(&format!("INSERT OR IGNORE INTO {name} ({names}) VALUES ({places})"))?;
+    let mut table = Table { old, insert, name, key, check, copied: 0 };
+    let mut from = i64::MIN;
+    while let Read::Broken(last) = table.read("ASC", ">=", from)? {
+        let last = last.unwrap_or(from).max(0);
+        let Some(next) = table.next_after(last) else { break };
+        table.read("DESC", "<", next)?;
+        from = next;
+    }
+    table.read("DESC", "<=", i64::MAX)?;
+    Ok(table.copied)
+}
+
+fn columns(file: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let statement = file.prepare(&format!("SELECT * FROM {table}"))?;
+    Ok(statement.column_names().map(str::to_owned).collect())
+}
+
+impl Table<'_> {
+    /// The column that the others are sorted by.
+    fn first(&self) -> &str {
+        self.key.split(',').next().unwrap_or(self.key)
+    }
+
+    /// Reads in one direction from a key on, and keeps what is read, until the end or a page that cannot be read. Only an error
+    /// of the new file is one.
+    fn read(&mut self, order: &str, relation: &str, from: i64) -> rusqlite::Result<Read> {
+        let first = self.first().to_owned();
+        let sorted: Vec<String> = self.key.split(", ").map(|column| format!("{column} {order}")).collect();
         // Not through an index of its own: that would be one more thing that can be broken.
-        let sql = format!("SELECT * FROM {table} ORDER BY {}", sorted.join(", "));
-        let Ok(mut statement) = old.prepare(&sql) else { break };
-        // By name: an older version's table has fewer, and what it lacks has a default.
-        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-        let columns = names.len();
-        let (names, places) = (names.join(", "), vec!["?"; columns].join(", "));
-        let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})"))?;
-        let Ok(mut rows) = statement.query([]) else { continue };
+        let sql =
+            format!("SELECT *, {first} FROM {} WHERE {first} {relation} ?1 ORDER BY {}", self.name, sorted.join(", "));
+        let Ok(mut statement) = self.old.prepare(&sql) else { return Ok(Read::Broken(None)) };
+        let columns = statement.column_count().saturating_sub(1);
+        let Ok(mut rows) = statement.query([from]) else { return Ok(Read::Broken(None)) };
+        let mut last = None;
         loop {
-            match rows.next() {
-                Ok(Some(row)) => {
-                    let values = (0..columns).map(|at| row.get::<_, Value>(at)).collect::<rusqlite::Result<Vec<_>>>();
-                    if let Ok(values) = values
-                        && check(row).is_ok()
-                    {
-                        copied += u64::try_from(insert.execute(params_from_iter(values))?).unwrap_or(0);
-                    }
-                }
-                Ok(None) => return Ok(copied),
-                Err(_) => break,
+            let row = match rows.next() {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(Read::ToTheEnd),
+                Err(_) => return Ok(Read::Broken(last)),
+            };
+            last = row.get(columns).ok().or(last);
+            let values = (0..columns).map(|at| row.get::<_, Value>(at)).collect::<rusqlite::Result<Vec<_>>>();
+            if let Ok(values) = values
+                && (self.check)(row).is_ok()
+            {
+                let inserted = self.insert.execute(params_from_iter(values))?;
+                self.copied = self.copied.saturating_add(u64::try_from(inserted).unwrap_or(0));
             }
         }
     }
-    Ok(copied)
+
+    /// The first key that can be read behind a place where none can.
+    fn next_after(&self, last: i64) -> Option<i64> {
+        let first = self.first();
+        let sql = format!("SELECT {first} FROM {} WHERE {first} >= ?1 ORDER BY {} LIMIT 1", self.name, self.key);
+        let mut statement = self.old.prepare(&sql).ok()?;
+        let mut step: i64 = 1;
+        loop {
+            match statement.query_row([last.checked_add(step)?], |row| row.get(0)).optional() {
+                Ok(found) => return found,
+                Err(_) => step = step.checked_mul(2)?,
+            }
+        }
+    }
 }
