@@ -22,8 +22,8 @@ pub(crate) struct Drawn {
 }
 
 impl Drawn {
-    pub(crate) fn new(schedules: usize) -> Self {
-        let mut seeds = Rng::new();
+    /// So many, whose seeds are drawn from `seeds`.
+    pub(crate) fn new(mut seeds: Rng, schedules: usize) -> Self {
         Self::from_seeds(std::iter::repeat_with(move || seeds.u64(..)).take(schedules))
     }
 
