@@ -67,7 +67,8 @@ fn on_disk(dir: &Path, number: usize) -> anyhow::Result<Arc<dyn Journal>> {
     Ok(Arc::new(SqliteJournal::open(&dir.join(format!("{number}.db")))?))
 }
 
-fn house(sandbox: &Sandbox, plugin: &Plugin, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+/// A runtime with one plugin, on that journal.
+pub(crate) fn house(sandbox: &Sandbox, plugin: &Plugin, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
     let builder = Runtime::builder().sandbox(sandbox.clone()).plugin(plugin.clone(), Tenants::Every).journal(journal);
     Ok(builder.build()?)
 }

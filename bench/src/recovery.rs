@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lastword::events::{Event, PluginName, SessionStart};
-use lastword::{Journal, Limits, Plugin, Runtime, Sandbox, SandboxConfig, Source, SqliteJournal, Tenants};
+use lastword::{Journal, Limits, Sandbox, SandboxConfig, Source, SqliteJournal};
 use lastword_journal::Write;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::end::session;
+use crate::journal::house;
 use crate::rounds::say;
 
 const SESSIONS: u32 = 1_000_000;
@@ -37,7 +38,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let bare = began.elapsed();
     say(format!("  SQLite alone reads them in     {:6.2} s   ({} MB of facts)", bare.as_secs_f64(), bytes / 1_000_000));
     let began = Instant::now();
-    let runtime = house(&sandbox, &plugin, &path)?;
+    let runtime = house(&sandbox, &plugin, Arc::new(SqliteJournal::open(&path)?))?;
     let ready = began.elapsed();
     let ratio = ready.as_secs_f64() / bare.as_secs_f64();
     say(format!("  the runtime is ready after     {:6.2} s   {ratio:.1} × as long", ready.as_secs_f64()));
@@ -49,12 +50,6 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     anyhow::ensure!(runtime.undelivered_ends() == 0, "not everything was delivered");
     say(format!("  and all of it delivered        {made:6.2} s later"));
     Ok(())
-}
-
-fn house(sandbox: &Sandbox, plugin: &Plugin, path: &Path) -> anyhow::Result<Runtime> {
-    let journal = Arc::new(SqliteJournal::open(path)?);
-    let builder = Runtime::builder().sandbox(sandbox.clone()).plugin(plugin.clone(), Tenants::Every).journal(journal);
-    Ok(builder.build()?)
 }
 
 /// As a run leaves it that was killed: every start is written down, and nothing else.

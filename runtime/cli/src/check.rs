@@ -6,7 +6,6 @@ mod wishes;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anstyle::{AnsiColor, Style};
 use lastword_events::Hook;
 use lastword_sandbox::{
     CONTRACT, FileKind, Grants, HookFit, Inspection, LoadError, Provision, Sandbox, SandboxConfig, Source,
@@ -18,10 +17,8 @@ use crate::exit::{Exit, Failure, told};
 use crate::logging;
 use crate::plugins;
 use crate::progress::Progress;
+use crate::style::{BAD, GOOD};
 use crate::units::show_bytes;
-
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Inspects the component and says what it found.
 ///

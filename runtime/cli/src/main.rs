@@ -24,6 +24,7 @@ mod quote;
 mod run;
 mod signals;
 mod stdio;
+mod style;
 mod suggest;
 mod units;
 mod watchdog;

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
 use lastword::Plugin;
 use lastword_events::Hook;
 
@@ -10,12 +9,9 @@ use super::advice::Advice;
 use super::judge::{CaseResult, Verdict};
 use super::trial::Trial;
 use crate::quote::clipped_to;
+use crate::style::{BAD, DIM, GOOD, NOTE};
 use crate::units::{show_bytes, show_count, show_duration};
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const NOTE: Style = AnsiColor::Yellow.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DIM: Style = Style::new().dimmed();
 /// What is shown of a message.
 const MESSAGE_CHARS: usize = 300;
 

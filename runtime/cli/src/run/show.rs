@@ -1,16 +1,12 @@
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
 use lastword::{Plugin, Report};
 use lastword_events::{FailureCause, Hook, Outcome};
 
 use crate::calls::output::Printed;
 use crate::calls::stored;
+use crate::style::{BAD, DIM, GOOD};
 use crate::units::{show_bytes, show_count, show_duration};
-
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DIM: Style = Style::new().dimmed();
 
 /// Says what happened to a person. `stores`: the plugin was granted key-value storage.
 pub(super) fn show(
