@@ -28,7 +28,10 @@ const RUST: Skeleton = skeleton!(
     "Cargo.toml",
     "README.md",
     "src/lib.rs",
-    "wit/session-hooks.wit",
+    "wit/deps/lastword-hooks/session-hooks.wit",
+    "wit/deps/wasi-config.wit",
+    "wit/deps/wasi-keyvalue.wit",
+    "wit/plugin.wit",
 );
 /// Every file of the skeleton in typescript.
 const TYPESCRIPT: Skeleton = skeleton!(
@@ -44,7 +47,9 @@ const TYPESCRIPT: Skeleton = skeleton!(
     "types/wit.d.ts",
     "wit/deps/lastword-hooks/session-hooks.wit",
     "wit/deps/wasi-cli.wit",
+    "wit/deps/wasi-config.wit",
     "wit/deps/wasi-io.wit",
+    "wit/deps/wasi-keyvalue.wit",
     "wit/plugin.wit",
 );
 /// Every file of the skeleton in python.
@@ -55,6 +60,8 @@ const PYTHON: Skeleton = skeleton!(
     "requirements.txt",
     "src/hooks.py",
     "wit/deps/lastword-hooks/session-hooks.wit",
+    "wit/deps/wasi-config.wit",
+    "wit/deps/wasi-keyvalue.wit",
     "wit/plugin.wit",
 );
 /// Every file of the skeleton in c.
@@ -68,7 +75,9 @@ const C: Skeleton = skeleton!(
     "src/text.h",
     "wit/deps/lastword-hooks/session-hooks.wit",
     "wit/deps/wasi-cli.wit",
+    "wit/deps/wasi-config.wit",
     "wit/deps/wasi-io.wit",
+    "wit/deps/wasi-keyvalue.wit",
     "wit/plugin.wit",
 );
 

@@ -1,6 +1,6 @@
 //! A Lastword plugin.
 
-wit_bindgen::generate!({ path: "wit", world: "session-hooks" });
+wit_bindgen::generate!({ path: "wit", world: "plugin", generate_all });
 
 struct Plugin;
 

@@ -29,6 +29,56 @@ declare module "wasi:cli/stdout@0.2.0" {
   export {};
 }
 
+declare module "wasi:keyvalue/store@0.2.0-draft" {
+  export type Error =
+    | { tag: "no-such-store" }
+    | { tag: "access-denied" }
+    | { tag: "other"; val: string }
+    ;
+  export interface KeyResponse {
+    keys: Array<string>;
+    /** Where the next page begins; none: there is no more. */
+    cursor: number | null;
+  }
+  export class Bucket {
+    private constructor();
+    /** The value of a key; none: there is no such key. */
+    get(key: string): Uint8Array | null;
+    /** Writes a value. */
+    set(key: string, value: Uint8Array): void;
+    /** Takes a key away, if there is one. */
+    delete(key: string): void;
+    /** Whether there is such a key. */
+    exists(key: string): boolean;
+    /** The keys, a page at a time: none at first, then the cursor of the page before. */
+    listKeys(cursor: number | null): KeyResponse;
+  }
+  /** Opens the plugin's space for the tenant, which is called "". */
+  export function open(identifier: string): Bucket;
+  export {};
+}
+
+declare module "wasi:keyvalue/atomics@0.2.0-draft" {
+  import type { Bucket } from "wasi:keyvalue/store@0.2.0-draft";
+  import type { Error } from "wasi:keyvalue/store@0.2.0-draft";
+  /**
+   * Adds to a number, from 0 on, and says what it is then. Two calls at the same time can be told the same; the sum is
+   * exact.
+   */
+  export function increment(bucket: Bucket, key: string, delta: number): number;
+  export {};
+}
+
+declare module "wasi:config/store@0.2.0-rc.1" {
+  export type Error =
+    | { tag: "upstream"; val: string }
+    | { tag: "io"; val: string }
+    ;
+  /** The value of a setting; none: it is not set. */
+  export function get(key: string): string | null;
+  export {};
+}
+
 /**
  * What a session is, how it ended, and what a hook may answer.
  *

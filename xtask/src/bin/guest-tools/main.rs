@@ -24,6 +24,9 @@ enum Tool {
         /// The world's name
         #[arg(long)]
         world: String,
+        /// Also of what the world imports in comments, for its author to take the slashes away
+        #[arg(long)]
+        offered: bool,
     },
     /// As the program of this name
     #[command(subcommand)]
@@ -40,8 +43,9 @@ enum Tool {
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().tool {
-        Tool::TypescriptTypes { wit, world } => {
-            anstream::print!("{}", typescript::declarations(&wit, &world)?);
+        Tool::TypescriptTypes { wit, world, offered } => {
+            let declarations = if offered { typescript::offered } else { typescript::declarations };
+            anstream::print!("{}", declarations(&wit, &world)?);
             Ok(())
         }
         Tool::WitBindgen(tool) => tool.run(),
