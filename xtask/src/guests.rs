@@ -22,6 +22,7 @@ mod rust;
 mod typescript;
 mod venv;
 
+pub(crate) use guest_tools::programs;
 pub(crate) use rust::{Guest, TARGET, add_target};
 
 /// What a skeleton is called, and its author replaces.

@@ -37,5 +37,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     say("tests");
     let mut nextest = NEXTEST.command()?;
     nextest.args(["nextest", "run", "--workspace", "--all-features"]).args(&args.nextest);
-    process::run(nextest.env("LASTWORD_WASMTIME", wasmtime))
+    // For the tests that type what the pages say.
+    nextest.env("LASTWORD_WASMTIME", wasmtime).env("LASTWORD_GUEST_TOOLS", guests::programs()?);
+    process::run(&mut nextest)
 }
