@@ -14,6 +14,8 @@ mod compiling;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod grants;
