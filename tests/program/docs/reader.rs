@@ -87,7 +87,8 @@ impl Reader {
         command.env("XDG_STATE_HOME", self.home.path()).env("XDG_CACHE_HOME", self.home.path());
         // Zig compiles its C library into this one.
         command.env("ZIG_GLOBAL_CACHE_DIR", kept.join("zig"));
-        if std::env::var_os("PIP_CACHE_DIR").is_none() {
+        // Elsewhere pip has a place of its own.
+        if cfg!(target_os = "linux") && std::env::var_os("PIP_CACHE_DIR").is_none() {
             let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
             let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
             command.env("PIP_CACHE_DIR", cache.unwrap_or_else(|| kept.to_owned()).join("pip"));
