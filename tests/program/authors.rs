@@ -90,6 +90,50 @@ fn being_cut_in_a_hurry_is_no_failure() {
     assert_eq!(hurried["calls"][0]["cause"], "deadline");
 }
 
+/// What the guest printed in the two calls of a case.
+fn printed<'a>(cases: &'a [Value], case: &str) -> [Vec<&'a str>; 2] {
+    let case = cases.iter().find(|found| found["case"] == case && found["hook"] == "session-end").unwrap();
+    [0, 1].map(|call| {
+        let lines = case["calls"][call]["printed"].as_array().unwrap();
+        lines.iter().map(|line| line.as_str().unwrap()).collect()
+    })
+}
+
+#[test]
+fn a_plugin_that_is_cut_at_its_deadline_fails_unless_it_was_in_a_hurry() {
+    let (cases, _) = cases("sleep-50ms", &["--deadline", "20ms"]);
+    let (hurried, rest): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case["case"] == "nearly over");
+    assert_eq!((hurried.len(), &hurried[0]["verdict"]), (1, &"passed".into()));
+    assert!(rest.iter().all(|case| case["verdict"] == "failed"), "{rest:?}");
+}
+
+#[test]
+fn a_redelivery_finds_what_its_first_attempt_stored_and_every_other_call_begins_anew() {
+    let (cases, _) = cases("kv-counts", &["--grant-keyvalue"]);
+    assert_eq!(printed(&cases, "redelivery"), [["ends=1"], ["ends=2"]]);
+    assert_eq!(printed(&cases, "an ordinary event"), [["ends=1"], ["ends=1"]]);
+}
+
+#[test]
+fn a_plugin_is_tried_with_what_it_was_granted_and_with_nothing_behind_it() {
+    let (config, _) = cases("config-prints", &["--grant-config", "greeting=hello"]);
+    assert_eq!(printed(&config, "an ordinary event")[0], ["greeting=hello", "pairs=1"]);
+    assert_eq!(printed(&config, "without its config")[0], ["greeting absent", "pairs=0"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("s1.jsonl"), "some lines").unwrap();
+    let (transcript, _) = cases("transcript-reads", &["--grant-transcript", folder.path().to_str().unwrap()]);
+    assert_eq!(printed(&transcript, "an ordinary event")[0], ["first=some lines", "bytes=10"]);
+    assert_eq!(printed(&transcript, "without its transcript")[0], ["absent"]);
+}
+
+#[test]
+fn a_late_event_says_so() {
+    let (cases, _) = cases("prints-late", &[]);
+    assert_eq!(printed(&cases, "late")[0], ["session-end sample-session attempt=3 late"]);
+    assert_eq!(printed(&cases, "an ordinary event")[0], ["session-end sample-session attempt=1"]);
+}
+
 #[test]
 fn a_ci_system_gets_a_junit_report() {
     let dir = tempfile::tempdir().unwrap();

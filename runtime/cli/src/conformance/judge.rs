@@ -31,7 +31,7 @@ pub(super) struct CaseResult {
 
 impl CaseResult {
     pub(super) fn new(case: Case, first: Tried, second: Tried) -> Self {
-        let verdict = judge(case.kind, &first.report, &second.report);
+        let verdict = judge(case.kind, &first.report.outcome, &second.report.outcome);
         Self { case, first, second, verdict }
     }
 
@@ -49,22 +49,22 @@ impl CaseResult {
     }
 }
 
-fn judge(kind: Kind, first: &Report, second: &Report) -> Verdict {
-    for (report, which) in [(first, ""), (second, "the second time: ")] {
-        if let Some(broken) = broken(kind, &report.outcome) {
+fn judge(kind: Kind, first: &Outcome, second: &Outcome) -> Verdict {
+    for (outcome, which) in [(first, ""), (second, "the second time: ")] {
+        if let Some(broken) = broken(kind, outcome) {
             return Verdict::Failed(format!("{which}{broken}"));
         }
     }
     // The second call of a redelivery finds what the first has stored; and who is in a hurry may or may not get it done.
     let may_differ = matches!(kind, Kind::Again | Kind::Hurried);
-    if !may_differ && kind_of(&first.outcome) != kind_of(&second.outcome) {
+    if !may_differ && kind_of(first) != kind_of(second) {
         return Verdict::Failed(format!(
             "the same call ended in another way the second time: {}, then {}",
-            said(&first.outcome),
-            said(&second.outcome)
+            said(first),
+            said(second)
         ));
     }
-    match &first.outcome {
+    match first {
         answer @ Outcome::Failed { .. } if kind == Kind::Ordinary => Verdict::Noted(said(answer)),
         _ => Verdict::Passed,
     }
@@ -94,5 +94,77 @@ pub(super) fn said(outcome: &Outcome) -> String {
         Outcome::Failed { cause: FailureCause::Fatal, message } => format!("it answered fatal: {message}"),
         Outcome::Failed { cause, message } => format!("failed({cause}): {message}"),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [Kind; 5] =
+        [Kind::Ordinary, Kind::Strange, Kind::Again, Kind::Without(lastword_sandbox::Grant::Http), Kind::Hurried];
+    const OK: Outcome = Outcome::Delivered;
+
+    fn failed(cause: FailureCause) -> Outcome {
+        Outcome::Failed { cause, message: "why".to_owned() }
+    }
+
+    fn retry() -> Outcome {
+        failed(FailureCause::Retry)
+    }
+
+    fn fails(kind: Kind, first: &Outcome, second: &Outcome) -> bool {
+        matches!(judge(kind, first, second), Verdict::Failed(_))
+    }
+
+    /// The kinds that fail when the calls end so.
+    fn failing(first: &Outcome, second: &Outcome) -> Vec<Kind> {
+        KINDS.into_iter().filter(|kind| fails(*kind, first, second)).collect()
+    }
+
+    #[test]
+    fn whatever_a_plugin_answers_is_an_answer_and_nothing_else_is() {
+        for answer in [OK, retry(), failed(FailureCause::Fatal)] {
+            assert_eq!(failing(&answer, &answer), [], "{answer}");
+        }
+        let trap = FailureCause::Trap("unreachable".to_owned());
+        let limit = FailureCause::Limit("host-calls".to_owned());
+        for cause in [trap, FailureCause::Fuel, FailureCause::Memory, limit, FailureCause::Host] {
+            let none = failed(cause);
+            assert_eq!(failing(&none, &none), KINDS, "{none}");
+        }
+    }
+
+    #[test]
+    fn only_who_is_in_a_hurry_may_be_cut_at_the_deadline() {
+        let cut = failed(FailureCause::Deadline);
+        assert_eq!(failing(&cut, &cut), KINDS[..4]);
+    }
+
+    #[test]
+    fn the_second_call_must_come_to_an_answer_as_the_first() {
+        let trap = failed(FailureCause::Trap("unreachable".to_owned()));
+        for kind in KINDS {
+            let Verdict::Failed(why) = judge(kind, &OK, &trap) else { panic!("{kind:?} passed") };
+            assert!(why.starts_with("the second time: failed(trap: unreachable)"), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_same_call_must_end_the_same_way_unless_it_found_what_the_first_stored_or_was_in_a_hurry() {
+        let same = [Kind::Ordinary, Kind::Strange, Kind::Without(lastword_sandbox::Grant::Http)];
+        assert_eq!(failing(&OK, &retry()), same);
+        assert_eq!(failing(&retry(), &failed(FailureCause::Fatal)), same);
+        // Only its words differ.
+        let other_words = Outcome::Failed { cause: FailureCause::Retry, message: "at 12:01".to_owned() };
+        assert_eq!(failing(&retry(), &other_words), []);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_ok_is_worth_a_word_on_an_ordinary_day_only() {
+        assert_eq!(judge(Kind::Ordinary, &retry(), &retry()), Verdict::Noted("it answered retry: why".to_owned()));
+        for kind in &KINDS[1..] {
+            assert_eq!(judge(*kind, &retry(), &retry()), Verdict::Passed, "{kind:?}");
+        }
     }
 }

@@ -182,3 +182,20 @@ fn transcript(grants: &Grants) -> anyhow::Result<Option<PathBuf>> {
     }
     Ok(files.into_iter().min())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Or the case would be an ordinary one once more.
+    #[test]
+    fn without_its_http_a_plugin_reaches_no_address_of_its_own_and_keeps_the_rest() {
+        let own: Destination = "http://127.0.0.1:37777".parse().unwrap();
+        let http = Some(std::iter::once(own.clone()).collect::<AllowList>());
+        let whole = Grants { http, key_value: Some(KeyValueGrant { quota: 1 << 20 }), ..Grants::default() };
+        let left = taken_away(&whole, Grant::Http);
+        // Still granted, or it would not be loaded.
+        assert!(left.http.as_ref().is_some_and(|list| !list.permits(&own)));
+        assert_eq!(left.key_value, whole.key_value);
+    }
+}
