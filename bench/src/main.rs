@@ -14,6 +14,11 @@ mod rounds;
 
 use clap::{Parser, ValueEnum};
 
+/// The program's.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[derive(Parser)]
 #[command(about = "Measure the runtime against bare wasmtime. Use a release build: just bench")]
 struct Args {
