@@ -61,7 +61,8 @@ async fn note_all(path: &Path) -> anyhow::Result<()> {
         let numbers = first..first.saturating_add(u32::try_from(AT_ONCE)?).min(SESSIONS);
         let starts: Vec<_> = numbers
             .map(|n| {
-                journal.write(Write::Start { session: session(n), event: event.clone(), owed: vec![], op_id: None })
+                let session = Arc::new(session(n));
+                journal.write(Write::Start { session, event: event.clone(), owed: vec![], op_id: None })
             })
             .collect();
         for written in starts {

@@ -12,7 +12,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), lastword_journal::JournalError> {
 //! let journal = MemoryJournal::new();
-//! let session = Session::new("acme", "s1");
+//! let session = Arc::new(Session::new("acme", "s1"));
 //! let event = Arc::new(Event::Start(SessionStart::default()));
 //! let written = journal.write(Write::Start { session, event, owed: vec![], op_id: None }).await?;
 //! let Written::Session { sequence: 1, session } = written else { panic!("a new session") };
@@ -38,7 +38,7 @@ pub use key_value::{KeyValueWrite, KeyValueWrites, Space};
 pub use memory::MemoryJournal;
 pub use pending::{Pending, Reply};
 pub use record::{Completion, DeliveryKey, Settlement, Write, Written};
-pub use recovered::{OwedDelivery, Recovered, RecoveredSession};
+pub use recovered::{DrainedEnd, OwedDelivery, Recovered, RecoveredSession};
 pub use sqlite::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow};
 pub use sqlite::{MAX_QUEUED_WRITES, OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal};
 

@@ -11,8 +11,8 @@ use crate::KeyValueWrites;
 pub enum Write {
     /// A session began. Its generation is assigned by the journal, whatever `session` says.
     Start {
-        /// The session.
-        session: Session,
+        /// The session. (Shared, as everywhere: a journal that is the only one to hold it need not copy it.)
+        session: Arc<Session>,
         /// An [`Event::Start`].
         event: Arc<Event>,
         /// Plugins with a `session-start` hook that serve the tenant.
@@ -48,7 +48,7 @@ pub enum Write {
     /// first compaction event.
     CompactionWithoutStart {
         /// The session.
-        session: Session,
+        session: Arc<Session>,
         /// An [`Event::Compaction`].
         event: Arc<Event>,
         /// Plugins with a `session-compaction` hook that serve the tenant.
@@ -72,7 +72,7 @@ pub enum Write {
     /// A session ended that nobody had started: taken as a new generation, unless the id's last one ended in this run.
     EndWithoutStart {
         /// The session.
-        session: Session,
+        session: Arc<Session>,
         /// An [`Event::End`].
         event: Arc<Event>,
         /// Every plugin that serves the tenant.

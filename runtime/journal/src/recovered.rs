@@ -26,7 +26,26 @@ pub struct RecoveredSession {
     pub started: Vec<PluginName>,
     /// Whether its owner may go on with it: no run since its owner last noted it can have told anyone of its end.
     pub attachable: bool,
-    /// The drain of the run that first found it active, if it drained.
+    /// The highest attempt of its end that a dead run may have made; the next attempt's number is one more.
+    pub attempt: u32,
+    /// What drains have begun of its end; [`drained`](Self::drained) reads it. (Boxed: after a crash there is none, of a
+    /// million sessions.)
+    pub drained: Option<Box<DrainedEnd>>,
+}
+
+impl RecoveredSession {
+    /// What drains have begun of its end; nothing of most.
+    #[must_use]
+    pub fn drained(&self) -> &DrainedEnd {
+        static NOTHING: DrainedEnd = DrainedEnd { drain: None, owed: None, settled: Vec::new(), failed: Vec::new() };
+        self.drained.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+/// The end of a session that a drain had begun, or was to make, when its run died.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DrainedEnd {
+    /// The drain of the run that first found the session active, if it drained.
     pub drain: Option<(DrainReason, Timestamp)>,
     /// Plugins that served its tenant when that drain began: it is to them that its end is owed, whoever is installed now.
     pub owed: Option<Vec<PluginName>>,
@@ -34,8 +53,6 @@ pub struct RecoveredSession {
     pub settled: Vec<PluginName>,
     /// Failed ends of that drain: who, and how often it has failed.
     pub failed: Vec<(PluginName, u32)>,
-    /// The highest attempt of its end that a dead run may have made; the next attempt's number is one more.
-    pub attempt: u32,
 }
 
 /// A recorded delivery that is still owed.

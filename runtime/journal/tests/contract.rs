@@ -56,7 +56,8 @@ fn end_event(reason: EndReason) -> Arc<Event> {
 }
 
 async fn start(journal: &dyn Journal, id: &str) -> (u64, Arc<Session>) {
-    let write = Write::Start { session: Session::new("t", id), event: start_event(), owed: vec![], op_id: None };
+    let write =
+        Write::Start { session: Arc::new(Session::new("t", id)), event: start_event(), owed: vec![], op_id: None };
     match journal.write(write).await.unwrap() {
         Written::Session { sequence, session } => (sequence, session),
         other => panic!("{other:?}"),
@@ -101,7 +102,7 @@ async fn a_second_end_in_one_run_is_a_duplicate_and_in_the_next_run_a_new_genera
     for mut journal in journals() {
         journal.next_run();
         let stray = |id: &str| Write::EndWithoutStart {
-            session: Session::new("t", id),
+            session: Arc::new(Session::new("t", id)),
             event: end_event(EndReason::Reset),
             owed: vec![],
             op_id: None,
@@ -127,7 +128,7 @@ async fn the_first_end_of_a_session_that_a_dead_run_left_is_no_duplicate() {
         end(&*journal, sequence, &left[0].session).await;
         // Its owner has resumed it without a start, and ends it.
         let stray = Write::EndWithoutStart {
-            session: Session::new("t", "resumed"),
+            session: Arc::new(Session::new("t", "resumed")),
             event: end_event(EndReason::Reset),
             owed: vec![],
             op_id: None,
@@ -142,7 +143,7 @@ async fn a_compaction_of_an_unknown_session_is_one_write_and_counts_once() {
     for mut journal in journals() {
         journal.next_run();
         let compaction = || Write::CompactionWithoutStart {
-            session: Session::new("t", "a"),
+            session: Arc::new(Session::new("t", "a")),
             event: Arc::new(Event::Compaction(SessionCompaction::new(CompactionPhase::After))),
             owed: vec![plugin()],
             op_id: Some("c-1".into()),
@@ -160,7 +161,7 @@ async fn an_op_id_counts_once_for_its_tenant_whatever_it_was_used_for() {
     for mut journal in journals() {
         journal.next_run();
         let with = |tenant: &str, id: &str| Write::Start {
-            session: Session::new(tenant, id),
+            session: Arc::new(Session::new(tenant, id)),
             event: start_event(),
             owed: vec![],
             op_id: Some("op".into()),
@@ -232,7 +233,7 @@ async fn sessions_without_an_end_are_found_with_what_is_known_of_them() {
 
         let recovered = journal.next_run();
         let [found] = &recovered.sessions[..] else { panic!("one session is active") };
-        assert_eq!((found.sequence, found.compactions, found.drain), (sequence, 1, None));
+        assert_eq!((found.sequence, found.compactions, found.drained().drain), (sequence, 1, None));
         assert_eq!((found.session.cwd.as_deref(), found.session.generation), (Some("/w"), 1));
         let key = EventKey::Compaction { n: 1, phase: CompactionPhase::Before };
         assert_eq!(recovered.deliveries[0].delivery.event, key);
@@ -256,9 +257,11 @@ async fn a_drain_needs_no_write_for_each_session_and_the_next_run_knows_what_is_
             .unwrap();
 
         let sessions = journal.next_run().sessions;
-        assert!(sessions.iter().all(|s| s.drain == Some((DrainReason::Restart, at))), "the first cause wins");
-        let settled: Vec<_> =
-            sessions.iter().map(|s| (&*s.session.identity.id, s.settled.len(), s.failed.len())).collect();
+        assert!(sessions.iter().all(|s| s.drained().drain == Some((DrainReason::Restart, at))), "the first cause wins");
+        let settled: Vec<_> = sessions
+            .iter()
+            .map(|s| (&*s.session.identity.id, s.drained().settled.len(), s.drained().failed.len()))
+            .collect();
         assert_eq!(settled, [("delivered", 1, 0), ("failed", 0, 1), ("untried", 0, 0)]);
         assert_eq!(sessions[1].attempt, 2);
         for session in sessions {

@@ -24,13 +24,13 @@ fn plugin() -> PluginName {
 
 fn start(id: &str) -> Write {
     let event = Arc::new(Event::Start(SessionStart::default()));
-    Write::Start { session: Session::new("t", id), event, owed: vec![], op_id: None }
+    Write::Start { session: Arc::new(Session::new("t", id)), event, owed: vec![], op_id: None }
 }
 
 /// The same, and a plugin is to be told of it.
 fn start_for_plugin(id: &str) -> Write {
     let event = Arc::new(Event::Start(SessionStart::default()));
-    Write::Start { session: Session::new("t", id), event, owed: vec![plugin()], op_id: None }
+    Write::Start { session: Arc::new(Session::new("t", id)), event, owed: vec![plugin()], op_id: None }
 }
 
 fn end(sequence: u64, session: &Arc<Session>) -> Write {
@@ -87,6 +87,35 @@ async fn the_file_does_not_grow_without_bound_and_keeps_what_somebody_needs() {
     let ids = |sessions: Vec<&Arc<Session>>| sessions.iter().map(|s| s.identity.id.to_string()).collect::<Vec<_>>();
     assert_eq!(ids(recovered.sessions.iter().map(|s| &s.session).collect()), [active.identity.id.to_string()]);
     assert_eq!(ids(recovered.deliveries.iter().map(|d| &d.session).collect()), ["owed"]);
+}
+
+#[tokio::test]
+async fn sessions_that_several_threads_read_are_each_found_once_and_in_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    // As many as are worth three threads, with ends among them, so that no part is as long as another.
+    let journal = open(&path);
+    let starts: Vec<_> = (0..31_000).map(|n| journal.write(start(&format!("s{n}")))).collect();
+    let mut left = Vec::new();
+    let mut ends = Vec::new();
+    for written in starts {
+        let Written::Session { sequence, session } = written.await.unwrap() else { panic!("a new session") };
+        if sequence.is_multiple_of(50) || (5_000..5_900).contains(&sequence) {
+            ends.push(journal.write(end(sequence, &session)));
+        } else {
+            left.push((sequence, session));
+        }
+    }
+    for ended in ends {
+        ended.await.unwrap();
+    }
+    drop(journal);
+
+    let found = SqliteJournal::open(&path).unwrap().recover().unwrap().sessions;
+    assert_eq!(found.len(), left.len());
+    for (found, left) in found.into_iter().zip(left) {
+        assert_eq!((found.sequence, found.session), left);
+    }
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ impl Inner {
                 let owed = self.dispatcher.owed_to(&session.identity.tenant, EventKey::Start);
                 let identity = session.identity.clone();
                 let event = Arc::new(Event::Start(event));
-                let write = Write::Start { session, event: event.clone(), owed, op_id };
+                let write = Write::Start { session: Arc::new(session), event: event.clone(), owed, op_id };
                 match self.journal.write(write).await? {
                     Written::Session { sequence, session } => {
                         let generation = session.generation;
@@ -190,7 +190,7 @@ impl Inner {
             Some((sequence, session)) => {
                 Write::End { sequence: *sequence, session: session.clone(), event: event.clone(), owed, op_id }
             }
-            None => Write::EndWithoutStart { session, event: event.clone(), owed, op_id },
+            None => Write::EndWithoutStart { session: Arc::new(session), event: event.clone(), owed, op_id },
         };
         let written = match self.journal.write(write).await {
             Ok(written) => written,
@@ -295,7 +295,7 @@ impl Inner {
         let event = Event::Compaction(event);
         let (key, event) = (event.key(1), Arc::new(event));
         let owed = self.dispatcher.owed_to(&identity.tenant, key);
-        let write = Write::CompactionWithoutStart { session, event: event.clone(), owed, op_id };
+        let write = Write::CompactionWithoutStart { session: Arc::new(session), event: event.clone(), owed, op_id };
         match self.journal.write(write).await? {
             Written::Session { sequence, session } => {
                 self.note(sequence, &session, key, &event, place);

@@ -33,14 +33,15 @@ pub(crate) struct Records<'a> {
 
 impl<'a> Records<'a> {
     pub(crate) fn of(inner: &'a Inner) -> Self {
-        Self { inner, piece: Vec::new(), orphaned_ends: 0 }
+        Self { inner, piece: Vec::with_capacity(RECORDS_AT_ONCE), orphaned_ends: 0 }
     }
 
     fn push(&mut self, record: Write) {
         self.orphaned_ends += u64::from(is_orphaned_end(&record));
         self.piece.push(record);
         if self.piece.len() == RECORDS_AT_ONCE {
-            drop(self.inner.journal.record(std::mem::take(&mut self.piece)));
+            let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(RECORDS_AT_ONCE));
+            drop(self.inner.journal.record(piece));
         }
     }
 }
@@ -66,7 +67,7 @@ impl Inner {
             counts.deliveries += 1;
         }
         for session in recovered.sessions {
-            let was_drained = session.drain.is_some();
+            let was_drained = session.drained().drain.is_some();
             if session.attachable && !grace.is_zero() {
                 // Whatever its owner says, nobody can tell these of its end in this run.
                 let serving = self.dispatcher.owed_to(&session.session.identity.tenant, EventKey::End);
@@ -123,25 +124,26 @@ impl Inner {
 
     /// The end of a session that a dead run left active. Gives how many plugins are owed it.
     fn end_left(&self, left: &RecoveredSession, records: &mut Records<'_>) -> usize {
-        let (reason, ended_at) = match left.drain {
+        let drained = left.drained();
+        let (reason, ended_at) = match drained.drain {
             Some((reason, at)) => (reason.end_reason(), at),
             None => (EndReason::Crashed, Timestamp::now()),
         };
         let event = Arc::new(Event::End(SessionEnd::new(reason, ended_at).since(left.session.started_at)));
-        let mut owed = match &left.owed {
+        let mut owed = match &drained.owed {
             Some(owed) => owed.clone(),
             None => self.dispatcher.owed_to(&left.session.identity.tenant, EventKey::End),
         };
         // A drain has tried some of these and failed: they are owed it whether or not they are still installed.
-        let tried = left.failed.iter().map(|(plugin, _)| plugin);
+        let tried = drained.failed.iter().map(|(plugin, _)| plugin);
         add_missing(&mut owed, left.started.iter().chain(tried));
-        owed.retain(|plugin| !left.settled.contains(plugin));
+        owed.retain(|plugin| !drained.settled.contains(plugin));
         let (sequence, session) = (left.sequence, left.session.clone());
         let end = Write::End { sequence, session, event: event.clone(), owed: owed.clone(), op_id: None };
         records.push(end);
         let count = owed.len();
         for plugin in owed {
-            let failures = left.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n);
+            let failures = drained.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n);
             let again = OwedDelivery {
                 delivery: DeliveryKey { sequence, event: EventKey::End, plugin },
                 session: left.session.clone(),
@@ -171,11 +173,8 @@ impl Inner {
             compactions: active.compactions,
             started,
             attachable: false,
-            drain: None,
-            owed: None,
-            settled: Vec::new(),
-            failed: Vec::new(),
             attempt: active.attempt_of_end(),
+            drained: None,
         };
         self.end_left(&left, records);
     }

@@ -235,7 +235,7 @@ fn recovery_does_not_wait_for_a_time_that_another_clock_has_written() {
         let journal = SqliteJournal::open(&house.0.path().join("journal.db")).unwrap();
         journal.recover().unwrap();
         let memory = PluginName::new("memory").unwrap();
-        let session = Session { started_at: Some(far), ..Session::new("default", "s1") };
+        let session = Arc::new(Session { started_at: Some(far), ..Session::new("default", "s1") });
         let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, far)));
         let (owed, op_id) = (vec![memory.clone()], None);
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -5,8 +5,8 @@ use lastword_events::{DrainReason, Event, EventKey, Identity, PluginName, Sessio
 
 use super::key_values::KeyValues;
 use crate::{
-    Completion, DeliveryKey, JournalError, OwedDelivery, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS, Recovered,
-    RecoveredSession, Settlement, Write, Written,
+    Completion, DeliveryKey, DrainedEnd, JournalError, OwedDelivery, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS,
+    Recovered, RecoveredSession, Settlement, Write, Written,
 };
 
 /// Everything that the journal's lock protects.
@@ -175,13 +175,13 @@ impl State {
         Ok(Written::Done)
     }
 
-    fn next_generation(&mut self, mut session: Session) -> (u64, Arc<Session>) {
+    fn next_generation(&mut self, mut session: Arc<Session>) -> (u64, Arc<Session>) {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let generation = self.latest.get(&session.identity).map_or(0, |l| l.generation).saturating_add(1);
-        session.generation = generation;
+        Arc::make_mut(&mut session).generation = generation;
         self.latest.insert(session.identity.clone(), Latest { sequence, generation, ended_in: None });
-        (sequence, Arc::new(session))
+        (sequence, session)
     }
 
     fn note_end(&mut self, identity: &Identity, run: u32) {
@@ -299,18 +299,16 @@ impl Active {
         let drained = drains.iter().find(|drain| drain.run == self.run);
         let drain = drained.map(|drain| (drain.reason, drain.at));
         let owed = drained.map(|drain| serving(&drain.installed, &self.session.identity.tenant));
-        let untouched = drain.is_none() && self.settled.is_empty() && self.failed.is_empty();
+        let end = DrainedEnd { drain, owed, settled: self.settled.clone(), failed: self.failed.clone() };
+        let drained = (end != DrainedEnd::default()).then(|| Box::new(end));
         RecoveredSession {
-            attachable: untouched && run == self.run + 1,
+            attachable: drained.is_none() && run == self.run + 1,
             sequence,
             session: self.session.clone(),
             compactions: self.compactions,
             started: self.started.clone(),
-            drain,
-            owed,
-            settled: self.settled.clone(),
-            failed: self.failed.clone(),
             attempt: self.attempt,
+            drained,
         }
     }
 }

@@ -58,10 +58,11 @@ pub(super) struct Apply<'a> {
 }
 
 impl Apply<'_> {
-    pub(super) fn write(&mut self, write: &Write) -> Result<Written, Failed> {
+    /// A session that begins is given its generation in place.
+    pub(super) fn write(&mut self, write: &mut Write) -> Result<Written, Failed> {
         match write {
             Write::Start { session, event, owed, op_id } => {
-                self.unless_known(&session.identity, op_id.as_deref(), |this| {
+                self.unless_known(&session.identity.clone(), op_id.as_deref(), |this| {
                     let (sequence, session) = this.next_generation(session)?;
                     this.insert_session(sequence, &session, owed, 0, None)?;
                     this.owe(sequence, EventKey::Start, event, owed)?;
@@ -71,20 +72,20 @@ impl Apply<'_> {
             Write::Renote { sequence, session, op_id } => {
                 self.unless_known(&session.identity, op_id.as_deref(), |this| {
                     let sql = "UPDATE session SET facts = ?2, run = ?3 WHERE sequence = ?1 AND ended_run IS NULL";
-                    this.on_active(*sequence, sql, params![sequence, json(&**session), this.known.run])?;
+                    this.on_active(*sequence, sql, params![*sequence, json(&**session), this.known.run])?;
                     Ok((session.generation, Written::Done))
                 })
             }
             Write::Compaction { sequence, n, session, event, owed, op_id } => {
                 self.unless_known(&session.identity, op_id.as_deref(), |this| {
                     let sql = "UPDATE session SET compactions = ?2, run = ?3 WHERE sequence = ?1 AND ended_run IS NULL";
-                    this.on_active(*sequence, sql, params![sequence, n, this.known.run])?;
+                    this.on_active(*sequence, sql, params![*sequence, *n, this.known.run])?;
                     this.owe(*sequence, event.key(*n), event, owed)?;
                     Ok((session.generation, Written::Done))
                 })
             }
             Write::CompactionWithoutStart { session, event, owed, op_id } => {
-                self.unless_known(&session.identity, op_id.as_deref(), |this| {
+                self.unless_known(&session.identity.clone(), op_id.as_deref(), |this| {
                     let (sequence, session) = this.next_generation(session)?;
                     this.insert_session(sequence, &session, &[], 1, None)?;
                     this.owe(sequence, event.key(1), event, owed)?;
@@ -98,7 +99,7 @@ impl Apply<'_> {
                 })
             }
             Write::EndWithoutStart { session, event, owed, op_id } => {
-                self.unless_known(&session.identity, op_id.as_deref(), |this| {
+                self.unless_known(&session.identity.clone(), op_id.as_deref(), |this| {
                     if let Some((generation, Some(ended_run))) = this.latest(&session.identity)?
                         && ended_run == this.known.run
                     {
@@ -127,7 +128,7 @@ impl Apply<'_> {
                 let sql = "UPDATE delivery SET orphaned = 1, late = late OR ?4
                            WHERE sequence = ?1 AND event = ?2 AND plugin = ?3";
                 let plugin = self.plugin(&delivery.plugin)?;
-                self.execute(sql, params![delivery.sequence, delivery.event.to_string(), plugin, late])?;
+                self.execute(sql, params![delivery.sequence, delivery.event.to_string(), plugin, *late])?;
                 Ok(Written::Done)
             }
         }
@@ -212,7 +213,7 @@ impl Apply<'_> {
         let serving = serving(installed, &session.identity.tenant);
         for plugin in owed.iter().filter(|plugin| !serving.contains(plugin)) {
             let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() };
-            self.write(&Write::Orphaned { delivery, late: false })?;
+            self.write(&mut Write::Orphaned { delivery, late: false })?;
         }
         Ok(())
     }
@@ -282,12 +283,12 @@ impl Apply<'_> {
         }
     }
 
-    fn next_generation(&mut self, session: &Session) -> Result<(u64, Arc<Session>), Failed> {
-        let mut session = session.clone();
-        session.generation = self.latest(&session.identity)?.map_or(0, |(generation, _)| generation).saturating_add(1);
+    fn next_generation(&mut self, session: &mut Arc<Session>) -> Result<(u64, Arc<Session>), Failed> {
+        let latest = self.latest(&session.identity)?.map_or(0, |(generation, _)| generation);
+        Arc::make_mut(session).generation = latest.saturating_add(1);
         let sequence = self.known.next_sequence;
         self.known.next_sequence += 1;
-        Ok((sequence, Arc::new(session)))
+        Ok((sequence, session.clone()))
     }
 
     /// The newest generation of an id, and the run in which it ended, if it has.

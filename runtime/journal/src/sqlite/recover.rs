@@ -1,16 +1,15 @@
 //! What dead runs left, read as the program starts.
 
-use std::collections::HashMap;
+mod sessions;
+
 use std::sync::Arc;
 
-use lastword_events::{DrainReason, Event, EventKey, JournalName, PluginName, Session, Timestamp};
+use lastword_events::{DrainReason, Event, EventKey, JournalName, Session, Timestamp};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::apply::OWED;
 use super::text::drain_reason;
-use crate::serving;
-use crate::{DeliveryKey, OwedDelivery, Recovered, RecoveredSession, Space};
+use crate::{DeliveryKey, OwedDelivery, Recovered, Space};
 
 /// The file's own facts.
 pub(super) struct Header {
@@ -38,58 +37,7 @@ pub(super) fn begin_run(file: &Connection, run: u32) -> rusqlite::Result<()> {
 
 /// What is owed, in run `run`.
 pub(super) fn recovered(file: &Connection, run: u32) -> rusqlite::Result<Recovered> {
-    Ok(Recovered { sessions: sessions(file, run)?, deliveries: deliveries(file, run)? })
-}
-
-fn sessions(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSession>> {
-    let drains = drains(file)?;
-    let mut drained = drained(file, run)?;
-    let sql = "SELECT sequence, run, facts, compactions, started, first_run FROM session WHERE ended_run IS NULL
-               ORDER BY sequence";
-    let mut statement = file.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
-        let (sequence, noted): (u64, u32) = (row.get(0)?, row.get(1)?);
-        let ends = drained.remove(&sequence).unwrap_or_default();
-        let runs = run.saturating_sub(noted);
-        let drained = drains.get(&noted);
-        let drain = drained.map(|drain| (drain.reason, drain.at));
-        let session = Arc::new(from_json::<Session>(row, 2)?);
-        let installed = drained.and_then(|drain| drain.installed.as_ref());
-        Ok(RecoveredSession {
-            sequence,
-            owed: installed.map(|installed| serving(installed, &session.identity.tenant)),
-            session,
-            compactions: row.get(3)?,
-            started: if has(row, 4)? { from_json(row, 4)? } else { Vec::new() },
-            attachable: drain.is_none() && ends.settled.is_empty() && ends.failed.is_empty() && runs == 1,
-            drain,
-            settled: ends.settled,
-            failed: ends.failed,
-            attempt: ends.attempt.max(run.saturating_sub(row.get(5)?)),
-        })
-    })?;
-    rows.collect()
-}
-
-/// How a run drained.
-struct DrainOfRun {
-    reason: DrainReason,
-    at: Timestamp,
-    /// None when the run died before it was written down.
-    installed: Option<Vec<(PluginName, Option<Vec<String>>)>>,
-}
-
-/// By run: a session belongs to the one in which its owner last spoke of it.
-fn drains(file: &Connection) -> rusqlite::Result<HashMap<u32, DrainOfRun>> {
-    let sql = "SELECT id, drain_reason, draining_at, plugins FROM run WHERE drain_reason IS NOT NULL
-               AND id IN (SELECT run FROM session WHERE ended_run IS NULL)";
-    let mut statement = file.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
-        let reason = reason(row, 1)?;
-        let installed = if has(row, 3)? { Some(from_json(row, 3)?) } else { None };
-        Ok((row.get(0)?, DrainOfRun { reason, at: Timestamp::from_millisecond(row.get(2)?), installed }))
-    })?;
-    rows.collect()
+    Ok(Recovered { sessions: sessions::left(file, run)?, deliveries: deliveries(file, run)? })
 }
 
 pub(super) fn reason(row: &Row<'_>, column: usize) -> rusqlite::Result<DrainReason> {
@@ -100,34 +48,6 @@ pub(super) fn reason(row: &Row<'_>, column: usize) -> rusqlite::Result<DrainReas
 /// Whether there is a value.
 pub(super) fn has(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
     Ok(row.get_ref(column)? != ValueRef::Null)
-}
-
-/// Of one session whose end a drain has begun to make.
-#[derive(Default)]
-struct DrainedEnds {
-    settled: Vec<PluginName>,
-    failed: Vec<(PluginName, u32)>,
-    attempt: u32,
-}
-
-fn drained(file: &Connection, run: u32) -> rusqlite::Result<HashMap<u64, DrainedEnds>> {
-    let sql = "SELECT d.sequence, p.name, d.run, d.attempt, d.state, d.failures
-               FROM drained d JOIN plugin p ON p.id = d.plugin";
-    let mut sessions: HashMap<u64, DrainedEnds> = HashMap::new();
-    let mut statement = file.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let ends = sessions.entry(row.get(0)?).or_default();
-        let (plugin, in_run, attempt, state): (PluginName, u32, u32, u8) =
-            (parsed(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        ends.attempt = ends.attempt.max(attempt.saturating_add(run.saturating_sub(in_run)));
-        if state == OWED {
-            ends.failed.push((plugin, row.get(5)?));
-        } else {
-            ends.settled.push(plugin);
-        }
-    }
-    Ok(sessions)
 }
 
 fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<OwedDelivery>> {

@@ -194,8 +194,8 @@ impl Writer {
     }
 
     /// Writes a group as one transaction and answers; when that is not possible, keeps what has to be kept.
-    fn commit(&mut self, group: Vec<Command>) {
-        match self.apply(&group) {
+    fn commit(&mut self, mut group: Vec<Command>) {
+        match self.apply(&mut group) {
             Ok(answers) => {
                 if std::mem::take(&mut self.told) {
                     tracing::info!("the journal can be written again");
@@ -224,7 +224,7 @@ impl Writer {
     }
 
     /// Gives what became of each owner's line, in order.
-    fn apply(&mut self, group: &[Command]) -> rusqlite::Result<Vec<Result<Written, JournalError>>> {
+    fn apply(&mut self, group: &mut [Command]) -> rusqlite::Result<Vec<Result<Written, JournalError>>> {
         let sequence_was = self.known.next_sequence;
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut apply = Apply { file: &transaction, known: &mut self.known };

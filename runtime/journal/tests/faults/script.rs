@@ -48,7 +48,7 @@ pub(crate) fn look(path: &Path) -> Found {
     let Recovered { sessions, deliveries } = journal.recover().unwrap();
     let (mut what, mut attempts) = (Vec::new(), Vec::new());
     for s in sessions {
-        let about = (&s.session, s.compactions, &s.started, s.drain, &s.settled, &s.failed);
+        let about = (&s.session, s.compactions, &s.started, s.drained());
         what.push(format!("active: {about:?}"));
         attempts.push(s.attempt);
     }
@@ -142,7 +142,10 @@ impl Script<'_> {
 
     async fn start(&mut self, id: &str, op_id: Option<&str>) {
         let (owed, event) = (self.both.clone(), Arc::new(Event::Start(SessionStart::default())));
-        match self.write(Write::Start { session: session(id), event, owed, op_id: op_id.map(Into::into) }).await {
+        match self
+            .write(Write::Start { session: Arc::new(session(id)), event, owed, op_id: op_id.map(Into::into) })
+            .await
+        {
             Written::Session { sequence, .. } => self.sequences.push(sequence),
             other => panic!("{other:?}"),
         }

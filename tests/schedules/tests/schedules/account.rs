@@ -157,7 +157,7 @@ fn owed_at_the_next_start(recovered: &Recovered, plugins: &[(PluginName, Tenants
     }
     for left in &recovered.sessions {
         let serving = plugins.iter().filter(|(_, tenants)| tenants.serves(&left.session.identity.tenant));
-        for (plugin, _) in serving.filter(|(plugin, _)| !left.settled.contains(plugin)) {
+        for (plugin, _) in serving.filter(|(plugin, _)| !left.drained().settled.contains(plugin)) {
             let end = DeliveryKey { sequence: left.sequence, event: EventKey::End, plugin: plugin.clone() };
             *owed.entry(end).or_default() += 1;
         }

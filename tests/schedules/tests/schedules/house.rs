@@ -136,7 +136,7 @@ fn of_requests(held: &str) -> bool {
 }
 
 fn started_before(identity: &Identity) -> Write {
-    let session = Session::new(&identity.tenant, &identity.id);
+    let session = Arc::new(Session::new(&identity.tenant, &identity.id));
     Write::Start { session, event: Arc::new(Event::Start(SessionStart::default())), owed: Vec::new(), op_id: None }
 }
 
