@@ -134,7 +134,18 @@ impl Inner {
                 retry = Some((now() + pause, Timestamp::now().plus(pause)));
             }
         }
-        Finished { owed, outcome, report, retry, dead, fuel, writes, in_drain: false, released: false }
+        Finished {
+            owed,
+            outcome,
+            report,
+            retry,
+            dead,
+            fuel,
+            writes,
+            in_drain: false,
+            unwritten: false,
+            released: false,
+        }
     }
 
     /// Tells whoever watches, and the log, how an attempt ended.

@@ -243,6 +243,9 @@ impl Dispatcher {
         let Some(q) = state.queues.get_mut(queue) else { return false };
         for one in finished {
             q.ends_taken -= u32::from(one.owed.is_end());
+            // A drain that begins before this is settled has to know of it.
+            one.unwritten = drain.is_none() && one.retry.is_some() && one.owed.is_end();
+            q.ends_unwritten += u32::from(one.unwritten);
             if one.retry.is_some()
                 && let Some(lane) = q.lanes.get(&one.owed.session.identity.id)
             {

@@ -22,6 +22,8 @@ pub(crate) struct Finished {
     pub(crate) writes: Option<Box<KeyValueWrites>>,
     /// It counts in the account of a drain.
     pub(crate) in_drain: bool,
+    /// An end that has failed, and not for the last time, while nobody drained: its failure is being written down.
+    pub(crate) unwritten: bool,
     /// It has given its slot back already, while its failure is being written down.
     pub(crate) released: bool,
 }

@@ -243,9 +243,6 @@ impl State {
             self.give_slot_back(queue);
             one.released = true;
             self.unwritten += 1;
-            if let Some(q) = self.queues.get_mut(queue) {
-                q.ends_unwritten += u32::from(one.owed.is_end());
-            }
         }
     }
 
@@ -262,7 +259,7 @@ impl State {
     }
 
     pub(super) fn finish(&mut self, queue: QueueId, finished: Finished, now: Instant) {
-        let Finished { owed, outcome, retry, in_drain, released, .. } = finished;
+        let Finished { owed, outcome, retry, in_drain, unwritten, released, .. } = finished;
         if released {
             self.unwritten -= 1;
         } else {
@@ -272,9 +269,9 @@ impl State {
             self.undelivered_ends -= 1;
         }
         let Some(q) = self.queues.get_mut(queue) else { return };
-        q.ends_unwritten -= u32::from(released && owed.is_end());
+        q.ends_unwritten -= u32::from(unwritten);
         // It failed before the drain, which cannot try it: the number would not be on record.
-        let untried = released && retry.is_none() && owed.is_end();
+        let untried = unwritten && retry.is_none();
         if untried && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
             q.tally.add(&outcome);
         }

@@ -4,11 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastword_events::{Event, EventKey, FailureCause, Outcome, Session, SessionStart, Timestamp};
+use lastword_events::{
+    DrainReason, EndReason, Event, EventKey, FailureCause, Outcome, Session, SessionEnd, SessionStart, Timestamp,
+};
 use proptest::prelude::*;
 
 use super::bucket::Bucket;
 use super::dispatcher::{Dispatcher, Pick};
+use super::drain::Drain;
 use super::fair::QueueId;
 use super::finished::Finished;
 use super::queue::Job;
@@ -41,7 +44,8 @@ fn owe(dispatcher: &Dispatcher, tenant: &str, quota: &TenantQuota, sessions: u64
     }
 }
 
-fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Job>, fail: bool) {
+/// What a worker makes of these calls.
+fn finish(jobs: Vec<Job>, fail: bool) -> Vec<Finished> {
     let finish = |job: Job| {
         let mut owed = job.owed();
         owed.begin();
@@ -60,10 +64,15 @@ fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Job>, fail: boo
             fuel: 0,
             writes: None,
             in_drain: false,
+            unwritten: false,
             released: false,
         }
     };
-    let mut finished: Vec<_> = jobs.into_iter().map(finish).collect();
+    jobs.into_iter().map(finish).collect()
+}
+
+fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Job>, fail: bool) {
+    let mut finished = finish(jobs, fail);
     assert!(dispatcher.account(queue, &mut finished));
     dispatcher.settle(queue, Duration::from_micros(10), finished, Vec::new());
 }
@@ -189,6 +198,29 @@ fn a_tenant_is_not_forgotten_while_it_is_in_debt() {
     state.accounts[debtor].fuel = Some(Bucket::new(1_000, now));
     fill(&mut state, 1_000_000);
     assert!(!state.tenants.contains_key("debtor"), "its debt is paid");
+}
+
+#[test]
+fn a_drain_that_begins_while_a_failed_end_is_on_its_way_to_the_journal_reports_it() {
+    let dispatcher = dispatcher(16, 2);
+    let (session, at) = (Arc::new(Session::new("t", "s")), Timestamp::now());
+    let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, at)));
+    {
+        let mut state = dispatcher.state.lock();
+        let queues = state.add_tenant(&"t".into(), &calls(None), &[0], 5);
+        state.push(queues[0].1, Owed::new(1, EventKey::End, &session, &event));
+    }
+    let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("an end is owed") };
+    let mut finished = finish(slice.jobs, true);
+    assert!(dispatcher.account(slice.queue, &mut finished));
+
+    // The worker stands still here for as long as the drain lasts.
+    dispatcher.begin_drain(Drain::new(DrainReason::Shutdown, at, Instant::now()), HashMap::new());
+    let closed = dispatcher.close();
+    assert_eq!((closed.held, closed.queues[0].tally.deferred), (1, 1));
+
+    dispatcher.settle(slice.queue, Duration::ZERO, finished, Vec::new());
+    assert_eq!(dispatcher.state.lock().queues[0].ends_unwritten, 0);
 }
 
 fn check_counts(state: &State) {
