@@ -39,6 +39,24 @@ fn what_is_wrong_with_a_component_is_told_through_the_process() {
     assert!(error.to_string().contains("cannot start there-is-no-such-program"), "{error}");
 }
 
+#[test]
+fn the_last_words_of_a_compiler_that_dies_are_told() {
+    let talks = "yes padding | head -c 300000 >&2; exit 3";
+    for (script, told) in [
+        ("echo 'panicked at x.rs:1:' >&2; echo '  why' >&2; exit 3", "exit status: 3 (panicked at x.rs:1:; why): "),
+        ("kill -9 $$", "signal: 9 (SIGKILL): "),
+        // It is not held up by what nobody keeps.
+        (talks, "exit status: 3 (padding; padding; "),
+    ] {
+        let mut process = CompilerProcess::new("/bin/sh", ["-c", script]);
+        process.time = Duration::from_secs(30);
+        let sandbox = Sandbox::new(SandboxConfig { compiler: Some(process), ..SandboxConfig::default() }).unwrap();
+        let error = load(&sandbox, component("good")).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+        assert!(error.len() < 4_096, "{} bytes", error.len());
+    }
+}
+
 pub(crate) mod timed {
     use super::*;
 

@@ -1,8 +1,8 @@
 //! Compiling in a process of its own, which can be killed: the compiler's time and memory are bounded by nothing inside
 //! it, and a component that crashes it takes nobody along.
 
-use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::io::{self, Read, Write};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
@@ -10,20 +10,33 @@ use super::CompilerProcess;
 use super::worker::{COMPILED, INVALID};
 use crate::error::LoadError;
 use crate::limits::MAX_CODE_BYTES;
+use crate::printable::printable;
+
+/// What is kept of what the process says as it dies, in bytes: enough for a panic's message.
+const LAST_WORDS_BYTES: u64 = 2048;
 
 /// Has `component` compiled. The process is gone when this returns.
 pub(super) fn compile(process: &CompilerProcess, component: &[u8]) -> Result<Vec<u8>, LoadError> {
     let failed = |detail: String| LoadError::Compiler { detail };
     let mut command = Command::new(&process.program);
-    command.args(&process.arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.args(&process.arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|e| failed(format!("cannot start {}: {e}", process.program.display())))?;
     let mut child = Killed(child);
-    let (Some(stdin), Some(stdout)) = (child.0.stdin.take(), child.0.stdout.take()) else {
+    let pipes = (child.0.stdin.take(), child.0.stdout.take(), child.0.stderr.take());
+    let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
         return Err(failed("it has no pipes".to_owned()));
     };
-    let answer = exchange(process, stdin, stdout, component, &mut child)?;
+    let (answer, said) = thread::scope(|scope| {
+        let said = scope.spawn(|| last_words(stderr));
+        let answer = exchange(process, stdin, stdout, component, &mut child);
+        if answer.is_err() {
+            // Else it would be waited for.
+            child.kill();
+        }
+        answer.map(|answer| (answer, said.join().unwrap_or_default()))
+    })?;
     let status = child.0.wait().map_err(|e| failed(e.to_string()))?;
-    answer_of(answer, status).map_err(|detail| match detail {
+    answer_of(answer, status, &said).map_err(|detail| match detail {
         Bad::Component(detail) => LoadError::Invalid { detail },
         Bad::Process(detail) => LoadError::Compiler { detail },
     })
@@ -63,16 +76,28 @@ fn exchange(
     })
 }
 
+/// What the process says of its own failure, in one line.
+fn last_words(mut stderr: ChildStderr) -> String {
+    let mut said = Vec::new();
+    stderr.by_ref().take(LAST_WORDS_BYTES).read_to_end(&mut said).ok();
+    // The rest is read all the same: a process whose pipe is full would not end.
+    io::copy(&mut stderr, &mut io::sink()).ok();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    printable(&lines.join("; ")).into_owned()
+}
+
 enum Bad {
     Component(String),
     Process(String),
 }
 
 /// The first byte says what follows.
-fn answer_of(mut answer: Vec<u8>, status: ExitStatus) -> Result<Vec<u8>, Bad> {
+fn answer_of(mut answer: Vec<u8>, status: ExitStatus, said: &str) -> Result<Vec<u8>, Bad> {
     if !status.success() {
+        let why = if said.is_empty() { String::new() } else { format!(" ({said})") };
         return Err(Bad::Process(format!(
-            "it ended with {status}: the component makes it crash, or use too much memory"
+            "it ended with {status}{why}: the component makes it crash, or use too much memory"
         )));
     }
     if u64::try_from(answer.len()).unwrap_or(u64::MAX) > MAX_CODE_BYTES {
