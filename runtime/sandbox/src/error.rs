@@ -114,7 +114,8 @@ pub enum LoadError {
     },
     /// An import that the operator has to grant.
     #[error(
-        "the component imports {import}, which needs the grant `{grant}`: grant it, or build the plugin without it"
+        "the component imports {import}, which needs the grant `{grant}`: grant it (`{grant}` in the plugin's entry of \
+         lastword.toml, `--grant-{grant}` on the command line), or build the plugin without it"
     )]
     NeedsGrant {
         /// The interface.
