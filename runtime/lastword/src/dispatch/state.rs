@@ -270,8 +270,9 @@ impl State {
         }
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.ends_unwritten -= u32::from(unwritten);
-        // It failed before the drain, which cannot try it: the number would not be on record.
-        let untried = unwritten && retry.is_none();
+        // It failed before the drain, which waited for its record and cannot try it: the number would not be there. (What the
+        // journal refuses at once was given up before the drain.)
+        let untried = unwritten && released && retry.is_none();
         if untried && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
             q.tally.add(&outcome);
         }
