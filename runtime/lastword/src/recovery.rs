@@ -40,16 +40,20 @@ impl<'a> Records<'a> {
         self.orphaned_ends += u64::from(is_orphaned_end(&record));
         self.piece.push(record);
         if self.piece.len() == RECORDS_AT_ONCE {
-            let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(RECORDS_AT_ONCE));
-            drop(self.inner.journal.record(piece));
+            self.hand_over(Vec::with_capacity(RECORDS_AT_ONCE));
         }
+    }
+
+    /// Nobody waits for it: what the runtime has decided is tried again until it is written.
+    fn hand_over(&mut self, next: Vec<Write>) {
+        drop(self.inner.journal.record(std::mem::replace(&mut self.piece, next)));
     }
 }
 
 impl Drop for Records<'_> {
     fn drop(&mut self) {
         if !self.piece.is_empty() {
-            drop(self.inner.journal.record(std::mem::take(&mut self.piece)));
+            self.hand_over(Vec::new());
         }
     }
 }
