@@ -26,15 +26,7 @@ pub(super) fn compile(process: &CompilerProcess, component: &[u8]) -> Result<Vec
     let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
         return Err(failed("it has no pipes".to_owned()));
     };
-    let (answer, said) = thread::scope(|scope| {
-        let said = scope.spawn(|| last_words(stderr));
-        let answer = exchange(process, stdin, stdout, component, &mut child);
-        if answer.is_err() {
-            // Else it would be waited for.
-            child.kill();
-        }
-        answer.map(|answer| (answer, said.join().unwrap_or_default()))
-    })?;
+    let (answer, said) = exchange(process, (stdin, stdout, stderr), component, &mut child)?;
     let status = child.0.wait().map_err(|e| failed(e.to_string()))?;
     answer_of(answer, status, &said).map_err(|detail| match detail {
         Bad::Component(detail) => LoadError::Invalid { detail },
@@ -42,15 +34,13 @@ pub(super) fn compile(process: &CompilerProcess, component: &[u8]) -> Result<Vec
     })
 }
 
-/// Writes the component and reads the answer, within the time. Threads, because a pipe has no deadline.
+/// Writes the component and reads the answer and the last words, within the time. Threads, because a pipe has no deadline.
 fn exchange(
     process: &CompilerProcess,
-    mut stdin: ChildStdin,
-    stdout: ChildStdout,
+    (mut stdin, stdout, stderr): (ChildStdin, ChildStdout, ChildStderr),
     component: &[u8],
     child: &mut Killed,
-) -> Result<Vec<u8>, LoadError> {
-    let late = || LoadError::CompilerTooSlow { limit: process.time };
+) -> Result<(Vec<u8>, String), LoadError> {
     thread::scope(|scope| {
         let (told, answer) = mpsc::sync_channel(1);
         // When the compiler dies the pipe breaks; how it died is seen from its status.
@@ -63,16 +53,18 @@ fn exchange(
             let read = stdout.take(MAX_CODE_BYTES + 1).read_to_end(&mut bytes);
             drop(told.send(read.map(|_| bytes)));
         });
-        match answer.recv_timeout(process.time) {
+        let said = scope.spawn(|| last_words(stderr));
+        let answer = match answer.recv_timeout(process.time) {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(error)) => Err(LoadError::Compiler { detail: error.to_string() }),
-            Err(RecvTimeoutError::Timeout) => {
-                // Both threads end with it.
-                child.kill();
-                Err(late())
-            }
+            Err(RecvTimeoutError::Timeout) => Err(LoadError::CompilerTooSlow { limit: process.time }),
             Err(RecvTimeoutError::Disconnected) => Err(LoadError::Compiler { detail: "it closed its pipe".to_owned() }),
+        };
+        if answer.is_err() {
+            // The threads end with it.
+            child.kill();
         }
+        Ok((answer?, said.join().unwrap_or_default()))
     })
 }
 
