@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lastword::events::key_value_bytes;
+use lastword::events::{Hook, Identity, key_value_bytes};
 use lastword::{Durability, Journal, JournalError, MemoryJournal};
 use lastword_journal::{
     Completion, KeyValueWrite, KeyValueWrites, Pending, Recovered, Reply, Settlement, Space, Write, Written,
@@ -93,8 +93,8 @@ impl HeldJournal {
 }
 
 impl Journal for HeldJournal {
-    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
-        self.memory.known_op(tenant, op_id)
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.memory.known_op(identity, kind, op_id)
     }
 
     fn name(&self) -> lastword::events::JournalName {

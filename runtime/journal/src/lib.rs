@@ -39,12 +39,10 @@ pub use memory::MemoryJournal;
 pub use pending::{Pending, Reply};
 pub use record::{Completion, DeliveryKey, Settlement, Write, Written};
 pub use recovered::{DrainedEnd, OwedDelivery, Recovered, RecoveredSession};
-pub use sqlite::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow};
+pub use sqlite::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow, Unfinished, unfinished_beside};
 pub use sqlite::{MAX_QUEUED_WRITES, OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal};
 
-use std::sync::Arc;
-
-use lastword_events::JournalName;
+use lastword_events::{Hook, Identity, JournalName};
 
 /// Ended sessions that are remembered, the newest ones, so that a second end is known for what it is. About 200 bytes each
 /// in memory and 500 in a file; a second end comes within seconds of the first.
@@ -86,17 +84,18 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Records an event, and answers once it is durable.
     ///
-    /// Every write with an `op_id` is first compared with those that this tenant has used: a known one gives
-    /// [`Written::DuplicateOp`] and changes nothing.
+    /// Every write with an `op_id` is first compared with those of the same kind and session: a known one gives
+    /// [`Written::DuplicateOp`] and changes nothing. A note of an active session is of the same kind as a start.
     fn write(&self, write: Write) -> Pending<Written>;
 
     /// Records what the runtime itself decided or found, in this order: never refused because others wait, and tried again
     /// for as long as it cannot be written.
     fn record(&self, writes: Vec<Write>) -> Pending<()>;
 
-    /// The generation that this tenant's first write with `op_id` spoke of, if there was one, as of the last write that was
-    /// answered: the requests of one session follow each other, so a line that is sent again finds the first one.
-    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32>;
+    /// The generation that the first line of this kind and session with `op_id` spoke of, if there was one, as of the last
+    /// write that was answered: the requests of one session follow each other, so a line that is sent again finds the first
+    /// one.
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32>;
 
     /// Records how attempts ended, as one group: all of it is durable, or none. It is not answered with an error as long as
     /// it may still become durable.

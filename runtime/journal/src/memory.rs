@@ -1,9 +1,7 @@
 mod key_values;
 mod state;
 
-use std::sync::Arc;
-
-use lastword_events::JournalName;
+use lastword_events::{Hook, Identity, JournalName};
 use parking_lot::Mutex;
 
 pub(crate) use self::state::serving;
@@ -60,8 +58,8 @@ impl Journal for MemoryJournal {
         Pending::ready(Ok(()))
     }
 
-    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
-        self.state.lock().generation_of_op(tenant, op_id)
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.state.lock().generation_of_op(identity, kind, op_id)
     }
 
     fn complete(&self, completions: Vec<Completion>) -> Pending<()> {

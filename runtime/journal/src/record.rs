@@ -84,6 +84,9 @@ pub enum Write {
     Installed {
         /// In the order of the configuration.
         plugins: Vec<(PluginName, Option<Vec<Arc<str>>>)>,
+        /// Sessions that dead runs left are held for their owners: nobody is told of the end of one before that is
+        /// recorded. So if this run dies as well, they can be held again.
+        attaching: bool,
     },
     /// A delivery that is owed to nobody who is installed. It is kept, and shown as orphaned until the next run.
     Orphaned {
@@ -114,7 +117,7 @@ pub enum Written {
         /// The session with its generation, shared with the journal so that it is in memory once.
         session: Arc<Session>,
     },
-    /// The tenant has used this `op_id`; nothing was changed.
+    /// A line of the same kind and session has had this `op_id`; nothing was changed.
     DuplicateOp {
         /// The generation that the first line with this `op_id` spoke of.
         generation: u32,

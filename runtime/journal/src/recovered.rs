@@ -24,7 +24,8 @@ pub struct RecoveredSession {
     pub compactions: u32,
     /// Plugins that were owed its start.
     pub started: Vec<PluginName>,
-    /// Whether its owner may go on with it: no run since its owner last noted it can have told anyone of its end.
+    /// Whether its owner may go on with it: no run since its owner last noted it can have told anyone of its end. Each was
+    /// [attaching](crate::Write::Installed), and did not drain.
     pub attachable: bool,
     /// The highest attempt of its end that a dead run may have made; the next attempt's number is one more.
     pub attempt: u32,

@@ -2,27 +2,40 @@
 
 mod ahead;
 mod apply;
+mod claim;
+mod connect;
+mod content;
 mod error;
 mod file;
 mod lock;
+mod log_page;
 mod migrate;
+mod name;
 mod open;
+mod open_file;
+mod others;
+mod place;
 mod read;
 mod recover;
 mod retention;
 mod salvage;
+mod shape;
+mod suspect;
 mod text;
+#[cfg(target_os = "linux")]
+mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use lastword_events::JournalName;
+use lastword_events::{Hook, Identity, JournalName};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
 pub use self::error::OpenError;
 pub use self::file::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow};
+pub use self::others::{Unfinished, unfinished_beside};
 pub use self::retention::RETAINED_FOR;
 pub use self::writer::MAX_QUEUED_WRITES;
 
@@ -30,12 +43,12 @@ pub(crate) use self::open::random_name;
 
 use self::ahead::Ahead;
 use self::lock::Lock;
-use self::open::Opened;
+use self::open::{Opened, Run};
 use self::writer::Queue;
 use crate::{Completion, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written};
 
 /// The version of the file's schema that this program writes.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// A journal in an SQLite database: in WAL mode, each commit synced to the disk before anything is said to be recorded.
 ///
@@ -52,7 +65,7 @@ pub struct SqliteJournal {
     /// Until the run begins.
     opened: Mutex<Option<Opened>>,
     /// From then on.
-    queue: OnceLock<Queue>,
+    run: OnceLock<Run>,
     // Last, because fields are dropped in their order: nobody else may have the file before it is closed.
     _lock: Lock,
 }
@@ -69,8 +82,17 @@ impl SqliteJournal {
         open::open(path)
     }
 
+    /// Whether dead runs have left anything to be delivered. Known before the run begins.
+    #[must_use]
+    pub fn has_unfinished(&self) -> bool {
+        let opened = self.opened.lock();
+        opened
+            .as_ref()
+            .is_none_or(|opened| !(opened.recovered.sessions.is_empty() && opened.recovered.deliveries.is_empty()))
+    }
+
     fn queue(&self) -> Option<&Queue> {
-        self.queue.get()
+        self.run.get().map(|run| &run.queue)
     }
 
     /// Where it is.
@@ -97,9 +119,9 @@ impl Journal for SqliteJournal {
     fn recover(&self) -> Result<Recovered, JournalError> {
         let opened = self.opened.lock().take();
         let opened = opened.ok_or_else(|| JournalError::Unavailable("it was recovered before".to_owned()))?;
-        let (queue, recovered) = opened.begin(&self.ahead)?;
+        let (run, recovered) = opened.begin(&self.path, &self.ahead)?;
         // Nobody else had what it takes to begin the run.
-        self.queue.set(queue).ok();
+        self.run.set(run).ok();
         Ok(recovered)
     }
 
@@ -111,8 +133,8 @@ impl Journal for SqliteJournal {
         self.queue().map_or_else(unread, |queue| queue.record(writes))
     }
 
-    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
-        match read::generation_of_op(&self.reader.lock(), tenant, op_id) {
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        match read::generation_of_op(&self.reader.lock(), identity, kind, op_id) {
             Ok(generation) => generation,
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read");

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, KEY_OVERHEAD_BYTES as KEY, PluginName,
-    Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
+    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Hook, KEY_OVERHEAD_BYTES as KEY,
+    PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
     Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, OwedDelivery,
@@ -157,20 +157,78 @@ async fn a_compaction_of_an_unknown_session_is_one_write_and_counts_once() {
 }
 
 #[tokio::test]
-async fn an_op_id_counts_once_for_its_tenant_whatever_it_was_used_for() {
+async fn an_op_id_belongs_to_its_session_and_kind_of_line() {
     for mut journal in journals() {
         journal.next_run();
-        let with = |tenant: &str, id: &str| Write::Start {
+        let op_id = || Some(Arc::<str>::from("op"));
+        let start = |tenant: &str, id: &str| Write::Start {
             session: Arc::new(Session::new(tenant, id)),
             event: start_event(),
             owed: vec![],
-            op_id: Some("op".into()),
+            op_id: op_id(),
         };
-        assert!(matches!(journal.write(with("t", "a")).await.unwrap(), Written::Session { .. }));
-        assert_eq!(journal.write(with("t", "b")).await.unwrap(), Written::DuplicateOp { generation: 1 });
-        assert!(matches!(journal.write(with("u", "a")).await.unwrap(), Written::Session { .. }));
+        let Written::Session { sequence, session } = journal.write(start("t", "a")).await.unwrap() else { panic!() };
+        assert_eq!(journal.write(start("t", "a")).await.unwrap(), Written::DuplicateOp { generation: 1 });
+        for (tenant, id) in [("t", "b"), ("u", "a")] {
+            assert!(
+                matches!(journal.write(start(tenant, id)).await.unwrap(), Written::Session { .. }),
+                "{tenant}/{id}"
+            );
+        }
+        // The end of a session is never taken for its start.
+        let end = || Write::End {
+            sequence,
+            session: session.clone(),
+            event: end_event(EndReason::Reset),
+            owed: vec![plugin()],
+            op_id: op_id(),
+        };
+        assert_eq!(journal.write(end()).await.unwrap(), Written::Done);
+        let again = Write::EndWithoutStart {
+            session: session.clone(),
+            event: end_event(EndReason::Reset),
+            owed: vec![],
+            op_id: op_id(),
+        };
+        assert_eq!(journal.write(again.clone()).await.unwrap(), Written::DuplicateOp { generation: 1 });
         let recovered = journal.next_run();
-        assert_eq!(recovered.sessions.len(), 2, "the duplicate left no session");
+        assert_eq!((recovered.sessions.len(), recovered.deliveries.len()), (2, 1));
+        assert_eq!(
+            journal.write(again).await.unwrap(),
+            Written::DuplicateOp { generation: 1 },
+            "over a restart as well"
+        );
+        let (of_end, of_compaction) = (Hook::SessionEnd, Hook::SessionCompaction);
+        assert_eq!(journal.known_op(&session.identity, of_end, "op"), Some(1));
+        assert_eq!(journal.known_op(&session.identity, of_compaction, "op"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_session_can_be_attached_as_long_as_no_run_can_have_told_of_its_end() {
+    let attachable = |recovered: &Recovered| recovered.sessions[0].attachable;
+    let installed = |attaching| vec![Write::Installed { plugins: vec![], attaching }];
+    for mut journal in journals() {
+        journal.next_run();
+        journal.record(installed(false)).await.unwrap();
+        start(&*journal, "a").await;
+        assert!(attachable(&journal.next_run()), "its owner may still be there");
+        for _ in 0..3 {
+            journal.record(installed(true)).await.unwrap();
+            assert!(attachable(&journal.next_run()), "the runs since have held it");
+        }
+        // This run dies before it says anything.
+        assert!(!attachable(&journal.next_run()), "that one may have told of it");
+        journal.record(installed(true)).await.unwrap();
+        assert!(!attachable(&journal.next_run()), "and that is not forgotten");
+    }
+    for mut journal in journals() {
+        journal.next_run();
+        start(&*journal, "a").await;
+        journal.next_run();
+        let draining = Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::from_millisecond(7) };
+        journal.record([installed(true), vec![draining]].concat()).await.unwrap();
+        assert!(!attachable(&journal.next_run()), "a drain ends those that nobody has come for");
     }
 }
 

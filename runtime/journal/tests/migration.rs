@@ -5,18 +5,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lastword_events::{EventKey, PluginName};
-use lastword_journal::{Journal, JournalFile, SCHEMA_VERSION, Space, SqliteJournal, Write, Written};
+use lastword_events::{DrainReason, EventKey, Hook, Identity, PluginName};
+use lastword_journal::{DeliveryState, Journal, JournalFile, SCHEMA_VERSION, Space, SqliteJournal, Write, Written};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 const VERSION_1: &str = include_str!("migration/version-1.sql");
+const VERSION_2: &str = include_str!("migration/version-2.sql");
 
-fn version_1() -> (TempDir, PathBuf) {
+fn written(text: &str) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
-    Connection::open(&path).unwrap().execute_batch(VERSION_1).unwrap();
+    Connection::open(&path).unwrap().execute_batch(text).unwrap();
     (dir, path)
+}
+
+fn version_1() -> (TempDir, PathBuf) {
+    written(VERSION_1)
 }
 
 fn version(path: &Path) -> u32 {
@@ -44,7 +49,7 @@ fn nothing_of_a_file_of_version_1_is_lost() {
     );
     assert_eq!((owed.attempt, owed.failures), (2, 1));
     assert_eq!(journal.key_value(&space(), "ends").unwrap().as_deref(), Some(b"1".as_slice()));
-    assert_eq!(journal.known_op(&"acme".into(), "op-left"), Some(1));
+    assert_eq!(journal.known_op(&Identity::new("acme", "left"), Hook::SessionStart, "op-left"), Some(1));
     drop(journal);
     assert_eq!(version(&path), SCHEMA_VERSION);
 }
@@ -75,4 +80,56 @@ fn a_damaged_file_of_version_1_is_salvaged_into_one_of_this_version() {
     assert_eq!((recovered.sessions.len(), recovered.deliveries.len()), (1, 0), "the deliveries' page is gone");
     drop(journal);
     assert_eq!(version(&path), SCHEMA_VERSION);
+}
+
+/// `1/end flaky` for `session-end` of the first session to `flaky`.
+fn name(delivery: &lastword_journal::DeliveryKey) -> String {
+    assert_eq!(delivery.event, EventKey::End);
+    format!("{}/end {}", delivery.sequence, delivery.plugin)
+}
+
+#[test]
+fn nothing_of_a_file_of_version_2_is_lost() {
+    let (_dir, path) = written(VERSION_2);
+    let journal = SqliteJournal::open(&path).unwrap();
+    let recovered = journal.recover().unwrap();
+    assert_eq!(journal.name().as_str(), "7ggltcy3", "its ids begin as they did");
+
+    let owed = recovered.deliveries.iter().map(|owed| (name(&owed.delivery), owed.attempt, owed.failures));
+    let expected = [("1/end flaky", 7, 5), ("1/end gone", 5, 3), ("2/end flaky", 6, 4), ("2/end hangs", 5, 3)];
+    assert_eq!(
+        owed.collect::<Vec<_>>(),
+        expected.map(|(name, attempt, failures)| (name.to_owned(), attempt, failures))
+    );
+
+    let [open] = recovered.sessions.as_slice() else { panic!("{recovered:?}") };
+    assert_eq!((&*open.session.identity.id, open.sequence, open.attachable), ("open", 3, false));
+    let drained = open.drained();
+    assert_eq!(drained.drain.map(|(reason, _)| reason), Some(DrainReason::Restart));
+    let settled: Vec<&str> = drained.settled.iter().map(PluginName::as_str).collect();
+    assert_eq!(settled, ["good", "never", "counter"]);
+    let failed: Vec<_> = drained.failed.iter().map(|(plugin, failures)| (plugin.as_str(), *failures)).collect();
+    assert_eq!(failed, [("flaky", 1), ("hangs", 1)]);
+    assert_eq!(drained.owed.as_ref().map(Vec::len), Some(5), "everybody who was installed then");
+
+    assert_eq!(journal.key_value(&space(), "ends").unwrap().as_deref(), Some(b"3".as_slice()));
+    drop(journal);
+    assert_eq!(version(&path), SCHEMA_VERSION);
+    let listed = JournalFile::look(&path).unwrap().deliveries().unwrap();
+    let dead = listed.iter().filter(|row| row.state == DeliveryState::Dead).map(|row| row.delivery.to_string());
+    let expected = ["1/session-end/never", "2/session-end/never", "3/session-end/never"];
+    assert_eq!(dead.collect::<Vec<_>>(), expected.map(|rest| format!("7ggltcy3.{rest}")));
+}
+
+/// Of a line that version 2 has seen nobody knows any more what it was.
+#[test]
+fn an_op_id_of_version_2_stands_for_any_line_but_an_end_of_another_generation() {
+    let (_dir, path) = written(VERSION_2);
+    let journal = SqliteJournal::open(&path).unwrap();
+    journal.recover().unwrap();
+    let known = |id: &str, kind, op: &str| journal.known_op(&Identity::new("acme", id), kind, op);
+    assert_eq!(known("open", Hook::SessionStart, "op-open"), Some(1));
+    assert_eq!(known("made", Hook::SessionEnd, "op-end"), Some(1), "it has ended");
+    assert_eq!(known("open", Hook::SessionEnd, "op-open"), None, "it has not, and an end is not swallowed");
+    assert_eq!(known("made", Hook::SessionEnd, "never-used"), None);
 }

@@ -167,7 +167,7 @@ async fn an_end_that_is_owed_to_a_plugin_which_is_gone_is_listed_as_orphaned_bef
     }
     drop(journal);
     let journal = open(&path);
-    journal.record(vec![Write::Installed { plugins: vec![] }]).await.unwrap();
+    journal.record(vec![Write::Installed { plugins: vec![], attaching: false }]).await.unwrap();
     for (sequence, session) in written.clone() {
         journal.write(Write::Renote { sequence, session, op_id: None }).await.unwrap();
     }

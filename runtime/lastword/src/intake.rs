@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use lastword_events::{Event, EventKey, Identity, Session, SessionCompaction, Timestamp};
+use lastword_events::{Event, EventKey, Hook, Identity, Session, SessionCompaction, Timestamp};
 use lastword_journal::{JournalError, Write, Written};
 
 use crate::active::{Active, Standing};
@@ -73,11 +73,15 @@ impl Inner {
             Standing::Active(active) => self.renote(active, session, op_id).await,
             // It has waited behind others of its id for longer than the drain did. A new generation would not wait for the end
             // of this one, which the drain delivers when it comes by it.
-            Standing::Drained(_) => self.known_or(Refusal::Draining, session.identity, op_id.as_deref()),
+            Standing::Drained(_) => {
+                self.known_or(Refusal::Draining, session.identity, Hook::SessionStart, op_id.as_deref())
+            }
             Standing::Unknown => {
                 let place = match self.place_for(&session.identity.tenant) {
                     Ok(place) => place,
-                    Err(refusal) => return self.known_or(refusal, session.identity, op_id.as_deref()),
+                    Err(refusal) => {
+                        return self.known_or(refusal, session.identity, Hook::SessionStart, op_id.as_deref());
+                    }
                 };
                 session.started_at.get_or_insert_with(Timestamp::now);
                 let owed = self.dispatcher.owed_to(&session.identity.tenant, EventKey::Start);
@@ -110,8 +114,8 @@ impl Inner {
     }
 
     /// A line that is sent again is acknowledged, whether or not there would be room for another.
-    fn known_or(&self, refusal: Refusal, identity: Identity, op_id: Option<&str>) -> Answer {
-        match op_id.and_then(|op_id| self.journal.known_op(&identity.tenant, op_id)) {
+    fn known_or(&self, refusal: Refusal, identity: Identity, kind: Hook, op_id: Option<&str>) -> Answer {
+        match op_id.and_then(|op_id| self.journal.known_op(&identity, kind, op_id)) {
             Some(generation) => Ok(accepted(identity, generation, Acceptance::DuplicateOp)),
             None => Err(refusal),
         }
@@ -239,7 +243,9 @@ impl Inner {
         let active = match standing {
             Standing::Active(active) => active,
             // As a start.
-            Standing::Drained(_) => return self.known_or(Refusal::Draining, identity, op_id.as_deref()),
+            Standing::Drained(_) => {
+                return self.known_or(Refusal::Draining, identity, Hook::SessionCompaction, op_id.as_deref());
+            }
             Standing::Unknown => return self.compaction_without_start(session, event, op_id).await,
         };
         let (sequence, n) = (active.sequence, active.compactions + 1);
@@ -290,7 +296,7 @@ impl Inner {
         let identity = session.identity.clone();
         let place = match self.place_for(&identity.tenant) {
             Ok(place) => place,
-            Err(refusal) => return self.known_or(refusal, identity, op_id.as_deref()),
+            Err(refusal) => return self.known_or(refusal, identity, Hook::SessionCompaction, op_id.as_deref()),
         };
         let event = Event::Compaction(event);
         let (key, event) = (event.key(1), Arc::new(event));

@@ -64,7 +64,7 @@ impl Inner {
         self.make_room(&recovered.sessions);
         let mut counts = RecoveredCounts::default();
         let mut records = Records::of(self);
-        records.push(self.installed());
+        records.push(self.installed(!grace.is_zero()));
         let mut orphans_to_come = 0;
         for owed in &recovered.deliveries {
             self.owe_again(owed, &mut records);
@@ -103,13 +103,14 @@ impl Inner {
         self.dispatcher.expect(by_tenant);
     }
 
-    fn installed(&self) -> Write {
+    fn installed(&self, attaching: bool) -> Write {
         let tenants = |tenants: &Tenants| match tenants {
             Tenants::Every => None,
             Tenants::Only(tenants) => Some(tenants.clone()),
         };
         let installed = self.dispatcher.installed().iter();
-        Write::Installed { plugins: installed.map(|one| (one.plugin.name().clone(), tenants(&one.tenants))).collect() }
+        let plugins = installed.map(|one| (one.plugin.name().clone(), tenants(&one.tenants))).collect();
+        Write::Installed { plugins, attaching }
     }
 
     /// A delivery whose plugin is gone is kept, and marked.

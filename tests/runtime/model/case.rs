@@ -66,9 +66,19 @@ pub(super) enum What {
     End(EndReason),
 }
 
+impl What {
+    pub(super) fn hook(&self) -> Hook {
+        match self {
+            Self::Start => Hook::SessionStart,
+            Self::Compaction(_) => Hook::SessionCompaction,
+            Self::End(_) => Hook::SessionEnd,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// The answer is waited for later, but for one with an `op_id`, of which the order among all sessions counts.
+    /// The answer is waited for later.
     Say(Request),
     /// Every answer is waited for, and every attempt that is to be made now; then both sides are compared.
     Settle,

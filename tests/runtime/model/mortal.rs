@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use lastword::events::{Identity, JournalName};
+use lastword::events::{Hook, Identity, JournalName};
 use lastword::{Durability, Journal, JournalError, SqliteJournal};
 use lastword_journal::{Completion, DeliveryKey, Pending, Recovered, Space, Write, Written};
 use parking_lot::Mutex;
@@ -156,8 +156,8 @@ impl Journal for Mortal {
         self.file.recover()
     }
 
-    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
-        self.file.known_op(tenant, op_id)
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.file.known_op(identity, kind, op_id)
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {

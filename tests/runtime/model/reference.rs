@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lastword::Acceptance;
-use lastword::events::{DrainReason, EndReason, EventKey};
+use lastword::events::{DrainReason, EndReason, EventKey, Hook};
 
 use super::case::{Plugin, Reply, Request, What, Who};
 use super::delivery::{Around, Delivery, Listed, Owed};
@@ -17,8 +17,8 @@ pub(super) struct Reference {
     run: u32,
     installed: Vec<Plugin>,
     conversations: BTreeMap<Who, Conversation>,
-    /// The generation that each `op_id` of a tenant spoke of.
-    ops: BTreeMap<(&'static str, &'static str), u32>,
+    /// The generation that each `op_id` of a session and a kind of line spoke of.
+    ops: BTreeMap<(Who, Hook, &'static str), u32>,
     /// Dead ones are here as well.
     owed: BTreeMap<Delivery, Owed>,
     made: BTreeSet<Delivery>,
@@ -85,7 +85,7 @@ impl Reference {
         if conversation.drained == Some(self.run) {
             return Ok((Acceptance::DuplicateEnd, conversation.generation));
         }
-        if let Some(generation) = op.and_then(|op| self.ops.get(&(who.tenant, op))) {
+        if let Some(generation) = op.and_then(|op| self.ops.get(&(*who, what.hook(), op))) {
             // An owner that starts a session is there, whether or not the line is new.
             if let (What::Start, Some(active)) = (what, &mut conversation.active) {
                 active.noted = self.run;
@@ -100,7 +100,7 @@ impl Reference {
         conversation.generation += u32::from(!was_active);
         let generation = conversation.generation;
         if let Some(op) = op {
-            self.ops.insert((who.tenant, op), generation);
+            self.ops.insert((*who, what.hook(), op), generation);
         }
         let new = Active { noted: self.run, started: Vec::new(), compactions: 0, cwd: None };
         let active = conversation.active.get_or_insert(new);

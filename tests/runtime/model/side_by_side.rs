@@ -98,15 +98,8 @@ impl<'a> Both<'a> {
         for step in &run.steps {
             match step {
                 Step::Say(request) => {
-                    let is_unique = request.op.is_some();
-                    if is_unique {
-                        self.answers().await?;
-                    }
                     self.rested = false;
                     self.asked.push((request.clone(), self.subject.say(request)));
-                    if is_unique {
-                        self.answers().await?;
-                    }
                 }
                 Step::Settle => self.settle().await?,
             }

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use lastword_events::{DrainReason, Event, EventKey, Identity, PluginName, Session, Timestamp};
+use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, Session, Timestamp};
 
 use super::key_values::KeyValues;
 use crate::{
@@ -17,19 +17,26 @@ pub(super) struct State {
     run: u32,
     /// Runs that drained, the oldest first.
     drains: Vec<MemoryDrain>,
+    /// This run tells nobody of the end of a session that is left before that is recorded.
+    attaching: bool,
+    /// All runs before this one, from this number on, were attaching and did not drain.
+    attaching_since: u32,
     /// Who is installed in this run.
     installed: Vec<(PluginName, Option<Vec<Arc<str>>>)>,
     /// The newest generation of each id.
     latest: HashMap<Identity, Latest>,
     /// Ids in the order in which they ended, for forgetting the oldest.
     ended: VecDeque<(Identity, u64)>,
-    ops: HashMap<(Arc<str>, Arc<str>), u32>,
-    op_order: VecDeque<(Arc<str>, Arc<str>)>,
+    ops: HashMap<Op, u32>,
+    op_order: VecDeque<Op>,
     active: HashMap<u64, Active>,
     /// Recorded events with a delivery that is owed or dead.
     owed: HashMap<DeliveryKey, Owed>,
     pub(super) key_values: KeyValues,
 }
+
+/// Whose line, of which kind, and its owner's name for it.
+type Op = (Identity, Hook, Arc<str>);
 
 #[derive(Debug)]
 struct MemoryDrain {
@@ -77,40 +84,44 @@ impl State {
     pub(super) fn write(&mut self, write: Write) -> Result<Written, JournalError> {
         match write {
             Write::Start { session, event, owed, op_id } => {
-                if let Some(known) = self.known_op(&session.identity.tenant, op_id.as_ref()) {
+                if let Some(known) = self.known_op(&session.identity, Hook::SessionStart, op_id.as_ref()) {
                     return Ok(known);
                 }
                 let (sequence, session) = self.next_generation(session);
-                self.remember_op(&session.identity.tenant, op_id, session.generation);
+                self.remember_op(&session.identity, Hook::SessionStart, op_id, session.generation);
                 self.owe(sequence, EventKey::Start, &session, &event, &owed);
                 self.active.insert(sequence, Active::new(session.clone(), self.run, owed));
                 Ok(Written::Session { sequence, session })
             }
             Write::Renote { sequence, session, op_id } => {
                 let run = self.run;
-                self.on_active(sequence, op_id, |active| (active.session, active.run) = (session, run))
+                self.on_active(sequence, Hook::SessionStart, op_id, |active| {
+                    (active.session, active.run) = (session, run);
+                })
             }
             Write::Compaction { sequence, n, session, event, owed, op_id } => {
                 let run = self.run;
-                let done = self.on_active(sequence, op_id, |active| (active.compactions, active.run) = (n, run))?;
+                let done = self.on_active(sequence, Hook::SessionCompaction, op_id, |active| {
+                    (active.compactions, active.run) = (n, run);
+                })?;
                 if done == Written::Done {
                     self.owe(sequence, event.key(n), &session, &event, &owed);
                 }
                 Ok(done)
             }
             Write::CompactionWithoutStart { session, event, owed, op_id } => {
-                if let Some(known) = self.known_op(&session.identity.tenant, op_id.as_ref()) {
+                if let Some(known) = self.known_op(&session.identity, Hook::SessionCompaction, op_id.as_ref()) {
                     return Ok(known);
                 }
                 let (sequence, session) = self.next_generation(session);
-                self.remember_op(&session.identity.tenant, op_id, session.generation);
+                self.remember_op(&session.identity, Hook::SessionCompaction, op_id, session.generation);
                 self.owe(sequence, event.key(1), &session, &event, &owed);
                 let active = Active::new(session.clone(), self.run, Vec::new());
                 self.active.insert(sequence, Active { compactions: 1, ..active });
                 Ok(Written::Session { sequence, session })
             }
             Write::End { sequence, session, event, owed, op_id } => {
-                let done = self.on_active(sequence, op_id, |active| active.session = session)?;
+                let done = self.on_active(sequence, Hook::SessionEnd, op_id, |active| active.session = session)?;
                 if done == Written::Done
                     && let Some(active) = self.active.remove(&sequence)
                 {
@@ -122,7 +133,7 @@ impl State {
                 Ok(done)
             }
             Write::EndWithoutStart { session, event, owed, op_id } => {
-                if let Some(known) = self.known_op(&session.identity.tenant, op_id.as_ref()) {
+                if let Some(known) = self.known_op(&session.identity, Hook::SessionEnd, op_id.as_ref()) {
                     return Ok(known);
                 }
                 if let Some(latest) = self.latest.get(&session.identity)
@@ -131,16 +142,17 @@ impl State {
                     return Ok(Written::DuplicateEnd { generation: latest.generation });
                 }
                 let (sequence, session) = self.next_generation(session);
-                self.remember_op(&session.identity.tenant, op_id, session.generation);
+                self.remember_op(&session.identity, Hook::SessionEnd, op_id, session.generation);
                 self.owe(sequence, EventKey::End, &session, &event, &owed);
                 self.note_end(&session.identity, self.run);
                 Ok(Written::Session { sequence, session })
             }
-            Write::Installed { plugins } => {
-                self.installed = plugins;
+            Write::Installed { plugins, attaching } => {
+                (self.installed, self.attaching) = (plugins, attaching);
                 Ok(Written::Done)
             }
             Write::Draining { reason, at } => {
+                self.attaching = false;
                 if self.drains.last().is_none_or(|drain| drain.run < self.run) {
                     self.drains.push(MemoryDrain { run: self.run, reason, at, installed: self.installed.clone() });
                 }
@@ -160,15 +172,16 @@ impl State {
     fn on_active(
         &mut self,
         sequence: u64,
+        kind: Hook,
         op_id: Option<Arc<str>>,
         change: impl FnOnce(&mut Active),
     ) -> Result<Written, JournalError> {
         let active = self.active.get(&sequence).ok_or(JournalError::UnknownSession(sequence))?;
-        let (tenant, generation) = (active.session.identity.tenant.clone(), active.session.generation);
-        if let Some(known) = self.known_op(&tenant, op_id.as_ref()) {
+        let (identity, generation) = (active.session.identity.clone(), active.session.generation);
+        if let Some(known) = self.known_op(&identity, kind, op_id.as_ref()) {
             return Ok(known);
         }
-        self.remember_op(&tenant, op_id, generation);
+        self.remember_op(&identity, kind, op_id, generation);
         if let Some(active) = self.active.get_mut(&sequence) {
             change(active);
         }
@@ -196,18 +209,18 @@ impl State {
         }
     }
 
-    fn known_op(&self, tenant: &Arc<str>, op_id: Option<&Arc<str>>) -> Option<Written> {
-        let op = (tenant.clone(), op_id?.clone());
-        self.ops.get(&op).map(|&generation| Written::DuplicateOp { generation })
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: Option<&Arc<str>>) -> Option<Written> {
+        let generation = self.generation_of_op(identity, kind, op_id?)?;
+        Some(Written::DuplicateOp { generation })
     }
 
-    pub(super) fn generation_of_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
-        self.ops.get(&(tenant.clone(), op_id.into())).copied()
+    pub(super) fn generation_of_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.ops.get(&(identity.clone(), kind, op_id.into())).copied()
     }
 
-    fn remember_op(&mut self, tenant: &Arc<str>, op_id: Option<Arc<str>>, generation: u32) {
+    fn remember_op(&mut self, identity: &Identity, kind: Hook, op_id: Option<Arc<str>>, generation: u32) {
         let Some(op_id) = op_id else { return };
-        let op = (tenant.clone(), op_id);
+        let op = (identity.clone(), kind, op_id);
         self.ops.insert(op.clone(), generation);
         self.op_order.push_back(op);
         if self.op_order.len() > RETAINED_OP_IDS
@@ -264,18 +277,37 @@ impl State {
 
     pub(super) fn recover(&mut self) -> Recovered {
         self.run += 1;
+        if !std::mem::take(&mut self.attaching) {
+            self.attaching_since = self.run;
+        }
         // A dead run may have begun one attempt of anything that was owed, without a trace.
         if self.run > 1 {
             self.active.values_mut().for_each(|active| active.attempt += 1);
             self.owed.values_mut().for_each(|owed| owed.attempt += 1);
         }
-        let mut sessions: Vec<_> =
-            self.active.iter().map(|(&sequence, active)| active.recovered(sequence, self.run, &self.drains)).collect();
+        let mut sessions: Vec<_> = self.active.iter().map(|(&sequence, active)| self.left(sequence, active)).collect();
         sessions.sort_by_key(|s| s.sequence);
         let mut deliveries: Vec<_> =
             self.owed.iter().filter(|(_, owed)| !owed.dead).map(|(key, owed)| owed.recovered(key)).collect();
         deliveries.sort_by_key(|d| (d.delivery.sequence, d.delivery.event));
         Recovered { sessions, deliveries }
+    }
+
+    fn left(&self, sequence: u64, active: &Active) -> RecoveredSession {
+        let drained = self.drains.iter().find(|drain| drain.run == active.run);
+        let drain = drained.map(|drain| (drain.reason, drain.at));
+        let owed = drained.map(|drain| serving(&drain.installed, &active.session.identity.tenant));
+        let end = DrainedEnd { drain, owed, settled: active.settled.clone(), failed: active.failed.clone() };
+        let drained = (end != DrainedEnd::default()).then(|| Box::new(end));
+        RecoveredSession {
+            attachable: drained.is_none() && active.run + 1 >= self.attaching_since,
+            sequence,
+            session: active.session.clone(),
+            compactions: active.compactions,
+            started: active.started.clone(),
+            attempt: active.attempt,
+            drained,
+        }
     }
 }
 
@@ -292,23 +324,6 @@ impl Active {
                 self.failed.retain(|(p, _)| *p != plugin);
                 self.failed.push((plugin, *failures));
             }
-        }
-    }
-
-    fn recovered(&self, sequence: u64, run: u32, drains: &[MemoryDrain]) -> RecoveredSession {
-        let drained = drains.iter().find(|drain| drain.run == self.run);
-        let drain = drained.map(|drain| (drain.reason, drain.at));
-        let owed = drained.map(|drain| serving(&drain.installed, &self.session.identity.tenant));
-        let end = DrainedEnd { drain, owed, settled: self.settled.clone(), failed: self.failed.clone() };
-        let drained = (end != DrainedEnd::default()).then(|| Box::new(end));
-        RecoveredSession {
-            attachable: drained.is_none() && run == self.run + 1,
-            sequence,
-            session: self.session.clone(),
-            compactions: self.compactions,
-            started: self.started.clone(),
-            attempt: self.attempt,
-            drained,
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lastword_events::{Event, EventKey, Identity, PluginName, Session, Timestamp, key_value_bytes};
+use lastword_events::{Event, EventKey, Hook, Identity, PluginName, Session, Timestamp, key_value_bytes};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::read;
+use super::recover::MAX_COUNT;
 use super::text::json;
 use crate::{
     Completion, DeliveryKey, JournalError, KeyValueWrites, RETAINED_OP_IDS, Settlement, Write, Written, serving,
@@ -62,7 +64,7 @@ impl Apply<'_> {
     pub(super) fn write(&mut self, write: &mut Write) -> Result<Written, Failed> {
         match write {
             Write::Start { session, event, owed, op_id } => {
-                self.unless_known(&session.identity.clone(), op_id.as_deref(), |this| {
+                self.unless_known(&session.identity.clone(), Hook::SessionStart, op_id.as_deref(), |this| {
                     let (sequence, session) = this.next_generation(session)?;
                     this.insert_session(sequence, &session, owed, 0, None)?;
                     this.owe(sequence, EventKey::Start, event, owed)?;
@@ -70,14 +72,14 @@ impl Apply<'_> {
                 })
             }
             Write::Renote { sequence, session, op_id } => {
-                self.unless_known(&session.identity, op_id.as_deref(), |this| {
+                self.unless_known(&session.identity, Hook::SessionStart, op_id.as_deref(), |this| {
                     let sql = "UPDATE session SET facts = ?2, run = ?3 WHERE sequence = ?1 AND ended_run IS NULL";
                     this.on_active(*sequence, sql, params![*sequence, json(&**session), this.known.run])?;
                     Ok((session.generation, Written::Done))
                 })
             }
             Write::Compaction { sequence, n, session, event, owed, op_id } => {
-                self.unless_known(&session.identity, op_id.as_deref(), |this| {
+                self.unless_known(&session.identity, Hook::SessionCompaction, op_id.as_deref(), |this| {
                     let sql = "UPDATE session SET compactions = ?2, run = ?3 WHERE sequence = ?1 AND ended_run IS NULL";
                     this.on_active(*sequence, sql, params![*sequence, *n, this.known.run])?;
                     this.owe(*sequence, event.key(*n), event, owed)?;
@@ -85,7 +87,7 @@ impl Apply<'_> {
                 })
             }
             Write::CompactionWithoutStart { session, event, owed, op_id } => {
-                self.unless_known(&session.identity.clone(), op_id.as_deref(), |this| {
+                self.unless_known(&session.identity.clone(), Hook::SessionCompaction, op_id.as_deref(), |this| {
                     let (sequence, session) = this.next_generation(session)?;
                     this.insert_session(sequence, &session, &[], 1, None)?;
                     this.owe(sequence, event.key(1), event, owed)?;
@@ -93,14 +95,14 @@ impl Apply<'_> {
                 })
             }
             Write::End { sequence, session, event, owed, op_id } => {
-                self.unless_known(&session.identity, op_id.as_deref(), |this| {
+                self.unless_known(&session.identity, Hook::SessionEnd, op_id.as_deref(), |this| {
                     this.end(*sequence, session, event, owed)?;
                     Ok((session.generation, Written::Done))
                 })
             }
             Write::EndWithoutStart { session, event, owed, op_id } => {
-                self.unless_known(&session.identity.clone(), op_id.as_deref(), |this| {
-                    if let Some((generation, Some(ended_run))) = this.latest(&session.identity)?
+                self.unless_known(&session.identity.clone(), Hook::SessionEnd, op_id.as_deref(), |this| {
+                    if let Some((generation, Some(ended_run))) = read::latest_generation(this.file, &session.identity)?
                         && ended_run == this.known.run
                     {
                         return Ok((generation, Written::DuplicateEnd { generation }));
@@ -117,8 +119,9 @@ impl Apply<'_> {
                 self.known.draining = true;
                 Ok(Written::Done)
             }
-            Write::Installed { plugins } => {
-                self.execute("UPDATE run SET plugins = ?2 WHERE id = ?1", params![self.known.run, json(plugins)])?;
+            Write::Installed { plugins, attaching } => {
+                let sql = "UPDATE run SET plugins = ?2, attaching = ?3 WHERE id = ?1";
+                self.execute(sql, params![self.known.run, json(plugins), *attaching])?;
                 // Who is orphaned depends on it, and is said next.
                 self.execute("UPDATE delivery SET orphaned = 0 WHERE orphaned", [])?;
                 self.known.installed = Some(plugins.clone());
@@ -134,21 +137,22 @@ impl Apply<'_> {
         }
     }
 
-    /// Carries out a write, unless its tenant has used the `op_id`, and then remembers it.
+    /// Carries out a write, unless a line of its kind and session has had the `op_id`, and then remembers it.
     fn unless_known(
         &mut self,
         identity: &Identity,
+        kind: Hook,
         op_id: Option<&str>,
         work: impl FnOnce(&mut Self) -> Result<(u32, Written), Failed>,
     ) -> Result<Written, Failed> {
         let Some(op_id) = op_id else { return Ok(work(self)?.1) };
-        if let Some(generation) = super::read::generation_of_op(self.file, &identity.tenant, op_id)? {
+        if let Some(generation) = read::generation_of_op(self.file, identity, kind, op_id)? {
             return Ok(Written::DuplicateOp { generation });
         }
         let (generation, written) = work(self)?;
         if !matches!(written, Written::DuplicateEnd { .. }) {
-            let sql = "INSERT INTO op (tenant, op_id, generation) VALUES (?1, ?2, ?3)";
-            self.execute(sql, params![identity.tenant, op_id, generation])?;
+            let sql = "INSERT INTO op (tenant, op_id, session, kind, generation) VALUES (?1, ?2, ?3, ?4, ?5)";
+            self.execute(sql, params![identity.tenant, op_id, identity.id, kind.as_str(), generation])?;
             let number = self.file.last_insert_rowid();
             if number % OP_IDS_AT_ONCE == 0 {
                 let retained = i64::try_from(RETAINED_OP_IDS).unwrap_or(i64::MAX);
@@ -189,7 +193,7 @@ impl Apply<'_> {
         let drained: Vec<Drained> =
             self.file.prepare_cached(sql)?.query_map(params![sequence], Drained::read)?.collect::<Result<_, _>>()?;
         let run = self.known.run;
-        let attempts = drained.iter().map(|one| one.attempt + run.saturating_sub(one.run));
+        let attempts = drained.iter().map(|one| one.attempt.saturating_add(run.saturating_sub(one.run)));
         let attempt = attempts.max().unwrap_or(0).max(run.saturating_sub(first_run));
         let body = json(event);
         for plugin in owed {
@@ -284,20 +288,16 @@ impl Apply<'_> {
     }
 
     fn next_generation(&mut self, session: &mut Arc<Session>) -> Result<(u64, Arc<Session>), Failed> {
-        let latest = self.latest(&session.identity)?.map_or(0, |(generation, _)| generation);
-        Arc::make_mut(session).generation = latest.saturating_add(1);
+        let latest = read::latest_generation(self.file, &session.identity)?.map_or(0, |(generation, _)| generation);
+        if latest >= MAX_COUNT {
+            // No program has written that. There is no row for one more.
+            let why = format!("generation {latest} of this session id is the last there can be: was the file changed?");
+            return Err(Failed::Refused(JournalError::Unavailable(why)));
+        }
+        Arc::make_mut(session).generation = latest + 1;
         let sequence = self.known.next_sequence;
         self.known.next_sequence += 1;
         Ok((sequence, session.clone()))
-    }
-
-    /// The newest generation of an id, and the run in which it ended, if it has.
-    fn latest(&self, identity: &Identity) -> Result<Option<(u32, Option<u32>)>, Failed> {
-        let sql = "SELECT generation, ended_run FROM session WHERE tenant = ?1 AND id = ?2
-                   ORDER BY generation DESC LIMIT 1";
-        let mut statement = self.file.prepare_cached(sql)?;
-        let row = statement.query_row(params![identity.tenant, identity.id], |row| Ok((row.get(0)?, row.get(1)?)));
-        Ok(row.optional()?)
     }
 
     /// The row of a plugin's name.

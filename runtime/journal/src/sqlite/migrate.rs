@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::SCHEMA_VERSION;
+use super::open::Trouble;
+use super::{SCHEMA_VERSION, shape};
 
 /// What makes a file of version n + 1 of one of version n, from version 1 on.
 const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
@@ -10,10 +11,24 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
     // file of version 1 has forgotten.
     "ALTER TABLE session ADD COLUMN first_run INTEGER NOT NULL DEFAULT 0;
      UPDATE session SET first_run = run;",
+    // An `op_id` belongs to the session and the kind of its line, and a run may hold sessions for their owners.
+    "ALTER TABLE run ADD COLUMN attaching INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE op RENAME TO op_of_version_2;
+     CREATE TABLE op (
+       number INTEGER PRIMARY KEY,
+       tenant TEXT NOT NULL,
+       op_id TEXT NOT NULL,
+       session TEXT NOT NULL DEFAULT '',
+       kind TEXT NOT NULL DEFAULT '',
+       generation INTEGER NOT NULL,
+       UNIQUE (tenant, op_id, session, kind)
+     );
+     INSERT INTO op (number, tenant, op_id, generation) SELECT number, tenant, op_id, generation FROM op_of_version_2;
+     DROP TABLE op_of_version_2;",
 ];
 
 /// All of the way or none of it, in one transaction. `found` is the file's version, one of ours.
-pub(super) fn migrate(file: &mut Connection, found: u32) -> rusqlite::Result<()> {
+pub(super) fn migrate(file: &mut Connection, found: u32) -> Result<(), Trouble> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (from, step) in (1..).zip(STEPS) {
         if from >= found {
@@ -21,6 +36,9 @@ pub(super) fn migrate(file: &mut Connection, found: u32) -> rusqlite::Result<()>
         }
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    if let Some(misfit) = shape::misfit(&transaction)? {
+        return Err(Trouble::Altered(misfit));
+    }
     transaction.commit()?;
     tracing::info!("the journal was of version {found}, and is of version {SCHEMA_VERSION} now");
     Ok(())

@@ -1,5 +1,6 @@
 //! What is read while the program runs, through a connection that writes nothing.
 
+use lastword_events::{Hook, Identity};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Space;
@@ -26,7 +27,36 @@ pub(super) fn keys(
     rows.collect()
 }
 
-pub(super) fn generation_of_op(file: &Connection, tenant: &str, op_id: &str) -> rusqlite::Result<Option<u32>> {
-    let sql = "SELECT generation FROM op WHERE tenant = ?1 AND op_id = ?2";
-    file.prepare_cached(sql)?.query_row(params![tenant, op_id], |row| row.get(0)).optional()
+/// The generation that a line of this kind and session spoke of, if one with this `op_id` is known.
+pub(super) fn generation_of_op(
+    file: &Connection,
+    identity: &Identity,
+    kind: Hook,
+    op_id: &str,
+) -> rusqlite::Result<Option<u32>> {
+    let sql = "SELECT generation, kind = '' FROM op WHERE tenant = ?1 AND op_id = ?2
+               AND (session = ?3 AND kind = ?4 OR kind = '') ORDER BY kind DESC LIMIT 1";
+    let found: Option<(u32, bool)> = file
+        .prepare_cached(sql)?
+        .query_row(params![identity.tenant, op_id, identity.id, kind.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((generation, of_version_2)) = found else { return Ok(None) };
+    // That line may have been another kind's or session's. An end is only taken for the same if this very generation has
+    // ended: one that is told twice is better than one that is swallowed.
+    let is_the_same = !of_version_2 || kind != Hook::SessionEnd || {
+        let latest = latest_generation(file, identity)?;
+        latest.is_some_and(|(latest, ended_run)| latest == generation && ended_run.is_some())
+    };
+    Ok(is_the_same.then_some(generation))
+}
+
+/// The newest generation of an id, and the run in which it ended, if it has.
+pub(super) fn latest_generation(
+    file: &Connection,
+    identity: &Identity,
+) -> rusqlite::Result<Option<(u32, Option<u32>)>> {
+    let sql = "SELECT generation, ended_run FROM session WHERE tenant = ?1 AND id = ?2
+               ORDER BY generation DESC LIMIT 1";
+    let mut statement = file.prepare_cached(sql)?;
+    statement.query_row(params![identity.tenant, identity.id], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }

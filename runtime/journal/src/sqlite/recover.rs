@@ -8,6 +8,7 @@ use lastword_events::{DrainReason, Event, EventKey, JournalName, Session, Timest
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::error::Impossible;
 use super::text::drain_reason;
 use crate::{DeliveryKey, OwedDelivery, Recovered, Space};
 
@@ -25,8 +26,32 @@ pub(super) fn header(file: &Connection) -> rusqlite::Result<Header> {
 
 /// The number that the next run gets.
 pub(super) fn next_run(file: &Connection) -> rusqlite::Result<u32> {
-    file.query_row("SELECT coalesce(max(id), 0) + 1 FROM run", [], |row| row.get(0))
+    file.query_row("SELECT coalesce(max(id), 0) FROM run", [], |row| Ok(count(row, 0, "the number of a run")? + 1))
 }
+
+/// What a program of ours counts to at most, of runs, attempts, failures and the like: half of what the type has, so that
+/// some of them together do not overflow. One attempt a millisecond would need 24 days to come so far.
+pub(super) const MAX_COUNT: u32 = u32::MAX / 2;
+
+/// A number that was counted.
+pub(super) fn count(row: &Row<'_>, column: usize, what: &str) -> rusqlite::Result<u32> {
+    let value: i64 = row.get(column)?;
+    u32::try_from(value).ok().filter(|count| *count <= MAX_COUNT).ok_or_else(|| {
+        let impossible = Impossible { what: what.to_owned(), value, most: MAX_COUNT };
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(impossible))
+    })
+}
+
+/// The number of the next session has to be beyond all that are used: else none could begin.
+pub(super) fn next_sequence(file: &Connection, header: &Header) -> rusqlite::Result<Option<String>> {
+    let newest: u64 = file.query_row("SELECT coalesce(max(sequence), 0) FROM session", [], |row| row.get(0))?;
+    let next = header.next_sequence;
+    let fits = next > newest && next <= MAX_SEQUENCE;
+    Ok((!fits).then(|| format!("the next session's number is {next}, and the newest session's {newest}")))
+}
+
+/// SQLite's numbers have 63 bits. Half of that leaves room for what a salvage skips.
+const MAX_SEQUENCE: u64 = u64::MAX >> 2;
 
 /// Begins a run. It is durable before anything of the dead ones is delivered again: their attempts are counted by it.
 pub(super) fn begin_run(file: &Connection, run: u32) -> rusqlite::Result<()> {
@@ -64,13 +89,13 @@ fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<OwedDelivery>
             _ => Arc::new(from_json(row, 8)?),
         };
         latest = Some((sequence, session.clone()));
-        let (in_run, attempt): (u32, u32) = (row.get(3)?, row.get(4)?);
+        let (in_run, attempt) = (count(row, 3, "a delivery's run")?, count(row, 4, "a delivery's attempt")?);
         Ok(OwedDelivery {
             delivery: DeliveryKey { sequence, event: parsed::<EventKey>(row, 1)?, plugin: parsed(row, 2)? },
             session,
             event: Arc::new(from_json::<Event>(row, 7)?),
             attempt: attempt.saturating_add(run.saturating_sub(in_run)),
-            failures: row.get(5)?,
+            failures: count(row, 5, "a delivery's count of failures")?,
             late: row.get(6)?,
         })
     })?;

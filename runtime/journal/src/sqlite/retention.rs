@@ -53,7 +53,7 @@ impl Retention {
         // Those that stay are looked at again in the next round, and so are the runs that nobody refers to.
         self.looked_at = if rows < AT_ONCE { 0 } else { to.unwrap_or(0) };
         if self.looked_at == 0 {
-            let sql = "DELETE FROM run WHERE id < (SELECT max(id) FROM run) AND drain_reason IS NULL
+            let sql = "DELETE FROM run WHERE id < (SELECT max(id) FROM run) AND drain_reason IS NULL AND NOT attaching
                        OR id < (SELECT coalesce(min(run), (SELECT max(id) FROM run)) FROM session WHERE ended_run IS NULL)";
             file.prepare_cached(sql)?.execute([])?;
         }

@@ -1,4 +1,4 @@
--- Version 2. docs/journal.md explains it to operators; `user_version` says which version a file has.
+-- Version 3. docs/journal.md explains it to operators; `user_version` says which version a file has.
 -- Times are milliseconds since 1970-01-01T00:00:00Z.
 
 CREATE TABLE journal (
@@ -14,7 +14,8 @@ CREATE TABLE run (
   program TEXT NOT NULL,             -- the version of the program
   plugins TEXT,                      -- who was installed, as JSON: [[name, null or [tenant, …]], …]
   drain_reason TEXT,                 -- why it drained, if it did
-  draining_at INTEGER
+  draining_at INTEGER,
+  attaching INTEGER NOT NULL DEFAULT 0  -- it tells nobody of the end of a session that is left, before that is recorded
 );
 
 CREATE TABLE plugin (
@@ -71,13 +72,16 @@ CREATE TABLE drained (
   PRIMARY KEY (sequence, plugin)
 ) WITHOUT ROWID;
 
--- The owners' names for their lines, newest last.
+-- The owners' names for their lines, newest last. A name belongs to its kind of line and its session. Of a name that a
+-- program of version 2 has written neither is known: both are empty.
 CREATE TABLE op (
   number INTEGER PRIMARY KEY,
   tenant TEXT NOT NULL,
   op_id TEXT NOT NULL,
+  session TEXT NOT NULL DEFAULT '',
+  kind TEXT NOT NULL DEFAULT '',     -- session-start, session-compaction, session-end
   generation INTEGER NOT NULL,
-  UNIQUE (tenant, op_id)
+  UNIQUE (tenant, op_id, session, kind)
 );
 
 -- What plugins have stored with the grant `keyvalue`.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionCompaction,
-    SessionEnd, SessionStart, Timestamp,
+    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Hook, Identity, PluginName, Session,
+    SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
     Completion, DeliveryKey, Journal, KeyValueWrite, KeyValueWrites, Pending, Recovered, Settlement, Space,
@@ -59,7 +59,8 @@ pub(crate) fn look(path: &Path) -> Found {
     }
     let count = journal.key_value(&space(), "count").unwrap();
     what.push(format!("count {:?} of {} bytes", count, journal.key_value_bytes(&space()).unwrap()));
-    let ops = ["1", "2", "3"].map(|op| journal.known_op(&"t".into(), op));
+    let ops = [("a", Hook::SessionStart, "1"), ("b", Hook::SessionStart, "2"), ("a", Hook::SessionEnd, "3")];
+    let ops = ops.map(|(id, kind, op)| journal.known_op(&Identity::new("t", id), kind, op));
     what.push(format!("ops {ops:?}"));
     Found { name: journal.name().to_string(), what, attempts }
 }

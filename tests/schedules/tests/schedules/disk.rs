@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use lastword_events::{EventKey, JournalName, Session};
+use lastword_events::{EventKey, Hook, Identity, JournalName, Session};
 use lastword_journal::{
     Completion, DeliveryKey, Durability, Journal, JournalError, MemoryJournal, Pending, Recovered, Reply, Settlement,
     Space, Write, Written,
@@ -225,8 +225,8 @@ impl Journal for Disk {
         self.queue(|reply| Command::Record(writes, reply))
     }
 
-    fn known_op(&self, tenant: &Arc<str>, op_id: &str) -> Option<u32> {
-        self.journal.known_op(tenant, op_id)
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.journal.known_op(identity, kind, op_id)
     }
 
     fn complete(&self, completions: Vec<Completion>) -> Pending<()> {

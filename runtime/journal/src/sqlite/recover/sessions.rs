@@ -10,9 +10,9 @@ use std::thread::{self, available_parallelism};
 use lastword_events::{DrainReason, PluginName, Session, Timestamp};
 use rusqlite::{Connection, Row, params};
 
-use super::{from_json, has, parsed, reason};
+use super::{count, from_json, has, parsed, reason};
 use crate::sqlite::apply::OWED;
-use crate::sqlite::open::read_only;
+use crate::sqlite::connect::read_only;
 use crate::{DrainedEnd, RecoveredSession, serving};
 
 /// Sessions that are worth a thread: some 20 ms of its time.
@@ -26,7 +26,12 @@ pub(super) fn left(file: &Connection, run: u32) -> rusqlite::Result<Vec<Recovere
                WHERE ended_run IS NULL";
     let (first, last, count): (u64, u64, u64) =
         file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let reader = &Reader { run, drains: drains(file)?, drained: drained(file, run)? };
+    let reader = &Reader {
+        run,
+        attaching_since: attaching_since(file, run)?,
+        drains: drains(file)?,
+        drained: drained(file, run)?,
+    };
     let processors = available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = (count / EACH).min(MAX_THREADS).min(processors.try_into().unwrap_or(1)).max(1);
     let Some(path) = file.path().filter(|_| threads > 1).map(Path::new) else {
@@ -52,6 +57,8 @@ pub(super) fn left(file: &Connection, run: u32) -> rusqlite::Result<Vec<Recovere
 /// What all the threads need to know.
 struct Reader {
     run: u32,
+    /// All runs before this one, from this number on, were attaching and did not drain.
+    attaching_since: u32,
     /// By run: a session belongs to the one in which its owner last spoke of it.
     drains: HashMap<u32, DrainOfRun>,
     /// By session.
@@ -74,7 +81,7 @@ impl Reader {
     }
 
     fn session(&self, row: &Row<'_>, tenants: &mut HashSet<Arc<str>>) -> rusqlite::Result<RecoveredSession> {
-        let (sequence, noted): (u64, u32) = (row.get(0)?, row.get(1)?);
+        let (sequence, noted): (u64, u32) = (row.get(0)?, count(row, 1, "a session's run")?);
         let mut session = from_json::<Session>(row, 2)?;
         // The name of a tenant is in memory once.
         match tenants.get(&session.identity.tenant) {
@@ -83,13 +90,12 @@ impl Reader {
         }
         let drain = self.drains.get(&noted);
         let ends = self.drained.get(&sequence);
-        let runs = self.run.saturating_sub(noted);
-        let began = self.run.saturating_sub(row.get(5)?);
+        let began = self.run.saturating_sub(count(row, 5, "a session's first run")?);
         Ok(RecoveredSession {
             sequence,
-            compactions: row.get(3)?,
+            compactions: count(row, 3, "a session's count of compactions")?,
             started: if has(row, 4)? { from_json(row, 4)? } else { Vec::new() },
-            attachable: drain.is_none() && ends.is_none() && runs == 1,
+            attachable: drain.is_none() && ends.is_none() && noted.saturating_add(1) >= self.attaching_since,
             attempt: ends.map_or(0, |ends| ends.attempt).max(began),
             drained: (drain.is_some() || ends.is_some()).then(|| {
                 let installed = drain.and_then(|drain| drain.installed.as_ref());
@@ -103,6 +109,20 @@ impl Reader {
             session: Arc::new(session),
         })
     }
+}
+
+/// A run of which nothing is known any more may have told of any end.
+fn attaching_since(file: &Connection, run: u32) -> rusqlite::Result<u32> {
+    let sql = "SELECT id FROM run WHERE id < ?1 AND attaching AND drain_reason IS NULL ORDER BY id DESC";
+    let mut statement = file.prepare(sql)?;
+    let mut since = run;
+    for attaching in statement.query_map(params![run], |row| row.get::<_, u32>(0))? {
+        if attaching? != since.saturating_sub(1) {
+            break;
+        }
+        since -= 1;
+    }
+    Ok(since)
 }
 
 /// How a run drained.
@@ -141,11 +161,11 @@ fn drained(file: &Connection, run: u32) -> rusqlite::Result<HashMap<u64, Drained
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let ends = sessions.entry(row.get(0)?).or_default();
-        let (plugin, in_run, attempt, state): (PluginName, u32, u32, u8) =
-            (parsed(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        let (in_run, attempt) = (count(row, 2, "a drained end's run")?, count(row, 3, "a drained end's attempt")?);
+        let (plugin, state): (PluginName, u8) = (parsed(row, 1)?, row.get(4)?);
         ends.attempt = ends.attempt.max(attempt.saturating_add(run.saturating_sub(in_run)));
         if state == OWED {
-            ends.failed.push((plugin, row.get(5)?));
+            ends.failed.push((plugin, count(row, 5, "a drained end's count of failures")?));
         } else {
             ends.settled.push(plugin);
         }
