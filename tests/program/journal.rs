@@ -4,10 +4,12 @@ mod drawn;
 #[cfg(target_os = "linux")]
 mod faults;
 mod files;
+mod foreign;
 #[cfg(target_os = "linux")]
 mod full;
 mod kill;
 mod owner;
+mod place;
 mod promises;
 mod recovery;
 mod reports;

@@ -5,6 +5,9 @@
 //! enabled = true
 //! budget = "2s"
 //!
+//! [journal]
+//! path = "/var/lib/lastword/journal.db"    # optional, relative to this file
+//!
 //! [[plugin]]
 //! name = "memory"
 //! component = "plugins/memory.wasm"        # relative to this file
@@ -27,6 +30,7 @@
 
 mod drain;
 mod grants;
+mod journal;
 mod limits;
 mod plugin;
 mod quota;
@@ -54,6 +58,8 @@ use reader::{Reader, Table};
 #[derive(Debug, Default)]
 pub(crate) struct Config {
     pub(crate) drain: Drain,
+    /// Where the journal is, if it is said: a path, or the word `memory`.
+    pub(crate) journal: Option<PathBuf>,
     pub(crate) plugins: Vec<PluginEntry>,
     /// Of every tenant that has none of its own.
     pub(crate) quota: TenantQuota,
@@ -94,14 +100,23 @@ impl Config {
     /// # Errors
     /// Lists every mistake in it.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-        let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text));
-        let read = u64::try_from(read.map_err(unreadable)?).unwrap_or(u64::MAX);
-        if read > MAX_CONFIG_BYTES {
-            return Err(ConfigError::TooLarge { path: path.to_owned() });
+        Self::parse(path, &read_text(path)?)
+    }
+
+    /// What `path` says of the journal alone, for whoever looks into one: the plugins may be gone meanwhile.
+    ///
+    /// # Errors
+    /// Mistakes in that part of it, or when it cannot be read.
+    pub(crate) fn load_journal(path: &Path) -> Result<Option<PathBuf>, ConfigError> {
+        let text = read_text(path)?;
+        let reader = Reader::new(path, &text);
+        let (root, _) = DeTable::parse_recoverable(&text);
+        let value = root.get_ref().iter().find(|(key, _)| key.get_ref() == "journal").map(|(_, value)| value);
+        let journal = value.and_then(|value| journal::read(&reader, value));
+        match reader.into_mistakes() {
+            mistakes if mistakes.is_empty() => Ok(journal),
+            mistakes => Err(ConfigError::Mistakes(mistakes)),
         }
-        Self::parse(path, &text)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -122,14 +137,26 @@ impl Config {
     }
 }
 
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text));
+    let read = u64::try_from(read.map_err(unreadable)?).unwrap_or(u64::MAX);
+    if read > MAX_CONFIG_BYTES {
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
+    }
+    Ok(text)
+}
+
 fn read(reader: &Reader<'_>, root: &DeTable<'_>) -> Config {
-    let root = Table::new(reader, "the file", root, &["drain", "plugin", "quota", "tenant"]);
+    let root = Table::new(reader, "the file", root, &["drain", "journal", "plugin", "quota", "tenant"]);
     let drain = root.get("drain").and_then(|value| drain::read(reader, value)).unwrap_or_default();
+    let journal = root.get("journal").and_then(|value| journal::read(reader, value));
     let plugins = root.get("plugin").map(|value| plugin::read_all(reader, value)).unwrap_or_default();
     let quota = root.get("quota").map(|value| quota::read(reader, "[quota]", value, TenantQuota::default()));
     let quota = quota.unwrap_or_default();
     let tenant_quotas = root.get("tenant").map(|value| quota::read_tenants(reader, value, quota)).unwrap_or_default();
-    Config { drain, plugins, quota, tenant_quotas }
+    Config { drain, journal, plugins, quota, tenant_quotas }
 }
 
 /// The name that a component's path suggests.

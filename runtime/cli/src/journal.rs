@@ -2,21 +2,24 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
 use lastword::{Journal, MemoryJournal};
-use lastword_journal::SqliteJournal;
+use lastword_journal::{SqliteJournal, Unfinished, unfinished_beside};
 use sha2::{Digest, Sha256};
 
 use crate::exit::{Exit, Failure};
 
 /// The word in place of a path.
-const MEMORY: &str = "memory";
+pub(crate) const MEMORY: &str = "memory";
 /// Characters of the hash in a default name: 2³² configurations of one name.
 const HASH_CHARS: usize = 8;
+
+/// Other journals that a new one's start names.
+const MAX_NAMED_JOURNALS: usize = 5;
 
 /// Where sessions and deliveries are written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,15 +30,20 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// What `--journal` says; without it a file of the configuration's own, in the user's state directory.
+    /// What `--journal` says, then what the configuration says; without both a file of the configuration's own, in the user's
+    /// state directory.
     ///
     /// # Errors
     /// When nobody knows where that is.
-    pub(crate) fn choose(journal: Option<&Path>, config: Option<&Path>) -> Result<Self, Failure> {
-        match journal {
+    pub(crate) fn choose(
+        journal: Option<&Path>,
+        configured: Option<&Path>,
+        config: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        match journal.or(configured) {
             Some(path) if path == MEMORY => Ok(Self::Memory),
             Some(path) => Ok(Self::File(path.to_owned())),
-            None => Ok(Self::File(directory()?.join(name(config)))),
+            None => Ok(Self::File(default(&directory()?, config))),
         }
     }
 
@@ -51,10 +59,38 @@ impl Place {
             made.with_context(|| format!("the journal's directory cannot be made for {}", path.display()))
                 .map_err(unusable)?;
         }
+        let is_new = !fs::metadata(path).is_ok_and(|file| file.len() > 0);
         let journal = SqliteJournal::open(path).map_err(unusable)?;
         tracing::info!("the journal is {}", path.display());
+        if is_new {
+            warn_of_others(path);
+        }
         Ok(Arc::new(journal))
     }
+}
+
+/// A program whose configuration has moved begins anew, and what it owed lies in a file that it does not know.
+fn warn_of_others(path: &Path) {
+    let others = unfinished_beside(path);
+    if others.is_empty() {
+        return;
+    }
+    let name = |other: &Unfinished| {
+        let (sessions, deliveries) = (other.sessions, other.deliveries);
+        let sessions = format!("{sessions} active {}", if sessions == 1 { "session" } else { "sessions" });
+        let deliveries = format!("{deliveries} owed {}", if deliveries == 1 { "delivery" } else { "deliveries" });
+        format!("{} ({sessions}, {deliveries})", other.path.display())
+    };
+    let mut names: Vec<String> = others.iter().take(MAX_NAMED_JOURNALS).map(name).collect();
+    if others.len() > MAX_NAMED_JOURNALS {
+        names.push(format!("and {} more", others.len() - MAX_NAMED_JOURNALS));
+    }
+    tracing::warn!(
+        "the journal {} is new, and journals beside it still owe something: {}; if one of them is this program's, name it with \
+         --journal, or `path` in [journal]",
+        path.display(),
+        names.join(", ")
+    );
 }
 
 pub(crate) fn unusable(error: impl Into<anyhow::Error>) -> Failure {
@@ -70,11 +106,38 @@ fn directory() -> Result<PathBuf, Failure> {
 }
 
 /// One for each configuration: programs with different plugins are owed different things.
-fn name(config: Option<&Path>) -> String {
-    let Some(config) = config else { return "default.db".to_owned() };
-    // The same file by any path to it.
-    let path = fs::canonicalize(config).unwrap_or_else(|_| config.to_owned());
-    let hash = Sha256::digest(path.as_os_str().as_encoded_bytes());
+fn default(directory: &Path, config: Option<&Path>) -> PathBuf {
+    // What comes through a pipe has no name that is the same the next time.
+    let Some(config) = config.filter(|config| !is_stream(config)) else { return directory.join("default.db") };
+    // By the path as it is given: links in it may lead elsewhere after each change (a ConfigMap, a Nix profile).
+    let given = directory.join(name(&as_given(config)));
+    // So version 2 has named it, and so it is named for who gives the path that the links lead to.
+    let followed = fs::canonicalize(config).map(|path| directory.join(name(&path)));
+    match followed {
+        Ok(followed) if !given.exists() && followed.exists() => followed,
+        _ => given,
+    }
+}
+
+pub(crate) fn is_stream(config: &Path) -> bool {
+    config == "-" || ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|at| config.starts_with(at))
+}
+
+/// Absolute, without `.` and `..`; links are not looked at.
+fn as_given(config: &Path) -> PathBuf {
+    let absolute = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
+    absolute.components().fold(PathBuf::new(), |mut path, component| {
+        match component {
+            Component::CurDir => (),
+            Component::ParentDir => drop(path.pop()),
+            component => path.push(component),
+        }
+        path
+    })
+}
+
+fn name(config: &Path) -> String {
+    let hash = Sha256::digest(config.as_os_str().as_encoded_bytes());
     let mut hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     hash.truncate(HASH_CHARS);
     let stem = config.file_stem().map_or_else(Default::default, OsStr::to_string_lossy);
@@ -105,17 +168,49 @@ mod tests {
             fs::create_dir(place).unwrap();
             fs::write(place.join("lastword.toml"), "").unwrap();
         }
-        let of = |path: &Path| name(Some(path));
+        let of = |path: &Path| default(dir.path(), Some(path));
         assert_ne!(of(&one.join("lastword.toml")), of(&two.join("lastword.toml")));
-        assert_eq!(of(&one.join("lastword.toml")), of(&two.join("../one/lastword.toml")), "the same file");
-        assert!(of(&one.join("lastword.toml")).starts_with("lastword-"));
-        assert_eq!(name(None), "default.db");
+        assert_eq!(of(&one.join("lastword.toml")), of(&two.join("../one/./lastword.toml")), "the same file");
+        let name = of(&one.join("lastword.toml"));
+        assert!(name.file_name().unwrap().to_str().unwrap().starts_with("lastword-"), "{name:?}");
+        for none in [None, Some("-"), Some("/dev/fd/63"), Some("/proc/self/fd/11")] {
+            assert_eq!(default(dir.path(), none.map(Path::new)), dir.path().join("default.db"));
+        }
     }
 
     #[test]
-    fn the_word_memory_is_no_path() {
-        let choose = |text: &str| Place::choose(Some(Path::new(text)), None).unwrap();
-        assert_eq!(choose("memory"), Place::Memory);
-        assert_eq!(choose("./memory"), Place::File("./memory".into()));
+    fn a_configuration_keeps_its_journal_when_links_are_switched() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, state) = (dir.path().join("lastword.toml"), dir.path().join("state"));
+        fs::create_dir(&state).unwrap();
+        let switch = |to: &str| {
+            let file = dir.path().join(to);
+            fs::write(&file, "").unwrap();
+            fs::remove_file(&link).ok();
+            std::os::unix::fs::symlink(&file, &link).unwrap();
+            file
+        };
+        let first = switch("2026_11_20.toml");
+        let journal = default(&state, Some(&link));
+        // Who has had one by its old name goes on with that.
+        let old = default(&state, Some(&first));
+        assert_ne!(journal, old);
+        fs::write(&old, "").unwrap();
+        assert_eq!(default(&state, Some(&link)), old);
+        fs::remove_file(&old).unwrap();
+        fs::write(&journal, "").unwrap();
+        switch("2026_11_21.toml");
+        assert_eq!(default(&state, Some(&link)), journal);
+    }
+
+    #[test]
+    fn the_command_line_comes_first_and_the_word_memory_is_no_path() {
+        let choose = |text: &str, configured: Option<&str>| {
+            Place::choose(Some(Path::new(text)), configured.map(Path::new), None).unwrap()
+        };
+        assert_eq!(choose("memory", None), Place::Memory);
+        assert_eq!(choose("./memory", Some("memory")), Place::File("./memory".into()));
+        assert_eq!(Place::choose(None, Some(Path::new("/j.db")), None).unwrap(), Place::File("/j.db".into()));
+        assert_eq!(Place::choose(None, Some(Path::new("memory")), None).unwrap(), Place::Memory);
     }
 }

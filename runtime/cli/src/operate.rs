@@ -12,8 +12,9 @@ use lastword_journal::{Changed, DeliveryRow, DeliveryState, JournalFile, OpenErr
 use serde::Serialize;
 
 use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};
+use crate::config::Config;
 use crate::exit::{Exit, Failure, told};
-use crate::journal::{Place, unusable};
+use crate::journal::{Place, is_stream, unusable};
 use crate::units::show_bytes;
 use table::Table;
 
@@ -23,7 +24,14 @@ const MESSAGE_CHARS: usize = 60;
 impl JournalArgs {
     /// The file that is meant.
     fn path(&self) -> Result<PathBuf, Failure> {
-        match Place::choose(self.journal.as_deref(), self.config.as_deref())? {
+        let configured = match &self.config {
+            // One that is gone may have left a journal, and one that came through a pipe cannot be read again.
+            Some(config) if config.exists() && !is_stream(config) => {
+                Config::load_journal(config).map_err(Failure::usage)?
+            }
+            _ => None,
+        };
+        match Place::choose(self.journal.as_deref(), configured.as_deref(), self.config.as_deref())? {
             Place::File(path) => Ok(path),
             Place::Memory => Err(Failure::usage(anyhow!("a journal in memory is gone with its program: name a file"))),
         }

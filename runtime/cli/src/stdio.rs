@@ -120,7 +120,7 @@ fn build(args: &StdioArgs, config: Config, output: LineWriter) -> Result<Runtime
         );
     }
     // First: whoever finds the journal in use should not wait for plugins to be compiled.
-    let journal = Place::choose(args.journal.as_deref(), args.config.as_deref())?.open()?;
+    let journal = Place::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?.open()?;
     let sandbox = plugins::sandbox(&args.cache, &config.plugins)?;
     if let Err(error) = sandbox.remove_leftovers() {
         tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");

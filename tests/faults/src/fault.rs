@@ -20,10 +20,14 @@ pub enum Kind {
     Tear,
     /// As [`Kind::Kill`], for use with [`Fault::shadow`] and [`Fault::cut_power`].
     Power,
+    /// From the start, whatever the number: `flock` fails with `ENOLCK`.
+    NoLocks,
+    /// From the start, whatever the number: a file that would be shared cannot be mapped, `mmap` fails with `ENODEV`.
+    NoSharedMemory,
 }
 
 impl Kind {
-    /// Every kind, for tests that want all.
+    /// Every kind that happens at an operation, for tests that want all.
     pub const ALL: [Self; 6] = [Self::Fail, Self::FailFrom, Self::FullFrom, Self::Kill, Self::Tear, Self::Power];
 
     fn name(self) -> &'static str {
@@ -34,6 +38,8 @@ impl Kind {
             Self::Kill => "kill",
             Self::Tear => "tear",
             Self::Power => "power",
+            Self::NoLocks => "no-locks",
+            Self::NoSharedMemory => "no-shared-memory",
         }
     }
 }

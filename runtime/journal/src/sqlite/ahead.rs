@@ -31,7 +31,8 @@ impl Ahead {
     pub(super) fn with_sizes(sizes: impl IntoIterator<Item = (Space, u64)>) -> Self {
         let mut ahead = Self::default();
         for (space, bytes) in sizes {
-            *ahead.tenant_bytes.entry(space.tenant.clone()).or_default() += bytes;
+            let of_tenant = ahead.tenant_bytes.entry(space.tenant.clone()).or_default();
+            *of_tenant = of_tenant.saturating_add(bytes);
             ahead.bytes.insert(space, bytes);
         }
         ahead
@@ -52,7 +53,7 @@ impl Ahead {
             let value = write.value.as_deref().map(Arc::from);
             keys.insert(write.key.clone(), Value { value, by });
         }
-        let grow = |bytes: u64| (bytes + added).saturating_sub(gone);
+        let grow = |bytes: u64| bytes.saturating_add(added).saturating_sub(gone);
         set(&mut self.bytes, space.clone(), grow);
         set(&mut self.tenant_bytes, space.tenant.clone(), grow);
         Ok(by)

@@ -1,6 +1,10 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rusqlite::ffi::{
+    SQLITE_IOERR_LOCK, SQLITE_IOERR_RDLOCK, SQLITE_IOERR_SHMLOCK, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN,
+    SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_UNLOCK, SQLITE_PROTOCOL,
+};
 use thiserror::Error;
 
 use crate::JournalError;
@@ -43,6 +47,61 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// It is no file that could be a database.
+    #[error("{} cannot be used: it is {what}, and a journal is a file: use another path with --journal", path.display())]
+    NoFile {
+        /// What is there.
+        path: PathBuf,
+        /// Which kind of thing it is.
+        what: &'static str,
+    },
+    /// Somebody has changed its tables, or written a value that no version of the program writes.
+    #[error(
+        "the journal {} was changed by something else: {what}; put a copy of it back, or use another file with --journal; \
+         the file was left as it is",
+        path.display()
+    )]
+    Altered {
+        /// The journal.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// There is no journal, or an empty one, and what belongs to one lies beside it.
+    #[error(
+        "there is no journal at {}, and {} is there: put the file back that it belongs to, or move it away; nothing was \
+         changed",
+        path.display(), beside.display()
+    )]
+    PartOnly {
+        /// Where the journal would be.
+        path: PathBuf,
+        /// What is beside it.
+        beside: PathBuf,
+    },
+    /// The file system has no locks, so two programs could have the journal at once.
+    #[error(
+        "{} cannot be locked ({source}): its file system has no locks that work; put the journal on a local disk",
+        path.display()
+    )]
+    NoLocks {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The file system cannot share memory, which SQLite's log needs.
+    #[error(
+        "the journal {} cannot be used here: its file system cannot map the file {}-shm into memory, which SQLite's log needs \
+         ({why}); put the journal on a local disk",
+        path.display(), path.display()
+    )]
+    NoSharedMemory {
+        /// The journal.
+        path: PathBuf,
+        /// What SQLite says.
+        why: String,
+    },
     /// There is none.
     #[error("there is no journal at {}", path.display())]
     Missing {
@@ -75,6 +134,45 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    pub(super) fn unusable(path: &Path, source: io::Error) -> Self {
+        Self::Unusable { path: path.to_owned(), source }
+    }
+
+    /// What SQLite says of the file at `path`.
+    pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        let (path, why) = (path.to_owned(), error.to_string());
+        match error.sqlite_error().map(|error| error.extended_code) {
+            _ if impossible(error).is_some() => Self::Altered { path, what: impossible(error).unwrap_or_default() },
+            Some(SQLITE_IOERR_SHMMAP | SQLITE_IOERR_SHMOPEN | SQLITE_IOERR_SHMSIZE | SQLITE_IOERR_SHMLOCK) => {
+                Self::NoSharedMemory { path, why }
+            }
+            Some(SQLITE_IOERR_LOCK | SQLITE_IOERR_RDLOCK | SQLITE_IOERR_UNLOCK | SQLITE_PROTOCOL) => {
+                Self::NoLocks { path, source: io::Error::other(why) }
+            }
+            _ => Self::Sqlite { path, why },
+        }
+    }
+}
+
+/// A value that no version of the program writes. The file is no less whole for it: somebody else has written it.
+#[derive(Debug, Error)]
+#[error("{what} is {value}, and no program writes more than {most}")]
+pub(super) struct Impossible {
+    pub(super) what: String,
+    pub(super) value: i64,
+    pub(super) most: u32,
+}
+
+fn impossible(error: &rusqlite::Error) -> Option<String> {
+    match error {
+        rusqlite::Error::FromSqlConversionFailure(_, _, why) => {
+            why.downcast_ref::<Impossible>().map(ToString::to_string)
+        }
+        _ => None,
+    }
+}
+
 impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Unavailable(error.to_string())
@@ -84,6 +182,9 @@ impl From<rusqlite::Error> for JournalError {
 /// Whether the file itself is broken, and not just out of reach.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    if impossible(error).is_some() {
+        return false;
+    }
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
         // A value that is not what we write: the pages are there, with something else on them.
         || matches!(

@@ -9,10 +9,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::apply::{DEAD, DELIVERED};
+use super::connect::{connect, read_only};
+use super::content::{Content, examine};
 use super::error::{OpenError, is_damage};
 use super::lock::Lock;
-use super::open::{connect, read_only, refuse_foreign, suspect};
+use super::name::the_file;
+use super::open_file::OpenFile;
 use super::recover::{self, from_json, parsed};
+use super::suspect;
 use crate::serving;
 
 /// A session that is active, or whose end is not written down yet.
@@ -85,8 +89,16 @@ pub struct JournalFile {
     path: PathBuf,
     file: Connection,
     name: JournalName,
+    // Last, because fields are dropped in their order: SQLite closes the file first.
+    _held: Held,
+}
+
+/// What keeps the file open, see [`OpenFile`].
+#[derive(Debug)]
+enum Held {
+    Open(#[expect(dead_code, reason = "held, not read")] OpenFile),
     /// While it may be changed.
-    _lock: Option<Lock>,
+    Locked(#[expect(dead_code, reason = "held, not read")] Lock),
 }
 
 impl JournalFile {
@@ -95,7 +107,8 @@ impl JournalFile {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub fn look(path: &Path) -> Result<Self, OpenError> {
-        Self::open(path, None, read_only)
+        let (file, path) = Self::find(path)?;
+        Self::open(path, Held::Open(file), read_only)
     }
 
     /// Opens a journal to change it.
@@ -103,31 +116,36 @@ impl JournalFile {
     /// # Errors
     /// When a program has it, there is none, or it cannot be read and written.
     pub fn change(path: &Path) -> Result<Self, OpenError> {
-        // A lock beside a file that is not there would be litter.
-        exists(path)?;
-        let lock = Lock::take(path)?;
-        Self::open(path, Some(lock), connect)
+        let (file, path) = Self::find(path)?;
+        let lock = Lock::take(file, &path)?;
+        Self::open(path, Held::Locked(lock), connect)
+    }
+
+    /// The file, if it is a journal.
+    fn find(path: &Path) -> Result<(OpenFile, PathBuf), OpenError> {
+        let missing = || OpenError::Missing { path: path.to_owned() };
+        let file = OpenFile::open(path)?.ok_or_else(missing)?;
+        let path = the_file(path);
+        match examine(&file, &path)? {
+            Content::Journal => Ok((file, path)),
+            Content::Nothing => Err(OpenError::NotOurs { path }),
+            Content::Headless => Err(OpenError::Damaged { path, why: "its header is gone".to_owned() }),
+        }
     }
 
     fn open(
-        path: &Path,
-        lock: Option<Lock>,
+        path: PathBuf,
+        held: Held,
         connect: impl Fn(&Path) -> rusqlite::Result<Connection>,
     ) -> Result<Self, OpenError> {
-        exists(path)?;
-        refuse_foreign(path, true)?;
-        let open = || -> rusqlite::Result<Option<(Connection, JournalName)>> {
-            let file = connect(path)?;
-            if recover::version(&file)? == 0 {
-                return Ok(None);
-            }
+        let open = || -> rusqlite::Result<(Connection, JournalName)> {
+            let file = connect(&path)?;
             let name = recover::header(&file)?.name;
-            Ok(Some((file, name)))
+            Ok((file, name))
         };
         match open() {
-            Ok(Some((file, name))) => Ok(Self { path: path.to_owned(), file, name, _lock: lock }),
-            Ok(None) => Err(OpenError::NotOurs { path: path.to_owned() }),
-            Err(error) => Err(trouble(path, &error)),
+            Ok((file, name)) => Ok(Self { path, file, name, _held: held }),
+            Err(error) => Err(trouble(&path, &error)),
         }
     }
 
@@ -135,6 +153,13 @@ impl JournalFile {
     #[must_use]
     pub fn name(&self) -> JournalName {
         self.name
+    }
+
+    /// How many sessions have no recorded end, and how many recorded deliveries are owed.
+    pub(super) fn unfinished(&self) -> rusqlite::Result<(u64, u64)> {
+        let sql = "SELECT (SELECT count(*) FROM session WHERE ended_run IS NULL),
+                          (SELECT count(*) FROM delivery WHERE NOT dead)";
+        self.file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Sessions that are active, in the order of their starts. Of a program that is not running any more, those whose end
@@ -312,7 +337,7 @@ impl JournalFile {
             Ok(found) => found,
             // What SQLite cannot walk through is its answer.
             Err(OpenError::Damaged { why, .. }) => {
-                suspect(&self.path);
+                suspect::leave(&self.path);
                 return Ok(vec![why]);
             }
             Err(error) => return Err(error),
@@ -326,7 +351,7 @@ impl JournalFile {
             problems.push(problem.to_string());
         }
         if !problems.is_empty() {
-            suspect(&self.path);
+            suspect::leave(&self.path);
         }
         Ok(problems)
     }
@@ -382,11 +407,9 @@ fn installed_for(row: &Row<'_>, tenant: &str) -> rusqlite::Result<Vec<PluginName
     Ok(serving(&installed, tenant))
 }
 
-fn exists(path: &Path) -> Result<(), OpenError> {
-    if path.exists() { Ok(()) } else { Err(OpenError::Missing { path: path.to_owned() }) }
-}
-
 fn trouble(path: &Path, error: &rusqlite::Error) -> OpenError {
-    let (path, why) = (path.to_owned(), error.to_string());
-    if is_damage(error) { OpenError::Damaged { path, why } } else { OpenError::Sqlite { path, why } }
+    if is_damage(error) {
+        return OpenError::Damaged { path: path.to_owned(), why: error.to_string() };
+    }
+    OpenError::sqlite(path, error)
 }

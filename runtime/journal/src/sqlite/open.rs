@@ -1,71 +1,79 @@
-//! Opening the file: whose it is, which version it has, and whether it is whole.
+//! Opening the file: which version it has, and whether it is whole.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use lastword_events::{JournalName, Timestamp};
 use parking_lot::Mutex;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::ahead::Ahead;
 use super::apply::Known;
+use super::claim::{Claim, parts};
+use super::connect::{connect, mark, read_only};
+use super::content::{APPLICATION_ID, Content};
 use super::error::{OpenError, is_damage};
-use super::lock::{Lock, beside, the_file};
+use super::place::Place;
 use super::retention::Retention;
+#[cfg(target_os = "linux")]
+use super::watch::Watch;
 use super::writer::Queue;
-use super::{SCHEMA_VERSION, SqliteJournal, migrate, recover, salvage, writer};
+use super::{SCHEMA_VERSION, SqliteJournal, migrate, recover, salvage, shape, suspect, writer};
 use crate::{JournalError, Recovered};
 
-/// How long another program's transaction (`sqlite3` with a write, a backup) is waited for.
-const BUSY: Duration = Duration::from_secs(5);
-/// "LstW": what `file` and SQLite's own tools can tell the file by.
-const APPLICATION_ID: i32 = 0x4c73_7457;
-/// Pages of the log after which they are moved into the database: 16 MiB, so that a drain pays for it a few times only.
-const CHECKPOINT_PAGES: u32 = 4096;
-/// What the log is cut back to once it is in the database, in bytes.
-const LOG_BYTES: u32 = 64 << 20;
-/// What the writer keeps of the database in memory, in KiB.
-const CACHE_KIB: u32 = 16 << 10;
-
 pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
-    let path = &the_file(path);
-    let was_ours = is_ours(path);
-    let lock = Lock::take(path)?;
-    let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
-    salvage::finish(path).map_err(unusable)?;
-    refuse_foreign(path, was_ours)?;
-    make_private(path).map_err(unusable)?;
-    let (file, begun) = match begin(path) {
-        Ok(begun) => begun,
-        Err(Trouble::Damage(why)) => {
-            let salvaged = salvage::salvage(path, &why)?;
-            tracing::error!("{salvaged}");
-            begin(path).map_err(|trouble| trouble.at(path))?
+    let mut claim = Claim::make(path)?;
+    let had: Vec<PathBuf> = parts(&claim.path).collect();
+    match begin_or_salvage(&mut claim) {
+        Ok((file, reader, begun)) => Ok(SqliteJournal {
+            name: begun.name,
+            path: claim.path,
+            reader: Mutex::new(reader),
+            ahead: Arc::new(Mutex::new(Ahead::with_sizes(begun.sizes))),
+            opened: Mutex::new(Some(Opened {
+                file,
+                run: begun.run,
+                next_sequence: begun.next_sequence,
+                recovered: begun.recovered,
+            })),
+            run: OnceLock::new(),
+            _lock: claim.lock,
+        }),
+        Err(error) => {
+            claim.give_up(&had);
+            Err(error)
         }
-        Err(trouble) => return Err(trouble.at(path)),
+    }
+}
+
+fn begin_or_salvage(claim: &mut Claim) -> Result<(Connection, Connection, Begun), OpenError> {
+    let path = claim.path.clone();
+    let begun = match claim.content {
+        Content::Headless => Err(Trouble::Damage("its header is gone".to_owned())),
+        Content::Nothing => mark(&path).map_err(Trouble::from).and_then(|()| begin(&path)),
+        Content::Journal => begin(&path),
     };
-    let sqlite = |error: rusqlite::Error| OpenError::Sqlite { path: path.to_owned(), why: error.to_string() };
+    let (file, begun) = match begun {
+        Err(Trouble::Damage(why)) => {
+            let salvaged = salvage::salvage(&path, &why, &mut claim.lock)?;
+            tracing::error!("{salvaged}");
+            begin(&path).map_err(|trouble| trouble.at(&path))?
+        }
+        begun => begun.map_err(|trouble| trouble.at(&path))?,
+    };
     file.set_prepared_statement_cache_capacity(64);
-    let reader = read_only(path).map_err(sqlite)?;
-    Ok(SqliteJournal {
-        name: begun.name,
-        path: path.to_owned(),
-        reader: Mutex::new(reader),
-        ahead: Arc::new(Mutex::new(Ahead::with_sizes(begun.sizes))),
-        opened: Mutex::new(Some(Opened {
-            file,
-            run: begun.run,
-            next_sequence: begun.next_sequence,
-            recovered: begun.recovered,
-        })),
-        queue: OnceLock::new(),
-        _lock: lock,
-    })
+    let reader = read_only(&path).map_err(|error| OpenError::sqlite(&path, &error))?;
+    Ok((file, reader, begun))
+}
+
+/// A run, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) queue: Queue,
+    #[cfg(target_os = "linux")]
+    _watch: Option<Watch>,
 }
 
 /// A journal that has been read, before its run begins.
@@ -74,12 +82,12 @@ pub(super) struct Opened {
     file: Connection,
     run: u32,
     next_sequence: u64,
-    recovered: Recovered,
+    pub(super) recovered: Recovered,
 }
 
 impl Opened {
     /// Begins the run: from now on what dead runs left is this one's.
-    pub(super) fn begin(mut self, ahead: &Arc<Mutex<Ahead>>) -> Result<(Queue, Recovered), JournalError> {
+    pub(super) fn begin(mut self, path: &Path, ahead: &Arc<Mutex<Ahead>>) -> Result<(Run, Recovered), JournalError> {
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         recover::begin_run(&transaction, self.run)?;
         transaction.commit()?;
@@ -91,63 +99,19 @@ impl Opened {
             draining: false,
             plugins: HashMap::new(),
         };
-        let queue = writer::spawn(self.file, known, ahead.clone(), Retention::new())
-            .map_err(|error| JournalError::Unavailable(format!("its thread could not be started: {error}")))?;
-        Ok((queue, self.recovered))
+        let unavailable = |what: &str, error| JournalError::Unavailable(format!("{what}: {error}"));
+        let place = Arc::new(Place::of(path).map_err(|error| unavailable("its files cannot be found", error))?);
+        #[cfg(target_os = "linux")]
+        let watch = Watch::start(&place);
+        let queue = writer::spawn(self.file, place, known, ahead.clone(), Retention::new())
+            .map_err(|error| unavailable("its thread could not be started", error))?;
+        let run = Run {
+            queue,
+            #[cfg(target_os = "linux")]
+            _watch: watch,
+        };
+        Ok((run, self.recovered))
     }
-}
-
-/// Whether a journal has been there before, as far as the files beside it tell.
-fn is_ours(path: &Path) -> bool {
-    [".lock", "-wal", ".salvaging"].iter().any(|suffix| beside(path, suffix).exists())
-}
-
-/// Sessions' directories, transcripts and what plugins stored are nobody else's business. SQLite gives the files beside it
-/// the same mode.
-pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// A connection that writes nothing, as beside a running program.
-pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let file = connection(path, flags)?;
-    Ok(file)
-}
-
-/// Looks at the header alone: opening a database in the ordinary way may already change files. What `was_ours` is taken
-/// for a damaged journal when it has no header of one.
-pub(super) fn refuse_foreign(path: &Path, was_ours: bool) -> Result<(), OpenError> {
-    /// The file's header, and that of its first page.
-    const HEADER_BYTES: u64 = 108;
-    const MAGIC: &[u8] = b"SQLite format 3\0";
-    let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
-    let mut header = Vec::new();
-    match File::open(path) {
-        Ok(file) => file.take(HEADER_BYTES).read_to_end(&mut header).map_err(unusable)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(unusable(error)),
-    };
-    let number = |at: usize| {
-        header.get(at..at + 4).and_then(|bytes| Some(u32::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
-    };
-    let (found, application) = (number(60), number(68));
-    let is_database = header.starts_with(MAGIC);
-    if is_database && application == APPLICATION_ID.cast_unsigned() && found > SCHEMA_VERSION {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION });
-    }
-    // A new journal that the power has cut off may have no table yet: no cell on its first page.
-    let is_new = header.is_empty() || is_database && header.get(103..105) == Some(&[0, 0]);
-    let is_ours = is_new || was_ours || application == APPLICATION_ID.cast_unsigned();
-    let is_foreign = is_database && application != 0 && application != APPLICATION_ID.cast_unsigned();
-    if is_foreign || !is_ours { Err(OpenError::NotOurs { path: path.to_owned() }) } else { Ok(()) }
 }
 
 /// What was read as the run began.
@@ -159,26 +123,32 @@ struct Begun {
     sizes: Vec<(crate::Space, u64)>,
 }
 
-enum Trouble {
+/// Why a journal cannot be used.
+pub(super) enum Trouble {
     /// The file is broken.
     Damage(String),
     /// It is whole, and something else is in the way.
-    Sqlite(String),
-    Refused(OpenError),
+    Sqlite(rusqlite::Error),
+    /// Its tables are not ours.
+    Altered(String),
+    Newer(u32),
 }
 
 impl Trouble {
     fn at(self, path: &Path) -> OpenError {
+        let path = path.to_owned();
         match self {
-            Self::Damage(why) | Self::Sqlite(why) => OpenError::Sqlite { path: path.to_owned(), why },
-            Self::Refused(error) => error,
+            Self::Damage(why) => OpenError::Sqlite { path, why },
+            Self::Sqlite(error) => OpenError::sqlite(&path, &error),
+            Self::Altered(what) => OpenError::Altered { path, what },
+            Self::Newer(found) => OpenError::Newer { path, found, known: SCHEMA_VERSION },
         }
     }
 }
 
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
-        if is_damage(&error) { Self::Damage(error.to_string()) } else { Self::Sqlite(error.to_string()) }
+        if is_damage(&error) { Self::Damage(error.to_string()) } else { Self::Sqlite(error) }
     }
 }
 
@@ -188,34 +158,27 @@ fn begin(path: &Path) -> Result<(Connection, Begun), Trouble> {
         create(&mut file, random_name(), 1)?;
     }
     let found = recover::version(&file)?;
-    match found {
-        1..=SCHEMA_VERSION => (),
-        0 => return Err(Trouble::Refused(OpenError::NotOurs { path: path.to_owned() })),
+    if found > SCHEMA_VERSION {
         // The header was of a known version, and the log in front of it is not.
-        _ => {
-            return Err(Trouble::Refused(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION }));
-        }
+        return Err(Trouble::Newer(found));
     }
     if let Some(why) = damage(&file)? {
         return Err(Trouble::Damage(why));
     }
     if found < SCHEMA_VERSION {
         migrate::migrate(&mut file, found)?;
+    } else if let Some(misfit) = shape::misfit(&file)? {
+        return Err(Trouble::Altered(misfit));
     }
     let header = recover::header(&file)?;
+    if let Some(misfit) = recover::next_sequence(&file, &header)? {
+        return Err(Trouble::Altered(misfit));
+    }
     let run = recover::next_run(&file)?;
     let recovered = recover::recovered(&file, run)?;
     let sizes = recover::sizes(&file)?;
     let begun = Begun { name: header.name, next_sequence: header.next_sequence, run, recovered, sizes };
     Ok((file, begun))
-}
-
-/// Added to the name of a file that is there when somebody has found the journal damaged.
-const SUSPECT: &str = ".suspect";
-
-/// Leaves word that the journal is damaged: the next start looks through all of it.
-pub(super) fn suspect(path: &Path) {
-    fs::write(beside(path, SUSPECT), "found damaged; the next start of the program looks through the journal\n").ok();
 }
 
 /// The largest file that is looked through at every start, in bytes: it takes some 100 ms. Of a larger one every page that
@@ -226,44 +189,18 @@ const CHECKED_BYTES: u64 = 32 << 20;
 fn damage(file: &Connection) -> rusqlite::Result<Option<String>> {
     let Some(path) = file.path().map(Path::new) else { return Ok(None) };
     let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let suspect = beside(path, SUSPECT);
-    let check = match (suspect.exists(), bytes <= CHECKED_BYTES) {
+    let check = match (suspect::is_left(path), bytes <= CHECKED_BYTES) {
         (true, _) => "PRAGMA integrity_check(1)",
         (false, true) => "PRAGMA quick_check(1)",
         (false, false) => return Ok(None),
     };
     let found: String = file.query_row(check, [], |row| row.get(0))?;
     if found == "ok" {
-        // It was mended, or never was damaged.
-        fs::remove_file(suspect).ok();
+        suspect::remove(path);
     }
     // It is told in one line of a log.
     let found = found.trim_start_matches("*** in database main ***").trim().replace('\n', "; ");
     Ok((found != "ok").then_some(found))
-}
-
-pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let file = connection(path, flags)?;
-    // The log first: the other settings are the connection's.
-    file.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    file.execute_batch(&format!(
-        "PRAGMA synchronous = FULL;
-         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
-         PRAGMA journal_size_limit = {LOG_BYTES};
-         PRAGMA cache_size = -{CACHE_KIB};
-         PRAGMA temp_store = MEMORY;"
-    ))?;
-    Ok(file)
-}
-
-fn connection(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let file = Connection::open_with_flags(path, flags)?;
-    file.busy_timeout(BUSY)?;
-    // A plan holds for every value: else SQLite, which looks at the values of some statements as it plans them, plans those
-    // anew each time that they are run, which takes ten times as long as running them.
-    file.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    Ok(file)
 }
 
 /// Makes the tables of a new journal.

@@ -1,15 +1,23 @@
 //! A damaged file is kept aside, and what can be read of it goes into a new one.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use lastword_events::{Event, EventKey, PluginName, Session, Timestamp};
+use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params_from_iter};
 
+use super::claim::{PARTS, parts};
+use super::connect::{connect, read_only};
+use super::content::{Content, examine};
 use super::error::OpenError;
-use super::lock::beside;
+use super::lock::{Exclusive, Lock};
+use super::name::{beside, the_file};
+use super::open_file::{FileId, OpenFile};
 use super::{open, recover};
 
 /// Added to the next sequence number: a damaged file may have forgotten its newest sessions, and no number is used twice.
@@ -27,26 +35,41 @@ const TABLES: [(&str, &str, Check); 8] = [
         Ok(())
     }),
     ("session", "sequence", |row| {
-        numbers(row, &[0, 3, 4, 7])?;
+        numbers(row, &[0])?;
+        counts(row, &[3, 4, 7])?;
         recover::from_json::<Session>(row, 5)?;
         if recover::has(row, 6)? {
             recover::from_json::<Vec<PluginName>>(row, 6)?;
         }
         // A file of version 1 has no such column.
-        if row.as_ref().column_count() > 11 { numbers(row, &[11]) } else { Ok(()) }
+        if row.as_ref().column_count() > 11 { counts(row, &[11]) } else { Ok(()) }
     }),
     ("delivery", "sequence, event, plugin", |row| {
-        numbers(row, &[0, 2, 3, 4, 5, 6, 7, 8])?;
+        numbers(row, &[0, 2, 6, 7, 8])?;
+        counts(row, &[3, 4, 5])?;
         recover::parsed::<EventKey>(row, 1)?;
         recover::from_json::<Event>(row, 12).map(drop)
     }),
-    ("drained", "sequence, plugin", |row| numbers(row, &[0, 1, 2, 3, 4, 5])),
-    ("op", "number", |row| numbers(row, &[0, 3])),
+    ("drained", "sequence, plugin", |row| {
+        numbers(row, &[0, 1, 4])?;
+        counts(row, &[2, 3, 5])
+    }),
+    ("op", "number", |row| {
+        // A file of version 2 has no session and kind in between.
+        let generation = row.as_ref().column_count().saturating_sub(2);
+        numbers(row, &[0])?;
+        counts(row, &[generation])
+    }),
     ("space", "id", |row| recover::parsed::<PluginName>(row, 2).map(drop)),
     ("key_value", "rowid", |_| Ok(())),
 ];
 
-/// Columns that have to hold counts.
+/// Columns that have to hold what was counted.
+fn counts(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
+    columns.iter().try_for_each(|&column| recover::count(row, column, "a number").map(drop))
+}
+
+/// Columns that have to hold numbers or flags.
 fn numbers(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
     columns.iter().try_for_each(|&column| row.get::<_, u64>(column).map(drop))
 }
@@ -84,57 +107,138 @@ impl fmt::Display for Salvaged {
     }
 }
 
-/// Puts a new journal in the place of the one at `path`.
-pub(super) fn salvage(path: &Path, why: &str) -> Result<Salvaged, OpenError> {
-    let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
-    let new = beside(path, ".salvaging");
-    remove(&new).map_err(unusable)?;
-    open::make_private(&new).map_err(unusable)?;
-    let rows = copy(path, &new).map_err(|error| OpenError::Sqlite { path: new.clone(), why: error.to_string() })?;
-    let aside = aside(path);
-    // A crash after this one leaves no file at `path`: the next start finds the new one where it is. Before it, everything
-    // is as it was; without its log the file would be an older one.
-    fs::rename(path, &aside).map_err(unusable)?;
-    put_in_place(&new, path, &aside).map_err(unusable)?;
+/// Added to the new journal's name while it is written.
+const WRITING: &str = ".salvaging";
+/// The same once it is whole.
+const WHOLE: &str = ".salvaged";
+/// Added to the damaged one's name, before the time.
+const ASIDE: &str = ".damaged-";
+/// Damaged journals of one name that are kept aside within a millisecond.
+const MAX_SALVAGES_AT_ONCE: u32 = 100;
+
+/// Puts a new journal in the place of the one at `path`, which is locked. From the moment at which the new one has the name
+/// it is locked as well.
+pub(super) fn salvage(path: &Path, why: &str, lock: &mut Lock) -> Result<Salvaged, OpenError> {
+    let unusable = |source| OpenError::unusable(path, source);
+    let (writing, whole) = (beside(path, WRITING), beside(path, WHOLE));
+    make_room(&writing)?;
+    make_room(&whole)?;
+    let (new, _) = OpenFile::open_or_make(&writing)?;
+    let new = Exclusive::take(new, path)?;
+    let rows = copy(path, &writing).map_err(|error| OpenError::sqlite(&writing, &error))?;
+    fs::rename(&writing, &whole).and_then(|()| sync_directory(path)).map_err(unusable)?;
+    let aside = put_in_place(&whole, path).map_err(unusable)?;
+    lock.move_to(new);
     Ok(Salvaged { path: path.to_owned(), aside, why: why.to_owned(), rows })
 }
 
-/// Goes on where a crash has stopped a salvage.
-pub(super) fn finish(path: &Path) -> std::io::Result<()> {
-    let new = beside(path, ".salvaging");
-    if new.exists() && !path.exists() { put_in_place(&new, path, &aside(path)) } else { Ok(()) }
+/// Goes on where a crash has stopped a salvage. With the lock on the new journal, and its name.
+pub(super) fn finish(path: &Path) -> Result<Option<(Lock, PathBuf)>, OpenError> {
+    let path = the_file(path);
+    let damaged = OpenFile::open(&path)?;
+    // Version 2 has moved the damaged one away before it gave its name to the new one.
+    let new = match damaged {
+        Some(_) => beside(&path, WHOLE),
+        None => [WHOLE, WRITING]
+            .map(|suffix| beside(&path, suffix))
+            .into_iter()
+            .find(|new| new.exists())
+            .unwrap_or_default(),
+    };
+    let Some(file) = OpenFile::open(&new)? else { return Ok(None) };
+    if !matches!(examine(&file, &new), Ok(Content::Journal)) {
+        return Ok(None);
+    }
+    let damaged = match damaged {
+        // It is somebody else's, or the new one has been put in its place.
+        Some(damaged) if examine(&damaged, &path).is_err() => return Ok(None),
+        Some(damaged) => Some(Exclusive::take(damaged, &path)?),
+        None => None,
+    };
+    let lock = Lock::take(file, &path)?;
+    put_in_place(&new, &path).map_err(|source| OpenError::unusable(&path, source))?;
+    drop(damaged);
+    Ok(Some((lock, path)))
 }
 
-/// The damaged file's log goes first: it would be taken for the new one's.
-fn put_in_place(new: &Path, path: &Path, aside: &Path) -> std::io::Result<()> {
-    for suffix in ["-wal", "-shm"] {
-        match fs::rename(beside(path, suffix), beside(aside, suffix)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+/// What is left of a salvage that was killed. A file of somebody else's stays.
+fn make_room(at: &Path) -> Result<(), OpenError> {
+    let Some(file) = OpenFile::open(at)? else { return Ok(()) };
+    examine(&file, at)?;
+    drop(file);
+    for part in parts(at).chain([at.to_owned()]) {
+        fs::remove_file(&part).map_err(|source| OpenError::unusable(&part, source))?;
+    }
+    Ok(())
+}
+
+/// The damaged file has a second name first, so that a name is never without a journal. Its log goes before it: it would be
+/// taken for the new one's.
+fn put_in_place(new: &Path, path: &Path) -> io::Result<PathBuf> {
+    let aside = name_aside(path)?;
+    for suffix in PARTS {
+        match fs::rename(beside(path, suffix), beside(&aside, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => (),
         }
     }
-    fs::rename(new, path)
+    fs::rename(new, path)?;
+    sync_directory(path)?;
+    Ok(aside)
 }
 
-/// A name that says when, and that no other file has.
-fn aside(path: &Path) -> PathBuf {
-    let now: String = Timestamp::now().to_string().chars().filter(|c| !matches!(c, '-' | ':' | '.')).collect();
-    let named = beside(path, &format!(".damaged-{now}"));
-    let mut names = std::iter::once(named.clone()).chain((2..).map(|n| beside(&named, &format!("-{n}"))));
-    names.find(|name| !name.exists()).unwrap_or(named)
-}
-
-fn remove(file: &Path) -> std::io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// Gives the damaged file a name that says when, and that no other file has. A salvage that was killed may have done so.
+fn name_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut asides = asides(path)?;
+    let Ok(damaged) = FileId::at(path) else {
+        // So version 2 has left it: the newest is the one.
+        asides.sort_unstable();
+        return Ok(asides.pop().unwrap_or_else(|| dated(path)));
+    };
+    if let Some(named) = asides.into_iter().find(|aside| FileId::at(aside).is_ok_and(|id| id == damaged)) {
+        return Ok(named);
     }
+    let named = dated(path);
+    for name in iter::once(named.clone()).chain((2..=MAX_SALVAGES_AT_ONCE).map(|n| beside(&named, &format!("-{n}")))) {
+        match fs::hard_link(path, &name) {
+            Ok(()) => return Ok(name),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (),
+            // Not every file system gives a file two names.
+            Err(_) => return fs::rename(path, &name).map(|()| name),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn dated(path: &Path) -> PathBuf {
+    let now: String = Timestamp::now().to_string().chars().filter(|c| !matches!(c, '-' | ':' | '.')).collect();
+    beside(path, &format!("{ASIDE}{now}"))
+}
+
+/// Damaged journals of this name, without what belongs to each.
+fn asides(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let start = beside(path, ASIDE);
+    let mut asides = Vec::new();
+    for entry in fs::read_dir(path.parent().unwrap_or(Path::new("/")))? {
+        let name = entry?.path();
+        let bytes = name.as_os_str().as_encoded_bytes();
+        let is_part = PARTS.iter().any(|suffix| bytes.ends_with(suffix.as_bytes()));
+        if bytes.starts_with(start.as_os_str().as_encoded_bytes()) && !is_part {
+            asides.push(name);
+        }
+    }
+    Ok(asides)
+}
+
+/// A name that was given is on the disk.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 /// Copies what can be read. Only an error of the new file is one.
 fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
     let mut new = Connection::open(to)?;
-    let old = reading(from).or_else(|_| open::connect(from)).ok();
+    let old = reading(from).or_else(|_| connect(from)).ok();
     let header = old.as_ref().and_then(|old| recover::header(old).ok());
     let (name, next) = match &header {
         Some(header) => (header.name, header.next_sequence),
@@ -171,7 +275,8 @@ fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
 
 /// A connection that changes nothing, and reads a file that is shorter than it says: SQLite refuses all of it otherwise.
 fn reading(path: &Path) -> rusqlite::Result<Connection> {
-    let file = open::read_only(path)?;
+    let file = read_only(path)?;
+    file.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
     file.pragma_update(None, "writable_schema", true)?;
     recover::version(&file)?;
     Ok(file)

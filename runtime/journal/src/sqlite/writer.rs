@@ -1,6 +1,5 @@
 //! The one thread that writes. Whatever has queued up becomes one transaction, so that a commit's price is shared.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -13,8 +12,9 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::ahead::Ahead;
 use super::apply::{Apply, Failed, Known};
 use super::error::is_damage;
-use super::open::suspect;
+use super::place::{Place, TakenAway};
 use super::retention::Retention;
+use super::suspect;
 use crate::{Completion, JournalError, KeyValueWrites, Pending, Reply, Settlement, Write, Written};
 
 /// Owners' lines that may wait for the disk. One more is refused: whoever sends faster than the disk takes has to hear it.
@@ -118,6 +118,7 @@ impl Drop for Queue {
 /// Starts the thread.
 pub(super) fn spawn(
     file: Connection,
+    place: Arc<Place>,
     known: Known,
     ahead: Arc<Mutex<Ahead>>,
     retention: Retention,
@@ -126,6 +127,7 @@ pub(super) fn spawn(
     let waiting = Arc::new(AtomicUsize::new(0));
     let writer = Writer {
         file,
+        place,
         known,
         ahead,
         retention,
@@ -138,8 +140,21 @@ pub(super) fn spawn(
     Ok(Queue { commands: Some(commands), waiting, thread: Some(thread) })
 }
 
+/// Why a group could not be written.
+enum Trouble {
+    TakenAway(TakenAway),
+    File(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::File(error)
+    }
+}
+
 struct Writer {
     file: Connection,
+    place: Arc<Place>,
     known: Known,
     ahead: Arc<Mutex<Ahead>>,
     retention: Retention,
@@ -156,7 +171,8 @@ impl Writer {
         while let Some(group) = self.next_group() {
             self.commit(group);
         }
-        // So that the file is complete by itself when the program is not running.
+        // Whoever looks at the file while no program runs then finds nearly all of it in one place. What another connection
+        // still reads stays in the log, and the next start finds it there.
         self.file.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
     }
 
@@ -195,32 +211,57 @@ impl Writer {
 
     /// Writes a group as one transaction and answers; when that is not possible, keeps what has to be kept.
     fn commit(&mut self, mut group: Vec<Command>) {
-        match self.apply(&mut group) {
-            Ok(answers) => {
-                if std::mem::take(&mut self.told) {
-                    tracing::info!("the journal can be written again");
+        let written = self.place.look().map_err(Trouble::TakenAway).and_then(|()| Ok(self.apply(&mut group)?));
+        let answers = match written {
+            Ok(answers) => answers,
+            Err(trouble) => return self.put_off_all(group, trouble),
+        };
+        // Where nobody will find it nothing is accepted. What the runtime decided is done with: it is written, and would not
+        // be any more if it were done again in another file.
+        let found = self.place.look();
+        if found.is_ok() && std::mem::take(&mut self.told) {
+            tracing::info!("the journal can be written again");
+        }
+        let lost = found.err().map(|taken_away| self.tell(Trouble::TakenAway(taken_away)));
+        let mut answers = answers.into_iter();
+        for command in group {
+            match &lost {
+                Some(error) if matches!(command, Command::Write(..) | Command::Flush(_)) => {
+                    self.put_off(command, error)
                 }
-                let mut answers = answers.into_iter();
-                group.into_iter().for_each(|command| self.answer(command, &mut answers));
-            }
-            Err(error) => {
-                if is_damage(&error)
-                    && let Some(path) = self.file.path()
-                {
-                    suspect(Path::new(path));
-                }
-                let error = JournalError::from(error);
-                if !std::mem::replace(&mut self.told, true) {
-                    tracing::error!(
-                        %error,
-                        "the journal cannot be written: starts are refused until it can, and outcomes wait to be recorded"
-                    );
-                }
-                // Rows that were made in this transaction went with it.
-                self.known.plugins.clear();
-                group.into_iter().for_each(|command| self.put_off(command, &error));
+                _ => self.answer(command, &mut answers),
             }
         }
+    }
+
+    fn put_off_all(&mut self, group: Vec<Command>, trouble: Trouble) {
+        // Rows that were made in this transaction went with it.
+        self.known.plugins.clear();
+        let error = self.tell(trouble);
+        group.into_iter().for_each(|command| self.put_off(command, &error));
+    }
+
+    /// Logs it, once until the journal can be written again, and gives what everybody is answered.
+    fn tell(&mut self, trouble: Trouble) -> JournalError {
+        let error = match trouble {
+            Trouble::TakenAway(taken_away) => {
+                self.place.tell(&taken_away);
+                self.told = true;
+                return JournalError::Unavailable(taken_away.to_string());
+            }
+            Trouble::File(error) => error,
+        };
+        if is_damage(&error) {
+            suspect::leave(self.place.path());
+        }
+        let error = JournalError::from(error);
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::error!(
+                %error,
+                "the journal cannot be written: starts are refused until it can, and outcomes wait to be recorded"
+            );
+        }
+        error
     }
 
     /// Gives what became of each owner's line, in order.

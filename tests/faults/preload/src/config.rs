@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     FullFrom,
     Kill,
     Tear,
+    NoLocks,
+    NoSharedMemory,
 }
 
 #[derive(Clone, Copy)]
@@ -60,6 +62,11 @@ impl Config {
         Some(config)
     }
 
+    /// Whether the file system that is played lacks something.
+    pub(crate) fn lacks(what: Kind) -> bool {
+        Self::get().and_then(|config| config.fault).is_some_and(|fault| fault.kind == what)
+    }
+
     /// Whether files of this path are watched. SQLite's `-shm` is memory: nothing of it has to survive.
     pub(crate) fn watches(&self, path: &[u8]) -> bool {
         !path.ends_with(b"-shm") && path.windows(self.files.len()).any(|part| part == self.files)
@@ -74,6 +81,8 @@ fn kind_of(name: &[u8]) -> Kind {
         // Every death spares a copy into the shadow, so that one before a power cut needs nothing more.
         b"kill" | b"power" => Kind::Kill,
         b"tear" => Kind::Tear,
+        b"no-locks" => Kind::NoLocks,
+        b"no-shared-memory" => Kind::NoSharedMemory,
         _ => wrong("LASTWORD_FAULT"),
     }
 }

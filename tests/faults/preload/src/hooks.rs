@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use libc::{mode_t, off_t, off64_t, size_t, ssize_t};
 
-use crate::config::Config;
+use crate::config::{Config, Kind};
 use crate::operation::{Operation, perform};
 use crate::own;
 use crate::real::real;
@@ -113,6 +113,46 @@ macro_rules! sync {
         }
     };
 }
+
+/// Of all files: only ours are locked so.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
+    let Some(real) = real!(flock as unsafe extern "C" fn(c_int, c_int) -> c_int) else { return missing() };
+    if Config::lacks(Kind::NoLocks) {
+        own::set_errno(libc::ENOLCK);
+        return -1;
+    }
+    // SAFETY: the caller's own arguments.
+    unsafe { real(fd, operation) }
+}
+
+macro_rules! mmap {
+    ($name:ident($offset:ty)) => {
+        /// Of all files: SQLite's `-shm` is the only one that is mapped to be shared.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(
+            at: *mut c_void,
+            length: size_t,
+            protection: c_int,
+            flags: c_int,
+            fd: c_int,
+            offset: $offset,
+        ) -> *mut c_void {
+            type Real = unsafe extern "C" fn(*mut c_void, size_t, c_int, c_int, c_int, $offset) -> *mut c_void;
+            let is_shared_file = fd >= 0 && flags & libc::MAP_SHARED != 0;
+            let real = real!($name as Real).filter(|_| !(is_shared_file && Config::lacks(Kind::NoSharedMemory)));
+            let Some(real) = real else {
+                own::set_errno(libc::ENODEV);
+                return libc::MAP_FAILED;
+            };
+            // SAFETY: the caller's own arguments.
+            unsafe { real(at, length, protection, flags, fd, offset) }
+        }
+    };
+}
+
+mmap!(mmap(off_t));
+mmap!(mmap64(off64_t));
 
 sync!(fsync);
 sync!(fdatasync);

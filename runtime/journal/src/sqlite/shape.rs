@@ -1,0 +1,139 @@
+//! Whether a journal has the tables that we write to, and no others under their names: a file from a hostile hand could
+//! have a view, a virtual table or a column that computes something in the place of one.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+/// What would have to be different; nothing, if all is as it should be. The file is of this version.
+pub(super) fn misfit(file: &Connection) -> rusqlite::Result<Option<String>> {
+    let ours = Connection::open_in_memory()?;
+    ours.execute_batch(include_str!("schema.sql"))?;
+    let (found, wanted) = (tables(file)?, tables(&ours)?);
+    for table in &wanted {
+        let Some(is) = found.iter().find(|is| is.name == table.name) else {
+            return Ok(Some(format!("it has no table `{}`", table.name)));
+        };
+        if is != table {
+            return Ok(Some(format!("`{}` is {}, and should be {}", is.name, is.kind(), table.kind())));
+        }
+        let (is, should) = (columns(file, &table.name)?, columns(&ours, &table.name)?);
+        if let Some(column) = is.symmetric_difference(&should).next() {
+            return Ok(Some(format!("column `{}` of `{}` is not as it should be", column.0, table.name)));
+        }
+        let (is, should) = (indexes(file, &table.name)?, indexes(&ours, &table.name)?);
+        let missing = should.difference(&is).next();
+        // An index that others have made to search by is no harm; one that refuses rows is.
+        let refuses = is.difference(&should).find(|index| index.unique);
+        if let Some(index) = missing.or(refuses) {
+            return Ok(Some(format!(
+                "the index of `{}` on {} is not as it should be",
+                table.name,
+                index.columns.join(", ")
+            )));
+        }
+    }
+    Ok(None)
+}
+
+#[derive(PartialEq, Eq)]
+struct Table {
+    name: String,
+    /// `table`, `view`, `virtual`, …
+    kind: String,
+    without_rowid: bool,
+    strict: bool,
+}
+
+impl Table {
+    fn kind(&self) -> String {
+        let more = [(self.without_rowid, " without rowid"), (self.strict, ", strict")];
+        let more: String = more.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
+        format!("a {}{more}", self.kind)
+    }
+}
+
+/// Those of `schema.sql` and any others; views among them.
+fn tables(file: &Connection) -> rusqlite::Result<Vec<Table>> {
+    let sql = "SELECT name, type, wr, strict FROM pragma_table_list
+               WHERE schema = 'main' AND name NOT LIKE 'sqlite_%' AND name NOT IN ('active_session', 'owed')";
+    let mut statement = file.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Table { name: row.get(0)?, kind: row.get(1)?, without_rowid: row.get(2)?, strict: row.get(3)? })
+    })?;
+    rows.collect()
+}
+
+/// Name, type, whether it must have a value, its place in the key, and whether it is computed.
+type Column = (String, String, bool, u32, u32);
+
+fn columns(file: &Connection, table: &str) -> rusqlite::Result<BTreeSet<Column>> {
+    let sql = "SELECT name, upper(type), \"notnull\", pk, hidden FROM pragma_table_xinfo(?1)";
+    let mut statement = file.prepare(sql)?;
+    let rows =
+        statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+    rows.collect()
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Index {
+    columns: Vec<String>,
+    unique: bool,
+    partial: bool,
+    /// None of those that SQLite makes by itself.
+    name: Option<String>,
+}
+
+fn indexes(file: &Connection, table: &str) -> rusqlite::Result<BTreeSet<Index>> {
+    let sql = "SELECT name, \"unique\", partial, origin FROM pragma_index_list(?1)";
+    let mut statement = file.prepare(sql)?;
+    let mut rows = statement.query([table])?;
+    let mut indexes = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let (name, origin): (String, String) = (row.get(0)?, row.get(3)?);
+        let mut columns = file.prepare("SELECT coalesce(name, '(computed)') FROM pragma_index_info(?1)")?;
+        let columns = columns.query_map([&name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let name = (origin == "c").then_some(name);
+        indexes.insert(Index { columns, unique: row.get(1)?, partial: row.get(2)?, name });
+    }
+    Ok(indexes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn altered(sql: &str) -> Option<String> {
+        let file = Connection::open_in_memory().unwrap();
+        file.execute_batch(include_str!("schema.sql")).unwrap();
+        file.execute_batch(sql).unwrap();
+        misfit(&file).unwrap()
+    }
+
+    #[test]
+    fn what_others_add_beside_our_tables_is_no_misfit() {
+        assert_eq!(altered(""), None);
+        assert_eq!(altered("CREATE TABLE notes (text); CREATE VIEW mine AS SELECT 1;"), None);
+        assert_eq!(altered("CREATE INDEX by_reason ON session (reason)"), None);
+    }
+
+    #[test]
+    fn a_table_that_is_none_or_computes_or_refuses_is_one() {
+        for (sql, said) in [
+            ("DROP TABLE op", "no table `op`"),
+            ("DROP TABLE op; CREATE VIEW op AS SELECT 1 AS number, 2 AS tenant", "`op` is a view"),
+            ("ALTER TABLE run ADD COLUMN more", "column `more` of `run`"),
+            (
+                "ALTER TABLE run ADD COLUMN more GENERATED ALWAYS AS (abs(-9223372036854775808))",
+                "column `more` of `run`",
+            ),
+            ("ALTER TABLE run DROP COLUMN program", "column `program` of `run`"),
+            ("DROP INDEX session_active", "index of `session`"),
+            ("CREATE UNIQUE INDEX one ON delivery (plugin)", "index of `delivery` on plugin"),
+            ("DROP TABLE drained; CREATE TABLE drained (sequence INTEGER)", "`drained` is a table, and should be"),
+        ] {
+            let misfit = altered(sql).unwrap();
+            assert!(misfit.contains(said), "{sql}: {misfit}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Notices that the journal is taken away while nobody writes: a thread that the kernel wakes.
+//!
+//! Only Linux's inotify is used. Elsewhere the next commit notices.
+
+use std::io::{self, PipeWriter};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::place::Place;
+
+/// Room for some events at once; the kernel keeps the others.
+const EVENTS_BYTES: usize = 4096;
+
+/// Watches until it is dropped.
+#[derive(Debug)]
+pub(super) struct Watch {
+    stop: Option<PipeWriter>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Without a watch the next commit notices, so that there is none is no failure.
+    pub(super) fn start(place: &Arc<Place>) -> Option<Self> {
+        Self::try_start(place).inspect_err(|error| tracing::debug!(%error, "the journal's files are not watched")).ok()
+    }
+
+    fn try_start(place: &Arc<Place>) -> io::Result<Self> {
+        let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let directory = place.path().parent().unwrap_or(Path::new("/"));
+        // What the journal itself does all the time, writing, is not among these.
+        let changes = WatchFlags::MOVED_FROM | WatchFlags::MOVED_TO | WatchFlags::DELETE;
+        inotify::add_watch(&events, directory, changes)?;
+        // Of those above only that they go themselves. Some may be closed to us.
+        for above in directory.ancestors() {
+            let goes = WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF | WatchFlags::MASK_ADD;
+            inotify::add_watch(&events, above, goes).ok();
+        }
+        let (stopped, stop) = io::pipe()?;
+        let place = place.clone();
+        let thread = thread::Builder::new()
+            .name("lastword-watch".to_owned())
+            .spawn(move || watch(&events, &stopped.into(), &place))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+    }
+}
+
+fn watch(events: &OwnedFd, stopped: &OwnedFd, place: &Place) {
+    loop {
+        let mut ready = [PollFd::new(stopped, PollFlags::IN), PollFd::new(events, PollFlags::IN)];
+        match poll(&mut ready, None) {
+            Ok(_) | Err(Errno::INTR) => (),
+            Err(_) => return,
+        }
+        let [stopped, _] = &ready;
+        if !stopped.revents().is_empty() {
+            return;
+        }
+        let mut buffer = [MaybeUninit::uninit(); EVENTS_BYTES];
+        let mut reader = inotify::Reader::new(events, &mut buffer);
+        // Which they are does not matter: the files are looked at.
+        while reader.next().is_ok() {}
+        if let Err(taken_away) = place.look() {
+            place.tell(&taken_away);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Which file is the journal, and whether it stays there.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use crate::support::{Ended, Launch, Program, Signal, end, start};
+
+/// With a configuration of one plugin, behind links as Kubernetes makes them.
+struct House(Arc<TempDir>);
+
+impl House {
+    fn new() -> Self {
+        let house = Self(Arc::new(tempfile::tempdir().unwrap()));
+        lastword_test_guests::write("prints", house.0.path());
+        house.switch_to("..2026_11_20", "");
+        symlink("..data/lastword.toml", house.config()).unwrap();
+        house
+    }
+
+    fn config(&self) -> PathBuf {
+        self.0.path().join("lastword.toml")
+    }
+
+    /// The next version of the configuration, with something more in it.
+    fn switch_to(&self, version: &str, more: &str) {
+        let directory = self.0.path().join(version);
+        fs::create_dir(&directory).unwrap();
+        let component = self.0.path().join("prints.wasm");
+        let text = format!("{more}\n[[plugin]]\nname = \"prints\"\ncomponent = {component:?}\n");
+        fs::write(directory.join("lastword.toml"), text).unwrap();
+        let data = self.0.path().join("..data");
+        fs::remove_file(&data).ok();
+        symlink(version, &data).unwrap();
+    }
+
+    fn launch(&self) -> Launch {
+        Launch::stdio_at(&self.0).arg("--config").arg(self.config())
+    }
+
+    fn journals(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.0.path().join("lastword")).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "db")).collect()
+    }
+}
+
+fn stop(program: Program) -> Ended {
+    program.signal(Signal::TERM);
+    program.ended()
+}
+
+#[test]
+fn a_configuration_behind_links_that_are_switched_keeps_its_journal() {
+    let house = House::new();
+    let program = house.launch().start().ready();
+    program.open(["s1"]);
+    program.kill();
+    house.switch_to("..2026_11_21", "# a comment was added");
+    let program = house.launch().start().ready();
+    program.count("outcome", 1);
+    let ended = stop(program);
+    assert_eq!((ended.code(), ended.printed_ends("prints")), (0, vec!["s1".to_owned()]));
+    assert_eq!(house.journals().len(), 1);
+    let listed = Launch::command("sessions").arg("--config").arg(house.config());
+    let state = house.0.path().to_str().unwrap().to_owned();
+    let listed = listed.env("XDG_STATE_HOME", Box::leak(state.into_boxed_str())).run();
+    assert_eq!(listed.code(), 0, "who looks finds the same one: {}", listed.stderr());
+}
+
+#[test]
+fn the_configuration_can_name_its_journal() {
+    let house = House::new();
+    house.switch_to("..named", "[journal]\npath = \"state.db\"\n");
+    let program = house.launch().start().ready();
+    program.open(["s1"]);
+    program.kill();
+    assert!(house.0.path().join("state.db").exists(), "beside the configuration, by the path that was given");
+    let listed = Launch::command("sessions").arg("--config").arg(house.config()).run();
+    assert!(listed.stdout().contains("s1"), "{}", listed.stderr());
+    // The command line comes first.
+    let ended = house.launch().arg("--journal").arg("memory").run();
+    assert_eq!(ended.of("ready").next().unwrap()["recovered"]["sessions"], 0);
+}
+
+#[test]
+fn a_mistake_in_what_is_said_of_the_journal_is_told_with_its_place() {
+    let house = House::new();
+    house.switch_to("..wrong", "[journal]\npaht = \"state.db\"\n");
+    for command in [house.launch(), Launch::command("sessions").arg("--config").arg(house.config())] {
+        let ended = command.run();
+        assert_eq!(ended.code(), 2);
+        assert!(ended.stderr().contains("lastword.toml:2:1: unknown key \"paht\" in [journal]"), "{}", ended.stderr());
+    }
+}
+
+#[test]
+fn a_new_journal_beside_one_that_owes_something_names_it() {
+    let house = House::new();
+    let program = house.launch().start().ready();
+    program.open(["s1"]);
+    program.kill();
+    let elsewhere = house.0.path().join("moved.toml");
+    fs::rename(house.config(), &elsewhere).unwrap();
+    let program = Launch::stdio_at(&house.0).arg("--config").arg(&elsewhere).start().ready();
+    let warning = program.log("still owe something");
+    let named = house.journals().iter().filter(|path| warning.contains(&format!("{} (", path.display()))).count();
+    assert!(named == 1 && warning.contains("(1 active session, "), "{warning}");
+    stop(program);
+    // The second time it is not new any more.
+    let again = Launch::stdio_at(&house.0).arg("--config").arg(&elsewhere).run();
+    assert!(!again.stderr().contains("still owe something"), "{}", again.stderr());
+}
+
+/// A program whose journal is in a directory of its own.
+fn beside_nothing(home: &Arc<TempDir>) -> (PathBuf, Program) {
+    let directory = home.path().join("state");
+    fs::create_dir_all(&directory).unwrap();
+    let journal = directory.join("journal.db");
+    let program = Launch::stdio_at(home).guest("prints").arg("--journal").arg(&journal).start().ready();
+    program.open(["before"]);
+    (journal, program)
+}
+
+fn refused(program: &Program) {
+    program.send([start("after")]);
+    let error = program.line("a refusal", |line| line["event"] == "error");
+    assert_eq!(error["code"], "journal", "{error}");
+}
+
+#[test]
+fn nothing_is_accepted_into_a_file_that_was_taken_away() {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let (journal, program) = beside_nothing(&home);
+    let aside = home.path().join("aside.db");
+    fs::rename(&journal, &aside).unwrap();
+    refused(&program);
+    program.log("nothing is accepted any more");
+    // Put back, it goes on, and nothing is missing.
+    fs::rename(&aside, &journal).unwrap();
+    program.send([end("before", "reset")]);
+    program.line("its end", |line| line["event"] == "accepted" && line["op"] == "end");
+    let ended = stop(program);
+    assert_eq!((ended.code(), ended.printed_ends("prints")), (0, vec!["before".to_owned()]), "{}", ended.stderr());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn that_the_journal_is_taken_away_is_seen_while_nobody_writes() {
+    let away: [fn(&Path); 3] = [
+        |journal| fs::remove_file(journal).unwrap(),
+        |journal| fs::rename(journal.with_extension("db-wal"), journal.with_extension("old")).unwrap(),
+        |journal| {
+            let directory = journal.parent().unwrap();
+            fs::rename(directory, directory.with_extension("old")).unwrap();
+        },
+    ];
+    for away in away {
+        let home = Arc::new(tempfile::tempdir().unwrap());
+        let (journal, program) = beside_nothing(&home);
+        away(&journal);
+        let told = program.log("nothing is accepted any more");
+        assert!(told.contains("ERROR") && told.contains("journal.db"), "{told}");
+        refused(&program);
+        program.kill();
+    }
+}
