@@ -14,3 +14,5 @@ mod promises;
 mod recovery;
 mod reports;
 mod story;
+#[cfg(target_os = "linux")]
+mod suspects;

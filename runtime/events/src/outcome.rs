@@ -59,13 +59,16 @@ pub enum FailureCause {
     Limit(String),
     /// The host failed it: instantiation, a host call's error, a panic of ours.
     Host,
+    /// The process died each time that it was made.
+    Lost,
 }
 
 impl FailureCause {
-    /// The bare word: `retry`, `fatal`, `trap`, `fuel`, `deadline`, `memory`, `limit` or `host`.
+    /// The bare word: `retry`, `fatal`, `trap`, `fuel`, `deadline`, `memory`, `limit`, `host` or `lost`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Lost => "lost",
             Self::Retry => "retry",
             Self::Fatal => "fatal",
             Self::Trap(_) => "trap",

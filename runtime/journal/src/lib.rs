@@ -23,6 +23,7 @@
 //!
 //! What it is not: a queue. The order of attempts, and the time of the next one, is kept by whoever makes them.
 
+mod calls;
 mod error;
 mod key_value;
 mod memory;
@@ -33,6 +34,7 @@ mod sqlite;
 
 pub(crate) use memory::serving;
 
+pub use calls::CallMark;
 pub use error::JournalError;
 pub use key_value::{KeyValueWrite, KeyValueWrites, Space};
 pub use memory::MemoryJournal;
@@ -103,6 +105,15 @@ pub trait Journal: Send + Sync + 'static {
     /// An end that a drain made is recorded by its first completion alone, with the reason and time of the run's
     /// [`Write::Draining`]: a drain has no time to write each session before it begins to work.
     fn complete(&self, completions: Vec<Completion>) -> Pending<()>;
+
+    /// Says that a call of this delivery begins, until the mark is dropped. What is marked when the process dies is suspect:
+    /// a journal that outlives it says so to a later run. None where that is not kept.
+    fn mark_call(&self, _delivery: &DeliveryKey) -> Option<CallMark> {
+        None
+    }
+
+    /// The run ends by itself: calls that are marked and do not come back have not ended it.
+    fn leave(&self) {}
 
     /// Answers when everything that was written before is durable; with an error if it cannot be now. What was refused has
     /// been answered with that, and what failed for a while and was written after all is durable.

@@ -148,6 +148,12 @@ impl DeliveryKey {
     }
 }
 
+impl From<&DeliveryId> for DeliveryKey {
+    fn from(id: &DeliveryId) -> Self {
+        Self { sequence: id.sequence, event: id.event, plugin: id.plugin.clone() }
+    }
+}
+
 /// How one attempt ended, as far as it matters for what is owed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {

@@ -38,7 +38,8 @@ impl RecoveredSession {
     /// What drains have begun of its end; nothing of most.
     #[must_use]
     pub fn drained(&self) -> &DrainedEnd {
-        static NOTHING: DrainedEnd = DrainedEnd { drain: None, owed: None, settled: Vec::new(), failed: Vec::new() };
+        static NOTHING: DrainedEnd =
+            DrainedEnd { drain: None, owed: None, settled: Vec::new(), failed: Vec::new(), suspect: Vec::new() };
         self.drained.as_deref().unwrap_or(&NOTHING)
     }
 }
@@ -54,6 +55,8 @@ pub struct DrainedEnd {
     pub settled: Vec<PluginName>,
     /// Failed ends of that drain: who, and how often it has failed.
     pub failed: Vec<(PluginName, u32)>,
+    /// Plugins whose end may take the process down, see [`OwedDelivery::suspect`].
+    pub suspect: Vec<PluginName>,
 }
 
 /// A recorded delivery that is still owed.
@@ -71,4 +74,7 @@ pub struct OwedDelivery {
     pub failures: u32,
     /// Whether newer events of the session id have gone ahead of it.
     pub late: bool,
+    /// It was under way when two runs or more died without [leaving](crate::Journal::leave): it is to be made after everything
+    /// else, and with nothing else under way.
+    pub suspect: bool,
 }

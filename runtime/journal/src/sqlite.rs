@@ -2,6 +2,7 @@
 
 mod ahead;
 mod apply;
+mod calls;
 mod claim;
 mod connect;
 mod content;
@@ -21,6 +22,7 @@ mod retention;
 mod salvage;
 mod shape;
 mod suspect;
+mod suspects;
 mod text;
 #[cfg(target_os = "linux")]
 mod watch;
@@ -45,7 +47,9 @@ use self::ahead::Ahead;
 use self::lock::Lock;
 use self::open::{Opened, Run};
 use self::writer::Queue;
-use crate::{Completion, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written};
+use crate::{
+    CallMark, Completion, DeliveryKey, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written,
+};
 
 /// The version of the file's schema that this program writes.
 pub const SCHEMA_VERSION: u32 = 3;
@@ -158,6 +162,16 @@ impl Journal for SqliteJournal {
             }
         }
         self.queue().map_or_else(unread, |queue| queue.complete(completions, stored))
+    }
+
+    fn mark_call(&self, delivery: &DeliveryKey) -> Option<CallMark> {
+        self.run.get()?.calls.as_ref()?.mark(delivery)
+    }
+
+    fn leave(&self) {
+        if let Some(calls) = self.run.get().and_then(|run| run.calls.as_ref()) {
+            calls.leave();
+        }
     }
 
     fn flush(&self) -> Pending<()> {

@@ -108,6 +108,7 @@ impl Inner {
             }
         }
         report.unreported = self.tell_of_deferrals(closed, schedule.leave_at);
+        self.journal.leave();
         report.elapsed = now().saturating_duration_since(schedule.began);
         self.drained.send_replace(true);
         report

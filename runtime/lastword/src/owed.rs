@@ -16,6 +16,8 @@ pub(crate) struct Owed {
     pub(crate) failures: u32,
     /// Newer events of the session id have gone ahead.
     pub(crate) late: bool,
+    /// It may take the process down, and is made last and alone. Not any more once it was made in this run.
+    pub(crate) suspect: bool,
     /// Since its last attempt it was said to wait for a quota.
     pub(crate) deferred: bool,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Owed {
 impl Owed {
     pub(crate) fn new(sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) -> Self {
         let (session, event) = (session.clone(), event.clone());
-        Self { sequence, key, session, event, attempt: 0, failures: 0, late: false, deferred: false }
+        Self { sequence, key, session, event, attempt: 0, failures: 0, late: false, suspect: false, deferred: false }
     }
 
     /// An attempt begins.

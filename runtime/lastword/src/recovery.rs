@@ -150,12 +150,13 @@ impl Inner {
         for plugin in owed {
             let failures = drained.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n);
             let again = OwedDelivery {
-                delivery: DeliveryKey { sequence, event: EventKey::End, plugin },
+                delivery: DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() },
                 session: left.session.clone(),
                 event: event.clone(),
                 attempt: left.attempt,
                 failures,
                 late: false,
+                suspect: drained.suspect.contains(&plugin),
             };
             self.owe_again(&again, records);
         }

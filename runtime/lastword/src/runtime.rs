@@ -159,6 +159,7 @@ impl Runtime {
             if let Err(error) = inner.journal.flush().await {
                 tracing::error!(%error, "the journal could not be written at the end");
             }
+            inner.journal.leave();
         }
     }
 

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use lastword_events::{Deferral, Delivery, HookCall};
+use lastword_journal::CallMark;
 
 use crate::attempt::Attempt;
 use crate::call_waker::{CallWaker, Inbox};
@@ -47,6 +48,8 @@ struct Running {
     /// Ticks at which it had to yield: it ran for so long, and did not wait.
     ticks: u32,
     call: Pin<Box<Call>>,
+    /// Behind the call: fields are dropped in their order.
+    _mark: Option<CallMark>,
 }
 
 impl Worker {
@@ -158,8 +161,10 @@ impl Worker {
         owed.begin();
         let own = installed.plugin.limits().deadline;
         let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(now()).min(own));
+        let key = owed.delivery_key(installed.plugin.name());
+        let mark = self.inner.journal.mark_call(&key);
         let delivery = Delivery {
-            id: owed.delivery_key(installed.plugin.name()).id(self.inner.journal_name),
+            id: key.id(self.inner.journal_name),
             attempt: owed.attempt,
             remaining_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
             late: owed.late,
@@ -171,7 +176,7 @@ impl Worker {
         if installed.plugin.key_value_quota().is_some() {
             call = call.with_key_values(self.inner.key_values.clone());
         }
-        self.place(Running { queue, plugin, owed, ticks: 0, call: Box::pin(call) })
+        self.place(Running { queue, plugin, owed, ticks: 0, call: Box::pin(call), _mark: mark })
     }
 
     fn place(&mut self, running: Running) -> usize {
@@ -214,9 +219,12 @@ impl Worker {
     fn cut(&mut self) {
         self.runnable.clear();
         for (call, slot) in self.calls.iter_mut().enumerate() {
-            let Some(Running { queue, plugin, owed, call: future, .. }) = slot.running.take() else { continue };
+            let Some(Running { queue, plugin, owed, call: future, _mark: mark, .. }) = slot.running.take() else {
+                continue;
+            };
             self.free.push(call);
             drop(future);
+            drop(mark);
             let Some(installed) = self.inner.dispatcher.installed().get(plugin) else { continue };
             let attempts = vec![Attempt::cut(owed)];
             self.inner.conclude(queue, &installed.plugin, Duration::ZERO, attempts, Vec::new());

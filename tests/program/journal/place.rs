@@ -15,10 +15,15 @@ struct House(Arc<TempDir>);
 impl House {
     fn new() -> Self {
         let house = Self(Arc::new(tempfile::tempdir().unwrap()));
-        lastword_test_guests::write("prints", house.0.path());
+        let component = lastword_test_guests::write("prints", house.0.path());
+        assert_eq!(component, house.component());
         house.switch_to("..2026_11_20", "");
         symlink("..data/lastword.toml", house.config()).unwrap();
         house
+    }
+
+    fn component(&self) -> PathBuf {
+        self.0.path().join("prints.wasm")
     }
 
     fn config(&self) -> PathBuf {
@@ -29,7 +34,7 @@ impl House {
     fn switch_to(&self, version: &str, more: &str) {
         let directory = self.0.path().join(version);
         fs::create_dir(&directory).unwrap();
-        let component = self.0.path().join("prints.wasm");
+        let component = self.component();
         let text = format!("{more}\n[[plugin]]\nname = \"prints\"\ncomponent = {component:?}\n");
         fs::write(directory.join("lastword.toml"), text).unwrap();
         let data = self.0.path().join("..data");

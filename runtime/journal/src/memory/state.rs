@@ -297,7 +297,13 @@ impl State {
         let drained = self.drains.iter().find(|drain| drain.run == active.run);
         let drain = drained.map(|drain| (drain.reason, drain.at));
         let owed = drained.map(|drain| serving(&drain.installed, &active.session.identity.tenant));
-        let end = DrainedEnd { drain, owed, settled: active.settled.clone(), failed: active.failed.clone() };
+        let end = DrainedEnd {
+            drain,
+            owed,
+            settled: active.settled.clone(),
+            failed: active.failed.clone(),
+            suspect: Vec::new(),
+        };
         let drained = (end != DrainedEnd::default()).then(|| Box::new(end));
         RecoveredSession {
             attachable: drained.is_none() && active.run + 1 >= self.attaching_since,
@@ -347,6 +353,8 @@ impl Owed {
             attempt: self.attempt,
             failures: self.failures,
             late: self.late,
+            // The marks went with the process, as everything else here.
+            suspect: false,
         }
     }
 }

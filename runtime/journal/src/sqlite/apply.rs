@@ -1,6 +1,6 @@
 //! What each write does to the tables. All of it inside the writer's transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lastword_events::{Event, EventKey, Hook, Identity, PluginName, Session, Timestamp, key_value_bytes};
@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::read;
 use super::recover::MAX_COUNT;
+use super::suspects;
 use super::text::json;
 use crate::{
     Completion, DeliveryKey, JournalError, KeyValueWrites, RETAINED_OP_IDS, Settlement, Write, Written, serving,
@@ -36,6 +37,8 @@ pub(super) struct Known {
     pub(super) draining: bool,
     /// Row numbers of names. They never change, but one that was made in a transaction goes with it.
     pub(super) plugins: HashMap<PluginName, i64>,
+    /// What was under way when runs died, until it has an outcome.
+    pub(super) suspects: HashSet<DeliveryKey>,
 }
 
 /// Why a write was not carried out.
@@ -317,6 +320,10 @@ impl Apply<'_> {
             && let Some(writes) = writes
         {
             self.store(writes)?;
+        }
+        // It stays in the set: a transaction that fails is done again.
+        if self.known.suspects.contains(delivery) {
+            suspects::clear(self.file, delivery)?;
         }
         let DeliveryKey { sequence, event, plugin } = delivery;
         let plugin = self.plugin(plugin)?;

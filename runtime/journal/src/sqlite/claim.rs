@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::calls::SUFFIX as CALLS;
 use super::content::{Content, examine};
 use super::error::OpenError;
 use super::lock::Lock;
@@ -64,7 +65,9 @@ impl Claim {
 
     /// Takes away what was made, when nothing came of it.
     pub(super) fn give_up(self, had: &[PathBuf]) {
-        let made = parts(&self.path).filter(|part| !had.contains(part));
+        let calls = beside(&self.path, CALLS);
+        let calls = (self.made == Made::Now && calls.exists()).then_some(calls);
+        let made = parts(&self.path).filter(|part| !had.contains(part)).chain(calls);
         let made = made.chain((self.made == Made::Now).then(|| self.path.clone()));
         for file in made {
             fs::remove_file(file).ok();

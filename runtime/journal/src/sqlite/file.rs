@@ -16,7 +16,7 @@ use super::lock::Lock;
 use super::name::the_file;
 use super::open_file::OpenFile;
 use super::recover::{self, from_json, parsed};
-use super::suspect;
+use super::{suspect, suspects};
 use crate::serving;
 
 /// A session that is active, or whose end is not written down yet.
@@ -316,6 +316,8 @@ impl JournalFile {
                 };
                 let key = params![id.sequence, id.event.to_string(), plugin];
                 let mut rows = transaction.execute(recorded, key)?;
+                // It begins with a clean record.
+                suspects::clear(&transaction, &id.into())?;
                 if rows == 0 {
                     rows = transaction.execute(drained, params![id.sequence, id.event.to_string(), plugin])?;
                 }

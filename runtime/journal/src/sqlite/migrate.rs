@@ -11,8 +11,17 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
     // file of version 1 has forgotten.
     "ALTER TABLE session ADD COLUMN first_run INTEGER NOT NULL DEFAULT 0;
      UPDATE session SET first_run = run;",
-    // An `op_id` belongs to the session and the kind of its line, and a run may hold sessions for their owners.
+    // An `op_id` belongs to the session and the kind of its line, a run may hold sessions for their owners, and what was
+    // under way as runs died is counted.
     "ALTER TABLE run ADD COLUMN attaching INTEGER NOT NULL DEFAULT 0;
+     CREATE TABLE suspect (
+       sequence INTEGER NOT NULL,
+       event TEXT NOT NULL,
+       plugin INTEGER NOT NULL,
+       deaths INTEGER NOT NULL,
+       alone INTEGER NOT NULL,
+       PRIMARY KEY (sequence, event, plugin)
+     ) WITHOUT ROWID;
      ALTER TABLE op RENAME TO op_of_version_2;
      CREATE TABLE op (
        number INTEGER PRIMARY KEY,

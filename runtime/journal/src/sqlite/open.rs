@@ -11,12 +11,14 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::ahead::Ahead;
 use super::apply::Known;
+use super::calls::CallsUnderWay;
 use super::claim::{Claim, parts};
 use super::connect::{connect, mark, read_only};
 use super::content::{APPLICATION_ID, Content};
 use super::error::{OpenError, is_damage};
 use super::place::Place;
 use super::retention::Retention;
+use super::suspects::Suspects;
 #[cfg(target_os = "linux")]
 use super::watch::Watch;
 use super::writer::Queue;
@@ -34,9 +36,12 @@ pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
             ahead: Arc::new(Mutex::new(Ahead::with_sizes(begun.sizes))),
             opened: Mutex::new(Some(Opened {
                 file,
+                name: begun.name,
                 run: begun.run,
                 next_sequence: begun.next_sequence,
                 recovered: begun.recovered,
+                calls: begun.calls,
+                suspects: begun.suspects,
             })),
             run: OnceLock::new(),
             _lock: claim.lock,
@@ -72,17 +77,29 @@ fn begin_or_salvage(claim: &mut Claim) -> Result<(Connection, Connection, Begun)
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) queue: Queue,
+    pub(super) calls: Option<Arc<CallsUnderWay>>,
     #[cfg(target_os = "linux")]
     _watch: Option<Watch>,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(calls) = &self.calls {
+            calls.leave();
+        }
+    }
 }
 
 /// A journal that has been read, before its run begins.
 #[derive(Debug)]
 pub(super) struct Opened {
     file: Connection,
+    name: JournalName,
     run: u32,
     next_sequence: u64,
     pub(super) recovered: Recovered,
+    calls: Option<Arc<CallsUnderWay>>,
+    suspects: Suspects,
 }
 
 impl Opened {
@@ -90,7 +107,12 @@ impl Opened {
     pub(super) fn begin(mut self, path: &Path, ahead: &Arc<Mutex<Ahead>>) -> Result<(Run, Recovered), JournalError> {
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         recover::begin_run(&transaction, self.run)?;
+        let suspects = self.suspects.record(&transaction, self.run, self.name)?;
         transaction.commit()?;
+        // Not before: what it has of the dead run is written down now.
+        if let Some(calls) = &self.calls {
+            calls.begin(self.name);
+        }
         let known = Known {
             run: self.run,
             next_sequence: self.next_sequence,
@@ -98,6 +120,7 @@ impl Opened {
             installed: None,
             draining: false,
             plugins: HashMap::new(),
+            suspects,
         };
         let unavailable = |what: &str, error| JournalError::Unavailable(format!("{what}: {error}"));
         let place = Arc::new(Place::of(path).map_err(|error| unavailable("its files cannot be found", error))?);
@@ -107,6 +130,7 @@ impl Opened {
             .map_err(|error| unavailable("its thread could not be started", error))?;
         let run = Run {
             queue,
+            calls: self.calls,
             #[cfg(target_os = "linux")]
             _watch: watch,
         };
@@ -121,6 +145,8 @@ struct Begun {
     run: u32,
     recovered: Recovered,
     sizes: Vec<(crate::Space, u64)>,
+    calls: Option<Arc<CallsUnderWay>>,
+    suspects: Suspects,
 }
 
 /// Why a journal cannot be used.
@@ -175,9 +201,13 @@ fn begin(path: &Path) -> Result<(Connection, Begun), Trouble> {
         return Err(Trouble::Altered(misfit));
     }
     let run = recover::next_run(&file)?;
-    let recovered = recover::recovered(&file, run)?;
+    let mut recovered = recover::recovered(&file, run)?;
+    let (calls, under_way) = CallsUnderWay::open(path, header.name);
+    let suspects = Suspects::read(&file, under_way)?;
+    suspects.mark(&mut recovered);
     let sizes = recover::sizes(&file)?;
-    let begun = Begun { name: header.name, next_sequence: header.next_sequence, run, recovered, sizes };
+    let begun =
+        Begun { name: header.name, next_sequence: header.next_sequence, run, recovered, sizes, calls, suspects };
     Ok((file, begun))
 }
 

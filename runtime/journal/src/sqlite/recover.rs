@@ -97,6 +97,7 @@ fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<OwedDelivery>
             attempt: attempt.saturating_add(run.saturating_sub(in_run)),
             failures: count(row, 5, "a delivery's count of failures")?,
             late: row.get(6)?,
+            suspect: false,
         })
     })?;
     let mut deliveries = rows.collect::<rusqlite::Result<Vec<_>>>()?;

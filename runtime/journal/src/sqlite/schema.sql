@@ -72,6 +72,16 @@ CREATE TABLE drained (
   PRIMARY KEY (sequence, plugin)
 ) WITHOUT ROWID;
 
+-- Deliveries that were under way when runs died. What has had an outcome since is not here any more.
+CREATE TABLE suspect (
+  sequence INTEGER NOT NULL,
+  event TEXT NOT NULL,
+  plugin INTEGER NOT NULL,
+  deaths INTEGER NOT NULL,           -- runs that died while it was under way
+  alone INTEGER NOT NULL,            -- those of them in which nothing else was
+  PRIMARY KEY (sequence, event, plugin)
+) WITHOUT ROWID;
+
 -- The owners' names for their lines, newest last. A name belongs to its kind of line and its session. Of a name that a
 -- program of version 2 has written neither is known: both are empty.
 CREATE TABLE op (

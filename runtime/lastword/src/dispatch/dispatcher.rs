@@ -145,6 +145,7 @@ impl Dispatcher {
         let key = owed.delivery.event;
         let mut recovered = Owed::new(owed.delivery.sequence, key, &owed.session, &owed.event);
         (recovered.attempt, recovered.failures, recovered.late) = (owed.attempt, owed.failures, owed.late);
+        recovered.suspect = owed.suspect;
         state.push(queue, recovered);
         state.wake();
         true
@@ -183,16 +184,20 @@ impl Dispatcher {
             return Pick::Cut;
         }
         let mine = begun.iter().copied().min_by_key(|&queue| state.fair.rank(queue));
-        let new = self.first_to_begin(&mut state, begun);
+        let held = state.suspects.hold_others(now, state.drain.is_some());
+        let new = if held { None } else { self.first_to_begin(&mut state, begun) };
         let (queue, jobs) = match (mine, new) {
             (Some(mine), Some((new, _))) if state.fair.rank(mine) <= state.fair.rank(new) => (mine, Vec::new()),
             (_, Some((new, most))) => (new, state.take(new, most)),
             (Some(mine), None) => (mine, Vec::new()),
-            (None, None) => {
-                state.idle.push(me);
-                let retry = state.retries.peek().map(|Reverse(retry)| retry.at);
-                return Pick::Idle(retry.into_iter().chain(state.waiting.next_refill()).min());
-            }
+            (None, None) => match self.suspect_to_begin(&mut state) {
+                Some(suspect) => suspect,
+                None => {
+                    state.idle.push(me);
+                    let retry = state.retries.peek().map(|Reverse(retry)| retry.at);
+                    return Pick::Idle(retry.into_iter().chain(state.waiting.next_refill()).min());
+                }
+            },
         };
         let plugin = state.queues.get(queue).map_or(usize::MAX, |q| q.plugin);
         let drain = state.drain.as_ref().map(|drain| drain.facts().clone());

@@ -9,7 +9,7 @@ use super::PluginNumber;
 use super::dispatcher::Dispatcher;
 use super::drain::{Closed, ClosedQueue, Drain, PassedOver};
 use super::fair::QueueId;
-use super::queue::{Backlog, Tally};
+use super::queue::{Backlog, Job, Tally};
 use super::state::State;
 use crate::active::Unended;
 use crate::breaker::Breaker;
@@ -146,10 +146,17 @@ impl State {
         self.queues.get(queue)?.breaker.is_open().then_some(Deferral::Breaker)
     }
 
+    /// The budget has ended.
+    pub(super) fn deferral_of_all(&self) -> bool {
+        self.drain.as_ref().is_some_and(Drain::is_cut)
+    }
+
     /// Defers everything of a queue that has not begun.
     pub(super) fn pass_over(&mut self, queue: QueueId, why: Deferral) {
+        let suspects = self.suspects.take_of(queue);
         let (Some(q), Some(drain)) = (self.queues.get_mut(queue), self.drain.as_mut()) else { return };
         q.tally.broken |= why == Deferral::Breaker;
+        q.ready.extend(suspects.into_iter().map(Job::Owed));
         for waiting in q.take_all() {
             if let Some(tenant) = self.accounts.get_mut(q.owner) {
                 tenant.owed -= u64::try_from(waiting.len()).unwrap_or(u64::MAX);

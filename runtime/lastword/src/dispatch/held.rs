@@ -25,6 +25,7 @@ impl Dispatcher {
             ("queues that want slots", count(plugins.iter().map(|plugin| plugin.wanting).sum())),
             ("queues that are parked", count(plugins.iter().map(|plugin| plugin.parked.len()).sum())),
             ("deliveries that tenants are owed", of_tenants(|tenant| tenant.owed)),
+            ("deliveries that are suspect", count(state.suspects.held())),
             ("deferrals that are to be told", u64::from(!state.waiting.is_told())),
             ("deferrals that are to be told, by tenant", count(accounts.iter().map(|tenant| tenant.untold).sum())),
         ])

@@ -14,6 +14,7 @@ use super::finished::Finished;
 use super::plugins::PluginUse;
 use super::queue::{Job, Queue};
 use super::quotas::Waiting;
+use super::suspects::Suspects;
 use super::tenant::Tenant;
 use crate::breaker::Breaker;
 use crate::limits::MAX_IDLE_TENANTS;
@@ -40,6 +41,7 @@ pub(crate) struct State {
     pub(super) unwritten: u32,
     pub(super) retries: BinaryHeap<Reverse<Retry>>,
     pub(super) waiting: Waiting,
+    pub(super) suspects: Suspects,
     /// A retry or a refill was added that no idle worker knows of.
     pub(super) new_timer: bool,
     /// Workers that found nothing to do.
@@ -65,13 +67,18 @@ impl State {
 
     /// Nothing is to be done now. What waits for its tenant's fuel is not ready, as what waits for its retry.
     pub(super) fn is_quiet(&self) -> bool {
-        self.fair.ready_deliveries() == 0 && self.taken == 0 && self.unwritten == 0 && self.waiting.is_told()
+        self.fair.ready_deliveries() == 0
+            && self.taken == 0
+            && self.unwritten == 0
+            && self.waiting.is_told()
+            && self.suspects.is_empty()
     }
 
     /// Wakes as many idle workers as there is work for; one, when there is only somebody to be told, or a new moment to
     /// sleep until.
     pub(super) fn wake(&mut self) {
-        let one = std::mem::take(&mut self.new_timer) || self.waiting.has_news();
+        let suspect = self.taken == 0 && self.suspects.want_turn();
+        let one = std::mem::take(&mut self.new_timer) || self.waiting.has_news() || suspect;
         let wanted = self.fair.ready_deliveries().max(usize::from(one)).min(self.idle.len());
         self.idle.drain(..wanted).for_each(|worker| worker.unpark());
     }
@@ -173,6 +180,9 @@ impl State {
     /// Puts what a lane has launched at the end of its queue.
     pub(super) fn launch(&mut self, queue: QueueId, owed: Option<Owed>) {
         let Some(mut owed) = owed else { return };
+        if owed.suspect {
+            return self.suspects.push(queue, owed, now());
+        }
         self.defer_if_waiting(queue, &mut owed);
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.ready.push_back(Job::Owed(owed));
@@ -199,18 +209,26 @@ impl State {
             }
         }
         // A lane may have launched something of its own in place of an end.
+        self.note_taken(queue, &jobs);
+        self.offer(queue);
+        jobs
+    }
+
+    /// A worker has these: each holds a slot.
+    pub(super) fn note_taken(&mut self, queue: QueueId, jobs: &[Job]) {
+        let Some(q) = self.queues.get_mut(queue) else { return };
         let taken = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
         q.taken += taken;
-        q.ends_taken += count_ends(&jobs);
-        tenant.calls += taken;
+        q.ends_taken += count_ends(jobs);
         self.taken += taken;
         let owner = q.owner;
+        if let Some(tenant) = self.accounts.get_mut(owner) {
+            tenant.calls += taken;
+        }
         if let Some(plugin) = self.plugins.get_mut(q.plugin) {
             plugin.taken += taken;
         }
-        self.offer(queue);
         self.hold_back_or_let_go(owner);
-        jobs
     }
 
     /// Deliveries that a worker has taken and not begun go back to where they were.
@@ -231,8 +249,15 @@ impl State {
         if let Some(plugin) = self.plugins.get_mut(q.plugin) {
             plugin.taken -= taken;
         }
+        let mut suspect = None;
         for job in unbegun.into_iter().rev() {
-            q.ready.push_front(job);
+            match job {
+                Job::Owed(owed) if owed.suspect => suspect = Some(owed),
+                job => q.ready.push_front(job),
+            }
+        }
+        if let Some(owed) = suspect {
+            self.put_suspect_back(queue, owed, now());
         }
         self.offer(queue);
     }
@@ -259,7 +284,8 @@ impl State {
     }
 
     pub(super) fn finish(&mut self, queue: QueueId, finished: Finished, now: Instant) {
-        let Finished { owed, outcome, retry, in_drain, unwritten, released, .. } = finished;
+        let Finished { mut owed, outcome, retry, in_drain, unwritten, released, .. } = finished;
+        self.cleared(&mut owed, now);
         if released {
             self.unwritten -= 1;
         } else {

@@ -21,18 +21,18 @@ use crate::owed::Owed;
 use crate::quota::{Quotas, TenantQuota};
 
 /// Two plugins, number 0 and 1, that serve every tenant.
-fn dispatcher(slots: u32, workers: u32) -> Dispatcher {
+pub(super) fn dispatcher(slots: u32, workers: u32) -> Dispatcher {
     let dispatcher = Dispatcher::new(Vec::new(), (slots, workers), 5, Arc::new(Quotas::default()));
     *dispatcher.state.lock() = State::new(2);
     dispatcher
 }
 
-fn calls(limit: Option<u32>) -> TenantQuota {
+pub(super) fn calls(limit: Option<u32>) -> TenantQuota {
     TenantQuota { concurrent_calls: limit, ..TenantQuota::default() }
 }
 
 /// Owes both plugins an event of `sessions` sessions.
-fn owe(dispatcher: &Dispatcher, tenant: &str, quota: &TenantQuota, sessions: u64) {
+pub(super) fn owe(dispatcher: &Dispatcher, tenant: &str, quota: &TenantQuota, sessions: u64) {
     let mut state = dispatcher.state.lock();
     let queues = state.add_tenant(&tenant.into(), quota, &[0, 1], 5);
     for n in 0..sessions {
@@ -71,7 +71,7 @@ fn finish(jobs: Vec<Job>, fail: bool) -> Vec<Finished> {
     jobs.into_iter().map(finish).collect()
 }
 
-fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Job>, fail: bool) {
+pub(super) fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Job>, fail: bool) {
     let mut finished = finish(jobs, fail);
     assert!(dispatcher.account(queue, &mut finished));
     dispatcher.settle(queue, Duration::from_micros(10), finished, Vec::new());

@@ -104,6 +104,7 @@ impl Reader {
                     owed: installed.map(|installed| serving(installed, &session.identity.tenant)),
                     settled: ends.map_or(Vec::new(), |ends| ends.settled.clone()),
                     failed: ends.map_or(Vec::new(), |ends| ends.failed.clone()),
+                    suspect: Vec::new(),
                 })
             }),
             session: Arc::new(session),

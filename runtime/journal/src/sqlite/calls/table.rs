@@ -1,0 +1,134 @@
+//! The file: a header, and a place for each call.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use lastword_events::JournalName;
+use memmap2::MmapMut;
+use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::io::Errno;
+
+/// What the file begins with; the last character is the version of its form.
+const MAGIC: &[u8; 16] = b"lastword calls 1";
+/// A UUID as text.
+pub(super) const BOOT_BYTES: usize = 36;
+
+const BOOT_AT: usize = MAGIC.len();
+const NAME_AT: usize = BOOT_AT + BOOT_BYTES;
+/// Whether the run has ended by itself.
+const LEFT_AT: usize = NAME_AT + JournalName::LEN;
+const HEADER_BYTES: usize = 128;
+/// A delivery without the journal's name: a number of 20 digits, an event of 40 characters and a plugin's name of 64 at most,
+/// two strokes, and before them the length.
+const PLACE_BYTES: usize = 128;
+
+/// A file that is mapped.
+#[derive(Debug)]
+pub(super) struct Table {
+    bytes: MmapMut,
+}
+
+impl Table {
+    /// More calls than a sandbox has slots by default. Those beyond are not marked.
+    pub(super) const PLACES: usize = 1024;
+
+    /// What a place holds beside the length.
+    pub(super) const CALL_BYTES: usize = PLACE_BYTES - 1;
+
+    const BYTES: usize = HEADER_BYTES + Self::PLACES * PLACE_BYTES;
+
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// When it is something else, or cannot be mapped.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        // No link to somebody's file, and no FIFO that is waited for.
+        let file = options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()).open(path)?;
+        let metadata = file.metadata()?;
+        let fits = metadata.len() == Self::BYTES as u64;
+        if !metadata.is_file() || !(fits || metadata.len() == 0) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is something else"));
+        }
+        if !fits {
+            make_room(&file, Self::BYTES as u64)?;
+        }
+        let mut table = Self { bytes: map(&file)? };
+        if !fits {
+            table.write(0, MAGIC);
+        }
+        if table.read(0, MAGIC.len()) != MAGIC {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is something else"));
+        }
+        Ok(table)
+    }
+
+    /// Whether the calls in it are of a run of this journal that died, and not by the machine's death.
+    pub(super) fn is_left_by(&self, boot: [u8; BOOT_BYTES], name: JournalName) -> bool {
+        self.read(BOOT_AT, BOOT_BYTES) == boot
+            && self.read(NAME_AT, JournalName::LEN) == name.as_str().as_bytes()
+            && self.read(LEFT_AT, 1) == [0]
+    }
+
+    /// Empties it for a run that begins.
+    pub(super) fn begin(&mut self, boot: [u8; BOOT_BYTES], name: JournalName) {
+        (0..Self::PLACES).for_each(|place| self.set(place, b""));
+        self.write(BOOT_AT, &boot);
+        self.write(NAME_AT, name.as_str().as_bytes());
+        self.write(LEFT_AT, &[0]);
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.write(LEFT_AT, &[1]);
+    }
+
+    /// Puts a call into a place; nothing, to free it.
+    pub(super) fn set(&mut self, place: usize, call: &[u8]) {
+        let at = HEADER_BYTES + place * PLACE_BYTES;
+        let length =
+            u8::try_from(call.len()).ok().filter(|length| usize::from(*length) <= Self::CALL_BYTES).unwrap_or(0);
+        // The length last: a process that dies in between has not begun the call.
+        self.write(at, &[0]);
+        self.write(at + 1, call.get(..usize::from(length)).unwrap_or_default());
+        self.write(at, &[length]);
+    }
+
+    pub(super) fn calls(&self) -> impl Iterator<Item = &[u8]> {
+        (0..Self::PLACES).map(|place| HEADER_BYTES + place * PLACE_BYTES).filter_map(|at| {
+            let length = usize::from(*self.read(at, 1).first()?);
+            (length > 0).then(|| self.read(at + 1, length))
+        })
+    }
+
+    fn read(&self, at: usize, bytes: usize) -> &[u8] {
+        self.bytes.get(at..at + bytes).unwrap_or_default()
+    }
+
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+    }
+}
+
+/// Memory that is mapped and has no room on the disk would end the process when it is written to.
+fn make_room(file: &File, bytes: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            let zeros = vec![0; usize::try_from(bytes).unwrap_or(0)];
+            std::os::unix::fs::FileExt::write_all_at(file, &zeros, 0)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[expect(unsafe_code, reason = "memory that another process could change is not safe by type")]
+fn map(file: &File) -> io::Result<MmapMut> {
+    // SAFETY: the journal is locked, so no other process of ours writes to the file; whoever else cuts it off or writes to it
+    // could do the same to SQLite's `-shm`. What is read from it is bytes, and none of them is trusted.
+    unsafe { MmapMut::map_mut(file) }
+}

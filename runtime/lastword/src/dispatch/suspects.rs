@@ -1,0 +1,175 @@
+//! Deliveries that may take the process down, see [`OwedDelivery::suspect`](lastword_journal::OwedDelivery::suspect). One is
+//! made when nothing else is ready or under way, so that a further death says whether it was the one. Everything else is
+//! delivered before it.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::dispatcher::Dispatcher;
+use super::fair::QueueId;
+use super::queue::Job;
+use super::state::State;
+use crate::limits::MAX_SUSPECT_WAIT;
+use crate::owed::Owed;
+
+/// Those that wait, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    waiting: VecDeque<(QueueId, Owed)>,
+    /// When the first of them began to wait for others.
+    since: Option<Instant>,
+    under_way: bool,
+}
+
+impl Suspects {
+    pub(super) fn push(&mut self, queue: QueueId, owed: Owed, now: Instant) {
+        self.waiting.push_back((queue, owed));
+        self.since.get_or_insert(now);
+    }
+
+    /// Neither waits, nor is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && !self.under_way
+    }
+
+    /// One may begin as soon as nothing else is under way.
+    pub(super) fn want_turn(&self) -> bool {
+        !self.waiting.is_empty() && !self.under_way
+    }
+
+    /// Whether others may not begin: one is under way, or has waited for them for long enough. In a drain they go first.
+    pub(super) fn hold_others(&self, now: Instant, in_drain: bool) -> bool {
+        let waited = self.since.is_some_and(|since| now.saturating_duration_since(since) >= MAX_SUSPECT_WAIT);
+        self.under_way || waited && !in_drain && !self.waiting.is_empty()
+    }
+
+    /// Those of a queue that wait, out of which they are to be passed over.
+    pub(super) fn take_of(&mut self, queue: QueueId) -> Vec<Owed> {
+        let (of_queue, others) = std::mem::take(&mut self.waiting).into_iter().partition(|(of, _)| *of == queue);
+        self.waiting = others;
+        let of_queue: VecDeque<(QueueId, Owed)> = of_queue;
+        of_queue.into_iter().map(|(_, owed)| owed).collect()
+    }
+
+    /// The one that was under way is back, or was not begun after all. The others of the process have a turn before the next.
+    fn over(&mut self, now: Instant) {
+        self.under_way = false;
+        self.since = (!self.waiting.is_empty()).then_some(now);
+    }
+
+    #[cfg(shuttle)]
+    pub(super) fn held(&self) -> usize {
+        self.waiting.len() + usize::from(self.under_way)
+    }
+}
+
+impl State {
+    /// The next suspect, with its slot, when nothing else has one.
+    pub(super) fn take_suspect(&mut self) -> Option<(QueueId, Vec<Job>)> {
+        if self.taken > 0 || !self.suspects.want_turn() {
+            return None;
+        }
+        let (queue, owed) = self.suspects.waiting.pop_front()?;
+        self.suspects.under_way = true;
+        let jobs = vec![Job::Owed(owed)];
+        self.note_taken(queue, &jobs);
+        Some((queue, jobs))
+    }
+
+    /// A delivery that a worker brings back begun: the process has lived through it.
+    pub(super) fn cleared(&mut self, owed: &mut Owed, now: Instant) {
+        if std::mem::take(&mut owed.suspect) {
+            self.suspects.over(now);
+        }
+    }
+
+    /// One that a worker brings back unbegun.
+    pub(super) fn put_suspect_back(&mut self, queue: QueueId, owed: Owed, now: Instant) {
+        self.suspects.over(now);
+        self.suspects.waiting.push_front((queue, owed));
+        self.suspects.since.get_or_insert(now);
+    }
+}
+
+impl Dispatcher {
+    /// What the worker may take that has nothing else to do.
+    pub(super) fn suspect_to_begin(&self, state: &mut State) -> Option<(QueueId, Vec<Job>)> {
+        if state.deferral_of_all() { None } else { state.take_suspect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::super::dispatcher::Pick;
+    use super::super::tests::{bring_back, calls, dispatcher, owe};
+    use super::*;
+
+    /// Of what both plugins are owed of three sessions, the second session's is suspect.
+    fn with_two_suspects() -> Dispatcher {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 3);
+        let mut state = dispatcher.state.lock();
+        for queue in 0..state.queues.len() {
+            let at =
+                state.queues[queue].ready.iter().position(|job| matches!(job, Job::Owed(owed) if owed.sequence == 1));
+            let Some(Job::Owed(mut owed)) = at.and_then(|at| state.queues[queue].ready.remove(at)) else { panic!() };
+            owed.suspect = true;
+            state.offer(queue);
+            state.launch(queue, Some(owed));
+        }
+        drop(state);
+        dispatcher
+    }
+
+    fn sequences(jobs: &[Job]) -> Vec<u64> {
+        let sequence = |job: &Job| if let Job::Owed(owed) = job { owed.sequence } else { u64::MAX };
+        jobs.iter().map(sequence).collect()
+    }
+
+    #[test]
+    fn suspects_are_made_one_at_a_time_after_everything_else() {
+        let dispatcher = with_two_suspects();
+        let mut others = Vec::new();
+        for _ in 0..2 {
+            let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("the others") };
+            assert_eq!(sequences(&slice.jobs), [0, 2]);
+            others.push(slice);
+        }
+        assert!(matches!(dispatcher.next(&[]), Pick::Idle(_)), "as long as anything else is under way");
+        let last = others.pop().unwrap();
+        for slice in others {
+            bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        }
+        assert!(matches!(dispatcher.next(&[]), Pick::Idle(_)));
+        bring_back(&dispatcher, last.queue, last.jobs, false);
+        for fails in [true, false] {
+            let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("a suspect") };
+            assert_eq!(sequences(&slice.jobs), [1]);
+            owe(&dispatcher, if fails { "u" } else { "v" }, &calls(None), 1);
+            assert!(matches!(dispatcher.next(&[]), Pick::Idle(_)), "nothing begins beside it");
+            assert!(!dispatcher.state.lock().is_quiet());
+            bring_back(&dispatcher, slice.queue, slice.jobs, fails);
+            // Others have a turn before the next one. What has failed is no suspect any more.
+            while dispatcher.state.lock().fair.ready_deliveries() > 0 {
+                let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("another one") };
+                bring_back(&dispatcher, slice.queue, slice.jobs, false);
+            }
+        }
+        assert!(dispatcher.state.lock().suspects.is_empty());
+    }
+
+    #[test]
+    fn on_a_busy_gateway_others_wait_for_one_suspect_after_a_while() {
+        let dispatcher = with_two_suspects();
+        let Pick::Serve(busy) = dispatcher.next(&[]) else { panic!() };
+        dispatcher.state.lock().suspects.since = Instant::now().checked_sub(MAX_SUSPECT_WAIT);
+        assert!(matches!(dispatcher.next(&[]), Pick::Idle(_)), "nothing new begins");
+        bring_back(&dispatcher, busy.queue, busy.jobs, false);
+        let Pick::Serve(suspect) = dispatcher.next(&[]) else { panic!() };
+        assert_eq!(sequences(&suspect.jobs), [1]);
+        bring_back(&dispatcher, suspect.queue, suspect.jobs, false);
+        let Pick::Serve(others) = dispatcher.next(&[]) else { panic!() };
+        assert_eq!(sequences(&others.jobs), [0, 2], "then it is their turn again");
+    }
+}
