@@ -1,9 +1,14 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use std::{fs, io};
 
 use crate::library;
+
+/// What a sync takes longer on a disk that is slow: several times what a drain waits for one, and so much less than its
+/// budget that a slow machine does not make it longer.
+pub const SLOW_SYNC: Duration = Duration::from_millis(400);
 
 /// What happens to operation number N. Writes, truncations and syncs of the files have numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +19,8 @@ pub enum Kind {
     FailFrom,
     /// From it on, writes fail with `ENOSPC`, until [`Fault::until`]. Truncations and syncs succeed.
     FullFrom,
+    /// From it on, each sync takes [`SLOW_SYNC`] longer, until [`Fault::until`].
+    SlowFrom,
     /// The process is killed before it.
     Kill,
     /// If it is a write, its first half is done; then the process is killed.
@@ -28,13 +35,15 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind that happens at an operation, for tests that want all.
-    pub const ALL: [Self; 6] = [Self::Fail, Self::FailFrom, Self::FullFrom, Self::Kill, Self::Tear, Self::Power];
+    pub const ALL: [Self; 7] =
+        [Self::Fail, Self::FailFrom, Self::FullFrom, Self::SlowFrom, Self::Kill, Self::Tear, Self::Power];
 
     fn name(self) -> &'static str {
         match self {
             Self::Fail => "fail",
             Self::FailFrom => "fail-from",
             Self::FullFrom => "full-from",
+            Self::SlowFrom => "slow-from",
             Self::Kill => "kill",
             Self::Tear => "tear",
             Self::Power => "power",
@@ -75,7 +84,7 @@ impl Fault {
         Self { fault: Some((kind, at)), ..Self::none(files) }
     }
 
-    /// While there is this file, [`Kind::FailFrom`] and [`Kind::FullFrom`] are suspended.
+    /// While there is this file, [`Kind::FailFrom`], [`Kind::FullFrom`] and [`Kind::SlowFrom`] are suspended.
     #[must_use]
     pub fn until(self, file: impl Into<PathBuf>) -> Self {
         Self { until: Some(file.into()), ..self }
@@ -115,6 +124,7 @@ impl Fault {
         set(command, "LASTWORD_FAULT_FILES", Some(self.files.clone()));
         set(command, "LASTWORD_FAULT", self.fault.map(|(kind, _)| kind.name().into()));
         set(command, "LASTWORD_FAULT_AT", self.fault.map(|(_, at)| at.to_string().into()));
+        set(command, "LASTWORD_FAULT_SLOW_MS", Some(SLOW_SYNC.as_millis().to_string().into()));
         set(command, "LASTWORD_FAULT_UNTIL", path(&self.until));
         set(command, "LASTWORD_FAULT_COUNT", path(&self.count));
         set(command, "LASTWORD_FAULT_SHADOW", path(&self.shadow));

@@ -38,5 +38,5 @@
 mod fault;
 mod library;
 
-pub use fault::{Fault, Kind, operations};
+pub use fault::{Fault, Kind, SLOW_SYNC, operations};
 pub use library::library;

@@ -4,7 +4,7 @@
 
 mod machine;
 
-use lastword_faults::{Fault, Kind};
+use lastword_faults::{Fault, Kind, SLOW_SYNC};
 use machine::Machine;
 
 const FAILED: &str = "Input/output error (os error 5)";
@@ -127,4 +127,24 @@ fn programs_of_the_system_run_as_ever() {
     let run = machine.run(&fault, &["shell g.db hello", "shell g.db world"]);
     assert_eq!((run.said, run.signal), (vec!["ok".to_owned(), "ok".to_owned()], None));
     assert_eq!((machine.read("g.db"), machine.operations()), (b"helloworld".to_vec(), 0));
+}
+
+mod timed {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_slow_disk_takes_its_time_for_syncs_until_it_is_fast_again() {
+        let machine = Machine::new();
+        let fault = Fault::at(2, Kind::SlowFrom, "f.db").until(machine.folder().join("fast"));
+        let took = |steps: &[&str]| {
+            let began = Instant::now();
+            assert!(machine.run(&fault, steps).done());
+            began.elapsed()
+        };
+        assert!(took(&["sync f.db", "write f.db a", "sync f.db", "datasync f.db"]) >= 2 * SLOW_SYNC, "both later ones");
+        assert!(took(&["write fast 1", "write f.db b", "sync f.db"]) < SLOW_SYNC);
+        assert_eq!(machine.read("f.db"), b"ab");
+    }
 }

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::own;
 
@@ -11,6 +12,7 @@ pub(crate) enum Kind {
     Fail,
     FailFrom,
     FullFrom,
+    SlowFrom,
     Kill,
     Tear,
     NoLocks,
@@ -28,6 +30,8 @@ pub(crate) struct Config {
     /// Not empty.
     files: Vec<u8>,
     pub(crate) fault: Option<Fault>,
+    /// What a sync takes longer on a slow disk.
+    pub(crate) slow: Duration,
     pub(crate) until: Option<CString>,
     pub(crate) count: Option<CString>,
     pub(crate) shadow: Option<CString>,
@@ -46,10 +50,11 @@ impl Config {
 
     fn read() -> Option<Self> {
         let files = text("LASTWORD_FAULT_FILES")?;
-        let fault = text("LASTWORD_FAULT").map(|kind| Fault { kind: kind_of(&kind), at: at() });
+        let fault = text("LASTWORD_FAULT").map(|kind| Fault { kind: kind_of(&kind), at: number("LASTWORD_FAULT_AT") });
         let config = Self {
             files,
             fault,
+            slow: Duration::from_millis(number("LASTWORD_FAULT_SLOW_MS")),
             until: path("LASTWORD_FAULT_UNTIL"),
             count: path("LASTWORD_FAULT_COUNT"),
             shadow: path("LASTWORD_FAULT_SHADOW"),
@@ -78,6 +83,7 @@ fn kind_of(name: &[u8]) -> Kind {
         b"fail" => Kind::Fail,
         b"fail-from" => Kind::FailFrom,
         b"full-from" => Kind::FullFrom,
+        b"slow-from" => Kind::SlowFrom,
         // Every death spares a copy into the shadow, so that one before a power cut needs nothing more.
         b"kill" | b"power" => Kind::Kill,
         b"tear" => Kind::Tear,
@@ -87,9 +93,9 @@ fn kind_of(name: &[u8]) -> Kind {
     }
 }
 
-fn at() -> u64 {
-    let at = text("LASTWORD_FAULT_AT").and_then(|at| String::from_utf8(at).ok()?.parse().ok());
-    at.unwrap_or_else(|| wrong("LASTWORD_FAULT_AT"))
+fn number(name: &str) -> u64 {
+    let number = text(name).and_then(|number| String::from_utf8(number).ok()?.parse().ok());
+    number.unwrap_or_else(|| wrong(name))
 }
 
 fn text(name: &str) -> Option<Vec<u8>> {

@@ -20,6 +20,7 @@ const HALF: usize = 2;
 
 enum Verdict {
     Do,
+    DoSlowly,
     Refuse(c_int),
     Die,
     HalfThenDie,
@@ -42,6 +43,11 @@ pub(crate) fn perform<R: From<i8> + PartialOrd>(fd: c_int, what: Operation, real
     note(config, *count);
     match verdict(config, *count, what) {
         Verdict::Do => {}
+        // Nothing else of these files goes on meanwhile, as on a disk that is busy.
+        Verdict::DoSlowly => {
+            #[expect(clippy::disallowed_methods, reason = "nothing is waited for: it is the disk that takes its time")]
+            std::thread::sleep(config.slow);
+        }
         Verdict::Refuse(code) => {
             own::set_errno(code);
             return R::from(-1);
@@ -68,6 +74,7 @@ fn verdict(config: &Config, number: u64, what: Operation) -> Verdict {
         Kind::FailFrom if lasting() => Verdict::Refuse(libc::EIO),
         // A full disk still syncs, and truncates.
         Kind::FullFrom if what == Operation::Write && lasting() => Verdict::Refuse(libc::ENOSPC),
+        Kind::SlowFrom if what == Operation::Sync && lasting() => Verdict::DoSlowly,
         Kind::Kill if now => Verdict::Die,
         Kind::Tear if now && what == Operation::Write => Verdict::HalfThenDie,
         Kind::Tear if now => Verdict::Die,
