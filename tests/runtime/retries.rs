@@ -1,8 +1,11 @@
 //! What becomes of a delivery that fails.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use lastword::MemoryJournal;
 use lastword::events::{EndReason, FailureCause, Outcome};
+use lastword_journal::RETAINED_DEAD_DELIVERIES;
 use lastword_tests::House;
 
 const SOON: Duration = Duration::from_millis(10);
@@ -58,4 +61,19 @@ async fn a_plugin_that_fails_does_not_hold_up_the_others() {
     house.runtime.settled().await;
     assert_eq!(house.printed("prints"), ["session-end s1 attempt=1"]);
     assert_eq!(house.runtime.undelivered_ends(), 1);
+}
+
+#[tokio::test]
+async fn a_plugin_that_gives_everything_up_does_not_fill_the_memory_and_every_end_is_counted() {
+    const TOO_MANY: usize = 3;
+    let journal = Arc::new(MemoryJournal::new());
+    let house = House::builder().plugin("fatal", "fatal").journal(journal.clone()).build();
+    for n in 0..RETAINED_DEAD_DELIVERIES + TOO_MANY {
+        house.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+    }
+    house.runtime.settled().await;
+    assert_eq!((journal.dead().len(), journal.forgotten_dead()), (RETAINED_DEAD_DELIVERIES, TOO_MANY as u64));
+    let dead = journal.dead();
+    assert!(dead.iter().all(|delivery| delivery.plugin.as_str() == "fatal"), "{dead:?}");
+    assert_eq!(house.runtime.undelivered_ends(), (RETAINED_DEAD_DELIVERIES + TOO_MANY) as u64, "none is left out");
 }

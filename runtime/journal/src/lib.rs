@@ -52,6 +52,10 @@ pub const RETAINED_ENDED_SESSIONS: usize = 100_000;
 /// `op_id`s that are remembered, the newest ones. A line is sent again within seconds, not after 100 000 others.
 pub const RETAINED_OP_IDS: usize = 100_000;
 
+/// Dead deliveries that a journal in memory remembers, the newest ones, by name only: up to 200 bytes each, 2 MB together. A
+/// plugin that gives everything up would fill the memory otherwise, and nobody can give them another chance there.
+pub const RETAINED_DEAD_DELIVERIES: usize = 10_000;
+
 /// Whether what a journal holds outlives the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {

@@ -1,3 +1,4 @@
+mod dead;
 mod key_values;
 mod state;
 
@@ -7,7 +8,7 @@ use parking_lot::Mutex;
 pub(crate) use self::state::serving;
 
 use self::state::State;
-use crate::{Completion, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written};
+use crate::{Completion, DeliveryKey, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written};
 
 /// A journal that lives as long as the process. What is owed when the process ends is lost.
 ///
@@ -23,6 +24,18 @@ impl MemoryJournal {
     #[must_use]
     pub fn new() -> Self {
         Self { name: crate::sqlite::random_name(), state: Mutex::new(State::new()) }
+    }
+
+    /// Deliveries that were given up, in that order: the newest [`RETAINED_DEAD_DELIVERIES`](crate::RETAINED_DEAD_DELIVERIES).
+    #[must_use]
+    pub fn dead(&self) -> Vec<DeliveryKey> {
+        self.state.lock().dead.newest()
+    }
+
+    /// How many more were given up before those, and are forgotten.
+    #[must_use]
+    pub fn forgotten_dead(&self) -> u64 {
+        self.state.lock().dead.forgotten()
     }
 }
 

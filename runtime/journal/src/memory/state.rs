@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, Session, Timestamp};
 
+use super::dead::Dead;
 use super::key_values::KeyValues;
 use crate::{
     Completion, DeliveryKey, DrainedEnd, JournalError, OwedDelivery, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS,
@@ -30,8 +31,9 @@ pub(super) struct State {
     ops: HashMap<Op, u32>,
     op_order: VecDeque<Op>,
     active: HashMap<u64, Active>,
-    /// Recorded events with a delivery that is owed or dead.
+    /// Recorded events with a delivery that is owed.
     owed: HashMap<DeliveryKey, Owed>,
+    pub(super) dead: Dead,
     pub(super) key_values: KeyValues,
 }
 
@@ -73,7 +75,6 @@ struct Owed {
     attempt: u32,
     failures: u32,
     late: bool,
-    dead: bool,
 }
 
 impl State {
@@ -256,7 +257,11 @@ impl State {
         if delivery.event == EventKey::End
             && let Some(active) = self.active.get_mut(&delivery.sequence)
         {
-            return active.complete_end(delivery.plugin, attempt, &settlement);
+            active.complete_end(delivery.plugin.clone(), attempt, &settlement);
+            if matches!(settlement, Settlement::Dead { .. }) {
+                self.dead.add(delivery);
+            }
+            return;
         }
         match settlement {
             Settlement::Delivered => {
@@ -267,9 +272,9 @@ impl State {
                     (owed.attempt, owed.failures, owed.late) = (attempt, failures, late);
                 }
             }
-            Settlement::Dead { failures, .. } => {
-                if let Some(owed) = self.owed.get_mut(&delivery) {
-                    (owed.attempt, owed.failures, owed.dead) = (attempt, failures, true);
+            Settlement::Dead { .. } => {
+                if self.owed.remove(&delivery).is_some() {
+                    self.dead.add(delivery);
                 }
             }
         }
@@ -287,8 +292,7 @@ impl State {
         }
         let mut sessions: Vec<_> = self.active.iter().map(|(&sequence, active)| self.left(sequence, active)).collect();
         sessions.sort_by_key(|s| s.sequence);
-        let mut deliveries: Vec<_> =
-            self.owed.iter().filter(|(_, owed)| !owed.dead).map(|(key, owed)| owed.recovered(key)).collect();
+        let mut deliveries: Vec<_> = self.owed.iter().map(|(key, owed)| owed.recovered(key)).collect();
         deliveries.sort_by_key(|d| (d.delivery.sequence, d.delivery.event));
         Recovered { sessions, deliveries }
     }
@@ -342,7 +346,7 @@ pub(crate) fn serving<T: AsRef<str>>(installed: &[(PluginName, Option<Vec<T>>)],
 
 impl Owed {
     fn new(session: &Arc<Session>, event: &Arc<Event>) -> Self {
-        Self { session: session.clone(), event: event.clone(), attempt: 0, failures: 0, late: false, dead: false }
+        Self { session: session.clone(), event: event.clone(), attempt: 0, failures: 0, late: false }
     }
 
     fn recovered(&self, key: &DeliveryKey) -> OwedDelivery {
