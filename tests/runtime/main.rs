@@ -10,9 +10,11 @@
 mod accounting;
 mod drain;
 mod durable;
+mod grace;
 mod key_values;
 mod model;
 mod order;
+mod own_words;
 mod quotas;
 mod recovery;
 mod retries;

@@ -61,3 +61,13 @@ proptest! {
         check(&case, &HAS_FAILED)?;
     }
 }
+
+#[test]
+fn the_ends_of_a_grace_that_a_drain_cuts_short_are_on_record_before_their_outcomes() {
+    for commands in 1..24 {
+        for answers_last in [true, false] {
+            let case = Case::drained_in_a_grace(commands, answers_last);
+            play(&case).unwrap_or_else(|why| panic!("{why}{case:?}"));
+        }
+    }
+}

@@ -18,6 +18,7 @@ pub struct HeldJournal {
     stored: Mutex<HashMap<Space, BTreeMap<String, Vec<u8>>>>,
     holding_writes: AtomicBool,
     holding_outcomes: AtomicBool,
+    is_full: AtomicBool,
     held: Mutex<Vec<Held>>,
 }
 
@@ -25,6 +26,7 @@ enum Held {
     Write(Box<Write>, Reply<Written>),
     Record(Vec<Write>, Reply<()>),
     Complete(Vec<Completion>, Reply<()>),
+    Flush(Reply<()>),
 }
 
 impl HeldJournal {
@@ -37,6 +39,16 @@ impl HeldJournal {
     /// The same for outcomes alone.
     pub fn hold_outcomes(&self) {
         self.holding_outcomes.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on the disk is full: what owners ask is refused, what the runtime has decided waits for [`Self::commit`].
+    pub fn fill(&self) {
+        self.is_full.store(true, Ordering::SeqCst);
+        self.hold();
+    }
+
+    fn is_holding(&self) -> bool {
+        self.holding_writes.load(Ordering::SeqCst) || self.holding_outcomes.load(Ordering::SeqCst)
     }
 
     fn store(&self, KeyValueWrites { space, writes }: &KeyValueWrites) {
@@ -53,13 +65,14 @@ impl HeldJournal {
     fn let_go(&self) -> Vec<Held> {
         self.holding_writes.store(false, Ordering::SeqCst);
         self.holding_outcomes.store(false, Ordering::SeqCst);
+        self.is_full.store(false, Ordering::SeqCst);
         std::mem::take(&mut *self.held.lock())
     }
 
-    /// What waits for its answer.
+    /// What waits to be written.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.held.lock().len()
+        self.held.lock().iter().filter(|one| !matches!(one, Held::Flush(_))).count()
     }
 
     /// Commits what waits, in order, and holds nothing back any more.
@@ -69,6 +82,20 @@ impl HeldJournal {
                 Held::Write(write, reply) => reply.send(self.memory.write(*write).await),
                 Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
                 Held::Complete(completions, reply) => reply.send(self.memory.complete(completions).await),
+                Held::Flush(reply) => reply.send(Ok(())),
+            }
+        }
+    }
+
+    /// As a disk that is full for a moment: refuses what owners have asked, keeps and commits what the runtime has decided, and
+    /// holds nothing back any more.
+    pub async fn refuse_writes(&self) {
+        for one in self.let_go() {
+            match one {
+                Held::Write(_, reply) => reply.send(Err(full())),
+                Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
+                Held::Complete(completions, reply) => reply.send(self.memory.complete(completions).await),
+                Held::Flush(reply) => reply.send(Ok(())),
             }
         }
     }
@@ -83,10 +110,9 @@ impl HeldJournal {
             *keys = names.into_iter().filter_map(|key| committed(&key).map(|value| (key, value))).collect();
         }
         for one in held {
-            let error = || JournalError::Unavailable("the disk is full".to_owned());
             match one {
-                Held::Write(_, reply) => reply.send(Err(error())),
-                Held::Record(_, reply) | Held::Complete(_, reply) => reply.send(Err(error())),
+                Held::Write(_, reply) => reply.send(Err(full())),
+                Held::Record(_, reply) | Held::Complete(_, reply) | Held::Flush(reply) => reply.send(Err(full())),
             }
         }
     }
@@ -110,6 +136,9 @@ impl Journal for HeldJournal {
     }
 
     fn write(&self, write: Write) -> Pending<Written> {
+        if self.is_full.load(Ordering::SeqCst) {
+            return Pending::ready(Err(full()));
+        }
         if !self.holding_writes.load(Ordering::SeqCst) {
             return self.memory.write(write);
         }
@@ -139,7 +168,15 @@ impl Journal for HeldJournal {
     }
 
     fn flush(&self) -> Pending<()> {
-        self.memory.flush()
+        if self.is_full.load(Ordering::SeqCst) {
+            return Pending::ready(Err(full()));
+        }
+        if !self.is_holding() {
+            return self.memory.flush();
+        }
+        let (reply, pending) = Pending::later();
+        self.held.lock().push(Held::Flush(reply));
+        pending
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
@@ -160,6 +197,10 @@ impl Journal for HeldJournal {
         let stored = self.stored.lock();
         Ok(stored.iter().filter(|(space, _)| *space.tenant == *tenant).map(|(_, keys)| size(keys)).sum())
     }
+}
+
+fn full() -> JournalError {
+    JournalError::Unavailable("the disk is full".to_owned())
 }
 
 fn size(keys: &BTreeMap<String, Vec<u8>>) -> u64 {

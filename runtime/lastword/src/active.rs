@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lastword_events::{Identity, PluginName, Session};
+use lastword_events::{Event, Identity, PluginName, Session};
+
+use crate::request::EndRequest;
 
 /// The set of active sessions.
 #[derive(Debug, Default)]
@@ -28,6 +30,21 @@ pub(crate) struct Active {
     pub(crate) compactions: u32,
     /// Of a session that a dead run left.
     pub(crate) left: Option<Box<Left>>,
+    /// Of a session whose end somebody has asked for. (Boxed: few are ending at a time, and there may be a million.)
+    pub(crate) ending: Option<Box<Ending>>,
+}
+
+/// An end that is not written down yet. A drain that takes the session over delivers this one, and none of its own.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    /// The journal has been handed this, and has not answered.
+    HandedOver {
+        /// All that is known of the session, the end included.
+        session: Arc<Session>,
+        event: Arc<Event>,
+    },
+    /// It waited for its turn when a drain took the session over: the drain has handed it over.
+    TakenOver(Arc<EndRequest>),
 }
 
 /// What is known of a session that a dead run left and its owner may go on with.
@@ -54,8 +71,18 @@ impl Active {
         self.left.as_ref().map_or(0, |left| left.attempt)
     }
 
+    /// Plugins that were sent its start by a dead run, or were to be.
+    pub(crate) fn started(&self) -> &[PluginName] {
+        self.left.as_ref().map_or(&[], |left| &left.started)
+    }
+
     fn is_unattached(&self) -> bool {
         self.left.as_ref().is_some_and(|left| !left.attached)
+    }
+
+    /// A drain has taken the session over with this end.
+    pub(crate) fn was_taken_over_with(&self, end: &Arc<EndRequest>) -> bool {
+        matches!(self.ending.as_deref(), Some(Ending::TakenOver(taken)) if Arc::ptr_eq(taken, end))
     }
 }
 
@@ -66,6 +93,8 @@ pub(crate) struct Taken {
     pub(crate) active: HashMap<Arc<str>, Vec<Unended>>,
     /// Sessions that a dead run left and nobody has come for.
     pub(crate) unattached: Vec<Active>,
+    /// Sessions whose end somebody has asked for.
+    pub(crate) ending: Vec<Active>,
 }
 
 /// A session whose end is a drain's business.
@@ -81,8 +110,8 @@ pub(crate) struct Unended {
 #[derive(Clone, Debug)]
 pub(crate) enum Standing {
     Active(Active),
-    /// A drain has taken it over, with this generation.
-    Drained(u32),
+    /// A drain has taken it over.
+    Drained(Active),
     Unknown,
 }
 
@@ -91,7 +120,7 @@ impl ActiveSet {
         if let Some(active) = self.sessions.get(identity) {
             Standing::Active(active.clone())
         } else if let Some(drained) = self.drained.get(identity) {
-            Standing::Drained(drained.session.generation)
+            Standing::Drained(drained.clone())
         } else {
             Standing::Unknown
         }
@@ -99,7 +128,7 @@ impl ActiveSet {
 
     /// Notes a session. False when a drain has taken the set, and the session's end is the drain's.
     pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32) -> bool {
-        let active = Active { sequence, session, compactions, left: None };
+        let active = Active { sequence, session, compactions, left: None, ending: None };
         let identity = active.session.identity.clone();
         if self.is_taken {
             self.drained.insert(identity, active);
@@ -114,13 +143,15 @@ impl ActiveSet {
     pub(crate) fn insert_left(&mut self, sequence: u64, session: Arc<Session>, compactions: u32, left: Left) {
         count_up(&mut self.by_tenant, &session.identity.tenant);
         let identity = session.identity.clone();
-        self.sessions.insert(identity, Active { sequence, session, compactions, left: Some(Box::new(left)) });
+        let left = Some(Box::new(left));
+        self.sessions.insert(identity, Active { sequence, session, compactions, left, ending: None });
     }
 
     /// Sessions that a dead run left and nobody has come for, in the order of their starts.
-    pub(crate) fn unattached(&self) -> Vec<Active> {
-        let mut left: Vec<Active> = self.sessions.values().filter(|active| active.is_unattached()).cloned().collect();
-        left.sort_unstable_by_key(|active| active.sequence);
+    pub(crate) fn unattached(&self) -> Vec<(u64, Identity)> {
+        let left = self.sessions.iter().filter(|(_, active)| active.is_unattached());
+        let mut left: Vec<_> = left.map(|(identity, active)| (active.sequence, identity.clone())).collect();
+        left.sort_unstable_by_key(|(sequence, _)| *sequence);
         left
     }
 
@@ -128,10 +159,32 @@ impl ActiveSet {
         self.sessions.get(identity).is_some_and(|active| active.sequence == sequence && active.is_unattached())
     }
 
+    /// One of them, if nobody has come for it yet.
+    pub(crate) fn unattached_one(&mut self, identity: &Identity, sequence: u64) -> Option<&mut Active> {
+        self.sessions.get_mut(identity).filter(|active| active.sequence == sequence && active.is_unattached())
+    }
+
     /// Changes a session if it is still the active one of its identity. False when it is not.
     pub(crate) fn update(&mut self, identity: &Identity, sequence: u64, change: impl FnOnce(&mut Active)) -> bool {
         let active = self.sessions.get_mut(identity).filter(|a| a.sequence == sequence);
         active.map(change).is_some()
+    }
+
+    /// Its end is as it was before somebody asked for it: that cannot be written down, or was asked for before.
+    pub(crate) fn goes_on(&mut self, identity: &Identity, sequence: u64) {
+        self.update(identity, sequence, |active| active.ending = None);
+    }
+
+    /// Notes the end with which a drain takes a session over, if it has one. None when there is no such session.
+    pub(crate) fn take_over(&mut self, identity: &Identity, end: Arc<EndRequest>) -> Option<&Active> {
+        let drained = self.drained.get_mut(identity)?;
+        drained.ending.get_or_insert_with(|| Box::new(Ending::TakenOver(end)));
+        Some(drained)
+    }
+
+    /// Whether a drain has taken over this session while its end was being written down.
+    pub(crate) fn was_ending(&self, identity: &Identity, sequence: u64) -> bool {
+        self.drained.get(identity).is_some_and(|drained| drained.sequence == sequence && drained.ending.is_some())
     }
 
     /// Takes a session out. None when it is gone already.
@@ -185,13 +238,20 @@ impl ActiveSet {
         counts.map(|(name, counts)| (name, counts.values().sum())).into()
     }
 
-    /// Empties the set, whole.
-    pub(crate) fn take_all(&mut self) -> Taken {
+    /// Empties the set, whole. `asked`: ends that are under way, the first of each session.
+    pub(crate) fn take_all(&mut self, asked: Vec<(Identity, Arc<EndRequest>)>) -> Taken {
         self.is_taken = true;
         self.by_tenant.clear();
         self.drained = std::mem::take(&mut self.sessions);
+        for (identity, end) in asked {
+            self.take_over(&identity, end);
+        }
         let mut taken = Taken::default();
         for (identity, active) in &self.drained {
+            if active.ending.is_some() {
+                taken.ending.push(active.clone());
+                continue;
+            }
             if active.is_unattached() {
                 taken.unattached.push(active.clone());
                 continue;
@@ -209,6 +269,7 @@ impl ActiveSet {
             }
         }
         taken.unattached.sort_unstable_by_key(|active| active.sequence);
+        taken.ending.sort_unstable_by_key(|active| active.sequence);
         taken
     }
 }

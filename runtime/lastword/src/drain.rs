@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastword_events::{DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, PluginDrain, Timestamp};
-use lastword_journal::Write;
+use lastword_events::{
+    DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, EventKey, PluginDrain, Session, Timestamp,
+};
+use lastword_journal::{OwedDelivery, Write};
 
+use crate::active::{Active, ActiveSet, Ending};
 use crate::dispatch::{Closed, Drain, Waiting};
 use crate::inner::Inner;
+use crate::intake::OwnEnd;
 use crate::limits::{MAX_DRAIN_RESERVE, MAX_ENTRY_WAIT, MAX_WARNINGS};
+use crate::owed::Owed;
 use crate::recovery::Records;
 use crate::sync::{now, timeout_at};
 
@@ -68,17 +73,52 @@ impl Inner {
 
     fn take_snapshot(&self, schedule: &mut Schedule) {
         let mut set = self.set.lock();
-        let taken = set.take_all();
-        // They belong to a run that is dead, whatever ends this one.
+        let taken = set.take_all(self.places.ends());
+        // Handed over before anyone is called: no outcome is on record before the end that it is of.
         let mut records = Records::of(self);
-        taken.unattached.iter().for_each(|left| self.end_left_at_drain(left, &mut records));
+        let left: Vec<OwedDelivery> =
+            taken.unattached.iter().flat_map(|left| self.record_end_left_at_drain(left, &mut records)).collect();
+        let own: Vec<Owed> = taken.ending.iter().filter_map(|active| self.take_over(active, &mut records)).collect();
         drop(records);
         let sessions = taken.active;
         let count: u64 = sessions.values().map(|s| u64::try_from(s.len()).unwrap_or(u64::MAX)).sum();
         schedule.sessions = Some(count);
         self.dispatcher.begin_drain(Drain::new(schedule.reason, schedule.at, schedule.cut_at), sessions);
+        own.iter().for_each(|end| self.dispatcher.owe_each(end));
+        let mut records = Records::of(self);
+        left.iter().for_each(|end| self.owe_again(end, &mut records));
+        drop(records);
         // Not before: what is given up from now on is in the drain's account.
         self.draining.send_replace(true);
+    }
+
+    /// The end of a session for which somebody has asked, and which the drain has found first. Its reason is its own,
+    /// whenever the disk comes to it.
+    fn take_over(&self, active: &Active, records: &mut Records<'_>) -> Option<Owed> {
+        let (session, event) = match active.ending.as_deref()? {
+            Ending::HandedOver { session, event } => (session.clone(), event.clone()),
+            Ending::TakenOver(request) => {
+                // What does not fit is said when the request has its turn.
+                let OwnEnd { session, event, write } = self.own_end(active, request, &mut Vec::new());
+                records.push(write);
+                (session, event)
+            }
+        };
+        let end = Owed::new(active.sequence, EventKey::End, &session, &event);
+        Some(Owed { attempt: active.attempt_of_end(), ..end })
+    }
+
+    /// A session was written down after the snapshot. It is ended at once: as its owner has asked already, or by the drain.
+    pub(crate) fn end_late(&self, set: &mut ActiveSet, sequence: u64, session: &Arc<Session>) {
+        let identity = &session.identity;
+        let Some(request) = self.places.end_of(identity) else {
+            return self.dispatcher.owe_end_to_drain(sequence, session);
+        };
+        let Some(active) = set.take_over(identity, request) else { return };
+        let mut records = Records::of(self);
+        let end = self.take_over(active, &mut records);
+        drop(records);
+        end.iter().for_each(|end| self.dispatcher.owe_each(end));
     }
 
     /// Waits for the work, cuts it at the end of the budget, and gives the account.

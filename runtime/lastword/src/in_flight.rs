@@ -24,9 +24,15 @@ impl Default for InFlight {
 }
 
 impl InFlight {
-    /// None once a drain, or a closing without one, has begun: starts are refused then, and nobody waits for ends.
+    /// None once a drain, or a closing without one, has begun: starts are refused then, and nobody waits for ends. None as
+    /// well once the runtime was dropped.
     pub(crate) fn enter(&self) -> Option<Ticket> {
         self.tickets.lock().clone().map(Ticket)
+    }
+
+    /// Whether anyone is let in.
+    pub(crate) fn is_open(&self) -> bool {
+        self.tickets.lock().is_some()
     }
 
     /// Lets no more in, and says whether any is under way. None when that was so already: the first cause wins.

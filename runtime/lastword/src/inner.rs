@@ -25,8 +25,8 @@ use crate::sync::{Handle, Mutex, now, timeout};
 
 /// What the runtime's handle, its workers and its requests share.
 ///
-/// Locks are taken in this order: `set` or the arbiter's, then the dispatcher's. None is held while a guest runs, or while
-/// anyone waits for a journal.
+/// Locks are taken in this order: `set` or the arbiter's, then that of `places` or the dispatcher's. None is held while a guest
+/// runs, or while anyone waits for a journal; something may be handed over to one.
 pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
     pub(crate) journal: Arc<dyn Journal>,
@@ -91,35 +91,27 @@ impl Inner {
     }
 
     fn settle_when_durable(self: &Arc<Self>, queue: QueueId, pending: Pending<()>, mut failed: Vec<Finished>) {
-        let inner = self.clone();
+        // A disk that is full answers when it has space: nothing here keeps a runtime that was dropped meanwhile.
+        let (runtime, draining) = (Arc::downgrade(self), self.draining.subscribe());
+        let patience = MAX_ENTRY_WAIT.min(self.budget / 8);
         self.handle.spawn(async move {
-            let durable = if failed.is_empty() { Some(pending.await) } else { inner.durable_in_time(pending).await };
+            let durable = if failed.is_empty() {
+                Some(pending.await)
+            } else {
+                durable_in_time(pending, draining, patience).await
+            };
             if let Some(Err(error)) = &durable {
                 complain(error);
             }
             if !matches!(durable, Some(Ok(()))) {
                 give_up_retries(&mut failed);
             }
-            if !failed.is_empty() {
+            if !failed.is_empty()
+                && let Some(inner) = runtime.upgrade()
+            {
                 inner.dispatcher.settle(queue, Duration::ZERO, failed, Vec::new());
             }
         });
-    }
-
-    /// None when a drain has begun and waited long enough: newer events wait behind these failures, and a disk that is full
-    /// may not take them before the budget is over. What is not tried again needs no record of its own.
-    async fn durable_in_time(&self, mut pending: Pending<()>) -> Option<Result<(), JournalError>> {
-        let waited = async {
-            let mut draining = self.draining.subscribe();
-            draining.wait_for(|begun| *begun).await.ok();
-            timeout(MAX_ENTRY_WAIT.min(self.budget / 8), std::future::pending::<()>()).await.ok();
-        };
-        let mut waited = pin!(waited);
-        poll_fn(|cx| match Pin::new(&mut pending).poll(cx) {
-            Poll::Ready(durable) => Poll::Ready(Some(durable)),
-            Poll::Pending => waited.as_mut().poll(cx).map(|()| None),
-        })
-        .await
     }
 
     /// Says what becomes of a delivery after an attempt.
@@ -226,6 +218,25 @@ fn completion(plugin: &PluginName, finished: &mut Finished) -> Option<Completion
         },
     };
     Some(Completion { delivery: owed.delivery_key(plugin), attempt: owed.attempt, settlement, writes: writes.take() })
+}
+
+/// None when a drain has begun and waited long enough: newer events wait behind these failures, and a disk that is full
+/// may not take them before the budget is over. What is not tried again needs no record of its own.
+async fn durable_in_time(
+    mut pending: Pending<()>,
+    mut draining: watch::Receiver<bool>,
+    patience: Duration,
+) -> Option<Result<(), JournalError>> {
+    let waited = async {
+        draining.wait_for(|begun| *begun).await.ok();
+        timeout(patience, std::future::pending::<()>()).await.ok();
+    };
+    let mut waited = pin!(waited);
+    poll_fn(|cx| match Pin::new(&mut pending).poll(cx) {
+        Poll::Ready(durable) => Poll::Ready(Some(durable)),
+        Poll::Pending => waited.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }
 
 enum Pass {

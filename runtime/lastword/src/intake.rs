@@ -12,9 +12,10 @@ use std::task::{Context, Poll, Waker};
 use lastword_events::{Event, EventKey, Hook, Identity, Session, SessionCompaction, Timestamp};
 use lastword_journal::{JournalError, Write, Written};
 
-use crate::active::{Active, Standing};
+use crate::active::{Active, Ending, Standing};
 use crate::in_flight::Ticket;
 use crate::inner::Inner;
+use crate::places::Place;
 use crate::quota::QuotaKind;
 use crate::request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
 use crate::reservation::{Leaving, Reservation};
@@ -33,13 +34,12 @@ impl Request {
         Self::Answered(Some(Err(refusal)))
     }
 
-    /// Takes the request's place in the order of `identity` and carries it out: at once if nothing has to be waited for,
+    /// Takes the request's place in the order of its session and carries it out: at once if nothing has to be waited for,
     /// as a task of its own otherwise.
-    pub(crate) fn begin<F>(inner: &Arc<Inner>, identity: &Identity, ticket: Option<Ticket>, work: F) -> Self
+    pub(crate) fn begin<F>(inner: &Arc<Inner>, mut place: Place, ticket: Option<Ticket>, work: F) -> Self
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        let mut place = inner.places.take(identity);
         let mut work = Box::pin(async move {
             place.comes().await;
             let answer = work.await;
@@ -68,8 +68,7 @@ impl Future for Request {
 impl Inner {
     pub(crate) async fn start(self: Arc<Self>, request: StartRequest) -> Answer {
         let StartRequest { mut session, event, op_id } = request;
-        let standing = self.set.lock().standing(&session.identity);
-        match standing {
+        match self.standing(&session.identity)? {
             Standing::Active(active) => self.renote(active, session, op_id).await,
             // It has waited behind others of its id for longer than the drain did. A new generation would not wait for the end
             // of this one, which the drain delivers when it comes by it.
@@ -97,6 +96,17 @@ impl Inner {
                     other => duplicate(identity, &other),
                 }
             }
+        }
+    }
+
+    /// What a request finds when it has its turn. It is refused while the session's end is with a disk that cannot take it.
+    fn standing(&self, identity: &Identity) -> Result<Standing, JournalError> {
+        match self.set.lock().standing(identity) {
+            // Nobody else's request is under way, so this is the end of a grace.
+            Standing::Active(active) if active.ending.is_some() => Err(JournalError::Unavailable(
+                "the session's last end waits to be written; send it again later".to_owned(),
+            )),
+            standing => Ok(standing),
         }
     }
 
@@ -139,7 +149,7 @@ impl Inner {
         }
         self.dispatcher.owe(sequence, first, session, event);
         if !active {
-            self.dispatcher.owe_end_to_drain(sequence, session);
+            self.end_late(&mut set, sequence, session);
         }
     }
 
@@ -170,49 +180,96 @@ impl Inner {
         }
     }
 
-    pub(crate) async fn end(self: Arc<Self>, request: EndRequest, mut dropped: Vec<String>) -> Answer {
-        let EndRequest { session, event, op_id } = request;
-        let identity = session.identity.clone();
-        let standing = self.set.lock().standing(&identity);
-        let (mut started, mut leaving) = (Vec::new(), None);
-        let known = match standing {
-            Standing::Drained(generation) => {
-                return Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::DuplicateEnd) });
-            }
-            Standing::Active(active) => {
-                started = active.left.map_or(Vec::new(), |left| left.started);
-                leaving =
-                    self.quotas.of(&identity.tenant).active_sessions.map(|_| Leaving::begin(&self, &identity.tenant));
-                Some((active.sequence, merge_fitting(&active.session, session.clone(), &mut dropped)))
-            }
-            Standing::Unknown => None,
-        };
-        let owed = self.owed_end(&session, &started);
-        let started_at = known.as_ref().map_or(session.started_at, |(_, known)| known.started_at);
-        let event = Arc::new(Event::End(event.since(started_at)));
-        let write = match &known {
-            Some((sequence, session)) => {
-                Write::End { sequence: *sequence, session: session.clone(), event: event.clone(), owed, op_id }
-            }
-            None => Write::EndWithoutStart { session: Arc::new(session), event: event.clone(), owed, op_id },
-        };
-        let written = match self.journal.write(write).await {
-            Ok(written) => written,
-            Err(error) => {
-                let generation = self.ended_by_drain(&identity, &error).ok_or(error)?;
-                return Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::DuplicateEnd) });
-            }
-        };
-        let answer = match (written, known) {
-            (Written::Done, Some((sequence, session))) => self.note_end(sequence, &session, &event, leaving),
-            (Written::Session { sequence, session }, _) => {
-                let _order = self.set.lock();
-                self.dispatcher.owe(sequence, EventKey::End, &session, &event);
-                accepted(identity, session.generation, Acceptance::Implied)
-            }
-            (other, _) => duplicate(identity, &other)?,
+    pub(crate) async fn end(self: Arc<Self>, request: Arc<EndRequest>, mut dropped: Vec<String>) -> Answer {
+        let answer = match self.standing(&request.session.identity)? {
+            Standing::Active(active) => self.end_active(&active, &request, &mut dropped).await?,
+            Standing::Drained(active) => self.end_drained(&active, &request, &mut dropped).await?,
+            Standing::Unknown => self.end_without_start(&request).await?,
         };
         Ok(Accepted { dropped, ..answer })
+    }
+
+    async fn end_active(
+        self: &Arc<Self>,
+        active: &Active,
+        request: &Arc<EndRequest>,
+        dropped: &mut Vec<String>,
+    ) -> Answer {
+        let (identity, sequence) = (&request.session.identity, active.sequence);
+        let is_counted = self.quotas.of(&identity.tenant).active_sessions.is_some();
+        let leaving = is_counted.then(|| Leaving::begin(self, &identity.tenant));
+        let OwnEnd { session, event, write } = self.own_end(active, request, dropped);
+        let ending = Ending::HandedOver { session: session.clone(), event: event.clone() };
+        let handed_over = {
+            let mut set = self.set.lock();
+            // Under one lock: a drain finds the session before this, or the end in the journal's queue before what it makes.
+            let is_active = set.update(identity, sequence, |active| active.ending = Some(Box::new(ending)));
+            is_active.then(|| self.journal.write(write))
+        };
+        let Some(written) = handed_over else {
+            let standing = self.set.lock().standing(identity);
+            return match standing {
+                Standing::Drained(active) => self.end_drained(&active, request, dropped).await,
+                // Only a drain ends a session whose requests have their turn one after the other.
+                _ => Ok(accepted(identity.clone(), session.generation, Acceptance::DuplicateEnd)),
+            };
+        };
+        match written.await {
+            Ok(Written::Done) => Ok(self.note_end(sequence, &session, &event, leaving)),
+            Ok(other) => {
+                self.set.lock().goes_on(identity, sequence);
+                duplicate(identity.clone(), &other)
+            }
+            Err(error) => {
+                self.set.lock().goes_on(identity, sequence);
+                let generation = self.ended_by_drain(identity, &error).ok_or(error)?;
+                Ok(accepted(identity.clone(), generation, Acceptance::DuplicateEnd))
+            }
+        }
+    }
+
+    /// A drain has taken the session over: with this end, if it was the first to be asked for, and with its own otherwise.
+    async fn end_drained(&self, active: &Active, request: &Arc<EndRequest>, dropped: &mut Vec<String>) -> Answer {
+        let (identity, generation) = (request.session.identity.clone(), active.session.generation);
+        if !active.was_taken_over_with(request) {
+            return Ok(accepted(identity, generation, Acceptance::DuplicateEnd));
+        }
+        self.own_end(active, request, dropped);
+        // The drain has handed it over to the journal.
+        self.journal.flush().await?;
+        Ok(accepted(identity, generation, Acceptance::Noted))
+    }
+
+    async fn end_without_start(&self, request: &EndRequest) -> Answer {
+        let EndRequest { session, event, op_id } = request;
+        let identity = session.identity.clone();
+        let owed = self.owed_end(session, &[]);
+        let event = Arc::new(Event::End(event.clone().since(session.started_at)));
+        let write = Write::EndWithoutStart {
+            session: Arc::new(session.clone()),
+            event: event.clone(),
+            owed,
+            op_id: op_id.clone(),
+        };
+        match self.journal.write(write).await? {
+            Written::Session { sequence, session } => {
+                let _order = self.set.lock();
+                self.dispatcher.owe(sequence, EventKey::End, &session, &event);
+                Ok(accepted(identity, session.generation, Acceptance::Implied))
+            }
+            other => duplicate(identity, &other),
+        }
+    }
+
+    /// What the end of an active session comes to when its owner asks for it. `dropped` is told what does not fit.
+    pub(crate) fn own_end(&self, active: &Active, request: &EndRequest, dropped: &mut Vec<String>) -> OwnEnd {
+        let EndRequest { session, event, op_id } = request;
+        let owed = self.owed_end(session, active.started());
+        let session = merge_fitting(&active.session, session.clone(), dropped);
+        let event = Arc::new(Event::End(event.clone().since(session.started_at)));
+        let (sequence, op_id) = (active.sequence, op_id.clone());
+        let write = Write::End { sequence, session: session.clone(), event: event.clone(), owed, op_id };
+        OwnEnd { session, event, write }
     }
 
     /// Takes a session out of the set and owes its end, unless a drain was faster: then the end is the drain's, under the
@@ -224,23 +281,25 @@ impl Inner {
         event: &Arc<Event>,
         leaving: Option<Leaving>,
     ) -> Accepted {
+        let identity = &session.identity;
         let mut set = self.set.lock();
         if let Some(leaving) = leaving {
             leaving.left(&mut set);
         }
-        let ended = set.remove(&session.identity, sequence);
+        let ended = set.remove(identity, sequence);
         if let Some(active) = &ended {
             self.dispatcher.owe_end(sequence, session, event, active.attempt_of_end());
         }
-        let how = if ended.is_some() { Acceptance::Noted } else { Acceptance::DuplicateEnd };
-        accepted(session.identity.clone(), session.generation, how)
+        // A drain that took it over meanwhile has delivered this end.
+        let is_this = ended.is_some() || set.was_ending(identity, sequence);
+        let how = if is_this { Acceptance::Noted } else { Acceptance::DuplicateEnd };
+        accepted(identity.clone(), session.generation, how)
     }
 
     pub(crate) async fn compaction(self: Arc<Self>, request: CompactionRequest) -> Answer {
         let CompactionRequest { session, event, op_id } = request;
         let identity = session.identity.clone();
-        let standing = self.set.lock().standing(&identity);
-        let active = match standing {
+        let active = match self.standing(&identity)? {
             Standing::Active(active) => active,
             // As a start.
             Standing::Drained(_) => {
@@ -277,7 +336,7 @@ impl Inner {
     /// a session active that the journal has ended when it is asked. Gives its generation.
     pub(crate) fn ended_by_drain(&self, identity: &Identity, error: &JournalError) -> Option<u32> {
         match (error, self.set.lock().standing(identity)) {
-            (JournalError::UnknownSession(_), Standing::Drained(generation)) => Some(generation),
+            (JournalError::UnknownSession(_), Standing::Drained(active)) => Some(active.session.generation),
             _ => None,
         }
     }
@@ -310,6 +369,14 @@ impl Inner {
             other => duplicate(identity, &other),
         }
     }
+}
+
+/// The end of an active session, as its owner has asked for it.
+pub(crate) struct OwnEnd {
+    /// All that is known of it, what the end says included.
+    pub(crate) session: Arc<Session>,
+    pub(crate) event: Arc<Event>,
+    pub(crate) write: Write,
 }
 
 /// What is known of a session and what is newly said of it.

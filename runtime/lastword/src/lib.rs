@@ -53,6 +53,7 @@ mod builder;
 mod call_waker;
 mod dispatch;
 mod drain;
+mod grace;
 mod in_flight;
 mod inner;
 mod intake;

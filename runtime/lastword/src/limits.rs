@@ -25,6 +25,8 @@ pub(crate) const SLICE: Duration = Duration::from_millis(1);
 /// How long a drain waits, before it takes its snapshot, for requests that are being written down: some commits of a slow
 /// disk. Of short budgets it is an eighth.
 pub(crate) const MAX_ENTRY_WAIT: Duration = Duration::from_millis(100);
+/// Ends of sessions that are written down as one group, where there may be a million: some milliseconds.
+pub(crate) const RECORDS_AT_ONCE: usize = 1_000;
 /// Deliveries that a worker takes from a queue at once however many workers there are, so that the cost of the lock and of
 /// the journal's group is shared by some.
 pub(crate) const MIN_BATCH: u32 = 16;

@@ -10,17 +10,9 @@ use lastword_journal::{DeliveryKey, OwedDelivery, Recovered, RecoveredSession, W
 
 use crate::active::{Active, Left};
 use crate::inner::Inner;
-use crate::intake::Request;
-use crate::request::{Acceptance, Accepted, Refusal};
+use crate::limits::RECORDS_AT_ONCE;
 use crate::runtime::RecoveredCounts;
-use crate::sync::timeout;
 use crate::tenants::Tenants;
-
-/// How long sessions whose end could not be written down wait for the next try.
-const RETRY: Duration = Duration::from_secs(1);
-
-/// Sessions whose ends are written down as one group: some milliseconds.
-const RECORDS_AT_ONCE: usize = 1_000;
 
 /// Records on their way to the journal: in pieces, so that others' writes find room between them; in order all the same,
 /// and all of them once this is dropped.
@@ -33,10 +25,10 @@ pub(crate) struct Records<'a> {
 
 impl<'a> Records<'a> {
     pub(crate) fn of(inner: &'a Inner) -> Self {
-        Self { inner, piece: Vec::with_capacity(RECORDS_AT_ONCE), orphaned_ends: 0 }
+        Self { inner, piece: Vec::new(), orphaned_ends: 0 }
     }
 
-    fn push(&mut self, record: Write) {
+    pub(crate) fn push(&mut self, record: Write) {
         self.orphaned_ends += u64::from(is_orphaned_end(&record));
         self.piece.push(record);
         if self.piece.len() == RECORDS_AT_ONCE {
@@ -71,7 +63,7 @@ impl Inner {
             counts.deliveries += 1;
         }
         for session in recovered.sessions {
-            let was_drained = session.drained().drain.is_some();
+            let was_drained = session.drained.is_some();
             if session.attachable && !grace.is_zero() {
                 // Whatever its owner says, nobody can tell these of its end in this run.
                 let serving = self.dispatcher.owed_to(&session.session.identity.tenant, EventKey::End);
@@ -80,9 +72,10 @@ impl Inner {
                 self.set.lock().insert_left(session.sequence, session.session, session.compactions, left);
                 counts.sessions += 1;
             } else {
-                let owed = self.end_left(&session, &mut records);
-                // One whose end a drain has delivered to everybody only has to be written down as ended.
-                counts.sessions += u64::from(owed > 0 || !was_drained);
+                let owed = self.record_end_left(&session, &mut records);
+                owed.iter().for_each(|end| self.owe_again(end, &mut records));
+                // One with whose end a drain is done, whether it was delivered or given up, only has to be written down as ended.
+                counts.sessions += u64::from(!owed.is_empty() || !was_drained);
             }
         }
         let orphans = records.orphaned_ends.saturating_add(u64::try_from(orphans_to_come).unwrap_or(u64::MAX));
@@ -90,7 +83,7 @@ impl Inner {
         // All of it before every completion; a crash before it is durable finds everything as it was.
         drop(records);
         if !grace.is_zero() {
-            self.handle.spawn(self.clone().end_unattached(grace));
+            self.begin_grace(grace);
         }
         counts
     }
@@ -114,7 +107,7 @@ impl Inner {
     }
 
     /// A delivery whose plugin is gone is kept, and marked.
-    fn owe_again(&self, owed: &OwedDelivery, records: &mut Records<'_>) {
+    pub(crate) fn owe_again(&self, owed: &OwedDelivery, records: &mut Records<'_>) {
         if !self.dispatcher.recover(owed) {
             tracing::warn!(
                 delivery = %owed.delivery.id(self.journal_name),
@@ -127,8 +120,8 @@ impl Inner {
         }
     }
 
-    /// The end of a session that a dead run left active. Gives how many plugins are owed it.
-    fn end_left(&self, left: &RecoveredSession, records: &mut Records<'_>) -> usize {
+    /// Records the end of a session that a dead run left active. Gives what is owed.
+    fn record_end_left(&self, left: &RecoveredSession, records: &mut Records<'_>) -> Vec<OwedDelivery> {
         let drained = left.drained();
         let (reason, ended_at) = match drained.drain {
             Some((reason, at)) => (reason.end_reason(), at),
@@ -146,21 +139,16 @@ impl Inner {
         let (sequence, session) = (left.sequence, left.session.clone());
         let end = Write::End { sequence, session, event: event.clone(), owed: owed.clone(), op_id: None };
         records.push(end);
-        let count = owed.len();
-        for plugin in owed {
-            let failures = drained.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n);
-            let again = OwedDelivery {
-                delivery: DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() },
-                session: left.session.clone(),
-                event: event.clone(),
-                attempt: left.attempt,
-                failures,
-                late: false,
-                suspect: drained.suspect.contains(&plugin),
-            };
-            self.owe_again(&again, records);
-        }
-        count
+        let again = |plugin: PluginName| OwedDelivery {
+            failures: drained.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n),
+            suspect: drained.suspect.contains(&plugin),
+            delivery: DeliveryKey { sequence, event: EventKey::End, plugin },
+            session: left.session.clone(),
+            event: event.clone(),
+            attempt: left.attempt,
+            late: false,
+        };
+        owed.into_iter().map(again).collect()
     }
 
     /// Who is owed the end: every plugin that serves the tenant now, and every one that was sent the start.
@@ -170,71 +158,18 @@ impl Inner {
         owed
     }
 
-    /// A drain begins, and nobody has come for this one.
-    pub(crate) fn end_left_at_drain(&self, active: &Active, records: &mut Records<'_>) {
-        let started = active.left.as_ref().map_or(Vec::new(), |left| left.started.clone());
+    /// A drain begins, and nobody has come for this one: it belongs to a run that is dead, whatever ends this one.
+    pub(crate) fn record_end_left_at_drain(&self, active: &Active, records: &mut Records<'_>) -> Vec<OwedDelivery> {
         let left = RecoveredSession {
             sequence: active.sequence,
             session: active.session.clone(),
             compactions: active.compactions,
-            started,
+            started: active.started().to_vec(),
             attachable: false,
             attempt: active.attempt_of_end(),
             drained: None,
         };
-        self.end_left(&left, records);
-    }
-
-    /// The grace is over: whoever has not been started again belongs to an owner that is gone.
-    async fn end_unattached(self: Arc<Self>, grace: Duration) {
-        let mut wait = grace;
-        // A drain takes those that are left along.
-        while !self.is_drained_within(wait).await {
-            wait = RETRY;
-            let left = self.set.lock().unattached();
-            if left.is_empty() {
-                return;
-            }
-            tracing::info!("{} sessions of an earlier run were not started again and end as crashed", left.len());
-            let requests: Vec<Request> = left
-                .into_iter()
-                .map(|active| {
-                    let identity = active.session.identity.clone();
-                    Request::begin(&self, &identity, self.in_flight.enter(), self.clone().end_if_unattached(active))
-                })
-                .collect();
-            for request in requests {
-                if let Err(error) = request.await {
-                    tracing::error!(%error, "the end of a session of an earlier run could not be recorded");
-                }
-            }
-        }
-    }
-
-    async fn is_drained_within(&self, time: Duration) -> bool {
-        let mut drained = self.drained.subscribe();
-        timeout(time, drained.wait_for(|over| *over)).await.is_ok()
-    }
-
-    async fn end_if_unattached(self: Arc<Self>, active: Active) -> Result<Accepted, Refusal> {
-        let Active { sequence, session, left, .. } = active;
-        let nothing = Accepted {
-            identity: session.identity.clone(),
-            generation: session.generation,
-            how: Acceptance::DuplicateEnd,
-            dropped: Vec::new(),
-        };
-        if !self.set.lock().is_unattached(&session.identity, sequence) {
-            return Ok(nothing);
-        }
-        let event =
-            Arc::new(Event::End(SessionEnd::new(EndReason::Crashed, Timestamp::now()).since(session.started_at)));
-        let owed = self.owed_end(&session, left.as_ref().map_or(&[], |left| &left.started));
-        let write = Write::End { sequence, session: session.clone(), event: event.clone(), owed, op_id: None };
-        if let Err(error) = self.journal.write(write).await {
-            return self.ended_by_drain(&session.identity, &error).map_or(Err(error.into()), |_| Ok(nothing));
-        }
-        Ok(self.note_end(sequence, &session, &event, None))
+        self.record_end_left(&left, records)
     }
 }
 

@@ -28,6 +28,8 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        // Whatever still waits for its time finds the door closed.
+        self.inner.in_flight.close();
         self.inner.dispatcher.stop();
     }
 }
@@ -36,10 +38,11 @@ impl Drop for Owner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveredCounts {
-    /// Sessions that a dead run left active; they were ended, or will be if their owner does not start them again within
-    /// the grace.
+    /// Sessions that dead runs left active, whether or not any plugin is owed their end; but not those with whose end a drain
+    /// is done, delivered or given up. They were ended, or will be if their owner does not start them again within the grace.
     pub sessions: u64,
-    /// Deliveries that were owed before, besides the ends of those sessions.
+    /// Deliveries that were owed besides the ends of those sessions, whether or not their plugin is installed. Dead ones are
+    /// not among them.
     pub deliveries: u64,
 }
 
@@ -73,8 +76,8 @@ impl Runtime {
             return Request::refused(error.into());
         }
         let Some(ticket) = self.inner().in_flight.enter() else { return Request::refused(Refusal::Draining) };
-        let identity = request.session.identity.clone();
-        Request::begin(self.inner(), &identity, Some(ticket), self.inner().clone().start(request))
+        let place = self.inner().places.take(&request.session.identity, None);
+        Request::begin(self.inner(), place, Some(ticket), self.inner().clone().start(request))
     }
 
     /// Notes that a session ended, and tells every plugin that serves its tenant. An end is never refused for its size:
@@ -90,9 +93,10 @@ impl Runtime {
             Ok(dropped) => dropped,
             Err(error) => return Request::refused(error.into()),
         };
-        let identity = request.session.identity.clone();
         let ticket = self.inner().in_flight.enter();
-        Request::begin(self.inner(), &identity, ticket, self.inner().clone().end(request, dropped))
+        let request = Arc::new(request);
+        let place = self.inner().places.take(&request.session.identity, Some(request.clone()));
+        Request::begin(self.inner(), place, ticket, self.inner().clone().end(request, dropped))
     }
 
     /// Notes that a session is about to be compacted, or was, and tells the plugins with a `session-compaction` hook. A
@@ -108,8 +112,8 @@ impl Runtime {
             return Request::refused(error.into());
         }
         let Some(ticket) = self.inner().in_flight.enter() else { return Request::refused(Refusal::Draining) };
-        let identity = request.session.identity.clone();
-        Request::begin(self.inner(), &identity, Some(ticket), self.inner().clone().compaction(request))
+        let place = self.inner().places.take(&request.session.identity, None);
+        Request::begin(self.inner(), place, Some(ticket), self.inner().clone().compaction(request))
     }
 
     /// The active sessions, in the order of their starts: a snapshot.
@@ -156,6 +160,8 @@ impl Runtime {
             inner.drained.send_replace(true);
         }
         async move {
+            // What owners have said before is written down as they have said it.
+            inner.in_flight.settled().await;
             if let Err(error) = inner.journal.flush().await {
                 tracing::error!(%error, "the journal could not be written at the end");
             }

@@ -193,6 +193,34 @@ impl Run {
     }
 }
 
+impl Case {
+    /// A run dies and leaves sessions; the next one has a grace in which nobody comes back for them, and is drained; its journal
+    /// takes so many commands. Drawn once, when a worker could be faster than the drain.
+    pub(super) fn drained_in_a_grace(commands: u32, answers_last: bool) -> Self {
+        let steps = |who: &[(&'static str, &'static str)]| {
+            let who = who.iter().map(|&(tenant, id)| Who { tenant, id });
+            who.map(|who| Step::Say(Request { who, what: What::Start, op: None, cwd: None })).collect()
+        };
+        let named = |(name, guest)| Plugin { name, guest, tenant: None };
+        let with = |guests: [Guest; 3]| NAMES.iter().copied().zip(guests).map(named).collect();
+        let left = Run {
+            installed: with([Guest::Moody, Guest::Steady, Guest::Steady]),
+            grace: Grace::None,
+            fate: None,
+            steps: steps(&[("t1", "s1"), ("t0", "s1"), ("t0", "s0")]),
+            end: End::Crash,
+        };
+        let drained = Run {
+            installed: with([Guest::EndsOnly, Guest::GivesUp, Guest::Moody]),
+            grace: Grace::Long,
+            fate: Some(Fate { commands, answers_last }),
+            steps: steps(&[("t1", "s0")]),
+            end: End::Drain(DrainReason::Shutdown, Vec::new()),
+        };
+        Self(vec![left, drained])
+    }
+}
+
 fn request() -> impl Strategy<Value = Request> {
     let who = (select(TENANTS), select(IDS)).prop_map(|(tenant, id)| Who { tenant, id });
     let phase = select(&[CompactionPhase::After, CompactionPhase::Before][..]);

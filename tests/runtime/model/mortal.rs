@@ -28,6 +28,8 @@ struct Life {
     recorded: Vec<Write>,
     /// The last of them, if nobody was told of it.
     unanswered: Option<Pending<Written>>,
+    /// The same of what the runtime itself had decided.
+    record_is_unanswered: bool,
     /// Attempts whose outcome was refused, and whether it is on record all the same.
     refused: HashMap<(DeliveryKey, u32), bool>,
 }
@@ -66,6 +68,11 @@ impl Mortal {
 
     pub(super) fn has(&self, what: impl Fn(&Write) -> bool) -> bool {
         self.life.lock().recorded.iter().any(what)
+    }
+
+    /// Whether the last thing on record is what the runtime has decided, and it was not told so.
+    pub(super) fn record_is_unanswered(&self) -> bool {
+        self.life.lock().record_is_unanswered
     }
 
     /// None for an outcome that was not refused; else whether it is on record all the same.
@@ -122,8 +129,11 @@ impl Journal for Mortal {
         }
         life.recorded.extend(writes.iter().cloned());
         let pending = self.file.record(writes);
-        // Nobody waits for the answer to these.
-        if matches!(taken, Taken::Yes) { pending } else { dead() }
+        if matches!(taken, Taken::Yes) {
+            return pending;
+        }
+        life.record_is_unanswered = true;
+        dead()
     }
 
     fn complete(&self, completions: Vec<Completion>) -> Pending<()> {

@@ -56,21 +56,21 @@ impl<'a> Both<'a> {
         let left = self.live.unattached();
         let over = async {
             loop {
-                self.look_for_unanswered().await;
+                // Recorded as one.
                 let recorded: Vec<Who> = left.iter().copied().filter(|who| self.has_end_of(*who)).collect();
-                let ended = recorded.len() - usize::from(self.unanswered.is_some());
+                let unanswered = self.journal.record_is_unanswered();
+                let ended = if unanswered { 0 } else { recorded.len() };
                 let is_over = self.journal.is_dead() || recorded.len() == left.len();
                 if is_over && self.subject.runtime.sessions().len() + ended == left.len() {
-                    return recorded;
+                    return (recorded, unanswered);
                 }
                 tokio::task::yield_now().await;
             }
         };
-        let recorded = in_time("the end of a grace of 1 ms", over).await?;
-        let unanswered = self.unanswered.take();
+        let (recorded, unanswered) = in_time("the end of a grace of 1 ms", over).await?;
         for who in recorded {
             self.story.disk.end_left(who);
-            if unanswered != Some(who) {
+            if !unanswered {
                 self.live.end_left(who);
             }
         }

@@ -107,7 +107,8 @@ impl Dispatcher {
         self.owe_each(&Owed { attempt, ..Owed::new(sequence, EventKey::End, session, event) });
     }
 
-    fn owe_each(&self, owed: &Owed) {
+    /// The same for what is known of it already.
+    pub(crate) fn owe_each(&self, owed: &Owed) {
         let mut state = self.state.lock();
         let queues = self.queues_of(&mut state, &owed.session.identity.tenant);
         for &(plugin, queue) in queues.iter() {

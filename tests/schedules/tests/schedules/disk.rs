@@ -138,7 +138,7 @@ impl Disk {
                 Box::new(|| reply.send(written))
             }
             Command::Record(writes, reply) => {
-                writes.into_iter().for_each(|write| drop(self.write_now(write)));
+                writes.into_iter().for_each(|write| self.record_now(write));
                 Box::new(|| reply.send(Ok(())))
             }
             Command::Complete(completions, reply) => {
@@ -147,6 +147,16 @@ impl Disk {
             }
             Command::Flush(reply) => Box::new(|| reply.send(Ok(()))),
         }
+    }
+
+    /// What the runtime has decided: it is never impossible, and an end comes before what became of it.
+    fn record_now(&self, write: Write) {
+        if let Write::End { sequence, .. } = write {
+            let is_of_it = |one: &DeliveryKey| one.sequence == sequence && one.event == EventKey::End;
+            let outcome = self.look(|record| record.attempts.keys().find(|one| is_of_it(one)).cloned());
+            assert_eq!(outcome, None, "its outcome is on record before the end itself");
+        }
+        self.write_now(write).unwrap();
     }
 
     fn write_now(&self, write: Write) -> Result<Written, JournalError> {
@@ -219,7 +229,7 @@ impl Journal for Disk {
             self.queue.lock().unwrap().frozen = self.health == Health::Freezes;
         }
         if self.health == Health::AtOnce {
-            writes.into_iter().for_each(|write| drop(self.write_now(write)));
+            writes.into_iter().for_each(|write| self.record_now(write));
             return Pending::ready(Ok(()));
         }
         self.queue(|reply| Command::Record(writes, reply))

@@ -72,6 +72,13 @@ fn sessions_of_a_dead_run_end_once_whether_or_not_their_owner_comes_back() {
     explore(SCHEDULES, || live(&Plan { time: one_of(&[Time::Still, Time::Passes]), left: 3, ..PLAN }));
 }
 
+/// `record_now` of the disk looks: so a crash at any moment finds an end that has no outcome, and never an outcome of a session
+/// that is active.
+#[test]
+fn a_drain_in_a_grace_has_the_ends_on_record_before_any_outcome_of_them() {
+    explore(SCHEDULES / 10, || live(&Plan { left: 3, ..PLAN }));
+}
+
 #[test]
 fn a_run_that_is_closed_or_dropped_loses_no_end() {
     let endings = &[Ending::Close, Ending::Drop, Ending::DrainAndClose];

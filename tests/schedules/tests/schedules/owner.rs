@@ -29,7 +29,7 @@ struct State {
     accepted: HashSet<Generation>,
     /// As a drain was about to begin.
     accepted_before: Option<HashSet<Generation>>,
-    /// Sessions that had ended already when somebody ended them, before a drain was about to begin.
+    /// Sessions that somebody had ended before a drain was about to begin, the disk's answer or not.
     ended_before: HashSet<Generation>,
 }
 
@@ -42,7 +42,7 @@ impl Answers {
         }
     }
 
-    /// Sessions that were noted, and sessions that had ended, before the first drain began.
+    /// Sessions that were noted, and sessions that somebody had ended, before the first drain began.
     pub(crate) fn before_the_drain(&self) -> (HashSet<Generation>, HashSet<Generation>) {
         let state = self.0.lock().unwrap();
         (state.accepted_before.clone().unwrap_or_default(), state.ended_before.clone())
@@ -109,13 +109,16 @@ impl Said {
         let answer = block_on(answer);
         story!("owner: {line:?} answered {answer:?}");
         let mut state = answers.0.lock().unwrap();
+        if let (Line::End, true, Ok(accepted)) = (line, before_the_drain, &answer)
+            && accepted.how != Acceptance::DuplicateOp
+        {
+            state.ended_before.insert((accepted.identity.clone(), accepted.generation));
+        }
         match (line, answer) {
             (_, Ok(Accepted { identity, generation, how: Acceptance::Noted | Acceptance::Implied, .. })) => {
                 state.accepted.insert((identity, generation));
             }
-            (Line::End, Ok(Accepted { identity, generation, how: Acceptance::DuplicateEnd, .. })) => {
-                state.ended_before.extend(before_the_drain.then_some((identity, generation)));
-            }
+            (Line::End, Ok(Accepted { how: Acceptance::DuplicateEnd, .. })) => (),
             (_, Ok(Accepted { how: Acceptance::DuplicateOp, .. })) => (),
             (Line::Start, Ok(Accepted { how: Acceptance::Renoted, .. })) => (),
             (_, Err(Refusal::Journal(JournalError::Unavailable(_)))) => (),

@@ -1,0 +1,98 @@
+//! Sessions of a dead run, while their owners may come back for them and when that time is over.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword::events::{EndReason, Hook};
+use lastword::{Acceptance, Journal, MemoryJournal, Refusal, StartRequest};
+use lastword_tests::{House, held};
+
+const NEVER: Duration = Duration::from_secs(600);
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// A dead run leaves so many sessions, `s0`, `s1`, …. Gives their tenant.
+async fn leave(journal: &Arc<impl Journal>, sessions: u32) -> String {
+    let dead = House::builder().plugin("prints", "prints").journal(journal.clone()).build();
+    dead.start_many("s", sessions).await.unwrap();
+    dead.runtime.settled().await;
+    dead.tenant.clone()
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let holds = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(what, holds).await;
+}
+
+async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.unwrap_or_else(|_| panic!("{what} does not come"))
+}
+
+#[tokio::test]
+async fn the_ends_of_a_grace_are_recorded_in_groups_and_told_when_they_are_on_record() {
+    let journal = held();
+    let tenant = leave(&journal, 2_500).await;
+    journal.hold();
+    let next = House::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+    let next = next.attach_grace(AT_ONCE).build();
+    // The first thing that a run says is who is installed.
+    until("a group", || journal.held() > 1).await;
+    let late = next.runtime.start_session(StartRequest::new(next.session("s7")));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(journal.held(), 2, "one group is with the disk, and whoever comes now waits behind it");
+    assert!(next.outcomes().is_empty(), "nobody is told of what a crash could undo");
+    journal.commit().await;
+    let late = in_time("the answer", late).await.unwrap();
+    assert_eq!((late.how, late.generation), (Acceptance::Noted, 2), "it had ended");
+    until("every end", || next.outcomes_of("prints", Hook::SessionEnd).len() == 2_500).await;
+    let ends = next.outcomes_of("prints", Hook::SessionEnd);
+    assert!(ends.iter().all(|end| end.reason == Some(EndReason::Crashed) && end.generation == 1));
+    assert_eq!(next.runtime.sessions().len(), 1);
+}
+
+#[tokio::test]
+async fn while_the_disk_is_full_the_ends_of_a_grace_wait_and_whoever_comes_is_refused_at_once() {
+    let journal = held();
+    let tenant = leave(&journal, 2).await;
+    journal.fill();
+    let next = House::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+    let next = next.attach_grace(AT_ONCE).build();
+    until("the group", || journal.held() == 2).await;
+    let start = next.runtime.start_session(StartRequest::new(next.session("s0")));
+    assert!(matches!(in_time("the answer", start).await, Err(Refusal::Journal(_))));
+    assert!(next.outcomes().is_empty(), "nobody is told");
+    journal.commit().await;
+    until("every end", || next.outcomes_of("prints", Hook::SessionEnd).len() == 2).await;
+    assert_eq!(next.start("s0").await.unwrap().generation, 2, "it goes on without a restart");
+}
+
+#[tokio::test]
+async fn a_runtime_that_was_dropped_keeps_no_journal_and_ends_no_session_when_a_grace_is_over() {
+    for grace in [AT_ONCE, NEVER] {
+        let journal = Arc::new(MemoryJournal::new());
+        let tenant = leave(&journal, 2).await;
+        let next = House::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+        drop(next.attach_grace(grace).build());
+        until("the end of all that keeps the journal", || Arc::strong_count(&journal) == 1).await;
+        assert_eq!(journal.recover().unwrap().sessions.len(), 2, "they are as they were");
+    }
+}
+
+/// A full disk answers when it has space, and that may be never.
+#[tokio::test]
+async fn a_runtime_that_was_dropped_keeps_no_journal_for_an_outcome_that_is_not_on_record() {
+    let journal = held();
+    let house = House::builder().plugin("retry", "retry").journal(journal.clone()).retry(NEVER, 8).build();
+    journal.hold_outcomes();
+    house.end("s1", EndReason::Reset).await.unwrap();
+    house.seen(|o| o.plugin == "retry").await.expect("it fails");
+    until("the failure at the journal", || journal.held() == 1).await;
+    drop(house);
+    until("the end of all that keeps the journal", || Arc::strong_count(&journal) == 1).await;
+}
