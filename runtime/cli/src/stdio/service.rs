@@ -107,7 +107,7 @@ impl Service {
             let has_room = self.answers.has_room();
             let line = tokio::select! {
                 biased;
-                signal = self.signals.first() => return Cause::Signal(signal),
+                signal = self.signals.first() => return self.last_words_before(signal),
                 answer = self.answers.next() => {
                     self.output.push(&answer);
                     continue;
@@ -123,6 +123,18 @@ impl Service {
                 None => return self.owner_left().await,
             }
         }
+    }
+
+    /// Hands over what was read before the signal, and waits for nothing: an end among it has its own reason. A shutdown line
+    /// among it came first.
+    fn last_words_before(&mut self, signal: Received) -> Cause {
+        for _ in 0..self.lines.len() {
+            let Ok(line) = self.lines.try_recv() else { break };
+            if let Some(reason) = self.take(line) {
+                return Cause::ShutdownLine { reason, at: signal.at };
+            }
+        }
+        Cause::Signal(signal)
     }
 
     /// Carries out one line, unless it is the owner's last word.
@@ -254,5 +266,53 @@ pub(super) fn undelivered(durability: Durability) -> Exit {
     match durability {
         Durability::Disk => Exit::Owed,
         Durability::Memory => Exit::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signal_hook::consts::SIGTERM;
+
+    use super::*;
+    use crate::owners::Speaker;
+
+    /// A service with these lines read, and a signal that came after them.
+    async fn signalled_after(read: &[&str]) -> (Service, Cause) {
+        let (send, lines) = mpsc::channel(read.len());
+        for (line, text) in (1..).zip(read) {
+            send.try_send(ReadLine { number: line, input: Speaker::Lastword.read(text.as_bytes()) }).ok().unwrap();
+        }
+        let signals = Signals::install(|_| ()).unwrap();
+        signals.serve(|_| ());
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        signals.first().await;
+        let nowhere = |name| LineWriter::spawn(name, std::io::sink(), usize::MAX, |_| ()).unwrap();
+        let runtime = Runtime::builder().build().unwrap();
+        let watchdog = Watchdog::spawn().unwrap();
+        let mut service = Service::new(runtime, nowhere("out"), nowhere("err"), lines, signals, watchdog);
+        let cause = service.serve().await;
+        (service, cause)
+    }
+
+    fn active(service: &Service) -> Vec<String> {
+        service.runtime.sessions().iter().map(|session| session.identity.id.to_string()).collect()
+    }
+
+    fn line(op: &str, id: &str) -> String {
+        format!(r#"{{"op":"{op}","session":{{"id":"{id}"}}}}"#)
+    }
+
+    #[tokio::test]
+    async fn lines_that_were_read_before_a_signal_are_handed_over_before_its_drain() {
+        let (service, cause) = signalled_after(&[&line("start", "a"), &line("start", "b"), &line("end", "a")]).await;
+        assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");
+        assert_eq!(active(&service), ["b"]);
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_line_that_was_read_before_a_signal_is_the_owners_last_word() {
+        let shutdown = r#"{"op":"shutdown","reason":"restart"}"#;
+        let (service, cause) = signalled_after(&[&line("start", "a"), shutdown, &line("start", "b")]).await;
+        assert_eq!((cause.reason(), active(&service)), (DrainReason::Restart, vec!["a".to_owned()]));
     }
 }
