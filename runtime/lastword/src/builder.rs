@@ -121,9 +121,9 @@ impl Builder {
         self
     }
 
-    /// How long owners have to start sessions again that a dead run left active, and so go on with them; those that nobody
-    /// starts end as crashed. Default: none, they end at once. A session whose end may have been told of already, because the
-    /// dead run was draining, is ended at once in any case.
+    /// How long owners have to start sessions again that a dead run left, and so go on with them; those that nobody
+    /// starts end as crashed. Default: none, they end at once. A crash within that time leaves it to the next run. A session
+    /// whose end may have been told of already is ended at once in any case: a dead run was draining, or had no grace.
     pub fn attach_grace(mut self, grace: Duration) -> Self {
         self.attach_grace = grace;
         self

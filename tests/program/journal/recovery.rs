@@ -196,6 +196,45 @@ fn an_owner_that_comes_back_in_time_goes_on_with_its_sessions() {
 }
 
 #[test]
+fn a_crash_within_a_grace_does_not_take_it_from_an_owner() {
+    let house = House::new();
+    let dead = house.with("prints").start().ready();
+    dead.open(ids(2));
+    dead.kill();
+    for _ in 0..2 {
+        let killed = house.with("prints").arg("--attach-grace").arg("1m").start().ready();
+        let killed = killed.kill();
+        assert_eq!(killed.outcomes("memory", "session-end").count(), 0, "nobody was told of an end");
+    }
+    let next = house.with("prints").arg("--attach-grace").arg("1m").start().ready();
+    next.send([start("s000"), end("s000", "reset")]);
+    next.count("accepted", 2);
+    let next = stop(next);
+    let answer = next.of("accepted").next().unwrap();
+    assert_eq!((&answer["renoted"], &answer["generation"]), (&json!(true), &json!(1)), "{answer}");
+    let ends: Vec<_> = next.outcomes("memory", "session-end").collect();
+    let reasons = ends.iter().map(|line| line["reason"].as_str().unwrap().to_owned());
+    assert_eq!(sorted(reasons), ["crashed", "reset"], "each has one");
+    assert!(ends.iter().all(|line| line["generation"] == 1 && line["attempt"].as_u64() > Some(1)), "{ends:?}");
+    assert_nothing_is_owed(&house);
+}
+
+/// A run without a grace ends what it finds, and so may have told somebody before it could write that down.
+#[test]
+fn a_crash_of_a_run_that_held_nothing_for_owners_takes_their_grace() {
+    let house = House::new();
+    let dead = house.with("prints").start().ready();
+    dead.open(["s1"]);
+    dead.kill();
+    house.with("prints").start().ready().kill();
+    let next = house.with("prints").arg("--attach-grace").arg("1m").start().ready();
+    next.send([start("s1")]);
+    next.count("accepted", 1);
+    let next = stop(next);
+    assert_eq!(next.of("accepted").next().unwrap()["generation"], 2);
+}
+
+#[test]
 fn c5_without_a_drain_everything_stays_owed_and_goes_out_after_the_next_start() {
     let house = House::new();
     let closed = house.configured("prints", "[drain]\nenabled = false").start().ready();

@@ -22,6 +22,8 @@ pub(super) struct Reference {
     /// Dead ones are here as well.
     owed: BTreeMap<Delivery, Owed>,
     made: BTreeSet<Delivery>,
+    /// Runs that have held sessions of dead runs for their owners.
+    holding: BTreeSet<u32>,
     /// By run: why nobody was let in any more, and who was installed then.
     closed: BTreeMap<u32, (DrainReason, Vec<Plugin>)>,
 }
@@ -63,16 +65,22 @@ impl Reference {
     pub(super) fn take_up(&mut self, grace: bool) {
         self.end_closed();
         for (who, noted) in self.active() {
-            if !grace || noted + 1 < self.run {
+            if !grace || !self.is_attachable(noted) {
                 self.end_left(who);
             }
         }
+        self.holding.extend(grace.then_some(self.run));
         for (delivery, owed) in self.owed.iter_mut().filter(|(_, owed)| owed.dead.is_none()) {
             let end = Delivery { event: EventKey::End, ..*delivery };
             owed.orphaned = !self.installed.iter().any(|plugin| delivery.is_for(plugin));
             // One that has only lost the hook is told of newer events meanwhile.
             owed.late |= owed.orphaned && self.installed.iter().any(|plugin| end.is_for(plugin));
         }
+    }
+
+    /// No run since its owner spoke of it can have told anyone of its end.
+    fn is_attachable(&self, noted: u32) -> bool {
+        (noted + 1..self.run).all(|run| self.holding.contains(&run) && !self.closed.contains_key(&run))
     }
 
     pub(super) fn request(&mut self, request: &Request) -> Answer {
