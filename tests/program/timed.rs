@@ -241,7 +241,7 @@ fn a_reader_of_stdout_that_stalls_does_not_delay_the_end() {
     program.send((0..30_000).map(|n| start(&format!("{:04}-{padding}", n % 500))));
     program.send([start("last")]);
     program.log("session-start last ");
-    program.log("the reader of stdout is too slow");
+    program.log("the reader of stdout is more than 1024 answers behind");
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
     assert_in_time(&ended, signalled, BUDGET);
@@ -268,7 +268,7 @@ fn an_owner_that_goes_on_writing_does_not_delay_the_end() {
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
     assert_in_time(&ended, signalled, BUDGET);
-    let accepted = ended.of("accepted").count() as u64;
+    let accepted = ended.answers().iter().filter(|(_, accepted)| *accepted).count() as u64;
     assert_eq!(ended.drained("sessions"), accepted, "what was accepted is drained");
     assert_eq!(ended.drained("delivered") + ended.drained("failed") + ended.drained("deferred"), 2 * accepted);
 }

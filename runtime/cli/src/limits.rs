@@ -13,8 +13,24 @@ pub(crate) const MAX_READ_AHEAD_LINES: usize = 64;
 /// in one commit is far beyond what an owner sends, and bounds what they hold in memory.
 pub(crate) const MAX_PENDING_ANSWERS: usize = 1024;
 
-/// Output that waits for its reader: about 50 000 outcome lines. Lines that do not fit are dropped and counted.
+/// Outcome lines that wait for their reader: about 50 000. Lines that do not fit are dropped and counted.
 pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Answers that wait for their reader, a line each. Plain ones beyond that are told in ranges. As many as can come at
+/// once, when a commit answers all that was pending: so one commit alone makes no range for a reader that keeps up.
+pub(crate) const MAX_SINGLE_ANSWERS: u64 = 1024;
+
+/// Answers with something to say that wait for their reader, in bytes: about 25 000 errors. Beyond that they are
+/// counted.
+pub(crate) const MAX_KEPT_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Ranges of lines that wait for their reader, some 60 bytes each. Only an owner that is refused or ignored every other
+/// line needs more; then the rest is one range that counts.
+pub(crate) const MAX_ANSWER_RANGES: usize = 65_536;
+
+/// How long the writer waits before it tries again to write to a full disk. Somebody has to make room first, so it is
+/// not urgent; and a log that was truncated should not miss much.
+pub(crate) const FULL_DISK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Log lines that wait for their reader.
 pub(crate) const MAX_QUEUED_LOG_BYTES: usize = 1024 * 1024;

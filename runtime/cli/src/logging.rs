@@ -20,7 +20,7 @@ use crate::limits::{
     LAST_LINES_WAIT, MAX_QUEUED_ERROR_LOG_BYTES, MAX_QUEUED_GUEST_LOG_BYTES, MAX_QUEUED_LOG_BYTES, STALLED_READER,
 };
 use crate::protocol::input::DEFAULT_TENANT;
-use crate::protocol::writer::LineWriter;
+use crate::protocol::line_queue::LineWriter;
 
 /// The target of what guests print.
 pub(crate) const GUEST_TARGET: &str = "lastword::guest";
@@ -37,7 +37,7 @@ const DEFAULT_FILTER: &str = "warn,lastword=info";
 /// When there is no thread or descriptor left.
 pub(crate) fn to_queue() -> io::Result<LineWriter> {
     let stderr = Blocking::duplicate(&io::stderr())?;
-    let writer = LineWriter::spawn("stderr", stderr, MAX_QUEUED_LOG_BYTES, |_| ())?;
+    let writer = LineWriter::spawn("stderr", stderr, |_| ())?;
     init(None::<Identity>, Queue(writer.clone()));
     let last = writer.clone();
     // The default hook writes to stderr itself, and a reader that stalls would hold up the thread that panicked.
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_chatty_guest_leaves_room_for_our_lines_and_errors_are_the_last_to_go() {
         let (_stalled, pipe) = io::pipe().unwrap();
-        let writer = LineWriter::spawn("test", pipe, MAX_QUEUED_LOG_BYTES, |_| ()).unwrap();
+        let writer = LineWriter::spawn("test", pipe, |_| ()).unwrap();
         let lines =
             tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Queue(writer.clone())).event_format(Lines);
         let long = "x".repeat(4096);

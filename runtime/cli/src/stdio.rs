@@ -21,11 +21,13 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::fd::{self, Blocking};
 use crate::journal::Place;
-use crate::limits::{LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::limits::{LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER, WATCHDOG_OVERRUN};
 use crate::logging;
 use crate::plugins;
+use crate::protocol::line_queue::LineWriter;
 use crate::protocol::output::{Output, Ready, ReadyPlugin, Recovered};
-use crate::protocol::writer::{LineWriter, Trouble};
+use crate::protocol::owner_queue::OwnerWriter;
+use crate::protocol::writer::Trouble;
 use crate::signals::Signals;
 use crate::watchdog::Watchdog;
 
@@ -99,13 +101,20 @@ fn arm_on_signal(signals: &Signals, watchdog: &Watchdog, durability: Durability,
     });
 }
 
-fn stdout() -> io::Result<LineWriter> {
+fn stdout() -> io::Result<OwnerWriter> {
     let stdout = Blocking::duplicate(&io::stdout())?;
-    LineWriter::spawn("stdout", stdout, MAX_QUEUED_OUTPUT_BYTES, |trouble| match trouble {
-        Trouble::Slow => tracing::warn!(
-            "the reader of stdout is too slow, {MAX_QUEUED_OUTPUT_BYTES} bytes wait for it: lines that do not fit are \
-             dropped and counted"
+    OwnerWriter::spawn("stdout", stdout, |trouble| match trouble {
+        Trouble::Behind => tracing::info!(
+            "the reader of stdout is more than {MAX_SINGLE_ANSWERS} answers behind: until it has caught up, lines that \
+             are accepted are told in ranges"
         ),
+        Trouble::Slow => tracing::warn!(
+            "the reader of stdout is too slow, {MAX_QUEUED_OUTPUT_BYTES} bytes wait for it: outcome lines that do not \
+             fit are dropped and counted"
+        ),
+        Trouble::Full(error) => {
+            tracing::warn!(%error, "stdout cannot be written for now: the run goes on, and what it would say waits");
+        }
         Trouble::Gone(error) => {
             tracing::warn!(%error, "the reader of stdout went away: the run goes on, and its lines are dropped");
         }
@@ -113,7 +122,7 @@ fn stdout() -> io::Result<LineWriter> {
 }
 
 /// Loads the plugins and starts the runtime.
-fn build(args: &StdioArgs, config: Config, output: LineWriter) -> Result<Runtime, Failure> {
+fn build(args: &StdioArgs, config: Config, output: OwnerWriter) -> Result<Runtime, Failure> {
     if config.plugins.is_empty() {
         tracing::warn!(
             "there is no plugin: sessions are tracked, and nobody is told of their ends; see --plugin and [[plugin]]"
@@ -130,7 +139,7 @@ fn build(args: &StdioArgs, config: Config, output: LineWriter) -> Result<Runtime
         .quota(config.quota)
         .journal(journal)
         .attach_grace(args.attach_grace.unwrap_or_default())
-        .on_outcome(move |record| output.push(&outcomes::line(record)));
+        .on_outcome(move |record| output.outcome(&outcomes::line(record)));
     for (tenant, quota) in config.tenant_quotas {
         builder = builder.tenant_quota(&tenant, quota);
     }

@@ -76,6 +76,7 @@ impl Owner {
     pub(super) fn hears(&mut self, ended: &Ended) {
         let mut answered = vec![false; self.sent.len()];
         for line in &ended.lines {
+            assert!(line.get("lines").is_none(), "we read at once, so each has its own answer: {line}");
             let Some(number) = line["line"].as_u64() else { continue };
             let at = usize::try_from(number).unwrap() - 1;
             answered[at] = true;

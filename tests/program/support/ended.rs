@@ -48,6 +48,25 @@ impl Ended {
         self.lines.iter().filter(move |line| line["event"] == event)
     }
 
+    /// Each line of the owner's that has an answer, in the order of the answers, and whether it was accepted.
+    #[track_caller]
+    pub(crate) fn answers(&self) -> Vec<(u64, bool)> {
+        let mut answers = Vec::new();
+        for answer in self.lines.iter().filter(|line| line["event"] == "accepted" || line["event"] == "error") {
+            let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("no line number: {answer}"));
+            let (first, last) = match answer.get("lines") {
+                Some(lines) => (number(&lines[0]), number(&lines[1])),
+                None => (number(&answer["line"]), number(&answer["line"])),
+            };
+            assert!(answer.get("accepted").is_none(), "it does not say which: {answer}");
+            if let Some(count) = answer.get("count") {
+                assert_eq!(number(count), last - first + 1, "it does not say which: {answer}");
+            }
+            answers.extend((first..=last).map(|line| (line, answer["event"] == "accepted")));
+        }
+        answers
+    }
+
     /// The outcome lines of a plugin's hook.
     pub(crate) fn outcomes<'a>(&'a self, plugin: &'a str, hook: &'a str) -> impl Iterator<Item = &'a Value> {
         self.of("outcome").filter(move |line| line["plugin"] == plugin && line["hook"] == hook)

@@ -70,8 +70,10 @@ impl Seen {
             while stdout.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
                 seen.change(|state| match protocol_line(&line) {
                     _ if !is_protocol => state.text.push(String::from_utf8_lossy(&line).trim_end().to_owned()),
-                    Some((event, value)) => {
-                        *state.counts.entry(event).or_default() += 1;
+                    Some(value) => {
+                        for (event, count) in told_by(&value) {
+                            *state.counts.entry(event).or_default() += count;
+                        }
                         state.lines.push(value);
                     }
                     None if !line.ends_with(b"\n") => state.torn = Some(String::from_utf8_lossy(&line).into_owned()),
@@ -108,9 +110,21 @@ impl Seen {
     }
 }
 
-/// A line of the protocol with its event: a whole line, a JSON object, with a known `event`.
-fn protocol_line(line: &[u8]) -> Option<(String, Value)> {
+/// A line of the protocol: a whole line, a JSON object, with a known `event`.
+fn protocol_line(line: &[u8]) -> Option<Value> {
     let value: Value = serde_json::from_slice(line.strip_suffix(b"\n")?).ok()?;
-    let event = value.as_object()?.get("event")?.as_str()?.to_owned();
-    ["ready", "accepted", "outcome", "error", "drain"].contains(&event.as_str()).then_some((event, value))
+    let event = value.as_object()?.get("event")?.as_str()?;
+    ["ready", "accepted", "outcome", "error", "drain"].contains(&event).then_some(value)
+}
+
+/// How many of each event a line tells: an answer may stand for several lines of the owner's.
+fn told_by(line: &Value) -> Vec<(String, usize)> {
+    let number = |value: &Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
+    let event = line["event"].as_str().unwrap_or_default().to_owned();
+    let (Some(first), Some(last)) = (number(&line["lines"][0]), number(&line["lines"][1])) else {
+        return vec![(event, 1)];
+    };
+    let others = number(&line["accepted"]).map(|count| ("accepted".to_owned(), count));
+    let count = number(&line["count"]).unwrap_or(last - first + 1);
+    others.into_iter().chain([(event, count)]).collect()
 }

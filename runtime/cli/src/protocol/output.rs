@@ -9,8 +9,12 @@ use super::fields::BadLine;
 pub(crate) enum Output<'a> {
     Ready(Ready<'a>),
     Accepted(Accepted<'a>),
+    #[serde(rename = "accepted")]
+    AcceptedLines(AcceptedLines),
     Outcome(Outcome<'a>),
     Error(Error<'a>),
+    #[serde(rename = "error")]
+    RefusedLines(RefusedLines<'a>),
     Drain(Drain<'a>),
 }
 
@@ -66,6 +70,37 @@ pub(crate) struct Accepted<'a> {
     /// What did not fit and was left out.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub(crate) dropped: &'a [String],
+}
+
+/// Several accepted lines, for a reader that is far behind.
+#[derive(Serialize)]
+pub(crate) struct AcceptedLines {
+    /// The first and the last.
+    pub(crate) lines: [u64; 2],
+    /// How many, if lines between them had no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u64>,
+    /// `not_kept`: more was said of some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<&'static str>,
+}
+
+/// Several lines of which some or all were refused, for a reader that is far behind.
+#[derive(Serialize)]
+pub(crate) struct RefusedLines<'a> {
+    /// The first and the last.
+    pub(crate) lines: [u64; 2],
+    /// How many were refused.
+    pub(crate) count: u64,
+    /// How many were accepted.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) accepted: u64,
+    pub(crate) code: &'static str,
+    pub(crate) message: &'a str,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Serialize)]

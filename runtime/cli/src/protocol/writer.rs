@@ -4,35 +4,74 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Batches larger than this are not kept for reuse once they are written.
-const KEPT_BATCH_BYTES: usize = 64 * 1024;
+use rustix::io::Errno;
 
-/// The most that is written at once: what a pipe holds. A write comes back when all of it is taken, so a larger one would
-/// make a reader that reads, but slowly, look like one that has stalled.
-const MAX_WRITE_BYTES: usize = 64 * 1024;
+use crate::limits::FULL_DISK_PAUSE;
 
-/// What a reader did to its output. Each is told once.
+/// The most that is taken from the queue at once: what a pipe holds.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// The most that is written at once, in whole lines if they are not longer: `PIPE_BUF` of Linux. So much a pipe takes as a
+/// whole or not yet, so a process that leaves while its reader stalls leaves no half line behind. And a larger write
+/// would make a reader that reads, but slowly, look like one that has stalled.
+const MAX_WRITE_BYTES: usize = 4096;
+
+/// What happened to an output. Each is told once.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// It reads too slowly, or not at all: a line did not fit.
+    /// Its reader is so far behind that lines are told in short.
+    Behind,
+    /// Its reader reads too slowly, or not at all: a line did not fit.
     Slow,
-    /// It went away.
+    /// It is a file, and there is no room for more of it. The writer goes on trying.
+    Full(io::Error),
+    /// Its reader went away, or it is broken.
     Gone(io::Error),
+}
+
+/// What became of something that was left in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// It will be written as it is.
+    Whole,
+    /// Others tell it as well.
+    InShort,
+    /// There is no room for it.
+    Dropped,
+}
+
+/// Lines that wait for their reader.
+pub(crate) trait Queue: Default + Send + 'static {
+    /// Whether everything was taken.
+    fn is_empty(&self) -> bool;
+
+    /// Moves the lines that come next to the end of `batch`, about `bytes` of them; at least one, if there is one.
+    fn take(&mut self, batch: &mut Vec<u8>, bytes: usize);
+
+    /// What was taken is written.
+    fn written(&mut self) {}
+
+    /// How many lines it would still give.
+    fn lines(&self) -> u64;
 }
 
 /// Carries lines to a reader that nothing ever waits for.
 ///
-/// A thread of its own writes; everyone else leaves lines in a queue with a limit. A line that does not fit is dropped
-/// and counted. The queue and the batch that is being written together hold at most twice the limit.
-#[derive(Clone)]
-pub(crate) struct LineWriter {
-    shared: Arc<Shared>,
+/// A thread of its own writes; everyone else leaves lines in a queue that has its limits. A line that does not fit is
+/// dropped and counted.
+pub(crate) struct Writer<Q> {
+    shared: Arc<Shared<Q>>,
 }
 
-struct Shared {
-    limit: usize,
+impl<Q> Clone for Writer<Q> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+struct Shared<Q> {
     on_trouble: Box<dyn Fn(Trouble) + Send + Sync>,
-    queue: Mutex<Queue>,
+    state: Mutex<State<Q>>,
     filled: Condvar,
     emptied: Condvar,
     began: Instant,
@@ -41,30 +80,29 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct Queue {
-    pending: Vec<u8>,
+struct State<Q> {
+    queue: Q,
     /// The thread has taken a batch that is not written yet.
     writing: bool,
     gone: bool,
     dropped: u64,
+    behind_told: bool,
     slow_told: bool,
 }
 
-impl LineWriter {
-    /// Starts the thread that writes to `output`. `limit` bounds what waits, in bytes.
+impl<Q: Queue> Writer<Q> {
+    /// Starts the thread that writes to `output`.
     ///
     /// # Errors
     /// When the thread cannot be started.
     pub(crate) fn spawn(
         name: &str,
         output: impl Write + Send + 'static,
-        limit: usize,
         on_trouble: impl Fn(Trouble) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            limit,
             on_trouble: Box::new(on_trouble),
-            queue: Mutex::default(),
+            state: Mutex::default(),
             filled: Condvar::new(),
             emptied: Condvar::new(),
             began: Instant::now(),
@@ -75,35 +113,26 @@ impl LineWriter {
         Ok(writer)
     }
 
-    /// Leaves a line, which ends with its newline, in the queue. If it does not fit it is dropped and counted.
-    pub(crate) fn push(&self, line: &[u8]) {
-        self.leave(line, self.shared.limit);
-    }
-
-    /// As [`push`](Self::push), with a limit of its own, in bytes: lines that matter less than others leave them room.
-    pub(crate) fn push_up_to(&self, limit: usize, line: &[u8]) {
-        self.leave(line, limit);
-    }
-
-    /// As [`push`](Self::push), for the few lines that must not be lost to a queue full of others.
-    pub(crate) fn push_past_limit(&self, line: &[u8]) {
-        self.leave(line, usize::MAX);
-    }
-
-    fn leave(&self, line: &[u8], limit: usize) {
-        let mut queue = self.shared.lock();
-        if queue.gone || queue.pending.len().saturating_add(line.len()) > limit {
-            queue.dropped += 1;
-            let tell = !queue.gone && !std::mem::replace(&mut queue.slow_told, true);
-            drop(queue);
-            if tell {
-                (self.shared.on_trouble)(Trouble::Slow);
-            }
+    /// Has `leave` leave something in the queue.
+    pub(super) fn leave(&self, leave: impl FnOnce(&mut Q) -> Left) {
+        let mut state = self.shared.lock();
+        if state.gone {
+            state.dropped += 1;
             return;
         }
-        queue.pending.extend_from_slice(line);
-        drop(queue);
+        let trouble = match leave(&mut state.queue) {
+            Left::Whole => None,
+            Left::InShort => (!std::mem::replace(&mut state.behind_told, true)).then_some(Trouble::Behind),
+            Left::Dropped => {
+                state.dropped += 1;
+                (!std::mem::replace(&mut state.slow_told, true)).then_some(Trouble::Slow)
+            }
+        };
+        drop(state);
         self.shared.filled.notify_one();
+        if let Some(trouble) = trouble {
+            (self.shared.on_trouble)(trouble);
+        }
     }
 
     /// Lines that were dropped so far.
@@ -115,12 +144,12 @@ impl LineWriter {
     /// `patience`. Says whether everything is written.
     pub(crate) fn flush(&self, until: Instant, patience: Duration) -> bool {
         let began = Instant::now();
-        let mut queue = self.shared.lock();
+        let mut state = self.shared.lock();
         loop {
-            if queue.gone {
+            if state.gone {
                 return false;
             }
-            if queue.pending.is_empty() && !queue.writing {
+            if state.queue.is_empty() && !state.writing {
                 return true;
             }
             let left =
@@ -128,15 +157,15 @@ impl LineWriter {
             if left.is_zero() {
                 return false;
             }
-            queue = self.shared.emptied.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+impl<Q: Queue> Shared<Q> {
+    fn lock(&self) -> MutexGuard<'_, State<Q>> {
         // The queue is whole at every moment, so a panic elsewhere does not spoil it.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn last_progress(&self) -> Instant {
@@ -148,14 +177,21 @@ impl Shared {
         self.progress_us.store(since, Ordering::Relaxed);
     }
 
-    /// Writes everything, or says from which byte on it could not.
-    fn write_all(&self, output: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+    /// Writes everything, or says from which byte on it could not. `full` remembers that a full disk was told of.
+    fn write_all(&self, output: &mut impl Write, bytes: &[u8], full: &mut bool) -> Result<(), (usize, io::Error)> {
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            match output.write(rest.get(..MAX_WRITE_BYTES).unwrap_or(rest)) {
+            match output.write(whole_lines(rest)) {
                 Ok(0) => return Err((done, io::ErrorKind::WriteZero.into())),
                 Ok(n) => done += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if is_full(&error) => {
+                    if !std::mem::replace(full, true) {
+                        (self.on_trouble)(Trouble::Full(error));
+                    }
+                    thread::park_timeout(FULL_DISK_PAUSE);
+                    continue;
+                }
                 Err(error) => return Err((done, error)),
             }
             self.note_progress();
@@ -165,30 +201,31 @@ impl Shared {
 
     fn write_for_ever(&self, mut output: impl Write) {
         let mut batch = Vec::new();
+        let mut full = false;
         loop {
-            let mut queue = self.lock();
-            while queue.pending.is_empty() {
-                queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.lock();
+            while state.queue.is_empty() {
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             batch.clear();
-            if batch.capacity() > KEPT_BATCH_BYTES {
-                batch = Vec::new();
-            }
-            std::mem::swap(&mut batch, &mut queue.pending);
-            queue.writing = true;
-            drop(queue);
+            state.queue.take(&mut batch, BATCH_BYTES);
+            state.writing = true;
+            drop(state);
 
-            let written = self.write_all(&mut output, &batch);
+            let written = self.write_all(&mut output, &batch, &mut full);
+            // A long line is not kept for the sake of its buffer.
+            batch.shrink_to(2 * BATCH_BYTES);
 
-            let mut queue = self.lock();
-            queue.writing = false;
+            let mut state = self.lock();
+            state.writing = false;
+            state.queue.written();
             let failed = written.err().map(|(rest, error)| {
-                queue.gone = true;
-                queue.dropped += lines_in(batch.get(rest..).unwrap_or_default()) + lines_in(&queue.pending);
-                queue.pending = Vec::new();
+                state.gone = true;
+                state.dropped += lines_in(batch.get(rest..).unwrap_or_default()) + state.queue.lines();
+                state.queue = Q::default();
                 error
             });
-            drop(queue);
+            drop(state);
             self.emptied.notify_all();
             if let Some(error) = failed {
                 return (self.on_trouble)(Trouble::Gone(error));
@@ -197,16 +234,31 @@ impl Shared {
     }
 }
 
-fn lines_in(bytes: &[u8]) -> u64 {
+/// As many lines as may be written at once, or of a longer one its beginning.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let most = bytes.get(..MAX_WRITE_BYTES).unwrap_or(bytes);
+    let end = most.iter().rposition(|byte| *byte == b'\n');
+    end.and_then(|end| most.get(..=end)).unwrap_or(most)
+}
+
+/// A file that may not grow any more, for now.
+fn is_full(error: &io::Error) -> bool {
+    // EFBIG: the limit of a file's size. It may be raised for a process that runs, and a log may be truncated.
+    [Errno::NOSPC, Errno::DQUOT, Errno::FBIG].iter().any(|full| error.raw_os_error() == Some(full.raw_os_error()))
+}
+
+pub(super) fn lines_in(bytes: &[u8]) -> u64 {
     let newlines = bytes.iter().filter(|byte| **byte == b'\n').count();
     u64::try_from(newlines).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io::Read;
     use std::sync::mpsc;
+
+    use super::*;
+    use crate::protocol::line_queue::LineWriter;
 
     /// Long enough that only a failure takes it.
     const LONG: Duration = Duration::from_secs(10);
@@ -220,10 +272,10 @@ mod tests {
     #[test]
     fn lines_arrive_whole_and_in_order() {
         let (mut reader, pipe) = io::pipe().unwrap();
-        let writer = LineWriter::spawn("test", pipe, 1 << 20, ignore).unwrap();
+        let writer = LineWriter::spawn("test", pipe, ignore).unwrap();
         let expected: String = (0..1000).map(|i| format!("line {i}\n")).collect();
         for i in 0..1000 {
-            writer.push(format!("line {i}\n").as_bytes());
+            writer.push_up_to(1 << 20, format!("line {i}\n").as_bytes());
         }
         let mut received = vec![0; expected.len()];
         reader.read_exact(&mut received).unwrap();
@@ -236,18 +288,18 @@ mod tests {
     fn a_reader_that_stalls_holds_up_nobody_and_what_it_misses_is_counted() {
         let (mut reader, pipe) = io::pipe().unwrap();
         let (told, trouble) = mpsc::channel();
-        let writer = LineWriter::spawn("test", pipe, 1000, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
+        let writer = LineWriter::spawn("test", pipe, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
         let line = [vec![b'x'; 99], vec![b'\n']].concat();
         // The pipe fills up, then the thread gets stuck, then the queue fills up, and the rest is dropped.
         while writer.flush(soon(), Duration::from_millis(20)) {
-            writer.push(&line);
+            writer.push_up_to(1000, &line);
         }
         for _ in 0..100 {
-            writer.push(&line);
+            writer.push_up_to(1000, &line);
         }
         assert_eq!(trouble.recv().unwrap(), "Slow");
         assert_eq!(writer.dropped(), 90, "ten lines of 100 bytes fit into 1000");
-        writer.push_past_limit(b"last\n");
+        writer.push_up_to(usize::MAX, b"last\n");
         drop(std::thread::spawn(move || {
             let mut all = String::new();
             reader.read_to_string(&mut all).unwrap();
@@ -270,9 +322,9 @@ mod tests {
             }
         }
         let (told, sizes) = mpsc::channel();
-        let writer = LineWriter::spawn("test", Sizes(told), 1 << 20, ignore).unwrap();
+        let writer = LineWriter::spawn("test", Sizes(told), ignore).unwrap();
         let line = [vec![b'x'; 299_999], vec![b'\n']].concat();
-        writer.push(&line);
+        writer.push_up_to(1 << 20, &line);
         assert!(writer.flush(soon(), LONG));
         let sizes: Vec<usize> = sizes.try_iter().collect();
         assert_eq!(sizes.iter().sum::<usize>(), line.len());
@@ -280,16 +332,61 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_that_stalls_finds_no_half_line_when_the_process_has_left() {
+        let (mut reader, pipe) = io::pipe().unwrap();
+        let theirs = pipe.try_clone().unwrap();
+        let writer = LineWriter::spawn("test", pipe, ignore).unwrap();
+        for n in 0..10_000 {
+            writer.push_up_to(1 << 20, format!("{n:040}\n").as_bytes());
+        }
+        assert!(!writer.flush(soon(), Duration::from_millis(20)));
+        // What the pipe holds when the process leaves.
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        let mut left = vec![0; 1 << 20];
+        let held = usize::try_from(rustix::io::ioctl_fionread(&theirs).unwrap()).unwrap();
+        reader.read_exact(&mut left[..held]).unwrap();
+        assert!(held > MAX_WRITE_BYTES && left[..held].ends_with(b"\n"));
+    }
+
+    #[test]
     fn a_reader_that_goes_away_is_told_of_once() {
         let (reader, pipe) = io::pipe().unwrap();
         let (told, trouble) = mpsc::channel();
-        let writer = LineWriter::spawn("test", pipe, 1000, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
+        let writer = LineWriter::spawn("test", pipe, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
         drop(reader);
-        writer.push(b"one\n");
+        writer.push_up_to(1000, b"one\n");
         assert!(trouble.recv().unwrap().contains("BrokenPipe"));
         assert!(!writer.flush(soon(), LONG));
-        writer.push(b"two\n");
+        writer.push_up_to(1000, b"two\n");
         assert_eq!(writer.dropped(), 2);
         assert!(trouble.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_of_once_and_nothing_is_lost_when_there_is_room_again() {
+        /// Takes three bytes between refusals.
+        struct Filling(mpsc::Sender<Vec<u8>>, bool);
+        impl Write for Filling {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.1 = !self.1;
+                if self.1 {
+                    return Err(Errno::FBIG.into());
+                }
+                self.0.send(bytes[..bytes.len().min(3)].to_vec()).unwrap();
+                Ok(bytes.len().min(3))
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (take, taken) = mpsc::channel();
+        let (told, trouble) = mpsc::channel();
+        let output = Filling(take, false);
+        let writer = LineWriter::spawn("test", output, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
+        writer.push_up_to(1000, b"one\ntwo\n");
+        assert!(writer.flush(soon(), LONG));
+        assert_eq!(taken.try_iter().flatten().collect::<Vec<u8>>(), b"one\ntwo\n");
+        assert!(trouble.recv().unwrap().starts_with("Full("));
+        assert!(trouble.try_recv().is_err() && writer.dropped() == 0);
     }
 }

@@ -11,13 +11,14 @@ use crate::limits::MAX_PENDING_ANSWERS;
 use crate::protocol::fields::BadLine;
 use crate::protocol::input::OwnerEvent;
 use crate::protocol::output::{self, Output};
+use crate::protocol::owner_queue::{Answer, Says};
 
-type Answer = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
+type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// What was asked and is not answered yet. Answers come out in the order of the lines.
 #[derive(Default)]
 pub(super) struct Answers {
-    pending: FuturesOrdered<Answer>,
+    pending: FuturesOrdered<Pending>,
 }
 
 impl Answers {
@@ -30,25 +31,25 @@ impl Answers {
         self.pending.is_empty()
     }
 
-    /// The next answer, a line; never resolves when there is none to come.
-    pub(super) async fn next(&mut self) -> Vec<u8> {
+    /// The next answer; never resolves when there is none to come.
+    pub(super) async fn next(&mut self) -> Answer {
         match self.pending.next().await {
-            Some(line) => line,
+            Some(answer) => answer,
             None => std::future::pending().await,
         }
     }
 
     /// A line that cannot be carried out.
     pub(super) fn refuse(&mut self, line: u64, bad: &BadLine) {
-        let line = Output::Error(output::Error::new(line, bad)).line();
-        self.pending.push_back(Box::pin(std::future::ready(line)));
+        let text = Output::Error(output::Error::new(line, bad)).line();
+        self.pending.push_back(Box::pin(std::future::ready(Answer { line, says: Says::Refused, text })));
     }
 
     /// Hands an event to the runtime, where it takes its place now.
     pub(super) fn ask(&mut self, runtime: &Runtime, line: u64, event: OwnerEvent) {
         let OwnerEvent { op_id, session, event } = event;
         let asked = |op| Asked { op, op_id: op_id.clone(), line };
-        let answer: Answer = match event {
+        let answer: Pending = match event {
             Event::Start(event) => {
                 let asked = asked("start");
                 Box::pin(asked.answer(runtime.start_session(StartRequest { session, event, op_id })))
@@ -74,34 +75,39 @@ struct Asked {
 }
 
 impl Asked {
-    async fn answer(self, answer: impl Future<Output = Result<Accepted, Refusal>>) -> Vec<u8> {
+    async fn answer(self, answer: impl Future<Output = Result<Accepted, Refusal>>) -> Answer {
         match answer.await {
             Ok(accepted) => self.accepted(&accepted),
             Err(refusal) => {
                 let message = refusal.to_string();
                 let (line, field, code) = (self.line, refusal.field(), refusal.code());
-                Output::Error(output::Error { line, field, code, message: &message }).line()
+                let text = Output::Error(output::Error { line, field, code, message: &message }).line();
+                Answer { line, says: Says::Refused, text }
             }
         }
     }
 
-    fn accepted(&self, accepted: &Accepted) -> Vec<u8> {
+    fn accepted(&self, accepted: &Accepted) -> Answer {
         let code = match accepted.how {
             Acceptance::DuplicateOp => Some("duplicate_op"),
             Acceptance::DuplicateEnd => Some("duplicate_end"),
             _ => None,
         };
-        Output::Accepted(output::Accepted {
+        let renoted = accepted.how == Acceptance::Renoted;
+        // An `op_id` is no remark: whoever gave it knows its line.
+        let plain = code.is_none() && !renoted && accepted.dropped.is_empty();
+        let text = Output::Accepted(output::Accepted {
             op: self.op,
             op_id: self.op_id.as_deref(),
             tenant: &accepted.identity.tenant,
             session: &accepted.identity.id,
             generation: accepted.generation,
             line: self.line,
-            renoted: accepted.how == Acceptance::Renoted,
+            renoted,
             code,
             dropped: &accepted.dropped,
         })
-        .line()
+        .line();
+        Answer { line: self.line, says: if plain { Says::Accepted } else { Says::Remarked }, text }
     }
 }

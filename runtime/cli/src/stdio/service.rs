@@ -13,15 +13,16 @@ use super::reader::ReadLine;
 use crate::exit::Exit;
 use crate::limits::{DRAIN_OVERRUN, OUTPUT_OVERRUN, OWNER_DIED_WAIT, STALLED_READER, WATCHDOG_OVERRUN};
 use crate::protocol::input::Input;
+use crate::protocol::line_queue::LineWriter;
 use crate::protocol::output::{Drain, Output};
-use crate::protocol::writer::LineWriter;
+use crate::protocol::owner_queue::OwnerWriter;
 use crate::signals::{Received, Signals};
 use crate::watchdog::Watchdog;
 
 /// Hands the owner's events to the runtime until something ends it, and then drains.
 pub(super) struct Service {
     runtime: Runtime,
-    output: LineWriter,
+    output: OwnerWriter,
     logs: LineWriter,
     lines: mpsc::Receiver<ReadLine>,
     signals: Signals,
@@ -66,7 +67,7 @@ impl Cause {
 impl Service {
     pub(super) fn new(
         runtime: Runtime,
-        output: LineWriter,
+        output: OwnerWriter,
         logs: LineWriter,
         lines: mpsc::Receiver<ReadLine>,
         signals: Signals,
@@ -109,7 +110,7 @@ impl Service {
                 biased;
                 signal = self.signals.first() => return self.last_words_before(signal),
                 answer = self.answers.next() => {
-                    self.output.push(&answer);
+                    self.output.answer(answer);
                     continue;
                 }
                 line = self.lines.recv(), if has_room => line,
@@ -201,7 +202,7 @@ impl Service {
                 biased;
                 done = &mut future => return done,
                 answer = self.answers.next() => {
-                    self.output.push(&answer);
+                    self.output.answer(answer);
                     continue;
                 }
                 line = self.lines.recv(), if takes_lines => line,
@@ -220,7 +221,7 @@ impl Service {
     async fn answer_the_rest(&mut self, until: Instant) {
         while !self.answers.is_empty() {
             match timeout_at(until.into(), self.answers.next()).await {
-                Ok(line) => self.output.push(&line),
+                Ok(answer) => self.output.answer(answer),
                 Err(_) => return,
             }
         }

@@ -1,0 +1,69 @@
+use std::collections::VecDeque;
+
+use super::writer::{Left, Queue, Writer};
+
+/// A buffer that is larger than this is not kept when it is empty.
+const KEPT_BYTES: usize = 64 * 1024;
+
+/// Lines, one after the other.
+#[derive(Default)]
+pub(crate) struct LineQueue {
+    bytes: VecDeque<u8>,
+}
+
+/// Carries lines that are dropped when they do not fit.
+pub(crate) type LineWriter = Writer<LineQueue>;
+
+impl LineWriter {
+    /// Leaves a line, which ends with its newline, in the queue. If more than `limit` bytes would wait then, it is
+    /// dropped and counted. Lines that matter less than others leave them room.
+    pub(crate) fn push_up_to(&self, limit: usize, line: &[u8]) {
+        self.leave(|queue| queue.push(limit, line));
+    }
+}
+
+impl LineQueue {
+    /// Takes a line if no more than `limit` bytes wait then.
+    pub(super) fn push(&mut self, limit: usize, line: &[u8]) -> Left {
+        if self.bytes.len().saturating_add(line.len()) > limit {
+            return Left::Dropped;
+        }
+        self.bytes.extend(line);
+        Left::Whole
+    }
+
+    /// Bytes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Moves whole lines to the end of `batch`, `bytes` of them or a few more to the next end of a line.
+    pub(super) fn take_lines(&mut self, batch: &mut Vec<u8>, bytes: usize) {
+        let least = bytes.saturating_sub(1).min(self.bytes.len());
+        let more = self.bytes.range(least..).position(|byte| *byte == b'\n');
+        let bytes = more.map_or(self.bytes.len(), |more| least + more + 1);
+        let (front, back) = self.bytes.as_slices();
+        let of_front = bytes.min(front.len());
+        batch.extend_from_slice(front.get(..of_front).unwrap_or_default());
+        batch.extend_from_slice(back.get(..bytes - of_front).unwrap_or_default());
+        self.bytes.drain(..bytes);
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = VecDeque::new();
+        }
+    }
+}
+
+impl Queue for LineQueue {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn take(&mut self, batch: &mut Vec<u8>, bytes: usize) {
+        self.take_lines(batch, bytes);
+    }
+
+    fn lines(&self) -> u64 {
+        let newlines = self.bytes.iter().filter(|byte| **byte == b'\n').count();
+        u64::try_from(newlines).unwrap_or(u64::MAX)
+    }
+}

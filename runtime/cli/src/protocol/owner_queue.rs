@@ -1,0 +1,168 @@
+//! What waits for the owner to read it: answers to its lines, which are never lost, and outcome lines, which may be.
+//!
+//! An owner that reads gets each answer as a line of its own. When it is far behind, what its answers have in common is
+//! told in [ranges](Range) of its line numbers, so that memory is bounded whatever it does, and it can still account
+//! for each line. The limits are in [`limits`](crate::limits).
+
+mod range;
+
+use std::collections::VecDeque;
+
+use range::Range;
+
+use super::line_queue::LineQueue;
+use super::writer::{Left, Queue, Writer};
+use crate::limits::{MAX_ANSWER_RANGES, MAX_KEPT_ANSWER_BYTES, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS};
+
+/// Carries answers and outcome lines to the owner.
+pub(crate) type OwnerWriter = Writer<OwnerQueue>;
+
+/// The answer to one line of the owner's.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The owner's line, from 1.
+    pub(crate) line: u64,
+    pub(crate) says: Says,
+    /// Our line, with its newline.
+    pub(crate) text: Vec<u8>,
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// It is accepted, and that is all.
+    Accepted,
+    /// It is accepted, and something is to be said of that: what was left out, or why it does nothing.
+    Remarked,
+    /// It is refused.
+    Refused,
+}
+
+impl OwnerWriter {
+    /// Leaves an answer. Answers are never dropped while there is a reader.
+    pub(crate) fn answer(&self, answer: Answer) {
+        self.leave(|queue| queue.answer(answer));
+    }
+
+    /// Leaves an outcome line, which ends with its newline. If it does not fit it is dropped and counted.
+    pub(crate) fn outcome(&self, line: &[u8]) {
+        self.leave(|queue| queue.lines.push(MAX_QUEUED_OUTPUT_BYTES, line));
+    }
+
+    /// Leaves one of the few lines that must not be lost to a queue full of others: the first and the last.
+    pub(crate) fn push_past_limit(&self, line: &[u8]) {
+        self.leave(|queue| queue.lines.push(usize::MAX, line));
+    }
+}
+
+/// The queue of an [`OwnerWriter`].
+#[derive(Default)]
+pub(crate) struct OwnerQueue {
+    /// What is no answer.
+    lines: LineQueue,
+    /// Bytes of `lines` that were taken so far.
+    taken: u64,
+    /// Each answer with its place among the lines: it follows so many bytes of them.
+    answers: VecDeque<(u64, Waiting)>,
+    /// Answers that wait, those that are told in ranges included.
+    waiting: u64,
+    /// Answers that were taken and are not written.
+    unwritten: u64,
+    /// Bytes of answers that have something to say.
+    kept_bytes: usize,
+    ranges: usize,
+}
+
+/// One or several answers that wait.
+enum Waiting {
+    /// The line, and how much of `kept_bytes` it is.
+    Whole(Vec<u8>, usize),
+    Range(Range),
+}
+
+impl OwnerQueue {
+    fn answer(&mut self, answer: Answer) -> Left {
+        let size = match answer.says {
+            Says::Accepted => 0,
+            Says::Remarked | Says::Refused => answer.text.len(),
+        };
+        self.waiting += 1;
+        let whole = match answer.says {
+            Says::Accepted => self.waiting + self.unwritten <= MAX_SINGLE_ANSWERS,
+            // A single one may be as long as it likes.
+            Says::Remarked | Says::Refused => self.kept_bytes == 0 || self.kept_bytes + size <= MAX_KEPT_ANSWER_BYTES,
+        };
+        if whole {
+            self.kept_bytes += size;
+            self.push(Waiting::Whole(answer.text, size));
+            return Left::Whole;
+        }
+        // The last one takes in what no range of its own is left for.
+        let anything = self.ranges > MAX_ANSWER_RANGES;
+        if let Some((_, Waiting::Range(last))) = self.answers.back_mut()
+            && last.take_in(answer.line, answer.says, anything)
+        {
+            return Left::InShort;
+        }
+        self.ranges += 1;
+        self.push(Waiting::Range(Range::new(answer.line, answer.says)));
+        Left::InShort
+    }
+
+    fn push(&mut self, waiting: Waiting) {
+        let place = self.taken + u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
+        self.answers.push_back((place, waiting));
+    }
+
+    fn take_answer(&mut self, batch: &mut Vec<u8>) {
+        let Some((_, waiting)) = self.answers.pop_front() else { return };
+        let answers = match waiting {
+            Waiting::Whole(line, size) => {
+                batch.extend_from_slice(&line);
+                self.kept_bytes -= size;
+                1
+            }
+            Waiting::Range(range) => {
+                range.write(batch);
+                self.ranges -= 1;
+                range.answers()
+            }
+        };
+        self.waiting -= answers;
+        self.unwritten += answers;
+    }
+}
+
+impl Queue for OwnerQueue {
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.answers.is_empty()
+    }
+
+    fn take(&mut self, batch: &mut Vec<u8>, bytes: usize) {
+        while batch.len() < bytes && !self.is_empty() {
+            // Lines that came before the next answer.
+            let before = match self.answers.front() {
+                Some((place, _)) => usize::try_from(place.saturating_sub(self.taken)).unwrap_or(usize::MAX),
+                None => usize::MAX,
+            };
+            if before == 0 {
+                self.take_answer(batch);
+                continue;
+            }
+            let had = batch.len();
+            self.lines.take_lines(batch, before.min(bytes - had));
+            self.taken += u64::try_from(batch.len() - had).unwrap_or(u64::MAX);
+        }
+    }
+
+    fn written(&mut self) {
+        self.unwritten = 0;
+    }
+
+    fn lines(&self) -> u64 {
+        self.lines.lines() + u64::try_from(self.answers.len()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn plain(line: u64) -> Answer {
+    Answer { line, says: Says::Accepted, text: format!("{{\"event\":\"accepted\",\"line\":{line}}}\n").into_bytes() }
+}
+
+/// One with something to say, of 100 bytes.
+fn telling(line: u64, says: Says) -> Answer {
+    let text = format!("{:<99}\n", format!("{{\"event\":\"error\",\"line\":{line}}}"));
+    Answer { line, says, text: text.into_bytes() }
+}
+
+/// Takes everything, in batches of `bytes`.
+fn taken(queue: &mut OwnerQueue, bytes: usize) -> Vec<Value> {
+    let mut all = Vec::new();
+    while !queue.is_empty() {
+        let mut batch = Vec::new();
+        queue.take(&mut batch, bytes);
+        assert!(!batch.is_empty());
+        all.extend(batch);
+        queue.written();
+    }
+    assert_eq!((queue.waiting, queue.unwritten, queue.kept_bytes, queue.ranges), (0, 0, 0, 0));
+    String::from_utf8(all).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn lines_and_answers_come_out_in_the_order_in_which_they_came() {
+    for bytes in [1, 30, 1 << 20] {
+        let mut queue = OwnerQueue::default();
+        queue.lines.push(usize::MAX, b"{\"event\":\"ready\"}\n");
+        for line in 1..=3 {
+            queue.answer(plain(line));
+            queue.lines.push(usize::MAX, format!("{{\"event\":\"outcome\",\"of\":{line}}}\n").as_bytes());
+        }
+        let mut expected = vec![json!({"event": "ready"})];
+        for line in 1..=3 {
+            expected.extend([json!({"event": "accepted", "line": line}), json!({"event": "outcome", "of": line})]);
+        }
+        assert_eq!(taken(&mut queue, bytes), expected, "{bytes} bytes at a time");
+    }
+}
+
+#[test]
+fn whoever_is_1024_answers_behind_gets_each_and_who_is_further_behind_gets_ranges_until_it_has_caught_up() {
+    let mut queue = OwnerQueue::default();
+    for line in 1..=1024 {
+        assert_eq!(queue.answer(plain(line)), Left::Whole);
+    }
+    assert_eq!(queue.answer(plain(1025)), Left::InShort);
+    // A batch that is not written is not read either.
+    let mut batch = Vec::new();
+    queue.take(&mut batch, 10_000);
+    assert_eq!(queue.answer(plain(1026)), Left::InShort);
+    queue.written();
+    let told = taken(&mut queue, 1 << 20);
+    assert_eq!(told.last().unwrap(), &json!({"event": "accepted", "lines": [1025, 1026]}));
+    assert_eq!(queue.answer(plain(1027)), Left::Whole, "it has caught up");
+}
+
+#[test]
+fn a_range_has_no_line_that_was_not_accepted_plainly() {
+    let mut queue = OwnerQueue::default();
+    for line in 1..=1024 {
+        queue.answer(plain(line));
+    }
+    // 1027 is blank, 1030 refused, 1032 has something to say.
+    for line in [1025, 1026, 1028, 1029] {
+        queue.answer(plain(line));
+    }
+    queue.answer(telling(1030, Says::Refused));
+    queue.answer(plain(1031));
+    queue.answer(telling(1032, Says::Remarked));
+    for line in [1033, 1034] {
+        queue.answer(plain(line));
+    }
+    let told = &taken(&mut queue, 1 << 20)[1024..];
+    let range = |first: u64, last: u64| json!({"event": "accepted", "lines": [first, last]});
+    let line = |line: u64| json!({"event": "error", "line": line});
+    let expected = [range(1025, 1026), range(1028, 1029), line(1030), range(1031, 1031), line(1032), range(1033, 1034)];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_answers_say_is_kept_to_4_mib_and_then_counted_by_range_without_calling_anything_accepted_that_is_not() {
+    let mut queue = OwnerQueue::default();
+    let fit = u64::try_from(MAX_KEPT_ANSWER_BYTES / 100).unwrap();
+    for line in 1..=fit {
+        assert_eq!(queue.answer(telling(line, Says::Refused)), Left::Whole);
+    }
+    for line in fit + 1..=fit + 10 {
+        assert_eq!(queue.answer(telling(line, Says::Refused)), Left::InShort);
+    }
+    for line in fit + 11..=fit + 20 {
+        queue.answer(telling(line, Says::Remarked));
+    }
+    let told = &mut taken(&mut queue, 1 << 20)[MAX_KEPT_ANSWER_BYTES / 100..];
+    assert!(told[0]["message"].take().is_string());
+    assert_eq!(
+        told,
+        [
+            json!({"event": "error", "lines": [fit + 1, fit + 10], "count": 10, "code": "not_kept", "message": null}),
+            json!({"event": "accepted", "lines": [fit + 11, fit + 20], "code": "not_kept"}),
+        ]
+    );
+}
+
+#[test]
+fn one_answer_may_be_longer_than_all_that_is_kept() {
+    let mut queue = OwnerQueue::default();
+    let long = Answer { text: vec![b'\n'; MAX_KEPT_ANSWER_BYTES + 1], ..telling(1, Says::Remarked) };
+    assert_eq!(queue.answer(long), Left::Whole);
+    assert_eq!(queue.answer(telling(2, Says::Remarked)), Left::InShort);
+}
+
+#[test]
+fn an_owner_that_is_refused_every_other_line_for_ever_takes_no_more_memory() {
+    let mut queue = OwnerQueue::default();
+    let lines = 500_000;
+    for line in 1..=lines {
+        queue.answer(if line % 2 == 0 { plain(line) } else { telling(line, Says::Refused) });
+    }
+    // Each kept line may have a range before it.
+    let most = MAX_KEPT_ANSWER_BYTES / 100 + MAX_ANSWER_RANGES + 2 + 1024;
+    assert!(queue.answers.len() <= most, "{} of {most}", queue.answers.len());
+    let told = taken(&mut queue, 1 << 20);
+    let last = told.last().unwrap();
+    assert_eq!((&last["event"], &last["code"]), (&json!("error"), &json!("not_kept")));
+    let of = |name: &str| last[name].as_u64().unwrap();
+    let (first, end) = (last["lines"][0].as_u64().unwrap(), last["lines"][1].as_u64().unwrap());
+    assert_eq!((end, of("count") + of("accepted")), (lines, end - first + 1), "each is counted");
+}
+
+#[test]
+fn an_owner_of_whose_lines_few_are_ours_takes_no_more_memory_and_loses_no_acceptance() {
+    let mut queue = OwnerQueue::default();
+    let answers = 300_000;
+    for n in 1..=answers {
+        queue.answer(plain(3 * n));
+    }
+    assert!(queue.answers.len() <= MAX_ANSWER_RANGES + 1 + 1024);
+    let told = taken(&mut queue, 1 << 20);
+    let last = told.last().unwrap();
+    let first = last["lines"][0].as_u64().unwrap();
+    assert_eq!((&last["event"], &last["lines"][1]), (&json!("accepted"), &json!(3 * answers)));
+    assert_eq!(last["count"], (3 * answers - first) / 3 + 1);
+}
+
+#[test]
+fn outcome_lines_that_do_not_fit_are_dropped_and_answers_are_not() {
+    let mut queue = OwnerQueue::default();
+    let outcome = [vec![b' '; 1023], vec![b'\n']].concat();
+    while queue.lines.push(MAX_QUEUED_OUTPUT_BYTES, &outcome) == Left::Whole {}
+    assert_eq!(queue.lines.len(), MAX_QUEUED_OUTPUT_BYTES);
+    assert_eq!(queue.answer(plain(1)), Left::Whole);
+    assert_eq!(queue.answer(telling(2, Says::Refused)), Left::Whole);
+}
