@@ -20,6 +20,8 @@ mod examples;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]
+mod inherited;
+#[cfg(test)]
 mod input;
 #[cfg(test)]
 mod journal;
@@ -33,5 +35,8 @@ mod plugins;
 mod signals;
 #[cfg(test)]
 mod support;
+// Only Linux tells who sent a signal.
+#[cfg(all(test, target_os = "linux"))]
+mod terminal;
 #[cfg(test)]
 mod timed;

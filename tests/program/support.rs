@@ -12,6 +12,7 @@ mod ended;
 mod launch;
 mod program;
 mod seen;
+mod terminal;
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 //! *In time* is the design's one slack: from the receipt of the signal to the end of the process at most the budget and
 //! 100 ms. It is measured from before the signal is sent, and from outside.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastword_test_guests::{BURN_ITERATIONS, World, from_wat};
@@ -327,4 +328,63 @@ fn a_signal_before_ready_leaves_at_once_while_a_plugin_is_compiled() {
     let signalled = program.signal(Signal::TERM);
     assert_left_at_once(program, signalled);
     compiler.ended();
+}
+
+fn let_pass(time: Duration) {
+    let over = Instant::now() + time;
+    while let Some(left) = over.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
+    }
+}
+
+/// As a supervisor does that has less patience than our budget.
+#[test]
+fn a_supervisor_that_kills_1600_ms_after_its_interrupt_finds_the_drain_done_or_loses_nothing() {
+    const PATIENCE: Duration = Duration::from_millis(1600);
+    for hostile in [false, true] {
+        let home = Arc::new(tempfile::tempdir().unwrap());
+        let launch = Launch::stdio_at(&home).guest("prints");
+        // One that never comes back, with a deadline beyond the budget: the drain is not over when it is killed.
+        let config = "[[plugin]]\nname = \"sleeper\"\ncomponent = \"sleep.wasm\"\nlimits = { deadline = \"10m\" }\n";
+        let launch = launch.arg("--journal").arg(home.path().join("journal.db"));
+        let program = if hostile { launch.with_guest("sleep").config(config) } else { launch }.start().ready();
+        program.open(ids(3));
+        let signalled = program.signal(Signal::INT);
+        let_pass(PATIENCE);
+        program.signal_if_alive(Signal::KILL);
+        let ended = program.ended();
+        assert_eq!(ended.was_killed(), hostile);
+        assert_eq!(ended.printed_ends("prints"), ids(3), "whatever the other one does");
+        if !hostile {
+            assert!(ended.at.duration_since(signalled) < PATIENCE);
+            assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"shutdown".into()));
+            continue;
+        }
+        let launch = Launch::stdio_at(&home).guest("prints").arg("--journal").arg(home.path().join("journal.db"));
+        launch.write("sleep.wasm", lastword_test_guests::component("good"));
+        let next = launch.config(config).start().ready();
+        let owed = |line: &serde_json::Value| line["plugin"] == "sleeper" && line["hook"] == "session-end";
+        let mut told = 0;
+        next.line("the third of its ends", |line| {
+            told += usize::from(owed(line));
+            told == 3
+        });
+        next.signal(Signal::TERM);
+        let next = next.ended();
+        assert_eq!((next.code(), next.ends("sleeper", "delivered")), (0, ids(3)));
+        assert!(next.outcomes("sleeper", "session-end").all(|line| line["reason"] == "shutdown"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_owner_that_outlives_ctrl_c_by_more_than_5_s_and_then_dies_has_crashed() {
+    let mut program = Launch::stdio().guest("prints").in_a_terminal().start().ready();
+    program.open(["s1"]);
+    program.press_ctrl_c();
+    program.log("left to the owner");
+    let_pass(Duration::from_millis(5_100));
+    program.close_stdin();
+    let ended = program.ended();
+    assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"crashed".into()));
 }

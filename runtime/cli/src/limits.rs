@@ -48,6 +48,14 @@ pub(crate) const MAX_QUOTED_CHARS: usize = 64;
 /// whole process group closes the pipe and reaches us at about the same time.
 pub(crate) const OWNER_DIED_WAIT: Duration = Duration::from_millis(100);
 
+/// How long after a terminal's interrupt another one means that it is the end: agents leave when Ctrl-C is pressed
+/// twice, and ask for the second press.
+pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);
+
+/// How long after a terminal's interrupt the end of the input is its owner's answer to it. An agent that leaves takes a
+/// moment to save its own state first.
+pub(crate) const INTERRUPT_LEADS_TO_END: Duration = Duration::from_secs(5);
+
 /// Open files that a busy process wants: 256 calls with 16 connections each.
 pub(crate) const WANTED_DESCRIPTORS: u64 = 4096;
 

@@ -11,6 +11,7 @@ mod conformance;
 mod exit;
 mod fd;
 mod grants;
+mod inputs;
 mod journal;
 mod limits;
 mod logging;
@@ -46,7 +47,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() {
     let cli = Cli::parse();
     // A panic has told stderr about itself; what is left is to leave with our code for it.
-    let result = catch_unwind(|| carry_out(&cli.command));
+    let result = catch_unwind(|| {
+        signals::outlive_file_size_limit().map_err(Failure::internal)?;
+        carry_out(&cli.command)
+    });
     let exit = result.unwrap_or(Ok(Exit::Internal)).unwrap_or_else(|Failure { exit, error }| {
         // There is nobody left to tell if stderr is gone.
         writeln!(anstream::stderr(), "lastword: {error:#}").ok();

@@ -1,4 +1,11 @@
 //! SIGTERM, SIGINT and SIGHUP: the first one begins the drain, those after it are logged and ignored.
+//!
+//! Two kinds are left alone. A Ctrl-C reaches the owner as well, and is its to answer: see [`Interrupts`]. And what our
+//! parent wanted ignored stays ignored: see [`heard`]. SIGQUIT has no handler: it ends the process at once, with a core
+//! dump where the system makes one, and the journal has what is owed.
+
+mod inherited;
+mod interrupts;
 
 use std::future::Future;
 use std::io;
@@ -7,15 +14,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals as Waiting;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::origin::WithOrigin;
+use signal_hook::low_level::siginfo::{Cause, Origin};
 use tokio::sync::watch;
+
+use interrupts::{Interrupts, Meaning};
 
 /// A signal that was received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received {
     pub(crate) name: &'static str,
     pub(crate) at: Instant,
+    /// A terminal's Ctrl-C, which it sends to everybody in the foreground.
+    pub(crate) by_terminal: bool,
+}
+
+impl Received {
+    fn new(origin: &Origin) -> Self {
+        // Who sends with `kill` is named; the kernel is not, and the only SIGINT of its own is a terminal's. Systems
+        // that do not say (macOS) leave it unknown, and the signal is taken for one that is meant for us.
+        let by_terminal = origin.signal == SIGINT && origin.cause == Cause::Kernel;
+        Self { name: name(origin.signal), at: Instant::now(), by_terminal }
+    }
 }
 
 /// What a signal means just now.
@@ -23,7 +45,7 @@ enum Phase {
     /// Nothing was accepted yet: leave at once.
     Starting(Box<dyn FnOnce(Received) + Send>),
     /// It begins the drain; this is told at once, on the signal thread.
-    Serving(Box<dyn FnOnce(Received) + Send>),
+    Serving(Box<dyn FnOnce(Received) + Send>, Interrupts),
     /// The drain has begun.
     Leaving,
 }
@@ -40,22 +62,30 @@ impl Signals {
     /// # Errors
     /// When the handlers cannot be installed or the thread cannot be started.
     pub(crate) fn install(early: impl FnOnce(Received) + Send + 'static) -> io::Result<Self> {
-        let mut waiting = Waiting::new([SIGTERM, SIGINT, SIGHUP])?;
+        let mut waiting = SignalsInfo::<WithOrigin>::new(heard())?;
         let phase = Arc::new(Mutex::new(Phase::Starting(Box::new(early))));
         let (tell, first) = watch::channel(None);
         let signals = Self { phase: Arc::clone(&phase), first };
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            for signal in waiting.forever() {
-                received(Received { name: name(signal), at: Instant::now() }, &phase, &tell);
+            for origin in waiting.forever() {
+                received(Received::new(&origin), &phase, &tell);
             }
         })?;
         Ok(signals)
     }
 
-    /// From now on a signal is told to `first`, on the signal thread, and then begins the drain. Does not come back while
-    /// the process leaves for an earlier signal.
-    pub(crate) fn serve(&self, first: impl FnOnce(Received) + Send + 'static) {
-        *lock(&self.phase) = Phase::Serving(Box::new(first));
+    /// From now on a signal is told to `first`, on the signal thread, and then begins the drain. A Ctrl-C does not, if
+    /// an owner holds our stdin. Does not come back while the process leaves for an earlier signal.
+    pub(crate) fn serve(&self, owner_holds_stdin: bool, first: impl FnOnce(Received) + Send + 'static) {
+        *lock(&self.phase) = Phase::Serving(Box::new(first), Interrupts::new(owner_holds_stdin));
+    }
+
+    /// stdin has ended: nobody holds it any more. Says whether that is what a Ctrl-C of a moment ago has led to.
+    pub(crate) fn input_ended(&self, at: Instant) -> bool {
+        match &mut *lock(&self.phase) {
+            Phase::Serving(_, interrupts) => interrupts.input_ended(at),
+            Phase::Starting(_) | Phase::Leaving => false,
+        }
     }
 
     /// From now on signals are ignored: the drain has begun for another reason.
@@ -63,7 +93,7 @@ impl Signals {
         *lock(&self.phase) = Phase::Leaving;
     }
 
-    /// Resolves at the first signal that came while serving.
+    /// Resolves at the first signal that came while serving and begins the drain.
     pub(crate) fn first(&self) -> impl Future<Output = Received> + use<> {
         let mut first = self.first.clone();
         async move {
@@ -79,6 +109,16 @@ impl Signals {
 
 fn received(signal: Received, phase: &Mutex<Phase>, tell: &watch::Sender<Option<Received>>) {
     let mut held = lock(phase);
+    if let Phase::Serving(_, interrupts) = &mut *held
+        && interrupts.meaning(signal) == Meaning::TheOwners
+    {
+        drop(held);
+        tracing::info!(
+            "{} from the terminal: left to the owner, which holds stdin; a second one soon, or its end, shuts down",
+            signal.name
+        );
+        return;
+    }
     let now = std::mem::replace(&mut *held, Phase::Leaving);
     if let Phase::Starting(leave) = now {
         // Never comes back, and the lock is kept: nobody begins to serve while the process leaves.
@@ -87,7 +127,7 @@ fn received(signal: Received, phase: &Mutex<Phase>, tell: &watch::Sender<Option<
     drop(held);
     match now {
         Phase::Starting(_) => {}
-        Phase::Serving(first) => {
+        Phase::Serving(first, _) => {
             first(signal);
             tell.send_replace(Some(signal));
         }
@@ -99,14 +139,35 @@ fn lock(phase: &Mutex<Phase>) -> MutexGuard<'_, Phase> {
     phase.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A part of the program that its parent ends: signals to the whole group are for the parent to answer.
+/// A part of the program that its parent ends: signals to the whole group are for the parent to answer, whoever sent
+/// them. What the parent ignores, the part has inherited as ignored.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
 pub(crate) fn leave_to_parent() -> io::Result<()> {
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
+    for signal in heard() {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
+    Ok(())
+}
+
+/// The signals that are handled. `nohup` starts a program with SIGHUP ignored, a script its background jobs with SIGINT
+/// (and SIGQUIT): those stay ignored. Nobody means that of SIGTERM, which is how a supervisor asks us to leave.
+fn heard() -> Vec<i32> {
+    [SIGTERM, SIGINT, SIGHUP]
+        .into_iter()
+        .filter(|signal| *signal == SIGTERM || !inherited::is_ignored(*signal))
+        .collect()
+}
+
+/// Has a write beyond the limit of a file's size (`ulimit -f`, `LimitFSIZE=`) fail as on a full disk: without a handler
+/// the signal ends the process. Rust does the same for SIGPIPE. A handler, and not "ignored", because a program that we
+/// start begins with the default for the one, and would inherit the other.
+///
+/// # Errors
+/// When the handler cannot be installed.
+pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     Ok(())
 }
 
@@ -121,19 +182,39 @@ fn name(signal: i32) -> &'static str {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
+
+    fn sent(name: &'static str) -> Received {
+        Received { name, at: Instant::now(), by_terminal: false }
+    }
 
     #[test]
     fn the_first_signal_begins_the_drain_and_the_next_ones_do_nothing() {
         let (told, heard) = mpsc::channel();
-        let phase = Mutex::new(Phase::Serving(Box::new(move |signal| told.send(signal.name).unwrap())));
+        let drain = Box::new(move |signal: Received| told.send(signal.name).unwrap());
+        let phase = Mutex::new(Phase::Serving(drain, Interrupts::new(true)));
         let (tell, first) = watch::channel(None);
         for name in ["SIGTERM", "SIGINT"] {
-            received(Received { name, at: Instant::now() }, &phase, &tell);
+            received(sent(name), &phase, &tell);
         }
         assert_eq!(heard.iter().collect::<Vec<_>>(), ["SIGTERM"]);
         assert_eq!(first.borrow().unwrap().name, "SIGTERM");
+    }
+
+    #[test]
+    fn a_terminals_interrupt_is_the_owners_and_its_second_one_begins_the_drain() {
+        let (told, heard) = mpsc::channel();
+        let drain = Box::new(move |signal: Received| told.send(signal.at).unwrap());
+        let phase = Mutex::new(Phase::Serving(drain, Interrupts::new(true)));
+        let (tell, first) = watch::channel(None);
+        let one = Received { by_terminal: true, ..sent("SIGINT") };
+        received(one, &phase, &tell);
+        assert!(heard.try_recv().is_err() && first.borrow().is_none());
+        let two = Received { at: one.at + Duration::from_secs(1), ..one };
+        received(two, &phase, &tell);
+        assert_eq!((heard.recv().unwrap(), first.borrow().unwrap().at), (two.at, two.at));
     }
 
     #[test]
@@ -148,7 +229,7 @@ mod tests {
         let theirs = Arc::clone(&phase);
         let leaving = thread::spawn(move || {
             let (tell, _first) = watch::channel(None);
-            received(Received { name: "SIGTERM", at: Instant::now() }, &theirs, &tell);
+            received(sent("SIGTERM"), &theirs, &tell);
         });
         heard.recv().unwrap();
         assert!(phase.try_lock().is_err(), "`serve` would wait here until the process is gone");
@@ -157,12 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_before_ready_leaves_at_once() {
-        let (told, heard) = mpsc::channel();
-        let phase = Mutex::new(Phase::Starting(Box::new(move |signal| told.send(signal.name).unwrap())));
-        let (tell, first) = watch::channel(None);
-        received(Received { name: "SIGTERM", at: Instant::now() }, &phase, &tell);
-        assert_eq!(heard.recv().unwrap(), "SIGTERM");
-        assert!(first.borrow().is_none());
+    fn a_signal_before_ready_leaves_at_once_also_a_terminals() {
+        for by_terminal in [false, true] {
+            let (told, heard) = mpsc::channel();
+            let phase = Mutex::new(Phase::Starting(Box::new(move |signal| told.send(signal.name).unwrap())));
+            let (tell, first) = watch::channel(None);
+            received(Received { by_terminal, ..sent("SIGINT") }, &phase, &tell);
+            assert_eq!(heard.recv().unwrap(), "SIGINT");
+            assert!(first.borrow().is_none());
+        }
     }
 }

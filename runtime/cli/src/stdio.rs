@@ -5,6 +5,7 @@
 //! by waiting for one, `watchdog` by waiting for the end. The main thread hands events over and drains.
 
 mod answers;
+mod early;
 mod ignored;
 mod outcomes;
 mod reader;
@@ -20,6 +21,7 @@ use crate::args::StdioArgs;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::fd::{self, Blocking};
+use crate::inputs;
 use crate::journal::Place;
 use crate::limits::{LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER, WATCHDOG_OVERRUN};
 use crate::logging;
@@ -31,6 +33,7 @@ use crate::protocol::writer::Trouble;
 use crate::signals::Signals;
 use crate::watchdog::Watchdog;
 
+use early::EarlyExit;
 use service::Service;
 
 /// Serves the owner until it, or a signal, says that it is over.
@@ -49,7 +52,8 @@ pub(crate) fn run(args: &StdioArgs) -> Result<Exit, Failure> {
 fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     fd::raise_limit();
     let watchdog = Watchdog::spawn().map_err(Failure::internal)?;
-    let signals = leave_on_early_signal(logs.clone()).map_err(Failure::internal)?;
+    let early = EarlyExit::default();
+    let signals = leave_on_early_signal(logs.clone(), early.clone()).map_err(Failure::internal)?;
     let config = plugins::gather(args)?;
     let drain = (config.drain.enabled, config.drain.budget);
     let output = stdout().map_err(Failure::internal)?;
@@ -65,6 +69,9 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         let _context = engine.enter();
         build(args, config, output.clone())?
     };
+    if runtime.undelivered_ends() > 0 {
+        early.expect(service::undelivered(runtime.durability()));
+    }
 
     // First this: whoever has seen `ready` may send a signal and count on the drain.
     arm_on_signal(&signals, &watchdog, runtime.durability(), drain.1);
@@ -81,19 +88,20 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Nothing was accepted before `ready`, so there is nothing to drain and nothing to wait for.
-fn leave_on_early_signal(logs: LineWriter) -> io::Result<Signals> {
+/// Nothing was accepted before `ready`, so there is nothing to drain and nothing to wait for. What an earlier run owed
+/// is in the journal: `exit` says whether there is any, as far as that is known by then.
+fn leave_on_early_signal(logs: LineWriter, exit: EarlyExit) -> io::Result<Signals> {
     Signals::install(move |signal| {
-        tracing::info!("{} before `ready`: nothing was accepted, so nothing is owed; leaving", signal.name);
+        tracing::info!("{} before `ready`: nothing was accepted; leaving", signal.name);
         logs.flush(Instant::now() + LAST_LINES_WAIT, STALLED_READER);
-        signal_hook::low_level::exit(i32::from(Exit::Delivered.code()));
+        signal_hook::low_level::exit(i32::from(exit.code()));
     })
 }
 
 /// From now on a signal begins the drain, and the watchdog counts from its receipt.
 fn arm_on_signal(signals: &Signals, watchdog: &Watchdog, durability: Durability, budget: Duration) {
     let watchdog = watchdog.clone();
-    signals.serve(move |signal| {
+    signals.serve(inputs::is_held_by_another(&io::stdin()), move |signal| {
         // Until the drain has told more.
         watchdog.expect(service::undelivered(durability));
         watchdog.arm(signal.at + budget + WATCHDOG_OVERRUN);

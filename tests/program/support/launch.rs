@@ -13,6 +13,7 @@ use rustix::process::Pid;
 use tempfile::TempDir;
 
 use super::seen::Seen;
+use super::terminal::Terminal;
 use super::{Ended, Program};
 
 /// A program that is about to be started. Unless it is given the home of an earlier one, it has a home directory of its
@@ -25,6 +26,8 @@ pub(crate) struct Launch {
     stalled_stderr: bool,
     env: Vec<(&'static str, &'static str)>,
     group: Option<i32>,
+    shell: Option<&'static str>,
+    terminal: bool,
     #[cfg(target_os = "linux")]
     fault: Option<Fault>,
 }
@@ -32,6 +35,7 @@ pub(crate) struct Launch {
 enum Input {
     Pipe,
     From(Stdio),
+    Terminal,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,6 +72,8 @@ impl Launch {
             stalled_stderr: false,
             env: Vec::new(),
             group: None,
+            shell: None,
+            terminal: false,
             #[cfg(target_os = "linux")]
             fault: None,
         }
@@ -142,11 +148,36 @@ impl Launch {
         self.input_file(&path)
     }
 
+    /// stdin is this.
+    pub(crate) fn input_stdio(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.stdin = Input::From(stdin.into());
+        self
+    }
+
     /// Another process's stdout, and that process's group.
     pub(crate) fn input_from(mut self, other: ChildStdout, group: i32) -> Self {
         self.stdin = Input::From(other.into());
         self.group = Some(group);
         self
+    }
+
+    /// A shell starts it with these words, in which `"$@"` is the program with its arguments. Without `exec` before it
+    /// the process that is waited for, and that gets [`Program::signal`], is the shell.
+    pub(crate) fn shell(mut self, script: &'static str) -> Self {
+        self.shell = Some(script);
+        self
+    }
+
+    /// In a terminal of its own, in whose foreground group it is. Its streams stay what they are without.
+    pub(crate) fn in_a_terminal(mut self) -> Self {
+        self.terminal = true;
+        self
+    }
+
+    /// The terminal is its stdin.
+    pub(crate) fn input_from_the_terminal(mut self) -> Self {
+        self.stdin = Input::Terminal;
+        self.in_a_terminal()
     }
 
     /// Nobody reads stdout until [`Program::read_stdout`].
@@ -168,7 +199,11 @@ impl Launch {
     }
 
     pub(crate) fn start(self) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lastword"));
+        let program = env!("CARGO_BIN_EXE_lastword");
+        let mut command = Command::new(if self.shell.is_some() { "sh" } else { program });
+        if let Some(script) = self.shell {
+            command.args(["-c", script, "sh", program]);
+        }
         command.args(&self.args).current_dir(self.dir()).env_remove("RUST_LOG").env_remove("LASTWORD_LOG");
         for home in ["HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
             command.env(home, self.dir());
@@ -178,20 +213,20 @@ impl Launch {
         if let Some(fault) = &self.fault {
             fault.apply(&mut command);
         }
-        command.process_group(self.group.unwrap_or(0));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let piped = match self.stdin {
-            Input::Pipe => {
-                command.stdin(Stdio::piped());
-                true
-            }
-            Input::From(other) => {
-                command.stdin(other);
-                false
-            }
+        let stdin = match self.stdin {
+            Input::Pipe => Some(Stdio::piped()),
+            Input::From(other) => Some(other),
+            Input::Terminal => None,
         };
-        let mut child = command.spawn().unwrap();
-        let input = piped.then(|| feed(child.stdin.take().unwrap()));
+        let (mut child, terminal) = if self.terminal {
+            let (child, terminal) = Terminal::spawn(command, stdin);
+            (child, Some(terminal))
+        } else {
+            command.process_group(self.group.unwrap_or(0));
+            command.stdin(stdin.unwrap()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            (command.spawn().unwrap(), None)
+        };
+        let input = child.stdin.take().map(feed);
         let seen = Arc::new(Seen::default());
         let stdout = child.stdout.take().unwrap();
         let stdout = match self.stdout {
@@ -214,7 +249,7 @@ impl Launch {
         }
         let pid = Pid::from_child(&child);
         seen.watch(child);
-        Program { pid, input, stdout, _stderr: stderr, seen, _dir: self.dir }
+        Program { pid, input, stdout, _stderr: stderr, terminal, seen, _dir: self.dir }
     }
 
     /// Starts it and waits for its end; stdin is closed, unless it is a file.

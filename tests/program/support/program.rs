@@ -13,6 +13,7 @@ use tempfile::TempDir;
 #[cfg(target_os = "linux")]
 use super::child::Child;
 use super::seen::{Seen, State};
+use super::terminal::Terminal;
 use super::{Ended, start};
 
 /// What a failed test shows of each stream, in lines from its end.
@@ -25,6 +26,7 @@ pub(crate) struct Program {
     /// Kept open and not read.
     pub(super) stdout: Option<ChildStdout>,
     pub(super) _stderr: Option<ChildStderr>,
+    pub(super) terminal: Option<Terminal>,
     pub(super) seen: Arc<Seen>,
     pub(super) _dir: Arc<TempDir>,
 }
@@ -73,7 +75,17 @@ impl Program {
         self.count("accepted", lines.len());
     }
 
-    /// Waits until there are so many lines of an event.
+    /// Presses Ctrl-C in its terminal.
+    pub(crate) fn press_ctrl_c(&self) {
+        self.terminal.as_ref().unwrap().press(b'C');
+    }
+
+    /// Closes the window.
+    pub(crate) fn close_terminal(&mut self) {
+        self.terminal = None;
+    }
+
+    /// Waits until there are so many lines of an event; one that stands for several counts as so many.
     pub(crate) fn count(&self, event: &str, wanted: usize) {
         self.wait(&format!("{wanted} {event} lines"), |state| {
             (state.counts.get(event).copied().unwrap_or(0) >= wanted).then_some(())

@@ -36,6 +36,10 @@ pub(super) struct Service {
 #[derive(Clone, Copy, Debug)]
 enum Cause {
     Signal(Received),
+    /// The input ended soon after a terminal's interrupt: it was the owner's end.
+    Interrupted {
+        at: Instant,
+    },
     ShutdownLine {
         reason: DrainReason,
         at: Instant,
@@ -49,7 +53,7 @@ enum Cause {
 impl Cause {
     fn reason(self) -> DrainReason {
         match self {
-            Self::Signal(_) => DrainReason::Shutdown,
+            Self::Signal(_) | Self::Interrupted { .. } => DrainReason::Shutdown,
             Self::ShutdownLine { reason, .. } => reason,
             Self::OwnerDied { .. } => DrainReason::Crashed,
         }
@@ -59,7 +63,7 @@ impl Cause {
     fn at(self) -> Instant {
         match self {
             Self::Signal(signal) => signal.at,
-            Self::ShutdownLine { at, .. } | Self::OwnerDied { at } => at,
+            Self::ShutdownLine { at, .. } | Self::Interrupted { at } | Self::OwnerDied { at } => at,
         }
     }
 }
@@ -150,10 +154,15 @@ impl Service {
         None
     }
 
-    /// A signal to the whole process group may be about to arrive; without one the owner died.
+    /// A signal to the whole process group has just come, or may be about to arrive; without one the owner died.
     async fn owner_left(&mut self) -> Cause {
-        let until = tokio::time::Instant::now() + OWNER_DIED_WAIT;
+        let at = Instant::now();
         self.input_ended = true;
+        if self.signals.input_ended(at) {
+            tracing::info!("stdin ended after the interrupt: shutting down");
+            return Cause::Interrupted { at };
+        }
+        let until = tokio::time::Instant::from_std(at) + OWNER_DIED_WAIT;
         let signal = timeout_at(until, self.signals.first());
         match self.meanwhile(signal).await {
             Ok(signal) => Cause::Signal(signal),
