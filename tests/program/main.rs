@@ -24,6 +24,8 @@ mod inherited;
 #[cfg(test)]
 mod input;
 #[cfg(test)]
+mod inputs;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod operate;

@@ -1,6 +1,6 @@
 //! A terminal's Ctrl-C: it reaches the owner too, which decides whether it is the end.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
@@ -108,6 +108,20 @@ fn ctrl_c_drains_at_once_when_a_person_is_the_owner() {
     let ended = program.ended();
     assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"shutdown".into()));
     assert!(!ended.stderr().contains(LEFT), "{}", ended.stderr());
+}
+
+#[test]
+fn ctrl_c_before_ready_leaves_at_once() {
+    // Its configuration comes through stdin and has no end: it never is ready.
+    let (theirs, mut ours) = io::pipe().unwrap();
+    let launch = Launch::stdio().arg("--config").arg("-").in_a_terminal();
+    let program = launch.input_stdio(theirs).start();
+    // More than a pipe holds: it is being read.
+    ours.write_all("# A comment.\n".repeat(16_000).as_bytes()).unwrap();
+    program.press_ctrl_c();
+    let ended = program.ended();
+    assert_eq!(ended.code(), 0);
+    assert!(ended.lines.is_empty(), "{:?}", ended.lines);
 }
 
 /// What a person types: the other end of the pipe dies of the Ctrl-C, and that is the end.

@@ -70,7 +70,7 @@ pub(crate) const COMPILE: &str = "compile-component";
 
 #[derive(Debug, Args)]
 pub(crate) struct StdioArgs {
-    /// The configuration: plugins with their limits and tenants, and how to drain
+    /// The configuration: plugins with their limits and tenants, and how to drain; `-` reads it from stdin
     #[arg(long, value_name = "lastword.toml")]
     pub(crate) config: Option<PathBuf>,
 

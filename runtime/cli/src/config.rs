@@ -38,8 +38,6 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +49,7 @@ use toml::de::DeTable;
 
 pub(crate) use plugin::{PluginEntry, read_component};
 
+use crate::inputs;
 use crate::limits::{DEFAULT_DRAIN_BUDGET, MAX_CONFIG_BYTES};
 use reader::{Reader, Table};
 
@@ -95,7 +94,7 @@ pub(crate) enum ConfigError {
 }
 
 impl Config {
-    /// Reads `path` and the components that it names.
+    /// Reads `path`, or stdin for `-`, and the components that it names.
     ///
     /// # Errors
     /// Lists every mistake in it.
@@ -139,13 +138,14 @@ impl Config {
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text));
-    let read = u64::try_from(read.map_err(unreadable)?).unwrap_or(u64::MAX);
-    if read > MAX_CONFIG_BYTES {
+    let text = inputs::read_text(path, MAX_CONFIG_BYTES).map_err(unreadable)?;
+    if u64::try_from(text.len()).is_ok_and(|read| read > MAX_CONFIG_BYTES) {
         return Err(ConfigError::TooLarge { path: path.to_owned() });
     }
-    Ok(text)
+    String::from_utf8(text).map_err(|_| {
+        let what = "it is no text in UTF-8: is it another file?";
+        unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, what))
+    })
 }
 
 fn read(reader: &Reader<'_>, root: &DeTable<'_>) -> Config {

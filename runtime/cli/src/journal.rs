@@ -12,6 +12,7 @@ use lastword_journal::{SqliteJournal, Unfinished, unfinished_beside};
 use sha2::{Digest, Sha256};
 
 use crate::exit::{Exit, Failure};
+use crate::inputs;
 
 /// The word in place of a path.
 pub(crate) const MEMORY: &str = "memory";
@@ -108,7 +109,7 @@ fn directory() -> Result<PathBuf, Failure> {
 /// One for each configuration: programs with different plugins are owed different things.
 fn default(directory: &Path, config: Option<&Path>) -> PathBuf {
     // What comes through a pipe has no name that is the same the next time.
-    let Some(config) = config.filter(|config| !is_stream(config)) else { return directory.join("default.db") };
+    let Some(config) = config.filter(|config| !inputs::is_passing(config)) else { return directory.join("default.db") };
     // By the path as it is given: links in it may lead elsewhere after each change (a ConfigMap, a Nix profile).
     let given = directory.join(name(&as_given(config)));
     // So version 2 has named it, and so it is named for who gives the path that the links lead to.
@@ -117,10 +118,6 @@ fn default(directory: &Path, config: Option<&Path>) -> PathBuf {
         Ok(followed) if !given.exists() && followed.exists() => followed,
         _ => given,
     }
-}
-
-pub(crate) fn is_stream(config: &Path) -> bool {
-    config == "-" || ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|at| config.starts_with(at))
 }
 
 /// Absolute, without `.` and `..`; links are not looked at.

@@ -14,7 +14,8 @@ use serde::Serialize;
 use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};
 use crate::config::Config;
 use crate::exit::{Exit, Failure, told};
-use crate::journal::{Place, is_stream, unusable};
+use crate::inputs;
+use crate::journal::{Place, unusable};
 use crate::units::show_bytes;
 use table::Table;
 
@@ -26,7 +27,7 @@ impl JournalArgs {
     fn path(&self) -> Result<PathBuf, Failure> {
         let configured = match &self.config {
             // One that is gone may have left a journal, and one that came through a pipe cannot be read again.
-            Some(config) if config.exists() && !is_stream(config) => {
+            Some(config) if config.exists() && !inputs::is_passing(config) => {
                 Config::load_journal(config).map_err(Failure::usage)?
             }
             _ => None,

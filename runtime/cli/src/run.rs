@@ -5,7 +5,7 @@ mod show;
 mod wasmtime;
 mod wave;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use lastword_events::{HookCall, Outcome};
 
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure, told};
+use crate::inputs;
 use crate::limits::MAX_LINE_BYTES;
 use crate::logging;
 use crate::plugins;
@@ -78,13 +79,7 @@ fn call(args: &RunArgs, plugin: &PluginEntry) -> Result<HookCall, Failure> {
 /// Reads the file, or stdin for `-`, as far as a line of the protocol may go.
 fn read_event(path: &Path) -> anyhow::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
-    let mut json = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(limit + 1).read_to_end(&mut json)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut json))
-    };
-    read.with_context(|| format!("cannot read the event {}", path.display()))?;
+    let json = inputs::read_text(path, limit).with_context(|| format!("cannot read the event {}", path.display()))?;
     anyhow::ensure!(json.len() <= MAX_LINE_BYTES, "the event {} has more than {MAX_LINE_BYTES} bytes", path.display());
     Ok(json)
 }

@@ -1,7 +1,7 @@
 //! Where a plugin comes from, and a first look at what it is.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::LoadError;
@@ -66,13 +66,30 @@ impl Source {
 
 fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
     let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = open_plain(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    // One byte more than fits tells a file that is too large, also one that has no size, such as a pipe.
+    // One byte more than fits tells a file that is too large, also one that grows.
     file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     check_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
     Ok(bytes)
 }
+
+/// Opens a plain file. Anything else is refused and not waited for: a named pipe's writer might never come.
+fn open_plain(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, DO_NOT_WAIT);
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a directory, a pipe or a device: name a file"))
+}
+
+/// Nobody's terminal is taken over either.
+#[cfg(unix)]
+const DO_NOT_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.union(rustix::fs::OFlags::NOCTTY).bits().cast_signed();
 
 fn check_size(bytes: u64) -> Result<(), LoadError> {
     if bytes > MAX_COMPONENT_BYTES {

@@ -1,6 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::reader::{Reader, Table, Value};
+use crate::inputs;
 use crate::journal::MEMORY;
 
 /// `[journal]`: a path, relative to the file that names it, or the word for none.
@@ -16,6 +17,6 @@ pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<PathBuf> {
             None
         }
         MEMORY => Some(MEMORY.into()),
-        file => Some(reader.path().parent().unwrap_or(Path::new("")).join(file)),
+        file => Some(inputs::directory_of(reader.path()).join(file)),
     }
 }

@@ -1,5 +1,4 @@
-use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use thiserror::Error;
 
 use super::reader::{Reader, Table, Value};
 use super::{grants, limits, name_of};
+use crate::inputs;
 
 const KEYS: [&str; 9] =
     ["name", "component", "sha256", "tenants", "limits", "config", "keyvalue", "http", "transcript"];
@@ -40,7 +40,7 @@ pub(crate) enum ComponentError {
     #[error("{} is a directory: name the component's file, which ends in .wasm", .0.display())]
     Directory(PathBuf),
     #[error("cannot read the component {}: {source}", path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
+    Unreadable { path: PathBuf, source: io::Error },
     #[error("{} has more than {MAX_COMPONENT_BYTES} bytes, the most that is read: strip its debug information", .0.display())]
     TooLarge(PathBuf),
 }
@@ -50,18 +50,17 @@ pub(crate) enum ComponentError {
 /// # Errors
 /// When there is none, or it cannot be read.
 pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, ComponentError> {
-    if path.is_dir() {
-        return Err(ComponentError::Directory(path.to_owned()));
-    }
-    let mut bytes = Vec::new();
-    // One byte more than fits tells a file that is too large, also one that never ends.
-    let read = File::open(path).and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes));
-    match read {
-        Ok(read) if u64::try_from(read).is_ok_and(|read| read <= MAX_COMPONENT_BYTES) => Ok(bytes),
-        Ok(_) => Err(ComponentError::TooLarge(path.to_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ComponentError::Missing(path.to_owned())),
-        Err(source) => Err(ComponentError::Unreadable { path: path.to_owned(), source }),
-    }
+    let path_of = || path.to_owned();
+    inputs::read_file(path, MAX_COMPONENT_BYTES)
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => ComponentError::Missing(path_of()),
+            io::ErrorKind::IsADirectory => ComponentError::Directory(path_of()),
+            _ => ComponentError::Unreadable { path: path_of(), source },
+        })
+        .and_then(|bytes| match u64::try_from(bytes.len()) {
+            Ok(read) if read <= MAX_COMPONENT_BYTES => Ok(bytes),
+            _ => Err(ComponentError::TooLarge(path_of())),
+        })
 }
 
 pub(super) fn read_all(reader: &Reader<'_>, value: &Value<'_>) -> Vec<PluginEntry> {
@@ -133,7 +132,7 @@ fn component_path(reader: &Reader<'_>, table: &Table<'_, '_>, plugin: &Value<'_>
         return None;
     };
     let path = reader.string("component", "a path such as \"plugin.wasm\"", value)?;
-    Some(reader.path().parent().unwrap_or(Path::new("")).join(path))
+    Some(inputs::directory_of(reader.path()).join(path))
 }
 
 fn component(reader: &Reader<'_>, table: &Table<'_, '_>, path: &Path) -> Option<Vec<u8>> {
