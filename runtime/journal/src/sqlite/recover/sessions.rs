@@ -44,11 +44,18 @@ pub(super) fn left(file: &Connection, run: u32) -> rusqlite::Result<Vec<Recovere
         (first, first.saturating_add(each - 1).min(last))
     };
     thread::scope(|scope| {
-        let read = |number| scope.spawn(move || reader.read(&read_only(path)?, part(number), count / threads));
+        let read = |number| {
+            let read = move || reader.read(&read_only(path)?, part(number), count / threads);
+            thread::Builder::new().spawn_scoped(scope, read).map_err(|_no_thread| number)
+        };
         let others: Vec<_> = (1..threads).map(read).collect();
         let mut sessions = reader.read(file, part(0), count)?;
         for other in others {
-            sessions.append(&mut other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            let mut read = match other {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic))?,
+                Err(number) => reader.read(file, part(number), count / threads)?,
+            };
+            sessions.append(&mut read);
         }
         Ok(sessions)
     })
