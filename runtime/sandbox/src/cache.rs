@@ -10,7 +10,7 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -40,6 +40,8 @@ impl Key {
 pub(crate) struct CodeCache {
     dir: PathBuf,
     max_bytes: u64,
+    /// Said once, however many plugins there are.
+    warned: AtomicBool,
 }
 
 impl CodeCache {
@@ -47,7 +49,9 @@ impl CodeCache {
     pub(crate) fn open(dir: &Path) -> Option<Self> {
         let opened = make_private_dir(dir).and_then(|()| check_private_dir(dir));
         match opened {
-            Ok(()) => Some(Self { dir: dir.to_owned(), max_bytes: MAX_CODE_CACHE_BYTES }),
+            Ok(()) => {
+                Some(Self { dir: dir.to_owned(), max_bytes: MAX_CODE_CACHE_BYTES, warned: AtomicBool::new(false) })
+            }
             Err(error) => {
                 tracing::warn!(
                     dir = %dir.display(),
@@ -82,11 +86,19 @@ impl CodeCache {
         Some(code.to_vec())
     }
 
-    /// Keeps compiled code; a warning when that fails.
-    pub(crate) fn put(&self, key: &Key, code: &[u8]) {
-        if let Err(error) = self.write(key, code).and_then(|()| self.evict(&key.file_name())) {
-            tracing::warn!(dir = %self.dir.display(), %error, "compiled code could not be cached");
+    /// Keeps compiled code, and says whether it is kept: a warning the first time that it is not.
+    pub(crate) fn put(&self, key: &Key, code: &[u8]) -> bool {
+        let written = self.write(key, code).and_then(|()| self.evict(&key.file_name()));
+        if let Err(error) = &written
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                dir = %self.dir.display(),
+                %error,
+                "compiled code cannot be kept here: plugins are compiled again at the next start"
+            );
         }
+        written.is_ok()
     }
 
     fn write(&self, key: &Key, code: &[u8]) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Compiling, at most once for each component, engine configuration and wasmtime version.
 
 mod child;
+mod exchange;
 mod worker;
 
 pub use worker::compile_worker;
@@ -10,11 +11,13 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, ModuleVersionStrategy};
 
 use crate::cache::{CodeCache, Key};
+use crate::engine::MemoryLayout;
 use crate::error::{LoadError, text};
 use crate::limits::{DEFAULT_COMPILE_BYTES, DEFAULT_COMPILE_TIME};
 
@@ -47,6 +50,7 @@ impl CompilerProcess {
 
 pub(crate) struct Compiler {
     engine: Engine,
+    layout: MemoryLayout,
     process: Option<CompilerProcess>,
     cache: Option<CodeCache>,
     fingerprint: [u8; 32],
@@ -58,11 +62,19 @@ pub(crate) struct Compiled {
     pub(crate) sha256: String,
     /// How long it took to compile; none: it was in the cache.
     pub(crate) compiled_in: Option<Duration>,
+    /// Whether the next start finds the code in the cache.
+    pub(crate) cached: bool,
 }
 
 impl Compiler {
-    pub(crate) fn new(engine: &Engine, cache: Option<CodeCache>, process: Option<CompilerProcess>) -> Self {
-        Self { engine: engine.clone(), process, cache, fingerprint: fingerprint(engine) }
+    /// `layout` is the engine's.
+    pub(crate) fn new(
+        engine: &Engine,
+        layout: MemoryLayout,
+        cache: Option<CodeCache>,
+        process: Option<CompilerProcess>,
+    ) -> Self {
+        Self { engine: engine.clone(), layout, process, cache, fingerprint: fingerprint(engine) }
     }
 
     /// Bytes of WebAssembly to machine code.
@@ -77,7 +89,7 @@ impl Compiler {
         let key = Key::new(&digest.into(), &self.fingerprint);
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
             match deserialize(&self.engine, &code) {
-                Ok(component) => return Ok(Compiled { component, sha256, compiled_in: None }),
+                Ok(component) => return Ok(Compiled { component, sha256, compiled_in: None, cached: true }),
                 Err(error) => tracing::warn!(
                     sha256,
                     error = text(&error),
@@ -87,16 +99,23 @@ impl Compiler {
         }
         let began = Instant::now();
         let code = match &self.process {
-            Some(process) => child::compile(process, bytes)?,
+            Some(process) => child::compile(process, self.layout, bytes)?,
             None => Self::translate(&self.engine, bytes).map_err(|e| LoadError::Invalid { detail: text(&e) })?,
         };
         let compiled_in = Some(began.elapsed());
-        // What is valid and compiles but cannot be made into a component does not fit the pool.
-        let component = deserialize(&self.engine, &code).map_err(|e| LoadError::DoesNotFitPool { detail: text(&e) })?;
-        if let Some(cache) = &self.cache {
-            cache.put(&key, &code);
-        }
-        Ok(Compiled { component, sha256, compiled_in })
+        let component = deserialize(&self.engine, &code).map_err(|error| unloadable(&error))?;
+        let cached = self.cache.as_ref().is_some_and(|cache| cache.put(&key, &code));
+        Ok(Compiled { component, sha256, compiled_in, cached })
+    }
+}
+
+/// Why code that was compiled cannot be made into a component: the machine refuses it, or it does not fit the pool.
+fn unloadable(error: &wasmtime::Error) -> LoadError {
+    let detail = text(error);
+    match error.downcast_ref::<Errno>() {
+        Some(&(Errno::ACCESS | Errno::PERM)) => LoadError::NotExecutable { detail },
+        Some(&(Errno::NOMEM | Errno::MFILE | Errno::NFILE)) => LoadError::NoRoomForCode { detail },
+        _ => LoadError::DoesNotFitPool { detail },
     }
 }
 
@@ -148,6 +167,7 @@ impl Hasher for DigestHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::compiling_engine;
     use lastword_test_guests::component;
     use std::path::Path;
 
@@ -156,7 +176,7 @@ mod tests {
     }
 
     fn compiler(engine: &Engine, dir: &Path) -> Compiler {
-        Compiler::new(engine, Some(CodeCache::open(&dir.join("code")).unwrap()), None)
+        Compiler::new(engine, MemoryLayout::Wide, Some(CodeCache::open(&dir.join("code")).unwrap()), None)
     }
 
     fn key(compiler: &Compiler, bytes: &[u8]) -> Key {
@@ -171,6 +191,19 @@ mod tests {
     fn another_configuration_has_another_fingerprint() {
         assert_eq!(fingerprint(&engine()), fingerprint(&engine()));
         assert_ne!(fingerprint(&engine()), fingerprint(&Engine::default()));
+    }
+
+    #[test]
+    fn code_of_one_layout_is_not_taken_for_that_of_another() {
+        let layouts = [MemoryLayout::Wide, MemoryLayout::Narrow(64 << 20), MemoryLayout::Narrow(128 << 20)];
+        let engines = layouts.map(|layout| compiling_engine(layout, true).unwrap());
+        for (at, engine) in engines.iter().enumerate() {
+            let code = engine.precompile_component(&component("good")).unwrap();
+            for (other_at, other) in engines.iter().enumerate() {
+                assert_eq!(fingerprint(engine) == fingerprint(other), at == other_at);
+                assert_eq!(deserialize(other, &code).is_ok(), at == other_at, "{:?}", layouts[other_at]);
+            }
+        }
     }
 
     #[test]

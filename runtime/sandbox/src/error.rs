@@ -23,11 +23,29 @@ pub enum SandboxError {
         /// What it may be.
         range: &'static str,
     },
-    /// The engine cannot be built, not even with instances allocated one by one.
+    /// The engine cannot be built.
     #[error("cannot make the WebAssembly engine on this machine: {0}")]
     Engine(String),
+    /// There is no room for one call at a time.
+    #[error(
+        "this machine has no room for a single call at a time: {} MiB of address space are needed beside what the program has \
+         already ({why}); raise `ulimit -v` and `ulimit -d` (LimitAS=, LimitDATA= of systemd; with vm.overcommit_memory=2 \
+         vm.overcommit_ratio), or lower the plugins' limits.memory, which is {} MiB",
+        needs >> 20, memory >> 20
+    )]
+    NoRoom {
+        /// Bytes of address space for one slot, and what the process needs beside it.
+        needs: u64,
+        /// Bytes of memory for which a slot has room.
+        memory: u64,
+        /// In the system's words.
+        why: String,
+    },
     /// The ticker's thread cannot be started.
-    #[error("cannot start the thread that interrupts guests (out of threads?)")]
+    #[error(
+        "cannot start the thread that interrupts guests: raise the number of threads that this process may have (`ulimit -u`, \
+         or the container's pids limit)"
+    )]
     Ticker(#[source] io::Error),
 }
 
@@ -87,6 +105,43 @@ pub enum LoadError {
     CompilerTooSlow {
         /// [`CompilerProcess::time`](crate::CompilerProcess::time).
         limit: std::time::Duration,
+    },
+    /// The process that compiles cannot be started.
+    #[error("cannot start {}, which compiles components{}", program.display(), hint(source))]
+    NoCompiler {
+        /// [`CompilerProcess::program`](crate::CompilerProcess::program).
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Code that was compiled cannot be made executable.
+    #[error(
+        "this machine does not let the program run code that it has compiled ({detail}), and that is how plugins run: allow \
+         it (systemd: MemoryDenyWriteExecute=no; SELinux: the permission execmem; otherwise whatever sets PR_SET_MDWE or \
+         filters mprotect)"
+    )]
+    NotExecutable {
+        /// In the engine's words.
+        detail: String,
+    },
+    /// There is no room for the code.
+    #[error(
+        "there is no room for the component's code ({detail}): raise `ulimit -v` and `ulimit -d`, or the memory of the container"
+    )]
+    NoRoomForCode {
+        /// In the engine's words.
+        detail: String,
+    },
+    /// The directory for copies of transcripts cannot be used, and the plugin was granted the transcript.
+    #[error(
+        "transcripts are copied to {}, and that cannot be used: set TMPDIR to a directory on a local disk that this user can \
+         write to", dir.display()
+    )]
+    NoScratch {
+        /// Which directory.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// The process that compiles did not answer.
     #[error("the process that compiles components failed: {detail}")]
@@ -170,6 +225,26 @@ pub enum LoadError {
         /// [`SandboxConfig::max_memory`](crate::SandboxConfig::max_memory).
         max: u64,
     },
+}
+
+impl LoadError {
+    /// Whether this machine is at fault, and not the component: elsewhere the same file may load.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        matches!(
+            self,
+            Self::NoCompiler { .. } | Self::NotExecutable { .. } | Self::NoRoomForCode { .. } | Self::NoScratch { .. }
+        )
+    }
+}
+
+/// What a system means that says "Resource temporarily unavailable".
+fn hint(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        ": raise the number of processes that this user may have (`ulimit -u`, or the container's pids limit)"
+    } else {
+        ""
+    }
 }
 
 fn list(names: &[String]) -> String {

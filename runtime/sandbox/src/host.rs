@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lastword_egress::Egress;
-use lastword_transcript::{NotLent, Scratch};
+use lastword_transcript::Scratch;
 use tokio::sync::Semaphore;
 
 use crate::ticker::Ticker;
@@ -15,8 +15,8 @@ pub(crate) struct Host {
     pub(crate) slots: Arc<Semaphore>,
     /// The way out for plugins with the grant `http`.
     pub(crate) egress: Egress,
-    scratch_base: PathBuf,
-    /// Made by the first call that borrows a transcript.
+    pub(crate) scratch_base: PathBuf,
+    /// Made when the first plugin is loaded that may borrow a transcript.
     scratch: Mutex<Option<Scratch>>,
 }
 
@@ -36,15 +36,11 @@ impl Host {
     }
 
     /// Where copies of transcripts are made. Blocks as long as the disk does.
-    pub(crate) fn scratch(&self) -> Result<Scratch, NotLent> {
+    pub(crate) fn scratch(&self) -> std::io::Result<Scratch> {
         let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         match &*scratch {
             Some(scratch) => Ok(scratch.clone()),
-            None => {
-                let during = "make a directory for copies of transcripts";
-                let opened = Scratch::open(&self.scratch_base).map_err(|source| NotLent::Io { during, source })?;
-                Ok(scratch.insert(opened).clone())
-            }
+            None => Ok(scratch.insert(Scratch::open(&self.scratch_base)?).clone()),
         }
     }
 }

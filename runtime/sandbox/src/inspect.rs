@@ -28,6 +28,8 @@ pub struct Inspection {
     pub hooks: Vec<HookFit>,
     /// The interfaces that it imports.
     pub imports: Vec<Import>,
+    /// Whether its code is in the code cache now.
+    pub cached: bool,
     /// How long it took to compile; none when the code cache had it, or it does not compile.
     pub compiled_in: Option<Duration>,
     /// Why it cannot be loaded, with default limits; `None` when it can.
@@ -70,15 +72,18 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
         sha256: format!("{:x}", Sha256::digest(&bytes)),
         hooks: Vec::new(),
         imports: Vec::new(),
+        cached: false,
         compiled_in: None,
         refusal: None,
     };
     // What the imports lack is told with everything else.
     let scanned = check_is_component(&bytes).and_then(|()| prescan(&bytes));
     match scanned.and_then(|_imports| loader.compiler.compile(&bytes)) {
+        Err(error) if error.is_of_the_machine() => return Err(error),
         Err(error) => found.refusal = Some(error),
         Ok(compiled) => {
             found.compiled_in = compiled.compiled_in;
+            found.cached = compiled.cached;
             found.imports = imports(&loader.engine, &compiled.component.component_type());
             found.hooks = hooks(loader, &compiled.component);
             let memory = Limits::default().memory.min(loader.max_memory);
@@ -86,7 +91,10 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
             // The name is for logs only.
             let name = PluginName::new("inspected");
             let terms = name.map(|name| Terms { name, limits, grants: grants.clone() });
-            found.refusal = terms.ok().and_then(|terms| link(loader, compiled, terms).err());
+            found.refusal = match terms.ok().map(|terms| link(loader, compiled, terms)) {
+                Some(Err(error)) if error.is_of_the_machine() => return Err(error),
+                linked => linked.and_then(Result::err),
+            };
         }
     }
     Ok(found)

@@ -67,6 +67,22 @@ pub const DEFAULT_MAX_CONCURRENT_CALLS: u32 = 256;
 /// compiled code do without bounds checks; this bounds what can be committed.
 pub const DEFAULT_MAX_MEMORY_BYTES: u64 = GIB;
 
+/// The same where address space is short, and each memory has a slot of its own size: [`Limits`]' default.
+pub const DEFAULT_NARROW_MEMORY_BYTES: u64 = 64 * MIB;
+/// The least that a narrow slot's memory has. Code is compiled for the size, and most plugins have the default.
+pub const MIN_NARROW_MEMORY_BYTES: u64 = 64 * MIB;
+/// What lies between two narrow memories and is not mapped: accesses at small offsets need one check rather than two. One
+/// page of WebAssembly.
+pub const NARROW_GUARD_BYTES: u64 = 64 * KIB;
+/// With fewer slots of 8 GiB than this the pool takes narrow ones. One plugin holds at most half of the slots, and the
+/// others must not wait for one that hangs.
+pub const MIN_WIDE_SLOTS: u32 = 16;
+/// What stays free when the pool has been reserved: for the journal's map (32 MiB), code of plugins (a Python guest's has
+/// 50 MiB, twice while it is loaded), and what the process allocates as it serves.
+pub const HEAD_ROOM_BYTES: u64 = 256 * MIB;
+/// The same for each processor, whose worker has a stack of 2 MiB and as much in an allocator that caches for each thread.
+pub const THREAD_BYTES: u64 = 4 * MIB;
+
 /// A line of a guest's output counts as at least this much, so that empty lines do not make a flood of events.
 pub const MIN_LOG_LINE_BYTES: u64 = 64;
 /// A longer line becomes several events.

@@ -12,6 +12,7 @@ use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, Session
 use crate::error::{LoadError, text};
 use crate::grants::Grants;
 use crate::grants::config::variables;
+use crate::grants::transcript::can_read_files;
 use crate::host::Host;
 use crate::imports::{exports, imports};
 use crate::limits::{Limits, MAX_CONCURRENT_LOANS, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
@@ -54,12 +55,16 @@ pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loa
 
 /// What comes after compiling.
 pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<Loaded, LoadError> {
-    let Compiled { component, sha256, compiled_in } = compiled;
+    let Compiled { component, sha256, compiled_in, cached: _ } = compiled;
     let Terms { name, limits, grants } = terms;
     check_size(&component, limits.memory, loader.max_memory)?;
     let found = imports(&loader.engine, &component.component_type());
     found.iter().try_for_each(|import| import.check(&grants))?;
     check_session_end(&loader.engine, &component)?;
+    if grants.transcript.is_some() && can_read_files(found.iter().map(|import| import.name.as_str())) {
+        let dir = &loader.host.scratch_base;
+        loader.host.scratch().map_err(|source| LoadError::NoScratch { dir: dir.clone(), source })?;
+    }
     let instance = linker(loader, &grants)
         .and_then(|linker| linker.instantiate_pre(&component))
         .map_err(|e| LoadError::WrongImport { detail: text(&e) })?;

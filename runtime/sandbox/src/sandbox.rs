@@ -12,21 +12,23 @@ use wasmtime::component::Linker;
 use crate::cache::CodeCache;
 use crate::call::Call;
 use crate::compiler::{Compiler, CompilerProcess};
-use crate::engine::{Allocation, build};
+use crate::engine::MemoryLayout;
 use crate::error::{LoadError, SandboxError};
 use crate::grants::Grants;
 use crate::host::Host;
 use crate::inspect::{Inspection, inspect};
-use crate::limits::{DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, Limits};
+use crate::limits::{DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES, Limits};
 use crate::load::{Loader, Terms, load};
 use crate::plugin::Plugin;
+use crate::pool::{Allocation, build};
 use crate::source::Source;
 use crate::ticker::Ticker;
 
 /// How a [`Sandbox`] is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SandboxConfig {
-    /// Calls that may be under way at once; more wait for a slot. Default: 256.
+    /// Calls that may be under way at once; more wait for a slot. Where there is no room for so many it is halved until they
+    /// fit, see [`Sandbox::allocation`]. Default: 256.
     pub max_concurrent_calls: u32,
     /// Where compiled code is kept between runs; `None`: nowhere. Made with mode 0700 when it is missing; one that other
     /// users have access to is not used. Default: `None`.
@@ -39,6 +41,9 @@ pub struct SandboxConfig {
     pub compiler: Option<CompilerProcess>,
     /// The most that [`Limits::memory`] of any plugin can be, in bytes; at most 4 GiB. Default: 1 GiB.
     pub max_memory: u64,
+    /// The same where address space is short (`ulimit -v`), in bytes: the plugins' highest [`Limits::memory`], because each
+    /// slot then takes so much. What is beyond `max_memory` counts for nothing. Default: 64 MiB.
+    pub narrow_memory: u64,
 }
 
 impl Default for SandboxConfig {
@@ -49,6 +54,7 @@ impl Default for SandboxConfig {
             compiler: None,
             scratch_dir: None,
             max_memory: DEFAULT_MAX_MEMORY_BYTES,
+            narrow_memory: DEFAULT_NARROW_MEMORY_BYTES,
         }
     }
 }
@@ -67,11 +73,11 @@ struct Shared {
 }
 
 impl Sandbox {
-    /// Makes the engine and starts its ticker. When address space for a pool cannot be reserved that is a warning and
-    /// shows in [`allocation`](Self::allocation).
+    /// Makes the engine and starts its ticker. When there is no room for a pool of the size that was asked for, a smaller one
+    /// is taken: that is a warning, and shows in [`allocation`](Self::allocation).
     ///
     /// # Errors
-    /// A configuration that cannot be, or a machine on which no engine runs.
+    /// A configuration that cannot be, or a machine on which no engine runs, or that has no room for one call.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         Self::with_egress(config, Egress::new())
     }
@@ -88,14 +94,17 @@ impl Sandbox {
             .map_err(|e| SandboxError::Engine(format!("cannot link WASI: {e:#}")))?;
         let cache = config.cache_dir.as_deref().and_then(CodeCache::open);
         let ticker = Ticker::start(engine.weak()).map_err(SandboxError::Ticker)?;
-        let scratch = config.scratch_dir.clone().unwrap_or_else(std::env::temp_dir);
-        let host = Arc::new(Host::new(ticker, config.max_concurrent_calls, egress, scratch));
+        let scratch = config.scratch_dir.clone().unwrap_or_else(temp_dir);
+        let host = Arc::new(Host::new(ticker, allocation.slots, egress, scratch));
         let loader = Loader {
             linker,
-            compiler: Compiler::new(&engine, cache, config.compiler.clone()),
+            compiler: Compiler::new(&engine, allocation.layout, cache, config.compiler.clone()),
             engine,
             host: Arc::clone(&host),
-            max_memory: config.max_memory,
+            max_memory: match allocation.layout {
+                MemoryLayout::Wide => config.max_memory,
+                MemoryLayout::Narrow(bytes) => bytes.min(config.max_memory),
+            },
         };
         let shared = Shared { config, loader, host, allocation };
         Ok(Self { shared: Arc::new(shared) })
@@ -136,7 +145,8 @@ impl Sandbox {
     /// Looks at a file as [`load_with`](Self::load_with) would and tells everything that it finds, good and bad.
     ///
     /// # Errors
-    /// Only when there is nothing to look at: the file cannot be read, or is too large.
+    /// Only when there is nothing to look at: the file cannot be read, or is too large; or when this machine is at fault, see
+    /// [`LoadError::is_of_the_machine`].
     pub fn inspect(&self, source: &Source, grants: &Grants) -> Result<Inspection, LoadError> {
         inspect(&self.shared.loader, source, grants)
     }
@@ -150,20 +160,20 @@ impl Sandbox {
         self.shared.host.remove_leftovers()
     }
 
-    /// Calls that may be under way at once.
+    /// Calls that can be under way at once: what was asked for, or what this machine has room for.
     #[must_use]
     pub fn max_concurrent_calls(&self) -> u32 {
-        self.shared.config.max_concurrent_calls
+        self.shared.allocation.slots
     }
 
-    /// Where instances get their memory.
+    /// What the pool of instances got.
     #[must_use]
-    pub fn allocation(&self) -> &Allocation {
-        &self.shared.allocation
+    pub fn allocation(&self) -> Allocation {
+        self.shared.allocation
     }
 
     /// Slots of the pool that hold a guest: the highest of the pool's counts of stacks, instances, memories and tables.
-    /// `None` without a pool.
+    /// `None` where the engine does not count them.
     #[must_use]
     pub fn slots_in_use(&self) -> Option<u64> {
         let pool = self.shared.loader.engine.pooling_allocator_metrics()?;
@@ -192,6 +202,12 @@ impl std::fmt::Debug for Sandbox {
             .field("allocation", &self.shared.allocation)
             .finish_non_exhaustive()
     }
+}
+
+/// The system's directory for temporary files. A `TMPDIR` that is empty is as good as none.
+fn temp_dir() -> PathBuf {
+    let named = std::env::temp_dir();
+    if named.as_os_str().is_empty() { PathBuf::from("/tmp") } else { named }
 }
 
 fn check(config: &SandboxConfig) -> Result<(), SandboxError> {

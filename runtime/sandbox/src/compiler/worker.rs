@@ -1,11 +1,12 @@
 //! The compiler's side of [`child`](super::child): one component in, its code out.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::num::NonZeroUsize;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Compiler, text};
-use crate::engine::compiling_engine;
+use crate::engine::{MemoryLayout, compiling_engine};
 use crate::limits::MAX_COMPONENT_BYTES;
 
 /// First byte of an answer that goes on with compiled code.
@@ -23,10 +24,12 @@ pub fn compile_worker(input: impl Read, mut output: impl Write) -> io::Result<()
     let mut input = BufReader::new(input);
     let mut line = String::new();
     input.by_ref().take(64).read_line(&mut line)?;
-    hold_to(&line)?;
+    let layout = begin(&line)?;
     let mut component = Vec::new();
     input.take(MAX_COMPONENT_BYTES).read_to_end(&mut component)?;
-    let engine = compiling_engine().map_err(io::Error::other)?;
+    // The engine's threads are rayon's. It would panic where they cannot be started; then this one does it alone.
+    let parallel = rayon::ThreadPoolBuilder::new().build_global().is_ok();
+    let engine = compiling_engine(layout, parallel).map_err(io::Error::other)?;
     let compiled = Compiler::translate(&engine, &component).map_err(|error| text(&error));
     let (kind, bytes) = match &compiled {
         Ok(code) => (COMPILED, code.as_slice()),
@@ -37,19 +40,29 @@ pub fn compile_worker(input: impl Read, mut output: impl Write) -> io::Result<()
     output.flush()
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
 /// Lowers a limit of this process; one that is lower already stays.
 fn at_most(resource: Resource, limit: u64) -> io::Result<()> {
     let limit = getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
     Ok(setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?)
 }
 
-/// Seconds of CPU on each core's behalf, and bytes of memory; and others go first.
-fn hold_to(line: &str) -> io::Result<()> {
+/// The first line of input, as [`first_line`](super::first_line) writes it: limits that this process holds itself to, and for
+/// which layout it compiles.
+fn begin(line: &str) -> io::Result<MemoryLayout> {
     let bad = || io::Error::new(io::ErrorKind::InvalidInput, "this is for the sandbox to call, not for people");
-    let (seconds, bytes) = line.trim_end().split_once(' ').ok_or_else(bad)?;
-    let (seconds, bytes): (u64, u64) = (seconds.parse().map_err(|_| bad())?, bytes.parse().map_err(|_| bad())?);
-    let cores = std::thread::available_parallelism().map_or(1, |n| u64::try_from(n.get()).unwrap_or(1));
-    at_most(Resource::Cpu, seconds.saturating_mul(cores))?;
+    let numbers: Result<Vec<u64>, _> = line.split_ascii_whitespace().map(str::parse).collect();
+    let Ok(&[seconds, bytes, narrow]) = numbers.as_deref() else { return Err(bad()) };
+    hold_to(seconds, bytes)?;
+    Ok(if narrow == 0 { MemoryLayout::Wide } else { MemoryLayout::Narrow(narrow) })
+}
+
+/// Seconds of CPU on each core's behalf, and bytes of memory; and others go first.
+fn hold_to(seconds: u64, bytes: u64) -> io::Result<()> {
+    at_most(Resource::Cpu, seconds.saturating_mul(u64::try_from(cores()).unwrap_or(1)))?;
     at_most(Resource::Data, bytes)?;
     at_most(Resource::Core, 0)?;
     // Plugins that run now go before one that will.

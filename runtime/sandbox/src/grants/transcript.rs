@@ -18,7 +18,7 @@ const GUEST_DIRECTORY: &str = "/session";
 pub(crate) async fn borrow(flight: &Flight, session: &Arc<Session>) -> Option<Borrowed> {
     let plugin = &flight.plugin;
     let grant = plugin.grants.transcript.clone()?;
-    if session.transcript.is_none() || !plugin.imports.iter().any(|name| name.starts_with("wasi:filesystem/")) {
+    if session.transcript.is_none() || !can_read_files(plugin.imports.iter().map(String::as_str)) {
         return None;
     }
     // Whoever keeps the others waiting has a file system that hangs; this call goes on without.
@@ -34,7 +34,9 @@ pub(crate) async fn borrow(flight: &Flight, session: &Arc<Session>) -> Option<Bo
         let _permit = permit;
         let uri = theirs.transcript.as_ref().map_or("", |transcript| transcript.uri.as_str());
         let root = grant.root.for_tenant(&theirs.identity.tenant)?;
-        lend(&host.scratch()?, &root, uri, grant.max, &stop)
+        let during = "make a directory for copies of transcripts";
+        let scratch = host.scratch().map_err(|source| NotLent::Io { during, source })?;
+        lend(&scratch, &root, uri, grant.max, &stop)
     });
     let why = match lent.await {
         Ok(Ok(loan)) => return Some(Borrowed(Some(loan))),
@@ -44,6 +46,11 @@ pub(crate) async fn borrow(flight: &Flight, session: &Arc<Session>) -> Option<Bo
     };
     absent(plugin, session, why.0, &why.1);
     None
+}
+
+/// Whether a plugin with these imports would find a transcript that is lent to it.
+pub(crate) fn can_read_files<'n>(mut imports: impl Iterator<Item = &'n str>) -> bool {
+    imports.any(|name| name.starts_with("wasi:filesystem/"))
 }
 
 fn absent(plugin: &Loaded, session: &Session, why: &str, detail: &str) {
