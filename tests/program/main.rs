@@ -16,6 +16,9 @@ mod config;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod environments;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod grants;

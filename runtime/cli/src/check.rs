@@ -7,9 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use lastword_events::Hook;
-use lastword_sandbox::{
-    CONTRACT, FileKind, Grants, HookFit, Inspection, LoadError, Provision, Sandbox, SandboxConfig, Source,
-};
+use lastword_sandbox::{CONTRACT, FileKind, Grants, HookFit, Inspection, Limits, LoadError, Provision, Source};
 
 use crate::args::CheckArgs;
 use crate::config::read_component;
@@ -28,9 +26,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     logging::to_stderr(None::<tracing_subscriber::layer::Identity>);
     let grants = args.grants.grants()?;
     let component = read_component(&args.plugin).map_err(Failure::usage)?;
-    let cache_dir = plugins::cache_dir(&args.cache);
-    let config = SandboxConfig { cache_dir, compiler: plugins::compiler(), ..SandboxConfig::default() };
-    let sandbox = Sandbox::new(config).map_err(Failure::internal)?;
+    let sandbox = plugins::sandbox_for(&args.cache, Limits::default().memory)?;
     let _progress = Progress::of(&args.plugin.display().to_string(), component.len());
     let found = sandbox.inspect(&Source::Bytes(component), &grants).map_err(Failure::usage)?;
     told(show(&mut anstream::stdout().lock(), &args.plugin, &found, &grants))?;
@@ -129,7 +125,7 @@ fn kind(kind: FileKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use lastword_sandbox::Grant;
+    use lastword_sandbox::{Grant, Sandbox, SandboxConfig};
 
     use super::*;
     use crate::args::{Cli, Command};

@@ -8,6 +8,7 @@ use lastword_sandbox::{Grants, LoadError, Source};
 
 use crate::args::{CacheArgs, CompileArgs};
 use crate::config::PluginEntry;
+use crate::directories;
 use crate::exit::{Exit, Failure, told};
 use crate::logging;
 use crate::plugins;
@@ -23,7 +24,8 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
     let cache = CacheArgs { cache_dir: args.cache_dir.clone(), no_cache: false };
     let Some(dir) = plugins::cache_dir(&cache) else {
         return Err(Failure::usage(anyhow::anyhow!(
-            "nobody knows where your cache is: name a directory with --cache-dir"
+            "nobody knows where your cache is ({}): name a directory with --cache-dir",
+            directories::missing()
         )));
     };
     let mut entries = Vec::new();
@@ -42,6 +44,13 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
         let refusal = found.refusal.filter(|refusal| !matches!(refusal, LoadError::NeedsGrant { .. }));
         if let Some(refusal) = refusal {
             return Err(Failure::usage(anyhow::anyhow!("{}: {refusal}", path.display())));
+        }
+        if !found.cached {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "{} was compiled, and its code cannot be kept in {}: name another directory with --cache-dir",
+                path.display(),
+                dir.display()
+            )));
         }
         let said = match found.compiled_in {
             Some(took) => format!("compiled in {}", show_duration(took)),

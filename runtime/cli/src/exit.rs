@@ -27,7 +27,9 @@ impl Exit {
         match self {
             Self::Delivered => "every session-end was delivered",
             Self::Internal => "internal error",
-            Self::Usage => "wrong usage or configuration, or a plugin that cannot be loaded",
+            Self::Usage => {
+                "wrong usage or configuration, a plugin that cannot be loaded, or too little of something on this machine"
+            }
             Self::Owed => "session-ends are owed, safe in the journal, and go out after the next start",
             Self::Lost => "session-ends are lost (the journal was in memory); stderr says how many",
             Self::Journal => "the journal cannot be used: in use, missing, damaged, of a newer version, …",

@@ -6,26 +6,43 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
+use anyhow::anyhow;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::limits::WANTED_DESCRIPTORS;
+use crate::exit::Failure;
+use crate::limits::{STDIO_DESCRIPTORS, WANTED_DESCRIPTORS};
 
 /// Takes as many descriptors as the process may have: guests' connections and transcripts are some each, and with the usual
-/// soft limit of 1024 they could leave none for the others.
+/// soft limit of 1024 they could leave none for the others. Where that is refused the limit stays as it is.
 pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-    match raised.map(|()| limit.maximum) {
-        Ok(Some(most)) if most < WANTED_DESCRIPTORS => {
-            tracing::warn!(
-                "this process may have {most} open files: raise its limit (ulimit -n) to {WANTED_DESCRIPTORS}"
-            );
-        }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
+}
+
+/// Says so when there are fewer than a busy process wants.
+pub(crate) fn tell_limit() {
+    if let Some(most) = getrlimit(Resource::Nofile).current.filter(|most| *most < WANTED_DESCRIPTORS) {
+        tracing::warn!("this process may have {most} open files: raise its limit (ulimit -n) to {WANTED_DESCRIPTORS}");
     }
+}
+
+/// Makes sure that `lastword stdio` has the descriptors that it cannot do without.
+///
+/// # Errors
+/// When it has not; the message names the limit and the number.
+pub(crate) fn check_for_stdio() -> Result<(), Failure> {
+    let opened: io::Result<Vec<OwnedFd>> =
+        (0..STDIO_DESCRIPTORS).map(|_| io::stderr().as_fd().try_clone_to_owned()).collect();
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.map_or_else(|| "without a limit of its own".to_owned(), |limit| format!("now {limit}"));
+    opened.map(drop).map_err(|error| {
+        Failure::usage(anyhow!(
+            "{STDIO_DESCRIPTORS} files have to be opened beside those that are open already, and cannot be ({error}): raise the \
+             limit of open files (`ulimit -n`, {limit}; LimitNOFILE= of systemd)"
+        ))
+    })
 }
 
 /// A descriptor that waits until it can be read or written, whether or not it was set to.

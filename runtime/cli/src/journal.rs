@@ -6,11 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use etcetera::BaseStrategy;
 use lastword::{Journal, MemoryJournal};
 use lastword_journal::{SqliteJournal, Unfinished, unfinished_beside};
 use sha2::{Digest, Sha256};
 
+use crate::directories::{self, missing};
 use crate::exit::{Exit, Failure};
 use crate::inputs;
 
@@ -57,8 +57,10 @@ impl Place {
         let Self::File(path) = self else { return Ok(Arc::new(MemoryJournal::new())) };
         if directory().is_ok_and(|directory| path.parent() == Some(&directory)) {
             let made = path.parent().map_or(Ok(()), make_private);
-            made.with_context(|| format!("the journal's directory cannot be made for {}", path.display()))
-                .map_err(unusable)?;
+            made.with_context(|| {
+                format!("the journal's directory cannot be made for {}: say --journal PATH", path.display())
+            })
+            .map_err(unusable)?;
         }
         let is_new = !fs::metadata(path).is_ok_and(|file| file.len() > 0);
         let journal = SqliteJournal::open(path).map_err(unusable)?;
@@ -99,10 +101,8 @@ pub(crate) fn unusable(error: impl Into<anyhow::Error>) -> Failure {
 }
 
 fn directory() -> Result<PathBuf, Failure> {
-    let strategy = etcetera::choose_base_strategy()
-        .map_err(|error| Failure::usage(anyhow!("no home directory is known ({error}): say --journal PATH")))?;
-    // Where the platform has no place for state, its place for data.
-    let state = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+    let state = directories::state()
+        .ok_or_else(|| Failure::usage(anyhow!("no home directory is known ({}): say --journal PATH", missing())))?;
     Ok(state.join("lastword"))
 }
 

@@ -56,6 +56,27 @@ pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);
 /// moment to save its own state first.
 pub(crate) const INTERRUPT_LEADS_TO_END: Duration = Duration::from_secs(5);
 
+/// Threads of `lastword stdio` beside those of its runtimes: `stdin`, `stdout`, `stderr`, `signals`, `watchdog`, the journal's
+/// and the one that interrupts guests.
+pub(crate) const STDIO_THREADS: usize = 7;
+
+/// Threads that carry timers and what waits for the journal and the network.
+pub(crate) const IO_THREADS: usize = 2;
+
+/// Threads for file systems and name servers that are started at the beginning; there are more when they are needed and the
+/// machine gives them. One that waits for a server that does not answer leaves the others.
+pub(crate) const BLOCKING_THREADS: usize = 4;
+
+/// How long such a thread stays when there is nothing to do: longer than the process runs.
+pub(crate) const BLOCKING_THREADS_STAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// How long a thread may take to begin to run on a machine that is busy.
+pub(crate) const THREAD_START: Duration = Duration::from_secs(10);
+
+/// Open files without which `lastword stdio` does not start: the streams, tokio's, the journal's, a compiler's pipes, and some
+/// for each plugin and its calls.
+pub(crate) const STDIO_DESCRIPTORS: usize = 48;
+
 /// Open files that a busy process wants: 256 calls with 16 connections each.
 pub(crate) const WANTED_DESCRIPTORS: u64 = 4096;
 

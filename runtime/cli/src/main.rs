@@ -2,16 +2,19 @@
 //!
 //! `lastword --help` documents it; docs/ARCHITECTURE.md says where its promises are tested.
 
+mod arenas;
 mod args;
 mod calls;
 mod check;
 mod compile;
 mod config;
 mod conformance;
+mod directories;
 mod exit;
 mod fd;
 mod grants;
 mod inputs;
+mod itself;
 mod journal;
 mod limits;
 mod logging;
@@ -27,6 +30,7 @@ mod signals;
 mod stdio;
 mod style;
 mod suggest;
+mod threads;
 mod units;
 mod watchdog;
 
@@ -45,13 +49,15 @@ use exit::{Exit, Failure};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
+    arenas::share_where_limited();
     let cli = Cli::parse();
     // A panic has told stderr about itself; what is left is to leave with our code for it.
     let result = catch_unwind(|| {
         signals::outlive_file_size_limit().map_err(Failure::internal)?;
         carry_out(&cli.command)
     });
-    let exit = result.unwrap_or(Ok(Exit::Internal)).unwrap_or_else(|Failure { exit, error }| {
+    let exit = result.unwrap_or(Ok(Exit::Internal)).unwrap_or_else(|failure| {
+        let Failure { exit, error } = threads::explain(failure);
         // There is nobody left to tell if stderr is gone.
         writeln!(anstream::stderr(), "lastword: {error:#}").ok();
         exit

@@ -7,15 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
-use etcetera::BaseStrategy;
 use lastword::{Limits, Plugin, Sandbox, SandboxConfig, Source};
-use lastword_sandbox::{CompilerProcess, Grants, compile_worker};
+use lastword_sandbox::{CompilerProcess, Grants, SandboxError, compile_worker};
 
 use crate::args::{COMPILE, CacheArgs, StdioArgs};
 use crate::config::{Config, PluginEntry, name_of, read_component};
+use crate::directories;
 use crate::exit::{Exit, Failure};
+use crate::itself;
 use crate::progress::Progress;
 use crate::signals;
+
+/// The first descriptor that is not a standard stream.
+const FIRST_INHERITED: i32 = 3;
 
 /// The configuration with what the command line adds to it.
 ///
@@ -63,18 +67,49 @@ pub(crate) fn from_path(path: &Path, limits: Limits, grants: Grants) -> Result<P
 /// # Errors
 /// When this machine cannot make one.
 pub(crate) fn sandbox(cache: &CacheArgs, plugins: &[PluginEntry]) -> Result<Sandbox, Failure> {
-    let mut config = SandboxConfig { cache_dir: cache_dir(cache), compiler: compiler(), ..SandboxConfig::default() };
     let most = plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or_default();
-    config.max_memory = config.max_memory.max(most);
-    Sandbox::new(config).map_err(Failure::internal)
+    sandbox_for(cache, most)
+}
+
+/// A sandbox for plugins whose `limits.memory` is at most so many bytes.
+///
+/// # Errors
+/// When this machine cannot make one.
+pub(crate) fn sandbox_for(cache: &CacheArgs, memory: u64) -> Result<Sandbox, Failure> {
+    let cache_dir = cache_dir(cache);
+    if cache_dir.is_none() && !cache.no_cache {
+        tracing::warn!(
+            "{}: compiled code is kept nowhere, and plugins are compiled at every start; name a directory with --cache-dir",
+            directories::missing()
+        );
+    }
+    let mut config =
+        SandboxConfig { cache_dir, compiler: compiler(), narrow_memory: memory, ..SandboxConfig::default() };
+    config.max_memory = config.max_memory.max(memory);
+    Sandbox::new(config).map_err(|error| match error {
+        SandboxError::NoRoom { .. } | SandboxError::Ticker(_) => Failure::usage(error),
+        error => Failure::internal(error),
+    })
 }
 
 /// This program once more, as a compiler that can be killed. Where it is is not known on every system: then components are
 /// compiled in this process.
-pub(crate) fn compiler() -> Option<CompilerProcess> {
-    // The program that runs a unit test is another.
-    let program = std::env::current_exe().ok().filter(|_| !cfg!(test))?;
-    Some(CompilerProcess::new(program, [COMPILE]))
+fn compiler() -> Option<CompilerProcess> {
+    if cfg!(test) {
+        // The program that runs a unit test is another.
+        return None;
+    }
+    // What the owner left open in us is not the compiler's: it would keep the owner's pipes open after our end.
+    close_fds::set_fds_cloexec_threadsafe(FIRST_INHERITED, &[]);
+    let Some((program, mut arguments)) = itself::command() else {
+        tracing::warn!(
+            "components are compiled in this process, where neither time nor memory is bounded: nobody knows where the \
+             program is (is /proc mounted?)"
+        );
+        return None;
+    };
+    arguments.push(COMPILE.into());
+    Some(CompilerProcess::new(program, arguments))
 }
 
 /// What the program does as a compiler.
@@ -99,8 +134,14 @@ pub(crate) fn load_all(sandbox: &Sandbox, entries: Vec<PluginEntry>) -> Result<V
             let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
             std::iter::from_fn(next).map(|(number, entry)| (number, load(sandbox, entry))).collect::<Vec<_>>()
         };
-        let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        // This thread is one of them, and does it alone where there are no others.
+        let others = (1..at_once).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok());
+        let others: Vec<_> = others.collect();
+        let mut loaded = work();
+        for other in others {
+            loaded.append(&mut other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        loaded
     });
     loaded.sort_by_key(|(number, _)| *number);
     loaded.into_iter().map(|(_, plugin)| plugin).collect()
@@ -128,7 +169,7 @@ pub(crate) fn cache_dir(cache: &CacheArgs) -> Option<PathBuf> {
     if cache.no_cache {
         return None;
     }
-    let platform = || Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("lastword").join("compiled"));
+    let platform = || Some(directories::cache()?.join("lastword").join("compiled"));
     cache.cache_dir.clone().or_else(platform)
 }
 

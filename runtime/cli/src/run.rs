@@ -19,6 +19,7 @@ use crate::inputs;
 use crate::limits::MAX_LINE_BYTES;
 use crate::logging;
 use crate::plugins;
+use crate::threads;
 
 use crate::calls::output::GuestOutput;
 use crate::calls::sample;
@@ -48,7 +49,7 @@ fn carry_out(args: &RunArgs, printed: &GuestOutput, out: &mut impl Write) -> Res
     let sandbox = plugins::sandbox(&args.cache, std::slice::from_ref(&entry))?;
     let plugin = plugins::load(&sandbox, entry)?;
     refuse_missing_hook(args, &plugin)?;
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
+    let tokio = threads::local_runtime()?;
     let deadline = plugin.limits().deadline;
     let report: Report = tokio.block_on(async {
         sandbox.call(&plugin, call.clone(), deadline).with_key_values(Arc::new(Store::default())).await

@@ -31,6 +31,7 @@ use crate::protocol::output::{Output, Ready, ReadyPlugin, Recovered};
 use crate::protocol::owner_queue::OwnerWriter;
 use crate::protocol::writer::Trouble;
 use crate::signals::Signals;
+use crate::threads;
 use crate::watchdog::Watchdog;
 
 use early::EarlyExit;
@@ -41,6 +42,9 @@ use service::Service;
 /// # Errors
 /// When it cannot begin. Once it has begun, the exit code says how it went.
 pub(crate) fn run(args: &StdioArgs) -> Result<Exit, Failure> {
+    fd::raise_limit();
+    fd::check_for_stdio()?;
+    threads::check_for_stdio()?;
     let logs = logging::to_queue().map_err(Failure::internal)?;
     let result = serve(args, &logs);
     if result.is_err() {
@@ -50,7 +54,7 @@ pub(crate) fn run(args: &StdioArgs) -> Result<Exit, Failure> {
 }
 
 fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
-    fd::raise_limit();
+    fd::tell_limit();
     let watchdog = Watchdog::spawn().map_err(Failure::internal)?;
     let early = EarlyExit::default();
     let signals = leave_on_early_signal(logs.clone(), early.clone()).map_err(Failure::internal)?;
@@ -59,13 +63,8 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let output = stdout().map_err(Failure::internal)?;
 
     // The workers are plain threads; these carry timers and what waits for the journal.
-    let engine = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("lastword-io")
-        .enable_all()
-        .build()
-        .map_err(Failure::internal)?;
-    let runtime = {
+    let engine = threads::io_runtime()?;
+    let (runtime, slots) = {
         let _context = engine.enter();
         build(args, config, output.clone())?
     };
@@ -75,7 +74,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
 
     // First this: whoever has seen `ready` may send a signal and count on the drain.
     arm_on_signal(&signals, &watchdog, runtime.durability(), drain.1);
-    output.push_past_limit(&ready(&runtime));
+    output.push_past_limit(&ready(&runtime, slots));
     let stdin = Blocking::duplicate(&io::stdin()).map_err(Failure::internal)?;
     let lines = reader::spawn(io::BufReader::with_capacity(64 * 1024, stdin), args.from).map_err(Failure::internal)?;
 
@@ -129,8 +128,8 @@ fn stdout() -> io::Result<OwnerWriter> {
     })
 }
 
-/// Loads the plugins and starts the runtime.
-fn build(args: &StdioArgs, config: Config, output: OwnerWriter) -> Result<Runtime, Failure> {
+/// Loads the plugins and starts the runtime. With it, the calls that can be under way at once.
+fn build(args: &StdioArgs, config: Config, output: OwnerWriter) -> Result<(Runtime, u32), Failure> {
     if config.plugins.is_empty() {
         tracing::warn!(
             "there is no plugin: sessions are tracked, and nobody is told of their ends; see --plugin and [[plugin]]"
@@ -156,13 +155,16 @@ fn build(args: &StdioArgs, config: Config, output: OwnerWriter) -> Result<Runtim
     for (plugin, tenants) in plugins::load_all(&sandbox, config.plugins)?.into_iter().zip(tenants) {
         builder = builder.plugin(plugin, tenants);
     }
-    builder.sandbox(sandbox).build().map_err(|error| match error {
+    let slots = sandbox.max_concurrent_calls();
+    let runtime = builder.sandbox(sandbox).build().map_err(|error| match error {
         BuildError::Journal(_) => Failure { exit: Exit::Journal, error: error.into() },
+        BuildError::Worker(error) => threads::too_few(1, &error.to_string()),
         error => Failure::internal(error),
-    })
+    })?;
+    Ok((runtime, slots))
 }
 
-fn ready(runtime: &Runtime) -> Vec<u8> {
+fn ready(runtime: &Runtime, slots: u32) -> Vec<u8> {
     let plugins = runtime.plugins().map(|plugin| {
         // The hook that every plugin has comes first.
         let order = [Hook::SessionEnd, Hook::SessionStart, Hook::SessionCompaction];
@@ -172,6 +174,7 @@ fn ready(runtime: &Runtime) -> Vec<u8> {
     Output::Ready(Ready {
         journal: runtime.journal_name(),
         plugins: plugins.collect(),
+        slots,
         recovered: Recovered { sessions: recovered.sessions, deliveries: recovered.deliveries },
     })
     .line()

@@ -24,6 +24,10 @@ impl Child {
         })
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        self.0
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.0, signal).unwrap();
     }

@@ -20,13 +20,14 @@ use super::{Ended, Program};
 /// own: so it has no compiled code in its cache.
 pub(crate) struct Launch {
     dir: Arc<TempDir>,
+    /// What is started in its place, and starts it.
+    launcher: Vec<OsString>,
     args: Vec<OsString>,
     stdin: Input,
     stdout: Output,
     stalled_stderr: bool,
-    env: Vec<(&'static str, &'static str)>,
+    env: Vec<(&'static str, Option<&'static str>)>,
     group: Option<i32>,
-    shell: Option<&'static str>,
     terminal: bool,
     #[cfg(target_os = "linux")]
     fault: Option<Fault>,
@@ -63,16 +64,21 @@ impl Launch {
         Self::new(name, Output::Free, tempfile::tempdir().unwrap().into())
     }
 
+    /// The same where another one has run.
+    pub(crate) fn command_at(name: &str, home: &Arc<TempDir>) -> Self {
+        Self::new(name, Output::Free, home.clone())
+    }
+
     fn new(command: &str, stdout: Output, dir: Arc<TempDir>) -> Self {
         Self {
             dir,
+            launcher: Vec::new(),
             args: vec![command.into()],
             stdin: Input::Pipe,
             stdout,
             stalled_stderr: false,
             env: Vec::new(),
             group: None,
-            shell: None,
             terminal: false,
             #[cfg(target_os = "linux")]
             fault: None,
@@ -97,8 +103,25 @@ impl Launch {
     }
 
     pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.env.push((name, value));
+        self.env.push((name, Some(value)));
         self
+    }
+
+    /// Without that variable.
+    pub(crate) fn without_env(mut self, name: &'static str) -> Self {
+        self.env.push((name, None));
+        self
+    }
+
+    /// Started by this command, which is given the program and its arguments, and becomes it.
+    pub(crate) fn through(mut self, launcher: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.launcher = launcher.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The same, after a script of the shell.
+    pub(crate) fn after(self, script: &str) -> Self {
+        self.shell(&format!("{script} && exec \"$@\""))
     }
 
     /// Writes a file into the program's home and passes its path.
@@ -163,9 +186,8 @@ impl Launch {
 
     /// A shell starts it with these words, in which `"$@"` is the program with its arguments. Without `exec` before it
     /// the process that is waited for, and that gets [`Program::signal`], is the shell.
-    pub(crate) fn shell(mut self, script: &'static str) -> Self {
-        self.shell = Some(script);
-        self
+    pub(crate) fn shell(self, script: &str) -> Self {
+        self.through(["sh", "-c", script, "sh"])
     }
 
     /// In a terminal of its own, in whose foreground group it is. Its streams stay what they are without.
@@ -199,16 +221,19 @@ impl Launch {
     }
 
     pub(crate) fn start(self) -> Program {
-        let program = env!("CARGO_BIN_EXE_lastword");
-        let mut command = Command::new(if self.shell.is_some() { "sh" } else { program });
-        if let Some(script) = self.shell {
-            command.args(["-c", script, "sh", program]);
-        }
-        command.args(&self.args).current_dir(self.dir()).env_remove("RUST_LOG").env_remove("LASTWORD_LOG");
+        let program = OsString::from(env!("CARGO_BIN_EXE_lastword"));
+        let mut words = self.launcher.iter().chain([&program]).chain(&self.args);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).current_dir(self.dir()).env_remove("RUST_LOG").env_remove("LASTWORD_LOG");
         for home in ["HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
             command.env(home, self.dir());
         }
-        command.envs(self.env.iter().copied());
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         #[cfg(target_os = "linux")]
         if let Some(fault) = &self.fault {
             fault.apply(&mut command);

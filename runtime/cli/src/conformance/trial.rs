@@ -19,6 +19,7 @@ use crate::calls::sample;
 use crate::calls::stored::Store;
 use crate::exit::Failure;
 use crate::plugins;
+use crate::threads;
 
 /// A quota in which nothing fits: a key counts 64 bytes at least.
 const NO_ROOM: u64 = 1;
@@ -64,7 +65,7 @@ impl Trial {
             without.insert(grant, load(taken_away(&grants, grant)).map_err(Failure::internal)?);
         }
         let ungranted = load(Grants::default()).err();
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
+        let tokio = threads::local_runtime()?;
         let transcript = transcript(&grants).map_err(Failure::usage)?;
         Ok(Self { plugin, without, ungranted, transcript, printed, tokio, _cache: kept, sandbox: sandbox.clone() })
     }

@@ -36,6 +36,8 @@ impl Output<'_> {
 pub(crate) struct Ready<'a> {
     pub(crate) journal: JournalName,
     pub(crate) plugins: Vec<ReadyPlugin<'a>>,
+    /// Calls that can be under way at once.
+    pub(crate) slots: u32,
     pub(crate) recovered: Recovered,
 }
 
@@ -226,11 +228,12 @@ mod tests {
         let ready = Ready {
             journal,
             plugins: vec![ReadyPlugin { name: &memory, hooks: vec![Hook::SessionEnd, Hook::SessionStart] }],
+            slots: 256,
             recovered: Recovered { sessions: 0, deliveries: 0 },
         };
         assert_eq!(
             text(&Output::Ready(ready)),
-            "{\"event\":\"ready\",\"journal\":\"k3f9a2c1\",\"plugins\":[{\"name\":\"memory\",\"hooks\":[\"session-end\",\"session-start\"]}],\"recovered\":{\"sessions\":0,\"deliveries\":0}}\n"
+            "{\"event\":\"ready\",\"journal\":\"k3f9a2c1\",\"plugins\":[{\"name\":\"memory\",\"hooks\":[\"session-end\",\"session-start\"]}],\"slots\":256,\"recovered\":{\"sessions\":0,\"deliveries\":0}}\n"
         );
         let accepted = Accepted {
             op: "start",
