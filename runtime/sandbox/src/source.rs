@@ -139,6 +139,20 @@ fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
+    #[test]
+    fn a_named_pipe_is_refused_and_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe.wasm");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for path in [pipe, dir.path().to_owned(), "/dev/null".into()] {
+            let error = Source::Path(path).read().unwrap_err();
+            assert!(matches!(error, LoadError::Unreadable { .. }), "{error}");
+        }
+    }
+
     #[test]
     fn a_component_that_lost_its_end_is_called_truncated() {
         let whole = lastword_test_guests::component("prints");
