@@ -327,6 +327,27 @@ fn a_signal_before_ready_leaves_at_once_while_a_plugin_is_compiled() {
     compiler.ended();
 }
 
+/// A supervisor that reads the exit code must know that somebody waits.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_before_ready_says_that_an_earlier_run_owes_something() {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let launch = || Launch::stdio_at(&home).arg("--journal").arg(home.path().join("journal.db"));
+    let before = launch().guest("prints").start().ready();
+    before.open(ids(2));
+    before.kill();
+    let program = launch().arg("--no-cache").component("large", &large_component()).start();
+    let compiler = program.child_that_used_cpu(Duration::from_millis(200));
+    program.signal(Signal::TERM);
+    let ended = program.ended();
+    assert_eq!((ended.code(), ended.lines.len()), (3, 0), "{}", ended.stderr());
+    compiler.ended();
+    let next = launch().guest("prints").start().ready();
+    next.count("outcome", 2);
+    next.signal(Signal::TERM);
+    assert_eq!(next.ended().code(), 0, "and then nothing is owed");
+}
+
 fn let_pass(time: Duration) {
     let over = Instant::now() + time;
     while let Some(left) = over.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {

@@ -30,6 +30,13 @@ pub(crate) enum Place {
     File(PathBuf),
 }
 
+/// A journal that is open.
+pub(crate) struct Opened {
+    pub(crate) journal: Arc<dyn Journal>,
+    /// Dead runs have left something to be delivered.
+    pub(crate) owes: bool,
+}
+
 impl Place {
     /// What `--journal` says, then what the configuration says; without both a file of the configuration's own, in the user's
     /// state directory.
@@ -53,8 +60,10 @@ impl Place {
     ///
     /// # Errors
     /// See [`OpenError`](lastword_journal::OpenError).
-    pub(crate) fn open(&self) -> Result<Arc<dyn Journal>, Failure> {
-        let Self::File(path) = self else { return Ok(Arc::new(MemoryJournal::new())) };
+    pub(crate) fn open(&self) -> Result<Opened, Failure> {
+        let Self::File(path) = self else {
+            return Ok(Opened { journal: Arc::new(MemoryJournal::new()), owes: false });
+        };
         if directory().is_ok_and(|directory| path.parent() == Some(&directory)) {
             let made = path.parent().map_or(Ok(()), make_private);
             made.with_context(|| {
@@ -62,13 +71,19 @@ impl Place {
             })
             .map_err(unusable)?;
         }
-        let is_new = !fs::metadata(path).is_ok_and(|file| file.len() > 0);
+        let is_new = !self.may_owe();
         let journal = SqliteJournal::open(path).map_err(unusable)?;
         tracing::info!("the journal is {}", path.display());
         if is_new {
             warn_of_others(path);
         }
-        Ok(Arc::new(journal))
+        let owes = journal.has_unfinished();
+        Ok(Opened { journal: Arc::new(journal), owes })
+    }
+
+    /// Whether something is there already, which has not been read.
+    pub(crate) fn may_owe(&self) -> bool {
+        matches!(self, Self::File(path) if fs::metadata(path).is_ok_and(|file| file.len() > 0))
     }
 }
 

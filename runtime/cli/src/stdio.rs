@@ -66,11 +66,8 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let engine = threads::io_runtime()?;
     let (runtime, slots) = {
         let _context = engine.enter();
-        build(args, config, output.clone())?
+        build(args, config, output.clone(), &early)?
     };
-    if runtime.undelivered_ends() > 0 {
-        early.expect(service::undelivered(runtime.durability()));
-    }
 
     // First this: whoever has seen `ready` may send a signal and count on the drain.
     arm_on_signal(&signals, &watchdog, runtime.durability(), drain.1);
@@ -129,14 +126,25 @@ fn stdout() -> io::Result<OwnerWriter> {
 }
 
 /// Loads the plugins and starts the runtime. With it, the calls that can be under way at once.
-fn build(args: &StdioArgs, config: Config, output: OwnerWriter) -> Result<(Runtime, u32), Failure> {
+fn build(
+    args: &StdioArgs,
+    config: Config,
+    output: OwnerWriter,
+    early: &EarlyExit,
+) -> Result<(Runtime, u32), Failure> {
     if config.plugins.is_empty() {
         tracing::warn!(
             "there is no plugin: sessions are tracked, and nobody is told of their ends; see --plugin and [[plugin]]"
         );
     }
     // First: whoever finds the journal in use should not wait for plugins to be compiled.
-    let journal = Place::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?.open()?;
+    let place = Place::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
+    if place.may_owe() {
+        // A large one takes seconds to read.
+        early.expect(Exit::Owed);
+    }
+    let journal = place.open()?;
+    early.expect(if journal.owes { Exit::Owed } else { Exit::Delivered });
     let sandbox = plugins::sandbox(&args.cache, &config.plugins)?;
     if let Err(error) = sandbox.remove_leftovers() {
         tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");
@@ -144,7 +152,7 @@ fn build(args: &StdioArgs, config: Config, output: OwnerWriter) -> Result<(Runti
     let mut builder = Runtime::builder()
         .drain_budget(config.drain.budget)
         .quota(config.quota)
-        .journal(journal)
+        .journal(journal.journal)
         .attach_grace(args.attach_grace.unwrap_or_default())
         .on_outcome(move |record| output.outcome(&outcomes::line(record)));
     for (tenant, quota) in config.tenant_quotas {

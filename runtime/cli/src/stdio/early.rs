@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::exit::Exit;
 
-/// With which exit code a signal before `ready` leaves: the best that is known so far. Until a journal was read that
-/// nothing is owed.
+/// With which exit code a signal before `ready` leaves: the best that is known so far. Until a journal was found that is
+/// that nothing is owed.
 #[derive(Clone)]
 pub(super) struct EarlyExit(Arc<AtomicU8>);
 
