@@ -57,8 +57,8 @@ pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);
 pub(crate) const INTERRUPT_LEADS_TO_END: Duration = Duration::from_secs(5);
 
 /// Threads of `lastword stdio` beside those of its runtimes: `stdin`, `stdout`, `stderr`, `signals`, `watchdog`, the journal's
-/// and the one that interrupts guests.
-pub(crate) const STDIO_THREADS: usize = 7;
+/// two and the one that interrupts guests.
+pub(crate) const STDIO_THREADS: usize = 8;
 
 /// Threads that carry timers and what waits for the journal and the network.
 pub(crate) const IO_THREADS: usize = 2;

@@ -126,12 +126,7 @@ fn stdout() -> io::Result<OwnerWriter> {
 }
 
 /// Loads the plugins and starts the runtime. With it, the calls that can be under way at once.
-fn build(
-    args: &StdioArgs,
-    config: Config,
-    output: OwnerWriter,
-    early: &EarlyExit,
-) -> Result<(Runtime, u32), Failure> {
+fn build(args: &StdioArgs, config: Config, output: OwnerWriter, early: &EarlyExit) -> Result<(Runtime, u32), Failure> {
     if config.plugins.is_empty() {
         tracing::warn!(
             "there is no plugin: sessions are tracked, and nobody is told of their ends; see --plugin and [[plugin]]"

@@ -25,6 +25,10 @@ use super::writer::Queue;
 use super::{SCHEMA_VERSION, SqliteJournal, migrate, recover, salvage, shape, suspect, writer};
 use crate::{JournalError, Recovered};
 
+/// What to do about a thread that cannot be started.
+const NO_THREAD: &str =
+    "raise the number of processes that this user may have (`ulimit -u`, or the container's pids limit)";
+
 pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
     let mut claim = Claim::make(path)?;
     let had: Vec<PathBuf> = parts(&claim.path).collect();
@@ -122,12 +126,14 @@ impl Opened {
             plugins: HashMap::new(),
             suspects,
         };
-        let unavailable = |what: &str, error| JournalError::Unavailable(format!("{what}: {error}"));
-        let place = Arc::new(Place::of(path).map_err(|error| unavailable("its files cannot be found", error))?);
+        let place = Place::of(path)
+            .map_err(|error| JournalError::Unavailable(format!("its files cannot be found any more: {error}")))?;
+        let place = Arc::new(place);
         #[cfg(target_os = "linux")]
         let watch = Watch::start(&place);
-        let queue = writer::spawn(self.file, place, known, ahead.clone(), Retention::new())
-            .map_err(|error| unavailable("its thread could not be started", error))?;
+        let queue = writer::spawn(self.file, place, known, ahead.clone(), Retention::new()).map_err(|error| {
+            JournalError::Unavailable(format!("its thread could not be started: {error}; {NO_THREAD}"))
+        })?;
         let run = Run {
             queue,
             calls: self.calls,
