@@ -71,7 +71,7 @@ pub(crate) const BLOCKING_THREADS: usize = 4;
 pub(crate) const BLOCKING_THREADS_STAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// How long a thread may take to begin to run on a machine that is busy.
-pub(crate) const THREAD_START: Duration = Duration::from_secs(10);
+pub(crate) const THREAD_START: Duration = Duration::from_secs(5);
 
 /// Open files without which `lastword stdio` does not start: the streams, tokio's, the journal's, a compiler's pipes, and some
 /// for each plugin and its calls.

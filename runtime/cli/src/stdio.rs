@@ -69,14 +69,15 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         build(args, config, output.clone(), &early)?
     };
 
+    // What may fail comes before `ready`: a thread, and what a runtime needs.
+    let stdin = Blocking::duplicate(&io::stdin()).map_err(Failure::internal)?;
+    let lines = reader::spawn(io::BufReader::with_capacity(64 * 1024, stdin), args.from).map_err(Failure::internal)?;
+    // A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
+    let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
+
     // First this: whoever has seen `ready` may send a signal and count on the drain.
     arm_on_signal(&signals, &watchdog, runtime.durability(), drain.1);
     output.push_past_limit(&ready(&runtime, slots));
-    let stdin = Blocking::duplicate(&io::stdin()).map_err(Failure::internal)?;
-    let lines = reader::spawn(io::BufReader::with_capacity(64 * 1024, stdin), args.from).map_err(Failure::internal)?;
-
-    // A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
-    let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
     let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog);
     let exit = control.block_on(service.run(drain.0, drain.1));
     // Threads that are stuck in a guest's host call are left behind.

@@ -14,7 +14,9 @@ const REPLACED: &str = "cp \"$1\" ./copy && exec 3<./copy && rm ./copy && echo g
 
 #[test]
 fn a_program_whose_file_was_replaced_compiles_as_the_one_that_runs() {
-    assert_served(&twenty_ends().through(["sh", "-c", REPLACED, "sh"]).run(), "replaced");
+    let ended = twenty_ends().through(["sh", "-c", REPLACED, "sh"]).run();
+    assert_served(&ended, "replaced");
+    assert!(!ended.stderr().contains("compiled in this process"), "{}", ended.stderr());
 }
 
 #[test]
