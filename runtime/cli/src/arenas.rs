@@ -3,8 +3,8 @@
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 use rustix::process::{Resource, getrlimit};
 
-/// Lets all threads share what C's allocator takes, where `ulimit -v` counts it. Elsewhere each thread has its own, which
-/// is faster and costs nothing. To be called before there are threads.
+/// Lets all threads share what C's allocator takes, where `ulimit -v` counts it. Elsewhere each thread has its own,
+/// which is faster and costs nothing. To be called before there are threads.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "the environment variable for it is read before the program begins")]
 pub(crate) fn share_where_limited() {

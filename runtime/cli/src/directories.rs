@@ -1,5 +1,5 @@
-//! The user's own directories, as the XDG Base Directory specification has them: a variable that is empty or relative counts
-//! for nothing, and one that is set needs no home.
+//! The user's own directories, as the XDG Base Directory specification has them: a variable that is empty or relative
+//! counts for nothing, and one that is set needs no home.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -14,8 +14,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::exit::Failure;
 use crate::limits::{STDIO_DESCRIPTORS, WANTED_DESCRIPTORS};
 
-/// Takes as many descriptors as the process may have: guests' connections and transcripts are some each, and with the usual
-/// soft limit of 1024 they could leave none for the others. Where that is refused the limit stays as it is.
+/// Takes as many descriptors as the process may have: guests' connections and transcripts are some each, and with the
+/// usual soft limit of 1024 they could leave none for the others. Where that is refused the limit stays as it is.
 pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();

@@ -17,8 +17,9 @@ pub(crate) fn command() -> Option<(PathBuf, Vec<OsString>)> {
     Some((std::env::current_exe().ok()?, Vec::new()))
 }
 
-/// When the program was started through a dynamic loader (`ld-linux-x86-64.so.2 --library-path L ./lastword …`) the running
-/// file is the loader, which takes its own arguments and our path off the front: what the system has and we have not.
+/// When the program was started through a dynamic loader (`ld-linux-x86-64.so.2 --library-path L ./lastword …`) the
+/// running file is the loader, which takes its own arguments and our path off the front: what the system has and we
+/// have not.
 #[cfg(target_os = "linux")]
 fn loader_arguments() -> Option<Vec<OsString>> {
     use std::os::unix::ffi::OsStringExt as _;

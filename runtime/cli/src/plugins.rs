@@ -92,8 +92,8 @@ pub(crate) fn sandbox_for(cache: &CacheArgs, memory: u64) -> Result<Sandbox, Fai
     })
 }
 
-/// This program once more, as a compiler that can be killed. Where it is is not known on every system: then components are
-/// compiled in this process.
+/// This program once more, as a compiler that can be killed. Where it is is not known on every system: then
+/// components are compiled in this process.
 fn compiler() -> Option<CompilerProcess> {
     if cfg!(test) {
         // The program that runs a unit test is another.

@@ -1,5 +1,5 @@
-//! Threads are there before the first event is taken, or the program does not start: one that cannot be started later is a
-//! delivery that fails for want of it.
+//! Threads are there before the first event is taken, or the program does not start: one that cannot be started later
+//! is a delivery that fails for want of it.
 
 use std::fs;
 use std::io;
@@ -44,7 +44,8 @@ fn check(wanted: usize) -> Result<(), Failure> {
     if let Some((number, error)) = refused {
         return Err(too_few(wanted, &format!("{number} could be: {error}")));
     }
-    // The system counts a thread for a moment longer than it can be joined, and those that are wanted next would not start.
+    // The system counts a thread for a moment longer than it can be joined, and those that are wanted next would not
+    // start.
     let began = Instant::now();
     while counted() > before && began.elapsed() < THREAD_START {
         thread::yield_now();
@@ -81,8 +82,8 @@ fn start(builder: &mut Builder) -> Result<Runtime, Failure> {
     Ok(runtime)
 }
 
-/// Starts threads for file systems and name servers, which then stay. Without one, what is to be done there would wait for
-/// ever when no thread can be started: tokio counts on those that are there, and counts its own workers.
+/// Starts threads for file systems and name servers, which then stay. Without one, what is to be done there would
+/// wait for ever when no thread can be started: tokio counts on those that are there, and counts its own workers.
 fn start_blocking(runtime: &Runtime) -> Result<(), Failure> {
     let (started, count) = mpsc::channel();
     let (done, wait) = mpsc::channel::<()>();
@@ -103,8 +104,9 @@ fn start_blocking(runtime: &Runtime) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Does what panics when a thread cannot be started, and ends the process then: unwinding, tokio waits for threads of its own
-/// that were started already, and nobody ends those. [`check`] makes that rare: somebody else has taken what was free.
+/// Does what panics when a thread cannot be started, and ends the process then: unwinding, tokio waits for threads of
+/// its own that were started already, and nobody ends those. [`check`] makes that rare: somebody else has taken what
+/// was free.
 fn or_leave<T>(start: impl FnOnce() -> T) -> T {
     let usual = Arc::new(take_hook());
     let then = Arc::clone(&usual);

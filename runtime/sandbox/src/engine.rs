@@ -13,11 +13,11 @@ use crate::limits::{CALL_STACK_BYTES, GUEST_STACK_BYTES, NARROW_GUARD_BYTES};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemoryLayout {
-    /// 4 GiB, all that a guest can address: what lies beyond its memory is not mapped, so compiled code does without bounds
-    /// checks.
+    /// 4 GiB, all that a guest can address: what lies beyond its memory is not mapped, so compiled code does without
+    /// bounds checks.
     Wide,
-    /// So many bytes: compiled code checks each access, and is a little slower. For machines that do not give the process the
-    /// address space.
+    /// So many bytes: compiled code checks each access, and is a little slower. For machines that do not give the
+    /// process the address space.
     Narrow(u64),
 }
 
@@ -26,16 +26,16 @@ pub(crate) fn pooling_engine(layout: MemoryLayout, pool: PoolingAllocationConfig
     Engine::new(base(layout)?.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)))
 }
 
-/// An engine that compiles for one of the same layout, and runs nothing: where instances get their memory does not matter to
-/// the code. `parallel`: with a thread for each processor.
+/// An engine that compiles for one of the same layout, and runs nothing: where instances get their memory does not
+/// matter to the code. `parallel`: with a thread for each processor.
 pub(crate) fn compiling_engine(layout: MemoryLayout, parallel: bool) -> Result<Engine, SandboxError> {
     let engine = base(layout).and_then(|mut config| Engine::new(config.parallel_compilation(parallel)));
     engine.map_err(|error| SandboxError::Engine(text(&error)))
 }
 
-/// Proposals that no plugin needs: each is code that a hostile one could reach. Not multi-memory: where a component has
-/// several core modules with memories of their own, as JavaScript toolchains make them, wasmtime puts adapters between them
-/// that use it.
+/// Proposals that no plugin needs: each is code that a hostile one could reach. Not multi-memory: where a component
+/// has several core modules with memories of their own, as JavaScript toolchains make them, wasmtime puts adapters
+/// between them that use it.
 const OFF: [WasmFeatures; 9] = [
     WasmFeatures::THREADS,
     WasmFeatures::SHARED_EVERYTHING_THREADS,

@@ -1,9 +1,9 @@
-//! The pool that instances come from: as many slots as the machine gives room for, reserved before the first call. A call
-//! that has a slot cannot fail for want of address space.
+//! The pool that instances come from: as many slots as the machine gives room for, reserved before the first call. A
+//! call that has a slot cannot fail for want of address space.
 //!
-//! A slot of the wide layout takes 8 GiB of address space, which costs nothing where nobody counts it. Some do: `ulimit -v`,
-//! batch systems, small containers. There the number of slots is halved; and rather than a handful of wide slots, which one
-//! plugin that waits would fill, the pool takes narrow ones.
+//! A slot of the wide layout takes 8 GiB of address space, which costs nothing where nobody counts it. Some do:
+//! `ulimit -v`, batch systems, small containers. There the number of slots is halved; and rather than a handful of
+//! wide slots, which one plugin that waits would fill, the pool takes narrow ones.
 
 use std::iter;
 use std::thread::available_parallelism;
@@ -92,7 +92,8 @@ fn head_room(config: &SandboxConfig, slots: u32) -> Result<memmap2::MmapMut, Str
     MmapOptions::new().len(bytes).map_anon().map_err(|error| format!("head room of {bytes} bytes: {error}"))
 }
 
-/// Whether the system counts memory that might be written, and refuses it later: then guests have to have theirs at the start.
+/// Whether the system counts memory that might be written, and refuses it later: then guests have to have theirs at
+/// the start.
 fn memory_is_counted() -> bool {
     let strict = || std::fs::read_to_string("/proc/sys/vm/overcommit_memory").is_ok_and(|mode| mode.trim() == "2");
     getrlimit(Resource::Data).current.is_some() || strict()

@@ -14,8 +14,8 @@ fn nobody() -> String {
     (100_000 + std::process::id()).to_string()
 }
 
-/// May have so many processes and threads. A user namespace counts its own; root, who may not be limited in one, becomes
-/// somebody else who can still read everything.
+/// May have so many processes and threads. A user namespace counts its own; root, who may not be limited in one,
+/// becomes somebody else who can still read everything.
 fn limited(launch: Launch, processes: usize) -> Launch {
     // Not the shell's: dash has no `ulimit -u`.
     let limit = format!("--nproc={processes}");

@@ -78,8 +78,8 @@ impl Drop for Killed {
 }
 
 impl CompilerProcess {
-    /// What the process has to hold itself to, as its first line of input: seconds, bytes, and those of a narrow memory, 0 for
-    /// the wide layout.
+    /// What the process has to hold itself to, as its first line of input: seconds, bytes, and those of a narrow
+    /// memory, 0 for the wide layout.
     fn first_line(&self, layout: MemoryLayout) -> String {
         let narrow = match layout {
             MemoryLayout::Wide => 0,

@@ -58,8 +58,8 @@ impl<'b> Exchange<'b> {
         Ok(Self { input, unsent, output, answer: Vec::new(), errors, said: Vec::new() })
     }
 
-    /// Writes what there is to say and reads until the process has closed its pipes. The answer, and its last words on one
-    /// line.
+    /// Writes what there is to say and reads until the process has closed its pipes. The answer, and its last words
+    /// on one line.
     pub(super) fn run(mut self, time: Duration) -> Result<(Vec<u8>, String), Stopped> {
         let began = Instant::now();
         let mut piece = vec![0; PIECE_BYTES];

@@ -15,8 +15,8 @@ pub(super) const COMPILED: u8 = 1;
 pub(super) const INVALID: u8 = 2;
 
 /// What the program of a [`CompilerProcess`](crate::CompilerProcess) does: reads limits and a component from `input`,
-/// holds this process to the limits, and writes the code to `output`. To be called in a process of its own, by a program
-/// that does nothing else.
+/// holds this process to the limits, and writes the code to `output`. To be called in a process of its own, by a
+/// program that does nothing else.
 ///
 /// # Errors
 /// When the pipes fail, or what comes in is not what a sandbox sends.
@@ -50,8 +50,8 @@ fn at_most(resource: Resource, limit: u64) -> io::Result<()> {
     Ok(setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?)
 }
 
-/// The first line of input, as [`first_line`](super::first_line) writes it: limits that this process holds itself to, and for
-/// which layout it compiles.
+/// The first line of input, as [`first_line`](super::first_line) writes it: limits that this process holds itself to,
+/// and for which layout it compiles.
 fn begin(line: &str) -> io::Result<MemoryLayout> {
     let bad = || io::Error::new(io::ErrorKind::InvalidInput, "this is for the sandbox to call, not for people");
     let numbers: Result<Vec<u64>, _> = line.split_ascii_whitespace().map(str::parse).collect();
