@@ -91,7 +91,13 @@ fn open(path: &Path) -> io::Result<File> {
         // A socket cannot be opened at all, and what the system says of that nobody understands.
         let socket = error.raw_os_error() == Some(Errno::NXIO.raw_os_error());
         let kind = path.metadata().ok().filter(|_| socket).map(|metadata| metadata.file_type());
-        kind.filter(FileType::is_socket).map_or(error, refusal)
+        kind.filter(FileType::is_socket).map_or(error, |kind| match is_descriptor(path) {
+            true => io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is a socket, which has no name: give it as stdin, and say `-`",
+            ),
+            false => refusal(kind),
+        })
     })
 }
 

@@ -86,12 +86,13 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
 }
 
 /// Nothing was accepted before `ready`, so there is nothing to drain and nothing to wait for. What an earlier run owed
-/// is in the journal: `exit` says whether there is any, as far as that is known by then.
+/// is in the journal: `exit` says whether there is any, as far as that is known by then. Calls of what was recovered may be
+/// under way already.
 fn leave_on_early_signal(logs: LineWriter, exit: EarlyExit) -> io::Result<Signals> {
     Signals::install(move |signal| {
         tracing::info!("{} before `ready`: nothing was accepted; leaving", signal.name);
         logs.flush(Instant::now() + LAST_LINES_WAIT, STALLED_READER);
-        signal_hook::low_level::exit(i32::from(exit.code()));
+        signal_hook::low_level::exit(i32::from(exit.leave().code()));
     })
 }
 
@@ -137,10 +138,11 @@ fn build(args: &StdioArgs, config: Config, output: OwnerWriter, early: &EarlyExi
     let place = Place::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
     if place.may_owe() {
         // A large one takes seconds to read.
-        early.expect(Exit::Owed);
+        early.expect(true);
     }
     let journal = place.open()?;
-    early.expect(if journal.owes { Exit::Owed } else { Exit::Delivered });
+    early.expect(journal.owes);
+    early.opened(journal.journal.clone());
     let sandbox = plugins::sandbox(&args.cache, &config.plugins)?;
     if let Err(error) = sandbox.remove_leftovers() {
         tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");

@@ -35,6 +35,15 @@ pub struct RecoveredSession {
 }
 
 impl RecoveredSession {
+    /// A drain is done with its end: every plugin that is owed it has it, or has given it up.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let drained = self.drained();
+        let owed =
+            drained.owed.iter().flatten().chain(&self.started).chain(drained.failed.iter().map(|(plugin, _)| plugin));
+        drained.drain.is_some() && drained.owed.is_some() && owed.clone().all(|plugin| drained.settled.contains(plugin))
+    }
+
     /// What drains have begun of its end; nothing of most.
     #[must_use]
     pub fn drained(&self) -> &DrainedEnd {

@@ -6,6 +6,7 @@ mod calls;
 mod claim;
 mod connect;
 mod content;
+mod damage_note;
 mod error;
 mod file;
 mod lock;
@@ -21,7 +22,6 @@ mod recover;
 mod retention;
 mod salvage;
 mod shape;
-mod suspect;
 mod suspects;
 mod text;
 #[cfg(target_os = "linux")]
@@ -48,7 +48,8 @@ use self::lock::Lock;
 use self::open::{Opened, Run};
 use self::writer::Queue;
 use crate::{
-    CallMark, Completion, DeliveryKey, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written,
+    CallMark, Completion, DeliveryKey, Durability, Journal, JournalError, Pending, Recovered, RecoveredSession, Space,
+    Write, Written,
 };
 
 /// The version of the file's schema that this program writes.
@@ -90,9 +91,10 @@ impl SqliteJournal {
     #[must_use]
     pub fn has_unfinished(&self) -> bool {
         let opened = self.opened.lock();
-        opened
-            .as_ref()
-            .is_none_or(|opened| !(opened.recovered.sessions.is_empty() && opened.recovered.deliveries.is_empty()))
+        opened.as_ref().is_none_or(|opened| {
+            let Recovered { sessions, deliveries } = &opened.recovered;
+            !deliveries.is_empty() || !sessions.iter().all(RecoveredSession::is_done)
+        })
     }
 
     fn queue(&self) -> Option<&Queue> {

@@ -53,6 +53,21 @@ fn alter(path: &Path, sql: &str) {
     file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
 }
 
+/// A copy of the journal with its log, as a program leaves both that is killed.
+fn altered_in_the_log(path: &Path, sql: &str) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let (copy, log) = (dir.path().join("journal.db"), dir.path().join("journal.db-wal"));
+    fs::copy(path, &copy).unwrap();
+    let file = Connection::open(&copy).unwrap();
+    file.execute_batch(sql).unwrap();
+    let (main, changes) = (fs::read(&copy).unwrap(), fs::read(&log).unwrap());
+    assert!(!changes.is_empty(), "{sql}: it is in the log");
+    drop(file);
+    fs::write(&copy, main).unwrap();
+    fs::write(&log, changes).unwrap();
+    (dir, copy)
+}
+
 fn files(dir: &TempDir) -> Vec<(PathBuf, Vec<u8>)> {
     let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = names.map(|name| (name.clone(), fs::read(name).unwrap())).collect();
@@ -78,14 +93,28 @@ async fn what_cannot_be_ours_is_refused_at_every_start_and_nothing_is_changed() 
         ("CREATE UNIQUE INDEX one ON delivery (plugin)", "the index of `delivery`"),
     ] {
         let (dir, path) = journal().await;
+        let in_the_log = altered_in_the_log(&path, sql);
         alter(&path, sql);
-        let before = files(&dir);
-        for _ in 0..2 {
-            let refused = SqliteJournal::open(&path).map(drop);
-            let Err(OpenError::Altered { what, .. }) = &refused else { panic!("{sql}: {refused:?}") };
-            assert!(what.contains(said), "{sql}: {what}");
-            assert!(files(&dir) == before, "{sql}: something was changed");
+        for (dir, path) in [(&dir, &path), (&in_the_log.0, &in_the_log.1)] {
+            let before = files(dir);
+            for _ in 0..2 {
+                let refused = SqliteJournal::open(path).map(drop);
+                let Err(OpenError::Altered { what, .. }) = &refused else { panic!("{sql}: {refused:?}") };
+                assert!(what.contains(said), "{sql}: {what}");
+                assert!(files(dir) == before, "{sql}: something was changed");
+            }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_newer_version_that_is_only_in_the_log_is_left_as_it_is() {
+    let (_dir, path) = journal().await;
+    let (dir, path) = altered_in_the_log(&path, "PRAGMA user_version = 99");
+    let before = files(&dir);
+    for _ in 0..2 {
+        assert!(matches!(SqliteJournal::open(&path).map(drop), Err(OpenError::Newer { found: 99, .. })));
+        assert!(files(&dir) == before, "something was changed");
     }
 }
 
@@ -113,6 +142,6 @@ async fn the_last_generation_there_can_be_refuses_its_id_and_no_other() {
     let journal = SqliteJournal::open(&path).unwrap();
     journal.recover().unwrap();
     let refused = start(&journal, "ended").await.unwrap_err().to_string();
-    assert!(refused.contains("generation 4294967295"), "{refused}");
+    assert!(refused.contains("generation is 4294967295"), "{refused}");
     start(&journal, "other").await.unwrap();
 }

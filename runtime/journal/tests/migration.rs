@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lastword_events::{DrainReason, EventKey, Hook, Identity, PluginName};
-use lastword_journal::{DeliveryState, Journal, JournalFile, SCHEMA_VERSION, Space, SqliteJournal, Write, Written};
+use lastword_journal::{
+    DeliveryState, Journal, JournalFile, OpenError, SCHEMA_VERSION, Space, SqliteJournal, Write, Written,
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -119,6 +121,26 @@ fn nothing_of_a_file_of_version_2_is_lost() {
     let dead = listed.iter().filter(|row| row.state == DeliveryState::Dead).map(|row| row.delivery.to_string());
     let expected = ["1/session-end/never", "2/session-end/never", "3/session-end/never"];
     assert_eq!(dead.collect::<Vec<_>>(), expected.map(|rest| format!("7ggltcy3.{rest}")));
+}
+
+#[test]
+fn a_file_of_version_2_that_was_changed_is_refused_before_it_is_migrated() {
+    for (sql, said) in [
+        ("UPDATE delivery SET attempt = 4294967295", "`attempt` of `delivery` is Integer(4294967295)"),
+        ("UPDATE session SET generation = 'many'", "`generation` of `session` is Text(\"many\")"),
+        ("UPDATE journal SET next_sequence = 1", "the next session's number is 1"),
+        ("DROP INDEX session_by_id", "the index of `session`"),
+    ] {
+        let (_dir, path) = written(VERSION_2);
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        // As version 2 leaves its files.
+        Connection::open(&path).unwrap().query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+        let before = fs::read(&path).unwrap();
+        let refused = SqliteJournal::open(&path).map(drop);
+        let Err(OpenError::Altered { what, .. }) = &refused else { panic!("{sql}: {refused:?}") };
+        assert!(what.contains(said), "{sql}: {what}");
+        assert!(fs::read(&path).unwrap() == before, "{sql}: something was changed");
+    }
 }
 
 /// Of a line that version 2 has seen nobody knows any more what it was.

@@ -10,6 +10,7 @@ use lastword_events::{
 };
 use lastword_journal::{
     Completion, DeliveryKey, DeliveryState, Journal, JournalFile, Settlement, SqliteJournal, Write, Written,
+    unfinished_beside,
 };
 
 fn open(path: &Path) -> SqliteJournal {
@@ -207,4 +208,28 @@ async fn what_lies_between_pages_that_cannot_be_read_is_salvaged() {
     let journal = SqliteJournal::open(&path).unwrap();
     let found = journal.recover().unwrap().sessions.len();
     assert_eq!(found + lost, usize::try_from(SESSIONS).unwrap(), "{lost} rows were on the four pages");
+}
+
+#[tokio::test]
+async fn a_journal_whose_drain_is_done_owes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let journal = open(&path);
+    let Written::Session { sequence, .. } = journal.write(start("s1")).await.unwrap() else { panic!() };
+    let installed = Write::Installed { plugins: vec![(plugin(), None)], attaching: false };
+    let draining = Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() };
+    journal.record(vec![installed, draining]).await.unwrap();
+    drop(journal);
+    let reopened = SqliteJournal::open(&path).unwrap();
+    assert!(reopened.has_unfinished(), "its end is owed");
+    drop(reopened);
+    let found = unfinished_beside(&dir.path().join("new.db"));
+    assert_eq!((found.len(), found[0].sessions, found[0].deliveries), (1, 0, 1));
+
+    let journal = open(&path);
+    journal.record(vec![Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() }]).await.unwrap();
+    journal.complete(vec![delivered(sequence)]).await.unwrap();
+    drop(journal);
+    assert!(!SqliteJournal::open(&path).unwrap().has_unfinished());
+    assert_eq!(unfinished_beside(&dir.path().join("new.db")), []);
 }

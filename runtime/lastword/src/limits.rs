@@ -33,6 +33,8 @@ pub(crate) const MIN_BATCH: u32 = 16;
 /// How long what may take the process down waits for a moment in which nothing else wants to be made: then it is made all
 /// the same, and others wait for the one call. On a busy gateway such a moment may never come.
 pub(crate) const MAX_SUSPECT_WAIT: Duration = Duration::from_secs(10);
+/// How long others wait for it then: four of the deadlines that calls have by default.
+pub(crate) const MAX_SUSPECT_ALONE: Duration = Duration::from_secs(2);
 /// Deferrals that a worker tells at once. Telling one takes some microseconds, and its guests wait meanwhile.
 pub(crate) const MAX_NEWS: usize = 256;
 /// Deliveries that a worker takes from a queue at once. At 3 µs a call that is a fifth of a slice, and it makes the cost

@@ -30,7 +30,7 @@ impl Owed {
 
     /// An attempt begins.
     pub(crate) fn begin(&mut self) {
-        self.attempt += 1;
+        self.attempt = self.attempt.saturating_add(1);
         self.deferred = false;
     }
 

@@ -1,26 +1,41 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lastword::Journal;
 
 use crate::exit::Exit;
 
-/// With which exit code a signal before `ready` leaves: the best that is known so far. Until a journal was found that is
-/// that nothing is owed.
-#[derive(Clone)]
-pub(super) struct EarlyExit(Arc<AtomicU8>);
+/// What a signal before `ready` leaves with: the exit code that is the best that is known so far, and the journal once it is
+/// open. Until a journal was found that is that nothing is owed.
+#[derive(Clone, Default)]
+pub(super) struct EarlyExit(Arc<Mutex<Known>>);
 
-impl Default for EarlyExit {
-    fn default() -> Self {
-        Self(Arc::new(AtomicU8::new(Exit::Delivered.code())))
-    }
+#[derive(Default)]
+struct Known {
+    owes: bool,
+    journal: Option<Arc<dyn Journal>>,
 }
 
 impl EarlyExit {
-    /// More is known.
-    pub(super) fn expect(&self, exit: Exit) {
-        self.0.store(exit.code(), Ordering::Relaxed);
+    /// Whether an earlier run owes something. More may become known.
+    pub(super) fn expect(&self, owes: bool) {
+        self.lock().owes = owes;
     }
 
-    pub(super) fn code(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+    /// From now on calls may be under way when the program leaves.
+    pub(super) fn opened(&self, journal: Arc<dyn Journal>) {
+        self.lock().journal = Some(journal);
+    }
+
+    /// The program leaves: no call has taken it down.
+    pub(super) fn leave(&self) -> Exit {
+        let known = self.lock();
+        if let Some(journal) = &known.journal {
+            journal.leave();
+        }
+        if known.owes { Exit::Owed } else { Exit::Delivered }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -293,13 +293,14 @@ mod tests {
             send.try_send(ReadLine { number: line, input: Speaker::Lastword.read(text.as_bytes()) }).ok().unwrap();
         }
         let signals = Signals::install(|_| ()).unwrap();
-        signals.serve(|_| ());
+        signals.serve(true, |_| ());
         signal_hook::low_level::raise(SIGTERM).unwrap();
         signals.first().await;
-        let nowhere = |name| LineWriter::spawn(name, std::io::sink(), usize::MAX, |_| ()).unwrap();
+        let output = OwnerWriter::spawn("out", std::io::sink(), |_| ()).unwrap();
+        let logs = LineWriter::spawn("err", std::io::sink(), |_| ()).unwrap();
         let runtime = Runtime::builder().build().unwrap();
         let watchdog = Watchdog::spawn().unwrap();
-        let mut service = Service::new(runtime, nowhere("out"), nowhere("err"), lines, signals, watchdog);
+        let mut service = Service::new(runtime, output, logs, lines, signals, watchdog);
         let cause = service.serve().await;
         (service, cause)
     }

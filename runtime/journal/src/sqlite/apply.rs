@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lastword_events::{Event, EventKey, Hook, Identity, PluginName, Session, Timestamp, key_value_bytes};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::error::impossible;
 use super::read;
 use super::recover::MAX_COUNT;
 use super::suspects;
@@ -52,7 +53,11 @@ pub(super) enum Failed {
 
 impl From<rusqlite::Error> for Failed {
     fn from(error: rusqlite::Error) -> Self {
-        Self::File(error)
+        // Others' writes have nothing to do with it.
+        match impossible(&error) {
+            Some(what) => Self::Refused(JournalError::Unavailable(format!("it was changed by something else: {what}"))),
+            None => Self::File(error),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a path to a file that is ours alone: what it is, and that nobody else has it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,9 @@ const MAX_TRIES: u32 = 10;
 
 /// What SQLite keeps beside a database.
 pub(super) const PARTS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// SQLite's `-shm` grows by so much.
+const SHARED_MEMORY_BYTES: u64 = 32 << 10;
 
 /// The first bytes of a rollback journal.
 const ROLLBACK_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
@@ -63,23 +66,31 @@ impl Claim {
         Ok(Some(Self { lock, content, made, path }))
     }
 
-    /// Takes away what was made, when nothing came of it.
+    /// Takes away what was made, when nothing came of it. Of a journal that was there before, no byte: a log may have become a
+    /// part of it.
     pub(super) fn give_up(self, had: &[PathBuf]) {
-        let calls = beside(&self.path, CALLS);
-        let calls = (self.made == Made::Now && calls.exists()).then_some(calls);
-        let made = parts(&self.path).filter(|part| !had.contains(part)).chain(calls);
-        let made = made.chain((self.made == Made::Now).then(|| self.path.clone()));
-        for file in made {
+        let made = parts(&self.path).filter(|part| !had.contains(part));
+        let is_new = self.made == Made::Now;
+        // `-shm` is memory, and nobody else has the journal.
+        let is_nothing =
+            |part: &PathBuf| is_new || is_memory(part) || fs::metadata(part).is_ok_and(|part| part.len() == 0);
+        let others = [beside(&self.path, CALLS), self.path.clone()];
+        for file in made.filter(is_nothing).chain(others.into_iter().filter(|_| is_new)) {
             fs::remove_file(file).ok();
         }
     }
 }
 
-/// Somebody else who finds the empty file may have taken it already.
+/// Somebody else who finds the empty file may have taken it already, or written to it.
 fn unmake(path: &Path, made: Made, why: &OpenError) {
-    if made == Made::Now && !matches!(why, OpenError::Locked { .. }) {
+    let is_empty = || fs::metadata(path).is_ok_and(|file| file.len() == 0);
+    if made == Made::Now && !matches!(why, OpenError::Locked { .. }) && is_empty() {
         fs::remove_file(path).ok();
     }
+}
+
+fn is_memory(part: &Path) -> bool {
+    part.as_os_str().as_encoded_bytes().ends_with(b"-shm")
 }
 
 /// Those files of SQLite's that are beside the database.
@@ -101,11 +112,23 @@ fn look(file: &OpenFile, path: &Path) -> Result<Content, OpenError> {
 /// somebody's file that has such a name.
 fn refuse_parts(path: &Path) -> Result<(), OpenError> {
     for part in parts(path) {
-        if !is_unfinished_rollback(&part).unwrap_or(false) {
+        if !is_nothing(path, &part) && !is_unfinished_rollback(&part).unwrap_or(false) {
             return Err(OpenError::PartOnly { path: path.to_owned(), beside: part });
         }
     }
     Ok(())
+}
+
+/// An empty log, with the memory that belongs to it: who only looks into a journal leaves both, and neither says anything.
+fn is_nothing(path: &Path, part: &Path) -> bool {
+    let length = |path: &Path| fs::symlink_metadata(path).ok().filter(Metadata::is_file).map(|file| file.len());
+    let log = length(&beside(path, "-wal"));
+    log == Some(0)
+        && match length(part) {
+            Some(0) => true,
+            Some(bytes) => is_memory(part) && bytes % SHARED_MEMORY_BYTES == 0,
+            None => false,
+        }
 }
 
 /// So a crash leaves a database that was being made: its first bytes are written last, and may be torn.
@@ -139,7 +162,9 @@ mod tests {
             for main in [None, Some("")] {
                 let part = beside(&path, suffix);
                 fs::write(&part, "spun in 1888").unwrap();
-                main.map(|bytes| fs::write(&path, bytes).unwrap());
+                if let Some(bytes) = main {
+                    fs::write(&path, bytes).unwrap();
+                }
                 let before = files(dir.path());
                 for _ in 0..2 {
                     let refused = Claim::make(&path).map(drop);

@@ -25,6 +25,8 @@ pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
 /// A connection that writes. The file has to be there.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let file = connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Until it is accepted: who closes a journal that is refused leaves it, and its log, as they are.
+    file.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // The log first: the other settings are the connection's.
     file.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     file.execute_batch(&format!(
@@ -35,6 +37,11 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA temp_store = MEMORY;"
     ))?;
     Ok(file)
+}
+
+/// It is a journal that is used from now on: who closes it last moves its log into it.
+pub(super) fn accept(file: &Connection) -> rusqlite::Result<()> {
+    file.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }
 
 /// Says in an empty file, before anything else, whose it is: so it is known for ours however little of it was written.

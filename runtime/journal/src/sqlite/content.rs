@@ -78,9 +78,10 @@ fn uses_log(page: &[u8]) -> bool {
     page.get(18..20) == Some(&[2, 2])
 }
 
-/// No row on the page of the list of tables.
+/// The list of tables is one page, which has no row.
 fn has_no_table(page: &[u8]) -> bool {
-    page.get(103..105) == Some(&[0, 0])
+    const LEAF: u8 = 0x0d;
+    page.get(100) == Some(&LEAF) && page.get(103..105) == Some(&[0, 0])
 }
 
 fn has_our_table(bytes: &[u8]) -> bool {

@@ -164,8 +164,10 @@ pub(super) struct Impossible {
     pub(super) most: u32,
 }
 
-fn impossible(error: &rusqlite::Error) -> Option<String> {
+/// What is wrong, if it is that.
+pub(super) fn impossible(error: &rusqlite::Error) -> Option<String> {
     match error {
+        rusqlite::Error::IntegralValueOutOfRange(_, value) => Some(format!("a number in it is {value}")),
         rusqlite::Error::FromSqlConversionFailure(_, _, why) => {
             why.downcast_ref::<Impossible>().map(ToString::to_string)
         }
@@ -191,6 +193,5 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
             error,
             rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
         )
 }

@@ -9,14 +9,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::apply::{DEAD, DELIVERED};
-use super::connect::{connect, read_only};
+use super::connect::{accept, connect, read_only};
 use super::content::{Content, examine};
 use super::error::{OpenError, is_damage};
 use super::lock::Lock;
 use super::name::the_file;
 use super::open_file::OpenFile;
 use super::recover::{self, from_json, parsed};
-use super::{suspect, suspects};
+use super::{damage_note, suspects};
 use crate::serving;
 
 /// A session that is active, or whose end is not written down yet.
@@ -141,6 +141,7 @@ impl JournalFile {
         let open = || -> rusqlite::Result<(Connection, JournalName)> {
             let file = connect(&path)?;
             let name = recover::header(&file)?.name;
+            accept(&file)?;
             Ok((file, name))
         };
         match open() {
@@ -155,11 +156,16 @@ impl JournalFile {
         self.name
     }
 
-    /// How many sessions have no recorded end, and how many recorded deliveries are owed.
-    pub(super) fn unfinished(&self) -> rusqlite::Result<(u64, u64)> {
-        let sql = "SELECT (SELECT count(*) FROM session WHERE ended_run IS NULL),
+    /// How many sessions are active, and how many deliveries are owed: of those that [`sessions`](Self::sessions) and
+    /// [`deliveries`](Self::deliveries) list.
+    pub(super) fn unfinished(&self) -> Result<(u64, u64), OpenError> {
+        let sql = "SELECT (SELECT count(*) FROM session s WHERE ended_run IS NULL
+                           AND NOT EXISTS (SELECT 1 FROM run WHERE id = s.run AND drain_reason IS NOT NULL)),
                           (SELECT count(*) FROM delivery WHERE NOT dead)";
-        self.file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        let counts = self.file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (sessions, recorded): (u64, u64) = counts.map_err(|error| trouble(&self.path, &error))?;
+        let drained = self.drained()?.into_iter().filter(|row| row.state != DeliveryState::Dead).count();
+        Ok((sessions, recorded + u64::try_from(drained).unwrap_or(u64::MAX)))
     }
 
     /// Sessions that are active, in the order of their starts. Of a program that is not running any more, those whose end
@@ -339,7 +345,7 @@ impl JournalFile {
             Ok(found) => found,
             // What SQLite cannot walk through is its answer.
             Err(OpenError::Damaged { why, .. }) => {
-                suspect::leave(&self.path);
+                damage_note::leave(&self.path);
                 return Ok(vec![why]);
             }
             Err(error) => return Err(error),
@@ -353,7 +359,7 @@ impl JournalFile {
             problems.push(problem.to_string());
         }
         if !problems.is_empty() {
-            suspect::leave(&self.path);
+            damage_note::leave(&self.path);
         }
         Ok(problems)
     }

@@ -54,9 +54,17 @@ pub(super) struct Exclusive {
 }
 
 impl Exclusive {
+    pub(super) fn file(&self) -> &OpenFile {
+        &self.file
+    }
+
     /// `path` is what a person calls it.
     #[cfg(target_os = "linux")]
     pub(super) fn take(mut file: OpenFile, path: &Path) -> Result<Self, OpenError> {
+        if file.is_on_network().map_err(|source| OpenError::unusable(path, source))? {
+            let source = std::io::Error::other("it is on a network file system");
+            return Err(OpenError::NoLocks { path: path.to_owned(), source });
+        }
         file.make_private_for(path)?;
         let here = file.is_locked_here().then(std::process::id);
         match file.try_lock() {

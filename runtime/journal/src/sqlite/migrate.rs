@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::open::Trouble;
-use super::{SCHEMA_VERSION, shape};
+use super::{SCHEMA_VERSION, recover, shape};
 
 /// What makes a file of version n + 1 of one of version n, from version 1 on.
 const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
@@ -45,7 +45,11 @@ pub(super) fn migrate(file: &mut Connection, found: u32) -> Result<(), Trouble> 
         }
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    if let Some(misfit) = shape::misfit(&transaction)? {
+    let misfit = match shape::misfit(&transaction)? {
+        None => recover::impossible_count(&transaction)?,
+        misfit => misfit,
+    };
+    if let Some(misfit) = misfit {
         return Err(Trouble::Altered(misfit));
     }
     transaction.commit()?;

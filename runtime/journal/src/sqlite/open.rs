@@ -13,7 +13,7 @@ use super::ahead::Ahead;
 use super::apply::Known;
 use super::calls::CallsUnderWay;
 use super::claim::{Claim, parts};
-use super::connect::{connect, mark, read_only};
+use super::connect::{accept, connect, mark, read_only};
 use super::content::{APPLICATION_ID, Content};
 use super::error::{OpenError, is_damage};
 use super::place::Place;
@@ -22,7 +22,7 @@ use super::suspects::Suspects;
 #[cfg(target_os = "linux")]
 use super::watch::Watch;
 use super::writer::Queue;
-use super::{SCHEMA_VERSION, SqliteJournal, migrate, recover, salvage, shape, suspect, writer};
+use super::{SCHEMA_VERSION, SqliteJournal, damage_note, migrate, recover, salvage, shape, writer};
 use crate::{JournalError, Recovered};
 
 /// What to do about a thread that cannot be started.
@@ -72,6 +72,7 @@ fn begin_or_salvage(claim: &mut Claim) -> Result<(Connection, Connection, Begun)
         }
         begun => begun.map_err(|trouble| trouble.at(&path))?,
     };
+    accept(&file).map_err(|error| OpenError::sqlite(&path, &error))?;
     file.set_prepared_statement_cache_capacity(64);
     let reader = read_only(&path).map_err(|error| OpenError::sqlite(&path, &error))?;
     Ok((file, reader, begun))
@@ -225,14 +226,14 @@ const CHECKED_BYTES: u64 = 32 << 20;
 fn damage(file: &Connection) -> rusqlite::Result<Option<String>> {
     let Some(path) = file.path().map(Path::new) else { return Ok(None) };
     let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let check = match (suspect::is_left(path), bytes <= CHECKED_BYTES) {
+    let check = match (damage_note::is_left(path), bytes <= CHECKED_BYTES) {
         (true, _) => "PRAGMA integrity_check(1)",
         (false, true) => "PRAGMA quick_check(1)",
         (false, false) => return Ok(None),
     };
     let found: String = file.query_row(check, [], |row| row.get(0))?;
     if found == "ok" {
-        suspect::remove(path);
+        damage_note::remove(path);
     }
     // It is told in one line of a log.
     let found = found.trim_start_matches("*** in database main ***").trim().replace('\n', "; ");

@@ -162,6 +162,16 @@ impl OpenFile {
         }
     }
 
+    /// Whether a server has the file. There `flock` is made of the same locks that SQLite takes, and stands in its way.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_on_network(&self) -> io::Result<bool> {
+        /// NFS, SMB, CIFS and SMB 2, as Linux's `magic.h` numbers them.
+        const NETWORK: [u32; 4] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42];
+        let kind = self.with(|file| Ok(rustix::fs::fstatfs(file)?.f_type))?;
+        // The type is signed, and as wide as the processor's words.
+        Ok(NETWORK.iter().any(|network| kind == i64::from(*network) || kind == i64::from(network.cast_signed())))
+    }
+
     /// Takes the lock for this value. Another one of this process may have it as well as another process.
     #[cfg(target_os = "linux")]
     pub(super) fn try_lock(&mut self) -> Result<(), TryLockError> {

@@ -3,6 +3,7 @@
 use lastword_events::{Hook, Identity};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::recover::{count, has};
 use crate::Space;
 
 pub(super) fn value(file: &Connection, space: &Space, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
@@ -58,5 +59,9 @@ pub(super) fn latest_generation(
     let sql = "SELECT generation, ended_run FROM session WHERE tenant = ?1 AND id = ?2
                ORDER BY generation DESC LIMIT 1";
     let mut statement = file.prepare_cached(sql)?;
-    statement.query_row(params![identity.tenant, identity.id], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+    let row = statement.query_row(params![identity.tenant, identity.id], |row| {
+        let ended_run = if has(row, 1)? { Some(count(row, 1, "a session's last run")?) } else { None };
+        Ok((count(row, 0, "a session's generation")?, ended_run))
+    });
+    row.optional()
 }

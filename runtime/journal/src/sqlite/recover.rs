@@ -5,7 +5,7 @@ mod sessions;
 use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, EventKey, JournalName, Session, Timestamp};
-use rusqlite::types::{Type, ValueRef};
+use rusqlite::types::{Type, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::Impossible;
@@ -50,8 +50,37 @@ pub(super) fn next_sequence(file: &Connection, header: &Header) -> rusqlite::Res
     Ok((!fits).then(|| format!("the next session's number is {next}, and the newest session's {newest}")))
 }
 
+/// The same for a file of an earlier version, which is looked through before anything of it is changed.
+pub(super) fn impossible_count(file: &Connection) -> rusqlite::Result<Option<String>> {
+    const COUNTS: [(&str, &str); 11] = [
+        ("run", "id"),
+        ("session", "generation"),
+        ("session", "run"),
+        ("session", "compactions"),
+        ("session", "first_run"),
+        ("delivery", "run"),
+        ("delivery", "attempt"),
+        ("delivery", "failures"),
+        ("drained", "run"),
+        ("drained", "attempt"),
+        ("drained", "failures"),
+    ];
+    for (table, column) in COUNTS {
+        let sql = format!(
+            "SELECT {column} FROM {table} WHERE typeof({column}) <> 'integer' OR {column} NOT BETWEEN 0 AND {MAX_COUNT} LIMIT 1"
+        );
+        let found: Option<Value> = file.query_row(&sql, [], |row| row.get(0)).optional()?;
+        if let Some(value) = found {
+            return Ok(Some(format!(
+                "`{column}` of `{table}` is {value:?}, and no program writes more than {MAX_COUNT}"
+            )));
+        }
+    }
+    next_sequence(file, &header(file)?)
+}
+
 /// SQLite's numbers have 63 bits. Half of that leaves room for what a salvage skips.
-const MAX_SEQUENCE: u64 = u64::MAX >> 2;
+pub(super) const MAX_SEQUENCE: u64 = u64::MAX >> 2;
 
 /// Begins a run. It is durable before anything of the dead ones is delivered again: their attempts are counted by it.
 pub(super) fn begin_run(file: &Connection, run: u32) -> rusqlite::Result<()> {

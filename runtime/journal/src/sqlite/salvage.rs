@@ -71,7 +71,10 @@ fn counts(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
 
 /// Columns that have to hold numbers or flags.
 fn numbers(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
-    columns.iter().try_for_each(|&column| row.get::<_, u64>(column).map(drop))
+    columns.iter().try_for_each(|&column| match row.get::<_, u64>(column)? {
+        0..=recover::MAX_SEQUENCE => Ok(()),
+        _ => Err(rusqlite::Error::InvalidQuery),
+    })
 }
 
 /// Whether a row is one that we can have written.
@@ -156,6 +159,11 @@ pub(super) fn finish(path: &Path) -> Result<Option<(Lock, PathBuf)>, OpenError> 
         None => None,
     };
     let lock = Lock::take(file, &path)?;
+    let names = [(&new, Some(lock.file().id())), (&path, damaged.as_ref().map(|damaged| damaged.file().id()))];
+    if names.into_iter().any(|(name, id)| FileId::at(name).ok() != id) {
+        // Somebody else has come to its end meanwhile, and has died since.
+        return Ok(None);
+    }
     put_in_place(&new, &path).map_err(|source| OpenError::unusable(&path, source))?;
     drop(damaged);
     Ok(Some((lock, path)))

@@ -21,10 +21,13 @@ pub(super) fn misfit(file: &Connection) -> rusqlite::Result<Option<String>> {
         if let Some(column) = is.symmetric_difference(&should).next() {
             return Ok(Some(format!("column `{}` of `{}` is not as it should be", column.0, table.name)));
         }
+        if conflicts(file, &table.name)? {
+            return Ok(Some(format!("`{}` says what to do with rows that do not fit", table.name)));
+        }
         let (is, should) = (indexes(file, &table.name)?, indexes(&ours, &table.name)?);
         let missing = should.difference(&is).next();
-        // An index that others have made to search by is no harm; one that refuses rows is.
-        let refuses = is.difference(&should).find(|index| index.unique);
+        // An index that others have made to search by is no harm; one that can refuse rows is.
+        let refuses = is.difference(&should).find(|index| index.unique || index.computes);
         if let Some(index) = missing.or(refuses) {
             return Ok(Some(format!(
                 "the index of `{}` on {} is not as it should be",
@@ -64,37 +67,57 @@ fn tables(file: &Connection) -> rusqlite::Result<Vec<Table>> {
     rows.collect()
 }
 
-/// Name, type, whether it must have a value, its place in the key, and whether it is computed.
-type Column = (String, String, bool, u32, u32);
+/// Name, type, default, whether it must have a value, its place in the key, and whether it is computed.
+type Column = (String, String, Option<String>, bool, u32, u32);
 
 fn columns(file: &Connection, table: &str) -> rusqlite::Result<BTreeSet<Column>> {
-    let sql = "SELECT name, upper(type), \"notnull\", pk, hidden FROM pragma_table_xinfo(?1)";
+    let sql = "SELECT name, upper(type), dflt_value, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1)";
     let mut statement = file.prepare(sql)?;
-    let rows =
-        statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+    let rows = statement
+        .query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))?;
     rows.collect()
+}
+
+/// `ON CONFLICT IGNORE` in a table would swallow rows without a word.
+fn conflicts(file: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT coalesce(max(upper(sql) LIKE '%CONFLICT%'), 0) FROM sqlite_schema WHERE name = ?1";
+    file.query_row(sql, [table], |row| row.get(0))
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Index {
+    /// Each with its collation, and whether it goes down.
     columns: Vec<String>,
     unique: bool,
-    partial: bool,
-    /// None of those that SQLite makes by itself.
-    name: Option<String>,
+    /// It has a condition, or an expression in the place of a column: either can fail.
+    computes: bool,
+    /// The statement; none of those that SQLite makes by itself.
+    sql: Option<String>,
 }
 
 fn indexes(file: &Connection, table: &str) -> rusqlite::Result<BTreeSet<Index>> {
-    let sql = "SELECT name, \"unique\", partial, origin FROM pragma_index_list(?1)";
+    let sql = "SELECT l.name, l.\"unique\", l.partial, s.sql FROM pragma_index_list(?1) l
+               LEFT JOIN sqlite_schema s ON s.type = 'index' AND s.name = l.name";
     let mut statement = file.prepare(sql)?;
     let mut rows = statement.query([table])?;
     let mut indexes = BTreeSet::new();
     while let Some(row) = rows.next()? {
-        let (name, origin): (String, String) = (row.get(0)?, row.get(3)?);
-        let mut columns = file.prepare("SELECT coalesce(name, '(computed)') FROM pragma_index_info(?1)")?;
-        let columns = columns.query_map([&name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        let name = (origin == "c").then_some(name);
-        indexes.insert(Index { columns, unique: row.get(1)?, partial: row.get(2)?, name });
+        let (name, partial): (String, bool) = (row.get(0)?, row.get(2)?);
+        let mut columns = file.prepare(
+            "SELECT coalesce(name, '(computed)') || CASE coll WHEN 'BINARY' THEN '' ELSE ' ' || coll END ||
+                    CASE \"desc\" WHEN 0 THEN '' ELSE ' DESC' END, cid = -2
+             FROM pragma_index_xinfo(?1) WHERE key",
+        )?;
+        let columns = columns.query_map([&name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let columns: Vec<(String, bool)> = columns.collect::<rusqlite::Result<_>>()?;
+        let sql: Option<String> = row.get(3)?;
+        let words = |sql: String| sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        indexes.insert(Index {
+            unique: row.get(1)?,
+            computes: partial || columns.iter().any(|(_, computed)| *computed),
+            columns: columns.into_iter().map(|(column, _)| column).collect(),
+            sql: sql.map(words),
+        });
     }
     Ok(indexes)
 }
@@ -130,6 +153,27 @@ mod tests {
             ("ALTER TABLE run DROP COLUMN program", "column `program` of `run`"),
             ("DROP INDEX session_active", "index of `session`"),
             ("CREATE UNIQUE INDEX one ON delivery (plugin)", "index of `delivery` on plugin"),
+            (
+                "CREATE INDEX fails ON delivery (abs(attempt - 9223372036854775807 - 1))",
+                "index of `delivery` on (computed)",
+            ),
+            ("CREATE INDEX some ON delivery (plugin) WHERE attempt > 0", "index of `delivery` on plugin"),
+            (
+                "DROP INDEX session_active; CREATE INDEX session_active ON session (sequence) WHERE 0",
+                "index of `session`",
+            ),
+            (
+                "DROP TABLE plugin; CREATE TABLE plugin (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE ON CONFLICT IGNORE)",
+                "`plugin` says what to do",
+            ),
+            (
+                "DROP TABLE plugin; CREATE TABLE plugin (id INTEGER PRIMARY KEY, name TEXT NOT NULL DEFAULT 'x' UNIQUE)",
+                "column `name` of `plugin`",
+            ),
+            (
+                "DROP TABLE plugin; CREATE TABLE plugin (id INTEGER PRIMARY KEY, name TEXT NOT NULL COLLATE NOCASE UNIQUE)",
+                "index of `plugin` on name is",
+            ),
             ("DROP TABLE drained; CREATE TABLE drained (sequence INTEGER)", "`drained` is a table, and should be"),
         ] {
             let misfit = altered(sql).unwrap();

@@ -70,6 +70,8 @@ impl Suspects {
         for (delivery, suspicion) in self.0.iter().filter(|(delivery, _)| delivery.event == EventKey::End) {
             let found = recovered.sessions.binary_search_by_key(&delivery.sequence, |session| session.sequence);
             let Some(session) = found.ok().and_then(|at| recovered.sessions.get_mut(at)) else { continue };
+            // Its end may have been told.
+            session.attachable = false;
             let drained = session.drained.get_or_insert_default();
             if suspicion.is_lost() {
                 drained.settled.push(delivery.plugin.clone());

@@ -11,10 +11,10 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::ahead::Ahead;
 use super::apply::{Apply, Failed, Known};
+use super::damage_note;
 use super::error::is_damage;
 use super::place::{Place, TakenAway};
 use super::retention::Retention;
-use super::suspect;
 use crate::{Completion, JournalError, KeyValueWrites, Pending, Reply, Settlement, Write, Written};
 
 /// Owners' lines that may wait for the disk. One more is refused: whoever sends faster than the disk takes has to hear it.
@@ -211,7 +211,7 @@ impl Writer {
 
     /// Writes a group as one transaction and answers; when that is not possible, keeps what has to be kept.
     fn commit(&mut self, mut group: Vec<Command>) {
-        let written = self.place.look().map_err(Trouble::TakenAway).and_then(|()| Ok(self.apply(&mut group)?));
+        let written = self.place.look().map_err(Trouble::TakenAway).and_then(|()| self.apply(&mut group));
         let answers = match written {
             Ok(answers) => answers,
             Err(trouble) => return self.put_off_all(group, trouble),
@@ -227,7 +227,7 @@ impl Writer {
         for command in group {
             match &lost {
                 Some(error) if matches!(command, Command::Write(..) | Command::Flush(_)) => {
-                    self.put_off(command, error)
+                    self.put_off(command, error);
                 }
                 _ => self.answer(command, &mut answers),
             }
@@ -252,7 +252,7 @@ impl Writer {
             Trouble::File(error) => error,
         };
         if is_damage(&error) {
-            suspect::leave(self.place.path());
+            damage_note::leave(self.place.path());
         }
         let error = JournalError::from(error);
         if !std::mem::replace(&mut self.told, true) {
@@ -265,7 +265,7 @@ impl Writer {
     }
 
     /// Gives what became of each owner's line, in order.
-    fn apply(&mut self, group: &mut [Command]) -> rusqlite::Result<Vec<Result<Written, JournalError>>> {
+    fn apply(&mut self, group: &mut [Command]) -> Result<Vec<Result<Written, JournalError>>, Trouble> {
         let sequence_was = self.known.next_sequence;
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut apply = Apply { file: &transaction, known: &mut self.known };
@@ -291,6 +291,8 @@ impl Writer {
             transaction.prepare_cached(sql)?.execute(params![self.known.next_sequence])?;
         }
         self.retention.tidy(&transaction, self.known.next_sequence)?;
+        // What is refused is not to be there when the files are put back.
+        self.place.look().map_err(Trouble::TakenAway)?;
         transaction.commit()?;
         Ok(answers)
     }

@@ -185,8 +185,9 @@ impl Dispatcher {
             return Pick::Cut;
         }
         let mine = begun.iter().copied().min_by_key(|&queue| state.fair.rank(queue));
-        let held = state.suspects.hold_others(now, state.drain.is_some());
-        let new = if held { None } else { self.first_to_begin(&mut state, begun) };
+        // A drain has no time to wait for one.
+        let held = if state.drain.is_some() { None } else { state.suspects.hold_others_until(now) };
+        let new = if held.is_some() { None } else { self.first_to_begin(&mut state, begun) };
         let (queue, jobs) = match (mine, new) {
             (Some(mine), Some((new, _))) if state.fair.rank(mine) <= state.fair.rank(new) => (mine, Vec::new()),
             (_, Some((new, most))) => (new, state.take(new, most)),
@@ -196,7 +197,7 @@ impl Dispatcher {
                 None => {
                     state.idle.push(me);
                     let retry = state.retries.peek().map(|Reverse(retry)| retry.at);
-                    return Pick::Idle(retry.into_iter().chain(state.waiting.next_refill()).min());
+                    return Pick::Idle(retry.into_iter().chain(state.waiting.next_refill()).chain(held).min());
                 }
             },
         };

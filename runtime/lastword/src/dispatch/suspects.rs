@@ -1,6 +1,6 @@
 //! Deliveries that may take the process down, see [`OwedDelivery::suspect`](lastword_journal::OwedDelivery::suspect). One is
 //! made when nothing else is ready or under way, so that a further death says whether it was the one. Everything else is
-//! delivered before it.
+//! delivered before it. In a drain nobody waits for one.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -9,8 +9,9 @@ use super::dispatcher::Dispatcher;
 use super::fair::QueueId;
 use super::queue::Job;
 use super::state::State;
-use crate::limits::MAX_SUSPECT_WAIT;
+use crate::limits::{MAX_SUSPECT_ALONE, MAX_SUSPECT_WAIT};
 use crate::owed::Owed;
+use crate::sync::now;
 
 /// Those that wait, the oldest first.
 #[derive(Debug, Default)]
@@ -18,7 +19,8 @@ pub(super) struct Suspects {
     waiting: VecDeque<(QueueId, Owed)>,
     /// When the first of them began to wait for others.
     since: Option<Instant>,
-    under_way: bool,
+    /// When the one that is under way began.
+    began: Option<Instant>,
 }
 
 impl Suspects {
@@ -29,18 +31,27 @@ impl Suspects {
 
     /// Neither waits, nor is under way.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && !self.under_way
+        self.waiting.is_empty() && self.began.is_none()
     }
 
     /// One may begin as soon as nothing else is under way.
     pub(super) fn want_turn(&self) -> bool {
-        !self.waiting.is_empty() && !self.under_way
+        !self.waiting.is_empty() && self.began.is_none()
     }
 
-    /// Whether others may not begin: one is under way, or has waited for them for long enough. In a drain they go first.
-    pub(super) fn hold_others(&self, now: Instant, in_drain: bool) -> bool {
-        let waited = self.since.is_some_and(|since| now.saturating_duration_since(since) >= MAX_SUSPECT_WAIT);
-        self.under_way || waited && !in_drain && !self.waiting.is_empty()
+    /// Until when others may not begin: one is under way, or has waited for them for long enough. Others wait for a while only,
+    /// whatever a guest does: a death beside them is not one alone, and that is all.
+    pub(super) fn hold_others_until(&mut self, now: Instant) -> Option<Instant> {
+        if let Some(began) = self.began {
+            return Some(began + MAX_SUSPECT_ALONE).filter(|until| now < *until);
+        }
+        let hold = self.since.filter(|_| !self.waiting.is_empty())? + MAX_SUSPECT_WAIT;
+        let until = hold + MAX_SUSPECT_ALONE;
+        if now >= until {
+            // Somebody else's call did not come to an end meanwhile.
+            self.since = Some(now);
+        }
+        (hold <= now && now < until).then_some(until)
     }
 
     /// Those of a queue that wait, out of which they are to be passed over.
@@ -53,13 +64,13 @@ impl Suspects {
 
     /// The one that was under way is back, or was not begun after all. The others of the process have a turn before the next.
     fn over(&mut self, now: Instant) {
-        self.under_way = false;
+        self.began = None;
         self.since = (!self.waiting.is_empty()).then_some(now);
     }
 
     #[cfg(shuttle)]
     pub(super) fn held(&self) -> usize {
-        self.waiting.len() + usize::from(self.under_way)
+        self.waiting.len() + usize::from(self.began.is_some())
     }
 }
 
@@ -70,7 +81,7 @@ impl State {
             return None;
         }
         let (queue, owed) = self.suspects.waiting.pop_front()?;
-        self.suspects.under_way = true;
+        self.suspects.began = Some(now());
         let jobs = vec![Job::Owed(owed)];
         self.note_taken(queue, &jobs);
         Some((queue, jobs))
@@ -100,8 +111,12 @@ impl Dispatcher {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use lastword_events::{DrainReason, Timestamp};
 
     use super::super::dispatcher::Pick;
+    use super::super::drain::Drain;
     use super::super::tests::{bring_back, calls, dispatcher, owe};
     use super::*;
 
@@ -171,5 +186,38 @@ mod tests {
         bring_back(&dispatcher, suspect.queue, suspect.jobs, false);
         let Pick::Serve(others) = dispatcher.next(&[]) else { panic!() };
         assert_eq!(sequences(&others.jobs), [0, 2], "then it is their turn again");
+    }
+
+    #[test]
+    fn in_a_drain_nobody_waits_for_a_suspect_that_is_under_way() {
+        let dispatcher = with_two_suspects();
+        for _ in 0..2 {
+            let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!() };
+            bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        }
+        let Pick::Serve(suspect) = dispatcher.next(&[]) else { panic!() };
+        owe(&dispatcher, "u", &calls(None), 1);
+        assert!(matches!(dispatcher.next(&[]), Pick::Idle(Some(_))), "and it is looked again in time");
+        let drain = Drain::new(DrainReason::Shutdown, Timestamp::now(), Instant::now() + MAX_SUSPECT_WAIT);
+        dispatcher.begin_drain(drain, HashMap::new());
+        let Pick::Serve(other) = dispatcher.next(&[]) else { panic!("another one") };
+        assert_ne!(other.queue, suspect.queue);
+    }
+
+    #[test]
+    fn others_wait_for_a_while_only() {
+        let dispatcher = with_two_suspects();
+        let Pick::Serve(busy) = dispatcher.next(&[]) else { panic!() };
+        // A guest that waits for ever is under way.
+        dispatcher.state.lock().suspects.since = Instant::now().checked_sub(MAX_SUSPECT_WAIT + MAX_SUSPECT_ALONE);
+        let Pick::Serve(other) = dispatcher.next(&[]) else { panic!("others go on") };
+        for slice in [busy, other] {
+            bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        }
+        let Pick::Serve(_hangs) = dispatcher.next(&[]) else { panic!("a suspect") };
+        owe(&dispatcher, "u", &calls(None), 1);
+        assert!(matches!(dispatcher.next(&[]), Pick::Idle(Some(_))));
+        dispatcher.state.lock().suspects.began = Instant::now().checked_sub(MAX_SUSPECT_ALONE);
+        assert!(matches!(dispatcher.next(&[]), Pick::Serve(_)), "and go on beside one that hangs");
     }
 }

@@ -53,9 +53,7 @@ impl Table {
         if !metadata.is_file() || !(fits || metadata.len() == 0) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is something else"));
         }
-        if !fits {
-            make_room(&file, Self::BYTES as u64)?;
-        }
+        make_room(&file, Self::BYTES as u64, !fits)?;
         let mut table = Self { bytes: map(&file)? };
         if !fits {
             table.write(0, MAGIC);
@@ -115,9 +113,10 @@ impl Table {
 }
 
 /// Memory that is mapped and has no room on the disk would end the process when it is written to.
-fn make_room(file: &File, bytes: u64) -> io::Result<()> {
+fn make_room(file: &File, bytes: u64, is_new: bool) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) if !is_new => Ok(()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
             let zeros = vec![0; usize::try_from(bytes).unwrap_or(0)];
             std::os::unix::fs::FileExt::write_all_at(file, &zeros, 0)
