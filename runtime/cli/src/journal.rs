@@ -55,6 +55,15 @@ impl Place {
         }
     }
 
+    /// A journal that is found by what the configuration's links lead to gets the configuration's own name as well, so that it
+    /// is found when they lead elsewhere.
+    pub(crate) fn keep_for(&self, config: Option<&Path>) {
+        let (Self::File(path), Some(config), Ok(directory)) = (self, config, directory()) else { return };
+        if *path != names(&directory, config).0 && default(&directory, Some(config)) == *path {
+            link_to(path, &names(&directory, config).0);
+        }
+    }
+
     /// Opens it. The default's directory is made; one that was named has to be there, because a typing error would
     /// otherwise begin a new journal somewhere.
     ///
@@ -125,13 +134,25 @@ fn directory() -> Result<PathBuf, Failure> {
 fn default(directory: &Path, config: Option<&Path>) -> PathBuf {
     // What comes through a pipe has no name that is the same the next time.
     let Some(config) = config.filter(|config| !inputs::is_passing(config)) else { return directory.join("default.db") };
-    // By the path as it is given: links in it may lead elsewhere after each change (a ConfigMap, a Nix profile).
-    let given = directory.join(name(&as_given(config)));
-    // So version 2 has named it, and so it is named for who gives the path that the links lead to.
-    let followed = fs::canonicalize(config).map(|path| directory.join(name(&path)));
-    match followed {
-        Ok(followed) if !given.exists() && followed.exists() => followed,
-        _ => given,
+    match names(directory, config) {
+        (given, Some(followed)) if !given.exists() && followed.exists() => followed,
+        (given, _) => given,
+    }
+}
+
+/// By the path as it is given: links in it may lead elsewhere after each change (a ConfigMap, a Nix profile). And by the path
+/// that they lead to: so version 2 has named it, and so it is named for who gives that path.
+fn names(directory: &Path, config: &Path) -> (PathBuf, Option<PathBuf>) {
+    let followed = fs::canonicalize(config).ok().map(|path| directory.join(name(&path)));
+    (directory.join(name(&as_given(config))), followed)
+}
+
+/// Without the link it is found all the same, until the configuration's links lead elsewhere.
+fn link_to(journal: &Path, from: &Path) {
+    if let Some(name) = journal.file_name()
+        && let Err(error) = std::os::unix::fs::symlink(name, from)
+    {
+        tracing::debug!(%error, "the journal has no name of its configuration's own");
     }
 }
 
@@ -209,9 +230,15 @@ mod tests {
         assert_ne!(journal, old);
         fs::write(&old, "").unwrap();
         assert_eq!(default(&state, Some(&link)), old);
-        fs::remove_file(&old).unwrap();
-        fs::write(&journal, "").unwrap();
+        link_to(&old, &journal);
         switch("2026_11_21.toml");
+        assert_eq!(default(&state, Some(&link)), journal);
+        assert_eq!(fs::canonicalize(&journal).unwrap(), fs::canonicalize(&old).unwrap(), "after a switch too");
+        // And one that never had an old name.
+        fs::remove_file(&old).unwrap();
+        fs::remove_file(&journal).unwrap();
+        fs::write(&journal, "").unwrap();
+        switch("2026_11_22.toml");
         assert_eq!(default(&state, Some(&link)), journal);
     }
 

@@ -136,6 +136,7 @@ fn build(args: &StdioArgs, config: Config, output: OwnerWriter, early: &EarlyExi
     }
     // First: whoever finds the journal in use should not wait for plugins to be compiled.
     let place = Place::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
+    place.keep_for(args.config.as_deref().filter(|_| args.journal.is_none() && config.journal.is_none()));
     if place.may_owe() {
         // A large one takes seconds to read.
         early.expect(true);

@@ -77,6 +77,29 @@ async fn a_write_is_refused_when_one_of_the_files_is_not_where_it_was() {
     }
 }
 
+/// What was accepted before is in the database then: the log may be what is gone.
+#[tokio::test]
+async fn what_was_accepted_before_is_in_the_database_wherever_that_is() {
+    let (by_name, renamed): (Away, Away) = (
+        |house| fs::remove_file(beside(&house.path(), "-wal")).unwrap(),
+        |house| {
+            fs::rename(house.path(), house.dir.path().join("old.db")).unwrap();
+            fs::remove_file(beside(&house.path(), "-wal")).unwrap();
+        },
+    );
+    for (away, database) in [(by_name, "state/journal.db"), (renamed, "old.db")] {
+        let house = House::with_a_session().await;
+        away(&house);
+        assert!(house.journal.flush().await.is_err());
+        // As it would be found if the process were killed now.
+        let copy = house.dir.path().join("copy.db");
+        fs::copy(house.dir.path().join(database), &copy).unwrap();
+        let recovered = SqliteJournal::open(&copy).unwrap().recover().unwrap();
+        let ids: Vec<&str> = recovered.sessions.iter().map(|left| &*left.session.identity.id).collect();
+        assert_eq!(ids, ["before"], "{database}");
+    }
+}
+
 #[tokio::test]
 async fn when_the_file_is_put_back_the_work_goes_on() {
     let house = House::with_a_session().await;

@@ -48,7 +48,9 @@ impl House {
 
     fn journals(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.0.path().join("lastword")).unwrap().map(|entry| entry.unwrap().path());
-        entries.filter(|path| path.extension().is_some_and(|extension| extension == "db")).collect()
+        entries
+            .filter(|path| path.extension().is_some_and(|extension| extension == "db") && !path.is_symlink())
+            .collect()
     }
 }
 
@@ -73,6 +75,23 @@ fn a_configuration_behind_links_that_are_switched_keeps_its_journal() {
     let state = house.0.path().to_str().unwrap().to_owned();
     let listed = listed.env("XDG_STATE_HOME", Box::leak(state.into_boxed_str())).run();
     assert_eq!(listed.code(), 0, "who looks finds the same one: {}", listed.stderr());
+}
+
+/// As a program of an earlier version has named it.
+#[test]
+fn a_journal_with_an_old_name_is_kept_when_the_links_are_switched() {
+    let house = House::new();
+    let real = fs::canonicalize(house.config()).unwrap();
+    let program = Launch::stdio_at(&house.0).arg("--config").arg(&real).start().ready();
+    program.open(["s1"]);
+    program.kill();
+    // The new version is started with the links as they were, and is killed; then they are switched.
+    let program = house.launch().arg("--attach-grace").arg("1h").start().ready();
+    program.kill();
+    house.switch_to("..2026_11_21", "# a comment was added");
+    let program = house.launch().start().ready();
+    program.count("outcome", 1);
+    assert_eq!(stop(program).printed_ends("prints"), ["s1"]);
 }
 
 #[test]
@@ -149,6 +168,8 @@ fn nothing_is_accepted_into_a_file_that_was_taken_away() {
     program.line("its end", |line| line["event"] == "accepted" && line["op"] == "end");
     let ended = stop(program);
     assert_eq!((ended.code(), ended.printed_ends("prints")), (0, vec!["before".to_owned()]), "{}", ended.stderr());
+    let told = ended.log.iter().filter(|line| line.contains("nothing is accepted any more")).count();
+    assert_eq!(told, 1, "SQLite itself removes its files at the end:\n{}", ended.stderr());
 }
 
 #[cfg(target_os = "linux")]

@@ -81,10 +81,11 @@ fn begin_or_salvage(claim: &mut Claim) -> Result<(Connection, Connection, Begun)
 /// A run, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Run {
-    pub(super) queue: Queue,
-    pub(super) calls: Option<Arc<CallsUnderWay>>,
+    // First, because fields are dropped in their order: the writer ends when nobody can send it anything.
     #[cfg(target_os = "linux")]
     _watch: Option<Watch>,
+    pub(super) queue: Queue,
+    pub(super) calls: Option<Arc<CallsUnderWay>>,
 }
 
 impl Drop for Run {
@@ -130,16 +131,15 @@ impl Opened {
         let place = Place::of(path)
             .map_err(|error| JournalError::Unavailable(format!("its files cannot be found any more: {error}")))?;
         let place = Arc::new(place);
-        #[cfg(target_os = "linux")]
-        let watch = Watch::start(&place);
-        let queue = writer::spawn(self.file, place, known, ahead.clone(), Retention::new()).map_err(|error| {
-            JournalError::Unavailable(format!("its thread could not be started: {error}; {NO_THREAD}"))
-        })?;
+        let queue =
+            writer::spawn(self.file, place.clone(), known, ahead.clone(), Retention::new()).map_err(|error| {
+                JournalError::Unavailable(format!("its thread could not be started: {error}; {NO_THREAD}"))
+            })?;
         let run = Run {
+            #[cfg(target_os = "linux")]
+            _watch: Watch::start(&place, queue.nudge()),
             queue,
             calls: self.calls,
-            #[cfg(target_os = "linux")]
-            _watch: watch,
         };
         Ok((run, self.recovered))
     }

@@ -26,12 +26,15 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Without a watch the next commit notices, so that there is none is no failure.
-    pub(super) fn start(place: &Arc<Place>) -> Option<Self> {
-        Self::try_start(place).inspect_err(|error| tracing::debug!(%error, "the journal's files are not watched")).ok()
+    /// Calls `taken_away` each time that the files are found gone. Without a watch the next commit notices, so that there is none
+    /// is no failure.
+    pub(super) fn start(place: &Arc<Place>, taken_away: impl Fn() + Send + 'static) -> Option<Self> {
+        Self::try_start(place, taken_away)
+            .inspect_err(|error| tracing::debug!(%error, "the journal's files are not watched"))
+            .ok()
     }
 
-    fn try_start(place: &Arc<Place>) -> io::Result<Self> {
+    fn try_start(place: &Arc<Place>, taken_away: impl Fn() + Send + 'static) -> io::Result<Self> {
         let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let directory = place.path().parent().unwrap_or(Path::new("/"));
         // What the journal itself does all the time, writing, is not among these.
@@ -46,7 +49,7 @@ impl Watch {
         let place = place.clone();
         let thread = thread::Builder::new()
             .name("lastword-watch".to_owned())
-            .spawn(move || watch(&events, &stopped.into(), &place))?;
+            .spawn(move || watch(&events, &stopped.into(), &place, taken_away))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -60,7 +63,7 @@ impl Drop for Watch {
     }
 }
 
-fn watch(events: &OwnedFd, stopped: &OwnedFd, place: &Place) {
+fn watch(events: &OwnedFd, stopped: &OwnedFd, place: &Place, on_taken_away: impl Fn()) {
     loop {
         let mut ready = [PollFd::new(stopped, PollFlags::IN), PollFd::new(events, PollFlags::IN)];
         match poll(&mut ready, None) {
@@ -77,6 +80,7 @@ fn watch(events: &OwnedFd, stopped: &OwnedFd, place: &Place) {
         while reader.next().is_ok() {}
         if let Err(taken_away) = place.look() {
             place.tell(&taken_away);
+            on_taken_away();
         }
     }
 }

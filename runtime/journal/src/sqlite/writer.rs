@@ -94,6 +94,17 @@ impl Queue {
         pending
     }
 
+    /// Has the writer look at its files, though nobody has anything to write.
+    pub(super) fn nudge(&self) -> impl Fn() + Send + use<> {
+        let commands = self.commands.clone();
+        move || {
+            let (reply, _) = Pending::later();
+            if let Some(commands) = &commands {
+                commands.send(Command::Flush(reply)).ok();
+            }
+        }
+    }
+
     fn send(&self, command: Command) {
         if let Some(commands) = &self.commands {
             let somebody_waits = !matches!(command, Command::Complete(..));
@@ -246,7 +257,11 @@ impl Writer {
         let error = match trouble {
             Trouble::TakenAway(taken_away) => {
                 self.place.tell(&taken_away);
-                self.told = true;
+                if !std::mem::replace(&mut self.told, true) {
+                    // What was accepted may be in the log alone, and that may be what is gone. The database has it then, wherever
+                    // it is.
+                    self.file.execute_batch("PRAGMA wal_checkpoint(FULL)").ok();
+                }
                 return JournalError::Unavailable(taken_away.to_string());
             }
             Trouble::File(error) => error,
