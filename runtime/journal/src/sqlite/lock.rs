@@ -1,7 +1,7 @@
 //! One program at a time: a lock on the database itself, so that it is the same by whatever name the file is opened.
 //!
 //! It is `flock`'s. On Linux that and the POSIX locks of SQLite do not see each other; elsewhere they do, and the lock is
-//! on a file of our own ([`sibling`]). Commands that only read, and `sqlite3`, take neither.
+//! on a file of our own (`lock/sibling.rs`). Commands that only read, and `sqlite3`, take neither.
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod sibling;

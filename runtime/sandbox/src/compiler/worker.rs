@@ -50,7 +50,7 @@ fn at_most(resource: Resource, limit: u64) -> io::Result<()> {
     Ok(setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?)
 }
 
-/// The first line of input, as [`first_line`](super::first_line) writes it: limits that this process holds itself to,
+/// The first line of input, as `CompilerProcess::first_line` writes it: limits that this process holds itself to,
 /// and for which layout it compiles.
 fn begin(line: &str) -> io::Result<MemoryLayout> {
     let bad = || io::Error::new(io::ErrorKind::InvalidInput, "this is for the sandbox to call, not for people");
