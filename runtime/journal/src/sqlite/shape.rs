@@ -2,14 +2,38 @@
 //! have a view, a virtual table or a column that computes something in the place of one.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use rusqlite::Connection;
 
 /// What would have to be different; nothing, if all is as it should be. The file is of this version.
 pub(super) fn misfit(file: &Connection) -> rusqlite::Result<Option<String>> {
+    static OURS: OnceLock<Statements> = OnceLock::new();
+    let found = statements(file)?;
+    if OURS.get() == Some(&found) {
+        return Ok(None);
+    }
     let ours = Connection::open_in_memory()?;
     ours.execute_batch(include_str!("schema.sql"))?;
-    let (found, wanted) = (tables(file)?, tables(&ours)?);
+    if *OURS.get_or_init(|| statements(&ours).unwrap_or_default()) == found {
+        return Ok(None);
+    }
+    misfit_with(file, &ours)
+}
+
+/// All that a file is made of: kind, name, table, and the statement. One that was made by this version has those of
+/// `schema.sql` to the letter, and needs no closer look.
+type Statements = BTreeSet<(String, String, String, Option<String>)>;
+
+fn statements(file: &Connection) -> rusqlite::Result<Statements> {
+    let mut statement = file.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    rows.collect()
+}
+
+/// One that was migrated, or to which somebody has added something.
+fn misfit_with(file: &Connection, ours: &Connection) -> rusqlite::Result<Option<String>> {
+    let (found, wanted) = (tables(file)?, tables(ours)?);
     for table in &wanted {
         let Some(is) = found.iter().find(|is| is.name == table.name) else {
             return Ok(Some(format!("it has no table `{}`", table.name)));
@@ -17,14 +41,14 @@ pub(super) fn misfit(file: &Connection) -> rusqlite::Result<Option<String>> {
         if is != table {
             return Ok(Some(format!("`{}` is {}, and should be {}", is.name, is.kind(), table.kind())));
         }
-        let (is, should) = (columns(file, &table.name)?, columns(&ours, &table.name)?);
+        let (is, should) = (columns(file, &table.name)?, columns(ours, &table.name)?);
         if let Some(column) = is.symmetric_difference(&should).next() {
             return Ok(Some(format!("column `{}` of `{}` is not as it should be", column.0, table.name)));
         }
         if conflicts(file, &table.name)? {
             return Ok(Some(format!("`{}` says what to do with rows that do not fit", table.name)));
         }
-        let (is, should) = (indexes(file, &table.name)?, indexes(&ours, &table.name)?);
+        let (is, should) = (indexes(file, &table.name)?, indexes(ours, &table.name)?);
         let missing = should.difference(&is).next();
         // An index that others have made to search by is no harm; one that can refuse rows is.
         let refuses = is.difference(&should).find(|index| index.unique || index.computes);
