@@ -134,8 +134,8 @@ fn w4_a_plugin_that_spins_in_an_ordinary_reset_does_not_delay_the_drain() {
     w4_hung_in_an_ordinary_reset("spin");
 }
 
-/// About 300 ms of CPU for each end, and then a line, so that what it did can be counted.
-fn burns_and_prints() -> Vec<u8> {
+/// Uses a processor for each end, and then prints a line, so that what it did can be counted.
+fn burns_and_prints(iterations: u64) -> Vec<u8> {
     let wat = format!(
         r#"
 (module
@@ -145,7 +145,7 @@ fn burns_and_prints() -> Vec<u8> {
 ;; include: print-event
   (func (export "session-end") (param $event i32) (result i32)
     (local $left i64)
-    (local.set $left (i64.const {BURN_ITERATIONS}))
+    (local.set $left (i64.const {iterations}))
     (loop $again
       (br_if $again (i64.ne (local.tee $left (i64.sub (local.get $left) (i64.const 1))) (i64.const 0))))
     (call $print-event (local.get $event) (i32.const 1038) (i32.const 12) (i32.const 0))
@@ -155,12 +155,28 @@ fn burns_and_prints() -> Vec<u8> {
     from_wat(&wat, World::SessionEnd).unwrap()
 }
 
+/// Iterations that take about `cpu` of this machine's time, whatever machine that is today.
+fn iterations_of(cpu: Duration) -> u64 {
+    const SAMPLE: u64 = BURN_ITERATIONS / 10;
+    let program = Launch::stdio().component("sample", &burns_and_prints(SAMPLE)).start().ready();
+    let wall = |id: &String| {
+        program.send([end(id, "reset")]);
+        let outcome = program.line("its outcome", |line| line["event"] == "outcome" && line["session"] == **id);
+        outcome["wall_us"].as_u64().unwrap()
+    };
+    let fastest = ids(5).iter().map(wall).min().unwrap();
+    program.kill();
+    SAMPLE * u64::try_from(cpu.as_micros()).unwrap() / fastest.max(1)
+}
+
 #[test]
 fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_reported() {
     let launch = Launch::stdio();
-    launch.write("burns.wasm", burns_and_prints());
-    let program = launch.config("[[plugin]]\nname = \"burns\"\ncomponent = \"burns.wasm\"\n").start().ready();
-    // The row has 20. A machine on which the work takes 180 ms would be done with them in time, and nothing be deferred.
+    launch.write("burns.wasm", burns_and_prints(iterations_of(Duration::from_millis(300))));
+    // The budget cuts, and not the plugin's deadline on a machine that has become slower since.
+    let config = "[[plugin]]\nname = \"burns\"\ncomponent = \"burns.wasm\"\nlimits = { deadline = \"10s\" }\n";
+    let program = launch.config(config).start().ready();
+    // The row has 20. A machine that does the work faster would be done with them in time, and nothing be deferred.
     let sessions = ids(40);
     program.open(&sessions);
     let signalled = program.signal(Signal::TERM);

@@ -75,6 +75,11 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     // A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
 
+    // Whoever has seen `ready` may count on what it says, the grace of its owners included, also if we are killed now.
+    if let Err(error) = engine.block_on(runtime.recorded()) {
+        tracing::warn!(%error, "what was recovered is not on record again yet");
+    }
+
     // First this: whoever has seen `ready` may send a signal and count on the drain.
     arm_on_signal(&signals, &watchdog, runtime.durability(), drain.1);
     output.push_past_limit(&ready(&runtime, slots));

@@ -2,7 +2,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use lastword_events::{DrainReason, DrainReport, DrainWarning, JournalName, Session, Timestamp};
-use lastword_journal::{Durability, Write};
+use lastword_journal::{Durability, JournalError, Write};
 
 use crate::builder::Builder;
 use crate::inner::Inner;
@@ -167,6 +167,15 @@ impl Runtime {
             }
             inner.journal.leave();
         }
+    }
+
+    /// Resolves when what the start has decided, and all that was said since, is on record: a crash after it forgets none of
+    /// it, and owners that a grace was promised have it again.
+    ///
+    /// # Errors
+    /// When the journal cannot be written now. What the start has decided is written when it can be.
+    pub fn recorded(&self) -> impl Future<Output = Result<(), JournalError>> + Send + 'static + use<> {
+        self.inner().journal.flush()
     }
 
     /// Resolves when no delivery is ready or under way. One that waits for its retry does not count.

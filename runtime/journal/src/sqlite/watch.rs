@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -18,11 +18,11 @@ use super::place::Place;
 /// Room for some events at once; the kernel keeps the others.
 const EVENTS_BYTES: usize = 4096;
 
-/// Watches until it is dropped.
+/// Watches until it is dropped. The thread is not waited for: the kernel takes some 10 ms to close what it waits with.
 #[derive(Debug)]
 pub(super) struct Watch {
-    stop: Option<PipeWriter>,
-    thread: Option<JoinHandle<()>>,
+    /// Closing it wakes the thread.
+    _stop: PipeWriter,
 }
 
 impl Watch {
@@ -47,19 +47,10 @@ impl Watch {
         }
         let (stopped, stop) = io::pipe()?;
         let place = place.clone();
-        let thread = thread::Builder::new()
+        thread::Builder::new()
             .name("lastword-watch".to_owned())
             .spawn(move || watch(&events, &stopped.into(), &place, taken_away))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            thread.join().ok();
-        }
+        Ok(Self { _stop: stop })
     }
 }
 
