@@ -72,10 +72,10 @@ impl Claim {
         let made = parts(&self.path).filter(|part| !had.contains(part));
         let is_new = self.made == Made::Now;
         // `-shm` is memory, and nobody else has the journal.
-        let is_nothing =
+        let holds_nothing =
             |part: &PathBuf| is_new || is_memory(part) || fs::metadata(part).is_ok_and(|part| part.len() == 0);
         let others = [beside(&self.path, CALLS), self.path.clone()];
-        for file in made.filter(is_nothing).chain(others.into_iter().filter(|_| is_new)) {
+        for file in made.filter(holds_nothing).chain(others.into_iter().filter(|_| is_new)) {
             fs::remove_file(file).ok();
         }
     }

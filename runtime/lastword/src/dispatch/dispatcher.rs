@@ -192,7 +192,7 @@ impl Dispatcher {
             (Some(mine), Some((new, _))) if state.fair.rank(mine) <= state.fair.rank(new) => (mine, Vec::new()),
             (_, Some((new, most))) => (new, state.take(new, most)),
             (Some(mine), None) => (mine, Vec::new()),
-            (None, None) => match self.suspect_to_begin(&mut state) {
+            (None, None) => match state.take_suspect() {
                 Some(suspect) => suspect,
                 None => {
                     state.idle.push(me);

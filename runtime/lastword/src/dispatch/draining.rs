@@ -146,11 +146,6 @@ impl State {
         self.queues.get(queue)?.breaker.is_open().then_some(Deferral::Breaker)
     }
 
-    /// The budget has ended.
-    pub(super) fn deferral_of_all(&self) -> bool {
-        self.drain.as_ref().is_some_and(Drain::is_cut)
-    }
-
     /// Defers everything of a queue that has not begun.
     pub(super) fn pass_over(&mut self, queue: QueueId, why: Deferral) {
         let suspects = self.suspects.take_of(queue);

@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::dispatcher::Dispatcher;
 use super::fair::QueueId;
 use super::queue::Job;
 use super::state::State;
@@ -102,20 +101,13 @@ impl State {
     }
 }
 
-impl Dispatcher {
-    /// What the worker may take that has nothing else to do.
-    pub(super) fn suspect_to_begin(&self, state: &mut State) -> Option<(QueueId, Vec<Job>)> {
-        if state.deferral_of_all() { None } else { state.take_suspect() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
     use lastword_events::{DrainReason, Timestamp};
 
-    use super::super::dispatcher::Pick;
+    use super::super::dispatcher::{Dispatcher, Pick};
     use super::super::drain::Drain;
     use super::super::tests::{bring_back, calls, dispatcher, owe};
     use super::*;
