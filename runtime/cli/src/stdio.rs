@@ -82,7 +82,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
 
     // First this: whoever has seen `ready` may send a signal and count on the drain.
     arm_on_signal(&signals, &watchdog, runtime.durability(), drain.1);
-    output.push_past_limit(&ready(&runtime, slots));
+    output.first(ready(&runtime, slots));
     let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog);
     let exit = control.block_on(service.run(drain.0, drain.1));
     // Threads that are stuck in a guest's host call are left behind.

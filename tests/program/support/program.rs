@@ -32,9 +32,10 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Waits for the `ready` line.
+    /// Waits for the `ready` line, before which there is none.
     pub(crate) fn ready(self) -> Self {
-        self.line("the ready line", |line| line["event"] == "ready");
+        let first = self.line("the first line", |_| true);
+        assert_eq!(first["event"], "ready", "{first}");
         self
     }
 

@@ -49,8 +49,16 @@ impl OwnerWriter {
         self.leave(|queue| queue.lines.push(MAX_QUEUED_OUTPUT_BYTES, line));
     }
 
-    /// Leaves one of the few lines that must not be lost to a queue full of others: the first and the last.
-    pub(crate) fn push_past_limit(&self, line: &[u8]) {
+    /// Leaves `ready`, which is written before everything else: an owner reads nothing before it.
+    pub(crate) fn first(&self, line: Vec<u8>) {
+        self.leave(|queue| {
+            queue.first = First::Waits(line);
+            Left::Whole
+        });
+    }
+
+    /// Leaves the last line, which must not be lost to a queue full of others.
+    pub(crate) fn last(&self, line: &[u8]) {
         self.leave(|queue| queue.lines.push(usize::MAX, line));
     }
 }
@@ -58,6 +66,7 @@ impl OwnerWriter {
 /// The queue of an [`OwnerWriter`].
 #[derive(Default)]
 pub(crate) struct OwnerQueue {
+    first: First,
     /// What is no answer.
     lines: LineQueue,
     /// Bytes of `lines` that were taken so far.
@@ -71,6 +80,16 @@ pub(crate) struct OwnerQueue {
     /// Bytes of answers that have something to say.
     kept_bytes: usize,
     ranges: usize,
+}
+
+/// The first line. What a dead run left is delivered while it is still being recorded, so there may be outcomes before it is
+/// known; they wait for it.
+#[derive(Default)]
+enum First {
+    #[default]
+    Awaited,
+    Waits(Vec<u8>),
+    Taken,
 }
 
 /// One or several answers that wait.
@@ -135,10 +154,18 @@ impl OwnerQueue {
 
 impl Queue for OwnerQueue {
     fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.answers.is_empty()
+        match self.first {
+            First::Awaited => true,
+            First::Waits(_) => false,
+            First::Taken => self.lines.is_empty() && self.answers.is_empty(),
+        }
     }
 
     fn take(&mut self, batch: &mut Vec<u8>, bytes: usize) {
+        if let First::Waits(line) = &self.first {
+            batch.extend_from_slice(line);
+            self.first = First::Taken;
+        }
         while batch.len() < bytes && !self.is_empty() {
             // Lines that came before the next answer.
             let before = match self.answers.front() {
@@ -160,7 +187,8 @@ impl Queue for OwnerQueue {
     }
 
     fn lines(&self) -> u64 {
-        self.lines.lines() + u64::try_from(self.answers.len()).unwrap_or(u64::MAX)
+        let first = u64::from(matches!(self.first, First::Waits(_)));
+        first + self.lines.lines() + u64::try_from(self.answers.len()).unwrap_or(u64::MAX)
     }
 }
 

@@ -252,7 +252,7 @@ impl Service {
         );
         let dropped = self.output.dropped() + report.unreported;
         let reason = report.reason.to_string();
-        self.output.push_past_limit(&Output::Drain(Drain::new(report, &reason, dropped)).line());
+        self.output.last(&Output::Drain(Drain::new(report, &reason, dropped)).line());
     }
 
     /// The exit code, and for what is lost the number.
@@ -297,6 +297,7 @@ mod tests {
         signal_hook::low_level::raise(SIGTERM).unwrap();
         signals.first().await;
         let output = OwnerWriter::spawn("out", std::io::sink(), |_| ()).unwrap();
+        output.first(Vec::new());
         let logs = LineWriter::spawn("err", std::io::sink(), |_| ()).unwrap();
         let runtime = Runtime::builder().build().unwrap();
         let watchdog = Watchdog::spawn().unwrap();

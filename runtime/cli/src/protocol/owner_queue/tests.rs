@@ -12,6 +12,11 @@ fn telling(line: u64, says: Says) -> Answer {
     Answer { line, says, text: text.into_bytes() }
 }
 
+/// A queue whose first line is written.
+fn begun() -> OwnerQueue {
+    OwnerQueue { first: First::Taken, ..OwnerQueue::default() }
+}
+
 /// Takes everything, in batches of `bytes`.
 fn taken(queue: &mut OwnerQueue, bytes: usize) -> Vec<Value> {
     let mut all = Vec::new();
@@ -27,9 +32,19 @@ fn taken(queue: &mut OwnerQueue, bytes: usize) -> Vec<Value> {
 }
 
 #[test]
+fn outcomes_of_what_a_dead_run_left_wait_for_the_first_line() {
+    let mut queue = OwnerQueue::default();
+    queue.lines.push(usize::MAX, b"{\"event\":\"outcome\"}\n");
+    assert!(queue.is_empty(), "nothing is to be written yet");
+    queue.first = First::Waits(b"{\"event\":\"ready\"}\n".to_vec());
+    assert_eq!(queue.lines(), 2);
+    assert_eq!(taken(&mut queue, 1), [json!({"event": "ready"}), json!({"event": "outcome"})]);
+}
+
+#[test]
 fn lines_and_answers_come_out_in_the_order_in_which_they_came() {
     for bytes in [1, 30, 1 << 20] {
-        let mut queue = OwnerQueue::default();
+        let mut queue = begun();
         queue.lines.push(usize::MAX, b"{\"event\":\"ready\"}\n");
         for line in 1..=3 {
             queue.answer(plain(line));
@@ -45,7 +60,7 @@ fn lines_and_answers_come_out_in_the_order_in_which_they_came() {
 
 #[test]
 fn whoever_is_1024_answers_behind_gets_each_and_who_is_further_behind_gets_ranges_until_it_has_caught_up() {
-    let mut queue = OwnerQueue::default();
+    let mut queue = begun();
     for line in 1..=1024 {
         assert_eq!(queue.answer(plain(line)), Left::Whole);
     }
@@ -62,7 +77,7 @@ fn whoever_is_1024_answers_behind_gets_each_and_who_is_further_behind_gets_range
 
 #[test]
 fn a_range_has_no_line_that_was_not_accepted_plainly() {
-    let mut queue = OwnerQueue::default();
+    let mut queue = begun();
     for line in 1..=1024 {
         queue.answer(plain(line));
     }
@@ -85,7 +100,7 @@ fn a_range_has_no_line_that_was_not_accepted_plainly() {
 
 #[test]
 fn what_answers_say_is_kept_to_4_mib_and_then_counted_by_range_without_calling_anything_accepted_that_is_not() {
-    let mut queue = OwnerQueue::default();
+    let mut queue = begun();
     let fit = u64::try_from(MAX_KEPT_ANSWER_BYTES / 100).unwrap();
     for line in 1..=fit {
         assert_eq!(queue.answer(telling(line, Says::Refused)), Left::Whole);
@@ -109,7 +124,7 @@ fn what_answers_say_is_kept_to_4_mib_and_then_counted_by_range_without_calling_a
 
 #[test]
 fn one_answer_may_be_longer_than_all_that_is_kept() {
-    let mut queue = OwnerQueue::default();
+    let mut queue = begun();
     let long = Answer { text: vec![b'\n'; MAX_KEPT_ANSWER_BYTES + 1], ..telling(1, Says::Remarked) };
     assert_eq!(queue.answer(long), Left::Whole);
     assert_eq!(queue.answer(telling(2, Says::Remarked)), Left::InShort);
@@ -117,7 +132,7 @@ fn one_answer_may_be_longer_than_all_that_is_kept() {
 
 #[test]
 fn an_owner_that_is_refused_every_other_line_for_ever_takes_no_more_memory() {
-    let mut queue = OwnerQueue::default();
+    let mut queue = begun();
     let lines = 500_000;
     for line in 1..=lines {
         queue.answer(if line % 2 == 0 { plain(line) } else { telling(line, Says::Refused) });
@@ -135,7 +150,7 @@ fn an_owner_that_is_refused_every_other_line_for_ever_takes_no_more_memory() {
 
 #[test]
 fn an_owner_of_whose_lines_few_are_ours_takes_no_more_memory_and_loses_no_acceptance() {
-    let mut queue = OwnerQueue::default();
+    let mut queue = begun();
     let answers = 300_000;
     for n in 1..=answers {
         queue.answer(plain(3 * n));
@@ -150,7 +165,7 @@ fn an_owner_of_whose_lines_few_are_ours_takes_no_more_memory_and_loses_no_accept
 
 #[test]
 fn outcome_lines_that_do_not_fit_are_dropped_and_answers_are_not() {
-    let mut queue = OwnerQueue::default();
+    let mut queue = begun();
     let outcome = [vec![b' '; 1023], vec![b'\n']].concat();
     while queue.lines.push(MAX_QUEUED_OUTPUT_BYTES, &outcome) == Left::Whole {}
     assert_eq!(queue.lines.len(), MAX_QUEUED_OUTPUT_BYTES);
