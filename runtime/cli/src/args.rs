@@ -11,8 +11,8 @@ use crate::exit::Exit;
 use crate::grants::GrantArgs;
 use crate::limits::MEMORY;
 use crate::new::Language;
-use crate::owners::Speaker;
 use crate::units::{self, UnitError};
+use lastword_protocol::owners::Speaker;
 
 /// Runs session-lifecycle hooks as sandboxed WebAssembly plugins: every session gets its last word.
 #[derive(Debug, Parser)]

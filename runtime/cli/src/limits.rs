@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-/// One line of input. The protocol's limit; a longer line is skipped.
-pub(crate) const MAX_LINE_BYTES: usize = 1024 * 1024;
-
 /// Lines that were read and not yet handed to the runtime. They are not accepted yet, and each may have
-/// [`MAX_LINE_BYTES`].
+/// [`MAX_LINE_BYTES`](lastword_protocol::limits::MAX_LINE_BYTES).
 pub(crate) const MAX_READ_AHEAD_LINES: usize = 64;
 
 /// Events handed to the runtime whose answer is awaited. One commit of a journal on disk takes about 250 µs: this many
@@ -40,9 +37,6 @@ pub(crate) const MAX_QUEUED_GUEST_LOG_BYTES: usize = MAX_QUEUED_LOG_BYTES / 2;
 
 /// The same for errors, among them how many ends are lost: they are few, and the last to be dropped.
 pub(crate) const MAX_QUEUED_ERROR_LOG_BYTES: usize = MAX_QUEUED_LOG_BYTES * 2;
-
-/// Characters of an owner's word that an error or the log repeats.
-pub(crate) const MAX_QUOTED_CHARS: usize = 64;
 
 /// How long after the end of its input the program waits for a signal before it takes its owner for dead. A signal to a
 /// whole process group closes the pipe and reaches us at about the same time.

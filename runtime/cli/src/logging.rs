@@ -19,8 +19,8 @@ use crate::fd::Blocking;
 use crate::limits::{
     LAST_LINES_WAIT, MAX_QUEUED_ERROR_LOG_BYTES, MAX_QUEUED_GUEST_LOG_BYTES, MAX_QUEUED_LOG_BYTES, STALLED_READER,
 };
-use crate::protocol::input::DEFAULT_TENANT;
 use crate::protocol::line_queue::LineWriter;
+use lastword_protocol::input::DEFAULT_TENANT;
 
 /// The target of what guests print.
 pub(crate) const GUEST_TARGET: &str = "lastword::guest";

@@ -16,10 +16,10 @@ use lastword_events::{HookCall, Outcome};
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure, told};
 use crate::inputs;
-use crate::limits::MAX_LINE_BYTES;
 use crate::logging;
 use crate::plugins;
 use crate::threads;
+use lastword_protocol::limits::MAX_LINE_BYTES;
 
 use crate::calls::output::GuestOutput;
 use crate::calls::sample;

@@ -27,12 +27,12 @@ use crate::limits::{LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS
 use crate::logging;
 use crate::plugins;
 use crate::protocol::line_queue::LineWriter;
-use crate::protocol::output::{Output, Ready, ReadyPlugin, Recovered};
 use crate::protocol::owner_queue::OwnerWriter;
 use crate::protocol::writer::Trouble;
 use crate::signals::Signals;
 use crate::threads;
 use crate::watchdog::Watchdog;
+use lastword_protocol::output::{Output, Ready, ReadyPlugin, Recovered};
 
 use early::EarlyExit;
 use service::Service;

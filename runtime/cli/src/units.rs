@@ -7,7 +7,7 @@ use jiff::fmt::friendly::SpanParser;
 use thiserror::Error;
 
 use crate::limits::{MAX_DURATION, MIN_DURATION, Sizes};
-use crate::suggest;
+use lastword_protocol::suggest;
 
 /// A text that is no quantity. The message ends with what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

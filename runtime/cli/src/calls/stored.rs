@@ -9,8 +9,8 @@ use lastword_sandbox::{Change, KeyValueError, KeyValueUsage, KeyValues};
 use parking_lot::Mutex;
 
 use crate::limits::{MAX_SHOWN_KEYS, MAX_SHOWN_VALUE_CHARS};
-use crate::quote::{clipped_to, quoted};
 use crate::units::show_bytes;
+use lastword_protocol::quote::{clipped_to, quoted};
 
 /// One plugin's space, empty at first.
 #[derive(Debug, Default)]

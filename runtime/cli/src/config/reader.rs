@@ -6,7 +6,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::limits::Sizes;
-use crate::{suggest, units};
+use crate::units;
+use lastword_protocol::suggest;
 
 /// A value with its place in the file.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;

@@ -8,9 +8,9 @@ use lastword_events::Hook;
 use super::advice::Advice;
 use super::judge::{CaseResult, Verdict};
 use super::trial::Trial;
-use crate::quote::clipped_to;
 use crate::style::{BAD, DIM, GOOD, NOTE};
 use crate::units::{show_bytes, show_count, show_duration};
+use lastword_protocol::quote::clipped_to;
 
 /// What is shown of a message.
 const MESSAGE_CHARS: usize = 300;

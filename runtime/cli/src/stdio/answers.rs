@@ -8,10 +8,10 @@ use lastword::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, Run
 use lastword_events::Event;
 
 use crate::limits::MAX_PENDING_ANSWERS;
-use crate::protocol::fields::BadLine;
-use crate::protocol::input::OwnerEvent;
-use crate::protocol::output::{self, Output};
 use crate::protocol::owner_queue::{Answer, Says};
+use lastword_protocol::fields::BadLine;
+use lastword_protocol::input::OwnerEvent;
+use lastword_protocol::output::{self, Output};
 
 type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
 

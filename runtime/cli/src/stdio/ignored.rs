@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits::MAX_NAMED_EVENTS;
-use crate::quote::clipped;
+use lastword_protocol::quote::clipped;
 
 /// Counts the owner's events that are not about the life of a session, and names each once in the log.
 #[derive(Default)]

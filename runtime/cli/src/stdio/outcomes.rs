@@ -1,7 +1,7 @@
 use lastword::OutcomeRecord;
 use lastword_events::Outcome;
 
-use crate::protocol::output::{self, Cost, Output};
+use lastword_protocol::output::{self, Cost, Output};
 
 /// The line that tells the owner how an attempt ended.
 pub(super) fn line(record: &OutcomeRecord<'_>) -> Vec<u8> {

@@ -3,11 +3,12 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use crate::limits::{MAX_LINE_BYTES, MAX_READ_AHEAD_LINES};
-use crate::owners::Speaker;
-use crate::protocol::fields::BadLine;
-use crate::protocol::input::Input;
-use crate::protocol::lines::{Line, Lines};
+use crate::limits::MAX_READ_AHEAD_LINES;
+use lastword_protocol::fields::BadLine;
+use lastword_protocol::input::Input;
+use lastword_protocol::limits::MAX_LINE_BYTES;
+use lastword_protocol::lines::{Line, Lines};
+use lastword_protocol::owners::Speaker;
 
 /// A line that was read, and taken apart.
 pub(super) struct ReadLine {
@@ -32,7 +33,7 @@ pub(super) fn spawn(input: impl BufRead + Send + 'static, speaker: Speaker) -> i
 fn read(input: impl BufRead, speaker: Speaker, send: &mpsc::Sender<ReadLine>) -> io::Result<()> {
     let mut lines = Lines::new(input);
     let mut number = 0;
-    while let Some(line) = lines.next()? {
+    while let Some(line) = lines.read()? {
         number += 1;
         let input = match line {
             Line::Bytes(bytes) => speaker.read(bytes),

@@ -12,12 +12,12 @@ use super::ignored::Ignored;
 use super::reader::ReadLine;
 use crate::exit::Exit;
 use crate::limits::{DRAIN_OVERRUN, OUTPUT_OVERRUN, OWNER_DIED_WAIT, STALLED_READER, WATCHDOG_OVERRUN};
-use crate::protocol::input::Input;
 use crate::protocol::line_queue::LineWriter;
-use crate::protocol::output::{Drain, Output};
 use crate::protocol::owner_queue::OwnerWriter;
 use crate::signals::{Received, Signals};
 use crate::watchdog::Watchdog;
+use lastword_protocol::input::Input;
+use lastword_protocol::output::{Drain, Output};
 
 /// Hands the owner's events to the runtime until something ends it, and then drains.
 pub(super) struct Service {
@@ -147,7 +147,7 @@ impl Service {
         match line.input {
             Ok(Input::Shutdown(reason)) => return Some(reason),
             Ok(Input::Event(event)) => self.answers.ask(&self.runtime, line.number, *event),
-            Ok(Input::NotOurs(name)) => self.ignored.count(&name),
+            Ok(Input::NotOurs { name, .. }) => self.ignored.count(&name),
             Ok(Input::Blank) => {}
             Err(bad) => self.answers.refuse(line.number, &bad),
         }
@@ -284,7 +284,7 @@ mod tests {
     use signal_hook::consts::SIGTERM;
 
     use super::*;
-    use crate::owners::Speaker;
+    use lastword_protocol::owners::Speaker;
 
     /// A service with these lines read, and a signal that came after them.
     async fn signalled_after(read: &[&str]) -> (Service, Cause) {

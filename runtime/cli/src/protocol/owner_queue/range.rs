@@ -1,5 +1,5 @@
 use super::Says;
-use crate::protocol::output::{AcceptedLines, Output, RefusedLines};
+use lastword_protocol::output::{AcceptedLines, Output, RefusedLines};
 
 /// Answers to several lines, in their order, of which only the common part is told.
 #[derive(Debug)]

@@ -1,23 +1,27 @@
+//! Cuts input into lines.
+
 use std::io::{self, BufRead};
 
 use crate::limits::MAX_LINE_BYTES;
 
 /// One line of input, without its newline.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line<'a> {
+pub enum Line<'a> {
+    /// All of it.
     Bytes(&'a [u8]),
     /// It had more than [`MAX_LINE_BYTES`] and was skipped to its newline.
     TooLong,
 }
 
 /// Cuts input into lines, and never holds more than one of them.
-pub(crate) struct Lines<R> {
+pub struct Lines<R> {
     input: R,
     line: Vec<u8>,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(crate) fn new(input: R) -> Self {
+    /// The lines of `input`.
+    pub fn new(input: R) -> Self {
         Self { input, line: Vec::new() }
     }
 
@@ -25,7 +29,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// When the input cannot be read.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn read(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         let mut too_long = false;
         loop {
@@ -64,7 +68,7 @@ mod tests {
         // A tiny buffer, so that lines lie across its edge.
         let mut lines = Lines::new(io::BufReader::with_capacity(3, input));
         let mut seen = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
+        while let Some(line) = lines.read().unwrap() {
             seen.push(match line {
                 Line::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                 Line::TooLong => "too long".to_owned(),
@@ -96,7 +100,7 @@ mod tests {
         let mut input = vec![b'x'; 4 * MAX_LINE_BYTES];
         input.push(b'\n');
         let mut lines = Lines::new(io::BufReader::new(input.as_slice()));
-        assert_eq!(lines.next().unwrap(), Some(Line::TooLong));
+        assert_eq!(lines.read().unwrap(), Some(Line::TooLong));
         assert!(lines.line.capacity() <= MAX_LINE_BYTES);
     }
 }

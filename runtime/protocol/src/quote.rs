@@ -3,17 +3,17 @@
 use crate::limits::MAX_QUOTED_CHARS;
 
 /// The word in quotation marks, escaped, and cut when it is long: an error must not be longer than what it is about.
-pub(crate) fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     format!("{:?}", clipped(word))
 }
 
 /// The word's beginning, with a mark when something is missing.
-pub(crate) fn clipped(word: &str) -> String {
+pub fn clipped(word: &str) -> String {
     clipped_to(word, MAX_QUOTED_CHARS)
 }
 
 /// The same with so many characters.
-pub(crate) fn clipped_to(word: &str, chars: usize) -> String {
+pub fn clipped_to(word: &str, chars: usize) -> String {
     match word.char_indices().nth(chars) {
         Some((end, _)) => format!("{}…", word.get(..end).unwrap_or_default()),
         None => word.to_owned(),

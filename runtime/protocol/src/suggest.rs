@@ -4,7 +4,7 @@
 const MIN_SIMILARITY: f64 = 0.7;
 
 /// The candidate most like `word`, if one is like it at all.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     candidates
         .into_iter()
@@ -15,7 +15,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// The end of a sentence about an unknown word: the nearest candidate, or all of them.
-pub(crate) fn hint(word: &str, candidates: &[&str]) -> String {
+pub fn hint(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(near) => format!("did you mean {near:?}?"),
         None => format!("use {}", either(candidates)),
@@ -23,7 +23,7 @@ pub(crate) fn hint(word: &str, candidates: &[&str]) -> String {
 }
 
 /// `"a"`, `"a" or "b"`, `"a", "b" or "c"`.
-pub(crate) fn either(words: &[&str]) -> String {
+pub fn either(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [one] => format!("{one:?}"),

@@ -1,19 +1,20 @@
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, EndReason, Event, Owner, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
-    Transcript,
+    CompactionPhase, EndReason, Event, Identity, Owner, Session, SessionCompaction, SessionEnd, SessionStart,
+    Timestamp, Transcript,
 };
 
 use super::spare_attributes;
-use crate::protocol::fields::{BadLine, Fields};
-use crate::protocol::input::{DEFAULT_TENANT, Input, OwnerEvent};
+use crate::fields::{BadLine, Fields};
+use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
 
 /// A payload of a Claude Code command hook. Names are those of Claude Code 2.1.197.
 pub(super) fn read(mut line: Fields) -> Result<Input, BadLine> {
     let name = line.required_string("hook_event_name")?;
     if !matches!(name.as_str(), "SessionStart" | "SessionEnd" | "PreCompact" | "PostCompact") {
-        return Ok(Input::NotOurs(name));
+        let id = line.string_if("session_id");
+        return Ok(Input::NotOurs { name, session: id.map(|id| Identity::new(DEFAULT_TENANT, &id)) });
     }
     let op_id = line.string_if("op_id").map(Arc::from);
     let session = session(&mut line)?;
@@ -84,7 +85,7 @@ mod tests {
                         Event::Compaction(_) => panic!("there was none"),
                     });
                 }
-                Input::NotOurs(name) => said.push(name),
+                Input::NotOurs { name, session: Some(_) } => said.push(name),
                 other => panic!("{other:?}"),
             }
         }

@@ -6,8 +6,8 @@ use lastword_events::{
 };
 
 use super::spare_attributes;
-use crate::protocol::fields::{BadLine, Fields};
-use crate::protocol::input::{DEFAULT_TENANT, Input, OwnerEvent};
+use crate::fields::{BadLine, Fields};
+use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
 
 /// A line as a plugin in an OpenClaw gateway is called: `t` is the wall clock in milliseconds, `event` what happened,
 /// `ctx` in which session. Names are those of OpenClaw 2026.9.6.
@@ -17,10 +17,10 @@ pub(super) fn read(mut line: Fields) -> Result<Input, BadLine> {
         "session_start" | "session_end" => None,
         "before_compaction" => Some(CompactionPhase::Before),
         "after_compaction" => Some(CompactionPhase::After),
-        _ => return Ok(Input::NotOurs(hook)),
+        _ => return Ok(not_ours(hook, line)),
     };
     let op_id = line.string_if("op_id").map(Arc::from);
-    let at = line.epoch_ms_if("t");
+    let at = line.time_if("t");
     let mut event = line.required_object("event")?;
     let mut ctx = line.object_if("ctx");
     let mut session = session(&mut event, ctx.as_mut())?;
@@ -33,6 +33,14 @@ pub(super) fn read(mut line: Fields) -> Result<Input, BadLine> {
         _ => Event::End(end(at, event, ctx)),
     };
     Ok(OwnerEvent::input(op_id, session, event))
+}
+
+/// An event of another kind, with the session that it names.
+fn not_ours(name: String, mut line: Fields) -> Input {
+    let mut event = line.object_if("event").unwrap_or_default();
+    let mut ctx = line.object_if("ctx");
+    let session = session(&mut event, ctx.as_mut());
+    Input::NotOurs { name, session: session.ok().map(|session| session.identity) }
 }
 
 /// The session that both the event and the context name. Events about compaction name it in the context only.
@@ -119,7 +127,7 @@ mod tests {
                         Event::Compaction(_) => "compaction".to_owned(),
                     });
                 }
-                Input::NotOurs(name) => assert!(!name.starts_with("session_"), "{name}"),
+                Input::NotOurs { name, .. } => assert!(!name.starts_with("session_"), "{name}"),
                 other => panic!("{other:?}"),
             }
         }

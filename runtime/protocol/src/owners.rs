@@ -11,12 +11,13 @@ use lastword_events::limits::{
     MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES,
 };
 
-use crate::protocol::fields::{BadLine, Fields};
-use crate::protocol::input::{self, Input};
+use crate::fields::{BadLine, Fields};
+use crate::input::{self, Input};
 
 /// Whose words the input is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Speaker {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Speaker {
     /// The protocol itself.
     Lastword,
     /// What OpenClaw calls a plugin's hooks with: lines of {"t":…,"hook":"session_end",…,"event":{…},"ctx":{…}}.
@@ -30,7 +31,7 @@ impl Speaker {
     ///
     /// # Errors
     /// When it cannot be carried out; the error names the field.
-    pub(crate) fn read(self, line: &[u8]) -> Result<Input, BadLine> {
+    pub fn read(self, line: &[u8]) -> Result<Input, BadLine> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(Input::Blank);
         }

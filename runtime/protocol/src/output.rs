@@ -1,3 +1,5 @@
+//! The lines that we write.
+
 use lastword_events::{DeliveryId, DrainReport, DrainWarning, Hook, JournalName, PluginName, Timestamp};
 use serde::{Serialize, Serializer};
 
@@ -6,21 +8,28 @@ use super::fields::BadLine;
 /// Our lines, in the order and with the fields that the protocol documents.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub(crate) enum Output<'a> {
+pub enum Output<'a> {
+    /// The program serves. Always the first line.
     Ready(Ready<'a>),
+    /// A line is on record.
     Accepted(Accepted<'a>),
+    /// Several lines are on record.
     #[serde(rename = "accepted")]
     AcceptedLines(AcceptedLines),
+    /// A call is over.
     Outcome(Outcome<'a>),
+    /// A line is refused.
     Error(Error<'a>),
+    /// Several lines are refused.
     #[serde(rename = "error")]
     RefusedLines(RefusedLines<'a>),
+    /// The drain is over. The last line.
     Drain(Drain<'a>),
 }
 
 impl Output<'_> {
     /// The line, with its newline.
-    pub(crate) fn line(&self) -> Vec<u8> {
+    pub fn line(&self) -> Vec<u8> {
         let mut line = Vec::with_capacity(320);
         // Only a map with keys that are no strings could fail, and there is none.
         if serde_json::to_writer(&mut line, self).is_ok() {
@@ -32,155 +41,206 @@ impl Output<'_> {
     }
 }
 
+/// What the program serves with.
 #[derive(Serialize)]
-pub(crate) struct Ready<'a> {
-    pub(crate) journal: JournalName,
-    pub(crate) plugins: Vec<ReadyPlugin<'a>>,
+pub struct Ready<'a> {
+    /// The name that its deliveries carry.
+    pub journal: JournalName,
+    /// The plugins, in the order of the configuration.
+    pub plugins: Vec<ReadyPlugin<'a>>,
     /// Calls that can be under way at once.
-    pub(crate) slots: u32,
-    pub(crate) recovered: Recovered,
+    pub slots: u32,
+    /// What dead runs left.
+    pub recovered: Recovered,
 }
 
+/// A plugin that is loaded.
 #[derive(Serialize)]
-pub(crate) struct ReadyPlugin<'a> {
-    pub(crate) name: &'a PluginName,
-    pub(crate) hooks: Vec<Hook>,
+pub struct ReadyPlugin<'a> {
+    /// Its name.
+    pub name: &'a PluginName,
+    /// Those that it has.
+    pub hooks: Vec<Hook>,
 }
 
+/// How much dead runs left.
 #[derive(Serialize)]
-pub(crate) struct Recovered {
-    pub(crate) sessions: u64,
-    pub(crate) deliveries: u64,
+pub struct Recovered {
+    /// Sessions that were active.
+    pub sessions: u64,
+    /// Deliveries that were owed besides their ends.
+    pub deliveries: u64,
 }
 
+/// A line that is on record.
 #[derive(Serialize)]
-pub(crate) struct Accepted<'a> {
+pub struct Accepted<'a> {
     /// `start`, `compaction` or `end`.
-    pub(crate) op: &'static str,
+    pub op: &'static str,
+    /// The owner's name for the line.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) op_id: Option<&'a str>,
-    pub(crate) tenant: &'a str,
-    pub(crate) session: &'a str,
-    pub(crate) generation: u32,
-    pub(crate) line: u64,
+    pub op_id: Option<&'a str>,
+    /// Whose.
+    pub tenant: &'a str,
+    /// Which.
+    pub session: &'a str,
+    /// Which run of the id.
+    pub generation: u32,
+    /// The owner's line, from 1.
+    pub line: u64,
     /// The session was active already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) renoted: bool,
+    pub renoted: bool,
     /// Why it is acknowledged and nothing more, e.g. `duplicate_end`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) code: Option<&'static str>,
+    pub code: Option<&'static str>,
     /// What did not fit and was left out.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    pub(crate) dropped: &'a [String],
+    pub dropped: &'a [String],
 }
 
 /// Several accepted lines, for a reader that is far behind.
 #[derive(Serialize)]
-pub(crate) struct AcceptedLines {
+pub struct AcceptedLines {
     /// The first and the last.
-    pub(crate) lines: [u64; 2],
+    pub lines: [u64; 2],
     /// How many, if lines between them had no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) count: Option<u64>,
+    pub count: Option<u64>,
     /// `not_kept`: more was said of some.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) code: Option<&'static str>,
+    pub code: Option<&'static str>,
 }
 
 /// Several lines of which some or all were refused, for a reader that is far behind.
 #[derive(Serialize)]
-pub(crate) struct RefusedLines<'a> {
+pub struct RefusedLines<'a> {
     /// The first and the last.
-    pub(crate) lines: [u64; 2],
+    pub lines: [u64; 2],
     /// How many were refused.
-    pub(crate) count: u64,
+    pub count: u64,
     /// How many were accepted.
     #[serde(skip_serializing_if = "is_none")]
-    pub(crate) accepted: u64,
-    pub(crate) code: &'static str,
-    pub(crate) message: &'a str,
+    pub accepted: u64,
+    /// `not_kept`.
+    pub code: &'static str,
+    /// What it means, for people.
+    pub message: &'a str,
 }
 
 fn is_none(count: &u64) -> bool {
     *count == 0
 }
 
+/// A line that is refused.
 #[derive(Serialize)]
-pub(crate) struct Error<'a> {
-    pub(crate) line: u64,
+pub struct Error<'a> {
+    /// The owner's line, from 1.
+    pub line: u64,
+    /// The field that is wrong, if it is a field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) field: Option<&'a str>,
-    pub(crate) code: &'static str,
-    pub(crate) message: &'a str,
+    pub field: Option<&'a str>,
+    /// A stable word for programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: &'a str,
 }
 
 impl<'a> Error<'a> {
-    pub(crate) fn new(line: u64, bad: &'a BadLine) -> Self {
+    /// `bad` is what is wrong with `line`.
+    pub fn new(line: u64, bad: &'a BadLine) -> Self {
         Self { line, field: bad.field.as_deref(), code: bad.code, message: &bad.message }
     }
 }
 
+/// How a call ended.
 #[derive(Serialize)]
-pub(crate) struct Outcome<'a> {
-    pub(crate) delivery: &'a DeliveryId,
-    pub(crate) plugin: &'a PluginName,
-    pub(crate) hook: Hook,
-    pub(crate) tenant: &'a str,
-    pub(crate) session: &'a str,
-    pub(crate) generation: u32,
+pub struct Outcome<'a> {
+    /// Which delivery.
+    pub delivery: &'a DeliveryId,
+    /// To whom.
+    pub plugin: &'a PluginName,
+    /// Which hook was called.
+    pub hook: Hook,
+    /// Whose session.
+    pub tenant: &'a str,
+    /// Which session.
+    pub session: &'a str,
+    /// Which run of the id.
+    pub generation: u32,
     /// Only ends have one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<&'a str>,
-    pub(crate) attempt: u32,
+    pub reason: Option<&'a str>,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
     /// Newer events of the session went ahead.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) late: bool,
+    pub late: bool,
     /// `delivered`, `failed` or `deferred`.
-    pub(crate) outcome: &'static str,
+    pub outcome: &'static str,
+    /// Why it failed or was deferred.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cause: Option<&'a str>,
+    pub cause: Option<&'a str>,
     /// Which trap, or which limit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) which: Option<&'a str>,
+    pub which: Option<&'a str>,
+    /// What went wrong, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) message: Option<&'a str>,
+    pub message: Option<&'a str>,
+    /// Failed attempts so far.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) failures: Option<u32>,
+    pub failures: Option<u32>,
+    /// When it is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) retry_at: Option<Timestamp>,
+    pub retry_at: Option<Timestamp>,
     /// It failed for good and waits for an operator.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) dead: bool,
+    pub dead: bool,
     /// What the call cost; nothing when there was none.
     #[serde(flatten)]
-    pub(crate) cost: Option<Cost>,
+    pub cost: Option<Cost>,
 }
 
+/// What a call cost.
 #[derive(Serialize)]
-pub(crate) struct Cost {
-    pub(crate) wall_us: u64,
-    pub(crate) fuel: u64,
-    pub(crate) peak_memory_bytes: u64,
+pub struct Cost {
+    /// Microseconds that it took.
+    pub wall_us: u64,
+    /// Units of fuel that it used.
+    pub fuel: u64,
+    /// The most memory that it had, in bytes.
+    pub peak_memory_bytes: u64,
 }
 
+/// How the drain went.
 #[derive(Serialize)]
-pub(crate) struct Drain<'a> {
-    pub(crate) reason: &'a str,
-    pub(crate) budget_ms: u64,
-    pub(crate) elapsed_ms: u64,
-    pub(crate) sessions: u64,
-    pub(crate) delivered: u64,
-    pub(crate) failed: u64,
-    pub(crate) deferred: u64,
-    pub(crate) timed_out: bool,
+pub struct Drain<'a> {
+    /// Why.
+    pub reason: &'a str,
+    /// The time that it had, in milliseconds.
+    pub budget_ms: u64,
+    /// The time that it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Sessions that it ended.
+    pub sessions: u64,
+    /// Ends that were delivered.
+    pub delivered: u64,
+    /// Calls that failed.
+    pub failed: u64,
+    /// Ends that are owed at the next start, unattempted.
+    pub deferred: u64,
+    /// Whether the budget ended it.
+    pub timed_out: bool,
+    /// What an operator should know.
     #[serde(serialize_with = "warnings")]
-    pub(crate) warnings: &'a [DrainWarning],
-    pub(crate) dropped_lines: u64,
+    pub warnings: &'a [DrainWarning],
+    /// Lines that were dropped because their reader was too slow.
+    pub dropped_lines: u64,
 }
 
 impl<'a> Drain<'a> {
     /// `reason` is `report`'s, as text.
-    pub(crate) fn new(report: &'a DrainReport, reason: &'a str, dropped_lines: u64) -> Self {
+    pub fn new(report: &'a DrainReport, reason: &'a str, dropped_lines: u64) -> Self {
         Self {
             reason,
             budget_ms: millis(report.budget),

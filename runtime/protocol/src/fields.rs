@@ -1,3 +1,5 @@
+//! A line, taken apart into its fields.
+
 use lastword_events::{Attributes, FieldError, Timestamp};
 use serde_json::{Map, Value};
 
@@ -5,23 +7,23 @@ use crate::quote::quoted;
 
 /// A line that cannot be carried out: what an `error` line says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BadLine {
+pub struct BadLine {
     /// None when it is about the whole line.
-    pub(crate) field: Option<String>,
+    pub field: Option<String>,
     /// A stable word for programs.
-    pub(crate) code: &'static str,
+    pub code: &'static str,
     /// For people.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 impl BadLine {
     /// About the whole line.
-    pub(crate) fn whole(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn whole(code: &'static str, message: impl Into<String>) -> Self {
         Self { field: None, code, message: message.into() }
     }
 
     /// About one field.
-    pub(crate) fn field(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn field(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { field: Some(field.into()), code, message: message.into() }
     }
 }
@@ -35,7 +37,8 @@ impl From<FieldError> for BadLine {
 /// A JSON object whose fields are taken out one by one; what is left at the end is what nobody knows.
 ///
 /// A field that is null is a field that is not there.
-pub(crate) struct Fields {
+#[derive(Default)]
+pub struct Fields {
     /// What stands before a field's name in messages: empty, or e.g. `session.`.
     path: String,
     map: Map<String, Value>,
@@ -46,7 +49,7 @@ impl Fields {
     ///
     /// # Errors
     /// When it is not UTF-8, not JSON or not an object.
-    pub(crate) fn of_line(line: &[u8]) -> Result<Self, BadLine> {
+    pub fn of_line(line: &[u8]) -> Result<Self, BadLine> {
         let text = std::str::from_utf8(line).map_err(|error| {
             BadLine::whole("bad_utf8", format!("the line is not UTF-8 from byte {} on", error.valid_up_to() + 1))
         })?;
@@ -73,13 +76,17 @@ impl Fields {
     }
 
     /// The error that says that `name` is missing.
-    pub(crate) fn missing(&self, name: &str) -> BadLine {
+    pub fn missing(&self, name: &str) -> BadLine {
         let field = format!("{}{name}", self.path);
         let message = format!("{field} is missing");
         BadLine::field(field, "missing_field", message)
     }
 
-    pub(crate) fn string(&mut self, name: &str) -> Result<Option<String>, BadLine> {
+    /// A text.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn string(&mut self, name: &str) -> Result<Option<String>, BadLine> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -87,11 +94,19 @@ impl Fields {
         }
     }
 
-    pub(crate) fn required_string(&mut self, name: &str) -> Result<String, BadLine> {
+    /// A text that must be there.
+    ///
+    /// # Errors
+    /// When it is missing, or of another type.
+    pub fn required_string(&mut self, name: &str) -> Result<String, BadLine> {
         self.string(name)?.ok_or_else(|| self.missing(name))
     }
 
-    pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, BadLine> {
+    /// True or false.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn boolean(&mut self, name: &str) -> Result<Option<bool>, BadLine> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(value)),
@@ -100,7 +115,10 @@ impl Fields {
     }
 
     /// A number of something, or of milliseconds. A fraction is cut off, and what is too large saturates.
-    pub(crate) fn count(&mut self, name: &str) -> Result<Option<u32>, BadLine> {
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn count(&mut self, name: &str) -> Result<Option<u32>, BadLine> {
         match self.take(name) {
             None => Ok(None),
             Some(value) => match saturating_count(&value) {
@@ -110,7 +128,11 @@ impl Fields {
         }
     }
 
-    pub(crate) fn timestamp(&mut self, name: &str) -> Result<Option<Timestamp>, BadLine> {
+    /// A time, as RFC 3339 writes it.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn timestamp(&mut self, name: &str) -> Result<Option<Timestamp>, BadLine> {
         let Some(text) = self.string(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
             let field = format!("{}{name}", self.path);
@@ -120,7 +142,11 @@ impl Fields {
         })
     }
 
-    pub(crate) fn object(&mut self, name: &str) -> Result<Option<Self>, BadLine> {
+    /// An object.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn object(&mut self, name: &str) -> Result<Option<Self>, BadLine> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Self { path: format!("{}{name}.", self.path), map })),
@@ -128,11 +154,19 @@ impl Fields {
         }
     }
 
-    pub(crate) fn required_object(&mut self, name: &str) -> Result<Self, BadLine> {
+    /// An object that must be there.
+    ///
+    /// # Errors
+    /// When it is missing, or of another type.
+    pub fn required_object(&mut self, name: &str) -> Result<Self, BadLine> {
         self.object(name)?.ok_or_else(|| self.missing(name))
     }
 
-    pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, BadLine> {
+    /// A list.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, BadLine> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Array(values)) => Ok(Some(values)),
@@ -143,27 +177,31 @@ impl Fields {
     // What an owner adds or changes in its own payloads must not cost a session its end: these take what has the right
     // type and pass over what has not.
 
-    pub(crate) fn string_if(&mut self, name: &str) -> Option<String> {
+    /// A text that is not empty.
+    pub fn string_if(&mut self, name: &str) -> Option<String> {
         match self.take(name) {
             Some(Value::String(text)) if !text.is_empty() => Some(text),
             _ => None,
         }
     }
 
-    pub(crate) fn count_if(&mut self, name: &str) -> Option<u32> {
+    /// A number of something, or of milliseconds.
+    pub fn count_if(&mut self, name: &str) -> Option<u32> {
         self.take(name).as_ref().and_then(saturating_count)
     }
 
-    pub(crate) fn boolean_if(&mut self, name: &str) -> Option<bool> {
+    /// True or false.
+    pub fn boolean_if(&mut self, name: &str) -> Option<bool> {
         self.take(name)?.as_bool()
     }
 
-    /// Milliseconds since the Unix epoch.
-    pub(crate) fn epoch_ms_if(&mut self, name: &str) -> Option<Timestamp> {
+    /// A time, in milliseconds since the Unix epoch.
+    pub fn time_if(&mut self, name: &str) -> Option<Timestamp> {
         self.take(name)?.as_i64().map(Timestamp::from_millisecond)
     }
 
-    pub(crate) fn object_if(&mut self, name: &str) -> Option<Self> {
+    /// An object.
+    pub fn object_if(&mut self, name: &str) -> Option<Self> {
         match self.take(name) {
             Some(Value::Object(map)) => Some(Self { path: format!("{}{name}.", self.path), map }),
             _ => None,
@@ -171,7 +209,7 @@ impl Fields {
     }
 
     /// The strings that are left.
-    pub(crate) fn attributes(self) -> Attributes {
+    pub fn attributes(self) -> Attributes {
         let string = |(name, value)| match value {
             Value::String(text) => Some((name, text)),
             _ => None,

@@ -1,8 +1,10 @@
+//! What a line says, and the lines of our own words.
+
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, DrainReason, EndReason, Event, Owner, Session, SessionCompaction, SessionEnd, SessionStart,
-    Timestamp, Transcript,
+    CompactionPhase, DrainReason, EndReason, Event, Identity, Owner, Session, SessionCompaction, SessionEnd,
+    SessionStart, Timestamp, Transcript,
 };
 
 use super::fields::{BadLine, Fields};
@@ -10,29 +12,37 @@ use crate::quote::quoted;
 use crate::suggest;
 
 /// The tenant of a session whose line names none.
-pub(crate) const DEFAULT_TENANT: &str = "default";
+pub const DEFAULT_TENANT: &str = "default";
 
 const OPS: [&str; 4] = ["start", "compaction", "end", "shutdown"];
 
 /// What one line says.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Input {
+pub enum Input {
     /// Something happened to a session.
     Event(Box<OwnerEvent>),
     /// The owner is going away.
     Shutdown(DrainReason),
-    /// An event of the owner's, of this name, that is not about the life of a session.
-    NotOurs(String),
+    /// An event of the owner's that is not about the life of a session.
+    NotOurs {
+        /// The owner's word for it.
+        name: String,
+        /// The session that it names: that one lives.
+        session: Option<Identity>,
+    },
     /// Nothing but white space.
     Blank,
 }
 
 /// What an owner says of a session.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OwnerEvent {
-    pub(crate) op_id: Option<Arc<str>>,
-    pub(crate) session: Session,
-    pub(crate) event: Event,
+pub struct OwnerEvent {
+    /// Its name for this line: the same one again does nothing.
+    pub op_id: Option<Arc<str>>,
+    /// Whose.
+    pub session: Session,
+    /// What happened.
+    pub event: Event,
 }
 
 impl OwnerEvent {
@@ -45,7 +55,7 @@ impl OwnerEvent {
 ///
 /// # Errors
 /// When it cannot be carried out; the error names the field.
-pub(crate) fn read(line: &[u8]) -> Result<Input, BadLine> {
+pub fn read(line: &[u8]) -> Result<Input, BadLine> {
     if line.iter().all(u8::is_ascii_whitespace) {
         return Ok(Input::Blank);
     }
@@ -71,7 +81,10 @@ fn session(line: &mut Fields) -> Result<Session, BadLine> {
 }
 
 /// Reads a session; its unknown strings become its attributes.
-pub(crate) fn read_session(mut fields: Fields) -> Result<Session, BadLine> {
+///
+/// # Errors
+/// When it has no id, or a field is of another type; the error names the field.
+pub fn read_session(mut fields: Fields) -> Result<Session, BadLine> {
     let id = fields.required_string("id")?;
     let tenant = fields.string("tenant")?;
     let mut session = Session::new(tenant.as_deref().unwrap_or(DEFAULT_TENANT), &id);
@@ -90,7 +103,11 @@ fn transcript(mut fields: Fields) -> Result<Transcript, BadLine> {
     Ok(Transcript { uri, archived: fields.boolean("archived")?.unwrap_or(false) })
 }
 
-pub(crate) fn start(mut line: Fields) -> Result<SessionStart, BadLine> {
+/// Reads what a line says of a start.
+///
+/// # Errors
+/// When a field is of another type; the error names it.
+pub fn start(mut line: Fields) -> Result<SessionStart, BadLine> {
     Ok(SessionStart {
         source: line.string("source")?,
         resumed_from: line.string("resumed_from")?,
@@ -98,7 +115,11 @@ pub(crate) fn start(mut line: Fields) -> Result<SessionStart, BadLine> {
     })
 }
 
-pub(crate) fn end(mut line: Fields) -> Result<SessionEnd, BadLine> {
+/// Reads what a line says of an end.
+///
+/// # Errors
+/// When a field is of another type; the error names it.
+pub fn end(mut line: Fields) -> Result<SessionEnd, BadLine> {
     let word = line.string("reason")?;
     let reason = word.as_deref().map_or(EndReason::Unknown, |word| Owner::Lastword.end_reason(word));
     let ended_at = line.timestamp("ended_at")?.unwrap_or_else(Timestamp::now);
@@ -112,7 +133,11 @@ pub(crate) fn end(mut line: Fields) -> Result<SessionEnd, BadLine> {
     Ok(end)
 }
 
-pub(crate) fn compaction(mut line: Fields) -> Result<SessionCompaction, BadLine> {
+/// Reads what a line says of a compaction.
+///
+/// # Errors
+/// When a field is missing, or of another type; the error names it.
+pub fn compaction(mut line: Fields) -> Result<SessionCompaction, BadLine> {
     let word = line.required_string("phase")?;
     let phase = match word.as_str() {
         "before" => CompactionPhase::Before,
