@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 /// Documents that name tests, from the root.
-const DOCUMENTS: [&str; 1] = ["docs/guarantees.md"];
+const DOCUMENTS: [&str; 2] = ["docs/guarantees.md", "docs/field.md"];
 /// Where the tests are.
 const FOLDERS: [&str; 2] = ["runtime", "tests"];
 /// A name with as many underscores is a test's: no setting, field or table has so many.
