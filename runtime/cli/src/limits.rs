@@ -42,6 +42,10 @@ pub(crate) const MAX_QUEUED_ERROR_LOG_BYTES: usize = MAX_QUEUED_LOG_BYTES * 2;
 /// whole process group closes the pipe and reaches us at about the same time.
 pub(crate) const OWNER_DIED_WAIT: Duration = Duration::from_millis(100);
 
+/// How long after the end of its input the program waits for the thread that looks at signals, when one has come and that
+/// thread has no processor: so long only on a machine that is too busy for everything else as well.
+pub(crate) const SIGNAL_THREAD_WAIT: Duration = Duration::from_secs(1);
+
 /// How long after a terminal's interrupt another one means that it is the end: agents leave when Ctrl-C is pressed
 /// twice, and ask for the second press.
 pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ mod interrupts;
 
 use std::future::Future;
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -54,6 +54,8 @@ enum Phase {
 pub(crate) struct Signals {
     phase: Arc<Mutex<Phase>>,
     first: watch::Receiver<Option<Received>>,
+    /// A handler has run, and the thread has not looked yet: on a busy machine it can be a while until its turn.
+    unanswered: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -62,13 +64,18 @@ impl Signals {
     /// # Errors
     /// When the handlers cannot be installed or the thread cannot be started.
     pub(crate) fn install(early: impl FnOnce(Received) + Send + 'static) -> io::Result<Self> {
+        let unanswered = Arc::new(AtomicBool::new(false));
+        for signal in heard() {
+            signal_hook::flag::register(signal, Arc::clone(&unanswered))?;
+        }
         let mut waiting = SignalsInfo::<WithOrigin>::new(heard())?;
         let phase = Arc::new(Mutex::new(Phase::Starting(Box::new(early))));
         let (tell, first) = watch::channel(None);
-        let signals = Self { phase: Arc::clone(&phase), first };
+        let signals = Self { phase: Arc::clone(&phase), first, unanswered: Arc::clone(&unanswered) };
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for origin in waiting.forever() {
                 received(Received::new(&origin), &phase, &tell);
+                unanswered.store(false, Ordering::Release);
             }
         })?;
         Ok(signals)
@@ -86,6 +93,11 @@ impl Signals {
             Phase::Serving(_, interrupts) => interrupts.input_ended(at),
             Phase::Starting(_) | Phase::Leaving => false,
         }
+    }
+
+    /// Whether one has come that the signal thread has not looked at yet.
+    pub(crate) fn has_unanswered(&self) -> bool {
+        self.unanswered.load(Ordering::Acquire)
     }
 
     /// From now on signals are ignored: the drain has begun for another reason.

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use lastword::{Durability, Runtime};
 use lastword_events::{DrainReason, DrainReport};
 use tokio::sync::mpsc;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::answers::Answers;
 use super::ignored::Ignored;
 use super::reader::ReadLine;
 use crate::exit::Exit;
-use crate::limits::{DRAIN_OVERRUN, OUTPUT_OVERRUN, OWNER_DIED_WAIT, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::limits::{
+    DRAIN_OVERRUN, OUTPUT_OVERRUN, OWNER_DIED_WAIT, SIGNAL_THREAD_WAIT, STALLED_READER, WATCHDOG_OVERRUN,
+};
 use crate::protocol::line_queue::LineWriter;
 use crate::protocol::owner_queue::OwnerWriter;
 use crate::signals::{Received, Signals};
@@ -162,11 +164,9 @@ impl Service {
             tracing::info!("stdin ended after the interrupt: shutting down");
             return Cause::Interrupted { at };
         }
-        let until = tokio::time::Instant::from_std(at) + OWNER_DIED_WAIT;
-        let signal = timeout_at(until, self.signals.first());
-        match self.meanwhile(signal).await {
-            Ok(signal) => Cause::Signal(signal),
-            Err(_) => {
+        match self.signal_soon_after(at).await {
+            Some(signal) => Cause::Signal(signal),
+            None => {
                 match self.runtime.sessions().len() {
                     0 => tracing::info!("stdin ended without a shutdown line; no session is active"),
                     active => tracing::warn!(
@@ -177,6 +177,22 @@ impl Service {
                 Cause::OwnerDied { at: Instant::now() }
             }
         }
+    }
+
+    async fn signal_soon_after(&mut self, at: Instant) -> Option<Received> {
+        let until = tokio::time::Instant::from_std(at) + OWNER_DIED_WAIT;
+        let signal = timeout_at(until, self.signals.first());
+        if let Ok(signal) = self.meanwhile(signal).await {
+            return Some(signal);
+        }
+        // It came in time, and the thread that looks at signals had no processor yet.
+        while self.signals.has_unanswered() && at.elapsed() < SIGNAL_THREAD_WAIT {
+            let signal = timeout(OWNER_DIED_WAIT, self.signals.first());
+            if let Ok(signal) = self.meanwhile(signal).await {
+                return Some(signal);
+            }
+        }
+        None
     }
 
     /// Meanwhile starts are refused and ends are taken.
@@ -296,14 +312,17 @@ mod tests {
         signals.serve(true, |_| ());
         signal_hook::low_level::raise(SIGTERM).unwrap();
         signals.first().await;
+        let mut service = service(lines, signals);
+        let cause = service.serve().await;
+        (service, cause)
+    }
+
+    fn service(lines: mpsc::Receiver<ReadLine>, signals: Signals) -> Service {
         let output = OwnerWriter::spawn("out", std::io::sink(), |_| ()).unwrap();
         output.first(Vec::new());
         let logs = LineWriter::spawn("err", std::io::sink(), |_| ()).unwrap();
         let runtime = Runtime::builder().build().unwrap();
-        let watchdog = Watchdog::spawn().unwrap();
-        let mut service = Service::new(runtime, output, logs, lines, signals, watchdog);
-        let cause = service.serve().await;
-        (service, cause)
+        Service::new(runtime, output, logs, lines, signals, Watchdog::spawn().unwrap())
     }
 
     fn active(service: &Service) -> Vec<String> {
@@ -326,5 +345,23 @@ mod tests {
         let shutdown = r#"{"op":"shutdown","reason":"restart"}"#;
         let (service, cause) = signalled_after(&[&line("start", "a"), shutdown, &line("start", "b")]).await;
         assert_eq!((cause.reason(), active(&service)), (DrainReason::Restart, vec!["a".to_owned()]));
+    }
+    mod timed {
+        use super::*;
+
+        /// The signal's thread has no processor for three times as long as an owner that has gone away is waited for.
+        #[tokio::test]
+        async fn a_signal_that_came_in_time_counts_also_when_its_thread_is_late() {
+            let signals = Signals::install(|_| ()).unwrap();
+            let (_go, wait) = std::sync::mpsc::channel::<()>();
+            signals.serve(true, move |_| {
+                wait.recv_timeout(3 * OWNER_DIED_WAIT).ok();
+            });
+            signal_hook::low_level::raise(SIGTERM).unwrap();
+            let (_, lines) = mpsc::channel(1);
+            let mut service = service(lines, signals);
+            let cause = service.serve().await;
+            assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");
+        }
     }
 }
