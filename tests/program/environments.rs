@@ -6,6 +6,7 @@ mod directories;
 mod executable;
 mod itself;
 mod processors;
+mod refused_threads;
 mod threads;
 
 use crate::support::{Ended, Launch};

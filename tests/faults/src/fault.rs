@@ -31,6 +31,9 @@ pub enum Kind {
     NoLocks,
     /// From the start, whatever the number: a file that would be shared cannot be mapped, `mmap` fails with `ENODEV`.
     NoSharedMemory,
+    /// Thread number N, and every later one, cannot be started: `pthread_create` fails with `EAGAIN`. Operations on files go
+    /// on, and the threads have numbers of their own.
+    NoThreadsFrom,
 }
 
 impl Kind {
@@ -49,6 +52,7 @@ impl Kind {
             Self::Power => "power",
             Self::NoLocks => "no-locks",
             Self::NoSharedMemory => "no-shared-memory",
+            Self::NoThreadsFrom => "no-threads-from",
         }
     }
 }

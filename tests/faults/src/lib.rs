@@ -31,12 +31,16 @@
 //! `close` and `unlink`: SQLite in every journal mode, but for its `-shm`, and plain writing with Rust's `std::fs`. Not
 //! seen are descriptors that were duplicated, vectored writes, `rename`, and that a file is emptied as it is opened.
 //!
+//! Threads can be refused as well, by their number ([`Kind::NoThreadsFrom`]).
+//!
 //! Others who use it name it as a dev-dependency, and nothing more: the library is then built along.
 
 #![forbid(unsafe_code)]
 
 mod fault;
+mod folder;
 mod library;
 
 pub use fault::{Fault, Kind, SLOW_SYNC, operations};
+pub use folder::folder_in_memory;
 pub use library::library;

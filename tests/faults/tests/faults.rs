@@ -8,6 +8,7 @@ use lastword_faults::{Fault, Kind, SLOW_SYNC};
 use machine::Machine;
 
 const FAILED: &str = "Input/output error (os error 5)";
+const AGAIN: &str = "Resource temporarily unavailable (os error 11)";
 const FULL: &str = "No space left on device (os error 28)";
 
 #[test]
@@ -50,6 +51,14 @@ fn threads_are_counted_together_and_each_number_is_broken_once() {
     let broken = machine.run(&Fault::at(400, Kind::Fail, "f.db"), &["threads g.db 1", "threads f.db 4"]);
     assert_eq!(broken.said, ["ok", FAILED]);
     assert_eq!((machine.operations(), machine.read("f.db").len()), (400, (400 + 399) * "a line\n".len()));
+}
+
+#[test]
+fn threads_cannot_be_started_from_a_number_on() {
+    let machine = Machine::new();
+    for (at, said) in [(1, AGAIN), (4, AGAIN), (5, "ok")] {
+        assert_eq!(machine.run(&Fault::at(at, Kind::NoThreadsFrom, "g.db"), &["threads f.db 4"]).said, [said], "{at}");
+    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::num::NonZeroUsize;
-use std::process::Command;
 use std::thread;
 
 use serde_json::json;
@@ -45,34 +44,6 @@ fn with_too_few_processes_it_works_or_does_not_start_and_says_so() {
         }
     }
     assert!(served > 0 && refused > 0, "{served} served, {refused} refused");
-}
-
-#[test]
-fn whichever_thread_cannot_be_started_the_program_says_so_and_never_waits_for_it() {
-    let built = tempfile::tempdir().unwrap();
-    let library = built.path().join("refuse_threads.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/program/environments/refuse_threads.c");
-    let cc = Command::new("cc").args(["-shared", "-fPIC", source, "-ldl", "-o"]).arg(&library).status().unwrap();
-    assert!(cc.success());
-    let preload = format!("LD_PRELOAD={}", library.display());
-    let (mut served, mut refused) = (false, 0);
-    // Those that only count come first, and then each that is meant.
-    for from in 0..100 {
-        let launch = twenty_ends().through(["env", &preload, &format!("REFUSE_THREADS_FROM={from}")]);
-        let ended = launch.run();
-        let what = format!("no thread from number {from} on");
-        if ended.code() == 0 {
-            assert_served(&ended, &what);
-            served = true;
-            break;
-        }
-        // The journal's thread is the journal's to tell.
-        assert!([2, 5].contains(&ended.code()), "{what}: {}", ended.stderr());
-        assert!(ended.lines.is_empty(), "{what}: {:?}", ended.lines);
-        assert!(ended.stderr().contains("`ulimit -u`"), "{what}: {}", ended.stderr());
-        refused += 1;
-    }
-    assert!(served && refused > 20, "{refused} refused");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use lastword_events::PluginName;
+use lastword_faults::folder_in_memory;
 #[cfg(target_os = "linux")]
 use lastword_faults::{Fault, Kind, operations};
 use lastword_journal::{Journal as _, Space, SqliteJournal};
@@ -63,7 +64,7 @@ impl Story {
         let seed = Seed::draw();
         let reports = Reports::serve(seed.numbers(1));
         let owner = Owner::new(seed.numbers(2), reports.authority());
-        let home = Arc::new(tempfile::tempdir().unwrap());
+        let home = Arc::new(folder_in_memory());
         for guest in ["http-reports", "kv-counts"] {
             assert!(lastword_test_guests::write(guest, home.path()).exists());
         }

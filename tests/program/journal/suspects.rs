@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
 use lastword_events::{EndReason, Event, PluginName, Session, SessionEnd, Timestamp};
+use lastword_faults::folder_in_memory;
 use lastword_journal::{Journal as _, SqliteJournal, Write};
 use rustix::process::{Pid, Signal as Kill, kill_process};
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        Self { home: Arc::new(tempfile::tempdir().unwrap()) }
+        Self { home: Arc::new(folder_in_memory()) }
     }
 
     fn launch(&self, guest: &str, more: &str) -> Launch {

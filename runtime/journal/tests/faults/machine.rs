@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use lastword_faults::Fault;
+use lastword_faults::{Fault, folder_in_memory};
 use tempfile::TempDir;
 
 /// A part of the path of the files of the journal, and of nothing else.
@@ -25,7 +25,7 @@ pub(crate) struct Machine(TempDir);
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        let machine = Self(tempfile::tempdir().unwrap());
+        let machine = Self(folder_in_memory());
         fs::create_dir(machine.files()).unwrap();
         machine
     }

@@ -17,6 +17,7 @@ pub(crate) enum Kind {
     Tear,
     NoLocks,
     NoSharedMemory,
+    NoThreadsFrom,
 }
 
 #[derive(Clone, Copy)]
@@ -72,6 +73,12 @@ impl Config {
         Self::get().and_then(|config| config.fault).is_some_and(|fault| fault.kind == what)
     }
 
+    /// Whether this thread can be started; the first one that the program starts is number 1.
+    pub(crate) fn has_thread(number: u64) -> bool {
+        let fault = Self::get().and_then(|config| config.fault);
+        fault.is_none_or(|fault| fault.kind != Kind::NoThreadsFrom || number < fault.at)
+    }
+
     /// Whether files of this path are watched. SQLite's `-shm` is memory: nothing of it has to survive.
     pub(crate) fn watches(&self, path: &[u8]) -> bool {
         !path.ends_with(b"-shm") && path.windows(self.files.len()).any(|part| part == self.files)
@@ -89,6 +96,7 @@ fn kind_of(name: &[u8]) -> Kind {
         b"tear" => Kind::Tear,
         b"no-locks" => Kind::NoLocks,
         b"no-shared-memory" => Kind::NoSharedMemory,
+        b"no-threads-from" => Kind::NoThreadsFrom,
         _ => wrong("LASTWORD_FAULT"),
     }
 }

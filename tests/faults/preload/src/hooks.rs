@@ -4,8 +4,9 @@
 //! arguments. On Linux the mode is where it would be if it were always there; it is passed on unread.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use libc::{mode_t, off_t, off64_t, size_t, ssize_t};
+use libc::{mode_t, off_t, off64_t, pthread_attr_t, pthread_t, size_t, ssize_t};
 
 use crate::config::{Config, Kind};
 use crate::operation::{Operation, perform};
@@ -124,6 +125,23 @@ unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     }
     // SAFETY: the caller's own arguments.
     unsafe { real(fd, operation) }
+}
+
+/// Threads are refused as a system does that has no more to give.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_create(
+    thread: *mut pthread_t,
+    attributes: *const pthread_attr_t,
+    start: extern "C" fn(*mut c_void) -> *mut c_void,
+    argument: *mut c_void,
+) -> c_int {
+    type Start = extern "C" fn(*mut c_void) -> *mut c_void;
+    type Real = unsafe extern "C" fn(*mut pthread_t, *const pthread_attr_t, Start, *mut c_void) -> c_int;
+    static STARTED: AtomicU64 = AtomicU64::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed) + 1;
+    let Some(real) = real!(pthread_create as Real).filter(|_| Config::has_thread(number)) else { return libc::EAGAIN };
+    // SAFETY: the caller's own arguments.
+    unsafe { real(thread, attributes, start, argument) }
 }
 
 macro_rules! mmap {

@@ -63,8 +63,9 @@ fn file<'a>(files: &'a mut HashMap<PathBuf, File>, path: &Path) -> io::Result<&'
 fn threads(file: &File, threads: u64) -> io::Result<()> {
     let lines = |mut file: &File| (0..100).try_for_each(|_| file.write_all(b"a line\n"));
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| lines(file))).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())))
+        let start = |_| std::thread::Builder::new().spawn_scoped(scope, || lines(file));
+        let threads: Vec<_> = (0..threads).map(start).collect();
+        threads.into_iter().try_for_each(|thread| thread?.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())))
     })
 }
 
