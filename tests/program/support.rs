@@ -8,6 +8,8 @@
 
 #[cfg(target_os = "linux")]
 mod child;
+#[cfg(target_os = "linux")]
+pub(crate) mod cpu;
 mod ended;
 mod launch;
 mod program;

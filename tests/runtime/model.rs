@@ -18,13 +18,15 @@ mod subject;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use lastword_tests::machine;
 use proptest::prelude::*;
 
 use case::{Case, with_loss, without_loss};
 use story::play;
 
 /// Some 10 ms each. `PROPTEST_CASES` asks for more.
-const CASES: u32 = 3_000;
+const CASES: u32 = 600;
+const CASES_IN_CI: u32 = 3_000;
 /// What fails may depend on which thread was faster. Once something has failed, a smaller case has to pass so often to be
 /// taken for one that does.
 const TRIES_WHILE_SHRINKING: usize = 20;
@@ -32,7 +34,8 @@ const MAX_SHRINK_MS: u32 = 60_000;
 
 fn config() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { cases: asked.unwrap_or(CASES), max_shrink_time: MAX_SHRINK_MS, ..ProptestConfig::default() }
+    let usual = if machine::is_ci() { CASES_IN_CI } else { CASES };
+    ProptestConfig { cases: asked.unwrap_or(usual), max_shrink_time: MAX_SHRINK_MS, ..ProptestConfig::default() }
 }
 
 fn check(case: &Case, has_failed: &AtomicBool) -> Result<(), TestCaseError> {

@@ -187,7 +187,11 @@ async fn a_plugin_that_waits_takes_turns_with_its_siblings_for_the_tenants_only_
     let outcomes = house.outcomes();
     let order: Vec<_> = outcomes.iter().map(|o| &*o.plugin).collect();
     let before_the_last = order.iter().rev().skip_while(|one| **one != "works").filter(|one| **one == "waits");
-    assert!(before_the_last.count() <= 3, "one has the call for 50 ms, then the other: {order:?}");
+    // How long it has the call, and with it a worker, is up to who else has a processor: it is charged for both.
+    let worked: Duration = outcomes.iter().filter(|o| o.plugin == "works").filter_map(|o| o.wall).sum();
+    let turns = (2 * worked).as_millis().div_ceil(50);
+    let most = usize::try_from(turns).unwrap() + 2;
+    assert!(before_the_last.count() <= most, "one has the call for 50 ms, then the other: {order:?}, {worked:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod held;
 mod house;
+pub mod machine;
 mod printed;
 
 pub use held::{HeldJournal, held};

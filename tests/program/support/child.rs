@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::PATIENCE;
+use super::{PATIENCE, cpu};
 
 pub(crate) struct Child(Pid);
 
@@ -39,16 +39,11 @@ impl Child {
     }
 
     fn cpu(&self) -> Option<Duration> {
-        // utime and stime, in ticks of 10 ms.
-        let stat = self.stat()?;
-        let ticks: u64 = stat.get(11..13)?.iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-        Some(Duration::from_millis(10 * ticks))
+        Some(cpu::ticks(self.stat()?.get(cpu::OWN)?))
     }
 
-    /// What comes after the name, which is in brackets: the state is the first field of it.
     fn stat(&self) -> Option<Vec<String>> {
-        let stat = read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
-        Some(stat.rsplit(')').next()?.split_whitespace().map(str::to_owned).collect())
+        cpu::stat(&self.0.to_string())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The runtime under schedules that are drawn: owners that start, compact and end sessions, a disk that answers when it
-//! likes, workers, drains and closings, all at once, in a hundred thousand orders. `explore.rs` says how one is run again.
+//! likes, workers, drains and closings, all at once, in a hundred thousand orders in CI, and in a part of them elsewhere.
+//! `explore.rs` says how one is run again.
 //!
 //! Everything between the owners' functions and the plugins' calls is the runtime's own; `account.rs` says what has to come
 //! of it.
@@ -31,7 +32,7 @@ use crate::explore::{explore, run_each_twice};
 use crate::guest::Manners;
 use crate::house::{Ending, Plan, live};
 
-/// For each test. All of them take half a minute on two cores that others use as well.
+/// For each test, in CI. All of them take half a minute on two cores that nobody else uses.
 const SCHEDULES: usize = 15_000;
 
 /// Nothing out of the ordinary.
