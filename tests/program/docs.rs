@@ -4,7 +4,7 @@
 //! A block of `sh` is typed, and a command of it that fails is told with its page and line. A block of `text` is what the
 //! commands before it print, with `…` for anything; one whose first line is a comment with a path is that file.
 //!
-//! `cargo xtask test` says where the tools are that it keeps for everybody. What a language needs besides comes from the page's own
+//! `cargo xtask test --all` says where the tools are that it keeps for everybody. What a language needs besides comes from the page's own
 //! commands: `npm`, `pip` and `cargo` keep what they download.
 
 mod page;
@@ -42,7 +42,7 @@ readings! {
 }
 
 const SLOW: &str = "minutes of compiling; the tests have the same programs";
-const BUILT: &str = "`cargo xtask test` builds it before the tests, with these commands and tools of its own";
+const BUILT: &str = "`cargo xtask test --all` builds it before the tests, with these commands and tools of its own";
 const SERVER: &str = "talks to a server: `examples` has tests with one";
 
 /// The commands that nobody types here: the beginning of the page's path, the beginning of the block, and why.
@@ -121,7 +121,7 @@ impl Reading {
 
     fn read(&self) {
         let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests").canonicalize();
-        let guests = guests.expect("cargo xtask test builds the plugins");
+        let guests = guests.expect("cargo xtask test --all builds the plugins");
         let like = guests.join(&self.like).with_extension("wasm");
         let blocks = self.blocks();
         assert!(blocks.iter().any(Block::is_commands), "{:?} have no commands", self.parts);

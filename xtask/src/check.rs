@@ -6,8 +6,9 @@ use anyhow::Context;
 
 use crate::console::{BAD, BOLD, DIM, GOOD, say, time};
 use crate::guests::{self, Guest};
+use crate::kept_target::KeptTarget;
 use crate::tools::DENY;
-use crate::{links, process, promises, repository, test};
+use crate::{demo, links, process, promises, repository, test};
 
 struct Step {
     name: &'static str,
@@ -15,16 +16,18 @@ struct Step {
 }
 
 /// Cheap ones first; the tests last, so that their summary is the last thing before ours.
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step { name: "format", run: format },
     Step { name: "links", run: links },
     Step { name: "dependencies", run: dependencies },
     Step { name: "lints", run: lints },
     Step { name: "docs", run: docs },
+    Step { name: "demo", run: demo::run },
     Step { name: "tests", run: tests },
 ];
 
 pub(crate) fn run() -> anyhow::Result<()> {
+    let kept = KeptTarget::take()?;
     let mut done: Vec<(&str, Duration)> = Vec::new();
     for step in STEPS {
         anstream::eprintln!("{BOLD}━━ {}{BOLD:#}", step.name);
@@ -36,6 +39,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
             return Err(error).with_context(|| format!("check stopped at `{}`", step.name));
         }
         anstream::eprintln!("{DIM}━━ {}: {}{DIM:#}", step.name, time(begin.elapsed()));
+    }
+    if let Some(kept) = kept {
+        kept.leave()?;
     }
     summarise(&done, false);
     Ok(())

@@ -9,9 +9,11 @@ use clap::{Parser, Subcommand};
 use crate::console::BAD;
 
 mod check;
+mod ci;
 mod console;
 mod demo;
 mod guests;
+mod kept_target;
 mod links;
 mod process;
 mod promises;

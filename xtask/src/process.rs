@@ -1,7 +1,8 @@
 //! Running other programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 
@@ -20,9 +21,20 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     command
 }
 
+/// Where cargo compiles, if not where the person's own settings say.
+static TARGET: OnceLock<PathBuf> = OnceLock::new();
+
+/// Has every cargo that is started from now on compile there. The first one counts.
+pub(crate) fn compile_in(target: PathBuf) {
+    TARGET.get_or_init(|| target);
+}
+
 /// Makes `command` run in `folder` with the environment that `cargo run` found.
 pub(crate) fn from_shell(command: &mut Command, folder: &Path) {
     command.current_dir(folder);
+    if let Some(target) = TARGET.get() {
+        command.env("CARGO_TARGET_DIR", target);
+    }
     for name in SET_BY_CARGO_RUN {
         command.env_remove(name);
     }

@@ -1,11 +1,18 @@
-//! `cargo xtask test`: every test there is.
+//! `cargo xtask test`: the tests, on a machine that has what the demo needs; `--all` adds those that need more.
 
-use crate::console::say;
+use anyhow::{Context, bail};
+
+use crate::console::{BAD, DIM, WARN, say};
 use crate::tools::{NEXTEST, WASMTIME};
-use crate::{guests, process, repository};
+use crate::{ci, guests, process, repository};
+
+mod needs;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Also the tests that need the tools of other languages, the plain wasmtime CLI or the network; nothing is left out
+    #[arg(long)]
+    all: bool,
     /// Handed to `cargo nextest run`: names of tests, `-E 'package(lastword)'`, … With any, only these tests run
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     nextest: Vec<String>,
@@ -13,31 +20,78 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn everything() -> Self {
-        Self { nextest: Vec::new() }
+        Self { all: true, nextest: Vec::new() }
+    }
+
+    /// Whether only certain tests are asked for.
+    fn is_selection(&self) -> bool {
+        !self.nextest.is_empty()
     }
 }
 
+/// A kind of test that fails does not keep the others from running: a newcomer wants to know all that is wrong.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let wasmtime = WASMTIME.find_or_install()?;
+    // What somebody asked for by its name is not left out.
+    let lacking = if args.is_selection() { Vec::new() } else { needs::lacking() };
+    if let Some(summary) = needs::summary(&lacking)
+        && (args.all || ci::is_here())
+    {
+        bail!("a check that runs less than it should is worse than one that fails; {summary}");
+    }
     // Many tests run the example plugins.
-    guests::build_all()?;
-    if args.nextest.is_empty() {
+    guests::build_for_tests(args.all)?;
+    let mut kinds: Vec<(&str, anyhow::Result<()>)> = Vec::new();
+    if !args.is_selection() {
         say("tests of the example plugins");
-        guests::test_all()?;
+        kinds.push(("tests of the example plugins", guests::test_all(args.all)));
         say("examples in the documentation");
-        process::run(process::cargo(&repository::root()).args([
-            "test",
-            "--quiet",
-            "--doc",
-            "--workspace",
-            "--all-features",
-        ]))?;
+        kinds.push(("examples in the documentation", documentation()));
     }
     // Last, for its summary to be what a reader sees last.
     say("tests");
+    kinds.push(("tests", nextest(args, &lacking)));
+    tell_what_was_left_out(args, &lacking);
+    conclude(kinds)
+}
+
+fn documentation() -> anyhow::Result<()> {
+    let mut tests = process::cargo(&repository::root());
+    process::run(tests.args(["test", "--quiet", "--doc", "--workspace", "--all-features", "--no-fail-fast"]))
+}
+
+fn nextest(args: &Args, lacking: &[needs::Need]) -> anyhow::Result<()> {
     let mut nextest = NEXTEST.command()?;
-    nextest.args(["nextest", "run", "--workspace", "--all-features"]).args(&args.nextest);
-    // For the tests that type what the pages say.
-    nextest.env("LASTWORD_WASMTIME", wasmtime).env("LASTWORD_GUEST_TOOLS", guests::programs()?);
-    process::run(&mut nextest)
+    nextest.args(["nextest", "run", "--workspace", "--all-features"]);
+    if args.all {
+        // For the tests that type what the pages say.
+        nextest.arg("--ignore-default-filter");
+        nextest.env("LASTWORD_WASMTIME", WASMTIME.find_or_install()?);
+        nextest.env("LASTWORD_GUEST_TOOLS", guests::programs()?);
+    }
+    if let Some(filter) = needs::filter(lacking) {
+        nextest.args(["-E", &filter]);
+    }
+    process::run(nextest.args(&args.nextest))
+}
+
+fn tell_what_was_left_out(args: &Args, lacking: &[needs::Need]) {
+    if let Some(summary) = needs::summary(lacking) {
+        say(format_args!("{WARN}{summary}{WARN:#}"));
+    }
+    if !args.all && !args.is_selection() {
+        let what = "`cargo xtask test --all` runs besides what needs the tools of other languages, the wasmtime CLI or the network";
+        say(format_args!("{DIM}{what}{DIM:#}"));
+    }
+}
+
+fn conclude(kinds: Vec<(&str, anyhow::Result<()>)>) -> anyhow::Result<()> {
+    let failed: Vec<_> = kinds.into_iter().filter_map(|(kind, result)| Some((kind, result.err()?))).collect();
+    if let [.., (last, _)] = failed.as_slice() {
+        let last = (*last).to_owned();
+        for (kind, error) in &failed {
+            say(format_args!("{BAD}{kind}:{BAD:#} {error:#}"));
+        }
+        return Err(anyhow::anyhow!("{} of the kinds of tests failed", failed.len())).context(last);
+    }
+    Ok(())
 }

@@ -49,8 +49,8 @@ impl Stamp {
     }
 }
 
-/// The sum of a file's content, for names of folders.
-pub(super) fn short_sum(texts: &[&str]) -> String {
+/// The sum of texts, for names of folders.
+pub(crate) fn short_sum(texts: &[&str]) -> String {
     let mut sum = Sum::default();
     texts.iter().for_each(|text| sum.add(text.as_bytes()));
     sum.finish().chars().take(12).collect()
