@@ -21,6 +21,17 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// Every owner.
+    pub const ALL: [Self; 7] = [
+        Self::Lastword,
+        Self::OpenClaw,
+        Self::ClaudeCode,
+        Self::GeminiCli,
+        Self::CodexCli,
+        Self::CopilotCli,
+        Self::Cursor,
+    ];
+
     /// The owner's name in `session.owner-kind`; none for an owner that speaks our protocol and says its own.
     #[must_use]
     pub fn kind(self) -> Option<&'static str> {

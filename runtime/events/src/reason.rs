@@ -1,8 +1,12 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Why a session ended. In JSON the bare word, e.g. `"user-exit"`; a word that is not ours is [`EndReason::Other`].
+/// Why a session ended.
+///
+/// In JSON the bare word, e.g. `"user-exit"`, and for [`EndReason::Other`] `{"other":"melted"}`: an owner's word is never taken
+/// for a case that has the same name, and not for one that a later version adds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the words are the WIT's; documented there and in `as_str`")]
 pub enum EndReason {
@@ -93,14 +97,29 @@ impl fmt::Display for EndReason {
 
 impl Serialize for EndReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+        match self {
+            Self::Other(other) => Stored::Other { other: other.into() }.serialize(serializer),
+            ours => serializer.serialize_str(ours.as_str()),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for EndReason {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::from_word(&std::borrow::Cow::<'de, str>::deserialize(deserializer)?))
+        Ok(match Stored::deserialize(deserializer)? {
+            // Before there was the other form, an owner's word was written so as well.
+            Stored::Word(word) => Self::from_word(&word),
+            Stored::Other { other } => Self::Other(other.into_owned()),
+        })
     }
+}
+
+/// A reason in JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored<'a> {
+    Word(Cow<'a, str>),
+    Other { other: Cow<'a, str> },
 }
 
 /// Why the whole set is ended at once. The first recorded cause of a run wins.
@@ -135,15 +154,42 @@ impl fmt::Display for DrainReason {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::Owner;
+
+    fn any_word() -> impl Strategy<Value = String> {
+        let ours = prop::sample::select(&EndReason::ALL[..]).prop_map(|reason| reason.as_str().to_owned());
+        prop_oneof![ours, any::<String>()]
+    }
 
     #[test]
-    fn every_word_comes_back_as_itself() {
+    fn every_word_of_ours_comes_back_as_itself() {
         for reason in EndReason::ALL {
             assert_eq!(EndReason::from_word(reason.as_str()), reason);
-            let json = serde_json::to_string(&reason).unwrap();
-            assert_eq!(serde_json::from_str::<EndReason>(&json).unwrap(), reason);
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{reason}\""));
         }
         assert_eq!(EndReason::from_word("melted"), EndReason::Other("melted".into()));
+    }
+
+    #[test]
+    fn a_bare_word_of_an_earlier_version_is_read() {
+        assert_eq!(serde_json::from_str::<EndReason>("\"clear\"").unwrap(), EndReason::Clear);
+        assert_eq!(serde_json::from_str::<EndReason>("\"melted\"").unwrap(), EndReason::Other("melted".into()));
+    }
+
+    proptest! {
+        /// An owner's word that means nothing to us may be one of ours.
+        #[test]
+        fn every_reason_comes_back_from_json_as_itself(
+            owner in prop::sample::select(&Owner::ALL[..]),
+            word in any_word(),
+        ) {
+            for reason in [owner.end_reason(&word), EndReason::from_word(&word), EndReason::Other(word)] {
+                let json = serde_json::to_string(&reason).unwrap();
+                prop_assert_eq!(serde_json::from_str::<EndReason>(&json).unwrap(), reason);
+            }
+        }
     }
 }

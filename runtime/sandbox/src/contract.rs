@@ -193,3 +193,6 @@ fn reason(reason: &EndReason) -> wit::EndReason<'_> {
         EndReason::Other(word) => wit::EndReason::Other(word),
     }
 }
+
+#[cfg(test)]
+mod tests;
