@@ -45,3 +45,5 @@ mod support;
 mod terminal;
 #[cfg(test)]
 mod timed;
+#[cfg(test)]
+mod whose;

@@ -20,3 +20,4 @@ mod recovery;
 mod retries;
 mod sessions;
 mod timed;
+mod whose;

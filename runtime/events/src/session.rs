@@ -7,27 +7,48 @@ use crate::field::{check_len, drop_if_long};
 use crate::limits::{MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PATH_BYTES, MAX_TENANT_BYTES};
 use crate::{FieldError, Timestamp};
 
-/// Names a conversation's current session: the tenant and the owner's id. Cheap to clone.
+/// Names a conversation's current session: the tenant, the owner's id, and in some formats a scope. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Isolation domain.
     pub tenant: Arc<str>,
-    /// The owner's id of the session; unique within the tenant.
+    /// The owner's id of the session; unique within the tenant and the scope.
     pub id: Arc<str>,
+    /// Tells sessions of one id apart, in the format of an owner that has such: OpenClaw's `sessionKey`. Empty elsewhere, and
+    /// where an event does not say it.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub scope: Arc<str>,
+}
+
+fn is_empty(scope: &str) -> bool {
+    scope.is_empty()
 }
 
 impl Identity {
     /// The identity of session `id` of `tenant`.
     #[must_use]
     pub fn new(tenant: &str, id: &str) -> Self {
-        Self { tenant: tenant.into(), id: id.into() }
+        Self { tenant: tenant.into(), id: id.into(), scope: Arc::default() }
+    }
+
+    /// The same id in a scope.
+    #[must_use]
+    pub fn in_scope(self, scope: &str) -> Self {
+        Self { scope: scope.into(), ..self }
+    }
+
+    /// The same id without its scope.
+    #[must_use]
+    pub fn unscoped(&self) -> Self {
+        Self { scope: Arc::default(), ..self.clone() }
     }
 
     /// # Errors
-    /// When the tenant or the id is empty, too long or has a control character.
+    /// When the tenant or the id is empty, too long or has a control character, or the scope is too long.
     pub fn validate(&self) -> Result<(), FieldError> {
         name_like("session.tenant", "tenant", &self.tenant, MAX_TENANT_BYTES)?;
-        name_like("session.id", "id", &self.id, MAX_ID_BYTES)
+        name_like("session.id", "id", &self.id, MAX_ID_BYTES)?;
+        check_len("session.key", Some(&self.scope), MAX_KEY_BYTES)
     }
 }
 
@@ -48,11 +69,11 @@ fn name_like(field: &str, what: &str, text: &str, max: usize) -> Result<(), Fiel
     Ok(())
 }
 
-/// One run of one conversation: (tenant, id, generation).
+/// One run of one conversation: (tenant, id, generation). Sessions of one id in different scopes have different generations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Facts")]
 pub struct Session {
-    /// Who this is. In JSON the two fields `tenant` and `id`.
+    /// Who this is. In JSON the fields `tenant` and `id`, and `scope` if there is one.
     #[serde(flatten)]
     pub identity: Identity,
     /// Counts the runs of this id, from 1. The runtime assigns it; 0 before it has.
@@ -96,6 +117,8 @@ struct Facts {
     tenant: Arc<str>,
     id: Arc<str>,
     #[serde(default)]
+    scope: Arc<str>,
+    #[serde(default)]
     generation: u32,
     #[serde(default)]
     key: Option<String>,
@@ -115,9 +138,9 @@ struct Facts {
 
 impl From<Facts> for Session {
     fn from(facts: Facts) -> Self {
-        let Facts { tenant, id, generation, key, agent_id, owner_kind, cwd, transcript, started_at, attributes } =
+        let Facts { tenant, id, scope, generation, key, agent_id, owner_kind, cwd, transcript, started_at, attributes } =
             facts;
-        let identity = Identity { tenant, id };
+        let identity = Identity { tenant, id, scope };
         Self { identity, generation, key, agent_id, owner_kind, cwd, transcript, started_at, attributes }
     }
 }
@@ -161,9 +184,12 @@ impl Session {
     }
 
     /// Makes an end's session fit the limits by leaving out what does not, and names what it left out.
-    /// The identity is not touched: no session with an identity that [`Identity::validate`] refuses was ever started.
+    /// The tenant and the id are not touched: no session with an id that [`Identity::validate`] refuses was ever started.
     pub fn fit(&mut self) -> Vec<String> {
         let mut dropped = Vec::new();
+        if self.identity.scope.len() > MAX_KEY_BYTES {
+            self.identity.scope = Arc::default();
+        }
         drop_if_long("session.key", &mut self.key, MAX_KEY_BYTES, &mut dropped);
         drop_if_long("session.agent_id", &mut self.agent_id, MAX_KEY_BYTES, &mut dropped);
         drop_if_long("session.owner_kind", &mut self.owner_kind, MAX_KEY_BYTES, &mut dropped);
@@ -176,8 +202,11 @@ impl Session {
         dropped
     }
 
-    /// Takes over every field that `newer` knows. The identity and the generation stay.
+    /// Takes over every field that `newer` knows, the scope too. The tenant, the id and the generation stay.
     pub fn merge(&mut self, newer: Self) {
+        if !newer.identity.scope.is_empty() {
+            self.identity.scope = newer.identity.scope;
+        }
         fn take<T>(old: &mut Option<T>, new: Option<T>) {
             if new.is_some() {
                 *old = new;
@@ -242,5 +271,9 @@ mod tests {
             serde_json::to_string(&session).unwrap(),
             r#"{"tenant":"acme","id":"s1","generation":0,"cwd":"/w"}"#
         );
+        let scoped = Session::of(Identity::new("acme", "s1").in_scope("agent:a:main"));
+        let json = serde_json::to_string(&scoped).unwrap();
+        assert_eq!(json, r#"{"tenant":"acme","id":"s1","scope":"agent:a:main","generation":0}"#);
+        assert_eq!(serde_json::from_str::<Session>(&json).unwrap(), scoped);
     }
 }

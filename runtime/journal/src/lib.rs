@@ -39,16 +39,24 @@ pub use error::JournalError;
 pub use key_value::{KeyValueWrite, KeyValueWrites, Space};
 pub use memory::MemoryJournal;
 pub use pending::{Pending, Reply};
-pub use record::{Completion, DeliveryKey, Settlement, Write, Written};
-pub use recovered::{DrainedEnd, OwedDelivery, Recovered, RecoveredSession};
+pub use record::{Completion, DeliveryKey, Receipt, Settlement, Write, Written};
+pub use recovered::{DrainedEnd, OwedDelivery, RecentEnd, Recovered, RecoveredSession};
 pub use sqlite::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow, Unfinished, unfinished_beside};
 pub use sqlite::{MAX_QUEUED_WRITES, OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal};
 
+use std::time::Duration;
+
 use lastword_events::{Hook, Identity, JournalName};
 
-/// Ended sessions that are remembered, the newest ones, so that a second end is known for what it is. About 200 bytes each
-/// in memory and 500 in a file; a second end comes within seconds of the first.
+/// Ended sessions that are remembered, the newest ones: their ids' generations go on, and an operator looks back. About 200
+/// bytes each in memory and 500 in a file.
 pub const RETAINED_ENDED_SESSIONS: usize = 100_000;
+/// How long after an end that an owner has told of the same end may be told again. Owners repeat one within milliseconds
+/// (Gemini CLI three times within 60), and a person needs longer to go on with a session and end it.
+pub const REPEATED_WITHIN: Duration = Duration::from_secs(10);
+/// Ends that are remembered for [`REPEATED_WITHIN`], the newest ones: 200 bytes each in memory and 40 in a file. The repetition
+/// of one that is forgotten is a new session's end, and is delivered.
+pub const RETAINED_RECENT_ENDS: usize = 65_536;
 /// `op_id`s that are remembered, the newest ones. A line is sent again within seconds, not after 100 000 others.
 pub const RETAINED_OP_IDS: usize = 100_000;
 
@@ -100,7 +108,8 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The generation that the first line of this kind and session with `op_id` spoke of, if there was one, as of the last
     /// write that was answered: the requests of one session follow each other, so a line that is sent again finds the first
-    /// one.
+    /// one. Without a scope in `identity` it may be of any session of the id: a line that does not say it may have been one of a
+    /// session that has one.
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32>;
 
     /// Records how attempts ended, as one group: all of it is durable, or none. It is not answered with an error as long as

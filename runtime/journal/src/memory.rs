@@ -1,5 +1,6 @@
 mod dead;
 mod key_values;
+mod recent_ends;
 mod state;
 
 use lastword_events::{Hook, Identity, JournalName};

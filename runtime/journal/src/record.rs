@@ -66,10 +66,12 @@ pub enum Write {
         event: Arc<Event>,
         /// Every plugin that serves the tenant, or was sent the session's start.
         owed: Vec<PluginName>,
+        /// When its owner told of it; none for an end that the runtime has found out or decided.
+        received: Option<Receipt>,
         /// The owner's name for this line.
         op_id: Option<Arc<str>>,
     },
-    /// A session ended that nobody had started: taken as a new generation, unless the id's last one ended in this run.
+    /// A session ended that nobody had started: taken as a new generation.
     EndWithoutStart {
         /// The session.
         session: Arc<Session>,
@@ -77,8 +79,15 @@ pub enum Write {
         event: Arc<Event>,
         /// Every plugin that serves the tenant.
         owed: Vec<PluginName>,
+        /// When its owner told of it.
+        received: Receipt,
         /// The owner's name for this line.
         op_id: Option<Arc<str>>,
+    },
+    /// A session that has ended is seen to live: its next end is none that is told again.
+    Alive {
+        /// Its number.
+        sequence: u64,
     },
     /// Who is installed in this run, and for which tenants; none stands for all. What is owed after a drain depends on it.
     Installed {
@@ -122,11 +131,15 @@ pub enum Written {
         /// The generation that the first line with this `op_id` spoke of.
         generation: u32,
     },
-    /// The id's last session ended in this run, so this is its second end; nothing was changed.
-    DuplicateEnd {
-        /// The generation that has ended.
-        generation: u32,
-    },
+}
+
+/// An owner's telling of an end, as it is remembered for [`REPEATED_WITHIN`](crate::REPEATED_WITHIN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// When it came, by our clock.
+    pub at: Timestamp,
+    /// What it said, in the runtime's way: the journal only keeps it.
+    pub said: u64,
 }
 
 /// A delivery without the journal's name, which all of its deliveries share.

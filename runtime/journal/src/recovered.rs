@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use lastword_events::{DrainReason, Event, PluginName, Session, Timestamp};
+use lastword_events::{DrainReason, Event, Identity, PluginName, Session, Timestamp};
 
-use crate::DeliveryKey;
+use crate::{DeliveryKey, Receipt};
 
 /// What dead runs left behind.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,24 @@ pub struct Recovered {
     pub sessions: Vec<RecoveredSession>,
     /// Recorded deliveries that are still owed, by sequence number and then in the order of events.
     pub deliveries: Vec<OwedDelivery>,
+    /// Ends that owners have told of within [`REPEATED_WITHIN`](crate::REPEATED_WITHIN) before now, by our clock, of sessions of
+    /// which nothing was heard since.
+    pub ended: Vec<RecentEnd>,
+}
+
+/// An end that its owner may tell of again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecentEnd {
+    /// The session's number.
+    pub sequence: u64,
+    /// Whose.
+    pub identity: Identity,
+    /// Which generation.
+    pub generation: u32,
+    /// When it ended, as its owner has it.
+    pub ended_at: Timestamp,
+    /// When its owner told of it, and what was said.
+    pub received: Receipt,
 }
 
 /// A session that a dead run left active.

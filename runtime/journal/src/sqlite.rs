@@ -18,6 +18,7 @@ mod open_file;
 mod others;
 mod place;
 mod read;
+mod recent_ends;
 mod recover;
 mod retention;
 mod salvage;
@@ -53,7 +54,7 @@ use crate::{
 };
 
 /// The version of the file's schema that this program writes.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// A journal in an SQLite database: in WAL mode, each commit synced to the disk before anything is said to be recorded.
 ///
@@ -92,7 +93,7 @@ impl SqliteJournal {
     pub fn has_unfinished(&self) -> bool {
         let opened = self.opened.lock();
         opened.as_ref().is_none_or(|opened| {
-            let Recovered { sessions, deliveries } = &opened.recovered;
+            let Recovered { sessions, deliveries, .. } = &opened.recovered;
             !deliveries.is_empty() || !sessions.iter().all(RecoveredSession::is_done)
         })
     }

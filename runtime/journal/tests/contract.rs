@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Hook, KEY_OVERHEAD_BYTES as KEY,
+    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Hook, Identity, KEY_OVERHEAD_BYTES as KEY,
     PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
     Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, OwedDelivery,
-    Recovered, Settlement, Space, SqliteJournal, Write, Written,
+    REPEATED_WITHIN, Receipt, RecentEnd, Recovered, Settlement, Space, SqliteJournal, Write, Written,
 };
 
 /// A journal, run after run.
@@ -66,7 +66,10 @@ async fn start(journal: &dyn Journal, id: &str) -> (u64, Arc<Session>) {
 
 async fn end(journal: &dyn Journal, sequence: u64, session: &Arc<Session>) -> Written {
     let (session, event) = (session.clone(), end_event(EndReason::Reset));
-    journal.write(Write::End { sequence, session, event, owed: vec![plugin()], op_id: None }).await.unwrap()
+    journal
+        .write(Write::End { sequence, session, event, owed: vec![plugin()], received: None, op_id: None })
+        .await
+        .unwrap()
 }
 
 fn completion(sequence: u64, attempt: u32, settlement: Settlement) -> Completion {
@@ -97,44 +100,117 @@ async fn sequence_numbers_are_never_used_again_and_generations_count_per_id() {
     }
 }
 
+fn received_at(at: Timestamp) -> Receipt {
+    // Each bit is kept.
+    Receipt { at, said: u64::MAX - 1 }
+}
+
+fn stray(identity: &Identity, at: Timestamp) -> Write {
+    Write::EndWithoutStart {
+        session: Arc::new(Session::of(identity.clone())),
+        event: end_event(EndReason::Reset),
+        owed: vec![],
+        received: received_at(at),
+        op_id: None,
+    }
+}
+
+async fn end_at(journal: &dyn Journal, identity: &Identity, at: Timestamp) -> (u64, u32) {
+    match journal.write(stray(identity, at)).await.unwrap() {
+        Written::Session { sequence, session } => (sequence, session.generation),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whose ends may be told again, and with which generation.
+fn recent(recovered: &Recovered) -> Vec<(&str, &str, u32)> {
+    let of = |end: &RecentEnd| end.ended_at == Timestamp::from_millisecond(0) && end.received.said == u64::MAX - 1;
+    assert!(recovered.ended.iter().all(of), "{:?}", recovered.ended);
+    let mut ended: Vec<_> =
+        recovered.ended.iter().map(|end| (&*end.identity.id, &*end.identity.scope, end.generation)).collect();
+    ended.sort_unstable();
+    ended
+}
+
 #[tokio::test]
-async fn a_second_end_in_one_run_is_a_duplicate_and_in_the_next_run_a_new_generation() {
+async fn ends_of_the_last_seconds_are_known_to_the_next_run_until_something_is_heard_of_their_sessions() {
     for mut journal in journals() {
         journal.next_run();
-        let stray = |id: &str| Write::EndWithoutStart {
-            session: Arc::new(Session::new("t", id)),
-            event: end_event(EndReason::Reset),
-            owed: vec![],
-            op_id: None,
-        };
-        let first = journal.write(stray("a")).await.unwrap();
-        assert!(matches!(first, Written::Session { ref session, .. } if session.generation == 1));
-        assert_eq!(journal.write(stray("a")).await.unwrap(), Written::DuplicateEnd { generation: 1 });
-        journal.next_run();
-        let next = journal.write(stray("a")).await.unwrap();
-        assert!(matches!(next, Written::Session { ref session, .. } if session.generation == 2));
+        let now = Timestamp::now();
+        let id = |id: &str| Identity::new("t", id);
+        for said in ["told", "again", "alive", "started"] {
+            end_at(&*journal, &id(said), now).await;
+        }
+        end_at(&*journal, &id("again"), now).await;
+        let (alive, _) = end_at(&*journal, &id("alive"), now).await;
+        journal.write(Write::Alive { sequence: alive }).await.unwrap();
+        start(&*journal, "started").await;
+        let (sequence, session) = start(&*journal, "ended").await;
+        let (session, event, received) = (session.clone(), end_event(EndReason::Reset), Some(received_at(now)));
+        let told = Write::End { sequence, session, event, owed: vec![], received, op_id: None };
+        journal.write(told).await.unwrap();
+        // The runtime has found this one out, and no owner has told of it.
+        let (sequence, session) = start(&*journal, "crashed").await;
+        end(&*journal, sequence, &session).await;
+        for _ in 0..2 {
+            assert_eq!(recent(&journal.next_run()), [("again", "", 2), ("ended", "", 1), ("told", "", 1)]);
+        }
     }
 }
 
 #[tokio::test]
-async fn the_first_end_of_a_session_that_a_dead_run_left_is_no_duplicate() {
+async fn ends_that_are_long_ago_or_that_a_clock_has_from_the_future_are_not_told_again() {
     for mut journal in journals() {
         journal.next_run();
-        let (sequence, _) = start(&*journal, "resumed").await;
-        let at = Timestamp::from_millisecond(7);
-        journal.write(Write::Draining { reason: DrainReason::Shutdown, at }).await.unwrap();
-        journal.complete(vec![completion(sequence, 1, Settlement::Delivered)]).await.unwrap();
-        let left = journal.next_run().sessions;
-        end(&*journal, sequence, &left[0].session).await;
-        // Its owner has resumed it without a start, and ends it.
-        let stray = Write::EndWithoutStart {
-            session: Arc::new(Session::new("t", "resumed")),
-            event: end_event(EndReason::Reset),
+        let now = Timestamp::now();
+        let ms = |ms: i64| Timestamp::from_millisecond(now.as_millisecond() + ms);
+        let (window, hour) = (i64::try_from(REPEATED_WITHIN.as_millis()).unwrap(), 3_600_000);
+        end_at(&*journal, &Identity::new("t", "long-ago"), ms(-window - 1)).await;
+        end_at(&*journal, &Identity::new("t", "future"), ms(hour)).await;
+        end_at(&*journal, &Identity::new("t", "just-now"), ms(0)).await;
+        assert_eq!(recent(&journal.next_run()), [("just-now", "", 1)]);
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_one_id_in_two_scopes_are_two_and_share_no_generation() {
+    for mut journal in journals() {
+        journal.next_run();
+        let scope = |scope: &str| Identity::new("t", "main").in_scope(scope);
+        let start = |scope: &Identity, op: &str| Write::Start {
+            session: Arc::new(Session::of(scope.clone())),
+            event: start_event(),
             owed: vec![],
-            op_id: None,
+            op_id: Some(op.into()),
         };
-        let written = journal.write(stray).await.unwrap();
-        assert!(matches!(written, Written::Session { ref session, .. } if session.generation == 2), "{written:?}");
+        let (a, b) = (scope("agent:a:main"), scope("agent:b:main"));
+        let Written::Session { sequence, session } = journal.write(start(&a, "op")).await.unwrap() else { panic!() };
+        let Written::Session { session: other, .. } = journal.write(start(&b, "op")).await.unwrap() else { panic!() };
+        assert_eq!((session.generation, other.generation), (1, 2));
+        assert_eq!(journal.write(start(&b, "op")).await.unwrap(), Written::DuplicateOp { generation: 2 });
+        assert_eq!(journal.known_op(&a, Hook::SessionStart, "op"), Some(1));
+        assert_eq!(journal.known_op(&scope("c"), Hook::SessionStart, "op"), None);
+        assert_eq!(journal.known_op(&scope(""), Hook::SessionStart, "op"), Some(2), "whose it is it does not say");
+        // Its key has changed, and it ends.
+        let moved = Arc::new(Session { identity: scope("agent:a:telegram"), ..Session::clone(&session) });
+        let renote = Write::Renote { sequence, session: moved.clone(), op_id: None };
+        assert_eq!(journal.write(renote).await.unwrap(), Written::Done);
+        let scopes = |recovered: &Recovered| -> Vec<(String, u32)> {
+            let sessions = recovered.sessions.iter().map(|left| &left.session);
+            sessions.map(|session| (session.identity.scope.to_string(), session.generation)).collect()
+        };
+        let left = journal.next_run();
+        assert_eq!(scopes(&left), [("agent:a:telegram".to_owned(), 1), ("agent:b:main".to_owned(), 2)]);
+        let received = Some(received_at(Timestamp::now()));
+        let (session, event) = (moved, end_event(EndReason::Reset));
+        let end = Write::End { sequence, session, event, owed: vec![plugin()], received, op_id: None };
+        assert_eq!(journal.write(end).await.unwrap(), Written::Done);
+        let (_, generation) = end_at(&*journal, &scope(""), Timestamp::now()).await;
+        assert_eq!(generation, 3);
+        let left = journal.next_run();
+        assert_eq!(scopes(&left), [("agent:b:main".to_owned(), 2)]);
+        assert_eq!(recent(&left), [("main", "", 3), ("main", "agent:a:telegram", 1)]);
+        assert_eq!(&*left.deliveries[0].session.identity.scope, "agent:a:telegram");
     }
 }
 
@@ -181,6 +257,7 @@ async fn an_op_id_belongs_to_its_session_and_kind_of_line() {
             session: session.clone(),
             event: end_event(EndReason::Reset),
             owed: vec![plugin()],
+            received: None,
             op_id: op_id(),
         };
         assert_eq!(journal.write(end()).await.unwrap(), Written::Done);
@@ -188,6 +265,7 @@ async fn an_op_id_belongs_to_its_session_and_kind_of_line() {
             session: session.clone(),
             event: end_event(EndReason::Reset),
             owed: vec![],
+            received: received_at(Timestamp::now()),
             op_id: op_id(),
         };
         assert_eq!(journal.write(again.clone()).await.unwrap(), Written::DuplicateOp { generation: 1 });
@@ -283,7 +361,8 @@ async fn sessions_without_an_end_are_found_with_what_is_known_of_them() {
         let (sequence, session) = start(&*journal, "a").await;
         let mut renoted = Session::clone(&session);
         renoted.cwd = Some("/w".into());
-        journal.write(Write::Renote { sequence, session: Arc::new(renoted), op_id: None }).await.unwrap();
+        let session = Arc::new(renoted);
+        journal.write(Write::Renote { sequence, session: session.clone(), op_id: None }).await.unwrap();
         let event = Event::Compaction(SessionCompaction::new(CompactionPhase::Before));
         let write =
             Write::Compaction { sequence, n: 1, session, event: Arc::new(event), owed: vec![plugin()], op_id: None };

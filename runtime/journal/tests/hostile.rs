@@ -33,7 +33,10 @@ async fn journal() -> (TempDir, PathBuf) {
     start(&journal, "active").await.unwrap();
     let (sequence, session) = start(&journal, "ended").await.unwrap();
     let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
-    journal.write(Write::End { sequence, session, event, owed: vec![plugin()], op_id: None }).await.unwrap();
+    journal
+        .write(Write::End { sequence, session, event, owed: vec![plugin()], received: None, op_id: None })
+        .await
+        .unwrap();
     let (sequence, _) = start(&journal, "drained").await.unwrap();
     let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin() };
     let settlement = Settlement::Owed {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lastword_events::{DrainReason, EventKey, Hook, Identity, PluginName};
+use lastword_events::{DrainReason, EndReason, Event, EventKey, Hook, Identity, PluginName};
 use lastword_journal::{
     DeliveryState, Journal, JournalFile, OpenError, SCHEMA_VERSION, Space, SqliteJournal, Write, Written,
 };
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 const VERSION_1: &str = include_str!("migration/version-1.sql");
 const VERSION_2: &str = include_str!("migration/version-2.sql");
+const VERSION_3: &str = include_str!("migration/version-3.sql");
 
 fn written(text: &str) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -154,4 +155,35 @@ fn an_op_id_of_version_2_stands_for_any_line_but_an_end_of_another_generation() 
     assert_eq!(known("made", Hook::SessionEnd, "op-end"), Some(1), "it has ended");
     assert_eq!(known("open", Hook::SessionEnd, "op-open"), None, "it has not, and an end is not swallowed");
     assert_eq!(known("made", Hook::SessionEnd, "never-used"), None);
+}
+
+/// In OpenClaw's format the key has become a part of who a session is.
+#[test]
+fn sessions_and_lines_of_version_3_have_their_keys_as_scopes() {
+    let (_dir, path) = written(VERSION_3);
+    let journal = SqliteJournal::open(&path).unwrap();
+    let recovered = journal.recover().unwrap();
+    let left: Vec<_> = recovered.sessions.iter().map(|left| (&*left.session.identity.id, &left.session)).collect();
+    let [("main", main), ("keyless", keyless)] = left.as_slice() else { panic!("{left:?}") };
+    assert_eq!((&*main.identity.scope, main.key.as_deref()), ("agent:a:main", Some("agent:a:main")));
+    assert_eq!((&*keyless.identity.scope, keyless.key.as_deref()), ("", None));
+    assert_eq!(recovered.ended, [], "when their ends came it has not written down");
+    let known = |scope: &str| {
+        let identity = Identity::new("default", "main").in_scope(scope);
+        journal.known_op(&identity, Hook::SessionStart, "op-main")
+    };
+    assert_eq!((known("agent:a:main"), known("agent:b:main"), known("")), (Some(1), None, Some(1)));
+    drop(journal);
+    assert_eq!(version(&path), SCHEMA_VERSION);
+}
+
+/// The delivery has been told as an owner's own word, and version 3 would tell the next attempt as one of ours.
+#[test]
+fn an_owners_word_that_version_3_has_written_as_one_of_ours_is_the_owners_again() {
+    let (_dir, path) = written(VERSION_3);
+    let recovered = SqliteJournal::open(&path).unwrap().recover().unwrap();
+    let [owed] = recovered.deliveries.as_slice() else { panic!("{recovered:?}") };
+    let Event::End(end) = &*owed.event else { panic!("{owed:?}") };
+    assert_eq!((&end.reason, end.raw_reason.as_deref()), (&EndReason::Other("clear".into()), Some("clear")));
+    assert_eq!((owed.attempt, owed.failures), (3, 2));
 }

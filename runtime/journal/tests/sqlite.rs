@@ -36,7 +36,7 @@ fn start_for_plugin(id: &str) -> Write {
 
 fn end(sequence: u64, session: &Arc<Session>) -> Write {
     let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
-    Write::End { sequence, session: session.clone(), event, owed: vec![plugin()], op_id: None }
+    Write::End { sequence, session: session.clone(), event, owed: vec![plugin()], received: None, op_id: None }
 }
 
 fn delivered(sequence: u64) -> Completion {

@@ -10,7 +10,8 @@ use lastword_events::{
     DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, DeliveryState, Journal, JournalFile, Recovered, Settlement, SqliteJournal, Write, Written,
+    Completion, DeliveryKey, DeliveryState, Journal, JournalFile, Receipt, Recovered, Settlement, SqliteJournal, Write,
+    Written,
 };
 use tempfile::TempDir;
 
@@ -28,7 +29,8 @@ impl House {
         for n in 0..ends {
             let session = Arc::new(Session::new("t", &format!("s{n}")));
             let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
-            let end = Write::EndWithoutStart { session, event, owed: vec![plugin()], op_id: None };
+            let received = Receipt { at: Timestamp::now(), said: 0 };
+            let end = Write::EndWithoutStart { session, event, owed: vec![plugin()], received, op_id: None };
             let Written::Session { sequence, .. } = journal.write(end).await.unwrap() else { panic!() };
             house.owed.push(DeliveryKey { sequence, event: EventKey::End, plugin: plugin() });
         }

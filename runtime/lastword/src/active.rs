@@ -3,12 +3,17 @@ use std::sync::Arc;
 
 use lastword_events::{Event, Identity, PluginName, Session};
 
-use crate::request::EndRequest;
+use crate::recent_ends::RecentEnds;
+use crate::request::ReceivedEnd;
+use crate::scoped::Scoped;
+use crate::whose::Said;
 
 /// The set of active sessions.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveSet {
-    sessions: HashMap<Identity, Active>,
+    sessions: Scoped<Active>,
+    /// Sessions that have ended just now.
+    pub(crate) recent_ends: RecentEnds,
     /// How many of them each tenant has.
     by_tenant: HashMap<Arc<str>, u64>,
     /// Sessions of each tenant that are being written down, and will be active then. Only of tenants with a quota.
@@ -18,7 +23,7 @@ pub(crate) struct ActiveSet {
     /// A drain has taken the set.
     is_taken: bool,
     /// What the drain found active; their ends are its business.
-    drained: HashMap<Identity, Active>,
+    drained: Scoped<Active>,
 }
 
 /// One active session.
@@ -44,7 +49,7 @@ pub(crate) enum Ending {
         event: Arc<Event>,
     },
     /// It waited for its turn when a drain took the session over: the drain has handed it over.
-    TakenOver(Arc<EndRequest>),
+    TakenOver(Arc<ReceivedEnd>),
 }
 
 /// What is known of a session that a dead run left and its owner may go on with.
@@ -59,6 +64,10 @@ pub(crate) struct Left {
 }
 
 impl Active {
+    pub(crate) fn new(sequence: u64, session: Arc<Session>, compactions: u32) -> Self {
+        Self { sequence, session, compactions, left: None, ending: None }
+    }
+
     /// Its owner has spoken of it.
     pub(crate) fn attach(&mut self) {
         if let Some(left) = &mut self.left {
@@ -76,12 +85,12 @@ impl Active {
         self.left.as_ref().map_or(&[], |left| &left.started)
     }
 
-    fn is_unattached(&self) -> bool {
+    pub(crate) fn is_unattached(&self) -> bool {
         self.left.as_ref().is_some_and(|left| !left.attached)
     }
 
     /// A drain has taken the session over with this end.
-    pub(crate) fn was_taken_over_with(&self, end: &Arc<EndRequest>) -> bool {
+    pub(crate) fn was_taken_over_with(&self, end: &Arc<ReceivedEnd>) -> bool {
         matches!(self.ending.as_deref(), Some(Ending::TakenOver(taken)) if Arc::ptr_eq(taken, end))
     }
 }
@@ -106,30 +115,46 @@ pub(crate) struct Unended {
     pub(crate) attempt: u32,
 }
 
-/// What the set knows of an identity.
+/// What the set knows of the session that an event is about.
 #[derive(Clone, Debug)]
 pub(crate) enum Standing {
-    Active(Active),
+    /// With the number of active sessions that it was chosen from, if the event does not say which.
+    Active(Active, usize),
     /// A drain has taken it over.
     Drained(Active),
     Unknown,
 }
 
 impl ActiveSet {
-    pub(crate) fn standing(&self, identity: &Identity) -> Standing {
-        if let Some(active) = self.sessions.get(identity) {
-            Standing::Active(active.clone())
-        } else if let Some(drained) = self.drained.get(identity) {
+    pub(crate) fn standing(&self, said: Said<'_>) -> Standing {
+        if let Some((active, of)) = said.find(&self.sessions) {
+            Standing::Active(active.clone(), of)
+        } else if let Some((drained, _)) = said.find(&self.drained) {
             Standing::Drained(drained.clone())
         } else {
             Standing::Unknown
         }
     }
 
+    /// Whether a session of this identity is active, or is being drained; without a scope, one of this id.
+    pub(crate) fn has_active(&self, identity: &Identity) -> bool {
+        let sets = [&self.sessions, &self.drained];
+        sets.into_iter().any(|set| match identity.scope.is_empty() {
+            true => set.of_id(identity).next().is_some(),
+            false => set.get(identity).is_some(),
+        })
+    }
+
+    /// The session that a drain has taken over with this end.
+    pub(crate) fn taken_over_with(&self, end: &Arc<ReceivedEnd>) -> Option<&Active> {
+        self.drained.of_id(&end.request.session.identity).find(|drained| drained.was_taken_over_with(end))
+    }
+
     /// Notes a session. False when a drain has taken the set, and the session's end is the drain's.
     pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32) -> bool {
-        let active = Active { sequence, session, compactions, left: None, ending: None };
+        let active = Active::new(sequence, session, compactions);
         let identity = active.session.identity.clone();
+        self.recent_ends.begins_anew(&identity);
         if self.is_taken {
             self.drained.insert(identity, active);
         } else {
@@ -144,7 +169,7 @@ impl ActiveSet {
         count_up(&mut self.by_tenant, &session.identity.tenant);
         let identity = session.identity.clone();
         let left = Some(Box::new(left));
-        self.sessions.insert(identity, Active { sequence, session, compactions, left, ending: None });
+        self.sessions.insert(identity, Active { left, ..Active::new(sequence, session, compactions) });
     }
 
     /// Sessions that a dead run left and nobody has come for, in the order of their starts.
@@ -170,16 +195,49 @@ impl ActiveSet {
         active.map(change).is_some()
     }
 
+    /// Its owner has spoken of a session, and `session` is known of it now: its scope may be another. False when it is not
+    /// active any more.
+    pub(crate) fn renote(
+        &mut self,
+        identity: &Identity,
+        sequence: u64,
+        session: Arc<Session>,
+        change: impl FnOnce(&mut Active),
+    ) -> bool {
+        let Some(active) = self.sessions.get_mut(identity).filter(|active| active.sequence == sequence) else {
+            return false;
+        };
+        active.attach();
+        active.session = session;
+        change(active);
+        let identity_now = active.session.identity.clone();
+        if identity_now != *identity
+            && let Some(active) = self.sessions.remove(identity)
+        {
+            self.recent_ends.begins_anew(&identity_now);
+            self.sessions.insert(identity_now, active);
+        }
+        true
+    }
+
     /// Its end is as it was before somebody asked for it: that cannot be written down, or was asked for before.
     pub(crate) fn goes_on(&mut self, identity: &Identity, sequence: u64) {
         self.update(identity, sequence, |active| active.ending = None);
     }
 
-    /// Notes the end with which a drain takes a session over, if it has one. None when there is no such session.
-    pub(crate) fn take_over(&mut self, identity: &Identity, end: Arc<EndRequest>) -> Option<&Active> {
-        let drained = self.drained.get_mut(identity)?;
-        drained.ending.get_or_insert_with(|| Box::new(Ending::TakenOver(end)));
-        Some(drained)
+    /// Notes the end with which a drain takes a session over: the first that is of it.
+    fn take_over(&mut self, end: Arc<ReceivedEnd>) {
+        let said = Said::of(&end.request.session);
+        let found = said.find(&self.drained).map(|(drained, _)| drained.session.identity.clone());
+        if let Some(drained) = found.and_then(|identity| self.drained.get_mut(&identity)) {
+            drained.ending.get_or_insert_with(|| Box::new(Ending::TakenOver(end)));
+        }
+    }
+
+    /// The same for one session, with the first of `ends` that is of it. None when no end is.
+    pub(crate) fn take_over_late(&mut self, identity: &Identity, ends: Vec<Arc<ReceivedEnd>>) -> Option<&Active> {
+        ends.into_iter().for_each(|end| self.take_over(end));
+        self.drained.get(identity).filter(|drained| drained.ending.is_some())
     }
 
     /// Whether a drain has taken over this session while its end was being written down.
@@ -238,16 +296,16 @@ impl ActiveSet {
         counts.map(|(name, counts)| (name, counts.values().sum())).into()
     }
 
-    /// Empties the set, whole. `asked`: ends that are under way, the first of each session.
-    pub(crate) fn take_all(&mut self, asked: Vec<(Identity, Arc<EndRequest>)>) -> Taken {
+    /// Empties the set, whole. `asked`: ends that are under way, those of one id in their order.
+    pub(crate) fn take_all(&mut self, asked: Vec<Arc<ReceivedEnd>>) -> Taken {
         self.is_taken = true;
         self.by_tenant.clear();
         self.drained = std::mem::take(&mut self.sessions);
-        for (identity, end) in asked {
-            self.take_over(&identity, end);
+        for end in asked {
+            self.take_over(end);
         }
         let mut taken = Taken::default();
-        for (identity, active) in &self.drained {
+        for (identity, active) in self.drained.iter() {
             if active.ending.is_some() {
                 taken.ending.push(active.clone());
                 continue;

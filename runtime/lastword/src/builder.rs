@@ -17,6 +17,7 @@ use crate::limits::{DEFAULT_BREAKER_THRESHOLD, DEFAULT_DRAIN_BUDGET, LONGEST_RET
 use crate::outcome::{Observer, OutcomeRecord};
 use crate::places::Places;
 use crate::quota::{Quotas, TenantQuota};
+use crate::repeated_ends::Counter;
 use crate::retry::RetryPolicy;
 use crate::runtime::Runtime;
 use crate::sandbox::{Plugin, Sandbox, SandboxConfig, SandboxError};
@@ -185,6 +186,7 @@ impl Builder {
             set: Mutex::new(ActiveSet::default()),
             places: Arc::new(Places::default()),
             in_flight: InFlight::default(),
+            repeated_ends: Counter::default(),
             retry: self.retry,
             budget: self.budget,
             observer: self.observer,

@@ -99,7 +99,7 @@ impl Inner {
             Ending::HandedOver { session, event } => (session.clone(), event.clone()),
             Ending::TakenOver(request) => {
                 // What does not fit is said when the request has its turn.
-                let OwnEnd { session, event, write } = self.own_end(active, request, &mut Vec::new());
+                let OwnEnd { session, event, write, .. } = self.own_end(active, request, &mut Vec::new());
                 records.push(write);
                 (session, event)
             }
@@ -111,10 +111,9 @@ impl Inner {
     /// A session was written down after the snapshot. It is ended at once: as its owner has asked already, or by the drain.
     pub(crate) fn end_late(&self, set: &mut ActiveSet, sequence: u64, session: &Arc<Session>) {
         let identity = &session.identity;
-        let Some(request) = self.places.end_of(identity) else {
+        let Some(active) = set.take_over_late(identity, self.places.ends_of(identity)) else {
             return self.dispatcher.owe_end_to_drain(sequence, session);
         };
-        let Some(active) = set.take_over(identity, request) else { return };
         let mut records = Records::of(self);
         let end = self.take_over(active, &mut records);
         drop(records);

@@ -3,6 +3,7 @@
 //! A crash within that time must not take the rest of it from anyone, so nobody is told of such an end before it is on
 //! record: the next start knows that whoever is still active was told of none.
 
+use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -48,7 +49,8 @@ impl Inner {
             let event = Arc::new(Event::End(event));
             active.ending = Some(Box::new(Ending::HandedOver { session: session.clone(), event: event.clone() }));
             let owed = self.owed_end(&session, active.started());
-            writes.push(Write::End { sequence, session: session.clone(), event: event.clone(), owed, op_id: None });
+            let (told, received) = (session.clone(), None);
+            writes.push(Write::End { sequence, session: told, event: event.clone(), owed, received, op_id: None });
             ends.push(Crashed { sequence, session, event });
         }
         // With the set's lock: a drain finds them as they were, or what it makes comes after these.
@@ -63,7 +65,7 @@ impl Inner {
             return ends.iter().for_each(|end| set.goes_on(&end.session.identity, end.sequence));
         }
         for Crashed { sequence, session, event } in ends {
-            self.note_end(*sequence, session, event, None);
+            self.note_end(*sequence, &session.identity, session, event, None);
         }
     }
 }
@@ -121,7 +123,9 @@ async fn end_group(runtime: &Weak<Inner>, drained: &mut watch::Receiver<bool>, l
 /// Whoever comes for one of these sessions now waits behind its end, and begins it anew.
 async fn take_places(runtime: &Weak<Inner>, left: &[(u64, Identity)]) -> Option<Vec<Place>> {
     let places = runtime.upgrade()?.places.clone();
-    let mut places: Vec<_> = left.iter().map(|(_, identity)| places.take(identity, None)).collect();
+    // A place is an id's, and some of these may have the same in different scopes.
+    let ids: HashSet<Identity> = left.iter().map(|(_, identity)| identity.unscoped()).collect();
+    let mut places: Vec<_> = ids.iter().map(|id| places.take(id, None)).collect();
     for place in &mut places {
         place.comes().await;
     }

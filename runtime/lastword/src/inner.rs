@@ -19,6 +19,7 @@ use crate::outcome::{Observer, OutcomeRecord};
 use crate::owed::Owed;
 use crate::places::Places;
 use crate::quota::Quotas;
+use crate::repeated_ends;
 use crate::retry::RetryPolicy;
 use crate::sandbox::{KeyValues, Plugin, Sandbox};
 use crate::sync::{Handle, Mutex, now, timeout};
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) set: Mutex<ActiveSet>,
     pub(crate) places: Arc<Places>,
     pub(crate) in_flight: InFlight,
+    pub(crate) repeated_ends: repeated_ends::Counter,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Duration,
     pub(crate) observer: Option<Observer>,

@@ -13,13 +13,15 @@ use lastword_events::{Event, EventKey, Hook, Identity, Session, SessionCompactio
 use lastword_journal::{JournalError, Write, Written};
 
 use crate::active::{Active, Ending, Standing};
+use crate::facts_said::FactsSaid;
 use crate::in_flight::Ticket;
 use crate::inner::Inner;
 use crate::places::Place;
 use crate::quota::QuotaKind;
-use crate::request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
+use crate::request::{Acceptance, Accepted, CompactionRequest, EndRequest, ReceivedEnd, Refusal, StartRequest};
 use crate::reservation::{Leaving, Reservation};
-use crate::sync::JoinHandle;
+use crate::sync::{JoinHandle, now};
+use crate::whose::Said;
 
 type Answer = Result<Accepted, Refusal>;
 
@@ -68,8 +70,12 @@ impl Future for Request {
 impl Inner {
     pub(crate) async fn start(self: Arc<Self>, request: StartRequest) -> Answer {
         let StartRequest { mut session, event, op_id } = request;
-        match self.standing(&session.identity)? {
-            Standing::Active(active) => self.renote(active, session, op_id).await,
+        let standing = self.standing(Said::at_start(&session))?;
+        if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionStart, op_id.as_deref()) {
+            return Ok(known);
+        }
+        match standing {
+            Standing::Active(active, of) => self.renote(active, of, session, op_id).await,
             // It has waited behind others of its id for longer than the drain did. A new generation would not wait for the end
             // of this one, which the drain delivers when it comes by it.
             Standing::Drained(_) => {
@@ -100,14 +106,30 @@ impl Inner {
     }
 
     /// What a request finds when it has its turn. It is refused while the session's end is with a disk that cannot take it.
-    fn standing(&self, identity: &Identity) -> Result<Standing, JournalError> {
-        match self.set.lock().standing(identity) {
+    fn standing(&self, said: Said<'_>) -> Result<Standing, JournalError> {
+        match self.set.lock().standing(said) {
             // Nobody else's request is under way, so this is the end of a grace.
-            Standing::Active(active) if active.ending.is_some() => Err(JournalError::Unavailable(
+            Standing::Active(active, _) if active.ending.is_some() => Err(JournalError::Unavailable(
                 "the session's last end waits to be written; send it again later".to_owned(),
             )),
             standing => Ok(standing),
         }
+    }
+
+    /// A line without a scope that is sent again is the one that it was, whichever session it would be taken for now.
+    fn told_before(
+        &self,
+        standing: &Standing,
+        identity: &Identity,
+        kind: Hook,
+        op_id: Option<&str>,
+    ) -> Option<Accepted> {
+        let Standing::Active(active, _) = standing else { return None };
+        if !identity.scope.is_empty() || active.session.identity == *identity || active.is_unattached() {
+            return None;
+        }
+        let generation = self.journal.known_op(identity, kind, op_id?)?;
+        Some(accepted(identity.clone(), generation, Acceptance::DuplicateOp))
     }
 
     /// Whether a tenant may have one more session, and its place among them if they are counted.
@@ -153,38 +175,48 @@ impl Inner {
         }
     }
 
-    async fn renote(&self, active: Active, newer: Session, op_id: Option<Arc<str>>) -> Answer {
-        let identity = newer.identity.clone();
+    async fn renote(&self, active: Active, of: usize, newer: Session, op_id: Option<Arc<str>>) -> Answer {
+        let known_as = active.session.identity.clone();
         let merged = merge(&active.session, newer);
         merged.validate()?;
-        let (sequence, generation) = (active.sequence, merged.generation);
+        let (sequence, generation, identity) = (active.sequence, merged.generation, merged.identity.clone());
         let written = self.journal.write(Write::Renote { sequence, session: merged.clone(), op_id }).await;
-        match written.map_err(|error| self.refusal(&identity, error))? {
+        match written.map_err(|error| self.refusal(&known_as, error))? {
             Written::Done => {
-                self.set.lock().update(&identity, sequence, |active| {
-                    active.session = merged;
-                    active.attach();
-                });
-                Ok(accepted(identity, generation, Acceptance::Renoted))
+                self.set.lock().renote(&known_as, sequence, merged, |_| ());
+                let dropped = guessed(&identity, of);
+                Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::Renoted) })
             }
             other => {
                 // The line of a run that is dead, sent again: its owner is there all the same, and goes on with the session.
-                if self.set.lock().is_unattached(&identity, sequence) {
+                if self.set.lock().is_unattached(&known_as, sequence) {
                     let written =
                         self.journal.write(Write::Renote { sequence, session: active.session, op_id: None }).await;
-                    written.map_err(|error| self.refusal(&identity, error))?;
-                    self.set.lock().update(&identity, sequence, Active::attach);
+                    written.map_err(|error| self.refusal(&known_as, error))?;
+                    self.set.lock().update(&known_as, sequence, Active::attach);
                 }
-                duplicate(identity, &other)
+                duplicate(known_as, &other)
             }
         }
     }
 
-    pub(crate) async fn end(self: Arc<Self>, request: Arc<EndRequest>, mut dropped: Vec<String>) -> Answer {
-        let answer = match self.standing(&request.session.identity)? {
-            Standing::Active(active) => self.end_active(&active, &request, &mut dropped).await?,
-            Standing::Drained(active) => self.end_drained(&active, &request, &mut dropped).await?,
-            Standing::Unknown => self.end_without_start(&request).await?,
+    pub(crate) async fn end(self: Arc<Self>, end: Arc<ReceivedEnd>, mut dropped: Vec<String>) -> Answer {
+        let EndRequest { session, op_id, .. } = &end.request;
+        let taken_over = self.set.lock().taken_over_with(&end).cloned();
+        let standing = match taken_over {
+            Some(drained) => Standing::Drained(drained),
+            None => self.standing(Said::of(session))?,
+        };
+        if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionEnd, op_id.as_deref()) {
+            return Ok(known);
+        }
+        let answer = match standing {
+            Standing::Active(active, of) => {
+                dropped.append(&mut guessed_for(&active, of));
+                self.end_active(&active, &end, &mut dropped).await?
+            }
+            Standing::Drained(active) => self.end_drained(&active, &end, &mut dropped).await?,
+            Standing::Unknown => self.end_without_start(&end).await?,
         };
         Ok(Accepted { dropped, ..answer })
     }
@@ -192,13 +224,13 @@ impl Inner {
     async fn end_active(
         self: &Arc<Self>,
         active: &Active,
-        request: &Arc<EndRequest>,
+        end: &Arc<ReceivedEnd>,
         dropped: &mut Vec<String>,
     ) -> Answer {
-        let (identity, sequence) = (&request.session.identity, active.sequence);
+        let (identity, sequence) = (&active.session.identity, active.sequence);
         let is_counted = self.quotas.of(&identity.tenant).active_sessions.is_some();
         let leaving = is_counted.then(|| Leaving::begin(self, &identity.tenant));
-        let OwnEnd { session, event, write } = self.own_end(active, request, dropped);
+        let OwnEnd { session, event, said, write } = self.own_end(active, end, dropped);
         let ending = Ending::HandedOver { session: session.clone(), event: event.clone() };
         let handed_over = {
             let mut set = self.set.lock();
@@ -207,15 +239,22 @@ impl Inner {
             is_active.then(|| self.journal.write(write))
         };
         let Some(written) = handed_over else {
-            let standing = self.set.lock().standing(identity);
+            let standing = self.set.lock().standing(Said::only(identity));
             return match standing {
-                Standing::Drained(active) => self.end_drained(&active, request, dropped).await,
+                Standing::Drained(active) => self.end_drained(&active, end, dropped).await,
                 // Only a drain ends a session whose requests have their turn one after the other.
                 _ => Ok(accepted(identity.clone(), session.generation, Acceptance::DuplicateEnd)),
             };
         };
         match written.await {
-            Ok(Written::Done) => Ok(self.note_end(sequence, &session, &event, leaving)),
+            Ok(Written::Done) => {
+                let noted = self.note_end(sequence, identity, &session, &event, leaving);
+                if noted.how == Acceptance::Noted {
+                    let (ended_as, generation) = (&session.identity, session.generation);
+                    self.set.lock().recent_ends.add(sequence, ended_as, generation, end, said);
+                }
+                Ok(noted)
+            }
             Ok(other) => {
                 self.set.lock().goes_on(identity, sequence);
                 duplicate(identity.clone(), &other)
@@ -229,31 +268,38 @@ impl Inner {
     }
 
     /// A drain has taken the session over: with this end, if it was the first to be asked for, and with its own otherwise.
-    async fn end_drained(&self, active: &Active, request: &Arc<EndRequest>, dropped: &mut Vec<String>) -> Answer {
-        let (identity, generation) = (request.session.identity.clone(), active.session.generation);
-        if !active.was_taken_over_with(request) {
+    async fn end_drained(&self, active: &Active, end: &Arc<ReceivedEnd>, dropped: &mut Vec<String>) -> Answer {
+        let (identity, generation) = (active.session.identity.clone(), active.session.generation);
+        if !active.was_taken_over_with(end) {
             return Ok(accepted(identity, generation, Acceptance::DuplicateEnd));
         }
-        self.own_end(active, request, dropped);
+        self.own_end(active, end, dropped);
         // The drain has handed it over to the journal.
         self.journal.flush().await?;
         Ok(accepted(identity, generation, Acceptance::Noted))
     }
 
-    async fn end_without_start(&self, request: &EndRequest) -> Answer {
-        let EndRequest { session, event, op_id } = request;
+    async fn end_without_start(&self, end: &ReceivedEnd) -> Answer {
+        let EndRequest { session, event, op_id } = &end.request;
+        let repeated = self.set.lock().recent_ends.repeated(end);
+        if let Some(repetition) = repeated {
+            return Ok(self.repeated_ends.note(repetition));
+        }
         let identity = session.identity.clone();
         let owed = self.owed_end(session, &[]);
+        let said = FactsSaid::by(session, event);
         let event = Arc::new(Event::End(event.clone().since(session.started_at)));
         let write = Write::EndWithoutStart {
             session: Arc::new(session.clone()),
             event: event.clone(),
             owed,
+            received: end.receipt(said),
             op_id: op_id.clone(),
         };
         match self.journal.write(write).await? {
             Written::Session { sequence, session } => {
-                let _order = self.set.lock();
+                let mut set = self.set.lock();
+                set.recent_ends.add(sequence, &session.identity, session.generation, end, said);
                 self.dispatcher.owe(sequence, EventKey::End, &session, &event);
                 Ok(accepted(identity, session.generation, Acceptance::Implied))
             }
@@ -262,26 +308,27 @@ impl Inner {
     }
 
     /// What the end of an active session comes to when its owner asks for it. `dropped` is told what does not fit.
-    pub(crate) fn own_end(&self, active: &Active, request: &EndRequest, dropped: &mut Vec<String>) -> OwnEnd {
-        let EndRequest { session, event, op_id } = request;
+    pub(crate) fn own_end(&self, active: &Active, end: &ReceivedEnd, dropped: &mut Vec<String>) -> OwnEnd {
+        let EndRequest { session, event, op_id } = &end.request;
         let owed = self.owed_end(session, active.started());
         let session = merge_fitting(&active.session, session.clone(), dropped);
+        let said = FactsSaid::by(&session, event);
         let event = Arc::new(Event::End(event.clone().since(session.started_at)));
-        let (sequence, op_id) = (active.sequence, op_id.clone());
-        let write = Write::End { sequence, session: session.clone(), event: event.clone(), owed, op_id };
-        OwnEnd { session, event, write }
+        let (sequence, op_id, received) = (active.sequence, op_id.clone(), Some(end.receipt(said)));
+        let write = Write::End { sequence, session: session.clone(), event: event.clone(), owed, received, op_id };
+        OwnEnd { session, event, said, write }
     }
 
     /// Takes a session out of the set and owes its end, unless a drain was faster: then the end is the drain's, under the
-    /// same delivery id.
+    /// same delivery id. `identity` is what the set knows it as.
     pub(crate) fn note_end(
         &self,
         sequence: u64,
+        identity: &Identity,
         session: &Arc<Session>,
         event: &Arc<Event>,
         leaving: Option<Leaving>,
     ) -> Accepted {
-        let identity = &session.identity;
         let mut set = self.set.lock();
         if let Some(leaving) = leaving {
             leaving.left(&mut set);
@@ -293,49 +340,63 @@ impl Inner {
         // A drain that took it over meanwhile has delivered this end.
         let is_this = ended.is_some() || set.was_ending(identity, sequence);
         let how = if is_this { Acceptance::Noted } else { Acceptance::DuplicateEnd };
-        accepted(identity.clone(), session.generation, how)
+        accepted(session.identity.clone(), session.generation, how)
     }
 
     pub(crate) async fn compaction(self: Arc<Self>, request: CompactionRequest) -> Answer {
         let CompactionRequest { session, event, op_id } = request;
-        let identity = session.identity.clone();
-        let active = match self.standing(&identity)? {
-            Standing::Active(active) => active,
+        let standing = self.standing(Said::of(&session))?;
+        if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionCompaction, op_id.as_deref()) {
+            return Ok(known);
+        }
+        let (active, of) = match standing {
+            Standing::Active(active, of) => (active, of),
             // As a start.
             Standing::Drained(_) => {
-                return self.known_or(Refusal::Draining, identity, Hook::SessionCompaction, op_id.as_deref());
+                return self.known_or(Refusal::Draining, session.identity, Hook::SessionCompaction, op_id.as_deref());
             }
             Standing::Unknown => return self.compaction_without_start(session, event, op_id).await,
         };
+        let (known_as, dropped) = (active.session.identity.clone(), guessed_for(&active, of));
         let (sequence, n) = (active.sequence, active.compactions + 1);
         let event = Event::Compaction(event);
         let (key, event) = (event.key(n), Arc::new(event));
-        let owed = self.dispatcher.owed_to(&identity.tenant, key);
-        let session = active.session.clone();
-        let write = Write::Compaction { sequence, n, session, event: event.clone(), owed, op_id };
-        match self.journal.write(write).await.map_err(|error| self.refusal(&identity, error))? {
+        let owed = self.dispatcher.owed_to(&known_as.tenant, key);
+        let session = followed(&active.session, &session);
+        let (identity, generation) = (session.identity.clone(), session.generation);
+        let write = Write::Compaction { sequence, n, session: session.clone(), event: event.clone(), owed, op_id };
+        match self.journal.write(write).await.map_err(|error| self.refusal(&known_as, error))? {
             Written::Done => {
                 let mut set = self.set.lock();
-                let noted = set.update(&identity, sequence, |active| {
-                    active.compactions = n;
-                    active.attach();
-                });
-                if noted {
-                    self.dispatcher.owe(sequence, key, &active.session, &event);
+                if set.renote(&known_as, sequence, session.clone(), |active| active.compactions = n) {
+                    self.dispatcher.owe(sequence, key, &session, &event);
                 } else {
                     // A drain has taken the session meanwhile, and its end may be out already.
-                    self.dispatcher.owe_late(sequence, key, &active.session, &event);
+                    self.dispatcher.owe_late(sequence, key, &session, &event);
                 }
-                Ok(accepted(identity, active.session.generation, Acceptance::Noted))
+                Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::Noted) })
             }
-            other => duplicate(identity, &other),
+            other => duplicate(known_as, &other),
+        }
+    }
+
+    /// Something was heard of a session that is passed over: if it has ended, it lives all the same.
+    pub(crate) fn note_alive(&self, identity: &Identity) {
+        let mut set = self.set.lock();
+        if set.has_active(identity) {
+            return;
+        }
+        let alive = set.recent_ends.alive(identity, now());
+        if !alive.is_empty() {
+            // Nobody waits for it: without a record of it a crash leaves an end that may be told again, for some seconds.
+            drop(self.journal.record(alive.into_iter().map(|sequence| Write::Alive { sequence }).collect()));
         }
     }
 
     /// A drain ends sessions of a dead run that nobody has come for, and records it at once: whoever comes just then finds
     /// a session active that the journal has ended when it is asked. Gives its generation.
     pub(crate) fn ended_by_drain(&self, identity: &Identity, error: &JournalError) -> Option<u32> {
-        match (error, self.set.lock().standing(identity)) {
+        match (error, self.set.lock().standing(Said::only(identity))) {
             (JournalError::UnknownSession(_), Standing::Drained(active)) => Some(active.session.generation),
             _ => None,
         }
@@ -376,6 +437,7 @@ pub(crate) struct OwnEnd {
     /// All that is known of it, what the end says included.
     pub(crate) session: Arc<Session>,
     pub(crate) event: Arc<Event>,
+    said: FactsSaid,
     pub(crate) write: Write,
 }
 
@@ -384,6 +446,16 @@ fn merge(known: &Arc<Session>, newer: Session) -> Arc<Session> {
     let mut merged = Session::clone(known);
     merged.merge(newer);
     if merged == **known { known.clone() } else { Arc::new(merged) }
+}
+
+/// A session of which only the scope that an event says is new.
+fn followed(known: &Arc<Session>, said: &Session) -> Arc<Session> {
+    if said.identity.scope.is_empty() || said.identity == known.identity {
+        return known.clone();
+    }
+    let mut session = Session::of(said.identity.clone());
+    session.key.clone_from(&said.key);
+    merge(known, session)
 }
 
 /// The same for an end, which is never refused: what no longer fits together is left out, and named in `dropped`.
@@ -397,7 +469,20 @@ fn merge_fitting(known: &Arc<Session>, newer: Session, dropped: &mut Vec<String>
     Arc::new(merged)
 }
 
-fn accepted(identity: Identity, generation: u32, how: Acceptance) -> Accepted {
+/// Which of some sessions was taken, for an event that does not say it.
+fn guessed(identity: &Identity, of: usize) -> Vec<String> {
+    if of < 2 {
+        return Vec::new();
+    }
+    let scope = if identity.scope.is_empty() { "without one".to_owned() } else { format!("{:?}", identity.scope) };
+    vec![format!("session.key: it is missing, and {of} sessions of this id are active; taken for the newest, {scope}")]
+}
+
+fn guessed_for(active: &Active, of: usize) -> Vec<String> {
+    guessed(&active.session.identity, of)
+}
+
+pub(crate) fn accepted(identity: Identity, generation: u32, how: Acceptance) -> Accepted {
     Accepted { identity, generation, how, dropped: Vec::new() }
 }
 
@@ -405,7 +490,6 @@ fn accepted(identity: Identity, generation: u32, how: Acceptance) -> Accepted {
 fn duplicate(identity: Identity, written: &Written) -> Answer {
     match written {
         Written::DuplicateOp { generation } => Ok(accepted(identity, *generation, Acceptance::DuplicateOp)),
-        Written::DuplicateEnd { generation } => Ok(accepted(identity, *generation, Acceptance::DuplicateEnd)),
         other => Err(JournalError::Unavailable(format!("it answered {other:?} to something else")).into()),
     }
 }

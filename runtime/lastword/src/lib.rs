@@ -53,6 +53,7 @@ mod builder;
 mod call_waker;
 mod dispatch;
 mod drain;
+mod facts_said;
 mod grace;
 mod in_flight;
 mod inner;
@@ -66,14 +67,18 @@ mod outcome;
 mod owed;
 mod places;
 mod quota;
+mod recent_ends;
 mod recovery;
+mod repeated_ends;
 mod request;
 mod reservation;
 mod retry;
 mod runtime;
+mod scoped;
 #[cfg(not(shuttle))]
 mod sync;
 mod tenants;
+mod whose;
 mod worker;
 
 #[cfg(not(shuttle))]
@@ -94,6 +99,7 @@ pub use builder::{BuildError, Builder};
 pub use key_values::JournalKeyValues;
 pub use outcome::OutcomeRecord;
 pub use quota::{QuotaKind, TenantQuota};
+pub use repeated_ends::RepeatedEnds;
 pub use request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
 pub use retry::RetryPolicy;
 pub use runtime::{RecoveredCounts, Runtime};

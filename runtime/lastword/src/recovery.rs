@@ -12,6 +12,7 @@ use crate::active::{Active, Left};
 use crate::inner::Inner;
 use crate::limits::RECORDS_AT_ONCE;
 use crate::runtime::RecoveredCounts;
+use crate::sync::now;
 use crate::tenants::Tenants;
 
 /// Records on their way to the journal: in pieces, so that others' writes find room between them; in order all the same,
@@ -54,6 +55,7 @@ impl Inner {
     /// Sends out what is owed and ends what was active: at once, or after `grace` for those that an owner may go on with.
     pub(crate) fn take_up(self: &Arc<Self>, recovered: Recovered, grace: Duration) -> RecoveredCounts {
         self.make_room(&recovered.sessions);
+        self.set.lock().recent_ends.take_up(recovered.ended, now(), Timestamp::now());
         let mut counts = RecoveredCounts::default();
         let mut records = Records::of(self);
         records.push(self.installed(!grace.is_zero()));
@@ -137,8 +139,8 @@ impl Inner {
         add_missing(&mut owed, left.started.iter().chain(tried));
         owed.retain(|plugin| !drained.settled.contains(plugin));
         let (sequence, session) = (left.sequence, left.session.clone());
-        let end = Write::End { sequence, session, event: event.clone(), owed: owed.clone(), op_id: None };
-        records.push(end);
+        let (event_of_all, to) = (event.clone(), owed.clone());
+        records.push(Write::End { sequence, session, event: event_of_all, owed: to, received: None, op_id: None });
         let again = |plugin: PluginName| OwedDelivery {
             failures: drained.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n),
             suspect: drained.suspect.contains(&plugin),

@@ -1,13 +1,16 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastword_events::limits::MAX_OP_ID_BYTES;
 use lastword_events::{
     CompactionPhase, EndReason, FieldError, Identity, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
-use lastword_journal::JournalError;
+use lastword_journal::{JournalError, Receipt};
 use thiserror::Error;
 
+use crate::facts_said::FactsSaid;
 use crate::quota::QuotaKind;
+use crate::sync::now;
 
 /// A session began, or more became known of one that is active.
 #[derive(Clone, Debug)]
@@ -65,14 +68,36 @@ impl EndRequest {
 
     /// Makes it fit, and says what was left out; only what cannot name a session is refused.
     pub(crate) fn fit(&mut self) -> Result<Vec<String>, FieldError> {
-        self.session.identity.validate()?;
         let mut dropped = self.session.fit();
+        self.session.identity.validate()?;
         dropped.append(&mut self.event.fit());
         if check_op_id(self.op_id.as_deref()).is_err() {
             self.op_id = None;
             dropped.push("op_id".to_owned());
         }
         Ok(dropped)
+    }
+}
+
+/// An end as it was handed to the runtime.
+#[derive(Debug)]
+pub(crate) struct ReceivedEnd {
+    pub(crate) request: EndRequest,
+    pub(crate) at: Instant,
+    /// The same by the wall clock.
+    pub(crate) clock: Timestamp,
+}
+
+impl ReceivedEnd {
+    /// What a journal keeps of it.
+    pub(crate) fn receipt(&self, said: FactsSaid) -> Receipt {
+        Receipt { at: self.clock, said: said.bits() }
+    }
+}
+
+impl From<EndRequest> for ReceivedEnd {
+    fn from(request: EndRequest) -> Self {
+        Self { request, at: now(), clock: Timestamp::now() }
     }
 }
 
@@ -109,7 +134,7 @@ pub struct Accepted {
     pub generation: u32,
     /// What was made of it.
     pub how: Acceptance,
-    /// What an end lost so that it fits the limits.
+    /// What an end lost so that it fits the limits, and what was missing so that the session had to be guessed.
     pub dropped: Vec<String>,
 }
 
@@ -125,7 +150,8 @@ pub enum Acceptance {
     Implied,
     /// Its `op_id` was seen before; nothing was done.
     DuplicateOp,
-    /// The session has ended in this run already; nothing was done.
+    /// The end was told within the last seconds, and nothing was heard of the session since; or a drain is ending it.
+    /// Nothing was done.
     DuplicateEnd,
 }
 

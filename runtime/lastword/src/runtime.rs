@@ -1,13 +1,15 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use lastword_events::{DrainReason, DrainReport, DrainWarning, JournalName, Session, Timestamp};
+use lastword_events::{DrainReason, DrainReport, DrainWarning, Identity, JournalName, Session, Timestamp};
 use lastword_journal::{Durability, JournalError, Write};
 
 use crate::builder::Builder;
 use crate::inner::Inner;
 use crate::intake::Request;
-use crate::request::{Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
+use crate::places::Turn;
+use crate::repeated_ends::RepeatedEnds;
+use crate::request::{Accepted, CompactionRequest, EndRequest, ReceivedEnd, Refusal, StartRequest};
 use crate::sandbox::Plugin;
 
 /// The runtime: the set of active sessions and the deliveries that are owed. Cheap to clone.
@@ -80,7 +82,10 @@ impl Runtime {
         Request::begin(self.inner(), place, Some(ticket), self.inner().clone().start(request))
     }
 
-    /// Notes that a session ended, and tells every plugin that serves its tenant. An end is never refused for its size:
+    /// Notes that a session ended, and tells every plugin that serves its tenant. An end that comes within 10 s of the last one,
+    /// with nothing heard of the session between, is that one told again: it is acknowledged, and nobody is told, unless it has
+    /// an `op_id` of its own or says that it started after the last one ended.
+    /// An end is never refused for its size:
     /// what does not fit is left out and named in [`Accepted::dropped`].
     ///
     /// # Errors
@@ -94,9 +99,33 @@ impl Runtime {
             Err(error) => return Request::refused(error.into()),
         };
         let ticket = self.inner().in_flight.enter();
-        let request = Arc::new(request);
-        let place = self.inner().places.take(&request.session.identity, Some(request.clone()));
-        Request::begin(self.inner(), place, ticket, self.inner().clone().end(request, dropped))
+        let end = Arc::new(ReceivedEnd::from(request));
+        let place = self.inner().places.take(&end.request.session.identity, Some(end.clone()));
+        Request::begin(self.inner(), place, ticket, self.inner().clone().end(end, dropped))
+    }
+
+    /// Says that an owner has told of something else that happened in a session. If the session has ended just now, it lives
+    /// all the same: its next end is a new one, and not the last one told again. It costs nothing otherwise.
+    ///
+    /// Like the others, it takes its place in the order of the session's id when it is called.
+    pub fn seen(&self, identity: &Identity) {
+        match self.inner().places.take_behind(identity) {
+            Turn::Now => self.inner().note_alive(identity),
+            Turn::Taken => (),
+            Turn::Later(mut place) => {
+                let (inner, identity) = (self.inner().clone(), identity.clone());
+                drop(self.inner().handle.spawn(async move {
+                    place.comes().await;
+                    inner.note_alive(&identity);
+                }));
+            }
+        }
+    }
+
+    /// Ends that were told again in this run, and not delivered again.
+    #[must_use]
+    pub fn repeated_ends(&self) -> RepeatedEnds {
+        self.inner().repeated_ends.counts()
     }
 
     /// Notes that a session is about to be compacted, or was, and tells the plugins with a `session-compaction` hook. A

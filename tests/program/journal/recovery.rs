@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lastword_events::{EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, Timestamp};
-use lastword_journal::{Completion, DeliveryKey, Journal as _, Settlement, SqliteJournal, Write, Written};
+use lastword_journal::{Completion, DeliveryKey, Journal as _, Receipt, Settlement, SqliteJournal, Write, Written};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -277,8 +277,10 @@ fn recovery_does_not_wait_for_a_time_that_another_clock_has_written() {
         let session = Arc::new(Session { started_at: Some(far), ..Session::new("default", "s1") });
         let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, far)));
         let (owed, op_id) = (vec![memory.clone()], None);
+        let received = Receipt { at: far, said: 0 };
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let written = tokio.block_on(journal.write(Write::EndWithoutStart { session, event, owed, op_id })).unwrap();
+        let written =
+            tokio.block_on(journal.write(Write::EndWithoutStart { session, event, owed, received, op_id })).unwrap();
         let Written::Session { sequence, .. } = written else { panic!("{written:?}") };
         let (failures, late, cause, message) = (1, false, FailureCause::Retry, "busy".to_owned());
         let settlement = Settlement::Owed { failures, late, retry_at: Some(far), cause, message };

@@ -10,6 +10,8 @@ const TENANTS: &[&str] = &["t0", "t1"];
 const IDS: &[&str] = &["s0", "s1"];
 const NAMES: &[&str] = &["a", "b", "c"];
 const OPS: &[&str] = &["x", "y", "z"];
+/// Scopes of sessions; most events have none. The agent is in them.
+const SCOPES: &[&str] = &["agent:a:x", "agent:a:y", "agent:b:x"];
 
 /// Names a conversation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,8 +57,12 @@ pub(super) struct Plugin {
 pub(super) struct Request {
     pub(super) who: Who,
     pub(super) what: What,
+    /// Empty when it says none.
+    pub(super) scope: &'static str,
     pub(super) op: Option<&'static str>,
     pub(super) cwd: Option<&'static str>,
+    /// Of an end: the session began after every end that was told before.
+    pub(super) began_later: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +86,8 @@ impl What {
 pub(super) enum Step {
     /// The answer is waited for later.
     Say(Request),
+    /// Something else is heard of a session, once every answer is there.
+    Seen(Who, &'static str),
     /// Every answer is waited for, and every attempt that is to be made now; then both sides are compared.
     Settle,
 }
@@ -126,6 +134,11 @@ pub(super) struct Run {
 pub(super) struct Case(pub(super) Vec<Run>);
 
 impl Who {
+    pub(super) fn identity(self, scope: &str) -> Identity {
+        Identity::new(self.tenant, self.id).in_scope(scope)
+    }
+
+    /// Whatever the scope.
     pub(super) fn of(identity: &Identity) -> Self {
         Self { tenant: known(TENANTS, &identity.tenant), id: known(IDS, &identity.id) }
     }
@@ -199,7 +212,8 @@ impl Case {
     pub(super) fn drained_in_a_grace(commands: u32, answers_last: bool) -> Self {
         let steps = |who: &[(&'static str, &'static str)]| {
             let who = who.iter().map(|&(tenant, id)| Who { tenant, id });
-            who.map(|who| Step::Say(Request { who, what: What::Start, op: None, cwd: None })).collect()
+            let start = |who| Request { who, what: What::Start, scope: "", op: None, cwd: None, began_later: false };
+            who.map(|who| Step::Say(start(who))).collect()
         };
         let named = |(name, guest)| Plugin { name, guest, tenant: None };
         let with = |guests: [Guest; 3]| NAMES.iter().copied().zip(guests).map(named).collect();
@@ -221,15 +235,26 @@ impl Case {
     }
 }
 
+fn who() -> impl Strategy<Value = Who> {
+    (select(TENANTS), select(IDS)).prop_map(|(tenant, id)| Who { tenant, id })
+}
+
+/// Some owners have scopes, and say them nearly always.
+fn scope() -> impl Strategy<Value = &'static str> {
+    prop_oneof![3 => Just(""), 2 => select(SCOPES)]
+}
+
 fn request() -> impl Strategy<Value = Request> {
-    let who = (select(TENANTS), select(IDS)).prop_map(|(tenant, id)| Who { tenant, id });
     let phase = select(&[CompactionPhase::After, CompactionPhase::Before][..]);
     let reason = select(&[EndReason::Reset, EndReason::Restart][..]);
     let what =
         prop_oneof![4 => Just(What::Start), 3 => reason.prop_map(What::End), 2 => phase.prop_map(What::Compaction)];
     let op = prop::option::weighted(0.25, select(OPS));
     let cwd = prop::option::weighted(0.25, select(&["/old", "/new"][..]));
-    (who, what, op, cwd).prop_map(|(who, what, op, cwd)| Request { who, what, op, cwd })
+    (who(), what, scope(), op, cwd, prop::bool::weighted(0.1)).prop_map(|(who, what, scope, op, cwd, began_later)| {
+        let began_later = began_later && matches!(what, What::End(_));
+        Request { who, what, scope, op, cwd, began_later }
+    })
 }
 
 fn installed() -> impl Strategy<Value = Vec<Plugin>> {
@@ -255,7 +280,8 @@ fn end() -> impl Strategy<Value = End> {
 
 fn run(fate: impl Strategy<Value = Option<Fate>>) -> impl Strategy<Value = Run> {
     let grace = prop_oneof![5 => Just(Grace::None), 3 => Just(Grace::Long), 1 => Just(Grace::Short)];
-    let step = prop_oneof![3 => request().prop_map(Step::Say), 1 => Just(Step::Settle)];
+    let seen = (who(), scope()).prop_map(|(who, scope)| Step::Seen(who, scope));
+    let step = prop_oneof![12 => request().prop_map(Step::Say), 4 => Just(Step::Settle), 1 => seen];
     let steps = prop::collection::vec(step, 0..10);
     (installed(), grace, fate, steps, end()).prop_map(|(installed, grace, fate, steps, end)| Run {
         installed,
@@ -297,7 +323,9 @@ impl fmt::Display for Request {
             What::Compaction(phase) => write!(f, "compaction {} {}", self.who, phase.as_str())?,
             What::End(reason) => write!(f, "end {} ({reason})", self.who)?,
         }
-        let said = [("op_id", self.op), ("cwd", self.cwd)];
+        let scope = Some(self.scope).filter(|scope| !scope.is_empty());
+        let later = self.began_later.then_some("later");
+        let said = [("scope", scope), ("op_id", self.op), ("cwd", self.cwd), ("began", later)];
         said.into_iter().try_for_each(|(name, value)| value.map_or(Ok(()), |value| write!(f, " {name}={value}")))
     }
 }
@@ -317,6 +345,7 @@ impl fmt::Display for Run {
         for step in &self.steps {
             match step {
                 Step::Say(request) => write!(f, "\n    {request}")?,
+                Step::Seen(who, scope) => write!(f, "\n    seen {who} {scope}")?,
                 Step::Settle => write!(f, "\n    settle")?,
             }
         }

@@ -70,6 +70,11 @@ impl Mortal {
         self.life.lock().recorded.iter().any(what)
     }
 
+    /// How many sessions are on record as alive after their end.
+    pub(super) fn alive(&self) -> usize {
+        self.life.lock().recorded.iter().filter(|write| matches!(write, Write::Alive { .. })).count()
+    }
+
     /// Whether the last thing on record is what the runtime has decided, and it was not told so.
     pub(super) fn record_is_unanswered(&self) -> bool {
         self.life.lock().record_is_unanswered
@@ -97,7 +102,7 @@ fn identity(write: &Write) -> Option<Identity> {
         Write::Renote { session, .. } | Write::Compaction { session, .. } | Write::End { session, .. } => {
             Some(session.identity.clone())
         }
-        Write::Installed { .. } | Write::Orphaned { .. } | Write::Draining { .. } => None,
+        Write::Alive { .. } | Write::Installed { .. } | Write::Orphaned { .. } | Write::Draining { .. } => None,
     }
 }
 

@@ -17,8 +17,8 @@ pub(super) struct Reference {
     run: u32,
     installed: Vec<Plugin>,
     conversations: BTreeMap<Who, Conversation>,
-    /// The generation that each `op_id` of a session and a kind of line spoke of.
-    ops: BTreeMap<(Who, Hook, &'static str), u32>,
+    /// The generations that each `op_id` of an id and a kind of line spoke of, by the scope of the session.
+    ops: BTreeMap<(Who, Hook, &'static str), Vec<(&'static str, u32)>>,
     /// Dead ones are here as well.
     owed: BTreeMap<Delivery, Owed>,
     made: BTreeSet<Delivery>,
@@ -28,18 +28,23 @@ pub(super) struct Reference {
     closed: BTreeMap<u32, (DrainReason, Vec<Plugin>)>,
 }
 
+/// What is known of an id.
 #[derive(Clone, Default)]
 struct Conversation {
+    /// The newest.
     generation: u32,
-    active: Option<Active>,
-    /// The run in which the generation was noted last, once it has ended.
-    ended: Option<u32>,
-    /// The run whose drain has ended it.
-    drained: Option<u32>,
+    active: Vec<Active>,
+    /// Sessions whose end may be told again: generation and scope.
+    ended: Vec<(u32, &'static str)>,
+    /// Sessions that a run's drain has ended.
+    drained: Vec<(u32, &'static str)>,
+    drained_in: u32,
 }
 
 #[derive(Clone)]
 struct Active {
+    generation: u32,
+    scope: &'static str,
     /// The run in which its owner spoke of it last.
     noted: u32,
     /// Plugins that were owed its start.
@@ -48,8 +53,52 @@ struct Active {
     cwd: Option<&'static str>,
 }
 
-/// A session as it is listed: whose, its generation, and its `cwd`.
-pub(super) type Session = (Who, u32, Option<String>);
+impl Conversation {
+    fn scopes(&self) -> Vec<(u32, &'static str)> {
+        self.active.iter().map(|active| (active.generation, active.scope)).collect()
+    }
+
+    fn drained(&self, run: u32) -> &[(u32, &'static str)] {
+        if self.drained_in == run { &self.drained } else { &[] }
+    }
+
+    fn active_mut(&mut self, generation: u32) -> Option<&mut Active> {
+        self.active.iter_mut().find(|active| active.generation == generation)
+    }
+
+    /// The session whose end this one repeats.
+    fn repeated(&self, scope: &str) -> Option<u32> {
+        let of = |wanted: &str| self.ended.iter().find(|(_, scope)| *scope == wanted);
+        let newest = || self.ended.iter().max();
+        let found = of(scope).or_else(|| if scope.is_empty() { newest() } else { of("") });
+        found.map(|(generation, _)| *generation)
+    }
+}
+
+/// The generation of the session that an event is of.
+fn meant(sessions: &[(u32, &'static str)], said: &str, is_start: bool) -> Option<u32> {
+    let of = |wanted: &str| sessions.iter().find(|(_, scope)| *scope == wanted);
+    let of_agent = || {
+        let mut of = sessions.iter().filter(|(_, scope)| !scope.is_empty() && agent(scope) == agent(said));
+        of.next().filter(|_| of.next().is_none() && !is_start)
+    };
+    let found = match of(said) {
+        Some(exact) => Some(exact),
+        None if said.is_empty() => sessions.iter().max(),
+        None => of("").or_else(of_agent),
+    };
+    found.map(|(generation, _)| *generation)
+}
+
+fn agent(scope: &str) -> &str {
+    scope.rsplit_once(':').unwrap().0
+}
+
+/// Names a session.
+pub(super) type Key = (Who, u32);
+
+/// A session as it is listed: whose, its generation, its scope, and its `cwd`.
+pub(super) type Session = (Who, u32, String, Option<String>);
 
 /// What was made of a request and the generation that it spoke of, or the code of a refusal.
 pub(super) type Answer = Result<(Acceptance, u32), &'static str>;
@@ -64,9 +113,9 @@ impl Reference {
     /// Ends the sessions that dead runs left and no owner may come back for, and says whose deliveries are orphans.
     pub(super) fn take_up(&mut self, grace: bool) {
         self.end_closed();
-        for (who, noted) in self.active() {
+        for (key, noted) in self.active() {
             if !grace || !self.is_attachable(noted) {
-                self.end_left(who);
+                self.end_left(key);
             }
         }
         self.holding.extend(grace.then_some(self.run));
@@ -84,54 +133,83 @@ impl Reference {
     }
 
     pub(super) fn request(&mut self, request: &Request) -> Answer {
-        let Request { who, what, op, cwd } = request;
-        let is_end = matches!(what, What::End(_));
+        let Request { who, what, scope, op, cwd, began_later } = request;
+        let (run, is_end) = (self.run, matches!(what, What::End(_)));
         let conversation = self.conversations.entry(*who).or_default();
-        if self.closed.contains_key(&self.run) && !is_end {
+        if self.closed.contains_key(&run) && !is_end {
             return Err("draining");
         }
-        if conversation.drained == Some(self.run) {
-            return Ok((Acceptance::DuplicateEnd, conversation.generation));
+        let found = meant(&conversation.scopes(), scope, *what == What::Start);
+        if found.is_none()
+            && let Some(generation) = meant(conversation.drained(run), scope, false)
+        {
+            return Ok((Acceptance::DuplicateEnd, generation));
         }
-        if let Some(generation) = op.and_then(|op| self.ops.get(&(*who, what.hook(), op))) {
-            // An owner that starts a session is there, whether or not the line is new.
-            if let (What::Start, Some(active)) = (what, &mut conversation.active) {
-                active.noted = self.run;
+        let mut as_known = *scope;
+        let mut is_left = false;
+        if let Some(active) = found.and_then(|generation| conversation.active_mut(generation)) {
+            is_left = active.noted < run;
+            if scope.is_empty() {
+                as_known = active.scope;
             }
-            return Ok((Acceptance::DuplicateOp, *generation));
         }
-        let was_active = conversation.active.is_some();
-        // Of a session that a dead run left it is a new one: its owner may have resumed it without a start.
-        if is_end && !was_active && conversation.ended == Some(self.run) {
-            return Ok((Acceptance::DuplicateEnd, conversation.generation));
+        let any = scope.is_empty() && (as_known.is_empty() || !is_left);
+        let told_before = |op: &&'static str| {
+            let lines = self.ops.get(&(*who, what.hook(), op))?;
+            lines.iter().rev().find(|(of, _)| any || *of == as_known).map(|(_, generation)| *generation)
+        };
+        if let Some(generation) = op.as_ref().and_then(told_before) {
+            // An owner that starts a session is there, whether or not the line is new.
+            let active = found.and_then(|generation| conversation.active_mut(generation));
+            if let (What::Start, Some(active)) = (what, active) {
+                active.noted = run;
+            }
+            return Ok((Acceptance::DuplicateOp, generation));
         }
-        conversation.generation += u32::from(!was_active);
-        let generation = conversation.generation;
+        if is_end
+            && found.is_none()
+            && op.is_none()
+            && !began_later
+            && let Some(generation) = conversation.repeated(scope)
+        {
+            return Ok((Acceptance::DuplicateEnd, generation));
+        }
+        let generation = found.unwrap_or_else(|| {
+            conversation.generation += 1;
+            let (generation, scope) = (conversation.generation, *scope);
+            let new = Active { generation, scope, noted: run, started: Vec::new(), compactions: 0, cwd: None };
+            conversation.active.push(new);
+            generation
+        });
         if let Some(op) = op {
-            self.ops.insert((*who, what.hook(), op), generation);
+            self.ops.entry((*who, what.hook(), op)).or_default().push((as_known, generation));
         }
-        let new = Active { noted: self.run, started: Vec::new(), compactions: 0, cwd: None };
-        let active = conversation.active.get_or_insert(new);
+        conversation.ended.retain(|(_, other)| *other != as_known);
+        let active = conversation.active_mut(generation).unwrap();
+        active.scope = as_known;
         match what {
             What::Start => {
-                active.noted = self.run;
+                active.noted = run;
                 active.cwd = cwd.or(active.cwd);
-                if !was_active {
+                if found.is_none() {
                     active.started = takers(&self.installed, *who, EventKey::Start);
-                    self.owe(*who, EventKey::Start);
+                    self.owe((*who, generation), EventKey::Start);
                 }
             }
             What::Compaction(phase) => {
-                active.noted = self.run;
+                active.noted = run;
                 active.compactions += 1;
                 // It says nothing of a session that is known.
-                active.cwd = if was_active { active.cwd } else { *cwd };
+                active.cwd = if found.is_some() { active.cwd } else { *cwd };
                 let event = EventKey::Compaction { n: active.compactions, phase: *phase };
-                self.owe(*who, event);
+                self.owe((*who, generation), event);
             }
-            What::End(reason) => self.end(*who, reason, &self.installed.clone()),
+            What::End(reason) => {
+                conversation.ended.push((generation, as_known));
+                self.end((*who, generation), reason, &self.installed.clone());
+            }
         }
-        let how = match (what, was_active) {
+        let how = match (what, found.is_some()) {
             (What::Start, true) => Acceptance::Renoted,
             (What::Start, false) | (_, true) => Acceptance::Noted,
             (_, false) => Acceptance::Implied,
@@ -139,19 +217,29 @@ impl Reference {
         Ok((how, generation))
     }
 
-    fn owe(&mut self, who: Who, event: EventKey) {
-        let generation = self.conversations[&who].generation;
+    /// Something else is heard of a session. Gives how many sessions live although they have ended.
+    pub(super) fn seen(&mut self, who: Who, said: &str) -> usize {
+        let conversation = self.conversations.entry(who).or_default();
+        if conversation.active.iter().any(|active| said.is_empty() || active.scope == said) {
+            return 0;
+        }
+        let before = conversation.ended.len();
+        let is_meant = |scope: &str| said.is_empty() || scope.is_empty() || scope == said;
+        conversation.ended.retain(|(_, scope)| !is_meant(scope));
+        before - conversation.ended.len()
+    }
+
+    fn owe(&mut self, (who, generation): Key, event: EventKey) {
         for plugin in takers(&self.installed, who, event) {
             self.owed.insert(Delivery { who, generation, event, plugin }, Owed::new(None, false));
         }
     }
 
     /// The end is owed to every plugin that serves the tenant, and to those that were owed the start.
-    fn end(&mut self, who: Who, reason: &EndReason, installed: &[Plugin]) {
-        let conversation = self.conversations.get_mut(&who).unwrap();
-        let active = conversation.active.take().unwrap();
-        conversation.ended = Some(active.noted);
-        let (generation, event) = (conversation.generation, EventKey::End);
+    fn end(&mut self, (who, generation): Key, reason: &EndReason, installed: &[Plugin]) {
+        let sessions = &mut self.conversations.get_mut(&who).unwrap().active;
+        let at = sessions.iter().position(|active| active.generation == generation).unwrap();
+        let (active, event) = (sessions.remove(at), EventKey::End);
         let serving = takers(installed, who, event);
         for plugin in active.started.into_iter().chain(serving.iter().copied()) {
             let owed = Owed::new(Some(reason), !serving.contains(&plugin));
@@ -160,8 +248,8 @@ impl Reference {
     }
 
     /// A session that nobody has come back for ends.
-    pub(super) fn end_left(&mut self, who: Who) {
-        self.end(who, &EndReason::Crashed, &self.installed.clone());
+    pub(super) fn end_left(&mut self, key: Key) {
+        self.end(key, &EndReason::Crashed, &self.installed.clone());
     }
 
     /// Nobody is let in any more, and nobody is called.
@@ -171,9 +259,9 @@ impl Reference {
 
     /// Sessions of a run that was closed end for its reason, owed to those who were installed then.
     fn end_closed(&mut self) {
-        for (who, noted) in self.active() {
+        for (key, noted) in self.active() {
             if let Some((reason, installed)) = self.closed.get(&noted).cloned() {
-                self.end(who, &reason.end_reason(), &installed);
+                self.end(key, &reason.end_reason(), &installed);
             }
         }
     }
@@ -182,8 +270,8 @@ impl Reference {
     /// leave no record.
     pub(super) fn drain(&mut self, reason: DrainReason) {
         self.close(reason);
-        for (who, _) in self.active() {
-            self.conversations.get_mut(&who).unwrap().drained = Some(self.run);
+        for conversation in self.conversations.values_mut() {
+            (conversation.drained, conversation.drained_in) = (conversation.scopes(), self.run);
         }
         self.end_closed();
     }
@@ -218,21 +306,30 @@ impl Reference {
     }
 
     /// Active sessions, with the run in which each was noted last.
-    fn active(&self) -> Vec<(Who, u32)> {
-        self.conversations.iter().filter_map(|(who, c)| Some((*who, c.active.as_ref()?.noted))).collect()
+    fn active(&self) -> Vec<(Key, u32)> {
+        let of = |(who, c): (&Who, &Conversation)| -> Vec<(Key, u32)> {
+            c.active.iter().map(|active| ((*who, active.generation), active.noted)).collect()
+        };
+        self.conversations.iter().flat_map(of).collect()
     }
 
     /// Sessions of earlier runs that nobody has come back for.
-    pub(super) fn unattached(&self) -> Vec<Who> {
-        self.active().into_iter().filter(|(_, noted)| *noted < self.run).map(|(who, _)| who).collect()
+    pub(super) fn unattached(&self) -> Vec<Key> {
+        self.active().into_iter().filter(|(_, noted)| *noted < self.run).map(|(key, _)| key).collect()
     }
 
     /// What is listed as active: not what the next run only has to write down as ended.
     pub(super) fn sessions(&self) -> Vec<Session> {
         let mut listed = self.clone();
         listed.end_closed();
-        let row = |(who, c): (Who, Conversation)| Some((who, c.generation, c.active?.cwd.map(str::to_owned)));
-        listed.conversations.into_iter().filter_map(row).collect()
+        let rows = |(who, c): (Who, Conversation)| {
+            let row =
+                move |active: Active| (who, active.generation, active.scope.to_owned(), active.cwd.map(str::to_owned));
+            c.active.into_iter().map(row)
+        };
+        let mut rows: Vec<Session> = listed.conversations.into_iter().flat_map(rows).collect();
+        rows.sort();
+        rows
     }
 
     pub(super) fn deliveries(&self) -> BTreeMap<Delivery, Listed> {
@@ -244,7 +341,7 @@ impl Reference {
     /// Ends that are owed, were given up in this run, or will be owed when the active sessions end.
     pub(super) fn undelivered_ends(&self) -> u64 {
         let mut then = self.clone();
-        self.active().into_iter().for_each(|(who, _)| then.end_left(who));
+        self.active().into_iter().for_each(|(key, _)| then.end_left(key));
         let counts = |owed: &Owed| owed.dead.is_none_or(|run| run == self.run);
         let ends = then.owed.iter().filter(|(delivery, owed)| delivery.event == EventKey::End && counts(owed));
         u64::try_from(ends.count()).unwrap()

@@ -11,7 +11,7 @@ use lastword_journal::Write;
 
 use super::case::{End, Grace, Reply, Request, Run, Step, Who};
 use super::mortal::Mortal;
-use super::reference::{self, Answer, Reference};
+use super::reference::{self, Answer, Key, Reference};
 use super::story::Story;
 use super::subject::{Asked, Subject, Told};
 
@@ -57,7 +57,7 @@ impl<'a> Both<'a> {
         let over = async {
             loop {
                 // Recorded as one.
-                let recorded: Vec<Who> = left.iter().copied().filter(|who| self.has_end_of(*who)).collect();
+                let recorded: Vec<Key> = left.iter().copied().filter(|key| self.has_end_of(*key)).collect();
                 let unanswered = self.journal.record_is_unanswered();
                 let ended = if unanswered { 0 } else { recorded.len() };
                 let is_over = self.journal.is_dead() || recorded.len() == left.len();
@@ -68,21 +68,21 @@ impl<'a> Both<'a> {
             }
         };
         let (recorded, unanswered) = in_time("the end of a grace of 1 ms", over).await?;
-        for who in recorded {
-            self.story.disk.end_left(who);
+        for key in recorded {
+            self.story.disk.end_left(key);
             if !unanswered {
-                self.live.end_left(who);
+                self.live.end_left(key);
             }
         }
         Ok(())
     }
 
     /// The runtime's own record that the session has crashed. An owner says something else.
-    fn has_end_of(&self, who: Who) -> bool {
+    fn has_end_of(&self, key: Key) -> bool {
         self.journal.has(|write| match write {
             Write::End { session, event, .. } => {
                 let crashed = matches!(&**event, Event::End(end) if end.reason == EndReason::Crashed);
-                crashed && Who::of(&session.identity) == who
+                crashed && (Who::of(&session.identity), session.generation) == key
             }
             _ => false,
         })
@@ -101,6 +101,7 @@ impl<'a> Both<'a> {
                     self.rested = false;
                     self.asked.push((request.clone(), self.subject.say(request)));
                 }
+                Step::Seen(who, scope) => self.seen(*who, scope).await?,
                 Step::Settle => self.settle().await?,
             }
         }
@@ -119,6 +120,21 @@ impl<'a> Both<'a> {
         for request in after {
             self.asked.push((request.clone(), self.subject.say(request)));
             self.answers().await?;
+        }
+        Ok(())
+    }
+
+    /// Something else is heard of a session: it is on record if the session has just ended, and not otherwise.
+    async fn seen(&mut self, who: Who, scope: &'static str) -> Checked {
+        self.answers().await?;
+        let before = self.journal.alive();
+        self.subject.runtime.seen(&who.identity(scope));
+        let (recorded, live) = (self.journal.alive() - before, self.live.seen(who, scope));
+        if recorded > 0 {
+            self.story.disk.seen(who, scope);
+        }
+        if !self.journal.is_dead() {
+            same(&format!("sessions of {who} {scope} that live after their end"), &recorded, &live)?;
         }
         Ok(())
     }
@@ -184,14 +200,14 @@ impl<'a> Both<'a> {
         let left = self.live.unattached();
         let active = self.live.sessions().len() - left.len();
         self.live.drain(reason);
-        left.iter().for_each(|who| self.live.end_left(*who));
+        left.iter().for_each(|key| self.live.end_left(*key));
         let report = in_time("the end of the drain", self.subject.runtime.drain(reason)).await?;
         if self.journal.has(|write| matches!(write, Write::Draining { .. })) {
             self.story.disk.drain(reason);
         }
-        for who in self.story.disk.unattached() {
-            if self.has_end_of(who) {
-                self.story.disk.end_left(who);
+        for key in self.story.disk.unattached() {
+            if self.has_end_of(key) {
+                self.story.disk.end_left(key);
             }
         }
         let told = self.hear()?;
@@ -216,7 +232,8 @@ impl<'a> Both<'a> {
 }
 
 pub(super) fn listed(session: &Session) -> reference::Session {
-    (Who::of(&session.identity), session.generation, session.cwd.clone())
+    let scope = session.identity.scope.to_string();
+    (Who::of(&session.identity), session.generation, scope, session.cwd.clone())
 }
 
 async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> Result<T, String> {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use lastword::events::{DeliveryId, EndReason, FailureCause, Outcome, PluginName, Session};
+use lastword::events::{DeliveryId, EndReason, FailureCause, Outcome, PluginName, Session, Timestamp};
 use lastword::{
     CompactionRequest, EndRequest, Limits, OutcomeRecord, RetryPolicy, Runtime, Source, StartRequest, Tenants,
 };
@@ -77,9 +77,10 @@ impl Subject {
 
     /// A request is made when this is called, and carried out whether or not anyone waits for the answer.
     pub(super) fn say(&self, request: &Request) -> Asked {
-        let Request { who, what, op, cwd } = request;
-        let mut session = Session::new(who.tenant, who.id);
+        let Request { who, what, scope, op, cwd, began_later } = request;
+        let mut session = Session::of(who.identity(scope));
         session.cwd = cwd.map(str::to_owned);
+        session.started_at = began_later.then(|| Timestamp::now().plus(NEVER));
         let op_id = op.map(Arc::from);
         let answer = |answer: Result<lastword::Accepted, lastword::Refusal>| match answer {
             Ok(accepted) => Ok((accepted.how, accepted.generation)),

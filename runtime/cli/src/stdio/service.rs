@@ -99,6 +99,7 @@ impl Service {
         if let Some(summary) = self.ignored.summary() {
             tracing::info!("events that were not about the life of a session: {summary}");
         }
+        self.tell_of_repeated_ends();
         self.output.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
         let dropped = self.logs.dropped();
         if dropped > 0 {
@@ -106,6 +107,16 @@ impl Service {
         }
         self.logs.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
         exit
+    }
+
+    fn tell_of_repeated_ends(&self) {
+        let ends = self.runtime.repeated_ends();
+        if ends.told_again > 0 {
+            let (all, more) = (ends.told_again, ends.knew_more);
+            tracing::info!(
+                "ends that were told again within seconds, and not delivered again: {all}; {more} of them said more"
+            );
+        }
     }
 
     /// Takes lines in their order until something ends it.
@@ -149,7 +160,12 @@ impl Service {
         match line.input {
             Ok(Input::Shutdown(reason)) => return Some(reason),
             Ok(Input::Event(event)) => self.answers.ask(&self.runtime, line.number, *event),
-            Ok(Input::NotOurs { name, .. }) => self.ignored.count(&name),
+            Ok(Input::NotOurs { name, session }) => {
+                self.ignored.count(&name);
+                if let Some(identity) = session {
+                    self.runtime.seen(&identity);
+                }
+            }
             Ok(Input::Blank) => {}
             Err(bad) => self.answers.refuse(line.number, &bad),
         }

@@ -5,9 +5,10 @@ use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, 
 
 use super::dead::Dead;
 use super::key_values::KeyValues;
+use super::recent_ends::RecentEnds;
 use crate::{
-    Completion, DeliveryKey, DrainedEnd, JournalError, OwedDelivery, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS,
-    Recovered, RecoveredSession, Settlement, Write, Written,
+    Completion, DeliveryKey, DrainedEnd, JournalError, OwedDelivery, RETAINED_ENDED_SESSIONS, RETAINED_OP_IDS, Receipt,
+    RecentEnd, Recovered, RecoveredSession, Settlement, Write, Written,
 };
 
 /// Everything that the journal's lock protects.
@@ -24,12 +25,14 @@ pub(super) struct State {
     attaching_since: u32,
     /// Who is installed in this run.
     installed: Vec<(PluginName, Option<Vec<Arc<str>>>)>,
-    /// The newest generation of each id.
+    /// The newest generation of each id, in whatever scope.
     latest: HashMap<Identity, Latest>,
     /// Ids in the order in which they ended, for forgetting the oldest.
     ended: VecDeque<(Identity, u64)>,
-    ops: HashMap<Op, u32>,
-    op_order: VecDeque<Op>,
+    recent_ends: RecentEnds,
+    /// The generation, by the scope of the session.
+    ops: HashMap<Op, Vec<(Arc<str>, u32)>>,
+    op_order: VecDeque<(Op, Arc<str>)>,
     active: HashMap<u64, Active>,
     /// Recorded events with a delivery that is owed.
     owed: HashMap<DeliveryKey, Owed>,
@@ -37,7 +40,7 @@ pub(super) struct State {
     pub(super) key_values: KeyValues,
 }
 
-/// Whose line, of which kind, and its owner's name for it.
+/// Whose line (without a scope), of which kind, and its owner's name for it.
 type Op = (Identity, Hook, Arc<str>);
 
 #[derive(Debug)]
@@ -52,8 +55,7 @@ struct MemoryDrain {
 struct Latest {
     sequence: u64,
     generation: u32,
-    /// The run in which it ended, if it has.
-    ended_in: Option<u32>,
+    has_ended: bool,
 }
 
 #[derive(Debug)]
@@ -95,17 +97,22 @@ impl State {
                 Ok(Written::Session { sequence, session })
             }
             Write::Renote { sequence, session, op_id } => {
-                let run = self.run;
-                self.on_active(sequence, Hook::SessionStart, op_id, |active| {
+                let (run, identity) = (self.run, session.identity.clone());
+                let done = self.on_active(sequence, Hook::SessionStart, op_id, |active| {
                     (active.session, active.run) = (session, run);
-                })
-            }
-            Write::Compaction { sequence, n, session, event, owed, op_id } => {
-                let run = self.run;
-                let done = self.on_active(sequence, Hook::SessionCompaction, op_id, |active| {
-                    (active.compactions, active.run) = (n, run);
                 })?;
                 if done == Written::Done {
+                    self.recent_ends.begins_anew(&identity);
+                }
+                Ok(done)
+            }
+            Write::Compaction { sequence, n, session, event, owed, op_id } => {
+                let (run, now) = (self.run, session.clone());
+                let done = self.on_active(sequence, Hook::SessionCompaction, op_id, |active| {
+                    (active.compactions, active.run, active.session) = (n, run, now);
+                })?;
+                if done == Written::Done {
+                    self.recent_ends.begins_anew(&session.identity);
                     self.owe(sequence, event.key(n), &session, &event, &owed);
                 }
                 Ok(done)
@@ -121,32 +128,29 @@ impl State {
                 self.active.insert(sequence, Active { compactions: 1, ..active });
                 Ok(Written::Session { sequence, session })
             }
-            Write::End { sequence, session, event, owed, op_id } => {
+            Write::End { sequence, session, event, owed, received, op_id } => {
                 let done = self.on_active(sequence, Hook::SessionEnd, op_id, |active| active.session = session)?;
                 if done == Written::Done
                     && let Some(active) = self.active.remove(&sequence)
                 {
                     self.owe_end(sequence, &active, &event, &owed);
-                    // A session that a dead run left has not ended *in this run*: its owner may have resumed it without
-                    // a start, and the next end is then a new one.
-                    self.note_end(&active.session.identity, active.run);
+                    self.note_end(sequence, &active.session, &event, received);
                 }
                 Ok(done)
             }
-            Write::EndWithoutStart { session, event, owed, op_id } => {
+            Write::EndWithoutStart { session, event, owed, received, op_id } => {
                 if let Some(known) = self.known_op(&session.identity, Hook::SessionEnd, op_id.as_ref()) {
                     return Ok(known);
-                }
-                if let Some(latest) = self.latest.get(&session.identity)
-                    && latest.ended_in == Some(self.run)
-                {
-                    return Ok(Written::DuplicateEnd { generation: latest.generation });
                 }
                 let (sequence, session) = self.next_generation(session);
                 self.remember_op(&session.identity, Hook::SessionEnd, op_id, session.generation);
                 self.owe(sequence, EventKey::End, &session, &event, &owed);
-                self.note_end(&session.identity, self.run);
+                self.note_end(sequence, &session, &event, Some(received));
                 Ok(Written::Session { sequence, session })
+            }
+            Write::Alive { sequence } => {
+                self.recent_ends.forget(sequence);
+                Ok(Written::Done)
             }
             Write::Installed { plugins, attaching } => {
                 (self.installed, self.attaching) = (plugins, attaching);
@@ -192,19 +196,27 @@ impl State {
     fn next_generation(&mut self, mut session: Arc<Session>) -> (u64, Arc<Session>) {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        let generation = self.latest.get(&session.identity).map_or(0, |l| l.generation).saturating_add(1);
+        let id = session.identity.unscoped();
+        let generation = self.latest.get(&id).map_or(0, |l| l.generation).saturating_add(1);
+        self.recent_ends.begins_anew(&session.identity);
         Arc::make_mut(&mut session).generation = generation;
-        self.latest.insert(session.identity.clone(), Latest { sequence, generation, ended_in: None });
+        self.latest.insert(id, Latest { sequence, generation, has_ended: false });
         (sequence, session)
     }
 
-    fn note_end(&mut self, identity: &Identity, run: u32) {
-        let Some(latest) = self.latest.get_mut(identity) else { return };
-        latest.ended_in = Some(run);
-        self.ended.push_back((identity.clone(), latest.sequence));
+    fn note_end(&mut self, sequence: u64, session: &Session, event: &Event, received: Option<Receipt>) {
+        if let (Some(received), Event::End(end)) = (received, event) {
+            let (identity, generation) = (session.identity.clone(), session.generation);
+            self.recent_ends.add(RecentEnd { sequence, identity, generation, ended_at: end.ended_at, received });
+        }
+        let id = session.identity.unscoped();
+        // One of another scope may be newer.
+        let Some(latest) = self.latest.get_mut(&id).filter(|latest| latest.sequence == sequence) else { return };
+        latest.has_ended = true;
+        self.ended.push_back((id, sequence));
         if self.ended.len() > RETAINED_ENDED_SESSIONS
             && let Some((oldest, sequence)) = self.ended.pop_front()
-            && self.latest.get(&oldest).is_some_and(|l| l.sequence == sequence && l.ended_in.is_some())
+            && self.latest.get(&oldest).is_some_and(|l| l.sequence == sequence && l.has_ended)
         {
             self.latest.remove(&oldest);
         }
@@ -216,18 +228,24 @@ impl State {
     }
 
     pub(super) fn generation_of_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
-        self.ops.get(&(identity.clone(), kind, op_id.into())).copied()
+        let lines = self.ops.get(&(identity.unscoped(), kind, op_id.into()))?;
+        let is_meant = |scope: &str| identity.scope.is_empty() || *scope == *identity.scope;
+        lines.iter().rev().find(|(scope, _)| is_meant(scope)).map(|(_, generation)| *generation)
     }
 
     fn remember_op(&mut self, identity: &Identity, kind: Hook, op_id: Option<Arc<str>>, generation: u32) {
         let Some(op_id) = op_id else { return };
-        let op = (identity.clone(), kind, op_id);
-        self.ops.insert(op.clone(), generation);
-        self.op_order.push_back(op);
+        let (op, scope) = ((identity.unscoped(), kind, op_id), identity.scope.clone());
+        self.ops.entry(op.clone()).or_default().push((scope.clone(), generation));
+        self.op_order.push_back((op, scope));
         if self.op_order.len() > RETAINED_OP_IDS
-            && let Some(oldest) = self.op_order.pop_front()
+            && let Some((oldest, scope)) = self.op_order.pop_front()
+            && let Some(lines) = self.ops.get_mut(&oldest)
         {
-            self.ops.remove(&oldest);
+            lines.retain(|(of, _)| *of != scope);
+            if lines.is_empty() {
+                self.ops.remove(&oldest);
+            }
         }
     }
 
@@ -294,7 +312,7 @@ impl State {
         sessions.sort_by_key(|s| s.sequence);
         let mut deliveries: Vec<_> = self.owed.iter().map(|(key, owed)| owed.recovered(key)).collect();
         deliveries.sort_by_key(|d| (d.delivery.sequence, d.delivery.event));
-        Recovered { sessions, deliveries }
+        Recovered { sessions, deliveries, ended: self.recent_ends.within(Timestamp::now()) }
     }
 
     fn left(&self, sequence: u64, active: &Active) -> RecoveredSession {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::impossible;
 use super::read;
+use super::recent_ends;
 use super::recover::MAX_COUNT;
 use super::suspects;
 use super::text::json;
@@ -38,6 +39,8 @@ pub(super) struct Known {
     pub(super) draining: bool,
     /// Row numbers of names. They never change, but one that was made in a transaction goes with it.
     pub(super) plugins: HashMap<PluginName, i64>,
+    /// Ends that owners have told of since those that cannot be told again were forgotten.
+    pub(super) recent_ends: u32,
     /// What was under way when runs died, until it has an outcome.
     pub(super) suspects: HashSet<DeliveryKey>,
 }
@@ -81,15 +84,19 @@ impl Apply<'_> {
             }
             Write::Renote { sequence, session, op_id } => {
                 self.unless_known(&session.identity, Hook::SessionStart, op_id.as_deref(), |this| {
-                    let sql = "UPDATE session SET facts = ?2, run = ?3 WHERE sequence = ?1 AND ended_run IS NULL";
-                    this.on_active(*sequence, sql, params![*sequence, json(&**session), this.known.run])?;
+                    let sql =
+                        "UPDATE session SET facts = ?2, run = ?3, scope = ?4 WHERE sequence = ?1 AND ended_run IS NULL";
+                    let scope = &session.identity.scope;
+                    this.on_active(*sequence, sql, params![*sequence, json(&**session), this.known.run, scope])?;
                     Ok((session.generation, Written::Done))
                 })
             }
             Write::Compaction { sequence, n, session, event, owed, op_id } => {
                 self.unless_known(&session.identity, Hook::SessionCompaction, op_id.as_deref(), |this| {
-                    let sql = "UPDATE session SET compactions = ?2, run = ?3 WHERE sequence = ?1 AND ended_run IS NULL";
-                    this.on_active(*sequence, sql, params![*sequence, *n, this.known.run])?;
+                    let sql = "UPDATE session SET compactions = ?2, run = ?3, facts = ?4, scope = ?5
+                               WHERE sequence = ?1 AND ended_run IS NULL";
+                    let (facts, scope) = (json(&**session), &session.identity.scope);
+                    this.on_active(*sequence, sql, params![*sequence, *n, this.known.run, facts, scope])?;
                     this.owe(*sequence, event.key(*n), event, owed)?;
                     Ok((session.generation, Written::Done))
                 })
@@ -102,24 +109,27 @@ impl Apply<'_> {
                     Ok((session.generation, Written::Session { sequence, session }))
                 })
             }
-            Write::End { sequence, session, event, owed, op_id } => {
+            Write::End { sequence, session, event, owed, received, op_id } => {
                 self.unless_known(&session.identity, Hook::SessionEnd, op_id.as_deref(), |this| {
                     this.end(*sequence, session, event, owed)?;
+                    if let Some(received) = received {
+                        recent_ends::insert(this.file, this.known, *sequence, *received)?;
+                    }
                     Ok((session.generation, Written::Done))
                 })
             }
-            Write::EndWithoutStart { session, event, owed, op_id } => {
+            Write::EndWithoutStart { session, event, owed, received, op_id } => {
                 self.unless_known(&session.identity.clone(), Hook::SessionEnd, op_id.as_deref(), |this| {
-                    if let Some((generation, Some(ended_run))) = read::latest_generation(this.file, &session.identity)?
-                        && ended_run == this.known.run
-                    {
-                        return Ok((generation, Written::DuplicateEnd { generation }));
-                    }
                     let (sequence, session) = this.next_generation(session)?;
                     this.insert_session(sequence, &session, &[], 0, Some(event))?;
+                    recent_ends::insert(this.file, this.known, sequence, *received)?;
                     this.owe(sequence, EventKey::End, event, owed)?;
                     Ok((session.generation, Written::Session { sequence, session }))
                 })
+            }
+            Write::Alive { sequence } => {
+                self.execute("DELETE FROM recent_end WHERE sequence = ?1", params![*sequence])?;
+                Ok(Written::Done)
             }
             Write::Draining { reason, at } => {
                 let sql = "UPDATE run SET drain_reason = ?2, draining_at = ?3 WHERE id = ?1 AND drain_reason IS NULL";
@@ -158,14 +168,13 @@ impl Apply<'_> {
             return Ok(Written::DuplicateOp { generation });
         }
         let (generation, written) = work(self)?;
-        if !matches!(written, Written::DuplicateEnd { .. }) {
-            let sql = "INSERT INTO op (tenant, op_id, session, kind, generation) VALUES (?1, ?2, ?3, ?4, ?5)";
-            self.execute(sql, params![identity.tenant, op_id, identity.id, kind.as_str(), generation])?;
-            let number = self.file.last_insert_rowid();
-            if number % OP_IDS_AT_ONCE == 0 {
-                let retained = i64::try_from(RETAINED_OP_IDS).unwrap_or(i64::MAX);
-                self.execute("DELETE FROM op WHERE number <= ?1", params![number.saturating_sub(retained)])?;
-            }
+        let sql = "INSERT INTO op (tenant, op_id, session, kind, scope, generation) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let Identity { tenant, id, scope } = identity;
+        self.execute(sql, params![tenant, op_id, id, kind.as_str(), scope, generation])?;
+        let number = self.file.last_insert_rowid();
+        if number % OP_IDS_AT_ONCE == 0 {
+            let retained = i64::try_from(RETAINED_OP_IDS).unwrap_or(i64::MAX);
+            self.execute("DELETE FROM op WHERE number <= ?1", params![number.saturating_sub(retained)])?;
         }
         Ok(written)
     }
@@ -174,9 +183,9 @@ impl Apply<'_> {
         let (reason, at) = end_of(event);
         // A session that a dead run left has not ended *in this run*: its owner may have resumed it without a start, and
         // the next end is then a new one.
-        let sql = "UPDATE session SET facts = ?2, ended_run = run, ended_at = ?3, reason = ?4
+        let sql = "UPDATE session SET facts = ?2, ended_run = run, ended_at = ?3, reason = ?4, scope = ?5
                    WHERE sequence = ?1 AND ended_run IS NULL";
-        self.on_active(sequence, sql, params![sequence, json(session), at, reason])?;
+        self.on_active(sequence, sql, params![sequence, json(session), at, reason, session.identity.scope])?;
         if sequence < self.known.first_sequence_of_run {
             return self.owe_recovered_end(sequence, session, event, owed);
         }
@@ -273,16 +282,29 @@ impl Apply<'_> {
         end: Option<&Event>,
     ) -> Result<(), Failed> {
         let sql = "INSERT INTO session
-                   (sequence, tenant, id, generation, run, facts, started, compactions, ended_run, ended_at, reason, first_run)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?5)";
-        let Session { identity: Identity { tenant, id }, generation, .. } = session;
+                   (sequence, tenant, id, generation, run, facts, started, compactions, ended_run, ended_at, reason, first_run, scope)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?5, ?12)";
+        let Session { identity: Identity { tenant, id, scope }, generation, .. } = session;
         let started = (!started.is_empty()).then(|| json(started));
         let run = self.known.run;
         let (reason, at) = end.map(end_of).unzip();
         let ended_run = end.map(|_| run);
         self.execute(
             sql,
-            params![sequence, tenant, id, generation, run, json(session), started, compactions, ended_run, at, reason],
+            params![
+                sequence,
+                tenant,
+                id,
+                generation,
+                run,
+                json(session),
+                started,
+                compactions,
+                ended_run,
+                at,
+                reason,
+                scope
+            ],
         )?;
         Ok(())
     }

@@ -34,6 +34,40 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
      );
      INSERT INTO op (number, tenant, op_id, generation) SELECT number, tenant, op_id, generation FROM op_of_version_2;
      DROP TABLE op_of_version_2;",
+    // In OpenClaw's format a session's key is its scope, ends that may be told again are remembered, and an owner's word that
+    // means nothing to us is not written as one of ours. Which it was is known of the owners that were there.
+    "ALTER TABLE session ADD COLUMN scope TEXT NOT NULL DEFAULT '';
+     UPDATE session SET scope = json_extract(facts, '$.key'), facts = json_set(facts, '$.scope', json_extract(facts, '$.key'))
+       WHERE json_valid(facts) AND json_extract(facts, '$.owner_kind') = 'openclaw'
+       AND json_type(facts, '$.key') = 'text';
+     CREATE TABLE recent_end (
+       sequence INTEGER PRIMARY KEY,
+       received_at INTEGER NOT NULL,
+       said INTEGER NOT NULL
+     );
+     ALTER TABLE op RENAME TO op_of_version_3;
+     CREATE TABLE op (
+       number INTEGER PRIMARY KEY,
+       tenant TEXT NOT NULL,
+       op_id TEXT NOT NULL,
+       session TEXT NOT NULL DEFAULT '',
+       kind TEXT NOT NULL DEFAULT '',
+       scope TEXT NOT NULL DEFAULT '',
+       generation INTEGER NOT NULL,
+       UNIQUE (tenant, op_id, session, kind, scope)
+     );
+     INSERT INTO op (number, tenant, op_id, session, kind, scope, generation)
+       SELECT o.number, o.tenant, o.op_id, o.session, o.kind, coalesce(s.scope, ''), o.generation FROM op_of_version_3 o
+       LEFT JOIN session s ON s.tenant = o.tenant AND s.id = o.session AND s.generation = o.generation;
+     DROP TABLE op_of_version_3;
+     UPDATE delivery SET body = json_set(body, '$.End.reason', json_object('other', json_extract(body, '$.End.reason')))
+       WHERE event = 'session-end' AND json_valid(body) AND json_type(body, '$.End.reason') = 'text'
+       AND json_extract(body, '$.End.raw_reason') = json_extract(body, '$.End.reason')
+       AND EXISTS (SELECT 1 FROM session s WHERE s.sequence = delivery.sequence AND json_valid(s.facts) AND (
+         json_extract(s.facts, '$.owner_kind') = 'openclaw' AND json_extract(body, '$.End.reason') NOT IN
+           ('new', 'reset', 'idle', 'daily', 'compaction', 'deleted', 'shutdown', 'restart', 'unknown')
+         OR json_extract(s.facts, '$.owner_kind') = 'claude-code' AND json_extract(body, '$.End.reason') NOT IN
+           ('clear', 'resume', 'logout')));",
 ];
 
 /// All of the way or none of it, in one transaction. `found` is the file's version, one of ours.

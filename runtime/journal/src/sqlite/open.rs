@@ -22,7 +22,7 @@ use super::suspects::Suspects;
 #[cfg(target_os = "linux")]
 use super::watch::Watch;
 use super::writer::Queue;
-use super::{SCHEMA_VERSION, SqliteJournal, damage_note, migrate, recover, salvage, shape, writer};
+use super::{SCHEMA_VERSION, SqliteJournal, damage_note, migrate, recent_ends, recover, salvage, shape, writer};
 use crate::{JournalError, Recovered};
 
 /// What to do about a thread that cannot be started.
@@ -113,6 +113,7 @@ impl Opened {
     pub(super) fn begin(mut self, path: &Path, ahead: &Arc<Mutex<Ahead>>) -> Result<(Run, Recovered), JournalError> {
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         recover::begin_run(&transaction, self.run)?;
+        recent_ends::forget(&transaction)?;
         let suspects = self.suspects.record(&transaction, self.run, self.name)?;
         transaction.commit()?;
         // Not before: what it has of the dead run is written down now.
@@ -125,6 +126,7 @@ impl Opened {
             first_sequence_of_run: self.next_sequence,
             installed: None,
             draining: false,
+            recent_ends: 0,
             plugins: HashMap::new(),
             suspects,
         };

@@ -36,10 +36,12 @@ pub(super) fn generation_of_op(
     op_id: &str,
 ) -> rusqlite::Result<Option<u32>> {
     let sql = "SELECT generation, kind = '' FROM op WHERE tenant = ?1 AND op_id = ?2
-               AND (session = ?3 AND kind = ?4 OR kind = '') ORDER BY kind DESC LIMIT 1";
+               AND (session = ?3 AND kind = ?4 AND (scope = ?5 OR ?5 = '') OR kind = '')
+               ORDER BY kind DESC, number DESC LIMIT 1";
+    let Identity { tenant, id, scope } = identity;
     let found: Option<(u32, bool)> = file
         .prepare_cached(sql)?
-        .query_row(params![identity.tenant, op_id, identity.id, kind.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![tenant, op_id, id, kind.as_str(), scope], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((generation, of_version_2)) = found else { return Ok(None) };
     // That line may have been another kind's or session's. An end is only taken for the same if this very generation has
@@ -51,7 +53,7 @@ pub(super) fn generation_of_op(
     Ok(is_the_same.then_some(generation))
 }
 
-/// The newest generation of an id, and the run in which it ended, if it has.
+/// The newest generation of an id, in whatever scope, and the run in which it ended, if it has.
 pub(super) fn latest_generation(
     file: &Connection,
     identity: &Identity,

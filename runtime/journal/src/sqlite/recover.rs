@@ -9,6 +9,7 @@ use rusqlite::types::{Type, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::Impossible;
+use super::recent_ends;
 use super::text::drain_reason;
 use crate::{DeliveryKey, OwedDelivery, Recovered, Space};
 
@@ -91,7 +92,11 @@ pub(super) fn begin_run(file: &Connection, run: u32) -> rusqlite::Result<()> {
 
 /// What is owed, in run `run`.
 pub(super) fn recovered(file: &Connection, run: u32) -> rusqlite::Result<Recovered> {
-    Ok(Recovered { sessions: sessions::left(file, run)?, deliveries: deliveries(file, run)? })
+    Ok(Recovered {
+        sessions: sessions::left(file, run)?,
+        deliveries: deliveries(file, run)?,
+        ended: recent_ends::read(file)?,
+    })
 }
 
 pub(super) fn reason(row: &Row<'_>, column: usize) -> rusqlite::Result<DrainReason> {

@@ -55,7 +55,7 @@ const TABLES: [(&str, &str, Check); 8] = [
         counts(row, &[2, 3, 5])
     }),
     ("op", "number", |row| {
-        // A file of version 2 has no session and kind in between.
+        // A file of an earlier version has fewer columns in between.
         let generation = row.as_ref().column_count().saturating_sub(2);
         numbers(row, &[0])?;
         counts(row, &[generation])

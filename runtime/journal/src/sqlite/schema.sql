@@ -1,4 +1,4 @@
--- Version 3. docs/journal.md explains it to operators; `user_version` says which version a file has.
+-- Version 4. docs/journal.md explains it to operators; `user_version` says which version a file has.
 -- Times are milliseconds since 1970-01-01T00:00:00Z.
 
 CREATE TABLE journal (
@@ -35,10 +35,19 @@ CREATE TABLE session (
   ended_run INTEGER,                 -- NULL while it is active
   ended_at INTEGER,
   reason TEXT,
-  first_run INTEGER NOT NULL DEFAULT 0  -- in which it began: its end may have been tried in every one since
+  first_run INTEGER NOT NULL DEFAULT 0,  -- in which it began: its end may have been tried in every one since
+  scope TEXT NOT NULL DEFAULT ''     -- tells sessions of one id apart, where an owner's format has such
 );
 CREATE UNIQUE INDEX session_by_id ON session (tenant, id, generation);
 CREATE INDEX session_active ON session (sequence) WHERE ended_run IS NULL;
+
+-- Ends that owners have told of in the last seconds: one that is told again is known for that. A session of which anything is
+-- heard after its end is not here any more.
+CREATE TABLE recent_end (
+  sequence INTEGER PRIMARY KEY,
+  received_at INTEGER NOT NULL,      -- by our clock
+  said INTEGER NOT NULL              -- what the end said, as the program numbers it
+);
 
 -- What is owed, and what was given up. A delivery that was made is not here any more.
 CREATE TABLE delivery (
@@ -90,8 +99,9 @@ CREATE TABLE op (
   op_id TEXT NOT NULL,
   session TEXT NOT NULL DEFAULT '',
   kind TEXT NOT NULL DEFAULT '',     -- session-start, session-compaction, session-end
+  scope TEXT NOT NULL DEFAULT '',    -- the session's
   generation INTEGER NOT NULL,
-  UNIQUE (tenant, op_id, session, kind)
+  UNIQUE (tenant, op_id, session, kind, scope)
 );
 
 -- What plugins have stored with the grant `keyvalue`.

@@ -45,7 +45,7 @@ pub(crate) struct Found {
 
 pub(crate) fn look(path: &Path) -> Found {
     let journal = SqliteJournal::open(path).unwrap();
-    let Recovered { sessions, deliveries } = journal.recover().unwrap();
+    let Recovered { sessions, deliveries, .. } = journal.recover().unwrap();
     let (mut what, mut attempts) = (Vec::new(), Vec::new());
     for s in sessions {
         let about = (&s.session, s.compactions, &s.started, s.drained());
@@ -167,7 +167,7 @@ impl Script<'_> {
         let sequence = self.sequences[session];
         let (session, owed) = (self.known(id), self.both.clone());
         let op_id = op_id.map(Into::into);
-        self.write(Write::End { sequence, session, event: end_event(), owed, op_id }).await;
+        self.write(Write::End { sequence, session, event: end_event(), owed, received: None, op_id }).await;
     }
 
     async fn renote(&self) {

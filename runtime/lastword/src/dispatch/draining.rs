@@ -109,7 +109,12 @@ impl State {
         if !queues.iter().any(|&(_, queue)| has_lanes(queue)) {
             return;
         }
-        let ends: HashMap<&str, u64> = sessions.iter().map(|one| (&*one.session.identity.id, one.sequence)).collect();
+        // Of an id there may be some, in different scopes: the newest comes last.
+        let mut ends: HashMap<&str, u64> = HashMap::new();
+        for one in sessions {
+            let newest = ends.entry(&one.session.identity.id).or_default();
+            *newest = one.sequence.max(*newest);
+        }
         for &(_, queue) in queues {
             let lanes = self.queues.get_mut(queue).into_iter().flat_map(|q| q.lanes.iter_mut());
             for (id, lane) in lanes {

@@ -77,7 +77,12 @@ pub(crate) fn live(plan: &Plan) {
     let disk = Disk::new(one_of(plan.health));
     // Tenants of which a drain is the first to hear have their queues in the order of a hash map, which nobody draws.
     let tenants = if plan.left > 0 { &TENANTS[..1] } else { &TENANTS };
-    let identities: Vec<Identity> = (0..=up_to(2)).map(|n| Identity::new(one_of(tenants), &format!("s{n}"))).collect();
+    // Some have the same id, in scopes of their own.
+    let identity = |n| match chance(1, 4) {
+        true => Identity::new(one_of(tenants), "main").in_scope(&format!("agent:{n}:main")),
+        false => Identity::new(one_of(tenants), &format!("s{n}")),
+    };
+    let identities: Vec<Identity> = (0..=up_to(2)).map(identity).collect();
     disk.leave_active(identities.iter().take(up_to(plan.left)).map(started_before).collect());
     let writer = thread::spawn({
         let disk = disk.clone();
@@ -136,7 +141,7 @@ fn of_requests(held: &str) -> bool {
 }
 
 fn started_before(identity: &Identity) -> Write {
-    let session = Arc::new(Session::new(&identity.tenant, &identity.id));
+    let session = Arc::new(Session::of(identity.clone()));
     Write::Start { session, event: Arc::new(Event::Start(SessionStart::default())), owed: Vec::new(), op_id: None }
 }
 

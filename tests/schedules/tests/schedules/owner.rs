@@ -73,6 +73,11 @@ pub(crate) fn speak(runtime: &Runtime, sessions: &[Identity], answers: &Answers)
             linger();
         }
         let whose = &sessions[up_to(sessions.len() - 1)];
+        // Something else is heard of it, now and then.
+        if chance(1, 4) {
+            story!("owner: something of {}", whose.id);
+            runtime.seen(whose);
+        }
         // The first line is a start more often than not.
         let line =
             if n == 0 && chance(3, 4) { Line::Start } else { one_of(&[Line::Start, Line::Compaction, Line::End]) };
@@ -87,9 +92,10 @@ pub(crate) fn speak(runtime: &Runtime, sessions: &[Identity], answers: &Answers)
 }
 
 fn say(runtime: &Runtime, line: Line, whose: &Identity, answers: &Answers) -> Said {
-    let session = Session::new(&whose.tenant, &whose.id);
+    let session = Session::of(whose.clone());
     // A line that is sent again, now and then.
-    let op_id: Option<Arc<str>> = chance(1, 3).then(|| format!("{line:?} {} {}", whose.id, up_to(1)).into());
+    let op_id: Option<Arc<str>> =
+        chance(1, 3).then(|| format!("{line:?} {} {} {}", whose.id, whose.scope, up_to(1)).into());
     story!("owner: {line:?} of {}", whose.id);
     let answer: Pin<Box<dyn Future<Output = _> + Send>> = match line {
         Line::Start => Box::pin(runtime.start_session(StartRequest { op_id, ..StartRequest::new(session) })),

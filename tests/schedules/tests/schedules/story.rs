@@ -33,6 +33,7 @@ pub(crate) fn describe(write: &Write) -> String {
         }
         Write::End { sequence, .. } => format!("end of {sequence}"),
         Write::EndWithoutStart { session, .. } => format!("end of {}, without a start", session.identity.id),
+        Write::Alive { sequence } => format!("{sequence} lives"),
         Write::Installed { .. } => "who is installed".to_owned(),
         Write::Orphaned { delivery, .. } => format!("orphaned {}", name(delivery)),
         Write::Draining { reason, .. } => format!("draining: {reason:?}"),

@@ -1,0 +1,53 @@
+use std::collections::{HashMap, VecDeque};
+
+use lastword_events::{Identity, Timestamp};
+
+use crate::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
+
+/// Ends that owners have told of, the newest ones.
+#[derive(Debug, Default)]
+pub(super) struct RecentEnds {
+    by_session: HashMap<u64, RecentEnd>,
+    /// Of these identities.
+    sessions: HashMap<Identity, u64>,
+    /// In the order in which they came. Some are forgotten already.
+    order: VecDeque<u64>,
+}
+
+impl RecentEnds {
+    pub(super) fn add(&mut self, end: RecentEnd) {
+        self.order.push_back(end.sequence);
+        self.sessions.insert(end.identity.clone(), end.sequence);
+        self.by_session.insert(end.sequence, end);
+        if self.order.len() > RETAINED_RECENT_ENDS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.forget(oldest);
+        }
+    }
+
+    pub(super) fn forget(&mut self, sequence: u64) {
+        if let Some(end) = self.by_session.remove(&sequence)
+            && self.sessions.get(&end.identity) == Some(&sequence)
+        {
+            self.sessions.remove(&end.identity);
+        }
+    }
+
+    /// A newer session of this identity begins.
+    pub(super) fn begins_anew(&mut self, identity: &Identity) {
+        if let Some(sequence) = self.sessions.remove(identity) {
+            self.by_session.remove(&sequence);
+        }
+    }
+
+    /// Those that may be told again, in the order in which they came.
+    pub(super) fn within(&self, now: Timestamp) -> Vec<RecentEnd> {
+        let ends = self.order.iter().filter_map(|sequence| self.by_session.get(sequence));
+        let is_recent = |end: &&RecentEnd| {
+            let at = end.received.at;
+            at <= now && now <= at.plus(REPEATED_WITHIN)
+        };
+        ends.filter(is_recent).cloned().collect()
+    }
+}

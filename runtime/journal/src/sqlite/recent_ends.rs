@@ -1,0 +1,65 @@
+//! Ends that owners have told of in the last seconds, and may tell of again.
+
+use lastword_events::{Identity, Timestamp};
+use rusqlite::{Connection, params};
+
+use super::apply::Known;
+use super::recover::count;
+use crate::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, Receipt, RecentEnd};
+
+/// How often those that are too old are forgotten: each so many new ones. They are looked at one by one.
+const AT_ONCE: u32 = 4_096;
+
+pub(super) fn insert(file: &Connection, known: &mut Known, sequence: u64, received: Receipt) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO recent_end (sequence, received_at, said) VALUES (?1, ?2, ?3)";
+    let Receipt { at, said } = received;
+    // SQLite's numbers have a sign.
+    file.prepare_cached(sql)?.execute(params![sequence, at.as_millisecond(), said.cast_signed()])?;
+    known.recent_ends += 1;
+    if known.recent_ends >= AT_ONCE {
+        known.recent_ends = 0;
+        forget(file)?;
+    }
+    Ok(())
+}
+
+/// Those that nobody needs any more.
+pub(super) fn forget(file: &Connection) -> rusqlite::Result<()> {
+    let (from, to) = window();
+    let sql = "DELETE FROM recent_end WHERE received_at NOT BETWEEN ?1 AND ?2";
+    file.prepare_cached(sql)?.execute(params![from, to])?;
+    let sql = "DELETE FROM recent_end WHERE sequence IN
+               (SELECT sequence FROM recent_end ORDER BY received_at DESC LIMIT -1 OFFSET ?1)";
+    file.prepare_cached(sql)?.execute(params![RETAINED_RECENT_ENDS])?;
+    Ok(())
+}
+
+/// Of sessions that have not begun anew since.
+pub(super) fn read(file: &Connection) -> rusqlite::Result<Vec<RecentEnd>> {
+    let sql = "SELECT e.sequence, s.tenant, s.id, s.scope, s.generation, s.ended_at, e.received_at, e.said
+               FROM recent_end e JOIN session s ON s.sequence = e.sequence
+               WHERE e.received_at BETWEEN ?1 AND ?2 AND s.ended_at IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM session n WHERE n.tenant = s.tenant AND n.id = s.id
+                               AND n.scope = s.scope AND n.generation > s.generation)
+               ORDER BY e.received_at, e.sequence";
+    let (from, to) = window();
+    let mut statement = file.prepare(sql)?;
+    let rows = statement.query_map(params![from, to], |row| {
+        let (tenant, id, scope): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let said: i64 = row.get(7)?;
+        Ok(RecentEnd {
+            sequence: row.get(0)?,
+            identity: Identity::new(&tenant, &id).in_scope(&scope),
+            generation: count(row, 4, "a session's generation")?,
+            ended_at: Timestamp::from_millisecond(row.get(5)?),
+            received: Receipt { at: Timestamp::from_millisecond(row.get(6)?), said: said.cast_unsigned() },
+        })
+    })?;
+    rows.collect()
+}
+
+/// Over a restart the wall clock decides, and what it has from the future counts as long ago: it was set back.
+fn window() -> (i64, i64) {
+    let now = Timestamp::now().as_millisecond();
+    (now - i64::try_from(REPEATED_WITHIN.as_millis()).unwrap_or(i64::MAX), now)
+}

@@ -1,0 +1,267 @@
+//! Ends that owners have told of in the last seconds: which end is one of them, told again.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use lastword_events::{Identity, Timestamp};
+use lastword_journal::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
+
+use crate::facts_said::FactsSaid;
+use crate::request::ReceivedEnd;
+use crate::scoped::Scoped;
+
+/// The newest ones. What is forgotten costs a second delivery and no end.
+#[derive(Debug, Default)]
+pub(crate) struct RecentEnds {
+    ends: Scoped<Recent>,
+    /// In the order in which they came.
+    order: VecDeque<(Instant, Identity, u64)>,
+}
+
+/// The last end of a session, of which nothing was heard since.
+#[derive(Debug)]
+struct Recent {
+    sequence: u64,
+    identity: Identity,
+    generation: u32,
+    at: Instant,
+    /// As its owner has it.
+    ended_at: Timestamp,
+    said: FactsSaid,
+}
+
+/// An end that was told before.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Repetition {
+    pub(crate) identity: Identity,
+    pub(crate) generation: u32,
+    /// What it says, and the first did not.
+    pub(crate) more: Vec<&'static str>,
+}
+
+impl RecentEnds {
+    /// What a journal has of dead runs: there the wall clock has decided, from now on it is the monotonic one.
+    pub(crate) fn take_up(&mut self, ended: Vec<RecentEnd>, now: Instant, clock: Timestamp) {
+        for RecentEnd { sequence, identity, generation, ended_at, received } in ended {
+            let passed = clock.as_millisecond().checked_sub(received.at.as_millisecond());
+            let passed = passed.and_then(|ms| u64::try_from(ms).ok()).map(std::time::Duration::from_millis);
+            // A clock that was set back says nothing.
+            let Some(at) = passed.and_then(|passed| now.checked_sub(passed)) else { continue };
+            let said = FactsSaid::from_bits(received.said);
+            self.insert(Recent { sequence, identity, generation, at, ended_at, said });
+        }
+    }
+
+    /// An end is on record that an owner has told of.
+    pub(crate) fn add(
+        &mut self,
+        sequence: u64,
+        identity: &Identity,
+        generation: u32,
+        end: &ReceivedEnd,
+        said: FactsSaid,
+    ) {
+        let ended_at = end.request.event.ended_at;
+        self.insert(Recent { sequence, identity: identity.clone(), generation, at: end.at, ended_at, said });
+    }
+
+    fn insert(&mut self, recent: Recent) {
+        self.order.push_back((recent.at, recent.identity.clone(), recent.sequence));
+        self.ends.insert(recent.identity.clone(), recent);
+        if self.order.len() > RETAINED_RECENT_ENDS {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, identity, sequence)) = self.order.pop_front()
+            && self.ends.get(&identity).is_some_and(|recent| recent.sequence == sequence)
+        {
+            self.ends.remove(&identity);
+        }
+    }
+
+    /// Lets go of what is too old to be told again.
+    fn forget_old(&mut self, now: Instant) {
+        while self.order.front().is_some_and(|(at, ..)| !is_within(*at, now)) {
+            self.forget_oldest();
+        }
+    }
+
+    /// A session of this identity begins.
+    pub(crate) fn begins_anew(&mut self, identity: &Identity) {
+        self.ends.remove(identity);
+    }
+
+    /// Something is heard of the session that is not its end: it lives, and its next end is a new one. Gives those that were
+    /// to be told again.
+    pub(crate) fn alive(&mut self, identity: &Identity, now: Instant) -> Vec<u64> {
+        self.forget_old(now);
+        if self.ends.is_empty() {
+            return Vec::new();
+        }
+        let is_meant = |recent: &&Recent| {
+            let scope = &recent.identity.scope;
+            identity.scope.is_empty() || scope.is_empty() || *scope == identity.scope
+        };
+        let meant = self.ends.of_id(identity).filter(is_meant);
+        let meant: Vec<(Identity, u64)> = meant.map(|recent| (recent.identity.clone(), recent.sequence)).collect();
+        meant.into_iter().filter_map(|(identity, sequence)| self.ends.remove(&identity).map(|_| sequence)).collect()
+    }
+
+    /// The end that this one repeats, if it does.
+    pub(crate) fn repeated(&mut self, end: &ReceivedEnd) -> Option<Repetition> {
+        self.forget_old(end.at);
+        let session = &end.request.session;
+        // The same line again is known by its name, and this one is not.
+        if end.request.op_id.is_some() {
+            return None;
+        }
+        let identity = self.last_of(&session.identity)?.identity.clone();
+        let first = self.ends.get_mut(&identity)?;
+        let began_later = session.started_at.is_some_and(|started| started > first.ended_at);
+        if began_later || !is_within(first.at, end.at) {
+            return None;
+        }
+        let said = FactsSaid::by(session, &end.request.event);
+        let more = said.beyond(first.said);
+        first.said.add(said);
+        Some(Repetition { identity, generation: first.generation, more })
+    }
+
+    /// The last end of what is meant: of an end without a scope the newest, and one with a scope may be that of a session
+    /// without.
+    fn last_of(&self, identity: &Identity) -> Option<&Recent> {
+        let others = || self.ends.of_id(identity);
+        self.ends.get(identity).or_else(|| match identity.scope.is_empty() {
+            true => others().max_by_key(|recent| recent.sequence),
+            false => others().find(|recent| recent.identity.scope.is_empty()),
+        })
+    }
+}
+
+fn is_within(first: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(first) <= REPEATED_WITHIN
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lastword_events::{EndReason, Session, SessionEnd};
+    use lastword_journal::Receipt;
+
+    use super::*;
+    use crate::request::EndRequest;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn identity(scope: &str) -> Identity {
+        Identity::new("t", "s").in_scope(scope)
+    }
+
+    fn end(scope: &str, at: Instant) -> ReceivedEnd {
+        let event = SessionEnd::new(EndReason::Unknown, Timestamp::from_millisecond(1_000));
+        let request = EndRequest { session: Session::of(identity(scope)), event, op_id: None };
+        ReceivedEnd { request, at, clock: Timestamp::from_millisecond(1_000) }
+    }
+
+    fn ended(scope: &str, at: Instant) -> RecentEnds {
+        let mut ends = RecentEnds::default();
+        ends.add(1, &identity(scope), 4, &end(scope, at), FactsSaid::default());
+        ends
+    }
+
+    fn generation(repetition: Option<Repetition>) -> Option<u32> {
+        repetition.map(|repetition| repetition.generation)
+    }
+
+    #[test]
+    fn an_end_is_repeated_within_ten_seconds_of_the_first() {
+        let first = Instant::now();
+        let mut ends = ended("", first);
+        assert_eq!(generation(ends.repeated(&end("", first + REPEATED_WITHIN / 2))), Some(4));
+        assert_eq!(
+            generation(ends.repeated(&end("", first + REPEATED_WITHIN))),
+            Some(4),
+            "of the first, not of the last"
+        );
+        assert_eq!(ends.repeated(&end("", first + REPEATED_WITHIN + MS)), None);
+        assert!(ends.ends.is_empty() && ends.order.is_empty(), "nothing is kept of it");
+    }
+
+    #[test]
+    fn whoever_lives_or_begins_anew_ends_anew() {
+        let now = Instant::now();
+        let mut ends = ended("", now);
+        assert_eq!(ends.alive(&identity(""), now), [1]);
+        assert_eq!(ends.alive(&identity(""), now), [0; 0], "it is written down once");
+        assert_eq!(ends.repeated(&end("", now)), None);
+        let mut ends = ended("", now);
+        ends.begins_anew(&identity(""));
+        assert_eq!(ends.repeated(&end("", now)), None);
+        let mut ends = ended("", now);
+        assert_eq!(ends.alive(&identity(""), now + REPEATED_WITHIN + MS), [0; 0], "nothing is written for it any more");
+    }
+
+    #[test]
+    fn a_line_with_a_name_and_a_session_that_began_later_are_new() {
+        let now = Instant::now();
+        let mut named = end("", now);
+        named.request.op_id = Some("op".into());
+        assert_eq!(ended("", now).repeated(&named), None);
+        let mut later = end("", now);
+        later.request.session.started_at = Some(Timestamp::from_millisecond(1_001));
+        assert_eq!(ended("", now).repeated(&later), None);
+        later.request.session.started_at = Some(Timestamp::from_millisecond(1_000));
+        assert_eq!(generation(ended("", now).repeated(&later)), Some(4));
+    }
+
+    #[test]
+    fn a_scope_tells_ends_apart_and_one_without_repeats_the_newest() {
+        let now = Instant::now();
+        assert_eq!(ended("x", now).repeated(&end("y", now)), None);
+        assert_eq!(generation(ended("x", now).repeated(&end("", now))), Some(4));
+        assert_eq!(generation(ended("", now).repeated(&end("x", now))), Some(4));
+        assert_eq!(ended("x", now).alive(&identity("y"), now), [0; 0]);
+        assert_eq!(ended("x", now).alive(&identity(""), now), [1]);
+    }
+
+    #[test]
+    fn what_a_repetition_knows_more_is_said_once() {
+        let now = Instant::now();
+        let mut ends = ended("", now);
+        let mut more = end("", now);
+        more.request.event.reason = EndReason::Reset;
+        more.request.event.attributes = vec![("summary".into(), "s".into())];
+        assert_eq!(ends.repeated(&more).unwrap().more, ["reason", "attributes"]);
+        assert_eq!(ends.repeated(&more).unwrap().more, [""; 0]);
+    }
+
+    #[test]
+    fn over_a_restart_the_wall_clock_decides_and_one_that_went_back_says_nothing() {
+        let (now, clock) = (Instant::now() + Duration::from_secs(60), Timestamp::from_millisecond(100_000));
+        let repeated = |received_at: i64, at: Instant| {
+            let mut ends = RecentEnds::default();
+            let received = Receipt { at: Timestamp::from_millisecond(received_at), said: 0 };
+            let ended_at = Timestamp::from_millisecond(1_000);
+            let left = RecentEnd { sequence: 1, identity: identity(""), generation: 4, ended_at, received };
+            ends.take_up(vec![left], now, clock);
+            generation(ends.repeated(&end("", at)))
+        };
+        assert_eq!(repeated(99_000, now), Some(4));
+        assert_eq!(repeated(99_000, now + Duration::from_secs(9)), Some(4));
+        assert_eq!(repeated(99_000, now + Duration::from_secs(9) + MS), None);
+        assert_eq!(repeated(100_001, now), None, "the clock went back");
+    }
+
+    #[test]
+    fn the_number_is_bounded() {
+        let (now, mut ends) = (Instant::now(), RecentEnds::default());
+        for n in 0..=u64::try_from(RETAINED_RECENT_ENDS).unwrap() {
+            let identity = Identity::new("t", &n.to_string());
+            ends.add(n, &identity, 1, &end("", now), FactsSaid::default());
+        }
+        assert_eq!((ends.order.len(), ends.ends.values().count()), (RETAINED_RECENT_ENDS, RETAINED_RECENT_ENDS));
+    }
+}
