@@ -98,6 +98,44 @@ fn what_a_drain_could_not_deliver_is_listed_and_can_be_given_another_chance_or_d
 }
 
 #[test]
+fn what_is_forgotten_is_in_no_file_and_what_is_owed_is_refused() {
+    let journal = Journal::new();
+    let session = |op: &str, id: &str| {
+        format!(r#"{{"op":"{op}","session":{{"id":"{id}","tenant":"rubber-plant","cwd":"/of/{id}"}},"reason":"idle"}}"#)
+    };
+    let program = journal.stdio().guest("prints").guest("trap").start().ready();
+    program.send([session("start", "parrot"), session("end", "parrot"), session("start", "lamp")]);
+    program.line("the end's failure", |line| line["plugin"] == "trap" && line["session"] == "parrot");
+    let in_use = journal.ask(&["forget", "--tenant", "rubber-plant", "--drop-owed"]);
+    assert_eq!(in_use.code(), 5, "{}", in_use.stderr());
+    assert_eq!(left(program).code(), 3);
+    let is_somewhere = |text: &str| {
+        let files = std::fs::read_dir(journal.0.path()).unwrap();
+        let bytes = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        bytes.into_iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+    };
+    let forget = |words: &[&str]| journal.ask(&[&["forget"], words].concat());
+    let refused = forget(&["--session", "parrot", "--tenant", "rubber-plant"]);
+    assert_eq!(refused.code(), 2);
+    assert!(refused.stderr().contains("1 delivery is owed of session \"parrot\""), "{}", refused.stderr());
+    assert!(refused.stderr().contains("--drop-owed"), "{}", refused.stderr());
+    assert!(is_somewhere("/of/parrot"));
+    assert_eq!(forget(&["--session", "parrot"]).code(), 6, "another tenant's");
+
+    let done = forget(&["--session", "parrot", "--tenant", "rubber-plant", "--drop-owed"]);
+    assert_eq!(done.code(), 0, "{}", done.stderr());
+    assert!(done.stdout().contains("erased: 1 session, 1 delivery"), "{}", done.stdout());
+    assert!(!is_somewhere("parrot") && is_somewhere("/of/lamp"));
+    assert_eq!(forget(&["--tenant", "rubber-plant", "--drop-owed"]).code(), 0);
+    assert!(!is_somewhere("lamp") && !is_somewhere("rubber-plant"));
+    let unsaid = forget(&[]);
+    assert_eq!(unsaid.code(), 2);
+    assert!(unsaid.stderr().contains("--session") && unsaid.stderr().contains("--tenant"), "{}", unsaid.stderr());
+    // Whoever starts anew owes nothing.
+    assert_eq!(left(journal.stdio().guest("prints").start().ready()).code(), 0);
+}
+
+#[test]
 fn while_a_program_has_the_journal_it_can_be_looked_at_and_not_changed() {
     let journal = Journal::new();
     let program = journal.stdio().guest("prints").start().ready();

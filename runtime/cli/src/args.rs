@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, value_parser};
 use lastword::Limits;
 use lastword_events::{DeliveryId, Hook, PluginName};
 
@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Forget deliveries: nobody will be told of them any more
     #[command(after_help = Exit::help())]
     Drop(DropArgs),
+    /// Erase what the journal keeps of a session or a tenant, to the last byte
+    #[command(after_help = Exit::help())]
+    Forget(ForgetArgs),
     /// Look after the journal's file
     #[command(after_help = Exit::help())]
     Journal {
@@ -187,6 +190,25 @@ pub(crate) struct DropArgs {
     /// Yes, for ever
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whose").required(true).multiple(true).args(["session", "tenant"]))]
+pub(crate) struct ForgetArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// The session's id: all of its generations, whatever their keys
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+
+    /// Its tenant [default: `default`]; without --session everything of this tenant, with what plugins have stored for it
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<String>,
+
+    /// Also what is still owed: nobody will ever be told of it
+    #[arg(long)]
+    pub(crate) drop_owed: bool,
 }
 
 #[derive(Debug, Subcommand)]

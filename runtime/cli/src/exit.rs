@@ -34,7 +34,7 @@ impl Exit {
             Self::Lost => "session-ends are lost (the journal was in memory); stderr says how many",
             Self::Journal => "the journal cannot be used: in use, missing, damaged, of a newer version, …",
             Self::No => {
-                "`run`: not delivered; `check`: the plugin does not fit; `test`: it failed; `redeliver`, `drop`: unknown id"
+                "`run`: not delivered; `check`: the plugin does not fit; `test`: it failed; `redeliver`, `drop`, `forget`: unknown id"
             }
         }
     }

@@ -73,6 +73,7 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Deliveries(args) => operate::deliveries(args),
         Command::Redeliver(args) => operate::redeliver(args),
         Command::Drop(args) => operate::drop_deliveries(args),
+        Command::Forget(args) => operate::forget(args),
         Command::Journal { verb } => operate::journal(verb),
         Command::Compile(args) => compile::compile(args),
         Command::CompileComponent => plugins::compile(),

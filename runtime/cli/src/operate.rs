@@ -1,6 +1,7 @@
 //! What operators do with a journal: look into it, give a dead delivery another chance or let it go, and look after the
 //! file.
 
+mod forget;
 mod table;
 
 use std::io::{self, Write};
@@ -18,6 +19,8 @@ use crate::inputs;
 use crate::journal::{Place, unusable};
 use crate::units::show_bytes;
 use table::Table;
+
+pub(crate) use forget::forget;
 
 /// What is kept of a failure's message in a table. `--json` has all of it.
 const MESSAGE_CHARS: usize = 60;

@@ -41,8 +41,8 @@ pub use memory::MemoryJournal;
 pub use pending::{Pending, Reply};
 pub use record::{Completion, DeliveryKey, Receipt, Settlement, Write, Written};
 pub use recovered::{DrainedEnd, OwedDelivery, RecentEnd, Recovered, RecoveredSession};
-pub use sqlite::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow, Unfinished, unfinished_beside};
-pub use sqlite::{MAX_QUEUED_WRITES, OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal};
+pub use sqlite::{Changed, DeliveryRow, DeliveryState, Erased, Erasure, JournalFile, SessionRow, Unfinished, Whose};
+pub use sqlite::{MAX_QUEUED_WRITES, OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal, unfinished_beside};
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ mod claim;
 mod connect;
 mod content;
 mod damage_note;
+mod erase;
 mod error;
 mod file;
 mod lock;
@@ -36,8 +37,9 @@ use lastword_events::{Hook, Identity, JournalName};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
+pub use self::erase::{Erased, Whose};
 pub use self::error::OpenError;
-pub use self::file::{Changed, DeliveryRow, DeliveryState, JournalFile, SessionRow};
+pub use self::file::{Changed, DeliveryRow, DeliveryState, Erasure, JournalFile, SessionRow};
 pub use self::others::{Unfinished, unfinished_beside};
 pub use self::retention::RETAINED_FOR;
 pub use self::writer::MAX_QUEUED_WRITES;

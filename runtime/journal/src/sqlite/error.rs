@@ -102,6 +102,16 @@ pub enum OpenError {
         /// What SQLite says.
         why: String,
     },
+    /// Somebody reads the journal: as long as they do, its log cannot be emptied.
+    #[error(
+        "the log of the journal {} could not be emptied, because something else reads the journal: what was erased may have \
+         bytes in it; stop that, and say the same again",
+        path.display()
+    )]
+    BeingRead {
+        /// The journal.
+        path: PathBuf,
+    },
     /// There is none.
     #[error("there is no journal at {}", path.display())]
     Missing {

@@ -11,12 +11,13 @@ use serde::Serialize;
 use super::apply::{DEAD, DELIVERED};
 use super::connect::{accept, connect, read_only};
 use super::content::{Content, examine};
+use super::erase::{Erased, Whose};
 use super::error::{OpenError, is_damage};
 use super::lock::Lock;
 use super::name::the_file;
 use super::open_file::OpenFile;
 use super::recover::{self, from_json, parsed};
-use super::{damage_note, suspects};
+use super::{SCHEMA_VERSION, damage_note, erase, migrate, salvage, suspects};
 use crate::serving;
 
 /// A session that is active, or whose end is not written down yet.
@@ -81,6 +82,25 @@ pub enum Changed {
     AlreadyOwed,
     /// Nothing: the journal has no such delivery; it was made, or never was.
     Unknown,
+}
+
+/// What [`JournalFile::erase`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erasure {
+    /// What was asked. Nothing of it is in the journal's files any more.
+    Done {
+        /// What it was.
+        erased: Erased,
+        /// Damaged journals of this name that were kept aside, and may have more of it.
+        aside: Vec<PathBuf>,
+    },
+    /// Nothing: somebody is still to be told of it.
+    StillOwed {
+        /// Sessions that are active: their ends will be owed.
+        active: u64,
+        /// Deliveries that are owed, dead ones aside.
+        owed: u64,
+    },
 }
 
 /// An open file.
@@ -296,6 +316,39 @@ impl JournalFile {
              SELECT sequence, ?3, run, 0, 0 FROM session WHERE sequence = ?1 AND ?2 = 'session-end' AND ended_run IS NULL
              ON CONFLICT (sequence, plugin) DO UPDATE SET state = 0",
         )
+    }
+
+    /// Erases what the journal keeps of a session, or of a tenant: sessions with all that is known of them, events, names of
+    /// lines, and what plugins have stored for the tenant. With `drop_owed` also what somebody is still to be told of. A file of
+    /// an earlier version is migrated.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or there is no room for a copy of it; what was erased by then stays so, and may still
+    /// have bytes in the file until this is done again.
+    pub fn erase(&mut self, whose: Whose<'_>, drop_owed: bool) -> Result<Erasure, OpenError> {
+        let path = self.path.clone();
+        let failed = |error: &rusqlite::Error| trouble(&path, error);
+        let found = recover::version(&self.file).map_err(|error| failed(&error))?;
+        if found < SCHEMA_VERSION {
+            migrate::migrate(&mut self.file, found).map_err(|trouble| trouble.at(&path))?;
+        }
+        let is_meant =
+            |tenant: &str, id: &str| tenant == whose.tenant && whose.session.is_none_or(|session| session == id);
+        let active = self.sessions()?.into_iter().map(|row| row.session.identity);
+        let active = active.filter(|identity| is_meant(&identity.tenant, &identity.id)).count();
+        let owed = self.deliveries()?.into_iter().filter(|row| row.state != DeliveryState::Dead);
+        let owed = owed.filter(|row| is_meant(&row.tenant, &row.session)).count();
+        if active + owed > 0 && !drop_owed {
+            let [active, owed] = [active, owed].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+            return Ok(Erasure::StillOwed { active, owed });
+        }
+        let erased = erase::erase(&mut self.file, whose).map_err(|error| failed(&error))?;
+        // Also when nothing was found: the last time there may have been no room.
+        if !erase::scrub(&self.file).map_err(|error| failed(&error))? {
+            return Err(OpenError::BeingRead { path });
+        }
+        let aside = salvage::asides(&path).unwrap_or_default();
+        Ok(Erasure::Done { erased, aside })
     }
 
     /// All of them or none, in one transaction.

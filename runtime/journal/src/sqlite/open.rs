@@ -170,7 +170,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    fn at(self, path: &Path) -> OpenError {
+    pub(super) fn at(self, path: &Path) -> OpenError {
         let path = path.to_owned();
         match self {
             Self::Damage(why) => OpenError::Sqlite { path, why },

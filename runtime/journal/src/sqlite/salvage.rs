@@ -224,7 +224,7 @@ fn dated(path: &Path) -> PathBuf {
 }
 
 /// Damaged journals of this name, without what belongs to each.
-fn asides(path: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn asides(path: &Path) -> io::Result<Vec<PathBuf>> {
     let start = beside(path, ASIDE);
     let mut asides = Vec::new();
     for entry in fs::read_dir(path.parent().unwrap_or(Path::new("/")))? {

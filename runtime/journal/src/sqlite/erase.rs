@@ -1,0 +1,91 @@
+//! Erasing what a journal keeps of a session or a tenant, so that no byte of it stays in its files.
+
+use lastword_events::PluginName;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::recover::{self, from_json};
+use super::text::json;
+
+/// Whose facts are to be erased.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'a> {
+    /// The tenant.
+    pub tenant: &'a str,
+    /// One of its sessions, in whatever scope and with all its generations; none for all of the tenant.
+    pub session: Option<&'a str>,
+}
+
+/// What was erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Sessions, each generation of an id for itself.
+    pub sessions: u64,
+    /// Deliveries that were owed or dead.
+    pub deliveries: u64,
+    /// What plugins have stored of the tenant.
+    pub key_values: u64,
+    /// Names of lines.
+    pub op_ids: u64,
+}
+
+/// All of it or none, in one transaction. What is deleted is overwritten.
+pub(super) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>) -> rusqlite::Result<Erased> {
+    file.pragma_update(None, "secure_delete", true)?;
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let whose = params![tenant, session];
+    let of_sessions = |table: &str| {
+        let sessions = "SELECT sequence FROM session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)";
+        transaction.execute(&format!("DELETE FROM {table} WHERE sequence IN ({sessions})"), whose).map(number)
+    };
+    let mut erased = Erased { deliveries: of_sessions("delivery")?, ..Erased::default() };
+    for table in ["drained", "suspect", "recent_end"] {
+        of_sessions(table)?;
+    }
+    erased.sessions = of_sessions("session")?;
+    // Whose a line of version 2 was nobody knows: it may have been this session's.
+    let sql = "DELETE FROM op WHERE tenant = ?1 AND (session = ?2 OR session = '' OR ?2 IS NULL)";
+    erased.op_ids = number(transaction.execute(sql, whose)?);
+    if session.is_none() {
+        let sql = "DELETE FROM key_value WHERE space IN (SELECT id FROM space WHERE tenant = ?1)";
+        erased.key_values = number(transaction.execute(sql, params![tenant])?);
+        transaction.execute("DELETE FROM space WHERE tenant = ?1", params![tenant])?;
+        forget_in_runs(&transaction, tenant)?;
+    }
+    transaction.commit()?;
+    Ok(erased)
+}
+
+/// Each run has written down whom its plugins served.
+fn forget_in_runs(file: &Connection, tenant: &str) -> rusqlite::Result<()> {
+    type Installed = Vec<(PluginName, Option<Vec<String>>)>;
+    let mut statement = file.prepare("SELECT id, plugins FROM run WHERE plugins IS NOT NULL")?;
+    let rows =
+        statement.query_map([], |row| Ok((recover::count(row, 0, "the number of a run")?, from_json(row, 1)?)))?;
+    let runs = rows.collect::<rusqlite::Result<Vec<(u32, Installed)>>>()?;
+    for (run, mut installed) in runs {
+        let lists = installed.iter_mut().filter_map(|(_, tenants)| tenants.as_mut());
+        let named = lists.filter(|tenants| tenants.iter().any(|one| one == tenant));
+        let mut is_named = false;
+        for tenants in named {
+            tenants.retain(|one| one != tenant);
+            is_named = true;
+        }
+        if is_named {
+            file.execute("UPDATE run SET plugins = ?2 WHERE id = ?1", params![run, json(&installed)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the file anew: what was deleted or changed at any time before leaves its bytes in pages that are not used, or not
+/// whole. Then the log, which has the pages as they were, is emptied. False when somebody who reads the journal is in the way.
+pub(super) fn scrub(file: &Connection) -> rusqlite::Result<bool> {
+    // The copy is as large as the file: not in memory. There is nothing in it that is to be erased.
+    file.execute_batch("PRAGMA temp_store = FILE; VACUUM")?;
+    let busy: bool = file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(!busy)
+}
+
+fn number(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,160 @@
+//! What was erased of a journal is in none of its files.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, its helper functions too")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use lastword_events::{
+    EndReason, Event, EventKey, FailureCause, Identity, PluginName, Session, SessionEnd, SessionStart, Timestamp,
+};
+use lastword_journal::{
+    Completion, DeliveryKey, Erased, Erasure, Journal, JournalFile, KeyValueWrite, KeyValueWrites, OpenError, Receipt,
+    Settlement, Space, SqliteJournal, Whose, Write, Written,
+};
+use rusqlite::Connection;
+
+fn plugin() -> PluginName {
+    PluginName::new("memory").unwrap()
+}
+
+/// Everything that a journal keeps of a session has the session's id in it, and its tenant.
+async fn tell_all(journal: &SqliteJournal, tenant: &str, id: &str) {
+    let mut session = Session::of(Identity::new(tenant, id).in_scope(&format!("key-of-{id}")));
+    session.cwd = Some(format!("/work/{tenant}/{id}"));
+    session.attributes = vec![("note".into(), format!("{id} ").repeat(500))];
+    let event = Arc::new(Event::Start(SessionStart { source: Some(format!("by {id}")), ..SessionStart::default() }));
+    let (session, op_id) = (Arc::new(session), Some(Arc::from(format!("op-of-{id}"))));
+    let start = Write::Start { session, event, owed: vec![plugin()], op_id };
+    let Written::Session { sequence, mut session } = journal.write(start).await.unwrap() else { panic!() };
+    let space = Space { tenant: tenant.into(), plugin: plugin() };
+    let writes = vec![KeyValueWrite { key: format!("{id}-key"), value: Some(format!("{id}-value").into_bytes()) }];
+    let done = |event, settlement, writes| {
+        let delivery = DeliveryKey { sequence, event, plugin: plugin() };
+        vec![Completion { delivery, attempt: 1, settlement, writes }]
+    };
+    let writes = Some(Box::new(KeyValueWrites { space, writes }));
+    journal.complete(done(EventKey::Start, Settlement::Delivered, writes)).await.unwrap();
+    // What was known before stays in pages that are not whole, or not used.
+    Arc::make_mut(&mut session).attributes = vec![("note".into(), format!("new {id}"))];
+    journal.write(Write::Renote { sequence, session: session.clone(), op_id: None }).await.unwrap();
+    let mut end = SessionEnd::new(EndReason::Other(format!("because of {id}")), Timestamp::now());
+    end.next_session_id = Some(format!("next-of-{id}"));
+    let received = Some(Receipt { at: Timestamp::now(), said: 0 });
+    let event = Arc::new(Event::End(end));
+    journal.write(Write::End { sequence, session, event, owed: vec![plugin()], received, op_id: None }).await.unwrap();
+    let (failures, cause, message) = (1, FailureCause::Retry, format!("no room for {id}"));
+    let failed = if id.starts_with("dead") {
+        Settlement::Dead { failures, cause, message }
+    } else {
+        Settlement::Owed { failures, late: false, retry_at: None, cause, message }
+    };
+    journal.complete(done(EventKey::End, failed, None)).await.unwrap();
+}
+
+/// Whether the text is in any file of the journal.
+fn is_somewhere(directory: &Path, text: &str) -> bool {
+    let files = fs::read_dir(directory).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+    files.into_iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+}
+
+async fn journal(directory: &Path, sessions: &[(&str, &str)]) {
+    let journal = SqliteJournal::open(&directory.join("journal.db")).unwrap();
+    journal.recover().unwrap();
+    let tenants = vec!["rubber-plant".into(), "desk-lamp".into()];
+    let plugins = vec![(plugin(), Some(tenants))];
+    journal.record(vec![Write::Installed { plugins, attaching: false }]).await.unwrap();
+    for (tenant, id) in sessions {
+        tell_all(&journal, tenant, id).await;
+    }
+}
+
+fn erase(directory: &Path, tenant: &str, session: Option<&str>, drop_owed: bool) -> Result<Erasure, OpenError> {
+    JournalFile::change(&directory.join("journal.db"))?.erase(Whose { tenant, session }, drop_owed)
+}
+
+#[tokio::test]
+async fn of_a_session_that_is_forgotten_no_byte_is_left_and_of_the_others_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let sessions = [("rubber-plant", "dead-parrot"), ("rubber-plant", "keeps-on"), ("desk-lamp", "dead-parrot")];
+    journal(dir.path(), &sessions[..2]).await;
+    assert!(is_somewhere(dir.path(), "dead-parrot"));
+    let Erasure::Done { erased, aside } = erase(dir.path(), "rubber-plant", Some("dead-parrot"), false).unwrap() else {
+        panic!("what is dead is owed to nobody")
+    };
+    assert_eq!(erased, Erased { sessions: 1, deliveries: 1, op_ids: 1, key_values: 0 });
+    assert!(aside.is_empty());
+    // What a plugin has stored is its own.
+    assert!(!is_somewhere(dir.path(), "dead-parrot "));
+    for gone in ["key-of-dead-parrot", "op-of-dead-parrot", "next-of-dead-parrot", "because of dead-parrot"] {
+        assert!(!is_somewhere(dir.path(), gone), "{gone}");
+    }
+    for kept in ["key-of-keeps-on", "op-of-keeps-on", "next-of-keeps-on", "keeps-on-value"] {
+        assert!(is_somewhere(dir.path(), kept), "{kept}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_tenant_that_is_forgotten_no_byte_is_left_and_of_the_others_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    journal(dir.path(), &[("rubber-plant", "dead-parrot"), ("desk-lamp", "keeps-on")]).await;
+    assert!(matches!(erase(dir.path(), "rubber-plant", None, false).unwrap(), Erasure::Done { erased, .. }
+        if erased == Erased { sessions: 1, deliveries: 1, op_ids: 1, key_values: 1 }));
+    for gone in ["rubber-plant", "dead-parrot"] {
+        assert!(!is_somewhere(dir.path(), gone), "{gone}");
+    }
+    for kept in ["desk-lamp", "key-of-keeps-on", "keeps-on-value"] {
+        assert!(is_somewhere(dir.path(), kept), "{kept}");
+    }
+    assert!(matches!(erase(dir.path(), "rubber-plant", None, false).unwrap(), Erasure::Done { erased, .. }
+        if erased == Erased::default()));
+}
+
+#[tokio::test]
+async fn what_is_still_owed_is_forgotten_only_when_somebody_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    journal(dir.path(), &[("desk-lamp", "owed")]).await;
+    let session = Arc::new(Session::new("desk-lamp", "active"));
+    let event = Arc::new(Event::Start(SessionStart::default()));
+    let open = SqliteJournal::open(&dir.path().join("journal.db")).unwrap();
+    open.recover().unwrap();
+    open.write(Write::Start { session, event, owed: vec![], op_id: None }).await.unwrap();
+    let in_use = erase(dir.path(), "desk-lamp", None, true).unwrap_err();
+    assert!(matches!(in_use, OpenError::Locked { .. }), "{in_use}");
+    drop(open);
+    let refused = erase(dir.path(), "desk-lamp", None, false).unwrap();
+    assert_eq!(refused, Erasure::StillOwed { active: 1, owed: 1 });
+    assert!(is_somewhere(dir.path(), "owed"), "nothing was changed");
+    let refused = erase(dir.path(), "desk-lamp", Some("owed"), false).unwrap();
+    assert_eq!(refused, Erasure::StillOwed { active: 0, owed: 1 });
+    assert!(matches!(erase(dir.path(), "desk-lamp", None, true).unwrap(), Erasure::Done { .. }));
+    assert!(!is_somewhere(dir.path(), "desk-lamp"));
+    let recovered = SqliteJournal::open(&dir.path().join("journal.db")).unwrap().recover().unwrap();
+    assert_eq!((recovered.sessions.len(), recovered.deliveries.len(), recovered.ended.len()), (0, 0, 0));
+}
+
+/// Who reads keeps the log as it is.
+#[tokio::test]
+async fn whoever_reads_the_journal_is_in_the_way_and_said_so() {
+    let dir = tempfile::tempdir().unwrap();
+    journal(dir.path(), &[("desk-lamp", "dead-one")]).await;
+    let reader = Connection::open(dir.path().join("journal.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM session").unwrap();
+    let error = erase(dir.path(), "desk-lamp", None, false).unwrap_err();
+    assert!(matches!(error, OpenError::BeingRead { .. } | OpenError::Sqlite { .. }), "{error}");
+    drop(reader);
+    assert!(matches!(erase(dir.path(), "desk-lamp", None, false).unwrap(), Erasure::Done { .. }));
+    assert!(!is_somewhere(dir.path(), "desk-lamp"));
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_migrated_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    Connection::open(&path).unwrap().execute_batch(include_str!("migration/version-2.sql")).unwrap();
+    assert!(is_somewhere(dir.path(), "/work/made"));
+    let erased = erase(dir.path(), "acme", Some("made"), true).unwrap();
+    assert!(matches!(erased, Erasure::Done { erased: Erased { sessions: 1, .. }, .. }), "{erased:?}");
+    assert!(!is_somewhere(dir.path(), "/work/made") && is_somewhere(dir.path(), "/work/left"));
+}
