@@ -5,9 +5,10 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -57,6 +58,20 @@ impl Blocking {
         Ok(Self(stream.as_fd().try_clone_to_owned()?))
     }
 
+    /// Waits until there is something to read, or an end, and says whether there was in that time. Where the system cannot tell, there
+    /// is.
+    pub(crate) fn readable_within(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        loop {
+            let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).ok();
+            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], left.as_ref()) {
+                Ok(ready) => return ready > 0,
+                Err(Errno::INTR) => {}
+                Err(_) => return true,
+            }
+        }
+    }
+
     fn retry(&self, ready: PollFlags, mut once: impl FnMut(&OwnedFd) -> Result<usize, Errno>) -> io::Result<usize> {
         loop {
             match once(&self.0) {
@@ -90,6 +105,19 @@ impl Write for Blocking {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_and_an_end_are_readable_and_silence_is_not() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let input = Blocking::duplicate(&reader).unwrap();
+        assert!(!input.readable_within(Duration::ZERO));
+        writer.write_all(b"x").unwrap();
+        assert!(input.readable_within(Duration::ZERO));
+        (&reader).read_exact(&mut [0]).unwrap();
+        assert!(!input.readable_within(Duration::ZERO));
+        drop(writer);
+        assert!(input.readable_within(Duration::from_secs(60)));
+    }
 
     #[test]
     fn a_pipe_that_does_not_block_is_waited_for() {

@@ -35,6 +35,7 @@ use crate::watchdog::Watchdog;
 use lastword_protocol::output::{Output, Ready, ReadyPlugin, Recovered};
 
 use early::EarlyExit;
+use reader::Stdin;
 use service::Service;
 
 /// Serves the owner until it, or a signal, says that it is over.
@@ -71,7 +72,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
 
     // What may fail comes before `ready`: a thread, and what a runtime needs.
     let stdin = Blocking::duplicate(&io::stdin()).map_err(Failure::internal)?;
-    let lines = reader::spawn(io::BufReader::with_capacity(64 * 1024, stdin), args.from).map_err(Failure::internal)?;
+    let lines = reader::spawn(Stdin::new(stdin), args.from).map_err(Failure::internal)?;
     // A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
 

@@ -148,6 +148,15 @@ impl SessionStart {
         check_len("resumed_from", self.resumed_from.as_deref(), MAX_ID_BYTES)?;
         check_attributes("event", &self.attributes)
     }
+
+    /// Leaves out what does not fit [`limits`](crate::limits) and names it.
+    pub fn fit(&mut self) -> Vec<String> {
+        let mut dropped = Vec::new();
+        drop_if_long("source", &mut self.source, MAX_KEY_BYTES, &mut dropped);
+        drop_if_long("resumed_from", &mut self.resumed_from, MAX_ID_BYTES, &mut dropped);
+        fit_attributes("event", &mut self.attributes, &mut dropped);
+        dropped
+    }
 }
 
 impl SessionEnd {
@@ -209,6 +218,14 @@ impl SessionCompaction {
     pub fn validate(&self) -> Result<(), FieldError> {
         check_len("previous_session_id", self.previous_session_id.as_deref(), MAX_ID_BYTES)?;
         check_attributes("event", &self.attributes)
+    }
+
+    /// Leaves out what does not fit [`limits`](crate::limits) and names it.
+    pub fn fit(&mut self) -> Vec<String> {
+        let mut dropped = Vec::new();
+        drop_if_long("previous_session_id", &mut self.previous_session_id, MAX_ID_BYTES, &mut dropped);
+        fit_attributes("event", &mut self.attributes, &mut dropped);
+        dropped
     }
 }
 

@@ -3,7 +3,14 @@
 use lastword_events::{Attributes, FieldError, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::quote::quoted;
+use crate::left_out::LeftOut;
+use crate::limits::{MAX_DEPTH, MAX_TEXT_BYTES};
+use crate::quote::{clipped, quoted};
+use crate::repair::{LOST, Lost};
+use crate::time;
+
+/// The code of a line that is no JSON.
+const BAD_JSON: &str = "bad_json";
 
 /// A line that cannot be carried out: what an `error` line says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +29,16 @@ impl BadLine {
         Self { field: None, code, message: message.into() }
     }
 
+    /// About a line that is no JSON.
+    pub(crate) fn no_json(message: impl Into<String>) -> Self {
+        Self::whole(BAD_JSON, message)
+    }
+
+    /// Whether the line is no JSON: repaired it may be.
+    pub(crate) fn is_no_json(&self) -> bool {
+        self.code == BAD_JSON
+    }
+
     /// About one field.
     pub fn field(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { field: Some(field.into()), code, message: message.into() }
@@ -36,12 +53,14 @@ impl From<FieldError> for BadLine {
 
 /// A JSON object whose fields are taken out one by one; what is left at the end is what nobody knows.
 ///
-/// A field that is null is a field that is not there.
+/// A field that is null is a field that is not there. An optional field that cannot be read is left out, and noted in
+/// [`left_out`](Self::left_out): it must not cost a session its end. Only what a line cannot do without is an error.
 #[derive(Default)]
 pub struct Fields {
     /// What stands before a field's name in messages: empty, or e.g. `session.`.
     path: String,
     map: Map<String, Value>,
+    left_out: LeftOut,
 }
 
 impl Fields {
@@ -51,28 +70,52 @@ impl Fields {
     /// When it is not UTF-8, not JSON or not an object.
     pub fn of_line(line: &[u8]) -> Result<Self, BadLine> {
         let text = std::str::from_utf8(line).map_err(|error| {
-            BadLine::whole("bad_utf8", format!("the line is not UTF-8 from byte {} on", error.valid_up_to() + 1))
+            BadLine::no_json(format!("the line is not UTF-8 from byte {} on", error.valid_up_to() + 1))
         })?;
         match serde_json::from_str(text) {
-            Ok(Value::Object(map)) => Ok(Self { path: String::new(), map }),
+            Ok(Value::Object(map)) => Ok(Self::new(String::new(), map, LeftOut::default())),
             Ok(other) => {
                 Err(BadLine::whole("not_an_object", format!("the line is {}, not a JSON object", describe(&other))))
             }
             // A line has only one line.
-            Err(error) => {
-                Err(BadLine::whole("bad_json", format!("the line is not JSON: {error}").replace(" line 1", "")))
-            }
+            Err(error) => Err(BadLine::no_json(format!("the line is not JSON: {error}").replace(" line 1", ""))),
         }
+    }
+
+    fn new(path: String, mut map: Map<String, Value>, left_out: LeftOut) -> Self {
+        if map.remove(LOST).is_some() {
+            let what = path.strip_suffix('.').unwrap_or("the line");
+            let message = format!("{what} is too long: its first fields were read, and not the rest");
+            left_out.note(BadLine::field(what, "too_long", message));
+        }
+        Self { path, map, left_out }
+    }
+
+    /// What was left out of the line so far. It goes on to be filled.
+    #[must_use]
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out.clone()
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
-    fn wrong_type(&self, name: &str, wanted: &str, value: &Value) -> BadLine {
+    /// Why the value is not what was wanted.
+    fn unreadable(&self, name: &str, wanted: &str, value: &Value) -> BadLine {
         let field = format!("{}{name}", self.path);
-        let message = format!("{field} must be {wanted}, not {}", describe(value));
-        BadLine::field(field, "wrong_type", message)
+        let (code, message) = match lost(value) {
+            Some(Lost::Escape) => (
+                "bad_escape",
+                format!("{field} has a backslash that begins no escape: write two for each, as in \"C:\\\\Users\""),
+            ),
+            Some(Lost::Long) => ("too_long", format!("{field} has more than {MAX_TEXT_BYTES} bytes")),
+            Some(Lost::Deep) => ("too_deep", format!("{field} is more than {MAX_DEPTH} objects and lists deep")),
+            Some(Lost::Number) => ("bad_number", format!("{field} is not a number that JSON has")),
+            Some(Lost::Word) => ("bad_word", format!("{field} is nothing that JSON has: texts need quotation marks")),
+            Some(Lost::Rest) | None => ("wrong_type", format!("{field} must be {wanted}, not {}", describe(value))),
+        };
+        BadLine::field(field, code, message)
     }
 
     /// The error that says that `name` is missing.
@@ -82,16 +125,31 @@ impl Fields {
         BadLine::field(field, "missing_field", message)
     }
 
-    /// A text.
+    /// What `read` makes of a value, or the value and what was wanted.
+    fn required<T>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+        read: impl FnOnce(Value) -> Result<T, Value>,
+    ) -> Result<Option<T>, BadLine> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        read(value).map(Some).map_err(|value| self.unreadable(name, wanted, &value))
+    }
+
+    /// The same, where the event is told without it.
+    fn optional<T>(&mut self, name: &str, wanted: &str, read: impl FnOnce(Value) -> Result<T, Value>) -> Option<T> {
+        self.required(name, wanted, read).unwrap_or_else(|bad| {
+            self.left_out.note(bad);
+            None
+        })
+    }
+
+    /// A text, which must be one if it is there.
     ///
     /// # Errors
     /// When it is of another type.
     pub fn string(&mut self, name: &str) -> Result<Option<String>, BadLine> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(self.wrong_type(name, "a string", &other)),
-        }
+        self.required(name, "a string", text)
     }
 
     /// A text that must be there.
@@ -102,120 +160,100 @@ impl Fields {
         self.string(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// True or false.
-    ///
-    /// # Errors
-    /// When it is of another type.
-    pub fn boolean(&mut self, name: &str) -> Result<Option<bool>, BadLine> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Bool(value)) => Ok(Some(value)),
-            Some(other) => Err(self.wrong_type(name, "true or false", &other)),
-        }
-    }
-
-    /// A number of something, or of milliseconds. A fraction is cut off, and what is too large saturates.
-    ///
-    /// # Errors
-    /// When it is of another type.
-    pub fn count(&mut self, name: &str) -> Result<Option<u32>, BadLine> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(value) => match saturating_count(&value) {
-                Some(count) => Ok(Some(count)),
-                None => Err(self.wrong_type(name, "a number of at least 0", &value)),
-            },
-        }
-    }
-
-    /// A time, as RFC 3339 writes it.
-    ///
-    /// # Errors
-    /// When it is of another type.
-    pub fn timestamp(&mut self, name: &str) -> Result<Option<Timestamp>, BadLine> {
-        let Some(text) = self.string(name)? else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| {
-            let field = format!("{}{name}", self.path);
-            let message =
-                format!("{field} is {}: write an RFC 3339 time such as 2026-11-21T07:00:00.000Z", quoted(&text));
-            BadLine::field(field, "bad_time", message)
-        })
-    }
-
-    /// An object.
-    ///
-    /// # Errors
-    /// When it is of another type.
-    pub fn object(&mut self, name: &str) -> Result<Option<Self>, BadLine> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Self { path: format!("{}{name}.", self.path), map })),
-            Some(other) => Err(self.wrong_type(name, "an object", &other)),
-        }
-    }
-
     /// An object that must be there.
     ///
     /// # Errors
     /// When it is missing, or of another type.
     pub fn required_object(&mut self, name: &str) -> Result<Self, BadLine> {
-        self.object(name)?.ok_or_else(|| self.missing(name))
+        let map = self.required(name, "an object", object)?.ok_or_else(|| self.missing(name))?;
+        Ok(self.inner(name, map))
     }
 
-    /// A list.
+    /// A list, which must be one if it is there.
     ///
     /// # Errors
     /// When it is of another type.
     pub fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, BadLine> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Array(values)) => Ok(Some(values)),
-            Some(other) => Err(self.wrong_type(name, "a list", &other)),
-        }
+        self.required(name, "a list", |value| match value {
+            Value::Array(values) => Ok(values),
+            other => Err(other),
+        })
     }
-
-    // What an owner adds or changes in its own payloads must not cost a session its end: these take what has the right
-    // type and pass over what has not.
 
     /// A text that is not empty.
     pub fn string_if(&mut self, name: &str) -> Option<String> {
-        match self.take(name) {
-            Some(Value::String(text)) if !text.is_empty() => Some(text),
-            _ => None,
-        }
+        self.optional(name, "a string", text).filter(|text| !text.is_empty())
     }
 
-    /// A number of something, or of milliseconds.
+    /// A text without which the object around it says nothing.
+    pub(crate) fn expected_string(&mut self, name: &str) -> Option<String> {
+        self.required_string(name).map_err(|bad| self.left_out.note(bad)).ok()
+    }
+
+    /// A number of something, or of milliseconds. A fraction is cut off, and what is too large saturates.
     pub fn count_if(&mut self, name: &str) -> Option<u32> {
-        self.take(name).as_ref().and_then(saturating_count)
+        self.optional(name, "a number of at least 0", |value| saturating_count(&value).ok_or(value))
     }
 
     /// True or false.
     pub fn boolean_if(&mut self, name: &str) -> Option<bool> {
-        self.take(name)?.as_bool()
+        self.optional(name, "true or false", |value| value.as_bool().ok_or(value))
     }
 
-    /// A time, in milliseconds since the Unix epoch.
+    /// A time: RFC 3339, or seconds or milliseconds since the Unix epoch.
     pub fn time_if(&mut self, name: &str) -> Option<Timestamp> {
-        self.take(name)?.as_i64().map(Timestamp::from_millisecond)
+        let wanted = "a time such as 2026-11-21T07:00:00.000Z, or seconds or milliseconds since 1970";
+        self.optional(name, wanted, |value| time::of(&value).ok_or(value))
     }
 
     /// An object.
     pub fn object_if(&mut self, name: &str) -> Option<Self> {
-        match self.take(name) {
-            Some(Value::Object(map)) => Some(Self { path: format!("{}{name}.", self.path), map }),
-            _ => None,
-        }
+        let map = self.optional(name, "an object", object)?;
+        Some(self.inner(name, map))
+    }
+
+    fn inner(&self, name: &str, map: Map<String, Value>) -> Self {
+        Self::new(format!("{}{name}.", self.path), map, self.left_out.clone())
     }
 
     /// The strings that are left.
-    pub fn attributes(self) -> Attributes {
-        let string = |(name, value)| match value {
-            Value::String(text) => Some((name, text)),
-            _ => None,
-        };
-        self.map.into_iter().filter_map(string).collect()
+    pub fn attributes(mut self) -> Attributes {
+        let mut attributes = Attributes::new();
+        for (name, value) in std::mem::take(&mut self.map) {
+            match value {
+                Value::String(text) => attributes.push((name, text)),
+                // These were strings.
+                value if matches!(lost(&value), Some(Lost::Escape | Lost::Long)) => {
+                    self.left_out.note(self.unreadable(&clipped(&name), "a string", &value));
+                }
+                _ => {}
+            }
+        }
+        attributes
     }
+}
+
+fn text(value: Value) -> Result<String, Value> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(other),
+    }
+}
+
+fn object(value: Value) -> Result<Map<String, Value>, Value> {
+    match value {
+        Value::Object(map) if lost_of(&map).is_none_or(|lost| lost == Lost::Rest) => Ok(map),
+        other => Err(other),
+    }
+}
+
+/// Why there is nothing but a mark.
+fn lost(value: &Value) -> Option<Lost> {
+    lost_of(value.as_object()?)
+}
+
+fn lost_of(map: &Map<String, Value>) -> Option<Lost> {
+    Lost::of(map.get(LOST)?.as_str()?)
 }
 
 /// JavaScript has no integers: `4.0` is 4, and a duration may have a fraction.
@@ -233,7 +271,7 @@ fn describe(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::Number(number) => format!("the number {number}"),
-        Value::String(_) => "a string".to_owned(),
+        Value::String(text) => format!("the string {}", quoted(text)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
     }

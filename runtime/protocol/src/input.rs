@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use lastword_events::limits::MAX_OP_ID_BYTES;
 use lastword_events::{
     CompactionPhase, DrainReason, EndReason, Event, Identity, Owner, Session, SessionCompaction, SessionEnd,
     SessionStart, Timestamp, Transcript,
 };
 
-use super::fields::{BadLine, Fields};
+use crate::fields::{BadLine, Fields};
+use crate::left_out::LeftOut;
+use crate::limits::MAX_NAMED_LEFT_OUT;
 use crate::quote::quoted;
 use crate::suggest;
 
@@ -43,11 +46,33 @@ pub struct OwnerEvent {
     pub session: Session,
     /// What happened.
     pub event: Event,
+    /// What could not be read or did not fit and was left out, a sentence or a name each.
+    pub dropped: Vec<String>,
 }
 
 impl OwnerEvent {
     pub(crate) fn input(op_id: Option<Arc<str>>, session: Session, event: Event) -> Input {
-        Input::Event(Box::new(Self { op_id, session, event }))
+        Input::Event(Box::new(Self { op_id, session, event, dropped: Vec::new() }))
+    }
+
+    /// Leaves out what does not fit, and names it beside what was left out before: an event is not refused for a field that
+    /// it can do without.
+    pub(crate) fn fit(&mut self, left_out: &LeftOut) {
+        self.dropped = left_out.sentences();
+        if self.op_id.as_ref().is_some_and(|op_id| op_id.len() > MAX_OP_ID_BYTES) {
+            self.op_id = None;
+            self.dropped.push("op_id".to_owned());
+        }
+        self.dropped.append(&mut self.session.fit());
+        self.dropped.append(&mut match &mut self.event {
+            Event::Start(start) => start.fit(),
+            Event::Compaction(compaction) => compaction.fit(),
+            Event::End(end) => end.fit(),
+        });
+        if self.dropped.len() > MAX_NAMED_LEFT_OUT {
+            let more = self.dropped.split_off(MAX_NAMED_LEFT_OUT).len();
+            self.dropped.push(format!("{more} more fields"));
+        }
     }
 }
 
@@ -55,18 +80,14 @@ impl OwnerEvent {
 ///
 /// # Errors
 /// When it cannot be carried out; the error names the field.
-pub fn read(line: &[u8]) -> Result<Input, BadLine> {
-    if line.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Input::Blank);
-    }
-    let mut line = Fields::of_line(line)?;
+pub fn read(mut line: Fields) -> Result<Input, BadLine> {
     let op = line.required_string("op")?;
-    let op_id = line.string("op_id")?.map(Arc::from);
+    let op_id = line.string_if("op_id").map(Arc::from);
     let event = |session, event| Ok(OwnerEvent::input(op_id, session, event));
     match op.as_str() {
-        "start" => event(session(&mut line)?, Event::Start(start(line)?)),
+        "start" => event(session(&mut line)?, Event::Start(start(line))),
         "compaction" => event(session(&mut line)?, Event::Compaction(compaction(line)?)),
-        "end" => event(session(&mut line)?, Event::End(end(line)?)),
+        "end" => event(session(&mut line)?, Event::End(end(line))),
         "shutdown" => Ok(Input::Shutdown(drain_reason(&mut line)?)),
         other => Err(BadLine::field(
             "op",
@@ -83,60 +104,57 @@ fn session(line: &mut Fields) -> Result<Session, BadLine> {
 /// Reads a session; its unknown strings become its attributes.
 ///
 /// # Errors
-/// When it has no id, or a field is of another type; the error names the field.
+/// When nobody can say whose event it is: it has no id, or its tenant cannot be read. The error names the field.
 pub fn read_session(mut fields: Fields) -> Result<Session, BadLine> {
     let id = fields.required_string("id")?;
+    // Without it the session would be another tenant's.
     let tenant = fields.string("tenant")?;
     let mut session = Session::new(tenant.as_deref().unwrap_or(DEFAULT_TENANT), &id);
-    session.key = fields.string("key")?;
-    session.agent_id = fields.string("agent_id")?;
-    session.owner_kind = fields.string("owner_kind")?;
-    session.cwd = fields.string("cwd")?;
-    session.started_at = fields.timestamp("started_at")?;
-    session.transcript = fields.object("transcript")?.map(transcript).transpose()?;
+    session.key = fields.string_if("key");
+    session.agent_id = fields.string_if("agent_id");
+    session.owner_kind = fields.string_if("owner_kind");
+    session.cwd = fields.string_if("cwd");
+    session.started_at = fields.time_if("started_at");
+    session.transcript = fields.object_if("transcript").and_then(transcript);
     session.attributes = fields.attributes();
     Ok(session)
 }
 
-fn transcript(mut fields: Fields) -> Result<Transcript, BadLine> {
-    let uri = fields.required_string("uri")?;
-    Ok(Transcript { uri, archived: fields.boolean("archived")?.unwrap_or(false) })
+fn transcript(mut fields: Fields) -> Option<Transcript> {
+    let archived = fields.boolean_if("archived").unwrap_or(false);
+    fields.expected_string("uri").map(|uri| Transcript { uri, archived })
 }
 
 /// Reads what a line says of a start.
-///
-/// # Errors
-/// When a field is of another type; the error names it.
-pub fn start(mut line: Fields) -> Result<SessionStart, BadLine> {
-    Ok(SessionStart {
-        source: line.string("source")?,
-        resumed_from: line.string("resumed_from")?,
+#[must_use]
+pub fn start(mut line: Fields) -> SessionStart {
+    SessionStart {
+        source: line.string_if("source"),
+        resumed_from: line.string_if("resumed_from"),
         attributes: line.attributes(),
-    })
+    }
 }
 
 /// Reads what a line says of an end.
-///
-/// # Errors
-/// When a field is of another type; the error names it.
-pub fn end(mut line: Fields) -> Result<SessionEnd, BadLine> {
-    let word = line.string("reason")?;
+#[must_use]
+pub fn end(mut line: Fields) -> SessionEnd {
+    let word = line.string_if("reason");
     let reason = word.as_deref().map_or(EndReason::Unknown, |word| Owner::Lastword.end_reason(word));
-    let ended_at = line.timestamp("ended_at")?.unwrap_or_else(Timestamp::now);
+    let ended_at = line.time_if("ended_at").unwrap_or_else(Timestamp::now);
     let mut end = SessionEnd::new(reason, ended_at);
-    end.raw_reason = line.string("raw_reason")?.or(word);
-    end.duration_ms = line.count("duration_ms")?;
-    end.message_count = line.count("message_count")?;
-    end.next_session_id = line.string("next_session_id")?;
-    end.next_session_key = line.string("next_session_key")?;
+    end.raw_reason = line.string_if("raw_reason").or(word);
+    end.duration_ms = line.count_if("duration_ms");
+    end.message_count = line.count_if("message_count");
+    end.next_session_id = line.string_if("next_session_id");
+    end.next_session_key = line.string_if("next_session_key");
     end.attributes = line.attributes();
-    Ok(end)
+    end
 }
 
 /// Reads what a line says of a compaction.
 ///
 /// # Errors
-/// When a field is missing, or of another type; the error names it.
+/// When its phase is missing or unknown.
 pub fn compaction(mut line: Fields) -> Result<SessionCompaction, BadLine> {
     let word = line.required_string("phase")?;
     let phase = match word.as_str() {
@@ -148,10 +166,10 @@ pub fn compaction(mut line: Fields) -> Result<SessionCompaction, BadLine> {
         }
     };
     let mut compaction = SessionCompaction::new(phase);
-    compaction.message_count = line.count("message_count")?;
-    compaction.compacted_count = line.count("compacted_count")?;
-    compaction.token_count = line.count("token_count")?;
-    compaction.previous_session_id = line.string("previous_session_id")?;
+    compaction.message_count = line.count_if("message_count");
+    compaction.compacted_count = line.count_if("compacted_count");
+    compaction.token_count = line.count_if("token_count");
+    compaction.previous_session_id = line.string_if("previous_session_id");
     compaction.attributes = line.attributes();
     Ok(compaction)
 }
@@ -176,6 +194,11 @@ fn drain_reason(line: &mut Fields) -> Result<DrainReason, BadLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::owners::Speaker;
+
+    fn read(line: &[u8]) -> Result<Input, BadLine> {
+        Speaker::Lastword.read(line)
+    }
 
     fn event(line: &str) -> OwnerEvent {
         match read(line.as_bytes()).unwrap() {
@@ -187,7 +210,8 @@ mod tests {
     #[test]
     fn the_design_documents_lines_are_understood() {
         let line = r#"{"op":"start","op_id":"a-1","session":{"id":"s1","tenant":"acme","key":"agent:main:a","agent_id":"main","cwd":"/w","transcript":{"uri":"/w/s1.jsonl"},"started_at":"2026-11-21T07:00:00.000Z"},"source":"startup","resumed_from":null}"#;
-        let OwnerEvent { op_id, session, event: started } = event(line);
+        let OwnerEvent { op_id, session, event: started, dropped } = event(line);
+        assert_eq!(dropped, [""; 0]);
         assert_eq!(op_id.as_deref(), Some("a-1"));
         let mut expected = Session::new("acme", "s1");
         expected.key = Some("agent:main:a".into());
@@ -233,39 +257,32 @@ mod tests {
 
     #[test]
     fn every_mistake_has_a_code_a_field_and_a_message() {
-        let table: [(&[u8], Option<&str>, &str, &str); 16] = [
+        let table: [(&[u8], Option<&str>, &str, &str); 14] = [
             (b"{", None, "bad_json", "the line is not JSON: EOF while parsing an object at column 1"),
             (b"[1]", None, "not_an_object", "the line is a list, not a JSON object"),
-            (b"{\"op\":\"\xff\"}", None, "bad_utf8", "the line is not UTF-8 from byte 8 on"),
+            (b"{\"op\":\"\xff\"}", None, "bad_json", "the line is not UTF-8 from byte 8 on"),
             (b"{}", Some("op"), "missing_field", "op is missing"),
             (br#"{"op":3}"#, Some("op"), "wrong_type", "op must be a string, not the number 3"),
             (br#"{"op":"strat"}"#, Some("op"), "unknown_op", r#""strat" is no op: did you mean "start"?"#),
-            (br#"{"op":"start","op_id":7}"#, Some("op_id"), "wrong_type", "op_id must be a string, not the number 7"),
             (br#"{"op":"start"}"#, Some("session"), "missing_field", "session is missing"),
             (
                 br#"{"op":"end","session":"s1"}"#,
                 Some("session"),
                 "wrong_type",
-                "session must be an object, not a string",
+                r#"session must be an object, not the string "s1""#,
             ),
             (br#"{"op":"end","session":{}}"#, Some("session.id"), "missing_field", "session.id is missing"),
             (
-                br#"{"op":"end","session":{"id":"s","transcript":{}}}"#,
-                Some("session.transcript.uri"),
-                "missing_field",
-                "session.transcript.uri is missing",
-            ),
-            (
-                br#"{"op":"start","session":{"id":"s","started_at":"today"}}"#,
-                Some("session.started_at"),
-                "bad_time",
-                r#"session.started_at is "today": write an RFC 3339 time such as 2026-11-21T07:00:00.000Z"#,
-            ),
-            (
-                br#"{"op":"end","session":{"id":"s"},"message_count":-1}"#,
-                Some("message_count"),
+                br#"{"op":"end","session":{"id":"s","tenant":7}}"#,
+                Some("session.tenant"),
                 "wrong_type",
-                "message_count must be a number of at least 0, not the number -1",
+                "session.tenant must be a string, not the number 7",
+            ),
+            (
+                br#"{"op":"end","session":{"id":{"\u0000":"escape"}}}"#,
+                Some("session.id"),
+                "bad_escape",
+                r#"session.id has a backslash that begins no escape: write two for each, as in "C:\\Users""#,
             ),
             (br#"{"op":"compaction","session":{"id":"s"}}"#, Some("phase"), "missing_field", "phase is missing"),
             (
@@ -285,6 +302,80 @@ mod tests {
             let bad = read(line).unwrap_err();
             assert_eq!((bad.field.as_deref(), bad.code, bad.message.as_str()), (field, code, message));
         }
+    }
+
+    #[test]
+    fn what_an_event_can_do_without_is_left_out_and_named() {
+        let session = r#""session":{"id":"s","key":7,"agent_id":[],"owner_kind":true,"cwd":{"\u0000":"escape"},"started_at":"today",
+            "transcript":{"archived":"no"},"spare":{"\u0000":"long"},"cost":{"\u0000":"number"}}"#;
+        let of_session = [
+            "session.key must be a string, not the number 7",
+            "session.agent_id must be a string, not a list",
+            "session.owner_kind must be a string, not true",
+            r#"session.cwd has a backslash that begins no escape: write two for each, as in "C:\\Users""#,
+            "session.started_at must be a time such as 2026-11-21T07:00:00.000Z, or seconds or milliseconds since 1970, not the string \"today\"",
+            "session.transcript.archived must be true or false, not the string \"no\"",
+            "session.transcript.uri is missing",
+            "session.spare has more than 8192 bytes",
+        ];
+        let table: [(&str, &[&str]); 3] = [
+            (
+                r#""op":"start","op_id":7,"source":1,"resumed_from":{}"#,
+                &[
+                    "op_id must be a string, not the number 7",
+                    "source must be a string, not the number 1",
+                    "resumed_from must be a string, not an object",
+                ],
+            ),
+            (
+                r#""op":"compaction","phase":"after","message_count":-1,"compacted_count":"12","token_count":{"\u0000":"number"},"previous_session_id":1"#,
+                &[
+                    "message_count must be a number of at least 0, not the number -1",
+                    "compacted_count must be a number of at least 0, not the string \"12\"",
+                    "token_count is not a number that JSON has",
+                    "previous_session_id must be a string, not the number 1",
+                ],
+            ),
+            (
+                r#""op":"end","reason":5,"ended_at":"","raw_reason":2,"duration_ms":-3,"message_count":null,"next_session_id":3,"next_session_key":{"\u0000":"word"},"\u0000":"rest""#,
+                &[
+                    "the line is too long: its first fields were read, and not the rest",
+                    "reason must be a string, not the number 5",
+                    "ended_at must be a time such as 2026-11-21T07:00:00.000Z, or seconds or milliseconds since 1970, not the string \"\"",
+                    "raw_reason must be a string, not the number 2",
+                    "duration_ms must be a number of at least 0, not the number -3",
+                    "next_session_id must be a string, not the number 3",
+                    "next_session_key is nothing that JSON has: texts need quotation marks",
+                ],
+            ),
+        ];
+        for (said, of_event) in table {
+            let OwnerEvent { session, dropped, .. } = event(&format!("{{{said},{session}}}"));
+            assert_eq!(session, Session::new("default", "s"));
+            let mut expected = [of_event, &of_session].concat();
+            expected.sort_unstable();
+            let mut dropped = dropped;
+            dropped.sort_unstable();
+            assert_eq!(dropped, expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_of_every_event_and_named() {
+        let long = |bytes| "x".repeat(bytes);
+        let (key, spare, op_id) = (long(2000), long(10_000), long(300));
+        for op in ["start", "compaction", "end"] {
+            let line = format!(
+                r#"{{"op":"{op}","op_id":"{op_id}","phase":"before","session":{{"id":"s","key":"{key}"}},"spare":"{spare}"}}"#
+            );
+            let OwnerEvent { op_id, session, dropped, .. } = event(&line);
+            assert_eq!((op_id, session), (None, Session::new("default", "s")));
+            let spare = "event attribute \"spare\"";
+            assert_eq!(dropped, ["op_id", "session.key", spare], "{op}");
+        }
+        let many: String = (0..5000).map(|i| format!("\"a{i}\":\"v\",")).collect();
+        let OwnerEvent { dropped, .. } = event(&format!(r#"{{"op":"start",{many}"session":{{"id":"s"}}}}"#));
+        assert_eq!((dropped.len(), dropped.last().unwrap().as_str()), (65, "4872 more fields"));
     }
 
     #[test]

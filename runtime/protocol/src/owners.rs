@@ -35,11 +35,20 @@ impl Speaker {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(Input::Blank);
         }
-        match self {
+        self.read_fields(Fields::of_line(line)?)
+    }
+
+    fn read_fields(self, line: Fields) -> Result<Input, BadLine> {
+        let left_out = line.left_out();
+        let mut input = match self {
             Self::Lastword => input::read(line),
-            Self::Openclaw => openclaw::read(Fields::of_line(line)?),
-            Self::ClaudeCode => claude_code::read(Fields::of_line(line)?),
+            Self::Openclaw => openclaw::read(line),
+            Self::ClaudeCode => claude_code::read(line),
+        }?;
+        if let Input::Event(event) = &mut input {
+            event.fit(&left_out);
         }
+        Ok(input)
     }
 }
 

@@ -1,6 +1,7 @@
 //! An event that a plugin's author wrote down: `{"session":{…},"delivery":{…},"reason":"reset",…}`.
 //!
-//! The words are the protocol's, so a line of `lastword stdio` can be used as it is. `delivery` may be left out.
+//! The words are the protocol's, so a line of `lastword stdio` can be used as it is. `delivery` may be left out. What an owner's
+//! line is taken without, because a session must not lose its end to it, is an error here: whoever wrote it is there to mend it.
 
 use std::sync::Arc;
 
@@ -17,15 +18,16 @@ use lastword_protocol::input;
 /// Names the field that is wrong.
 pub(super) fn read(json: &[u8], hook: Hook, plugin: &PluginName, remaining_ms: u32) -> Result<HookCall, BadLine> {
     let mut fields = Fields::of_line(json)?;
+    let left_out = fields.left_out();
     // What a protocol line has besides its event.
-    fields.string("op")?;
-    fields.string("op_id")?;
+    fields.string_if("op");
+    fields.string_if("op_id");
     let session = session(fields.required_object("session")?)?;
-    let delivery = fields.object("delivery")?;
+    let delivery = fields.object_if("delivery");
     let attributes = pairs(&mut fields, "attributes")?;
     let event = match hook {
         Hook::SessionStart => {
-            let mut start = input::start(fields)?;
+            let mut start = input::start(fields);
             start.attributes.extend(attributes);
             start.validate()?;
             Event::Start(start)
@@ -37,7 +39,7 @@ pub(super) fn read(json: &[u8], hook: Hook, plugin: &PluginName, remaining_ms: u
             Event::Compaction(compaction)
         }
         Hook::SessionEnd => {
-            let mut end = input::end(fields)?;
+            let mut end = input::end(fields);
             end.attributes.extend(attributes);
             if let Some(dropped) = end.fit().into_iter().next() {
                 return Err(BadLine::field(dropped.clone(), "too_long", format!("{dropped} does not fit")));
@@ -49,11 +51,14 @@ pub(super) fn read(json: &[u8], hook: Hook, plugin: &PluginName, remaining_ms: u
     if let Some(delivery) = delivery {
         read_delivery(delivery, &mut told)?;
     }
+    if let Some(bad) = left_out.first() {
+        return Err(bad);
+    }
     Ok(HookCall { session: Arc::new(session), delivery: told, event: Arc::new(event) })
 }
 
 fn session(mut fields: Fields) -> Result<Session, BadLine> {
-    let generation = fields.count("generation")?;
+    let generation = fields.count_if("generation");
     let attributes = pairs(&mut fields, "attributes")?;
     let mut session = input::read_session(fields)?;
     session.generation = generation.unwrap_or(1);
@@ -63,17 +68,17 @@ fn session(mut fields: Fields) -> Result<Session, BadLine> {
 }
 
 fn read_delivery(mut fields: Fields, delivery: &mut Delivery) -> Result<(), BadLine> {
-    if let Some(id) = fields.string("id")? {
+    if let Some(id) = fields.string_if("id") {
         delivery.id =
             id.parse().map_err(|error| BadLine::field("delivery.id", "bad_delivery_id", format!("{error}")))?;
     }
-    if let Some(attempt) = fields.count("attempt")? {
+    if let Some(attempt) = fields.count_if("attempt") {
         delivery.attempt = attempt;
     }
-    if let Some(remaining_ms) = fields.count("remaining_ms")? {
+    if let Some(remaining_ms) = fields.count_if("remaining_ms") {
         delivery.remaining_ms = remaining_ms;
     }
-    if let Some(late) = fields.boolean("late")? {
+    if let Some(late) = fields.boolean_if("late") {
         delivery.late = late;
     }
     Ok(())
@@ -136,6 +141,16 @@ mod tests {
                 r#"{"session":{"id":"s"},"attributes":["a"]}"#,
                 Some("attributes"),
                 r#"attributes must be a list of pairs: [["name","value"]]"#,
+            ),
+            (
+                r#"{"session":{"id":"s"},"duration_ms":-3}"#,
+                Some("duration_ms"),
+                "duration_ms must be a number of at least 0, not the number -3",
+            ),
+            (
+                r#"{"session":{"id":"s"},"delivery":{"late":"no"}}"#,
+                Some("delivery.late"),
+                r#"delivery.late must be true or false, not the string "no""#,
             ),
             (
                 r#"{"session":{"id":"s"},"delivery":{"id":"x"}}"#,

@@ -47,8 +47,8 @@ impl Answers {
 
     /// Hands an event to the runtime, where it takes its place now.
     pub(super) fn ask(&mut self, runtime: &Runtime, line: u64, event: OwnerEvent) {
-        let OwnerEvent { op_id, session, event } = event;
-        let asked = |op| Asked { op, op_id: op_id.clone(), line };
+        let OwnerEvent { op_id, session, event, dropped } = event;
+        let asked = |op| Asked { op, op_id: op_id.clone(), line, dropped };
         let answer: Pending = match event {
             Event::Start(event) => {
                 let asked = asked("start");
@@ -72,12 +72,17 @@ struct Asked {
     op: &'static str,
     op_id: Option<Arc<str>>,
     line: u64,
+    /// What the reader left out of it.
+    dropped: Vec<String>,
 }
 
 impl Asked {
-    async fn answer(self, answer: impl Future<Output = Result<Accepted, Refusal>>) -> Answer {
+    async fn answer(mut self, answer: impl Future<Output = Result<Accepted, Refusal>>) -> Answer {
         match answer.await {
-            Ok(accepted) => self.accepted(&accepted),
+            Ok(accepted) => {
+                self.dropped.extend_from_slice(&accepted.dropped);
+                self.accepted(&accepted)
+            }
             Err(refusal) => {
                 let message = refusal.to_string();
                 let (line, field, code) = (self.line, refusal.field(), refusal.code());
@@ -95,7 +100,7 @@ impl Asked {
         };
         let renoted = accepted.how == Acceptance::Renoted;
         // An `op_id` is no remark: whoever gave it knows its line.
-        let plain = code.is_none() && !renoted && accepted.dropped.is_empty();
+        let plain = code.is_none() && !renoted && self.dropped.is_empty();
         let text = Output::Accepted(output::Accepted {
             op: self.op,
             op_id: self.op_id.as_deref(),
@@ -105,7 +110,7 @@ impl Asked {
             line: self.line,
             renoted,
             code,
-            dropped: &accepted.dropped,
+            dropped: &self.dropped,
         })
         .line();
         Answer { line: self.line, says: if plain { Says::Accepted } else { Says::Remarked }, text }

@@ -1,74 +1,279 @@
-use std::io::{self, BufRead};
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::fd::Blocking;
 use crate::limits::MAX_READ_AHEAD_LINES;
 use lastword_protocol::fields::BadLine;
 use lastword_protocol::input::Input;
-use lastword_protocol::limits::MAX_LINE_BYTES;
-use lastword_protocol::lines::{Line, Lines};
+use lastword_protocol::limits::{KEPT_BUFFER_BYTES, REST_WAIT};
 use lastword_protocol::owners::Speaker;
+use lastword_protocol::reader::{Read as Said, Reader};
 
 /// A line that was read, and taken apart.
+#[derive(Debug)]
 pub(super) struct ReadLine {
     /// From 1.
     pub(super) number: u64,
     pub(super) input: Result<Input, BadLine>,
 }
 
+impl From<Said> for ReadLine {
+    fn from((number, input): Said) -> Self {
+        Self { number, input }
+    }
+}
+
+/// What the thread has read.
+pub(super) struct Lines {
+    /// What was gathered, and is next.
+    gathered: VecDeque<ReadLine>,
+    read: mpsc::Receiver<ReadLine>,
+    torn: Torn,
+}
+
+/// What is to be said of the line that waits for its rest, while nothing comes. Whoever takes it away says it.
+#[derive(Clone, Default)]
+struct Torn(Arc<Mutex<Option<ReadLine>>>);
+
+impl Torn {
+    fn lock(&self) -> MutexGuard<'_, Option<ReadLine>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    /// The next line, or none at the end of the input.
+    pub(super) async fn recv(&mut self) -> Option<ReadLine> {
+        match self.gathered.pop_front() {
+            Some(line) => Some(line),
+            None => self.read.recv().await,
+        }
+    }
+
+    /// Gathers the lines that were read so far. One that waits for its rest waits no longer.
+    pub(super) fn gather(&mut self) {
+        // While we have it the thread sends nothing newer, so that this one is the last.
+        let mut torn = self.torn.lock();
+        let read = (0..self.read.len()).map_while(|_| self.read.try_recv().ok());
+        self.gathered.extend(read);
+        self.gathered.extend(torn.take());
+    }
+
+    /// The next line that was gathered.
+    pub(super) fn gathered(&mut self) -> Option<ReadLine> {
+        self.gathered.pop_front()
+    }
+}
+
+/// Where an owner's lines come from.
+pub(super) trait Source: Send + 'static {
+    /// Waits for the next bytes, but for no longer than `patience`.
+    fn next(&mut self, patience: Option<Duration>) -> io::Result<Came<'_>>;
+}
+
+/// What came.
+pub(super) enum Came<'a> {
+    Bytes(&'a [u8]),
+    /// Nothing, for as long as there was patience.
+    Silence,
+    End,
+}
+
+/// Our stdin.
+pub(super) struct Stdin {
+    input: Blocking,
+    buffer: Vec<u8>,
+}
+
+impl Stdin {
+    pub(super) fn new(input: Blocking) -> Self {
+        Self { input, buffer: vec![0; KEPT_BUFFER_BYTES] }
+    }
+}
+
+impl Source for Stdin {
+    fn next(&mut self, patience: Option<Duration>) -> io::Result<Came<'_>> {
+        if patience.is_some_and(|patience| !self.input.readable_within(patience)) {
+            return Ok(Came::Silence);
+        }
+        let read = self.input.read(&mut self.buffer)?;
+        Ok(match self.buffer.get(..read) {
+            Some([]) | None => Came::End,
+            Some(bytes) => Came::Bytes(bytes),
+        })
+    }
+}
+
 /// Starts a thread that reads the owner's lines. The channel ends with the input.
 ///
 /// A read cannot be interrupted, so the thread is left behind when the program leaves.
-pub(super) fn spawn(input: impl BufRead + Send + 'static, speaker: Speaker) -> io::Result<mpsc::Receiver<ReadLine>> {
-    let (send, receive) = mpsc::channel(MAX_READ_AHEAD_LINES);
+pub(super) fn spawn(source: impl Source, speaker: Speaker) -> io::Result<Lines> {
+    let (send, read) = mpsc::channel(MAX_READ_AHEAD_LINES);
+    let torn = Torn::default();
+    let lines = Lines { gathered: VecDeque::new(), read, torn: torn.clone() };
     thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-        if let Err(error) = read(input, speaker, &send) {
+        if let Err(error) = self::read(source, speaker, &send, &torn) {
             tracing::warn!(%error, "stdin cannot be read any more; it is taken for ended");
         }
     })?;
-    Ok(receive)
+    Ok(lines)
 }
 
-fn read(input: impl BufRead, speaker: Speaker, send: &mpsc::Sender<ReadLine>) -> io::Result<()> {
-    let mut lines = Lines::new(input);
-    let mut number = 0;
-    while let Some(line) = lines.read()? {
-        number += 1;
-        let input = match line {
-            Line::Bytes(bytes) => speaker.read(bytes),
-            Line::TooLong => Err(BadLine::whole(
-                "line_too_long",
-                format!("the line has more than {MAX_LINE_BYTES} bytes and was skipped"),
-            )),
-        };
-        if matches!(input, Ok(Input::Blank)) {
-            continue;
+fn read(mut source: impl Source, speaker: Speaker, send: &mpsc::Sender<ReadLine>, torn: &Torn) -> io::Result<()> {
+    let mut reader = Reader::new(speaker);
+    let mut say = |said: Said| {
+        // Whoever is gone needs no lines.
+        send.blocking_send(said.into()).ok();
+    };
+    while !send.is_closed() {
+        let open = reader.open();
+        let patience = open.is_some().then_some(REST_WAIT);
+        // Everything before it has been sent.
+        *torn.lock() = open.map(ReadLine::from);
+        let came = source.next(patience);
+        if torn.lock().take().is_none() && patience.is_some() {
+            reader.forget_open();
         }
-        if send.blocking_send(ReadLine { number, input }).is_err() {
-            return Ok(());
+        match came {
+            Ok(Came::Bytes(bytes)) => reader.push(bytes, &mut say),
+            Ok(Came::Silence) => reader.silence(&mut say),
+            Ok(Came::End) => break,
+            Err(error) => {
+                reader.end(&mut say);
+                return Err(error);
+            }
         }
     }
+    reader.end(&mut say);
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::mpsc as std_mpsc;
+
     use super::*;
+
+    /// An input that comes with what it is told to: bytes, or silence for an empty text. It ends with whoever tells.
+    struct Told {
+        come: std_mpsc::Receiver<String>,
+        came: String,
+        /// With how much patience it is waited for.
+        waited: std_mpsc::Sender<Option<Duration>>,
+    }
+
+    impl Source for Told {
+        fn next(&mut self, patience: Option<Duration>) -> io::Result<Came<'_>> {
+            self.waited.send(patience).ok();
+            let Ok(came) = self.come.recv() else { return Ok(Came::End) };
+            self.came = came;
+            Ok(if self.came.is_empty() { Came::Silence } else { Came::Bytes(self.came.as_bytes()) })
+        }
+    }
+
+    struct Owner {
+        say: std_mpsc::Sender<String>,
+        waited: std_mpsc::Receiver<Option<Duration>>,
+        lines: Lines,
+    }
+
+    impl Owner {
+        fn new() -> Self {
+            let (say, come) = std_mpsc::channel();
+            let (wait, waited) = std_mpsc::channel();
+            let lines = spawn(Told { come, came: String::new(), waited: wait }, Speaker::Lastword).unwrap();
+            let owner = Self { say, waited, lines };
+            assert_eq!(owner.waited.recv().unwrap(), None);
+            owner
+        }
+
+        /// Says something, and tells with how much patience the next is waited for.
+        fn says(&self, said: impl Into<String>) -> Option<Duration> {
+            self.say.send(said.into()).unwrap();
+            self.waited.recv().unwrap()
+        }
+
+        /// Leaves, and tells what was read and not gathered.
+        fn leaves(self) -> Vec<(u64, Result<(), &'static str>)> {
+            let Self { say, mut lines, .. } = self;
+            drop(say);
+            std::iter::from_fn(|| lines.read.blocking_recv()).map(told).collect()
+        }
+    }
+
+    fn told(line: ReadLine) -> (u64, Result<(), &'static str>) {
+        (line.number, line.input.map(drop).map_err(|bad| bad.code))
+    }
+
+    /// These lines, once they are read; the input goes on as long as the first is kept.
+    pub(in crate::stdio) fn said(lines: &str) -> (impl Sized + use<>, Lines) {
+        let owner = Owner::new();
+        for line in lines.lines() {
+            owner.says(line.to_owned() + "\n");
+        }
+        let Owner { say, lines, .. } = owner;
+        (say, lines)
+    }
+
+    const SHUTDOWN: &str = "{\"op\":\"shutdown\"}\n";
+    const TORN: &str = "{\"op\":\n";
+    const REST: &str = "\"shutdown\"}\n";
 
     #[test]
     fn bad_lines_are_numbered_and_the_run_goes_on() {
-        let mut input = vec![b'x'; 2 * MAX_LINE_BYTES];
-        input.extend_from_slice(b"\n\n{\"op\":\"shutdown\"}\n\xff\n{\"op\"");
-        let mut lines = spawn(io::Cursor::new(input), Speaker::Lastword).unwrap();
-        let mut seen = Vec::new();
-        while let Some(line) = lines.blocking_recv() {
-            seen.push((line.number, line.input.map_err(|bad| bad.code)));
+        let owner = Owner::new();
+        for said in ["null and void\n\n", SHUTDOWN, "\u{0}\n", "{\"op\""] {
+            assert_eq!(owner.says(said), None);
         }
-        let [too_long, shutdown, utf8, cut] = seen.as_slice() else { panic!("{seen:?}") };
-        assert_eq!(*too_long, (1, Err("line_too_long")));
-        assert!(matches!(shutdown, (3, Ok(Input::Shutdown(_)))));
-        assert_eq!(*utf8, (4, Err("bad_utf8")));
-        assert_eq!(*cut, (5, Err("bad_json")));
+        assert_eq!(owner.leaves(), [(1, Err("bad_json")), (3, Ok(())), (4, Err("bad_json")), (5, Err("bad_json"))]);
+    }
+
+    #[test]
+    fn the_rest_of_a_torn_line_is_waited_for_2_s_and_not_longer() {
+        let owner = Owner::new();
+        assert_eq!(owner.says(TORN), Some(Duration::from_secs(2)));
+        assert_eq!(owner.says(REST), None);
+        assert_eq!(owner.says(TORN), Some(REST_WAIT));
+        assert_eq!(owner.says(""), None, "it is settled, and nothing is waited for");
+        assert_eq!(owner.says(REST), None);
+        assert_eq!(owner.leaves(), [(1, Ok(())), (3, Err("bad_json")), (4, Err("bad_json"))]);
+    }
+
+    #[test]
+    fn a_torn_line_is_an_error_at_the_end_of_the_input() {
+        let owner = Owner::new();
+        owner.says(SHUTDOWN);
+        owner.says(TORN);
+        assert_eq!(owner.leaves(), [(1, Ok(())), (2, Err("bad_json"))]);
+    }
+
+    #[test]
+    fn a_torn_line_that_was_gathered_is_the_last_and_is_not_said_again() {
+        let mut owner = Owner::new();
+        owner.says(SHUTDOWN);
+        owner.says(TORN);
+        owner.lines.gather();
+        let gathered: Vec<_> = std::iter::from_fn(|| owner.lines.gathered()).map(told).collect();
+        assert_eq!(gathered, [(1, Ok(())), (2, Err("bad_json"))]);
+        owner.lines.gather();
+        assert!(owner.lines.gathered().is_none());
+        // What comes then is no rest of it.
+        assert_eq!(owner.says(REST), None);
+        assert_eq!(owner.leaves(), [(3, Err("bad_json"))]);
+    }
+
+    #[tokio::test]
+    async fn what_was_gathered_comes_before_what_is_read_then() {
+        let mut owner = Owner::new();
+        owner.says(TORN);
+        owner.lines.gather();
+        owner.says(SHUTDOWN);
+        assert_eq!(told(owner.lines.recv().await.unwrap()), (1, Err("bad_json")));
+        assert_eq!(told(owner.lines.recv().await.unwrap()), (2, Ok(())));
     }
 }

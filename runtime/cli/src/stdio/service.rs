@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use lastword::{Durability, Runtime};
 use lastword_events::{DrainReason, DrainReport};
-use tokio::sync::mpsc;
 use tokio::time::{timeout, timeout_at};
 
 use super::answers::Answers;
 use super::ignored::Ignored;
-use super::reader::ReadLine;
+use super::reader::{Lines, ReadLine};
 use crate::exit::Exit;
 use crate::limits::{
     DRAIN_OVERRUN, OUTPUT_OVERRUN, OWNER_DIED_WAIT, SIGNAL_THREAD_WAIT, STALLED_READER, WATCHDOG_OVERRUN,
@@ -26,7 +25,7 @@ pub(super) struct Service {
     runtime: Runtime,
     output: OwnerWriter,
     logs: LineWriter,
-    lines: mpsc::Receiver<ReadLine>,
+    lines: Lines,
     signals: Signals,
     watchdog: Watchdog,
     answers: Answers,
@@ -75,7 +74,7 @@ impl Service {
         runtime: Runtime,
         output: OwnerWriter,
         logs: LineWriter,
-        lines: mpsc::Receiver<ReadLine>,
+        lines: Lines,
         signals: Signals,
         watchdog: Watchdog,
     ) -> Self {
@@ -146,8 +145,8 @@ impl Service {
     /// Hands over what was read before the signal, and waits for nothing: an end among it has its own reason. A shutdown line
     /// among it came first.
     fn last_words_before(&mut self, signal: Received) -> Cause {
-        for _ in 0..self.lines.len() {
-            let Ok(line) = self.lines.try_recv() else { break };
+        self.lines.gather();
+        while let Some(line) = self.lines.gathered() {
             if let Some(reason) = self.take(line) {
                 return Cause::ShutdownLine { reason, at: signal.at };
             }
@@ -316,24 +315,23 @@ mod tests {
     use signal_hook::consts::SIGTERM;
 
     use super::*;
-    use lastword_protocol::owners::Speaker;
+    use crate::protocol::owner_queue::Says;
+    use crate::stdio::reader;
 
     /// A service with these lines read, and a signal that came after them.
     async fn signalled_after(read: &[&str]) -> (Service, Cause) {
-        let (send, lines) = mpsc::channel(read.len());
-        for (line, text) in (1..).zip(read) {
-            send.try_send(ReadLine { number: line, input: Speaker::Lastword.read(text.as_bytes()) }).ok().unwrap();
-        }
+        let (said, lines) = reader::tests::said(&read.join("\n"));
         let signals = Signals::install(|_| ()).unwrap();
         signals.serve(true, |_| ());
         signal_hook::low_level::raise(SIGTERM).unwrap();
         signals.first().await;
         let mut service = service(lines, signals);
         let cause = service.serve().await;
+        drop(said);
         (service, cause)
     }
 
-    fn service(lines: mpsc::Receiver<ReadLine>, signals: Signals) -> Service {
+    fn service(lines: Lines, signals: Signals) -> Service {
         let output = OwnerWriter::spawn("out", std::io::sink(), |_| ()).unwrap();
         output.first(Vec::new());
         let logs = LineWriter::spawn("err", std::io::sink(), |_| ()).unwrap();
@@ -357,11 +355,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_torn_line_is_an_error_before_the_drain_of_a_signal() {
+        let (mut service, cause) = signalled_after(&[&line("start", "a"), r#"{"op":"end","session":"#]).await;
+        assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");
+        assert_eq!(active(&service), ["a"]);
+        let answers = [service.answers.next().await, service.answers.next().await];
+        assert_eq!(
+            answers.each_ref().map(|answer| (answer.line, answer.says)),
+            [(1, Says::Accepted), (2, Says::Refused)]
+        );
+    }
+
+    #[tokio::test]
     async fn a_shutdown_line_that_was_read_before_a_signal_is_the_owners_last_word() {
         let shutdown = r#"{"op":"shutdown","reason":"restart"}"#;
         let (service, cause) = signalled_after(&[&line("start", "a"), shutdown, &line("start", "b")]).await;
         assert_eq!((cause.reason(), active(&service)), (DrainReason::Restart, vec!["a".to_owned()]));
     }
+
     mod timed {
         use super::*;
 
@@ -374,7 +385,8 @@ mod tests {
                 wait.recv_timeout(3 * OWNER_DIED_WAIT).ok();
             });
             signal_hook::low_level::raise(SIGTERM).unwrap();
-            let (_, lines) = mpsc::channel(1);
+            let (owner, lines) = reader::tests::said("");
+            drop(owner);
             let mut service = service(lines, signals);
             let cause = service.serve().await;
             assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");

@@ -1,0 +1,65 @@
+//! What was left out of an event, so that its owner is told.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::fields::BadLine;
+use crate::limits::MAX_NAMED_LEFT_OUT;
+
+/// What was left out of one line so far. All that is taken out of the line shares it.
+#[derive(Clone, Debug, Default)]
+pub struct LeftOut(Rc<RefCell<Entries>>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    first: Vec<BadLine>,
+    /// How many came after those.
+    more: usize,
+}
+
+impl LeftOut {
+    /// Notes a field that cannot be read.
+    pub(crate) fn note(&self, bad: BadLine) {
+        let mut entries = self.0.borrow_mut();
+        if entries.first.len() < MAX_NAMED_LEFT_OUT {
+            entries.first.push(bad);
+        } else {
+            entries.more += 1;
+        }
+    }
+
+    /// The first of them, as an error.
+    #[must_use]
+    pub fn first(&self) -> Option<BadLine> {
+        self.0.borrow().first.first().cloned()
+    }
+
+    /// Each as a sentence that begins with the field's name.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let entries = self.0.borrow();
+        let more = (entries.more > 0).then(|| format!("{} more fields", entries.more));
+        entries.first.iter().map(|bad| bad.message.clone()).chain(more).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_named_up_to_a_limit_and_counted_from_there() {
+        let left_out = LeftOut::default();
+        assert_eq!((left_out.first(), left_out.sentences().len()), (None, 0));
+        for i in 0..MAX_NAMED_LEFT_OUT + 3 {
+            left_out.note(BadLine::field(format!("f{i}"), "wrong_type", format!("f{i} is bad")));
+        }
+        let sentences = left_out.sentences();
+        assert_eq!(
+            (sentences.first().unwrap().as_str(), sentences.last().unwrap().as_str()),
+            ("f0 is bad", "3 more fields")
+        );
+        assert_eq!(sentences.len(), MAX_NAMED_LEFT_OUT + 1);
+        assert_eq!(left_out.first().unwrap().field.as_deref(), Some("f0"));
+    }
+}

@@ -1,0 +1,271 @@
+//! Makes lines of the input, and what they say of lines.
+//!
+//! A line is first read as it is, which is all that a plain one needs. One that is no JSON is [repaired](crate::repair); so is one
+//! that is longer than what is held of a line, as its bytes come. What stops in the middle is *open*: the next lines are
+//! joined to it, until they complete it, show that they do not belong to it, or do not come.
+
+use crate::fields::BadLine;
+use crate::input::Input;
+use crate::limits::{KEPT_BUFFER_BYTES, MAX_LINE_BYTES};
+use crate::owners::Speaker;
+use crate::repair::{Progress, Repair, UTF16};
+
+/// What is read: the number of the line on which it began, from 1, and what it says.
+pub type Read = (u64, Result<Input, BadLine>);
+
+/// Reads one owner's input, in whatever pieces it comes.
+///
+/// What it reads is handed to `say` in the order of the lines. Several objects on a line have its number each. Of lines that are joined
+/// the first one's counts.
+#[derive(Debug)]
+pub struct Reader {
+    speaker: Speaker,
+    /// Lines that have ended.
+    lines: u64,
+    /// The beginning of the next one.
+    begun: Vec<u8>,
+    /// The next one, if it is too long for that.
+    long: Option<Line>,
+    open: Option<Open>,
+    /// The last error was that the input is UTF-16.
+    is_utf16: bool,
+}
+
+/// An object that waits for its end.
+#[derive(Debug)]
+struct Open {
+    /// The line on which it began.
+    number: u64,
+    object: Repair,
+    /// Where it stopped.
+    bad: BadLine,
+}
+
+/// A line that is not plain, while it is read.
+#[derive(Debug)]
+struct Line {
+    number: u64,
+    /// What it is joined to, as long as it can be.
+    joined: Option<Open>,
+    /// The object that is being read, or if the line is joined its first one.
+    alone: Repair,
+    /// What is wrong with the line alone.
+    bad: Option<BadLine>,
+}
+
+impl Reader {
+    /// A reader of what `speaker` says.
+    #[must_use]
+    pub fn new(speaker: Speaker) -> Self {
+        Self { speaker, lines: 0, begun: Vec::new(), long: None, open: None, is_utf16: false }
+    }
+
+    /// Reads a piece of the input.
+    pub fn push(&mut self, mut piece: &[u8], say: &mut impl FnMut(Read)) {
+        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = piece.split_at(end);
+            if self.begun.is_empty() && self.long.is_none() && line.len() <= MAX_LINE_BYTES {
+                self.line(line, say);
+            } else {
+                self.begin(line, say);
+                self.end_line(say);
+            }
+            piece = rest.get(1..).unwrap_or_default();
+        }
+        if !piece.is_empty() {
+            self.begin(piece, say);
+        }
+    }
+
+    /// No more came for [`REST_WAIT`](crate::limits::REST_WAIT): what is open stays so.
+    pub fn silence(&mut self, say: &mut impl FnMut(Read)) {
+        let joined = self.long.as_mut().and_then(|line| line.joined.take());
+        for open in [self.open.take(), joined].into_iter().flatten() {
+            say(open.never());
+        }
+    }
+
+    /// The input has ended. The last line needs no newline.
+    pub fn end(&mut self, say: &mut impl FnMut(Read)) {
+        if self.long.is_some() || !self.begun.is_empty() {
+            self.end_line(say);
+        }
+        self.silence(say);
+    }
+
+    /// What would be said of the line that is open, if nothing more came.
+    #[must_use]
+    pub fn open(&self) -> Option<Read> {
+        let joined = self.long.as_ref().and_then(|line| line.joined.as_ref());
+        self.open.as_ref().or(joined).map(Open::never)
+    }
+
+    /// What is open is over: its reader was told of it.
+    pub fn forget_open(&mut self) {
+        self.silence(&mut |_| ());
+    }
+
+    /// Takes a piece of a line whose end is not in it.
+    fn begin(&mut self, piece: &[u8], say: &mut impl FnMut(Read)) {
+        if self.long.is_none() {
+            if self.begun.len() + piece.len() <= MAX_LINE_BYTES {
+                self.begun.extend_from_slice(piece);
+                return;
+            }
+            let begun = std::mem::take(&mut self.begun);
+            self.long = Some(self.apart(self.lines + 1));
+            self.feed_long(&begun, say);
+        }
+        self.feed_long(piece, say);
+    }
+
+    fn feed_long(&mut self, piece: &[u8], say: &mut impl FnMut(Read)) {
+        if let Some(line) = &mut self.long {
+            line.feed(piece, self.speaker, say);
+        }
+    }
+
+    fn end_line(&mut self, say: &mut impl FnMut(Read)) {
+        if let Some(line) = self.long.take() {
+            self.lines += 1;
+            return self.end_apart(line, say);
+        }
+        let mut begun = std::mem::take(&mut self.begun);
+        self.line(&begun, say);
+        if begun.capacity() <= KEPT_BUFFER_BYTES {
+            begun.clear();
+            self.begun = begun;
+        }
+    }
+
+    /// Reads a whole line.
+    fn line(&mut self, line: &[u8], say: &mut impl FnMut(Read)) {
+        self.lines += 1;
+        // Where nothing is open, what is JSON is taken at its word; else only an event is.
+        let plain = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        match self.speaker.read(plain) {
+            Ok(Input::Blank) if self.open.is_none() => {}
+            Err(bad) if self.open.is_none() && !bad.is_no_json() => say((self.lines, Err(bad))),
+            Ok(input) if !matches!(input, Input::Blank) => {
+                if let Some(open) = self.open.take() {
+                    say(open.never());
+                }
+                say((self.lines, Ok(input)));
+            }
+            _ => {
+                let mut apart = self.apart(self.lines);
+                apart.feed(line, self.speaker, say);
+                self.end_apart(apart, say);
+            }
+        }
+    }
+
+    /// Begins to take a line apart, joined to what is open.
+    fn apart(&mut self, number: u64) -> Line {
+        let mut joined = self.open.take();
+        if let Some(open) = &mut joined {
+            open.object.push(b"\n");
+        }
+        Line { number, joined, alone: Repair::default(), bad: None }
+    }
+
+    fn end_apart(&mut self, line: Line, say: &mut impl FnMut(Read)) {
+        let Line { number, joined, alone, bad } = line;
+        if joined.is_some() {
+            self.open = joined;
+            return;
+        }
+        let was_utf16 = std::mem::take(&mut self.is_utf16);
+        if let Some(bad) = bad {
+            self.is_utf16 = bad.code == UTF16;
+            say((number, Err(bad)));
+            return;
+        }
+        match alone.progress() {
+            Progress::Open => self.open = Some(Open { number, bad: alone.bad(), object: alone }),
+            // Half of a newline in UTF-16.
+            Progress::Nothing if alone.has_zero() && was_utf16 => self.is_utf16 = true,
+            Progress::Nothing if alone.has_zero() => say((number, Err(alone.bad()))),
+            Progress::Nothing | Progress::Whole | Progress::Broken => {}
+        }
+    }
+}
+
+impl Open {
+    /// Nothing completes it.
+    fn never(&self) -> Read {
+        (self.number, Err(self.bad.clone()))
+    }
+}
+
+impl Line {
+    fn feed(&mut self, mut bytes: &[u8], speaker: Speaker, say: &mut impl FnMut(Read)) {
+        while !bytes.is_empty() && (self.joined.is_some() || self.bad.is_none()) {
+            let taken = match self.joined {
+                Some(_) => self.feed_joined(bytes, speaker, say),
+                None => self.feed_alone(bytes, speaker, say),
+            };
+            bytes = bytes.get(taken..).unwrap_or_default();
+        }
+    }
+
+    /// Takes bytes of a line that stands for itself, up to the end of its next object.
+    fn feed_alone(&mut self, bytes: &[u8], speaker: Speaker, say: &mut impl FnMut(Read)) -> usize {
+        let taken = self.alone.push(bytes);
+        match self.alone.progress() {
+            Progress::Whole => {
+                say((self.number, speaker.read(self.alone.json())));
+                self.alone = Repair::default();
+            }
+            // Where its end would be is not known: the rest is not read.
+            Progress::Broken => self.bad = Some(self.alone.bad()),
+            Progress::Nothing | Progress::Open => {}
+        }
+        taken
+    }
+
+    /// The same for a line that may go on with what is open, or be an event by itself.
+    fn feed_joined(&mut self, bytes: &[u8], speaker: Speaker, say: &mut impl FnMut(Read)) -> usize {
+        if self.bad.is_none() {
+            let taken = self.alone.push(bytes);
+            match self.alone.progress() {
+                Progress::Whole => match speaker.read(self.alone.json()) {
+                    Ok(input) => {
+                        self.leave_open(say);
+                        say((self.number, Ok(input)));
+                        self.alone = Repair::default();
+                        return taken;
+                    }
+                    Err(bad) => self.bad = Some(bad),
+                },
+                Progress::Broken => self.bad = Some(self.alone.bad()),
+                Progress::Nothing | Progress::Open => {}
+            }
+        }
+        let Some(open) = &mut self.joined else { return bytes.len() };
+        let taken = open.object.push(bytes);
+        match open.object.progress() {
+            Progress::Whole => {
+                say((open.number, speaker.read(open.object.json())));
+                self.joined = None;
+                (self.alone, self.bad) = (Repair::default(), None);
+                taken
+            }
+            Progress::Broken => {
+                self.leave_open(say);
+                bytes.len()
+            }
+            Progress::Nothing | Progress::Open => bytes.len(),
+        }
+    }
+
+    /// This line does not go on with what is open.
+    fn leave_open(&mut self, say: &mut impl FnMut(Read)) {
+        if let Some(open) = self.joined.take() {
+            say(open.never());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

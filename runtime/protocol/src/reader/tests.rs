@@ -1,0 +1,296 @@
+use lastword_events::Event;
+
+use super::*;
+
+/// What an owner wrote: bytes, and in between nothing for too long.
+enum Said<'a> {
+    Bytes(&'a [u8]),
+    Silence,
+}
+use Said::{Bytes, Silence};
+
+/// Each thing that is read, in one word: `1 start s1`, `2 bad_json`.
+fn read_as(speaker: Speaker, said: &[Said<'_>], piece: usize) -> Vec<String> {
+    let mut reader = Reader::new(speaker);
+    let mut read = Vec::new();
+    let mut say = |(number, input): Read| {
+        read.push(match input {
+            Ok(Input::Event(event)) => {
+                let what = match event.event {
+                    Event::Start(_) => "start",
+                    Event::End(_) => "end",
+                    Event::Compaction(_) => "compaction",
+                };
+                let dropped: String = event
+                    .dropped
+                    .iter()
+                    .map(|entry| format!(" without {}", entry.split(' ').next().unwrap()))
+                    .collect();
+                format!("{number} {what} {}{dropped}", event.session.identity.id)
+            }
+            Ok(Input::Shutdown(reason)) => format!("{number} {reason}"),
+            Ok(Input::NotOurs { name, .. }) => format!("{number} not ours {name}"),
+            Ok(Input::Blank) => format!("{number} blank"),
+            Err(bad) => {
+                format!("{number} {}{}", bad.code, bad.field.map(|field| format!(" {field}")).unwrap_or_default())
+            }
+        });
+    };
+    for said in said {
+        match said {
+            Bytes(bytes) => bytes.chunks(piece).for_each(|piece| reader.push(piece, &mut say)),
+            Silence => reader.silence(&mut say),
+        }
+    }
+    reader.end(&mut say);
+    assert_eq!(reader.open(), None);
+    read
+}
+
+/// The same of one input in our own words, whatever its pieces.
+#[track_caller]
+fn read(input: impl AsRef<[u8]>) -> Vec<String> {
+    let input = input.as_ref();
+    let read = read_as(Speaker::Lastword, &[Bytes(input)], usize::MAX);
+    if input.len() < 10_000 {
+        for piece in [1, 7] {
+            assert_eq!(read_as(Speaker::Lastword, &[Bytes(input)], piece), read, "in pieces of {piece}");
+        }
+    }
+    read
+}
+
+fn start(id: &str) -> String {
+    format!(r#"{{"op":"start","session":{{"id":"{id}"}}}}"#)
+}
+
+#[test]
+fn plain_lines_are_numbered_and_blank_ones_are_counted() {
+    assert_eq!(read(""), [""; 0]);
+    assert_eq!(read("\n"), [""; 0]);
+    assert_eq!(read(format!("{}\r\n\r\n  \n{}", start("a"), start("b"))), ["1 start a", "4 start b"]);
+    assert_eq!(
+        read("{\"op\":\"strat\"}\n[1]\n{\"op\":\"shutdown\"}\n"),
+        ["1 unknown_op op", "2 not_an_object", "3 shutdown"]
+    );
+    assert_eq!(read("null and void\n\0\n{\"op\":3}\n"), ["1 bad_json", "2 bad_json", "3 wrong_type op"]);
+}
+
+#[test]
+fn a_byte_order_mark_may_begin_every_line() {
+    assert_eq!(read(format!("\u{feff}{}\n\u{feff}{}\n\u{feff}\n", start("a"), start("b"))), ["1 start a", "2 start b"]);
+}
+
+#[test]
+fn utf_16_is_named_line_by_line() {
+    let text = format!("{}\r\n\r\n{}\r\n", start("a"), start("b"));
+    let little = || text.encode_utf16().flat_map(u16::to_le_bytes);
+    let big = || text.encode_utf16().flat_map(u16::to_be_bytes);
+    for bytes in [
+        little().collect::<Vec<u8>>(),
+        big().collect(),
+        [0xff, 0xfe].into_iter().chain(little()).collect(),
+        [0xfe, 0xff].into_iter().chain(big()).collect(),
+    ] {
+        assert_eq!(read(&bytes), ["1 utf16", "3 utf16"], "{bytes:?}");
+    }
+}
+
+#[test]
+fn each_object_on_a_line_is_an_event_with_the_lines_number() {
+    let two = format!("{}{}\n{} {}\r\n{}", start("a"), start("b"), start("c"), start("d"), start("e"));
+    assert_eq!(read(two), ["1 start a", "1 start b", "2 start c", "2 start d", "3 start e"]);
+    assert_eq!(read("{\"op\":\"start\"}{\"op\":\"shutdown\"}\n"), ["1 missing_field session", "1 shutdown"]);
+    assert_eq!(
+        read(format!("{} x {}\n{}", start("a"), start("b"), start("c"))),
+        ["1 start a", "1 bad_json", "2 start c"]
+    );
+    assert_eq!(
+        read(format!("{}{{\"op\":\"end\",\"session\"\n:{{\"id\":\"b\"}}}}{}", start("a"), start("c"))),
+        ["1 start a", "1 end b", "2 start c"]
+    );
+}
+
+#[test]
+fn an_event_that_a_newline_tore_is_joined_and_has_its_first_lines_number() {
+    let torn = "{\"op\":\"end\",\"session\":{\"id\":\"a\"},\"note\":\"first\n\n{}\n second\r\nthird\"}\n";
+    assert_eq!(read(format!("{}\n{torn}{}", start("a"), start("b"))), ["1 start a", "2 end a", "7 start b"]);
+    let pretty =
+        serde_json::to_string_pretty(&serde_json::json!({"op":"end","list":[{"a":1},[]],"session":{"id":"s"}}))
+            .unwrap();
+    assert_eq!(read(format!("{pretty}\n{pretty}\n{}", start("b"))), ["1 end s", "13 end s", "25 start b"]);
+}
+
+#[test]
+fn a_whole_event_ends_the_joining_and_the_torn_line_is_an_error() {
+    for torn in [
+        "{\"op\":\"end\",\"session\":{\"id\":\"a",
+        "{\"op\":\"end\"",
+        "{\"op\":\"end\",",
+        "{\"op\":",
+        "{",
+        "{\"op\":\"end\\",
+    ] {
+        assert_eq!(
+            read(format!("{torn}\n{}\n{}", start("b"), start("c"))),
+            ["1 bad_json", "2 start b", "3 start c"],
+            "{torn}"
+        );
+        assert_eq!(read(format!("{torn}\n{torn}\n{torn}\n{}", start("c"))).last().unwrap(), "4 start c", "{torn}");
+        // One that has to be repaired is a whole event too.
+        assert_eq!(
+            read(format!("{torn}\n{{\"op\":\"end\",\"session\":{{\"id\":\"b\"}},\"x\":NaN}}\n")),
+            ["1 bad_json", "2 end b"],
+            "{torn}"
+        );
+        assert_eq!(
+            read(format!("{torn}\n{{\"op\":\"shutdown\"}}{}\n", start("c"))),
+            ["1 bad_json", "2 shutdown", "2 start c"],
+            "{torn}"
+        );
+    }
+}
+
+#[test]
+fn a_line_that_does_not_go_on_with_a_torn_one_is_read_by_itself() {
+    assert_eq!(
+        read("{\"op\":\"end\",\"session\":{\"id\":\"a\n{\"op\":\"strat\"}\n"),
+        ["1 bad_json", "2 unknown_op op"]
+    );
+    let other = "{\"op\":\"end\",\"session\":{\"id\":\"b\"},\"note\":\"first\nsecond\"}\n";
+    assert_eq!(read(format!("{{\"op\":\"end\",\"sess\n{other}{}", start("c"))), ["1 bad_json", "2 end b", "4 start c"]);
+}
+
+#[test]
+fn a_torn_line_is_an_error_after_a_silence_and_at_the_end_of_the_input() {
+    let torn = b"{\"op\":\"end\",\"session\":{\"id\":\"a\n".as_slice();
+    let rest = b"\"}}\n".as_slice();
+    let read = |said: &[Said<'_>]| read_as(Speaker::Lastword, said, usize::MAX);
+    assert_eq!(read(&[Bytes(torn), Bytes(rest)]), ["1 end a\n"]);
+    assert_eq!(
+        read(&[Bytes(torn), Silence, Bytes(rest), Bytes(start("b").as_bytes())]),
+        ["1 bad_json", "2 bad_json", "3 start b"]
+    );
+    assert_eq!(read(&[Bytes(torn)]), ["1 bad_json"]);
+    // A line that has not ended is no torn one.
+    let (begun, ended) = (&torn[..20], &torn[20..torn.len() - 1]);
+    assert_eq!(read(&[Bytes(begun), Silence, Bytes(ended), Silence, Bytes(rest)]), ["1 end a"]);
+}
+
+#[test]
+fn what_is_open_can_be_told_before_it_is_over() {
+    let mut reader = Reader::new(Speaker::Lastword);
+    let mut said = 0;
+    let mut say = |_: Read| said += 1;
+    reader.push(format!("{}\n{{\"op\":\"end\",\n\"session\":", start("a")).as_bytes(), &mut say);
+    let (number, bad) = reader.open().unwrap();
+    assert_eq!((number, bad.unwrap_err().message.as_str()), (2, "the line is not JSON: it stops inside an object"));
+    reader.silence(&mut say);
+    assert_eq!((reader.open(), said), (None, 2));
+}
+
+#[test]
+fn a_long_line_is_read_as_it_comes_and_little_of_it_is_kept() {
+    let long = "x".repeat(16 * MAX_LINE_BYTES);
+    let end = |id: &str| {
+        format!("{{\"op\":\"end\",\"note\":\"{long}\",\"session\":{{\"id\":\"{id}\"}},\"reason\":\"reset\"}}")
+    };
+    for piece in [65_536, usize::MAX] {
+        let read = |input: &str| read_as(Speaker::Lastword, &[Bytes(input.as_bytes())], piece);
+        assert_eq!(
+            read(&format!("{}\n{}\n{}\n", start("a"), end("a"), start("b"))),
+            ["1 start a", "2 end a without note", "3 start b"]
+        );
+        assert_eq!(read(&end("a")), ["1 end a without note"]);
+        assert_eq!(
+            read(&format!("{}{}\n{}", end("a"), end("b"), start("c"))),
+            ["1 end a without note", "1 end b without note", "2 start c"]
+        );
+        // Torn before and within it.
+        assert_eq!(read(&format!("{{\"op\":\n{}\n", end("b"))), ["1 bad_json", "2 end b without note"]);
+        assert_eq!(
+            read(&format!(
+                "{{\"op\":\"end\",\"note\":\"\n{long}\n{long}\",\"session\":{{\"id\":\"a\"}}}}{}\n",
+                start("b")
+            )),
+            ["1 end a without note", "3 start b"]
+        );
+        assert_eq!(read(&format!("{long}\n{}", start("b"))), ["1 bad_json", "2 start b"]);
+        assert_eq!(
+            read(&format!("{{\"op\":\"end\",\"session\":{{\"id\":\"{long}\"}}}}\n{}", start("b"))),
+            ["1 too_long session.id", "2 start b"]
+        );
+        let blank = " ".repeat(2 * MAX_LINE_BYTES);
+        assert_eq!(read(&format!("{blank}\n{blank}{}{blank}\n", start("b"))), ["2 start b"]);
+    }
+    let foreign = format!(
+        "{{\"hook_event_name\":\"PostToolUse\",\"session_id\":\"s\",\"tool_response\":{{\"stdout\":\"{long}\"}}}}\n"
+    );
+    assert_eq!(read_as(Speaker::ClaudeCode, &[Bytes(foreign.as_bytes())], 65_536), ["1 not ours PostToolUse"]);
+}
+
+#[test]
+fn a_long_line_leaves_no_memory_behind() {
+    let mut reader = Reader::new(Speaker::Lastword);
+    let mut say = |_: Read| ();
+    reader.push(&vec![b'x'; MAX_LINE_BYTES], &mut say);
+    reader.push(b"\n", &mut say);
+    assert!(reader.begun.capacity() <= KEPT_BUFFER_BYTES);
+    reader.push(b"{\"op\":\"end\",\"note\":\"", &mut say);
+    for _ in 0..64 {
+        reader.push(&vec![b'x'; MAX_LINE_BYTES], &mut say);
+        assert!(reader.begun.capacity() <= MAX_LINE_BYTES);
+    }
+    reader.push(b"\n", &mut say);
+    assert_eq!(reader.begun.capacity(), 0);
+}
+
+const CAPTURED: [(Speaker, &str); 2] = [
+    (Speaker::Openclaw, include_str!("../../../../tests/data/openclaw-2026.9.6-hooks.ndjson")),
+    (Speaker::ClaudeCode, include_str!("../../../../tests/data/claude-code-2.1.197-hooks.ndjson")),
+];
+
+#[test]
+fn a_line_that_is_cut_anywhere_costs_no_line_after_it() {
+    for (speaker, captured) in CAPTURED {
+        let lines: Vec<&str> = captured.lines().collect();
+        let good = lines.get(..3).unwrap().join("\n");
+        let expected: Vec<String> = read_as(speaker, &[Bytes(format!("\n{good}").as_bytes())], usize::MAX);
+        assert_eq!(expected.len(), 3);
+        for line in &lines {
+            for cut in 1..line.len() {
+                let cut = line.as_bytes().get(..cut).unwrap();
+                let read = read_as(speaker, &[Bytes(&[cut, b"\n", good.as_bytes()].concat())], usize::MAX);
+                assert_eq!(read.get(1..), Some(expected.as_slice()), "{}", String::from_utf8_lossy(cut));
+                assert_eq!(read.first().unwrap(), "1 bad_json");
+            }
+        }
+    }
+}
+
+/// Whether a newline there is in a text, or beside a word.
+fn may_be_torn(begin: &str, rest: &str) -> bool {
+    let quotes = begin.matches('"').count() - begin.matches("\\\"").count();
+    let is_word = |c: char| c.is_ascii_alphanumeric();
+    if quotes % 2 == 0 { !(begin.ends_with(is_word) && rest.starts_with(is_word)) } else { !begin.ends_with('\\') }
+}
+
+#[test]
+fn a_newline_in_a_text_or_between_words_costs_no_line() {
+    let mut torn = 0;
+    for (speaker, captured) in CAPTURED {
+        for line in captured.lines() {
+            for cut in 1..line.len() {
+                let (begin, rest) = line.split_at(cut);
+                if may_be_torn(begin, rest) {
+                    let read = read_as(speaker, &[Bytes(format!("{begin}\n{rest}\n").as_bytes())], usize::MAX);
+                    // In a name it is another name, and the line may not say whose event it is.
+                    let bad_line = read.iter().any(|read| read.contains("bad_json"));
+                    assert!(read.len() == 1 && !bad_line, "{begin}\n{rest}: {read:?}");
+                    torn += 1;
+                }
+            }
+        }
+    }
+    assert!(torn > 3000, "{torn}");
+}
