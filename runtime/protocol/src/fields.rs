@@ -216,6 +216,29 @@ impl Fields {
         Self::new(format!("{}{name}.", self.path), map, self.left_out.clone())
     }
 
+    /// The first text of a list that is not empty.
+    pub fn first_string_if(&mut self, name: &str) -> Option<String> {
+        let Some(Value::Array(values)) = self.take(name) else { return None };
+        values.into_iter().find_map(|value| match value {
+            Value::String(text) if !text.is_empty() => Some(text),
+            _ => None,
+        })
+    }
+
+    // Whose words these are is found out before anything is taken.
+
+    /// Whether it is there.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// A text, which stays where it is.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.map.get(name)?.as_str()
+    }
+
     /// The strings that are left.
     pub fn attributes(mut self) -> Attributes {
         let mut attributes = Attributes::new();
@@ -274,5 +297,22 @@ fn describe(value: &Value) -> String {
         Value::String(text) => format!("the string {}", quoted(text)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_looked_at_stays_and_what_is_taken_is_gone() {
+        let line = br#"{"a":"x","n":7,"nothing":null,"list":["",3,"first","second"],"no-list":"x"}"#;
+        let mut fields = Fields::of_line(line).unwrap();
+        assert!(fields.has("a") && fields.has("n") && !fields.has("nothing") && !fields.has("other"));
+        assert_eq!((fields.text("a"), fields.text("n")), (Some("x"), None));
+        assert_eq!(fields.first_string_if("list").as_deref(), Some("first"));
+        assert_eq!((fields.first_string_if("list"), fields.first_string_if("no-list")), (None, None));
+        assert_eq!(fields.string_if("a").as_deref(), Some("x"));
+        assert!(!fields.has("a"));
     }
 }
