@@ -35,6 +35,8 @@ mod operate;
 #[cfg(test)]
 mod output;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod plugins;
 #[cfg(test)]
 mod signals;

@@ -8,11 +8,13 @@ use crate::support::{Ended, Launch, end};
 
 /// Session, generation and reason of each end, which was delivered, in the order in which generations began.
 fn ends(ended: &Ended) -> Vec<(&str, u64, &str)> {
-    let lines = ended.outcomes("prints", "session-end");
+    let lines: Vec<&Value> = ended.outcomes("prints", "session-end").collect();
     let of = |line: &'_ Value| (line["generation"].as_u64().unwrap(), line["outcome"] == "delivered");
-    assert!(lines.clone().all(|line| of(line).1), "{:?}", ended.lines);
-    let mut ends: Vec<_> =
-        lines.map(|line| (line["session"].as_str().unwrap(), of(line).0, line["reason"].as_str().unwrap())).collect();
+    assert!(lines.iter().all(|line| of(line).1), "{:?}", ended.lines);
+    let mut ends: Vec<_> = lines
+        .into_iter()
+        .map(|line| (line["session"].as_str().unwrap(), of(line).0, line["reason"].as_str().unwrap()))
+        .collect();
     ends.sort_unstable();
     ends
 }

@@ -8,6 +8,9 @@
 //! [journal]
 //! path = "/var/lib/lastword/journal.db"    # optional, relative to this file
 //!
+//! [owner]
+//! keep = ["compact_summary"]               # of its payloads, beside what is kept by default: with --from
+//!
 //! [[plugin]]
 //! name = "memory"
 //! component = "plugins/memory.wasm"        # relative to this file
@@ -32,6 +35,7 @@ mod drain;
 mod grants;
 mod journal;
 mod limits;
+mod owner;
 mod plugin;
 mod quota;
 mod reader;
@@ -47,6 +51,7 @@ use lastword_events::PluginName;
 use thiserror::Error;
 use toml::de::DeTable;
 
+pub(crate) use owner::Owner;
 pub(crate) use plugin::{PluginEntry, read_component};
 
 use crate::inputs;
@@ -59,6 +64,7 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// Where the journal is, if it is said: a path, or the word `memory`.
     pub(crate) journal: Option<PathBuf>,
+    pub(crate) owner: Owner,
     pub(crate) plugins: Vec<PluginEntry>,
     /// Of every tenant that has none of its own.
     pub(crate) quota: TenantQuota,
@@ -149,14 +155,15 @@ fn read_text(path: &Path) -> Result<String, ConfigError> {
 }
 
 fn read(reader: &Reader<'_>, root: &DeTable<'_>) -> Config {
-    let root = Table::new(reader, "the file", root, &["drain", "journal", "plugin", "quota", "tenant"]);
+    let root = Table::new(reader, "the file", root, &["drain", "journal", "owner", "plugin", "quota", "tenant"]);
     let drain = root.get("drain").and_then(|value| drain::read(reader, value)).unwrap_or_default();
     let journal = root.get("journal").and_then(|value| journal::read(reader, value));
+    let owner = root.get("owner").and_then(|value| owner::read(reader, value)).unwrap_or_default();
     let plugins = root.get("plugin").map(|value| plugin::read_all(reader, value)).unwrap_or_default();
     let quota = root.get("quota").map(|value| quota::read(reader, "[quota]", value, TenantQuota::default()));
     let quota = quota.unwrap_or_default();
     let tenant_quotas = root.get("tenant").map(|value| quota::read_tenants(reader, value, quota)).unwrap_or_default();
-    Config { drain, journal, plugins, quota, tenant_quotas }
+    Config { drain, journal, owner, plugins, quota, tenant_quotas }
 }
 
 /// The name that a component's path suggests.

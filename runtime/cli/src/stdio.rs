@@ -61,6 +61,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let signals = leave_on_early_signal(logs.clone(), early.clone()).map_err(Failure::internal)?;
     let config = plugins::gather(args)?;
     let drain = (config.drain.enabled, config.drain.budget);
+    let format = config.owner.format(args.from).map_err(Failure::usage)?;
     let output = stdout().map_err(Failure::internal)?;
 
     // The workers are plain threads; these carry timers and what waits for the journal.
@@ -72,7 +73,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
 
     // What may fail comes before `ready`: a thread, and what a runtime needs.
     let stdin = Blocking::duplicate(&io::stdin()).map_err(Failure::internal)?;
-    let lines = reader::spawn(Stdin::new(stdin), args.from).map_err(Failure::internal)?;
+    let lines = reader::spawn(Stdin::new(stdin), format).map_err(Failure::internal)?;
     // A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
 

@@ -18,6 +18,14 @@ pub enum Owner {
     CopilotCli,
     /// Cursor's hooks.
     Cursor,
+    /// Qwen Code's hooks.
+    QwenCode,
+    /// goose's hooks.
+    Goose,
+    /// Cline's hooks.
+    Cline,
+    /// opencode's plugins.
+    OpenCode,
 }
 
 impl Owner {
@@ -43,6 +51,10 @@ impl Owner {
             Self::CodexCli => "codex-cli",
             Self::CopilotCli => "copilot-cli",
             Self::Cursor => "cursor",
+            Self::QwenCode => "qwen-code",
+            Self::Goose => "goose",
+            Self::Cline => "cline",
+            Self::OpenCode => "opencode",
         })
     }
 
@@ -87,6 +99,14 @@ impl Owner {
                 ("window_close", R::UserExit),
                 ("user_close", R::UserExit),
             ],
+            Self::QwenCode => &[("clear", R::Clear), ("logout", R::Logout), ("prompt_input_exit", R::UserExit)],
+            // It gives no reason.
+            Self::Goose => &[],
+            // The names of its events: it gives no reason for most of them.
+            Self::Cline => {
+                &[("session_shutdown", R::Shutdown), ("TaskComplete", R::Completed), ("TaskCancel", R::Aborted)]
+            }
+            Self::OpenCode => &[("dispose", R::Shutdown), ("session.deleted", R::Deleted)],
         };
         known.iter().find(|(w, _)| *w == word).map_or_else(|| R::Other(word.to_owned()), |(_, r)| r.clone())
     }
@@ -115,6 +135,13 @@ mod tests {
             (Owner::CopilotCli, "user_exit", R::UserExit),
             (Owner::Cursor, "window_close", R::UserExit),
             (Owner::Cursor, "user_close", R::UserExit),
+            (Owner::QwenCode, "prompt_input_exit", R::UserExit),
+            (Owner::QwenCode, "bypass_permissions_disabled", R::Other("bypass_permissions_disabled".into())),
+            (Owner::Goose, "any", R::Other("any".into())),
+            (Owner::Cline, "session_shutdown", R::Shutdown),
+            (Owner::Cline, "TaskCancel", R::Aborted),
+            (Owner::OpenCode, "dispose", R::Shutdown),
+            (Owner::OpenCode, "session.deleted", R::Deleted),
             (Owner::Lastword, "user-exit", R::UserExit),
         ];
         for (owner, word, reason) in table {

@@ -11,13 +11,14 @@ use lastword_events::{
 use crate::fields::{BadLine, Fields};
 use crate::left_out::LeftOut;
 use crate::limits::MAX_NAMED_LEFT_OUT;
+use crate::owners::Foreign;
 use crate::quote::quoted;
 use crate::suggest;
 
 /// The tenant of a session whose line names none.
 pub const DEFAULT_TENANT: &str = "default";
 
-const OPS: [&str; 4] = ["start", "compaction", "end", "shutdown"];
+pub(crate) const OPS: [&str; 4] = ["start", "compaction", "end", "shutdown"];
 
 /// What one line says.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,8 @@ pub enum Input {
         /// The session that it names: that one lives.
         session: Option<Identity>,
     },
+    /// An event in the words of somebody whom `--from` does not name. Without an `error` it is nobody's business.
+    Foreign(Box<Foreign>),
     /// Nothing but white space.
     Blank,
 }

@@ -7,7 +7,7 @@
 use crate::fields::BadLine;
 use crate::input::Input;
 use crate::limits::{KEPT_BUFFER_BYTES, MAX_LINE_BYTES};
-use crate::owners::Speaker;
+use crate::owners::InputFormat;
 use crate::repair::{Progress, Repair, UTF16};
 
 /// What is read: the number of the line on which it began, from 1, and what it says.
@@ -19,7 +19,7 @@ pub type Read = (u64, Result<Input, BadLine>);
 /// the first one's counts.
 #[derive(Debug)]
 pub struct Reader {
-    speaker: Speaker,
+    format: InputFormat,
     /// Lines that have ended.
     lines: u64,
     /// The beginning of the next one.
@@ -54,10 +54,9 @@ struct Line {
 }
 
 impl Reader {
-    /// A reader of what `speaker` says.
-    #[must_use]
-    pub fn new(speaker: Speaker) -> Self {
-        Self { speaker, lines: 0, begun: Vec::new(), long: None, open: None, is_utf16: false }
+    /// A reader of what an owner says in this format.
+    pub fn new(format: impl Into<InputFormat>) -> Self {
+        Self { format: format.into(), lines: 0, begun: Vec::new(), long: None, open: None, is_utf16: false }
     }
 
     /// Reads a piece of the input.
@@ -121,7 +120,7 @@ impl Reader {
 
     fn feed_long(&mut self, piece: &[u8], say: &mut impl FnMut(Read)) {
         if let Some(line) = &mut self.long {
-            line.feed(piece, self.speaker, say);
+            line.feed(piece, &self.format, say);
         }
     }
 
@@ -143,7 +142,7 @@ impl Reader {
         self.lines += 1;
         // Where nothing is open, what is JSON is taken at its word; else only an event is.
         let plain = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-        match self.speaker.read(plain) {
+        match self.format.read(plain) {
             Ok(Input::Blank) if self.open.is_none() => {}
             Err(bad) if self.open.is_none() && !bad.is_no_json() => say((self.lines, Err(bad))),
             Ok(input) if !matches!(input, Input::Blank) => {
@@ -154,7 +153,7 @@ impl Reader {
             }
             _ => {
                 let mut apart = self.apart(self.lines);
-                apart.feed(line, self.speaker, say);
+                apart.feed(line, &self.format, say);
                 self.end_apart(apart, say);
             }
         }
@@ -199,22 +198,22 @@ impl Open {
 }
 
 impl Line {
-    fn feed(&mut self, mut bytes: &[u8], speaker: Speaker, say: &mut impl FnMut(Read)) {
+    fn feed(&mut self, mut bytes: &[u8], format: &InputFormat, say: &mut impl FnMut(Read)) {
         while !bytes.is_empty() && (self.joined.is_some() || self.bad.is_none()) {
             let taken = match self.joined {
-                Some(_) => self.feed_joined(bytes, speaker, say),
-                None => self.feed_alone(bytes, speaker, say),
+                Some(_) => self.feed_joined(bytes, format, say),
+                None => self.feed_alone(bytes, format, say),
             };
             bytes = bytes.get(taken..).unwrap_or_default();
         }
     }
 
     /// Takes bytes of a line that stands for itself, up to the end of its next object.
-    fn feed_alone(&mut self, bytes: &[u8], speaker: Speaker, say: &mut impl FnMut(Read)) -> usize {
+    fn feed_alone(&mut self, bytes: &[u8], format: &InputFormat, say: &mut impl FnMut(Read)) -> usize {
         let taken = self.alone.push(bytes);
         match self.alone.progress() {
             Progress::Whole => {
-                say((self.number, speaker.read(self.alone.json())));
+                say((self.number, format.read(self.alone.json())));
                 self.alone = Repair::default();
             }
             // Where its end would be is not known: the rest is not read.
@@ -225,11 +224,11 @@ impl Line {
     }
 
     /// The same for a line that may go on with what is open, or be an event by itself.
-    fn feed_joined(&mut self, bytes: &[u8], speaker: Speaker, say: &mut impl FnMut(Read)) -> usize {
+    fn feed_joined(&mut self, bytes: &[u8], format: &InputFormat, say: &mut impl FnMut(Read)) -> usize {
         if self.bad.is_none() {
             let taken = self.alone.push(bytes);
             match self.alone.progress() {
-                Progress::Whole => match speaker.read(self.alone.json()) {
+                Progress::Whole => match format.read(self.alone.json()) {
                     Ok(input) => {
                         self.leave_open(say);
                         say((self.number, Ok(input)));
@@ -246,7 +245,7 @@ impl Line {
         let taken = open.object.push(bytes);
         match open.object.progress() {
             Progress::Whole => {
-                say((open.number, speaker.read(open.object.json())));
+                say((open.number, format.read(open.object.json())));
                 self.joined = None;
                 (self.alone, self.bad) = (Repair::default(), None);
                 taken

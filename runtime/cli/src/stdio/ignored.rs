@@ -1,13 +1,17 @@
 use std::collections::BTreeMap;
 
 use crate::limits::MAX_NAMED_EVENTS;
+use lastword_protocol::owners::{Foreign, Speaker};
 use lastword_protocol::quote::clipped;
 
-/// Counts the owner's events that are not about the life of a session, and names each once in the log.
+/// Counts the owner's events that are not about the life of a session, and names each once in the log. So with events in
+/// somebody else's words.
 #[derive(Default)]
 pub(super) struct Ignored {
     counts: BTreeMap<String, u64>,
     unnamed: u64,
+    /// Whose words have been told of, and how many events were in them.
+    foreign: Vec<(Speaker, u64)>,
 }
 
 impl Ignored {
@@ -21,6 +25,25 @@ impl Ignored {
         } else {
             self.unnamed += 1;
         }
+    }
+
+    /// An event in words that were not expected: told of when somebody is first heard.
+    pub(super) fn foreign(&mut self, foreign: &Foreign) {
+        if let Some((_, count)) = self.foreign.iter_mut().find(|(from, _)| *from == foreign.from) {
+            *count += 1;
+            return;
+        }
+        self.foreign.push((foreign.from, 1));
+        match foreign.error {
+            Some(_) => tracing::warn!("{foreign}. Such lines are answered with an error"),
+            None => tracing::warn!("{foreign}. Such events are counted and passed over"),
+        }
+    }
+
+    /// How many events in whose words, e.g. `Cursor 3`; none when there were none.
+    pub(super) fn foreign_summary(&self) -> Option<String> {
+        let parts: Vec<String> = self.foreign.iter().map(|(from, count)| format!("{} {count}", from.name())).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 
     /// How many of each, e.g. `before_reset 3, gateway_stop 1`; none when there were none.
@@ -51,5 +74,16 @@ mod tests {
         }
         assert_eq!(ignored.counts.len(), MAX_NAMED_EVENTS);
         assert!(ignored.summary().unwrap().ends_with(", others 38"), "{:?}", ignored.summary());
+    }
+
+    #[test]
+    fn events_in_others_words_are_counted_by_owner() {
+        let mut ignored = Ignored::default();
+        assert_eq!(ignored.foreign_summary(), None);
+        for (from, event) in [(Speaker::Cursor, "a"), (Speaker::Goose, "b"), (Speaker::Cursor, "c")] {
+            ignored.foreign(&Foreign { from, event: Some(event.to_owned()), error: None });
+        }
+        assert_eq!(ignored.foreign_summary().unwrap(), "Cursor 2, goose 1");
+        assert_eq!(ignored.summary(), None);
     }
 }

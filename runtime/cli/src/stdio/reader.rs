@@ -11,7 +11,7 @@ use crate::limits::MAX_READ_AHEAD_LINES;
 use lastword_protocol::fields::BadLine;
 use lastword_protocol::input::Input;
 use lastword_protocol::limits::{KEPT_BUFFER_BYTES, REST_WAIT};
-use lastword_protocol::owners::Speaker;
+use lastword_protocol::owners::InputFormat;
 use lastword_protocol::reader::{Read as Said, Reader};
 
 /// A line that was read, and taken apart.
@@ -112,20 +112,21 @@ impl Source for Stdin {
 /// Starts a thread that reads the owner's lines. The channel ends with the input.
 ///
 /// A read cannot be interrupted, so the thread is left behind when the program leaves.
-pub(super) fn spawn(source: impl Source, speaker: Speaker) -> io::Result<Lines> {
+pub(super) fn spawn(source: impl Source, format: impl Into<InputFormat>) -> io::Result<Lines> {
+    let format = format.into();
     let (send, read) = mpsc::channel(MAX_READ_AHEAD_LINES);
     let torn = Torn::default();
     let lines = Lines { gathered: VecDeque::new(), read, torn: torn.clone() };
     thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-        if let Err(error) = self::read(source, speaker, &send, &torn) {
+        if let Err(error) = self::read(source, format, &send, &torn) {
             tracing::warn!(%error, "stdin cannot be read any more; it is taken for ended");
         }
     })?;
     Ok(lines)
 }
 
-fn read(mut source: impl Source, speaker: Speaker, send: &mpsc::Sender<ReadLine>, torn: &Torn) -> io::Result<()> {
-    let mut reader = Reader::new(speaker);
+fn read(mut source: impl Source, format: InputFormat, send: &mpsc::Sender<ReadLine>, torn: &Torn) -> io::Result<()> {
+    let mut reader = Reader::new(format);
     let mut say = |said: Said| {
         // Whoever is gone needs no lines.
         send.blocking_send(said.into()).ok();
@@ -156,6 +157,8 @@ fn read(mut source: impl Source, speaker: Speaker, send: &mpsc::Sender<ReadLine>
 #[cfg(test)]
 pub(super) mod tests {
     use std::sync::mpsc as std_mpsc;
+
+    use lastword_protocol::owners::Speaker;
 
     use super::*;
 

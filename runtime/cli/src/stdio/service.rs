@@ -98,6 +98,9 @@ impl Service {
         if let Some(summary) = self.ignored.summary() {
             tracing::info!("events that were not about the life of a session: {summary}");
         }
+        if let Some(summary) = self.ignored.foreign_summary() {
+            tracing::info!("events in words that --from does not name: {summary}");
+        }
         self.tell_of_repeated_ends();
         self.output.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
         let dropped = self.logs.dropped();
@@ -163,6 +166,12 @@ impl Service {
                 self.ignored.count(&name);
                 if let Some(identity) = session {
                     self.runtime.seen(&identity);
+                }
+            }
+            Ok(Input::Foreign(foreign)) => {
+                self.ignored.foreign(&foreign);
+                if let Some(bad) = foreign.error {
+                    self.answers.refuse(line.number, &bad);
                 }
             }
             Ok(Input::Blank) => {}

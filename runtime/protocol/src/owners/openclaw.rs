@@ -1,17 +1,29 @@
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, EndReason, Event, Owner, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
-    Transcript,
+    Attributes, CompactionPhase, EndReason, Event, Owner, Session, SessionCompaction, SessionEnd, SessionStart,
+    Timestamp, Transcript,
 };
 
-use super::spare_attributes;
+use super::format::{Format, Shape};
+use super::keep::Keep;
+use super::parts::Parts;
 use crate::fields::{BadLine, Fields};
 use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
 
+/// OpenClaw: what its hooks are called with.
+pub(super) static FORMAT: Format = Format {
+    owner: Owner::OpenClaw,
+    name: "OpenClaw",
+    seen: "2026.9.6",
+    shape: Shape::OpenClaw,
+    keeps: &["channelId", "messageProvider", "modelId", "modelProviderId", "runId", "trigger"],
+    keeps_on_request: &["accountId", "conversationId", "preview", "senderId"],
+};
+
 /// A line as a plugin in an OpenClaw gateway is called: `t` is the wall clock in milliseconds, `event` what happened,
 /// `ctx` in which session. Names are those of OpenClaw 2026.9.6.
-pub(super) fn read(mut line: Fields) -> Result<Input, BadLine> {
+pub(super) fn read(mut line: Fields, op_id: Option<String>, keep: &Keep<'_>) -> Result<Input, BadLine> {
     let hook = line.required_string("hook")?;
     let phase = match hook.as_str() {
         "session_start" | "session_end" => None,
@@ -19,20 +31,19 @@ pub(super) fn read(mut line: Fields) -> Result<Input, BadLine> {
         "after_compaction" => Some(CompactionPhase::After),
         _ => return Ok(not_ours(hook, line)),
     };
-    let op_id = line.string_if("op_id").map(Arc::from);
     let at = line.time_if("t");
     let mut event = line.required_object("event")?;
     let mut ctx = line.object_if("ctx");
     let mut session = session(&mut event, ctx.as_mut())?;
     let event = match (hook.as_str(), phase) {
-        (_, Some(phase)) => Event::Compaction(compaction(phase, event, ctx)),
+        (_, Some(phase)) => Event::Compaction(compaction(phase, event, ctx, keep)),
         ("session_start", _) => {
             session.started_at = at;
-            Event::Start(start(event, ctx))
+            Event::Start(start(event, ctx, keep))
         }
-        _ => Event::End(end(at, event, ctx)),
+        _ => Event::End(end(at, event, ctx, keep)),
     };
-    Ok(OwnerEvent::input(op_id, session, event))
+    Ok(OwnerEvent::input(op_id.map(Arc::from), session, event))
 }
 
 /// An event of another kind, with the session that it names.
@@ -63,15 +74,11 @@ fn session(event: &mut Fields, ctx: Option<&mut Fields>) -> Result<Session, BadL
     Ok(session)
 }
 
-fn start(mut event: Fields, ctx: Option<Fields>) -> SessionStart {
-    SessionStart {
-        source: None,
-        resumed_from: event.string_if("resumedFrom"),
-        attributes: spare_attributes([event].into_iter().chain(ctx)),
-    }
+fn start(mut event: Fields, ctx: Option<Fields>, keep: &Keep<'_>) -> SessionStart {
+    SessionStart { source: None, resumed_from: event.string_if("resumedFrom"), attributes: kept(event, ctx, keep) }
 }
 
-fn end(at: Option<Timestamp>, mut event: Fields, ctx: Option<Fields>) -> SessionEnd {
+fn end(at: Option<Timestamp>, mut event: Fields, ctx: Option<Fields>, keep: &Keep<'_>) -> SessionEnd {
     let word = event.string_if("reason");
     let reason = word.as_deref().map_or(EndReason::Unknown, |word| Owner::OpenClaw.end_reason(word));
     let mut end = SessionEnd::new(reason, at.unwrap_or_else(Timestamp::now));
@@ -81,27 +88,32 @@ fn end(at: Option<Timestamp>, mut event: Fields, ctx: Option<Fields>) -> Session
     end.message_count = event.count_if("messageCount").filter(|count| *count > 0);
     end.next_session_id = event.string_if("nextSessionId");
     end.next_session_key = event.string_if("nextSessionKey");
-    end.attributes = spare_attributes([event].into_iter().chain(ctx));
+    end.attributes = kept(event, ctx, keep);
     end
 }
 
-fn compaction(phase: CompactionPhase, mut event: Fields, ctx: Option<Fields>) -> SessionCompaction {
+fn compaction(phase: CompactionPhase, mut event: Fields, ctx: Option<Fields>, keep: &Keep<'_>) -> SessionCompaction {
     let mut compaction = SessionCompaction::new(phase);
     compaction.message_count = event.count_if("messageCount");
     // Before: how many are being summarised; after: how many that took away.
     compaction.compacted_count = event.count_if("compactedCount").or_else(|| event.count_if("compactingCount"));
     compaction.token_count = event.count_if("tokenCount");
     compaction.previous_session_id = event.string_if("previousSessionId");
-    compaction.attributes = spare_attributes([event].into_iter().chain(ctx));
+    compaction.attributes = kept(event, ctx, keep);
     compaction
+}
+
+fn kept(event: Fields, ctx: Option<Fields>, keep: &Keep<'_>) -> Attributes {
+    Parts::from([event].into_iter().chain(ctx).collect::<Vec<_>>()).kept(keep)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Speaker;
     use super::*;
 
     fn read_line(line: &str) -> Input {
-        read(Fields::of_line(line.as_bytes()).unwrap()).unwrap()
+        Speaker::Openclaw.read(line.as_bytes()).unwrap()
     }
 
     fn event(line: &str) -> (Session, Event) {
@@ -151,7 +163,7 @@ mod tests {
         assert_eq!((end.message_count, end.duration_ms), (Some(12), Some(1500)));
         assert_eq!(end.next_session_id.as_deref(), Some("n"));
         assert_eq!(end.next_session_key.as_deref(), Some("agent:main:b"));
-        assert_eq!(end.attributes, [("fresh".into(), "news".into()), ("channelId".into(), "c".into())]);
+        assert_eq!(end.attributes, [("channelId".into(), "c".into())], "what nobody knows is not kept");
     }
 
     #[test]
@@ -200,8 +212,8 @@ mod tests {
             panic!()
         };
         assert_eq!((end.reason, end.message_count), (EndReason::Unknown, None));
-        let line = Fields::of_line(br#"{"hook":"session_end","event":{"sessionId":""},"ctx":{}}"#).unwrap();
-        let bad = read(line).unwrap_err();
+        let line = br#"{"hook":"session_end","event":{"sessionId":""},"ctx":{}}"#;
+        let bad = Speaker::Openclaw.read(line).unwrap_err();
         assert_eq!((bad.field.as_deref(), bad.code), (Some("event.sessionId"), "missing_field"));
     }
 }

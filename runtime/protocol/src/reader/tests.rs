@@ -1,6 +1,7 @@
 use lastword_events::Event;
 
 use super::*;
+use crate::owners::Speaker;
 
 /// What an owner wrote: bytes, and in between nothing for too long.
 enum Said<'a> {
@@ -30,6 +31,7 @@ fn read_as(speaker: Speaker, said: &[Said<'_>], piece: usize) -> Vec<String> {
             }
             Ok(Input::Shutdown(reason)) => format!("{number} {reason}"),
             Ok(Input::NotOurs { name, .. }) => format!("{number} not ours {name}"),
+            Ok(Input::Foreign(foreign)) => format!("{number} {foreign}"),
             Ok(Input::Blank) => format!("{number} blank"),
             Err(bad) => {
                 format!("{number} {}{}", bad.code, bad.field.map(|field| format!(" {field}")).unwrap_or_default())

@@ -1,0 +1,52 @@
+use lastword_events::Owner;
+
+use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, Means};
+use super::format::{Format, Shape};
+use crate::fields::Fields;
+
+/// Copilot CLI. Hooks that are configured as `sessionEnd` get a payload without the event's name; for those that are configured as
+/// `SessionEnd` it writes as Claude Code does.
+pub(super) static FORMAT: Format = Format {
+    owner: Owner::CopilotCli,
+    name: "Copilot",
+    seen: "1.0.102",
+    shape: Shape::Flat(&Flat {
+        unnamed: name_of,
+        events: &[
+            ("sessionStart", Means::Start(None)),
+            ("sessionEnd", Means::End(None)),
+            ("preCompact", BEFORE),
+            ("SessionStart", Means::Start(None)),
+            ("SessionEnd", Means::End(None)),
+            ("PreCompact", BEFORE),
+            ("PostCompact", AFTER),
+        ],
+        id: &["sessionId", "session_id"],
+        transcript: &["transcriptPath", "transcript_path"],
+        ..CLAUDE_LIKE
+    }),
+    keeps: &["model", "trigger"],
+    keeps_on_request: &["customInstructions", "custom_instructions", "initialPrompt", "initial_prompt"],
+};
+
+/// Which event has such a field, in an order in which the first says most. All have `sessionId`, `timestamp` and `cwd`.
+const TOLD_BY: [(&str, &str); 9] = [
+    ("toolName", "a tool's event"),
+    ("stopReason", "agentStop"),
+    ("prompt", "userPromptSubmitted"),
+    ("error", "errorOccurred"),
+    ("message", "notification"),
+    ("trigger", "preCompact"),
+    ("reason", "sessionEnd"),
+    ("initialPrompt", "sessionStart"),
+    ("source", "sessionStart"),
+];
+
+/// The name of an event whose payload has none.
+pub(super) fn name_of(payload: &Fields) -> Option<&'static str> {
+    if !payload.has("sessionId") {
+        return None;
+    }
+    let told = TOLD_BY.iter().find(|(field, _)| payload.has(field)).map(|(_, event)| *event);
+    Some(told.unwrap_or("an event without a name"))
+}

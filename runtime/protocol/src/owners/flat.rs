@@ -1,0 +1,164 @@
+use std::sync::Arc;
+
+use lastword_events::{
+    CompactionPhase, EndReason, Event, Identity, Owner, Session, SessionCompaction, SessionEnd, SessionStart,
+    Timestamp, Transcript,
+};
+
+use super::keep::Keep;
+use super::parts::Parts;
+use super::payload::Payload;
+use crate::fields::{BadLine, Fields};
+use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
+
+/// How payloads are written that are one object with everything in it: what a hook of Claude Code gets, and of those who
+/// followed it. Each list has the names that a field has or had; the first that is there counts.
+pub(super) struct Flat {
+    /// Which event it is.
+    pub(super) event: &'static [&'static str],
+    /// The same, of a payload that does not say.
+    pub(super) unnamed: fn(&Fields) -> Option<&'static str>,
+    /// Which events are about the life of a session. Names that an owner has not used yet are not.
+    pub(super) events: &'static [(&'static str, Means)],
+    /// Which of them are not, for something else that they say.
+    pub(super) unless: fn(&str, &Fields) -> bool,
+    /// Fields that only an agent inside a session has. Its events neither begin nor end anything.
+    pub(super) of_sub_agent: &'static [&'static str],
+    /// In these, the session that it belongs to, where `id` is its own.
+    pub(super) parent: &'static [&'static str],
+    /// Objects in which more is said.
+    pub(super) inner: &'static [&'static str],
+    pub(super) id: &'static [&'static str],
+    pub(super) cwd: &'static [&'static str],
+    /// The same as a list of folders: the first is taken.
+    pub(super) folders: &'static [&'static str],
+    pub(super) transcript: &'static [&'static str],
+    pub(super) time: &'static [&'static str],
+    pub(super) source: &'static [&'static str],
+    pub(super) reason: &'static [&'static str],
+    pub(super) duration_ms: &'static [&'static str],
+    pub(super) message_count: &'static [&'static str],
+    pub(super) compacted_count: &'static [&'static str],
+    pub(super) token_count: &'static [&'static str],
+}
+
+/// What an event means for its session.
+#[derive(Clone, Copy)]
+pub(super) enum Means {
+    /// It began. With the word for how, when the payload has none.
+    Start(Option<&'static str>),
+    /// It ended. With the word for why, when the payload has none.
+    End(Option<&'static str>),
+    Compaction(CompactionPhase),
+}
+
+pub(super) const BEFORE: Means = Means::Compaction(CompactionPhase::Before);
+pub(super) const AFTER: Means = Means::Compaction(CompactionPhase::After);
+
+/// The source of a start that only says that a session was compacted: it has run for long.
+const COMPACTED: &str = "compact";
+
+/// A payload as Claude Code writes it; others say what is different.
+pub(super) const CLAUDE_LIKE: Flat = Flat {
+    event: &["hook_event_name"],
+    unnamed: |_| None,
+    events: &[
+        ("SessionStart", Means::Start(None)),
+        ("SessionEnd", Means::End(None)),
+        ("PreCompact", BEFORE),
+        ("PostCompact", AFTER),
+    ],
+    unless: |_, _| false,
+    of_sub_agent: &["agent_id"],
+    parent: &[],
+    inner: &[],
+    id: &["session_id"],
+    cwd: &["cwd"],
+    folders: &[],
+    transcript: &["transcript_path"],
+    time: &["timestamp"],
+    source: &["source"],
+    reason: &["reason"],
+    duration_ms: &[],
+    message_count: &[],
+    compacted_count: &[],
+    token_count: &[],
+};
+
+impl Flat {
+    pub(super) fn read(&self, owner: Owner, payload: Payload, keep: &Keep<'_>) -> Result<Input, BadLine> {
+        let Payload { event, op_id, fields: mut payload } = payload;
+        let name = self.event.iter().find_map(|name| payload.string_if(name)).or(event);
+        let Some(name) = name.or_else(|| (self.unnamed)(&payload).map(str::to_owned)) else {
+            return Err(payload.missing(self.event.first().copied().unwrap_or("hook")));
+        };
+        let passed_over = (self.unless)(&name, &payload);
+        let mut parts = Parts::of(payload, self.inner);
+        let means = self.events.iter().find(|(event, _)| *event == name).map(|(_, means)| *means);
+        let Some(means) = means.filter(|_| !passed_over) else {
+            return Ok(self.not_ours(name, parts));
+        };
+        if self.of_sub_agent.iter().any(|field| parts.has(field)) {
+            return Ok(self.not_ours(format!("{name} of a sub-agent"), parts));
+        }
+        let (mut session, at) = self.session(owner, &mut parts)?;
+        let event = match means {
+            Means::Start(word) => {
+                let start = self.start(word, parts, keep);
+                session.started_at = at.filter(|_| start.source.as_deref() != Some(COMPACTED));
+                Event::Start(start)
+            }
+            Means::End(word) => Event::End(self.end(owner, word, at, parts, keep)),
+            Means::Compaction(phase) => Event::Compaction(self.compaction(phase, parts, keep)),
+        };
+        Ok(OwnerEvent::input(op_id.map(Arc::from), session, event))
+    }
+
+    /// An event of another kind, with the session that it names: that one lives.
+    fn not_ours(&self, name: String, mut parts: Parts) -> Input {
+        let id = parts.text(self.parent).or_else(|| parts.text(self.id));
+        Input::NotOurs { name, session: id.map(|id| Identity::new(DEFAULT_TENANT, &id)) }
+    }
+
+    fn session(&self, owner: Owner, parts: &mut Parts) -> Result<(Session, Option<Timestamp>), BadLine> {
+        let id = parts.text(self.id).ok_or_else(|| parts.missing(self.id))?;
+        let mut session = Session::new(DEFAULT_TENANT, &id);
+        session.owner_kind = owner.kind().map(str::to_owned);
+        session.cwd = parts.text(self.cwd).or_else(|| parts.first_of_list(self.folders));
+        session.transcript = parts.text(self.transcript).map(|uri| Transcript { uri, archived: false });
+        Ok((session, parts.time(self.time)))
+    }
+
+    fn start(&self, word: Option<&str>, mut parts: Parts, keep: &Keep<'_>) -> SessionStart {
+        let source = parts.text(self.source).or_else(|| word.map(str::to_owned));
+        SessionStart { source, resumed_from: None, attributes: parts.kept(keep) }
+    }
+
+    fn end(
+        &self,
+        owner: Owner,
+        word: Option<&str>,
+        at: Option<Timestamp>,
+        mut parts: Parts,
+        keep: &Keep<'_>,
+    ) -> SessionEnd {
+        let word = parts.text(self.reason).or_else(|| word.map(str::to_owned));
+        let reason = word.as_deref().map_or(EndReason::Unknown, |word| owner.end_reason(word));
+        // Without a clock in the payload: the hook is called when the session ends.
+        let mut end = SessionEnd::new(reason, at.unwrap_or_else(Timestamp::now));
+        end.raw_reason = word;
+        end.duration_ms = parts.count(self.duration_ms);
+        end.message_count = parts.count(self.message_count);
+        end.attributes = parts.kept(keep);
+        end
+    }
+
+    fn compaction(&self, phase: CompactionPhase, mut parts: Parts, keep: &Keep<'_>) -> SessionCompaction {
+        let mut compaction = SessionCompaction::new(phase);
+        compaction.message_count = parts.count(self.message_count);
+        compaction.compacted_count = parts.count(self.compacted_count);
+        compaction.token_count = parts.count(self.token_count);
+        compaction.attributes = parts.kept(keep);
+        compaction
+    }
+}

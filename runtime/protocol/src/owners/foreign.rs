@@ -1,0 +1,36 @@
+use std::fmt;
+
+use super::Speaker;
+use crate::fields::BadLine;
+use crate::quote::clipped;
+
+/// An event in words that were not expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Whose words they seem to be.
+    pub from: Speaker,
+    /// The owner's name for the event, if it has one.
+    pub event: Option<String>,
+    /// What is wrong with the line, if it is for us.
+    pub error: Option<BadLine>,
+}
+
+impl Foreign {
+    /// With what is wrong with it, which says as well what it looks like.
+    pub(super) fn refused(self, mut bad: BadLine) -> Self {
+        bad.message = format!("{}: {self}", bad.message);
+        Self { error: Some(bad), ..self }
+    }
+}
+
+/// `this looks like Cursor's sessionEnd; --from cursor reads it`
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.event.as_deref().map_or_else(|| "event".to_owned(), clipped);
+        let event = event.escape_debug();
+        match self.from {
+            Speaker::Lastword => write!(f, "this looks like the {event} of Lastword's own words; leave --from out"),
+            from => write!(f, "this looks like {}'s {event}; --from {} reads it", from.name(), from.as_str()),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+use lastword_events::Owner;
+
+use super::flat::{BEFORE, CLAUDE_LIKE, Flat, Means};
+use super::format::{Format, Shape};
+
+/// Gemini CLI. It sends `PreCompress` before every turn, whether or not anything will be compressed; only one that a person
+/// asked for is a compaction.
+pub(super) static FORMAT: Format = Format {
+    owner: Owner::GeminiCli,
+    name: "Gemini",
+    seen: "0.61.0",
+    shape: Shape::Flat(&Flat {
+        events: &[("SessionStart", Means::Start(None)), ("SessionEnd", Means::End(None)), (COMPRESSES, BEFORE)],
+        unless: |event, payload| event == COMPRESSES && payload.text("trigger") != Some("manual"),
+        ..CLAUDE_LIKE
+    }),
+    keeps: &["model", "trigger"],
+    keeps_on_request: &[],
+};
+
+const COMPRESSES: &str = "PreCompress";

@@ -1,0 +1,19 @@
+use lastword_events::Owner;
+
+use super::flat::{CLAUDE_LIKE, Flat, Means};
+use super::format::{Format, Shape};
+
+/// goose. It says neither why a session ends nor when it compacts.
+pub(super) static FORMAT: Format = Format {
+    owner: Owner::Goose,
+    name: "goose",
+    seen: "1.38",
+    shape: Shape::Flat(&Flat {
+        event: &["event"],
+        events: &[("SessionStart", Means::Start(None)), ("SessionEnd", Means::End(None))],
+        cwd: &["working_dir"],
+        ..CLAUDE_LIKE
+    }),
+    keeps: &[],
+    keeps_on_request: &[],
+};

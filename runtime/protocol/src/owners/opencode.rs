@@ -1,0 +1,34 @@
+use lastword_events::Owner;
+
+use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, Means};
+use super::format::{Format, Shape};
+
+/// opencode, as a plugin of it hands on what it is told. `dispose` names no session: the plugin adds the ids that it has
+/// seen. A session with a `parentID` is a sub-agent's.
+pub(super) static FORMAT: Format = Format {
+    owner: Owner::OpenCode,
+    name: "opencode",
+    seen: "1.18.33",
+    shape: Shape::Flat(&Flat {
+        event: &[],
+        events: &[
+            ("session.created", Means::Start(None)),
+            ("session.deleted", Means::End(Some("session.deleted"))),
+            (DISPOSES, Means::End(Some(DISPOSES))),
+            ("compacting", BEFORE),
+            ("experimental.session.compacting", BEFORE),
+            ("session.compacted", AFTER),
+        ],
+        unless: |event, payload| event == DISPOSES && !payload.has("sessionID"),
+        of_sub_agent: &["parentID"],
+        parent: &["parentID"],
+        inner: &["info"],
+        id: &["sessionID", "id"],
+        cwd: &["directory"],
+        ..CLAUDE_LIKE
+    }),
+    keeps: &["projectID", "version"],
+    keeps_on_request: &["slug", "title"],
+};
+
+const DISPOSES: &str = "dispose";

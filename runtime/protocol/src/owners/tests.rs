@@ -1,0 +1,632 @@
+//! What each owner's captured payloads say, and what of them is kept.
+
+use lastword_events::{CompactionPhase, Event, Session};
+use serde_json::{Value, json};
+
+use super::payload::Payload;
+use super::recognise::recognise;
+use super::{InputFormat, Speaker};
+use crate::fields::Fields;
+use crate::input::{Input, OwnerEvent};
+
+macro_rules! corpus {
+    ($speaker:ident, $file:literal) => {
+        (Speaker::$speaker, include_str!(concat!("../../../../tests/data/", $file)))
+    };
+}
+
+/// Everything that owners were seen or are said to send.
+const CORPORA: [(Speaker, &str); 12] = [
+    corpus!(Openclaw, "openclaw-2026.9.6-hooks.ndjson"),
+    corpus!(ClaudeCode, "claude-code-2.1.197-hooks.ndjson"),
+    corpus!(ClaudeCode, "claude-code-2.1.332-payloads.ndjson"),
+    corpus!(Codex, "codex-0.171.0-payloads.ndjson"),
+    corpus!(Gemini, "gemini-0.61.0-payloads.ndjson"),
+    corpus!(Qwen, "qwen-0.24.4-payloads.ndjson"),
+    corpus!(Copilot, "copilot-1.0.102-payloads.ndjson"),
+    corpus!(Cursor, "cursor-3.13-documented.ndjson"),
+    corpus!(Goose, "goose-1.38-documented.ndjson"),
+    corpus!(Cline, "cline-3.0.65-payloads.ndjson"),
+    corpus!(Cline, "cline-extension-documented.ndjson"),
+    corpus!(Opencode, "opencode-1.18.33-payloads.ndjson"),
+];
+
+fn corpus(speaker: Speaker, nth: usize) -> Vec<&'static str> {
+    let of_it = CORPORA.iter().filter(|(from, _)| *from == speaker);
+    of_it.map(|(_, text)| text.lines().collect()).nth(nth).unwrap()
+}
+
+fn read(speaker: Speaker, line: &str) -> Input {
+    speaker.read(line.as_bytes()).unwrap_or_else(|bad| panic!("{}: {bad:?}: {line}", speaker.as_str()))
+}
+
+fn event(speaker: Speaker, line: &str) -> (Session, Event) {
+    match read(speaker, line) {
+        Input::Event(event) => (event.session, event.event),
+        other => panic!("{other:?}: {line}"),
+    }
+}
+
+/// One word or two for each line.
+fn said(speaker: Speaker, lines: &[&str]) -> Vec<String> {
+    let say = |line: &&str| match read(speaker, line) {
+        Input::Event(event) => match event.event {
+            Event::Start(start) => format!("start {}", start.source.as_deref().unwrap_or("-")),
+            Event::End(end) => format!("end {}", end.reason),
+            Event::Compaction(compaction) => format!("compaction {}", compaction.phase.as_str()),
+        },
+        Input::NotOurs { name, session: Some(_) } => format!("({name})"),
+        Input::NotOurs { name, session: None } => format!("({name}, of nobody)"),
+        other => panic!("{other:?}"),
+    };
+    lines.iter().map(say).collect()
+}
+
+#[test]
+fn claude_codes_payloads() {
+    let expected = ["start startup", "(Stop)", "end other", "start startup", "end other"];
+    assert_eq!(said(Speaker::ClaudeCode, &corpus(Speaker::ClaudeCode, 0)), expected);
+    assert_eq!(
+        said(Speaker::ClaudeCode, &corpus(Speaker::ClaudeCode, 1)),
+        [
+            "start startup",
+            "(UserPromptSubmit)",
+            "end other",
+            "(Stop)",
+            "start resume",
+            "end user-exit",
+            "compaction before",
+            "start compact",
+            "compaction after",
+            "end clear",
+            "start clear",
+        ]
+    );
+    let (session, Event::Start(start)) = event(Speaker::ClaudeCode, corpus(Speaker::ClaudeCode, 1)[7]) else {
+        panic!()
+    };
+    assert_eq!(session.owner_kind.as_deref(), Some("claude-code"));
+    assert_eq!(session.cwd.as_deref(), Some("/home/user/work"));
+    assert!(session.transcript.unwrap().uri.starts_with("/home/user/.claude/projects/"));
+    assert_eq!(start.attributes[0], ("model".into(), "claude-opus-5-5".into()));
+}
+
+#[test]
+fn codexs_payloads() {
+    assert_eq!(
+        said(Speaker::Codex, &corpus(Speaker::Codex, 0)),
+        [
+            "start startup",
+            "(UserPromptSubmit)",
+            "(Interrupt)",
+            "end other",
+            "(Stop)",
+            "start resume",
+            "compaction before",
+            "compaction after",
+            "start compact",
+            "start clear",
+        ]
+    );
+    let (session, Event::Compaction(before)) = event(Speaker::Codex, corpus(Speaker::Codex, 0)[6]) else { panic!() };
+    assert_eq!(session.owner_kind.as_deref(), Some("codex-cli"));
+    assert_eq!(before.attributes[0], ("model".into(), "gpt-5.1-codex".into()));
+}
+
+#[test]
+fn geminis_payloads_and_only_a_compression_that_was_asked_for_is_one() {
+    assert_eq!(
+        said(Speaker::Gemini, &corpus(Speaker::Gemini, 0)),
+        [
+            "start startup",
+            "(BeforeAgent)",
+            "(PreCompress)",
+            "(AfterAgent)",
+            "end user-exit",
+            "start resume",
+            "compaction before",
+            "end clear",
+            "start clear",
+        ]
+    );
+}
+
+#[test]
+fn qwens_payloads() {
+    assert_eq!(
+        said(Speaker::Qwen, &corpus(Speaker::Qwen, 0)),
+        [
+            "start startup",
+            "(Notification)",
+            "(UserPromptSubmit)",
+            "(Stop)",
+            "start resume",
+            "end user-exit",
+            "compaction before",
+            "end clear",
+            "start clear",
+        ]
+    );
+}
+
+#[test]
+fn copilots_payloads_with_the_names_of_their_events_or_without() {
+    let lines = corpus(Speaker::Copilot, 0);
+    let expected = [
+        "start new",
+        "(userPromptSubmitted)",
+        "(agentStop)",
+        "end completed",
+        "start resume",
+        "end user-exit",
+        "compaction before",
+    ];
+    assert_eq!(said(Speaker::Copilot, &lines), expected);
+    let bare: Vec<String> =
+        lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["payload"].to_string()).collect();
+    assert_eq!(said(Speaker::Copilot, &bare.iter().map(String::as_str).collect::<Vec<_>>()), expected);
+
+    let (session, Event::End(end)) = event(Speaker::Copilot, lines[3]) else { panic!() };
+    assert_eq!(end.ended_at.to_string(), "2026-11-28T03:51:30.952Z");
+    assert_eq!(end.raw_reason.as_deref(), Some("complete"));
+    assert_eq!(session.identity.id.as_ref(), "0fab4973-cdcf-4219-8c6d-4cdbc57b7c3a");
+    let (session, _) = event(Speaker::Copilot, lines[6]);
+    assert!(session.transcript.unwrap().uri.ends_with("/events.jsonl"));
+
+    // Configured as `SessionEnd`, as editors do.
+    let line = r#"{"hook_event_name":"SessionEnd","session_id":"s","timestamp":"2026-11-28T03:32:25.019Z","cwd":"/w","reason":"abort"}"#;
+    assert_eq!(said(Speaker::Copilot, &[line]), ["end aborted"]);
+    // What has no name and is like nothing that is known is no end, and no error.
+    let odd = r#"{"sessionId":"s","timestamp":1,"cwd":"/w","news":1}"#;
+    assert_eq!(said(Speaker::Copilot, &[odd]), ["(an event without a name)"]);
+}
+
+#[test]
+fn cursors_payloads() {
+    let lines = corpus(Speaker::Cursor, 0);
+    assert_eq!(
+        said(Speaker::Cursor, &lines),
+        ["start -", "(beforeSubmitPrompt)", "(subagentStart)", "compaction before", "(stop)", "end user-exit"]
+    );
+    let (session, Event::End(end)) = event(Speaker::Cursor, lines[5]) else { panic!() };
+    assert_eq!(session.cwd.as_deref(), Some("/home/user/work"));
+    assert_eq!(end.duration_ms, Some(45_000));
+    let (session, Event::Compaction(before)) = event(Speaker::Cursor, lines[3]) else { panic!() };
+    assert_eq!(session.identity.id.as_ref(), "c-1", "without a session_id it is the conversation's");
+    assert_eq!((before.message_count, before.compacted_count, before.token_count), (Some(45), Some(30), Some(120_000)));
+}
+
+#[test]
+fn gooses_payloads() {
+    let lines = corpus(Speaker::Goose, 0);
+    assert_eq!(
+        said(Speaker::Goose, &lines),
+        ["start -", "(UserPromptSubmit)", "(PostToolUse)", "(Stop)", "end unknown"]
+    );
+    assert_eq!(event(Speaker::Goose, lines[4]).0.cwd.as_deref(), Some("/home/user/work"));
+}
+
+#[test]
+fn clines_payloads_of_its_cli_and_of_its_extension() {
+    let lines = corpus(Speaker::Cline, 0);
+    assert_eq!(said(Speaker::Cline, &lines), ["start -", "end shutdown", "(agent_end)"]);
+    let (session, _) = event(Speaker::Cline, lines[0]);
+    assert_eq!(session.identity.id.as_ref(), "1795837615706_bs1g5", "a task is a turn of it");
+    assert_eq!(session.cwd.as_deref(), Some("/home/user/work"));
+
+    let lines = corpus(Speaker::Cline, 1);
+    assert_eq!(
+        said(Speaker::Cline, &lines),
+        ["start -", "(UserPromptSubmit)", "compaction before", "end aborted", "start resume", "end completed"]
+    );
+    let (session, Event::Compaction(before)) = event(Speaker::Cline, lines[2]) else { panic!() };
+    assert_eq!((session.identity.id.as_ref(), before.token_count), ("1795837616", Some(90_000)));
+}
+
+#[test]
+fn opencodes_payloads() {
+    let lines = corpus(Speaker::Opencode, 0);
+    assert_eq!(
+        said(Speaker::Opencode, &lines),
+        [
+            "start -",
+            "(session.status)",
+            "(session.idle)",
+            "(dispose, of nobody)",
+            "compaction before",
+            "compaction after"
+        ]
+    );
+    let (session, Event::Start(start)) = event(Speaker::Opencode, lines[0]) else { panic!() };
+    assert_eq!(session.cwd.as_deref(), Some("/home/user/work"));
+    assert_eq!(start.attributes, [("projectID".into(), "global".into()), ("version".into(), "1.18.33".into())]);
+    let disposed = r#"{"hook":"dispose","payload":{"sessionID":"s"}}"#;
+    let deleted = r#"{"type":"session.deleted","properties":{"info":{"id":"s"}}}"#;
+    assert_eq!(said(Speaker::Opencode, &[disposed, deleted]), ["end shutdown", "end deleted"]);
+}
+
+#[test]
+fn a_start_that_follows_a_compaction_does_not_say_when_the_session_began() {
+    let at = |source: &str| {
+        let line = format!(r#"{{"sessionId":"s","cwd":"/w","timestamp":1000,"source":"{source}"}}"#);
+        event(Speaker::Copilot, &line).0.started_at.map(|at| at.to_string())
+    };
+    assert_eq!(at("resume").as_deref(), Some("1970-01-01T00:00:01.000Z"));
+    assert_eq!(at("compact"), None);
+}
+
+#[test]
+fn a_sub_agents_event_neither_begins_nor_ends_anything_and_shows_that_its_parent_lives() {
+    let lines: Vec<&str> = include_str!("../../../../tests/data/claude-code-sub-agents.ndjson").lines().collect();
+    let expected = [
+        "start startup",
+        "(SubagentStart)",
+        "(SessionEnd of a sub-agent)",
+        "(PreCompact of a sub-agent)",
+        "end user-exit",
+    ];
+    assert_eq!(said(Speaker::ClaudeCode, &lines), expected);
+
+    let parent = |speaker, line: &str| match read(speaker, line) {
+        Input::NotOurs { session: Some(identity), .. } => identity.id.to_string(),
+        other => panic!("{other:?}: {line}"),
+    };
+    for line in &lines[1..4] {
+        assert_eq!(parent(Speaker::ClaudeCode, line), "s1");
+    }
+    let ends = [
+        (Speaker::Codex, r#"{"hook_event_name":"SessionEnd","session_id":"p","agent_id":"a"}"#),
+        (
+            Speaker::Qwen,
+            r#"{"hook_event_name":"SessionEnd","session_id":"p","agent_id":"a","timestamp":"2026-11-28T03:41:54.023Z"}"#,
+        ),
+        (
+            Speaker::Cursor,
+            r#"{"hook_event_name":"sessionEnd","conversation_id":"c","session_id":"c","parent_conversation_id":"p"}"#,
+        ),
+        (
+            Speaker::Cline,
+            r#"{"hookName":"session_shutdown","taskId":"t","sessionContext":{"rootSessionId":"p"},"agent_id":"b","parent_agent_id":"a"}"#,
+        ),
+        (
+            Speaker::Opencode,
+            r#"{"hook":"session.created","payload":{"sessionID":"c","info":{"id":"c","parentID":"p"}}}"#,
+        ),
+    ];
+    for (speaker, line) in ends {
+        assert_eq!(parent(speaker, line), "p", "{line}");
+    }
+    // A whole session that runs as an agent says its type, and is a session.
+    let line = r#"{"hook_event_name":"SessionEnd","session_id":"s","agent_type":"reviewer","reason":"clear"}"#;
+    assert_eq!(said(Speaker::ClaudeCode, &[line]), ["end clear"]);
+}
+
+#[test]
+fn an_end_without_a_session_is_refused_by_name() {
+    let table = [
+        (Speaker::ClaudeCode, r#"{"hook_event_name":"SessionEnd"}"#, "session_id"),
+        (Speaker::ClaudeCode, r#"{"session_id":"s"}"#, "hook_event_name"),
+        (Speaker::Copilot, r#"{"hook":"sessionEnd","payload":{}}"#, "payload.sessionId"),
+        (Speaker::Copilot, "{}", "hook_event_name"),
+        (Speaker::Goose, r#"{"event":"SessionEnd"}"#, "session_id"),
+        (Speaker::Cline, r#"{"hookName":"session_shutdown"}"#, "rootSessionId"),
+        (Speaker::Opencode, r#"{"hook":"session.created","payload":{}}"#, "payload.sessionID"),
+        (Speaker::Opencode, "{}", "hook"),
+    ];
+    for (speaker, line, field) in table {
+        let bad = speaker.read(line.as_bytes()).unwrap_err();
+        assert_eq!((bad.field.as_deref(), bad.code), (Some(field), "missing_field"), "{line}");
+    }
+}
+
+#[test]
+fn an_op_id_may_stand_in_a_payload_or_around_it() {
+    for line in [
+        r#"{"op_id":"7","sessionId":"s","cwd":"/w","timestamp":1,"reason":"abort"}"#,
+        r#"{"hook":"sessionEnd","op_id":"7","payload":{"sessionId":"s"}}"#,
+    ] {
+        let Input::Event(event) = read(Speaker::Copilot, line) else { panic!() };
+        let OwnerEvent { op_id, .. } = *event;
+        assert_eq!(op_id.as_deref(), Some("7"), "{line}");
+    }
+}
+
+#[test]
+fn no_captured_payload_is_taken_for_anothers() {
+    for (speaker, text) in CORPORA {
+        for line in text.lines() {
+            let payload = Payload::of(Fields::of_line(line.as_bytes()).unwrap());
+            let looks = recognise(&payload).unwrap_or_else(|| panic!("nobody's: {line}"));
+            assert_eq!((looks.from, looks.certain), (speaker, true), "{line}");
+            assert!(!matches!(speaker.read(line.as_bytes()), Ok(Input::Foreign(_))), "its own: {line}");
+            for other in Speaker::ALL {
+                if other == speaker {
+                    continue;
+                }
+                match other.read(line.as_bytes()) {
+                    Ok(Input::Foreign(foreign)) => {
+                        assert_eq!(foreign.from, speaker, "{line}");
+                        assert_eq!(foreign.error.is_some(), other == Speaker::Lastword, "{line}");
+                    }
+                    read => panic!("--from {}: {read:?}: {line}", other.as_str()),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_path_to_tell_them_apart_an_owner_that_is_named_is_believed() {
+    let line = r#"{"hook_event_name":"SessionEnd","session_id":"s","timestamp":"2026-11-28T03:46:31.998Z","permission_mode":"auto","reason":"exit"}"#;
+    for speaker in [Speaker::ClaudeCode, Speaker::Codex, Speaker::Gemini, Speaker::Qwen, Speaker::Copilot] {
+        assert!(matches!(read(speaker, line), Input::Event(_)), "{}", speaker.as_str());
+    }
+    let guessed = |line: &str| match Speaker::Lastword.read(line.as_bytes()) {
+        Ok(Input::Foreign(foreign)) => foreign.from,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(guessed(line), Speaker::Qwen);
+    assert_eq!(guessed(r#"{"hook_event_name":"SessionEnd","session_id":"s"}"#), Speaker::ClaudeCode);
+    assert_eq!(guessed(r#"{"hook_event_name":"AfterAgent","session_id":"s"}"#), Speaker::Gemini);
+    assert_eq!(guessed(r#"{"hook_event_name":"PreCompact","session_id":"s","turn_id":"t"}"#), Speaker::Codex);
+    // A home below another's folder, and Windows.
+    let path = |path: &str| {
+        guessed(&json!({"hook_event_name": "Stop", "session_id": "s", "transcript_path": path}).to_string())
+    };
+    assert_eq!(path("/srv/.codex/home/.claude/projects/x/s.jsonl"), Speaker::ClaudeCode);
+    assert_eq!(path(r"C:\Users\u\.qwen\projects\x\s.jsonl"), Speaker::Qwen);
+}
+
+#[test]
+fn what_it_looks_like_and_what_to_do_is_said_in_an_error_for_us() {
+    let told = |from: Speaker, line: &str| match from.read(line.as_bytes()) {
+        Ok(Input::Foreign(foreign)) => (foreign.to_string(), foreign.error.map(|bad| (bad.code, bad.message))),
+        other => panic!("{other:?}"),
+    };
+    let cursors = r#"{"hook_event_name":"sessionEnd","cursor_version":"3","conversation_id":"c"}"#;
+    let hint = "this looks like Cursor's sessionEnd; --from cursor reads it";
+    assert_eq!(
+        told(Speaker::Lastword, cursors),
+        (hint.to_owned(), Some(("missing_field", format!("op is missing: {hint}"))))
+    );
+    assert_eq!(told(Speaker::ClaudeCode, cursors), (hint.to_owned(), None));
+    let ours = r#"{"op":"end","session":{"id":"s"}}"#;
+    let hint = "this looks like the end of Lastword's own words; leave --from out";
+    assert_eq!(
+        told(Speaker::Openclaw, ours),
+        (hint.to_owned(), Some(("missing_field", format!("hook is missing: {hint}"))))
+    );
+    let evil = json!({"hook_event_name": "\u{1b}[31m\n", "cursor_version": "3"}).to_string();
+    assert_eq!(told(Speaker::Gemini, &evil).0, r"this looks like Cursor's \u{1b}[31m\n; --from cursor reads it");
+    // Nobody's.
+    for line in ["{}", r#"{"op":3}"#, r#"{"session":{"id":"s"}}"#, r#"{"op":"strat","hook_event_name":"Stop"}"#] {
+        assert!(Speaker::Lastword.read(line.as_bytes()).is_err(), "{line}");
+    }
+}
+
+// What is kept.
+
+/// Names under which something of a payload reaches the journal without being an attribute.
+const READ: [&str; 28] = [
+    "agentId",
+    "conversation_id",
+    "cwd",
+    "directory",
+    "event",
+    "hook",
+    "hookName",
+    "hook_event_name",
+    "id",
+    "nextSessionId",
+    "nextSessionKey",
+    "parentID",
+    "parent_conversation_id",
+    "reason",
+    "resumedFrom",
+    "rootSessionId",
+    "sessionFile",
+    "sessionId",
+    "sessionID",
+    "sessionKey",
+    "session_id",
+    "source",
+    "transcriptPath",
+    "transcript_path",
+    "working_dir",
+    "workspaceDir",
+    "workspaceRoots",
+    "workspace_roots",
+];
+
+/// In no case a name with such a part, unless it is one of the next.
+const TELLING: [&str; 12] = [
+    "attach",
+    "content",
+    "email",
+    "input",
+    "instruction",
+    "message",
+    "output",
+    "prompt",
+    "summary",
+    "text",
+    "title",
+    "user",
+];
+const NOT_TELLING: [&str; 2] = ["messageProvider", "prompt_id"];
+
+const MARK: &str = "Said in confidence";
+
+/// Every way to put the mark in place of one text in it, with the name of the field. Texts in a list go by the list's name.
+fn marked(value: &Value) -> Vec<(String, Value)> {
+    fn places(value: &Value, name: &str, at: &str, out: &mut Vec<(String, String)>) {
+        match value {
+            Value::String(_) => out.push((name.to_owned(), at.to_owned())),
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(i, item)| places(item, name, &format!("{at}/{i}"), out));
+            }
+            Value::Object(map) => map.iter().for_each(|(key, item)| {
+                places(item, key, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), out);
+            }),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    places(value, "", "", &mut found);
+    let mark = |(name, at): (String, String)| {
+        let mut copy = value.clone();
+        *copy.pointer_mut(&at).unwrap() = MARK.into();
+        (name, copy)
+    };
+    found.into_iter().map(mark).collect()
+}
+
+fn gets_through(format: &InputFormat, line: &Value) -> bool {
+    match format.read(line.to_string().as_bytes()) {
+        Ok(Input::Event(event)) => format!("{event:?}").contains(MARK),
+        // Its name is told in the log.
+        _ => false,
+    }
+}
+
+#[test]
+fn of_every_text_in_every_payload_only_what_is_listed_gets_through() {
+    let mut through = 0;
+    for (speaker, text) in CORPORA {
+        let keeps = speaker.format().unwrap().keeps;
+        for line in text.lines() {
+            for (name, line) in marked(&serde_json::from_str(line).unwrap()) {
+                if gets_through(&speaker.into(), &line) {
+                    assert!(READ.contains(&name.as_str()) || keeps.contains(&name.as_str()), "{name}: {line}");
+                    through += 1;
+                }
+            }
+        }
+    }
+    assert!(through > 100, "{through}: the test looks at nothing");
+}
+
+#[test]
+fn no_prompt_summary_message_or_address_is_among_what_is_listed() {
+    let keeps = Speaker::ALL.into_iter().filter_map(Speaker::format).flat_map(|format| format.keeps);
+    for name in keeps.chain(&READ).filter(|name| !NOT_TELLING.contains(name)) {
+        let lower = name.to_lowercase();
+        assert!(!TELLING.iter().any(|part| lower.contains(part)), "{name}");
+    }
+}
+
+#[test]
+fn no_prompt_summary_message_or_address_that_is_added_to_a_payload_gets_through() {
+    let secrets = [
+        "prompt",
+        "initialPrompt",
+        "initial_prompt",
+        "summary",
+        "compact_summary",
+        "message",
+        "last_assistant_message",
+        "custom_instructions",
+        "customInstructions",
+        "user_email",
+        "userEmail",
+        "email",
+        "userId",
+        "title",
+        "session_title",
+        "preview",
+        "error_message",
+        "outputText",
+        "a field of tomorrow",
+    ];
+    fn add(value: &mut Value, name: &str) {
+        let Value::Object(map) = value else { return };
+        map.values_mut().for_each(|inner| add(inner, name));
+        map.insert(name.to_owned(), MARK.into());
+    }
+    for (speaker, text) in CORPORA {
+        for line in text.lines() {
+            for name in secrets {
+                let mut line: Value = serde_json::from_str(line).unwrap();
+                add(&mut line, name);
+                assert!(!gets_through(&speaker.into(), &line), "{name}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_configuration_asks_for_is_kept() {
+    let format = |speaker, names: &[&str]| InputFormat::from(speaker).keeping(names.iter().copied()).unwrap();
+    let with = |speaker, nth: usize, line: usize, names: &[&str]| match format(speaker, names)
+        .read(corpus(speaker, nth)[line].as_bytes())
+    {
+        Ok(Input::Event(event)) => match event.event {
+            Event::Start(start) => start.attributes,
+            Event::End(end) => end.attributes,
+            Event::Compaction(compaction) => {
+                assert_eq!(compaction.phase, CompactionPhase::After);
+                compaction.attributes
+            }
+        },
+        other => panic!("{other:?}"),
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert!(with(Speaker::ClaudeCode, 1, 8, &["compact_summary"]).contains(&pair("compact_summary", "ok")));
+    assert_eq!(with(Speaker::Copilot, 0, 0, &["initialPrompt"]), [pair("initialPrompt", "reply ok")]);
+    assert_eq!(with(Speaker::Copilot, 0, 0, &[]), []);
+    assert!(with(Speaker::Cursor, 0, 5, &["user_email"]).contains(&pair("user_email", "user@example.com")));
+    assert!(with(Speaker::Cline, 0, 0, &["userId"]).contains(&pair("userId", "user")));
+    assert_eq!(
+        with(Speaker::Opencode, 0, 0, &["title", "title", "version"]).last().unwrap(),
+        &pair("title", "New session - 2026-11-28T03:39:34.181Z")
+    );
+    // Each that is kept on request is kept when it is asked for.
+    for format in Speaker::ALL.into_iter().filter_map(Speaker::format) {
+        assert!(format.keeps_on_request.iter().all(|name| !format.keeps.contains(name)), "{}", format.name);
+    }
+}
+
+#[cfg(feature = "clap")]
+#[test]
+fn the_command_lines_words_are_those_of_the_hints() {
+    for speaker in Speaker::ALL {
+        let value = clap::ValueEnum::to_possible_value(&speaker).unwrap();
+        assert_eq!(value.get_name(), speaker.as_str());
+    }
+    assert_eq!(<Speaker as clap::ValueEnum>::value_variants().len(), Speaker::ALL.len());
+}
+
+// The page.
+
+/// The cells of the rows that begin with this name, in each table of docs/owners.md.
+fn rows(name: &str) -> Vec<Vec<&'static str>> {
+    let page = include_str!("../../../../docs/owners.md");
+    let rows =
+        page.lines().filter_map(|line| line.strip_prefix("| ")).map(|row| row.split('|').map(str::trim).collect());
+    rows.filter(|row: &Vec<&str>| row.first() == Some(&name)).collect()
+}
+
+#[test]
+fn the_page_about_owners_says_what_is_read_and_kept() {
+    for speaker in Speaker::ALL {
+        let Some(format) = speaker.format() else { continue };
+        let rows = rows(format.name);
+        let [read, kept, lost, wired] = rows.as_slice() else { panic!("{}: {rows:?}", format.name) };
+        assert_eq!(read[1], format!("`{}`", speaker.as_str()));
+        assert!(read[2].starts_with(format.seen), "{}: {}", format.name, read[2]);
+        let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        assert_eq!(kept[1], list(format.keeps), "{}", format.name);
+        assert_eq!(kept[2], list(format.keeps_on_request), "{}", format.name);
+        assert!(lost.len() > 1 && wired.len() > 2, "{}", format.name);
+        if let super::format::Shape::Flat(flat) = format.shape {
+            for (event, _) in flat.events.iter().filter(|(event, _)| !event.starts_with("compacting")) {
+                let own = speaker == Speaker::Copilot && event.starts_with(char::is_uppercase);
+                assert!(
+                    own || read.iter().any(|cell| cell.contains(&format!("`{event}`"))),
+                    "{}: {event}",
+                    format.name
+                );
+            }
+        }
+    }
+}
