@@ -30,7 +30,7 @@ pub enum Owner {
 
 impl Owner {
     /// Every owner.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Lastword,
         Self::OpenClaw,
         Self::ClaudeCode,
@@ -38,6 +38,10 @@ impl Owner {
         Self::CodexCli,
         Self::CopilotCli,
         Self::Cursor,
+        Self::QwenCode,
+        Self::Goose,
+        Self::Cline,
+        Self::OpenCode,
     ];
 
     /// The owner's name in `session.owner-kind`; none for an owner that speaks our protocol and says its own.

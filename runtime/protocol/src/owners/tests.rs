@@ -1,12 +1,13 @@
-//! What each owner's captured payloads say, and what of them is kept.
+//! What each owner's captured payloads say.
 
-use lastword_events::{CompactionPhase, Event, Session};
-use serde_json::{Value, json};
+mod kept;
+mod recognised;
 
-use super::payload::Payload;
-use super::recognise::recognise;
-use super::{InputFormat, Speaker};
-use crate::fields::Fields;
+use lastword_events::{Event, Session};
+use serde_json::Value;
+
+use super::Speaker;
+use super::format::Shape;
 use crate::input::{Input, OwnerEvent};
 
 macro_rules! corpus {
@@ -331,261 +332,6 @@ fn an_op_id_may_stand_in_a_payload_or_around_it() {
     }
 }
 
-#[test]
-fn no_captured_payload_is_taken_for_anothers() {
-    for (speaker, text) in CORPORA {
-        for line in text.lines() {
-            let payload = Payload::of(Fields::of_line(line.as_bytes()).unwrap());
-            let looks = recognise(&payload).unwrap_or_else(|| panic!("nobody's: {line}"));
-            assert_eq!((looks.from, looks.certain), (speaker, true), "{line}");
-            assert!(!matches!(speaker.read(line.as_bytes()), Ok(Input::Foreign(_))), "its own: {line}");
-            for other in Speaker::ALL {
-                if other == speaker {
-                    continue;
-                }
-                match other.read(line.as_bytes()) {
-                    Ok(Input::Foreign(foreign)) => {
-                        assert_eq!(foreign.from, speaker, "{line}");
-                        assert_eq!(foreign.error.is_some(), other == Speaker::Lastword, "{line}");
-                    }
-                    read => panic!("--from {}: {read:?}: {line}", other.as_str()),
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn without_a_path_to_tell_them_apart_an_owner_that_is_named_is_believed() {
-    let line = r#"{"hook_event_name":"SessionEnd","session_id":"s","timestamp":"2026-11-28T03:46:31.998Z","permission_mode":"auto","reason":"exit"}"#;
-    for speaker in [Speaker::ClaudeCode, Speaker::Codex, Speaker::Gemini, Speaker::Qwen, Speaker::Copilot] {
-        assert!(matches!(read(speaker, line), Input::Event(_)), "{}", speaker.as_str());
-    }
-    let guessed = |line: &str| match Speaker::Lastword.read(line.as_bytes()) {
-        Ok(Input::Foreign(foreign)) => foreign.from,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(guessed(line), Speaker::Qwen);
-    assert_eq!(guessed(r#"{"hook_event_name":"SessionEnd","session_id":"s"}"#), Speaker::ClaudeCode);
-    assert_eq!(guessed(r#"{"hook_event_name":"AfterAgent","session_id":"s"}"#), Speaker::Gemini);
-    assert_eq!(guessed(r#"{"hook_event_name":"PreCompact","session_id":"s","turn_id":"t"}"#), Speaker::Codex);
-    // A home below another's folder, and Windows.
-    let path = |path: &str| {
-        guessed(&json!({"hook_event_name": "Stop", "session_id": "s", "transcript_path": path}).to_string())
-    };
-    assert_eq!(path("/srv/.codex/home/.claude/projects/x/s.jsonl"), Speaker::ClaudeCode);
-    assert_eq!(path(r"C:\Users\u\.qwen\projects\x\s.jsonl"), Speaker::Qwen);
-}
-
-#[test]
-fn what_it_looks_like_and_what_to_do_is_said_in_an_error_for_us() {
-    let told = |from: Speaker, line: &str| match from.read(line.as_bytes()) {
-        Ok(Input::Foreign(foreign)) => (foreign.to_string(), foreign.error.map(|bad| (bad.code, bad.message))),
-        other => panic!("{other:?}"),
-    };
-    let cursors = r#"{"hook_event_name":"sessionEnd","cursor_version":"3","conversation_id":"c"}"#;
-    let hint = "this looks like Cursor's sessionEnd; --from cursor reads it";
-    assert_eq!(
-        told(Speaker::Lastword, cursors),
-        (hint.to_owned(), Some(("missing_field", format!("op is missing: {hint}"))))
-    );
-    assert_eq!(told(Speaker::ClaudeCode, cursors), (hint.to_owned(), None));
-    let ours = r#"{"op":"end","session":{"id":"s"}}"#;
-    let hint = "this looks like the end of Lastword's own words; leave --from out";
-    assert_eq!(
-        told(Speaker::Openclaw, ours),
-        (hint.to_owned(), Some(("missing_field", format!("hook is missing: {hint}"))))
-    );
-    let evil = json!({"hook_event_name": "\u{1b}[31m\n", "cursor_version": "3"}).to_string();
-    assert_eq!(told(Speaker::Gemini, &evil).0, r"this looks like Cursor's \u{1b}[31m\n; --from cursor reads it");
-    // Nobody's.
-    for line in ["{}", r#"{"op":3}"#, r#"{"session":{"id":"s"}}"#, r#"{"op":"strat","hook_event_name":"Stop"}"#] {
-        assert!(Speaker::Lastword.read(line.as_bytes()).is_err(), "{line}");
-    }
-}
-
-// What is kept.
-
-/// Names under which something of a payload reaches the journal without being an attribute.
-const READ: [&str; 28] = [
-    "agentId",
-    "conversation_id",
-    "cwd",
-    "directory",
-    "event",
-    "hook",
-    "hookName",
-    "hook_event_name",
-    "id",
-    "nextSessionId",
-    "nextSessionKey",
-    "parentID",
-    "parent_conversation_id",
-    "reason",
-    "resumedFrom",
-    "rootSessionId",
-    "sessionFile",
-    "sessionId",
-    "sessionID",
-    "sessionKey",
-    "session_id",
-    "source",
-    "transcriptPath",
-    "transcript_path",
-    "working_dir",
-    "workspaceDir",
-    "workspaceRoots",
-    "workspace_roots",
-];
-
-/// In no case a name with such a part, unless it is one of the next.
-const TELLING: [&str; 12] = [
-    "attach",
-    "content",
-    "email",
-    "input",
-    "instruction",
-    "message",
-    "output",
-    "prompt",
-    "summary",
-    "text",
-    "title",
-    "user",
-];
-const NOT_TELLING: [&str; 2] = ["messageProvider", "prompt_id"];
-
-const MARK: &str = "Said in confidence";
-
-/// Every way to put the mark in place of one text in it, with the name of the field. Texts in a list go by the list's name.
-fn marked(value: &Value) -> Vec<(String, Value)> {
-    fn places(value: &Value, name: &str, at: &str, out: &mut Vec<(String, String)>) {
-        match value {
-            Value::String(_) => out.push((name.to_owned(), at.to_owned())),
-            Value::Array(items) => {
-                items.iter().enumerate().for_each(|(i, item)| places(item, name, &format!("{at}/{i}"), out));
-            }
-            Value::Object(map) => map.iter().for_each(|(key, item)| {
-                places(item, key, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), out);
-            }),
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    places(value, "", "", &mut found);
-    let mark = |(name, at): (String, String)| {
-        let mut copy = value.clone();
-        *copy.pointer_mut(&at).unwrap() = MARK.into();
-        (name, copy)
-    };
-    found.into_iter().map(mark).collect()
-}
-
-fn gets_through(format: &InputFormat, line: &Value) -> bool {
-    match format.read(line.to_string().as_bytes()) {
-        Ok(Input::Event(event)) => format!("{event:?}").contains(MARK),
-        // Its name is told in the log.
-        _ => false,
-    }
-}
-
-#[test]
-fn of_every_text_in_every_payload_only_what_is_listed_gets_through() {
-    let mut through = 0;
-    for (speaker, text) in CORPORA {
-        let keeps = speaker.format().unwrap().keeps;
-        for line in text.lines() {
-            for (name, line) in marked(&serde_json::from_str(line).unwrap()) {
-                if gets_through(&speaker.into(), &line) {
-                    assert!(READ.contains(&name.as_str()) || keeps.contains(&name.as_str()), "{name}: {line}");
-                    through += 1;
-                }
-            }
-        }
-    }
-    assert!(through > 100, "{through}: the test looks at nothing");
-}
-
-#[test]
-fn no_prompt_summary_message_or_address_is_among_what_is_listed() {
-    let keeps = Speaker::ALL.into_iter().filter_map(Speaker::format).flat_map(|format| format.keeps);
-    for name in keeps.chain(&READ).filter(|name| !NOT_TELLING.contains(name)) {
-        let lower = name.to_lowercase();
-        assert!(!TELLING.iter().any(|part| lower.contains(part)), "{name}");
-    }
-}
-
-#[test]
-fn no_prompt_summary_message_or_address_that_is_added_to_a_payload_gets_through() {
-    let secrets = [
-        "prompt",
-        "initialPrompt",
-        "initial_prompt",
-        "summary",
-        "compact_summary",
-        "message",
-        "last_assistant_message",
-        "custom_instructions",
-        "customInstructions",
-        "user_email",
-        "userEmail",
-        "email",
-        "userId",
-        "title",
-        "session_title",
-        "preview",
-        "error_message",
-        "outputText",
-        "a field of tomorrow",
-    ];
-    fn add(value: &mut Value, name: &str) {
-        let Value::Object(map) = value else { return };
-        map.values_mut().for_each(|inner| add(inner, name));
-        map.insert(name.to_owned(), MARK.into());
-    }
-    for (speaker, text) in CORPORA {
-        for line in text.lines() {
-            for name in secrets {
-                let mut line: Value = serde_json::from_str(line).unwrap();
-                add(&mut line, name);
-                assert!(!gets_through(&speaker.into(), &line), "{name}: {line}");
-            }
-        }
-    }
-}
-
-#[test]
-fn what_the_configuration_asks_for_is_kept() {
-    let format = |speaker, names: &[&str]| InputFormat::from(speaker).keeping(names.iter().copied()).unwrap();
-    let with = |speaker, nth: usize, line: usize, names: &[&str]| match format(speaker, names)
-        .read(corpus(speaker, nth)[line].as_bytes())
-    {
-        Ok(Input::Event(event)) => match event.event {
-            Event::Start(start) => start.attributes,
-            Event::End(end) => end.attributes,
-            Event::Compaction(compaction) => {
-                assert_eq!(compaction.phase, CompactionPhase::After);
-                compaction.attributes
-            }
-        },
-        other => panic!("{other:?}"),
-    };
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert!(with(Speaker::ClaudeCode, 1, 8, &["compact_summary"]).contains(&pair("compact_summary", "ok")));
-    assert_eq!(with(Speaker::Copilot, 0, 0, &["initialPrompt"]), [pair("initialPrompt", "reply ok")]);
-    assert_eq!(with(Speaker::Copilot, 0, 0, &[]), []);
-    assert!(with(Speaker::Cursor, 0, 5, &["user_email"]).contains(&pair("user_email", "user@example.com")));
-    assert!(with(Speaker::Cline, 0, 0, &["userId"]).contains(&pair("userId", "user")));
-    assert_eq!(
-        with(Speaker::Opencode, 0, 0, &["title", "title", "version"]).last().unwrap(),
-        &pair("title", "New session - 2026-11-28T03:39:34.181Z")
-    );
-    // Each that is kept on request is kept when it is asked for.
-    for format in Speaker::ALL.into_iter().filter_map(Speaker::format) {
-        assert!(format.keeps_on_request.iter().all(|name| !format.keeps.contains(name)), "{}", format.name);
-    }
-}
-
 #[cfg(feature = "clap")]
 #[test]
 fn the_command_lines_words_are_those_of_the_hints() {
@@ -595,8 +341,6 @@ fn the_command_lines_words_are_those_of_the_hints() {
     }
     assert_eq!(<Speaker as clap::ValueEnum>::value_variants().len(), Speaker::ALL.len());
 }
-
-// The page.
 
 /// The cells of the rows that begin with this name, in each table of docs/owners.md.
 fn rows(name: &str) -> Vec<Vec<&'static str>> {
@@ -618,7 +362,7 @@ fn the_page_about_owners_says_what_is_read_and_kept() {
         assert_eq!(kept[1], list(format.keeps), "{}", format.name);
         assert_eq!(kept[2], list(format.keeps_on_request), "{}", format.name);
         assert!(lost.len() > 1 && wired.len() > 2, "{}", format.name);
-        if let super::format::Shape::Flat(flat) = format.shape {
+        if let Shape::Flat(flat) = format.shape {
             for (event, _) in flat.events.iter().filter(|(event, _)| !event.starts_with("compacting")) {
                 let own = speaker == Speaker::Copilot && event.starts_with(char::is_uppercase);
                 assert!(
