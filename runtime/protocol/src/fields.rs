@@ -102,6 +102,7 @@ impl Fields {
     }
 
     /// Why the value is not what was wanted.
+    #[cold]
     fn unreadable(&self, name: &str, wanted: &str, value: &Value) -> BadLine {
         let field = format!("{}{name}", self.path);
         let (code, message) = match lost(value) {
@@ -138,10 +139,13 @@ impl Fields {
 
     /// The same, where the event is told without it.
     fn optional<T>(&mut self, name: &str, wanted: &str, read: impl FnOnce(Value) -> Result<T, Value>) -> Option<T> {
-        self.required(name, wanted, read).unwrap_or_else(|bad| {
-            self.left_out.note(bad);
-            None
-        })
+        match read(self.take(name)?) {
+            Ok(read) => Some(read),
+            Err(value) => {
+                self.left_out.note(self.unreadable(name, wanted, &value));
+                None
+            }
+        }
     }
 
     /// A text, which must be one if it is there.

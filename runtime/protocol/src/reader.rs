@@ -4,6 +4,8 @@
 //! that is longer than what is held of a line, as its bytes come. What stops in the middle is *open*: the next lines are
 //! joined to it, until they complete it, show that they do not belong to it, or do not come.
 
+use memchr::memchr;
+
 use crate::fields::BadLine;
 use crate::input::Input;
 use crate::limits::{KEPT_BUFFER_BYTES, MAX_LINE_BYTES};
@@ -61,7 +63,7 @@ impl Reader {
 
     /// Reads a piece of the input.
     pub fn push(&mut self, mut piece: &[u8], say: &mut impl FnMut(Read)) {
-        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr(b'\n', piece) {
             let (line, rest) = piece.split_at(end);
             if self.begun.is_empty() && self.long.is_none() && line.len() <= MAX_LINE_BYTES {
                 self.line(line, say);
