@@ -396,5 +396,6 @@ fn many_bad_lines_are_all_answered_in_the_order_of_the_lines() {
     let ended = fed(input);
     let lines: Vec<u64> = ended.lines.iter().filter_map(|line| line["line"].as_u64()).collect();
     assert_eq!(lines, (1..=5000).collect::<Vec<_>>());
-    assert_eq!(ended.of("error").count(), 2500);
+    // Of the starts some may have come too late: the input is at its end, and the machine may be slow.
+    assert_eq!(ended.of("error").filter(|line| line["code"] == "bad_json").count(), 2500);
 }

@@ -57,7 +57,7 @@ fn written(text: &str) -> Option<Timestamp> {
     let offset = pieces.to_numeric_offset().unwrap_or(Offset::UTC);
     // jiff ends a day before the year 9999 does, so that every offset fits: then it is the last moment that there is.
     let last = || (time.year() == 9999).then_some(i64::MAX);
-    let ms = offset.to_timestamp(time).map(|time| time.as_millisecond()).ok().or_else(last)?;
+    let ms = offset.to_timestamp(time).map(jiff::Timestamp::as_millisecond).ok().or_else(last)?;
     Some(Timestamp::from_millisecond(ms))
 }
 
@@ -74,8 +74,8 @@ mod tests {
 
     use super::*;
 
-    fn read(value: Value) -> Option<String> {
-        of(&value).map(|time| time.to_string())
+    fn read(value: &Value) -> Option<String> {
+        of(value).map(|time| time.to_string())
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
         ];
         for (text, time) in table {
-            assert_eq!(read(json!(text)).as_deref(), Some(time), "{text}");
+            assert_eq!(read(&json!(text)).as_deref(), Some(time), "{text}");
         }
     }
 
@@ -116,7 +116,7 @@ mod tests {
             (json!(0), "1970-01-01T00:00:00.000Z"),
         ];
         for (value, time) in table {
-            assert_eq!(read(value.clone()).as_deref(), Some(time), "{value}");
+            assert_eq!(read(&value).as_deref(), Some(time), "{value}");
         }
     }
 
@@ -134,7 +134,7 @@ mod tests {
             "1e9",
         ];
         for text in texts {
-            assert_eq!(read(json!(text)), None, "{text}");
+            assert_eq!(read(&json!(text)), None, "{text}");
         }
         for value in [
             json!(-1),
@@ -145,7 +145,7 @@ mod tests {
             json!(true),
             json!([1]),
         ] {
-            assert_eq!(read(value.clone()), None, "{value}");
+            assert_eq!(read(&value), None, "{value}");
         }
     }
 }

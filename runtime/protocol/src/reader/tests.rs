@@ -274,7 +274,11 @@ fn a_line_that_is_cut_anywhere_costs_no_line_after_it() {
 fn may_be_torn(begin: &str, rest: &str) -> bool {
     let quotes = begin.matches('"').count() - begin.matches("\\\"").count();
     let is_word = |c: char| c.is_ascii_alphanumeric();
-    if quotes % 2 == 0 { !(begin.ends_with(is_word) && rest.starts_with(is_word)) } else { !begin.ends_with('\\') }
+    if quotes.is_multiple_of(2) {
+        !(begin.ends_with(is_word) && rest.starts_with(is_word))
+    } else {
+        !begin.ends_with('\\')
+    }
 }
 
 #[test]
