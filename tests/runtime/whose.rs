@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lastword::events::{CompactionPhase, EndReason, Hook, Identity, Session, Timestamp};
 use lastword::{
-    Acceptance, Accepted, CompactionRequest, EndRequest, Journal, MemoryJournal, SqliteJournal, StartRequest,
+    Acceptance, Accepted, CompactionRequest, EndRequest, Journal, MemoryJournal, OpenError, SqliteJournal, StartRequest,
 };
 use lastword_tests::{House, held};
 
@@ -26,12 +26,24 @@ impl Disk {
         [Self { memory: Some(Arc::default()), home: home() }, Self { memory: None, home: home() }]
     }
 
-    fn house(&self, tenant: &str) -> House {
+    async fn house(&self, tenant: &str) -> House {
         let journal: Arc<dyn Journal> = match &self.memory {
             Some(memory) => memory.clone(),
-            None => Arc::new(SqliteJournal::open(&self.home.path().join("journal.db")).unwrap()),
+            None => Arc::new(self.open().await),
         };
         House::builder().plugin("prints", "prints").journal(journal).tenant(tenant).build()
+    }
+}
+
+impl Disk {
+    /// The house before lets go of its file when its workers have left.
+    async fn open(&self) -> SqliteJournal {
+        loop {
+            match SqliteJournal::open(&self.home.path().join("journal.db")) {
+                Err(OpenError::Locked { .. }) => tokio::task::yield_now().await,
+                opened => return opened.unwrap(),
+            }
+        }
     }
 }
 
@@ -66,7 +78,7 @@ async fn an_end_that_is_told_again_is_delivered_once_and_what_it_knows_more_is_c
 #[tokio::test]
 async fn a_session_that_lives_after_its_end_ends_again_whatever_was_between() {
     for disk in Disk::of_each_kind() {
-        let mut house = disk.house("t");
+        let mut house = disk.house("t").await;
         let identity = |id: &str| Identity::new("t", id);
         for id in ["compacted", "seen", "restarted"] {
             house.start(id).await.unwrap();
@@ -80,7 +92,7 @@ async fn a_session_that_lives_after_its_end_ends_again_whatever_was_between() {
         }
         house.runtime.recorded().await.unwrap();
         drop(house);
-        house = disk.house("t");
+        house = disk.house("t").await;
         assert_eq!(made(&house.end("restarted", EndReason::UserExit).await.unwrap()), (Acceptance::Implied, 2));
     }
 }
@@ -88,13 +100,13 @@ async fn a_session_that_lives_after_its_end_ends_again_whatever_was_between() {
 #[tokio::test]
 async fn an_end_is_the_same_told_again_with_a_restart_between() {
     for disk in Disk::of_each_kind() {
-        let house = disk.house("t");
+        let house = disk.house("t").await;
         house.start("s").await.unwrap();
         house.end("s", EndReason::Idle).await.unwrap();
         house.end("stray", EndReason::Idle).await.unwrap();
         house.runtime.settled().await;
         drop(house);
-        let house = disk.house("t");
+        let house = disk.house("t").await;
         for id in ["s", "stray"] {
             let again = house.end(id, EndReason::Idle).await.unwrap();
             assert_eq!(made(&again), (Acceptance::DuplicateEnd, 1), "{id}");
@@ -127,11 +139,11 @@ async fn an_end_with_another_name_or_of_a_session_that_began_later_is_a_new_one(
 #[tokio::test]
 async fn an_owners_end_after_one_that_the_runtime_has_found_out_is_new() {
     for disk in Disk::of_each_kind() {
-        let house = disk.house("t");
+        let house = disk.house("t").await;
         house.start("s").await.unwrap();
         house.runtime.settled().await;
         drop(house);
-        let house = disk.house("t");
+        let house = disk.house("t").await;
         assert_eq!(made(&house.end("s", EndReason::Reset).await.unwrap()), (Acceptance::Implied, 2));
         house.runtime.settled().await;
         let expected = [(1, EndReason::Crashed), (2, EndReason::Reset)];
@@ -223,7 +235,7 @@ async fn an_event_without_a_key_goes_to_the_one_active_session_of_its_id_and_say
 #[tokio::test]
 async fn a_session_is_followed_when_its_key_changes_or_becomes_known() {
     for disk in Disk::of_each_kind() {
-        let house = disk.house("t");
+        let house = disk.house("t").await;
         house.runtime.start_session(StartRequest::new(keyed(&house, "", "/w"))).await.unwrap();
         let said = |key: &str| Session { cwd: None, ..keyed(&house, key, "") };
         house.runtime.start_session(StartRequest::new(said(A))).await.unwrap();

@@ -124,8 +124,9 @@ async fn end_group(runtime: &Weak<Inner>, drained: &mut watch::Receiver<bool>, l
 async fn take_places(runtime: &Weak<Inner>, left: &[(u64, Identity)]) -> Option<Vec<Place>> {
     let places = runtime.upgrade()?.places.clone();
     // A place is an id's, and some of these may have the same in different scopes.
-    let ids: HashSet<Identity> = left.iter().map(|(_, identity)| identity.unscoped()).collect();
-    let mut places: Vec<_> = ids.iter().map(|id| places.take(id, None)).collect();
+    let mut taken = HashSet::new();
+    let ids = left.iter().map(|(_, identity)| identity.unscoped()).filter(|id| taken.insert(id.clone()));
+    let mut places: Vec<_> = ids.map(|id| places.take(&id, None)).collect();
     for place in &mut places {
         place.comes().await;
     }

@@ -16,6 +16,8 @@ use crate::owed::Owed;
 pub(crate) struct Lane {
     /// One of this lane's deliveries is with a queue or a worker.
     out: bool,
+    /// How many have come into it since it was empty.
+    came: u32,
     /// In a drain everything gets one attempt, whatever its retry time, and what fails leaves the lane.
     draining: bool,
     /// The session whose end waits in the drain's backlog, and will come after everything here.
@@ -61,7 +63,14 @@ impl Behind {
 
 impl Lane {
     /// Takes the newest event, and gives back what is to be launched, if anything.
-    pub(crate) fn push(&mut self, owed: Owed, now: Instant) -> Option<Owed> {
+    pub(crate) fn push(&mut self, mut owed: Owed, now: Instant) -> Option<Owed> {
+        self.came = self.came.saturating_add(1);
+        owed.place = self.came;
+        self.push_end(owed, now)
+    }
+
+    /// The same for an end of a drain's backlog: of the sessions that a drain ends none is newer than another.
+    pub(crate) fn push_end(&mut self, owed: Owed, now: Instant) -> Option<Owed> {
         if self.is_empty() {
             self.out = true;
             return Some(owed);
@@ -100,10 +109,13 @@ impl Lane {
     /// Something newer waits behind the delivery that is out. (In a drain, what was overtaken is in the line again, and is
     /// older.)
     pub(crate) fn has_newer(&self, than: &Owed) -> bool {
-        let to_come = self.end_to_come.map(|sequence| (sequence, EventKey::End));
+        let to_come = self.end_to_come.map(|sequence| (sequence, EventKey::End, u32::MAX));
         let line = self.behind.iter().flat_map(|behind| &behind.line);
-        let mut waiting = line.map(|owed| (owed.sequence, owed.key)).chain(to_come);
-        waiting.any(|other| other > (than.sequence, than.key))
+        let mut waiting = line.map(|owed| (owed.sequence, owed.key, owed.place)).chain(to_come);
+        waiting.any(|(sequence, key, place)| match sequence == than.sequence {
+            true => key > than.key,
+            false => place > than.place,
+        })
     }
 
     /// The end of the session `sequence` waits in the drain's backlog.
@@ -156,7 +168,7 @@ impl Lane {
         let behind = self.behind.as_mut()?;
         behind.head_due = None;
         let mut overtaken: Vec<Owed> = behind.late.drain(..).map(|(_, owed)| owed).collect();
-        overtaken.sort_by_key(|owed| (owed.sequence, owed.key));
+        overtaken.sort_by_key(|owed| owed.place);
         for owed in overtaken.into_iter().rev() {
             behind.line.push_front(owed);
         }
@@ -282,8 +294,26 @@ mod tests {
         assert!(!lane.has_newer(&second), "1 is in the line again, and is older");
         lane.expect_end(3);
         assert!(lane.has_newer(&second));
+        let of_another = Owed { key: EventKey::End, ..owed(4) };
+        assert!(!lane.has_newer(&of_another), "the drain ends it as well");
         let end = Owed { key: EventKey::End, ..owed(3) };
         assert!(!lane.has_newer(&end), "it has come");
+    }
+
+    /// Two sessions of one id may be active at once.
+    #[test]
+    fn the_end_of_an_older_session_goes_ahead_of_a_newer_ones_start_that_keeps_failing() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        lane.push(owed(1), now);
+        lane.push(owed(2), now);
+        let start_of_2 = lane.done(now).unwrap();
+        fail(&mut lane, start_of_2, now + RETRY, now);
+        let again = lane.push(Owed { key: EventKey::End, ..owed(1) }, now).expect("one attempt at once");
+        assert_eq!((again.sequence, again.late), (2, false));
+        assert_eq!(number(fail(&mut lane, again, now + RETRY, now)), Some((1, false)), "and then the end");
+        assert_eq!(number(lane.done(now)), None);
+        assert_eq!(number(lane.look(now + RETRY)), Some((2, true)));
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub(crate) struct Owed {
     pub(crate) late: bool,
     /// It may take the process down, and is made last and alone. Not any more once it was made in this run.
     pub(crate) suspect: bool,
+    /// When it came into its lane, as the lane counts: sessions of one id that are active at once have no order of their own. One
+    /// that is in no lane is newer than whatever is.
+    pub(crate) place: u32,
     /// Since its last attempt it was said to wait for a quota.
     pub(crate) deferred: bool,
 }
@@ -25,7 +28,8 @@ pub(crate) struct Owed {
 impl Owed {
     pub(crate) fn new(sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) -> Self {
         let (session, event) = (session.clone(), event.clone());
-        Self { sequence, key, session, event, attempt: 0, failures: 0, late: false, suspect: false, deferred: false }
+        let (attempt, failures, late, suspect, deferred) = (0, 0, false, false, false);
+        Self { sequence, key, session, event, attempt, failures, late, suspect, place: u32::MAX, deferred }
     }
 
     /// An attempt begins.

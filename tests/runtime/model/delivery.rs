@@ -23,6 +23,10 @@ pub(super) struct Delivery {
 #[derive(Clone, Default)]
 pub(super) struct Owed {
     pub(super) reason: Option<EndReason>,
+    /// In the order of its id. Ends that a drain makes have no order among them.
+    pub(super) place: u32,
+    /// A drain has made it an end, which is written down by the next run only.
+    pub(super) by_drain: bool,
     pub(super) failures: u32,
     pub(super) late: bool,
     /// Its plugin was not installed when that was looked at last.
@@ -62,16 +66,20 @@ impl Delivery {
         plugin.name == self.plugin && plugin.takes(self.who.tenant, self.event)
     }
 
-    /// It is newer, and in the same order.
+    /// It is in the same order, and not the same.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        (self.who, self.plugin) == (other.who, other.plugin) && self != other
+    }
+
+    /// It is a newer event of the same session.
     pub(super) fn follows(&self, other: &Self) -> bool {
-        (self.who, self.plugin) == (other.who, other.plugin)
-            && (self.generation, self.event) > (other.generation, other.event)
+        self.is_beside(other) && self.generation == other.generation && self.event > other.event
     }
 }
 
 impl Owed {
-    pub(super) fn new(reason: Option<&EndReason>, orphaned: bool) -> Self {
-        Self { reason: reason.cloned(), orphaned, ..Self::default() }
+    pub(super) fn new(reason: Option<&EndReason>, place: u32, orphaned: bool) -> Self {
+        Self { reason: reason.cloned(), place, orphaned, ..Self::default() }
     }
 
     pub(super) fn begin_run(&mut self) {

@@ -18,15 +18,21 @@ pub(super) struct Reference {
     installed: Vec<Plugin>,
     conversations: BTreeMap<Who, Conversation>,
     /// The generations that each `op_id` of an id and a kind of line spoke of, by the scope of the session.
-    ops: BTreeMap<(Who, Hook, &'static str), Vec<(&'static str, u32)>>,
+    ops: BTreeMap<(Who, Hook, &'static str), Vec<Line>>,
     /// Dead ones are here as well.
     owed: BTreeMap<Delivery, Owed>,
-    made: BTreeSet<Delivery>,
+    /// With the run that has made it, and its place then.
+    made: BTreeMap<Delivery, (u32, u32)>,
+    /// The last place.
+    place: u32,
     /// Runs that have held sessions of dead runs for their owners.
     holding: BTreeSet<u32>,
     /// By run: why nobody was let in any more, and who was installed then.
     closed: BTreeMap<u32, (DrainReason, Vec<Plugin>)>,
 }
+
+/// The scope of the session that a line was of, and the generation.
+type Line = (&'static str, u32);
 
 /// What is known of an id.
 #[derive(Clone, Default)]
@@ -108,16 +114,28 @@ impl Reference {
         self.run += 1;
         self.installed = installed.to_vec();
         self.owed.values_mut().for_each(Owed::begin_run);
+        // What is on record comes in this order, whatever happened in which between sessions of one id.
+        let recorded = self.owed.values_mut().filter(|owed| !owed.by_drain);
+        recorded.zip(1..).for_each(|(owed, place)| owed.place = place);
+        self.place = u32::try_from(self.owed.len()).unwrap();
     }
 
     /// Ends the sessions that dead runs left and no owner may come back for, and says whose deliveries are orphans.
     pub(super) fn take_up(&mut self, grace: bool) {
-        self.end_closed();
+        // The ends that this run has to write down come after that, in the order of their sessions.
+        let last = self.place;
+        for (delivery, owed) in self.owed.iter_mut().filter(|(_, owed)| owed.by_drain) {
+            (owed.place, owed.by_drain) = (last + delivery.generation, false);
+        }
         for (key, noted) in self.active() {
-            if !grace || !self.is_attachable(noted) {
+            self.place = last + key.1;
+            if let Some((reason, installed)) = self.closed.get(&noted).cloned() {
+                self.end(key, &reason.end_reason(), &installed);
+            } else if !grace || !self.is_attachable(noted) {
                 self.end_left(key);
             }
         }
+        self.place = last + self.conversations.values().map(|c| c.generation).max().unwrap_or(0);
         self.holding.extend(grace.then_some(self.run));
         for (delivery, owed) in self.owed.iter_mut().filter(|(_, owed)| owed.dead.is_none()) {
             let end = Delivery { event: EventKey::End, ..*delivery };
@@ -206,6 +224,7 @@ impl Reference {
             }
             What::End(reason) => {
                 conversation.ended.push((generation, as_known));
+                self.place += 1;
                 self.end((*who, generation), reason, &self.installed.clone());
             }
         }
@@ -230,8 +249,9 @@ impl Reference {
     }
 
     fn owe(&mut self, (who, generation): Key, event: EventKey) {
+        self.place += 1;
         for plugin in takers(&self.installed, who, event) {
-            self.owed.insert(Delivery { who, generation, event, plugin }, Owed::new(None, false));
+            self.owed.insert(Delivery { who, generation, event, plugin }, Owed::new(None, self.place, false));
         }
     }
 
@@ -242,7 +262,7 @@ impl Reference {
         let (active, event) = (sessions.remove(at), EventKey::End);
         let serving = takers(installed, who, event);
         for plugin in active.started.into_iter().chain(serving.iter().copied()) {
-            let owed = Owed::new(Some(reason), !serving.contains(&plugin));
+            let owed = Owed::new(Some(reason), self.place, !serving.contains(&plugin));
             self.owed.insert(Delivery { who, generation, event, plugin }, owed);
         }
     }
@@ -270,10 +290,16 @@ impl Reference {
     /// leave no record.
     pub(super) fn drain(&mut self, reason: DrainReason) {
         self.close(reason);
+        self.place += 1;
+        let drained: BTreeSet<Key> = self.active().into_iter().map(|(key, _)| key).collect();
         for conversation in self.conversations.values_mut() {
             (conversation.drained, conversation.drained_in) = (conversation.scopes(), self.run);
         }
         self.end_closed();
+        let is_drained = |delivery: &Delivery| drained.contains(&(delivery.who, delivery.generation));
+        let ends = self.owed.iter_mut().filter(|(one, _)| one.event == EventKey::End && is_drained(one));
+        // Sessions of earlier runs are still active here.
+        ends.for_each(|(_, owed)| owed.by_drain = true);
     }
 
     /// Judges an attempt, and takes note of it.
@@ -281,15 +307,32 @@ impl Reference {
         let delivery = told.delivery;
         let plugin =
             self.installed.iter().find(|plugin| delivery.is_for(plugin)).ok_or("its plugin is not installed")?;
-        let older_waits = self.waiting().any(|(other, owed)| delivery.follows(other) && !owed.has_stepped_aside());
-        let newer_is_made = self.made.iter().any(|other| other.follows(&delivery));
-        let has_newer = newer_is_made || self.owed.keys().any(|other| other.follows(&delivery));
+        let place = self.owed.get(&delivery).ok_or("it is not owed")?.place;
+        // Of one session the event says it; sessions of one id may overlap.
+        let is_newer = |other: &Delivery, its_place: u32| {
+            other.follows(&delivery)
+                || other.is_beside(&delivery) && other.generation != delivery.generation && its_place > place
+        };
+        let is_older = |other: &Delivery, its_place: u32| {
+            delivery.follows(other)
+                || other.is_beside(&delivery) && other.generation != delivery.generation && its_place < place
+        };
+        let older_waits = self.waiting().any(|(other, owed)| is_older(other, owed.place) && !owed.has_stepped_aside());
+        // What another session was told in an earlier run was after this had stepped aside, which is on record.
+        let counts = |other: &Delivery, run: u32| run == self.run || other.generation == delivery.generation;
+        let newer_is_made = self.made.iter().any(|(other, &(run, place))| counts(other, run) && is_newer(other, place));
+        // Those without an order have one in which they were taken.
+        let may_be_newer = |other: &Delivery, its_place: u32| {
+            is_newer(other, its_place) || other.is_beside(&delivery) && its_place == place
+        };
+        let has_newer = self.made.iter().any(|(other, &(run, place))| counts(other, run) && may_be_newer(other, place))
+            || self.owed.iter().any(|(other, owed)| may_be_newer(other, owed.place));
         let owed = self.owed.get_mut(&delivery).filter(|owed| owed.dead.is_none()).ok_or("it is not owed")?;
         let reply = plugin.guest.reply(delivery.event, owed.reason.as_ref(), told.attempt);
         owed.told(told, &Around { run: self.run, reply, has_newer, newer_is_made, older_waits })?;
         if reply == Reply::Ok {
             self.owed.remove(&delivery);
-            self.made.insert(delivery);
+            self.made.insert(delivery, (self.run, place));
         }
         Ok(())
     }

@@ -17,7 +17,9 @@ pub(super) struct RecentEnds {
 impl RecentEnds {
     pub(super) fn add(&mut self, end: RecentEnd) {
         self.order.push_back(end.sequence);
-        self.sessions.insert(end.identity.clone(), end.sequence);
+        if let Some(before) = self.sessions.insert(end.identity.clone(), end.sequence) {
+            self.by_session.remove(&before);
+        }
         self.by_session.insert(end.sequence, end);
         if self.order.len() > RETAINED_RECENT_ENDS
             && let Some(oldest) = self.order.pop_front()

@@ -87,7 +87,12 @@ impl Apply<'_> {
                     let sql =
                         "UPDATE session SET facts = ?2, run = ?3, scope = ?4 WHERE sequence = ?1 AND ended_run IS NULL";
                     let scope = &session.identity.scope;
-                    this.on_active(*sequence, sql, params![*sequence, json(&**session), this.known.run, scope])?;
+                    this.on_active(
+                        *sequence,
+                        session,
+                        sql,
+                        params![*sequence, json(&**session), this.known.run, scope],
+                    )?;
                     Ok((session.generation, Written::Done))
                 })
             }
@@ -96,7 +101,7 @@ impl Apply<'_> {
                     let sql = "UPDATE session SET compactions = ?2, run = ?3, facts = ?4, scope = ?5
                                WHERE sequence = ?1 AND ended_run IS NULL";
                     let (facts, scope) = (json(&**session), &session.identity.scope);
-                    this.on_active(*sequence, sql, params![*sequence, *n, this.known.run, facts, scope])?;
+                    this.on_active(*sequence, session, sql, params![*sequence, *n, this.known.run, facts, scope])?;
                     this.owe(*sequence, event.key(*n), event, owed)?;
                     Ok((session.generation, Written::Done))
                 })
@@ -185,7 +190,7 @@ impl Apply<'_> {
         // the next end is then a new one.
         let sql = "UPDATE session SET facts = ?2, ended_run = run, ended_at = ?3, reason = ?4, scope = ?5
                    WHERE sequence = ?1 AND ended_run IS NULL";
-        self.on_active(sequence, sql, params![sequence, json(session), at, reason, session.identity.scope])?;
+        self.on_active(sequence, session, sql, params![sequence, json(session), at, reason, session.identity.scope])?;
         if sequence < self.known.first_sequence_of_run {
             return self.owe_recovered_end(sequence, session, event, owed);
         }
@@ -310,11 +315,21 @@ impl Apply<'_> {
     }
 
     /// Runs a statement that changes the session's row if it is active, and refuses the write if it is not.
-    fn on_active(&self, sequence: u64, sql: &str, params: impl rusqlite::Params) -> Result<(), Failed> {
-        match self.execute(sql, params)? {
-            0 => Err(Failed::Refused(JournalError::UnknownSession(sequence))),
-            _ => Ok(()),
+    fn on_active(
+        &self,
+        sequence: u64,
+        session: &Session,
+        sql: &str,
+        params: impl rusqlite::Params,
+    ) -> Result<(), Failed> {
+        if self.execute(sql, params)? == 0 {
+            return Err(Failed::Refused(JournalError::UnknownSession(sequence)));
         }
+        // It may have been known without its scope, or with another.
+        if !session.identity.scope.is_empty() {
+            recent_ends::begins_anew(self.file, &session.identity)?;
+        }
+        Ok(())
     }
 
     fn next_generation(&mut self, session: &mut Arc<Session>) -> Result<(u64, Arc<Session>), Failed> {
@@ -323,6 +338,9 @@ impl Apply<'_> {
             // No program has written that. There is no row for one more.
             let why = format!("generation {latest} of this session id is the last there can be: was the file changed?");
             return Err(Failed::Refused(JournalError::Unavailable(why)));
+        }
+        if latest > 0 {
+            recent_ends::begins_anew(self.file, &session.identity)?;
         }
         Arc::make_mut(session).generation = latest + 1;
         let sequence = self.known.next_sequence;

@@ -23,6 +23,16 @@ pub(super) fn insert(file: &Connection, known: &mut Known, sequence: u64, receiv
     Ok(())
 }
 
+/// A session of this identity begins, or is known as it from now on: the end of the last one is not told again.
+pub(super) fn begins_anew(file: &Connection, identity: &Identity) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM recent_end WHERE sequence =
+               (SELECT sequence FROM session WHERE tenant = ?1 AND id = ?2 AND scope = ?3 AND ended_run IS NOT NULL
+                ORDER BY generation DESC LIMIT 1)";
+    let Identity { tenant, id, scope } = identity;
+    file.prepare_cached(sql)?.execute(params![tenant, id, scope])?;
+    Ok(())
+}
+
 /// Those that nobody needs any more.
 pub(super) fn forget(file: &Connection) -> rusqlite::Result<()> {
     let (from, to) = window();
@@ -34,13 +44,11 @@ pub(super) fn forget(file: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Of sessions that have not begun anew since.
+/// In the order in which they came.
 pub(super) fn read(file: &Connection) -> rusqlite::Result<Vec<RecentEnd>> {
     let sql = "SELECT e.sequence, s.tenant, s.id, s.scope, s.generation, s.ended_at, e.received_at, e.said
                FROM recent_end e JOIN session s ON s.sequence = e.sequence
                WHERE e.received_at BETWEEN ?1 AND ?2 AND s.ended_at IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM session n WHERE n.tenant = s.tenant AND n.id = s.id
-                               AND n.scope = s.scope AND n.generation > s.generation)
                ORDER BY e.received_at, e.sequence";
     let (from, to) = window();
     let mut statement = file.prepare(sql)?;

@@ -181,7 +181,7 @@ impl Queue {
     pub(super) fn begin_end(&mut self, end: BacklogEnd) -> Option<Job> {
         match self.lanes.get_mut(&end.session.identity.id) {
             None => Some(Job::End(end)),
-            Some(lane) => lane.push(end.owed(), now()).map(Job::Owed),
+            Some(lane) => lane.push_end(end.owed(), now()).map(Job::Owed),
         }
     }
 
