@@ -160,7 +160,7 @@ fn config() -> Config {
     pool.total_component_instances(calls)
         .total_stacks(calls)
         .total_core_instances(calls * limits::MAX_CORE_INSTANCES)
-        .total_memories(calls * limits::MAX_MEMORIES)
+        .total_memories(calls + calls / limits::EXTRA_MEMORIES_PART)
         .total_tables(calls * limits::MAX_TABLES)
         .max_memory_size(1 << 30)
         .linear_memory_keep_resident(limits::MEMORY_KEEP_RESIDENT_BYTES)

@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use lastword_events::{HookCall, Outcome};
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, SemaphorePermit};
+use tokio::sync::{AcquireError, SemaphorePermit};
 use tokio::time::Sleep;
 
-use crate::flight::{Flight, Slot};
+use crate::flight::{Flight, Slot, TakenMemories, acquire};
 use crate::guest::{Answer, attempt};
 use crate::key_values::{Change, KeyValues};
 use crate::limits::OUTER_CUT_GRACE;
@@ -56,19 +56,20 @@ pub struct Call {
 
 enum Stage {
     New(HookCall),
-    /// All slots are taken.
-    Queued(HookCall, BoxFuture<Result<OwnedSemaphorePermit, AcquireError>>),
+    /// All slots are taken, or the memories that it needs beside its slot's.
+    Queued(HookCall, BoxFuture<Result<TakenMemories, AcquireError>>),
     Running(Running),
     Done,
 }
 
-/// The order matters: the guest goes before its slot is free.
+/// The order matters: the guest goes before its slot and its memories are free.
 struct Running {
     guest: BoxFuture<Answer>,
     waker: Waker,
     /// The outer cut. Only guests that wait for the host get one.
     cut: Option<Pin<Box<Sleep>>>,
     _slot: Slot,
+    _memories: TakenMemories,
 }
 
 impl Call {
@@ -98,17 +99,19 @@ impl Call {
         }
     }
 
-    /// Takes a slot; the guest is ready to be polled when this is `Ready(Ok)`.
+    /// Takes a slot, and memories if it needs more than one; the guest is ready to be polled when this is `Ready(Ok)`.
     fn start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
         let (call, mut queued): (_, BoxFuture<_>) = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::New(call) => {
-                let slots = &self.flight.plugin.host.slots;
-                let taken = slots.try_acquire().map(SemaphorePermit::forget).is_ok();
+                let plugin = &self.flight.plugin;
+                let taken = plugin.extra_memories.is_none()
+                    && plugin.host.slots.try_acquire().map(SemaphorePermit::forget).is_ok();
                 if taken {
-                    self.launch(call);
+                    self.launch(call, TakenMemories::default());
                     return Poll::Ready(Ok(()));
                 }
-                (call, Box::pin(Arc::clone(slots).acquire_owned()))
+                let flight = Arc::clone(&self.flight);
+                (call, Box::pin(async move { acquire(&flight.plugin, &flight.plugin.host).await }))
             }
             Stage::Queued(call, queued) => (call, queued),
             started => {
@@ -116,22 +119,22 @@ impl Call {
                 return Poll::Ready(Ok(()));
             }
         };
-        let Poll::Ready(permit) = queued.as_mut().poll(cx) else {
+        let Poll::Ready(memories) = queued.as_mut().poll(cx) else {
             self.stage = Stage::Queued(call, queued);
             return Poll::Pending;
         };
-        permit?.forget();
-        self.launch(call);
+        self.launch(call, memories?);
         Poll::Ready(Ok(()))
     }
 
     /// The slot is taken, and from here on [`Slot`] gives it back.
-    fn launch(&mut self, call: HookCall) {
+    fn launch(&mut self, call: HookCall, memories: TakenMemories) {
         self.stage = Stage::Running(Running {
             guest: Box::pin(attempt(Arc::clone(&self.flight), call)),
             waker: Waker::from(Arc::clone(&self.flight)),
             cut: None,
             _slot: Slot::new(&self.flight),
+            _memories: memories,
         });
     }
 

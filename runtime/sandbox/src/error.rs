@@ -203,6 +203,17 @@ pub enum LoadError {
         /// The engine's limit.
         max: u64,
     },
+    /// It needs more linear memories than this machine has room for.
+    #[error(
+        "the component needs {needs} linear memories, and this machine's address space has room for {max} of one call: raise \
+         `ulimit -v` and `ulimit -d` (LimitAS=, LimitDATA= of systemd)"
+    )]
+    NoRoomForMemories {
+        /// How many.
+        needs: u64,
+        /// [`Allocation::max_memories`](crate::Allocation::max_memories).
+        max: u64,
+    },
     /// It needs more than a slot of the pool has, of something that only the engine counts.
     #[error("the component needs more than a plugin can have: {detail}")]
     DoesNotFitPool {
@@ -212,7 +223,7 @@ pub enum LoadError {
     /// Its own limit is too low for it to start.
     #[error("the component begins with {needs} bytes of memory, its limit is {limit}: raise limits.memory")]
     MemoryLimitTooLow {
-        /// What one of its memories has from the start.
+        /// What its memories have together from the start.
         needs: u64,
         /// [`Limits::memory`](crate::Limits::memory).
         limit: u64,
@@ -233,7 +244,11 @@ impl LoadError {
     pub fn is_of_the_machine(&self) -> bool {
         matches!(
             self,
-            Self::NoCompiler { .. } | Self::NotExecutable { .. } | Self::NoRoomForCode { .. } | Self::NoScratch { .. }
+            Self::NoCompiler { .. }
+                | Self::NotExecutable { .. }
+                | Self::NoRoomForCode { .. }
+                | Self::NoRoomForMemories { .. }
+                | Self::NoScratch { .. }
         )
     }
 }

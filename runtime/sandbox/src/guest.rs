@@ -1,14 +1,16 @@
 //! One attempt: a fresh store, an instance, one hook called, and the store dropped.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastword_events::{Event, Hook, HookCall, Outcome};
-use wasmtime::{Store, StoreContextMut, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, UpdateDeadline};
 
 use crate::contract::{HookError, Prepared};
 use crate::flight::Flight;
 use crate::grants::transcript::{Borrowed, borrow};
 use crate::key_values::Change;
+use crate::limits::POOL_PATIENCE;
 use crate::outcome::{DeadlinePassed, of_answer, of_error, of_host};
 use crate::plugin::Loaded;
 use crate::state::GuestState;
@@ -30,12 +32,24 @@ impl From<Outcome> for Answer {
 /// trap or a cut the instance can never be entered again.
 pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall) -> Answer {
     let limits = flight.plugin.limits;
-    let loan = borrow(&flight, &call.session).await;
-    let mut store = match new_store(&flight, &call, loan) {
-        Ok(store) => store,
-        Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
+    let mut loan = borrow(&flight, &call.session).await;
+    let began = Instant::now();
+    let (mut store, answer) = loop {
+        let mut store = match new_store(&flight, &call, loan) {
+            Ok(store) => store,
+            Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
+        };
+        let answer = run(&mut store, &flight.plugin, &Prepared::new(&call), &call.event).await;
+        match &answer {
+            // What this call has a right to is being cleaned on another thread, which had it until a moment ago.
+            Err(error) if error.is::<PoolConcurrencyLimitError>() && began.elapsed() < POOL_PATIENCE => {
+                loan = store.data_mut().take_loan();
+                drop(store);
+                tokio::task::yield_now().await;
+            }
+            _ => break (store, answer),
+        }
     };
-    let answer = run(&mut store, &flight.plugin, &Prepared::new(&call), &call.event).await;
     flight.meter.see_fuel(store.get_fuel().unwrap_or(0));
     let memory_refused = store.data().memory.refused();
     let changes = store.data_mut().take_changes();

@@ -7,12 +7,15 @@ use lastword_egress::Egress;
 use lastword_transcript::Scratch;
 use tokio::sync::Semaphore;
 
+use crate::pool::extra_memories;
 use crate::ticker::Ticker;
 
 pub(crate) struct Host {
     pub(crate) ticker: Ticker,
     /// A pool that is full fails the instantiation, so calls wait for their turn here.
     pub(crate) slots: Arc<Semaphore>,
+    /// Linear memories beyond the one that each slot has.
+    pub(crate) extra_memories: Arc<Semaphore>,
     /// The way out for plugins with the grant `http`.
     pub(crate) egress: Egress,
     pub(crate) scratch_base: PathBuf,
@@ -25,6 +28,7 @@ impl Host {
         Self {
             ticker,
             slots: Arc::new(Semaphore::new(slots as usize)),
+            extra_memories: Arc::new(Semaphore::new(extra_memories(slots) as usize)),
             egress,
             scratch_base,
             scratch: Mutex::new(None),

@@ -10,7 +10,7 @@ use crate::error::LoadError;
 use crate::grants::{Grant, Grants};
 use crate::imports::{Import, Provision, imports};
 use crate::limits::Limits;
-use crate::load::{Loader, Terms, check_hook, link, present};
+use crate::load::{Loader, Terms, check_hook, check_memories, link, present};
 use crate::prescan::prescan;
 use crate::source::{FileKind, Source, check_is_component};
 
@@ -78,7 +78,8 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
     };
     // What the imports lack is told with everything else.
     let scanned = check_is_component(&bytes).and_then(|()| prescan(&bytes));
-    match scanned.and_then(|_imports| loader.compiler.compile(&bytes)) {
+    let fits = scanned.and_then(|_imports| check_memories(loader, &bytes, loader.max_memory));
+    match fits.and_then(|()| loader.compiler.compile(&bytes)) {
         Err(error) if error.is_of_the_machine() => return Err(error),
         Err(error) => found.refusal = Some(error),
         Ok(compiled) => {

@@ -74,7 +74,7 @@ pub const MIN_NARROW_MEMORY_BYTES: u64 = 64 * MIB;
 /// What lies between two narrow memories and is not mapped: accesses at small offsets need one check rather than two. One
 /// page of WebAssembly.
 pub const NARROW_GUARD_BYTES: u64 = 64 * KIB;
-/// With fewer slots of 8 GiB than this the pool takes narrow ones. One plugin holds at most half of the slots, and the
+/// With fewer slots of 5 GiB than this the pool takes narrow ones. One plugin holds at most half of the slots, and the
 /// others must not wait for one that hangs.
 pub const MIN_WIDE_SLOTS: u32 = 16;
 /// What stays free when the pool has been reserved: for the journal's map (32 MiB), code of plugins (a Python guest's has
@@ -98,8 +98,12 @@ pub const MAX_COMPONENT_BYTES: u64 = 256 * MIB;
 pub const MAX_COMPONENT_DEPTH: u32 = 64;
 /// Core instances of one component: adapters, shims and, for Python, each of its libraries is one.
 pub const MAX_CORE_INSTANCES: u32 = 64;
-/// Linear memories of one component. Toolchains make one.
-pub const MAX_MEMORIES: u32 = 2;
+/// Linear memories of one component, all together within [`Limits::memory`]. Toolchains make one; a component that is
+/// composed of others has one for each of them.
+pub const MAX_MEMORIES: u32 = 8;
+/// Which part of the calls at once the pool has in memories beyond the first of each: a quarter, so that compositions
+/// cost address space and not the others their slots.
+pub const EXTRA_MEMORIES_PART: u32 = 4;
 /// Tables of one component: one of its own, and one for each shim that its toolchain adds.
 pub const MAX_TABLES: u32 = 8;
 /// Slots of one table, 8 bytes each. Large guests, which call through tables, have about 10 000.
@@ -169,6 +173,9 @@ pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 pub const TABLE_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// Of each stack: what a hook-sized guest uses.
 pub const STACK_KEEP_RESIDENT_BYTES: usize = 12 * 1024;
+/// How long a call tries to get what its slot has while it is cleaned after another. That takes as long as the kernel needs to
+/// take [`DECOMMIT_BATCH`] memories from the process.
+pub const POOL_PATIENCE: Duration = Duration::from_secs(1);
 /// Slots that are cleaned by one system call. More save some (16 instead of 1 made a drain 8 % faster on two cores), and
 /// keep the memory of as many slots until there are so many: 8 slots of 64 MiB are 512 MiB that nobody uses.
 pub const DECOMMIT_BATCH: usize = 8;

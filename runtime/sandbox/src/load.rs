@@ -10,6 +10,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::compiler::{Compiled, Compiler};
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
 use crate::error::{LoadError, text};
+use crate::flight::ExtraMemories;
 use crate::grants::Grants;
 use crate::grants::config::variables;
 use crate::grants::transcript::can_read_files;
@@ -18,6 +19,7 @@ use crate::imports::{exports, imports};
 use crate::limits::{Limits, MAX_CONCURRENT_LOANS, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 use crate::memory::Together;
 use crate::plugin::Loaded;
+use crate::prescan::memories::memories;
 use crate::prescan::prescan;
 use crate::source::{Source, check_is_component};
 use crate::state::GuestState;
@@ -33,6 +35,10 @@ pub(crate) struct Loader {
     pub(crate) host: Arc<Host>,
     /// The most that any plugin's memory limit can be, in bytes.
     pub(crate) max_memory: u64,
+    /// Linear memories that one call can have.
+    pub(crate) max_memories: u32,
+    /// Calls at once.
+    pub(crate) max_slots: u32,
 }
 
 /// What a plugin is to be loaded as.
@@ -50,6 +56,7 @@ pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loa
     let bytes = source.read()?;
     check_is_component(&bytes)?;
     prescan(&bytes)?.iter().try_for_each(|import| import.check(&terms.grants))?;
+    check_memories(loader, &bytes, terms.limits.memory)?;
     link(loader, loader.compiler.compile(&bytes)?, terms)
 }
 
@@ -57,7 +64,7 @@ pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loa
 pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<Loaded, LoadError> {
     let Compiled { component, sha256, compiled_in, cached: _ } = compiled;
     let Terms { name, limits, grants } = terms;
-    check_size(&component, limits.memory, loader.max_memory)?;
+    let memories = check_size(&component, limits.memory, loader.max_memory)?;
     let found = imports(&loader.engine, &component.component_type());
     found.iter().try_for_each(|import| import.check(&grants))?;
     check_session_end(&loader.engine, &component)?;
@@ -75,6 +82,7 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<
         limits,
         config: variables(grants.config.as_ref()),
         memory: Together::new(limits.total_memory),
+        extra_memories: ExtraMemories::new(memories, loader.max_slots),
         loans: Arc::new(Semaphore::new(MAX_CONCURRENT_LOANS)),
         allowed: Arc::new(grants.http.clone().unwrap_or_default()),
         grants,
@@ -117,10 +125,31 @@ fn check_session_end(engine: &Engine, component: &Component) -> Result<(), LoadE
     Err(LoadError::NoSessionEnd { exports: exports(engine, component) })
 }
 
-/// Refuses what no slot of the pool can hold, and what its own limit would never let start.
-fn check_size(component: &Component, limit: u64, max_memory: u64) -> Result<(), LoadError> {
+/// Refuses memories that no call can have, and those that its own limit would never let start.
+pub(crate) fn check_memories(loader: &Loader, bytes: &[u8], limit: u64) -> Result<(), LoadError> {
+    let memories = memories(bytes);
+    let (most, max) = (u64::from(MAX_MEMORIES), u64::from(loader.max_memories));
+    if memories.count > most {
+        return Err(LoadError::DoesNotFit { what: "linear memories", needs: memories.count, max: most });
+    }
+    if memories.count > max {
+        return Err(LoadError::NoRoomForMemories { needs: memories.count, max });
+    }
+    if memories.bytes > loader.max_memory {
+        let what = "bytes of memory from the start";
+        return Err(LoadError::DoesNotFit { what, needs: memories.bytes, max: loader.max_memory });
+    }
+    if memories.bytes > limit {
+        return Err(LoadError::MemoryLimitTooLow { needs: memories.bytes, limit });
+    }
+    Ok(())
+}
+
+/// Refuses what no slot of the pool can hold, and what its own limit would never let start. Returns its number of linear
+/// memories.
+fn check_size(component: &Component, limit: u64, max_memory: u64) -> Result<u32, LoadError> {
     // `None`: it instantiates something that it imports, which the linker will refuse.
-    let Some(needs) = component.resources_required() else { return Ok(()) };
+    let Some(needs) = component.resources_required() else { return Ok(0) };
     let fits = |what, needs: u64, max: u64| {
         if needs > max { Err(LoadError::DoesNotFit { what, needs, max }) } else { Ok(()) }
     };
@@ -132,7 +161,7 @@ fn check_size(component: &Component, limit: u64, max_memory: u64) -> Result<(), 
     if memory > limit {
         return Err(LoadError::MemoryLimitTooLow { needs: memory, limit });
     }
-    Ok(())
+    Ok(needs.num_memories)
 }
 
 fn optional<I>(

@@ -10,6 +10,7 @@ use wasmtime::component::InstancePre;
 use wasmtime_wasi_config::WasiConfigVariables;
 
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
+use crate::flight::ExtraMemories;
 use crate::grants::Grants;
 use crate::host::Host;
 use crate::limits::{HOST_CALL_BYTES, KEY_VALUE_CALL_BYTES, Limits};
@@ -33,6 +34,8 @@ pub(crate) struct Loaded {
     pub(crate) config: WasiConfigVariables,
     /// What its calls have together.
     pub(crate) memory: Together,
+    /// What each call takes of the pool's memories beside the one of its slot.
+    pub(crate) extra_memories: ExtraMemories,
     /// Held while a transcript is copied for it.
     pub(crate) loans: Arc<Semaphore>,
     /// Where its outgoing requests may go.

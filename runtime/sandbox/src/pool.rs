@@ -1,9 +1,13 @@
 //! The pool that instances come from: as many slots as the machine gives room for, reserved before the first call. A
 //! call that has a slot cannot fail for want of address space.
 //!
-//! A slot of the wide layout takes 8 GiB of address space, which costs nothing where nobody counts it. Some do:
+//! A memory of the wide layout takes 4 GiB of address space, which costs nothing where nobody counts it. Some do:
 //! `ulimit -v`, batch systems, small containers. There the number of slots is halved; and rather than a handful of
 //! wide slots, which one plugin that waits would fill, the pool takes narrow ones.
+//!
+//! Nearly every component has one linear memory, and a few that were composed of others have up to
+//! [`MAX_MEMORIES`]. So each slot has one memory, and those beyond the first are a pool of their own, a quarter as
+//! large ([`extra_memories`]), in which calls wait for their turn: see [`flight`](crate::flight).
 
 use std::iter;
 use std::thread::available_parallelism;
@@ -15,8 +19,8 @@ use wasmtime::{Enabled, Engine, PoolingAllocationConfig};
 use crate::engine::{MemoryLayout, pooling_engine};
 use crate::error::{SandboxError, text};
 use crate::limits::{
-    CALL_STACK_BYTES, DECOMMIT_BATCH, HEAD_ROOM_BYTES, MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES, MAX_MEMORIES,
-    MAX_TABLE_ELEMENTS, MAX_TABLES, MEMORY_KEEP_RESIDENT_BYTES, MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS,
+    CALL_STACK_BYTES, DECOMMIT_BATCH, EXTRA_MEMORIES_PART, HEAD_ROOM_BYTES, MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES,
+    MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES, MEMORY_KEEP_RESIDENT_BYTES, MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS,
     NARROW_GUARD_BYTES, STACK_KEEP_RESIDENT_BYTES, TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES,
 };
 use crate::sandbox::SandboxConfig;
@@ -29,6 +33,8 @@ pub struct Allocation {
     pub slots: u32,
     /// The address space of each of their memories.
     pub layout: MemoryLayout,
+    /// Linear memories that one call can have.
+    pub max_memories: u32,
 }
 
 /// Builds the engine with the largest pool that there is room for.
@@ -42,7 +48,7 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
         match reserve(config, slots, layout) {
             Ok(engine) => {
                 tell(wanted, slots, layout, &why);
-                return Ok((engine, Allocation { slots, layout }));
+                return Ok((engine, Allocation { slots, layout, max_memories: max_memories(slots) }));
             }
             Err(error) => why = error,
         }
@@ -57,6 +63,17 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
 /// `n`, its half, and so on down to 1.
 fn halves(n: u32) -> impl Iterator<Item = u32> {
     iter::successors(Some(n), |n| (*n > 1).then_some(n / 2))
+}
+
+/// Linear memories of a pool beyond the one of each slot: a quarter more, and in a small pool as many as one component
+/// may need, or as there are slots if those are fewer. So no pool has more than two for each slot.
+pub(crate) fn extra_memories(slots: u32) -> u32 {
+    (slots / EXTRA_MEMORIES_PART).max(slots.min(MAX_MEMORIES - 1))
+}
+
+/// The most that one call of such a pool can have: [`MAX_MEMORIES`], but for the smallest pools.
+fn max_memories(slots: u32) -> u32 {
+    extra_memories(slots).saturating_add(1).min(MAX_MEMORIES)
 }
 
 /// The most that a plugin's memory can have in a narrow slot. A power of two, so that few kinds of code are compiled.
@@ -106,8 +123,9 @@ fn bytes_of(slots: u32, layout: MemoryLayout) -> u64 {
         MemoryLayout::Narrow(bytes) => bytes.saturating_add(NARROW_GUARD_BYTES),
     };
     let tables = u64::from(MAX_TABLES * MAX_TABLE_ELEMENTS).saturating_mul(size_of::<usize>() as u64);
-    let slot = memory.saturating_mul(MAX_MEMORIES.into()).saturating_add(tables + CALL_STACK_BYTES as u64);
-    slot.saturating_mul(slots.into())
+    let memories = u64::from(slots).saturating_add(extra_memories(slots).into());
+    let slot = tables + CALL_STACK_BYTES as u64;
+    memory.saturating_mul(memories).saturating_add(slot.saturating_mul(slots.into()))
 }
 
 fn tell(wanted: u32, slots: u32, layout: MemoryLayout, why: &str) {
@@ -135,10 +153,10 @@ fn pool(slots: u32, max_memory: u64) -> Result<PoolingAllocationConfig, String> 
     pool.total_component_instances(slots)
         .total_stacks(slots)
         .total_core_instances(times(MAX_CORE_INSTANCES)?)
-        .total_memories(times(MAX_MEMORIES)?)
+        .total_memories(slots.saturating_add(extra_memories(slots)))
         .total_tables(times(MAX_TABLES)?)
         .max_core_instances_per_component(MAX_CORE_INSTANCES)
-        .max_memories_per_component(MAX_MEMORIES)
+        .max_memories_per_component(max_memories(slots))
         .max_tables_per_component(MAX_TABLES)
         .max_tables_per_module(MAX_TABLES)
         .max_component_instance_size(MAX_INSTANCE_BYTES)
@@ -152,4 +170,18 @@ fn pool(slots: u32, max_memory: u64) -> Result<PoolingAllocationConfig, String> 
         // Linux ≥ 6.7: only the pages that a guest wrote are reset.
         .pagemap_scan(Enabled::Auto);
     Ok(pool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_more_memories_than_slots_and_enough_for_one_component_where_there_is_room() {
+        for (slots, extra, of_one_call) in
+            [(1, 1, 2), (2, 2, 3), (7, 7, 8), (8, 7, 8), (16, 7, 8), (32, 8, 8), (256, 64, 8)]
+        {
+            assert_eq!((extra_memories(slots), max_memories(slots)), (extra, of_one_call), "{slots} slots");
+        }
+    }
 }

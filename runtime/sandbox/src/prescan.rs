@@ -1,6 +1,8 @@
 //! A look at what a component imports before it is compiled: compiling may take a minute, and a missing grant is known in
 //! milliseconds.
 
+pub(crate) mod memories;
+
 use wasmparser::component_types::{ComponentEntityType, ComponentItem};
 use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
 

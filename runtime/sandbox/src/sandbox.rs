@@ -105,6 +105,8 @@ impl Sandbox {
                 MemoryLayout::Wide => config.max_memory,
                 MemoryLayout::Narrow(bytes) => bytes.min(config.max_memory),
             },
+            max_memories: allocation.max_memories,
+            max_slots: allocation.slots,
         };
         let shared = Shared { config, loader, host, allocation };
         Ok(Self { shared: Arc::new(shared) })

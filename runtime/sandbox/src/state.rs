@@ -60,6 +60,11 @@ impl GuestState {
         self.changes.take().map(|changes| changes.into_list()).unwrap_or_default()
     }
 
+    /// For another attempt at the same call.
+    pub(crate) fn take_loan(&mut self) -> Option<Borrowed> {
+        self.loan.take()
+    }
+
     /// Counts what host calls use up.
     pub(crate) fn at_transition(&mut self, transition: CallHook) -> Result<(), Excess> {
         let limits = &self.flight.plugin.limits;

@@ -18,7 +18,7 @@ async fn what_cannot_fit_is_refused_before_anything_is_compiled() {
         (bombs::doubling_type(60), "type size exceeds"),
         (bombs::long_names(1 << 20), "string size out of bounds"),
         (bombs::many_instances(200), "maximum of 64"),
-        (bombs::many_memories(8), "maximum of 2"),
+        (bombs::many_memories(8), "needs 9 linear memories, and no plugin can have more than 8"),
     ] {
         let refused = sandbox.load(name("bomb"), &Source::Bytes(bomb), Limits::default());
         let message = refused.err().map(|error: LoadError| error.to_string()).unwrap_or_default();

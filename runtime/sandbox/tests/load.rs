@@ -39,7 +39,7 @@ fn each_refusal_says_what_to_do() {
         ("imports-config", "needs the grant `config`"),
         ("imports-unheard-of", "nothing provides the import acme:unheard-of/oracle@1.2.3"),
         ("needs-4gib", "4294967296"),
-        ("needs-4gib", "0x40000000"),
+        ("needs-4gib", "1073741824"),
     ] {
         let message = refusal(component(guest)).to_string();
         assert!(message.contains(says), "{guest}: {message}");
@@ -131,5 +131,5 @@ async fn without_room_for_so_many_calls_fewer_go_at_once_and_the_sandbox_says_ho
     let plugin = load(&sandbox, "good", generous());
     assert_eq!(sandbox.call(&plugin, end("s1", 1), common::LONG).await.outcome, Outcome::Delivered);
     let error = try_load(&sandbox, component("needs-4gib"), Limits::default()).unwrap_err();
-    assert!(matches!(error, LoadError::DoesNotFitPool { .. }), "{error}");
+    assert!(matches!(error, LoadError::DoesNotFit { needs: 4_294_967_296, .. }), "{error}");
 }

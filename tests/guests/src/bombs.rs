@@ -64,14 +64,31 @@ pub fn many_instances(count: u32) -> Vec<u8> {
     good_with_instance_of(&Module::new(), count)
 }
 
-/// `count` more linear memories of 64 KiB, each in a core instance of its own: one module may have but one.
+/// `count` more linear memories of 64 KiB, each in a core instance of its own.
 #[must_use]
 pub fn many_memories(count: u32) -> Vec<u8> {
+    memories_of(count, 1)
+}
+
+/// `count` more linear memories of `pages` × 64 KiB, each in a core instance of its own.
+#[must_use]
+pub fn memories_of(count: u32, pages: u32) -> Vec<u8> {
+    good_with_instance_of(&module_with_memory(pages), count)
+}
+
+/// A component with `count` more linear memories of 64 KiB, as composing it with libraries leaves it.
+#[must_use]
+pub fn with_memories(component: Vec<u8>, count: u32) -> Vec<u8> {
+    with_instance_of(component, &module_with_memory(1), count)
+}
+
+fn module_with_memory(pages: u32) -> Module {
     let mut memories = MemorySection::new();
-    memories.memory(MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None });
+    let minimum = pages.into();
+    memories.memory(MemoryType { minimum, maximum: None, memory64: false, shared: false, page_size_log2: None });
     let mut module = Module::new();
     module.section(&memories);
-    good_with_instance_of(&module, count)
+    module
 }
 
 /// `session-end` exported under `count` more names.
@@ -128,13 +145,36 @@ fn good_and(section: &impl ComponentSection) -> Vec<u8> {
 
 /// `good`, which has one core module, and `count` core instances of another.
 fn good_with_instance_of(module: &Module, count: u32) -> Vec<u8> {
-    let mut bytes = good_and(&ModuleSection(module));
+    with_instance_of(component("good"), module, count)
+}
+
+/// The component in `bytes` and `count` core instances of one more module.
+fn with_instance_of(mut bytes: Vec<u8>, module: &Module, count: u32) -> Vec<u8> {
+    let modules = core_modules(&bytes);
+    ModuleSection(module).append_to_component(&mut bytes);
     let mut instances = InstanceSection::new();
     for _ in 0..count {
-        instances.instantiate(1, empty::<(&str, ModuleArg)>());
+        instances.instantiate(modules, empty::<(&str, ModuleArg)>());
     }
     instances.append_to_component(&mut bytes);
     bytes
+}
+
+/// Core modules that a component has itself. Those of the components in it have an index space of their own.
+fn core_modules(bytes: &[u8]) -> u32 {
+    let mut depth = 0_u32;
+    let mut found = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(bytes).flatten() {
+        match payload {
+            wasmparser::Payload::ModuleSection { .. } | wasmparser::Payload::ComponentSection { .. } => {
+                found += u32::from(depth == 0 && matches!(payload, wasmparser::Payload::ModuleSection { .. }));
+                depth += 1;
+            }
+            wasmparser::Payload::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// A module of `count` functions with one body, from two `i64` to one.

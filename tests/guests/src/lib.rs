@@ -64,6 +64,16 @@ pub fn frozen_0_1_0() -> Vec<u8> {
     wat::parse_str(wat).unwrap_or_else(|e| panic!("frozen/plugin-0.1.0.wat: {e}"))
 }
 
+/// The component that this text is.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+#[expect(clippy::panic, reason = "only for tests")]
+pub fn assemble(wat: &str) -> Vec<u8> {
+    wat::parse_str(wat).unwrap_or_else(|e| panic!("{e}"))
+}
+
 /// Writes the guest to `<dir>/<name>.wasm` and returns that path.
 ///
 /// # Panics
