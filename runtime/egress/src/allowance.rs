@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 use crate::{allow_list::AllowList, error::EgressError, limits::Limits};
@@ -14,6 +14,9 @@ pub struct Allowance {
     limits: Limits,
     requests: AtomicU32,
     request_body_bytes: AtomicU64,
+    /// Of request bodies, sent or not: what [`Allowance::take_request_body`] was told of.
+    taken_body_bytes: AtomicU64,
+    too_much_taken: AtomicBool,
     response_body_bytes: AtomicU64,
     refusals: AtomicU32,
     first_refusal: OnceLock<String>,
@@ -44,6 +47,8 @@ impl Allowance {
             limits,
             requests: AtomicU32::new(0),
             request_body_bytes: AtomicU64::new(0),
+            taken_body_bytes: AtomicU64::new(0),
+            too_much_taken: AtomicBool::new(false),
             response_body_bytes: AtomicU64::new(0),
             refusals: AtomicU32::new(0),
             first_refusal: OnceLock::new(),
@@ -71,6 +76,31 @@ impl Allowance {
             response_body_bytes: self.response_body_bytes.load(Ordering::Relaxed),
             refusals: self.refusals.load(Ordering::Relaxed),
             first_refusal: self.first_refusal.get().cloned(),
+        }
+    }
+
+    /// Counts bytes of a request's body that the caller takes from its guest, to be called by callers that keep bodies until
+    /// they are sent: what they keep is then bounded as what is sent is.
+    ///
+    /// # Errors
+    /// [`EgressError::RequestBodyTooLarge`] when it is more than all bodies of the call may have. From then on every body
+    /// of the call that is not sent yet ends with that error: what was cut must not arrive as if it were whole.
+    pub fn take_request_body(&self, bytes: usize) -> Result<(), EgressError> {
+        let limit_bytes = self.limits.max_request_body_bytes;
+        if add_within(&self.taken_body_bytes, bytes, limit_bytes) {
+            return Ok(());
+        }
+        self.too_much_taken.store(true, Ordering::Release);
+        Err(EgressError::RequestBodyTooLarge { limit_bytes })
+    }
+
+    /// Fails when more was taken than can be sent.
+    pub(crate) fn check_taken(&self) -> Result<(), EgressError> {
+        let limit_bytes = self.limits.max_request_body_bytes;
+        if self.too_much_taken.load(Ordering::Acquire) {
+            Err(EgressError::RequestBodyTooLarge { limit_bytes })
+        } else {
+            Ok(())
         }
     }
 

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Fails with [`EgressError::RequestBodyTooLarge`] before a byte too many is sent, and with
-/// [`EgressError::RequestBody`] when the guest's side fails.
+/// [`EgressError::RequestBody`] when the guest's side fails. With the former as well when the call was told that more was
+/// taken from the guest: [`Allowance::take_request_body`].
 pub(crate) struct RequestBody<B> {
     inner: Pin<Box<B>>,
     allowance: Arc<Allowance>,
@@ -36,7 +37,11 @@ where
     type Error = EgressError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
-        let frame = match ready!(self.inner.as_mut().poll_frame(cx)) {
+        let next = ready!(self.inner.as_mut().poll_frame(cx));
+        if let Err(error) = self.allowance.check_taken() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let frame = match next {
             None => return Poll::Ready(None),
             Some(frame) => frame.map_err(|error| EgressError::RequestBody(error.into())),
         };

@@ -47,7 +47,7 @@ pub enum FailureCause {
     Retry,
     /// The guest answered `err(fatal(…))`.
     Fatal,
-    /// The guest trapped; the word says how, e.g. `unreachable` or `exit`.
+    /// The guest trapped; the word says how, e.g. `unreachable`, `exit`, or `host-call` for one that breaks its rules.
     Trap(String),
     /// It used up its fuel.
     Fuel,
@@ -57,7 +57,7 @@ pub enum FailureCause {
     Memory,
     /// It went over another of its limits; the word says which, e.g. `host-calls`.
     Limit(String),
-    /// The host failed it: instantiation, a host call's error, a panic of ours.
+    /// The host failed it: no instance could be made, the system refused something, a panic of ours.
     Host,
     /// The process died each time that it was made.
     Lost,

@@ -11,7 +11,7 @@ use crate::flight::Flight;
 use crate::grants::transcript::{Borrowed, borrow};
 use crate::key_values::Change;
 use crate::limits::POOL_PATIENCE;
-use crate::outcome::{DeadlinePassed, of_answer, of_error, of_host};
+use crate::outcome::{DeadlinePassed, HostFault, Reached, of_answer, of_error, of_host};
 use crate::plugin::Loaded;
 use crate::state::GuestState;
 
@@ -51,13 +51,14 @@ pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall) -> Answer {
         }
     };
     flight.meter.see_fuel(store.get_fuel().unwrap_or(0));
-    let memory_refused = store.data().memory.refused();
+    let state = store.data();
+    let reached = Reached { instantiated: state.instantiated, memory_refused: state.memory.refused() };
     let changes = store.data_mut().take_changes();
     drop(store);
     match answer {
         Ok(Ok(())) => Answer { outcome: Outcome::Delivered, changes },
         Ok(Err(error)) => of_answer(error).into(),
-        Err(error) => of_error(&error, &limits, flight.meter.deadline(), memory_refused).into(),
+        Err(error) => of_error(&error, &limits, flight.meter.deadline(), reached).into(),
     }
 }
 
@@ -94,6 +95,7 @@ async fn run(
     event: &Event,
 ) -> wasmtime::Result<Result<(), HookError>> {
     let instance = plugin.instance.instantiate_async(&mut *store).await?;
+    store.data_mut().instantiated = true;
     match event {
         Event::End(end) => {
             let hook = plugin.session_end.load(&mut *store, &instance)?;
@@ -113,5 +115,5 @@ async fn run(
 }
 
 fn no_hook(hook: Hook) -> wasmtime::Error {
-    wasmtime::Error::msg(format!("the plugin has no {hook} hook: ask Plugin::hooks before calling it"))
+    HostFault(format!("the plugin has no {hook} hook: ask Plugin::hooks before calling it")).into()
 }

@@ -11,8 +11,9 @@ const GIB: u64 = 1024 * MIB;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Units of fuel. One is about one WebAssembly instruction, so the same plugin and the same input use the same fuel.
-    /// The default, 10 000 000 000, is 1.4 s of the densest arithmetic that was measured (7 units a nanosecond): more than
-    /// the deadline, which is what should cut a spinner.
+    /// The default, 100 000 000 000, is more than any guest uses within the default deadline, which is what should cut a
+    /// spinner: dense arithmetic takes 7 units a nanosecond, and an interpreter that fills and copies memory 24, since each
+    /// byte of that counts. Who raises the deadline raises it as well: [`default_fuel`].
     pub fuel: u64,
     /// How long the guest may run or wait for the host, instantiation included. Default: 500 ms.
     pub deadline: Duration,
@@ -43,8 +44,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            fuel: 10_000_000_000,
-            deadline: Duration::from_millis(500),
+            fuel: DEFAULT_FUEL,
+            deadline: DEFAULT_DEADLINE,
             memory: 64 * MIB,
             total_memory: 2 * GIB,
             log_bytes: 64 * KIB,
@@ -56,6 +57,18 @@ impl Default for Limits {
             http_response_bytes: 4 * MIB,
         }
     }
+}
+
+/// [`Limits::fuel`] for the default deadline.
+pub const DEFAULT_FUEL: u64 = 100_000_000_000;
+/// [`Limits::deadline`]: four calls fit a drain's 2 s one after the other.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_millis(500);
+
+/// The fuel of a plugin for which only a deadline was chosen: so much that the deadline cuts it, however long that is.
+#[must_use]
+pub fn default_fuel(deadline: Duration) -> u64 {
+    let times = deadline.as_millis().div_ceil(DEFAULT_DEADLINE.as_millis());
+    DEFAULT_FUEL.saturating_mul(u64::try_from(times).unwrap_or(u64::MAX).max(1))
 }
 
 /// What a call may have without being counted in [`Limits::total_memory`]: small guests, of which there are thousands,
@@ -134,8 +147,7 @@ pub const KEYS_PER_PAGE: usize = 256;
 pub const MAX_KEY_PAGES: usize = 1024;
 /// Keys of one batch: it is one host call for the guest, and a look-up for each key for the host.
 pub const MAX_BATCH_KEYS: usize = 1000;
-/// Bytes of a request's body that are taken from a guest at once. Two such pieces wait in the host for each request that the
-/// guest holds, sent or not.
+/// Bytes of a request's body that are taken from a guest at once.
 pub const HTTP_CHUNK_BYTES: usize = 16 * 1024;
 /// How long before its deadline a guest is told that its request has failed: enough to say so and to answer. Of short
 /// deadlines it is a tenth.
@@ -179,3 +191,16 @@ pub const POOL_PATIENCE: Duration = Duration::from_secs(1);
 /// Slots that are cleaned by one system call. More save some (16 instead of 1 made a drain 8 % faster on two cores), and
 /// keep the memory of as many slots until there are so many: 8 slots of 64 MiB are 512 MiB that nobody uses.
 pub const DECOMMIT_BATCH: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuel_grows_with_the_deadline_and_is_never_less_than_the_default() {
+        let fuel = |ms| default_fuel(Duration::from_millis(ms));
+        assert_eq!((fuel(1), fuel(500), fuel(501)), (DEFAULT_FUEL, DEFAULT_FUEL, 2 * DEFAULT_FUEL));
+        assert_eq!(fuel(3_600_000), 7200 * DEFAULT_FUEL);
+        assert_eq!(default_fuel(Duration::MAX), u64::MAX);
+    }
+}

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use lastword_events::{FailureCause, Outcome};
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::error::OutOfMemory;
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi_http::FieldMapError;
 
 use crate::contract::HookError;
 use crate::excess::Excess;
-use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
+use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
 use crate::printable::printable;
 
 /// Functions that a message names, innermost first.
@@ -37,8 +39,17 @@ pub(crate) fn of_answer(error: HookError) -> Outcome {
     }
 }
 
+/// How far a call was when it failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reached {
+    /// There was an instance.
+    pub(crate) instantiated: bool,
+    /// The guest had been refused memory.
+    pub(crate) memory_refused: bool,
+}
+
 /// The guest did not come back.
-pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Duration, memory_refused: bool) -> Outcome {
+pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Duration, reached: Reached) -> Outcome {
     if error.is::<DeadlinePassed>() {
         return of_deadline(deadline);
     }
@@ -52,7 +63,7 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     if let Some(which) = excess(error, limits) {
         return which;
     }
-    if memory_refused {
+    if reached.memory_refused {
         let (own, all) = (limits.memory, limits.total_memory);
         let detail = format!(
             "wanted more than its {own} bytes of memory, or than the {all} of all its calls: {}",
@@ -62,9 +73,56 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     }
     match trap {
         Some(trap) => failed(FailureCause::Trap(trap_word(*trap)), clip(message(error), MAX_MESSAGE_BYTES)),
-        None => of_host(message(error)),
+        None => match misuse(error, reached) {
+            Some(word) => failed(FailureCause::Trap(word.to_owned()), clip(message(error), MAX_MESSAGE_BYTES)),
+            None => of_host(message(error)),
+        },
     }
 }
+
+/// The word for what a guest did that the component model or WASI forbids. Most of that has no type of its own in
+/// wasmtime, and what is the host's has: so an error that is not known to be the host's is the guest's.
+fn misuse(error: &wasmtime::Error, reached: Reached) -> Option<&'static str> {
+    if is_of_the_host(error) {
+        return None;
+    }
+    if let Some(error) = error.downcast_ref::<ResourceTableError>() {
+        return Some(match error {
+            ResourceTableError::HasChildren => "handle-has-children",
+            _ => "bad-handle",
+        });
+    }
+    // Only what ends a guest while it runs has one.
+    let in_the_guest = error.downcast_ref::<WasmBacktrace>().is_some();
+    match (in_the_guest, reached.instantiated) {
+        (true, _) => Some("host-call"),
+        // What it was handed, or what it answered, was not where and what it said.
+        (false, true) => Some("canonical-abi"),
+        (false, false) => None,
+    }
+}
+
+/// Whether the machine or we could not do what the guest had a right to.
+fn is_of_the_host(error: &wasmtime::Error) -> bool {
+    error.is::<PoolConcurrencyLimitError>()
+        || error.is::<OutOfMemory>()
+        || error.is::<HostFault>()
+        || error.chain().any(|cause| {
+            cause.is::<std::io::Error>() || cause.is::<rustix::io::Errno>() || cause.is::<tokio::task::JoinError>()
+        })
+}
+
+/// A fault of ours in a call, as an error.
+#[derive(Debug)]
+pub(crate) struct HostFault(pub(crate) String);
+
+impl fmt::Display for HostFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for HostFault {}
 
 /// A limit that is counted in host calls.
 fn excess(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
@@ -72,7 +130,11 @@ fn excess(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
     if let Some(excess) = error.downcast_ref::<Excess>() {
         return over(excess.word(), excess.to_string());
     }
-    // The engine has no types for the other two.
+    if let Some(FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig) = error.downcast_ref() {
+        let text = format!("put more than {MAX_HTTP_FIELDS_BYTES} bytes into the header of a request");
+        return over("http-header-bytes", text);
+    }
+    // The engine has no types for the others.
     let causes: Vec<String> = causes(error).collect();
     let says = |what: &str| causes.iter().any(|cause| cause.contains(what));
     if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) || says("handle limit exceeded") {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use lastword_egress::Allowance;
 use lastword_events::Session;
 use wasmtime::CallHook;
 use wasmtime::component::ResourceTable;
@@ -24,6 +25,8 @@ pub(crate) struct GuestState {
     pub(crate) flight: Arc<Flight>,
     pub(crate) memory: MemoryUse,
     session: Arc<Session>,
+    /// Whether there is an instance, which the engine fails to make for reasons of its own.
+    pub(crate) instantiated: bool,
     host_calls: u64,
     /// Made when the guest first uses WASI: it costs as much as a small call.
     wasi: Option<Box<Wasi>>,
@@ -47,6 +50,7 @@ impl GuestState {
             flight: Arc::clone(flight),
             memory: MemoryUse::new(flight.plugin.limits.memory),
             session: Arc::clone(session),
+            instantiated: false,
             host_calls: 0,
             wasi: None,
             changes: None,
@@ -88,6 +92,21 @@ impl GuestState {
             CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
         }
         Ok(())
+    }
+
+    /// What the call may still send. Made together with the rest of HTTP.
+    pub(crate) fn allowance(&mut self) -> Arc<Allowance> {
+        Arc::clone(&self.outgoing().hooks.allowance)
+    }
+
+    /// For the plugin's log, once a call.
+    pub(crate) fn note_http_trouble(&mut self, what: String) {
+        self.outgoing().hooks.troubles.note(what);
+    }
+
+    fn outgoing(&mut self) -> &mut Outgoing {
+        let Self { flight, session, outgoing, .. } = self;
+        outgoing.get_or_insert_with(|| Box::new(Outgoing::new(flight, session)))
     }
 
     fn wasi(&mut self) -> &mut Wasi {

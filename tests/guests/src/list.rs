@@ -75,6 +75,8 @@ guests! {
     "http": {
         "http-gets" in SessionEnd,
         "http-posts" in SessionEnd,
+        "http-posts-first" in SessionEnd,
+        "http-finishes-early" in SessionEnd,
         "http-reads-forever" in SessionEnd,
         "http-uploads-forever" in SessionEnd,
         "http-floods" in SessionEnd,
@@ -111,6 +113,8 @@ guests! {
         "recurse" in SessionEnd,
         "recurse-mutually" in SessionEnd,
         "exit" in SessionEnd,
+        "writes-too-much" in SessionEnd,
+        "polls-nothing" in SessionEnd,
         "grow" in SessionEnd,
         "grow-storm" in SessionEnd,
         "grow-table" in SessionEnd,

@@ -1,6 +1,9 @@
 //! The grant `http`: `wasi:http/outgoing-handler` over [`lastword_egress`], which goes only where the operator allows.
 
-use std::sync::Arc;
+mod requests;
+mod upload;
+
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
@@ -11,10 +14,17 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpH
 
 use crate::flight::Flight;
 use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES};
+use crate::printable::printable;
 use crate::state::GuestState;
 
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    // In place of a few functions of that.
+    linker.allow_shadowing(true);
+    upload::link(linker)?;
+    requests::link(linker)?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// What one call has of HTTP. When it goes, so do its requests: each runs in a task that a handle in the guest's resource
@@ -27,7 +37,9 @@ pub(crate) struct Outgoing {
 pub(crate) struct Hooks {
     flight: Arc<Flight>,
     session: Arc<Session>,
-    allowance: Arc<Allowance>,
+    pub(crate) allowance: Arc<Allowance>,
+    /// What went wrong that the guest need not have been told.
+    pub(crate) troubles: Arc<Troubles>,
     /// Requests of this call. Each is a task, and one beyond the limit ends the call: a guest that is only told so could
     /// go on making tasks.
     pub(crate) sent: u32,
@@ -45,7 +57,26 @@ impl Outgoing {
         let allowance = Arc::new(Allowance::new(Arc::clone(&plugin.allowed), limits));
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_HTTP_FIELDS_BYTES);
-        Self { ctx, hooks: Hooks { flight: Arc::clone(flight), session: Arc::clone(session), allowance, sent: 0 } }
+        let troubles = Arc::default();
+        let (flight, session) = (Arc::clone(flight), Arc::clone(session));
+        Self { ctx, hooks: Hooks { flight, session, allowance, troubles, sent: 0 } }
+    }
+}
+
+/// What wasmtime-wasi-http would log as its own: the first of it, and how often. A guest chooses how much there is.
+#[derive(Default)]
+pub(crate) struct Troubles(Mutex<(u64, Option<String>)>);
+
+impl Troubles {
+    pub(crate) fn note(&self, what: impl ToString) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.0 += 1;
+        noted.1.get_or_insert_with(|| what.to_string());
+    }
+
+    fn take(&self) -> Option<(u64, String)> {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.1.take().map(|first| (noted.0, first))
     }
 }
 
@@ -64,6 +95,17 @@ impl Drop for Hooks {
                 "an outgoing request was refused: {refusal}"
             );
         }
+        if let Some((times, first)) = self.troubles.take() {
+            let identity = &self.session.identity;
+            tracing::warn!(
+                plugin = self.flight.plugin.name.as_str(),
+                tenant = &*identity.tenant,
+                session = &*identity.id,
+                times,
+                "an outgoing request went wrong: {}",
+                printable(&first)
+            );
+        }
     }
 }
 
@@ -71,9 +113,16 @@ type BoxFuture<T> = Box<dyn Future<Output = T> + Send>;
 type Response = (http::Response<WasiBody>, BoxFuture<Result<(), Error>>);
 
 impl WasiHttpHooks for Hooks {
-    /// What a guest can hand over of a body before anything is sent: two such pieces for each request that it holds.
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         HTTP_CHUNK_BYTES
+    }
+
+    /// Pieces of a body that wait in the host, since a guest may write all of it before it sends the request. What bounds
+    /// them is the number of bytes, which [`upload`] counts; and each takes a host call.
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        let limits = &self.flight.plugin.limits;
+        let pieces = limits.http_request_bytes.min(limits.host_calls).clamp(1, u32::MAX.into());
+        usize::try_from(pieces).unwrap_or(usize::MAX)
     }
 
     fn send_request(
@@ -84,12 +133,19 @@ impl WasiHttpHooks for Hooks {
     ) -> BoxFuture<Result<Response, Error>> {
         self.sent = self.sent.saturating_add(1);
         let (egress, allowance) = (self.flight.plugin.host.egress.clone(), Arc::clone(&self.allowance));
+        let troubles = Arc::clone(&self.troubles);
         let timeouts = timeouts(options.unwrap_or_default(), self.flight.meter.left(Instant::now()));
         Box::new(async move {
             let Sent { response, connection } =
                 egress.send(&allowance, request, timeouts).await.map_err(|e| told(&e))?;
             let response = response.map(|body| body.map_err(|error| told(&error)).boxed_unsync());
-            let connection: BoxFuture<_> = Box::new(async move { connection.await.map_err(|error| told(&error)) });
+            // The guest is told by the response's body. An error that is returned here is only logged, as wasmtime's.
+            let connection: BoxFuture<_> = Box::new(async move {
+                if let Err(error) = connection.await {
+                    troubles.note(error);
+                }
+                Ok(())
+            });
             Ok((response, connection))
         })
     }

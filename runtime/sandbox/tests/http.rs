@@ -1,0 +1,178 @@
+//! Requests as guests really make them, and whose words the log has about those that go wrong.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use common::heard::Heard;
+use common::{LONG, call, generous, load_with, sandbox};
+use lastword_events::{EndReason, Event, HookCall, Outcome, Session, SessionEnd, Timestamp};
+use lastword_sandbox::{Grants, Limits};
+use tracing::Subscriber;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+const PIECE: u64 = 4096;
+
+/// What a server got of one request.
+struct Got {
+    line: String,
+    body: u64,
+    whole: bool,
+}
+
+/// Serves one request, whose body is in chunks if it has one.
+fn serve(response: &'static str) -> (String, JoinHandle<Got>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let authority = listener.local_addr().unwrap().to_string();
+    let served = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(&stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let mut chunked = false;
+        let mut header = String::new();
+        while reader.read_line(&mut header).unwrap() > 2 {
+            chunked |= header.to_ascii_lowercase().contains("chunked");
+            header.clear();
+        }
+        let mut got = Got { line: line.trim_end().to_owned(), body: 0, whole: !chunked && !line.is_empty() };
+        while chunked {
+            let mut size = String::new();
+            reader.read_line(&mut size).unwrap();
+            let Ok(size) = u64::from_str_radix(size.trim_end(), 16) else { break };
+            let mut chunk = vec![0; usize::try_from(size).unwrap() + 2];
+            if reader.read_exact(&mut chunk).is_err() {
+                break;
+            }
+            got.body += size;
+            if size == 0 {
+                got.whole = true;
+                break;
+            }
+        }
+        // A client that has gone away is what some of these tests want.
+        drop((&stream).write_all(response.as_bytes()));
+        got
+    });
+    (authority, served)
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+
+fn http(authority: &str) -> Grants {
+    Grants { http: Some([format!("http://{authority}").parse().unwrap()].into_iter().collect()), ..Grants::default() }
+}
+
+/// A session that names the server and the path, and how many pieces a guest is to write.
+fn naming(authority: Option<&str>, path: &str, pieces: u64) -> HookCall {
+    let mut session = Session::new("acme", "s1");
+    session.key = authority.map(str::to_owned);
+    session.agent_id = Some(path.to_owned());
+    let mut end = SessionEnd::new(EndReason::Reset, Timestamp::now());
+    end.message_count = Some(pieces.try_into().unwrap());
+    call(session, Event::End(end), 1)
+}
+
+/// The lines that the guest has printed.
+fn printed(heard: &Heard) -> Vec<String> {
+    heard.take().iter().map(|line| line.split_once(": ").unwrap().1.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_body_that_is_written_before_it_is_sent_arrives() {
+    let (heard, _guard) = Heard::listen();
+    let sandbox = sandbox();
+    let limit = Limits::default().http_request_bytes;
+    for pieces in [1, 2, 3, 4, 8, 64, limit / PIECE] {
+        let (authority, served) = serve(OK);
+        let plugin = load_with(&sandbox, "http-posts-first", generous(), http(&authority));
+        let report = sandbox.call(&plugin, naming(Some(&authority), "/", pieces), LONG).await;
+        assert_eq!(report.outcome, Outcome::Delivered, "{pieces} pieces");
+        assert_eq!(printed(&heard), ["status=200"], "{pieces} pieces");
+        let got = served.join().unwrap();
+        assert_eq!((got.body, got.whole), (pieces * PIECE, true), "{pieces} pieces");
+    }
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_refused_as_it_is_written_and_does_not_arrive_as_if_it_were_whole() {
+    let (heard, _guard) = Heard::listen();
+    let sandbox = sandbox();
+    let (authority, served) = serve(OK);
+    let limits = Limits { http_request_bytes: 10 * PIECE, ..generous() };
+    let plugin = load_with(&sandbox, "http-posts-first", limits, http(&authority));
+    let report = sandbox.call(&plugin, naming(Some(&authority), "/", 1_000), LONG).await;
+    assert_eq!(report.outcome, Outcome::Delivered);
+    assert_eq!(printed(&heard), ["refused=10 error=HTTP-request-body-size"]);
+    let got = served.join().unwrap();
+    assert!(!got.whole && got.body <= 10 * PIECE, "{} bytes, whole: {}", got.body, got.whole);
+}
+
+#[tokio::test]
+async fn an_empty_path_is_sent_as_the_root() {
+    let (heard, _guard) = Heard::listen();
+    let sandbox = sandbox();
+    for (path, line) in [("", "GET / HTTP/1.1"), ("?q=1", "GET /?q=1 HTTP/1.1"), ("/a", "GET /a HTTP/1.1")] {
+        let (authority, served) = serve(OK);
+        let plugin = load_with(&sandbox, "http-gets", generous(), http(&authority));
+        let report = sandbox.call(&plugin, naming(Some(&authority), path, 0), LONG).await;
+        assert_eq!(report.outcome, Outcome::Delivered, "{path:?}");
+        assert_eq!(printed(&heard), ["status=200", "body=hello"], "{path:?}");
+        assert_eq!(served.join().unwrap().line, line);
+    }
+}
+
+/// Everything that is said, as `target plugin: message`.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber> Layer<S> for Said {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        #[derive(Default)]
+        struct Fields(BTreeMap<&'static str, String>);
+        impl Visit for Fields {
+            fn record_str(&mut self, field: &Field, value: &str) {
+                self.0.insert(field.name(), value.to_owned());
+            }
+            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+                self.0.insert(field.name(), format!("{value:?}"));
+            }
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let get = |name| fields.0.get(name).cloned().unwrap_or_default();
+        let target = event.metadata().target();
+        if *event.metadata().level() <= tracing::Level::WARN {
+            self.0.lock().unwrap().push(format!("{target} {}: {}", get("plugin"), get("message")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_goes_wrong_is_told_once_a_call_with_the_plugins_name() {
+    let said = Said::default();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
+    let sandbox = sandbox();
+    let limits = Limits { http_request_bytes: 10 * PIECE, ..generous() };
+    // No authority; a server that stops in the middle; a body that is not sent to its end.
+    for (guest, response, says) in [
+        ("http-gets", None, "an outgoing request went wrong: it has no authority"),
+        ("http-gets", Some("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf"), ""),
+        ("http-uploads-forever", Some(OK), ""),
+    ] {
+        let server = response.map(serve);
+        let authority = server.as_ref().map(|(authority, _)| authority.as_str());
+        let plugin = load_with(&sandbox, guest, limits, http(authority.unwrap_or("127.0.0.1:9")));
+        assert_eq!(sandbox.call(&plugin, naming(authority, "/", 0), LONG).await.outcome, Outcome::Delivered);
+        let lines = std::mem::take(&mut *said.0.lock().unwrap());
+        let own = lines.iter().all(|line| line.starts_with("lastword_sandbox::") && line.contains(guest));
+        assert!(own && lines.len() <= 1, "{guest}: {lines:?}");
+        assert!(lines.iter().any(|line| line.contains(says)) || says.is_empty(), "{guest}: {lines:?}");
+    }
+}
