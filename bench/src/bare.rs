@@ -117,7 +117,7 @@ impl Bare {
     async fn call(&self, attempt: u32) -> wasmtime::Result<()> {
         let mut store = Store::new(&self.engine, State { used: 0, wasi: None });
         store.limiter(|state| state);
-        store.set_fuel(10_000_000_000)?;
+        store.set_fuel(limits::DEFAULT_FUEL)?;
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
         let instance = self.plugin.instantiate_async(&mut store).await?;

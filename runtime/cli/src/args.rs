@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, value_parser};
 use lastword::Limits;
 use lastword_events::{DeliveryId, Hook, PluginName};
+use lastword_sandbox::limits::default_fuel;
 
 use crate::exit::Exit;
 use crate::grants::GrantArgs;
@@ -257,9 +258,10 @@ impl LimitArgs {
     pub(crate) fn limits(&self) -> Limits {
         let default = Limits::default();
         let memory = self.memory.unwrap_or(default.memory);
+        let deadline = self.deadline.unwrap_or(default.deadline);
         Limits {
-            fuel: self.fuel.unwrap_or(default.fuel),
-            deadline: self.deadline.unwrap_or(default.deadline),
+            fuel: self.fuel.unwrap_or_else(|| default_fuel(deadline)),
+            deadline,
             memory,
             total_memory: default.total_memory.max(memory),
             host_calls: self.host_calls.unwrap_or(default.host_calls),

@@ -16,7 +16,7 @@
 //! component = "plugins/memory.wasm"        # relative to this file
 //! sha256 = "9f86d081884c7d65…"             # optional: the file must be this one
 //! tenants = ["acme"]                       # optional: every tenant when left out
-//! limits = { fuel = 10_000_000_000, deadline = "500ms", memory = "64MiB" }
+//! limits = { fuel = 100_000_000_000, deadline = "500ms", memory = "64MiB" }
 //! config = { greeting = "hello" }          # what it is granted: nothing by default
 //! keyvalue = { quota = "1MiB" }
 //! http = ["https://api.example.com", "http://127.0.0.1:37777"]

@@ -64,7 +64,9 @@ pub(crate) fn fuel(text: &str) -> Result<u64, UnitError> {
     match digits.parse::<u64>() {
         Ok(0) => Err(UnitError("\"0\" is too little: no guest can run without fuel".to_owned())),
         Ok(fuel) => Ok(fuel),
-        Err(_) => Err(UnitError(format!("{text:?} is no amount of fuel: write a whole number such as 10_000_000_000"))),
+        Err(_) => {
+            Err(UnitError(format!("{text:?} is no amount of fuel: write a whole number such as 100_000_000_000")))
+        }
     }
 }
 

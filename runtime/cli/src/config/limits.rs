@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use lastword_sandbox::Limits;
+use lastword_sandbox::limits::default_fuel;
 
 use super::reader::{Reader, Table, Value};
 use crate::limits::{HTTP_BODIES, LOG, MAX_HANDLES, MAX_HTTP_REQUESTS, MEMORY, RANDOM, TOTAL_MEMORY};
@@ -38,9 +39,10 @@ pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Limits {
         );
         reader.mistake(value.span(), message);
     }
+    let deadline = table.get("deadline").and_then(deadline).unwrap_or(default.deadline);
     Limits {
-        fuel: count("fuel", u64::MAX).unwrap_or(default.fuel),
-        deadline: table.get("deadline").and_then(deadline).unwrap_or(default.deadline),
+        fuel: count("fuel", u64::MAX).unwrap_or_else(|| default_fuel(deadline)),
+        deadline,
         memory,
         total_memory: total_memory.unwrap_or(default.total_memory.max(memory)),
         log_bytes: size("log", &LOG).unwrap_or(default.log_bytes),

@@ -42,6 +42,15 @@ fn a_whole_file_is_understood() {
     assert_eq!(other.limits, Limits::default());
 }
 
+#[test]
+fn fuel_grows_with_a_longer_deadline_unless_it_is_written_down() {
+    let limits = |text: &str| plugin_with(&format!("limits = {{ {text} }}")).limits;
+    let default = Limits::default().fuel;
+    assert_eq!(limits("deadline = \"100ms\"").fuel, default);
+    assert_eq!(limits("deadline = \"5s\"").fuel, 10 * default);
+    assert_eq!(limits("deadline = \"5s\", fuel = 10_000_000_000").fuel, 10_000_000_000);
+}
+
 const PLUGIN: &str = "[[plugin]]\nname = \"a\"\ncomponent = \"good.wasm\"\n";
 
 /// A plugin with this text in its `[[plugin]]`, from line 4 on.
