@@ -183,3 +183,37 @@ fn the_call_for_wasmtime_is_printed_with_limits_and_grants_and_not_made() {
     let begins = "wasmtime run -W fuel=5000,timeout=500ms,max-memory-size=1048576 -S keyvalue --invoke 'session-end({";
     assert!(line.starts_with(begins) && line.ends_with("})' kv-counts.wasm"), "{line}");
 }
+
+/// As Python does: the exception, and then what the language's runtime says of it.
+const THROWN: &str = "Traceback (most recent call last):\n  File \"hooks.py\", line 12, in inner\nKeyError: 'no greeting'\nthread \
+                      panicked at runtime/src/lib.rs:1:\nPython function threw an unexpected exception\nnote: run with \
+                      `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+
+#[test]
+fn the_exception_that_a_plugin_threw_is_shown_before_what_its_runtime_says_of_it() {
+    let wat = format!(
+        "(module\n;; include: stdout\n;; include: memory\n(data (i32.const 1024) \"{}\")
+        (func (export \"session-end\") (param i32) (result i32)
+          (call $write (call $get-stdout) (i32.const 1024) (i32.const {}) (i32.const 512)) unreachable))",
+        THROWN.replace('\n', "\\n").replace('"', "\\\""),
+        THROWN.len()
+    );
+    let throws = lastword_test_guests::from_wat(&wat, lastword_test_guests::World::SessionEnd).unwrap();
+    let ended = Launch::command("test").file("throws.wasm", throws).arg("throws.wasm").run();
+    assert_eq!(ended.code(), 6, "{}", ended.stderr());
+    for line in THROWN.lines() {
+        assert!(ended.stdout().contains(&format!("      | {line}")), "{line:?} is missing in:\n{}", ended.stdout());
+    }
+}
+
+#[test]
+fn a_plugin_that_cannot_print_is_told_so() {
+    let hint =
+        "none: it imports neither wasi:cli/stdout nor stderr. A Rust plugin that was built for wasm32-unknown-unknown";
+    for command in ["check", "run", "test"] {
+        let said = |guest: &str| Launch::command(command).with_guest(guest).arg(format!("{guest}.wasm")).run().stdout();
+        let (mute, prints) = (said("good"), said("prints"));
+        assert!(mute.contains(hint), "{command}: {mute}");
+        assert!(!prints.contains(hint), "{command}: {prints}");
+    }
+}

@@ -158,3 +158,24 @@ fn wrong_usage_leaves_with_2_and_says_so_on_stderr_only() {
     }
     assert_eq!(Launch::command("drain").run().code(), 2);
 }
+
+#[test]
+fn check_says_which_draft_is_served_and_proposes_no_grant_that_cannot_help() {
+    let draft = lastword_test_guests::from_text(
+        r#"(component (import "wasi:config/runtime@0.2.0-draft" (instance (export "get" (func (param "key" string))))))"#,
+    );
+    for grants in [&[][..], &["--grant-config", "greeting=hello"]] {
+        let launch = Launch::command("check").file("draft.wasm", &draft).arg("draft.wasm");
+        let ended = grants.iter().fold(launch, Launch::arg).run();
+        assert_says(
+            &ended,
+            6,
+            &[
+                "does not fit: the component imports wasi:config/runtime@0.2.0-draft, and what is served of that is wasi:config@0.2.0-rc.1 (store)",
+                "wasi:config@0.2.0-draft: runtime (not served: there is wasi:config@0.2.0-rc.1 (store))",
+                "nothing that you would have to grant",
+            ],
+        );
+        assert!(!ended.stdout().contains("[[plugin]]"), "no entry would help: {}", ended.stdout());
+    }
+}

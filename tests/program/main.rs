@@ -21,6 +21,8 @@ mod environments;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod inherited;

@@ -14,7 +14,7 @@ use crate::config::read_component;
 use crate::exit::{Exit, Failure, told};
 use crate::logging;
 use crate::plugins;
-use crate::progress::Progress;
+use crate::quote::shown_path;
 use crate::style::{BAD, GOOD};
 use crate::units::show_bytes;
 
@@ -27,14 +27,13 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let grants = args.grants.grants()?;
     let component = read_component(&args.plugin).map_err(Failure::usage)?;
     let sandbox = plugins::sandbox_for(&args.cache, Limits::default().memory)?;
-    let _progress = Progress::of(&args.plugin.display().to_string(), component.len());
     let found = sandbox.inspect(&Source::Bytes(component), &grants).map_err(Failure::usage)?;
     told(show(&mut anstream::stdout().lock(), &args.plugin, &found, &grants))?;
     Ok(if found.refusal.is_none() { Exit::Delivered } else { Exit::No })
 }
 
 fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) -> io::Result<()> {
-    let file = path.display();
+    let file = shown_path(path);
     match &found.refusal {
         None => writeln!(out, "{file}: {GOOD}fits{GOOD:#} {CONTRACT}")?,
         Some(refusal) => writeln!(out, "{file}: {BAD}does not fit{BAD:#}: {refusal}")?,
@@ -70,7 +69,13 @@ fn list(out: &mut impl Write, label: &str, lines: impl Iterator<Item = String>) 
 fn hook_line(hook: Hook, found: &[HookFit]) -> String {
     match found.iter().find(|fit| fit.hook == hook) {
         Some(HookFit { problem: None, .. }) => hook.to_string(),
-        Some(_) => format!("{hook}: of another shape than the contract's"),
+        Some(HookFit { problem: Some(LoadError::WrongSignature { detail, .. }), .. }) => {
+            format!("{hook}: of another shape than the contract's: {detail}")
+        }
+        Some(HookFit { problem: Some(LoadError::AsyncHook { .. }), .. }) => {
+            format!("{hook}: async, and hooks are called as plain functions")
+        }
+        Some(HookFit { problem: Some(other), .. }) => format!("{hook}: {other}"),
         None if hook == Hook::SessionEnd => format!("{hook}: missing, and every plugin needs it"),
         None => format!("({hook}: not there; it is optional)"),
     }
@@ -108,6 +113,7 @@ fn provided(provision: Provision) -> String {
     match provision {
         Provision::Everyone => "provided to every plugin".to_owned(),
         Provision::Grant(grant) => format!("needs the grant {grant}"),
+        Provision::Another(served) => format!("not served: there is {served}"),
         _ => "nobody provides it".to_owned(),
     }
 }
@@ -118,6 +124,10 @@ fn kind(kind: FileKind) -> &'static str {
         FileKind::CoreModule => "a core module",
         FileKind::Text => "WebAssembly text",
         FileKind::Empty => "an empty file",
+        FileKind::Archive => "an archive",
+        FileKind::LfsPointer => "a pointer of Git LFS",
+        FileKind::Html => "a web page",
+        FileKind::Native => "native code",
         FileKind::Other => "no WebAssembly",
     }
 }
@@ -232,7 +242,9 @@ mod tests {
     #[test]
     fn a_missing_hook_and_a_hook_of_another_shape_are_named() {
         assert!(shown("no-session-end").contains("session-end: missing, and every plugin needs it\n"));
-        assert!(shown("wrong-session-end").contains("session-end: of another shape than the contract's\n"));
+        assert!(
+            shown("wrong-session-end").contains("session-end: of another shape than the contract's: event is string, ")
+        );
     }
 
     #[test]

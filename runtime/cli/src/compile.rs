@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use lastword::Limits;
-use lastword_sandbox::{Grants, LoadError, Source};
+use lastword_sandbox::{Grants, Source};
 
 use crate::args::{CacheArgs, CompileArgs};
 use crate::config::PluginEntry;
@@ -12,7 +12,7 @@ use crate::directories;
 use crate::exit::{Exit, Failure, told};
 use crate::logging;
 use crate::plugins;
-use crate::progress::Progress;
+use crate::quote::shown_path;
 use crate::units::{show_bytes, show_duration};
 
 /// Compiles what is not in the cache yet.
@@ -36,28 +36,23 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
     let mut out = anstream::stdout().lock();
     for PluginEntry { name, path, component, .. } in entries {
         let bytes = show_bytes(u64::try_from(component.len()).unwrap_or(u64::MAX));
-        let found = {
-            let _progress = Progress::of(name.as_str(), component.len());
-            sandbox.inspect(&Source::Bytes(component), &Grants::default()).map_err(Failure::usage)?
-        };
         // What it lacks in grants, its configuration may give it.
-        let refusal = found.refusal.filter(|refusal| !matches!(refusal, LoadError::NeedsGrant { .. }));
-        if let Some(refusal) = refusal {
-            return Err(Failure::usage(anyhow::anyhow!("{}: {refusal}", path.display())));
-        }
-        if !found.cached {
+        let compiled = sandbox
+            .compile(&name, &Source::Bytes(component))
+            .map_err(|refusal| Failure::usage(anyhow::Error::from(refusal).context(shown_path(&path))))?;
+        if !compiled.cached {
             return Err(Failure::usage(anyhow::anyhow!(
                 "{} was compiled, and its code cannot be kept in {}: name another directory with --cache-dir",
-                path.display(),
-                dir.display()
+                shown_path(&path),
+                shown_path(&dir)
             )));
         }
-        let said = match found.compiled_in {
+        let said = match compiled.compiled_in {
             Some(took) => format!("compiled in {}", show_duration(took)),
             None => "compiled already".to_owned(),
         };
-        told(writeln!(out, "{}: {bytes}, {said}", path.display()))?;
+        told(writeln!(out, "{}: {bytes}, {said}", shown_path(&path)))?;
     }
-    told(writeln!(out, "kept in {}", dir.display()))?;
+    told(writeln!(out, "kept in {}", shown_path(&dir)))?;
     Ok(Exit::Delivered)
 }

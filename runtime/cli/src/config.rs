@@ -56,6 +56,7 @@ pub(crate) use plugin::{PluginEntry, read_component};
 
 use crate::inputs;
 use crate::limits::{DEFAULT_DRAIN_BUDGET, MAX_CONFIG_BYTES};
+use crate::quote::shown_path;
 use reader::{Reader, Table};
 
 /// What the file says; the defaults where it says nothing.
@@ -90,9 +91,9 @@ impl Default for Drain {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum ConfigError {
-    #[error("cannot read the configuration {}: {source}", path.display())]
+    #[error("cannot read the configuration {}: {source}", shown_path(path))]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("the configuration {} has more than {MAX_CONFIG_BYTES} bytes: is it another file?", path.display())]
+    #[error("the configuration {} has more than {MAX_CONFIG_BYTES} bytes: is it another file?", shown_path(path))]
     TooLarge { path: PathBuf },
     /// One line for each mistake, in the order of the file.
     #[error("{}", .0.join("\n"))]

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
-use lastword_events::Timestamp;
+use lastword_events::{Timestamp, printable};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::filter_fn;
@@ -42,7 +42,8 @@ pub(crate) fn to_queue() -> io::Result<LineWriter> {
     let last = writer.clone();
     // The default hook writes to stderr itself, and a reader that stalls would hold up the thread that panicked.
     std::panic::set_hook(Box::new(move |panic| {
-        tracing::error!("{panic}");
+        // It has two lines, and an event is one.
+        tracing::error!("{}", panic.to_string().lines().collect::<Vec<_>>().join(" "));
         last.flush(Instant::now() + LAST_LINES_WAIT, STALLED_READER);
     }));
     Ok(writer)
@@ -155,14 +156,14 @@ where
             for (name, value) in
                 parts.fields.iter().filter(|field| !USUAL.iter().any(|(n, v)| field.0 == *n && field.1 == *v))
             {
-                write!(out, "{name}={value} ")?;
+                write!(out, "{name}={} ", printable(value))?;
             }
-            return writeln!(out, "|{dim:#} {}", parts.message);
+            return writeln!(out, "|{dim:#} {}", printable(&parts.message));
         }
         let target = metadata.target().split("::").next().unwrap_or_default();
-        write!(out, "{dim}{target}:{dim:#} {}", parts.message)?;
+        write!(out, "{dim}{target}:{dim:#} {}", printable(&parts.message))?;
         for (name, value) in &parts.fields {
-            write!(out, " {name}={value}")?;
+            write!(out, " {name}={}", printable(value))?;
         }
         writeln!(out)
     }

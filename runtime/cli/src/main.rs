@@ -21,8 +21,8 @@ mod logging;
 mod new;
 mod operate;
 mod plugins;
-mod progress;
 mod protocol;
+mod quote;
 mod run;
 mod signals;
 mod stdio;
@@ -37,7 +37,10 @@ use std::panic::catch_unwind;
 use clap::Parser;
 
 use args::{Cli, Command};
+use config::ConfigError;
 use exit::{Exit, Failure};
+use lastword_events::printable;
+use quote::printable_lines;
 
 /// A session's many small strings are made by the thread that hears of it and freed by the one that ends it: an allocator
 /// with a cache for each thread takes a third less of the time in which a session is noted, ended and delivered.
@@ -47,7 +50,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
     arenas::share_where_limited();
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| refuse(error));
     // A panic has told stderr about itself; what is left is to leave with our code for it.
     let result = catch_unwind(|| {
         signals::outlive_file_size_limit().map_err(Failure::internal)?;
@@ -56,7 +59,7 @@ fn main() {
     let exit = result.unwrap_or(Ok(Exit::Internal)).unwrap_or_else(|failure| {
         let Failure { exit, error } = threads::explain(failure);
         // There is nobody left to tell if stderr is gone.
-        writeln!(anstream::stderr(), "lastword: {error:#}").ok();
+        writeln!(anstream::stderr(), "lastword: {}", message(&error)).ok();
         exit
     });
     leave(exit)
@@ -77,6 +80,22 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Journal { verb } => operate::journal(verb),
         Command::Compile(args) => compile::compile(args),
         Command::CompileComponent => plugins::compile(),
+    }
+}
+
+/// What clap has to say. Arguments may be names of files that a shell has found, and clap repeats them as they are: it is
+/// asked again with what a terminal does not obey.
+fn refuse(error: clap::Error) -> ! {
+    let arguments = std::env::args_os().map(|argument| printable(&argument.to_string_lossy()).into_owned());
+    Cli::try_parse_from(arguments).err().unwrap_or(error).exit()
+}
+
+/// An error and its causes: one line, or one for each mistake in a configuration.
+fn message(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    match error.downcast_ref() {
+        Some(ConfigError::Mistakes(_)) => printable_lines(&text),
+        _ => printable(&text).into_owned(),
     }
 }
 

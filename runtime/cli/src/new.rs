@@ -10,6 +10,7 @@ use lastword_events::PluginName;
 
 use crate::args::NewArgs;
 use crate::exit::{Exit, Failure, told};
+use crate::quote::shown_path;
 
 /// A plugin that is called [`PLACEHOLDER`], and is built and tested as it is: the path and the text of each file.
 type Skeleton = &'static [(&'static str, &'static str)];
@@ -121,7 +122,10 @@ impl Language {
 pub(crate) fn new(args: &NewArgs) -> Result<Exit, Failure> {
     let folder = args.path.clone().unwrap_or_else(|| PathBuf::from(args.name.as_str()));
     if folder.exists() {
-        return Err(Failure::usage(anyhow!("{} is there already: choose another name, or --path", folder.display())));
+        return Err(Failure::usage(anyhow!(
+            "{} is there already: choose another name, or --path",
+            shown_path(&folder)
+        )));
     }
     // All of it or nothing: what is half written would be in the way of the next try.
     if let Err(error) = write(args.language.skeleton(), &folder, &args.name) {
@@ -132,7 +136,7 @@ pub(crate) fn new(args: &NewArgs) -> Result<Exit, Failure> {
     told(writeln!(
         out,
         "{} is a plugin in {}; its README.md has the commands to build and try it",
-        folder.display(),
+        shown_path(&folder),
         args.language.name()
     ))?;
     Ok(Exit::Delivered)
@@ -142,8 +146,8 @@ fn write(skeleton: Skeleton, folder: &Path, name: &PluginName) -> anyhow::Result
     for (path, text) in skeleton {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        fs::write(&path, named(text, name)).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", shown_path(parent)))?;
+        fs::write(&path, named(text, name)).with_context(|| format!("cannot write {}", shown_path(&path)))?;
     }
     Ok(())
 }

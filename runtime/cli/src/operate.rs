@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure, told};
 use crate::inputs;
 use crate::journal::{Place, unusable};
+use crate::quote::shown_path;
 use crate::units::show_bytes;
 use table::Table;
 
@@ -142,7 +143,7 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
                 told(writeln!(out, "{problem}"))?;
             }
             if problems.is_empty() {
-                told(writeln!(out, "{}: whole", path.display()))?;
+                told(writeln!(out, "{}: whole", shown_path(&path)))?;
                 return Ok(Exit::Delivered);
             }
             Err(unusable(anyhow!(

@@ -15,7 +15,7 @@ use crate::config::{Config, PluginEntry, name_of, read_component};
 use crate::directories;
 use crate::exit::{Exit, Failure};
 use crate::itself;
-use crate::progress::Progress;
+use crate::quote::shown_path;
 use crate::signals;
 
 /// The first descriptor that is not a standard stream.
@@ -56,9 +56,9 @@ pub(crate) fn gather(args: &StdioArgs) -> Result<Config, Failure> {
 pub(crate) fn from_path(path: &Path, limits: Limits, grants: Grants) -> Result<PluginEntry, Failure> {
     let component = read_component(path).map_err(Failure::usage)?;
     let name = name_of(path).map_err(|error| {
-        Failure::usage(anyhow!("{} gives the plugin no name: {error}; rename the file", path.display()))
+        Failure::usage(anyhow!("{} gives the plugin no name: {error}; rename the file", shown_path(path)))
     })?;
-    let place = format!("--plugin {}", path.display());
+    let place = format!("--plugin {}", shown_path(path));
     Ok(PluginEntry { name, path: path.to_owned(), component, tenants: None, limits, grants, place })
 }
 
@@ -152,14 +152,13 @@ pub(crate) fn load_all(sandbox: &Sandbox, entries: Vec<PluginEntry>) -> Result<V
 /// # Errors
 /// When it does not fit; the error names it.
 pub(crate) fn load(sandbox: &Sandbox, entry: PluginEntry) -> Result<Plugin, Failure> {
-    let _progress = Progress::of(entry.name.as_str(), entry.component.len());
     let source = Source::Bytes(entry.component);
     sandbox.load_with(entry.name.clone(), &source, entry.limits, entry.grants).map_err(|error| {
         let error = anyhow::Error::from(error);
         Failure::usage(error.context(format!(
             "plugin {:?} ({}) cannot be loaded",
             entry.name.as_str(),
-            entry.path.display()
+            shown_path(&entry.path)
         )))
     })
 }

@@ -18,6 +18,7 @@ use crate::exit::{Exit, Failure, told};
 use crate::inputs;
 use crate::logging;
 use crate::plugins;
+use crate::quote::shown_path;
 use crate::threads;
 use lastword_protocol::limits::MAX_LINE_BYTES;
 
@@ -74,14 +75,18 @@ fn call(args: &RunArgs, plugin: &PluginEntry) -> Result<HookCall, Failure> {
     let Some(path) = &args.event else { return Ok(sample::call(args.hook, &plugin.name, remaining_ms)) };
     let json = read_event(path).map_err(Failure::usage)?;
     event::read(&json, args.hook, &plugin.name, remaining_ms)
-        .map_err(|bad| Failure::usage(anyhow!("the event in {} cannot be used: {}", path.display(), bad.message)))
+        .map_err(|bad| Failure::usage(anyhow!("the event in {} cannot be used: {}", shown_path(path), bad.message)))
 }
 
 /// Reads the file, or stdin for `-`, as far as a line of the protocol may go.
 fn read_event(path: &Path) -> anyhow::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
-    let json = inputs::read_text(path, limit).with_context(|| format!("cannot read the event {}", path.display()))?;
-    anyhow::ensure!(json.len() <= MAX_LINE_BYTES, "the event {} has more than {MAX_LINE_BYTES} bytes", path.display());
+    let json = inputs::read_text(path, limit).with_context(|| format!("cannot read the event {}", shown_path(path)))?;
+    anyhow::ensure!(
+        json.len() <= MAX_LINE_BYTES,
+        "the event {} has more than {MAX_LINE_BYTES} bytes",
+        shown_path(path)
+    );
     Ok(json)
 }
 
@@ -128,7 +133,7 @@ mod tests {
         let (exit, text) = run("trap", &[]);
         assert_eq!(exit.unwrap(), Exit::No);
         assert!(text.starts_with("session-end of trap: failed(trap: unreachable): "), "{text}");
-        assert!(text.contains("\n  output  (nothing)\n"), "{text}");
+        assert!(text.contains("\n  output  none: it imports neither wasi:cli/stdout nor stderr. "), "{text}");
         let (exit, text) = run("spin", &["--deadline", "20ms"]);
         assert_eq!(exit.unwrap(), Exit::No);
         assert!(text.starts_with("session-end of spin: failed(deadline): "), "{text}");

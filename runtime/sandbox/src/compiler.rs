@@ -2,6 +2,7 @@
 
 mod child;
 mod exchange;
+mod progress;
 mod worker;
 
 pub use worker::compile_worker;
@@ -11,6 +12,7 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use lastword_events::PluginName;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
@@ -20,6 +22,7 @@ use crate::cache::{CodeCache, Key};
 use crate::engine::MemoryLayout;
 use crate::error::{LoadError, text};
 use crate::limits::{DEFAULT_COMPILE_BYTES, DEFAULT_COMPILE_TIME};
+use progress::Progress;
 
 /// A program that compiles components in a process of its own: it can be killed, and its memory is bounded. It has to call
 /// [`compile_worker`] with its standard streams.
@@ -83,7 +86,8 @@ impl Compiler {
     }
 
     /// Takes the compiled code from the cache or makes it. Seconds, for large components.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Compiled, LoadError> {
+    /// It is told when it takes long, with the plugin's `name` if there is one.
+    pub(crate) fn compile(&self, name: Option<&PluginName>, bytes: &[u8]) -> Result<Compiled, LoadError> {
         let digest = Sha256::digest(bytes);
         let sha256 = format!("{digest:x}");
         let key = Key::new(&digest.into(), &self.fingerprint);
@@ -98,10 +102,12 @@ impl Compiler {
             }
         }
         let began = Instant::now();
+        let progress = Progress::begin(name, bytes.len());
         let code = match &self.process {
             Some(process) => child::compile(process, self.layout, bytes)?,
             None => Self::translate(&self.engine, bytes).map_err(|e| LoadError::Invalid { detail: text(&e) })?,
         };
+        drop(progress);
         let compiled_in = Some(began.elapsed());
         let component = deserialize(&self.engine, &code).map_err(|error| unloadable(&error))?;
         let cached = self.cache.as_ref().is_some_and(|cache| cache.put(&key, &code));
@@ -212,10 +218,10 @@ mod tests {
         let engine = engine();
         let compiler = compiler(&engine, dir.path());
         let (good, good_all) = (component("good"), component("good-all"));
-        assert!(!has_session_start(&compiler.compile(&good).unwrap()));
+        assert!(!has_session_start(&compiler.compile(None, &good).unwrap()));
         // Another plugin's code in the entry shows that the entry is what is used.
         compiler.cache.as_ref().unwrap().put(&key(&compiler, &good), &engine.precompile_component(&good_all).unwrap());
-        assert!(has_session_start(&compiler.compile(&good).unwrap()));
+        assert!(has_session_start(&compiler.compile(None, &good).unwrap()));
     }
 
     #[test]
@@ -228,7 +234,7 @@ mod tests {
         let foreign = Engine::default().precompile_component(&component("good")).unwrap();
         for code in [b"no code".to_vec(), foreign] {
             compiler.cache.as_ref().unwrap().put(&key, &code);
-            assert!(has_session_start(&compiler.compile(&good_all).unwrap()));
+            assert!(has_session_start(&compiler.compile(None, &good_all).unwrap()));
             let repaired = compiler.cache.as_ref().unwrap().get(&key).unwrap();
             assert_ne!(repaired, code, "the next start finds good code");
         }

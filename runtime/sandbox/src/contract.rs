@@ -57,6 +57,8 @@ use bindings::all::lastword::hooks::types as wit;
 
 /// The contract that plugins are built against, with the version that is served.
 pub const PACKAGE: &str = "lastword:hooks@0.1.0";
+/// The interface of its types, without the version.
+pub(crate) const TYPES: &str = "lastword:hooks/types";
 
 /// What of a call is not text or not in the right shape yet: the bindings borrow from it and from the call.
 pub(crate) struct Prepared<'a> {

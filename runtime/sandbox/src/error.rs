@@ -3,11 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use lastword_events::Hook;
+use lastword_events::{Hook, printable};
 use thiserror::Error;
 
 use crate::contract::PACKAGE;
 use crate::grants::Grant;
+use crate::limits::MAX_MESSAGE_BYTES;
+use crate::outcome::clip;
 
 /// The sandbox cannot be made.
 #[derive(Debug, Error)]
@@ -75,6 +77,14 @@ pub enum LoadError {
     /// It is something else altogether.
     #[error("this is not WebAssembly: a component begins with the bytes 00 61 73 6d 0d 00 01 00")]
     NotWasm,
+    /// It is something else that people meet in a component's place.
+    #[error("this is {what}, not a component: {next}")]
+    Mistaken {
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        next: &'static str,
+    },
     /// It is WebAssembly in text form.
     #[error("this is WebAssembly text: turn it into a component with `wasm-tools parse`")]
     Text,
@@ -90,10 +100,21 @@ pub enum LoadError {
          makes components, such as wasm32-wasip2"
     )]
     CoreModule,
-    /// The engine refuses it.
+    /// A module for what was before WASI 0.2, without the component around it.
     #[error(
-        "the component is not valid, or uses what is turned off here (threads, memory64, gc, exceptions): {detail}"
+        "this is a core module for WASI preview 1, not a component (it imports {module}): build for a target that makes \
+         components, such as wasm32-wasip2, or wrap it{} with `wasm-tools component new --adapt \
+         {module}=wasi_snapshot_preview1.reactor.wasm`; the adapter is among the files of a release of wasmtime",
+        if *embedded { "" } else { " with `wasm-tools component embed` and then" }
     )]
+    Preview1Module {
+        /// The first of its imports that says so.
+        module: &'static str,
+        /// Whether it says which world it is of, as the first of the two tools makes it do.
+        embedded: bool,
+    },
+    /// The engine refuses it.
+    #[error("{}: {detail}", invalid(detail))]
     Invalid {
         /// In the engine's words.
         detail: String,
@@ -149,6 +170,34 @@ pub enum LoadError {
         /// How.
         detail: String,
     },
+    /// A program with a main function.
+    #[error(
+        "this is a command (it exports wasi:cli/run), a program that runs once from its main function; a plugin is a library \
+         that exports session-end: implement the world session-hooks of {PACKAGE}, in Rust with crate-type = [\"cdylib\"] and no \
+         main"
+    )]
+    Command,
+    /// The hook is not where it is looked for.
+    #[error(
+        "{hook} is exported inside the interface {interface}, and is looked for at the component's top: export it from the \
+         world itself, as the world session-hooks of {PACKAGE} does"
+    )]
+    HookInInterface {
+        /// Which.
+        hook: Hook,
+        /// The exported interface.
+        interface: String,
+    },
+    /// A hook that waits in a way of its own.
+    #[error(
+        "{hook} is async, and hooks are called as plain functions: declare it `func` in the WIT and not `async func`, and \
+         write it without async (in Python `def`, not `async def`; in JavaScript without promises at its top; in Rust without \
+         wit-bindgen's option async)"
+    )]
+    AsyncHook {
+        /// Which.
+        hook: Hook,
+    },
     /// It lacks the hook that every plugin has.
     #[error(
         "the component does not export session-end, the one hook that every plugin has: implement the world \
@@ -160,11 +209,16 @@ pub enum LoadError {
         exports: Vec<String>,
     },
     /// A hook of another shape.
-    #[error("{hook} is not the hook of {PACKAGE}; build the plugin against that version of the contract: {detail}")]
+    #[error(
+        "{hook} is not the hook of {PACKAGE}: {detail}{}; build the plugin against that version of the contract",
+        contract.as_ref().map(|version| format!(" (it was built against lastword:hooks@{version})")).unwrap_or_default()
+    )]
     WrongSignature {
         /// Which.
         hook: Hook,
-        /// In the engine's words.
+        /// The version that it was built against, if it is another one.
+        contract: Option<String>,
+        /// The first field or case that differs.
         detail: String,
     },
     /// An import that the operator has to grant.
@@ -178,11 +232,16 @@ pub enum LoadError {
         /// What it would need.
         grant: Grant,
     },
+    /// An import of another version than the one that is served, or of another interface of its package.
+    #[error("the component imports {import}, and what is served of that is {served}: {}", served_hint(import))]
+    AnotherServed {
+        /// The interface.
+        import: String,
+        /// What is served of its package.
+        served: &'static str,
+    },
     /// An import that there is no grant for.
-    #[error(
-        "nothing provides the import {import}: plugins may import wasi:cli, wasi:io, wasi:clocks, wasi:random, \
-         wasi:filesystem and wasi:sockets of WASI 0.2"
-    )]
+    #[error("nothing provides the import {import}: {}", unknown_hint(import))]
     UnknownImport {
         /// The interface.
         import: String,
@@ -262,11 +321,45 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
+fn invalid(detail: &str) -> &'static str {
+    if detail.contains("component model async") {
+        "the component uses the component model's async, which is WASI 0.3 and turned off here; build it for WASI 0.2, such as \
+         the target wasm32-wasip2, with hooks that are not async"
+    } else {
+        "the component is not valid, or uses what is turned off here (threads, memory64, gc, exceptions)"
+    }
+}
+
+/// Where to get what is served.
+fn served_hint(import: &str) -> &'static str {
+    if import.contains("@0.3.") {
+        "that is WASI 0.3; build the plugin for WASI 0.2, such as the target wasm32-wasip2, with hooks that are not async"
+    } else if import.starts_with("wasi:config/") || import.starts_with("wasi:keyvalue/") {
+        "build the plugin against that version; `lastword new` writes its WIT into wit/deps"
+    } else {
+        "build the plugin against that, or without it"
+    }
+}
+
+fn unknown_hint(import: &str) -> &'static str {
+    if import.starts_with("wasi:logging/") {
+        "print to stdout or stderr instead, and each line is logged with plugin, tenant and session"
+    } else {
+        "plugins may import wasi:cli, wasi:io, wasi:clocks, wasi:random, wasi:filesystem and wasi:sockets of WASI 0.2, and with \
+         grants wasi:http, wasi:keyvalue and wasi:config"
+    }
+}
+
 fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
 /// An error of the engine with its causes, on one line.
 pub(crate) fn text(error: &wasmtime::Error) -> String {
-    format!("{error:#}")
+    foreign(&format!("{error:#}"))
+}
+
+/// Text that holds a component's own names, for a message: printable, and of bounded length.
+pub(crate) fn foreign(text: &str) -> String {
+    clip(printable(text).into_owned(), MAX_MESSAGE_BYTES)
 }

@@ -1,16 +1,16 @@
 //! What a component may import, and what it may import only with a grant.
 
+use lastword_events::printable;
 use wasmtime::Engine;
+use wasmtime::component::types;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, types};
 
 use crate::error::LoadError;
 use crate::grants::{Grant, Grants};
+use crate::outcome::clip;
 
 /// Bytes of a component's own name that a message repeats.
 const MAX_NAME_BYTES: usize = 128;
-/// Names that a message lists.
-const MAX_NAMES: usize = 16;
 
 /// Who provides an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Provision {
     Everyone,
     /// The sandbox, to a plugin with the grant.
     Grant(Grant),
+    /// Nobody. Another version of it is served, or other interfaces of its package: these.
+    Another(&'static str),
     /// Nobody.
     Nobody,
 }
@@ -28,7 +30,7 @@ pub enum Provision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Import {
-    /// With its version, e.g. `wasi:cli/stdout@0.2.0`.
+    /// With its version, e.g. `wasi:cli/stdout@0.2.0`; printable, and cut when it is long.
     pub name: String,
     /// Who provides it.
     pub provision: Provision,
@@ -36,36 +38,158 @@ pub struct Import {
 
 impl Import {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), provision: provision(name) }
+        Self { name: clipped(name), provision: provision(name) }
     }
 
-    /// Refuses what nobody provides, or not without a grant.
-    pub(crate) fn check(&self, grants: &Grants) -> Result<(), LoadError> {
-        let import = || clipped(&self.name);
+    fn check_is_served(&self) -> Result<(), LoadError> {
         match self.provision {
-            Provision::Everyone => Ok(()),
-            Provision::Grant(grant) if grants.has(grant) => Ok(()),
-            Provision::Grant(grant) => Err(LoadError::NeedsGrant { import: import(), grant }),
-            Provision::Nobody => Err(LoadError::UnknownImport { import: import() }),
+            Provision::Another(served) => Err(LoadError::AnotherServed { import: self.name.clone(), served }),
+            Provision::Nobody => Err(LoadError::UnknownImport { import: self.name.clone() }),
+            Provision::Everyone | Provision::Grant(_) => Ok(()),
+        }
+    }
+
+    fn check_is_granted(&self, grants: &Grants) -> Result<(), LoadError> {
+        match self.provision {
+            Provision::Grant(grant) if !grants.has(grant) => {
+                Err(LoadError::NeedsGrant { import: self.name.clone(), grant })
+            }
+            _ => Ok(()),
         }
     }
 }
 
-/// The packages of WASI 0.2 that every plugin may import: ordinary guests do, without using them.
-const FOR_EVERYONE: [&str; 6] =
-    ["wasi:cli/", "wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:filesystem/", "wasi:sockets/"];
+/// Refuses what is not served at all: no grant would help.
+pub(crate) fn check_are_served(imports: &[Import]) -> Result<(), LoadError> {
+    imports.iter().try_for_each(Import::check_is_served)
+}
+
+/// Refuses what is served with a grant only, without it.
+pub(crate) fn check_are_granted(imports: &[Import], grants: &Grants) -> Result<(), LoadError> {
+    imports.iter().try_for_each(|import| import.check_is_granted(grants))
+}
+
+/// A package of which interfaces are served.
+struct Served {
+    package: &'static str,
+    version: Version,
+    interfaces: &'static [&'static str],
+    provision: Provision,
+    /// All of that in words.
+    words: &'static str,
+}
+
+enum Version {
+    /// Every one of WASI 0.2: what was added later is served to those who ask for less.
+    Wasi02,
+    /// No other one: a draft promises nothing.
+    Only(&'static str),
+}
+
+const SERVED: [Served; 9] = [
+    Served {
+        package: "wasi:cli",
+        version: Version::Wasi02,
+        interfaces: &[
+            "environment",
+            "exit",
+            "stdin",
+            "stdout",
+            "stderr",
+            "terminal-input",
+            "terminal-output",
+            "terminal-stdin",
+            "terminal-stdout",
+            "terminal-stderr",
+        ],
+        provision: Provision::Everyone,
+        words: "wasi:cli@0.2 (environment, exit, stdin, stdout, stderr, terminal-…)",
+    },
+    Served {
+        package: "wasi:io",
+        version: Version::Wasi02,
+        interfaces: &["error", "poll", "streams"],
+        provision: Provision::Everyone,
+        words: "wasi:io@0.2 (error, poll, streams)",
+    },
+    Served {
+        package: "wasi:clocks",
+        version: Version::Wasi02,
+        interfaces: &["monotonic-clock", "wall-clock"],
+        provision: Provision::Everyone,
+        words: "wasi:clocks@0.2 (monotonic-clock, wall-clock)",
+    },
+    Served {
+        package: "wasi:random",
+        version: Version::Wasi02,
+        interfaces: &["random", "insecure", "insecure-seed"],
+        provision: Provision::Everyone,
+        words: "wasi:random@0.2 (random, insecure, insecure-seed)",
+    },
+    Served {
+        package: "wasi:filesystem",
+        version: Version::Wasi02,
+        interfaces: &["types", "preopens"],
+        provision: Provision::Everyone,
+        words: "wasi:filesystem@0.2 (types, preopens)",
+    },
+    Served {
+        package: "wasi:sockets",
+        version: Version::Wasi02,
+        interfaces: &[
+            "network",
+            "instance-network",
+            "tcp",
+            "tcp-create-socket",
+            "udp",
+            "udp-create-socket",
+            "ip-name-lookup",
+        ],
+        provision: Provision::Everyone,
+        words: "wasi:sockets@0.2, whose every call is refused",
+    },
+    Served {
+        package: "wasi:http",
+        version: Version::Wasi02,
+        interfaces: &["types", "outgoing-handler"],
+        provision: Provision::Grant(Grant::Http),
+        words: "wasi:http@0.2 (types, outgoing-handler)",
+    },
+    Served {
+        package: "wasi:keyvalue",
+        version: Version::Only("0.2.0-draft"),
+        interfaces: &["store", "atomics", "batch"],
+        provision: Provision::Grant(Grant::KeyValue),
+        words: "wasi:keyvalue@0.2.0-draft (store, atomics, batch)",
+    },
+    Served {
+        package: "wasi:config",
+        version: Version::Only("0.2.0-rc.1"),
+        interfaces: &["store"],
+        provision: Provision::Grant(Grant::Config),
+        words: "wasi:config@0.2.0-rc.1 (store)",
+    },
+];
+
+impl Version {
+    fn is(&self, version: &str) -> bool {
+        match self {
+            Self::Wasi02 => version
+                .strip_prefix("0.2.")
+                .is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit())),
+            Self::Only(only) => version == *only,
+        }
+    }
+}
 
 fn provision(name: &str) -> Provision {
-    if name.starts_with("wasi:http/") {
-        Provision::Grant(Grant::Http)
-    } else if name.starts_with("wasi:keyvalue/") {
-        Provision::Grant(Grant::KeyValue)
-    } else if name.starts_with("wasi:config/") {
-        Provision::Grant(Grant::Config)
-    } else if FOR_EVERYONE.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.") {
-        Provision::Everyone
+    let Some((package, rest)) = name.split_once('/') else { return Provision::Nobody };
+    let Some(served) = SERVED.iter().find(|served| served.package == package) else { return Provision::Nobody };
+    let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+    if served.interfaces.contains(&interface) && served.version.is(version) {
+        served.provision
     } else {
-        Provision::Nobody
+        Provision::Another(served.words)
     }
 }
 
@@ -81,17 +205,9 @@ pub(crate) fn imports(engine: &Engine, component: &types::Component) -> Vec<Impo
     component.imports(engine).filter(|(_, item)| needs_provider(&item.ty)).map(|(name, _)| Import::new(name)).collect()
 }
 
-/// Names of what the component exports, the first of them.
-pub(crate) fn exports(engine: &Engine, component: &Component) -> Vec<String> {
-    component.component_type().exports(engine).map(|(name, _)| clipped(name)).take(MAX_NAMES).collect()
-}
-
 /// A name for a message: it is the component's, and may have any length.
-fn clipped(name: &str) -> String {
-    match name.get(..name.floor_char_boundary(MAX_NAME_BYTES)) {
-        Some(start) if start.len() < name.len() => format!("{start}…"),
-        _ => name.to_owned(),
-    }
+pub(crate) fn clipped(name: &str) -> String {
+    clip(printable(name).into_owned(), MAX_NAME_BYTES)
 }
 
 #[cfg(test)]
@@ -103,7 +219,57 @@ mod tests {
         assert_eq!(provision("wasi:cli/environment@0.2.6"), Provision::Everyone);
         assert_eq!(provision("wasi:http/types@0.2.0"), Provision::Grant(Grant::Http));
         assert_eq!(provision("wasi:keyvalue/store@0.2.0-draft"), Provision::Grant(Grant::KeyValue));
-        assert_eq!(provision("wasi:cli/environment@0.3.0"), Provision::Nobody, "WASI 0.3 is another matter");
         assert_eq!(provision("acme:unheard-of/oracle@0.2.3"), Provision::Nobody);
+    }
+
+    #[test]
+    fn no_grant_is_named_for_a_version_or_an_interface_that_is_not_served() {
+        for (name, served) in [
+            ("wasi:cli/environment@0.3.0", "wasi:cli@0.2 "),
+            ("wasi:cli/stdout@0.2.0-rc-2023-11-10", "wasi:cli@0.2 "),
+            ("wasi:clocks/timezone@0.2.0", "(monotonic-clock, wall-clock)"),
+            ("wasi:config/store@0.2.0-draft", "wasi:config@0.2.0-rc.1 (store)"),
+            ("wasi:config/runtime@0.2.0-draft", "wasi:config@0.2.0-rc.1 (store)"),
+            ("wasi:config/store", "wasi:config@0.2.0-rc.1 (store)"),
+            ("wasi:keyvalue/store@0.2.0-draft2", "wasi:keyvalue@0.2.0-draft "),
+            ("wasi:keyvalue/eventual@0.1.0", "wasi:keyvalue@0.2.0-draft "),
+            ("wasi:http/handler@0.3.0", "wasi:http@0.2 "),
+        ] {
+            let provision = provision(name);
+            assert!(matches!(provision, Provision::Another(words) if words.contains(served)), "{name}: {provision:?}");
+        }
+    }
+
+    /// What the table says is what the linker has.
+    #[test]
+    fn everything_that_is_said_to_be_served_is_linked() {
+        use crate::state::GuestState;
+        use wasmtime::component::{Component, Linker};
+
+        let engine = Engine::default();
+        let mut linker: Linker<GuestState> = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+        let all = Grants {
+            config: Some(std::collections::BTreeMap::new()),
+            key_value: Some(crate::KeyValueGrant { quota: 1 }),
+            http: Some(crate::AllowList::default()),
+            transcript: None,
+        };
+        all.link(&mut linker).unwrap();
+        for Served { package, version, interfaces, .. } in SERVED {
+            let version = match version {
+                Version::Wasi02 => "0.2.0",
+                Version::Only(version) => version,
+            };
+            for interface in interfaces {
+                let name = format!("{package}/{interface}@{version}");
+                // An instance that is not there and one that lacks a function are refused in different words.
+                let text = format!(r#"(component (import "{name}" (instance (export "no-such-function" (func)))))"#);
+                let component = Component::new(&engine, lastword_test_guests::from_text(&text)).unwrap();
+                let refusal = linker.instantiate_pre(&component).err().map(|error| format!("{error:#}"));
+                let refusal = refusal.unwrap_or_default();
+                assert!(refusal.contains("no-such-function"), "{name}: {refusal}");
+            }
+        }
     }
 }

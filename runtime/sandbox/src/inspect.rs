@@ -1,16 +1,14 @@
 //! What a plugin's author wants to know of a component: everything that `load` looks at, without stopping at the first
 //! thing that is wrong.
 
-use std::time::Duration;
-
 use lastword_events::{Hook, PluginName};
 use sha2::{Digest, Sha256};
 
 use crate::error::LoadError;
 use crate::grants::{Grant, Grants};
-use crate::imports::{Import, Provision, imports};
+use crate::imports::{Import, Provision};
 use crate::limits::Limits;
-use crate::load::{Loader, Terms, check_hook, check_memories, link, present};
+use crate::load::{Loader, Terms, check_memories, link};
 use crate::prescan::prescan;
 use crate::source::{FileKind, Source, check_is_component};
 
@@ -28,11 +26,8 @@ pub struct Inspection {
     pub hooks: Vec<HookFit>,
     /// The interfaces that it imports.
     pub imports: Vec<Import>,
-    /// Whether its code is in the code cache now.
-    pub cached: bool,
-    /// How long it took to compile; none when the code cache had it, or it does not compile.
-    pub compiled_in: Option<Duration>,
-    /// Why it cannot be loaded, with default limits; `None` when it can.
+    /// Why it cannot be loaded, with default limits; `None` when it can. What is wrong with its imports and hooks, and then
+    /// a grant that is missing, is found without compiling it.
     pub refusal: Option<LoadError>,
 }
 
@@ -72,43 +67,30 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
         sha256: format!("{:x}", Sha256::digest(&bytes)),
         hooks: Vec::new(),
         imports: Vec::new(),
-        cached: false,
-        compiled_in: None,
         refusal: None,
     };
-    // What the imports lack is told with everything else.
-    let scanned = check_is_component(&bytes).and_then(|()| prescan(&bytes));
-    let fits = scanned.and_then(|_imports| check_memories(loader, &bytes, loader.max_memory));
-    match fits.and_then(|()| loader.compiler.compile(&bytes)) {
-        Err(error) if error.is_of_the_machine() => return Err(error),
-        Err(error) => found.refusal = Some(error),
-        Ok(compiled) => {
-            found.compiled_in = compiled.compiled_in;
-            found.cached = compiled.cached;
-            found.imports = imports(&loader.engine, &compiled.component.component_type());
-            found.hooks = hooks(loader, &compiled.component);
-            let memory = Limits::default().memory.min(loader.max_memory);
-            let limits = Limits { memory, ..Limits::default() };
-            // The name is for logs only.
-            let name = PluginName::new("inspected");
-            let terms = name.map(|name| Terms { name, limits, grants: grants.clone() });
-            found.refusal = match terms.ok().map(|terms| link(loader, compiled, terms)) {
-                Some(Err(error)) if error.is_of_the_machine() => return Err(error),
-                linked => linked.and_then(Result::err),
-            };
-        }
-    }
+    let scan = match check_is_component(&bytes).and_then(|()| prescan(&bytes)) {
+        Ok(scan) => scan,
+        Err(error) => return Ok(Inspection { refusal: Some(error), ..found }),
+    };
+    found.hooks = scan.fits().map(|(hook, problem)| HookFit { hook, problem }).collect();
+    // What can be known is known before it is compiled, which may take long.
+    found.refusal =
+        match scan.check().and_then(|()| scan.check_grants(grants)).and_then(|()| fit(loader, &bytes, grants)) {
+            Err(error) if error.is_of_the_machine() => return Err(error),
+            checked => checked.err(),
+        };
+    found.imports = scan.imports;
     Ok(found)
 }
 
-/// Looks at the hooks also of a component that cannot be linked.
-fn hooks(loader: &Loader, component: &wasmtime::component::Component) -> Vec<HookFit> {
-    let mut linker = loader.linker.clone();
-    let linked = linker.define_unknown_imports_as_traps(component).and_then(|()| linker.instantiate_pre(component));
-    present(component)
-        .map(|hook| HookFit {
-            hook,
-            problem: linked.as_ref().ok().and_then(|instance| check_hook(instance, hook).err()),
-        })
-        .collect()
+/// Compiles and links it, with default limits.
+fn fit(loader: &Loader, bytes: &[u8], grants: &Grants) -> Result<(), LoadError> {
+    check_memories(loader, bytes, loader.max_memory)?;
+    let compiled = loader.compiler.compile(None, bytes)?;
+    let memory = Limits::default().memory.min(loader.max_memory);
+    let limits = Limits { memory, ..Limits::default() };
+    // The name is for logs only.
+    let Ok(name) = PluginName::new("inspected") else { return Ok(()) };
+    link(loader, compiled, Terms { name, limits, grants: grants.clone() }).map(drop)
 }

@@ -1,6 +1,7 @@
 //! From a component's bytes to a plugin: whatever can be wrong with it is found here, not in a call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lastword_events::{Hook, PluginName};
 use tokio::sync::Semaphore;
@@ -15,7 +16,7 @@ use crate::grants::Grants;
 use crate::grants::config::variables;
 use crate::grants::transcript::can_read_files;
 use crate::host::Host;
-use crate::imports::{exports, imports};
+use crate::imports::{check_are_granted, check_are_served, imports};
 use crate::limits::{Limits, MAX_CONCURRENT_LOANS, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 use crate::memory::Together;
 use crate::plugin::Loaded;
@@ -55,9 +56,31 @@ pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loa
     }
     let bytes = source.read()?;
     check_is_component(&bytes)?;
-    prescan(&bytes)?.iter().try_for_each(|import| import.check(&terms.grants))?;
+    let scan = prescan(&bytes)?;
+    scan.check()?;
+    scan.check_grants(&terms.grants)?;
     check_memories(loader, &bytes, terms.limits.memory)?;
-    link(loader, loader.compiler.compile(&bytes)?, terms)
+    link(loader, loader.compiler.compile(Some(&terms.name), &bytes)?, terms)
+}
+
+/// What came of compiling a component ahead of its first start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compilation {
+    /// How long it took; none: the code cache had it already.
+    pub compiled_in: Option<Duration>,
+    /// Whether the code cache has it now.
+    pub cached: bool,
+}
+
+pub(crate) fn compile(loader: &Loader, name: &PluginName, source: &Source) -> Result<Compilation, LoadError> {
+    let bytes = source.read()?;
+    check_is_component(&bytes)?;
+    prescan(&bytes)?.check()?;
+    check_memories(loader, &bytes, loader.max_memory)?;
+    let Compiled { component, compiled_in, cached, sha256: _ } = loader.compiler.compile(Some(name), &bytes)?;
+    check_size(&component, loader.max_memory, loader.max_memory)?;
+    Ok(Compilation { compiled_in, cached })
 }
 
 /// What comes after compiling.
@@ -66,8 +89,8 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<
     let Terms { name, limits, grants } = terms;
     let memories = check_size(&component, limits.memory, loader.max_memory)?;
     let found = imports(&loader.engine, &component.component_type());
-    found.iter().try_for_each(|import| import.check(&grants))?;
-    check_session_end(&loader.engine, &component)?;
+    check_are_served(&found)?;
+    check_are_granted(&found, &grants)?;
     if grants.transcript.is_some() && can_read_files(found.iter().map(|import| import.name.as_str())) {
         let dir = &loader.host.scratch_base;
         loader.host.scratch().map_err(|source| LoadError::NoScratch { dir: dir.clone(), source })?;
@@ -105,24 +128,8 @@ fn linker(loader: &Loader, grants: &Grants) -> wasmtime::Result<Linker<GuestStat
 }
 
 /// The hooks that the component exports, of whatever shape.
-pub(crate) fn present(component: &Component) -> impl Iterator<Item = Hook> {
+fn present(component: &Component) -> impl Iterator<Item = Hook> {
     Hook::ALL.into_iter().filter(|hook| component.get_export_index(None, hook.as_str()).is_some())
-}
-
-/// What is wrong with a hook that is there, if anything.
-pub(crate) fn check_hook(instance: &InstancePre<GuestState>, hook: Hook) -> Result<(), LoadError> {
-    match hook {
-        Hook::SessionStart => typed(hook, SessionStartHookIndices::new(instance)).map(drop),
-        Hook::SessionEnd => typed(hook, SessionHooksIndices::new(instance)).map(drop),
-        Hook::SessionCompaction => typed(hook, SessionCompactionHookIndices::new(instance)).map(drop),
-    }
-}
-
-fn check_session_end(engine: &Engine, component: &Component) -> Result<(), LoadError> {
-    if present(component).any(|hook| hook == Hook::SessionEnd) {
-        return Ok(());
-    }
-    Err(LoadError::NoSessionEnd { exports: exports(engine, component) })
 }
 
 /// Refuses memories that no call can have, and those that its own limit would never let start.
@@ -176,5 +183,5 @@ fn optional<I>(
 }
 
 fn typed<I>(hook: Hook, indices: wasmtime::Result<I>) -> Result<I, LoadError> {
-    indices.map_err(|e| LoadError::WrongSignature { hook, detail: text(&e) })
+    indices.map_err(|e| LoadError::WrongSignature { hook, contract: None, detail: text(&e) })
 }

@@ -9,14 +9,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use lastword_events::{PluginName, Session};
+use lastword_events::{PluginName, Session, printable};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::limits::{MAX_LOG_LINE_BYTES, MIN_LOG_LINE_BYTES};
-use crate::printable::printable;
 
 /// Bytes that a guest may write at once: what WASI's own buffered streams take.
 const WRITE_PERMIT_BYTES: usize = 64 * 1024;

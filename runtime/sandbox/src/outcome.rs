@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use lastword_events::{FailureCause, Outcome};
+use lastword_events::{FailureCause, Outcome, printable};
 use wasmtime::component::ResourceTableError;
 use wasmtime::error::OutOfMemory;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
@@ -14,7 +14,6 @@ use wasmtime_wasi_http::FieldMapError;
 use crate::contract::HookError;
 use crate::excess::Excess;
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
-use crate::printable::printable;
 
 /// Functions that a message names, innermost first.
 const MAX_FRAMES: usize = 8;
@@ -192,7 +191,7 @@ fn failed(cause: FailureCause, message: String) -> Outcome {
 }
 
 /// The first `max` bytes, cut between characters, and a mark that something is missing.
-fn clip(mut text: String, max: usize) -> String {
+pub(crate) fn clip(mut text: String, max: usize) -> String {
     const MARK: &str = "…";
     if text.len() > max {
         text.truncate(text.floor_char_boundary(max.saturating_sub(MARK.len())));

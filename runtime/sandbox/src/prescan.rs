@@ -1,19 +1,91 @@
-//! A look at what a component imports before it is compiled: compiling may take a minute, and a missing grant is known in
-//! milliseconds.
+//! A look at a component before it is compiled: compiling may take a minute, and what a component imports, exports and
+//! takes for the shape of a hook is known in milliseconds.
 
 pub(crate) mod memories;
 
+use lastword_events::Hook;
 use wasmparser::component_types::{ComponentEntityType, ComponentItem};
+use wasmparser::types::{Types, TypesRef};
 use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
 
-use crate::error::LoadError;
-use crate::imports::Import;
+use crate::contract::{PACKAGE, TYPES};
+use crate::error::{LoadError, foreign};
+use crate::grants::Grants;
+use crate::imports::{Import, check_are_granted, check_are_served, clipped};
 use crate::limits::MAX_COMPONENT_DEPTH;
+use crate::shape;
 
-/// The interfaces that the component itself imports, without those that are types only. Function bodies are not looked at.
-pub(crate) fn prescan(bytes: &[u8]) -> Result<Vec<Import>, LoadError> {
+/// Exports that a message lists.
+const MAX_NAMES: usize = 16;
+/// What a program with a main function exports.
+const RUN: &str = "wasi:cli/run";
+
+/// What was seen.
+pub(crate) struct Scan {
+    /// The interfaces that the component itself imports, without those that are types only.
+    pub(crate) imports: Vec<Import>,
+    /// The hooks that it exports, in the order of a session's life, and what is wrong with each.
+    hooks: Vec<(Hook, Option<Problem>)>,
+    /// Printable names of what it exports, the first of them.
+    exports: Vec<String>,
+    is_command: bool,
+    /// An interface that it exports, and a hook that is in it.
+    inside: Option<(String, Hook)>,
+    /// The contract that it was built against, if that is another version.
+    other_contract: Option<String>,
+}
+
+/// What is wrong with a hook.
+enum Problem {
+    Async,
+    Differs(String),
+}
+
+impl Scan {
+    /// What is wrong with it, whatever is granted.
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
+        check_are_served(&self.imports)?;
+        if self.hooks.iter().all(|(hook, _)| *hook != Hook::SessionEnd) {
+            return Err(self.no_session_end());
+        }
+        self.fits().find_map(|(_, problem)| problem).map_or(Ok(()), Err)
+    }
+
+    /// What it lacks in grants.
+    pub(crate) fn check_grants(&self, grants: &Grants) -> Result<(), LoadError> {
+        check_are_granted(&self.imports, grants)
+    }
+
+    /// The hooks, each with what is wrong with it.
+    pub(crate) fn fits(&self) -> impl Iterator<Item = (Hook, Option<LoadError>)> {
+        self.hooks.iter().map(|(hook, problem)| (*hook, problem.as_ref().map(|problem| self.error(*hook, problem))))
+    }
+
+    fn error(&self, hook: Hook, problem: &Problem) -> LoadError {
+        match problem {
+            Problem::Async => LoadError::AsyncHook { hook },
+            Problem::Differs(detail) => {
+                LoadError::WrongSignature { hook, contract: self.other_contract.clone(), detail: foreign(detail) }
+            }
+        }
+    }
+
+    fn no_session_end(&self) -> LoadError {
+        if self.is_command {
+            LoadError::Command
+        } else if let Some((interface, hook)) = &self.inside {
+            LoadError::HookInInterface { hook: *hook, interface: interface.clone() }
+        } else {
+            LoadError::NoSessionEnd { exports: self.exports.clone() }
+        }
+    }
+}
+
+/// Validates the component, but for the bodies of its functions.
+pub(crate) fn prescan(bytes: &[u8]) -> Result<Scan, LoadError> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
-    let (mut depth, mut names, mut types) = (0_u32, Vec::new(), None);
+    let (mut depth, mut types) = (0_u32, None);
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| invalid(&error))?;
         match &payload {
@@ -28,9 +100,14 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Vec<Import>, LoadError> {
                     });
                 }
             }
-            Payload::ComponentImportSection(imports) if depth == 0 => {
-                for import in imports.clone() {
-                    names.push(import.map_err(|error| invalid(&error))?.name.name.to_owned());
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section.clone() {
+                    imports.push(import.map_err(|error| invalid(&error))?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section.clone() {
+                    exports.push(export.map_err(|error| invalid(&error))?.name.name.to_owned());
                 }
             }
             Payload::End(_) => depth = depth.saturating_sub(1),
@@ -41,7 +118,10 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Vec<Import>, LoadError> {
             types = Some(whole);
         }
     }
-    let Some(types) = types else { return Ok(Vec::new()) };
+    types.map(|types| seen(&types, &imports, &exports)).ok_or(LoadError::NotWasm)
+}
+
+fn seen(types: &Types, imports: &[String], exports: &[String]) -> Scan {
     let is_type = |item: &ComponentItem| matches!(item.ty, ComponentEntityType::Type { .. });
     let needs_provider = |name: &&String| match types.component_item_for_import(name) {
         Some(ComponentItem { ty: ComponentEntityType::Instance(id), .. }) => {
@@ -50,9 +130,39 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Vec<Import>, LoadError> {
         Some(item) => !is_type(item),
         None => true,
     };
-    Ok(names.iter().filter(needs_provider).map(|name| Import::new(name)).collect())
+    let hooks = Hook::ALL.into_iter().filter_map(|hook| {
+        let item = types.component_item_for_export(hook.as_str())?;
+        Some((hook, problem(types.as_ref(), item, hook)))
+    });
+    let inside = exports.iter().find_map(|name| {
+        let ComponentEntityType::Instance(id) = types.component_item_for_export(name)?.ty else { return None };
+        let instance = types.as_ref().get(id)?;
+        let hook = Hook::ALL.into_iter().rev().find(|hook| instance.exports.contains_key(hook.as_str()))?;
+        Some((clipped(name), hook))
+    });
+    let contracts = imports.iter().filter_map(|name| name.strip_prefix(TYPES)?.strip_prefix('@'));
+    let served = PACKAGE.rsplit('@').next();
+    Scan {
+        imports: imports.iter().filter(needs_provider).map(|name| Import::new(name)).collect(),
+        hooks: hooks.collect(),
+        exports: exports.iter().take(MAX_NAMES).map(|name| clipped(name)).collect(),
+        is_command: exports.iter().any(|name| name.split('@').next() == Some(RUN)),
+        inside,
+        other_contract: contracts.into_iter().find(|version| Some(*version) != served).map(clipped),
+    }
+}
+
+fn problem(types: TypesRef<'_>, item: &ComponentItem, hook: Hook) -> Option<Problem> {
+    let ComponentEntityType::Func(id) = item.ty else {
+        return Some(Problem::Differs("it is no function".to_owned()));
+    };
+    let function = types.get(id)?;
+    if function.async_ {
+        return Some(Problem::Async);
+    }
+    shape::difference(types, function, hook).map(Problem::Differs)
 }
 
 fn invalid(error: &wasmparser::BinaryReaderError) -> LoadError {
-    LoadError::Invalid { detail: error.to_string() }
+    LoadError::Invalid { detail: foreign(&error.to_string()) }
 }

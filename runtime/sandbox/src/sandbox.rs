@@ -18,7 +18,7 @@ use crate::grants::Grants;
 use crate::host::Host;
 use crate::inspect::{Inspection, inspect};
 use crate::limits::{DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES, Limits};
-use crate::load::{Loader, Terms, load};
+use crate::load::{Compilation, Loader, Terms, compile, load};
 use crate::plugin::Plugin;
 use crate::pool::{Allocation, build};
 use crate::source::Source;
@@ -151,6 +151,15 @@ impl Sandbox {
     /// [`LoadError::is_of_the_machine`].
     pub fn inspect(&self, source: &Source, grants: &Grants) -> Result<Inspection, LoadError> {
         inspect(&self.shared.loader, source, grants)
+    }
+
+    /// Compiles a component into the code cache, whatever it needs to be granted. `name` is for what is said of it
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), but for grants.
+    pub fn compile(&self, name: &PluginName, source: &Source) -> Result<Compilation, LoadError> {
+        compile(&self.shared.loader, name, source)
     }
 
     /// Removes copies of transcripts that a killed process left, without waiting for the first call that borrows one. Blocks

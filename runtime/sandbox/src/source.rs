@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use wasmparser::{Parser, Payload};
+
 use crate::error::LoadError;
 use crate::limits::MAX_COMPONENT_BYTES;
 
@@ -27,6 +29,14 @@ pub enum FileKind {
     Text,
     /// Nothing.
     Empty,
+    /// Packed.
+    Archive,
+    /// What stands for a file of Git LFS that was not fetched.
+    LfsPointer,
+    /// A web page.
+    Html,
+    /// A program for a processor, or compiled code.
+    Native,
     /// Something else.
     Other,
 }
@@ -40,6 +50,16 @@ impl FileKind {
             // Version 13 of the pre-standard binary format; layer 1 is what makes it a component.
             [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Self::Component,
             [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Self::CoreModule,
+            // gzip; zip; Zstandard; bzip2; xz.
+            [0x1f, 0x8b, ..]
+            | [b'P', b'K', 3, 4, ..]
+            | [0x28, 0xb5, 0x2f, 0xfd, ..]
+            | [b'B', b'Z', b'h', ..]
+            | [0xfd, b'7', b'z', b'X', b'Z', ..] => Self::Archive,
+            // ELF, which wasmtime's compiled code is as well; Mach-O; PE.
+            [0x7f, b'E', b'L', b'F', ..] | [0xcf, 0xfa, 0xed, 0xfe, ..] | [b'M', b'Z', ..] => Self::Native,
+            _ if bytes.starts_with(b"version https://git-lfs.github.com/spec/") => Self::LfsPointer,
+            _ if looks_like_html(bytes) => Self::Html,
             _ if looks_like_text(bytes) => Self::Text,
             _ => Self::Other,
         }
@@ -49,6 +69,13 @@ impl FileKind {
 fn looks_like_text(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
     [&b"(component"[..], b"(module", b";;", b"(;"].iter().any(|start| text.starts_with(start))
+}
+
+fn looks_like_html(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    [&b"<!doctype html"[..], b"<html"]
+        .iter()
+        .any(|start| text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start)))
 }
 
 impl Source {
@@ -104,12 +131,48 @@ pub(crate) fn check_is_component(bytes: &[u8]) -> Result<(), LoadError> {
     match FileKind::of(bytes) {
         FileKind::Component if sections_are_whole(bytes) => Ok(()),
         FileKind::Component => Err(LoadError::Truncated { bytes: size }),
-        FileKind::CoreModule => Err(LoadError::CoreModule),
+        FileKind::CoreModule => Err(core_module(bytes)),
+        FileKind::Archive => Err(LoadError::Mistaken {
+            what: "an archive (gzip, zip, …)",
+            next: "unpack it, and name the .wasm file that is in it",
+        }),
+        FileKind::LfsPointer => Err(LoadError::Mistaken {
+            what: "a pointer of Git LFS",
+            next: "fetch the file that it stands for with `git lfs pull`",
+        }),
+        FileKind::Html => Err(LoadError::Mistaken {
+            what: "a web page (HTML)",
+            next: "the download got something else, such as a page that asks to log in; look at it and download again",
+        }),
+        FileKind::Native => Err(LoadError::Mistaken {
+            what: "native code (a program, or what `wasmtime compile` makes)",
+            next: "give the component that it was compiled from",
+        }),
         FileKind::Text => Err(LoadError::Text),
         FileKind::Empty => Err(LoadError::Empty),
         FileKind::Other if b"\0asm\x0d\0\x01\0".starts_with(bytes) => Err(LoadError::Truncated { bytes: size }),
         FileKind::Other => Err(LoadError::NotWasm),
     }
+}
+
+/// Modules of what was before WASI 0.2.
+const PREVIEW_1: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
+
+/// What a core module lacks to be a component. One that cannot be read lacks that most.
+fn core_module(bytes: &[u8]) -> LoadError {
+    let (mut module, mut embedded) = (None, false);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload {
+            Ok(Payload::ImportSection(imports)) => {
+                let names = imports.into_imports().filter_map(Result::ok);
+                module = names.filter_map(|import| PREVIEW_1.into_iter().find(|name| *name == import.module)).next();
+            }
+            Ok(Payload::CustomSection(section)) => embedded |= section.name().starts_with("component-type"),
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    module.map_or(LoadError::CoreModule, |module| LoadError::Preview1Module { module, embedded })
 }
 
 /// Whether the last section ends where the file ends.

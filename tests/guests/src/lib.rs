@@ -12,13 +12,14 @@
 
 pub mod bombs;
 mod list;
+pub mod names;
 mod wrap;
 
 use std::path::{Path, PathBuf};
 
 pub use list::{NAMES, zoo};
 use list::{built, source};
-pub use wrap::{World, from_wat};
+pub use wrap::{CONTRACT, World, from_wat, of_contract};
 
 /// Iterations that cost [`component`]`("burn")` about 300 ms of CPU on the 2-core machine where it was measured: one
 /// takes 1 ns and 7 units of fuel.
@@ -64,14 +65,14 @@ pub fn frozen_0_1_0() -> Vec<u8> {
     wat::parse_str(wat).unwrap_or_else(|e| panic!("frozen/plugin-0.1.0.wat: {e}"))
 }
 
-/// The component that this text is.
+/// A component as text in binary form, as it is: nothing checks that it is valid.
 ///
 /// # Panics
-/// When it is none.
+/// When the text is wrong.
 #[must_use]
 #[expect(clippy::panic, reason = "only for tests")]
-pub fn assemble(wat: &str) -> Vec<u8> {
-    wat::parse_str(wat).unwrap_or_else(|e| panic!("{e}"))
+pub fn from_text(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 
 /// Writes the guest to `<dir>/<name>.wasm` and returns that path.

@@ -75,6 +75,22 @@ pub fn from_wat(wat: &str, world: World) -> Result<Vec<u8>> {
     ComponentEncoder::default().validate(true).module(&module)?.encode()
 }
 
+/// Wraps one core module in text form into a component of a world of another contract: `wit` is its whole text.
+///
+/// # Errors
+/// When either text does not parse, or they do not fit.
+pub fn of_contract(wit: &str, world: &str, wat: &str) -> Result<Vec<u8>> {
+    let mut module = wat::parse_str(wat)?;
+    let mut resolve = Resolve::default();
+    let package = resolve.push_source("contract.wit", wit)?;
+    let world = resolve.select_world(&[package], Some(world))?;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    ComponentEncoder::default().validate(true).module(&module)?.encode()
+}
+
+/// The contract as it is, to be changed.
+pub const CONTRACT: &str = include_str!("../../../wit/session-hooks.wit");
+
 fn with_parts(wat: &str) -> Result<String> {
     let mut whole = String::with_capacity(wat.len());
     for line in wat.lines() {

@@ -8,6 +8,15 @@ use tracing_subscriber::layer::Context;
 
 use crate::logging::{GUEST_TARGET, Parts};
 
+/// Of a component that cannot print.
+pub(crate) const MUTE: &str = "none: it imports neither wasi:cli/stdout nor stderr. A Rust plugin that was built for \
+                               wasm32-unknown-unknown prints into nothing: build it for wasm32-wasip2";
+
+/// Whether a component that imports these can print.
+pub(crate) fn prints<'a>(mut imports: impl Iterator<Item = &'a str>) -> bool {
+    imports.any(|import| ["wasi:cli/stdout@", "wasi:cli/stderr@"].iter().any(|stream| import.starts_with(stream)))
+}
+
 /// One line of a guest's, and whether it was on stderr.
 pub(crate) struct Printed {
     pub(crate) line: String,

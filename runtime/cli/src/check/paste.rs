@@ -1,9 +1,10 @@
 //! The plugin's entry in `lastword.toml`, ready to be pasted.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
-use lastword_events::PluginName;
+use lastword_events::{PluginName, is_plain};
 use lastword_sandbox::{Grant, Grants, Inspection};
 use toml::Value;
 
@@ -61,7 +62,19 @@ fn entry(grants: &Grants, grant: Grant) -> String {
     }
 }
 
-/// A string of TOML.
+/// A string of TOML, in which nothing is for a terminal to obey.
 fn text(text: &str) -> String {
-    Value::from(text).to_string()
+    if text.chars().all(is_plain) {
+        return Value::from(text).to_string();
+    }
+    let escaped = text.chars().fold(String::from('"'), |mut escaped, c| {
+        match c {
+            '"' | '\\' => escaped.extend(['\\', c]),
+            c if is_plain(c) && c != '\t' => escaped.push(c),
+            // Writing to a String cannot fail.
+            c => write!(escaped, "\\U{:08x}", u32::from(c)).unwrap_or_default(),
+        }
+        escaped
+    });
+    escaped + "\""
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use lastword_sandbox::{Grant, Grants, Inspection};
 
 use super::{BAD, GOOD};
+use crate::calls::output::{MUTE, prints};
 use crate::units::write_bytes;
 
 /// The interfaces through which a plugin reads its transcript. Most toolchains import them, used or not.
@@ -60,10 +61,14 @@ pub(super) fn show_for_everyone(out: &mut impl Write, found: &Inspection, grants
     let sockets = if imports(found, "wasi:sockets/") { "none: no sockets, and no name is looked up" } else { "none" };
     let asks_http = found.grants().contains(&Grant::Http);
     let network = if asks_http && grants.has(Grant::Http) { "HTTP as granted, and nothing else" } else { sockets };
+    let output = match prints(found.imports.iter().map(|import| import.name.as_str())) {
+        true => "what it prints goes to the log, as far as limits.log allows",
+        false => MUTE,
+    };
     writeln!(out, "What it gets, like every plugin")?;
     for (what, how) in [
         ("sessions", "the events of the tenants that it serves: ids, working directory, attributes, transcript's path"),
-        ("output", "what it prints goes to the log, as far as limits.log allows"),
+        ("output", output),
         ("clocks", "real"),
         ("random", "real, as far as limits.random allows"),
         ("files", files),

@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::reader::{Reader, Table, Value};
 use super::{grants, limits, name_of};
 use crate::inputs;
+use crate::quote::shown_path;
 
 const KEYS: [&str; 9] =
     ["name", "component", "sha256", "tenants", "limits", "config", "keyvalue", "http", "transcript"];
@@ -35,13 +36,13 @@ pub(crate) struct PluginEntry {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum ComponentError {
-    #[error("there is no component at {}: build it first, or correct the path", .0.display())]
+    #[error("there is no component at {}: build it first, or correct the path", shown_path(.0))]
     Missing(PathBuf),
-    #[error("{} is a directory: name the component's file, which ends in .wasm", .0.display())]
+    #[error("{} is a directory: name the component's file, which ends in .wasm", shown_path(.0))]
     Directory(PathBuf),
-    #[error("cannot read the component {}: {source}", path.display())]
+    #[error("cannot read the component {}: {source}", shown_path(path))]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{} has more than {MAX_COMPONENT_BYTES} bytes, the most that is read: strip its debug information", .0.display())]
+    #[error("{} has more than {MAX_COMPONENT_BYTES} bytes, the most that is read: strip its debug information", shown_path(.0))]
     TooLarge(PathBuf),
 }
 

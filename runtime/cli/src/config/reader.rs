@@ -2,10 +2,12 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
 
+use lastword_events::printable;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::limits::Sizes;
+use crate::quote::shown_path;
 use crate::units;
 use lastword_protocol::suggest;
 
@@ -41,7 +43,7 @@ impl<'t> Reader<'t> {
     /// `lastword.toml:4:8`.
     pub(super) fn place(&self, at: usize) -> String {
         let (line, column) = self.line_and_column(at);
-        format!("{}:{line}:{column}", self.path.display())
+        format!("{}:{line}:{column}", shown_path(self.path))
     }
 
     pub(super) fn mistake(&self, span: Range<usize>, message: impl Into<String>) {
@@ -52,7 +54,10 @@ impl<'t> Reader<'t> {
     pub(super) fn into_mistakes(self) -> Vec<String> {
         let mut mistakes = self.mistakes.take();
         mistakes.sort_by_key(|(at, _)| *at);
-        mistakes.into_iter().map(|(at, message)| format!("{}: {message}", self.place(at))).collect()
+        mistakes
+            .into_iter()
+            .map(|(at, message)| printable(&format!("{}: {message}", self.place(at))).into_owned())
+            .collect()
     }
 
     fn wrong_type(&self, key: &str, wanted: &str, value: &Value<'_>) {

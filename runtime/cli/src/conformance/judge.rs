@@ -79,7 +79,7 @@ fn kind_of(outcome: &Outcome) -> (&str, Option<&FailureCause>) {
 }
 
 /// Why this is no answer.
-fn broken(kind: Kind, outcome: &Outcome) -> Option<String> {
+pub(super) fn broken(kind: Kind, outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Failed { cause: FailureCause::Retry | FailureCause::Fatal, .. } | Outcome::Delivered => None,
         Outcome::Failed { cause: FailureCause::Deadline, .. } if kind == Kind::Hurried => None,

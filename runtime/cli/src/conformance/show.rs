@@ -6,12 +6,17 @@ use lastword::Plugin;
 use lastword_events::Hook;
 
 use super::advice::Advice;
-use super::judge::{CaseResult, Verdict};
+use super::judge::{self, CaseResult, Verdict};
 use super::trial::Trial;
+use crate::calls::output::{MUTE, prints};
 use crate::style::{BAD, DIM, GOOD, NOTE};
 use crate::units::{show_bytes, show_count, show_duration};
 use lastword_protocol::quote::clipped_to;
 
+/// What is shown of a plugin's output when it failed: an exception with the innermost functions, and what comes after it.
+const FAILED_LINES: usize = 16;
+/// The same when it answered.
+const NOTED_LINES: usize = 3;
 /// What is shown of a message.
 const MESSAGE_CHARS: usize = 300;
 
@@ -31,6 +36,9 @@ pub(super) fn show(
         }
     }
     writeln!(out)?;
+    if !prints(trial.plugin().imports().iter().map(String::as_str)) {
+        writeln!(out, "Its output is {MUTE}.")?;
+    }
     loading(out, trial)?;
     sameness(out, results)?;
     if let Some(advice) = advice {
@@ -95,11 +103,23 @@ fn show_group(out: &mut impl Write, group: &[&CaseResult]) -> io::Result<()> {
         let same = group.iter().filter(|other| other.verdict == result.verdict).count();
         let more = if same > 1 { format!(" (and {} more)", same - 1) } else { String::new() };
         writeln!(out, "      {}{more}: {}", result.case.name, clipped_to(said, MESSAGE_CHARS))?;
-        for line in result.first.printed.iter().rev().take(3).rev() {
+        for line in last_lines(result) {
             writeln!(out, "      {DIM}|{DIM:#} {}", clipped_to(line, MESSAGE_CHARS))?;
         }
     }
     Ok(())
+}
+
+/// The last lines of the call that the verdict is about. An exception comes before what its language's runtime says of it,
+/// so that of a failure more are shown.
+fn last_lines(result: &CaseResult) -> &[String] {
+    let failed_first = judge::broken(result.case.kind, &result.first.report.outcome).is_some();
+    let (tried, most) = match &result.verdict {
+        Verdict::Failed(_) if failed_first => (&result.first, FAILED_LINES),
+        Verdict::Failed(_) => (&result.second, FAILED_LINES),
+        _ => (&result.first, NOTED_LINES),
+    };
+    tried.printed.get(tried.printed.len().saturating_sub(most)..).unwrap_or_default()
 }
 
 fn loading(out: &mut impl Write, trial: &Trial) -> io::Result<()> {

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use anstyle::Style;
+use lastword_events::printable;
 
 const HEAD: Style = Style::new().bold();
 
@@ -17,7 +18,7 @@ impl<const N: usize> Table<N> {
 
     /// Owners choose ids and guests messages: one line, and nothing that a terminal obeys.
     pub(super) fn row(&mut self, cells: [String; N]) {
-        self.rows.push(cells.map(|cell| cell.chars().flat_map(printable).collect()));
+        self.rows.push(cells.map(|cell| printable(&cell).replace('\t', "\\t")));
     }
 
     /// Prints the table, or `nothing` when it has no row.
@@ -41,12 +42,6 @@ impl<const N: usize> Table<N> {
         }
         Ok(())
     }
-}
-
-fn printable(c: char) -> impl Iterator<Item = char> {
-    let escaped = c.is_control().then(|| c.escape_default());
-    let plain = escaped.is_none().then_some(c);
-    escaped.into_iter().flatten().chain(plain)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use lastword::{Plugin, Report};
 use lastword_events::{FailureCause, Hook, Outcome};
 
-use crate::calls::output::Printed;
+use crate::calls::output::{MUTE, Printed, prints};
 use crate::calls::stored;
 use crate::style::{BAD, DIM, GOOD};
 use crate::units::{show_bytes, show_count, show_duration};
@@ -26,6 +26,7 @@ pub(super) fn show(
     writeln!(out, "{hook} of {}: {style}{outcome}{style:#}", plugin.name())?;
     writeln!(out)?;
     match printed {
+        [] if !prints(plugin.imports().iter().map(String::as_str)) => writeln!(out, "  output  {DIM}{MUTE}{DIM:#}")?,
         [] => writeln!(out, "  output  {DIM}(nothing){DIM:#}")?,
         lines => {
             for (number, Printed { line, stderr }) in lines.iter().enumerate() {

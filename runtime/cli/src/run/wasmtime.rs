@@ -1,9 +1,10 @@
 //! The same call for the plain `wasmtime` CLI, as a line for a POSIX shell.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use lastword::Limits;
-use lastword_events::HookCall;
+use lastword_events::{HookCall, is_plain};
 use lastword_sandbox::Grants;
 
 use super::wave;
@@ -39,13 +40,29 @@ fn grants(grants: &Grants) -> String {
     options.iter().map(|option| format!(" -S {}", shell_word(option))).collect()
 }
 
-/// One word for a POSIX shell, whatever is in it.
+/// One word for a POSIX shell, whatever is in it; nothing of it is for a terminal to obey. (A word that has such
+/// characters and ends in newlines loses those at the end: no shell has a way to write them that all have.)
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    if text.chars().all(is_plain) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let octal = text.chars().fold(String::new(), |mut octal, c| {
+        if is_plain(c) && !"\\%'".contains(c) {
+            octal.push(c);
+        } else {
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                // Writing to a String cannot fail.
+                write!(octal, "\\{byte:03o}").unwrap_or_default();
+            }
+        }
+        octal
+    });
+    format!("\"$(printf '{octal}')\"")
 }
 
 #[cfg(test)]
@@ -54,7 +71,10 @@ mod tests {
 
     #[test]
     fn a_shell_reads_the_word_back() {
-        for text in ["plain-1.wasm", "with space", "it's", "$(rm -rf)", "", "a\"b\\c!*"] {
+        for text in
+            ["plain-1.wasm", "with space", "it's", "$(rm -rf)", "", "a\"b\\c!*", "\x1b[2J\n$(x)%s\\n'\u{202e}\u{9b}é."]
+        {
+            assert!(shell_word(text).chars().all(is_plain));
             let script = format!("printf %s {}", shell_word(text));
             let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), text);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use lastword_events::{
     Attributes, Delivery, EndReason, Event, HookCall, Session, SessionCompaction, SessionEnd, SessionStart, Transcript,
+    is_plain,
 };
 
 /// `session-end({session: {…}, …})`. What is none is left out, as WAVE allows.
@@ -96,7 +97,7 @@ fn text(text: &str) -> String {
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
             // Writing to a String cannot fail.
-            c if c.is_control() => write!(quoted, "\\u{{{:x}}}", u32::from(c)).unwrap_or_default(),
+            c if !is_plain(c) => write!(quoted, "\\u{{{:x}}}", u32::from(c)).unwrap_or_default(),
             c => quoted.push(c),
         }
     }

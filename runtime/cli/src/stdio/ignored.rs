@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use lastword_events::printable;
+
 use crate::limits::MAX_NAMED_EVENTS;
 use lastword_protocol::owners::{Foreign, Speaker};
 use lastword_protocol::quote::clipped;
@@ -49,7 +51,7 @@ impl Ignored {
     /// How many of each, e.g. `before_reset 3, gateway_stop 1`; none when there were none.
     pub(super) fn summary(&self) -> Option<String> {
         let mut parts: Vec<String> =
-            self.counts.iter().map(|(name, count)| format!("{} {count}", name.escape_debug())).collect();
+            self.counts.iter().map(|(name, count)| format!("{} {count}", printable(name))).collect();
         if self.unnamed > 0 {
             parts.push(format!("others {}", self.unnamed));
         }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use lastword_events::printable;
+
 use super::Speaker;
 use crate::fields::BadLine;
 use crate::quote::clipped;
@@ -27,7 +29,7 @@ impl Foreign {
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let event = self.event.as_deref().map_or_else(|| "event".to_owned(), clipped);
-        let event = event.escape_debug();
+        let event = printable(&event);
         match self.from {
             Speaker::Lastword => write!(f, "this looks like the {event} of Lastword's own words; leave --from out"),
             from => write!(f, "this looks like {}'s {event}; --from {} reads it", from.name(), from.as_str()),

@@ -5,11 +5,11 @@ use std::os::fd::AsFd;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
+use lastword_events::printable;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 
 use crate::limits::MAX_CODE_BYTES;
-use crate::printable::printable;
 
 /// What is kept of what the process says as it dies, in bytes: enough for a panic's message.
 const LAST_WORDS_BYTES: usize = 2048;

@@ -206,7 +206,7 @@ mod tests {
             (instance (instantiate $inner))
             (component $never (core module $other (memory 100)) (core instance (instantiate $other)))
         )";
-        let bytes = lastword_test_guests::assemble(wat);
+        let bytes = lastword_test_guests::from_text(wat);
         assert_eq!(memories(&bytes), Memories { count: 6, bytes: 6 * 3 * PAGE_BYTES });
         assert_eq!(engines(&bytes), 6);
     }
@@ -220,7 +220,7 @@ mod tests {
                  (instance (instantiate $c{level}))"
             );
         }
-        let bytes = lastword_test_guests::assemble(&format!("(component {wat})"));
+        let bytes = lastword_test_guests::from_text(&format!("(component {wat})"));
         assert_eq!(memories(&bytes), Memories { count: u64::MAX, bytes: u64::MAX });
     }
 }

@@ -4,30 +4,34 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::units::show_bytes;
+use lastword_events::PluginName;
 
 /// What is done by then needs no words.
 const QUIET: Duration = Duration::from_secs(1);
 /// How often it is told after that.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Logs that a plugin is being compiled, until it is dropped.
-pub(crate) struct Progress {
+/// Logs that a component is being compiled, until it is dropped.
+pub(super) struct Progress {
     _done: Option<Sender<()>>,
 }
 
 impl Progress {
-    pub(crate) fn of(plugin: &str, bytes: usize) -> Self {
+    pub(super) fn begin(name: Option<&PluginName>, bytes: usize) -> Self {
         let (done, wait) = mpsc::channel();
-        let (plugin, size) = (plugin.to_owned(), show_bytes(u64::try_from(bytes).unwrap_or(u64::MAX)));
+        let (plugin, size) = (name.map_or_else(|| "the component".to_owned(), ToString::to_string), mebibytes(bytes));
+        // Whoever listens to this thread's events listens to those of its helper.
+        let listener = tracing::dispatcher::get_default(Clone::clone);
         let tell = move || {
             let began = Instant::now();
             let mut pause = QUIET;
             while wait.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 let seconds = began.elapsed().as_secs();
-                tracing::info!(
-                    "compiling {plugin} ({size}), once: {seconds} s so far; a large plugin takes up to a minute"
-                );
+                tracing::dispatcher::with_default(&listener, || {
+                    tracing::info!(
+                        "compiling {plugin} ({size}), once: {seconds} s so far; a large plugin takes up to a minute"
+                    );
+                });
                 pause = EVERY;
             }
         };
@@ -35,4 +39,10 @@ impl Progress {
         let started = thread::Builder::new().name("lastword-progress".to_owned()).spawn(tell);
         Self { _done: started.is_ok().then_some(done) }
     }
+}
+
+/// With one digit after the point.
+fn mebibytes(bytes: usize) -> String {
+    let tenths = bytes.saturating_mul(10) >> 20;
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
