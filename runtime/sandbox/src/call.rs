@@ -140,7 +140,8 @@ impl Call {
 
     /// The outer cut.
     fn cut(&mut self) -> Poll<Report> {
-        let outcome = of_deadline(self.flight.meter.deadline());
+        let meter = &self.flight.meter;
+        let outcome = of_deadline(meter.deadline(), meter.waiting(Instant::now()));
         self.end(outcome)
     }
 

@@ -248,7 +248,7 @@ mod tests {
 
         let engine = Engine::default();
         let mut linker: Linker<GuestState> = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+        crate::host_calls::link_wasi(&mut linker).unwrap();
         let all = Grants {
             config: Some(std::collections::BTreeMap::new()),
             key_value: Some(crate::KeyValueGrant { quota: 1 }),

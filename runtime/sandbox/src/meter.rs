@@ -21,19 +21,27 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::cpu::Period;
+use crate::host_calls::HostCall;
 
 pub(crate) struct Meter {
     deadline: Duration,
     /// Left of the guest's fuel when the engine last wrote it down.
     fuel_left: AtomicU64,
     peak_memory: AtomicU64,
+    /// The guest's last host call: how many there were, and below that [`HostCall::number`].
+    host_call: AtomicU64,
     inner: Mutex<Inner>,
 }
+
+/// Bits of [`HostCall::number`].
+const KIND_BITS: u32 = 2;
 
 struct Inner {
     /// What counts of the periods that are over.
     counted: Duration,
     state: State,
+    /// The host call in which the guest last waited, and since when.
+    wait: Option<(u64, Instant)>,
 }
 
 enum State {
@@ -47,6 +55,13 @@ enum State {
         caller: Waker,
     },
     Ready,
+}
+
+/// What a guest waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) what: &'static str,
+    pub(crate) time: Duration,
 }
 
 /// How a poll without an answer ended.
@@ -64,7 +79,8 @@ impl Meter {
             deadline,
             fuel_left: AtomicU64::new(fuel),
             peak_memory: AtomicU64::new(0),
-            inner: Mutex::new(Inner { counted: Duration::ZERO, state: State::Idle }),
+            host_call: AtomicU64::new(0),
+            inner: Mutex::new(Inner { counted: Duration::ZERO, state: State::Idle, wait: None }),
         }
     }
 
@@ -91,8 +107,13 @@ impl Meter {
         inner.counted = inner.active(now);
         if matches!(inner.state, State::PolledAndWoken(_)) {
             inner.state = State::Ready;
+            inner.wait = None;
             Pause::Ready
         } else {
+            let call = self.host_call.load(Ordering::Relaxed);
+            if inner.wait.is_none_or(|(waited, _)| waited != call) {
+                inner.wait = Some((call, now));
+            }
             inner.state = State::Waits { since: now, caller: caller.clone() };
             Pause::Waits { active: inner.counted }
         }
@@ -129,6 +150,28 @@ impl Meter {
 
     pub(crate) fn is_past_deadline(&self) -> bool {
         self.active(Instant::now()) >= self.deadline
+    }
+
+    /// The guest calls the host, for the `number`th time.
+    pub(crate) fn begin_host_call(&self, number: u64) {
+        self.host_call.store(number << KIND_BITS, Ordering::Relaxed);
+    }
+
+    /// Which call that is, if it is one that may wait.
+    pub(crate) fn in_host_call(&self, call: HostCall) {
+        let number = self.host_call.load(Ordering::Relaxed) >> KIND_BITS;
+        self.host_call.store((number << KIND_BITS) | call.number(), Ordering::Relaxed);
+    }
+
+    /// For what the guest has been waiting, and for how long, if that is what it last did.
+    pub(crate) fn waiting(&self, now: Instant) -> Option<Waiting> {
+        let (call, since) = self.lock().wait?;
+        let what = match HostCall::of_number(call & ((1 << KIND_BITS) - 1)) {
+            Some(call) => call.as_str(),
+            None if call == 0 => "the copy of its transcript",
+            None => "the host",
+        };
+        Some(Waiting { what, time: now.saturating_duration_since(since) })
     }
 
     pub(crate) fn see_fuel(&self, left: u64) {
@@ -196,6 +239,33 @@ mod tests {
         assert_eq!(meter.active(start + 40 * MS), 40 * MS);
         meter.begin(start + 100 * MS);
         assert_eq!(meter.finish(start + 100 * MS), 100 * MS);
+    }
+
+    #[test]
+    fn a_wait_is_counted_from_its_beginning_and_belongs_to_one_host_call() {
+        let meter = meter();
+        let start = Instant::now();
+        let waits = |at: Instant| {
+            meter.begin(at);
+            assert!(matches!(meter.pause(at, Waker::noop()), Pause::Waits { .. }));
+        };
+        waits(start);
+        assert_eq!(meter.waiting(start + MS).unwrap(), Waiting { what: "the copy of its transcript", time: MS });
+        meter.begin_host_call(1);
+        meter.in_host_call(HostCall::Poll);
+        waits(start + 10 * MS);
+        // It was woken for something else, and waits on.
+        waits(start + 20 * MS);
+        let waiting = Waiting { what: HostCall::Poll.as_str(), time: 30 * MS };
+        assert_eq!(meter.waiting(start + 40 * MS), Some(waiting));
+        meter.begin_host_call(2);
+        meter.in_host_call(HostCall::Poll);
+        waits(start + 50 * MS);
+        assert_eq!(meter.waiting(start + 51 * MS).unwrap().time, MS, "the next call waits for itself");
+        meter.begin(start + 60 * MS);
+        meter.woken();
+        assert_eq!(meter.pause(start + 61 * MS, Waker::noop()), Pause::Ready);
+        assert_eq!(meter.waiting(start + 62 * MS), None, "it was running");
     }
 
     #[test]

@@ -5,18 +5,18 @@ use std::fmt;
 use std::time::Duration;
 
 use lastword_events::{FailureCause, Outcome, printable};
+use wasmtime::PoolConcurrencyLimitError;
+use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
 use wasmtime::error::OutOfMemory;
-use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
 use crate::contract::HookError;
 use crate::excess::Excess;
+use crate::frames::{names, place};
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
-
-/// Functions that a message names, innermost first.
-const MAX_FRAMES: usize = 8;
+use crate::meter::Waiting;
 
 /// The error with which the epoch callback cuts a guest: our own type, so that the cause is known.
 #[derive(Debug)]
@@ -50,11 +50,11 @@ pub(crate) struct Reached {
 /// The guest did not come back.
 pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Duration, reached: Reached) -> Outcome {
     if error.is::<DeadlinePassed>() {
-        return of_deadline(deadline);
+        return failed(FailureCause::Deadline, format!("{}{}", cut_after(deadline), place(error)));
     }
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::OutOfFuel) {
-        return failed(FailureCause::Fuel, format!("used up its {} units of fuel", limits.fuel));
+        return failed(FailureCause::Fuel, format!("used up its {} units of fuel{}", limits.fuel, place(error)));
     }
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return failed(FailureCause::Trap("exit".to_owned()), format!("left by wasi:cli/exit with code {code}"));
@@ -158,17 +158,21 @@ fn causes(error: &wasmtime::Error) -> impl Iterator<Item = String> {
 /// An error and its causes on one line, and in which of the guest's functions it happened if they have names.
 fn message(error: &wasmtime::Error) -> String {
     let mut message = causes(error).collect::<Vec<_>>().join(": ");
-    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
-    let names: Vec<_> = frames.iter().filter_map(|frame| frame.func_name()).take(MAX_FRAMES).collect();
-    if !names.is_empty() {
+    if let Some(names) = names(error) {
         message.push_str(", in ");
-        message.push_str(&names.join(" < "));
+        message.push_str(&names);
     }
     message
 }
 
-pub(crate) fn of_deadline(deadline: Duration) -> Outcome {
-    failed(FailureCause::Deadline, format!("cut after {} ms", deadline.as_millis()))
+/// The outer cut: the guest was not running.
+pub(crate) fn of_deadline(deadline: Duration, waiting: Option<Waiting>) -> Outcome {
+    let place = waiting.map(|Waiting { what, time }| format!(", waiting for {what} for {} ms", time.as_millis()));
+    failed(FailureCause::Deadline, format!("{}{}", cut_after(deadline), place.unwrap_or_default()))
+}
+
+fn cut_after(deadline: Duration) -> String {
+    format!("cut after {} ms", deadline.as_millis())
 }
 
 pub(crate) fn of_host(what: String) -> Outcome {

@@ -16,6 +16,7 @@ use crate::engine::MemoryLayout;
 use crate::error::{LoadError, SandboxError};
 use crate::grants::Grants;
 use crate::host::Host;
+use crate::host_calls::link_wasi;
 use crate::inspect::{Inspection, inspect};
 use crate::limits::{DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES, Limits};
 use crate::load::{Compilation, Loader, Terms, compile, load};
@@ -90,8 +91,7 @@ impl Sandbox {
         check(&config)?;
         let (engine, allocation) = build(&config)?;
         let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)
-            .map_err(|e| SandboxError::Engine(format!("cannot link WASI: {e:#}")))?;
+        link_wasi(&mut linker).map_err(|e| SandboxError::Engine(format!("cannot link WASI: {e:#}")))?;
         let cache = config.cache_dir.as_deref().and_then(CodeCache::open);
         let ticker = Ticker::start(engine.weak()).map_err(SandboxError::Ticker)?;
         let scratch = config.scratch_dir.clone().unwrap_or_else(temp_dir);

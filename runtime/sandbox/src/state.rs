@@ -16,6 +16,7 @@ use crate::flight::Flight;
 use crate::grants::http::Outgoing;
 use crate::grants::transcript::Borrowed;
 use crate::grants::{key_value, transcript};
+use crate::host_calls::HostCall;
 use crate::key_values::Change;
 use crate::limits::{MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
@@ -75,6 +76,7 @@ impl GuestState {
         match transition {
             CallHook::CallingHost => {
                 self.host_calls += 1;
+                self.flight.meter.begin_host_call(self.host_calls);
                 if self.host_calls > limits.host_calls {
                     return Err(Excess::HostCalls { limit: limits.host_calls });
                 }
@@ -107,6 +109,12 @@ impl GuestState {
     fn outgoing(&mut self) -> &mut Outgoing {
         let Self { flight, session, outgoing, .. } = self;
         outgoing.get_or_insert_with(|| Box::new(Outgoing::new(flight, session)))
+    }
+
+    /// The handles of the guest, for a call that may wait.
+    pub(crate) fn table_for(&mut self, call: HostCall) -> &mut ResourceTable {
+        self.flight.meter.in_host_call(call);
+        &mut self.wasi().table
     }
 
     fn wasi(&mut self) -> &mut Wasi {
