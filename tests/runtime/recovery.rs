@@ -52,9 +52,11 @@ async fn what_a_drain_could_not_deliver_is_owed_again_with_the_drains_reason() {
     second.runtime.settled().await;
     let ends = second.outcomes_of("memory", Hook::SessionEnd);
     assert_eq!(ends.len(), 3);
+    // A call that was cut at the very end of the budget may not have been told of.
+    let told_of = ends.iter().filter(|end| owed.contains(&end.id)).count();
+    assert_eq!(told_of + usize::try_from(report.unreported).unwrap(), 3, "the same delivery ids: {ends:?}, {owed:?}");
     for end in ends {
         assert_eq!((&end.outcome, end.reason.clone()), (&Outcome::Delivered, Some(EndReason::Shutdown)));
-        assert!(owed.contains(&end.id), "the same delivery id");
         assert!(end.attempt > 1, "and a new attempt");
     }
     assert_eq!(second.runtime.undelivered_ends(), 0);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lastword::StartRequest;
 use lastword::events::{Hook, Outcome};
-use lastword_tests::House;
+use lastword_tests::{House, machine};
 
 use crate::animal;
 use crate::table::{Row, rows};
@@ -12,6 +12,8 @@ use crate::table::{Row, rows};
 /// From the budget's end until everything is accounted for.
 const SLACK: Duration = Duration::from_millis(100);
 const SESSIONS: u32 = 1_000;
+/// On a machine that gives less, whatever takes time may be a guest's deadline.
+const MOST_SLOWDOWN: f64 = 1.1;
 /// What the process may grow by: two workers' guests and eight slots that wait to be cleaned, of 64 MiB each, and what
 /// stays resident of the others (up to 256 KiB each).
 const MAX_GROWTH_BYTES: u64 = 704 << 20;
@@ -70,7 +72,11 @@ async fn drain_beside_a_good_one(row: &Row) {
     }
     for seen in house.outcomes_of(row.guest, Hook::SessionEnd) {
         let is_deferred = matches!(seen.outcome, Outcome::Deferred(_));
-        assert!(is_deferred || row.outcomes.contains(&seen.outcome.to_string().as_str()), "{what}: {:?}", seen.outcome);
+        // Of a guest that runs its deadline counts the time in which others have the processor, and one whose server does not
+        // answer is told so only 50 ms before it.
+        let is_late = || seen.outcome.to_string() == "failed(deadline)" && machine::slowdown() > MOST_SLOWDOWN;
+        let is_the_rows = row.outcomes.contains(&seen.outcome.to_string().as_str());
+        assert!(is_deferred || is_the_rows || is_late(), "{what}: {:?}", seen.outcome);
     }
     assert!(growth <= MAX_GROWTH_BYTES, "{what}: {growth} bytes");
     drop(house);
