@@ -14,7 +14,7 @@ guests *names:
 demo:
     cargo xtask demo
 
-# Run every test, or those that nextest is told to run
+# Run the tests that need what the demo needs, or with --all every one, or those that nextest is told to run
 test *args:
     cargo xtask test "$@"
 
@@ -37,3 +37,7 @@ schedules times="20":
 # Kill the program again and again, on one journal after the other, without end or for a number of rounds
 soak-kills rounds="":
     LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(kill::soak)'
+
+# Look for inputs that break a promise for ten minutes: lines, journal_rows or transcript_uris
+fuzz name *args:
+    cargo xtask fuzz "$@"

@@ -12,6 +12,7 @@ mod check;
 mod ci;
 mod console;
 mod demo;
+mod fuzz;
 mod guests;
 mod kept_target;
 mod links;
@@ -36,6 +37,8 @@ enum Verb {
     Test(test::Args),
     /// Run what CI runs: format, links, lints, docs, dependencies, tests
     Check,
+    /// Look for inputs that break a promise, with libFuzzer
+    Fuzz(fuzz::Args),
     /// Replay captured sessions, stop in the middle, and watch the drain
     Demo,
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Verb::Guests(args) => guests::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Check => check::run(),
+        Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Demo => demo::run(),
     };
     match result {

@@ -49,6 +49,16 @@ pub(crate) const DENY: Tool = Tool {
     opt_level: "1",
 };
 
+/// Compiles and runs what is in `fuzz/`.
+pub(crate) const FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    program: "cargo-fuzz",
+    version: "0.13.2",
+    will_do: "0.13.",
+    options: &[],
+    opt_level: "1",
+};
+
 /// The plain CLI, which runs the example plugins as well. Of the same version as the wasmtime in the runtime; it compiles the
 /// plugins itself.
 pub(crate) const WASMTIME: Tool = Tool {

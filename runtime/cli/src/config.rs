@@ -35,6 +35,8 @@ mod drain;
 mod grants;
 mod journal;
 mod limits;
+#[cfg(test)]
+mod mutations;
 mod owner;
 mod plugin;
 mod quota;

@@ -5,8 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use lastword_events::{FailureCause, Outcome, printable};
-use wasmtime::PoolConcurrencyLimitError;
-use wasmtime::Trap;
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime::component::ResourceTableError;
 use wasmtime::error::OutOfMemory;
 use wasmtime_wasi::I32Exit;

@@ -102,8 +102,8 @@ impl GuestState {
     }
 
     /// For the plugin's log, once a call.
-    pub(crate) fn note_http_trouble(&mut self, what: String) {
-        self.outgoing().hooks.troubles.note(what);
+    pub(crate) fn note_http_trouble(&mut self, what: &str) {
+        self.outgoing().hooks.troubles.note(&what);
     }
 
     fn outgoing(&mut self) -> &mut Outgoing {

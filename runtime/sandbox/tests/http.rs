@@ -1,5 +1,7 @@
 //! Requests as guests really make them, and whose words the log has about those that go wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod common;
 
 use std::collections::BTreeMap;

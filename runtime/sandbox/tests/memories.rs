@@ -1,5 +1,7 @@
 //! Components with several linear memories, as composing makes them: within the plugin's limit, from a pool of their own.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod common;
 
 use std::sync::Arc;

@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use lastword_egress::{Allowance, EgressError, Limits as EgressLimits, Sent, Timeouts};
-use lastword_events::Session;
+use lastword_events::{Session, printable};
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
 use crate::flight::Flight;
 use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES};
-use crate::printable::printable;
 use crate::state::GuestState;
 
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
@@ -68,7 +67,7 @@ impl Outgoing {
 pub(crate) struct Troubles(Mutex<(u64, Option<String>)>);
 
 impl Troubles {
-    pub(crate) fn note(&self, what: impl ToString) {
+    pub(crate) fn note(&self, what: &dyn ToString) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         noted.0 += 1;
         noted.1.get_or_insert_with(|| what.to_string());
@@ -142,7 +141,7 @@ impl WasiHttpHooks for Hooks {
             // The guest is told by the response's body. An error that is returned here is only logged, as wasmtime's.
             let connection: BoxFuture<_> = Box::new(async move {
                 if let Err(error) = connection.await {
-                    troubles.note(error);
+                    troubles.note(&error);
                 }
                 Ok(())
             });

@@ -52,9 +52,8 @@ pub(crate) fn memories(bytes: &[u8]) -> Memories {
             }),
             Payload::End(_) => {
                 let done = open.pop();
-                let within = match open.last_mut() {
-                    Some(Open::Component(level)) => level,
-                    _ => return done.map_or_else(Memories::default, Open::memories),
+                let Some(Open::Component(within)) = open.last_mut() else {
+                    return done.map_or_else(Memories::default, Open::memories);
                 };
                 match done {
                     Some(Open::Module(memories)) => within.modules.push(memories),

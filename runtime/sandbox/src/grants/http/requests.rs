@@ -30,7 +30,7 @@ fn handle(
     asked.path_with_query = Some(origin(asked.path_with_query.take().unwrap_or_default()));
     if let Err(what) = check(asked) {
         view.table.delete(request)?;
-        store.data_mut().note_http_trouble(what);
+        store.data_mut().note_http_trouble(&what);
         return Ok((Err(ErrorCode::HttpRequestUriInvalid),));
     }
     match view.handle(request, options) {

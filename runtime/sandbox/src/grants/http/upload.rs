@@ -24,7 +24,6 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 type Written = Result<Resource<DynOutputStream>, ()>;
 
 /// The stream into a body, once.
-#[expect(clippy::needless_pass_by_value, reason = "the linker gives the arguments away")]
 fn write(
     mut store: StoreContextMut<'_, GuestState>,
     (body,): (Resource<HostOutgoingBody>,),

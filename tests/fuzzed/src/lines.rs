@@ -1,0 +1,63 @@
+use lastword_protocol::fields::BadLine;
+use lastword_protocol::input::Input;
+use lastword_protocol::owners::Speaker;
+use lastword_protocol::reader::Reader;
+
+const SPEAKERS: [Speaker; 3] = [Speaker::Lastword, Speaker::Openclaw, Speaker::ClaudeCode];
+
+/// Three lines of an owner's own.
+fn good_lines(speaker: Speaker) -> [&'static str; 3] {
+    match speaker {
+        Speaker::Openclaw => [
+            r#"{"t":1,"hook":"session_start","event":{"sessionId":"good-1"},"ctx":{"sessionKey":"k"}}"#,
+            r#"{"t":2,"hook":"session_end","event":{"sessionId":"good-2","reason":"reset"},"ctx":{"sessionKey":"k"}}"#,
+            r#"{"t":3,"hook":"session_end","event":{"sessionId":"good-3","reason":"idle"},"ctx":{"sessionKey":"k"}}"#,
+        ],
+        Speaker::ClaudeCode => [
+            r#"{"hook_event_name":"SessionStart","session_id":"good-1","source":"startup"}"#,
+            r#"{"hook_event_name":"SessionEnd","session_id":"good-2","reason":"clear"}"#,
+            r#"{"hook_event_name":"SessionEnd","session_id":"good-3","reason":"logout"}"#,
+        ],
+        _ => [
+            r#"{"op":"start","session":{"id":"good-1"}}"#,
+            r#"{"op":"end","session":{"id":"good-2"},"reason":"reset"}"#,
+            r#"{"op":"end","session":{"id":"good-3"},"reason":"idle"}"#,
+        ],
+    }
+}
+
+/// Everything that an owner's whole input says.
+fn read(speaker: Speaker, input: &[u8]) -> Vec<Result<Input, BadLine>> {
+    let mut said = Vec::new();
+    let mut reader = Reader::new(speaker);
+    // In two pieces: what lies across their edge is put together.
+    let (before, after) = input.split_at(input.len() / 2);
+    for piece in [before, after] {
+        reader.push(piece, &mut |(_, input)| said.push(input));
+    }
+    reader.end(&mut |(_, input)| said.push(input));
+    said
+}
+
+/// Whatever an owner has written, the three good lines that come after it are taken, in their order, and what is kept of the rest is
+/// no more than was written.
+pub fn lines(input: &[u8]) {
+    for speaker in SPEAKERS {
+        let good = good_lines(speaker);
+        let whole = [input, b"\n", good.join("\n").as_bytes(), b"\n"].concat();
+        let said = read(speaker, &whole);
+        let taken = said.iter().filter_map(|said| match said {
+            Ok(Input::Event(event)) => Some(&*event.session.identity.id),
+            _ => None,
+        });
+        let taken: Vec<&str> = taken.collect();
+        let last: Vec<&str> = taken.iter().rev().take(good.len()).rev().copied().collect();
+        assert_eq!(last, ["good-1", "good-2", "good-3"], "{speaker:?}");
+        let kept: usize = taken.iter().map(|id| id.len()).sum();
+        // A character that cannot be read becomes one of three bytes.
+        assert!(kept <= 3 * whole.len(), "{speaker:?}: {kept} bytes of ids");
+        for bad in said.iter().filter_map(|said| said.as_ref().err()) {
+            assert!(!bad.code.is_empty() && !bad.message.is_empty(), "{speaker:?}: {bad:?}");
+        }
+    }
+}
