@@ -1,8 +1,9 @@
-// What is worth knowing of a session, from its last event and the lines of its transcript. Imports nothing but types, so
-// the tests run it as it is.
+// What is worth knowing of a session, from its last event and the lines of its transcript. Of WASI and the contract it
+// imports nothing but types, so the tests run it as it is.
 
 import type { SessionEndEvent } from "lastword:hooks/types@0.1.0";
 import type { Read } from "./transcript.js";
+import { isDeeperThan } from "./depth.js";
 
 export type Role = "user" | "assistant" | "tool" | "other";
 
@@ -20,10 +21,13 @@ export interface Summary {
   models: string[];
   firstAt: string | null;
   lastAt: string | null;
-  /** Lines that were no JSON; the last line of a transcript that is still written can be half a line. */
+  /** Lines that were no JSON, or too deep; the last line of a transcript that is still written can be half a line. */
   unreadableLines: number;
   summarisedAt: string;
 }
+
+/** Lists and objects within each other. A transcript's lines have some ten; the stack is enough for some thousands. */
+const MAX_DEPTH = 500;
 
 /** Counts messages line by line, in the formats of Claude Code and OpenClaw. */
 export class Tally {
@@ -36,6 +40,11 @@ export class Tally {
 
   add(line: string): void {
     if (line.trim() === "") return;
+    // The interpreter parses by recursion, and the end of its stack is the end of the call: that cannot be caught.
+    if (isDeeperThan(MAX_DEPTH, line)) {
+      this.unreadableLines += 1;
+      return;
+    }
     let entry: unknown;
     try {
       entry = JSON.parse(line);
