@@ -46,8 +46,13 @@ const BUILT: &str = "`cargo xtask test --all` builds it before the tests, with t
 const SERVER: &str = "talks to a server: `examples` has tests with one";
 
 /// The commands that nobody types here: the beginning of the page's path, the beginning of the block, and why.
-const NOT_TYPED: [(&str, &str, &str); 14] = [
+const NOT_TYPED: [(&str, &str, &str); 15] = [
     ("docs/plugins.md", "cargo install --locked wit-bindgen-cli wasm-tools", SLOW),
+    (
+        "docs/plugins.md",
+        "printf 'package local:plugin",
+        "a minute of building, and another of compiling what comes of it",
+    ),
     ("docs/wasmtime-cli.md", "cargo install --locked wasmtime-cli", SLOW),
     ("guest-examples/skeletons/c/", "cargo install --locked wit-bindgen-cli wasm-tools", SLOW),
     ("guest-examples/", "cargo xtask guests", BUILT),
