@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::support::{Ended, Launch, end};
 
-/// Session, generation and reason of each end, which was delivered, in the order in which generations began.
+/// Session, generation and reason of each end, all of which were delivered, in the order of the generations.
 fn ends(ended: &Ended) -> Vec<(&str, u64, &str)> {
-    let lines: Vec<&Value> = ended.outcomes("prints", "session-end").collect();
-    let of = |line: &'_ Value| (line["generation"].as_u64().unwrap(), line["outcome"] == "delivered");
-    assert!(lines.iter().all(|line| of(line).1), "{:?}", ended.lines);
-    let mut ends: Vec<_> = lines
-        .into_iter()
-        .map(|line| (line["session"].as_str().unwrap(), of(line).0, line["reason"].as_str().unwrap()))
-        .collect();
+    let mut ends = Vec::new();
+    for line in ended.outcomes("prints", "session-end") {
+        assert_eq!(line["outcome"], "delivered", "{line}");
+        let text = |field: &str| line[field].as_str().unwrap();
+        ends.push((text("session"), line["generation"].as_u64().unwrap(), text("reason")));
+    }
     ends.sort_unstable();
     ends
 }

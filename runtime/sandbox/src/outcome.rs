@@ -5,9 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use lastword_events::{FailureCause, Outcome, printable};
-use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime::component::ResourceTableError;
 use wasmtime::error::OutOfMemory;
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 

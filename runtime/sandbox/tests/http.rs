@@ -44,7 +44,7 @@ fn serve(response: &'static str) -> (String, JoinHandle<Got>) {
             header.clear();
         }
         let mut got = Got { line: line.trim_end().to_owned(), body: 0, whole: !chunked && !line.is_empty() };
-        while chunked {
+        while !got.whole {
             let mut size = String::new();
             reader.read_line(&mut size).unwrap();
             let Ok(size) = u64::from_str_radix(size.trim_end(), 16) else { break };
@@ -53,10 +53,7 @@ fn serve(response: &'static str) -> (String, JoinHandle<Got>) {
                 break;
             }
             got.body += size;
-            if size == 0 {
-                got.whole = true;
-                break;
-            }
+            got.whole = size == 0;
         }
         // A client that has gone away is what some of these tests want.
         drop((&stream).write_all(response.as_bytes()));

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use lastword_events::{
     EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
-use lastword_journal::{Receipt, Completion, DeliveryKey, Journal, JournalFile, Settlement, SqliteJournal, Write, Written};
+use lastword_journal::{
+    Completion, DeliveryKey, Journal, JournalFile, Receipt, Settlement, SqliteJournal, Write, Written,
+};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tempfile::TempDir;
@@ -42,7 +44,8 @@ async fn fill(path: &Path) {
     let [_, (second, ended), (third, _)] = begun.as_slice() else { panic!("three were begun") };
     let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::from_millisecond(1))));
     let received = Some(Receipt { at: Timestamp::from_millisecond(1), said: 0 });
-    let end = Write::End { sequence: *second, session: ended.clone(), event, owed: vec![plugin()], received, op_id: None };
+    let end =
+        Write::End { sequence: *second, session: ended.clone(), event, owed: vec![plugin()], received, op_id: None };
     journal.write(end).await.unwrap();
     let delivery = DeliveryKey { sequence: *third, event: EventKey::End, plugin: plugin() };
     let settlement = Settlement::Owed {

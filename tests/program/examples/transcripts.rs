@@ -37,7 +37,7 @@ fn run(example: &str, transcript: &[u8], args: &[&str]) -> Ended {
     let file = launch.write("transcript.jsonl", transcript);
     let root = file.parent().unwrap().to_owned();
     let event = json!({"session": {"id": "s1", "transcript": {"uri": file}}, "reason": "reset"});
-    let launch = launch.arg(format!("{example}.wasm")).arg("--event").arg("-").input(&event.to_string());
+    let launch = launch.arg(format!("{example}.wasm")).arg("--event").arg("-").input(event.to_string());
     // Another test has compiled it already.
     let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let launch = launch.arg("--cache-dir").arg(cache).arg("--deadline").arg("60s").arg("--grant-keyvalue");
