@@ -199,7 +199,7 @@ fn the_exception_that_a_plugin_threw_is_shown_before_what_its_runtime_says_of_it
         THROWN.len()
     );
     let throws = lastword_test_guests::from_wat(&wat, lastword_test_guests::World::SessionEnd).unwrap();
-    let ended = Launch::command("test").file("throws.wasm", throws).arg("throws.wasm").run();
+    let ended = Launch::command("test").file("throws.wasm", throws).run();
     assert_eq!(ended.code(), 6, "{}", ended.stderr());
     for line in THROWN.lines() {
         assert!(ended.stdout().contains(&format!("      | {line}")), "{line:?} is missing in:\n{}", ended.stdout());

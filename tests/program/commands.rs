@@ -165,7 +165,7 @@ fn check_says_which_draft_is_served_and_proposes_no_grant_that_cannot_help() {
         r#"(component (import "wasi:config/runtime@0.2.0-draft" (instance (export "get" (func (param "key" string))))))"#,
     );
     for grants in [&[][..], &["--grant-config", "greeting=hello"]] {
-        let launch = Launch::command("check").file("draft.wasm", &draft).arg("draft.wasm");
+        let launch = Launch::command("check").file("draft.wasm", &draft);
         let ended = grants.iter().fold(launch, Launch::arg).run();
         assert_says(
             &ended,

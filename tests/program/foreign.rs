@@ -20,8 +20,9 @@ fn no_name_in_a_component_reaches_the_terminal_of_whoever_looks_at_it() {
     for (place, bytes) in hostile_names() {
         let mut refused = Vec::new();
         for command in ["check", "run", "test", "compile"] {
-            let ended = Launch::command(command).file("plugin.wasm", &bytes).arg("plugin.wasm").run();
+            let ended = Launch::command(command).file("plugin.wasm", &bytes).run();
             assert_harmless(&ended, &format!("{command}, {place}"));
+            assert!(!ended.stderr().contains("Usage:"), "{}", ended.stderr());
             assert_ne!(ended.code(), 1, "{command}, {place}: {}", ended.stderr());
             refused.push(ended.code() != 0);
         }
@@ -32,7 +33,7 @@ fn no_name_in_a_component_reaches_the_terminal_of_whoever_looks_at_it() {
 #[test]
 fn no_name_in_a_component_reaches_the_log_or_the_answers_of_the_program_that_serves_it() {
     for (place, bytes) in hostile_names() {
-        let launch = Launch::stdio().component("plugin", &bytes).arg("--drain-budget").arg("100ms");
+        let launch = Launch::stdio().component("plugin", &bytes).arg("--drain-budget").arg("30s");
         let ended = launch.input(format!("{}\n{}\n", start("s1"), end("s1", "reset"))).run();
         assert_harmless(&ended, &format!("stdio, {place}"));
         if ["trap", "fuel"].contains(&place) {
@@ -47,15 +48,15 @@ fn no_name_of_a_file_reaches_the_terminal() {
     let (name, good) = (format!("{}.wasm", hostile()), lastword_test_guests::component("prints"));
     for command in ["check", "run", "test", "compile"] {
         for bytes in [&good[..], b"garbage"] {
-            assert_harmless(&Launch::command(command).file(&name, bytes).arg(&name).run(), command);
+            assert_harmless(&Launch::command(command).file(&name, bytes).run(), command);
         }
         assert_harmless(&Launch::command(command).arg(format!("--{name}")).run(), command);
         assert_harmless(&Launch::command(command).arg(&name).run(), command);
     }
-    let printed = Launch::command("run").file(&name, &good).arg(&name).arg("--print-wasmtime").run();
+    let printed = Launch::command("run").file(&name, &good).arg("--print-wasmtime").run();
     assert_harmless(&printed, "run --print-wasmtime");
     let stdio = |launch: Launch| assert_harmless(&launch.run(), "stdio");
-    stdio(Launch::stdio().file(&name, &good).arg("--plugin").arg(&name));
+    stdio(Launch::stdio().arg("--plugin").file(&name, &good));
     stdio(Launch::stdio().arg("--plugin").arg(&name));
     stdio(Launch::stdio().arg("--config").arg(&name));
     stdio(Launch::stdio().arg("--journal").arg(format!("{name}/journal.db")));
