@@ -222,8 +222,8 @@ impl Fields {
 
     /// The first text of a list that is not empty.
     pub fn first_string_if(&mut self, name: &str) -> Option<String> {
-        let Some(Value::Array(values)) = self.take(name) else { return None };
-        values.into_iter().find_map(|value| match value {
+        let list = |value| if let Value::Array(values) = value { Ok(values) } else { Err(value) };
+        self.optional(name, "a list", list)?.into_iter().find_map(|value| match value {
             Value::String(text) if !text.is_empty() => Some(text),
             _ => None,
         })

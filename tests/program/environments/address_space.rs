@@ -89,9 +89,13 @@ fn code_for_little_address_space_is_kept_beside_the_other_and_uses_the_same_fuel
     let home = std::sync::Arc::new(tempfile::tempdir().unwrap());
     let mut fuel = Vec::new();
     let entries = || std::fs::read_dir(home.path().join("lastword/compiled")).unwrap().count();
-    let start = || Launch::stdio_at(&home).guest("prints").input("{\"op\":\"end\",\"session\":{\"id\":\"s\"}}\n");
-    for (mib, kept) in [(None, 1), (Some(2 * MIB_PER_GIB), 2), (None, 2), (Some(3 * MIB_PER_GIB), 2)] {
-        let launch = mib.map_or_else(start, |mib| limited(start(), 'v', mib));
+    for (run, (mib, kept)) in
+        [(None, 1), (Some(2 * MIB_PER_GIB), 2), (None, 2), (Some(3 * MIB_PER_GIB), 2)].into_iter().enumerate()
+    {
+        // Each with a name of its own: it is not the last one told again.
+        let end = format!(r#"{{"op":"end","op_id":"{run}","session":{{"id":"s"}}}}"#);
+        let launch = Launch::stdio_at(&home).guest("prints").input(end);
+        let launch = if let Some(mib) = mib { limited(launch, 'v', mib) } else { launch };
         let ended = launch.run();
         assert_eq!(ended.ends("prints", "delivered"), ["s"], "{mib:?}: {}", ended.stderr());
         assert_eq!(entries(), kept, "{mib:?}");
