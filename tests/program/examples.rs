@@ -6,7 +6,7 @@ mod claude_mem;
 mod compaction_notifier;
 mod every;
 mod server;
-mod transcripts;
+mod with_tools;
 
 use std::path::Path;
 use std::sync::Arc;

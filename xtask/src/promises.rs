@@ -75,6 +75,9 @@ mod tests {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("tests/program/one.rs"), "#[test]\nfn this_one_is_there() {}\n").unwrap();
+        for document in DOCUMENTS {
+            fs::write(root.path().join(document), "").unwrap();
+        }
         let document = root.path().join("docs/guarantees.md");
         fs::write(&document, "`op_id` and `this_one_is_there`\n").unwrap();
         assert_eq!(check(root.path()).unwrap(), 1);

@@ -1,10 +1,10 @@
 // How deep a line of JSON is, without parsing it.
 
-/** Everything that opens or closes a list, an object or a text; a backslash takes the next character with it. */
-const MARKS = /\\[^]|["[\]{}]/g;
+/** Everything that opens or closes a list or an object, and what opens a text. */
+const MARKS = /["[\]{}]/g;
 
-/** More of them than this are not looked at: that would take more time than all the rest. */
-const MOST_MARKS = 20_000;
+/** More of them than this, and quotation marks in texts, are not looked at: that would take more time than all the rest. */
+const MOST_MARKS = 50_000;
 
 /**
  * Whether `line` has more than `most` lists and objects within each other, or so many in all that it would take too long to
@@ -27,16 +27,27 @@ function hasMoreThan(most: number, line: string): boolean {
 
 function goesDeeperThan(most: number, line: string): boolean {
   let depth = 0;
-  let inText = false;
+  let left = MOST_MARKS;
   MARKS.lastIndex = 0;
-  for (let seen = 0; seen < MOST_MARKS; seen += 1) {
+  while (left-- > 0) {
     const mark = MARKS.exec(line)?.[0];
     if (mark === undefined) return false;
-    if (mark === '"') inText = !inText;
-    else if (inText) continue;
-    else if (mark === "[" || mark === "{") depth += 1;
-    else if (mark === "]" || mark === "}") depth -= 1;
+    if (mark === '"') {
+      let end = line.indexOf('"', MARKS.lastIndex);
+      while (end !== -1 && left-- > 0 && isEscaped(line, end)) end = line.indexOf('"', end + 1);
+      // A text that does not end is no JSON, whatever is in it.
+      if (end === -1) return false;
+      MARKS.lastIndex = end + 1;
+    } else if (mark === "[" || mark === "{") depth += 1;
+    else depth -= 1;
     if (depth > most) return true;
   }
   return true;
+}
+
+/** Whether an odd number of backslashes stands before it. */
+function isEscaped(line: string, at: number): boolean {
+  let first = at;
+  while (line[first - 1] === "\\") first -= 1;
+  return (at - first) % 2 === 1;
 }

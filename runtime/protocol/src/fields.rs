@@ -12,6 +12,9 @@ use crate::time;
 /// The code of a line that is no JSON.
 const BAD_JSON: &str = "bad_json";
 
+/// What a message calls the object that is no field of another.
+const LINE: &str = "the line";
+
 /// A line that cannot be carried out: what an `error` line says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
@@ -84,7 +87,7 @@ impl Fields {
 
     fn new(path: String, mut map: Map<String, Value>, left_out: LeftOut) -> Self {
         if map.remove(LOST).is_some() {
-            let what = path.strip_suffix('.').unwrap_or("the line");
+            let what = path.strip_suffix('.').unwrap_or(LINE);
             let message = format!("{what} is too long: its first fields were read, and not the rest");
             left_out.note(BadLine::field(what, "too_long", message));
         }
@@ -119,11 +122,20 @@ impl Fields {
         BadLine::field(field, code, message)
     }
 
-    /// The error that says that `name` is missing.
+    /// The error that says that `name` is missing, or why it was left out.
     pub fn missing(&self, name: &str) -> BadLine {
-        let field = format!("{}{name}", self.path);
-        let message = format!("{field} is missing");
-        BadLine::field(field, "missing_field", message)
+        self.was_left_out(name).unwrap_or_else(|| {
+            let field = format!("{}{name}", self.path);
+            let rest = self.left_out.of(self.path.strip_suffix('.').unwrap_or(LINE));
+            let why = rest.map_or_else(String::new, |rest| format!(": {}", rest.message));
+            let message = format!("{field} is missing{why}");
+            BadLine::field(field, "missing_field", message)
+        })
+    }
+
+    /// Why `name` was left out, if it was there.
+    pub(crate) fn was_left_out(&self, name: &str) -> Option<BadLine> {
+        self.left_out.of(&format!("{}{name}", self.path))
     }
 
     /// What `read` makes of a value, or the value and what was wanted.
@@ -208,6 +220,12 @@ impl Fields {
     pub fn time_if(&mut self, name: &str) -> Option<Timestamp> {
         let wanted = "a time such as 2026-11-21T07:00:00.000Z, or seconds or milliseconds since 1970";
         self.optional(name, wanted, |value| time::of(&value).ok_or(value))
+    }
+
+    /// An object, or one without fields in its place.
+    pub fn object_or_empty(&mut self, name: &str) -> Self {
+        let empty = Self { path: format!("{}{name}.", self.path), map: Map::new(), left_out: self.left_out() };
+        self.object_if(name).unwrap_or(empty)
     }
 
     /// An object.

@@ -112,6 +112,11 @@ pub fn read_session(mut fields: Fields) -> Result<Session, BadLine> {
     let id = fields.required_string("id")?;
     // Without it the session would be another tenant's.
     let tenant = fields.string("tenant")?;
+    if tenant.as_deref().is_some_and(|tenant| tenant.contains(char::REPLACEMENT_CHARACTER)) {
+        let message =
+            "session.tenant has a character that cannot be read, and could be another tenant's: write it in UTF-8";
+        return Err(BadLine::field("session.tenant", "bad_tenant", message));
+    }
     let mut session = Session::new(tenant.as_deref().unwrap_or(DEFAULT_TENANT), &id);
     session.key = fields.string_if("key");
     session.agent_id = fields.string_if("agent_id");

@@ -34,6 +34,11 @@ impl LeftOut {
         self.0.borrow().first.first().cloned()
     }
 
+    /// What was noted of this field.
+    pub(crate) fn of(&self, field: &str) -> Option<BadLine> {
+        self.0.borrow().first.iter().find(|bad| bad.field.as_deref() == Some(field)).cloned()
+    }
+
     /// Each as a sentence that begins with the field's name.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {

@@ -2,7 +2,8 @@
 //!
 //! A line is first read as it is, which is all that a plain one needs. One that is no JSON is [repaired](crate::repair); so is one
 //! that is longer than what is held of a line, as its bytes come. What stops in the middle is *open*: the next lines are
-//! joined to it, until they complete it, show that they do not belong to it, or do not come.
+//! joined to it, until they complete it, show that they do not belong to it, or do not come. A line without its newline is over as
+//! well when it is a whole event and nothing comes.
 
 use memchr::memchr;
 
@@ -11,6 +12,8 @@ use crate::input::Input;
 use crate::limits::{KEPT_BUFFER_BYTES, MAX_LINE_BYTES};
 use crate::owners::InputFormat;
 use crate::repair::{Progress, Repair, UTF16};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What is read: the number of the line on which it began, from 1, and what it says.
 pub type Read = (u64, Result<Input, BadLine>);
@@ -53,6 +56,8 @@ struct Line {
     alone: Repair,
     /// What is wrong with the line alone.
     bad: Option<BadLine>,
+    /// An object of it has been read: others may follow, with a comma or a semicolon between.
+    follows: bool,
 }
 
 impl Reader {
@@ -84,6 +89,11 @@ impl Reader {
         for open in [self.open.take(), joined].into_iter().flatten() {
             say(open.never());
         }
+        let whole = self.whole();
+        if !whole.is_empty() {
+            self.begun.clear();
+            whole.into_iter().for_each(say);
+        }
     }
 
     /// The input has ended. The last line needs no newline.
@@ -94,14 +104,32 @@ impl Reader {
         self.silence(say);
     }
 
-    /// What would be said of the line that is open, if nothing more came.
+    /// What would be said if nothing more came: of the line that is open, and of one that only lacks its newline.
     #[must_use]
-    pub fn open(&self) -> Option<Read> {
+    pub fn open(&self) -> Vec<Read> {
         let joined = self.long.as_ref().and_then(|line| line.joined.as_ref());
-        self.open.as_ref().or(joined).map(Open::never)
+        let open = self.open.as_ref().or(joined).map(Open::never);
+        open.into_iter().chain(self.whole()).collect()
     }
 
-    /// What is open is over: its reader was told of it.
+    /// What the next line says so far, if all of it is whole: some write a newline before each event, or none.
+    fn whole(&self) -> Vec<Read> {
+        if self.long.is_some() || self.begun.trim_ascii_end().last() != Some(&b'}') {
+            return Vec::new();
+        }
+        let number = self.lines + 1;
+        match self.format.read(self.begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.begun)) {
+            Err(bad) if bad.is_no_json() => {}
+            read => return vec![(number, read)],
+        }
+        let mut reads = Vec::new();
+        let mut line = Line::new(number, None);
+        line.feed(&self.begun, &self.format, &mut |read| reads.push(read));
+        let is_whole = line.bad.is_none() && line.alone.progress() == Progress::Nothing;
+        if is_whole { reads } else { Vec::new() }
+    }
+
+    /// What is open is over: somebody was told of it.
     pub fn forget_open(&mut self) {
         self.silence(&mut |_| ());
     }
@@ -143,7 +171,7 @@ impl Reader {
     fn line(&mut self, line: &[u8], say: &mut impl FnMut(Read)) {
         self.lines += 1;
         // Where nothing is open, what is JSON is taken at its word; else only an event is.
-        let plain = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        let plain = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
         match self.format.read(plain) {
             Ok(Input::Blank) if self.open.is_none() => {}
             Err(bad) if self.open.is_none() && !bad.is_no_json() => say((self.lines, Err(bad))),
@@ -167,11 +195,11 @@ impl Reader {
         if let Some(open) = &mut joined {
             open.object.push(b"\n");
         }
-        Line { number, joined, alone: Repair::default(), bad: None }
+        Line::new(number, joined)
     }
 
     fn end_apart(&mut self, line: Line, say: &mut impl FnMut(Read)) {
-        let Line { number, joined, alone, bad } = line;
+        let Line { number, joined, alone, bad, follows: _ } = line;
         if joined.is_some() {
             self.open = joined;
             return;
@@ -200,6 +228,10 @@ impl Open {
 }
 
 impl Line {
+    fn new(number: u64, joined: Option<Open>) -> Self {
+        Self { number, joined, alone: Repair::default(), bad: None, follows: false }
+    }
+
     fn feed(&mut self, mut bytes: &[u8], format: &InputFormat, say: &mut impl FnMut(Read)) {
         while !bytes.is_empty() && (self.joined.is_some() || self.bad.is_none()) {
             let taken = match self.joined {
@@ -212,11 +244,20 @@ impl Line {
 
     /// Takes bytes of a line that stands for itself, up to the end of its next object.
     fn feed_alone(&mut self, bytes: &[u8], format: &InputFormat, say: &mut impl FnMut(Read)) -> usize {
+        if self.follows {
+            let between =
+                bytes.iter().take_while(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b';')).count();
+            self.follows = between == bytes.len();
+            if between > 0 {
+                return between;
+            }
+        }
         let taken = self.alone.push(bytes);
         match self.alone.progress() {
             Progress::Whole => {
                 say((self.number, format.read(self.alone.json())));
                 self.alone = Repair::default();
+                self.follows = true;
             }
             // Where its end would be is not known: the rest is not read.
             Progress::Broken => self.bad = Some(self.alone.bad()),
@@ -249,7 +290,7 @@ impl Line {
             Progress::Whole => {
                 say((open.number, format.read(open.object.json())));
                 self.joined = None;
-                (self.alone, self.bad) = (Repair::default(), None);
+                (self.alone, self.bad, self.follows) = (Repair::default(), None, true);
                 taken
             }
             Progress::Broken => {

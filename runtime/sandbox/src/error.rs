@@ -86,7 +86,10 @@ pub enum LoadError {
         next: &'static str,
     },
     /// It is WebAssembly in text form.
-    #[error("this is WebAssembly text: turn it into a component with `wasm-tools parse`")]
+    #[error(
+        "this is WebAssembly text: turn it into a file of bytes with `wasm-tools parse`, and if it is a module, \
+             that into a component with `wasm-tools component new`"
+    )]
     Text,
     /// The end is missing.
     #[error("the component is truncated: a section goes beyond the file's {bytes} bytes; copy or build it again")]
@@ -191,8 +194,7 @@ pub enum LoadError {
     /// A hook that waits in a way of its own.
     #[error(
         "{hook} is async, and hooks are called as plain functions: declare it `func` in the WIT and not `async func`, and \
-         write it without async (in Python `def`, not `async def`; in JavaScript without promises at its top; in Rust without \
-         wit-bindgen's option async)"
+         build it anew (in Python with `def`, not `async def`; in Rust without wit-bindgen's option async)"
     )]
     AsyncHook {
         /// Which.
@@ -210,7 +212,7 @@ pub enum LoadError {
     },
     /// A hook of another shape.
     #[error(
-        "{hook} is not the hook of {PACKAGE}: {detail}{}; build the plugin against that version of the contract",
+        "{hook} is not the hook of {PACKAGE}: {detail}{}; build the plugin against {PACKAGE}",
         contract.as_ref().map(|version| format!(" (it was built against lastword:hooks@{version})")).unwrap_or_default()
     )]
     WrongSignature {

@@ -86,9 +86,9 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
 
 /// Compiles and links it, with default limits.
 fn fit(loader: &Loader, bytes: &[u8], grants: &Grants) -> Result<(), LoadError> {
-    check_memories(loader, bytes, loader.max_memory)?;
-    let compiled = loader.compiler.compile(None, bytes)?;
     let memory = Limits::default().memory.min(loader.max_memory);
+    check_memories(loader, bytes, memory)?;
+    let compiled = loader.compiler.compile(None, bytes)?;
     let limits = Limits { memory, ..Limits::default() };
     // The name is for logs only.
     let Ok(name) = PluginName::new("inspected") else { return Ok(()) };

@@ -112,7 +112,7 @@ impl Sandbox {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Reads, compiles, links and types a component. Takes milliseconds for small components, and up to a minute for
+    /// Reads, compiles, links and types a component. Takes milliseconds for small components, and a minute or two for
     /// large ones that are not in the code cache: do it on a thread that may block.
     ///
     /// # Errors

@@ -36,12 +36,12 @@ pub(super) struct Lines {
     torn: Torn,
 }
 
-/// What is to be said of the line that waits for its rest, while nothing comes. Whoever takes it away says it.
+/// What is to be said of the line that waits for its rest, or its newline, while nothing comes. Whoever takes it away says it.
 #[derive(Clone, Default)]
-struct Torn(Arc<Mutex<Option<ReadLine>>>);
+struct Torn(Arc<Mutex<Option<Vec<ReadLine>>>>);
 
 impl Torn {
-    fn lock(&self) -> MutexGuard<'_, Option<ReadLine>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<ReadLine>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,7 +61,7 @@ impl Lines {
         let mut torn = self.torn.lock();
         let read = (0..self.read.len()).map_while(|_| self.read.try_recv().ok());
         self.gathered.extend(read);
-        self.gathered.extend(torn.take());
+        self.gathered.extend(torn.take().into_iter().flatten());
     }
 
     /// The next line that was gathered.
@@ -133,9 +133,9 @@ fn read(mut source: impl Source, format: InputFormat, send: &mpsc::Sender<ReadLi
     };
     while !send.is_closed() {
         let open = reader.open();
-        let patience = open.is_some().then_some(REST_WAIT);
+        let patience = (!open.is_empty()).then_some(REST_WAIT);
         // Everything before it has been sent.
-        *torn.lock() = open.map(ReadLine::from);
+        *torn.lock() = patience.map(|_| open.into_iter().map(ReadLine::from).collect());
         let came = source.next(patience);
         if torn.lock().take().is_none() && patience.is_some() {
             reader.forget_open();

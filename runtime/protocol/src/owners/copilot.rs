@@ -34,10 +34,11 @@ const TOLD_BY: [(&str, &str); 9] = [
     ("toolName", "a tool's event"),
     ("stopReason", "agentStop"),
     ("prompt", "userPromptSubmitted"),
+    // Before what an end may say as well.
+    ("reason", "sessionEnd"),
     ("error", "errorOccurred"),
     ("message", "notification"),
     ("trigger", "preCompact"),
-    ("reason", "sessionEnd"),
     ("initialPrompt", "sessionStart"),
     ("source", "sessionStart"),
 ];

@@ -98,7 +98,7 @@ impl Flat {
         let Some(means) = means.filter(|_| !passed_over) else {
             return Ok(self.not_ours(name, parts));
         };
-        if self.of_sub_agent.iter().any(|field| parts.has(field)) {
+        if self.of_sub_agent.iter().any(|field| parts.says(field)) {
             return Ok(self.not_ours(format!("{name} of a sub-agent"), parts));
         }
         let (mut session, at) = self.session(owner, &mut parts)?;

@@ -32,7 +32,7 @@ pub(super) fn read(mut line: Fields, op_id: Option<String>, keep: &Keep<'_>) -> 
         _ => return Ok(not_ours(hook, line)),
     };
     let at = line.time_if("t");
-    let mut event = line.required_object("event")?;
+    let mut event = line.object_or_empty("event");
     let mut ctx = line.object_if("ctx");
     let mut session = session(&mut event, ctx.as_mut())?;
     let event = match (hook.as_str(), phase) {
@@ -48,7 +48,7 @@ pub(super) fn read(mut line: Fields, op_id: Option<String>, keep: &Keep<'_>) -> 
 
 /// An event of another kind, with the session that it names.
 fn not_ours(name: String, mut line: Fields) -> Input {
-    let mut event = line.object_if("event").unwrap_or_default();
+    let mut event = line.object_or_empty("event");
     let mut ctx = line.object_if("ctx");
     let session = session(&mut event, ctx.as_mut());
     Input::NotOurs { name, session: session.ok().map(|session| session.identity) }

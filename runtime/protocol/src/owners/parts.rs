@@ -17,8 +17,9 @@ impl Parts {
         Self([payload].into_iter().chain(inner).collect())
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|fields| fields.has(name))
+    /// Whether it is there and no empty text.
+    pub(super) fn says(&self, name: &str) -> bool {
+        self.0.iter().any(|fields| fields.has(name) && fields.text(name) != Some(""))
     }
 
     fn find<T>(&mut self, names: &[&str], take: impl Fn(&mut Fields, &str) -> Option<T>) -> Option<T> {
@@ -45,8 +46,11 @@ impl Parts {
         self.find(names, Fields::time_if)
     }
 
-    /// The error that says that the first of these is missing.
+    /// The error that says that the first of these is missing, or why one that is there was left out.
     pub(super) fn missing(&self, names: &[&str]) -> BadLine {
+        if let Some(bad) = names.iter().find_map(|name| self.0.iter().find_map(|fields| fields.was_left_out(name))) {
+            return bad;
+        }
         let name = names.first().copied().unwrap_or_default();
         self.0.first().map_or_else(|| Fields::default().missing(name), |fields| fields.missing(name))
     }
@@ -90,7 +94,7 @@ mod tests {
     #[test]
     fn a_fact_is_found_in_whichever_part_has_it_under_whichever_name() {
         let mut parts = parts(r#"{"info":{"id":"s","cwd":"/in"},"cwd":"/out","n":4.0}"#, &["info", "absent"]);
-        assert!(parts.has("id") && !parts.has("info"));
+        assert!(parts.says("id") && !parts.says("info"));
         assert_eq!(parts.text(&["sessionID", "id"]).as_deref(), Some("s"));
         assert_eq!(parts.text(&["cwd"]).as_deref(), Some("/out"), "the payload itself comes first");
         assert_eq!(parts.text(&["cwd"]), None, "and what it hides is gone");

@@ -1,6 +1,7 @@
 //! What each owner's captured payloads say.
 
 mod kept;
+mod odd;
 mod recognised;
 
 use lastword_events::{Event, Session};

@@ -45,7 +45,7 @@ fn read_as(speaker: Speaker, said: &[Said<'_>], piece: usize) -> Vec<String> {
         }
     }
     reader.end(&mut say);
-    assert_eq!(reader.open(), None);
+    assert_eq!(reader.open(), []);
     read
 }
 
@@ -185,10 +185,38 @@ fn what_is_open_can_be_told_before_it_is_over() {
     let mut said = 0;
     let mut say = |_: Read| said += 1;
     reader.push(format!("{}\n{{\"op\":\"end\",\n\"session\":", start("a")).as_bytes(), &mut say);
-    let (number, bad) = reader.open().unwrap();
+    let (number, bad) = reader.open().pop().unwrap();
     assert_eq!((number, bad.unwrap_err().message.as_str()), (2, "the line is not JSON: it stops inside an object"));
     reader.silence(&mut say);
-    assert_eq!((reader.open(), said), (None, 2));
+    assert_eq!((reader.open(), said), (Vec::new(), 2));
+}
+
+/// Some hooks write no newline, and their owner's pipe stays open.
+#[test]
+fn whole_events_without_a_newline_are_taken_after_a_silence_and_can_be_told_before() {
+    let (start, end, rest) = (start("a"), r#"{"op":"end","session":{"id":"a"}}"#, start("b"));
+    let mut reader = Reader::new(Speaker::Lastword);
+    reader.push(format!("{start}{end}").as_bytes(), &mut |_| panic!("the line goes on, perhaps"));
+    assert_eq!(reader.open().len(), 2);
+    let whole = format!("{start}{end}");
+    let read = |said: &[Said<'_>]| read_as(Speaker::Lastword, said, usize::MAX);
+    assert_eq!(read(&[Bytes(whole.as_bytes()), Silence]), ["1 start a", "1 end a"]);
+    let next = format!("\n{rest}\n");
+    let all = ["1 start a", "1 end a", "2 start b"];
+    assert_eq!(read(&[Bytes(whole.as_bytes()), Silence, Bytes(next.as_bytes())]), all);
+    assert_eq!(read(&[Bytes(whole.as_bytes()), Bytes(next.as_bytes())]), all, "without a silence too");
+    // What is not whole yet stays as it is.
+    let (begun, ended) = whole.split_at(whole.len() - 1);
+    assert_eq!(read(&[Bytes(begun.as_bytes()), Silence, Bytes(ended.as_bytes()), Silence]), all[..2]);
+}
+
+#[test]
+fn commas_and_semicolons_between_and_after_events_are_passed_over() {
+    let line = format!("{} , {};\n{},\n", start("a"), r#"{"op":"end","session":{"id":"a"}}"#, start("b"));
+    assert_eq!(
+        read_as(Speaker::Lastword, &[Bytes(line.as_bytes())], usize::MAX),
+        ["1 start a", "1 end a", "2 start b"]
+    );
 }
 
 #[test]

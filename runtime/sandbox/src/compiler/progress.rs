@@ -29,7 +29,7 @@ impl Progress {
                 let seconds = began.elapsed().as_secs();
                 tracing::dispatcher::with_default(&listener, || {
                     tracing::info!(
-                        "compiling {plugin} ({size}), once: {seconds} s so far; a large plugin takes up to a minute"
+                        "compiling {plugin} ({size}), once: {seconds} s so far; a large plugin takes a minute or two"
                     );
                 });
                 pause = EVERY;

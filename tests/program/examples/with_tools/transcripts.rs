@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::with_example;
+use super::super::with_example;
 use crate::support::{Ended, Launch};
 
 /// A line that counts as a message of the user's.

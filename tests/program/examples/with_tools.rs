@@ -1,0 +1,3 @@
+//! Examples in other languages, which only `cargo xtask test --all` builds.
+
+mod transcripts;
