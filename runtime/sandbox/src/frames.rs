@@ -1,16 +1,18 @@
 //! Where in its code a guest was, from the engine's backtrace: bounded in length, whatever the functions are called.
 
+use std::fmt::{self, Write};
+
 use lastword_events::printable;
 use rustc_demangle::try_demangle;
 use wasmtime::{FrameInfo, WasmBacktrace};
 
-use crate::outcome::clip;
+use crate::outcome::{Bounded, clip};
 
 /// Functions that a message names, innermost first.
 const MAX_FRAMES: usize = 8;
 /// Bytes of one function's name.
 const MAX_NAME_BYTES: usize = 128;
-/// A mangled name that is longer is shown as it is: how long it gets when it is written out is its author's choice.
+/// A mangled name that is longer is shown as it is: it would have to be read to its end.
 const MAX_MANGLED_BYTES: usize = 1024;
 
 /// The functions that have names, innermost first: `inner < outer`. None when none has.
@@ -38,11 +40,22 @@ fn frames(error: &wasmtime::Error) -> &[FrameInfo] {
 }
 
 fn name(name: &str) -> String {
-    let readable = if name.len() > MAX_MANGLED_BYTES { None } else { try_demangle(name).ok() };
-    // Without the hash at its end.
-    let readable = readable.map_or_else(|| name.to_owned(), |name| format!("{name:#}"));
+    let mut text = Bounded::new(MAX_NAME_BYTES);
+    // An error: there is more of it than is shown.
+    let _ = write_name(name, &mut text);
     // As escapes it is longer.
-    clip(printable(&readable).into_owned(), MAX_NAME_BYTES)
+    clip(printable(&text.into_string()).into_owned(), MAX_NAME_BYTES)
+}
+
+/// Writes a name readably for as long as `out` takes it: by references back to its own types a mangled name of 1 KB becomes as
+/// many MB as its author likes, and no deadline ends the writing.
+fn write_name(name: &str, out: &mut impl Write) -> fmt::Result {
+    let readable = if name.len() > MAX_MANGLED_BYTES { None } else { try_demangle(name).ok() };
+    match readable {
+        // Without the hash at its end.
+        Some(readable) => write!(out, "{readable:#}"),
+        None => out.write_str(name),
+    }
 }
 
 #[cfg(test)]
@@ -59,5 +72,53 @@ mod tests {
         // Back references that would double at each step.
         let mangled = format!("_RNvC1a{}", "1b".repeat(2_000));
         assert!(name(&mangled).len() <= MAX_NAME_BYTES);
+    }
+
+    /// Counts what is written into it, whatever becomes of that.
+    struct Counted {
+        text: Bounded,
+        bytes: usize,
+    }
+
+    impl Write for Counted {
+        fn write_str(&mut self, piece: &str) -> fmt::Result {
+            self.bytes += piece.len();
+            self.text.write_str(piece)
+        }
+    }
+
+    /// A reference back in a v0 name, to the byte at `position`.
+    fn back_reference(position: usize) -> String {
+        const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let digit = |n: usize| char::from(DIGITS[n % 62]);
+        match position.checked_sub(1) {
+            None => "B_".to_owned(),
+            Some(n) if n < 62 => format!("B{}_", digit(n)),
+            Some(n) => format!("B{}{}_", digit(n / 62), digit(n)),
+        }
+    }
+
+    /// A mangled name with a tuple of 8 types, then a tuple of 8 of those tuples, and so on.
+    fn bomb() -> String {
+        let mut name = "INvC1a1f".to_owned();
+        let mut tuple = name.len();
+        name.push_str("ThhhhhhhhE");
+        while name.len() < 900 {
+            let next = name.len();
+            name.push_str(&format!("T{}E", back_reference(tuple).repeat(8)));
+            tuple = next;
+        }
+        format!("_R{name}E")
+    }
+
+    #[test]
+    fn a_name_that_refers_back_to_its_own_types_is_not_written_out() {
+        let bomb = bomb();
+        assert!(bomb.len() <= MAX_MANGLED_BYTES);
+        let mut out = Counted { text: Bounded::new(MAX_NAME_BYTES), bytes: 0 };
+        assert!(write_name(&bomb, &mut out).is_err(), "it is told to stop");
+        assert!(out.bytes <= 2 * MAX_NAME_BYTES, "{} bytes were written", out.bytes);
+        let name = name(&bomb);
+        assert!(name.starts_with("a::f::<(u8, u8") && name.ends_with('…') && name.len() <= MAX_NAME_BYTES, "{name}");
     }
 }

@@ -1,7 +1,7 @@
 //! What a call's end means: wasmtime's errors in the project's words.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use lastword_events::{FailureCause, Outcome, printable};
@@ -149,9 +149,16 @@ fn excess(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
 }
 
 /// The texts of an error and its causes, without the backtrace, which is one of them: it has many lines, and names of the
-/// guest's choice.
+/// guest's choice. Those are why no text is written further than it is shown.
 fn causes(error: &wasmtime::Error) -> impl Iterator<Item = String> {
-    error.chain().map(ToString::to_string).filter(|cause| !cause.contains("wasm backtrace:"))
+    error.chain().map(bounded).filter(|cause| !cause.contains("wasm backtrace:"))
+}
+
+fn bounded(cause: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = Bounded::new(MAX_MESSAGE_BYTES);
+    // An error: there is more of it than is shown.
+    let _ = write!(text, "{cause}");
+    clip(text.into_string(), MAX_MESSAGE_BYTES)
 }
 
 /// An error and its causes on one line, and in which of the guest's functions it happened if they have names.
@@ -191,6 +198,32 @@ fn failed(cause: FailureCause, message: String) -> Outcome {
         Cow::Owned(escaped) => escaped,
     };
     Outcome::Failed { cause, message }
+}
+
+/// Takes text up to the first character that is beyond `max` bytes, and then makes whoever writes it stop. With that
+/// character [`clip`] sees that something is missing.
+pub(crate) struct Bounded {
+    text: String,
+    max: usize,
+}
+
+impl Bounded {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { text: String::new(), max }
+    }
+
+    pub(crate) fn into_string(self) -> String {
+        self.text
+    }
+}
+
+impl Write for Bounded {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let room = self.max.saturating_sub(self.text.len());
+        let end = if piece.len() > room { piece.ceil_char_boundary(room + 1) } else { piece.len() };
+        self.text.push_str(piece.get(..end).unwrap_or(piece));
+        if self.text.len() > self.max { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 /// The first `max` bytes, cut between characters, and a mark that something is missing.
@@ -246,5 +279,30 @@ mod tests {
     fn texts_are_cut_between_characters() {
         assert_eq!(clip("short".to_owned(), 10), "short");
         assert_eq!(clip("äöüäöü".to_owned(), 8), "äö…");
+    }
+
+    /// Counts how much of itself it has written.
+    #[derive(Clone, Debug, Default)]
+    struct Long(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+    impl fmt::Display for Long {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            for _ in 0..1_000_000 {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                f.write_str("ä")?;
+            }
+            Ok(())
+        }
+    }
+
+    impl std::error::Error for Long {}
+
+    #[test]
+    fn an_error_is_not_written_further_than_it_is_shown() {
+        let long = Long::default();
+        let message = message(&wasmtime::Error::from(long.clone()).context("first"));
+        assert!(message.starts_with("first: ää") && message.ends_with('…'), "{}", message.len());
+        let written = long.0.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(written <= MAX_MESSAGE_BYTES, "{written} characters were written");
     }
 }
