@@ -109,6 +109,9 @@ pub const MAX_MESSAGE_BYTES: usize = 4 * 1024;
 pub const MAX_COMPONENT_BYTES: u64 = 256 * MIB;
 /// Components within components. A composition has two or three; the compiler's time grows with the square of the depth.
 pub const MAX_COMPONENT_DEPTH: u32 = 64;
+/// Instances of components in one component. Toolchains make one for each interface that is exported, compositions one
+/// for each part; where each makes several of the next, they double with each level.
+pub const MAX_COMPONENT_INSTANCES: u32 = 256;
 /// Core instances of one component: adapters, shims and, for Python, each of its libraries is one.
 pub const MAX_CORE_INSTANCES: u32 = 64;
 /// Linear memories of one component, all together within [`Limits::memory`]. Toolchains make one; a component that is

@@ -17,10 +17,12 @@ use crate::grants::config::variables;
 use crate::grants::transcript::can_read_files;
 use crate::host::Host;
 use crate::imports::{check_are_granted, check_are_served, imports};
-use crate::limits::{Limits, MAX_CONCURRENT_LOANS, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
+use crate::limits::{
+    Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_LOANS, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
+};
 use crate::memory::Together;
 use crate::plugin::Loaded;
-use crate::prescan::memories::memories;
+use crate::prescan::memories::{TooManyInstances, memories};
 use crate::prescan::prescan;
 use crate::source::{Source, check_is_component};
 use crate::state::GuestState;
@@ -134,7 +136,10 @@ fn present(component: &Component) -> impl Iterator<Item = Hook> {
 
 /// Refuses memories that no call can have, and those that its own limit would never let start.
 pub(crate) fn check_memories(loader: &Loader, bytes: &[u8], limit: u64) -> Result<(), LoadError> {
-    let memories = memories(bytes);
+    let memories = memories(bytes).map_err(|TooManyInstances| {
+        let max = u64::from(MAX_COMPONENT_INSTANCES);
+        LoadError::DoesNotFit { what: "component instances", needs: max.saturating_add(1), max }
+    })?;
     let (most, max) = (u64::from(MAX_MEMORIES), u64::from(loader.max_memories));
     if memories.count > most {
         return Err(LoadError::DoesNotFit { what: "linear memories", needs: memories.count, max: most });
