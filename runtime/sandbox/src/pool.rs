@@ -157,6 +157,8 @@ fn pool(slots: u32, max_memory: u64) -> Result<PoolingAllocationConfig, String> 
         .total_tables(times(MAX_TABLES)?)
         .max_core_instances_per_component(MAX_CORE_INSTANCES)
         .max_memories_per_component(max_memories(slots))
+        // One module may have all of them.
+        .max_memories_per_module(max_memories(slots))
         .max_tables_per_component(MAX_TABLES)
         .max_tables_per_module(MAX_TABLES)
         .max_component_instance_size(MAX_INSTANCE_BYTES)

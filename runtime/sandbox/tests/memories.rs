@@ -58,6 +58,24 @@ async fn up_to_eight_memories_run_and_count_together() {
 }
 
 #[tokio::test]
+async fn one_module_may_have_all_of_them() {
+    let sandbox = sandbox();
+    for memories in 2..=8 {
+        let wat = format!(
+            r#"(module (memory (export "memory") 1) {}
+              (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+              (func (export "session-end") (param i32) (result i32) i32.const 0))"#,
+            "(memory 1)".repeat(memories - 1)
+        );
+        let bytes = from_wat(&wat, World::SessionEnd).unwrap();
+        let plugin = try_load(&sandbox, bytes, Limits::default()).expect("it fits");
+        let report = call_end(&sandbox, &plugin).await;
+        assert_eq!(report.outcome, Outcome::Delivered, "{memories} memories");
+        assert_eq!(report.peak_memory, memories as u64 * PAGE, "{memories} memories");
+    }
+}
+
+#[tokio::test]
 async fn they_are_held_to_the_plugins_limit_together() {
     let sandbox = sandbox();
     let memory = |memory| Limits { memory, ..generous() };
