@@ -27,11 +27,15 @@ impl Disk {
     }
 
     async fn house(&self, tenant: &str) -> House {
+        self.house_with_grace(tenant, Duration::ZERO).await
+    }
+
+    async fn house_with_grace(&self, tenant: &str, grace: Duration) -> House {
         let journal: Arc<dyn Journal> = match &self.memory {
             Some(memory) => memory.clone(),
             None => Arc::new(self.open().await),
         };
-        House::builder().plugin("prints", "prints").journal(journal).tenant(tenant).build()
+        House::builder().plugin("prints", "prints").journal(journal).tenant(tenant).attach_grace(grace).build()
     }
 }
 
@@ -227,9 +231,95 @@ async fn an_event_without_a_key_goes_to_the_one_active_session_of_its_id_and_say
     assert_eq!((made(&ended), ended.dropped), ((Acceptance::Noted, 2), vec![guessed.to_owned()]));
     // Its answer was lost, and it is sent again: it is not the other one's end.
     assert_eq!(made(&end(Some("op")).await.unwrap()), (Acceptance::DuplicateOp, 2));
+    let again = end(None).await.unwrap();
+    assert_eq!(
+        (made(&again), again.dropped),
+        ((Acceptance::DuplicateEnd, 2), vec![]),
+        "told again, and not the other's"
+    );
+    assert_eq!(listed(&house).len(), 1);
+    // A session that began after that end is not the one that it was of.
+    start("agent:c:main").await.unwrap();
     let ended = end(None).await.unwrap();
-    assert_eq!((made(&ended), &*ended.identity.scope, ended.dropped), ((Acceptance::Noted, 1), A, vec![]));
-    assert_eq!(made(&end(None).await.unwrap()), (Acceptance::DuplicateEnd, 2), "the newest again");
+    assert_eq!((made(&ended), &*ended.identity.scope), ((Acceptance::Noted, 3), "agent:c:main"));
+    let of_a = house.runtime.end_session(EndRequest::new(keyed(&house, A, "/w"), EndReason::Idle)).await.unwrap();
+    assert_eq!(made(&of_a), (Acceptance::Noted, 1));
+}
+
+/// Over a restart as well: the owner comes back for the sessions that were left.
+#[tokio::test]
+async fn an_end_that_is_told_again_ends_no_other_session_of_its_id() {
+    let (x, y) = ("agent:a:x", "agent:a:y");
+    let cases = [y, ""].into_iter().flat_map(|key| Disk::of_each_kind().map(|disk| (disk, key)));
+    for (disk, key) in cases {
+        let mut house = disk.house("t").await;
+        for key in [x, y] {
+            house.runtime.start_session(StartRequest::new(keyed(&house, key, "/w"))).await.unwrap();
+        }
+        let end = |house: &House, key: &str| {
+            house.runtime.end_session(EndRequest::new(keyed(house, key, "/w"), EndReason::Reset))
+        };
+        assert_eq!(made(&end(&house, key).await.unwrap()), (Acceptance::Noted, 2));
+        assert_eq!(made(&end(&house, key).await.unwrap()), (Acceptance::DuplicateEnd, 2), "{key}");
+        house.runtime.settled().await;
+        drop(house);
+        house = disk.house_with_grace("t", Duration::from_secs(3600)).await;
+        assert_eq!(made(&end(&house, key).await.unwrap()), (Acceptance::DuplicateEnd, 2), "{key}, over a restart");
+        assert_eq!(listed(&house), [(x.to_owned(), 1, Some("/w".to_owned()))]);
+    }
+}
+
+/// What comes late of a session that has ended is not of the other one of its agent.
+#[tokio::test]
+async fn what_is_told_of_a_session_after_its_end_does_not_rename_another() {
+    let (x, y) = ("agent:a:x", "agent:a:y");
+    for op in [None, Some("op")] {
+        let house = House::with(&["prints"]);
+        for key in [x, y] {
+            house.runtime.start_session(StartRequest::new(keyed(&house, key, "/w"))).await.unwrap();
+        }
+        let end = |key: &str, op: Option<&str>| {
+            let request = EndRequest::new(keyed(&house, key, "/w"), EndReason::Reset);
+            house.runtime.end_session(EndRequest { op_id: op.map(Arc::from), ..request })
+        };
+        assert_eq!(made(&end(x, None).await.unwrap()), (Acceptance::Noted, 1));
+        let late = if op.is_some() {
+            end(x, op).await
+        } else {
+            house.runtime.compaction(CompactionRequest::new(keyed(&house, x, "/w"), CompactionPhase::After)).await
+        };
+        assert_eq!(made(&late.unwrap()), (Acceptance::Implied, 3));
+        assert!(listed(&house).contains(&(y.to_owned(), 2, Some("/w".to_owned()))));
+    }
+}
+
+/// An end that waits for its turn as a drain begins is no other session's either.
+#[tokio::test]
+async fn a_drain_takes_no_session_over_with_the_end_of_another_that_is_told_again() {
+    let journal = held();
+    let house = House::builder().plugin("prints", "prints").journal(journal.clone()).build();
+    for key in ["agent:a:x", "agent:a:y"] {
+        house.runtime.start_session(StartRequest::new(keyed(&house, key, "/w"))).await.unwrap();
+    }
+    let end = |op: Option<&str>| {
+        let request = EndRequest::new(keyed(&house, "agent:a:x", "/w"), EndReason::Reset);
+        house.runtime.end_session(EndRequest { op_id: op.map(Arc::from), ..request })
+    };
+    assert_eq!(made(&end(None).await.unwrap()), (Acceptance::Noted, 1));
+    house.runtime.settled().await;
+    journal.hold();
+    // It waits for the disk, and the one behind it for its turn.
+    let (named, again) = (end(Some("op")), end(None));
+    let report = house.drain();
+    let (report, ()) = tokio::join!(report, async {
+        house.seen(|seen| seen.hook == Hook::SessionEnd && seen.generation == 2).await;
+        journal.commit().await;
+    });
+    assert_eq!(report.failed, 0);
+    assert_eq!(made(&named.await.unwrap()), (Acceptance::Implied, 3));
+    assert_eq!(made(&again.await.unwrap()), (Acceptance::DuplicateEnd, 3));
+    let of_y = ends(&house).into_iter().find(|(_, generation, _)| *generation == 2);
+    assert_eq!(of_y.unwrap().2, EndReason::Shutdown);
 }
 
 #[tokio::test]
@@ -297,4 +387,63 @@ async fn two_sessions_of_one_id_that_nobody_comes_back_for_end_when_the_grace_is
         assert_eq!(ended.reason, Some(EndReason::Crashed));
     }
     assert!(next.runtime.sessions().is_empty());
+}
+
+/// A session of an agent that its owner names.
+fn of_agent(house: &House, key: &str, agent: &str) -> Session {
+    Session { agent_id: Some(agent.to_owned()), ..keyed(house, key, &format!("/{agent}")) }
+}
+
+#[tokio::test]
+async fn two_agents_with_one_session_id_and_one_key_or_none_are_two_sessions() {
+    let cases = ["", "main"].into_iter().flat_map(|key| Disk::of_each_kind().map(|disk| (disk, key)));
+    for (disk, key) in cases {
+        let house = disk.house("t").await;
+        let start = |agent| house.runtime.start_session(StartRequest::new(of_agent(&house, key, agent)));
+        let end = |agent, reason| house.runtime.end_session(EndRequest::new(of_agent(&house, key, agent), reason));
+        let compaction = |agent| {
+            house.runtime.compaction(CompactionRequest::new(of_agent(&house, key, agent), CompactionPhase::After))
+        };
+        assert_eq!(made(&start("a").await.unwrap()), (Acceptance::Noted, 1), "{key}");
+        assert_eq!(made(&start("b").await.unwrap()), (Acceptance::Noted, 2), "{key}");
+        assert_eq!(made(&start("b").await.unwrap()), (Acceptance::Renoted, 2), "{key}");
+        assert_eq!(made(&compaction("b").await.unwrap()), (Acceptance::Noted, 2), "{key}");
+        assert_eq!(made(&compaction("a").await.unwrap()), (Acceptance::Noted, 1), "{key}");
+        let mut where_they_work: Vec<_> = listed(&house).into_iter().map(|(_, n, cwd)| (n, cwd.unwrap())).collect();
+        where_they_work.sort();
+        assert_eq!(where_they_work, [(1, "/a".to_owned()), (2, "/b".to_owned())], "{key}");
+        assert_eq!(made(&end("a", EndReason::Reset).await.unwrap()), (Acceptance::Noted, 1), "{key}");
+        assert_eq!(made(&end("a", EndReason::Reset).await.unwrap()), (Acceptance::DuplicateEnd, 1), "{key}");
+        assert_eq!(made(&end("b", EndReason::Idle).await.unwrap()), (Acceptance::Noted, 2), "{key}");
+        assert_eq!(made(&end("b", EndReason::Idle).await.unwrap()), (Acceptance::DuplicateEnd, 2), "{key}");
+        house.runtime.settled().await;
+        let expected = [("main".to_owned(), 1, EndReason::Reset), ("main".to_owned(), 2, EndReason::Idle)];
+        assert_eq!(ends(&house), expected, "{key}");
+        drop(house);
+        let house = disk.house("t").await;
+        for (agent, generation) in [("a", 1), ("b", 2)] {
+            let again = EndRequest::new(of_agent(&house, key, agent), EndReason::Idle);
+            let again = house.runtime.end_session(again).await.unwrap();
+            assert_eq!(made(&again), (Acceptance::DuplicateEnd, generation), "{key}, over a restart");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_end_of_another_agent_is_not_the_last_one_told_again() {
+    for disk in Disk::of_each_kind() {
+        let mut house = disk.house("t").await;
+        let end = |house: &House, key, agent| {
+            house.runtime.end_session(EndRequest::new(of_agent(house, key, agent), EndReason::Idle))
+        };
+        house.runtime.start_session(StartRequest::new(of_agent(&house, A, "a"))).await.unwrap();
+        assert_eq!(made(&end(&house, A, "a").await.unwrap()), (Acceptance::Noted, 1));
+        assert_eq!(made(&end(&house, "", "b").await.unwrap()), (Acceptance::Implied, 2));
+        assert_eq!(made(&end(&house, "", "a").await.unwrap()), (Acceptance::DuplicateEnd, 1));
+        house.runtime.settled().await;
+        drop(house);
+        house = disk.house("t").await;
+        assert_eq!(made(&end(&house, "", "c").await.unwrap()), (Acceptance::Implied, 3));
+        assert_eq!(made(&end(&house, "", "b").await.unwrap()), (Acceptance::DuplicateEnd, 2));
+    }
 }

@@ -25,6 +25,8 @@ pub struct RecentEnd {
     pub identity: Identity,
     /// Which generation.
     pub generation: u32,
+    /// The agent that it was of, if one was named.
+    pub agent_id: Option<String>,
     /// When it ended, as its owner has it.
     pub ended_at: Timestamp,
     /// When its owner told of it, and what was said.

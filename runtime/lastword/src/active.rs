@@ -127,12 +127,32 @@ pub(crate) enum Standing {
 
 impl ActiveSet {
     pub(crate) fn standing(&self, said: Said<'_>) -> Standing {
-        if let Some((active, of)) = said.find(&self.sessions) {
+        if let Some((active, of)) = said.find(&self.sessions, &self.recent_ends) {
             Standing::Active(active.clone(), of)
-        } else if let Some((drained, _)) = said.find(&self.drained) {
+        } else if let Some((drained, _)) = said.find(&self.drained, &self.recent_ends) {
             Standing::Drained(drained.clone())
         } else {
             Standing::Unknown
+        }
+    }
+
+    /// The session that the set knew as this one, if a drain has taken it over.
+    pub(crate) fn drained_as(&self, identity: &Identity) -> Option<&Active> {
+        if self.sessions.get(identity).is_some() { None } else { self.drained.get(identity) }
+    }
+
+    /// Gives a session an identity of its own where what it says is another agent's: in this set no two have the same.
+    pub(crate) fn set_apart(&self, session: &mut Session, standing: &Standing) {
+        let said = Said::of(session);
+        let Some(apart) = said.apart() else { return };
+        let is_known_apart = matches!(standing, Standing::Active(active, _) if active.session.identity == apart);
+        // One without a scope says no other than that of the session that it is of.
+        let says_scope = !session.identity.scope.is_empty() || matches!(standing, Standing::Unknown);
+        let is_another = |set: &Scoped<Active>| set.get(said.identity).is_some_and(|active| !said.may_be(active));
+        let is_taken =
+            || is_another(&self.sessions) || is_another(&self.drained) || self.recent_ends.is_of_another(&said);
+        if is_known_apart || says_scope && is_taken() {
+            session.identity = apart;
         }
     }
 
@@ -227,8 +247,8 @@ impl ActiveSet {
 
     /// Notes the end with which a drain takes a session over: the first that is of it.
     fn take_over(&mut self, end: Arc<ReceivedEnd>) {
-        let said = Said::of(&end.request.session);
-        let found = said.find(&self.drained).map(|(drained, _)| drained.session.identity.clone());
+        let found = Said::of_end(&end).find(&self.drained, &self.recent_ends);
+        let found = found.map(|(drained, _)| drained.session.identity.clone());
         if let Some(drained) = found.and_then(|identity| self.drained.get_mut(&identity)) {
             drained.ending.get_or_insert_with(|| Box::new(Ending::TakenOver(end)));
         }

@@ -1,6 +1,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use lastword_events::{EndReason, Session, SessionEnd};
+use lastword_events::{EndReason, Identity, Session, SessionEnd};
 
 /// Which facts an end said, or were known before: what tells whether the same end, told again, knows more. Small, because
 /// there may be tens of thousands; attributes share some bits, so one that is new may go unnoticed.
@@ -22,6 +22,8 @@ const NAMES: [&str; 11] = [
     "attributes",
 ];
 const FIRST_ATTRIBUTE_BIT: u32 = 10;
+/// Not a fact: the end did not say its session's scope.
+const WITHOUT_SCOPE: u64 = 1 << (u64::BITS - 1);
 
 impl FactsSaid {
     pub(crate) fn by(session: &Session, end: &SessionEnd) -> Self {
@@ -42,6 +44,16 @@ impl FactsSaid {
         Self(facts.chain(attributes).fold(0, |all, one| all | one))
     }
 
+    /// The same, of an end that said this identity.
+    pub(crate) fn told_of(self, identity: &Identity) -> Self {
+        if identity.scope.is_empty() { Self(self.0 | WITHOUT_SCOPE) } else { self }
+    }
+
+    /// Whether the end was told without a scope.
+    pub(crate) fn is_without_scope(self) -> bool {
+        self.0 & WITHOUT_SCOPE != 0
+    }
+
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -56,7 +68,7 @@ impl FactsSaid {
 
     /// The names of those that are not in `known`.
     pub(crate) fn beyond(self, known: Self) -> Vec<&'static str> {
-        let new = self.0 & !known.0;
+        let new = self.0 & !known.0 & !WITHOUT_SCOPE;
         let is_new = |bit: u32| if bit == FIRST_ATTRIBUTE_BIT { new >> bit != 0 } else { new >> bit & 1 == 1 };
         (0..).zip(NAMES).filter(|(bit, _)| is_new(*bit)).map(|(_, name)| name).collect()
     }
@@ -65,6 +77,6 @@ impl FactsSaid {
 fn attribute(name: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
-    let bits = u64::BITS - FIRST_ATTRIBUTE_BIT;
+    let bits = u64::BITS - 1 - FIRST_ATTRIBUTE_BIT;
     1 << (u64::from(FIRST_ATTRIBUTE_BIT) + hasher.finish() % u64::from(bits))
 }

@@ -71,6 +71,7 @@ impl Inner {
     pub(crate) async fn start(self: Arc<Self>, request: StartRequest) -> Answer {
         let StartRequest { mut session, event, op_id } = request;
         let standing = self.standing(Said::at_start(&session))?;
+        self.set.lock().set_apart(&mut session, &standing);
         if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionStart, op_id.as_deref()) {
             return Ok(known);
         }
@@ -205,7 +206,7 @@ impl Inner {
         let taken_over = self.set.lock().taken_over_with(&end).cloned();
         let standing = match taken_over {
             Some(drained) => Standing::Drained(drained),
-            None => self.standing(Said::of(session))?,
+            None => self.standing(Said::of_end(&end))?,
         };
         if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionEnd, op_id.as_deref()) {
             return Ok(known);
@@ -239,19 +240,18 @@ impl Inner {
             is_active.then(|| self.journal.write(write))
         };
         let Some(written) = handed_over else {
-            let standing = self.set.lock().standing(Said::only(identity));
-            return match standing {
-                Standing::Drained(active) => self.end_drained(&active, end, dropped).await,
+            let drained = self.set.lock().drained_as(identity).cloned();
+            return match drained {
+                Some(active) => self.end_drained(&active, end, dropped).await,
                 // Only a drain ends a session whose requests have their turn one after the other.
-                _ => Ok(accepted(identity.clone(), session.generation, Acceptance::DuplicateEnd)),
+                None => Ok(accepted(identity.clone(), session.generation, Acceptance::DuplicateEnd)),
             };
         };
         match written.await {
             Ok(Written::Done) => {
                 let noted = self.note_end(sequence, identity, &session, &event, leaving);
                 if noted.how == Acceptance::Noted {
-                    let (ended_as, generation) = (&session.identity, session.generation);
-                    self.set.lock().recent_ends.add(sequence, ended_as, generation, end, said);
+                    self.set.lock().recent_ends.add(sequence, &session, end, said);
                 }
                 Ok(noted)
             }
@@ -285,12 +285,14 @@ impl Inner {
         if let Some(repetition) = repeated {
             return Ok(self.repeated_ends.note(repetition));
         }
+        let mut session = session.clone();
+        self.set.lock().set_apart(&mut session, &Standing::Unknown);
         let identity = session.identity.clone();
-        let owed = self.owed_end(session, &[]);
-        let said = FactsSaid::by(session, event);
+        let owed = self.owed_end(&session, &[]);
+        let said = FactsSaid::by(&session, event).told_of(&end.request.session.identity);
         let event = Arc::new(Event::End(event.clone().since(session.started_at)));
         let write = Write::EndWithoutStart {
-            session: Arc::new(session.clone()),
+            session: Arc::new(session),
             event: event.clone(),
             owed,
             received: end.receipt(said),
@@ -299,7 +301,7 @@ impl Inner {
         match self.journal.write(write).await? {
             Written::Session { sequence, session } => {
                 let mut set = self.set.lock();
-                set.recent_ends.add(sequence, &session.identity, session.generation, end, said);
+                set.recent_ends.add(sequence, &session, end, said);
                 self.dispatcher.owe(sequence, EventKey::End, &session, &event);
                 Ok(accepted(identity, session.generation, Acceptance::Implied))
             }
@@ -311,8 +313,12 @@ impl Inner {
     pub(crate) fn own_end(&self, active: &Active, end: &ReceivedEnd, dropped: &mut Vec<String>) -> OwnEnd {
         let EndRequest { session, event, op_id } = &end.request;
         let owed = self.owed_end(session, active.started());
-        let session = merge_fitting(&active.session, session.clone(), dropped);
-        let said = FactsSaid::by(&session, event);
+        let mut newer = session.clone();
+        if let Some(apart) = Said::of(session).apart().filter(|apart| *apart == active.session.identity) {
+            newer.identity = apart;
+        }
+        let session = merge_fitting(&active.session, newer, dropped);
+        let said = FactsSaid::by(&session, event).told_of(&end.request.session.identity);
         let event = Arc::new(Event::End(event.clone().since(session.started_at)));
         let (sequence, op_id, received) = (active.sequence, op_id.clone(), Some(end.receipt(said)));
         let write = Write::End { sequence, session: session.clone(), event: event.clone(), owed, received, op_id };
@@ -344,8 +350,9 @@ impl Inner {
     }
 
     pub(crate) async fn compaction(self: Arc<Self>, request: CompactionRequest) -> Answer {
-        let CompactionRequest { session, event, op_id } = request;
+        let CompactionRequest { mut session, event, op_id } = request;
         let standing = self.standing(Said::of(&session))?;
+        self.set.lock().set_apart(&mut session, &standing);
         if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionCompaction, op_id.as_deref()) {
             return Ok(known);
         }
@@ -396,8 +403,10 @@ impl Inner {
     /// A drain ends sessions of a dead run that nobody has come for, and records it at once: whoever comes just then finds
     /// a session active that the journal has ended when it is asked. Gives its generation.
     pub(crate) fn ended_by_drain(&self, identity: &Identity, error: &JournalError) -> Option<u32> {
-        match (error, self.set.lock().standing(Said::only(identity))) {
-            (JournalError::UnknownSession(_), Standing::Drained(active)) => Some(active.session.generation),
+        match error {
+            JournalError::UnknownSession(_) => {
+                self.set.lock().drained_as(identity).map(|active| active.session.generation)
+            }
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lastword_events::Identity;
@@ -8,7 +8,7 @@ use lastword_events::Identity;
 pub(crate) struct Scoped<T> {
     by_identity: HashMap<Identity, T>,
     /// The scopes that an id (without one) has entries in, the empty one aside.
-    scopes: HashMap<Identity, Vec<Arc<str>>>,
+    scopes: HashMap<Identity, HashSet<Arc<str>>>,
 }
 
 impl<T> Default for Scoped<T> {
@@ -32,10 +32,7 @@ impl<T> Scoped<T> {
 
     pub(crate) fn insert(&mut self, identity: Identity, entry: T) {
         if !identity.scope.is_empty() {
-            let scopes = self.scopes.entry(identity.unscoped()).or_default();
-            if !scopes.contains(&identity.scope) {
-                scopes.push(identity.scope.clone());
-            }
+            self.scopes.entry(identity.unscoped()).or_default().insert(identity.scope.clone());
         }
         self.by_identity.insert(identity, entry);
     }
@@ -45,7 +42,7 @@ impl<T> Scoped<T> {
         if !identity.scope.is_empty() {
             let id = identity.unscoped();
             if let Some(scopes) = self.scopes.get_mut(&id) {
-                scopes.retain(|scope| *scope != identity.scope);
+                scopes.remove(&identity.scope);
                 if scopes.is_empty() {
                     self.scopes.remove(&id);
                 }

@@ -40,11 +40,19 @@ struct Conversation {
     /// The newest.
     generation: u32,
     active: Vec<Active>,
-    /// Sessions whose end may be told again: generation and scope.
-    ended: Vec<(u32, &'static str)>,
+    /// Sessions whose end may be told again.
+    ended: Vec<Ended>,
     /// Sessions that a run's drain has ended.
     drained: Vec<(u32, &'static str)>,
     drained_in: u32,
+}
+
+#[derive(Clone)]
+struct Ended {
+    generation: u32,
+    scope: &'static str,
+    /// Its owner did not say which.
+    guessed: bool,
 }
 
 #[derive(Clone)]
@@ -74,10 +82,26 @@ impl Conversation {
 
     /// The session whose end this one repeats.
     fn repeated(&self, scope: &str) -> Option<u32> {
-        let of = |wanted: &str| self.ended.iter().find(|(_, scope)| *scope == wanted);
-        let newest = || self.ended.iter().max();
-        let found = of(scope).or_else(|| if scope.is_empty() { newest() } else { of("") });
-        found.map(|(generation, _)| *generation)
+        let of = |wanted: &str| self.ended.iter().find(|ended| ended.scope == wanted);
+        let newest = || self.ended.iter().max_by_key(|ended| (ended.guessed, ended.generation));
+        let found = if scope.is_empty() { newest() } else { of(scope).or_else(|| of("")) };
+        found.map(|ended| ended.generation)
+    }
+
+    /// Whether a line of this scope is of a session that has ended, and not of the one that it would be taken for.
+    fn is_of_ended(&self, scope: &str, taken_for: u32, may_repeat: bool) -> bool {
+        let is_repeated = |ended: &Ended| may_repeat && ended.guessed && ended.generation > taken_for;
+        let is_meant = |ended: &Ended| if scope.is_empty() { is_repeated(ended) } else { ended.scope == scope };
+        self.ended.iter().any(is_meant)
+    }
+
+    /// The generation of the session among these that a request is of.
+    fn found(&self, sessions: &[(u32, &'static str)], request: &Request, is_start: bool) -> Option<u32> {
+        let (scope, is_end) = (request.scope, matches!(request.what, What::End(_)));
+        let generation = meant(sessions, scope, is_start)?;
+        let may_repeat = is_end && request.op.is_none() && !request.began_later;
+        let is_exact = sessions.contains(&(generation, scope));
+        (is_exact || !self.is_of_ended(scope, generation, may_repeat)).then_some(generation)
     }
 }
 
@@ -157,9 +181,9 @@ impl Reference {
         if self.closed.contains_key(&run) && !is_end {
             return Err("draining");
         }
-        let found = meant(&conversation.scopes(), scope, *what == What::Start);
+        let found = conversation.found(&conversation.scopes(), request, *what == What::Start);
         if found.is_none()
-            && let Some(generation) = meant(conversation.drained(run), scope, false)
+            && let Some(generation) = conversation.found(conversation.drained(run), request, false)
         {
             return Ok((Acceptance::DuplicateEnd, generation));
         }
@@ -202,7 +226,7 @@ impl Reference {
         if let Some(op) = op {
             self.ops.entry((*who, what.hook(), op)).or_default().push((as_known, generation));
         }
-        conversation.ended.retain(|(_, other)| *other != as_known);
+        conversation.ended.retain(|ended| ended.scope != as_known);
         let active = conversation.active_mut(generation).unwrap();
         active.scope = as_known;
         match what {
@@ -223,7 +247,7 @@ impl Reference {
                 self.owe((*who, generation), event);
             }
             What::End(reason) => {
-                conversation.ended.push((generation, as_known));
+                conversation.ended.push(Ended { generation, scope: as_known, guessed: scope.is_empty() });
                 self.place += 1;
                 self.end((*who, generation), reason, &self.installed.clone());
             }
@@ -244,7 +268,7 @@ impl Reference {
         }
         let before = conversation.ended.len();
         let is_meant = |scope: &str| said.is_empty() || scope.is_empty() || scope == said;
-        conversation.ended.retain(|(_, scope)| !is_meant(scope));
+        conversation.ended.retain(|ended| !is_meant(ended.scope));
         before - conversation.ended.len()
     }
 

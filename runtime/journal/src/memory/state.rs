@@ -206,8 +206,9 @@ impl State {
 
     fn note_end(&mut self, sequence: u64, session: &Session, event: &Event, received: Option<Receipt>) {
         if let (Some(received), Event::End(end)) = (received, event) {
-            let (identity, generation) = (session.identity.clone(), session.generation);
-            self.recent_ends.add(RecentEnd { sequence, identity, generation, ended_at: end.ended_at, received });
+            let (identity, agent_id) = (session.identity.clone(), session.agent_id.clone());
+            let (generation, ended_at) = (session.generation, end.ended_at);
+            self.recent_ends.add(RecentEnd { sequence, identity, generation, agent_id, ended_at, received });
         }
         let id = session.identity.unscoped();
         // One of another scope may be newer.

@@ -10,6 +10,11 @@ use crate::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, Receipt, RecentEnd};
 /// How often those that are too old are forgotten: each so many new ones. They are looked at one by one.
 const AT_ONCE: u32 = 4_096;
 
+/// One id may have tens of thousands of sessions, in as many scopes.
+const BEGINS_ANEW: &str = "DELETE FROM recent_end WHERE sequence =
+    (SELECT sequence FROM session WHERE tenant = ?1 AND id = ?2 AND scope = ?3 AND ended_run IS NOT NULL
+     ORDER BY generation DESC LIMIT 1)";
+
 pub(super) fn insert(file: &Connection, known: &mut Known, sequence: u64, received: Receipt) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO recent_end (sequence, received_at, said) VALUES (?1, ?2, ?3)";
     let Receipt { at, said } = received;
@@ -25,11 +30,8 @@ pub(super) fn insert(file: &Connection, known: &mut Known, sequence: u64, receiv
 
 /// A session of this identity begins, or is known as it from now on: the end of the last one is not told again.
 pub(super) fn begins_anew(file: &Connection, identity: &Identity) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM recent_end WHERE sequence =
-               (SELECT sequence FROM session WHERE tenant = ?1 AND id = ?2 AND scope = ?3 AND ended_run IS NOT NULL
-                ORDER BY generation DESC LIMIT 1)";
     let Identity { tenant, id, scope } = identity;
-    file.prepare_cached(sql)?.execute(params![tenant, id, scope])?;
+    file.prepare_cached(BEGINS_ANEW)?.execute(params![tenant, id, scope])?;
     Ok(())
 }
 
@@ -46,7 +48,8 @@ pub(super) fn forget(file: &Connection) -> rusqlite::Result<()> {
 
 /// In the order in which they came.
 pub(super) fn read(file: &Connection) -> rusqlite::Result<Vec<RecentEnd>> {
-    let sql = "SELECT e.sequence, s.tenant, s.id, s.scope, s.generation, s.ended_at, e.received_at, e.said
+    let sql = "SELECT e.sequence, s.tenant, s.id, s.scope, s.generation, s.ended_at, e.received_at, e.said,
+                      CASE WHEN json_valid(s.facts) THEN json_extract(s.facts, '$.agent_id') END
                FROM recent_end e JOIN session s ON s.sequence = e.sequence
                WHERE e.received_at BETWEEN ?1 AND ?2 AND s.ended_at IS NOT NULL
                ORDER BY e.received_at, e.sequence";
@@ -59,6 +62,7 @@ pub(super) fn read(file: &Connection) -> rusqlite::Result<Vec<RecentEnd>> {
             sequence: row.get(0)?,
             identity: Identity::new(&tenant, &id).in_scope(&scope),
             generation: count(row, 4, "a session's generation")?,
+            agent_id: row.get_ref(8)?.as_str().ok().map(str::to_owned),
             ended_at: Timestamp::from_millisecond(row.get(5)?),
             received: Receipt { at: Timestamp::from_millisecond(row.get(6)?), said: said.cast_unsigned() },
         })
