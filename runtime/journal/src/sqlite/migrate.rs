@@ -40,6 +40,7 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
      UPDATE session SET scope = json_extract(facts, '$.key'), facts = json_set(facts, '$.scope', json_extract(facts, '$.key'))
        WHERE json_valid(facts) AND json_extract(facts, '$.owner_kind') = 'openclaw'
        AND json_type(facts, '$.key') = 'text';
+     CREATE INDEX session_ended ON session (tenant, id, scope, generation) WHERE ended_run IS NOT NULL;
      CREATE TABLE recent_end (
        sequence INTEGER PRIMARY KEY,
        received_at INTEGER NOT NULL,

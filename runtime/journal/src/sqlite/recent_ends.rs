@@ -75,3 +75,22 @@ fn window() -> (i64, i64) {
     let now = Timestamp::now().as_millisecond();
     (now - i64::try_from(REPEATED_WITHIN.as_millis()).unwrap_or(i64::MAX), now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The one thread that writes does it for every start: it looks at the last session of the scope, and at no other of the id.
+    #[test]
+    fn the_last_session_of_a_scope_is_found_without_a_look_at_the_others_of_its_id() {
+        let file = Connection::open_in_memory().unwrap();
+        file.execute_batch(include_str!("schema.sql")).unwrap();
+        let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {BEGINS_ANEW}")).unwrap();
+        let steps = plan.query_map(params!["t", "s", "x"], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+        let of_session: Vec<&String> = steps.iter().filter(|step| step.contains(" session ")).collect();
+        let wanted = "SEARCH session USING INDEX session_ended (tenant=? AND id=? AND scope=?)";
+        assert_eq!(of_session, [wanted], "{steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "it sorts none: {steps:?}");
+    }
+}

@@ -40,6 +40,7 @@ CREATE TABLE session (
 );
 CREATE UNIQUE INDEX session_by_id ON session (tenant, id, generation);
 CREATE INDEX session_active ON session (sequence) WHERE ended_run IS NULL;
+CREATE INDEX session_ended ON session (tenant, id, scope, generation) WHERE ended_run IS NOT NULL;
 
 -- Ends that owners have told of in the last seconds: one that is told again is known for that. A session of which anything is
 -- heard after its end is not here any more.
