@@ -158,3 +158,28 @@ fn a_file_of_an_earlier_version_is_migrated_first() {
     assert!(matches!(erased, Erasure::Done { erased: Erased { sessions: 1, .. }, .. }), "{erased:?}");
     assert!(!is_somewhere(dir.path(), "/work/made") && is_somewhere(dir.path(), "/work/left"));
 }
+
+/// Of an earlier version's file nothing is written before it is certain that something is to be erased.
+#[test]
+fn an_earlier_versions_file_is_migrated_when_something_is_erased_and_not_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    Connection::open(&path).unwrap().execute_batch(include_str!("migration/version-3.sql")).unwrap();
+    let version =
+        || -> u32 { Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap() };
+    let (tenant, id): (String, String) = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT tenant, id FROM session WHERE ended_run IS NULL LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    assert!(matches!(erase(dir.path(), &tenant, Some(&id), false).unwrap(), Erasure::StillOwed { .. }));
+    assert_eq!(version(), 3, "it was refused");
+    for (tenant, session) in [("nobody", None), (&*tenant, Some("nobody"))] {
+        assert!(matches!(erase(dir.path(), tenant, session, false).unwrap(), Erasure::Done { erased, .. }
+            if erased == Erased::default()));
+        assert_eq!(version(), 3, "there was nothing");
+    }
+    assert!(matches!(erase(dir.path(), &tenant, Some(&id), true).unwrap(), Erasure::Done { .. }));
+    assert_eq!(version(), 4);
+}

@@ -28,6 +28,27 @@ pub struct Erased {
     pub op_ids: u64,
 }
 
+/// Whether a file of this version, which may be an earlier one, has anything of it.
+pub(super) fn has_any(file: &Connection, Whose { tenant, session }: Whose<'_>, version: u32) -> rusqlite::Result<bool> {
+    let any = |from: &str| {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {from})");
+        let mut statement = file.prepare(&sql)?;
+        let whose = params![tenant, session];
+        // Some of these ask for the tenant only.
+        let whose = whose.get(..statement.parameter_count()).unwrap_or(whose);
+        statement.query_row(whose, |row| row.get::<_, bool>(0))
+    };
+    // Before version 3 nobody knew whose a line was.
+    let line = if version < 3 { "op WHERE tenant = ?1" } else { OP };
+    if any("session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)")? || any(line)? {
+        return Ok(true);
+    }
+    Ok(session.is_none() && (any("space WHERE tenant = ?1")? || any("run WHERE instr(plugins, json_quote(?1)) > 0")?))
+}
+
+/// Whose a line of version 2 was nobody knows: it may have been this session's.
+const OP: &str = "op WHERE tenant = ?1 AND (session = ?2 OR session = '' OR ?2 IS NULL)";
+
 /// All of it or none, in one transaction. What is deleted is overwritten.
 pub(super) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>) -> rusqlite::Result<Erased> {
     file.pragma_update(None, "secure_delete", true)?;
@@ -42,9 +63,7 @@ pub(super) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>)
         of_sessions(table)?;
     }
     erased.sessions = of_sessions("session")?;
-    // Whose a line of version 2 was nobody knows: it may have been this session's.
-    let sql = "DELETE FROM op WHERE tenant = ?1 AND (session = ?2 OR session = '' OR ?2 IS NULL)";
-    erased.op_ids = number(transaction.execute(sql, whose)?);
+    erased.op_ids = number(transaction.execute(&format!("DELETE FROM {OP}"), whose)?);
     if session.is_none() {
         let sql = "DELETE FROM key_value WHERE space IN (SELECT id FROM space WHERE tenant = ?1)";
         erased.key_values = number(transaction.execute(sql, params![tenant])?);

@@ -320,7 +320,7 @@ impl JournalFile {
 
     /// Erases what the journal keeps of a session, or of a tenant: sessions with all that is known of them, events, names of
     /// lines, and what plugins have stored for the tenant. With `drop_owed` also what somebody is still to be told of. A file of
-    /// an earlier version is migrated.
+    /// an earlier version is migrated if there is something to erase.
     ///
     /// # Errors
     /// When the file cannot be written, or there is no room for a copy of it; what was erased by then stays so, and may still
@@ -329,9 +329,6 @@ impl JournalFile {
         let path = self.path.clone();
         let failed = |error: &rusqlite::Error| trouble(&path, error);
         let found = recover::version(&self.file).map_err(|error| failed(&error))?;
-        if found < SCHEMA_VERSION {
-            migrate::migrate(&mut self.file, found).map_err(|trouble| trouble.at(&path))?;
-        }
         let is_meant =
             |tenant: &str, id: &str| tenant == whose.tenant && whose.session.is_none_or(|session| session == id);
         let active = self.sessions()?.into_iter().map(|row| row.session.identity);
@@ -342,12 +339,19 @@ impl JournalFile {
             let [active, owed] = [active, owed].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
             return Ok(Erasure::StillOwed { active, owed });
         }
+        let aside = salvage::asides(&path).unwrap_or_default();
+        if found < SCHEMA_VERSION {
+            // No program that erases has had this file: nothing is left over from a time before.
+            if !erase::has_any(&self.file, whose, found).map_err(|error| failed(&error))? {
+                return Ok(Erasure::Done { erased: Erased::default(), aside });
+            }
+            migrate::migrate(&mut self.file, found).map_err(|trouble| trouble.at(&path))?;
+        }
         let erased = erase::erase(&mut self.file, whose).map_err(|error| failed(&error))?;
         // Also when nothing was found: the last time there may have been no room.
         if !erase::scrub(&self.file).map_err(|error| failed(&error))? {
             return Err(OpenError::BeingRead { path });
         }
-        let aside = salvage::asides(&path).unwrap_or_default();
         Ok(Erasure::Done { erased, aside })
     }
 
