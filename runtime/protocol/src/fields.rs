@@ -104,10 +104,15 @@ impl Fields {
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
+    /// What messages call a field of it.
+    fn path_of(&self, name: &str) -> String {
+        format!("{}{name}", self.path)
+    }
+
     /// Why the value is not what was wanted.
     #[cold]
     fn unreadable(&self, name: &str, wanted: &str, value: &Value) -> BadLine {
-        let field = format!("{}{name}", self.path);
+        let field = self.path_of(name);
         let (code, message) = match lost(value) {
             Some(Lost::Escape) => (
                 "bad_escape",
@@ -125,7 +130,7 @@ impl Fields {
     /// The error that says that `name` is missing, or why it was left out.
     pub fn missing(&self, name: &str) -> BadLine {
         self.was_left_out(name).unwrap_or_else(|| {
-            let field = format!("{}{name}", self.path);
+            let field = self.path_of(name);
             let rest = self.left_out.of(self.path.strip_suffix('.').unwrap_or(LINE));
             let why = rest.map_or_else(String::new, |rest| format!(": {}", rest.message));
             let message = format!("{field} is missing{why}");
@@ -135,7 +140,7 @@ impl Fields {
 
     /// Why `name` was left out, if it was there.
     pub(crate) fn was_left_out(&self, name: &str) -> Option<BadLine> {
-        self.left_out.of(&format!("{}{name}", self.path))
+        self.left_out.of(&self.path_of(name))
     }
 
     /// What `read` makes of a value, or the value and what was wanted.
@@ -190,10 +195,7 @@ impl Fields {
     /// # Errors
     /// When it is of another type.
     pub fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, BadLine> {
-        self.required(name, "a list", |value| match value {
-            Value::Array(values) => Ok(values),
-            other => Err(other),
-        })
+        self.required(name, "a list", array)
     }
 
     /// A text that is not empty.
@@ -224,8 +226,7 @@ impl Fields {
 
     /// An object, or one without fields in its place.
     pub fn object_or_empty(&mut self, name: &str) -> Self {
-        let empty = Self { path: format!("{}{name}.", self.path), map: Map::new(), left_out: self.left_out() };
-        self.object_if(name).unwrap_or(empty)
+        self.object_if(name).unwrap_or_else(|| self.inner(name, Map::new()))
     }
 
     /// An object.
@@ -240,8 +241,7 @@ impl Fields {
 
     /// The first text of a list that is not empty.
     pub fn first_string_if(&mut self, name: &str) -> Option<String> {
-        let list = |value| if let Value::Array(values) = value { Ok(values) } else { Err(value) };
-        self.optional(name, "a list", list)?.into_iter().find_map(|value| match value {
+        self.optional(name, "a list", array)?.into_iter().find_map(|value| match value {
             Value::String(text) if !text.is_empty() => Some(text),
             _ => None,
         })
@@ -288,6 +288,13 @@ fn text(value: Value) -> Result<String, Value> {
 fn object(value: Value) -> Result<Map<String, Value>, Value> {
     match value {
         Value::Object(map) if lost_of(&map).is_none_or(|lost| lost == Lost::Rest) => Ok(map),
+        other => Err(other),
+    }
+}
+
+fn array(value: Value) -> Result<Vec<Value>, Value> {
+    match value {
+        Value::Array(values) => Ok(values),
         other => Err(other),
     }
 }

@@ -118,7 +118,7 @@ impl Reader {
             return Vec::new();
         }
         let number = self.lines + 1;
-        match self.format.read(self.begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.begun)) {
+        match self.read_plain(&self.begun) {
             Err(bad) if bad.is_no_json() => {}
             read => return vec![(number, read)],
         }
@@ -127,6 +127,11 @@ impl Reader {
         line.feed(&self.begun, &self.format, &mut |read| reads.push(read));
         let is_whole = line.bad.is_none() && line.alone.progress() == Progress::Nothing;
         if is_whole { reads } else { Vec::new() }
+    }
+
+    /// What a line says that needs no repair.
+    fn read_plain(&self, line: &[u8]) -> Result<Input, BadLine> {
+        self.format.read(line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line))
     }
 
     /// What is open is over: somebody was told of it.
@@ -171,8 +176,7 @@ impl Reader {
     fn line(&mut self, line: &[u8], say: &mut impl FnMut(Read)) {
         self.lines += 1;
         // Where nothing is open, what is JSON is taken at its word; else only an event is.
-        let plain = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-        match self.format.read(plain) {
+        match self.read_plain(line) {
             Ok(Input::Blank) if self.open.is_none() => {}
             Err(bad) if self.open.is_none() && !bad.is_no_json() => say((self.lines, Err(bad))),
             Ok(input) if !matches!(input, Input::Blank) => {

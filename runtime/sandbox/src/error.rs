@@ -88,7 +88,7 @@ pub enum LoadError {
     /// It is WebAssembly in text form.
     #[error(
         "this is WebAssembly text: turn it into a file of bytes with `wasm-tools parse`, and if it is a module, \
-             that into a component with `wasm-tools component new`"
+         that into a component with `wasm-tools component new`"
     )]
     Text,
     /// The end is missing.
