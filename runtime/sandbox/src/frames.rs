@@ -2,16 +2,15 @@
 
 use std::fmt::{self, Write};
 
-use lastword_events::printable;
 use rustc_demangle::try_demangle;
 use wasmtime::{FrameInfo, WasmBacktrace};
 
-use crate::outcome::{Bounded, clip};
+use crate::imports::clipped;
+use crate::limits::MAX_NAME_BYTES;
+use crate::outcome::Bounded;
 
 /// Functions that a message names, innermost first.
 const MAX_FRAMES: usize = 8;
-/// Bytes of one function's name.
-const MAX_NAME_BYTES: usize = 128;
 /// A mangled name that is longer is shown as it is: it would have to be read to its end.
 const MAX_MANGLED_BYTES: usize = 1024;
 
@@ -44,7 +43,7 @@ fn name(name: &str) -> String {
     // An error: there is more of it than is shown.
     let _ = write_name(name, &mut text);
     // As escapes it is longer.
-    clip(printable(&text.into_string()).into_owned(), MAX_NAME_BYTES)
+    clipped(&text.into_string())
 }
 
 /// Writes a name readably for as long as `out` takes it: by references back to its own types a mangled name of 1 KB becomes as

@@ -7,10 +7,8 @@ use wasmtime::component::types::ComponentItem;
 
 use crate::error::LoadError;
 use crate::grants::{Grant, Grants};
+use crate::limits::MAX_NAME_BYTES;
 use crate::outcome::clip;
-
-/// Bytes of a component's own name that a message repeats.
-const MAX_NAME_BYTES: usize = 128;
 
 /// Who provides an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

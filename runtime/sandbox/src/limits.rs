@@ -102,6 +102,8 @@ pub const MIN_LOG_LINE_BYTES: u64 = 64;
 pub const MAX_LOG_LINE_BYTES: usize = 8 * 1024;
 /// What is kept of the text in `err(retry(…))` and `err(fatal(…))`, as the contract says.
 pub const MAX_ANSWER_BYTES: usize = 1024;
+/// Bytes of a component's own name, of an import or a function, that a message repeats.
+pub const MAX_NAME_BYTES: usize = 128;
 /// What is kept of an error's text in a report: wasmtime adds a backtrace to some.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024;
 
