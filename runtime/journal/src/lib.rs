@@ -31,8 +31,8 @@ mod pending;
 mod record;
 mod recovered;
 mod sqlite;
-
-pub(crate) use memory::serving;
+mod tables;
+mod transition;
 
 pub use calls::CallMark;
 pub use error::JournalError;
@@ -59,6 +59,10 @@ pub const REPEATED_WITHIN: Duration = Duration::from_secs(10);
 pub const RETAINED_RECENT_ENDS: usize = 65_536;
 /// `op_id`s that are remembered, the newest ones. A line is sent again within seconds, not after 100 000 others.
 pub const RETAINED_OP_IDS: usize = 100_000;
+
+/// What a program of ours counts to at most, of runs, attempts, failures and the like: half of what the type has, so that
+/// some of them together do not overflow. One attempt a millisecond would need 24 days to come so far.
+pub(crate) const MAX_COUNT: u32 = u32::MAX / 2;
 
 /// Dead deliveries that a journal in memory remembers, the newest ones, by name only: up to 200 bytes each, 2 MB together. A
 /// plugin that gives everything up would fill the memory otherwise, and nobody can give them another chance there.

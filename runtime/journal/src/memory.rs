@@ -1,15 +1,18 @@
 mod dead;
+mod generations;
 mod key_values;
+mod ops;
 mod recent_ends;
+mod runs;
 mod state;
 
 use lastword_events::{Hook, Identity, JournalName};
 use parking_lot::Mutex;
 
-pub(crate) use self::state::serving;
-
 use self::state::State;
-use crate::{Completion, DeliveryKey, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written};
+use crate::{
+    Completion, DeliveryKey, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written, transition,
+};
 
 /// A journal that lives as long as the process. What is owed when the process ends is lost.
 ///
@@ -24,7 +27,7 @@ impl MemoryJournal {
     /// An empty journal with a random name.
     #[must_use]
     pub fn new() -> Self {
-        Self { name: crate::sqlite::random_name(), state: Mutex::new(State::new()) }
+        Self { name: crate::sqlite::random_name(), state: Mutex::new(State::default()) }
     }
 
     /// Deliveries that were given up, in that order: the newest [`RETAINED_DEAD_DELIVERIES`](crate::RETAINED_DEAD_DELIVERIES).
@@ -59,27 +62,28 @@ impl Journal for MemoryJournal {
         Ok(self.state.lock().recover())
     }
 
-    fn write(&self, write: Write) -> Pending<Written> {
-        Pending::ready(self.state.lock().write(write))
+    fn write(&self, mut write: Write) -> Pending<Written> {
+        Pending::ready(transition::write(&mut *self.state.lock(), &mut write))
     }
 
     fn record(&self, writes: Vec<Write>) -> Pending<()> {
         let mut state = self.state.lock();
         // One that cannot be is a defect of the caller's, and no reason to leave the others out.
-        for write in writes {
-            state.write(write).ok();
+        for mut write in writes {
+            transition::write(&mut *state, &mut write).ok();
         }
         Pending::ready(Ok(()))
     }
 
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
-        self.state.lock().generation_of_op(identity, kind, op_id)
+        self.state.lock().ops.generation(identity, kind, op_id)
     }
 
     fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
         let mut state = self.state.lock();
-        for completion in completions {
-            state.complete(completion);
+        for mut completion in completions {
+            // Nothing in memory can fail.
+            transition::complete(&mut *state, &mut completion).ok();
         }
         Pending::ready(Ok(()))
     }

@@ -107,3 +107,9 @@ pub struct OwedDelivery {
     /// else, and with nothing else under way.
     pub suspect: bool,
 }
+
+/// The highest attempt that may have been made of something by the time run `run` begins, where `attempt` was right in run `in_run`: every run
+/// since may have made one more, without a trace.
+pub(crate) fn attempt_in_run(attempt: u32, in_run: u32, run: u32) -> u32 {
+    attempt.saturating_add(run.saturating_sub(in_run))
+}

@@ -1,7 +1,6 @@
 //! The journal as a file: what is owed outlives the process, and the machine.
 
 mod ahead;
-mod apply;
 mod calls;
 mod claim;
 mod connect;
@@ -25,6 +24,7 @@ mod retention;
 mod salvage;
 mod shape;
 mod suspects;
+mod tables;
 mod text;
 #[cfg(target_os = "linux")]
 mod watch;

@@ -8,7 +8,6 @@ use lastword_events::{DeliveryId, EventKey, JournalName, PluginName, Session, Ti
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::apply::{DEAD, DELIVERED};
 use super::connect::{accept, connect, read_only};
 use super::content::{Content, examine};
 use super::erase::{Erased, Whose};
@@ -17,8 +16,9 @@ use super::lock::Lock;
 use super::name::the_file;
 use super::open_file::OpenFile;
 use super::recover::{self, from_json, parsed};
+use super::tables::{DEAD, DELIVERED};
 use super::{SCHEMA_VERSION, damage_note, erase, migrate, salvage, suspects};
-use crate::serving;
+use crate::tables::serving;
 
 /// A session that is active, or whose end is not written down yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::ahead::Ahead;
-use super::apply::Known;
 use super::calls::CallsUnderWay;
 use super::claim::{Claim, parts};
 use super::connect::{accept, connect, mark, read_only};
@@ -19,6 +18,7 @@ use super::error::{OpenError, is_damage};
 use super::place::Place;
 use super::retention::Retention;
 use super::suspects::Suspects;
+use super::tables::Known;
 #[cfg(target_os = "linux")]
 use super::watch::Watch;
 use super::writer::Queue;
@@ -126,6 +126,7 @@ impl Opened {
             first_sequence_of_run: self.next_sequence,
             installed: None,
             draining: false,
+            has_drained_ends: false,
             recent_ends: 0,
             plugins: HashMap::new(),
             suspects,

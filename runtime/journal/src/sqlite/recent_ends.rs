@@ -3,8 +3,8 @@
 use lastword_events::{Identity, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::apply::Known;
 use super::recover::count;
+use super::tables::Known;
 use crate::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, Receipt, RecentEnd};
 
 /// How often those that are too old are forgotten: each so many new ones. They are looked at one by one.

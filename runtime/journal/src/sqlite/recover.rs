@@ -11,7 +11,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::error::Impossible;
 use super::recent_ends;
 use super::text::drain_reason;
-use crate::{DeliveryKey, OwedDelivery, Recovered, Space};
+use crate::recovered::attempt_in_run;
+use crate::{DeliveryKey, MAX_COUNT, OwedDelivery, Recovered, Space};
 
 /// The file's own facts.
 pub(super) struct Header {
@@ -29,10 +30,6 @@ pub(super) fn header(file: &Connection) -> rusqlite::Result<Header> {
 pub(super) fn next_run(file: &Connection) -> rusqlite::Result<u32> {
     file.query_row("SELECT coalesce(max(id), 0) FROM run", [], |row| Ok(count(row, 0, "the number of a run")? + 1))
 }
-
-/// What a program of ours counts to at most, of runs, attempts, failures and the like: half of what the type has, so that
-/// some of them together do not overflow. One attempt a millisecond would need 24 days to come so far.
-pub(super) const MAX_COUNT: u32 = u32::MAX / 2;
 
 /// A number that was counted.
 pub(super) fn count(row: &Row<'_>, column: usize, what: &str) -> rusqlite::Result<u32> {
@@ -128,7 +125,7 @@ fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<OwedDelivery>
             delivery: DeliveryKey { sequence, event: parsed::<EventKey>(row, 1)?, plugin: parsed(row, 2)? },
             session,
             event: Arc::new(from_json::<Event>(row, 7)?),
-            attempt: attempt.saturating_add(run.saturating_sub(in_run)),
+            attempt: attempt_in_run(attempt, in_run, run),
             failures: count(row, 5, "a delivery's count of failures")?,
             late: row.get(6)?,
             suspect: false,

@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 use lastword_events::{EventKey, FailureCause, JournalName};
 use rusqlite::{Connection, params};
 
-use super::apply::DEAD;
 use super::recover::{count, parsed};
+use super::tables::DEAD;
 use crate::{DeliveryKey, Recovered};
 
 /// Deaths after which a delivery is made last and alone. One is anybody's: a machine without memory, an operator.

@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::ahead::Ahead;
-use super::apply::{Apply, Failed, Known};
 use super::damage_note;
 use super::error::is_damage;
 use super::place::{Place, TakenAway};
 use super::retention::Retention;
-use crate::{Completion, JournalError, KeyValueWrites, Pending, Reply, Settlement, Write, Written};
+use super::tables::{Failed, FileTables, Known};
+use crate::{Completion, JournalError, KeyValueWrites, Pending, Reply, Settlement, Write, Written, transition};
 
 /// Owners' lines that may wait for the disk. One more is refused: whoever sends faster than the disk takes has to hear it.
 pub const MAX_QUEUED_WRITES: usize = 65_536;
@@ -283,19 +283,19 @@ impl Writer {
     fn apply(&mut self, group: &mut [Command]) -> Result<Vec<Result<Written, JournalError>>, Trouble> {
         let sequence_was = self.known.next_sequence;
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut apply = Apply { file: &transaction, known: &mut self.known };
+        let mut tables = FileTables { file: &transaction, known: &mut self.known };
         let mut answers = Vec::new();
         for command in group {
             match command {
-                Command::Write(write, _) => answers.push(refusal(apply.write(write))?),
+                Command::Write(write, _) => answers.push(refusal(transition::write(&mut tables, write))?),
                 Command::Record(writes, _) => {
                     for write in writes {
-                        refusal(apply.write(write))?.map_or_else(|error| defect(&error), drop);
+                        refusal(transition::write(&mut tables, write))?.map_or_else(|error| defect(&error), drop);
                     }
                 }
                 Command::Complete(completions, ..) => {
                     for completion in completions {
-                        refusal(apply.complete(completion))?.unwrap_or_else(|error| defect(&error));
+                        refusal(transition::complete(&mut tables, completion))?.unwrap_or_else(|error| defect(&error));
                     }
                 }
                 Command::Flush(_) => (),

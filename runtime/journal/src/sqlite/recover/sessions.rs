@@ -11,9 +11,11 @@ use lastword_events::{DrainReason, PluginName, Session, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use super::{count, from_json, has, parsed, reason};
-use crate::sqlite::apply::OWED;
+use crate::recovered::attempt_in_run;
 use crate::sqlite::connect::read_only;
-use crate::{DrainedEnd, RecoveredSession, serving};
+use crate::sqlite::tables::OWED;
+use crate::tables::serving;
+use crate::{DrainedEnd, RecoveredSession};
 
 /// Sessions that are worth a thread: some 20 ms of its time.
 const EACH: u64 = 10_000;
@@ -171,7 +173,7 @@ fn drained(file: &Connection, run: u32) -> rusqlite::Result<HashMap<u64, Drained
         let ends = sessions.entry(row.get(0)?).or_default();
         let (in_run, attempt) = (count(row, 2, "a drained end's run")?, count(row, 3, "a drained end's attempt")?);
         let (plugin, state): (PluginName, u8) = (parsed(row, 1)?, row.get(4)?);
-        ends.attempt = ends.attempt.max(attempt.saturating_add(run.saturating_sub(in_run)));
+        ends.attempt = ends.attempt.max(attempt_in_run(attempt, in_run, run));
         if state == OWED {
             ends.failed.push((plugin, count(row, 5, "a drained end's count of failures")?));
         } else {

@@ -1,0 +1,44 @@
+use std::collections::{HashMap, VecDeque};
+
+use lastword_events::Identity;
+
+use crate::RETAINED_ENDED_SESSIONS;
+
+/// The newest generation of each id, in whatever scope, until it has ended and is one of too many.
+#[derive(Debug, Default)]
+pub(super) struct Generations {
+    latest: HashMap<Identity, Latest>,
+    /// Ids in the order in which they ended, for forgetting the oldest.
+    ended: VecDeque<(Identity, u64)>,
+}
+
+#[derive(Debug)]
+struct Latest {
+    sequence: u64,
+    generation: u32,
+    has_ended: bool,
+}
+
+impl Generations {
+    pub(super) fn latest(&self, identity: &Identity) -> u32 {
+        self.latest.get(&identity.unscoped()).map_or(0, |latest| latest.generation)
+    }
+
+    pub(super) fn begins(&mut self, identity: &Identity, sequence: u64, generation: u32) {
+        self.latest.insert(identity.unscoped(), Latest { sequence, generation, has_ended: false });
+    }
+
+    pub(super) fn ends(&mut self, identity: &Identity, sequence: u64) {
+        let id = identity.unscoped();
+        // One of another scope may be newer.
+        let Some(latest) = self.latest.get_mut(&id).filter(|latest| latest.sequence == sequence) else { return };
+        latest.has_ended = true;
+        self.ended.push_back((id, sequence));
+        if self.ended.len() > RETAINED_ENDED_SESSIONS
+            && let Some((oldest, sequence)) = self.ended.pop_front()
+            && self.latest.get(&oldest).is_some_and(|latest| latest.sequence == sequence && latest.has_ended)
+        {
+            self.latest.remove(&oldest);
+        }
+    }
+}
