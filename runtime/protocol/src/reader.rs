@@ -2,7 +2,8 @@
 //!
 //! A line is first read as it is, which is all that a plain one needs. One that is no JSON is [repaired](crate::repair); so is one
 //! that is longer than what is held of a line, as its bytes come. What stops in the middle is *open*: the next lines are
-//! joined to it, until they complete it, show that they do not belong to it, or do not come. A line without its newline is over as
+//! joined to it, until they complete it, show that they do not belong to it, or do not come. Before that it is read once more, with
+//! a backslash that ends a path. A line without its newline is over as
 //! well when it is a whole event and nothing comes.
 
 use memchr::memchr;
@@ -58,6 +59,9 @@ struct Line {
     bad: Option<BadLine>,
     /// An object of it has been read: others may follow, with a comma or a semicolon between.
     follows: bool,
+    /// Bytes of the line that were read, and where in them the last object begins.
+    read: usize,
+    begun: usize,
 }
 
 impl Reader {
@@ -188,9 +192,24 @@ impl Reader {
             _ => {
                 let mut apart = self.apart(self.lines);
                 apart.feed(line, &self.format, say);
+                if apart.joined.is_none()
+                    && apart.is_torn()
+                    && let Some(reads) = self.with_paths_ended(line.get(apart.begun..).unwrap_or_default())
+                {
+                    reads.into_iter().for_each(say);
+                    return;
+                }
                 self.end_apart(apart, say);
             }
         }
+    }
+
+    /// What the rest of a line says if the paths in it end with a backslash: nothing, if that makes no whole events of it either.
+    fn with_paths_ended(&self, rest: &[u8]) -> Option<Vec<Read>> {
+        let mut line = Line { alone: Repair::ending_paths(), ..Line::new(self.lines, None) };
+        let mut reads = Vec::new();
+        line.feed(rest, &self.format, &mut |read| reads.push(read));
+        (!line.is_torn() && !reads.is_empty()).then_some(reads)
     }
 
     /// Begins to take a line apart, joined to what is open.
@@ -203,7 +222,7 @@ impl Reader {
     }
 
     fn end_apart(&mut self, line: Line, say: &mut impl FnMut(Read)) {
-        let Line { number, joined, alone, bad, follows: _ } = line;
+        let Line { number, joined, alone, bad, .. } = line;
         if joined.is_some() {
             self.open = joined;
             return;
@@ -233,7 +252,12 @@ impl Open {
 
 impl Line {
     fn new(number: u64, joined: Option<Open>) -> Self {
-        Self { number, joined, alone: Repair::default(), bad: None, follows: false }
+        Self { number, joined, alone: Repair::default(), bad: None, follows: false, read: 0, begun: 0 }
+    }
+
+    /// Whether its last object is no JSON, or not whole.
+    fn is_torn(&self) -> bool {
+        self.bad.is_some() || self.alone.progress() == Progress::Open
     }
 
     fn feed(&mut self, mut bytes: &[u8], format: &InputFormat, say: &mut impl FnMut(Read)) {
@@ -242,6 +266,10 @@ impl Line {
                 Some(_) => self.feed_joined(bytes, format, say),
                 None => self.feed_alone(bytes, format, say),
             };
+            self.read += taken;
+            if self.alone.progress() == Progress::Nothing {
+                self.begun = self.read;
+            }
             bytes = bytes.get(taken..).unwrap_or_default();
         }
     }

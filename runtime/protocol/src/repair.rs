@@ -81,6 +81,8 @@ pub struct Repair {
     /// A comma was read, and what comes after it was not.
     comma: bool,
     text: Text,
+    /// A quotation mark ends a text that begins like a path, also behind a backslash.
+    ends_paths: bool,
     /// Where the text or word that is being read begins in `json`.
     begin: usize,
     /// Bytes that were read.
@@ -137,6 +139,13 @@ enum Fault {
 pub(crate) const UTF16: &str = "utf16";
 
 impl Repair {
+    /// One that takes a backslash for a path's last where a quotation mark follows: `"C:\"`, of which JSON would have the mark in
+    /// the text. Only of a line that nothing can be made of otherwise is that what was meant.
+    #[must_use]
+    pub fn ending_paths() -> Self {
+        Self { ends_paths: true, ..Self::default() }
+    }
+
     /// Takes bytes up to the end of the object, and says how many those were. Once it is whole or broken it takes none.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;

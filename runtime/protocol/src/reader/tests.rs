@@ -66,6 +66,33 @@ fn start(id: &str) -> String {
     format!(r#"{{"op":"start","session":{{"id":"{id}"}}}}"#)
 }
 
+/// `"C:\"`: the backslash makes the quotation mark part of the text, and the rest of the line falls apart.
+#[test]
+fn a_path_that_ends_with_a_backslash_costs_its_field_and_not_the_event() {
+    for path in [r"C:\", r"d:\temp\", r"C:\Users\", r"C:\Users\me\", r"\\server\share\"] {
+        for line in [
+            format!(r#"{{"op":"end","session":{{"id":"a","cwd":"{path}"}},"reason":"reset"}}"#),
+            format!(r#"{{"op":"end","reason":"reset","session":{{"cwd":"{path}","id":"a"}}}}"#),
+            format!(r#"{{"op":"end","reason":"reset","session":{{"id":"a","cwd":"{path}"}}}}"#),
+        ] {
+            assert_eq!(
+                read(format!("{line}\n{}\n", start("b"))),
+                ["1 end a without session.cwd", "2 start b"],
+                "{line}"
+            );
+            let both = format!("{}, {line} {}\n", start("b"), start("c"));
+            assert_eq!(read(both), ["1 start b", "1 end a without session.cwd", "1 start c"], "{line}");
+        }
+    }
+    let id = r#"{"op":"end","session":{"id":"C:\"},"reason":"reset"}"#;
+    assert_eq!(read(id), ["1 bad_escape session.id"]);
+    // What is JSON means what JSON says, and what tells nothing of a path is as broken as it was.
+    let quoted = r#"{"op":"start","session":{"id":"C:\"},\"x"}}"#;
+    assert_eq!(read(quoted), [r#"1 start C:"},"x"#]);
+    assert_eq!(read(r#"{"op":"end","session":{"id":"a","cwd":"x\"},"reason":"reset"}"#), ["1 bad_json"]);
+    assert_eq!(read(r#"{"op":"end","session":{"id":"a","cwd":"C:\","#), ["1 bad_json"]);
+}
+
 #[test]
 fn plain_lines_are_numbered_and_blank_ones_are_counted() {
     assert_eq!(read(""), [""; 0]);

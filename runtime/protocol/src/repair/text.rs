@@ -79,6 +79,10 @@ impl Repair {
         self.end_half();
         match byte {
             b'"' if self.text.is_path => self.end_text(),
+            b'"' if self.ends_paths && self.begins_as_path() => {
+                self.lose_text(Lost::Escape);
+                self.end_text();
+            }
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.keep_as(&[b'\\', byte], 1),
             _ => {
                 self.bad_escape();
@@ -152,6 +156,17 @@ impl Repair {
         self.keep(kept);
         self.text.parts = 0;
         taken
+    }
+
+    /// Whether the text that is kept so far is a drive, or begins with one and a backslash or with two backslashes.
+    fn begins_as_path(&self) -> bool {
+        let kept = self.json.get(self.begin..).unwrap_or_default();
+        let is_path = match kept {
+            [b'"', drive, b':', rest @ ..] => drive.is_ascii_alphabetic() && matches!(rest, [] | [b'\\', ..]),
+            [b'"', b'\\', b'\\', ..] => true,
+            _ => false,
+        };
+        is_path && !self.text.is_name && self.text.lost.is_none()
     }
 
     fn bad_escape(&mut self) {
