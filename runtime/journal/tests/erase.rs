@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lastword_events::{
-    EndReason, Event, EventKey, FailureCause, Identity, PluginName, Session, SessionEnd, SessionStart, Timestamp,
+    CompactionPhase, EndReason, Event, EventKey, FailureCause, Identity, PluginName, Session, SessionCompaction,
+    SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
     Completion, DeliveryKey, Erased, Erasure, Journal, JournalFile, KeyValueWrite, KeyValueWrites, OpenError, Receipt,
@@ -83,7 +84,7 @@ async fn of_a_session_that_is_forgotten_no_byte_is_left_and_of_the_others_everyt
     let Erasure::Done { erased, aside } = erase(dir.path(), "rubber-plant", Some("dead-parrot"), false).unwrap() else {
         panic!("what is dead is owed to nobody")
     };
-    assert_eq!(erased, Erased { sessions: 1, deliveries: 1, op_ids: 1, key_values: 0 });
+    assert_eq!(erased, Erased { sessions: 1, deliveries: 1, op_ids: 1, ..Erased::default() });
     assert!(aside.is_empty());
     // What a plugin has stored is its own.
     assert!(!is_somewhere(dir.path(), "dead-parrot "));
@@ -95,12 +96,74 @@ async fn of_a_session_that_is_forgotten_no_byte_is_left_and_of_the_others_everyt
     }
 }
 
+/// Owners name the session before or after one: ids are reused for people's names, and a session that is forgotten is nobody's.
+#[tokio::test]
+async fn other_sessions_do_not_name_a_session_that_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    journal(dir.path(), &[("rubber-plant", "dead-parrot")]).await;
+    let open = SqliteJournal::open(&dir.path().join("journal.db")).unwrap();
+    open.recover().unwrap();
+    let mut end = SessionEnd::new(EndReason::Reset, Timestamp::now());
+    (end.next_session_id, end.next_session_key) = (Some("dead-parrot".into()), Some("key-of-dead-parrot".into()));
+    let compaction = SessionCompaction {
+        phase: CompactionPhase::After,
+        message_count: Some(7),
+        compacted_count: None,
+        token_count: None,
+        previous_session_id: Some("dead-parrot".into()),
+        attributes: vec![("model".into(), "dead-parrot-2".into())],
+    };
+    let start = SessionStart { resumed_from: Some("dead-parrot".into()), ..SessionStart::default() };
+    for (tenant, id, event) in [
+        ("rubber-plant", "before", Event::End(end.clone())),
+        ("rubber-plant", "compacted", Event::Compaction(compaction.clone())),
+        ("rubber-plant", "resumed", Event::Start(start.clone())),
+        ("desk-lamp", "elsewhere", Event::Start(start)),
+    ] {
+        let session = Arc::new(Session::new(tenant, id));
+        let begun = Event::Start(SessionStart::default());
+        let is_start = matches!(event, Event::Start(_));
+        let (first, owed) = if is_start { (event.clone(), vec![plugin()]) } else { (begun, vec![]) };
+        let first = Write::Start { session, event: Arc::new(first), owed, op_id: None };
+        let Written::Session { sequence, session } = open.write(first).await.unwrap() else { panic!() };
+        let (event, owed) = (Arc::new(event), vec![plugin()]);
+        let next = match &*event {
+            Event::Start(_) => continue,
+            Event::End(_) => Write::End { sequence, session, event, owed, received: None, op_id: None },
+            Event::Compaction(_) => Write::Compaction { sequence, n: 1, session, event, owed, op_id: None },
+        };
+        open.write(next).await.unwrap();
+    }
+    drop(open);
+    let Erasure::Done { erased, .. } = erase(dir.path(), "rubber-plant", Some("dead-parrot"), false).unwrap() else {
+        panic!("what others are owed is theirs")
+    };
+    assert_eq!((erased.sessions, erased.named), (1, 3));
+    assert!(!is_somewhere(dir.path(), "key-of-dead-parrot"));
+    let owed = SqliteJournal::open(&dir.path().join("journal.db")).unwrap().recover().unwrap().deliveries;
+    let event = |id: &str| owed.iter().find(|owed| &*owed.session.identity.id == id).map(|owed| (*owed.event).clone());
+    (end.next_session_id, end.next_session_key) = (None, None);
+    assert_eq!(event("before"), Some(Event::End(end)));
+    assert_eq!(
+        event("compacted"),
+        Some(Event::Compaction(SessionCompaction { previous_session_id: None, ..compaction }))
+    );
+    assert_eq!(event("resumed"), Some(Event::Start(SessionStart::default())));
+    let elsewhere = event("elsewhere");
+    assert!(matches!(&elsewhere, Some(Event::Start(start)) if start.resumed_from.is_some()), "{elsewhere:?}");
+    // Nobody is owed anything of it, so this finds nothing.
+    assert!(
+        matches!(erase(dir.path(), "rubber-plant", Some("dead-parrot"), false).unwrap(), Erasure::Done { erased, .. }
+        if erased == Erased::default())
+    );
+}
+
 #[tokio::test]
 async fn of_a_tenant_that_is_forgotten_no_byte_is_left_and_of_the_others_everything() {
     let dir = tempfile::tempdir().unwrap();
     journal(dir.path(), &[("rubber-plant", "dead-parrot"), ("desk-lamp", "keeps-on")]).await;
     assert!(matches!(erase(dir.path(), "rubber-plant", None, false).unwrap(), Erasure::Done { erased, .. }
-        if erased == Erased { sessions: 1, deliveries: 1, op_ids: 1, key_values: 1 }));
+        if erased == Erased { sessions: 1, deliveries: 1, op_ids: 1, key_values: 1, named: 0 }));
     for gone in ["rubber-plant", "dead-parrot"] {
         assert!(!is_somewhere(dir.path(), gone), "{gone}");
     }

@@ -52,6 +52,7 @@ fn summary(erased: &Erased, one_session: bool) -> String {
         (erased.deliveries, "delivery", "deliveries"),
         (erased.op_ids, "op_id", "op_ids"),
         (erased.key_values, "key-value", "key-values"),
+        (erased.named, "mention by another session's event", "mentions by other sessions' events"),
     ];
     let some = counts.into_iter().filter(|(count, ..)| *count > 0);
     let some: Vec<_> =

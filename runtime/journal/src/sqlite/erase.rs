@@ -26,6 +26,8 @@ pub struct Erased {
     pub key_values: u64,
     /// Names of lines.
     pub op_ids: u64,
+    /// Deliveries of other sessions whose event named it: as the session before theirs, or after it.
+    pub named: u64,
 }
 
 /// Whether a file of this version, which may be an earlier one, has anything of it.
@@ -40,7 +42,10 @@ pub(super) fn has_any(file: &Connection, Whose { tenant, session }: Whose<'_>, v
     };
     // Before version 3 nobody knew whose a line was.
     let line = if version < 3 { "op WHERE tenant = ?1" } else { OP };
-    if any("session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)")? || any(line)? {
+    if any("session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)")?
+        || any(line)?
+        || any(&format!("delivery WHERE {NAMING}"))?
+    {
         return Ok(true);
     }
     Ok(session.is_none() && (any("space WHERE tenant = ?1")? || any("run WHERE instr(plugins, json_quote(?1)) > 0")?))
@@ -48,6 +53,15 @@ pub(super) fn has_any(file: &Connection, Whose { tenant, session }: Whose<'_>, v
 
 /// Whose a line of version 2 was nobody knows: it may have been this session's.
 const OP: &str = "op WHERE tenant = ?1 AND (session = ?2 OR session = '' OR ?2 IS NULL)";
+
+/// Deliveries of the tenant's other sessions whose event names the session.
+const NAMING: &str = "sequence IN (SELECT sequence FROM session WHERE tenant = ?1)
+    AND CASE WHEN json_valid(body) THEN ?2 IN (json_extract(body, '$.Start.resumed_from'),
+        json_extract(body, '$.End.next_session_id'), json_extract(body, '$.Compaction.previous_session_id')) END";
+
+/// An event without the session that it named, and without that one's key.
+const WITHOUT_NAMES: &str = "json_remove(body, '$.Start.resumed_from', '$.End.next_session_id',
+    '$.End.next_session_key', '$.Compaction.previous_session_id')";
 
 /// All of it or none, in one transaction. What is deleted is overwritten.
 pub(super) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>) -> rusqlite::Result<Erased> {
@@ -63,6 +77,10 @@ pub(super) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>)
         of_sessions(table)?;
     }
     erased.sessions = of_sessions("session")?;
+    if session.is_some() {
+        let sql = format!("UPDATE delivery SET body = {WITHOUT_NAMES} WHERE {NAMING}");
+        erased.named = number(transaction.execute(&sql, whose)?);
+    }
     erased.op_ids = number(transaction.execute(&format!("DELETE FROM {OP}"), whose)?);
     if session.is_none() {
         let sql = "DELETE FROM key_value WHERE space IN (SELECT id FROM space WHERE tenant = ?1)";
