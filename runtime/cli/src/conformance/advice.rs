@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use lastword::Limits;
+use lastword_sandbox::limits::default_fuel;
 
 use super::judge::{CaseResult, Verdict};
 use crate::units::{show_count, write_bytes};
 
-/// Real events differ from ours, and a new compiler makes other code.
-const FUEL_HEADROOM: u64 = 10;
+/// Real events differ from ours, and a new compiler makes other code. More, if the deadline leaves time for more: it is what
+/// should cut.
+const LEAST_FUEL_HEADROOM: u128 = 10;
 /// Memory grows in steps, and with what a plugin reads.
 const MEMORY_HEADROOM: u64 = 2;
 /// Machines differ, and servers more so.
@@ -41,7 +43,7 @@ pub(super) fn of(results: &[CaseResult], limits: &Limits) -> Option<Advice> {
         fuel_used,
         peak_memory,
         active,
-        fuel: round_up(fuel_used.saturating_mul(FUEL_HEADROOM).max(LEAST_FUEL)),
+        fuel: fuel(fuel_used, active, deadline),
         memory: peak_memory.saturating_mul(MEMORY_HEADROOM).max(LEAST_MEMORY).next_multiple_of(1 << 20),
         deadline: Duration::from_millis(round_up(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX))),
     })
@@ -57,6 +59,14 @@ impl Advice {
             self.deadline.as_millis()
         )
     }
+}
+
+/// As much as a call uses that goes on until its deadline as it does in the `active` time of ours.
+fn fuel(used: u64, active: Duration, deadline: Duration) -> u64 {
+    let times = deadline.as_nanos() / active.as_nanos().max(1);
+    let fuel = u128::from(used).saturating_mul(times.max(LEAST_FUEL_HEADROOM));
+    let most = default_fuel(deadline).max(used);
+    round_up(u64::try_from(fuel).unwrap_or(u64::MAX).max(LEAST_FUEL).min(most))
 }
 
 /// The next 1, 2 or 5 with zeros.
@@ -77,6 +87,25 @@ fn round_up(number: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_deadline_is_what_cuts_and_not_the_fuel() {
+        let (ms, s) = (Duration::from_millis, Duration::from_secs(1));
+        for (used, active, deadline, advised) in [
+            // A hundred times as long is within the deadline, and so is a hundred times the fuel.
+            (1_000_000, ms(5), ms(500), 100_000_000),
+            (1_000_000, ms(100), s, 10_000_000),
+            // Machines differ, whatever the deadline says.
+            (1_000_000, ms(400), ms(500), 10_000_000),
+            // Not more than a plugin has that nobody limits, unless it needs it.
+            (1_000_000_000, ms(1), ms(500), 100_000_000_000),
+            (3_000_000_000_000, ms(500), ms(500), 5_000_000_000_000),
+            (10, Duration::ZERO, ms(500), 5_000_000_000),
+            (0, ms(1), ms(500), LEAST_FUEL),
+        ] {
+            assert_eq!(fuel(used, active, deadline), advised, "{used} in {active:?} of {deadline:?}");
+        }
+    }
 
     #[test]
     fn numbers_are_rounded_to_what_people_write() {
