@@ -86,6 +86,11 @@ impl CodeCache {
         Some(code.to_vec())
     }
 
+    /// Whether a new entry would be kept, as far as that can be known before: the disk may be full by then.
+    pub(crate) fn takes_entries(&self) -> bool {
+        check_private_dir(&self.dir).is_ok() && is_writable(&self.dir)
+    }
+
     /// Keeps compiled code, and says whether it is kept: a warning the first time that it is not.
     pub(crate) fn put(&self, key: &Key, code: &[u8]) -> bool {
         let written = self.write(key, code).and_then(|()| self.evict(&key.file_name()));
@@ -217,6 +222,16 @@ fn make_private_dir(dir: &Path) -> io::Result<()> {
     }
 }
 
+#[cfg(unix)]
+fn is_writable(dir: &Path) -> bool {
+    rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_writable(dir: &Path) -> bool {
+    fs::metadata(dir).is_ok_and(|metadata| !metadata.permissions().readonly())
+}
+
 /// Whether only our own user can have written here.
 fn check_private_dir(dir: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(dir)?;
@@ -330,8 +345,9 @@ mod tests {
         let cache = cache(dir.path());
         cache.put(&key(1), b"code");
         assert_eq!(fs::metadata(&cache.dir).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(cache.takes_entries());
         fs::set_permissions(&cache.dir, fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(cache.get(&key(1)).is_none(), "also when it was safe once");
+        assert!(cache.get(&key(1)).is_none() && !cache.takes_entries(), "also when it was safe once");
         assert!(CodeCache::open(&cache.dir).is_none());
         fs::set_permissions(&cache.dir, fs::Permissions::from_mode(0o700)).unwrap();
         let link = dir.path().join("link");

@@ -102,7 +102,8 @@ impl Compiler {
             }
         }
         let began = Instant::now();
-        let progress = Progress::begin(name, bytes.len());
+        let is_kept = self.cache.as_ref().is_some_and(CodeCache::takes_entries);
+        let progress = Progress::begin(name, bytes.len(), is_kept);
         let code = match &self.process {
             Some(process) => child::compile(process, self.layout, bytes)?,
             None => Self::translate(&self.engine, bytes).map_err(|e| LoadError::Invalid { detail: text(&e) })?,

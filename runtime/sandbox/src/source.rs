@@ -33,7 +33,7 @@ pub enum FileKind {
     Archive,
     /// What stands for a file of Git LFS that was not fetched.
     LfsPointer,
-    /// A web page.
+    /// A web page, or XML, in which object stores and gateways say what went wrong.
     Html,
     /// A program for a processor, or compiled code.
     Native,
@@ -71,9 +71,12 @@ fn looks_like_text(bytes: &[u8]) -> bool {
     [&b"(component"[..], b"(module", b";;", b"(;"].iter().any(|start| text.starts_with(start))
 }
 
+/// UTF-8's byte order mark.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 fn looks_like_html(bytes: &[u8]) -> bool {
-    let text = bytes.trim_ascii_start();
-    [&b"<!doctype html"[..], b"<html"]
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes).trim_ascii_start();
+    [&b"<!doctype html"[..], b"<html", b"<?xml", b"<head", b"<!--"]
         .iter()
         .any(|start| text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start)))
 }
@@ -141,7 +144,7 @@ pub(crate) fn check_is_component(bytes: &[u8]) -> Result<(), LoadError> {
             next: "fetch the file that it stands for with `git lfs pull`",
         }),
         FileKind::Html => Err(LoadError::Mistaken {
-            what: "a web page (HTML)",
+            what: "a web page (HTML, or XML)",
             next: "the download got something else, such as a page that asks to log in; look at it and download again",
         }),
         FileKind::Native => Err(LoadError::Mistaken {

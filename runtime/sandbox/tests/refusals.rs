@@ -87,6 +87,9 @@ fn what_is_no_component_is_told_what_it_is() {
         (lfs, FileKind::LfsPointer, "git lfs pull"),
         (b"\n<!DOCTYPE html><html>", FileKind::Html, "web page"),
         (b"<HTML lang=en>", FileKind::Html, "web page"),
+        (b"\xef\xbb\xbf\r\n<!doctype HTML>", FileKind::Html, "web page"),
+        (b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", FileKind::Html, "web page"),
+        (b"\xef\xbb\xbf<!-- blocked --><html>", FileKind::Html, "web page"),
         (b"\x7fELF\x02\x01\x01", FileKind::Native, "native code"),
     ] {
         assert_eq!(FileKind::of(bytes), kind);

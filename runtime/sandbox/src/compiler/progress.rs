@@ -17,8 +17,10 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn begin(name: Option<&PluginName>, bytes: usize) -> Self {
+    /// `is_kept`: the next start finds the code in the cache.
+    pub(super) fn begin(name: Option<&PluginName>, bytes: usize, is_kept: bool) -> Self {
         let (done, wait) = mpsc::channel();
+        let how_often = if is_kept { "once" } else { "as at every start, because the code is kept nowhere" };
         let (plugin, size) = (name.map_or_else(|| "the component".to_owned(), ToString::to_string), mebibytes(bytes));
         // Whoever listens to this thread's events listens to those of its helper.
         let listener = tracing::dispatcher::get_default(Clone::clone);
@@ -29,7 +31,7 @@ impl Progress {
                 let seconds = began.elapsed().as_secs();
                 tracing::dispatcher::with_default(&listener, || {
                     tracing::info!(
-                        "compiling {plugin} ({size}), once: {seconds} s so far; a large plugin takes a minute or two"
+                        "compiling {plugin} ({size}), {how_often}: {seconds} s so far; a large plugin takes a minute or two"
                     );
                 });
                 pause = EVERY;
