@@ -38,6 +38,6 @@ schedules times="20":
 soak-kills rounds="":
     LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(kill::soak)'
 
-# Look for inputs that break a promise for ten minutes: lines, journal_rows or transcript_uris
+# Look for inputs that break a promise for ten minutes: configuration, lines, journal_rows or transcript_uris
 fuzz name *args:
     cargo xtask fuzz "$@"

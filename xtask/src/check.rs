@@ -8,7 +8,7 @@ use crate::console::{BAD, BOLD, DIM, GOOD, say, time};
 use crate::guests::{self, Guest};
 use crate::kept_target::KeptTarget;
 use crate::tools::DENY;
-use crate::{demo, links, process, promises, repository, test};
+use crate::{demo, fuzz, links, process, promises, repository, test};
 
 struct Step {
     name: &'static str,
@@ -66,7 +66,7 @@ fn format() -> anyhow::Result<()> {
     for guest in Guest::all()? {
         process::run(guest.plain_cargo().args(["fmt", "--check"]))?;
     }
-    Ok(())
+    process::run(process::cargo(&fuzz::folder()).args(["fmt", "--check"]))
 }
 
 fn links() -> anyhow::Result<()> {
@@ -80,11 +80,14 @@ fn links() -> anyhow::Result<()> {
 fn dependencies() -> anyhow::Result<()> {
     let what = ["bans", "licenses", "sources"];
     process::run(DENY.command()?.args(["--locked", "check"]).args(what))?;
-    for guest in Guest::all()? {
-        say(format_args!("dependencies of {}", guest.name()));
+    // Workspaces of their own, each with its lockfile.
+    let mut apart = vec![("what is fuzzed".to_owned(), fuzz::folder().join("Cargo.toml"))];
+    apart.extend(Guest::all()?.iter().map(|guest| (guest.name().to_owned(), guest.manifest())));
+    for (name, manifest) in apart {
+        say(format_args!("dependencies of {name}"));
         let mut deny = DENY.command()?;
-        deny.arg("--locked").arg("--manifest-path").arg(guest.manifest());
-        // A plugin needs fewer licences than the whole list allows.
+        deny.arg("--locked").arg("--manifest-path").arg(manifest);
+        // Each needs fewer licences than the whole list allows.
         deny.args(["--config", "deny.toml", "check", "--allow", "license-not-encountered"]).args(what);
         process::run(&mut deny)?;
     }
@@ -106,11 +109,11 @@ fn lints() -> anyhow::Result<()> {
 }
 
 /// Twice: a broken link in a private item misleads whoever maintains it just the same, and a link from a public item to a
-/// private one shows only when the private ones are left out.
+/// private one shows only when the private ones are left out. Only libraries have public ones.
 fn docs() -> anyhow::Result<()> {
-    for items in [["--document-private-items"].as_slice(), &[]] {
+    for items in ["--document-private-items", "--lib"] {
         let mut doc = process::cargo(&repository::root());
-        doc.args(["doc", "--locked", "--workspace", "--no-deps", "--all-features"]).args(items);
+        doc.args(["doc", "--locked", "--workspace", "--no-deps", "--all-features", items]);
         process::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
     }
     Ok(())

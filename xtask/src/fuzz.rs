@@ -1,22 +1,29 @@
 //! `cargo xtask fuzz`: looks for inputs for which a property of `tests/fuzzed` does not hold.
 
+use std::path::PathBuf;
+
 use crate::console::say;
 use crate::tools::FUZZ;
 use crate::{process, repository};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One of fuzz/fuzz_targets/: lines, journal_rows, transcript_uris
+    /// One of fuzz/fuzz_targets/: configuration, lines, journal_rows, transcript_uris
     name: String,
     /// For how long
     #[arg(long, default_value_t = 600)]
     seconds: u32,
 }
 
+/// A workspace of its own.
+pub(crate) fn folder() -> PathBuf {
+    repository::root().join("fuzz")
+}
+
 /// Begins with the inputs that are kept, and leaves them alone: what it finds on its way is in fuzz/found, and what fails in
 /// fuzz/artifacts.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let fuzz = repository::root().join("fuzz");
+    let fuzz = folder();
     let (kept, found) = (fuzz.join("corpus").join(&args.name), fuzz.join("found").join(&args.name));
     std::fs::create_dir_all(&found)?;
     let mut command = FUZZ.command()?;

@@ -10,9 +10,9 @@ use lastword_sandbox::limits::default_fuel;
 
 use crate::exit::Exit;
 use crate::grants::GrantArgs;
-use crate::limits::MEMORY;
 use crate::new::Language;
 use crate::units::{self, UnitError};
+use lastword_config::limits::MEMORY;
 use lastword_protocol::owners::Speaker;
 
 /// Runs session-lifecycle hooks as sandboxed WebAssembly plugins: every session gets its last word.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use clap::Args;
+use lastword_config::limits::{DEFAULT_KEY_VALUE_QUOTA, DEFAULT_TRANSCRIPT_BYTES, KEY_VALUE_QUOTA};
+use lastword_config::units::{self, UnitError};
+use lastword_config::{check_config, check_destinations, destination};
 use lastword_sandbox::{AllowList, Destination, Grants, KeyValueGrant, Root, TranscriptGrant};
 
 use crate::exit::Failure;
-use crate::limits::{
-    DEFAULT_KEY_VALUE_QUOTA, DEFAULT_TRANSCRIPT_BYTES, KEY_VALUE_QUOTA, MAX_GRANTED_CONFIG_BYTES, MAX_HTTP_DESTINATIONS,
-};
-use crate::units::{self, UnitError};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Grants (nothing by default)")]
@@ -57,40 +56,6 @@ impl GrantArgs {
             transcript: self.transcript.clone().map(|root| TranscriptGrant { root, max: DEFAULT_TRANSCRIPT_BYTES }),
         })
     }
-}
-
-/// Scheme, host and port of `http`.
-///
-/// # Errors
-/// When it is none, or none that would ever be reached.
-pub(crate) fn destination(text: &str) -> Result<Destination, String> {
-    let destination: Destination = text.parse().map_err(|error| format!("{error}"))?;
-    let host = destination.host().to_string();
-    if host == "localhost" || host.ends_with(".localhost") {
-        let (scheme, port) = (destination.scheme(), destination.port());
-        return Err(format!(
-            "\"{destination}\" would be refused at every call, because a name must not lead to this machine: write the \
-             address, \"{scheme}://127.0.0.1:{port}\""
-        ));
-    }
-    Ok(destination)
-}
-
-/// Refuses a `config` that is too large.
-pub(crate) fn check_config(pairs: &BTreeMap<String, String>) -> Result<(), String> {
-    let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if bytes > MAX_GRANTED_CONFIG_BYTES {
-        return Err(format!("it has {bytes} bytes of names and values, the most is {MAX_GRANTED_CONFIG_BYTES}"));
-    }
-    Ok(())
-}
-
-/// Refuses an `http` that is too long.
-pub(crate) fn check_destinations(count: usize) -> Result<(), String> {
-    if count > MAX_HTTP_DESTINATIONS {
-        return Err(format!("it names {count} destinations, the most is {MAX_HTTP_DESTINATIONS}"));
-    }
-    Ok(())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use lastword::{Journal, MemoryJournal};
+use lastword_config::MEMORY;
 use lastword_journal::{SqliteJournal, Unfinished, unfinished_beside};
 use sha2::{Digest, Sha256};
 
@@ -14,8 +15,6 @@ use crate::directories::{self, missing};
 use crate::exit::{Exit, Failure};
 use crate::inputs;
 
-/// The word in place of a path.
-pub(crate) const MEMORY: &str = "memory";
 /// Characters of the hash in a default name: 2³² configurations of one name.
 const HASH_CHARS: usize = 8;
 

@@ -28,7 +28,6 @@ mod signals;
 mod stdio;
 mod style;
 mod threads;
-mod units;
 mod watchdog;
 
 use std::io::Write;
@@ -39,6 +38,7 @@ use clap::Parser;
 use args::{Cli, Command};
 use config::ConfigError;
 use exit::{Exit, Failure};
+use lastword_config::units;
 use lastword_events::printable;
 use quote::printable_lines;
 

@@ -18,7 +18,7 @@ use lastword::{BuildError, Durability, Runtime, Tenants};
 use lastword_events::Hook;
 
 use crate::args::StdioArgs;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::exit::{Exit, Failure};
 use crate::fd::{self, Blocking};
 use crate::inputs;
@@ -61,7 +61,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let signals = leave_on_early_signal(logs.clone(), early.clone()).map_err(Failure::internal)?;
     let config = plugins::gather(args)?;
     let drain = (config.drain.enabled, config.drain.budget);
-    let format = config.owner.format(args.from).map_err(Failure::usage)?;
+    let format = config.owner.format(args.from).map_err(|mistakes| Failure::usage(ConfigError::from(mistakes)))?;
     let output = stdout().map_err(Failure::internal)?;
 
     // The workers are plain threads; these carry timers and what waits for the journal.

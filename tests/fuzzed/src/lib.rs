@@ -6,10 +6,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a property that does not hold panics: so the fuzzer is told")]
 
+mod configuration;
 mod journal_rows;
 mod lines;
 mod transcript_uris;
 
+pub use configuration::configuration;
 pub use journal_rows::journal_rows;
 pub use lines::lines;
 pub use transcript_uris::transcript_uris;

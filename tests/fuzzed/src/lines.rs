@@ -3,8 +3,6 @@ use lastword_protocol::input::Input;
 use lastword_protocol::owners::Speaker;
 use lastword_protocol::reader::Reader;
 
-const SPEAKERS: [Speaker; 3] = [Speaker::Lastword, Speaker::Openclaw, Speaker::ClaudeCode];
-
 /// Three lines of an owner's own.
 fn good_lines(speaker: Speaker) -> [&'static str; 3] {
     match speaker {
@@ -13,12 +11,37 @@ fn good_lines(speaker: Speaker) -> [&'static str; 3] {
             r#"{"t":2,"hook":"session_end","event":{"sessionId":"good-2","reason":"reset"},"ctx":{"sessionKey":"k"}}"#,
             r#"{"t":3,"hook":"session_end","event":{"sessionId":"good-3","reason":"idle"},"ctx":{"sessionKey":"k"}}"#,
         ],
-        Speaker::ClaudeCode => [
+        Speaker::ClaudeCode | Speaker::Codex | Speaker::Gemini | Speaker::Qwen => [
             r#"{"hook_event_name":"SessionStart","session_id":"good-1","source":"startup"}"#,
             r#"{"hook_event_name":"SessionEnd","session_id":"good-2","reason":"clear"}"#,
             r#"{"hook_event_name":"SessionEnd","session_id":"good-3","reason":"logout"}"#,
         ],
-        _ => [
+        Speaker::Copilot => [
+            r#"{"hook":"sessionStart","payload":{"sessionId":"good-1","source":"new"}}"#,
+            r#"{"hook":"sessionEnd","payload":{"sessionId":"good-2","reason":"complete"}}"#,
+            r#"{"sessionId":"good-3","reason":"user_exit"}"#,
+        ],
+        Speaker::Cursor => [
+            r#"{"hook_event_name":"sessionStart","session_id":"good-1"}"#,
+            r#"{"hook_event_name":"sessionEnd","conversation_id":"good-2","reason":"completed"}"#,
+            r#"{"hook_event_name":"sessionEnd","session_id":"good-3","reason":"aborted"}"#,
+        ],
+        Speaker::Goose => [
+            r#"{"event":"SessionStart","session_id":"good-1"}"#,
+            r#"{"event":"SessionEnd","session_id":"good-2","working_dir":"/w"}"#,
+            r#"{"event":"SessionEnd","session_id":"good-3"}"#,
+        ],
+        Speaker::Cline => [
+            r#"{"hookName":"agent_start","sessionContext":{"rootSessionId":"good-1"}}"#,
+            r#"{"hookName":"session_shutdown","sessionContext":{"rootSessionId":"good-2"}}"#,
+            r#"{"hookName":"TaskCancel","taskId":"good-3"}"#,
+        ],
+        Speaker::Opencode => [
+            r#"{"hook":"session.created","payload":{"sessionID":"good-1","info":{"id":"good-1"}}}"#,
+            r#"{"hook":"session.deleted","payload":{"sessionID":"good-2"}}"#,
+            r#"{"hook":"dispose","payload":{"sessionID":"good-3"}}"#,
+        ],
+        Speaker::Lastword => [
             r#"{"op":"start","session":{"id":"good-1"}}"#,
             r#"{"op":"end","session":{"id":"good-2"},"reason":"reset"}"#,
             r#"{"op":"end","session":{"id":"good-3"},"reason":"idle"}"#,
@@ -42,7 +65,7 @@ fn read(speaker: Speaker, input: &[u8]) -> Vec<Result<Input, BadLine>> {
 /// Whatever an owner has written, the three good lines that come after it are taken, in their order, and what is kept of the rest is
 /// no more than was written.
 pub fn lines(input: &[u8]) {
-    for speaker in SPEAKERS {
+    for speaker in Speaker::ALL {
         let good = good_lines(speaker);
         let whole = [input, b"\n", good.join("\n").as_bytes(), b"\n"].concat();
         let said = read(speaker, &whole);

@@ -33,6 +33,11 @@ fn whatever_an_owner_writes_the_lines_after_it_are_taken() {
 }
 
 #[test]
+fn whatever_is_in_a_configuration_it_is_read_or_each_mistake_has_its_place() {
+    replay("configuration", lastword_fuzzed::configuration);
+}
+
+#[test]
 fn whatever_is_in_a_journals_rows_it_is_read_or_refused() {
     replay("journal_rows", lastword_fuzzed::journal_rows);
 }

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use lastword_sandbox::{AllowList, Destination, Grants, KeyValueGrant, Limits, TranscriptGrant};
 
@@ -40,6 +41,11 @@ fn a_whole_file_is_understood() {
     assert!(memory.place.ends_with("lastword.toml:6:8"), "{}", memory.place);
     assert!(other.tenants.is_none());
     assert_eq!(other.limits, Limits::default());
+}
+
+#[test]
+fn what_is_compared_with_the_memory_of_one_call_is_the_default_of_the_sandbox() {
+    assert_eq!(lastword_config::limits::DEFAULT_MEMORY, Limits::default().memory);
 }
 
 #[test]

@@ -1,21 +1,35 @@
 use std::sync::Arc;
 
-use lastword::TenantQuota;
 use lastword_events::Identity;
 
 use super::reader::{Reader, Table, Value};
 use crate::limits::{MAX_CONCURRENT_CALLS, TENANT_KEY_VALUES};
 
+/// What one tenant may use. None is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuotaSettings {
+    /// `concurrent-calls`: calls under way at once.
+    pub concurrent_calls: Option<u32>,
+    /// `fuel-per-second`: units of fuel.
+    pub fuel_per_second: Option<u64>,
+    /// `keyvalue`: bytes of keys and values of all its plugins.
+    pub key_value_bytes: Option<u64>,
+    /// `active-sessions`.
+    pub active_sessions: Option<u64>,
+    /// `owed-deliveries`.
+    pub owed_deliveries: Option<u64>,
+}
+
 const KEYS: [&str; 5] = ["concurrent-calls", "fuel-per-second", "keyvalue", "active-sessions", "owed-deliveries"];
 
 /// `[quota]`, or a tenant's own: what it does not name is `otherwise`'s.
-pub(super) fn read(reader: &Reader<'_>, name: &str, value: &Value<'_>, otherwise: TenantQuota) -> TenantQuota {
+pub(super) fn read(reader: &Reader<'_>, name: &str, value: &Value<'_>, otherwise: QuotaSettings) -> QuotaSettings {
     let Some(table) = reader.table("quota", value) else { return otherwise };
     let table = Table::new(reader, name, table, &KEYS);
     let count = |key, most| table.get(key).and_then(|v| reader.count(key, v, most));
     let calls = count("concurrent-calls", MAX_CONCURRENT_CALLS).and_then(|n| u32::try_from(n).ok());
     let key_values = table.get("keyvalue").and_then(|v| reader.size("keyvalue", v, &TENANT_KEY_VALUES));
-    TenantQuota {
+    QuotaSettings {
         concurrent_calls: calls.or(otherwise.concurrent_calls),
         fuel_per_second: count("fuel-per-second", u64::MAX).or(otherwise.fuel_per_second),
         key_value_bytes: key_values.or(otherwise.key_value_bytes),
@@ -28,8 +42,8 @@ pub(super) fn read(reader: &Reader<'_>, name: &str, value: &Value<'_>, otherwise
 pub(super) fn read_tenants(
     reader: &Reader<'_>,
     value: &Value<'_>,
-    otherwise: TenantQuota,
-) -> Vec<(Arc<str>, TenantQuota)> {
+    otherwise: QuotaSettings,
+) -> Vec<(Arc<str>, QuotaSettings)> {
     let Some(tenants) = reader.table("tenant", value) else { return Vec::new() };
     let mut quotas = Vec::new();
     for (key, value) in tenants {

@@ -1,70 +1,37 @@
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lastword_events::{Identity, PluginName};
-use lastword_sandbox::limits::MAX_COMPONENT_BYTES;
-use lastword_sandbox::{Grants, Limits};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
+use super::call_limits::{self, LimitSettings};
+use super::grants::{self, GrantSettings};
+use super::name_of;
 use super::reader::{Reader, Table, Value};
-use super::{grants, limits, name_of};
-use crate::inputs;
-use crate::quote::shown_path;
 
 const KEYS: [&str; 9] =
     ["name", "component", "sha256", "tenants", "limits", "config", "keyvalue", "http", "transcript"];
 
 /// One `[[plugin]]`.
 #[derive(Debug)]
-pub(crate) struct PluginEntry {
-    pub(crate) name: PluginName,
+pub struct PluginSettings {
+    /// What it is called.
+    pub name: PluginName,
     /// The component's file, for messages.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// What was in it when its pin was checked: this is what is run.
-    pub(crate) component: Vec<u8>,
+    pub component: Vec<u8>,
     /// None serves every tenant.
-    pub(crate) tenants: Option<Vec<Arc<str>>>,
-    pub(crate) limits: Limits,
-    pub(crate) grants: Grants,
+    pub tenants: Option<Vec<Arc<str>>>,
+    /// The limits of its calls.
+    pub limits: LimitSettings,
+    /// What it is granted.
+    pub grants: GrantSettings,
     /// Where it was said, e.g. `lastword.toml:4:8`.
-    pub(crate) place: String,
+    pub place: String,
 }
 
-/// A component's file that cannot be read.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub(crate) enum ComponentError {
-    #[error("there is no component at {}: build it first, or correct the path", shown_path(.0))]
-    Missing(PathBuf),
-    #[error("{} is a directory: name the component's file, which ends in .wasm", shown_path(.0))]
-    Directory(PathBuf),
-    #[error("cannot read the component {}: {source}", shown_path(path))]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("{} has more than {MAX_COMPONENT_BYTES} bytes, the most that is read: strip its debug information", shown_path(.0))]
-    TooLarge(PathBuf),
-}
-
-/// Reads a component's file.
-///
-/// # Errors
-/// When there is none, or it cannot be read.
-pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, ComponentError> {
-    let path_of = || path.to_owned();
-    inputs::read_file(path, MAX_COMPONENT_BYTES)
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => ComponentError::Missing(path_of()),
-            io::ErrorKind::IsADirectory => ComponentError::Directory(path_of()),
-            _ => ComponentError::Unreadable { path: path_of(), source },
-        })
-        .and_then(|bytes| match u64::try_from(bytes.len()) {
-            Ok(read) if read <= MAX_COMPONENT_BYTES => Ok(bytes),
-            _ => Err(ComponentError::TooLarge(path_of())),
-        })
-}
-
-pub(super) fn read_all(reader: &Reader<'_>, value: &Value<'_>) -> Vec<PluginEntry> {
+pub(super) fn read_all(reader: &Reader<'_>, value: &Value<'_>) -> Vec<PluginSettings> {
     let Some(list) = value.get_ref().as_array() else {
         reader.mistake(value.span(), "write [[plugin]], with two brackets: there may be several");
         return Vec::new();
@@ -74,7 +41,7 @@ pub(super) fn read_all(reader: &Reader<'_>, value: &Value<'_>) -> Vec<PluginEntr
 }
 
 /// Reads one table; `names` are the names so far and where they are.
-fn read_one(reader: &Reader<'_>, value: &Value<'_>, names: &mut Vec<(String, usize)>) -> Option<PluginEntry> {
+fn read_one(reader: &Reader<'_>, value: &Value<'_>, names: &mut Vec<(String, usize)>) -> Option<PluginSettings> {
     let table = Table::new(reader, "[[plugin]]", reader.table("plugin", value)?, &KEYS);
     let path = component_path(reader, &table, value);
     let name = name(reader, &table, value, path.as_deref());
@@ -92,7 +59,7 @@ fn read_one(reader: &Reader<'_>, value: &Value<'_>, names: &mut Vec<(String, usi
     }
     let pin = table.get("sha256").map(|v| (reader.parsed("sha256", "a string of 64 hexadecimal digits", v, pin), v));
     let tenants = table.get("tenants").map(|v| tenants(reader, v));
-    let limits = table.get("limits").map(|v| limits::read(reader, v)).unwrap_or_default();
+    let limits = table.get("limits").map(|v| call_limits::read(reader, v)).unwrap_or_default();
     let grants = grants::read(reader, &table, tenants.as_ref().is_some_and(|tenants| tenants.len() == 1));
     let component = component(reader, &table, path.as_deref()?)?;
     if let Some((Some(pin), value)) = pin {
@@ -102,7 +69,7 @@ fn read_one(reader: &Reader<'_>, value: &Value<'_>, names: &mut Vec<(String, usi
         }
     }
     let (name, at) = name?;
-    Some(PluginEntry { name, path: path?, component, tenants, limits, grants, place: reader.place(at) })
+    Some(PluginSettings { name, path: path?, component, tenants, limits, grants, place: reader.place(at) })
 }
 
 fn name(
@@ -133,12 +100,12 @@ fn component_path(reader: &Reader<'_>, table: &Table<'_, '_>, plugin: &Value<'_>
         return None;
     };
     let path = reader.string("component", "a path such as \"plugin.wasm\"", value)?;
-    Some(inputs::directory_of(reader.path()).join(path))
+    Some(reader.directory().join(path))
 }
 
 fn component(reader: &Reader<'_>, table: &Table<'_, '_>, path: &Path) -> Option<Vec<u8>> {
     let span = table.get("component").map(Value::span).unwrap_or_default();
-    read_component(path).map_err(|error| reader.mistake(span, format!("component: {error}"))).ok()
+    reader.component(path).map_err(|error| reader.mistake(span, format!("component: {error}"))).ok()
 }
 
 fn tenants(reader: &Reader<'_>, value: &Value<'_>) -> Vec<Arc<str>> {

@@ -1,14 +1,13 @@
 //! Configurations that nobody would write: those that are kept in `fuzz/corpus/`, and what becomes of them when parts are
 //! removed, doubled, put elsewhere or changed.
-//!
-//! No fuzzer's target, because what a configuration is read into needs wasmtime, which takes minutes to be compiled for one.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails loudly, its helper functions too")]
 
 use std::fs;
 use std::path::Path;
 
 use fastrand::Rng;
-
-use super::{Config, ConfigError};
+use lastword_fuzzed::configuration;
 
 /// For each file that is kept, on a person's machine.
 const MUTATIONS: usize = 500;
@@ -41,34 +40,16 @@ fn mutated(random: &mut Rng, text: &[u8], other: &[u8]) -> Vec<u8> {
     text
 }
 
-/// It is read, or every mistake has a place in it.
-fn check(dir: &Path, text: &[u8]) {
-    let path = dir.join("lastword.toml");
-    fs::write(&path, text).unwrap();
-    let shown = || String::from_utf8_lossy(text);
-    let Err(ConfigError::Mistakes(mistakes)) = Config::load(&path) else { return };
-    assert!(!mistakes.is_empty(), "{}", shown());
-    let lines = shown().matches('\n').count() + 1;
-    for mistake in mistakes {
-        let place = mistake.strip_prefix(&format!("{}:", path.display())).unwrap_or_else(|| panic!("{mistake}"));
-        let line = place.split(':').next().and_then(|line| line.parse::<usize>().ok());
-        assert!(line.is_some_and(|line| (1..=lines).contains(&line)), "{mistake}, of {lines} lines:\n{}", shown());
-    }
-    Config::load_journal(&path).ok();
-}
-
 #[test]
 fn whatever_is_written_it_is_read_or_each_mistake_has_a_place() {
     let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
     let (kept, mut random) = (kept(), Rng::with_seed(SEED));
     assert!(kept.len() > 5, "the kept files are gone");
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("good.wasm"), b"component").unwrap();
     for text in &kept {
-        check(dir.path(), text);
+        configuration(text);
         for _ in 0..if in_ci { MUTATIONS_IN_CI } else { MUTATIONS } {
             let other = &kept[random.usize(..kept.len())];
-            check(dir.path(), &mutated(&mut random, text, other));
+            configuration(&mutated(&mut random, text, other));
         }
     }
 }

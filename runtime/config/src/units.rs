@@ -12,7 +12,7 @@ use lastword_protocol::suggest;
 /// A text that is no quantity. The message ends with what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub(crate) struct UnitError(String);
+pub struct UnitError(String);
 
 const TIME_UNITS: [&str; 4] = ["ms", "s", "m", "h"];
 const SIZE_UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "KB", "MB", "GB"];
@@ -21,7 +21,7 @@ const SIZE_UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "KB", "MB", "GB"];
 ///
 /// # Errors
 /// When it has no unit, an unknown one, is negative or out of that range.
-pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
+pub fn duration(text: &str) -> Result<Duration, UnitError> {
     let trimmed = refuse_negative(text)?;
     let parsed = SpanParser::new().parse_duration(trimmed).map_err(|_| unreadable_duration(trimmed))?;
     let duration = Duration::try_from(parsed).map_err(|_| UnitError(format!("{trimmed:?} is negative")))?;
@@ -38,7 +38,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
 ///
 /// # Errors
 /// When it has no unit, an unknown one, is negative or not one of `sizes`.
-pub(crate) fn size(text: &str, sizes: &Sizes) -> Result<u64, UnitError> {
+pub fn size(text: &str, sizes: &Sizes) -> Result<u64, UnitError> {
     let trimmed = refuse_negative(text)?;
     let bytes = match trimmed.parse::<ByteSize>() {
         Ok(size) if trimmed.ends_with(|c: char| c.is_ascii_alphabetic()) => size.as_u64(),
@@ -59,7 +59,7 @@ pub(crate) fn size(text: &str, sizes: &Sizes) -> Result<u64, UnitError> {
 ///
 /// # Errors
 /// When it is no such number.
-pub(crate) fn fuel(text: &str) -> Result<u64, UnitError> {
+pub fn fuel(text: &str) -> Result<u64, UnitError> {
     let digits = refuse_negative(text)?.replace('_', "");
     match digits.parse::<u64>() {
         Ok(0) => Err(UnitError("\"0\" is too little: no guest can run without fuel".to_owned())),
@@ -71,19 +71,19 @@ pub(crate) fn fuel(text: &str) -> Result<u64, UnitError> {
 }
 
 /// How people read a number of bytes: `1.1 MiB`.
-pub(crate) fn show_bytes(bytes: u64) -> String {
+pub fn show_bytes(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
 }
 
 /// A number of bytes as [`size`] reads it, exactly: `64KiB`, `1MiB`, `1000B`.
-pub(crate) fn write_bytes(bytes: u64) -> String {
+pub fn write_bytes(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let whole = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
     whole.map_or_else(|| format!("{bytes}B"), |(unit, name)| format!("{}{name}", bytes / unit))
 }
 
 /// How people read a count: `2_000_000_000`.
-pub(crate) fn show_count(count: u64) -> String {
+pub fn show_count(count: u64) -> String {
     let digits = count.to_string();
     let grouped: Vec<String> = digits
         .bytes()
@@ -96,7 +96,7 @@ pub(crate) fn show_count(count: u64) -> String {
 }
 
 /// How people read a duration: `412 µs`, `31.2 ms`, `2 s`.
-pub(crate) fn show_duration(duration: Duration) -> String {
+pub fn show_duration(duration: Duration) -> String {
     let (number, unit) = match duration.as_micros() {
         0..1_000 => return format!("{} µs", duration.as_micros()),
         1_000..1_000_000 => (duration.as_secs_f64() * 1e3, "ms"),

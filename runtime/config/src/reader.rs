@@ -3,13 +3,12 @@ use std::ops::Range;
 use std::path::Path;
 
 use lastword_events::printable;
+use lastword_protocol::suggest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::limits::Sizes;
-use crate::quote::shown_path;
-use crate::units;
-use lastword_protocol::suggest;
+use crate::{Mistakes, ReadComponent, Source, units};
 
 /// A value with its place in the file.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
@@ -17,18 +16,26 @@ pub(super) type Value<'i> = Spanned<DeValue<'i>>;
 /// Knows where things are in the file and collects what is wrong with them.
 pub(super) struct Reader<'t> {
     path: &'t Path,
+    directory: &'t Path,
     text: &'t str,
+    read_component: ReadComponent<'t>,
     mistakes: RefCell<Vec<(usize, String)>>,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(path: &'t Path, text: &'t str) -> Self {
-        Self { path, text, mistakes: RefCell::new(Vec::new()) }
+    pub(super) fn new(source: &Source<'t>) -> Self {
+        let Source { path, directory, text, read_component } = *source;
+        Self { path, directory, text, read_component, mistakes: RefCell::new(Vec::new()) }
     }
 
-    /// The file's path as the person gave it.
-    pub(super) fn path(&self) -> &'t Path {
-        self.path
+    /// What paths in the file are relative to.
+    pub(super) fn directory(&self) -> &'t Path {
+        self.directory
+    }
+
+    /// What is in a component's file.
+    pub(super) fn component(&self, path: &Path) -> Result<Vec<u8>, String> {
+        (self.read_component)(path)
     }
 
     /// Line and column of a place, both counted from 1, columns in characters.
@@ -43,21 +50,22 @@ impl<'t> Reader<'t> {
     /// `lastword.toml:4:8`.
     pub(super) fn place(&self, at: usize) -> String {
         let (line, column) = self.line_and_column(at);
-        format!("{}:{line}:{column}", shown_path(self.path))
+        format!("{}:{line}:{column}", printable(&self.path.to_string_lossy()))
     }
 
     pub(super) fn mistake(&self, span: Range<usize>, message: impl Into<String>) {
         self.mistakes.borrow_mut().push((span.start, message.into()));
     }
 
-    /// Every mistake, in the order of the file.
-    pub(super) fn into_mistakes(self) -> Vec<String> {
+    /// What was read, or every mistake in the order of the file.
+    pub(super) fn finish<T>(self, read: T) -> Result<T, Mistakes> {
         let mut mistakes = self.mistakes.take();
+        if mistakes.is_empty() {
+            return Ok(read);
+        }
         mistakes.sort_by_key(|(at, _)| *at);
-        mistakes
-            .into_iter()
-            .map(|(at, message)| printable(&format!("{}: {message}", self.place(at))).into_owned())
-            .collect()
+        let told = mistakes.into_iter().map(|(at, message)| format!("{}: {message}", self.place(at)));
+        Err(Mistakes(told.map(|mistake| printable(&mistake).into_owned()).collect()))
     }
 
     fn wrong_type(&self, key: &str, wanted: &str, value: &Value<'_>) {

@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
 use super::reader::{Reader, Table, Value};
-use crate::inputs;
-use crate::journal::MEMORY;
+
+/// The word for a journal that is not kept, where a file is named.
+pub const MEMORY: &str = "memory";
 
 /// `[journal]`: a path, relative to the file that names it, or the word for none.
 pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<PathBuf> {
@@ -17,6 +18,6 @@ pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<PathBuf> {
             None
         }
         MEMORY => Some(MEMORY.into()),
-        file => Some(inputs::directory_of(reader.path()).join(file)),
+        file => Some(reader.directory().join(file)),
     }
 }

@@ -1,17 +1,42 @@
 use std::collections::BTreeMap;
 
-use lastword_sandbox::{AllowList, Grants, KeyValueGrant, Root, TranscriptGrant};
+use lastword_egress::{AllowList, Destination};
+use lastword_transcript::Root;
 use toml::de::DeValue;
 
 use super::reader::{Reader, Table, Value};
-use crate::grants::{check_config, check_destinations, destination};
-use crate::limits::{DEFAULT_KEY_VALUE_QUOTA, DEFAULT_TRANSCRIPT_BYTES, KEY_VALUE_QUOTA, TRANSCRIPT};
+use crate::limits::{
+    DEFAULT_KEY_VALUE_QUOTA, DEFAULT_TRANSCRIPT_BYTES, KEY_VALUE_QUOTA, MAX_GRANTED_CONFIG_BYTES,
+    MAX_HTTP_DESTINATIONS, TRANSCRIPT,
+};
+
+/// What a plugin is granted. None is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantSettings {
+    /// `config`: what `wasi:config` has.
+    pub config: Option<BTreeMap<String, String>>,
+    /// `keyvalue`: bytes of the keys and values of one space.
+    pub key_value_quota: Option<u64>,
+    /// `http`: where requests may go.
+    pub http: Option<AllowList>,
+    /// `transcript`.
+    pub transcript: Option<TranscriptSettings>,
+}
+
+/// `transcript`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TranscriptSettings {
+    /// Only files below it are lent.
+    pub root: Root,
+    /// Bytes of a transcript that a guest gets to see.
+    pub max: u64,
+}
 
 /// What a plugin is granted. `one_tenant`: it serves one tenant and no other.
-pub(super) fn read(reader: &Reader<'_>, plugin: &Table<'_, '_>, one_tenant: bool) -> Grants {
-    Grants {
+pub(super) fn read(reader: &Reader<'_>, plugin: &Table<'_, '_>, one_tenant: bool) -> GrantSettings {
+    GrantSettings {
         config: plugin.get("config").and_then(|value| config(reader, value)),
-        key_value: plugin.get("keyvalue").and_then(|value| key_value(reader, value)),
+        key_value_quota: plugin.get("keyvalue").and_then(|value| key_value(reader, value)),
         http: plugin.get("http").and_then(|value| http(reader, value)),
         transcript: plugin.get("transcript").and_then(|value| transcript(reader, value, one_tenant)),
     }
@@ -38,11 +63,11 @@ fn config(reader: &Reader<'_>, value: &Value<'_>) -> Option<BTreeMap<String, Str
     Some(pairs)
 }
 
-fn key_value(reader: &Reader<'_>, value: &Value<'_>) -> Option<KeyValueGrant> {
+fn key_value(reader: &Reader<'_>, value: &Value<'_>) -> Option<u64> {
     let table = reader.shaped("keyvalue", "a table such as { quota = \"1MiB\" }", value, DeValue::as_table)?;
     let table = Table::new(reader, "keyvalue", table, &["quota"]);
     let quota = table.get("quota").and_then(|v| reader.size("quota", v, &KEY_VALUE_QUOTA));
-    Some(KeyValueGrant { quota: quota.unwrap_or(DEFAULT_KEY_VALUE_QUOTA) })
+    Some(quota.unwrap_or(DEFAULT_KEY_VALUE_QUOTA))
 }
 
 fn http(reader: &Reader<'_>, value: &Value<'_>) -> Option<AllowList> {
@@ -52,7 +77,7 @@ fn http(reader: &Reader<'_>, value: &Value<'_>) -> Option<AllowList> {
     Some(list.iter().filter_map(|v| reader.parsed("http", "a list of strings", v, destination)).collect())
 }
 
-fn transcript(reader: &Reader<'_>, value: &Value<'_>, one_tenant: bool) -> Option<TranscriptGrant> {
+fn transcript(reader: &Reader<'_>, value: &Value<'_>, one_tenant: bool) -> Option<TranscriptSettings> {
     let wanted = "a table such as { root = \"/var/lib/agents/{tenant}\" }";
     let table = reader.shaped("transcript", wanted, value, DeValue::as_table)?;
     let table = Table::new(reader, "transcript", table, &["root", "max"]);
@@ -69,5 +94,45 @@ fn transcript(reader: &Reader<'_>, value: &Value<'_>, one_tenant: bool) -> Optio
         );
         reader.mistake(value.span(), message);
     }
-    Some(TranscriptGrant { root, max })
+    Some(TranscriptSettings { root, max })
+}
+
+/// Scheme, host and port of `http`.
+///
+/// # Errors
+/// When it is none, or none that would ever be reached.
+pub fn destination(text: &str) -> Result<Destination, String> {
+    let destination: Destination = text.parse().map_err(|error| format!("{error}"))?;
+    let host = destination.host().to_string();
+    if host == "localhost" || host.ends_with(".localhost") {
+        let (scheme, port) = (destination.scheme(), destination.port());
+        return Err(format!(
+            "\"{destination}\" would be refused at every call, because a name must not lead to this machine: write the \
+             address, \"{scheme}://127.0.0.1:{port}\""
+        ));
+    }
+    Ok(destination)
+}
+
+/// Refuses a `config` that is too large.
+///
+/// # Errors
+/// With its size and the most.
+pub fn check_config(pairs: &BTreeMap<String, String>) -> Result<(), String> {
+    let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > MAX_GRANTED_CONFIG_BYTES {
+        return Err(format!("it has {bytes} bytes of names and values, the most is {MAX_GRANTED_CONFIG_BYTES}"));
+    }
+    Ok(())
+}
+
+/// Refuses an `http` that is too long.
+///
+/// # Errors
+/// With its length and the most.
+pub fn check_destinations(count: usize) -> Result<(), String> {
+    if count > MAX_HTTP_DESTINATIONS {
+        return Err(format!("it names {count} destinations, the most is {MAX_HTTP_DESTINATIONS}"));
+    }
+    Ok(())
 }

@@ -1,12 +1,12 @@
 use lastword_protocol::owners::{InputFormat, Speaker};
 use toml::de::DeValue;
 
-use super::ConfigError;
+use super::Mistakes;
 use super::reader::{Reader, Table, Value};
 
 /// `[owner]`: how its payloads are read.
 #[derive(Debug, Default)]
-pub(crate) struct Owner {
+pub struct Owner {
     /// Fields that become attributes beside those that always do.
     keep: Vec<Name>,
 }
@@ -24,13 +24,13 @@ impl Owner {
     ///
     /// # Errors
     /// Lists every name that is none.
-    pub(crate) fn format(&self, from: Speaker) -> Result<InputFormat, ConfigError> {
+    pub fn format(&self, from: Speaker) -> Result<InputFormat, Mistakes> {
         InputFormat::from(from).keeping(self.keep.iter().map(|name| name.field.as_str())).map_err(|mistakes| {
             let told = self.keep.iter().enumerate().flat_map(|(at, name)| {
                 let of_it = mistakes.iter().filter(move |(place, _)| *place == at);
                 of_it.map(|(_, mistake)| format!("{}: keep: {mistake}", name.place))
             });
-            ConfigError::Mistakes(told.collect())
+            Mistakes(told.collect())
         })
     }
 }
@@ -51,11 +51,16 @@ pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Owner> {
 mod tests {
     use std::path::Path;
 
-    use super::super::Config;
+    use super::super::{Config, Source};
     use super::*;
 
+    fn parse(text: &str) -> Result<Config, Mistakes> {
+        let path = Path::new("lastword.toml");
+        Config::parse(&Source { path, directory: Path::new(""), text, read_component: &|_| Ok(Vec::new()) })
+    }
+
     fn keep(names: &str) -> Config {
-        Config::parse(Path::new("lastword.toml"), &format!("[owner]\nkeep = [{names}]\n")).unwrap()
+        parse(&format!("[owner]\nkeep = [{names}]\n")).unwrap()
     }
 
     fn mistakes(names: &str, from: Speaker) -> String {
@@ -65,7 +70,7 @@ mod tests {
     #[test]
     fn what_is_kept_may_be_nothing() {
         assert!(Config::default().owner.format(Speaker::Lastword).is_ok());
-        assert!(Config::parse(Path::new("lastword.toml"), "[owner]\n").unwrap().owner.keep.is_empty());
+        assert!(parse("[owner]\n").unwrap().owner.keep.is_empty());
         assert!(keep(r#""compact_summary", "model""#).owner.format(Speaker::ClaudeCode).is_ok());
     }
 
@@ -88,7 +93,7 @@ mod tests {
     #[test]
     fn a_keep_that_is_no_list_of_texts_is_a_mistake() {
         for keep in ["\"title\"", "[1]", "true"] {
-            let error = Config::parse(Path::new("f"), &format!("[owner]\nkeep = {keep}\n")).unwrap_err().to_string();
+            let error = parse(&format!("[owner]\nkeep = {keep}\n")).unwrap_err().to_string();
             assert!(error.contains("\"keep\" must be a list of fields"), "{error}");
         }
     }

@@ -1,0 +1,117 @@
+//! What a configuration may say, and what it means when it says nothing: each with its unit and where it comes from.
+
+use std::time::Duration;
+
+/// The time of a whole drain.
+pub const DEFAULT_DRAIN_BUDGET: Duration = Duration::from_secs(2);
+
+/// The shortest duration that can be configured: the ticker that cuts a guest ticks once a millisecond.
+pub const MIN_DURATION: Duration = Duration::from_millis(1);
+
+/// The longest duration that can be configured. Supervisors give a process seconds to leave; an hour is a mistake in the
+/// unit.
+pub const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
+
+/// The sizes that a setting takes, in bytes, and for whoever goes beyond them what the bounds are.
+#[derive(Debug)]
+pub struct Sizes {
+    /// The smallest.
+    pub least: u64,
+    /// What that is.
+    pub least_is: &'static str,
+    /// The largest.
+    pub most: u64,
+    /// What that is, or why there is no more.
+    pub most_is: &'static str,
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// `limits.memory`.
+pub const MEMORY: Sizes = Sizes {
+    least: 64 * KIB,
+    least_is: "one page of WebAssembly",
+    most: 4 * GIB,
+    most_is: "all that a plugin can address",
+};
+
+/// `limits.total-memory`.
+pub const TOTAL_MEMORY: Sizes = Sizes {
+    least: 64 * KIB,
+    least_is: "one page of WebAssembly",
+    most: 256 * GIB,
+    most_is: "1GiB for each of the 256 calls that are under way at most",
+};
+
+/// `limits.log`. Each byte of it takes a place in the log's queue, which has 512 KiB.
+pub const LOG: Sizes =
+    Sizes { least: 64, least_is: "one short line", most: 16 * MIB, most_is: "more than anybody reads of one call" };
+
+/// `limits.random`.
+pub const RANDOM: Sizes = Sizes {
+    least: 16,
+    least_is: "what a hash map takes when it is made",
+    most: 64 * MIB,
+    most_is: "as much as a plugin's memory holds by default",
+};
+
+/// `limits.http-request-bytes` and `limits.http-response-bytes`.
+pub const HTTP_BODIES: Sizes = Sizes {
+    least: KIB,
+    least_is: "one small message",
+    most: 64 * MIB,
+    most_is: "as much as a plugin's memory holds by default",
+};
+
+/// `keyvalue.quota`, of one tenant's space. A memory journal holds all of it, and a journal on disk writes a value as a
+/// whole: it is for counters and small states.
+pub const KEY_VALUE_QUOTA: Sizes = Sizes {
+    least: KIB,
+    least_is: "one small value",
+    most: 64 * MIB,
+    most_is: "because a memory journal holds all of it; keep files elsewhere",
+};
+
+/// `keyvalue.quota` when it is not said: 10 000 counters.
+pub const DEFAULT_KEY_VALUE_QUOTA: u64 = MIB;
+
+/// `quota.keyvalue`: all spaces of one tenant together.
+pub const TENANT_KEY_VALUES: Sizes = Sizes {
+    least: KIB,
+    least_is: "one small value",
+    most: 64 * GIB,
+    most_is: "because nobody has that much memory; leave it out for no limit",
+};
+
+/// `transcript.max`. A copy is made for each call, and the copying counts against its deadline: 256 MiB take about
+/// 100 ms when they are in the page cache.
+pub const TRANSCRIPT: Sizes = Sizes {
+    least: KIB,
+    least_is: "one small message",
+    most: 256 * MIB,
+    most_is: "because every call copies it within its deadline",
+};
+
+/// `transcript.max` when it is not said. Long sessions of coding agents have some MiB.
+pub const DEFAULT_TRANSCRIPT_BYTES: u64 = 16 * MIB;
+
+/// The names and values of a plugin's `config` together. They are copied into the guest when it asks for them: a page of
+/// its memory holds them all.
+pub const MAX_GRANTED_CONFIG_BYTES: usize = 64 * 1024;
+
+/// Destinations in a plugin's `http`. One plugin reports to a few services; who lists more wants a proxy.
+pub const MAX_HTTP_DESTINATIONS: usize = 64;
+
+/// `limits.handles`. The host keeps some 100 bytes for each, and that for each call that is under way.
+pub const MAX_HANDLES: u64 = 65_536;
+
+/// `limits.http-requests`. Each is a connection of its own.
+pub const MAX_HTTP_REQUESTS: u64 = 1_000;
+
+/// `quota.concurrent-calls`: more than this many calls are never under way at once.
+pub const MAX_CONCURRENT_CALLS: u64 = 1_000_000;
+
+/// `limits.memory` when it is not said, as the sandbox has it. Only what must not be less than it is compared here.
+pub const DEFAULT_MEMORY: u64 = 64 * MIB;
