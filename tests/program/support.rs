@@ -28,6 +28,11 @@ pub(crate) use program::Program;
 /// asserted in `timed`, not by this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whether this is a run of CI's: there the tests do more of the same.
+pub(crate) fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
 pub(crate) fn sorted(texts: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut texts: Vec<String> = texts.into_iter().collect();
     texts.sort();

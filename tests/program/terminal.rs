@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use crate::support::{Launch, Program, Signal, end, ids, start};
 
@@ -136,4 +137,19 @@ fn ctrl_c_on_tail_piped_into_it_is_a_shutdown() {
     let ended = program.ended();
     assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"shutdown".into()));
     assert_eq!(ended.printed_ends("prints"), ids(2));
+}
+
+/// It waits for so long, and asserts no time.
+#[test]
+fn an_owner_that_outlives_ctrl_c_by_more_than_5_s_and_then_dies_has_crashed() {
+    let mut program = owned();
+    program.press_ctrl_c();
+    program.log(LEFT);
+    let over = Instant::now() + Duration::from_millis(5_100);
+    while let Some(left) = over.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
+    }
+    program.close_stdin();
+    let ended = program.ended();
+    assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"crashed".into()));
 }

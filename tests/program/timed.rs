@@ -12,9 +12,12 @@ use lastword_test_guests::{BURN_ITERATIONS, World, from_wat};
 
 #[cfg(target_os = "linux")]
 use crate::support::cpu;
-use crate::support::{Ended, Launch, Program, Signal, end, ids, sorted, start};
+use crate::support::{Ended, Launch, Program, Signal, end, ids, in_ci, sorted, start};
 
+/// By default.
 const BUDGET: Duration = Duration::from_secs(2);
+/// Elsewhere than in CI most tests take half of it: they wait for its end.
+const SHORT_BUDGET: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_millis(100);
 
 /// "Leaves at once": before `ready` there is no budget to use up, and the slack is all that there is.
@@ -26,9 +29,18 @@ fn assert_in_time(ended: &Ended, signalled: Instant, budget: Duration) {
     assert!(took <= budget + SLACK, "left {took:?} after the signal, with a budget of {budget:?}");
 }
 
+fn budget() -> Duration {
+    if in_ci() { BUDGET } else { SHORT_BUDGET }
+}
+
+/// With that budget.
+fn stdio() -> Launch {
+    Launch::stdio().arg("--drain-budget").arg(format!("{}ms", budget().as_millis()))
+}
+
 /// `prints` beside a hostile guest, both with their default limits.
 fn beside(hostile: &str) -> Program {
-    Launch::stdio().guest(hostile).guest("prints").start().ready()
+    stdio().guest(hostile).guest("prints").start().ready()
 }
 
 /// The good plugin's ends are all made, the hostile one's are all accounted for, and it is named.
@@ -54,7 +66,7 @@ fn w1_a_plugin_that_spins_costs_only_its_own_ends() {
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, BUDGET);
+    assert_in_time(&ended, signalled, budget());
     assert_only_the_hostile_lost(&ended, "spin", &ids(3));
     let other = ended
         .outcomes("spin", "session-end")
@@ -68,7 +80,7 @@ fn w1_a_plugin_that_spins_before_its_hook_is_called_costs_only_its_own_ends() {
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, BUDGET);
+    assert_in_time(&ended, signalled, budget());
     assert_only_the_hostile_lost(&ended, "spin-start", &ids(3));
 }
 
@@ -78,7 +90,7 @@ fn w2_a_plugin_that_never_returns_costs_only_its_own_ends() {
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, BUDGET);
+    assert_in_time(&ended, signalled, budget());
     assert_only_the_hostile_lost(&ended, "sleep", &ids(3));
     assert_eq!(ended.ends("sleep", "failed(deadline)"), ids(3), "the outcome is recorded");
 }
@@ -89,7 +101,7 @@ fn w3_a_plugin_cannot_end_the_process() {
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, BUDGET);
+    assert_in_time(&ended, signalled, budget());
     assert_only_the_hostile_lost(&ended, "exit", &ids(3));
     assert_eq!(ended.ends("exit", "failed(trap: exit)"), ids(3));
 }
@@ -107,7 +119,7 @@ fn w4_hung_in_an_ordinary_reset(hostile: &str) {
         component = "prints.wasm"
         "#
     );
-    let program = Launch::stdio().with_guest(hostile).with_guest("prints").config(&config).start().ready();
+    let program = stdio().with_guest(hostile).with_guest("prints").config(&config).start().ready();
     let sessions = ids(6);
     program.open(&sessions);
     // More hung calls than there are cores.
@@ -115,7 +127,7 @@ fn w4_hung_in_an_ordinary_reset(hostile: &str) {
     program.count("outcome", 6 + 3);
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, BUDGET);
+    assert_in_time(&ended, signalled, budget());
     assert_only_the_hostile_lost(&ended, hostile, &sessions);
     assert_eq!([ended.drained("sessions"), ended.drained("deferred")], [3, 6], "ordinary ends are part of the drain");
     for line in ended.outcomes(hostile, "session-end") {
@@ -181,7 +193,7 @@ fn iterations_of(cost: Duration) -> u64 {
 fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_reported() {
     const COST: Duration = Duration::from_millis(300);
     let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
-    let launch = Launch::stdio();
+    let launch = stdio();
     launch.write("burns.wasm", burns_and_prints(iterations_of(COST)));
     // The budget cuts, and not the plugin's deadline where others have the processors.
     let config = "[[plugin]]\nname = \"burns\"\ncomponent = \"burns.wasm\"\nlimits = { deadline = \"10s\" }\n";
@@ -194,7 +206,7 @@ fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_report
     let ended = program.ended();
     let used = cpu::used_by_the_ended() - ended_before - used_before;
     let idle = cpu::idle() - idle_before;
-    assert_in_time(&ended, signalled, BUDGET);
+    assert_in_time(&ended, signalled, budget());
     let delivered = ended.ends("burns", "delivered");
     assert_eq!(ended.printed_ends("burns"), delivered, "each once, and as the guest counts them");
     let deferred = ended.ends("burns", "deferred(budget)");
@@ -206,7 +218,7 @@ fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_report
     assert_eq!(ended.code(), 3);
     // What the machine had for us went into calls that came to their end: but for the last ones, and a third, which is what
     // two processors that are one lose to each other.
-    assert!(idle < BUDGET.mul_f64(0.2) * processors, "processors had nothing to do for {idle:?}");
+    assert!(idle < budget().mul_f64(0.2) * processors, "processors had nothing to do for {idle:?}");
     let worked = (u32::try_from(delivered.len()).unwrap() + processors) * COST;
     assert!(worked >= used.mul_f64(0.66), "{used:?} of CPU for {} of {COST:?}", delivered.len());
 }
@@ -229,7 +241,7 @@ fn a_signal_soon_after_the_end_of_the_input_is_a_shutdown_and_no_crash() {
 
 #[test]
 fn a_thousand_sessions_beside_a_spinner_all_have_their_end_within_2_1_s() {
-    let program = beside("spin");
+    let program = Launch::stdio().guest("spin").guest("prints").start().ready();
     program.open(ids(1000));
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
@@ -269,7 +281,7 @@ fn a_drain_does_not_use_up_a_budget_that_it_does_not_need() {
 /// More lines than are kept for a reader, and nobody reads one: neither the drain nor the leaving waits.
 #[test]
 fn a_reader_of_stdout_that_stalls_does_not_delay_the_end() {
-    let program = Launch::stdio().guest("prints").stalled_stdout().start();
+    let program = stdio().guest("prints").stalled_stdout().start();
     // Of each 500 bytes of id the owner would get 600 back; starting a session again calls nobody.
     let padding = "x".repeat(490);
     program.send((0..30_000).map(|n| start(&format!("{:04}-{padding}", n % 500))));
@@ -278,30 +290,30 @@ fn a_reader_of_stdout_that_stalls_does_not_delay_the_end() {
     program.log("the reader of stdout is more than 1024 answers behind");
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, BUDGET);
+    assert_in_time(&ended, signalled, budget());
     assert_eq!((ended.code(), ended.printed_ends("prints").len()), (0, 501), "every end was made");
 }
 
 #[test]
 fn a_reader_of_stderr_that_stalls_does_not_delay_the_end() {
     // A thousand lines for each session.
-    let program = Launch::stdio().guest("prints-much").guest("spin").stalled_stderr().start().ready();
+    let program = stdio().guest("prints-much").guest("spin").stalled_stderr().start().ready();
     program.open(ids(20));
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, BUDGET);
+    assert_in_time(&ended, signalled, budget());
     assert_eq!(ended.ends("prints-much", "delivered"), ids(20));
 }
 
 #[test]
 fn an_owner_that_goes_on_writing_does_not_delay_the_end() {
-    let program = Launch::stdio().guest("spin").guest("prints").start().ready();
+    let program = stdio().guest("spin").guest("prints").start().ready();
     program.open(ids(3));
     program.send((0..200_000).map(|n| start(&format!("flood-{n}"))));
     program.line("the flood", |line| line["session"] == "flood-100");
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, BUDGET);
+    assert_in_time(&ended, signalled, budget());
     let accepted = ended.answers().iter().filter(|(_, accepted)| *accepted).count() as u64;
     assert_eq!(ended.drained("sessions"), accepted, "what was accepted is drained");
     assert_eq!(ended.drained("delivered") + ended.drained("failed") + ended.drained("deferred"), 2 * accepted);
@@ -425,17 +437,4 @@ fn a_supervisor_that_kills_1600_ms_after_its_interrupt_finds_the_drain_done_or_l
         assert_eq!((next.code(), next.ends("sleeper", "delivered")), (0, ids(3)));
         assert!(next.outcomes("sleeper", "session-end").all(|line| line["reason"] == "shutdown"));
     }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn an_owner_that_outlives_ctrl_c_by_more_than_5_s_and_then_dies_has_crashed() {
-    let mut program = Launch::stdio().guest("prints").in_a_terminal().start().ready();
-    program.open(["s1"]);
-    program.press_ctrl_c();
-    program.log("left to the owner");
-    let_pass(Duration::from_millis(5_100));
-    program.close_stdin();
-    let ended = program.ended();
-    assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"crashed".into()));
 }

@@ -25,7 +25,7 @@ use case::{Case, with_loss, without_loss};
 use story::play;
 
 /// Some 10 ms each. `PROPTEST_CASES` asks for more.
-const CASES: u32 = 600;
+const CASES: u32 = 300;
 const CASES_IN_CI: u32 = 3_000;
 /// What fails may depend on which thread was faster. Once something has failed, a smaller case has to pass so often to be
 /// taken for one that does.

@@ -64,7 +64,7 @@ mod timed {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn many_drains_of_a_dozen_hostile_guests_are_all_in_time() {
         // Seven come by all guests.
-        for round in 0..if super::machine::is_ci() { 50 } else { 14 } {
+        for round in 0..if super::machine::is_ci() { 50 } else { 7 } {
             super::drain(round, super::budget()).await;
         }
     }

@@ -27,7 +27,15 @@ impl Args {
     fn is_selection(&self) -> bool {
         !self.nextest.is_empty()
     }
+
+    /// Whether the tests that need more are among them: all are, or somebody names one.
+    fn has_those_that_need_more(&self) -> bool {
+        self.all || self.nextest.iter().any(|word| NEED_MORE.iter().any(|module| word.contains(module)))
+    }
 }
+
+/// Modules of tests that need what only `--all` has, as the test runner's configuration leaves them out.
+const NEED_MORE: [&str; 2] = ["docs::", "with_tools"];
 
 /// A kind of test that fails does not keep the others from running: a newcomer wants to know all that is wrong.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -39,7 +47,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         bail!("a check that runs less than it should is worse than one that fails; {summary}");
     }
     // Many tests run the example plugins.
-    guests::build_for_tests(args.all)?;
+    guests::build_for_tests(args.has_those_that_need_more())?;
     let mut kinds: Vec<(&str, anyhow::Result<()>)> = Vec::new();
     if !args.is_selection() {
         say("tests of the example plugins");
@@ -62,7 +70,7 @@ fn documentation() -> anyhow::Result<()> {
 fn nextest(args: &Args, lacking: &[needs::Need]) -> anyhow::Result<()> {
     let mut nextest = NEXTEST.command()?;
     nextest.args(["nextest", "run", "--workspace", "--all-features"]);
-    if args.all {
+    if args.has_those_that_need_more() {
         // For the tests that type what the pages say.
         nextest.arg("--ignore-default-filter");
         nextest.env("LASTWORD_WASMTIME", WASMTIME.find_or_install()?);
@@ -78,9 +86,11 @@ fn tell_what_was_left_out(args: &Args, lacking: &[needs::Need]) {
     if let Some(summary) = needs::summary(lacking) {
         say(format_args!("{WARN}{summary}{WARN:#}"));
     }
-    if !args.all && !args.is_selection() {
+    if !args.has_those_that_need_more() {
         let what = "`cargo xtask test --all` runs besides what needs the tools of other languages, the wasmtime CLI or the network";
-        say(format_args!("{DIM}{what}{DIM:#}"));
+        let names = "these tests are named docs::… and with_tools::…, and not selected otherwise";
+        let names = if args.is_selection() { format!(": {names}") } else { String::new() };
+        say(format_args!("{DIM}{what}{names}{DIM:#}"));
     }
 }
 
@@ -99,6 +109,19 @@ fn conclude(kinds: Vec<(&str, anyhow::Result<()>)>) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_names_a_test_that_needs_more_gets_it() {
+        let has = |words: &[&str]| {
+            Args { all: false, nextest: words.iter().map(ToString::to_string).collect() }.has_those_that_need_more()
+        };
+        assert!(Args::everything().has_those_that_need_more());
+        assert!(has(&["docs::a_newcomer"]) && has(&["-E", "test(/with_tools::every/)"]));
+        assert!(!has(&[]) && !has(&["journal"]) && !has(&["-E", "package(lastword)"]));
+        let configuration = std::fs::read_to_string(repository::root().join(".config/nextest.toml")).unwrap();
+        let filter = configuration.lines().find(|line| line.starts_with("default-filter")).unwrap();
+        assert!(NEED_MORE.iter().all(|module| filter.contains(module)), "{filter}");
+    }
 
     #[test]
     fn whatever_failed_is_named_at_the_end() {

@@ -76,12 +76,15 @@ async fn the_file_does_not_grow_without_bound_and_keeps_what_somebody_needs() {
     drop(journal);
     let size = || std::fs::metadata(&path).unwrap().len();
     let full = size();
-    // Several runs, because each begins to look from the oldest on.
-    for run in 1..5 {
+    // Several runs, because each begins to look from the oldest on: three times as many sessions as are kept, and twice as many
+    // elsewhere than in CI.
+    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    let (runs, most) = if in_ci { (4, 2 * full) } else { (2, full * 3 / 2) };
+    for run in 1..=runs {
         let journal = open(&path);
         live(&journal, run * 120_000, run * 120_000 + 60_000).await;
     }
-    assert!(size() < 2 * full, "{} bytes after three times as many as are kept, {full} before", size());
+    assert!(size() < most, "{} bytes in the end, {full} with as many as are kept", size());
 
     let journal = SqliteJournal::open(&path).unwrap();
     let recovered = journal.recover().unwrap();

@@ -1,6 +1,7 @@
 use lastword_faults::{Fault, Kind};
 
 use super::{assert_served, twenty_ends};
+use crate::support::in_ci;
 
 /// More than the program starts.
 const MOST_THREADS: u64 = 100;
@@ -12,9 +13,10 @@ fn whichever_thread_cannot_be_started_the_program_says_so_and_never_waits_for_it
     let cache = tempfile::tempdir().unwrap();
     let with_code = || twenty_ends().arg("--cache-dir").arg(cache.path());
     assert_served(&with_code().run(), "every thread");
+    // Each of them in CI; elsewhere every third.
+    let step = if in_ci() { 1 } else { 3 };
     let (mut served, mut refused) = (false, 0);
-    // Those that only count come first, and then each that is meant.
-    for number in 1..=MOST_THREADS {
+    for number in (1..=MOST_THREADS).step_by(step) {
         let launch = if number <= THREADS_OF_THE_COMPILER { twenty_ends() } else { with_code() };
         // No file is watched.
         let ended = launch.fault(&Fault::at(number, Kind::NoThreadsFrom, "\n")).run();
@@ -30,5 +32,5 @@ fn whichever_thread_cannot_be_started_the_program_says_so_and_never_waits_for_it
         assert!(ended.stderr().contains("`ulimit -u`"), "{what}: {}", ended.stderr());
         refused += 1;
     }
-    assert!(served && refused > 20, "{refused} refused");
+    assert!(served && refused > 20 / step, "{refused} refused");
 }

@@ -17,11 +17,7 @@ pub(super) struct Need {
 const NEEDS: [Need; 6] = [
     Need {
         what: "a terminal can be made (/dev/ptmx)",
-        tests: &[
-            "terminal",
-            "inherited::a_scripts_background_job_outlives_ctrl_c_on_the_script",
-            "timed::an_owner_that_outlives_ctrl_c_by_more_than_5_s_and_then_dies_has_crashed",
-        ],
+        tests: &["terminal", "inherited::a_scripts_background_job_outlives_ctrl_c_on_the_script"],
         is_met: terminals,
     },
     Need {

@@ -286,24 +286,34 @@ mod tests {
 
     #[test]
     fn a_reader_that_stalls_holds_up_nobody_and_what_it_misses_is_counted() {
-        let (mut reader, pipe) = io::pipe().unwrap();
-        let (told, trouble) = mpsc::channel();
-        let writer = LineWriter::spawn("test", pipe, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
-        let line = [vec![b'x'; 99], vec![b'\n']].concat();
-        // The pipe fills up, then the thread gets stuck, then the queue fills up, and the rest is dropped.
-        while writer.flush(soon(), Duration::from_millis(20)) {
-            writer.push_up_to(1000, &line);
+        /// Says that somebody writes, and takes what it is until it is let go.
+        struct Stalls(mpsc::Sender<()>, mpsc::Receiver<()>);
+        impl Write for Stalls {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.send(()).ok();
+                self.1.recv().ok();
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
         }
+        let ((begin, began), (go, wait)) = (mpsc::channel(), mpsc::channel());
+        let (told, trouble) = mpsc::channel();
+        let output = Stalls(begin, wait);
+        let writer = LineWriter::spawn("test", output, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
+        let line = [vec![b'x'; 99], vec![b'\n']].concat();
+        // The thread gets stuck, then the queue fills up, and the rest is dropped.
+        writer.push_up_to(1000, &line);
+        began.recv().unwrap();
         for _ in 0..100 {
             writer.push_up_to(1000, &line);
         }
+        assert!(!writer.flush(soon(), Duration::from_millis(20)));
         assert_eq!(trouble.recv().unwrap(), "Slow");
         assert_eq!(writer.dropped(), 90, "ten lines of 100 bytes fit into 1000");
         writer.push_up_to(usize::MAX, b"last\n");
-        drop(std::thread::spawn(move || {
-            let mut all = String::new();
-            reader.read_to_string(&mut all).unwrap();
-        }));
+        drop(go);
         assert!(writer.flush(soon(), LONG), "a reader that wakes up gets what was kept");
         assert_eq!(writer.dropped(), 90);
         assert!(trouble.try_recv().is_err(), "told once");
@@ -339,11 +349,18 @@ mod tests {
         for n in 0..10_000 {
             writer.push_up_to(1 << 20, format!("{n:040}\n").as_bytes());
         }
-        assert!(!writer.flush(soon(), Duration::from_millis(20)));
-        // What the pipe holds when the process leaves.
+        // What the pipe holds when the process leaves: it is full, and nothing more comes.
+        let held = || usize::try_from(rustix::io::ioctl_fionread(&theirs).unwrap()).unwrap();
+        let mut before = 0;
+        let held = loop {
+            assert!(!writer.flush(soon(), Duration::from_millis(20)));
+            match std::mem::replace(&mut before, held()) {
+                last if last == before && last > MAX_WRITE_BYTES => break last,
+                _ => {}
+            }
+        };
         rustix::io::ioctl_fionbio(&reader, true).unwrap();
         let mut left = vec![0; 1 << 20];
-        let held = usize::try_from(rustix::io::ioctl_fionread(&theirs).unwrap()).unwrap();
         reader.read_exact(&mut left[..held]).unwrap();
         assert!(held > MAX_WRITE_BYTES && left[..held].ends_with(b"\n"));
     }
