@@ -1,3 +1,4 @@
 //! Examples in other languages, which only `cargo xtask test --all` builds.
 
+mod exceptions;
 mod transcripts;
