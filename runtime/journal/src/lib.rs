@@ -25,6 +25,7 @@
 
 mod calls;
 mod error;
+mod generations;
 mod key_value;
 mod memory;
 mod pending;
@@ -48,8 +49,8 @@ use std::time::Duration;
 
 use lastword_events::{Hook, Identity, JournalName};
 
-/// Ended sessions that are remembered, the newest ones: their ids' generations go on, and an operator looks back. About 200
-/// bytes each in memory and 500 in a file.
+/// Ended sessions that are remembered, the newest ones: an operator looks back. About 200 bytes each in memory and 500 in a
+/// file. The generations of the others' ids go on all the same.
 pub const RETAINED_ENDED_SESSIONS: usize = 100_000;
 /// How long after an end that an owner has told of the same end may be told again. Owners repeat one within milliseconds
 /// (Gemini CLI three times within 60), and a person needs longer to go on with a session and end it.
@@ -65,6 +66,9 @@ pub const RETAINED_OP_IDS: usize = 100_000;
 pub(crate) const MAX_COUNT: u32 = u32::MAX / 2;
 
 /// Dead deliveries that a journal in memory remembers, the newest ones, by name only: up to 200 bytes each, 2 MB together. A
+/// Tenants of whose forgotten sessions the highest generation is kept by itself: about 100 bytes each in memory and 30 in a
+/// file. Of the tenants beyond it the highest of all is kept.
+pub const RETAINED_GENERATION_COUNTS: usize = 65_536;
 /// plugin that gives everything up would fill the memory otherwise, and nobody can give them another chance there.
 pub const RETAINED_DEAD_DELIVERIES: usize = 10_000;
 

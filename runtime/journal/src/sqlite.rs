@@ -9,6 +9,7 @@ mod damage_note;
 mod erase;
 mod error;
 mod file;
+mod generations;
 mod lock;
 mod log_page;
 mod migrate;
@@ -56,7 +57,7 @@ use crate::{
 };
 
 /// The version of the file's schema that this program writes.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// A journal in an SQLite database: in WAL mode, each commit synced to the disk before anything is said to be recorded.
 ///

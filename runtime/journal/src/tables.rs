@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, Session, Timestamp};
 
+use crate::generations::ForgottenGenerations;
 use crate::{DeliveryKey, JournalError, KeyValueWrites, Receipt, Settlement};
 
 /// Plugins that are installed in a run, in the order of the configuration, and the tenants that each serves; none stands for all.
@@ -44,8 +45,11 @@ pub(crate) trait Tables {
     /// Remembers an `op_id`, and forgets the oldest where there are too many.
     fn insert_op(&mut self, identity: &Identity, kind: Hook, op_id: &Arc<str>, of: u32) -> Result<(), Self::Error>;
 
-    /// The newest generation of an id, over all of its scopes; 0 if none is known.
-    fn latest_generation(&self, identity: &Identity) -> Result<u32, Self::Error>;
+    /// The newest generation of an id of which something is kept, over all of its scopes.
+    fn latest_generation(&self, identity: &Identity) -> Result<Option<u32>, Self::Error>;
+
+    /// Generations of ids of which nothing is kept.
+    fn forgotten_generations(&self) -> &ForgottenGenerations;
 
     /// The number of a new session.
     fn next_sequence(&mut self) -> u64;

@@ -114,13 +114,15 @@ fn once<T: Tables>(
 }
 
 fn next_generation<T: Tables>(tables: &mut T, session: &mut Arc<Session>) -> Result<u64, T::Error> {
-    let latest = tables.latest_generation(&session.identity)?;
+    let kept = tables.latest_generation(&session.identity)?;
+    // A newer one may be forgotten where an older one is still owed to somebody.
+    let latest = kept.unwrap_or(0).max(tables.forgotten_generations().of(&session.identity.tenant));
     if latest >= MAX_COUNT {
         // No program has written that. There is no row for one more.
         let why = format!("generation {latest} of this session id is the last there can be: was the file changed?");
         return Err(JournalError::Unavailable(why).into());
     }
-    if latest > 0 {
+    if kept.is_some() {
         tables.remove_last_recent_end(&session.identity)?;
     }
     Arc::make_mut(session).generation = latest + 1;

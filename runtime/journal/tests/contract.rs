@@ -10,7 +10,8 @@ use lastword_events::{
 };
 use lastword_journal::{
     Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, OwedDelivery,
-    REPEATED_WITHIN, Receipt, RecentEnd, Recovered, Settlement, Space, SqliteJournal, Write, Written,
+    REPEATED_WITHIN, RETAINED_ENDED_SESSIONS, Receipt, RecentEnd, Recovered, Settlement, Space, SqliteJournal, Write,
+    Written,
 };
 
 /// A journal, run after run.
@@ -312,6 +313,22 @@ async fn a_session_can_be_attached_as_long_as_no_run_can_have_told_of_its_end() 
 
 #[tokio::test]
 async fn what_is_owed_is_found_by_the_next_run_until_it_is_delivered_or_dead() {
+    /// Of a file it is tested where rows can be made old.
+    #[tokio::test]
+    async fn an_id_that_a_journal_in_memory_has_forgotten_counts_on() {
+        let journal = MemoryJournal::new();
+        for _ in 0..3 {
+            let (sequence, session) = start(&journal, "back").await;
+            end(&journal, sequence, &session).await;
+        }
+        for n in 0..RETAINED_ENDED_SESSIONS {
+            let (sequence, session) = start(&journal, &format!("s{n}")).await;
+            end(&journal, sequence, &session).await;
+        }
+        assert_eq!(start(&journal, "back").await.1.generation, 4);
+        assert_eq!(start(&journal, "s1").await.1.generation, 4, "this one is remembered, and skips some");
+    }
+
     for mut journal in journals() {
         journal.next_run();
         let mut sequences = Vec::new();

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 const VERSION_1: &str = include_str!("migration/version-1.sql");
 const VERSION_2: &str = include_str!("migration/version-2.sql");
 const VERSION_3: &str = include_str!("migration/version-3.sql");
+const VERSION_4: &str = include_str!("migration/version-4.sql");
 
 fn written(text: &str) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -186,4 +187,19 @@ fn an_owners_word_that_version_3_has_written_as_one_of_ours_is_the_owners_again(
     let Event::End(end) = &*owed.event else { panic!("{owed:?}") };
     assert_eq!((&end.reason, end.raw_reason.as_deref()), (&EndReason::Other("clear".into()), Some("clear")));
     assert_eq!((owed.attempt, owed.failures), (3, 2));
+}
+
+/// Of an end that was there nobody knows when it was written down.
+#[test]
+fn what_version_4_has_ended_is_kept_from_the_migration_on() {
+    let (_dir, path) = written(VERSION_4);
+    let recovered = SqliteJournal::open(&path).unwrap().recover().unwrap();
+    assert_eq!(recovered.sessions.iter().map(|left| left.session.generation).collect::<Vec<_>>(), [2]);
+    let file = Connection::open(&path).unwrap();
+    let kept = |recorded: &str| -> u32 {
+        let sql = format!("SELECT count(*) FROM session WHERE recorded_at {recorded}");
+        file.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((kept("IS NULL"), kept("> ended_at")), (1, 1), "one is active");
+    assert_eq!(version(&path), SCHEMA_VERSION);
 }

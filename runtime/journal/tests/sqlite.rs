@@ -9,7 +9,7 @@ use lastword_events::{
     DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, DeliveryState, Journal, JournalFile, Settlement, SqliteJournal, Write, Written,
+    Completion, DeliveryKey, DeliveryState, Journal, JournalFile, Settlement, SqliteJournal, Whose, Write, Written,
     unfinished_beside,
 };
 
@@ -91,6 +91,88 @@ async fn the_file_does_not_grow_without_bound_and_keeps_what_somebody_needs() {
     let ids = |sessions: Vec<&Arc<Session>>| sessions.iter().map(|s| s.identity.id.to_string()).collect::<Vec<_>>();
     assert_eq!(ids(recovered.sessions.iter().map(|s| &s.session).collect()), [active.identity.id.to_string()]);
     assert_eq!(ids(recovered.deliveries.iter().map(|d| &d.session).collect()), ["owed"]);
+}
+
+/// Some sessions as they are begun and ended, and as many after them as make the journal look for what it can forget.
+async fn begin_and_end(path: &Path, ids: &[&str]) -> Vec<u32> {
+    let journal = open(path);
+    let mut generations = Vec::new();
+    for id in ids {
+        let Written::Session { sequence, session } = journal.write(start(id)).await.unwrap() else { panic!() };
+        journal.write(end(sequence, &session)).await.unwrap();
+        journal.complete(vec![delivered(sequence)]).await.unwrap();
+        generations.push(session.generation);
+    }
+    live(&journal, 0, 1_000).await;
+    generations
+}
+
+fn change(path: &Path, sql: &str) {
+    rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+fn count(path: &Path, what: &str) -> u32 {
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn an_id_whose_sessions_are_forgotten_counts_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    assert_eq!(begin_and_end(&path, &["back", "back", "back", "stays"]).await, [1, 2, 3, 1]);
+    change(&path, "UPDATE session SET recorded_at = 1 WHERE id = 'back'");
+    begin_and_end(&path, &[]).await;
+    assert_eq!(count(&path, "session WHERE id = 'back'"), 0, "they were written down long ago");
+
+    let next = begin_and_end(&path, &["back", "stays", "back"]).await;
+    assert_eq!(next, [4, 4, 5], "a plugin has heard of the first three, and nobody knows any more whose they were");
+    // What is newer keeps the count by itself.
+    change(&path, "UPDATE session SET recorded_at = 1 WHERE id = 'back' AND generation = 4");
+    begin_and_end(&path, &[]).await;
+    assert_eq!(begin_and_end(&path, &["back", "new"]).await, [6, 4]);
+}
+
+#[tokio::test]
+async fn an_id_counts_on_when_its_newest_session_is_forgotten_and_an_older_one_is_owed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let journal = open(&path);
+    let Written::Session { sequence, session } = journal.write(start("owed")).await.unwrap() else { panic!() };
+    journal.write(end(sequence, &session)).await.unwrap();
+    drop(journal);
+    assert_eq!(begin_and_end(&path, &["owed", "owed"]).await, [2, 3]);
+    change(&path, "UPDATE session SET recorded_at = 1 WHERE id = 'owed'");
+    begin_and_end(&path, &[]).await;
+    assert_eq!(count(&path, "session WHERE id = 'owed'"), 1);
+    assert_eq!(begin_and_end(&path, &["owed"]).await, [4]);
+}
+
+#[tokio::test]
+async fn an_id_that_an_operator_has_forgotten_counts_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    begin_and_end(&path, &["back", "back"]).await;
+    let whose = Whose { tenant: "t", session: Some("back") };
+    JournalFile::change(&path).unwrap().erase(whose, false).unwrap();
+    assert_eq!(begin_and_end(&path, &["back"]).await, [3]);
+    JournalFile::change(&path).unwrap().erase(Whose { tenant: "t", session: None }, false).unwrap();
+    assert_eq!(begin_and_end(&path, &["back"]).await, [4]);
+}
+
+#[tokio::test]
+async fn how_long_a_session_is_kept_goes_by_when_it_was_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    begin_and_end(&path, &["owner-of-yore", "owner-ahead"]).await;
+    change(
+        &path,
+        "UPDATE session SET ended_at = 1 WHERE id = 'owner-of-yore';
+         UPDATE session SET ended_at = 9999999999999, recorded_at = 1 WHERE id = 'owner-ahead'",
+    );
+    begin_and_end(&path, &[]).await;
+    assert_eq!(count(&path, "session WHERE id = 'owner-of-yore'"), 1);
+    assert_eq!(count(&path, "session WHERE id = 'owner-ahead'"), 0);
 }
 
 #[tokio::test]

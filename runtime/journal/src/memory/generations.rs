@@ -1,8 +1,10 @@
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use lastword_events::Identity;
 
 use crate::RETAINED_ENDED_SESSIONS;
+use crate::generations::ForgottenGenerations;
 
 /// The newest generation of each id, in whatever scope, until it has ended and is one of too many.
 #[derive(Debug, Default)]
@@ -10,6 +12,7 @@ pub(super) struct Generations {
     latest: HashMap<Identity, Latest>,
     /// Ids in the order in which they ended, for forgetting the oldest.
     ended: VecDeque<(Identity, u64)>,
+    forgotten: ForgottenGenerations,
 }
 
 #[derive(Debug)]
@@ -20,8 +23,12 @@ struct Latest {
 }
 
 impl Generations {
-    pub(super) fn latest(&self, identity: &Identity) -> u32 {
-        self.latest.get(&identity.unscoped()).map_or(0, |latest| latest.generation)
+    pub(super) fn latest(&self, identity: &Identity) -> Option<u32> {
+        self.latest.get(&identity.unscoped()).map(|latest| latest.generation)
+    }
+
+    pub(super) fn forgotten(&self) -> &ForgottenGenerations {
+        &self.forgotten
     }
 
     pub(super) fn begins(&mut self, identity: &Identity, sequence: u64, generation: u32) {
@@ -36,9 +43,12 @@ impl Generations {
         self.ended.push_back((id, sequence));
         if self.ended.len() > RETAINED_ENDED_SESSIONS
             && let Some((oldest, sequence)) = self.ended.pop_front()
-            && self.latest.get(&oldest).is_some_and(|latest| latest.sequence == sequence && latest.has_ended)
+            && let Entry::Occupied(latest) = self.latest.entry(oldest)
+            && latest.get().sequence == sequence
+            && latest.get().has_ended
         {
-            self.latest.remove(&oldest);
+            let (id, latest) = latest.remove_entry();
+            self.forgotten.forget(&id.tenant, latest.generation);
         }
     }
 }

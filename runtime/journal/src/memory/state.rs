@@ -11,6 +11,7 @@ use super::key_values::KeyValues;
 use super::ops::Ops;
 use super::recent_ends::RecentEnds;
 use super::runs::Runs;
+use crate::generations::ForgottenGenerations;
 use crate::recovered::attempt_in_run;
 use crate::tables::{
     Attempts, DrainedRow, DrainedState, EndedSession, Failure, Installed, NewSession, RecordedEvent, Tables, serving,
@@ -93,8 +94,12 @@ impl Tables for State {
         Ok(())
     }
 
-    fn latest_generation(&self, identity: &Identity) -> Result<u32, JournalError> {
+    fn latest_generation(&self, identity: &Identity) -> Result<Option<u32>, JournalError> {
         Ok(self.generations.latest(identity))
+    }
+
+    fn forgotten_generations(&self) -> &ForgottenGenerations {
+        self.generations.forgotten()
     }
 
     fn next_sequence(&mut self) -> u64 {

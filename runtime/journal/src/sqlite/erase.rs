@@ -3,6 +3,7 @@
 use lastword_events::PluginName;
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::generations;
 use super::recover::{self, from_json};
 use super::text::json;
 
@@ -48,6 +49,9 @@ pub(super) fn has_any(file: &Connection, Whose { tenant, session }: Whose<'_>, v
     {
         return Ok(true);
     }
+    if session.is_none() && version >= 5 && any("forgotten WHERE tenant = ?1")? {
+        return Ok(true);
+    }
     Ok(session.is_none() && (any("space WHERE tenant = ?1")? || any("run WHERE instr(plugins, json_quote(?1)) > 0")?))
 }
 
@@ -76,7 +80,7 @@ pub(super) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>)
     for table in ["drained", "suspect", "recent_end"] {
         of_sessions(table)?;
     }
-    erased.sessions = of_sessions("session")?;
+    erased.sessions = erase_sessions(&transaction, Whose { tenant, session })?;
     if session.is_some() {
         let sql = format!("UPDATE delivery SET body = {WITHOUT_NAMES} WHERE {NAMING}");
         erased.named = number(transaction.execute(&sql, whose)?);
@@ -86,10 +90,27 @@ pub(super) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>)
         let sql = "DELETE FROM key_value WHERE space IN (SELECT id FROM space WHERE tenant = ?1)";
         erased.key_values = number(transaction.execute(sql, params![tenant])?);
         transaction.execute("DELETE FROM space WHERE tenant = ?1", params![tenant])?;
+        transaction.execute("DELETE FROM forgotten WHERE tenant = ?1", params![tenant])?;
         forget_in_runs(&transaction, tenant)?;
     }
     transaction.commit()?;
     Ok(erased)
+}
+
+/// An id that comes back counts on from the generations that are erased: plugins know them. What is kept for that has no name:
+/// it is a number that counts for every tenant.
+fn erase_sessions(file: &Connection, Whose { tenant, session }: Whose<'_>) -> rusqlite::Result<u64> {
+    let whose = params![tenant, session];
+    let highest = "SELECT coalesce(max(generation), 0) FROM session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)";
+    let mut highest = file.query_row(highest, whose, |row| recover::count(row, 0, "a session's generation"))?;
+    if session.is_none() {
+        let forgotten = "SELECT coalesce(max(generation), 0) FROM forgotten WHERE tenant = ?1";
+        let forgotten =
+            file.query_row(forgotten, params![tenant], |row| recover::count(row, 0, "a forgotten generation"))?;
+        highest = forgotten.max(highest);
+    }
+    generations::raise_others(file, highest)?;
+    file.execute("DELETE FROM session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)", whose).map(number)
 }
 
 /// Each run has written down whom its plugins served.

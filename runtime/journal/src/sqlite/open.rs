@@ -22,7 +22,10 @@ use super::tables::Known;
 #[cfg(target_os = "linux")]
 use super::watch::Watch;
 use super::writer::Queue;
-use super::{SCHEMA_VERSION, SqliteJournal, damage_note, migrate, recent_ends, recover, salvage, shape, writer};
+use super::{
+    SCHEMA_VERSION, SqliteJournal, damage_note, generations, migrate, recent_ends, recover, salvage, shape, writer,
+};
+use crate::generations::ForgottenGenerations;
 use crate::{JournalError, Recovered};
 
 /// What to do about a thread that cannot be started.
@@ -43,6 +46,7 @@ pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
                 name: begun.name,
                 run: begun.run,
                 next_sequence: begun.next_sequence,
+                forgotten: begun.forgotten,
                 recovered: begun.recovered,
                 calls: begun.calls,
                 suspects: begun.suspects,
@@ -103,6 +107,7 @@ pub(super) struct Opened {
     name: JournalName,
     run: u32,
     next_sequence: u64,
+    forgotten: ForgottenGenerations,
     pub(super) recovered: Recovered,
     calls: Option<Arc<CallsUnderWay>>,
     suspects: Suspects,
@@ -125,6 +130,7 @@ impl Opened {
             next_sequence: self.next_sequence,
             first_sequence_of_run: self.next_sequence,
             installed: None,
+            forgotten: self.forgotten,
             draining: false,
             has_drained_ends: false,
             recent_ends: 0,
@@ -153,6 +159,7 @@ struct Begun {
     name: JournalName,
     next_sequence: u64,
     run: u32,
+    forgotten: ForgottenGenerations,
     recovered: Recovered,
     sizes: Vec<(crate::Space, u64)>,
     calls: Option<Arc<CallsUnderWay>>,
@@ -215,9 +222,16 @@ fn begin(path: &Path) -> Result<(Connection, Begun), Trouble> {
     let (calls, under_way) = CallsUnderWay::open(path, header.name);
     let suspects = Suspects::read(&file, under_way)?;
     suspects.mark(&mut recovered);
-    let sizes = recover::sizes(&file)?;
-    let begun =
-        Begun { name: header.name, next_sequence: header.next_sequence, run, recovered, sizes, calls, suspects };
+    let begun = Begun {
+        name: header.name,
+        next_sequence: header.next_sequence,
+        run,
+        recovered,
+        forgotten: generations::read(&file)?,
+        sizes: recover::sizes(&file)?,
+        calls,
+        suspects,
+    };
     Ok((file, begun))
 }
 

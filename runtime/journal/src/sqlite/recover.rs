@@ -50,7 +50,7 @@ pub(super) fn next_sequence(file: &Connection, header: &Header) -> rusqlite::Res
 
 /// The same for a file of an earlier version, which is looked through before anything of it is changed.
 pub(super) fn impossible_count(file: &Connection) -> rusqlite::Result<Option<String>> {
-    const COUNTS: [(&str, &str); 11] = [
+    const COUNTS: [(&str, &str); 13] = [
         ("run", "id"),
         ("session", "generation"),
         ("session", "run"),
@@ -62,6 +62,8 @@ pub(super) fn impossible_count(file: &Connection) -> rusqlite::Result<Option<Str
         ("drained", "run"),
         ("drained", "attempt"),
         ("drained", "failures"),
+        ("journal", "forgotten_generation"),
+        ("forgotten", "generation"),
     ];
     for (table, column) in COUNTS {
         let sql = format!(

@@ -5,9 +5,12 @@ use std::time::Duration;
 use lastword_events::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::generations;
 use crate::RETAINED_ENDED_SESSIONS;
+use crate::generations::ForgottenGenerations;
 
-/// Ended sessions of which nothing is owed are kept for this long at most: an operator looks back some days.
+/// Ended sessions of which nothing is owed are kept for this long at most since their ends were written down: an operator
+/// looks back some days.
 pub const RETAINED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Rows that are looked at in one transaction: some milliseconds.
 const AT_ONCE: u64 = 1_000;
@@ -32,7 +35,12 @@ impl Retention {
     }
 
     /// Looks at some more, if enough has happened since the last time. `next` is the next session's number.
-    pub(super) fn tidy(&mut self, file: &Connection, next: u64) -> rusqlite::Result<()> {
+    pub(super) fn tidy(
+        &mut self,
+        file: &Connection,
+        next: u64,
+        forgotten: &mut ForgottenGenerations,
+    ) -> rusqlite::Result<()> {
         if next.saturating_sub(self.last) < EVERY {
             return Ok(());
         }
@@ -43,13 +51,19 @@ impl Retention {
         let (to, rows): (Option<u64>, u64) = file
             .prepare_cached(sql)?
             .query_row(params![self.looked_at, AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        // Sequence numbers stand for counts: older than that many sessions, or ended longer ago than that.
+        // Sequence numbers stand for counts: older than that many sessions, or written down longer ago than that. Owners' times
+        // say nothing of how long we have it.
         let newest = next.saturating_sub(self.keep);
         let before = Timestamp::now().as_millisecond() - i64::try_from(RETAINED_FOR.as_millis()).unwrap_or(i64::MAX);
         let sql = "DELETE FROM session WHERE sequence > ?1 AND sequence <= ?2 AND ended_run IS NOT NULL
-                   AND (sequence < ?3 OR ended_at < ?4)
-                   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.sequence = session.sequence)";
-        file.prepare_cached(sql)?.execute(params![self.looked_at, to, newest, before])?;
+                   AND (sequence < ?3 OR recorded_at < ?4)
+                   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.sequence = session.sequence)
+                   RETURNING tenant, id, generation";
+        let deleted = file
+            .prepare_cached(sql)?
+            .query_map(params![self.looked_at, to, newest, before], generations::Deleted::read)?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        generations::keep(file, forgotten, deleted)?;
         // Those that stay are looked at again in the next round, and so are the runs that nobody refers to.
         self.looked_at = if rows < AT_ONCE { 0 } else { to.unwrap_or(0) };
         if self.looked_at == 0 {

@@ -18,13 +18,13 @@ use super::error::OpenError;
 use super::lock::{Exclusive, Lock};
 use super::name::{beside, the_file};
 use super::open_file::{FileId, OpenFile};
-use super::{open, recover};
+use super::{generations, open, recover};
 
 /// Added to the next sequence number: a damaged file may have forgotten its newest sessions, and no number is used twice.
 const SKIPPED_SEQUENCES: u64 = 1_000_000;
 
 /// The tables in the order in which they refer to each other, with the key that they are sorted by.
-const TABLES: [(&str, &str, Check); 8] = [
+const TABLES: [(&str, &str, Check); 9] = [
     ("plugin", "id", |row| recover::parsed::<PluginName>(row, 1).map(drop)),
     ("run", "id", |row| {
         if recover::has(row, 4)? {
@@ -44,6 +44,7 @@ const TABLES: [(&str, &str, Check); 8] = [
         // A file of version 1 has no such column.
         if row.as_ref().column_count() > 11 { counts(row, &[11]) } else { Ok(()) }
     }),
+    ("forgotten", "rowid", |row| counts(row, &[1])),
     ("delivery", "sequence, event, plugin", |row| {
         numbers(row, &[0, 2, 6, 7, 8])?;
         counts(row, &[3, 4, 5])?;
@@ -264,6 +265,9 @@ fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
         let newest: u64 = transaction.query_row(newest, [], |row| row.get(0))?;
         let next = next.max(newest + 1) + SKIPPED_SEQUENCES;
         transaction.execute("UPDATE journal SET next_sequence = ?1", [next])?;
+        if let Ok(others) = generations::of_others(old) {
+            generations::raise_others(&transaction, others)?;
+        }
         // Nobody can be told of the end of a session that is not known any more.
         for table in ["delivery", "drained"] {
             let sql = format!("DELETE FROM {table} WHERE sequence NOT IN (SELECT sequence FROM session)");

@@ -1,10 +1,11 @@
--- Version 4. docs/journal.md explains it to operators; `user_version` says which version a file has.
+-- Version 5. docs/journal.md explains it to operators; `user_version` says which version a file has.
 -- Times are milliseconds since 1970-01-01T00:00:00Z.
 
 CREATE TABLE journal (
   only INTEGER PRIMARY KEY CHECK (only = 1),
   name TEXT NOT NULL,                -- the first part of every delivery id
-  next_sequence INTEGER NOT NULL     -- of the next session; a number is never used again
+  next_sequence INTEGER NOT NULL,    -- of the next session; a number is never used again
+  forgotten_generation INTEGER NOT NULL DEFAULT 0  -- as in `forgotten`, of tenants that have no row there
 );
 
 -- One row for each start of the program. A delivery's attempts are counted with it: see `delivery.run`.
@@ -36,11 +37,18 @@ CREATE TABLE session (
   ended_at INTEGER,
   reason TEXT,
   first_run INTEGER NOT NULL DEFAULT 0,  -- in which it began: its end may have been tried in every one since
-  scope TEXT NOT NULL DEFAULT ''     -- tells sessions of one id apart, where an owner's format has such
+  scope TEXT NOT NULL DEFAULT '',    -- tells sessions of one id apart, where an owner's format has such
+  recorded_at INTEGER                -- when its end was written down, by our clock; `ended_at` is its owner's
 );
 CREATE UNIQUE INDEX session_by_id ON session (tenant, id, generation);
 CREATE INDEX session_active ON session (sequence) WHERE ended_run IS NULL;
 CREATE INDEX session_ended ON session (tenant, id, scope, generation) WHERE ended_run IS NOT NULL;
+
+-- The highest generation that an id of the tenant has had of which no row is left: an id without a row begins after it.
+CREATE TABLE forgotten (
+  tenant TEXT NOT NULL UNIQUE,
+  generation INTEGER NOT NULL
+);
 
 -- Ends that owners have told of in the last seconds: one that is told again is known for that. A session of which anything is
 -- heard after its end is not here any more.

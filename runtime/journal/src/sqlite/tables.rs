@@ -12,6 +12,7 @@ use super::recent_ends;
 use super::recover::parsed;
 use super::suspects;
 use super::text::json;
+use crate::generations::ForgottenGenerations;
 use crate::tables::{
     Attempts, DrainedRow, DrainedState, EndedSession, Failure, Installed, NewSession, RecordedEvent, Tables,
 };
@@ -40,6 +41,8 @@ pub(super) struct Known {
     pub(super) has_drained_ends: bool,
     /// Row numbers of names. They never change, but one that was made in a transaction goes with it.
     pub(super) plugins: HashMap<PluginName, i64>,
+    /// Generations of ids that have no row.
+    pub(super) forgotten: ForgottenGenerations,
     /// Ends that owners have told of since those that cannot be told again were forgotten.
     pub(super) recent_ends: u32,
     /// What was under way when runs died, until it has an outcome.
@@ -124,8 +127,12 @@ impl Tables for FileTables<'_> {
         Ok(())
     }
 
-    fn latest_generation(&self, identity: &Identity) -> Result<u32, Failed> {
-        Ok(read::latest_generation(self.file, identity)?.map_or(0, |(generation, _)| generation))
+    fn latest_generation(&self, identity: &Identity) -> Result<Option<u32>, Failed> {
+        Ok(read::latest_generation(self.file, identity)?.map(|(generation, _)| generation))
+    }
+
+    fn forgotten_generations(&self) -> &ForgottenGenerations {
+        &self.known.forgotten
     }
 
     fn next_sequence(&mut self) -> u64 {
@@ -136,16 +143,31 @@ impl Tables for FileTables<'_> {
 
     fn insert_session(&mut self, row: &NewSession<'_>) -> Result<(), Failed> {
         let sql = "INSERT INTO session
-                   (sequence, tenant, id, generation, run, facts, started, compactions, ended_run, ended_at, reason, first_run, scope)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?5, ?12)";
+                   (sequence, tenant, id, generation, run, facts, started, compactions, ended_run, ended_at, reason, first_run, scope,
+                    recorded_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?5, ?12, ?13)";
         let &NewSession { sequence, session, started, compactions, end } = row;
         let Session { identity: Identity { tenant, id, scope }, generation, .. } = &**session;
         let started = (!started.is_empty()).then(|| json(started));
         let run = self.known.run;
         let (reason, at) = end.map(end_of).unzip();
-        let (ended_run, facts) = (end.map(|_| run), json(&**session));
-        let row =
-            params![sequence, tenant, id, generation, run, facts, started, compactions, ended_run, at, reason, scope];
+        let (ended_run, recorded_at) = end.map(|_| (run, Timestamp::now().as_millisecond())).unzip();
+        let facts = json(&**session);
+        let row = params![
+            sequence,
+            tenant,
+            id,
+            generation,
+            run,
+            facts,
+            started,
+            compactions,
+            ended_run,
+            at,
+            reason,
+            scope,
+            recorded_at
+        ];
         self.execute(sql, row)?;
         Ok(())
     }
@@ -171,10 +193,11 @@ impl Tables for FileTables<'_> {
         let (reason, at) = end_of(event);
         // A session that a dead run left has not ended *in this run*: its owner may have resumed it without a start, and
         // the next end is then a new one.
-        let sql = "UPDATE session SET facts = ?2, ended_run = run, ended_at = ?3, reason = ?4, scope = ?5
-                   WHERE sequence = ?1 AND ended_run IS NULL";
-        let (facts, scope) = (json(&**session), &session.identity.scope);
-        if self.execute(sql, params![sequence, facts, at, reason, scope])? == 0 {
+        let sql = "UPDATE session SET facts = ?2, ended_run = run, ended_at = ?3, reason = ?4, scope = ?5,
+                   recorded_at = ?6 WHERE sequence = ?1 AND ended_run IS NULL";
+        let (facts, scope, recorded_at) =
+            (json(&**session), &session.identity.scope, Timestamp::now().as_millisecond());
+        if self.execute(sql, params![sequence, facts, at, reason, scope, recorded_at])? == 0 {
             return Ok(None);
         }
         let is_of_this_run = sequence >= self.known.first_sequence_of_run;

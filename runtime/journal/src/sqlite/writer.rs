@@ -305,7 +305,7 @@ impl Writer {
             let sql = "UPDATE journal SET next_sequence = ?1";
             transaction.prepare_cached(sql)?.execute(params![self.known.next_sequence])?;
         }
-        self.retention.tidy(&transaction, self.known.next_sequence)?;
+        self.retention.tidy(&transaction, self.known.next_sequence, &mut self.known.forgotten)?;
         // What is refused is not to be there when the files are put back.
         self.place.look().map_err(Trouble::TakenAway)?;
         transaction.commit()?;
