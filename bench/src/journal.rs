@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::end::session;
 use crate::rounds::{median, per_item, say};
 
-const SESSIONS: u32 = 50_000;
+pub(crate) const SESSIONS: u32 = 50_000;
 const ROUNDS: usize = 5;
 /// Sessions whose owners wait for an answer at the same time.
 const AT_ONCE: usize = 1_000;
@@ -59,11 +59,11 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn in_memory() -> Arc<dyn Journal> {
+pub(crate) fn in_memory() -> Arc<dyn Journal> {
     Arc::new(MemoryJournal::new())
 }
 
-fn on_disk(dir: &Path, number: usize) -> anyhow::Result<Arc<dyn Journal>> {
+pub(crate) fn on_disk(dir: &Path, number: usize) -> anyhow::Result<Arc<dyn Journal>> {
     Ok(Arc::new(SqliteJournal::open(&dir.join(format!("{number}.db")))?))
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn house(sandbox: &Sandbox, plugin: &Plugin, journal: Arc<dyn Journal
 }
 
 /// As many sessions at once as owners wait for, each noted, ended and delivered.
-async fn live_and_end(runtime: &Runtime) -> anyhow::Result<()> {
+pub(crate) async fn live_and_end(runtime: &Runtime) -> anyhow::Result<()> {
     let mut under_way = JoinSet::new();
     for n in 0..SESSIONS {
         if under_way.len() >= AT_ONCE {

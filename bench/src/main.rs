@@ -8,6 +8,7 @@ mod drain;
 mod end;
 mod guests;
 mod journal;
+mod key_values;
 mod memory;
 mod recovery;
 mod rounds;
@@ -34,6 +35,8 @@ enum What {
     Drain,
     /// The same with a journal on disk, and what that costs the rest
     Journal,
+    /// What a call costs that counts something in key-value storage, against one that stores nothing
+    KeyValues,
     /// A start that finds a million sessions of a dead run, against SQLite reading them
     Recovery,
     /// What an active session takes in memory
@@ -60,6 +63,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Journal) {
         journal::measure()?;
+    }
+    if wanted(What::KeyValues) {
+        key_values::measure()?;
     }
     if wanted(What::Recovery) {
         recovery::measure()?;

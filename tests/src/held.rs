@@ -1,11 +1,11 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lastword::events::{Hook, Identity, key_value_bytes};
+use lastword::events::{Change, EventKey, Hook, Identity};
 use lastword::{Durability, Journal, JournalError, MemoryJournal};
 use lastword_journal::{
-    Completion, KeyValueWrite, KeyValueWrites, Pending, Recovered, Reply, Settlement, Space, Write, Written,
+    Completion, DeliveryKey, HandedOver, KeyValueChanges, Pending, Recovered, Reply, Settlement, Space, Write, Written,
 };
 use parking_lot::Mutex;
 
@@ -15,11 +15,18 @@ use parking_lot::Mutex;
 #[derive(Default)]
 pub struct HeldJournal {
     memory: MemoryJournal,
-    stored: Mutex<HashMap<Space, BTreeMap<String, Vec<u8>>>>,
+    /// Another one, which has what was handed over: of its key-values alone.
+    handed_over: Mutex<HandedOverValues>,
     holding_writes: AtomicBool,
     holding_outcomes: AtomicBool,
     is_full: AtomicBool,
     held: Mutex<Vec<Held>>,
+}
+
+#[derive(Default)]
+struct HandedOverValues {
+    journal: MemoryJournal,
+    spaces: HashSet<Space>,
 }
 
 enum Held {
@@ -51,17 +58,6 @@ impl HeldJournal {
         self.holding_writes.load(Ordering::SeqCst) || self.holding_outcomes.load(Ordering::SeqCst)
     }
 
-    fn store(&self, KeyValueWrites { space, writes }: &KeyValueWrites) {
-        let mut stored = self.stored.lock();
-        let keys = stored.entry(space.clone()).or_default();
-        for KeyValueWrite { key, value } in writes {
-            match value {
-                Some(value) => keys.insert(key.clone(), value.clone()),
-                None => keys.remove(key),
-            };
-        }
-    }
-
     fn let_go(&self) -> Vec<Held> {
         self.holding_writes.store(false, Ordering::SeqCst);
         self.holding_outcomes.store(false, Ordering::SeqCst);
@@ -81,7 +77,7 @@ impl HeldJournal {
             match one {
                 Held::Write(write, reply) => reply.send(self.memory.write(*write).await),
                 Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
-                Held::Complete(completions, reply) => reply.send(self.memory.complete(completions).await),
+                Held::Complete(completions, reply) => reply.send(self.memory.complete(completions).pending.await),
                 Held::Flush(reply) => reply.send(Ok(())),
             }
         }
@@ -94,7 +90,7 @@ impl HeldJournal {
             match one {
                 Held::Write(_, reply) => reply.send(Err(full())),
                 Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
-                Held::Complete(completions, reply) => reply.send(self.memory.complete(completions).await),
+                Held::Complete(completions, reply) => reply.send(self.memory.complete(completions).pending.await),
                 Held::Flush(reply) => reply.send(Ok(())),
             }
         }
@@ -104,11 +100,16 @@ impl HeldJournal {
     pub fn fail(&self) {
         let held = self.let_go();
         // What was handed over is gone: back to what is committed.
-        for (space, keys) in self.stored.lock().iter_mut() {
-            let committed = |key: &String| self.memory.key_value(space, key).ok().flatten();
-            let names = self.memory.key_value_keys(space, None, usize::MAX).unwrap_or_default();
-            *keys = names.into_iter().filter_map(|key| committed(&key).map(|value| (key, value))).collect();
-        }
+        let mut values = self.handed_over.lock();
+        values.journal = MemoryJournal::new();
+        let committed = values.spaces.iter().map(|space| {
+            let keys = self.memory.key_value_keys(space, None, usize::MAX).unwrap_or_default();
+            let value = |key: &String| self.memory.key_value(space, key).ok().flatten().map(Change::Set);
+            let changes = keys.into_iter().filter_map(|key| value(&key).map(|value| (key, value))).collect();
+            stored(KeyValueChanges { space: space.clone(), plugin_quota: None, tenant_quota: None, changes })
+        });
+        drop(values.journal.complete(committed.collect()));
+        drop(values);
         for one in held {
             match one {
                 Held::Write(_, reply) => reply.send(Err(full())),
@@ -156,15 +157,21 @@ impl Journal for HeldJournal {
         pending
     }
 
-    fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
-        let delivered = completions.iter().filter(|one| one.settlement == Settlement::Delivered);
-        delivered.filter_map(|one| one.writes.as_deref()).for_each(|writes| self.store(writes));
+    fn complete(&self, mut completions: Vec<Completion>) -> HandedOver {
+        // Until they are queued, so that they are committed in the order in which they were resolved.
+        let mut values = self.handed_over.lock();
+        let changes = completions.iter().filter_map(|one| one.changes.as_deref());
+        values.spaces.extend(changes.map(|changes| changes.space.clone()));
+        let refused = values.journal.complete(completions.clone()).refused;
+        for one in refused.iter().rev() {
+            completions.remove(one.at);
+        }
         if !self.holding_outcomes.load(Ordering::SeqCst) {
-            return self.memory.complete(completions);
+            return HandedOver { refused, pending: self.memory.complete(completions).pending };
         }
         let (reply, pending) = Pending::later();
         self.held.lock().push(Held::Complete(completions, reply));
-        pending
+        HandedOver { refused, pending }
     }
 
     fn flush(&self) -> Pending<()> {
@@ -180,22 +187,19 @@ impl Journal for HeldJournal {
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        Ok(self.stored.lock().get(space).and_then(|keys| keys.get(key)).cloned())
+        self.handed_over.lock().journal.key_value(space, key)
     }
 
     fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
-        let stored = self.stored.lock();
-        let keys = stored.get(space).into_iter().flat_map(BTreeMap::keys);
-        Ok(keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(limit).cloned().collect())
+        self.handed_over.lock().journal.key_value_keys(space, after, limit)
     }
 
     fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
-        Ok(self.stored.lock().get(space).map_or(0, size))
+        self.handed_over.lock().journal.key_value_bytes(space)
     }
 
     fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
-        let stored = self.stored.lock();
-        Ok(stored.iter().filter(|(space, _)| *space.tenant == *tenant).map(|(_, keys)| size(keys)).sum())
+        self.handed_over.lock().journal.key_value_tenant_bytes(tenant)
     }
 }
 
@@ -203,8 +207,10 @@ fn full() -> JournalError {
     JournalError::Unavailable("the disk is full".to_owned())
 }
 
-fn size(keys: &BTreeMap<String, Vec<u8>>) -> u64 {
-    keys.iter().map(|(key, value)| key_value_bytes(key, value)).sum()
+/// A delivery that stores this, and that nobody knows of otherwise.
+fn stored(changes: KeyValueChanges) -> Completion {
+    let delivery = DeliveryKey { sequence: 0, event: EventKey::End, plugin: changes.space.plugin.clone() };
+    Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes: Some(Box::new(changes)) }
 }
 
 /// For the tests' builders, which take a journal that others look at as well.

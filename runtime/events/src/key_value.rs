@@ -8,6 +8,18 @@ pub fn key_value_bytes(key: &str, value: &[u8]) -> u64 {
     u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX).saturating_add(KEY_OVERHEAD_BYTES)
 }
 
+/// What a call has done to one key of key-value storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It has this value now.
+    Set(Vec<u8>),
+    /// It is gone.
+    Delete,
+    /// This much was added to the number that it holds, as decimal digits; a missing key holds 0. It is a difference and
+    /// not a value so that calls that count at the same time lose nothing.
+    Add(u64),
+}
+
 /// The number that a value of key-value storage holds: digits only, as `increment` writes it. None for anything else.
 #[must_use]
 pub fn key_value_number(value: &[u8]) -> Option<u64> {

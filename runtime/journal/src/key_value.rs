@@ -1,6 +1,12 @@
 use std::sync::Arc;
 
-use lastword_events::PluginName;
+use lastword_events::{Change, PluginName};
+use thiserror::Error;
+
+use crate::{JournalError, Pending};
+
+/// Characters of a key that an error quotes. A guest chooses its keys.
+const MAX_QUOTED_KEY_CHARS: usize = 64;
 
 /// Whose keys: one space for each (tenant, plugin).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,20 +17,101 @@ pub struct Space {
     pub plugin: PluginName,
 }
 
-/// What a guest wrote during a call. It becomes visible with the call's `delivered`, and not otherwise.
+/// What a guest changed during a call. It becomes visible with the call's `delivered`, and not otherwise.
+///
+/// Other calls may have delivered since the guest looked. So the journal makes values of the changes when it is handed them:
+/// an increment is added to what is stored then, and the quotas count what is stored then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyValueWrites {
+pub struct KeyValueChanges {
     /// Where.
     pub space: Space,
+    /// Bytes that the plugin may store for this tenant, see [`key_value_bytes`](lastword_events::key_value_bytes); none: any
+    /// number. Changes that free as much as they add are possible beyond it.
+    pub plugin_quota: Option<u64>,
+    /// The same for all plugins of the tenant together.
+    pub tenant_quota: Option<u64>,
     /// One for each key.
-    pub writes: Vec<KeyValueWrite>,
+    pub changes: Vec<(String, Change)>,
 }
 
-/// One key's new value.
+/// What became of [completions](crate::Completion) that a journal was handed.
+#[derive(Debug)]
+#[must_use = "a completion that was refused has to be recorded as a failure"]
+pub struct HandedOver {
+    /// Those that were not taken. Nothing of them is recorded, and their changes are seen by nobody.
+    pub refused: Vec<RefusedCompletion>,
+    /// When the others are durable, or why they cannot be.
+    pub pending: Pending<()>,
+}
+
+impl HandedOver {
+    /// All of them were taken.
+    pub fn all(pending: Pending<()>) -> Self {
+        Self { refused: Vec::new(), pending }
+    }
+}
+
+/// A completion that was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyValueWrite {
-    /// The key.
-    pub key: String,
-    /// Its new value; none removes it.
-    pub value: Option<Vec<u8>>,
+pub struct RefusedCompletion {
+    /// Its place among those that were handed over, from 0.
+    pub at: usize,
+    /// Why.
+    pub why: KeyValueConflict,
+}
+
+/// Why changes that were possible when their call made them are not possible any more.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeyValueConflict {
+    /// Another call has stored something else under a key that was counted up.
+    #[error("the key {} cannot be counted up: its value is no number in decimal digits any more", quoted(.0))]
+    NoNumber(String),
+    /// Other calls have counted the key up meanwhile.
+    #[error("the key {} cannot be counted up: the sum does not fit 64 bits", quoted(.0))]
+    Overflow(String),
+    /// The plugin's quota.
+    #[error(
+        "key-value quota of the plugin: it may store {quota} bytes for this tenant, and with what other calls have \
+         stored meanwhile this would make {wanted}"
+    )]
+    PluginQuota {
+        /// In bytes.
+        quota: u64,
+        /// In bytes.
+        wanted: u64,
+    },
+    /// The tenant's quota.
+    #[error(
+        "key-value quota of the tenant: it may store {quota} bytes, and with what other calls have stored meanwhile \
+         this would make {wanted}"
+    )]
+    TenantQuota {
+        /// In bytes.
+        quota: u64,
+        /// In bytes.
+        wanted: u64,
+    },
+    /// What is stored cannot be read just now.
+    #[error(transparent)]
+    Unreadable(#[from] JournalError),
+}
+
+/// On one line, and not all of a long one.
+fn quoted(key: &str) -> String {
+    let clipped: String = key.chars().take(MAX_QUOTED_KEY_CHARS).collect();
+    let more = if clipped.len() < key.len() { "…" } else { "" };
+    format!("{clipped:?}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_quotes_a_key_on_one_line_and_not_all_of_a_long_one() {
+        assert_eq!(quoted("a\nb\u{1b}"), r#""a\nb\u{1b}""#);
+        let long = quoted(&"k".repeat(1_024));
+        assert!(long.chars().count() < 100 && long.ends_with("\"…"), "{long}");
+    }
 }

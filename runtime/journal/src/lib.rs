@@ -32,12 +32,13 @@ mod pending;
 mod record;
 mod recovered;
 mod sqlite;
+mod store;
 mod tables;
 mod transition;
 
 pub use calls::CallMark;
 pub use error::JournalError;
-pub use key_value::{KeyValueWrite, KeyValueWrites, Space};
+pub use key_value::{HandedOver, KeyValueChanges, KeyValueConflict, RefusedCompletion, Space};
 pub use memory::MemoryJournal;
 pub use pending::{Pending, Reply};
 pub use record::{Completion, DeliveryKey, Receipt, Settlement, Write, Written};
@@ -65,10 +66,10 @@ pub const RETAINED_OP_IDS: usize = 100_000;
 /// some of them together do not overflow. One attempt a millisecond would need 24 days to come so far.
 pub(crate) const MAX_COUNT: u32 = u32::MAX / 2;
 
-/// Dead deliveries that a journal in memory remembers, the newest ones, by name only: up to 200 bytes each, 2 MB together. A
 /// Tenants of whose forgotten sessions the highest generation is kept by itself: about 100 bytes each in memory and 30 in a
 /// file. Of the tenants beyond it the highest of all is kept.
 pub const RETAINED_GENERATION_COUNTS: usize = 65_536;
+/// Dead deliveries that a journal in memory remembers, the newest ones, by name only: up to 200 bytes each, 2 MB together. A
 /// plugin that gives everything up would fill the memory otherwise, and nobody can give them another chance there.
 pub const RETAINED_DEAD_DELIVERIES: usize = 10_000;
 
@@ -88,9 +89,9 @@ pub enum Durability {
 /// takes: they are called by workers between two calls, and while a signal is being served. What cannot be written now
 /// is queued, or refused.
 ///
-/// What a guest wrote is read back as of the last completion that was *handed over*, durable or not: a journal with a
-/// queue looks there first. So a completion that cannot be made durable now is kept, in its place, until it can: those behind
-/// it that write to the same space were made of its values.
+/// What a guest changed is read back as of the last completion that was *handed over*, durable or not: a journal with a
+/// queue looks there first. So a completion that cannot be made durable now is kept, in its place, until it can: the values
+/// of those behind it that change the same space were made of its values.
 pub trait Journal: Send + Sync + 'static {
     /// The random part of this journal's delivery ids.
     fn name(&self) -> JournalName;
@@ -123,9 +124,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Records how attempts ended, as one group: all of it is durable, or none. It is not answered with an error as long as
     /// it may still become durable.
     ///
+    /// What a guest has [changed](Completion::changes) becomes values before this returns, in the order of the completions and
+    /// of the calls. A completion whose changes are not possible any more is refused, and it alone.
+    ///
     /// An end that a drain made is recorded by its first completion alone, with the reason and time of the run's
     /// [`Write::Draining`]: a drain has no time to write each session before it begins to work.
-    fn complete(&self, completions: Vec<Completion>) -> Pending<()>;
+    fn complete(&self, completions: Vec<Completion>) -> HandedOver;
 
     /// Says that a call of this delivery begins, until the mark is dropped. What is marked when the process dies is suspect:
     /// a journal that outlives it says so to a later run. None where that is not kept.
@@ -145,6 +149,14 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// When the journal cannot be read.
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError>;
+
+    /// How long the value of `key` is, in bytes: a journal need not read it for that.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn key_value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError> {
+        Ok(self.key_value(space, key)?.map(|value| u64::try_from(value.len()).unwrap_or(u64::MAX)))
+    }
 
     /// The first `limit` keys of a plugin's space that sort after `after`, sorted by their bytes, as of the last completion
     /// handed over.

@@ -1,6 +1,5 @@
 mod dead;
 mod generations;
-mod key_values;
 mod ops;
 mod recent_ends;
 mod runs;
@@ -10,8 +9,10 @@ use lastword_events::{Hook, Identity, JournalName};
 use parking_lot::Mutex;
 
 use self::state::State;
+use crate::store::{Nothing, Resolved, Store};
 use crate::{
-    Completion, DeliveryKey, Durability, Journal, JournalError, Pending, Recovered, Space, Write, Written, transition,
+    Completion, DeliveryKey, Durability, HandedOver, Journal, JournalError, Pending, Recovered, Space, Write, Written,
+    transition,
 };
 
 /// A journal that lives as long as the process. What is owed when the process ends is lost.
@@ -21,13 +22,15 @@ use crate::{
 pub struct MemoryJournal {
     name: JournalName,
     state: Mutex<State>,
+    /// Its locks come before that of the state.
+    store: Store<Nothing>,
 }
 
 impl MemoryJournal {
     /// An empty journal with a random name.
     #[must_use]
     pub fn new() -> Self {
-        Self { name: crate::sqlite::random_name(), state: Mutex::new(State::default()) }
+        Self { name: crate::sqlite::random_name(), state: Mutex::new(State::default()), store: Store::new(Nothing, []) }
     }
 
     /// Deliveries that were given up, in that order: the newest [`RETAINED_DEAD_DELIVERIES`](crate::RETAINED_DEAD_DELIVERIES).
@@ -79,13 +82,15 @@ impl Journal for MemoryJournal {
         self.state.lock().ops.generation(identity, kind, op_id)
     }
 
-    fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
-        let mut state = self.state.lock();
-        for mut completion in completions {
-            // Nothing in memory can fail.
-            transition::complete(&mut *state, &mut completion).ok();
-        }
-        Pending::ready(Ok(()))
+    fn complete(&self, completions: Vec<Completion>) -> HandedOver {
+        let (refused, ()) = self.store.hand_over(completions, |resolved| {
+            let mut state = self.state.lock();
+            for Resolved { completion, .. } in resolved {
+                // Nothing in memory can fail.
+                transition::complete(&mut *state, &completion).ok();
+            }
+        });
+        HandedOver { refused, pending: Pending::ready(Ok(())) }
     }
 
     fn flush(&self) -> Pending<()> {
@@ -93,19 +98,22 @@ impl Journal for MemoryJournal {
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        let value = self.state.lock().key_values.get(space, key);
-        Ok(value.map(|value| value.to_vec()))
+        Ok(self.store.value(space, key)?.map(|value| value.to_vec()))
+    }
+
+    fn key_value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError> {
+        self.store.value_len(space, key)
     }
 
     fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
-        Ok(self.state.lock().key_values.keys(space, after, limit))
+        self.store.keys(space, after, limit)
     }
 
     fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
-        Ok(self.state.lock().key_values.bytes(space))
+        Ok(self.store.bytes(space))
     }
 
     fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
-        Ok(self.state.lock().key_values.tenant_bytes(tenant))
+        Ok(self.store.tenant_bytes(tenant))
     }
 }

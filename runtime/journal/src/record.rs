@@ -4,7 +4,7 @@ use lastword_events::{
     DeliveryId, DrainReason, Event, EventKey, FailureCause, JournalName, PluginName, Session, Timestamp,
 };
 
-use crate::KeyValueWrites;
+use crate::KeyValueChanges;
 
 /// An event to be written down. `owed` names the plugins that are to be told of it.
 #[derive(Clone, Debug)]
@@ -176,8 +176,9 @@ pub struct Completion {
     pub attempt: u32,
     /// What the delivery is now.
     pub settlement: Settlement,
-    /// What the guest wrote; none unless the attempt delivered. (Boxed: few calls write, and all are handed over.)
-    pub writes: Option<Box<KeyValueWrites>>,
+    /// What the guest changed; nothing comes of it unless the attempt delivered. (Boxed: few calls change anything, and all are
+    /// handed over.)
+    pub changes: Option<Box<KeyValueChanges>>,
 }
 
 /// What a delivery is after an attempt.

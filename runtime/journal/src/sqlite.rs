@@ -1,6 +1,5 @@
 //! The journal as a file: what is owed outlives the process, and the machine.
 
-mod ahead;
 mod calls;
 mod claim;
 mod connect;
@@ -19,6 +18,7 @@ mod open_file;
 mod others;
 mod place;
 mod read;
+mod readers;
 mod recent_ends;
 mod recover;
 mod retention;
@@ -36,7 +36,6 @@ use std::sync::{Arc, OnceLock};
 
 use lastword_events::{Hook, Identity, JournalName};
 use parking_lot::Mutex;
-use rusqlite::Connection;
 
 pub use self::erase::{Erased, Whose};
 pub use self::error::OpenError;
@@ -47,13 +46,14 @@ pub use self::writer::MAX_QUEUED_WRITES;
 
 pub(crate) use self::open::random_name;
 
-use self::ahead::Ahead;
 use self::lock::Lock;
 use self::open::{Opened, Run};
+use self::readers::Readers;
 use self::writer::Queue;
+use crate::store::Store;
 use crate::{
-    CallMark, Completion, DeliveryKey, Durability, Journal, JournalError, Pending, Recovered, RecoveredSession, Space,
-    Write, Written,
+    CallMark, Completion, DeliveryKey, Durability, HandedOver, Journal, JournalError, Pending, Recovered,
+    RecoveredSession, Space, Write, Written,
 };
 
 /// The version of the file's schema that this program writes.
@@ -68,9 +68,8 @@ pub const SCHEMA_VERSION: u32 = 5;
 pub struct SqliteJournal {
     name: JournalName,
     path: PathBuf,
-    /// For what guests read while they run.
-    reader: Mutex<Connection>,
-    ahead: Arc<Mutex<Ahead>>,
+    /// With the connections for what is read while the program runs.
+    store: Arc<Store<Readers>>,
     /// Until the run begins.
     opened: Mutex<Option<Opened>>,
     /// From then on.
@@ -129,7 +128,7 @@ impl Journal for SqliteJournal {
     fn recover(&self) -> Result<Recovered, JournalError> {
         let opened = self.opened.lock().take();
         let opened = opened.ok_or_else(|| JournalError::Unavailable("it was recovered before".to_owned()))?;
-        let (run, recovered) = opened.begin(&self.path, &self.ahead)?;
+        let (run, recovered) = opened.begin(&self.path, &self.store)?;
         // Nobody else had what it takes to begin the run.
         self.run.set(run).ok();
         Ok(recovered)
@@ -144,7 +143,7 @@ impl Journal for SqliteJournal {
     }
 
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
-        match read::generation_of_op(&self.reader.lock(), identity, kind, op_id) {
+        match self.store.committed().read(|file| read::generation_of_op(file, identity, kind, op_id)) {
             Ok(generation) => generation,
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read");
@@ -153,21 +152,10 @@ impl Journal for SqliteJournal {
         }
     }
 
-    fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
-        let mut stored = Vec::new();
-        let mut writes = completions.iter().filter_map(writer::stores).peekable();
-        if writes.peek().is_some() {
-            let reader = self.reader.lock();
-            let mut ahead = self.ahead.lock();
-            for writes in writes {
-                match ahead.hand_over(&reader, writes) {
-                    Ok(by) => stored.push(by),
-                    // They were made of values that cannot be read any more.
-                    Err(error) => return Pending::ready(Err(error)),
-                }
-            }
-        }
-        self.queue().map_or_else(unread, |queue| queue.complete(completions, stored))
+    fn complete(&self, completions: Vec<Completion>) -> HandedOver {
+        let Some(queue) = self.queue() else { return HandedOver::all(unread()) };
+        let (refused, pending) = self.store.hand_over(completions, |resolved| queue.complete(resolved));
+        HandedOver { refused, pending }
     }
 
     fn mark_call(&self, delivery: &DeliveryKey) -> Option<CallMark> {
@@ -185,21 +173,22 @@ impl Journal for SqliteJournal {
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        let reader = self.reader.lock();
-        let value = self.ahead.lock().get(&reader, space, key)?;
-        Ok(value.map(|value| value.to_vec()))
+        Ok(self.store.value(space, key)?.map(|value| value.to_vec()))
+    }
+
+    fn key_value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError> {
+        self.store.value_len(space, key)
     }
 
     fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
-        let reader = self.reader.lock();
-        self.ahead.lock().keys(&reader, space, after, limit)
+        self.store.keys(space, after, limit)
     }
 
     fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
-        Ok(self.ahead.lock().bytes(space))
+        Ok(self.store.bytes(space))
     }
 
     fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
-        Ok(self.ahead.lock().tenant_bytes(tenant))
+        Ok(self.store.tenant_bytes(tenant))
     }
 }

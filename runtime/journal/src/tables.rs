@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, Session, Timestamp};
 
 use crate::generations::ForgottenGenerations;
-use crate::{DeliveryKey, JournalError, KeyValueWrites, Receipt, Settlement};
+use crate::{DeliveryKey, JournalError, Receipt, Settlement};
 
 /// Plugins that are installed in a run, in the order of the configuration, and the tenants that each serves; none stands for all.
 pub(crate) type Installed = Vec<(PluginName, Option<Vec<Arc<str>>>)>;
@@ -113,9 +113,6 @@ pub(crate) trait Tables {
 
     /// It has had an outcome, so it did not take the program down.
     fn clear_suspect(&mut self, delivery: &DeliveryKey) -> Result<(), Self::Error>;
-
-    /// What a delivered call stored. A journal that is not asked for the same again may take the values.
-    fn store(&mut self, writes: &mut KeyValueWrites) -> Result<(), Self::Error>;
 }
 
 /// A session as it is first known.

@@ -7,7 +7,7 @@ use lastword_events::{EventKey, Hook, Identity, PluginName, Session};
 
 use crate::recovered::attempt_in_run;
 use crate::tables::{Attempts, DrainedRow, DrainedState, EndedSession, NewSession, RecordedEvent, Tables, serving};
-use crate::{Completion, DeliveryKey, JournalError, MAX_COUNT, Settlement, Write, Written};
+use crate::{Completion, DeliveryKey, JournalError, MAX_COUNT, Write, Written};
 
 /// Carries out a write. A session that begins is given its generation in place.
 pub(crate) fn write<T: Tables>(tables: &mut T, write: &mut Write) -> Result<Written, T::Error> {
@@ -73,16 +73,11 @@ pub(crate) fn write<T: Tables>(tables: &mut T, write: &mut Write) -> Result<Writ
     }
 }
 
-/// Records how an attempt ended.
-pub(crate) fn complete<T: Tables>(tables: &mut T, completion: &mut Completion) -> Result<(), T::Error> {
-    let Completion { delivery, attempt, settlement, writes } = completion;
-    if *settlement == Settlement::Delivered
-        && let Some(writes) = writes
-    {
-        tables.store(writes)?;
-    }
+/// Records how an attempt ended. What its guest stored is the [`store`](crate::store)'s.
+pub(crate) fn complete<T: Tables>(tables: &mut T, completion: &Completion) -> Result<(), T::Error> {
+    let Completion { delivery, attempt, settlement, .. } = completion;
     tables.clear_suspect(delivery)?;
-    let DeliveryKey { sequence, event, plugin } = &*delivery;
+    let DeliveryKey { sequence, event, plugin } = delivery;
     let is_end = *event == EventKey::End;
     // Of a session that is active still the end is recorded as a drain's, and of others as a delivery's: no end is recorded as
     // both. While a drain goes on nearly every end is of the first kind, and a look for the other costs as much as the write.

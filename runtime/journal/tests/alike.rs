@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastword_events::{
-    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Identity, PluginName, Session,
-    SessionCompaction, SessionEnd, SessionStart, Timestamp,
+    Change, CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Identity, KEY_OVERHEAD_BYTES,
+    PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, MemoryJournal, Receipt, Recovered, Settlement, SqliteJournal, Write, Written,
+    Completion, DeliveryKey, Journal, KeyValueChanges, MemoryJournal, Receipt, Recovered, Settlement, Space,
+    SqliteJournal, Write, Written,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
 const PLUGINS: [&str; 3] = ["a", "b", "c"];
+/// Of a plugin, in bytes: room for two keys with small values.
+const QUOTA: u64 = 2 * KEY_OVERHEAD_BYTES + 30;
 
 /// What happens. Sessions and events are those that were written before, whatever has become of them.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ enum Step {
     Installed { plugins: Vec<PluginName>, attaching: bool },
     Orphaned { session: Index, event: u32, plugin: PluginName, late: bool },
     Draining,
-    Complete { session: Index, event: u32, plugin: PluginName, settlement: Settlement },
+    Complete { session: Index, event: u32, plugin: PluginName, settlement: Settlement, changes: Vec<(String, Change)> },
     Restart,
 }
 
@@ -69,6 +72,24 @@ fn settlement() -> impl Strategy<Value = Settlement> {
     ]
 }
 
+fn changes() -> impl Strategy<Value = Vec<(String, Change)>> {
+    let change = || {
+        prop_oneof![
+            2 => select(&["7", "some", "much, and more than fits the quota"][..])
+                .prop_map(|value| Change::Set(value.into())),
+            1 => Just(Change::Delete),
+            2 => (0..9_u64).prop_map(Change::Add),
+        ]
+    };
+    let one = |key: &'static str| change().prop_map(move |change| vec![(key.to_owned(), change)]);
+    prop_oneof![
+        3 => Just(Vec::new()),
+        2 => one("a"),
+        2 => one("b"),
+        1 => (one("a"), one("b")).prop_map(|(a, b)| [a, b].concat()),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let session = any::<Index>;
     prop_oneof![
@@ -89,8 +110,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (session(), 0..3_u32, plugin(), any::<bool>())
             .prop_map(|(session, event, plugin, late)| Step::Orphaned { session, event, plugin, late }),
         1 => Just(Step::Draining),
-        8 => (session(), prop_oneof![4 => Just(0_u32), 1 => 1..3_u32], plugin(), settlement())
-            .prop_map(|(session, event, plugin, settlement)| Step::Complete { session, event, plugin, settlement }),
+        8 => (session(), prop_oneof![4 => Just(0_u32), 1 => 1..3_u32], plugin(), settlement(), changes()).prop_map(
+            |(session, event, plugin, settlement, changes)| {
+                Step::Complete { session, event, plugin, settlement, changes }
+            },
+        ),
         2 => Just(Step::Restart),
     ]
 }
@@ -140,6 +164,8 @@ impl Both {
             assert_eq!(memory, disk, "what the next run finds in memory, and on disk");
         }
         assert_eq!(memory.len(), disk.len());
+        let [memory, disk] = [&self.memory as &dyn Journal, self.disk.as_ref().unwrap()].map(stored);
+        assert_eq!(memory, disk, "what is stored in memory, and on disk");
     }
 
     fn write(&mut self, write: Write) -> Option<Written> {
@@ -262,12 +288,20 @@ impl Both {
                 let delivery = DeliveryKey { sequence, event: key(event), plugin };
                 self.record(Write::Orphaned { delivery, late });
             }
-            Step::Complete { event, plugin, settlement, .. } => {
+            Step::Complete { event, plugin, settlement, changes, .. } => {
+                let space = Space { tenant: session.identity.tenant.clone(), plugin: plugin.clone() };
                 let delivery = DeliveryKey { sequence, event: key(event), plugin };
-                let completion = Completion { delivery, attempt: self.attempts, settlement, writes: None };
+                let changes =
+                    KeyValueChanges { space, plugin_quota: Some(QUOTA), tenant_quota: Some(2 * QUOTA), changes };
+                let changes = (!changes.changes.is_empty()).then(|| Box::new(changes));
+                let completion = Completion { delivery, attempt: self.attempts, settlement, changes };
                 let disk = self.disk.as_ref().unwrap();
-                self.runtime.block_on(self.memory.complete(vec![completion.clone()])).unwrap();
-                self.runtime.block_on(disk.complete(vec![completion])).unwrap();
+                let [memory, disk] = [&self.memory as &dyn Journal, disk].map(|journal| {
+                    let handed_over = journal.complete(vec![completion.clone()]);
+                    self.runtime.block_on(handed_over.pending).unwrap();
+                    handed_over.refused
+                });
+                assert_eq!(memory, disk, "what is refused in memory, and on disk");
             }
             _ => (),
         }
@@ -276,6 +310,18 @@ impl Both {
     fn end(&self) -> Arc<Event> {
         Arc::new(Event::End(SessionEnd::new(EndReason::Reset, self.began)))
     }
+}
+
+/// Keys, values and sizes of every space.
+fn stored(journal: &dyn Journal) -> String {
+    let space = |plugin: &str| Space { tenant: "tenant".into(), plugin: PluginName::new(plugin).unwrap() };
+    let of_space = |space: Space| {
+        let keys = journal.key_value_keys(&space, None, 10).unwrap();
+        let value = |key: &String| (key.clone(), journal.key_value(&space, key).unwrap());
+        (keys.iter().map(value).collect::<Vec<_>>(), journal.key_value_bytes(&space).unwrap())
+    };
+    let spaces: Vec<_> = PLUGINS.into_iter().map(|plugin| of_space(space(plugin))).collect();
+    format!("{spaces:?} {}", journal.key_value_tenant_bytes("tenant").unwrap())
 }
 
 fn session(identity: Identity) -> Arc<Session> {

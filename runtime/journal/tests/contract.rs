@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Hook, Identity, KEY_OVERHEAD_BYTES as KEY,
-    PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
+    Change, CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Hook, Identity,
+    KEY_OVERHEAD_BYTES as KEY, PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, JournalError, KeyValueWrite, KeyValueWrites, MemoryJournal, OwedDelivery,
-    REPEATED_WITHIN, RETAINED_ENDED_SESSIONS, Receipt, RecentEnd, Recovered, Settlement, Space, SqliteJournal, Write,
-    Written,
+    Completion, DeliveryKey, HandedOver, Journal, JournalError, KeyValueChanges, KeyValueConflict, MemoryJournal,
+    OwedDelivery, REPEATED_WITHIN, RETAINED_ENDED_SESSIONS, Receipt, RecentEnd, Recovered, RefusedCompletion,
+    Settlement, Space, SqliteJournal, Write, Written,
 };
 
 /// A journal, run after run.
@@ -75,17 +75,19 @@ async fn end(journal: &dyn Journal, sequence: u64, session: &Arc<Session>) -> Wr
 
 fn completion(sequence: u64, attempt: u32, settlement: Settlement) -> Completion {
     let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin() };
-    Completion { delivery, attempt, settlement, writes: None }
+    Completion { delivery, attempt, settlement, changes: None }
 }
 
 fn owed_again(late: bool) -> Settlement {
     Settlement::Owed { failures: 1, late, retry_at: None, cause: FailureCause::Retry, message: "busy".into() }
 }
 
-fn writes(space: &Space, keys: &[(&str, Option<&[u8]>)]) -> Option<Box<KeyValueWrites>> {
-    let write =
-        |&(key, value): &(&str, Option<&[u8]>)| KeyValueWrite { key: key.into(), value: value.map(<[u8]>::to_vec) };
-    Some(Box::new(KeyValueWrites { space: space.clone(), writes: keys.iter().map(write).collect() }))
+fn changes(space: &Space, keys: &[(&str, Option<&[u8]>)]) -> Option<Box<KeyValueChanges>> {
+    let change = |&(key, value): &(&str, Option<&[u8]>)| {
+        (key.to_owned(), value.map_or(Change::Delete, |value| Change::Set(value.to_vec())))
+    };
+    let changes = keys.iter().map(change).collect();
+    Some(Box::new(KeyValueChanges { space: space.clone(), plugin_quota: None, tenant_quota: None, changes }))
 }
 
 #[tokio::test]
@@ -311,24 +313,24 @@ async fn a_session_can_be_attached_as_long_as_no_run_can_have_told_of_its_end() 
     }
 }
 
+/// Of a file it is tested where rows can be made old.
+#[tokio::test]
+async fn an_id_that_a_journal_in_memory_has_forgotten_counts_on() {
+    let journal = MemoryJournal::new();
+    for _ in 0..3 {
+        let (sequence, session) = start(&journal, "back").await;
+        end(&journal, sequence, &session).await;
+    }
+    for n in 0..RETAINED_ENDED_SESSIONS {
+        let (sequence, session) = start(&journal, &format!("s{n}")).await;
+        end(&journal, sequence, &session).await;
+    }
+    assert_eq!(start(&journal, "back").await.1.generation, 4);
+    assert_eq!(start(&journal, "s1").await.1.generation, 4, "this one is remembered, and skips some");
+}
+
 #[tokio::test]
 async fn what_is_owed_is_found_by_the_next_run_until_it_is_delivered_or_dead() {
-    /// Of a file it is tested where rows can be made old.
-    #[tokio::test]
-    async fn an_id_that_a_journal_in_memory_has_forgotten_counts_on() {
-        let journal = MemoryJournal::new();
-        for _ in 0..3 {
-            let (sequence, session) = start(&journal, "back").await;
-            end(&journal, sequence, &session).await;
-        }
-        for n in 0..RETAINED_ENDED_SESSIONS {
-            let (sequence, session) = start(&journal, &format!("s{n}")).await;
-            end(&journal, sequence, &session).await;
-        }
-        assert_eq!(start(&journal, "back").await.1.generation, 4);
-        assert_eq!(start(&journal, "s1").await.1.generation, 4, "this one is remembered, and skips some");
-    }
-
     for mut journal in journals() {
         journal.next_run();
         let mut sequences = Vec::new();
@@ -341,7 +343,7 @@ async fn what_is_owed_is_found_by_the_next_run_until_it_is_delivered_or_dead() {
         let dead = Settlement::Dead { failures: 1, cause: FailureCause::Fatal, message: "never".into() };
         let done = [Settlement::Delivered, failed, dead];
         let completions = done.into_iter().zip(&sequences).map(|(s, n)| completion(*n, 1, s)).collect();
-        journal.complete(completions).await.unwrap();
+        journal.complete(completions).pending.await.unwrap();
         journal.flush().await.unwrap();
 
         let owed = journal.next_run().deliveries;
@@ -407,6 +409,7 @@ async fn a_drain_needs_no_write_for_each_session_and_the_next_run_knows_what_is_
         let owed = owed_again(false);
         journal
             .complete(vec![completion(delivered, 1, Settlement::Delivered), completion(failed, 1, owed)])
+            .pending
             .await
             .unwrap();
 
@@ -435,13 +438,13 @@ async fn what_a_guest_wrote_is_there_when_its_call_delivered_and_not_before() {
         end(&*journal, sequence, &session).await;
         let space = Space { tenant: "t".into(), plugin: plugin() };
         let write = |settlement, value: &[u8]| Completion {
-            writes: writes(&space, &[("count", Some(value))]),
+            changes: changes(&space, &[("count", Some(value))]),
             ..completion(sequence, 1, settlement)
         };
         let failed = owed_again(false);
-        journal.complete(vec![write(failed, b"1")]).await.unwrap();
+        journal.complete(vec![write(failed, b"1")]).pending.await.unwrap();
         assert_eq!(journal.key_value(&space, "count").unwrap(), None);
-        journal.complete(vec![write(Settlement::Delivered, b"2")]).await.unwrap();
+        journal.complete(vec![write(Settlement::Delivered, b"2")]).pending.await.unwrap();
         assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"2".to_vec()));
         let other = Space { tenant: "u".into(), plugin: plugin() };
         assert_eq!(journal.key_value(&other, "count").unwrap(), None, "another tenant sees nothing of it");
@@ -458,8 +461,8 @@ async fn a_space_has_its_keys_in_order_and_counts_the_bytes_of_keys_and_values()
             |tenant: &str, plugin: &str| Space { tenant: tenant.into(), plugin: PluginName::new(plugin).unwrap() };
         let (mine, next_door, elsewhere) = (space("t", "memory"), space("t", "other"), space("u", "memory"));
         let write = |space: &Space, keys: &[(&str, Option<&[u8]>)]| {
-            let writes = writes(space, keys);
-            journal.complete(vec![Completion { writes, ..completion(sequence, 1, Settlement::Delivered) }])
+            let changes = changes(space, keys);
+            journal.complete(vec![Completion { changes, ..completion(sequence, 1, Settlement::Delivered) }]).pending
         };
         let bytes = || {
             let of = |space| journal.key_value_bytes(space).unwrap();
@@ -493,15 +496,111 @@ async fn what_was_handed_over_is_read_at_once_and_in_order() {
         end(&*journal, sequence, &session).await;
         let space = Space { tenant: "t".into(), plugin: plugin() };
         let value = |text: &str| Completion {
-            writes: writes(&space, &[("count", Some(text.as_bytes()))]),
+            changes: changes(&space, &[("count", Some(text.as_bytes()))]),
             ..completion(sequence, 1, Settlement::Delivered)
         };
         let waiting = [journal.complete(vec![value("1"), value("2")]), journal.complete(vec![value("3")])];
         assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"3".to_vec()), "nobody has waited for it");
-        for pending in waiting {
-            pending.await.unwrap();
+        for handed_over in waiting {
+            handed_over.pending.await.unwrap();
         }
         assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"3".to_vec()));
+    }
+}
+
+/// A call of plugin `memory` for tenant `t` that adds to numbers, and sets texts.
+fn counts(quotas: (Option<u64>, Option<u64>), changes: &[(&str, Change)]) -> Completion {
+    let space = Space { tenant: "t".into(), plugin: plugin() };
+    let changes = changes.iter().map(|(key, change)| ((*key).to_owned(), change.clone())).collect();
+    let changes = KeyValueChanges { space, plugin_quota: quotas.0, tenant_quota: quotas.1, changes };
+    Completion { changes: Some(Box::new(changes)), ..completion(99, 1, Settlement::Delivered) }
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_any_more_is_refused_alone_and_nothing_of_it_is_seen() {
+    for mut journal in journals() {
+        journal.next_run();
+        let space = Space { tenant: "t".into(), plugin: plugin() };
+        let set = |text: &str| Change::Set(text.as_bytes().to_vec());
+        let max = u64::MAX.to_string();
+        let begin = counts((None, None), &[("text", set("x")), ("max", set(&max))]);
+        journal.complete(vec![begin]).pending.await.unwrap();
+        let calls = vec![
+            counts((None, None), &[("a", Change::Add(1)), ("text", Change::Add(1))]),
+            counts((None, None), &[("a", Change::Add(1))]),
+            counts((None, None), &[("a", Change::Add(1)), ("max", Change::Add(1))]),
+            counts((None, None), &[("a", Change::Add(2)), ("text", Change::Delete)]),
+        ];
+        let handed_over = journal.complete(calls);
+        let refused = |at, why| RefusedCompletion { at, why };
+        assert_eq!(
+            handed_over.refused,
+            [
+                refused(0, KeyValueConflict::NoNumber("text".into())),
+                refused(2, KeyValueConflict::Overflow("max".into()))
+            ]
+        );
+        assert_eq!(journal.key_value(&space, "a").unwrap().as_deref(), Some(&b"3"[..]));
+        handed_over.pending.await.unwrap();
+        assert_eq!(journal.key_value(&space, "a").unwrap().as_deref(), Some(&b"3"[..]));
+        assert_eq!(journal.key_value_keys(&space, None, 9).unwrap(), ["a", "max"]);
+    }
+}
+
+#[tokio::test]
+async fn quotas_count_what_is_stored_when_a_call_is_handed_over_and_let_go_what_frees() {
+    for mut journal in journals() {
+        journal.next_run();
+        let fill = |key, n: usize| (key, Change::Set(vec![b'x'; n]));
+        let complete = |calls: Vec<Completion>| {
+            let journal = &*journal;
+            async move {
+                let HandedOver { refused, pending } = journal.complete(calls);
+                pending.await.unwrap();
+                refused
+            }
+        };
+        let plugins = (Some(10 + 2 * KEY), Some(12 + 3 * KEY));
+        let calls = [fill("a", 7), fill("b", 2), fill("b", 1)].map(|one| counts(plugins, &[one]));
+        let over = KeyValueConflict::PluginQuota { quota: 10 + 2 * KEY, wanted: 11 + 2 * KEY };
+        assert_eq!(complete(calls.to_vec()).await, [RefusedCompletion { at: 1, why: over }]);
+        // Another plugin of the tenant has its own quota, and the tenant's.
+        let other = |n| {
+            let mut call = counts((Some(10 + KEY), plugins.1), &[fill("c", n)]);
+            let space = Space { tenant: "t".into(), plugin: PluginName::new("other").unwrap() };
+            call.changes.as_mut().unwrap().space = space;
+            call
+        };
+        let over = KeyValueConflict::TenantQuota { quota: 12 + 3 * KEY, wanted: 13 + 3 * KEY };
+        assert_eq!(complete(vec![other(2), other(1)]).await, [RefusedCompletion { at: 0, why: over }]);
+        // The operator has lowered the quota: less is always possible, more is not.
+        let calls = [fill("a", 6), fill("a", 7)].map(|one| counts((Some(3), plugins.1), &[one]));
+        let over = KeyValueConflict::PluginQuota { quota: 3, wanted: 10 + 2 * KEY };
+        assert_eq!(complete(calls.to_vec()).await, [RefusedCompletion { at: 1, why: over }]);
+        assert_eq!(journal.key_value_tenant_bytes("t").unwrap(), 7 + 2 + 2 + 3 * KEY);
+    }
+}
+
+#[test]
+fn threads_that_hand_over_at_the_same_time_lose_no_increment() {
+    for mut journal in journals() {
+        journal.next_run();
+        let shared: &dyn Journal = &*journal;
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || {
+                    for n in 0..250 {
+                        let calls = vec![counts((None, None), &[("count", Change::Add(1))]); 1 + (n + thread) % 3];
+                        assert!(shared.complete(calls).refused.is_empty());
+                    }
+                });
+            }
+        });
+        let expected: usize = (0..4).flat_map(|thread| (0..250).map(move |n| 1 + (n + thread) % 3)).sum();
+        let space = Space { tenant: "t".into(), plugin: plugin() };
+        assert_eq!(journal.key_value(&space, "count").unwrap(), Some(expected.to_string().into_bytes()));
+        journal.next_run();
+        assert_eq!(journal.key_value(&space, "count").unwrap(), Some(expected.to_string().into_bytes()));
     }
 }
 

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, EndReason, Event, EventKey, FailureCause, Identity, PluginName, Session, SessionCompaction,
-    SessionEnd, SessionStart, Timestamp,
+    Change, CompactionPhase, EndReason, Event, EventKey, FailureCause, Identity, PluginName, Session,
+    SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Erased, Erasure, Journal, JournalFile, KeyValueWrite, KeyValueWrites, OpenError, Receipt,
-    Settlement, Space, SqliteJournal, Whose, Write, Written,
+    Completion, DeliveryKey, Erased, Erasure, Journal, JournalFile, KeyValueChanges, OpenError, Receipt, Settlement,
+    Space, SqliteJournal, Whose, Write, Written,
 };
 use rusqlite::Connection;
 
@@ -30,13 +30,13 @@ async fn tell_all(journal: &SqliteJournal, tenant: &str, id: &str) {
     let start = Write::Start { session, event, owed: vec![plugin()], op_id };
     let Written::Session { sequence, mut session } = journal.write(start).await.unwrap() else { panic!() };
     let space = Space { tenant: tenant.into(), plugin: plugin() };
-    let writes = vec![KeyValueWrite { key: format!("{id}-key"), value: Some(format!("{id}-value").into_bytes()) }];
-    let done = |event, settlement, writes| {
+    let changes = vec![(format!("{id}-key"), Change::Set(format!("{id}-value").into_bytes()))];
+    let done = |event, settlement, changes| {
         let delivery = DeliveryKey { sequence, event, plugin: plugin() };
-        vec![Completion { delivery, attempt: 1, settlement, writes }]
+        vec![Completion { delivery, attempt: 1, settlement, changes }]
     };
-    let writes = Some(Box::new(KeyValueWrites { space, writes }));
-    journal.complete(done(EventKey::Start, Settlement::Delivered, writes)).await.unwrap();
+    let changes = Some(Box::new(KeyValueChanges { space, plugin_quota: None, tenant_quota: None, changes }));
+    journal.complete(done(EventKey::Start, Settlement::Delivered, changes)).pending.await.unwrap();
     // What was known before stays in pages that are not whole, or not used.
     Arc::make_mut(&mut session).attributes = vec![("note".into(), format!("new {id}"))];
     journal.write(Write::Renote { sequence, session: session.clone(), op_id: None }).await.unwrap();
@@ -51,7 +51,7 @@ async fn tell_all(journal: &SqliteJournal, tenant: &str, id: &str) {
     } else {
         Settlement::Owed { failures, late: false, retry_at: None, cause, message }
     };
-    journal.complete(done(EventKey::End, failed, None)).await.unwrap();
+    journal.complete(done(EventKey::End, failed, None)).pending.await.unwrap();
 }
 
 /// Whether the text is in any file of the journal.

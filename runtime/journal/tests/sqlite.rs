@@ -4,13 +4,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lastword_events::{
-    DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
+    Change, DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, DeliveryState, Journal, JournalFile, Settlement, SqliteJournal, Whose, Write, Written,
-    unfinished_beside,
+    Completion, DeliveryKey, DeliveryState, Journal, JournalFile, KeyValueChanges, Settlement, Space, SqliteJournal,
+    Whose, Write, Written, unfinished_beside,
 };
 
 fn open(path: &Path) -> SqliteJournal {
@@ -41,7 +42,7 @@ fn end(sequence: u64, session: &Arc<Session>) -> Write {
 
 fn delivered(sequence: u64) -> Completion {
     let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin() };
-    Completion { delivery, attempt: 1, settlement: Settlement::Delivered, writes: None }
+    Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes: None }
 }
 
 /// The whole life of sessions `from` to `to`, a thousand at once.
@@ -58,7 +59,7 @@ async fn live(journal: &SqliteJournal, from: u64, to: u64) {
             ended.await.unwrap();
             made.push(delivered(sequence));
         }
-        journal.complete(made).await.unwrap();
+        journal.complete(made).pending.await.unwrap();
     }
 }
 
@@ -100,7 +101,7 @@ async fn begin_and_end(path: &Path, ids: &[&str]) -> Vec<u32> {
     for id in ids {
         let Written::Session { sequence, session } = journal.write(start(id)).await.unwrap() else { panic!() };
         journal.write(end(sequence, &session)).await.unwrap();
-        journal.complete(vec![delivered(sequence)]).await.unwrap();
+        journal.complete(vec![delivered(sequence)]).pending.await.unwrap();
         generations.push(session.generation);
     }
     live(&journal, 0, 1_000).await;
@@ -173,6 +174,48 @@ async fn how_long_a_session_is_kept_goes_by_when_it_was_written_down() {
     begin_and_end(&path, &[]).await;
     assert_eq!(count(&path, "session WHERE id = 'owner-of-yore'"), 1);
     assert_eq!(count(&path, "session WHERE id = 'owner-ahead'"), 0);
+}
+
+#[tokio::test]
+async fn a_journal_that_is_closed_is_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    begin_and_end(&path, &["s1"]).await;
+    let beside = |name: &str| path.with_file_name(name).exists();
+    assert!(!beside("journal.db-wal") && !beside("journal.db-shm"));
+}
+
+/// What reads for long keeps the log from being moved into the database: it would grow for as long as guests read.
+#[test]
+fn guests_that_read_all_the_time_do_not_make_the_log_grow() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let journal = open(&path);
+    let space = Space { tenant: "t".into(), plugin: plugin() };
+    let store = |key: String, bytes: usize| {
+        let changes = vec![(key, Change::Set(vec![b'x'; bytes]))];
+        let changes = KeyValueChanges { space: space.clone(), plugin_quota: None, tenant_quota: None, changes };
+        Completion { changes: Some(Box::new(changes)), ..delivered(1) }
+    };
+    let log = || std::fs::metadata(path.with_file_name("journal.db-wal")).map_or(0, |log| log.len());
+    let (is_over, log_at_most) = (AtomicBool::new(false), 64 << 20);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    journal.key_value(&space, "k1").unwrap();
+                    journal.key_value_keys(&space, None, 100).unwrap();
+                }
+            });
+        }
+        // Some 200 MiB, in transactions of their own.
+        for n in 0..800 {
+            runtime.block_on(journal.complete(vec![store(format!("k{}", n % 100), 256 << 10)]).pending).unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(log() <= log_at_most, "{} bytes", log());
 }
 
 #[tokio::test]
@@ -313,7 +356,7 @@ async fn a_journal_whose_drain_is_done_owes_nothing() {
 
     let journal = open(&path);
     journal.record(vec![Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() }]).await.unwrap();
-    journal.complete(vec![delivered(sequence)]).await.unwrap();
+    journal.complete(vec![delivered(sequence)]).pending.await.unwrap();
     drop(journal);
     assert!(!SqliteJournal::open(&path).unwrap().has_unfinished());
     assert_eq!(unfinished_beside(&dir.path().join("new.db")), []);

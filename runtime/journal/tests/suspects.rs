@@ -99,7 +99,7 @@ async fn what_is_alone_at_three_deaths_is_given_up_and_what_was_beside_it_is_not
         delivery: delivery.clone(),
         attempt: 9,
         settlement,
-        writes: None,
+        changes: None,
     };
     let failed = Settlement::Owed {
         failures: 1,
@@ -108,7 +108,7 @@ async fn what_is_alone_at_three_deaths_is_given_up_and_what_was_beside_it_is_not
         cause: lastword_events::FailureCause::Retry,
         message: "busy".into(),
     };
-    journal.complete(vec![made(&all[1], failed), made(&all[2], Settlement::Delivered)]).await.unwrap();
+    journal.complete(vec![made(&all[1], failed), made(&all[2], Settlement::Delivered)]).pending.await.unwrap();
     drop(journal);
     assert_eq!(house.dies(&[]), ["gone", "owed", "gone"]);
 }

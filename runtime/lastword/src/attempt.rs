@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use lastword_events::{Deferral, FailureCause, Outcome};
-use lastword_journal::KeyValueWrites;
 
 use crate::limits::DENSEST_FUEL_PER_NANOSECOND;
 use crate::owed::Owed;
@@ -16,19 +15,19 @@ pub(crate) struct Attempt {
     pub(crate) report: Option<Report>,
     /// What it costs the tenant, in units of fuel.
     pub(crate) fuel: u64,
-    /// What its key-value changes come to, once that is resolved.
-    pub(crate) writes: Option<Box<KeyValueWrites>>,
+    /// The journal has been told of it, together with what it stored.
+    pub(crate) recorded: bool,
 }
 
 impl Attempt {
     /// `ran` is how long it has kept a worker at least.
     pub(crate) fn finished(owed: Owed, report: Report, ran: Duration) -> Self {
         let fuel = fuel_of(&report, ran);
-        Self { owed, outcome: report.outcome.clone(), report: Some(report), fuel, writes: None }
+        Self { owed, outcome: report.outcome.clone(), report: Some(report), fuel, recorded: false }
     }
 
     pub(crate) fn cut(owed: Owed) -> Self {
-        Self { owed, outcome: Outcome::Deferred(Deferral::Budget), report: None, fuel: 0, writes: None }
+        Self { owed, outcome: Outcome::Deferred(Deferral::Budget), report: None, fuel: 0, recorded: false }
     }
 
     /// What its guest wants changed, if it delivered and wants anything. What others wanted is gone with them.
@@ -43,6 +42,7 @@ impl Attempt {
     /// The guest answered ok, and we could not keep what it stored: it has to be called again.
     pub(crate) fn fail_in_host(&mut self, message: String) {
         self.outcome = Outcome::Failed { cause: FailureCause::Host, message };
+        self.recorded = false;
         if let Some(report) = &mut self.report {
             report.outcome = self.outcome.clone();
         }

@@ -8,7 +8,6 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::active::ActiveSet;
-use crate::arbiter::Arbiter;
 use crate::dispatch::{Dispatcher, Installed};
 use crate::in_flight::InFlight;
 use crate::inner::Inner;
@@ -180,7 +179,6 @@ impl Builder {
                 quotas.clone(),
             ),
             key_values: Arc::new(JournalKeyValues::with_quotas(journal.clone(), quotas.clone())),
-            arbiter: Arbiter::new(journal.clone(), quotas.clone()),
             quotas,
             journal,
             set: Mutex::new(ActiveSet::default()),

@@ -6,11 +6,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use lastword_events::{Deferral, DeliveryId, Event, FailureCause, JournalName, Outcome, PluginName, Timestamp};
-use lastword_journal::{Completion, Journal, JournalError, Pending, Settlement};
+use lastword_journal::{
+    Completion, HandedOver, Journal, JournalError, KeyValueChanges, Pending, RefusedCompletion, Settlement, Space,
+};
 use tokio::sync::watch;
 
 use crate::active::ActiveSet;
-use crate::arbiter::Arbiter;
 use crate::attempt::Attempt;
 use crate::dispatch::{Dispatcher, Finished, Job, QueueId};
 use crate::in_flight::InFlight;
@@ -26,7 +27,7 @@ use crate::sync::{Handle, Mutex, now, timeout};
 
 /// What the runtime's handle, its workers and its requests share.
 ///
-/// Locks are taken in this order: `set` or the arbiter's, then that of `places` or the dispatcher's. None is held while a guest
+/// Locks are taken in this order: `set`, then that of `places` or the dispatcher's. None is held while a guest
 /// runs, or while anyone waits for a journal; something may be handed over to one.
 pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
@@ -36,7 +37,6 @@ pub(crate) struct Inner {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) key_values: Arc<dyn KeyValues>,
-    pub(crate) arbiter: Arbiter,
     pub(crate) set: Mutex<ActiveSet>,
     pub(crate) places: Arc<Places>,
     pub(crate) in_flight: InFlight,
@@ -60,14 +60,13 @@ impl Inner {
         mut attempts: Vec<Attempt>,
         unbegun: Vec<Job>,
     ) {
-        // Until the journal has what these calls stored.
-        let order = self.arbiter.resolve(plugin, &mut attempts);
+        // First: a call whose changes cannot be stored has failed.
+        let served = served + self.store(plugin, &mut attempts);
         let plugin = plugin.name();
         let mut finished: Vec<Finished> = attempts.into_iter().map(|attempt| self.judge(attempt)).collect();
         let counts = self.dispatcher.account(queue, &mut finished);
-        let completions: Vec<Completion> = finished.iter_mut().filter_map(|f| completion(plugin, f)).collect();
-        let pending = (!completions.is_empty()).then(|| self.journal.complete(completions));
-        drop(order);
+        let completions: Vec<Completion> = finished.iter().filter_map(|f| completion(plugin, f)).collect();
+        let pending = (!completions.is_empty()).then(|| self.journal.complete(completions).pending);
         // After the drain's account is closed an outcome still counts for the journal, but nobody is told another one.
         for one in finished.iter().filter(|_| counts) {
             self.tell(plugin, one);
@@ -90,6 +89,50 @@ impl Inner {
                 self.settle_when_durable(queue, pending, failed);
             }
         }
+    }
+
+    /// Hands the journal the calls that delivered and have changed something, and makes failures of those that it refuses.
+    /// Gives how long that took: the queue is charged for it, as for the calls themselves.
+    fn store(self: &Arc<Self>, plugin: &Plugin, attempts: &mut [Attempt]) -> Duration {
+        let (mut calls, mut completions) = (Vec::new(), Vec::new());
+        for attempt in attempts.iter_mut() {
+            let Some(changes) = attempt.take_changes() else { continue };
+            let tenant = &attempt.owed.session.identity.tenant;
+            let changes = KeyValueChanges {
+                space: Space { tenant: tenant.clone(), plugin: plugin.name().clone() },
+                plugin_quota: plugin.key_value_quota(),
+                tenant_quota: self.quotas.of(tenant).key_value_bytes,
+                changes,
+            };
+            completions.push(Completion {
+                delivery: attempt.owed.delivery_key(plugin.name()),
+                attempt: attempt.owed.attempt,
+                settlement: Settlement::Delivered,
+                changes: Some(Box::new(changes)),
+            });
+            attempt.recorded = true;
+            calls.push(attempt);
+        }
+        if completions.is_empty() {
+            return Duration::ZERO;
+        }
+        let began = now();
+        let HandedOver { refused, pending } = self.journal.complete(completions);
+        for RefusedCompletion { at, why } in refused {
+            if let Some(attempt) = calls.get_mut(at) {
+                attempt.fail_in_host(why.to_string());
+            }
+        }
+        match poll_now(pending) {
+            None => (),
+            Some(Pass::Failed(error)) => complain(&error),
+            Some(Pass::Waits(pending)) => drop(self.handle.spawn(async move {
+                if let Err(error) = pending.await {
+                    complain(&error);
+                }
+            })),
+        }
+        now().saturating_duration_since(began)
     }
 
     fn settle_when_durable(self: &Arc<Self>, queue: QueueId, pending: Pending<()>, mut failed: Vec<Finished>) {
@@ -118,7 +161,7 @@ impl Inner {
 
     /// Says what becomes of a delivery after an attempt.
     fn judge(&self, attempt: Attempt) -> Finished {
-        let Attempt { mut owed, outcome, report, fuel, writes } = attempt;
+        let Attempt { mut owed, outcome, report, fuel, recorded } = attempt;
         let (mut retry, mut dead) = (None, false);
         if let Outcome::Failed { cause, .. } = &outcome {
             owed.failures += 1;
@@ -135,7 +178,7 @@ impl Inner {
             retry,
             dead,
             fuel,
-            writes,
+            recorded,
             in_drain: false,
             unwritten: false,
             released: false,
@@ -202,9 +245,12 @@ impl Inner {
     }
 }
 
-/// What a journal has to know of an attempt. A deferral changes nothing: the delivery is owed as it was.
-fn completion(plugin: &PluginName, finished: &mut Finished) -> Option<Completion> {
-    let Finished { owed, outcome, retry, dead, writes, .. } = finished;
+/// What a journal has yet to know of an attempt. A deferral changes nothing: the delivery is owed as it was.
+fn completion(plugin: &PluginName, finished: &Finished) -> Option<Completion> {
+    let Finished { owed, outcome, retry, dead, recorded, .. } = finished;
+    if *recorded {
+        return None;
+    }
     let settlement = match outcome {
         Outcome::Delivered => Settlement::Delivered,
         Outcome::Deferred(_) => return None,
@@ -219,7 +265,7 @@ fn completion(plugin: &PluginName, finished: &mut Finished) -> Option<Completion
             message: message.clone(),
         },
     };
-    Some(Completion { delivery: owed.delivery_key(plugin), attempt: owed.attempt, settlement, writes: writes.take() })
+    Some(Completion { delivery: owed.delivery_key(plugin), attempt: owed.attempt, settlement, changes: None })
 }
 
 /// None when a drain has begun and waited long enough: newer events wait behind these failures, and a disk that is full

@@ -31,6 +31,10 @@ impl KeyValues for JournalKeyValues {
         self.journal.key_value(&space(tenant, plugin), key).map_err(unreadable)
     }
 
+    fn value_len(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<u64>, KeyValueError> {
+        self.journal.key_value_len(&space(tenant, plugin), key).map_err(unreadable)
+    }
+
     fn keys(
         &self,
         tenant: &str,
@@ -61,4 +65,34 @@ fn space(tenant: &str, plugin: &PluginName) -> Space {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unreadable(error: JournalError) -> KeyValueError {
     KeyValueError(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword_events::{Change, EventKey, KEY_OVERHEAD_BYTES as KEY};
+    use lastword_journal::{Completion, DeliveryKey, KeyValueChanges, MemoryJournal, Settlement};
+
+    use super::*;
+    use crate::quota::TenantQuota;
+
+    #[test]
+    fn a_guest_is_told_what_its_tenant_may_still_store() {
+        let plugin = PluginName::new("p").unwrap();
+        let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+        let delivery = DeliveryKey { sequence: 1, event: EventKey::End, plugin: plugin.clone() };
+        let changes = vec![("key".to_owned(), Change::Set(b"12345".to_vec()))];
+        let changes = KeyValueChanges { space: space("t", &plugin), plugin_quota: None, tenant_quota: None, changes };
+        let changes = Some(Box::new(changes));
+        drop(journal.complete(vec![Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes }]));
+        let default = TenantQuota { key_value_bytes: Some(20 + KEY), ..TenantQuota::default() };
+        let quotas = Quotas { default, ..Quotas::default() };
+        let read = JournalKeyValues::with_quotas(journal.clone(), Arc::new(quotas));
+        let usage = read.usage("t", &plugin).unwrap();
+        assert_eq!((usage.bytes, usage.tenant_left), (8 + KEY, Some(12)));
+        assert_eq!(read.get("t", &plugin, "key").unwrap(), Some(b"12345".to_vec()));
+        assert_eq!(read.value_len("t", &plugin, "key").unwrap(), Some(5));
+        assert_eq!(read.keys("t", &plugin, None, 9).unwrap(), ["key"]);
+        let usage = JournalKeyValues::new(journal).usage("t", &plugin).unwrap();
+        assert_eq!(usage.tenant_left, None);
+    }
 }

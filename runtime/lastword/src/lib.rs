@@ -46,7 +46,6 @@
 #![cfg(not(all(shuttle, test)))]
 
 mod active;
-mod arbiter;
 mod attempt;
 mod breaker;
 mod builder;

@@ -47,8 +47,6 @@ pub(crate) const MAX_WARNINGS: usize = 20;
 /// What a guest that did not come back pays for a nanosecond: the densest arithmetic that was measured, see
 /// [`Limits::fuel`](lastword_sandbox::Limits::fuel).
 pub(crate) const DENSEST_FUEL_PER_NANOSECOND: u64 = 7;
-/// Characters of a guest's key that a message quotes: enough to find it by.
-pub(crate) const MAX_QUOTED_KEY_CHARS: usize = 64;
 /// Ordinary calls leave this part of the slots to a drain (one in four), so that a plugin which holds its calls for its
 /// whole deadline cannot make the first ends of a drain wait for it.
 pub(crate) const DRAIN_SLOTS_DIVISOR: u32 = 4;

@@ -3,18 +3,29 @@
 //! A guest's writes are kept with the call. They come out of it in [`Report::changes`](crate::Report::changes) when the
 //! guest has answered ok, and are dropped otherwise: a call that fails has written nothing, so a retry never counts twice.
 
+pub use lastword_events::Change;
 use lastword_events::PluginName;
 use thiserror::Error;
 
 /// What a plugin's guests have stored: one space for each (tenant, plugin), as of the last call that delivered.
 ///
-/// The functions are called on the thread that runs the guest: they must answer at once, from memory or a local file.
+/// The functions are called on the thread that runs the guest: they must answer at once, from memory or a local file. How
+/// long they take is the guest's time.
 pub trait KeyValues: Send + Sync + 'static {
     /// The value of `key`.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn get(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<Vec<u8>>, KeyValueError>;
+
+    /// How long the value of `key` is, in bytes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn value_len(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<u64>, KeyValueError> {
+        let value = self.get(tenant, plugin, key)?;
+        Ok(value.map(|value| u64::try_from(value.len()).unwrap_or(u64::MAX)))
+    }
 
     /// The first `limit` keys of the space that sort after `after`, sorted by their bytes.
     ///
@@ -49,15 +60,3 @@ pub struct KeyValueUsage {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct KeyValueError(pub String);
-
-/// What a call has done to one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It has this value now.
-    Set(Vec<u8>),
-    /// It is gone.
-    Delete,
-    /// This much was added to the number that it holds, as decimal digits; a missing key holds 0. It is a difference and
-    /// not a value so that calls that count at the same time lose nothing.
-    Add(u64),
-}

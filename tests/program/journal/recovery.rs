@@ -285,7 +285,9 @@ fn recovery_does_not_wait_for_a_time_that_another_clock_has_written() {
         let (failures, late, cause, message) = (1, false, FailureCause::Retry, "busy".to_owned());
         let settlement = Settlement::Owed { failures, late, retry_at: Some(far), cause, message };
         let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: memory };
-        tokio.block_on(journal.complete(vec![Completion { delivery, attempt: 1, settlement, writes: None }])).unwrap();
+        tokio
+            .block_on(journal.complete(vec![Completion { delivery, attempt: 1, settlement, changes: None }]).pending)
+            .unwrap();
     }
     let next = house.with("prints").start().ready();
     assert_owed_again(&recovered(&next, 1), &["s1".to_owned()], "reset");

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use lastword::events::{Hook, Identity, JournalName};
 use lastword::{Durability, Journal, JournalError, SqliteJournal};
-use lastword_journal::{Completion, DeliveryKey, Pending, Recovered, Space, Write, Written};
+use lastword_journal::{Completion, DeliveryKey, HandedOver, Pending, Recovered, Space, Write, Written};
 use parking_lot::Mutex;
 
 use super::case::Fate;
@@ -141,7 +141,7 @@ impl Journal for Mortal {
         dead()
     }
 
-    fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
+    fn complete(&self, completions: Vec<Completion>) -> HandedOver {
         let mut life = self.life.lock();
         let taken = life.take();
         if matches!(taken, Taken::Yes) {
@@ -152,7 +152,7 @@ impl Journal for Mortal {
         if on_record {
             drop(self.file.complete(completions));
         }
-        dead()
+        HandedOver::all(dead())
     }
 
     fn flush(&self) -> Pending<()> {

@@ -7,7 +7,6 @@ use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, 
 
 use super::dead::Dead;
 use super::generations::Generations;
-use super::key_values::KeyValues;
 use super::ops::Ops;
 use super::recent_ends::RecentEnds;
 use super::runs::Runs;
@@ -17,8 +16,7 @@ use crate::tables::{
     Attempts, DrainedRow, DrainedState, EndedSession, Failure, Installed, NewSession, RecordedEvent, Tables, serving,
 };
 use crate::{
-    DeliveryKey, DrainedEnd, JournalError, KeyValueWrites, OwedDelivery, Receipt, RecentEnd, Recovered,
-    RecoveredSession, Settlement,
+    DeliveryKey, DrainedEnd, JournalError, OwedDelivery, Receipt, RecentEnd, Recovered, RecoveredSession, Settlement,
 };
 
 /// Everything that the journal's lock protects.
@@ -34,7 +32,6 @@ pub(super) struct State {
     /// Recorded events with a delivery that is owed.
     owed: HashMap<DeliveryKey, Owed>,
     pub(super) dead: Dead,
-    pub(super) key_values: KeyValues,
 }
 
 #[derive(Debug)]
@@ -238,12 +235,6 @@ impl Tables for State {
 
     /// What is marked goes with the process.
     fn clear_suspect(&mut self, _delivery: &DeliveryKey) -> Result<(), JournalError> {
-        Ok(())
-    }
-
-    fn store(&mut self, writes: &mut KeyValueWrites) -> Result<(), JournalError> {
-        let KeyValueWrites { space, writes } = writes;
-        self.key_values.write(KeyValueWrites { space: space.clone(), writes: std::mem::take(writes) });
         Ok(())
     }
 }

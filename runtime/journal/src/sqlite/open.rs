@@ -9,13 +9,13 @@ use lastword_events::{JournalName, Timestamp};
 use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::ahead::Ahead;
 use super::calls::CallsUnderWay;
 use super::claim::{Claim, parts};
-use super::connect::{accept, connect, mark, read_only};
+use super::connect::{accept, connect, mark};
 use super::content::{APPLICATION_ID, Content};
 use super::error::{OpenError, is_damage};
 use super::place::Place;
+use super::readers::Readers;
 use super::retention::Retention;
 use super::suspects::Suspects;
 use super::tables::Known;
@@ -26,6 +26,7 @@ use super::{
     SCHEMA_VERSION, SqliteJournal, damage_note, generations, migrate, recent_ends, recover, salvage, shape, writer,
 };
 use crate::generations::ForgottenGenerations;
+use crate::store::Store;
 use crate::{JournalError, Recovered};
 
 /// What to do about a thread that cannot be started.
@@ -36,18 +37,17 @@ pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
     let mut claim = Claim::make(path)?;
     let had: Vec<PathBuf> = parts(&claim.path).collect();
     match begin_or_salvage(&mut claim) {
-        Ok((file, reader, begun)) => Ok(SqliteJournal {
+        Ok((file, readers, begun)) => Ok(SqliteJournal {
             name: begun.name,
             path: claim.path,
-            reader: Mutex::new(reader),
-            ahead: Arc::new(Mutex::new(Ahead::with_sizes(begun.sizes))),
+            store: Arc::new(Store::new(readers, begun.sizes)),
             opened: Mutex::new(Some(Opened {
                 file,
                 name: begun.name,
                 run: begun.run,
                 next_sequence: begun.next_sequence,
-                forgotten: begun.forgotten,
                 recovered: begun.recovered,
+                forgotten: begun.forgotten,
                 calls: begun.calls,
                 suspects: begun.suspects,
             })),
@@ -61,7 +61,7 @@ pub(super) fn open(path: &Path) -> Result<SqliteJournal, OpenError> {
     }
 }
 
-fn begin_or_salvage(claim: &mut Claim) -> Result<(Connection, Connection, Begun), OpenError> {
+fn begin_or_salvage(claim: &mut Claim) -> Result<(Connection, Readers, Begun), OpenError> {
     let path = claim.path.clone();
     let begun = match claim.content {
         Content::Headless => Err(Trouble::Damage("its header is gone".to_owned())),
@@ -78,8 +78,8 @@ fn begin_or_salvage(claim: &mut Claim) -> Result<(Connection, Connection, Begun)
     };
     accept(&file).map_err(|error| OpenError::sqlite(&path, &error))?;
     file.set_prepared_statement_cache_capacity(64);
-    let reader = read_only(&path).map_err(|error| OpenError::sqlite(&path, &error))?;
-    Ok((file, reader, begun))
+    let readers = Readers::open(&path).map_err(|error| OpenError::sqlite(&path, &error))?;
+    Ok((file, readers, begun))
 }
 
 /// A run, until it is dropped.
@@ -107,15 +107,15 @@ pub(super) struct Opened {
     name: JournalName,
     run: u32,
     next_sequence: u64,
-    forgotten: ForgottenGenerations,
     pub(super) recovered: Recovered,
+    forgotten: ForgottenGenerations,
     calls: Option<Arc<CallsUnderWay>>,
     suspects: Suspects,
 }
 
 impl Opened {
     /// Begins the run: from now on what dead runs left is this one's.
-    pub(super) fn begin(mut self, path: &Path, ahead: &Arc<Mutex<Ahead>>) -> Result<(Run, Recovered), JournalError> {
+    pub(super) fn begin(mut self, path: &Path, store: &Arc<Store<Readers>>) -> Result<(Run, Recovered), JournalError> {
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         recover::begin_run(&transaction, self.run)?;
         recent_ends::forget(&transaction)?;
@@ -130,9 +130,9 @@ impl Opened {
             next_sequence: self.next_sequence,
             first_sequence_of_run: self.next_sequence,
             installed: None,
-            forgotten: self.forgotten,
             draining: false,
             has_drained_ends: false,
+            forgotten: self.forgotten,
             recent_ends: 0,
             plugins: HashMap::new(),
             suspects,
@@ -141,7 +141,7 @@ impl Opened {
             .map_err(|error| JournalError::Unavailable(format!("its files cannot be found any more: {error}")))?;
         let place = Arc::new(place);
         let queue =
-            writer::spawn(self.file, place.clone(), known, ahead.clone(), Retention::new()).map_err(|error| {
+            writer::spawn(self.file, place.clone(), known, store.clone(), Retention::new()).map_err(|error| {
                 JournalError::Unavailable(format!("its thread could not be started: {error}; {NO_THREAD}"))
             })?;
         let run = Run {
@@ -159,8 +159,8 @@ struct Begun {
     name: JournalName,
     next_sequence: u64,
     run: u32,
-    forgotten: ForgottenGenerations,
     recovered: Recovered,
+    forgotten: ForgottenGenerations,
     sizes: Vec<(crate::Space, u64)>,
     calls: Option<Arc<CallsUnderWay>>,
     suspects: Suspects,

@@ -1,13 +1,24 @@
 //! What is read while the program runs, through a connection that writes nothing.
 
+use std::sync::Arc;
+
 use lastword_events::{Hook, Identity};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::recover::{count, has};
 use crate::Space;
 
-pub(super) fn value(file: &Connection, space: &Space, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+pub(super) fn value(file: &Connection, space: &Space, key: &str) -> rusqlite::Result<Option<Arc<[u8]>>> {
     let sql = "SELECT value FROM key_value WHERE key = ?3 AND space =
+               (SELECT id FROM space WHERE tenant = ?1 AND plugin = ?2)";
+    let mut statement = file.prepare_cached(sql)?;
+    let value = |row: &Row<'_>| Ok(Arc::from(row.get_ref(0)?.as_blob()?));
+    statement.query_row(params![space.tenant, space.plugin.as_str(), key], value).optional()
+}
+
+/// In bytes. The value itself is not read.
+pub(super) fn value_len(file: &Connection, space: &Space, key: &str) -> rusqlite::Result<Option<u64>> {
+    let sql = "SELECT length(value) FROM key_value WHERE key = ?3 AND space =
                (SELECT id FROM space WHERE tenant = ?1 AND plugin = ?2)";
     file.prepare_cached(sql)?.query_row(params![space.tenant, space.plugin.as_str(), key], |row| row.get(0)).optional()
 }

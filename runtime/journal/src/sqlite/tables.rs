@@ -13,10 +13,11 @@ use super::recover::parsed;
 use super::suspects;
 use super::text::json;
 use crate::generations::ForgottenGenerations;
+use crate::store::{Resolved, Staged};
 use crate::tables::{
     Attempts, DrainedRow, DrainedState, EndedSession, Failure, Installed, NewSession, RecordedEvent, Tables,
 };
-use crate::{DeliveryKey, JournalError, KeyValueWrites, RETAINED_OP_IDS, Receipt, Settlement};
+use crate::{DeliveryKey, JournalError, RETAINED_OP_IDS, Receipt, Settlement, transition};
 
 /// States in `drained`.
 pub(super) const DELIVERED: u8 = 0;
@@ -306,9 +307,18 @@ impl Tables for FileTables<'_> {
         }
         Ok(())
     }
+}
 
-    fn store(&mut self, writes: &mut KeyValueWrites) -> Result<(), Failed> {
-        let KeyValueWrites { space, writes } = &*writes;
+impl FileTables<'_> {
+    pub(super) fn complete(&mut self, Resolved { completion, staged }: &Resolved) -> Result<(), Failed> {
+        if let Some(staged) = staged {
+            self.store(staged)?;
+        }
+        transition::complete(self, completion)
+    }
+
+    /// What a delivered call stored.
+    fn store(&self, Staged { space, writes, .. }: &Staged) -> Result<(), Failed> {
         let sql = "INSERT INTO space (tenant, plugin, bytes) VALUES (?1, ?2, 0)
                    ON CONFLICT (tenant, plugin) DO UPDATE SET bytes = bytes RETURNING id";
         let id: i64 =
@@ -322,7 +332,7 @@ impl Tables for FileTables<'_> {
                 .query_row(params![id, write.key], |row| row.get(0))
                 .optional()?;
             growth -= old.map_or(0, |bytes| size(key_value_bytes(&write.key, &[]) + bytes));
-            match &write.value {
+            match write.value.as_deref() {
                 Some(value) => {
                     growth += size(key_value_bytes(&write.key, value));
                     let sql = "INSERT INTO key_value (space, key, value) VALUES (?1, ?2, ?3)
@@ -337,9 +347,6 @@ impl Tables for FileTables<'_> {
         self.execute("UPDATE space SET bytes = bytes + ?2 WHERE id = ?1", params![id, growth])?;
         Ok(())
     }
-}
-
-impl FileTables<'_> {
     /// The row of a plugin's name.
     fn plugin(&mut self, name: &PluginName) -> Result<i64, Failed> {
         if let Some(&row) = self.known.plugins.get(name) {

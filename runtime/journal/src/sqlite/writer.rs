@@ -6,16 +6,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::ahead::Ahead;
 use super::damage_note;
 use super::error::is_damage;
 use super::place::{Place, TakenAway};
+use super::readers::Readers;
 use super::retention::Retention;
 use super::tables::{Failed, FileTables, Known};
-use crate::{Completion, JournalError, KeyValueWrites, Pending, Reply, Settlement, Write, Written, transition};
+use crate::store::{Resolved, Store};
+use crate::{JournalError, Pending, Reply, Write, Written, transition};
 
 /// Owners' lines that may wait for the disk. One more is refused: whoever sends faster than the disk takes has to hear it.
 pub const MAX_QUEUED_WRITES: usize = 65_536;
@@ -33,8 +33,15 @@ enum Command {
     Write(Box<Write>, Reply<Written>),
     /// What the runtime decided: tried again until it is written.
     Record(Vec<Write>, Reply<()>),
-    Complete(Vec<Completion>, Vec<u64>, Reply<()>),
+    Complete(Vec<Outcome>, Reply<()>),
     Flush(Reply<()>),
+}
+
+/// How an attempt ended.
+struct Outcome {
+    resolved: Resolved,
+    /// It could not be written, and will not be.
+    is_set_aside: bool,
 }
 
 impl Command {
@@ -43,7 +50,7 @@ impl Command {
         match self {
             Self::Write(..) | Self::Flush(_) => 1,
             Self::Record(writes, _) => writes.len(),
-            Self::Complete(completions, ..) => completions.len(),
+            Self::Complete(outcomes, _) => outcomes.len(),
         }
     }
 }
@@ -81,10 +88,10 @@ impl Queue {
         pending
     }
 
-    /// `stored` are the numbers of what the completions with writes have handed over, in their order.
-    pub(super) fn complete(&self, completions: Vec<Completion>, stored: Vec<u64>) -> Pending<()> {
+    pub(super) fn complete(&self, resolved: Vec<Resolved>) -> Pending<()> {
         let (reply, pending) = Pending::later();
-        self.send(Command::Complete(completions, stored, reply));
+        let outcomes = resolved.into_iter().map(|resolved| Outcome { resolved, is_set_aside: false });
+        self.send(Command::Complete(outcomes.collect(), reply));
         pending
     }
 
@@ -131,16 +138,16 @@ pub(super) fn spawn(
     file: Connection,
     place: Arc<Place>,
     known: Known,
-    ahead: Arc<Mutex<Ahead>>,
+    store: Arc<Store<Readers>>,
     retention: Retention,
 ) -> std::io::Result<Queue> {
     let (commands, received) = channel();
     let waiting = Arc::new(AtomicUsize::new(0));
     let writer = Writer {
+        store,
         file,
         place,
         known,
-        ahead,
         retention,
         commands: received,
         waiting: waiting.clone(),
@@ -164,10 +171,12 @@ impl From<rusqlite::Error> for Trouble {
 }
 
 struct Writer {
+    // Before the file, because fields are dropped in their order: whoever closes the file last moves its log into it, and a
+    // connection that only reads cannot.
+    store: Arc<Store<Readers>>,
     file: Connection,
     place: Arc<Place>,
     known: Known,
-    ahead: Arc<Mutex<Ahead>>,
     retention: Retention,
     commands: Receiver<Command>,
     waiting: Arc<AtomicUsize>,
@@ -293,9 +302,11 @@ impl Writer {
                         refusal(transition::write(&mut tables, write))?.map_or_else(|error| defect(&error), drop);
                     }
                 }
-                Command::Complete(completions, ..) => {
-                    for completion in completions {
-                        refusal(transition::complete(&mut tables, completion))?.unwrap_or_else(|error| defect(&error));
+                Command::Complete(outcomes, _) => {
+                    for Outcome { resolved, is_set_aside } in outcomes {
+                        let written = refusal(tables.complete(resolved))?;
+                        *is_set_aside = written.is_err();
+                        written.unwrap_or_else(|error| defect(&error));
                     }
                 }
                 Command::Flush(_) => (),
@@ -317,11 +328,13 @@ impl Writer {
         match command {
             Command::Write(_, reply) => reply.send(answers.next().unwrap_or(Err(JournalError::Closed))),
             Command::Record(_, reply) => reply.send(Ok(())),
-            Command::Complete(completions, stored, reply) => {
-                let writes = completions.iter().filter_map(stores);
-                if !stored.is_empty() {
-                    let mut ahead = self.ahead.lock();
-                    writes.zip(stored).for_each(|(writes, by)| ahead.committed(writes, by));
+            Command::Complete(outcomes, reply) => {
+                for Outcome { resolved, is_set_aside } in outcomes {
+                    match resolved.staged {
+                        Some(staged) if is_set_aside => self.store.set_aside(&staged),
+                        Some(staged) => self.store.commit(&staged),
+                        None => (),
+                    }
                 }
                 reply.send(Ok(()));
             }
@@ -336,11 +349,6 @@ impl Writer {
             command @ (Command::Record(..) | Command::Complete(..)) => self.kept.push(command),
         }
     }
-}
-
-/// What a completion has handed over, if it delivered.
-pub(super) fn stores(completion: &Completion) -> Option<&KeyValueWrites> {
-    completion.writes.as_deref().filter(|_| completion.settlement == Settlement::Delivered)
 }
 
 /// A write that cannot be is one thing, a file that cannot be written another.

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lastword_events::{
-    CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Hook, Identity, PluginName, Session,
-    SessionCompaction, SessionEnd, SessionStart, Timestamp,
+    Change, CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Hook, Identity, PluginName,
+    Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, KeyValueWrite, KeyValueWrites, Pending, Recovered, Settlement, Space,
-    SqliteJournal, Write, Written,
+    Completion, DeliveryKey, Journal, KeyValueChanges, Pending, Recovered, Settlement, Space, SqliteJournal, Write,
+    Written,
 };
 
 /// How many steps there are.
@@ -188,14 +188,17 @@ impl Script<'_> {
         settlement: Settlement,
         count: Option<u8>,
     ) -> Completion {
-        let write = |count: u8| KeyValueWrite { key: "count".into(), value: Some(vec![b'0' + count]) };
-        let writes = count.map(|count| Box::new(KeyValueWrites { space: space(), writes: vec![write(count)] }));
+        let change = |count: u8| ("count".to_owned(), Change::Set(vec![b'0' + count]));
+        let changes = count.map(|count| {
+            let changes = vec![change(count)];
+            Box::new(KeyValueChanges { space: space(), plugin_quota: None, tenant_quota: None, changes })
+        });
         let delivery = DeliveryKey { sequence: self.sequences[session], event, plugin: plugin(name) };
-        Completion { delivery, attempt: 1, settlement, writes }
+        Completion { delivery, attempt: 1, settlement, changes }
     }
 
     async fn complete(&self, completions: Vec<Completion>) {
-        self.kept(self.journal.complete(completions)).await;
+        self.kept(self.journal.complete(completions).pending).await;
     }
 
     /// What the runtime itself decides is kept until it can be written. Whatever comes next makes the journal try it.

@@ -1,7 +1,6 @@
 use std::time::Instant;
 
 use lastword_events::{Outcome, Timestamp};
-use lastword_journal::KeyValueWrites;
 
 use crate::owed::Owed;
 use crate::sandbox::Report;
@@ -18,8 +17,8 @@ pub(crate) struct Finished {
     pub(crate) dead: bool,
     /// What it costs the tenant, in units of fuel.
     pub(crate) fuel: u64,
-    /// What it stored, until the journal has it.
-    pub(crate) writes: Option<Box<KeyValueWrites>>,
+    /// The journal has been told of it, together with what it stored.
+    pub(crate) recorded: bool,
     /// It counts in the account of a drain.
     pub(crate) in_drain: bool,
     /// An end that has failed, and not for the last time, while nobody drained: its failure is being written down.

@@ -62,7 +62,7 @@ fn finish(jobs: Vec<Job>, fail: bool) -> Vec<Finished> {
             retry,
             dead: false,
             fuel: 0,
-            writes: None,
+            recorded: false,
             in_drain: false,
             unwritten: false,
             released: false,

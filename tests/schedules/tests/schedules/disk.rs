@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use lastword_events::{EventKey, Hook, Identity, JournalName, Session};
 use lastword_journal::{
-    Completion, DeliveryKey, Durability, Journal, JournalError, MemoryJournal, Pending, Recovered, Reply, Settlement,
-    Space, Write, Written,
+    Completion, DeliveryKey, Durability, HandedOver, Journal, JournalError, MemoryJournal, Pending, Recovered, Reply,
+    Settlement, Space, Write, Written,
 };
 use shuttle::sync::{Condvar, Mutex as ScheduledMutex};
 
@@ -188,7 +188,7 @@ impl Disk {
             story!("disk: attempt {} of {}: {:?}", one.attempt, name(&one.delivery), one.settlement);
             record.attempts.entry(one.delivery.clone()).or_default().push((one.attempt, one.settlement.clone()));
         }
-        at_once(self.journal.complete(completions)).unwrap();
+        at_once(self.journal.complete(completions).pending).unwrap();
     }
 
     fn queue<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
@@ -239,12 +239,13 @@ impl Journal for Disk {
         self.journal.known_op(identity, kind, op_id)
     }
 
-    fn complete(&self, completions: Vec<Completion>) -> Pending<()> {
+    /// Scripted plugins store nothing, so nothing is refused.
+    fn complete(&self, completions: Vec<Completion>) -> HandedOver {
         if self.health == Health::AtOnce {
             self.complete_now(completions);
-            return Pending::ready(Ok(()));
+            return HandedOver::all(Pending::ready(Ok(())));
         }
-        self.queue(|reply| Command::Complete(completions, reply))
+        HandedOver::all(self.queue(|reply| Command::Complete(completions, reply)))
     }
 
     fn flush(&self) -> Pending<()> {
