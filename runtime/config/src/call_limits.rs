@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use super::reader::{Reader, Table, Value};
-use crate::limits::{DEFAULT_MEMORY, HTTP_BODIES, LOG, MAX_HANDLES, MAX_HTTP_REQUESTS, MEMORY, RANDOM, TOTAL_MEMORY};
+use crate::limits::{
+    DEFAULT_MEMORY, HTTP_BODIES, KEY_VALUE_WRITES, LOG, MAX_HANDLES, MAX_HTTP_REQUESTS, MAX_KEY_VALUE_KEYS, MEMORY,
+    RANDOM, TOTAL_MEMORY,
+};
 use crate::units;
 
 /// The limits of a plugin's calls, as far as they are said.
@@ -29,9 +32,13 @@ pub struct LimitSettings {
     pub http_request_bytes: Option<u64>,
     /// Bytes of all responses' bodies.
     pub http_response_bytes: Option<u64>,
+    /// Keys that a call writes to key-value storage.
+    pub key_value_keys: Option<u64>,
+    /// Bytes that a call writes to key-value storage.
+    pub key_value_bytes: Option<u64>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "fuel",
     "deadline",
     "memory",
@@ -43,6 +50,8 @@ const KEYS: [&str; 11] = [
     "http-requests",
     "http-request-bytes",
     "http-response-bytes",
+    "keyvalue-keys",
+    "keyvalue-bytes",
 ];
 
 /// `limits`: what it does not name is left out.
@@ -74,5 +83,7 @@ pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> LimitSettings {
         http_requests: small("http-requests", MAX_HTTP_REQUESTS),
         http_request_bytes: size("http-request-bytes", &HTTP_BODIES),
         http_response_bytes: size("http-response-bytes", &HTTP_BODIES),
+        key_value_keys: count("keyvalue-keys", MAX_KEY_VALUE_KEYS),
+        key_value_bytes: size("keyvalue-bytes", &KEY_VALUE_WRITES),
     }
 }

@@ -65,6 +65,13 @@ pub const HTTP_BODIES: Sizes = Sizes {
     most_is: "as much as a plugin's memory holds by default",
 };
 
+/// `limits.keyvalue-bytes`.
+pub const KEY_VALUE_WRITES: Sizes =
+    Sizes { least: 64, least_is: "one counter", most: 64 * MIB, most_is: "as much as `keyvalue` can grant" };
+
+/// `limits.keyvalue-keys`. They are one transaction, and everybody waits for it: so many take a tenth of a second.
+pub const MAX_KEY_VALUE_KEYS: u64 = 10_000;
+
 /// `keyvalue.quota`, of one tenant's space. A memory journal holds all of it, and a journal on disk writes a value as a
 /// whole: it is for counters and small states.
 pub const KEY_VALUE_QUOTA: Sizes = Sizes {

@@ -8,7 +8,7 @@ use lastword_events::{PluginName, key_value_bytes, key_value_number};
 use thiserror::Error;
 
 use crate::key_values::{Change, KeyValueError, KeyValues};
-use crate::limits::{KEYS_PER_PAGE, MAX_CHANGED_KEYS, MAX_KEY_BYTES, MAX_KEY_PAGES};
+use crate::limits::{COUNTER_BYTES, KEYS_PER_PAGE, Limits, MAX_KEY_BYTES, MAX_KEY_PAGES};
 
 /// Why a guest's request is not carried out. Its text is what the guest reads.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,6 +31,10 @@ pub(crate) enum Refused {
     BadCursor,
     #[error("at most {max} {what} at once")]
     TooMany { what: &'static str, max: usize },
+    #[error("limit keyvalue-keys: one call may change {limit} keys")]
+    Keys { limit: u64 },
+    #[error("limit keyvalue-bytes: one call may write {limit} bytes of keys and values, and this would make {wanted}")]
+    Bytes { limit: u64, wanted: u64 },
 }
 
 /// The writes of one call.
@@ -39,18 +43,42 @@ pub(crate) struct Changes {
     tenant: Arc<str>,
     plugin: PluginName,
     quota: u64,
+    /// How many keys it may change.
+    max_keys: u64,
+    /// How many bytes of keys and values it may write.
+    max_bytes: u64,
     /// What was stored when the call first asked: usage is looked up once.
     usage: Option<crate::KeyValueUsage>,
     /// Bytes that this call adds to what is stored; negative when it frees some.
     growth: i64,
+    /// Bytes of the keys and values in `changed`.
+    written: u64,
     changed: BTreeMap<String, Change>,
     /// The last key of each page that a cursor was given out for: the standard's cursors are numbers.
     pages: Vec<String>,
 }
 
 impl Changes {
-    pub(crate) fn new(store: Option<Arc<dyn KeyValues>>, tenant: Arc<str>, plugin: PluginName, quota: u64) -> Self {
-        Self { store, tenant, plugin, quota, usage: None, growth: 0, changed: BTreeMap::new(), pages: Vec::new() }
+    pub(crate) fn new(
+        store: Option<Arc<dyn KeyValues>>,
+        tenant: Arc<str>,
+        plugin: PluginName,
+        quota: u64,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            store,
+            tenant,
+            plugin,
+            quota,
+            max_keys: limits.key_value_keys,
+            max_bytes: limits.key_value_bytes,
+            usage: None,
+            growth: 0,
+            written: 0,
+            changed: BTreeMap::new(),
+            pages: Vec::new(),
+        }
     }
 
     /// One for each key that was written, in the order of keys.
@@ -64,6 +92,30 @@ impl Changes {
 
     fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, Refused> {
         Ok(self.store()?.get(&self.tenant, &self.plugin, key)?)
+    }
+
+    /// How long a stored value is. It may be large, and is not read for that.
+    fn stored_len(&self, key: &str) -> Result<Option<u64>, Refused> {
+        Ok(self.store()?.value_len(&self.tenant, &self.plugin, key)?)
+    }
+
+    pub(crate) fn exists(&self, key: &str) -> Result<bool, Refused> {
+        match self.changed.get(key) {
+            None => Ok(self.stored_len(key)?.is_some()),
+            Some(Change::Set(_) | Change::Add(_)) => Ok(true),
+            Some(Change::Delete) => Ok(false),
+        }
+    }
+
+    /// What a key counts for in a quota, as this call sees it.
+    fn size_now(&self, key: &str) -> Result<u64, Refused> {
+        let of_len = |len: Option<u64>| len.map_or(0, |len| key_value_bytes(key, &[]).saturating_add(len));
+        Ok(match self.changed.get(key) {
+            None => of_len(self.stored_len(key)?),
+            Some(Change::Set(value)) => key_value_bytes(key, value),
+            Some(Change::Delete) => 0,
+            Some(Change::Add(_)) => self.get(key)?.map_or(0, |value| key_value_bytes(key, &value)),
+        })
     }
 
     pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Refused> {
@@ -118,11 +170,12 @@ impl Changes {
     }
 
     pub(crate) fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), Refused> {
-        self.change(key, Change::Set(value))
+        let size = key_value_bytes(&key, &value);
+        self.change(key, Change::Set(value), size)
     }
 
     pub(crate) fn delete(&mut self, key: String) -> Result<(), Refused> {
-        self.change(key, Change::Delete)
+        self.change(key, Change::Delete, 0)
     }
 
     /// Adds to a number, and says what this call sees it to be.
@@ -134,33 +187,39 @@ impl Changes {
             // Its own value is what counts from here on.
             Some(Change::Set(_) | Change::Delete) => Change::Set(digits(total)),
         };
-        self.change(key, change)?;
+        let size = key_value_bytes(&key, &digits(total));
+        self.change(key, change, size)?;
         Ok(total)
     }
 
-    fn change(&mut self, key: String, change: Change) -> Result<(), Refused> {
+    /// `after` is what the key counts for in a quota then.
+    fn change(&mut self, key: String, change: Change, after: u64) -> Result<(), Refused> {
         if key.is_empty() || key.len() > MAX_KEY_BYTES {
             return Err(Refused::BadKey(key.len()));
         }
-        if self.changed.len() >= MAX_CHANGED_KEYS && !self.changed.contains_key(&key) {
-            return Err(Refused::TooMany { what: "keys changed in one call", max: MAX_CHANGED_KEYS });
+        let (written, written_before) =
+            (bytes_of(&key, &change), self.changed.get(&key).map(|old| bytes_of(&key, old)));
+        if written_before.is_none() && u64::try_from(self.changed.len()).unwrap_or(u64::MAX) >= self.max_keys {
+            return Err(Refused::Keys { limit: self.max_keys });
         }
-        let before = size(&key, self.get(&key)?.as_deref());
-        let after = match &change {
-            Change::Set(value) => size(&key, Some(value)),
-            Change::Delete => 0,
-            Change::Add(delta) => size(&key, Some(&digits(sum(self.stored(&key)?.as_deref(), *delta)?))),
-        };
-        let growth = self.growth.saturating_add(after).saturating_sub(before);
+        let written_before = written_before.unwrap_or(0);
+        let wanted = self.written.saturating_add(written).saturating_sub(written_before);
+        if written > written_before && wanted > self.max_bytes {
+            return Err(Refused::Bytes { limit: self.max_bytes, wanted });
+        }
+        let before = self.size_now(&key)?;
+        let growth = self.growth.saturating_add(signed(after)).saturating_sub(signed(before));
         if after > before {
             self.check_quota(growth)?;
         }
         self.growth = growth;
-        if change == Change::Delete && self.stored(&key)?.is_none() {
-            // There is nothing to remember of a key that never was.
+        // There is nothing to remember of a key that never was.
+        if change == Change::Delete && self.stored_len(&key)?.is_none() {
             self.changed.remove(&key);
+            self.written = self.written.saturating_sub(written_before);
         } else {
             self.changed.insert(key, change);
+            self.written = wanted;
         }
         Ok(())
     }
@@ -194,8 +253,18 @@ fn digits(number: u64) -> Vec<u8> {
     number.to_string().into_bytes()
 }
 
-fn size(key: &str, value: Option<&[u8]>) -> i64 {
-    value.map_or(0, |value| i64::try_from(key_value_bytes(key, value)).unwrap_or(i64::MAX))
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// What a change hands over: the key and its new value.
+fn bytes_of(key: &str, change: &Change) -> u64 {
+    let value = match change {
+        Change::Set(value) => u64::try_from(value.len()).unwrap_or(u64::MAX),
+        Change::Delete => 0,
+        Change::Add(_) => COUNTER_BYTES,
+    };
+    value.saturating_add(u64::try_from(key.len()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -230,7 +299,7 @@ mod tests {
     fn changes(stored: &[(&str, &str)], quota: u64, tenant_left: Option<u64>) -> Changes {
         let stored = stored.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
         let store = Arc::new(Stored(stored, tenant_left));
-        Changes::new(Some(store), "acme".into(), PluginName::new("p").unwrap(), quota)
+        Changes::new(Some(store), "acme".into(), PluginName::new("p").unwrap(), quota, &Limits::default())
     }
 
     #[test]
@@ -308,13 +377,38 @@ mod tests {
         changes.delete("b".into()).unwrap();
         assert_eq!(changes.changed.len(), 1);
         let refused = (0..).find_map(|n| changes.set(format!("k{n}"), Vec::new()).err()).unwrap();
-        assert_eq!(refused, Refused::TooMany { what: "keys changed in one call", max: MAX_CHANGED_KEYS });
+        assert_eq!(refused, Refused::Keys { limit: 1000 });
+        assert_eq!(refused.to_string(), "limit keyvalue-keys: one call may change 1000 keys");
         changes.set("a".into(), b"2".to_vec()).unwrap();
     }
 
     #[test]
+    fn a_call_writes_no_more_bytes_than_its_limit_however_often_it_changes_a_key() {
+        let limits = Limits { key_value_bytes: 100, ..Limits::default() };
+        let plugin = PluginName::new("p").unwrap();
+        let stored = [("old".to_owned(), vec![b'x'; 1_000])].into_iter().collect();
+        let mut changes = Changes::new(Some(Arc::new(Stored(stored, None))), "acme".into(), plugin, u64::MAX, &limits);
+        for _ in 0..10 {
+            changes.set("a".into(), vec![0; 60]).unwrap();
+        }
+        assert_eq!(changes.set("b".into(), vec![0; 39]), Err(Refused::Bytes { limit: 100, wanted: 101 }));
+        changes.set("b".into(), vec![0; 38]).unwrap();
+        assert_eq!(changes.add("c".into(), 1), Err(Refused::Bytes { limit: 100, wanted: 121 }));
+        assert_eq!(changes.delete("old".into()), Err(Refused::Bytes { limit: 100, wanted: 103 }));
+        let refused = changes.set("a".into(), vec![0; 61]).unwrap_err().to_string();
+        assert!(refused.starts_with("limit keyvalue-bytes: one call may write 100 bytes"), "{refused}");
+        // Less is always possible, and what is freed can be used again.
+        changes.set("a".into(), vec![0; 1]).unwrap();
+        changes.delete("old".into()).unwrap();
+        assert_eq!(changes.add("c".into(), 1), Ok(1));
+        changes.delete("b".into()).unwrap();
+        assert_eq!(changes.written, 2 + 3 + 21);
+        assert_eq!(changes.get("a").unwrap(), Some(vec![0]));
+    }
+
+    #[test]
     fn a_key_has_a_size_and_a_call_without_a_store_says_so() {
-        let mut none = Changes::new(None, "acme".into(), PluginName::new("p").unwrap(), 10);
+        let mut none = Changes::new(None, "acme".into(), PluginName::new("p").unwrap(), 10, &Limits::default());
         assert_eq!(none.set("k".into(), Vec::new()), Err(Refused::NoStore));
         let mut changes = changes(&[], u64::MAX, None);
         assert_eq!(changes.set(String::new(), Vec::new()), Err(Refused::BadKey(0)));

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// calls of a few microseconds must not pay; and no more than this can be charged wrongly for one period.
 const EXACT_FROM: Duration = Duration::from_millis(1);
 
+/// A wait in the host below this costs only what it takes of the CPU: asking for that would cost more than most look-ups.
+pub(crate) const WAIT_COUNTED_FROM: Duration = Duration::from_micros(100);
+
 thread_local! {
     /// The last reading of this thread's CPU time, and when it was taken.
     static READING: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
@@ -19,6 +22,8 @@ pub(crate) struct Period {
     /// This thread's CPU time at the beginning, or at most [`EXACT_FROM`] before it: a worker calls many guests one after
     /// the other, and they share a reading.
     cpu: Option<Duration>,
+    /// Off the CPU, in a host function that kept the thread.
+    waited: Duration,
 }
 
 impl Period {
@@ -26,7 +31,7 @@ impl Period {
     pub(crate) fn begin(now: Instant) -> Self {
         let fresh = READING.get().filter(|(at, _)| now.saturating_duration_since(*at) < EXACT_FROM);
         let cpu = fresh.map_or_else(|| read(now), |(_, cpu)| Some(cpu));
-        Self { began: now, cpu }
+        Self { began: now, cpu, waited: Duration::ZERO }
     }
 
     /// What it has cost until `now`. Must be asked on the thread on which it began.
@@ -36,8 +41,20 @@ impl Period {
             return wall;
         }
         match (self.cpu, read(now)) {
-            (Some(before), Some(after)) => wall.min(after.saturating_sub(before)),
+            (Some(before), Some(after)) => wall.min(after.saturating_sub(before).saturating_add(self.waited)),
             _ => wall,
+        }
+    }
+
+    /// A host function has kept the thread from `from` until `now`. Must be said on the thread on which the period began.
+    ///
+    /// What the thread has had of the CPU since it was last asked for may have been before that: then less is taken for
+    /// waiting than it was, and the next wait is exact.
+    pub(crate) fn wait(&mut self, from: Instant, now: Instant) {
+        let before = READING.get();
+        if let (Some((_, before)), Some(after)) = (before, read(now)) {
+            let on_cpu = after.saturating_sub(before);
+            self.waited += now.saturating_duration_since(from).saturating_sub(on_cpu);
         }
     }
 }
@@ -83,5 +100,24 @@ mod tests {
         assert!(waited.is_err());
         let cost = period.cost(Instant::now());
         assert!(cost < Duration::from_millis(25), "{cost:?} charged for 50 ms off the CPU");
+    }
+
+    #[test]
+    fn time_off_the_cpu_is_charged_where_a_host_function_has_waited() {
+        let (_keep, never) = std::sync::mpsc::channel::<()>();
+        let wait = || never.recv_timeout(Duration::from_millis(20)).unwrap_err();
+        let mut period = Period::begin(Instant::now());
+        for _ in 0..3 {
+            // The system runs somebody else, and then the guest waits for the host.
+            wait();
+            let from = Instant::now();
+            wait();
+            period.wait(from, Instant::now());
+        }
+        burn(Duration::from_millis(5));
+        let now = Instant::now();
+        let (cost, wall) = (period.cost(now), now - period.began);
+        assert!(cost >= Duration::from_millis(60), "{cost:?} charged for 60 ms of waiting, and 5 ms on the CPU");
+        assert!(cost <= wall - Duration::from_millis(55), "{cost:?} of {wall:?}");
     }
 }

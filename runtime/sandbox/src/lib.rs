@@ -61,6 +61,7 @@
 mod cache;
 mod call;
 mod changes;
+mod charged;
 mod compiler;
 mod contract;
 mod cpu;

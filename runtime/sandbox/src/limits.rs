@@ -39,6 +39,11 @@ pub struct Limits {
     pub http_request_bytes: u64,
     /// Bytes of the bodies of their responses together. Default: 4 MiB.
     pub http_response_bytes: u64,
+    /// Keys of key-value storage that it changes, with the grant. They are written together with its delivery, while others
+    /// wait: some milliseconds of the one thread that writes. Default: 1 000.
+    pub key_value_keys: u64,
+    /// Bytes of these keys and of their new values together. They are in memory until they are on the disk. Default: 1 MiB.
+    pub key_value_bytes: u64,
 }
 
 impl Default for Limits {
@@ -55,6 +60,8 @@ impl Default for Limits {
             http_requests: 16,
             http_request_bytes: MIB,
             http_response_bytes: 4 * MIB,
+            key_value_keys: 1000,
+            key_value_bytes: MIB,
         }
     }
 }
@@ -144,14 +151,15 @@ pub const MAX_RANDOM_BYTES: u64 = 64 * KIB;
 
 /// A key of key-value storage.
 pub const MAX_KEY_BYTES: usize = 1024;
-/// Keys that one call can change: they are written together with its delivery, while other deliveries wait.
-pub const MAX_CHANGED_KEYS: usize = 10_000;
-/// Keys that one `list-keys` gives.
+/// Keys that one `list-keys` gives: 256 KiB of them at most, and about a tenth of a [`TICK`].
 pub const KEYS_PER_PAGE: usize = 256;
 /// Pages that one call can go on from.
 pub const MAX_KEY_PAGES: usize = 1024;
-/// Keys of one batch: it is one host call for the guest, and a look-up for each key for the host.
-pub const MAX_BATCH_KEYS: usize = 1000;
+/// Keys of one batch: it is one host call for the guest, and for the host a look-up for each key, which takes some
+/// microseconds. So many are done within a [`TICK`], the longest for which a worker should not come back.
+pub const MAX_BATCH_KEYS: usize = 128;
+/// What counts in [`Limits::key_value_bytes`] for a number that was added to: the digits of the largest.
+pub const COUNTER_BYTES: u64 = 20;
 /// Bytes of a request's body that are taken from a guest at once.
 pub const HTTP_CHUNK_BYTES: usize = 16 * 1024;
 /// How long before its deadline a guest is told that its request has failed: enough to say so and to answer. Of short

@@ -12,15 +12,16 @@
 //! The guest's future therefore gets a waker of its own, which tells the [`Meter`] of the moment before it wakes the
 //! caller's task. The meter is shared with the store, where the epoch callback asks it whether the deadline has come.
 //!
-//! What it cannot see: a host function that blocks its thread inside a poll. There are none (that is what
-//! `allow_blocking_current_thread(false)` is for), and short of the CPU they would be charged too little, not too much.
+//! A host function that keeps the guest's thread inside a poll says so ([`Meter::host_kept_thread`]), and what of that time
+//! was off the CPU counts too: the guest has waited for the host. Only look-ups in key-value storage do; of WASI none does
+//! (that is what `allow_blocking_current_thread(false)` is for).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::cpu::Period;
+use crate::cpu::{Period, WAIT_COUNTED_FROM};
 use crate::host_calls::HostCall;
 
 pub(crate) struct Meter {
@@ -150,6 +151,17 @@ impl Meter {
 
     pub(crate) fn is_past_deadline(&self) -> bool {
         self.active(Instant::now()) >= self.deadline
+    }
+
+    /// A host function has kept this thread from `from` until `now`.
+    pub(crate) fn host_kept_thread(&self, from: Instant, now: Instant) {
+        // Nothing is asked for the usual few microseconds.
+        if now.saturating_duration_since(from) < WAIT_COUNTED_FROM {
+            return;
+        }
+        if let State::Polled(period) | State::PolledAndWoken(period) = &mut self.lock().state {
+            period.wait(from, now);
+        }
     }
 
     /// The guest calls the host, for the `number`th time.

@@ -11,13 +11,14 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::changes::Changes;
+use crate::charged::Charged;
 use crate::excess::{CountedRng, Excess};
 use crate::flight::Flight;
 use crate::grants::http::Outgoing;
 use crate::grants::transcript::Borrowed;
 use crate::grants::{key_value, transcript};
 use crate::host_calls::HostCall;
-use crate::key_values::Change;
+use crate::key_values::{Change, KeyValues};
 use crate::limits::{MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
 use crate::memory::MemoryUse;
@@ -129,7 +130,9 @@ impl GuestState {
             let plugin = &flight.plugin;
             let quota = plugin.grants.key_value.map_or(0, |grant| grant.quota);
             let tenant = Arc::clone(&session.identity.tenant);
-            Box::new(Changes::new(flight.key_values.clone(), tenant, plugin.name.clone(), quota))
+            let store = flight.key_values.clone();
+            let store = store.map(|store| Arc::new(Charged::new(store, Arc::clone(flight))) as Arc<dyn KeyValues>);
+            Box::new(Changes::new(store, tenant, plugin.name.clone(), quota, &plugin.limits))
         });
         key_value::View { changes, table: &mut wasi.table }
     }

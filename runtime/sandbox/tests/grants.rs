@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use common::heard::Heard;
 use common::{LONG, call, call_end, end, failure, generous, load_with, name, sandbox};
-use lastword_events::{Event, HookCall, Outcome, PluginName, Session, SessionEnd, Transcript, key_value_bytes};
+use lastword_events::{
+    Event, FailureCause, HookCall, Outcome, PluginName, Session, SessionEnd, Transcript, key_value_bytes,
+};
 use lastword_sandbox::{
-    Change, Grants, KeyValueError, KeyValueGrant, KeyValueUsage, KeyValues, LoadError, Sandbox, SandboxConfig, Source,
-    TranscriptGrant,
+    Change, Grants, KeyValueError, KeyValueGrant, KeyValueUsage, KeyValues, Limits, LoadError, Sandbox, SandboxConfig,
+    Source, TranscriptGrant,
 };
 
 /// Waits for what other threads are about to do.
@@ -126,6 +128,60 @@ async fn a_guest_is_told_of_its_quota() {
     let plugin = load_with(&sandbox, "kv-big-key", generous(), key_value(1 << 20));
     let report = sandbox.call(&plugin, end("s1", 1), LONG).with_key_values(Arc::new(Stored::default())).await;
     assert!(failure(&report).1.starts_with("a key has 1 to 1024 bytes"), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_guest_is_told_of_what_one_call_may_write() {
+    let sandbox = sandbox();
+    let call = async |limits: Limits| {
+        let plugin = load_with(&sandbox, "kv-flood", limits, key_value(1 << 30));
+        let report = sandbox.call(&plugin, end("s1", 1), LONG).with_key_values(Arc::new(Stored::default())).await;
+        assert_eq!(report.changes, []);
+        failure(&report).1.to_owned()
+    };
+    // Each is 4 KiB and the key.
+    let bytes = call(Limits { key_value_bytes: 10_000, ..generous() }).await;
+    assert!(bytes.starts_with("limit keyvalue-bytes: one call may write 10000 bytes"), "{bytes}");
+    let keys = call(Limits { key_value_keys: 7, ..generous() }).await;
+    assert_eq!(keys, "limit keyvalue-keys: one call may change 7 keys");
+}
+
+/// A disk that takes its time for each look-up.
+struct Slow {
+    stored: Stored,
+    takes: Duration,
+}
+
+impl KeyValues for Slow {
+    fn get(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        std::thread::sleep(self.takes);
+        self.stored.get(tenant, plugin, key)
+    }
+
+    fn keys(&self, tenant: &str, of: &PluginName, after: Option<&str>, n: usize) -> Result<Vec<String>, KeyValueError> {
+        std::thread::sleep(self.takes);
+        self.stored.keys(tenant, of, after, n)
+    }
+
+    fn usage(&self, tenant: &str, plugin: &PluginName) -> Result<KeyValueUsage, KeyValueError> {
+        self.stored.usage(tenant, plugin)
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_a_look_up_is_the_guests() {
+    let sandbox = sandbox();
+    let slow = |ms| Arc::new(Slow { stored: Stored::default(), takes: Duration::from_millis(ms) });
+    let counts = load_with(&sandbox, "kv-counts", generous(), key_value(1 << 20));
+    let report = sandbox.call(&counts, end("s1", 1), LONG).with_key_values(slow(40)).await;
+    assert_eq!(report.outcome, Outcome::Delivered);
+    assert!(report.active >= Duration::from_millis(39), "{:?} of {:?}", report.active, report.wall);
+
+    // It would come to its 256 keys, a hundredth of a second each.
+    let floods = load_with(&sandbox, "kv-flood", generous(), key_value(1 << 20));
+    let deadline = Duration::from_millis(100);
+    let report = sandbox.call(&floods, end("s1", 1), deadline).with_key_values(slow(10)).await;
+    assert_eq!(failure(&report).0, &FailureCause::Deadline, "{report:?}");
 }
 
 /// A server that answers one request with `response` and gives back what it was sent.

@@ -48,6 +48,8 @@ fn call_limits(said: LimitSettings) -> Limits {
         http_requests: said.http_requests.unwrap_or(default.http_requests),
         http_request_bytes: said.http_request_bytes.unwrap_or(default.http_request_bytes),
         http_response_bytes: said.http_response_bytes.unwrap_or(default.http_response_bytes),
+        key_value_keys: said.key_value_keys.unwrap_or(default.key_value_keys),
+        key_value_bytes: said.key_value_bytes.unwrap_or(default.key_value_bytes),
     }
 }
 

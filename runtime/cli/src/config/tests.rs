@@ -78,7 +78,8 @@ fn plugins_mistake(line: &str) -> String {
 fn every_limit_can_be_set() {
     let plugin = plugin_with(
         "limits = { fuel = 1, deadline = \"2ms\", memory = \"64KiB\", total-memory = \"1MiB\", log = \"3KiB\", host-calls = 4, random = \"5KiB\", \
-         handles = 6, http-requests = 7, http-request-bytes = \"8KiB\", http-response-bytes = \"9KiB\" }",
+         handles = 6, http-requests = 7, http-request-bytes = \"8KiB\", http-response-bytes = \"9KiB\", \
+         keyvalue-keys = 10, keyvalue-bytes = \"11KiB\" }",
     );
     let limits = Limits {
         fuel: 1,
@@ -92,6 +93,8 @@ fn every_limit_can_be_set() {
         http_requests: 7,
         http_request_bytes: 8 << 10,
         http_response_bytes: 9 << 10,
+        key_value_keys: 10,
+        key_value_bytes: 11 << 10,
     };
     assert_eq!(plugin.limits, limits);
     // One call may always have its own.

@@ -114,7 +114,7 @@ impl store::HostBucket for View<'_> {
 
     fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Error> {
         self.check(&bucket)?;
-        Ok(self.changes.get(&key)?.is_some())
+        Ok(self.changes.exists(&key)?)
     }
 
     fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Result<KeyResponse, Error> {
@@ -163,5 +163,64 @@ impl batch::Host for View<'_> {
     fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), Error> {
         self.check_batch(&bucket, keys.len())?;
         keys.into_iter().try_for_each(|key| self.changes.delete(key)).map_err(Error::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lastword_events::PluginName;
+
+    use super::batch::Host as _;
+    use super::store::Host as _;
+    use super::*;
+    use crate::key_values::{KeyValueError, KeyValueUsage, KeyValues};
+    use crate::limits::Limits;
+
+    /// Every key has a value of so many bytes.
+    struct Full(usize);
+
+    impl KeyValues for Full {
+        fn get(&self, _: &str, _: &PluginName, _: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+            Ok(Some(vec![0; self.0]))
+        }
+
+        fn keys(&self, _: &str, _: &PluginName, _: Option<&str>, _: usize) -> Result<Vec<String>, KeyValueError> {
+            Ok(Vec::new())
+        }
+
+        fn usage(&self, _: &str, _: &PluginName) -> Result<KeyValueUsage, KeyValueError> {
+            Ok(KeyValueUsage::default())
+        }
+    }
+
+    #[test]
+    fn a_batch_is_no_more_than_a_ticks_work() {
+        let plugin = PluginName::new("p").unwrap();
+        let store = Arc::new(Full(HOST_CALL_BYTES / 4));
+        let mut changes = Changes::new(Some(store), "acme".into(), plugin, u64::MAX, &Limits::default());
+        let mut table = ResourceTable::new();
+        let mut view = View { changes: &mut changes, table: &mut table };
+        let keys = |n: usize| (0..n).map(|n| format!("k{n}")).collect::<Vec<_>>();
+        let mut open = |view: &mut View<'_>| view.open(String::new()).map_err(drop).unwrap();
+        let refused = |error: Error| match error {
+            Error::Refused(refused) => refused.to_string(),
+            _ => panic!("it is refused"),
+        };
+        let bucket = open(&mut view);
+        let too_many = view.delete_many(bucket, keys(MAX_BATCH_KEYS + 1)).map_err(refused);
+        assert_eq!(too_many, Err("at most 128 keys at once".to_owned()));
+        let bucket = open(&mut view);
+        assert!(view.delete_many(bucket, keys(MAX_BATCH_KEYS)).is_ok());
+        let bucket = open(&mut view);
+        let found = view.get_many(bucket, keys(MAX_BATCH_KEYS)).map_err(refused).unwrap();
+        assert!(found.iter().all(Option::is_none), "they are deleted");
+        let others = |n: usize| (0..n).map(|n| format!("other{n}")).collect::<Vec<_>>();
+        let bucket = open(&mut view);
+        assert_eq!(view.get_many(bucket, others(4)).map_err(refused).unwrap().len(), 4);
+        let bucket = open(&mut view);
+        let too_long = view.get_many(bucket, others(5)).map_err(refused);
+        assert_eq!(too_long, Err("at most 262144 bytes of values at once".to_owned()));
     }
 }

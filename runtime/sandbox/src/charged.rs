@@ -1,0 +1,55 @@
+//! Key-value storage whose time is the guest's.
+//!
+//! A look-up keeps the guest's thread: for a lock, or for a disk. The time on the processor is counted as the guest's own; the
+//! rest would be nobody's, and a guest that looks up a lot on a slow disk would run on beyond its deadline.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use lastword_events::PluginName;
+
+use crate::flight::Flight;
+use crate::key_values::{KeyValueError, KeyValueUsage, KeyValues};
+
+/// What a call was given.
+pub(crate) struct Charged {
+    store: Arc<dyn KeyValues>,
+    flight: Arc<Flight>,
+}
+
+impl Charged {
+    pub(crate) fn new(store: Arc<dyn KeyValues>, flight: Arc<Flight>) -> Self {
+        Self { store, flight }
+    }
+
+    fn charged<T>(&self, look_up: impl FnOnce(&dyn KeyValues) -> T) -> T {
+        let began = Instant::now();
+        let found = look_up(&*self.store);
+        self.flight.meter.host_kept_thread(began, Instant::now());
+        found
+    }
+}
+
+impl KeyValues for Charged {
+    fn get(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        self.charged(|store| store.get(tenant, plugin, key))
+    }
+
+    fn value_len(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<u64>, KeyValueError> {
+        self.charged(|store| store.value_len(tenant, plugin, key))
+    }
+
+    fn keys(
+        &self,
+        tenant: &str,
+        plugin: &PluginName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, KeyValueError> {
+        self.charged(|store| store.keys(tenant, plugin, after, limit))
+    }
+
+    fn usage(&self, tenant: &str, plugin: &PluginName) -> Result<KeyValueUsage, KeyValueError> {
+        self.charged(|store| store.usage(tenant, plugin))
+    }
+}
