@@ -6,6 +6,7 @@
 mod bare;
 mod drain;
 mod end;
+mod fair;
 mod guests;
 mod journal;
 mod key_values;
@@ -35,6 +36,8 @@ enum What {
     Drain,
     /// The same with a journal on disk, and what that costs the rest
     Journal,
+    /// How long an owner waits beside a tenant whose plugin stores much, against alone
+    Fair,
     /// What a call costs that counts something in key-value storage, against one that stores nothing
     KeyValues,
     /// A start that finds a million sessions of a dead run, against SQLite reading them
@@ -63,6 +66,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Journal) {
         journal::measure()?;
+    }
+    if wanted(What::Fair) {
+        fair::measure()?;
     }
     if wanted(What::KeyValues) {
         key_values::measure()?;

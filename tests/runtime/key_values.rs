@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword::events::{EndReason, FailureCause, Hook, KEY_OVERHEAD_BYTES, Outcome, PluginName};
+use lastword::events::{Deferral, EndReason, FailureCause, Hook, KEY_OVERHEAD_BYTES, Outcome, PluginName};
 use lastword::{Grants, Journal, KeyValueGrant, MemoryJournal, TenantQuota};
 use lastword_journal::Space;
 use lastword_test_guests::component;
@@ -199,4 +199,67 @@ async fn calls_that_together_are_over_a_quota_fail_and_never_store_more() {
     assert!(message.contains("key-value quota of the tenant") && message.contains("69 bytes"), "{message}");
     assert!(failed[0].retry_at.is_some() && failed[0].failures == 1, "as any failure of the host: it is tried again");
     assert_eq!(journal.key_value_tenant_bytes(&house.tenant).unwrap(), 69);
+}
+
+/// So many of the flood's ends were delivered.
+fn of_flood(house: &House) -> usize {
+    let outcomes = house.outcomes();
+    outcomes.iter().filter(|one| one.tenant == "flood" && one.outcome == Outcome::Delivered).count()
+}
+
+const MIB: u64 = 1 << 20;
+/// Values of 1 MiB that may wait for the disk, and what one slice of the only worker may have begun beyond that.
+const UNWRITTEN: usize = 4 + 16;
+
+#[tokio::test]
+async fn a_tenant_with_much_to_write_waits_for_the_disk_and_nobody_else_does() {
+    let journal = held();
+    let house = House::builder()
+        .journal(journal.clone())
+        .granted_for("stores", component("kv-mebibyte"), granted(2 * MIB), &["flood"])
+        .plugin_for("good", "good", &["quiet"])
+        .workers(1)
+        .build();
+    journal.hold_outcomes();
+    for n in 0..100 {
+        house.end_for("flood", &format!("s{n}")).await.expect("its lines are taken");
+    }
+    // Between two of these the worker has nothing else to do.
+    for n in 0..200 {
+        let id = format!("q{n}");
+        house.end_for("quiet", &id).await.unwrap();
+        house.seen(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("the other one has its turn");
+    }
+    let before = of_flood(&house);
+    assert!((4..=UNWRITTEN).contains(&before), "{before} values of 1 MiB wait for the disk");
+    journal.commit().await;
+    house.runtime.settled().await;
+    assert_eq!(of_flood(&house), 100, "when they are written it goes on");
+}
+
+#[tokio::test]
+async fn what_waits_for_the_disk_at_the_end_of_a_drain_is_deferred_for_that_reason() {
+    let journal = held();
+    let house = House::builder()
+        .journal(journal.clone())
+        .granted("stores", component("kv-mebibyte"), granted(2 * MIB))
+        .workers(1)
+        .budget(Duration::from_secs(2))
+        .build();
+    for n in 0..100 {
+        house.start_for("flood", &format!("s{n}")).await.unwrap();
+    }
+    for n in 0..4 {
+        house.start_for("quiet", &format!("q{n}")).await.unwrap();
+    }
+    journal.hold_outcomes();
+    let report = house.drain().await;
+    let outcomes = house.outcomes();
+    let quiet = outcomes.iter().filter(|o| o.tenant == "quiet");
+    assert!(quiet.clone().count() == 4 && quiet.clone().all(|o| o.outcome == Outcome::Delivered));
+    let deferred = outcomes.iter().filter(|o| o.outcome == Outcome::Deferred(Deferral::Journal)).count();
+    assert_eq!(deferred + of_flood(&house), 100, "{report:?}");
+    assert!((4..=UNWRITTEN).contains(&of_flood(&house)), "{report:?}");
+    assert!(report.timed_out, "{report:?}");
+    assert!(report.warnings.iter().any(|w| w.message.contains("deferred(journal)")), "{:?}", report.warnings);
 }

@@ -32,7 +32,7 @@ struct HandedOverValues {
 enum Held {
     Write(Box<Write>, Reply<Written>),
     Record(Vec<Write>, Reply<()>),
-    Complete(Vec<Completion>, Reply<()>),
+    Complete(Arc<str>, Vec<Completion>, Reply<()>),
     Flush(Reply<()>),
 }
 
@@ -77,7 +77,9 @@ impl HeldJournal {
             match one {
                 Held::Write(write, reply) => reply.send(self.memory.write(*write).await),
                 Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
-                Held::Complete(completions, reply) => reply.send(self.memory.complete(completions).pending.await),
+                Held::Complete(tenant, completions, reply) => {
+                    reply.send(self.memory.complete(&tenant, completions).pending.await);
+                },
                 Held::Flush(reply) => reply.send(Ok(())),
             }
         }
@@ -90,7 +92,9 @@ impl HeldJournal {
             match one {
                 Held::Write(_, reply) => reply.send(Err(full())),
                 Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
-                Held::Complete(completions, reply) => reply.send(self.memory.complete(completions).pending.await),
+                Held::Complete(tenant, completions, reply) => {
+                    reply.send(self.memory.complete(&tenant, completions).pending.await);
+                },
                 Held::Flush(reply) => reply.send(Ok(())),
             }
         }
@@ -108,12 +112,13 @@ impl HeldJournal {
             let changes = keys.into_iter().filter_map(|key| value(&key).map(|value| (key, value))).collect();
             stored(KeyValueChanges { space: space.clone(), plugin_quota: None, tenant_quota: None, changes })
         });
-        drop(values.journal.complete(committed.collect()));
+        // Of every tenant: in memory nobody waits for a turn.
+        drop(values.journal.complete(&"".into(), committed.collect()));
         drop(values);
         for one in held {
             match one {
                 Held::Write(_, reply) => reply.send(Err(full())),
-                Held::Record(_, reply) | Held::Complete(_, reply) | Held::Flush(reply) => reply.send(Err(full())),
+                Held::Record(_, reply) | Held::Complete(_, _, reply) | Held::Flush(reply) => reply.send(Err(full())),
             }
         }
     }
@@ -157,20 +162,20 @@ impl Journal for HeldJournal {
         pending
     }
 
-    fn complete(&self, mut completions: Vec<Completion>) -> HandedOver {
+    fn complete(&self, tenant: &Arc<str>, mut completions: Vec<Completion>) -> HandedOver {
         // Until they are queued, so that they are committed in the order in which they were resolved.
         let mut values = self.handed_over.lock();
         let changes = completions.iter().filter_map(|one| one.changes.as_deref());
         values.spaces.extend(changes.map(|changes| changes.space.clone()));
-        let refused = values.journal.complete(completions.clone()).refused;
+        let refused = values.journal.complete(tenant, completions.clone()).refused;
         for one in refused.iter().rev() {
             completions.remove(one.at);
         }
         if !self.holding_outcomes.load(Ordering::SeqCst) {
-            return HandedOver { refused, pending: self.memory.complete(completions).pending };
+            return HandedOver { refused, pending: self.memory.complete(tenant, completions).pending };
         }
         let (reply, pending) = Pending::later();
-        self.held.lock().push(Held::Complete(completions, reply));
+        self.held.lock().push(Held::Complete(tenant.clone(), completions, reply));
         HandedOver { refused, pending }
     }
 

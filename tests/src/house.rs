@@ -287,11 +287,20 @@ impl HouseBuilder {
     }
 
     /// Installs a component that is granted something.
-    pub fn granted(mut self, name: &str, component: Vec<u8>, grants: Grants) -> Self {
+    pub fn granted(self, name: &str, component: Vec<u8>, grants: Grants) -> Self {
+        self.granted_to(name, component, grants, Tenants::Every)
+    }
+
+    /// The same for some tenants.
+    pub fn granted_for(self, name: &str, component: Vec<u8>, grants: Grants, tenants: &[&str]) -> Self {
+        self.granted_to(name, component, grants, Tenants::Only(tenants.iter().map(|t| Arc::from(*t)).collect()))
+    }
+
+    fn granted_to(mut self, name: &str, component: Vec<u8>, grants: Grants, tenants: Tenants) -> Self {
         let name = PluginName::new(name).unwrap_or_else(|e| die(&e));
         let source = Source::Bytes(component);
         let plugin = self.sandbox.load_with(name, &source, Limits::default(), grants).unwrap_or_else(|e| die(&e));
-        self.builder = self.builder.plugin(plugin, Tenants::Every);
+        self.builder = self.builder.plugin(plugin, tenants);
         self
     }
 

@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use lastword_events::{DeliveryId, Timestamp};
-use lastword_journal::{Changed, DeliveryRow, DeliveryState, JournalFile, OpenError, SessionRow};
+use lastword_events::{DeliveryId, Timestamp, printable};
+use lastword_journal::{Changed, DeliveryRow, DeliveryState, JournalFile, OpenError, SessionRow, SetAsideRow};
 use serde::Serialize;
 
 use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};
@@ -138,7 +138,15 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
     match verb {
         JournalVerb::Check(args) => {
             let path = args.path()?;
-            let problems = args.look()?.check().map_err(unusable)?;
+            let file = args.look()?;
+            let problems = file.check().map_err(unusable)?;
+            // It is no damage: what it was about is owed, or active.
+            for SetAsideRow { at, tenant, session, what, why } in file.set_aside().map_err(unusable)? {
+                let [tenant, session, what] = [&tenant, &session, &what].map(|text| printable(text));
+                let whose =
+                    if tenant.is_empty() { String::new() } else { format!(", tenant {tenant}, session {session}") };
+                told(writeln!(out, "set aside at {at}{whose}: {what}: {why}", why = printable(&why)))?;
+            }
             for problem in &problems {
                 told(writeln!(out, "{problem}"))?;
             }

@@ -109,16 +109,19 @@ pub enum Deferral {
     Breaker,
     /// The tenant or the plugin is over a quota.
     Quota,
+    /// The tenant's plugins have stored more than the journal has written, until the drain's budget ended.
+    Journal,
 }
 
 impl Deferral {
-    /// `budget`, `breaker` or `quota`.
+    /// `budget`, `breaker`, `quota` or `journal`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Budget => "budget",
             Self::Breaker => "breaker",
             Self::Quota => "quota",
+            Self::Journal => "journal",
         }
     }
 }

@@ -7,6 +7,10 @@ pub enum JournalError {
     /// It cannot be read or written just now.
     #[error("the journal cannot be used: {0}")]
     Unavailable(String),
+    /// This one cannot be recorded, whatever the disk does; others can. What the runtime wanted recorded is set aside, see
+    /// [`Journal::set_aside`](crate::Journal::set_aside).
+    #[error("this cannot be recorded, though other things can: {0}")]
+    Unwritable(String),
     /// It was closed before it answered.
     #[error(
         "the journal was closed before it answered; the event may or may not be recorded: send it again with its op_id"

@@ -27,6 +27,7 @@ mod calls;
 mod error;
 mod generations;
 mod key_value;
+mod limits;
 mod memory;
 mod pending;
 mod record;
@@ -39,13 +40,16 @@ mod transition;
 pub use calls::CallMark;
 pub use error::JournalError;
 pub use key_value::{HandedOver, KeyValueChanges, KeyValueConflict, RefusedCompletion, Space};
+pub use limits::{MAX_QUEUED_WRITES, RETAINED_SET_ASIDE};
 pub use memory::MemoryJournal;
 pub use pending::{Pending, Reply};
 pub use record::{Completion, DeliveryKey, Receipt, Settlement, Write, Written};
 pub use recovered::{DrainedEnd, OwedDelivery, RecentEnd, Recovered, RecoveredSession};
-pub use sqlite::{Changed, DeliveryRow, DeliveryState, Erased, Erasure, JournalFile, SessionRow, Unfinished, Whose};
-pub use sqlite::{MAX_QUEUED_WRITES, OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal, unfinished_beside};
+pub use sqlite::{Changed, DeliveryRow, DeliveryState, Erased, Erasure, JournalFile, SessionRow};
+pub use sqlite::{OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal, unfinished_beside};
+pub use sqlite::{SetAsideRow, Unfinished, Whose};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lastword_events::{Hook, Identity, JournalName};
@@ -83,7 +87,8 @@ pub enum Durability {
 }
 
 /// The durable record. Writes take effect in the order in which the functions are called, and each says when it is
-/// durable; a caller that does not wait gets the order all the same.
+/// durable; a caller that does not wait gets the order all the same. Only outcomes may be later than what follows them, see
+/// [`complete`](Self::complete).
 ///
 /// No function but [`recover`](Self::recover) may block, and those that read key-values only as long as a local disk
 /// takes: they are called by workers between two calls, and while a signal is being served. What cannot be written now
@@ -121,15 +126,19 @@ pub trait Journal: Send + Sync + 'static {
     /// session that has one.
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32>;
 
-    /// Records how attempts ended, as one group: all of it is durable, or none. It is not answered with an error as long as
-    /// it may still become durable.
+    /// Records how attempts of one tenant ended, as one group: all of it is durable, or none. It is not answered with an error as
+    /// long as it may still become durable.
+    ///
+    /// Those of one tenant are recorded in their order, and after everything that was written or recorded before them. A journal
+    /// with a queue may record other tenants' outcomes, and what is written later, before these: whose plugins have much to
+    /// write waits for itself.
     ///
     /// What a guest has [changed](Completion::changes) becomes values before this returns, in the order of the completions and
     /// of the calls. A completion whose changes are not possible any more is refused, and it alone.
     ///
     /// An end that a drain made is recorded by its first completion alone, with the reason and time of the run's
     /// [`Write::Draining`]: a drain has no time to write each session before it begins to work.
-    fn complete(&self, completions: Vec<Completion>) -> HandedOver;
+    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver;
 
     /// Says that a call of this delivery begins, until the mark is dropped. What is marked when the process dies is suspect:
     /// a journal that outlives it says so to a later run. None where that is not kept.
@@ -143,6 +152,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Answers when everything that was written before is durable; with an error if it cannot be now. What was refused has
     /// been answered with that, and what failed for a while and was written after all is durable.
     fn flush(&self) -> Pending<()>;
+
+    /// How many things of this run could not be recorded by themselves, while everything else could: each was set aside, and
+    /// logged as a defect. What was owed of them is owed as before. None where nothing can fail so.
+    fn set_aside(&self) -> u64 {
+        0
+    }
 
     /// The value of `key` in a plugin's space, as of the last completion handed over.
     ///

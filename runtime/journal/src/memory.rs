@@ -5,6 +5,8 @@ mod recent_ends;
 mod runs;
 mod state;
 
+use std::sync::Arc;
+
 use lastword_events::{Hook, Identity, JournalName};
 use parking_lot::Mutex;
 
@@ -82,7 +84,7 @@ impl Journal for MemoryJournal {
         self.state.lock().ops.generation(identity, kind, op_id)
     }
 
-    fn complete(&self, completions: Vec<Completion>) -> HandedOver {
+    fn complete(&self, _tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver {
         let (refused, ()) = self.store.hand_over(completions, |resolved| {
             let mut state = self.state.lock();
             for Resolved { completion, .. } in resolved {

@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
 use lastword_events::{
-    DeliveryId, DrainReason, Event, EventKey, FailureCause, JournalName, PluginName, Session, Timestamp,
+    Change, DeliveryId, DrainReason, Event, EventKey, FailureCause, JournalName, PluginName, Session, Timestamp,
+    key_value_bytes,
 };
 
 use crate::KeyValueChanges;
+use crate::limits::ROW_BYTES;
 
 /// An event to be written down. `owed` names the plugins that are to be told of it.
 #[derive(Clone, Debug)]
@@ -179,6 +181,27 @@ pub struct Completion {
     /// What the guest changed; nothing comes of it unless the attempt delivered. (Boxed: few calls change anything, and all are
     /// handed over.)
     pub changes: Option<Box<KeyValueChanges>>,
+}
+
+impl Completion {
+    /// What it counts for until it is written: the bytes that a guest has stored, and for each row what it takes to write it. A
+    /// bound on what waits for a disk is in these.
+    #[must_use]
+    pub fn unwritten_bytes(&self) -> u64 {
+        let changes = self.changes.iter().flat_map(|changes| &changes.changes);
+        let stored = changes.map(|(key, change)| {
+            let bytes = match change {
+                Change::Set(value) => key_value_bytes(key, value),
+                Change::Add(_) | Change::Delete => key_value_bytes(key, &[]),
+            };
+            bytes.saturating_add(ROW_BYTES)
+        });
+        let said = match &self.settlement {
+            Settlement::Delivered => 0,
+            Settlement::Owed { message, .. } | Settlement::Dead { message, .. } => message.len(),
+        };
+        stored.fold(ROW_BYTES.saturating_add(u64::try_from(said).unwrap_or(u64::MAX)), u64::saturating_add)
+    }
 }
 
 /// What a delivery is after an attempt.

@@ -2,6 +2,7 @@
 
 mod calls;
 mod claim;
+mod command;
 mod connect;
 mod content;
 mod damage_note;
@@ -9,10 +10,12 @@ mod erase;
 mod error;
 mod file;
 mod generations;
+mod group_size;
 mod lock;
 mod log_page;
 mod migrate;
 mod name;
+mod one_by_one;
 mod open;
 mod open_file;
 mod others;
@@ -23,10 +26,12 @@ mod recent_ends;
 mod recover;
 mod retention;
 mod salvage;
+mod set_aside;
 mod shape;
 mod suspects;
 mod tables;
 mod text;
+mod waiting;
 #[cfg(target_os = "linux")]
 mod watch;
 mod writer;
@@ -39,10 +44,9 @@ use parking_lot::Mutex;
 
 pub use self::erase::{Erased, Whose};
 pub use self::error::OpenError;
-pub use self::file::{Changed, DeliveryRow, DeliveryState, Erasure, JournalFile, SessionRow};
+pub use self::file::{Changed, DeliveryRow, DeliveryState, Erasure, JournalFile, SessionRow, SetAsideRow};
 pub use self::others::{Unfinished, unfinished_beside};
 pub use self::retention::RETAINED_FOR;
-pub use self::writer::MAX_QUEUED_WRITES;
 
 pub(crate) use self::open::random_name;
 
@@ -61,9 +65,10 @@ pub const SCHEMA_VERSION: u32 = 5;
 
 /// A journal in an SQLite database: in WAL mode, each commit synced to the disk before anything is said to be recorded.
 ///
-/// One thread writes; whatever has queued up becomes one transaction. What the runtime itself decides or has seen (an
-/// outcome, a drain) is kept and tried again for as long as the file cannot be written; what an owner asks is refused
-/// meanwhile.
+/// One thread writes; what has queued up becomes one transaction, of a size that is written in some milliseconds: lines first, and
+/// then outcomes, of each tenant as much as of every other. What the runtime itself decides or has seen (an outcome, a drain)
+/// is kept and tried again for as long as the file cannot be written; what an owner asks is refused meanwhile. What cannot be
+/// written though the file can is set aside, and the rest goes on.
 #[derive(Debug)]
 pub struct SqliteJournal {
     name: JournalName,
@@ -152,9 +157,9 @@ impl Journal for SqliteJournal {
         }
     }
 
-    fn complete(&self, completions: Vec<Completion>) -> HandedOver {
+    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver {
         let Some(queue) = self.queue() else { return HandedOver::all(unread()) };
-        let (refused, pending) = self.store.hand_over(completions, |resolved| queue.complete(resolved));
+        let (refused, pending) = self.store.hand_over(completions, |resolved| queue.complete(tenant, resolved));
         HandedOver { refused, pending }
     }
 
@@ -170,6 +175,10 @@ impl Journal for SqliteJournal {
 
     fn flush(&self) -> Pending<()> {
         self.queue().map_or_else(unread, Queue::flush)
+    }
+
+    fn set_aside(&self) -> u64 {
+        self.queue().map_or(0, Queue::set_aside)
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {

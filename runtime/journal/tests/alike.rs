@@ -297,7 +297,7 @@ impl Both {
                 let completion = Completion { delivery, attempt: self.attempts, settlement, changes };
                 let disk = self.disk.as_ref().unwrap();
                 let [memory, disk] = [&self.memory as &dyn Journal, disk].map(|journal| {
-                    let handed_over = journal.complete(vec![completion.clone()]);
+                    let handed_over = journal.complete(&"t".into(), vec![completion.clone()]);
                     self.runtime.block_on(handed_over.pending).unwrap();
                     handed_over.refused
                 });

@@ -343,7 +343,7 @@ async fn what_is_owed_is_found_by_the_next_run_until_it_is_delivered_or_dead() {
         let dead = Settlement::Dead { failures: 1, cause: FailureCause::Fatal, message: "never".into() };
         let done = [Settlement::Delivered, failed, dead];
         let completions = done.into_iter().zip(&sequences).map(|(s, n)| completion(*n, 1, s)).collect();
-        journal.complete(completions).pending.await.unwrap();
+        journal.complete(&"t".into(), completions).pending.await.unwrap();
         journal.flush().await.unwrap();
 
         let owed = journal.next_run().deliveries;
@@ -408,7 +408,7 @@ async fn a_drain_needs_no_write_for_each_session_and_the_next_run_knows_what_is_
         journal.write(Write::Draining { reason: DrainReason::Shutdown, at }).await.unwrap();
         let owed = owed_again(false);
         journal
-            .complete(vec![completion(delivered, 1, Settlement::Delivered), completion(failed, 1, owed)])
+            .complete(&"t".into(), vec![completion(delivered, 1, Settlement::Delivered), completion(failed, 1, owed)])
             .pending
             .await
             .unwrap();
@@ -442,9 +442,9 @@ async fn what_a_guest_wrote_is_there_when_its_call_delivered_and_not_before() {
             ..completion(sequence, 1, settlement)
         };
         let failed = owed_again(false);
-        journal.complete(vec![write(failed, b"1")]).pending.await.unwrap();
+        journal.complete(&"t".into(), vec![write(failed, b"1")]).pending.await.unwrap();
         assert_eq!(journal.key_value(&space, "count").unwrap(), None);
-        journal.complete(vec![write(Settlement::Delivered, b"2")]).pending.await.unwrap();
+        journal.complete(&"t".into(), vec![write(Settlement::Delivered, b"2")]).pending.await.unwrap();
         assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"2".to_vec()));
         let other = Space { tenant: "u".into(), plugin: plugin() };
         assert_eq!(journal.key_value(&other, "count").unwrap(), None, "another tenant sees nothing of it");
@@ -462,7 +462,7 @@ async fn a_space_has_its_keys_in_order_and_counts_the_bytes_of_keys_and_values()
         let (mine, next_door, elsewhere) = (space("t", "memory"), space("t", "other"), space("u", "memory"));
         let write = |space: &Space, keys: &[(&str, Option<&[u8]>)]| {
             let changes = changes(space, keys);
-            journal.complete(vec![Completion { changes, ..completion(sequence, 1, Settlement::Delivered) }]).pending
+            journal.complete(&"t".into(), vec![Completion { changes, ..completion(sequence, 1, Settlement::Delivered) }]).pending
         };
         let bytes = || {
             let of = |space| journal.key_value_bytes(space).unwrap();
@@ -499,7 +499,7 @@ async fn what_was_handed_over_is_read_at_once_and_in_order() {
             changes: changes(&space, &[("count", Some(text.as_bytes()))]),
             ..completion(sequence, 1, Settlement::Delivered)
         };
-        let waiting = [journal.complete(vec![value("1"), value("2")]), journal.complete(vec![value("3")])];
+        let waiting = [journal.complete(&"t".into(), vec![value("1"), value("2")]), journal.complete(&"t".into(), vec![value("3")])];
         assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"3".to_vec()), "nobody has waited for it");
         for handed_over in waiting {
             handed_over.pending.await.unwrap();
@@ -524,14 +524,14 @@ async fn what_cannot_be_stored_any_more_is_refused_alone_and_nothing_of_it_is_se
         let set = |text: &str| Change::Set(text.as_bytes().to_vec());
         let max = u64::MAX.to_string();
         let begin = counts((None, None), &[("text", set("x")), ("max", set(&max))]);
-        journal.complete(vec![begin]).pending.await.unwrap();
+        journal.complete(&"t".into(), vec![begin]).pending.await.unwrap();
         let calls = vec![
             counts((None, None), &[("a", Change::Add(1)), ("text", Change::Add(1))]),
             counts((None, None), &[("a", Change::Add(1))]),
             counts((None, None), &[("a", Change::Add(1)), ("max", Change::Add(1))]),
             counts((None, None), &[("a", Change::Add(2)), ("text", Change::Delete)]),
         ];
-        let handed_over = journal.complete(calls);
+        let handed_over = journal.complete(&"t".into(), calls);
         let refused = |at, why| RefusedCompletion { at, why };
         assert_eq!(
             handed_over.refused,
@@ -555,7 +555,7 @@ async fn quotas_count_what_is_stored_when_a_call_is_handed_over_and_let_go_what_
         let complete = |calls: Vec<Completion>| {
             let journal = &*journal;
             async move {
-                let HandedOver { refused, pending } = journal.complete(calls);
+                let HandedOver { refused, pending } = journal.complete(&"t".into(), calls);
                 pending.await.unwrap();
                 refused
             }
@@ -591,7 +591,7 @@ fn threads_that_hand_over_at_the_same_time_lose_no_increment() {
                 scope.spawn(move || {
                     for n in 0..250 {
                         let calls = vec![counts((None, None), &[("count", Change::Add(1))]); 1 + (n + thread) % 3];
-                        assert!(shared.complete(calls).refused.is_empty());
+                        assert!(shared.complete(&"t".into(), calls).refused.is_empty());
                     }
                 });
             }

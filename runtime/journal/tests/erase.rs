@@ -36,7 +36,7 @@ async fn tell_all(journal: &SqliteJournal, tenant: &str, id: &str) {
         vec![Completion { delivery, attempt: 1, settlement, changes }]
     };
     let changes = Some(Box::new(KeyValueChanges { space, plugin_quota: None, tenant_quota: None, changes }));
-    journal.complete(done(EventKey::Start, Settlement::Delivered, changes)).pending.await.unwrap();
+    journal.complete(&tenant.into(), done(EventKey::Start, Settlement::Delivered, changes)).pending.await.unwrap();
     // What was known before stays in pages that are not whole, or not used.
     Arc::make_mut(&mut session).attributes = vec![("note".into(), format!("new {id}"))];
     journal.write(Write::Renote { sequence, session: session.clone(), op_id: None }).await.unwrap();
@@ -51,7 +51,7 @@ async fn tell_all(journal: &SqliteJournal, tenant: &str, id: &str) {
     } else {
         Settlement::Owed { failures, late: false, retry_at: None, cause, message }
     };
-    journal.complete(done(EventKey::End, failed, None)).pending.await.unwrap();
+    journal.complete(&tenant.into(), done(EventKey::End, failed, None)).pending.await.unwrap();
 }
 
 /// Whether the text is in any file of the journal.

@@ -59,7 +59,7 @@ async fn live(journal: &SqliteJournal, from: u64, to: u64) {
             ended.await.unwrap();
             made.push(delivered(sequence));
         }
-        journal.complete(made).pending.await.unwrap();
+        journal.complete(&"t".into(), made).pending.await.unwrap();
     }
 }
 
@@ -101,7 +101,7 @@ async fn begin_and_end(path: &Path, ids: &[&str]) -> Vec<u32> {
     for id in ids {
         let Written::Session { sequence, session } = journal.write(start(id)).await.unwrap() else { panic!() };
         journal.write(end(sequence, &session)).await.unwrap();
-        journal.complete(vec![delivered(sequence)]).pending.await.unwrap();
+        journal.complete(&"t".into(), vec![delivered(sequence)]).pending.await.unwrap();
         generations.push(session.generation);
     }
     live(&journal, 0, 1_000).await;
@@ -211,7 +211,7 @@ fn guests_that_read_all_the_time_do_not_make_the_log_grow() {
         }
         // Some 200 MiB, in transactions of their own.
         for n in 0..800 {
-            runtime.block_on(journal.complete(vec![store(format!("k{}", n % 100), 256 << 10)]).pending).unwrap();
+            runtime.block_on(journal.complete(&"t".into(), vec![store(format!("k{}", n % 100), 256 << 10)]).pending).unwrap();
         }
         is_over.store(true, Ordering::Relaxed);
     });
@@ -356,7 +356,7 @@ async fn a_journal_whose_drain_is_done_owes_nothing() {
 
     let journal = open(&path);
     journal.record(vec![Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() }]).await.unwrap();
-    journal.complete(vec![delivered(sequence)]).pending.await.unwrap();
+    journal.complete(&"t".into(), vec![delivered(sequence)]).pending.await.unwrap();
     drop(journal);
     assert!(!SqliteJournal::open(&path).unwrap().has_unfinished());
     assert_eq!(unfinished_beside(&dir.path().join("new.db")), []);

@@ -146,6 +146,14 @@ impl Inner {
                 report.warnings.push(DrainWarning::new("journal", message.to_owned()));
             }
         }
+        let set_aside = self.journal.set_aside();
+        if set_aside > 0 {
+            let message = format!(
+                "{set_aside} things could not be recorded and were set aside: what is owed of them goes out after the next start; \
+                 the log has them, and so has `lastword journal check`"
+            );
+            report.warnings.push(DrainWarning::new("journal", message));
+        }
         report.unreported = self.tell_of_deferrals(closed, schedule.leave_at);
         self.journal.leave();
         report.elapsed = now().saturating_duration_since(schedule.began);

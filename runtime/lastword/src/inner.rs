@@ -61,12 +61,15 @@ impl Inner {
         unbegun: Vec<Job>,
     ) {
         // First: a call whose changes cannot be stored has failed.
-        let served = served + self.store(plugin, &mut attempts);
+        let served = served + self.store(queue, plugin, &mut attempts);
         let plugin = plugin.name();
         let mut finished: Vec<Finished> = attempts.into_iter().map(|attempt| self.judge(attempt)).collect();
         let counts = self.dispatcher.account(queue, &mut finished);
+        let tenant = finished.first().map(|f| f.owed.session.identity.tenant.clone());
         let completions: Vec<Completion> = finished.iter().filter_map(|f| completion(plugin, f)).collect();
-        let pending = (!completions.is_empty()).then(|| self.journal.complete(completions).pending);
+        let pending = tenant
+            .filter(|_| !completions.is_empty())
+            .map(|tenant| self.journal.complete(&tenant, completions).pending);
         // After the drain's account is closed an outcome still counts for the journal, but nobody is told another one.
         for one in finished.iter().filter(|_| counts) {
             self.tell(plugin, one);
@@ -93,7 +96,7 @@ impl Inner {
 
     /// Hands the journal the calls that delivered and have changed something, and makes failures of those that it refuses.
     /// Gives how long that took: the queue is charged for it, as for the calls themselves.
-    fn store(self: &Arc<Self>, plugin: &Plugin, attempts: &mut [Attempt]) -> Duration {
+    fn store(self: &Arc<Self>, queue: QueueId, plugin: &Plugin, attempts: &mut [Attempt]) -> Duration {
         let (mut calls, mut completions) = (Vec::new(), Vec::new());
         for attempt in attempts.iter_mut() {
             let Some(changes) = attempt.take_changes() else { continue };
@@ -113,11 +116,13 @@ impl Inner {
             attempt.recorded = true;
             calls.push(attempt);
         }
-        if completions.is_empty() {
+        // One queue's, so one tenant's.
+        let Some(tenant) = calls.first().map(|attempt| attempt.owed.session.identity.tenant.clone()) else {
             return Duration::ZERO;
-        }
+        };
+        let stored = completions.iter().map(Completion::unwritten_bytes).sum();
         let began = now();
-        let HandedOver { refused, pending } = self.journal.complete(completions);
+        let HandedOver { refused, pending } = self.journal.complete(&tenant, completions);
         for RefusedCompletion { at, why } in refused {
             if let Some(attempt) = calls.get_mut(at) {
                 attempt.fail_in_host(why.to_string());
@@ -126,11 +131,18 @@ impl Inner {
         match poll_now(pending) {
             None => (),
             Some(Pass::Failed(error)) => complain(&error),
-            Some(Pass::Waits(pending)) => drop(self.handle.spawn(async move {
-                if let Err(error) = pending.await {
-                    complain(&error);
-                }
-            })),
+            Some(Pass::Waits(pending)) => {
+                self.dispatcher.handed_over(queue, stored);
+                let runtime = Arc::downgrade(self);
+                drop(self.handle.spawn(async move {
+                    if let Err(error) = pending.await {
+                        complain(&error);
+                    }
+                    if let Some(inner) = runtime.upgrade() {
+                        inner.dispatcher.written(queue, stored);
+                    }
+                }));
+            }
         }
         now().saturating_duration_since(began)
     }

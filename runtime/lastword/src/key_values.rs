@@ -83,7 +83,8 @@ mod tests {
         let changes = vec![("key".to_owned(), Change::Set(b"12345".to_vec()))];
         let changes = KeyValueChanges { space: space("t", &plugin), plugin_quota: None, tenant_quota: None, changes };
         let changes = Some(Box::new(changes));
-        drop(journal.complete(vec![Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes }]));
+        let made = Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes };
+        drop(journal.complete(&"t".into(), vec![made]));
         let default = TenantQuota { key_value_bytes: Some(20 + KEY), ..TenantQuota::default() };
         let quotas = Quotas { default, ..Quotas::default() };
         let read = JournalKeyValues::with_quotas(journal.clone(), Arc::new(quotas));

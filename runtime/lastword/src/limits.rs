@@ -35,6 +35,13 @@ pub(crate) const MIN_BATCH: u32 = 16;
 pub(crate) const MAX_SUSPECT_WAIT: Duration = Duration::from_secs(10);
 /// How long others wait for it then: four of the deadlines that calls have by default.
 pub(crate) const MAX_SUSPECT_ALONE: Duration = Duration::from_secs(2);
+/// Bytes that the plugins of one tenant have stored and the journal has not written yet, as
+/// [`Completion::unwritten_bytes`](lastword_journal::Completion::unwritten_bytes) counts them: with so many nothing more of it
+/// begins, until some are written. Four values of the largest size, or 7 000 small ones: a disk takes so much in the time that a
+/// drain keeps back for its last commit, and the next call is over before that.
+pub(crate) const MAX_UNWRITTEN_BYTES_OF_TENANT: u64 = 4 << 20;
+/// The same of all tenants together, in equal parts: what a full disk may cost in memory, however many tenants there are.
+pub(crate) const MAX_UNWRITTEN_BYTES: u64 = 128 << 20;
 /// Deferrals that a worker tells at once. Telling one takes some microseconds, and its guests wait meanwhile.
 pub(crate) const MAX_NEWS: usize = 256;
 /// Deliveries that a worker takes from a queue at once. At 3 µs a call that is a fifth of a slice, and it makes the cost

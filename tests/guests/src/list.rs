@@ -55,6 +55,8 @@ guests! {
         "sees-nothing" in SessionEnd,
         "config-prints" in SessionEnd,
         "http-reports" in AllHooks,
+        "kv-many-small" in SessionEnd,
+        "kv-mebibyte" in SessionEnd,
     }
     // Use `wasi:keyvalue`, well and badly.
     "keyvalue": {

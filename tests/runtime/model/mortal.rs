@@ -141,16 +141,16 @@ impl Journal for Mortal {
         dead()
     }
 
-    fn complete(&self, completions: Vec<Completion>) -> HandedOver {
+    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver {
         let mut life = self.life.lock();
         let taken = life.take();
         if matches!(taken, Taken::Yes) {
-            return self.file.complete(completions);
+            return self.file.complete(tenant, completions);
         }
         let on_record = matches!(taken, Taken::WithoutAnswer);
         life.refused.extend(completions.iter().map(|one| ((one.delivery.clone(), one.attempt), on_record)));
         if on_record {
-            drop(self.file.complete(completions));
+            drop(self.file.complete(tenant, completions));
         }
         HandedOver::all(dead())
     }

@@ -52,6 +52,9 @@ pub(super) fn has_any(file: &Connection, Whose { tenant, session }: Whose<'_>, v
     if session.is_none() && version >= 5 && any("forgotten WHERE tenant = ?1")? {
         return Ok(true);
     }
+    if version >= 5 && any("set_aside WHERE tenant = ?1 AND (session = ?2 OR ?2 IS NULL)")? {
+        return Ok(true);
+    }
     Ok(session.is_none() && (any("space WHERE tenant = ?1")? || any("run WHERE instr(plugins, json_quote(?1)) > 0")?))
 }
 
@@ -86,6 +89,7 @@ pub(super) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>)
         erased.named = number(transaction.execute(&sql, whose)?);
     }
     erased.op_ids = number(transaction.execute(&format!("DELETE FROM {OP}"), whose)?);
+    transaction.execute("DELETE FROM set_aside WHERE tenant = ?1 AND (session = ?2 OR ?2 IS NULL)", whose)?;
     if session.is_none() {
         let sql = "DELETE FROM key_value WHERE space IN (SELECT id FROM space WHERE tenant = ?1)";
         erased.key_values = number(transaction.execute(sql, params![tenant])?);

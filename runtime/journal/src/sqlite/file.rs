@@ -20,6 +20,9 @@ use super::tables::{DEAD, DELIVERED};
 use super::{SCHEMA_VERSION, damage_note, erase, migrate, salvage, suspects};
 use crate::tables::serving;
 
+/// The first version of the schema with a table for what was set aside.
+const FIRST_WITH_SET_ASIDE: u32 = 5;
+
 /// A session that is active, or whose end is not written down yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SessionRow {
@@ -71,6 +74,21 @@ pub struct DeliveryRow {
     pub cause: Option<String>,
     /// The last failure's message.
     pub message: Option<String>,
+}
+
+/// Something that could not be recorded by itself. What it was about is owed, or active, as it was before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SetAsideRow {
+    /// When.
+    pub at: Timestamp,
+    /// Whose it was; empty when it was nobody's.
+    pub tenant: String,
+    /// Of which session; empty when of none.
+    pub session: String,
+    /// All that is known of it, as JSON.
+    pub what: String,
+    /// What SQLite said.
+    pub why: String,
 }
 
 /// What [`JournalFile::redeliver`] or [`JournalFile::forget`] did.
@@ -390,6 +408,26 @@ impl JournalFile {
             Ok(changed)
         };
         change().map_err(|error| trouble(&path, &error))
+    }
+
+    /// What was set aside, in the order in which it was: the newest [`RETAINED_SET_ASIDE`](crate::RETAINED_SET_ASIDE).
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn set_aside(&self) -> Result<Vec<SetAsideRow>, OpenError> {
+        let version = recover::version(&self.file).map_err(|error| trouble(&self.path, &error))?;
+        if version < FIRST_WITH_SET_ASIDE {
+            return Ok(Vec::new());
+        }
+        self.rows("SELECT at, tenant, session, what, why FROM set_aside ORDER BY number", |row| {
+            Ok(SetAsideRow {
+                at: Timestamp::from_millisecond(row.get(0)?),
+                tenant: row.get(1)?,
+                session: row.get(2)?,
+                what: row.get(3)?,
+                why: row.get(4)?,
+            })
+        })
     }
 
     /// What is wrong with the file; nothing, if it is whole.

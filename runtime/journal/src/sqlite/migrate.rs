@@ -69,13 +69,23 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
            ('new', 'reset', 'idle', 'daily', 'compaction', 'deleted', 'shutdown', 'restart', 'unknown')
          OR json_extract(s.facts, '$.owner_kind') = 'claude-code' AND json_extract(body, '$.End.reason') NOT IN
            ('clear', 'resume', 'logout')));",
-    // How long an end is kept goes by when it was written down. Of those that are there nobody knows it: it is now.
+    // How long an end is kept goes by when it was written down. Of those that are there nobody knows it: it is now. And what
+    // cannot be recorded by itself is set aside.
     "ALTER TABLE session ADD COLUMN recorded_at INTEGER;
      UPDATE session SET recorded_at = CAST(strftime('%s', 'now') AS INTEGER) * 1000 WHERE ended_run IS NOT NULL;
      ALTER TABLE journal ADD COLUMN forgotten_generation INTEGER NOT NULL DEFAULT 0;
      CREATE TABLE forgotten (
        tenant TEXT NOT NULL UNIQUE,
        generation INTEGER NOT NULL
+     );
+     CREATE TABLE set_aside (
+       number INTEGER PRIMARY KEY,
+       run INTEGER NOT NULL,
+       at INTEGER NOT NULL,
+       tenant TEXT NOT NULL,
+       session TEXT NOT NULL,
+       what TEXT NOT NULL,
+       why TEXT NOT NULL
      );",
 ];
 

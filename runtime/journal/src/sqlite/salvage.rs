@@ -24,7 +24,7 @@ use super::{generations, open, recover};
 const SKIPPED_SEQUENCES: u64 = 1_000_000;
 
 /// The tables in the order in which they refer to each other, with the key that they are sorted by.
-const TABLES: [(&str, &str, Check); 9] = [
+const TABLES: [(&str, &str, Check); 10] = [
     ("plugin", "id", |row| recover::parsed::<PluginName>(row, 1).map(drop)),
     ("run", "id", |row| {
         if recover::has(row, 4)? {
@@ -63,6 +63,10 @@ const TABLES: [(&str, &str, Check); 9] = [
     }),
     ("space", "id", |row| recover::parsed::<PluginName>(row, 2).map(drop)),
     ("key_value", "rowid", |_| Ok(())),
+    ("set_aside", "number", |row| {
+        numbers(row, &[0, 2])?;
+        counts(row, &[1])
+    }),
 ];
 
 /// Columns that have to hold what was counted.

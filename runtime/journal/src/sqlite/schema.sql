@@ -128,6 +128,17 @@ CREATE TABLE key_value (
   UNIQUE (space, key)
 );
 
+-- What could not be recorded by itself, the newest of it: for people. What it was about is owed, or active, as it was before.
+CREATE TABLE set_aside (
+  number INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  tenant TEXT NOT NULL,              -- empty when it is nobody's
+  session TEXT NOT NULL,             -- the same
+  what TEXT NOT NULL,                -- all that is known of it, as JSON
+  why TEXT NOT NULL                  -- what SQLite said
+);
+
 CREATE VIEW active_session AS
   SELECT sequence, tenant, id, generation, compactions, facts FROM session WHERE ended_run IS NULL;
 

@@ -1,66 +1,45 @@
-//! The one thread that writes. Whatever has queued up becomes one transaction, so that a commit's price is shared.
+//! The one thread that writes. What has queued up becomes one transaction, so that a commit's price is shared; not all of it,
+//! so that nobody waits long for others ([`waiting`](super::waiting) says whose turn it is).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::Instant;
 
+use lastword_events::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::command::{Command, Line, Outcomes};
 use super::damage_note;
-use super::error::is_damage;
+use super::error::{is_damage, is_of_the_command};
+use super::group_size::GroupSize;
+use super::one_by_one::{Applied, OneByOne};
 use super::place::{Place, TakenAway};
 use super::readers::Readers;
 use super::retention::Retention;
-use super::tables::{Failed, FileTables, Known};
+use super::set_aside;
+use super::tables::{FileTables, Known};
+use super::waiting::{Group, Waiting};
+use crate::limits::{GATHER, MAX_QUEUED_WRITES, RETRY};
 use crate::store::{Resolved, Store};
-use crate::{JournalError, Pending, Reply, Write, Written, transition};
-
-/// Owners' lines that may wait for the disk. One more is refused: whoever sends faster than the disk takes has to hear it.
-pub const MAX_QUEUED_WRITES: usize = 65_536;
-/// Writes and outcomes of one transaction, and one command's more. At some microseconds each that is a tenth of a second:
-/// nobody waits longer for others.
-const MAX_GROUP: usize = 16_384;
-/// How long outcomes of a drain are gathered before they are written. Nobody waits for one of them, and each time this thread
-/// wakes it takes a processor from a worker; those that a crash takes within that time are delivered again.
-const GATHER: Duration = Duration::from_millis(10);
-/// How long outcomes that could not be written wait for the next try.
-const RETRY: Duration = Duration::from_secs(1);
-
-enum Command {
-    /// An owner's line: refused when it cannot be written.
-    Write(Box<Write>, Reply<Written>),
-    /// What the runtime decided: tried again until it is written.
-    Record(Vec<Write>, Reply<()>),
-    Complete(Vec<Outcome>, Reply<()>),
-    Flush(Reply<()>),
-}
-
-/// How an attempt ended.
-struct Outcome {
-    resolved: Resolved,
-    /// It could not be written, and will not be.
-    is_set_aside: bool,
-}
-
-impl Command {
-    /// How much of a transaction it makes.
-    fn size(&self) -> usize {
-        match self {
-            Self::Write(..) | Self::Flush(_) => 1,
-            Self::Record(writes, _) => writes.len(),
-            Self::Complete(outcomes, _) => outcomes.len(),
-        }
-    }
-}
+use crate::{JournalError, Pending, Write, Written};
 
 /// The other threads' end of the queue. Dropping it closes the journal once everything is written.
 #[derive(Debug)]
 pub(super) struct Queue {
     commands: Option<Sender<Command>>,
-    waiting: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What both ends count.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Owners' lines that are not answered.
+    lines: AtomicUsize,
+    /// What was set aside in this run.
+    set_aside: AtomicU64,
 }
 
 impl std::fmt::Debug for Command {
@@ -71,27 +50,26 @@ impl std::fmt::Debug for Command {
 
 impl Queue {
     pub(super) fn write(&self, write: Write) -> Pending<Written> {
-        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = self.counts.lines.fetch_add(1, Ordering::Relaxed);
         if waiting >= MAX_QUEUED_WRITES {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.counts.lines.fetch_sub(1, Ordering::Relaxed);
             let full = format!("{MAX_QUEUED_WRITES} lines wait for the disk already; send this one again later");
             return Pending::ready(Err(JournalError::Unavailable(full)));
         }
         let (reply, pending) = Pending::later();
-        self.send(Command::Write(Box::new(write), reply));
+        self.send(Command::Line(Line::Write(Box::new(write), reply)));
         pending
     }
 
     pub(super) fn record(&self, writes: Vec<Write>) -> Pending<()> {
         let (reply, pending) = Pending::later();
-        self.send(Command::Record(writes, reply));
+        self.send(Command::Line(Line::Record(writes, reply)));
         pending
     }
 
-    pub(super) fn complete(&self, resolved: Vec<Resolved>) -> Pending<()> {
+    pub(super) fn complete(&self, tenant: &Arc<str>, completions: Vec<Resolved>) -> Pending<()> {
         let (reply, pending) = Pending::later();
-        let outcomes = resolved.into_iter().map(|resolved| Outcome { resolved, is_set_aside: false });
-        self.send(Command::Complete(outcomes.collect(), reply));
+        self.send(Command::Outcomes(Outcomes::new(tenant.clone(), completions, reply)));
         pending
     }
 
@@ -99,6 +77,10 @@ impl Queue {
         let (reply, pending) = Pending::later();
         self.send(Command::Flush(reply));
         pending
+    }
+
+    pub(super) fn set_aside(&self) -> u64 {
+        self.counts.set_aside.load(Ordering::Relaxed)
     }
 
     /// Has the writer look at its files, though nobody has anything to write.
@@ -114,7 +96,7 @@ impl Queue {
 
     fn send(&self, command: Command) {
         if let Some(commands) = &self.commands {
-            let somebody_waits = !matches!(command, Command::Complete(..));
+            let somebody_waits = !matches!(command, Command::Outcomes(_));
             // The thread is gone only after a panic of ours; the reply that is dropped here says `Closed`.
             commands.send(command).ok();
             if somebody_waits && let Some(thread) = &self.thread {
@@ -142,7 +124,7 @@ pub(super) fn spawn(
     retention: Retention,
 ) -> std::io::Result<Queue> {
     let (commands, received) = channel();
-    let waiting = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::new(Counts::default());
     let writer = Writer {
         store,
         file,
@@ -150,12 +132,14 @@ pub(super) fn spawn(
         known,
         retention,
         commands: received,
-        waiting: waiting.clone(),
-        kept: Vec::new(),
-        told: false,
+        counts: counts.clone(),
+        waiting: Waiting::default(),
+        size: GroupSize::new(),
+        fails: false,
+        closed: false,
     };
     let thread = std::thread::Builder::new().name("lastword-journal".to_owned()).spawn(move || writer.run())?;
-    Ok(Queue { commands: Some(commands), waiting, thread: Some(thread) })
+    Ok(Queue { commands: Some(commands), counts, thread: Some(thread) })
 }
 
 /// Why a group could not be written.
@@ -179,94 +163,107 @@ struct Writer {
     known: Known,
     retention: Retention,
     commands: Receiver<Command>,
-    waiting: Arc<AtomicUsize>,
-    /// What could not be written and is tried again, in its order, before anything newer.
-    kept: Vec<Command>,
-    /// The trouble has been logged, and its end has not.
-    told: bool,
+    counts: Arc<Counts>,
+    /// What is not written yet; first of all what could not be, in its order.
+    waiting: Waiting,
+    size: GroupSize,
+    /// A try has failed, which has been logged, and something of it still waits.
+    fails: bool,
+    /// Nothing more comes.
+    closed: bool,
 }
 
 impl Writer {
     fn run(mut self) {
-        while let Some(group) = self.next_group() {
-            self.commit(group);
+        let mut written = true;
+        while self.receive(written) {
+            let group = self.waiting.next_group(self.size.bytes(), self.fails);
+            written = self.commit(group);
+            // One last try of each.
+            if self.closed && !written {
+                break;
+            }
         }
         // Whoever looks at the file while no program runs then finds nearly all of it in one place. What another connection
         // still reads stays in the log, and the next start finds it there.
         self.file.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
     }
 
-    /// What is kept, and what has queued up. None when the journal is closed and nothing more can be done.
-    fn next_group(&mut self) -> Option<Vec<Command>> {
-        let first = if self.kept.is_empty() {
-            Some(self.commands.recv().ok()?)
-        } else {
-            match self.commands.recv_timeout(RETRY) {
-                Ok(command) => Some(command),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => {
-                    // One last try.
-                    let group = std::mem::take(&mut self.kept);
-                    self.commit(group);
-                    return None;
-                }
+    /// Waits until there is something to try, after a try that succeeded or failed. False when the journal is closed and nothing
+    /// waits.
+    fn receive(&mut self, written: bool) -> bool {
+        if self.waiting.is_empty() {
+            match self.commands.recv() {
+                Ok(command) => self.waiting.push(command),
+                Err(_) => return false,
             }
-        };
-        if self.known.draining && matches!(first, Some(Command::Complete(..))) {
+        } else if !written {
+            self.wait_for_the_next_try();
+        }
+        if self.known.draining && self.waiting.has_outcomes_only() && self.waiting.outcome_bytes() < self.size.bytes() {
             std::thread::park_timeout(GATHER);
         }
-        let mut group = std::mem::take(&mut self.kept);
-        group.extend(first);
-        let mut size: usize = group.iter().map(Command::size).sum();
-        while size < MAX_GROUP
-            && let Ok(command) = self.commands.try_recv()
-        {
-            size += command.size();
-            group.push(command);
+        while let Ok(command) = self.commands.try_recv() {
+            self.waiting.push(command);
         }
-        let writes = group.iter().filter(|command| matches!(command, Command::Write(..))).count();
-        self.waiting.fetch_sub(writes, Ordering::Relaxed);
-        Some(group)
+        true
     }
 
-    /// Writes a group as one transaction and answers; when that is not possible, keeps what has to be kept.
-    fn commit(&mut self, mut group: Vec<Command>) {
-        let written = self.place.look().map_err(Trouble::TakenAway).and_then(|()| self.apply(&mut group));
-        let answers = match written {
-            Ok(answers) => answers,
-            Err(trouble) => return self.put_off_all(group, trouble),
+    /// Until somebody asks for something, or for a while. More outcomes are no reason to try at once.
+    fn wait_for_the_next_try(&mut self) {
+        let until = Instant::now() + RETRY;
+        loop {
+            match self.commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(outcomes @ Command::Outcomes(_)) => self.waiting.push(outcomes),
+                Ok(asked) => return self.waiting.push(asked),
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.closed = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Writes a group as one transaction and answers; when that is not possible, puts back what has to be kept.
+    fn commit(&mut self, mut group: Group) -> bool {
+        let had_outcomes = !group.outcomes.is_empty();
+        let applied = match self.place.look().map_err(Trouble::TakenAway).and_then(|()| self.apply(&mut group)) {
+            Ok(applied) => applied,
+            Err(trouble) => {
+                // Rows that were made in this transaction went with it.
+                self.known.plugins.clear();
+                let error = self.tell(trouble);
+                self.put_back(group, &error);
+                return false;
+            }
         };
         // Where nobody will find it nothing is accepted. What the runtime decided is done with: it is written, and would not
         // be any more if it were done again in another file.
-        let found = self.place.look();
-        if found.is_ok() && std::mem::take(&mut self.told) {
+        let lost = self.place.look().err().map(|taken_away| self.tell(Trouble::TakenAway(taken_away)));
+        self.answer(group, applied, lost.as_ref());
+        if let Some(error) = &lost {
+            self.waiting.refuse_flushes(error);
+            return true;
+        }
+        // What could not be written before may be among what still waits.
+        if self.fails && (had_outcomes || !self.waiting.has_outcomes()) {
+            self.fails = false;
             tracing::info!("the journal can be written again");
         }
-        let lost = found.err().map(|taken_away| self.tell(Trouble::TakenAway(taken_away)));
-        let mut answers = answers.into_iter();
-        for command in group {
-            match &lost {
-                Some(error) if matches!(command, Command::Write(..) | Command::Flush(_)) => {
-                    self.put_off(command, error);
-                }
-                _ => self.answer(command, &mut answers),
-            }
+        if !self.fails {
+            self.waiting.answer_flushes();
         }
-    }
-
-    fn put_off_all(&mut self, group: Vec<Command>, trouble: Trouble) {
-        // Rows that were made in this transaction went with it.
-        self.known.plugins.clear();
-        let error = self.tell(trouble);
-        group.into_iter().for_each(|command| self.put_off(command, &error));
+        true
     }
 
     /// Logs it, once until the journal can be written again, and gives what everybody is answered.
     fn tell(&mut self, trouble: Trouble) -> JournalError {
+        let told = std::mem::replace(&mut self.fails, true);
         let error = match trouble {
             Trouble::TakenAway(taken_away) => {
                 self.place.tell(&taken_away);
-                if !std::mem::replace(&mut self.told, true) {
+                if !told {
                     // What was accepted may be in the log alone, and that may be what is gone. The database has it then, wherever
                     // it is.
                     self.file.execute_batch("PRAGMA wal_checkpoint(FULL)").ok();
@@ -279,7 +276,7 @@ impl Writer {
             damage_note::leave(self.place.path());
         }
         let error = JournalError::from(error);
-        if !std::mem::replace(&mut self.told, true) {
+        if !told {
             tracing::error!(
                 %error,
                 "the journal cannot be written: starts are refused until it can, and outcomes wait to be recorded"
@@ -288,78 +285,86 @@ impl Writer {
         error
     }
 
-    /// Gives what became of each owner's line, in order.
-    fn apply(&mut self, group: &mut [Command]) -> Result<Vec<Result<Written, JournalError>>, Trouble> {
-        let sequence_was = self.known.next_sequence;
-        let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut tables = FileTables { file: &transaction, known: &mut self.known };
-        let mut answers = Vec::new();
-        for command in group {
-            match command {
-                Command::Write(write, _) => answers.push(refusal(transition::write(&mut tables, write))?),
-                Command::Record(writes, _) => {
-                    for write in writes {
-                        refusal(transition::write(&mut tables, write))?.map_or_else(|error| defect(&error), drop);
-                    }
-                }
-                Command::Complete(outcomes, _) => {
-                    for Outcome { resolved, is_set_aside } in outcomes {
-                        let written = refusal(tables.complete(resolved))?;
-                        *is_set_aside = written.is_err();
-                        written.unwrap_or_else(|error| defect(&error));
-                    }
-                }
-                Command::Flush(_) => (),
+    /// Writes the group. When one thing in it cannot be written whatever the disk does, each is tried by itself.
+    fn apply(&mut self, group: &mut Group) -> Result<Applied, Trouble> {
+        match self.try_to_apply(group, false) {
+            Err(Trouble::File(error)) if is_of_the_command(&error) => {
+                self.known.plugins.clear();
+                self.try_to_apply(group, true)
             }
+            applied => applied,
         }
-        if self.known.next_sequence != sequence_was {
-            let sql = "UPDATE journal SET next_sequence = ?1";
-            transaction.prepare_cached(sql)?.execute(params![self.known.next_sequence])?;
+    }
+
+    fn try_to_apply(&mut self, group: &mut Group, by_itself: bool) -> Result<Applied, Trouble> {
+        let began = Instant::now();
+        let (run, sequence_was) = (self.known.run, self.known.next_sequence);
+        let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut each = OneByOne::new(FileTables { file: &transaction, known: &mut self.known }, by_itself);
+        each.lines(group.lines.iter_mut().map(|(_, line)| line))?;
+        each.outcomes(group.outcomes.iter().map(|(_, outcomes)| outcomes))?;
+        let applied = each.applied();
+        let next_sequence = self.known.next_sequence;
+        if next_sequence != sequence_was {
+            transaction.prepare_cached("UPDATE journal SET next_sequence = ?1")?.execute(params![next_sequence])?;
         }
-        self.retention.tidy(&transaction, self.known.next_sequence, &mut self.known.forgotten)?;
+        match self.retention.tidy(&transaction, next_sequence, &mut self.known.forgotten) {
+            // Rows that are not ours are in its way: nothing is forgotten then, and the rest goes on.
+            Err(error) if by_itself && is_of_the_command(&error) => {
+                tracing::error!(%error, "ended sessions cannot be forgotten");
+            }
+            tidied => tidied?,
+        }
+        set_aside::write(&transaction, run, Timestamp::now().as_millisecond(), &applied.asides)?;
         // What is refused is not to be there when the files are put back.
         self.place.look().map_err(Trouble::TakenAway)?;
+        let worked = began.elapsed();
         transaction.commit()?;
-        Ok(answers)
+        self.size.measured(group.cost(), worked, began.elapsed().saturating_sub(worked));
+        Ok(applied)
     }
 
-    /// Everything before it is durable.
-    fn answer(&mut self, command: Command, answers: &mut impl Iterator<Item = Result<Written, JournalError>>) {
-        match command {
-            Command::Write(_, reply) => reply.send(answers.next().unwrap_or(Err(JournalError::Closed))),
-            Command::Record(_, reply) => reply.send(Ok(())),
-            Command::Complete(outcomes, reply) => {
-                for Outcome { resolved, is_set_aside } in outcomes {
-                    match resolved.staged {
-                        Some(staged) if is_set_aside => self.store.set_aside(&staged),
-                        Some(staged) => self.store.commit(&staged),
-                        None => (),
-                    }
+    /// Everything in the group is durable. If it is `lost` all the same, owners are told so.
+    fn answer(&mut self, group: Group, applied: Applied, lost: Option<&JournalError>) {
+        let Applied { lines, asides, unwritable, damage } = applied;
+        if damage {
+            damage_note::leave(self.place.path());
+        }
+        let mut answers = lines.into_iter();
+        for (_, line) in group.lines {
+            match line {
+                Line::Write(_, reply) => {
+                    self.counts.lines.fetch_sub(1, Ordering::Relaxed);
+                    let answer = answers.next().unwrap_or(Err(JournalError::Closed));
+                    reply.send(lost.map_or(answer, |error| Err(error.clone())));
                 }
-                reply.send(Ok(()));
+                Line::Record(_, reply) => reply.send(Ok(())),
             }
-            Command::Flush(reply) => reply.send(Ok(())),
+        }
+        for aside in &asides {
+            aside.tell();
+            self.counts.set_aside.fetch_add(u64::from(aside.is_kept()), Ordering::Relaxed);
+        }
+        for ((_, outcomes), unwritable) in group.outcomes.into_iter().zip(unwritable) {
+            self.committed(&outcomes, &unwritable);
+            outcomes.answer(&unwritable);
         }
     }
 
-    fn put_off(&mut self, command: Command, error: &JournalError) {
-        match command {
-            Command::Write(_, reply) => reply.send(Err(error.clone())),
-            Command::Flush(reply) => reply.send(Err(error.clone())),
-            command @ (Command::Record(..) | Command::Complete(..)) => self.kept.push(command),
+    /// What guests have stored is read from the file from now on; what is not written, and never will be, is as if it had not
+    /// been stored.
+    fn committed(&self, outcomes: &Outcomes, unwritable: &[(usize, String)]) {
+        for (place, Resolved { staged, .. }) in outcomes.completions.iter().enumerate() {
+            match staged {
+                Some(staged) if unwritable.iter().any(|(one, _)| *one == place) => self.store.set_aside(staged),
+                Some(staged) => self.store.commit(staged),
+                None => (),
+            }
         }
     }
-}
 
-/// A write that cannot be is one thing, a file that cannot be written another.
-fn refusal<T>(result: Result<T, Failed>) -> rusqlite::Result<Result<T, JournalError>> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(Failed::Refused(error)) => Ok(Err(error)),
-        Err(Failed::File(error)) => Err(error),
+    fn put_back(&mut self, group: Group, error: &JournalError) {
+        let refused = self.waiting.put_back(group, error);
+        self.counts.lines.fetch_sub(refused, Ordering::Relaxed);
     }
-}
-
-fn defect(error: &JournalError) {
-    tracing::error!(%error, "a defect of the runtime: something could not be recorded");
 }

@@ -198,7 +198,7 @@ impl Script<'_> {
     }
 
     async fn complete(&self, completions: Vec<Completion>) {
-        self.kept(self.journal.complete(completions).pending).await;
+        self.kept(self.journal.complete(&space().tenant, completions).pending).await;
     }
 
     /// What the runtime itself decides is kept until it can be written. Whatever comes next makes the journal try it.

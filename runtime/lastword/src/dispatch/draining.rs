@@ -127,7 +127,7 @@ impl State {
 
     fn pass_all_over(&mut self) {
         for queue in 0..self.queues.len() {
-            self.pass_over(queue, Deferral::Budget);
+            self.pass_over(queue, self.why_unbegun(queue));
         }
     }
 
@@ -146,7 +146,7 @@ impl State {
     pub(super) fn deferral(&self, queue: QueueId) -> Option<Deferral> {
         let drain = self.drain.as_ref()?;
         if drain.is_cut {
-            return Some(Deferral::Budget);
+            return Some(self.why_unbegun(queue));
         }
         self.queues.get(queue)?.breaker.is_open().then_some(Deferral::Breaker)
     }

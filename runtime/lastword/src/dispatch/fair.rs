@@ -180,6 +180,11 @@ impl Fair {
         self.ready_deliveries
     }
 
+    /// Ready deliveries of one tenant, held back or not.
+    pub(crate) fn ready_deliveries_of(&self, tenant: TenantNumber) -> usize {
+        self.tenants.get(tenant).map_or(0, |share| share.ready_deliveries)
+    }
+
     /// Forgets what everyone has had: a drain starts with equal shares.
     pub(crate) fn reset(&mut self) {
         let ready: Vec<(QueueId, usize)> =

@@ -3,7 +3,8 @@
 //! One queue for each (tenant, plugin), one [`Lane`](crate::lane::Lane) for each session id in it. Events come in through
 //! [`Dispatcher::owe`], workers take deliveries with [`Dispatcher::next`] and bring them back with
 //! [`Dispatcher::settle`]; `draining.rs` has what a drain adds, `quotas.rs` what makes a tenant wait, `plugins.rs` what
-//! makes a plugin wait, `suspects.rs` what is made last and alone. All state is behind one lock that is held for
+//! makes a plugin wait, `suspects.rs` what is made last and alone, `stored.rs`
+//! what makes a tenant wait for the journal. All state is behind one lock that is held for
 //! microseconds and never while a guest runs or a journal is written.
 
 mod bucket;
@@ -19,6 +20,7 @@ mod plugins;
 mod queue;
 mod quotas;
 mod state;
+mod stored;
 mod suspects;
 mod tenant;
 #[cfg(test)]

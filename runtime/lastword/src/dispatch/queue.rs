@@ -143,7 +143,7 @@ impl Tally {
     pub(crate) fn defer(&mut self, why: Deferral, count: u64) {
         if count > 0 {
             self.deferred += count;
-            self.timed_out |= why == Deferral::Budget;
+            self.timed_out |= matches!(why, Deferral::Budget | Deferral::Journal);
             *self.causes.entry(Outcome::Deferred(why).to_string()).or_default() += count;
         }
     }

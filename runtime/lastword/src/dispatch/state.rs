@@ -14,6 +14,7 @@ use super::finished::Finished;
 use super::plugins::PluginUse;
 use super::queue::{Job, Queue};
 use super::quotas::Waiting;
+use super::stored::Stored;
 use super::suspects::Suspects;
 use super::tenant::Tenant;
 use crate::breaker::Breaker;
@@ -42,6 +43,7 @@ pub(crate) struct State {
     pub(super) retries: BinaryHeap<Reverse<Retry>>,
     pub(super) waiting: Waiting,
     pub(super) suspects: Suspects,
+    pub(super) stored: Stored,
     /// A retry or a refill was added that no idle worker knows of.
     pub(super) new_timer: bool,
     /// Workers that found nothing to do.
@@ -72,6 +74,7 @@ impl State {
             && self.unwritten == 0
             && self.waiting.is_told()
             && self.suspects.is_empty()
+            && !self.stored.holds_up(&self.fair)
     }
 
     /// Wakes as many idle workers as there is work for; one, when there is only somebody to be told, or a new moment to
@@ -193,7 +196,7 @@ impl State {
     pub(super) fn take(&mut self, queue: QueueId, most: u32) -> Vec<Job> {
         let Some(q) = self.queues.get_mut(queue) else { return Vec::new() };
         let Some(tenant) = self.accounts.get_mut(q.owner) else { return Vec::new() };
-        let room = most.min(tenant.free_calls());
+        let room = most.min(tenant.free_calls()).min(tenant.at_once());
         // What a call uses has to be known before the next one begins.
         let by_fuel = tenant.fuel.is_some() && self.drain.is_none();
         let room = if by_fuel { room.min(1) } else { room };

@@ -4,6 +4,7 @@ use std::time::Instant;
 use super::PluginNumber;
 use super::bucket::Bucket;
 use super::fair::QueueId;
+use crate::limits::MAX_UNWRITTEN_BYTES_OF_TENANT;
 use crate::quota::TenantQuota;
 
 /// What the dispatcher keeps count of for a tenant.
@@ -22,6 +23,10 @@ pub(super) struct Tenant {
     /// Deferrals of it that are to be told. Nothing of it begins meanwhile, so that nobody hears `delivered` before
     /// `deferred`.
     pub(super) untold: usize,
+    /// Bytes that its plugins have stored and the journal has not written yet.
+    pub(super) stored: u64,
+    /// They are as many as they may be.
+    pub(super) waits_for_journal: bool,
 }
 
 impl Tenant {
@@ -34,6 +39,8 @@ impl Tenant {
             fuel: quota.fuel_per_second.map(|fuel| Bucket::new(fuel, now)),
             waits_for_fuel: false,
             untold: 0,
+            stored: 0,
+            waits_for_journal: false,
         }
     }
 
@@ -47,17 +54,22 @@ impl Tenant {
         self.max_calls.map_or(u32::MAX, |max| max.saturating_sub(self.calls))
     }
 
+    /// Calls that a worker may take at once: what the journal has to write of one shows whether there is room for another.
+    pub(super) fn at_once(&self) -> u32 {
+        if self.stored > MAX_UNWRITTEN_BYTES_OF_TENANT / 2 { 1 } else { u32::MAX }
+    }
+
     /// Whether any quota of it can make its deliveries wait.
     pub(super) fn is_limited(&self) -> bool {
         self.max_calls.is_some() || self.fuel.is_some()
     }
 
     pub(super) fn is_held_back(&self) -> bool {
-        self.waits_for_fuel || self.untold > 0 || self.free_calls() == 0
+        self.waits_for_fuel || self.waits_for_journal || self.untold > 0 || self.free_calls() == 0
     }
 
     /// Whether forgetting it would change nothing: a debt of fuel has to be remembered until it is paid.
     pub(super) fn can_be_forgotten(&self, now: Instant) -> bool {
-        self.owed == 0 && self.untold == 0 && self.fuel.is_none_or(|fuel| fuel.is_full(now))
+        self.owed == 0 && self.untold == 0 && self.stored == 0 && self.fuel.is_none_or(|fuel| fuel.is_full(now))
     }
 }

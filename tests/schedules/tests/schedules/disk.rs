@@ -46,7 +46,7 @@ struct Queue {
 enum Command {
     Write(Box<Write>, Reply<Written>),
     Record(Vec<Write>, Reply<()>),
-    Complete(Vec<Completion>, Reply<()>),
+    Complete(Arc<str>, Vec<Completion>, Reply<()>),
     Flush(Reply<()>),
 }
 
@@ -141,8 +141,8 @@ impl Disk {
                 writes.into_iter().for_each(|write| self.record_now(write));
                 Box::new(|| reply.send(Ok(())))
             }
-            Command::Complete(completions, reply) => {
-                self.complete_now(completions);
+            Command::Complete(tenant, completions, reply) => {
+                self.complete_now(&tenant, completions);
                 Box::new(|| reply.send(Ok(())))
             }
             Command::Flush(reply) => Box::new(|| reply.send(Ok(()))),
@@ -182,13 +182,13 @@ impl Disk {
         written
     }
 
-    fn complete_now(&self, completions: Vec<Completion>) {
+    fn complete_now(&self, tenant: &Arc<str>, completions: Vec<Completion>) {
         let mut record = self.record.lock().unwrap();
         for one in &completions {
             story!("disk: attempt {} of {}: {:?}", one.attempt, name(&one.delivery), one.settlement);
             record.attempts.entry(one.delivery.clone()).or_default().push((one.attempt, one.settlement.clone()));
         }
-        at_once(self.journal.complete(completions).pending).unwrap();
+        at_once(self.journal.complete(tenant, completions).pending).unwrap();
     }
 
     fn queue<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
@@ -240,12 +240,12 @@ impl Journal for Disk {
     }
 
     /// Scripted plugins store nothing, so nothing is refused.
-    fn complete(&self, completions: Vec<Completion>) -> HandedOver {
+    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver {
         if self.health == Health::AtOnce {
-            self.complete_now(completions);
+            self.complete_now(tenant, completions);
             return HandedOver::all(Pending::ready(Ok(())));
         }
-        HandedOver::all(self.queue(|reply| Command::Complete(completions, reply)))
+        HandedOver::all(self.queue(|reply| Command::Complete(tenant.clone(), completions, reply)))
     }
 
     fn flush(&self) -> Pending<()> {

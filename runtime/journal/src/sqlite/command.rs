@@ -1,0 +1,91 @@
+//! What the writer is asked to do.
+
+use std::sync::Arc;
+
+use lastword_events::key_value_bytes;
+
+use crate::limits::ROW_BYTES;
+use crate::store::Resolved;
+use crate::{JournalError, Reply, Settlement, Write, Written};
+
+/// What other threads hand over to the writer.
+pub(super) enum Command {
+    Line(Line),
+    Outcomes(Outcomes),
+    Flush(Reply<()>),
+}
+
+/// What is written in the order in which it was said, before any outcome.
+pub(super) enum Line {
+    /// An owner's line: refused when it cannot be written.
+    Write(Box<Write>, Reply<Written>),
+    /// What the runtime decided: tried again until it is written.
+    Record(Vec<Write>, Reply<()>),
+}
+
+/// How attempts of one tenant ended: all of it is written at once, and tried again until it is.
+pub(super) struct Outcomes {
+    pub(super) tenant: Arc<str>,
+    pub(super) completions: Vec<Resolved>,
+    cost: u64,
+    reply: Reply<()>,
+}
+
+impl Line {
+    /// What it counts for in a group.
+    pub(super) fn cost(&self) -> u64 {
+        match self {
+            Self::Write(write, _) => cost(write),
+            Self::Record(writes, _) => writes.iter().map(cost).sum(),
+        }
+    }
+}
+
+impl Outcomes {
+    pub(super) fn new(tenant: Arc<str>, completions: Vec<Resolved>, reply: Reply<()>) -> Self {
+        let cost = completions.iter().map(unwritten_bytes).sum();
+        Self { tenant, completions, cost, reply }
+    }
+
+    /// What they count for in a group.
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// They are on record, but for those whose places are in `set_aside`.
+    pub(super) fn answer(self, set_aside: &[(usize, String)]) {
+        // A failure that is not on record must not be tried again: its number could be used twice.
+        let unrecorded = set_aside.iter().find(|(place, _)| {
+            let of = self.completions.get(*place);
+            of.is_some_and(|one| matches!(one.completion.settlement, Settlement::Owed { .. }))
+        });
+        let answer = unrecorded.map_or(Ok(()), |(_, why)| Err(JournalError::Unwritable(why.clone())));
+        self.reply.send(answer);
+    }
+}
+
+/// A row for the session, one for each plugin that is owed the event, and one for the owner's name of the line.
+fn cost(write: &Write) -> u64 {
+    let owed = match write {
+        Write::Start { owed, .. }
+        | Write::Compaction { owed, .. }
+        | Write::CompactionWithoutStart { owed, .. }
+        | Write::End { owed, .. }
+        | Write::EndWithoutStart { owed, .. } => owed.len(),
+        Write::Renote { .. }
+        | Write::Alive { .. }
+        | Write::Installed { .. }
+        | Write::Orphaned { .. }
+        | Write::Draining { .. } => 0,
+    };
+    ROW_BYTES.saturating_mul(u64::try_from(owed).unwrap_or(u64::MAX).saturating_add(2))
+}
+
+/// As [`Completion::unwritten_bytes`](crate::Completion::unwritten_bytes), with the values that its changes came to.
+fn unwritten_bytes(Resolved { completion, staged }: &Resolved) -> u64 {
+    let writes = staged.iter().flat_map(|staged| &staged.writes);
+    let stored = writes.map(|write| {
+        key_value_bytes(&write.key, write.value.as_deref().unwrap_or_default()).saturating_add(ROW_BYTES)
+    });
+    stored.fold(completion.unwritten_bytes(), u64::saturating_add)
+}
