@@ -61,8 +61,8 @@ pub(crate) const STDIO_THREADS: usize = 8;
 /// Threads that carry timers and what waits for the journal and the network.
 pub(crate) const IO_THREADS: usize = 2;
 
-/// Threads for file systems and name servers that are started at the beginning; there are more when they are needed and the
-/// machine gives them. One that waits for a server that does not answer leaves the others.
+/// Threads for file systems that are started at the beginning; there are more when they are needed and the machine gives them. One
+/// that waits for a server that does not answer leaves the others. Look-ups have their own, or these where there are none.
 pub(crate) const BLOCKING_THREADS: usize = 4;
 
 /// How long such a thread stays when there is nothing to do: longer than the process runs.

@@ -82,7 +82,7 @@ fn start(builder: &mut Builder) -> Result<Runtime, Failure> {
     Ok(runtime)
 }
 
-/// Starts threads for file systems and name servers, which then stay. Without one, what is to be done there would
+/// Starts threads for file systems, which then stay. Without one, what is to be done there would
 /// wait for ever when no thread can be started: tokio counts on those that are there, and counts its own workers.
 fn start_blocking(runtime: &Runtime) -> Result<(), Failure> {
     let (started, count) = mpsc::channel();

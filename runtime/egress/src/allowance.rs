@@ -5,11 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
-use crate::{allow_list::AllowList, error::EgressError, limits::Limits};
+use crate::{account::Account, allow_list::AllowList, error::EgressError, limits::Limits};
 
 /// One guest call's right to send requests. Shared by all its requests; drop it with the call.
 #[derive(Debug)]
 pub struct Allowance {
+    account: Account,
     allow_list: Arc<AllowList>,
     limits: Limits,
     requests: AtomicU32,
@@ -43,6 +44,7 @@ impl Allowance {
     #[must_use]
     pub fn new(allow_list: Arc<AllowList>, limits: Limits) -> Self {
         Self {
+            account: Account::default(),
             allow_list,
             limits,
             requests: AtomicU32::new(0),
@@ -53,6 +55,18 @@ impl Allowance {
             refusals: AtomicU32::new(0),
             first_refusal: OnceLock::new(),
         }
+    }
+
+    /// The same, charged to this account. Without one, requests share what one plugin and one tenant may have.
+    #[must_use]
+    pub fn charged_to(self, account: Account) -> Self {
+        Self { account, ..self }
+    }
+
+    /// Whose account the call is charged to.
+    #[must_use]
+    pub const fn account(&self) -> &Account {
+        &self.account
     }
 
     /// Where requests may go.

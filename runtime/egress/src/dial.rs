@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use tokio::{
@@ -11,48 +12,95 @@ use tokio::{
 };
 
 use crate::{
+    account::Account,
     addresses::refusal,
     allow_list::AllowList,
+    allowance::Allowance,
+    connections,
     destination::{Destination, Host, Scheme},
     error::EgressError,
     io::Transport,
+    lookups::{LookUps, Progress},
     resolve::Resolve,
     tls::Tls,
+    turns::{Turn, Turns},
 };
 
-/// Connects to `destination`, which the caller has found in `allow_list`.
-pub(crate) async fn dial(
-    destination: &Destination,
-    allow_list: &AllowList,
-    resolver: &dyn Resolve,
-    tls: &Tls,
-    deadline: Instant,
-) -> Result<Transport, EgressError> {
-    let addresses = resolve(destination.host(), resolver, deadline).await?;
-    let addresses = check(destination, allow_list, &addresses)?;
-    let stream = connect(destination, &addresses, deadline).await?;
-    match destination.scheme() {
-        Scheme::Http => Ok(Box::new(stream)),
-        Scheme::Https => match timeout_at(deadline, tls.connect(destination.host(), stream)).await {
-            Ok(stream) => Ok(Box::new(stream?)),
-            Err(_) => Err(EgressError::ConnectTimeout { destination: destination.clone() }),
-        },
-    }
+/// What it takes to make connections. A clone shares everything.
+#[derive(Clone)]
+pub(crate) struct Dialler {
+    resolver: Arc<dyn Resolve>,
+    pub(crate) tls: Arc<Tls>,
+    lookups: Arc<LookUps>,
+    connections: Arc<Turns>,
 }
 
-async fn resolve(host: &Host, resolver: &dyn Resolve, deadline: Instant) -> Result<Vec<IpAddr>, EgressError> {
-    let name = match host {
-        Host::Address(address) => return Ok(vec![*address]),
-        Host::Name(name) => name,
-    };
-    match timeout_at(deadline, resolver.resolve(name)).await {
-        Err(_) => Err(EgressError::DnsTimeout { host: name.clone() }),
-        Ok(Err(source)) => Err(EgressError::Dns { host: name.clone(), source }),
-        Ok(Ok(addresses)) if addresses.is_empty() => Err(EgressError::Dns {
-            host: name.clone(),
-            source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
-        }),
-        Ok(Ok(addresses)) => Ok(addresses),
+/// A connection that was made, and its turn.
+pub(crate) struct Dialled {
+    pub(crate) transport: Transport,
+    pub(crate) turn: Turn,
+}
+
+impl Dialler {
+    pub(crate) fn new(resolver: Arc<dyn Resolve>) -> Self {
+        let (tls, lookups) = (Arc::default(), Arc::new(LookUps::new()));
+        Self { resolver, tls, lookups, connections: Arc::new(connections::turns()) }
+    }
+
+    pub(crate) fn with_resolver(self, resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver, ..self }
+    }
+
+    pub(crate) fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Arc::new(tls), ..self }
+    }
+
+    /// Connects to `destination`, which the caller has found in what is allowed.
+    pub(crate) async fn dial(
+        &self,
+        destination: &Destination,
+        allowance: &Allowance,
+        deadline: Instant,
+    ) -> Result<Dialled, EgressError> {
+        let addresses = self.resolve(destination.host(), allowance.account(), deadline).await?;
+        let addresses = check(destination, allowance.allow_list(), &addresses)?;
+        let Ok(turn) = timeout_at(deadline, self.connections.take(allowance.account())).await else {
+            return Err(EgressError::NoTurnToConnect { destination: destination.clone() });
+        };
+        let stream = connect(destination, &addresses, deadline).await?;
+        let transport: Transport = match destination.scheme() {
+            Scheme::Http => Box::new(stream),
+            Scheme::Https => match timeout_at(deadline, self.tls.connect(destination.host(), stream)).await {
+                Ok(stream) => Box::new(stream?),
+                Err(_) => return Err(EgressError::ConnectTimeout { destination: destination.clone() }),
+            },
+        };
+        Ok(Dialled { transport, turn })
+    }
+
+    async fn resolve(&self, host: &Host, account: &Account, deadline: Instant) -> Result<Vec<IpAddr>, EgressError> {
+        let host = match host {
+            Host::Address(address) => return Ok(vec![*address]),
+            Host::Name(name) => name.clone(),
+        };
+        let mut asked = self.lookups.ask(&self.resolver, account, &host);
+        let answered = async { asked.wait_for(|progress| matches!(progress, Progress::Answered(_))).await.map(drop) };
+        if let Ok(Err(gone)) = timeout_at(deadline, answered).await {
+            return Err(EgressError::Dns { host, source: io::Error::other(gone) });
+        }
+        let answer = asked.borrow().clone();
+        match answer {
+            Progress::WaitsForItsTurn => Err(EgressError::NoTurnToLookUp { host }),
+            Progress::Asking => Err(EgressError::DnsTimeout { host }),
+            Progress::Answered(Err(error)) => {
+                Err(EgressError::Dns { host, source: io::Error::new(error.kind(), error) })
+            }
+            Progress::Answered(Ok(addresses)) if addresses.is_empty() => {
+                let source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+                Err(EgressError::Dns { host, source })
+            }
+            Progress::Answered(Ok(addresses)) => Ok(addresses.to_vec()),
+        }
     }
 }
 

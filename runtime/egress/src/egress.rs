@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     allowance::Allowance,
-    dial::dial,
+    dial::Dialler,
     error::{BoxError, EgressError},
     exchange::{Sent, exchange},
     outgoing,
@@ -22,28 +22,27 @@ use crate::{
 /// Sends guests' requests. One for each process; a clone shares everything.
 #[derive(Clone)]
 pub struct Egress {
-    resolver: Arc<dyn Resolve>,
-    tls: Arc<Tls>,
+    dialler: Dialler,
 }
 
 impl Egress {
     /// With the operating system's resolver and root certificates. The latter are read by the first `https` request.
     #[must_use]
     pub fn new() -> Self {
-        Self { resolver: Arc::new(SystemResolver::new()), tls: Arc::new(Tls::default()) }
+        Self { dialler: Dialler::new(Arc::new(SystemResolver::new())) }
     }
 
     /// With another resolver. Its answers are checked like any other's.
     #[must_use]
     pub fn with_resolver(self, resolver: Arc<dyn Resolve>) -> Self {
-        Self { resolver, ..self }
+        Self { dialler: self.dialler.with_resolver(resolver) }
     }
 
     /// With another TLS configuration, for an embedder's own certificate authority or client certificate. It is taken
     /// as it is, but for ALPN, which becomes `http/1.1`.
     #[must_use]
     pub fn with_tls(self, config: &ClientConfig) -> Self {
-        Self { tls: Arc::new(Tls::with_config(config)), ..self }
+        Self { dialler: self.dialler.with_tls(Tls::with_config(config)) }
     }
 
     /// Sends one request and waits for the header of its response.
@@ -92,8 +91,8 @@ impl Egress {
         }
         let request = outgoing::rewrite(request, &destination, allowance.limits())?;
         let connected = after(start, timeouts.connect).min(deadline);
-        let transport = dial(&destination, allowance.allow_list(), &*self.resolver, &self.tls, connected).await?;
-        exchange(transport, request, allowance, timeouts, deadline).await
+        let connection = self.dialler.dial(&destination, allowance, connected).await?;
+        exchange(connection, request, allowance, timeouts, deadline).await
     }
 }
 
@@ -105,6 +104,6 @@ impl Default for Egress {
 
 impl fmt::Debug for Egress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Egress").field("tls", &self.tls).finish_non_exhaustive()
+        f.debug_struct("Egress").field("tls", &self.dialler.tls).finish_non_exhaustive()
     }
 }

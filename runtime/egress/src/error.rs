@@ -68,6 +68,25 @@ pub enum EgressError {
         /// The name.
         host: String,
     },
+    /// The look-up did not begin within the connect timeout.
+    #[error(
+        "{host} was not looked up within the connect timeout: others of its plugin or tenant, or {} in all, were under way; \
+         names whose servers do not answer are the usual cause",
+        crate::limits::MAX_LOOKUPS
+    )]
+    NoTurnToLookUp {
+        /// The name.
+        host: String,
+    },
+    /// No connection could be begun within the connect timeout.
+    #[error(
+        "no connection to {destination} was begun within the connect timeout: its plugin, its tenant, or all together have \
+         as many as they may; servers that are slow are the usual cause, and `ulimit -n` is what sets the number"
+    )]
+    NoTurnToConnect {
+        /// Where to.
+        destination: Destination,
+    },
     /// Nobody listens there.
     #[error("{address} refused the connection; check that the server runs")]
     ConnectionRefused {

@@ -16,14 +16,16 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     allowance::Allowance,
+    dial::Dialled,
     error::{BoxError, EgressError},
     head_gate::HeadGate,
-    io::{GatedIo, Transport},
+    io::GatedIo,
     limits::{Limits, MAX_RESPONSE_HEADERS, MIN_HYPER_BUFFER_BYTES},
     request_body::RequestBody,
     response_body::ResponseBody,
     timeouts::{Timeouts, after},
     tls,
+    turns::Turn,
 };
 
 /// Drives a connection: without it neither the rest of the request's body is sent nor the response's body read.
@@ -47,7 +49,7 @@ impl fmt::Debug for Sent {
 
 /// Sends `request`, which was checked and rewritten, and waits for the header of the response.
 pub(crate) async fn exchange<B>(
-    transport: Transport,
+    dialled: Dialled,
     request: Request<B>,
     allowance: &Arc<Allowance>,
     timeouts: Timeouts,
@@ -57,6 +59,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let Dialled { transport, turn } = dialled;
     let limits = allowance.limits();
     let head_deadline = after(Instant::now(), timeouts.first_byte);
     let gate = Arc::new(HeadGate::new(limits.max_response_header_bytes));
@@ -67,7 +70,7 @@ where
         .handshake(GatedIo::new(transport, Arc::clone(&gate)))
         .await
         .map_err(|error| from_hyper(error, limits))?;
-    let mut driver = Driver { connection: Some(Box::pin(connection)), limits };
+    let mut driver = Driver { connection: Some(Box::pin(connection)), limits, _turn: turn };
     let mut response = pin!(sender.send_request(request));
 
     let head = std::future::poll_fn(|cx| {
@@ -108,6 +111,8 @@ where
 struct Driver<C> {
     connection: Option<Pin<Box<C>>>,
     limits: Limits,
+    /// Behind the connection: fields are dropped in their order.
+    _turn: Turn,
 }
 
 impl<C: Future<Output = hyper::Result<()>>> Driver<C> {

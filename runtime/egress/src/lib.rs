@@ -12,7 +12,8 @@
 //! 3. Redirects are returned, never followed.
 //! 4. No proxy from the environment, no cookies, no decompression, no connection used twice.
 //! 5. TLS 1.2 or newer, verified against the host as it was granted, with the operating system's roots.
-//! 6. A server that never answers, drips, or sends without end is bounded by [`Timeouts`] and [`Limits`].
+//! 6. Look-ups and connections are shared by all: an [`Account`] may hold a part of them, and who waits comes in turn.
+//! 7. A server that never answers, drips, or sends without end is bounded by [`Timeouts`] and [`Limits`].
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -60,9 +61,11 @@
 //! calls it maps [`EgressError`] to what the guest sees.
 #![forbid(unsafe_code)]
 
+mod account;
 mod addresses;
 mod allow_list;
 mod allowance;
+mod connections;
 mod destination;
 mod dial;
 mod egress;
@@ -71,13 +74,17 @@ mod exchange;
 mod head_gate;
 mod io;
 pub mod limits;
+mod lookups;
 mod outgoing;
 mod request_body;
 mod resolve;
 mod response_body;
+mod threads;
 mod timeouts;
 mod tls;
+mod turns;
 
+pub use account::Account;
 pub use allow_list::AllowList;
 pub use allowance::{Allowance, Usage};
 pub use destination::{Destination, Host, ParseDestinationError, Scheme};

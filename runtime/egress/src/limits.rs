@@ -3,6 +3,10 @@
 //! A hook reports a session's end: a few requests of some kilobytes each. The defaults are far above that, and far
 //! below what would hurt the host when every slot for calls is in use at once.
 
+use std::time::Duration;
+
+use crate::turns::Part;
+
 /// Requests that one call may make, refused ones included.
 ///
 /// Enough for a look-up, a write and some retries at several services; a guest that loops over `send` is stopped before
@@ -23,14 +27,62 @@ pub const MAX_RESPONSE_HEADER_BYTES: usize = 64 * 1024;
 /// Header fields of a response. hyper's own default, written down because that one may change.
 pub const MAX_RESPONSE_HEADERS: usize = 100;
 
-/// System look-ups at a time, in the whole process.
-///
-/// A look-up holds a thread that nothing can interrupt, also when the call that wanted it is gone. tokio has 512 such
-/// threads, and files and storage need them too.
-pub const MAX_CONCURRENT_LOOKUPS: usize = 64;
+/// Look-ups of one plugin under way at a time, for whichever tenants. An answer comes in milliseconds, or the name's server is
+/// not there. More wait for their turn.
+pub const MAX_LOOKUPS_OF_PLUGIN: usize = 8;
 
-/// System look-ups of one name at a time. An answer comes in milliseconds, or the name's server is not there.
-pub const MAX_LOOKUPS_OF_ONE_NAME: usize = 8;
+/// Look-ups for one tenant under way at a time: of two plugins as many as they may have. More wait for their turn.
+pub const MAX_LOOKUPS_OF_TENANT: usize = 16;
+
+/// Look-ups under way at a time, in the whole process: a name server is asked by a few at once. More wait for their turn.
+pub const MAX_LOOKUPS: usize = 64;
+
+/// A look-up that takes longer is abandoned: its thread goes on, because nothing can interrupt it, and another may begin in its
+/// place. A name server that is there answers within a second, also the second one that a resolver asks.
+pub const LOOKUP_ABANDONED_AFTER: Duration = Duration::from_secs(2);
+
+/// Abandoned look-ups of one plugin: a quarter of all. Then it waits until one of them comes to its end.
+pub const MAX_ABANDONED_LOOKUPS_OF_PLUGIN: usize = 64;
+
+/// Abandoned look-ups for one tenant, as of one plugin.
+pub const MAX_ABANDONED_LOOKUPS_OF_TENANT: usize = 64;
+
+/// Abandoned look-ups in the whole process. Each is a thread, and some 50 KiB; one comes to its end when the resolver gives up,
+/// which takes glibc's 10 s for each server by default. When there are as many, whoever has none under way has one at a time.
+pub const MAX_ABANDONED_LOOKUPS: usize = 256;
+
+pub(crate) const LOOKUPS: Part =
+    Part { of_plugin: MAX_LOOKUPS_OF_PLUGIN, of_tenant: MAX_LOOKUPS_OF_TENANT, in_all: MAX_LOOKUPS };
+
+pub(crate) const ABANDONED_LOOKUPS: Part = Part {
+    of_plugin: MAX_ABANDONED_LOOKUPS_OF_PLUGIN,
+    of_tenant: MAX_ABANDONED_LOOKUPS_OF_TENANT,
+    in_all: MAX_ABANDONED_LOOKUPS,
+};
+
+/// Threads for look-ups: as many as there can be look-ups.
+pub(crate) const MAX_LOOKUP_THREADS: usize = MAX_LOOKUPS + MAX_ABANDONED_LOOKUPS;
+
+/// How long a thread for look-ups stays when there is nothing to do: longer than a busy gateway pauses.
+pub(crate) const IDLE_LOOKUP_THREAD_STAYS: Duration = Duration::from_secs(10);
+
+/// Stack of a thread for look-ups, in bytes. `getaddrinfo` loads whatever modules the system is set up with; what they do not
+/// touch takes no memory.
+pub(crate) const LOOKUP_STACK_BYTES: usize = 1024 * 1024;
+
+/// The part of the files that the process may have open (three in four) which connections may be. The rest is for look-ups,
+/// transcripts, the journal, and what an embedder has.
+pub(crate) const CONNECTIONS_OF_FILES: (usize, usize) = (3, 4);
+
+/// The part of all connections (three in four) that one plugin, or one tenant, may have: the others have the rest at once,
+/// whatever its servers do.
+pub(crate) const CONNECTIONS_OF_ONE: (usize, usize) = (3, 4);
+
+/// Connections that there may be at least, however few files the process may have open.
+pub const MIN_CONNECTIONS: usize = 16;
+
+/// Connections that there may be at most, however many files the process may have open: 16 for each of 1 000 calls.
+pub const MAX_CONNECTIONS: usize = 16_000;
 
 /// Bytes read from a connection at a time, one buffer for each connection. hyper's own first buffer is as large.
 pub(crate) const READ_BUFFER_BYTES: usize = 8 * 1024;

@@ -7,5 +7,6 @@ mod bounds;
 mod destinations;
 mod plain;
 mod requests;
+mod shared;
 mod support;
 mod tls;

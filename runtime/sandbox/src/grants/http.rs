@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
-use lastword_egress::{Allowance, EgressError, Limits as EgressLimits, Sent, Timeouts};
+use lastword_egress::{Account, Allowance, EgressError, Limits as EgressLimits, Sent, Timeouts};
 use lastword_events::{Session, printable};
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
@@ -53,7 +53,8 @@ impl Outgoing {
             max_response_body_bytes: plugin.limits.http_response_bytes,
             ..EgressLimits::default()
         };
-        let allowance = Arc::new(Allowance::new(Arc::clone(&plugin.allowed), limits));
+        let account = Account::new(Arc::clone(&session.identity.tenant), plugin.name.as_str());
+        let allowance = Arc::new(Allowance::new(Arc::clone(&plugin.allowed), limits).charged_to(account));
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_HTTP_FIELDS_BYTES);
         let troubles = Arc::default();
@@ -171,10 +172,10 @@ fn told(error: &EgressError) -> Error {
         EgressError::UpgradeRefused => Error::HttpUpgradeFailed,
         EgressError::AddressRefused { .. } => Error::DestinationIpProhibited,
         EgressError::Dns { .. } => Error::DnsError { rcode: None, info_code: None },
-        EgressError::DnsTimeout { .. } => Error::DnsTimeout,
+        EgressError::DnsTimeout { .. } | EgressError::NoTurnToLookUp { .. } => Error::DnsTimeout,
         EgressError::ConnectionRefused { .. } => Error::ConnectionRefused,
         EgressError::ConnectFailed { .. } => Error::DestinationUnavailable,
-        EgressError::ConnectTimeout { .. } => Error::ConnectionTimeout,
+        EgressError::ConnectTimeout { .. } | EgressError::NoTurnToConnect { .. } => Error::ConnectionTimeout,
         EgressError::TlsSetup(_) => Error::ConfigurationError,
         EgressError::Tls(_) => Error::TlsProtocolError,
         EgressError::Certificate(_) => Error::TlsCertificateError,

@@ -1,0 +1,18 @@
+use std::sync::Arc;
+
+/// Whose account a request is charged to: what many requests share, each tenant and each plugin may hold a part of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// The tenant for whose session the guest was called.
+    pub tenant: Arc<str>,
+    /// The plugin that sends the request.
+    pub plugin: Arc<str>,
+}
+
+impl Account {
+    /// The account of `plugin` when it is called for `tenant`.
+    #[must_use]
+    pub fn new(tenant: impl Into<Arc<str>>, plugin: impl Into<Arc<str>>) -> Self {
+        Self { tenant: tenant.into(), plugin: plugin.into() }
+    }
+}

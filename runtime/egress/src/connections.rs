@@ -1,0 +1,35 @@
+//! How many connections there may be. Each is a file that the process has open.
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::{
+    limits::{CONNECTIONS_OF_FILES, CONNECTIONS_OF_ONE, MAX_CONNECTIONS, MIN_CONNECTIONS},
+    turns::{Bounds, Part, Turns},
+};
+
+/// For the files that the process may have open now.
+pub(crate) fn turns() -> Turns {
+    let files =
+        getrlimit(Resource::Nofile).current.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    Turns::new(bounds(files))
+}
+
+fn bounds(files: usize) -> Bounds {
+    let part = |of: usize, (part, parts): (usize, usize)| of / parts * part;
+    let in_all = part(files, CONNECTIONS_OF_FILES).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
+    let of_one = part(in_all, CONNECTIONS_OF_ONE);
+    Bounds { held: Part { of_plugin: of_one, of_tenant: of_one, in_all }, abandoned: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_to_others_and_a_plugin_leaves_connections_to_others() {
+        for (files, in_all, of_one) in [(0, 16, 12), (1024, 768, 576), (usize::MAX, 16_000, 12_000)] {
+            let Bounds { held, .. } = bounds(files);
+            assert_eq!(held, Part { of_plugin: of_one, of_tenant: of_one, in_all });
+        }
+    }
+}
