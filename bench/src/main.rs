@@ -3,6 +3,7 @@
 //! Machines differ and are noisy, so every figure here is printed beside its comparison, and the two are measured in
 //! turns. Nothing in the test suite asserts these numbers.
 
+mod backlog;
 mod bare;
 mod drain;
 mod end;
@@ -42,6 +43,8 @@ enum What {
     KeyValues,
     /// A start that finds a million sessions of a dead run, against SQLite reading them
     Recovery,
+    /// A drain that begins when a dead run has left much, against one of as many active sessions
+    Backlog,
     /// What an active session takes in memory
     Memory,
     /// Calls of the example plugins, by language
@@ -75,6 +78,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Recovery) {
         recovery::measure()?;
+    }
+    if wanted(What::Backlog) {
+        backlog::measure()?;
     }
     if wanted(What::Guests) {
         guests::measure()?;

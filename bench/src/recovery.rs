@@ -31,7 +31,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let path = dir.path().join("journal.db");
 
     say(format!("a start that finds {SESSIONS} active sessions of a dead run in the journal:"));
-    tokio.block_on(note_all(&path))?;
+    tokio.block_on(note_all(&path, SESSIONS))?;
 
     let began = Instant::now();
     let bytes = read_all(&path)?;
@@ -53,12 +53,12 @@ pub(crate) fn measure() -> anyhow::Result<()> {
 }
 
 /// As a run leaves it that was killed: every start is written down, and nothing else.
-async fn note_all(path: &Path) -> anyhow::Result<()> {
+pub(crate) async fn note_all(path: &Path, sessions: u32) -> anyhow::Result<()> {
     let journal = SqliteJournal::open(path)?;
     journal.recover()?;
     let event = Arc::new(Event::Start(SessionStart::default()));
-    for first in (0..SESSIONS).step_by(AT_ONCE) {
-        let numbers = first..first.saturating_add(u32::try_from(AT_ONCE)?).min(SESSIONS);
+    for first in (0..sessions).step_by(AT_ONCE) {
+        let numbers = first..first.saturating_add(u32::try_from(AT_ONCE)?).min(sessions);
         let starts: Vec<_> = numbers
             .map(|n| {
                 let session = Arc::new(session(n));

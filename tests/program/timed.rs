@@ -319,6 +319,28 @@ fn an_owner_that_goes_on_writing_does_not_delay_the_end() {
     assert_eq!(ended.drained("delivered") + ended.drained("failed") + ended.drained("deferred"), 2 * accepted);
 }
 
+/// Sessions of a dead run, four plugins, and a signal before most of it is made. One of the plugins keeps its calls.
+#[test]
+fn a_backlog_of_a_dead_run_leaves_in_time_with_its_line() {
+    const SESSIONS: usize = 20_000;
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let launch = || {
+        let launch = Launch::stdio_at(&home).arg("--journal").arg(home.path().join("journal.db"));
+        ["sleep", "good", "retry", "good-all"].iter().fold(launch, |launch, guest| launch.guest(guest))
+    };
+    let before = launch().start().ready();
+    before.send((0..SESSIONS).map(|n| start(&format!("s{n}"))));
+    before.count("accepted", SESSIONS);
+    before.kill();
+    let program = launch().start().ready();
+    let signalled = program.signal(Signal::TERM);
+    let ended = program.ended();
+    assert_in_time(&ended, signalled, BUDGET);
+    assert_eq!(ended.code(), 3);
+    assert!(ended.drained("deferred") > 0, "there was no time for all of it");
+    assert!(!ended.stderr().contains("did not return"), "{}", ended.stderr());
+}
+
 #[track_caller]
 fn assert_left_at_once(program: Program, signalled: Instant) {
     let ended = program.ended();

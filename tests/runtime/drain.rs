@@ -1,9 +1,9 @@
 //! Rows D1–D7, and what may happen while a drain goes on.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lastword::events::{CompactionPhase, DRAIN_WARNING, Deferral, DrainReason, EndReason, Hook, Outcome};
+use lastword::events::{CompactionPhase, DRAIN_WARNING, Deferral, DrainReason, EndReason, Hook, Outcome, PluginDrain};
 use lastword::{Acceptance, Refusal};
 use lastword_tests::House;
 
@@ -202,4 +202,49 @@ async fn one_worker_on_a_runtime_with_one_thread_is_enough() {
     assert_eq!(report.owed(), 100);
     let ends = house.printed("prints").iter().filter(|l| l.starts_with("session-end")).count();
     assert_eq!(ends, 50);
+}
+
+#[tokio::test]
+async fn the_budget_counts_from_the_moment_that_whoever_drains_says() {
+    let house = House::with(&["prints"]);
+    house.start_many("s", 3).await.unwrap();
+    let earlier = Duration::from_millis(700);
+    let began = Instant::now().checked_sub(earlier).unwrap();
+    let report = house.runtime.drain_since(DrainReason::Shutdown, began).await;
+    assert!(report.elapsed >= earlier, "{report:?}");
+    assert_eq!(report.delivered, 3);
+}
+
+#[tokio::test]
+async fn a_budget_that_is_over_when_the_drain_begins_leaves_everything_owed() {
+    let house = House::with(&["sleep"]);
+    house.start_many("s", 30).await.unwrap();
+    let began = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
+    let report = house.runtime.drain_since(DrainReason::Shutdown, began).await;
+    assert_eq!((report.sessions, report.owed(), report.deferred), (30, 30, 30), "{report:?}");
+    assert!(report.timed_out);
+    assert_eq!(house.runtime.undelivered_ends(), 30);
+}
+
+/// A gateway may have made up any number of tenants.
+#[tokio::test]
+async fn a_report_names_a_bounded_number_of_tenants_and_counts_all() {
+    const TENANTS: u64 = 1_100;
+    let house = House::with(&["good", "trap"]);
+    for n in 0..TENANTS {
+        house.start_for(&format!("t{n}"), "s").await.unwrap();
+    }
+    let report = house.drain().await;
+    assert_eq!((report.sessions, report.owed()), (TENANTS, 2 * TENANTS));
+    assert_eq!(report.plugins.len(), 1_000);
+    let lines = report.plugins.iter().map(|line| line.delivered + line.failed + line.deferred).sum::<u64>();
+    let rest = report.rest.iter().map(|line| line.delivered + line.failed + line.deferred).sum::<u64>();
+    assert_eq!(lines + rest, report.owed());
+    assert_eq!(report.rest.iter().map(|line| line.tenants).sum::<u64>(), 2 * TENANTS - 1_000);
+    let undelivered = |line: &PluginDrain| line.failed + line.deferred > 0;
+    assert!(report.plugins.iter().all(undelivered), "those that something was not delivered of come first");
+    let warnings: Vec<&str> = report.warnings.iter().map(|warning| &*warning.message).collect();
+    assert_eq!(warnings.len(), 21, "{warnings:?}");
+    let undelivered = report.failed + report.deferred;
+    assert_eq!(warnings[20], format!("and {} plugins more", undelivered - 20), "each has one end");
 }

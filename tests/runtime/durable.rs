@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lastword::events::{CompactionPhase, DrainReason, EndReason, Hook, Outcome};
-use lastword::{Acceptance, CompactionRequest, EndRequest, Refusal, StartRequest};
+use lastword::{Acceptance, CompactionRequest, EndRequest, QuotaKind, Refusal, StartRequest, TenantQuota};
 use lastword_tests::{House, held};
 
 const NEVER: Duration = Duration::from_secs(600);
@@ -159,4 +159,21 @@ async fn a_compaction_line_that_is_sent_again_after_the_end_leaves_no_ghost() {
     let again = house.runtime.compaction(compaction).await.unwrap();
     assert_eq!(again.how, Acceptance::DuplicateOp);
     assert!(house.runtime.sessions().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_who_asks_for_something_is_held_up_by_a_journal_that_is_being_read() {
+    let journal = held();
+    let quota = TenantQuota { active_sessions: Some(1), ..TenantQuota::default() };
+    let house = House::builder().plugin("prints", "prints").journal(journal.clone()).quota(quota).build();
+    house.start("s1").await.unwrap();
+    journal.hold_reads();
+    // There is no place for it, unless it is a line that is sent again; only the journal knows.
+    let mut one_more = StartRequest::new(house.session("s2"));
+    one_more.op_id = Some("s-2".into());
+    let refused = house.runtime.start_session(one_more);
+    house.end("s1", EndReason::Reset).await.unwrap();
+    house.seen(|o| o.session == "s1" && o.hook == Hook::SessionEnd).await.unwrap();
+    journal.let_reads_go();
+    assert_eq!(refused.await, Err(Refusal::Quota { what: QuotaKind::ActiveSessions, limit: 1 }));
 }

@@ -7,7 +7,7 @@ use lastword::{Durability, Journal, JournalError, MemoryJournal};
 use lastword_journal::{
     Completion, DeliveryKey, HandedOver, KeyValueChanges, Pending, Recovered, Reply, Settlement, Space, Write, Written,
 };
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 /// A journal on a disk that takes its time: it answers when it is told to, or not at all. What it is asked takes effect in
 /// a [`MemoryJournal`] at the moment of the answer, as a commit would. What guests stored is read back as soon as it is
@@ -21,6 +21,15 @@ pub struct HeldJournal {
     holding_outcomes: AtomicBool,
     is_full: AtomicBool,
     held: Mutex<Vec<Held>>,
+    reads: Reads,
+}
+
+/// Whether it is a file that takes its time to be read.
+#[derive(Default)]
+struct Reads {
+    held: Mutex<bool>,
+    let_go: Condvar,
+    is_file: AtomicBool,
 }
 
 #[derive(Default)]
@@ -52,6 +61,18 @@ impl HeldJournal {
     pub fn fill(&self) {
         self.is_full.store(true, Ordering::SeqCst);
         self.hold();
+    }
+
+    /// From now on it is a file, and whoever asks for an `op_id` is held up until [`Self::let_reads_go`].
+    pub fn hold_reads(&self) {
+        self.reads.is_file.store(true, Ordering::SeqCst);
+        *self.reads.held.lock() = true;
+    }
+
+    /// Whoever reads goes on.
+    pub fn let_reads_go(&self) {
+        *self.reads.held.lock() = false;
+        self.reads.let_go.notify_all();
     }
 
     fn is_holding(&self) -> bool {
@@ -126,6 +147,7 @@ impl HeldJournal {
 
 impl Journal for HeldJournal {
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.reads.let_go.wait_while(&mut self.reads.held.lock(), |held| *held);
         self.memory.known_op(identity, kind, op_id)
     }
 
@@ -134,7 +156,7 @@ impl Journal for HeldJournal {
     }
 
     fn durability(&self) -> Durability {
-        self.memory.durability()
+        if self.reads.is_file.load(Ordering::SeqCst) { Durability::Disk } else { self.memory.durability() }
     }
 
     fn recover(&self) -> Result<Recovered, JournalError> {

@@ -93,6 +93,10 @@ pub(crate) const MAX_SHOWN_KEYS: usize = 50;
 /// A drain that has not returned by then is left to itself.
 pub(crate) const DRAIN_OVERRUN: Duration = Duration::from_millis(20);
 
+/// What it may take to free a million deliveries that were not made, and to close the journal. Where the budget leaves less, that is
+/// the system's to do.
+pub(crate) const FREEING: Duration = Duration::from_millis(200);
+
 /// Output that its reader has not taken by then is lost.
 pub(crate) const OUTPUT_OVERRUN: Duration = Duration::from_millis(40);
 

@@ -40,6 +40,6 @@ pub use outcome::{Deferral, FailureCause, Outcome};
 pub use owner::Owner;
 pub use printable::{is_plain, printable};
 pub use reason::{DrainReason, EndReason};
-pub use report::{DRAIN_WARNING, DrainReport, DrainWarning, PluginDrain};
+pub use report::{DRAIN_WARNING, DrainReport, DrainWarning, PluginDrain, PluginRest};
 pub use session::{Identity, Session, Transcript};
 pub use timestamp::Timestamp;

@@ -26,8 +26,11 @@ pub struct DrainReport {
     pub deferred: u64,
     /// Whether the budget ended before the work did.
     pub timed_out: bool,
-    /// One line for each (tenant, plugin) that was owed something, in the order of the configuration.
+    /// One line for each (tenant, plugin) that was owed something, in the order of the configuration; of the 1 000 that most was
+    /// not delivered of, if there are more.
     pub plugins: Vec<PluginDrain>,
+    /// What the others come to, by plugin.
+    pub rest: Vec<PluginRest>,
     /// What an operator should read.
     pub warnings: Vec<DrainWarning>,
     /// Deferred ends that nobody was told of one by one, because the time to leave had come.
@@ -48,6 +51,7 @@ impl DrainReport {
             deferred: 0,
             timed_out: false,
             plugins: Vec::new(),
+            rest: Vec::new(),
             warnings: Vec::new(),
             unreported: 0,
         }
@@ -83,6 +87,30 @@ impl PluginDrain {
     #[must_use]
     pub fn new(tenant: Arc<str>, plugin: PluginName) -> Self {
         Self { tenant, plugin, delivered: 0, failed: 0, deferred: 0, broken: false }
+    }
+}
+
+/// What a drain did of one plugin for the tenants that have no line of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PluginRest {
+    /// Which plugin.
+    pub plugin: PluginName,
+    /// For how many tenants.
+    pub tenants: u64,
+    /// Answered ok.
+    pub delivered: u64,
+    /// Had an attempt that failed.
+    pub failed: u64,
+    /// Left for later.
+    pub deferred: u64,
+}
+
+impl PluginRest {
+    /// A line with nothing counted yet.
+    #[must_use]
+    pub fn new(plugin: PluginName) -> Self {
+        Self { plugin, tenants: 0, delivered: 0, failed: 0, deferred: 0 }
     }
 }
 

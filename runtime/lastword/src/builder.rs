@@ -184,6 +184,7 @@ impl Builder {
             set: Mutex::new(ActiveSet::default()),
             places: Arc::new(Places::default()),
             in_flight: InFlight::default(),
+            op_reads: tokio::sync::Mutex::default(),
             repeated_ends: Counter::default(),
             retry: self.retry,
             budget: self.budget,

@@ -1,18 +1,19 @@
 //! Ending every active session at shutdown, within the budget.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastword_events::{
-    DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, EventKey, PluginDrain, Session, Timestamp,
+    DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, EventKey, PluginDrain, PluginRest, Session, Timestamp,
 };
 use lastword_journal::{OwedDelivery, Write};
 
 use crate::active::{Active, ActiveSet, Ending};
-use crate::dispatch::{Closed, Drain, Waiting};
+use crate::dispatch::{Closed, ClosedQueue, Drain};
 use crate::inner::Inner;
 use crate::intake::OwnEnd;
-use crate::limits::{MAX_DRAIN_RESERVE, MAX_ENTRY_WAIT, MAX_WARNINGS};
+use crate::limits::{MAX_DRAIN_RESERVE, MAX_ENTRY_WAIT, MAX_REPORTED, MAX_WARNINGS};
 use crate::owed::Owed;
 use crate::recovery::Records;
 use crate::sync::{now, timeout_at};
@@ -32,25 +33,27 @@ pub(crate) struct Schedule {
     close_at: Instant,
     /// The journal's last commit is not waited for after this.
     flush_until: Instant,
-    /// Nothing is reported after this.
-    leave_at: Instant,
+    /// Nobody is told of a deferral after this: what is left of the budget is for the report to reach whoever waits for it.
+    told_until: Instant,
     /// How many the snapshot found; none before it.
     sessions: Option<u64>,
 }
 
 impl Schedule {
-    fn new(reason: DrainReason, began: Instant, budget: Duration) -> Self {
+    /// `began`: when the budget did, which may be a while ago. What was asked for by `now` is waited for as long as ever.
+    fn new(reason: DrainReason, began: Instant, now: Instant, budget: Duration) -> Self {
         let reserve = MAX_DRAIN_RESERVE.min(budget / 4);
         let leave_at = began + budget;
+        let cut_at = leave_at - reserve;
         Self {
             reason,
             began,
             at: Timestamp::now(),
-            snapshot_by: began + MAX_ENTRY_WAIT.min(budget / 8),
-            cut_at: leave_at - reserve,
+            snapshot_by: cut_at.min(now + MAX_ENTRY_WAIT.min(budget / 8)),
+            cut_at,
             close_at: leave_at - reserve / 3 * 2,
             flush_until: leave_at - reserve / 3,
-            leave_at,
+            told_until: leave_at - reserve / 5,
             sessions: None,
         }
     }
@@ -59,9 +62,10 @@ impl Schedule {
 impl Inner {
     /// Lets no more in, and takes the snapshot unless requests are under way. None when a drain has begun, or the runtime was
     /// closed, before.
-    pub(crate) fn begin_drain(&self, reason: DrainReason) -> Option<Schedule> {
+    pub(crate) fn begin_drain(&self, reason: DrainReason, began: Instant) -> Option<Schedule> {
         let requests_under_way = self.in_flight.close()?;
-        let mut schedule = Schedule::new(reason, now(), self.budget);
+        let now = now();
+        let mut schedule = Schedule::new(reason, began.min(now), now, self.budget);
         let at = schedule.at;
         // Everything that the drain writes comes after this; nobody has to wait for it.
         drop(self.journal.record(vec![Write::Draining { reason, at }]));
@@ -136,8 +140,8 @@ impl Inner {
             // A worker that is stuck in a host call must not make the drain longer.
             timeout_at(schedule.close_at, self.dispatcher.quiet()).await.ok();
         }
-        let closed = self.dispatcher.close();
-        let mut report = self.report(&schedule, &closed);
+        let mut closed = self.dispatcher.close();
+        let mut report = self.report(&schedule, &mut closed);
         match timeout_at(schedule.flush_until, self.journal.flush()).await {
             Ok(Ok(())) => (),
             Ok(Err(error)) => report.warnings.push(DrainWarning::new("journal", error.to_string())),
@@ -154,71 +158,146 @@ impl Inner {
             );
             report.warnings.push(DrainWarning::new("journal", message));
         }
-        report.unreported = self.tell_of_deferrals(closed, schedule.leave_at);
+        report.unreported = self.tell_of_deferrals(&mut closed, schedule.told_until);
+        self.dispatcher.keep(closed.passed_over);
         self.journal.leave();
         report.elapsed = now().saturating_duration_since(schedule.began);
         self.drained.send_replace(true);
         report
     }
 
-    fn report(&self, schedule: &Schedule, closed: &Closed) -> DrainReport {
+    fn report(&self, schedule: &Schedule, closed: &mut Closed) -> DrainReport {
         let mut report = DrainReport::empty(schedule.reason, self.budget);
         report.sessions = schedule.sessions.unwrap_or(0) + closed.late_sessions;
-        for queue in &closed.queues {
-            let Some(installed) = self.dispatcher.installed().get(queue.plugin) else { continue };
-            let mut line = PluginDrain::new(queue.tenant.clone(), installed.plugin.name().clone());
-            line.delivered = queue.tally.delivered;
-            line.failed = queue.tally.failed;
-            line.deferred = queue.tally.deferred;
-            line.broken = queue.tally.broken;
-            report.delivered += line.delivered;
-            report.failed += line.failed;
-            report.deferred += line.deferred;
-            report.timed_out |= queue.tally.timed_out;
-            if line.failed + line.deferred > 0 {
-                let causes: Vec<String> =
-                    queue.tally.causes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
-                report.warnings.push(DrainWarning::new(
-                    DRAIN_WARNING,
-                    format!(
-                        "{} of {} session-end deliveries of plugin {} (tenant {}) were not made: {}",
-                        line.failed + line.deferred,
-                        queue.tally.owed(),
-                        line.plugin,
-                        line.tenant,
-                        causes.join(", ")
-                    ),
-                ));
-            }
-            report.plugins.push(line);
+        for ClosedQueue { tally, .. } in &closed.queues {
+            report.delivered += tally.delivered;
+            report.failed += tally.failed;
+            report.deferred += tally.deferred;
+            report.timed_out |= tally.timed_out;
         }
-        let more = report.warnings.len().saturating_sub(MAX_WARNINGS);
-        if more > 0 {
-            report.warnings.truncate(MAX_WARNINGS);
-            report.warnings.push(DrainWarning::new(DRAIN_WARNING, format!("and {more} plugins more")));
-        }
+        let rest = most_undelivered_first(&mut closed.queues, MAX_REPORTED);
+        report.plugins = closed.queues.iter().filter_map(|queue| self.line(queue)).collect();
+        report.rest = self.rest(&rest);
+        report.warnings = self.warnings(&mut closed.queues, rest.iter().filter(|queue| has_undelivered(queue)).count());
         report
     }
 
+    fn line(&self, queue: &ClosedQueue) -> Option<PluginDrain> {
+        let installed = self.dispatcher.installed().get(queue.plugin)?;
+        let mut line = PluginDrain::new(queue.tenant.clone(), installed.plugin.name().clone());
+        line.delivered = queue.tally.delivered;
+        line.failed = queue.tally.failed;
+        line.deferred = queue.tally.deferred;
+        line.broken = queue.tally.broken;
+        Some(line)
+    }
+
+    /// One line for each plugin.
+    fn rest(&self, queues: &[ClosedQueue]) -> Vec<PluginRest> {
+        let names = self.dispatcher.installed().iter().map(|installed| installed.plugin.name().clone());
+        let mut lines: Vec<PluginRest> = names.map(PluginRest::new).collect();
+        for ClosedQueue { plugin, tally, .. } in queues {
+            let Some(line) = lines.get_mut(*plugin) else { continue };
+            line.tenants += 1;
+            line.delivered += tally.delivered;
+            line.failed += tally.failed;
+            line.deferred += tally.deferred;
+        }
+        lines.retain(|line| line.tenants > 0);
+        lines
+    }
+
+    /// Names those that most was not delivered of; `more` are not among `queues`.
+    fn warnings(&self, queues: &mut Vec<ClosedQueue>, more: usize) -> Vec<DrainWarning> {
+        queues.retain(has_undelivered);
+        let more = more + most_undelivered_first(queues, MAX_WARNINGS).len();
+        let mut warnings: Vec<DrainWarning> = queues.iter().filter_map(|queue| self.warning(queue)).collect();
+        if more > 0 {
+            warnings.push(DrainWarning::new(DRAIN_WARNING, format!("and {more} plugins more")));
+        }
+        warnings
+    }
+
+    fn warning(&self, ClosedQueue { tenant, plugin, tally }: &ClosedQueue) -> Option<DrainWarning> {
+        let plugin = self.dispatcher.installed().get(*plugin)?.plugin.name();
+        let causes: Vec<String> = tally.causes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        let message = format!(
+            "{} of {} session-end deliveries of plugin {plugin} (tenant {tenant}) were not made: {}",
+            tally.failed + tally.deferred,
+            tally.owed(),
+            causes.join(", ")
+        );
+        Some(DrainWarning::new(DRAIN_WARNING, message))
+    }
+
     /// Tells of what had no attempt, as long as there is time. Returns how many ends nobody was told of.
-    fn tell_of_deferrals(&self, closed: Closed, until: Instant) -> u64 {
+    fn tell_of_deferrals(&self, closed: &mut Closed, until: Instant) -> u64 {
         let mut untold = closed.held;
-        for passed in closed.passed_over {
-            let Some(name) = self.dispatcher.plugin_name(passed.queue) else { continue };
-            let why = passed.why;
-            match passed.waiting {
-                Waiting::Job(job) if now() < until => self.tell_deferred(&name, &job.owed(), why, true),
-                Waiting::Job(job) => untold += u64::from(job.is_end()),
-                Waiting::Backlog(mut backlog) => {
-                    while now() < until
-                        && let Some(end) = backlog.next()
-                    {
-                        self.tell_deferred(&name, &end.owed(), why, true);
-                    }
-                    untold += u64::try_from(backlog.len()).unwrap_or(u64::MAX);
+        for passed in &mut closed.passed_over {
+            if let Some(name) = self.dispatcher.plugin_name(passed.queue) {
+                while now() < until
+                    && let Some(owed) = passed.unbegun.next()
+                {
+                    self.tell_deferred(&name, &owed, passed.why, true);
                 }
             }
+            untold += passed.unbegun.ends();
         }
         untold
+    }
+}
+
+fn has_undelivered(queue: &ClosedQueue) -> bool {
+    queue.tally.failed + queue.tally.deferred > 0
+}
+
+/// Leaves `most` of the queues, those that most was not delivered of, in the order of the configuration. Gives the others.
+fn most_undelivered_first(queues: &mut Vec<ClosedQueue>, most: usize) -> Vec<ClosedQueue> {
+    if queues.len() > most {
+        let undelivered = |queue: &ClosedQueue| Reverse(queue.tally.failed + queue.tally.deferred);
+        queues.select_nth_unstable_by_key(most, undelivered);
+    }
+    let others = queues.split_off(most.min(queues.len()));
+    queues.sort_by(|a, b| (a.plugin, &a.tenant).cmp(&(b.plugin, &b.tenant)));
+    others
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword_events::Deferral;
+
+    use super::*;
+
+    fn queue(tenant: &str, plugin: usize, deferred: u64) -> ClosedQueue {
+        let mut queue = ClosedQueue { tenant: tenant.into(), plugin, tally: Default::default() };
+        queue.tally.defer(Deferral::Budget, deferred);
+        queue
+    }
+
+    fn names(queues: &[ClosedQueue]) -> Vec<(&str, usize)> {
+        queues.iter().map(|queue| (&*queue.tenant, queue.plugin)).collect()
+    }
+
+    #[test]
+    fn those_that_most_was_not_delivered_of_are_named_in_the_order_of_the_configuration() {
+        let mut queues = vec![queue("c", 1, 3), queue("b", 0, 0), queue("a", 1, 9), queue("a", 0, 1), queue("b", 1, 2)];
+        let others = most_undelivered_first(&mut queues, 3);
+        assert_eq!(names(&queues), [("a", 1), ("b", 1), ("c", 1)]);
+        assert_eq!(others.len(), 2);
+        assert!(most_undelivered_first(&mut queues, 3).is_empty());
+    }
+
+    #[test]
+    fn a_budget_that_began_earlier_ends_earlier_and_requests_are_waited_for_all_the_same() {
+        let (now, budget) = (Instant::now() + Duration::from_secs(60), Duration::from_secs(2));
+        let late = Duration::from_millis(500);
+        let schedule = Schedule::new(DrainReason::Shutdown, now - late, now, budget);
+        assert_eq!(schedule.cut_at, now - late + budget - MAX_DRAIN_RESERVE);
+        assert_eq!(schedule.snapshot_by, now + MAX_ENTRY_WAIT);
+        let too_late = Schedule::new(DrainReason::Shutdown, now - 2 * budget, now, budget);
+        assert!(too_late.snapshot_by < now, "there is no time left to wait for anyone");
+        let Schedule { cut_at, close_at, flush_until, told_until, .. } = schedule;
+        assert!(cut_at < close_at && close_at < flush_until && flush_until < told_until);
+        assert!(told_until < now - late + budget, "the report has some of the budget to reach its reader");
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) set: Mutex<ActiveSet>,
     pub(crate) places: Arc<Places>,
     pub(crate) in_flight: InFlight,
+    /// Held while the journal is asked for an `op_id`.
+    pub(crate) op_reads: tokio::sync::Mutex<()>,
     pub(crate) repeated_ends: repeated_ends::Counter,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Duration,

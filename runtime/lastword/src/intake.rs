@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use lastword_events::{Event, EventKey, Hook, Identity, Session, SessionCompaction, Timestamp};
-use lastword_journal::{JournalError, Write, Written};
+use lastword_journal::{Durability, JournalError, Write, Written};
 
 use crate::active::{Active, Ending, Standing};
 use crate::facts_said::FactsSaid;
@@ -20,7 +20,7 @@ use crate::places::Place;
 use crate::quota::QuotaKind;
 use crate::request::{Acceptance, Accepted, CompactionRequest, EndRequest, ReceivedEnd, Refusal, StartRequest};
 use crate::reservation::{Leaving, Reservation};
-use crate::sync::{JoinHandle, now};
+use crate::sync::{JoinHandle, blocking, now};
 use crate::whose::Said;
 
 type Answer = Result<Accepted, Refusal>;
@@ -72,7 +72,8 @@ impl Inner {
         let StartRequest { mut session, event, op_id } = request;
         let standing = self.standing(Said::at_start(&session))?;
         self.set.lock().set_apart(&mut session, &standing);
-        if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionStart, op_id.as_deref()) {
+        if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionStart, op_id.as_deref()).await
+        {
             return Ok(known);
         }
         match standing {
@@ -80,13 +81,13 @@ impl Inner {
             // It has waited behind others of its id for longer than the drain did. A new generation would not wait for the end
             // of this one, which the drain delivers when it comes by it.
             Standing::Drained(_) => {
-                self.known_or(Refusal::Draining, session.identity, Hook::SessionStart, op_id.as_deref())
+                self.known_or(Refusal::Draining, session.identity, Hook::SessionStart, op_id.as_deref()).await
             }
             Standing::Unknown => {
                 let place = match self.place_for(&session.identity.tenant) {
                     Ok(place) => place,
                     Err(refusal) => {
-                        return self.known_or(refusal, session.identity, Hook::SessionStart, op_id.as_deref());
+                        return self.known_or(refusal, session.identity, Hook::SessionStart, op_id.as_deref()).await;
                     }
                 };
                 session.started_at.get_or_insert_with(Timestamp::now);
@@ -118,7 +119,7 @@ impl Inner {
     }
 
     /// A line without a scope that is sent again is the one that it was, whichever session it would be taken for now.
-    fn told_before(
+    async fn told_before(
         &self,
         standing: &Standing,
         identity: &Identity,
@@ -129,7 +130,7 @@ impl Inner {
         if !identity.scope.is_empty() || active.session.identity == *identity || active.is_unattached() {
             return None;
         }
-        let generation = self.journal.known_op(identity, kind, op_id?)?;
+        let generation = self.known_op(identity, kind, op_id?).await?;
         Some(accepted(identity.clone(), generation, Acceptance::DuplicateOp))
     }
 
@@ -146,9 +147,24 @@ impl Inner {
         place.map(Some).ok_or(Refusal::Quota { what: QuotaKind::ActiveSessions, limit })
     }
 
+    /// Asks the journal for an `op_id`. A file is read on a thread that may be held up by it, one line's after the other: the
+    /// task that takes owners' lines, and begins the drain, waits for no disk.
+    async fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        if self.journal.durability() == Durability::Memory {
+            return self.journal.known_op(identity, kind, op_id);
+        }
+        let _turn = self.op_reads.lock().await;
+        let (journal, identity, op_id) = (self.journal.clone(), identity.clone(), op_id.to_owned());
+        blocking(&self.handle, move || journal.known_op(&identity, kind, &op_id)).await.flatten()
+    }
+
     /// A line that is sent again is acknowledged, whether or not there would be room for another.
-    fn known_or(&self, refusal: Refusal, identity: Identity, kind: Hook, op_id: Option<&str>) -> Answer {
-        match op_id.and_then(|op_id| self.journal.known_op(&identity, kind, op_id)) {
+    async fn known_or(&self, refusal: Refusal, identity: Identity, kind: Hook, op_id: Option<&str>) -> Answer {
+        let known = match op_id {
+            Some(op_id) => self.known_op(&identity, kind, op_id).await,
+            None => None,
+        };
+        match known {
             Some(generation) => Ok(accepted(identity, generation, Acceptance::DuplicateOp)),
             None => Err(refusal),
         }
@@ -208,7 +224,7 @@ impl Inner {
             Some(drained) => Standing::Drained(drained),
             None => self.standing(Said::of_end(&end))?,
         };
-        if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionEnd, op_id.as_deref()) {
+        if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionEnd, op_id.as_deref()).await {
             return Ok(known);
         }
         let answer = match standing {
@@ -353,14 +369,18 @@ impl Inner {
         let CompactionRequest { mut session, event, op_id } = request;
         let standing = self.standing(Said::of(&session))?;
         self.set.lock().set_apart(&mut session, &standing);
-        if let Some(known) = self.told_before(&standing, &session.identity, Hook::SessionCompaction, op_id.as_deref()) {
+        if let Some(known) =
+            self.told_before(&standing, &session.identity, Hook::SessionCompaction, op_id.as_deref()).await
+        {
             return Ok(known);
         }
         let (active, of) = match standing {
             Standing::Active(active, of) => (active, of),
             // As a start.
             Standing::Drained(_) => {
-                return self.known_or(Refusal::Draining, session.identity, Hook::SessionCompaction, op_id.as_deref());
+                return self
+                    .known_or(Refusal::Draining, session.identity, Hook::SessionCompaction, op_id.as_deref())
+                    .await;
             }
             Standing::Unknown => return self.compaction_without_start(session, event, op_id).await,
         };
@@ -425,7 +445,7 @@ impl Inner {
         let identity = session.identity.clone();
         let place = match self.place_for(&identity.tenant) {
             Ok(place) => place,
-            Err(refusal) => return self.known_or(refusal, identity, Hook::SessionCompaction, op_id.as_deref()),
+            Err(refusal) => return self.known_or(refusal, identity, Hook::SessionCompaction, op_id.as_deref()).await,
         };
         let event = Event::Compaction(event);
         let (key, event) = (event.key(1), Arc::new(event));

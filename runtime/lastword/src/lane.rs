@@ -62,6 +62,11 @@ impl Behind {
 }
 
 impl Lane {
+    /// One that begins while a drain is going on.
+    pub(crate) fn in_drain() -> Self {
+        Self { draining: true, ..Self::default() }
+    }
+
     /// Takes the newest event, and gives back what is to be launched, if anything.
     pub(crate) fn push(&mut self, mut owed: Owed, now: Instant) -> Option<Owed> {
         self.came = self.came.saturating_add(1);
@@ -173,6 +178,11 @@ impl Lane {
             behind.line.push_front(owed);
         }
         self.launch(now)
+    }
+
+    /// Everything that is not out.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Owed> {
+        self.behind.iter().flat_map(|behind| behind.line.iter().chain(behind.late.iter().map(|(_, owed)| owed)))
     }
 
     /// Takes everything that is not out.

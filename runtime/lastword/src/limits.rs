@@ -49,7 +49,10 @@ pub(crate) const MAX_NEWS: usize = 256;
 pub(crate) const MAX_BATCH: u32 = 64;
 /// Tenants that are remembered although they are owed nothing. About 300 bytes each, for each plugin.
 pub(crate) const MAX_IDLE_TENANTS: usize = 1024;
-/// How many plugins a drain's report warns of by name.
+/// (Tenant, plugin) pairs of which a drain's report has a line of their own: a few hundred bytes each. The others are one line
+/// for each plugin.
+pub(crate) const MAX_REPORTED: usize = 1_000;
+/// Of how many pairs a drain's report warns by name, those that most was not delivered of.
 pub(crate) const MAX_WARNINGS: usize = 20;
 /// What a guest that did not come back pays for a nanosecond: the densest arithmetic that was measured, see
 /// [`Limits::fuel`](lastword_sandbox::Limits::fuel).

@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastword_events::{DrainReason, DrainReport, DrainWarning, Identity, JournalName, Session, Timestamp};
 use lastword_journal::{Durability, JournalError, Write};
@@ -11,6 +12,7 @@ use crate::places::Turn;
 use crate::repeated_ends::RepeatedEnds;
 use crate::request::{Accepted, CompactionRequest, EndRequest, ReceivedEnd, Refusal, StartRequest};
 use crate::sandbox::Plugin;
+use crate::sync::now;
 
 /// The runtime: the set of active sessions and the deliveries that are owed. Cheap to clone.
 ///
@@ -151,14 +153,30 @@ impl Runtime {
         self.inner().set.lock().list()
     }
 
+    /// How many sessions are active.
+    #[must_use]
+    pub fn active_sessions(&self) -> u64 {
+        self.inner().set.lock().count_by_tenant().map(|(_, sessions)| sessions).sum()
+    }
+
     /// Ends every active session and gives each delivery that is owed one attempt, within the budget.
     ///
     /// It begins when it is called and goes on even if the future is dropped. A second drain finds nothing to do; it
     /// waits for the first one and reports nothing. At the end of the budget what is left is cut and stays owed.
     pub fn drain(&self, reason: DrainReason) -> impl Future<Output = DrainReport> + Send + 'static + use<> {
+        self.drain_since(reason, now())
+    }
+
+    /// The same with a budget that began earlier, when whoever ends the program said so: a signal counts from its arrival, and
+    /// not from when there was a thread to look at it.
+    pub fn drain_since(
+        &self,
+        reason: DrainReason,
+        began: Instant,
+    ) -> impl Future<Output = DrainReport> + Send + 'static + use<> {
         // The workers have to stay until the drain is over, whoever drops the runtime meanwhile.
         let owner = self.owner.clone();
-        let task = owner.inner.begin_drain(reason).map(|schedule| {
+        let task = owner.inner.begin_drain(reason, began).map(|schedule| {
             let owner = owner.clone();
             owner.inner.handle.clone().spawn(async move { owner.inner.clone().finish_drain(schedule).await })
         });

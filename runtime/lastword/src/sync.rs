@@ -22,6 +22,14 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// What comes of `work`, done where a thread may be blocked. None when it panicked, or tokio's runtime is going.
+pub(crate) async fn blocking<T: Send + 'static>(
+    handle: &Handle,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    handle.spawn_blocking(work).await.ok()
+}
+
 /// `future`, or an error when it is not ready at `deadline`.
 pub(crate) fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     tokio::time::timeout_at(deadline.into(), future)

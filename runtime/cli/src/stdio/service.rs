@@ -11,7 +11,7 @@ use super::ignored::Ignored;
 use super::reader::{Lines, ReadLine};
 use crate::exit::Exit;
 use crate::limits::{
-    DRAIN_OVERRUN, OUTPUT_OVERRUN, OWNER_DIED_WAIT, SIGNAL_THREAD_WAIT, STALLED_READER, WATCHDOG_OVERRUN,
+    DRAIN_OVERRUN, FREEING, OUTPUT_OVERRUN, OWNER_DIED_WAIT, SIGNAL_THREAD_WAIT, STALLED_READER, WATCHDOG_OVERRUN,
 };
 use crate::protocol::line_queue::LineWriter;
 use crate::protocol::owner_queue::OwnerWriter;
@@ -90,7 +90,7 @@ impl Service {
         self.watchdog.expect(undelivered(self.runtime.durability()));
         self.watchdog.arm(ends + WATCHDOG_OVERRUN);
         let exit = if drain {
-            self.drain(cause.reason(), ends + DRAIN_OVERRUN).await
+            self.drain(cause, ends + DRAIN_OVERRUN).await
         } else {
             self.close(cause.reason(), ends + DRAIN_OVERRUN).await
         };
@@ -108,6 +108,10 @@ impl Service {
             tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");
         }
         self.logs.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
+        if Instant::now() + FREEING > ends {
+            // The process ends now, and the system frees what it had.
+            std::mem::forget(self.runtime);
+        }
         exit
     }
 
@@ -191,7 +195,7 @@ impl Service {
         match self.signal_soon_after(at).await {
             Some(signal) => Cause::Signal(signal),
             None => {
-                match self.runtime.sessions().len() {
+                match self.runtime.active_sessions() {
                     0 => tracing::info!("stdin ended without a shutdown line; no session is active"),
                     active => tracing::warn!(
                         "stdin ended without a shutdown line: the owner is taken for dead, its {active} active sessions end \
@@ -220,8 +224,8 @@ impl Service {
     }
 
     /// Meanwhile starts are refused and ends are taken.
-    async fn drain(&mut self, reason: DrainReason, until: Instant) -> Exit {
-        let drain = timeout_at(until.into(), self.runtime.drain(reason));
+    async fn drain(&mut self, cause: Cause, until: Instant) -> Exit {
+        let drain = timeout_at(until.into(), self.runtime.drain_since(cause.reason(), cause.at()));
         let report = self.meanwhile(drain).await.ok();
         self.answer_the_rest(until).await;
         if let Some(report) = &report {

@@ -6,7 +6,8 @@ use lastword_events::{Deferral, DrainReason, Timestamp};
 use super::PluginNumber;
 use super::facts::DrainFacts;
 use super::fair::QueueId;
-use super::queue::{Tally, Waiting};
+use super::queue::Tally;
+use super::unbegun::Unbegun;
 
 /// The drain that is going on, or is over: a run has one.
 pub(crate) struct Drain {
@@ -22,12 +23,12 @@ pub(crate) struct Drain {
 pub(crate) struct PassedOver {
     pub(crate) queue: QueueId,
     pub(crate) why: Deferral,
-    pub(crate) waiting: Waiting,
+    pub(crate) unbegun: Unbegun,
 }
 
 /// What a drain came to.
 pub(crate) struct Closed {
-    /// Every queue that was owed an end.
+    /// Every queue that was owed an end, in no order.
     pub(crate) queues: Vec<ClosedQueue>,
     pub(crate) passed_over: Vec<PassedOver>,
     /// Ends that a worker had not brought back. Nobody is told of them one by one.

@@ -83,7 +83,11 @@ impl Dispatcher {
             held += ends;
             q.tally.defer(Deferral::Budget, ends);
             if q.tally.owed() > 0 {
-                queues.push(ClosedQueue { tenant: q.tenant.clone(), plugin: q.plugin, tally: q.tally.clone() });
+                queues.push(ClosedQueue {
+                    tenant: q.tenant.clone(),
+                    plugin: q.plugin,
+                    tally: std::mem::take(&mut q.tally),
+                });
             }
         }
         let drain = state.drain.as_mut();
@@ -97,8 +101,18 @@ impl Dispatcher {
         if state.is_quiet() {
             self.became_quiet.notify_waiters();
         }
-        queues.sort_by(|a, b| (a.plugin, &a.tenant).cmp(&(b.plugin, &b.tenant)));
         Closed { queues, passed_over, held, late_sessions }
+    }
+}
+
+impl Dispatcher {
+    /// Keeps what was passed over and nobody was told of, until the runtime goes: to free a million deliveries takes longer than
+    /// a drain has at its end.
+    pub(crate) fn keep(&self, passed_over: Vec<PassedOver>) {
+        let mut state = self.state.lock();
+        if let Some(drain) = &mut state.drain {
+            drain.passed_over = passed_over;
+        }
     }
 }
 
@@ -157,15 +171,16 @@ impl State {
         let (Some(q), Some(drain)) = (self.queues.get_mut(queue), self.drain.as_mut()) else { return };
         q.tally.broken |= why == Deferral::Breaker;
         q.ready.extend(suspects.into_iter().map(Job::Owed));
-        for waiting in q.take_all() {
+        let unbegun = q.take_all();
+        if unbegun.len() > 0 {
             if let Some(tenant) = self.accounts.get_mut(q.owner) {
-                tenant.owed -= u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+                tenant.owed -= u64::try_from(unbegun.len()).unwrap_or(u64::MAX);
             }
             if !drain.is_closed {
-                q.tally.defer(why, waiting.ends());
-                drain.passed_over.push(PassedOver { queue, why, waiting });
+                q.tally.defer(why, unbegun.ends());
+                drain.passed_over.push(PassedOver { queue, why, unbegun });
             }
+            self.offer(queue);
         }
-        self.offer(queue);
     }
 }

@@ -25,13 +25,14 @@ mod suspects;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod unbegun;
 
 pub(crate) use dispatcher::{Dispatcher, Installed, Pick, Slice};
-pub(crate) use drain::{Closed, Drain};
+pub(crate) use drain::{Closed, ClosedQueue, Drain};
 pub(crate) use facts::DrainFacts;
 pub(crate) use fair::QueueId;
 pub(crate) use finished::Finished;
-pub(crate) use queue::{Job, Waiting};
+pub(crate) use queue::Job;
 pub(crate) use quotas::Deferred;
 
 /// A plugin's place in the configuration.

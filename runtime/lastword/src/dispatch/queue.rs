@@ -6,6 +6,7 @@ use lastword_events::{Deferral, EventKey, Outcome, Session};
 use super::PluginNumber;
 use super::facts::DrainFacts;
 use super::fair::TenantNumber;
+use super::unbegun::Unbegun;
 use crate::active::Unended;
 use crate::breaker::Breaker;
 use crate::lane::Lane;
@@ -190,35 +191,8 @@ impl Queue {
         self.taken == 0 && self.lanes.is_empty() && self.ready_len() == 0
     }
 
-    /// Takes everything that has not begun.
-    pub(crate) fn take_all(&mut self) -> Vec<Waiting> {
-        let mut all: Vec<Waiting> = self.ready.drain(..).map(Waiting::Job).collect();
-        all.extend(self.lanes.values_mut().flat_map(Lane::take_all).map(|owed| Waiting::Job(Job::Owed(owed))));
-        self.lanes.retain(|_, lane| !lane.is_empty());
-        all.extend(self.backlog.take().map(Waiting::Backlog));
-        all
-    }
-}
-
-/// Deliveries that were taken out of a queue unbegun.
-#[derive(Debug)]
-pub(crate) enum Waiting {
-    Job(Job),
-    Backlog(Backlog),
-}
-
-impl Waiting {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Job(_) => 1,
-            Self::Backlog(backlog) => backlog.len(),
-        }
-    }
-
-    pub(crate) fn ends(&self) -> u64 {
-        match self {
-            Self::Job(job) => u64::from(job.is_end()),
-            Self::Backlog(backlog) => u64::try_from(backlog.len()).unwrap_or(u64::MAX),
-        }
+    /// Takes everything that has not begun, for good: what workers have finds no lane when it comes back.
+    pub(super) fn take_all(&mut self) -> Unbegun {
+        Unbegun::new(std::mem::take(&mut self.ready), std::mem::take(&mut self.lanes), self.backlog.take())
     }
 }

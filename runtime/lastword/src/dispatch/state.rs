@@ -18,6 +18,7 @@ use super::stored::Stored;
 use super::suspects::Suspects;
 use super::tenant::Tenant;
 use crate::breaker::Breaker;
+use crate::lane::Lane;
 use crate::limits::MAX_IDLE_TENANTS;
 use crate::owed::Owed;
 use crate::quota::TenantQuota;
@@ -306,6 +307,10 @@ impl State {
             q.tally.add(&outcome);
         }
         let id = owed.session.identity.id.clone();
+        if retry.is_some() && !in_drain && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
+            // It failed before the drain, and its queue was passed over while its failure was written down: so is it.
+            q.lanes.entry(id.clone()).or_insert_with(Lane::in_drain);
+        }
         let lane = q.lanes.get_mut(&id);
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             // An end of a drain's backlog that fails when the account is closed has no lane to wait in.

@@ -223,6 +223,73 @@ fn a_drain_that_begins_while_a_failed_end_is_on_its_way_to_the_journal_reports_i
     assert_eq!(dispatcher.state.lock().queues[0].ends_unwritten, 0);
 }
 
+/// Owes plugin 0 of tenant `t` the ends of `sessions` sessions.
+fn owe_ends(dispatcher: &Dispatcher, sessions: u64) -> QueueId {
+    let mut state = dispatcher.state.lock();
+    let queues = state.add_tenant(&"t".into(), &calls(None), &[0], 5);
+    for n in 0..sessions {
+        let session = Arc::new(Session::new("t", &format!("s{n}")));
+        let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
+        state.push(queues[0].1, Owed::new(n, EventKey::End, &session, &event));
+    }
+    queues[0].1
+}
+
+fn begin_drain(dispatcher: &Dispatcher) {
+    dispatcher.begin_drain(Drain::new(DrainReason::Shutdown, Timestamp::now(), Instant::now()), HashMap::new());
+}
+
+#[test]
+fn what_a_drain_passes_over_is_counted_once_and_never_looked_at_again() {
+    const ENDS: u64 = 1_000;
+    let dispatcher = dispatcher(16, 2);
+    let queue = owe_ends(&dispatcher, ENDS);
+    begin_drain(&dispatcher);
+    let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("ends are owed") };
+    let held = u64::try_from(slice.jobs.len()).unwrap();
+    dispatcher.cut();
+    {
+        let state = dispatcher.state.lock();
+        let q = &state.queues[queue];
+        assert_eq!(q.tally.deferred, ENDS - held);
+        assert!(q.ready.is_empty() && q.lanes.is_empty(), "whatever comes now finds nothing of it");
+        assert_eq!(state.drain.as_ref().unwrap().passed_over.len(), 1, "as it was in the queue");
+    }
+    // What workers had comes back one by one, some of it failed.
+    for (n, job) in slice.jobs.into_iter().enumerate() {
+        bring_back(&dispatcher, queue, vec![job], n % 2 == 0);
+    }
+    assert_eq!(dispatcher.state.lock().drain.as_ref().unwrap().passed_over.len(), 1);
+    let closed = dispatcher.close();
+    assert_eq!((closed.queues[0].tally.owed(), closed.held), (ENDS, 0));
+    let [mut passed]: [_; 1] = closed.passed_over.try_into().unwrap();
+    let mut told: Vec<u64> = passed.unbegun.by_ref().take(10).map(|owed| owed.sequence).collect();
+    assert_eq!(passed.unbegun.ends(), ENDS - held - 10, "what nobody was told of is known without a look at it");
+    told.extend(passed.unbegun.map(|owed| owed.sequence));
+    assert_eq!(told, (held..ENDS).collect::<Vec<_>>(), "in the order in which they were owed");
+    let state = dispatcher.state.lock();
+    assert!(state.is_quiet() && state.accounts.iter().all(|account| account.owed == 0));
+}
+
+#[test]
+fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_passed_over_as_well() {
+    let dispatcher = dispatcher(16, 2);
+    let queue = owe_ends(&dispatcher, 1);
+    let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("an end is owed") };
+    let mut finished = finish(slice.jobs, true);
+    assert!(dispatcher.account(queue, &mut finished));
+    dispatcher.release(queue, &mut finished);
+    begin_drain(&dispatcher);
+    dispatcher.cut();
+    assert!(!dispatcher.state.lock().is_quiet(), "a drain waits for it");
+    dispatcher.settle(queue, Duration::ZERO, finished, Vec::new());
+    assert!(dispatcher.state.lock().is_quiet());
+    let closed = dispatcher.close();
+    assert_eq!((closed.queues[0].tally.deferred, closed.queues[0].tally.owed()), (1, 1));
+    assert_eq!(closed.passed_over.iter().map(|passed| passed.unbegun.ends()).sum::<u64>(), 1);
+    assert!(dispatcher.state.lock().accounts.iter().all(|account| account.owed == 0));
+}
+
 fn check_counts(state: &State) {
     let mut by_tenant: HashMap<usize, u32> = HashMap::new();
     let mut by_plugin = [0, 0];

@@ -7,4 +7,4 @@ pub mod thread;
 
 pub use clock::{Elapsed, Time, begin, now, pass, timeout, timeout_at};
 pub use lock::{Mutex, MutexGuard};
-pub use task::{Entered, Handle, JoinHandle};
+pub use task::{Entered, Handle, JoinHandle, blocking};

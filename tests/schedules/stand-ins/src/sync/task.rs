@@ -31,6 +31,11 @@ impl Handle {
     }
 }
 
+/// What comes of `work`, done whenever the scheduler comes to it.
+pub async fn blocking<T: Send + 'static>(handle: &Handle, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    handle.spawn(async move { work() }).await.ok()
+}
+
 /// A thread in the context of a [`Handle`].
 #[derive(Debug)]
 pub struct Entered;
