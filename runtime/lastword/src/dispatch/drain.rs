@@ -20,6 +20,7 @@ pub(crate) struct Drain {
 }
 
 /// Deliveries that had no attempt in this drain.
+#[derive(Debug)]
 pub(crate) struct PassedOver {
     pub(crate) queue: QueueId,
     pub(crate) why: Deferral,
