@@ -100,7 +100,7 @@ impl HeldJournal {
                 Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
                 Held::Complete(tenant, completions, reply) => {
                     reply.send(self.memory.complete(&tenant, completions).pending.await);
-                },
+                }
                 Held::Flush(reply) => reply.send(Ok(())),
             }
         }
@@ -115,7 +115,7 @@ impl HeldJournal {
                 Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
                 Held::Complete(tenant, completions, reply) => {
                     reply.send(self.memory.complete(&tenant, completions).pending.await);
-                },
+                }
                 Held::Flush(reply) => reply.send(Ok(())),
             }
         }

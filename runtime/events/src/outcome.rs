@@ -111,10 +111,15 @@ pub enum Deferral {
     Quota,
     /// The tenant's plugins have stored more than the journal has written, until the drain's budget ended.
     Journal,
+    /// It wanted memory that other calls hold, and gave way to an older one. It is begun again in its turn.
+    Memory,
+    /// It waited for so long for its turn at something that is shared that it gave its slot back. It is begun again in its
+    /// turn.
+    Turn,
 }
 
 impl Deferral {
-    /// `budget`, `breaker`, `quota` or `journal`.
+    /// `budget`, `breaker`, `quota`, `journal`, `memory` or `turn`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -122,6 +127,8 @@ impl Deferral {
             Self::Breaker => "breaker",
             Self::Quota => "quota",
             Self::Journal => "journal",
+            Self::Memory => "memory",
+            Self::Turn => "turn",
         }
     }
 }

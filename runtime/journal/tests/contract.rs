@@ -462,7 +462,9 @@ async fn a_space_has_its_keys_in_order_and_counts_the_bytes_of_keys_and_values()
         let (mine, next_door, elsewhere) = (space("t", "memory"), space("t", "other"), space("u", "memory"));
         let write = |space: &Space, keys: &[(&str, Option<&[u8]>)]| {
             let changes = changes(space, keys);
-            journal.complete(&"t".into(), vec![Completion { changes, ..completion(sequence, 1, Settlement::Delivered) }]).pending
+            journal
+                .complete(&"t".into(), vec![Completion { changes, ..completion(sequence, 1, Settlement::Delivered) }])
+                .pending
         };
         let bytes = || {
             let of = |space| journal.key_value_bytes(space).unwrap();
@@ -499,7 +501,10 @@ async fn what_was_handed_over_is_read_at_once_and_in_order() {
             changes: changes(&space, &[("count", Some(text.as_bytes()))]),
             ..completion(sequence, 1, Settlement::Delivered)
         };
-        let waiting = [journal.complete(&"t".into(), vec![value("1"), value("2")]), journal.complete(&"t".into(), vec![value("3")])];
+        let waiting = [
+            journal.complete(&"t".into(), vec![value("1"), value("2")]),
+            journal.complete(&"t".into(), vec![value("3")]),
+        ];
         assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"3".to_vec()), "nobody has waited for it");
         for handed_over in waiting {
             handed_over.pending.await.unwrap();

@@ -46,7 +46,11 @@ async fn journal() -> (TempDir, PathBuf) {
         cause: lastword_events::FailureCause::Retry,
         message: "busy".into(),
     };
-    journal.complete(&"t".into(), vec![Completion { delivery, attempt: 1, settlement, changes: None }]).pending.await.unwrap();
+    journal
+        .complete(&"t".into(), vec![Completion { delivery, attempt: 1, settlement, changes: None }])
+        .pending
+        .await
+        .unwrap();
     (dir, path)
 }
 

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lastword_events::{
-    Change, DrainReason, EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, SessionStart, Timestamp,
+    Change, DrainReason, EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, SessionStart,
+    Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Erasure, Journal, JournalError, JournalFile, KeyValueChanges, Settlement,
-    Space, SqliteJournal, Whose, Write, Written,
+    Completion, DeliveryKey, Erasure, Journal, JournalError, JournalFile, KeyValueChanges, Settlement, Space,
+    SqliteJournal, Whose, Write, Written,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;

@@ -211,7 +211,9 @@ fn guests_that_read_all_the_time_do_not_make_the_log_grow() {
         }
         // Some 200 MiB, in transactions of their own.
         for n in 0..800 {
-            runtime.block_on(journal.complete(&"t".into(), vec![store(format!("k{}", n % 100), 256 << 10)]).pending).unwrap();
+            runtime
+                .block_on(journal.complete(&"t".into(), vec![store(format!("k{}", n % 100), 256 << 10)]).pending)
+                .unwrap();
         }
         is_over.store(true, Ordering::Relaxed);
     });

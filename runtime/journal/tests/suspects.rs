@@ -108,7 +108,11 @@ async fn what_is_alone_at_three_deaths_is_given_up_and_what_was_beside_it_is_not
         cause: lastword_events::FailureCause::Retry,
         message: "busy".into(),
     };
-    journal.complete(&"t".into(), vec![made(&all[1], failed), made(&all[2], Settlement::Delivered)]).pending.await.unwrap();
+    journal
+        .complete(&"t".into(), vec![made(&all[1], failed), made(&all[2], Settlement::Delivered)])
+        .pending
+        .await
+        .unwrap();
     drop(journal);
     assert_eq!(house.dies(&[]), ["gone", "owed", "gone"]);
 }

@@ -10,8 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use lastword_events::{Change, Event, EventKey, PluginName, Session, SessionStart};
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, KeyValueChanges, Pending, Settlement, Space, SqliteJournal, Write,
-    Written,
+    Completion, DeliveryKey, Journal, KeyValueChanges, Pending, Settlement, Space, SqliteJournal, Write, Written,
 };
 use rusqlite::Connection;
 

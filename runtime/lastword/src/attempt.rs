@@ -2,9 +2,36 @@ use std::time::Duration;
 
 use lastword_events::{Deferral, FailureCause, Outcome};
 
+use crate::dispatch::Job;
 use crate::limits::DENSEST_FUEL_PER_NANOSECOND;
 use crate::owed::Owed;
 use crate::sandbox::{Change, Report};
+
+/// What a worker has done of a queue in one slice.
+#[derive(Debug, Default)]
+pub(crate) struct Served {
+    pub(crate) time: Duration,
+    /// Calls that have come to an outcome.
+    pub(crate) attempts: Vec<Attempt>,
+    /// Calls that were put back. They are the first that are begun again.
+    pub(crate) put_back: Vec<PutBack>,
+    /// Deliveries that the worker had taken and did not begin.
+    pub(crate) unbegun: Vec<Job>,
+}
+
+/// A call that gave up what it held, for want of something that others hold: there was no attempt.
+#[derive(Debug)]
+pub(crate) struct PutBack {
+    pub(crate) owed: Owed,
+    pub(crate) why: Deferral,
+}
+
+impl PutBack {
+    pub(crate) fn new(mut owed: Owed, why: Deferral) -> Self {
+        owed.put_back();
+        Self { owed, why }
+    }
+}
 
 /// An attempt that is over, before anyone has said what becomes of its delivery.
 #[derive(Debug)]

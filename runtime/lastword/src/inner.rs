@@ -12,7 +12,7 @@ use lastword_journal::{
 use tokio::sync::watch;
 
 use crate::active::ActiveSet;
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, PutBack, Served};
 use crate::dispatch::{Dispatcher, Finished, Job, QueueId};
 use crate::in_flight::InFlight;
 use crate::limits::MAX_ENTRY_WAIT;
@@ -54,17 +54,12 @@ pub(crate) struct Inner {
 
 impl Inner {
     /// Settles what a worker has done of a queue: in the journal, with whoever watches, and in the queue.
-    pub(crate) fn conclude(
-        self: &Arc<Self>,
-        queue: QueueId,
-        plugin: &Plugin,
-        served: Duration,
-        mut attempts: Vec<Attempt>,
-        unbegun: Vec<Job>,
-    ) {
+    pub(crate) fn conclude(self: &Arc<Self>, queue: QueueId, plugin: &Plugin, served: Served) {
+        let Served { time, mut attempts, put_back, unbegun } = served;
         // First: a call whose changes cannot be stored has failed.
-        let served = served + self.store(queue, plugin, &mut attempts);
+        let time = time + self.store(queue, plugin, &mut attempts);
         let plugin = plugin.name();
+        let unbegun: Vec<Job> = self.put_back(plugin, put_back).into_iter().chain(unbegun).collect();
         let mut finished: Vec<Finished> = attempts.into_iter().map(|attempt| self.judge(attempt)).collect();
         let counts = self.dispatcher.account(queue, &mut finished);
         let tenant = finished.first().map(|f| f.owed.session.identity.tenant.clone());
@@ -77,11 +72,11 @@ impl Inner {
             self.tell(plugin, one);
         }
         match pending.and_then(poll_now) {
-            None => self.dispatcher.settle(queue, served, finished, unbegun),
+            None => self.dispatcher.settle(queue, time, finished, unbegun),
             Some(Pass::Failed(error)) => {
                 complain(&error);
                 give_up_retries(&mut finished);
-                self.dispatcher.settle(queue, served, finished, unbegun);
+                self.dispatcher.settle(queue, time, finished, unbegun);
             }
             Some(Pass::Waits(pending)) => {
                 // Only a failure has to be durable before its delivery goes on: its retry must not carry the same number.
@@ -90,7 +85,7 @@ impl Inner {
                 let (mut failed, rest) = finished.into_iter().partition::<Vec<_>, _>(waits);
                 // A disk that takes its time holds up these, and no others for want of a slot.
                 self.dispatcher.release(queue, &mut failed);
-                self.dispatcher.settle(queue, served, rest, unbegun);
+                self.dispatcher.settle(queue, time, rest, unbegun);
                 self.settle_when_durable(queue, pending, failed);
             }
         }
@@ -149,6 +144,20 @@ impl Inner {
         now().saturating_duration_since(began)
     }
 
+    /// Tells of calls that were put back, each once until its delivery has an outcome, and makes of them what is to be begun
+    /// again. In a drain nobody is told: the outcome comes.
+    fn put_back(&self, plugin: &PluginName, put_back: Vec<PutBack>) -> Vec<Job> {
+        let tell = |PutBack { mut owed, why }| {
+            if !*self.draining.borrow()
+                && let Some(owed) = owed.defer()
+            {
+                self.tell_deferred(plugin, &owed, why, false);
+            }
+            Job::Owed(owed)
+        };
+        put_back.into_iter().map(tell).collect()
+    }
+
     fn settle_when_durable(self: &Arc<Self>, queue: QueueId, pending: Pending<()>, mut failed: Vec<Finished>) {
         // A disk that is full answers when it has space: nothing here keeps a runtime that was dropped meanwhile.
         let (runtime, draining) = (Arc::downgrade(self), self.draining.subscribe());
@@ -176,6 +185,7 @@ impl Inner {
     /// Says what becomes of a delivery after an attempt.
     fn judge(&self, attempt: Attempt) -> Finished {
         let Attempt { mut owed, outcome, report, fuel, recorded } = attempt;
+        owed.end_attempt();
         let (mut retry, mut dead) = (None, false);
         if let Outcome::Failed { cause, .. } = &outcome {
             owed.failures += 1;

@@ -21,7 +21,7 @@ pub(crate) struct Owed {
     /// When it came into its lane, as the lane counts: sessions of one id that are active at once have no order of their own. One
     /// that is in no lane is newer than whatever is.
     pub(crate) place: u32,
-    /// Since its last attempt it was said to wait for a quota.
+    /// Since its last attempt it was said to wait.
     pub(crate) deferred: bool,
 }
 
@@ -32,13 +32,22 @@ impl Owed {
         Self { sequence, key, session, event, attempt, failures, late, suspect, place: u32::MAX, deferred }
     }
 
-    /// An attempt begins.
+    /// A call begins.
     pub(crate) fn begin(&mut self) {
         self.attempt = self.attempt.saturating_add(1);
+    }
+
+    /// The call was put back: there was no attempt.
+    pub(crate) fn put_back(&mut self) {
+        self.attempt = self.attempt.saturating_sub(1);
+    }
+
+    /// The call has come to an outcome: what waits after that waits anew.
+    pub(crate) fn end_attempt(&mut self) {
         self.deferred = false;
     }
 
-    /// It has to wait for a quota: a copy for whoever is to be told, the first time.
+    /// It has to wait: a copy for whoever is to be told, the first time.
     pub(crate) fn defer(&mut self) -> Option<Self> {
         let first = !std::mem::replace(&mut self.deferred, true);
         first.then(|| self.clone())

@@ -9,12 +9,11 @@ use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use lastword_events::{Deferral, Delivery, HookCall};
+use lastword_events::{Deferral, Delivery, HookCall, Outcome};
 use lastword_journal::CallMark;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, PutBack, Served};
 use crate::call_waker::{CallWaker, Inbox};
 use crate::dispatch::{Deferred, DrainFacts, Installed, Job, Pick, PluginNumber, QueueId, Slice};
 use crate::inner::Inner;
@@ -119,7 +118,7 @@ impl Worker {
         let began = now();
         let mut mine = self.take_runnable(queue);
         let mut jobs = jobs.into_iter();
-        let mut attempts = Vec::new();
+        let mut served = Served::default();
         loop {
             let call = match mine.pop_front() {
                 Some(call) => call,
@@ -128,7 +127,7 @@ impl Worker {
                     None => break,
                 },
             };
-            match self.poll(call, &mut attempts) {
+            match self.poll(call, &mut served) {
                 Polled::Finished | Polled::Waiting => (),
                 Polled::Yielded => {
                     mine.push_front(call);
@@ -142,7 +141,9 @@ impl Worker {
         if !mine.is_empty() {
             self.runnable_of(queue).extend(mine);
         }
-        inner.conclude(queue, &installed.plugin, now().saturating_duration_since(began), attempts, jobs.collect());
+        served.time = now().saturating_duration_since(began);
+        served.unbegun = jobs.collect();
+        inner.conclude(queue, &installed.plugin, served);
     }
 
     fn take_runnable(&mut self, queue: QueueId) -> VecDeque<usize> {
@@ -193,8 +194,8 @@ impl Worker {
         call
     }
 
-    /// Polls a call; if that was its last, its attempt is over.
-    fn poll(&mut self, call: usize, over: &mut Vec<Attempt>) -> Polled {
+    /// Polls a call; if that was its last, its attempt is over or it is put back.
+    fn poll(&mut self, call: usize, served: &mut Served) -> Polled {
         let Some(slot) = self.calls.get_mut(call) else { return Polled::Waiting };
         let Some(running) = &mut slot.running else { return Polled::Waiting };
         slot.waker.begin_poll();
@@ -207,7 +208,10 @@ impl Worker {
             Poll::Ready(report) => match slot.running.take() {
                 Some(Running { owed, ticks, .. }) => {
                     self.free.push(call);
-                    over.push(Attempt::finished(owed, report, TICK * ticks));
+                    match report.outcome {
+                        Outcome::Deferred(why) => served.put_back.push(PutBack::new(owed, why)),
+                        _ => served.attempts.push(Attempt::finished(owed, report, TICK * ticks)),
+                    }
                     Polled::Finished
                 }
                 None => Polled::Waiting,
@@ -226,8 +230,8 @@ impl Worker {
             drop(future);
             drop(mark);
             let Some(installed) = self.inner.dispatcher.installed().get(plugin) else { continue };
-            let attempts = vec![Attempt::cut(owed)];
-            self.inner.conclude(queue, &installed.plugin, Duration::ZERO, attempts, Vec::new());
+            let served = Served { attempts: vec![Attempt::cut(owed)], ..Served::default() };
+            self.inner.conclude(queue, &installed.plugin, served);
         }
     }
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use lastword_events::{HookCall, Outcome};
+use lastword_events::{Deferral, HookCall, Outcome};
 use tokio::sync::{AcquireError, SemaphorePermit};
-use tokio::time::Sleep;
 
+use crate::alarm::Alarm;
 use crate::flight::{Flight, Slot, TakenMemories, acquire};
 use crate::guest::{Answer, attempt};
 use crate::key_values::{Change, KeyValues};
-use crate::limits::OUTER_CUT_GRACE;
+use crate::limits::{MAX_TURN_WAIT, OUTER_CUT_GRACE};
 use crate::meter::{Meter, Pause};
 use crate::outcome::{of_deadline, of_host, of_panic};
 use crate::plugin::Loaded;
@@ -23,7 +23,8 @@ use crate::plugin::Loaded;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Delivered or failed; never deferred.
+    /// Delivered, failed, or deferred: the call was *put back*, for want of something that others hold. Its hook has had no
+    /// effect, it counts as no attempt, and it is to be made again.
     pub outcome: Outcome,
     /// Units of fuel. Of a guest that was cut at its deadline it is only a lower bound: the engine keeps the count in a
     /// register, and writes it down when a function is called or left.
@@ -52,22 +53,29 @@ pub struct Call {
     stage: Stage,
     flight: Arc<Flight>,
     first_poll: Option<Instant>,
+    /// For the outer cut, and for waits for a turn.
+    alarm: Alarm,
 }
 
 enum Stage {
     New(HookCall),
     /// All slots are taken, or the memories that it needs beside its slot's.
-    Queued(HookCall, BoxFuture<Result<TakenMemories, AcquireError>>),
+    Queued(Queued),
     Running(Running),
     Done,
+}
+
+struct Queued {
+    call: HookCall,
+    acquire: BoxFuture<Result<TakenMemories, AcquireError>>,
+    /// When it has waited for long enough; `None` where nothing can wake it then.
+    until: Option<tokio::time::Instant>,
 }
 
 /// The order matters: the guest goes before its slot and its memories are free.
 struct Running {
     guest: BoxFuture<Answer>,
     waker: Waker,
-    /// The outer cut. Only guests that wait for the host get one.
-    cut: Option<Pin<Box<Sleep>>>,
     _slot: Slot,
     _memories: TakenMemories,
 }
@@ -75,7 +83,8 @@ struct Running {
 impl Call {
     pub(crate) fn new(plugin: Arc<Loaded>, call: HookCall, deadline: Duration) -> Self {
         let meter = Meter::new(deadline.min(plugin.limits.deadline), plugin.limits.fuel);
-        Self { stage: Stage::New(call), flight: Arc::new(Flight { plugin, meter, key_values: None }), first_poll: None }
+        let flight = Arc::new(Flight { plugin, meter, key_values: None });
+        Self { stage: Stage::New(call), flight, first_poll: None, alarm: Alarm::default() }
     }
 
     /// What the guest reads through the grant `keyvalue`. To be said before the first poll.
@@ -100,8 +109,8 @@ impl Call {
     }
 
     /// Takes a slot, and memories if it needs more than one; the guest is ready to be polled when this is `Ready(Ok)`.
-    fn start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
-        let (call, mut queued): (_, BoxFuture<_>) = match std::mem::replace(&mut self.stage, Stage::Done) {
+    fn start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
+        let mut queued = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::New(call) => {
                 let plugin = &self.flight.plugin;
                 let taken = plugin.extra_memories.is_none()
@@ -111,20 +120,30 @@ impl Call {
                     return Poll::Ready(Ok(()));
                 }
                 let flight = Arc::clone(&self.flight);
-                (call, Box::pin(async move { acquire(&flight.plugin, &flight.plugin.host).await }))
+                let acquire = Box::pin(async move { acquire(&flight.plugin, &flight.plugin.host).await });
+                let until = Alarm::is_possible().then(|| tokio::time::Instant::now() + MAX_TURN_WAIT);
+                Queued { call, acquire, until }
             }
-            Stage::Queued(call, queued) => (call, queued),
+            Stage::Queued(queued) => queued,
             started => {
                 self.stage = started;
                 return Poll::Ready(Ok(()));
             }
         };
-        let Poll::Ready(memories) = queued.as_mut().poll(cx) else {
-            self.stage = Stage::Queued(call, queued);
-            return Poll::Pending;
-        };
-        self.launch(call, memories?);
-        Poll::Ready(Ok(()))
+        match queued.acquire.as_mut().poll(cx) {
+            Poll::Ready(Ok(memories)) => {
+                self.launch(queued.call, memories);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(_closed)) => Poll::Ready(Err(of_host("the sandbox was closed".to_owned()))),
+            Poll::Pending if queued.until.is_some_and(|until| self.alarm.poll_at(until, cx).is_ready()) => {
+                Poll::Ready(Err(Outcome::Deferred(Deferral::Turn)))
+            }
+            Poll::Pending => {
+                self.stage = Stage::Queued(queued);
+                Poll::Pending
+            }
+        }
     }
 
     /// The slot is taken, and from here on [`Slot`] gives it back.
@@ -132,7 +151,6 @@ impl Call {
         self.stage = Stage::Running(Running {
             guest: Box::pin(attempt(Arc::clone(&self.flight), call)),
             waker: Waker::from(Arc::clone(&self.flight)),
-            cut: None,
             _slot: Slot::new(&self.flight),
             _memories: memories,
         });
@@ -181,7 +199,7 @@ impl Future for Call {
         match this.start(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_closed)) => return this.end(of_host("the sandbox was closed".to_owned())),
+            Poll::Ready(Err(outcome)) => return this.end(outcome),
         }
         let Stage::Running(running) = &mut this.stage else {
             return this.end(of_host("polled again after its end".to_owned()));
@@ -206,7 +224,7 @@ impl Future for Call {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Pause::Waits { active } => match running.wait(last.saturating_sub(active), cx) {
+            Pause::Waits { active } => match wait(&mut this.alarm, last.saturating_sub(active), cx) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(())) => this.cut(),
                 Err(outcome) => this.end(outcome),
@@ -215,24 +233,63 @@ impl Future for Call {
     }
 }
 
-impl Running {
-    /// Wakes the caller when the guest has waited for `left`; ready when that is over.
-    fn wait(&mut self, left: Duration, cx: &mut Context<'_>) -> Result<Poll<()>, Outcome> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(of_host(
-                "a guest that waits for the host needs a tokio runtime: poll the call inside Handle::enter".to_owned(),
-            ));
+/// Wakes the caller when the guest has waited for `left`; ready when that is over.
+fn wait(alarm: &mut Alarm, left: Duration, cx: &mut Context<'_>) -> Result<Poll<()>, Outcome> {
+    if !Alarm::is_possible() {
+        return Err(of_host(
+            "a guest that waits for the host needs a tokio runtime: poll the call inside Handle::enter".to_owned(),
+        ));
+    }
+    // Beyond what a clock can say there is no cut to wait for.
+    let at = tokio::time::Instant::now().checked_add(left);
+    Ok(at.map_or(Poll::Pending, |at| alarm.poll_at(at, cx)))
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword_events::{Delivery, EndReason, Event, PluginName, Session, SessionEnd, Timestamp};
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::plugin::Plugin;
+    use crate::sandbox::{Sandbox, SandboxConfig};
+    use crate::source::Source;
+
+    fn load(sandbox: &Sandbox, guest: &str) -> Plugin {
+        let source = Source::Bytes(lastword_test_guests::component(guest));
+        sandbox.load(PluginName::new(guest).unwrap(), &source, Limits::default()).unwrap()
+    }
+
+    fn end() -> HookCall {
+        let id = "abcdefgh.1/session-end/p".parse().unwrap();
+        HookCall {
+            session: Arc::new(Session::new("t", "s")),
+            delivery: Delivery { id, attempt: 1, remaining_ms: 500, late: false },
+            event: Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now()))),
         }
+    }
+
+    fn poll(call: &mut Call) -> Poll<Report> {
+        Pin::new(call).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn a_call_that_has_waited_long_enough_for_its_slot_is_put_back_and_leaves_nothing_taken() {
+        let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: 1, ..SandboxConfig::default() }).unwrap();
+        let (sleeps, good) = (load(&sandbox, "sleep"), load(&sandbox, "good"));
+        let long = Duration::from_secs(60);
+        let mut holds = sandbox.call(&sleeps, end(), long);
+        assert!(poll(&mut holds).is_pending(), "it has the slot");
+        let mut waits = sandbox.call(&good, end(), long);
+        assert!(poll(&mut waits).is_pending());
+        let Stage::Queued(queued) = &mut waits.stage else { panic!("there is one slot") };
         let now = tokio::time::Instant::now();
-        // Beyond what a clock can say there is no cut to wait for.
-        let Some(at) = now.checked_add(left) else { return Ok(Poll::Pending) };
-        let cut = self.cut.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        let due = cut.as_mut().poll(cx);
-        if due.is_pending() || at <= now {
-            // A cut of an earlier wait may come early: the call is polled then, and this is asked again.
-            return Ok(due);
-        }
-        cut.as_mut().reset(at);
-        Ok(cut.as_mut().poll(cx))
+        assert!(queued.until.unwrap() <= now + MAX_TURN_WAIT && queued.until.unwrap() > now + MAX_TURN_WAIT / 2);
+        queued.until = Some(now);
+        let Poll::Ready(report) = poll(&mut waits) else { panic!("it waits on") };
+        assert_eq!(report.outcome, Outcome::Deferred(Deferral::Turn));
+        assert_eq!((report.active, report.fuel_used), (Duration::ZERO, 0), "it has not run");
+        drop(holds);
+        assert_eq!(sandbox.call(&good, end(), long).await.outcome, Outcome::Delivered);
     }
 }

@@ -58,6 +58,7 @@
 //! It knows nothing of deliveries that are owed, of retries, drains or fairness: that is `lastword`'s. It does not spawn
 //! tasks: a [`Call`] is a future that its caller polls, cuts by dropping, and need not wait for.
 
+mod alarm;
 mod cache;
 mod call;
 mod changes;

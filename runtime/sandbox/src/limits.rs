@@ -198,9 +198,13 @@ pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 pub const TABLE_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// Of each stack: what a hook-sized guest uses.
 pub const STACK_KEEP_RESIDENT_BYTES: usize = 12 * 1024;
-/// How long a call tries to get what its slot has while it is cleaned after another. That takes as long as the kernel needs to
-/// take [`DECOMMIT_BATCH`] memories from the process.
+/// How long a call tries to get what its slot has while it is cleaned after another, before it is put back. That takes as long
+/// as the kernel needs to take [`DECOMMIT_BATCH`] memories from the process.
 pub const POOL_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the waits of one call for its turn at what is shared (a slot, memory) may last together. They do not count
+/// against its deadline, so nothing else bounds them. After that the call is *put back*: it gives up what it holds, and counts
+/// as no attempt. As long as Kubernetes gives a process to leave: whoever has waited for so long waits for somebody that hangs.
+pub const MAX_TURN_WAIT: Duration = Duration::from_secs(30);
 /// Slots that are cleaned by one system call. More save some (16 instead of 1 made a drain 8 % faster on two cores), and
 /// keep the memory of as many slots until there are so many: 8 slots of 64 MiB are 512 MiB that nobody uses.
 pub const DECOMMIT_BATCH: usize = 8;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use lastword_events::{FailureCause, Outcome, printable};
+use lastword_events::{Deferral, FailureCause, Outcome, printable};
 use wasmtime::component::ResourceTableError;
 use wasmtime::error::OutOfMemory;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
@@ -48,6 +48,10 @@ pub(crate) struct Reached {
 
 /// The guest did not come back.
 pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Duration, reached: Reached) -> Outcome {
+    // Instances are made before the hook is called: nothing of it has happened, and what it lacks others hold.
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Outcome::Deferred(Deferral::Turn);
+    }
     if error.is::<DeadlinePassed>() {
         return failed(FailureCause::Deadline, format!("{}{}", cut_after(deadline), place(error)));
     }
@@ -102,8 +106,7 @@ fn misuse(error: &wasmtime::Error, reached: Reached) -> Option<&'static str> {
 
 /// Whether the machine or we could not do what the guest had a right to.
 fn is_of_the_host(error: &wasmtime::Error) -> bool {
-    error.is::<PoolConcurrencyLimitError>()
-        || error.is::<OutOfMemory>()
+    error.is::<OutOfMemory>()
         || error.is::<HostFault>()
         || error.chain().any(|cause| {
             cause.is::<std::io::Error>() || cause.is::<rustix::io::Errno>() || cause.is::<tokio::task::JoinError>()

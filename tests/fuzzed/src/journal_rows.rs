@@ -55,7 +55,11 @@ async fn fill(path: &Path) {
         cause: FailureCause::Retry,
         message: "busy".into(),
     };
-    journal.complete(&"t".into(), vec![Completion { delivery, attempt: 1, settlement, changes: None }]).pending.await.unwrap();
+    journal
+        .complete(&"t".into(), vec![Completion { delivery, attempt: 1, settlement, changes: None }])
+        .pending
+        .await
+        .unwrap();
 }
 
 /// `session.facts = {"id":…}`: what somebody has written over a column, in each of its rows. A number is one, and `null` is none.

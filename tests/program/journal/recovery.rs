@@ -286,7 +286,11 @@ fn recovery_does_not_wait_for_a_time_that_another_clock_has_written() {
         let settlement = Settlement::Owed { failures, late, retry_at: Some(far), cause, message };
         let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: memory };
         tokio
-            .block_on(journal.complete(&"default".into(), vec![Completion { delivery, attempt: 1, settlement, changes: None }]).pending)
+            .block_on(
+                journal
+                    .complete(&"default".into(), vec![Completion { delivery, attempt: 1, settlement, changes: None }])
+                    .pending,
+            )
             .unwrap();
     }
     let next = house.with("prints").start().ready();

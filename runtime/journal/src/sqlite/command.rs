@@ -84,8 +84,7 @@ fn cost(write: &Write) -> u64 {
 /// As [`Completion::unwritten_bytes`](crate::Completion::unwritten_bytes), with the values that its changes came to.
 fn unwritten_bytes(Resolved { completion, staged }: &Resolved) -> u64 {
     let writes = staged.iter().flat_map(|staged| &staged.writes);
-    let stored = writes.map(|write| {
-        key_value_bytes(&write.key, write.value.as_deref().unwrap_or_default()).saturating_add(ROW_BYTES)
-    });
+    let stored = writes
+        .map(|write| key_value_bytes(&write.key, write.value.as_deref().unwrap_or_default()).saturating_add(ROW_BYTES));
     stored.fold(completion.unwritten_bytes(), u64::saturating_add)
 }

@@ -61,8 +61,11 @@ impl Aside {
             json!({ "failures": failures, "cause": cause.to_string(), "message": message })
         });
         let stored = staged.as_ref().map(|staged| {
-            let bytes: usize =
-                staged.writes.iter().map(|write| write.key.len() + write.value.as_ref().map_or(0, |value| value.len())).sum();
+            let bytes: usize = staged
+                .writes
+                .iter()
+                .map(|write| write.key.len() + write.value.as_ref().map_or(0, |value| value.len()))
+                .sum();
             json!({ "keys": staged.writes.len(), "bytes": bytes })
         });
         let what = json!({

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use lastword_events::{DeliveryId, EventKey, FailureCause, HookCall, Identity, Outcome, PluginName};
+use lastword_events::{Deferral, DeliveryId, EventKey, FailureCause, HookCall, Identity, Outcome, PluginName};
 use lastword_journal::DeliveryKey;
 use lastword_stand_ins::sandbox::{Answer, Guest, Report};
 use lastword_stand_ins::sync::pass;
@@ -75,6 +75,8 @@ struct UnderWay {
     calls: Arc<Calls>,
     delivery: DeliveryKey,
     lane: (PluginName, Identity),
+    /// The number of the attempt before it.
+    last_attempt: Option<u32>,
 }
 
 impl UnderWay {
@@ -91,7 +93,8 @@ impl UnderWay {
             );
         });
         let log = &mut *calls.log.lock().unwrap();
-        if let Some(last) = log.last_attempt.insert(delivery.clone(), attempt) {
+        let last_attempt = log.last_attempt.insert(delivery.clone(), attempt);
+        if let Some(last) = last_attempt {
             assert_eq!(last + 1, attempt, "attempts of {delivery:?}");
             let recorded = disk.look(|record| record.attempts.get(&delivery)?.last().map(|(attempt, _)| *attempt));
             assert_eq!(recorded, Some(last), "{delivery:?} is tried again before its failure is recorded");
@@ -111,10 +114,18 @@ impl UnderWay {
             "{at_once} calls of {} at once",
             lane.1.tenant
         );
-        Self { calls: calls.clone(), delivery, lane }
+        Self { calls: calls.clone(), delivery, lane, last_attempt }
     }
 
     fn end(self, outcome: &Outcome) {
+        if let Outcome::Deferred(_) = outcome {
+            // It was put back, and was no attempt: the next one has the same number.
+            let log = &mut *self.calls.log.lock().unwrap();
+            match self.last_attempt {
+                Some(last) => log.last_attempt.insert(self.delivery.clone(), last),
+                None => log.last_attempt.remove(&self.delivery),
+            };
+        }
         if *outcome == Outcome::Delivered {
             let log = &mut *self.calls.log.lock().unwrap();
             let times = log.answered_ok.entry(self.delivery.clone()).or_default();
@@ -144,6 +155,9 @@ async fn act(manners: Manners) -> Report {
     }
     if manners == Manners::Hang && chance(1, 6) {
         std::future::pending::<()>().await;
+    }
+    if chance(1, 6) {
+        return Report::new(Outcome::Deferred(one_of(&[Deferral::Memory, Deferral::Turn])));
     }
     let mut report = Report::new(Outcome::Delivered);
     if manners != Manners::Deliver && chance(1, 3) {

@@ -1,0 +1,30 @@
+//! A call's timer. It is made when it is first needed: calls that neither wait for the host nor for a turn have none.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+#[derive(Default)]
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Whether there can be one on this thread.
+    pub(crate) fn is_possible() -> bool {
+        Handle::try_current().is_ok()
+    }
+
+    /// Ready from `at` on. Until then the task is woken, by then or earlier: it has to ask again.
+    pub(crate) fn poll_at(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let alarm = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        let due = alarm.as_mut().poll(cx);
+        if due.is_pending() && alarm.deadline() <= at || at <= Instant::now() {
+            // One that was set for an earlier wait is left as it is: setting it anew takes the timer's lock.
+            return due;
+        }
+        alarm.as_mut().reset(at);
+        alarm.as_mut().poll(cx)
+    }
+}
