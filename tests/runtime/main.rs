@@ -12,6 +12,7 @@ mod drain;
 mod durable;
 mod grace;
 mod key_values;
+mod memory;
 mod model;
 mod order;
 mod own_words;

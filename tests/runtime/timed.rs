@@ -183,3 +183,13 @@ async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
     deferred.dedup();
     assert!(said == deferred.len() && (4..=6).contains(&said), "each that waited was told of once: {said}");
 }
+
+/// A plugin that grows by 20 MiB, which is what a large guest in an interpreted language has, and waits for 100 ms.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_thousand_honest_calls_of_20_mib_that_wait_100_ms_are_delivered_in_one_drain() {
+    let grows = lastword_test_guests::grows::grows(&[320], 100);
+    let house = House::builder().component("grows", grows, Limits::default()).budget(budget()).build();
+    house.start_many("s", 1_000).await.unwrap();
+    let report = house.drain().await;
+    assert_eq!((report.delivered, report.failed, report.deferred), (1_000, 0, 0), "{report:?}");
+}

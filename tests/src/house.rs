@@ -100,9 +100,18 @@ fn die(error: &dyn std::fmt::Display) -> ! {
 impl House {
     /// Begins to build a house.
     pub fn builder() -> HouseBuilder {
+        Self::builder_with(sandbox())
+    }
+
+    /// The same with a sandbox of its own, whose calls have so many bytes together.
+    pub fn builder_with_memory(total_memory: u64) -> HouseBuilder {
+        let config = SandboxConfig { total_memory, ..SandboxConfig::default() };
+        Self::builder_with(Sandbox::new(config).unwrap_or_else(|e| die(&e)))
+    }
+
+    fn builder_with(sandbox: Sandbox) -> HouseBuilder {
         static TENANTS: AtomicU32 = AtomicU32::new(1);
         listen();
-        let sandbox = sandbox();
         HouseBuilder {
             builder: Runtime::builder().sandbox(sandbox.clone()),
             sandbox,

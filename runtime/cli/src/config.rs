@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lastword::TenantQuota;
-use lastword_config::{Drain, Mistakes, Owner, Source};
+use lastword_config::{Calls, Drain, Mistakes, Owner, Source};
 use thiserror::Error;
 
 pub(crate) use component::read_component;
@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// Where the journal is, if it is said: a path, or the word `memory`.
     pub(crate) journal: Option<PathBuf>,
+    /// What all calls under way have together.
+    pub(crate) calls: Calls,
     pub(crate) owner: Owner,
     pub(crate) plugins: Vec<PluginEntry>,
     /// Of every tenant that has none of its own.
@@ -57,6 +59,7 @@ impl Config {
         Ok(Self {
             drain: said.drain,
             journal: said.journal,
+            calls: said.calls,
             owner: said.owner,
             plugins: said.plugins.into_iter().map(PluginEntry::from).collect(),
             quota: quota(said.quota),

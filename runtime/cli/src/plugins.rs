@@ -67,8 +67,20 @@ pub(crate) fn from_path(path: &Path, limits: Limits, grants: Grants) -> Result<P
 /// # Errors
 /// When this machine cannot make one.
 pub(crate) fn sandbox(cache: &CacheArgs, plugins: &[PluginEntry]) -> Result<Sandbox, Failure> {
+    sandbox_with_memory(cache, plugins, None)
+}
+
+/// The same, whose calls have so many bytes of memory together, if that is said.
+///
+/// # Errors
+/// When this machine cannot make one.
+pub(crate) fn sandbox_with_memory(
+    cache: &CacheArgs,
+    plugins: &[PluginEntry],
+    of_all_calls: Option<u64>,
+) -> Result<Sandbox, Failure> {
     let most = plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or_default();
-    sandbox_for(cache, most)
+    make_sandbox(cache, most, of_all_calls)
 }
 
 /// A sandbox for plugins whose `limits.memory` is at most so many bytes.
@@ -76,6 +88,10 @@ pub(crate) fn sandbox(cache: &CacheArgs, plugins: &[PluginEntry]) -> Result<Sand
 /// # Errors
 /// When this machine cannot make one.
 pub(crate) fn sandbox_for(cache: &CacheArgs, memory: u64) -> Result<Sandbox, Failure> {
+    make_sandbox(cache, memory, None)
+}
+
+fn make_sandbox(cache: &CacheArgs, memory: u64, of_all_calls: Option<u64>) -> Result<Sandbox, Failure> {
     let cache_dir = cache_dir(cache);
     if cache_dir.is_none() && !cache.no_cache {
         tracing::warn!(
@@ -86,6 +102,7 @@ pub(crate) fn sandbox_for(cache: &CacheArgs, memory: u64) -> Result<Sandbox, Fai
     let mut config =
         SandboxConfig { cache_dir, compiler: compiler(), narrow_memory: memory, ..SandboxConfig::default() };
     config.max_memory = config.max_memory.max(memory);
+    config.total_memory = of_all_calls.unwrap_or(config.total_memory);
     Sandbox::new(config).map_err(|error| match error {
         SandboxError::NoRoom { .. } | SandboxError::Ticker(_) => Failure::usage(error),
         error => Failure::internal(error),

@@ -151,7 +151,7 @@ fn build(args: &StdioArgs, config: Config, output: OwnerWriter, early: &EarlyExi
     let journal = place.open()?;
     early.expect(journal.owes);
     early.opened(journal.journal.clone());
-    let sandbox = plugins::sandbox(&args.cache, &config.plugins)?;
+    let sandbox = plugins::sandbox_with_memory(&args.cache, &config.plugins, config.calls.memory)?;
     if let Err(error) = sandbox.remove_leftovers() {
         tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");
     }

@@ -9,6 +9,9 @@
 //! [journal]
 //! path = "/var/lib/lastword/journal.db"    # optional, relative to this file
 //!
+//! [calls]
+//! memory = "4GiB"                          # of all calls under way together; half of the machine's when left out
+//!
 //! [owner]
 //! keep = ["compact_summary"]               # of its payloads, beside what is kept by default: with --from
 //!
@@ -37,6 +40,7 @@
 #![deny(missing_docs)]
 
 mod call_limits;
+mod calls;
 mod drain;
 mod grants;
 mod journal;
@@ -88,6 +92,8 @@ pub struct Config {
     pub drain: Drain,
     /// Where the journal is, if it is said: a path, or the word [`MEMORY`].
     pub journal: Option<PathBuf>,
+    /// `[calls]`.
+    pub calls: Calls,
     /// `[owner]`.
     pub owner: Owner,
     /// Each `[[plugin]]`, in the order of the file.
@@ -111,6 +117,13 @@ impl Default for Drain {
     fn default() -> Self {
         Self { enabled: true, budget: DEFAULT_DRAIN_BUDGET }
     }
+}
+
+/// `[calls]`: what all calls under way have together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Bytes of memory; half of what the machine has when it is not said.
+    pub memory: Option<u64>,
 }
 
 /// What is wrong with a configuration: one line for each mistake, in the order of the file.
@@ -151,15 +164,17 @@ impl Config {
 }
 
 fn read(reader: &Reader<'_>, root: &DeTable<'_>) -> Config {
-    let root = Table::new(reader, "the file", root, &["drain", "journal", "owner", "plugin", "quota", "tenant"]);
+    let root =
+        Table::new(reader, "the file", root, &["calls", "drain", "journal", "owner", "plugin", "quota", "tenant"]);
     let drain = root.get("drain").and_then(|value| drain::read(reader, value)).unwrap_or_default();
     let journal = root.get("journal").and_then(|value| journal::read(reader, value));
+    let calls = root.get("calls").and_then(|value| calls::read(reader, value)).unwrap_or_default();
     let owner = root.get("owner").and_then(|value| owner::read(reader, value)).unwrap_or_default();
     let plugins = root.get("plugin").map(|value| plugin::read_all(reader, value)).unwrap_or_default();
     let quota = root.get("quota").map(|value| quota::read(reader, "[quota]", value, QuotaSettings::default()));
     let quota = quota.unwrap_or_default();
     let tenant_quotas = root.get("tenant").map(|value| quota::read_tenants(reader, value, quota)).unwrap_or_default();
-    Config { drain, journal, owner, plugins, quota, tenant_quotas }
+    Config { drain, journal, calls, owner, plugins, quota, tenant_quotas }
 }
 
 /// The name that a component's path suggests.

@@ -72,6 +72,14 @@ pub const KEY_VALUE_WRITES: Sizes =
 /// `limits.keyvalue-keys`. They are one transaction, and everybody waits for it: so many take a tenth of a second.
 pub const MAX_KEY_VALUE_KEYS: u64 = 10_000;
 
+/// `calls.memory`.
+pub const ALL_CALLS_MEMORY: Sizes = Sizes {
+    least: DEFAULT_MEMORY,
+    least_is: "what one call of a plugin may have by default",
+    most: 1024 * GIB,
+    most_is: "because nobody has that much memory; leave it out for half of what the machine has",
+};
+
 /// `keyvalue.quota`, of one tenant's space. A memory journal holds all of it, and a journal on disk writes a value as a
 /// whole: it is for counters and small states.
 pub const KEY_VALUE_QUOTA: Sizes = Sizes {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use lastword_events::{Deferral, FailureCause, Outcome};
 
-use crate::dispatch::Job;
+use crate::dispatch::{Job, Taken};
 use crate::limits::DENSEST_FUEL_PER_NANOSECOND;
 use crate::owed::Owed;
 use crate::sandbox::{Change, Report};
@@ -16,7 +16,7 @@ pub(crate) struct Served {
     /// Calls that were put back. They are the first that are begun again.
     pub(crate) put_back: Vec<PutBack>,
     /// Deliveries that the worker had taken and did not begin.
-    pub(crate) unbegun: Vec<Job>,
+    pub(crate) unbegun: Vec<Taken>,
 }
 
 /// A call that gave up what it held, for want of something that others hold: there was no attempt.
@@ -27,9 +27,15 @@ pub(crate) struct PutBack {
 }
 
 impl PutBack {
-    pub(crate) fn new(mut owed: Owed, why: Deferral) -> Self {
-        owed.put_back();
+    pub(crate) fn new(mut owed: Owed, why: Deferral, report: &Report) -> Self {
+        owed.put_back(report.counted_memory);
         Self { owed, why }
+    }
+
+    /// What is to be begun again. Its call has given back what it had reserved.
+    pub(crate) fn again(self) -> Taken {
+        let reserved = self.owed.reserved;
+        Taken { job: Job::Owed(self.owed), reserved, memory: None }
     }
 }
 

@@ -141,8 +141,8 @@ impl Builder {
         self
     }
 
-    /// Is told how every attempt ended, and once of each delivery that has to wait for a quota, on a worker's thread: it must
-    /// return at once. To do more, send what you need to a bounded channel, and do not wait when it is full.
+    /// Is told how every attempt ended, and once of each delivery that has to wait for a quota or whose call was put back, on a
+    /// worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do not wait when it is full.
     pub fn on_outcome(mut self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::active::ActiveSet;
 use crate::attempt::{Attempt, PutBack, Served};
-use crate::dispatch::{Dispatcher, Finished, Job, QueueId};
+use crate::dispatch::{Dispatcher, Finished, QueueId, Taken};
 use crate::in_flight::InFlight;
 use crate::limits::MAX_ENTRY_WAIT;
 use crate::outcome::{Observer, OutcomeRecord};
@@ -59,7 +59,7 @@ impl Inner {
         // First: a call whose changes cannot be stored has failed.
         let time = time + self.store(queue, plugin, &mut attempts);
         let plugin = plugin.name();
-        let unbegun: Vec<Job> = self.put_back(plugin, put_back).into_iter().chain(unbegun).collect();
+        let unbegun: Vec<Taken> = self.put_back(plugin, put_back).into_iter().chain(unbegun).collect();
         let mut finished: Vec<Finished> = attempts.into_iter().map(|attempt| self.judge(attempt)).collect();
         let counts = self.dispatcher.account(queue, &mut finished);
         let tenant = finished.first().map(|f| f.owed.session.identity.tenant.clone());
@@ -146,14 +146,14 @@ impl Inner {
 
     /// Tells of calls that were put back, each once until its delivery has an outcome, and makes of them what is to be begun
     /// again. In a drain nobody is told: the outcome comes.
-    fn put_back(&self, plugin: &PluginName, put_back: Vec<PutBack>) -> Vec<Job> {
-        let tell = |PutBack { mut owed, why }| {
+    fn put_back(&self, plugin: &PluginName, put_back: Vec<PutBack>) -> Vec<Taken> {
+        let tell = |mut one: PutBack| {
             if !*self.draining.borrow()
-                && let Some(owed) = owed.defer()
+                && let Some(owed) = one.owed.defer()
             {
-                self.tell_deferred(plugin, &owed, why, false);
+                self.tell_deferred(plugin, &owed, one.why, false);
             }
-            Job::Owed(owed)
+            one.again()
         };
         put_back.into_iter().map(tell).collect()
     }

@@ -57,6 +57,15 @@ pub(crate) const MAX_WARNINGS: usize = 20;
 /// What a guest that did not come back pays for a nanosecond: the densest arithmetic that was measured, see
 /// [`Limits::fuel`](lastword_sandbox::Limits::fuel).
 pub(crate) const DENSEST_FUEL_PER_NANOSECOND: u64 = 7;
+/// Calls of a plugin after whose most the next one reserves its memory. Enough that one large call of a hundred is remembered,
+/// few enough that it is soon forgotten.
+pub(crate) const REMEMBERED_CALLS: u64 = 100;
+/// This part of the slots (one in sixteen), and one for each worker at least, is only for queues that hold none: calls that wait for
+/// their servers can hold all others, and a queue that comes then still begins.
+pub(crate) const FIRST_SLOTS_DIVISOR: u32 = 16;
+/// It is never more than this part of the slots (one in four): where there are fewer slots than workers, most of them have to
+/// be for whoever has work.
+pub(crate) const MAX_FIRST_SLOTS_DIVISOR: u32 = 4;
 /// Ordinary calls leave this part of the slots to a drain (one in four), so that a plugin which holds its calls for its
 /// whole deadline cannot make the first ends of a drain wait for it.
 pub(crate) const DRAIN_SLOTS_DIVISOR: u32 = 4;

@@ -21,6 +21,10 @@ pub(crate) struct Owed {
     /// When it came into its lane, as the lane counts: sessions of one id that are active at once have no order of their own. One
     /// that is in no lane is newer than whatever is.
     pub(crate) place: u32,
+    /// Bytes that its call, which is under way, has reserved.
+    pub(crate) reserved: u64,
+    /// Bytes that its last call asked for when it was put back: the next one reserves so much.
+    pub(crate) wanted_memory: u64,
     /// Since its last attempt it was said to wait.
     pub(crate) deferred: bool,
 }
@@ -28,8 +32,20 @@ pub(crate) struct Owed {
 impl Owed {
     pub(crate) fn new(sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) -> Self {
         let (session, event) = (session.clone(), event.clone());
-        let (attempt, failures, late, suspect, deferred) = (0, 0, false, false, false);
-        Self { sequence, key, session, event, attempt, failures, late, suspect, place: u32::MAX, deferred }
+        Self {
+            sequence,
+            key,
+            session,
+            event,
+            attempt: 0,
+            failures: 0,
+            late: false,
+            suspect: false,
+            place: u32::MAX,
+            reserved: 0,
+            wanted_memory: 0,
+            deferred: false,
+        }
     }
 
     /// A call begins.
@@ -37,14 +53,15 @@ impl Owed {
         self.attempt = self.attempt.saturating_add(1);
     }
 
-    /// The call was put back: there was no attempt.
-    pub(crate) fn put_back(&mut self) {
+    /// The call was put back: there was no attempt. It had, or asked for, so many bytes.
+    pub(crate) fn put_back(&mut self, wanted_memory: u64) {
         self.attempt = self.attempt.saturating_sub(1);
+        self.wanted_memory = self.wanted_memory.max(wanted_memory);
     }
 
     /// The call has come to an outcome: what waits after that waits anew.
     pub(crate) fn end_attempt(&mut self) {
-        self.deferred = false;
+        (self.deferred, self.wanted_memory) = (false, 0);
     }
 
     /// It has to wait: a copy for whoever is to be told, the first time.

@@ -15,7 +15,7 @@ use lastword_journal::CallMark;
 
 use crate::attempt::{Attempt, PutBack, Served};
 use crate::call_waker::{CallWaker, Inbox};
-use crate::dispatch::{Deferred, DrainFacts, Installed, Job, Pick, PluginNumber, QueueId, Slice};
+use crate::dispatch::{Deferred, DrainFacts, Installed, Pick, PluginNumber, QueueId, Slice, Taken};
 use crate::inner::Inner;
 use crate::limits::SLICE;
 use crate::owed::Owed;
@@ -123,11 +123,11 @@ impl Worker {
             let call = match mine.pop_front() {
                 Some(call) => call,
                 None => match jobs.next() {
-                    Some(job) => self.begin((queue, plugin), installed, job, drain.as_deref()),
+                    Some(taken) => self.begin((queue, plugin), installed, taken, drain.as_deref()),
                     None => break,
                 },
             };
-            match self.poll(call, &mut served) {
+            match self.poll(call, drain.as_deref(), &mut served) {
                 Polled::Finished | Polled::Waiting => (),
                 Polled::Yielded => {
                     mine.push_front(call);
@@ -155,11 +155,12 @@ impl Worker {
         &mut self,
         (queue, plugin): (QueueId, PluginNumber),
         installed: &Installed,
-        job: Job,
+        taken: Taken,
         drain: Option<&DrainFacts>,
     ) -> usize {
-        let mut owed = job.owed();
+        let mut owed = taken.job.owed();
         owed.begin();
+        owed.reserved = taken.reserved;
         let own = installed.plugin.limits().deadline;
         let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(now()).min(own));
         let key = owed.delivery_key(installed.plugin.name());
@@ -173,6 +174,9 @@ impl Worker {
         let call = HookCall { session: owed.session.clone(), delivery, event: owed.event.clone() };
         // The budget needs no deadline of its own: a guest comes back at every tick, and the worker drops it.
         let mut call = self.inner.sandbox.call(&installed.plugin, call, own);
+        if let Some(memory) = taken.memory {
+            call = call.with_memory(memory);
+        }
         // Only for who was granted it: a count that all workers share costs more than it looks.
         if installed.plugin.key_value_quota().is_some() {
             call = call.with_key_values(self.inner.key_values.clone());
@@ -195,9 +199,13 @@ impl Worker {
     }
 
     /// Polls a call; if that was its last, its attempt is over or it is put back.
-    fn poll(&mut self, call: usize, served: &mut Served) -> Polled {
+    fn poll(&mut self, call: usize, drain: Option<&DrainFacts>, served: &mut Served) -> Polled {
         let Some(slot) = self.calls.get_mut(call) else { return Polled::Waiting };
         let Some(running) = &mut slot.running else { return Polled::Waiting };
+        if let Some(drain) = drain {
+            // It may have waited since before the drain, and its guest has yet to begin.
+            running.call.cut_at(drain.cut_at);
+        }
         slot.waker.begin_poll();
         match running.call.as_mut().poll(&mut Context::from_waker(&slot.task_waker)) {
             Poll::Pending if slot.waker.end_poll() => {
@@ -209,7 +217,7 @@ impl Worker {
                 Some(Running { owed, ticks, .. }) => {
                     self.free.push(call);
                     match report.outcome {
-                        Outcome::Deferred(why) => served.put_back.push(PutBack::new(owed, why)),
+                        Outcome::Deferred(why) => served.put_back.push(PutBack::new(owed, why, &report)),
                         _ => served.attempts.push(Attempt::finished(owed, report, TICK * ticks)),
                     }
                     Polled::Finished

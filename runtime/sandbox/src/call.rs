@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::flight::{Flight, Slot, TakenMemories, acquire};
 use crate::guest::{Answer, attempt};
 use crate::key_values::{Change, KeyValues};
 use crate::limits::{MAX_TURN_WAIT, OUTER_CUT_GRACE};
+use crate::memory_account::Reservation;
 use crate::meter::{Meter, Pause};
 use crate::outcome::{of_deadline, of_host, of_panic};
 use crate::plugin::Loaded;
@@ -35,6 +37,9 @@ pub struct Report {
     pub wall: Duration,
     /// What the deadline counted of that: running, or waiting for the host.
     pub active: Duration,
+    /// The most of it that counted in the memory that calls share, in bytes; of a call that gave way, with what it asked for.
+    /// What a call like it should reserve.
+    pub counted_memory: u64,
     /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. Whoever gave the
     /// call its [`KeyValues`] makes them visible together with the outcome.
     pub changes: Vec<(String, Change)>,
@@ -55,6 +60,8 @@ pub struct Call {
     first_poll: Option<Instant>,
     /// For the outer cut, and for waits for a turn.
     alarm: Alarm,
+    /// What it has reserved, until its guest begins.
+    memory: Option<Reservation>,
 }
 
 enum Stage {
@@ -70,6 +77,7 @@ struct Queued {
     acquire: BoxFuture<Result<TakenMemories, AcquireError>>,
     /// When it has waited for long enough; `None` where nothing can wake it then.
     until: Option<tokio::time::Instant>,
+    since: Instant,
 }
 
 /// The order matters: the guest goes before its slot and its memories are free.
@@ -83,8 +91,8 @@ struct Running {
 impl Call {
     pub(crate) fn new(plugin: Arc<Loaded>, call: HookCall, deadline: Duration) -> Self {
         let meter = Meter::new(deadline.min(plugin.limits.deadline), plugin.limits.fuel);
-        let flight = Arc::new(Flight { plugin, meter, key_values: None });
-        Self { stage: Stage::New(call), flight, first_poll: None, alarm: Alarm::default() }
+        let flight = Arc::new(Flight::new(plugin, meter));
+        Self { stage: Stage::New(call), flight, first_poll: None, alarm: Alarm::default(), memory: None }
     }
 
     /// What the guest reads through the grant `keyvalue`. To be said before the first poll.
@@ -95,6 +103,19 @@ impl Call {
         self
     }
 
+    /// What was reserved for it, of the same plugin's [`memory`](crate::Plugin::memory). To be said before the first poll. A
+    /// call without a reservation, or with a small one, grows: it may have to wait while its guest runs.
+    pub fn with_memory(mut self, reservation: Reservation) -> Self {
+        self.memory = Some(reservation);
+        self
+    }
+
+    /// It will be dropped then, whatever its deadline. To be said before a poll; a guest that begins after that is told no
+    /// more time than this leaves. The first moment counts.
+    pub fn cut_at(&self, at: Instant) {
+        self.flight.cut_at.get_or_init(|| at);
+    }
+
     fn report(&mut self, answer: Answer) -> Report {
         let now = Instant::now();
         let Flight { plugin, meter, .. } = &*self.flight;
@@ -103,6 +124,7 @@ impl Call {
             changes: answer.changes,
             fuel_used: plugin.limits.fuel.saturating_sub(meter.fuel_left()),
             peak_memory: meter.peak_memory(),
+            counted_memory: meter.counted_memory(),
             wall: self.first_poll.map_or(Duration::ZERO, |first| now.saturating_duration_since(first)),
             active: meter.finish(now),
         }
@@ -116,13 +138,12 @@ impl Call {
                 let taken = plugin.extra_memories.is_none()
                     && plugin.host.slots.try_acquire().map(SemaphorePermit::forget).is_ok();
                 if taken {
-                    self.launch(call, TakenMemories::default());
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(self.launch(call, TakenMemories::default()));
                 }
                 let flight = Arc::clone(&self.flight);
                 let acquire = Box::pin(async move { acquire(&flight.plugin, &flight.plugin.host).await });
                 let until = Alarm::is_possible().then(|| tokio::time::Instant::now() + MAX_TURN_WAIT);
-                Queued { call, acquire, until }
+                Queued { call, acquire, until, since: Instant::now() }
             }
             Stage::Queued(queued) => queued,
             started => {
@@ -132,12 +153,15 @@ impl Call {
         };
         match queued.acquire.as_mut().poll(cx) {
             Poll::Ready(Ok(memories)) => {
-                self.launch(queued.call, memories);
-                Poll::Ready(Ok(()))
+                self.flight.meter.add_turn(queued.since.elapsed());
+                Poll::Ready(self.launch(queued.call, memories))
             }
             Poll::Ready(Err(_closed)) => Poll::Ready(Err(of_host("the sandbox was closed".to_owned()))),
             Poll::Pending if queued.until.is_some_and(|until| self.alarm.poll_at(until, cx).is_ready()) => {
                 Poll::Ready(Err(Outcome::Deferred(Deferral::Turn)))
+            }
+            Poll::Pending if self.memory.as_ref().is_some_and(|memory| memory.queue(cx).is_err()) => {
+                Poll::Ready(Err(Outcome::Deferred(Deferral::Memory)))
             }
             Poll::Pending => {
                 self.stage = Stage::Queued(queued);
@@ -147,13 +171,19 @@ impl Call {
     }
 
     /// The slot is taken, and from here on [`Slot`] gives it back.
-    fn launch(&mut self, call: HookCall, memories: TakenMemories) {
+    fn launch(&mut self, call: HookCall, memories: TakenMemories) -> Result<(), Outcome> {
+        let slot = Slot::new(&self.flight);
+        let memory = self.memory.take();
+        if memory.as_ref().is_some_and(|memory| memory.run().is_err()) {
+            return Err(Outcome::Deferred(Deferral::Memory));
+        }
         self.stage = Stage::Running(Running {
-            guest: Box::pin(attempt(Arc::clone(&self.flight), call)),
+            guest: Box::pin(attempt(Arc::clone(&self.flight), call, memory)),
             waker: Waker::from(Arc::clone(&self.flight)),
-            _slot: Slot::new(&self.flight),
+            _slot: slot,
             _memories: memories,
         });
+        Ok(())
     }
 
     /// The outer cut.
@@ -197,7 +227,10 @@ impl Future for Call {
         let now = Instant::now();
         this.first_poll.get_or_insert(now);
         match this.start(cx) {
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                this.flight.paused.store(true, Ordering::Relaxed);
+                return Poll::Pending;
+            }
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(outcome)) => return this.end(outcome),
         }
@@ -217,7 +250,7 @@ impl Future for Call {
         match polled {
             Ok(Poll::Ready(answer)) => return this.end(answer),
             Err(panic) => return this.end(of_panic(&*panic)),
-            Ok(Poll::Pending) => {}
+            Ok(Poll::Pending) => this.flight.paused.store(true, Ordering::Relaxed),
         }
         match meter.pause(Instant::now(), cx.waker()) {
             Pause::Ready => {
@@ -227,6 +260,11 @@ impl Future for Call {
             Pause::Waits { active } => match wait(&mut this.alarm, last.saturating_sub(active), cx) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(())) => this.cut(),
+                Err(outcome) => this.end(outcome),
+            },
+            Pause::WaitsForTurn { turns } => match wait(&mut this.alarm, MAX_TURN_WAIT.saturating_sub(turns), cx) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(())) => this.end(Outcome::Deferred(Deferral::Turn)),
                 Err(outcome) => this.end(outcome),
             },
         }

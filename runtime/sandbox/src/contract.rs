@@ -63,6 +63,8 @@ pub(crate) const TYPES: &str = "lastword:hooks/types";
 /// What of a call is not text or not in the right shape yet: the bindings borrow from it and from the call.
 pub(crate) struct Prepared<'a> {
     call: &'a HookCall,
+    /// In place of the call's own: since it was made the call may have waited.
+    remaining_ms: u32,
     delivery_id: String,
     started_at: Option<String>,
     ended_at: String,
@@ -71,7 +73,7 @@ pub(crate) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    pub(crate) fn new(call: &'a HookCall) -> Self {
+    pub(crate) fn new(call: &'a HookCall, remaining_ms: u32) -> Self {
         let (ended_at, attributes) = match &*call.event {
             Event::Start(start) => (None, &start.attributes),
             Event::End(end) => (Some(end.ended_at), &end.attributes),
@@ -79,6 +81,7 @@ impl<'a> Prepared<'a> {
         };
         Self {
             call,
+            remaining_ms,
             delivery_id: text(ID_BYTES, &call.delivery.id),
             started_at: call.session.started_at.as_ref().map(|t| text(TIMESTAMP_BYTES, t)),
             ended_at: ended_at.map_or_else(String::new, |t| text(TIMESTAMP_BYTES, &t)),
@@ -149,7 +152,7 @@ impl<'a> Prepared<'a> {
         wit::Delivery {
             id: &self.delivery_id,
             attempt: delivery.attempt,
-            remaining_ms: delivery.remaining_ms,
+            remaining_ms: self.remaining_ms,
             late: delivery.late,
         }
     }

@@ -4,8 +4,10 @@
 //! A call takes a slot, which has one linear memory. Guests with more of them take the others first, and wait for that
 //! without a slot: whoever waits for memories keeps nobody from a slot, and calls with one memory never wait for one.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Wake;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
@@ -22,6 +24,27 @@ pub(crate) struct Flight {
     pub(crate) meter: Meter,
     /// What the grant `keyvalue` reads.
     pub(crate) key_values: Option<Arc<dyn KeyValues>>,
+    /// When it is cut at the latest, if anybody knows.
+    pub(crate) cut_at: OnceLock<Instant>,
+    /// It was polled without an answer.
+    pub(crate) paused: AtomicBool,
+}
+
+impl Flight {
+    pub(crate) fn new(plugin: Arc<Loaded>, meter: Meter) -> Self {
+        Self { plugin, meter, key_values: None, cut_at: OnceLock::new(), paused: AtomicBool::new(false) }
+    }
+
+    /// Milliseconds that a guest which begins now can count on, of `given` when the call was made: a begun one counts whole.
+    pub(crate) fn remaining_ms(&self, given: u32) -> u32 {
+        if !self.paused.load(Ordering::Relaxed) {
+            return given;
+        }
+        let now = Instant::now();
+        let until_cut = self.cut_at.get().map_or(Duration::MAX, |at| at.saturating_duration_since(now));
+        let left = self.meter.left(now).min(until_cut).as_nanos().div_ceil(1_000_000);
+        given.min(u32::try_from(left).unwrap_or(u32::MAX))
+    }
 }
 
 /// The waker of the guest's future.

@@ -10,9 +10,9 @@ use crate::contract::{HookError, Prepared};
 use crate::flight::Flight;
 use crate::grants::transcript::{Borrowed, borrow};
 use crate::key_values::Change;
-use crate::limits::POOL_PATIENCE;
+use crate::limits::{Limits, POOL_PATIENCE};
+use crate::memory_account::Reservation;
 use crate::outcome::{DeadlinePassed, HostFault, Reached, of_answer, of_error, of_host};
-use crate::plugin::Loaded;
 use crate::state::GuestState;
 
 /// What came of an attempt.
@@ -30,20 +30,21 @@ impl From<Outcome> for Answer {
 
 /// Calls the hook that the event is for. The store is gone when this is done, and when it is dropped half-way: after a
 /// trap or a cut the instance can never be entered again.
-pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall) -> Answer {
+pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall, mut memory: Option<Reservation>) -> Answer {
     let limits = flight.plugin.limits;
     let mut loan = borrow(&flight, &call.session).await;
     let began = Instant::now();
     let (mut store, answer) = loop {
-        let mut store = match new_store(&flight, &call, loan) {
+        let mut store = match new_store(&flight, &call, loan, memory) {
             Ok(store) => store,
             Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
         };
-        let answer = run(&mut store, &flight.plugin, &Prepared::new(&call), &call.event).await;
+        let answer = run(&mut store, &flight, &call).await;
         match &answer {
             // What this call has a right to is being cleaned on another thread, which had it until a moment ago.
             Err(error) if error.is::<PoolConcurrencyLimitError>() && began.elapsed() < POOL_PATIENCE => {
                 loan = store.data_mut().take_loan();
+                memory = store.data_mut().memory.take_reservation();
                 drop(store);
                 tokio::task::yield_now().await;
             }
@@ -58,14 +59,24 @@ pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall) -> Answer {
     match answer {
         Ok(Ok(())) => Answer { outcome: Outcome::Delivered, changes },
         Ok(Err(error)) => of_answer(error).into(),
-        Err(error) => of_error(&error, &limits, flight.meter.deadline(), reached).into(),
+        Err(error) => {
+            // All of its calls may have less than its own limits say, where the whole process has less.
+            let limits = Limits { total_memory: flight.plugin.memory.most(), ..limits };
+            of_error(&error, &limits, flight.meter.deadline(), reached).into()
+        }
     }
 }
 
-fn new_store(flight: &Arc<Flight>, call: &HookCall, loan: Option<Borrowed>) -> wasmtime::Result<Store<GuestState>> {
+fn new_store(
+    flight: &Arc<Flight>,
+    call: &HookCall,
+    loan: Option<Borrowed>,
+    memory: Option<Reservation>,
+) -> wasmtime::Result<Store<GuestState>> {
     let limits = flight.plugin.limits;
-    let mut store = Store::try_new(flight.plugin.instance.engine(), GuestState::new(flight, &call.session, loan))?;
-    store.limiter(|state| state);
+    let state = GuestState::new(flight, &call.session, loan, memory);
+    let mut store = Store::try_new(flight.plugin.instance.engine(), state)?;
+    store.limiter_async(|state| state);
     store.call_hook(|mut store, transition| Ok(store.data_mut().at_transition(transition)?));
     store.set_fuel(limits.fuel)?;
     store.set_hostcall_fuel(flight.plugin.host_call_bytes());
@@ -90,13 +101,14 @@ fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateD
 
 async fn run(
     store: &mut Store<GuestState>,
-    plugin: &Loaded,
-    prepared: &Prepared<'_>,
-    event: &Event,
+    flight: &Flight,
+    call: &HookCall,
 ) -> wasmtime::Result<Result<(), HookError>> {
+    let plugin = &flight.plugin;
     let instance = plugin.instance.instantiate_async(&mut *store).await?;
     store.data_mut().instantiated = true;
-    match event {
+    let prepared = Prepared::new(call, flight.remaining_ms(call.delivery.remaining_ms));
+    match &*call.event {
         Event::End(end) => {
             let hook = plugin.session_end.load(&mut *store, &instance)?;
             hook.call_session_end(store, prepared.end(end)).await

@@ -87,10 +87,10 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
 /// Compiles and links it, with default limits.
 fn fit(loader: &Loader, bytes: &[u8], grants: &Grants) -> Result<(), LoadError> {
     let memory = Limits::default().memory.min(loader.max_memory);
-    check_memories(loader, bytes, memory)?;
+    let memories = check_memories(loader, bytes, memory)?;
     let compiled = loader.compiler.compile(None, bytes)?;
     let limits = Limits { memory, ..Limits::default() };
     // The name is for logs only.
     let Ok(name) = PluginName::new("inspected") else { return Ok(()) };
-    link(loader, compiled, Terms { name, limits, grants: grants.clone() }).map(drop)
+    link(loader, compiled, memories, Terms { name, limits, grants: grants.clone() }).map(drop)
 }

@@ -42,6 +42,7 @@
 //! | keeps the CPU | the epoch: a ticker interrupts it every millisecond, it yields, and past its deadline it is ended | `failed(deadline)` |
 //! | waits for the host without end | a timer around the call | `failed(deadline)` |
 //! | takes memory | a limiter that sums all memories and tables of the instance | `failed(memory)` |
+//! | takes memory that others hold | it waits; when all wait the youngest is put back, see [`MemoryAccount`] | `deferred(memory)` |
 //! | traps, overflows its stack, exits | the engine | `failed(trap: …)` |
 //! | prints without end | its log limit; the rest is dropped, and the log says so | none |
 //! | makes the host panic | `catch_unwind` around the call | `failed(host)` |
@@ -81,12 +82,15 @@ mod key_values;
 pub mod limits;
 mod load;
 mod log;
+mod machine;
 mod memory;
+mod memory_account;
 mod meter;
 mod outcome;
 mod plugin;
 mod pool;
 mod prescan;
+mod room;
 mod sandbox;
 mod shape;
 mod source;
@@ -106,6 +110,7 @@ pub use lastword_egress::{AllowList, Destination, Egress, ParseDestinationError,
 pub use lastword_transcript::{BadRoot, Root};
 pub use limits::Limits;
 pub use load::Compilation;
+pub use memory_account::{GivesWay, MemoryAccount, MemoryPart, Reservation};
 pub use plugin::{Hooks, Plugin};
 pub use pool::Allocation;
 pub use sandbox::{Sandbox, SandboxConfig};

@@ -20,8 +20,9 @@ pub struct Limits {
     /// Bytes in all its linear memories and tables together. Default: 64 MiB.
     pub memory: u64,
     /// Bytes that all calls of the plugin that are under way have together, of which the first
-    /// [`FREE_MEMORY_BYTES`] of each do not count. It bounds what a plugin costs that takes its memory and then waits.
-    /// Default: 2 GiB.
+    /// [`FREE_MEMORY_BYTES`] of each do not count, and of its image [one part](IMAGE_PART). It bounds what a plugin costs that
+    /// takes its memory and then waits. A call that wants what others hold waits; one that wants more than all of it has
+    /// failed. Default: 2 GiB.
     pub total_memory: u64,
     /// Bytes of stdout and stderr together that become log events, a line counting as at least
     /// [`MIN_LOG_LINE_BYTES`]. Default: 64 KiB.
@@ -78,9 +79,20 @@ pub fn default_fuel(deadline: Duration) -> u64 {
     DEFAULT_FUEL.saturating_mul(u64::try_from(times).unwrap_or(u64::MAX).max(1))
 }
 
-/// What a call may have without being counted in [`Limits::total_memory`]: small guests, of which there are thousands,
-/// share no counter.
+/// What a call may have without being counted in [`Limits::total_memory`] and in the memory of all calls: small guests, of which
+/// there are thousands, share no counter.
 pub const FREE_MEMORY_BYTES: u64 = MIB;
+/// Which part of an image's bytes counts there: an eighth. An image is what a component's build has filled, and its pages are
+/// shared until a call writes to them. Of 4.3 MiB of image a Python guest writes 0.4. What a call grows by counts in full, and so
+/// does what it has from the start and no image is for.
+pub const IMAGE_PART: u64 = 8;
+/// Which part of the memory that this machine has, or the process's control group may have, all calls may have together when
+/// nobody says: half. The rest is for the owner, what is kept of slots and sessions, and the system.
+pub const TOTAL_MEMORY_PART: u64 = 2;
+/// The same where the machine does not say what it has.
+pub const DEFAULT_TOTAL_MEMORY_BYTES: u64 = 2 * GIB;
+/// The least of it: one call of a plugin with the default [`Limits::memory`].
+pub const MIN_TOTAL_MEMORY_BYTES: u64 = 64 * MIB;
 /// Calls that may be under way at once: what the pool is sized for.
 pub const DEFAULT_MAX_CONCURRENT_CALLS: u32 = 256;
 /// The most that [`Limits::memory`] can ask for. Address space is reserved for 4 GiB in any case, which is what lets

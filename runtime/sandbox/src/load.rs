@@ -20,9 +20,10 @@ use crate::imports::{check_are_granted, check_are_served, imports};
 use crate::limits::{
     Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_LOANS, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
-use crate::memory::Together;
+use crate::memory::counted;
+use crate::memory_account::MemoryAccount;
 use crate::plugin::Loaded;
-use crate::prescan::memories::{TooManyInstances, memories};
+use crate::prescan::memories::{Memories, TooManyInstances, memories};
 use crate::prescan::prescan;
 use crate::source::{Source, check_is_component};
 use crate::state::GuestState;
@@ -42,6 +43,8 @@ pub(crate) struct Loader {
     pub(crate) max_memories: u32,
     /// Calls at once.
     pub(crate) max_slots: u32,
+    /// What all calls have together.
+    pub(crate) memory: MemoryAccount,
 }
 
 /// What a plugin is to be loaded as.
@@ -61,8 +64,8 @@ pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loa
     let scan = prescan(&bytes)?;
     scan.check()?;
     scan.check_grants(&terms.grants)?;
-    check_memories(loader, &bytes, terms.limits.memory)?;
-    link(loader, loader.compiler.compile(Some(&terms.name), &bytes)?, terms)
+    let memories = check_memories(loader, &bytes, terms.limits.memory)?;
+    link(loader, loader.compiler.compile(Some(&terms.name), &bytes)?, memories, terms)
 }
 
 /// What came of compiling a component ahead of its first start.
@@ -86,7 +89,7 @@ pub(crate) fn compile(loader: &Loader, name: &PluginName, source: &Source) -> Re
 }
 
 /// What comes after compiling.
-pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<Loaded, LoadError> {
+pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms: Terms) -> Result<Loaded, LoadError> {
     let Compiled { component, sha256, compiled_in, cached: _ } = compiled;
     let Terms { name, limits, grants } = terms;
     let memories = check_size(&component, limits.memory, loader.max_memory)?;
@@ -106,7 +109,9 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, terms: Terms) -> Result<
         name,
         limits,
         config: variables(grants.config.as_ref()),
-        memory: Together::new(limits.total_memory),
+        memory: loader.memory.part(limits.total_memory),
+        image: initial.image,
+        least_memory: counted(initial.bytes, initial.image),
         extra_memories: ExtraMemories::new(memories, loader.max_slots),
         loans: Arc::new(Semaphore::new(MAX_CONCURRENT_LOANS)),
         allowed: Arc::new(grants.http.clone().unwrap_or_default()),
@@ -135,7 +140,7 @@ fn present(component: &Component) -> impl Iterator<Item = Hook> {
 }
 
 /// Refuses memories that no call can have, and those that its own limit would never let start.
-pub(crate) fn check_memories(loader: &Loader, bytes: &[u8], limit: u64) -> Result<(), LoadError> {
+pub(crate) fn check_memories(loader: &Loader, bytes: &[u8], limit: u64) -> Result<Memories, LoadError> {
     let memories = memories(bytes).map_err(|TooManyInstances| {
         let max = u64::from(MAX_COMPONENT_INSTANCES);
         LoadError::DoesNotFit { what: "component instances", needs: max.saturating_add(1), max }
@@ -154,7 +159,7 @@ pub(crate) fn check_memories(loader: &Loader, bytes: &[u8], limit: u64) -> Resul
     if memories.bytes > limit {
         return Err(LoadError::MemoryLimitTooLow { needs: memories.bytes, limit });
     }
-    Ok(())
+    Ok(memories)
 }
 
 /// Refuses what no slot of the pool can hold, and what its own limit would never let start. Returns its number of linear

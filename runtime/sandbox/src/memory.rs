@@ -1,53 +1,73 @@
 //! A guest's memory: the sum over all linear memories and tables of its instance, where wasmtime's own limiter looks at
-//! each one alone.
+//! each one alone. What of it counts in the memory that calls share is in [`MemoryAccount`](crate::MemoryAccount).
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::future::poll_fn;
 
-use wasmtime::ResourceLimiter;
+use async_trait::async_trait;
+use wasmtime::ResourceLimiterAsync;
 
-use crate::limits::{FREE_MEMORY_BYTES, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use crate::limits::{FREE_MEMORY_BYTES, IMAGE_PART, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use crate::memory_account::{GivesWay, Reservation};
+use crate::plugin::Loaded;
 use crate::state::GuestState;
 
 /// A table's slot is a pointer.
 const BYTES_PER_ELEMENT: u64 = size_of::<usize>() as u64;
 
+/// What counts in the memory that calls share of `bytes`, `image` of which the component itself fills.
+pub(crate) fn counted(bytes: u64, image: u64) -> u64 {
+    beyond_free(bytes.saturating_sub(image).saturating_add(image / IMAGE_PART))
+}
+
+fn beyond_free(bytes: u64) -> u64 {
+    bytes.saturating_sub(FREE_MEMORY_BYTES)
+}
+
 /// How much of its limits a call uses.
 #[derive(Debug)]
 pub(crate) struct MemoryUse {
     limit: u64,
-    used: u64,
+    /// The most that can count in what calls share.
+    most_counted: u64,
+    used: Bytes,
     /// What was granted last, to be given back when the engine fails to grow after all.
-    granted: u64,
+    granted: Bytes,
     refused: bool,
-    /// This call's part of what all calls of the plugin have together.
-    charged: u64,
+    /// Bytes that the component fills, of memories that are not made yet.
+    image_left: u64,
+    reservation: Option<Reservation>,
 }
 
-/// What all calls of one plugin use together, each beyond its first [`FREE_MEMORY_BYTES`].
-#[derive(Debug)]
-pub(crate) struct Together {
-    limit: u64,
-    used: AtomicU64,
+/// Bytes, and what they come to where image counts in part.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bytes {
+    all: u64,
+    weighed: u64,
 }
 
-impl Together {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, used: AtomicU64::new(0) }
+impl Bytes {
+    fn plus(self, more: Self) -> Self {
+        Self { all: self.all.saturating_add(more.all), weighed: self.weighed.saturating_add(more.weighed) }
     }
 
-    fn take(&self, bytes: u64) -> bool {
-        let fits = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.limit);
-        self.used.try_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
-    }
-
-    fn give_back(&self, bytes: u64) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    fn minus(self, less: Self) -> Self {
+        Self { all: self.all.saturating_sub(less.all), weighed: self.weighed.saturating_sub(less.weighed) }
     }
 }
 
 impl MemoryUse {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, used: 0, granted: 0, refused: false, charged: 0 }
+    pub(crate) fn new(plugin: &Loaded, reservation: Option<Reservation>) -> Self {
+        Self::with_limits(plugin.limits.memory, plugin.memory.most(), plugin.image, reservation)
+    }
+
+    fn with_limits(limit: u64, most_counted: u64, image_left: u64, reservation: Option<Reservation>) -> Self {
+        let (used, granted) = (Bytes::default(), Bytes::default());
+        Self { limit, most_counted, used, granted, refused: false, image_left, reservation }
+    }
+
+    /// For another attempt at the same call.
+    pub(crate) fn take_reservation(&mut self) -> Option<Reservation> {
+        self.reservation.take()
     }
 
     /// Whether the guest ever asked for more than it may have. What fails after that fails for want of memory.
@@ -55,49 +75,64 @@ impl MemoryUse {
         self.refused
     }
 
-    fn grow(&mut self, bytes: u64, together: &Together) -> bool {
-        let wanted = self.used.saturating_add(bytes);
-        if wanted > self.limit || !self.charge(wanted, together) {
-            self.refused = true;
-            // A failure that the engine reports now is this one's, and gives nothing back.
-            self.granted = 0;
-            return false;
-        }
-        self.used = wanted;
-        self.granted = bytes;
-        true
+    /// A memory of so many bytes is made: those that the component fills count in part.
+    fn weigh_new(&mut self, bytes: u64) -> Bytes {
+        let image = bytes.min(self.image_left);
+        self.image_left -= image;
+        Bytes { all: bytes, weighed: bytes - image + image / IMAGE_PART }
     }
 
-    /// Takes from what all calls have together what this one has beyond its free part.
-    fn charge(&mut self, wanted: u64, together: &Together) -> bool {
-        let beyond = wanted.saturating_sub(FREE_MEMORY_BYTES);
-        let more = beyond.saturating_sub(self.charged);
-        if more > 0 && !together.take(more) {
-            return false;
+    /// What counts in what calls share when `more` is granted; none when the guest may never have so much.
+    fn wants(&mut self, more: Bytes) -> Option<u64> {
+        let wanted = self.used.plus(more);
+        let counted = beyond_free(wanted.weighed);
+        if wanted.all > self.limit || counted > self.most_counted {
+            self.refused = true;
+            // A failure that the engine reports now is this one's, and gives nothing back.
+            self.granted = Bytes::default();
+            return None;
         }
-        self.charged += more;
-        true
+        Some(counted)
+    }
+
+    fn is_reserved(&self, counted: u64) -> bool {
+        counted <= self.reservation.as_ref().map_or(0, Reservation::held)
+    }
+
+    fn grant(&mut self, more: Bytes) {
+        self.used = self.used.plus(more);
+        self.granted = more;
     }
 
     fn grow_failed(&mut self) {
-        self.used = self.used.saturating_sub(std::mem::take(&mut self.granted));
+        self.used = self.used.minus(std::mem::take(&mut self.granted));
         self.refused = true;
     }
 }
 
-impl Drop for GuestState {
-    fn drop(&mut self) {
-        if self.memory.charged > 0 {
-            self.flight.plugin.memory.give_back(self.memory.charged);
-        }
-    }
-}
-
 impl GuestState {
-    fn grow(&mut self, bytes: u64) -> bool {
-        let granted = self.memory.grow(bytes, &self.flight.plugin.memory);
-        self.flight.meter.see_memory(self.memory.used);
-        granted
+    /// False when the guest may not have so much, whatever others have. While others have it, this waits.
+    async fn grow(&mut self, more: Bytes) -> Result<bool, GivesWay> {
+        let Some(counted) = self.memory.wants(more) else { return Ok(false) };
+        if !self.memory.is_reserved(counted) {
+            self.reserve(counted).await?;
+        }
+        if counted > 0 {
+            self.flight.meter.see_counted_memory(counted);
+        }
+        self.memory.grant(more);
+        self.flight.meter.see_memory(self.memory.used.all);
+        Ok(true)
+    }
+
+    async fn reserve(&mut self, bytes: u64) -> Result<(), GivesWay> {
+        let sent = self.has_sent();
+        let Self { flight, memory, .. } = self;
+        // Also of a call that has to give way: it is begun again with so much.
+        flight.meter.see_counted_memory(bytes);
+        let reservation = memory.reservation.get_or_insert_with(|| flight.plugin.memory.reserve_nothing());
+        let _turn = flight.meter.begin_turn();
+        poll_fn(|cx| reservation.poll_grow(bytes, sent, cx)).await
     }
 }
 
@@ -105,9 +140,16 @@ fn difference(current: usize, desired: usize) -> u64 {
     u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX)
 }
 
-impl ResourceLimiter for GuestState {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(difference(current, desired)))
+fn in_full(bytes: u64) -> Bytes {
+    Bytes { all: bytes, weighed: bytes }
+}
+
+#[async_trait]
+impl ResourceLimiterAsync for GuestState {
+    async fn memory_growing(&mut self, now: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = difference(now, desired);
+        let more = if now == 0 { self.memory.weigh_new(bytes) } else { in_full(bytes) };
+        Ok(self.grow(more).await?)
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -115,8 +157,9 @@ impl ResourceLimiter for GuestState {
         Ok(())
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(difference(current, desired).saturating_mul(BYTES_PER_ELEMENT)))
+    async fn table_growing(&mut self, now: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = difference(now, desired).saturating_mul(BYTES_PER_ELEMENT);
+        Ok(self.grow(in_full(bytes)).await?)
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -141,32 +184,47 @@ impl ResourceLimiter for GuestState {
 mod tests {
     use super::*;
 
+    fn grow(memory: &mut MemoryUse, bytes: u64) -> bool {
+        let granted = memory.wants(in_full(bytes)).is_some();
+        if granted {
+            memory.grant(in_full(bytes));
+        }
+        granted
+    }
+
     #[test]
     fn everything_is_summed_and_nothing_goes_over_the_limit() {
-        let (mut memory, together) = (MemoryUse::new(4), Together::new(0));
-        assert!([2, 1, 1].into_iter().all(|bytes| memory.grow(bytes, &together)));
+        let mut memory = MemoryUse::with_limits(4, 0, 0, None);
+        assert!([2, 1, 1].into_iter().all(|bytes| grow(&mut memory, bytes)));
         assert!(!memory.refused());
-        assert!(!memory.grow(1, &together) && memory.refused());
-        assert!(!memory.grow(u64::MAX, &together));
-        assert_eq!(memory.used, 4);
+        assert!(!grow(&mut memory, 1) && memory.refused());
+        assert!(!grow(&mut memory, u64::MAX));
+        assert_eq!(memory.used.all, 4);
     }
 
     #[test]
     fn what_the_engine_could_not_give_is_not_counted() {
-        let (mut memory, together) = (MemoryUse::new(4), Together::new(0));
-        assert!(memory.grow(1, &together) && memory.grow(3, &together));
+        let mut memory = MemoryUse::with_limits(4, 0, 0, None);
+        assert!(grow(&mut memory, 1) && grow(&mut memory, 3));
         memory.grow_failed();
-        assert!(memory.grow(3, &together));
+        assert!(grow(&mut memory, 3));
     }
 
     #[test]
-    fn calls_of_one_plugin_have_so_much_together() {
-        let together = Together::new(3 * FREE_MEMORY_BYTES);
-        let (mut first, mut second) = (MemoryUse::new(u64::MAX), MemoryUse::new(u64::MAX));
-        assert!(first.grow(FREE_MEMORY_BYTES, &together), "which does not count");
-        assert!(first.grow(2 * FREE_MEMORY_BYTES, &together) && second.grow(2 * FREE_MEMORY_BYTES, &together));
-        assert!(!second.grow(1, &together) && second.refused());
-        together.give_back(first.charged);
-        assert!(second.grow(2 * FREE_MEMORY_BYTES, &together));
+    fn more_than_all_calls_may_have_is_refused_beyond_what_does_not_count() {
+        let mut memory = MemoryUse::with_limits(u64::MAX, 5, 0, None);
+        assert!(grow(&mut memory, FREE_MEMORY_BYTES), "which does not count");
+        assert!(memory.is_reserved(0) && !memory.is_reserved(1));
+        assert_eq!(memory.wants(in_full(5)), Some(5));
+        assert!(!grow(&mut memory, 6) && memory.refused());
+    }
+
+    #[test]
+    fn an_image_counts_in_part_once_and_what_is_no_image_in_full() {
+        let mut memory = MemoryUse::with_limits(u64::MAX, u64::MAX, 80, None);
+        assert_eq!(memory.weigh_new(50).weighed, 6);
+        assert_eq!(memory.weigh_new(50).weighed, 20 + 30 / IMAGE_PART);
+        assert_eq!(memory.weigh_new(50).weighed, 50, "a memory that is made empty and grows is no image");
+        assert_eq!(counted(100 + FREE_MEMORY_BYTES, 80), 20 + 80 / IMAGE_PART);
     }
 }

@@ -7,7 +7,8 @@
 //! - the guest's waker has fired already: it gave up the CPU at an epoch and would go on at once. Until the next poll it
 //!   is *ready*, which does not count; or
 //! - it has not: the guest *waits for the host*, from the end of the poll to the moment of the wake, and that counts. From
-//!   the wake to the next poll it is ready again.
+//!   the wake to the next poll it is ready again. Or it *waits for its turn*: for memory that other calls have. That is no fault
+//!   of its own and does not count; it is summed up by itself.
 //!
 //! The guest's future therefore gets a waker of its own, which tells the [`Meter`] of the moment before it wakes the
 //! caller's task. The meter is shared with the store, where the epoch callback asks it whether the deadline has come.
@@ -16,7 +17,7 @@
 //! was off the CPU counts too: the guest has waited for the host. Only look-ups in key-value storage do; of WASI none does
 //! (that is what `allow_blocking_current_thread(false)` is for).
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -29,6 +30,10 @@ pub(crate) struct Meter {
     /// Left of the guest's fuel when the engine last wrote it down.
     fuel_left: AtomicU64,
     peak_memory: AtomicU64,
+    /// The most of it that counted in what calls share, with what the guest asked for and did not get.
+    counted_memory: AtomicU64,
+    /// It waits for its turn, when it waits.
+    in_turn: AtomicBool,
     /// The guest's last host call: how many there were, and below that [`HostCall::number`].
     host_call: AtomicU64,
     inner: Mutex<Inner>,
@@ -40,6 +45,8 @@ const KIND_BITS: u32 = 2;
 struct Inner {
     /// What counts of the periods that are over.
     counted: Duration,
+    /// Waits for a turn that are over.
+    turns: Duration,
     state: State,
     /// The host call in which the guest last waited, and since when.
     wait: Option<(u64, Instant)>,
@@ -52,6 +59,10 @@ enum State {
     /// Woken while it was polled: an epoch's yield.
     PolledAndWoken(Period),
     Waits {
+        since: Instant,
+        caller: Waker,
+    },
+    WaitsForTurn {
         since: Instant,
         caller: Waker,
     },
@@ -72,6 +83,8 @@ pub(crate) enum Pause {
     Ready,
     /// It waits for the host; `active` is what has counted until now.
     Waits { active: Duration },
+    /// It waits for its turn; `turns` is how long it has done so until now.
+    WaitsForTurn { turns: Duration },
 }
 
 impl Meter {
@@ -80,8 +93,10 @@ impl Meter {
             deadline,
             fuel_left: AtomicU64::new(fuel),
             peak_memory: AtomicU64::new(0),
+            counted_memory: AtomicU64::new(0),
+            in_turn: AtomicBool::new(false),
             host_call: AtomicU64::new(0),
-            inner: Mutex::new(Inner { counted: Duration::ZERO, state: State::Idle, wait: None }),
+            inner: Mutex::new(Inner { counted: Duration::ZERO, turns: Duration::ZERO, state: State::Idle, wait: None }),
         }
     }
 
@@ -98,6 +113,7 @@ impl Meter {
     pub(crate) fn begin(&self, now: Instant) -> Duration {
         let mut inner = self.lock();
         inner.counted = inner.active(now);
+        inner.turns = inner.turns(now);
         inner.state = State::Polled(Period::begin(now));
         inner.counted
     }
@@ -110,6 +126,10 @@ impl Meter {
             inner.state = State::Ready;
             inner.wait = None;
             Pause::Ready
+        } else if self.in_turn.load(Ordering::Relaxed) {
+            inner.state = State::WaitsForTurn { since: now, caller: caller.clone() };
+            inner.wait = None;
+            Pause::WaitsForTurn { turns: inner.turns }
         } else {
             let call = self.host_call.load(Ordering::Relaxed);
             if inner.wait.is_none_or(|(waited, _)| waited != call) {
@@ -129,6 +149,12 @@ impl Meter {
                 inner.counted += since.elapsed();
                 inner.state = State::Ready;
                 // Not under the lock: it may poll the call at once.
+                drop(inner);
+                caller.wake();
+            }
+            State::WaitsForTurn { since, caller } => {
+                inner.turns += since.elapsed();
+                inner.state = State::Ready;
                 drop(inner);
                 caller.wake();
             }
@@ -186,6 +212,25 @@ impl Meter {
         Some(Waiting { what, time: now.saturating_duration_since(since) })
     }
 
+    /// Until the guard is dropped, what the guest waits for is its turn.
+    pub(crate) fn begin_turn(&self) -> InTurn<'_> {
+        self.in_turn.store(true, Ordering::Relaxed);
+        InTurn(self)
+    }
+
+    /// It has waited for its turn before it was polled.
+    pub(crate) fn add_turn(&self, waited: Duration) {
+        self.lock().turns += waited;
+    }
+
+    pub(crate) fn see_counted_memory(&self, bytes: u64) {
+        self.counted_memory.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn counted_memory(&self) -> u64 {
+        self.counted_memory.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn see_fuel(&self, left: u64) {
         self.fuel_left.store(left, Ordering::Relaxed);
     }
@@ -207,13 +252,29 @@ impl Meter {
     }
 }
 
+/// See [`Meter::begin_turn`].
+pub(crate) struct InTurn<'a>(&'a Meter);
+
+impl Drop for InTurn<'_> {
+    fn drop(&mut self) {
+        self.0.in_turn.store(false, Ordering::Relaxed);
+    }
+}
+
 impl Inner {
+    fn turns(&self, now: Instant) -> Duration {
+        match &self.state {
+            State::WaitsForTurn { since, .. } => self.turns + now.saturating_duration_since(*since),
+            _ => self.turns,
+        }
+    }
+
     fn active(&self, now: Instant) -> Duration {
         self.counted
             + match &self.state {
                 State::Polled(period) | State::PolledAndWoken(period) => period.cost(now),
                 State::Waits { since, .. } => now.saturating_duration_since(*since),
-                State::Idle | State::Ready => Duration::ZERO,
+                State::Idle | State::Ready | State::WaitsForTurn { .. } => Duration::ZERO,
             }
     }
 }
@@ -292,6 +353,23 @@ mod tests {
         meter.begin(start + 1000 * MS);
         assert_eq!(meter.finish(start + 1000 * MS), at_wake, "a second wake changes nothing, nor does the delay");
         assert!(at_wake < 500 * MS);
+    }
+
+    #[test]
+    fn time_in_which_it_waits_for_its_turn_does_not_count_and_is_summed_up() {
+        let meter = meter();
+        let start = Instant::now();
+        meter.begin(start);
+        let turn = meter.begin_turn();
+        assert_eq!(meter.pause(start, Waker::noop()), Pause::WaitsForTurn { turns: Duration::ZERO });
+        assert_eq!(meter.waiting(start + MS), None, "it does not wait for the host");
+        meter.begin(start + 300 * MS);
+        assert_eq!(meter.pause(start + 300 * MS, Waker::noop()), Pause::WaitsForTurn { turns: 300 * MS });
+        meter.begin(start + 700 * MS);
+        drop(turn);
+        assert_eq!(meter.pause(start + 700 * MS, Waker::noop()), Pause::Waits { active: Duration::ZERO });
+        assert_eq!(meter.finish(start + 710 * MS), 10 * MS);
+        assert_eq!(meter.lock().turns, 700 * MS);
     }
 
     #[test]

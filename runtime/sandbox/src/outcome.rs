@@ -15,6 +15,7 @@ use crate::contract::HookError;
 use crate::excess::Excess;
 use crate::frames::{names, place};
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
+use crate::memory_account::GivesWay;
 use crate::meter::Waiting;
 
 /// The error with which the epoch callback cuts a guest: our own type, so that the cause is known.
@@ -51,6 +52,9 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     // Instances are made before the hook is called: nothing of it has happened, and what it lacks others hold.
     if error.is::<PoolConcurrencyLimitError>() {
         return Outcome::Deferred(Deferral::Turn);
+    }
+    if error.is::<GivesWay>() {
+        return Outcome::Deferred(Deferral::Memory);
     }
     if error.is::<DeadlinePassed>() {
         return failed(FailureCause::Deadline, format!("{}{}", cut_after(deadline), place(error)));

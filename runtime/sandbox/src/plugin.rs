@@ -14,7 +14,7 @@ use crate::flight::ExtraMemories;
 use crate::grants::Grants;
 use crate::host::Host;
 use crate::limits::{HOST_CALL_BYTES, KEY_VALUE_CALL_BYTES, Limits};
-use crate::memory::Together;
+use crate::memory_account::MemoryPart;
 use crate::state::GuestState;
 
 /// A loaded plugin. Cheap to clone.
@@ -33,7 +33,11 @@ pub(crate) struct Loaded {
     /// The granted configuration as guests read it.
     pub(crate) config: WasiConfigVariables,
     /// What its calls have together.
-    pub(crate) memory: Together,
+    pub(crate) memory: Arc<MemoryPart>,
+    /// Bytes of its memories that the component itself fills.
+    pub(crate) image: u64,
+    /// What each call has from the start, as it counts in `memory`.
+    pub(crate) least_memory: u64,
     /// What each call takes of the pool's memories beside the one of its slot.
     pub(crate) extra_memories: ExtraMemories,
     /// Held while a transcript is copied for it.
@@ -80,6 +84,19 @@ impl Plugin {
     #[must_use]
     pub fn grants(&self) -> &Grants {
         &self.loaded.grants
+    }
+
+    /// What its calls have together of the memory that all calls share.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<MemoryPart> {
+        &self.loaded.memory
+    }
+
+    /// Bytes that each of its calls has from the start, as they count in [`memory`](Self::memory): what a call reserves before
+    /// anybody knows what such calls take.
+    #[must_use]
+    pub fn least_memory(&self) -> u64 {
+        self.loaded.least_memory.min(self.loaded.memory.most())
     }
 
     /// Bytes that it may store for one tenant; none without the grant `keyvalue`.

@@ -1,7 +1,9 @@
 //! The sandbox: one engine, its ticker, and what every call shares.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use lastword_egress::Egress;
@@ -18,8 +20,13 @@ use crate::grants::Grants;
 use crate::host::Host;
 use crate::host_calls::link_wasi;
 use crate::inspect::{Inspection, inspect};
-use crate::limits::{DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES, Limits};
+use crate::limits::{
+    DECOMMIT_BATCH, DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES,
+    DEFAULT_TOTAL_MEMORY_BYTES, Limits, MIN_TOTAL_MEMORY_BYTES, TOTAL_MEMORY_PART,
+};
 use crate::load::{Compilation, Loader, Terms, compile, load};
+use crate::machine;
+use crate::memory_account::MemoryAccount;
 use crate::plugin::Plugin;
 use crate::pool::{Allocation, build};
 use crate::source::Source;
@@ -45,6 +52,10 @@ pub struct SandboxConfig {
     /// The same where address space is short (`ulimit -v`), in bytes: the plugins' highest [`Limits::memory`], because each
     /// slot then takes so much. What is beyond `max_memory` counts for nothing. Default: 64 MiB.
     pub narrow_memory: u64,
+    /// Bytes that all calls under way have together, of which the first [`FREE_MEMORY_BYTES`](crate::limits::FREE_MEMORY_BYTES) of
+    /// each do not count. Whoever needs more waits. Default: [half](crate::limits::TOTAL_MEMORY_PART) of what this machine has, or
+    /// of its control group's limit.
+    pub total_memory: u64,
 }
 
 impl Default for SandboxConfig {
@@ -56,6 +67,7 @@ impl Default for SandboxConfig {
             scratch_dir: None,
             max_memory: DEFAULT_MAX_MEMORY_BYTES,
             narrow_memory: DEFAULT_NARROW_MEMORY_BYTES,
+            total_memory: default_total_memory(),
         }
     }
 }
@@ -107,6 +119,7 @@ impl Sandbox {
             },
             max_memories: allocation.max_memories,
             max_slots: allocation.slots,
+            memory: MemoryAccount::new(config.total_memory, unflushed_slots()),
         };
         let shared = Shared { config, loader, host, allocation };
         Ok(Self { shared: Arc::new(shared) })
@@ -183,6 +196,12 @@ impl Sandbox {
         self.shared.allocation
     }
 
+    /// Who has how much of the memory that all calls share.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryAccount {
+        &self.shared.loader.memory
+    }
+
     /// Slots of the pool that hold a guest: the highest of the pool's counts of stacks, instances, memories and tables.
     /// `None` where the engine does not count them.
     #[must_use]
@@ -215,6 +234,19 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
+/// [`SandboxConfig::total_memory`] when nobody says.
+fn default_total_memory() -> u64 {
+    let part = machine::memory().map(|bytes| bytes / TOTAL_MEMORY_PART);
+    part.unwrap_or(DEFAULT_TOTAL_MEMORY_BYTES).max(MIN_TOTAL_MEMORY_BYTES)
+}
+
+/// Slots that have been used and wait to be reset with others: the engine has a queue for each processor, 16 at most, and
+/// empties it when [`DECOMMIT_BATCH`] are in it.
+fn unflushed_slots() -> usize {
+    let queues = available_parallelism().map_or(1, NonZeroUsize::get).min(16);
+    queues * (DECOMMIT_BATCH - 1)
+}
+
 /// The system's directory for temporary files. A `TMPDIR` that is empty is as good as none.
 fn temp_dir() -> PathBuf {
     let named = std::env::temp_dir();
@@ -222,13 +254,16 @@ fn temp_dir() -> PathBuf {
 }
 
 fn check(config: &SandboxConfig) -> Result<(), SandboxError> {
-    let SandboxConfig { max_concurrent_calls, max_memory, .. } = config;
+    let SandboxConfig { max_concurrent_calls, max_memory, total_memory, .. } = config;
     if !(1..=1_000_000).contains(max_concurrent_calls) {
         let value = u64::from(*max_concurrent_calls);
         return Err(SandboxError::Config { field: "max_concurrent_calls", value, range: "1 to 1000000" });
     }
     if !(64 * 1024..=1 << 32).contains(max_memory) {
         return Err(SandboxError::Config { field: "max_memory", value: *max_memory, range: "64 KiB to 4 GiB" });
+    }
+    if *total_memory < MIN_TOTAL_MEMORY_BYTES {
+        return Err(SandboxError::Config { field: "total_memory", value: *total_memory, range: "64 MiB or more" });
     }
     Ok(())
 }

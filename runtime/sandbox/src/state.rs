@@ -22,6 +22,7 @@ use crate::key_values::{Change, KeyValues};
 use crate::limits::{MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
 use crate::memory::MemoryUse;
+use crate::memory_account::Reservation;
 
 pub(crate) struct GuestState {
     pub(crate) flight: Arc<Flight>,
@@ -47,10 +48,15 @@ struct Wasi {
 }
 
 impl GuestState {
-    pub(crate) fn new(flight: &Arc<Flight>, session: &Arc<Session>, loan: Option<Borrowed>) -> Self {
+    pub(crate) fn new(
+        flight: &Arc<Flight>,
+        session: &Arc<Session>,
+        loan: Option<Borrowed>,
+        memory: Option<Reservation>,
+    ) -> Self {
         Self {
             flight: Arc::clone(flight),
-            memory: MemoryUse::new(flight.plugin.limits.memory),
+            memory: MemoryUse::new(&flight.plugin, memory),
             session: Arc::clone(session),
             instantiated: false,
             host_calls: 0,
@@ -69,6 +75,11 @@ impl GuestState {
     /// For another attempt at the same call.
     pub(crate) fn take_loan(&mut self) -> Option<Borrowed> {
         self.loan.take()
+    }
+
+    /// Whether the guest has sent anything to the world.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.outgoing.as_ref().is_some_and(|outgoing| outgoing.hooks.sent > 0)
     }
 
     /// Counts what host calls use up.

@@ -11,6 +11,7 @@
 //! What it is not: examples for plugin authors. Those are in `guest-examples/` and use real languages.
 
 pub mod bombs;
+pub mod grows;
 mod list;
 pub mod names;
 mod wrap;

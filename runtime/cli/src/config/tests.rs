@@ -46,6 +46,7 @@ fn a_whole_file_is_understood() {
 #[test]
 fn what_is_compared_with_the_memory_of_one_call_is_the_default_of_the_sandbox() {
     assert_eq!(lastword_config::limits::DEFAULT_MEMORY, Limits::default().memory);
+    assert_eq!(lastword_config::limits::ALL_CALLS_MEMORY.least, lastword_sandbox::limits::MIN_TOTAL_MEMORY_BYTES);
 }
 
 #[test]
@@ -99,6 +100,15 @@ fn every_limit_can_be_set() {
     assert_eq!(plugin.limits, limits);
     // One call may always have its own.
     assert_eq!(plugin_with("limits = { memory = \"3GiB\" }").limits.total_memory, 3 << 30);
+}
+
+#[test]
+fn the_memory_of_all_calls_can_be_said() {
+    let parse = |text: &str| Config::parse(Path::new("lastword.toml"), text).unwrap().calls.memory;
+    assert_eq!(parse("[calls]\nmemory = \"4GiB\"\n"), Some(4 << 30));
+    assert_eq!((parse(""), parse("[calls]\n")), (None, None));
+    let mistakes = mistakes("[calls]\nmemory = \"1MiB\"\n");
+    assert!(mistakes[0].contains("memory") && mistakes[0].contains("64MiB"), "{mistakes:?}");
 }
 
 fn destinations(list: &[&str]) -> AllowList {

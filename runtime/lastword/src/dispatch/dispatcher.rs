@@ -11,10 +11,11 @@ use super::drain::Drain;
 use super::facts::DrainFacts;
 use super::fair::QueueId;
 use super::finished::Finished;
-use super::queue::Job;
+use super::memory::{PluginMemory, Taken};
+use super::plugins::PluginUse;
 use super::quotas::Deferred;
 use super::state::State;
-use crate::limits::{DRAIN_SLOTS_DIVISOR, MAX_BATCH, MIN_BATCH};
+use crate::limits::{DRAIN_SLOTS_DIVISOR, FIRST_SLOTS_DIVISOR, MAX_BATCH, MAX_FIRST_SLOTS_DIVISOR, MIN_BATCH};
 use crate::owed::Owed;
 use crate::quota::Quotas;
 use crate::sandbox::Plugin;
@@ -31,6 +32,8 @@ pub(crate) struct Installed {
 pub(crate) struct Dispatcher {
     installed: Vec<Installed>,
     slots: u32,
+    /// Those of them that are for queues without any.
+    first_slots: u32,
     /// Deliveries that a worker takes at once.
     batch: u32,
     quotas: Arc<Quotas>,
@@ -59,7 +62,7 @@ pub(crate) struct Slice {
     pub(crate) queue: QueueId,
     pub(crate) plugin: PluginNumber,
     /// What it may begin.
-    pub(crate) jobs: Vec<Job>,
+    pub(crate) jobs: Vec<Taken>,
     /// The drain that goes on.
     pub(crate) drain: Option<Arc<DrainFacts>>,
 }
@@ -71,10 +74,12 @@ impl Dispatcher {
         breaker_threshold: u32,
         quotas: Arc<Quotas>,
     ) -> Self {
-        let state = Mutex::new(State::new(installed.len()));
+        let plugins = installed.iter().map(|i| PluginUse::new(PluginMemory::new(&i.plugin)));
+        let state = Mutex::new(State::new(plugins.collect()));
         // No worker takes so much that the others find nothing left of what one queue may hold.
         let batch = (slots / 2 / workers.max(1)).clamp(MIN_BATCH, MAX_BATCH);
-        Self { installed, slots, batch, quotas, breaker_threshold, state, became_quiet: Notify::new() }
+        let first_slots = (slots / FIRST_SLOTS_DIVISOR).max(workers).min(slots / MAX_FIRST_SLOTS_DIVISOR);
+        Self { installed, slots, first_slots, batch, quotas, breaker_threshold, state, became_quiet: Notify::new() }
     }
 
     pub(crate) fn installed(&self) -> &[Installed] {
@@ -215,11 +220,15 @@ impl Dispatcher {
         let share = self.slots_of_one_queue(state);
         let of_plugin = state.slots_of_one_plugin(self.slots);
         loop {
-            let room_of = |queue: QueueId| state.queue_room(queue, share, of_plugin);
+            let room_of = |queue: QueueId| {
+                let slots = self.slots_for(state, queue, slots);
+                state.queue_room(queue, share, of_plugin).min(slots)
+            };
             match state.fair.first(|queue| !begun.contains(&queue) && room_of(queue) > 0) {
                 Some(queue) => match state.plugin_room(queue, of_plugin) {
                     0 => state.park(queue),
-                    room => return Some((queue, room.min(room_of(queue)).min(slots).min(self.batch))),
+                    _ if !state.memory_fits(queue) => state.wait_for_memory(queue),
+                    room => return Some((queue, room.min(room_of(queue)).min(self.batch))),
                 },
                 // Others want fewer slots than when these were parked.
                 None if state.unpark_one_with_room(of_plugin) => (),
@@ -232,6 +241,13 @@ impl Dispatcher {
     fn free_slots(&self, state: &State) -> u32 {
         let kept = if state.drain.is_some() { 0 } else { self.slots / DRAIN_SLOTS_DIVISOR };
         self.slots.saturating_sub(kept).saturating_sub(state.taken)
+    }
+
+    /// Those of `free` slots that a queue may take: the last ones are for queues that hold none, one for each. So whoever comes
+    /// new has a slot although calls that hang hold all others.
+    fn slots_for(&self, state: &State, queue: QueueId, free: u32) -> u32 {
+        let holds_none = state.queues.get(queue).is_some_and(|q| q.taken == 0);
+        free.saturating_sub(self.first_slots).max(u32::from(holds_none).min(free))
     }
 
     /// One queue may hold at most half of the slots, and its equal part when many want some: a plugin that keeps its
@@ -279,7 +295,7 @@ impl Dispatcher {
 
     /// A worker has served `queue` for `served`: some deliveries are finished and accounted for, some were not begun after
     /// all.
-    pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<Finished>, unbegun: Vec<Job>) {
+    pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<Finished>, unbegun: Vec<Taken>) {
         let now = now();
         let mut state = self.state.lock();
         state.fair.charge(queue, u64::try_from(served.as_nanos()).unwrap_or(u64::MAX));
@@ -296,6 +312,7 @@ impl Dispatcher {
             state.hold_back_or_let_go(owner);
             state.unpark(plugin, of_plugin);
         }
+        state.bring_back_for_memory();
         self.announce(&mut state);
     }
 

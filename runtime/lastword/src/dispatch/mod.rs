@@ -3,8 +3,8 @@
 //! One queue for each (tenant, plugin), one [`Lane`](crate::lane::Lane) for each session id in it. Events come in through
 //! [`Dispatcher::owe`], workers take deliveries with [`Dispatcher::next`] and bring them back with
 //! [`Dispatcher::settle`]; `draining.rs` has what a drain adds, `quotas.rs` what makes a tenant wait, `plugins.rs` what
-//! makes a plugin wait, `suspects.rs` what is made last and alone, `stored.rs`
-//! what makes a tenant wait for the journal. All state is behind one lock that is held for
+//! makes a plugin wait, `memory.rs` what a call has to have before it begins, `stored.rs` what makes a tenant wait for the
+//! journal, `suspects.rs` what is made last and alone. All state is behind one lock that is held for
 //! microseconds and never while a guest runs or a journal is written.
 
 mod bucket;
@@ -16,6 +16,8 @@ mod fair;
 mod finished;
 #[cfg(shuttle)]
 mod held;
+mod high_water;
+mod memory;
 mod plugins;
 mod queue;
 mod quotas;
@@ -32,6 +34,7 @@ pub(crate) use drain::{Closed, ClosedQueue, Drain};
 pub(crate) use facts::DrainFacts;
 pub(crate) use fair::QueueId;
 pub(crate) use finished::Finished;
+pub(crate) use memory::Taken;
 pub(crate) use queue::Job;
 pub(crate) use quotas::Deferred;
 

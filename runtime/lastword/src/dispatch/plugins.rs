@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::PluginNumber;
 use super::fair::QueueId;
+use super::memory::PluginMemory;
 use super::state::State;
 
 /// What the dispatcher keeps count of for a plugin.
@@ -18,6 +19,13 @@ pub(super) struct PluginUse {
     /// Queues with deliveries that may begin, parked or not.
     pub(super) wanting: usize,
     pub(super) parked: VecDeque<QueueId>,
+    pub(super) memory: PluginMemory,
+}
+
+impl PluginUse {
+    pub(super) fn new(memory: PluginMemory) -> Self {
+        Self { memory, ..Self::default() }
+    }
 }
 
 impl State {
@@ -44,9 +52,13 @@ impl State {
 
     /// Slots that one queue may take now. It has its `share` of all; where there are several tenants, an equal part of what
     /// its plugin may hold, so that one tenant's input does not use the plugin up for the others; and an equal part of its
-    /// tenant's calls, where those are limited. A queue without room holds a slot, so there are few of them to pass by.
+    /// tenant's calls, where those are limited. None when its tenant has its part of the memory. A queue without room holds a
+    /// slot, or its tenant does, so there are few of them to pass by.
     pub(super) fn queue_room(&self, queue: QueueId, share: u32, of_plugin: u32) -> u32 {
         let Some(q) = self.queues.get(queue) else { return 0 };
+        if !self.tenant_has_memory(queue) {
+            return 0;
+        }
         let mut most = share;
         if self.tenants.len() > 1
             && let Some(plugin) = self.plugins.get(q.plugin)

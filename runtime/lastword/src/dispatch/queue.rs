@@ -55,6 +55,14 @@ impl Job {
         }
     }
 
+    /// Bytes that its next call reserves, whatever others take.
+    pub(super) fn wanted_memory(&self) -> u64 {
+        match self {
+            Self::Owed(owed) => owed.wanted_memory,
+            Self::End(_) => 0,
+        }
+    }
+
     /// As [`Owed::defer`]. Ends of a backlog do not wait for a quota.
     pub(super) fn defer(&mut self) -> Option<Owed> {
         match self {
@@ -176,6 +184,20 @@ impl Queue {
     /// Deliveries that may begin.
     pub(crate) fn ready_len(&self) -> usize {
         self.ready.len() + self.backlog.as_ref().map_or(0, Backlog::len)
+    }
+
+    /// Takes what is to begin next.
+    pub(super) fn next_job(&mut self) -> Option<Job> {
+        loop {
+            if let Some(job) = self.ready.pop_front() {
+                return Some(job);
+            }
+            let end = self.backlog.as_mut()?.next()?;
+            // A lane may have launched something of its own in place of the end, or keep it.
+            if let Some(job) = self.begin_end(end) {
+                return Some(job);
+            }
+        }
     }
 
     /// The end of a session of the backlog: it may begin, unless something older of its id has to go first.

@@ -11,6 +11,7 @@ use super::PluginNumber;
 use super::drain::Drain;
 use super::fair::{Fair, QueueId, TenantNumber};
 use super::finished::Finished;
+use super::memory::{MemoryTurns, Taken};
 use super::plugins::PluginUse;
 use super::queue::{Job, Queue};
 use super::quotas::Waiting;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(super) waiting: Waiting,
     pub(super) suspects: Suspects,
     pub(super) stored: Stored,
+    /// Queues that wait for memory.
+    pub(super) memory: MemoryTurns,
     /// A retry or a refill was added that no idle worker knows of.
     pub(super) new_timer: bool,
     /// Workers that found nothing to do.
@@ -64,8 +67,8 @@ pub(super) struct Retry {
 }
 
 impl State {
-    pub(super) fn new(plugins: usize) -> Self {
-        Self { plugins: (0..plugins).map(|_| PluginUse::default()).collect(), ..Self::default() }
+    pub(super) fn new(plugins: Vec<PluginUse>) -> Self {
+        Self { plugins, ..Self::default() }
     }
 
     /// Nothing is to be done now. What waits for its tenant's fuel is not ready, as what waits for its retry.
@@ -193,8 +196,8 @@ impl State {
         self.offer(queue);
     }
 
-    /// Takes deliveries out of a queue: at most `most`, and no more than its tenant may begin.
-    pub(super) fn take(&mut self, queue: QueueId, most: u32) -> Vec<Job> {
+    /// Takes deliveries out of a queue: at most `most`, no more than its tenant may begin, and none without its memory.
+    pub(super) fn take(&mut self, queue: QueueId, most: u32) -> Vec<Taken> {
         let Some(q) = self.queues.get_mut(queue) else { return Vec::new() };
         let Some(tenant) = self.accounts.get_mut(q.owner) else { return Vec::new() };
         let room = most.min(tenant.free_calls()).min(tenant.at_once());
@@ -203,23 +206,18 @@ impl State {
         let room = if by_fuel { room.min(1) } else { room };
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let mut jobs = Vec::with_capacity(room.min(q.ready_len()));
-        while jobs.len() < room {
-            if let Some(job) = q.ready.pop_front() {
-                jobs.push(job);
-            } else if let Some(end) = q.backlog.as_mut().and_then(Iterator::next) {
-                jobs.extend(q.begin_end(end));
-            } else {
-                break;
-            }
+        while jobs.len() < room
+            && let Some(taken) = self.take_one(queue, jobs.len())
+        {
+            jobs.push(taken);
         }
-        // A lane may have launched something of its own in place of an end.
         self.note_taken(queue, &jobs);
         self.offer(queue);
         jobs
     }
 
     /// A worker has these: each holds a slot.
-    pub(super) fn note_taken(&mut self, queue: QueueId, jobs: &[Job]) {
+    pub(super) fn note_taken(&mut self, queue: QueueId, jobs: &[Taken]) {
         let Some(q) = self.queues.get_mut(queue) else { return };
         let taken = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
         q.taken += taken;
@@ -236,9 +234,9 @@ impl State {
     }
 
     /// Deliveries that a worker has taken and not begun go back to where they were.
-    pub(super) fn bring_back(&mut self, queue: QueueId, mut unbegun: Vec<Job>) {
-        for job in &mut unbegun {
-            if let Job::Owed(owed) = job {
+    pub(super) fn bring_back(&mut self, queue: QueueId, mut unbegun: Vec<Taken>) {
+        for taken in &mut unbegun {
+            if let Job::Owed(owed) = &mut taken.job {
                 self.defer_if_waiting(queue, owed);
             }
         }
@@ -249,13 +247,14 @@ impl State {
         self.taken -= taken;
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.calls -= taken;
+            tenant.memory -= unbegun.iter().map(|taken| taken.reserved).sum::<u64>();
         }
         if let Some(plugin) = self.plugins.get_mut(q.plugin) {
             plugin.taken -= taken;
         }
         let mut suspect = None;
-        for job in unbegun.into_iter().rev() {
-            match job {
+        for taken in unbegun.into_iter().rev() {
+            match taken.job {
                 Job::Owed(owed) if owed.suspect => suspect = Some(owed),
                 job => q.ready.push_front(job),
             }
@@ -269,18 +268,19 @@ impl State {
     /// Gives the slots of failures back that are being written down.
     pub(super) fn release(&mut self, queue: QueueId, failed: &mut [Finished]) {
         for one in failed {
-            self.give_slot_back(queue);
+            self.give_slot_back(queue, one.owed.reserved);
             one.released = true;
             self.unwritten += 1;
         }
     }
 
-    fn give_slot_back(&mut self, queue: QueueId) {
+    fn give_slot_back(&mut self, queue: QueueId, reserved: u64) {
         self.taken -= 1;
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.taken -= 1;
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.calls -= 1;
+            tenant.memory -= reserved;
         }
         if let Some(plugin) = self.plugins.get_mut(q.plugin) {
             plugin.taken -= 1;
@@ -288,18 +288,21 @@ impl State {
     }
 
     pub(super) fn finish(&mut self, queue: QueueId, finished: Finished, now: Instant) {
-        let Finished { mut owed, outcome, retry, in_drain, unwritten, released, .. } = finished;
+        let Finished { mut owed, outcome, report, retry, in_drain, unwritten, released, .. } = finished;
         self.cleared(&mut owed, now);
         if released {
             self.unwritten -= 1;
         } else {
-            self.give_slot_back(queue);
+            self.give_slot_back(queue, owed.reserved);
         }
         if outcome == Outcome::Delivered && owed.is_end() {
             self.undelivered_ends -= 1;
         }
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.ends_unwritten -= u32::from(unwritten);
+        if let (Some(report), Some(plugin)) = (report, self.plugins.get_mut(q.plugin)) {
+            plugin.memory.note(report.counted_memory);
+        }
         // It failed before the drain, which waited for its record and cannot try it: the number would not be there. (What the
         // journal refuses at once was given up before the drain.)
         let untried = unwritten && released && retry.is_none();
@@ -351,8 +354,8 @@ impl State {
     }
 }
 
-fn count_ends(jobs: &[Job]) -> u32 {
-    u32::try_from(jobs.iter().filter(|job| job.is_end()).count()).unwrap_or(u32::MAX)
+fn count_ends(jobs: &[Taken]) -> u32 {
+    u32::try_from(jobs.iter().filter(|taken| taken.job.is_end()).count()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

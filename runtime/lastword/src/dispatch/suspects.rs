@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::fair::QueueId;
+use super::memory::Taken;
 use super::queue::Job;
 use super::state::State;
 use crate::limits::{MAX_SUSPECT_ALONE, MAX_SUSPECT_WAIT};
@@ -75,13 +76,14 @@ impl Suspects {
 
 impl State {
     /// The next suspect, with its slot, when nothing else has one.
-    pub(super) fn take_suspect(&mut self) -> Option<(QueueId, Vec<Job>)> {
+    pub(super) fn take_suspect(&mut self) -> Option<(QueueId, Vec<Taken>)> {
         if self.taken > 0 || !self.suspects.want_turn() {
             return None;
         }
         let (queue, owed) = self.suspects.waiting.pop_front()?;
         self.suspects.began = Some(now());
-        let jobs = vec![Job::Owed(owed)];
+        // It is alone, and needs no reservation: there is all memory to grow into.
+        let jobs = vec![Taken { job: Job::Owed(owed), reserved: 0, memory: None }];
         self.note_taken(queue, &jobs);
         Some((queue, jobs))
     }
@@ -129,8 +131,8 @@ mod tests {
         dispatcher
     }
 
-    fn sequences(jobs: &[Job]) -> Vec<u64> {
-        let sequence = |job: &Job| if let Job::Owed(owed) = job { owed.sequence } else { u64::MAX };
+    fn sequences(jobs: &[Taken]) -> Vec<u64> {
+        let sequence = |taken: &Taken| if let Job::Owed(owed) = &taken.job { owed.sequence } else { u64::MAX };
         jobs.iter().map(sequence).collect()
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Tenant {
     pub(super) owed: u64,
     /// Deliveries that workers have taken. Each may be a call under way.
     pub(super) calls: u32,
+    /// Bytes that these have reserved.
+    pub(super) memory: u64,
     max_calls: Option<u32>,
     pub(super) fuel: Option<Bucket>,
     /// Its fuel is used up, and it is among those whose refill is waited for.
@@ -35,6 +37,7 @@ impl Tenant {
             queues: Vec::new().into(),
             owed: 0,
             calls: 0,
+            memory: 0,
             max_calls: quota.concurrent_calls.map(|calls| calls.max(1)),
             fuel: quota.fuel_per_second.map(|fuel| Bucket::new(fuel, now)),
             waits_for_fuel: false,

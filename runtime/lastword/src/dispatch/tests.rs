@@ -1,6 +1,6 @@
 //! The dispatcher without guests: whatever order calls end in, quotas and shares hold, and nothing waits for ever.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,20 +10,23 @@ use lastword_events::{
 use proptest::prelude::*;
 
 use super::bucket::Bucket;
-use super::dispatcher::{Dispatcher, Pick};
+use super::dispatcher::{Dispatcher, Pick, Slice};
 use super::drain::Drain;
 use super::fair::QueueId;
 use super::finished::Finished;
+use super::memory::{PluginMemory, Taken};
+use super::plugins::PluginUse;
 use super::queue::Job;
 use super::state::State;
 use crate::limits::MAX_IDLE_TENANTS;
 use crate::owed::Owed;
 use crate::quota::{Quotas, TenantQuota};
+use crate::sandbox::MemoryAccount;
 
 /// Two plugins, number 0 and 1, that serve every tenant.
 pub(super) fn dispatcher(slots: u32, workers: u32) -> Dispatcher {
     let dispatcher = Dispatcher::new(Vec::new(), (slots, workers), 5, Arc::new(Quotas::default()));
-    *dispatcher.state.lock() = State::new(2);
+    *dispatcher.state.lock() = State::new(vec![PluginUse::default(), PluginUse::default()]);
     dispatcher
 }
 
@@ -45,10 +48,11 @@ pub(super) fn owe(dispatcher: &Dispatcher, tenant: &str, quota: &TenantQuota, se
 }
 
 /// What a worker makes of these calls.
-fn finish(jobs: Vec<Job>, fail: bool) -> Vec<Finished> {
-    let finish = |job: Job| {
-        let mut owed = job.owed();
+fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<Finished> {
+    let finish = |taken: Taken| {
+        let mut owed = taken.job.owed();
         owed.begin();
+        owed.reserved = taken.reserved;
         let outcome = if fail {
             Outcome::Failed { cause: FailureCause::Retry, message: String::new() }
         } else {
@@ -71,7 +75,7 @@ fn finish(jobs: Vec<Job>, fail: bool) -> Vec<Finished> {
     jobs.into_iter().map(finish).collect()
 }
 
-pub(super) fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Job>, fail: bool) {
+pub(super) fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Taken>, fail: bool) {
     let mut finished = finish(jobs, fail);
     assert!(dispatcher.account(queue, &mut finished));
     dispatcher.settle(queue, Duration::from_micros(10), finished, Vec::new());
@@ -352,5 +356,112 @@ proptest! {
         prop_assert_eq!(delivered, owed, "everything was served although nothing but calls that end lets others begin");
         prop_assert!(state.is_quiet());
         prop_assert!(state.accounts.iter().all(|account| account.owed == 0));
+    }
+}
+
+/// One plugin, number 0, whose calls share memory and have `least` from the start.
+fn with_memory(slots: u32, memory: u64, least: u64) -> (Dispatcher, MemoryAccount) {
+    let account = MemoryAccount::new(memory, 0);
+    let dispatcher = Dispatcher::new(Vec::new(), (slots, 2), 5, Arc::new(Quotas::default()));
+    let of = |least| PluginUse::new(PluginMemory::of(account.part(memory), least));
+    *dispatcher.state.lock() = State::new(vec![of(least), of(0)]);
+    (dispatcher, account)
+}
+
+/// Takes all that can be taken, and gives back what takes no memory.
+fn take_all(dispatcher: &Dispatcher) -> VecDeque<Slice> {
+    let mut taken = VecDeque::new();
+    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+        taken.push_back(slice);
+    }
+    taken
+}
+
+#[test]
+fn a_call_begins_only_with_its_memory_and_the_others_wait_in_turn_and_cost_nothing() {
+    let (dispatcher, account) = with_memory(64, 100, 20);
+    for n in 0..50 {
+        owe(&dispatcher, &format!("t{n}"), &calls(None), 2);
+    }
+    let mut under_way = take_all(&dispatcher);
+    let of_plugin = |taken: &VecDeque<Slice>, plugin| -> usize {
+        taken.iter().filter(|slice| slice.plugin == plugin).map(|slice| slice.jobs.len()).sum()
+    };
+    assert_eq!((of_plugin(&under_way, 0), account.used()), (5, 100));
+    assert!(of_plugin(&under_way, 1) >= 8, "who needs no memory does not wait for it");
+    // Calls with memory hold a slot each; nobody else is looked at.
+    assert!(dispatcher.state.lock().plugins[0].memory.waiting() >= 45);
+    let mut served = Vec::new();
+    let mut ended = 0;
+    while let Some(slice) = under_way.pop_front() {
+        ended += slice.jobs.len();
+        if slice.plugin == 0 {
+            served.push(dispatcher.state.lock().queues[slice.queue].owner);
+        }
+        bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        assert!(account.used() <= 100);
+        under_way.extend(take_all(&dispatcher));
+    }
+    assert_eq!((ended, account.used()), (200, 0));
+    let first: HashSet<_> = served.iter().take(50).collect();
+    assert!(first.len() >= 45, "each has its turn before another has its second: {served:?}");
+    let state = dispatcher.state.lock();
+    assert!(state.is_quiet() && state.accounts.iter().all(|tenant| tenant.memory == 0));
+}
+
+#[test]
+fn one_large_call_is_not_starved_by_small_ones_and_does_not_hold_them_up() {
+    let (dispatcher, account) = with_memory(64, 100, 10);
+    owe(&dispatcher, "large", &calls(None), 1);
+    let large = dispatcher.state.lock().accounts[0].queues[0].1;
+    if let Some(Job::Owed(owed)) = dispatcher.state.lock().queues[large].ready.front_mut() {
+        owed.put_back(90);
+    }
+    dispatcher.state.lock().fair.hold_back(0, true);
+    for n in 0..20 {
+        owe(&dispatcher, &format!("small{n}"), &calls(None), 20);
+    }
+    let mut under_way = take_all(&dispatcher);
+    dispatcher.state.lock().fair.hold_back(0, false);
+    let (mut small_before, mut has_begun) = (0, false);
+    while let Some(slice) = under_way.pop_front() {
+        has_begun |= slice.queue == large;
+        small_before += usize::from(slice.plugin == 0 && !has_begun);
+        bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        under_way.extend(take_all(&dispatcher));
+    }
+    assert!(has_begun && account.used() == 0);
+    assert!((10..60).contains(&small_before), "{small_before} small calls of 400 were served before it");
+}
+
+#[test]
+fn what_calls_took_is_reserved_for_the_next_and_a_tenant_has_its_part() {
+    let (dispatcher, account) = with_memory(64, 100, 1);
+    owe(&dispatcher, "a", &calls(None), 40);
+    owe(&dispatcher, "b", &calls(None), 0);
+    dispatcher.state.lock().plugins[0].memory.note(20);
+    let taken: usize = take_all(&dispatcher).iter().filter(|s| s.plugin == 0).map(|s| s.jobs.len()).sum();
+    assert_eq!(
+        (taken, account.used()),
+        (2, 0),
+        "half of the memory at most: and what is taken and dropped is given back"
+    );
+}
+
+#[test]
+fn who_holds_no_slot_finds_one_although_calls_that_hang_hold_the_others() {
+    let dispatcher = dispatcher(32, 2);
+    for n in 0..4 {
+        owe(&dispatcher, &format!("hangs{n}"), &calls(None), 100);
+    }
+    let hanging = take_all(&dispatcher);
+    let held: usize = hanging.iter().map(|slice| slice.jobs.len()).sum();
+    assert_eq!(held, 32 * 3 / 4 - 2, "of those that ordinary calls may have");
+    owe(&dispatcher, "new", &calls(None), 100);
+    let new = dispatcher.state.lock().tenants["new"];
+    let taken = take_all(&dispatcher);
+    assert_eq!(taken.len(), 2, "both of its queues");
+    for slice in taken {
+        assert_eq!((dispatcher.state.lock().queues[slice.queue].owner, slice.jobs.len()), (new, 1));
     }
 }

@@ -24,12 +24,15 @@ pub(crate) struct Memories {
     pub(crate) count: u64,
     /// What they have together from the start.
     pub(crate) bytes: u64,
+    /// Those of them that the component itself fills; never more than `bytes`.
+    pub(crate) image: u64,
 }
 
 impl Memories {
     fn add(&mut self, more: Self) {
         self.count = self.count.saturating_add(more.count);
         self.bytes = self.bytes.saturating_add(more.bytes);
+        self.image = self.image.saturating_add(more.image);
     }
 }
 
@@ -126,7 +129,8 @@ fn read(bytes: &[u8]) -> Definition<'_> {
             Payload::End(_) => {
                 let done = open.pop();
                 match (done, open.last_mut()) {
-                    (Some(Open::Module(memories)), Some(Open::Component(within))) => {
+                    (Some(Open::Module(mut memories)), Some(Open::Component(within))) => {
+                        memories.image = memories.image.min(memories.bytes);
                         within.steps.push(Step::Module(memories));
                     }
                     (Some(Open::Component(inner)), Some(Open::Component(within))) => {
@@ -147,10 +151,18 @@ fn read(bytes: &[u8]) -> Definition<'_> {
 }
 
 fn read_module(section: &Payload<'_>, memories: &mut Memories) {
-    let Payload::MemorySection(section) = section else { return };
-    for memory in section.clone().into_iter().flatten() {
-        let page = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(PAGE_BYTES_LOG2)).unwrap_or(u64::MAX);
-        memories.add(Memories { count: 1, bytes: memory.initial.saturating_mul(page) });
+    match section {
+        Payload::MemorySection(section) => {
+            for memory in section.clone().into_iter().flatten() {
+                let page = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(PAGE_BYTES_LOG2)).unwrap_or(u64::MAX);
+                memories.add(Memories { count: 1, bytes: memory.initial.saturating_mul(page), image: 0 });
+            }
+        }
+        Payload::DataSection(section) => {
+            let lengths = section.clone().into_iter().flatten().map(|data| data.data.len());
+            memories.image = u64::try_from(lengths.sum::<usize>()).unwrap_or(u64::MAX);
+        }
+        _ => {}
     }
 }
 
@@ -383,7 +395,7 @@ mod tests {
             (component $never (core module $other (memory 100)) (core instance (instantiate $other)))
         )";
         let bytes = lastword_test_guests::from_text(wat);
-        assert_eq!(memories(&bytes), Ok(Memories { count: 6, bytes: 6 * 3 * PAGE_BYTES }));
+        assert_eq!(memories(&bytes), Ok(Memories { count: 6, bytes: 6 * 3 * PAGE_BYTES, image: 0 }));
         assert_eq!(engines(&bytes), 6);
     }
 
@@ -415,14 +427,26 @@ mod tests {
             (core instance (instantiate $back))
         )"#;
         let bytes = lastword_test_guests::from_text(wat);
-        assert_eq!(memories(&bytes), Ok(Memories { count: 5, bytes: (4 * 3 + 5) * PAGE_BYTES }));
+        assert_eq!(memories(&bytes), Ok(Memories { count: 5, bytes: (4 * 3 + 5) * PAGE_BYTES, image: 0 }));
         assert_eq!(engines(&bytes), 5);
     }
 
     #[test]
     fn a_page_is_as_large_as_its_memory_says() {
         let wat = "(component (core module $m (memory 1000 (pagesize 1))) (core instance (instantiate $m)))";
-        assert_eq!(memories(&lastword_test_guests::from_text(wat)), Ok(Memories { count: 1, bytes: 1000 }));
+        assert_eq!(memories(&lastword_test_guests::from_text(wat)), Ok(Memories { count: 1, bytes: 1000, image: 0 }));
+    }
+
+    #[test]
+    fn what_a_module_fills_is_its_image_and_no_more_than_its_memory() {
+        let of = |memory: &str| {
+            let wat = format!(
+                r#"(component (core module $m (memory {memory}) (data (i32.const 0) "abcd") (data "efgh"))
+                    (core instance (instantiate $m)) (core instance (instantiate $m)))"#
+            );
+            memories(&lastword_test_guests::from_text(&wat)).unwrap().image
+        };
+        assert_eq!((of("1"), of("5 (pagesize 1)")), (2 * 8, 2 * 5));
     }
 
     #[test]

@@ -3,18 +3,23 @@
 
 #[path = "../../../../runtime/sandbox/src/key_values.rs"]
 mod key_values;
+#[path = "../../../../runtime/sandbox/src/memory_account.rs"]
+mod memory_account;
+#[path = "../../../../runtime/sandbox/src/room.rs"]
+mod room;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lastword_events::{Hook, HookCall, Outcome, PluginName};
 
 pub use key_values::{Change, KeyValueError, KeyValueUsage, KeyValues};
+pub use memory_account::{GivesWay, MemoryAccount, MemoryPart, Reservation};
 
 /// What the sandbox does not let a guest exceed.
 pub mod limits {
@@ -25,7 +30,10 @@ pub mod limits {
 }
 
 /// What a plugin does when it is called.
-pub type Guest = Arc<dyn Fn(&Plugin, HookCall) -> Answer + Send + Sync>;
+pub type Guest = Arc<dyn Fn(&Plugin, HookCall, Memory) -> Answer + Send + Sync>;
+
+/// What is reserved for a call when it begins. Of `std`: looking at it is no step of a schedule.
+pub type Memory = Arc<Mutex<Option<Reservation>>>;
 
 /// A call's way to its end.
 pub type Answer = Pin<Box<dyn Future<Output = Report> + Send>>;
@@ -50,7 +58,7 @@ impl Sandbox {
     /// # Errors
     /// None.
     pub fn new(_: SandboxConfig) -> Result<Self, SandboxError> {
-        let guest: Guest = Arc::new(|_, _| Box::pin(std::future::ready(Report::new(Outcome::Delivered))));
+        let guest: Guest = Arc::new(|_, _, _| Box::pin(std::future::ready(Report::new(Outcome::Delivered))));
         Ok(Self::scripted(1, guest))
     }
 
@@ -61,7 +69,8 @@ impl Sandbox {
 
     /// Begins a call. Nobody but the guest says how long it takes.
     pub fn call(&self, plugin: &Plugin, call: HookCall, _deadline: Duration) -> Call {
-        Call { answer: (self.guest)(plugin, call) }
+        let memory = Memory::default();
+        Call { answer: (self.guest)(plugin, call, memory.clone()), memory }
     }
 
     /// Calls that may be under way at once.
@@ -83,6 +92,7 @@ impl fmt::Debug for Sandbox {
 /// A call that is under way.
 pub struct Call {
     answer: Answer,
+    memory: Memory,
 }
 
 impl Call {
@@ -91,6 +101,16 @@ impl Call {
     pub fn with_key_values(self, _store: Arc<dyn KeyValues>) -> Self {
         self
     }
+
+    /// What was reserved for it.
+    #[must_use]
+    pub fn with_memory(self, reservation: Reservation) -> Self {
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(reservation);
+        self
+    }
+
+    /// Scripted guests do not ask for the time.
+    pub fn cut_at(&self, _at: Instant) {}
 }
 
 impl Future for Call {
@@ -113,6 +133,8 @@ pub struct Plugin {
     name: PluginName,
     hooks: Hooks,
     limits: Limits,
+    memory: Arc<MemoryPart>,
+    least_memory: u64,
 }
 
 /// What one call may use.
@@ -126,7 +148,26 @@ impl Plugin {
     /// One with the hook `session-end`, or with every hook.
     #[must_use]
     pub fn scripted(name: PluginName, every_hook: bool) -> Self {
-        Self { name, hooks: Hooks { every: every_hook }, limits: Limits { deadline: Duration::from_millis(500) } }
+        let (hooks, limits) = (Hooks { every: every_hook }, Limits { deadline: Duration::from_millis(500) });
+        Self { name, hooks, limits, memory: MemoryAccount::new(0, 0).part(0), least_memory: 0 }
+    }
+
+    /// The same with memory that its calls share, each of which has so much from the start.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<MemoryPart>, least_memory: u64) -> Self {
+        Self { memory, least_memory, ..self }
+    }
+
+    /// What its calls have together.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<MemoryPart> {
+        &self.memory
+    }
+
+    /// Bytes that each of its calls has from the start.
+    #[must_use]
+    pub fn least_memory(&self) -> u64 {
+        self.least_memory.min(self.memory.most())
     }
 
     /// As the operator calls it.
@@ -176,6 +217,7 @@ pub struct Report {
     pub fuel_used: u64,
     pub wall: Duration,
     pub active: Duration,
+    pub counted_memory: u64,
     pub changes: Vec<(String, Change)>,
 }
 
@@ -183,6 +225,13 @@ impl Report {
     /// One that used nothing.
     #[must_use]
     pub fn new(outcome: Outcome) -> Self {
-        Self { outcome, fuel_used: 0, wall: Duration::ZERO, active: Duration::ZERO, changes: Vec::new() }
+        Self {
+            outcome,
+            fuel_used: 0,
+            wall: Duration::ZERO,
+            active: Duration::ZERO,
+            counted_memory: 0,
+            changes: Vec::new(),
+        }
     }
 }

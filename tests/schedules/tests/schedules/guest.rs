@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lastword_events::{Deferral, DeliveryId, EventKey, FailureCause, HookCall, Identity, Outcome, PluginName};
 use lastword_journal::DeliveryKey;
-use lastword_stand_ins::sandbox::{Answer, Guest, Report};
+use lastword_stand_ins::sandbox::{Answer, Guest, Memory, MemoryPart, Report, Reservation};
 use lastword_stand_ins::sync::pass;
 
 use crate::disk::Disk;
@@ -50,10 +50,14 @@ impl Calls {
 
     pub(crate) fn guest(self: &Arc<Self>, disk: &Arc<Disk>, manners: Manners) -> Guest {
         let (calls, disk) = (self.clone(), disk.clone());
-        Arc::new(move |plugin, call| -> Answer {
+        Arc::new(move |plugin, call, reserved| -> Answer {
             let under_way = UnderWay::begin(&calls, &disk, plugin.name(), &call);
+            let memory = plugin.memory().clone();
             Box::pin(async move {
-                let report = act(manners).await;
+                let report = match grow(memory, reserved).await {
+                    Ok(had) => Report { counted_memory: had.held(), ..act(manners).await },
+                    Err(report) => report,
+                };
                 under_way.end(&report.outcome);
                 report
             })
@@ -143,6 +147,22 @@ impl Drop for UnderWay {
             *at_once -= 1;
         }
     }
+}
+
+/// Takes memory in steps, beyond what was reserved for the call.
+async fn grow(memory: Arc<MemoryPart>, reserved: Memory) -> Result<Reservation, Report> {
+    let mut has = reserved.lock().unwrap().take().unwrap_or_else(|| memory.reserve_nothing());
+    for _ in 0..up_to(2) {
+        let to = (has.held() + one_of(&[10, 30])).min(memory.most());
+        if poll_fn(|cx| has.poll_grow(to, chance(1, 4), cx)).await.is_err() {
+            let gave_way = Report::new(Outcome::Deferred(Deferral::Memory));
+            return Err(Report { counted_memory: to, ..gave_way });
+        }
+        if chance(1, 3) {
+            wait_for_the_host().await;
+        }
+    }
+    Ok(has)
 }
 
 async fn act(manners: Manners) -> Report {

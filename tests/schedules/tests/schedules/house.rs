@@ -9,7 +9,7 @@ use lastword_events::{
 };
 use lastword_journal::{DeliveryKey, Write};
 use lastword_on_shuttle::{OutcomeRecord, RetryPolicy, Runtime, TenantQuota, Tenants};
-use lastword_stand_ins::sandbox::{Plugin, Sandbox};
+use lastword_stand_ins::sandbox::{MemoryAccount, Plugin, Sandbox};
 use lastword_stand_ins::sync::{Time, begin};
 use shuttle::future::block_on;
 use shuttle::sync::mpsc::{Receiver, channel};
@@ -26,6 +26,9 @@ use crate::story::{name, story};
 const PATIENCE: usize = 10_000;
 /// Among what may be left over.
 const OWED: &str = "deliveries that tenants are owed";
+
+/// Bytes that all calls have together: fewer than they want.
+const MEMORY: u64 = 100;
 
 const TENANTS: [&str; 2] = ["t0", "t1"];
 
@@ -197,9 +200,9 @@ impl House {
         let guest = calls.guest(disk, one_of(plan.manners));
         let sandbox = Sandbox::scripted(
             one_of(&[1, 2, 8]),
-            Arc::new(move |plugin, call| {
+            Arc::new(move |plugin, call, memory| {
                 let _held = &witness;
-                guest(plugin, call)
+                guest(plugin, call, memory)
             }),
         );
         let retry = RetryPolicy {
@@ -223,8 +226,11 @@ impl House {
                     told.lock().unwrap().push(one);
                 }
             });
+        let memory = MemoryAccount::new(MEMORY, 0);
         for (plugin, tenants) in &plugins {
-            builder = builder.plugin(Plugin::scripted(plugin.clone(), chance(1, 2)), tenants.clone());
+            let part = memory.part(one_of(&[MEMORY / 2, MEMORY]));
+            let scripted = Plugin::scripted(plugin.clone(), chance(1, 2)).with_memory(part, one_of(&[0, 0, 20, 60]));
+            builder = builder.plugin(scripted, tenants.clone());
         }
         (Self { runtime: builder.build().unwrap(), plugins, calls, told, answers: Arc::default() }, gone)
     }

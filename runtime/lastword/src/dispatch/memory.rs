@@ -1,0 +1,229 @@
+//! Memory that a call has to have before it begins. It reserves what calls of its plugin took of late, of what the plugin's
+//! calls and all calls may have together; in [`MemoryAccount`](crate::sandbox::MemoryAccount) is what becomes of one that
+//! takes more.
+//!
+//! A queue whose next call finds no memory *waits* as a worker comes by it, out of the order: looking for work costs it nothing.
+//! Queues come back in the order in which they began to wait, as calls end. For the first of them memory is set aside, half
+//! of what comes back: so a large call has its turn, and small ones go on until then.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::PluginNumber;
+use super::fair::QueueId;
+use super::high_water::HighWater;
+use super::queue::Job;
+use super::state::State;
+use crate::sandbox::{MemoryPart, Plugin, Reservation};
+
+/// A delivery with what its call has reserved. It holds a slot.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) job: Job,
+    /// Bytes, as they count for the tenant.
+    pub(crate) reserved: u64,
+    /// Until the call has it; none when it needs none.
+    pub(crate) memory: Option<Reservation>,
+}
+
+/// What the calls of one plugin take.
+#[derive(Debug, Default)]
+pub(super) struct PluginMemory {
+    part: Option<Arc<MemoryPart>>,
+    /// Bytes that each call has from the start.
+    least: u64,
+    /// Bytes that the last calls had.
+    peaks: HighWater,
+    /// Queues that wait for memory, each with its place among all that do; the oldest in front.
+    waiting: VecDeque<(u64, QueueId)>,
+}
+
+/// The queues that wait.
+#[derive(Debug, Default)]
+pub(super) struct MemoryTurns {
+    count: usize,
+    next_place: u64,
+    /// The first in turn, for which memory is set aside.
+    first: Option<QueueId>,
+}
+
+/// There is no memory for the call now.
+struct NoRoom;
+
+impl PluginMemory {
+    pub(super) fn new(plugin: &Plugin) -> Self {
+        Self::of(plugin.memory().clone(), plugin.least_memory())
+    }
+
+    pub(super) fn of(part: Arc<MemoryPart>, least: u64) -> Self {
+        Self { part: Some(part), least, ..Self::default() }
+    }
+
+    /// A call had so much.
+    pub(super) fn note(&mut self, bytes: u64) {
+        self.peaks.note(bytes);
+    }
+
+    #[cfg(shuttle)]
+    pub(super) fn held(&self) -> u64 {
+        self.part.as_ref().map_or(0, |part| part.used())
+    }
+
+    #[cfg(any(test, shuttle))]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+impl State {
+    /// Bytes that the queue's next call reserves, and of what.
+    fn wanted_memory(&self, queue: QueueId) -> Option<(&Arc<MemoryPart>, u64)> {
+        let q = self.queues.get(queue)?;
+        let PluginMemory { part, least, peaks, .. } = &self.plugins.get(q.plugin)?.memory;
+        let part = part.as_ref()?;
+        let asked_for = q.ready.front().map_or(0, Job::wanted_memory);
+        let wanted = asked_for.max(*least).max(peaks.most()).min(part.most());
+        (wanted > 0).then_some((part, wanted))
+    }
+
+    /// Whether the queue's tenant may reserve more: its equal part of all memory, half at most, where there are several tenants;
+    /// and one call in any case.
+    pub(super) fn tenant_has_memory(&self, queue: QueueId) -> bool {
+        if self.tenants.len() <= 1 {
+            return true;
+        }
+        let held = self.tenant_of(queue).and_then(|number| self.accounts.get(number)).map_or(0, |tenant| tenant.memory);
+        if held == 0 {
+            return true;
+        }
+        let Some((part, wanted)) = self.wanted_memory(queue) else { return true };
+        let queues = u64::try_from((self.fair.ready_queues() + self.memory.count).max(2)).unwrap_or(u64::MAX);
+        held.saturating_add(wanted) <= part.limit_of_all() / queues
+    }
+
+    fn is_first_for_memory(&self, queue: QueueId) -> bool {
+        self.memory.first == Some(queue)
+    }
+
+    /// Whether the queue's next call finds its memory now. When none of ours is under way nobody would tell us of memory
+    /// that comes back: the call begins, and waits by itself.
+    pub(super) fn memory_fits(&self, queue: QueueId) -> bool {
+        let first = self.is_first_for_memory(queue);
+        self.taken == 0 || self.wanted_memory(queue).is_none_or(|(part, wanted)| part.fits(wanted, first))
+    }
+
+    fn reserve(&mut self, queue: QueueId, nobody_is_under_way: bool) -> Result<Option<Reservation>, NoRoom> {
+        let first = self.is_first_for_memory(queue);
+        let reserved = match self.wanted_memory(queue) {
+            None => Ok(None),
+            Some((part, wanted)) => match part.reserve(wanted, first) {
+                Some(reservation) => Ok(Some(reservation)),
+                None if nobody_is_under_way => Ok(None),
+                None => Err(NoRoom),
+            },
+        };
+        if first && reserved.is_ok() {
+            self.end_first_for_memory();
+        }
+        reserved
+    }
+
+    /// The next delivery of a queue, with the memory for its call, when both are there.
+    pub(super) fn take_one(&mut self, queue: QueueId, taken_already: usize) -> Option<Taken> {
+        if self.queues.get(queue)?.ready_len() == 0 || !self.tenant_has_memory(queue) {
+            return None;
+        }
+        let memory = self.reserve(queue, self.taken == 0 && taken_already == 0).ok()?;
+        let reserved = memory.as_ref().map_or(0, Reservation::held);
+        let job = self.queues.get_mut(queue)?.next_job()?;
+        if let Some(tenant) = self.tenant_of(queue).and_then(|number| self.accounts.get_mut(number)) {
+            tenant.memory += reserved;
+        }
+        Some(Taken { job, reserved, memory })
+    }
+
+    /// The queue's next call finds no memory.
+    pub(super) fn wait_for_memory(&mut self, queue: QueueId) {
+        let Some(q) = self.queues.get_mut(queue) else { return };
+        q.parked = true;
+        let plugin = q.plugin;
+        let place = self.memory.next_place;
+        self.memory.next_place += 1;
+        self.memory.count += 1;
+        if let Some(plugin) = self.plugins.get_mut(plugin) {
+            plugin.memory.waiting.push_back((place, queue));
+        }
+        if self.memory.first.is_none() || self.is_first_for_memory(queue) {
+            self.be_first_for_memory(queue);
+        }
+        self.offer(queue);
+    }
+
+    fn be_first_for_memory(&mut self, queue: QueueId) {
+        if let Some((part, wanted)) = self.wanted_memory(queue) {
+            part.set_aside(wanted);
+            self.memory.first = Some(queue);
+        }
+    }
+
+    fn end_first_for_memory(&mut self) {
+        self.memory.first = None;
+        let part = self.plugins.iter().find_map(|plugin| plugin.memory.part.as_ref());
+        if let Some(part) = part {
+            part.end_aside();
+        }
+    }
+
+    /// Calls have ended: queues come back for which there is memory now. When nothing is under way one does in any case, so that
+    /// none waits with nobody to bring it back.
+    pub(super) fn bring_back_for_memory(&mut self) {
+        if self.memory.count == 0 && self.memory.first.is_none() {
+            return;
+        }
+        if let Some(first) = self.memory.first {
+            let owes = self.queues.get(first).is_some_and(|q| q.ready_len() > 0);
+            if !owes {
+                self.end_first_for_memory();
+            }
+        }
+        // What queues that came back already are going to take.
+        let mut planned = 0;
+        while let Some(plugin) = self.next_for_memory(planned) {
+            let Some((_, queue)) = self.plugins.get_mut(plugin).and_then(|p| p.memory.waiting.pop_front()) else {
+                return;
+            };
+            planned += self.wanted_memory(queue).map_or(0, |(_, wanted)| wanted);
+            self.memory.count -= 1;
+            if let Some(q) = self.queues.get_mut(queue) {
+                q.parked = false;
+            }
+            self.offer(queue);
+        }
+        if self.memory.first.is_none()
+            && let Some(queue) = self.oldest_for_memory()
+        {
+            self.be_first_for_memory(queue);
+        }
+    }
+
+    /// The plugin whose oldest waiting queue is to come back.
+    fn next_for_memory(&self, planned: u64) -> Option<PluginNumber> {
+        let comes = |queue: QueueId| {
+            let owes = self.queues.get(queue).is_some_and(|q| q.ready_len() > 0);
+            let fits = |(part, wanted): (&Arc<MemoryPart>, u64)| {
+                part.fits(wanted.saturating_add(planned), self.is_first_for_memory(queue))
+            };
+            !owes || self.taken == 0 && planned == 0 || self.wanted_memory(queue).is_none_or(fits)
+        };
+        let oldest = self.plugins.iter().enumerate().filter_map(|(plugin, use_)| {
+            let &(place, queue) = use_.memory.waiting.front()?;
+            comes(queue).then_some((place, plugin))
+        });
+        oldest.min().map(|(_, plugin)| plugin)
+    }
+
+    fn oldest_for_memory(&self) -> Option<QueueId> {
+        let oldest = self.plugins.iter().filter_map(|plugin| plugin.memory.waiting.front());
+        oldest.min().map(|(_, queue)| *queue)
+    }
+}

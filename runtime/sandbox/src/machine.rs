@@ -1,0 +1,41 @@
+//! What this machine, or the container that the process is in, has.
+
+/// Bytes of memory that the process can have: the machine's, or its control group's limit if that is less. `None` where
+/// nobody says.
+pub(crate) fn memory() -> Option<u64> {
+    [of_machine(), of_control_group()].into_iter().flatten().min()
+}
+
+fn read(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok()
+}
+
+fn of_machine() -> Option<u64> {
+    let text = read("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// Of version 2 the group's own limit and those of the groups that it is in; else that of version 1 as containers see it.
+fn of_control_group() -> Option<u64> {
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+    let nested = std::path::Path::new(own).ancestors();
+    let paths = nested.map(|group| format!("/sys/fs/cgroup{}/memory.max", group.display()));
+    let paths = paths.chain(["/sys/fs/cgroup/memory/memory.limit_in_bytes".to_owned()]);
+    paths.filter_map(|path| read(&path)?.trim().parse().ok()).min()
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_says_what_it_has() {
+        let memory = memory().unwrap();
+        assert!(memory <= of_machine().unwrap());
+        assert!((1 << 24..1 << 50).contains(&memory), "{memory}");
+    }
+}

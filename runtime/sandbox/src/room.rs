@@ -1,0 +1,86 @@
+//! How much of something a group of calls has of the most that it may have: the memory of one plugin's calls, or of all.
+
+/// A sum with a bound, and what of the rest is set aside for whoever is first in turn.
+#[derive(Debug)]
+pub(crate) struct Room {
+    limit: u64,
+    used: u64,
+    /// What the first in turn wants; 0 when nobody waits.
+    wanted: u64,
+    /// What is set aside of that until now. Never more than is free.
+    aside: u64,
+    /// Calls that have something, or want something while they run.
+    members: u32,
+    /// Those of them that cannot go on until another one gives something back.
+    stuck: u32,
+}
+
+impl Room {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, used: 0, wanted: 0, aside: 0, members: 0, stuck: 0 }
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// Whether there is so much for a call that grows, or is first in turn: what is set aside is for them.
+    pub(crate) fn fits(&self, bytes: u64) -> bool {
+        self.used.checked_add(bytes).is_some_and(|used| used <= self.limit)
+    }
+
+    /// Whether there is so much for any other call.
+    pub(crate) fn fits_beside(&self, bytes: u64) -> bool {
+        self.fits(self.aside.saturating_add(bytes))
+    }
+
+    /// What fits is taken.
+    pub(crate) fn take(&mut self, bytes: u64) {
+        self.used = self.used.saturating_add(bytes);
+        debug_assert!(self.used <= self.limit, "{} of {}", self.used, self.limit);
+        self.aside = self.aside.min(self.limit.saturating_sub(self.used));
+    }
+
+    /// Half of it goes to the first in turn: a large call has its turn in the end, and until then small ones go on.
+    pub(crate) fn give_back(&mut self, bytes: u64) {
+        debug_assert!(bytes <= self.used, "{bytes} of {}", self.used);
+        self.used = self.used.saturating_sub(bytes);
+        self.aside = self.aside.saturating_add(bytes.div_ceil(2)).min(self.wanted);
+    }
+
+    /// From now on the first in turn wants so much. All that is free, up to that, is set aside for it.
+    pub(crate) fn set_aside(&mut self, bytes: u64) {
+        self.wanted = bytes;
+        self.aside = bytes.min(self.limit.saturating_sub(self.used));
+    }
+
+    /// Nobody is first in turn.
+    pub(crate) fn end_aside(&mut self) {
+        (self.wanted, self.aside) = (0, 0);
+    }
+
+    pub(crate) fn join(&mut self) {
+        self.members += 1;
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.members -= 1;
+    }
+
+    pub(crate) fn get_stuck(&mut self) {
+        self.stuck += 1;
+    }
+
+    pub(crate) fn get_unstuck(&mut self) {
+        self.stuck -= 1;
+    }
+
+    /// Nobody is going to give anything back.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck == self.members
+    }
+}
