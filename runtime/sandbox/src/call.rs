@@ -330,4 +330,20 @@ mod tests {
         drop(holds);
         assert_eq!(sandbox.call(&good, end(), long).await.outcome, Outcome::Delivered);
     }
+
+    #[tokio::test]
+    async fn a_guest_that_had_to_wait_is_told_what_is_left_when_it_begins() {
+        let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: 1, ..SandboxConfig::default() }).unwrap();
+        let (sleeps, good) = (load(&sandbox, "sleep"), load(&sandbox, "good"));
+        let mut holds = sandbox.call(&sleeps, end(), Duration::from_secs(60));
+        assert!(poll(&mut holds).is_pending());
+        let mut waits = sandbox.call(&good, end(), Duration::from_millis(300));
+        assert_eq!(waits.flight.remaining_ms(500), 500, "what it was given, when it begins at once");
+        assert!(poll(&mut waits).is_pending());
+        assert_eq!(waits.flight.remaining_ms(500), 300, "no more than its deadline leaves");
+        assert_eq!(waits.flight.remaining_ms(200), 200, "no more than it was given");
+        // A drain begins, whose budget is over soon.
+        waits.cut_at(Instant::now() + Duration::from_millis(40));
+        assert!(waits.flight.remaining_ms(500) <= 40);
+    }
 }

@@ -50,3 +50,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_guest_is_told_the_time_that_is_left_when_it_begins() {
+    let call = HookCall {
+        session: std::sync::Arc::new(lastword_events::Session::new("t", "s")),
+        delivery: lastword_events::Delivery {
+            id: "abcdefgh.1/session-end/p".parse().unwrap(),
+            attempt: 1,
+            remaining_ms: 500,
+            late: false,
+        },
+        event: std::sync::Arc::new(Event::End(SessionEnd::new(EndReason::Reset, lastword_events::Timestamp::now()))),
+    };
+    assert_eq!(Prepared::new(&call, 7).delivery().remaining_ms, 7);
+}
