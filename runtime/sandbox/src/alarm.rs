@@ -18,9 +18,12 @@ impl Alarm {
 
     /// Ready from `at` on. Until then the task is woken, by then or earlier: it has to ask again.
     pub(crate) fn poll_at(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if at <= Instant::now() {
+            return Poll::Ready(());
+        }
         let alarm = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
         let due = alarm.as_mut().poll(cx);
-        if due.is_pending() && alarm.deadline() <= at || at <= Instant::now() {
+        if due.is_pending() && alarm.deadline() <= at {
             // One that was set for an earlier wait is left as it is: setting it anew takes the timer's lock.
             return due;
         }

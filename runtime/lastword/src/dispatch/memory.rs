@@ -147,13 +147,19 @@ impl State {
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.parked = true;
         let plugin = q.plugin;
-        let place = self.memory.next_place;
+        let is_first = self.is_first_for_memory(queue);
         self.memory.next_place += 1;
         self.memory.count += 1;
         if let Some(plugin) = self.plugins.get_mut(plugin) {
-            plugin.memory.waiting.push_back((place, queue));
+            let waiting = &mut plugin.memory.waiting;
+            if is_first {
+                // Somebody grew meanwhile: it keeps its turn.
+                waiting.push_front((0, queue));
+            } else {
+                waiting.push_back((self.memory.next_place, queue));
+            }
         }
-        if self.memory.first.is_none() || self.is_first_for_memory(queue) {
+        if is_first || self.memory.first.is_none() {
             self.be_first_for_memory(queue);
         }
         self.offer(queue);
@@ -180,46 +186,49 @@ impl State {
         if self.memory.count == 0 && self.memory.first.is_none() {
             return;
         }
-        if let Some(first) = self.memory.first {
-            let owes = self.queues.get(first).is_some_and(|q| q.ready_len() > 0);
-            if !owes {
-                self.end_first_for_memory();
-            }
-        }
-        // What queues that came back already are going to take.
-        let mut planned = 0;
-        while let Some(plugin) = self.next_for_memory(planned) {
-            let Some((_, queue)) = self.plugins.get_mut(plugin).and_then(|p| p.memory.waiting.pop_front()) else {
-                return;
-            };
-            planned += self.wanted_memory(queue).map_or(0, |(_, wanted)| wanted);
-            self.memory.count -= 1;
-            if let Some(q) = self.queues.get_mut(queue) {
-                q.parked = false;
-            }
-            self.offer(queue);
+        if self.memory.first.is_some_and(|first| self.queues.get(first).is_none_or(|q| q.ready_len() == 0)) {
+            self.end_first_for_memory();
         }
         if self.memory.first.is_none()
             && let Some(queue) = self.oldest_for_memory()
         {
             self.be_first_for_memory(queue);
         }
+        // What queues that came back already are going to take. What the first takes is set aside.
+        let mut planned = 0;
+        let mut nobody = self.taken == 0;
+        while let Some((plugin, at)) = self.next_for_memory(planned, nobody) {
+            nobody = false;
+            let waiting = self.plugins.get_mut(plugin).and_then(|plugin| plugin.memory.waiting.remove(at));
+            let Some((_, queue)) = waiting else { return };
+            if self.is_first_for_memory(queue) {
+                self.be_first_for_memory(queue);
+            } else {
+                planned += self.wanted_memory(queue).map_or(0, |(_, wanted)| wanted);
+            }
+            self.memory.count -= 1;
+            if let Some(q) = self.queues.get_mut(queue) {
+                q.parked = false;
+            }
+            self.offer(queue);
+        }
     }
 
-    /// The plugin whose oldest waiting queue is to come back.
-    fn next_for_memory(&self, planned: u64) -> Option<PluginNumber> {
+    /// The queue that has waited longest of those that may come back: its plugin, and its place there. Behind the first in
+    /// turn, whose next call may be larger than others, those of its plugin go on.
+    fn next_for_memory(&self, planned: u64, nobody_is_under_way: bool) -> Option<(PluginNumber, usize)> {
         let comes = |queue: QueueId| {
             let owes = self.queues.get(queue).is_some_and(|q| q.ready_len() > 0);
-            let fits = |(part, wanted): (&Arc<MemoryPart>, u64)| {
-                part.fits(wanted.saturating_add(planned), self.is_first_for_memory(queue))
-            };
-            !owes || self.taken == 0 && planned == 0 || self.wanted_memory(queue).is_none_or(fits)
+            let first = self.is_first_for_memory(queue);
+            let fits = |(part, wanted): (&Arc<MemoryPart>, u64)| part.fits(wanted.saturating_add(planned), first);
+            nobody_is_under_way || !owes || self.wanted_memory(queue).is_none_or(fits)
         };
-        let oldest = self.plugins.iter().enumerate().filter_map(|(plugin, use_)| {
-            let &(place, queue) = use_.memory.waiting.front()?;
-            comes(queue).then_some((place, plugin))
+        let oldest = self.plugins.iter().enumerate().filter_map(|(plugin, has)| {
+            let mut waiting = has.memory.waiting.iter().enumerate().take(2);
+            let (at, &(place, _)) = waiting.find(|(_, (_, queue))| comes(*queue))?;
+            Some((place, plugin, at))
         });
-        oldest.min().map(|(_, plugin)| plugin)
+        oldest.min().map(|(_, plugin, at)| (plugin, at))
     }
 
     fn oldest_for_memory(&self) -> Option<QueueId> {

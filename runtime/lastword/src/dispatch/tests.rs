@@ -379,7 +379,7 @@ fn take_all(dispatcher: &Dispatcher) -> VecDeque<Slice> {
 
 #[test]
 fn a_call_begins_only_with_its_memory_and_the_others_wait_in_turn_and_cost_nothing() {
-    let (dispatcher, account) = with_memory(64, 100, 20);
+    let (dispatcher, account) = with_memory(512, 100, 20);
     for n in 0..50 {
         owe(&dispatcher, &format!("t{n}"), &calls(None), 2);
     }
@@ -451,9 +451,7 @@ fn what_calls_took_is_reserved_for_the_next_and_a_tenant_has_its_part() {
 #[test]
 fn who_holds_no_slot_finds_one_although_calls_that_hang_hold_the_others() {
     let dispatcher = dispatcher(32, 2);
-    for n in 0..4 {
-        owe(&dispatcher, &format!("hangs{n}"), &calls(None), 100);
-    }
+    owe(&dispatcher, "hangs", &calls(None), 100);
     let hanging = take_all(&dispatcher);
     let held: usize = hanging.iter().map(|slice| slice.jobs.len()).sum();
     assert_eq!(held, 32 * 3 / 4 - 2, "of those that ordinary calls may have");
