@@ -159,8 +159,10 @@ impl State {
                 waiting.push_back((self.memory.next_place, queue));
             }
         }
-        if is_first || self.memory.first.is_none() {
-            self.be_first_for_memory(queue);
+        // Always the oldest: it stands in front of its plugin's, where it is looked for.
+        let first = if self.memory.first.is_none() { self.oldest_for_memory() } else { is_first.then_some(queue) };
+        if let Some(first) = first {
+            self.be_first_for_memory(first);
         }
         self.offer(queue);
     }

@@ -451,15 +451,16 @@ fn what_calls_took_is_reserved_for_the_next_and_a_tenant_has_its_part() {
 #[test]
 fn who_holds_no_slot_finds_one_although_calls_that_hang_hold_the_others() {
     let dispatcher = dispatcher(32, 2);
-    owe(&dispatcher, "hangs", &calls(None), 100);
+    for n in 0..2 {
+        owe(&dispatcher, &format!("hangs{n}"), &calls(None), 100);
+    }
     let hanging = take_all(&dispatcher);
     let held: usize = hanging.iter().map(|slice| slice.jobs.len()).sum();
-    assert_eq!(held, 32 * 3 / 4 - 2, "of those that ordinary calls may have");
+    // Of the 24 that ordinary calls may have, two are for queues that hold none: one of these four was such a one.
+    assert_eq!(held, 23);
     owe(&dispatcher, "new", &calls(None), 100);
     let new = dispatcher.state.lock().tenants["new"];
     let taken = take_all(&dispatcher);
-    assert_eq!(taken.len(), 2, "both of its queues");
-    for slice in taken {
-        assert_eq!((dispatcher.state.lock().queues[slice.queue].owner, slice.jobs.len()), (new, 1));
-    }
+    assert_eq!(taken.len(), 1);
+    assert_eq!((dispatcher.state.lock().queues[taken[0].queue].owner, taken[0].jobs.len()), (new, 1));
 }
