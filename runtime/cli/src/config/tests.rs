@@ -104,7 +104,7 @@ fn every_limit_can_be_set() {
 
 #[test]
 fn the_memory_of_all_calls_can_be_said() {
-    let parse = |text: &str| Config::parse(Path::new("lastword.toml"), text).unwrap().calls.memory;
+    let parse = |text: &str| load(text).1.unwrap().calls.memory;
     assert_eq!(parse("[calls]\nmemory = \"4GiB\"\n"), Some(4 << 30));
     assert_eq!((parse(""), parse("[calls]\n")), (None, None));
     let mistakes = mistakes("[calls]\nmemory = \"1MiB\"\n");
