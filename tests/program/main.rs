@@ -32,6 +32,8 @@ mod input;
 mod inputs;
 #[cfg(test)]
 mod journal;
+#[cfg(all(test, target_os = "linux"))]
+mod memory;
 #[cfg(test)]
 mod operate;
 #[cfg(test)]

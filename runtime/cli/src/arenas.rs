@@ -1,4 +1,8 @@
-//! C's allocator, which SQLite uses: where address space is limited it must not take 64 MiB of it for each thread.
+//! The allocators. C's, which SQLite uses: where address space is limited it must not take 64 MiB of it for each thread. And
+//! ours: what was freed goes back to the system also when nobody allocates any more.
+
+#[cfg(not(target_env = "msvc"))]
+use std::ptr::null_mut;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 use rustix::process::{Resource, getrlimit};
@@ -14,6 +18,22 @@ pub(crate) fn share_where_limited() {
         unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
     }
 }
+
+/// Gives back what has not been used for some seconds (jemalloc's `dirty_decay_ms`, 10 s). It does that by itself as memory is
+/// allocated and freed, and not when a burst is over and the process idles.
+#[cfg(not(target_env = "msvc"))]
+#[expect(unsafe_code, reason = "no safe function of a library does this")]
+pub(crate) fn give_back_unused() {
+    // 4096 stands for all arenas.
+    const DECAY: &std::ffi::CStr = c"arena.4096.decay";
+    // SAFETY: the name ends with a zero byte, and this control neither reads nor writes a value. It may be used on any thread.
+    let failed = unsafe { tikv_jemalloc_sys::mallctl(DECAY.as_ptr(), null_mut(), null_mut(), null_mut(), 0) };
+    debug_assert_eq!(failed, 0, "there is no such control");
+}
+
+/// The system's allocator does what it does.
+#[cfg(target_env = "msvc")]
+pub(crate) fn give_back_unused() {}
 
 /// Only glibc's does.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]

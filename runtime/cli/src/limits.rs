@@ -61,6 +61,9 @@ pub(crate) const STDIO_THREADS: usize = 8;
 /// Threads that carry timers and what waits for the journal and the network.
 pub(crate) const IO_THREADS: usize = 2;
 
+/// How often memory that is not used any more is given back to the system: more often than it takes to be old enough (10 s).
+pub(crate) const GIVE_BACK_MEMORY: Duration = Duration::from_secs(2);
+
 /// Threads for file systems that are started at the beginning; there are more when they are needed and the machine gives them. One
 /// that waits for a server that does not answer leaves the others. Look-ups have their own, or these where there are none.
 pub(crate) const BLOCKING_THREADS: usize = 4;

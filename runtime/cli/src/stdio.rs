@@ -17,13 +17,16 @@ use std::time::{Duration, Instant};
 use lastword::{BuildError, Durability, Runtime, Tenants};
 use lastword_events::Hook;
 
+use crate::arenas;
 use crate::args::StdioArgs;
 use crate::config::{Config, ConfigError};
 use crate::exit::{Exit, Failure};
 use crate::fd::{self, Blocking};
 use crate::inputs;
 use crate::journal::Place;
-use crate::limits::{LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::limits::{
+    GIVE_BACK_MEMORY, LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER, WATCHDOG_OVERRUN,
+};
 use crate::logging;
 use crate::plugins;
 use crate::protocol::line_queue::LineWriter;
@@ -66,6 +69,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
 
     // The workers are plain threads; these carry timers and what waits for the journal.
     let engine = threads::io_runtime()?;
+    engine.spawn(give_back_memory());
     let (runtime, slots) = {
         let _context = engine.enter();
         build(args, config, output.clone(), &early)?
@@ -90,6 +94,15 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     // Threads that are stuck in a guest's host call are left behind.
     engine.shutdown_background();
     Ok(exit)
+}
+
+/// As long as the process lives.
+async fn give_back_memory() {
+    let mut often = tokio::time::interval(GIVE_BACK_MEMORY);
+    loop {
+        often.tick().await;
+        arenas::give_back_unused();
+    }
 }
 
 /// Nothing was accepted before `ready`, so there is nothing to drain and nothing to wait for. What an earlier run owed

@@ -208,8 +208,16 @@ pub struct Cost {
     pub wall_us: u64,
     /// Units of fuel that it used.
     pub fuel: u64,
-    /// The most memory that it had, in bytes.
+    /// The most memory that it had, in bytes: the guest's, and what the host kept for it.
     pub peak_memory_bytes: u64,
+    /// What of that the host kept; not said when that is nothing.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub host_memory_bytes: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_nothing(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// How the drain went.
@@ -337,7 +345,7 @@ mod tests {
             failures: None,
             retry_at: None,
             dead: false,
-            cost: Some(Cost { wall_us: 412, fuel: 18_233, peak_memory_bytes: 1_114_112 }),
+            cost: Some(Cost { wall_us: 412, fuel: 18_233, peak_memory_bytes: 1_114_112, host_memory_bytes: 1_024 }),
         };
         let start = "{\"event\":\"outcome\",\"delivery\":\"k3f9a2c1.17/session-end/memory\",\"plugin\":\"memory\",\"hook\":\"session-end\",\"tenant\":\"acme\",\"session\":\"s1\",\"generation\":1,\"reason\":\"reset\",\"attempt\":1,";
         let failed = Outcome {
@@ -358,14 +366,15 @@ mod tests {
                 "{start}\"outcome\":\"failed\",\"cause\":\"limit\",\"which\":\"host-calls\",\"message\":\"made more than its 100000 host calls\",\"failures\":1,\"retry_at\":\"2026-11-21T07:00:01.000Z\"}}\n"
             )
         );
-        let delivered =
-            Outcome { cost: Some(Cost { wall_us: 412, fuel: 18_233, peak_memory_bytes: 1_114_112 }), ..delivered };
-        assert_eq!(
-            text(&Output::Outcome(delivered)),
-            format!(
-                "{start}\"outcome\":\"delivered\",\"wall_us\":412,\"fuel\":18233,\"peak_memory_bytes\":1114112}}\n"
-            )
-        );
+        for (host_memory_bytes, said) in [(0, ""), (1_024, ",\"host_memory_bytes\":1024")] {
+            let cost = Cost { wall_us: 412, fuel: 18_233, peak_memory_bytes: 1_114_112, host_memory_bytes };
+            assert_eq!(
+                text(&Output::Outcome(Outcome { cost: Some(cost), ..delivered })),
+                format!(
+                    "{start}\"outcome\":\"delivered\",\"wall_us\":412,\"fuel\":18233,\"peak_memory_bytes\":1114112{said}}}\n"
+                )
+            );
+        }
     }
 
     #[test]

@@ -31,8 +31,10 @@ pub struct Report {
     /// Units of fuel. Of a guest that was cut at its deadline it is only a lower bound: the engine keeps the count in a
     /// register, and writes it down when a function is called or left.
     pub fuel_used: u64,
-    /// The most that its memories and tables had together, in bytes.
+    /// The most that it had, in bytes: its memories and tables together, and what the host kept for it.
     pub peak_memory: u64,
+    /// What of `peak_memory` the host kept: handles, header fields, requests and their bodies, changed keys.
+    pub host_memory: u64,
     /// From the first poll to the answer.
     pub wall: Duration,
     /// What the deadline counted of that: running, or waiting for the host.
@@ -125,6 +127,7 @@ impl Call {
             fuel_used: plugin.limits.fuel.saturating_sub(meter.fuel_left()),
             peak_memory: meter.peak_memory(),
             counted_memory: meter.counted_memory(),
+            host_memory: meter.host_memory_at_peak(),
             wall: self.first_poll.map_or(Duration::ZERO, |first| now.saturating_duration_since(first)),
             active: meter.finish(now),
         }

@@ -8,7 +8,7 @@ use lastword_events::{PluginName, key_value_bytes, key_value_number};
 use thiserror::Error;
 
 use crate::key_values::{Change, KeyValueError, KeyValues};
-use crate::limits::{COUNTER_BYTES, KEYS_PER_PAGE, Limits, MAX_KEY_BYTES, MAX_KEY_PAGES};
+use crate::limits::{CHANGED_KEY_BYTES, COUNTER_BYTES, KEYS_PER_PAGE, Limits, MAX_KEY_BYTES, MAX_KEY_PAGES};
 
 /// Why a guest's request is not carried out. Its text is what the guest reads.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -56,6 +56,8 @@ pub(crate) struct Changes {
     changed: BTreeMap<String, Change>,
     /// The last key of each page that a cursor was given out for: the standard's cursors are numbers.
     pages: Vec<String>,
+    /// Bytes of those.
+    page_bytes: u64,
 }
 
 impl Changes {
@@ -78,12 +80,19 @@ impl Changes {
             written: 0,
             changed: BTreeMap::new(),
             pages: Vec::new(),
+            page_bytes: 0,
         }
     }
 
     /// One for each key that was written, in the order of keys.
     pub(crate) fn into_list(self) -> Vec<(String, Change)> {
         self.changed.into_iter().collect()
+    }
+
+    /// What the call makes the host keep until it ends, in bytes.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let keys = u64::try_from(self.changed.len().saturating_add(self.pages.len())).unwrap_or(u64::MAX);
+        keys.saturating_mul(CHANGED_KEY_BYTES).saturating_add(self.written).saturating_add(self.page_bytes)
     }
 
     fn store(&self) -> Result<&dyn KeyValues, Refused> {
@@ -162,6 +171,7 @@ impl Changes {
             Some(at) => at,
             None if self.pages.len() >= MAX_KEY_PAGES => return Err(Refused::BadCursor),
             None => {
+                self.page_bytes = self.page_bytes.saturating_add(u64::try_from(last.len()).unwrap_or(u64::MAX));
                 self.pages.push(last);
                 self.pages.len() - 1
             }
@@ -404,6 +414,20 @@ mod tests {
         changes.delete("b".into()).unwrap();
         assert_eq!(changes.written, 2 + 3 + 21);
         assert_eq!(changes.get("a").unwrap(), Some(vec![0]));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_call_is_counted_and_given_back_when_it_is_changed_again() {
+        let mut changes = changes(&[("a", "1")], u64::MAX, None);
+        let counts = |changes: &Changes| changes.kept_bytes();
+        changes.set("k".into(), vec![0; 1000]).unwrap();
+        assert_eq!(counts(&changes), 1001 + CHANGED_KEY_BYTES);
+        changes.set("k".into(), vec![0; 10]).unwrap();
+        assert_eq!(counts(&changes), 11 + CHANGED_KEY_BYTES);
+        changes.delete("k".into()).unwrap();
+        assert_eq!(counts(&changes), 0, "it never was");
+        changes.delete("a".into()).unwrap();
+        assert_eq!(counts(&changes), 1 + CHANGED_KEY_BYTES);
     }
 
     #[test]

@@ -5,24 +5,42 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lastword_events::FailureCause;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _, TryRng};
+
+/// The word for too many random bytes, whether at once or together.
+pub(crate) const RANDOM_BYTES: &str = "random-bytes";
 
 /// A limit that a guest went over: our own error type, so that the cause is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
-    HostCalls { limit: u64 },
-    RandomBytes { limit: u64 },
-    HttpRequests { limit: u32 },
+    HostCalls {
+        limit: u64,
+    },
+    RandomBytes {
+        limit: u64,
+    },
+    HttpRequests {
+        limit: u32,
+    },
+    /// What the guest's memories and tables have, and what the host keeps for it.
+    Memory {
+        limit: u64,
+        guest: u64,
+        host: u64,
+    },
 }
 
 impl Excess {
-    /// The word in `failed(limit: …)`.
-    pub(crate) fn word(self) -> &'static str {
+    /// `failed(limit: …)` with its word, or `failed(memory)`.
+    pub(crate) fn cause(self) -> FailureCause {
+        let limit = |word: &str| FailureCause::Limit(word.to_owned());
         match self {
-            Self::HostCalls { .. } => "host-calls",
-            Self::RandomBytes { .. } => "random-bytes",
-            Self::HttpRequests { .. } => "http-requests",
+            Self::HostCalls { .. } => limit("host-calls"),
+            Self::RandomBytes { .. } => limit(RANDOM_BYTES),
+            Self::HttpRequests { .. } => limit("http-requests"),
+            Self::Memory { .. } => FailureCause::Memory,
         }
     }
 }
@@ -33,6 +51,11 @@ impl fmt::Display for Excess {
             Self::HostCalls { limit } => write!(f, "made more than its {limit} host calls"),
             Self::RandomBytes { limit } => write!(f, "asked for more than its {limit} random bytes"),
             Self::HttpRequests { limit } => write!(f, "sent more than its {limit} HTTP requests"),
+            Self::Memory { limit, guest, host } => write!(
+                f,
+                "had more than its {limit} bytes of memory, or than all its calls may have: {guest} in its memories and tables, \
+                 {host} that the host kept for it (handles, header fields, requests, bodies, changed keys)"
+            ),
         }
     }
 }

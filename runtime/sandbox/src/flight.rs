@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
+use crate::cleaning::after_call;
 use crate::host::Host;
 use crate::key_values::KeyValues;
 use crate::meter::Meter;
@@ -70,7 +71,9 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.plugin.host.slots.add_permits(1);
+        let Flight { plugin, meter, .. } = &*self.0;
+        after_call(plugin.instance.engine(), meter.peak_guest_memory());
+        plugin.host.slots.add_permits(1);
     }
 }
 

@@ -1,16 +1,15 @@
 //! One attempt: a fresh store, an instance, one hook called, and the store dropped.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use lastword_events::{Event, Hook, HookCall, Outcome};
-use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, UpdateDeadline};
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use crate::contract::{HookError, Prepared};
 use crate::flight::Flight;
 use crate::grants::transcript::{Borrowed, borrow};
 use crate::key_values::Change;
-use crate::limits::{Limits, POOL_PATIENCE};
+use crate::limits::Limits;
 use crate::memory_account::Reservation;
 use crate::outcome::{DeadlinePassed, HostFault, Reached, of_answer, of_error, of_host};
 use crate::state::GuestState;
@@ -30,27 +29,14 @@ impl From<Outcome> for Answer {
 
 /// Calls the hook that the event is for. The store is gone when this is done, and when it is dropped half-way: after a
 /// trap or a cut the instance can never be entered again.
-pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall, mut memory: Option<Reservation>) -> Answer {
+pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall, memory: Option<Reservation>) -> Answer {
     let limits = flight.plugin.limits;
-    let mut loan = borrow(&flight, &call.session).await;
-    let began = Instant::now();
-    let (mut store, answer) = loop {
-        let mut store = match new_store(&flight, &call, loan, memory) {
-            Ok(store) => store,
-            Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
-        };
-        let answer = run(&mut store, &flight, &call).await;
-        match &answer {
-            // What this call has a right to is being cleaned on another thread, which had it until a moment ago.
-            Err(error) if error.is::<PoolConcurrencyLimitError>() && began.elapsed() < POOL_PATIENCE => {
-                loan = store.data_mut().take_loan();
-                memory = store.data_mut().memory.take_reservation();
-                drop(store);
-                tokio::task::yield_now().await;
-            }
-            _ => break (store, answer),
-        }
+    let loan = borrow(&flight, &call.session).await;
+    let mut store = match new_store(&flight, &call, loan, memory) {
+        Ok(store) => store,
+        Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
     };
+    let answer = run(&mut store, &flight, &call).await;
     flight.meter.see_fuel(store.get_fuel().unwrap_or(0));
     let state = store.data();
     let reached = Reached { instantiated: state.instantiated, memory_refused: state.memory.refused() };
@@ -77,7 +63,7 @@ fn new_store(
     let state = GuestState::new(flight, &call.session, loan, memory);
     let mut store = Store::try_new(flight.plugin.instance.engine(), state)?;
     store.limiter_async(|state| state);
-    store.call_hook(|mut store, transition| Ok(store.data_mut().at_transition(transition)?));
+    store.call_hook(|mut store, transition| store.data_mut().at_transition(transition));
     store.set_fuel(limits.fuel)?;
     store.set_hostcall_fuel(flight.plugin.host_call_bytes());
     store.set_max_component_handles(limits.handles as usize);

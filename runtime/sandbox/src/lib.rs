@@ -41,7 +41,7 @@
 //! | works without end | its fuel, which counts instructions: the same input uses the same fuel | `failed(fuel)` |
 //! | keeps the CPU | the epoch: a ticker interrupts it every millisecond, it yields, and past its deadline it is ended | `failed(deadline)` |
 //! | waits for the host without end | a timer around the call | `failed(deadline)` |
-//! | takes memory | a limiter that sums all memories and tables of the instance | `failed(memory)` |
+//! | takes memory | a limiter that sums all memories and tables of the instance, and what the host keeps for it | `failed(memory)` |
 //! | takes memory that others hold | it waits; when all wait the youngest is put back, see [`MemoryAccount`] | `deferred(memory)` |
 //! | traps, overflows its stack, exits | the engine | `failed(trap: …)` |
 //! | prints without end | its log limit; the rest is dropped, and the log says so | none |
@@ -64,6 +64,7 @@ mod cache;
 mod call;
 mod changes;
 mod charged;
+mod cleaning;
 mod compiler;
 mod contract;
 mod cpu;
@@ -76,6 +77,7 @@ mod grants;
 mod guest;
 mod host;
 mod host_calls;
+mod host_memory;
 mod imports;
 mod inspect;
 mod key_values;

@@ -17,7 +17,8 @@ pub struct Limits {
     pub fuel: u64,
     /// How long the guest may run or wait for the host, instantiation included. Default: 500 ms.
     pub deadline: Duration,
-    /// Bytes in all its linear memories and tables together. Default: 64 MiB.
+    /// Bytes in all its linear memories and tables, and of what the host keeps for it: handles, headers, bodies, changed keys.
+    /// Default: 64 MiB.
     pub memory: u64,
     /// Bytes that all calls of the plugin that are under way have together, of which the first
     /// [`FREE_MEMORY_BYTES`] of each do not count, and of its image [one part](IMAGE_PART). It bounds what a plugin costs that
@@ -95,6 +96,19 @@ pub const DEFAULT_TOTAL_MEMORY_BYTES: u64 = 2 * GIB;
 pub const MIN_TOTAL_MEMORY_BYTES: u64 = 64 * MIB;
 /// Calls that may be under way at once: what the pool is sized for.
 pub const DEFAULT_MAX_CONCURRENT_CALLS: u32 = 256;
+/// Threads beside the workers that may poll or drop a call: tokio's, the one that drains, and an embedder's. Each may be
+/// cleaning [`DECOMMIT_BATCH`] slots, which nobody can have meanwhile.
+pub const OTHER_THREADS: u32 = 8;
+/// The most of the pool's queues of slots that wait to be cleaned: wasmtime's number, which is one for each processor.
+pub const MAX_CLEANING_QUEUES: u32 = 16;
+/// The pool's slots are a multiple of this where there is address space.
+pub const POOL_ROUNDING: u32 = 64;
+/// Mappings of the process that one slot takes: two of its stack, four of a memory with an image. They stay when the slot is
+/// free again, and when there are no more, calls fail.
+pub const MAPPINGS_PER_SLOT: u64 = 6;
+/// The most that slots take of the mappings that the system allows a process (`vm.max_map_count`, usually 65 530), in
+/// percent. The rest is the allocator's, the threads' and the journal's.
+pub const MAPPINGS_PERCENT: u64 = 75;
 /// The most that [`Limits::memory`] can ask for. Address space is reserved for 4 GiB in any case, which is what lets
 /// compiled code do without bounds checks; this bounds what can be committed.
 pub const DEFAULT_MAX_MEMORY_BYTES: u64 = GIB;
@@ -202,23 +216,50 @@ pub const MAX_CODE_BYTES: u64 = GIB;
 /// Compiled code that is kept on disk. The entries that were not used for longest go first.
 pub const MAX_CODE_CACHE_BYTES: u64 = GIB;
 
+// What the host keeps for a call counts to its memory. Measured with jemalloc: `sandbox/tests/host_memory.rs` compares.
+/// What a handle counts: its place in the tables, and what is behind a stream, a timer, a body or a future.
+pub const HANDLE_BYTES: u64 = 1024;
+/// What a handle counts of a guest that reads a transcript: a file's stream keeps what it has read ahead, 64 KiB at most.
+pub const FILE_HANDLE_BYTES: u64 = 64 * KIB + HANDLE_BYTES;
+/// What a request counts beside its header and its text: the channel through which its body goes.
+pub const HTTP_REQUEST_BYTES: u64 = 4 * KIB;
+/// What a request counts while it is out: its task, its connection with buffers in both directions, and TLS.
+pub const HTTP_EXCHANGE_BYTES: u64 = 128 * KIB;
+/// What a piece of a request's body counts beside its bytes while it waits in the host.
+pub const HTTP_PIECE_BYTES: u64 = 128;
+/// What a changed key counts beside its bytes and its value's.
+pub const CHANGED_KEY_BYTES: u64 = 256;
+
 // What stays resident of a slot that is free again. More saves page faults, at (calls at once) × this much memory.
 /// Of each linear memory: more than small guests touch. With 64 KiB the TypeScript skeleton takes twice as long, with 2 MiB
 /// neither it nor Python takes less; Go takes a fifth less with 1 MiB (`just bench guests`).
 pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 256 * 1024;
+/// Of the linear memories of all slots together: with more than 1 024 slots each keeps less. It is what a burst of calls leaves
+/// behind for good.
+pub const ALL_MEMORIES_KEEP_RESIDENT_BYTES: usize = 256 * 1024 * 1024;
+/// Of each linear memory, however many slots there are: a small guest's pages.
+pub const MIN_MEMORY_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
+/// Memory of calls that have ended may wait to be cleaned, see [`DECOMMIT_BATCH`]: so much for each thread that ends calls. With
+/// more the thread has it cleaned at once. A guest that has touched so much took milliseconds, and that takes some 20 µs.
+pub const MAX_UNCLEANED_BYTES: u64 = 16 * MIB;
+/// What the kernel takes from a process that ends in 50 ms: 10 GB a second. So much may be resident for calls when a drain's
+/// budget ends, or the process would leave too late.
+pub const MAX_RESIDENT_AT_EXIT_BYTES: u64 = 512 * MIB;
+/// What the host keeps for all calls, each beyond its first [`FREE_MEMORY_BYTES`]: half of [`MAX_RESIDENT_AT_EXIT_BYTES`], and the
+/// free parts of 256 calls are the other half. A call that wants more is put back.
+pub const MAX_HOST_MEMORY_BYTES: u64 = MAX_RESIDENT_AT_EXIT_BYTES / 2;
+/// The same for the calls of one plugin: what one piles up leaves the other half.
+pub const MAX_HOST_MEMORY_OF_PLUGIN_BYTES: u64 = MAX_HOST_MEMORY_BYTES / 2;
 /// Of each table.
 pub const TABLE_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// Of each stack: what a hook-sized guest uses.
 pub const STACK_KEEP_RESIDENT_BYTES: usize = 12 * 1024;
-/// How long a call tries to get what its slot has while it is cleaned after another, before it is put back. That takes as long
-/// as the kernel needs to take [`DECOMMIT_BATCH`] memories from the process.
-pub const POOL_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the waits of one call for its turn at what is shared (a slot, memory) may last together. They do not count
 /// against its deadline, so nothing else bounds them. After that the call is *put back*: it gives up what it holds, and counts
 /// as no attempt. As long as Kubernetes gives a process to leave: whoever has waited for so long waits for somebody that hangs.
 pub const MAX_TURN_WAIT: Duration = Duration::from_secs(30);
 /// Slots that are cleaned by one system call. More save some (16 instead of 1 made a drain 8 % faster on two cores), and
-/// keep the memory of as many slots until there are so many: 8 slots of 64 MiB are 512 MiB that nobody uses.
+/// keep the memory of as many slots until there are so many, which [`MAX_UNCLEANED_BYTES`] bounds.
 pub const DECOMMIT_BATCH: usize = 8;
 
 #[cfg(test)]

@@ -29,11 +29,15 @@ pub(crate) struct Meter {
     deadline: Duration,
     /// Left of the guest's fuel when the engine last wrote it down.
     fuel_left: AtomicU64,
+    /// Written by the store alone.
     peak_memory: AtomicU64,
     /// The most of it that counted in what calls share, with what the guest asked for and did not get.
     counted_memory: AtomicU64,
     /// It waits for its turn, when it waits.
     in_turn: AtomicBool,
+    /// What of that the host kept.
+    host_memory_at_peak: AtomicU64,
+    peak_guest_memory: AtomicU64,
     /// The guest's last host call: how many there were, and below that [`HostCall::number`].
     host_call: AtomicU64,
     inner: Mutex<Inner>,
@@ -95,6 +99,8 @@ impl Meter {
             peak_memory: AtomicU64::new(0),
             counted_memory: AtomicU64::new(0),
             in_turn: AtomicBool::new(false),
+            host_memory_at_peak: AtomicU64::new(0),
+            peak_guest_memory: AtomicU64::new(0),
             host_call: AtomicU64::new(0),
             inner: Mutex::new(Inner { counted: Duration::ZERO, turns: Duration::ZERO, state: State::Idle, wait: None }),
         }
@@ -239,12 +245,29 @@ impl Meter {
         self.fuel_left.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn see_memory(&self, bytes: u64) {
-        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+    /// What the guest's memories and tables have now, and what the host keeps for it.
+    pub(crate) fn see_memory(&self, guest: u64, host: u64) {
+        let together = guest.saturating_add(host);
+        if together > self.peak_memory.load(Ordering::Relaxed) {
+            self.peak_memory.store(together, Ordering::Relaxed);
+            self.host_memory_at_peak.store(host, Ordering::Relaxed);
+        }
+        self.peak_guest_memory.fetch_max(guest, Ordering::Relaxed);
     }
 
+    /// The most that both had together.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.peak_memory.load(Ordering::Relaxed)
+    }
+
+    /// What of [`peak_memory`](Self::peak_memory) the host kept.
+    pub(crate) fn host_memory_at_peak(&self) -> u64 {
+        self.host_memory_at_peak.load(Ordering::Relaxed)
+    }
+
+    /// The most that the guest's memories and tables had.
+    pub(crate) fn peak_guest_memory(&self) -> u64 {
+        self.peak_guest_memory.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -12,7 +12,7 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
 use crate::contract::HookError;
-use crate::excess::Excess;
+use crate::excess::{Excess, RANDOM_BYTES};
 use crate::frames::{names, place};
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
 use crate::memory_account::GivesWay;
@@ -133,7 +133,7 @@ impl std::error::Error for HostFault {}
 fn excess(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
     let over = |word: &str, text: String| Some(failed(FailureCause::Limit(word.to_owned()), text));
     if let Some(excess) = error.downcast_ref::<Excess>() {
-        return over(excess.word(), excess.to_string());
+        return Some(failed(excess.cause(), excess.to_string()));
     }
     if let Some(FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig) = error.downcast_ref() {
         let text = format!("put more than {MAX_HTTP_FIELDS_BYTES} bytes into the header of a request");
@@ -147,7 +147,7 @@ fn excess(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
     }
     if says("exceeds limit") && says("requested len") {
         let text = format!("asked for more than {MAX_RANDOM_BYTES} random bytes at once");
-        return over(Excess::RandomBytes { limit: 0 }.word(), text);
+        return over(RANDOM_BYTES, text);
     }
     if says("fuel allocated for hostcalls has been exhausted") {
         return over("host-call-bytes", "handed too many bytes to the host at once".to_owned());

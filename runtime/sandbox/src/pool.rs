@@ -5,6 +5,11 @@
 //! `ulimit -v`, batch systems, small containers. There the number of slots is halved; and rather than a handful of
 //! wide slots, which one plugin that waits would fill, the pool takes narrow ones.
 //!
+//! There are more slots than calls. A slot that was used is cleaned, several at once, and nobody can have it while a thread
+//! does that; the call's permit is back by then. So the pool has as many slots more as can be in that state at once
+//! ([`spare_slots`]), and a call that has a permit finds a slot. Where address space is short there are none to spare, and a
+//! call that finds no slot is put back.
+//!
 //! Nearly every component has one linear memory, and a few that were composed of others have up to
 //! [`MAX_MEMORIES`]. So each slot has one memory, and those beyond the first are a pool of their own, a quarter as
 //! large ([`extra_memories`]), in which calls wait for their turn: see [`flight`](crate::flight).
@@ -19,9 +24,11 @@ use wasmtime::{Enabled, Engine, PoolingAllocationConfig};
 use crate::engine::{MemoryLayout, pooling_engine};
 use crate::error::{SandboxError, text};
 use crate::limits::{
-    CALL_STACK_BYTES, DECOMMIT_BATCH, EXTRA_MEMORIES_PART, HEAD_ROOM_BYTES, MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES,
-    MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES, MEMORY_KEEP_RESIDENT_BYTES, MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS,
-    NARROW_GUARD_BYTES, STACK_KEEP_RESIDENT_BYTES, TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES,
+    ALL_MEMORIES_KEEP_RESIDENT_BYTES, CALL_STACK_BYTES, DECOMMIT_BATCH, EXTRA_MEMORIES_PART, HEAD_ROOM_BYTES,
+    MAPPINGS_PER_SLOT, MAPPINGS_PERCENT, MAX_CLEANING_QUEUES, MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES, MAX_MEMORIES,
+    MAX_TABLE_ELEMENTS, MAX_TABLES, MEMORY_KEEP_RESIDENT_BYTES, MIN_MEMORY_KEEP_RESIDENT_BYTES,
+    MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS, NARROW_GUARD_BYTES, POOL_ROUNDING, STACK_KEEP_RESIDENT_BYTES,
+    TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES,
 };
 use crate::sandbox::SandboxConfig;
 
@@ -37,17 +44,44 @@ pub struct Allocation {
     pub max_memories: u32,
 }
 
+/// Slots of a pool: those of calls, and those that may be being cleaned meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Size {
+    calls: u32,
+    spare: u32,
+}
+
+impl Size {
+    /// As many as a call with a permit needs to find one. The multiple makes no more calls.
+    fn whole(calls: u32, spare: u32) -> Self {
+        let all = calls.saturating_add(spare).checked_next_multiple_of(POOL_ROUNDING).unwrap_or(u32::MAX);
+        Self { calls, spare: all.saturating_sub(calls) }
+    }
+
+    fn slots(self) -> u32 {
+        self.calls.saturating_add(self.spare)
+    }
+}
+
 /// Builds the engine with the largest pool that there is room for.
 pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), SandboxError> {
-    let wanted = config.max_concurrent_calls;
+    let asked = config.max_concurrent_calls;
+    let spare = spare_slots(config.threads);
+    let (wanted, mut why) = match max_mappings() {
+        Some(mappings) => within_mappings(asked, spare, mappings),
+        None => (asked, String::new()),
+    };
     let narrow = MemoryLayout::Narrow(narrow_bytes(config));
-    let wide = halves(wanted).take_while(|slots| *slots >= wanted.min(MIN_WIDE_SLOTS));
-    let attempts = wide.map(|slots| (slots, MemoryLayout::Wide)).chain(halves(wanted).map(|slots| (slots, narrow)));
-    let mut why = String::new();
-    for (slots, layout) in attempts {
-        match reserve(config, slots, layout) {
+    let none_spare = |calls| Size { calls, spare: 0 };
+    let whole = iter::once((Size::whole(wanted, spare), MemoryLayout::Wide));
+    let wide = halves(wanted).take_while(|calls| *calls >= wanted.min(MIN_WIDE_SLOTS));
+    let wide = wide.map(|calls| (none_spare(calls), MemoryLayout::Wide));
+    let attempts = whole.chain(wide).chain(halves(wanted).map(|calls| (none_spare(calls), narrow)));
+    for (size, layout) in attempts {
+        match reserve(config, size, layout) {
             Ok(engine) => {
-                tell(wanted, slots, layout, &why);
+                tell(asked, size.calls, layout, &why);
+                let Size { calls: slots, .. } = size;
                 return Ok((engine, Allocation { slots, layout, max_memories: max_memories(slots) }));
             }
             Err(error) => why = error,
@@ -58,6 +92,33 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
         memory: narrow_bytes(config),
         why,
     })
+}
+
+/// Slots that are neither free nor a call's at one moment: a batch in each of wasmtime's queues of slots that wait to be cleaned,
+/// and one in the hands of each of `threads` that is cleaning. What a call finds is then always a free slot; with one less it
+/// may look for it just while a thread cleans the last ones, and fail.
+fn spare_slots(threads: u32) -> u32 {
+    let batch = u32::try_from(DECOMMIT_BATCH).unwrap_or(u32::MAX);
+    batch.saturating_mul(processors().min(MAX_CLEANING_QUEUES).saturating_add(threads))
+}
+
+pub(crate) fn processors() -> u32 {
+    available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+}
+
+/// Mappings that the system allows a process, where it counts them.
+fn max_mappings() -> Option<u64> {
+    std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
+}
+
+/// The calls at once for which there are mappings, and why they are not as many as were asked for.
+fn within_mappings(asked: u32, spare: u32, mappings: u64) -> (u32, String) {
+    let slots = mappings.saturating_mul(MAPPINGS_PERCENT) / 100 / MAPPINGS_PER_SLOT;
+    let calls = u32::try_from(slots).unwrap_or(u32::MAX).saturating_sub(spare).max(1);
+    if asked <= calls {
+        return (asked, String::new());
+    }
+    (calls, format!("vm.max_map_count is {mappings}, and a call takes {MAPPINGS_PER_SLOT} of them"))
 }
 
 /// `n`, its half, and so on down to 1.
@@ -82,20 +143,19 @@ fn narrow_bytes(config: &SandboxConfig) -> u64 {
 }
 
 /// Reserves a pool, if there is room for more than that.
-fn reserve(config: &SandboxConfig, slots: u32, layout: MemoryLayout) -> Result<Engine, String> {
+fn reserve(config: &SandboxConfig, size: Size, layout: MemoryLayout) -> Result<Engine, String> {
     // Held until the pool is there, and then free for threads, code and the journal.
-    let _head_room = head_room(config, slots)?;
+    let _head_room = head_room(config, size.calls)?;
     let max_memory = match layout {
         MemoryLayout::Wide => config.max_memory,
         MemoryLayout::Narrow(bytes) => bytes.min(config.max_memory),
     };
-    pooling_engine(layout, pool(slots, max_memory)?).map_err(|error| text(&error))
+    pooling_engine(layout, pool(size.slots(), max_memory)?).map_err(|error| text(&error))
 }
 
 /// What the process needs beside the pool, in bytes.
 fn beside_the_pool() -> u64 {
-    let processors = available_parallelism().map_or(1, |n| u64::try_from(n.get()).unwrap_or(1));
-    HEAD_ROOM_BYTES.saturating_add(processors.saturating_mul(THREAD_BYTES))
+    HEAD_ROOM_BYTES.saturating_add(u64::from(processors()).saturating_mul(THREAD_BYTES))
 }
 
 fn head_room(config: &SandboxConfig, slots: u32) -> Result<memmap2::MmapMut, String> {
@@ -141,11 +201,17 @@ fn tell(wanted: u32, slots: u32, layout: MemoryLayout, why: &str) {
     };
     tracing::warn!(
         "{slots} calls at once of {wanted}{code}: this machine has no room for more (`ulimit -v`, `ulimit -d`, \
-         vm.overcommit_memory: {why})"
+         vm.overcommit_memory, vm.max_map_count: {why})"
     );
 }
 
-/// Slots for every call that may be under way, each with all that a plugin may have.
+/// What stays resident of each linear memory that is free again, in bytes.
+fn memory_keep_resident(slots: u32) -> usize {
+    let each = ALL_MEMORIES_KEEP_RESIDENT_BYTES / (slots.max(1) as usize);
+    MEMORY_KEEP_RESIDENT_BYTES.min(each).max(MIN_MEMORY_KEEP_RESIDENT_BYTES)
+}
+
+/// So many slots, each with all that a plugin may have.
 fn pool(slots: u32, max_memory: u64) -> Result<PoolingAllocationConfig, String> {
     let times = |each: u32| slots.checked_mul(each).ok_or_else(|| format!("{slots} calls × {each} is too many"));
     let max_memory = usize::try_from(max_memory).map_err(|_| "max_memory is too large".to_owned())?;
@@ -165,7 +231,7 @@ fn pool(slots: u32, max_memory: u64) -> Result<PoolingAllocationConfig, String> 
         .max_core_instance_size(MAX_INSTANCE_BYTES)
         .table_elements(MAX_TABLE_ELEMENTS as usize)
         .max_memory_size(max_memory)
-        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
+        .linear_memory_keep_resident(memory_keep_resident(slots))
         .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
         .async_stack_keep_resident(STACK_KEEP_RESIDENT_BYTES)
         .decommit_batch_size(DECOMMIT_BATCH)
@@ -185,5 +251,29 @@ mod tests {
         {
             assert_eq!((extra_memories(slots), max_memories(slots)), (extra, of_one_call), "{slots} slots");
         }
+    }
+
+    #[test]
+    fn there_are_slots_for_those_that_are_being_cleaned() {
+        let queues = processors().min(MAX_CLEANING_QUEUES);
+        assert_eq!(spare_slots(4), 8 * (queues + 4));
+        assert_eq!(Size::whole(256, 48), Size { calls: 256, spare: 64 });
+        assert_eq!(Size::whole(256, 64).slots(), 320);
+        assert_eq!(Size::whole(u32::MAX, 1).slots(), u32::MAX);
+    }
+
+    #[test]
+    fn no_more_calls_than_there_are_mappings() {
+        assert_eq!(within_mappings(256, 48, 65_530), (256, String::new()));
+        let (calls, why) = within_mappings(10_000, 48, 65_530);
+        assert_eq!(calls, 8_191 - 48);
+        assert!(why.contains("vm.max_map_count is 65530"), "{why}");
+        assert_eq!(within_mappings(256, 48, 100).0, 1);
+    }
+
+    #[test]
+    fn what_a_burst_leaves_behind_is_bounded() {
+        let kept = [1, 256, 1_024, 4_096, 1_000_000].map(|slots| memory_keep_resident(slots) / 1024);
+        assert_eq!(kept, [256, 256, 256, 64, 16]);
     }
 }

@@ -22,13 +22,13 @@ use crate::host_calls::link_wasi;
 use crate::inspect::{Inspection, inspect};
 use crate::limits::{
     DECOMMIT_BATCH, DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES,
-    DEFAULT_TOTAL_MEMORY_BYTES, Limits, MIN_TOTAL_MEMORY_BYTES, TOTAL_MEMORY_PART,
+    DEFAULT_TOTAL_MEMORY_BYTES, Limits, MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
 };
 use crate::load::{Compilation, Loader, Terms, compile, load};
 use crate::machine;
 use crate::memory_account::MemoryAccount;
 use crate::plugin::Plugin;
-use crate::pool::{Allocation, build};
+use crate::pool::{Allocation, build, processors};
 use crate::source::Source;
 use crate::ticker::Ticker;
 
@@ -56,6 +56,10 @@ pub struct SandboxConfig {
     /// each do not count. Whoever needs more waits. Default: [half](crate::limits::TOTAL_MEMORY_PART) of what this machine has, or
     /// of its control group's limit.
     pub total_memory: u64,
+    /// Threads that poll or drop calls: the pool has slots to spare for those that they are cleaning. With more threads than
+    /// that a call may find no slot, and is put back. Default: one for each processor, and
+    /// [`OTHER_THREADS`](crate::limits::OTHER_THREADS).
+    pub threads: u32,
 }
 
 impl Default for SandboxConfig {
@@ -68,6 +72,7 @@ impl Default for SandboxConfig {
             max_memory: DEFAULT_MAX_MEMORY_BYTES,
             narrow_memory: DEFAULT_NARROW_MEMORY_BYTES,
             total_memory: default_total_memory(),
+            threads: processors().saturating_add(OTHER_THREADS),
         }
     }
 }

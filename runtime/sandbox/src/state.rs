@@ -18,6 +18,7 @@ use crate::grants::http::Outgoing;
 use crate::grants::transcript::Borrowed;
 use crate::grants::{key_value, transcript};
 use crate::host_calls::HostCall;
+use crate::host_memory::{Detached, HostMemory};
 use crate::key_values::{Change, KeyValues};
 use crate::limits::{MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
@@ -45,6 +46,13 @@ struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
     random_bytes: Arc<AtomicU64>,
+    memory: HostMemory,
+}
+
+/// HTTP as host functions see it that count what they keep.
+pub(crate) struct CountedHttp<'a> {
+    pub(crate) view: WasiHttpCtxView<'a>,
+    pub(crate) memory: &'a mut HostMemory,
 }
 
 impl GuestState {
@@ -72,45 +80,57 @@ impl GuestState {
         self.changes.take().map(|changes| changes.into_list()).unwrap_or_default()
     }
 
-    /// For another attempt at the same call.
-    pub(crate) fn take_loan(&mut self) -> Option<Borrowed> {
-        self.loan.take()
-    }
-
     /// Whether the guest has sent anything to the world.
     pub(crate) fn has_sent(&self) -> bool {
         self.outgoing.as_ref().is_some_and(|outgoing| outgoing.hooks.sent > 0)
     }
 
     /// Counts what host calls use up.
-    pub(crate) fn at_transition(&mut self, transition: CallHook) -> Result<(), Excess> {
+    pub(crate) fn at_transition(&mut self, transition: CallHook) -> wasmtime::Result<()> {
         let limits = &self.flight.plugin.limits;
         match transition {
             CallHook::CallingHost => {
                 self.host_calls += 1;
                 self.flight.meter.begin_host_call(self.host_calls);
                 if self.host_calls > limits.host_calls {
-                    return Err(Excess::HostCalls { limit: limits.host_calls });
+                    return Err(Excess::HostCalls { limit: limits.host_calls }.into());
                 }
             }
             CallHook::ReturningFromHost => {
                 let taken = self.wasi.as_ref().map_or(0, |wasi| wasi.random_bytes.load(Ordering::Relaxed));
                 if taken > limits.random_bytes {
-                    return Err(Excess::RandomBytes { limit: limits.random_bytes });
+                    return Err(Excess::RandomBytes { limit: limits.random_bytes }.into());
                 }
                 let sent = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.hooks.sent);
                 if sent > limits.http_requests {
-                    return Err(Excess::HttpRequests { limit: limits.http_requests });
+                    return Err(Excess::HttpRequests { limit: limits.http_requests }.into());
                 }
+                let kept = self.kept_by_the_host();
+                return self.see_host_memory(kept);
             }
             CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
         }
         Ok(())
     }
 
-    /// What the call may still send. Made together with the rest of HTTP.
-    pub(crate) fn allowance(&mut self) -> Arc<Allowance> {
-        Arc::clone(&self.outgoing().hooks.allowance)
+    /// In bytes.
+    fn kept_by_the_host(&mut self) -> u64 {
+        let in_wasi = self.wasi.as_mut().map_or(0, |wasi| {
+            wasi.memory.see_handles(&mut wasi.table);
+            wasi.memory.bytes()
+        });
+        in_wasi.saturating_add(self.changes.as_ref().map_or(0, |changes| changes.kept_bytes()))
+    }
+
+    /// What the call may still send, and the account of what waits to be. Made together with the rest of HTTP.
+    pub(crate) fn upload(&mut self) -> (Arc<Allowance>, Arc<Detached>) {
+        let hooks = &self.outgoing().hooks;
+        (Arc::clone(&hooks.allowance), Arc::clone(&hooks.detached))
+    }
+
+    /// A request goes out that holds so much.
+    pub(crate) fn begin_exchange(&mut self, bytes: u64) {
+        self.outgoing().hooks.request_bytes = bytes;
     }
 
     /// For the plugin's log, once a call.
@@ -119,8 +139,18 @@ impl GuestState {
     }
 
     fn outgoing(&mut self) -> &mut Outgoing {
-        let Self { flight, session, outgoing, .. } = self;
-        outgoing.get_or_insert_with(|| Box::new(Outgoing::new(flight, session)))
+        let Self { flight, session, wasi, outgoing, loan, .. } = self;
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())));
+        outgoing.get_or_insert_with(|| Box::new(Outgoing::new(flight, session, wasi.memory.detached())))
+    }
+
+    pub(crate) fn counted_http(&mut self) -> CountedHttp<'_> {
+        let Self { flight, session, wasi, outgoing, loan, .. } = self;
+        let Wasi { table, memory, .. } =
+            &mut **wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())));
+        let Outgoing { ctx, hooks } =
+            &mut **outgoing.get_or_insert_with(|| Box::new(Outgoing::new(flight, session, memory.detached())));
+        CountedHttp { view: WasiHttpCtxView { hooks, table, ctx }, memory }
     }
 
     /// The handles of the guest, for a call that may wait.
@@ -158,10 +188,7 @@ impl WasiView for GuestState {
 
 impl WasiHttpView for GuestState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let Self { flight, session, wasi, outgoing, loan, .. } = self;
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())));
-        let Outgoing { ctx, hooks } = &mut **outgoing.get_or_insert_with(|| Box::new(Outgoing::new(flight, session)));
-        WasiHttpCtxView { hooks, table: &mut wasi.table, ctx }
+        self.counted_http().view
     }
 }
 
@@ -189,6 +216,6 @@ impl Wasi {
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles as usize);
-        Self { ctx: ctx.build(), table, random_bytes }
+        Self { ctx: ctx.build(), table, random_bytes, memory: HostMemory::new(loan.is_some()) }
     }
 }

@@ -89,6 +89,13 @@ guests! {
         "http-huge-header" in SessionEnd,
         "http-injects" in SessionEnd,
         "http-userinfo" in SessionEnd,
+        "http-piles-fields" in SessionEnd,
+        "http-piles-clones" in SessionEnd,
+        "http-piles-values" in SessionEnd,
+        "http-piles-requests" in SessionEnd,
+        "http-piles-bodies" in SessionEnd,
+        "http-piles-pieces" in SessionEnd,
+        "http-piles-and-waits" in SessionEnd,
     }
     // Use the transcript, well and badly.
     "transcript": {

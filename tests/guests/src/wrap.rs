@@ -42,6 +42,8 @@ parts! {
     "default-bucket",
     "directories",
     "fill-bucket",
+    "from-list",
+    "header-section",
     "http",
     "increment",
     "keyvalue",

@@ -154,6 +154,13 @@ impl Launch {
         self
     }
 
+    /// Puts a file beside the configuration, for it to name.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn file_beside(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.write(name, content);
+        self
+    }
+
     /// `--config` with a file of that text.
     pub(crate) fn config(self, text: &str) -> Self {
         self.arg("--config").file("lastword.toml", text)

@@ -24,6 +24,8 @@ const LEAST_TIME: Duration = Duration::from_millis(100);
 pub(super) struct Advice {
     pub(super) fuel_used: u64,
     pub(super) peak_memory: u64,
+    /// What of that the host kept.
+    pub(super) host_memory: u64,
     pub(super) active: Duration,
     pub(super) fuel: u64,
     pub(super) memory: u64,
@@ -35,13 +37,14 @@ pub(super) fn of(results: &[CaseResult], limits: &Limits) -> Option<Advice> {
     let answered = results.iter().filter(|result| !matches!(result.verdict, Verdict::Failed(_)));
     let reports: Vec<_> = answered.flat_map(CaseResult::reports).collect();
     let fuel_used = reports.iter().map(|report| report.fuel_used).max()?;
-    let peak_memory = reports.iter().map(|report| report.peak_memory).max()?;
+    let (peak_memory, host_memory) = reports.iter().map(|report| (report.peak_memory, report.host_memory)).max()?;
     let active = reports.iter().map(|report| report.active).max()?;
     // Not less than the default time: a machine that is busy is no fault of the plugin.
     let deadline = (active * TIME_HEADROOM).max(LEAST_TIME).max(limits.deadline);
     Some(Advice {
         fuel_used,
         peak_memory,
+        host_memory,
         active,
         fuel: fuel(fuel_used, active, deadline),
         memory: peak_memory.saturating_mul(MEMORY_HEADROOM).max(LEAST_MEMORY).next_multiple_of(1 << 20),

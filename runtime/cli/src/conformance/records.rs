@@ -37,6 +37,7 @@ fn call(tried: &Tried) -> Value {
         "message": message,
         "fuel": report.fuel_used,
         "peak_memory_bytes": report.peak_memory,
+        "host_memory_bytes": report.host_memory,
         "active_us": u64::try_from(report.active.as_micros()).unwrap_or(u64::MAX),
         "printed": tried.printed,
     })

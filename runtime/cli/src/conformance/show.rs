@@ -10,7 +10,7 @@ use super::judge::{self, CaseResult, Verdict};
 use super::trial::Trial;
 use crate::calls::output::{MUTE, prints};
 use crate::style::{BAD, DIM, GOOD, NOTE};
-use crate::units::{show_bytes, show_count, show_duration};
+use crate::units::{show_bytes, show_count, show_duration, show_memory};
 use lastword_protocol::quote::clipped_to;
 
 /// What is shown of a plugin's output when it failed: an exception with the innermost functions, and what comes after it.
@@ -153,7 +153,7 @@ fn limits(out: &mut impl Write, advice: &Advice) -> io::Result<()> {
         out,
         "It used at most {} fuel, {} and {}. With headroom, for lastword.toml:",
         show_count(advice.fuel_used),
-        show_bytes(advice.peak_memory),
+        show_memory(advice.peak_memory, advice.host_memory),
         show_duration(advice.active)
     )?;
     writeln!(out, "\n  {}\n", advice.toml())

@@ -6,7 +6,7 @@ use lastword_events::{FailureCause, Hook, Outcome};
 use crate::calls::output::{MUTE, Printed, prints};
 use crate::calls::stored;
 use crate::style::{BAD, DIM, GOOD};
-use crate::units::{show_bytes, show_count, show_duration};
+use crate::units::{show_bytes, show_count, show_duration, show_memory};
 
 /// Says what happened to a person. `stores`: the plugin was granted key-value storage.
 pub(super) fn show(
@@ -44,7 +44,8 @@ pub(super) fn show(
     let cut = matches!(&report.outcome, Outcome::Failed { cause: FailureCause::Deadline, .. });
     let least = if cut { "at least " } else { "" };
     writeln!(out, "  fuel    {least}{} of {}", show_count(report.fuel_used), show_count(limits.fuel))?;
-    writeln!(out, "  memory  {} of {} at most", show_bytes(report.peak_memory), show_bytes(limits.memory))?;
+    let memory = show_memory(report.peak_memory, report.host_memory);
+    writeln!(out, "  memory  {memory} of {} at most", show_bytes(limits.memory))?;
     let (active, wall) = (show_duration(report.active), show_duration(report.wall));
     writeln!(out, "  time    {active} of {} (by the clock {wall})", show_duration(limits.deadline))?;
     writeln!(out)?;

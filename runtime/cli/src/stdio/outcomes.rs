@@ -33,6 +33,7 @@ pub(super) fn line(record: &OutcomeRecord<'_>) -> Vec<u8> {
             wall_us: u64::try_from(report.wall.as_micros()).unwrap_or(u64::MAX),
             fuel: report.fuel_used,
             peak_memory_bytes: report.peak_memory,
+            host_memory_bytes: report.host_memory,
         }),
     })
     .line()

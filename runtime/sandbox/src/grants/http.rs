@@ -1,6 +1,8 @@
 //! The grant `http`: `wasi:http/outgoing-handler` over [`lastword_egress`], which goes only where the operator allows.
 
+mod fields;
 mod requests;
+mod responses;
 mod upload;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +15,19 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
 use crate::flight::Flight;
-use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES};
+use crate::host_memory::Detached;
+use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES};
+use crate::outcome::clip;
 use crate::state::GuestState;
 
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    // In place of a few functions of that.
+    // In place of those functions that make the host keep something.
     linker.allow_shadowing(true);
+    fields::link(linker)?;
     upload::link(linker)?;
     requests::link(linker)?;
+    responses::link(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -42,10 +48,14 @@ pub(crate) struct Hooks {
     /// Requests of this call. Each is a task, and one beyond the limit ends the call: a guest that is only told so could
     /// go on making tasks.
     pub(crate) sent: u32,
+    /// What tasks keep for the call.
+    pub(crate) detached: Arc<Detached>,
+    /// What the request that is being sent keeps until its exchange is over.
+    pub(crate) request_bytes: u64,
 }
 
 impl Outgoing {
-    pub(crate) fn new(flight: &Arc<Flight>, session: &Arc<Session>) -> Self {
+    pub(crate) fn new(flight: &Arc<Flight>, session: &Arc<Session>, detached: &Arc<Detached>) -> Self {
         let plugin = &flight.plugin;
         let limits = EgressLimits {
             max_requests: plugin.limits.http_requests,
@@ -58,8 +68,8 @@ impl Outgoing {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_HTTP_FIELDS_BYTES);
         let troubles = Arc::default();
-        let (flight, session) = (Arc::clone(flight), Arc::clone(session));
-        Self { ctx, hooks: Hooks { flight, session, allowance, troubles, sent: 0 } }
+        let (flight, session, detached) = (Arc::clone(flight), Arc::clone(session), Arc::clone(detached));
+        Self { ctx, hooks: Hooks { flight, session, allowance, troubles, sent: 0, detached, request_bytes: 0 } }
     }
 }
 
@@ -71,7 +81,7 @@ impl Troubles {
     pub(crate) fn note(&self, what: &dyn ToString) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         noted.0 += 1;
-        noted.1.get_or_insert_with(|| what.to_string());
+        noted.1.get_or_insert_with(|| clip(what.to_string(), MAX_MESSAGE_BYTES));
     }
 
     fn take(&self) -> Option<(u64, String)> {
@@ -135,12 +145,21 @@ impl WasiHttpHooks for Hooks {
         let (egress, allowance) = (self.flight.plugin.host.egress.clone(), Arc::clone(&self.allowance));
         let troubles = Arc::clone(&self.troubles);
         let timeouts = timeouts(options.unwrap_or_default(), self.flight.meter.left(Instant::now()));
+        let charge = Arc::new(self.detached.charge(std::mem::take(&mut self.request_bytes)));
+        let request = request.map(|body| upload::counted(body, &self.detached));
         Box::new(async move {
             let Sent { response, connection } =
                 egress.send(&allowance, request, timeouts).await.map_err(|e| told(&e))?;
-            let response = response.map(|body| body.map_err(|error| told(&error)).boxed_unsync());
+            // The exchange is over when both the response's body and the connection are gone.
+            let of_the_body = Arc::clone(&charge);
+            let body_error = move |error| {
+                let _charge = &of_the_body;
+                told(&error)
+            };
+            let response = response.map(|body| body.map_err(body_error).boxed_unsync());
             // The guest is told by the response's body. An error that is returned here is only logged, as wasmtime's.
             let connection: BoxFuture<_> = Box::new(async move {
+                let _charge = charge;
                 if let Err(error) = connection.await {
                     troubles.note(&error);
                 }

@@ -203,7 +203,7 @@ mod tests {
         let mut table = ResourceTable::new();
         let mut view = View { changes: &mut changes, table: &mut table };
         let keys = |n: usize| (0..n).map(|n| format!("k{n}")).collect::<Vec<_>>();
-        let mut open = |view: &mut View<'_>| view.open(String::new()).map_err(drop).unwrap();
+        let open = |view: &mut View<'_>| view.open(String::new()).map_err(drop).unwrap();
         let refused = |error: Error| match error {
             Error::Refused(refused) => refused.to_string(),
             _ => panic!("it is refused"),

@@ -1,20 +1,25 @@
 //! What a guest writes of a request's body. It may write all of it before it sends the request, as the standard shows it and
 //! most HTTP libraries do: nobody reads then, and it is kept, up to
-//! [`Limits::http_request_bytes`](crate::Limits::http_request_bytes) of all bodies of the call together.
+//! [`Limits::http_request_bytes`](crate::Limits::http_request_bytes) of all bodies of the call together. Each piece counts to the
+//! call's memory from when it is written to when the connection takes it; what nobody takes counts until the call ends.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::BodyExt;
 use lastword_egress::{Allowance, EgressError};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
-use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
+use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use super::requests::TYPES;
+use crate::host_memory::Detached;
+use crate::limits::HTTP_PIECE_BYTES;
 use crate::state::GuestState;
 
 pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
@@ -31,8 +36,8 @@ fn write(
     let view = store.data_mut().http();
     let Some(stream) = view.table.get_mut(&body)?.take_output_stream() else { return Ok((Err(()),)) };
     // The hooks are known by their trait here.
-    let allowance = store.data_mut().allowance();
-    let upload: DynOutputStream = Box::new(Upload { stream, allowance, refused: false });
+    let (allowance, detached) = store.data_mut().upload();
+    let upload: DynOutputStream = Box::new(Upload { stream, allowance, detached, refused: false });
     let upload = store.data_mut().http().table.push_child(upload, &body)?;
     Ok((Ok(upload),))
 }
@@ -41,10 +46,35 @@ fn write(
 struct Upload {
     stream: DynOutputStream,
     allowance: Arc<Allowance>,
+    detached: Arc<Detached>,
     refused: bool,
 }
 
+/// What a piece counts while it waits.
+fn waiting_bytes(piece: usize) -> u64 {
+    u64::try_from(piece).unwrap_or(u64::MAX).saturating_add(HTTP_PIECE_BYTES)
+}
+
+/// A body whose pieces stop counting as they are taken.
+pub(super) fn counted(body: WasiBody, detached: &Arc<Detached>) -> WasiBody {
+    let detached = Arc::clone(detached);
+    let taken = move |frame: Frame<Bytes>| {
+        if let Some(piece) = frame.data_ref() {
+            detached.give_back(waiting_bytes(piece.len()));
+        }
+        frame
+    };
+    body.map_frame(taken).boxed_unsync()
+}
+
 impl Upload {
+    fn pass_on(&mut self, piece: Bytes) -> StreamResult<()> {
+        let bytes = waiting_bytes(piece.len());
+        // Before it is there to be taken.
+        self.detached.take(bytes);
+        self.stream.write(piece).inspect_err(|_| self.detached.give_back(bytes))
+    }
+
     fn check(&self) -> StreamResult<()> {
         if self.refused { Err(StreamError::Closed) } else { Ok(()) }
     }
@@ -63,10 +93,10 @@ impl Pollable for Upload {
 impl OutputStream for Upload {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.check()?;
-        let Err(error) = self.allowance.take_request_body(bytes.len()) else { return self.stream.write(bytes) };
+        let Err(error) = self.allowance.take_request_body(bytes.len()) else { return self.pass_on(bytes) };
         self.refused = true;
         // One byte, which is not sent: it wakes a request that waits for the rest, so that its guest is told at once.
-        let wakes = self.stream.write(bytes.slice(..bytes.len().min(1)));
+        let wakes = self.pass_on(bytes.slice(..bytes.len().min(1)));
         let limit = match error {
             EgressError::RequestBodyTooLarge { limit_bytes } => Some(limit_bytes),
             _ => None,

@@ -1,0 +1,115 @@
+//! `fields`, counted: wasmtime-wasi-http bounds each header section ([`MAX_HTTP_FIELDS_BYTES`](crate::limits::MAX_HTTP_FIELDS_BYTES))
+//! and not how many of them there are. Its own functions do the work; here each handle is charged what it holds. A clone shares
+//! its text with what it was cloned from until it is changed, and is charged in full.
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime_wasi_http::FieldMap;
+use wasmtime_wasi_http::p2::HeaderResult;
+use wasmtime_wasi_http::p2::bindings::http::types::{HeaderError, Host as _, HostFields};
+
+use super::requests::TYPES;
+use crate::state::{CountedHttp, GuestState};
+
+type Fields = Resource<FieldMap>;
+type Store<'a> = StoreContextMut<'a, GuestState>;
+
+pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    let mut types = linker.instance(TYPES)?;
+    types.resource("fields", ResourceType::host::<FieldMap>(), drop_fields)?;
+    types.func_wrap("[constructor]fields", new)?;
+    types.func_wrap("[static]fields.from-list", from_list)?;
+    types.func_wrap("[method]fields.set", set)?;
+    types.func_wrap("[method]fields.delete", delete)?;
+    types.func_wrap("[method]fields.append", append)?;
+    types.func_wrap("[method]fields.clone", clone)
+}
+
+impl CountedHttp<'_> {
+    /// Charges these fields what they hold now.
+    pub(super) fn count_fields(&mut self, number: u32) -> wasmtime::Result<()> {
+        let fields = self.view.table.get(&Fields::new_borrow(number))?;
+        self.memory.see_fields(number, fields);
+        Ok(())
+    }
+
+    /// What the guest is told; a trap is an error of the call.
+    fn told<T>(&mut self, result: HeaderResult<T>) -> wasmtime::Result<Result<T, HeaderError>> {
+        match result {
+            Ok(done) => Ok(Ok(done)),
+            Err(error) => Ok(Err(self.view.convert_header_error(error)?)),
+        }
+    }
+}
+
+fn drop_fields(mut store: Store<'_>, number: u32) -> wasmtime::Result<()> {
+    let mut http = store.data_mut().counted_http();
+    HostFields::drop(&mut http.view, Fields::new_own(number))?;
+    http.memory.take(number);
+    Ok(())
+}
+
+fn new(mut store: Store<'_>, (): ()) -> wasmtime::Result<(Fields,)> {
+    let mut http = store.data_mut().counted_http();
+    let fields = HostFields::new(&mut http.view)?;
+    http.count_fields(fields.rep())?;
+    Ok((fields,))
+}
+
+fn from_list(
+    mut store: Store<'_>,
+    (entries,): (Vec<(String, Vec<u8>)>,),
+) -> wasmtime::Result<(Result<Fields, HeaderError>,)> {
+    let mut http = store.data_mut().counted_http();
+    let made = http.view.from_list(entries);
+    let made = http.told(made)?;
+    if let Ok(fields) = &made {
+        http.count_fields(fields.rep())?;
+    }
+    Ok((made,))
+}
+
+fn set(
+    mut store: Store<'_>,
+    (fields, name, values): (Fields, String, Vec<Vec<u8>>),
+) -> wasmtime::Result<(Result<(), HeaderError>,)> {
+    let number = fields.rep();
+    let mut http = store.data_mut().counted_http();
+    let done = HostFields::set(&mut http.view, fields, name, values);
+    let done = http.told(done)?;
+    http.count_fields(number)?;
+    Ok((done,))
+}
+
+fn delete(mut store: Store<'_>, (fields, name): (Fields, String)) -> wasmtime::Result<(Result<(), HeaderError>,)> {
+    let number = fields.rep();
+    let mut http = store.data_mut().counted_http();
+    let done = HostFields::delete(&mut http.view, fields, name);
+    let done = http.told(done)?;
+    http.count_fields(number)?;
+    Ok((done,))
+}
+
+/// What guests call once for each field: the others are not looked at again.
+fn append(
+    mut store: Store<'_>,
+    (fields, name, value): (Fields, String, Vec<u8>),
+) -> wasmtime::Result<(Result<(), HeaderError>,)> {
+    let (number, name_bytes, value_bytes) = (fields.rep(), name.len(), value.len());
+    let mut http = store.data_mut().counted_http();
+    let done = HostFields::append(&mut http.view, fields, name, value);
+    let done = http.told(done)?;
+    if done.is_ok() {
+        let CountedHttp { view, memory } = http;
+        let fields = view.table.get(&Fields::new_borrow(number))?;
+        memory.see_appended(number, fields, name_bytes, value_bytes);
+    }
+    Ok((done,))
+}
+
+fn clone(mut store: Store<'_>, (fields,): (Fields,)) -> wasmtime::Result<(Fields,)> {
+    let mut http = store.data_mut().counted_http();
+    let clone = HostFields::clone(&mut http.view, fields)?;
+    http.count_fields(clone.rep())?;
+    Ok((clone,))
+}

@@ -1,0 +1,271 @@
+//! What the host keeps for a call: it counts to the plugin's [`memory`](crate::Limits::memory) as the guest's own memories do.
+//!
+//! Two things are counted. Each *place* in the table of handles counts a flat [`HANDLE_BYTES`], from when it is first used
+//! to the call's end: the table does not shrink, and what is behind most handles is small. Header fields, requests and responses
+//! hold as much as the guest puts into them: their places count that as well, and give it back when the handle goes.
+//! What has left the table, for a request that is out or for a body that nobody has read yet, is in [`Detached`], which the
+//! tasks of the call share.
+//!
+//! Nothing is refused here: a host function keeps what it was given, and the call ends as it returns to the guest if that is
+//! too much ([`GuestState::at_transition`](crate::state::GuestState::at_transition)). So a call exceeds its memory by what one
+//! host call can be handed, at most.
+//!
+//! What lives for one host call only (lists that are handed over, random bytes, a page of keys) is bounded by the limit on that
+//! and not counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderMap;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::p2::bindings::http::types::{Method, Scheme};
+use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
+
+use crate::limits::{FILE_HANDLE_BYTES, HANDLE_BYTES, HTTP_REQUEST_BYTES};
+
+/// Bytes of a name in a [`HeaderMap`]: its bucket, and its part of the index.
+const NAME_SLOT_BYTES: u64 = 112;
+/// Bytes of a value beyond the first of its name, twice: the list of them grows by doubling.
+const EXTRA_VALUE_BYTES: u64 = 2 * 72;
+/// What an allocation of its own takes beside its bytes: its reference count, and rounding of small ones.
+const ALLOCATION_BYTES: u64 = 48;
+
+/// The account of one call.
+pub(crate) struct HostMemory {
+    /// By their numbers in the table; only of handles that hold as much as the guest likes.
+    places: Vec<Place>,
+    /// The sum over them.
+    contents: u64,
+    /// Places of the table that were used so far.
+    used: u32,
+    /// What each of those counts.
+    of_each: u64,
+    detached: Arc<Detached>,
+}
+
+/// What one handle holds beyond the flat part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Bytes of the fields' table.
+    table: u64,
+    /// Bytes of names and values.
+    text_of_fields: u64,
+    /// The most values beyond the first of each name that there were: their list does not shrink.
+    extra_values: usize,
+    /// What a request has beside its header.
+    request: u64,
+}
+
+impl Place {
+    pub(crate) fn bytes(self) -> u64 {
+        self.table.saturating_add(self.text_of_fields).saturating_add(self.request)
+    }
+
+    fn see_table(&mut self, map: &HeaderMap) {
+        self.extra_values = self.extra_values.max(map.len().saturating_sub(map.keys_len()));
+        self.table = rounded(
+            size(map.capacity())
+                .saturating_mul(NAME_SLOT_BYTES)
+                .saturating_add(size(self.extra_values).saturating_mul(EXTRA_VALUE_BYTES)),
+        );
+    }
+}
+
+impl HostMemory {
+    /// For a call that may or may not have a transcript to read.
+    pub(crate) fn new(reads_files: bool) -> Self {
+        let of_each = if reads_files { FILE_HANDLE_BYTES } else { HANDLE_BYTES };
+        Self { places: Vec::new(), contents: 0, used: 0, of_each, detached: Arc::default() }
+    }
+
+    /// What tasks keep for the call.
+    pub(crate) fn detached(&self) -> &Arc<Detached> {
+        &self.detached
+    }
+
+    /// All of it, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let flat = u64::from(self.used).saturating_mul(self.of_each);
+        flat.saturating_add(self.contents).saturating_add(self.detached.bytes())
+    }
+
+    /// Counts the places that a host call was the first to use. They are used in the order of their numbers.
+    pub(crate) fn see_handles(&mut self, table: &mut ResourceTable) {
+        while table.get_any_mut(self.used).is_ok() {
+            self.used += 1;
+        }
+    }
+
+    /// Counts fields as they are.
+    pub(crate) fn see_fields(&mut self, number: u32, fields: &HeaderMap) {
+        self.change(number, |place| {
+            place.see_table(fields);
+            let names: u64 = fields.keys().map(|name| allocation(name.as_str().len())).sum();
+            place.text_of_fields = names + fields.values().map(|value| allocation(value.len())).sum::<u64>();
+        });
+    }
+
+    /// The same after one more value, without a look at the others.
+    pub(crate) fn see_appended(&mut self, number: u32, fields: &HeaderMap, name: usize, value: usize) {
+        self.change(number, |place| {
+            place.see_table(fields);
+            place.text_of_fields = place.text_of_fields.saturating_add(allocation(name) + allocation(value));
+        });
+    }
+
+    /// Counts what a request has beside its header.
+    pub(crate) fn see_request(&mut self, number: u32, request: &HostOutgoingRequest) {
+        let method = match &request.method {
+            Method::Other(method) => method.capacity(),
+            _ => 0,
+        };
+        let scheme = match &request.scheme {
+            Some(Scheme::Other(scheme)) => scheme.capacity(),
+            _ => 0,
+        };
+        let texts = [request.authority.as_ref(), request.path_with_query.as_ref()];
+        let texts: u64 = texts.into_iter().flatten().map(|text| allocation(text.capacity())).sum();
+        self.change(number, |place| {
+            place.request = HTTP_REQUEST_BYTES + allocation(method) + allocation(scheme) + texts;
+        });
+    }
+
+    /// The handle is gone. Returns what it held.
+    pub(crate) fn take(&mut self, number: u32) -> Place {
+        let mut taken = Place::default();
+        self.change(number, |place| taken = std::mem::take(place));
+        taken
+    }
+
+    /// What another handle held is held by this one.
+    pub(crate) fn put(&mut self, number: u32, contents: Place) {
+        self.change(number, |place| *place = contents);
+    }
+
+    fn change(&mut self, number: u32, change: impl FnOnce(&mut Place)) {
+        let at = number as usize;
+        if at >= self.places.len() {
+            self.places.resize(at + 1, Place::default());
+        }
+        let Some(place) = self.places.get_mut(at) else { return };
+        let before = place.bytes();
+        change(place);
+        self.contents = self.contents.saturating_sub(before).saturating_add(place.bytes());
+    }
+}
+
+/// What tasks of a call keep for it. They outlive a host call, but not the call: its handles abort them.
+#[derive(Debug, Default)]
+pub(crate) struct Detached(AtomicU64);
+
+impl Detached {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts until [`give_back`](Self::give_back), or the call's end.
+    pub(crate) fn take(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts as long as what is returned lives.
+    pub(crate) fn charge(self: &Arc<Self>, bytes: u64) -> Charge {
+        self.take(bytes);
+        Charge { account: Arc::clone(self), bytes }
+    }
+}
+
+/// Bytes that a task keeps.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    account: Arc<Detached>,
+    bytes: u64,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.account.give_back(self.bytes);
+    }
+}
+
+fn size(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// What an allocator takes for so many bytes: its classes are up to a quarter apart.
+fn rounded(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 4)
+}
+
+fn allocation(bytes: usize) -> u64 {
+    if bytes == 0 { 0 } else { rounded(size(bytes)).saturating_add(ALLOCATION_BYTES) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(values: usize) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for _ in 0..values {
+            map.append("x-a", http::HeaderValue::from_static("0123456789abcdef"));
+        }
+        map
+    }
+
+    #[test]
+    fn what_a_handle_holds_is_given_back_with_it_and_moves_with_what_it_becomes() {
+        let mut memory = HostMemory::new(false);
+        memory.see_fields(3, &fields(100));
+        let held = memory.bytes();
+        assert!(held > 100 * (16 + 72), "{held}");
+        let place = memory.take(3);
+        assert_eq!((memory.bytes(), place.bytes()), (0, held));
+        memory.put(0, place);
+        assert_eq!(memory.bytes(), held);
+        memory.take(0);
+        assert_eq!((memory.take(0), memory.take(77), memory.bytes()), (Place::default(), Place::default(), 0));
+    }
+
+    #[test]
+    fn a_list_of_values_that_was_long_stays_counted() {
+        let mut memory = HostMemory::new(false);
+        memory.see_fields(0, &fields(1_000));
+        memory.see_fields(0, &fields(1));
+        assert!(memory.bytes() > 1_000 * 72, "{}", memory.bytes());
+        memory.take(0);
+        memory.see_fields(0, &fields(1));
+        assert!(memory.bytes() < 1_000, "another one in its place: {}", memory.bytes());
+    }
+
+    #[test]
+    fn a_place_counts_from_its_first_use_and_files_count_what_they_read_ahead() {
+        let (mut table, mut memory) = (ResourceTable::new(), HostMemory::new(false));
+        let first = table.push(1_u8).unwrap();
+        table.push(2_u8).unwrap();
+        memory.see_handles(&mut table);
+        assert_eq!(memory.bytes(), 2 * HANDLE_BYTES);
+        table.delete(first).unwrap();
+        table.push(3_u8).unwrap();
+        memory.see_handles(&mut table);
+        assert_eq!(memory.bytes(), 2 * HANDLE_BYTES, "the place was used again");
+        let mut reads = HostMemory::new(true);
+        reads.see_handles(&mut table);
+        assert_eq!(reads.bytes(), 2 * FILE_HANDLE_BYTES);
+    }
+
+    #[test]
+    fn what_tasks_keep_counts_as_long_as_they_keep_it() {
+        let memory = HostMemory::new(false);
+        let charge = memory.detached().charge(5);
+        memory.detached().take(7);
+        assert_eq!(memory.bytes(), 12);
+        drop(charge);
+        memory.detached().give_back(7);
+        assert_eq!(memory.bytes(), 0);
+    }
+}
