@@ -18,6 +18,7 @@ fn status(program: &Program, line: &str) -> Option<u64> {
 }
 
 /// How often the system is asked.
+#[expect(clippy::disallowed_methods, reason = "nothing tells of another process's memory: it is asked again and again")]
 fn a_moment() {
     std::thread::sleep(Duration::from_millis(10));
 }

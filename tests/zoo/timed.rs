@@ -19,8 +19,8 @@ const BUDGET: Duration = Duration::from_secs(1);
 const GUESTS_AT_ONCE: usize = 4;
 /// On a machine that gives less, whatever takes time may be a guest's deadline.
 const MOST_SLOWDOWN: f64 = 1.1;
-/// What the process may grow by: two workers' guests and eight slots that wait to be cleaned, of 64 MiB each, and what
-/// stays resident of the others (up to 256 KiB each).
+/// What the process may grow by: two workers' guests, of 64 MiB each; what the host keeps for all calls (256 MiB, and 1 MiB of
+/// each); and what stays resident of slots (up to 256 KiB each) and in the allocator.
 const MAX_GROWTH_BYTES: u64 = 704 << 20;
 
 macro_rules! sections {

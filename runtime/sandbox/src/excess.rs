@@ -53,7 +53,7 @@ impl fmt::Display for Excess {
             Self::HttpRequests { limit } => write!(f, "sent more than its {limit} HTTP requests"),
             Self::Memory { limit, guest, host } => write!(
                 f,
-                "had more than its {limit} bytes of memory, or than all its calls may have: {guest} in its memories and tables, \
+                "had more than its {limit} bytes of memory: {guest} in its memories and tables, \
                  {host} that the host kept for it (handles, header fields, requests, bodies, changed keys)"
             ),
         }

@@ -7,8 +7,8 @@ use lastword_egress::Egress;
 use lastword_transcript::Scratch;
 use tokio::sync::Semaphore;
 
+use crate::kept::KeptForAll;
 use crate::limits::MAX_HOST_MEMORY_BYTES;
-use crate::memory::Together;
 use crate::pool::extra_memories;
 use crate::ticker::Ticker;
 
@@ -19,7 +19,7 @@ pub(crate) struct Host {
     /// Linear memories beyond the one that each slot has.
     pub(crate) extra_memories: Arc<Semaphore>,
     /// What is kept for all calls.
-    pub(crate) kept: Together,
+    pub(crate) kept: KeptForAll,
     /// The way out for plugins with the grant `http`.
     pub(crate) egress: Egress,
     pub(crate) scratch_base: PathBuf,
@@ -33,7 +33,7 @@ impl Host {
             ticker,
             slots: Arc::new(Semaphore::new(slots as usize)),
             extra_memories: Arc::new(Semaphore::new(extra_memories(slots) as usize)),
-            kept: Together::new(MAX_HOST_MEMORY_BYTES),
+            kept: KeptForAll::new(MAX_HOST_MEMORY_BYTES),
             egress,
             scratch_base,
             scratch: Mutex::new(None),

@@ -7,8 +7,7 @@
 //! tasks of the call share.
 //!
 //! Nothing is refused here: a host function keeps what it was given, and the call ends as it returns to the guest if that is
-//! too much ([`GuestState::at_transition`](crate::state::GuestState::at_transition)). So a call exceeds its memory by what one
-//! host call can be handed, at most.
+//! too much ([`kept`](crate::kept)). So a call exceeds its memory by what one host call can be handed, at most.
 //!
 //! What lives for one host call only (lists that are handed over, random bytes, a page of keys) is bounded by the limit on that
 //! and not counted.
@@ -63,11 +62,8 @@ impl Place {
 
     fn see_table(&mut self, map: &HeaderMap) {
         self.extra_values = self.extra_values.max(map.len().saturating_sub(map.keys_len()));
-        self.table = rounded(
-            size(map.capacity())
-                .saturating_mul(NAME_SLOT_BYTES)
-                .saturating_add(size(self.extra_values).saturating_mul(EXTRA_VALUE_BYTES)),
-        );
+        let names = rounded(size(map.capacity()).saturating_mul(NAME_SLOT_BYTES));
+        self.table = names.saturating_add(size(self.extra_values).saturating_mul(EXTRA_VALUE_BYTES));
     }
 }
 

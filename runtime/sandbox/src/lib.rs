@@ -80,6 +80,7 @@ mod host_calls;
 mod host_memory;
 mod imports;
 mod inspect;
+mod kept;
 mod key_values;
 pub mod limits;
 mod load;

@@ -17,11 +17,12 @@ use crate::grants::config::variables;
 use crate::grants::transcript::can_read_files;
 use crate::host::Host;
 use crate::imports::{check_are_granted, check_are_served, imports};
+use crate::kept::KeptForAll;
 use crate::limits::{
     Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_LOANS, MAX_HOST_MEMORY_OF_PLUGIN_BYTES, MAX_MEMORIES,
     MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
-use crate::memory::{Together, counted};
+use crate::memory::counted;
 use crate::memory_account::MemoryAccount;
 use crate::plugin::Loaded;
 use crate::prescan::memories::{Memories, TooManyInstances, memories};
@@ -113,7 +114,7 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms
         memory: loader.memory.part(limits.total_memory),
         image: initial.image,
         least_memory: counted(initial.bytes, initial.image),
-        kept: Together::new(MAX_HOST_MEMORY_OF_PLUGIN_BYTES),
+        kept: KeptForAll::new(MAX_HOST_MEMORY_OF_PLUGIN_BYTES),
         extra_memories: ExtraMemories::new(memories, loader.max_slots),
         loans: Arc::new(Semaphore::new(MAX_CONCURRENT_LOANS)),
         allowed: Arc::new(grants.http.clone().unwrap_or_default()),

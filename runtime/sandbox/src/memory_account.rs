@@ -280,16 +280,6 @@ impl Reservation {
         Ok(())
     }
 
-    /// Has the call `to` bytes in all if they are free now, for who cannot wait. False when they are not.
-    pub fn grow_now(&mut self, to: u64) -> bool {
-        let mut sums = self.part.account.lock();
-        let has = !sums.is_cut(self.call) && sums.grow_now(self.call, to);
-        if has {
-            self.held = self.held.max(to);
-        }
-        has
-    }
-
     /// Has the call `to` bytes in all, no more than [`MemoryPart::most`]. Pending while they are not free; the task is woken.
     /// `sent`: it has sent something to the world, and is cut after those that have not.
     pub fn poll_grow(&mut self, to: u64, sent: bool, cx: &Context<'_>) -> Poll<Result<(), GivesWay>> {

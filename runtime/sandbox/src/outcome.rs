@@ -14,6 +14,7 @@ use wasmtime_wasi_http::FieldMapError;
 use crate::contract::HookError;
 use crate::excess::{Excess, RANDOM_BYTES};
 use crate::frames::{names, place};
+use crate::kept::KeptForOthers;
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
 use crate::memory_account::GivesWay;
 use crate::meter::Waiting;
@@ -53,7 +54,7 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     if error.is::<PoolConcurrencyLimitError>() {
         return Outcome::Deferred(Deferral::Turn);
     }
-    if error.is::<GivesWay>() {
+    if error.is::<GivesWay>() || error.is::<KeptForOthers>() {
         return Outcome::Deferred(Deferral::Memory);
     }
     if error.is::<DeadlinePassed>() {

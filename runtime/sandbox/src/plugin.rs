@@ -13,8 +13,8 @@ use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, Session
 use crate::flight::ExtraMemories;
 use crate::grants::Grants;
 use crate::host::Host;
+use crate::kept::KeptForAll;
 use crate::limits::{HOST_CALL_BYTES, KEY_VALUE_CALL_BYTES, Limits};
-use crate::memory::Together;
 use crate::memory_account::MemoryPart;
 use crate::state::GuestState;
 
@@ -40,7 +40,7 @@ pub(crate) struct Loaded {
     /// What each call has from the start, as it counts in `memory`.
     pub(crate) least_memory: u64,
     /// What the host keeps for its calls.
-    pub(crate) kept: Together,
+    pub(crate) kept: KeptForAll,
     /// What each call takes of the pool's memories beside the one of its slot.
     pub(crate) extra_memories: ExtraMemories,
     /// Held while a transcript is copied for it.

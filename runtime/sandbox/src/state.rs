@@ -19,8 +19,9 @@ use crate::grants::transcript::Borrowed;
 use crate::grants::{key_value, transcript};
 use crate::host_calls::HostCall;
 use crate::host_memory::{Detached, HostMemory};
+use crate::kept::Kept;
 use crate::key_values::{Change, KeyValues};
-use crate::limits::{MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
+use crate::limits::{FREE_HOST_BYTES, MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
 use crate::memory::MemoryUse;
 use crate::memory_account::Reservation;
@@ -28,6 +29,7 @@ use crate::memory_account::Reservation;
 pub(crate) struct GuestState {
     pub(crate) flight: Arc<Flight>,
     pub(crate) memory: MemoryUse,
+    pub(crate) kept: Kept,
     session: Arc<Session>,
     /// Whether there is an instance, which the engine fails to make for reasons of its own.
     pub(crate) instantiated: bool,
@@ -65,6 +67,7 @@ impl GuestState {
         Self {
             flight: Arc::clone(flight),
             memory: MemoryUse::new(&flight.plugin, memory),
+            kept: Kept::default(),
             session: Arc::clone(session),
             instantiated: false,
             host_calls: 0,
@@ -106,20 +109,21 @@ impl GuestState {
                     return Err(Excess::HttpRequests { limit: limits.http_requests }.into());
                 }
                 let kept = self.kept_by_the_host();
-                return self.see_host_memory(kept);
+                return self.see_kept(kept);
             }
             CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
         }
         Ok(())
     }
 
-    /// In bytes.
+    /// What counts of that, in bytes.
     fn kept_by_the_host(&mut self) -> u64 {
         let in_wasi = self.wasi.as_mut().map_or(0, |wasi| {
             wasi.memory.see_handles(&mut wasi.table);
             wasi.memory.bytes()
         });
-        in_wasi.saturating_add(self.changes.as_ref().map_or(0, |changes| changes.kept_bytes()))
+        let changes = self.changes.as_ref().map_or(0, |changes| changes.kept_bytes());
+        in_wasi.saturating_add(changes).saturating_sub(FREE_HOST_BYTES)
     }
 
     /// What the call may still send, and the account of what waits to be. Made together with the rest of HTTP.

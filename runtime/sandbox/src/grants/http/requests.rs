@@ -33,7 +33,7 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     types.func_wrap("[method]outgoing-request.set-authority", set_authority)?;
     types.func_wrap("[method]outgoing-request.set-path-with-query", set_path)?;
     types.func_wrap("[method]outgoing-request.headers", headers)?;
-    types.func_wrap("[method]outgoing-body.finish", finish)
+    types.func_wrap("[static]outgoing-body.finish", finish)
 }
 
 impl CountedHttp<'_> {
@@ -188,7 +188,7 @@ mod tests {
         (TYPES, "[method]outgoing-request.set-path-with-query"),
         (TYPES, "[method]outgoing-request.headers"),
         (TYPES, "[method]outgoing-body.write"),
-        (TYPES, "[method]outgoing-body.finish"),
+        (TYPES, "[static]outgoing-body.finish"),
         (TYPES, "incoming-response"),
         (TYPES, "[method]future-incoming-response.get"),
         (TYPES, "[method]incoming-response.headers"),
