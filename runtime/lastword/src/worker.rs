@@ -24,7 +24,6 @@ use crate::sandbox::limits::TICK;
 use crate::sync::{now, thread};
 
 pub(crate) struct Worker {
-    inner: Arc<Inner>,
     inbox: Arc<Inbox>,
     /// Calls that have begun; a slot is used again with its waker.
     calls: Vec<CallSlot>,
@@ -32,6 +31,8 @@ pub(crate) struct Worker {
     /// Begun calls that can go on, by queue, the one that ran last in front.
     runnable: HashMap<QueueId, VecDeque<usize>>,
     woken: Vec<usize>,
+    /// Behind the calls: whoever waits for the runtime to be gone finds none of them.
+    inner: Arc<Inner>,
 }
 
 struct CallSlot {

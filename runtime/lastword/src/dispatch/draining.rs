@@ -143,6 +143,7 @@ impl State {
         for queue in 0..self.queues.len() {
             self.pass_over(queue, self.why_unbegun(queue));
         }
+        self.end_idle_waits_for_memory();
     }
 
     fn add_backlog(&mut self, queue: QueueId, backlog: Backlog) {

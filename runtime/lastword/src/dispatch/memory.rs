@@ -200,7 +200,6 @@ impl State {
         let mut planned = 0;
         let mut nobody = self.taken == 0;
         while let Some((plugin, at)) = self.next_for_memory(planned, nobody) {
-            nobody = false;
             let waiting = self.plugins.get_mut(plugin).and_then(|plugin| plugin.memory.waiting.remove(at));
             let Some((_, queue)) = waiting else { return };
             if self.is_first_for_memory(queue) {
@@ -211,8 +210,21 @@ impl State {
             self.memory.count -= 1;
             if let Some(q) = self.queues.get_mut(queue) {
                 q.parked = false;
+                nobody &= q.ready_len() == 0;
             }
             self.offer(queue);
+        }
+    }
+
+    /// Queues that are owed nothing any more do not wait.
+    pub(super) fn end_idle_waits_for_memory(&mut self) {
+        for plugin in &mut self.plugins {
+            plugin.memory.waiting.retain(|(_, queue)| {
+                let Some(q) = self.queues.get_mut(*queue) else { return false };
+                q.parked = q.ready_len() > 0;
+                self.memory.count -= usize::from(!q.parked);
+                q.parked
+            });
         }
     }
 
