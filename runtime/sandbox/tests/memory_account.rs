@@ -1,6 +1,6 @@
 //! The account of the memory that calls share: its sums are right whatever happens, and somebody can always go on.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails loudly")]
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
