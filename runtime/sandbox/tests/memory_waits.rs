@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{LONG, end, failure, generous, load, name};
 use lastword_events::{Deferral, FailureCause, Outcome};
 use lastword_sandbox::limits::FREE_MEMORY_BYTES;
-use lastword_sandbox::{Limits, Plugin, Report, Sandbox, SandboxConfig, Source};
+use lastword_sandbox::{Call, Limits, Plugin, Report, Sandbox, SandboxConfig, Source};
 use lastword_test_guests::grows::{PAGE, grows};
 
 const MIB: u64 = 1 << 20;
@@ -22,6 +22,12 @@ fn sandbox(total_memory: u64) -> Sandbox {
 
 fn load_grows(sandbox: &Sandbox, steps: &[u32], wait_ms: u64, limits: Limits) -> Plugin {
     sandbox.load(name("grows"), &Source::Bytes(grows(steps, wait_ms)), limits).unwrap()
+}
+
+/// Polls a call that has to wait.
+async fn poll_once(call: &mut Call) {
+    let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(Pin::new(&mut *call).poll(cx))).await;
+    assert!(polled.is_pending());
 }
 
 /// Calls until it is no more put back; the reports of all.
@@ -35,7 +41,7 @@ async fn until_it_ends(sandbox: &Sandbox, plugin: &Plugin) -> Vec<Report> {
             let reserved = loop {
                 match plugin.memory().reserve(wanted, false) {
                     Some(reserved) => break reserved,
-                    None => tokio::time::sleep(Duration::from_millis(1)).await,
+                    None => tokio::task::yield_now().await,
                 }
             };
             call = call.with_memory(reserved);
@@ -110,18 +116,13 @@ async fn what_a_call_wants_beyond_all_that_its_plugin_may_have_is_its_own_fault(
 async fn a_call_that_is_dropped_while_it_waits_for_memory_leaves_nothing() {
     let sandbox = sandbox(64 * MIB);
     let plugin = load_grows(&sandbox, &[512], 3_600_000, generous());
-    let poll = |call| async move {
-        let mut call: lastword_sandbox::Call = call;
-        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(Pin::new(&mut call).poll(cx))).await;
-        assert!(polled.is_pending());
-        call
-    };
-    let has = poll(sandbox.call(&plugin, end("s1", 1), LONG)).await;
+    let [mut has, mut second, mut third] = ["s1", "s2", "s3"].map(|id| sandbox.call(&plugin, end(id, 1), LONG));
+    poll_once(&mut has).await;
     let held = sandbox.memory().used();
     assert_eq!(held, 32 * MIB + PAGE - FREE_MEMORY_BYTES);
-    let waits =
-        [poll(sandbox.call(&plugin, end("s2", 1), LONG)).await, poll(sandbox.call(&plugin, end("s3", 1), LONG)).await];
-    drop(waits);
+    poll_once(&mut second).await;
+    poll_once(&mut third).await;
+    drop((second, third));
     drop(has);
     assert_eq!(sandbox.memory().used(), 0);
     let good = load(&sandbox, "good", generous());
