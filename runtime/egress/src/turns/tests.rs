@@ -77,6 +77,7 @@ fn whoever_gives_up_waiting_holds_up_nobody() {
     let gave_up = turns.wait(&account("t", "p"));
     let mut second = turns.wait(&account("t", "p"));
     drop(gave_up);
+    assert_eq!(turns.lock().waiting["t"].plugins["p"].len(), 1, "nothing is kept of it");
     // This one has its turn and is not there to take it.
     let absent = turns.wait(&account("t", "p"));
     drop(first);
