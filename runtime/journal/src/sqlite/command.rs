@@ -52,8 +52,8 @@ impl Outcomes {
         self.cost
     }
 
-    /// They are on record, but for those whose places are in `set_aside`.
-    pub(super) fn answer(self, set_aside: &[(usize, String)]) {
+    /// They are on record, but for those whose places are in `set_aside`. Gives what they are.
+    pub(super) fn answer(self, set_aside: &[(usize, String)]) -> Vec<Resolved> {
         // A failure that is not on record must not be tried again: its number could be used twice.
         let unrecorded = set_aside.iter().find(|(place, _)| {
             let of = self.completions.get(*place);
@@ -61,6 +61,7 @@ impl Outcomes {
         });
         let answer = unrecorded.map_or(Ok(()), |(_, why)| Err(JournalError::Unwritable(why.clone())));
         self.reply.send(answer);
+        self.completions
     }
 }
 

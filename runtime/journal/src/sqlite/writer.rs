@@ -345,16 +345,22 @@ impl Writer {
             aside.tell();
             self.counts.set_aside.fetch_add(u64::from(aside.is_kept()), Ordering::Relaxed);
         }
-        for ((_, outcomes), unwritable) in group.outcomes.into_iter().zip(unwritable) {
-            self.committed(&outcomes, &unwritable);
-            outcomes.answer(&unwritable);
+        let answered: Vec<_> = group
+            .outcomes
+            .into_iter()
+            .zip(unwritable)
+            .map(|((_, outcomes), unwritable)| (outcomes.answer(&unwritable), unwritable))
+            .collect();
+        // After the answers: for this a tenant's lock is taken, which is held by whoever looks up what its calls change.
+        for (resolved, unwritable) in &answered {
+            self.committed(resolved, unwritable);
         }
     }
 
     /// What guests have stored is read from the file from now on; what is not written, and never will be, is as if it had not
     /// been stored.
-    fn committed(&self, outcomes: &Outcomes, unwritable: &[(usize, String)]) {
-        for (place, Resolved { staged, .. }) in outcomes.completions.iter().enumerate() {
+    fn committed(&self, resolved: &[Resolved], unwritable: &[(usize, String)]) {
+        for (place, Resolved { staged, .. }) in resolved.iter().enumerate() {
             match staged {
                 Some(staged) if unwritable.iter().any(|(one, _)| *one == place) => self.store.set_aside(staged),
                 Some(staged) => self.store.commit(staged),
