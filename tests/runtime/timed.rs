@@ -11,9 +11,9 @@ use lastword_tests::{House, burn, machine};
 /// From the budget's end until everything is accounted for.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// The usual budget, and half of it elsewhere than in CI: as much work fits into it as on a machine that nobody else uses.
+/// The usual budget: as much work fits into it as on a machine that nobody else uses.
 fn budget() -> Duration {
-    Duration::from_secs(if machine::is_ci() { 2 } else { 1 }).mul_f64(machine::slowdown())
+    Duration::from_secs(2).mul_f64(machine::slowdown())
 }
 
 fn ends_printed(house: &House, plugin: &str) -> usize {
