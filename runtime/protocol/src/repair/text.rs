@@ -174,7 +174,8 @@ impl Repair {
             self.keep(REPLACEMENT);
         } else if self.text.lost.is_none() {
             let kept = self.json.get(self.begin..).unwrap_or_default();
-            self.text.is_path = matches!(kept, [b'"', drive, b':', ..] if drive.is_ascii_alphabetic());
+            let is_on_a_drive = matches!(kept, [b'"', drive, b':', ..] if drive.is_ascii_alphabetic());
+            self.text.is_path = is_on_a_drive || (self.ends_paths && self.begins_as_path());
             self.lose_text(Lost::Escape);
         }
     }
