@@ -21,7 +21,9 @@ fn assert_says(ended: &Ended, code: i32, said: &[&str]) {
 fn run_tells_the_outcome_the_output_and_the_cost_of_one_call() {
     let ended = on_guest("run", "prints", &[]);
     assert_says(&ended, 0, &["delivered", "session-end ", "attempt=1", "fuel", "memory", "time", " of 500 ms"]);
-    assert!(ended.stderr().is_empty(), "it is all on stdout: {}", ended.stderr());
+    // A machine that is busy compiles for more than a second, and that is said.
+    let said: Vec<&String> = ended.log.iter().filter(|line| !line.contains("compiling prints ")).collect();
+    assert!(said.is_empty(), "it is all on stdout: {said:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::support::{Ended, Launch, Program, Signal, end, ids, in_ci, sorted, st
 
 /// By default.
 const BUDGET: Duration = Duration::from_secs(2);
-/// Elsewhere than in CI most tests take half of it: they wait for its end.
+/// Elsewhere than in CI those take half of it that do nothing but wait for its end.
 const SHORT_BUDGET: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_millis(100);
 
@@ -193,7 +193,7 @@ fn iterations_of(cost: Duration) -> u64 {
 fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_reported() {
     const COST: Duration = Duration::from_millis(300);
     let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
-    let launch = stdio();
+    let launch = Launch::stdio();
     launch.write("burns.wasm", burns_and_prints(iterations_of(COST)));
     // The budget cuts, and not the plugin's deadline where others have the processors.
     let config = "[[plugin]]\nname = \"burns\"\ncomponent = \"burns.wasm\"\nlimits = { deadline = \"10s\" }\n";
@@ -206,7 +206,7 @@ fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_report
     let ended = program.ended();
     let used = cpu::used_by_the_ended() - ended_before - used_before;
     let idle = cpu::idle() - idle_before;
-    assert_in_time(&ended, signalled, budget());
+    assert_in_time(&ended, signalled, BUDGET);
     let delivered = ended.ends("burns", "delivered");
     assert_eq!(ended.printed_ends("burns"), delivered, "each once, and as the guest counts them");
     let deferred = ended.ends("burns", "deferred(budget)");
@@ -218,7 +218,7 @@ fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_report
     assert_eq!(ended.code(), 3);
     // What the machine had for us went into calls that came to their end: but for the last ones, and a third, which is what
     // two processors that are one lose to each other.
-    assert!(idle < budget().mul_f64(0.2) * processors, "processors had nothing to do for {idle:?}");
+    assert!(idle < BUDGET.mul_f64(0.2) * processors, "processors had nothing to do for {idle:?}");
     let worked = (u32::try_from(delivered.len()).unwrap() + processors) * COST;
     assert!(worked >= used.mul_f64(0.66), "{used:?} of CPU for {} of {COST:?}", delivered.len());
 }
@@ -297,23 +297,23 @@ fn a_reader_of_stdout_that_stalls_does_not_delay_the_end() {
 #[test]
 fn a_reader_of_stderr_that_stalls_does_not_delay_the_end() {
     // A thousand lines for each session.
-    let program = stdio().guest("prints-much").guest("spin").stalled_stderr().start().ready();
+    let program = Launch::stdio().guest("prints-much").guest("spin").stalled_stderr().start().ready();
     program.open(ids(20));
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, budget());
+    assert_in_time(&ended, signalled, BUDGET);
     assert_eq!(ended.ends("prints-much", "delivered"), ids(20));
 }
 
 #[test]
 fn an_owner_that_goes_on_writing_does_not_delay_the_end() {
-    let program = stdio().guest("spin").guest("prints").start().ready();
+    let program = Launch::stdio().guest("spin").guest("prints").start().ready();
     program.open(ids(3));
     program.send((0..200_000).map(|n| start(&format!("flood-{n}"))));
     program.line("the flood", |line| line["session"] == "flood-100");
     let signalled = program.signal(Signal::TERM);
     let ended = program.ended();
-    assert_in_time(&ended, signalled, budget());
+    assert_in_time(&ended, signalled, BUDGET);
     let accepted = ended.answers().iter().filter(|(_, accepted)| *accepted).count() as u64;
     assert_eq!(ended.drained("sessions"), accepted, "what was accepted is drained");
     assert_eq!(ended.drained("delivered") + ended.drained("failed") + ended.drained("deferred"), 2 * accepted);
