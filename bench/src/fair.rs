@@ -8,6 +8,7 @@ use lastword::{
     Tenants,
 };
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::rounds::say;
 
@@ -15,7 +16,7 @@ use crate::rounds::say;
 const FLOOD: u32 = 1_500;
 /// How long the other one is watched beside it; alone for as long.
 const WATCHED: Duration = Duration::from_secs(5);
-/// Between two sessions of the quiet one.
+/// From one session of the quiet one to the next, at least.
 const PAUSE: Duration = Duration::from_millis(2);
 const QUOTA: u64 = 4 << 20;
 
@@ -91,6 +92,8 @@ async fn acknowledgements(runtime: &Runtime, name: &str) -> anyhow::Result<Waite
     let until = Instant::now() + WATCHED;
     let mut waited = Vec::new();
     let mut n = 0;
+    let mut pause = interval(PAUSE);
+    pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while Instant::now() < until {
         let session = Session::new("quiet", format!("{name}{n}").as_str());
         n += 1;
@@ -100,7 +103,7 @@ async fn acknowledgements(runtime: &Runtime, name: &str) -> anyhow::Result<Waite
         let began = Instant::now();
         runtime.end_session(EndRequest::new(session, EndReason::Reset)).await?;
         waited.push(began.elapsed().as_secs_f64() * 1e3);
-        tokio::time::sleep(PAUSE).await;
+        pause.tick().await;
     }
     waited.sort_by(f64::total_cmp);
     let at = |index: usize| waited.get(index).copied().unwrap_or(0.0);

@@ -76,7 +76,7 @@ pub fn show_bytes(bytes: u64) -> String {
 }
 
 /// A call's memory, and what of it the host kept for it: `1.1 MiB`, `1.1 MiB (2.0 KiB of it in the host)`.
-pub(crate) fn show_memory(all: u64, in_the_host: u64) -> String {
+pub fn show_memory(all: u64, in_the_host: u64) -> String {
     match in_the_host {
         0 => show_bytes(all),
         _ => format!("{} ({} of it in the host)", show_bytes(all), show_bytes(in_the_host)),
