@@ -152,6 +152,7 @@ struct Slow {
     takes: Duration,
 }
 
+#[expect(clippy::disallowed_methods, reason = "what is tested is a thread that a disk keeps")]
 impl KeyValues for Slow {
     fn get(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
         std::thread::sleep(self.takes);

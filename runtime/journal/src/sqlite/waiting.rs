@@ -130,7 +130,7 @@ impl Waiting {
         let mut used = 0u64;
         while let Some(turn) = self.next_turn() {
             let fits = used.saturating_add(turn.cost) <= room;
-            if !fits && !(group.lines.is_empty() && group.outcomes.is_empty()) {
+            if !(fits || group.lines.is_empty() && group.outcomes.is_empty()) {
                 self.passed_over = group.outcomes.is_empty();
                 return;
             }

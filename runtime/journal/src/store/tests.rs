@@ -62,8 +62,8 @@ fn call(quota: u64, changes: Vec<(String, Change)>) -> Completion {
     Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes: Some(Box::new(changes)) }
 }
 
-fn staged(resolved: Vec<Resolved>) -> Vec<Box<Staged>> {
-    resolved.into_iter().filter_map(|one| one.staged).collect()
+fn staged(resolved: Vec<Resolved>) -> Vec<Staged> {
+    resolved.into_iter().filter_map(|one| one.staged).map(|staged| *staged).collect()
 }
 
 #[test]
@@ -191,7 +191,7 @@ proptest! {
         let mut store = Store::new(File::default(), []);
         // What the file has, and what it would have after each call that waits.
         let mut states: Vec<Map> = vec![Map::new()];
-        let mut waiting: VecDeque<Box<Staged>> = VecDeque::new();
+        let mut waiting: VecDeque<Staged> = VecDeque::new();
         for step in steps {
             match step {
                 Step::Calls(calls) => {
