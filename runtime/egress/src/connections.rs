@@ -3,7 +3,7 @@
 use rustix::process::{Resource, getrlimit};
 
 use crate::{
-    limits::{CONNECTIONS_OF_FILES, CONNECTIONS_OF_ONE, MAX_CONNECTIONS, MIN_CONNECTIONS},
+    limits::{CONNECTIONS_OF_FILES, CONNECTIONS_OF_PLUGIN, CONNECTIONS_OF_TENANT, MAX_CONNECTIONS, MIN_CONNECTIONS},
     turns::{Bounds, Part, Turns},
 };
 
@@ -14,11 +14,11 @@ pub(crate) fn turns() -> Turns {
     Turns::new(bounds(files))
 }
 
-fn bounds(files: usize) -> Bounds {
+pub(crate) fn bounds(files: usize) -> Bounds {
     let part = |of: usize, (part, parts): (usize, usize)| of / parts * part;
     let in_all = part(files, CONNECTIONS_OF_FILES).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
-    let of_one = part(in_all, CONNECTIONS_OF_ONE);
-    Bounds { held: Part { of_plugin: of_one, of_tenant: of_one, in_all }, abandoned: None }
+    let (of_plugin, of_tenant) = (part(in_all, CONNECTIONS_OF_PLUGIN), part(in_all, CONNECTIONS_OF_TENANT));
+    Bounds { held: Part { of_plugin, of_tenant, in_all }, abandoned: None }
 }
 
 #[cfg(test)]
@@ -27,9 +27,11 @@ mod tests {
 
     #[test]
     fn connections_leave_files_to_others_and_a_plugin_leaves_connections_to_others() {
-        for (files, in_all, of_one) in [(0, 16, 12), (1024, 768, 576), (usize::MAX, 16_000, 12_000)] {
+        for (files, in_all, of_plugin, of_tenant) in
+            [(0, 16, 12, 14), (1024, 768, 576, 672), (usize::MAX, 16_000, 12_000, 14_000)]
+        {
             let Bounds { held, .. } = bounds(files);
-            assert_eq!(held, Part { of_plugin: of_one, of_tenant: of_one, in_all });
+            assert_eq!(held, Part { of_plugin, of_tenant, in_all });
         }
     }
 }

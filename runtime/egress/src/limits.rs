@@ -31,7 +31,8 @@ pub const MAX_RESPONSE_HEADERS: usize = 100;
 /// not there. More wait for their turn.
 pub const MAX_LOOKUPS_OF_PLUGIN: usize = 8;
 
-/// Look-ups for one tenant under way at a time: of two plugins as many as they may have. More wait for their turn.
+/// Look-ups for one tenant under way at a time: of two plugins as many as they may have. More wait for their turn, but a plugin
+/// of it that has none under way has one in any case.
 pub const MAX_LOOKUPS_OF_TENANT: usize = 16;
 
 /// Look-ups under way at a time, in the whole process: a name server is asked by a few at once. More wait for their turn.
@@ -44,8 +45,9 @@ pub const LOOKUP_ABANDONED_AFTER: Duration = Duration::from_secs(2);
 /// Abandoned look-ups of one plugin: a quarter of all. Then it waits until one of them comes to its end.
 pub const MAX_ABANDONED_LOOKUPS_OF_PLUGIN: usize = 64;
 
-/// Abandoned look-ups for one tenant, as of one plugin.
-pub const MAX_ABANDONED_LOOKUPS_OF_TENANT: usize = 64;
+/// Abandoned look-ups for one tenant: half of all, and of two plugins as many as they may have, so that one alone takes no more
+/// than half of its tenant's. Beyond it a plugin that has none under way has one at a time.
+pub const MAX_ABANDONED_LOOKUPS_OF_TENANT: usize = 128;
 
 /// Abandoned look-ups in the whole process. Each is a thread, and some 50 KiB; one comes to its end when the resolver gives up,
 /// which takes glibc's 10 s for each server by default. When there are as many, whoever has none under way has one at a time.
@@ -74,9 +76,12 @@ pub(crate) const LOOKUP_STACK_BYTES: usize = 1024 * 1024;
 /// transcripts, the journal, and what an embedder has.
 pub(crate) const CONNECTIONS_OF_FILES: (usize, usize) = (3, 4);
 
-/// The part of all connections (three in four) that one plugin, or one tenant, may have: the others have the rest at once,
-/// whatever its servers do.
-pub(crate) const CONNECTIONS_OF_ONE: (usize, usize) = (3, 4);
+/// The part of all connections (three in four) that one plugin may have: the others have the rest at once, whatever its servers do.
+pub(crate) const CONNECTIONS_OF_PLUGIN: (usize, usize) = (3, 4);
+
+/// The part of all connections (seven in eight) that one tenant may have: more than one of its plugins, so that where there is a
+/// single tenant one plugin leaves some to the others. A plugin of it that has none has one in any case.
+pub(crate) const CONNECTIONS_OF_TENANT: (usize, usize) = (7, 8);
 
 /// Connections that there may be at least, however few files the process may have open.
 pub const MIN_CONNECTIONS: usize = 16;

@@ -21,6 +21,9 @@ use crate::{
     turns::{Bounds, Turn, Turns},
 };
 
+/// How many there may be.
+pub(crate) const BOUNDS: Bounds = Bounds { held: LOOKUPS, abandoned: Some(ABANDONED_LOOKUPS) };
+
 /// The look-ups of all requests.
 #[derive(Debug)]
 pub(crate) struct LookUps {
@@ -43,8 +46,7 @@ pub(crate) enum Progress {
 
 impl LookUps {
     pub(crate) fn new() -> Self {
-        let turns = Turns::new(Bounds { held: LOOKUPS, abandoned: Some(ABANDONED_LOOKUPS) });
-        Self { turns: Arc::new(turns), under_way: Mutex::default() }
+        Self { turns: Arc::new(Turns::new(BOUNDS)), under_way: Mutex::default() }
     }
 
     /// Asks for the addresses of `host`. Whoever drops the answer gives up its place, if it still waits for its turn.

@@ -34,7 +34,7 @@ impl Threads {
     /// Has a thread do it.
     ///
     /// # Errors
-    /// Gives the job back when the system starts no thread and there is none.
+    /// Gives the job back when none is idle and the system starts no more: those that are there may hang.
     pub(crate) fn run(&self, job: Job) -> Result<(), Job> {
         let mut state = self.0.lock();
         state.jobs.push_back(job);
@@ -49,12 +49,10 @@ impl Threads {
         let named = thread::Builder::new().name("lastword-lookup".to_owned()).stack_size(LOOKUP_STACK_BYTES);
         match named.spawn(move || shared.serve()) {
             Ok(_) => state.threads += 1,
-            Err(error) if state.threads == 0 => {
-                tracing::debug!(%error, "no thread can be started for look-ups");
+            Err(error) => {
+                tracing::debug!(%error, "no thread can be started for a look-up");
                 return state.jobs.pop_back().map_or(Ok(()), Err);
             }
-            // One of those that are there does it.
-            Err(_) => {}
         }
         Ok(())
     }

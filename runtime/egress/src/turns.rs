@@ -2,7 +2,8 @@
 //!
 //! A plugin, a tenant and all together may hold so many turns at once. Who has to wait holds nothing meanwhile. Turns that
 //! become free go round: to one tenant after the other, and within a tenant to one plugin after the other, however much each
-//! of them asks for.
+//! of them asks for. The bound of a tenant does not stop a plugin of it that has no turn: others of the tenant, whose turns come to
+//! no end, leave it one at a time.
 //!
 //! A turn can be *abandoned*, when what it was taken for hangs and cannot be cancelled: it then makes room for another, and
 //! counts with the abandoned ones until it is dropped. A turn is only given to whom a place among the abandoned ones is left:
@@ -48,6 +49,8 @@ struct State {
     tenants: HashMap<Arc<str>, Count>,
     /// Of plugins that hold a turn.
     plugins: HashMap<Arc<str>, Count>,
+    /// Of plugins that hold a turn for a tenant.
+    accounts: HashMap<Account, Count>,
     waiting: HashMap<Arc<str>, WaitingTenant>,
     /// Tenants that wait, the one in front that has waited longest for its turn.
     order: VecDeque<Arc<str>>,
@@ -157,7 +160,9 @@ impl State {
         }
         let (tenant_at, plugin_at) = self.order.iter().enumerate().find_map(|(tenant_at, tenant)| {
             let plugins = &self.waiting.get(tenant)?.order;
-            let plugin_at = plugins.iter().position(|plugin| self.may_hold_one_more(tenant, plugin, bounds))?;
+            let plugin_at = plugins.iter().position(|plugin| {
+                self.may_hold_one_more(&Account { tenant: tenant.clone(), plugin: plugin.clone() }, bounds)
+            })?;
             Some((tenant_at, plugin_at))
         })?;
         let tenant = self.order.remove(tenant_at)?;
@@ -180,14 +185,17 @@ impl State {
         Some((give, account))
     }
 
-    fn may_hold_one_more(&self, tenant: &Arc<str>, plugin: &Arc<str>, bounds: &Bounds) -> bool {
-        let (of_tenant, of_plugin) = (count_of(&self.tenants, tenant), count_of(&self.plugins, plugin));
-        if of_tenant.held >= bounds.held.of_tenant || of_plugin.held >= bounds.held.of_plugin {
+    fn may_hold_one_more(&self, account: &Account, bounds: &Bounds) -> bool {
+        let of_tenant = count_of(&self.tenants, &account.tenant);
+        let of_plugin = count_of(&self.plugins, &account.plugin);
+        // Its tenant's turns are held by other plugins, and it could have none as long as theirs come to no end.
+        let has_none = count_of(&self.accounts, account).sum() == 0;
+        if of_plugin.held >= bounds.held.of_plugin || of_tenant.held >= bounds.held.of_tenant && !has_none {
             return false;
         }
         let Some(abandoned) = bounds.abandoned else { return true };
-        of_tenant.sum() < abandoned.of_tenant
-            && of_plugin.sum() < abandoned.of_plugin
+        of_plugin.sum() < abandoned.of_plugin
+            && (of_tenant.sum() < abandoned.of_tenant || has_none)
             // Where all places are taken, whoever has none under way may have one: theirs need not hang.
             && (self.all.sum() < abandoned.in_all || of_tenant.sum() + of_plugin.sum() == 0)
     }
@@ -203,15 +211,19 @@ impl State {
     /// Changes what everyone concerned holds. Nothing is kept of who holds none: there may be any number of tenants.
     fn count(&mut self, account: &Account, change: impl Fn(&mut Count)) {
         change(&mut self.all);
-        for (counts, name) in [(&mut self.tenants, &account.tenant), (&mut self.plugins, &account.plugin)] {
-            let mut count = count_of(counts, name);
-            change(&mut count);
-            if count == Count::default() {
-                counts.remove(name);
-            } else {
-                counts.insert(Arc::clone(name), count);
-            }
-        }
+        change_count(&mut self.tenants, &account.tenant, &change);
+        change_count(&mut self.plugins, &account.plugin, &change);
+        change_count(&mut self.accounts, account, &change);
+    }
+}
+
+fn change_count<K: Clone + Hash + Eq>(counts: &mut HashMap<K, Count>, name: &K, change: impl Fn(&mut Count)) {
+    let mut count = count_of(counts, name);
+    change(&mut count);
+    if count == Count::default() {
+        counts.remove(name);
+    } else {
+        counts.insert(name.clone(), count);
     }
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     pin::Pin,
     task::{Context, Waker},
 };
@@ -6,6 +7,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::{connections, limits, lookups};
 
 /// Small enough to be reached in a test: no tenant, and no plugin, can take all.
 const BOUNDS: Bounds = Bounds {
@@ -32,7 +34,7 @@ fn poll(wait: &mut Wait) -> Option<Turn> {
 fn assert_nothing_is_kept(turns: &Turns) {
     let state = turns.lock();
     assert_eq!(state.all, Count::default());
-    assert!(state.tenants.is_empty() && state.plugins.is_empty(), "{state:?}");
+    assert!(state.tenants.is_empty() && state.plugins.is_empty() && state.accounts.is_empty(), "{state:?}");
     assert!(state.waiting.is_empty() && state.order.is_empty(), "{state:?}");
 }
 
@@ -129,6 +131,52 @@ fn when_all_abandoned_places_are_taken_whoever_has_none_still_has_a_turn() {
     assert_nothing_is_kept(&turns);
 }
 
+/// Takes turns for `plugin` of the only tenant until it has to wait.
+fn takes_all(turns: &Arc<Turns>, plugin: &str, abandons: bool) -> Vec<Turn> {
+    let next = || poll(&mut turns.wait(&account("t", plugin)));
+    let mut held = Vec::new();
+    while let Some(mut turn) = next() {
+        if abandons {
+            turn.abandon();
+        }
+        held.push(turn);
+    }
+    held
+}
+
+/// With the bounds of look-ups and of connections as they are.
+#[test]
+fn where_there_is_one_tenant_a_bad_plugin_leaves_turns_to_the_others() {
+    for abandons in [false, true] {
+        let look_ups = turns(lookups::BOUNDS);
+        let one = takes_all(&look_ups, "bad", abandons);
+        assert_eq!(
+            one.len(),
+            if abandons { limits::MAX_ABANDONED_LOOKUPS_OF_PLUGIN } else { limits::MAX_LOOKUPS_OF_PLUGIN }
+        );
+        let good = takes_all(&look_ups, "good", false);
+        assert_eq!(good.len(), limits::MAX_LOOKUPS_OF_PLUGIN, "as many as it may have");
+        drop(good);
+        let others: Vec<_> = (0..3).map(|n| takes_all(&look_ups, &format!("as bad {n}"), abandons)).collect();
+        for _ in 0..100 {
+            assert_eq!(takes_all(&look_ups, "good", false).len(), 1, "one at a time");
+        }
+        drop((one, others));
+        assert_nothing_is_kept(&look_ups);
+    }
+    for files in [0, 1024, usize::MAX] {
+        let bounds = connections::bounds(files);
+        let connections = turns(bounds);
+        let one = takes_all(&connections, "bad", false);
+        assert_eq!(one.len(), bounds.held.of_plugin);
+        let other = takes_all(&connections, "as bad", false);
+        assert_eq!(one.len() + other.len(), bounds.held.of_tenant);
+        assert!(poll(&mut connections.wait(&account("t", "good"))).is_some());
+        drop((one, other));
+        assert_nothing_is_kept(&connections);
+    }
+}
+
 /// What somebody does.
 #[derive(Clone, Debug)]
 enum Step {
@@ -158,7 +206,11 @@ fn assert_is_within_bounds(held: &[Turn], bounds: &Bounds) {
     for (abandoned, part) in [(false, bounds.held), (true, bounds.abandoned.unwrap())] {
         assert!(of(abandoned, &|_| true) <= part.in_all);
         for turn in held {
-            assert!(of(abandoned, &|account| account.tenant == turn.account.tenant) <= part.of_tenant);
+            // Beyond its tenant's part a plugin has one at most.
+            let tenants = held.iter().filter(|other| other.account.tenant == turn.account.tenant);
+            let plugins: HashSet<_> = tenants.map(|other| &other.account.plugin).collect();
+            let beyond = if abandoned { 0 } else { plugins.len() };
+            assert!(of(abandoned, &|account| account.tenant == turn.account.tenant) <= part.of_tenant + beyond);
             assert!(of(abandoned, &|account| account.plugin == turn.account.plugin) <= part.of_plugin);
         }
     }
@@ -184,7 +236,7 @@ proptest! {
             let state = turns.lock();
             let full = state.all.held >= BOUNDS.held.in_all;
             for wait in &waits {
-                let may = state.may_hold_one_more(&wait.account.tenant, &wait.account.plugin, &BOUNDS);
+                let may = state.may_hold_one_more(&wait.account, &BOUNDS);
                 prop_assert!(full || !may, "{:?} waits for nothing: {state:?}", wait.account);
             }
         }

@@ -126,9 +126,11 @@ async fn a_tenants_plugins_together_leave_look_ups_to_other_tenants() {
     let house = House::new().await;
     let plugins: Vec<_> =
         (0..12).map(|n| house.ask("t", &format!("hangs-{n}"), hanging(MAX_LOOKUPS_OF_PLUGIN), PATIENT)).collect();
+    // Each has one; what they have beyond that is bounded.
     house.resolver.begin(MAX_LOOKUPS_OF_TENANT).await;
     house.succeeds("other", "good").await;
-    assert_eq!(house.resolver.begun(), MAX_LOOKUPS_OF_TENANT);
+    let begun = house.resolver.begun();
+    assert!((MAX_LOOKUPS_OF_TENANT..=MAX_LOOKUPS_OF_TENANT + plugins.len()).contains(&begun), "{begun}");
     drop(plugins);
 }
 
