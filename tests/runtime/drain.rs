@@ -246,5 +246,9 @@ async fn a_report_names_a_bounded_number_of_tenants_and_counts_all() {
     let warnings: Vec<&str> = report.warnings.iter().map(|warning| &*warning.message).collect();
     assert_eq!(warnings.len(), 21, "{warnings:?}");
     let undelivered = report.failed + report.deferred;
-    assert_eq!(warnings[20], format!("and {} plugins more", undelivered - 20), "each has one end");
+    assert_eq!(
+        warnings[20],
+        format!("and deliveries of {} more pairs of tenant and plugin", undelivered - 20),
+        "each has one end"
+    );
 }

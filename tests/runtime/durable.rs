@@ -161,6 +161,29 @@ async fn a_compaction_line_that_is_sent_again_after_the_end_leaves_no_ghost() {
     assert!(house.runtime.sessions().is_empty());
 }
 
+/// The runtime has a budget of an hour: whoever waits for its end waits too long.
+#[tokio::test]
+async fn a_drain_does_not_wait_for_a_journal_that_cannot_be_read() {
+    let journal = held();
+    let quota = TenantQuota { active_sessions: Some(1), ..TenantQuota::default() };
+    let house = House::builder()
+        .plugin("prints", "prints")
+        .journal(journal.clone())
+        .quota(quota)
+        .budget(Duration::from_secs(3600))
+        .build();
+    house.start("s1").await.unwrap();
+    journal.hold_reads();
+    let mut one_more = StartRequest::new(house.session("s2"));
+    one_more.op_id = Some("s-2".into());
+    let refused = house.runtime.start_session(one_more);
+    let report =
+        tokio::time::timeout(Duration::from_secs(60), house.drain()).await.expect("long before its budget ends");
+    assert_eq!((report.delivered, report.timed_out), (1, false));
+    assert_eq!(refused.await, Err(Refusal::Quota { what: QuotaKind::ActiveSessions, limit: 1 }));
+    journal.let_reads_go();
+}
+
 #[tokio::test]
 async fn nobody_who_asks_for_something_is_held_up_by_a_journal_that_is_being_read() {
     let journal = held();

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use lastword_events::{
@@ -166,6 +167,16 @@ impl Inner {
         report
     }
 
+    /// What a drain has come to so far, for whoever cannot wait for its report. None when somebody has the dispatcher's lock.
+    pub(crate) fn drain_so_far(&self, reason: DrainReason, began: Instant) -> Option<DrainReport> {
+        let so_far = self.dispatcher.so_far()?;
+        let mut report = DrainReport::empty(reason, self.budget);
+        report.elapsed = now().saturating_duration_since(began);
+        (report.sessions, report.delivered, report.failed) = (so_far.sessions, so_far.delivered, so_far.failed);
+        (report.deferred, report.unreported, report.timed_out) = (so_far.deferred, so_far.untold, true);
+        Some(report)
+    }
+
     fn report(&self, schedule: &Schedule, closed: &mut Closed) -> DrainReport {
         let mut report = DrainReport::empty(schedule.reason, self.budget);
         report.sessions = schedule.sessions.unwrap_or(0) + closed.late_sessions;
@@ -207,13 +218,16 @@ impl Inner {
         lines
     }
 
-    /// Names those that most was not delivered of; `more` are not among `queues`.
+    /// Names those pairs of tenant and plugin that most was not delivered of; `more` pairs are not among `queues`.
     fn warnings(&self, queues: &mut Vec<ClosedQueue>, more: usize) -> Vec<DrainWarning> {
         queues.retain(has_undelivered);
         let more = more + most_undelivered_first(queues, MAX_WARNINGS).len();
         let mut warnings: Vec<DrainWarning> = queues.iter().filter_map(|queue| self.warning(queue)).collect();
         if more > 0 {
-            warnings.push(DrainWarning::new(DRAIN_WARNING, format!("and {more} plugins more")));
+            warnings.push(DrainWarning::new(
+                DRAIN_WARNING,
+                format!("and deliveries of {more} more pairs of tenant and plugin"),
+            ));
         }
         warnings
     }
@@ -234,10 +248,14 @@ impl Inner {
     fn tell_of_deferrals(&self, closed: &mut Closed, until: Instant) -> u64 {
         let mut untold = closed.held;
         for passed in &mut closed.passed_over {
-            if let Some(name) = self.dispatcher.plugin_name(passed.queue) {
+            // First the time: to ask for a name takes the dispatcher's lock, and there may be a thousand queues.
+            if now() < until
+                && let Some(name) = self.dispatcher.plugin_name(passed.queue)
+            {
                 while now() < until
                     && let Some(owed) = passed.unbegun.next()
                 {
+                    closed.told.fetch_add(u64::from(owed.is_end()), Ordering::Relaxed);
                     self.tell_deferred(&name, &owed, passed.why, true);
                 }
             }

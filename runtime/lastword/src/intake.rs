@@ -4,8 +4,8 @@
 //! the answer. It is decided on what the set knows, written down, and only then takes effect: so a plugin never hears of
 //! something that a crash could hide, and a request that cannot be written down changes nothing.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -16,11 +16,12 @@ use crate::active::{Active, Ending, Standing};
 use crate::facts_said::FactsSaid;
 use crate::in_flight::Ticket;
 use crate::inner::Inner;
+use crate::limits::MAX_ENTRY_WAIT;
 use crate::places::Place;
 use crate::quota::QuotaKind;
 use crate::request::{Acceptance, Accepted, CompactionRequest, EndRequest, ReceivedEnd, Refusal, StartRequest};
 use crate::reservation::{Leaving, Reservation};
-use crate::sync::{JoinHandle, blocking, now};
+use crate::sync::{JoinHandle, blocking, now, timeout};
 use crate::whose::Said;
 
 type Answer = Result<Accepted, Refusal>;
@@ -148,14 +149,28 @@ impl Inner {
     }
 
     /// Asks the journal for an `op_id`. A file is read on a thread that may be held up by it, one line's after the other: the
-    /// task that takes owners' lines, and begins the drain, waits for no disk.
+    /// task that takes owners' lines, and begins the drain, waits for no disk. A drain waits for a read for as long as for a
+    /// commit: then the `op_id` counts as unknown.
     async fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
         if self.journal.durability() == Durability::Memory {
             return self.journal.known_op(identity, kind, op_id);
         }
-        let _turn = self.op_reads.lock().await;
-        let (journal, identity, op_id) = (self.journal.clone(), identity.clone(), op_id.to_owned());
-        blocking(&self.handle, move || journal.known_op(&identity, kind, &op_id)).await.flatten()
+        let read = async {
+            let _turn = self.op_reads.lock().await;
+            let (journal, identity, op_id) = (self.journal.clone(), identity.clone(), op_id.to_owned());
+            blocking(&self.handle, move || journal.known_op(&identity, kind, &op_id)).await.flatten()
+        };
+        let mut draining = self.draining.subscribe();
+        let too_long = async {
+            draining.wait_for(|begun| *begun).await.ok();
+            timeout(MAX_ENTRY_WAIT, std::future::pending::<()>()).await.ok();
+        };
+        let (mut read, mut too_long) = (pin!(read), pin!(too_long));
+        poll_fn(|cx| match read.as_mut().poll(cx) {
+            Poll::Ready(known) => Poll::Ready(known),
+            Poll::Pending => too_long.as_mut().poll(cx).map(|()| None),
+        })
+        .await
     }
 
     /// A line that is sent again is acknowledged, whether or not there would be room for another.

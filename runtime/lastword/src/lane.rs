@@ -18,12 +18,20 @@ pub(crate) struct Lane {
     out: bool,
     /// How many have come into it since it was empty.
     came: u32,
-    /// In a drain everything gets one attempt, whatever its retry time, and what fails leaves the lane.
-    draining: bool,
     /// The session whose end waits in the drain's backlog, and will come after everything here.
     end_to_come: Option<u64>,
     /// Most lanes have nothing behind what is out, and there may be a million of them.
     behind: Option<Box<Behind>>,
+}
+
+/// When a delivery failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailedIn {
+    OrdinaryWork,
+    /// A drain has begun between the failure and now: it gives it an attempt.
+    WorkBeforeDrain,
+    /// This was the one attempt that a drain gives it: it leaves the lane.
+    Drain,
 }
 
 /// What waits in a lane.
@@ -62,11 +70,6 @@ impl Behind {
 }
 
 impl Lane {
-    /// One that begins while a drain is going on.
-    pub(crate) fn in_drain() -> Self {
-        Self { draining: true, ..Self::default() }
-    }
-
     /// Takes the newest event, and gives back what is to be launched, if anything.
     pub(crate) fn push(&mut self, mut owed: Owed, now: Instant) -> Option<Owed> {
         self.came = self.came.saturating_add(1);
@@ -91,22 +94,18 @@ impl Lane {
     }
 
     /// The delivery that was out has failed and is due again at `due`. Whether it is late was decided when the failure was
-    /// written down. `in_drain`: this was the one attempt that a drain gives it.
-    pub(crate) fn failed(&mut self, owed: Owed, due: Instant, now: Instant, in_drain: bool) -> Option<Owed> {
+    /// written down.
+    pub(crate) fn failed(&mut self, owed: Owed, due: Instant, now: Instant, failed_in: FailedIn) -> Option<Owed> {
         self.out = false;
-        if in_drain {
-            return self.launch(now);
-        }
-        let draining = self.draining;
-        let behind = self.behind();
-        if draining {
-            // The drain began between its failure and now.
-            behind.line.push_front(owed);
-        } else if owed.late {
-            behind.late.push((due, owed));
-        } else {
-            behind.line.push_front(owed);
-            behind.head_due = Some(due);
+        match failed_in {
+            FailedIn::Drain => (),
+            FailedIn::WorkBeforeDrain => self.behind().line.push_front(owed),
+            FailedIn::OrdinaryWork if owed.late => self.behind().late.push((due, owed)),
+            FailedIn::OrdinaryWork => {
+                let behind = self.behind();
+                behind.line.push_front(owed);
+                behind.head_due = Some(due);
+            }
         }
         self.launch(now)
     }
@@ -167,9 +166,8 @@ impl Lane {
         self.launch(now)
     }
 
-    /// From now on everything gets one attempt, in order, and retry times do not count.
+    /// From now on everything gets one attempt, in order, and retry times do not count. It does nothing where nothing waits.
     pub(crate) fn begin_drain(&mut self, now: Instant) -> Option<Owed> {
-        self.draining = true;
         let behind = self.behind.as_mut()?;
         behind.head_due = None;
         let mut overtaken: Vec<Owed> = behind.late.drain(..).map(|(_, owed)| owed).collect();
@@ -217,7 +215,7 @@ mod tests {
     /// A failure as it happens in ordinary work: written down, and late if something newer waits at that moment.
     fn fail(lane: &mut Lane, mut owed: Owed, due: Instant, now: Instant) -> Option<Owed> {
         owed.late |= lane.has_newer(&owed);
-        lane.failed(owed, due, now, false)
+        lane.failed(owed, due, now, FailedIn::OrdinaryWork)
     }
 
     fn number(owed: Option<Owed>) -> Option<(u64, bool)> {
@@ -278,7 +276,7 @@ mod tests {
         let first = lane.push(owed(1), now).unwrap();
         // Written down as failed and not late; then 2 happens.
         lane.push(owed(2), now);
-        assert_eq!(number(lane.failed(first, now + RETRY, now, false)), Some((1, false)));
+        assert_eq!(number(lane.failed(first, now + RETRY, now, FailedIn::OrdinaryWork)), Some((1, false)));
     }
 
     #[test]
@@ -287,9 +285,9 @@ mod tests {
         let mut lane = Lane::default();
         let first = lane.push(owed(1), now).unwrap();
         assert_eq!(number(lane.begin_drain(now)), None, "it is out");
-        let again = lane.failed(first, now + RETRY, now, false).unwrap();
+        let again = lane.failed(first, now + RETRY, now, FailedIn::WorkBeforeDrain).unwrap();
         assert_eq!(again.sequence, 1);
-        assert_eq!(number(lane.failed(again, now + RETRY, now, true)), None);
+        assert_eq!(number(lane.failed(again, now + RETRY, now, FailedIn::Drain)), None);
         assert!(lane.is_empty());
     }
 
@@ -360,9 +358,9 @@ mod tests {
         let one = lane.begin_drain(now).unwrap();
         assert_eq!((one.sequence, one.late), (1, true));
         assert_eq!(number(lane.push(owed(3), now)), None);
-        let two = lane.failed(one, now + RETRY, now, true).unwrap();
+        let two = lane.failed(one, now + RETRY, now, FailedIn::Drain).unwrap();
         assert_eq!(two.sequence, 2);
-        assert_eq!(number(lane.failed(two, now + RETRY, now, true)), Some((3, false)));
+        assert_eq!(number(lane.failed(two, now + RETRY, now, FailedIn::Drain)), Some((3, false)));
         assert_eq!(number(lane.done(now)), None);
         assert!(lane.is_empty(), "what failed in a drain is the journal's from here on");
     }

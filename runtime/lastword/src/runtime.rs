@@ -167,8 +167,8 @@ impl Runtime {
         self.drain_since(reason, now())
     }
 
-    /// The same with a budget that began earlier, when whoever ends the program said so: a signal counts from its arrival, and
-    /// not from when there was a thread to look at it.
+    /// The same with a budget that began earlier, when whoever ends the program said so: a signal counts from when it was
+    /// seen, and not from when everything else had come to its end.
     pub fn drain_since(
         &self,
         reason: DrainReason,
@@ -196,6 +196,13 @@ impl Runtime {
                 }
             }
         }
+    }
+
+    /// What a drain that does not come back in time has come to so far: what it has not made counts as deferred. It waits for
+    /// nothing, and is none when what it asks for is being changed just now: ask again.
+    #[must_use]
+    pub fn drain_so_far(&self, reason: DrainReason, began: Instant) -> Option<DrainReport> {
+        self.inner().drain_so_far(reason, began)
     }
 
     /// Lets no more sessions in and writes down why, without a drain: nobody is called, and everything stays owed.

@@ -357,6 +357,7 @@ impl Dispatcher {
     pub(crate) fn stop(&self) {
         let mut state = self.state.lock();
         state.stopping = true;
+        state.leave_memory_to_others();
         state.wake_all();
     }
 }

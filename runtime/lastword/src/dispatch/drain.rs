@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use lastword_events::{Deferral, DrainReason, Timestamp};
@@ -15,8 +16,14 @@ pub(crate) struct Drain {
     pub(super) is_cut: bool,
     pub(super) is_closed: bool,
     pub(super) passed_over: Vec<PassedOver>,
+    /// Sessions that the snapshot found.
+    pub(super) sessions: u64,
     /// Sessions that were written down after the snapshot.
     pub(super) late_sessions: u64,
+    /// What it had come to when its account was closed.
+    pub(super) came_to: Option<SoFar>,
+    /// Ends without an attempt that somebody was told of since.
+    pub(super) told: Arc<AtomicU64>,
 }
 
 /// Deliveries that had no attempt in this drain.
@@ -25,6 +32,17 @@ pub(crate) struct PassedOver {
     pub(crate) queue: QueueId,
     pub(crate) why: Deferral,
     pub(crate) unbegun: Unbegun,
+}
+
+/// What a drain has come to by some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SoFar {
+    pub(crate) sessions: u64,
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    pub(crate) deferred: u64,
+    /// Those of `deferred` that nobody was told of one by one.
+    pub(crate) untold: u64,
 }
 
 /// What a drain came to.
@@ -36,6 +54,8 @@ pub(crate) struct Closed {
     pub(crate) held: u64,
     /// Sessions that were written down after the snapshot.
     pub(crate) late_sessions: u64,
+    /// Where to count the ends of `passed_over` that somebody is told of.
+    pub(crate) told: Arc<AtomicU64>,
 }
 
 pub(crate) struct ClosedQueue {
@@ -47,7 +67,16 @@ pub(crate) struct ClosedQueue {
 impl Drain {
     pub(crate) fn new(reason: DrainReason, ended_at: Timestamp, cut_at: Instant) -> Self {
         let facts = Arc::new(DrainFacts { reason, ended_at, cut_at });
-        Self { facts, is_cut: false, is_closed: false, passed_over: Vec::new(), late_sessions: 0 }
+        Self {
+            facts,
+            is_cut: false,
+            is_closed: false,
+            passed_over: Vec::new(),
+            sessions: 0,
+            late_sessions: 0,
+            came_to: None,
+            told: Arc::default(),
+        }
     }
 
     pub(crate) fn facts(&self) -> &Arc<DrainFacts> {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use lastword_events::{Deferral, EventKey, Session};
 
 use super::PluginNumber;
 use super::dispatcher::Dispatcher;
-use super::drain::{Closed, ClosedQueue, Drain, PassedOver};
+use super::drain::{Closed, ClosedQueue, Drain, PassedOver, SoFar};
 use super::fair::QueueId;
 use super::queue::{Backlog, Job, Tally};
 use super::state::State;
@@ -29,11 +30,18 @@ impl Dispatcher {
             let Some(q) = state.queues.get_mut(queue) else { continue };
             q.tally = Tally::default();
             q.breaker = Breaker::new(self.breaker_threshold);
+            if !q.may_have_waiting() {
+                continue;
+            }
             let mut launched: Vec<Owed> = q.lanes.values_mut().filter_map(|lane| lane.begin_drain(now)).collect();
             launched.sort_unstable_by_key(|owed| owed.sequence);
             for owed in launched {
                 state.launch(queue, Some(owed));
             }
+        }
+        let found: usize = sessions.values().map(Vec::len).sum();
+        if let Some(drain) = &mut state.drain {
+            drain.sessions = u64::try_from(found).unwrap_or(u64::MAX);
         }
         for (tenant, mut sessions) in sessions {
             // The oldest first: they have waited longest, and an operator can follow it.
@@ -77,9 +85,10 @@ impl Dispatcher {
         let mut state = self.state.lock();
         // An end that came after the work was done and before this.
         state.pass_all_over();
+        let so_far = state.so_far();
         let (mut queues, mut held) = (Vec::new(), 0);
         for q in &mut state.queues {
-            let ends = u64::from(q.ends_taken + q.ends_unwritten);
+            let ends = q.held_ends();
             held += ends;
             q.tally.defer(Deferral::Budget, ends);
             if q.tally.owed() > 0 {
@@ -91,21 +100,31 @@ impl Dispatcher {
             }
         }
         let drain = state.drain.as_mut();
-        let (passed_over, late_sessions) = drain.map_or((Vec::new(), 0), |drain| {
+        let (passed_over, late_sessions, told) = drain.map_or_else(Default::default, |drain| {
             drain.is_cut = true;
             drain.is_closed = true;
-            (std::mem::take(&mut drain.passed_over), drain.late_sessions)
+            drain.came_to = Some(so_far);
+            (std::mem::take(&mut drain.passed_over), drain.late_sessions, drain.told.clone())
         });
         // Workers whose guests wait for the host drop them.
         state.wake_all();
         if state.is_quiet() {
             self.became_quiet.notify_waiters();
         }
-        Closed { queues, passed_over, held, late_sessions }
+        Closed { queues, passed_over, held, late_sessions, told }
     }
-}
 
-impl Dispatcher {
+    /// What the drain has come to by now, for whoever cannot wait for its account: all that is not made is deferred. None when
+    /// somebody has the lock just now.
+    pub(crate) fn so_far(&self) -> Option<SoFar> {
+        let state = self.state.try_lock()?;
+        let mut so_far = state.drain.as_ref().and_then(|drain| drain.came_to).unwrap_or_else(|| state.so_far());
+        if let Some(drain) = &state.drain {
+            so_far.untold = so_far.untold.saturating_sub(drain.told.load(Ordering::Relaxed));
+        }
+        Some(so_far)
+    }
+
     /// Keeps what was passed over and nobody was told of, until the runtime goes: to free a million deliveries takes longer than
     /// a drain has at its end.
     pub(crate) fn keep(&self, passed_over: Vec<PassedOver>) {
@@ -139,17 +158,36 @@ impl State {
         }
     }
 
+    fn so_far(&self) -> SoFar {
+        let mut so_far = SoFar::default();
+        for q in &self.queues {
+            let unmade = u64::try_from(q.unbegun.ends).unwrap_or(u64::MAX) + q.held_ends();
+            so_far.delivered += q.tally.delivered;
+            so_far.failed += q.tally.failed;
+            so_far.deferred += q.tally.deferred + unmade;
+            so_far.untold += unmade;
+        }
+        if let Some(drain) = &self.drain {
+            so_far.sessions = drain.sessions + drain.late_sessions;
+            so_far.untold += drain.passed_over.iter().map(|passed| passed.unbegun.ends()).sum::<u64>();
+        }
+        so_far
+    }
+
     fn pass_all_over(&mut self) {
         for queue in 0..self.queues.len() {
             self.pass_over(queue, self.why_unbegun(queue));
         }
         self.end_idle_waits_for_memory();
+        self.leave_memory_to_others();
     }
 
     fn add_backlog(&mut self, queue: QueueId, backlog: Backlog) {
         let Some(q) = self.queues.get_mut(queue) else { return };
         let ends = backlog.len();
         q.backlog = Some(backlog);
+        q.unbegun.all += ends;
+        q.unbegun.ends += ends;
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.owed += u64::try_from(ends).unwrap_or(u64::MAX);
         }

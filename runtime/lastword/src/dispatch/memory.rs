@@ -47,6 +47,13 @@ pub(super) struct MemoryTurns {
     first: Option<QueueId>,
 }
 
+#[cfg(test)]
+impl MemoryTurns {
+    pub(super) fn is_set_aside(&self) -> bool {
+        self.first.is_some()
+    }
+}
+
 /// There is no memory for the call now.
 struct NoRoom;
 
@@ -213,6 +220,13 @@ impl State {
                 nobody &= q.ready_len() == 0;
             }
             self.offer(queue);
+        }
+    }
+
+    /// Nothing begins any more: no memory is set aside for it, of which other runtimes have their calls as well.
+    pub(super) fn leave_memory_to_others(&mut self) {
+        if self.memory.first.is_some() {
+            self.end_first_for_memory();
         }
     }
 

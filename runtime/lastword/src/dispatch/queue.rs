@@ -25,6 +25,8 @@ pub(crate) struct Queue {
     pub(crate) backlog: Option<Backlog>,
     /// By session id; one only while something of it is owed.
     pub(crate) lanes: HashMap<Arc<str>, Lane>,
+    /// What has not begun: in `ready`, in `lanes`, in `backlog`, and what may take the process down and waits for its turn.
+    pub(super) unbegun: Count,
     /// Some of it may begin.
     pub(super) wanting: bool,
     /// Its plugin holds all the slots that it may: out of the order until it holds fewer.
@@ -37,6 +39,26 @@ pub(crate) struct Queue {
     pub(super) ends_unwritten: u32,
     pub(crate) breaker: Breaker,
     pub(crate) tally: Tally,
+}
+
+/// How many deliveries there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) all: usize,
+    /// Those among them that are `session-end`.
+    pub(crate) ends: usize,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, is_end: bool) {
+        self.all += 1;
+        self.ends += usize::from(is_end);
+    }
+
+    pub(super) fn remove(&mut self, is_end: bool) {
+        self.all -= 1;
+        self.ends -= usize::from(is_end);
+    }
 }
 
 /// A delivery that may begin.
@@ -171,6 +193,7 @@ impl Queue {
             ready: VecDeque::new(),
             backlog: None,
             lanes: HashMap::new(),
+            unbegun: Count::default(),
             wanting: false,
             parked: false,
             taken: 0,
@@ -208,13 +231,25 @@ impl Queue {
         }
     }
 
+    /// Ends that a worker has, or whose failure is being written down.
+    pub(super) fn held_ends(&self) -> u64 {
+        u64::from(self.ends_taken + self.ends_unwritten)
+    }
+
     /// It is owed nothing.
     pub(crate) fn is_idle(&self) -> bool {
         self.taken == 0 && self.lanes.is_empty() && self.ready_len() == 0
     }
 
-    /// Takes everything that has not begun, for good: what workers have finds no lane when it comes back.
+    /// Whether anything waits in a lane. Also when nothing does but a delivery that may take the process down.
+    pub(super) fn may_have_waiting(&self) -> bool {
+        self.unbegun.all > self.ready_len()
+    }
+
+    /// Takes everything that has not begun, for good: what workers have finds no lane when it comes back. It looks at none of it:
+    /// there may be a million.
     pub(super) fn take_all(&mut self) -> Unbegun {
-        Unbegun::new(std::mem::take(&mut self.ready), std::mem::take(&mut self.lanes), self.backlog.take())
+        let (ready, lanes) = (std::mem::take(&mut self.ready), std::mem::take(&mut self.lanes));
+        Unbegun::new(ready, lanes, self.backlog.take(), std::mem::take(&mut self.unbegun))
     }
 }

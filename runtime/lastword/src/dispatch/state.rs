@@ -19,7 +19,7 @@ use super::stored::Stored;
 use super::suspects::Suspects;
 use super::tenant::Tenant;
 use crate::breaker::Breaker;
-use crate::lane::Lane;
+use crate::lane::FailedIn;
 use crate::limits::MAX_IDLE_TENANTS;
 use crate::owed::Owed;
 use crate::quota::TenantQuota;
@@ -166,17 +166,14 @@ impl State {
     /// Puts a new event into its lane.
     pub(super) fn push(&mut self, queue: QueueId, owed: Owed) {
         self.undelivered_ends += u64::from(owed.is_end());
-        let draining = self.drain.is_some();
         let deferral = self.deferral(queue);
         let Some(q) = self.queues.get_mut(queue) else { return };
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.owed += 1;
         }
         let now = now();
+        q.unbegun.add(owed.is_end());
         let lane = q.lanes.entry(owed.session.identity.id.clone()).or_default();
-        if draining && lane.is_empty() {
-            lane.begin_drain(now);
-        }
         let launched = lane.push(owed, now);
         self.launch(queue, launched);
         if let Some(why) = deferral {
@@ -222,6 +219,7 @@ impl State {
         let taken = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
         q.taken += taken;
         q.ends_taken += count_ends(jobs);
+        jobs.iter().for_each(|taken| q.unbegun.remove(taken.job.is_end()));
         self.taken += taken;
         let owner = q.owner;
         if let Some(tenant) = self.accounts.get_mut(owner) {
@@ -244,6 +242,7 @@ impl State {
         let taken = u32::try_from(unbegun.len()).unwrap_or(u32::MAX);
         q.taken -= taken;
         q.ends_taken -= count_ends(&unbegun);
+        unbegun.iter().for_each(|taken| q.unbegun.add(taken.job.is_end()));
         self.taken -= taken;
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.calls -= taken;
@@ -312,7 +311,7 @@ impl State {
         let id = owed.session.identity.id.clone();
         if retry.is_some() && !in_drain && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
             // It failed before the drain, and its queue was passed over while its failure was written down: so is it.
-            q.lanes.entry(id.clone()).or_insert_with(Lane::in_drain);
+            q.lanes.entry(id.clone()).or_default();
         }
         let lane = q.lanes.get_mut(&id);
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
@@ -321,7 +320,17 @@ impl State {
         }
         let Some(lane) = lane else { return };
         let launched = match retry {
-            Some((due, _)) => lane.failed(owed, due, now, in_drain),
+            Some((due, _)) => {
+                let failed_in = match self.drain.is_some() {
+                    true if in_drain => FailedIn::Drain,
+                    true => FailedIn::WorkBeforeDrain,
+                    false => FailedIn::OrdinaryWork,
+                };
+                if failed_in != FailedIn::Drain {
+                    q.unbegun.add(owed.is_end());
+                }
+                lane.failed(owed, due, now, failed_in)
+            }
             None => lane.done(now),
         };
         if lane.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use lastword_events::{
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 
 use super::bucket::Bucket;
 use super::dispatcher::{Dispatcher, Pick, Slice};
-use super::drain::Drain;
+use super::drain::{Drain, SoFar};
 use super::fair::QueueId;
 use super::finished::Finished;
 use super::memory::{PluginMemory, Taken};
@@ -273,6 +274,52 @@ fn what_a_drain_passes_over_is_counted_once_and_never_looked_at_again() {
     assert_eq!(told, (held..ENDS).collect::<Vec<_>>(), "in the order in which they were owed");
     let state = dispatcher.state.lock();
     assert!(state.is_quiet() && state.accounts.iter().all(|account| account.owed == 0));
+}
+
+#[test]
+fn what_a_drain_has_come_to_is_known_at_every_moment_and_does_not_change_when_it_is_closed() {
+    const ENDS: u64 = 1_000;
+    let dispatcher = dispatcher(16, 2);
+    let queue = owe_ends(&dispatcher, ENDS);
+    begin_drain(&dispatcher);
+    let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("ends are owed") };
+    let so_far = || dispatcher.so_far().unwrap();
+    assert_eq!((so_far().deferred, so_far().untold), (ENDS, ENDS), "as if nothing more were made");
+    let mut jobs = slice.jobs.into_iter();
+    bring_back(&dispatcher, queue, jobs.by_ref().take(2).collect(), false);
+    let held = jobs.len();
+    let delivered = SoFar { delivered: 2, deferred: ENDS - 2, untold: ENDS - 2, ..SoFar::default() };
+    assert_eq!(so_far(), delivered);
+    dispatcher.cut();
+    assert_eq!(so_far(), delivered);
+    let closed = dispatcher.close();
+    assert_eq!(closed.held, held as u64);
+    assert_eq!(so_far(), delivered);
+    closed.told.store(ENDS / 2, Ordering::Relaxed);
+    assert_eq!(so_far(), SoFar { untold: ENDS / 2 - 2, ..delivered });
+    assert_eq!(so_far().delivered + so_far().failed + so_far().deferred, closed.queues[0].tally.owed());
+    let lock = dispatcher.state.lock();
+    assert_eq!(dispatcher.so_far(), None, "whoever asks waits for nothing");
+    drop(lock);
+}
+
+#[test]
+fn a_drain_that_is_over_sets_no_memory_aside_for_its_next_call() {
+    for stops in [false, true] {
+        let (dispatcher, account) = with_memory(64, 100, 60);
+        owe(&dispatcher, "a", &calls(None), 1);
+        owe(&dispatcher, "b", &calls(None), 1);
+        let _under_way = take_all(&dispatcher);
+        assert!(dispatcher.state.lock().memory.is_set_aside(), "for the one that found none");
+        if stops {
+            dispatcher.stop();
+        } else {
+            begin_drain(&dispatcher);
+            dispatcher.cut();
+        }
+        assert!(!dispatcher.state.lock().memory.is_set_aside());
+        drop(account);
+    }
 }
 
 #[test]

@@ -2,12 +2,12 @@ use std::collections::hash_map::IntoValues;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::queue::{Backlog, Job};
+use super::queue::{Backlog, Count, Job};
 use crate::lane::Lane;
 use crate::owed::Owed;
 
-/// What a queue had not begun, as it was in the queue: taking it costs a look at each delivery and moves none, because a drain
-/// that ends, with a million of them, has no time for more.
+/// What a queue had not begun, as it was in the queue: taking it looks at no delivery and moves none, because a drain that ends,
+/// with a million of them, has no time for it.
 #[derive(Debug)]
 pub(crate) struct Unbegun {
     ready: VecDeque<Job>,
@@ -15,28 +15,32 @@ pub(crate) struct Unbegun {
     /// What waited in the lane that was looked at last.
     lane: VecDeque<Owed>,
     backlog: Option<Backlog>,
-    len: usize,
-    ends: usize,
+    count: Count,
 }
 
+/// So many deliveries are counted again where debug assertions are on.
+const COUNTED_AGAIN: usize = 1_000;
+
 impl Unbegun {
-    pub(super) fn new(ready: VecDeque<Job>, lanes: HashMap<Arc<str>, Lane>, backlog: Option<Backlog>) -> Self {
-        let in_lanes = || lanes.values().flat_map(Lane::waiting);
-        let in_backlog = backlog.as_ref().map_or(0, Backlog::len);
-        let len = ready.len() + in_lanes().count() + in_backlog;
-        let ends_ready = ready.iter().filter(|job| job.is_end()).count();
-        let ends = ends_ready + in_lanes().filter(|owed| owed.is_end()).count() + in_backlog;
-        Self { ready, lanes: lanes.into_values(), lane: VecDeque::new(), backlog, len, ends }
+    /// `count` is how many they are.
+    pub(super) fn new(
+        ready: VecDeque<Job>,
+        lanes: HashMap<Arc<str>, Lane>,
+        backlog: Option<Backlog>,
+        count: Count,
+    ) -> Self {
+        debug_assert!(count.all > COUNTED_AGAIN || count == counted(&ready, &lanes, backlog.as_ref()), "{count:?}");
+        Self { ready, lanes: lanes.into_values(), lane: VecDeque::new(), backlog, count }
     }
 
     /// Deliveries that are left of it.
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.count.all
     }
 
     /// Those among them that are `session-end`.
     pub(crate) fn ends(&self) -> u64 {
-        u64::try_from(self.ends).unwrap_or(u64::MAX)
+        u64::try_from(self.count.ends).unwrap_or(u64::MAX)
     }
 
     fn take(&mut self) -> Option<Owed> {
@@ -60,8 +64,16 @@ impl Iterator for Unbegun {
 
     fn next(&mut self) -> Option<Owed> {
         let owed = self.take()?;
-        self.len -= 1;
-        self.ends -= usize::from(owed.is_end());
+        self.count.remove(owed.is_end());
         Some(owed)
     }
+}
+
+/// With a look at each.
+fn counted(ready: &VecDeque<Job>, lanes: &HashMap<Arc<str>, Lane>, backlog: Option<&Backlog>) -> Count {
+    let mut count = Count::default();
+    ready.iter().for_each(|job| count.add(job.is_end()));
+    lanes.values().flat_map(Lane::waiting).for_each(|owed| count.add(owed.is_end()));
+    backlog.into_iter().flat_map(|backlog| 0..backlog.len()).for_each(|_| count.add(true));
+    count
 }
