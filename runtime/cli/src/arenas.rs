@@ -22,18 +22,32 @@ pub(crate) fn share_where_limited() {
 /// Gives back what has not been used for some seconds (jemalloc's `dirty_decay_ms`, 10 s). It does that by itself as memory is
 /// allocated and freed, and not when a burst is over and the process idles.
 #[cfg(not(target_env = "msvc"))]
-#[expect(unsafe_code, reason = "no safe function of a library does this")]
 pub(crate) fn give_back_unused() {
-    // 4096 stands for all arenas.
-    const DECAY: &std::ffi::CStr = c"arena.4096.decay";
+    all_arenas(c"arena.4096.decay");
+}
+
+/// Gives back all that is not used now. It takes a while where much was used: at moments when nobody waits.
+#[cfg(not(target_env = "msvc"))]
+pub(crate) fn give_back_all_unused() {
+    all_arenas(c"arena.4096.purge");
+}
+
+/// `control` has 4096 in its name, which stands for all arenas, and no value.
+#[cfg(not(target_env = "msvc"))]
+#[expect(unsafe_code, reason = "no safe function of a library does this")]
+fn all_arenas(control: &std::ffi::CStr) {
     // SAFETY: the name ends with a zero byte, and this control neither reads nor writes a value. It may be used on any thread.
-    let failed = unsafe { tikv_jemalloc_sys::mallctl(DECAY.as_ptr(), null_mut(), null_mut(), null_mut(), 0) };
+    let failed = unsafe { tikv_jemalloc_sys::mallctl(control.as_ptr(), null_mut(), null_mut(), null_mut(), 0) };
     debug_assert_eq!(failed, 0, "there is no such control");
 }
 
 /// The system's allocator does what it does.
 #[cfg(target_env = "msvc")]
 pub(crate) fn give_back_unused() {}
+
+/// The same.
+#[cfg(target_env = "msvc")]
+pub(crate) fn give_back_all_unused() {}
 
 /// Only glibc's does.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use lastword::{BuildError, Durability, Runtime, Tenants};
 use lastword_events::Hook;
+use tokio::task::AbortHandle;
 
 use crate::arenas;
 use crate::args::StdioArgs;
@@ -69,7 +70,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
 
     // The workers are plain threads; these carry timers and what waits for the journal.
     let engine = threads::io_runtime()?;
-    engine.spawn(give_back_memory());
+    let giving_back = engine.spawn(give_back_memory()).abort_handle();
     let (runtime, slots) = {
         let _context = engine.enter();
         build(args, config, output.clone(), &early)?
@@ -85,18 +86,20 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     if let Err(error) = engine.block_on(runtime.recorded()) {
         tracing::warn!(%error, "what was recovered is not on record again yet");
     }
+    // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
+    arenas::give_back_all_unused();
 
     // First this: whoever has seen `ready` may send a signal and count on the drain.
-    arm_on_signal(&signals, &watchdog, runtime.durability(), drain.1);
+    arm_on_signal(&signals, &watchdog, giving_back.clone(), runtime.durability(), drain.1);
     output.first(ready(&runtime, slots));
-    let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog);
+    let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back);
     let exit = control.block_on(service.run(drain.0, drain.1));
     // Threads that are stuck in a guest's host call are left behind.
     engine.shutdown_background();
     Ok(exit)
 }
 
-/// As long as the process lives.
+/// Until the drain begins, which has no processor for it.
 async fn give_back_memory() {
     let mut often = tokio::time::interval(GIVE_BACK_MEMORY);
     loop {
@@ -116,13 +119,20 @@ fn leave_on_early_signal(logs: LineWriter, exit: EarlyExit) -> io::Result<Signal
     })
 }
 
-/// From now on a signal begins the drain, and the watchdog counts from its receipt.
-fn arm_on_signal(signals: &Signals, watchdog: &Watchdog, durability: Durability, budget: Duration) {
+/// From now on a signal begins the drain, and the watchdog counts from when the signal thread saw it.
+fn arm_on_signal(
+    signals: &Signals,
+    watchdog: &Watchdog,
+    giving_back: AbortHandle,
+    durability: Durability,
+    budget: Duration,
+) {
     let watchdog = watchdog.clone();
     signals.serve(inputs::is_held_by_another(&io::stdin()), move |signal| {
         // Until the drain has told more.
         watchdog.expect(service::undelivered(durability));
         watchdog.arm(signal.at + budget + WATCHDOG_OVERRUN);
+        giving_back.abort();
         tracing::info!("{}: shutting down", signal.name);
     });
 }

@@ -37,6 +37,22 @@ impl LineQueue {
         self.bytes.len()
     }
 
+    /// Drops the last lines, so that no more than `limit` bytes wait. Gives their number.
+    pub(super) fn cut(&mut self, limit: usize) -> u64 {
+        if self.bytes.len() <= limit {
+            return 0;
+        }
+        let kept = self.bytes.range(..limit).rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let lines = self.lines_from(kept);
+        self.bytes.truncate(kept);
+        lines
+    }
+
+    fn lines_from(&self, first: usize) -> u64 {
+        let newlines = self.bytes.range(first..).filter(|byte| **byte == b'\n').count();
+        u64::try_from(newlines).unwrap_or(u64::MAX)
+    }
+
     /// Moves whole lines to the end of `batch`, `bytes` of them or a few more to the next end of a line.
     pub(super) fn take_lines(&mut self, batch: &mut Vec<u8>, bytes: usize) {
         let least = bytes.saturating_sub(1).min(self.bytes.len());
@@ -63,7 +79,6 @@ impl Queue for LineQueue {
     }
 
     fn lines(&self) -> u64 {
-        let newlines = self.bytes.iter().filter(|byte| **byte == b'\n').count();
-        u64::try_from(newlines).unwrap_or(u64::MAX)
+        self.lines_from(0)
     }
 }

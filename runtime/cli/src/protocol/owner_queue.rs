@@ -7,12 +7,15 @@
 mod range;
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use range::Range;
 
 use super::line_queue::LineQueue;
 use super::writer::{Left, Queue, Writer};
-use crate::limits::{MAX_ANSWER_RANGES, MAX_KEPT_ANSWER_BYTES, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS};
+use crate::limits::{
+    MAX_ANSWER_RANGES, MAX_BYTES_BEFORE_DRAIN_LINE, MAX_KEPT_ANSWER_BYTES, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS,
+};
 
 /// Carries answers and outcome lines to the owner.
 pub(crate) type OwnerWriter = Writer<OwnerQueue>;
@@ -46,7 +49,13 @@ impl OwnerWriter {
 
     /// Leaves an outcome line, which ends with its newline. If it does not fit it is dropped and counted.
     pub(crate) fn outcome(&self, line: &[u8]) {
-        self.leave(|queue| queue.lines.push(MAX_QUEUED_OUTPUT_BYTES, line));
+        self.leave(|queue| {
+            if queue.is_closed {
+                // The last line has counted it.
+                return Left::Whole;
+            }
+            queue.lines.push(MAX_QUEUED_OUTPUT_BYTES, line)
+        });
     }
 
     /// Leaves `ready`, which is written before everything else: an owner reads nothing before it.
@@ -57,9 +66,19 @@ impl OwnerWriter {
         });
     }
 
-    /// Leaves the last line, which must not be lost to a queue full of others.
+    /// Waits until little is before the last line, or a reader that is behind is not waited for any longer, as
+    /// [`flush`](Writer::flush). Then drops and counts the outcome lines that are too many: the last line is worth more.
+    pub(crate) fn make_room_for_last(&self, until: Instant, patience: Duration) {
+        self.wait(until, patience, |queue, _| queue.lines.len() <= MAX_BYTES_BEFORE_DRAIN_LINE);
+        self.drop_lines(|queue| queue.cut(MAX_BYTES_BEFORE_DRAIN_LINE));
+    }
+
+    /// Leaves the last line, which must not be lost to a queue full of others. No outcome line comes after it.
     pub(crate) fn last(&self, line: &[u8]) {
-        self.leave(|queue| queue.lines.push(usize::MAX, line));
+        self.leave(|queue| {
+            queue.is_closed = true;
+            queue.lines.push(usize::MAX, line)
+        });
     }
 }
 
@@ -69,6 +88,8 @@ pub(crate) struct OwnerQueue {
     first: First,
     /// What is no answer.
     lines: LineQueue,
+    /// The last line is among them.
+    is_closed: bool,
     /// Bytes of `lines` that were taken so far.
     taken: u64,
     /// Each answer with its place among the lines: it follows so many bytes of them.
@@ -131,6 +152,17 @@ impl OwnerQueue {
     fn push(&mut self, waiting: Waiting) {
         let place = self.taken + u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
         self.answers.push_back((place, waiting));
+    }
+
+    /// Drops the last of the lines that are no answers, so that no more than `limit` bytes of them wait. Gives their number.
+    fn cut(&mut self, limit: usize) -> u64 {
+        let dropped = self.lines.cut(limit);
+        let end = self.taken + u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
+        // Answers that came after what was dropped follow what was not.
+        for (place, _) in self.answers.iter_mut().rev().take_while(|(place, _)| *place > end) {
+            *place = end;
+        }
+        dropped
     }
 
     fn take_answer(&mut self, batch: &mut Vec<u8>) {

@@ -135,6 +135,12 @@ impl<Q: Queue> Writer<Q> {
         }
     }
 
+    /// Has `cut` drop lines of the queue, and counts them.
+    pub(super) fn drop_lines(&self, cut: impl FnOnce(&mut Q) -> u64) {
+        let mut state = self.shared.lock();
+        state.dropped += cut(&mut state.queue);
+    }
+
     /// Lines that were dropped so far.
     pub(crate) fn dropped(&self) -> u64 {
         self.shared.lock().dropped
@@ -143,13 +149,18 @@ impl<Q: Queue> Writer<Q> {
     /// Waits until everything is written, or cannot be, or the time is up, or the reader takes nothing for as long as
     /// `patience`. Says whether everything is written.
     pub(crate) fn flush(&self, until: Instant, patience: Duration) -> bool {
+        self.wait(until, patience, |queue, writing| queue.is_empty() && !writing)
+    }
+
+    /// The same until it is `enough`, which is told the queue, and whether a batch of it is being written.
+    pub(super) fn wait(&self, until: Instant, patience: Duration, enough: impl Fn(&Q, bool) -> bool) -> bool {
         let began = Instant::now();
         let mut state = self.shared.lock();
         loop {
             if state.gone {
                 return false;
             }
-            if state.queue.is_empty() && !state.writing {
+            if enough(&state.queue, state.writing) {
                 return true;
             }
             let left =

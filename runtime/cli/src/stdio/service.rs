@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 
 use lastword::{Durability, Runtime};
 use lastword_events::{DrainReason, DrainReport};
-use tokio::time::{timeout, timeout_at};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::answers::Answers;
 use super::ignored::Ignored;
 use super::reader::{Lines, ReadLine};
 use crate::exit::Exit;
 use crate::limits::{
-    DRAIN_OVERRUN, FREEING, OUTPUT_OVERRUN, OWNER_DIED_WAIT, SIGNAL_THREAD_WAIT, STALLED_READER, WATCHDOG_OVERRUN,
+    COUNTING_WAIT, DRAIN_LINE_BEFORE_END, DRAIN_OVERRUN, FREEING, LAST_LINE_BEFORE_END, OUTPUT_OVERRUN,
+    OWNER_DIED_WAIT, SIGNAL_THREAD_WAIT, STALLED_READER, WATCHDOG_OVERRUN,
 };
 use crate::protocol::line_queue::LineWriter;
 use crate::protocol::owner_queue::OwnerWriter;
@@ -31,6 +33,10 @@ pub(super) struct Service {
     answers: Answers,
     ignored: Ignored,
     input_ended: bool,
+    /// No line is taken after this; none before the drain.
+    takes_lines_until: Option<Instant>,
+    /// What gives memory back to the system until the drain.
+    giving_back: AbortHandle,
 }
 
 /// What ended the service. The first one counts.
@@ -77,9 +83,21 @@ impl Service {
         lines: Lines,
         signals: Signals,
         watchdog: Watchdog,
+        giving_back: AbortHandle,
     ) -> Self {
-        let (answers, ignored) = (Answers::default(), Ignored::default());
-        Self { runtime, output, logs, lines, signals, watchdog, answers, ignored, input_ended: false }
+        Self {
+            runtime,
+            output,
+            logs,
+            lines,
+            signals,
+            watchdog,
+            answers: Answers::default(),
+            ignored: Ignored::default(),
+            input_ended: false,
+            takes_lines_until: None,
+            giving_back,
+        }
     }
 
     /// Serves, drains and writes the last lines. The process can end when it returns.
@@ -89,11 +107,9 @@ impl Service {
         self.signals.ignore();
         self.watchdog.expect(undelivered(self.runtime.durability()));
         self.watchdog.arm(ends + WATCHDOG_OVERRUN);
-        let exit = if drain {
-            self.drain(cause, ends + DRAIN_OVERRUN).await
-        } else {
-            self.close(cause.reason(), ends + DRAIN_OVERRUN).await
-        };
+        self.giving_back.abort();
+        self.takes_lines_until = Some(ends - LAST_LINE_BEFORE_END.min(budget / 4));
+        let exit = if drain { self.drain(cause, ends).await } else { self.close(cause.reason(), ends).await };
         self.watchdog.expect(exit);
         if let Some(summary) = self.ignored.summary() {
             tracing::info!("events that were not about the life of a session: {summary}");
@@ -224,36 +240,58 @@ impl Service {
     }
 
     /// Meanwhile starts are refused and ends are taken.
-    async fn drain(&mut self, cause: Cause, until: Instant) -> Exit {
+    async fn drain(&mut self, cause: Cause, ends: Instant) -> Exit {
+        let until = ends + DRAIN_OVERRUN;
         let drain = timeout_at(until.into(), self.runtime.drain_since(cause.reason(), cause.at()));
         let report = self.meanwhile(drain).await.ok();
-        self.answer_the_rest(until).await;
+        let tell_by = ends - DRAIN_LINE_BEFORE_END;
+        self.answer_the_rest(tell_by).await;
+        self.output.make_room_for_last(tell_by, STALLED_READER);
+        let report = match report {
+            Some(report) => Some(report),
+            None => {
+                tracing::error!("the drain did not return within its budget and is left to itself");
+                self.count_so_far(cause, until + COUNTING_WAIT).await
+            }
+        };
         if let Some(report) = &report {
             self.tell(report);
-        } else {
-            tracing::error!("the drain did not return within its budget and is left to itself");
         }
         self.settle()
+    }
+
+    /// What can be said of a drain that has not returned.
+    async fn count_so_far(&self, cause: Cause, until: Instant) -> Option<DrainReport> {
+        loop {
+            let report = self.runtime.drain_so_far(cause.reason(), cause.at());
+            if report.is_some() || Instant::now() >= until {
+                return report;
+            }
+            sleep(COUNTING_WAIT / 10).await;
+        }
     }
 
     /// `[drain] enabled = false`: nobody is called, and everything stays owed.
-    async fn close(&mut self, reason: DrainReason, until: Instant) -> Exit {
-        let close = timeout_at(until.into(), self.runtime.close(reason));
+    async fn close(&mut self, reason: DrainReason, ends: Instant) -> Exit {
+        let close = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.close(reason));
         if self.meanwhile(close).await.is_err() {
             tracing::error!("the journal did not answer within the budget");
         }
-        self.answer_the_rest(until).await;
+        self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
         self.settle()
     }
 
-    /// Waits for `future`; meanwhile lines are taken and answers are printed.
+    /// Waits for `future`; meanwhile lines are taken, as long as there is time for them, and answers are printed.
     async fn meanwhile<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         loop {
-            let takes_lines = !self.input_ended && self.answers.has_room();
+            let until = self.takes_lines_until;
+            let in_time = until.is_none_or(|until| Instant::now() < until);
+            let takes_lines = in_time && !self.input_ended && self.answers.has_room();
             let line = tokio::select! {
                 biased;
                 done = &mut future => return done,
+                () = sleep_until(until), if takes_lines => continue,
                 answer = self.answers.next() => {
                     self.output.answer(answer);
                     continue;
@@ -315,6 +353,14 @@ impl Service {
     }
 }
 
+/// Never resolves when there is no such moment.
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The exit code when something was not delivered.
 pub(super) fn undelivered(durability: Durability) -> Exit {
     match durability {
@@ -349,7 +395,8 @@ mod tests {
         output.first(Vec::new());
         let logs = LineWriter::spawn("err", std::io::sink(), |_| ()).unwrap();
         let runtime = Runtime::builder().build().unwrap();
-        Service::new(runtime, output, logs, lines, signals, Watchdog::spawn().unwrap())
+        let giving_back = tokio::spawn(async {}).abort_handle();
+        Service::new(runtime, output, logs, lines, signals, Watchdog::spawn().unwrap(), giving_back)
     }
 
     fn active(service: &Service) -> Vec<String> {
@@ -384,6 +431,35 @@ mod tests {
         let shutdown = r#"{"op":"shutdown","reason":"restart"}"#;
         let (service, cause) = signalled_after(&[&line("start", "a"), shutdown, &line("start", "b")]).await;
         assert_eq!((cause.reason(), active(&service)), (DrainReason::Restart, vec!["a".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn near_the_end_of_the_budget_no_line_is_taken() {
+        async fn a_while() {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+
+        let (_said, lines) = reader::tests::said(&line("start", "a"));
+        let mut service = service(lines, Signals::install(|_| ()).unwrap());
+        service.takes_lines_until = Some(Instant::now());
+        service.meanwhile(a_while()).await;
+        assert!(active(&service).is_empty() && service.answers.is_empty(), "it was never accepted");
+        service.takes_lines_until = Some(Instant::now() + Duration::from_secs(60));
+        service.meanwhile(a_while()).await;
+        assert_eq!(active(&service), ["a"]);
+    }
+
+    /// Nobody drains: so there is no report, as of a drain that is stuck.
+    #[tokio::test]
+    async fn of_a_drain_that_does_not_return_it_is_said_what_was_counted() {
+        let (_said, lines) = reader::tests::said("");
+        let service = service(lines, Signals::install(|_| ()).unwrap());
+        let cause = Cause::OwnerDied { at: Instant::now() };
+        let report = service.count_so_far(cause, Instant::now()).await.unwrap();
+        assert_eq!((report.reason, report.timed_out), (DrainReason::Crashed, true));
+        assert_eq!([report.delivered, report.failed, report.deferred, report.unreported], [0; 4]);
     }
 
     mod timed {

@@ -1,3 +1,5 @@
+use std::io::BufRead as _;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -56,6 +58,50 @@ fn lines_and_answers_come_out_in_the_order_in_which_they_came() {
         }
         assert_eq!(taken(&mut queue, bytes), expected, "{bytes} bytes at a time");
     }
+}
+
+/// Each answer follows what is left of the lines before it.
+#[test]
+fn lines_that_are_cut_are_counted_and_no_answer_is_lost_with_them() {
+    let outcome = b"{\"event\":\"outcome\"}\n";
+    for kept in 0..=4 {
+        let mut queue = begun();
+        queue.lines.push(usize::MAX, b"{\"event\":\"first\"}\n");
+        queue.take(&mut Vec::new(), 1);
+        for line in 1..=4 {
+            queue.lines.push(usize::MAX, outcome);
+            queue.answer(plain(line));
+        }
+        // Never half of a line.
+        assert_eq!(queue.cut((kept * outcome.len() + outcome.len() - 1).min(4 * outcome.len())), 4 - kept as u64);
+        queue.lines.push(usize::MAX, b"{\"event\":\"drain\"}\n");
+        let told = taken(&mut queue, 1 << 20);
+        let events = |event: &str| told.iter().filter(|line| line["event"] == event).count();
+        assert_eq!((events("outcome"), events("accepted"), events("drain")), (kept, 4, 1));
+        assert_eq!(told.last().unwrap()["event"], "drain");
+    }
+}
+
+#[test]
+fn after_the_last_line_comes_no_outcome() {
+    let (mut reader, output) = std::io::pipe().unwrap();
+    let writer = OwnerWriter::spawn("out", output, |_| ()).unwrap();
+    let line = format!("{{\"event\":\"outcome\",\"of\":\"{}\"}}\n", "x".repeat(1000));
+    for _ in 0..1000 {
+        writer.outcome(line.as_bytes());
+    }
+    writer.make_room_for_last(Instant::now(), Duration::ZERO);
+    let dropped = writer.dropped();
+    writer.last(b"{\"event\":\"drain\"}\n");
+    writer.outcome(line.as_bytes());
+    writer.first(Vec::new());
+    let mut told = std::io::BufReader::new(&mut reader).lines().map(Result::unwrap);
+    let before = told.by_ref().take_while(|line| !line.contains("drain")).count();
+    assert_eq!((before, before as u64 + dropped), (MAX_BYTES_BEFORE_DRAIN_LINE / line.len(), 1000));
+    assert!(
+        writer.flush(Instant::now() + Duration::from_secs(10), Duration::from_secs(10)),
+        "there is nothing behind it"
+    );
 }
 
 #[test]
