@@ -25,8 +25,8 @@ use crate::plugin::Loaded;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Delivered, failed, or deferred: the call was *put back*, for want of something that others hold. Its hook has had no
-    /// effect, it counts as no attempt, and it is to be made again.
+    /// Delivered, failed, or deferred: the call was *put back*, for want of something that others hold. It counts as no attempt,
+    /// and is to be made again under the same number. What its guest stored is gone; HTTP requests that it has sent are sent again.
     pub outcome: Outcome,
     /// Units of fuel. Of a guest that was cut at its deadline it is only a lower bound: the engine keeps the count in a
     /// register, and writes it down when a function is called or left.
@@ -42,6 +42,9 @@ pub struct Report {
     /// The most of it that counted in the memory that calls share, in bytes; of a call that gave way, with what it asked for.
     /// What a call like it should reserve.
     pub counted_memory: u64,
+    /// Bytes that it wanted the host to keep when it was put back for that, see
+    /// [`Plugin::keeps_as_much`](crate::Plugin::keeps_as_much); else 0.
+    pub wanted_host_memory: u64,
     /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. Whoever gave the
     /// call its [`KeyValues`] makes them visible together with the outcome.
     pub changes: Vec<(String, Change)>,
@@ -128,6 +131,7 @@ impl Call {
             peak_memory: meter.peak_memory(),
             counted_memory: meter.counted_memory(),
             host_memory: meter.host_memory_at_peak(),
+            wanted_host_memory: meter.wanted_kept(),
             wall: self.first_poll.map_or(Duration::ZERO, |first| now.saturating_duration_since(first)),
             active: meter.finish(now),
         }

@@ -289,6 +289,17 @@ pub enum LoadError {
         /// [`Limits::memory`](crate::Limits::memory).
         limit: u64,
     },
+    /// It begins with more than all calls may have together.
+    #[error(
+        "each call begins with {needs} bytes that count in the memory that calls share, which has {most} for it: raise \
+         `[calls] memory` and limits.total-memory"
+    )]
+    NoMemoryForCall {
+        /// What counts of its memories from the start, see [`Limits::total_memory`](crate::Limits::total_memory).
+        needs: u64,
+        /// The most that one call can have of it.
+        most: u64,
+    },
     /// Its limit is higher than the sandbox can give.
     #[error("limits.memory is {limit} bytes, the most that this runtime gives to one plugin is {max}")]
     MemoryLimitTooHigh {

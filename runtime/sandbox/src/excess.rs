@@ -30,6 +30,11 @@ pub(crate) enum Excess {
         guest: u64,
         host: u64,
     },
+    /// What the host keeps for it is more than it keeps for any one call.
+    HostMemory {
+        limit: u64,
+        host: u64,
+    },
 }
 
 impl Excess {
@@ -40,7 +45,7 @@ impl Excess {
             Self::HostCalls { .. } => limit("host-calls"),
             Self::RandomBytes { .. } => limit(RANDOM_BYTES),
             Self::HttpRequests { .. } => limit("http-requests"),
-            Self::Memory { .. } => FailureCause::Memory,
+            Self::Memory { .. } | Self::HostMemory { .. } => FailureCause::Memory,
         }
     }
 }
@@ -55,6 +60,11 @@ impl fmt::Display for Excess {
                 f,
                 "had more than its {limit} bytes of memory: {guest} in its memories and tables, \
                  {host} that the host kept for it (handles, header fields, requests, bodies, changed keys)"
+            ),
+            Self::HostMemory { limit, host } => write!(
+                f,
+                "had the host keep {host} bytes for it, more than the {limit} that it keeps for one call (handles, header \
+                 fields, requests, bodies, changed keys)"
             ),
         }
     }

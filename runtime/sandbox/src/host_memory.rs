@@ -165,7 +165,7 @@ impl Detached {
     }
 
     pub(crate) fn give_back(&self, bytes: u64) {
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
+        self.0.update(Ordering::Relaxed, Ordering::Relaxed, |now| now.saturating_sub(bytes));
     }
 
     /// Counts as long as what is returned lives.
@@ -263,5 +263,7 @@ mod tests {
         drop(charge);
         memory.detached().give_back(7);
         assert_eq!(memory.bytes(), 0);
+        memory.detached().give_back(1);
+        assert_eq!(memory.bytes(), 0, "not below");
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::excess::Excess;
 use crate::flight::Flight;
 use crate::limits::FREE_MEMORY_BYTES;
+use crate::plugin::Loaded;
 use crate::state::GuestState;
 
 /// What is kept for many calls, in bytes.
@@ -21,6 +22,11 @@ pub(crate) struct KeptForAll {
 impl KeptForAll {
     pub(crate) fn new(limit: u64) -> Self {
         Self { limit, bytes: AtomicU64::new(0) }
+    }
+
+    /// Whether there is so much now.
+    fn has(&self, bytes: u64) -> bool {
+        self.bytes.load(Ordering::Relaxed).checked_add(bytes).is_some_and(|kept| kept <= self.limit)
     }
 
     fn take(&self, bytes: u64) -> bool {
@@ -50,12 +56,29 @@ impl Charged {
     /// Takes what is beyond the free part of a call, if others leave so much.
     fn grow(&mut self, kept: u64) -> bool {
         let plugin = &self.flight.plugin;
-        let more = kept.saturating_sub(FREE_MEMORY_BYTES).saturating_sub(self.bytes);
+        let more = beyond_free(kept).saturating_sub(self.bytes);
         let took = take_of_both(&plugin.kept, &plugin.host.kept, more);
         if took {
             self.bytes += more;
         }
         took
+    }
+}
+
+fn beyond_free(kept: u64) -> u64 {
+    kept.saturating_sub(FREE_MEMORY_BYTES)
+}
+
+impl Loaded {
+    /// The most that the host keeps for one call of it, in bytes.
+    fn most_kept(&self) -> u64 {
+        self.kept.limit.min(self.host.kept.limit).saturating_add(FREE_MEMORY_BYTES)
+    }
+
+    /// Whether a call that makes the host keep so much finds that now.
+    pub(crate) fn keeps_as_much(&self, bytes: u64) -> bool {
+        let bytes = beyond_free(bytes);
+        self.kept.has(bytes) && self.host.kept.has(bytes)
     }
 }
 
@@ -78,8 +101,8 @@ impl Drop for Charged {
 }
 
 impl GuestState {
-    /// Looks at what is kept after a host call. A call that wants more than its plugin's memory ends there; one that wants what is
-    /// kept for others is put back.
+    /// Looks at what is kept after a host call. A call that wants more than its plugin's memory, or than the host keeps for any one
+    /// call, ends there; one that wants what is kept for others is put back.
     pub(crate) fn see_kept(&mut self, bytes: u64) -> wasmtime::Result<()> {
         let grows = bytes > self.kept.bytes;
         if bytes == self.kept.bytes {
@@ -92,10 +115,15 @@ impl GuestState {
         if !fits {
             return Err(Excess::Memory { limit: self.flight.plugin.limits.memory, guest, host: bytes }.into());
         }
+        let most = self.flight.plugin.most_kept();
+        if bytes > most {
+            return Err(Excess::HostMemory { limit: most, host: bytes }.into());
+        }
         if grows && bytes > FREE_MEMORY_BYTES {
             let flight = &self.flight;
             let charged = self.kept.charged.get_or_insert_with(|| Charged { flight: Arc::clone(flight), bytes: 0 });
             if !charged.grow(bytes) {
+                flight.meter.see_wanted_kept(bytes);
                 return Err(KeptForOthers.into());
             }
         }
@@ -126,6 +154,7 @@ mod tests {
         assert!(take_of_both(&first, &all, 3) && !take_of_both(&first, &all, 1), "its plugin's");
         assert!(!take_of_both(&second, &all, 3), "all calls'");
         assert!(take_of_both(&second, &all, 2));
+        assert!(all.has(0) && !all.has(1) && first.has(0) && !first.has(1) && second.has(1));
         let kept = |kept: &KeptForAll| kept.bytes.load(Ordering::Relaxed);
         assert_eq!((kept(&first), kept(&second), kept(&all)), (3, 2, 5));
     }

@@ -87,6 +87,9 @@ pub const FREE_MEMORY_BYTES: u64 = MIB;
 /// shared until a call writes to them. Of 4.3 MiB of image a Python guest writes 0.4. What a call grows by counts in full, and so
 /// does what it has from the start and no image is for.
 pub const IMAGE_PART: u64 = 8;
+/// The most of one component's image that counts in part; the rest counts in full. Python's, the largest that we have seen, has
+/// 4.3 MiB. A guest that writes to all of an image takes it in full, and this bounds what such calls hold beyond the account.
+pub const MAX_IMAGE_BYTES: u64 = 8 * MIB;
 /// Which part of the memory that this machine has, or the process's control group may have, all calls may have together when
 /// nobody says: half. The rest is for the owner, what is kept of slots and sessions, and the system.
 pub const TOTAL_MEMORY_PART: u64 = 2;
@@ -246,6 +249,9 @@ pub const MIN_MEMORY_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// Memory of calls that have ended may wait to be cleaned, see [`DECOMMIT_BATCH`]: so much for each thread that ends calls. With
 /// more the thread has it cleaned at once. A guest that has touched so much took milliseconds, and that takes some 20 µs.
 pub const MAX_UNCLEANED_BYTES: u64 = 16 * MIB;
+/// What calls had that have ended counts until it is cleaned: [`MAX_UNCLEANED_BYTES`] for each of the pool's queues, and at most
+/// this part of the memory of all calls, an eighth, so that others do not wait long for what nobody uses.
+pub const MAX_UNFLUSHED_PART: u64 = 8;
 /// What the kernel takes from a process that ends in 50 ms: 10 GB a second. So much may be resident for calls when a drain's
 /// budget ends, or the process would leave too late.
 pub const MAX_RESIDENT_AT_EXIT_BYTES: u64 = 512 * MIB;

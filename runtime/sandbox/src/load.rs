@@ -19,11 +19,11 @@ use crate::host::Host;
 use crate::imports::{check_are_granted, check_are_served, imports};
 use crate::kept::KeptForAll;
 use crate::limits::{
-    Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_LOANS, MAX_HOST_MEMORY_OF_PLUGIN_BYTES, MAX_MEMORIES,
-    MAX_TABLE_ELEMENTS, MAX_TABLES,
+    FREE_MEMORY_BYTES, Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_LOANS, MAX_HOST_MEMORY_OF_PLUGIN_BYTES,
+    MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
 use crate::memory::counted;
-use crate::memory_account::MemoryAccount;
+use crate::memory_account::{MemoryAccount, MemoryPart};
 use crate::plugin::Loaded;
 use crate::prescan::memories::{Memories, TooManyInstances, memories};
 use crate::prescan::prescan;
@@ -102,6 +102,8 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms
         let dir = &loader.host.scratch_base;
         loader.host.scratch().map_err(|source| LoadError::NoScratch { dir: dir.clone(), source })?;
     }
+    let least_memory = counted(initial.bytes, initial.image);
+    let memory = memory_part(loader, &name, &limits, least_memory)?;
     let instance = linker(loader, &grants)
         .and_then(|linker| linker.instantiate_pre(&component))
         .map_err(|e| LoadError::WrongImport { detail: text(&e) })?;
@@ -111,9 +113,9 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms
         name,
         limits,
         config: variables(grants.config.as_ref()),
-        memory: loader.memory.part(limits.total_memory),
+        memory,
         image: initial.image,
-        least_memory: counted(initial.bytes, initial.image),
+        least_memory,
         kept: KeptForAll::new(MAX_HOST_MEMORY_OF_PLUGIN_BYTES),
         extra_memories: ExtraMemories::new(memories, loader.max_slots),
         loans: Arc::new(Semaphore::new(MAX_CONCURRENT_LOANS)),
@@ -128,6 +130,26 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms
         session_compaction: optional(&instance, Hook::SessionCompaction, SessionCompactionHookIndices::new)?,
         instance,
     })
+}
+
+/// What its calls have together. Refuses a plugin none of whose calls could ever begin.
+fn memory_part(loader: &Loader, name: &PluginName, limits: &Limits, least: u64) -> Result<Arc<MemoryPart>, LoadError> {
+    let of_one = limits.memory.saturating_sub(FREE_MEMORY_BYTES);
+    let part = loader.memory.part_of_calls(limits.total_memory, of_one);
+    let most = part.most();
+    if least > most {
+        return Err(LoadError::NoMemoryForCall { needs: least, most });
+    }
+    if of_one > most {
+        tracing::warn!(
+            plugin = %name,
+            "limits.memory is {} bytes, of which a call can have {}: raise {}",
+            limits.memory,
+            most.saturating_add(FREE_MEMORY_BYTES),
+            if limits.total_memory < of_one { "limits.total-memory" } else { "`[calls] memory`" },
+        );
+    }
+    Ok(part)
 }
 
 /// What a plugin with these grants may import.

@@ -62,7 +62,7 @@ impl Error for GivesWay {}
 struct Sums {
     process: Room,
     /// By number.
-    parts: Vec<Room>,
+    parts: Vec<Part>,
     spare_parts: Vec<usize>,
     /// The oldest first.
     calls: BTreeMap<u64, Holder>,
@@ -74,6 +74,26 @@ struct Sums {
     /// What ended calls had, the newest last: the pool resets its slots in batches, and has the memory until then.
     unflushed: VecDeque<u64>,
     max_unflushed: usize,
+    unflushed_bytes: u64,
+    max_unflushed_bytes: u64,
+}
+
+/// What the calls of one plugin have.
+#[derive(Debug)]
+struct Part {
+    room: Room,
+    /// Bytes that they may have together where no other plugin is.
+    alone: u64,
+    /// The most that one of them can have.
+    most: u64,
+}
+
+impl Part {
+    /// Where there are several plugins, the calls of one have at most half of all: as they grow they go before whoever has not
+    /// begun, and would otherwise keep all others waiting for as long as there are some of them.
+    fn limit(&self, several: bool, process: u64) -> u64 {
+        if several { self.alone.min((process / 2).max(self.most)) } else { self.alone }
+    }
 }
 
 #[derive(Debug)]
@@ -121,26 +141,44 @@ impl MemoryAccount {
             process_is_wanted: false,
             unflushed: VecDeque::new(),
             max_unflushed,
+            unflushed_bytes: 0,
+            max_unflushed_bytes: u64::MAX,
         })))
     }
 
-    /// A part of it, of `limit` bytes or all.
+    /// What calls had that ended counts no further when it is more than so many bytes together: the oldest no longer do.
+    #[must_use]
+    pub fn with_max_unflushed_bytes(self, bytes: u64) -> Self {
+        self.lock().max_unflushed_bytes = bytes;
+        self
+    }
+
+    /// A part of it, of `limit` bytes or all, which one call can have alone.
     #[must_use]
     pub fn part(&self, limit: u64) -> Arc<MemoryPart> {
+        self.part_of_calls(limit, u64::MAX)
+    }
+
+    /// A part of `limit` bytes, of which one call can have `most`. As long as there are other parts, it is half of the account at
+    /// most, but always what one call can have.
+    #[must_use]
+    pub fn part_of_calls(&self, limit: u64, most: u64) -> Arc<MemoryPart> {
         let mut sums = self.lock();
-        let most = limit.min(sums.process.limit());
-        let room = Room::new(most);
+        let alone = limit.min(sums.process.limit());
+        let most = most.min(alone);
+        let part = Part { room: Room::new(alone), alone, most };
         let spare = sums.spare_parts.pop();
         let number = match spare.and_then(|number| Some((number, sums.parts.get_mut(number)?))) {
             Some((number, spare)) => {
-                *spare = room;
+                *spare = part;
                 number
             }
             None => {
-                sums.parts.push(room);
+                sums.parts.push(part);
                 sums.parts.len() - 1
             }
         };
+        sums.share();
         drop(sums);
         Arc::new(MemoryPart { account: self.clone(), number, most })
     }
@@ -182,7 +220,7 @@ impl MemoryPart {
     /// Bytes that its calls have.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.account.lock().parts.get(self.number).map_or(0, Room::used)
+        self.account.lock().parts.get(self.number).map_or(0, |part| part.room.used())
     }
 
     /// Bytes that the calls of all parts may have together.
@@ -226,8 +264,8 @@ impl MemoryPart {
         let mut sums = self.account.lock();
         sums.end_aside();
         sums.process.set_aside(bytes);
-        if let Some(part) = sums.parts.get_mut(self.number) {
-            part.set_aside(bytes);
+        if let Some(room) = sums.room_of(self.number) {
+            room.set_aside(bytes);
         }
     }
 
@@ -239,7 +277,10 @@ impl MemoryPart {
 
 impl Drop for MemoryPart {
     fn drop(&mut self) {
-        self.account.lock().spare_parts.push(self.number);
+        self.account.change(|sums| {
+            sums.spare_parts.push(self.number);
+            sums.share();
+        });
     }
 }
 
@@ -318,8 +359,21 @@ impl Drop for Reservation {
 }
 
 impl Sums {
+    /// Says what each part may have, when there are more or fewer of them.
+    fn share(&mut self) {
+        let several = self.parts.len().saturating_sub(self.spare_parts.len()) > 1;
+        let process = self.process.limit();
+        for part in &mut self.parts {
+            part.room.set_limit(part.limit(several, process));
+        }
+    }
+
+    fn room_of(&mut self, part: usize) -> Option<&mut Room> {
+        self.parts.get_mut(part).map(|part| &mut part.room)
+    }
+
     fn can_begin(&self, part: usize, bytes: u64, first: bool) -> bool {
-        let Some(room) = self.parts.get(part) else { return false };
+        let Some(Part { room, .. }) = self.parts.get(part) else { return false };
         // Whoever grows is before whoever has not begun.
         let grows = |call: &u64| self.calls.get(call).is_some_and(|holder| holder.part == part);
         if self.process_is_wanted || self.growing.iter().any(grows) {
@@ -334,7 +388,7 @@ impl Sums {
 
     fn end_aside(&mut self) {
         self.process.end_aside();
-        self.parts.iter_mut().for_each(Room::end_aside);
+        self.parts.iter_mut().for_each(|part| part.room.end_aside());
     }
 
     fn add(&mut self, part: usize) -> u64 {
@@ -342,7 +396,7 @@ impl Sums {
         self.next_call += 1;
         self.calls.insert(call, Holder { part, held: 0, ran: false, standing: Standing::Moves });
         self.process.join();
-        if let Some(room) = self.parts.get_mut(part) {
+        if let Some(room) = self.room_of(part) {
             room.join();
         }
         call
@@ -362,7 +416,7 @@ impl Sums {
         }
         let (was, is) = (holder.standing.is_stuck(), standing.is_stuck());
         holder.standing = standing;
-        let rooms = [Some(&mut self.process), self.parts.get_mut(holder.part)];
+        let rooms = [Some(&mut self.process), self.parts.get_mut(holder.part).map(|part| &mut part.room)];
         for room in rooms.into_iter().flatten() {
             match (was, is) {
                 (false, true) => room.get_stuck(),
@@ -376,7 +430,7 @@ impl Sums {
     fn grow_now(&mut self, call: u64, to: u64) -> bool {
         let Some(holder) = self.calls.get_mut(&call) else { return false };
         let more = to.saturating_sub(holder.held);
-        let fits = self.process.fits(more) && self.parts.get(holder.part).is_some_and(|room| room.fits(more));
+        let fits = self.process.fits(more) && self.parts.get(holder.part).is_some_and(|part| part.room.fits(more));
         if fits {
             holder.ran = true;
             self.give(call, more);
@@ -389,8 +443,8 @@ impl Sums {
         let Some(holder) = self.calls.get_mut(&call) else { return };
         holder.held += bytes;
         self.process.take(bytes);
-        if let Some(room) = self.parts.get_mut(holder.part) {
-            room.take(bytes);
+        if let Some(part) = self.parts.get_mut(holder.part) {
+            part.room.take(bytes);
         }
     }
 
@@ -398,16 +452,17 @@ impl Sums {
         self.stand(call, Standing::Moves);
         let Some(Holder { part, held, ran, .. }) = self.calls.remove(&call) else { return };
         self.process.leave();
-        if let Some(room) = self.parts.get_mut(part) {
+        if let Some(room) = self.room_of(part) {
             room.leave();
             room.give_back(held);
         }
         if ran && held > 0 {
             self.unflushed.push_back(held);
+            self.unflushed_bytes += held;
         } else {
             self.process.give_back(held);
         }
-        while self.unflushed.len() > self.max_unflushed {
+        while self.unflushed.len() > self.max_unflushed || self.unflushed_bytes > self.max_unflushed_bytes {
             self.flush_oldest();
         }
         if self.process.is_stuck() {
@@ -416,8 +471,10 @@ impl Sums {
     }
 
     fn flush_oldest(&mut self) -> bool {
-        let oldest = self.unflushed.pop_front();
-        oldest.inspect(|bytes| self.process.give_back(*bytes)).is_some()
+        let Some(oldest) = self.unflushed.pop_front() else { return false };
+        self.unflushed_bytes -= oldest;
+        self.process.give_back(oldest);
+        true
     }
 
     /// Nobody is going to end whose slot would have the pool reset the others: what is needed then is taken for free, and
@@ -473,7 +530,7 @@ impl Sums {
             return self.youngest(|_| true);
         }
         let part_of = |call: &u64| self.calls.get(call).map(|holder| holder.part);
-        let stuck = |part: &usize| self.parts.get(*part).is_some_and(Room::is_stuck);
+        let stuck = |part: &usize| self.parts.get(*part).is_some_and(|part| part.room.is_stuck());
         let part = self.growing.iter().filter_map(part_of).find(stuck)?;
         self.youngest(|holder| holder.part == part)
     }

@@ -33,6 +33,8 @@ pub(crate) struct Meter {
     peak_memory: AtomicU64,
     /// The most of it that counted in what calls share, with what the guest asked for and did not get.
     counted_memory: AtomicU64,
+    /// What it wanted the host to keep when that was kept for others.
+    wanted_kept: AtomicU64,
     /// It waits for its turn, when it waits.
     in_turn: AtomicBool,
     /// What of that the host kept.
@@ -98,6 +100,7 @@ impl Meter {
             fuel_left: AtomicU64::new(fuel),
             peak_memory: AtomicU64::new(0),
             counted_memory: AtomicU64::new(0),
+            wanted_kept: AtomicU64::new(0),
             in_turn: AtomicBool::new(false),
             host_memory_at_peak: AtomicU64::new(0),
             peak_guest_memory: AtomicU64::new(0),
@@ -235,6 +238,14 @@ impl Meter {
 
     pub(crate) fn counted_memory(&self) -> u64 {
         self.counted_memory.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn see_wanted_kept(&self, bytes: u64) {
+        self.wanted_kept.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn wanted_kept(&self) -> u64 {
+        self.wanted_kept.load(Ordering::Relaxed)
     }
 
     pub(crate) fn see_fuel(&self, left: u64) {

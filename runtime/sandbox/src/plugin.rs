@@ -102,6 +102,13 @@ impl Plugin {
         self.loaded.least_memory.min(self.loaded.memory.most())
     }
 
+    /// Whether the host can keep so many bytes for one more call of it now. A call that was put back for want of that is to begin
+    /// when it can, see [`Report::wanted_host_memory`](crate::Report::wanted_host_memory).
+    #[must_use]
+    pub fn keeps_as_much(&self, bytes: u64) -> bool {
+        self.loaded.keeps_as_much(bytes)
+    }
+
     /// Bytes that it may store for one tenant; none without the grant `keyvalue`.
     #[must_use]
     pub fn key_value_quota(&self) -> Option<u64> {

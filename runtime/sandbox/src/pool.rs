@@ -80,7 +80,7 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
     for (size, layout) in attempts {
         match reserve(config, size, layout) {
             Ok(engine) => {
-                tell(asked, size.calls, layout, &why);
+                tell(asked, size, layout, &why);
                 let Size { calls: slots, .. } = size;
                 return Ok((engine, Allocation { slots, layout, max_memories: max_memories(slots) }));
             }
@@ -188,10 +188,13 @@ fn bytes_of(slots: u32, layout: MemoryLayout) -> u64 {
     memory.saturating_mul(memories).saturating_add(slot.saturating_mul(slots.into()))
 }
 
-fn tell(wanted: u32, slots: u32, layout: MemoryLayout, why: &str) {
-    if slots == wanted && layout == MemoryLayout::Wide {
+fn tell(wanted: u32, size: Size, layout: MemoryLayout, why: &str) {
+    let Size { calls: slots, spare } = size;
+    if slots == wanted && spare > 0 && layout == MemoryLayout::Wide {
         return;
     }
+    let none_spare =
+        if spare == 0 { ", none of whose slots is to spare (a call that finds none is put back)" } else { "" };
     let code = match layout {
         MemoryLayout::Wide => String::new(),
         MemoryLayout::Narrow(bytes) => format!(
@@ -200,7 +203,7 @@ fn tell(wanted: u32, slots: u32, layout: MemoryLayout, why: &str) {
         ),
     };
     tracing::warn!(
-        "{slots} calls at once of {wanted}{code}: this machine has no room for more (`ulimit -v`, `ulimit -d`, \
+        "{slots} calls at once of {wanted}{none_spare}{code}: this machine has no room for more (`ulimit -v`, `ulimit -d`, \
          vm.overcommit_memory, vm.max_map_count: {why})"
     );
 }

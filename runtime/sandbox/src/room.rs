@@ -24,6 +24,12 @@ impl Room {
         self.limit
     }
 
+    /// A lower one takes nothing away from anybody: who has more gets nothing further until it has less.
+    pub(crate) fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+        self.aside = self.aside.min(limit.saturating_sub(self.used));
+    }
+
     pub(crate) fn used(&self) -> u64 {
         self.used
     }

@@ -1,9 +1,7 @@
 //! The sandbox: one engine, its ticker, and what every call shares.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use lastword_egress::Egress;
@@ -22,7 +20,8 @@ use crate::host_calls::link_wasi;
 use crate::inspect::{Inspection, inspect};
 use crate::limits::{
     DECOMMIT_BATCH, DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES,
-    DEFAULT_TOTAL_MEMORY_BYTES, Limits, MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
+    DEFAULT_TOTAL_MEMORY_BYTES, Limits, MAX_CLEANING_QUEUES, MAX_UNCLEANED_BYTES, MAX_UNFLUSHED_PART,
+    MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
 };
 use crate::load::{Compilation, Loader, Terms, compile, load};
 use crate::machine;
@@ -124,7 +123,7 @@ impl Sandbox {
             },
             max_memories: allocation.max_memories,
             max_slots: allocation.slots,
-            memory: MemoryAccount::new(config.total_memory, unflushed_slots()),
+            memory: memory_account(config.total_memory),
         };
         let shared = Shared { config, loader, host, allocation };
         Ok(Self { shared: Arc::new(shared) })
@@ -245,11 +244,13 @@ fn default_total_memory() -> u64 {
     part.unwrap_or(DEFAULT_TOTAL_MEMORY_BYTES).max(MIN_TOTAL_MEMORY_BYTES)
 }
 
-/// Slots that have been used and wait to be reset with others: the engine has a queue for each processor, 16 at most, and
-/// empties it when [`DECOMMIT_BATCH`] are in it.
-fn unflushed_slots() -> usize {
-    let queues = available_parallelism().map_or(1, NonZeroUsize::get).min(16);
-    queues * (DECOMMIT_BATCH - 1)
+/// Slots that have been used wait to be reset with others: the engine has a queue for each processor, and empties it when
+/// [`DECOMMIT_BATCH`] are in it, or a thread that ends calls has [`MAX_UNCLEANED_BYTES`] to be cleaned.
+fn memory_account(limit: u64) -> MemoryAccount {
+    let queues = processors().min(MAX_CLEANING_QUEUES);
+    let slots = usize::try_from(queues).unwrap_or(usize::MAX).saturating_mul(DECOMMIT_BATCH - 1);
+    let bytes = MAX_UNCLEANED_BYTES.saturating_mul(queues.into()).min(limit / MAX_UNFLUSHED_PART);
+    MemoryAccount::new(limit, slots).with_max_unflushed_bytes(bytes)
 }
 
 /// The system's directory for temporary files. A `TMPDIR` that is empty is as good as none.

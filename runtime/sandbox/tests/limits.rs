@@ -4,7 +4,7 @@ mod common;
 
 use common::{call_end, end, failure, generous, load, sandbox};
 use lastword_events::{FailureCause, Outcome};
-use lastword_sandbox::Limits;
+use lastword_sandbox::{Limits, LoadError, Source};
 
 #[tokio::test]
 async fn each_limit_ends_the_call_and_is_named() {
@@ -67,7 +67,9 @@ async fn what_all_calls_of_a_plugin_have_together_is_limited_and_given_back() {
     for _ in 0..100 {
         assert_eq!(call_end(&sandbox, &plugin).await.outcome, Outcome::Delivered);
     }
-    let plugin = load(&sandbox, "needs-40mib", Limits { total_memory: 30 << 20, ..generous() });
-    let report = call_end(&sandbox, &plugin).await;
-    assert_eq!(*failure(&report).0, FailureCause::Memory, "{report:?}");
+    let source = Source::Bytes(lastword_test_guests::component("needs-40mib"));
+    let too_little = Limits { total_memory: 30 << 20, ..generous() };
+    let refused = sandbox.load("p".parse().unwrap(), &source, too_little).unwrap_err();
+    assert!(matches!(refused, LoadError::NoMemoryForCall { needs, most } if needs >= 39 << 20 && most == 30 << 20));
+    assert!(refused.to_string().contains("`[calls] memory`"), "{refused}");
 }

@@ -137,6 +137,48 @@ fn what_the_pool_has_not_reset_counts_until_others_end_or_nobody_is_left() {
 }
 
 #[test]
+fn little_counts_of_what_the_pool_has_not_reset() {
+    let account = MemoryAccount::new(100, 7).with_max_unflushed_bytes(12);
+    let part = account.part(100);
+    let _goes_on = running(&part, 1);
+    drop(running(&part, 10));
+    assert_eq!(account.used(), 11);
+    drop(running(&part, 2));
+    assert_eq!(account.used(), 13);
+    drop(running(&part, 5));
+    assert_eq!(account.used(), 8, "the oldest is reset");
+    drop(running(&part, 60));
+    assert_eq!(account.used(), 1);
+}
+
+#[test]
+fn several_plugins_have_half_each_and_one_that_grows_keeps_nobody_waiting() {
+    let account = MemoryAccount::new(100, 0);
+    let part = account.part_of_calls(100, 20);
+    let mut calls: Vec<_> = (0..4).map(|_| running(&part, 20)).collect();
+    assert_eq!((part.used(), part.most()), (80, 20), "it is alone");
+    calls.truncate(2);
+    let other = account.part_of_calls(100, 20);
+    let mut third = part.reserve_nothing();
+    third.run().unwrap();
+    assert!(grow(&mut third, 20).is_pending(), "40 and 20 are more than half");
+    let others = other.reserve(20, false).expect("it does not wait for those that grow elsewhere");
+    drop((calls, others, other));
+    let [one, two, three] = [(); 3].map(|()| running(&part, 20));
+    assert_eq!(part.used(), 80, "it is alone again");
+    drop((one, two, three));
+}
+
+#[test]
+fn a_part_has_what_one_call_can_have_whatever_others_there_are() {
+    let account = MemoryAccount::new(100, 0);
+    let (large, small) = (account.part_of_calls(100, 80), account.part_of_calls(100, 10));
+    let call = running(&large, 80);
+    assert!(large.reserve(1, false).is_none() && small.reserve(10, false).is_some());
+    drop(call);
+}
+
+#[test]
 fn dropping_one_that_waits_gives_everything_back() {
     let account = MemoryAccount::new(100, 0);
     let part = account.part(80);

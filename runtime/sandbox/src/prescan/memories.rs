@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use wasmparser::{
-    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, Encoding,
-    Instance, Parser, Payload,
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, DataKind,
+    Encoding, Instance, Parser, Payload,
 };
 
-use crate::limits::MAX_COMPONENT_INSTANCES;
+use crate::limits::{MAX_COMPONENT_INSTANCES, MAX_IMAGE_BYTES};
 
 /// Of a page, where a memory does not say another.
 const PAGE_BYTES_LOG2: u32 = 16;
@@ -24,7 +24,7 @@ pub(crate) struct Memories {
     pub(crate) count: u64,
     /// What they have together from the start.
     pub(crate) bytes: u64,
-    /// Those of them that the component itself fills; never more than `bytes`.
+    /// Those of them that the component itself fills as it is made; never more than `bytes`, nor than [`MAX_IMAGE_BYTES`].
     pub(crate) image: u64,
 }
 
@@ -108,7 +108,8 @@ struct Making<'a> {
 pub(crate) fn memories(bytes: &[u8]) -> Result<Memories, TooManyInstances> {
     let mut making = Making::default();
     making.instance(&read(bytes), None, &Items::new())?;
-    Ok(making.memories)
+    let Memories { image, .. } = making.memories;
+    Ok(Memories { image: image.min(MAX_IMAGE_BYTES), ..making.memories })
 }
 
 /// What is open while a component is read, from the outside in.
@@ -159,8 +160,10 @@ fn read_module(section: &Payload<'_>, memories: &mut Memories) {
             }
         }
         Payload::DataSection(section) => {
-            let lengths = section.clone().into_iter().flatten().map(|data| data.data.len());
-            memories.image = u64::try_from(lengths.sum::<usize>()).unwrap_or(u64::MAX);
+            // What is passive the guest copies itself, if at all: no pages are shared.
+            let active = section.clone().into_iter().flatten();
+            let active = active.filter(|data| matches!(data.kind, DataKind::Active { .. }));
+            memories.image = u64::try_from(active.map(|data| data.data.len()).sum::<usize>()).unwrap_or(u64::MAX);
         }
         _ => {}
     }
@@ -441,12 +444,27 @@ mod tests {
     fn what_a_module_fills_is_its_image_and_no_more_than_its_memory() {
         let of = |memory: &str| {
             let wat = format!(
-                r#"(component (core module $m (memory {memory}) (data (i32.const 0) "abcd") (data "efgh"))
+                r#"(component (core module $m (memory {memory}) (data (i32.const 0) "abcd") (data (i32.const 0) "ef") (data "passive"))
                     (core instance (instantiate $m)) (core instance (instantiate $m)))"#
             );
             memories(&lastword_test_guests::from_text(&wat)).unwrap().image
         };
-        assert_eq!((of("1"), of("5 (pagesize 1)")), (2 * 8, 2 * 5));
+        assert_eq!((of("1"), of("5 (pagesize 1)")), (2 * 6, 2 * 5));
+    }
+
+    #[test]
+    fn no_more_is_image_than_a_component_s_most() {
+        let data = "x".repeat(1 << 20);
+        let wat = format!(
+            r#"(component (core module $m (memory 32) {})
+                (core instance (instantiate $m)) (core instance (instantiate $m)))"#,
+            format!("(data (i32.const 0) \"{data}\")").repeat(6)
+        );
+        let memories = memories(&lastword_test_guests::from_text(&wat)).unwrap();
+        assert_eq!(memories, Memories { count: 2, bytes: 64 * PAGE_BYTES, image: 64 * PAGE_BYTES });
+        let wat = wat.replace("(memory 32)", "(memory 256)");
+        let of = super::memories(&lastword_test_guests::from_text(&wat)).unwrap();
+        assert_eq!(of.image, MAX_IMAGE_BYTES, "of 12 MiB, which overlap");
     }
 
     #[test]

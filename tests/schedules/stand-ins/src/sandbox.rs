@@ -188,6 +188,12 @@ impl Plugin {
         &self.limits
     }
 
+    /// The host keeps nothing for it.
+    #[must_use]
+    pub fn keeps_as_much(&self, _bytes: u64) -> bool {
+        true
+    }
+
     /// It was granted nothing.
     #[must_use]
     pub fn key_value_quota(&self) -> Option<u64> {
@@ -218,6 +224,7 @@ pub struct Report {
     pub wall: Duration,
     pub active: Duration,
     pub counted_memory: u64,
+    pub wanted_host_memory: u64,
     pub changes: Vec<(String, Change)>,
 }
 
@@ -231,6 +238,7 @@ impl Report {
             wall: Duration::ZERO,
             active: Duration::ZERO,
             counted_memory: 0,
+            wanted_host_memory: 0,
             changes: Vec::new(),
         }
     }

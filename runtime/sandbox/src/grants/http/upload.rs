@@ -72,7 +72,12 @@ impl Upload {
         let bytes = waiting_bytes(piece.len());
         // Before it is there to be taken.
         self.detached.take(bytes);
-        self.stream.write(piece).inspect_err(|_| self.detached.give_back(bytes))
+        self.stream.write(piece).inspect_err(|error| {
+            // One that fails for its length is there all the same, and gives back as it is taken.
+            if !matches!(error, StreamError::LastOperationFailed(_)) {
+                self.detached.give_back(bytes);
+            }
+        })
     }
 
     fn check(&self) -> StreamResult<()> {
@@ -120,5 +125,61 @@ impl OutputStream for Upload {
 
     async fn cancel(&mut self) {
         self.stream.cancel().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword_egress::{AllowList, Limits};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// As that of wasmtime-wasi-http, for a request that says how long its body is.
+    struct Sends {
+        pieces: mpsc::UnboundedSender<Bytes>,
+        left: usize,
+    }
+
+    #[async_trait]
+    impl Pollable for Sends {
+        async fn ready(&mut self) {}
+    }
+
+    impl OutputStream for Sends {
+        fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+            let fits = self.left.checked_sub(bytes.len());
+            self.pieces.send(bytes).map_err(|_| StreamError::Closed)?;
+            self.left = fits.ok_or(StreamError::LastOperationFailed(ErrorCode::HttpRequestBodySize(None).into()))?;
+            Ok(())
+        }
+
+        fn flush(&mut self) -> StreamResult<()> {
+            Ok(())
+        }
+
+        fn check_write(&mut self) -> StreamResult<usize> {
+            Ok(usize::MAX)
+        }
+    }
+
+    #[test]
+    fn a_piece_beyond_the_length_that_was_said_stops_counting_once() {
+        let detached = Arc::new(Detached::default());
+        let allowance = Arc::new(Allowance::new(Arc::new(AllowList::default()), Limits::default()));
+        let (pieces, mut body) = mpsc::unbounded_channel();
+        let stream = Box::new(Sends { pieces, left: 5 });
+        let mut upload = Upload { stream, allowance, detached: Arc::clone(&detached), refused: false };
+        assert!(upload.write(Bytes::from_static(b"01234")).is_ok());
+        let beyond = upload.write(Bytes::from_static(b"56789"));
+        assert!(matches!(beyond, Err(StreamError::LastOperationFailed(_))), "{beyond:?}");
+        assert_eq!(detached.bytes(), 2 * waiting_bytes(5), "both are there to be taken");
+        while let Ok(piece) = body.try_recv() {
+            detached.give_back(waiting_bytes(piece.len()));
+        }
+        assert_eq!(detached.bytes(), 0);
+        drop(body);
+        assert!(matches!(upload.write(Bytes::from_static(b"0")), Err(StreamError::Closed)));
+        assert_eq!(detached.bytes(), 0, "nobody takes it");
     }
 }
