@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use crate::DeliveryKey;
+
 /// A journal that could not do what it was asked. Nothing that it said was durable is affected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -11,6 +13,14 @@ pub enum JournalError {
     /// [`Journal::set_aside`](crate::Journal::set_aside).
     #[error("this cannot be recorded, though other things can: {0}")]
     Unwritable(String),
+    /// Of outcomes that were handed over together, these failures cannot be recorded; the others are on record.
+    #[error("{} of the failures cannot be recorded, though other things can: {why}", deliveries.len())]
+    UnwritableFailures {
+        /// Whose.
+        deliveries: Vec<DeliveryKey>,
+        /// Why the first of them cannot be.
+        why: String,
+    },
     /// It was closed before it answered.
     #[error(
         "the journal was closed before it answered; the event may or may not be recorded: send it again with its op_id"

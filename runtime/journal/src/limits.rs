@@ -16,8 +16,8 @@ pub(crate) const FIRST_GROUP_BYTES: u64 = 1 << 20;
 pub(crate) const MIN_GROUP_BYTES: u64 = 256 << 10;
 /// Nor larger: a disk that has been fast may become slow within one group.
 pub(crate) const MAX_GROUP_BYTES: u64 = 8 << 20;
-/// How long a group is to be worked on, before its sync: an owner's line waits for one group at most, and then for its own. On
-/// a disk whose sync takes longer than this, as long as that.
+/// How long a group is to be worked on, before its sync: an owner's line waits for the group that is being written, perhaps for one
+/// with outcomes that did not fit beside lines, and then for its own. On a disk whose sync takes longer than this, as long as that.
 pub(crate) const GROUP_TIME: Duration = Duration::from_millis(16);
 /// A sync that takes longer is taken for this long, so that one hiccup of a disk does not make all groups large.
 pub(crate) const MAX_SYNC: Duration = Duration::from_millis(100);
@@ -28,6 +28,10 @@ pub(crate) const MAX_SYNC: Duration = Duration::from_millis(100);
 pub(crate) const GATHER: Duration = Duration::from_millis(10);
 /// How long outcomes that could not be written wait for the next try, unless somebody asks before.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// Groups of outcomes, each of another tenant, that are tried and fail before the next one waits for [`RETRY`]: one tenant's may be
+/// what a nearly full disk has no room for, and of a full one each try takes some milliseconds.
+pub(crate) const MAX_FAILED_TRIES: u32 = 8;
 
 /// What was set aside and is remembered, the newest of it: some hundred bytes each. It is for people, and 1 000 defects of one
 /// kind say no more than one.

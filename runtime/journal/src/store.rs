@@ -139,26 +139,35 @@ impl<C: Committed> Store<C> {
         (refused, queued)
     }
 
-    /// These values are committed.
-    pub(crate) fn commit(&self, staged: &Staged) {
-        self.settle(staged, Tenant::commit);
-    }
-
-    /// These values will never be committed: what is stored is as if they had not been written.
-    pub(crate) fn set_aside(&self, staged: &Staged) {
-        self.settle(staged, Tenant::set_aside);
-    }
-
-    fn settle(&self, staged: &Staged, settle: impl FnOnce(&mut Tenant, &Staged)) {
-        let Some(tenant) = self.tenant(&staged.space.tenant) else { return };
+    /// These values of one tenant are committed, in the order in which they were staged. False when somebody has the tenant's
+    /// lock, perhaps while it reads the file: nothing is changed then, and until this is said again the values are read from
+    /// here, which are the same.
+    pub(crate) fn try_commit<'a>(&self, name: &str, staged: impl IntoIterator<Item = &'a Staged>) -> bool {
+        let Some(tenant) = self.tenant(name) else { return true };
         let is_empty = {
-            let mut tenant = tenant.lock();
-            settle(&mut tenant, staged);
+            let Some(mut tenant) = tenant.try_lock() else { return false };
+            staged.into_iter().for_each(|staged| tenant.commit(staged));
             tenant.is_empty()
         };
         drop(tenant);
         if is_empty {
-            self.forget_if_empty(&staged.space.tenant);
+            self.forget_if_empty(name);
+        }
+        true
+    }
+
+    /// These values will never be committed: what is stored is as if they had not been written.
+    pub(crate) fn set_aside(&self, staged: &Staged) {
+        let name = &staged.space.tenant;
+        let Some(tenant) = self.tenant(name) else { return };
+        let is_empty = {
+            let mut tenant = tenant.lock();
+            tenant.set_aside(staged);
+            tenant.is_empty()
+        };
+        drop(tenant);
+        if is_empty {
+            self.forget_if_empty(name);
         }
     }
 

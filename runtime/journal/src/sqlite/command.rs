@@ -1,12 +1,13 @@
 //! What the writer is asked to do.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use lastword_events::key_value_bytes;
 
 use crate::limits::ROW_BYTES;
-use crate::store::Resolved;
-use crate::{JournalError, Reply, Settlement, Write, Written};
+use crate::store::{Resolved, Staged};
+use crate::{Completion, JournalError, Reply, Settlement, Write, Written};
 
 /// What other threads hand over to the writer.
 pub(super) enum Command {
@@ -52,15 +53,29 @@ impl Outcomes {
         self.cost
     }
 
-    /// They are on record, but for those whose places are in `set_aside`. Gives what they are.
-    pub(super) fn answer(self, set_aside: &[(usize, String)]) -> Vec<Resolved> {
+    /// What those would have stored whose places are in `set_aside`.
+    pub(super) fn set_aside(&self, set_aside: &[(usize, String)]) -> impl Iterator<Item = &Staged> {
+        set_aside.iter().filter_map(|(place, _)| self.completions.get(*place)?.staged.as_deref())
+    }
+
+    /// They are on record, but for those whose places are in `set_aside`. Gives those that are.
+    pub(super) fn answer(mut self, set_aside: &[(usize, String)]) -> Vec<Resolved> {
         // A failure that is not on record must not be tried again: its number could be used twice.
-        let unrecorded = set_aside.iter().find(|(place, _)| {
-            let of = self.completions.get(*place);
-            of.is_some_and(|one| matches!(one.completion.settlement, Settlement::Owed { .. }))
+        let failures = set_aside.iter().filter_map(|(place, why)| {
+            let Completion { delivery, settlement, .. } = &self.completions.get(*place)?.completion;
+            matches!(settlement, Settlement::Owed { .. }).then(|| (delivery.clone(), why))
         });
-        let answer = unrecorded.map_or(Ok(()), |(_, why)| Err(JournalError::Unwritable(why.clone())));
+        let (deliveries, reasons): (Vec<_>, Vec<_>) = failures.unzip();
+        let answer = match reasons.first() {
+            None => Ok(()),
+            Some(&why) => Err(JournalError::UnwritableFailures { deliveries, why: why.clone() }),
+        };
         self.reply.send(answer);
+        if !set_aside.is_empty() {
+            let places: HashSet<usize> = set_aside.iter().map(|(place, _)| *place).collect();
+            let mut place = 0..;
+            self.completions.retain(|_| place.next().is_some_and(|place| !places.contains(&place)));
+        }
         self.completions
     }
 }

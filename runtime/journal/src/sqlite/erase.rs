@@ -52,7 +52,7 @@ pub(super) fn has_any(file: &Connection, Whose { tenant, session }: Whose<'_>, v
     if session.is_none() && version >= 5 && any("forgotten WHERE tenant = ?1")? {
         return Ok(true);
     }
-    if version >= 5 && any("set_aside WHERE tenant = ?1 AND (session = ?2 OR ?2 IS NULL)")? {
+    if version >= 5 && any(&format!("set_aside WHERE {SET_ASIDE}"))? {
         return Ok(true);
     }
     Ok(session.is_none() && (any("space WHERE tenant = ?1")? || any("run WHERE instr(plugins, json_quote(?1)) > 0")?))
@@ -65,6 +65,11 @@ const OP: &str = "op WHERE tenant = ?1 AND (session = ?2 OR session = '' OR ?2 I
 const NAMING: &str = "sequence IN (SELECT sequence FROM session WHERE tenant = ?1)
     AND CASE WHEN json_valid(body) THEN ?2 IN (json_extract(body, '$.Start.resumed_from'),
         json_extract(body, '$.End.next_session_id'), json_extract(body, '$.Compaction.previous_session_id')) END";
+
+/// What was set aside of a session, or names it, or may be of it: of an outcome whose session is forgotten nobody knows the id.
+/// Of no tenant is what names all that are served.
+const SET_ASIDE: &str = "tenant = ?1 AND (?2 IS NULL OR session IN (?2, '') OR instr(what, json_quote(?2)) > 0)
+    OR ?2 IS NULL AND tenant = '' AND instr(what, json_quote(?1)) > 0";
 
 /// An event without the session that it named, and without that one's key.
 const WITHOUT_NAMES: &str = "json_remove(body, '$.Start.resumed_from', '$.End.next_session_id',
@@ -89,7 +94,7 @@ pub(super) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>)
         erased.named = number(transaction.execute(&sql, whose)?);
     }
     erased.op_ids = number(transaction.execute(&format!("DELETE FROM {OP}"), whose)?);
-    transaction.execute("DELETE FROM set_aside WHERE tenant = ?1 AND (session = ?2 OR ?2 IS NULL)", whose)?;
+    transaction.execute(&format!("DELETE FROM set_aside WHERE {SET_ASIDE}"), whose)?;
     if session.is_none() {
         let sql = "DELETE FROM key_value WHERE space IN (SELECT id FROM space WHERE tenant = ?1)";
         erased.key_values = number(transaction.execute(sql, params![tenant])?);

@@ -110,8 +110,13 @@ impl<'a> OneByOne<'a> {
 
     fn one<T>(&mut self, work: impl FnOnce(&mut FileTables<'a>) -> Result<T, Failed>) -> rusqlite::Result<Came<T>> {
         if !self.by_itself {
+            let changes = self.tables.file.total_changes();
             return match work(&mut self.tables) {
                 Ok(done) => Ok(Came::Done(done)),
+                // Part of it would be committed. By itself all of it is undone.
+                Err(Failed::Refused(error)) if self.tables.file.total_changes() != changes => {
+                    Err(refused_too_late(error))
+                }
                 Err(Failed::Refused(error)) => Ok(Came::Refused(error)),
                 Err(Failed::File(error)) => Err(error),
             };
@@ -131,6 +136,11 @@ impl<'a> OneByOne<'a> {
         self.tables.file.execute_batch("RELEASE one")?;
         Ok(came)
     }
+}
+
+/// It is of the command, so the group is carried out again with each by itself.
+fn refused_too_late(error: JournalError) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
 /// What does not fit what is there was decided on something else: ours.

@@ -278,6 +278,11 @@ fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
             let gone = u64::try_from(transaction.execute(&sql, [])?).unwrap_or(0);
             rows.iter_mut().filter(|(name, _)| *name == table).for_each(|(_, rows)| *rows -= gone);
         }
+        // Before version 5 nobody wrote it down: it is now, as after a migration.
+        transaction.execute(
+            "UPDATE session SET recorded_at = ?1 WHERE ended_run IS NOT NULL AND recorded_at IS NULL",
+            [Timestamp::now().as_millisecond()],
+        )?;
         // What quotas count has to be what is there.
         transaction.execute(
             "UPDATE space SET bytes = (SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value) + ?1), 0)

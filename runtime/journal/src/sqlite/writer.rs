@@ -1,6 +1,7 @@
 //! The one thread that writes. What has queued up becomes one transaction, so that a commit's price is shared; not all of it,
 //! so that nobody waits long for others ([`waiting`](super::waiting) says whose turn it is).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -20,9 +21,9 @@ use super::readers::Readers;
 use super::retention::Retention;
 use super::set_aside;
 use super::tables::{FileTables, Known};
-use super::waiting::{Group, Waiting};
-use crate::limits::{GATHER, MAX_QUEUED_WRITES, RETRY};
-use crate::store::{Resolved, Store};
+use super::waiting::{Group, Waiting, Which};
+use crate::limits::{GATHER, MAX_FAILED_TRIES, MAX_QUEUED_WRITES, RETRY};
+use crate::store::{Resolved, Staged, Store};
 use crate::{JournalError, Pending, Write, Written};
 
 /// The other threads' end of the queue. Dropping it closes the journal once everything is written.
@@ -134,8 +135,12 @@ pub(super) fn spawn(
         commands: received,
         counts: counts.clone(),
         waiting: Waiting::default(),
+        uncommitted: HashMap::new(),
         size: GroupSize::new(),
         fails: false,
+        tenants_at_once: 1,
+        failed_tries: 0,
+        outcomes_wait_until: None,
         closed: false,
     };
     let thread = std::thread::Builder::new().name("lastword-journal".to_owned()).spawn(move || writer.run())?;
@@ -166,39 +171,89 @@ struct Writer {
     counts: Arc<Counts>,
     /// What is not written yet; first of all what could not be, in its order.
     waiting: Waiting,
+    /// By tenant: what is in the file, and in front of it still, because somebody had the tenant's lock.
+    uncommitted: HashMap<Arc<str>, Vec<Box<Staged>>>,
     size: GroupSize,
     /// A try has failed, which has been logged, and something of it still waits.
     fails: bool,
+    /// Meanwhile a group has outcomes of so many tenants: of one after a failure, and of twice as many after each group that is
+    /// written.
+    tenants_at_once: usize,
+    /// Groups of outcomes that have failed since the last pause.
+    failed_tries: u32,
+    /// Meanwhile outcomes are not tried before this.
+    outcomes_wait_until: Option<Instant>,
     /// Nothing more comes.
     closed: bool,
 }
 
 impl Writer {
     fn run(mut self) {
-        let mut written = true;
-        while self.receive(written) {
-            let group = self.waiting.next_group(self.size.bytes(), self.fails);
-            written = self.commit(group);
-            // One last try of each.
-            if self.closed && !written {
+        let mut pauses = false;
+        while self.receive(pauses) {
+            if self.closed {
+                self.try_the_rest();
                 break;
             }
+            let which = self.which();
+            let group = self.waiting.next_group(self.size.bytes(), which);
+            let has_lines = !group.lines.is_empty();
+            // Where outcomes have failed alone, lines that were not tried do not wait.
+            pauses = self.commit(group).is_some_and(|failed| {
+                self.put_back(failed);
+                has_lines
+            });
         }
         // Whoever looks at the file while no program runs then finds nearly all of it in one place. What another connection
         // still reads stays in the log, and the next start finds it there.
         self.file.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
     }
 
-    /// Waits until there is something to try, after a try that succeeded or failed. False when the journal is closed and nothing
-    /// waits.
-    fn receive(&mut self, written: bool) -> bool {
-        if self.waiting.is_empty() {
-            match self.commands.recv() {
-                Ok(command) => self.waiting.push(command),
-                Err(_) => return false,
+    /// What the next group may have.
+    fn which(&self) -> Which {
+        if !self.fails {
+            return Which::Both;
+        }
+        let waits = self.outcomes_wait_until.is_some_and(|until| until > Instant::now());
+        Which::Apart { tenants: if waits { 0 } else { self.tenants_at_once } }
+    }
+
+    /// One last try of everything, after something could not be written: of lines first, and of outcomes tenant by tenant, until
+    /// something of a tenant cannot be written.
+    fn try_the_rest(&mut self) {
+        while self.waiting.has_lines() {
+            let group = self.waiting.next_group(self.size.bytes(), Which::Apart { tenants: 0 });
+            if let Some((group, error)) = self.commit(group) {
+                self.refuse(group, &error);
+                break;
             }
-        } else if !written {
-            self.wait_for_the_next_try();
+        }
+        loop {
+            let group = self.waiting.next_outcomes(self.size.bytes());
+            if group.is_empty() {
+                return;
+            }
+            if let Some((group, _)) = self.commit(group) {
+                self.waiting.give_up(&group);
+            }
+        }
+    }
+
+    /// Waits until there is something to try; for a while first, if lines could not be written. False when the journal is closed
+    /// and nothing waits.
+    fn receive(&mut self, pauses: bool) -> bool {
+        if self.waiting.is_empty() {
+            match self.wait_for_anything() {
+                Some(command) => self.waiting.push(command),
+                None => return false,
+            }
+        } else if pauses {
+            self.wait_for_the_next_try(Instant::now() + RETRY);
+        } else if self.which() == (Which::Apart { tenants: 0 })
+            && !self.waiting.has_lines()
+            && let Some(until) = self.outcomes_wait_until
+        {
+            self.wait_for_the_next_try(until);
         }
         if self.known.draining && self.waiting.has_outcomes_only() && self.waiting.outcome_bytes() < self.size.bytes() {
             std::thread::park_timeout(GATHER);
@@ -209,13 +264,30 @@ impl Writer {
         true
     }
 
-    /// Until somebody asks for something, or for a while. More outcomes are no reason to try at once.
-    fn wait_for_the_next_try(&mut self) {
-        let until = Instant::now() + RETRY;
+    /// None when the journal is closed.
+    fn wait_for_anything(&mut self) -> Option<Command> {
+        while !self.uncommitted.is_empty() {
+            match self.commands.recv_timeout(GATHER) {
+                Ok(command) => return Some(command),
+                Err(RecvTimeoutError::Timeout) => self.settle_committed(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        self.commands.recv().ok()
+    }
+
+    /// Until somebody asks for something, or for a while. More outcomes are no reason to try at once; what the runtime decides and
+    /// whoever waits for everything to be written are one to try outcomes as well.
+    fn wait_for_the_next_try(&mut self, until: Instant) {
         loop {
             match self.commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(outcomes @ Command::Outcomes(_)) => self.waiting.push(outcomes),
-                Ok(asked) => return self.waiting.push(asked),
+                Ok(asked) => {
+                    if !matches!(asked, Command::Line(Line::Write(..))) {
+                        self.outcomes_wait_until = None;
+                    }
+                    return self.waiting.push(asked);
+                }
                 Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => {
                     self.closed = true;
@@ -225,17 +297,16 @@ impl Writer {
         }
     }
 
-    /// Writes a group as one transaction and answers; when that is not possible, puts back what has to be kept.
-    fn commit(&mut self, mut group: Group) -> bool {
-        let had_outcomes = !group.outcomes.is_empty();
+    /// Writes a group as one transaction and answers; when that is not possible, gives it back, and why.
+    fn commit(&mut self, mut group: Group) -> Option<(Group, JournalError)> {
+        let (is_empty, had_outcomes) = (group.is_empty(), !group.outcomes.is_empty());
         let applied = match self.place.look().map_err(Trouble::TakenAway).and_then(|()| self.apply(&mut group)) {
             Ok(applied) => applied,
             Err(trouble) => {
                 // Rows that were made in this transaction went with it.
                 self.known.plugins.clear();
                 let error = self.tell(trouble);
-                self.put_back(group, &error);
-                return false;
+                return Some((group, error));
             }
         };
         // Where nobody will find it nothing is accepted. What the runtime decided is done with: it is written, and would not
@@ -244,17 +315,20 @@ impl Writer {
         self.answer(group, applied, lost.as_ref());
         if let Some(error) = &lost {
             self.waiting.refuse_flushes(error);
-            return true;
+            return None;
         }
-        // What could not be written before may be among what still waits.
-        if self.fails && (had_outcomes || !self.waiting.has_outcomes()) {
+        if had_outcomes {
+            self.failed_tries = 0;
+            self.outcomes_wait_until = None;
+            self.tenants_at_once = self.tenants_at_once.saturating_mul(2);
+        }
+        // What could not be written before may be among what still waits; and where nothing was written nothing is known.
+        if self.fails && !is_empty && !self.waiting.has_put_back() {
             self.fails = false;
             tracing::info!("the journal can be written again");
         }
-        if !self.fails {
-            self.waiting.answer_flushes();
-        }
-        true
+        self.waiting.answer_flushes();
+        None
     }
 
     /// Logs it, once until the journal can be written again, and gives what everybody is answered.
@@ -345,31 +419,45 @@ impl Writer {
             aside.tell();
             self.counts.set_aside.fetch_add(u64::from(aside.is_kept()), Ordering::Relaxed);
         }
-        let answered: Vec<_> = group
+        let written: Vec<_> = group
             .outcomes
             .into_iter()
             .zip(unwritable)
-            .map(|((_, outcomes), unwritable)| (outcomes.answer(&unwritable), unwritable))
+            .flat_map(|((_, outcomes), unwritable)| {
+                // Nobody is answered who could still read it. That is rare: the tenant's lock is waited for.
+                outcomes.set_aside(&unwritable).for_each(|staged| self.store.set_aside(staged));
+                outcomes.answer(&unwritable)
+            })
             .collect();
-        // After the answers: for this a tenant's lock is taken, which is held by whoever looks up what its calls change.
-        for (resolved, unwritable) in &answered {
-            self.committed(resolved, unwritable);
+        for Resolved { staged, .. } in written {
+            if let Some(staged) = staged {
+                self.uncommitted.entry(staged.space.tenant.clone()).or_default().push(staged);
+            }
         }
+        self.settle_committed();
     }
 
-    /// What guests have stored is read from the file from now on; what is not written, and never will be, is as if it had not
-    /// been stored.
-    fn committed(&self, resolved: &[Resolved], unwritable: &[(usize, String)]) {
-        for (place, Resolved { staged, .. }) in resolved.iter().enumerate() {
-            match staged {
-                Some(staged) if unwritable.iter().any(|(one, _)| *one == place) => self.store.set_aside(staged),
-                Some(staged) => self.store.commit(staged),
-                None => (),
+    /// What guests have stored, and is written, is read from the file from now on: where nobody has the tenant's lock, who may hold
+    /// it while it reads the file. The others' turn comes with the next group.
+    fn settle_committed(&mut self) {
+        let store = &self.store;
+        self.uncommitted.retain(|tenant, staged| !store.try_commit(tenant, staged.iter().map(|staged| &**staged)));
+    }
+
+    fn put_back(&mut self, (group, error): (Group, JournalError)) {
+        let had_outcomes = !group.outcomes.is_empty();
+        self.refuse(group, &error);
+        if had_outcomes {
+            self.tenants_at_once = 1;
+            self.failed_tries += 1;
+            if self.failed_tries >= MAX_FAILED_TRIES || !self.waiting.goes_on_with_others() {
+                self.failed_tries = 0;
+                self.outcomes_wait_until = Some(Instant::now() + RETRY);
             }
         }
     }
 
-    fn put_back(&mut self, group: Group, error: &JournalError) {
+    fn refuse(&mut self, group: Group, error: &JournalError) {
         let refused = self.waiting.put_back(group, error);
         self.counts.lines.fetch_sub(refused, Ordering::Relaxed);
     }

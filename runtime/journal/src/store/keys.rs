@@ -124,8 +124,9 @@ impl Keys {
         let mut after = after.map(str::to_owned);
         while keys.len() < limit {
             let wanted = limit - keys.len();
-            let page = committed(after.as_deref(), wanted)?;
-            let until = if page.len() < wanted { None } else { page.last().cloned() };
+            // Always as many: pages that shrink with what is wanted would be as many as the keys that are staged as removed.
+            let page = committed(after.as_deref(), limit)?;
+            let until = if page.len() < limit { None } else { page.last().cloned() };
             let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let to = until.as_deref().map_or(Bound::Unbounded, Bound::Included);
             let staged = self.0.range::<str, _>((from, to)).filter(|(_, versions)| versions.newest.value.is_some());

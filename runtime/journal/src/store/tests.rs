@@ -216,7 +216,7 @@ proptest! {
                         states.remove(0);
                         // Between the two everything is as it was.
                         check(&store, states.last().unwrap())?;
-                        store.commit(&staged);
+                        assert!(store.try_commit(&staged.space.tenant, [&staged]));
                     }
                 }
                 Step::SetAside => {
@@ -265,7 +265,7 @@ proptest! {
         check(&store, &expected)?;
         for staged in waiting.iter().enumerate().filter(|(at, _)| *at != aside).map(|(_, staged)| staged) {
             store.committed().write(staged);
-            store.commit(staged);
+            assert!(store.try_commit(&staged.space.tenant, [staged]));
             check(&store, &expected)?;
         }
         prop_assert!(store.tenants.read().values().all(|tenant| tenant.lock().has_nothing_staged()));

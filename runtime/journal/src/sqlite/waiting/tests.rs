@@ -9,6 +9,7 @@ use crate::store::{Nothing, Store};
 use crate::{Completion, DeliveryKey, KeyValueChanges, Pending, Settlement, Space, Write};
 
 const GROUP: u64 = 100 * ROW_BYTES;
+const APART: Which = Which::Apart { tenants: usize::MAX };
 
 /// What has been asked of a queue, with who waits for the answers.
 #[derive(Default)]
@@ -59,12 +60,16 @@ impl Asked {
 
     /// The next group: lines in it, and outcomes as the numbers in which they came.
     fn group(&mut self) -> (usize, Vec<u64>) {
-        let group = self.waiting.next_group(GROUP, false);
+        let group = self.waiting.next_group(GROUP, Which::Both);
         (group.lines.len(), numbers(&group))
     }
 
+    fn group_itself(&mut self) -> Group {
+        self.waiting.next_group(GROUP, Which::Both)
+    }
+
     fn tenants(&mut self) -> Vec<String> {
-        self.waiting.next_group(GROUP, false).outcomes.iter().map(|(_, one)| one.tenant.to_string()).collect()
+        self.waiting.next_group(GROUP, Which::Both).outcomes.iter().map(|(_, one)| one.tenant.to_string()).collect()
     }
 }
 
@@ -196,7 +201,7 @@ fn of_a_group_that_cannot_be_written_owners_are_told_and_the_rest_is_as_it_was()
     (0..3).for_each(|_| asked.outcome("u", 20));
     asked.flush();
     let mut behind = Vec::new();
-    let group = asked.waiting.next_group(GROUP, false);
+    let group = asked.waiting.next_group(GROUP, Which::Both);
     behind.push(asked.line());
     let first = numbers(&group);
     let bytes = asked.waiting.outcome_bytes();
@@ -205,10 +210,54 @@ fn of_a_group_that_cannot_be_written_owners_are_told_and_the_rest_is_as_it_was()
     assert_eq!((is_answered(&mut line), is_answered(&mut behind[0])), (Some(false), Some(false)));
     assert_eq!((is_answered(&mut record), is_answered(&mut asked.flushes[0])), (None, Some(false)));
     assert!(asked.waiting.outcome_bytes() > bytes);
-    let again = asked.waiting.next_group(GROUP, true);
+    let again = asked.waiting.next_group(GROUP, APART);
     assert_eq!((again.lines.len(), numbers(&again)), (1, vec![]), "apart from what the disk may have no room for");
-    let again = asked.waiting.next_group(GROUP, true);
+    let again = asked.waiting.next_group(GROUP, APART);
     assert_eq!((again.lines.len(), numbers(&again)), (0, first));
+}
+
+#[test]
+fn where_outcomes_alone_have_failed_lines_that_were_not_tried_wait_on() {
+    let mut asked = Asked::default();
+    asked.outcome("t", 500);
+    let group = asked.group_itself();
+    let mut line = asked.line();
+    assert_eq!(asked.waiting.put_back(group, &JournalError::Closed), 0);
+    assert_eq!(is_answered(&mut line), None);
+    assert!(asked.waiting.has_put_back());
+    let again = asked.waiting.next_group(GROUP, Which::Apart { tenants: 0 });
+    assert_eq!((again.lines.len(), again.outcomes.len()), (1, 0));
+}
+
+#[test]
+fn whose_outcomes_fail_alone_is_behind_the_others_until_they_have_had_their_turn() {
+    let mut asked = Asked::default();
+    for tenant in ["a", "b", "c"] {
+        (0..2).for_each(|_| asked.outcome(tenant, 10));
+    }
+    let one = Which::Apart { tenants: 1 };
+    let failed = asked.waiting.next_group(GROUP, one);
+    assert_eq!(numbers(&failed), [0], "one tenant's, as far as it is its turn");
+    asked.waiting.put_back(failed, &JournalError::Closed);
+    assert!(asked.waiting.goes_on_with_others());
+    let mut written = Vec::new();
+    for _ in 0..6 {
+        written.extend(numbers(&asked.waiting.next_group(GROUP, one)));
+    }
+    assert!(written.iter().take(4).all(|number| *number > 1), "{written:?}");
+    assert_eq!(written[4..], [0, 1]);
+    assert!(asked.waiting.is_empty() && !asked.waiting.has_put_back());
+}
+
+#[test]
+fn tenants_that_wait_for_nothing_are_forgotten() {
+    let mut asked = Asked::default();
+    asked.outcome("zz", 9);
+    for tenant in 0..10_000 {
+        asked.outcome(&format!("t{tenant}"), 1);
+        asked.waiting.next_outcomes(ROW_BYTES);
+        assert!(asked.waiting.tenants.len() <= MIN_TENANTS_TO_PRUNE.max(2 * asked.waiting.pruned + 1));
+    }
 }
 
 proptest! {
@@ -237,7 +286,7 @@ proptest! {
         let mut fails = fails.into_iter();
         while !asked.waiting.is_empty() {
             let failed = fails.next().unwrap_or(false);
-            let group = asked.waiting.next_group(GROUP, failed);
+            let group = asked.waiting.next_group(GROUP, if failed { APART } else { Which::Both });
             prop_assert!(!group.lines.is_empty() || !group.outcomes.is_empty());
             if failed {
                 asked.waiting.put_back(group, &JournalError::Closed);
