@@ -3,7 +3,7 @@ use std::time::Duration;
 use lastword_events::{Deferral, FailureCause, Outcome};
 
 use crate::dispatch::{Job, Taken};
-use crate::limits::DENSEST_FUEL_PER_NANOSECOND;
+use crate::limits::{DENSEST_FUEL_PER_NANOSECOND, MAX_PUT_BACKS};
 use crate::owed::Owed;
 use crate::sandbox::{Change, Report};
 
@@ -24,12 +24,25 @@ pub(crate) struct Served {
 pub(crate) struct PutBack {
     pub(crate) owed: Owed,
     pub(crate) why: Deferral,
+    /// What it costs the tenant, in units of fuel.
+    pub(crate) fuel: u64,
 }
 
 impl PutBack {
-    pub(crate) fn new(mut owed: Owed, why: Deferral, report: &Report) -> Self {
+    /// `ran` as for [`Attempt::finished`].
+    ///
+    /// # Errors
+    /// Its calls have run and were put back too often: it has failed.
+    pub(crate) fn new(mut owed: Owed, why: Deferral, mut report: Report, ran: Duration) -> Result<Self, Box<Attempt>> {
+        let fuel = fuel_of(&report, ran);
+        if report.fuel_used > 0 && !owed.may_be_put_back() {
+            let message = format!("was put back {MAX_PUT_BACKS} times, for want of memory that others held");
+            report.outcome = Outcome::Failed { cause: FailureCause::Memory, message };
+            return Err(Box::new(Attempt::finished(owed, report, ran)));
+        }
         owed.put_back(report.counted_memory);
-        Self { owed, why }
+        owed.wanted_host_memory = report.wanted_host_memory;
+        Ok(Self { owed, why, fuel })
     }
 
     /// What is to be begun again. Its call has given back what it had reserved.
@@ -86,11 +99,11 @@ impl Attempt {
 /// would cost its tenant nothing. Such a guest pays for the time that it ran instead, as if it had run the densest code.
 fn fuel_of(report: &Report, ran: Duration) -> u64 {
     match &report.outcome {
-        Outcome::Delivered | Outcome::Deferred(_) => report.fuel_used,
+        Outcome::Delivered => report.fuel_used,
         Outcome::Failed { cause: FailureCause::Retry | FailureCause::Fatal | FailureCause::Fuel, .. } => {
             report.fuel_used
         }
-        Outcome::Failed { .. } => {
+        Outcome::Failed { .. } | Outcome::Deferred(_) => {
             let nanos = u64::try_from(ran.min(report.active).as_nanos()).unwrap_or(u64::MAX);
             report.fuel_used.max(nanos.saturating_mul(DENSEST_FUEL_PER_NANOSECOND))
         }

@@ -59,6 +59,7 @@ impl Inner {
         // First: a call whose changes cannot be stored has failed.
         let time = time + self.store(queue, plugin, &mut attempts);
         let plugin = plugin.name();
+        self.dispatcher.charge_put_back(queue, &put_back);
         let unbegun: Vec<Taken> = self.put_back(plugin, put_back).into_iter().chain(unbegun).collect();
         let mut finished: Vec<Finished> = attempts.into_iter().map(|attempt| self.judge(attempt)).collect();
         let counts = self.dispatcher.account(queue, &mut finished);

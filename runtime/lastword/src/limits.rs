@@ -60,6 +60,10 @@ pub(crate) const DENSEST_FUEL_PER_NANOSECOND: u64 = 7;
 /// Calls of a plugin after whose most the next one reserves its memory. Enough that one large call of a hundred is remembered,
 /// few enough that it is soon forgotten.
 pub(crate) const REMEMBERED_CALLS: u64 = 100;
+/// So often in a row a call that has run may be put back, which costs no attempt. The next time it has failed: `failed(memory)`, and
+/// it waits as other failures do before it is made again. Enough for whatever passes, few enough that what never fits does not go
+/// round for ever and send its requests each time.
+pub(crate) const MAX_PUT_BACKS: u32 = 7;
 /// This part of the slots (one in sixteen), and one for each worker at least, is only for queues that hold none: calls that wait for
 /// their servers can hold all others, and a queue that comes then still begins.
 pub(crate) const FIRST_SLOTS_DIVISOR: u32 = 16;

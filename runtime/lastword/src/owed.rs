@@ -3,6 +3,8 @@ use std::sync::Arc;
 use lastword_events::{Event, EventKey, PluginName, Session};
 use lastword_journal::DeliveryKey;
 
+use crate::limits::MAX_PUT_BACKS;
+
 /// A delivery that is owed, on its way through lanes, queues and workers. Whose it is says the queue it is in.
 #[derive(Clone, Debug)]
 pub(crate) struct Owed {
@@ -25,6 +27,10 @@ pub(crate) struct Owed {
     pub(crate) reserved: u64,
     /// Bytes that its last call asked for when it was put back: the next one reserves so much.
     pub(crate) wanted_memory: u64,
+    /// Bytes that the host had to keep for its last call and could not, when it was put back for that.
+    pub(crate) wanted_host_memory: u64,
+    /// How often in a row its calls were put back that had run.
+    pub(crate) put_backs: u32,
     /// Since its last attempt it was said to wait.
     pub(crate) deferred: bool,
 }
@@ -44,6 +50,8 @@ impl Owed {
             place: u32::MAX,
             reserved: 0,
             wanted_memory: 0,
+            wanted_host_memory: 0,
+            put_backs: 0,
             deferred: false,
         }
     }
@@ -51,6 +59,12 @@ impl Owed {
     /// A call begins.
     pub(crate) fn begin(&mut self) {
         self.attempt = self.attempt.saturating_add(1);
+    }
+
+    /// The call has run and is to be put back. False when that has happened too often: then it has failed.
+    pub(crate) fn may_be_put_back(&mut self) -> bool {
+        self.put_backs += 1;
+        self.put_backs <= MAX_PUT_BACKS
     }
 
     /// The call was put back: there was no attempt. It had, or asked for, so many bytes.
@@ -61,7 +75,8 @@ impl Owed {
 
     /// The call has come to an outcome: what waits after that waits anew.
     pub(crate) fn end_attempt(&mut self) {
-        (self.deferred, self.wanted_memory) = (false, 0);
+        self.deferred = false;
+        (self.wanted_memory, self.wanted_host_memory, self.put_backs) = (0, 0, 0);
     }
 
     /// It has to wait: a copy for whoever is to be told, the first time.
@@ -76,5 +91,23 @@ impl Owed {
 
     pub(crate) fn delivery_key(&self, plugin: &PluginName) -> DeliveryKey {
         DeliveryKey { sequence: self.sequence, event: self.key, plugin: plugin.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword_events::{EndReason, SessionEnd, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn what_is_put_back_again_and_again_fails_and_then_counts_anew() {
+        let end = Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now()));
+        let mut owed = Owed::new(1, EventKey::End, &Arc::new(Session::new("t", "s")), &Arc::new(end));
+        for _ in 0..2 {
+            let put_back = std::iter::repeat_with(|| owed.may_be_put_back()).take_while(|may| *may).count();
+            assert_eq!(u32::try_from(put_back), Ok(MAX_PUT_BACKS));
+            owed.end_attempt();
+        }
     }
 }

@@ -218,7 +218,10 @@ impl Worker {
                 Some(Running { owed, ticks, .. }) => {
                     self.free.push(call);
                     match report.outcome {
-                        Outcome::Deferred(why) => served.put_back.push(PutBack::new(owed, why, &report)),
+                        Outcome::Deferred(why) => match PutBack::new(owed, why, report, TICK * ticks) {
+                            Ok(put_back) => served.put_back.push(put_back),
+                            Err(failed) => served.attempts.push(*failed),
+                        },
                         _ => served.attempts.push(Attempt::finished(owed, report, TICK * ticks)),
                     }
                     Polled::Finished

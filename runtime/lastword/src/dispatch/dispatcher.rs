@@ -262,7 +262,7 @@ impl Dispatcher {
     pub(crate) fn account(&self, queue: QueueId, finished: &mut [Finished]) -> bool {
         let mut state = self.state.lock();
         let drain = state.drain.as_ref().map(Drain::is_closed);
-        state.charge_fuel(queue, finished);
+        state.charge_fuel(queue, finished.iter().map(|one| one.fuel));
         let Some(q) = state.queues.get_mut(queue) else { return false };
         for one in finished {
             q.ends_taken -= u32::from(one.owed.is_end());

@@ -10,10 +10,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::PluginNumber;
-use super::fair::QueueId;
+use super::fair::{QueueId, TenantNumber};
 use super::high_water::HighWater;
-use super::queue::Job;
+use super::queue::{Job, Queue};
 use super::state::State;
+use super::tenant::Tenant;
 use crate::sandbox::{MemoryPart, Plugin, Reservation};
 
 /// A delivery with what its call has reserved. It holds a slot.
@@ -30,6 +31,8 @@ pub(crate) struct Taken {
 #[derive(Debug, Default)]
 pub(super) struct PluginMemory {
     part: Option<Arc<MemoryPart>>,
+    /// Says what the host can keep for its calls.
+    plugin: Option<Plugin>,
     /// Bytes that each call has from the start.
     least: u64,
     /// Bytes that the last calls had.
@@ -43,8 +46,8 @@ pub(super) struct PluginMemory {
 pub(super) struct MemoryTurns {
     count: usize,
     next_place: u64,
-    /// The first in turn, for which memory is set aside.
-    first: Option<QueueId>,
+    /// The first in turn, for which memory is set aside, of what.
+    first: Option<(QueueId, Arc<MemoryPart>)>,
 }
 
 #[cfg(test)]
@@ -59,7 +62,7 @@ struct NoRoom;
 
 impl PluginMemory {
     pub(super) fn new(plugin: &Plugin) -> Self {
-        Self::of(plugin.memory().clone(), plugin.least_memory())
+        Self { plugin: Some(plugin.clone()), ..Self::of(plugin.memory().clone(), plugin.least_memory()) }
     }
 
     pub(super) fn of(part: Arc<MemoryPart>, least: u64) -> Self {
@@ -108,15 +111,32 @@ impl State {
         held.saturating_add(wanted) <= part.limit_of_all() / queues
     }
 
+    /// Whether the host can keep what it could not keep when the queue's next call was put back.
+    fn host_memory_fits(&self, queue: QueueId) -> bool {
+        let wanted = |q: &Queue| match q.ready.front() {
+            Some(Job::Owed(owed)) if owed.wanted_host_memory > 0 => Some((q.plugin, owed.wanted_host_memory)),
+            _ => None,
+        };
+        let Some((plugin, bytes)) = self.queues.get(queue).and_then(wanted) else { return true };
+        let plugin = self.plugins.get(plugin).and_then(|plugin| plugin.memory.plugin.as_ref());
+        plugin.is_none_or(|plugin| plugin.keeps_as_much(bytes))
+    }
+
+    /// Whether the queue's tenant may begin nothing now, for a quota of its own.
+    fn is_held_back(&self, queue: QueueId) -> bool {
+        self.tenant_of(queue).and_then(|number| self.accounts.get(number)).is_some_and(Tenant::is_held_back)
+    }
+
     fn is_first_for_memory(&self, queue: QueueId) -> bool {
-        self.memory.first == Some(queue)
+        self.memory.first.as_ref().is_some_and(|(first, _)| *first == queue)
     }
 
     /// Whether the queue's next call finds its memory now. When none of ours is under way nobody would tell us of memory
     /// that comes back: the call begins, and waits by itself.
     pub(super) fn memory_fits(&self, queue: QueueId) -> bool {
         let first = self.is_first_for_memory(queue);
-        self.taken == 0 || self.wanted_memory(queue).is_none_or(|(part, wanted)| part.fits(wanted, first))
+        let fits = |(part, wanted): (&Arc<MemoryPart>, u64)| part.fits(wanted, first);
+        self.taken == 0 || (self.wanted_memory(queue).is_none_or(fits) && self.host_memory_fits(queue))
     }
 
     fn reserve(&mut self, queue: QueueId, nobody_is_under_way: bool) -> Result<Option<Reservation>, NoRoom> {
@@ -138,6 +158,10 @@ impl State {
     /// The next delivery of a queue, with the memory for its call, when both are there.
     pub(super) fn take_one(&mut self, queue: QueueId, taken_already: usize) -> Option<Taken> {
         if self.queues.get(queue)?.ready_len() == 0 || !self.tenant_has_memory(queue) {
+            return None;
+        }
+        // For the first this was looked at when the queue was chosen.
+        if taken_already > 0 && !self.host_memory_fits(queue) {
             return None;
         }
         let memory = self.reserve(queue, self.taken == 0 && taken_already == 0).ok()?;
@@ -166,26 +190,58 @@ impl State {
                 waiting.push_back((self.memory.next_place, queue));
             }
         }
-        // Always the oldest: it stands in front of its plugin's, where it is looked for.
-        let first = if self.memory.first.is_none() { self.oldest_for_memory() } else { is_first.then_some(queue) };
-        if let Some(first) = first {
-            self.be_first_for_memory(first);
+        if is_first {
+            self.be_first_for_memory(queue);
+        } else if self.memory.first.is_none() {
+            self.choose_first_for_memory();
         }
         self.offer(queue);
     }
 
+    /// The oldest that may begin something, which from then on stands in front of its plugin's, where it is looked for.
+    fn choose_first_for_memory(&mut self) {
+        let oldest = self.plugins.iter().enumerate().filter_map(|(plugin, has)| {
+            let mut waiting = has.memory.waiting.iter().enumerate();
+            let (at, &(place, queue)) =
+                waiting.find(|&(_, &(_, queue))| !self.is_held_back(queue) && self.host_memory_fits(queue))?;
+            Some((place, plugin, at, queue))
+        });
+        let Some((_, plugin, at, queue)) = oldest.min() else { return };
+        if let Some(waiting) = self.plugins.get_mut(plugin).map(|plugin| &mut plugin.memory.waiting)
+            && at > 0
+            && let Some(oldest) = waiting.remove(at)
+        {
+            waiting.push_front(oldest);
+        }
+        self.be_first_for_memory(queue);
+    }
+
     fn be_first_for_memory(&mut self, queue: QueueId) {
         if let Some((part, wanted)) = self.wanted_memory(queue) {
+            let part = part.clone();
             part.set_aside(wanted);
-            self.memory.first = Some(queue);
+            self.memory.first = Some((queue, part));
         }
     }
 
     fn end_first_for_memory(&mut self) {
-        self.memory.first = None;
-        let part = self.plugins.iter().find_map(|plugin| plugin.memory.part.as_ref());
-        if let Some(part) = part {
+        if let Some((_, part)) = self.memory.first.take() {
             part.end_aside();
+        }
+    }
+
+    /// This tenant may begin nothing now: if the first in turn is of it, the others have what is set aside.
+    pub(super) fn end_first_of(&mut self, tenant: TenantNumber) {
+        if self.memory.first.as_ref().is_some_and(|(first, _)| self.tenant_of(*first) == Some(tenant)) {
+            self.end_first_for_memory();
+        }
+    }
+
+    /// Ends the turn of a first that is owed nothing any more.
+    fn end_idle_first_for_memory(&mut self) {
+        let owes = |first: QueueId| self.queues.get(first).is_some_and(|q| q.ready_len() > 0);
+        if self.memory.first.as_ref().is_some_and(|(first, _)| !owes(*first)) {
+            self.end_first_for_memory();
         }
     }
 
@@ -195,13 +251,9 @@ impl State {
         if self.memory.count == 0 && self.memory.first.is_none() {
             return;
         }
-        if self.memory.first.is_some_and(|first| self.queues.get(first).is_none_or(|q| q.ready_len() == 0)) {
-            self.end_first_for_memory();
-        }
-        if self.memory.first.is_none()
-            && let Some(queue) = self.oldest_for_memory()
-        {
-            self.be_first_for_memory(queue);
+        self.end_idle_first_for_memory();
+        if self.memory.first.is_none() {
+            self.choose_first_for_memory();
         }
         // What queues that came back already are going to take. What the first takes is set aside.
         let mut planned = 0;
@@ -215,9 +267,11 @@ impl State {
                 planned += self.wanted_memory(queue).map_or(0, |(_, wanted)| wanted);
             }
             self.memory.count -= 1;
+            // One that is held back begins nothing, and brings nobody else back.
+            let held_back = self.is_held_back(queue);
             if let Some(q) = self.queues.get_mut(queue) {
                 q.parked = false;
-                nobody &= q.ready_len() == 0;
+                nobody &= held_back || q.ready_len() == 0;
             }
             self.offer(queue);
         }
@@ -232,6 +286,7 @@ impl State {
 
     /// Queues that are owed nothing any more do not wait.
     pub(super) fn end_idle_waits_for_memory(&mut self) {
+        self.end_idle_first_for_memory();
         for plugin in &mut self.plugins {
             plugin.memory.waiting.retain(|(_, queue)| {
                 let Some(q) = self.queues.get_mut(*queue) else { return false };
@@ -249,18 +304,16 @@ impl State {
             let owes = self.queues.get(queue).is_some_and(|q| q.ready_len() > 0);
             let first = self.is_first_for_memory(queue);
             let fits = |(part, wanted): (&Arc<MemoryPart>, u64)| part.fits(wanted.saturating_add(planned), first);
-            nobody_is_under_way || !owes || self.wanted_memory(queue).is_none_or(fits)
+            nobody_is_under_way || !owes || (self.wanted_memory(queue).is_none_or(fits) && self.host_memory_fits(queue))
         };
+        // One that is held back keeps its place, and nobody waits behind it.
+        let may_begin = |queue: QueueId| nobody_is_under_way || !self.is_held_back(queue);
         let oldest = self.plugins.iter().enumerate().filter_map(|(plugin, has)| {
-            let mut waiting = has.memory.waiting.iter().enumerate().take(2);
+            let waiting = has.memory.waiting.iter().enumerate();
+            let mut waiting = waiting.filter(|(_, (_, queue))| may_begin(*queue)).take(2);
             let (at, &(place, _)) = waiting.find(|(_, (_, queue))| comes(*queue))?;
             Some((place, plugin, at))
         });
         oldest.min().map(|(_, plugin, at)| (plugin, at))
-    }
-
-    fn oldest_for_memory(&self) -> Option<QueueId> {
-        let oldest = self.plugins.iter().filter_map(|plugin| plugin.memory.waiting.front());
-        oldest.min().map(|(_, queue)| *queue)
     }
 }

@@ -9,6 +9,7 @@ use super::fair::{QueueId, TenantNumber};
 use super::finished::Finished;
 use super::queue::Job;
 use super::state::State;
+use crate::attempt::PutBack;
 use crate::limits::MAX_NEWS;
 use crate::owed::Owed;
 use crate::sync::now;
@@ -68,6 +69,15 @@ impl Dispatcher {
     }
 }
 
+impl Dispatcher {
+    /// Charges the tenant for calls that ran and were put back.
+    pub(crate) fn charge_put_back(&self, queue: QueueId, put_back: &[PutBack]) {
+        if put_back.iter().any(|one| one.fuel > 0) {
+            self.state.lock().charge_fuel(queue, put_back.iter().map(|one| one.fuel));
+        }
+    }
+}
+
 impl State {
     pub(super) fn tenant_of(&self, queue: QueueId) -> Option<TenantNumber> {
         self.queues.get(queue).map(|q| q.owner)
@@ -77,20 +87,24 @@ impl State {
     pub(super) fn hold_back_or_let_go(&mut self, number: TenantNumber) {
         let Some(tenant) = self.accounts.get(number) else { return };
         if tenant.is_limited() {
-            self.fair.hold_back(number, tenant.is_held_back());
+            let held_back = tenant.is_held_back();
+            self.fair.hold_back(number, held_back);
+            if held_back {
+                self.end_first_of(number);
+            }
         }
     }
 
     /// Takes out of the tenant's fuel what calls have used. In a drain fuel does not count.
-    pub(super) fn charge_fuel(&mut self, queue: QueueId, finished: &[Finished]) {
-        if self.drain.is_some() || finished.is_empty() {
+    pub(super) fn charge_fuel(&mut self, queue: QueueId, used: impl ExactSizeIterator<Item = u64>) {
+        if self.drain.is_some() || used.len() == 0 {
             return;
         }
         let Some(number) = self.tenant_of(queue) else { return };
         let Some(tenant) = self.accounts.get_mut(number) else { return };
         let Some(fuel) = &mut tenant.fuel else { return };
         let now = now();
-        finished.iter().for_each(|one| fuel.take(one.fuel, now));
+        used.for_each(|used| fuel.take(used, now));
         if tenant.waits_for_fuel {
             return;
         }
@@ -104,12 +118,11 @@ impl State {
         }
     }
 
-    /// Everything that is ready now and was not said to wait yet. What was said is together in the middle: a queue grows
-    /// at its end, and what a worker brings back unbegun comes to its front.
-    fn defer_ready(&mut self, queue: QueueId) {
+    /// Everything that is ready now and was not said to wait yet. What was said can be anywhere: what was put back has been said
+    /// to wait, and comes to the front.
+    pub(super) fn defer_ready(&mut self, queue: QueueId) {
         let Some(q) = self.queues.get_mut(queue) else { return };
-        let mut untold: Vec<Owed> = q.ready.iter_mut().map_while(Job::defer).collect();
-        untold.extend(q.ready.iter_mut().rev().map_while(Job::defer).collect::<Vec<_>>().into_iter().rev());
+        let untold: Vec<Owed> = q.ready.iter_mut().filter_map(Job::defer).collect();
         self.tell_later(queue, untold);
     }
 

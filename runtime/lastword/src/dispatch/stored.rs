@@ -70,7 +70,11 @@ impl State {
         } else {
             self.stored.waiting.remove(&number);
         }
-        self.fair.hold_back(number, tenant.is_held_back());
+        let held_back = tenant.is_held_back();
+        self.fair.hold_back(number, held_back);
+        if held_back {
+            self.end_first_of(number);
+        }
     }
 
     /// Why what has not begun at the end of the budget has not.

@@ -482,6 +482,57 @@ fn one_large_call_is_not_starved_by_small_ones_and_does_not_hold_them_up() {
 }
 
 #[test]
+fn nobody_waits_for_memory_behind_a_tenant_that_is_held_back() {
+    let (dispatcher, account) = with_memory(64, 100, 60);
+    owe(&dispatcher, "runs", &calls(None), 1);
+    let mut under_way = take_all(&dispatcher);
+    owe(&dispatcher, "held", &calls(None), 1);
+    owe(&dispatcher, "goes-on", &calls(None), 1);
+    under_way.extend(take_all(&dispatcher));
+    let (held, goes_on) = {
+        let state = dispatcher.state.lock();
+        let queue = |tenant| state.accounts[state.tenants[tenant]].queues[0].1;
+        assert_eq!(state.plugins[0].memory.waiting(), 2);
+        (queue("held"), queue("goes-on"))
+    };
+    {
+        let mut state = dispatcher.state.lock();
+        let tenant = state.queues[held].owner;
+        state.accounts[tenant].waits_for_journal = true;
+        state.fair.hold_back(tenant, true);
+        state.end_first_of(tenant);
+    }
+    let mut served = Vec::new();
+    while let Some(slice) = under_way.pop_front() {
+        served.push(slice.queue);
+        bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        under_way.extend(take_all(&dispatcher));
+    }
+    assert!(served.contains(&goes_on) && !served.contains(&held));
+    assert_eq!(account.used(), 0);
+    {
+        let mut state = dispatcher.state.lock();
+        let tenant = state.queues[held].owner;
+        state.accounts[tenant].waits_for_journal = false;
+        state.fair.hold_back(tenant, false);
+    }
+    assert!(take_all(&dispatcher).iter().any(|slice| slice.queue == held), "it waits for nobody to bring it back");
+}
+
+#[test]
+fn all_that_begins_to_wait_for_fuel_is_told_whatever_was_told_before_it() {
+    let dispatcher = dispatcher(8, 1);
+    owe(&dispatcher, "t", &calls(None), 3);
+    let mut state = dispatcher.state.lock();
+    let queue = state.accounts[0].queues[0].1;
+    for at in [0, 2] {
+        assert!(state.queues[queue].ready[at].defer().is_some());
+    }
+    state.defer_ready(queue);
+    assert_eq!(state.accounts[0].untold, 1, "the one in the middle");
+}
+
+#[test]
 fn what_calls_took_is_reserved_for_the_next_and_a_tenant_has_its_part() {
     let (dispatcher, account) = with_memory(64, 100, 1);
     owe(&dispatcher, "a", &calls(None), 40);
