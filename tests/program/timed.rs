@@ -3,6 +3,7 @@
 //! *In time* is the design's one slack: from the receipt of the signal to the end of the process at most the budget and
 //! 100 ms. It is measured from before the signal is sent, and from outside.
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -323,10 +324,11 @@ fn an_owner_that_goes_on_writing_does_not_delay_the_end() {
 #[test]
 fn a_backlog_of_a_dead_run_leaves_in_time_with_its_line() {
     const SESSIONS: usize = 20_000;
+    const GUESTS: [&str; 4] = ["sleep", "good", "retry", "good-all"];
     let home = Arc::new(tempfile::tempdir().unwrap());
     let launch = || {
         let launch = Launch::stdio_at(&home).arg("--journal").arg(home.path().join("journal.db"));
-        ["sleep", "good", "retry", "good-all"].iter().fold(launch, |launch, guest| launch.guest(guest))
+        GUESTS.iter().fold(launch, |launch, guest| launch.guest(guest))
     };
     let before = launch().start().ready();
     before.send((0..SESSIONS).map(|n| start(&format!("s{n}"))));
@@ -337,7 +339,21 @@ fn a_backlog_of_a_dead_run_leaves_in_time_with_its_line() {
     let ended = program.ended();
     assert_in_time(&ended, signalled, BUDGET);
     assert_eq!(ended.code(), 3);
-    assert!(ended.drained("deferred") > 0, "there was no time for all of it");
+    let [delivered, failed, deferred, dropped] =
+        ["delivered", "failed", "deferred", "dropped_lines"].map(|count| ended.drained(count));
+    assert!(deferred > 0, "there was no time for all of it");
+    // Some are delivered between `ready` and the signal.
+    let all = (GUESTS.len() * SESSIONS) as u64;
+    let stderr = ended.stderr();
+    let owed = stderr.split_once(" session-end deliveries are owed").and_then(|(before, _)| before.rsplit(' ').next());
+    let owed: u64 = owed.expect("the log says what is owed").parse().unwrap();
+    assert_eq!(failed + deferred, owed, "each that is not made counts once");
+    assert!(delivered <= all - owed, "{delivered} of {all}, of which {owed} are owed");
+    let told: HashSet<_> = GUESTS
+        .iter()
+        .flat_map(|guest| ended.outcomes(guest, "session-end").map(move |line| (*guest, line["session"].to_string())))
+        .collect();
+    assert!(told.len() as u64 + dropped >= all, "each has a line, or counts as one that was dropped: {}", told.len());
     assert!(!ended.stderr().contains("did not return"), "{}", ended.stderr());
 }
 
