@@ -15,7 +15,7 @@ use crate::active::ActiveSet;
 use crate::attempt::{Attempt, PutBack, Served};
 use crate::dispatch::{Dispatcher, Finished, QueueId, Taken};
 use crate::in_flight::InFlight;
-use crate::limits::MAX_ENTRY_WAIT;
+use crate::limits::{MAX_ENTRY_WAIT, MAX_HANDED_OVER_BYTES};
 use crate::outcome::{Observer, OutcomeRecord};
 use crate::owed::Owed;
 use crate::places::Places;
@@ -65,9 +65,10 @@ impl Inner {
         let counts = self.dispatcher.account(queue, &mut finished);
         let tenant = finished.first().map(|f| f.owed.session.identity.tenant.clone());
         let completions: Vec<Completion> = finished.iter().filter_map(|f| completion(plugin, f)).collect();
-        let pending = tenant
-            .filter(|_| !completions.is_empty())
-            .map(|tenant| self.journal.complete(&tenant, completions).pending);
+        let pending = tenant.map(|tenant| {
+            let parts = parts(completions).into_iter();
+            all(parts.map(|(_, part)| self.journal.complete(&tenant, part).pending).collect())
+        });
         // After the drain's account is closed an outcome still counts for the journal, but nobody is told another one.
         for one in finished.iter().filter(|_| counts) {
             self.tell(plugin, one);
@@ -76,7 +77,7 @@ impl Inner {
             None => self.dispatcher.settle(queue, time, finished, unbegun),
             Some(Pass::Failed(error)) => {
                 complain(&error);
-                give_up_retries(&mut finished);
+                give_up_retries(plugin, &mut finished, Some(&error));
                 self.dispatcher.settle(queue, time, finished, unbegun);
             }
             Some(Pass::Waits(pending)) => {
@@ -87,7 +88,7 @@ impl Inner {
                 // A disk that takes its time holds up these, and no others for want of a slot.
                 self.dispatcher.release(queue, &mut failed);
                 self.dispatcher.settle(queue, time, rest, unbegun);
-                self.settle_when_durable(queue, pending, failed);
+                self.settle_when_durable(queue, plugin, pending, failed);
             }
         }
     }
@@ -118,14 +119,24 @@ impl Inner {
         let Some(tenant) = calls.first().map(|attempt| attempt.owed.session.identity.tenant.clone()) else {
             return Duration::ZERO;
         };
-        let stored = completions.iter().map(Completion::unwritten_bytes).sum();
         let began = now();
-        let HandedOver { refused, pending } = self.journal.complete(&tenant, completions);
-        for RefusedCompletion { at, why } in refused {
-            if let Some(attempt) = calls.get_mut(at) {
-                attempt.fail_in_host(why.to_string());
+        let mut first = 0;
+        for (stored, part) in parts(completions) {
+            let next = first + part.len();
+            let HandedOver { refused, pending } = self.journal.complete(&tenant, part);
+            for RefusedCompletion { at, why } in refused {
+                if let Some(attempt) = calls.get_mut(first + at) {
+                    attempt.fail_in_host(why.to_string());
+                }
             }
+            self.note_stored(queue, stored, pending);
+            first = next;
         }
+        now().saturating_duration_since(began)
+    }
+
+    /// The tenant has so many bytes more that are not written, until they are.
+    fn note_stored(self: &Arc<Self>, queue: QueueId, stored: u64, pending: Pending<()>) {
         match poll_now(pending) {
             None => (),
             Some(Pass::Failed(error)) => complain(&error),
@@ -142,7 +153,6 @@ impl Inner {
                 }));
             }
         }
-        now().saturating_duration_since(began)
     }
 
     /// Tells of calls that were put back, each once until its delivery has an outcome, and makes of them what is to be begun
@@ -159,9 +169,16 @@ impl Inner {
         put_back.into_iter().map(tell).collect()
     }
 
-    fn settle_when_durable(self: &Arc<Self>, queue: QueueId, pending: Pending<()>, mut failed: Vec<Finished>) {
+    fn settle_when_durable(
+        self: &Arc<Self>,
+        queue: QueueId,
+        plugin: &PluginName,
+        pending: Answer,
+        mut failed: Vec<Finished>,
+    ) {
         // A disk that is full answers when it has space: nothing here keeps a runtime that was dropped meanwhile.
         let (runtime, draining) = (Arc::downgrade(self), self.draining.subscribe());
+        let plugin = plugin.clone();
         let patience = MAX_ENTRY_WAIT.min(self.budget / 8);
         self.handle.spawn(async move {
             let durable = if failed.is_empty() {
@@ -169,18 +186,33 @@ impl Inner {
             } else {
                 durable_in_time(pending, draining, patience).await
             };
-            if let Some(Err(error)) = &durable {
-                complain(error);
-            }
-            if !matches!(durable, Some(Ok(()))) {
-                give_up_retries(&mut failed);
+            match &durable {
+                Some(Ok(())) => (),
+                Some(Err(error)) => {
+                    complain(error);
+                    give_up_retries(&plugin, &mut failed, Some(error));
+                }
+                None => give_up_retries(&plugin, &mut failed, None),
             }
             if !failed.is_empty()
                 && let Some(inner) = runtime.upgrade()
             {
+                if durable.is_none() {
+                    inner.record_overtaken(queue, &plugin, &mut failed);
+                }
                 inner.dispatcher.settle(queue, Duration::ZERO, failed, Vec::new());
             }
         });
+    }
+
+    /// Newer events of their sessions go ahead of these failures, whose records still wait for the disk: the next run has to
+    /// know that they are late. It is handed over before anything newer begins, so it is durable before any outcome of that.
+    fn record_overtaken(&self, queue: QueueId, plugin: &PluginName, failed: &mut [Finished]) {
+        let overtaken = self.dispatcher.overtaken(queue, failed);
+        let Some(tenant) = overtaken.first().map(|one| one.owed.session.identity.tenant.clone()) else { return };
+        let records = overtaken.into_iter().filter_map(|one| completion(plugin, one)).collect();
+        // The delivery goes on without the answer.
+        drop(self.journal.complete(&tenant, records));
     }
 
     /// Says what becomes of a delivery after an attempt.
@@ -296,7 +328,7 @@ fn completion(plugin: &PluginName, finished: &Finished) -> Option<Completion> {
 /// None when a drain has begun and waited long enough: newer events wait behind these failures, and a disk that is full
 /// may not take them before the budget is over. What is not tried again needs no record of its own.
 async fn durable_in_time(
-    mut pending: Pending<()>,
+    mut pending: Answer,
     mut draining: watch::Receiver<bool>,
     patience: Duration,
 ) -> Option<Result<(), JournalError>> {
@@ -312,19 +344,73 @@ async fn durable_in_time(
     .await
 }
 
-enum Pass {
-    Waits(Pending<()>),
+/// What a journal answers to what was handed over.
+type Answer = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>;
+
+enum Pass<A> {
+    Waits(A),
     Failed(JournalError),
+}
+
+/// Completions in their order, in parts that are handed over one after the other, each with the bytes that it counts for: all of
+/// a part is written at once, and others wait meanwhile.
+fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
+    let mut parts: Vec<(u64, Vec<Completion>)> = Vec::new();
+    for one in completions {
+        let bytes = one.unwritten_bytes();
+        match parts.last_mut() {
+            Some((of_part, part)) if of_part.saturating_add(bytes) <= MAX_HANDED_OVER_BYTES => {
+                *of_part += bytes;
+                part.push(one);
+            }
+            _ => parts.push((bytes, vec![one])),
+        }
+    }
+    parts
+}
+
+/// Answers when all of these are durable, or with what is wrong with the first that is not. Of failures that cannot be recorded
+/// it names all.
+fn all(mut parts: Vec<Pending<()>>) -> Answer {
+    if parts.len() < 2
+        && let Some(one) = parts.pop()
+    {
+        return Box::pin(one);
+    }
+    Box::pin(async move {
+        let mut answer = Ok(());
+        for part in parts {
+            answer = match (answer, part.await) {
+                (
+                    Err(JournalError::UnwritableFailures { mut deliveries, why }),
+                    Err(JournalError::UnwritableFailures { deliveries: more, .. }),
+                ) => {
+                    deliveries.extend(more);
+                    Err(JournalError::UnwritableFailures { deliveries, why })
+                }
+                // What is not durable is more than what can never be recorded.
+                (Err(JournalError::UnwritableFailures { .. }) | Ok(()), other @ Err(_)) => other,
+                (answer, _) => answer,
+            };
+        }
+        answer
+    })
 }
 
 /// Without a record of the failure another attempt would carry a number that a dead run has used: the delivery waits for
 /// the next start.
-fn give_up_retries(finished: &mut [Finished]) {
-    finished.iter_mut().for_each(|one| one.retry = None);
+fn give_up_retries(plugin: &PluginName, finished: &mut [Finished], error: Option<&JournalError>) {
+    let is_concerned = |one: &Finished| match error {
+        Some(JournalError::UnwritableFailures { deliveries, .. }) => {
+            deliveries.contains(&one.owed.delivery_key(plugin))
+        }
+        _ => true,
+    };
+    finished.iter_mut().filter(|one| is_concerned(one)).for_each(|one| one.retry = None);
 }
 
 /// None when it is durable already, as in memory it always is.
-fn poll_now(mut pending: Pending<()>) -> Option<Pass> {
+fn poll_now<A: Future<Output = Result<(), JournalError>> + Unpin>(mut pending: A) -> Option<Pass<A>> {
     match pin!(&mut pending).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(())) => None,
         Poll::Ready(Err(error)) => Some(Pass::Failed(error)),
@@ -350,5 +436,34 @@ fn log(plugin: &PluginName, owed: &Owed, outcome: &Outcome, retry_at: Option<Tim
             };
             tracing::warn!(%plugin, %hook, tenant, session, attempt, %cause, detail = message, next, "failed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword_events::{Change, EventKey};
+    use lastword_journal::DeliveryKey;
+
+    use super::*;
+
+    #[test]
+    fn what_is_handed_over_is_in_its_order_and_in_pieces_that_lines_can_wait_for() {
+        let plugin: PluginName = PluginName::new("p").unwrap();
+        let stores = |sequence: u64, bytes: usize| {
+            let space = Space { tenant: "t".into(), plugin: plugin.clone() };
+            let changes = vec![("k".to_owned(), Change::Set(vec![0; bytes]))];
+            Completion {
+                delivery: DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() },
+                attempt: 1,
+                settlement: Settlement::Delivered,
+                changes: Some(Box::new(KeyValueChanges { space, plugin_quota: None, tenant_quota: None, changes })),
+            }
+        };
+        let sizes = [100 << 10, 100 << 10, 100 << 10, 1 << 20, 1, 1];
+        let parts = parts((0..).zip(sizes).map(|(sequence, bytes)| stores(sequence, bytes)).collect());
+        let numbers: Vec<Vec<u64>> =
+            parts.iter().map(|(_, part)| part.iter().map(|one| one.delivery.sequence).collect()).collect();
+        assert_eq!(numbers, [vec![0, 1], vec![2], vec![3], vec![4, 5]]);
+        assert!(parts.iter().all(|(bytes, part)| part.len() == 1 || *bytes <= MAX_HANDED_OVER_BYTES));
     }
 }

@@ -42,6 +42,9 @@ pub(crate) const MAX_SUSPECT_ALONE: Duration = Duration::from_secs(2);
 pub(crate) const MAX_UNWRITTEN_BYTES_OF_TENANT: u64 = 4 << 20;
 /// The same of all tenants together, in equal parts: what a full disk may cost in memory, however many tenants there are.
 pub(crate) const MAX_UNWRITTEN_BYTES: u64 = 128 << 20;
+/// Bytes that are handed over to the journal at once, counted in the same way: they are one piece of a transaction, behind which
+/// lines wait. What a queue's calls have stored is handed over in pieces of this size; one call's is never in two.
+pub(crate) const MAX_HANDED_OVER_BYTES: u64 = 256 << 10;
 /// Deferrals that a worker tells at once. Telling one takes some microseconds, and its guests wait meanwhile.
 pub(crate) const MAX_NEWS: usize = 256;
 /// Deliveries that a worker takes from a queue at once. At 3 µs a call that is a fifth of a slice, and it makes the cost

@@ -172,7 +172,7 @@ struct Writer {
     /// What is not written yet; first of all what could not be, in its order.
     waiting: Waiting,
     /// By tenant: what is in the file, and in front of it still, because somebody had the tenant's lock.
-    uncommitted: HashMap<Arc<str>, Vec<Box<Staged>>>,
+    uncommitted: HashMap<Arc<str>, Vec<Staged>>,
     size: GroupSize,
     /// A try has failed, which has been logged, and something of it still waits.
     fails: bool,
@@ -431,7 +431,7 @@ impl Writer {
             .collect();
         for Resolved { staged, .. } in written {
             if let Some(staged) = staged {
-                self.uncommitted.entry(staged.space.tenant.clone()).or_default().push(staged);
+                self.uncommitted.entry(staged.space.tenant.clone()).or_default().push(*staged);
             }
         }
         self.settle_committed();
@@ -441,7 +441,7 @@ impl Writer {
     /// it while it reads the file. The others' turn comes with the next group.
     fn settle_committed(&mut self) {
         let store = &self.store;
-        self.uncommitted.retain(|tenant, staged| !store.try_commit(tenant, staged.iter().map(|staged| &**staged)));
+        self.uncommitted.retain(|tenant, staged| !store.try_commit(tenant, staged.iter()));
     }
 
     fn put_back(&mut self, (group, error): (Group, JournalError)) {

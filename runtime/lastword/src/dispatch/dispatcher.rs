@@ -293,6 +293,21 @@ impl Dispatcher {
         }
     }
 
+    /// Those of these failures that newer events go ahead of: they are late from now on. Those that were late before are not
+    /// among them.
+    pub(crate) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [Finished]) -> Vec<&'a Finished> {
+        let state = self.state.lock();
+        let Some(q) = state.queues.get(queue) else { return Vec::new() };
+        let mut overtaken = Vec::new();
+        for one in failed.iter_mut().filter(|one| !one.owed.late) {
+            if q.lanes.get(&one.owed.session.identity.id).is_some_and(|lane| lane.has_newer(&one.owed)) {
+                one.owed.late = true;
+                overtaken.push(&*one);
+            }
+        }
+        overtaken
+    }
+
     /// A worker has served `queue` for `served`: some deliveries are finished and accounted for, some were not begun after
     /// all.
     pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<Finished>, unbegun: Vec<Taken>) {
