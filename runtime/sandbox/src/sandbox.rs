@@ -57,7 +57,7 @@ pub struct SandboxConfig {
     pub total_memory: u64,
     /// Threads that poll or drop calls: the pool has slots to spare for those that they are cleaning. With more threads than
     /// that a call may find no slot, and is put back. Default: one for each processor, and
-    /// [`OTHER_THREADS`](crate::limits::OTHER_THREADS).
+    /// [`OTHER_THREADS`].
     pub threads: u32,
 }
 
