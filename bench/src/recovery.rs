@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use lastword::events::{Event, PluginName, SessionStart};
 use lastword::{Journal, Limits, Sandbox, SandboxConfig, Source, SqliteJournal};
-use lastword_journal::Write;
+use lastword_journal::JournalOp;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::end::session;
@@ -62,7 +62,7 @@ pub(crate) async fn note_all(path: &Path, sessions: u32) -> anyhow::Result<()> {
         let starts: Vec<_> = numbers
             .map(|n| {
                 let session = Arc::new(session(n));
-                journal.write(Write::Start { session, event: event.clone(), owed: vec![], op_id: None })
+                journal.append(JournalOp::Start { session, event: event.clone(), owed: vec![], op_id: None })
             })
             .collect();
         for written in starts {

@@ -374,11 +374,11 @@ fn a_line_that_is_sent_again_is_acknowledged_and_does_nothing() {
 }
 
 #[test]
-fn a_start_of_an_active_session_is_a_renote_and_a_second_end_is_a_duplicate() {
+fn a_start_of_an_active_session_is_an_update_and_a_second_end_is_a_duplicate() {
     let ended = fed([start("s1"), start("s1"), end("s1", "reset"), end("s1", "reset"), start("s1")].join("\n"));
     let accepted: Vec<_> = ended
         .of("accepted")
-        .map(|line| (line["generation"].as_u64().unwrap(), line["renoted"].as_bool(), line["code"].as_str()))
+        .map(|line| (line["generation"].as_u64().unwrap(), line["updated"].as_bool(), line["code"].as_str()))
         .collect();
     let (new, again) = ((1, None, None), (1, Some(true), None));
     assert_eq!(accepted, [new, again, new, (1, None, Some("duplicate_end")), (2, None, None)]);

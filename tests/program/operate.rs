@@ -284,7 +284,7 @@ fn with_a_grace_an_owner_goes_on_with_its_sessions_and_the_others_end_as_crashed
     assert_eq!(program.line("ready", |line| line["event"] == "ready")["recovered"]["sessions"], 2);
     program.send([start("s1")]);
     let attached = program.line("the answer", |line| line["event"] == "accepted");
-    assert_eq!((&attached["renoted"], &attached["generation"]), (&true.into(), &1.into()));
+    assert_eq!((&attached["updated"], &attached["generation"]), (&true.into(), &1.into()));
     let ended = left(program);
     assert_eq!(ended.code(), 0, "{}", ended.stderr());
     let reason = |session: &str| {

@@ -17,7 +17,7 @@ async fn no_plugin_hears_of_a_start_that_is_not_recorded() {
     house.runtime.settled().await;
     assert!(house.outcomes().is_empty() && house.runtime.sessions().is_empty());
     journal.commit().await;
-    assert_eq!(start.await.unwrap().how, Acceptance::Noted);
+    assert_eq!(start.await.unwrap().how, Acceptance::Registered);
     house.runtime.settled().await;
     assert_eq!(house.printed("prints"), ["session-start s1 attempt=1"]);
 }
@@ -108,7 +108,7 @@ async fn a_session_whose_start_was_recorded_during_a_drain_is_ended_by_it() {
     let start = house.runtime.start_session(StartRequest::new(house.session("s1")));
     let drain = house.runtime.drain(DrainReason::Restart);
     journal.commit().await;
-    assert_eq!(start.await.unwrap().how, Acceptance::Noted, "it was under way before the drain");
+    assert_eq!(start.await.unwrap().how, Acceptance::Registered, "it was under way before the drain");
     drain.await;
     house.runtime.settled().await;
     let undelivered = house.runtime.undelivered_ends();

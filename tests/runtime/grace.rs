@@ -49,7 +49,7 @@ async fn the_ends_of_a_grace_are_recorded_in_groups_and_told_when_they_are_on_re
     assert!(next.outcomes().is_empty(), "nobody is told of what a crash could undo");
     journal.commit().await;
     let late = in_time("the answer", late).await.unwrap();
-    assert_eq!((late.how, late.generation), (Acceptance::Noted, 2), "it had ended");
+    assert_eq!((late.how, late.generation), (Acceptance::Registered, 2), "it had ended");
     until("every end", || next.outcomes_of("prints", Hook::SessionEnd).len() == 2_500).await;
     let ends = next.outcomes_of("prints", Hook::SessionEnd);
     assert!(ends.iter().all(|end| end.reason == Some(EndReason::Crashed) && end.generation == 1));

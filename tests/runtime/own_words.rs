@@ -50,7 +50,7 @@ async fn an_end_that_the_disk_has_not_taken_when_a_drain_begins_keeps_its_own_re
     let drain = house.runtime.drain(DrainReason::Shutdown);
     assert_eq!(end_of(&house, "s1").await.reason, Some(EndReason::Reset), "before the disk has it");
     journal.commit().await;
-    assert_eq!(end.await.unwrap().how, Acceptance::Noted);
+    assert_eq!(end.await.unwrap().how, Acceptance::Registered);
     let report = drain.await;
     assert_eq!((report.sessions, report.delivered, report.owed()), (1, 2, 2), "the drain has ended one");
     assert_kept(house, journal, "s1").await;
@@ -65,7 +65,7 @@ async fn an_end_that_waits_for_its_start_keeps_its_own_reason_in_a_drain() {
     let drain = house.runtime.drain(DrainReason::Shutdown);
     end_of(&house, OTHER).await;
     journal.commit().await;
-    assert_eq!((start.await.unwrap().how, end.await.unwrap().how), (Acceptance::Noted, Acceptance::Noted));
+    assert_eq!((start.await.unwrap().how, end.await.unwrap().how), (Acceptance::Registered, Acceptance::Registered));
     let report = drain.await;
     assert_eq!((report.sessions, report.delivered, report.owed()), (1, 2, 2));
     assert_kept(house, journal, "s1").await;
@@ -82,7 +82,7 @@ async fn an_end_that_waits_for_a_compaction_keeps_its_own_reason_in_a_drain() {
     assert_eq!(end_of(&house, "s1").await.reason, Some(EndReason::Reset), "the first one's");
     journal.commit().await;
     compaction.await.unwrap();
-    assert_eq!((end.await.unwrap().how, again.await.unwrap().how), (Acceptance::Noted, Acceptance::DuplicateEnd));
+    assert_eq!((end.await.unwrap().how, again.await.unwrap().how), (Acceptance::Registered, Acceptance::DuplicateEnd));
     drain.await;
     assert_kept(house, journal, "s1").await;
 }

@@ -38,15 +38,15 @@ async fn a_tenant_with_all_its_sessions_is_refused_another_one_and_nothing_else(
         "{says}"
     );
 
-    assert_eq!(house.start("s1").await.unwrap().how, Acceptance::Renoted);
-    assert_eq!(house.compaction("s1", CompactionPhase::After).await.unwrap().how, Acceptance::Noted);
+    assert_eq!(house.start("s1").await.unwrap().how, Acceptance::Updated);
+    assert_eq!(house.compaction("s1", CompactionPhase::After).await.unwrap().how, Acceptance::Registered);
     let unknown = house.compaction("s3", CompactionPhase::After).await;
     assert_eq!(unknown, Err(too_many_sessions(2)), "it would be a session more");
     assert_eq!(house.end("stranger", EndReason::Reset).await.unwrap().how, Acceptance::Implied);
-    assert_eq!(house.start_for("somebody-else", "s1").await.unwrap().how, Acceptance::Noted);
+    assert_eq!(house.start_for("somebody-else", "s1").await.unwrap().how, Acceptance::Registered);
 
     house.end("s0", EndReason::Reset).await.unwrap();
-    assert_eq!(house.start("s2").await.unwrap().how, Acceptance::Noted, "there is room again");
+    assert_eq!(house.start("s2").await.unwrap().how, Acceptance::Registered, "there is room again");
     assert_eq!(house.start("s3").await, Err(too_many_sessions(2)));
     assert_eq!(house.runtime.sessions().len(), 3);
 }
@@ -86,7 +86,7 @@ async fn a_start_that_cannot_be_recorded_gives_its_place_back() {
     let failed = house.runtime.start_session(lastword::StartRequest::new(house.session("s1")));
     journal.fail();
     assert!(matches!(failed.await, Err(Refusal::Journal(_))));
-    assert_eq!(house.start("s2").await.unwrap().how, Acceptance::Noted);
+    assert_eq!(house.start("s2").await.unwrap().how, Acceptance::Registered);
     assert_eq!(house.start("s3").await, Err(too_many_sessions(1)));
 }
 
@@ -112,7 +112,7 @@ async fn sessions_that_a_dead_run_left_take_no_place() {
     let tenant = dead.tenant.clone();
     drop(dead);
     let next = House::builder().journal(journal).tenant(&tenant).quota(sessions(1)).build();
-    assert_eq!(next.start("s0").await.unwrap().how, Acceptance::Noted);
+    assert_eq!(next.start("s0").await.unwrap().how, Acceptance::Registered);
     assert_eq!(next.start("s1").await, Err(too_many_sessions(1)));
 }
 
@@ -128,8 +128,8 @@ async fn a_tenant_that_is_owed_too_much_is_refused_a_start_and_never_an_end() {
     let refusal = house.start("s2").await.unwrap_err();
     assert_eq!(refusal, Refusal::Quota { what: QuotaKind::OwedDeliveries, limit: 2 });
     assert!(refusal.to_string().contains("2 owed deliveries"), "{refusal}");
-    assert_eq!(house.start("s1").await.unwrap().how, Acceptance::Renoted);
-    assert_eq!(house.end("s1", EndReason::Reset).await.unwrap().how, Acceptance::Noted, "beyond the quota");
+    assert_eq!(house.start("s1").await.unwrap().how, Acceptance::Updated);
+    assert_eq!(house.end("s1", EndReason::Reset).await.unwrap().how, Acceptance::Registered, "beyond the quota");
     assert_eq!(house.end("c", EndReason::Reset).await.unwrap().how, Acceptance::Implied);
     assert!(house.start("s2").await.is_err());
     house.start_for("somebody-else", "s2").await.unwrap();
@@ -145,7 +145,7 @@ async fn what_is_delivered_is_owed_no_more() {
     house.end("a", EndReason::Reset).await.unwrap();
     assert!(house.start("s1").await.is_err(), "it is under way");
     house.runtime.settled().await;
-    assert_eq!(house.start("s1").await.unwrap().how, Acceptance::Noted);
+    assert_eq!(house.start("s1").await.unwrap().how, Acceptance::Registered);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn sessions_of_a_dead_run_are_ended_as_crashed() {
     assert_eq!(ends, [("s1", EndReason::Crashed, 2), ("s2", EndReason::Crashed, 2)]);
     assert!(next.runtime.sessions().is_empty());
     let again = next.start("s1").await.unwrap();
-    assert_eq!((again.how, again.generation), (Acceptance::Noted, 2));
+    assert_eq!((again.how, again.generation), (Acceptance::Registered, 2));
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn left_to_a_run_without_one_of_its_plugins() -> House {
 #[tokio::test]
 async fn an_end_that_is_owed_to_a_plugin_which_is_gone_is_undelivered_whoever_ends_the_session() {
     let by_its_owner = left_to_a_run_without_one_of_its_plugins().await;
-    assert_eq!(by_its_owner.start("s1").await.unwrap().how, Acceptance::Renoted);
+    assert_eq!(by_its_owner.start("s1").await.unwrap().how, Acceptance::Updated);
     assert_eq!(by_its_owner.runtime.undelivered_ends(), 2, "both will be owed it");
     by_its_owner.end("s1", EndReason::Reset).await.unwrap();
     by_its_owner.runtime.settled().await;

@@ -15,7 +15,7 @@ async fn t1_the_set_is_empty_before_anything_started() {
 }
 
 #[tokio::test]
-async fn t2_a_start_of_an_active_session_is_a_renote() {
+async fn t2_a_start_of_an_active_session_is_an_update() {
     let house = House::with(&["prints"]);
     let mut session = house.session("s1");
     session.cwd = Some("/old".into());
@@ -24,8 +24,8 @@ async fn t2_a_start_of_an_active_session_is_a_renote() {
     let mut newer = house.session("s1");
     newer.cwd = Some("/new".into());
     let second = house.runtime.start_session(StartRequest::new(newer)).await.unwrap();
-    assert_eq!((first.how, first.generation), (Acceptance::Noted, 1));
-    assert_eq!((second.how, second.generation), (Acceptance::Renoted, 1));
+    assert_eq!((first.how, first.generation), (Acceptance::Registered, 1));
+    assert_eq!((second.how, second.generation), (Acceptance::Updated, 1));
     house.runtime.settled().await;
 
     let [session] = &house.runtime.sessions()[..] else { panic!("one session is active") };
@@ -125,10 +125,10 @@ async fn the_same_op_id_again_is_acknowledged_and_does_nothing() {
     let house = House::with(&["prints"]);
     let mut start = StartRequest::new(house.session("s1"));
     start.op_id = Some("a-1".into());
-    assert_eq!(house.runtime.start_session(start.clone()).await.unwrap().how, Acceptance::Noted);
+    assert_eq!(house.runtime.start_session(start.clone()).await.unwrap().how, Acceptance::Registered);
     let mut end = EndRequest::new(house.session("s1"), EndReason::Reset);
     end.op_id = Some("a-2".into());
-    assert_eq!(house.runtime.end_session(end.clone()).await.unwrap().how, Acceptance::Noted);
+    assert_eq!(house.runtime.end_session(end.clone()).await.unwrap().how, Acceptance::Registered);
     // Both answers were lost; the owner sends both again.
     assert_eq!(house.runtime.start_session(start).await.unwrap().how, Acceptance::DuplicateOp);
     assert_eq!(house.runtime.end_session(end).await.unwrap().how, Acceptance::DuplicateOp);

@@ -69,7 +69,7 @@ async fn an_end_that_is_told_again_is_delivered_once_and_what_it_knows_more_is_c
     let more = house.runtime.end_session(more).await.unwrap();
     assert_eq!(
         [&first, &again, &more].map(made),
-        [(Acceptance::Noted, 1), (Acceptance::DuplicateEnd, 1), (Acceptance::DuplicateEnd, 1)]
+        [(Acceptance::Registered, 1), (Acceptance::DuplicateEnd, 1), (Acceptance::DuplicateEnd, 1)]
     );
     let counts = house.runtime.repeated_ends();
     assert_eq!((counts.told_again, counts.knew_more), (2, 1));
@@ -86,7 +86,7 @@ async fn a_session_that_lives_after_its_end_ends_again_whatever_was_between() {
         let identity = |id: &str| Identity::new("t", id);
         for id in ["compacted", "seen", "restarted"] {
             house.start(id).await.unwrap();
-            assert_eq!(house.end(id, EndReason::Other("other".into())).await.unwrap().how, Acceptance::Noted);
+            assert_eq!(house.end(id, EndReason::Other("other".into())).await.unwrap().how, Acceptance::Registered);
         }
         house.compaction("compacted", CompactionPhase::Before).await.unwrap();
         house.runtime.seen(&identity("seen"));
@@ -172,7 +172,7 @@ async fn what_is_seen_has_its_place_in_the_order_of_its_session() {
     let answers = [first.await.unwrap(), again.await.unwrap(), last.await.unwrap()];
     assert_eq!(
         answers.each_ref().map(made),
-        [(Acceptance::Noted, 1), (Acceptance::DuplicateEnd, 1), (Acceptance::Implied, 2)]
+        [(Acceptance::Registered, 1), (Acceptance::DuplicateEnd, 1), (Acceptance::Implied, 2)]
     );
 }
 
@@ -198,14 +198,14 @@ async fn two_agents_with_one_session_id_are_two_sessions_and_their_facts_are_not
     let house = House::with(&["prints"]);
     for (key, cwd) in [(A, "/a"), (B, "/b")] {
         let started = house.runtime.start_session(StartRequest::new(keyed(&house, key, cwd))).await.unwrap();
-        assert_eq!(started.how, Acceptance::Noted);
+        assert_eq!(started.how, Acceptance::Registered);
     }
     let both = [(A.to_owned(), 1, Some("/a".to_owned())), (B.to_owned(), 2, Some("/b".to_owned()))];
     assert_eq!(listed(&house), both, "no plugin takes one for the other: their generations differ");
     let end = |key: &str, reason| house.runtime.end_session(EndRequest::new(keyed(&house, key, "/c"), reason));
-    assert_eq!(made(&end(A, EndReason::New).await.unwrap()), (Acceptance::Noted, 1));
+    assert_eq!(made(&end(A, EndReason::New).await.unwrap()), (Acceptance::Registered, 1));
     assert_eq!(listed(&house), both[1..]);
-    assert_eq!(made(&end(B, EndReason::Idle).await.unwrap()), (Acceptance::Noted, 2));
+    assert_eq!(made(&end(B, EndReason::Idle).await.unwrap()), (Acceptance::Registered, 2));
     assert_eq!(made(&end(A, EndReason::New).await.unwrap()), (Acceptance::DuplicateEnd, 1));
     house.runtime.settled().await;
     let expected = [("main".to_owned(), 1, EndReason::New), ("main".to_owned(), 2, EndReason::Idle)];
@@ -228,7 +228,7 @@ async fn an_event_without_a_key_goes_to_the_one_active_session_of_its_id_and_say
         "session.key: it is missing, and 2 sessions of this id are active; taken for the newest, \"agent:b:main\"";
     assert_eq!((compacted.generation, compacted.dropped), (2, vec![guessed.to_owned()]));
     let ended = end(Some("op")).await.unwrap();
-    assert_eq!((made(&ended), ended.dropped), ((Acceptance::Noted, 2), vec![guessed.to_owned()]));
+    assert_eq!((made(&ended), ended.dropped), ((Acceptance::Registered, 2), vec![guessed.to_owned()]));
     // Its answer was lost, and it is sent again: it is not the other one's end.
     assert_eq!(made(&end(Some("op")).await.unwrap()), (Acceptance::DuplicateOp, 2));
     let again = end(None).await.unwrap();
@@ -241,9 +241,9 @@ async fn an_event_without_a_key_goes_to_the_one_active_session_of_its_id_and_say
     // A session that began after that end is not the one that it was of.
     start("agent:c:main").await.unwrap();
     let ended = end(None).await.unwrap();
-    assert_eq!((made(&ended), &*ended.identity.scope), ((Acceptance::Noted, 3), "agent:c:main"));
+    assert_eq!((made(&ended), &*ended.identity.scope), ((Acceptance::Registered, 3), "agent:c:main"));
     let of_a = house.runtime.end_session(EndRequest::new(keyed(&house, A, "/w"), EndReason::Idle)).await.unwrap();
-    assert_eq!(made(&of_a), (Acceptance::Noted, 1));
+    assert_eq!(made(&of_a), (Acceptance::Registered, 1));
 }
 
 /// Over a restart as well: the owner comes back for the sessions that were left.
@@ -259,7 +259,7 @@ async fn an_end_that_is_told_again_ends_no_other_session_of_its_id() {
         let end = |house: &House, key: &str| {
             house.runtime.end_session(EndRequest::new(keyed(house, key, "/w"), EndReason::Reset))
         };
-        assert_eq!(made(&end(&house, key).await.unwrap()), (Acceptance::Noted, 2));
+        assert_eq!(made(&end(&house, key).await.unwrap()), (Acceptance::Registered, 2));
         assert_eq!(made(&end(&house, key).await.unwrap()), (Acceptance::DuplicateEnd, 2), "{key}");
         house.runtime.settled().await;
         drop(house);
@@ -282,7 +282,7 @@ async fn what_is_told_of_a_session_after_its_end_does_not_rename_another() {
             let request = EndRequest::new(keyed(&house, key, "/w"), EndReason::Reset);
             house.runtime.end_session(EndRequest { op_id: op.map(Arc::from), ..request })
         };
-        assert_eq!(made(&end(x, None).await.unwrap()), (Acceptance::Noted, 1));
+        assert_eq!(made(&end(x, None).await.unwrap()), (Acceptance::Registered, 1));
         let late = if op.is_some() {
             end(x, op).await
         } else {
@@ -305,7 +305,7 @@ async fn a_drain_takes_no_session_over_with_the_end_of_another_that_is_told_agai
         let request = EndRequest::new(keyed(&house, "agent:a:x", "/w"), EndReason::Reset);
         house.runtime.end_session(EndRequest { op_id: op.map(Arc::from), ..request })
     };
-    assert_eq!(made(&end(None).await.unwrap()), (Acceptance::Noted, 1));
+    assert_eq!(made(&end(None).await.unwrap()), (Acceptance::Registered, 1));
     house.runtime.settled().await;
     journal.hold();
     // It waits for the disk, and the one behind it for its turn.
@@ -332,12 +332,12 @@ async fn a_session_is_followed_when_its_key_changes_or_becomes_known() {
         assert_eq!(listed(&house), [(A.to_owned(), 1, Some("/w".to_owned()))]);
         let moved = "agent:a:telegram";
         let compaction = CompactionRequest::new(said(moved), CompactionPhase::After);
-        assert_eq!(made(&house.runtime.compaction(compaction).await.unwrap()), (Acceptance::Noted, 1));
+        assert_eq!(made(&house.runtime.compaction(compaction).await.unwrap()), (Acceptance::Registered, 1));
         assert_eq!(listed(&house), [(moved.to_owned(), 1, Some("/w".to_owned()))]);
         assert_eq!(house.runtime.sessions()[0].key.as_deref(), Some(moved));
         let again = "agent:a:discord";
         let ended = house.runtime.end_session(EndRequest::new(said(again), EndReason::Reset)).await.unwrap();
-        assert_eq!((made(&ended), &*ended.identity.scope), ((Acceptance::Noted, 1), again));
+        assert_eq!((made(&ended), &*ended.identity.scope), ((Acceptance::Registered, 1), again));
         assert_eq!(listed(&house), []);
         let told_again = house.runtime.end_session(EndRequest::new(said(again), EndReason::Reset)).await.unwrap();
         assert_eq!(made(&told_again), (Acceptance::DuplicateEnd, 1));
@@ -365,7 +365,7 @@ async fn a_drain_takes_over_the_ends_of_two_sessions_of_one_id_each_with_its_own
     });
     assert_eq!((report.delivered, report.failed, report.deferred), (3, 0, 0));
     let answers = [of_a.await.unwrap(), of_b.await.unwrap()];
-    assert_eq!(answers.each_ref().map(made), [(Acceptance::Noted, 1), (Acceptance::Noted, 2)]);
+    assert_eq!(answers.each_ref().map(made), [(Acceptance::Registered, 1), (Acceptance::Registered, 2)]);
     let reasons: Vec<_> = ends(&house).into_iter().map(|(_, _, reason)| reason).collect();
     assert_eq!(reasons, [EndReason::New, EndReason::Idle, EndReason::Shutdown]);
 }
@@ -404,17 +404,17 @@ async fn two_agents_with_one_session_id_and_one_key_or_none_are_two_sessions() {
         let compaction = |agent| {
             house.runtime.compaction(CompactionRequest::new(of_agent(&house, key, agent), CompactionPhase::After))
         };
-        assert_eq!(made(&start("a").await.unwrap()), (Acceptance::Noted, 1), "{key}");
-        assert_eq!(made(&start("b").await.unwrap()), (Acceptance::Noted, 2), "{key}");
-        assert_eq!(made(&start("b").await.unwrap()), (Acceptance::Renoted, 2), "{key}");
-        assert_eq!(made(&compaction("b").await.unwrap()), (Acceptance::Noted, 2), "{key}");
-        assert_eq!(made(&compaction("a").await.unwrap()), (Acceptance::Noted, 1), "{key}");
+        assert_eq!(made(&start("a").await.unwrap()), (Acceptance::Registered, 1), "{key}");
+        assert_eq!(made(&start("b").await.unwrap()), (Acceptance::Registered, 2), "{key}");
+        assert_eq!(made(&start("b").await.unwrap()), (Acceptance::Updated, 2), "{key}");
+        assert_eq!(made(&compaction("b").await.unwrap()), (Acceptance::Registered, 2), "{key}");
+        assert_eq!(made(&compaction("a").await.unwrap()), (Acceptance::Registered, 1), "{key}");
         let mut where_they_work: Vec<_> = listed(&house).into_iter().map(|(_, n, cwd)| (n, cwd.unwrap())).collect();
         where_they_work.sort();
         assert_eq!(where_they_work, [(1, "/a".to_owned()), (2, "/b".to_owned())], "{key}");
-        assert_eq!(made(&end("a", EndReason::Reset).await.unwrap()), (Acceptance::Noted, 1), "{key}");
+        assert_eq!(made(&end("a", EndReason::Reset).await.unwrap()), (Acceptance::Registered, 1), "{key}");
         assert_eq!(made(&end("a", EndReason::Reset).await.unwrap()), (Acceptance::DuplicateEnd, 1), "{key}");
-        assert_eq!(made(&end("b", EndReason::Idle).await.unwrap()), (Acceptance::Noted, 2), "{key}");
+        assert_eq!(made(&end("b", EndReason::Idle).await.unwrap()), (Acceptance::Registered, 2), "{key}");
         assert_eq!(made(&end("b", EndReason::Idle).await.unwrap()), (Acceptance::DuplicateEnd, 2), "{key}");
         house.runtime.settled().await;
         let expected = [("main".to_owned(), 1, EndReason::Reset), ("main".to_owned(), 2, EndReason::Idle)];
@@ -437,7 +437,7 @@ async fn an_end_of_another_agent_is_not_the_last_one_told_again() {
             house.runtime.end_session(EndRequest::new(of_agent(house, key, agent), EndReason::Idle))
         };
         house.runtime.start_session(StartRequest::new(of_agent(&house, A, "a"))).await.unwrap();
-        assert_eq!(made(&end(&house, A, "a").await.unwrap()), (Acceptance::Noted, 1));
+        assert_eq!(made(&end(&house, A, "a").await.unwrap()), (Acceptance::Registered, 1));
         assert_eq!(made(&end(&house, "", "b").await.unwrap()), (Acceptance::Implied, 2));
         assert_eq!(made(&end(&house, "", "a").await.unwrap()), (Acceptance::DuplicateEnd, 1));
         house.runtime.settled().await;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lastword::events::{Change, EventKey, Hook, Identity};
 use lastword::{Durability, Journal, JournalError, MemoryJournal};
 use lastword_journal::{
-    Completion, DeliveryKey, HandedOver, KeyValueChanges, Pending, Recovered, Reply, Settlement, Space, Write, Written,
+    Appended, Completion, DeliveryKey, JournalOp, KeyValueChanges, Pending, Recovered, Reply, Settlement, Space,
+    StagedCompletions,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -16,7 +17,7 @@ use parking_lot::{Condvar, Mutex};
 pub struct HeldJournal {
     memory: MemoryJournal,
     /// Another one, which has what was handed over: of its key-values alone.
-    handed_over: Mutex<HandedOverValues>,
+    staged: Mutex<StagedValues>,
     holding_writes: AtomicBool,
     holding_outcomes: AtomicBool,
     is_full: AtomicBool,
@@ -33,14 +34,14 @@ struct Reads {
 }
 
 #[derive(Default)]
-struct HandedOverValues {
+struct StagedValues {
     journal: MemoryJournal,
     spaces: HashSet<Space>,
 }
 
 enum Held {
-    Write(Box<Write>, Reply<Written>),
-    Record(Vec<Write>, Reply<()>),
+    Append(Box<JournalOp>, Reply<Appended>),
+    AppendDecided(Vec<JournalOp>, Reply<()>),
     Complete(Arc<str>, Vec<Completion>, Reply<()>),
     Flush(Reply<()>),
 }
@@ -96,8 +97,8 @@ impl HeldJournal {
     pub async fn commit(&self) {
         for one in self.let_go() {
             match one {
-                Held::Write(write, reply) => reply.send(self.memory.write(*write).await),
-                Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
+                Held::Append(write, reply) => reply.send(self.memory.append(*write).await),
+                Held::AppendDecided(writes, reply) => reply.send(self.memory.append_decided(writes).await),
                 Held::Complete(tenant, completions, reply) => {
                     reply.send(self.memory.complete(&tenant, completions).pending.await);
                 }
@@ -111,8 +112,8 @@ impl HeldJournal {
     pub async fn refuse_writes(&self) {
         for one in self.let_go() {
             match one {
-                Held::Write(_, reply) => reply.send(Err(full())),
-                Held::Record(writes, reply) => reply.send(self.memory.record(writes).await),
+                Held::Append(_, reply) => reply.send(Err(full())),
+                Held::AppendDecided(writes, reply) => reply.send(self.memory.append_decided(writes).await),
                 Held::Complete(tenant, completions, reply) => {
                     reply.send(self.memory.complete(&tenant, completions).pending.await);
                 }
@@ -125,7 +126,7 @@ impl HeldJournal {
     pub fn fail(&self) {
         let held = self.let_go();
         // What was handed over is gone: back to what is committed.
-        let mut values = self.handed_over.lock();
+        let mut values = self.staged.lock();
         values.journal = MemoryJournal::new();
         let committed = values.spaces.iter().map(|space| {
             let keys = self.memory.key_value_keys(space, None, usize::MAX).unwrap_or_default();
@@ -138,8 +139,10 @@ impl HeldJournal {
         drop(values);
         for one in held {
             match one {
-                Held::Write(_, reply) => reply.send(Err(full())),
-                Held::Record(_, reply) | Held::Complete(_, _, reply) | Held::Flush(reply) => reply.send(Err(full())),
+                Held::Append(_, reply) => reply.send(Err(full())),
+                Held::AppendDecided(_, reply) | Held::Complete(_, _, reply) | Held::Flush(reply) => {
+                    reply.send(Err(full()))
+                }
             }
         }
     }
@@ -163,30 +166,30 @@ impl Journal for HeldJournal {
         self.memory.recover()
     }
 
-    fn write(&self, write: Write) -> Pending<Written> {
+    fn append(&self, op: JournalOp) -> Pending<Appended> {
         if self.is_full.load(Ordering::SeqCst) {
             return Pending::ready(Err(full()));
         }
         if !self.holding_writes.load(Ordering::SeqCst) {
-            return self.memory.write(write);
+            return self.memory.append(op);
         }
         let (reply, pending) = Pending::later();
-        self.held.lock().push(Held::Write(Box::new(write), reply));
+        self.held.lock().push(Held::Append(Box::new(op), reply));
         pending
     }
 
-    fn record(&self, writes: Vec<Write>) -> Pending<()> {
+    fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
         if !self.holding_writes.load(Ordering::SeqCst) {
-            return self.memory.record(writes);
+            return self.memory.append_decided(ops);
         }
         let (reply, pending) = Pending::later();
-        self.held.lock().push(Held::Record(writes, reply));
+        self.held.lock().push(Held::AppendDecided(ops, reply));
         pending
     }
 
-    fn complete(&self, tenant: &Arc<str>, mut completions: Vec<Completion>) -> HandedOver {
+    fn complete(&self, tenant: &Arc<str>, mut completions: Vec<Completion>) -> StagedCompletions {
         // Until they are queued, so that they are committed in the order in which they were resolved.
-        let mut values = self.handed_over.lock();
+        let mut values = self.staged.lock();
         let changes = completions.iter().filter_map(|one| one.changes.as_deref());
         values.spaces.extend(changes.map(|changes| changes.space.clone()));
         let refused = values.journal.complete(tenant, completions.clone()).refused;
@@ -194,11 +197,11 @@ impl Journal for HeldJournal {
             completions.remove(one.at);
         }
         if !self.holding_outcomes.load(Ordering::SeqCst) {
-            return HandedOver { refused, pending: self.memory.complete(tenant, completions).pending };
+            return StagedCompletions { refused, pending: self.memory.complete(tenant, completions).pending };
         }
         let (reply, pending) = Pending::later();
         self.held.lock().push(Held::Complete(tenant.clone(), completions, reply));
-        HandedOver { refused, pending }
+        StagedCompletions { refused, pending }
     }
 
     fn flush(&self) -> Pending<()> {
@@ -214,19 +217,19 @@ impl Journal for HeldJournal {
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        self.handed_over.lock().journal.key_value(space, key)
+        self.staged.lock().journal.key_value(space, key)
     }
 
     fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
-        self.handed_over.lock().journal.key_value_keys(space, after, limit)
+        self.staged.lock().journal.key_value_keys(space, after, limit)
     }
 
     fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
-        self.handed_over.lock().journal.key_value_bytes(space)
+        self.staged.lock().journal.key_value_bytes(space)
     }
 
     fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
-        self.handed_over.lock().journal.key_value_tenant_bytes(tenant)
+        self.staged.lock().journal.key_value_tenant_bytes(tenant)
     }
 }
 

@@ -174,7 +174,7 @@ impl House {
     pub async fn start_many(&self, prefix: &str, count: u32) -> Result<(), Refusal> {
         for n in 0..count {
             let accepted = self.start(&format!("{prefix}{n}")).await?;
-            debug_assert_eq!(accepted.how, Acceptance::Noted);
+            debug_assert_eq!(accepted.how, Acceptance::Registered);
         }
         Ok(())
     }

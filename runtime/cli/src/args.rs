@@ -13,7 +13,7 @@ use crate::grants::GrantArgs;
 use crate::new::Language;
 use crate::units::{self, UnitError};
 use lastword_config::limits::MEMORY;
-use lastword_protocol::owners::Speaker;
+use lastword_protocol::owners::InputFormat;
 
 /// Runs session-lifecycle hooks as sandboxed WebAssembly plugins: every session gets its last word.
 #[derive(Debug, Parser)]
@@ -84,7 +84,7 @@ pub(crate) struct StdioArgs {
 
     /// Whose words the input is in
     #[arg(long, value_enum, default_value = "lastword")]
-    pub(crate) from: Speaker,
+    pub(crate) from: InputFormat,
 
     /// Where sessions and deliveries are written down: a file, or `memory` [default: a file for each configuration, in
     /// lastword in the user's state directory]

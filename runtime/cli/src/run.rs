@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use lastword::{Plugin, Report};
+use lastword::{CallReport, Plugin};
 use lastword_events::{HookCall, Outcome};
 
 use crate::args::RunArgs;
@@ -52,7 +52,7 @@ fn carry_out(args: &RunArgs, printed: &GuestOutput, out: &mut impl Write) -> Res
     refuse_missing_hook(args, &plugin)?;
     let tokio = threads::local_runtime()?;
     let deadline = plugin.limits().deadline;
-    let report: Report = tokio.block_on(async {
+    let report: CallReport = tokio.block_on(async {
         sandbox.call(&plugin, call.clone(), deadline).with_key_values(Arc::new(Store::default())).await
     });
     tokio.shutdown_background();

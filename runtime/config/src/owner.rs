@@ -1,4 +1,4 @@
-use lastword_protocol::owners::{InputFormat, Speaker};
+use lastword_protocol::owners::{InputFormat, InputSettings};
 use toml::de::DeValue;
 
 use super::Mistakes;
@@ -24,8 +24,8 @@ impl Owner {
     ///
     /// # Errors
     /// Lists every name that is none.
-    pub fn format(&self, from: Speaker) -> Result<InputFormat, Mistakes> {
-        InputFormat::from(from).keeping(self.keep.iter().map(|name| name.field.as_str())).map_err(|mistakes| {
+    pub fn format(&self, from: InputFormat) -> Result<InputSettings, Mistakes> {
+        InputSettings::from(from).keeping(self.keep.iter().map(|name| name.field.as_str())).map_err(|mistakes| {
             let told = self.keep.iter().enumerate().flat_map(|(at, name)| {
                 let of_it = mistakes.iter().filter(move |(place, _)| *place == at);
                 of_it.map(|(_, mistake)| format!("{}: keep: {mistake}", name.place))
@@ -63,30 +63,30 @@ mod tests {
         parse(&format!("[owner]\nkeep = [{names}]\n")).unwrap()
     }
 
-    fn mistakes(names: &str, from: Speaker) -> String {
+    fn mistakes(names: &str, from: InputFormat) -> String {
         keep(names).owner.format(from).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_kept_may_be_nothing() {
-        assert!(Config::default().owner.format(Speaker::Lastword).is_ok());
+        assert!(Config::default().owner.format(InputFormat::Lastword).is_ok());
         assert!(parse("[owner]\n").unwrap().owner.keep.is_empty());
-        assert!(keep(r#""compact_summary", "model""#).owner.format(Speaker::ClaudeCode).is_ok());
+        assert!(keep(r#""compact_summary", "model""#).owner.format(InputFormat::ClaudeCode).is_ok());
     }
 
     #[test]
     fn a_field_that_an_owner_does_not_have_is_named_with_its_place_and_those_that_it_has() {
         assert_eq!(
-            mistakes(r#""compact_sumary", "model", "zzz""#, Speaker::ClaudeCode),
+            mistakes(r#""compact_sumary", "model", "zzz""#, InputFormat::ClaudeCode),
             "lastword.toml:2:9: keep: \"compact_sumary\" is no field that Claude Code's payloads can keep: did you mean \
              \"compact_summary\"?\nlastword.toml:2:36: keep: \"zzz\" is no field that Claude Code's payloads can keep: use \
              \"compact_summary\", \"custom_instructions\" or \"session_title\""
         );
         assert_eq!(
-            mistakes(r#""message""#, Speaker::Goose),
+            mistakes(r#""message""#, InputFormat::Goose),
             "lastword.toml:2:9: keep: goose's payloads have nothing more to keep: leave \"message\" out"
         );
-        let own = mistakes(r#""title""#, Speaker::Lastword);
+        let own = mistakes(r#""title""#, InputFormat::Lastword);
         assert!(own.starts_with("lastword.toml:2:9: keep: ") && own.contains("name the owner with --from"), "{own}");
     }
 

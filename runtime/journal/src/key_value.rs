@@ -37,14 +37,14 @@ pub struct KeyValueChanges {
 /// What became of [completions](crate::Completion) that a journal was handed.
 #[derive(Debug)]
 #[must_use = "a completion that was refused has to be recorded as a failure"]
-pub struct HandedOver {
+pub struct StagedCompletions {
     /// Those that were not taken. Nothing of them is recorded, and their changes are seen by nobody.
     pub refused: Vec<RefusedCompletion>,
     /// When the others are durable, or why they cannot be.
     pub pending: Pending<()>,
 }
 
-impl HandedOver {
+impl StagedCompletions {
     /// All of them were taken.
     pub fn all(pending: Pending<()>) -> Self {
         Self { refused: Vec::new(), pending }

@@ -7,15 +7,15 @@
 //! ```
 //! use std::sync::Arc;
 //! use lastword_events::{Event, Session, SessionStart};
-//! use lastword_journal::{Journal, MemoryJournal, Write, Written};
+//! use lastword_journal::{Journal, MemoryJournal, JournalOp, Appended};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), lastword_journal::JournalError> {
 //! let journal = MemoryJournal::new();
 //! let session = Arc::new(Session::new("acme", "s1"));
 //! let event = Arc::new(Event::Start(SessionStart::default()));
-//! let written = journal.write(Write::Start { session, event, owed: vec![], op_id: None }).await?;
-//! let Written::Session { sequence: 1, session } = written else { panic!("a new session") };
+//! let written = journal.append(JournalOp::Start { session, event, owed: vec![], op_id: None }).await?;
+//! let Appended::Session { sequence: 1, session } = written else { panic!("a new session") };
 //! assert_eq!(session.generation, 1);
 //! # Ok(())
 //! # }
@@ -39,12 +39,12 @@ mod transition;
 
 pub use calls::CallMark;
 pub use error::JournalError;
-pub use key_value::{HandedOver, KeyValueChanges, KeyValueConflict, RefusedCompletion, Space};
+pub use key_value::{KeyValueChanges, KeyValueConflict, RefusedCompletion, Space, StagedCompletions};
 pub use limits::{MAX_QUEUED_WRITES, RETAINED_SET_ASIDE};
 pub use memory::MemoryJournal;
 pub use pending::{Pending, Reply};
-pub use record::{Completion, DeliveryKey, Receipt, Settlement, Write, Written};
-pub use recovered::{DrainedEnd, OwedDelivery, RecentEnd, Recovered, RecoveredSession};
+pub use record::{Appended, Completion, DeliveryKey, JournalOp, Receipt, Settlement};
+pub use recovered::{DrainedEnd, PendingDelivery, RecentEnd, Recovered, RecoveredSession};
 pub use sqlite::{Changed, DeliveryRow, DeliveryState, Erased, Erasure, JournalFile, SessionRow};
 pub use sqlite::{OpenError, RETAINED_FOR, SCHEMA_VERSION, SqliteJournal, unfinished_beside};
 pub use sqlite::{SetAsideRow, Unfinished, Whose};
@@ -113,12 +113,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Records an event, and answers once it is durable.
     ///
     /// Every write with an `op_id` is first compared with those of the same kind and session: a known one gives
-    /// [`Written::DuplicateOp`] and changes nothing. A note of an active session is of the same kind as a start.
-    fn write(&self, write: Write) -> Pending<Written>;
+    /// [`Appended::DuplicateOp`] and changes nothing. A note of an active session is of the same kind as a start.
+    fn append(&self, op: JournalOp) -> Pending<Appended>;
 
     /// Records what the runtime itself decided or found, in this order: never refused because others wait, and tried again
     /// for as long as it cannot be written.
-    fn record(&self, writes: Vec<Write>) -> Pending<()>;
+    fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()>;
 
     /// The generation that the first line of this kind and session with `op_id` spoke of, if there was one, as of the last
     /// write that was answered: the requests of one session follow each other, so a line that is sent again finds the first
@@ -137,8 +137,8 @@ pub trait Journal: Send + Sync + 'static {
     /// of the calls. A completion whose changes are not possible any more is refused, and it alone.
     ///
     /// An end that a drain made is recorded by its first completion alone, with the reason and time of the run's
-    /// [`Write::Draining`]: a drain has no time to write each session before it begins to work.
-    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver;
+    /// [`JournalOp::Draining`]: a drain has no time to write each session before it begins to work.
+    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions;
 
     /// Says that a call of this delivery begins, until the mark is dropped. What is marked when the process dies is suspect:
     /// a journal that outlives it says so to a later run. None where that is not kept.

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use self::state::State;
 use crate::store::{Nothing, Resolved, Store};
 use crate::{
-    Completion, DeliveryKey, Durability, HandedOver, Journal, JournalError, Pending, Recovered, Space, Write, Written,
-    transition,
+    Appended, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, Pending, Recovered, Space,
+    StagedCompletions, transition,
 };
 
 /// A journal that lives as long as the process. What is owed when the process ends is lost.
@@ -67,15 +67,15 @@ impl Journal for MemoryJournal {
         Ok(self.state.lock().recover())
     }
 
-    fn write(&self, mut write: Write) -> Pending<Written> {
-        Pending::ready(transition::write(&mut *self.state.lock(), &mut write))
+    fn append(&self, mut op: JournalOp) -> Pending<Appended> {
+        Pending::ready(transition::apply(&mut *self.state.lock(), &mut op))
     }
 
-    fn record(&self, writes: Vec<Write>) -> Pending<()> {
+    fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
         let mut state = self.state.lock();
         // One that cannot be is a defect of the caller's, and no reason to leave the others out.
-        for mut write in writes {
-            transition::write(&mut *state, &mut write).ok();
+        for mut op in ops {
+            transition::apply(&mut *state, &mut op).ok();
         }
         Pending::ready(Ok(()))
     }
@@ -84,15 +84,15 @@ impl Journal for MemoryJournal {
         self.state.lock().ops.generation(identity, kind, op_id)
     }
 
-    fn complete(&self, _tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver {
-        let (refused, ()) = self.store.hand_over(completions, |resolved| {
+    fn complete(&self, _tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
+        let (refused, ()) = self.store.stage(completions, |resolved| {
             let mut state = self.state.lock();
             for Resolved { completion, .. } in resolved {
                 // Nothing in memory can fail.
                 transition::complete(&mut *state, &completion).ok();
             }
         });
-        HandedOver { refused, pending: Pending::ready(Ok(())) }
+        StagedCompletions { refused, pending: Pending::ready(Ok(())) }
     }
 
     fn flush(&self) -> Pending<()> {

@@ -10,7 +10,7 @@ use crate::limits::ROW_BYTES;
 
 /// An event to be written down. `owed` names the plugins that are to be told of it.
 #[derive(Clone, Debug)]
-pub enum Write {
+pub enum JournalOp {
     /// A session began. Its generation is assigned by the journal, whatever `session` says.
     Start {
         /// The session. (Shared, as everywhere: a journal that is the only one to hold it need not copy it.)
@@ -23,7 +23,7 @@ pub enum Write {
         op_id: Option<Arc<str>>,
     },
     /// More became known of a session that is active.
-    Renote {
+    Update {
         /// Its number.
         sequence: u64,
         /// All that is known now, with its generation.
@@ -115,10 +115,10 @@ pub enum Write {
     },
 }
 
-/// What a journal made of a [`Write`].
+/// What a journal made of a [`JournalOp`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Written {
+pub enum Appended {
     /// It is written down.
     Done,
     /// It is written down as a new generation of its id.

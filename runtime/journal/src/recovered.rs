@@ -10,7 +10,7 @@ pub struct Recovered {
     /// Sessions whose end is not recorded, by sequence number.
     pub sessions: Vec<RecoveredSession>,
     /// Recorded deliveries that are still owed, by sequence number and then in the order of events.
-    pub deliveries: Vec<OwedDelivery>,
+    pub deliveries: Vec<PendingDelivery>,
     /// Ends that owners have told of within [`REPEATED_WITHIN`](crate::REPEATED_WITHIN) before now, by our clock, of sessions of
     /// which nothing was heard since.
     pub ended: Vec<RecentEnd>,
@@ -45,7 +45,7 @@ pub struct RecoveredSession {
     /// Plugins that were owed its start.
     pub started: Vec<PluginName>,
     /// Whether its owner may go on with it: no run since its owner last noted it can have told anyone of its end. Each was
-    /// [attaching](crate::Write::Installed), and did not drain.
+    /// [attaching](crate::JournalOp::Installed), and did not drain.
     pub attachable: bool,
     /// The highest attempt of its end that a dead run may have made; the next attempt's number is one more.
     pub attempt: u32,
@@ -84,13 +84,13 @@ pub struct DrainedEnd {
     pub settled: Vec<PluginName>,
     /// Failed ends of that drain: who, and how often it has failed.
     pub failed: Vec<(PluginName, u32)>,
-    /// Plugins whose end may take the process down, see [`OwedDelivery::suspect`].
+    /// Plugins whose end may take the process down, see [`PendingDelivery::suspect`].
     pub suspect: Vec<PluginName>,
 }
 
 /// A recorded delivery that is still owed.
 #[derive(Clone, Debug)]
-pub struct OwedDelivery {
+pub struct PendingDelivery {
     /// Which.
     pub delivery: DeliveryKey,
     /// Whose event.

@@ -56,8 +56,8 @@ use self::readers::Readers;
 use self::writer::Queue;
 use crate::store::Store;
 use crate::{
-    CallMark, Completion, DeliveryKey, Durability, HandedOver, Journal, JournalError, Pending, Recovered,
-    RecoveredSession, Space, Write, Written,
+    Appended, CallMark, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, Pending, Recovered,
+    RecoveredSession, Space, StagedCompletions,
 };
 
 /// The version of the file's schema that this program writes.
@@ -139,12 +139,12 @@ impl Journal for SqliteJournal {
         Ok(recovered)
     }
 
-    fn write(&self, write: Write) -> Pending<Written> {
-        self.queue().map_or_else(unread, |queue| queue.write(write))
+    fn append(&self, op: JournalOp) -> Pending<Appended> {
+        self.queue().map_or_else(unread, |queue| queue.append(op))
     }
 
-    fn record(&self, writes: Vec<Write>) -> Pending<()> {
-        self.queue().map_or_else(unread, |queue| queue.record(writes))
+    fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
+        self.queue().map_or_else(unread, |queue| queue.append_decided(ops))
     }
 
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
@@ -157,10 +157,10 @@ impl Journal for SqliteJournal {
         }
     }
 
-    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver {
-        let Some(queue) = self.queue() else { return HandedOver::all(unread()) };
-        let (refused, pending) = self.store.hand_over(completions, |resolved| queue.complete(tenant, resolved));
-        HandedOver { refused, pending }
+    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
+        let Some(queue) = self.queue() else { return StagedCompletions::all(unread()) };
+        let (refused, pending) = self.store.stage(completions, |resolved| queue.complete(tenant, resolved));
+        StagedCompletions { refused, pending }
     }
 
     fn mark_call(&self, delivery: &DeliveryKey) -> Option<CallMark> {

@@ -104,7 +104,7 @@ impl<C: Committed> Store<C> {
 
     /// Takes completions: those whose changes cannot be are refused, and the others are given to `queue` before anything else
     /// of their tenants can be resolved.
-    pub(crate) fn hand_over<T>(
+    pub(crate) fn stage<T>(
         &self,
         completions: Vec<Completion>,
         queue: impl FnOnce(Vec<Resolved>) -> T,

@@ -1,4 +1,4 @@
-//! What becomes of a journal with each [`Write`] and each [`Completion`], whatever its [`Tables`] are made of. So a journal in memory and
+//! What becomes of a journal with each [`JournalOp`] and each [`Completion`], whatever its [`Tables`] are made of. So a journal in memory and
 //! one on disk are the same machine, and what holds for one in a test holds for the other.
 
 use std::sync::Arc;
@@ -7,42 +7,42 @@ use lastword_events::{EventKey, Hook, Identity, PluginName, Session};
 
 use crate::recovered::attempt_in_run;
 use crate::tables::{Attempts, DrainedRow, DrainedState, EndedSession, NewSession, RecordedEvent, Tables, serving};
-use crate::{Completion, DeliveryKey, JournalError, MAX_COUNT, Write, Written};
+use crate::{Appended, Completion, DeliveryKey, JournalError, JournalOp, MAX_COUNT};
 
-/// Carries out a write. A session that begins is given its generation in place.
-pub(crate) fn write<T: Tables>(tables: &mut T, write: &mut Write) -> Result<Written, T::Error> {
-    match write {
-        Write::Start { session, event, owed, op_id } => {
+/// Carries out an operation. A session that begins is given its generation in place.
+pub(crate) fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, T::Error> {
+    match op {
+        JournalOp::Start { session, event, owed, op_id } => {
             once(tables, &session.identity.clone(), Hook::SessionStart, op_id.as_ref(), |tables| {
                 let sequence = next_generation(tables, session)?;
                 tables.insert_session(&NewSession { sequence, session, started: owed, compactions: 0, end: None })?;
                 enqueue(tables, &RecordedEvent { sequence, key: EventKey::Start, session, event }, owed)?;
-                Ok((session.generation, Written::Session { sequence, session: session.clone() }))
+                Ok((session.generation, Appended::Session { sequence, session: session.clone() }))
             })
         }
-        Write::Renote { sequence, session, op_id } => {
+        JournalOp::Update { sequence, session, op_id } => {
             once(tables, &session.identity, Hook::SessionStart, op_id.as_ref(), |tables| {
                 update(tables, *sequence, session, None)?;
-                Ok((session.generation, Written::Done))
+                Ok((session.generation, Appended::Done))
             })
         }
-        Write::Compaction { sequence, n, session, event, owed, op_id } => {
+        JournalOp::Compaction { sequence, n, session, event, owed, op_id } => {
             once(tables, &session.identity, Hook::SessionCompaction, op_id.as_ref(), |tables| {
                 update(tables, *sequence, session, Some(*n))?;
                 let key = event.key(*n);
                 enqueue(tables, &RecordedEvent { sequence: *sequence, key, session, event }, owed)?;
-                Ok((session.generation, Written::Done))
+                Ok((session.generation, Appended::Done))
             })
         }
-        Write::CompactionWithoutStart { session, event, owed, op_id } => {
+        JournalOp::CompactionWithoutStart { session, event, owed, op_id } => {
             once(tables, &session.identity.clone(), Hook::SessionCompaction, op_id.as_ref(), |tables| {
                 let sequence = next_generation(tables, session)?;
                 tables.insert_session(&NewSession { sequence, session, started: &[], compactions: 1, end: None })?;
                 enqueue(tables, &RecordedEvent { sequence, key: event.key(1), session, event }, owed)?;
-                Ok((session.generation, Written::Session { sequence, session: session.clone() }))
+                Ok((session.generation, Appended::Session { sequence, session: session.clone() }))
             })
         }
-        Write::End { sequence, session, event, owed, received, op_id } => {
+        JournalOp::End { sequence, session, event, owed, received, op_id } => {
             once(tables, &session.identity, Hook::SessionEnd, op_id.as_ref(), |tables| {
                 let ended = tables.end_session(*sequence, session, event)?;
                 let ended = ended.ok_or(JournalError::UnknownSession(*sequence))?;
@@ -52,10 +52,10 @@ pub(crate) fn write<T: Tables>(tables: &mut T, write: &mut Write) -> Result<Writ
                 if let Some(received) = received {
                     tables.insert_recent_end(&end, *received)?;
                 }
-                Ok((session.generation, Written::Done))
+                Ok((session.generation, Appended::Done))
             })
         }
-        Write::EndWithoutStart { session, event, owed, received, op_id } => {
+        JournalOp::EndWithoutStart { session, event, owed, received, op_id } => {
             once(tables, &session.identity.clone(), Hook::SessionEnd, op_id.as_ref(), |tables| {
                 let sequence = next_generation(tables, session)?;
                 let end = Some(&**event);
@@ -63,13 +63,15 @@ pub(crate) fn write<T: Tables>(tables: &mut T, write: &mut Write) -> Result<Writ
                 let end = RecordedEvent { sequence, key: EventKey::End, session, event };
                 tables.insert_recent_end(&end, *received)?;
                 enqueue(tables, &end, owed)?;
-                Ok((session.generation, Written::Session { sequence, session: session.clone() }))
+                Ok((session.generation, Appended::Session { sequence, session: session.clone() }))
             })
         }
-        Write::Alive { sequence } => tables.remove_recent_end(*sequence).map(|()| Written::Done),
-        Write::Installed { plugins, attaching } => tables.set_installed(plugins, *attaching).map(|()| Written::Done),
-        Write::Draining { reason, at } => tables.set_draining(*reason, *at).map(|()| Written::Done),
-        Write::Orphaned { delivery, late } => tables.set_orphaned(delivery, *late).map(|()| Written::Done),
+        JournalOp::Alive { sequence } => tables.remove_recent_end(*sequence).map(|()| Appended::Done),
+        JournalOp::Installed { plugins, attaching } => {
+            tables.set_installed(plugins, *attaching).map(|()| Appended::Done)
+        }
+        JournalOp::Draining { reason, at } => tables.set_draining(*reason, *at).map(|()| Appended::Done),
+        JournalOp::Orphaned { delivery, late } => tables.set_orphaned(delivery, *late).map(|()| Appended::Done),
     }
 }
 
@@ -97,11 +99,11 @@ fn once<T: Tables>(
     identity: &Identity,
     kind: Hook,
     op_id: Option<&Arc<str>>,
-    work: impl FnOnce(&mut T) -> Result<(u32, Written), T::Error>,
-) -> Result<Written, T::Error> {
+    work: impl FnOnce(&mut T) -> Result<(u32, Appended), T::Error>,
+) -> Result<Appended, T::Error> {
     let Some(op_id) = op_id else { return Ok(work(tables)?.1) };
     if let Some(generation) = tables.generation_of_op(identity, kind, op_id)? {
-        return Ok(Written::DuplicateOp { generation });
+        return Ok(Appended::DuplicateOp { generation });
     }
     let (generation, written) = work(tables)?;
     tables.insert_op(identity, kind, op_id, generation)?;

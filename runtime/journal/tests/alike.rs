@@ -11,8 +11,8 @@ use lastword_events::{
     PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, KeyValueChanges, MemoryJournal, Receipt, Recovered, Settlement, Space,
-    SqliteJournal, Write, Written,
+    Appended, Completion, DeliveryKey, Journal, JournalOp, KeyValueChanges, MemoryJournal, Receipt, Recovered,
+    Settlement, Space, SqliteJournal,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
@@ -168,22 +168,22 @@ impl Both {
         assert_eq!(memory, disk, "what is stored in memory, and on disk");
     }
 
-    fn write(&mut self, write: Write) -> Option<Written> {
+    fn write(&mut self, write: JournalOp) -> Option<Appended> {
         let disk = self.disk.as_ref().unwrap();
-        let memory = self.runtime.block_on(self.memory.write(write.clone())).map_err(|error| error.to_string());
-        let disk = self.runtime.block_on(disk.write(write)).map_err(|error| error.to_string());
+        let memory = self.runtime.block_on(self.memory.append(write.clone())).map_err(|error| error.to_string());
+        let disk = self.runtime.block_on(disk.append(write)).map_err(|error| error.to_string());
         assert_eq!(memory, disk, "what is answered in memory, and on disk");
         let written = memory.ok()?;
-        if let Written::Session { sequence, session } = &written {
+        if let Appended::Session { sequence, session } = &written {
             let (sequence, session) = (*sequence, session.clone());
             self.sessions.push(Known { sequence, session, compactions: 0, is_active: true });
         }
         Some(written)
     }
 
-    fn record(&self, write: Write) {
-        self.runtime.block_on(self.memory.record(vec![write.clone()])).unwrap();
-        self.runtime.block_on(self.disk.as_ref().unwrap().record(vec![write])).unwrap();
+    fn record(&self, write: JournalOp) {
+        self.runtime.block_on(self.memory.append_decided(vec![write.clone()])).unwrap();
+        self.runtime.block_on(self.disk.as_ref().unwrap().append_decided(vec![write])).unwrap();
     }
 
     fn receipt(&mut self) -> Receipt {
@@ -204,12 +204,12 @@ impl Both {
                 if self.is_active(&identity) => {}
             Step::Start { identity, owed, op_id } => {
                 let (session, event) = (session(identity), Arc::new(Event::Start(SessionStart::default())));
-                self.write(Write::Start { session, event, owed, op_id });
+                self.write(JournalOp::Start { session, event, owed, op_id });
             }
             Step::CompactionWithoutStart { identity, owed, op_id } => {
                 let (session, event) = (session(identity), compaction());
-                if let Some(Written::Session { .. }) =
-                    self.write(Write::CompactionWithoutStart { session, event, owed, op_id })
+                if let Some(Appended::Session { .. }) =
+                    self.write(JournalOp::CompactionWithoutStart { session, event, owed, op_id })
                     && let Some(known) = self.sessions.last_mut()
                 {
                     known.compactions = 1;
@@ -218,8 +218,8 @@ impl Both {
             Step::EndWithoutStart { identity, owed, op_id } => {
                 let received = self.receipt();
                 let (session, event) = (session(identity), self.end());
-                if let Some(Written::Session { .. }) =
-                    self.write(Write::EndWithoutStart { session, event, owed, received, op_id })
+                if let Some(Appended::Session { .. }) =
+                    self.write(JournalOp::EndWithoutStart { session, event, owed, received, op_id })
                     && let Some(known) = self.sessions.last_mut()
                 {
                     known.is_active = false;
@@ -227,9 +227,9 @@ impl Both {
             }
             Step::Installed { plugins, attaching } => {
                 let plugins = plugins.into_iter().map(|plugin| (plugin, None)).collect();
-                self.record(Write::Installed { plugins, attaching });
+                self.record(JournalOp::Installed { plugins, attaching });
             }
-            Step::Draining => self.record(Write::Draining { reason: DrainReason::Restart, at: self.began }),
+            Step::Draining => self.record(JournalOp::Draining { reason: DrainReason::Restart, at: self.began }),
             Step::Restart => self.restart(),
             of_session => self.take_of_session(of_session),
         }
@@ -265,28 +265,28 @@ impl Both {
                 }
                 let session = Arc::new(changed);
                 self.sessions[index].session = session.clone();
-                self.write(Write::Renote { sequence, session, op_id });
+                self.write(JournalOp::Update { sequence, session, op_id });
             }
             Step::Compaction { owed, op_id, .. } => {
                 let (session, event, n) = (session.clone(), compaction(), compactions + 1);
-                let written = self.write(Write::Compaction { sequence, n, session, event, owed, op_id });
-                if written == Some(Written::Done) {
+                let written = self.write(JournalOp::Compaction { sequence, n, session, event, owed, op_id });
+                if written == Some(Appended::Done) {
                     self.sessions[index].compactions = n;
                 }
             }
             Step::End { owed, is_told, op_id, .. } => {
                 let (session, received) = (session.clone(), is_told.then_some(received));
-                let written = self.write(Write::End { sequence, session, event: end, owed, received, op_id });
-                if written == Some(Written::Done) {
+                let written = self.write(JournalOp::End { sequence, session, event: end, owed, received, op_id });
+                if written == Some(Appended::Done) {
                     self.sessions[index].is_active = false;
                 }
             }
             Step::Alive { .. } => {
-                self.write(Write::Alive { sequence });
+                self.write(JournalOp::Alive { sequence });
             }
             Step::Orphaned { event, plugin, late, .. } => {
                 let delivery = DeliveryKey { sequence, event: key(event), plugin };
-                self.record(Write::Orphaned { delivery, late });
+                self.record(JournalOp::Orphaned { delivery, late });
             }
             Step::Complete { event, plugin, settlement, changes, .. } => {
                 let space = Space { tenant: session.identity.tenant.clone(), plugin: plugin.clone() };
@@ -297,9 +297,9 @@ impl Both {
                 let completion = Completion { delivery, attempt: self.attempts, settlement, changes };
                 let disk = self.disk.as_ref().unwrap();
                 let [memory, disk] = [&self.memory as &dyn Journal, disk].map(|journal| {
-                    let handed_over = journal.complete(&"t".into(), vec![completion.clone()]);
-                    self.runtime.block_on(handed_over.pending).unwrap();
-                    handed_over.refused
+                    let staged = journal.complete(&"t".into(), vec![completion.clone()]);
+                    self.runtime.block_on(staged.pending).unwrap();
+                    staged.refused
                 });
                 assert_eq!(memory, disk, "what is refused in memory, and on disk");
             }

@@ -9,9 +9,9 @@ use lastword_events::{
     KEY_OVERHEAD_BYTES as KEY, PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, HandedOver, Journal, JournalError, KeyValueChanges, KeyValueConflict, MemoryJournal,
-    OwedDelivery, REPEATED_WITHIN, RETAINED_ENDED_SESSIONS, Receipt, RecentEnd, Recovered, RefusedCompletion,
-    Settlement, Space, SqliteJournal, Write, Written,
+    Appended, Completion, DeliveryKey, Journal, JournalError, JournalOp, KeyValueChanges, KeyValueConflict,
+    MemoryJournal, PendingDelivery, REPEATED_WITHIN, RETAINED_ENDED_SESSIONS, Receipt, RecentEnd, Recovered,
+    RefusedCompletion, Settlement, Space, SqliteJournal, StagedCompletions,
 };
 
 /// A journal, run after run.
@@ -58,17 +58,17 @@ fn end_event(reason: EndReason) -> Arc<Event> {
 
 async fn start(journal: &dyn Journal, id: &str) -> (u64, Arc<Session>) {
     let write =
-        Write::Start { session: Arc::new(Session::new("t", id)), event: start_event(), owed: vec![], op_id: None };
-    match journal.write(write).await.unwrap() {
-        Written::Session { sequence, session } => (sequence, session),
+        JournalOp::Start { session: Arc::new(Session::new("t", id)), event: start_event(), owed: vec![], op_id: None };
+    match journal.append(write).await.unwrap() {
+        Appended::Session { sequence, session } => (sequence, session),
         other => panic!("{other:?}"),
     }
 }
 
-async fn end(journal: &dyn Journal, sequence: u64, session: &Arc<Session>) -> Written {
+async fn end(journal: &dyn Journal, sequence: u64, session: &Arc<Session>) -> Appended {
     let (session, event) = (session.clone(), end_event(EndReason::Reset));
     journal
-        .write(Write::End { sequence, session, event, owed: vec![plugin()], received: None, op_id: None })
+        .append(JournalOp::End { sequence, session, event, owed: vec![plugin()], received: None, op_id: None })
         .await
         .unwrap()
 }
@@ -108,8 +108,8 @@ fn received_at(at: Timestamp) -> Receipt {
     Receipt { at, said: u64::MAX - 1 }
 }
 
-fn stray(identity: &Identity, at: Timestamp) -> Write {
-    Write::EndWithoutStart {
+fn stray(identity: &Identity, at: Timestamp) -> JournalOp {
+    JournalOp::EndWithoutStart {
         session: Arc::new(Session::of(identity.clone())),
         event: end_event(EndReason::Reset),
         owed: vec![],
@@ -119,8 +119,8 @@ fn stray(identity: &Identity, at: Timestamp) -> Write {
 }
 
 async fn end_at(journal: &dyn Journal, identity: &Identity, at: Timestamp) -> (u64, u32) {
-    match journal.write(stray(identity, at)).await.unwrap() {
-        Written::Session { sequence, session } => (sequence, session.generation),
+    match journal.append(stray(identity, at)).await.unwrap() {
+        Appended::Session { sequence, session } => (sequence, session.generation),
         other => panic!("{other:?}"),
     }
 }
@@ -146,12 +146,12 @@ async fn ends_of_the_last_seconds_are_known_to_the_next_run_until_something_is_h
         }
         end_at(&*journal, &id("again"), now).await;
         let (alive, _) = end_at(&*journal, &id("alive"), now).await;
-        journal.write(Write::Alive { sequence: alive }).await.unwrap();
+        journal.append(JournalOp::Alive { sequence: alive }).await.unwrap();
         start(&*journal, "started").await;
         let (sequence, session) = start(&*journal, "ended").await;
         let (session, event, received) = (session.clone(), end_event(EndReason::Reset), Some(received_at(now)));
-        let told = Write::End { sequence, session, event, owed: vec![], received, op_id: None };
-        journal.write(told).await.unwrap();
+        let told = JournalOp::End { sequence, session, event, owed: vec![], received, op_id: None };
+        journal.append(told).await.unwrap();
         // The runtime has found this one out, and no owner has told of it.
         let (sequence, session) = start(&*journal, "crashed").await;
         end(&*journal, sequence, &session).await;
@@ -180,24 +180,24 @@ async fn sessions_of_one_id_in_two_scopes_are_two_and_share_no_generation() {
     for mut journal in journals() {
         journal.next_run();
         let scope = |scope: &str| Identity::new("t", "main").in_scope(scope);
-        let start = |scope: &Identity, op: &str| Write::Start {
+        let start = |scope: &Identity, op: &str| JournalOp::Start {
             session: Arc::new(Session::of(scope.clone())),
             event: start_event(),
             owed: vec![],
             op_id: Some(op.into()),
         };
         let (a, b) = (scope("agent:a:main"), scope("agent:b:main"));
-        let Written::Session { sequence, session } = journal.write(start(&a, "op")).await.unwrap() else { panic!() };
-        let Written::Session { session: other, .. } = journal.write(start(&b, "op")).await.unwrap() else { panic!() };
+        let Appended::Session { sequence, session } = journal.append(start(&a, "op")).await.unwrap() else { panic!() };
+        let Appended::Session { session: other, .. } = journal.append(start(&b, "op")).await.unwrap() else { panic!() };
         assert_eq!((session.generation, other.generation), (1, 2));
-        assert_eq!(journal.write(start(&b, "op")).await.unwrap(), Written::DuplicateOp { generation: 2 });
+        assert_eq!(journal.append(start(&b, "op")).await.unwrap(), Appended::DuplicateOp { generation: 2 });
         assert_eq!(journal.known_op(&a, Hook::SessionStart, "op"), Some(1));
         assert_eq!(journal.known_op(&scope("c"), Hook::SessionStart, "op"), None);
         assert_eq!(journal.known_op(&scope(""), Hook::SessionStart, "op"), Some(2), "whose it is it does not say");
         // Its key has changed, and it ends.
         let moved = Arc::new(Session { identity: scope("agent:a:telegram"), ..Session::clone(&session) });
-        let renote = Write::Renote { sequence, session: moved.clone(), op_id: None };
-        assert_eq!(journal.write(renote).await.unwrap(), Written::Done);
+        let update = JournalOp::Update { sequence, session: moved.clone(), op_id: None };
+        assert_eq!(journal.append(update).await.unwrap(), Appended::Done);
         let scopes = |recovered: &Recovered| -> Vec<(String, u32)> {
             let sessions = recovered.sessions.iter().map(|left| &left.session);
             sessions.map(|session| (session.identity.scope.to_string(), session.generation)).collect()
@@ -206,8 +206,8 @@ async fn sessions_of_one_id_in_two_scopes_are_two_and_share_no_generation() {
         assert_eq!(scopes(&left), [("agent:a:telegram".to_owned(), 1), ("agent:b:main".to_owned(), 2)]);
         let received = Some(received_at(Timestamp::now()));
         let (session, event) = (moved, end_event(EndReason::Reset));
-        let end = Write::End { sequence, session, event, owed: vec![plugin()], received, op_id: None };
-        assert_eq!(journal.write(end).await.unwrap(), Written::Done);
+        let end = JournalOp::End { sequence, session, event, owed: vec![plugin()], received, op_id: None };
+        assert_eq!(journal.append(end).await.unwrap(), Appended::Done);
         let (_, generation) = end_at(&*journal, &scope(""), Timestamp::now()).await;
         assert_eq!(generation, 3);
         let left = journal.next_run();
@@ -221,14 +221,14 @@ async fn sessions_of_one_id_in_two_scopes_are_two_and_share_no_generation() {
 async fn a_compaction_of_an_unknown_session_is_one_write_and_counts_once() {
     for mut journal in journals() {
         journal.next_run();
-        let compaction = || Write::CompactionWithoutStart {
+        let compaction = || JournalOp::CompactionWithoutStart {
             session: Arc::new(Session::new("t", "a")),
             event: Arc::new(Event::Compaction(SessionCompaction::new(CompactionPhase::After))),
             owed: vec![plugin()],
             op_id: Some("c-1".into()),
         };
-        assert!(matches!(journal.write(compaction()).await.unwrap(), Written::Session { .. }));
-        assert_eq!(journal.write(compaction()).await.unwrap(), Written::DuplicateOp { generation: 1 });
+        assert!(matches!(journal.append(compaction()).await.unwrap(), Appended::Session { .. }));
+        assert_eq!(journal.append(compaction()).await.unwrap(), Appended::DuplicateOp { generation: 1 });
         let recovered = journal.next_run();
         assert_eq!((recovered.sessions.len(), recovered.sessions[0].compactions), (1, 1));
         assert_eq!(recovered.deliveries.len(), 1);
@@ -240,22 +240,22 @@ async fn an_op_id_belongs_to_its_session_and_kind_of_line() {
     for mut journal in journals() {
         journal.next_run();
         let op_id = || Some(Arc::<str>::from("op"));
-        let start = |tenant: &str, id: &str| Write::Start {
+        let start = |tenant: &str, id: &str| JournalOp::Start {
             session: Arc::new(Session::new(tenant, id)),
             event: start_event(),
             owed: vec![],
             op_id: op_id(),
         };
-        let Written::Session { sequence, session } = journal.write(start("t", "a")).await.unwrap() else { panic!() };
-        assert_eq!(journal.write(start("t", "a")).await.unwrap(), Written::DuplicateOp { generation: 1 });
+        let Appended::Session { sequence, session } = journal.append(start("t", "a")).await.unwrap() else { panic!() };
+        assert_eq!(journal.append(start("t", "a")).await.unwrap(), Appended::DuplicateOp { generation: 1 });
         for (tenant, id) in [("t", "b"), ("u", "a")] {
             assert!(
-                matches!(journal.write(start(tenant, id)).await.unwrap(), Written::Session { .. }),
+                matches!(journal.append(start(tenant, id)).await.unwrap(), Appended::Session { .. }),
                 "{tenant}/{id}"
             );
         }
         // The end of a session is never taken for its start.
-        let end = || Write::End {
+        let end = || JournalOp::End {
             sequence,
             session: session.clone(),
             event: end_event(EndReason::Reset),
@@ -263,20 +263,20 @@ async fn an_op_id_belongs_to_its_session_and_kind_of_line() {
             received: None,
             op_id: op_id(),
         };
-        assert_eq!(journal.write(end()).await.unwrap(), Written::Done);
-        let again = Write::EndWithoutStart {
+        assert_eq!(journal.append(end()).await.unwrap(), Appended::Done);
+        let again = JournalOp::EndWithoutStart {
             session: session.clone(),
             event: end_event(EndReason::Reset),
             owed: vec![],
             received: received_at(Timestamp::now()),
             op_id: op_id(),
         };
-        assert_eq!(journal.write(again.clone()).await.unwrap(), Written::DuplicateOp { generation: 1 });
+        assert_eq!(journal.append(again.clone()).await.unwrap(), Appended::DuplicateOp { generation: 1 });
         let recovered = journal.next_run();
         assert_eq!((recovered.sessions.len(), recovered.deliveries.len()), (2, 1));
         assert_eq!(
-            journal.write(again).await.unwrap(),
-            Written::DuplicateOp { generation: 1 },
+            journal.append(again).await.unwrap(),
+            Appended::DuplicateOp { generation: 1 },
             "over a restart as well"
         );
         let (of_end, of_compaction) = (Hook::SessionEnd, Hook::SessionCompaction);
@@ -288,27 +288,27 @@ async fn an_op_id_belongs_to_its_session_and_kind_of_line() {
 #[tokio::test]
 async fn a_session_can_be_attached_as_long_as_no_run_can_have_told_of_its_end() {
     let attachable = |recovered: &Recovered| recovered.sessions[0].attachable;
-    let installed = |attaching| vec![Write::Installed { plugins: vec![], attaching }];
+    let installed = |attaching| vec![JournalOp::Installed { plugins: vec![], attaching }];
     for mut journal in journals() {
         journal.next_run();
-        journal.record(installed(false)).await.unwrap();
+        journal.append_decided(installed(false)).await.unwrap();
         start(&*journal, "a").await;
         assert!(attachable(&journal.next_run()), "its owner may still be there");
         for _ in 0..3 {
-            journal.record(installed(true)).await.unwrap();
+            journal.append_decided(installed(true)).await.unwrap();
             assert!(attachable(&journal.next_run()), "the runs since have held it");
         }
         // This run dies before it says anything.
         assert!(!attachable(&journal.next_run()), "that one may have told of it");
-        journal.record(installed(true)).await.unwrap();
+        journal.append_decided(installed(true)).await.unwrap();
         assert!(!attachable(&journal.next_run()), "and that is not forgotten");
     }
     for mut journal in journals() {
         journal.next_run();
         start(&*journal, "a").await;
         journal.next_run();
-        let draining = Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::from_millisecond(7) };
-        journal.record([installed(true), vec![draining]].concat()).await.unwrap();
+        let draining = JournalOp::Draining { reason: DrainReason::Shutdown, at: Timestamp::from_millisecond(7) };
+        journal.append_decided([installed(true), vec![draining]].concat()).await.unwrap();
         assert!(!attachable(&journal.next_run()), "a drain ends those that nobody has come for");
     }
 }
@@ -362,11 +362,11 @@ async fn what_an_orphan_is_overtaken_by_is_remembered_until_its_plugin_is_back()
             end(&*journal, sequence, &session).await;
         }
         let found = journal.next_run().deliveries;
-        let orphaned = |d: &OwedDelivery| Write::Orphaned {
+        let orphaned = |d: &PendingDelivery| JournalOp::Orphaned {
             delivery: d.delivery.clone(),
             late: &*d.session.identity.id == "overtaken",
         };
-        journal.record(found.iter().map(orphaned).collect()).await.unwrap();
+        journal.append_decided(found.iter().map(orphaned).collect()).await.unwrap();
         let found = journal.next_run().deliveries;
         let found: Vec<_> = found.iter().map(|d| (&*d.session.identity.id, d.late)).collect();
         assert_eq!(found, [("overtaken", true), ("alone", false)]);
@@ -378,14 +378,20 @@ async fn sessions_without_an_end_are_found_with_what_is_known_of_them() {
     for mut journal in journals() {
         journal.next_run();
         let (sequence, session) = start(&*journal, "a").await;
-        let mut renoted = Session::clone(&session);
-        renoted.cwd = Some("/w".into());
-        let session = Arc::new(renoted);
-        journal.write(Write::Renote { sequence, session: session.clone(), op_id: None }).await.unwrap();
+        let mut updated = Session::clone(&session);
+        updated.cwd = Some("/w".into());
+        let session = Arc::new(updated);
+        journal.append(JournalOp::Update { sequence, session: session.clone(), op_id: None }).await.unwrap();
         let event = Event::Compaction(SessionCompaction::new(CompactionPhase::Before));
-        let write =
-            Write::Compaction { sequence, n: 1, session, event: Arc::new(event), owed: vec![plugin()], op_id: None };
-        journal.write(write).await.unwrap();
+        let write = JournalOp::Compaction {
+            sequence,
+            n: 1,
+            session,
+            event: Arc::new(event),
+            owed: vec![plugin()],
+            op_id: None,
+        };
+        journal.append(write).await.unwrap();
 
         let recovered = journal.next_run();
         let [found] = &recovered.sessions[..] else { panic!("one session is active") };
@@ -404,8 +410,8 @@ async fn a_drain_needs_no_write_for_each_session_and_the_next_run_knows_what_is_
         let (failed, _) = start(&*journal, "failed").await;
         start(&*journal, "untried").await;
         let at = Timestamp::from_millisecond(7);
-        journal.write(Write::Draining { reason: DrainReason::Restart, at }).await.unwrap();
-        journal.write(Write::Draining { reason: DrainReason::Shutdown, at }).await.unwrap();
+        journal.append(JournalOp::Draining { reason: DrainReason::Restart, at }).await.unwrap();
+        journal.append(JournalOp::Draining { reason: DrainReason::Shutdown, at }).await.unwrap();
         let owed = owed_again(false);
         journal
             .complete(&"t".into(), vec![completion(delivered, 1, Settlement::Delivered), completion(failed, 1, owed)])
@@ -506,8 +512,8 @@ async fn what_was_handed_over_is_read_at_once_and_in_order() {
             journal.complete(&"t".into(), vec![value("3")]),
         ];
         assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"3".to_vec()), "nobody has waited for it");
-        for handed_over in waiting {
-            handed_over.pending.await.unwrap();
+        for staged in waiting {
+            staged.pending.await.unwrap();
         }
         assert_eq!(journal.key_value(&space, "count").unwrap(), Some(b"3".to_vec()));
     }
@@ -536,17 +542,17 @@ async fn what_cannot_be_stored_any_more_is_refused_alone_and_nothing_of_it_is_se
             counts((None, None), &[("a", Change::Add(1)), ("max", Change::Add(1))]),
             counts((None, None), &[("a", Change::Add(2)), ("text", Change::Delete)]),
         ];
-        let handed_over = journal.complete(&"t".into(), calls);
+        let staged = journal.complete(&"t".into(), calls);
         let refused = |at, why| RefusedCompletion { at, why };
         assert_eq!(
-            handed_over.refused,
+            staged.refused,
             [
                 refused(0, KeyValueConflict::NoNumber("text".into())),
                 refused(2, KeyValueConflict::Overflow("max".into()))
             ]
         );
         assert_eq!(journal.key_value(&space, "a").unwrap().as_deref(), Some(&b"3"[..]));
-        handed_over.pending.await.unwrap();
+        staged.pending.await.unwrap();
         assert_eq!(journal.key_value(&space, "a").unwrap().as_deref(), Some(&b"3"[..]));
         assert_eq!(journal.key_value_keys(&space, None, 9).unwrap(), ["a", "max"]);
     }
@@ -560,7 +566,7 @@ async fn quotas_count_what_is_stored_when_a_call_is_handed_over_and_let_go_what_
         let complete = |calls: Vec<Completion>| {
             let journal = &*journal;
             async move {
-                let HandedOver { refused, pending } = journal.complete(&"t".into(), calls);
+                let StagedCompletions { refused, pending } = journal.complete(&"t".into(), calls);
                 pending.await.unwrap();
                 refused
             }
@@ -614,7 +620,7 @@ async fn a_write_for_a_session_that_is_not_active_is_an_error_and_changes_nothin
     for mut journal in journals() {
         journal.next_run();
         let session = Arc::new(Session::new("t", "a"));
-        let write = Write::Renote { sequence: 99, session, op_id: None };
-        assert_eq!(journal.write(write).await, Err(JournalError::UnknownSession(99)));
+        let write = JournalOp::Update { sequence: 99, session, op_id: None };
+        assert_eq!(journal.append(write).await, Err(JournalError::UnknownSession(99)));
     }
 }

@@ -11,8 +11,8 @@ use lastword_events::{
     SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Erased, Erasure, Journal, JournalFile, KeyValueChanges, OpenError, Receipt, Settlement,
-    Space, SqliteJournal, Whose, Write, Written,
+    Appended, Completion, DeliveryKey, Erased, Erasure, Journal, JournalFile, JournalOp, KeyValueChanges, OpenError,
+    Receipt, Settlement, Space, SqliteJournal, Whose,
 };
 use rusqlite::Connection;
 
@@ -27,8 +27,8 @@ async fn tell_all(journal: &SqliteJournal, tenant: &str, id: &str) {
     session.attributes = vec![("note".into(), format!("{id} ").repeat(500))];
     let event = Arc::new(Event::Start(SessionStart { source: Some(format!("by {id}")), ..SessionStart::default() }));
     let (session, op_id) = (Arc::new(session), Some(Arc::from(format!("op-of-{id}"))));
-    let start = Write::Start { session, event, owed: vec![plugin()], op_id };
-    let Written::Session { sequence, mut session } = journal.write(start).await.unwrap() else { panic!() };
+    let start = JournalOp::Start { session, event, owed: vec![plugin()], op_id };
+    let Appended::Session { sequence, mut session } = journal.append(start).await.unwrap() else { panic!() };
     let space = Space { tenant: tenant.into(), plugin: plugin() };
     let changes = vec![(format!("{id}-key"), Change::Set(format!("{id}-value").into_bytes()))];
     let done = |event, settlement, changes| {
@@ -39,12 +39,15 @@ async fn tell_all(journal: &SqliteJournal, tenant: &str, id: &str) {
     journal.complete(&tenant.into(), done(EventKey::Start, Settlement::Delivered, changes)).pending.await.unwrap();
     // What was known before stays in pages that are not whole, or not used.
     Arc::make_mut(&mut session).attributes = vec![("note".into(), format!("new {id}"))];
-    journal.write(Write::Renote { sequence, session: session.clone(), op_id: None }).await.unwrap();
+    journal.append(JournalOp::Update { sequence, session: session.clone(), op_id: None }).await.unwrap();
     let mut end = SessionEnd::new(EndReason::Other(format!("because of {id}")), Timestamp::now());
     end.next_session_id = Some(format!("next-of-{id}"));
     let received = Some(Receipt { at: Timestamp::now(), said: 0 });
     let event = Arc::new(Event::End(end));
-    journal.write(Write::End { sequence, session, event, owed: vec![plugin()], received, op_id: None }).await.unwrap();
+    journal
+        .append(JournalOp::End { sequence, session, event, owed: vec![plugin()], received, op_id: None })
+        .await
+        .unwrap();
     let (failures, cause, message) = (1, FailureCause::Retry, format!("no room for {id}"));
     let failed = if id.starts_with("dead") {
         Settlement::Dead { failures, cause, message }
@@ -65,7 +68,7 @@ async fn journal(directory: &Path, sessions: &[(&str, &str)]) {
     journal.recover().unwrap();
     let tenants = vec!["rubber-plant".into(), "desk-lamp".into()];
     let plugins = vec![(plugin(), Some(tenants))];
-    journal.record(vec![Write::Installed { plugins, attaching: false }]).await.unwrap();
+    journal.append_decided(vec![JournalOp::Installed { plugins, attaching: false }]).await.unwrap();
     for (tenant, id) in sessions {
         tell_all(&journal, tenant, id).await;
     }
@@ -124,15 +127,15 @@ async fn other_sessions_do_not_name_a_session_that_is_forgotten() {
         let begun = Event::Start(SessionStart::default());
         let is_start = matches!(event, Event::Start(_));
         let (first, owed) = if is_start { (event.clone(), vec![plugin()]) } else { (begun, vec![]) };
-        let first = Write::Start { session, event: Arc::new(first), owed, op_id: None };
-        let Written::Session { sequence, session } = open.write(first).await.unwrap() else { panic!() };
+        let first = JournalOp::Start { session, event: Arc::new(first), owed, op_id: None };
+        let Appended::Session { sequence, session } = open.append(first).await.unwrap() else { panic!() };
         let (event, owed) = (Arc::new(event), vec![plugin()]);
         let next = match &*event {
             Event::Start(_) => continue,
-            Event::End(_) => Write::End { sequence, session, event, owed, received: None, op_id: None },
-            Event::Compaction(_) => Write::Compaction { sequence, n: 1, session, event, owed, op_id: None },
+            Event::End(_) => JournalOp::End { sequence, session, event, owed, received: None, op_id: None },
+            Event::Compaction(_) => JournalOp::Compaction { sequence, n: 1, session, event, owed, op_id: None },
         };
-        open.write(next).await.unwrap();
+        open.append(next).await.unwrap();
     }
     drop(open);
     let Erasure::Done { erased, .. } = erase(dir.path(), "rubber-plant", Some("dead-parrot"), false).unwrap() else {
@@ -182,7 +185,7 @@ async fn what_is_still_owed_is_forgotten_only_when_somebody_says_so() {
     let event = Arc::new(Event::Start(SessionStart::default()));
     let open = SqliteJournal::open(&dir.path().join("journal.db")).unwrap();
     open.recover().unwrap();
-    open.write(Write::Start { session, event, owed: vec![], op_id: None }).await.unwrap();
+    open.append(JournalOp::Start { session, event, owed: vec![], op_id: None }).await.unwrap();
     let in_use = erase(dir.path(), "desk-lamp", None, true).unwrap_err();
     assert!(matches!(in_use, OpenError::Locked { .. }), "{in_use}");
     drop(open);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lastword_events::{EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp};
-use lastword_journal::{Completion, DeliveryKey, Journal, OpenError, Settlement, SqliteJournal, Write, Written};
+use lastword_journal::{Appended, Completion, DeliveryKey, Journal, JournalOp, OpenError, Settlement, SqliteJournal};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -18,8 +18,8 @@ fn plugin() -> PluginName {
 
 async fn start(journal: &SqliteJournal, id: &str) -> Result<(u64, Arc<Session>), lastword_journal::JournalError> {
     let (session, event) = (Arc::new(Session::new("t", id)), Arc::new(Event::Start(SessionStart::default())));
-    match journal.write(Write::Start { session, event, owed: vec![], op_id: None }).await? {
-        Written::Session { sequence, session } => Ok((sequence, session)),
+    match journal.append(JournalOp::Start { session, event, owed: vec![], op_id: None }).await? {
+        Appended::Session { sequence, session } => Ok((sequence, session)),
         other => panic!("{other:?}"),
     }
 }
@@ -34,7 +34,7 @@ async fn journal() -> (TempDir, PathBuf) {
     let (sequence, session) = start(&journal, "ended").await.unwrap();
     let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
     journal
-        .write(Write::End { sequence, session, event, owed: vec![plugin()], received: None, op_id: None })
+        .append(JournalOp::End { sequence, session, event, owed: vec![plugin()], received: None, op_id: None })
         .await
         .unwrap();
     let (sequence, _) = start(&journal, "drained").await.unwrap();

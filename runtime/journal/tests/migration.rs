@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use lastword_events::{DrainReason, EndReason, Event, EventKey, Hook, Identity, PluginName};
 use lastword_journal::{
-    DeliveryState, Journal, JournalFile, OpenError, SCHEMA_VERSION, Space, SqliteJournal, Write, Written,
+    Appended, DeliveryState, Journal, JournalFile, JournalOp, OpenError, SCHEMA_VERSION, Space, SqliteJournal,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -63,8 +63,8 @@ async fn attempts_of_a_session_that_an_owner_went_on_with_count_from_the_run_in_
     let (_dir, path) = version_1();
     let journal = SqliteJournal::open(&path).unwrap();
     let left = journal.recover().unwrap().sessions.remove(0);
-    let note = Write::Renote { sequence: left.sequence, session: left.session, op_id: None };
-    assert!(matches!(journal.write(note).await.unwrap(), Written::Done));
+    let note = JournalOp::Update { sequence: left.sequence, session: left.session, op_id: None };
+    assert!(matches!(journal.append(note).await.unwrap(), Appended::Done));
     drop(journal);
     let again = SqliteJournal::open(&path).unwrap().recover().unwrap();
     assert_eq!(again.sessions[0].attempt, 2, "two runs may have told somebody of its end");

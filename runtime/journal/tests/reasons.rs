@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use lastword_events::{EndReason, Event, Owner, PluginName, Session, SessionEnd, Timestamp};
-use lastword_journal::{Journal, Receipt, SqliteJournal, Write};
+use lastword_journal::{Journal, JournalOp, Receipt, SqliteJournal};
 use proptest::prelude::*;
 
 fn any_word() -> impl Strategy<Value = String> {
@@ -39,7 +39,7 @@ proptest! {
         }));
         let journal = SqliteJournal::open(&path).unwrap();
         journal.recover().unwrap();
-        let written = ends.iter().map(|(session, end)| journal.write(Write::EndWithoutStart {
+        let written = ends.iter().map(|(session, end)| journal.append(JournalOp::EndWithoutStart {
             session: Arc::new(session.clone()),
             event: Arc::new(Event::End(end.clone())),
             owed: vec![PluginName::new("memory").unwrap()],

@@ -11,8 +11,8 @@ use lastword_events::{
     Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Erasure, Journal, JournalError, JournalFile, KeyValueChanges, Settlement, Space,
-    SqliteJournal, Whose, Write, Written,
+    Appended, Completion, DeliveryKey, Erasure, Journal, JournalError, JournalFile, JournalOp, KeyValueChanges,
+    Settlement, Space, SqliteJournal, Whose,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -39,9 +39,9 @@ impl House {
 
     async fn start(&self, id: &str) -> (u64, Arc<Session>) {
         let (session, event) = (Arc::new(Session::new("t", id)), Arc::new(Event::Start(SessionStart::default())));
-        let write = Write::Start { session, event, owed: vec![plugin()], op_id: None };
-        match self.journal.write(write).await.unwrap() {
-            Written::Session { sequence, session } => (sequence, session),
+        let write = JournalOp::Start { session, event, owed: vec![plugin()], op_id: None };
+        match self.journal.append(write).await.unwrap() {
+            Appended::Session { sequence, session } => (sequence, session),
             other => panic!("{other:?}"),
         }
     }
@@ -70,10 +70,10 @@ fn space() -> Space {
     Space { tenant: "t".into(), plugin: plugin() }
 }
 
-fn end((sequence, session): &(u64, Arc<Session>)) -> Write {
+fn end((sequence, session): &(u64, Arc<Session>)) -> JournalOp {
     let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
     let (sequence, session) = (*sequence, session.clone());
-    Write::End { sequence, session, event, owed: vec![plugin()], received: None, op_id: None }
+    JournalOp::End { sequence, session, event, owed: vec![plugin()], received: None, op_id: None }
 }
 
 fn of_start(sequence: u64, settlement: Settlement, stored: Option<(&str, &str)>) -> Completion {
@@ -133,8 +133,8 @@ async fn an_end_that_cannot_be_recorded_leaves_its_session_active_for_the_next_s
     let (a, b) = (house.start("a").await, house.start("b").await);
     let row = "INSERT INTO delivery (sequence, event, plugin, run, attempt, body) VALUES";
     house.alter(&format!("{row} ({}, 'session-end', 1, 1, 0, '{{}}')", a.0));
-    let draining = Write::Draining { reason: DrainReason::Restart, at: Timestamp::now() };
-    house.journal.record(vec![end(&a), end(&b), draining]).await.unwrap();
+    let draining = JournalOp::Draining { reason: DrainReason::Restart, at: Timestamp::now() };
+    house.journal.append_decided(vec![end(&a), end(&b), draining]).await.unwrap();
     house.journal.flush().await.unwrap();
     // In the same run it is made all the same, and that is on record.
     assert_eq!(house.journal.set_aside(), 1);
@@ -158,14 +158,14 @@ async fn an_owners_line_that_cannot_be_recorded_is_refused_alone() {
     house.alter(&format!("{row} ({}, 'session-end', 1, 1, 0, '{{}}')", a.0));
     let blocked = Connection::open(&house.path).unwrap();
     blocked.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (first, second) = (house.journal.write(end(&a)), house.journal.write(end(&b)));
+    let (first, second) = (house.journal.append(end(&a)), house.journal.append(end(&b)));
     blocked.execute_batch("COMMIT").unwrap();
     let refused = first.await;
     assert!(matches!(&refused, Err(JournalError::Unwritable(why)) if why.contains("UNIQUE")), "{refused:?}");
-    assert_eq!(second.await, Ok(Written::Done));
+    assert_eq!(second.await, Ok(Appended::Done));
     assert_eq!((house.journal.set_aside(), house.set_aside()), (0, vec![]), "its owner has it");
     house.alter(&format!("DELETE FROM delivery WHERE sequence = {} AND event = 'session-end'", a.0));
-    assert_eq!(house.journal.write(end(&a)).await, Ok(Written::Done), "sent again it is taken");
+    assert_eq!(house.journal.append(end(&a)).await, Ok(Appended::Done), "sent again it is taken");
 }
 
 /// Its number could be used twice otherwise.

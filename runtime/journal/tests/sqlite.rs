@@ -10,8 +10,8 @@ use lastword_events::{
     Change, DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, DeliveryState, Journal, JournalFile, KeyValueChanges, Settlement, Space, SqliteJournal,
-    Whose, Write, Written, unfinished_beside,
+    Appended, Completion, DeliveryKey, DeliveryState, Journal, JournalFile, JournalOp, KeyValueChanges, Settlement,
+    Space, SqliteJournal, Whose, unfinished_beside,
 };
 
 fn open(path: &Path) -> SqliteJournal {
@@ -24,20 +24,20 @@ fn plugin() -> PluginName {
     PluginName::new("memory").unwrap()
 }
 
-fn start(id: &str) -> Write {
+fn start(id: &str) -> JournalOp {
     let event = Arc::new(Event::Start(SessionStart::default()));
-    Write::Start { session: Arc::new(Session::new("t", id)), event, owed: vec![], op_id: None }
+    JournalOp::Start { session: Arc::new(Session::new("t", id)), event, owed: vec![], op_id: None }
 }
 
 /// The same, and a plugin is to be told of it.
-fn start_for_plugin(id: &str) -> Write {
+fn start_for_plugin(id: &str) -> JournalOp {
     let event = Arc::new(Event::Start(SessionStart::default()));
-    Write::Start { session: Arc::new(Session::new("t", id)), event, owed: vec![plugin()], op_id: None }
+    JournalOp::Start { session: Arc::new(Session::new("t", id)), event, owed: vec![plugin()], op_id: None }
 }
 
-fn end(sequence: u64, session: &Arc<Session>) -> Write {
+fn end(sequence: u64, session: &Arc<Session>) -> JournalOp {
     let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
-    Write::End { sequence, session: session.clone(), event, owed: vec![plugin()], received: None, op_id: None }
+    JournalOp::End { sequence, session: session.clone(), event, owed: vec![plugin()], received: None, op_id: None }
 }
 
 fn delivered(sequence: u64) -> Completion {
@@ -48,11 +48,11 @@ fn delivered(sequence: u64) -> Completion {
 /// The whole life of sessions `from` to `to`, a thousand at once.
 async fn live(journal: &SqliteJournal, from: u64, to: u64) {
     for first in (from..to).step_by(1_000) {
-        let starts: Vec<_> = (first..first + 1_000).map(|n| journal.write(start(&format!("s{n}")))).collect();
+        let starts: Vec<_> = (first..first + 1_000).map(|n| journal.append(start(&format!("s{n}")))).collect();
         let mut ends = Vec::new();
         for written in starts {
-            let Written::Session { sequence, session } = written.await.unwrap() else { panic!("a new session") };
-            ends.push((sequence, journal.write(end(sequence, &session))));
+            let Appended::Session { sequence, session } = written.await.unwrap() else { panic!("a new session") };
+            ends.push((sequence, journal.append(end(sequence, &session))));
         }
         let mut made = Vec::new();
         for (sequence, ended) in ends {
@@ -68,9 +68,9 @@ async fn the_file_does_not_grow_without_bound_and_keeps_what_somebody_needs() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let journal = open(&path);
-    let Written::Session { session: active, .. } = journal.write(start("active")).await.unwrap() else { panic!() };
-    let Written::Session { sequence, session } = journal.write(start("owed")).await.unwrap() else { panic!() };
-    journal.write(end(sequence, &session)).await.unwrap();
+    let Appended::Session { session: active, .. } = journal.append(start("active")).await.unwrap() else { panic!() };
+    let Appended::Session { sequence, session } = journal.append(start("owed")).await.unwrap() else { panic!() };
+    journal.append(end(sequence, &session)).await.unwrap();
 
     live(&journal, 0, 120_000).await;
     // A journal that is closed has everything in the one file.
@@ -99,8 +99,8 @@ async fn begin_and_end(path: &Path, ids: &[&str]) -> Vec<u32> {
     let journal = open(path);
     let mut generations = Vec::new();
     for id in ids {
-        let Written::Session { sequence, session } = journal.write(start(id)).await.unwrap() else { panic!() };
-        journal.write(end(sequence, &session)).await.unwrap();
+        let Appended::Session { sequence, session } = journal.append(start(id)).await.unwrap() else { panic!() };
+        journal.append(end(sequence, &session)).await.unwrap();
         journal.complete(&"t".into(), vec![delivered(sequence)]).pending.await.unwrap();
         generations.push(session.generation);
     }
@@ -139,8 +139,8 @@ async fn an_id_counts_on_when_its_newest_session_is_forgotten_and_an_older_one_i
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let journal = open(&path);
-    let Written::Session { sequence, session } = journal.write(start("owed")).await.unwrap() else { panic!() };
-    journal.write(end(sequence, &session)).await.unwrap();
+    let Appended::Session { sequence, session } = journal.append(start("owed")).await.unwrap() else { panic!() };
+    journal.append(end(sequence, &session)).await.unwrap();
     drop(journal);
     assert_eq!(begin_and_end(&path, &["owed", "owed"]).await, [2, 3]);
     change(&path, "UPDATE session SET recorded_at = 1 WHERE id = 'owed'");
@@ -226,13 +226,13 @@ async fn sessions_that_several_threads_read_are_each_found_once_and_in_their_ord
     let path = dir.path().join("journal.db");
     // As many as are worth three threads, with ends among them, so that no part is as long as another.
     let journal = open(&path);
-    let starts: Vec<_> = (0..31_000).map(|n| journal.write(start(&format!("s{n}")))).collect();
+    let starts: Vec<_> = (0..31_000).map(|n| journal.append(start(&format!("s{n}")))).collect();
     let mut left = Vec::new();
     let mut ends = Vec::new();
     for written in starts {
-        let Written::Session { sequence, session } = written.await.unwrap() else { panic!("a new session") };
+        let Appended::Session { sequence, session } = written.await.unwrap() else { panic!("a new session") };
         if sequence.is_multiple_of(50) || (5_000..5_900).contains(&sequence) {
-            ends.push(journal.write(end(sequence, &session)));
+            ends.push(journal.append(end(sequence, &session)));
         } else {
             left.push((sequence, session));
         }
@@ -270,8 +270,10 @@ async fn of_a_session_that_a_damaged_file_has_lost_nothing_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let journal = open(&path);
-    let Written::Session { sequence, session } = journal.write(start("lost-session")).await.unwrap() else { panic!() };
-    journal.write(end(sequence, &session)).await.unwrap();
+    let Appended::Session { sequence, session } = journal.append(start("lost-session")).await.unwrap() else {
+        panic!()
+    };
+    journal.append(end(sequence, &session)).await.unwrap();
     drop(journal);
     let mut bytes = std::fs::read(&path).unwrap();
     let needle = br#""id":"lost-session""#;
@@ -290,25 +292,25 @@ async fn an_end_that_is_owed_to_a_plugin_which_is_gone_is_listed_as_orphaned_bef
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let journal = open(&path);
-    let sessions = [journal.write(start_for_plugin("ended")), journal.write(start_for_plugin("drained"))];
+    let sessions = [journal.append(start_for_plugin("ended")), journal.append(start_for_plugin("drained"))];
     let mut written = Vec::new();
     for session in sessions {
-        let Written::Session { sequence, session } = session.await.unwrap() else { panic!("a new session") };
+        let Appended::Session { sequence, session } = session.await.unwrap() else { panic!("a new session") };
         written.push((sequence, session));
     }
     drop(journal);
     let journal = open(&path);
-    journal.record(vec![Write::Installed { plugins: vec![], attaching: false }]).await.unwrap();
+    journal.append_decided(vec![JournalOp::Installed { plugins: vec![], attaching: false }]).await.unwrap();
     for (sequence, session) in written.clone() {
-        journal.write(Write::Renote { sequence, session, op_id: None }).await.unwrap();
+        journal.append(JournalOp::Update { sequence, session, op_id: None }).await.unwrap();
     }
-    journal.write(end(written[0].0, &written[0].1)).await.unwrap();
+    journal.append(end(written[0].0, &written[0].1)).await.unwrap();
     let ends = || {
         let rows = JournalFile::look(&path).unwrap().deliveries().unwrap();
         rows.iter().filter(|row| row.delivery.event == EventKey::End).map(|row| row.state).collect::<Vec<_>>()
     };
     assert_eq!(ends(), [DeliveryState::Orphaned]);
-    journal.write(Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() }).await.unwrap();
+    journal.append(JournalOp::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() }).await.unwrap();
     assert_eq!(ends(), [DeliveryState::Orphaned; 2]);
 }
 
@@ -319,7 +321,7 @@ async fn what_lies_between_pages_that_cannot_be_read_is_salvaged() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let journal = open(&path);
-    let started: Vec<_> = (0..SESSIONS).map(|n| journal.write(start(&format!("s{n:04}")))).collect();
+    let started: Vec<_> = (0..SESSIONS).map(|n| journal.append(start(&format!("s{n:04}")))).collect();
     for written in started {
         written.await.unwrap();
     }
@@ -345,10 +347,10 @@ async fn a_journal_whose_drain_is_done_owes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let journal = open(&path);
-    let Written::Session { sequence, .. } = journal.write(start("s1")).await.unwrap() else { panic!() };
-    let installed = Write::Installed { plugins: vec![(plugin(), None)], attaching: false };
-    let draining = Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() };
-    journal.record(vec![installed, draining]).await.unwrap();
+    let Appended::Session { sequence, .. } = journal.append(start("s1")).await.unwrap() else { panic!() };
+    let installed = JournalOp::Installed { plugins: vec![(plugin(), None)], attaching: false };
+    let draining = JournalOp::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() };
+    journal.append_decided(vec![installed, draining]).await.unwrap();
     drop(journal);
     let reopened = SqliteJournal::open(&path).unwrap();
     assert!(reopened.has_unfinished(), "its end is owed");
@@ -357,7 +359,10 @@ async fn a_journal_whose_drain_is_done_owes_nothing() {
     assert_eq!((found.len(), found[0].sessions, found[0].deliveries), (1, 0, 1));
 
     let journal = open(&path);
-    journal.record(vec![Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() }]).await.unwrap();
+    journal
+        .append_decided(vec![JournalOp::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() }])
+        .await
+        .unwrap();
     journal.complete(&"t".into(), vec![delivered(sequence)]).pending.await.unwrap();
     drop(journal);
     assert!(!SqliteJournal::open(&path).unwrap().has_unfinished());

@@ -10,8 +10,8 @@ use lastword_events::{
     DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, DeliveryState, Journal, JournalFile, Receipt, Recovered, Settlement, SqliteJournal, Write,
-    Written,
+    Appended, Completion, DeliveryKey, DeliveryState, Journal, JournalFile, JournalOp, Receipt, Recovered, Settlement,
+    SqliteJournal,
 };
 use tempfile::TempDir;
 
@@ -30,8 +30,8 @@ impl House {
             let session = Arc::new(Session::new("t", &format!("s{n}")));
             let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
             let received = Receipt { at: Timestamp::now(), said: 0 };
-            let end = Write::EndWithoutStart { session, event, owed: vec![plugin()], received, op_id: None };
-            let Written::Session { sequence, .. } = journal.write(end).await.unwrap() else { panic!() };
+            let end = JournalOp::EndWithoutStart { session, event, owed: vec![plugin()], received, op_id: None };
+            let Appended::Session { sequence, .. } = journal.append(end).await.unwrap() else { panic!() };
             house.owed.push(DeliveryKey { sequence, event: EventKey::End, plugin: plugin() });
         }
         house
@@ -160,11 +160,11 @@ async fn the_end_of_a_session_that_a_drain_tries_is_counted_before_it_is_recorde
     let house = House { dir, owed: Vec::new() };
     let (journal, _) = house.run();
     let (session, event) = (Arc::new(Session::new("t", "a")), Arc::new(Event::Start(SessionStart::default())));
-    let started = journal.write(Write::Start { session, event, owed: vec![], op_id: None }).await.unwrap();
-    let Written::Session { sequence, .. } = started else { panic!() };
-    let installed = Write::Installed { plugins: vec![(plugin(), None)], attaching: false };
-    let draining = Write::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() };
-    journal.record(vec![installed, draining]).await.unwrap();
+    let started = journal.append(JournalOp::Start { session, event, owed: vec![], op_id: None }).await.unwrap();
+    let Appended::Session { sequence, .. } = started else { panic!() };
+    let installed = JournalOp::Installed { plugins: vec![(plugin(), None)], attaching: false };
+    let draining = JournalOp::Draining { reason: DrainReason::Shutdown, at: Timestamp::now() };
+    journal.append_decided(vec![installed, draining]).await.unwrap();
     drop(journal);
     let end = [DeliveryKey { sequence, event: EventKey::End, plugin: plugin() }];
     for _ in 0..3 {

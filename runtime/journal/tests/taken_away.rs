@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lastword_events::{Event, Session, SessionStart};
-use lastword_journal::{Journal, JournalError, JournalFile, SqliteJournal, Write, Written};
+use lastword_journal::{Appended, Journal, JournalError, JournalFile, JournalOp, SqliteJournal};
 use tempfile::TempDir;
 
 struct House {
@@ -31,9 +31,9 @@ impl House {
         self.dir.path().join("state/journal.db")
     }
 
-    async fn start(&self, id: &str) -> Result<Written, JournalError> {
+    async fn start(&self, id: &str) -> Result<Appended, JournalError> {
         let (session, event) = (Arc::new(Session::new("t", id)), Arc::new(Event::Start(SessionStart::default())));
-        self.journal.write(Write::Start { session, event, owed: vec![], op_id: None }).await
+        self.journal.append(JournalOp::Start { session, event, owed: vec![], op_id: None }).await
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use lastword_events::{Change, Event, EventKey, PluginName, Session, SessionStart};
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, KeyValueChanges, Pending, Settlement, Space, SqliteJournal, Write, Written,
+    Appended, Completion, DeliveryKey, Journal, JournalOp, KeyValueChanges, Pending, Settlement, Space, SqliteJournal,
 };
 use rusqlite::Connection;
 
@@ -56,9 +56,9 @@ fn open(path: &Path) -> SqliteJournal {
     journal
 }
 
-fn start(journal: &SqliteJournal, id: &str) -> Pending<Written> {
+fn start(journal: &SqliteJournal, id: &str) -> Pending<Appended> {
     let (session, event) = (Arc::new(Session::new("t", id)), Arc::new(Event::Start(SessionStart::default())));
-    journal.write(Write::Start { session, event, owed: vec![], op_id: None })
+    journal.append(JournalOp::Start { session, event, owed: vec![], op_id: None })
 }
 
 /// An outcome of a call that has stored so many keys.

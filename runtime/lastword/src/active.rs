@@ -43,7 +43,7 @@ pub(crate) struct Active {
 #[derive(Clone, Debug)]
 pub(crate) enum Ending {
     /// The journal has been handed this, and has not answered.
-    HandedOver {
+    Appended {
         /// All that is known of the session, the end included.
         session: Arc<Session>,
         event: Arc<Event>,
@@ -217,7 +217,7 @@ impl ActiveSet {
 
     /// Its owner has spoken of a session, and `session` is known of it now: its scope may be another. False when it is not
     /// active any more.
-    pub(crate) fn renote(
+    pub(crate) fn update_session(
         &mut self,
         identity: &Identity,
         sequence: u64,

@@ -5,7 +5,7 @@ use lastword_events::{Deferral, FailureCause, Outcome};
 use crate::dispatch::{Job, Taken};
 use crate::limits::{DENSEST_FUEL_PER_NANOSECOND, MAX_PUT_BACKS};
 use crate::owed::Owed;
-use crate::sandbox::{Change, Report};
+use crate::sandbox::{CallReport, Change};
 
 /// What a worker has done of a queue in one slice.
 #[derive(Debug, Default)]
@@ -33,7 +33,12 @@ impl PutBack {
     ///
     /// # Errors
     /// Its calls have run and were put back too often: it has failed.
-    pub(crate) fn new(mut owed: Owed, why: Deferral, mut report: Report, ran: Duration) -> Result<Self, Box<Attempt>> {
+    pub(crate) fn new(
+        mut owed: Owed,
+        why: Deferral,
+        mut report: CallReport,
+        ran: Duration,
+    ) -> Result<Self, Box<Attempt>> {
         let fuel = fuel_of(&report, ran);
         if report.fuel_used > 0 && !owed.may_be_put_back() {
             let message = format!("was put back {MAX_PUT_BACKS} times, for want of memory that others held");
@@ -58,7 +63,7 @@ pub(crate) struct Attempt {
     pub(crate) owed: Owed,
     pub(crate) outcome: Outcome,
     /// None when the call was cut by the budget: it never came to report.
-    pub(crate) report: Option<Report>,
+    pub(crate) report: Option<CallReport>,
     /// What it costs the tenant, in units of fuel.
     pub(crate) fuel: u64,
     /// The journal has been told of it, together with what it stored.
@@ -67,7 +72,7 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     /// `ran` is how long it has kept a worker at least.
-    pub(crate) fn finished(owed: Owed, report: Report, ran: Duration) -> Self {
+    pub(crate) fn finished(owed: Owed, report: CallReport, ran: Duration) -> Self {
         let fuel = fuel_of(&report, ran);
         Self { owed, outcome: report.outcome.clone(), report: Some(report), fuel, recorded: false }
     }
@@ -97,7 +102,7 @@ impl Attempt {
 
 /// The engine keeps the count of fuel in a register, and of a guest that did not come back most of it is lost: a spinner
 /// would cost its tenant nothing. Such a guest pays for the time that it ran instead, as if it had run the densest code.
-fn fuel_of(report: &Report, ran: Duration) -> u64 {
+fn fuel_of(report: &CallReport, ran: Duration) -> u64 {
     match &report.outcome {
         Outcome::Delivered => report.fuel_used,
         Outcome::Failed { cause: FailureCause::Retry | FailureCause::Fatal | FailureCause::Fuel, .. } => {

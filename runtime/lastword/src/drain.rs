@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lastword_events::{
     DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, EventKey, PluginDrain, PluginRest, Session, Timestamp,
 };
-use lastword_journal::{OwedDelivery, Write};
+use lastword_journal::{JournalOp, PendingDelivery};
 
 use crate::active::{Active, ActiveSet, Ending};
 use crate::dispatch::{Closed, ClosedQueue, Drain};
@@ -69,7 +69,7 @@ impl Inner {
         let mut schedule = Schedule::new(reason, began.min(now), now, self.budget);
         let at = schedule.at;
         // Everything that the drain writes comes after this; nobody has to wait for it.
-        drop(self.journal.record(vec![Write::Draining { reason, at }]));
+        drop(self.journal.append_decided(vec![JournalOp::Draining { reason, at }]));
         if !requests_under_way {
             self.take_snapshot(&mut schedule);
         }
@@ -81,7 +81,7 @@ impl Inner {
         let taken = set.take_all(self.places.ends());
         // Handed over before anyone is called: no outcome is on record before the end that it is of.
         let mut records = Records::of(self);
-        let left: Vec<OwedDelivery> =
+        let left: Vec<PendingDelivery> =
             taken.unattached.iter().flat_map(|left| self.record_end_left_at_drain(left, &mut records)).collect();
         let own: Vec<Owed> = taken.ending.iter().filter_map(|active| self.take_over(active, &mut records)).collect();
         drop(records);
@@ -101,11 +101,11 @@ impl Inner {
     /// whenever the disk comes to it.
     fn take_over(&self, active: &Active, records: &mut Records<'_>) -> Option<Owed> {
         let (session, event) = match active.ending.as_deref()? {
-            Ending::HandedOver { session, event } => (session.clone(), event.clone()),
+            Ending::Appended { session, event } => (session.clone(), event.clone()),
             Ending::TakenOver(request) => {
                 // What does not fit is said when the request has its turn.
-                let OwnEnd { session, event, write, .. } = self.own_end(active, request, &mut Vec::new());
-                records.push(write);
+                let OwnEnd { session, event, op, .. } = self.own_end(active, request, &mut Vec::new());
+                records.push(op);
                 (session, event)
             }
         };

@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lastword_events::{EndReason, Event, Identity, Session, SessionEnd, Timestamp};
-use lastword_journal::{JournalError, Pending, Write};
+use lastword_journal::{JournalError, JournalOp, Pending};
 use tokio::sync::watch;
 
 use crate::active::Ending;
@@ -47,14 +47,14 @@ impl Inner {
             let session = active.session.clone();
             let event = SessionEnd::new(EndReason::Crashed, ended_at).since(session.started_at);
             let event = Arc::new(Event::End(event));
-            active.ending = Some(Box::new(Ending::HandedOver { session: session.clone(), event: event.clone() }));
+            active.ending = Some(Box::new(Ending::Appended { session: session.clone(), event: event.clone() }));
             let owed = self.owed_end(&session, active.started());
             let (told, received) = (session.clone(), None);
-            writes.push(Write::End { sequence, session: told, event: event.clone(), owed, received, op_id: None });
+            writes.push(JournalOp::End { sequence, session: told, event: event.clone(), owed, received, op_id: None });
             ends.push(Crashed { sequence, session, event });
         }
         // With the set's lock: a drain finds them as they were, or what it makes comes after these.
-        let recorded = if writes.is_empty() { Pending::ready(Ok(())) } else { self.journal.record(writes) };
+        let recorded = if writes.is_empty() { Pending::ready(Ok(())) } else { self.journal.append_decided(writes) };
         (ends, recorded)
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lastword_events::{Deferral, DeliveryId, Event, FailureCause, JournalName, Outcome, PluginName, Timestamp};
 use lastword_journal::{
-    Completion, HandedOver, Journal, JournalError, KeyValueChanges, Pending, RefusedCompletion, Settlement, Space,
+    Completion, Journal, JournalError, KeyValueChanges, Pending, RefusedCompletion, Settlement, Space,
+    StagedCompletions,
 };
 use tokio::sync::watch;
 
@@ -123,7 +124,7 @@ impl Inner {
         let mut first = 0;
         for (stored, part) in parts(completions) {
             let next = first + part.len();
-            let HandedOver { refused, pending } = self.journal.complete(&tenant, part);
+            let StagedCompletions { refused, pending } = self.journal.complete(&tenant, part);
             for RefusedCompletion { at, why } in refused {
                 if let Some(attempt) = calls.get_mut(first + at) {
                     attempt.fail_in_host(why.to_string());
@@ -141,7 +142,7 @@ impl Inner {
             None => (),
             Some(Pass::Failed(error)) => complain(&error),
             Some(Pass::Waits(pending)) => {
-                self.dispatcher.handed_over(queue, stored);
+                self.dispatcher.add_unwritten(queue, stored);
                 let runtime = Arc::downgrade(self);
                 drop(self.handle.spawn(async move {
                     if let Err(error) = pending.await {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use lastword_events::{Event, EventKey, Hook, Identity, Session, SessionCompaction, Timestamp};
-use lastword_journal::{Durability, JournalError, Write, Written};
+use lastword_journal::{Appended, Durability, JournalError, JournalOp};
 
 use crate::active::{Active, Ending, Standing};
 use crate::facts_said::FactsSaid;
@@ -78,7 +78,7 @@ impl Inner {
             return Ok(known);
         }
         match standing {
-            Standing::Active(active, of) => self.renote(active, of, session, op_id).await,
+            Standing::Active(active, of) => self.update(active, of, session, op_id).await,
             // It has waited behind others of its id for longer than the drain did. A new generation would not wait for the end
             // of this one, which the drain delivers when it comes by it.
             Standing::Drained(_) => {
@@ -95,12 +95,12 @@ impl Inner {
                 let owed = self.dispatcher.owed_to(&session.identity.tenant, EventKey::Start);
                 let identity = session.identity.clone();
                 let event = Arc::new(Event::Start(event));
-                let write = Write::Start { session: Arc::new(session), event: event.clone(), owed, op_id };
-                match self.journal.write(write).await? {
-                    Written::Session { sequence, session } => {
+                let op = JournalOp::Start { session: Arc::new(session), event: event.clone(), owed, op_id };
+                match self.journal.append(op).await? {
+                    Appended::Session { sequence, session } => {
                         let generation = session.generation;
                         self.note(sequence, &session, EventKey::Start, &event, place);
-                        Ok(accepted(identity, generation, Acceptance::Noted))
+                        Ok(accepted(identity, generation, Acceptance::Registered))
                     }
                     other => duplicate(identity, &other),
                 }
@@ -207,23 +207,23 @@ impl Inner {
         }
     }
 
-    async fn renote(&self, active: Active, of: usize, newer: Session, op_id: Option<Arc<str>>) -> Answer {
+    async fn update(&self, active: Active, of: usize, newer: Session, op_id: Option<Arc<str>>) -> Answer {
         let known_as = active.session.identity.clone();
         let merged = merge(&active.session, newer);
         merged.validate()?;
         let (sequence, generation, identity) = (active.sequence, merged.generation, merged.identity.clone());
-        let written = self.journal.write(Write::Renote { sequence, session: merged.clone(), op_id }).await;
+        let written = self.journal.append(JournalOp::Update { sequence, session: merged.clone(), op_id }).await;
         match written.map_err(|error| self.refusal(&known_as, error))? {
-            Written::Done => {
-                self.set.lock().renote(&known_as, sequence, merged, |_| ());
+            Appended::Done => {
+                self.set.lock().update_session(&known_as, sequence, merged, |_| ());
                 let dropped = guessed(&identity, of);
-                Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::Renoted) })
+                Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::Updated) })
             }
             other => {
                 // The line of a run that is dead, sent again: its owner is there all the same, and goes on with the session.
                 if self.set.lock().is_unattached(&known_as, sequence) {
                     let written =
-                        self.journal.write(Write::Renote { sequence, session: active.session, op_id: None }).await;
+                        self.journal.append(JournalOp::Update { sequence, session: active.session, op_id: None }).await;
                     written.map_err(|error| self.refusal(&known_as, error))?;
                     self.set.lock().update(&known_as, sequence, Active::attach);
                 }
@@ -262,15 +262,15 @@ impl Inner {
         let (identity, sequence) = (&active.session.identity, active.sequence);
         let is_counted = self.quotas.of(&identity.tenant).active_sessions.is_some();
         let leaving = is_counted.then(|| Leaving::begin(self, &identity.tenant));
-        let OwnEnd { session, event, said, write } = self.own_end(active, end, dropped);
-        let ending = Ending::HandedOver { session: session.clone(), event: event.clone() };
-        let handed_over = {
+        let OwnEnd { session, event, said, op } = self.own_end(active, end, dropped);
+        let ending = Ending::Appended { session: session.clone(), event: event.clone() };
+        let appended = {
             let mut set = self.set.lock();
             // Under one lock: a drain finds the session before this, or the end in the journal's queue before what it makes.
             let is_active = set.update(identity, sequence, |active| active.ending = Some(Box::new(ending)));
-            is_active.then(|| self.journal.write(write))
+            is_active.then(|| self.journal.append(op))
         };
-        let Some(written) = handed_over else {
+        let Some(written) = appended else {
             let drained = self.set.lock().drained_as(identity).cloned();
             return match drained {
                 Some(active) => self.end_drained(&active, end, dropped).await,
@@ -279,9 +279,9 @@ impl Inner {
             };
         };
         match written.await {
-            Ok(Written::Done) => {
+            Ok(Appended::Done) => {
                 let noted = self.note_end(sequence, identity, &session, &event, leaving);
-                if noted.how == Acceptance::Noted {
+                if noted.how == Acceptance::Registered {
                     self.set.lock().recent_ends.add(sequence, &session, end, said);
                 }
                 Ok(noted)
@@ -307,7 +307,7 @@ impl Inner {
         self.own_end(active, end, dropped);
         // The drain has handed it over to the journal.
         self.journal.flush().await?;
-        Ok(accepted(identity, generation, Acceptance::Noted))
+        Ok(accepted(identity, generation, Acceptance::Registered))
     }
 
     async fn end_without_start(&self, end: &ReceivedEnd) -> Answer {
@@ -322,15 +322,15 @@ impl Inner {
         let owed = self.owed_end(&session, &[]);
         let said = FactsSaid::by(&session, event).told_of(&end.request.session.identity);
         let event = Arc::new(Event::End(event.clone().since(session.started_at)));
-        let write = Write::EndWithoutStart {
+        let op = JournalOp::EndWithoutStart {
             session: Arc::new(session),
             event: event.clone(),
             owed,
             received: end.receipt(said),
             op_id: op_id.clone(),
         };
-        match self.journal.write(write).await? {
-            Written::Session { sequence, session } => {
+        match self.journal.append(op).await? {
+            Appended::Session { sequence, session } => {
                 let mut set = self.set.lock();
                 set.recent_ends.add(sequence, &session, end, said);
                 self.dispatcher.owe(sequence, EventKey::End, &session, &event);
@@ -352,8 +352,8 @@ impl Inner {
         let said = FactsSaid::by(&session, event).told_of(&end.request.session.identity);
         let event = Arc::new(Event::End(event.clone().since(session.started_at)));
         let (sequence, op_id, received) = (active.sequence, op_id.clone(), Some(end.receipt(said)));
-        let write = Write::End { sequence, session: session.clone(), event: event.clone(), owed, received, op_id };
-        OwnEnd { session, event, said, write }
+        let op = JournalOp::End { sequence, session: session.clone(), event: event.clone(), owed, received, op_id };
+        OwnEnd { session, event, said, op }
     }
 
     /// Takes a session out of the set and owes its end, unless a drain was faster: then the end is the drain's, under the
@@ -376,7 +376,7 @@ impl Inner {
         }
         // A drain that took it over meanwhile has delivered this end.
         let is_this = ended.is_some() || set.was_ending(identity, sequence);
-        let how = if is_this { Acceptance::Noted } else { Acceptance::DuplicateEnd };
+        let how = if is_this { Acceptance::Registered } else { Acceptance::DuplicateEnd };
         accepted(session.identity.clone(), session.generation, how)
     }
 
@@ -406,17 +406,17 @@ impl Inner {
         let owed = self.dispatcher.owed_to(&known_as.tenant, key);
         let session = followed(&active.session, &session);
         let (identity, generation) = (session.identity.clone(), session.generation);
-        let write = Write::Compaction { sequence, n, session: session.clone(), event: event.clone(), owed, op_id };
-        match self.journal.write(write).await.map_err(|error| self.refusal(&known_as, error))? {
-            Written::Done => {
+        let op = JournalOp::Compaction { sequence, n, session: session.clone(), event: event.clone(), owed, op_id };
+        match self.journal.append(op).await.map_err(|error| self.refusal(&known_as, error))? {
+            Appended::Done => {
                 let mut set = self.set.lock();
-                if set.renote(&known_as, sequence, session.clone(), |active| active.compactions = n) {
+                if set.update_session(&known_as, sequence, session.clone(), |active| active.compactions = n) {
                     self.dispatcher.owe(sequence, key, &session, &event);
                 } else {
                     // A drain has taken the session meanwhile, and its end may be out already.
                     self.dispatcher.owe_late(sequence, key, &session, &event);
                 }
-                Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::Noted) })
+                Ok(Accepted { dropped, ..accepted(identity, generation, Acceptance::Registered) })
             }
             other => duplicate(known_as, &other),
         }
@@ -431,7 +431,9 @@ impl Inner {
         let alive = set.recent_ends.alive(identity, now());
         if !alive.is_empty() {
             // Nobody waits for it: without a record of it a crash leaves an end that may be told again, for some seconds.
-            drop(self.journal.record(alive.into_iter().map(|sequence| Write::Alive { sequence }).collect()));
+            drop(
+                self.journal.append_decided(alive.into_iter().map(|sequence| JournalOp::Alive { sequence }).collect()),
+            );
         }
     }
 
@@ -465,9 +467,9 @@ impl Inner {
         let event = Event::Compaction(event);
         let (key, event) = (event.key(1), Arc::new(event));
         let owed = self.dispatcher.owed_to(&identity.tenant, key);
-        let write = Write::CompactionWithoutStart { session: Arc::new(session), event: event.clone(), owed, op_id };
-        match self.journal.write(write).await? {
-            Written::Session { sequence, session } => {
+        let op = JournalOp::CompactionWithoutStart { session: Arc::new(session), event: event.clone(), owed, op_id };
+        match self.journal.append(op).await? {
+            Appended::Session { sequence, session } => {
                 self.note(sequence, &session, key, &event, place);
                 Ok(accepted(identity, session.generation, Acceptance::Implied))
             }
@@ -482,7 +484,7 @@ pub(crate) struct OwnEnd {
     pub(crate) session: Arc<Session>,
     pub(crate) event: Arc<Event>,
     said: FactsSaid,
-    pub(crate) write: Write,
+    pub(crate) op: JournalOp,
 }
 
 /// What is known of a session and what is newly said of it.
@@ -531,9 +533,9 @@ pub(crate) fn accepted(identity: Identity, generation: u32, how: Acceptance) -> 
 }
 
 /// The answer to a request that the journal knows already.
-fn duplicate(identity: Identity, written: &Written) -> Answer {
+fn duplicate(identity: Identity, written: &Appended) -> Answer {
     match written {
-        Written::DuplicateOp { generation } => Ok(accepted(identity, *generation, Acceptance::DuplicateOp)),
+        Appended::DuplicateOp { generation } => Ok(accepted(identity, *generation, Acceptance::DuplicateOp)),
         other => Err(JournalError::Unavailable(format!("it answered {other:?} to something else")).into()),
     }
 }

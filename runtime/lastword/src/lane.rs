@@ -274,7 +274,7 @@ mod tests {
         let now = Instant::now();
         let mut lane = Lane::default();
         let first = lane.push(owed(1), now).unwrap();
-        // Written down as failed and not late; then 2 happens.
+        // Appended down as failed and not late; then 2 happens.
         lane.push(owed(2), now);
         assert_eq!(number(lane.failed(first, now + RETRY, now, FailedIn::OrdinaryWork)), Some((1, false)));
     }

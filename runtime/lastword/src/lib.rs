@@ -90,8 +90,8 @@ pub use lastword_events as events;
 pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal, OpenError, SqliteJournal};
 #[cfg(not(shuttle))]
 pub use sandbox::{
-    AllowList, CompilerProcess, Destination, Egress, Grant, Grants, KeyValueGrant, KeyValues, Limits, LoadError,
-    Plugin, Report, Root, Sandbox, SandboxConfig, SandboxError, Source, TranscriptGrant,
+    AllowList, CallReport, CompilerProcess, Destination, Egress, Grant, Grants, KeyValueGrant, KeyValues, Limits,
+    LoadError, Plugin, Root, Sandbox, SandboxConfig, SandboxError, Source, TranscriptGrant,
 };
 
 pub use builder::{BuildError, Builder};

@@ -1,6 +1,6 @@
 use lastword_events::{DeliveryId, EndReason, Outcome, Session, Timestamp};
 
-use crate::sandbox::Report;
+use crate::sandbox::CallReport;
 
 /// How one attempt ended, for whoever watches. See [`Builder::on_outcome`](crate::Builder::on_outcome).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub struct OutcomeRecord<'a> {
     /// It failed for the last time.
     pub dead: bool,
     /// Fuel, memory and time of the call; none when there was no call or the budget cut it.
-    pub report: Option<&'a Report>,
+    pub report: Option<&'a CallReport>,
     /// It happened in a drain.
     pub draining: bool,
 }

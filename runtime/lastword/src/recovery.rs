@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastword_events::{EndReason, Event, EventKey, PluginName, Session, SessionEnd, Timestamp};
-use lastword_journal::{DeliveryKey, OwedDelivery, Recovered, RecoveredSession, Write};
+use lastword_journal::{DeliveryKey, JournalOp, PendingDelivery, Recovered, RecoveredSession};
 
 use crate::active::{Active, Left};
 use crate::inner::Inner;
@@ -19,7 +19,7 @@ use crate::tenants::Tenants;
 /// and all of them once this is dropped.
 pub(crate) struct Records<'a> {
     inner: &'a Inner,
-    piece: Vec<Write>,
+    piece: Vec<JournalOp>,
     /// Ends among them that are owed to plugins which are not installed.
     orphaned_ends: u64,
 }
@@ -29,7 +29,7 @@ impl<'a> Records<'a> {
         Self { inner, piece: Vec::new(), orphaned_ends: 0 }
     }
 
-    pub(crate) fn push(&mut self, record: Write) {
+    pub(crate) fn push(&mut self, record: JournalOp) {
         self.orphaned_ends += u64::from(is_orphaned_end(&record));
         self.piece.push(record);
         if self.piece.len() == RECORDS_AT_ONCE {
@@ -38,8 +38,8 @@ impl<'a> Records<'a> {
     }
 
     /// Nobody waits for it: what the runtime has decided is tried again until it is written.
-    fn hand_over(&mut self, next: Vec<Write>) {
-        drop(self.inner.journal.record(std::mem::replace(&mut self.piece, next)));
+    fn hand_over(&mut self, next: Vec<JournalOp>) {
+        drop(self.inner.journal.append_decided(std::mem::replace(&mut self.piece, next)));
     }
 }
 
@@ -98,18 +98,18 @@ impl Inner {
         self.dispatcher.expect(by_tenant);
     }
 
-    fn installed(&self, attaching: bool) -> Write {
+    fn installed(&self, attaching: bool) -> JournalOp {
         let tenants = |tenants: &Tenants| match tenants {
             Tenants::Every => None,
             Tenants::Only(tenants) => Some(tenants.clone()),
         };
         let installed = self.dispatcher.installed().iter();
         let plugins = installed.map(|one| (one.plugin.name().clone(), tenants(&one.tenants))).collect();
-        Write::Installed { plugins, attaching }
+        JournalOp::Installed { plugins, attaching }
     }
 
     /// A delivery whose plugin is gone is kept, and marked.
-    pub(crate) fn owe_again(&self, owed: &OwedDelivery, records: &mut Records<'_>) {
+    pub(crate) fn owe_again(&self, owed: &PendingDelivery, records: &mut Records<'_>) {
         if !self.dispatcher.recover(owed) {
             tracing::warn!(
                 delivery = %owed.delivery.id(self.journal_name),
@@ -118,12 +118,12 @@ impl Inner {
             // A plugin that serves the tenant and has lost the hook is told of newer events all the same.
             let tenant = &owed.session.identity.tenant;
             let late = self.dispatcher.owed_to(tenant, EventKey::End).contains(&owed.delivery.plugin);
-            records.push(Write::Orphaned { delivery: owed.delivery.clone(), late });
+            records.push(JournalOp::Orphaned { delivery: owed.delivery.clone(), late });
         }
     }
 
     /// Records the end of a session that a dead run left active. Gives what is owed.
-    fn record_end_left(&self, left: &RecoveredSession, records: &mut Records<'_>) -> Vec<OwedDelivery> {
+    fn record_end_left(&self, left: &RecoveredSession, records: &mut Records<'_>) -> Vec<PendingDelivery> {
         let drained = left.drained();
         let (reason, ended_at) = match drained.drain {
             Some((reason, at)) => (reason.end_reason(), at),
@@ -140,8 +140,8 @@ impl Inner {
         owed.retain(|plugin| !drained.settled.contains(plugin));
         let (sequence, session) = (left.sequence, left.session.clone());
         let (event_of_all, to) = (event.clone(), owed.clone());
-        records.push(Write::End { sequence, session, event: event_of_all, owed: to, received: None, op_id: None });
-        let again = |plugin: PluginName| OwedDelivery {
+        records.push(JournalOp::End { sequence, session, event: event_of_all, owed: to, received: None, op_id: None });
+        let again = |plugin: PluginName| PendingDelivery {
             failures: drained.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n),
             suspect: drained.suspect.contains(&plugin),
             delivery: DeliveryKey { sequence, event: EventKey::End, plugin },
@@ -161,7 +161,7 @@ impl Inner {
     }
 
     /// A drain begins, and nobody has come for this one: it belongs to a run that is dead, whatever ends this one.
-    pub(crate) fn record_end_left_at_drain(&self, active: &Active, records: &mut Records<'_>) -> Vec<OwedDelivery> {
+    pub(crate) fn record_end_left_at_drain(&self, active: &Active, records: &mut Records<'_>) -> Vec<PendingDelivery> {
         let left = RecoveredSession {
             sequence: active.sequence,
             session: active.session.clone(),
@@ -175,8 +175,8 @@ impl Inner {
     }
 }
 
-fn is_orphaned_end(record: &Write) -> bool {
-    matches!(record, Write::Orphaned { delivery, .. } if delivery.event == EventKey::End)
+fn is_orphaned_end(record: &JournalOp) -> bool {
+    matches!(record, JournalOp::Orphaned { delivery, .. } if delivery.event == EventKey::End)
 }
 
 fn add_missing<'a>(owed: &mut Vec<PluginName>, others: impl IntoIterator<Item = &'a PluginName>) {

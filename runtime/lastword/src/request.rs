@@ -143,9 +143,9 @@ pub struct Accepted {
 #[non_exhaustive]
 pub enum Acceptance {
     /// It is noted, and the plugins are told.
-    Noted,
+    Registered,
     /// The session was active already: what is newer was kept, and nobody is told.
-    Renoted,
+    Updated,
     /// Nobody had started the session: a new generation was noted for it.
     Implied,
     /// Its `op_id` was seen before; nothing was done.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lastword_events::{DrainReason, DrainReport, DrainWarning, Identity, JournalName, Session, Timestamp};
-use lastword_journal::{Durability, JournalError, Write};
+use lastword_journal::{Durability, JournalError, JournalOp};
 
 use crate::builder::Builder;
 use crate::inner::Inner;
@@ -65,7 +65,7 @@ impl Runtime {
     }
 
     /// Notes that a session began, and tells the plugins with a `session-start` hook. The start of a session that is
-    /// active already is a *re-note*: what is newer is kept, and nobody is told.
+    /// active already is a *update*: what is newer is kept, and nobody is told.
     ///
     /// Like the other two, it takes its place in the session's order when it is called, and is carried out even if the
     /// future is dropped. The future resolves when the journal has it, not when the plugins have been told.
@@ -209,7 +209,7 @@ impl Runtime {
     pub fn close(&self, reason: DrainReason) -> impl Future<Output = ()> + Send + 'static + use<> {
         let inner = self.inner().clone();
         if inner.in_flight.close().is_some() {
-            drop(inner.journal.record(vec![Write::Draining { reason, at: Timestamp::now() }]));
+            drop(inner.journal.append_decided(vec![JournalOp::Draining { reason, at: Timestamp::now() }]));
             inner.dispatcher.stop();
             inner.drained.send_replace(true);
         }

@@ -202,10 +202,10 @@ fn drain_reason(line: &mut Fields) -> Result<DrainReason, BadLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::owners::Speaker;
+    use crate::owners::InputFormat;
 
     fn read(line: &[u8]) -> Result<Input, BadLine> {
-        Speaker::Lastword.read(line)
+        InputFormat::Lastword.read(line)
     }
 
     fn event(line: &str) -> OwnerEvent {

@@ -90,7 +90,7 @@ pub struct Accepted<'a> {
     pub line: u64,
     /// The session was active already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub renoted: bool,
+    pub updated: bool,
     /// Why it is acknowledged and nothing more, e.g. `duplicate_end`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
@@ -310,7 +310,7 @@ mod tests {
             session: "s1",
             generation: 1,
             line: 1,
-            renoted: false,
+            updated: false,
             code: None,
             dropped: &[],
         };

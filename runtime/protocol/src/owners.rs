@@ -39,7 +39,7 @@ use crate::input::{self, Input};
 /// Whose words the input is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum Speaker {
+pub enum InputFormat {
     /// The protocol itself.
     Lastword,
     /// What OpenClaw calls a plugin's hooks with: lines of {"t":…,"hook":"session_end",…,"event":{…},"ctx":{…}}.
@@ -64,7 +64,7 @@ pub enum Speaker {
     Opencode,
 }
 
-impl Speaker {
+impl InputFormat {
     /// Every one of them.
     pub const ALL: [Self; 11] = [
         Self::Lastword,
@@ -109,7 +109,7 @@ impl Speaker {
     /// # Errors
     /// When it cannot be carried out; the error names the field.
     pub fn read(self, line: &[u8]) -> Result<Input, BadLine> {
-        InputFormat::from(self).read(line)
+        InputSettings::from(self).read(line)
     }
 
     /// None for our own words.
@@ -137,19 +137,19 @@ impl Speaker {
 
 /// Whose words the input is in, and what of them is kept.
 #[derive(Clone, Debug)]
-pub struct InputFormat {
-    speaker: Speaker,
+pub struct InputSettings {
+    input_format: InputFormat,
     /// Beside what is kept by default.
     keep: Arc<[&'static str]>,
 }
 
-impl From<Speaker> for InputFormat {
-    fn from(speaker: Speaker) -> Self {
-        Self { speaker, keep: Arc::default() }
+impl From<InputFormat> for InputSettings {
+    fn from(input_format: InputFormat) -> Self {
+        Self { input_format, keep: Arc::default() }
     }
 }
 
-impl InputFormat {
+impl InputSettings {
     /// The same, and these fields of the payloads are kept as attributes as well.
     ///
     /// # Errors
@@ -158,7 +158,7 @@ impl InputFormat {
         let mut keep = self.keep.to_vec();
         let mut mistakes = Vec::new();
         for (place, name) in names.into_iter().enumerate() {
-            match self.speaker.format() {
+            match self.input_format.format() {
                 Some(format) => match keep::find(name, format.name, format.keeps, format.keeps_on_request) {
                     Ok(name) => keep.push(name),
                     Err(mistake) => mistakes.push((place, mistake)),
@@ -179,7 +179,7 @@ impl InputFormat {
         }
         let fields = Fields::of_line(line)?;
         let left_out = fields.left_out();
-        let mut input = match self.speaker.format() {
+        let mut input = match self.input_format.format() {
             Some(format) => self.read_owners(format, Payload::of(fields)),
             None => input::read(fields).or_else(|bad| {
                 // Ours always have it.
@@ -199,11 +199,11 @@ impl InputFormat {
 
     fn read_owners(&self, format: &Format, payload: Payload) -> Result<Input, BadLine> {
         let other = recognise(&payload)
-            .filter(|looks| looks.from != self.speaker && (looks.certain || !self.speaker.is_claude_like()));
+            .filter(|looks| looks.from != self.input_format && (looks.certain || !self.input_format.is_claude_like()));
         match other {
             None => format.read(payload, &self.keep),
             // Somebody writes to us.
-            Some(looks) if looks.from == Speaker::Lastword => match format.read(payload, &self.keep) {
+            Some(looks) if looks.from == InputFormat::Lastword => match format.read(payload, &self.keep) {
                 Err(bad) => Ok(foreign(looks).refused(bad).into()),
                 read => read,
             },

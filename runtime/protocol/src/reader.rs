@@ -11,7 +11,7 @@ use memchr::memchr;
 use crate::fields::BadLine;
 use crate::input::Input;
 use crate::limits::{KEPT_BUFFER_BYTES, MAX_LINE_BYTES};
-use crate::owners::InputFormat;
+use crate::owners::InputSettings;
 use crate::repair::{Progress, Repair, UTF16};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -25,7 +25,7 @@ pub type Read = (u64, Result<Input, BadLine>);
 /// the first one's counts.
 #[derive(Debug)]
 pub struct Reader {
-    format: InputFormat,
+    format: InputSettings,
     /// Lines that have ended.
     lines: u64,
     /// The beginning of the next one.
@@ -66,7 +66,7 @@ struct Line {
 
 impl Reader {
     /// A reader of what an owner says in this format.
-    pub fn new(format: impl Into<InputFormat>) -> Self {
+    pub fn new(format: impl Into<InputSettings>) -> Self {
         Self { format: format.into(), lines: 0, begun: Vec::new(), long: None, open: None, is_utf16: false }
     }
 
@@ -260,7 +260,7 @@ impl Line {
         self.bad.is_some() || self.alone.progress() == Progress::Open
     }
 
-    fn feed(&mut self, mut bytes: &[u8], format: &InputFormat, say: &mut impl FnMut(Read)) {
+    fn feed(&mut self, mut bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(Read)) {
         while !bytes.is_empty() && (self.joined.is_some() || self.bad.is_none()) {
             let taken = match self.joined {
                 Some(_) => self.feed_joined(bytes, format, say),
@@ -275,7 +275,7 @@ impl Line {
     }
 
     /// Takes bytes of a line that stands for itself, up to the end of its next object.
-    fn feed_alone(&mut self, bytes: &[u8], format: &InputFormat, say: &mut impl FnMut(Read)) -> usize {
+    fn feed_alone(&mut self, bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(Read)) -> usize {
         if self.follows {
             let between =
                 bytes.iter().take_while(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b';')).count();
@@ -299,7 +299,7 @@ impl Line {
     }
 
     /// The same for a line that may go on with what is open, or be an event by itself.
-    fn feed_joined(&mut self, bytes: &[u8], format: &InputFormat, say: &mut impl FnMut(Read)) -> usize {
+    fn feed_joined(&mut self, bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(Read)) -> usize {
         if self.bad.is_none() {
             let taken = self.alone.push(bytes);
             match self.alone.progress() {

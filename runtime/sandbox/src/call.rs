@@ -12,7 +12,7 @@ use lastword_events::{Deferral, HookCall, Outcome};
 use tokio::sync::{AcquireError, SemaphorePermit};
 
 use crate::alarm::Alarm;
-use crate::flight::{Flight, Slot, TakenMemories, acquire};
+use crate::call_context::{CallContext, Slot, TakenMemories, acquire};
 use crate::guest::{Answer, attempt};
 use crate::key_values::{Change, KeyValues};
 use crate::limits::{MAX_TURN_WAIT, OUTER_CUT_GRACE};
@@ -24,7 +24,7 @@ use crate::plugin::Loaded;
 /// How one call went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Report {
+pub struct CallReport {
     /// Delivered, failed, or deferred: the call was *put back*, for want of something that others hold. It counts as no attempt,
     /// and is to be made again under the same number. What its guest stored is gone; HTTP requests that it has sent are sent again.
     pub outcome: Outcome,
@@ -61,7 +61,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[must_use = "a call does nothing until it is polled"]
 pub struct Call {
     stage: Stage,
-    flight: Arc<Flight>,
+    context: Arc<CallContext>,
     first_poll: Option<Instant>,
     /// For the outer cut, and for waits for a turn.
     alarm: Alarm,
@@ -96,14 +96,14 @@ struct Running {
 impl Call {
     pub(crate) fn new(plugin: Arc<Loaded>, call: HookCall, deadline: Duration) -> Self {
         let meter = Meter::new(deadline.min(plugin.limits.deadline), plugin.limits.fuel);
-        let flight = Arc::new(Flight::new(plugin, meter));
-        Self { stage: Stage::New(call), flight, first_poll: None, alarm: Alarm::default(), memory: None }
+        let context = Arc::new(CallContext::new(plugin, meter));
+        Self { stage: Stage::New(call), context, first_poll: None, alarm: Alarm::default(), memory: None }
     }
 
     /// What the guest reads through the grant `keyvalue`. To be said before the first poll.
     pub fn with_key_values(mut self, store: Arc<dyn KeyValues>) -> Self {
-        if let Some(flight) = Arc::get_mut(&mut self.flight) {
-            flight.key_values = Some(store);
+        if let Some(context) = Arc::get_mut(&mut self.context) {
+            context.key_values = Some(store);
         }
         self
     }
@@ -118,13 +118,13 @@ impl Call {
     /// It will be dropped then, whatever its deadline. To be said before a poll; a guest that begins after that is told no
     /// more time than this leaves. The first moment counts.
     pub fn cut_at(&self, at: Instant) {
-        self.flight.cut_at.get_or_init(|| at);
+        self.context.cut_at.get_or_init(|| at);
     }
 
-    fn report(&mut self, answer: Answer) -> Report {
+    fn report(&mut self, answer: Answer) -> CallReport {
         let now = Instant::now();
-        let Flight { plugin, meter, .. } = &*self.flight;
-        Report {
+        let CallContext { plugin, meter, .. } = &*self.context;
+        CallReport {
             outcome: answer.outcome,
             changes: answer.changes,
             fuel_used: plugin.limits.fuel.saturating_sub(meter.fuel_left()),
@@ -141,14 +141,14 @@ impl Call {
     fn start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
         let mut queued = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::New(call) => {
-                let plugin = &self.flight.plugin;
+                let plugin = &self.context.plugin;
                 let taken = plugin.extra_memories.is_none()
                     && plugin.host.slots.try_acquire().map(SemaphorePermit::forget).is_ok();
                 if taken {
                     return Poll::Ready(self.launch(call, TakenMemories::default()));
                 }
-                let flight = Arc::clone(&self.flight);
-                let acquire = Box::pin(async move { acquire(&flight.plugin, &flight.plugin.host).await });
+                let context = Arc::clone(&self.context);
+                let acquire = Box::pin(async move { acquire(&context.plugin, &context.plugin.host).await });
                 let until = Alarm::is_possible().then(|| tokio::time::Instant::now() + MAX_TURN_WAIT);
                 Queued { call, acquire, until, since: Instant::now() }
             }
@@ -160,7 +160,7 @@ impl Call {
         };
         match queued.acquire.as_mut().poll(cx) {
             Poll::Ready(Ok(memories)) => {
-                self.flight.meter.add_turn(queued.since.elapsed());
+                self.context.meter.add_turn(queued.since.elapsed());
                 Poll::Ready(self.launch(queued.call, memories))
             }
             Poll::Ready(Err(_closed)) => Poll::Ready(Err(of_host("the sandbox was closed".to_owned()))),
@@ -179,14 +179,14 @@ impl Call {
 
     /// The slot is taken, and from here on [`Slot`] gives it back.
     fn launch(&mut self, call: HookCall, memories: TakenMemories) -> Result<(), Outcome> {
-        let slot = Slot::new(&self.flight);
+        let slot = Slot::new(&self.context);
         let memory = self.memory.take();
         if memory.as_ref().is_some_and(|memory| memory.run().is_err()) {
             return Err(Outcome::Deferred(Deferral::Memory));
         }
         self.stage = Stage::Running(Running {
-            guest: Box::pin(attempt(Arc::clone(&self.flight), call, memory)),
-            waker: Waker::from(Arc::clone(&self.flight)),
+            guest: Box::pin(attempt(Arc::clone(&self.context), call, memory)),
+            waker: Waker::from(Arc::clone(&self.context)),
             _slot: slot,
             _memories: memories,
         });
@@ -194,14 +194,14 @@ impl Call {
     }
 
     /// The outer cut.
-    fn cut(&mut self) -> Poll<Report> {
-        let meter = &self.flight.meter;
+    fn cut(&mut self) -> Poll<CallReport> {
+        let meter = &self.context.meter;
         let outcome = of_deadline(meter.deadline(), meter.waiting(Instant::now()));
         self.end(outcome)
     }
 
     /// Ends the call: the guest is gone before its outcome is told.
-    fn end(&mut self, answer: impl Into<Answer>) -> Poll<Report> {
+    fn end(&mut self, answer: impl Into<Answer>) -> Poll<CallReport> {
         let answer = match self.drop_guest() {
             Ok(()) => answer.into(),
             Err(panic) => of_panic(&*panic).into(),
@@ -227,15 +227,15 @@ impl Drop for Call {
 }
 
 impl Future for Call {
-    type Output = Report;
+    type Output = CallReport;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Report> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallReport> {
         let this = &mut *self;
         let now = Instant::now();
         this.first_poll.get_or_insert(now);
         match this.start(cx) {
             Poll::Pending => {
-                this.flight.paused.store(true, Ordering::Relaxed);
+                this.context.paused.store(true, Ordering::Relaxed);
                 return Poll::Pending;
             }
             Poll::Ready(Ok(())) => {}
@@ -244,7 +244,7 @@ impl Future for Call {
         let Stage::Running(running) = &mut this.stage else {
             return this.end(of_host("polled again after its end".to_owned()));
         };
-        let Flight { plugin, meter, .. } = &*this.flight;
+        let CallContext { plugin, meter, .. } = &*this.context;
         let last = meter.deadline().saturating_add(OUTER_CUT_GRACE);
         if meter.begin(now) >= last {
             return this.cut();
@@ -257,7 +257,7 @@ impl Future for Call {
         match polled {
             Ok(Poll::Ready(answer)) => return this.end(answer),
             Err(panic) => return this.end(of_panic(&*panic)),
-            Ok(Poll::Pending) => this.flight.paused.store(true, Ordering::Relaxed),
+            Ok(Poll::Pending) => this.context.paused.store(true, Ordering::Relaxed),
         }
         match meter.pause(Instant::now(), cx.waker()) {
             Pause::Ready => {
@@ -314,7 +314,7 @@ mod tests {
         }
     }
 
-    fn poll(call: &mut Call) -> Poll<Report> {
+    fn poll(call: &mut Call) -> Poll<CallReport> {
         Pin::new(call).poll(&mut Context::from_waker(Waker::noop()))
     }
 
@@ -345,12 +345,12 @@ mod tests {
         let mut holds = sandbox.call(&sleeps, end(), Duration::from_secs(60));
         assert!(poll(&mut holds).is_pending());
         let mut waits = sandbox.call(&good, end(), Duration::from_millis(300));
-        assert_eq!(waits.flight.remaining_ms(500), 500, "what it was given, when it begins at once");
+        assert_eq!(waits.context.remaining_ms(500), 500, "what it was given, when it begins at once");
         assert!(poll(&mut waits).is_pending());
-        assert_eq!(waits.flight.remaining_ms(500), 300, "no more than its deadline leaves");
-        assert_eq!(waits.flight.remaining_ms(200), 200, "no more than it was given");
+        assert_eq!(waits.context.remaining_ms(500), 300, "no more than its deadline leaves");
+        assert_eq!(waits.context.remaining_ms(200), 200, "no more than it was given");
         // A drain begins, whose budget is over soon.
         waits.cut_at(Instant::now() + Duration::from_millis(40));
-        assert!(waits.flight.remaining_ms(500) <= 40);
+        assert!(waits.context.remaining_ms(500) <= 40);
     }
 }

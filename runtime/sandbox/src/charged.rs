@@ -8,24 +8,24 @@ use std::time::Instant;
 
 use lastword_events::PluginName;
 
-use crate::flight::Flight;
+use crate::call_context::CallContext;
 use crate::key_values::{KeyValueError, KeyValueUsage, KeyValues};
 
 /// What a call was given.
 pub(crate) struct Charged {
     store: Arc<dyn KeyValues>,
-    flight: Arc<Flight>,
+    context: Arc<CallContext>,
 }
 
 impl Charged {
-    pub(crate) fn new(store: Arc<dyn KeyValues>, flight: Arc<Flight>) -> Self {
-        Self { store, flight }
+    pub(crate) fn new(store: Arc<dyn KeyValues>, context: Arc<CallContext>) -> Self {
+        Self { store, context }
     }
 
     fn charged<T>(&self, look_up: impl FnOnce(&dyn KeyValues) -> T) -> T {
         let began = Instant::now();
         let found = look_up(&*self.store);
-        self.flight.meter.host_kept_thread(began, Instant::now());
+        self.context.meter.host_kept_thread(began, Instant::now());
         found
     }
 }

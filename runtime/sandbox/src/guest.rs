@@ -5,8 +5,8 @@ use std::sync::Arc;
 use lastword_events::{Event, Hook, HookCall, Outcome};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
+use crate::call_context::CallContext;
 use crate::contract::{HookError, Prepared};
-use crate::flight::Flight;
 use crate::grants::transcript::{Borrowed, borrow};
 use crate::key_values::Change;
 use crate::limits::Limits;
@@ -29,15 +29,15 @@ impl From<Outcome> for Answer {
 
 /// Calls the hook that the event is for. The store is gone when this is done, and when it is dropped half-way: after a
 /// trap or a cut the instance can never be entered again.
-pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall, memory: Option<Reservation>) -> Answer {
-    let limits = flight.plugin.limits;
-    let loan = borrow(&flight, &call.session).await;
-    let mut store = match new_store(&flight, &call, loan, memory) {
+pub(crate) async fn attempt(context: Arc<CallContext>, call: HookCall, memory: Option<Reservation>) -> Answer {
+    let limits = context.plugin.limits;
+    let loan = borrow(&context, &call.session).await;
+    let mut store = match new_store(&context, &call, loan, memory) {
         Ok(store) => store,
         Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
     };
-    let answer = run(&mut store, &flight, &call).await;
-    flight.meter.see_fuel(store.get_fuel().unwrap_or(0));
+    let answer = run(&mut store, &context, &call).await;
+    context.meter.see_fuel(store.get_fuel().unwrap_or(0));
     let state = store.data();
     let reached = Reached { instantiated: state.instantiated, memory_refused: state.memory.refused() };
     let changes = store.data_mut().take_changes();
@@ -47,25 +47,25 @@ pub(crate) async fn attempt(flight: Arc<Flight>, call: HookCall, memory: Option<
         Ok(Err(error)) => of_answer(error).into(),
         Err(error) => {
             // All of its calls may have less than its own limits say, where the whole process has less.
-            let limits = Limits { total_memory: flight.plugin.memory.most(), ..limits };
-            of_error(&error, &limits, flight.meter.deadline(), reached).into()
+            let limits = Limits { total_memory: context.plugin.memory.most(), ..limits };
+            of_error(&error, &limits, context.meter.deadline(), reached).into()
         }
     }
 }
 
 fn new_store(
-    flight: &Arc<Flight>,
+    context: &Arc<CallContext>,
     call: &HookCall,
     loan: Option<Borrowed>,
     memory: Option<Reservation>,
 ) -> wasmtime::Result<Store<GuestState>> {
-    let limits = flight.plugin.limits;
-    let state = GuestState::new(flight, &call.session, loan, memory);
-    let mut store = Store::try_new(flight.plugin.instance.engine(), state)?;
+    let limits = context.plugin.limits;
+    let state = GuestState::new(context, &call.session, loan, memory);
+    let mut store = Store::try_new(context.plugin.instance.engine(), state)?;
     store.limiter_async(|state| state);
     store.call_hook(|mut store, transition| store.data_mut().at_transition(transition));
     store.set_fuel(limits.fuel)?;
-    store.set_hostcall_fuel(flight.plugin.host_call_bytes());
+    store.set_hostcall_fuel(context.plugin.host_call_bytes());
     store.set_max_component_handles(limits.handles as usize);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|store| at_epoch(&store));
@@ -75,7 +75,7 @@ fn new_store(
 /// The inner cut. Until the deadline the guest yields at every tick, so that its thread belongs to nobody; a guest that
 /// did not would keep any timeout from firing.
 fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
-    let meter = &store.data().flight.meter;
+    let meter = &store.data().context.meter;
     if let Ok(left) = store.get_fuel() {
         meter.see_fuel(left);
     }
@@ -87,13 +87,13 @@ fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateD
 
 async fn run(
     store: &mut Store<GuestState>,
-    flight: &Flight,
+    context: &CallContext,
     call: &HookCall,
 ) -> wasmtime::Result<Result<(), HookError>> {
-    let plugin = &flight.plugin;
+    let plugin = &context.plugin;
     let instance = plugin.instance.instantiate_async(&mut *store).await?;
     store.data_mut().instantiated = true;
-    let prepared = Prepared::new(call, flight.remaining_ms(call.delivery.remaining_ms));
+    let prepared = Prepared::new(call, context.remaining_ms(call.delivery.remaining_ms));
     match &*call.event {
         Event::End(end) => {
             let hook = plugin.session_end.load(&mut *store, &instance)?;

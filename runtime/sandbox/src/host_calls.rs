@@ -58,7 +58,7 @@ pub(crate) fn link_wasi(linker: &mut Linker<GuestState>) -> wasmtime::Result<()>
     poll::add_to_linker::<_, Table>(linker, |state: &mut GuestState| state.table_for(HostCall::Poll))?;
     streams::add_to_linker::<_, Table>(linker, |state: &mut GuestState| state.table_for(HostCall::Streams))?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, |state: &mut GuestState| {
-        state.flight.meter.in_host_call(HostCall::Files);
+        state.context.meter.in_host_call(HostCall::Files);
         state.filesystem()
     })?;
     linker.allow_shadowing(false);

@@ -6,8 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::excess::Excess;
-use crate::flight::Flight;
+use crate::call_context::CallContext;
+use crate::limit_exceeded::LimitExceeded;
 use crate::limits::FREE_MEMORY_BYTES;
 use crate::plugin::Loaded;
 use crate::state::GuestState;
@@ -48,14 +48,14 @@ pub(crate) struct Kept {
 
 /// Its part of what is kept for many. Given back with the call: what it frees before, it may need again.
 struct Charged {
-    flight: Arc<Flight>,
+    context: Arc<CallContext>,
     bytes: u64,
 }
 
 impl Charged {
     /// Takes what is beyond the free part of a call, if others leave so much.
     fn grow(&mut self, kept: u64) -> bool {
-        let plugin = &self.flight.plugin;
+        let plugin = &self.context.plugin;
         let more = beyond_free(kept).saturating_sub(self.bytes);
         let took = take_of_both(&plugin.kept, &plugin.host.kept, more);
         if took {
@@ -95,8 +95,8 @@ fn take_of_both(plugin: &KeptForAll, all: &KeptForAll, bytes: u64) -> bool {
 
 impl Drop for Charged {
     fn drop(&mut self) {
-        self.flight.plugin.kept.give_back(self.bytes);
-        self.flight.plugin.host.kept.give_back(self.bytes);
+        self.context.plugin.kept.give_back(self.bytes);
+        self.context.plugin.host.kept.give_back(self.bytes);
     }
 }
 
@@ -111,19 +111,19 @@ impl GuestState {
         self.kept.bytes = bytes;
         let fits = self.memory.see_host(bytes);
         let guest = self.memory.of_the_guest();
-        self.flight.meter.see_memory(guest, bytes);
+        self.context.meter.see_memory(guest, bytes);
         if !fits {
-            return Err(Excess::Memory { limit: self.flight.plugin.limits.memory, guest, host: bytes }.into());
+            return Err(LimitExceeded::Memory { limit: self.context.plugin.limits.memory, guest, host: bytes }.into());
         }
-        let most = self.flight.plugin.most_kept();
+        let most = self.context.plugin.most_kept();
         if bytes > most {
-            return Err(Excess::HostMemory { limit: most, host: bytes }.into());
+            return Err(LimitExceeded::HostMemory { limit: most, host: bytes }.into());
         }
         if grows && bytes > FREE_MEMORY_BYTES {
-            let flight = &self.flight;
-            let charged = self.kept.charged.get_or_insert_with(|| Charged { flight: Arc::clone(flight), bytes: 0 });
+            let context = &self.context;
+            let charged = self.kept.charged.get_or_insert_with(|| Charged { context: Arc::clone(context), bytes: 0 });
             if !charged.grow(bytes) {
-                flight.meter.see_wanted_kept(bytes);
+                context.meter.see_wanted_kept(bytes);
                 return Err(KeptForOthers.into());
             }
         }

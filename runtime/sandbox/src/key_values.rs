@@ -1,6 +1,6 @@
 //! Key-value storage as a call sees it: the sandbox asks, and whoever keeps a journal answers.
 //!
-//! A guest's writes are kept with the call. They come out of it in [`Report::changes`](crate::Report::changes) when the
+//! A guest's writes are kept with the call. They come out of it in [`CallReport::changes`](crate::Report::changes) when the
 //! guest has answered ok, and are dropped otherwise: a call that fails has written nothing, so a retry never counts twice.
 
 pub use lastword_events::Change;

@@ -8,10 +8,10 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
+use crate::call_context::ExtraMemories;
 use crate::compiler::{Compiled, Compiler};
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
 use crate::error::{LoadError, text};
-use crate::flight::ExtraMemories;
 use crate::grants::Grants;
 use crate::grants::config::variables;
 use crate::grants::transcript::can_read_files;

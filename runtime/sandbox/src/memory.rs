@@ -127,20 +127,20 @@ impl GuestState {
             self.reserve(counted).await?;
         }
         if counted > 0 {
-            self.flight.meter.see_counted_memory(counted);
+            self.context.meter.see_counted_memory(counted);
         }
         self.memory.grant(more);
-        self.flight.meter.see_memory(self.memory.used.all, self.memory.host);
+        self.context.meter.see_memory(self.memory.used.all, self.memory.host);
         Ok(true)
     }
 
     async fn reserve(&mut self, bytes: u64) -> Result<(), GivesWay> {
         let sent = self.has_sent();
-        let Self { flight, memory, .. } = self;
+        let Self { context, memory, .. } = self;
         // Also of a call that has to give way: it is begun again with so much.
-        flight.meter.see_counted_memory(bytes);
-        let reservation = memory.reservation.get_or_insert_with(|| flight.plugin.memory.reserve_nothing());
-        let _turn = flight.meter.begin_turn();
+        context.meter.see_counted_memory(bytes);
+        let reservation = memory.reservation.get_or_insert_with(|| context.plugin.memory.reserve_nothing());
+        let _turn = context.meter.begin_turn();
         poll_fn(|cx| reservation.poll_grow(bytes, sent, cx)).await
     }
 }

@@ -12,9 +12,9 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
 use crate::contract::HookError;
-use crate::excess::{Excess, RANDOM_BYTES};
 use crate::frames::{names, place};
 use crate::kept::KeptForOthers;
+use crate::limit_exceeded::{LimitExceeded, RANDOM_BYTES};
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
 use crate::memory_account::GivesWay;
 use crate::meter::Waiting;
@@ -67,7 +67,7 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return failed(FailureCause::Trap("exit".to_owned()), format!("left by wasi:cli/exit with code {code}"));
     }
-    if let Some(which) = excess(error, limits) {
+    if let Some(which) = limit_exceeded(error, limits) {
         return which;
     }
     if reached.memory_refused {
@@ -131,10 +131,10 @@ impl fmt::Display for HostFault {
 impl std::error::Error for HostFault {}
 
 /// A limit that is counted in host calls.
-fn excess(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
+fn limit_exceeded(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
     let over = |word: &str, text: String| Some(failed(FailureCause::Limit(word.to_owned()), text));
-    if let Some(excess) = error.downcast_ref::<Excess>() {
-        return Some(failed(excess.cause(), excess.to_string()));
+    if let Some(limit_exceeded) = error.downcast_ref::<LimitExceeded>() {
+        return Some(failed(limit_exceeded.cause(), limit_exceeded.to_string()));
     }
     if let Some(FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig) = error.downcast_ref() {
         let text = format!("put more than {MAX_HTTP_FIELDS_BYTES} bytes into the header of a request");

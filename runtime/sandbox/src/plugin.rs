@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_config::WasiConfigVariables;
 
+use crate::call_context::ExtraMemories;
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
-use crate::flight::ExtraMemories;
 use crate::grants::Grants;
 use crate::host::Host;
 use crate::kept::KeptForAll;
@@ -103,7 +103,7 @@ impl Plugin {
     }
 
     /// Whether the host can keep so many bytes for one more call of it now. A call that was put back for want of that is to begin
-    /// when it can, see [`Report::wanted_host_memory`](crate::Report::wanted_host_memory).
+    /// when it can, see [`CallReport::wanted_host_memory`](crate::Report::wanted_host_memory).
     #[must_use]
     pub fn keeps_as_much(&self, bytes: u64) -> bool {
         self.loaded.keeps_as_much(bytes)

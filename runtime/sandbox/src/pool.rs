@@ -12,7 +12,7 @@
 //!
 //! Nearly every component has one linear memory, and a few that were composed of others have up to
 //! [`MAX_MEMORIES`]. So each slot has one memory, and those beyond the first are a pool of their own, a quarter as
-//! large ([`extra_memories`]), in which calls wait for their turn: see [`flight`](crate::flight).
+//! large ([`extra_memories`]), in which calls wait for their turn: see [`context`](crate::call_context).
 
 use std::iter;
 use std::thread::available_parallelism;

@@ -10,10 +10,9 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use crate::call_context::CallContext;
 use crate::changes::Changes;
 use crate::charged::Charged;
-use crate::excess::{CountedRng, Excess};
-use crate::flight::Flight;
 use crate::grants::http::Outgoing;
 use crate::grants::transcript::Borrowed;
 use crate::grants::{key_value, transcript};
@@ -21,13 +20,14 @@ use crate::host_calls::HostCall;
 use crate::host_memory::{Detached, HostMemory};
 use crate::kept::Kept;
 use crate::key_values::{Change, KeyValues};
+use crate::limit_exceeded::{CountedRng, LimitExceeded};
 use crate::limits::{FREE_HOST_BYTES, MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
 use crate::memory::MemoryUse;
 use crate::memory_account::Reservation;
 
 pub(crate) struct GuestState {
-    pub(crate) flight: Arc<Flight>,
+    pub(crate) context: Arc<CallContext>,
     pub(crate) memory: MemoryUse,
     pub(crate) kept: Kept,
     session: Arc<Session>,
@@ -59,14 +59,14 @@ pub(crate) struct CountedHttp<'a> {
 
 impl GuestState {
     pub(crate) fn new(
-        flight: &Arc<Flight>,
+        context: &Arc<CallContext>,
         session: &Arc<Session>,
         loan: Option<Borrowed>,
         memory: Option<Reservation>,
     ) -> Self {
         Self {
-            flight: Arc::clone(flight),
-            memory: MemoryUse::new(&flight.plugin, memory),
+            context: Arc::clone(context),
+            memory: MemoryUse::new(&context.plugin, memory),
             kept: Kept::default(),
             session: Arc::clone(session),
             instantiated: false,
@@ -90,23 +90,23 @@ impl GuestState {
 
     /// Counts what host calls use up.
     pub(crate) fn at_transition(&mut self, transition: CallHook) -> wasmtime::Result<()> {
-        let limits = &self.flight.plugin.limits;
+        let limits = &self.context.plugin.limits;
         match transition {
             CallHook::CallingHost => {
                 self.host_calls += 1;
-                self.flight.meter.begin_host_call(self.host_calls);
+                self.context.meter.begin_host_call(self.host_calls);
                 if self.host_calls > limits.host_calls {
-                    return Err(Excess::HostCalls { limit: limits.host_calls }.into());
+                    return Err(LimitExceeded::HostCalls { limit: limits.host_calls }.into());
                 }
             }
             CallHook::ReturningFromHost => {
                 let taken = self.wasi.as_ref().map_or(0, |wasi| wasi.random_bytes.load(Ordering::Relaxed));
                 if taken > limits.random_bytes {
-                    return Err(Excess::RandomBytes { limit: limits.random_bytes }.into());
+                    return Err(LimitExceeded::RandomBytes { limit: limits.random_bytes }.into());
                 }
                 let sent = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.hooks.sent);
                 if sent > limits.http_requests {
-                    return Err(Excess::HttpRequests { limit: limits.http_requests }.into());
+                    return Err(LimitExceeded::HttpRequests { limit: limits.http_requests }.into());
                 }
                 let kept = self.kept_by_the_host();
                 return self.see_kept(kept);
@@ -143,40 +143,40 @@ impl GuestState {
     }
 
     fn outgoing(&mut self) -> &mut Outgoing {
-        let Self { flight, session, wasi, outgoing, loan, .. } = self;
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())));
-        outgoing.get_or_insert_with(|| Box::new(Outgoing::new(flight, session, wasi.memory.detached())))
+        let Self { context, session, wasi, outgoing, loan, .. } = self;
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, loan.as_ref())));
+        outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, wasi.memory.detached())))
     }
 
     pub(crate) fn counted_http(&mut self) -> CountedHttp<'_> {
-        let Self { flight, session, wasi, outgoing, loan, .. } = self;
+        let Self { context, session, wasi, outgoing, loan, .. } = self;
         let Wasi { table, memory, .. } =
-            &mut **wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())));
+            &mut **wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, loan.as_ref())));
         let Outgoing { ctx, hooks } =
-            &mut **outgoing.get_or_insert_with(|| Box::new(Outgoing::new(flight, session, memory.detached())));
+            &mut **outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, memory.detached())));
         CountedHttp { view: WasiHttpCtxView { hooks, table, ctx }, memory }
     }
 
     /// The handles of the guest, for a call that may wait.
     pub(crate) fn table_for(&mut self, call: HostCall) -> &mut ResourceTable {
-        self.flight.meter.in_host_call(call);
+        self.context.meter.in_host_call(call);
         &mut self.wasi().table
     }
 
     fn wasi(&mut self) -> &mut Wasi {
-        let Self { flight, session, wasi, loan, .. } = self;
-        wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())))
+        let Self { context, session, wasi, loan, .. } = self;
+        wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, loan.as_ref())))
     }
 
     pub(crate) fn key_values(&mut self) -> key_value::View<'_> {
-        let Self { flight, session, wasi, changes, loan, .. } = self;
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(flight, session, loan.as_ref())));
+        let Self { context, session, wasi, changes, loan, .. } = self;
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, loan.as_ref())));
         let changes = changes.get_or_insert_with(|| {
-            let plugin = &flight.plugin;
+            let plugin = &context.plugin;
             let quota = plugin.grants.key_value.map_or(0, |grant| grant.quota);
             let tenant = Arc::clone(&session.identity.tenant);
-            let store = flight.key_values.clone();
-            let store = store.map(|store| Arc::new(Charged::new(store, Arc::clone(flight))) as Arc<dyn KeyValues>);
+            let store = context.key_values.clone();
+            let store = store.map(|store| Arc::new(Charged::new(store, Arc::clone(context))) as Arc<dyn KeyValues>);
             Box::new(Changes::new(store, tenant, plugin.name.clone(), quota, &plugin.limits))
         });
         key_value::View { changes, table: &mut wasi.table }
@@ -198,8 +198,8 @@ impl WasiHttpView for GuestState {
 
 impl Wasi {
     /// Clocks, random numbers, the log, and the transcript if it was lent. Environment, arguments and sockets are empty.
-    fn new(flight: &Flight, session: &Arc<Session>, loan: Option<&Borrowed>) -> Self {
-        let plugin = &flight.plugin;
+    fn new(context: &CallContext, session: &Arc<Session>, loan: Option<&Borrowed>) -> Self {
+        let plugin = &context.plugin;
         let log = GuestLog::new(plugin.name.clone(), Arc::clone(session), plugin.limits.log_bytes);
         let log = Arc::new(Mutex::new(log));
         let random_bytes = Arc::default();

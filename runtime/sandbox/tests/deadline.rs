@@ -153,6 +153,6 @@ fn a_guest_is_not_cut_for_what_its_neighbours_do() {
     assert!(report.active < deadline, "{report:?}");
 }
 
-fn poll(call: &mut Call) -> Poll<lastword_sandbox::Report> {
+fn poll(call: &mut Call) -> Poll<lastword_sandbox::CallReport> {
     Pin::new(call).poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use common::{LONG, call_end, end, failure, generous, load_with};
 use lastword_events::{Deferral, FailureCause, Outcome};
 use lastword_sandbox::limits::FREE_HOST_BYTES;
-use lastword_sandbox::{Call, Grants, Limits, Plugin, Report, Sandbox, SandboxConfig};
+use lastword_sandbox::{Call, CallReport, Grants, Limits, Plugin, Sandbox, SandboxConfig};
 use tikv_jemalloc_ctl::{epoch, stats};
 
 #[global_allocator]
@@ -43,7 +43,7 @@ fn with_memory(memory: u64) -> Limits {
     Limits { memory, handles: 1 << 20, ..generous() }
 }
 
-fn poll(call: &mut Call) -> Poll<Report> {
+fn poll(call: &mut Call) -> Poll<CallReport> {
     Pin::new(call).poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -54,7 +54,7 @@ fn allocated() -> u64 {
 }
 
 /// Lets the guest go on until it waits or its call is over. Returns the most that was allocated meanwhile.
-fn run(call: &mut Call, most_polls: u32) -> (u64, Option<Report>) {
+fn run(call: &mut Call, most_polls: u32) -> (u64, Option<CallReport>) {
     let before = allocated();
     let mut most = before;
     for _ in 0..most_polls {

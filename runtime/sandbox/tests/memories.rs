@@ -35,7 +35,7 @@ async fn sleeping(sandbox: &Sandbox, sleeps: &Plugin, calls: u32) -> Vec<lastwor
     held
 }
 
-async fn futures_poll(call: &mut lastword_sandbox::Call) -> Option<lastword_sandbox::Report> {
+async fn futures_poll(call: &mut lastword_sandbox::Call) -> Option<lastword_sandbox::CallReport> {
     let polled = std::future::poll_fn(|cx| {
         let polled = std::pin::Pin::new(&mut *call).poll(cx);
         std::task::Poll::Ready(polled)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{LONG, end, failure, generous, load, name};
 use lastword_events::{Deferral, FailureCause, Outcome};
 use lastword_sandbox::limits::FREE_MEMORY_BYTES;
-use lastword_sandbox::{Call, Limits, Plugin, Report, Sandbox, SandboxConfig, Source};
+use lastword_sandbox::{Call, CallReport, Limits, Plugin, Sandbox, SandboxConfig, Source};
 use lastword_test_guests::grows::{PAGE, grows};
 
 const MIB: u64 = 1 << 20;
@@ -31,12 +31,12 @@ async fn poll_once(call: &mut Call) {
 }
 
 /// Calls until it is no more put back; the reports of all.
-async fn until_it_ends(sandbox: &Sandbox, plugin: &Plugin) -> Vec<Report> {
+async fn until_it_ends(sandbox: &Sandbox, plugin: &Plugin) -> Vec<CallReport> {
     let mut reports = Vec::new();
     loop {
         let mut call = sandbox.call(plugin, end("s1", 1), LONG);
         // As the dispatcher does: whoever has to wait waits before it begins.
-        let wanted = reports.last().map_or(0, |report: &Report| report.counted_memory);
+        let wanted = reports.last().map_or(0, |report: &CallReport| report.counted_memory);
         if wanted > 0 {
             let reserved = loop {
                 match plugin.memory().reserve(wanted, false) {

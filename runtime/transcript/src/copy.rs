@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::NotLent;
+use crate::TranscriptError;
 use crate::limits::CHUNK_BYTES;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) fn copy(
     to: &mut impl Write,
     max: u64,
     cancelled: &AtomicBool,
-) -> Result<Copied, NotLent> {
+) -> Result<Copied, TranscriptError> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut bytes = 0;
     loop {
@@ -32,16 +32,16 @@ pub(crate) fn copy(
             Ok(_) if left == 0 => return Ok(Copied { bytes, cut: true }),
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(NotLent::io("read the transcript")(error)),
+            Err(error) => return Err(TranscriptError::io("read the transcript")(error)),
         };
-        to.write_all(buffer.get(..read).unwrap_or_default()).map_err(NotLent::io("write the copy"))?;
+        to.write_all(buffer.get(..read).unwrap_or_default()).map_err(TranscriptError::io("write the copy"))?;
         bytes += read as u64;
     }
 }
 
 /// Nothing else is told by the flag, so it needs no order.
-pub(crate) fn go_on(cancelled: &AtomicBool) -> Result<(), NotLent> {
-    if cancelled.load(Ordering::Relaxed) { Err(NotLent::Cancelled) } else { Ok(()) }
+pub(crate) fn go_on(cancelled: &AtomicBool) -> Result<(), TranscriptError> {
+    if cancelled.load(Ordering::Relaxed) { Err(TranscriptError::Cancelled) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
     fn the_flag_is_looked_at_for_each_chunk() {
         let flag = AtomicBool::new(false);
         let (mut from, mut to) = (Endless { cancel_at: Some((3, &flag)), ..Endless::default() }, Vec::new());
-        assert!(matches!(copy(&mut from, &mut to, 100 * CHUNK_BYTES as u64, &flag), Err(NotLent::Cancelled)));
+        assert!(matches!(copy(&mut from, &mut to, 100 * CHUNK_BYTES as u64, &flag), Err(TranscriptError::Cancelled)));
         assert_eq!((from.reads, to.len()), (3, 3 * CHUNK_BYTES));
     }
 

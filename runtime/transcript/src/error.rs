@@ -1,7 +1,7 @@
 //! Why there is no loan.
 //!
 //! To the guest all of these look the same: the file is not there. The difference is for the operator's log, so each has
-//! a [name](NotLent::name) to search for, and none repeats the path, which is an owner's text.
+//! a [name](TranscriptError::name) to search for, and none repeats the path, which is an owner's text.
 
 use std::{fmt, io};
 
@@ -36,7 +36,7 @@ pub enum BadRoot {
 /// Why a transcript was not lent.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum NotLent {
+pub enum TranscriptError {
     /// The tenant's name is no name of a directory, so there is no directory of this tenant.
     #[error("the tenant's name cannot be the name of a directory, and the grant's root has one directory per tenant")]
     TenantName,
@@ -88,7 +88,7 @@ pub enum NotLent {
     },
 }
 
-impl NotLent {
+impl TranscriptError {
     /// A short name of the cause that does not change, for logs and for counting.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -12,14 +12,14 @@
 //!
 //! Copied are at most as many bytes as the grant says, in chunks, until the caller's flag says that the call is over.
 //!
-//! What it is not for: it knows no WebAssembly (the sandbox shows [`Loan::dir`] to the guest), it does not wait for a
+//! What it is not for: it knows no WebAssembly (the sandbox shows [`TranscriptCopy::dir`] to the guest), it does not wait for a
 //! disk that hangs in a system call better than any other program, and it does not tell tenants apart that can write to
 //! each other's directories, or whose root is shared.
 //!
 //! ```
 //! use std::fs;
 //! use std::sync::atomic::AtomicBool;
-//! use lastword_transcript::{NotLent, Root, Scratch, lend};
+//! use lastword_transcript::{TranscriptError, Root, Scratch, copy_transcript};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let home = tempfile::tempdir()?;
@@ -34,12 +34,12 @@
 //! fs::write(agents.join("acme/s1.jsonl"), "hello\n")?;
 //! let uri = format!("{}/acme/s1.jsonl", agents.display());
 //! let call_is_over = AtomicBool::new(false);
-//! let loan = lend(&scratch, &root.for_tenant("acme")?, &uri, 16 << 20, &call_is_over)?;
+//! let loan = copy_transcript(&scratch, &root.for_tenant("acme")?, &uri, 16 << 20, &call_is_over)?;
 //! assert_eq!(fs::read_to_string(loan.dir().join("transcript"))?, "hello\n");
 //!
 //! // Another tenant's owner cannot have it.
-//! let refused = lend(&scratch, &root.for_tenant("evil")?, &uri, 16 << 20, &call_is_over);
-//! assert!(matches!(refused, Err(NotLent::OutsideRoot)));
+//! let refused = copy_transcript(&scratch, &root.for_tenant("evil")?, &uri, 16 << 20, &call_is_over);
+//! assert!(matches!(refused, Err(TranscriptError::OutsideRoot)));
 //!
 //! drop((loan, scratch));
 //! assert_eq!(fs::read_dir(&run)?.count(), 0);
@@ -53,14 +53,14 @@
 mod copy;
 mod error;
 pub mod limits;
-mod loan;
 mod root;
 mod scratch;
 mod sweep;
+mod transcript_copy;
 mod uri;
 mod walk;
 
-pub use error::{BadRoot, Kind, NotLent};
-pub use loan::{Loan, TRANSCRIPT, lend};
+pub use error::{BadRoot, Kind, TranscriptError};
 pub use root::{Root, TenantRoot};
 pub use scratch::Scratch;
+pub use transcript_copy::{TRANSCRIPT, TranscriptCopy, copy_transcript};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::{BadRoot, NotLent};
+use crate::{BadRoot, TranscriptError};
 
 const TENANT: &str = "{tenant}";
 
@@ -34,12 +34,12 @@ impl Root {
     /// differ in nothing else have one directory.
     ///
     /// # Errors
-    /// [`NotLent::TenantName`] if the name is no plain name of a directory: empty, `.`, `..`, with a `/` or a control
+    /// [`TranscriptError::TenantName`] if the name is no plain name of a directory: empty, `.`, `..`, with a `/` or a control
     /// character. That holds for a shared root too, so that a grant does not change its tenants with its root.
-    pub fn for_tenant(&self, tenant: &str) -> Result<TenantRoot, NotLent> {
+    pub fn for_tenant(&self, tenant: &str) -> Result<TenantRoot, TranscriptError> {
         let plain = !matches!(tenant, "" | "." | "..") && !tenant.contains(|c: char| c == '/' || c.is_control());
         if !plain {
-            return Err(NotLent::TenantName);
+            return Err(TranscriptError::TenantName);
         }
         let below = self.after.as_ref().map_or_else(Vec::new, |after| {
             std::iter::once(OsString::from(tenant)).chain(after.iter().cloned()).collect()
@@ -127,7 +127,7 @@ mod tests {
             let root: Root = root.parse().unwrap();
             for tenant in ["", ".", "..", "/", "a/b", "../b", "/b", "b/", "a\0b", "a\nb", "a\u{85}b", "\u{7f}"] {
                 let refused = root.for_tenant(tenant);
-                assert!(matches!(refused, Err(NotLent::TenantName)), "{tenant:?}: {refused:?}");
+                assert!(matches!(refused, Err(TranscriptError::TenantName)), "{tenant:?}: {refused:?}");
             }
             for tenant in ["acme", "...", "..a", "a b", "ä", "-rf", "a\\b"] {
                 assert!(root.for_tenant(tenant).is_ok(), "{tenant:?}");

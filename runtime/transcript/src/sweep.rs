@@ -12,8 +12,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use crate::limits::MAX_LEFTOVERS;
-use crate::loan::TRANSCRIPT;
 use crate::scratch::{LOCK, directory, is_scratch_name, take};
+use crate::transcript_copy::TRANSCRIPT;
 
 /// Removes what dead programs of the user `uid` left in `base`. A start does not fail over what it cannot remove.
 pub(crate) fn leftovers(base: &OwnedFd, uid: Uid) {

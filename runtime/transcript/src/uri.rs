@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::NotLent;
+use crate::TranscriptError;
 
 /// The absolute path that a uri names. A plain path is taken as it is; a `file:` uri is decoded. What the path leads to
 /// is not looked at here: an encoded `/` or `..` is found out afterwards like any other.
-pub(crate) fn path(uri: &str) -> Result<Cow<'_, [u8]>, NotLent> {
+pub(crate) fn path(uri: &str) -> Result<Cow<'_, [u8]>, TranscriptError> {
     let path = if uri.starts_with('/') { Some(Cow::Borrowed(uri.as_bytes())) } else { file(uri).map(Cow::Owned) };
-    path.filter(|path| !path.contains(&0)).ok_or(NotLent::Opaque)
+    path.filter(|path| !path.contains(&0)).ok_or(TranscriptError::Opaque)
 }
 
 fn file(uri: &str) -> Option<Vec<u8>> {
@@ -94,7 +94,7 @@ mod tests {
             " /w/s",
             "C:\\w\\s",
         ] {
-            assert!(matches!(path(uri), Err(NotLent::Opaque)), "{uri:?}");
+            assert!(matches!(path(uri), Err(TranscriptError::Opaque)), "{uri:?}");
         }
     }
 }

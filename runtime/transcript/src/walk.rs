@@ -15,25 +15,31 @@ use rustix::io::Errno;
 
 use crate::copy::go_on;
 use crate::limits::MAX_DEPTH;
-use crate::{Kind, NotLent, Scratch, TenantRoot};
+use crate::{Kind, Scratch, TenantRoot, TranscriptError};
 
 /// The regular file that `path` names below `root`, open for reading.
-pub(crate) fn open(root: &TenantRoot, scratch: &Scratch, path: &[u8], cancelled: &AtomicBool) -> Result<File, NotLent> {
+pub(crate) fn open(
+    root: &TenantRoot,
+    scratch: &Scratch,
+    path: &[u8],
+    cancelled: &AtomicBool,
+) -> Result<File, TranscriptError> {
     let names = names(path)?;
-    let real = fs::canonicalize(&root.operators).map_err(NotLent::NoRoot)?;
+    let real = fs::canonicalize(&root.operators).map_err(TranscriptError::NoRoot)?;
     // Owners may have asked the system where they are, and name the root as it really is (/private/var for /var).
     let rest = below(&names, &root.operators, &root.below)
         .or_else(|| below(&names, &real, &root.below))
-        .ok_or(NotLent::OutsideRoot)?;
-    let (file, directories) = rest.split_last().ok_or(NotLent::OutsideRoot)?;
+        .ok_or(TranscriptError::OutsideRoot)?;
+    let (file, directories) = rest.split_last().ok_or(TranscriptError::OutsideRoot)?;
     if root.below.len() + rest.len() > MAX_DEPTH {
-        return Err(NotLent::TooDeep { max: MAX_DEPTH });
+        return Err(TranscriptError::TooDeep { max: MAX_DEPTH });
     }
-    let mut at = rustix::fs::openat(CWD, &real, directory(), Mode::empty()).map_err(|e| NotLent::NoRoot(e.into()))?;
+    let mut at =
+        rustix::fs::openat(CWD, &real, directory(), Mode::empty()).map_err(|e| TranscriptError::NoRoot(e.into()))?;
     for name in root.below.iter().map(OsString::as_os_str).chain(directories.iter().copied()) {
         go_on(cancelled)?;
         if scratch.is_way_to_a_loan(&at, name) {
-            return Err(NotLent::OutsideRoot);
+            return Err(TranscriptError::OutsideRoot);
         }
         at = rustix::fs::openat(&at, name, directory(), Mode::empty()).map_err(|error| no_way(&at, name, error))?;
     }
@@ -42,11 +48,11 @@ pub(crate) fn open(root: &TenantRoot, scratch: &Scratch, path: &[u8], cancelled:
 }
 
 /// The names of an absolute path. Where `..` leads depends on links, so it leads nowhere here.
-fn names(path: &[u8]) -> Result<Vec<&OsStr>, NotLent> {
+fn names(path: &[u8]) -> Result<Vec<&OsStr>, TranscriptError> {
     let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
     names
         .map(|name| match name {
-            b"." | b".." => Err(NotLent::OutsideRoot),
+            b"." | b".." => Err(TranscriptError::OutsideRoot),
             name => Ok(OsStr::from_bytes(name)),
         })
         .collect()
@@ -76,45 +82,45 @@ const PASS: OFlags = OFlags::PATH;
 const PASS: OFlags = OFlags::RDONLY;
 
 /// What is checked is the file that was opened, not the name, which may mean something else by now.
-fn open_file(at: &OwnedFd, name: &OsStr) -> Result<File, NotLent> {
+fn open_file(at: &OwnedFd, name: &OsStr) -> Result<File, TranscriptError> {
     // NONBLOCK: a named pipe would be waited for until somebody writes to it, and files such as /proc/kmsg when read.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::openat(at, name, flags, Mode::empty()).map_err(|error| no_file(at, name, error))?;
-    let stat = rustix::fs::fstat(&file).map_err(NotLent::io("look at the transcript"))?;
+    let stat = rustix::fs::fstat(&file).map_err(TranscriptError::io("look at the transcript"))?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile if stat.st_nlink > 1 => Err(NotLent::HardLink),
+        FileType::RegularFile if stat.st_nlink > 1 => Err(TranscriptError::HardLink),
         FileType::RegularFile => Ok(File::from(file)),
-        other => Err(NotLent::NotAFile(kind(other))),
+        other => Err(TranscriptError::NotAFile(kind(other))),
     }
 }
 
 /// Why a name could not be passed through.
-fn no_way(at: &OwnedFd, name: &OsStr, error: Errno) -> NotLent {
+fn no_way(at: &OwnedFd, name: &OsStr, error: Errno) -> TranscriptError {
     match error {
         // Linux says NOTDIR for a link too.
-        Errno::NOTDIR if found(at, name) == Some(FileType::Symlink) => NotLent::Link,
-        Errno::NOTDIR => NotLent::Gone,
+        Errno::NOTDIR if found(at, name) == Some(FileType::Symlink) => TranscriptError::Link,
+        Errno::NOTDIR => TranscriptError::Gone,
         error => refused(error),
     }
 }
 
 /// Why the last name could not be opened.
-fn no_file(at: &OwnedFd, name: &OsStr, error: Errno) -> NotLent {
+fn no_file(at: &OwnedFd, name: &OsStr, error: Errno) -> TranscriptError {
     match (error, found(at, name)) {
         // A socket, or a device without a driver; each system has its own word for it.
         (Errno::NXIO | Errno::NODEV | Errno::OPNOTSUPP, Some(found)) if found != FileType::RegularFile => {
-            NotLent::NotAFile(kind(found))
+            TranscriptError::NotAFile(kind(found))
         }
         (error, _) => refused(error),
     }
 }
 
-fn refused(error: Errno) -> NotLent {
+fn refused(error: Errno) -> TranscriptError {
     match error {
         // No file can have a name that is too long.
-        Errno::NOENT | Errno::NAMETOOLONG => NotLent::Gone,
-        Errno::LOOP | Errno::MLINK => NotLent::Link,
-        error => NotLent::io("open the transcript")(error),
+        Errno::NOENT | Errno::NAMETOOLONG => TranscriptError::Gone,
+        Errno::LOOP | Errno::MLINK => TranscriptError::Link,
+        error => TranscriptError::io("open the transcript")(error),
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use common::{Machine, text};
-use lastword_transcript::{Kind, NotLent, Root};
+use lastword_transcript::{Kind, Root, TranscriptError};
 
 #[test]
 fn an_owners_own_transcript_is_lent_however_it_is_spelled() {
@@ -168,14 +168,14 @@ fn what_is_no_file_is_refused_by_its_kind_and_nothing_waits_for_it() {
     let (done, finished) = mpsc::channel();
     // In a thread of its own, so that an open that waits for the pipe's other end fails the test rather than hangs it.
     std::thread::spawn(move || {
-        let kinds = ["directory", "fifo", "socket"].map(|name| machine.lend(evil.join(name)));
+        let kinds = ["directory", "fifo", "socket"].map(|name| machine.copy_transcript(evil.join(name)));
         let device = machine.lend_below(&devices, "/dev/null");
         machine.assert_nothing_left();
         done.send((kinds, device)).unwrap();
     });
     let (kinds, device) = finished.recv_timeout(Duration::from_secs(10)).expect("an open that waits for nobody");
     let kind = |refused| match refused {
-        Err(NotLent::NotAFile(kind)) => kind,
+        Err(TranscriptError::NotAFile(kind)) => kind,
         other => panic!("{other:?}"),
     };
     assert_eq!(kinds.map(kind), [Kind::Directory, Kind::Fifo, Kind::Socket]);
@@ -192,7 +192,8 @@ fn a_root_around_the_copies_lends_no_tenants_copy_to_another() {
     let uri = machine.agents.join("acme/s.jsonl");
     for scratch in [&machine.scratch, &others] {
         let loan =
-            lastword_transcript::lend(scratch, &acme, uri.to_str().unwrap(), common::MAX, &common::GO_ON).unwrap();
+            lastword_transcript::copy_transcript(scratch, &acme, uri.to_str().unwrap(), common::MAX, &common::GO_ON)
+                .unwrap();
         for root in [&everything, &above] {
             let refused = machine.lend_below(root, loan.dir().join("transcript")).unwrap_err();
             assert_eq!(refused.name(), "outside-root");
@@ -206,7 +207,7 @@ fn a_root_around_the_copies_lends_no_tenants_copy_to_another() {
 fn a_refusal_does_not_repeat_the_owners_text() {
     let machine = Machine::new();
     for uri in ["/etc/forged\nline", "forged:x", "file:///forged%"] {
-        let refused = machine.lend(uri).unwrap_err();
+        let refused = machine.copy_transcript(uri).unwrap_err();
         assert!(!format!("{refused} {refused:?}").contains("forged"), "{refused:?}");
     }
     let bytes = Path::new(std::ffi::OsStr::from_bytes(b"forged\xff"));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{GO_ON, MAX, Machine, mode, names, text};
-use lastword_transcript::{Scratch, lend};
+use lastword_transcript::{Scratch, copy_transcript};
 
 const DEAD: &str = "lastword-abcdefghijkl";
 
@@ -31,7 +31,7 @@ fn it_is_private_and_gone_with_its_last_clone_and_its_last_loan() {
     assert_eq!(mode(&path), 0o700);
     assert_eq!(names(&machine.base), [path.file_name().unwrap().to_str().unwrap()]);
     let clone = machine.scratch.clone();
-    let loan = machine.lend(machine.evil().join("s.jsonl")).unwrap();
+    let loan = machine.copy_transcript(machine.evil().join("s.jsonl")).unwrap();
     drop(machine.scratch);
     drop(clone);
     assert_eq!(text(&loan), "evil's own");
@@ -47,14 +47,15 @@ fn lends_and_dies() {
     let scratch = Scratch::open(&home.join("run")).unwrap();
     let root = home.join("agents").to_str().unwrap().parse::<lastword_transcript::Root>().unwrap();
     let uri = home.join("agents/acme/s.jsonl");
-    let _loan = lend(&scratch, &root.for_tenant("acme").unwrap(), uri.to_str().unwrap(), MAX, &GO_ON).unwrap();
+    let _loan =
+        copy_transcript(&scratch, &root.for_tenant("acme").unwrap(), uri.to_str().unwrap(), MAX, &GO_ON).unwrap();
     std::process::abort();
 }
 
 #[test]
 fn what_a_killed_program_left_is_removed_at_the_next_start_and_the_living_keep_theirs() {
     let machine = Machine::new();
-    let mine = machine.lend(machine.evil().join("s.jsonl")).unwrap();
+    let mine = machine.copy_transcript(machine.evil().join("s.jsonl")).unwrap();
     let died = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "lends_and_dies", "--nocapture"])
         .env("LASTWORD_TEST_DIES_IN", machine.base.parent().unwrap())
@@ -145,7 +146,7 @@ fn programs_that_start_at_once_do_not_take_each_others_directory() {
             scope.spawn(|| {
                 for _ in 0..100 {
                     let scratch = Scratch::open(&machine.base).unwrap();
-                    let loan = lend(&scratch, &root, uri.to_str().unwrap(), MAX, &GO_ON).unwrap();
+                    let loan = copy_transcript(&scratch, &root, uri.to_str().unwrap(), MAX, &GO_ON).unwrap();
                     assert_eq!(text(&loan), "evil's own");
                 }
             });

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Machine, text};
-use lastword_transcript::NotLent;
+use lastword_transcript::TranscriptError;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// Lends of each kind that must have happened, so that the swaps were seen from both sides.
@@ -33,12 +33,12 @@ fn lend_while_swapping(machine: &Machine, uri: &Path, one: &Path, other: &Path) 
         });
         let (mut lent, mut refused, mut foreign) = (0, 0, 0);
         for _ in 0..AT_MOST {
-            match machine.lend(uri) {
+            match machine.copy_transcript(uri) {
                 Ok(loan) if text(&loan) == "evil's own" => lent += 1,
                 Ok(_) => foreign += 1,
-                Err(NotLent::Link) => refused += 1,
+                Err(TranscriptError::Link) => refused += 1,
                 // For the words of a refusal the name is looked at again, and by then it may be the directory's.
-                Err(NotLent::Gone) => {}
+                Err(TranscriptError::Gone) => {}
                 Err(other) => panic!("{other:?}"),
             }
             if foreign > 0 || (lent >= OF_EACH && refused >= OF_EACH) {

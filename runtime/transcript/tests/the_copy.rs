@@ -7,12 +7,12 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{GO_ON, MAX, Machine, mode, names, text};
-use lastword_transcript::{NotLent, lend};
+use lastword_transcript::{TranscriptError, copy_transcript};
 
 #[test]
 fn a_loan_is_one_read_only_file_in_a_private_directory() {
     let machine = Machine::new();
-    let loan = machine.lend(machine.evil().join("s.jsonl")).unwrap();
+    let loan = machine.copy_transcript(machine.evil().join("s.jsonl")).unwrap();
     assert_eq!(names(loan.dir()), ["transcript"]);
     assert_eq!((mode(loan.dir()), mode(&loan.dir().join("transcript"))), (0o700, 0o400));
     assert_eq!(mode(machine.scratch.path()), 0o700);
@@ -24,7 +24,7 @@ fn a_loan_is_one_read_only_file_in_a_private_directory() {
 fn nothing_is_left_of_a_loan_that_is_dropped() {
     let machine = Machine::new();
     let uri = machine.evil().join("s.jsonl");
-    let (first, second) = (machine.lend(&uri).unwrap(), machine.lend(&uri).unwrap());
+    let (first, second) = (machine.copy_transcript(&uri).unwrap(), machine.copy_transcript(&uri).unwrap());
     assert_ne!(first.dir(), second.dir());
     drop(first);
     assert_eq!(text(&second), "evil's own");
@@ -36,7 +36,7 @@ fn nothing_is_left_of_a_loan_that_is_dropped() {
 fn what_happens_to_the_original_afterwards_does_not_change_the_copy() {
     let machine = Machine::new();
     let uri = machine.evil().join("s.jsonl");
-    let loan = machine.lend(&uri).unwrap();
+    let loan = machine.copy_transcript(&uri).unwrap();
     File::options().append(true).open(&uri).unwrap().write_all(b", and more").unwrap();
     assert_eq!(text(&loan), "evil's own");
     File::options().write(true).open(&uri).unwrap().write_all(b"EVIL").unwrap();
@@ -52,7 +52,7 @@ fn a_sparse_file_of_ten_gigabytes_costs_no_more_than_the_limit() {
     let mut sparse = File::create(&uri).unwrap();
     sparse.write_all(b"begins").unwrap();
     sparse.set_len(10 << 30).unwrap();
-    let loan = machine.lend(&uri).unwrap();
+    let loan = machine.copy_transcript(&uri).unwrap();
     assert_eq!((loan.bytes(), loan.is_cut()), (MAX, true));
     let copy = fs::read(loan.dir().join("transcript")).unwrap();
     assert_eq!(copy.len() as u64, MAX);
@@ -79,7 +79,7 @@ fn a_file_that_grows_during_the_copy_is_cut_at_the_limit() {
             }
         });
         for _ in 0..20 {
-            assert_eq!(machine.lend(&uri).unwrap().bytes(), MAX);
+            assert_eq!(machine.copy_transcript(&uri).unwrap().bytes(), MAX);
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -90,7 +90,7 @@ fn a_limit_of_zero_lends_an_empty_file() {
     let machine = Machine::new();
     let root = machine.root.for_tenant("evil").unwrap();
     let uri = machine.evil().join("s.jsonl");
-    let loan = lend(&machine.scratch, &root, uri.to_str().unwrap(), 0, &GO_ON).unwrap();
+    let loan = copy_transcript(&machine.scratch, &root, uri.to_str().unwrap(), 0, &GO_ON).unwrap();
     assert_eq!((text(&loan), loan.bytes(), loan.is_cut()), (String::new(), 0, true));
 }
 
@@ -110,8 +110,8 @@ fn nothing_is_lent_to_a_call_that_is_over() {
     let machine = Machine::new();
     let root = machine.root.for_tenant("evil").unwrap();
     let uri = machine.evil().join("s.jsonl");
-    let refused = lend(&machine.scratch, &root, uri.to_str().unwrap(), MAX, &AtomicBool::new(true));
-    assert!(matches!(refused, Err(NotLent::Cancelled)), "{refused:?}");
+    let refused = copy_transcript(&machine.scratch, &root, uri.to_str().unwrap(), MAX, &AtomicBool::new(true));
+    assert!(matches!(refused, Err(TranscriptError::Cancelled)), "{refused:?}");
     machine.assert_nothing_left();
 }
 
@@ -123,7 +123,7 @@ fn a_copy_that_is_cancelled_half_way_leaves_nothing() {
     let root = machine.root.for_tenant("evil").unwrap();
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let lending = scope.spawn(|| lend(&machine.scratch, &root, uri.to_str().unwrap(), 4 << 30, &over));
+        let lending = scope.spawn(|| copy_transcript(&machine.scratch, &root, uri.to_str().unwrap(), 4 << 30, &over));
         // The copy has begun; it would take seconds.
         let copy = loop {
             if let Some(copy) = names(machine.scratch.path()).into_iter().find(|name| name != ".lastword-lock")
@@ -138,7 +138,7 @@ fn a_copy_that_is_cancelled_half_way_leaves_nothing() {
         };
         over.store(true, Ordering::Relaxed);
         let refused = lending.join().unwrap();
-        assert!(copy && matches!(refused, Err(NotLent::Cancelled)), "{refused:?}");
+        assert!(copy && matches!(refused, Err(TranscriptError::Cancelled)), "{refused:?}");
     });
     machine.assert_nothing_left();
 }
@@ -149,7 +149,7 @@ fn a_copy_that_cannot_be_written_leaves_nothing_and_says_what_failed() {
     let uri = machine.evil().join("s.jsonl");
     // The scratch is gone from under the program: somebody cleaned /tmp.
     fs::remove_dir_all(machine.scratch.path()).unwrap();
-    let refused = machine.lend(&uri).unwrap_err();
+    let refused = machine.copy_transcript(&uri).unwrap_err();
     assert_eq!((refused.name(), refused.to_string().as_str()), ("io", "cannot make a private directory"));
 }
 
@@ -163,7 +163,7 @@ fn many_at_once_do_not_get_into_each_others_way() {
                 let uri = machine.evil().join(format!("{thread}.jsonl"));
                 fs::write(&uri, format!("thread {thread}")).unwrap();
                 for _ in 0..500 {
-                    let loan = machine.lend(&uri).unwrap();
+                    let loan = machine.copy_transcript(&uri).unwrap();
                     assert_eq!(text(&loan), format!("thread {thread}"));
                 }
             });

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use lastword_config::{Config, Source};
-use lastword_protocol::owners::Speaker;
+use lastword_protocol::owners::InputFormat;
 
 /// A file that is no component has a name without `good` in it.
 fn read_component(path: &Path) -> Result<Vec<u8>, String> {
@@ -22,8 +22,8 @@ pub fn configuration(input: &[u8]) {
             assert_eq!(names.len(), config.plugins.len(), "{names:?}");
             assert!(config.plugins.iter().all(|plugin| plugin.component == b"component"));
             assert!(config.drain.budget >= lastword_config::limits::MIN_DURATION);
-            for speaker in Speaker::ALL {
-                if let Err(mistakes) = config.owner.format(speaker) {
+            for input_format in InputFormat::ALL {
+                if let Err(mistakes) = config.owner.format(input_format) {
                     check_places(&mistakes.0, text);
                 }
             }

@@ -6,7 +6,7 @@ use lastword_events::{
     EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, JournalFile, Receipt, Settlement, SqliteJournal, Write, Written,
+    Appended, Completion, DeliveryKey, Journal, JournalFile, JournalOp, Receipt, Settlement, SqliteJournal,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -37,16 +37,22 @@ async fn fill(path: &Path) {
     let mut begun = Vec::new();
     for id in ["active", "ended", "drained"] {
         let (session, event) = (Arc::new(Session::new("t", id)), Arc::new(Event::Start(SessionStart::default())));
-        let start = Write::Start { session, event, owed: vec![plugin()], op_id: Some(format!("op-{id}").into()) };
-        let Written::Session { sequence, session } = journal.write(start).await.unwrap() else { panic!("{id}") };
+        let start = JournalOp::Start { session, event, owed: vec![plugin()], op_id: Some(format!("op-{id}").into()) };
+        let Appended::Session { sequence, session } = journal.append(start).await.unwrap() else { panic!("{id}") };
         begun.push((sequence, session));
     }
     let [_, (second, ended), (third, _)] = begun.as_slice() else { panic!("three were begun") };
     let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::from_millisecond(1))));
     let received = Some(Receipt { at: Timestamp::from_millisecond(1), said: 0 });
-    let end =
-        Write::End { sequence: *second, session: ended.clone(), event, owed: vec![plugin()], received, op_id: None };
-    journal.write(end).await.unwrap();
+    let end = JournalOp::End {
+        sequence: *second,
+        session: ended.clone(),
+        event,
+        owed: vec![plugin()],
+        received,
+        op_id: None,
+    };
+    journal.append(end).await.unwrap();
     let delivery = DeliveryKey { sequence: *third, event: EventKey::End, plugin: plugin() };
     let settlement = Settlement::Owed {
         failures: 1,

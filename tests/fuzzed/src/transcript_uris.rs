@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
-use lastword_transcript::{Root, Scratch, TRANSCRIPT, lend};
+use lastword_transcript::{Root, Scratch, TRANSCRIPT, copy_transcript};
 use tempfile::TempDir;
 
 /// More than any of the files has.
@@ -53,7 +53,7 @@ pub fn transcript_uris(input: &[u8]) {
     let tenant = machine.root.for_tenant("evil").unwrap();
     for uri in String::from_utf8_lossy(input).lines() {
         let uri = uri.replace(AGENTS, &machine.agents.display().to_string());
-        match lend(&machine.scratch, &tenant, &uri, MAX_BYTES, &CANCELLED) {
+        match copy_transcript(&machine.scratch, &tenant, &uri, MAX_BYTES, &CANCELLED) {
             Ok(loan) => {
                 let lent = fs::read_to_string(loan.dir().join(TRANSCRIPT)).unwrap();
                 assert_eq!(lent, "evil's own", "{uri:?}");

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use lastword_events::{EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, Timestamp};
-use lastword_journal::{Completion, DeliveryKey, Journal as _, Receipt, Settlement, SqliteJournal, Write, Written};
+use lastword_journal::{
+    Appended, Completion, DeliveryKey, Journal as _, JournalOp, Receipt, Settlement, SqliteJournal,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -188,7 +190,7 @@ fn an_owner_that_comes_back_in_time_goes_on_with_its_sessions() {
     next.count("accepted", 1);
     let next = stop(next);
     let answer = next.of("accepted").next().unwrap();
-    assert_eq!((&answer["renoted"], &answer["generation"]), (&json!(true), &json!(1)), "{answer}");
+    assert_eq!((&answer["updated"], &answer["generation"]), (&json!(true), &json!(1)), "{answer}");
     let reasons = next.outcomes("memory", "session-end").map(|line| line["reason"].as_str().unwrap().to_owned());
     assert_eq!(sorted(reasons), ["crashed", "shutdown"], "the one that nobody came back for, and the other");
     assert_eq!((next.code(), next.printed_ends("memory")), (0, ids(2)));
@@ -211,7 +213,7 @@ fn a_crash_within_a_grace_does_not_take_it_from_an_owner() {
     next.count("accepted", 2);
     let next = stop(next);
     let answer = next.of("accepted").next().unwrap();
-    assert_eq!((&answer["renoted"], &answer["generation"]), (&json!(true), &json!(1)), "{answer}");
+    assert_eq!((&answer["updated"], &answer["generation"]), (&json!(true), &json!(1)), "{answer}");
     let ends: Vec<_> = next.outcomes("memory", "session-end").collect();
     let reasons = ends.iter().map(|line| line["reason"].as_str().unwrap().to_owned());
     assert_eq!(sorted(reasons), ["crashed", "reset"], "each has one");
@@ -279,9 +281,10 @@ fn recovery_does_not_wait_for_a_time_that_another_clock_has_written() {
         let (owed, op_id) = (vec![memory.clone()], None);
         let received = Receipt { at: far, said: 0 };
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let written =
-            tokio.block_on(journal.write(Write::EndWithoutStart { session, event, owed, received, op_id })).unwrap();
-        let Written::Session { sequence, .. } = written else { panic!("{written:?}") };
+        let written = tokio
+            .block_on(journal.append(JournalOp::EndWithoutStart { session, event, owed, received, op_id }))
+            .unwrap();
+        let Appended::Session { sequence, .. } = written else { panic!("{written:?}") };
         let (failures, late, cause, message) = (1, false, FailureCause::Retry, "busy".to_owned());
         let settlement = Settlement::Owed { failures, late, retry_at: Some(far), cause, message };
         let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: memory };

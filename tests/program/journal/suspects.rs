@@ -8,7 +8,7 @@ use std::thread;
 
 use lastword_events::{EndReason, Event, PluginName, Session, SessionEnd, Timestamp};
 use lastword_faults::folder_in_memory;
-use lastword_journal::{Journal as _, Receipt, SqliteJournal, Write};
+use lastword_journal::{Journal as _, JournalOp, Receipt, SqliteJournal};
 use rustix::process::{Pid, Signal as Kill, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -126,7 +126,7 @@ fn a_loop_of_kills_gives_nothing_up() {
         let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
         let owed = vec![PluginName::new("sleep-50ms").unwrap()];
         let received = Receipt { at: Timestamp::now(), said: 0 };
-        journal.write(Write::EndWithoutStart { session, event, owed, received, op_id: None })
+        journal.append(JournalOp::EndWithoutStart { session, event, owed, received, op_id: None })
     });
     for written in ends.collect::<Vec<_>>() {
         tokio.block_on(written).unwrap();

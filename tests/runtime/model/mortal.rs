@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use lastword::events::{Hook, Identity, JournalName};
 use lastword::{Durability, Journal, JournalError, SqliteJournal};
-use lastword_journal::{Completion, DeliveryKey, HandedOver, Pending, Recovered, Space, Write, Written};
+use lastword_journal::{Appended, Completion, DeliveryKey, JournalOp, Pending, Recovered, Space, StagedCompletions};
 use parking_lot::Mutex;
 
 use super::case::Fate;
@@ -25,9 +25,9 @@ pub(super) struct Mortal {
 struct Life {
     fate: Option<Fate>,
     /// What is on record besides outcomes, in order.
-    recorded: Vec<Write>,
+    recorded: Vec<JournalOp>,
     /// The last of them, if nobody was told of it.
-    unanswered: Option<Pending<Written>>,
+    unanswered: Option<Pending<Appended>>,
     /// The same of what the runtime itself had decided.
     record_is_unanswered: bool,
     /// Attempts whose outcome was refused, and whether it is on record all the same.
@@ -66,13 +66,13 @@ impl Mortal {
         self.life.lock().fate.is_some_and(|fate| fate.commands == 0)
     }
 
-    pub(super) fn has(&self, what: impl Fn(&Write) -> bool) -> bool {
+    pub(super) fn has(&self, what: impl Fn(&JournalOp) -> bool) -> bool {
         self.life.lock().recorded.iter().any(what)
     }
 
     /// How many sessions are on record as alive after their end.
     pub(super) fn alive(&self) -> usize {
-        self.life.lock().recorded.iter().filter(|write| matches!(write, Write::Alive { .. })).count()
+        self.life.lock().recorded.iter().filter(|write| matches!(write, JournalOp::Alive { .. })).count()
     }
 
     /// Whether the last thing on record is what the runtime has decided, and it was not told so.
@@ -88,21 +88,24 @@ impl Mortal {
     /// Whose request the last thing on record is, if it was refused all the same and has changed something.
     pub(super) async fn unanswered(&self) -> Option<Identity> {
         let written = self.life.lock().unanswered.take()?;
-        let changed = matches!(written.await, Ok(Written::Done | Written::Session { .. }));
+        let changed = matches!(written.await, Ok(Appended::Done | Appended::Session { .. }));
         self.life.lock().recorded.last().filter(|_| changed).and_then(identity)
     }
 }
 
 /// Whose request this is.
-fn identity(write: &Write) -> Option<Identity> {
+fn identity(write: &JournalOp) -> Option<Identity> {
     match write {
-        Write::Start { session, .. }
-        | Write::CompactionWithoutStart { session, .. }
-        | Write::EndWithoutStart { session, .. } => Some(session.identity.clone()),
-        Write::Renote { session, .. } | Write::Compaction { session, .. } | Write::End { session, .. } => {
+        JournalOp::Start { session, .. }
+        | JournalOp::CompactionWithoutStart { session, .. }
+        | JournalOp::EndWithoutStart { session, .. } => Some(session.identity.clone()),
+        JournalOp::Update { session, .. } | JournalOp::Compaction { session, .. } | JournalOp::End { session, .. } => {
             Some(session.identity.clone())
         }
-        Write::Alive { .. } | Write::Installed { .. } | Write::Orphaned { .. } | Write::Draining { .. } => None,
+        JournalOp::Alive { .. }
+        | JournalOp::Installed { .. }
+        | JournalOp::Orphaned { .. }
+        | JournalOp::Draining { .. } => None,
     }
 }
 
@@ -111,14 +114,14 @@ fn dead<T>() -> Pending<T> {
 }
 
 impl Journal for Mortal {
-    fn write(&self, write: Write) -> Pending<Written> {
+    fn append(&self, op: JournalOp) -> Pending<Appended> {
         let mut life = self.life.lock();
         let taken = life.take();
         if matches!(taken, Taken::No) {
             return dead();
         }
-        life.recorded.push(write.clone());
-        let pending = self.file.write(write);
+        life.recorded.push(op.clone());
+        let pending = self.file.append(op);
         if matches!(taken, Taken::Yes) {
             return pending;
         }
@@ -126,14 +129,14 @@ impl Journal for Mortal {
         dead()
     }
 
-    fn record(&self, writes: Vec<Write>) -> Pending<()> {
+    fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
         let mut life = self.life.lock();
         let taken = life.take();
         if matches!(taken, Taken::No) {
             return dead();
         }
-        life.recorded.extend(writes.iter().cloned());
-        let pending = self.file.record(writes);
+        life.recorded.extend(ops.iter().cloned());
+        let pending = self.file.append_decided(ops);
         if matches!(taken, Taken::Yes) {
             return pending;
         }
@@ -141,7 +144,7 @@ impl Journal for Mortal {
         dead()
     }
 
-    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver {
+    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
         let mut life = self.life.lock();
         let taken = life.take();
         if matches!(taken, Taken::Yes) {
@@ -152,7 +155,7 @@ impl Journal for Mortal {
         if on_record {
             drop(self.file.complete(tenant, completions));
         }
-        HandedOver::all(dead())
+        StagedCompletions::all(dead())
     }
 
     fn flush(&self) -> Pending<()> {

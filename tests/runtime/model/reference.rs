@@ -253,8 +253,8 @@ impl Reference {
             }
         }
         let how = match (what, found.is_some()) {
-            (What::Start, true) => Acceptance::Renoted,
-            (What::Start, false) | (_, true) => Acceptance::Noted,
+            (What::Start, true) => Acceptance::Updated,
+            (What::Start, false) | (_, true) => Acceptance::Registered,
             (_, false) => Acceptance::Implied,
         };
         Ok((how, generation))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lastword::Acceptance;
 use lastword::events::{DrainReason, EndReason, Event, EventKey, Session};
-use lastword_journal::Write;
+use lastword_journal::JournalOp;
 
 use super::case::{End, Grace, Reply, Request, Run, Step, Who};
 use super::mortal::Mortal;
@@ -41,7 +41,7 @@ impl<'a> Both<'a> {
         let subject = Subject::build(journal, run, grace);
         let mut live = story.disk.clone();
         live.take_up(grace != Grace::None);
-        if journal.has(|write| matches!(write, Write::Installed { .. })) {
+        if journal.has(|write| matches!(write, JournalOp::Installed { .. })) {
             story.disk.take_up(grace != Grace::None);
         }
         let mut both = Self { story, journal, live, subject, asked: Vec::new(), unanswered: None, rested: false };
@@ -80,7 +80,7 @@ impl<'a> Both<'a> {
     /// The runtime's own record that the session has crashed. An owner says something else.
     fn has_end_of(&self, key: Key) -> bool {
         self.journal.has(|write| match write {
-            Write::End { session, event, .. } => {
+            JournalOp::End { session, event, .. } => {
                 let crashed = matches!(&**event, Event::End(end) if end.reason == EndReason::Crashed);
                 crashed && (Who::of(&session.identity), session.generation) == key
             }
@@ -202,7 +202,7 @@ impl<'a> Both<'a> {
         self.live.drain(reason);
         left.iter().for_each(|key| self.live.end_left(*key));
         let report = in_time("the end of the drain", self.subject.runtime.drain(reason)).await?;
-        if self.journal.has(|write| matches!(write, Write::Draining { .. })) {
+        if self.journal.has(|write| matches!(write, JournalOp::Draining { .. })) {
             self.story.disk.drain(reason);
         }
         for key in self.story.disk.unattached() {
@@ -224,7 +224,7 @@ impl<'a> Both<'a> {
     async fn close(&mut self, reason: DrainReason) -> Checked {
         self.live.close(reason);
         in_time("the end of a close", self.subject.runtime.close(reason)).await?;
-        if self.journal.has(|write| matches!(write, Write::Draining { .. })) {
+        if self.journal.has(|write| matches!(write, JournalOp::Draining { .. })) {
             self.story.disk.close(reason);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What to think of a case.
 
-use lastword::Report;
+use lastword::CallReport;
 use lastword_events::{FailureCause, Outcome};
 
 use super::cases::{Case, Kind};
@@ -8,7 +8,7 @@ use super::cases::{Case, Kind};
 /// One call.
 #[derive(Debug)]
 pub(super) struct Tried {
-    pub(super) report: Report,
+    pub(super) report: CallReport,
     pub(super) printed: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl CaseResult {
         self.first.report.fuel_used == self.second.report.fuel_used
     }
 
-    pub(super) fn reports(&self) -> [&Report; 2] {
+    pub(super) fn reports(&self) -> [&CallReport; 2] {
         [&self.first.report, &self.second.report]
     }
 }

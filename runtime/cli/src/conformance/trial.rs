@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use lastword::{Limits, Plugin, Report, Sandbox};
+use lastword::{CallReport, Limits, Plugin, Sandbox};
 use lastword_events::{HookCall, PluginName};
 use lastword_sandbox::{AllowList, Destination, Grant, Grants, KeyValueGrant, LoadError};
 use tempfile::TempDir;
@@ -128,7 +128,7 @@ impl Trial {
     fn call(&self, plugin: &Plugin, case: &Case, mut call: HookCall, store: &Arc<Store>) -> Tried {
         let deadline = if case.kind == Kind::Hurried { HURRY } else { plugin.limits().deadline };
         call.delivery.remaining_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
-        let report: Report = self
+        let report: CallReport = self
             .tokio
             .block_on(async { self.sandbox.call(plugin, call, deadline).with_key_values(store.clone()).await });
         let printed = self.printed.take().into_iter().map(|printed| printed.line).collect();

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use lastword::{Plugin, Report};
+use lastword::{CallReport, Plugin};
 use lastword_events::{FailureCause, Hook, Outcome};
 
 use crate::calls::output::{MUTE, Printed, prints};
@@ -13,7 +13,7 @@ pub(super) fn show(
     out: &mut impl Write,
     plugin: &Plugin,
     hook: Hook,
-    report: &Report,
+    report: &CallReport,
     stores: bool,
     printed: &[Printed],
     command: &str,

@@ -98,9 +98,9 @@ impl Asked {
             Acceptance::DuplicateEnd => Some("duplicate_end"),
             _ => None,
         };
-        let renoted = accepted.how == Acceptance::Renoted;
+        let updated = accepted.how == Acceptance::Updated;
         // An `op_id` is no remark: whoever gave it knows its line.
-        let plain = code.is_none() && !renoted && self.dropped.is_empty();
+        let plain = code.is_none() && !updated && self.dropped.is_empty();
         let text = Output::Accepted(output::Accepted {
             op: self.op,
             op_id: self.op_id.as_deref(),
@@ -108,7 +108,7 @@ impl Asked {
             session: &accepted.identity.id,
             generation: accepted.generation,
             line: self.line,
-            renoted,
+            updated,
             code,
             dropped: &self.dropped,
         })

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use lastword_events::printable;
 
 use crate::limits::MAX_NAMED_EVENTS;
-use lastword_protocol::owners::{Foreign, Speaker};
+use lastword_protocol::owners::{Foreign, InputFormat};
 use lastword_protocol::quote::clipped;
 
 /// Counts the owner's events that are not about the life of a session, and names each once in the log. So with events in
@@ -13,7 +13,7 @@ pub(super) struct Ignored {
     counts: BTreeMap<String, u64>,
     unnamed: u64,
     /// Whose words have been told of, and how many events were in them.
-    foreign: Vec<(Speaker, u64)>,
+    foreign: Vec<(InputFormat, u64)>,
 }
 
 impl Ignored {
@@ -82,7 +82,7 @@ mod tests {
     fn events_in_others_words_are_counted_by_owner() {
         let mut ignored = Ignored::default();
         assert_eq!(ignored.foreign_summary(), None);
-        for (from, event) in [(Speaker::Cursor, "a"), (Speaker::Goose, "b"), (Speaker::Cursor, "c")] {
+        for (from, event) in [(InputFormat::Cursor, "a"), (InputFormat::Goose, "b"), (InputFormat::Cursor, "c")] {
             ignored.foreign(&Foreign { from, event: Some(event.to_owned()), error: None });
         }
         assert_eq!(ignored.foreign_summary().unwrap(), "Cursor 2, goose 1");

@@ -11,7 +11,7 @@ use crate::limits::MAX_READ_AHEAD_LINES;
 use lastword_protocol::fields::BadLine;
 use lastword_protocol::input::Input;
 use lastword_protocol::limits::{KEPT_BUFFER_BYTES, REST_WAIT};
-use lastword_protocol::owners::InputFormat;
+use lastword_protocol::owners::InputSettings;
 use lastword_protocol::reader::{Read as Said, Reader};
 
 /// A line that was read, and taken apart.
@@ -112,7 +112,7 @@ impl Source for Stdin {
 /// Starts a thread that reads the owner's lines. The channel ends with the input.
 ///
 /// A read cannot be interrupted, so the thread is left behind when the program leaves.
-pub(super) fn spawn(source: impl Source, format: impl Into<InputFormat>) -> io::Result<Lines> {
+pub(super) fn spawn(source: impl Source, format: impl Into<InputSettings>) -> io::Result<Lines> {
     let format = format.into();
     let (send, read) = mpsc::channel(MAX_READ_AHEAD_LINES);
     let torn = Torn::default();
@@ -125,7 +125,7 @@ pub(super) fn spawn(source: impl Source, format: impl Into<InputFormat>) -> io::
     Ok(lines)
 }
 
-fn read(mut source: impl Source, format: InputFormat, send: &mpsc::Sender<ReadLine>, torn: &Torn) -> io::Result<()> {
+fn read(mut source: impl Source, format: InputSettings, send: &mpsc::Sender<ReadLine>, torn: &Torn) -> io::Result<()> {
     let mut reader = Reader::new(format);
     let mut say = |said: Said| {
         // Whoever is gone needs no lines.
@@ -158,7 +158,7 @@ fn read(mut source: impl Source, format: InputFormat, send: &mpsc::Sender<ReadLi
 pub(super) mod tests {
     use std::sync::mpsc as std_mpsc;
 
-    use lastword_protocol::owners::Speaker;
+    use lastword_protocol::owners::InputFormat;
 
     use super::*;
 
@@ -189,7 +189,7 @@ pub(super) mod tests {
         fn new() -> Self {
             let (say, come) = std_mpsc::channel();
             let (wait, waited) = std_mpsc::channel();
-            let lines = spawn(Told { come, came: String::new(), waited: wait }, Speaker::Lastword).unwrap();
+            let lines = spawn(Told { come, came: String::new(), waited: wait }, InputFormat::Lastword).unwrap();
             let owner = Self { say, waited, lines };
             assert_eq!(owner.waited.recv().unwrap(), None);
             owner

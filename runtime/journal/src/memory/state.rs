@@ -16,7 +16,7 @@ use crate::tables::{
     Attempts, DrainedRow, DrainedState, EndedSession, Failure, Installed, NewSession, RecordedEvent, Tables, serving,
 };
 use crate::{
-    DeliveryKey, DrainedEnd, JournalError, OwedDelivery, Receipt, RecentEnd, Recovered, RecoveredSession, Settlement,
+    DeliveryKey, DrainedEnd, JournalError, PendingDelivery, Receipt, RecentEnd, Recovered, RecoveredSession, Settlement,
 };
 
 /// Everything that the journal's lock protects.
@@ -279,8 +279,8 @@ impl State {
 }
 
 impl Owed {
-    fn recovered(&self, key: &DeliveryKey, run: u32) -> OwedDelivery {
-        OwedDelivery {
+    fn recovered(&self, key: &DeliveryKey, run: u32) -> PendingDelivery {
+        PendingDelivery {
             delivery: key.clone(),
             session: self.session.clone(),
             event: self.event.clone(),

@@ -7,7 +7,7 @@ use lastword_events::key_value_bytes;
 
 use crate::limits::ROW_BYTES;
 use crate::store::{Resolved, Staged};
-use crate::{Completion, JournalError, Reply, Settlement, Write, Written};
+use crate::{Appended, Completion, JournalError, JournalOp, Reply, Settlement};
 
 /// What other threads hand over to the writer.
 pub(super) enum Command {
@@ -19,9 +19,9 @@ pub(super) enum Command {
 /// What is written in the order in which it was said, before any outcome.
 pub(super) enum Line {
     /// An owner's line: refused when it cannot be written.
-    Write(Box<Write>, Reply<Written>),
+    Append(Box<JournalOp>, Reply<Appended>),
     /// What the runtime decided: tried again until it is written.
-    Record(Vec<Write>, Reply<()>),
+    AppendDecided(Vec<JournalOp>, Reply<()>),
 }
 
 /// How attempts of one tenant ended: all of it is written at once, and tried again until it is.
@@ -36,8 +36,8 @@ impl Line {
     /// What it counts for in a group.
     pub(super) fn cost(&self) -> u64 {
         match self {
-            Self::Write(write, _) => cost(write),
-            Self::Record(writes, _) => writes.iter().map(cost).sum(),
+            Self::Append(op, _) => cost(op),
+            Self::AppendDecided(ops, _) => ops.iter().map(cost).sum(),
         }
     }
 }
@@ -81,18 +81,18 @@ impl Outcomes {
 }
 
 /// A row for the session, one for each plugin that is owed the event, and one for the owner's name of the line.
-fn cost(write: &Write) -> u64 {
-    let owed = match write {
-        Write::Start { owed, .. }
-        | Write::Compaction { owed, .. }
-        | Write::CompactionWithoutStart { owed, .. }
-        | Write::End { owed, .. }
-        | Write::EndWithoutStart { owed, .. } => owed.len(),
-        Write::Renote { .. }
-        | Write::Alive { .. }
-        | Write::Installed { .. }
-        | Write::Orphaned { .. }
-        | Write::Draining { .. } => 0,
+fn cost(op: &JournalOp) -> u64 {
+    let owed = match op {
+        JournalOp::Start { owed, .. }
+        | JournalOp::Compaction { owed, .. }
+        | JournalOp::CompactionWithoutStart { owed, .. }
+        | JournalOp::End { owed, .. }
+        | JournalOp::EndWithoutStart { owed, .. } => owed.len(),
+        JournalOp::Update { .. }
+        | JournalOp::Alive { .. }
+        | JournalOp::Installed { .. }
+        | JournalOp::Orphaned { .. }
+        | JournalOp::Draining { .. } => 0,
     };
     ROW_BYTES.saturating_mul(u64::try_from(owed).unwrap_or(u64::MAX).saturating_add(2))
 }

@@ -4,7 +4,7 @@ use super::command::{Line, Outcomes};
 use super::error::{is_damage, is_of_the_command};
 use super::set_aside::Aside;
 use super::tables::{Failed, FileTables};
-use crate::{JournalError, Written, transition};
+use crate::{Appended, JournalError, transition};
 
 /// A group that is being carried out.
 pub(super) struct OneByOne<'a> {
@@ -18,7 +18,7 @@ pub(super) struct OneByOne<'a> {
 #[derive(Default)]
 pub(super) struct Applied {
     /// Of each owner's line, in their order.
-    pub(super) lines: Vec<Result<Written, JournalError>>,
+    pub(super) lines: Vec<Result<Appended, JournalError>>,
     /// What could not be written by itself.
     pub(super) asides: Vec<Aside>,
     /// Of each tenant's outcomes those that could not be written by themselves, by their place, and why.
@@ -50,26 +50,26 @@ impl<'a> OneByOne<'a> {
     pub(super) fn lines<'b>(&mut self, lines: impl Iterator<Item = &'b mut Line>) -> rusqlite::Result<()> {
         for line in lines {
             match line {
-                Line::Write(write, _) => {
-                    let answer = match self.one(|tables| transition::write(tables, write))? {
+                Line::Append(op, _) => {
+                    let answer = match self.one(|tables| transition::apply(tables, op))? {
                         Came::Done(written) => Ok(written),
                         Came::Refused(error) => Err(error),
                         Came::Unwritable(error) => {
                             let why = self.unwritable(&error);
-                            self.applied.asides.push(Aside::refused(write, &why));
+                            self.applied.asides.push(Aside::refused(op, &why));
                             Err(JournalError::Unwritable(why))
                         }
                     };
                     self.applied.lines.push(answer);
                 }
-                Line::Record(writes, _) => {
-                    for write in writes {
-                        match self.one(|tables| transition::write(tables, write))? {
+                Line::AppendDecided(ops, _) => {
+                    for op in ops {
+                        match self.one(|tables| transition::apply(tables, op))? {
                             Came::Done(_) => (),
                             Came::Refused(error) => defect(&error),
                             Came::Unwritable(error) => {
                                 let why = self.unwritable(&error);
-                                self.applied.asides.push(Aside::decided(write, &why));
+                                self.applied.asides.push(Aside::decided(op, &why));
                             }
                         }
                     }

@@ -60,7 +60,7 @@ mod tests {
     use lastword_events::{Event, Session, SessionStart};
 
     use super::*;
-    use crate::{Journal as _, SqliteJournal, Write};
+    use crate::{Journal as _, JournalOp, SqliteJournal};
 
     #[tokio::test]
     async fn only_journals_that_nobody_uses_and_that_are_not_done_are_named() {
@@ -69,7 +69,7 @@ mod tests {
         drop(SqliteJournal::open(&at("done.db")).unwrap());
         fs::write(at("diary.db"), "dear diary").unwrap();
         fs::create_dir(at("directory.db")).unwrap();
-        let start = |id: &str| Write::Start {
+        let start = |id: &str| JournalOp::Start {
             session: Arc::new(Session::new("t", id)),
             event: Arc::new(Event::Start(SessionStart::default())),
             owed: vec![],
@@ -77,7 +77,7 @@ mod tests {
         };
         let left = SqliteJournal::open(&at("left.db")).unwrap();
         left.recover().unwrap();
-        left.write(start("s1")).await.unwrap();
+        left.append(start("s1")).await.unwrap();
         assert_eq!(unfinished_beside(&at("new.db")), [], "somebody uses it");
         drop(left);
         let found = Unfinished { path: at("left.db"), sessions: 1, deliveries: 0 };

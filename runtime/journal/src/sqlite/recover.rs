@@ -12,7 +12,7 @@ use super::error::Impossible;
 use super::recent_ends;
 use super::text::drain_reason;
 use crate::recovered::attempt_in_run;
-use crate::{DeliveryKey, MAX_COUNT, OwedDelivery, Recovered, Space};
+use crate::{DeliveryKey, MAX_COUNT, PendingDelivery, Recovered, Space};
 
 /// The file's own facts.
 pub(super) struct Header {
@@ -108,7 +108,7 @@ pub(super) fn has(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
     Ok(row.get_ref(column)? != ValueRef::Null)
 }
 
-fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<OwedDelivery>> {
+fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<PendingDelivery>> {
     let sql = "SELECT d.sequence, d.event, p.name, d.run, d.attempt, d.failures, d.late, d.body, s.facts
                FROM delivery d JOIN plugin p ON p.id = d.plugin JOIN session s ON s.sequence = d.sequence
                WHERE NOT d.dead ORDER BY d.sequence";
@@ -123,7 +123,7 @@ fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<OwedDelivery>
         };
         latest = Some((sequence, session.clone()));
         let (in_run, attempt) = (count(row, 3, "a delivery's run")?, count(row, 4, "a delivery's attempt")?);
-        Ok(OwedDelivery {
+        Ok(PendingDelivery {
             delivery: DeliveryKey { sequence, event: parsed::<EventKey>(row, 1)?, plugin: parsed(row, 2)? },
             session,
             event: Arc::new(from_json::<Event>(row, 7)?),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::error::is_of_the_command;
 use crate::limits::RETAINED_SET_ASIDE;
 use crate::store::Resolved;
-use crate::{Completion, Settlement, Write};
+use crate::{Completion, JournalOp, Settlement};
 
 /// What is kept of one, in bytes of JSON; of a longer one only its kind. A session with its end has some kilobytes.
 const MAX_WHAT_BYTES: usize = 64 << 10;
@@ -37,13 +37,13 @@ enum Of {
 
 impl Aside {
     /// An owner's line.
-    pub(super) fn refused(write: &Write, why: &str) -> Self {
-        Self { keep: false, ..Self::decided(write, why) }
+    pub(super) fn refused(op: &JournalOp, why: &str) -> Self {
+        Self { keep: false, ..Self::decided(op, why) }
     }
 
     /// What the runtime decided or has found.
-    pub(super) fn decided(write: &Write, why: &str) -> Self {
-        let (kind, session, what) = described(write);
+    pub(super) fn decided(op: &JournalOp, why: &str) -> Self {
+        let (kind, session, what) = described(op);
         let tenant = session.map_or_else(String::new, |session| session.identity.tenant.to_string());
         let of = session.map_or(Of::Nobody, |session| Of::Session(session.identity.id.to_string()));
         Self { keep: true, tenant, of, what: short_of(kind, &what), why: why.to_owned() }
@@ -107,40 +107,40 @@ fn short_of(kind: &str, what: &Value) -> String {
 }
 
 /// Its kind, whose it is, and all of it.
-fn described(write: &Write) -> (&'static str, Option<&Session>, Value) {
-    match write {
-        Write::Start { session, event, owed, .. } => {
+fn described(op: &JournalOp) -> (&'static str, Option<&Session>, Value) {
+    match op {
+        JournalOp::Start { session, event, owed, .. } => {
             ("start", Some(session), json!({ "write": "start", "session": session, "event": event, "owed": owed }))
         }
-        Write::Renote { sequence, session, .. } => {
-            ("renote", Some(session), json!({ "write": "renote", "sequence": sequence, "session": session }))
+        JournalOp::Update { sequence, session, .. } => {
+            ("update", Some(session), json!({ "write": "update", "sequence": sequence, "session": session }))
         }
-        Write::Compaction { sequence, n, session, event, owed, .. } => {
+        JournalOp::Compaction { sequence, n, session, event, owed, .. } => {
             let event_key = event.key(*n).to_string();
             let what = json!({
                 "write": "compaction", "sequence": sequence, "key": event_key, "session": session, "event": event, "owed": owed,
             });
             ("compaction", Some(session), what)
         }
-        Write::CompactionWithoutStart { session, event, owed, .. } => {
+        JournalOp::CompactionWithoutStart { session, event, owed, .. } => {
             let what = json!({ "write": "compaction", "session": session, "event": event, "owed": owed });
             ("compaction", Some(session), what)
         }
-        Write::End { sequence, session, event, owed, .. } => {
+        JournalOp::End { sequence, session, event, owed, .. } => {
             let key = EventKey::End.to_string();
             let what = json!({
                 "write": "end", "sequence": sequence, "key": key, "session": session, "event": event, "owed": owed,
             });
             ("end", Some(session), what)
         }
-        Write::EndWithoutStart { session, event, owed, .. } => {
+        JournalOp::EndWithoutStart { session, event, owed, .. } => {
             ("end", Some(session), json!({ "write": "end", "session": session, "event": event, "owed": owed }))
         }
-        Write::Alive { sequence } => ("alive", None, json!({ "write": "alive", "sequence": sequence })),
-        Write::Installed { plugins, attaching } => {
+        JournalOp::Alive { sequence } => ("alive", None, json!({ "write": "alive", "sequence": sequence })),
+        JournalOp::Installed { plugins, attaching } => {
             ("installed", None, json!({ "write": "installed", "plugins": plugins, "attaching": attaching }))
         }
-        Write::Orphaned { delivery, late } => {
+        JournalOp::Orphaned { delivery, late } => {
             let what = json!({
                 "write": "orphaned",
                 "sequence": delivery.sequence,
@@ -150,7 +150,7 @@ fn described(write: &Write) -> (&'static str, Option<&Session>, Value) {
             });
             ("orphaned", None, what)
         }
-        Write::Draining { reason, at } => {
+        JournalOp::Draining { reason, at } => {
             ("draining", None, json!({ "write": "draining", "reason": reason.to_string(), "at": at.to_string() }))
         }
     }

@@ -252,11 +252,11 @@ impl Waiting {
         let lines = if tried_lines { std::mem::take(&mut self.lines) } else { VecDeque::new() };
         for (number, line) in lines {
             match line {
-                Line::Write(_, reply) => {
+                Line::Append(_, reply) => {
                     refused += 1;
                     reply.send(Err(error.clone()));
                 }
-                record @ Line::Record(..) => self.lines.push_back((number, record)),
+                record @ Line::AppendDecided(..) => self.lines.push_back((number, record)),
             }
         }
         self.refuse_flushes(error);

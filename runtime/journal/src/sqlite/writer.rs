@@ -24,7 +24,7 @@ use super::tables::{FileTables, Known};
 use super::waiting::{Group, Waiting, Which};
 use crate::limits::{GATHER, MAX_FAILED_TRIES, MAX_QUEUED_WRITES, RETRY};
 use crate::store::{Resolved, Staged, Store};
-use crate::{JournalError, Pending, Write, Written};
+use crate::{Appended, JournalError, JournalOp, Pending};
 
 /// The other threads' end of the queue. Dropping it closes the journal once everything is written.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Command {
 }
 
 impl Queue {
-    pub(super) fn write(&self, write: Write) -> Pending<Written> {
+    pub(super) fn append(&self, op: JournalOp) -> Pending<Appended> {
         let waiting = self.counts.lines.fetch_add(1, Ordering::Relaxed);
         if waiting >= MAX_QUEUED_WRITES {
             self.counts.lines.fetch_sub(1, Ordering::Relaxed);
@@ -58,13 +58,13 @@ impl Queue {
             return Pending::ready(Err(JournalError::Unavailable(full)));
         }
         let (reply, pending) = Pending::later();
-        self.send(Command::Line(Line::Write(Box::new(write), reply)));
+        self.send(Command::Line(Line::Append(Box::new(op), reply)));
         pending
     }
 
-    pub(super) fn record(&self, writes: Vec<Write>) -> Pending<()> {
+    pub(super) fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
         let (reply, pending) = Pending::later();
-        self.send(Command::Line(Line::Record(writes, reply)));
+        self.send(Command::Line(Line::AppendDecided(ops, reply)));
         pending
     }
 
@@ -283,7 +283,7 @@ impl Writer {
             match self.commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(outcomes @ Command::Outcomes(_)) => self.waiting.push(outcomes),
                 Ok(asked) => {
-                    if !matches!(asked, Command::Line(Line::Write(..))) {
+                    if !matches!(asked, Command::Line(Line::Append(..))) {
                         self.outcomes_wait_until = None;
                     }
                     return self.waiting.push(asked);
@@ -407,12 +407,12 @@ impl Writer {
         let mut answers = lines.into_iter();
         for (_, line) in group.lines {
             match line {
-                Line::Write(_, reply) => {
+                Line::Append(_, reply) => {
                     self.counts.lines.fetch_sub(1, Ordering::Relaxed);
                     let answer = answers.next().unwrap_or(Err(JournalError::Closed));
                     reply.send(lost.map_or(answer, |error| Err(error.clone())));
                 }
-                Line::Record(_, reply) => reply.send(Ok(())),
+                Line::AppendDecided(_, reply) => reply.send(Ok(())),
             }
         }
         for aside in &asides {

@@ -70,16 +70,16 @@ fn staged(resolved: Vec<Resolved>) -> Vec<Staged> {
 fn a_value_that_cannot_be_read_refuses_its_call_and_no_other() {
     let store = Store::new(File::default(), []);
     store.committed().is_unreadable.store(true, Ordering::SeqCst);
-    let (refused, _) = store.hand_over(vec![call(1_000, vec![("a".into(), Change::Add(1))])], staged);
+    let (refused, _) = store.stage(vec![call(1_000, vec![("a".into(), Change::Add(1))])], staged);
     assert!(matches!(&refused[..], [RefusedCompletion { at: 0, why: KeyValueConflict::Unreadable(_) }]), "{refused:?}");
     store.committed().is_unreadable.store(false, Ordering::SeqCst);
     assert_eq!((store.value(&space(), "a").unwrap(), store.tenant_bytes("t")), (None, 0));
     // What is staged already is read where it is.
-    let (refused, waiting) = store.hand_over(vec![call(1_000, vec![("a".into(), Change::Add(1))])], staged);
+    let (refused, waiting) = store.stage(vec![call(1_000, vec![("a".into(), Change::Add(1))])], staged);
     store.committed().is_unreadable.store(true, Ordering::SeqCst);
     let calls = vec![call(1_000, vec![("a".into(), Change::Add(1)), ("b".into(), Change::Add(1))])];
-    let (refused_too, _) = store.hand_over(calls, staged);
-    let (refused_again, _) = store.hand_over(vec![call(1_000, vec![("a".into(), Change::Add(1))])], staged);
+    let (refused_too, _) = store.stage(calls, staged);
+    let (refused_again, _) = store.stage(vec![call(1_000, vec![("a".into(), Change::Add(1))])], staged);
     assert_eq!((refused.len(), refused_too.len(), refused_again.len(), waiting.len()), (0, 1, 0, 1));
     assert_eq!(store.value(&space(), "a").unwrap().as_deref(), Some(&b"2"[..]));
 }
@@ -88,13 +88,13 @@ fn a_value_that_cannot_be_read_refuses_its_call_and_no_other() {
 fn nothing_is_kept_of_a_tenant_that_has_nothing() {
     let store = Store::new(Nothing, []);
     let change = |change| vec![call(1_000, vec![("a".to_owned(), change)])];
-    drop(store.hand_over(change(Change::Set(vec![1])), staged));
+    drop(store.stage(change(Change::Set(vec![1])), staged));
     assert_eq!((store.tenants.read().len(), store.tenant_bytes("t")), (1, 2 + KEY));
-    drop(store.hand_over(change(Change::Delete), staged));
+    drop(store.stage(change(Change::Delete), staged));
     assert_eq!((store.tenants.read().len(), store.tenant_bytes("t")), (0, 0));
 
     let store = Store::new(File::default(), []);
-    let (_, waiting) = store.hand_over(change(Change::Set(vec![1])), staged);
+    let (_, waiting) = store.stage(change(Change::Set(vec![1])), staged);
     waiting.iter().for_each(|staged| store.set_aside(staged));
     assert_eq!((store.tenants.read().len(), store.tenant_bytes("t")), (0, 0));
 }
@@ -106,7 +106,7 @@ fn a_tenants_read_waits_for_no_other_tenants() {
     let _held = locked.lock();
     // Both would wait for ever.
     assert_eq!(store.value(&space(), "a").unwrap(), None);
-    assert!(store.hand_over(vec![call(1_000, vec![("a".into(), Change::Add(1))])], staged).0.is_empty());
+    assert!(store.stage(vec![call(1_000, vec![("a".into(), Change::Add(1))])], staged).0.is_empty());
     assert_eq!(store.keys(&space(), None, 9).unwrap(), ["a"]);
 }
 
@@ -195,8 +195,8 @@ proptest! {
         for step in steps {
             match step {
                 Step::Calls(calls) => {
-                    let handed_over = calls.iter().map(|changes| call(quota, changes.clone())).collect();
-                    let (refused, resolved) = store.hand_over(handed_over, staged);
+                    let to_stage = calls.iter().map(|changes| call(quota, changes.clone())).collect();
+                    let (refused, resolved) = store.stage(to_stage, staged);
                     let refused: Vec<usize> = refused.iter().map(|one| one.at).collect();
                     waiting.extend(resolved);
                     for (at, call) in calls.iter().enumerate() {
@@ -249,7 +249,7 @@ proptest! {
         let mut waiting = Vec::new();
         for ((key, length), is_set) in calls {
             let change = if is_set { Change::Set(vec![b'1'; length]) } else { Change::Delete };
-            waiting.extend(store.hand_over(vec![call(u64::MAX, vec![(key, change)])], staged).1);
+            waiting.extend(store.stage(vec![call(u64::MAX, vec![(key, change)])], staged).1);
         }
         let aside = first.index(waiting.len());
         store.set_aside(&waiting[aside]);

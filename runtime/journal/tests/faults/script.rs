@@ -8,8 +8,8 @@ use lastword_events::{
     Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Completion, DeliveryKey, Journal, KeyValueChanges, Pending, Recovered, Settlement, Space, SqliteJournal, Write,
-    Written,
+    Appended, Completion, DeliveryKey, Journal, JournalOp, KeyValueChanges, Pending, Recovered, Settlement, Space,
+    SqliteJournal,
 };
 
 /// How many steps there are.
@@ -119,7 +119,7 @@ impl Script<'_> {
                 self.complete(vec![end, self.completion(A, EventKey::End, "audit", owed_again(), None)]).await;
             }
             7 => self.start("c", None).await,
-            8 => self.renote().await,
+            8 => self.update().await,
             9 => self.draining().await,
             10 => self.complete(vec![self.completion(B, EventKey::End, "memory", Delivered, Some(3))]).await,
             11 => self.complete(vec![self.completion(B, EventKey::End, "audit", owed_again(), None)]).await,
@@ -132,22 +132,22 @@ impl Script<'_> {
     }
 
     /// What an owner asks is refused when it cannot be written, and the owner asks again.
-    async fn write(&self, write: Write) -> Written {
+    async fn append(&self, op: JournalOp) -> Appended {
         for _ in 0..TRIES {
-            if let Ok(written) = self.journal.write(write.clone()).await {
+            if let Ok(written) = self.journal.append(op.clone()).await {
                 return written;
             }
         }
-        panic!("a disk that fails once, and {write:?} cannot be written");
+        panic!("a disk that fails once, and {op:?} cannot be written");
     }
 
     async fn start(&mut self, id: &str, op_id: Option<&str>) {
         let (owed, event) = (self.both.clone(), Arc::new(Event::Start(SessionStart::default())));
         match self
-            .write(Write::Start { session: Arc::new(session(id)), event, owed, op_id: op_id.map(Into::into) })
+            .append(JournalOp::Start { session: Arc::new(session(id)), event, owed, op_id: op_id.map(Into::into) })
             .await
         {
-            Written::Session { sequence, .. } => self.sequences.push(sequence),
+            Appended::Session { sequence, .. } => self.sequences.push(sequence),
             other => panic!("{other:?}"),
         }
     }
@@ -160,24 +160,25 @@ impl Script<'_> {
     async fn compaction(&self) {
         let event = Arc::new(Event::Compaction(SessionCompaction::new(CompactionPhase::After)));
         let (owed, session) = (self.both.clone(), self.known("b"));
-        self.write(Write::Compaction { sequence: self.sequences[B], n: 1, session, event, owed, op_id: None }).await;
+        self.append(JournalOp::Compaction { sequence: self.sequences[B], n: 1, session, event, owed, op_id: None })
+            .await;
     }
 
     async fn end(&self, session: usize, id: &str, op_id: Option<&str>) {
         let sequence = self.sequences[session];
         let (session, owed) = (self.known(id), self.both.clone());
         let op_id = op_id.map(Into::into);
-        self.write(Write::End { sequence, session, event: end_event(), owed, received: None, op_id }).await;
+        self.append(JournalOp::End { sequence, session, event: end_event(), owed, received: None, op_id }).await;
     }
 
-    async fn renote(&self) {
+    async fn update(&self) {
         let session = Arc::new(Session { key: Some("k".into()), ..Session::clone(&self.known("c")) });
-        self.write(Write::Renote { sequence: self.sequences[C], session, op_id: None }).await;
+        self.append(JournalOp::Update { sequence: self.sequences[C], session, op_id: None }).await;
     }
 
     async fn draining(&self) {
-        let draining = Write::Draining { reason: DrainReason::Restart, at: Timestamp::from_millisecond(3) };
-        self.kept(self.journal.record(vec![draining])).await;
+        let draining = JournalOp::Draining { reason: DrainReason::Restart, at: Timestamp::from_millisecond(3) };
+        self.kept(self.journal.append_decided(vec![draining])).await;
     }
 
     fn completion(

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastword_events::{Event, EventKey, PluginName, Session};
-use lastword_journal::OwedDelivery;
+use lastword_journal::PendingDelivery;
 use tokio::sync::Notify;
 
 use super::PluginNumber;
@@ -139,7 +139,7 @@ impl Dispatcher {
 
     /// Takes over a delivery that a dead run left, if its plugin is installed and still has the hook. Its retry time does
     /// not count.
-    pub(crate) fn recover(&self, owed: &OwedDelivery) -> bool {
+    pub(crate) fn recover(&self, owed: &PendingDelivery) -> bool {
         let mut state = self.state.lock();
         let queues = self.queues_of(&mut state, &owed.session.identity.tenant);
         let is_it = |&&(plugin, _): &&(PluginNumber, QueueId)| {

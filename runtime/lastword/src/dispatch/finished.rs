@@ -3,14 +3,14 @@ use std::time::Instant;
 use lastword_events::{Outcome, Timestamp};
 
 use crate::owed::Owed;
-use crate::sandbox::Report;
+use crate::sandbox::CallReport;
 
 /// An attempt that a worker brings back.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) owed: Owed,
     pub(crate) outcome: Outcome,
-    pub(crate) report: Option<Report>,
+    pub(crate) report: Option<CallReport>,
     /// When it is due again, if it is.
     pub(crate) retry: Option<(Instant, Timestamp)>,
     /// It has failed for the last time.

@@ -36,7 +36,7 @@ impl Stored {
 
 impl Dispatcher {
     /// The journal has so many bytes to write that plugins of this queue's tenant have stored.
-    pub(crate) fn handed_over(&self, queue: QueueId, bytes: u64) {
+    pub(crate) fn add_unwritten(&self, queue: QueueId, bytes: u64) {
         if bytes > 0 {
             self.state.lock().change_stored(queue, |stored| stored.saturating_add(bytes));
         }

@@ -1,4 +1,4 @@
-//! Deliveries that may take the process down, see [`OwedDelivery::suspect`](lastword_journal::OwedDelivery::suspect). One is
+//! Deliveries that may take the process down, see [`PendingDelivery::suspect`](lastword_journal::PendingDelivery::suspect). One is
 //! made when nothing else is ready or under way, so that a further death says whether it was the one. Everything else is
 //! delivered before it. In a drain nobody waits for one.
 

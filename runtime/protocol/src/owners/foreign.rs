@@ -2,7 +2,7 @@ use std::fmt;
 
 use lastword_events::printable;
 
-use super::Speaker;
+use super::InputFormat;
 use crate::fields::BadLine;
 use crate::quote::clipped;
 
@@ -10,7 +10,7 @@ use crate::quote::clipped;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
     /// Whose words they seem to be.
-    pub from: Speaker,
+    pub from: InputFormat,
     /// The owner's name for the event, if it has one.
     pub event: Option<String>,
     /// What is wrong with the line, if it is for us.
@@ -31,7 +31,7 @@ impl fmt::Display for Foreign {
         let event = self.event.as_deref().map_or_else(|| "event".to_owned(), clipped);
         let event = printable(&event);
         match self.from {
-            Speaker::Lastword => write!(f, "this looks like the {event} of Lastword's own words; leave --from out"),
+            InputFormat::Lastword => write!(f, "this looks like the {event} of Lastword's own words; leave --from out"),
             from => write!(f, "this looks like {}'s {event}; --from {} reads it", from.name(), from.as_str()),
         }
     }

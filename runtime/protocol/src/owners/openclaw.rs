@@ -109,11 +109,11 @@ fn kept(event: Fields, ctx: Option<Fields>, keep: &Keep<'_>) -> Attributes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Speaker;
+    use super::super::InputFormat;
     use super::*;
 
     fn read_line(line: &str) -> Input {
-        Speaker::Openclaw.read(line.as_bytes()).unwrap()
+        InputFormat::Openclaw.read(line.as_bytes()).unwrap()
     }
 
     fn event(line: &str) -> (Session, Event) {
@@ -213,7 +213,7 @@ mod tests {
         };
         assert_eq!((end.reason, end.message_count), (EndReason::Unknown, None));
         let line = br#"{"hook":"session_end","event":{"sessionId":""},"ctx":{}}"#;
-        let bad = Speaker::Openclaw.read(line).unwrap_err();
+        let bad = InputFormat::Openclaw.read(line).unwrap_err();
         assert_eq!((bad.field.as_deref(), bad.code), (Some("event.sessionId"), "missing_field"));
     }
 }

@@ -1,14 +1,14 @@
 //! Whose words a payload is in, as far as it shows.
 
 use super::payload::Payload;
-use super::{Speaker, copilot};
+use super::{InputFormat, copilot};
 use crate::fields::Fields;
 use crate::input::OPS;
 
 /// What a payload looks like.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Looks {
-    pub(super) from: Speaker,
+    pub(super) from: InputFormat,
     /// Its owner's name for the event, if it has one.
     pub(super) event: Option<String>,
     /// Whether nobody else writes so. Those who followed Claude Code write alike, and are told apart by where their transcripts
@@ -17,13 +17,13 @@ pub(super) struct Looks {
 }
 
 /// Folders in users' homes in which owners keep transcripts.
-const FOLDERS: [(&str, Speaker); 6] = [
-    (".claude", Speaker::ClaudeCode),
-    (".codex", Speaker::Codex),
-    (".copilot", Speaker::Copilot),
-    (".cursor", Speaker::Cursor),
-    (".gemini", Speaker::Gemini),
-    (".qwen", Speaker::Qwen),
+const FOLDERS: [(&str, InputFormat); 6] = [
+    (".claude", InputFormat::ClaudeCode),
+    (".codex", InputFormat::Codex),
+    (".copilot", InputFormat::Copilot),
+    (".cursor", InputFormat::Cursor),
+    (".gemini", InputFormat::Gemini),
+    (".qwen", InputFormat::Qwen),
 ];
 
 /// Events that only Gemini CLI has, of those who write as Claude Code does.
@@ -47,28 +47,28 @@ pub(super) fn recognise(payload: &Payload) -> Option<Looks> {
         && OPS.contains(&op)
         && (fields.has("session") || op == "shutdown")
     {
-        return certain(Speaker::Lastword, Some(op));
+        return certain(InputFormat::Lastword, Some(op));
     }
     if around.is_none() && fields.text("hook").is_some() && fields.has("event") {
-        return certain(Speaker::Openclaw, fields.text("hook"));
+        return certain(InputFormat::Openclaw, fields.text("hook"));
     }
     if fields.text("hookName").is_some() && fields.has("taskId") {
-        return certain(Speaker::Cline, fields.text("hookName"));
+        return certain(InputFormat::Cline, fields.text("hookName"));
     }
     let hook = fields.text("hook_event_name");
     if hook.is_some() && (fields.has("cursor_version") || fields.has("conversation_id")) {
-        return certain(Speaker::Cursor, hook);
+        return certain(InputFormat::Cursor, hook);
     }
     if hook.is_none() && fields.text("event").is_some() && fields.has("session_id") {
-        return certain(Speaker::Goose, fields.text("event"));
+        return certain(InputFormat::Goose, fields.text("event"));
     }
     if let Some(event) = around
         && (fields.has("sessionID") || event.starts_with("session.") || event == "dispose")
     {
-        return certain(Speaker::Opencode, around);
+        return certain(InputFormat::Opencode, around);
     }
     if hook.is_none() && fields.has("sessionId") && fields.has("timestamp") && fields.has("cwd") {
-        return certain(Speaker::Copilot, around.or_else(|| copilot::name_of(fields)));
+        return certain(InputFormat::Copilot, around.or_else(|| copilot::name_of(fields)));
     }
     claude_like(fields, hook?)
 }
@@ -86,13 +86,13 @@ fn claude_like(fields: &Fields, event: &str) -> Option<Looks> {
         return Some(Looks { from: *from, event: event_name, certain: true });
     }
     let from = if GEMINIS.contains(&event) {
-        Speaker::Gemini
+        InputFormat::Gemini
     } else if fields.has("timestamp") {
-        if fields.has("permission_mode") { Speaker::Qwen } else { Speaker::Gemini }
+        if fields.has("permission_mode") { InputFormat::Qwen } else { InputFormat::Gemini }
     } else if fields.has("turn_id") || (fields.has("model") && fields.has("permission_mode")) {
-        Speaker::Codex
+        InputFormat::Codex
     } else {
-        Speaker::ClaudeCode
+        InputFormat::ClaudeCode
     };
     Some(Looks { from, event: event_name, certain: false })
 }

@@ -7,18 +7,18 @@ mod recognised;
 use lastword_events::{Event, Session};
 use serde_json::Value;
 
-use super::Speaker;
+use super::InputFormat;
 use super::format::Shape;
 use crate::input::{Input, OwnerEvent};
 
 macro_rules! corpus {
-    ($speaker:ident, $file:literal) => {
-        (Speaker::$speaker, include_str!(concat!("../../../../tests/data/", $file)))
+    ($input_format:ident, $file:literal) => {
+        (InputFormat::$input_format, include_str!(concat!("../../../../tests/data/", $file)))
     };
 }
 
 /// Everything that owners were seen or are said to send.
-const CORPORA: [(Speaker, &str); 12] = [
+const CORPORA: [(InputFormat, &str); 12] = [
     corpus!(Openclaw, "openclaw-2026.9.6-hooks.ndjson"),
     corpus!(ClaudeCode, "claude-code-2.1.197-hooks.ndjson"),
     corpus!(ClaudeCode, "claude-code-2.1.332-payloads.ndjson"),
@@ -33,25 +33,25 @@ const CORPORA: [(Speaker, &str); 12] = [
     corpus!(Opencode, "opencode-1.18.33-payloads.ndjson"),
 ];
 
-fn corpus(speaker: Speaker, nth: usize) -> Vec<&'static str> {
-    let of_it = CORPORA.iter().filter(|(from, _)| *from == speaker);
+fn corpus(input_format: InputFormat, nth: usize) -> Vec<&'static str> {
+    let of_it = CORPORA.iter().filter(|(from, _)| *from == input_format);
     of_it.map(|(_, text)| text.lines().collect()).nth(nth).unwrap()
 }
 
-fn read(speaker: Speaker, line: &str) -> Input {
-    speaker.read(line.as_bytes()).unwrap_or_else(|bad| panic!("{}: {bad:?}: {line}", speaker.as_str()))
+fn read(input_format: InputFormat, line: &str) -> Input {
+    input_format.read(line.as_bytes()).unwrap_or_else(|bad| panic!("{}: {bad:?}: {line}", input_format.as_str()))
 }
 
-fn event(speaker: Speaker, line: &str) -> (Session, Event) {
-    match read(speaker, line) {
+fn event(input_format: InputFormat, line: &str) -> (Session, Event) {
+    match read(input_format, line) {
         Input::Event(event) => (event.session, event.event),
         other => panic!("{other:?}: {line}"),
     }
 }
 
 /// One word or two for each line.
-fn said(speaker: Speaker, lines: &[&str]) -> Vec<String> {
-    let say = |line: &&str| match read(speaker, line) {
+fn said(input_format: InputFormat, lines: &[&str]) -> Vec<String> {
+    let say = |line: &&str| match read(input_format, line) {
         Input::Event(event) => match event.event {
             Event::Start(start) => format!("start {}", start.source.as_deref().unwrap_or("-")),
             Event::End(end) => format!("end {}", end.reason),
@@ -67,9 +67,9 @@ fn said(speaker: Speaker, lines: &[&str]) -> Vec<String> {
 #[test]
 fn claude_codes_payloads() {
     let expected = ["start startup", "(Stop)", "end other", "start startup", "end other"];
-    assert_eq!(said(Speaker::ClaudeCode, &corpus(Speaker::ClaudeCode, 0)), expected);
+    assert_eq!(said(InputFormat::ClaudeCode, &corpus(InputFormat::ClaudeCode, 0)), expected);
     assert_eq!(
-        said(Speaker::ClaudeCode, &corpus(Speaker::ClaudeCode, 1)),
+        said(InputFormat::ClaudeCode, &corpus(InputFormat::ClaudeCode, 1)),
         [
             "start startup",
             "(UserPromptSubmit)",
@@ -84,7 +84,7 @@ fn claude_codes_payloads() {
             "start clear",
         ]
     );
-    let (session, Event::Start(start)) = event(Speaker::ClaudeCode, corpus(Speaker::ClaudeCode, 1)[7]) else {
+    let (session, Event::Start(start)) = event(InputFormat::ClaudeCode, corpus(InputFormat::ClaudeCode, 1)[7]) else {
         panic!()
     };
     assert_eq!(session.owner_kind.as_deref(), Some("claude-code"));
@@ -96,7 +96,7 @@ fn claude_codes_payloads() {
 #[test]
 fn codexs_payloads() {
     assert_eq!(
-        said(Speaker::Codex, &corpus(Speaker::Codex, 0)),
+        said(InputFormat::Codex, &corpus(InputFormat::Codex, 0)),
         [
             "start startup",
             "(UserPromptSubmit)",
@@ -110,7 +110,9 @@ fn codexs_payloads() {
             "start clear",
         ]
     );
-    let (session, Event::Compaction(before)) = event(Speaker::Codex, corpus(Speaker::Codex, 0)[6]) else { panic!() };
+    let (session, Event::Compaction(before)) = event(InputFormat::Codex, corpus(InputFormat::Codex, 0)[6]) else {
+        panic!()
+    };
     assert_eq!(session.owner_kind.as_deref(), Some("codex-cli"));
     assert_eq!(before.attributes[0], ("model".into(), "gpt-5.1-codex".into()));
 }
@@ -118,7 +120,7 @@ fn codexs_payloads() {
 #[test]
 fn geminis_payloads_and_only_a_compression_that_was_asked_for_is_one() {
     assert_eq!(
-        said(Speaker::Gemini, &corpus(Speaker::Gemini, 0)),
+        said(InputFormat::Gemini, &corpus(InputFormat::Gemini, 0)),
         [
             "start startup",
             "(BeforeAgent)",
@@ -136,7 +138,7 @@ fn geminis_payloads_and_only_a_compression_that_was_asked_for_is_one() {
 #[test]
 fn qwens_payloads() {
     assert_eq!(
-        said(Speaker::Qwen, &corpus(Speaker::Qwen, 0)),
+        said(InputFormat::Qwen, &corpus(InputFormat::Qwen, 0)),
         [
             "start startup",
             "(Notification)",
@@ -153,7 +155,7 @@ fn qwens_payloads() {
 
 #[test]
 fn copilots_payloads_with_the_names_of_their_events_or_without() {
-    let lines = corpus(Speaker::Copilot, 0);
+    let lines = corpus(InputFormat::Copilot, 0);
     let expected = [
         "start new",
         "(userPromptSubmitted)",
@@ -163,73 +165,73 @@ fn copilots_payloads_with_the_names_of_their_events_or_without() {
         "end user-exit",
         "compaction before",
     ];
-    assert_eq!(said(Speaker::Copilot, &lines), expected);
+    assert_eq!(said(InputFormat::Copilot, &lines), expected);
     let bare: Vec<String> =
         lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["payload"].to_string()).collect();
-    assert_eq!(said(Speaker::Copilot, &bare.iter().map(String::as_str).collect::<Vec<_>>()), expected);
+    assert_eq!(said(InputFormat::Copilot, &bare.iter().map(String::as_str).collect::<Vec<_>>()), expected);
 
-    let (session, Event::End(end)) = event(Speaker::Copilot, lines[3]) else { panic!() };
+    let (session, Event::End(end)) = event(InputFormat::Copilot, lines[3]) else { panic!() };
     assert_eq!(end.ended_at.to_string(), "2026-11-28T03:51:30.952Z");
     assert_eq!(end.raw_reason.as_deref(), Some("complete"));
     assert_eq!(session.identity.id.as_ref(), "0fab4973-cdcf-4219-8c6d-4cdbc57b7c3a");
-    let (session, _) = event(Speaker::Copilot, lines[6]);
+    let (session, _) = event(InputFormat::Copilot, lines[6]);
     assert!(session.transcript.unwrap().uri.ends_with("/events.jsonl"));
 
     // Configured as `SessionEnd`, as editors do.
     let line = r#"{"hook_event_name":"SessionEnd","session_id":"s","timestamp":"2026-11-28T03:32:25.019Z","cwd":"/w","reason":"abort"}"#;
-    assert_eq!(said(Speaker::Copilot, &[line]), ["end aborted"]);
+    assert_eq!(said(InputFormat::Copilot, &[line]), ["end aborted"]);
     // What has no name and is like nothing that is known is no end, and no error.
     let odd = r#"{"sessionId":"s","timestamp":1,"cwd":"/w","news":1}"#;
-    assert_eq!(said(Speaker::Copilot, &[odd]), ["(an event without a name)"]);
+    assert_eq!(said(InputFormat::Copilot, &[odd]), ["(an event without a name)"]);
 }
 
 #[test]
 fn cursors_payloads() {
-    let lines = corpus(Speaker::Cursor, 0);
+    let lines = corpus(InputFormat::Cursor, 0);
     assert_eq!(
-        said(Speaker::Cursor, &lines),
+        said(InputFormat::Cursor, &lines),
         ["start -", "(beforeSubmitPrompt)", "(subagentStart)", "compaction before", "(stop)", "end user-exit"]
     );
-    let (session, Event::End(end)) = event(Speaker::Cursor, lines[5]) else { panic!() };
+    let (session, Event::End(end)) = event(InputFormat::Cursor, lines[5]) else { panic!() };
     assert_eq!(session.cwd.as_deref(), Some("/home/user/work"));
     assert_eq!(end.duration_ms, Some(45_000));
-    let (session, Event::Compaction(before)) = event(Speaker::Cursor, lines[3]) else { panic!() };
+    let (session, Event::Compaction(before)) = event(InputFormat::Cursor, lines[3]) else { panic!() };
     assert_eq!(session.identity.id.as_ref(), "c-1", "without a session_id it is the conversation's");
     assert_eq!((before.message_count, before.compacted_count, before.token_count), (Some(45), Some(30), Some(120_000)));
 }
 
 #[test]
 fn gooses_payloads() {
-    let lines = corpus(Speaker::Goose, 0);
+    let lines = corpus(InputFormat::Goose, 0);
     assert_eq!(
-        said(Speaker::Goose, &lines),
+        said(InputFormat::Goose, &lines),
         ["start -", "(UserPromptSubmit)", "(PostToolUse)", "(Stop)", "end unknown"]
     );
-    assert_eq!(event(Speaker::Goose, lines[4]).0.cwd.as_deref(), Some("/home/user/work"));
+    assert_eq!(event(InputFormat::Goose, lines[4]).0.cwd.as_deref(), Some("/home/user/work"));
 }
 
 #[test]
 fn clines_payloads_of_its_cli_and_of_its_extension() {
-    let lines = corpus(Speaker::Cline, 0);
-    assert_eq!(said(Speaker::Cline, &lines), ["start -", "end shutdown", "(agent_end)"]);
-    let (session, _) = event(Speaker::Cline, lines[0]);
+    let lines = corpus(InputFormat::Cline, 0);
+    assert_eq!(said(InputFormat::Cline, &lines), ["start -", "end shutdown", "(agent_end)"]);
+    let (session, _) = event(InputFormat::Cline, lines[0]);
     assert_eq!(session.identity.id.as_ref(), "1795837615706_bs1g5", "a task is a turn of it");
     assert_eq!(session.cwd.as_deref(), Some("/home/user/work"));
 
-    let lines = corpus(Speaker::Cline, 1);
+    let lines = corpus(InputFormat::Cline, 1);
     assert_eq!(
-        said(Speaker::Cline, &lines),
+        said(InputFormat::Cline, &lines),
         ["start -", "(UserPromptSubmit)", "compaction before", "end aborted", "start resume", "end completed"]
     );
-    let (session, Event::Compaction(before)) = event(Speaker::Cline, lines[2]) else { panic!() };
+    let (session, Event::Compaction(before)) = event(InputFormat::Cline, lines[2]) else { panic!() };
     assert_eq!((session.identity.id.as_ref(), before.token_count), ("1795837616", Some(90_000)));
 }
 
 #[test]
 fn opencodes_payloads() {
-    let lines = corpus(Speaker::Opencode, 0);
+    let lines = corpus(InputFormat::Opencode, 0);
     assert_eq!(
-        said(Speaker::Opencode, &lines),
+        said(InputFormat::Opencode, &lines),
         [
             "start -",
             "(session.status)",
@@ -239,19 +241,19 @@ fn opencodes_payloads() {
             "compaction after"
         ]
     );
-    let (session, Event::Start(start)) = event(Speaker::Opencode, lines[0]) else { panic!() };
+    let (session, Event::Start(start)) = event(InputFormat::Opencode, lines[0]) else { panic!() };
     assert_eq!(session.cwd.as_deref(), Some("/home/user/work"));
     assert_eq!(start.attributes, [("projectID".into(), "global".into()), ("version".into(), "1.18.33".into())]);
     let disposed = r#"{"hook":"dispose","payload":{"sessionID":"s"}}"#;
     let deleted = r#"{"type":"session.deleted","properties":{"info":{"id":"s"}}}"#;
-    assert_eq!(said(Speaker::Opencode, &[disposed, deleted]), ["end shutdown", "end deleted"]);
+    assert_eq!(said(InputFormat::Opencode, &[disposed, deleted]), ["end shutdown", "end deleted"]);
 }
 
 #[test]
 fn a_start_that_follows_a_compaction_does_not_say_when_the_session_began() {
     let at = |source: &str| {
         let line = format!(r#"{{"sessionId":"s","cwd":"/w","timestamp":1000,"source":"{source}"}}"#);
-        event(Speaker::Copilot, &line).0.started_at.map(|at| at.to_string())
+        event(InputFormat::Copilot, &line).0.started_at.map(|at| at.to_string())
     };
     assert_eq!(at("resume").as_deref(), Some("1970-01-01T00:00:01.000Z"));
     assert_eq!(at("compact"), None);
@@ -267,56 +269,56 @@ fn a_sub_agents_event_neither_begins_nor_ends_anything_and_shows_that_its_parent
         "(PreCompact of a sub-agent)",
         "end user-exit",
     ];
-    assert_eq!(said(Speaker::ClaudeCode, &lines), expected);
+    assert_eq!(said(InputFormat::ClaudeCode, &lines), expected);
 
-    let parent = |speaker, line: &str| match read(speaker, line) {
+    let parent = |input_format, line: &str| match read(input_format, line) {
         Input::NotOurs { session: Some(identity), .. } => identity.id.to_string(),
         other => panic!("{other:?}: {line}"),
     };
     for line in &lines[1..4] {
-        assert_eq!(parent(Speaker::ClaudeCode, line), "s1");
+        assert_eq!(parent(InputFormat::ClaudeCode, line), "s1");
     }
     let ends = [
-        (Speaker::Codex, r#"{"hook_event_name":"SessionEnd","session_id":"p","agent_id":"a"}"#),
+        (InputFormat::Codex, r#"{"hook_event_name":"SessionEnd","session_id":"p","agent_id":"a"}"#),
         (
-            Speaker::Qwen,
+            InputFormat::Qwen,
             r#"{"hook_event_name":"SessionEnd","session_id":"p","agent_id":"a","timestamp":"2026-11-28T03:41:54.023Z"}"#,
         ),
         (
-            Speaker::Cursor,
+            InputFormat::Cursor,
             r#"{"hook_event_name":"sessionEnd","conversation_id":"c","session_id":"c","parent_conversation_id":"p"}"#,
         ),
         (
-            Speaker::Cline,
+            InputFormat::Cline,
             r#"{"hookName":"session_shutdown","taskId":"t","sessionContext":{"rootSessionId":"p"},"agent_id":"b","parent_agent_id":"a"}"#,
         ),
         (
-            Speaker::Opencode,
+            InputFormat::Opencode,
             r#"{"hook":"session.created","payload":{"sessionID":"c","info":{"id":"c","parentID":"p"}}}"#,
         ),
     ];
-    for (speaker, line) in ends {
-        assert_eq!(parent(speaker, line), "p", "{line}");
+    for (input_format, line) in ends {
+        assert_eq!(parent(input_format, line), "p", "{line}");
     }
     // A whole session that runs as an agent says its type, and is a session.
     let line = r#"{"hook_event_name":"SessionEnd","session_id":"s","agent_type":"reviewer","reason":"clear"}"#;
-    assert_eq!(said(Speaker::ClaudeCode, &[line]), ["end clear"]);
+    assert_eq!(said(InputFormat::ClaudeCode, &[line]), ["end clear"]);
 }
 
 #[test]
 fn an_end_without_a_session_is_refused_by_name() {
     let table = [
-        (Speaker::ClaudeCode, r#"{"hook_event_name":"SessionEnd"}"#, "session_id"),
-        (Speaker::ClaudeCode, r#"{"session_id":"s"}"#, "hook_event_name"),
-        (Speaker::Copilot, r#"{"hook":"sessionEnd","payload":{}}"#, "payload.sessionId"),
-        (Speaker::Copilot, "{}", "hook_event_name"),
-        (Speaker::Goose, r#"{"event":"SessionEnd"}"#, "session_id"),
-        (Speaker::Cline, r#"{"hookName":"session_shutdown"}"#, "rootSessionId"),
-        (Speaker::Opencode, r#"{"hook":"session.created","payload":{}}"#, "payload.sessionID"),
-        (Speaker::Opencode, "{}", "hook"),
+        (InputFormat::ClaudeCode, r#"{"hook_event_name":"SessionEnd"}"#, "session_id"),
+        (InputFormat::ClaudeCode, r#"{"session_id":"s"}"#, "hook_event_name"),
+        (InputFormat::Copilot, r#"{"hook":"sessionEnd","payload":{}}"#, "payload.sessionId"),
+        (InputFormat::Copilot, "{}", "hook_event_name"),
+        (InputFormat::Goose, r#"{"event":"SessionEnd"}"#, "session_id"),
+        (InputFormat::Cline, r#"{"hookName":"session_shutdown"}"#, "rootSessionId"),
+        (InputFormat::Opencode, r#"{"hook":"session.created","payload":{}}"#, "payload.sessionID"),
+        (InputFormat::Opencode, "{}", "hook"),
     ];
-    for (speaker, line, field) in table {
-        let bad = speaker.read(line.as_bytes()).unwrap_err();
+    for (input_format, line, field) in table {
+        let bad = input_format.read(line.as_bytes()).unwrap_err();
         assert_eq!((bad.field.as_deref(), bad.code), (Some(field), "missing_field"), "{line}");
     }
 }
@@ -327,7 +329,7 @@ fn an_op_id_may_stand_in_a_payload_or_around_it() {
         r#"{"op_id":"7","sessionId":"s","cwd":"/w","timestamp":1,"reason":"abort"}"#,
         r#"{"hook":"sessionEnd","op_id":"7","payload":{"sessionId":"s"}}"#,
     ] {
-        let Input::Event(event) = read(Speaker::Copilot, line) else { panic!() };
+        let Input::Event(event) = read(InputFormat::Copilot, line) else { panic!() };
         let OwnerEvent { op_id, .. } = *event;
         assert_eq!(op_id.as_deref(), Some("7"), "{line}");
     }
@@ -336,11 +338,11 @@ fn an_op_id_may_stand_in_a_payload_or_around_it() {
 #[cfg(feature = "clap")]
 #[test]
 fn the_command_lines_words_are_those_of_the_hints() {
-    for speaker in Speaker::ALL {
-        let value = clap::ValueEnum::to_possible_value(&speaker).unwrap();
-        assert_eq!(value.get_name(), speaker.as_str());
+    for input_format in InputFormat::ALL {
+        let value = clap::ValueEnum::to_possible_value(&input_format).unwrap();
+        assert_eq!(value.get_name(), input_format.as_str());
     }
-    assert_eq!(<Speaker as clap::ValueEnum>::value_variants().len(), Speaker::ALL.len());
+    assert_eq!(<InputFormat as clap::ValueEnum>::value_variants().len(), InputFormat::ALL.len());
 }
 
 /// The cells of the rows that begin with this name, in each table of docs/owners.md.
@@ -353,11 +355,11 @@ fn rows(name: &str) -> Vec<Vec<&'static str>> {
 
 #[test]
 fn the_page_about_owners_says_what_is_read_and_kept() {
-    for speaker in Speaker::ALL {
-        let Some(format) = speaker.format() else { continue };
+    for input_format in InputFormat::ALL {
+        let Some(format) = input_format.format() else { continue };
         let rows = rows(format.name);
         let [read, kept, lost, wired] = rows.as_slice() else { panic!("{}: {rows:?}", format.name) };
-        assert_eq!(read[1], format!("`{}`", speaker.as_str()));
+        assert_eq!(read[1], format!("`{}`", input_format.as_str()));
         assert!(read[2].starts_with(format.seen), "{}: {}", format.name, read[2]);
         let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         assert_eq!(kept[1], list(format.keeps), "{}", format.name);
@@ -365,7 +367,7 @@ fn the_page_about_owners_says_what_is_read_and_kept() {
         assert!(lost.len() > 1 && wired.len() > 2, "{}", format.name);
         if let Shape::Flat(flat) = format.shape {
             for (event, _) in flat.events.iter().filter(|(event, _)| !event.starts_with("compacting")) {
-                let own = speaker == Speaker::Copilot && event.starts_with(char::is_uppercase);
+                let own = input_format == InputFormat::Copilot && event.starts_with(char::is_uppercase);
                 assert!(
                     own || read.iter().any(|cell| cell.contains(&format!("`{event}`"))),
                     "{}: {event}",

@@ -1,7 +1,7 @@
 use lastword_events::Event;
 
 use super::*;
-use crate::owners::Speaker;
+use crate::owners::InputFormat;
 
 /// What an owner wrote: bytes, and in between nothing for too long.
 enum Said<'a> {
@@ -11,8 +11,8 @@ enum Said<'a> {
 use Said::{Bytes, Silence};
 
 /// Each thing that is read, in one word: `1 start s1`, `2 bad_json`.
-fn read_as(speaker: Speaker, said: &[Said<'_>], piece: usize) -> Vec<String> {
-    let mut reader = Reader::new(speaker);
+fn read_as(input_format: InputFormat, said: &[Said<'_>], piece: usize) -> Vec<String> {
+    let mut reader = Reader::new(input_format);
     let mut read = Vec::new();
     let mut say = |(number, input): Read| {
         read.push(match input {
@@ -53,10 +53,10 @@ fn read_as(speaker: Speaker, said: &[Said<'_>], piece: usize) -> Vec<String> {
 #[track_caller]
 fn read(input: impl AsRef<[u8]>) -> Vec<String> {
     let input = input.as_ref();
-    let read = read_as(Speaker::Lastword, &[Bytes(input)], usize::MAX);
+    let read = read_as(InputFormat::Lastword, &[Bytes(input)], usize::MAX);
     if input.len() < 10_000 {
         for piece in [1, 7] {
-            assert_eq!(read_as(Speaker::Lastword, &[Bytes(input)], piece), read, "in pieces of {piece}");
+            assert_eq!(read_as(InputFormat::Lastword, &[Bytes(input)], piece), read, "in pieces of {piece}");
         }
     }
     read
@@ -194,7 +194,7 @@ fn a_line_that_does_not_go_on_with_a_torn_one_is_read_by_itself() {
 fn a_torn_line_is_an_error_after_a_silence_and_at_the_end_of_the_input() {
     let torn = b"{\"op\":\"end\",\"session\":{\"id\":\"a\n".as_slice();
     let rest = b"\"}}\n".as_slice();
-    let read = |said: &[Said<'_>]| read_as(Speaker::Lastword, said, usize::MAX);
+    let read = |said: &[Said<'_>]| read_as(InputFormat::Lastword, said, usize::MAX);
     assert_eq!(read(&[Bytes(torn), Bytes(rest)]), ["1 end a\n"]);
     assert_eq!(
         read(&[Bytes(torn), Silence, Bytes(rest), Bytes(start("b").as_bytes())]),
@@ -208,7 +208,7 @@ fn a_torn_line_is_an_error_after_a_silence_and_at_the_end_of_the_input() {
 
 #[test]
 fn what_is_open_can_be_told_before_it_is_over() {
-    let mut reader = Reader::new(Speaker::Lastword);
+    let mut reader = Reader::new(InputFormat::Lastword);
     let mut said = 0;
     let mut say = |_: Read| said += 1;
     reader.push(format!("{}\n{{\"op\":\"end\",\n\"session\":", start("a")).as_bytes(), &mut say);
@@ -222,11 +222,11 @@ fn what_is_open_can_be_told_before_it_is_over() {
 #[test]
 fn whole_events_without_a_newline_are_taken_after_a_silence_and_can_be_told_before() {
     let (start, end, rest) = (start("a"), r#"{"op":"end","session":{"id":"a"}}"#, start("b"));
-    let mut reader = Reader::new(Speaker::Lastword);
+    let mut reader = Reader::new(InputFormat::Lastword);
     reader.push(format!("{start}{end}").as_bytes(), &mut |_| panic!("the line goes on, perhaps"));
     assert_eq!(reader.open().len(), 2);
     let whole = format!("{start}{end}");
-    let read = |said: &[Said<'_>]| read_as(Speaker::Lastword, said, usize::MAX);
+    let read = |said: &[Said<'_>]| read_as(InputFormat::Lastword, said, usize::MAX);
     assert_eq!(read(&[Bytes(whole.as_bytes()), Silence]), ["1 start a", "1 end a"]);
     let next = format!("\n{rest}\n");
     let all = ["1 start a", "1 end a", "2 start b"];
@@ -241,7 +241,7 @@ fn whole_events_without_a_newline_are_taken_after_a_silence_and_can_be_told_befo
 fn commas_and_semicolons_between_and_after_events_are_passed_over() {
     let line = format!("{} , {};\n{},\n", start("a"), r#"{"op":"end","session":{"id":"a"}}"#, start("b"));
     assert_eq!(
-        read_as(Speaker::Lastword, &[Bytes(line.as_bytes())], usize::MAX),
+        read_as(InputFormat::Lastword, &[Bytes(line.as_bytes())], usize::MAX),
         ["1 start a", "1 end a", "2 start b"]
     );
 }
@@ -253,7 +253,7 @@ fn a_long_line_is_read_as_it_comes_and_little_of_it_is_kept() {
         format!("{{\"op\":\"end\",\"note\":\"{long}\",\"session\":{{\"id\":\"{id}\"}},\"reason\":\"reset\"}}")
     };
     for piece in [65_536, usize::MAX] {
-        let read = |input: &str| read_as(Speaker::Lastword, &[Bytes(input.as_bytes())], piece);
+        let read = |input: &str| read_as(InputFormat::Lastword, &[Bytes(input.as_bytes())], piece);
         assert_eq!(
             read(&format!("{}\n{}\n{}\n", start("a"), end("a"), start("b"))),
             ["1 start a", "2 end a without note", "3 start b"]
@@ -283,12 +283,12 @@ fn a_long_line_is_read_as_it_comes_and_little_of_it_is_kept() {
     let foreign = format!(
         "{{\"hook_event_name\":\"PostToolUse\",\"session_id\":\"s\",\"tool_response\":{{\"stdout\":\"{long}\"}}}}\n"
     );
-    assert_eq!(read_as(Speaker::ClaudeCode, &[Bytes(foreign.as_bytes())], 65_536), ["1 not ours PostToolUse"]);
+    assert_eq!(read_as(InputFormat::ClaudeCode, &[Bytes(foreign.as_bytes())], 65_536), ["1 not ours PostToolUse"]);
 }
 
 #[test]
 fn a_long_line_leaves_no_memory_behind() {
-    let mut reader = Reader::new(Speaker::Lastword);
+    let mut reader = Reader::new(InputFormat::Lastword);
     let mut say = |_: Read| ();
     reader.push(&vec![b'x'; MAX_LINE_BYTES], &mut say);
     reader.push(b"\n", &mut say);
@@ -302,22 +302,22 @@ fn a_long_line_leaves_no_memory_behind() {
     assert_eq!(reader.begun.capacity(), 0);
 }
 
-const CAPTURED: [(Speaker, &str); 2] = [
-    (Speaker::Openclaw, include_str!("../../../../tests/data/openclaw-2026.9.6-hooks.ndjson")),
-    (Speaker::ClaudeCode, include_str!("../../../../tests/data/claude-code-2.1.197-hooks.ndjson")),
+const CAPTURED: [(InputFormat, &str); 2] = [
+    (InputFormat::Openclaw, include_str!("../../../../tests/data/openclaw-2026.9.6-hooks.ndjson")),
+    (InputFormat::ClaudeCode, include_str!("../../../../tests/data/claude-code-2.1.197-hooks.ndjson")),
 ];
 
 #[test]
 fn a_line_that_is_cut_anywhere_costs_no_line_after_it() {
-    for (speaker, captured) in CAPTURED {
+    for (input_format, captured) in CAPTURED {
         let lines: Vec<&str> = captured.lines().collect();
         let good = lines.get(..3).unwrap().join("\n");
-        let expected: Vec<String> = read_as(speaker, &[Bytes(format!("\n{good}").as_bytes())], usize::MAX);
+        let expected: Vec<String> = read_as(input_format, &[Bytes(format!("\n{good}").as_bytes())], usize::MAX);
         assert_eq!(expected.len(), 3);
         for line in &lines {
             for cut in 1..line.len() {
                 let cut = line.as_bytes().get(..cut).unwrap();
-                let read = read_as(speaker, &[Bytes(&[cut, b"\n", good.as_bytes()].concat())], usize::MAX);
+                let read = read_as(input_format, &[Bytes(&[cut, b"\n", good.as_bytes()].concat())], usize::MAX);
                 assert_eq!(read.get(1..), Some(expected.as_slice()), "{}", String::from_utf8_lossy(cut));
                 assert_eq!(read.first().unwrap(), "1 bad_json");
             }
@@ -339,12 +339,12 @@ fn may_be_torn(begin: &str, rest: &str) -> bool {
 #[test]
 fn a_newline_in_a_text_or_between_words_costs_no_line() {
     let mut torn = 0;
-    for (speaker, captured) in CAPTURED {
+    for (input_format, captured) in CAPTURED {
         for line in captured.lines() {
             for cut in 1..line.len() {
                 let (begin, rest) = line.split_at(cut);
                 if may_be_torn(begin, rest) {
-                    let read = read_as(speaker, &[Bytes(format!("{begin}\n{rest}\n").as_bytes())], usize::MAX);
+                    let read = read_as(input_format, &[Bytes(format!("{begin}\n{rest}\n").as_bytes())], usize::MAX);
                     // In a name it is another name, and the line may not say whose event it is.
                     let bad_line = read.iter().any(|read| read.contains("bad_json"));
                     assert!(read.len() == 1 && !bad_line, "{begin}\n{rest}: {read:?}");

@@ -13,5 +13,5 @@ pub(crate) fn variables(granted: Option<&BTreeMap<String, String>>) -> WasiConfi
 }
 
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    wasmtime_wasi_config::add_to_linker(linker, |state| WasiConfig::new(&state.flight.plugin.config))
+    wasmtime_wasi_config::add_to_linker(linker, |state| WasiConfig::new(&state.context.plugin.config))
 }

@@ -14,7 +14,7 @@ use lastword_events::{Session, printable};
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
-use crate::flight::Flight;
+use crate::call_context::CallContext;
 use crate::host_memory::Detached;
 use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES};
 use crate::outcome::clip;
@@ -40,7 +40,7 @@ pub(crate) struct Outgoing {
 }
 
 pub(crate) struct Hooks {
-    flight: Arc<Flight>,
+    context: Arc<CallContext>,
     session: Arc<Session>,
     pub(crate) allowance: Arc<Allowance>,
     /// What went wrong that the guest need not have been told.
@@ -55,8 +55,8 @@ pub(crate) struct Hooks {
 }
 
 impl Outgoing {
-    pub(crate) fn new(flight: &Arc<Flight>, session: &Arc<Session>, detached: &Arc<Detached>) -> Self {
-        let plugin = &flight.plugin;
+    pub(crate) fn new(context: &Arc<CallContext>, session: &Arc<Session>, detached: &Arc<Detached>) -> Self {
+        let plugin = &context.plugin;
         let limits = EgressLimits {
             max_requests: plugin.limits.http_requests,
             max_request_body_bytes: plugin.limits.http_request_bytes,
@@ -68,8 +68,8 @@ impl Outgoing {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_HTTP_FIELDS_BYTES);
         let troubles = Arc::default();
-        let (flight, session, detached) = (Arc::clone(flight), Arc::clone(session), Arc::clone(detached));
-        Self { ctx, hooks: Hooks { flight, session, allowance, troubles, sent: 0, detached, request_bytes: 0 } }
+        let (context, session, detached) = (Arc::clone(context), Arc::clone(session), Arc::clone(detached));
+        Self { ctx, hooks: Hooks { context, session, allowance, troubles, sent: 0, detached, request_bytes: 0 } }
     }
 }
 
@@ -97,7 +97,7 @@ impl Drop for Hooks {
         if let Some(refusal) = usage.first_refusal {
             let identity = &self.session.identity;
             tracing::warn!(
-                plugin = self.flight.plugin.name.as_str(),
+                plugin = self.context.plugin.name.as_str(),
                 tenant = &*identity.tenant,
                 session = &*identity.id,
                 refused = usage.refusals,
@@ -108,7 +108,7 @@ impl Drop for Hooks {
         if let Some((times, first)) = self.troubles.take() {
             let identity = &self.session.identity;
             tracing::warn!(
-                plugin = self.flight.plugin.name.as_str(),
+                plugin = self.context.plugin.name.as_str(),
                 tenant = &*identity.tenant,
                 session = &*identity.id,
                 times,
@@ -130,7 +130,7 @@ impl WasiHttpHooks for Hooks {
     /// Pieces of a body that wait in the host, since a guest may write all of it before it sends the request. What bounds
     /// them is the number of bytes, which [`upload`] counts; and each takes a host call.
     fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
-        let limits = &self.flight.plugin.limits;
+        let limits = &self.context.plugin.limits;
         let pieces = limits.http_request_bytes.min(limits.host_calls).clamp(1, u32::MAX.into());
         usize::try_from(pieces).unwrap_or(usize::MAX)
     }
@@ -142,9 +142,9 @@ impl WasiHttpHooks for Hooks {
         _processed: BoxFuture<Result<(), Error>>,
     ) -> BoxFuture<Result<Response, Error>> {
         self.sent = self.sent.saturating_add(1);
-        let (egress, allowance) = (self.flight.plugin.host.egress.clone(), Arc::clone(&self.allowance));
+        let (egress, allowance) = (self.context.plugin.host.egress.clone(), Arc::clone(&self.allowance));
         let troubles = Arc::clone(&self.troubles);
-        let timeouts = timeouts(options.unwrap_or_default(), self.flight.meter.left(Instant::now()));
+        let timeouts = timeouts(options.unwrap_or_default(), self.context.meter.left(Instant::now()));
         let charge = Arc::new(self.detached.charge(std::mem::take(&mut self.request_bytes)));
         let request = request.map(|body| upload::counted(body, &self.detached));
         Box::new(async move {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lastword_events::Session;
-use lastword_transcript::{Loan, NotLent, lend};
+use lastword_transcript::{TranscriptCopy, TranscriptError, copy_transcript};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-use crate::flight::Flight;
+use crate::call_context::CallContext;
 use crate::plugin::Loaded;
 
 /// Where a guest finds its directory; the file in it is called `transcript`.
@@ -15,14 +15,14 @@ const GUEST_DIRECTORY: &str = "/session";
 
 /// Borrows the transcript, if the plugin was granted it, can read files, and there is one. Whatever is wrong with it, the
 /// guest sees no file and the log says why. The time counts as the guest's.
-pub(crate) async fn borrow(flight: &Flight, session: &Arc<Session>) -> Option<Borrowed> {
-    let plugin = &flight.plugin;
+pub(crate) async fn borrow(context: &CallContext, session: &Arc<Session>) -> Option<Borrowed> {
+    let plugin = &context.plugin;
     let grant = plugin.grants.transcript.clone()?;
     if session.transcript.is_none() || !can_read_files(plugin.imports.iter().map(String::as_str)) {
         return None;
     }
     // Whoever keeps the others waiting has a file system that hangs; this call goes on without.
-    let patience = flight.meter.deadline() / 4;
+    let patience = context.meter.deadline() / 4;
     let Ok(permit) = tokio::time::timeout(patience, Arc::clone(&plugin.loans).acquire_owned()).await else {
         absent(plugin, session, "busy", "too many are being copied for this plugin");
         return None;
@@ -35,12 +35,12 @@ pub(crate) async fn borrow(flight: &Flight, session: &Arc<Session>) -> Option<Bo
         let uri = theirs.transcript.as_ref().map_or("", |transcript| transcript.uri.as_str());
         let root = grant.root.for_tenant(&theirs.identity.tenant)?;
         let during = "make a directory for copies of transcripts";
-        let scratch = host.scratch().map_err(|source| NotLent::Io { during, source })?;
-        lend(&scratch, &root, uri, grant.max, &stop)
+        let scratch = host.scratch().map_err(|source| TranscriptError::Io { during, source })?;
+        copy_transcript(&scratch, &root, uri, grant.max, &stop)
     });
     let why = match lent.await {
         Ok(Ok(loan)) => return Some(Borrowed(Some(loan))),
-        Ok(Err(NotLent::Cancelled)) => return None,
+        Ok(Err(TranscriptError::Cancelled)) => return None,
         Ok(Err(error)) => (error.name(), with_source(&error)),
         Err(error) => ("io", error.to_string()),
     };
@@ -63,12 +63,12 @@ fn absent(plugin: &Loaded, session: &Session, why: &str, detail: &str) {
     );
 }
 
-fn with_source(error: &NotLent) -> String {
+fn with_source(error: &TranscriptError) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 /// A copy as a call holds it.
-pub(crate) struct Borrowed(Option<Loan>);
+pub(crate) struct Borrowed(Option<TranscriptCopy>);
 
 impl Drop for Borrowed {
     /// Removing a file can take milliseconds, and the thread that drops a call has others to run. When the process leaves

@@ -12,7 +12,7 @@ use lastword_events::{
     CompactionPhase, Delivery, DeliveryId, EndReason, Event, EventKey, FailureCause, HookCall, JournalName, Outcome,
     PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
-use lastword_sandbox::{Grants, Limits, Plugin, Report, Sandbox, SandboxConfig, Source};
+use lastword_sandbox::{CallReport, Grants, Limits, Plugin, Sandbox, SandboxConfig, Source};
 
 /// Longer than any test: for calls that are not about their deadline.
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
@@ -73,12 +73,12 @@ pub(crate) fn call(session: Session, event: Event, attempt: u32) -> HookCall {
 }
 
 /// Calls `session-end` once.
-pub(crate) async fn call_end(sandbox: &Sandbox, plugin: &Plugin) -> Report {
+pub(crate) async fn call_end(sandbox: &Sandbox, plugin: &Plugin) -> CallReport {
     sandbox.call(plugin, end("s1", 1), LONG).await
 }
 
 /// The cause of a failure, and its message.
-pub(crate) fn failure(report: &Report) -> (&FailureCause, &str) {
+pub(crate) fn failure(report: &CallReport) -> (&FailureCause, &str) {
     match &report.outcome {
         Outcome::Failed { cause, message } => (cause, message),
         other => panic!("expected a failure, got {other:?}"),

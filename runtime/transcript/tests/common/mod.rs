@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use lastword_transcript::{Loan, NotLent, Root, Scratch, lend};
+use lastword_transcript::{Root, Scratch, TranscriptCopy, TranscriptError, copy_transcript};
 use tempfile::TempDir;
 
 pub const MAX: u64 = 1 << 20;
@@ -49,18 +49,18 @@ impl Machine {
     }
 
     /// What the owner of `evil` gets for a uri.
-    pub fn lend(&self, uri: impl AsRef<Path>) -> Result<Loan, NotLent> {
+    pub fn copy_transcript(&self, uri: impl AsRef<Path>) -> Result<TranscriptCopy, TranscriptError> {
         self.lend_below(&self.root, uri)
     }
 
-    pub fn lend_below(&self, root: &Root, uri: impl AsRef<Path>) -> Result<Loan, NotLent> {
+    pub fn lend_below(&self, root: &Root, uri: impl AsRef<Path>) -> Result<TranscriptCopy, TranscriptError> {
         let uri = uri.as_ref().to_str().unwrap();
-        lend(&self.scratch, &root.for_tenant("evil").unwrap(), uri, MAX, &GO_ON)
+        copy_transcript(&self.scratch, &root.for_tenant("evil").unwrap(), uri, MAX, &GO_ON)
     }
 
     /// The name of the refusal, or what was lent. Whatever it is, nothing is left of it.
     pub fn outcome(&self, uri: impl AsRef<Path>) -> String {
-        let outcome = match self.lend(uri) {
+        let outcome = match self.copy_transcript(uri) {
             Ok(loan) => text(&loan),
             Err(refused) => refused.name().to_owned(),
         };
@@ -73,7 +73,7 @@ impl Machine {
     }
 }
 
-pub fn text(loan: &Loan) -> String {
+pub fn text(loan: &TranscriptCopy) -> String {
     fs::read_to_string(loan.dir().join("transcript")).unwrap()
 }
 

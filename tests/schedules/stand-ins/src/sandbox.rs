@@ -36,7 +36,7 @@ pub type Guest = Arc<dyn Fn(&Plugin, HookCall, Memory) -> Answer + Send + Sync>;
 pub type Memory = Arc<Mutex<Option<Reservation>>>;
 
 /// A call's way to its end.
-pub type Answer = Pin<Box<dyn Future<Output = Report> + Send>>;
+pub type Answer = Pin<Box<dyn Future<Output = CallReport> + Send>>;
 
 /// Calls plugins.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl Sandbox {
     /// # Errors
     /// None.
     pub fn new(_: SandboxConfig) -> Result<Self, SandboxError> {
-        let guest: Guest = Arc::new(|_, _, _| Box::pin(std::future::ready(Report::new(Outcome::Delivered))));
+        let guest: Guest = Arc::new(|_, _, _| Box::pin(std::future::ready(CallReport::new(Outcome::Delivered))));
         Ok(Self::scripted(1, guest))
     }
 
@@ -114,9 +114,9 @@ impl Call {
 }
 
 impl Future for Call {
-    type Output = Report;
+    type Output = CallReport;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Report> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallReport> {
         self.answer.as_mut().poll(cx)
     }
 }
@@ -218,7 +218,7 @@ impl Hooks {
 /// How a call went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sandbox's own says it")]
-pub struct Report {
+pub struct CallReport {
     pub outcome: Outcome,
     pub fuel_used: u64,
     pub wall: Duration,
@@ -228,7 +228,7 @@ pub struct Report {
     pub changes: Vec<(String, Change)>,
 }
 
-impl Report {
+impl CallReport {
     /// One that used nothing.
     #[must_use]
     pub fn new(outcome: Outcome) -> Self {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use lastword_events::{EventKey, Hook, Identity, JournalName, Session};
 use lastword_journal::{
-    Completion, DeliveryKey, Durability, HandedOver, Journal, JournalError, MemoryJournal, Pending, Recovered, Reply,
-    Settlement, Space, Write, Written,
+    Appended, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, MemoryJournal, Pending, Recovered,
+    Reply, Settlement, Space, StagedCompletions,
 };
 use shuttle::sync::{Condvar, Mutex as ScheduledMutex};
 
@@ -44,8 +44,8 @@ struct Queue {
 }
 
 enum Command {
-    Write(Box<Write>, Reply<Written>),
-    Record(Vec<Write>, Reply<()>),
+    Append(Box<JournalOp>, Reply<Appended>),
+    AppendDecided(Vec<JournalOp>, Reply<()>),
     Complete(Arc<str>, Vec<Completion>, Reply<()>),
     Flush(Reply<()>),
 }
@@ -77,7 +77,7 @@ impl Disk {
     }
 
     /// A run that is over has left these.
-    pub(crate) fn leave_active(&self, sessions: Vec<Write>) {
+    pub(crate) fn leave_active(&self, sessions: Vec<JournalOp>) {
         drop(self.journal.recover().unwrap());
         for write in sessions {
             self.write_now(write).unwrap();
@@ -92,7 +92,7 @@ impl Disk {
     pub(crate) fn run(&self) {
         while let Some(group) = self.next_group() {
             let answers: Vec<Box<dyn FnOnce()>> = group.into_iter().map(|command| self.carry_out(command)).collect();
-            // Written as one, and then answered one by one.
+            // Appended as one, and then answered one by one.
             for answer in answers {
                 shuttle::thread::yield_now();
                 answer();
@@ -130,14 +130,14 @@ impl Disk {
 
     fn carry_out(&self, command: Command) -> Box<dyn FnOnce()> {
         match command {
-            Command::Write(_, reply) if self.health == Health::Refuses && chance(1, 4) => {
+            Command::Append(_, reply) if self.health == Health::Refuses && chance(1, 4) => {
                 Box::new(|| reply.send(Err(JournalError::Unavailable("the disk is full".into()))))
             }
-            Command::Write(write, reply) => {
+            Command::Append(write, reply) => {
                 let written = self.write_now(*write);
                 Box::new(|| reply.send(written))
             }
-            Command::Record(writes, reply) => {
+            Command::AppendDecided(writes, reply) => {
                 writes.into_iter().for_each(|write| self.record_now(write));
                 Box::new(|| reply.send(Ok(())))
             }
@@ -150,8 +150,8 @@ impl Disk {
     }
 
     /// What the runtime has decided: it is never impossible, and an end comes before what became of it.
-    fn record_now(&self, write: Write) {
-        if let Write::End { sequence, .. } = write {
+    fn record_now(&self, write: JournalOp) {
+        if let JournalOp::End { sequence, .. } = write {
             let is_of_it = |one: &DeliveryKey| one.sequence == sequence && one.event == EventKey::End;
             let outcome = self.look(|record| record.attempts.keys().find(|one| is_of_it(one)).cloned());
             assert_eq!(outcome, None, "its outcome is on record before the end itself");
@@ -159,24 +159,24 @@ impl Disk {
         self.write_now(write).unwrap();
     }
 
-    fn write_now(&self, write: Write) -> Result<Written, JournalError> {
+    fn write_now(&self, write: JournalOp) -> Result<Appended, JournalError> {
         let ends = match &write {
-            Write::End { sequence, .. } => Some(*sequence),
+            JournalOp::End { sequence, .. } => Some(*sequence),
             _ => None,
         };
-        let without_start = matches!(write, Write::EndWithoutStart { .. });
+        let without_start = matches!(write, JournalOp::EndWithoutStart { .. });
         // The memory journal answers at once.
         let what = describe(&write);
-        let written = at_once(self.journal.write(write));
+        let written = at_once(self.journal.append(write));
         story!("disk: {what}: {written:?}");
         let mut record = self.record.lock().unwrap();
         match &written {
-            Ok(Written::Session { sequence, session }) => {
+            Ok(Appended::Session { sequence, session }) => {
                 record.sessions.insert(*sequence, session.clone());
                 record.without_start.extend(without_start.then_some(*sequence));
                 record.ended.extend(without_start.then_some(*sequence));
             }
-            Ok(Written::Done) => record.ended.extend(ends),
+            Ok(Appended::Done) => record.ended.extend(ends),
             _ => (),
         }
         written
@@ -216,23 +216,23 @@ impl Journal for Disk {
         self.journal.recover()
     }
 
-    fn write(&self, write: Write) -> Pending<Written> {
+    fn append(&self, op: JournalOp) -> Pending<Appended> {
         if self.health == Health::AtOnce {
-            return Pending::ready(self.write_now(write));
+            return Pending::ready(self.write_now(op));
         }
-        self.queue(|reply| Command::Write(Box::new(write), reply))
+        self.queue(|reply| Command::Append(Box::new(op), reply))
     }
 
-    fn record(&self, writes: Vec<Write>) -> Pending<()> {
-        if writes.iter().any(|write| matches!(write, Write::Draining { .. })) {
+    fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
+        if ops.iter().any(|write| matches!(write, JournalOp::Draining { .. })) {
             self.record.lock().unwrap().draining = true;
             self.queue.lock().unwrap().frozen = self.health == Health::Freezes;
         }
         if self.health == Health::AtOnce {
-            writes.into_iter().for_each(|write| self.record_now(write));
+            ops.into_iter().for_each(|write| self.record_now(write));
             return Pending::ready(Ok(()));
         }
-        self.queue(|reply| Command::Record(writes, reply))
+        self.queue(|reply| Command::AppendDecided(ops, reply))
     }
 
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
@@ -240,12 +240,12 @@ impl Journal for Disk {
     }
 
     /// Scripted plugins store nothing, so nothing is refused.
-    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> HandedOver {
+    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
         if self.health == Health::AtOnce {
             self.complete_now(tenant, completions);
-            return HandedOver::all(Pending::ready(Ok(())));
+            return StagedCompletions::all(Pending::ready(Ok(())));
         }
-        HandedOver::all(self.queue(|reply| Command::Complete(tenant.clone(), completions, reply)))
+        StagedCompletions::all(self.queue(|reply| Command::Complete(tenant.clone(), completions, reply)))
     }
 
     fn flush(&self) -> Pending<()> {

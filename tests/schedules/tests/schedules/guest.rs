@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lastword_events::{Deferral, DeliveryId, EventKey, FailureCause, HookCall, Identity, Outcome, PluginName};
 use lastword_journal::DeliveryKey;
-use lastword_stand_ins::sandbox::{Answer, Guest, Memory, MemoryPart, Report, Reservation};
+use lastword_stand_ins::sandbox::{Answer, CallReport, Guest, Memory, MemoryPart, Reservation};
 use lastword_stand_ins::sync::pass;
 
 use crate::disk::Disk;
@@ -55,7 +55,7 @@ impl Calls {
             let memory = plugin.memory().clone();
             Box::pin(async move {
                 let report = match grow(memory, reserved).await {
-                    Ok(had) => Report { counted_memory: had.held(), ..act(manners).await },
+                    Ok(had) => CallReport { counted_memory: had.held(), ..act(manners).await },
                     Err(report) => report,
                 };
                 under_way.end(&report.outcome);
@@ -150,13 +150,13 @@ impl Drop for UnderWay {
 }
 
 /// Takes memory in steps, beyond what was reserved for the call.
-async fn grow(memory: Arc<MemoryPart>, reserved: Memory) -> Result<Reservation, Report> {
+async fn grow(memory: Arc<MemoryPart>, reserved: Memory) -> Result<Reservation, CallReport> {
     let mut has = reserved.lock().unwrap().take().unwrap_or_else(|| memory.reserve_nothing());
     for _ in 0..up_to(2) {
         let to = (has.held() + one_of(&[10, 30])).min(memory.most());
         if poll_fn(|cx| has.poll_grow(to, chance(1, 4), cx)).await.is_err() {
-            let gave_way = Report::new(Outcome::Deferred(Deferral::Memory));
-            return Err(Report { counted_memory: to, ..gave_way });
+            let gave_way = CallReport::new(Outcome::Deferred(Deferral::Memory));
+            return Err(CallReport { counted_memory: to, ..gave_way });
         }
         if chance(1, 3) {
             wait_for_the_host().await;
@@ -165,7 +165,7 @@ async fn grow(memory: Arc<MemoryPart>, reserved: Memory) -> Result<Reservation, 
     Ok(has)
 }
 
-async fn act(manners: Manners) -> Report {
+async fn act(manners: Manners) -> CallReport {
     for _ in 0..up_to(2) {
         match up_to(3) {
             0 => yield_at_a_tick().await,
@@ -177,9 +177,9 @@ async fn act(manners: Manners) -> Report {
         std::future::pending::<()>().await;
     }
     if chance(1, 6) {
-        return Report::new(Outcome::Deferred(one_of(&[Deferral::Memory, Deferral::Turn])));
+        return CallReport::new(Outcome::Deferred(one_of(&[Deferral::Memory, Deferral::Turn])));
     }
-    let mut report = Report::new(Outcome::Delivered);
+    let mut report = CallReport::new(Outcome::Delivered);
     if manners != Manners::Deliver && chance(1, 3) {
         let trap = FailureCause::Trap("unreachable".into());
         let cause = [FailureCause::Retry, FailureCause::Retry, FailureCause::Fatal, FailureCause::Deadline, trap];

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lastword_events::{
     DrainReason, DrainReport, EndReason, Event, Identity, Outcome, PluginName, Session, SessionStart,
 };
-use lastword_journal::{DeliveryKey, Write};
+use lastword_journal::{DeliveryKey, JournalOp};
 use lastword_on_shuttle::{OutcomeRecord, RetryPolicy, Runtime, TenantQuota, Tenants};
 use lastword_stand_ins::sandbox::{MemoryAccount, Plugin, Sandbox};
 use lastword_stand_ins::sync::{Time, begin};
@@ -143,9 +143,9 @@ fn of_requests(held: &str) -> bool {
     ["reserved", "leaving", "places in a session's order"].contains(&held)
 }
 
-fn started_before(identity: &Identity) -> Write {
+fn started_before(identity: &Identity) -> JournalOp {
     let session = Arc::new(Session::of(identity.clone()));
-    Write::Start { session, event: Arc::new(Event::Start(SessionStart::default())), owed: Vec::new(), op_id: None }
+    JournalOp::Start { session, event: Arc::new(Event::Start(SessionStart::default())), owed: Vec::new(), op_id: None }
 }
 
 /// Ends the run from threads of its own, each after a while. Gives what drains have said.

@@ -121,12 +121,12 @@ impl Said {
             state.ended_before.insert((accepted.identity.clone(), accepted.generation));
         }
         match (line, answer) {
-            (_, Ok(Accepted { identity, generation, how: Acceptance::Noted | Acceptance::Implied, .. })) => {
+            (_, Ok(Accepted { identity, generation, how: Acceptance::Registered | Acceptance::Implied, .. })) => {
                 state.accepted.insert((identity, generation));
             }
             (Line::End, Ok(Accepted { how: Acceptance::DuplicateEnd, .. })) => (),
             (_, Ok(Accepted { how: Acceptance::DuplicateOp, .. })) => (),
-            (Line::Start, Ok(Accepted { how: Acceptance::Renoted, .. })) => (),
+            (Line::Start, Ok(Accepted { how: Acceptance::Updated, .. })) => (),
             (_, Err(Refusal::Journal(JournalError::Unavailable(_)))) => (),
             (Line::Start | Line::Compaction, Err(Refusal::Draining | Refusal::Quota { .. })) => (),
             (_, answer) => panic!("a {line:?} was answered {answer:?}"),

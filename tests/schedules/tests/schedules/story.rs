@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-use lastword_journal::{DeliveryKey, Write};
+use lastword_journal::{DeliveryKey, JournalOp};
 
 /// Of the schedule that is to be run again, if one is.
 pub(crate) fn seed() -> Option<u64> {
@@ -23,19 +23,19 @@ pub(crate) fn name(delivery: &DeliveryKey) -> String {
     format!("{}/{}/{}", delivery.sequence, delivery.event, delivery.plugin)
 }
 
-pub(crate) fn describe(write: &Write) -> String {
+pub(crate) fn describe(write: &JournalOp) -> String {
     match write {
-        Write::Start { session, .. } => format!("start of {}", session.identity.id),
-        Write::Renote { sequence, .. } => format!("renote of {sequence}"),
-        Write::Compaction { sequence, n, .. } => format!("compaction {n} of {sequence}"),
-        Write::CompactionWithoutStart { session, .. } => {
+        JournalOp::Start { session, .. } => format!("start of {}", session.identity.id),
+        JournalOp::Update { sequence, .. } => format!("update of {sequence}"),
+        JournalOp::Compaction { sequence, n, .. } => format!("compaction {n} of {sequence}"),
+        JournalOp::CompactionWithoutStart { session, .. } => {
             format!("compaction of {}, without a start", session.identity.id)
         }
-        Write::End { sequence, .. } => format!("end of {sequence}"),
-        Write::EndWithoutStart { session, .. } => format!("end of {}, without a start", session.identity.id),
-        Write::Alive { sequence } => format!("{sequence} lives"),
-        Write::Installed { .. } => "who is installed".to_owned(),
-        Write::Orphaned { delivery, .. } => format!("orphaned {}", name(delivery)),
-        Write::Draining { reason, .. } => format!("draining: {reason:?}"),
+        JournalOp::End { sequence, .. } => format!("end of {sequence}"),
+        JournalOp::EndWithoutStart { session, .. } => format!("end of {}, without a start", session.identity.id),
+        JournalOp::Alive { sequence } => format!("{sequence} lives"),
+        JournalOp::Installed { .. } => "who is installed".to_owned(),
+        JournalOp::Orphaned { delivery, .. } => format!("orphaned {}", name(delivery)),
+        JournalOp::Draining { reason, .. } => format!("draining: {reason:?}"),
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::limits::ROW_BYTES;
 use crate::store::{Nothing, Store};
-use crate::{Completion, DeliveryKey, KeyValueChanges, Pending, Settlement, Space, Write};
+use crate::{Completion, DeliveryKey, JournalOp, KeyValueChanges, Pending, Settlement, Space};
 
 const GROUP: u64 = 100 * ROW_BYTES;
 const APART: Which = Which::Apart { tenants: usize::MAX };
@@ -30,25 +30,28 @@ impl Asked {
         let delivery = DeliveryKey { sequence, event: EventKey::End, plugin };
         let changes = (rows > 1).then_some(changes);
         let completion = Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes };
-        let (_, resolved) = Store::new(Nothing, []).hand_over(vec![completion], |resolved| resolved);
+        let (_, resolved) = Store::new(Nothing, []).stage(vec![completion], |resolved| resolved);
         let (reply, pending) = Pending::later();
         self.waiting.push(Command::Outcomes(Outcomes::new(tenant.into(), resolved, reply)));
         self.outcomes.push(pending);
     }
 
-    fn line(&mut self) -> Pending<crate::Written> {
+    fn line(&mut self) -> Pending<crate::Appended> {
         let (reply, pending) = Pending::later();
         let (session, event) =
             (Arc::new(Session::new("t", "s")), Arc::new(lastword_events::Event::Start(SessionStart::default())));
-        let write = Write::Start { session, event, owed: vec![], op_id: None };
-        self.waiting.push(Command::Line(Line::Write(Box::new(write), reply)));
+        let write = JournalOp::Start { session, event, owed: vec![], op_id: None };
+        self.waiting.push(Command::Line(Line::Append(Box::new(write), reply)));
         pending
     }
 
     fn record(&mut self) -> Pending<()> {
         let (reply, pending) = Pending::later();
         let reason = lastword_events::DrainReason::Shutdown;
-        self.waiting.push(Command::Line(Line::Record(vec![Write::Draining { reason, at: Timestamp::now() }], reply)));
+        self.waiting.push(Command::Line(Line::AppendDecided(
+            vec![JournalOp::Draining { reason, at: Timestamp::now() }],
+            reply,
+        )));
         pending
     }
 

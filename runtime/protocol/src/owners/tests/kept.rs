@@ -3,7 +3,7 @@
 use lastword_events::{CompactionPhase, Event};
 use serde_json::Value;
 
-use super::super::{InputFormat, Speaker};
+use super::super::{InputFormat, InputSettings};
 use super::{CORPORA, corpus};
 use crate::input::Input;
 
@@ -82,7 +82,7 @@ fn marked(value: &Value) -> Vec<(String, Value)> {
     found.into_iter().map(mark).collect()
 }
 
-fn gets_through(format: &InputFormat, line: &Value) -> bool {
+fn gets_through(format: &InputSettings, line: &Value) -> bool {
     match format.read(line.to_string().as_bytes()) {
         // What was left out is told to whoever wrote it, and to nobody else.
         Ok(Input::Event(event)) => format!("{:?}", (event.op_id, event.session, event.event)).contains(MARK),
@@ -94,11 +94,11 @@ fn gets_through(format: &InputFormat, line: &Value) -> bool {
 #[test]
 fn of_every_text_in_every_payload_only_what_is_listed_gets_through() {
     let mut through = 0;
-    for (speaker, text) in CORPORA {
-        let keeps = speaker.format().unwrap().keeps;
+    for (input_format, text) in CORPORA {
+        let keeps = input_format.format().unwrap().keeps;
         for line in text.lines() {
             for (name, line) in marked(&serde_json::from_str(line).unwrap()) {
-                if gets_through(&speaker.into(), &line) {
+                if gets_through(&input_format.into(), &line) {
                     assert!(READ.contains(&name.as_str()) || keeps.contains(&name.as_str()), "{name}: {line}");
                     through += 1;
                 }
@@ -110,7 +110,7 @@ fn of_every_text_in_every_payload_only_what_is_listed_gets_through() {
 
 #[test]
 fn no_prompt_summary_message_or_address_is_among_what_is_listed() {
-    let keeps = Speaker::ALL.into_iter().filter_map(Speaker::format).flat_map(|format| format.keeps);
+    let keeps = InputFormat::ALL.into_iter().filter_map(InputFormat::format).flat_map(|format| format.keeps);
     for name in keeps.chain(&READ).filter(|name| !NOT_TELLING.contains(name)) {
         let lower = name.to_lowercase();
         assert!(!TELLING.iter().any(|part| lower.contains(part)), "{name}");
@@ -145,12 +145,12 @@ fn no_prompt_summary_message_or_address_that_is_added_to_a_payload_gets_through(
         map.values_mut().for_each(|inner| add(inner, name));
         map.insert(name.to_owned(), MARK.into());
     }
-    for (speaker, text) in CORPORA {
+    for (input_format, text) in CORPORA {
         for line in text.lines() {
             for name in secrets {
                 let mut line: Value = serde_json::from_str(line).unwrap();
                 add(&mut line, name);
-                assert!(!gets_through(&speaker.into(), &line), "{name}: {line}");
+                assert!(!gets_through(&input_format.into(), &line), "{name}: {line}");
             }
         }
     }
@@ -158,9 +158,10 @@ fn no_prompt_summary_message_or_address_that_is_added_to_a_payload_gets_through(
 
 #[test]
 fn what_the_configuration_asks_for_is_kept() {
-    let format = |speaker, names: &[&str]| InputFormat::from(speaker).keeping(names.iter().copied()).unwrap();
-    let with = |speaker, nth: usize, line: usize, names: &[&str]| match format(speaker, names)
-        .read(corpus(speaker, nth)[line].as_bytes())
+    let format =
+        |input_format, names: &[&str]| InputSettings::from(input_format).keeping(names.iter().copied()).unwrap();
+    let with = |input_format, nth: usize, line: usize, names: &[&str]| match format(input_format, names)
+        .read(corpus(input_format, nth)[line].as_bytes())
     {
         Ok(Input::Event(event)) => match event.event {
             Event::Start(start) => start.attributes,
@@ -173,17 +174,17 @@ fn what_the_configuration_asks_for_is_kept() {
         other => panic!("{other:?}"),
     };
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert!(with(Speaker::ClaudeCode, 1, 8, &["compact_summary"]).contains(&pair("compact_summary", "ok")));
-    assert_eq!(with(Speaker::Copilot, 0, 0, &["initialPrompt"]), [pair("initialPrompt", "reply ok")]);
-    assert_eq!(with(Speaker::Copilot, 0, 0, &[]), []);
-    assert!(with(Speaker::Cursor, 0, 5, &["user_email"]).contains(&pair("user_email", "user@example.com")));
-    assert!(with(Speaker::Cline, 0, 0, &["userId"]).contains(&pair("userId", "user")));
+    assert!(with(InputFormat::ClaudeCode, 1, 8, &["compact_summary"]).contains(&pair("compact_summary", "ok")));
+    assert_eq!(with(InputFormat::Copilot, 0, 0, &["initialPrompt"]), [pair("initialPrompt", "reply ok")]);
+    assert_eq!(with(InputFormat::Copilot, 0, 0, &[]), []);
+    assert!(with(InputFormat::Cursor, 0, 5, &["user_email"]).contains(&pair("user_email", "user@example.com")));
+    assert!(with(InputFormat::Cline, 0, 0, &["userId"]).contains(&pair("userId", "user")));
     assert_eq!(
-        with(Speaker::Opencode, 0, 0, &["title", "title", "version"]).last().unwrap(),
+        with(InputFormat::Opencode, 0, 0, &["title", "title", "version"]).last().unwrap(),
         &pair("title", "New session - 2026-11-28T03:39:34.181Z")
     );
     // Each that is kept on request is kept when it is asked for.
-    for format in Speaker::ALL.into_iter().filter_map(Speaker::format) {
+    for format in InputFormat::ALL.into_iter().filter_map(InputFormat::format) {
         assert!(format.keeps_on_request.iter().all(|name| !format.keeps.contains(name)), "{}", format.name);
     }
 }

@@ -4,10 +4,10 @@ use lastword_events::{EndReason, Event};
 
 use crate::fields::BadLine;
 use crate::input::Input;
-use crate::owners::Speaker;
+use crate::owners::InputFormat;
 
-fn end_of(speaker: Speaker, line: &str) -> (String, EndReason) {
-    match speaker.read(line.as_bytes()) {
+fn end_of(input_format: InputFormat, line: &str) -> (String, EndReason) {
+    match input_format.read(line.as_bytes()) {
         Ok(Input::Event(event)) => match event.event {
             Event::End(end) => (event.session.identity.id.to_string(), end.reason),
             other => panic!("{line}: {other:?}"),
@@ -16,15 +16,15 @@ fn end_of(speaker: Speaker, line: &str) -> (String, EndReason) {
     }
 }
 
-fn refused(speaker: Speaker, line: &str) -> BadLine {
-    speaker.read(line.as_bytes()).expect_err(line)
+fn refused(input_format: InputFormat, line: &str) -> BadLine {
+    input_format.read(line.as_bytes()).expect_err(line)
 }
 
 #[test]
 fn an_id_that_is_there_and_cannot_be_read_is_not_called_missing() {
-    let bad = refused(Speaker::ClaudeCode, r#"{"hook_event_name":"SessionEnd","session_id":42}"#);
+    let bad = refused(InputFormat::ClaudeCode, r#"{"hook_event_name":"SessionEnd","session_id":42}"#);
     assert_eq!((bad.field.as_deref(), bad.code), (Some("session_id"), "wrong_type"));
-    let bad = refused(Speaker::Openclaw, r#"{"hook":"session_end","event":[],"ctx":{"sessionId":{}}}"#);
+    let bad = refused(InputFormat::Openclaw, r#"{"hook":"session_end","event":[],"ctx":{"sessionId":{}}}"#);
     assert_eq!((bad.field.as_deref(), bad.code), (Some("event.sessionId"), "missing_field"));
     assert!(bad.message.contains("event must be an object"), "{}", bad.message);
 }
@@ -33,24 +33,24 @@ fn an_id_that_is_there_and_cannot_be_read_is_not_called_missing() {
 fn openclaws_context_says_whose_end_it_is_when_the_event_does_not() {
     for event in ["null", "[]", r#""x""#, "{}"] {
         let line = format!(r#"{{"hook":"session_end","event":{event},"ctx":{{"sessionId":"s"}}}}"#);
-        assert_eq!(end_of(Speaker::Openclaw, &line).0, "s");
+        assert_eq!(end_of(InputFormat::Openclaw, &line).0, "s");
     }
 }
 
 #[test]
 fn an_empty_agent_id_makes_no_sub_agent() {
     let line = r#"{"hook_event_name":"SessionEnd","session_id":"s","agent_id":"","reason":"clear"}"#;
-    assert_eq!(end_of(Speaker::ClaudeCode, line), ("s".to_owned(), EndReason::Clear));
+    assert_eq!(end_of(InputFormat::ClaudeCode, line), ("s".to_owned(), EndReason::Clear));
 }
 
 #[test]
 fn an_end_of_copilots_that_says_what_went_wrong_is_an_end() {
     let line = r#"{"sessionId":"s","timestamp":1795240426400,"cwd":"/w","reason":"error","error":"the model is gone"}"#;
-    assert_eq!(end_of(Speaker::Copilot, line).0, "s");
+    assert_eq!(end_of(InputFormat::Copilot, line).0, "s");
 }
 
 #[test]
 fn a_tenant_with_a_character_that_cannot_be_read_is_no_other_tenant() {
-    let bad = refused(Speaker::Lastword, r#"{"op":"end","session":{"id":"s","tenant":"acm\ufffd"}}"#);
+    let bad = refused(InputFormat::Lastword, r#"{"op":"end","session":{"id":"s","tenant":"acm\ufffd"}}"#);
     assert_eq!((bad.field.as_deref(), bad.code), (Some("session.tenant"), "bad_tenant"));
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use rustix::fs::{Mode, OFlags};
 
 use crate::copy::{Copied, copy, go_on};
-use crate::{NotLent, Scratch, TenantRoot, sweep, uri, walk};
+use crate::{Scratch, TenantRoot, TranscriptError, sweep, uri, walk};
 
 /// The name of the copy in its directory.
 pub const TRANSCRIPT: &str = "transcript";
@@ -22,32 +22,32 @@ pub const TRANSCRIPT: &str = "transcript";
 /// of which the longest copies [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES).
 ///
 /// # Errors
-/// [`NotLent`] says why not; to a guest, all of it means that there is no transcript.
-pub fn lend(
+/// [`TranscriptError`] says why not; to a guest, all of it means that there is no transcript.
+pub fn copy_transcript(
     scratch: &Scratch,
     root: &TenantRoot,
     uri: &str,
     max_bytes: u64,
     cancelled: &AtomicBool,
-) -> Result<Loan, NotLent> {
+) -> Result<TranscriptCopy, TranscriptError> {
     go_on(cancelled)?;
     let path = uri::path(uri)?;
     let mut original = walk::open(root, scratch, &path, cancelled)?;
     let (place, mut transcript) = Place::make(scratch)?;
     let Copied { bytes, cut } = copy(&mut original, &mut transcript, max_bytes, cancelled)?;
-    Ok(Loan { place, bytes, cut })
+    Ok(TranscriptCopy { place, bytes, cut })
 }
 
 /// A lent transcript. Dropping it removes the copy.
 #[derive(Debug)]
 #[must_use = "the copy is removed when the loan is dropped"]
-pub struct Loan {
+pub struct TranscriptCopy {
     place: Place,
     bytes: u64,
     cut: bool,
 }
 
-impl Loan {
+impl TranscriptCopy {
     /// A directory of mode 0700 with one file in it, `transcript`, of mode 0400.
     #[must_use]
     pub fn dir(&self) -> &Path {
@@ -77,15 +77,15 @@ struct Place {
 }
 
 impl Place {
-    fn make(scratch: &Scratch) -> Result<(Self, File), NotLent> {
+    fn make(scratch: &Scratch) -> Result<(Self, File), TranscriptError> {
         let name = scratch.next_name();
         rustix::fs::mkdirat(scratch.directory(), &*name, Mode::RWXU)
-            .map_err(NotLent::io("make a private directory"))?;
+            .map_err(TranscriptError::io("make a private directory"))?;
         let place = Self { scratch: scratch.clone(), path: scratch.path().join(&name), name };
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let path = Path::new(&place.name).join(TRANSCRIPT);
         let file = rustix::fs::openat(scratch.directory(), path, flags, Mode::RUSR);
-        Ok((place, File::from(file.map_err(NotLent::io("make the copy"))?)))
+        Ok((place, File::from(file.map_err(TranscriptError::io("make the copy"))?)))
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) const RANDOM_BYTES: &str = "random-bytes";
 
 /// A limit that a guest went over: our own error type, so that the cause is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Excess {
+pub(crate) enum LimitExceeded {
     HostCalls {
         limit: u64,
     },
@@ -37,7 +37,7 @@ pub(crate) enum Excess {
     },
 }
 
-impl Excess {
+impl LimitExceeded {
     /// `failed(limit: …)` with its word, or `failed(memory)`.
     pub(crate) fn cause(self) -> FailureCause {
         let limit = |word: &str| FailureCause::Limit(word.to_owned());
@@ -50,7 +50,7 @@ impl Excess {
     }
 }
 
-impl fmt::Display for Excess {
+impl fmt::Display for LimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HostCalls { limit } => write!(f, "made more than its {limit} host calls"),
@@ -70,7 +70,7 @@ impl fmt::Display for Excess {
     }
 }
 
-impl std::error::Error for Excess {}
+impl std::error::Error for LimitExceeded {}
 
 /// Random bytes for a guest, counted. Seeded when it is first asked: few guests ever do.
 pub(crate) struct CountedRng {

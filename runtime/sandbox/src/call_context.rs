@@ -20,7 +20,7 @@ use crate::pool::extra_memories;
 
 /// A call under way. It is one allocation, and holds the plugin once: the plugin's reference count is written by every
 /// worker, so each clone of it is a cache line that travels between processors.
-pub(crate) struct Flight {
+pub(crate) struct CallContext {
     pub(crate) plugin: Arc<Loaded>,
     pub(crate) meter: Meter,
     /// What the grant `keyvalue` reads.
@@ -31,7 +31,7 @@ pub(crate) struct Flight {
     pub(crate) paused: AtomicBool,
 }
 
-impl Flight {
+impl CallContext {
     pub(crate) fn new(plugin: Arc<Loaded>, meter: Meter) -> Self {
         Self { plugin, meter, key_values: None, cut_at: OnceLock::new(), paused: AtomicBool::new(false) }
     }
@@ -49,7 +49,7 @@ impl Flight {
 }
 
 /// The waker of the guest's future.
-impl Wake for Flight {
+impl Wake for CallContext {
     fn wake(self: Arc<Self>) {
         self.meter.woken();
     }
@@ -60,18 +60,18 @@ impl Wake for Flight {
 }
 
 /// A slot for a guest; free again when this is dropped.
-pub(crate) struct Slot(Arc<Flight>);
+pub(crate) struct Slot(Arc<CallContext>);
 
 impl Slot {
     /// Takes over a permit that was forgotten.
-    pub(crate) fn new(flight: &Arc<Flight>) -> Self {
-        Self(Arc::clone(flight))
+    pub(crate) fn new(context: &Arc<CallContext>) -> Self {
+        Self(Arc::clone(context))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let Flight { plugin, meter, .. } = &*self.0;
+        let CallContext { plugin, meter, .. } = &*self.0;
         after_call(plugin.instance.engine(), meter.peak_guest_memory());
         plugin.host.slots.add_permits(1);
     }
