@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use lastword::events::{EndReason, Hook};
 use lastword::{Acceptance, Journal, MemoryJournal, Refusal, StartRequest};
-use lastword_tests::{House, held};
+use lastword_harness::{Harness, held};
 
 const NEVER: Duration = Duration::from_secs(600);
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// A dead run leaves so many sessions, `s0`, `s1`, …. Gives their tenant.
 async fn leave(journal: &Arc<impl Journal>, sessions: u32) -> String {
-    let dead = House::builder().plugin("prints", "prints").journal(journal.clone()).build();
+    let dead = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     dead.start_many("s", sessions).await.unwrap();
     dead.runtime.settled().await;
     dead.tenant.clone()
@@ -37,7 +37,7 @@ async fn the_ends_of_a_grace_are_recorded_in_groups_and_told_when_they_are_on_re
     let journal = held();
     let tenant = leave(&journal, 2_500).await;
     journal.hold();
-    let next = House::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+    let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
     let next = next.attach_grace(AT_ONCE).build();
     // The first thing that a run says is who is installed.
     until("a group", || journal.held() > 1).await;
@@ -61,7 +61,7 @@ async fn while_the_disk_is_full_the_ends_of_a_grace_wait_and_whoever_comes_is_re
     let journal = held();
     let tenant = leave(&journal, 2).await;
     journal.fill();
-    let next = House::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+    let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
     let next = next.attach_grace(AT_ONCE).build();
     until("the group", || journal.held() == 2).await;
     let start = next.runtime.start_session(StartRequest::new(next.session("s0")));
@@ -77,7 +77,7 @@ async fn a_runtime_that_was_dropped_keeps_no_journal_and_ends_no_session_when_a_
     for grace in [AT_ONCE, NEVER] {
         let journal = Arc::new(MemoryJournal::new());
         let tenant = leave(&journal, 2).await;
-        let next = House::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+        let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
         drop(next.attach_grace(grace).build());
         until("the end of all that keeps the journal", || Arc::strong_count(&journal) == 1).await;
         assert_eq!(journal.recover().unwrap().sessions.len(), 2, "they are as they were");
@@ -88,11 +88,11 @@ async fn a_runtime_that_was_dropped_keeps_no_journal_and_ends_no_session_when_a_
 #[tokio::test]
 async fn a_runtime_that_was_dropped_keeps_no_journal_for_an_outcome_that_is_not_on_record() {
     let journal = held();
-    let house = House::builder().plugin("retry", "retry").journal(journal.clone()).retry(NEVER, 8).build();
+    let harness = Harness::builder().plugin("retry", "retry").journal(journal.clone()).retry(NEVER, 8).build();
     journal.hold_outcomes();
-    house.end("s1", EndReason::Reset).await.unwrap();
-    house.seen(|o| o.plugin == "retry").await.expect("it fails");
+    harness.end("s1", EndReason::Reset).await.unwrap();
+    harness.seen(|o| o.plugin == "retry").await.expect("it fails");
     until("the failure at the journal", || journal.held() == 1).await;
-    drop(house);
+    drop(harness);
     until("the end of all that keeps the journal", || Arc::strong_count(&journal) == 1).await;
 }

@@ -18,7 +18,7 @@ mod subject;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lastword_tests::machine;
+use lastword_harness::machine;
 use proptest::prelude::*;
 
 use case::{Case, with_loss, without_loss};

@@ -11,8 +11,8 @@ use lastword::events::{DeliveryId, EndReason, FailureCause, Outcome, PluginName,
 use lastword::{
     CompactionRequest, EndRequest, Limits, OutcomeRecord, RetryPolicy, Runtime, Source, StartRequest, Tenants,
 };
+use lastword_harness::Harness;
 use lastword_journal::DeliveryKey;
-use lastword_tests::House;
 
 use super::case::{Grace, Guest, Plugin, Reply, Request, Run, What, Who};
 use super::delivery::{Delivery, MAX_FAILURES};
@@ -55,7 +55,7 @@ impl Subject {
         let (tell, told) = channel();
         let record = journal.clone();
         let mut builder = Runtime::builder()
-            .sandbox(House::sandbox())
+            .sandbox(Harness::sandbox())
             .journal(journal.clone())
             .workers(NonZeroUsize::new(2).unwrap())
             .drain_budget(NEVER)
@@ -117,7 +117,7 @@ fn compiled(plugin: &Plugin) -> lastword::Plugin {
 
 fn compile(plugin: &Plugin) -> lastword::Plugin {
     let component = Source::Bytes(lastword_test_guests::component(plugin.guest.component()));
-    House::sandbox().load(PluginName::new(plugin.name).unwrap(), &component, Limits::default()).unwrap()
+    Harness::sandbox().load(PluginName::new(plugin.name).unwrap(), &component, Limits::default()).unwrap()
 }
 
 impl Told {

@@ -7,9 +7,9 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use lastword_events::{Deferral, DeliveryId, EventKey, FailureCause, HookCall, Identity, Outcome, PluginName};
+use lastword_fakes::sandbox::{Answer, CallReport, Guest, Memory, MemoryPart, Reservation};
+use lastword_fakes::sync::pass;
 use lastword_journal::DeliveryKey;
-use lastword_stand_ins::sandbox::{Answer, CallReport, Guest, Memory, MemoryPart, Reservation};
-use lastword_stand_ins::sync::pass;
 
 use crate::disk::Disk;
 use crate::draw::{chance, linger_in_task, one_of, up_to};

@@ -7,10 +7,10 @@ use std::time::Duration;
 use lastword_events::{
     DrainReason, DrainReport, EndReason, Event, Identity, Outcome, PluginName, Session, SessionStart,
 };
+use lastword_fakes::sandbox::{MemoryAccount, Plugin, Sandbox};
+use lastword_fakes::sync::{Time, begin};
 use lastword_journal::{DeliveryKey, JournalOp};
 use lastword_on_shuttle::{OutcomeRecord, RetryPolicy, Runtime, TenantQuota, Tenants};
-use lastword_stand_ins::sandbox::{MemoryAccount, Plugin, Sandbox};
-use lastword_stand_ins::sync::{Time, begin};
 use shuttle::future::block_on;
 use shuttle::sync::mpsc::{Receiver, channel};
 use shuttle::thread;

@@ -24,7 +24,7 @@ mod owner;
 mod scheduler;
 mod story;
 
-use lastword_stand_ins::sync::Time;
+use lastword_fakes::sync::Time;
 
 use crate::disk::Health;
 use crate::draw::{chance, one_of};

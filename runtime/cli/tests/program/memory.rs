@@ -25,7 +25,7 @@ fn a_moment() {
 
 #[test]
 fn what_a_burst_of_calls_took_goes_back_to_the_system() {
-    let wat = include_str!("../guests/wat/http/http-piles-and-waits.wat");
+    let wat = include_str!("../../../../tests/guests/wat/http/http-piles-and-waits.wat");
     let waits = "(call $block (call $after (i64.const 3600000000000)))\n    unreachable";
     assert!(wat.contains(waits), "the guest was changed");
     let piles_and_answers = from_wat(&wat.replace(waits, "i32.const 0"), World::SessionEnd).unwrap();

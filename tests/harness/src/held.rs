@@ -1,3 +1,5 @@
+//! A journal that answers when a test says so.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use lastword::StartRequest;
 use lastword::events::{Hook, Outcome};
-use lastword_tests::{House, machine};
+use lastword_harness::{Harness, machine};
 
-use crate::animal;
+use crate::guest;
 use crate::table::{Row, rows};
 
 /// From the budget's end until everything is accounted for.
@@ -80,44 +80,44 @@ fn groups(rows: impl Iterator<Item = Row>) -> Vec<Vec<Row>> {
 }
 
 async fn drain_beside_a_good_one(group: &[Row]) {
-    let house =
-        group.iter().fold(House::builder().budget(budget()), animal::install).plugin("prints", "prints").build();
+    let harness =
+        group.iter().fold(Harness::builder().budget(budget()), guest::install).plugin("prints", "prints").build();
     let Some(first) = group.first() else { return };
     for n in 0..SESSIONS {
-        let session = animal::session(&house, first, &format!("s{n}"));
-        house.runtime.start_session(StartRequest::new(session)).await.expect("it is accepted");
+        let session = guest::session(&harness, first, &format!("s{n}"));
+        harness.runtime.start_session(StartRequest::new(session)).await.expect("it is accepted");
     }
-    house.runtime.settled().await;
+    harness.runtime.settled().await;
     let before = resident_bytes();
     let began = Instant::now();
-    let report = house.drain().await;
+    let report = harness.drain().await;
     let took = began.elapsed();
     let growth = resident_bytes().saturating_sub(before);
     let guests: Vec<&str> = group.iter().map(|row| row.guest).collect();
     let what = format!("{guests:?} {:?}", first.server);
 
     assert!(took <= report.budget + SLACK, "{what}: {took:?}");
-    let ends = house.printed("prints").iter().filter(|line| line.starts_with("session-end")).count();
+    let ends = harness.printed("prints").iter().filter(|line| line.starts_with("session-end")).count();
     assert_eq!(ends, SESSIONS as usize, "{what}: what the good one printed itself");
     assert_eq!(report.plugins.len(), group.len() + 1, "{what}");
     for plugin in &report.plugins {
         assert_eq!(plugin.delivered + plugin.failed + plugin.deferred, u64::from(SESSIONS), "{what}: {plugin:?}");
     }
     for row in group {
-        assert_outcomes_are_the_rows(&house, row, group.len() > 1);
+        assert_outcomes_are_the_rows(&harness, row, group.len() > 1);
     }
     assert!(growth <= MAX_GROWTH_BYTES, "{what}: {growth} bytes");
-    drop(house);
+    drop(harness);
     until_no_slot_is_taken(&what).await;
 
-    let next = House::with(&["good"]);
+    let next = Harness::with(&["good"]);
     next.end("next", lastword::events::EndReason::Reset).await.expect("it is accepted");
     let seen = next.seen(|_| true).await.expect("an outcome");
     assert_eq!(seen.outcome, Outcome::Delivered, "{what}: the next call");
 }
 
-fn assert_outcomes_are_the_rows(house: &House, row: &Row, has_neighbours: bool) {
-    for seen in house.outcomes_of(row.guest, Hook::SessionEnd) {
+fn assert_outcomes_are_the_rows(harness: &Harness, row: &Row, has_neighbours: bool) {
+    for seen in harness.outcomes_of(row.guest, Hook::SessionEnd) {
         let is_deferred = matches!(seen.outcome, Outcome::Deferred(_));
         // Of a guest that runs, its deadline counts the time in which others have the processor, and one that waits for a server
         // has so long for all its waits. (`alone` says what each is told when nothing else goes on.)
@@ -142,12 +142,12 @@ fn runs_or_waits(row: &Row) -> bool {
 /// Workers drop what they hold; none of it may stay.
 async fn until_no_slot_is_taken(what: &str) {
     let free = async {
-        while House::sandbox().slots_in_use() != Some(0) {
+        while Harness::sandbox().slots_in_use() != Some(0) {
             tokio::task::yield_now().await;
         }
     };
     let in_time = tokio::time::timeout(Duration::from_secs(10), free).await;
-    assert!(in_time.is_ok(), "{what}: {:?} slots are still taken", House::sandbox().slots_in_use());
+    assert!(in_time.is_ok(), "{what}: {:?} slots are still taken", Harness::sandbox().slots_in_use());
 }
 
 fn resident_bytes() -> u64 {

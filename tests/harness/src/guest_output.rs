@@ -1,3 +1,5 @@
+//! What guests print, as the program's log has it.
+
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -26,16 +28,17 @@ pub fn printed(plugin: &str, tenant: &str) -> Vec<String> {
 /// Begins to listen, once for the process.
 pub(crate) fn listen() -> &'static Mutex<Vec<Line>> {
     LINES.get_or_init(|| {
-        let subscriber = tracing_subscriber::registry().with(Ear);
+        let subscriber = tracing_subscriber::registry().with(GuestOutput);
         // A test that has a subscriber of its own does not ask for lines.
         tracing::subscriber::set_global_default(subscriber).ok();
         Mutex::default()
     })
 }
 
-struct Ear;
+/// Keeps every line that a guest prints.
+struct GuestOutput;
 
-impl<S: Subscriber> Layer<S> for Ear {
+impl<S: Subscriber> Layer<S> for GuestOutput {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() == "lastword::guest" {
             let mut line = Line::default();

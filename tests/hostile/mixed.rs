@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use lastword::StartRequest;
-use lastword_tests::{House, machine};
+use lastword_harness::{Harness, machine};
 
-use crate::animal;
+use crate::guest;
 use crate::table::rows;
 
 const BUDGET: Duration = Duration::from_millis(500);
@@ -21,7 +21,7 @@ fn budget() -> Duration {
 /// One drain of a dozen guests, chosen by `round`, and a good one.
 async fn drain(round: usize, budget: Duration) -> Duration {
     let rows: Vec<_> = rows().into_iter().filter(|row| !row.is_refused()).collect();
-    let mut house = House::builder().budget(budget).plugin("prints", "prints");
+    let mut harness = Harness::builder().budget(budget).plugin("prints", "prints");
     let mut chosen: Vec<&str> = Vec::new();
     let mut which = Vec::new();
     // A step that has no divisor in common with the number of rows comes by all of them.
@@ -30,26 +30,26 @@ async fn drain(round: usize, budget: Duration) -> Duration {
         let Some(row) = rows.get((round * GUESTS + n) * step % rows.len()) else { break };
         if !chosen.contains(&row.guest) {
             chosen.push(row.guest);
-            house = animal::install(house, row);
+            harness = guest::install(harness, row);
             which.push(row);
         }
         if which.len() == GUESTS || n > rows.len() {
             break;
         }
     }
-    let house = house.build();
+    let harness = harness.build();
     for n in 0..SESSIONS {
         let session = match which.get(n as usize % which.len().max(1)) {
-            Some(row) => animal::session(&house, row, &format!("x{n}")),
-            None => house.session(&format!("x{n}")),
+            Some(row) => guest::session(&harness, row, &format!("x{n}")),
+            None => harness.session(&format!("x{n}")),
         };
-        house.runtime.start_session(StartRequest::new(session)).await.expect("it is accepted");
+        harness.runtime.start_session(StartRequest::new(session)).await.expect("it is accepted");
     }
-    house.runtime.settled().await;
+    harness.runtime.settled().await;
     let began = Instant::now();
-    let report = house.drain().await;
+    let report = harness.drain().await;
     let took = began.elapsed();
-    let good = house.printed("prints").iter().filter(|line| line.starts_with("session-end")).count();
+    let good = harness.printed("prints").iter().filter(|line| line.starts_with("session-end")).count();
     assert_eq!(good, SESSIONS as usize, "beside {chosen:?}");
     assert_eq!(report.owed(), u64::from(SESSIONS) * (which.len() as u64 + 1), "beside {chosen:?}");
     assert!(took <= budget + SLACK, "{took:?} beside {chosen:?}");

@@ -2,9 +2,9 @@
 
 use lastword::events::{EndReason, Hook, PluginName};
 use lastword::{EndRequest, Limits, Source};
-use lastword_tests::House;
+use lastword_harness::Harness;
 
-use crate::animal;
+use crate::guest;
 use crate::table::rows;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -14,22 +14,22 @@ async fn every_guest_ends_as_the_page_says() {
         if row.is_refused() {
             let name = PluginName::new(row.guest).expect("a guest's name");
             let source = Source::Bytes(lastword_test_guests::component(row.guest));
-            let loaded = House::sandbox().load_with(name, &source, Limits::default(), animal::grants(&row));
+            let loaded = Harness::sandbox().load_with(name, &source, Limits::default(), guest::grants(&row));
             if loaded.is_ok() {
                 wrong.push(format!("{}: loaded, and should be refused", row.guest));
             }
             continue;
         }
-        let house = animal::install(House::builder(), &row).build();
-        let session = animal::session(&house, &row, "s1");
-        house.runtime.end_session(EndRequest::new(session, EndReason::Reset)).await.expect("it is accepted");
-        house.seen(|seen| seen.hook == Hook::SessionEnd).await;
-        let outcomes = house.outcomes_of(row.guest, Hook::SessionEnd);
+        let harness = guest::install(Harness::builder(), &row).build();
+        let session = guest::session(&harness, &row, "s1");
+        harness.runtime.end_session(EndRequest::new(session, EndReason::Reset)).await.expect("it is accepted");
+        harness.seen(|seen| seen.hook == Hook::SessionEnd).await;
+        let outcomes = harness.outcomes_of(row.guest, Hook::SessionEnd);
         let first = outcomes.first().map(|seen| seen.outcome.clone());
         if !first.as_ref().is_some_and(|outcome| row.outcomes.contains(&outcome.to_string().as_str())) {
             wrong.push(format!("{} {:?}: {first:?} and not {:?}", row.guest, row.server, row.outcomes));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(House::sandbox().slots_in_use(), Some(0));
+    assert_eq!(Harness::sandbox().slots_in_use(), Some(0));
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 mod alone;
-mod animal;
+mod guest;
 mod mixed;
 mod servers;
 mod table;

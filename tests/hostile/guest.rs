@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use lastword::events::{Session, Transcript};
 use lastword::{Grants, KeyValueGrant, TranscriptGrant};
-use lastword_tests::{House, HouseBuilder};
+use lastword_harness::{Harness, HarnessBuilder};
 
 use crate::servers;
 use crate::table::Row;
@@ -28,13 +28,13 @@ pub(crate) fn grants(row: &Row) -> Grants {
 }
 
 /// Installs it under its own name.
-pub(crate) fn install(house: HouseBuilder, row: &Row) -> HouseBuilder {
-    house.granted(row.guest, lastword_test_guests::component(row.guest), grants(row))
+pub(crate) fn install(harness: HarnessBuilder, row: &Row) -> HarnessBuilder {
+    harness.granted(row.guest, lastword_test_guests::component(row.guest), grants(row))
 }
 
 /// A session that names the row's server and a transcript.
-pub(crate) fn session(house: &House, row: &Row, id: &str) -> Session {
-    let mut session = house.session(id);
+pub(crate) fn session(harness: &Harness, row: &Row, id: &str) -> Session {
+    let mut session = harness.session(id);
     session.key = Some(servers::authority(row.server.unwrap_or("good")));
     session.agent_id = Some("/end".to_owned());
     let uri = transcripts().join("s.jsonl").display().to_string();
