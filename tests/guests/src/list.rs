@@ -44,7 +44,7 @@ guests! {
         "prints-partly" in SessionEnd,
         "start-fails" in AllHooks,
         "starts-late" in AllHooks,
-        "moody" in AllHooks,
+        "answers-by-event" in AllHooks,
         "retry" in SessionEnd,
         "flips-a-coin" in SessionEnd,
         "retry-by-attempt" in SessionEnd,

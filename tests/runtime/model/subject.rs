@@ -15,8 +15,8 @@ use lastword_harness::Harness;
 use lastword_journal::DeliveryKey;
 
 use super::case::{Grace, Guest, Plugin, Reply, Request, Run, What, Who};
+use super::crashing_journal::CrashingJournal;
 use super::delivery::{Delivery, MAX_FAILURES};
-use super::mortal::Mortal;
 use super::reference::Answer;
 
 /// Longer than any test.
@@ -51,7 +51,7 @@ pub(super) struct Told {
 }
 
 impl Subject {
-    pub(super) fn build(journal: &Arc<Mortal>, run: &Run, grace: Grace) -> Self {
+    pub(super) fn build(journal: &Arc<CrashingJournal>, run: &Run, grace: Grace) -> Self {
         let (tell, told) = channel();
         let record = journal.clone();
         let mut builder = Runtime::builder()
@@ -121,7 +121,7 @@ fn compile(plugin: &Plugin) -> lastword::Plugin {
 }
 
 impl Told {
-    fn from(outcome: &OutcomeRecord<'_>, journal: &Mortal) -> Self {
+    fn from(outcome: &OutcomeRecord<'_>, journal: &CrashingJournal) -> Self {
         let id = outcome.id.clone();
         let session = outcome.session;
         let delivery = Delivery {

@@ -1,4 +1,4 @@
-//! The plugins of guest-examples/ as an operator runs them, beside stand-ins of the servers that they talk to.
+//! The plugins of guest-examples/ as an operator runs them, beside fakes of the servers that they talk to.
 //!
 //! `cargo xtask guests` builds them, and `cargo xtask test` does so before the tests.
 
@@ -9,11 +9,8 @@ mod server;
 mod with_tools;
 
 use std::path::Path;
-use std::sync::Arc;
 
-use tempfile::TempDir;
-
-use crate::support::{Ended, Launch, Program, Signal};
+use crate::support::{Ended, Home, Launch, Program};
 
 /// Puts a plugin of guest-examples/ into the program's home, under the name that it is built with.
 fn with_example(launch: Launch, name: &str) -> Launch {
@@ -37,13 +34,13 @@ struct Installed {
 
 impl Installed {
     /// The program, ready. Its budget is long: these tests are not about time, and a machine may be busy.
-    fn start(&self, home: &Arc<TempDir>, server: &str) -> Program {
+    fn start(&self, home: &Home, server: &str) -> Program {
         let Self { file, name, setting, more } = self;
         let config = format!(
             "[drain]\nbudget = \"60s\"\n[[plugin]]\nname = \"{name}\"\ncomponent = \"{file}.wasm\"\nkeyvalue = {{}}\n\
              http = [\"{server}\"]\nconfig = {{ {setting} = \"{server}\" }}\n{more}\n"
         );
-        let launch = Launch::stdio_at(home).arg("--journal").arg(home.path().join("journal.db"));
+        let launch = home.stdio().arg("--journal").arg(home.journal());
         with_example(launch, file).config(&config).start().ready()
     }
 
@@ -63,9 +60,4 @@ fn outcomes(program: &Program, hook: &str, outcome: &str, wanted: usize) {
         seen += usize::from(line["hook"] == hook && line["outcome"] == outcome);
         seen == wanted
     });
-}
-
-fn stop(program: Program) -> Ended {
-    program.signal(Signal::TERM);
-    program.ended()
 }

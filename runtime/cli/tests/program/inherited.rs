@@ -1,6 +1,6 @@
 //! What the program's parent has decided for it: signals that are ignored, and limits.
 
-use crate::support::{Ended, Launch, Program, Signal, end, ids, start};
+use crate::support::{Ended, Home, Launch, Program, Signal, end, ids, start};
 
 fn started_by(script: &'static str) -> Program {
     let program = Launch::stdio().guest("prints").shell(script).start().ready();
@@ -62,15 +62,15 @@ fn sigterm_drains_also_when_it_was_ignored_at_the_start() {
 /// It has no handler: whoever sends it wants the process gone, and its core.
 #[test]
 fn sigquit_ends_the_process_at_once_and_the_journal_has_what_is_owed() {
-    let home = std::sync::Arc::new(tempfile::tempdir().unwrap());
-    let program = Launch::stdio_at(&home).guest("prints").shell(r#"ulimit -c 0; exec "$@""#).start().ready();
+    let home = Home::new();
+    let program = home.stdio().guest("prints").shell(r#"ulimit -c 0; exec "$@""#).start().ready();
     program.open(ids(2));
     program.signal(Signal::QUIT);
     let ended = program.ended();
     assert!(ended.was_killed());
     assert_eq!(ended.of("drain").count(), 0);
 
-    let next = Launch::stdio_at(&home).guest("prints").start().ready();
+    let next = home.stdio().guest("prints").start().ready();
     next.count("outcome", 2);
     next.signal(Signal::TERM);
     let next = next.ended();
@@ -85,8 +85,8 @@ fn ends(number: usize) -> Vec<String> {
 
 #[test]
 fn a_limit_of_a_files_size_is_a_full_disk_to_the_journal() {
-    let home = std::sync::Arc::new(tempfile::tempdir().unwrap());
-    let launch = Launch::stdio_at(&home).guest("prints");
+    let home = Home::new();
+    let launch = home.stdio().guest("prints");
     let program = launch.shell(r#"ulimit -f 512; exec "$@""#).start().ready();
     let note = "x".repeat(1000);
     let long = |n: usize| format!(r#"{{"op":"start","session":{{"id":"long-{n}","note":"{note}"}}}}"#);
@@ -106,7 +106,7 @@ fn a_limit_of_a_files_size_is_a_full_disk_to_the_journal() {
     // Whatever could not be written down of the drain is done after the next start.
     assert!([0, 3].contains(&ended.code()), "{}", ended.code());
 
-    let mut next = Launch::stdio_at(&home).guest("prints").start().ready();
+    let mut next = home.stdio().guest("prints").start().ready();
     next.close_stdin();
     let next = next.ended();
     assert_eq!(next.code(), 0);

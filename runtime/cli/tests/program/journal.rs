@@ -13,8 +13,8 @@ mod place;
 mod promises;
 mod recovery;
 mod reports;
+mod scenario;
 #[cfg(target_os = "linux")]
 mod slow;
-mod story;
 #[cfg(target_os = "linux")]
 mod suspects;

@@ -4,11 +4,10 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::support::{Ended, Launch};
+use crate::support::{Ended, Home, Launch};
 
 fn data(file: &str) -> String {
     fs::read_to_string(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data")).join(file)).unwrap()
@@ -94,8 +93,8 @@ fn an_owners_event_among_our_own_words_is_an_error_that_says_what_to_do_and_told
 #[test]
 fn what_is_asked_for_is_kept_and_nothing_else_reaches_the_journal() {
     let journal = |keep: &str| {
-        let home = Arc::new(tempfile::tempdir().unwrap());
-        let launch = Launch::stdio_at(&home).arg("--from").arg("copilot").arg("--journal").arg("j.db");
+        let home = Home::new();
+        let launch = home.stdio().arg("--from").arg("copilot").arg("--journal").arg("j.db");
         // The plugin does not take a start, so all that it is to be told stays in the journal.
         let ended = launch.config(keep).guest("start-fails").input(data("copilot-1.0.102-payloads.ndjson")).run();
         assert_eq!(ended.of("error").count(), 0);

@@ -3,7 +3,7 @@
 //! Every wait has a deadline, and a test that fails shows what the program said. Whatever a test is about, a line on stdout
 //! that is not one of the protocol's fails it.
 //!
-//! [`Launch`] says how it is started, [`Program`] is one that runs, [`Ended`] one that has left, and [`seen`] gathers what
+//! [`Home`] is the directory in which it runs, [`Launch`] says how it is started, [`Program`] is one that runs, [`Ended`] one that has left, and [`seen`] gathers what
 //! it says meanwhile.
 
 #[cfg(target_os = "linux")]
@@ -11,6 +11,7 @@ mod child;
 #[cfg(target_os = "linux")]
 pub(crate) mod cpu;
 mod ended;
+mod home;
 mod launch;
 mod program;
 mod seen;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub(crate) use rustix::process::Signal;
 
 pub(crate) use ended::Ended;
+pub(crate) use home::Home;
 pub(crate) use launch::Launch;
 pub(crate) use program::Program;
 

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[cfg(target_os = "linux")]
@@ -13,7 +12,7 @@ use lastword_test_guests::{BURN_ITERATIONS, World, from_wat};
 
 #[cfg(target_os = "linux")]
 use crate::support::cpu;
-use crate::support::{Ended, Launch, Program, Signal, end, ids, in_ci, sorted, start};
+use crate::support::{Ended, Home, Launch, Program, Signal, end, ids, in_ci, sorted, start};
 
 /// By default.
 const BUDGET: Duration = Duration::from_secs(2);
@@ -325,9 +324,9 @@ fn an_owner_that_goes_on_writing_does_not_delay_the_end() {
 fn a_backlog_of_a_dead_run_leaves_in_time_with_its_line() {
     const SESSIONS: usize = 20_000;
     const GUESTS: [&str; 4] = ["sleep", "good", "retry", "good-all"];
-    let home = Arc::new(tempfile::tempdir().unwrap());
+    let home = Home::new();
     let launch = || {
-        let launch = Launch::stdio_at(&home).arg("--journal").arg(home.path().join("journal.db"));
+        let launch = home.launch();
         GUESTS.iter().fold(launch, |launch, guest| launch.guest(guest))
     };
     let before = launch().start().ready();
@@ -414,8 +413,8 @@ fn a_signal_before_ready_leaves_at_once_while_a_plugin_is_compiled() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_before_ready_says_that_an_earlier_run_owes_something() {
-    let home = Arc::new(tempfile::tempdir().unwrap());
-    let launch = || Launch::stdio_at(&home).arg("--journal").arg(home.path().join("journal.db"));
+    let home = Home::new();
+    let launch = || home.launch();
     let before = launch().guest("prints").start().ready();
     before.open(ids(2));
     before.kill();
@@ -443,8 +442,8 @@ fn let_pass(time: Duration) {
 fn a_supervisor_that_kills_1600_ms_after_its_interrupt_finds_the_drain_done_or_loses_nothing() {
     const PATIENCE: Duration = Duration::from_millis(1600);
     for hostile in [false, true] {
-        let home = Arc::new(tempfile::tempdir().unwrap());
-        let launch = Launch::stdio_at(&home).guest("prints");
+        let home = Home::new();
+        let launch = home.stdio().guest("prints");
         // One that never comes back, with a deadline beyond the budget: the drain is not over when it is killed.
         let config = "[[plugin]]\nname = \"sleeper\"\ncomponent = \"sleep.wasm\"\nlimits = { deadline = \"10m\" }\n";
         let launch = launch.arg("--journal").arg(home.path().join("journal.db"));
@@ -461,7 +460,7 @@ fn a_supervisor_that_kills_1600_ms_after_its_interrupt_finds_the_drain_done_or_l
             assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"shutdown".into()));
             continue;
         }
-        let launch = Launch::stdio_at(&home).guest("prints").arg("--journal").arg(home.path().join("journal.db"));
+        let launch = home.launch().guest("prints");
         launch.write("sleep.wasm", lastword_test_guests::component("good"));
         let next = launch.config(config).start().ready();
         let owed = |line: &serde_json::Value| line["plugin"] == "sleeper" && line["hook"] == "session-end";

@@ -1,8 +1,6 @@
 //! Who is who, as owners' programs tell of it.
 
-use std::sync::Arc;
-
-use crate::support::{Ended, Launch, end};
+use crate::support::{Ended, Home, Launch, end};
 
 /// Session, generation and reason of each end, all of which were delivered, in the order of the generations.
 fn ends(ended: &Ended) -> Vec<(&str, u64, &str)> {
@@ -40,11 +38,11 @@ fn a_conversation_that_goes_on_after_its_end_ends_again() {
     let with_a_prompt = [&start, &early, &prompt, &last].map(String::as_str);
     assert_eq!(ends(&told("claude-code", &with_a_prompt)), both);
 
-    let home = Arc::new(tempfile::tempdir().unwrap());
+    let home = Home::new();
     let journal = home.path().join("journal.db");
     let launch = |lines: &[&String]| {
         let lines: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
-        let launch = Launch::stdio_at(&home).arg("--journal").arg(&journal).arg("--from").arg("claude-code");
+        let launch = home.stdio().arg("--journal").arg(&journal).arg("--from").arg("claude-code");
         launch.guest("prints").input(lines.join("\n")).run()
     };
     assert_eq!(ends(&launch(&[&start, &early, &prompt])), both[..1]);

@@ -9,7 +9,7 @@ use lastword_on_shuttle::Tenants;
 
 use crate::disk::{Disk, Record};
 use crate::guest::Calls;
-use crate::house::{Ending, Told};
+use crate::harness::{Ending, Told};
 use crate::owner::Generation;
 
 /// What is known of a run.

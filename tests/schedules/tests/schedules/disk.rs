@@ -13,7 +13,7 @@ use shuttle::sync::{Condvar, Mutex as ScheduledMutex};
 
 use crate::draw::{chance, up_to};
 use crate::owner::Generation;
-use crate::story::{describe, name, story};
+use crate::trace::{describe, name, trace};
 
 /// What a disk does with what owners ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ impl Disk {
         // The memory journal answers at once.
         let what = describe(&write);
         let written = at_once(self.journal.append(write));
-        story!("disk: {what}: {written:?}");
+        trace!("disk: {what}: {written:?}");
         let mut record = self.record.lock().unwrap();
         match &written {
             Ok(Appended::Session { sequence, session }) => {
@@ -185,7 +185,7 @@ impl Disk {
     fn complete_now(&self, tenant: &Arc<str>, completions: Vec<Completion>) {
         let mut record = self.record.lock().unwrap();
         for one in &completions {
-            story!("disk: attempt {} of {}: {:?}", one.attempt, name(&one.delivery), one.settlement);
+            trace!("disk: attempt {} of {}: {:?}", one.attempt, name(&one.delivery), one.settlement);
             record.attempts.entry(one.delivery.clone()).or_default().push((one.attempt, one.settlement.clone()));
         }
         at_once(self.journal.complete(tenant, completions).pending).unwrap();

@@ -1,5 +1,5 @@
 use super::{COMMANDS, assert_refused, assert_served, command, twenty_ends};
-use crate::support::{Ended, Launch};
+use crate::support::{Ended, Home, Launch};
 
 const MIB_PER_GIB: u64 = 1024;
 
@@ -86,7 +86,7 @@ fn every_command_works_in_little_address_space_or_says_that_it_is_too_little() {
 
 #[test]
 fn code_for_little_address_space_is_kept_beside_the_other_and_uses_the_same_fuel() {
-    let home = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let home = Home::new();
     let mut fuel = Vec::new();
     let entries = || std::fs::read_dir(home.path().join("lastword/compiled")).unwrap().count();
     for (run, (mib, kept)) in
@@ -94,7 +94,7 @@ fn code_for_little_address_space_is_kept_beside_the_other_and_uses_the_same_fuel
     {
         // Each with a name of its own: it is not the last one told again.
         let end = format!(r#"{{"op":"end","op_id":"{run}","session":{{"id":"s"}}}}"#);
-        let launch = Launch::stdio_at(&home).guest("prints").input(end);
+        let launch = home.stdio().guest("prints").input(end);
         let launch = if let Some(mib) = mib { limited(launch, 'v', mib) } else { launch };
         let ended = launch.run();
         assert_eq!(ended.ends("prints", "delivered"), ["s"], "{mib:?}: {}", ended.stderr());

@@ -1,5 +1,5 @@
 use super::{COMMANDS, assert_refused, command, twenty_ends};
-use crate::support::Launch;
+use crate::support::{Home, Launch};
 
 /// Forbids memory that is made executable, for itself and what it becomes: `PR_SET_MDWE`, `PR_MDWE_REFUSE_EXEC_GAIN`.
 const MDWE: &str =
@@ -14,10 +14,10 @@ fn where_code_cannot_be_made_executable_it_does_not_start_and_names_the_policy()
     let ended = without_new_code(twenty_ends()).run();
     assert_refused(&ended, "MDWE", &["does not let the program run code", "MemoryDenyWriteExecute", "SELinux"]);
     // Not only the first time, when it is compiled.
-    let home = std::sync::Arc::new(tempfile::tempdir().unwrap());
-    let warm = Launch::stdio_at(&home).guest("prints").run();
+    let home = Home::new();
+    let warm = home.stdio().guest("prints").run();
     assert_eq!(warm.code(), 0, "{}", warm.stderr());
-    let ended = without_new_code(Launch::stdio_at(&home).guest("prints")).run();
+    let ended = without_new_code(home.stdio().guest("prints")).run();
     assert_refused(&ended, "MDWE, with the code in the cache", &["MemoryDenyWriteExecute"]);
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use serde_json::json;
 
 use super::{COMMANDS, assert_refused, assert_served, command, twenty_ends};
-use crate::support::Launch;
+use crate::support::{Home, Launch};
 
 /// A user that has no other processes, and is nobody else's while this process lives; root is not counted.
 fn nobody() -> String {
@@ -94,11 +94,11 @@ fn every_command_works_with_few_processes_or_says_that_they_are_too_few() {
 
 #[test]
 fn a_command_that_only_looks_needs_one_process() {
-    let home = std::sync::Arc::new(tempfile::tempdir().unwrap());
-    let ended = Launch::stdio_at(&home).guest("prints").arg("--journal").arg("j.db").run();
+    let home = Home::new();
+    let ended = home.stdio().guest("prints").arg("--journal").arg("j.db").run();
     assert_eq!(ended.code(), 0, "{}", ended.stderr());
     assert!(fs::exists(home.path().join("j.db")).unwrap());
-    let sessions = Launch::command_at("sessions", &home).arg("--journal").arg("j.db");
+    let sessions = home.command("sessions").arg("--journal").arg("j.db");
     let ended = limited(sessions, 1).run();
     assert_eq!(ended.code(), 0, "{}", ended.stderr());
 }

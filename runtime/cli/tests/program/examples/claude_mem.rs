@@ -2,14 +2,11 @@
 
 mod worker;
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use worker::{Mood, Worker};
+use worker::{Condition, Worker};
 
-use super::{Installed, outcomes, stop};
-use crate::support::{Program, ids, sorted};
+use super::{Installed, outcomes};
+use crate::support::{Home, Program, ids, sorted};
 
 const PLUGIN: Installed = Installed {
     file: "rust_claude_mem",
@@ -19,14 +16,14 @@ const PLUGIN: Installed = Installed {
 };
 
 /// A gateway's home and its worker, which is up.
-struct House {
-    home: Arc<TempDir>,
+struct Gateway {
+    home: Home,
     worker: Worker,
 }
 
-impl House {
+impl Gateway {
     fn new() -> Self {
-        Self { home: Arc::new(tempfile::tempdir().unwrap()), worker: Worker::new() }
+        Self { home: Home::new(), worker: Worker::new() }
     }
 
     fn start(&self) -> Program {
@@ -68,104 +65,104 @@ fn said(op: &str, session: &Value) -> String {
 
 #[test]
 fn a_clean_drain_leaves_no_row_active() {
-    let (house, sessions) = (House::new(), ids(20));
-    let ended = stop(house.with_open_sessions(&sessions));
+    let (gateway, sessions) = (Gateway::new(), ids(20));
+    let ended = gateway.with_open_sessions(&sessions).stop();
     assert_eq!(ended.code(), 0, "{}", ended.stderr());
-    house.assert_each_row_ended(&sessions, "shutdown");
+    gateway.assert_each_row_ended(&sessions, "shutdown");
 }
 
 #[test]
 fn sigkill_and_a_restart_leave_no_row_active() {
-    let (house, sessions) = (House::new(), ids(20));
-    assert!(house.with_open_sessions(&sessions).kill().was_killed());
-    assert_eq!(house.worker.active().len(), sessions.len(), "nobody could tell the worker");
-    let program = house.start();
+    let (gateway, sessions) = (Gateway::new(), ids(20));
+    assert!(gateway.with_open_sessions(&sessions).kill().was_killed());
+    assert_eq!(gateway.worker.active().len(), sessions.len(), "nobody could tell the worker");
+    let program = gateway.start();
     outcomes(&program, "session-end", "delivered", sessions.len());
-    house.assert_each_row_ended(&sessions, "crashed");
-    assert_eq!(stop(program).code(), 0);
+    gateway.assert_each_row_ended(&sessions, "crashed");
+    assert_eq!(program.stop().code(), 0);
 }
 
 #[test]
 fn a_worker_that_is_down_during_the_drain_is_told_after_the_next_start() {
-    let (mut house, sessions) = (House::new(), ids(20));
-    let program = house.with_open_sessions(&sessions);
-    house.worker.down();
-    let ended = stop(program);
+    let (mut gateway, sessions) = (Gateway::new(), ids(20));
+    let program = gateway.with_open_sessions(&sessions);
+    gateway.worker.down();
+    let ended = program.stop();
     assert_eq!(ended.code(), 3, "the ends are owed, and safe in the journal");
     assert_eq!(ended.ends("claude-mem", "failed(retry)"), sessions);
-    assert_eq!(house.worker.active().len(), sessions.len());
-    house.worker.up();
-    let program = house.start();
+    assert_eq!(gateway.worker.active().len(), sessions.len());
+    gateway.worker.up();
+    let program = gateway.start();
     outcomes(&program, "session-end", "delivered", sessions.len());
-    house.assert_each_row_ended(&sessions, "shutdown");
-    assert_eq!(stop(program).code(), 0);
+    gateway.assert_each_row_ended(&sessions, "shutdown");
+    assert_eq!(program.stop().code(), 0);
 }
 
 #[test]
 fn a_worker_that_answers_500_is_told_again() {
-    let (house, sessions) = (House::new(), ids(3));
-    let program = house.with_open_sessions(&sessions);
-    house.worker.is(Mood::Broken);
+    let (gateway, sessions) = (Gateway::new(), ids(3));
+    let program = gateway.with_open_sessions(&sessions);
+    gateway.worker.is(Condition::Broken);
     program.send(sessions.iter().map(|id| said("end", &openclaw(id))));
     outcomes(&program, "session-end", "failed", sessions.len());
-    assert_eq!(house.worker.active().len(), sessions.len());
-    house.worker.is(Mood::Well);
+    assert_eq!(gateway.worker.active().len(), sessions.len());
+    gateway.worker.is(Condition::Well);
     outcomes(&program, "session-end", "delivered", sessions.len());
-    house.assert_each_row_ended(&sessions, "reset");
-    assert_eq!(stop(program).code(), 0);
+    gateway.assert_each_row_ended(&sessions, "reset");
+    assert_eq!(program.stop().code(), 0);
 }
 
 #[test]
 fn a_row_is_closed_under_the_name_under_which_it_was_opened() {
-    let (house, sessions) = (House::new(), ids(1));
-    let program = house.with_open_sessions(&sessions);
+    let (gateway, sessions) = (Gateway::new(), ids(1));
+    let program = gateway.with_open_sessions(&sessions);
     let mut renamed = openclaw(&sessions[0]);
     renamed["key"] = json!("agent:main:renamed");
     program.send([said("start", &renamed), said("end", &renamed)]);
     outcomes(&program, "session-end", "delivered", 1);
-    house.assert_each_row_ended(&sessions, "reset");
-    assert_eq!(stop(program).code(), 0);
+    gateway.assert_each_row_ended(&sessions, "reset");
+    assert_eq!(program.stop().code(), 0);
 }
 
 #[test]
 fn a_row_whose_start_was_never_answered_is_closed_and_stays_closed() {
-    let (house, sessions) = (House::new(), ids(1));
-    let program = Installed { more: "", ..PLUGIN }.start(&house.home, &house.worker.url());
-    house.worker.is(Mood::Slow);
+    let (gateway, sessions) = (Gateway::new(), ids(1));
+    let program = Installed { more: "", ..PLUGIN }.start(&gateway.home, &gateway.worker.url());
+    gateway.worker.is(Condition::Slow);
     program.send([said("start", &openclaw(&sessions[0]))]);
     outcomes(&program, "session-start", "failed", 1);
-    assert_eq!(house.worker.active(), rows_of(&sessions));
+    assert_eq!(gateway.worker.active(), rows_of(&sessions));
     // The start gets one more attempt before the end, fails again, and is late from then on.
     program.send([said("end", &openclaw(&sessions[0]))]);
     outcomes(&program, "session-end", "delivered", 1);
-    house.assert_each_row_ended(&sessions, "reset");
-    house.worker.is(Mood::Well);
+    gateway.assert_each_row_ended(&sessions, "reset");
+    gateway.worker.is(Condition::Well);
     outcomes(&program, "session-start", "delivered", 1);
-    house.assert_each_row_ended(&sessions, "reset");
-    assert_eq!(stop(program).code(), 0);
+    gateway.assert_each_row_ended(&sessions, "reset");
+    assert_eq!(program.stop().code(), 0);
 }
 
 #[test]
 fn the_late_end_of_a_session_that_was_resumed_leaves_its_row_to_the_newer_run() {
-    let mut house = House::new();
-    let program = house.start();
+    let mut gateway = Gateway::new();
+    let program = gateway.start();
     program.send([said("start", &claude_code("c1"))]);
     outcomes(&program, "session-start", "delivered", 1);
-    assert_eq!(house.worker.active(), ["c1"], "the name that claude-mem's own hooks use");
-    house.worker.down();
+    assert_eq!(gateway.worker.active(), ["c1"], "the name that claude-mem's own hooks use");
+    gateway.worker.down();
     program.send([said("end", &claude_code("c1"))]);
     outcomes(&program, "session-end", "failed", 1);
     // The end gets one more attempt before the start, fails again, and is late from then on.
     program.send([said("start", &claude_code("c1"))]);
     outcomes(&program, "session-end", "failed", 2);
-    house.worker.up();
+    gateway.worker.up();
     outcomes(&program, "session-start", "delivered", 2);
     outcomes(&program, "session-end", "delivered", 1);
-    assert_eq!(house.worker.active(), ["c1"]);
+    assert_eq!(gateway.worker.active(), ["c1"]);
     program.send([said("end", &claude_code("c1"))]);
     outcomes(&program, "session-end", "delivered", 2);
-    assert_eq!(house.worker.ended(), [("c1".to_owned(), "reset".to_owned())]);
-    assert_eq!(stop(program).code(), 0);
+    assert_eq!(gateway.worker.ended(), [("c1".to_owned(), "reset".to_owned())]);
+    assert_eq!(program.stop().code(), 0);
 }
 
 #[test]

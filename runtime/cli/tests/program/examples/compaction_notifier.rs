@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lastword_events::PluginName;
 use lastword_journal::{Journal as _, Space, SqliteJournal};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::server::{Answer, Request, Server};
-use super::{Installed, outcomes, stop};
-use crate::support::{Program, ids, start};
+use super::{Installed, outcomes};
+use crate::support::{Home, Program, ids, start};
 
 const PLUGIN: Installed = Installed {
     file: "rust_compaction_notifier",
@@ -73,16 +72,16 @@ impl Webhook {
     }
 }
 
-fn begin(home: &Arc<TempDir>, webhook: &Webhook) -> Program {
+fn begin(home: &Home, webhook: &Webhook) -> Program {
     PLUGIN.start(home, &webhook.server.url())
 }
 
-fn home() -> Arc<TempDir> {
-    Arc::new(tempfile::tempdir().unwrap())
+fn home() -> Home {
+    Home::new()
 }
 
 /// What the plugin keeps for the session s1, when no program runs.
-fn kept(home: &TempDir) -> Option<String> {
+fn kept(home: &Home) -> Option<String> {
     let journal = SqliteJournal::open(&home.path().join("journal.db")).unwrap();
     let space = Space { tenant: "default".into(), plugin: PluginName::new(PLUGIN.name).unwrap() };
     journal.key_value(&space, "told/s1#1").unwrap().map(|note| String::from_utf8(note).unwrap())
@@ -102,7 +101,7 @@ fn each_compaction_is_told_once_that_it_began_and_once_that_it_ended_although_th
             outcomes(&program, HOOK, "delivered", (round * 2 + n + 1) * sessions.len());
         }
     }
-    assert_eq!(stop(program).code(), 0);
+    assert_eq!(program.stop().code(), 0);
     let (taken, refused): (Vec<_>, Vec<_>) = webhook.notices.try_iter().partition(|notice| notice.was_taken);
     let keys: BTreeSet<&str> = taken.iter().map(|notice| notice.key.as_str()).collect();
     assert_eq!((refused.len(), taken.len(), keys.len()), (12, 12, 12), "once for each key: {taken:#?}");
@@ -122,7 +121,7 @@ fn killed_before_the_answer_is_on_record_it_sends_the_same_idempotency_key_again
     assert!(program.kill().was_killed());
     let program = begin(&home, &webhook);
     outcomes(&program, HOOK, "delivered", 1);
-    assert_eq!(stop(program).code(), 0);
+    assert_eq!(program.stop().code(), 0);
     let second = webhook.next();
     assert_eq!((first.key, first.body), (second.key, second.body));
     assert!(webhook.notices.try_iter().next().is_none(), "once");
@@ -152,7 +151,7 @@ fn what_is_kept_for_a_session_is_forgotten_with_its_end() {
     assert_eq!(kept(&home), Some(format!("{} 204\n", webhook.next().key)));
     let program = begin(&home, &webhook);
     outcomes(&program, "session-end", "delivered", 2);
-    assert_eq!(stop(program).code(), 0);
+    assert_eq!(program.stop().code(), 0);
     assert_eq!(kept(&home), None);
 }
 
@@ -168,7 +167,7 @@ fn a_notice_that_comes_after_newer_ones_says_so_and_leaves_nothing_behind() {
     outcomes(&program, "session-end", "delivered", 1);
     webhook.server.up();
     outcomes(&program, HOOK, "delivered", 1);
-    assert_eq!(stop(program).code(), 0);
+    assert_eq!(program.stop().code(), 0);
     let notice = webhook.next();
     assert_eq!((&notice.body["event"], &notice.body["late"]), (&json!("compaction-began"), &json!(true)));
     assert_eq!(kept(&home), None);

@@ -36,14 +36,14 @@ impl Report {
 
 /// How the server answers.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Manners {
+pub(super) struct Behavior {
     /// So many of a hundred attempts are refused, which fails them.
     pub(super) refused: u8,
     /// How long it takes at most.
     pub(super) slow: Duration,
 }
 
-pub(super) struct Reports {
+pub(super) struct ReportServer {
     address: SocketAddr,
     state: Arc<Shared>,
 }
@@ -59,13 +59,13 @@ struct State {
     run: u32,
     reports: Vec<Report>,
     refusals: BTreeMap<DeliveryId, u32>,
-    manners: Manners,
+    behavior: Behavior,
     /// Nobody is answered.
     held: bool,
     random: Rng,
 }
 
-impl Reports {
+impl ReportServer {
     pub(super) fn serve(random: Rng) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -87,13 +87,13 @@ impl Reports {
     }
 
     /// What came so far belongs to earlier runs of the program, which has ended.
-    pub(super) fn next_run(&self, manners: Manners) -> u32 {
+    pub(super) fn next_run(&self, behavior: Behavior) -> u32 {
         // Comes after everything that a killed program has left in the queue.
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(b"GET /sync HTTP/1.1\r\n\r\n").unwrap();
         assert!(BufReader::new(stream).read_line(&mut String::new()).unwrap() > 0);
         let mut state = self.state.lock();
-        state.manners = manners;
+        state.behavior = behavior;
         state.run += 1;
         state.run
     }
@@ -179,7 +179,7 @@ impl State {
             attempt: attempt.parse().unwrap(),
             late: late == ["late"],
         });
-        let Manners { refused, slow } = self.manners;
+        let Behavior { refused, slow } = self.behavior;
         let refusals = self.refusals.entry(id).or_default();
         let refused = *refusals < MAX_REFUSALS && self.random.u8(..100) < refused;
         *refusals += u32::from(refused);

@@ -1,34 +1,34 @@
 //! A disk on which each commit takes longer than a drain waits for one: owners' words are kept, and the exit is in time.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use lastword_faults::{Fault, Kind};
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::support::{Ended, Launch, Program, Signal};
+use crate::support::{Ended, Home, Launch, Program, Signal};
 
 /// A program on a disk that becomes slow when it is told to.
-struct House(Arc<TempDir>);
+struct SlowDisk {
+    home: Home,
+}
 
-impl House {
+impl SlowDisk {
     fn new() -> Self {
-        Self(Arc::new(tempfile::tempdir().unwrap()))
+        Self { home: Home::new() }
     }
 
     fn launch(&self) -> Launch {
-        Launch::stdio_at(&self.0).guest("prints").arg("--journal").arg(self.0.path().join("journal.db"))
+        self.home.launch().guest("prints")
     }
 
     fn start(&self, launch: Launch) -> Program {
-        let fast = self.0.path().join("fast");
+        let fast = self.home.join("fast");
         std::fs::write(&fast, "").unwrap();
         launch.fault(&Fault::at(1, Kind::SlowFrom, "journal.db").until(fast)).start().ready()
     }
 
     fn is_slow_from_now_on(&self) {
-        std::fs::remove_file(self.0.path().join("fast")).unwrap();
+        std::fs::remove_file(self.home.join("fast")).unwrap();
     }
 }
 
@@ -50,8 +50,8 @@ fn of_openclaw(hook: &str, id: &str, reason: &str) -> String {
 
 /// Everything is on record, with the words that were told.
 #[track_caller]
-fn assert_nothing_is_owed(house: &House) {
-    let next = house.launch().run();
+fn assert_nothing_is_owed(disk: &SlowDisk) {
+    let next = disk.launch().run();
     assert_eq!(next.of("ready").next().unwrap()["recovered"], json!({"sessions": 0, "deliveries": 0}));
     assert_eq!((next.code(), next.of("outcome").count()), (0, 0));
 }
@@ -67,10 +67,10 @@ mod timed {
 
     #[test]
     fn ends_before_a_shutdown_line_keep_their_reasons_on_a_slow_disk_and_the_exit_is_in_time() {
-        let house = House::new();
-        let program = house.start(house.launch());
+        let disk = SlowDisk::new();
+        let program = disk.start(disk.launch());
         program.open(["s1", "s2", "s3"]);
-        house.is_slow_from_now_on();
+        disk.is_slow_from_now_on();
         let compaction = r#"{"op":"compaction","session":{"id":"s2"},"phase":"after"}"#.to_owned();
         let shutdown = r#"{"op":"shutdown"}"#.to_owned();
         let began = Instant::now();
@@ -87,16 +87,16 @@ mod timed {
             "each was the first"
         );
         assert_eq!(ended.of("accepted").count(), 3 + 5);
-        assert_nothing_is_owed(&house);
+        assert_nothing_is_owed(&disk);
     }
 
     #[test]
     fn ends_before_a_signal_keep_their_reasons_on_a_slow_disk_and_the_exit_is_in_time() {
-        let house = House::new();
-        let program = house.start(house.launch().arg("--from").arg("openclaw"));
+        let disk = SlowDisk::new();
+        let program = disk.start(disk.launch().arg("--from").arg("openclaw"));
         program.send(["s1", "s2"].map(|id| of_openclaw("session_start", id, "")));
         program.count("accepted", 2);
-        house.is_slow_from_now_on();
+        disk.is_slow_from_now_on();
         // The last one is named in the log as it is read.
         program.send([of_openclaw("session_end", "s1", "new"), of_openclaw("message_sent", "s1", "")]);
         program.log("message_sent");
@@ -105,6 +105,6 @@ mod timed {
         assert_eq!(reasons(&ended), BTreeMap::from([("s1", "new"), ("s2", "shutdown")]));
         assert!(ended.at.duration_since(signalled) <= IN_TIME, "{:?}", ended.at.duration_since(signalled));
         assert_eq!(ended.code(), 0);
-        assert_nothing_is_owed(&house);
+        assert_nothing_is_owed(&disk);
     }
 }

@@ -7,40 +7,25 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
 use lastword_events::{EndReason, Event, PluginName, Session, SessionEnd, Timestamp};
-use lastword_faults::folder_in_memory;
 use lastword_journal::{Journal as _, JournalOp, Receipt, SqliteJournal};
 use rustix::process::{Pid, Signal as Kill, kill_process};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::support::{Ended, Launch, Program};
+use crate::support::{Ended, Home, Launch, Program};
 
 /// Deaths after which the one is given up at the latest: two beside others, three alone.
 const MOST_DEATHS: usize = 5;
 
-struct House {
-    home: Arc<TempDir>,
+fn launch(home: &Home, guest: &str, more: &str) -> Launch {
+    let config = format!("[[plugin]]\nname = \"{guest}\"\ncomponent = \"{guest}.wasm\"\n{more}\n");
+    home.launch().with_guest(guest).config(&config)
 }
 
-impl House {
-    fn new() -> Self {
-        Self { home: Arc::new(folder_in_memory()) }
-    }
-
-    fn launch(&self, guest: &str, more: &str) -> Launch {
-        let journal = self.home.path().join("journal.db");
-        let config = format!("[[plugin]]\nname = \"{guest}\"\ncomponent = \"{guest}.wasm\"\n{more}\n");
-        Launch::stdio_at(&self.home).arg("--journal").arg(journal).with_guest(guest).config(&config)
-    }
-
-    fn dead(&self) -> Vec<Value> {
-        let journal = self.home.path().join("journal.db");
-        let listed =
-            Launch::command("deliveries").arg("--state").arg("dead").arg("--json").arg("--journal").arg(journal);
-        let listed = listed.run();
-        assert_eq!(listed.code(), 0, "{}", listed.stderr());
-        listed.text.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
+fn dead(home: &Home) -> Vec<Value> {
+    let listed = Launch::command("deliveries").arg("--state").arg("dead").arg("--json").arg("--journal");
+    let listed = listed.arg(home.journal()).run();
+    assert_eq!(listed.code(), 0, "{}", listed.stderr());
+    listed.text.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// A server that stands for what takes the program down: whoever asks it for `poison` is killed before it answers.
@@ -83,9 +68,9 @@ impl Killer {
 
 #[test]
 fn a_delivery_that_takes_the_program_down_is_given_up_and_the_others_are_made() {
-    let (house, killer) = (House::new(), Killer::lie_in_wait());
+    let (home, killer) = (Home::in_memory(), Killer::lie_in_wait());
     let grant = format!("http = [\"http://{}\"]", killer.address);
-    let launch = || house.launch("http-reports", &grant);
+    let launch = || launch(&home, "http-reports", &grant);
     let ids: Vec<String> = (0..20).map(|n| format!("s{n:02}")).collect();
     let first = launch().start().ready();
     let first = killer.watch(first);
@@ -106,7 +91,7 @@ fn a_delivery_that_takes_the_program_down_is_given_up_and_the_others_are_made() 
     let last = runs.last().unwrap();
     assert_eq!(last.code(), 0, "nothing is owed any more: {}", last.stderr());
     assert!(last.stderr().contains("given up as dead"), "{}", last.stderr());
-    let dead = house.dead();
+    let dead = dead(&home);
     let dead: Vec<_> = dead.iter().map(|row| (row["session"].as_str(), row["cause"].as_str())).collect();
     assert_eq!(dead, [(Some("poison"), Some("lost"))]);
     // What the last run but one had delivered may be on no line of its: that nothing is owed says it.
@@ -117,9 +102,9 @@ fn a_delivery_that_takes_the_program_down_is_given_up_and_the_others_are_made() 
 #[test]
 fn a_loop_of_kills_gives_nothing_up() {
     const OWED: usize = 10_000;
-    let house = House::new();
+    let home = Home::in_memory();
     let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let journal = SqliteJournal::open(&house.home.path().join("journal.db")).unwrap();
+    let journal = SqliteJournal::open(&home.journal()).unwrap();
     journal.recover().unwrap();
     let ends = (0..OWED).map(|n| {
         let session = Arc::new(Session::new("default", &format!("s{n}")));
@@ -133,9 +118,9 @@ fn a_loop_of_kills_gives_nothing_up() {
     }
     drop(journal);
     for _ in 0..10 {
-        let program = house.launch("sleep-50ms", "").start().ready();
+        let program = launch(&home, "sleep-50ms", "").start().ready();
         program.count("outcome", 1);
         program.kill();
     }
-    assert_eq!(house.dead(), [] as [Value; 0]);
+    assert_eq!(dead(&home), [] as [Value; 0]);
 }

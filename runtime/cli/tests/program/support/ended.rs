@@ -38,6 +38,16 @@ impl Ended {
         self.status.code().unwrap_or_else(|| panic!("it was ended by signal {:?}", self.status.signal()))
     }
 
+    /// It did not begin: this code, nothing on stdout, and stderr says all of this.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self, code: i32, said: &[&str]) {
+        assert_eq!(self.code(), code, "{}", self.stderr());
+        assert!(self.lines.is_empty(), "no `ready`, no anything: {:?}", self.lines);
+        for said in said {
+            assert!(self.stderr().contains(said), "{said:?} is missing in:\n{}", self.stderr());
+        }
+    }
+
     /// Whether it was killed, rather than left by itself.
     pub(crate) fn was_killed(&self) -> bool {
         self.status.signal().is_some()

@@ -10,16 +10,15 @@ use std::thread;
 #[cfg(target_os = "linux")]
 use lastword_faults::Fault;
 use rustix::process::Pid;
-use tempfile::TempDir;
 
 use super::seen::Seen;
 use super::terminal::Terminal;
-use super::{Ended, Program};
+use super::{Ended, Home, Program};
 
 /// A program that is about to be started. Unless it is given the home of an earlier one, it has a home directory of its
 /// own: so it has no compiled code in its cache.
 pub(crate) struct Launch {
-    dir: Arc<TempDir>,
+    home: Home,
     /// What is started in its place, and starts it.
     launcher: Vec<OsString>,
     args: Vec<OsString>,
@@ -51,27 +50,27 @@ enum Output {
 impl Launch {
     /// `lastword stdio`.
     pub(crate) fn stdio() -> Self {
-        Self::new("stdio", Output::Read, tempfile::tempdir().unwrap().into())
+        Self::stdio_at(&Home::new())
     }
 
     /// `lastword stdio` where another one has run, or will.
-    pub(crate) fn stdio_at(home: &Arc<TempDir>) -> Self {
+    pub(super) fn stdio_at(home: &Home) -> Self {
         Self::new("stdio", Output::Read, home.clone())
     }
 
     /// Another command, whose stdout is for people.
     pub(crate) fn command(name: &str) -> Self {
-        Self::new(name, Output::Free, tempfile::tempdir().unwrap().into())
+        Self::command_at(name, &Home::new())
     }
 
-    /// The same where another one has run.
-    pub(crate) fn command_at(name: &str, home: &Arc<TempDir>) -> Self {
+    /// Another command where another one has run.
+    pub(super) fn command_at(name: &str, home: &Home) -> Self {
         Self::new(name, Output::Free, home.clone())
     }
 
-    fn new(command: &str, stdout: Output, dir: Arc<TempDir>) -> Self {
+    fn new(command: &str, stdout: Output, home: Home) -> Self {
         Self {
-            dir,
+            home,
             launcher: Vec::new(),
             args: vec![command.into()],
             stdin: Input::Pipe,
@@ -94,7 +93,7 @@ impl Launch {
 
     /// The program's home.
     pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+        self.home.path()
     }
 
     pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
@@ -281,7 +280,7 @@ impl Launch {
         }
         let pid = Pid::from_child(&child);
         seen.watch(child);
-        Program { pid, input, stdout, _stderr: stderr, terminal, seen, _dir: self.dir }
+        Program { pid, input, stdout, _stderr: stderr, terminal, seen, _home: self.home }
     }
 
     /// Starts it and waits for its end; stdin is closed, unless it is a file.

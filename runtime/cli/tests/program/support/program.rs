@@ -8,13 +8,12 @@ use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tempfile::TempDir;
 
 #[cfg(target_os = "linux")]
 use super::child::Child;
 use super::seen::{Seen, State};
 use super::terminal::Terminal;
-use super::{Ended, start};
+use super::{Ended, Home, start};
 
 /// What a failed test shows of each stream, in lines from its end.
 const SHOWN_LINES: usize = 60;
@@ -28,7 +27,7 @@ pub(crate) struct Program {
     pub(super) _stderr: Option<ChildStderr>,
     pub(super) terminal: Option<Terminal>,
     pub(super) seen: Arc<Seen>,
-    pub(super) _dir: Arc<TempDir>,
+    pub(super) _home: Home,
 }
 
 impl Program {
@@ -155,6 +154,12 @@ impl Program {
         // It is not reaped while we hold the lock, so the pid is still its own.
         kill_process(self.pid, signal).unwrap();
         at
+    }
+
+    /// Stops it as a supervisor does, and waits for its end.
+    pub(crate) fn stop(self) -> Ended {
+        self.signal(Signal::TERM);
+        self.ended()
     }
 
     /// Waits for the end of the process and of its output.

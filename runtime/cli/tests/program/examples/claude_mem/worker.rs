@@ -1,4 +1,4 @@
-//! A stand-in of claude-mem's worker: it keeps a row for each session, as the real one's database does.
+//! A fake of claude-mem's worker: it keeps a row for each session, as the real one's database does.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ const INIT: &str = "/api/sessions/init";
 const END: &str = "/api/sessions/session-end";
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) enum Mood {
+pub(super) enum Condition {
     #[default]
     Well,
     /// It answers 500, and does nothing.
@@ -27,7 +27,7 @@ pub(super) struct Worker {
 
 #[derive(Default)]
 struct State {
-    mood: Mood,
+    condition: Condition,
     rows: BTreeMap<Name, Row>,
 }
 
@@ -63,8 +63,8 @@ impl Worker {
     }
 
     /// From now on.
-    pub(super) fn is(&self, mood: Mood) {
-        lock(&self.state).mood = mood;
+    pub(super) fn is(&self, condition: Condition) {
+        lock(&self.state).condition = condition;
     }
 
     /// The content session ids of rows that are active, sorted.
@@ -91,12 +91,12 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 impl State {
     fn serve(&mut self, request: &Request) -> Answer {
-        if matches!(self.mood, Mood::Broken) {
+        if matches!(self.condition, Condition::Broken) {
             return Answer::Status(500);
         }
         assert!(request.headers["idempotency-key"].contains("/session-"), "{:?}", request.headers);
         let status = self.told(&request.path, &request.body);
-        let is_lost = matches!(self.mood, Mood::Slow) && request.path == INIT;
+        let is_lost = matches!(self.condition, Condition::Slow) && request.path == INIT;
         if is_lost { Answer::Never } else { Answer::Status(status) }
     }
 

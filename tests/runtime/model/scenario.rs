@@ -9,8 +9,8 @@ use lastword_journal::{DeliveryState, JournalFile};
 use tempfile::TempDir;
 
 use super::case::{Case, Plugin, Run, Who};
+use super::crashing_journal::CrashingJournal;
 use super::delivery::{Delivery, Listed};
-use super::mortal::Mortal;
 use super::numbers::Numbers;
 use super::reference::Reference;
 use super::side_by_side::{Both, Checked, PATIENCE, listed, same};
@@ -18,22 +18,22 @@ use super::subject::Told;
 
 /// Plays a case, and then a run in which nothing is in the way of what is still owed.
 pub(super) fn play(case: &Case) -> Checked {
-    let mut story = Story::begin();
+    let mut scenario = Scenario::begin();
     for (n, run) in case.0.iter().chain([&Run::that_takes_everything()]).enumerate() {
-        story.run(run).map_err(|why| format!("in run {}: {why}", n + 1))?;
+        scenario.run(run).map_err(|why| format!("in run {}: {why}", n + 1))?;
     }
-    let mut owed = story.disk.deliveries().into_iter().filter(|(_, listed)| listed.state != DeliveryState::Dead);
+    let mut owed = scenario.disk.deliveries().into_iter().filter(|(_, listed)| listed.state != DeliveryState::Dead);
     owed.next().map_or(Ok(()), |(delivery, _)| Err(format!("{delivery} is still owed in the end")))
 }
 
 /// A journal over its runs, and what it has to hold.
-pub(super) struct Story {
+pub(super) struct Scenario {
     home: TempDir,
     pub(super) disk: Reference,
     numbers: Numbers,
 }
 
-impl Story {
+impl Scenario {
     fn begin() -> Self {
         // These journals need not outlive the machine, and a commit to memory takes no time.
         let memory = Path::new("/dev/shm");
@@ -49,7 +49,7 @@ impl Story {
     fn run(&mut self, run: &Run) -> Checked {
         self.disk.begin_run(&run.installed);
         self.numbers.run += 1;
-        let (journal, closed) = Mortal::open(&self.path(), run.fate);
+        let (journal, closed) = CrashingJournal::open(&self.path(), run.crash_point);
         let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let played = tokio.block_on(async {
             let mut both = Both::begin(self, run, &journal).await?;

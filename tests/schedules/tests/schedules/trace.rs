@@ -1,3 +1,5 @@
+//! Tells what happens in a schedule that is run again, step by step.
+
 use std::sync::OnceLock;
 
 use lastword_journal::{DeliveryKey, JournalOp};
@@ -9,15 +11,15 @@ pub(crate) fn seed() -> Option<u64> {
 }
 
 /// Tells what happens in a schedule that is run again.
-macro_rules! story {
+macro_rules! trace {
     ($($what:tt)*) => {
-        if $crate::story::seed().is_some() {
+        if $crate::trace::seed().is_some() {
             eprintln!("{:10} {}", format!("{:?}", shuttle::current::me()), format_args!($($what)*));
         }
     };
 }
 
-pub(crate) use story;
+pub(crate) use trace;
 
 pub(crate) fn name(delivery: &DeliveryKey) -> String {
     format!("{}/{}/{}", delivery.sequence, delivery.event, delivery.plugin)

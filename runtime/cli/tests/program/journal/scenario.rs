@@ -2,26 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
 use lastword_events::PluginName;
-use lastword_faults::folder_in_memory;
 #[cfg(target_os = "linux")]
 use lastword_faults::{Fault, Kind, operations};
 use lastword_journal::{Journal as _, Space, SqliteJournal};
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::drawn::Seed;
 use super::owner::Owner;
 use super::promises;
-use super::reports::{Manners, Report, Reports};
+use super::reports::{Behavior, Report, ReportServer};
 #[cfg(target_os = "linux")]
 use crate::support::Ended;
-use crate::support::{Launch, Program, Signal};
+use crate::support::{Home, Launch, Program, Signal};
 
 /// Plugins that report to the server. A third counts in the journal itself.
 const REPORTING: [&str; 2] = ["audit", "memory"];
@@ -50,21 +47,21 @@ pub(super) enum Moment {
     Fault(Kind, u64),
 }
 
-pub(super) struct Story {
+pub(super) struct Scenario {
     seed: Seed,
-    home: Arc<TempDir>,
+    home: Home,
     random: Rng,
-    reports: Reports,
+    reports: ReportServer,
     owner: Owner,
     kills: u32,
 }
 
-impl Story {
+impl Scenario {
     pub(super) fn begin() -> Self {
         let seed = Seed::draw();
-        let reports = Reports::serve(seed.numbers(1));
+        let reports = ReportServer::serve(seed.numbers(1));
         let owner = Owner::new(seed.numbers(2), reports.authority());
-        let home = Arc::new(folder_in_memory());
+        let home = Home::in_memory();
         for guest in ["http-reports", "kv-counts"] {
             assert!(lastword_test_guests::write(guest, home.path()).exists());
         }
@@ -78,17 +75,17 @@ impl Story {
                 reports.authority()
             );
         }
-        std::fs::write(home.path().join("lastword.toml"), config).unwrap();
+        std::fs::write(home.join("lastword.toml"), config).unwrap();
         Self { random: seed.numbers(3), seed, home, reports, owner, kills: 0 }
     }
 
     fn journal(&self) -> PathBuf {
-        self.home.path().join(FILES)
+        self.home.join(FILES)
     }
 
     fn launch(&self) -> Launch {
-        let config = self.home.path().join("lastword.toml");
-        Launch::stdio_at(&self.home).arg("--config").arg(config).arg("--journal").arg(self.journal())
+        let config = self.home.join("lastword.toml");
+        self.home.stdio().arg("--config").arg(config).arg("--journal").arg(self.journal())
     }
 
     /// One run and its end, or two in a row.
@@ -113,8 +110,8 @@ impl Story {
     }
 
     fn killed_under_load(&mut self) {
-        let manners = self.manners();
-        self.reports.next_run(manners);
+        let behavior = self.draw_behavior();
+        self.reports.next_run(behavior);
         let program = self.launch_with_grace().start();
         let lines = self.owner.lines(LINES);
         program.send(&lines);
@@ -124,7 +121,7 @@ impl Story {
     }
 
     fn killed_in_a_drain(&mut self) {
-        let slow = Manners { slow: Duration::from_millis(60), ..self.manners() };
+        let slow = Behavior { slow: Duration::from_millis(60), ..self.draw_behavior() };
         self.reports.next_run(slow);
         let program = self.launch_with_grace().start();
         let lines = self.owner.lines(LINES);
@@ -138,7 +135,7 @@ impl Story {
     }
 
     fn killed_in_recovery(&mut self) {
-        let slow = Manners { slow: Duration::from_millis(30), ..self.manners() };
+        let slow = Behavior { slow: Duration::from_millis(30), ..self.draw_behavior() };
         self.reports.next_run(slow);
         let program = self.launch_with_grace().start();
         if self.random.bool() {
@@ -156,7 +153,7 @@ impl Story {
     /// Gives how many operations there were in a run that nothing disturbs.
     #[cfg(target_os = "linux")]
     pub(super) fn undisturbed(&mut self) -> u64 {
-        let count = self.home.path().join("count");
+        let count = self.home.join("count");
         let ended = self.short(&Fault::none(FILES).count(&count));
         assert!(!ended.was_killed());
         operations(count)
@@ -164,14 +161,14 @@ impl Story {
 
     #[cfg(target_os = "linux")]
     fn broken(&mut self, kind: Kind, at: u64) {
-        let disk = self.home.path().join("disk");
+        let disk = self.home.join("disk");
         // What was there before is on the disk.
         std::fs::remove_dir_all(&disk).ok();
         std::fs::create_dir(&disk).unwrap();
         for suffix in ["", "-wal"] {
             let file = format!("{FILES}{suffix}");
-            if self.home.path().join(&file).exists() {
-                std::fs::copy(self.home.path().join(&file), disk.join(&file)).unwrap();
+            if self.home.join(&file).exists() {
+                std::fs::copy(self.home.join(&file), disk.join(&file)).unwrap();
             }
         }
         let fault = Fault::at(at, kind, FILES).shadow(&disk);
@@ -187,8 +184,8 @@ impl Story {
     /// Some lines and a drain.
     #[cfg(target_os = "linux")]
     fn short(&mut self, fault: &Fault) -> Ended {
-        let manners = self.manners();
-        self.reports.next_run(manners);
+        let behavior = self.draw_behavior();
+        self.reports.next_run(behavior);
         let program = self.launch().fault(fault).start();
         let lines = self.owner.lines(FEW_LINES);
         program.send(&lines);
@@ -216,13 +213,13 @@ impl Story {
         self.owner.hears(&ended);
     }
 
-    fn manners(&mut self) -> Manners {
-        Manners { refused: self.random.u8(..15), slow: Duration::from_millis(self.random.u64(..10)) }
+    fn draw_behavior(&mut self) -> Behavior {
+        Behavior { refused: self.random.u8(..15), slow: Duration::from_millis(self.random.u64(..10)) }
     }
 
     /// A run that nobody disturbs delivers everything, and leaves nothing for the next one.
     pub(super) fn conclude(mut self) {
-        self.reports.next_run(Manners::default());
+        self.reports.next_run(Behavior::default());
         let program = self.launch().arg("--drain-budget").arg("60s").start().ready();
         let lines = self.owner.lines(0);
         program.send(&lines);
@@ -232,7 +229,7 @@ impl Story {
         assert_eq!(ended.code(), 0, "{}", ended.stderr());
         self.owner.hears(&ended);
 
-        self.reports.next_run(Manners::default());
+        self.reports.next_run(Behavior::default());
         let nothing = self.launch().run();
         let ready = nothing.of("ready").next().unwrap();
         assert_eq!(ready["recovered"], json!({"sessions": 0, "deliveries": 0}), "nothing is owed any more");

@@ -18,9 +18,9 @@ use shuttle::thread;
 use crate::account::Account;
 use crate::disk::{Disk, Health};
 use crate::draw::{chance, linger, one_of, up_to};
-use crate::guest::{Calls, Manners};
+use crate::guest::{Behavior, Calls};
 use crate::owner::{Answers, speak};
-use crate::story::{name, story};
+use crate::trace::{name, trace};
 
 /// How often to look whether something that nobody waits for is over.
 const PATIENCE: usize = 10_000;
@@ -37,7 +37,7 @@ const TENANTS: [&str; 2] = ["t0", "t1"];
 pub(crate) struct Plan {
     pub(crate) time: Time,
     pub(crate) health: &'static [Health],
-    pub(crate) manners: &'static [Manners],
+    pub(crate) behaviors: &'static [Behavior],
     pub(crate) quotas: bool,
     /// Sessions of a run that is over, whose owners may come back.
     pub(crate) left: usize,
@@ -74,8 +74,8 @@ pub(crate) struct Told {
     pub(crate) reason: Option<EndReason>,
 }
 
-/// Runs a house from its beginning to its end, and checks that everything adds up.
-pub(crate) fn live(plan: &Plan) {
+/// Runs a harness from its beginning to its end, and checks that everything adds up.
+pub(crate) fn play(plan: &Plan) {
     begin(plan.time);
     let disk = Disk::new(one_of(plan.health));
     // Tenants of which a drain is the first to hear have their queues in the order of a hash map, which nobody draws.
@@ -91,19 +91,19 @@ pub(crate) fn live(plan: &Plan) {
         let disk = disk.clone();
         move || disk.run()
     });
-    let (house, gone) = House::build(plan, &disk);
+    let (harness, gone) = Harness::build(plan, &disk);
     let owners: Vec<_> = (0..=up_to(1))
         .map(|_| {
-            let (runtime, identities, answers) = (house.runtime.clone(), identities.clone(), house.answers.clone());
+            let (runtime, identities, answers) = (harness.runtime.clone(), identities.clone(), harness.answers.clone());
             thread::spawn(move || speak(&runtime, &identities, &answers))
         })
         .collect();
     let ending = one_of(plan.endings);
-    let reports = end(&house, ending);
+    let reports = end(&harness, ending);
     disk.thaw();
     owners.into_iter().for_each(|owner| owner.join().unwrap());
 
-    let House { runtime, plugins, calls, told, answers } = house;
+    let Harness { runtime, plugins, calls, told, answers } = harness;
     let (accepted_before, ended_before) = answers.before_the_drain();
     // The grace of an earlier run's sessions makes requests that nobody waits for.
     wait_while(|| runtime.leftovers().into_keys().any(of_requests));
@@ -149,23 +149,23 @@ fn started_before(identity: &Identity) -> JournalOp {
 }
 
 /// Ends the run from threads of its own, each after a while. Gives what drains have said.
-fn end(house: &House, ending: Ending) -> Vec<DrainReport> {
+fn end(harness: &Harness, ending: Ending) -> Vec<DrainReport> {
     let drain = |reason| {
-        let (runtime, answers) = (house.runtime.clone(), house.answers.clone());
+        let (runtime, answers) = (harness.runtime.clone(), harness.answers.clone());
         thread::spawn(move || {
             linger();
             answers.a_drain_begins();
-            story!("drain begins: {reason:?}");
+            trace!("drain begins: {reason:?}");
             let report = block_on(runtime.drain(reason));
-            story!("drain is over: {report:?}");
+            trace!("drain is over: {report:?}");
             Some(report)
         })
     };
     let close = || {
-        let runtime = house.runtime.clone();
+        let runtime = harness.runtime.clone();
         thread::spawn(move || {
             linger();
-            story!("the runtime is closed");
+            trace!("the runtime is closed");
             block_on(runtime.close(DrainReason::Restart));
             None
         })
@@ -180,7 +180,7 @@ fn end(house: &House, ending: Ending) -> Vec<DrainReport> {
     enders.into_iter().filter_map(|ender| ender.join().unwrap()).collect()
 }
 
-struct House {
+struct Harness {
     runtime: Runtime,
     plugins: Vec<(PluginName, Tenants)>,
     calls: Arc<Calls>,
@@ -188,7 +188,7 @@ struct House {
     answers: Arc<Answers>,
 }
 
-impl House {
+impl Harness {
     /// The receiver sees its sender go when nothing of the runtime is left.
     fn build(plan: &Plan, disk: &Arc<Disk>) -> (Self, Receiver<()>) {
         let quota = if plan.quotas { draw_quota() } else { TenantQuota::default() };
@@ -197,7 +197,7 @@ impl House {
         let plugins = draw_plugins();
         let told: Arc<Mutex<Vec<Told>>> = Arc::default();
         let (witness, gone) = channel::<()>();
-        let guest = calls.guest(disk, one_of(plan.manners));
+        let guest = calls.guest(disk, one_of(plan.behaviors));
         let sandbox = Sandbox::scripted(
             one_of(&[1, 2, 8]),
             Arc::new(move |plugin, call, memory| {
@@ -222,7 +222,7 @@ impl House {
                 let told = told.clone();
                 move |record| {
                     let one = Told::new(record);
-                    story!("told: {}: {}, draining: {}", name(&one.delivery), one.outcome, one.draining);
+                    trace!("told: {}: {}, draining: {}", name(&one.delivery), one.outcome, one.draining);
                     told.lock().unwrap().push(one);
                 }
             });

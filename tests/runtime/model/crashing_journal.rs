@@ -1,3 +1,5 @@
+//! A journal that crashes at a given command: what a killed run leaves.
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,88 +10,88 @@ use lastword::{Durability, Journal, JournalError, SqliteJournal};
 use lastword_journal::{Appended, Completion, DeliveryKey, JournalOp, Pending, Recovered, Space, StagedCompletions};
 use parking_lot::Mutex;
 
-use super::case::Fate;
+use super::case::CrashPoint;
 
-/// A journal on a disk that dies at a given command. From there on nothing is written and everything is refused, so a run on
+/// A journal in a file that crashes at a given command. From there on nothing is written and everything is refused, so a run on
 /// it does what a killed one may have done without leaving a trace.
 ///
 /// Its commands reach the file in the order in which they are given, so what the file has is a beginning of them.
-pub(super) struct Mortal {
-    life: Mutex<Life>,
+pub(super) struct CrashingJournal {
+    state: Mutex<State>,
     file: SqliteJournal,
     /// Dropped after the file is closed.
     _open: Sender<()>,
 }
 
 #[derive(Default)]
-struct Life {
-    fate: Option<Fate>,
+struct State {
+    crash_point: Option<CrashPoint>,
     /// What is on record besides outcomes, in order.
     recorded: Vec<JournalOp>,
     /// The last of them, if nobody was told of it.
     unanswered: Option<Pending<Appended>>,
     /// The same of what the runtime itself had decided.
-    record_is_unanswered: bool,
+    decided_is_unanswered: bool,
     /// Attempts whose outcome was refused, and whether it is on record all the same.
     refused: HashMap<(DeliveryKey, u32), bool>,
 }
 
 /// What becomes of a command.
-enum Taken {
-    Yes,
-    WithoutAnswer,
-    No,
+enum Handling {
+    Answered,
+    Unanswered,
+    Refused,
 }
 
-impl Life {
-    fn take(&mut self) -> Taken {
-        match &mut self.fate {
-            None => Taken::Yes,
-            Some(Fate { commands: 0, .. }) => Taken::No,
-            Some(Fate { commands, answers_last }) => {
+impl State {
+    fn handle_next(&mut self) -> Handling {
+        match &mut self.crash_point {
+            None => Handling::Answered,
+            Some(CrashPoint { commands: 0, .. }) => Handling::Refused,
+            Some(CrashPoint { commands, answers_last }) => {
                 *commands -= 1;
-                if *commands == 0 && !*answers_last { Taken::WithoutAnswer } else { Taken::Yes }
+                if *commands == 0 && !*answers_last { Handling::Unanswered } else { Handling::Answered }
             }
         }
     }
 }
 
-impl Mortal {
+impl CrashingJournal {
     /// The receiver is disconnected once the journal is closed.
-    pub(super) fn open(path: &Path, fate: Option<Fate>) -> (Arc<Self>, Receiver<()>) {
+    pub(super) fn open(path: &Path, crash_point: Option<CrashPoint>) -> (Arc<Self>, Receiver<()>) {
         let (open, closed) = channel();
-        let life = Mutex::new(Life { fate, ..Life::default() });
-        (Arc::new(Self { life, file: SqliteJournal::open(path).unwrap(), _open: open }), closed)
+        let state = Mutex::new(State { crash_point, ..State::default() });
+        (Arc::new(Self { state, file: SqliteJournal::open(path).unwrap(), _open: open }), closed)
     }
 
-    pub(super) fn is_dead(&self) -> bool {
-        self.life.lock().fate.is_some_and(|fate| fate.commands == 0)
+    pub(super) fn has_crashed(&self) -> bool {
+        self.state.lock().crash_point.is_some_and(|crash_point| crash_point.commands == 0)
     }
 
     pub(super) fn has(&self, what: impl Fn(&JournalOp) -> bool) -> bool {
-        self.life.lock().recorded.iter().any(what)
+        self.state.lock().recorded.iter().any(what)
     }
 
     /// How many sessions are on record as alive after their end.
     pub(super) fn alive(&self) -> usize {
-        self.life.lock().recorded.iter().filter(|write| matches!(write, JournalOp::Alive { .. })).count()
+        self.state.lock().recorded.iter().filter(|write| matches!(write, JournalOp::Alive { .. })).count()
     }
 
     /// Whether the last thing on record is what the runtime has decided, and it was not told so.
-    pub(super) fn record_is_unanswered(&self) -> bool {
-        self.life.lock().record_is_unanswered
+    pub(super) fn decided_is_unanswered(&self) -> bool {
+        self.state.lock().decided_is_unanswered
     }
 
     /// None for an outcome that was not refused; else whether it is on record all the same.
     pub(super) fn refused(&self, delivery: DeliveryKey, attempt: u32) -> Option<bool> {
-        self.life.lock().refused.get(&(delivery, attempt)).copied()
+        self.state.lock().refused.get(&(delivery, attempt)).copied()
     }
 
     /// Whose request the last thing on record is, if it was refused all the same and has changed something.
     pub(super) async fn unanswered(&self) -> Option<Identity> {
-        let written = self.life.lock().unanswered.take()?;
+        let written = self.state.lock().unanswered.take()?;
         let changed = matches!(written.await, Ok(Appended::Done | Appended::Session { .. }));
-        self.life.lock().recorded.last().filter(|_| changed).and_then(identity)
+        self.state.lock().recorded.last().filter(|_| changed).and_then(identity)
     }
 }
 
@@ -109,57 +111,57 @@ fn identity(write: &JournalOp) -> Option<Identity> {
     }
 }
 
-fn dead<T>() -> Pending<T> {
+fn closed<T>() -> Pending<T> {
     Pending::ready(Err(JournalError::Closed))
 }
 
-impl Journal for Mortal {
+impl Journal for CrashingJournal {
     fn append(&self, op: JournalOp) -> Pending<Appended> {
-        let mut life = self.life.lock();
-        let taken = life.take();
-        if matches!(taken, Taken::No) {
-            return dead();
+        let mut state = self.state.lock();
+        let handling = state.handle_next();
+        if matches!(handling, Handling::Refused) {
+            return closed();
         }
-        life.recorded.push(op.clone());
+        state.recorded.push(op.clone());
         let pending = self.file.append(op);
-        if matches!(taken, Taken::Yes) {
+        if matches!(handling, Handling::Answered) {
             return pending;
         }
-        life.unanswered = Some(pending);
-        dead()
+        state.unanswered = Some(pending);
+        closed()
     }
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
-        let mut life = self.life.lock();
-        let taken = life.take();
-        if matches!(taken, Taken::No) {
-            return dead();
+        let mut state = self.state.lock();
+        let handling = state.handle_next();
+        if matches!(handling, Handling::Refused) {
+            return closed();
         }
-        life.recorded.extend(ops.iter().cloned());
+        state.recorded.extend(ops.iter().cloned());
         let pending = self.file.append_decided(ops);
-        if matches!(taken, Taken::Yes) {
+        if matches!(handling, Handling::Answered) {
             return pending;
         }
-        life.record_is_unanswered = true;
-        dead()
+        state.decided_is_unanswered = true;
+        closed()
     }
 
     fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
-        let mut life = self.life.lock();
-        let taken = life.take();
-        if matches!(taken, Taken::Yes) {
+        let mut state = self.state.lock();
+        let handling = state.handle_next();
+        if matches!(handling, Handling::Answered) {
             return self.file.complete(tenant, completions);
         }
-        let on_record = matches!(taken, Taken::WithoutAnswer);
-        life.refused.extend(completions.iter().map(|one| ((one.delivery.clone(), one.attempt), on_record)));
+        let on_record = matches!(handling, Handling::Unanswered);
+        state.refused.extend(completions.iter().map(|one| ((one.delivery.clone(), one.attempt), on_record)));
         if on_record {
             drop(self.file.complete(tenant, completions));
         }
-        StagedCompletions::all(dead())
+        StagedCompletions::all(closed())
     }
 
     fn flush(&self) -> Pending<()> {
-        if self.is_dead() { dead() } else { self.file.flush() }
+        if self.has_crashed() { closed() } else { self.file.flush() }
     }
 
     fn name(&self) -> JournalName {
