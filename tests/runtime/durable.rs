@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lastword::events::{CompactionPhase, DrainReason, EndReason, Hook, Outcome};
 use lastword::{Acceptance, CompactionRequest, EndRequest, QuotaKind, Refusal, StartRequest, TenantQuota};
-use lastword_harness::{Harness, held};
+use lastword_fake_journals::held;
+use lastword_harness::Harness;
 
 const NEVER: Duration = Duration::from_secs(600);
 
@@ -87,12 +88,7 @@ async fn a_failure_that_cannot_be_recorded_is_not_tried_again_in_this_run() {
     harness.end("s1", EndReason::Reset).await.unwrap();
     let first = harness.seen(|o| o.plugin == "retry").await.expect("the first attempt fails");
     // It is told before it is written down, and settled only after the answer.
-    let waits = async {
-        while journal.held() == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), waits).await.expect("the failure waits to be recorded");
+    journal.until_held(1).await;
     journal.fail();
     harness.runtime.settled().await;
     assert_eq!((first.attempt, harness.outcomes().len()), (1, 1));
@@ -181,7 +177,7 @@ async fn a_drain_does_not_wait_for_a_journal_that_cannot_be_read() {
         tokio::time::timeout(Duration::from_secs(60), harness.drain()).await.expect("long before its budget ends");
     assert_eq!((report.delivered, report.timed_out), (1, false));
     assert_eq!(refused.await, Err(Refusal::Quota { what: QuotaKind::ActiveSessions, limit: 1 }));
-    journal.let_reads_go();
+    journal.release_reads();
 }
 
 #[tokio::test]
@@ -197,6 +193,6 @@ async fn nobody_who_asks_for_something_is_held_up_by_a_journal_that_is_being_rea
     let refused = harness.runtime.start_session(one_more);
     harness.end("s1", EndReason::Reset).await.unwrap();
     harness.seen(|o| o.session == "s1" && o.hook == Hook::SessionEnd).await.unwrap();
-    journal.let_reads_go();
+    journal.release_reads();
     assert_eq!(refused.await, Err(Refusal::Quota { what: QuotaKind::ActiveSessions, limit: 1 }));
 }

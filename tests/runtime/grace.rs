@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use lastword::events::{EndReason, Hook};
 use lastword::{Acceptance, Journal, MemoryJournal, Refusal, StartRequest};
-use lastword_harness::{Harness, held};
+use lastword_fake_journals::held;
+use lastword_harness::Harness;
 
 const NEVER: Duration = Duration::from_secs(600);
 const AT_ONCE: Duration = Duration::from_millis(1);
@@ -40,7 +41,7 @@ async fn the_ends_of_a_grace_are_recorded_in_groups_and_told_when_they_are_on_re
     let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
     let next = next.attach_grace(AT_ONCE).build();
     // The first thing that a run says is who is installed.
-    until("a group", || journal.held() > 1).await;
+    journal.until_held(2).await;
     let late = next.runtime.start_session(StartRequest::new(next.session("s7")));
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -63,7 +64,8 @@ async fn while_the_disk_is_full_the_ends_of_a_grace_wait_and_whoever_comes_is_re
     journal.fill();
     let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
     let next = next.attach_grace(AT_ONCE).build();
-    until("the group", || journal.held() == 2).await;
+    journal.until_held(2).await;
+    assert_eq!(journal.held(), 2);
     let start = next.runtime.start_session(StartRequest::new(next.session("s0")));
     assert!(matches!(in_time("the answer", start).await, Err(Refusal::Journal(_))));
     assert!(next.outcomes().is_empty(), "nobody is told");
@@ -92,7 +94,7 @@ async fn a_runtime_that_was_dropped_keeps_no_journal_for_an_outcome_that_is_not_
     journal.hold_outcomes();
     harness.end("s1", EndReason::Reset).await.unwrap();
     harness.seen(|o| o.plugin == "retry").await.expect("it fails");
-    until("the failure at the journal", || journal.held() == 1).await;
+    journal.until_held(1).await;
     drop(harness);
     until("the end of all that keeps the journal", || Arc::strong_count(&journal) == 1).await;
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use lastword::events::{Deferral, EndReason, FailureCause, Hook, KEY_OVERHEAD_BYTES, Outcome, PluginName};
 use lastword::{Grants, Journal, KeyValueGrant, MemoryJournal, TenantQuota};
-use lastword_harness::{Harness, HarnessBuilder, held};
+use lastword_fake_journals::held;
+use lastword_harness::{Harness, HarnessBuilder};
 use lastword_journal::Space;
 use lastword_test_guests::component;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use lastword::events::{CompactionPhase, DrainReason, EndReason, Hook, Outcome};
 use lastword::{Acceptance, CompactionRequest, EndRequest, Journal, Refusal, StartRequest};
-use lastword_harness::{Harness, HeldJournal, Seen, held};
+use lastword_fake_journals::{HeldJournal, held};
+use lastword_harness::{Harness, Seen};
 
 /// A session that nobody ends: when the drain has told of it, it has taken its snapshot.
 const OTHER: &str = "other";

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use lastword::events::{CompactionPhase, Deferral, EndReason, Outcome};
 use lastword::{Acceptance, Limits, MemoryJournal, QuotaKind, Refusal, TenantQuota};
-use lastword_harness::{Harness, held};
+use lastword_fake_journals::held;
+use lastword_harness::Harness;
 use lastword_test_guests::component;
 
 const NEVER: Duration = Duration::from_secs(600);

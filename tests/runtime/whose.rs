@@ -7,7 +7,8 @@ use lastword::events::{CompactionPhase, EndReason, Hook, Identity, Session, Time
 use lastword::{
     Acceptance, Accepted, CompactionRequest, EndRequest, Journal, MemoryJournal, OpenError, SqliteJournal, StartRequest,
 };
-use lastword_harness::{Harness, held};
+use lastword_fake_journals::held;
+use lastword_harness::Harness;
 
 /// What was made of an end, and of which generation.
 fn made(accepted: &Accepted) -> (Acceptance, u32) {

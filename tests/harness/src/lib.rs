@@ -10,7 +10,6 @@ mod builder;
 mod burn;
 mod guest_output;
 mod harness;
-mod held;
 pub mod machine;
 mod outcomes;
 
@@ -18,5 +17,4 @@ pub use builder::HarnessBuilder;
 pub use burn::burn;
 pub use guest_output::printed;
 pub use harness::Harness;
-pub use held::{HeldJournal, held};
 pub use outcomes::Seen;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use lastword_journal::{Journal as _, SCHEMA_VERSION, SqliteJournal};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
 use crate::support::{Home, Launch, end, ids};
@@ -79,16 +79,19 @@ fn another_way_to_the_same_file_is_the_same_journal() {
     assert_eq!(through_the_link.stop().printed_ends("prints"), ["s1"]);
 }
 
+/// The active sessions, as an operator finds them with `sqlite3 -readonly`.
+fn active_ids(journal: &Path) -> Vec<String> {
+    let reader = Connection::open_with_flags(journal, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut sessions = reader.prepare("SELECT id FROM active_session ORDER BY id").unwrap();
+    sessions.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
 #[test]
 fn others_can_read_the_file_while_the_program_writes_it() {
     let home = Home::new();
     let program = launch(&home).start().ready();
     program.open(ids(3));
-    let sql = "SELECT id FROM active_session ORDER BY id";
-    match Command::new("sqlite3").arg("-readonly").arg(home.journal()).arg(sql).output() {
-        Ok(read) => assert_eq!(String::from_utf8(read.stdout).unwrap().lines().collect::<Vec<_>>(), ids(3)),
-        Err(error) => eprintln!("not looked at: there is no sqlite3 here ({error})"),
-    }
+    assert_eq!(active_ids(&home.journal()), ids(3));
     program.send(ids(3).iter().map(|id| end(id, "reset")));
     program.count("accepted", 6);
     assert_eq!(program.stop().code(), 0);

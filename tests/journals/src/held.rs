@@ -3,27 +3,34 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use lastword::events::{Change, EventKey, Hook, Identity};
-use lastword::{Durability, Journal, JournalError, MemoryJournal};
+use lastword_events::{Change, EventKey, Hook, Identity, JournalName};
 use lastword_journal::{
-    Appended, Completion, DeliveryKey, JournalOp, KeyValueChanges, Pending, Recovered, Reply, Settlement, Space,
-    StagedCompletions,
+    Appended, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, KeyValueChanges, MemoryJournal,
+    Pending, Recovered, Settlement, Space, StagedCompletions,
 };
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
+
+use crate::command::{Command, disk_is_full};
+
+/// How long a test waits for commands. Much longer than anything takes: it says nothing of how long it should take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A journal on a disk that takes its time: it answers when it is told to, or not at all. What it is asked takes effect in
 /// a [`MemoryJournal`] at the moment of the answer, as a commit would. What guests stored is read back as soon as it is
-/// handed over, as from the queue of a real one.
+/// staged, as from the queue of a real one.
 #[derive(Default)]
 pub struct HeldJournal {
     memory: MemoryJournal,
-    /// Another one, which has what was handed over: of its key-values alone.
+    /// What guests stored and is not committed yet, in front of what is.
     staged: Mutex<StagedValues>,
     holding_writes: AtomicBool,
     holding_outcomes: AtomicBool,
     is_full: AtomicBool,
-    held: Mutex<Vec<Held>>,
+    held: Mutex<Vec<Command>>,
+    held_more: Notify,
     reads: Reads,
 }
 
@@ -31,7 +38,7 @@ pub struct HeldJournal {
 #[derive(Default)]
 struct Reads {
     held: Mutex<bool>,
-    let_go: Condvar,
+    released: Condvar,
     is_file: AtomicBool,
 }
 
@@ -41,13 +48,6 @@ struct StagedValues {
     spaces: HashSet<Space>,
 }
 
-enum Held {
-    Append(Box<JournalOp>, Reply<Appended>),
-    AppendDecided(Vec<JournalOp>, Reply<()>),
-    Complete(Arc<str>, Vec<Completion>, Reply<()>),
-    Flush(Reply<()>),
-}
-
 impl HeldJournal {
     /// From now on answers wait for [`Self::commit`] or [`Self::fail`].
     pub fn hold(&self) {
@@ -55,7 +55,7 @@ impl HeldJournal {
         self.hold_outcomes();
     }
 
-    /// The same for outcomes alone.
+    /// From now on answers to outcomes wait, and no others.
     pub fn hold_outcomes(&self) {
         self.holding_outcomes.store(true, Ordering::SeqCst);
     }
@@ -66,23 +66,23 @@ impl HeldJournal {
         self.hold();
     }
 
-    /// From now on it is a file, and whoever asks for an `op_id` is held up until [`Self::let_reads_go`].
+    /// From now on it is a file, and whoever asks for an `op_id` is held up until [`Self::release_reads`].
     pub fn hold_reads(&self) {
         self.reads.is_file.store(true, Ordering::SeqCst);
         *self.reads.held.lock() = true;
     }
 
     /// Whoever reads goes on.
-    pub fn let_reads_go(&self) {
+    pub fn release_reads(&self) {
         *self.reads.held.lock() = false;
-        self.reads.let_go.notify_all();
+        self.reads.released.notify_all();
     }
 
     fn is_holding(&self) -> bool {
         self.holding_writes.load(Ordering::SeqCst) || self.holding_outcomes.load(Ordering::SeqCst)
     }
 
-    fn let_go(&self) -> Vec<Held> {
+    fn release(&self) -> Vec<Command> {
         self.holding_writes.store(false, Ordering::SeqCst);
         self.holding_outcomes.store(false, Ordering::SeqCst);
         self.is_full.store(false, Ordering::SeqCst);
@@ -92,42 +92,51 @@ impl HeldJournal {
     /// What waits to be written.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.held.lock().iter().filter(|one| !matches!(one, Held::Flush(_))).count()
+        self.held.lock().iter().filter(|one| !matches!(one, Command::Flush(_))).count()
+    }
+
+    /// Resolves when so many commands wait to be written.
+    ///
+    /// # Panics
+    /// When they do not come.
+    pub async fn until_held(&self, commands: usize) {
+        let come = async {
+            loop {
+                let held_more = self.held_more.notified();
+                tokio::pin!(held_more);
+                held_more.as_mut().enable();
+                if self.held() >= commands {
+                    return;
+                }
+                held_more.await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, come).await;
+        assert!(in_time.is_ok(), "{} of {commands} commands wait to be written", self.held());
     }
 
     /// Commits what waits, in order, and holds nothing back any more.
     pub async fn commit(&self) {
-        for one in self.let_go() {
-            match one {
-                Held::Append(write, reply) => reply.send(self.memory.append(*write).await),
-                Held::AppendDecided(writes, reply) => reply.send(self.memory.append_decided(writes).await),
-                Held::Complete(tenant, completions, reply) => {
-                    reply.send(self.memory.complete(&tenant, completions).pending.await);
-                }
-                Held::Flush(reply) => reply.send(Ok(())),
-            }
+        for command in self.release() {
+            command.commit(&self.memory).await;
         }
     }
 
     /// As a disk that is full for a moment: refuses what owners have asked, keeps and commits what the runtime has decided, and
     /// holds nothing back any more.
     pub async fn refuse_writes(&self) {
-        for one in self.let_go() {
-            match one {
-                Held::Append(_, reply) => reply.send(Err(full())),
-                Held::AppendDecided(writes, reply) => reply.send(self.memory.append_decided(writes).await),
-                Held::Complete(tenant, completions, reply) => {
-                    reply.send(self.memory.complete(&tenant, completions).pending.await);
-                }
-                Held::Flush(reply) => reply.send(Ok(())),
+        for command in self.release() {
+            match command {
+                Command::Append(..) => command.refuse(),
+                _ => command.commit(&self.memory).await,
             }
         }
     }
 
     /// Refuses what waits, and holds nothing back any more.
     pub fn fail(&self) {
-        let held = self.let_go();
-        // What was handed over is gone: back to what is committed.
+        let held = self.release();
+        // What was staged is gone: back to what is committed.
         let mut values = self.staged.lock();
         values.journal = MemoryJournal::new();
         let committed = values.spaces.iter().map(|space| {
@@ -139,24 +148,23 @@ impl HeldJournal {
         // Of every tenant: in memory nobody waits for a turn.
         drop(values.journal.complete(&"".into(), committed.collect()));
         drop(values);
-        for one in held {
-            match one {
-                Held::Append(_, reply) => reply.send(Err(full())),
-                Held::AppendDecided(_, reply) | Held::Complete(_, _, reply) | Held::Flush(reply) => {
-                    reply.send(Err(full()))
-                }
-            }
-        }
+        held.into_iter().for_each(Command::refuse);
+    }
+
+    fn hold_command<T>(&self, (command, pending): (Command, Pending<T>)) -> Pending<T> {
+        self.held.lock().push(command);
+        self.held_more.notify_waiters();
+        pending
     }
 }
 
 impl Journal for HeldJournal {
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
-        self.reads.let_go.wait_while(&mut self.reads.held.lock(), |held| *held);
+        self.reads.released.wait_while(&mut self.reads.held.lock(), |held| *held);
         self.memory.known_op(identity, kind, op_id)
     }
 
-    fn name(&self) -> lastword::events::JournalName {
+    fn name(&self) -> JournalName {
         self.memory.name()
     }
 
@@ -170,23 +178,19 @@ impl Journal for HeldJournal {
 
     fn append(&self, op: JournalOp) -> Pending<Appended> {
         if self.is_full.load(Ordering::SeqCst) {
-            return Pending::ready(Err(full()));
+            return Pending::ready(Err(disk_is_full()));
         }
         if !self.holding_writes.load(Ordering::SeqCst) {
             return self.memory.append(op);
         }
-        let (reply, pending) = Pending::later();
-        self.held.lock().push(Held::Append(Box::new(op), reply));
-        pending
+        self.hold_command(Command::append(op))
     }
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
         if !self.holding_writes.load(Ordering::SeqCst) {
             return self.memory.append_decided(ops);
         }
-        let (reply, pending) = Pending::later();
-        self.held.lock().push(Held::AppendDecided(ops, reply));
-        pending
+        self.hold_command(Command::append_decided(ops))
     }
 
     fn complete(&self, tenant: &Arc<str>, mut completions: Vec<Completion>) -> StagedCompletions {
@@ -201,21 +205,17 @@ impl Journal for HeldJournal {
         if !self.holding_outcomes.load(Ordering::SeqCst) {
             return StagedCompletions { refused, pending: self.memory.complete(tenant, completions).pending };
         }
-        let (reply, pending) = Pending::later();
-        self.held.lock().push(Held::Complete(tenant.clone(), completions, reply));
-        StagedCompletions { refused, pending }
+        StagedCompletions { refused, pending: self.hold_command(Command::complete(tenant, completions)) }
     }
 
     fn flush(&self) -> Pending<()> {
         if self.is_full.load(Ordering::SeqCst) {
-            return Pending::ready(Err(full()));
+            return Pending::ready(Err(disk_is_full()));
         }
         if !self.is_holding() {
             return self.memory.flush();
         }
-        let (reply, pending) = Pending::later();
-        self.held.lock().push(Held::Flush(reply));
-        pending
+        self.hold_command(Command::flush())
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
@@ -233,10 +233,6 @@ impl Journal for HeldJournal {
     fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
         self.staged.lock().journal.key_value_tenant_bytes(tenant)
     }
-}
-
-fn full() -> JournalError {
-    JournalError::Unavailable("the disk is full".to_owned())
 }
 
 /// A delivery that stores this, and that nobody knows of otherwise.
