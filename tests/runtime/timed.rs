@@ -55,7 +55,7 @@ async fn a_tenant_full_of_spinners_cannot_take_an_end_from_another_tenant() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn w7_calls_that_cost_cpu_run_to_their_end_one_after_the_other() {
+async fn calls_that_cost_cpu_run_to_their_end_one_after_the_other() {
     const COST: Duration = Duration::from_millis(300);
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     // The budget cuts, and not the deadline where others have the processors.

@@ -61,7 +61,7 @@ fn assert_only_the_hostile_lost(ended: &Ended, hostile: &str, sessions: &[String
 }
 
 #[test]
-fn w1_a_plugin_that_spins_costs_only_its_own_ends() {
+fn a_plugin_that_spins_costs_only_its_own_ends() {
     let program = beside("spin");
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
@@ -75,7 +75,7 @@ fn w1_a_plugin_that_spins_costs_only_its_own_ends() {
 }
 
 #[test]
-fn w1_a_plugin_that_spins_before_its_hook_is_called_costs_only_its_own_ends() {
+fn a_plugin_that_spins_before_its_hook_is_called_costs_only_its_own_ends() {
     let program = beside("spin-start");
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
@@ -85,7 +85,7 @@ fn w1_a_plugin_that_spins_before_its_hook_is_called_costs_only_its_own_ends() {
 }
 
 #[test]
-fn w2_a_plugin_that_never_returns_costs_only_its_own_ends() {
+fn a_plugin_that_never_returns_costs_only_its_own_ends() {
     let program = beside("sleep");
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
@@ -96,7 +96,7 @@ fn w2_a_plugin_that_never_returns_costs_only_its_own_ends() {
 }
 
 #[test]
-fn w3_a_plugin_cannot_end_the_process() {
+fn a_plugin_cannot_end_the_process() {
     let program = beside("exit");
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
@@ -107,7 +107,7 @@ fn w3_a_plugin_cannot_end_the_process() {
 }
 
 /// The hostile plugin is in the middle of an ordinary end, with all the time in the world, when the signal comes.
-fn w4_hung_in_an_ordinary_reset(hostile: &str) {
+fn hung_in_an_ordinary_reset(hostile: &str) {
     let config = format!(
         r#"
         [[plugin]]
@@ -140,13 +140,13 @@ fn w4_hung_in_an_ordinary_reset(hostile: &str) {
 }
 
 #[test]
-fn w4_a_plugin_that_hangs_in_an_ordinary_reset_does_not_delay_the_drain() {
-    w4_hung_in_an_ordinary_reset("sleep");
+fn a_plugin_that_hangs_in_an_ordinary_reset_does_not_delay_the_drain() {
+    hung_in_an_ordinary_reset("sleep");
 }
 
 #[test]
-fn w4_a_plugin_that_spins_in_an_ordinary_reset_does_not_delay_the_drain() {
-    w4_hung_in_an_ordinary_reset("spin");
+fn a_plugin_that_spins_in_an_ordinary_reset_does_not_delay_the_drain() {
+    hung_in_an_ordinary_reset("spin");
 }
 
 /// Uses a processor for each end, and then prints a line, so that what it did can be counted.
@@ -190,7 +190,7 @@ fn iterations_of(cost: Duration) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_reported() {
+fn what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_reported() {
     const COST: Duration = Duration::from_millis(300);
     let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
     let launch = Launch::stdio();

@@ -1,3 +1,5 @@
+//! The program starts itself to compile, also when its file is gone or was replaced.
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

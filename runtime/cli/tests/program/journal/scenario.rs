@@ -12,10 +12,10 @@ use lastword_faults::{Fault, Kind, operations};
 use lastword_journal::{Journal as _, Space, SqliteJournal};
 use serde_json::json;
 
-use super::drawn::Seed;
 use super::owner::Owner;
 use super::promises;
 use super::reports::{Behavior, Report, ReportServer};
+use super::seed::Seed;
 #[cfg(target_os = "linux")]
 use crate::support::Ended;
 use crate::support::{Home, Launch, Program, Signal};

@@ -1,4 +1,4 @@
-//! Who is who: which session an event is of, and which end is one that was told before.
+//! Which session an event is of, and which end is one that was told before.
 
 use std::sync::Arc;
 use std::time::Duration;
