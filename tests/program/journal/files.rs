@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use lastword_journal::{Journal as _, SCHEMA_VERSION, SqliteJournal};
+use lastword_journal::Journal as _;
+use lastword_sqlite::{SCHEMA_VERSION, SqliteJournal};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -11,7 +11,8 @@ use lastword_events::PluginName;
 use lastword_faults::folder_in_memory;
 #[cfg(target_os = "linux")]
 use lastword_faults::{Fault, Kind, operations};
-use lastword_journal::{Journal as _, Space, SqliteJournal};
+use lastword_journal::{Journal as _, Space};
+use lastword_sqlite::SqliteJournal;
 use serde_json::json;
 use tempfile::TempDir;
 
