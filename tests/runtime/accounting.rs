@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use lastword::events::{Hook, Outcome};
-use lastword_tests::House;
+use lastword_harness::Harness;
 use proptest::prelude::*;
 
 const GUESTS: [&str; 8] = ["prints", "trap", "retry", "fatal", "spin", "sleep", "exit", "grow"];
@@ -22,24 +22,24 @@ proptest! {
     ) {
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
         tokio.block_on(async {
-            let mut house = House::builder().budget(Duration::from_millis(budget_ms)).workers(workers);
+            let mut harness = Harness::builder().budget(Duration::from_millis(budget_ms)).workers(workers);
             for (n, guest) in guests.iter().enumerate() {
-                house = house.plugin(&format!("p{n}"), GUESTS[*guest]);
+                harness = harness.plugin(&format!("p{n}"), GUESTS[*guest]);
             }
-            let house = house.build();
-            house.start_many("s", sessions).await.unwrap();
+            let harness = harness.build();
+            harness.start_many("s", sessions).await.unwrap();
             for n in 0..ended_before.min(sessions) {
-                house.end(&format!("s{n}"), lastword::events::EndReason::Reset).await.unwrap();
+                harness.end(&format!("s{n}"), lastword::events::EndReason::Reset).await.unwrap();
             }
-            let report = house.drain().await;
-            check(&house, &report, &guests, sessions);
+            let report = harness.drain().await;
+            check(&harness, &report, &guests, sessions);
         });
     }
 }
 
-fn check(house: &House, report: &lastword::events::DrainReport, guests: &[usize], sessions: u32) {
+fn check(harness: &Harness, report: &lastword::events::DrainReport, guests: &[usize], sessions: u32) {
     let plugins = u64::try_from(guests.len()).unwrap();
-    let ends: Vec<_> = house.outcomes().into_iter().filter(|o| o.hook == Hook::SessionEnd).collect();
+    let ends: Vec<_> = harness.outcomes().into_iter().filter(|o| o.hook == Hook::SessionEnd).collect();
     // Ends that were settled before the drain began are not the drain's.
     let in_drain = ends.iter().filter(|o| o.draining).count();
     let mut delivered: HashMap<_, u32> = HashMap::new();
@@ -59,10 +59,10 @@ fn check(house: &House, report: &lastword::events::DrainReport, guests: &[usize]
         (report.delivered, report.failed, report.deferred - untold)
     );
     let undelivered = last.values().filter(|o| ***o != Outcome::Delivered).count() as u64;
-    assert_eq!(house.runtime.undelivered_ends(), undelivered + untold);
+    assert_eq!(harness.runtime.undelivered_ends(), undelivered + untold);
     for (n, guest) in guests.iter().enumerate().filter(|(_, g)| GUESTS[**g] == "prints") {
         let plugin = format!("p{n}");
-        let printed = house.printed(&plugin).iter().filter(|l| l.starts_with("session-end")).count();
+        let printed = harness.printed(&plugin).iter().filter(|l| l.starts_with("session-end")).count();
         let said = ends.iter().filter(|o| o.plugin == plugin && o.outcome == Outcome::Delivered).count();
         // A guest that was cut by the budget may have printed already.
         assert!(printed >= said, "{guest}: {printed} printed, {said} said to be delivered");

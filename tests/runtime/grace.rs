@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use lastword::events::{EndReason, Hook};
 use lastword::{Acceptance, Journal, MemoryJournal, Refusal, StartRequest};
-use lastword_tests::{House, held};
+use lastword_fake_journals::held;
+use lastword_harness::Harness;
 
 const NEVER: Duration = Duration::from_secs(600);
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// A dead run leaves so many sessions, `s0`, `s1`, …. Gives their tenant.
 async fn leave(journal: &Arc<impl Journal>, sessions: u32) -> String {
-    let dead = House::builder().plugin("prints", "prints").journal(journal.clone()).build();
+    let dead = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     dead.start_many("s", sessions).await.unwrap();
     dead.runtime.settled().await;
     dead.tenant.clone()
@@ -37,10 +38,10 @@ async fn the_ends_of_a_grace_are_recorded_in_groups_and_told_when_they_are_on_re
     let journal = held();
     let tenant = leave(&journal, 2_500).await;
     journal.hold();
-    let next = House::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+    let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
     let next = next.attach_grace(AT_ONCE).build();
     // The first thing that a run says is who is installed.
-    until("a group", || journal.held() > 1).await;
+    journal.until_held(2).await;
     let late = next.runtime.start_session(StartRequest::new(next.session("s7")));
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -61,9 +62,10 @@ async fn while_the_disk_is_full_the_ends_of_a_grace_wait_and_whoever_comes_is_re
     let journal = held();
     let tenant = leave(&journal, 2).await;
     journal.fill();
-    let next = House::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+    let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
     let next = next.attach_grace(AT_ONCE).build();
-    until("the group", || journal.held() == 2).await;
+    journal.until_held(2).await;
+    assert_eq!(journal.held(), 2);
     let start = next.runtime.start_session(StartRequest::new(next.session("s0")));
     assert!(matches!(in_time("the answer", start).await, Err(Refusal::Journal(_))));
     assert!(next.outcomes().is_empty(), "nobody is told");
@@ -77,7 +79,7 @@ async fn a_runtime_that_was_dropped_keeps_no_journal_and_ends_no_session_when_a_
     for grace in [AT_ONCE, NEVER] {
         let journal = Arc::new(MemoryJournal::new());
         let tenant = leave(&journal, 2).await;
-        let next = House::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+        let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
         drop(next.attach_grace(grace).build());
         until("the end of all that keeps the journal", || Arc::strong_count(&journal) == 1).await;
         assert_eq!(journal.recover().unwrap().sessions.len(), 2, "they are as they were");
@@ -88,11 +90,11 @@ async fn a_runtime_that_was_dropped_keeps_no_journal_and_ends_no_session_when_a_
 #[tokio::test]
 async fn a_runtime_that_was_dropped_keeps_no_journal_for_an_outcome_that_is_not_on_record() {
     let journal = held();
-    let house = House::builder().plugin("retry", "retry").journal(journal.clone()).retry(NEVER, 8).build();
+    let harness = Harness::builder().plugin("retry", "retry").journal(journal.clone()).retry(NEVER, 8).build();
     journal.hold_outcomes();
-    house.end("s1", EndReason::Reset).await.unwrap();
-    house.seen(|o| o.plugin == "retry").await.expect("it fails");
-    until("the failure at the journal", || journal.held() == 1).await;
-    drop(house);
+    harness.end("s1", EndReason::Reset).await.unwrap();
+    harness.seen(|o| o.plugin == "retry").await.expect("it fails");
+    journal.until_held(1).await;
+    drop(harness);
     until("the end of all that keeps the journal", || Arc::strong_count(&journal) == 1).await;
 }

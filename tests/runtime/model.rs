@@ -2,27 +2,27 @@
 //! the same.
 //!
 //! A case is some runs of the program: who is installed, what owners say, how the run ends. [`reference`] and [`delivery`]
-//! are the model, [`story`] plays a case with both. Compared are the answers to owners, the active sessions, every attempt
+//! are the model, [`scenario`] plays a case with both. Compared are the answers to owners, the active sessions, every attempt
 //! that the runtime tells of, and what an operator finds in the file between two runs. An attempt has to be owed, with its
 //! reason, a new number, the right count of failures, and in the session's order or late. After a last run in which every
 //! plugin takes everything, nothing is owed.
 
 mod case;
+mod crashing_journal;
 mod delivery;
-mod mortal;
 mod numbers;
 mod reference;
+mod scenario;
 mod side_by_side;
-mod story;
 mod subject;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lastword_tests::machine;
+use lastword_harness::machine;
 use proptest::prelude::*;
 
 use case::{Case, with_loss, without_loss};
-use story::play;
+use scenario::play;
 
 /// Some 10 ms each. `PROPTEST_CASES` asks for more.
 const CASES: u32 = 300;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lastword::events::{CompactionPhase, EndReason, Hook, Outcome};
-use lastword_tests::House;
+use lastword_harness::Harness;
 use proptest::prelude::*;
 
 const NEVER: Duration = Duration::from_secs(600);
@@ -11,13 +11,14 @@ const NEVER: Duration = Duration::from_secs(600);
 #[tokio::test]
 async fn an_end_overtakes_a_start_that_keeps_failing_and_the_start_is_late_from_then_on() {
     // `start-fails` answers every start with `retry`, and the other hooks with ok.
-    let house = House::builder().plugin("p", "start-fails").retry(NEVER, 3).build();
-    house.start("s1").await.unwrap();
-    house.runtime.settled().await;
-    house.end("s1", EndReason::Reset).await.unwrap();
-    house.runtime.settled().await;
-    house.drain().await;
-    let seen: Vec<_> = house.outcomes().into_iter().map(|o| (o.hook, o.attempt, o.late, o.outcome.as_str())).collect();
+    let harness = Harness::builder().plugin("p", "start-fails").retry(NEVER, 3).build();
+    harness.start("s1").await.unwrap();
+    harness.runtime.settled().await;
+    harness.end("s1", EndReason::Reset).await.unwrap();
+    harness.runtime.settled().await;
+    harness.drain().await;
+    let seen: Vec<_> =
+        harness.outcomes().into_iter().map(|o| (o.hook, o.attempt, o.late, o.outcome.as_str())).collect();
     assert_eq!(
         seen,
         [
@@ -27,29 +28,29 @@ async fn an_end_overtakes_a_start_that_keeps_failing_and_the_start_is_late_from_
             (Hook::SessionStart, 3, true, "failed"),
         ]
     );
-    assert_eq!(house.printed("p"), ["session-end s1 attempt=1"]);
+    assert_eq!(harness.printed("p"), ["session-end s1 attempt=1"]);
 }
 
 #[tokio::test]
 async fn a_guest_is_told_that_it_is_late() {
-    let house = House::builder().plugin("p", "starts-late").retry(NEVER, 8).build();
-    house.start("s1").await.unwrap();
-    house.runtime.settled().await;
-    house.end("s1", EndReason::Reset).await.unwrap();
-    house.runtime.settled().await;
-    house.drain().await;
-    assert_eq!(house.printed("p"), ["session-end s1 attempt=1", "session-start s1 attempt=3 late"]);
+    let harness = Harness::builder().plugin("p", "starts-late").retry(NEVER, 8).build();
+    harness.start("s1").await.unwrap();
+    harness.runtime.settled().await;
+    harness.end("s1", EndReason::Reset).await.unwrap();
+    harness.runtime.settled().await;
+    harness.drain().await;
+    assert_eq!(harness.printed("p"), ["session-end s1 attempt=1", "session-start s1 attempt=3 late"]);
 }
 
 #[tokio::test]
 async fn compactions_have_ids_of_their_own_and_keep_their_place() {
-    let house = House::with(&["prints"]);
-    house.start("s1").await.unwrap();
-    house.compaction("s1", CompactionPhase::Before).await.unwrap();
-    house.compaction("s1", CompactionPhase::After).await.unwrap();
-    house.end("s1", EndReason::Reset).await.unwrap();
-    house.runtime.settled().await;
-    let ids: Vec<_> = house.outcomes().iter().map(|o| o.id.to_string()).collect();
+    let harness = Harness::with(&["prints"]);
+    harness.start("s1").await.unwrap();
+    harness.compaction("s1", CompactionPhase::Before).await.unwrap();
+    harness.compaction("s1", CompactionPhase::After).await.unwrap();
+    harness.end("s1", EndReason::Reset).await.unwrap();
+    harness.runtime.settled().await;
+    let ids: Vec<_> = harness.outcomes().iter().map(|o| o.id.to_string()).collect();
     let events: Vec<_> = ids.iter().map(|id| id.split_once('/').unwrap().1).collect();
     assert_eq!(
         events,
@@ -64,12 +65,12 @@ async fn compactions_have_ids_of_their_own_and_keep_their_place() {
 
 #[tokio::test]
 async fn a_drain_gives_what_waits_before_an_end_one_attempt_first() {
-    let house = House::builder().plugin("p", "start-fails").retry(NEVER, 8).build();
-    house.start("s1").await.unwrap();
-    house.runtime.settled().await;
-    let report = house.drain().await;
+    let harness = Harness::builder().plugin("p", "start-fails").retry(NEVER, 8).build();
+    harness.start("s1").await.unwrap();
+    harness.runtime.settled().await;
+    let report = harness.drain().await;
     assert_eq!((report.delivered, report.owed()), (1, 1), "the report counts ends");
-    let seen: Vec<_> = house.outcomes().into_iter().map(|o| (o.hook, o.attempt, o.outcome.as_str())).collect();
+    let seen: Vec<_> = harness.outcomes().into_iter().map(|o| (o.hook, o.attempt, o.outcome.as_str())).collect();
     assert_eq!(
         seen,
         [(Hook::SessionStart, 1, "failed"), (Hook::SessionStart, 2, "failed"), (Hook::SessionEnd, 1, "delivered")]
@@ -95,7 +96,7 @@ proptest! {
     fn events_of_one_id_go_in_order_unless_they_are_late(says in prop::collection::vec(say(), 1..40)) {
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
         tokio.block_on(async {
-            let house = House::builder()
+            let harness = Harness::builder()
                 .plugin("steady", "good-all")
                 .plugin("flaky", "start-fails")
                 .retry(Duration::from_millis(2), 4)
@@ -103,23 +104,23 @@ proptest! {
             for (id, what) in says {
                 let id = format!("s{id}");
                 match what {
-                    Say::Start => { house.start(&id).await.unwrap(); }
-                    Say::Compaction => { house.compaction(&id, CompactionPhase::After).await.unwrap(); }
-                    Say::End => { house.end(&id, EndReason::Reset).await.unwrap(); }
+                    Say::Start => { harness.start(&id).await.unwrap(); }
+                    Say::Compaction => { harness.compaction(&id, CompactionPhase::After).await.unwrap(); }
+                    Say::End => { harness.end(&id, EndReason::Reset).await.unwrap(); }
                 }
             }
-            house.drain().await;
-            check_order(&house);
+            harness.drain().await;
+            check_order(&harness);
         });
     }
 }
 
 /// In each (plugin, session id), an event that was delivered after a newer one must have said that it is late; attempts
 /// of one delivery count up; and ends, which this plugin always takes, are never late.
-fn check_order(house: &House) {
-    let seen = house.outcomes();
+fn check_order(harness: &Harness) {
+    let seen = harness.outcomes();
     for (at, one) in seen.iter().enumerate() {
-        let same_lane = |o: &&lastword_tests::Seen| o.plugin == one.plugin && o.session == one.session;
+        let same_lane = |o: &&lastword_harness::Seen| o.plugin == one.plugin && o.session == one.session;
         let newer_before = seen[..at].iter().filter(same_lane).any(|earlier| {
             earlier.outcome == Outcome::Delivered
                 && (earlier.id.sequence, earlier.id.event) > (one.id.sequence, one.id.event)

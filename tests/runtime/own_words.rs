@@ -4,38 +4,39 @@ use std::sync::Arc;
 
 use lastword::events::{CompactionPhase, DrainReason, EndReason, Hook, Outcome};
 use lastword::{Acceptance, CompactionRequest, EndRequest, Journal, Refusal, StartRequest};
-use lastword_tests::{HeldJournal, House, Seen, held};
+use lastword_fake_journals::{HeldJournal, held};
+use lastword_harness::{Harness, Seen};
 
 /// A session that nobody ends: when the drain has told of it, it has taken its snapshot.
 const OTHER: &str = "other";
 
-async fn with_sessions(ids: &[&str]) -> (House, Arc<HeldJournal>) {
+async fn with_sessions(ids: &[&str]) -> (Harness, Arc<HeldJournal>) {
     let journal = held();
-    let house = House::builder().plugin("prints", "prints").journal(journal.clone()).build();
+    let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     for id in [OTHER].iter().chain(ids) {
-        house.start(id).await.unwrap();
+        harness.start(id).await.unwrap();
     }
-    house.runtime.settled().await;
-    (house, journal)
+    harness.runtime.settled().await;
+    (harness, journal)
 }
 
-fn reset(house: &House, id: &str) -> EndRequest {
-    EndRequest::new(house.session(id), EndReason::Reset)
+fn reset(harness: &Harness, id: &str) -> EndRequest {
+    EndRequest::new(harness.session(id), EndReason::Reset)
 }
 
-async fn end_of(house: &House, id: &str) -> Seen {
-    house.seen(|o| o.hook == Hook::SessionEnd && o.session == id).await.unwrap()
+async fn end_of(harness: &Harness, id: &str) -> Seen {
+    harness.seen(|o| o.hook == Hook::SessionEnd && o.session == id).await.unwrap()
 }
 
 /// Both ends are delivered, with these reasons, and the next run finds nothing to do.
-async fn assert_kept(house: House, journal: Arc<HeldJournal>, id: &str) {
-    assert_eq!(end_of(&house, OTHER).await.reason, Some(EndReason::Shutdown));
-    let ends = house.outcomes_of("prints", Hook::SessionEnd);
+async fn assert_kept(harness: Harness, journal: Arc<HeldJournal>, id: &str) {
+    assert_eq!(end_of(&harness, OTHER).await.reason, Some(EndReason::Shutdown));
+    let ends = harness.outcomes_of("prints", Hook::SessionEnd);
     let told: Vec<_> = ends.iter().filter(|end| end.session == id).collect();
     let [end] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((&end.reason, &end.outcome), (&Some(EndReason::Reset), &Outcome::Delivered));
-    assert_eq!(house.runtime.undelivered_ends(), 0);
-    drop(house);
+    assert_eq!(harness.runtime.undelivered_ends(), 0);
+    drop(harness);
     let next = journal.recover().unwrap();
     assert!(next.sessions.iter().all(|left| left.drained().settled.len() == 1), "{next:?}");
     let of_id = next.sessions.iter().filter(|left| &*left.session.identity.id == id);
@@ -44,56 +45,56 @@ async fn assert_kept(house: House, journal: Arc<HeldJournal>, id: &str) {
 
 #[tokio::test]
 async fn an_end_that_the_disk_has_not_taken_when_a_drain_begins_keeps_its_own_reason() {
-    let (house, journal) = with_sessions(&["s1"]).await;
+    let (harness, journal) = with_sessions(&["s1"]).await;
     journal.hold();
-    let end = house.runtime.end_session(reset(&house, "s1"));
-    let drain = house.runtime.drain(DrainReason::Shutdown);
-    assert_eq!(end_of(&house, "s1").await.reason, Some(EndReason::Reset), "before the disk has it");
+    let end = harness.runtime.end_session(reset(&harness, "s1"));
+    let drain = harness.runtime.drain(DrainReason::Shutdown);
+    assert_eq!(end_of(&harness, "s1").await.reason, Some(EndReason::Reset), "before the disk has it");
     journal.commit().await;
     assert_eq!(end.await.unwrap().how, Acceptance::Registered);
     let report = drain.await;
     assert_eq!((report.sessions, report.delivered, report.owed()), (1, 2, 2), "the drain has ended one");
-    assert_kept(house, journal, "s1").await;
+    assert_kept(harness, journal, "s1").await;
 }
 
 #[tokio::test]
 async fn an_end_that_waits_for_its_start_keeps_its_own_reason_in_a_drain() {
-    let (house, journal) = with_sessions(&[]).await;
+    let (harness, journal) = with_sessions(&[]).await;
     journal.hold();
-    let start = house.runtime.start_session(StartRequest::new(house.session("s1")));
-    let end = house.runtime.end_session(reset(&house, "s1"));
-    let drain = house.runtime.drain(DrainReason::Shutdown);
-    end_of(&house, OTHER).await;
+    let start = harness.runtime.start_session(StartRequest::new(harness.session("s1")));
+    let end = harness.runtime.end_session(reset(&harness, "s1"));
+    let drain = harness.runtime.drain(DrainReason::Shutdown);
+    end_of(&harness, OTHER).await;
     journal.commit().await;
     assert_eq!((start.await.unwrap().how, end.await.unwrap().how), (Acceptance::Registered, Acceptance::Registered));
     let report = drain.await;
     assert_eq!((report.sessions, report.delivered, report.owed()), (1, 2, 2));
-    assert_kept(house, journal, "s1").await;
+    assert_kept(harness, journal, "s1").await;
 }
 
 #[tokio::test]
 async fn an_end_that_waits_for_a_compaction_keeps_its_own_reason_in_a_drain() {
-    let (house, journal) = with_sessions(&["s1"]).await;
+    let (harness, journal) = with_sessions(&["s1"]).await;
     journal.hold();
-    let compaction = house.runtime.compaction(CompactionRequest::new(house.session("s1"), CompactionPhase::After));
-    let end = house.runtime.end_session(reset(&house, "s1"));
-    let again = house.runtime.end_session(EndRequest::new(house.session("s1"), EndReason::Deleted));
-    let drain = house.runtime.drain(DrainReason::Shutdown);
-    assert_eq!(end_of(&house, "s1").await.reason, Some(EndReason::Reset), "the first one's");
+    let compaction = harness.runtime.compaction(CompactionRequest::new(harness.session("s1"), CompactionPhase::After));
+    let end = harness.runtime.end_session(reset(&harness, "s1"));
+    let again = harness.runtime.end_session(EndRequest::new(harness.session("s1"), EndReason::Deleted));
+    let drain = harness.runtime.drain(DrainReason::Shutdown);
+    assert_eq!(end_of(&harness, "s1").await.reason, Some(EndReason::Reset), "the first one's");
     journal.commit().await;
     compaction.await.unwrap();
     assert_eq!((end.await.unwrap().how, again.await.unwrap().how), (Acceptance::Registered, Acceptance::DuplicateEnd));
     drain.await;
-    assert_kept(house, journal, "s1").await;
+    assert_kept(harness, journal, "s1").await;
 }
 
 #[tokio::test]
 async fn closing_without_a_drain_writes_down_what_owners_have_said_before() {
-    let (house, journal) = with_sessions(&[]).await;
+    let (harness, journal) = with_sessions(&[]).await;
     journal.hold();
-    drop(house.runtime.start_session(StartRequest::new(house.session("s1"))));
-    drop(house.runtime.end_session(reset(&house, "s1")));
-    let close = house.runtime.close(DrainReason::Shutdown);
+    drop(harness.runtime.start_session(StartRequest::new(harness.session("s1"))));
+    drop(harness.runtime.end_session(reset(&harness, "s1")));
+    let close = harness.runtime.close(DrainReason::Shutdown);
     journal.commit().await;
     close.await;
     let next = journal.recover().unwrap();
@@ -106,21 +107,22 @@ async fn closing_without_a_drain_writes_down_what_owners_have_said_before() {
 #[tokio::test]
 async fn an_end_that_is_refused_after_a_drain_has_delivered_it_goes_to_the_others_with_the_drains_reason() {
     let journal = held();
-    let house = House::builder().plugin("prints", "prints").plugin("busy", "retry").journal(journal.clone()).build();
-    house.start("s1").await.unwrap();
-    house.runtime.settled().await;
+    let harness =
+        Harness::builder().plugin("prints", "prints").plugin("busy", "retry").journal(journal.clone()).build();
+    harness.start("s1").await.unwrap();
+    harness.runtime.settled().await;
     journal.hold();
-    let end = house.runtime.end_session(reset(&house, "s1"));
-    let drain = house.runtime.drain(DrainReason::Restart);
-    assert_eq!(end_of(&house, "s1").await.reason, Some(EndReason::Reset));
-    house.seen(|o| o.plugin == "busy").await.expect("it is asked as well");
+    let end = harness.runtime.end_session(reset(&harness, "s1"));
+    let drain = harness.runtime.drain(DrainReason::Restart);
+    assert_eq!(end_of(&harness, "s1").await.reason, Some(EndReason::Reset));
+    harness.seen(|o| o.plugin == "busy").await.expect("it is asked as well");
     journal.refuse_writes().await;
     assert!(matches!(end.await, Err(Refusal::Journal(_))));
     assert_eq!(drain.await.delivered, 1);
-    let (tenant, told) = (house.tenant.clone(), house.outcomes_of("prints", Hook::SessionEnd));
-    drop(house);
+    let (tenant, told) = (harness.tenant.clone(), harness.outcomes_of("prints", Hook::SessionEnd));
+    drop(harness);
 
-    let next = House::builder().plugin("prints", "prints").plugin("busy", "prints").journal(journal);
+    let next = Harness::builder().plugin("prints", "prints").plugin("busy", "prints").journal(journal);
     let next = next.tenant(&tenant).build();
     next.runtime.settled().await;
     assert!(next.outcomes_of("prints", Hook::SessionEnd).is_empty(), "it was told");

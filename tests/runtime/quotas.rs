@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use lastword::events::{CompactionPhase, Deferral, EndReason, Outcome};
 use lastword::{Acceptance, Limits, MemoryJournal, QuotaKind, Refusal, TenantQuota};
+use lastword_fake_journals::held;
+use lastword_harness::Harness;
 use lastword_test_guests::component;
-use lastword_tests::{House, held};
 
 const NEVER: Duration = Duration::from_secs(600);
 const NO_LIMIT: TenantQuota = TenantQuota {
@@ -28,9 +29,9 @@ fn too_many_sessions(limit: u64) -> Refusal {
 
 #[tokio::test]
 async fn a_tenant_with_all_its_sessions_is_refused_another_one_and_nothing_else() {
-    let house = House::builder().plugin("prints", "prints").quota(sessions(2)).build();
-    house.start_many("s", 2).await.unwrap();
-    let refusal = house.start("s2").await.unwrap_err();
+    let harness = Harness::builder().plugin("prints", "prints").quota(sessions(2)).build();
+    harness.start_many("s", 2).await.unwrap();
+    let refusal = harness.start("s2").await.unwrap_err();
     assert_eq!((&refusal, refusal.code(), refusal.field()), (&too_many_sessions(2), "quota", None));
     let says = refusal.to_string();
     assert!(
@@ -38,27 +39,27 @@ async fn a_tenant_with_all_its_sessions_is_refused_another_one_and_nothing_else(
         "{says}"
     );
 
-    assert_eq!(house.start("s1").await.unwrap().how, Acceptance::Updated);
-    assert_eq!(house.compaction("s1", CompactionPhase::After).await.unwrap().how, Acceptance::Registered);
-    let unknown = house.compaction("s3", CompactionPhase::After).await;
+    assert_eq!(harness.start("s1").await.unwrap().how, Acceptance::Updated);
+    assert_eq!(harness.compaction("s1", CompactionPhase::After).await.unwrap().how, Acceptance::Registered);
+    let unknown = harness.compaction("s3", CompactionPhase::After).await;
     assert_eq!(unknown, Err(too_many_sessions(2)), "it would be a session more");
-    assert_eq!(house.end("stranger", EndReason::Reset).await.unwrap().how, Acceptance::Implied);
-    assert_eq!(house.start_for("somebody-else", "s1").await.unwrap().how, Acceptance::Registered);
+    assert_eq!(harness.end("stranger", EndReason::Reset).await.unwrap().how, Acceptance::Implied);
+    assert_eq!(harness.start_for("somebody-else", "s1").await.unwrap().how, Acceptance::Registered);
 
-    house.end("s0", EndReason::Reset).await.unwrap();
-    assert_eq!(house.start("s2").await.unwrap().how, Acceptance::Registered, "there is room again");
-    assert_eq!(house.start("s3").await, Err(too_many_sessions(2)));
-    assert_eq!(house.runtime.sessions().len(), 3);
+    harness.end("s0", EndReason::Reset).await.unwrap();
+    assert_eq!(harness.start("s2").await.unwrap().how, Acceptance::Registered, "there is room again");
+    assert_eq!(harness.start("s3").await, Err(too_many_sessions(2)));
+    assert_eq!(harness.runtime.sessions().len(), 3);
 }
 
 #[tokio::test]
 async fn one_tenants_quota_can_differ_from_everybody_elses() {
-    let house =
-        House::builder().quota(sessions(1)).tenant_quota("large", sessions(3)).tenant_quota("free", NO_LIMIT).build();
+    let harness =
+        Harness::builder().quota(sessions(1)).tenant_quota("large", sessions(3)).tenant_quota("free", NO_LIMIT).build();
     let mut taken = HashMap::new();
     for tenant in ["small", "large", "free"] {
         for n in 0..5 {
-            let started = house.start_for(tenant, &format!("s{n}")).await.is_ok();
+            let started = harness.start_for(tenant, &format!("s{n}")).await.is_ok();
             *taken.entry(tenant).or_insert(0) += u32::from(started);
         }
     }
@@ -68,8 +69,8 @@ async fn one_tenants_quota_can_differ_from_everybody_elses() {
 #[tokio::test]
 async fn two_starts_at_once_cannot_both_have_the_last_place() {
     let journal = held();
-    let house = House::builder().journal(journal.clone()).quota(sessions(1)).build();
-    let start = |id: &str| house.runtime.start_session(lastword::StartRequest::new(house.session(id)));
+    let harness = Harness::builder().journal(journal.clone()).quota(sessions(1)).build();
+    let start = |id: &str| harness.runtime.start_session(lastword::StartRequest::new(harness.session(id)));
     journal.hold();
     let first = start("s1");
     assert_eq!(start("s2").await, Err(too_many_sessions(1)), "the first one has the place already");
@@ -81,37 +82,37 @@ async fn two_starts_at_once_cannot_both_have_the_last_place() {
 #[tokio::test]
 async fn a_start_that_cannot_be_recorded_gives_its_place_back() {
     let journal = held();
-    let house = House::builder().journal(journal.clone()).quota(sessions(1)).build();
+    let harness = Harness::builder().journal(journal.clone()).quota(sessions(1)).build();
     journal.hold();
-    let failed = house.runtime.start_session(lastword::StartRequest::new(house.session("s1")));
+    let failed = harness.runtime.start_session(lastword::StartRequest::new(harness.session("s1")));
     journal.fail();
     assert!(matches!(failed.await, Err(Refusal::Journal(_))));
-    assert_eq!(house.start("s2").await.unwrap().how, Acceptance::Registered);
-    assert_eq!(house.start("s3").await, Err(too_many_sessions(1)));
+    assert_eq!(harness.start("s2").await.unwrap().how, Acceptance::Registered);
+    assert_eq!(harness.start("s3").await, Err(too_many_sessions(1)));
 }
 
 #[tokio::test]
 async fn a_line_that_is_sent_again_takes_no_place() {
-    let house = House::builder().quota(sessions(2)).build();
-    let mut request = lastword::StartRequest::new(house.session("s1"));
+    let harness = Harness::builder().quota(sessions(2)).build();
+    let mut request = lastword::StartRequest::new(harness.session("s1"));
     request.op_id = Some("op".into());
-    house.runtime.start_session(request.clone()).await.unwrap();
-    house.end("s1", EndReason::Reset).await.unwrap();
-    assert_eq!(house.runtime.start_session(request.clone()).await.unwrap().how, Acceptance::DuplicateOp);
-    house.start_many("t", 2).await.unwrap();
-    assert_eq!(house.start("t9").await, Err(too_many_sessions(2)));
+    harness.runtime.start_session(request.clone()).await.unwrap();
+    harness.end("s1", EndReason::Reset).await.unwrap();
+    assert_eq!(harness.runtime.start_session(request.clone()).await.unwrap().how, Acceptance::DuplicateOp);
+    harness.start_many("t", 2).await.unwrap();
+    assert_eq!(harness.start("t9").await, Err(too_many_sessions(2)));
     // Its owner has not read the first answer, and gives up whoever is refused.
-    assert_eq!(house.runtime.start_session(request).await.unwrap().how, Acceptance::DuplicateOp);
+    assert_eq!(harness.runtime.start_session(request).await.unwrap().how, Acceptance::DuplicateOp);
 }
 
 #[tokio::test]
 async fn sessions_that_a_dead_run_left_take_no_place() {
     let journal = Arc::new(MemoryJournal::new());
-    let dead = House::builder().journal(journal.clone()).build();
+    let dead = Harness::builder().journal(journal.clone()).build();
     dead.start_many("s", 3).await.unwrap();
     let tenant = dead.tenant.clone();
     drop(dead);
-    let next = House::builder().journal(journal).tenant(&tenant).quota(sessions(1)).build();
+    let next = Harness::builder().journal(journal).tenant(&tenant).quota(sessions(1)).build();
     assert_eq!(next.start("s0").await.unwrap().how, Acceptance::Registered);
     assert_eq!(next.start("s1").await, Err(too_many_sessions(1)));
 }
@@ -119,51 +120,52 @@ async fn sessions_that_a_dead_run_left_take_no_place() {
 #[tokio::test]
 async fn a_tenant_that_is_owed_too_much_is_refused_a_start_and_never_an_end() {
     let quota = TenantQuota { owed_deliveries: Some(2), ..NO_LIMIT };
-    let house = House::builder().plugin("retry", "retry").plugin("fatal", "fatal").retry(NEVER, 8).quota(quota).build();
-    house.end("a", EndReason::Reset).await.unwrap();
-    house.runtime.settled().await;
-    house.start("s1").await.expect("one waits for its retry, and the one that is dead does not count");
-    house.end("b", EndReason::Reset).await.unwrap();
-    house.runtime.settled().await;
-    let refusal = house.start("s2").await.unwrap_err();
+    let harness =
+        Harness::builder().plugin("retry", "retry").plugin("fatal", "fatal").retry(NEVER, 8).quota(quota).build();
+    harness.end("a", EndReason::Reset).await.unwrap();
+    harness.runtime.settled().await;
+    harness.start("s1").await.expect("one waits for its retry, and the one that is dead does not count");
+    harness.end("b", EndReason::Reset).await.unwrap();
+    harness.runtime.settled().await;
+    let refusal = harness.start("s2").await.unwrap_err();
     assert_eq!(refusal, Refusal::Quota { what: QuotaKind::OwedDeliveries, limit: 2 });
     assert!(refusal.to_string().contains("2 owed deliveries"), "{refusal}");
-    assert_eq!(house.start("s1").await.unwrap().how, Acceptance::Updated);
-    assert_eq!(house.end("s1", EndReason::Reset).await.unwrap().how, Acceptance::Registered, "beyond the quota");
-    assert_eq!(house.end("c", EndReason::Reset).await.unwrap().how, Acceptance::Implied);
-    assert!(house.start("s2").await.is_err());
-    house.start_for("somebody-else", "s2").await.unwrap();
-    house.runtime.settled().await;
-    let told = house.outcomes().iter().filter(|o| o.plugin == "retry").count();
+    assert_eq!(harness.start("s1").await.unwrap().how, Acceptance::Updated);
+    assert_eq!(harness.end("s1", EndReason::Reset).await.unwrap().how, Acceptance::Registered, "beyond the quota");
+    assert_eq!(harness.end("c", EndReason::Reset).await.unwrap().how, Acceptance::Implied);
+    assert!(harness.start("s2").await.is_err());
+    harness.start_for("somebody-else", "s2").await.unwrap();
+    harness.runtime.settled().await;
+    let told = harness.outcomes().iter().filter(|o| o.plugin == "retry").count();
     assert_eq!(told, 4, "each end was tried");
 }
 
 #[tokio::test]
 async fn what_is_delivered_is_owed_no_more() {
     let quota = TenantQuota { owed_deliveries: Some(1), ..NO_LIMIT };
-    let house = House::builder().plugin("sleep-50ms", "sleep-50ms").quota(quota).build();
-    house.end("a", EndReason::Reset).await.unwrap();
-    assert!(house.start("s1").await.is_err(), "it is under way");
-    house.runtime.settled().await;
-    assert_eq!(house.start("s1").await.unwrap().how, Acceptance::Registered);
+    let harness = Harness::builder().plugin("sleep-50ms", "sleep-50ms").quota(quota).build();
+    harness.end("a", EndReason::Reset).await.unwrap();
+    assert!(harness.start("s1").await.is_err(), "it is under way");
+    harness.runtime.settled().await;
+    assert_eq!(harness.start("s1").await.unwrap().how, Acceptance::Registered);
 }
 
 #[tokio::test]
 async fn a_tenant_has_no_more_calls_under_way_than_its_quota_whether_or_not_it_drains() {
     let quota = TenantQuota { concurrent_calls: Some(2), ..NO_LIMIT };
-    let house = House::builder().plugin("one", "sleep-50ms").plugin("two", "sleep-50ms").quota(quota).build();
+    let harness = Harness::builder().plugin("one", "sleep-50ms").plugin("two", "sleep-50ms").quota(quota).build();
     let began = std::time::Instant::now();
     for n in 0..4 {
-        house.end(&format!("ended{n}"), EndReason::Reset).await.unwrap();
+        harness.end(&format!("ended{n}"), EndReason::Reset).await.unwrap();
     }
-    house.runtime.settled().await;
+    harness.runtime.settled().await;
     // 8 calls of 50 ms, two at a time.
     assert!(began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
-    house.start_many("s", 4).await.unwrap();
-    let report = house.drain().await;
+    harness.start_many("s", 4).await.unwrap();
+    let report = harness.drain().await;
     assert!(report.elapsed >= Duration::from_millis(200), "{:?}", report.elapsed);
     assert_eq!((report.delivered, report.owed()), (8, 8));
-    let outcomes = house.outcomes();
+    let outcomes = harness.outcomes();
     assert!(
         outcomes.len() == 16 && outcomes.iter().all(|o| o.outcome == Outcome::Delivered),
         "nobody hears of waiting"
@@ -175,16 +177,16 @@ async fn a_plugin_that_waits_takes_turns_with_its_siblings_for_the_tenants_only_
     // It uses no worker, and would always be the one that has had least beside one that works for 2 ms.
     let quota = TenantQuota { concurrent_calls: Some(1), ..NO_LIMIT };
     let works = lastword_test_guests::burn(2_000_000);
-    let house = House::builder()
+    let harness = Harness::builder()
         .plugin("waits", "sleep-50ms")
         .component("works", works, Limits::default())
         .quota(quota)
         .build();
     for n in 0..10 {
-        house.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+        harness.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
     }
-    house.runtime.settled().await;
-    let outcomes = house.outcomes();
+    harness.runtime.settled().await;
+    let outcomes = harness.outcomes();
     let order: Vec<_> = outcomes.iter().map(|o| &*o.plugin).collect();
     let before_the_last = order.iter().rev().skip_while(|one| **one != "works").filter(|one| **one == "waits");
     // How long it has the call, and with it a worker, is up to who else has a processor: it is charged for both.
@@ -198,23 +200,23 @@ async fn a_plugin_that_waits_takes_turns_with_its_siblings_for_the_tenants_only_
 async fn a_tenant_that_waits_for_its_own_calls_holds_up_nobody_else() {
     let quota = TenantQuota { concurrent_calls: Some(1), ..NO_LIMIT };
     let long = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
-    let house = House::builder()
+    let harness = Harness::builder()
         .component("sleep", component("sleep"), long)
         .plugin_for("prints", "prints", &["good", "hanging"])
         .tenant_quota("hanging", quota)
         .budget(Duration::from_millis(300))
         .build();
     for n in 0..50 {
-        house.end_for("hanging", &format!("h{n}")).await.unwrap();
+        harness.end_for("hanging", &format!("h{n}")).await.unwrap();
     }
     for n in 0..50 {
-        house.end_for("good", &format!("g{n}")).await.unwrap();
+        harness.end_for("good", &format!("g{n}")).await.unwrap();
     }
     for n in 0..50 {
         let id = format!("g{n}");
-        house.seen(|o| o.plugin == "prints" && o.session == id).await.expect("the other tenant is served");
+        harness.seen(|o| o.plugin == "prints" && o.session == id).await.expect("the other tenant is served");
     }
-    let report = house.drain().await;
+    let report = harness.drain().await;
     let of = |tenant: &str| report.plugins.iter().filter(|p| *p.tenant == *tenant).map(|p| p.deferred).sum::<u64>();
     assert!(report.timed_out && of("hanging") >= 50, "all that hang, and what waited behind them: {report:?}");
 }
@@ -226,60 +228,64 @@ fn hardly_any_fuel() -> TenantQuota {
 
 #[tokio::test]
 async fn a_tenant_without_fuel_waits_and_each_of_its_deliveries_is_said_to_be_deferred_once() {
-    let house = House::builder()
+    let harness = Harness::builder()
         .plugin("prints", "prints")
         .quota(hardly_any_fuel())
         .tenant_quota("rich", NO_LIMIT)
         .workers(1)
         .build();
     for n in 0..5 {
-        house.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+        harness.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
     }
-    house.runtime.settled().await;
-    house.end("later", EndReason::Reset).await.unwrap();
-    house.end_for("rich", "r").await.unwrap();
-    house.seen(|o| o.tenant == "rich").await.expect("another tenant has its own fuel");
-    house.runtime.settled().await;
+    harness.runtime.settled().await;
+    harness.end("later", EndReason::Reset).await.unwrap();
+    harness.end_for("rich", "r").await.unwrap();
+    harness.seen(|o| o.tenant == "rich").await.expect("another tenant has its own fuel");
+    harness.runtime.settled().await;
 
-    let mine: Vec<_> = house.outcomes().into_iter().filter(|o| o.tenant == house.tenant).collect();
+    let mine: Vec<_> = harness.outcomes().into_iter().filter(|o| o.tenant == harness.tenant).collect();
     let (delivered, deferred): (Vec<_>, Vec<_>) = mine.iter().partition(|o| o.outcome == Outcome::Delivered);
     assert_eq!((delivered.len(), deferred.len()), (1, 5), "{mine:#?}");
     for one in &deferred {
         assert_eq!(one.outcome, Outcome::Deferred(Deferral::Quota));
         assert_eq!((one.attempt, one.failures, one.retry_at, one.dead, one.draining), (0, 0, None, false, false));
     }
-    assert_eq!(house.printed("prints").len(), 1, "no other one began");
-    assert_eq!(house.runtime.undelivered_ends(), 5, "they are still owed");
+    assert_eq!(harness.printed("prints").len(), 1, "no other one began");
+    assert_eq!(harness.runtime.undelivered_ends(), 5, "they are still owed");
 }
 
 #[tokio::test]
 async fn in_a_drain_fuel_by_the_second_does_not_count() {
-    let house = House::builder().plugin("prints", "prints").quota(hardly_any_fuel()).workers(1).build();
+    let harness = Harness::builder().plugin("prints", "prints").quota(hardly_any_fuel()).workers(1).build();
     for n in 0..3 {
-        house.end(&format!("ended{n}"), EndReason::Reset).await.unwrap();
+        harness.end(&format!("ended{n}"), EndReason::Reset).await.unwrap();
     }
-    house.runtime.settled().await;
-    house.end("last", EndReason::Reset).await.unwrap();
-    let report = house.drain().await;
+    harness.runtime.settled().await;
+    harness.end("last", EndReason::Reset).await.unwrap();
+    let report = harness.drain().await;
     assert_eq!((report.delivered, report.deferred, report.unreported), (3, 0, 0));
     assert!(!report.timed_out && report.warnings.is_empty(), "{report:?}");
-    let delivered: Vec<_> = house.outcomes().into_iter().filter(|o| o.outcome == Outcome::Delivered).collect();
+    let delivered: Vec<_> = harness.outcomes().into_iter().filter(|o| o.outcome == Outcome::Delivered).collect();
     assert_eq!(delivered.len(), 4);
     assert!(delivered.iter().all(|o| o.attempt == 1), "waiting was no attempt");
-    assert_eq!(house.outcomes().last().unwrap().outcome, Outcome::Delivered, "deferred is never said after delivered");
-    assert_eq!(house.runtime.undelivered_ends(), 0);
+    assert_eq!(
+        harness.outcomes().last().unwrap().outcome,
+        Outcome::Delivered,
+        "deferred is never said after delivered"
+    );
+    assert_eq!(harness.runtime.undelivered_ends(), 0);
 }
 
 #[tokio::test]
 async fn a_retry_that_has_to_wait_for_fuel_is_said_to_wait_and_keeps_its_count() {
     let quota = hardly_any_fuel();
-    let house =
-        House::builder().plugin("retry", "retry").retry(Duration::from_millis(1), 8).quota(quota).workers(1).build();
-    house.end("s1", EndReason::Reset).await.unwrap();
-    let deferred = house.seen(|o| o.outcome == Outcome::Deferred(Deferral::Quota)).await.expect("its retry waits");
+    let harness =
+        Harness::builder().plugin("retry", "retry").retry(Duration::from_millis(1), 8).quota(quota).workers(1).build();
+    harness.end("s1", EndReason::Reset).await.unwrap();
+    let deferred = harness.seen(|o| o.outcome == Outcome::Deferred(Deferral::Quota)).await.expect("its retry waits");
     assert_eq!((deferred.attempt, deferred.failures), (1, 1), "the failure counts, the waiting does not");
-    house.runtime.settled().await;
-    assert_eq!(house.outcomes().len(), 2);
+    harness.runtime.settled().await;
+    assert_eq!(harness.outcomes().len(), 2);
 }
 
 #[tokio::test]
@@ -287,17 +293,17 @@ async fn a_spinner_pays_for_its_time_and_one_that_waits_in_the_host_does_not() {
     // Enough for any call that comes back, and not for 30 ms of anything.
     let quota = TenantQuota { fuel_per_second: Some(10_000_000), ..NO_LIMIT };
     for (guest, begun) in [("spin", 1), ("sleep", 3)] {
-        let house = House::builder()
+        let harness = Harness::builder()
             .with_deadline(guest, Duration::from_millis(30))
             .retry(NEVER, 8)
             .quota(quota)
             .workers(1)
             .build();
         for n in 0..3 {
-            house.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+            harness.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
         }
-        house.runtime.settled().await;
-        let cut = house.outcomes().iter().filter(|o| o.attempt == 1).count();
-        assert_eq!(cut, begun, "{guest}: {:#?}", house.outcomes());
+        harness.runtime.settled().await;
+        let cut = harness.outcomes().iter().filter(|o| o.attempt == 1).count();
+        assert_eq!(cut, begun, "{guest}: {:#?}", harness.outcomes());
     }
 }

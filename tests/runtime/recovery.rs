@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use lastword::events::{EndReason, Hook, Outcome};
 use lastword::{Acceptance, MemoryJournal};
-use lastword_tests::House;
+use lastword_harness::Harness;
 
 #[tokio::test]
 async fn sessions_of_a_dead_run_are_ended_as_crashed() {
     let journal = Arc::new(MemoryJournal::new());
-    let dead = House::builder().plugin("prints", "prints").journal(journal.clone()).build();
+    let dead = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     dead.start_many("s", 3).await.unwrap();
     dead.end("s0", EndReason::Reset).await.unwrap();
     dead.runtime.settled().await;
     let tenant = dead.tenant.clone();
     drop(dead);
 
-    let next = House::builder().plugin("prints", "prints").journal(journal).tenant(&tenant).build();
+    let next = Harness::builder().plugin("prints", "prints").journal(journal).tenant(&tenant).build();
     assert_eq!(next.runtime.recovered().sessions, 2);
     next.runtime.settled().await;
     let mut ends = next.outcomes_of("prints", Hook::SessionEnd);
@@ -32,7 +32,7 @@ async fn sessions_of_a_dead_run_are_ended_as_crashed() {
 #[tokio::test]
 async fn what_a_drain_could_not_deliver_is_owed_again_with_the_drains_reason() {
     let journal = Arc::new(MemoryJournal::new());
-    let first = House::builder()
+    let first = Harness::builder()
         .component(
             "memory",
             lastword_test_guests::component("sleep"),
@@ -48,7 +48,7 @@ async fn what_a_drain_could_not_deliver_is_owed_again_with_the_drains_reason() {
     let tenant = first.tenant.clone();
     drop(first);
 
-    let second = House::builder().plugin("memory", "prints").journal(journal).tenant(&tenant).build();
+    let second = Harness::builder().plugin("memory", "prints").journal(journal).tenant(&tenant).build();
     second.runtime.settled().await;
     let ends = second.outcomes_of("memory", Hook::SessionEnd);
     assert_eq!(ends.len(), 3);
@@ -63,14 +63,14 @@ async fn what_a_drain_could_not_deliver_is_owed_again_with_the_drains_reason() {
 }
 
 /// A session that a dead run has left, in a run from which one of the plugins that were told of its start is gone.
-async fn left_to_a_run_without_one_of_its_plugins() -> House {
+async fn left_to_a_run_without_one_of_its_plugins() -> Harness {
     let journal = Arc::new(MemoryJournal::new());
-    let dead = House::builder().plugin("gone", "good-all").journal(journal.clone()).build();
+    let dead = Harness::builder().plugin("gone", "good-all").journal(journal.clone()).build();
     dead.start("s1").await.unwrap();
     let tenant = dead.tenant.clone();
     drop(dead);
     let grace = Duration::from_secs(600);
-    House::builder().plugin("prints", "prints").journal(journal).tenant(&tenant).attach_grace(grace).build()
+    Harness::builder().plugin("prints", "prints").journal(journal).tenant(&tenant).attach_grace(grace).build()
 }
 
 #[tokio::test]
@@ -88,25 +88,25 @@ async fn an_end_that_is_owed_to_a_plugin_which_is_gone_is_undelivered_whoever_en
     let nobody_came_back = left_to_a_run_without_one_of_its_plugins().await;
     nobody_came_back.drain().await;
 
-    for house in [by_its_owner, by_a_drain, nobody_came_back] {
-        assert_eq!(house.outcomes_of("prints", Hook::SessionEnd).len(), 1);
-        assert_eq!(house.runtime.undelivered_ends(), 1);
+    for harness in [by_its_owner, by_a_drain, nobody_came_back] {
+        assert_eq!(harness.outcomes_of("prints", Hook::SessionEnd).len(), 1);
+        assert_eq!(harness.runtime.undelivered_ends(), 1);
     }
 }
 
 #[tokio::test]
 async fn what_a_plugin_has_lost_the_hook_for_is_late_when_it_has_it_again() {
     let journal = Arc::new(MemoryJournal::new());
-    let first = House::builder().plugin("p", "start-fails").journal(journal.clone()).build();
+    let first = Harness::builder().plugin("p", "start-fails").journal(journal.clone()).build();
     first.start("s1").await.unwrap();
     first.runtime.settled().await;
     let tenant = first.tenant.clone();
     drop(first);
-    let without = House::builder().plugin("p", "good").journal(journal.clone()).tenant(&tenant).build();
+    let without = Harness::builder().plugin("p", "good").journal(journal.clone()).tenant(&tenant).build();
     without.runtime.settled().await;
     assert_eq!(without.outcomes_of("p", Hook::SessionEnd).len(), 1, "its end goes ahead");
     drop(without);
-    let again = House::builder().plugin("p", "prints-late").journal(journal).tenant(&tenant).build();
+    let again = Harness::builder().plugin("p", "prints-late").journal(journal).tenant(&tenant).build();
     again.runtime.settled().await;
     assert_eq!(again.printed("p"), ["session-start s1 attempt=4 late"]);
 }

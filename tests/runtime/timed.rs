@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use lastword::events::{EndReason, Hook, Outcome};
 use lastword::{Limits, TenantQuota};
+use lastword_harness::{Harness, burn, machine};
 use lastword_test_guests::component;
-use lastword_tests::{House, burn, machine};
 
 /// From the budget's end until everything is accounted for.
 const SLACK: Duration = Duration::from_millis(100);
@@ -16,23 +16,23 @@ fn budget() -> Duration {
     Duration::from_secs(2).mul_f64(machine::slowdown())
 }
 
-fn ends_printed(house: &House, plugin: &str) -> usize {
-    house.printed(plugin).iter().filter(|line| line.starts_with("session-end")).count()
+fn ends_printed(harness: &Harness, plugin: &str) -> usize {
+    harness.printed(plugin).iter().filter(|line| line.starts_with("session-end")).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn twenty_hostile_plugins_cannot_take_one_end_from_a_good_one() {
     let hostile = ["spin", "sleep", "spin-start", "trap", "recurse", "grow", "exit", "log-flood"];
-    let mut house = House::builder();
+    let mut harness = Harness::builder();
     for n in 0..20 {
-        house = house.plugin(&format!("hostile-{n}"), hostile[n % hostile.len()]);
+        harness = harness.plugin(&format!("hostile-{n}"), hostile[n % hostile.len()]);
     }
-    let house = house.plugin("prints", "prints").budget(budget()).build();
-    house.start_many("s", 1_000).await.unwrap();
+    let harness = harness.plugin("prints", "prints").budget(budget()).build();
+    harness.start_many("s", 1_000).await.unwrap();
     let began = Instant::now();
-    let report = house.drain().await;
+    let report = harness.drain().await;
     let took = began.elapsed();
-    assert_eq!(ends_printed(&house, "prints"), 1_000);
+    assert_eq!(ends_printed(&harness, "prints"), 1_000);
     let good = report.plugins.iter().find(|p| p.plugin.as_str() == "prints").unwrap();
     assert_eq!((good.delivered, good.failed, good.deferred), (1_000, 0, 0));
     assert_eq!(report.owed(), 21_000);
@@ -41,15 +41,16 @@ async fn twenty_hostile_plugins_cannot_take_one_end_from_a_good_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_tenant_full_of_spinners_cannot_take_an_end_from_another_tenant() {
-    let house = House::builder().plugin("spin-on-x", "spin-on-x").plugin("prints", "prints").budget(budget()).build();
+    let harness =
+        Harness::builder().plugin("spin-on-x", "spin-on-x").plugin("prints", "prints").budget(budget()).build();
     for n in 0..5_000 {
         let session = lastword::events::Session::new("spinners", &format!("x{n}"));
-        house.runtime.start_session(lastword::StartRequest::new(session)).await.unwrap();
+        harness.runtime.start_session(lastword::StartRequest::new(session)).await.unwrap();
     }
-    house.start_many("s", 100).await.unwrap();
-    let report = house.drain().await;
-    assert_eq!(ends_printed(&house, "prints"), 100);
-    let mine = report.plugins.iter().filter(|p| *p.tenant == *house.tenant);
+    harness.start_many("s", 100).await.unwrap();
+    let report = harness.drain().await;
+    assert_eq!(ends_printed(&harness, "prints"), 100);
+    let mine = report.plugins.iter().filter(|p| *p.tenant == *harness.tenant);
     assert!(mine.clone().count() == 2 && mine.clone().all(|p| p.delivered == 100), "{:?}", report.plugins);
 }
 
@@ -59,18 +60,18 @@ async fn w7_calls_that_cost_cpu_run_to_their_end_one_after_the_other() {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     // The budget cuts, and not the deadline where others have the processors.
     let limits = Limits { deadline: Duration::from_secs(10), ..Limits::default() };
-    let house = House::builder().component("burn", burn(COST).await, limits).build();
+    let harness = Harness::builder().component("burn", burn(COST).await, limits).build();
     // The row has 20 for two processors: twice as many, so that a machine that is suddenly faster does not finish in time.
     let sessions = 20 * processors;
-    house.start_many("s", u32::try_from(sessions).unwrap()).await.unwrap();
+    harness.start_many("s", u32::try_from(sessions).unwrap()).await.unwrap();
     let (began, used, idle) = (Instant::now(), machine::cpu_used(), machine::idle());
-    let report = house.drain().await;
+    let report = harness.drain().await;
     let took = began.elapsed();
     let (used, idle) = (machine::cpu_used() - used, machine::idle() - idle);
     assert!(took <= report.budget + SLACK, "{took:?}");
     assert_eq!(report.delivered + report.deferred, u64::try_from(sessions).unwrap());
     assert!(report.timed_out);
-    let cut = house.outcomes().iter().filter(|seen| seen.outcome != Outcome::Delivered && seen.attempt > 0).count();
+    let cut = harness.outcomes().iter().filter(|seen| seen.outcome != Outcome::Delivered && seen.attempt > 0).count();
     assert!(cut <= processors, "{cut} were begun and not finished");
     // What the machine had for us went into calls that came to their end: but for the last ones, and a third, which is what
     // two processors that are one lose to each other.
@@ -85,99 +86,99 @@ async fn a_plugin_is_not_cut_for_what_its_neighbours_do() {
     // 30 ms of CPU under a deadline of 150 ms, beside ten spinners on one worker: it takes far longer than its deadline
     // by the clock on the wall, and is delivered all the same.
     let burn = lastword_test_guests::burn(lastword_test_guests::BURN_ITERATIONS / 10);
-    let mut house = House::builder().workers(1).component(
+    let mut harness = Harness::builder().workers(1).component(
         "modest",
         burn,
         Limits { deadline: Duration::from_millis(150), ..Limits::default() },
     );
     for n in 0..10 {
-        house = house.plugin(&format!("spin-{n}"), "spin");
+        harness = harness.plugin(&format!("spin-{n}"), "spin");
     }
-    let house = house.budget(budget()).build();
-    house.start("s1").await.unwrap();
-    let report = house.drain().await;
+    let harness = harness.budget(budget()).build();
+    harness.start("s1").await.unwrap();
+    let report = harness.drain().await;
     let modest = report.plugins.iter().find(|p| p.plugin.as_str() == "modest").unwrap();
-    assert_eq!(modest.delivered, 1, "{:?}", house.outcomes_of("modest", Hook::SessionEnd));
+    assert_eq!(modest.delivered, 1, "{:?}", harness.outcomes_of("modest", Hook::SessionEnd));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_drain_begins_at_once_although_ordinary_calls_hold_every_slot_they_may() {
     let long = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
-    let house = House::builder()
+    let harness = Harness::builder()
         .component("sleep-a", component("sleep"), long)
         .component("sleep-b", component("sleep"), long)
         .plugin("prints", "prints")
         .budget(Duration::from_secs(1))
         .build();
     for n in 0..600 {
-        house.end(&format!("hanging{n}"), lastword::events::EndReason::Reset).await.unwrap();
+        harness.end(&format!("hanging{n}"), lastword::events::EndReason::Reset).await.unwrap();
     }
-    house.start_many("s", 100).await.unwrap();
+    harness.start_many("s", 100).await.unwrap();
     let began = Instant::now();
-    let report = house.drain().await;
+    let report = harness.drain().await;
     assert!(began.elapsed() <= report.budget + SLACK, "{:?}", began.elapsed());
-    assert_eq!(ends_printed(&house, "prints"), 700);
+    assert_eq!(ends_printed(&harness, "prints"), 700);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_drain_has_slots_although_many_tenants_hold_all_that_ordinary_calls_may() {
     let long = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
-    let house = House::builder()
+    let harness = Harness::builder()
         .component("sleep", component("sleep"), long)
         .plugin("prints", "prints")
         .budget(Duration::from_secs(1))
         .build();
     for n in 0..400 {
-        house.end_for(&format!("hanging{n}"), "s").await.unwrap();
+        harness.end_for(&format!("hanging{n}"), "s").await.unwrap();
     }
-    house.start_many("s", 100).await.unwrap();
+    harness.start_many("s", 100).await.unwrap();
     for n in 0..400 {
-        house.start_for(&format!("hanging{n}"), "t").await.unwrap();
+        harness.start_for(&format!("hanging{n}"), "t").await.unwrap();
     }
     let began = Instant::now();
-    let report = house.drain().await;
+    let report = harness.drain().await;
     assert!(began.elapsed() <= report.budget + SLACK, "{:?}", began.elapsed());
-    assert_eq!(ends_printed(&house, "prints"), 100);
+    assert_eq!(ends_printed(&harness, "prints"), 100);
     let good = report.plugins.iter().filter(|p| p.plugin.as_str() == "prints");
     assert!(good.clone().all(|p| p.deferred == 0), "nor does any of the tenants with a plugin that hangs lose one");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_plugin_that_one_tenant_has_poisoned_still_serves_the_other() {
-    let house = House::builder().with_deadline("spin-on-x", Duration::from_millis(20)).build();
+    let harness = Harness::builder().with_deadline("spin-on-x", Duration::from_millis(20)).build();
     for n in 0..100 {
-        house.start_for("poisoner", &format!("x{n}")).await.unwrap();
+        harness.start_for("poisoner", &format!("x{n}")).await.unwrap();
     }
-    house.start_many("s", 100).await.unwrap();
-    let report = house.drain().await;
+    harness.start_many("s", 100).await.unwrap();
+    let report = harness.drain().await;
     let of = |tenant: &str| report.plugins.iter().find(|p| *p.tenant == *tenant).unwrap();
     assert!(of("poisoner").broken && of("poisoner").delivered == 0, "{:?}", of("poisoner"));
-    let good = of(&house.tenant);
+    let good = of(&harness.tenant);
     assert!(!good.broken && good.delivered == 100, "{good:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
     let call = {
-        let house = House::with(&["prints"]);
-        house.end("s0", EndReason::Reset).await.unwrap();
-        house.seen(|o| o.outcome == Outcome::Delivered).await.and_then(|o| o.fuel).unwrap()
+        let harness = Harness::with(&["prints"]);
+        harness.end("s0", EndReason::Reset).await.unwrap();
+        harness.seen(|o| o.outcome == Outcome::Delivered).await.and_then(|o| o.fuel).unwrap()
     };
     let quota = TenantQuota { fuel_per_second: Some(4 * call), ..TenantQuota::default() };
-    let house = House::builder().plugin("prints", "prints").quota(quota).workers(1).build();
+    let harness = Harness::builder().plugin("prints", "prints").quota(quota).workers(1).build();
     let began = Instant::now();
     for n in 0..10 {
-        house.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+        harness.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
     }
     for n in 0..10 {
         let id = format!("s{n}");
-        house.seen(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("none is lost");
+        harness.seen(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("none is lost");
     }
     let took = began.elapsed();
     // Ten calls: a second's worth that was saved up, one on credit, and a quarter of a second for each of the others.
     assert!(took >= Duration::from_millis(1_250) && took <= Duration::from_millis(2_500), "{took:?}");
     let mut deferred: Vec<_> =
-        house.outcomes().into_iter().filter(|o| o.outcome != Outcome::Delivered).map(|o| o.session).collect();
+        harness.outcomes().into_iter().filter(|o| o.outcome != Outcome::Delivered).map(|o| o.session).collect();
     let said = deferred.len();
     deferred.sort_unstable();
     deferred.dedup();
@@ -188,8 +189,8 @@ async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_thousand_honest_calls_of_20_mib_that_wait_100_ms_are_delivered_in_one_drain() {
     let grows = lastword_test_guests::grows::grows(&[320], 100);
-    let house = House::builder().component("grows", grows, Limits::default()).budget(budget()).build();
-    house.start_many("s", 1_000).await.unwrap();
-    let report = house.drain().await;
+    let harness = Harness::builder().component("grows", grows, Limits::default()).budget(budget()).build();
+    harness.start_many("s", 1_000).await.unwrap();
+    let report = harness.drain().await;
     assert_eq!((report.delivered, report.failed, report.deferred), (1_000, 0, 0), "{report:?}");
 }

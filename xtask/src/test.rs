@@ -66,7 +66,7 @@ fn documentation() -> anyhow::Result<()> {
     let mut tests = process::cargo(&repository::root());
     tests.args(["test", "--quiet", "--doc", "--workspace", "--all-features", "--no-fail-fast"]);
     // It has files of the sandbox in it, whose examples name the sandbox. `doctest = false` keeps nothing out of `--doc`.
-    process::run(tests.args(["--exclude", "lastword-stand-ins"]))
+    process::run(tests.args(["--exclude", "lastword-fakes"]))
 }
 
 fn nextest(args: &Args, lacking: &[needs::Need]) -> anyhow::Result<()> {

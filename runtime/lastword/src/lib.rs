@@ -84,7 +84,7 @@ mod worker;
 use lastword_sandbox as sandbox;
 // `tests/schedules` compiles these sources again, with others in the place of these two.
 #[cfg(shuttle)]
-use lastword_stand_ins::{sandbox, sync};
+use lastword_fakes::{sandbox, sync};
 
 pub use lastword_events as events;
 pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal};

@@ -18,7 +18,7 @@ mod wrap;
 
 use std::path::{Path, PathBuf};
 
-pub use list::{NAMES, zoo};
+pub use list::{NAMES, hostile};
 use list::{built, source};
 pub use wrap::{CONTRACT, World, from_wat, of_contract};
 

@@ -9,7 +9,7 @@ macro_rules! guests {
         pub const NAMES: &[&str] = &[$($($name,)*)* $($built,)*];
 
         /// The guests that docs/security.md is about: all but those that only do their work.
-        pub fn zoo() -> impl Iterator<Item = &'static str> {
+        pub fn hostile() -> impl Iterator<Item = &'static str> {
             let by_folder = [$(($folder, [$($name),*].as_slice()),)* ("built", [$($built),*].as_slice())];
             let hostile = by_folder.into_iter().filter(|(folder, _)| *folder != "honest");
             hostile.flat_map(|(_, names)| names.iter().copied()).filter(|name| *name != "burn")
@@ -44,7 +44,7 @@ guests! {
         "prints-partly" in SessionEnd,
         "start-fails" in AllHooks,
         "starts-late" in AllHooks,
-        "moody" in AllHooks,
+        "answers-by-event" in AllHooks,
         "retry" in SessionEnd,
         "flips-a-coin" in SessionEnd,
         "retry-by-attempt" in SessionEnd,
@@ -104,7 +104,7 @@ guests! {
         "reads-other-fds" in SessionEnd,
     }
     // Mean harm when they are called.
-    "zoo": {
+    "hostile": {
         "spin" in SessionEnd,
         "spin-start" in SessionEnd,
         "spin-on-x" in SessionEnd,

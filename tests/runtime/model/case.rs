@@ -28,7 +28,7 @@ pub(super) enum Guest {
     /// Takes ends, and has no other hook.
     EndsOnly,
     /// Answers by what it is told, see its text.
-    Moody,
+    ByEvent,
     /// Takes no end, and has no other hook.
     Refuses,
     /// Gives up every end, and has no other hook.
@@ -105,7 +105,7 @@ pub(super) enum Grace {
 /// The journal takes so many more commands, answers the last of them or not, and then neither takes nor answers anything:
 /// what the run does from there on is what a kill leaves no record of.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fate {
+pub(super) struct CrashPoint {
     pub(super) commands: u32,
     pub(super) answers_last: bool,
 }
@@ -125,7 +125,7 @@ pub(super) enum End {
 pub(super) struct Run {
     pub(super) installed: Vec<Plugin>,
     pub(super) grace: Grace,
-    pub(super) fate: Option<Fate>,
+    pub(super) crash_point: Option<CrashPoint>,
     pub(super) steps: Vec<Step>,
     pub(super) end: End,
 }
@@ -149,21 +149,21 @@ fn known(names: &'static [&'static str], name: &str) -> &'static str {
 }
 
 impl Guest {
-    const ALL: [Self; 5] = [Self::Steady, Self::EndsOnly, Self::Moody, Self::Refuses, Self::GivesUp];
+    const ALL: [Self; 5] = [Self::Steady, Self::EndsOnly, Self::ByEvent, Self::Refuses, Self::GivesUp];
 
     /// Its name among the test guests.
     pub(super) fn component(self) -> &'static str {
         match self {
             Self::Steady => "good-all",
             Self::EndsOnly => "good",
-            Self::Moody => "moody",
+            Self::ByEvent => "answers-by-event",
             Self::Refuses => "retry",
             Self::GivesUp => "fatal",
         }
     }
 
     fn has(self, hook: Hook) -> bool {
-        hook == Hook::SessionEnd || matches!(self, Self::Steady | Self::Moody)
+        hook == Hook::SessionEnd || matches!(self, Self::Steady | Self::ByEvent)
     }
 
     pub(super) fn reply(self, event: EventKey, reason: Option<&EndReason>, attempt: u32) -> Reply {
@@ -172,9 +172,9 @@ impl Guest {
             Self::Steady | Self::EndsOnly => Reply::Ok,
             Self::Refuses => Reply::Retry,
             Self::GivesUp => Reply::Fatal,
-            Self::Moody if is_before || reason == Some(&EndReason::Restart) => Reply::Fatal,
-            Self::Moody if attempt % 2 == 1 => Reply::Retry,
-            Self::Moody => Reply::Ok,
+            Self::ByEvent if is_before || reason == Some(&EndReason::Restart) => Reply::Fatal,
+            Self::ByEvent if attempt % 2 == 1 => Reply::Retry,
+            Self::ByEvent => Reply::Ok,
         }
     }
 }
@@ -202,7 +202,7 @@ impl Run {
         let plugin = |name: &&'static str| Plugin { name, guest: Guest::Steady, tenant: None };
         let installed = NAMES.iter().map(plugin).collect();
         let end = End::Drain(DrainReason::Shutdown, Vec::new());
-        Self { installed, grace: Grace::None, fate: None, steps: vec![Step::Settle], end }
+        Self { installed, grace: Grace::None, crash_point: None, steps: vec![Step::Settle], end }
     }
 }
 
@@ -218,16 +218,16 @@ impl Case {
         let named = |(name, guest)| Plugin { name, guest, tenant: None };
         let with = |guests: [Guest; 3]| NAMES.iter().copied().zip(guests).map(named).collect();
         let left = Run {
-            installed: with([Guest::Moody, Guest::Steady, Guest::Steady]),
+            installed: with([Guest::ByEvent, Guest::Steady, Guest::Steady]),
             grace: Grace::None,
-            fate: None,
+            crash_point: None,
             steps: steps(&[("t1", "s1"), ("t0", "s1"), ("t0", "s0")]),
             end: End::Crash,
         };
         let drained = Run {
-            installed: with([Guest::EndsOnly, Guest::GivesUp, Guest::Moody]),
+            installed: with([Guest::EndsOnly, Guest::GivesUp, Guest::ByEvent]),
             grace: Grace::Long,
-            fate: Some(Fate { commands, answers_last }),
+            crash_point: Some(CrashPoint { commands, answers_last }),
             steps: steps(&[("t1", "s0")]),
             end: End::Drain(DrainReason::Shutdown, Vec::new()),
         };
@@ -278,15 +278,15 @@ fn end() -> impl Strategy<Value = End> {
     ]
 }
 
-fn run(fate: impl Strategy<Value = Option<Fate>>) -> impl Strategy<Value = Run> {
+fn run(crash_point: impl Strategy<Value = Option<CrashPoint>>) -> impl Strategy<Value = Run> {
     let grace = prop_oneof![5 => Just(Grace::None), 3 => Just(Grace::Long), 1 => Just(Grace::Short)];
     let seen = (who(), scope()).prop_map(|(who, scope)| Step::Seen(who, scope));
     let step = prop_oneof![12 => request().prop_map(Step::Say), 4 => Just(Step::Settle), 1 => seen];
     let steps = prop::collection::vec(step, 0..10);
-    (installed(), grace, fate, steps, end()).prop_map(|(installed, grace, fate, steps, end)| Run {
+    (installed(), grace, crash_point, steps, end()).prop_map(|(installed, grace, crash_point, steps, end)| Run {
         installed,
         grace,
-        fate,
+        crash_point,
         steps,
         end,
     })
@@ -299,9 +299,10 @@ pub(super) fn without_loss() -> impl Strategy<Value = Case> {
 
 /// Runs of which most are killed before they have written everything down.
 pub(super) fn with_loss() -> impl Strategy<Value = Case> {
-    let fate = (0u32..24, any::<bool>()).prop_map(|(commands, answers_last)| Fate { commands, answers_last });
-    let fate = prop::option::weighted(0.7, fate);
-    prop::collection::vec(run(fate), 1..5).prop_map(Case)
+    let crash_point =
+        (0u32..24, any::<bool>()).prop_map(|(commands, answers_last)| CrashPoint { commands, answers_last });
+    let crash_point = prop::option::weighted(0.7, crash_point);
+    prop::collection::vec(run(crash_point), 1..5).prop_map(Case)
 }
 
 impl fmt::Display for Who {
@@ -338,7 +339,7 @@ impl fmt::Display for Run {
         if self.grace != Grace::None {
             write!(f, ", grace: {:?}", self.grace)?;
         }
-        if let Some(Fate { commands, answers_last }) = self.fate {
+        if let Some(CrashPoint { commands, answers_last }) = self.crash_point {
             let last = if answers_last { "" } else { ", the last without an answer" };
             write!(f, ", its journal takes {commands} commands{last}")?;
         }

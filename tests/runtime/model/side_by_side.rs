@@ -10,9 +10,9 @@ use lastword::events::{DrainReason, EndReason, Event, EventKey, Session};
 use lastword_journal::JournalOp;
 
 use super::case::{End, Grace, Reply, Request, Run, Step, Who};
-use super::mortal::Mortal;
+use super::crashing_journal::CrashingJournal;
 use super::reference::{self, Answer, Key, Reference};
-use super::story::Story;
+use super::scenario::Scenario;
 use super::subject::{Asked, Subject, Told};
 
 /// What is waited for is there at once, or never.
@@ -23,8 +23,8 @@ pub(super) type Checked = Result<(), String>;
 
 /// Both sides in one run.
 pub(super) struct Both<'a> {
-    story: &'a mut Story,
-    journal: &'a Mortal,
+    scenario: &'a mut Scenario,
+    journal: &'a CrashingJournal,
     pub(super) live: Reference,
     pub(super) subject: Subject,
     /// Requests whose answers have not been looked at.
@@ -36,15 +36,19 @@ pub(super) struct Both<'a> {
 }
 
 impl<'a> Both<'a> {
-    pub(super) async fn begin(story: &'a mut Story, run: &Run, journal: &'a Arc<Mortal>) -> Result<Self, String> {
+    pub(super) async fn begin(
+        scenario: &'a mut Scenario,
+        run: &Run,
+        journal: &'a Arc<CrashingJournal>,
+    ) -> Result<Self, String> {
         let grace = run.grace;
         let subject = Subject::build(journal, run, grace);
-        let mut live = story.disk.clone();
+        let mut live = scenario.disk.clone();
         live.take_up(grace != Grace::None);
         if journal.has(|write| matches!(write, JournalOp::Installed { .. })) {
-            story.disk.take_up(grace != Grace::None);
+            scenario.disk.take_up(grace != Grace::None);
         }
-        let mut both = Self { story, journal, live, subject, asked: Vec::new(), unanswered: None, rested: false };
+        let mut both = Self { scenario, journal, live, subject, asked: Vec::new(), unanswered: None, rested: false };
         if grace == Grace::Short {
             both.outlive_grace().await?;
         }
@@ -58,9 +62,9 @@ impl<'a> Both<'a> {
             loop {
                 // Recorded as one.
                 let recorded: Vec<Key> = left.iter().copied().filter(|key| self.has_end_of(*key)).collect();
-                let unanswered = self.journal.record_is_unanswered();
+                let unanswered = self.journal.decided_is_unanswered();
                 let ended = if unanswered { 0 } else { recorded.len() };
-                let is_over = self.journal.is_dead() || recorded.len() == left.len();
+                let is_over = self.journal.has_crashed() || recorded.len() == left.len();
                 if is_over && self.subject.runtime.sessions().len() + ended == left.len() {
                     return (recorded, unanswered);
                 }
@@ -69,7 +73,7 @@ impl<'a> Both<'a> {
         };
         let (recorded, unanswered) = in_time("the end of a grace of 1 ms", over).await?;
         for key in recorded {
-            self.story.disk.end_left(key);
+            self.scenario.disk.end_left(key);
             if !unanswered {
                 self.live.end_left(key);
             }
@@ -131,9 +135,9 @@ impl<'a> Both<'a> {
         self.subject.runtime.seen(&who.identity(scope));
         let (recorded, live) = (self.journal.alive() - before, self.live.seen(who, scope));
         if recorded > 0 {
-            self.story.disk.seen(who, scope);
+            self.scenario.disk.seen(who, scope);
         }
-        if !self.journal.is_dead() {
+        if !self.journal.has_crashed() {
             same(&format!("sessions of {who} {scope} that live after their end"), &recorded, &live)?;
         }
         Ok(())
@@ -148,11 +152,11 @@ impl<'a> Both<'a> {
     }
 
     async fn compare_answer(&mut self, request: &Request, answer: Answer) -> Checked {
-        if answer == Err("journal") && self.journal.is_dead() {
+        if answer == Err("journal") && self.journal.has_crashed() {
             self.look_for_unanswered().await;
             if self.unanswered == Some(request.who) {
                 self.unanswered = None;
-                self.story.disk.request(request).ok();
+                self.scenario.disk.request(request).ok();
             }
             return Ok(());
         }
@@ -161,7 +165,7 @@ impl<'a> Both<'a> {
         // A refusal, or a second end, leaves nothing on record.
         match answer {
             Ok((how, _)) if how != Acceptance::DuplicateEnd => {
-                same(&format!("what is on record of `{request}`"), &answer, &self.story.disk.request(request))
+                same(&format!("what is on record of `{request}`"), &answer, &self.scenario.disk.request(request))
             }
             _ => Ok(()),
         }
@@ -169,7 +173,7 @@ impl<'a> Both<'a> {
 
     fn hear(&mut self) -> Result<Vec<Told>, String> {
         let told: Vec<Told> = self.subject.told.try_iter().collect();
-        told.iter().try_for_each(|told| self.story.hear(&mut self.live, told))?;
+        told.iter().try_for_each(|told| self.scenario.hear(&mut self.live, told))?;
         Ok(told)
     }
 
@@ -182,7 +186,7 @@ impl<'a> Both<'a> {
         self.hear()?;
         sessions.sort();
         same("active sessions", &sessions, &self.live.sessions())?;
-        if self.journal.is_dead() {
+        if self.journal.has_crashed() {
             return Ok(());
         }
         same("undelivered ends", &undelivered, &self.live.undelivered_ends())?;
@@ -203,11 +207,11 @@ impl<'a> Both<'a> {
         left.iter().for_each(|key| self.live.end_left(*key));
         let report = in_time("the end of the drain", self.subject.runtime.drain(reason)).await?;
         if self.journal.has(|write| matches!(write, JournalOp::Draining { .. })) {
-            self.story.disk.drain(reason);
+            self.scenario.disk.drain(reason);
         }
-        for key in self.story.disk.unattached() {
+        for key in self.scenario.disk.unattached() {
             if self.has_end_of(key) {
-                self.story.disk.end_left(key);
+                self.scenario.disk.end_left(key);
             }
         }
         let told = self.hear()?;
@@ -218,14 +222,14 @@ impl<'a> Both<'a> {
         let (made, failed) = (ends(|reply| reply == Some(Reply::Ok)), ends(|reply| reply != Some(Reply::Ok)));
         let found = (report.sessions, report.delivered, report.failed, report.deferred);
         same("the drain's report", &found, &(u64::try_from(active).unwrap(), made, failed, 0))?;
-        if self.journal.is_dead() { Ok(()) } else { self.all_tried(self.rested) }
+        if self.journal.has_crashed() { Ok(()) } else { self.all_tried(self.rested) }
     }
 
     async fn close(&mut self, reason: DrainReason) -> Checked {
         self.live.close(reason);
         in_time("the end of a close", self.subject.runtime.close(reason)).await?;
         if self.journal.has(|write| matches!(write, JournalOp::Draining { .. })) {
-            self.story.disk.close(reason);
+            self.scenario.disk.close(reason);
         }
         Ok(())
     }

@@ -11,12 +11,12 @@ use lastword::events::{DeliveryId, EndReason, FailureCause, Outcome, PluginName,
 use lastword::{
     CompactionRequest, EndRequest, Limits, OutcomeRecord, RetryPolicy, Runtime, Source, StartRequest, Tenants,
 };
+use lastword_harness::Harness;
 use lastword_journal::DeliveryKey;
-use lastword_tests::House;
 
 use super::case::{Grace, Guest, Plugin, Reply, Request, Run, What, Who};
+use super::crashing_journal::CrashingJournal;
 use super::delivery::{Delivery, MAX_FAILURES};
-use super::mortal::Mortal;
 use super::reference::Answer;
 
 /// Longer than any test.
@@ -51,11 +51,11 @@ pub(super) struct Told {
 }
 
 impl Subject {
-    pub(super) fn build(journal: &Arc<Mortal>, run: &Run, grace: Grace) -> Self {
+    pub(super) fn build(journal: &Arc<CrashingJournal>, run: &Run, grace: Grace) -> Self {
         let (tell, told) = channel();
         let record = journal.clone();
         let mut builder = Runtime::builder()
-            .sandbox(House::sandbox())
+            .sandbox(Harness::sandbox())
             .journal(journal.clone())
             .workers(NonZeroUsize::new(2).unwrap())
             .drain_budget(NEVER)
@@ -117,11 +117,11 @@ fn compiled(plugin: &Plugin) -> lastword::Plugin {
 
 fn compile(plugin: &Plugin) -> lastword::Plugin {
     let component = Source::Bytes(lastword_test_guests::component(plugin.guest.component()));
-    House::sandbox().load(PluginName::new(plugin.name).unwrap(), &component, Limits::default()).unwrap()
+    Harness::sandbox().load(PluginName::new(plugin.name).unwrap(), &component, Limits::default()).unwrap()
 }
 
 impl Told {
-    fn from(outcome: &OutcomeRecord<'_>, journal: &Mortal) -> Self {
+    fn from(outcome: &OutcomeRecord<'_>, journal: &CrashingJournal) -> Self {
         let id = outcome.id.clone();
         let session = outcome.session;
         let delivery = Delivery {

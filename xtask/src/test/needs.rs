@@ -111,14 +111,14 @@ mod tests {
 
     #[test]
     fn a_need_names_tests_that_are_there() {
-        let folder = repository::root().join("tests/program");
+        let folder = repository::root().join("runtime/cli/tests/program");
         for test in NEEDS.iter().flat_map(|need| need.tests) {
             let is_module = folder.join(test.replace("::", "/")).with_extension("rs").is_file();
             let is_test = test.rsplit_once("::").is_some_and(|(module, name)| {
                 let file = folder.join(module.replace("::", "/")).with_extension("rs");
                 std::fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {name}()")))
             });
-            assert!(is_module || is_test, "tests/program has no {test}");
+            assert!(is_module || is_test, "runtime/cli/tests/program has no {test}");
         }
     }
 

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use lastword_events::{Deferral, DrainReport, EndReason, EventKey, Outcome, PluginName};
+use lastword_fakes::sync::Time;
 use lastword_journal::{DeliveryKey, Recovered, Settlement};
 use lastword_on_shuttle::Tenants;
-use lastword_stand_ins::sync::Time;
 
 use crate::disk::{Disk, Record};
 use crate::guest::Calls;
-use crate::house::{Ending, Told};
+use crate::harness::{Ending, Told};
 use crate::owner::Generation;
 
 /// What is known of a run.

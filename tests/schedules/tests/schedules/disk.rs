@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use lastword_events::{EventKey, Hook, Identity, JournalName, Session};
+use lastword_fake_journals::{Command, disk_is_full};
 use lastword_journal::{
     Appended, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, MemoryJournal, Pending, Recovered,
-    Reply, Settlement, Space, StagedCompletions,
+    Settlement, Space, StagedCompletions,
 };
 use shuttle::sync::{Condvar, Mutex as ScheduledMutex};
 
 use crate::draw::{chance, up_to};
 use crate::owner::Generation;
-use crate::story::{describe, name, story};
+use crate::trace::{describe, name, trace};
 
 /// What a disk does with what owners ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +42,6 @@ struct Queue {
     commands: VecDeque<Command>,
     frozen: bool,
     closed: bool,
-}
-
-enum Command {
-    Append(Box<JournalOp>, Reply<Appended>),
-    AppendDecided(Vec<JournalOp>, Reply<()>),
-    Complete(Arc<str>, Vec<Completion>, Reply<()>),
-    Flush(Reply<()>),
 }
 
 /// What the disk has been made to write.
@@ -131,7 +125,7 @@ impl Disk {
     fn carry_out(&self, command: Command) -> Box<dyn FnOnce()> {
         match command {
             Command::Append(_, reply) if self.health == Health::Refuses && chance(1, 4) => {
-                Box::new(|| reply.send(Err(JournalError::Unavailable("the disk is full".into()))))
+                Box::new(|| reply.send(Err(disk_is_full())))
             }
             Command::Append(write, reply) => {
                 let written = self.write_now(*write);
@@ -168,7 +162,7 @@ impl Disk {
         // The memory journal answers at once.
         let what = describe(&write);
         let written = at_once(self.journal.append(write));
-        story!("disk: {what}: {written:?}");
+        trace!("disk: {what}: {written:?}");
         let mut record = self.record.lock().unwrap();
         match &written {
             Ok(Appended::Session { sequence, session }) => {
@@ -185,15 +179,14 @@ impl Disk {
     fn complete_now(&self, tenant: &Arc<str>, completions: Vec<Completion>) {
         let mut record = self.record.lock().unwrap();
         for one in &completions {
-            story!("disk: attempt {} of {}: {:?}", one.attempt, name(&one.delivery), one.settlement);
+            trace!("disk: attempt {} of {}: {:?}", one.attempt, name(&one.delivery), one.settlement);
             record.attempts.entry(one.delivery.clone()).or_default().push((one.attempt, one.settlement.clone()));
         }
         at_once(self.journal.complete(tenant, completions).pending).unwrap();
     }
 
-    fn queue<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
-        let (reply, pending) = Pending::later();
-        self.queue.lock().unwrap().commands.push_back(command(reply));
+    fn queue<T>(&self, (command, pending): (Command, Pending<T>)) -> Pending<T> {
+        self.queue.lock().unwrap().commands.push_back(command);
         self.changed.notify_one();
         pending
     }
@@ -220,7 +213,7 @@ impl Journal for Disk {
         if self.health == Health::AtOnce {
             return Pending::ready(self.write_now(op));
         }
-        self.queue(|reply| Command::Append(Box::new(op), reply))
+        self.queue(Command::append(op))
     }
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
@@ -232,7 +225,7 @@ impl Journal for Disk {
             ops.into_iter().for_each(|write| self.record_now(write));
             return Pending::ready(Ok(()));
         }
-        self.queue(|reply| Command::AppendDecided(ops, reply))
+        self.queue(Command::append_decided(ops))
     }
 
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
@@ -245,11 +238,11 @@ impl Journal for Disk {
             self.complete_now(tenant, completions);
             return StagedCompletions::all(Pending::ready(Ok(())));
         }
-        StagedCompletions::all(self.queue(|reply| Command::Complete(tenant.clone(), completions, reply)))
+        StagedCompletions::all(self.queue(Command::complete(tenant, completions)))
     }
 
     fn flush(&self) -> Pending<()> {
-        if self.health == Health::AtOnce { Pending::ready(Ok(())) } else { self.queue(Command::Flush) }
+        if self.health == Health::AtOnce { Pending::ready(Ok(())) } else { self.queue(Command::flush()) }
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {

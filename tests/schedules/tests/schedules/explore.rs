@@ -8,7 +8,7 @@ use shuttle::scheduler::{Scheduler, UncontrolledNondeterminismCheckScheduler};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 use crate::scheduler::Drawn;
-use crate::story::seed;
+use crate::trace::seed;
 
 /// What the usual schedules are drawn from.
 const ALWAYS: u64 = 1;

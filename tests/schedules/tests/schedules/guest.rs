@@ -7,17 +7,17 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use lastword_events::{Deferral, DeliveryId, EventKey, FailureCause, HookCall, Identity, Outcome, PluginName};
+use lastword_fakes::sandbox::{Answer, CallReport, Guest, Memory, MemoryPart, Reservation};
+use lastword_fakes::sync::pass;
 use lastword_journal::DeliveryKey;
-use lastword_stand_ins::sandbox::{Answer, CallReport, Guest, Memory, MemoryPart, Reservation};
-use lastword_stand_ins::sync::pass;
 
 use crate::disk::Disk;
 use crate::draw::{chance, linger_in_task, one_of, up_to};
-use crate::story::{name, story};
+use crate::trace::{name, trace};
 
 /// What plugins do, beside delivering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manners {
+pub(crate) enum Behavior {
     Deliver,
     /// They fail in every way there is.
     Fail,
@@ -48,14 +48,14 @@ impl Calls {
         Self { log: Mutex::default(), most_of_a_tenant }
     }
 
-    pub(crate) fn guest(self: &Arc<Self>, disk: &Arc<Disk>, manners: Manners) -> Guest {
+    pub(crate) fn guest(self: &Arc<Self>, disk: &Arc<Disk>, behavior: Behavior) -> Guest {
         let (calls, disk) = (self.clone(), disk.clone());
         Arc::new(move |plugin, call, reserved| -> Answer {
             let under_way = UnderWay::begin(&calls, &disk, plugin.name(), &call);
             let memory = plugin.memory().clone();
             Box::pin(async move {
                 let report = match grow(memory, reserved).await {
-                    Ok(had) => CallReport { counted_memory: had.held(), ..act(manners).await },
+                    Ok(had) => CallReport { counted_memory: had.held(), ..act(behavior).await },
                     Err(report) => report,
                 };
                 under_way.end(&report.outcome);
@@ -88,7 +88,7 @@ impl UnderWay {
         let DeliveryId { sequence, event, .. } = call.delivery.id;
         let delivery = DeliveryKey { sequence, event, plugin: plugin.clone() };
         let lane = (plugin.clone(), call.session.identity.clone());
-        story!("call {} of {}, late: {}", call.delivery.attempt, name(&delivery), call.delivery.late);
+        trace!("call {} of {}, late: {}", call.delivery.attempt, name(&delivery), call.delivery.late);
         let attempt = call.delivery.attempt;
         disk.look(|record| {
             assert!(
@@ -165,7 +165,7 @@ async fn grow(memory: Arc<MemoryPart>, reserved: Memory) -> Result<Reservation, 
     Ok(has)
 }
 
-async fn act(manners: Manners) -> CallReport {
+async fn act(behavior: Behavior) -> CallReport {
     for _ in 0..up_to(2) {
         match up_to(3) {
             0 => yield_at_a_tick().await,
@@ -173,14 +173,14 @@ async fn act(manners: Manners) -> CallReport {
             _ => pass(Duration::from_micros(400)),
         }
     }
-    if manners == Manners::Hang && chance(1, 6) {
+    if behavior == Behavior::Hang && chance(1, 6) {
         std::future::pending::<()>().await;
     }
     if chance(1, 6) {
         return CallReport::new(Outcome::Deferred(one_of(&[Deferral::Memory, Deferral::Turn])));
     }
     let mut report = CallReport::new(Outcome::Delivered);
-    if manners != Manners::Deliver && chance(1, 3) {
+    if behavior != Behavior::Deliver && chance(1, 3) {
         let trap = FailureCause::Trap("unreachable".into());
         let cause = [FailureCause::Retry, FailureCause::Retry, FailureCause::Fatal, FailureCause::Deadline, trap];
         report.outcome = Outcome::Failed { cause: cause[up_to(4)].clone(), message: "as drawn".into() };

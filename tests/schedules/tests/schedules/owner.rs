@@ -11,7 +11,7 @@ use lastword_on_shuttle::{
 use shuttle::future::block_on;
 
 use crate::draw::{chance, linger, one_of, up_to};
-use crate::story::story;
+use crate::trace::trace;
 
 /// An owner says so many things at most.
 const MOST_LINES: usize = 6;
@@ -75,7 +75,7 @@ pub(crate) fn speak(runtime: &Runtime, sessions: &[Identity], answers: &Answers)
         let whose = &sessions[up_to(sessions.len() - 1)];
         // Something else is heard of it, now and then.
         if chance(1, 4) {
-            story!("owner: something of {}", whose.id);
+            trace!("owner: something of {}", whose.id);
             runtime.seen(whose);
         }
         // The first line is a start more often than not.
@@ -96,7 +96,7 @@ fn say(runtime: &Runtime, line: Line, whose: &Identity, answers: &Answers) -> Sa
     // A line that is sent again, now and then.
     let op_id: Option<Arc<str>> =
         chance(1, 3).then(|| format!("{line:?} {} {} {}", whose.id, whose.scope, up_to(1)).into());
-    story!("owner: {line:?} of {}", whose.id);
+    trace!("owner: {line:?} of {}", whose.id);
     let answer: Pin<Box<dyn Future<Output = _> + Send>> = match line {
         Line::Start => Box::pin(runtime.start_session(StartRequest { op_id, ..StartRequest::new(session) })),
         Line::Compaction => {
@@ -113,7 +113,7 @@ impl Said {
     fn wait_for_answer(self, answers: &Answers) {
         let Self { line, before_the_drain, answer } = self;
         let answer = block_on(answer);
-        story!("owner: {line:?} answered {answer:?}");
+        trace!("owner: {line:?} answered {answer:?}");
         let mut state = answers.0.lock().unwrap();
         if let (Line::End, true, Ok(accepted)) = (line, before_the_drain, &answer)
             && accepted.how != Acceptance::DuplicateOp

@@ -1,0 +1,83 @@
+//! What the program has of the machine's memory, as the system counts it.
+
+use std::time::{Duration, Instant};
+
+use lastword_test_guests::{World, from_wat};
+
+use crate::support::{Launch, Program, Signal, end, ids};
+
+const MIB: u64 = 1 << 20;
+/// A plugin that was granted HTTP, and no destination: it can make headers.
+const PILES: &str = "[[plugin]]\nname = \"piles\"\ncomponent = \"piles.wasm\"\nhttp = []\n";
+
+/// A line of the process's status, in bytes; `None` when the process is gone.
+fn status(program: &Program, line: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid().as_raw_nonzero())).ok()?;
+    let value = status.lines().find_map(|text| text.strip_prefix(line))?;
+    value.trim_start_matches(':').trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+/// How often the system is asked.
+#[expect(clippy::disallowed_methods, reason = "nothing tells of another process's memory: it is asked again and again")]
+fn a_moment() {
+    std::thread::sleep(Duration::from_millis(10));
+}
+
+#[test]
+fn what_a_burst_of_calls_took_goes_back_to_the_system() {
+    let wat = include_str!("../../../../tests/guests/wat/http/http-piles-and-waits.wat");
+    let waits = "(call $block (call $after (i64.const 3600000000000)))\n    unreachable";
+    assert!(wat.contains(waits), "the guest was changed");
+    let piles_and_answers = from_wat(&wat.replace(waits, "i32.const 0"), World::SessionEnd).unwrap();
+    let launch = Launch::stdio().file_beside("piles.wasm", piles_and_answers).config(PILES);
+    let program = launch.start().ready();
+    let before = status(&program, "VmRSS").unwrap();
+    program.open(ids(20));
+    program.send(ids(20).iter().map(|id| end(id, "reset")));
+    program.count("outcome", 20);
+    let peak = status(&program, "VmHWM").unwrap();
+    assert!(peak > before + 20 * MIB, "each piles up some 50 MiB: {before} and {peak}");
+    let began = Instant::now();
+    loop {
+        let now = status(&program, "VmRSS").unwrap();
+        if now < before + (peak - before) / 2 {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "before {before}, peak {peak}, a minute later {now}");
+        a_moment();
+    }
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().ends("piles", "delivered").len(), 20);
+}
+
+mod timed {
+    use super::*;
+
+    const BUDGET: Duration = Duration::from_secs(2);
+    const SLACK: Duration = Duration::from_millis(100);
+    /// What the kernel frees in 50 ms, and the program itself.
+    const MOST: u64 = (512 + 192) * MIB;
+
+    #[test]
+    fn what_a_plugin_piles_up_in_the_host_is_bounded_and_does_not_delay_the_exit() {
+        let launch = Launch::stdio()
+            .file_beside("piles.wasm", lastword_test_guests::component("http-piles-and-waits"))
+            .with_guest("prints")
+            .config(&format!("{PILES}[[plugin]]\nname = \"prints\"\ncomponent = \"prints.wasm\"\n"));
+        let program = launch.start().ready();
+        program.open(ids(64));
+        let signalled = program.signal(Signal::TERM);
+        let mut most = 0;
+        while let Some(peak) = status(&program, "VmHWM") {
+            most = most.max(peak);
+            a_moment();
+        }
+        let ended = program.ended();
+        let took = ended.at.duration_since(signalled);
+        assert!(took <= BUDGET + SLACK, "left {took:?} after the signal");
+        assert!(most > 50 * MIB, "it was never seen: {most}");
+        assert!(most <= MOST, "{most} bytes were resident");
+        assert_eq!(ended.ends("prints", "delivered").len(), 64);
+        assert_eq!(ended.drained("failed") + ended.drained("deferred"), 64);
+    }
+}

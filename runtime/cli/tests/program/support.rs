@@ -1,0 +1,55 @@
+//! The program under test, and everything that it said.
+//!
+//! Every wait has a deadline, and a test that fails shows what the program said. Whatever a test is about, a line on stdout
+//! that is not one of the protocol's fails it.
+//!
+//! [`Home`] is the directory in which it runs, [`Launch`] says how it is started, [`Program`] is one that runs, [`Ended`] one that has left, and [`seen`] gathers what
+//! it says meanwhile.
+
+#[cfg(target_os = "linux")]
+mod child;
+#[cfg(target_os = "linux")]
+pub(crate) mod cpu;
+mod ended;
+mod home;
+mod launch;
+mod program;
+mod seen;
+mod terminal;
+
+use std::time::Duration;
+
+pub(crate) use rustix::process::Signal;
+
+pub(crate) use ended::Ended;
+pub(crate) use home::Home;
+pub(crate) use launch::Launch;
+pub(crate) use program::Program;
+
+/// No single wait is longer. Much more than anything here takes, because a machine may be busy; a promise about time is
+/// asserted in `timed`, not by this.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether this is a run of CI's: there the tests do more of the same.
+pub(crate) fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
+pub(crate) fn sorted(texts: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut texts: Vec<String> = texts.into_iter().collect();
+    texts.sort();
+    texts
+}
+
+/// `s000`, `s001`, …: sorted, and so in the order of their starts.
+pub(crate) fn ids(n: usize) -> Vec<String> {
+    (0..n).map(|i| format!("s{i:03}")).collect()
+}
+
+pub(crate) fn start(id: &str) -> String {
+    format!(r#"{{"op":"start","session":{{"id":"{id}"}}}}"#)
+}
+
+pub(crate) fn end(id: &str, reason: &str) -> String {
+    format!(r#"{{"op":"end","session":{{"id":"{id}"}},"reason":"{reason}"}}"#)
+}

@@ -1,0 +1,51 @@
+//! A directory in which programs run one after another, as those of one owner do.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::Launch;
+
+/// A home directory, which is gone with the last that has it. Code that one program has compiled is in its cache for the next.
+#[derive(Clone)]
+pub(crate) struct Home(Arc<TempDir>);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// Its files need not outlive the machine, so a commit takes no time.
+    pub(crate) fn in_memory() -> Self {
+        Self(Arc::new(lastword_faults::folder_in_memory()))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// The journal of [`Self::launch`].
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.join("journal.db")
+    }
+
+    /// `lastword stdio`.
+    pub(crate) fn stdio(&self) -> Launch {
+        Launch::stdio_at(self)
+    }
+
+    /// `lastword stdio` on the home's journal.
+    pub(crate) fn launch(&self) -> Launch {
+        self.stdio().arg("--journal").arg(self.journal())
+    }
+
+    /// Another command, whose stdout is for people.
+    pub(crate) fn command(&self, name: &str) -> Launch {
+        Launch::command_at(name, self)
+    }
+}

@@ -1,0 +1,265 @@
+//! A runtime as drawn, with its disk, its plugins, its owners and whoever ends it.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lastword_events::{
+    DrainReason, DrainReport, EndReason, Event, Identity, Outcome, PluginName, Session, SessionStart,
+};
+use lastword_fakes::sandbox::{MemoryAccount, Plugin, Sandbox};
+use lastword_fakes::sync::{Time, begin};
+use lastword_journal::{DeliveryKey, JournalOp};
+use lastword_on_shuttle::{OutcomeRecord, RetryPolicy, Runtime, TenantQuota, Tenants};
+use shuttle::future::block_on;
+use shuttle::sync::mpsc::{Receiver, channel};
+use shuttle::thread;
+
+use crate::account::Account;
+use crate::disk::{Disk, Health};
+use crate::draw::{chance, linger, one_of, up_to};
+use crate::guest::{Behavior, Calls};
+use crate::owner::{Answers, speak};
+use crate::trace::{name, trace};
+
+/// How often to look whether something that nobody waits for is over.
+const PATIENCE: usize = 10_000;
+/// Among what may be left over.
+const OWED: &str = "deliveries that tenants are owed";
+
+/// Bytes that all calls have together: fewer than they want.
+const MEMORY: u64 = 100;
+
+const TENANTS: [&str; 2] = ["t0", "t1"];
+
+/// What may be drawn.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) time: Time,
+    pub(crate) health: &'static [Health],
+    pub(crate) behaviors: &'static [Behavior],
+    pub(crate) quotas: bool,
+    /// Sessions of a run that is over, whose owners may come back.
+    pub(crate) left: usize,
+    pub(crate) endings: &'static [Ending],
+}
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Drain,
+    TwoDrains,
+    DrainAndClose,
+    Close,
+    /// The last handle is dropped.
+    #[default]
+    Drop,
+    /// The same when nothing is owed any more.
+    Settle,
+}
+
+impl Ending {
+    /// Whether it is certain that a drain has taken place.
+    pub(crate) fn drains(self) -> bool {
+        matches!(self, Self::Drain | Self::TwoDrains)
+    }
+}
+
+/// What an observer was told of a delivery.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) delivery: DeliveryKey,
+    pub(crate) outcome: Outcome,
+    pub(crate) draining: bool,
+    pub(crate) reason: Option<EndReason>,
+}
+
+/// Runs a harness from its beginning to its end, and checks that everything adds up.
+pub(crate) fn play(plan: &Plan) {
+    begin(plan.time);
+    let disk = Disk::new(one_of(plan.health));
+    // Tenants of which a drain is the first to hear have their queues in the order of a hash map, which nobody draws.
+    let tenants = if plan.left > 0 { &TENANTS[..1] } else { &TENANTS };
+    // Some have the same id, in scopes of their own.
+    let identity = |n| match chance(1, 4) {
+        true => Identity::new(one_of(tenants), "main").in_scope(&format!("agent:{n}:main")),
+        false => Identity::new(one_of(tenants), &format!("s{n}")),
+    };
+    let identities: Vec<Identity> = (0..=up_to(2)).map(identity).collect();
+    disk.leave_active(identities.iter().take(up_to(plan.left)).map(started_before).collect());
+    let writer = thread::spawn({
+        let disk = disk.clone();
+        move || disk.run()
+    });
+    let (harness, gone) = Harness::build(plan, &disk);
+    let owners: Vec<_> = (0..=up_to(1))
+        .map(|_| {
+            let (runtime, identities, answers) = (harness.runtime.clone(), identities.clone(), harness.answers.clone());
+            thread::spawn(move || speak(&runtime, &identities, &answers))
+        })
+        .collect();
+    let ending = one_of(plan.endings);
+    let reports = end(&harness, ending);
+    disk.thaw();
+    owners.into_iter().for_each(|owner| owner.join().unwrap());
+
+    let Harness { runtime, plugins, calls, told, answers } = harness;
+    let (accepted_before, ended_before) = answers.before_the_drain();
+    // The grace of an earlier run's sessions makes requests that nobody waits for.
+    wait_while(|| runtime.leftovers().into_keys().any(of_requests));
+    if ending == Ending::Settle {
+        wait_while(|| runtime.leftovers().contains_key(OWED));
+        assert!(!runtime.leftovers().contains_key(OWED), "nobody serves what is owed");
+    }
+    let time = plan.time;
+    let mut account = Account { ending, time, plugins, reports, accepted_before, ended_before, ..Account::default() };
+    if ending.drains() {
+        block_on(runtime.settled());
+        account.undelivered = Some(runtime.undelivered_ends());
+        account.leftovers = runtime.leftovers();
+    } else {
+        account.leftovers = runtime.leftovers().into_iter().filter(|(held, _)| of_requests(held)).collect();
+    }
+    drop(runtime);
+    // Every worker and every task has let go of it.
+    gone.recv().unwrap_err();
+    assert!(calls.none_is_under_way());
+    disk.close();
+    writer.join().unwrap();
+    account.told = std::mem::take(&mut *told.lock().unwrap());
+    account.check(&disk, &calls);
+}
+
+fn wait_while(goes_on: impl Fn() -> bool) {
+    let mut looks = 0;
+    while looks < PATIENCE && goes_on() {
+        thread::yield_now();
+        looks += 1;
+    }
+}
+
+/// What requests hold, not deliveries.
+fn of_requests(held: &str) -> bool {
+    ["reserved", "leaving", "places in a session's order"].contains(&held)
+}
+
+fn started_before(identity: &Identity) -> JournalOp {
+    let session = Arc::new(Session::of(identity.clone()));
+    JournalOp::Start { session, event: Arc::new(Event::Start(SessionStart::default())), owed: Vec::new(), op_id: None }
+}
+
+/// Ends the run from threads of its own, each after a while. Gives what drains have said.
+fn end(harness: &Harness, ending: Ending) -> Vec<DrainReport> {
+    let drain = |reason| {
+        let (runtime, answers) = (harness.runtime.clone(), harness.answers.clone());
+        thread::spawn(move || {
+            linger();
+            answers.a_drain_begins();
+            trace!("drain begins: {reason:?}");
+            let report = block_on(runtime.drain(reason));
+            trace!("drain is over: {report:?}");
+            Some(report)
+        })
+    };
+    let close = || {
+        let runtime = harness.runtime.clone();
+        thread::spawn(move || {
+            linger();
+            trace!("the runtime is closed");
+            block_on(runtime.close(DrainReason::Restart));
+            None
+        })
+    };
+    let enders = match ending {
+        Ending::Drain => vec![drain(DrainReason::Shutdown)],
+        Ending::TwoDrains => vec![drain(DrainReason::Shutdown), drain(DrainReason::Restart)],
+        Ending::DrainAndClose => vec![drain(DrainReason::Shutdown), close()],
+        Ending::Close => vec![close()],
+        Ending::Drop | Ending::Settle => Vec::new(),
+    };
+    enders.into_iter().filter_map(|ender| ender.join().unwrap()).collect()
+}
+
+struct Harness {
+    runtime: Runtime,
+    plugins: Vec<(PluginName, Tenants)>,
+    calls: Arc<Calls>,
+    told: Arc<Mutex<Vec<Told>>>,
+    answers: Arc<Answers>,
+}
+
+impl Harness {
+    /// The receiver sees its sender go when nothing of the runtime is left.
+    fn build(plan: &Plan, disk: &Arc<Disk>) -> (Self, Receiver<()>) {
+        let quota = if plan.quotas { draw_quota() } else { TenantQuota::default() };
+        let most_of_a_tenant = quota.concurrent_calls.map(|most| usize::try_from(most).unwrap());
+        let calls = Arc::new(Calls::new(most_of_a_tenant));
+        let plugins = draw_plugins();
+        let told: Arc<Mutex<Vec<Told>>> = Arc::default();
+        let (witness, gone) = channel::<()>();
+        let guest = calls.guest(disk, one_of(plan.behaviors));
+        let sandbox = Sandbox::scripted(
+            one_of(&[1, 2, 8]),
+            Arc::new(move |plugin, call, memory| {
+                let _held = &witness;
+                guest(plugin, call, memory)
+            }),
+        );
+        let retry = RetryPolicy {
+            first: Duration::from_millis(2),
+            max: Duration::from_millis(4),
+            max_failures: one_of(&[2, 8]),
+        };
+        let mut builder = Runtime::builder()
+            .sandbox(sandbox)
+            .journal(disk.clone())
+            .quota(quota)
+            .retry(retry)
+            .workers(NonZeroUsize::new(up_to(1) + 1).unwrap())
+            .breaker_threshold(one_of(&[1, 2, 5]))
+            .attach_grace(if plan.left > 0 { Duration::from_millis(10) } else { Duration::ZERO })
+            .on_outcome({
+                let told = told.clone();
+                move |record| {
+                    let one = Told::new(record);
+                    trace!("told: {}: {}, draining: {}", name(&one.delivery), one.outcome, one.draining);
+                    told.lock().unwrap().push(one);
+                }
+            });
+        let memory = MemoryAccount::new(MEMORY, 0);
+        for (plugin, tenants) in &plugins {
+            let part = memory.part(one_of(&[MEMORY / 2, MEMORY]));
+            let scripted = Plugin::scripted(plugin.clone(), chance(1, 2)).with_memory(part, one_of(&[0, 0, 20, 60]));
+            builder = builder.plugin(scripted, tenants.clone());
+        }
+        (Self { runtime: builder.build().unwrap(), plugins, calls, told, answers: Arc::default() }, gone)
+    }
+}
+
+impl Told {
+    fn new(record: &OutcomeRecord<'_>) -> Self {
+        let OutcomeRecord { id, outcome, draining, reason, .. } = *record;
+        let delivery = DeliveryKey { sequence: id.sequence, event: id.event, plugin: id.plugin.clone() };
+        Self { delivery, outcome: outcome.clone(), draining, reason: reason.cloned() }
+    }
+}
+
+/// One for everybody, and often one more.
+fn draw_plugins() -> Vec<(PluginName, Tenants)> {
+    let mut plugins = vec![(PluginName::new("p0").unwrap(), Tenants::Every)];
+    if chance(1, 2) {
+        let tenants = if chance(1, 2) { Tenants::Every } else { Tenants::Only(vec![TENANTS[0].into()]) };
+        plugins.push((PluginName::new("p1").unwrap(), tenants));
+    }
+    plugins
+}
+
+fn draw_quota() -> TenantQuota {
+    TenantQuota {
+        concurrent_calls: one_of(&[None, Some(1), Some(2)]),
+        fuel_per_second: one_of(&[None, None, Some(1_000)]),
+        key_value_bytes: None,
+        active_sessions: one_of(&[None, Some(1), Some(2)]),
+        owed_deliveries: one_of(&[None, None, Some(2)]),
+    }
+}
