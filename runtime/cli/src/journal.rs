@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use lastword::{Journal, MemoryJournal};
 use lastword_config::MEMORY;
-use lastword_journal::{SqliteJournal, Unfinished, unfinished_beside};
+use lastword_sqlite::{SqliteJournal, Unfinished, unfinished_beside};
 use sha2::{Digest, Sha256};
 
 use crate::directories::{self, missing};
@@ -67,7 +67,7 @@ impl Place {
     /// otherwise begin a new journal somewhere.
     ///
     /// # Errors
-    /// See [`OpenError`](lastword_journal::OpenError).
+    /// See [`OpenError`](lastword_sqlite::OpenError).
     pub(crate) fn open(&self) -> Result<Opened, Failure> {
         let Self::File(path) = self else {
             return Ok(Opened { journal: Arc::new(MemoryJournal::new()), owes: false });

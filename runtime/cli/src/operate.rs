@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use lastword_events::{DeliveryId, Timestamp, printable};
-use lastword_journal::{Changed, DeliveryRow, DeliveryState, JournalFile, OpenError, SessionRow, SetAsideRow};
+use lastword_sqlite::{Changed, DeliveryRow, DeliveryState, JournalFile, OpenError, SessionRow, SetAsideRow};
 use serde::Serialize;
 
 use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};

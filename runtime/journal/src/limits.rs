@@ -1,38 +1,30 @@
-//! Every number that bounds the writing of a journal, with its unit, its reason and what happens there.
+//! Every number that bounds what a journal keeps, with its unit, its reason and what happens there.
 
 use std::time::Duration;
 
-/// Owners' lines that may wait for the disk. One more is refused: whoever sends faster than the disk takes has to hear it.
-/// (`lastword stdio` reads no more lines long before that: it waits for the answers to 1 024 of them.)
-pub const MAX_QUEUED_WRITES: usize = 65_536;
+/// Ended sessions that are remembered, the newest ones: an operator looks back. About 200 bytes each in memory and 500 in a
+/// file. The generations of the others' ids go on all the same.
+pub const RETAINED_ENDED_SESSIONS: usize = 100_000;
+/// How long after an end that an owner has told of the same end may be told again. Owners repeat one within milliseconds
+/// (Gemini CLI three times within 60), and a person needs longer to go on with a session and end it.
+pub const REPEATED_WITHIN: Duration = Duration::from_secs(10);
+/// Ends that are remembered for [`REPEATED_WITHIN`], the newest ones: 200 bytes each in memory and 40 in a file. The repetition
+/// of one that is forgotten is a new session's end, and is delivered.
+pub const RETAINED_RECENT_ENDS: usize = 65_536;
+/// `op_id`s that are remembered, the newest ones. A line is sent again within seconds, not after 100 000 others.
+pub const RETAINED_OP_IDS: usize = 100_000;
+
+/// What a program of ours counts to at most, of runs, attempts, failures and the like: half of what the type has, so that
+/// some of them together do not overflow. One attempt a millisecond would need 24 days to come so far.
+pub const MAX_COUNT: u32 = u32::MAX / 2;
+
+/// Tenants of whose forgotten sessions the highest generation is kept by itself: about 100 bytes each in memory and 30 in a
+/// file. Of the tenants beyond it the highest of all is kept.
+pub const RETAINED_GENERATION_COUNTS: usize = 65_536;
+/// Dead deliveries that a journal in memory remembers, the newest ones, by name only: up to 200 bytes each, 2 MB together. A
+/// plugin that gives everything up would fill the memory otherwise, and nobody can give them another chance there.
+pub const RETAINED_DEAD_DELIVERIES: usize = 10_000;
 
 /// What a row counts for beside the bytes that are written into it: so long it takes, on a disk that writes 100 MB a second,
 /// to find its place and to write its part of a page. So 2 000 small rows count as much as 1 MiB of values.
-pub(crate) const ROW_BYTES: u64 = 512;
-
-/// What a group of writes takes at first, in the bytes that [`ROW_BYTES`] says: until it is known how fast this disk is.
-pub(crate) const FIRST_GROUP_BYTES: u64 = 1 << 20;
-/// A group is never made smaller than this: 500 rows are worth a sync on every disk.
-pub(crate) const MIN_GROUP_BYTES: u64 = 256 << 10;
-/// Nor larger: a disk that has been fast may become slow within one group.
-pub(crate) const MAX_GROUP_BYTES: u64 = 8 << 20;
-/// How long a group is to be worked on, before its sync: an owner's line waits for the group that is being written, perhaps for one
-/// with outcomes that did not fit beside lines, and then for its own. On a disk whose sync takes longer than this, as long as that.
-pub(crate) const GROUP_TIME: Duration = Duration::from_millis(16);
-/// A sync that takes longer is taken for this long, so that one hiccup of a disk does not make all groups large.
-pub(crate) const MAX_SYNC: Duration = Duration::from_millis(100);
-
-/// How long outcomes of a drain are gathered before they are written, unless they fill a group. Nobody waits for one of them,
-/// and each time the writer wakes it takes a processor from a worker; those that a crash takes within that time are delivered
-/// again.
-pub(crate) const GATHER: Duration = Duration::from_millis(10);
-/// How long outcomes that could not be written wait for the next try, unless somebody asks before.
-pub(crate) const RETRY: Duration = Duration::from_secs(1);
-
-/// Groups of outcomes, each of another tenant, that are tried and fail before the next one waits for [`RETRY`]: one tenant's may be
-/// what a nearly full disk has no room for, and of a full one each try takes some milliseconds.
-pub(crate) const MAX_FAILED_TRIES: u32 = 8;
-
-/// What was set aside and is remembered, the newest of it: some hundred bytes each. It is for people, and 1 000 defects of one
-/// kind say no more than one.
-pub const RETAINED_SET_ASIDE: u32 = 1_000;
+pub const ROW_BYTES: u64 = 512;

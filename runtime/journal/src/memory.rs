@@ -3,18 +3,18 @@ mod generations;
 mod ops;
 mod recent_ends;
 mod runs;
-mod state;
+mod tables;
 
 use std::sync::Arc;
 
 use lastword_events::{Hook, Identity, JournalName};
 use parking_lot::Mutex;
 
-use self::state::State;
-use crate::store::{Nothing, Resolved, Store};
+use self::tables::MemoryTables;
+use crate::state::{Nothing, Resolved, Store};
 use crate::{
     Appended, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, Pending, Recovered, Space,
-    StagedCompletions, transition,
+    StagedCompletions, state,
 };
 
 /// A journal that lives as long as the process. What is owed when the process ends is lost.
@@ -23,8 +23,8 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryJournal {
     name: JournalName,
-    state: Mutex<State>,
-    /// Its locks come before that of the state.
+    tables: Mutex<MemoryTables>,
+    /// Its locks come before that of the tables.
     store: Store<Nothing>,
 }
 
@@ -32,19 +32,23 @@ impl MemoryJournal {
     /// An empty journal with a random name.
     #[must_use]
     pub fn new() -> Self {
-        Self { name: crate::sqlite::random_name(), state: Mutex::new(State::default()), store: Store::new(Nothing, []) }
+        Self {
+            name: crate::state::random_name(),
+            tables: Mutex::new(MemoryTables::default()),
+            store: Store::new(Nothing, []),
+        }
     }
 
     /// Deliveries that were given up, in that order: the newest [`RETAINED_DEAD_DELIVERIES`](crate::RETAINED_DEAD_DELIVERIES).
     #[must_use]
     pub fn dead(&self) -> Vec<DeliveryKey> {
-        self.state.lock().dead.newest()
+        self.tables.lock().dead.newest()
     }
 
     /// How many more were given up before those, and are forgotten.
     #[must_use]
     pub fn forgotten_dead(&self) -> u64 {
-        self.state.lock().dead.forgotten()
+        self.tables.lock().dead.forgotten()
     }
 }
 
@@ -64,32 +68,32 @@ impl Journal for MemoryJournal {
     }
 
     fn recover(&self) -> Result<Recovered, JournalError> {
-        Ok(self.state.lock().recover())
+        Ok(self.tables.lock().recover())
     }
 
     fn append(&self, mut op: JournalOp) -> Pending<Appended> {
-        Pending::ready(transition::apply(&mut *self.state.lock(), &mut op))
+        Pending::ready(state::apply(&mut *self.tables.lock(), &mut op))
     }
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
-        let mut state = self.state.lock();
+        let mut tables = self.tables.lock();
         // One that cannot be is a defect of the caller's, and no reason to leave the others out.
         for mut op in ops {
-            transition::apply(&mut *state, &mut op).ok();
+            state::apply(&mut *tables, &mut op).ok();
         }
         Pending::ready(Ok(()))
     }
 
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
-        self.state.lock().ops.generation(identity, kind, op_id)
+        self.tables.lock().ops.generation(identity, kind, op_id)
     }
 
     fn complete(&self, _tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
         let (refused, ()) = self.store.stage(completions, |resolved| {
-            let mut state = self.state.lock();
+            let mut tables = self.tables.lock();
             for Resolved { completion, .. } in resolved {
                 // Nothing in memory can fail.
-                transition::complete(&mut *state, &completion).ok();
+                state::complete(&mut *tables, &completion).ok();
             }
         });
         StagedCompletions { refused, pending: Pending::ready(Ok(())) }

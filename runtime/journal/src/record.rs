@@ -189,12 +189,9 @@ impl Completion {
     #[must_use]
     pub fn unwritten_bytes(&self) -> u64 {
         let changes = self.changes.iter().flat_map(|changes| &changes.changes);
-        let stored = changes.map(|(key, change)| {
-            let bytes = match change {
-                Change::Set(value) => key_value_bytes(key, value),
-                Change::Add(_) | Change::Delete => key_value_bytes(key, &[]),
-            };
-            bytes.saturating_add(ROW_BYTES)
+        let stored = changes.map(|(key, change)| match change {
+            Change::Set(value) => key_value_row_bytes(key, value),
+            Change::Add(_) | Change::Delete => key_value_row_bytes(key, &[]),
         });
         let said = match &self.settlement {
             Settlement::Delivered => 0,
@@ -202,6 +199,11 @@ impl Completion {
         };
         stored.fold(ROW_BYTES.saturating_add(u64::try_from(said).unwrap_or(u64::MAX)), u64::saturating_add)
     }
+}
+
+/// What a key with its value counts for until it is written.
+pub(crate) fn key_value_row_bytes(key: &str, value: &[u8]) -> u64 {
+    key_value_bytes(key, value).saturating_add(ROW_BYTES)
 }
 
 /// What a delivery is after an attempt.

@@ -110,6 +110,6 @@ pub struct PendingDelivery {
 
 /// The highest attempt that may have been made of something by the time run `run` begins, where `attempt` was right in run `in_run`: every run
 /// since may have made one more, without a trace.
-pub(crate) fn attempt_in_run(attempt: u32, in_run: u32, run: u32) -> u32 {
+pub fn attempt_in_run(attempt: u32, in_run: u32, run: u32) -> u32 {
     attempt.saturating_add(run.saturating_sub(in_run))
 }

@@ -87,7 +87,9 @@ use lastword_sandbox as sandbox;
 use lastword_fakes::{sandbox, sync};
 
 pub use lastword_events as events;
-pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal, OpenError, SqliteJournal};
+pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal};
+#[cfg(feature = "sqlite")]
+pub use lastword_sqlite::{OpenError, SqliteJournal};
 #[cfg(not(shuttle))]
 pub use sandbox::{
     AllowList, CallReport, CompilerProcess, Destination, Egress, Grant, Grants, KeyValueGrant, KeyValues, Limits,

@@ -7,9 +7,8 @@ use std::sync::{Arc, OnceLock};
 use lastword_events::{
     EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
-use lastword_journal::{
-    Appended, Completion, DeliveryKey, Journal, JournalFile, JournalOp, Receipt, Settlement, SqliteJournal,
-};
+use lastword_journal::{Appended, Completion, DeliveryKey, Journal, JournalOp, Receipt, Settlement};
+use lastword_sqlite::{JournalFile, SqliteJournal};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lastword::events::{EndReason, EventKey};
-use lastword_journal::DeliveryState;
+use lastword_sqlite::DeliveryState;
 
 use super::case::{Plugin, Reply, Who};
 use super::subject::Attempt;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 
 use lastword::events::{EventKey, Identity};
-use lastword_journal::{DeliveryState, JournalFile};
+use lastword_sqlite::{DeliveryState, JournalFile};
 use tempfile::TempDir;
 
 use super::case::{Case, Plugin, Run, Who};

@@ -1,8 +1,8 @@
 use std::io::Write;
 
 use anyhow::anyhow;
-use lastword_journal::{Erased, Erasure, Whose};
 use lastword_protocol::input::DEFAULT_TENANT;
+use lastword_sqlite::{Erased, Erasure, Whose};
 
 use crate::args::ForgetArgs;
 use crate::exit::{Exit, Failure, told};

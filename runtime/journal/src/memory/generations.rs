@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use lastword_events::Identity;
 
 use crate::RETAINED_ENDED_SESSIONS;
-use crate::generations::ForgottenGenerations;
+use crate::state::ForgottenGenerations;
 
 /// The newest generation of each id, in whatever scope, until it has ended and is one of too many.
 #[derive(Debug, Default)]

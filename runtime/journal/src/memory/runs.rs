@@ -1,6 +1,6 @@
 use lastword_events::{DrainReason, Timestamp};
 
-use crate::tables::Installed;
+use crate::state::Installed;
 
 /// The calls of `recover`: each begins a run.
 #[derive(Debug, Default)]

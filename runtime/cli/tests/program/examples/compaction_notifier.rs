@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lastword_events::PluginName;
-use lastword_journal::{Journal as _, Space, SqliteJournal};
+use lastword_journal::{Journal as _, Space};
+use lastword_sqlite::SqliteJournal;
 use serde_json::{Value, json};
 
 use super::server::{Answer, Request, Server};

@@ -1,5 +1,5 @@
 //! Operations on the journal's files fail, or are the last ones, under the whole program. Of one journal's short script
-//! every operation is broken in `runtime/journal/tests/faults`; here it is a sample.
+//! every operation is broken in `runtime/sqlite/tests/faults`; here it is a sample.
 
 use lastword_faults::Kind;
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use lastword_journal::{Journal as _, SCHEMA_VERSION, SqliteJournal};
+use lastword_journal::Journal as _;
+use lastword_sqlite::{SCHEMA_VERSION, SqliteJournal};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use lastword_events::{EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, Timestamp};
-use lastword_journal::{
-    Appended, Completion, DeliveryKey, Journal as _, JournalOp, Receipt, Settlement, SqliteJournal,
-};
+use lastword_journal::{Appended, Completion, DeliveryKey, Journal as _, JournalOp, Receipt, Settlement};
+use lastword_sqlite::SqliteJournal;
 use serde_json::{Value, json};
 
 use crate::support::{Ended, Home, Launch, Program, end, ids, sorted, start};

@@ -9,7 +9,8 @@ use fastrand::Rng;
 use lastword_events::PluginName;
 #[cfg(target_os = "linux")]
 use lastword_faults::{Fault, Kind, operations};
-use lastword_journal::{Journal as _, Space, SqliteJournal};
+use lastword_journal::{Journal as _, Space};
+use lastword_sqlite::SqliteJournal;
 use serde_json::json;
 
 use super::owner::Owner;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
 use lastword_events::{EndReason, Event, PluginName, Session, SessionEnd, Timestamp};
-use lastword_journal::{Journal as _, JournalOp, Receipt, SqliteJournal};
+use lastword_journal::{Journal as _, JournalOp, Receipt};
+use lastword_sqlite::SqliteJournal;
 use rustix::process::{Pid, Signal as Kill, kill_process};
 use serde_json::{Value, json};
 

@@ -1,0 +1,31 @@
+//! What a journal's state is, and what becomes of it: for implementors of journals.
+//!
+//! Whoever only uses a journal needs nothing of this. Whoever writes one can do without it as well, but then has to find
+//! out again what each [`JournalOp`](crate::JournalOp) and each [`Completion`](crate::Completion) changes. It is decided here once, so
+//! that a journal in memory and one in a file cannot differ:
+//!
+//! - [`apply`] and [`complete`] are the transition. They read and write rows through [`Tables`], a small trait: maps in memory,
+//!   SQL in a file.
+//! - [`Store`] has what plugins have stored. It resolves the changes of a call to values, checks quotas, and keeps what is not
+//!   committed yet as an overlay over what is, which it reads through [`Committed`].
+//! - [`ForgottenGenerations`] says where an id goes on to count of which nothing is kept.
+//!
+//! It is public because the journal on disk is a crate of its own, the only one that knows SQL. It is no part of what
+//! Lastword promises to embedders, and changes with the journals.
+
+mod generations;
+mod name;
+mod store;
+mod tables;
+mod transition;
+
+pub use self::generations::{ForgottenGenerations, KeptFor};
+pub use self::name::random_name;
+pub use self::store::{Committed, Nothing, Resolved, Staged, StagedWrite, Store};
+pub use self::tables::{
+    Attempts, DrainedRow, DrainedState, EndedSession, Failure, Installed, NewSession, RecordedEvent, Tables, serving,
+};
+pub use self::transition::{apply, complete};
+pub use crate::call_mark::CallMarks;
+pub use crate::limits::{MAX_COUNT, ROW_BYTES};
+pub use crate::recovered::attempt_in_run;

@@ -1,0 +1,77 @@
+//! Which generations were used of session ids of which nothing is kept any more.
+//!
+//! A plugin knows a session by tenant, id and generation, so an id that comes back after its rows are forgotten goes on
+//! counting. Owners use most ids once, so a count for each forgotten id would grow for ever. One count for each tenant is
+//! enough: it is the highest generation that any forgotten id of the tenant has had, and the next session of whatever id comes
+//! after it. The price is that an id skips some, and that one that is really new does not begin with 1. The count grows by one
+//! about as often as all that is kept was replaced, because what begins is one generation ahead of what was forgotten before.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::RETAINED_GENERATION_COUNTS;
+
+/// The highest generation that any forgotten id has had, by tenant.
+#[derive(Debug, Default)]
+pub struct ForgottenGenerations {
+    by_tenant: HashMap<Arc<str>, u32>,
+    /// Of the tenants beyond [`RETAINED_GENERATION_COUNTS`], and of tenants that were erased.
+    others: u32,
+}
+
+/// Where a generation is to be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptFor {
+    /// In the count of the tenant itself.
+    Tenant,
+    /// In the count of all tenants that have none of their own.
+    Others,
+}
+
+impl ForgottenGenerations {
+    /// What was recorded: the tenants that have a count of their own, and the count of the others.
+    #[must_use]
+    pub fn new(by_tenant: HashMap<Arc<str>, u32>, others: u32) -> Self {
+        Self { by_tenant, others }
+    }
+
+    /// The highest that an id of this tenant may have had.
+    #[must_use]
+    pub fn of(&self, tenant: &str) -> u32 {
+        self.by_tenant.get(tenant).copied().unwrap_or(0).max(self.others)
+    }
+
+    /// An id of this tenant is forgotten, and `generation` was its last.
+    pub fn forget(&mut self, tenant: &Arc<str>, generation: u32) -> KeptFor {
+        if let Some(highest) = self.by_tenant.get_mut(tenant) {
+            *highest = generation.max(*highest);
+            return KeptFor::Tenant;
+        }
+        if self.by_tenant.len() < RETAINED_GENERATION_COUNTS {
+            self.by_tenant.insert(tenant.clone(), generation);
+            return KeptFor::Tenant;
+        }
+        self.others = generation.max(self.others);
+        KeptFor::Others
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_generation_of_each_tenant_is_kept_and_of_too_many_the_highest_of_all() {
+        let mut forgotten = ForgottenGenerations::default();
+        for n in 0..RETAINED_GENERATION_COUNTS {
+            assert_eq!(forgotten.forget(&format!("t{n}").into(), 7), KeptFor::Tenant);
+        }
+        assert_eq!((forgotten.of("t0"), forgotten.of("new")), (7, 0));
+        assert_eq!(forgotten.forget(&"t0".into(), 3), KeptFor::Tenant);
+        assert_eq!(forgotten.forget(&"one-more".into(), 9), KeptFor::Others);
+        assert_eq!(forgotten.forget(&"t1".into(), 12), KeptFor::Tenant);
+        let of = |tenant| forgotten.of(tenant);
+        assert_eq!((of("t0"), of("t1"), of("one-more"), of("new")), (9, 12, 9, 9));
+        assert_eq!(forgotten.by_tenant.len(), RETAINED_GENERATION_COUNTS);
+    }
+}

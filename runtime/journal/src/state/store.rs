@@ -1,0 +1,268 @@
+//! What guests have stored, as of the last completion that was handed over: one store for both journals.
+//!
+//! A completion's changes become values here, are checked against the quotas, and are in front of what is committed from then
+//! on, until the writer says that they are committed too, or that they never will be. All of that is one step under the lock of
+//! the tenant, and the completions go to the writer before it is released: so the writer has them in the order in which they
+//! were resolved. Nobody waits for another tenant's lock. A guest that reads one value does not hold its tenant's lock while
+//! the file is read.
+
+mod keys;
+mod tenant;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use self::tenant::Tenant;
+use crate::record::key_value_row_bytes;
+use crate::{Completion, JournalError, KeyValueChanges, RefusedCompletion, Settlement, Space};
+
+/// What is committed, beneath what was handed over.
+pub trait Committed {
+    /// Nothing is ever beneath: what is handed over stays where it is.
+    const IS_NOTHING: bool = false;
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn value(&self, space: &Space, key: &str) -> Result<Option<Arc<[u8]>>, JournalError>;
+
+    /// How long the value of a key is, in bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError>;
+
+    /// The first `limit` keys that sort after `after`, in their order.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError>;
+}
+
+/// A journal that lives as long as the process has nothing beneath its store.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl Committed for Nothing {
+    const IS_NOTHING: bool = true;
+
+    fn value(&self, _: &Space, _: &str) -> Result<Option<Arc<[u8]>>, JournalError> {
+        Ok(None)
+    }
+
+    fn value_len(&self, _: &Space, _: &str) -> Result<Option<u64>, JournalError> {
+        Ok(None)
+    }
+
+    fn keys(&self, _: &Space, _: Option<&str>, _: usize) -> Result<Vec<String>, JournalError> {
+        Ok(Vec::new())
+    }
+}
+
+/// The values of one call, in front of what is committed.
+#[derive(Debug)]
+pub struct Staged {
+    /// Whose keys they are.
+    pub space: Space,
+    /// One for each key.
+    pub writes: Vec<StagedWrite>,
+    /// Counts what was staged of the tenant: a newer value of a key may wait when an older one is committed.
+    number: u64,
+}
+
+/// The new value of a key; none removes it.
+#[derive(Debug)]
+pub struct StagedWrite {
+    /// The key.
+    pub key: Arc<str>,
+    /// Its value.
+    pub value: Option<Arc<[u8]>>,
+}
+
+/// A completion whose changes have become values.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Without its changes.
+    pub completion: Completion,
+    /// What it stores.
+    pub staged: Option<Box<Staged>>,
+}
+
+impl Resolved {
+    /// What it counts for until it is written: as [`Completion::unwritten_bytes`], with the values that its changes came to.
+    #[must_use]
+    pub fn unwritten_bytes(&self) -> u64 {
+        let writes = self.staged.iter().flat_map(|staged| &staged.writes);
+        let stored = writes.map(|write| key_value_row_bytes(&write.key, write.value.as_deref().unwrap_or_default()));
+        stored.fold(self.completion.unwritten_bytes(), u64::saturating_add)
+    }
+}
+
+/// The store of a journal.
+#[derive(Debug)]
+pub struct Store<C> {
+    committed: C,
+    /// Those that have stored something. Held for a look-up only, and never beside a tenant's lock that is not free.
+    tenants: RwLock<HashMap<Arc<str>, Arc<Mutex<Tenant>>>>,
+}
+
+impl<C: Committed> Store<C> {
+    /// `sizes` are those of the spaces that have something committed in them.
+    pub fn new(committed: C, sizes: impl IntoIterator<Item = (Space, u64)>) -> Self {
+        let mut tenants: HashMap<Arc<str>, Tenant> = HashMap::new();
+        for (Space { tenant, plugin }, bytes) in sizes {
+            tenants.entry(tenant).or_default().add_space(plugin, bytes);
+        }
+        let tenants = tenants.into_iter().map(|(name, tenant)| (name, Arc::new(Mutex::new(tenant)))).collect();
+        Self { committed, tenants: RwLock::new(tenants) }
+    }
+
+    /// What is committed.
+    pub fn committed(&self) -> &C {
+        &self.committed
+    }
+
+    /// Takes completions: those whose changes cannot be are refused, and the others are given to `queue` before anything else
+    /// of their tenants can be resolved.
+    pub fn stage<T>(
+        &self,
+        completions: Vec<Completion>,
+        queue: impl FnOnce(Vec<Resolved>) -> T,
+    ) -> (Vec<RefusedCompletion>, T) {
+        let names = tenants_that_change(&completions);
+        let tenants: Vec<_> = names.iter().map(|name| self.tenant_or_new(name)).collect();
+        // In the order of their names: nobody else can hold one of them and wait for another.
+        let mut locked: Vec<_> = tenants.iter().map(|tenant| tenant.lock()).collect();
+        let mut refused = Vec::new();
+        let mut resolved = Vec::with_capacity(completions.len());
+        for (at, mut completion) in completions.into_iter().enumerate() {
+            let changes = completion.changes.take().filter(|_| completion.settlement == Settlement::Delivered);
+            let Some(changes) = changes else {
+                resolved.push(Resolved { completion, staged: None });
+                continue;
+            };
+            let of_tenant = names.binary_search(&changes.space.tenant).ok().and_then(|at| locked.get_mut(at));
+            let staged = match of_tenant {
+                Some(tenant) => tenant.stage(&self.committed, *changes),
+                None => Err(JournalError::Closed.into()),
+            };
+            match staged {
+                Ok(staged) => resolved.push(Resolved { completion, staged: Some(Box::new(staged)) }),
+                Err(why) => refused.push(RefusedCompletion { at, why }),
+            }
+        }
+        let queued = queue(resolved);
+        let empty: Vec<bool> = locked.iter().map(|tenant| tenant.is_empty()).collect();
+        drop(locked);
+        drop(tenants);
+        names.iter().zip(empty).filter(|(_, is_empty)| *is_empty).for_each(|(name, _)| self.forget_if_empty(name));
+        (refused, queued)
+    }
+
+    /// These values of one tenant are committed, in the order in which they were staged. False when somebody has the tenant's
+    /// lock, perhaps while it reads the file: nothing is changed then, and until this is said again the values are read from
+    /// here, which are the same.
+    pub fn try_commit<'a>(&self, name: &str, staged: impl IntoIterator<Item = &'a Staged>) -> bool {
+        let Some(tenant) = self.tenant(name) else { return true };
+        let is_empty = {
+            let Some(mut tenant) = tenant.try_lock() else { return false };
+            staged.into_iter().for_each(|staged| tenant.commit(staged));
+            tenant.is_empty()
+        };
+        drop(tenant);
+        if is_empty {
+            self.forget_if_empty(name);
+        }
+        true
+    }
+
+    /// These values will never be committed: what is stored is as if they had not been written.
+    pub fn set_aside(&self, staged: &Staged) {
+        let name = &staged.space.tenant;
+        let Some(tenant) = self.tenant(name) else { return };
+        let is_empty = {
+            let mut tenant = tenant.lock();
+            tenant.set_aside(staged);
+            tenant.is_empty()
+        };
+        drop(tenant);
+        if is_empty {
+            self.forget_if_empty(name);
+        }
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// When what is committed cannot be read.
+    pub fn value(&self, space: &Space, key: &str) -> Result<Option<Arc<[u8]>>, JournalError> {
+        let staged = self.tenant(&space.tenant).and_then(|tenant| tenant.lock().value(&space.plugin, key));
+        // What is committed in between is newer than it was when this was asked, which is as good.
+        staged.map_or_else(|| self.committed.value(space, key), Ok)
+    }
+
+    /// The length of the value of `key`, in bytes.
+    ///
+    /// # Errors
+    /// When what is committed cannot be read.
+    pub fn value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError> {
+        let staged = self.tenant(&space.tenant).and_then(|tenant| tenant.lock().value_len(&space.plugin, key));
+        staged.map_or_else(|| self.committed.value_len(space, key), Ok)
+    }
+
+    /// The first `limit` keys of the space that sort after `after`, in their order.
+    ///
+    /// # Errors
+    /// When what is committed cannot be read.
+    pub fn keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
+        if let Some(tenant) = self.tenant(&space.tenant)
+            // To the end: a call's keys are there together, and would not be if some of them were committed half-way.
+            && let Some(keys) = tenant.lock().keys(&self.committed, space, after, limit)
+        {
+            return keys;
+        }
+        self.committed.keys(space, after, limit)
+    }
+
+    /// The size of a space, in bytes.
+    pub fn bytes(&self, space: &Space) -> u64 {
+        self.tenant(&space.tenant).map_or(0, |tenant| tenant.lock().space_bytes(&space.plugin))
+    }
+
+    /// The size of all spaces of a tenant, in bytes.
+    pub fn tenant_bytes(&self, tenant: &str) -> u64 {
+        self.tenant(tenant).map_or(0, |tenant| tenant.lock().bytes())
+    }
+
+    fn tenant(&self, name: &str) -> Option<Arc<Mutex<Tenant>>> {
+        self.tenants.read().get(name).cloned()
+    }
+
+    fn tenant_or_new(&self, name: &Arc<str>) -> Arc<Mutex<Tenant>> {
+        self.tenant(name).unwrap_or_else(|| self.tenants.write().entry(name.clone()).or_default().clone())
+    }
+
+    fn forget_if_empty(&self, name: &str) {
+        let mut tenants = self.tenants.write();
+        // Whoever has got it by now holds it.
+        if tenants.get(name).is_some_and(|tenant| Arc::strong_count(tenant) == 1 && tenant.lock().is_empty()) {
+            tenants.remove(name);
+        }
+    }
+}
+
+/// Each once, in the order of their names.
+fn tenants_that_change(completions: &[Completion]) -> Vec<Arc<str>> {
+    let delivered = completions.iter().filter(|one| one.settlement == Settlement::Delivered);
+    let changes = delivered.filter_map(|one| one.changes.as_deref());
+    let mut names: Vec<_> = changes.map(|KeyValueChanges { space, .. }| space.tenant.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests;

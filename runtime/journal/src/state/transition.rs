@@ -1,0 +1,193 @@
+//! What becomes of a journal with each [`JournalOp`] and each [`Completion`], whatever its [`Tables`] are made of. So a
+//! journal in memory and one on disk are the same machine, and what a test shows of one holds for the other.
+
+use std::sync::Arc;
+
+use lastword_events::{EventKey, Hook, Identity, PluginName, Session};
+
+use super::tables::{Attempts, DrainedState, EndedSession, NewSession, RecordedEvent, Tables, serving};
+use crate::limits::MAX_COUNT;
+use crate::recovered::attempt_in_run;
+use crate::{Appended, Completion, DeliveryKey, JournalError, JournalOp};
+
+/// Carries out an operation. A session that begins is given its generation in place.
+///
+/// # Errors
+/// When the operation is not possible, or a row cannot be read or written.
+pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, T::Error> {
+    match op {
+        JournalOp::Start { session, event, owed, op_id } => {
+            once(tables, &session.identity.clone(), Hook::SessionStart, op_id.as_ref(), |tables| {
+                let sequence = next_generation(tables, session)?;
+                tables.insert_session(&NewSession { sequence, session, started: owed, compactions: 0, end: None })?;
+                enqueue(tables, &RecordedEvent { sequence, key: EventKey::Start, session, event }, owed)?;
+                Ok((session.generation, Appended::Session { sequence, session: session.clone() }))
+            })
+        }
+        JournalOp::Update { sequence, session, op_id } => {
+            once(tables, &session.identity, Hook::SessionStart, op_id.as_ref(), |tables| {
+                update(tables, *sequence, session, None)?;
+                Ok((session.generation, Appended::Done))
+            })
+        }
+        JournalOp::Compaction { sequence, n, session, event, owed, op_id } => {
+            once(tables, &session.identity, Hook::SessionCompaction, op_id.as_ref(), |tables| {
+                update(tables, *sequence, session, Some(*n))?;
+                let key = event.key(*n);
+                enqueue(tables, &RecordedEvent { sequence: *sequence, key, session, event }, owed)?;
+                Ok((session.generation, Appended::Done))
+            })
+        }
+        JournalOp::CompactionWithoutStart { session, event, owed, op_id } => {
+            once(tables, &session.identity.clone(), Hook::SessionCompaction, op_id.as_ref(), |tables| {
+                let sequence = next_generation(tables, session)?;
+                tables.insert_session(&NewSession { sequence, session, started: &[], compactions: 1, end: None })?;
+                enqueue(tables, &RecordedEvent { sequence, key: event.key(1), session, event }, owed)?;
+                Ok((session.generation, Appended::Session { sequence, session: session.clone() }))
+            })
+        }
+        JournalOp::End { sequence, session, event, owed, received, op_id } => {
+            once(tables, &session.identity, Hook::SessionEnd, op_id.as_ref(), |tables| {
+                let ended = tables.end_session(*sequence, session, event)?;
+                let ended = ended.ok_or(JournalError::UnknownSession(*sequence))?;
+                known_as(tables, &session.identity)?;
+                let end = RecordedEvent { sequence: *sequence, key: EventKey::End, session, event };
+                enqueue_end(tables, &end, &ended, owed)?;
+                if let Some(received) = received {
+                    tables.insert_recent_end(&end, *received)?;
+                }
+                Ok((session.generation, Appended::Done))
+            })
+        }
+        JournalOp::EndWithoutStart { session, event, owed, received, op_id } => {
+            once(tables, &session.identity.clone(), Hook::SessionEnd, op_id.as_ref(), |tables| {
+                let sequence = next_generation(tables, session)?;
+                let end = Some(&**event);
+                tables.insert_session(&NewSession { sequence, session, started: &[], compactions: 0, end })?;
+                let end = RecordedEvent { sequence, key: EventKey::End, session, event };
+                tables.insert_recent_end(&end, *received)?;
+                enqueue(tables, &end, owed)?;
+                Ok((session.generation, Appended::Session { sequence, session: session.clone() }))
+            })
+        }
+        JournalOp::Alive { sequence } => tables.remove_recent_end(*sequence).map(|()| Appended::Done),
+        JournalOp::Installed { plugins, attaching } => {
+            tables.set_installed(plugins, *attaching).map(|()| Appended::Done)
+        }
+        JournalOp::Draining { reason, at } => tables.set_draining(*reason, *at).map(|()| Appended::Done),
+        JournalOp::Orphaned { delivery, late } => tables.set_orphaned(delivery, *late).map(|()| Appended::Done),
+    }
+}
+
+/// Records how an attempt ended. What its guest stored is the [`Store`](super::Store)'s.
+///
+/// # Errors
+/// When a row cannot be read or written.
+pub fn complete<T: Tables>(tables: &mut T, completion: &Completion) -> Result<(), T::Error> {
+    let Completion { delivery, attempt, settlement, .. } = completion;
+    tables.clear_suspect(delivery)?;
+    let DeliveryKey { sequence, event, plugin } = delivery;
+    let is_end = *event == EventKey::End;
+    // Of a session that is active still the end is recorded as a drain's, and of others as a delivery's: no end is recorded as
+    // both. While a drain goes on nearly every end is of the first kind, and a look for the other costs as much as the write.
+    if is_end && tables.is_draining() && tables.settle_drained_end(*sequence, plugin, *attempt, settlement)? {
+        return Ok(());
+    }
+    let found = tables.settle_delivery(delivery, *attempt, settlement)?;
+    if !found && is_end && !tables.is_draining() {
+        tables.settle_drained_end(*sequence, plugin, *attempt, settlement)?;
+    }
+    Ok(())
+}
+
+/// Carries out a write, unless a line of its kind and session has had the `op_id`, and then remembers it.
+fn once<T: Tables>(
+    tables: &mut T,
+    identity: &Identity,
+    kind: Hook,
+    op_id: Option<&Arc<str>>,
+    work: impl FnOnce(&mut T) -> Result<(u32, Appended), T::Error>,
+) -> Result<Appended, T::Error> {
+    let Some(op_id) = op_id else { return Ok(work(tables)?.1) };
+    if let Some(generation) = tables.generation_of_op(identity, kind, op_id)? {
+        return Ok(Appended::DuplicateOp { generation });
+    }
+    let (generation, written) = work(tables)?;
+    tables.insert_op(identity, kind, op_id, generation)?;
+    Ok(written)
+}
+
+fn next_generation<T: Tables>(tables: &mut T, session: &mut Arc<Session>) -> Result<u64, T::Error> {
+    let kept = tables.latest_generation(&session.identity)?;
+    // A newer one may be forgotten where an older one is still owed to somebody.
+    let latest = kept.unwrap_or(0).max(tables.forgotten_generations().of(&session.identity.tenant));
+    if latest >= MAX_COUNT {
+        // No program has written that. There is no row for one more.
+        let why = format!("generation {latest} of this session id is the last there can be: was the file changed?");
+        return Err(JournalError::Unavailable(why).into());
+    }
+    if kept.is_some() {
+        tables.remove_last_recent_end(&session.identity)?;
+    }
+    Arc::make_mut(session).generation = latest + 1;
+    Ok(tables.next_sequence())
+}
+
+fn update<T: Tables>(
+    tables: &mut T,
+    sequence: u64,
+    session: &Arc<Session>,
+    compactions: Option<u32>,
+) -> Result<(), T::Error> {
+    if !tables.update_session(sequence, session, compactions)? {
+        return Err(JournalError::UnknownSession(sequence).into());
+    }
+    known_as(tables, &session.identity)
+}
+
+/// An active session may have been known without its scope, or with another.
+fn known_as<T: Tables>(tables: &mut T, identity: &Identity) -> Result<(), T::Error> {
+    if identity.scope.is_empty() { Ok(()) } else { tables.remove_last_recent_end(identity) }
+}
+
+fn enqueue<T: Tables>(tables: &mut T, event: &RecordedEvent<'_>, owed: &[PluginName]) -> Result<(), T::Error> {
+    tables.insert_deliveries(event, owed.iter().map(|plugin| (plugin, Attempts::default())))
+}
+
+/// What drains have settled of an end stays so. Every run since the session began may have made an attempt, whether its owner has
+/// noted it later or not: a drain that was killed before its first commit has left no trace.
+fn enqueue_end<T: Tables>(
+    tables: &mut T,
+    end: &RecordedEvent<'_>,
+    ended: &EndedSession,
+    owed: &[PluginName],
+) -> Result<(), T::Error> {
+    let EndedSession { first_run, drained } = ended;
+    let run = tables.run();
+    if drained.is_empty() && *first_run == run {
+        return enqueue(tables, end, owed);
+    }
+    let attempts = drained.iter().map(|row| attempt_in_run(row.attempt, row.run, run));
+    let attempt = attempts.max().unwrap_or(0).max(run.saturating_sub(*first_run));
+    let of = |plugin: &PluginName| drained.iter().find(|row| row.plugin == *plugin);
+    let open = owed.iter().filter_map(|plugin| match of(plugin) {
+        Some(row) if row.state != DrainedState::Owed => None,
+        failed => Some((plugin, failed.map_or_else(Attempts::default, Attempts::of_drain))),
+    });
+    tables.insert_deliveries(end, open.map(|(plugin, before)| (plugin, Attempts { attempt, ..before })))?;
+    // Nobody has to be told of these again, and an operator has to see them.
+    let dead = drained.iter().filter(|row| row.state == DrainedState::Dead);
+    tables.insert_deliveries(end, dead.map(|row| (&row.plugin, Attempts::of_drain(row))))?;
+    if *first_run < run { mark_orphaned_ends(tables, end, owed) } else { Ok(()) }
+}
+
+/// Plugins that were sent the session's start and are gone are owed its end all the same.
+fn mark_orphaned_ends<T: Tables>(tables: &mut T, end: &RecordedEvent<'_>, owed: &[PluginName]) -> Result<(), T::Error> {
+    let Some(installed) = tables.installed() else { return Ok(()) };
+    let serving = serving(installed, &end.session.identity.tenant);
+    for plugin in owed.iter().filter(|plugin| !serving.contains(plugin)) {
+        let delivery = DeliveryKey { sequence: end.sequence, event: EventKey::End, plugin: plugin.clone() };
+        tables.set_orphaned(&delivery, false)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Which calls are under way, in a file that is mapped into memory: whatever ends the process, the kernel keeps what was
+//! written there. Nothing is synced, and that costs a call no more than some bytes in memory. What a power cut leaves is of
+//! another boot, and counts for nothing.
+
+mod table;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use lastword_events::{EventKey, JournalName, PluginName};
+use lastword_journal::state::CallMarks;
+use lastword_journal::{CallMark, DeliveryKey};
+use parking_lot::Mutex;
+
+use self::table::Table;
+use crate::name::beside;
+
+/// Added to the journal's name.
+pub(super) const SUFFIX: &str = "-calls";
+
+/// The calls of this run.
+#[derive(Debug)]
+pub(super) struct CallsUnderWay {
+    table: Mutex<Places>,
+}
+
+#[derive(Debug)]
+struct Places {
+    table: Table,
+    free: Vec<usize>,
+}
+
+impl CallsUnderWay {
+    /// What was under way when the last run died, if it died without leaving; and the table for this one. Without a table
+    /// nothing is ever suspect: that is no failure.
+    pub(super) fn open(journal: &Path, name: JournalName) -> (Option<Arc<Self>>, Vec<DeliveryKey>) {
+        let Some(boot) = boot() else { return (None, Vec::new()) };
+        let path = beside(journal, SUFFIX);
+        match Table::open(&path) {
+            Ok(table) => {
+                let dead =
+                    if table.is_left_by(boot, name) { table.calls().filter_map(parsed).collect() } else { vec![] };
+                (Some(Arc::new(Self { table: Mutex::new(Places { table, free: Vec::new() }) })), dead)
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "a delivery that takes the program down could not be told from others: {} cannot be used: {error}",
+                    path.display()
+                );
+                (None, Vec::new())
+            }
+        }
+    }
+
+    /// What was found is written down elsewhere: from now on it is this run's.
+    pub(super) fn begin(&self, name: JournalName) {
+        let Some(boot) = boot() else { return };
+        let mut places = self.table.lock();
+        places.table.begin(boot, name);
+        places.free = (0..Table::PLACES).rev().collect();
+    }
+
+    /// A call begins. None when more are under way than there are places: it is not suspect then.
+    pub(super) fn mark(self: &Arc<Self>, delivery: &DeliveryKey) -> Option<CallMark> {
+        // Made before the lock is taken, and without memory of its own: this is done for every call.
+        let mut text = [0; Table::CALL_BYTES];
+        let mut rest = text.as_mut_slice();
+        write!(rest, "{}/{}/{}", delivery.sequence, delivery.event, delivery.plugin).ok()?;
+        let length = Table::CALL_BYTES - rest.len();
+        let mut places = self.table.lock();
+        let place = places.free.pop()?;
+        places.table.set(place, text.get(..length).unwrap_or_default());
+        drop(places);
+        Some(CallMark::new(self.clone(), place))
+    }
+
+    /// The run ends by itself: what is still under way did not end it.
+    pub(super) fn leave(&self) {
+        self.table.lock().table.leave();
+    }
+}
+
+impl CallMarks for CallsUnderWay {
+    fn remove(&self, place: usize) {
+        let mut places = self.table.lock();
+        places.table.set(place, b"");
+        places.free.push(place);
+    }
+}
+
+/// What [`CallsUnderWay::mark`] has written.
+fn parsed(text: &[u8]) -> Option<DeliveryKey> {
+    let mut parts = std::str::from_utf8(text).ok()?.splitn(3, '/');
+    let sequence = parts.next()?.parse().ok()?;
+    let event: EventKey = parts.next()?.parse().ok()?;
+    let plugin: PluginName = parts.next()?.parse().ok()?;
+    Some(DeliveryKey { sequence, event, plugin })
+}
+
+/// Another one after each start of the machine; none where the system has no such number.
+fn boot() -> Option<[u8; table::BOOT_BYTES]> {
+    let text = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+    text.get(..table::BOOT_BYTES)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(sequence: u64, plugin: &str) -> DeliveryKey {
+        DeliveryKey { sequence, event: EventKey::End, plugin: PluginName::new(plugin).unwrap() }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_under_way_is_found_by_the_next_run_unless_this_one_has_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("journal.db");
+        let name = lastword_journal::state::random_name();
+        let run = |expected: &[DeliveryKey]| {
+            let (calls, found) = CallsUnderWay::open(&journal, name);
+            assert_eq!(found, expected);
+            let calls = calls.unwrap();
+            calls.begin(name);
+            calls
+        };
+        let first = run(&[]);
+        let over = first.mark(&key(1, "over")).unwrap();
+        let under_way = first.mark(&key(2, "under-way")).unwrap();
+        drop(over);
+        // As a process that is killed: nothing is dropped.
+        std::mem::forget(under_way);
+        let second = run(&[key(2, "under-way")]);
+        std::mem::forget(second.mark(&key(3, "stuck")).unwrap());
+        second.leave();
+        let third = run(&[]);
+        std::mem::forget(third.mark(&key(4, "other")).unwrap());
+        let (_, of_another_journal) = CallsUnderWay::open(&journal, lastword_journal::state::random_name());
+        assert_eq!(of_another_journal, []);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_call_waits_for_a_place_and_a_file_of_that_name_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, name) = (dir.path().join("journal.db"), lastword_journal::state::random_name());
+        let (calls, _) = CallsUnderWay::open(&journal, name);
+        let calls = calls.unwrap();
+        calls.begin(name);
+        let marks: Vec<_> = (0..Table::PLACES as u64).map(|n| calls.mark(&key(n, "many")).unwrap()).collect();
+        assert!(calls.mark(&key(0, "one-more")).is_none());
+        drop(marks);
+        assert!(calls.mark(&key(0, "one-more")).is_some());
+        let theirs = dir.path().join("theirs.db");
+        std::fs::write(beside(&theirs, SUFFIX), "dear diary").unwrap();
+        assert!(CallsUnderWay::open(&theirs, name).0.is_none());
+        assert_eq!(std::fs::read(beside(&theirs, SUFFIX)).unwrap(), b"dear diary");
+    }
+}

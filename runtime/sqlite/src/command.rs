@@ -1,0 +1,95 @@
+//! What the writer is asked to do.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use lastword_journal::state::{ROW_BYTES, Resolved, Staged};
+use lastword_journal::{Appended, Completion, JournalError, JournalOp, Reply, Settlement};
+
+/// What other threads hand over to the writer.
+pub(super) enum Command {
+    Line(Line),
+    Outcomes(Outcomes),
+    Flush(Reply<()>),
+}
+
+/// What is written in the order in which it was said, before any outcome.
+pub(super) enum Line {
+    /// An owner's line: refused when it cannot be written.
+    Append(Box<JournalOp>, Reply<Appended>),
+    /// What the runtime decided: tried again until it is written.
+    AppendDecided(Vec<JournalOp>, Reply<()>),
+}
+
+/// How attempts of one tenant ended: all of it is written at once, and tried again until it is.
+pub(super) struct Outcomes {
+    pub(super) tenant: Arc<str>,
+    pub(super) completions: Vec<Resolved>,
+    cost: u64,
+    reply: Reply<()>,
+}
+
+impl Line {
+    /// What it counts for in a group.
+    pub(super) fn cost(&self) -> u64 {
+        match self {
+            Self::Append(op, _) => cost(op),
+            Self::AppendDecided(ops, _) => ops.iter().map(cost).sum(),
+        }
+    }
+}
+
+impl Outcomes {
+    pub(super) fn new(tenant: Arc<str>, completions: Vec<Resolved>, reply: Reply<()>) -> Self {
+        let cost = completions.iter().map(Resolved::unwritten_bytes).sum();
+        Self { tenant, completions, cost, reply }
+    }
+
+    /// What they count for in a group.
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// What those would have stored whose places are in `set_aside`.
+    pub(super) fn set_aside(&self, set_aside: &[(usize, String)]) -> impl Iterator<Item = &Staged> {
+        set_aside.iter().filter_map(|(place, _)| self.completions.get(*place)?.staged.as_deref())
+    }
+
+    /// They are on record, but for those whose places are in `set_aside`. Gives those that are.
+    pub(super) fn answer(mut self, set_aside: &[(usize, String)]) -> Vec<Resolved> {
+        // A failure that is not on record must not be tried again: its number could be used twice.
+        let failures = set_aside.iter().filter_map(|(place, why)| {
+            let Completion { delivery, settlement, .. } = &self.completions.get(*place)?.completion;
+            matches!(settlement, Settlement::Owed { .. }).then(|| (delivery.clone(), why))
+        });
+        let (deliveries, reasons): (Vec<_>, Vec<_>) = failures.unzip();
+        let answer = match reasons.first() {
+            None => Ok(()),
+            Some(&why) => Err(JournalError::UnwritableFailures { deliveries, why: why.clone() }),
+        };
+        self.reply.send(answer);
+        if !set_aside.is_empty() {
+            let places: HashSet<usize> = set_aside.iter().map(|(place, _)| *place).collect();
+            let mut place = 0..;
+            self.completions.retain(|_| place.next().is_some_and(|place| !places.contains(&place)));
+        }
+        self.completions
+    }
+}
+
+/// A row for the session, one for each plugin that is owed the event, and one for the owner's name of the line.
+fn cost(op: &JournalOp) -> u64 {
+    let owed = match op {
+        JournalOp::Start { owed, .. }
+        | JournalOp::Compaction { owed, .. }
+        | JournalOp::CompactionWithoutStart { owed, .. }
+        | JournalOp::End { owed, .. }
+        | JournalOp::EndWithoutStart { owed, .. } => owed.len(),
+        JournalOp::Update { .. }
+        | JournalOp::Alive { .. }
+        | JournalOp::Installed { .. }
+        | JournalOp::Orphaned { .. }
+        | JournalOp::Draining { .. } => 0,
+    };
+    ROW_BYTES.saturating_mul(u64::try_from(owed).unwrap_or(u64::MAX).saturating_add(2))
+}

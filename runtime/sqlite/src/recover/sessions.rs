@@ -1,0 +1,183 @@
+//! Sessions whose end is not written down. There may be a million of them, so they are read by every processor.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, available_parallelism};
+
+use lastword_events::{DrainReason, PluginName, Session, Timestamp};
+use lastword_journal::state::{attempt_in_run, serving};
+use lastword_journal::{DrainedEnd, RecoveredSession};
+use rusqlite::{Connection, Row, params};
+
+use super::{count, from_json, has, parsed, reason};
+use crate::connect::read_only;
+use crate::tables::OWED;
+
+/// Sessions that are worth a thread: some 20 ms of its time.
+const EACH: u64 = 10_000;
+/// One disk is read, and more threads than this wait for it.
+const MAX_THREADS: u64 = 8;
+
+/// In their order, as run `run` finds them.
+pub(super) fn left(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSession>> {
+    let sql = "SELECT coalesce(min(sequence), 0), coalesce(max(sequence), 0), count(*) FROM session
+               WHERE ended_run IS NULL";
+    let (first, last, count): (u64, u64, u64) =
+        file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let reader = &Reader {
+        run,
+        attaching_since: attaching_since(file, run)?,
+        drains: drains(file)?,
+        drained: drained(file, run)?,
+    };
+    let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = (count / EACH).min(MAX_THREADS).min(processors.try_into().unwrap_or(1)).max(1);
+    let Some(path) = file.path().filter(|_| threads > 1).map(Path::new) else {
+        return reader.read(file, (first, last), count);
+    };
+    // The numbers have no gaps but for sessions that have ended.
+    let each = (last - first) / threads + 1;
+    let part = |number: u64| {
+        let first = first.saturating_add(each.saturating_mul(number));
+        (first, first.saturating_add(each - 1).min(last))
+    };
+    thread::scope(|scope| {
+        let read = |number| {
+            let read = move || reader.read(&read_only(path)?, part(number), count / threads);
+            thread::Builder::new().spawn_scoped(scope, read).map_err(|_no_thread| number)
+        };
+        let others: Vec<_> = (1..threads).map(read).collect();
+        let mut sessions = reader.read(file, part(0), count)?;
+        for other in others {
+            let mut read = match other {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic))?,
+                Err(number) => reader.read(file, part(number), count / threads)?,
+            };
+            sessions.append(&mut read);
+        }
+        Ok(sessions)
+    })
+}
+
+/// What all the threads need to know.
+struct Reader {
+    run: u32,
+    /// All runs before this one, from this number on, were attaching and did not drain.
+    attaching_since: u32,
+    /// By run: a session belongs to the one in which its owner last spoke of it.
+    drains: HashMap<u32, DrainOfRun>,
+    /// By session.
+    drained: HashMap<u64, DrainedEnds>,
+}
+
+impl Reader {
+    /// Those with numbers from the first to the last of `part`, in a vector that has room for `room`.
+    fn read(&self, file: &Connection, part: (u64, u64), room: u64) -> rusqlite::Result<Vec<RecoveredSession>> {
+        let sql = "SELECT sequence, run, facts, compactions, started, first_run FROM session
+                   WHERE ended_run IS NULL AND sequence BETWEEN ?1 AND ?2 ORDER BY sequence";
+        let mut statement = file.prepare(sql)?;
+        let mut rows = statement.query(params![part.0, part.1])?;
+        let mut sessions = Vec::with_capacity(room.try_into().unwrap_or(0));
+        let mut tenants = HashSet::new();
+        while let Some(row) = rows.next()? {
+            sessions.push(self.session(row, &mut tenants)?);
+        }
+        Ok(sessions)
+    }
+
+    fn session(&self, row: &Row<'_>, tenants: &mut HashSet<Arc<str>>) -> rusqlite::Result<RecoveredSession> {
+        let (sequence, noted): (u64, u32) = (row.get(0)?, count(row, 1, "a session's run")?);
+        let mut session = from_json::<Session>(row, 2)?;
+        // The name of a tenant is in memory once.
+        match tenants.get(&session.identity.tenant) {
+            Some(tenant) => session.identity.tenant = tenant.clone(),
+            None => drop(tenants.insert(session.identity.tenant.clone())),
+        }
+        let drain = self.drains.get(&noted);
+        let ends = self.drained.get(&sequence);
+        let began = self.run.saturating_sub(count(row, 5, "a session's first run")?);
+        Ok(RecoveredSession {
+            sequence,
+            compactions: count(row, 3, "a session's count of compactions")?,
+            started: if has(row, 4)? { from_json(row, 4)? } else { Vec::new() },
+            attachable: drain.is_none() && ends.is_none() && noted.saturating_add(1) >= self.attaching_since,
+            attempt: ends.map_or(0, |ends| ends.attempt).max(began),
+            drained: (drain.is_some() || ends.is_some()).then(|| {
+                let installed = drain.and_then(|drain| drain.installed.as_ref());
+                Box::new(DrainedEnd {
+                    drain: drain.map(|drain| (drain.reason, drain.at)),
+                    owed: installed.map(|installed| serving(installed, &session.identity.tenant)),
+                    settled: ends.map_or(Vec::new(), |ends| ends.settled.clone()),
+                    failed: ends.map_or(Vec::new(), |ends| ends.failed.clone()),
+                    suspect: Vec::new(),
+                })
+            }),
+            session: Arc::new(session),
+        })
+    }
+}
+
+/// A run of which nothing is known any more may have told of any end.
+fn attaching_since(file: &Connection, run: u32) -> rusqlite::Result<u32> {
+    let sql = "SELECT id FROM run WHERE id < ?1 AND attaching AND drain_reason IS NULL ORDER BY id DESC";
+    let mut statement = file.prepare(sql)?;
+    let mut since = run;
+    for attaching in statement.query_map(params![run], |row| row.get::<_, u32>(0))? {
+        if attaching? != since.saturating_sub(1) {
+            break;
+        }
+        since -= 1;
+    }
+    Ok(since)
+}
+
+/// How a run drained.
+struct DrainOfRun {
+    reason: DrainReason,
+    at: Timestamp,
+    /// None when the run died before it was written down.
+    installed: Option<Vec<(PluginName, Option<Vec<String>>)>>,
+}
+
+fn drains(file: &Connection) -> rusqlite::Result<HashMap<u32, DrainOfRun>> {
+    let sql = "SELECT id, drain_reason, draining_at, plugins FROM run WHERE drain_reason IS NOT NULL
+               AND id IN (SELECT run FROM session WHERE ended_run IS NULL)";
+    let mut statement = file.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let reason = reason(row, 1)?;
+        let installed = if has(row, 3)? { Some(from_json(row, 3)?) } else { None };
+        Ok((row.get(0)?, DrainOfRun { reason, at: Timestamp::from_millisecond(row.get(2)?), installed }))
+    })?;
+    rows.collect()
+}
+
+/// Of one session whose end a drain has begun to make.
+#[derive(Default)]
+struct DrainedEnds {
+    settled: Vec<PluginName>,
+    failed: Vec<(PluginName, u32)>,
+    attempt: u32,
+}
+
+fn drained(file: &Connection, run: u32) -> rusqlite::Result<HashMap<u64, DrainedEnds>> {
+    let sql = "SELECT d.sequence, p.name, d.run, d.attempt, d.state, d.failures
+               FROM drained d JOIN plugin p ON p.id = d.plugin";
+    let mut sessions: HashMap<u64, DrainedEnds> = HashMap::new();
+    let mut statement = file.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let ends = sessions.entry(row.get(0)?).or_default();
+        let (in_run, attempt) = (count(row, 2, "a drained end's run")?, count(row, 3, "a drained end's attempt")?);
+        let (plugin, state): (PluginName, u8) = (parsed(row, 1)?, row.get(4)?);
+        ends.attempt = ends.attempt.max(attempt_in_run(attempt, in_run, run));
+        if state == OWED {
+            ends.failed.push((plugin, count(row, 5, "a drained end's count of failures")?));
+        } else {
+            ends.settled.push(plugin);
+        }
+    }
+    Ok(sessions)
+}

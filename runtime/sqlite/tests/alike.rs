@@ -1,0 +1,371 @@
+//! A journal in memory and one on disk are one machine: whatever is written to them, in whatever order and over restarts, both answer the same
+//! and leave the same to the next run.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails loudly, its helper functions too")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword_events::{
+    Change, CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Identity, KEY_OVERHEAD_BYTES,
+    PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
+};
+use lastword_journal::{
+    Appended, Completion, DeliveryKey, Journal, JournalOp, KeyValueChanges, MemoryJournal, Receipt, Recovered,
+    Settlement, Space,
+};
+use lastword_sqlite::SqliteJournal;
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+
+const PLUGINS: [&str; 3] = ["a", "b", "c"];
+/// Of a plugin, in bytes: room for two keys with small values.
+const QUOTA: u64 = 2 * KEY_OVERHEAD_BYTES + 30;
+
+/// What happens. Sessions and events are those that were written before, whatever has become of them.
+#[derive(Clone, Debug)]
+enum Step {
+    Start { identity: Identity, owed: Vec<PluginName>, op_id: Option<Arc<str>> },
+    Note { session: Index, scope: Option<&'static str>, op_id: Option<Arc<str>> },
+    Compaction { session: Index, owed: Vec<PluginName>, op_id: Option<Arc<str>> },
+    CompactionWithoutStart { identity: Identity, owed: Vec<PluginName>, op_id: Option<Arc<str>> },
+    End { session: Index, owed: Vec<PluginName>, is_told: bool, op_id: Option<Arc<str>> },
+    EndWithoutStart { identity: Identity, owed: Vec<PluginName>, op_id: Option<Arc<str>> },
+    Alive { session: Index },
+    Installed { plugins: Vec<PluginName>, attaching: bool },
+    Orphaned { session: Index, event: u32, plugin: PluginName, late: bool },
+    Draining,
+    Complete { session: Index, event: u32, plugin: PluginName, settlement: Settlement, changes: Vec<(String, Change)> },
+    Restart,
+}
+
+fn plugin() -> impl Strategy<Value = PluginName> {
+    select(&PLUGINS[..]).prop_map(|name| PluginName::new(name).unwrap())
+}
+
+fn plugins() -> impl Strategy<Value = Vec<PluginName>> {
+    let named = |names: Vec<&str>| names.into_iter().map(|name| PluginName::new(name).unwrap()).collect();
+    subsequence(&PLUGINS[..], 0..=PLUGINS.len()).prop_map(named)
+}
+
+fn op_id() -> impl Strategy<Value = Option<Arc<str>>> {
+    select(vec![None, None, Some("one"), Some("two")]).prop_map(|op_id| op_id.map(Arc::from))
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    (select(&["s", "t"][..]), select(&["", "", "x", "y"][..]))
+        .prop_map(|(id, scope)| Identity::new("tenant", id).in_scope(scope))
+}
+
+fn settlement() -> impl Strategy<Value = Settlement> {
+    let (cause, message) = (FailureCause::Retry, "busy".to_owned());
+    let owed = |late, failures| Settlement::Owed {
+        failures,
+        late,
+        retry_at: None,
+        cause: FailureCause::Retry,
+        message: "busy".to_owned(),
+    };
+    prop_oneof![
+        2 => Just(Settlement::Delivered),
+        2 => (any::<bool>(), 1..4_u32).prop_map(move |(late, failures)| owed(late, failures)),
+        1 => Just(Settlement::Dead { failures: 3, cause, message }),
+    ]
+}
+
+fn changes() -> impl Strategy<Value = Vec<(String, Change)>> {
+    let change = || {
+        prop_oneof![
+            2 => select(&["7", "some", "much, and more than fits the quota"][..])
+                .prop_map(|value| Change::Set(value.into())),
+            1 => Just(Change::Delete),
+            2 => (0..9_u64).prop_map(Change::Add),
+        ]
+    };
+    let one = |key: &'static str| change().prop_map(move |change| vec![(key.to_owned(), change)]);
+    prop_oneof![
+        3 => Just(Vec::new()),
+        2 => one("a"),
+        2 => one("b"),
+        1 => (one("a"), one("b")).prop_map(|(a, b)| [a, b].concat()),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let session = any::<Index>;
+    prop_oneof![
+        4 => (identity(), plugins(), op_id())
+            .prop_map(|(identity, owed, op_id)| Step::Start { identity, owed, op_id }),
+        2 => (session(), select(vec![None, Some("x"), Some("y")]), op_id())
+            .prop_map(|(session, scope, op_id)| Step::Note { session, scope, op_id }),
+        2 => (session(), plugins(), op_id())
+            .prop_map(|(session, owed, op_id)| Step::Compaction { session, owed, op_id }),
+        1 => (identity(), plugins(), op_id())
+            .prop_map(|(identity, owed, op_id)| Step::CompactionWithoutStart { identity, owed, op_id }),
+        4 => (session(), plugins(), any::<bool>(), op_id())
+            .prop_map(|(session, owed, is_told, op_id)| Step::End { session, owed, is_told, op_id }),
+        1 => (identity(), plugins(), op_id())
+            .prop_map(|(identity, owed, op_id)| Step::EndWithoutStart { identity, owed, op_id }),
+        1 => session().prop_map(|session| Step::Alive { session }),
+        1 => (plugins(), any::<bool>()).prop_map(|(plugins, attaching)| Step::Installed { plugins, attaching }),
+        1 => (session(), 0..3_u32, plugin(), any::<bool>())
+            .prop_map(|(session, event, plugin, late)| Step::Orphaned { session, event, plugin, late }),
+        1 => Just(Step::Draining),
+        8 => (session(), prop_oneof![4 => Just(0_u32), 1 => 1..3_u32], plugin(), settlement(), changes()).prop_map(
+            |(session, event, plugin, settlement, changes)| {
+                Step::Complete { session, event, plugin, settlement, changes }
+            },
+        ),
+        2 => Just(Step::Restart),
+    ]
+}
+
+/// A session that was written.
+struct Known {
+    sequence: u64,
+    session: Arc<Session>,
+    compactions: u32,
+    is_active: bool,
+}
+
+/// Both journals, and what was written to them.
+struct Both {
+    runtime: tokio::runtime::Runtime,
+    dir: tempfile::TempDir,
+    memory: MemoryJournal,
+    disk: Option<SqliteJournal>,
+    sessions: Vec<Known>,
+    attempts: u32,
+    began: Timestamp,
+}
+
+impl Both {
+    fn new() -> Self {
+        // Each of some hundred writes is on the disk before the next: this test is not about disks.
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_none| tempfile::tempdir()).unwrap();
+        let began = Timestamp::from_millisecond(Timestamp::now().as_millisecond() - 1_000);
+        let mut both = Self {
+            runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
+            dir,
+            memory: MemoryJournal::new(),
+            disk: None,
+            sessions: Vec::new(),
+            attempts: 0,
+            began,
+        };
+        both.restart();
+        both
+    }
+
+    fn restart(&mut self) {
+        self.disk = None;
+        let disk = self.disk.insert(SqliteJournal::open(&self.dir.path().join("journal.db")).unwrap());
+        let [memory, disk] = [self.memory.recover(), disk.recover()].map(|recovered| told(recovered.unwrap()));
+        for (memory, disk) in memory.iter().zip(&disk) {
+            assert_eq!(memory, disk, "what the next run finds in memory, and on disk");
+        }
+        assert_eq!(memory.len(), disk.len());
+        let [memory, disk] = [&self.memory as &dyn Journal, self.disk.as_ref().unwrap()].map(stored);
+        assert_eq!(memory, disk, "what is stored in memory, and on disk");
+    }
+
+    fn write(&mut self, write: JournalOp) -> Option<Appended> {
+        let disk = self.disk.as_ref().unwrap();
+        let memory = self.runtime.block_on(self.memory.append(write.clone())).map_err(|error| error.to_string());
+        let disk = self.runtime.block_on(disk.append(write)).map_err(|error| error.to_string());
+        assert_eq!(memory, disk, "what is answered in memory, and on disk");
+        let written = memory.ok()?;
+        if let Appended::Session { sequence, session } = &written {
+            let (sequence, session) = (*sequence, session.clone());
+            self.sessions.push(Known { sequence, session, compactions: 0, is_active: true });
+        }
+        Some(written)
+    }
+
+    fn record(&self, write: JournalOp) {
+        self.runtime.block_on(self.memory.append_decided(vec![write.clone()])).unwrap();
+        self.runtime.block_on(self.disk.as_ref().unwrap().append_decided(vec![write])).unwrap();
+    }
+
+    fn receipt(&mut self) -> Receipt {
+        self.attempts += 1;
+        Receipt { at: self.began.plus(Duration::from_millis(self.attempts.into())), said: self.attempts.into() }
+    }
+
+    /// The runtime never has two of one identity.
+    fn is_active(&self, identity: &Identity) -> bool {
+        self.sessions.iter().any(|known| known.is_active && known.session.identity == *identity)
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Start { identity, .. }
+            | Step::CompactionWithoutStart { identity, .. }
+            | Step::EndWithoutStart { identity, .. }
+                if self.is_active(&identity) => {}
+            Step::Start { identity, owed, op_id } => {
+                let (session, event) = (session(identity), Arc::new(Event::Start(SessionStart::default())));
+                self.write(JournalOp::Start { session, event, owed, op_id });
+            }
+            Step::CompactionWithoutStart { identity, owed, op_id } => {
+                let (session, event) = (session(identity), compaction());
+                if let Some(Appended::Session { .. }) =
+                    self.write(JournalOp::CompactionWithoutStart { session, event, owed, op_id })
+                    && let Some(known) = self.sessions.last_mut()
+                {
+                    known.compactions = 1;
+                }
+            }
+            Step::EndWithoutStart { identity, owed, op_id } => {
+                let received = self.receipt();
+                let (session, event) = (session(identity), self.end());
+                if let Some(Appended::Session { .. }) =
+                    self.write(JournalOp::EndWithoutStart { session, event, owed, received, op_id })
+                    && let Some(known) = self.sessions.last_mut()
+                {
+                    known.is_active = false;
+                }
+            }
+            Step::Installed { plugins, attaching } => {
+                let plugins = plugins.into_iter().map(|plugin| (plugin, None)).collect();
+                self.record(JournalOp::Installed { plugins, attaching });
+            }
+            Step::Draining => self.record(JournalOp::Draining { reason: DrainReason::Restart, at: self.began }),
+            Step::Restart => self.restart(),
+            of_session => self.take_of_session(of_session),
+        }
+    }
+
+    fn take_of_session(&mut self, step: Step) {
+        let (Step::Note { session: index, .. }
+        | Step::Compaction { session: index, .. }
+        | Step::End { session: index, .. }
+        | Step::Alive { session: index }
+        | Step::Orphaned { session: index, .. }
+        | Step::Complete { session: index, .. }) = &step
+        else {
+            return;
+        };
+        if self.sessions.is_empty() {
+            return;
+        }
+        let (index, received) = (index.index(self.sessions.len()), self.receipt());
+        let end = self.end();
+        let Known { sequence, ref session, compactions, is_active } = self.sessions[index];
+        let key = |event: u32| match event {
+            0 => EventKey::End,
+            1 => EventKey::Start,
+            _ => compaction().key(compactions.max(1)),
+        };
+        match step {
+            Step::Note { scope, op_id, .. } => {
+                let mut changed = Session::clone(session);
+                let moved = scope.map(|scope| changed.identity.clone().in_scope(scope));
+                if let Some(moved) = moved.filter(|moved| is_active && !self.is_active(moved)) {
+                    changed.identity = moved;
+                }
+                let session = Arc::new(changed);
+                self.sessions[index].session = session.clone();
+                self.write(JournalOp::Update { sequence, session, op_id });
+            }
+            Step::Compaction { owed, op_id, .. } => {
+                let (session, event, n) = (session.clone(), compaction(), compactions + 1);
+                let written = self.write(JournalOp::Compaction { sequence, n, session, event, owed, op_id });
+                if written == Some(Appended::Done) {
+                    self.sessions[index].compactions = n;
+                }
+            }
+            Step::End { owed, is_told, op_id, .. } => {
+                let (session, received) = (session.clone(), is_told.then_some(received));
+                let written = self.write(JournalOp::End { sequence, session, event: end, owed, received, op_id });
+                if written == Some(Appended::Done) {
+                    self.sessions[index].is_active = false;
+                }
+            }
+            Step::Alive { .. } => {
+                self.write(JournalOp::Alive { sequence });
+            }
+            Step::Orphaned { event, plugin, late, .. } => {
+                let delivery = DeliveryKey { sequence, event: key(event), plugin };
+                self.record(JournalOp::Orphaned { delivery, late });
+            }
+            Step::Complete { event, plugin, settlement, changes, .. } => {
+                let space = Space { tenant: session.identity.tenant.clone(), plugin: plugin.clone() };
+                let delivery = DeliveryKey { sequence, event: key(event), plugin };
+                let changes =
+                    KeyValueChanges { space, plugin_quota: Some(QUOTA), tenant_quota: Some(2 * QUOTA), changes };
+                let changes = (!changes.changes.is_empty()).then(|| Box::new(changes));
+                let completion = Completion { delivery, attempt: self.attempts, settlement, changes };
+                let disk = self.disk.as_ref().unwrap();
+                let [memory, disk] = [&self.memory as &dyn Journal, disk].map(|journal| {
+                    let staged = journal.complete(&"t".into(), vec![completion.clone()]);
+                    self.runtime.block_on(staged.pending).unwrap();
+                    staged.refused
+                });
+                assert_eq!(memory, disk, "what is refused in memory, and on disk");
+            }
+            _ => (),
+        }
+    }
+
+    fn end(&self) -> Arc<Event> {
+        Arc::new(Event::End(SessionEnd::new(EndReason::Reset, self.began)))
+    }
+}
+
+/// Keys, values and sizes of every space.
+fn stored(journal: &dyn Journal) -> String {
+    let space = |plugin: &str| Space { tenant: "tenant".into(), plugin: PluginName::new(plugin).unwrap() };
+    let of_space = |space: Space| {
+        let keys = journal.key_value_keys(&space, None, 10).unwrap();
+        let value = |key: &String| (key.clone(), journal.key_value(&space, key).unwrap());
+        (keys.iter().map(value).collect::<Vec<_>>(), journal.key_value_bytes(&space).unwrap())
+    };
+    let spaces: Vec<_> = PLUGINS.into_iter().map(|plugin| of_space(space(plugin))).collect();
+    format!("{spaces:?} {}", journal.key_value_tenant_bytes("tenant").unwrap())
+}
+
+fn session(identity: Identity) -> Arc<Session> {
+    Arc::new(Session::of(identity))
+}
+
+fn compaction() -> Arc<Event> {
+    Arc::new(Event::Compaction(SessionCompaction::new(CompactionPhase::After)))
+}
+
+/// Plugins of one session have no order. And what is known of a delivery's session is as of its event in memory, and the newest on
+/// disk, where it is once.
+fn told(mut recovered: Recovered) -> Vec<String> {
+    for owed in &mut recovered.deliveries {
+        let Session { identity, generation, .. } = &*owed.session;
+        owed.session = Arc::new(Session { generation: *generation, ..Session::of(identity.unscoped()) });
+    }
+    for session in &mut recovered.sessions {
+        if let Some(drained) = &mut session.drained {
+            drained.settled.sort();
+            drained.failed.sort();
+        }
+    }
+    recovered.deliveries.sort_by(|a, b| {
+        let key = |owed: &DeliveryKey| (owed.sequence, owed.event, owed.plugin.clone());
+        key(&a.delivery).cmp(&key(&b.delivery))
+    });
+    let sessions = recovered.sessions.iter().map(|session| format!("{session:#?}"));
+    let deliveries = recovered.deliveries.iter().map(|owed| format!("{owed:#?}"));
+    sessions.chain(deliveries).chain(recovered.ended.iter().map(|end| format!("{end:#?}"))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_journal_in_memory_and_one_on_disk_answer_and_leave_the_same(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut both = Both::new();
+        for step in steps {
+            both.take(step);
+        }
+        both.restart();
+    }
+}

@@ -1,0 +1,208 @@
+//! What SQLite does not take by itself is set aside, and the rest goes on. Somebody has changed the tables while the program
+//! runs: that is how a constraint fails that never does otherwise.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, its helper functions too")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lastword_events::{
+    Change, DrainReason, EndReason, Event, EventKey, FailureCause, PluginName, Session, SessionEnd, SessionStart,
+    Timestamp,
+};
+use lastword_journal::{
+    Appended, Completion, DeliveryKey, Journal, JournalError, JournalOp, KeyValueChanges, Settlement, Space,
+};
+use lastword_sqlite::{Erasure, JournalFile, SqliteJournal, Whose};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+struct House {
+    _dir: TempDir,
+    path: PathBuf,
+    journal: SqliteJournal,
+}
+
+impl House {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let journal = SqliteJournal::open(&path).unwrap();
+        journal.recover().unwrap();
+        Self { _dir: dir, path, journal }
+    }
+
+    /// Changes the file behind the journal's back.
+    fn alter(&self, sql: &str) {
+        Connection::open(&self.path).unwrap().execute_batch(sql).unwrap();
+    }
+
+    async fn start(&self, id: &str) -> (u64, Arc<Session>) {
+        let (session, event) = (Arc::new(Session::new("t", id)), Arc::new(Event::Start(SessionStart::default())));
+        let write = JournalOp::Start { session, event, owed: vec![plugin()], op_id: None };
+        match self.journal.append(write).await.unwrap() {
+            Appended::Session { sequence, session } => (sequence, session),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn set_aside(&self) -> Vec<lastword_sqlite::SetAsideRow> {
+        JournalFile::look(&self.path).unwrap().set_aside().unwrap()
+    }
+
+    /// What the next start finds: ids of active sessions, and what is owed.
+    fn next(self) -> (Vec<String>, Vec<(u64, EventKey)>) {
+        let Self { _dir: dir, path, journal } = self;
+        drop(journal);
+        let journal = SqliteJournal::open(&path).unwrap();
+        let recovered = journal.recover().unwrap();
+        drop((journal, dir));
+        let active = recovered.sessions.iter().map(|left| left.session.identity.id.to_string()).collect();
+        (active, recovered.deliveries.iter().map(|owed| (owed.delivery.sequence, owed.delivery.event)).collect())
+    }
+}
+
+fn plugin() -> PluginName {
+    PluginName::new("memory").unwrap()
+}
+
+fn space() -> Space {
+    Space { tenant: "t".into(), plugin: plugin() }
+}
+
+fn end((sequence, session): &(u64, Arc<Session>)) -> JournalOp {
+    let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
+    let (sequence, session) = (*sequence, session.clone());
+    JournalOp::End { sequence, session, event, owed: vec![plugin()], received: None, op_id: None }
+}
+
+fn of_start(sequence: u64, settlement: Settlement, stored: Option<(&str, &str)>) -> Completion {
+    let delivery = DeliveryKey { sequence, event: EventKey::Start, plugin: plugin() };
+    let change = |(key, value): (&str, &str)| (key.to_owned(), Change::Set(value.into()));
+    let changes = stored.map(|stored| {
+        let changes = vec![change(stored)];
+        Box::new(KeyValueChanges { space: space(), plugin_quota: None, tenant_quota: None, changes })
+    });
+    Completion { delivery, attempt: 1, settlement, changes }
+}
+
+fn failed() -> Settlement {
+    let (failures, cause, message) = (1, FailureCause::Retry, "busy".to_owned());
+    Settlement::Owed { failures, late: false, retry_at: None, cause, message }
+}
+
+const TAKES_A_VALUE_ONCE: &str = "CREATE UNIQUE INDEX once ON key_value (value)";
+
+#[tokio::test]
+async fn a_call_whose_values_cannot_be_stored_is_owed_again_and_everything_else_is_on_record() {
+    let house = House::new();
+    let mut sequences = Vec::new();
+    for id in ["a", "b", "c"] {
+        sequences.push(house.start(id).await.0);
+    }
+    house.alter(TAKES_A_VALUE_ONCE);
+    let made = |n: usize, key| of_start(sequences[n], Settlement::Delivered, Some((key, "same")));
+    house.journal.complete(&"t".into(), vec![made(0, "first")]).pending.await.unwrap();
+    // In one group: a value that is there already, and an outcome like any other.
+    let other = of_start(sequences[2], Settlement::Delivered, None);
+    house.journal.complete(&"t".into(), vec![made(1, "second"), other]).pending.await.unwrap();
+    let value = |key| house.journal.key_value(&space(), key).unwrap();
+    assert_eq!((value("first"), value("second")), (Some(b"same".to_vec()), None));
+    let size = lastword_events::key_value_bytes("first", b"same");
+    assert_eq!(house.journal.key_value_bytes(&space()).unwrap(), size, "quotas count what is there");
+    assert_eq!(house.journal.key_value_tenant_bytes("t").unwrap(), size);
+    house.start("d").await;
+    house.journal.flush().await.unwrap();
+
+    assert_eq!(house.journal.set_aside(), 1);
+    let listed = house.set_aside();
+    let [one] = listed.as_slice() else { panic!("{listed:?}") };
+    assert_eq!((one.tenant.as_str(), one.session.as_str()), ("t", "b"));
+    assert!(one.what.contains(r#""outcome":"delivered""#) && one.what.contains(r#""plugin":"memory""#), "{one:?}");
+    assert!(one.why.contains("UNIQUE"), "{one:?}");
+    assert_eq!(JournalFile::look(&house.path).unwrap().check().unwrap(), Vec::<String>::new(), "the file is whole");
+    house.alter("DROP INDEX once");
+    let b = sequences[1];
+    let (active, owed) = house.next();
+    assert_eq!((active.len(), owed), (4, vec![(b, EventKey::Start), (b + 2, EventKey::Start)]));
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_recorded_leaves_its_session_active_for_the_next_start() {
+    let house = House::new();
+    let (a, b) = (house.start("a").await, house.start("b").await);
+    let row = "INSERT INTO delivery (sequence, event, plugin, run, attempt, body) VALUES";
+    house.alter(&format!("{row} ({}, 'session-end', 1, 1, 0, '{{}}')", a.0));
+    let draining = JournalOp::Draining { reason: DrainReason::Restart, at: Timestamp::now() };
+    house.journal.append_decided(vec![end(&a), end(&b), draining]).await.unwrap();
+    house.journal.flush().await.unwrap();
+    // In the same run it is made all the same, and that is on record.
+    assert_eq!(house.journal.set_aside(), 1);
+    let listed = house.set_aside();
+    assert_eq!((listed[0].tenant.as_str(), listed[0].session.as_str()), ("t", "a"));
+    assert!(
+        listed[0].what.contains(r#""write":"end""#) && listed[0].what.contains(r#""reason":"reset""#),
+        "{listed:?}"
+    );
+    house.alter(&format!("DELETE FROM delivery WHERE sequence = {} AND event = 'session-end'", a.0));
+    let (active, owed) = house.next();
+    assert_eq!(active, ["a"]);
+    assert!(owed.contains(&(b.0, EventKey::End)), "{owed:?}");
+}
+
+#[tokio::test]
+async fn an_owners_line_that_cannot_be_recorded_is_refused_alone() {
+    let house = House::new();
+    let (a, b) = (house.start("a").await, house.start("b").await);
+    let row = "INSERT INTO delivery (sequence, event, plugin, run, attempt, body) VALUES";
+    house.alter(&format!("{row} ({}, 'session-end', 1, 1, 0, '{{}}')", a.0));
+    let blocked = Connection::open(&house.path).unwrap();
+    blocked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (first, second) = (house.journal.append(end(&a)), house.journal.append(end(&b)));
+    blocked.execute_batch("COMMIT").unwrap();
+    let refused = first.await;
+    assert!(matches!(&refused, Err(JournalError::Unwritable(why)) if why.contains("UNIQUE")), "{refused:?}");
+    assert_eq!(second.await, Ok(Appended::Done));
+    assert_eq!((house.journal.set_aside(), house.set_aside()), (0, vec![]), "its owner has it");
+    house.alter(&format!("DELETE FROM delivery WHERE sequence = {} AND event = 'session-end'", a.0));
+    assert_eq!(house.journal.append(end(&a)).await, Ok(Appended::Done), "sent again it is taken");
+}
+
+/// Its number could be used twice otherwise.
+#[tokio::test]
+async fn a_failure_that_cannot_be_recorded_is_not_tried_again_in_this_run() {
+    let house = House::new();
+    let (a, b) = (house.start("a").await.0, house.start("b").await.0);
+    house.alter("CREATE UNIQUE INDEX once ON delivery (message)");
+    house.journal.complete(&"t".into(), vec![of_start(a, failed(), None)]).pending.await.unwrap();
+    let answer = house.journal.complete(&"t".into(), vec![of_start(b, failed(), None)]).pending.await;
+    assert!(
+        matches!(&answer, Err(JournalError::UnwritableFailures { deliveries, .. }) if deliveries[0].sequence == b),
+        "{answer:?}"
+    );
+    house.journal.flush().await.unwrap();
+    house.alter("DROP INDEX once");
+    let (_, owed) = house.next();
+    assert_eq!(owed, [(a, EventKey::Start), (b, EventKey::Start)]);
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_erased_with_its_tenant_and_only_the_newest_is_kept() {
+    let house = House::new();
+    let (a, _) = house.start("a").await;
+    house.alter(TAKES_A_VALUE_ONCE);
+    let made = |key: &str| of_start(a, Settlement::Delivered, Some((key, "same")));
+    house.journal.complete(&"t".into(), vec![made("first")]).pending.await.unwrap();
+    let more = lastword_sqlite::RETAINED_SET_ASIDE + 5;
+    house.journal.complete(&"t".into(), (0..more).map(|n| made(&format!("k{n}"))).collect()).pending.await.unwrap();
+    assert_eq!(house.journal.set_aside(), u64::from(more));
+    assert_eq!(house.set_aside().len(), lastword_sqlite::RETAINED_SET_ASIDE as usize);
+    house.alter("DROP INDEX once");
+    let House { _dir: dir, path, journal } = house;
+    drop(journal);
+    let mut file = JournalFile::change(&path).unwrap();
+    let erased = file.erase(Whose { tenant: "t", session: Some("a") }, true).unwrap();
+    assert!(matches!(erased, Erasure::Done { .. }), "{erased:?}");
+    assert_eq!(file.set_aside().unwrap(), vec![]);
+    drop((file, dir));
+}

@@ -1,0 +1,115 @@
+//! Somebody tidies up, or restores a backup, while the journal is in use: nothing is accepted into a file that nobody will
+//! find.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, its helper functions too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lastword_events::{Event, Session, SessionStart};
+use lastword_journal::{Appended, Journal, JournalError, JournalOp};
+use lastword_sqlite::{JournalFile, SqliteJournal};
+use tempfile::TempDir;
+
+struct House {
+    dir: TempDir,
+    journal: SqliteJournal,
+}
+
+impl House {
+    async fn with_a_session() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("state")).unwrap();
+        let journal = SqliteJournal::open(&dir.path().join("state/journal.db")).unwrap();
+        journal.recover().unwrap();
+        let house = Self { dir, journal };
+        house.start("before").await.unwrap();
+        house
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("state/journal.db")
+    }
+
+    async fn start(&self, id: &str) -> Result<Appended, JournalError> {
+        let (session, event) = (Arc::new(Session::new("t", id)), Arc::new(Event::Start(SessionStart::default())));
+        self.journal.append(JournalOp::Start { session, event, owed: vec![], op_id: None }).await
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+type Away = fn(&House);
+
+#[tokio::test]
+async fn a_write_is_refused_when_one_of_the_files_is_not_where_it_was() {
+    let ways: [(&str, Away); 6] = [
+        ("all are removed", |house| {
+            fs::remove_dir_all(house.dir.path().join("state")).unwrap();
+            fs::create_dir(house.dir.path().join("state")).unwrap();
+        }),
+        ("the database is removed", |house| fs::remove_file(house.path()).unwrap()),
+        ("the log is removed", |house| fs::remove_file(beside(&house.path(), "-wal")).unwrap()),
+        ("the database is renamed", |house| fs::rename(house.path(), house.dir.path().join("old.db")).unwrap()),
+        ("the directory is another one", |house| {
+            fs::rename(house.dir.path().join("state"), house.dir.path().join("old")).unwrap();
+            fs::create_dir(house.dir.path().join("state")).unwrap();
+        }),
+        ("an older copy is put over it", |house| {
+            let copy = house.dir.path().join("copy.db");
+            fs::copy(house.path(), &copy).unwrap();
+            fs::rename(copy, house.path()).unwrap();
+        }),
+    ];
+    for (what, away) in ways {
+        let house = House::with_a_session().await;
+        away(&house);
+        for id in ["after", "later"] {
+            let refused = house.start(id).await;
+            let Err(JournalError::Unavailable(why)) = &refused else { panic!("{what}: {refused:?}") };
+            assert!(why.contains("journal.db") && why.contains("put the files"), "{what}: {why}");
+        }
+        assert!(house.journal.flush().await.is_err(), "{what}: nothing is safe");
+    }
+}
+
+/// What was accepted before is in the database then: the log may be what is gone.
+#[tokio::test]
+async fn what_was_accepted_before_is_in_the_database_wherever_that_is() {
+    let (by_name, renamed): (Away, Away) = (
+        |house| fs::remove_file(beside(&house.path(), "-wal")).unwrap(),
+        |house| {
+            fs::rename(house.path(), house.dir.path().join("old.db")).unwrap();
+            fs::remove_file(beside(&house.path(), "-wal")).unwrap();
+        },
+    );
+    for (away, database) in [(by_name, "state/journal.db"), (renamed, "old.db")] {
+        let house = House::with_a_session().await;
+        away(&house);
+        assert!(house.journal.flush().await.is_err());
+        // As it would be found if the process were killed now.
+        let copy = house.dir.path().join("copy.db");
+        fs::copy(house.dir.path().join(database), &copy).unwrap();
+        let recovered = SqliteJournal::open(&copy).unwrap().recover().unwrap();
+        let ids: Vec<&str> = recovered.sessions.iter().map(|left| &*left.session.identity.id).collect();
+        assert_eq!(ids, ["before"], "{database}");
+    }
+}
+
+#[tokio::test]
+async fn when_the_file_is_put_back_the_work_goes_on() {
+    let house = House::with_a_session().await;
+    let aside = house.dir.path().join("aside.db");
+    fs::rename(house.path(), &aside).unwrap();
+    assert!(house.start("refused").await.is_err());
+    fs::rename(&aside, house.path()).unwrap();
+    assert!(house.start("after").await.is_ok());
+    let listed = JournalFile::look(&house.path()).unwrap().sessions().unwrap();
+    let ids: Vec<&str> = listed.iter().map(|row| &*row.session.identity.id).collect();
+    assert_eq!(ids, ["before", "after"], "and what was refused is not there");
+}
