@@ -106,7 +106,10 @@ async fn ordinary_ends_that_are_under_way_are_part_of_the_drain() {
         .build();
     harness.start_many("s", 2).await.unwrap();
     harness.end("s0", EndReason::Reset).await.unwrap();
-    harness.seen(|s| s.plugin == "prints" && s.hook == Hook::SessionEnd).await.expect("the good plugin is served");
+    harness
+        .first_outcome(|s| s.plugin == "prints" && s.hook == Hook::SessionEnd)
+        .await
+        .expect("the good plugin is served");
     let report = harness.drain().await;
     // Owed when the drain began: the hanging end of s0, and both ends of s1.
     assert_eq!((report.sessions, report.owed()), (1, 3));

@@ -162,7 +162,7 @@ async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
     let call = {
         let harness = Harness::with(&["prints"]);
         harness.end("s0", EndReason::Reset).await.unwrap();
-        harness.seen(|o| o.outcome == Outcome::Delivered).await.and_then(|o| o.fuel).unwrap()
+        harness.first_outcome(|o| o.outcome == Outcome::Delivered).await.and_then(|o| o.fuel).unwrap()
     };
     let quota = TenantQuota { fuel_per_second: Some(4 * call), ..TenantQuota::default() };
     let harness = Harness::builder().plugin("prints", "prints").quota(quota).workers(1).build();
@@ -172,7 +172,7 @@ async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
     }
     for n in 0..10 {
         let id = format!("s{n}");
-        harness.seen(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("none is lost");
+        harness.first_outcome(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("none is lost");
     }
     let took = began.elapsed();
     // Ten calls: a second's worth that was saved up, one on credit, and a quarter of a second for each of the others.

@@ -111,8 +111,7 @@ fn a_drain_that_runs_out_of_budget_warns_and_the_process_still_leaves() {
     "#;
     let program = Launch::stdio().with_guest("sleep").with_guest("prints").config(config).start().ready();
     program.open(ids(3));
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 3, "three ends are owed, safe in the journal");
     assert!(ended.log.iter().any(|line| line.contains(" 3 ") && line.contains("owed")), "stderr says how many");
     assert_eq!(ended.drain()["budget_ms"], 2_000);
@@ -131,8 +130,7 @@ fn without_a_drain_nobody_is_called_and_nothing_is_warned_of() {
     let program = Launch::stdio().with_guest("prints").config(config).start().ready();
     program.open(ids(7));
     program.count("outcome", 7);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 3);
     assert!(ended.log.iter().any(|line| line.contains(" 7 ") && line.contains("owed")), "{}", ended.stderr());
     assert_eq!(ended.of("drain").count(), 0);
@@ -145,8 +143,7 @@ fn without_a_drain_nobody_is_called_and_nothing_is_warned_of() {
 fn without_a_drain_and_without_sessions_nothing_is_lost() {
     let config = "[drain]\nenabled = false\n[[plugin]]\nname = \"prints\"\ncomponent = \"prints.wasm\"\n";
     let program = Launch::stdio().with_guest("prints").config(config).start().ready();
-    program.signal(Signal::TERM);
-    assert_eq!(program.ended().code(), 0);
+    assert_eq!(program.stop().code(), 0);
 }
 
 #[test]
@@ -246,8 +243,7 @@ fn a_signal_to_the_whole_process_group_is_a_shutdown_and_no_crash() {
 #[test]
 fn a_drain_of_nothing_calls_nobody_and_reports_nothing() {
     let program = Launch::stdio().guest("prints").start().ready();
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 0);
     assert_eq!(["sessions", "delivered", "failed", "deferred"].map(|count| ended.drained(count)), [0; 4]);
     assert_eq!(ended.printed("prints"), [""; 0]);
@@ -257,8 +253,7 @@ fn a_drain_of_nothing_calls_nobody_and_reports_nothing() {
 fn sessions_without_any_plugin_owe_nothing() {
     let program = Launch::stdio().start().ready();
     program.open(ids(3));
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 0);
     assert_eq!([ended.drained("sessions"), ended.drained("delivered")], [3, 0]);
 }

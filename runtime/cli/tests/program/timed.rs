@@ -232,8 +232,7 @@ fn a_signal_soon_after_the_end_of_the_input_is_a_shutdown_and_no_crash() {
         program.close_stdin();
         // Nothing to wait for: this is the distance between the two events.
         std::thread::park_timeout(Duration::from_millis(20));
-        program.signal(Signal::TERM);
-        let ended = program.ended();
+        let ended = program.stop();
         assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"shutdown".into()));
         assert_eq!(ended.printed_ends("prints"), ids(3));
     }
@@ -420,14 +419,12 @@ fn a_signal_before_ready_says_that_an_earlier_run_owes_something() {
     before.kill();
     let program = launch().arg("--no-cache").component("large", &large_component()).start();
     let compiler = program.child_that_used_cpu(Duration::from_millis(200));
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!((ended.code(), ended.lines.len()), (3, 0), "{}", ended.stderr());
     compiler.ended();
     let next = launch().guest("prints").start().ready();
     next.count("outcome", 2);
-    next.signal(Signal::TERM);
-    assert_eq!(next.ended().code(), 0, "and then nothing is owed");
+    assert_eq!(next.stop().code(), 0, "and then nothing is owed");
 }
 
 fn let_pass(time: Duration) {
@@ -469,8 +466,7 @@ fn a_supervisor_that_kills_1600_ms_after_its_interrupt_finds_the_drain_done_or_l
             told += usize::from(owed(line));
             told == 3
         });
-        next.signal(Signal::TERM);
-        let next = next.ended();
+        let next = next.stop();
         assert_eq!((next.code(), next.ends("sleeper", "delivered")), (0, ids(3)));
         assert!(next.outcomes("sleeper", "session-end").all(|line| line["reason"] == "shutdown"));
     }

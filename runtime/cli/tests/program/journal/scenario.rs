@@ -225,8 +225,7 @@ impl Scenario {
         let lines = self.owner.lines(0);
         program.send(&lines);
         program.until("its answers", |counts| answers(counts) >= lines.len());
-        program.signal(Signal::TERM);
-        let ended = program.ended();
+        let ended = program.stop();
         assert_eq!(ended.code(), 0, "{}", ended.stderr());
         self.owner.hears(&ended);
 
