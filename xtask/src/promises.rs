@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 /// Documents that name tests, from the root.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "docs/ARCHITECTURE.md",
     "docs/field.md",
     "docs/guarantees.md",
     "docs/promises.md",
     "docs/security.md",
+    "docs/testing.md",
 ];
 /// Where the tests are. Documents leave these out of the paths of files.
 const FOLDERS: [&str; 2] = ["runtime", "tests"];
