@@ -23,7 +23,7 @@ async fn every_guest_ends_as_the_page_says() {
         let harness = guest::install(Harness::builder(), &row).build();
         let session = guest::session(&harness, &row, "s1");
         harness.runtime.end_session(EndRequest::new(session, EndReason::Reset)).await.expect("it is accepted");
-        harness.seen(|seen| seen.hook == Hook::SessionEnd).await;
+        harness.first_outcome(|seen| seen.hook == Hook::SessionEnd).await;
         let outcomes = harness.outcomes_of(row.guest, Hook::SessionEnd);
         let first = outcomes.first().map(|seen| seen.outcome.clone());
         if !first.as_ref().is_some_and(|outcome| row.outcomes.contains(&outcome.to_string().as_str())) {

@@ -1,4 +1,4 @@
-//! A guest of the zoo with what it needs to be at its worst: grants, a server, a transcript.
+//! A hostile guest with what it needs to be at its worst: grants, a server, a transcript.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

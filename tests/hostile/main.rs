@@ -1,4 +1,4 @@
-//! The zoo: every hostile guest of docs/security.md does what that table says, and takes nothing from anyone else.
+//! Hostile guests: each of docs/security.md does what that table says, and takes nothing from anyone else.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 

@@ -112,7 +112,7 @@ async fn drain_beside_a_good_one(group: &[Row]) {
 
     let next = Harness::with(&["good"]);
     next.end("next", lastword::events::EndReason::Reset).await.expect("it is accepted");
-    let seen = next.seen(|_| true).await.expect("an outcome");
+    let seen = next.first_outcome(|_| true).await.expect("an outcome");
     assert_eq!(seen.outcome, Outcome::Delivered, "{what}: the next call");
 }
 

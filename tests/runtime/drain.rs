@@ -1,4 +1,4 @@
-//! Rows D1–D7, and what may happen while a drain goes on.
+//! What a drain does, and what may happen while it goes on.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use lastword::{Acceptance, Refusal};
 use lastword_harness::Harness;
 
 #[tokio::test]
-async fn d1_a_drain_of_nothing_reports_nothing_and_calls_no_plugin() {
+async fn a_drain_of_nothing_reports_nothing_and_calls_no_plugin() {
     let harness = Harness::with(&["prints"]);
     let report = harness.drain().await;
     assert_eq!((report.sessions, report.owed(), report.timed_out), (0, 0, false));
@@ -17,7 +17,7 @@ async fn d1_a_drain_of_nothing_reports_nothing_and_calls_no_plugin() {
 }
 
 #[tokio::test]
-async fn d2_every_active_session_is_ended_once_and_a_second_drain_has_nothing_to_do() {
+async fn every_active_session_is_ended_once_and_a_second_drain_has_nothing_to_do() {
     let harness = Harness::with(&["prints"]);
     harness.start_many("s", 3).await.unwrap();
     let report = harness.drain().await;
@@ -33,7 +33,7 @@ async fn d2_every_active_session_is_ended_once_and_a_second_drain_has_nothing_to
 }
 
 #[tokio::test]
-async fn d3_a_restart_says_so() {
+async fn a_restart_says_so() {
     let harness = Harness::with(&["prints"]);
     harness.start_many("s", 2).await.unwrap();
     let report = harness.runtime.drain(DrainReason::Restart).await;
@@ -43,7 +43,7 @@ async fn d3_a_restart_says_so() {
 }
 
 #[tokio::test]
-async fn d4_a_session_that_has_ended_is_not_ended_again_by_the_drain() {
+async fn a_session_that_has_ended_is_not_ended_again_by_the_drain() {
     let harness = Harness::with(&["prints"]);
     harness.start_many("s", 4).await.unwrap();
     for (id, reason) in [("s0", EndReason::Reset), ("s1", EndReason::Deleted), ("s2", EndReason::Compaction)] {
@@ -59,7 +59,7 @@ async fn d4_a_session_that_has_ended_is_not_ended_again_by_the_drain() {
 }
 
 #[tokio::test]
-async fn d5_the_drain_waits_for_the_hooks_work_and_not_for_their_start() {
+async fn the_drain_waits_for_the_hooks_work_and_not_for_their_start() {
     let harness = Harness::with(&["sleep-50ms"]);
     harness.start_many("s", 10).await.unwrap();
     let report = harness.drain().await;
@@ -68,7 +68,7 @@ async fn d5_the_drain_waits_for_the_hooks_work_and_not_for_their_start() {
 }
 
 #[tokio::test]
-async fn d6_one_hook_hangs_and_everyone_else_is_served() {
+async fn one_hook_hangs_and_everyone_else_is_served() {
     let harness = Harness::builder()
         .with_deadline("sleep", Duration::from_secs(60))
         .plugin("prints", "prints")
@@ -89,7 +89,7 @@ async fn d6_one_hook_hangs_and_everyone_else_is_served() {
 }
 
 #[tokio::test]
-async fn d7_sessions_leave_the_set_even_when_no_plugin_is_installed() {
+async fn sessions_leave_the_set_even_when_no_plugin_is_installed() {
     let harness = Harness::with(&[]);
     harness.start_many("s", 5).await.unwrap();
     let report = harness.drain().await;
@@ -106,7 +106,10 @@ async fn ordinary_ends_that_are_under_way_are_part_of_the_drain() {
         .build();
     harness.start_many("s", 2).await.unwrap();
     harness.end("s0", EndReason::Reset).await.unwrap();
-    harness.seen(|s| s.plugin == "prints" && s.hook == Hook::SessionEnd).await.expect("the good plugin is served");
+    harness
+        .first_outcome(|s| s.plugin == "prints" && s.hook == Hook::SessionEnd)
+        .await
+        .expect("the good plugin is served");
     let report = harness.drain().await;
     // Owed when the drain began: the hanging end of s0, and both ends of s1.
     assert_eq!((report.sessions, report.owed()), (1, 3));

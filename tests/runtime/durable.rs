@@ -64,19 +64,22 @@ async fn a_failure_is_recorded_before_its_retry_goes_out() {
         .build();
     journal.hold_outcomes();
     harness.end("s1", EndReason::Reset).await.unwrap();
-    harness.seen(|o| o.plugin == "flaky").await.expect("the first attempt fails");
+    harness.first_outcome(|o| o.plugin == "flaky").await.expect("the first attempt fails");
     // Others are served meanwhile, and a retry that did not wait would have had its turn.
     for n in 0..20 {
         let id = format!("other-{n}");
         harness.end(&id, EndReason::Reset).await.unwrap();
-        harness.seen(|o| o.plugin == "prints" && o.session == id).await.expect("the other plugin is served");
+        harness.first_outcome(|o| o.plugin == "prints" && o.session == id).await.expect("the other plugin is served");
     }
     let attempts = |harness: &Harness| -> Vec<u32> {
         harness.outcomes().iter().filter(|o| o.plugin == "flaky" && o.session == "s1").map(|o| o.attempt).collect()
     };
     assert_eq!(attempts(&harness), [1]);
     journal.commit().await;
-    harness.seen(|o| o.plugin == "flaky" && o.session == "s1" && o.outcome == Outcome::Delivered).await.unwrap();
+    harness
+        .first_outcome(|o| o.plugin == "flaky" && o.session == "s1" && o.outcome == Outcome::Delivered)
+        .await
+        .unwrap();
     assert_eq!(attempts(&harness), [1, 2, 3]);
 }
 
@@ -86,7 +89,7 @@ async fn a_failure_that_cannot_be_recorded_is_not_tried_again_in_this_run() {
     let harness = Harness::builder().plugin("retry", "retry").journal(journal.clone()).retry(Duration::ZERO, 8).build();
     journal.hold_outcomes();
     harness.end("s1", EndReason::Reset).await.unwrap();
-    let first = harness.seen(|o| o.plugin == "retry").await.expect("the first attempt fails");
+    let first = harness.first_outcome(|o| o.plugin == "retry").await.expect("the first attempt fails");
     // It is told before it is written down, and settled only after the answer.
     journal.until_held(1).await;
     journal.fail();
@@ -123,7 +126,7 @@ async fn a_compaction_that_a_drain_has_overtaken_says_that_it_is_late() {
     journal.hold();
     let compaction = harness.runtime.compaction(CompactionRequest::new(harness.session("s1"), CompactionPhase::After));
     let drain = harness.runtime.drain(DrainReason::Shutdown);
-    harness.seen(|o| o.plugin == "p" && o.hook == Hook::SessionEnd).await.expect("the end goes out");
+    harness.first_outcome(|o| o.plugin == "p" && o.hook == Hook::SessionEnd).await.expect("the end goes out");
     journal.commit().await;
     compaction.await.unwrap();
     drain.await;
@@ -192,7 +195,7 @@ async fn nobody_who_asks_for_something_is_held_up_by_a_journal_that_is_being_rea
     one_more.op_id = Some("s-2".into());
     let refused = harness.runtime.start_session(one_more);
     harness.end("s1", EndReason::Reset).await.unwrap();
-    harness.seen(|o| o.session == "s1" && o.hook == Hook::SessionEnd).await.unwrap();
+    harness.first_outcome(|o| o.session == "s1" && o.hook == Hook::SessionEnd).await.unwrap();
     journal.release_reads();
     assert_eq!(refused.await, Err(Refusal::Quota { what: QuotaKind::ActiveSessions, limit: 1 }));
 }

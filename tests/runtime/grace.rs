@@ -93,7 +93,7 @@ async fn a_runtime_that_was_dropped_keeps_no_journal_for_an_outcome_that_is_not_
     let harness = Harness::builder().plugin("retry", "retry").journal(journal.clone()).retry(NEVER, 8).build();
     journal.hold_outcomes();
     harness.end("s1", EndReason::Reset).await.unwrap();
-    harness.seen(|o| o.plugin == "retry").await.expect("it fails");
+    harness.first_outcome(|o| o.plugin == "retry").await.expect("it fails");
     journal.until_held(1).await;
     drop(harness);
     until("the end of all that keeps the journal", || Arc::strong_count(&journal) == 1).await;

@@ -62,7 +62,7 @@ async fn what_a_call_wrote_that_failed_or_trapped_is_gone() {
         .build();
     harness.end("s1", EndReason::Reset).await.unwrap();
     for plugin in ["fails", "traps"] {
-        harness.seen(|o| o.plugin == plugin && o.dead).await.expect("it is tried three times");
+        harness.first_outcome(|o| o.plugin == plugin && o.dead).await.expect("it is tried three times");
         assert_eq!(count(&*journal, &harness.tenant, plugin), None);
         assert_eq!(harness.printed(plugin), ["ends=1"; 3], "no attempt saw what the one before had written");
     }
@@ -93,7 +93,7 @@ async fn a_delivery_that_is_made_again_counts_once() {
     // Its outcome is lost with the process: nobody knows that it delivered, and the next run makes it again.
     journal.hold_outcomes();
     harness.end("s1", EndReason::Reset).await.unwrap();
-    harness.seen(|o| o.outcome == Outcome::Delivered).await.unwrap();
+    harness.first_outcome(|o| o.outcome == Outcome::Delivered).await.unwrap();
     harness.runtime.settled().await;
     assert_eq!(count(&*journal, &harness.tenant, "counts").as_deref(), Some("1"), "it was handed over");
     journal.fail();
@@ -106,7 +106,7 @@ async fn a_delivery_that_is_made_again_counts_once() {
         .tenant(&tenant)
         .granted("counts", component("kv-counts"), granted(1_000))
         .build();
-    let again = next.seen(|o| o.outcome == Outcome::Delivered).await.expect("it is made again");
+    let again = next.first_outcome(|o| o.outcome == Outcome::Delivered).await.expect("it is made again");
     assert_eq!(again.attempt, 2);
     next.runtime.settled().await;
     assert_eq!(count(&*journal, &tenant, "counts").as_deref(), Some("1"));
@@ -172,7 +172,7 @@ async fn a_flood_ends_at_the_plugins_quota_or_the_tenants_and_leaves_nothing() {
         let quota = TenantQuota { key_value_bytes: tenant, ..TenantQuota::default() };
         let harness = harness(&journal).granted("floods", component("kv-flood"), granted(plugin)).quota(quota).build();
         harness.end("s1", EndReason::Reset).await.unwrap();
-        let seen = harness.seen(|o| o.plugin == "floods").await.unwrap();
+        let seen = harness.first_outcome(|o| o.plugin == "floods").await.unwrap();
         let Outcome::Failed { cause: FailureCause::Retry, message } = &seen.outcome else { panic!("{seen:?}") };
         assert!(message.contains("quota"), "{message}");
         assert_eq!(journal.key_value_tenant_bytes(&harness.tenant).unwrap(), 0);
@@ -229,7 +229,10 @@ async fn a_tenant_with_much_to_write_waits_for_the_disk_and_nobody_else_does() {
     for n in 0..200 {
         let id = format!("q{n}");
         harness.end_for("quiet", &id).await.unwrap();
-        harness.seen(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("the other one has its turn");
+        harness
+            .first_outcome(|o| o.session == id && o.outcome == Outcome::Delivered)
+            .await
+            .expect("the other one has its turn");
     }
     let before = of_flood(&harness);
     assert!((4..=UNWRITTEN).contains(&before), "{before} values of 1 MiB wait for the disk");

@@ -10,15 +10,15 @@
 mod accounting;
 mod drain;
 mod durable;
+mod end_reasons;
 mod grace;
 mod key_values;
 mod memory;
 mod model;
 mod order;
-mod own_words;
 mod quotas;
 mod recovery;
 mod retries;
+mod session_identity;
 mod sessions;
 mod timed;
-mod whose;

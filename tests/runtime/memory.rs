@@ -2,7 +2,7 @@
 
 use lastword::Limits;
 use lastword::events::{Deferral, EndReason, Hook, Outcome};
-use lastword_harness::{Harness, Seen};
+use lastword_harness::{Harness, ObservedOutcome};
 use lastword_test_guests::grows::{grows, grows_by_hook};
 
 const MIB: u64 = 1 << 20;
@@ -12,7 +12,7 @@ fn limits(total_memory: u64) -> Limits {
     Limits { total_memory, deadline: std::time::Duration::from_secs(60), ..Limits::default() }
 }
 
-fn is_put_back(seen: &Seen) -> bool {
+fn is_put_back(seen: &ObservedOutcome) -> bool {
     seen.outcome == Outcome::Deferred(Deferral::Memory)
 }
 

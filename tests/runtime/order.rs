@@ -120,7 +120,7 @@ proptest! {
 fn check_order(harness: &Harness) {
     let seen = harness.outcomes();
     for (at, one) in seen.iter().enumerate() {
-        let same_lane = |o: &&lastword_harness::Seen| o.plugin == one.plugin && o.session == one.session;
+        let same_lane = |o: &&lastword_harness::ObservedOutcome| o.plugin == one.plugin && o.session == one.session;
         let newer_before = seen[..at].iter().filter(same_lane).any(|earlier| {
             earlier.outcome == Outcome::Delivered
                 && (earlier.id.sequence, earlier.id.event) > (one.id.sequence, one.id.event)

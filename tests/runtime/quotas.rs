@@ -214,7 +214,7 @@ async fn a_tenant_that_waits_for_its_own_calls_holds_up_nobody_else() {
     }
     for n in 0..50 {
         let id = format!("g{n}");
-        harness.seen(|o| o.plugin == "prints" && o.session == id).await.expect("the other tenant is served");
+        harness.first_outcome(|o| o.plugin == "prints" && o.session == id).await.expect("the other tenant is served");
     }
     let report = harness.drain().await;
     let of = |tenant: &str| report.plugins.iter().filter(|p| *p.tenant == *tenant).map(|p| p.deferred).sum::<u64>();
@@ -240,7 +240,7 @@ async fn a_tenant_without_fuel_waits_and_each_of_its_deliveries_is_said_to_be_de
     harness.runtime.settled().await;
     harness.end("later", EndReason::Reset).await.unwrap();
     harness.end_for("rich", "r").await.unwrap();
-    harness.seen(|o| o.tenant == "rich").await.expect("another tenant has its own fuel");
+    harness.first_outcome(|o| o.tenant == "rich").await.expect("another tenant has its own fuel");
     harness.runtime.settled().await;
 
     let mine: Vec<_> = harness.outcomes().into_iter().filter(|o| o.tenant == harness.tenant).collect();
@@ -282,7 +282,8 @@ async fn a_retry_that_has_to_wait_for_fuel_is_said_to_wait_and_keeps_its_count()
     let harness =
         Harness::builder().plugin("retry", "retry").retry(Duration::from_millis(1), 8).quota(quota).workers(1).build();
     harness.end("s1", EndReason::Reset).await.unwrap();
-    let deferred = harness.seen(|o| o.outcome == Outcome::Deferred(Deferral::Quota)).await.expect("its retry waits");
+    let deferred =
+        harness.first_outcome(|o| o.outcome == Outcome::Deferred(Deferral::Quota)).await.expect("its retry waits");
     assert_eq!((deferred.attempt, deferred.failures), (1, 1), "the failure counts, the waiting does not");
     harness.runtime.settled().await;
     assert_eq!(harness.outcomes().len(), 2);

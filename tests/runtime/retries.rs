@@ -21,7 +21,7 @@ fn cause(outcome: &Outcome) -> Option<&FailureCause> {
 async fn a_failed_delivery_is_made_again_under_the_same_id_with_a_new_attempt() {
     let harness = Harness::builder().plugin("flaky", "retry-by-attempt").retry(SOON, 8).build();
     harness.end("s1", EndReason::Reset).await.unwrap();
-    harness.seen(|o| o.outcome == Outcome::Delivered).await.expect("the third attempt delivers");
+    harness.first_outcome(|o| o.outcome == Outcome::Delivered).await.expect("the third attempt delivers");
     let seen = harness.outcomes();
     assert_eq!(seen.iter().map(|o| o.attempt).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(seen.iter().all(|o| o.id == seen[0].id && o.generation == 1));
@@ -35,7 +35,7 @@ async fn a_failed_delivery_is_made_again_under_the_same_id_with_a_new_attempt() 
 async fn a_fatal_answer_is_dead_at_once() {
     let harness = Harness::builder().plugin("fatal", "fatal").retry(SOON, 8).build();
     harness.end("s1", EndReason::Reset).await.unwrap();
-    let seen = harness.seen(|o| o.dead).await.expect("it is given up");
+    let seen = harness.first_outcome(|o| o.dead).await.expect("it is given up");
     assert_eq!((seen.attempt, cause(&seen.outcome)), (1, Some(&FailureCause::Fatal)));
     harness.runtime.settled().await;
     assert_eq!((harness.outcomes().len(), harness.runtime.undelivered_ends()), (1, 1));
@@ -45,7 +45,7 @@ async fn a_fatal_answer_is_dead_at_once() {
 async fn whatever_keeps_failing_is_dead_after_its_failures() {
     let harness = Harness::builder().plugin("trap", "trap").retry(SOON, 3).build();
     harness.end("s1", EndReason::Reset).await.unwrap();
-    harness.seen(|o| o.dead).await.expect("it is given up");
+    harness.first_outcome(|o| o.dead).await.expect("it is given up");
     let seen = harness.outcomes();
     assert_eq!(
         seen.iter().map(|o| (o.attempt, o.failures, o.dead)).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! Rows T1–T7 and D9: the set of active sessions, as `semantics.md`'s owners expect it.
+//! The set of active sessions: what starts, updates and ends one, and what a listing of it shows.
 
 use lastword::events::{EndReason, Hook, Outcome, Session};
 use lastword::{Acceptance, EndRequest, StartRequest};
@@ -9,13 +9,13 @@ fn ids(harness: &Harness) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn t1_the_set_is_empty_before_anything_started() {
+async fn the_set_is_empty_before_anything_started() {
     let harness = Harness::with(&["prints"]);
     assert!(harness.runtime.sessions().is_empty());
 }
 
 #[tokio::test]
-async fn t2_a_start_of_an_active_session_is_an_update() {
+async fn a_start_of_an_active_session_is_an_update() {
     let harness = Harness::with(&["prints"]);
     let mut session = harness.session("s1");
     session.cwd = Some("/old".into());
@@ -34,7 +34,7 @@ async fn t2_a_start_of_an_active_session_is_an_update() {
 }
 
 #[tokio::test]
-async fn t3_an_empty_id_is_refused_and_leaves_the_set_alone() {
+async fn an_empty_id_is_refused_and_leaves_the_set_alone() {
     let harness = Harness::with(&["prints"]);
     harness.start("s1").await.unwrap();
     let refusal = harness.start("").await.unwrap_err();
@@ -45,7 +45,7 @@ async fn t3_an_empty_id_is_refused_and_leaves_the_set_alone() {
 }
 
 #[tokio::test]
-async fn t4_a_session_that_ended_is_gone_and_the_others_stay() {
+async fn a_session_that_ended_is_gone_and_the_others_stay() {
     let harness = Harness::with(&["prints"]);
     harness.start_many("s", 3).await.unwrap();
     harness.end("s1", EndReason::Deleted).await.unwrap();
@@ -53,7 +53,7 @@ async fn t4_a_session_that_ended_is_gone_and_the_others_stay() {
 }
 
 #[tokio::test]
-async fn t5_ending_an_unknown_session_harms_nothing() {
+async fn ending_an_unknown_session_harms_nothing() {
     let harness = Harness::with(&["prints"]);
     harness.start("s1").await.unwrap();
     let first = harness.end("stranger", EndReason::Reset).await.unwrap();
@@ -67,7 +67,7 @@ async fn t5_ending_an_unknown_session_harms_nothing() {
 }
 
 #[tokio::test]
-async fn t6_a_listing_is_a_snapshot() {
+async fn a_listing_is_a_snapshot() {
     let harness = Harness::with(&["prints"]);
     harness.start("s1").await.unwrap();
     let mut listing = harness.runtime.sessions();
@@ -80,7 +80,7 @@ async fn t6_a_listing_is_a_snapshot() {
 }
 
 #[tokio::test]
-async fn t7_the_set_can_be_emptied_whole() {
+async fn the_set_can_be_emptied_whole() {
     let harness = Harness::with(&["prints"]);
     harness.start_many("s", 50).await.unwrap();
     harness.drain().await;
@@ -88,7 +88,7 @@ async fn t7_the_set_can_be_emptied_whole() {
 }
 
 #[tokio::test]
-async fn d9_a_rollover_ends_the_old_session_with_its_reason_and_names_the_next() {
+async fn a_rollover_ends_the_old_session_with_its_reason_and_names_the_next() {
     let harness = Harness::with(&["prints"]);
     for (id, next, reason) in [("s1", "s2", EndReason::Idle), ("s2", "s3", EndReason::Daily)] {
         harness.start(id).await.unwrap();

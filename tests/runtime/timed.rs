@@ -55,7 +55,7 @@ async fn a_tenant_full_of_spinners_cannot_take_an_end_from_another_tenant() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn w7_calls_that_cost_cpu_run_to_their_end_one_after_the_other() {
+async fn calls_that_cost_cpu_run_to_their_end_one_after_the_other() {
     const COST: Duration = Duration::from_millis(300);
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     // The budget cuts, and not the deadline where others have the processors.
@@ -162,7 +162,7 @@ async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
     let call = {
         let harness = Harness::with(&["prints"]);
         harness.end("s0", EndReason::Reset).await.unwrap();
-        harness.seen(|o| o.outcome == Outcome::Delivered).await.and_then(|o| o.fuel).unwrap()
+        harness.first_outcome(|o| o.outcome == Outcome::Delivered).await.and_then(|o| o.fuel).unwrap()
     };
     let quota = TenantQuota { fuel_per_second: Some(4 * call), ..TenantQuota::default() };
     let harness = Harness::builder().plugin("prints", "prints").quota(quota).workers(1).build();
@@ -172,7 +172,7 @@ async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
     }
     for n in 0..10 {
         let id = format!("s{n}");
-        harness.seen(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("none is lost");
+        harness.first_outcome(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("none is lost");
     }
     let took = began.elapsed();
     // Ten calls: a second's worth that was saved up, one on credit, and a quarter of a second for each of the others.

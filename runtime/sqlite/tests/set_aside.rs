@@ -17,13 +17,13 @@ use lastword_sqlite::{Erasure, JournalFile, SqliteJournal, Whose};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-struct House {
+struct Harness {
     _dir: TempDir,
     path: PathBuf,
     journal: SqliteJournal,
 }
 
-impl House {
+impl Harness {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.db");
@@ -95,110 +95,110 @@ const TAKES_A_VALUE_ONCE: &str = "CREATE UNIQUE INDEX once ON key_value (value)"
 
 #[tokio::test]
 async fn a_call_whose_values_cannot_be_stored_is_owed_again_and_everything_else_is_on_record() {
-    let house = House::new();
+    let harness = Harness::new();
     let mut sequences = Vec::new();
     for id in ["a", "b", "c"] {
-        sequences.push(house.start(id).await.0);
+        sequences.push(harness.start(id).await.0);
     }
-    house.alter(TAKES_A_VALUE_ONCE);
+    harness.alter(TAKES_A_VALUE_ONCE);
     let made = |n: usize, key| of_start(sequences[n], Settlement::Delivered, Some((key, "same")));
-    house.journal.complete(&"t".into(), vec![made(0, "first")]).pending.await.unwrap();
+    harness.journal.complete(&"t".into(), vec![made(0, "first")]).pending.await.unwrap();
     // In one group: a value that is there already, and an outcome like any other.
     let other = of_start(sequences[2], Settlement::Delivered, None);
-    house.journal.complete(&"t".into(), vec![made(1, "second"), other]).pending.await.unwrap();
-    let value = |key| house.journal.key_value(&space(), key).unwrap();
+    harness.journal.complete(&"t".into(), vec![made(1, "second"), other]).pending.await.unwrap();
+    let value = |key| harness.journal.key_value(&space(), key).unwrap();
     assert_eq!((value("first"), value("second")), (Some(b"same".to_vec()), None));
     let size = lastword_events::key_value_bytes("first", b"same");
-    assert_eq!(house.journal.key_value_bytes(&space()).unwrap(), size, "quotas count what is there");
-    assert_eq!(house.journal.key_value_tenant_bytes("t").unwrap(), size);
-    house.start("d").await;
-    house.journal.flush().await.unwrap();
+    assert_eq!(harness.journal.key_value_bytes(&space()).unwrap(), size, "quotas count what is there");
+    assert_eq!(harness.journal.key_value_tenant_bytes("t").unwrap(), size);
+    harness.start("d").await;
+    harness.journal.flush().await.unwrap();
 
-    assert_eq!(house.journal.set_aside(), 1);
-    let listed = house.set_aside();
+    assert_eq!(harness.journal.set_aside(), 1);
+    let listed = harness.set_aside();
     let [one] = listed.as_slice() else { panic!("{listed:?}") };
     assert_eq!((one.tenant.as_str(), one.session.as_str()), ("t", "b"));
     assert!(one.what.contains(r#""outcome":"delivered""#) && one.what.contains(r#""plugin":"memory""#), "{one:?}");
     assert!(one.why.contains("UNIQUE"), "{one:?}");
-    assert_eq!(JournalFile::look(&house.path).unwrap().check().unwrap(), Vec::<String>::new(), "the file is whole");
-    house.alter("DROP INDEX once");
+    assert_eq!(JournalFile::look(&harness.path).unwrap().check().unwrap(), Vec::<String>::new(), "the file is whole");
+    harness.alter("DROP INDEX once");
     let b = sequences[1];
-    let (active, owed) = house.next();
+    let (active, owed) = harness.next();
     assert_eq!((active.len(), owed), (4, vec![(b, EventKey::Start), (b + 2, EventKey::Start)]));
 }
 
 #[tokio::test]
 async fn an_end_that_cannot_be_recorded_leaves_its_session_active_for_the_next_start() {
-    let house = House::new();
-    let (a, b) = (house.start("a").await, house.start("b").await);
+    let harness = Harness::new();
+    let (a, b) = (harness.start("a").await, harness.start("b").await);
     let row = "INSERT INTO delivery (sequence, event, plugin, run, attempt, body) VALUES";
-    house.alter(&format!("{row} ({}, 'session-end', 1, 1, 0, '{{}}')", a.0));
+    harness.alter(&format!("{row} ({}, 'session-end', 1, 1, 0, '{{}}')", a.0));
     let draining = JournalOp::Draining { reason: DrainReason::Restart, at: Timestamp::now() };
-    house.journal.append_decided(vec![end(&a), end(&b), draining]).await.unwrap();
-    house.journal.flush().await.unwrap();
+    harness.journal.append_decided(vec![end(&a), end(&b), draining]).await.unwrap();
+    harness.journal.flush().await.unwrap();
     // In the same run it is made all the same, and that is on record.
-    assert_eq!(house.journal.set_aside(), 1);
-    let listed = house.set_aside();
+    assert_eq!(harness.journal.set_aside(), 1);
+    let listed = harness.set_aside();
     assert_eq!((listed[0].tenant.as_str(), listed[0].session.as_str()), ("t", "a"));
     assert!(
         listed[0].what.contains(r#""write":"end""#) && listed[0].what.contains(r#""reason":"reset""#),
         "{listed:?}"
     );
-    house.alter(&format!("DELETE FROM delivery WHERE sequence = {} AND event = 'session-end'", a.0));
-    let (active, owed) = house.next();
+    harness.alter(&format!("DELETE FROM delivery WHERE sequence = {} AND event = 'session-end'", a.0));
+    let (active, owed) = harness.next();
     assert_eq!(active, ["a"]);
     assert!(owed.contains(&(b.0, EventKey::End)), "{owed:?}");
 }
 
 #[tokio::test]
 async fn an_owners_line_that_cannot_be_recorded_is_refused_alone() {
-    let house = House::new();
-    let (a, b) = (house.start("a").await, house.start("b").await);
+    let harness = Harness::new();
+    let (a, b) = (harness.start("a").await, harness.start("b").await);
     let row = "INSERT INTO delivery (sequence, event, plugin, run, attempt, body) VALUES";
-    house.alter(&format!("{row} ({}, 'session-end', 1, 1, 0, '{{}}')", a.0));
-    let blocked = Connection::open(&house.path).unwrap();
+    harness.alter(&format!("{row} ({}, 'session-end', 1, 1, 0, '{{}}')", a.0));
+    let blocked = Connection::open(&harness.path).unwrap();
     blocked.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (first, second) = (house.journal.append(end(&a)), house.journal.append(end(&b)));
+    let (first, second) = (harness.journal.append(end(&a)), harness.journal.append(end(&b)));
     blocked.execute_batch("COMMIT").unwrap();
     let refused = first.await;
     assert!(matches!(&refused, Err(JournalError::Unwritable(why)) if why.contains("UNIQUE")), "{refused:?}");
     assert_eq!(second.await, Ok(Appended::Done));
-    assert_eq!((house.journal.set_aside(), house.set_aside()), (0, vec![]), "its owner has it");
-    house.alter(&format!("DELETE FROM delivery WHERE sequence = {} AND event = 'session-end'", a.0));
-    assert_eq!(house.journal.append(end(&a)).await, Ok(Appended::Done), "sent again it is taken");
+    assert_eq!((harness.journal.set_aside(), harness.set_aside()), (0, vec![]), "its owner has it");
+    harness.alter(&format!("DELETE FROM delivery WHERE sequence = {} AND event = 'session-end'", a.0));
+    assert_eq!(harness.journal.append(end(&a)).await, Ok(Appended::Done), "sent again it is taken");
 }
 
 /// Its number could be used twice otherwise.
 #[tokio::test]
 async fn a_failure_that_cannot_be_recorded_is_not_tried_again_in_this_run() {
-    let house = House::new();
-    let (a, b) = (house.start("a").await.0, house.start("b").await.0);
-    house.alter("CREATE UNIQUE INDEX once ON delivery (message)");
-    house.journal.complete(&"t".into(), vec![of_start(a, failed(), None)]).pending.await.unwrap();
-    let answer = house.journal.complete(&"t".into(), vec![of_start(b, failed(), None)]).pending.await;
+    let harness = Harness::new();
+    let (a, b) = (harness.start("a").await.0, harness.start("b").await.0);
+    harness.alter("CREATE UNIQUE INDEX once ON delivery (message)");
+    harness.journal.complete(&"t".into(), vec![of_start(a, failed(), None)]).pending.await.unwrap();
+    let answer = harness.journal.complete(&"t".into(), vec![of_start(b, failed(), None)]).pending.await;
     assert!(
         matches!(&answer, Err(JournalError::UnwritableFailures { deliveries, .. }) if deliveries[0].sequence == b),
         "{answer:?}"
     );
-    house.journal.flush().await.unwrap();
-    house.alter("DROP INDEX once");
-    let (_, owed) = house.next();
+    harness.journal.flush().await.unwrap();
+    harness.alter("DROP INDEX once");
+    let (_, owed) = harness.next();
     assert_eq!(owed, [(a, EventKey::Start), (b, EventKey::Start)]);
 }
 
 #[tokio::test]
 async fn what_was_set_aside_is_erased_with_its_tenant_and_only_the_newest_is_kept() {
-    let house = House::new();
-    let (a, _) = house.start("a").await;
-    house.alter(TAKES_A_VALUE_ONCE);
+    let harness = Harness::new();
+    let (a, _) = harness.start("a").await;
+    harness.alter(TAKES_A_VALUE_ONCE);
     let made = |key: &str| of_start(a, Settlement::Delivered, Some((key, "same")));
-    house.journal.complete(&"t".into(), vec![made("first")]).pending.await.unwrap();
+    harness.journal.complete(&"t".into(), vec![made("first")]).pending.await.unwrap();
     let more = lastword_sqlite::RETAINED_SET_ASIDE + 5;
-    house.journal.complete(&"t".into(), (0..more).map(|n| made(&format!("k{n}"))).collect()).pending.await.unwrap();
-    assert_eq!(house.journal.set_aside(), u64::from(more));
-    assert_eq!(house.set_aside().len(), lastword_sqlite::RETAINED_SET_ASIDE as usize);
-    house.alter("DROP INDEX once");
-    let House { _dir: dir, path, journal } = house;
+    harness.journal.complete(&"t".into(), (0..more).map(|n| made(&format!("k{n}"))).collect()).pending.await.unwrap();
+    assert_eq!(harness.journal.set_aside(), u64::from(more));
+    assert_eq!(harness.set_aside().len(), lastword_sqlite::RETAINED_SET_ASIDE as usize);
+    harness.alter("DROP INDEX once");
+    let Harness { _dir: dir, path, journal } = harness;
     drop(journal);
     let mut file = JournalFile::change(&path).unwrap();
     let erased = file.erase(Whose { tenant: "t", session: Some("a") }, true).unwrap();

@@ -13,26 +13,26 @@ use lastword_journal::{Appended, Completion, DeliveryKey, Journal, JournalOp, Re
 use lastword_sqlite::{DeliveryState, JournalFile, SqliteJournal};
 use tempfile::TempDir;
 
-struct House {
+struct Harness {
     dir: TempDir,
     /// The deliveries that are owed.
     owed: Vec<DeliveryKey>,
 }
 
-impl House {
+impl Harness {
     /// So many ends are owed.
     async fn owing(ends: u64) -> Self {
-        let mut house = Self { dir: tempfile::tempdir().unwrap(), owed: Vec::new() };
-        let (journal, _) = house.run();
+        let mut harness = Self { dir: tempfile::tempdir().unwrap(), owed: Vec::new() };
+        let (journal, _) = harness.run();
         for n in 0..ends {
             let session = Arc::new(Session::new("t", &format!("s{n}")));
             let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
             let received = Receipt { at: Timestamp::now(), said: 0 };
             let end = JournalOp::EndWithoutStart { session, event, owed: vec![plugin()], received, op_id: None };
             let Appended::Session { sequence, .. } = journal.append(end).await.unwrap() else { panic!() };
-            house.owed.push(DeliveryKey { sequence, event: EventKey::End, plugin: plugin() });
+            harness.owed.push(DeliveryKey { sequence, event: EventKey::End, plugin: plugin() });
         }
-        house
+        harness
     }
 
     fn path(&self) -> PathBuf {
@@ -80,18 +80,18 @@ fn plugin() -> PluginName {
 
 #[tokio::test]
 async fn what_is_alone_at_three_deaths_is_given_up_and_what_was_beside_it_is_not() {
-    let house = House::owing(3).await;
-    let all = house.owed.clone();
-    assert_eq!(house.dies(&all), ["owed"; 3]);
-    assert_eq!(house.dies(&all), ["owed"; 3], "one death is anybody's");
+    let harness = Harness::owing(3).await;
+    let all = harness.owed.clone();
+    assert_eq!(harness.dies(&all), ["owed"; 3]);
+    assert_eq!(harness.dies(&all), ["owed"; 3], "one death is anybody's");
     // From now on each is made alone, after everything else.
     let alone = &all[..1];
-    assert_eq!(house.dies(alone), ["suspect"; 3]);
-    assert_eq!(house.dies(alone), ["suspect"; 3]);
-    assert_eq!(house.dies(alone), ["suspect"; 3]);
-    let (journal, recovered) = house.run();
-    assert_eq!(house.found(&recovered), ["gone", "suspect", "suspect"]);
-    assert_eq!(house.dead(), [(all[0].sequence, Some("lost".to_owned()))]);
+    assert_eq!(harness.dies(alone), ["suspect"; 3]);
+    assert_eq!(harness.dies(alone), ["suspect"; 3]);
+    assert_eq!(harness.dies(alone), ["suspect"; 3]);
+    let (journal, recovered) = harness.run();
+    assert_eq!(harness.found(&recovered), ["gone", "suspect", "suspect"]);
+    assert_eq!(harness.dead(), [(all[0].sequence, Some("lost".to_owned()))]);
     // An outcome clears the others.
     let made = |delivery: &DeliveryKey, settlement| Completion {
         delivery: delivery.clone(),
@@ -112,51 +112,51 @@ async fn what_is_alone_at_three_deaths_is_given_up_and_what_was_beside_it_is_not
         .await
         .unwrap();
     drop(journal);
-    assert_eq!(house.dies(&[]), ["gone", "owed", "gone"]);
+    assert_eq!(harness.dies(&[]), ["gone", "owed", "gone"]);
 }
 
 #[tokio::test]
 async fn what_is_never_alone_is_never_given_up() {
-    let house = House::owing(2).await;
-    let all = house.owed.clone();
+    let harness = Harness::owing(2).await;
+    let all = harness.owed.clone();
     for _ in 0..10 {
-        house.dies(&all);
+        harness.dies(&all);
     }
-    assert_eq!(house.found(&house.run().1), ["suspect"; 2]);
-    assert_eq!(house.dead(), []);
+    assert_eq!(harness.found(&harness.run().1), ["suspect"; 2]);
+    assert_eq!(harness.dead(), []);
 }
 
 #[tokio::test]
 async fn a_run_that_leaves_makes_nothing_suspect_whatever_is_under_way() {
-    let house = House::owing(1).await;
+    let harness = Harness::owing(1).await;
     for _ in 0..5 {
-        let (journal, recovered) = house.run();
-        assert_eq!(house.found(&recovered), ["owed"]);
-        std::mem::forget(journal.mark_call(&house.owed[0]).unwrap());
+        let (journal, recovered) = harness.run();
+        assert_eq!(harness.found(&recovered), ["owed"]);
+        std::mem::forget(journal.mark_call(&harness.owed[0]).unwrap());
     }
 }
 
 #[tokio::test]
 async fn what_was_given_up_is_owed_again_when_an_operator_says_so() {
-    let house = House::owing(1).await;
-    let all = house.owed.clone();
+    let harness = Harness::owing(1).await;
+    let all = harness.owed.clone();
     for _ in 0..3 {
-        house.dies(&all);
+        harness.dies(&all);
     }
-    drop(house.run());
-    assert_eq!(house.dead().len(), 1);
-    let mut file = JournalFile::change(&house.path()).unwrap();
+    drop(harness.run());
+    assert_eq!(harness.dead().len(), 1);
+    let mut file = JournalFile::change(&harness.path()).unwrap();
     let id = all[0].id(file.name());
     file.redeliver(&[id]).unwrap();
     drop(file);
-    assert_eq!(house.dies(&[]), ["owed"], "with a clean record");
+    assert_eq!(harness.dies(&[]), ["owed"], "with a clean record");
 }
 
 #[tokio::test]
 async fn the_end_of_a_session_that_a_drain_tries_is_counted_before_it_is_recorded() {
     let dir = tempfile::tempdir().unwrap();
-    let house = House { dir, owed: Vec::new() };
-    let (journal, _) = house.run();
+    let harness = Harness { dir, owed: Vec::new() };
+    let (journal, _) = harness.run();
     let (session, event) = (Arc::new(Session::new("t", "a")), Arc::new(Event::Start(SessionStart::default())));
     let started = journal.append(JournalOp::Start { session, event, owed: vec![], op_id: None }).await.unwrap();
     let Appended::Session { sequence, .. } = started else { panic!() };
@@ -166,10 +166,10 @@ async fn the_end_of_a_session_that_a_drain_tries_is_counted_before_it_is_recorde
     drop(journal);
     let end = [DeliveryKey { sequence, event: EventKey::End, plugin: plugin() }];
     for _ in 0..3 {
-        house.dies(&end);
+        harness.dies(&end);
     }
-    let (journal, recovered) = house.run();
+    let (journal, recovered) = harness.run();
     assert_eq!(recovered.sessions[0].drained().settled, [plugin()], "nobody makes it again");
     drop(journal);
-    assert_eq!(house.dead(), [(sequence, Some("lost".to_owned()))]);
+    assert_eq!(harness.dead(), [(sequence, Some("lost".to_owned()))]);
 }

@@ -12,20 +12,20 @@ use lastword_journal::{Appended, Journal, JournalError, JournalOp};
 use lastword_sqlite::{JournalFile, SqliteJournal};
 use tempfile::TempDir;
 
-struct House {
+struct Harness {
     dir: TempDir,
     journal: SqliteJournal,
 }
 
-impl House {
+impl Harness {
     async fn with_a_session() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("state")).unwrap();
         let journal = SqliteJournal::open(&dir.path().join("state/journal.db")).unwrap();
         journal.recover().unwrap();
-        let house = Self { dir, journal };
-        house.start("before").await.unwrap();
-        house
+        let harness = Self { dir, journal };
+        harness.start("before").await.unwrap();
+        harness
     }
 
     fn path(&self) -> PathBuf {
@@ -44,37 +44,37 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-type Away = fn(&House);
+type Away = fn(&Harness);
 
 #[tokio::test]
 async fn a_write_is_refused_when_one_of_the_files_is_not_where_it_was() {
     let ways: [(&str, Away); 6] = [
-        ("all are removed", |house| {
-            fs::remove_dir_all(house.dir.path().join("state")).unwrap();
-            fs::create_dir(house.dir.path().join("state")).unwrap();
+        ("all are removed", |harness| {
+            fs::remove_dir_all(harness.dir.path().join("state")).unwrap();
+            fs::create_dir(harness.dir.path().join("state")).unwrap();
         }),
-        ("the database is removed", |house| fs::remove_file(house.path()).unwrap()),
-        ("the log is removed", |house| fs::remove_file(beside(&house.path(), "-wal")).unwrap()),
-        ("the database is renamed", |house| fs::rename(house.path(), house.dir.path().join("old.db")).unwrap()),
-        ("the directory is another one", |house| {
-            fs::rename(house.dir.path().join("state"), house.dir.path().join("old")).unwrap();
-            fs::create_dir(house.dir.path().join("state")).unwrap();
+        ("the database is removed", |harness| fs::remove_file(harness.path()).unwrap()),
+        ("the log is removed", |harness| fs::remove_file(beside(&harness.path(), "-wal")).unwrap()),
+        ("the database is renamed", |harness| fs::rename(harness.path(), harness.dir.path().join("old.db")).unwrap()),
+        ("the directory is another one", |harness| {
+            fs::rename(harness.dir.path().join("state"), harness.dir.path().join("old")).unwrap();
+            fs::create_dir(harness.dir.path().join("state")).unwrap();
         }),
-        ("an older copy is put over it", |house| {
-            let copy = house.dir.path().join("copy.db");
-            fs::copy(house.path(), &copy).unwrap();
-            fs::rename(copy, house.path()).unwrap();
+        ("an older copy is put over it", |harness| {
+            let copy = harness.dir.path().join("copy.db");
+            fs::copy(harness.path(), &copy).unwrap();
+            fs::rename(copy, harness.path()).unwrap();
         }),
     ];
     for (what, away) in ways {
-        let house = House::with_a_session().await;
-        away(&house);
+        let harness = Harness::with_a_session().await;
+        away(&harness);
         for id in ["after", "later"] {
-            let refused = house.start(id).await;
+            let refused = harness.start(id).await;
             let Err(JournalError::Unavailable(why)) = &refused else { panic!("{what}: {refused:?}") };
             assert!(why.contains("journal.db") && why.contains("put the files"), "{what}: {why}");
         }
-        assert!(house.journal.flush().await.is_err(), "{what}: nothing is safe");
+        assert!(harness.journal.flush().await.is_err(), "{what}: nothing is safe");
     }
 }
 
@@ -82,19 +82,19 @@ async fn a_write_is_refused_when_one_of_the_files_is_not_where_it_was() {
 #[tokio::test]
 async fn what_was_accepted_before_is_in_the_database_wherever_that_is() {
     let (by_name, renamed): (Away, Away) = (
-        |house| fs::remove_file(beside(&house.path(), "-wal")).unwrap(),
-        |house| {
-            fs::rename(house.path(), house.dir.path().join("old.db")).unwrap();
-            fs::remove_file(beside(&house.path(), "-wal")).unwrap();
+        |harness| fs::remove_file(beside(&harness.path(), "-wal")).unwrap(),
+        |harness| {
+            fs::rename(harness.path(), harness.dir.path().join("old.db")).unwrap();
+            fs::remove_file(beside(&harness.path(), "-wal")).unwrap();
         },
     );
     for (away, database) in [(by_name, "state/journal.db"), (renamed, "old.db")] {
-        let house = House::with_a_session().await;
-        away(&house);
-        assert!(house.journal.flush().await.is_err());
+        let harness = Harness::with_a_session().await;
+        away(&harness);
+        assert!(harness.journal.flush().await.is_err());
         // As it would be found if the process were killed now.
-        let copy = house.dir.path().join("copy.db");
-        fs::copy(house.dir.path().join(database), &copy).unwrap();
+        let copy = harness.dir.path().join("copy.db");
+        fs::copy(harness.dir.path().join(database), &copy).unwrap();
         let recovered = SqliteJournal::open(&copy).unwrap().recover().unwrap();
         let ids: Vec<&str> = recovered.sessions.iter().map(|left| &*left.session.identity.id).collect();
         assert_eq!(ids, ["before"], "{database}");
@@ -103,13 +103,13 @@ async fn what_was_accepted_before_is_in_the_database_wherever_that_is() {
 
 #[tokio::test]
 async fn when_the_file_is_put_back_the_work_goes_on() {
-    let house = House::with_a_session().await;
-    let aside = house.dir.path().join("aside.db");
-    fs::rename(house.path(), &aside).unwrap();
-    assert!(house.start("refused").await.is_err());
-    fs::rename(&aside, house.path()).unwrap();
-    assert!(house.start("after").await.is_ok());
-    let listed = JournalFile::look(&house.path()).unwrap().sessions().unwrap();
+    let harness = Harness::with_a_session().await;
+    let aside = harness.dir.path().join("aside.db");
+    fs::rename(harness.path(), &aside).unwrap();
+    assert!(harness.start("refused").await.is_err());
+    fs::rename(&aside, harness.path()).unwrap();
+    assert!(harness.start("after").await.is_ok());
+    let listed = JournalFile::look(&harness.path()).unwrap().sessions().unwrap();
     let ids: Vec<&str> = listed.iter().map(|row| &*row.session.identity.id).collect();
     assert_eq!(ids, ["before", "after"], "and what was refused is not there");
 }

@@ -1,3 +1,5 @@
+//! Which operation on which files is broken, and how; given to the library by environment variables.
+
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;

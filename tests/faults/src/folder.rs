@@ -1,3 +1,5 @@
+//! A temporary folder on which a sync takes no time.
+
 use std::path::Path;
 
 use tempfile::TempDir;

@@ -1,3 +1,5 @@
+//! Where Cargo has put the library for `LD_PRELOAD`.
+
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "liblastword_faults_preload.so";

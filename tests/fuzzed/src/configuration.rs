@@ -1,3 +1,5 @@
+//! The property of configurations.
+
 use std::collections::HashSet;
 use std::path::Path;
 

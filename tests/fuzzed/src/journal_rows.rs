@@ -1,3 +1,5 @@
+//! The property of a journal's rows that somebody has written over.
+
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

@@ -1,3 +1,5 @@
+//! The property of an owner's input.
+
 use lastword_protocol::fields::BadLine;
 use lastword_protocol::input::Input;
 use lastword_protocol::owners::InputFormat;

@@ -1,3 +1,5 @@
+//! The property of transcripts' uris.
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;

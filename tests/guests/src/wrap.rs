@@ -1,3 +1,5 @@
+//! Makes a component of the text of a core module and the world that it is for.
+
 use anyhow::{Context as _, Result};
 use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::{PackageId, Resolve};

@@ -10,7 +10,7 @@ use lastword::{
 
 use crate::guest_output::printed;
 use crate::outcomes::Outcomes;
-use crate::{HarnessBuilder, Seen};
+use crate::{HarnessBuilder, ObservedOutcome};
 
 /// How long a test waits for an outcome. Much longer than anything takes: it says nothing of how long it should take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -119,13 +119,13 @@ impl Harness {
 
     /// Every outcome so far, in order.
     #[must_use]
-    pub fn outcomes(&self) -> Vec<Seen> {
+    pub fn outcomes(&self) -> Vec<ObservedOutcome> {
         self.outcomes.all()
     }
 
     /// Outcomes of one plugin's hook, in order.
     #[must_use]
-    pub fn outcomes_of(&self, plugin: &str, hook: Hook) -> Vec<Seen> {
+    pub fn outcomes_of(&self, plugin: &str, hook: Hook) -> Vec<ObservedOutcome> {
         self.outcomes().into_iter().filter(|seen| seen.plugin == plugin && seen.hook == hook).collect()
     }
 
@@ -136,7 +136,7 @@ impl Harness {
     }
 
     /// Resolves when an outcome is seen for which `is_it` holds; gives up after 10 s.
-    pub async fn seen(&self, is_it: impl Fn(&Seen) -> bool) -> Option<Seen> {
+    pub async fn first_outcome(&self, is_it: impl Fn(&ObservedOutcome) -> bool) -> Option<ObservedOutcome> {
         tokio::time::timeout(PATIENCE, self.outcomes.first(is_it)).await.ok()
     }
 }

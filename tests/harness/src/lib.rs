@@ -17,4 +17,4 @@ pub use builder::HarnessBuilder;
 pub use burn::burn;
 pub use guest_output::printed;
 pub use harness::Harness;
-pub use outcomes::Seen;
+pub use outcomes::ObservedOutcome;

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 /// An outcome as an embedder is told of it.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "as in OutcomeRecord")]
-pub struct Seen {
+pub struct ObservedOutcome {
     pub id: DeliveryId,
     pub plugin: String,
     pub tenant: String,
@@ -32,11 +32,11 @@ pub struct Seen {
 /// All outcomes so far, in order.
 #[derive(Default)]
 pub(crate) struct Outcomes {
-    seen: Mutex<Vec<Seen>>,
+    seen: Mutex<Vec<ObservedOutcome>>,
     added: Notify,
 }
 
-impl Seen {
+impl ObservedOutcome {
     fn new(record: &OutcomeRecord<'_>) -> Self {
         Self {
             id: record.id.clone(),
@@ -61,16 +61,16 @@ impl Seen {
 
 impl Outcomes {
     pub(crate) fn add(&self, record: &OutcomeRecord<'_>) {
-        self.seen.lock().push(Seen::new(record));
+        self.seen.lock().push(ObservedOutcome::new(record));
         self.added.notify_waiters();
     }
 
-    pub(crate) fn all(&self) -> Vec<Seen> {
+    pub(crate) fn all(&self) -> Vec<ObservedOutcome> {
         self.seen.lock().clone()
     }
 
     /// Resolves when there is one for which `is_it` holds.
-    pub(crate) async fn first(&self, is_it: impl Fn(&Seen) -> bool) -> Seen {
+    pub(crate) async fn first(&self, is_it: impl Fn(&ObservedOutcome) -> bool) -> ObservedOutcome {
         loop {
             let added = self.added.notified();
             tokio::pin!(added);

@@ -6,7 +6,7 @@ use lastword::events::{EndReason, EventKey};
 use lastword_sqlite::DeliveryState;
 
 use super::case::{Plugin, Reply, Who};
-use super::subject::Told;
+use super::subject::Attempt;
 
 /// Recorded failures after which a delivery is dead.
 pub(super) const MAX_FAILURES: u32 = 3;
@@ -21,7 +21,7 @@ pub(super) struct Delivery {
 
 /// What is known of a delivery that was not made.
 #[derive(Clone, Default)]
-pub(super) struct Owed {
+pub(super) struct PendingDelivery {
     pub(super) reason: Option<EndReason>,
     /// In the order of its id. Ends that a drain makes have no order among them.
     pub(super) place: u32,
@@ -41,7 +41,7 @@ pub(super) struct Owed {
 }
 
 /// What is around a delivery as an attempt of it is told.
-pub(super) struct Around {
+pub(super) struct Circumstances {
     pub(super) run: u32,
     /// What its plugin answers.
     pub(super) reply: Reply,
@@ -77,7 +77,7 @@ impl Delivery {
     }
 }
 
-impl Owed {
+impl PendingDelivery {
     pub(super) fn new(reason: Option<&EndReason>, place: u32, orphaned: bool) -> Self {
         Self { reason: reason.cloned(), place, orphaned, ..Self::default() }
     }
@@ -96,37 +96,40 @@ impl Owed {
     }
 
     /// Judges an attempt that has not been the last before, and takes note of a failure.
-    pub(super) fn told(&mut self, told: &Told, around: &Around) -> Result<(), &'static str> {
-        let Around { run, reply, has_newer, newer_is_made, older_waits } = *around;
+    pub(super) fn attempted(&mut self, attempt: &Attempt, circumstances: &Circumstances) -> Result<(), &'static str> {
+        let Circumstances { run, reply, has_newer, newer_is_made, older_waits } = *circumstances;
         let failures = self.failures + u32::from(reply != Reply::Ok);
         let dead = reply == Reply::Fatal || reply == Reply::Retry && failures >= MAX_FAILURES;
         // A retry is set so far off that only something newer brings one about, and once it is late not even that.
-        let may_be_tried = match (told.draining, self.tries) {
+        let may_be_tried = match (attempt.draining, self.tries) {
             _ if self.refused => false,
             (true, _) => self.drain_tries == 0,
             (false, 0) => true,
             (false, tries) => tries == 1 && has_newer && !self.late,
         };
         let wrong = [
-            (told.reply != Some(reply), "the guest answers something else"),
-            (told.reason != self.reason, "its reason is another"),
-            (told.failures != failures, "its failures are miscounted"),
-            (told.dead != dead, "it is given up, and should not be, or the other way round"),
+            (attempt.reply != Some(reply), "the guest answers something else"),
+            (attempt.reason != self.reason, "its reason is another"),
+            (attempt.failures != failures, "its failures are miscounted"),
+            (attempt.dead != dead, "it is given up, and should not be, or the other way round"),
             (!may_be_tried, "nothing has brought this attempt about"),
             (older_waits, "something older has not stepped aside"),
-            (newer_is_made && !told.late, "something newer was delivered before, and it does not say that it is late"),
-            (self.late && !told.late, "it does not say any more that it is late"),
-            (told.late && !self.late && !has_newer, "it says that it is late, and nothing is newer"),
+            (
+                newer_is_made && !attempt.late,
+                "something newer was delivered before, and it does not say that it is late",
+            ),
+            (self.late && !attempt.late, "it does not say any more that it is late"),
+            (attempt.late && !self.late && !has_newer, "it says that it is late, and nothing is newer"),
         ];
         if let Some((_, what)) = wrong.into_iter().find(|(is_wrong, _)| *is_wrong) {
             return Err(what);
         }
-        self.tries += u32::from(!told.draining);
-        self.drain_tries += u32::from(told.draining);
+        self.tries += u32::from(!attempt.draining);
+        self.drain_tries += u32::from(attempt.draining);
         self.failures = failures;
-        self.late = told.late;
+        self.late = attempt.late;
         self.dead = dead.then_some(run);
-        self.refused = told.refused;
+        self.refused = attempt.refused;
         Ok(())
     }
 

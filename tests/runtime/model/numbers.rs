@@ -1,10 +1,12 @@
+//! The numbers that the runtime gives: ids, and attempts that count up.
+
 use std::collections::BTreeMap;
 
 use lastword::events::{DeliveryId, JournalName};
 
 use super::case::Who;
 use super::delivery::Delivery;
-use super::subject::Told;
+use super::subject::Attempt;
 
 /// The numbers that the runtime gives, over all runs.
 #[derive(Default)]
@@ -18,15 +20,15 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    pub(super) fn check(&mut self, told: &Told) -> Result<(), &'static str> {
-        let delivery = told.delivery;
-        self.journal.get_or_insert(told.id.journal);
-        self.sequences.entry(told.id.sequence).or_insert((delivery.who, delivery.generation));
-        self.check_id(delivery, &told.id)?;
-        let last = self.attempts.insert(delivery, (told.attempt, self.run));
+    pub(super) fn check(&mut self, attempt: &Attempt) -> Result<(), &'static str> {
+        let delivery = attempt.delivery;
+        self.journal.get_or_insert(attempt.id.journal);
+        self.sequences.entry(attempt.id.sequence).or_insert((delivery.who, delivery.generation));
+        self.check_id(delivery, &attempt.id)?;
+        let last = self.attempts.insert(delivery, (attempt.number, self.run));
         match last {
-            Some((attempt, _)) if told.attempt <= attempt => Err("no two attempts have the same number"),
-            Some((attempt, run)) if run == self.run && told.attempt > attempt + 1 => Err("it skips a number"),
+            Some((last, _)) if attempt.number <= last => Err("no two attempts have the same number"),
+            Some((last, run)) if run == self.run && attempt.number > last + 1 => Err("it skips a number"),
             _ => Ok(()),
         }
     }

@@ -9,8 +9,8 @@ use lastword::Acceptance;
 use lastword::events::{DrainReason, EndReason, EventKey, Hook};
 
 use super::case::{Plugin, Reply, Request, What, Who};
-use super::delivery::{Around, Delivery, Listed, Owed};
-use super::subject::Told;
+use super::delivery::{Circumstances, Delivery, Listed, PendingDelivery};
+use super::subject::Attempt;
 
 #[derive(Clone, Default)]
 pub(super) struct Reference {
@@ -20,7 +20,7 @@ pub(super) struct Reference {
     /// The generations that each `op_id` of an id and a kind of line spoke of, by the scope of the session.
     ops: BTreeMap<(Who, Hook, &'static str), Vec<Line>>,
     /// Dead ones are here as well.
-    owed: BTreeMap<Delivery, Owed>,
+    owed: BTreeMap<Delivery, PendingDelivery>,
     /// With the run that has made it, and its place then.
     made: BTreeMap<Delivery, (u32, u32)>,
     /// The last place.
@@ -137,7 +137,7 @@ impl Reference {
     pub(super) fn begin_run(&mut self, installed: &[Plugin]) {
         self.run += 1;
         self.installed = installed.to_vec();
-        self.owed.values_mut().for_each(Owed::begin_run);
+        self.owed.values_mut().for_each(PendingDelivery::begin_run);
         // What is on record comes in this order, whatever happened in which between sessions of one id.
         let recorded = self.owed.values_mut().filter(|owed| !owed.by_drain);
         recorded.zip(1..).for_each(|(owed, place)| owed.place = place);
@@ -275,7 +275,8 @@ impl Reference {
     fn owe(&mut self, (who, generation): Key, event: EventKey) {
         self.place += 1;
         for plugin in takers(&self.installed, who, event) {
-            self.owed.insert(Delivery { who, generation, event, plugin }, Owed::new(None, self.place, false));
+            self.owed
+                .insert(Delivery { who, generation, event, plugin }, PendingDelivery::new(None, self.place, false));
         }
     }
 
@@ -286,7 +287,7 @@ impl Reference {
         let (active, event) = (sessions.remove(at), EventKey::End);
         let serving = takers(installed, who, event);
         for plugin in active.started.into_iter().chain(serving.iter().copied()) {
-            let owed = Owed::new(Some(reason), self.place, !serving.contains(&plugin));
+            let owed = PendingDelivery::new(Some(reason), self.place, !serving.contains(&plugin));
             self.owed.insert(Delivery { who, generation, event, plugin }, owed);
         }
     }
@@ -327,8 +328,8 @@ impl Reference {
     }
 
     /// Judges an attempt, and takes note of it.
-    pub(super) fn told(&mut self, told: &Told) -> Result<(), &'static str> {
-        let delivery = told.delivery;
+    pub(super) fn attempted(&mut self, attempt: &Attempt) -> Result<(), &'static str> {
+        let delivery = attempt.delivery;
         let plugin =
             self.installed.iter().find(|plugin| delivery.is_for(plugin)).ok_or("its plugin is not installed")?;
         let place = self.owed.get(&delivery).ok_or("it is not owed")?.place;
@@ -352,8 +353,8 @@ impl Reference {
         let has_newer = self.made.iter().any(|(other, &(run, place))| counts(other, run) && may_be_newer(other, place))
             || self.owed.iter().any(|(other, owed)| may_be_newer(other, owed.place));
         let owed = self.owed.get_mut(&delivery).filter(|owed| owed.dead.is_none()).ok_or("it is not owed")?;
-        let reply = plugin.guest.reply(delivery.event, owed.reason.as_ref(), told.attempt);
-        owed.told(told, &Around { run: self.run, reply, has_newer, newer_is_made, older_waits })?;
+        let reply = plugin.guest.reply(delivery.event, owed.reason.as_ref(), attempt.number);
+        owed.attempted(attempt, &Circumstances { run: self.run, reply, has_newer, newer_is_made, older_waits })?;
         if reply == Reply::Ok {
             self.owed.remove(&delivery);
             self.made.insert(delivery, (self.run, place));
@@ -362,7 +363,7 @@ impl Reference {
     }
 
     /// What an installed plugin is owed.
-    fn waiting(&self) -> impl Iterator<Item = (&Delivery, &Owed)> {
+    fn waiting(&self) -> impl Iterator<Item = (&Delivery, &PendingDelivery)> {
         let can_be_made = |delivery: &Delivery| self.installed.iter().any(|plugin| delivery.is_for(plugin));
         self.owed.iter().filter(move |(delivery, owed)| owed.dead.is_none() && can_be_made(delivery))
     }
@@ -409,7 +410,7 @@ impl Reference {
     pub(super) fn undelivered_ends(&self) -> u64 {
         let mut then = self.clone();
         self.active().into_iter().for_each(|(key, _)| then.end_left(key));
-        let counts = |owed: &Owed| owed.dead.is_none_or(|run| run == self.run);
+        let counts = |owed: &PendingDelivery| owed.dead.is_none_or(|run| run == self.run);
         let ends = then.owed.iter().filter(|(delivery, owed)| delivery.event == EventKey::End && counts(owed));
         u64::try_from(ends.count()).unwrap()
     }

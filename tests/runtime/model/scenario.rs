@@ -13,8 +13,8 @@ use super::crashing_journal::CrashingJournal;
 use super::delivery::{Delivery, Listed};
 use super::numbers::Numbers;
 use super::reference::Reference;
-use super::side_by_side::{Both, Checked, PATIENCE, listed, same};
-use super::subject::Told;
+use super::side_by_side::{Checked, PATIENCE, SideBySide, listed, same};
+use super::subject::Attempt;
 
 /// Plays a case, and then a run in which nothing is in the way of what is still owed.
 pub(super) fn play(case: &Case) -> Checked {
@@ -52,22 +52,22 @@ impl Scenario {
         let (journal, closed) = CrashingJournal::open(&self.path(), run.crash_point);
         let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let played = tokio.block_on(async {
-            let mut both = Both::begin(self, run, &journal).await?;
-            both.play(run).await.map(|()| (both.live, both.subject.told))
+            let mut both = SideBySide::begin(self, run, &journal).await?;
+            both.play(run).await.map(|()| (both.live, both.subject.attempts))
         });
         drop((tokio, journal));
         assert_eq!(closed.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "it lets go of its journal");
-        let (mut live, told) = played?;
+        let (mut live, attempts) = played?;
         // What workers had in hand as the run was dropped.
-        told.try_iter().try_for_each(|told| self.hear(&mut live, &told))?;
+        attempts.try_iter().try_for_each(|attempt| self.hear(&mut live, &attempt))?;
         self.compare_with_file()
     }
 
-    pub(super) fn hear(&mut self, live: &mut Reference, told: &Told) -> Checked {
-        let wrong = |why: &str| format!("{}, attempt {}: {why}", told.delivery, told.attempt);
-        self.numbers.check(told).map_err(wrong)?;
-        live.told(told).map_err(wrong)?;
-        if told.on_record { self.disk.told(told).map_err(wrong) } else { Ok(()) }
+    pub(super) fn hear(&mut self, live: &mut Reference, attempt: &Attempt) -> Checked {
+        let wrong = |why: &str| format!("{}, attempt {}: {why}", attempt.delivery, attempt.number);
+        self.numbers.check(attempt).map_err(wrong)?;
+        live.attempted(attempt).map_err(wrong)?;
+        if attempt.on_record { self.disk.attempted(attempt).map_err(wrong) } else { Ok(()) }
     }
 
     /// What an operator sees of the file.

@@ -13,7 +13,7 @@ use super::case::{End, Grace, Reply, Request, Run, Step, Who};
 use super::crashing_journal::CrashingJournal;
 use super::reference::{self, Answer, Key, Reference};
 use super::scenario::Scenario;
-use super::subject::{Asked, Subject, Told};
+use super::subject::{Asked, Attempt, Subject};
 
 /// What is waited for is there at once, or never.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,8 +21,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Or what the two sides disagree on.
 pub(super) type Checked = Result<(), String>;
 
-/// Both sides in one run.
-pub(super) struct Both<'a> {
+/// The runtime and its reference in one run.
+pub(super) struct SideBySide<'a> {
     scenario: &'a mut Scenario,
     journal: &'a CrashingJournal,
     pub(super) live: Reference,
@@ -35,7 +35,7 @@ pub(super) struct Both<'a> {
     rested: bool,
 }
 
-impl<'a> Both<'a> {
+impl<'a> SideBySide<'a> {
     pub(super) async fn begin(
         scenario: &'a mut Scenario,
         run: &Run,
@@ -171,10 +171,10 @@ impl<'a> Both<'a> {
         }
     }
 
-    fn hear(&mut self) -> Result<Vec<Told>, String> {
-        let told: Vec<Told> = self.subject.told.try_iter().collect();
-        told.iter().try_for_each(|told| self.scenario.hear(&mut self.live, told))?;
-        Ok(told)
+    fn hear(&mut self) -> Result<Vec<Attempt>, String> {
+        let attempts: Vec<Attempt> = self.subject.attempts.try_iter().collect();
+        attempts.iter().try_for_each(|attempt| self.scenario.hear(&mut self.live, attempt))?;
+        Ok(attempts)
     }
 
     async fn settle(&mut self) -> Checked {
@@ -214,10 +214,10 @@ impl<'a> Both<'a> {
                 self.scenario.disk.end_left(key);
             }
         }
-        let told = self.hear()?;
+        let attempts = self.hear()?;
         let ends = |reply: fn(Option<Reply>) -> bool| {
-            let ends = told.iter().filter(|told| told.draining && told.delivery.event == EventKey::End);
-            u64::try_from(ends.filter(|told| reply(told.reply)).count()).unwrap()
+            let ends = attempts.iter().filter(|attempt| attempt.draining && attempt.delivery.event == EventKey::End);
+            u64::try_from(ends.filter(|attempt| reply(attempt.reply)).count()).unwrap()
         };
         let (made, failed) = (ends(|reply| reply == Some(Reply::Ok)), ends(|reply| reply != Some(Reply::Ok)));
         let found = (report.sessions, report.delivered, report.failed, report.deferred);

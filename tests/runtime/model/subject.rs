@@ -26,18 +26,18 @@ const NEVER: Duration = Duration::from_secs(3600);
 pub(super) struct Subject {
     pub(super) runtime: Runtime,
     /// Every attempt, in order. It outlives the runtime, whose workers bring back what they have in hand.
-    pub(super) told: Receiver<Told>,
+    pub(super) attempts: Receiver<Attempt>,
 }
 
 /// The answer to a request that is under way.
 pub(super) type Asked = Pin<Box<dyn Future<Output = Answer>>>;
 
 /// An attempt as the runtime tells of it.
-pub(super) struct Told {
+pub(super) struct Attempt {
     pub(super) id: DeliveryId,
     pub(super) delivery: Delivery,
     pub(super) reason: Option<EndReason>,
-    pub(super) attempt: u32,
+    pub(super) number: u32,
     pub(super) failures: u32,
     pub(super) late: bool,
     pub(super) dead: bool,
@@ -52,7 +52,7 @@ pub(super) struct Told {
 
 impl Subject {
     pub(super) fn build(journal: &Arc<CrashingJournal>, run: &Run, grace: Grace) -> Self {
-        let (tell, told) = channel();
+        let (tell, attempts) = channel();
         let record = journal.clone();
         let mut builder = Runtime::builder()
             .sandbox(Harness::sandbox())
@@ -67,12 +67,12 @@ impl Subject {
                 Grace::Long => NEVER,
             })
             // The receiver is gone once something is found to be wrong.
-            .on_outcome(move |outcome| drop(tell.send(Told::from(outcome, &record))));
+            .on_outcome(move |outcome| drop(tell.send(Attempt::from(outcome, &record))));
         for plugin in &run.installed {
             let tenants = plugin.tenant.map_or(Tenants::Every, |only| Tenants::Only(vec![only.into()]));
             builder = builder.plugin(compiled(plugin), tenants);
         }
-        Self { runtime: builder.build().unwrap(), told }
+        Self { runtime: builder.build().unwrap(), attempts }
     }
 
     /// A request is made when this is called, and carried out whether or not anyone waits for the answer.
@@ -120,7 +120,7 @@ fn compile(plugin: &Plugin) -> lastword::Plugin {
     Harness::sandbox().load(PluginName::new(plugin.name).unwrap(), &component, Limits::default()).unwrap()
 }
 
-impl Told {
+impl Attempt {
     fn from(outcome: &OutcomeRecord<'_>, journal: &CrashingJournal) -> Self {
         let id = outcome.id.clone();
         let session = outcome.session;
@@ -136,7 +136,7 @@ impl Told {
             id,
             delivery,
             reason: outcome.reason.cloned(),
-            attempt: outcome.attempt,
+            number: outcome.attempt,
             failures: outcome.failures,
             late: outcome.late,
             dead: outcome.dead,

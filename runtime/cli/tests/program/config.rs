@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Launch, Signal, ids};
+use crate::support::{Launch, ids};
 
 /// The mistakes that a run with this configuration is refused for: the lines on stderr that name the file.
 fn mistakes(text: &str) -> Vec<String> {
@@ -102,8 +102,7 @@ fn a_plugin_serves_the_tenants_that_it_is_given_and_no_others() {
         program.send([json!({"op": "start", "session": {"id": id, "tenant": tenant}}).to_string()]);
     }
     program.count("accepted", 2);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.printed_ends("prints"), ["s1"]);
     assert_eq!(ended.printed_ends("all"), ["s1", "s2"]);
     assert!(ended.outcomes("prints", "session-end").all(|line| line["tenant"] == "acme"));
@@ -135,8 +134,7 @@ fn a_plugins_limits_are_the_ones_that_it_is_given() {
     let config = config.replace("needs-40mib", "grow").replace("1MiB", "4MiB");
     let program = guests(Launch::stdio()).with_guest("grow").config(&config).start().ready();
     program.open(["s1"]);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     for plugin in ["fuel", "deadline", "memory"] {
         assert_eq!(ended.ends(plugin, &format!("failed({plugin})")), ["s1"]);
     }

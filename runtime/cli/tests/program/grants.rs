@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Launch, Program, Signal, end, start};
+use crate::support::{Ended, Launch, Program, end, start};
 
 fn plugin(guest: &str, more: &str) -> String {
     format!("[[plugin]]\nname = \"{guest}\"\ncomponent = \"{guest}.wasm\"\n{more}\n")
@@ -48,8 +48,7 @@ fn what_a_plugin_stores_is_there_at_its_next_call_and_only_for_the_same_tenant()
     for (tenant, id) in [("acme", "s1"), ("acme", "s2"), ("umbrella", "s3"), ("acme", "s4")] {
         assert_eq!(told(&program, tenant, id)["outcome"], "delivered");
     }
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.printed("kv-counts"), ["ends=1", "ends=2", "ends=1", "ends=3"]);
 }
 
@@ -77,8 +76,7 @@ fn a_plugin_reaches_the_addresses_that_it_is_given_and_no_others() {
         program.send([json!({"op": "end", "session": session}).to_string()]);
         program.line("its outcome", |line| line["event"] == "outcome" && line["session"] == id);
     }
-    program.signal(Signal::TERM);
-    let printed = program.ended().printed("http-gets");
+    let printed = program.stop().printed("http-gets");
     assert_eq!(printed, ["status=200", "body=hello", "error=HTTP-request-denied"]);
 }
 
@@ -101,8 +99,7 @@ fn a_plugin_reads_the_transcript_of_the_session_and_none_outside_of_the_root() {
         program.send([json!({"op": "end", "session": session}).to_string()]);
         program.line("its outcome", |line| line["event"] == "outcome" && line["session"] == id);
     }
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.printed("transcript-reads"), ["first=of acme", "bytes=7", "absent"]);
     assert!(ended.log.iter().any(|line| line.contains("outside-root")), "{}", ended.stderr());
 }
@@ -146,8 +143,7 @@ fn a_start_over_a_quota_is_refused_and_one_after_an_end_is_not() {
     let acme = |id: &str| json!({"op": "start", "session": {"tenant": "acme", "id": id}}).to_string();
     program.send([acme("s1"), acme("s2")]);
     program.count("accepted", 5);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!((ended.code(), ended.printed_ends("prints")), (0, ["s1", "s1", "s2", "s2"].map(str::to_owned).to_vec()));
     assert_eq!(ended.of("error").count(), 1);
 }
@@ -161,8 +157,7 @@ fn a_delivery_over_a_quota_is_deferred_and_goes_out_in_the_drain() {
     let deferred = told(&program, "acme", "s2");
     assert_eq!((&deferred["outcome"], &deferred["cause"]), (&json!("deferred"), &json!("quota")), "{deferred}");
     assert_eq!(told(&program, "umbrella", "s3")["outcome"], "delivered", "others have a quota of their own");
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 0, "{}", ended.stderr());
     assert_eq!(ended.printed_ends("prints"), ["s1", "s2", "s3"]);
 }
@@ -256,6 +251,5 @@ fn check_explains_what_a_plugin_asks_for_and_its_entry_can_be_pasted() {
     let entry = fits.text.iter().skip_while(|line| *line != "[[plugin]]").cloned().collect::<Vec<_>>().join("\n");
     let program = serving(&["kv-counts"], &entry).start().ready();
     assert_eq!(told(&program, "acme", "s1")["outcome"], "delivered");
-    program.signal(Signal::TERM);
-    assert_eq!(program.ended().printed("kv-counts"), ["ends=1"]);
+    assert_eq!(program.stop().printed("kv-counts"), ["ends=1"]);
 }

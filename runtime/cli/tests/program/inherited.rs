@@ -12,8 +12,7 @@ fn started_by(script: &'static str) -> Program {
 fn assert_it_serves(program: Program) {
     program.send([start("s001")]);
     program.count("accepted", 2);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"shutdown".into()));
     assert_eq!(ended.printed_ends("prints"), ids(2));
     let log = ended.stderr();
@@ -54,8 +53,7 @@ fn a_scripts_background_job_outlives_ctrl_c_on_the_script() {
 #[test]
 fn sigterm_drains_also_when_it_was_ignored_at_the_start() {
     let program = started_by(r#"trap "" TERM; exec "$@""#);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"shutdown".into()));
 }
 
@@ -72,8 +70,7 @@ fn sigquit_ends_the_process_at_once_and_the_journal_has_what_is_owed() {
 
     let next = home.stdio().guest("prints").start().ready();
     next.count("outcome", 2);
-    next.signal(Signal::TERM);
-    let next = next.ended();
+    let next = next.stop();
     assert_eq!((next.code(), next.printed_ends("prints")), (0, ids(2)));
     assert!(next.outcomes("prints", "session-end").all(|line| line["reason"] == "crashed"));
 }
@@ -96,8 +93,7 @@ fn a_limit_of_a_files_size_is_a_full_disk_to_the_journal() {
         let count = |event: &str| counts.get(event).copied().unwrap_or(0);
         count("accepted") + count("error") >= 1003
     });
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     let refused: Vec<_> = ended.of("error").collect();
     assert!(!refused.is_empty(), "the limit was met, or this tested nothing");
     assert!(refused.iter().all(|error| error["code"] == "journal"), "{:?}", refused[0]);

@@ -1,19 +1,19 @@
 //! The journal on disk: what was accepted outlives the program, whatever ends it, and whatever the disk does.
 
-mod drawn;
 #[cfg(target_os = "linux")]
 mod faults;
 mod files;
-mod foreign;
+mod foreign_files;
 #[cfg(target_os = "linux")]
 mod full;
 mod kill;
 mod owner;
-mod place;
+mod path;
 mod promises;
 mod recovery;
 mod reports;
 mod scenario;
+mod seed;
 #[cfg(target_os = "linux")]
 mod slow;
 #[cfg(target_os = "linux")]

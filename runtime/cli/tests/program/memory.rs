@@ -46,8 +46,7 @@ fn what_a_burst_of_calls_took_goes_back_to_the_system() {
         assert!(began.elapsed() < Duration::from_secs(60), "before {before}, peak {peak}, a minute later {now}");
         a_moment();
     }
-    program.signal(Signal::TERM);
-    assert_eq!(program.ended().ends("piles", "delivered").len(), 20);
+    assert_eq!(program.stop().ends("piles", "delivered").len(), 20);
 }
 
 mod timed {

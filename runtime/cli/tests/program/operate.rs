@@ -47,8 +47,7 @@ fn json(ended: &Ended) -> Vec<Value> {
 }
 
 fn left(program: Program) -> Ended {
-    program.signal(Signal::TERM);
-    program.ended()
+    program.stop()
 }
 
 /// Somebody has added a column that a row must have, and that ours does not: the outcome of a drain cannot be recorded, and its plugin is told of it all the same.

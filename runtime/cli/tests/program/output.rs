@@ -119,8 +119,7 @@ fn a_reader_that_keeps_up_gets_an_answer_of_its_own_for_each_line() {
         program.send((0..500).map(|n| start(&format!("s{round}-{n}"))));
         program.count("accepted", 500 * (round + 1));
     }
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.of("accepted").filter(|line| line["line"].is_u64() && line["session"].is_string()).count(), 5_000);
 }
 
@@ -129,8 +128,7 @@ fn a_reader_that_went_away_costs_nobody_their_end() {
     let program = Launch::stdio().guest("prints").closed_stdout().start();
     program.send(ids(50).iter().map(|id| start(id)));
     program.log("session-start s049 ");
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 0);
     assert_eq!(ended.printed_ends("prints"), ids(50));
     let told = ended.log.iter().filter(|line| line.contains("stdout")).count();
@@ -153,14 +151,12 @@ fn a_reader_that_goes_away_in_the_middle_costs_nobody_their_end() {
 fn logs_have_no_colours_in_a_pipe_and_can_be_filtered() {
     let program = Launch::stdio().guest("prints").start().ready();
     program.open(["s1"]);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert!(!ended.stderr().contains('\x1b'), "{}", ended.stderr());
 
     let program = Launch::stdio().guest("prints").env("LASTWORD_LOG", "off").start().ready();
     program.open(["s1"]);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!((ended.code(), ended.stderr()), (0, String::new()));
     assert_eq!(ended.ends("prints", "delivered"), ["s1"], "the protocol is no log");
 }
@@ -170,8 +166,7 @@ fn a_failure_is_one_line_of_the_log_whatever_the_guest_answers() {
     let program = Launch::stdio().guest("forges").start().ready();
     program.send([end("s1", "reset")]);
     program.count("outcome", 1);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     let failed: Vec<_> = ended.log.iter().filter(|line| line.contains("plugin=forges")).collect();
     let [line] = failed[..] else { panic!("one attempt, one line: {}", ended.stderr()) };
     assert!(line.contains(" WARN lastword: failed ") && line.contains("detail="), "{line}");

@@ -17,7 +17,7 @@ fn drained_by(signal: Signal) -> Ended {
 }
 
 #[test]
-fn c1_sigterm_sigint_and_sighup_drain_with_reason_shutdown() {
+fn sigterm_sigint_and_sighup_drain_with_reason_shutdown() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let ended = drained_by(signal);
         assert_eq!(ended.code(), 0, "{signal:?}");
@@ -35,7 +35,7 @@ fn c1_sigterm_sigint_and_sighup_drain_with_reason_shutdown() {
 }
 
 #[test]
-fn c2_a_shutdown_line_drains_with_reason_restart() {
+fn a_shutdown_line_drains_with_reason_restart() {
     let program = Launch::stdio().guest("prints").start().ready();
     program.open(ids(3));
     program.send([r#"{"op":"shutdown","reason":"restart"}"#]);
@@ -56,7 +56,7 @@ fn a_shutdown_line_without_a_reason_means_shutdown() {
 }
 
 #[test]
-fn c3_what_comes_before_a_delayed_shutdown_line_is_served_first() {
+fn what_comes_before_a_delayed_shutdown_line_is_served_first() {
     let program = Launch::stdio().guest("prints").start().ready();
     program.open(["replied", "open"]);
     program.send([end("replied", "reset")]);
@@ -73,7 +73,7 @@ fn c3_what_comes_before_a_delayed_shutdown_line_is_served_first() {
 }
 
 #[test]
-fn c3_lines_that_were_written_together_with_the_shutdown_line_are_all_taken() {
+fn lines_that_were_written_together_with_the_shutdown_line_are_all_taken() {
     let program = Launch::stdio().guest("prints").start().ready();
     let compaction = r#"{"op":"compaction","session":{"id":"s000"},"phase":"after"}"#;
     let mut lines: Vec<String> = ids(50).iter().map(|id| start(id)).collect();
@@ -97,7 +97,7 @@ fn c3_lines_that_were_written_together_with_the_shutdown_line_are_all_taken() {
 }
 
 #[test]
-fn c4_a_drain_that_runs_out_of_budget_warns_and_the_process_still_leaves() {
+fn a_drain_that_runs_out_of_budget_warns_and_the_process_still_leaves() {
     let config = r#"
         [drain]
         budget = "2s"
@@ -111,8 +111,7 @@ fn c4_a_drain_that_runs_out_of_budget_warns_and_the_process_still_leaves() {
     "#;
     let program = Launch::stdio().with_guest("sleep").with_guest("prints").config(config).start().ready();
     program.open(ids(3));
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 3, "three ends are owed, safe in the journal");
     assert!(ended.log.iter().any(|line| line.contains(" 3 ") && line.contains("owed")), "stderr says how many");
     assert_eq!(ended.drain()["budget_ms"], 2_000);
@@ -126,13 +125,12 @@ fn c4_a_drain_that_runs_out_of_budget_warns_and_the_process_still_leaves() {
 }
 
 #[test]
-fn c5_without_a_drain_nobody_is_called_and_nothing_is_warned_of() {
+fn without_a_drain_nobody_is_called_and_nothing_is_warned_of() {
     let config = "[drain]\nenabled = false\n[[plugin]]\nname = \"prints\"\ncomponent = \"prints.wasm\"\n";
     let program = Launch::stdio().with_guest("prints").config(config).start().ready();
     program.open(ids(7));
     program.count("outcome", 7);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 3);
     assert!(ended.log.iter().any(|line| line.contains(" 7 ") && line.contains("owed")), "{}", ended.stderr());
     assert_eq!(ended.of("drain").count(), 0);
@@ -142,11 +140,10 @@ fn c5_without_a_drain_nobody_is_called_and_nothing_is_warned_of() {
 }
 
 #[test]
-fn c5_without_a_drain_and_without_sessions_nothing_is_lost() {
+fn without_a_drain_and_without_sessions_nothing_is_lost() {
     let config = "[drain]\nenabled = false\n[[plugin]]\nname = \"prints\"\ncomponent = \"prints.wasm\"\n";
     let program = Launch::stdio().with_guest("prints").config(config).start().ready();
-    program.signal(Signal::TERM);
-    assert_eq!(program.ended().code(), 0);
+    assert_eq!(program.stop().code(), 0);
 }
 
 #[test]
@@ -246,8 +243,7 @@ fn a_signal_to_the_whole_process_group_is_a_shutdown_and_no_crash() {
 #[test]
 fn a_drain_of_nothing_calls_nobody_and_reports_nothing() {
     let program = Launch::stdio().guest("prints").start().ready();
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 0);
     assert_eq!(["sessions", "delivered", "failed", "deferred"].map(|count| ended.drained(count)), [0; 4]);
     assert_eq!(ended.printed("prints"), [""; 0]);
@@ -257,8 +253,7 @@ fn a_drain_of_nothing_calls_nobody_and_reports_nothing() {
 fn sessions_without_any_plugin_owe_nothing() {
     let program = Launch::stdio().start().ready();
     program.open(ids(3));
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!(ended.code(), 0);
     assert_eq!([ended.drained("sessions"), ended.drained("delivered")], [3, 0]);
 }

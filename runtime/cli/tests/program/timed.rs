@@ -61,7 +61,7 @@ fn assert_only_the_hostile_lost(ended: &Ended, hostile: &str, sessions: &[String
 }
 
 #[test]
-fn w1_a_plugin_that_spins_costs_only_its_own_ends() {
+fn a_plugin_that_spins_costs_only_its_own_ends() {
     let program = beside("spin");
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
@@ -75,7 +75,7 @@ fn w1_a_plugin_that_spins_costs_only_its_own_ends() {
 }
 
 #[test]
-fn w1_a_plugin_that_spins_before_its_hook_is_called_costs_only_its_own_ends() {
+fn a_plugin_that_spins_before_its_hook_is_called_costs_only_its_own_ends() {
     let program = beside("spin-start");
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
@@ -85,7 +85,7 @@ fn w1_a_plugin_that_spins_before_its_hook_is_called_costs_only_its_own_ends() {
 }
 
 #[test]
-fn w2_a_plugin_that_never_returns_costs_only_its_own_ends() {
+fn a_plugin_that_never_returns_costs_only_its_own_ends() {
     let program = beside("sleep");
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
@@ -96,7 +96,7 @@ fn w2_a_plugin_that_never_returns_costs_only_its_own_ends() {
 }
 
 #[test]
-fn w3_a_plugin_cannot_end_the_process() {
+fn a_plugin_cannot_end_the_process() {
     let program = beside("exit");
     program.open(ids(3));
     let signalled = program.signal(Signal::TERM);
@@ -107,7 +107,7 @@ fn w3_a_plugin_cannot_end_the_process() {
 }
 
 /// The hostile plugin is in the middle of an ordinary end, with all the time in the world, when the signal comes.
-fn w4_hung_in_an_ordinary_reset(hostile: &str) {
+fn hung_in_an_ordinary_reset(hostile: &str) {
     let config = format!(
         r#"
         [[plugin]]
@@ -140,13 +140,13 @@ fn w4_hung_in_an_ordinary_reset(hostile: &str) {
 }
 
 #[test]
-fn w4_a_plugin_that_hangs_in_an_ordinary_reset_does_not_delay_the_drain() {
-    w4_hung_in_an_ordinary_reset("sleep");
+fn a_plugin_that_hangs_in_an_ordinary_reset_does_not_delay_the_drain() {
+    hung_in_an_ordinary_reset("sleep");
 }
 
 #[test]
-fn w4_a_plugin_that_spins_in_an_ordinary_reset_does_not_delay_the_drain() {
-    w4_hung_in_an_ordinary_reset("spin");
+fn a_plugin_that_spins_in_an_ordinary_reset_does_not_delay_the_drain() {
+    hung_in_an_ordinary_reset("spin");
 }
 
 /// Uses a processor for each end, and then prints a line, so that what it did can be counted.
@@ -190,7 +190,7 @@ fn iterations_of(cost: Duration) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn w7_what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_reported() {
+fn what_fits_into_the_budget_is_delivered_and_the_rest_is_deferred_and_reported() {
     const COST: Duration = Duration::from_millis(300);
     let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
     let launch = Launch::stdio();
@@ -232,8 +232,7 @@ fn a_signal_soon_after_the_end_of_the_input_is_a_shutdown_and_no_crash() {
         program.close_stdin();
         // Nothing to wait for: this is the distance between the two events.
         std::thread::park_timeout(Duration::from_millis(20));
-        program.signal(Signal::TERM);
-        let ended = program.ended();
+        let ended = program.stop();
         assert_eq!((ended.code(), &ended.drain()["reason"]), (0, &"shutdown".into()));
         assert_eq!(ended.printed_ends("prints"), ids(3));
     }
@@ -420,14 +419,12 @@ fn a_signal_before_ready_says_that_an_earlier_run_owes_something() {
     before.kill();
     let program = launch().arg("--no-cache").component("large", &large_component()).start();
     let compiler = program.child_that_used_cpu(Duration::from_millis(200));
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     assert_eq!((ended.code(), ended.lines.len()), (3, 0), "{}", ended.stderr());
     compiler.ended();
     let next = launch().guest("prints").start().ready();
     next.count("outcome", 2);
-    next.signal(Signal::TERM);
-    assert_eq!(next.ended().code(), 0, "and then nothing is owed");
+    assert_eq!(next.stop().code(), 0, "and then nothing is owed");
 }
 
 fn let_pass(time: Duration) {
@@ -469,8 +466,7 @@ fn a_supervisor_that_kills_1600_ms_after_its_interrupt_finds_the_drain_done_or_l
             told += usize::from(owed(line));
             told == 3
         });
-        next.signal(Signal::TERM);
-        let next = next.ended();
+        let next = next.stop();
         assert_eq!((next.code(), next.ends("sleeper", "delivered")), (0, ids(3)));
         assert!(next.outcomes("sleeper", "session-end").all(|line| line["reason"] == "shutdown"));
     }

@@ -57,13 +57,13 @@ impl Resolve for Hangs {
     }
 }
 
-struct House {
+struct Harness {
     server: Server,
     resolver: Arc<Hangs>,
     egress: Egress,
 }
 
-impl House {
+impl Harness {
     async fn new() -> Self {
         let resolver = Hangs::new();
         Self { server: Server::ok().await, egress: Egress::new().with_resolver(resolver.clone()), resolver }
@@ -110,83 +110,83 @@ fn hanging(names: usize) -> impl Iterator<Item = String> {
 
 #[tokio::test]
 async fn names_that_hang_hold_up_their_own_plugin_and_every_look_up_of_others_is_answered() {
-    let house = House::new().await;
-    let asking = house.ask("t", "hangs", hanging(10), PATIENT);
-    house.resolver.begin(MAX_LOOKUPS_OF_PLUGIN).await;
+    let harness = Harness::new().await;
+    let asking = harness.ask("t", "hangs", hanging(10), PATIENT);
+    harness.resolver.begin(MAX_LOOKUPS_OF_PLUGIN).await;
     for n in 0..50 {
-        house.succeeds("t", "good").await;
-        house.succeeds(&format!("t{n}"), "good").await;
+        harness.succeeds("t", "good").await;
+        harness.succeeds(&format!("t{n}"), "good").await;
     }
-    assert_eq!(house.resolver.begun(), MAX_LOOKUPS_OF_PLUGIN, "the other two wait for their turn");
+    assert_eq!(harness.resolver.begun(), MAX_LOOKUPS_OF_PLUGIN, "the other two wait for their turn");
     drop(asking);
 }
 
 #[tokio::test]
 async fn a_tenants_plugins_together_leave_look_ups_to_other_tenants() {
-    let house = House::new().await;
+    let harness = Harness::new().await;
     let plugins: Vec<_> =
-        (0..12).map(|n| house.ask("t", &format!("hangs-{n}"), hanging(MAX_LOOKUPS_OF_PLUGIN), PATIENT)).collect();
+        (0..12).map(|n| harness.ask("t", &format!("hangs-{n}"), hanging(MAX_LOOKUPS_OF_PLUGIN), PATIENT)).collect();
     // Each has one; what they have beyond that is bounded.
-    house.resolver.begin(MAX_LOOKUPS_OF_TENANT).await;
-    house.succeeds("other", "good").await;
-    let begun = house.resolver.begun();
+    harness.resolver.begin(MAX_LOOKUPS_OF_TENANT).await;
+    harness.succeeds("other", "good").await;
+    let begun = harness.resolver.begun();
     assert!((MAX_LOOKUPS_OF_TENANT..=MAX_LOOKUPS_OF_TENANT + plugins.len()).contains(&begun), "{begun}");
     drop(plugins);
 }
 
 #[tokio::test]
 async fn a_look_up_goes_on_and_counts_when_its_call_is_gone() {
-    let house = House::new().await;
-    let mut asking = house.ask("t", "hangs", hanging(MAX_LOOKUPS_OF_PLUGIN), PATIENT);
-    house.resolver.begin(MAX_LOOKUPS_OF_PLUGIN).await;
+    let harness = Harness::new().await;
+    let mut asking = harness.ask("t", "hangs", hanging(MAX_LOOKUPS_OF_PLUGIN), PATIENT);
+    harness.resolver.begin(MAX_LOOKUPS_OF_PLUGIN).await;
     asking.shutdown().await;
-    let told = house.ask("t", "hangs", ["hang-more".to_owned()].into_iter(), Timeouts { connect: SHORT, ..PATIENT });
+    let told = harness.ask("t", "hangs", ["hang-more".to_owned()].into_iter(), Timeouts { connect: SHORT, ..PATIENT });
     let told = told.join_all().await;
     assert!(matches!(told[..], [EgressError::NoTurnToLookUp { .. }]), "{told:?}");
     // One comes to its end.
-    let asking = house.ask("t", "hangs", ["hang-again".to_owned()].into_iter(), PATIENT);
-    house.resolver.let_go.add_permits(1);
-    house.resolver.begin(MAX_LOOKUPS_OF_PLUGIN + 1).await;
+    let asking = harness.ask("t", "hangs", ["hang-again".to_owned()].into_iter(), PATIENT);
+    harness.resolver.let_go.add_permits(1);
+    harness.resolver.begin(MAX_LOOKUPS_OF_PLUGIN + 1).await;
     drop(asking);
 }
 
 #[tokio::test]
 async fn who_gives_up_waiting_for_its_turn_is_not_looked_up() {
-    let house = House::new().await;
-    let asking = house.ask("t", "hangs", hanging(MAX_LOOKUPS_OF_PLUGIN), PATIENT);
-    house.resolver.begin(MAX_LOOKUPS_OF_PLUGIN).await;
-    let mut gave_up = house.ask("t", "hangs", (0..100).map(|n| format!("hang-not-{n}")), PATIENT);
+    let harness = Harness::new().await;
+    let asking = harness.ask("t", "hangs", hanging(MAX_LOOKUPS_OF_PLUGIN), PATIENT);
+    harness.resolver.begin(MAX_LOOKUPS_OF_PLUGIN).await;
+    let mut gave_up = harness.ask("t", "hangs", (0..100).map(|n| format!("hang-not-{n}")), PATIENT);
     tokio::task::yield_now().await;
     gave_up.shutdown().await;
-    house.resolver.let_go.add_permits(MAX_LOOKUPS_OF_PLUGIN);
+    harness.resolver.let_go.add_permits(MAX_LOOKUPS_OF_PLUGIN);
     assert_eq!(soon(asking.join_all()).await.len(), MAX_LOOKUPS_OF_PLUGIN);
-    house.succeeds("t", "hangs").await;
-    assert_eq!(house.resolver.begun(), MAX_LOOKUPS_OF_PLUGIN);
+    harness.succeeds("t", "hangs").await;
+    assert_eq!(harness.resolver.begun(), MAX_LOOKUPS_OF_PLUGIN);
 }
 
 #[tokio::test]
 async fn requests_of_one_plugin_for_one_name_share_a_look_up_and_those_of_others_do_not() {
-    let house = House::new().await;
+    let harness = Harness::new().await;
     let same = || std::iter::repeat_n("hang".to_owned(), 20);
-    let mine = house.ask("t", "p", same(), PATIENT);
-    let others = [house.ask("t", "q", same(), PATIENT), house.ask("u", "p", same(), PATIENT)];
-    house.resolver.begin(3).await;
-    house.resolver.let_go.add_permits(3);
+    let mine = harness.ask("t", "p", same(), PATIENT);
+    let others = [harness.ask("t", "q", same(), PATIENT), harness.ask("u", "p", same(), PATIENT)];
+    harness.resolver.begin(3).await;
+    harness.resolver.let_go.add_permits(3);
     for asked in [mine].into_iter().chain(others) {
         let told = soon(asked.join_all()).await;
         assert!(told.len() == 20 && told.iter().all(|error| matches!(error, EgressError::Dns { .. })), "{told:?}");
     }
-    assert_eq!(house.resolver.begun(), 3);
-    house.succeeds("t", "p").await;
+    assert_eq!(harness.resolver.begun(), 3);
+    harness.succeeds("t", "p").await;
 }
 
 /// It takes the time after which a look-up is abandoned: nothing else tells.
 #[tokio::test]
 async fn a_look_up_that_takes_too_long_makes_room_for_another() {
-    let house = House::new().await;
-    let asking = house.ask("t", "hangs", hanging(MAX_LOOKUPS_OF_PLUGIN + 1), PATIENT);
-    house.resolver.begin(MAX_LOOKUPS_OF_PLUGIN + 1).await;
+    let harness = Harness::new().await;
+    let asking = harness.ask("t", "hangs", hanging(MAX_LOOKUPS_OF_PLUGIN + 1), PATIENT);
+    harness.resolver.begin(MAX_LOOKUPS_OF_PLUGIN + 1).await;
     // Whoever asked first still has the answer when it comes.
-    house.resolver.let_go.add_permits(MAX_LOOKUPS_OF_PLUGIN + 1);
+    harness.resolver.let_go.add_permits(MAX_LOOKUPS_OF_PLUGIN + 1);
     assert_eq!(soon(asking.join_all()).await.len(), MAX_LOOKUPS_OF_PLUGIN + 1);
 }

@@ -9,7 +9,7 @@ use lastword_on_shuttle::Tenants;
 
 use crate::disk::{Disk, Record};
 use crate::guest::Calls;
-use crate::harness::{Ending, Told};
+use crate::harness::{Ending, ObservedOutcome};
 use crate::owner::Generation;
 
 /// What is known of a run.
@@ -23,7 +23,7 @@ pub(crate) struct Account {
     pub(crate) accepted_before: HashSet<Generation>,
     /// Sessions that their owners had ended before the first drain began.
     pub(crate) ended_before: HashSet<Generation>,
-    pub(crate) told: Vec<Told>,
+    pub(crate) told: Vec<ObservedOutcome>,
     pub(crate) undelivered: Option<u64>,
     pub(crate) leftovers: BTreeMap<&'static str, u64>,
 }
@@ -64,7 +64,7 @@ impl Account {
         sessions.flat_map(of_session).collect()
     }
 
-    fn told_of_ends(&self) -> impl Iterator<Item = &Told> {
+    fn told_of_ends(&self) -> impl Iterator<Item = &ObservedOutcome> {
         self.told.iter().filter(|told| told.delivery.event == EventKey::End)
     }
 
@@ -72,7 +72,7 @@ impl Account {
         let mut delivered = HashSet::new();
         let mut accounted = HashSet::new();
         for told in &self.told {
-            let Told { delivery, outcome, draining, .. } = told;
+            let ObservedOutcome { delivery, outcome, draining, .. } = told;
             assert!(!delivered.contains(delivery), "{told:?}, after it was said to be delivered");
             if *outcome == Outcome::Delivered {
                 delivered.insert(delivery);
@@ -105,7 +105,7 @@ impl Account {
     /// Each end of a session that was accepted before the drain was settled before it, or is in its account: told of, or
     /// among those that the report says nobody was told of.
     fn check_that_every_end_is_in_the_account(&self, ends: &[DeliveryKey], record: &Record) {
-        let settled = |told: &&Told| told.draining || told.outcome == Outcome::Delivered;
+        let settled = |told: &&ObservedOutcome| told.draining || told.outcome == Outcome::Delivered;
         let settled: HashSet<&DeliveryKey> = self.told_of_ends().filter(settled).map(|told| &told.delivery).collect();
         let was_accepted = |end: &&DeliveryKey| self.accepted_before.contains(&record.generation(end.sequence));
         let untold: Vec<_> = (ends.iter().filter(was_accepted))
@@ -121,7 +121,7 @@ impl Account {
 
     /// No timer went off. So everything that began before the drain was over had its turn.
     fn check_that_nothing_was_left_out(&self, ends: &[DeliveryKey], record: &Record) {
-        let mut last: HashMap<&DeliveryKey, &Told> = HashMap::new();
+        let mut last: HashMap<&DeliveryKey, &ObservedOutcome> = HashMap::new();
         last.extend(self.told_of_ends().map(|told| (&told.delivery, told)));
         // An end can come after the drain's account is closed, a start cannot.
         for end in ends.iter().filter(|end| !record.without_start.contains(&end.sequence)) {
@@ -139,7 +139,7 @@ impl Account {
 
     /// Sessions whose end had a drain's reason.
     fn ended_by_drain(&self) -> HashSet<u64> {
-        let of_drain = |told: &&Told| matches!(told.reason, Some(EndReason::Shutdown | EndReason::Restart));
+        let of_drain = |told: &&ObservedOutcome| matches!(told.reason, Some(EndReason::Shutdown | EndReason::Restart));
         self.told_of_ends().filter(of_drain).map(|told| told.delivery.sequence).collect()
     }
 

@@ -67,7 +67,7 @@ impl Ending {
 
 /// What an observer was told of a delivery.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct ObservedOutcome {
     pub(crate) delivery: DeliveryKey,
     pub(crate) outcome: Outcome,
     pub(crate) draining: bool,
@@ -184,7 +184,7 @@ struct Harness {
     runtime: Runtime,
     plugins: Vec<(PluginName, Tenants)>,
     calls: Arc<Calls>,
-    told: Arc<Mutex<Vec<Told>>>,
+    told: Arc<Mutex<Vec<ObservedOutcome>>>,
     answers: Arc<Answers>,
 }
 
@@ -195,7 +195,7 @@ impl Harness {
         let most_of_a_tenant = quota.concurrent_calls.map(|most| usize::try_from(most).unwrap());
         let calls = Arc::new(Calls::new(most_of_a_tenant));
         let plugins = draw_plugins();
-        let told: Arc<Mutex<Vec<Told>>> = Arc::default();
+        let told: Arc<Mutex<Vec<ObservedOutcome>>> = Arc::default();
         let (witness, gone) = channel::<()>();
         let guest = calls.guest(disk, one_of(plan.behaviors));
         let sandbox = Sandbox::scripted(
@@ -221,7 +221,7 @@ impl Harness {
             .on_outcome({
                 let told = told.clone();
                 move |record| {
-                    let one = Told::new(record);
+                    let one = ObservedOutcome::new(record);
                     trace!("told: {}: {}, draining: {}", name(&one.delivery), one.outcome, one.draining);
                     told.lock().unwrap().push(one);
                 }
@@ -236,7 +236,7 @@ impl Harness {
     }
 }
 
-impl Told {
+impl ObservedOutcome {
     fn new(record: &OutcomeRecord<'_>) -> Self {
         let OutcomeRecord { id, outcome, draining, reason, .. } = *record;
         let delivery = DeliveryKey { sequence: id.sequence, event: id.event, plugin: id.plugin.clone() };

@@ -1,3 +1,5 @@
+//! Little address space (`ulimit -v`): fewer calls at once, or no start.
+
 use super::{COMMANDS, assert_refused, assert_served, command, twenty_ends};
 use crate::support::{Ended, Home, Launch};
 

@@ -1,3 +1,5 @@
+//! Few file descriptors (`ulimit -n`).
+
 use super::{COMMANDS, assert_refused, assert_served, command, twenty_ends};
 
 #[test]

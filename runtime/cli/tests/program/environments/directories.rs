@@ -1,3 +1,5 @@
+//! Directories that cannot be made or used: the cache, the home, the place for the journal, the temporary directory.
+
 use super::{ENDS, assert_refused, assert_served, command, twenty_ends};
 use crate::support::Launch;
 

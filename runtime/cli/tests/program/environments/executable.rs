@@ -1,3 +1,5 @@
+//! A system that lets no memory become executable.
+
 use super::{COMMANDS, assert_refused, command, twenty_ends};
 use crate::support::{Home, Launch};
 

@@ -1,3 +1,5 @@
+//! A single processor.
+
 use super::{COMMANDS, assert_served, command, twenty_ends};
 
 #[test]

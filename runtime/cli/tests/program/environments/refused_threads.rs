@@ -1,3 +1,5 @@
+//! A thread that the system does not start, whichever it is.
+
 use lastword_faults::{Fault, Kind};
 
 use super::{assert_served, twenty_ends};

@@ -1,3 +1,5 @@
+//! A user who may have few processes and threads (`ulimit -u`).
+
 use std::fmt::Write as _;
 use std::fs;
 use std::num::NonZeroUsize;

@@ -21,17 +21,17 @@ fn play(kind: Kind) {
 }
 
 #[test]
-fn w5_killed_before_an_operation_everything_accepted_is_delivered_after_the_next_start() {
+fn killed_before_an_operation_everything_accepted_is_delivered_after_the_next_start() {
     play(Kind::Kill);
 }
 
 #[test]
-fn w5_killed_in_the_middle_of_a_write_everything_accepted_is_delivered_after_the_next_start() {
+fn killed_in_the_middle_of_a_write_everything_accepted_is_delivered_after_the_next_start() {
     play(Kind::Tear);
 }
 
 #[test]
-fn w5_after_a_power_cut_everything_accepted_is_delivered_after_the_next_start() {
+fn after_a_power_cut_everything_accepted_is_delivered_after_the_next_start() {
     play(Kind::Power);
 }
 

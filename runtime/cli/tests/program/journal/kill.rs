@@ -12,22 +12,22 @@ fn play(scenarios: usize, moments: &[Moment]) {
 }
 
 #[test]
-fn w5_killed_under_load_every_accepted_end_is_delivered_after_the_next_start() {
+fn killed_under_load_every_accepted_end_is_delivered_after_the_next_start() {
     play(3, &[Moment::Load; 7]);
 }
 
 #[test]
-fn w5_killed_in_a_drain_every_end_is_delivered_after_the_next_start() {
+fn killed_in_a_drain_every_end_is_delivered_after_the_next_start() {
     play(3, &[Moment::Drain; 5]);
 }
 
 #[test]
-fn w5_killed_in_recovery_every_end_is_delivered_after_the_next_start() {
+fn killed_in_recovery_every_end_is_delivered_after_the_next_start() {
     play(3, &[Moment::Load, Moment::Recovery, Moment::Drain, Moment::Recovery]);
 }
 
 #[test]
-fn w5_killed_twice_in_a_row_every_end_is_delivered_after_the_next_start() {
+fn killed_twice_in_a_row_every_end_is_delivered_after_the_next_start() {
     play(2, &[Moment::Load, Moment::Recovery, Moment::Recovery, Moment::Drain, Moment::Recovery, Moment::Recovery]);
 }
 

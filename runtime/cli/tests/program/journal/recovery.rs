@@ -58,7 +58,7 @@ fn assert_nothing_is_owed(home: &Home) {
 }
 
 /// The plugin hangs, is cut, and is mended.
-fn w2(shutdown: Option<&str>, reason: &str) {
+fn cut_and_mended(shutdown: Option<&str>, reason: &str) {
     let home = Home::new();
     let hung = with(&home, "sleep").start().ready();
     hung.open(ids(3));
@@ -82,17 +82,17 @@ fn w2(shutdown: Option<&str>, reason: &str) {
 }
 
 #[test]
-fn w2_what_a_plugin_that_never_returns_was_owed_goes_out_when_one_works_under_its_name() {
-    w2(None, "shutdown");
+fn what_a_plugin_that_never_returns_was_owed_goes_out_when_one_works_under_its_name() {
+    cut_and_mended(None, "shutdown");
 }
 
 #[test]
-fn w2_c2_the_reason_is_that_of_the_drain_which_did_not_get_it_done() {
-    w2(Some(r#"{"op":"shutdown","reason":"restart"}"#), "restart");
+fn the_reason_is_that_of_the_drain_which_did_not_get_it_done() {
+    cut_and_mended(Some(r#"{"op":"shutdown","reason":"restart"}"#), "restart");
 }
 
 #[test]
-fn w2_a_plugin_that_never_returns_is_tried_once_in_each_run_and_no_number_is_used_twice() {
+fn a_plugin_that_never_returns_is_tried_once_in_each_run_and_no_number_is_used_twice() {
     let home = Home::new();
     let first = with(&home, "sleep").start().ready();
     first.open(["s1"]);
@@ -115,7 +115,7 @@ fn w2_a_plugin_that_never_returns_is_tried_once_in_each_run_and_no_number_is_use
 }
 
 #[test]
-fn w5_after_sigkill_each_end_is_delivered_once_as_crashed() {
+fn after_sigkill_each_end_is_delivered_once_as_crashed() {
     let home = Home::new();
     let dead = with(&home, "prints").start().ready();
     dead.open(ids(3));
@@ -128,7 +128,7 @@ fn w5_after_sigkill_each_end_is_delivered_once_as_crashed() {
 }
 
 #[test]
-fn w5_after_sigkill_an_end_that_was_accepted_keeps_its_own_reason() {
+fn after_sigkill_an_end_that_was_accepted_keeps_its_own_reason() {
     let home = Home::new();
     // It hangs, so that nothing is delivered before the kill.
     let hung = configured(&home, "sleep", "[drain]\nbudget = \"1m\"").start().ready();
@@ -143,7 +143,7 @@ fn w5_after_sigkill_an_end_that_was_accepted_keeps_its_own_reason() {
 }
 
 #[test]
-fn w5_a_line_that_was_not_answered_can_be_sent_again_after_sigkill() {
+fn a_line_that_was_not_answered_can_be_sent_again_after_sigkill() {
     let home = Home::new();
     let line = r#"{"op":"start","op_id":"a-1","session":{"id":"s1"}}"#;
     let dead = with(&home, "prints").start().ready();
@@ -217,7 +217,7 @@ fn a_crash_of_a_run_that_held_nothing_for_owners_takes_their_grace() {
 }
 
 #[test]
-fn c5_without_a_drain_everything_stays_owed_and_goes_out_after_the_next_start() {
+fn without_a_drain_everything_stays_owed_and_goes_out_after_the_next_start() {
     let home = Home::new();
     let closed = configured(&home, "prints", "[drain]\nenabled = false").start().ready();
     closed.open(ids(3));

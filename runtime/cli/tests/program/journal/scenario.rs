@@ -13,10 +13,10 @@ use lastword_journal::{Journal as _, Space};
 use lastword_sqlite::SqliteJournal;
 use serde_json::json;
 
-use super::drawn::Seed;
 use super::owner::Owner;
 use super::promises;
 use super::reports::{Behavior, Report, ReportServer};
+use super::seed::Seed;
 #[cfg(target_os = "linux")]
 use crate::support::Ended;
 use crate::support::{Home, Launch, Program, Signal};
@@ -225,8 +225,7 @@ impl Scenario {
         let lines = self.owner.lines(0);
         program.send(&lines);
         program.until("its answers", |counts| answers(counts) >= lines.len());
-        program.signal(Signal::TERM);
-        let ended = program.ended();
+        let ended = program.stop();
         assert_eq!(ended.code(), 0, "{}", ended.stderr());
         self.owner.hears(&ended);
 

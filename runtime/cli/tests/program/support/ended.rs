@@ -1,3 +1,5 @@
+//! A program that has left: its exit code and all that it said.
+
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Instant;

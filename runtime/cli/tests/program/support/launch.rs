@@ -1,3 +1,5 @@
+//! How a program is started: arguments, files, streams, faults.
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufReader, Write};

@@ -1,3 +1,5 @@
+//! A program that runs: what it is sent, and waits for what it says.
+
 use std::collections::BTreeMap;
 use std::process::{ChildStderr, ChildStdout};
 use std::sync::{Arc, mpsc};

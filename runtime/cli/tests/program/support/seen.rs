@@ -1,3 +1,5 @@
+//! Gathers what a program says while it runs, and waits for it with a deadline.
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, ExitStatus};

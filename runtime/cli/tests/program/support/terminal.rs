@@ -1,3 +1,5 @@
+//! A terminal for a program to run in.
+
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Child, Command, Stdio};

@@ -1,3 +1,5 @@
+//! Locks of shuttle's with the interface of `parking_lot`'s.
+
 use std::ops::{Deref, DerefMut};
 use std::sync::{PoisonError, TryLockError};
 use std::thread::panicking;

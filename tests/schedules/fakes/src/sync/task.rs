@@ -1,3 +1,5 @@
+//! Tasks of shuttle's with the interface of tokio's.
+
 use std::future::Future;
 
 use tokio::runtime::TryCurrentError;

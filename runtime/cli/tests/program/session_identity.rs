@@ -1,4 +1,4 @@
-//! Who is who, as owners' programs tell of it.
+//! Which session an event is of, when owners' programs tell of it.
 
 use crate::support::{Ended, Home, Launch, end};
 

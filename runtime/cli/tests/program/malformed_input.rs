@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Launch, Signal, end, ids, start};
+use crate::support::{Ended, Launch, end, ids, start};
 
 /// A MiB: the most that is held of a line.
 const MAX_LINE_BYTES: usize = 1024 * 1024;
@@ -315,8 +315,7 @@ fn a_torn_line_is_an_error_when_its_rest_does_not_come() {
     assert_eq!((&torn["line"], &torn["code"]), (&json!(2), &json!("bad_json")));
     program.send([&start("b"), "{\"op\":\"end\","]);
     program.count("accepted", 2);
-    program.signal(Signal::TERM);
-    let ended = program.ended();
+    let ended = program.stop();
     // Whether or not it was read before the signal.
     let errors = errors(&ended);
     assert!(

@@ -1,4 +1,4 @@
-//! Who is who: which session an event is of, and which end is one that was told before.
+//! Which session an event is of, and which end is one that was told before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -313,7 +313,7 @@ async fn a_drain_takes_no_session_over_with_the_end_of_another_that_is_told_agai
     let (named, again) = (end(Some("op")), end(None));
     let report = harness.drain();
     let (report, ()) = tokio::join!(report, async {
-        harness.seen(|seen| seen.hook == Hook::SessionEnd && seen.generation == 2).await;
+        harness.first_outcome(|seen| seen.hook == Hook::SessionEnd && seen.generation == 2).await;
         journal.commit().await;
     });
     assert_eq!(report.failed, 0);
@@ -361,7 +361,7 @@ async fn a_drain_takes_over_the_ends_of_two_sessions_of_one_id_each_with_its_own
     let (of_a, of_b) = (end(A, EndReason::New), end(B, EndReason::Idle));
     let report = harness.drain();
     let (report, ()) = tokio::join!(report, async {
-        harness.seen(|seen| seen.hook == Hook::SessionEnd).await;
+        harness.first_outcome(|seen| seen.hook == Hook::SessionEnd).await;
         journal.commit().await;
     });
     assert_eq!((report.delivered, report.failed, report.deferred), (3, 0, 0));
@@ -384,7 +384,8 @@ async fn two_sessions_of_one_id_that_nobody_comes_back_for_end_when_the_grace_is
     let builder = Harness::builder().plugin("prints", "prints").journal(journal).tenant(&tenant);
     let next = builder.attach_grace(Duration::from_millis(1)).build();
     for generation in [1, 2] {
-        let ended = next.seen(|seen| seen.hook == Hook::SessionEnd && seen.generation == generation).await.unwrap();
+        let ended =
+            next.first_outcome(|seen| seen.hook == Hook::SessionEnd && seen.generation == generation).await.unwrap();
         assert_eq!(ended.reason, Some(EndReason::Crashed));
     }
     assert!(next.runtime.sessions().is_empty());

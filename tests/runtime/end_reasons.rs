@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lastword::events::{CompactionPhase, DrainReason, EndReason, Hook, Outcome};
 use lastword::{Acceptance, CompactionRequest, EndRequest, Journal, Refusal, StartRequest};
 use lastword_fake_journals::{HeldJournal, held};
-use lastword_harness::{Harness, Seen};
+use lastword_harness::{Harness, ObservedOutcome};
 
 /// A session that nobody ends: when the drain has told of it, it has taken its snapshot.
 const OTHER: &str = "other";
@@ -24,8 +24,8 @@ fn reset(harness: &Harness, id: &str) -> EndRequest {
     EndRequest::new(harness.session(id), EndReason::Reset)
 }
 
-async fn end_of(harness: &Harness, id: &str) -> Seen {
-    harness.seen(|o| o.hook == Hook::SessionEnd && o.session == id).await.unwrap()
+async fn end_of(harness: &Harness, id: &str) -> ObservedOutcome {
+    harness.first_outcome(|o| o.hook == Hook::SessionEnd && o.session == id).await.unwrap()
 }
 
 /// Both ends are delivered, with these reasons, and the next run finds nothing to do.
@@ -115,7 +115,7 @@ async fn an_end_that_is_refused_after_a_drain_has_delivered_it_goes_to_the_other
     let end = harness.runtime.end_session(reset(&harness, "s1"));
     let drain = harness.runtime.drain(DrainReason::Restart);
     assert_eq!(end_of(&harness, "s1").await.reason, Some(EndReason::Reset));
-    harness.seen(|o| o.plugin == "busy").await.expect("it is asked as well");
+    harness.first_outcome(|o| o.plugin == "busy").await.expect("it is asked as well");
     journal.refuse_writes().await;
     assert!(matches!(end.await, Err(Refusal::Journal(_))));
     assert_eq!(drain.await.delivered, 1);
