@@ -95,7 +95,7 @@ async fn a_delivery_that_is_made_again_counts_once() {
     harness.end("s1", EndReason::Reset).await.unwrap();
     harness.first_outcome(|o| o.outcome == Outcome::Delivered).await.unwrap();
     harness.runtime.settled().await;
-    assert_eq!(count(&*journal, &harness.tenant, "counts").as_deref(), Some("1"), "it was handed over");
+    assert_eq!(count(&*journal, &harness.tenant, "counts").as_deref(), Some("1"), "it was staged");
     journal.fail();
     assert_eq!(count(&*journal, &harness.tenant, "counts"), None);
     let tenant = harness.tenant.clone();

@@ -47,7 +47,7 @@ impl Machine {
     }
 }
 
-/// Whatever uri an owner names, what its tenant is lent is a file of its own.
+/// Whatever uri an owner names, what is copied for its tenant is a file of its own.
 pub fn transcript_uris(input: &[u8]) {
     static MACHINE: OnceLock<Machine> = OnceLock::new();
     static CANCELLED: AtomicBool = AtomicBool::new(false);
@@ -56,9 +56,9 @@ pub fn transcript_uris(input: &[u8]) {
     for uri in String::from_utf8_lossy(input).lines() {
         let uri = uri.replace(AGENTS, &machine.agents.display().to_string());
         match copy_transcript(&machine.scratch, &tenant, &uri, MAX_BYTES, &CANCELLED) {
-            Ok(loan) => {
-                let lent = fs::read_to_string(loan.dir().join(TRANSCRIPT)).unwrap();
-                assert_eq!(lent, "evil's own", "{uri:?}");
+            Ok(copy) => {
+                let copied = fs::read_to_string(copy.dir().join(TRANSCRIPT)).unwrap();
+                assert_eq!(copied, "evil's own", "{uri:?}");
             }
             Err(refused) => assert!(!refused.name().is_empty(), "{uri:?}"),
         }

@@ -20,7 +20,7 @@ pub fn grows(steps: &[u32], wait_ms: u64) -> Vec<u8> {
     from_wat(&wat, World::SessionEnd).unwrap_or_else(|e| panic!("{wat}: {e:#}"))
 }
 
-/// The same with every hook: its `session-end` takes `end` pages, and each of the others `start`.
+/// A guest with every hook that takes memory step by step: its `session-end` takes `end` pages, and each of the others `start`.
 ///
 /// # Panics
 /// When its text is wrong.

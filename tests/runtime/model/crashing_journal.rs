@@ -30,7 +30,7 @@ struct State {
     recorded: Vec<JournalOp>,
     /// The last of them, if nobody was told of it.
     unanswered: Option<Pending<Appended>>,
-    /// The same of what the runtime itself had decided.
+    /// The last thing on record is what the runtime has decided, and it was not told so.
     decided_is_unanswered: bool,
     /// Attempts whose outcome was refused, and whether it is on record all the same.
     refused: HashMap<(DeliveryKey, u32), bool>,
@@ -87,7 +87,7 @@ impl CrashingJournal {
         self.state.lock().refused.get(&(delivery, attempt)).copied()
     }
 
-    /// Whose request the last thing on record is, if it was refused all the same and has changed something.
+    /// The session whose request is the last thing on record, if the request was refused and has changed something all the same.
     pub(super) async fn unanswered(&self) -> Option<Identity> {
         let written = self.state.lock().unanswered.take()?;
         let changed = matches!(written.await, Ok(Appended::Done | Appended::Session { .. }));
@@ -95,7 +95,7 @@ impl CrashingJournal {
     }
 }
 
-/// Whose request this is.
+/// The session of an owner's request.
 fn identity(write: &JournalOp) -> Option<Identity> {
     match write {
         JournalOp::Start { session, .. }

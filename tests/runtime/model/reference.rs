@@ -60,7 +60,7 @@ struct Active {
     generation: u32,
     scope: &'static str,
     /// The run in which its owner spoke of it last.
-    noted: u32,
+    registered: u32,
     /// Plugins that were owed its start.
     started: Vec<&'static str>,
     compactions: u32,
@@ -151,12 +151,12 @@ impl Reference {
         for (delivery, owed) in self.owed.iter_mut().filter(|(_, owed)| owed.by_drain) {
             (owed.place, owed.by_drain) = (last + delivery.generation, false);
         }
-        for (key, noted) in self.active() {
+        for (key, registered) in self.active() {
             self.place = last + key.1;
-            if let Some((reason, installed)) = self.closed.get(&noted).cloned() {
+            if let Some((reason, installed)) = self.closed.get(&registered).cloned() {
                 self.end(key, &reason.end_reason(), &installed);
-            } else if !grace || !self.is_attachable(noted) {
-                self.end_left(key);
+            } else if !grace || !self.is_attachable(registered) {
+                self.end_recovered(key);
             }
         }
         self.place = last + self.conversations.values().map(|c| c.generation).max().unwrap_or(0);
@@ -170,8 +170,8 @@ impl Reference {
     }
 
     /// No run since its owner spoke of it can have told anyone of its end.
-    fn is_attachable(&self, noted: u32) -> bool {
-        (noted + 1..self.run).all(|run| self.holding.contains(&run) && !self.closed.contains_key(&run))
+    fn is_attachable(&self, registered: u32) -> bool {
+        (registered + 1..self.run).all(|run| self.holding.contains(&run) && !self.closed.contains_key(&run))
     }
 
     pub(super) fn request(&mut self, request: &Request) -> Answer {
@@ -188,14 +188,14 @@ impl Reference {
             return Ok((Acceptance::DuplicateEnd, generation));
         }
         let mut as_known = *scope;
-        let mut is_left = false;
+        let mut is_recovered = false;
         if let Some(active) = found.and_then(|generation| conversation.active_mut(generation)) {
-            is_left = active.noted < run;
+            is_recovered = active.registered < run;
             if scope.is_empty() {
                 as_known = active.scope;
             }
         }
-        let any = scope.is_empty() && (as_known.is_empty() || !is_left);
+        let any = scope.is_empty() && (as_known.is_empty() || !is_recovered);
         let told_before = |op: &&'static str| {
             let lines = self.ops.get(&(*who, what.hook(), op))?;
             lines.iter().rev().find(|(of, _)| any || *of == as_known).map(|(_, generation)| *generation)
@@ -204,7 +204,7 @@ impl Reference {
             // An owner that starts a session is there, whether or not the line is new.
             let active = found.and_then(|generation| conversation.active_mut(generation));
             if let (What::Start, Some(active)) = (what, active) {
-                active.noted = run;
+                active.registered = run;
             }
             return Ok((Acceptance::DuplicateOp, generation));
         }
@@ -219,7 +219,7 @@ impl Reference {
         let generation = found.unwrap_or_else(|| {
             conversation.generation += 1;
             let (generation, scope) = (conversation.generation, *scope);
-            let new = Active { generation, scope, noted: run, started: Vec::new(), compactions: 0, cwd: None };
+            let new = Active { generation, scope, registered: run, started: Vec::new(), compactions: 0, cwd: None };
             conversation.active.push(new);
             generation
         });
@@ -231,7 +231,7 @@ impl Reference {
         active.scope = as_known;
         match what {
             What::Start => {
-                active.noted = run;
+                active.registered = run;
                 active.cwd = cwd.or(active.cwd);
                 if found.is_none() {
                     active.started = takers(&self.installed, *who, EventKey::Start);
@@ -239,7 +239,7 @@ impl Reference {
                 }
             }
             What::Compaction(phase) => {
-                active.noted = run;
+                active.registered = run;
                 active.compactions += 1;
                 // It says nothing of a session that is known.
                 active.cwd = if found.is_some() { active.cwd } else { *cwd };
@@ -293,19 +293,19 @@ impl Reference {
     }
 
     /// A session that nobody has come back for ends.
-    pub(super) fn end_left(&mut self, key: Key) {
+    pub(super) fn end_recovered(&mut self, key: Key) {
         self.end(key, &EndReason::Crashed, &self.installed.clone());
     }
 
-    /// Nobody is let in any more, and nobody is called.
+    /// From now on starts are refused, and no plugin is called.
     pub(super) fn close(&mut self, reason: DrainReason) {
         self.closed.insert(self.run, (reason, self.installed.clone()));
     }
 
     /// Sessions of a run that was closed end for its reason, owed to those who were installed then.
     fn end_closed(&mut self) {
-        for (key, noted) in self.active() {
-            if let Some((reason, installed)) = self.closed.get(&noted).cloned() {
+        for (key, registered) in self.active() {
+            if let Some((reason, installed)) = self.closed.get(&registered).cloned() {
                 self.end(key, &reason.end_reason(), &installed);
             }
         }
@@ -373,17 +373,17 @@ impl Reference {
         self.waiting().find(|(_, owed)| !owed.was_tried(in_drain)).map(|(delivery, _)| *delivery)
     }
 
-    /// Active sessions, with the run in which each was noted last.
+    /// Active sessions, with the run in which each was registered last.
     fn active(&self) -> Vec<(Key, u32)> {
         let of = |(who, c): (&Who, &Conversation)| -> Vec<(Key, u32)> {
-            c.active.iter().map(|active| ((*who, active.generation), active.noted)).collect()
+            c.active.iter().map(|active| ((*who, active.generation), active.registered)).collect()
         };
         self.conversations.iter().flat_map(of).collect()
     }
 
     /// Sessions of earlier runs that nobody has come back for.
     pub(super) fn unattached(&self) -> Vec<Key> {
-        self.active().into_iter().filter(|(_, noted)| *noted < self.run).map(|(key, _)| key).collect()
+        self.active().into_iter().filter(|(_, registered)| *registered < self.run).map(|(key, _)| key).collect()
     }
 
     /// What is listed as active: not what the next run only has to write down as ended.
@@ -409,7 +409,7 @@ impl Reference {
     /// Ends that are owed, were given up in this run, or will be owed when the active sessions end.
     pub(super) fn undelivered_ends(&self) -> u64 {
         let mut then = self.clone();
-        self.active().into_iter().for_each(|(key, _)| then.end_left(key));
+        self.active().into_iter().for_each(|(key, _)| then.end_recovered(key));
         let counts = |owed: &PendingDelivery| owed.dead.is_none_or(|run| run == self.run);
         let ends = then.owed.iter().filter(|(delivery, owed)| delivery.event == EventKey::End && counts(owed));
         u64::try_from(ends.count()).unwrap()

@@ -29,7 +29,7 @@ pub(super) struct SideBySide<'a> {
     pub(super) subject: Subject,
     /// Requests whose answers have not been looked at.
     asked: Vec<(Request, Asked)>,
-    /// Whose last request is on record although it was refused.
+    /// The session whose last request is on record although it was refused.
     unanswered: Option<Who>,
     /// Every delivery has had its attempt.
     rested: bool,
@@ -73,9 +73,9 @@ impl<'a> SideBySide<'a> {
         };
         let (recorded, unanswered) = in_time("the end of a grace of 1 ms", over).await?;
         for key in recorded {
-            self.scenario.disk.end_left(key);
+            self.scenario.disk.end_recovered(key);
             if !unanswered {
-                self.live.end_left(key);
+                self.live.end_recovered(key);
             }
         }
         Ok(())
@@ -204,14 +204,14 @@ impl<'a> SideBySide<'a> {
         let left = self.live.unattached();
         let active = self.live.sessions().len() - left.len();
         self.live.drain(reason);
-        left.iter().for_each(|key| self.live.end_left(*key));
+        left.iter().for_each(|key| self.live.end_recovered(*key));
         let report = in_time("the end of the drain", self.subject.runtime.drain(reason)).await?;
         if self.journal.has(|write| matches!(write, JournalOp::Draining { .. })) {
             self.scenario.disk.drain(reason);
         }
         for key in self.scenario.disk.unattached() {
             if self.has_end_of(key) {
-                self.scenario.disk.end_left(key);
+                self.scenario.disk.end_recovered(key);
             }
         }
         let attempts = self.hear()?;

@@ -56,7 +56,7 @@ fn openclaws_three_resets_and_its_shutdown_are_six_ends() {
     assert!(ended.of("outcome").all(|line| line["outcome"] == "delivered" && line["attempt"] == 1));
     assert_eq!(ended.of("outcome").count(), 9);
 
-    // The same, counted by the guest.
+    // As the guest itself counts them.
     for session in SESSIONS {
         let printed = ended.printed("prints").into_iter().filter(|text| text.contains(session));
         let expected =

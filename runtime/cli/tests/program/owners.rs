@@ -13,8 +13,10 @@ fn data(file: &str) -> String {
     fs::read_to_string(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data")).join(file)).unwrap()
 }
 
+/// The input ends with its last line, and with it a drain begins: a start that still waits for a slow disk would be refused. So the
+/// journal is in memory.
 fn fed(owner: &str, input: impl AsRef<[u8]>) -> Ended {
-    Launch::stdio().arg("--from").arg(owner).guest("prints").input(input).run()
+    Launch::stdio().arg("--from").arg(owner).arg("--journal").arg("memory").guest("prints").input(input).run()
 }
 
 /// What its log says of others' words.

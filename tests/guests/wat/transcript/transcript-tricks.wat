@@ -1,4 +1,4 @@
-;; Tries, through the directory that it was lent, to reach what is outside of it and to change what is in it. Traps when
+;; Tries, through the directory that it was given, to reach what is outside of it and to change what is in it. Traps when
 ;; one try succeeds, so that the trap's function names it. Prints `tried=<n>` and answers ok; without `/session` n is 0.
 (module
 ;; include: stdout

@@ -140,7 +140,7 @@ pub struct Plugin {
 /// What one call may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Nobody looks at it.
+    /// It is not looked at: a scripted call ends when its script does.
     pub deadline: Duration,
 }
 
@@ -152,7 +152,7 @@ impl Plugin {
         Self { name, hooks, limits, memory: MemoryAccount::new(0, 0).part(0), least_memory: 0 }
     }
 
-    /// The same with memory that its calls share, each of which has so much from the start.
+    /// With memory that its calls share, each of which has so much from the start.
     #[must_use]
     pub fn with_memory(self, memory: Arc<MemoryPart>, least_memory: u64) -> Self {
         Self { memory, least_memory, ..self }

@@ -167,10 +167,10 @@ fn owed_at_the_next_start(recovered: &Recovered, plugins: &[(PluginName, Tenants
     for delivery in recovered.deliveries.iter().filter(|owed| owed.delivery.event == EventKey::End) {
         *owed.entry(delivery.delivery.clone()).or_default() += 1;
     }
-    for left in &recovered.sessions {
-        let serving = plugins.iter().filter(|(_, tenants)| tenants.serves(&left.session.identity.tenant));
-        for (plugin, _) in serving.filter(|(plugin, _)| !left.drained().settled.contains(plugin)) {
-            let end = DeliveryKey { sequence: left.sequence, event: EventKey::End, plugin: plugin.clone() };
+    for active in &recovered.sessions {
+        let serving = plugins.iter().filter(|(_, tenants)| tenants.serves(&active.session.identity.tenant));
+        for (plugin, _) in serving.filter(|(plugin, _)| !active.drained().settled.contains(plugin)) {
+            let end = DeliveryKey { sequence: active.sequence, event: EventKey::End, plugin: plugin.clone() };
             *owed.entry(end).or_default() += 1;
         }
     }

@@ -70,8 +70,8 @@ impl Disk {
         })
     }
 
-    /// A run that is over has left these.
-    pub(crate) fn leave_active(&self, sessions: Vec<JournalOp>) {
+    /// A run that is over had started these, and left them active.
+    pub(crate) fn start_in_a_dead_run(&self, sessions: Vec<JournalOp>) {
         drop(self.journal.recover().unwrap());
         for write in sessions {
             self.write_now(write).unwrap();
@@ -263,7 +263,7 @@ impl Journal for Disk {
 }
 
 impl Record {
-    /// Which of its id's sessions it is.
+    /// The session's identity, and its generation.
     pub(crate) fn generation(&self, sequence: u64) -> Generation {
         let session = &self.sessions[&sequence];
         (session.identity.clone(), session.generation)
@@ -271,8 +271,8 @@ impl Record {
 
     /// Whether a plugin may hear of this event of a session.
     pub(crate) fn may_be_told(&self, sequence: u64, event: EventKey) -> bool {
-        let noted = self.sessions.contains_key(&sequence);
-        noted && (event != EventKey::End || self.draining || self.ended.contains(&sequence))
+        let is_registered = self.sessions.contains_key(&sequence);
+        is_registered && (event != EventKey::End || self.draining || self.ended.contains(&sequence))
     }
 
     /// How often a delivery came to this.

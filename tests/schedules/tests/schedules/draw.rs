@@ -24,7 +24,7 @@ pub(crate) fn linger() {
     }
 }
 
-/// The same for a task.
+/// Lets others go first for a while, from within a task.
 pub(crate) async fn linger_in_task() {
     for _ in 0..up_to(1 << up_to(6)) {
         shuttle::future::yield_now().await;

@@ -40,7 +40,7 @@ pub(crate) struct Plan {
     pub(crate) behaviors: &'static [Behavior],
     pub(crate) quotas: bool,
     /// Sessions of a run that is over, whose owners may come back.
-    pub(crate) left: usize,
+    pub(crate) recovered: usize,
     pub(crate) endings: &'static [Ending],
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum Ending {
     /// The last handle is dropped.
     #[default]
     Drop,
-    /// The same when nothing is owed any more.
+    /// The last handle is dropped when nothing is owed any more.
     Settle,
 }
 
@@ -79,14 +79,14 @@ pub(crate) fn play(plan: &Plan) {
     begin(plan.time);
     let disk = Disk::new(one_of(plan.health));
     // Tenants of which a drain is the first to hear have their queues in the order of a hash map, which nobody draws.
-    let tenants = if plan.left > 0 { &TENANTS[..1] } else { &TENANTS };
+    let tenants = if plan.recovered > 0 { &TENANTS[..1] } else { &TENANTS };
     // Some have the same id, in scopes of their own.
     let identity = |n| match chance(1, 4) {
         true => Identity::new(one_of(tenants), "main").in_scope(&format!("agent:{n}:main")),
         false => Identity::new(one_of(tenants), &format!("s{n}")),
     };
     let identities: Vec<Identity> = (0..=up_to(2)).map(identity).collect();
-    disk.leave_active(identities.iter().take(up_to(plan.left)).map(started_before).collect());
+    disk.start_in_a_dead_run(identities.iter().take(up_to(plan.recovered)).map(started_before).collect());
     let writer = thread::spawn({
         let disk = disk.clone();
         move || disk.run()
@@ -217,7 +217,7 @@ impl Harness {
             .retry(retry)
             .workers(NonZeroUsize::new(up_to(1) + 1).unwrap())
             .breaker_threshold(one_of(&[1, 2, 5]))
-            .attach_grace(if plan.left > 0 { Duration::from_millis(10) } else { Duration::ZERO })
+            .attach_grace(if plan.recovered > 0 { Duration::from_millis(10) } else { Duration::ZERO })
             .on_outcome({
                 let told = told.clone();
                 move |record| {

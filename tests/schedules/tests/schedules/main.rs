@@ -41,7 +41,7 @@ const PLAN: Plan = Plan {
     health: &[Health::AtOnce, Health::Good],
     behaviors: &[Behavior::Deliver, Behavior::Fail],
     quotas: false,
-    left: 0,
+    recovered: 0,
     endings: &[Ending::Drain, Ending::TwoDrains],
 };
 
@@ -70,14 +70,14 @@ fn what_a_quota_counts_is_given_back() {
 
 #[test]
 fn sessions_of_a_dead_run_end_once_whether_or_not_their_owner_comes_back() {
-    explore(SCHEDULES, || play(&Plan { time: one_of(&[Time::Still, Time::Passes]), left: 3, ..PLAN }));
+    explore(SCHEDULES, || play(&Plan { time: one_of(&[Time::Still, Time::Passes]), recovered: 3, ..PLAN }));
 }
 
 /// `record_now` of the disk looks: so a crash at any moment finds an end that has no outcome, and never an outcome of a session
 /// that is active.
 #[test]
 fn a_drain_in_a_grace_has_the_ends_on_record_before_any_outcome_of_them() {
-    explore(SCHEDULES / 10, || play(&Plan { left: 3, ..PLAN }));
+    explore(SCHEDULES / 10, || play(&Plan { recovered: 3, ..PLAN }));
 }
 
 #[test]
@@ -96,5 +96,7 @@ fn what_is_owed_goes_out_by_itself() {
 #[test]
 fn a_schedule_that_failed_fails_again() {
     let behaviors = &[Behavior::Deliver, Behavior::Fail, Behavior::Hang];
-    run_each_twice(SCHEDULES / 10, || play(&Plan { time: Time::Passes, behaviors, quotas: true, left: 2, ..PLAN }));
+    run_each_twice(SCHEDULES / 10, || {
+        play(&Plan { time: Time::Passes, behaviors, quotas: true, recovered: 2, ..PLAN })
+    });
 }

@@ -25,7 +25,7 @@ pub(crate) struct Answers(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Sessions that were noted.
+    /// Sessions that were registered.
     accepted: HashSet<Generation>,
     /// As a drain was about to begin.
     accepted_before: Option<HashSet<Generation>>,
@@ -42,7 +42,7 @@ impl Answers {
         }
     }
 
-    /// Sessions that were noted, and sessions that somebody had ended, before the first drain began.
+    /// Sessions that were registered, and sessions that somebody had ended, before the first drain began.
     pub(crate) fn before_the_drain(&self) -> (HashSet<Generation>, HashSet<Generation>) {
         let state = self.0.lock().unwrap();
         (state.accepted_before.clone().unwrap_or_default(), state.ended_before.clone())

@@ -151,7 +151,7 @@ impl Script {
         self.places.push(place.to_owned());
     }
 
-    /// Which command it was.
+    /// The command that failed.
     fn failure(&self, output: &str) -> String {
         let line = output.lines().rev().find_map(|line| line.strip_prefix(FAILED)?.parse::<usize>().ok());
         let place = line.and_then(|line| self.places.get(line.checked_sub(1)?));

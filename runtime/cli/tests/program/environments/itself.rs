@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use lastword_test_guests::bombs;
-use rustix::process::Signal;
 
 use super::{assert_served, twenty_ends};
 use crate::support::Launch;

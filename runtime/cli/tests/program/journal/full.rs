@@ -223,7 +223,7 @@ mod timed {
         assert_eq!((ended.drained("delivered"), ended.drained("deferred")), (2, 0));
     }
 
-    /// The same of an end: the drain cannot try it again, and says what became of it.
+    /// An end whose outcome cannot be written: the drain cannot try it again, and says what became of it.
     #[test]
     fn an_end_whose_failure_cannot_be_written_down_is_in_the_account_of_the_drain() {
         let disk = SmallDisk::new();

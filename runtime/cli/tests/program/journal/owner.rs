@@ -24,7 +24,7 @@ pub(super) struct Owner {
     unanswered: Vec<(String, String)>,
     /// The `op_id`s of this run's lines, in order.
     sent: Vec<String>,
-    /// Which generation each `op_id` was said to be about.
+    /// The generation that each `op_id` was said to be about.
     generations: BTreeMap<String, u32>,
     accepted: BTreeSet<Run>,
 }

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// One attempt that got as far as the server, which knew of it before it answered.
 #[derive(Clone, Debug)]
 pub(super) struct Report {
-    /// Which of the test's runs of the program made it.
+    /// The run of the program that made it, counted by the test.
     pub(super) run: u32,
     pub(super) id: DeliveryId,
     pub(super) tenant: String,
@@ -60,7 +60,7 @@ struct State {
     reports: Vec<Report>,
     refusals: BTreeMap<DeliveryId, u32>,
     behavior: Behavior,
-    /// Nobody is answered.
+    /// No request is answered.
     held: bool,
     random: Rng,
 }

@@ -30,7 +30,7 @@ const FILES: &str = "journal.db";
 
 /// Lines that an owner has for one run.
 const LINES: usize = 120;
-/// The same for one of which each operation is looked at.
+/// Lines of a run of which each operation is looked at.
 #[cfg(target_os = "linux")]
 const FEW_LINES: usize = 12;
 

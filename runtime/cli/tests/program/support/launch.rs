@@ -120,7 +120,7 @@ impl Launch {
         self
     }
 
-    /// The same, after a script of the shell.
+    /// Started by a shell, after this script.
     pub(crate) fn after(self, script: &str) -> Self {
         self.shell(&format!("{script} && exec \"$@\""))
     }

@@ -77,7 +77,7 @@ pub fn park() {
     block_on(TOKEN.with(Arc::clone).taken());
 }
 
-/// The same, or until a timer goes off.
+/// Sleeps until it is woken or a timer goes off.
 pub fn park_timeout(time: Duration) {
     // Whether it was the one or the other makes no difference to who sleeps.
     block_on(timeout(time, TOKEN.with(Arc::clone).taken())).ok();
