@@ -14,14 +14,14 @@ use lastword_journal::{CallMark, DeliveryKey};
 use parking_lot::Mutex;
 
 use self::table::Table;
-use crate::name::beside;
+use crate::paths::beside;
 
 /// Added to the journal's name.
-pub(super) const SUFFIX: &str = "-calls";
+pub(crate) const SUFFIX: &str = "-calls";
 
 /// The calls of this run.
 #[derive(Debug)]
-pub(super) struct CallsUnderWay {
+pub(crate) struct CallsUnderWay {
     table: Mutex<Places>,
 }
 
@@ -34,7 +34,7 @@ struct Places {
 impl CallsUnderWay {
     /// What was under way when the last run died, if it died without leaving; and the table for this one. Without a table
     /// nothing is ever suspect: that is no failure.
-    pub(super) fn open(journal: &Path, name: JournalName) -> (Option<Arc<Self>>, Vec<DeliveryKey>) {
+    pub(crate) fn open(journal: &Path, name: JournalName) -> (Option<Arc<Self>>, Vec<DeliveryKey>) {
         let Some(boot) = boot() else { return (None, Vec::new()) };
         let path = beside(journal, SUFFIX);
         match Table::open(&path) {
@@ -54,7 +54,7 @@ impl CallsUnderWay {
     }
 
     /// What was found is written down elsewhere: from now on it is this run's.
-    pub(super) fn begin(&self, name: JournalName) {
+    pub(crate) fn begin(&self, name: JournalName) {
         let Some(boot) = boot() else { return };
         let mut places = self.table.lock();
         places.table.begin(boot, name);
@@ -62,7 +62,7 @@ impl CallsUnderWay {
     }
 
     /// A call begins. None when more are under way than there are places: it is not suspect then.
-    pub(super) fn mark(self: &Arc<Self>, delivery: &DeliveryKey) -> Option<CallMark> {
+    pub(crate) fn mark(self: &Arc<Self>, delivery: &DeliveryKey) -> Option<CallMark> {
         // Made before the lock is taken, and without memory of its own: this is done for every call.
         let mut text = [0; Table::CALL_BYTES];
         let mut rest = text.as_mut_slice();
@@ -76,7 +76,7 @@ impl CallsUnderWay {
     }
 
     /// The run ends by itself: what is still under way did not end it.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.table.lock().table.leave();
     }
 }

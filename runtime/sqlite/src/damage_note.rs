@@ -4,20 +4,20 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::name::beside;
+use crate::paths::beside;
 
 /// Added to the journal's name.
 const SUFFIX: &str = ".suspect";
 const WORD: &str = "found damaged; the next start of the program looks through the journal\n";
 
 /// Leaves word. Where somebody has a file of that name there is none.
-pub(super) fn leave(journal: &Path) {
+pub(crate) fn leave(journal: &Path) {
     let made = OpenOptions::new().write(true).create_new(true).open(beside(journal, SUFFIX));
     made.and_then(|mut file| file.write_all(WORD.as_bytes())).ok();
 }
 
 /// Whether there is word.
-pub(super) fn is_left(journal: &Path) -> bool {
+pub(crate) fn is_left(journal: &Path) -> bool {
     let at = beside(journal, SUFFIX);
     // Somebody else's may be a FIFO, or large.
     let is_short = fs::metadata(&at).is_ok_and(|file| file.is_file() && file.len() == WORD.len() as u64);
@@ -25,7 +25,7 @@ pub(super) fn is_left(journal: &Path) -> bool {
 }
 
 /// It was mended, or never was damaged.
-pub(super) fn remove(journal: &Path) {
+pub(crate) fn remove(journal: &Path) {
     if is_left(journal) {
         fs::remove_file(beside(journal, SUFFIX)).ok();
     }

@@ -12,17 +12,17 @@ use lastword_journal::state::{attempt_in_run, serving};
 use lastword_journal::{DrainedEnd, RecoveredSession};
 use rusqlite::{Connection, Row, params};
 
-use super::{count, from_json, has, parsed, reason};
-use crate::connect::read_only;
-use crate::tables::OWED;
+use crate::connection::read_only;
+use crate::row::{count, drain_reason, from_json, has, parsed};
+use crate::tables::drained::OWED;
 
 /// Sessions that are worth a thread: some 20 ms of its time.
 const EACH: u64 = 10_000;
 /// One disk is read, and more threads than this wait for it.
 const MAX_THREADS: u64 = 8;
 
-/// In their order, as run `run` finds them.
-pub(super) fn left(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSession>> {
+/// Reads them in their order, as run `run` finds them.
+pub(super) fn read(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSession>> {
     let sql = "SELECT coalesce(min(sequence), 0), coalesce(max(sequence), 0), count(*) FROM session
                WHERE ended_run IS NULL";
     let (first, last, count): (u64, u64, u64) =
@@ -147,7 +147,7 @@ fn drains(file: &Connection) -> rusqlite::Result<HashMap<u32, DrainOfRun>> {
                AND id IN (SELECT run FROM session WHERE ended_run IS NULL)";
     let mut statement = file.prepare(sql)?;
     let rows = statement.query_map([], |row| {
-        let reason = reason(row, 1)?;
+        let reason = drain_reason(row, 1)?;
         let installed = if has(row, 3)? { Some(from_json(row, 3)?) } else { None };
         Ok((row.get(0)?, DrainOfRun { reason, at: Timestamp::from_millisecond(row.get(2)?), installed }))
     })?;
