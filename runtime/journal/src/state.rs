@@ -21,7 +21,7 @@ mod transition;
 
 pub use self::generations::{ForgottenGenerations, KeptFor};
 pub use self::name::random_name;
-pub use self::store::{Committed, Nothing, Resolved, Staged, StagedWrite, Store};
+pub use self::store::{Committed, NothingCommitted, Resolved, Staged, StagedWrite, Store};
 pub use self::tables::{
     Attempts, DrainedRow, DrainedState, EndedSession, Failure, Installed, NewSession, RecordedEvent, Tables, serving,
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lastword_events::{Change, EventKey, PluginName, Session, SessionStart, Timestamp};
-use lastword_journal::state::{Nothing, ROW_BYTES, Store};
+use lastword_journal::state::{NothingCommitted, ROW_BYTES, Store};
 use lastword_journal::{Completion, DeliveryKey, JournalOp, KeyValueChanges, Pending, Settlement, Space};
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ impl Asked {
         let delivery = DeliveryKey { sequence, event: EventKey::End, plugin };
         let changes = (rows > 1).then_some(changes);
         let completion = Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes };
-        let (_, resolved) = Store::new(Nothing, []).stage(vec![completion], |resolved| resolved);
+        let (_, resolved) = Store::new(NothingCommitted, []).stage(vec![completion], |resolved| resolved);
         let (reply, pending) = Pending::later();
         self.queue.push(Command::Outcomes(Outcomes::new(tenant.into(), resolved, reply)));
         self.outcomes.push(pending);

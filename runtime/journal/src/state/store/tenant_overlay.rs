@@ -1,35 +1,36 @@
-//! What is in front of what is committed, of one tenant, and how much its spaces have.
+//! The overlay of one tenant: its values that are not committed yet, and the sizes of its spaces.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use lastword_events::{Change, PluginName, key_value_bytes, key_value_number};
 
-use super::keys::{Keys, Size};
-use super::{Committed, Staged, StagedWrite};
+use super::committed::Committed;
+use super::key_overlay::{KeyOverlay, Size};
+use super::staged::{Staged, StagedWrite};
 use crate::{JournalError, KeyValueChanges, KeyValueConflict, Space};
 
 #[derive(Debug, Default)]
-pub(super) struct Tenant {
-    /// Those with something in them.
-    spaces: HashMap<PluginName, OneSpace>,
-    /// Of all of them, with what is staged.
+pub(super) struct TenantOverlay {
+    /// The spaces with something in them.
+    spaces: HashMap<PluginName, SpaceOverlay>,
+    /// The size of all of them, with what is staged.
     bytes: u64,
     /// How often something was staged.
     staged: u64,
 }
 
 #[derive(Debug, Default)]
-struct OneSpace {
-    /// With what is staged.
+struct SpaceOverlay {
+    /// Its size, with what is staged.
     bytes: u64,
-    keys: Keys,
+    keys: KeyOverlay,
 }
 
-impl Tenant {
+impl TenantOverlay {
     pub(super) fn add_space(&mut self, plugin: PluginName, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.spaces.insert(plugin, OneSpace { bytes, keys: Keys::default() });
+        self.spaces.insert(plugin, SpaceOverlay { bytes, keys: KeyOverlay::default() });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -54,12 +55,12 @@ impl Tenant {
         self.spaces.get(plugin)?.keys.value(key)
     }
 
-    /// The same of its length.
+    /// The length of the value of a key, if it is staged.
     pub(super) fn value_len(&self, plugin: &PluginName, key: &str) -> Option<Option<u64>> {
         self.spaces.get(plugin)?.keys.value_len(key)
     }
 
-    /// None when nothing of the space is staged.
+    /// The first keys of a space, over those that are committed; none when nothing of the space is staged.
     pub(super) fn keys<C: Committed>(
         &self,
         committed: &C,
@@ -82,7 +83,7 @@ impl Tenant {
         let mut beneath = Vec::with_capacity(changes.len());
         let (mut added, mut freed) = (0u64, 0u64);
         for (key, change) in changes {
-            let old = self.now(committed, &space, &key, &change)?;
+            let old = self.current(committed, &space, &key, &change)?;
             let value = match change {
                 Change::Set(value) => Some(value),
                 Change::Delete => None,
@@ -117,9 +118,15 @@ impl Tenant {
     }
 
     /// What a key holds, as far as it matters for a change.
-    fn now<C: Committed>(&self, committed: &C, space: &Space, key: &str, change: &Change) -> Result<Old, JournalError> {
+    fn current<C: Committed>(
+        &self,
+        committed: &C,
+        space: &Space,
+        key: &str,
+        change: &Change,
+    ) -> Result<CurrentValue, JournalError> {
         if let Some(value) = self.value(&space.plugin, key) {
-            return Ok(Old { size: Size::of(value.as_deref()), value, beneath: None });
+            return Ok(CurrentValue { size: Size::of(value.as_deref()), value, beneath: None });
         }
         // A value that is replaced does not have to be read, and may be large.
         let (size, value) = match change {
@@ -129,7 +136,7 @@ impl Tenant {
             }
             Change::Set(_) | Change::Delete => (Size(committed.value_len(space, key)?), None),
         };
-        Ok(Old { size, value, beneath: Some(size) })
+        Ok(CurrentValue { size, value, beneath: Some(size) })
     }
 
     pub(super) fn commit(&mut self, staged: &Staged) {
@@ -152,9 +159,9 @@ impl Tenant {
     }
 
     /// Changes the keys of a space, and its size by what that adds and frees.
-    fn change(&mut self, plugin: &PluginName, change: impl FnOnce(&mut Keys) -> (u64, u64)) {
+    fn change(&mut self, plugin: &PluginName, change: impl FnOnce(&mut KeyOverlay) -> (u64, u64)) {
         if !self.spaces.contains_key(plugin) {
-            self.spaces.insert(plugin.clone(), OneSpace::default());
+            self.spaces.insert(plugin.clone(), SpaceOverlay::default());
         }
         let Some(space) = self.spaces.get_mut(plugin) else { return };
         let (added, freed) = change(&mut space.keys);
@@ -168,7 +175,7 @@ impl Tenant {
 }
 
 /// What a key holds.
-struct Old {
+struct CurrentValue {
     size: Size,
     /// Not read when it only matters how long it is.
     value: Option<Arc<[u8]>>,
@@ -176,7 +183,7 @@ struct Old {
     beneath: Option<Size>,
 }
 
-impl Old {
+impl CurrentValue {
     /// None when it is no number. A key that is not there holds 0.
     fn number(&self) -> Option<u64> {
         self.value.as_ref().map_or(Some(0), |value| key_value_number(value))

@@ -1,4 +1,4 @@
-//! The keys of a space that have a value in front of the committed one.
+//! The overlay of one space: its keys with a value that is not committed yet.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use lastword_events::key_value_bytes;
 
-use super::{Committed, StagedWrite};
+use super::committed::Committed;
+use super::staged::StagedWrite;
 use crate::JournalError;
 
 #[derive(Debug, Default)]
-pub(super) struct Keys(BTreeMap<Arc<str>, Versions>);
+pub(super) struct KeyOverlay(BTreeMap<Arc<str>, Versions>);
 
 /// What was staged of a key and is not committed yet.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Version {
     }
 }
 
-impl Keys {
+impl KeyOverlay {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
