@@ -33,7 +33,7 @@ pub(crate) struct Outcomes {
 }
 
 impl Append {
-    /// What it counts for in a group.
+    /// What the operations count for in a group.
     pub(crate) fn cost(&self) -> u64 {
         match self {
             Self::Requested(op, _) => cost(op),
@@ -48,7 +48,7 @@ impl Outcomes {
         Self { tenant, completions, cost, reply }
     }
 
-    /// What they count for in a group.
+    /// What the outcomes count for in a group.
     pub(crate) fn cost(&self) -> u64 {
         self.cost
     }
@@ -58,7 +58,7 @@ impl Outcomes {
         set_aside.iter().filter_map(|(position, _)| self.completions.get(*position)?.staged.as_deref())
     }
 
-    /// They are on record, but for those whose positions are in `set_aside`. Gives those that are.
+    /// Answers that they are on record, but for those whose positions are in `set_aside`. Gives those that are.
     pub(crate) fn answer(mut self, set_aside: &[(usize, String)]) -> Vec<Resolved> {
         // A failure that is not on record must not be tried again: its number could be used twice.
         let failures = set_aside.iter().filter_map(|(position, why)| {

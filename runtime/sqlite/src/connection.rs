@@ -39,7 +39,7 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(file)
 }
 
-/// It is a journal that is used from now on: who closes it last moves its log into it.
+/// The journal is used from now on: whoever closes it last moves its log into it.
 pub(crate) fn accept(file: &Connection) -> rusqlite::Result<()> {
     file.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }

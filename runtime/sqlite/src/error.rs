@@ -16,7 +16,7 @@ use crate::sqlite_error::{impossible, is_damage};
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another program has it.
+    /// Another program has the journal.
     #[error(
         "the journal {} is in use by {}: stop that program, or use another file with --journal",
         path.display(), match pid { Some(pid) => format!("process {pid}"), None => "another process".to_owned() }
@@ -24,10 +24,10 @@ pub enum OpenError {
     Locked {
         /// The journal.
         path: PathBuf,
-        /// Who has it, if that could be read.
+        /// The process that has it, if that could be read.
         pid: Option<u32>,
     },
-    /// It was written by a newer version of the program.
+    /// The journal was written by a newer version of the program.
     #[error(
         "the journal {} has version {found}, and this program knows versions up to {known}: use the newer program, or \
          another file with --journal; the file was left as it is",
@@ -36,12 +36,12 @@ pub enum OpenError {
     Newer {
         /// The journal.
         path: PathBuf,
-        /// Its version.
+        /// The file's version.
         found: u32,
         /// The newest version that this program knows.
         known: u32,
     },
-    /// It is something else, perhaps some other program's database.
+    /// The file is something else, perhaps some other program's database.
     #[error(
         "{} is no journal: use another file with --journal; the file was left as it is",
         path.display()
@@ -50,15 +50,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// It is no file that could be a database.
+    /// What is at the path is no file.
     #[error("{} cannot be used: it is {what}, and a journal is a file: use another path with --journal", path.display())]
     NoFile {
         /// What is there.
         path: PathBuf,
-        /// Which kind of thing it is.
+        /// What kind of thing it is.
         what: &'static str,
     },
-    /// Somebody has changed its tables, or written a value that no version of the program writes.
+    /// Somebody has changed the journal's tables, or written a value that no version of the program writes.
     #[error(
         "the journal {} was changed by something else: {what}; put a copy of it back, or use another file with --journal; \
          the file was left as it is",
@@ -115,13 +115,13 @@ pub enum OpenError {
         /// The journal.
         path: PathBuf,
     },
-    /// There is none.
+    /// There is no journal.
     #[error("there is no journal at {}", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// It is damaged; the program mends it when it starts.
+    /// The journal is damaged; the program mends it when it starts.
     #[error("the journal {} is damaged: {why}; `lastword stdio` keeps it aside and salvages what it can", path.display())]
     Damaged {
         /// The file.
@@ -134,7 +134,7 @@ pub enum OpenError {
     Unusable {
         /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// Why not.
         source: io::Error,
     },
     /// SQLite does not let us.
@@ -189,7 +189,7 @@ pub(crate) enum OpenFailure {
 }
 
 impl OpenFailure {
-    /// What whoever wants the journal at `path` is told.
+    /// The error of opening the journal at `path`.
     pub(crate) fn at(self, path: &Path) -> OpenError {
         match self {
             Self::Damage(why) => OpenError::Sqlite { path: path.to_owned(), why },

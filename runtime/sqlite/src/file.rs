@@ -13,7 +13,7 @@ use lastword_events::{DeliveryId, JournalName, Timestamp};
 use rusqlite::{Connection, Row};
 
 pub use self::change::Changed;
-pub use self::erase::{Erased, Erasure, Whose};
+pub use self::erase::{Erased, Erasure, ErasureTarget};
 pub use self::rows::{DeliveryRow, DeliveryState, SessionRow, SetAsideRow};
 
 use self::change::{Change, FORGET, REDELIVER};
@@ -163,12 +163,12 @@ impl JournalFile {
     /// # Errors
     /// When the file cannot be written, or there is no room for a copy of it; what was erased by then stays so, and may still
     /// have bytes in the file until this is done again.
-    pub fn erase(&mut self, whose: Whose<'_>, drop_owed: bool) -> Result<Erasure, OpenError> {
+    pub fn erase(&mut self, target: ErasureTarget<'_>, drop_owed: bool) -> Result<Erasure, OpenError> {
         let path = self.path.clone();
         let failed = |error: rusqlite::Error| failed(&path, &error);
         let found = schema::version(&self.file).map_err(failed)?;
         let is_meant =
-            |tenant: &str, id: &str| tenant == whose.tenant && whose.session.is_none_or(|session| session == id);
+            |tenant: &str, id: &str| tenant == target.tenant && target.session.is_none_or(|session| session == id);
         let active = self.sessions()?.into_iter().map(|row| row.session.identity);
         let active = active.filter(|identity| is_meant(&identity.tenant, &identity.id)).count();
         let owed = self.deliveries()?.into_iter().filter(|row| row.state != DeliveryState::Dead);
@@ -180,12 +180,12 @@ impl JournalFile {
         let aside = replacement::asides(&path).unwrap_or_default();
         if found < SCHEMA_VERSION {
             // No program that erases has had this file: nothing is left over from a time before.
-            if !erase::has_any(&self.file, whose, found).map_err(failed)? {
+            if !erase::has_any(&self.file, target, found).map_err(failed)? {
                 return Ok(Erasure::Done { erased: Erased::default(), aside });
             }
             schema::migrate(&mut self.file, found).map_err(|failure| failure.at(&path))?;
         }
-        let erased = erase::erase(&mut self.file, whose).map_err(failed)?;
+        let erased = erase::erase(&mut self.file, target).map_err(failed)?;
         // Also when nothing was found: the last time there may have been no room.
         if !erase::scrub(&self.file).map_err(failed)? {
             return Err(OpenError::BeingRead { path });
@@ -228,7 +228,7 @@ impl JournalFile {
             Ok(found) => found,
             // What SQLite cannot walk through is its answer.
             Err(OpenError::Damaged { why, .. }) => {
-                damage_note::leave(&self.path);
+                damage_note::write(&self.path);
                 return Ok(vec![why]);
             }
             Err(error) => return Err(error),
@@ -242,7 +242,7 @@ impl JournalFile {
             problems.push(problem.to_string());
         }
         if !problems.is_empty() {
-            damage_note::leave(&self.path);
+            damage_note::write(&self.path);
         }
         Ok(problems)
     }
@@ -288,7 +288,7 @@ impl JournalFile {
     }
 }
 
-/// What an operator is told who asked something of the journal at `path`.
+/// The error of an operator who asked something of the journal at `path`.
 fn failed(path: &Path, error: &rusqlite::Error) -> OpenError {
     if is_damage(error) {
         return OpenError::Damaged { path: path.to_owned(), why: error.to_string() };

@@ -30,7 +30,7 @@ use crate::writer::WriterHandle;
 pub struct SqliteJournal {
     name: JournalName,
     path: PathBuf,
-    /// With the connections for what is read while the program runs.
+    /// What guests have stored, over the connections that read the file while the program runs.
     store: Arc<Store<Readers>>,
     /// What was read, and the connection that writes, until the run begins.
     opened: Mutex<Option<(Connection, Contents)>>,

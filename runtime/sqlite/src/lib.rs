@@ -48,7 +48,7 @@ mod writer;
 pub use self::apply::RETAINED_FOR;
 pub use self::error::OpenError;
 pub use self::file::{
-    Changed, DeliveryRow, DeliveryState, Erased, Erasure, JournalFile, SessionRow, SetAsideRow, Whose,
+    Changed, DeliveryRow, DeliveryState, Erased, Erasure, ErasureTarget, JournalFile, SessionRow, SetAsideRow,
 };
 pub use self::format::SCHEMA_VERSION;
 pub use self::journal::SqliteJournal;

@@ -136,7 +136,7 @@ fn read(file: &Connection, path: &Path) -> Result<Contents, OpenFailure> {
 fn damage(file: &Connection) -> rusqlite::Result<Option<String>> {
     let Some(path) = file.path().map(Path::new) else { return Ok(None) };
     let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let check = match (damage_note::is_left(path), bytes <= CHECKED_BYTES) {
+    let check = match (damage_note::exists(path), bytes <= CHECKED_BYTES) {
         (true, _) => "PRAGMA integrity_check(1)",
         (false, true) => "PRAGMA quick_check(1)",
         (false, false) => return Ok(None),

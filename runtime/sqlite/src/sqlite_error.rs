@@ -12,7 +12,7 @@ pub(crate) struct Impossible {
     pub(crate) most: u32,
 }
 
-/// What is wrong, if it is that.
+/// What is wrong, if the error is such a value.
 pub(crate) fn impossible(error: &rusqlite::Error) -> Option<String> {
     match error {
         rusqlite::Error::IntegralValueOutOfRange(_, value) => Some(format!("a number in it is {value}")),
@@ -23,7 +23,7 @@ pub(crate) fn impossible(error: &rusqlite::Error) -> Option<String> {
     }
 }
 
-/// What whoever asked the journal for something is told.
+/// The error of whoever asked the journal for something.
 pub(crate) fn unavailable(error: &rusqlite::Error) -> JournalError {
     JournalError::Unavailable(error.to_string())
 }
@@ -43,7 +43,7 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
         )
 }
 
-/// Whether it is a command's own: SQLite does not take this one, and the others it does. Whatever else goes wrong is the
+/// Whether the error is of one command alone: SQLite does not take this one, and the others it does. Whatever else goes wrong is the
 /// file's or the disk's, and everybody waits for that.
 pub(crate) fn is_of_the_command(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{ConstraintViolation, ParameterOutOfRange, TooBig, TypeMismatch};

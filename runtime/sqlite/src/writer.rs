@@ -219,7 +219,7 @@ impl Writer {
             WriteFailure::File(error) => error,
         };
         if is_damage(&error) {
-            damage_note::leave(self.files.path());
+            damage_note::write(self.files.path());
         }
         let error = unavailable(&error);
         if is_first {
@@ -235,7 +235,7 @@ impl Writer {
     fn answer(&mut self, group: Group, applied: Applied, lost: Option<&JournalError>) {
         let Applied { answers, asides, unwritable, damage } = applied;
         if damage {
-            damage_note::leave(self.files.path());
+            damage_note::write(self.files.path());
         }
         let mut answers = answers.into_iter();
         for (_, append) in group.appends {

@@ -31,7 +31,7 @@ pub(crate) struct RunState {
     pub(crate) plugins: HashMap<PluginName, i64>,
     /// Generations of ids that have no row.
     pub(crate) forgotten: ForgottenGenerations,
-    /// Ends that owners have told of since those that cannot be told again were forgotten.
+    /// Ends that owners have reported since those that cannot be reported again were forgotten.
     pub(crate) recent_ends: u32,
     /// What was under way when runs died, until it has an outcome.
     pub(crate) suspects: HashSet<DeliveryKey>,
@@ -270,7 +270,7 @@ impl Tables for FileTables<'_> {
         Ok(recent_ends::remove_last(self.file, identity)?)
     }
 
-    /// It stays in the set: a transaction that fails is done again.
+    /// Removes the suspicion from the file. It stays in memory: a transaction that fails is done again.
     fn clear_suspect(&mut self, delivery: &DeliveryKey) -> Result<(), Failed> {
         if self.state.suspects.contains(delivery) {
             suspects::clear(self.file, delivery)?;
@@ -333,7 +333,7 @@ impl FileTables<'_> {
     }
 }
 
-/// Why and when, for the columns that operators look at.
+/// The reason and the time of an end, for the columns that operators look at.
 fn end_of(event: &Event) -> (Option<String>, Option<i64>) {
     match event {
         Event::End(end) => (Some(end.reason.as_str().to_owned()), Some(end.ended_at.as_millisecond())),

@@ -61,7 +61,7 @@ impl Retention {
                    RETURNING tenant, id, generation";
         let deleted = file
             .prepare_cached(sql)?
-            .query_map(params![self.looked_at, to, newest, before], generations::Deleted::read)?
+            .query_map(params![self.looked_at, to, newest, before], generations::DeletedSession::read)?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         generations::keep(file, forgotten, deleted)?;
         // Those that stay are looked at again in the next round, and so are the runs that nobody refers to.

@@ -27,7 +27,7 @@ pub(crate) struct Aside {
     why: String,
 }
 
-/// What it is about.
+/// What something that was set aside is about.
 #[derive(Debug)]
 enum AsideSubject {
     Session(String),

@@ -10,7 +10,7 @@ use crate::tables::generations;
 
 /// What is to be erased: all that is kept of a tenant, or of one of its sessions.
 #[derive(Clone, Copy, Debug)]
-pub struct Whose<'a> {
+pub struct ErasureTarget<'a> {
     /// The tenant.
     pub tenant: &'a str,
     /// One of its sessions, in whatever scope and with all its generations; none for all of the tenant.
@@ -52,7 +52,11 @@ pub enum Erasure {
 }
 
 /// Whether a file of this version, which may be an earlier one, has anything of it.
-pub(crate) fn has_any(file: &Connection, Whose { tenant, session }: Whose<'_>, version: u32) -> rusqlite::Result<bool> {
+pub(crate) fn has_any(
+    file: &Connection,
+    ErasureTarget { tenant, session }: ErasureTarget<'_>,
+    version: u32,
+) -> rusqlite::Result<bool> {
     let any = |from: &str| {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM {from})");
         let mut statement = file.prepare(&sql)?;
@@ -78,7 +82,7 @@ pub(crate) fn has_any(file: &Connection, Whose { tenant, session }: Whose<'_>, v
     Ok(session.is_none() && (any("space WHERE tenant = ?1")? || any("run WHERE instr(plugins, json_quote(?1)) > 0")?))
 }
 
-/// Whose a line of version 2 was nobody knows: it may have been this session's.
+/// Names of lines. Nobody knows which session a line of version 2 was of: it may have been this one.
 const OP: &str = "op WHERE tenant = ?1 AND (session = ?2 OR session = '' OR ?2 IS NULL)";
 
 /// Deliveries of the tenant's other sessions whose event names the session.
@@ -87,7 +91,7 @@ const NAMING: &str = "sequence IN (SELECT sequence FROM session WHERE tenant = ?
         json_extract(body, '$.End.next_session_id'), json_extract(body, '$.Compaction.previous_session_id')) END";
 
 /// What was set aside of a session, or names it, or may be of it: of an outcome whose session is forgotten nobody knows the id.
-/// Of no tenant is what names all that are served.
+/// What is of no tenant may name all that are served.
 const SET_ASIDE: &str = "tenant = ?1 AND (?2 IS NULL OR session IN (?2, '') OR instr(what, json_quote(?2)) > 0)
     OR ?2 IS NULL AND tenant = '' AND instr(what, json_quote(?1)) > 0";
 
@@ -96,7 +100,10 @@ const WITHOUT_NAMES: &str = "json_remove(body, '$.Start.resumed_from', '$.End.ne
     '$.End.next_session_key', '$.Compaction.previous_session_id')";
 
 /// All of it or none, in one transaction. What is deleted is overwritten.
-pub(crate) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>) -> rusqlite::Result<Erased> {
+pub(crate) fn erase(
+    file: &mut Connection,
+    ErasureTarget { tenant, session }: ErasureTarget<'_>,
+) -> rusqlite::Result<Erased> {
     file.pragma_update(None, "secure_delete", true)?;
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let whose = params![tenant, session];
@@ -108,7 +115,7 @@ pub(crate) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>)
     for table in ["drained", "suspect", "recent_end"] {
         of_sessions(table)?;
     }
-    erased.sessions = erase_sessions(&transaction, Whose { tenant, session })?;
+    erased.sessions = erase_sessions(&transaction, ErasureTarget { tenant, session })?;
     if session.is_some() {
         let sql = format!("UPDATE delivery SET body = {WITHOUT_NAMES} WHERE {NAMING}");
         erased.named = number(transaction.execute(&sql, whose)?);
@@ -128,7 +135,7 @@ pub(crate) fn erase(file: &mut Connection, Whose { tenant, session }: Whose<'_>)
 
 /// An id that comes back counts on from the generations that are erased: plugins know them. What is kept for that has no name:
 /// it is a number that counts for every tenant.
-fn erase_sessions(file: &Connection, Whose { tenant, session }: Whose<'_>) -> rusqlite::Result<u64> {
+fn erase_sessions(file: &Connection, ErasureTarget { tenant, session }: ErasureTarget<'_>) -> rusqlite::Result<u64> {
     let whose = params![tenant, session];
     let highest = "SELECT coalesce(max(generation), 0) FROM session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)";
     let mut highest = file.query_row(highest, whose, |row| count(row, 0, "a session's generation"))?;

@@ -11,7 +11,7 @@ use crate::paths::beside;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// The file's header, and that of its first page.
 const HEADER_BYTES: usize = 108;
-/// As SQLite writes the first of our tables into the file: the row's type, name and table, the number of a page, and then
+/// How SQLite writes the first of our tables into the file: the row's type, name and table, the number of a page, and then
 /// the statement. Prose about a journal has not this form.
 const TABLE_ROW: (&[u8], &[u8]) = (b"tablejournaljournal", b"CREATE TABLE journal (");
 /// How far a file without its header is searched for that: the tables are the first thing that is written, on some pages.

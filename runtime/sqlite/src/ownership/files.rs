@@ -14,7 +14,7 @@ pub(crate) struct JournalFiles {
     path: PathBuf,
     files: Vec<(PathBuf, FileId)>,
     /// It has been logged that they are gone.
-    told: AtomicBool,
+    logged: AtomicBool,
 }
 
 /// The journal is not where it was.
@@ -37,7 +37,11 @@ impl JournalFiles {
     pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
         let names = [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")];
         let files = names.into_iter().map(|name| Ok((name.clone(), FileId::at(&name)?)));
-        Ok(Self { path: path.to_owned(), files: files.collect::<std::io::Result<_>>()?, told: AtomicBool::new(false) })
+        Ok(Self {
+            path: path.to_owned(),
+            files: files.collect::<std::io::Result<_>>()?,
+            logged: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -52,7 +56,7 @@ impl JournalFiles {
         let gone = self.files.iter().find(|(name, id)| FileId::at(name).ok() != Some(*id));
         match gone {
             None => {
-                self.told.store(false, Ordering::Relaxed);
+                self.logged.store(false, Ordering::Relaxed);
                 Ok(())
             }
             Some((file, _)) => Err(TakenAway { path: self.path.clone(), file: file.clone() }),
@@ -61,7 +65,7 @@ impl JournalFiles {
 
     /// Logs that they are gone, once each time.
     pub(crate) fn log(&self, taken_away: &TakenAway) {
-        if !self.told.swap(true, Ordering::Relaxed) {
+        if !self.logged.swap(true, Ordering::Relaxed) {
             tracing::error!("nothing is accepted any more: {taken_away}");
         }
     }

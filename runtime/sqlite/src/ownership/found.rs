@@ -50,7 +50,7 @@ impl Files {
     }
 }
 
-/// What whoever wants the journal is told.
+/// The error of whoever wants the journal.
 pub(super) fn refused(refusal: Refusal, path: &Path, stray_part: Option<PathBuf>) -> OpenError {
     match refusal {
         Refusal::Foreign => OpenError::foreign(path),

@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 
 use crate::error::OpenError;
 
-/// Which file it is, whatever its names are.
+/// A file, whatever its names are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileId {
     pub(crate) device: u64,
@@ -82,7 +82,7 @@ impl OpenFile {
         }
     }
 
-    /// As [`open`](Self::open); an empty file is made, for its owner alone, where there is none.
+    /// Opens the file at `path` as [`open`](Self::open) does; an empty file is made, for its owner alone, where there is none.
     pub(crate) fn open_or_make(path: &Path) -> Result<(Self, Made), OpenError> {
         if let Some(file) = Self::open(path)? {
             return Ok((file, Made::Before));
@@ -144,7 +144,7 @@ impl OpenFile {
         })
     }
 
-    /// Nobody but its owner may read it: who may read it may lock it. SQLite gives the files beside it the same mode.
+    /// Makes the file its owner's alone: who may read it may lock it. SQLite gives the files beside it the same mode.
     ///
     /// # Errors
     /// When it cannot be. That it is somebody else's is no error: root and its owner may share it.

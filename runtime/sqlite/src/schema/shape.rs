@@ -82,7 +82,7 @@ impl Table {
     }
 }
 
-/// Those of `schema.sql` and any others; views among them.
+/// The tables of `schema.sql` and any others; views among them.
 fn tables(file: &Connection) -> rusqlite::Result<Vec<Table>> {
     let sql = "SELECT name, type, wr, strict FROM pragma_table_list
                WHERE schema = 'main' AND name NOT LIKE 'sqlite_%' AND name NOT IN ('active_session', 'owed')";

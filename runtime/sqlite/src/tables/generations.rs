@@ -37,13 +37,13 @@ pub(crate) fn of_others(file: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// A row of `session` that was deleted.
-pub(crate) struct Deleted {
+pub(crate) struct DeletedSession {
     pub(crate) tenant: Arc<str>,
     pub(crate) id: String,
     pub(crate) generation: u32,
 }
 
-impl Deleted {
+impl DeletedSession {
     /// Reads the columns `tenant`, `id` and `generation`.
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let tenant = Arc::from(row.get::<_, String>(0)?);
@@ -56,10 +56,10 @@ impl Deleted {
 pub(crate) fn keep(
     file: &Connection,
     known: &mut ForgottenGenerations,
-    deleted: impl IntoIterator<Item = Deleted>,
+    deleted: impl IntoIterator<Item = DeletedSession>,
 ) -> rusqlite::Result<()> {
     let mut tenants: HashMap<Arc<str>, Highest> = HashMap::new();
-    for Deleted { tenant, id, generation } in deleted {
+    for DeletedSession { tenant, id, generation } in deleted {
         let highest = match tenants.entry(tenant.clone()) {
             Entry::Occupied(highest) => highest.into_mut(),
             Entry::Vacant(new) => new.insert(Highest { generation: of(file, &tenant)?, is_new: false }),

@@ -1,4 +1,4 @@
-//! The table `recent_end`: ends that owners have told of in the last seconds, and may tell of again.
+//! The table `recent_end`: ends that owners have reported in the last seconds, and may report again.
 
 use lastword_events::{Identity, Timestamp};
 use lastword_journal::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, Receipt, RecentEnd};
@@ -33,7 +33,7 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// A session of this identity begins, or is known as it from now on: the end of the last one is not told again.
+/// A session of this identity begins, or is known as it from now on: the end of the last one is not reported again.
 pub(crate) fn remove_last(file: &Connection, identity: &Identity) -> rusqlite::Result<()> {
     let Identity { tenant, id, scope } = identity;
     file.prepare_cached(REMOVE_LAST)?.execute(params![tenant, id, scope])?;
@@ -51,7 +51,7 @@ pub(crate) fn forget(file: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Those that may be told again, in the order in which they came.
+/// Reads those that may be reported again, in the order in which they came.
 pub(crate) fn read(file: &Connection) -> rusqlite::Result<Vec<RecentEnd>> {
     let sql = "SELECT e.sequence, s.tenant, s.id, s.scope, s.generation, s.ended_at, e.received_at, e.said,
                       CASE WHEN json_valid(s.facts) THEN json_extract(s.facts, '$.agent_id') END

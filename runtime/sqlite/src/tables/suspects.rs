@@ -130,7 +130,7 @@ fn give_up(file: &Connection, delivery: &DeliveryKey, run: u32) -> rusqlite::Res
     Ok(())
 }
 
-/// It has had an outcome: the program lived.
+/// Removes the suspicion of a delivery that has had an outcome: the program lived.
 pub(crate) fn clear(file: &Connection, delivery: &DeliveryKey) -> rusqlite::Result<()> {
     let sql = "DELETE FROM suspect WHERE sequence = ?1 AND event = ?2
                AND plugin = (SELECT id FROM plugin WHERE name = ?3)";

@@ -1,9 +1,10 @@
 //! What waits to be written, and whose turn it is.
 //!
-//! Lines come first, in their order: what owners say, and what the runtime has decided. Outcomes follow, tenant by tenant: each
-//! tenant has a *virtual time*, the bytes of it that were written, and the one with the least is next. So a tenant whose plugins
-//! write a lot waits for itself. Outcomes of one tenant stay in their order, and so does what is written to its key-value spaces.
-//! A line that was said before an outcome is never written after it; the other way round nothing depends on it.
+//! What is appended comes first, in its order: what owners' lines ask for, and what the runtime has decided. Outcomes follow,
+//! tenant by tenant: each tenant has a *virtual time*, the bytes of it that were written, and the one with the least is next. So
+//! a tenant whose plugins write a lot waits for itself. Outcomes of one tenant stay in their order, and so does what is written
+//! to its key-value spaces. What was appended before an outcome is never written after it; the other way round nothing depends
+//! on it.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -15,18 +16,20 @@ use crate::command::{Append, Command, Outcomes};
 /// Tenants that are remembered before anybody looks who has nothing waiting: their time may be ahead of the others'.
 const MIN_TENANTS_TO_PRUNE: usize = 128;
 
+/// Everything that is not written yet.
 #[derive(Default)]
 pub(super) struct WriteQueue {
+    /// What is to be appended, with the number of each.
     appends: VecDeque<(u64, Append)>,
     tenants: HashMap<Arc<str>, Tenant>,
-    /// How many were left when the idle ones among them were forgotten: the next time is when they are twice as many.
+    /// How many tenants remained when the idle ones were forgotten: the next time is when they are twice as many.
     pruned: usize,
     /// Tenants with outcomes that wait, by virtual time.
     turns: BTreeSet<(u64, Arc<str>)>,
-    /// The time of whoever was served last: one that comes back after a pause has saved up nothing.
+    /// The virtual time of the tenant that was served last: one that comes back after a pause has saved up nothing.
     floor: u64,
     flushes: VecDeque<(u64, Reply<()>)>,
-    /// Counts what has come.
+    /// The number of what came last.
     number: u64,
     /// Bytes of outcomes that wait.
     bytes: u64,
@@ -34,7 +37,7 @@ pub(super) struct WriteQueue {
     outcomes_next: bool,
     /// Up to this number something was put back, because it could not be written.
     put_back: u64,
-    /// Whose outcomes could not be written by themselves: it is the others' turn before it is theirs again.
+    /// Tenants whose outcomes could not be written by themselves: the others have a turn before they have another.
     deferred: HashSet<Arc<str>>,
 }
 
@@ -45,11 +48,12 @@ pub(super) enum GroupContents {
     Mixed,
     /// Lines, or outcomes of so many tenants: one of them may have what the disk has no room for.
     Separate {
-        /// None of them, if it is 0.
+        /// How many tenants; with 0 no outcome at all.
         tenants: usize,
     },
 }
 
+/// The outcomes of one tenant that wait, and its virtual time.
 #[derive(Default)]
 struct Tenant {
     time: u64,
@@ -264,8 +268,8 @@ impl WriteQueue {
         refused
     }
 
-    /// Whether there is a tenant whose turn comes before those whose outcomes could not be written by themselves have another
-    /// try. If there is none they all have.
+    /// Whether another tenant has a turn before those whose outcomes could not be written by themselves. If there is none, they
+    /// all have another try.
     pub(super) fn defer_to_others(&mut self) -> bool {
         let others = self.next_turn().is_some();
         if !others {
