@@ -101,7 +101,7 @@ pub enum JournalOp {
     Orphaned {
         /// The delivery.
         delivery: DeliveryKey,
-        /// Whether newer events of the session id go ahead of it meanwhile.
+        /// Whether newer events of the session id overtake it meanwhile.
         late: bool,
     },
     /// Every session that is active now is being ended. The first of a run wins.

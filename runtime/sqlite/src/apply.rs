@@ -147,8 +147,7 @@ impl<'a> GroupApply<'a> {
             Err(Failed::File(error)) => return Err(error),
         };
         if !matches!(result, WriteResult::Done(_)) {
-            // A name's row that was made for it goes with it.
-            self.tables.state.plugins.clear();
+            self.tables.state.rolled_back();
             self.tables.file.execute_batch("ROLLBACK TO one")?;
         }
         self.tables.file.execute_batch("RELEASE one")?;

@@ -1,6 +1,6 @@
 //! A run of the program on a journal: from when it begins until the journal is closed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,18 +48,7 @@ impl Run {
         if let Some(calls) = &calls {
             calls.begin(name);
         }
-        let state = RunState {
-            run,
-            next_sequence,
-            first_sequence_of_run: next_sequence,
-            installed: None,
-            draining: false,
-            has_drained_ends: false,
-            forgotten,
-            recent_ends: 0,
-            plugins: HashMap::new(),
-            suspects,
-        };
+        let state = RunState::new(run, next_sequence, forgotten, suspects);
         let files = JournalFiles::of(path)
             .map_err(|error| JournalError::Unavailable(format!("its files cannot be found any more: {error}")))?;
         let files = Arc::new(files);

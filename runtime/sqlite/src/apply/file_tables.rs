@@ -17,24 +17,69 @@ use crate::tables::{drained, generations, key_values, ops, recent_ends, suspects
 /// What the writer keeps in memory of this run, beside the file.
 #[derive(Debug)]
 pub(crate) struct RunState {
-    pub(crate) run: u32,
-    pub(crate) next_sequence: u64,
+    run: u32,
+    next_sequence: u64,
     /// Sessions below it began in an earlier run.
-    pub(crate) first_sequence_of_run: u64,
+    first_sequence_of_run: u64,
     /// Who is installed in this run, and for which tenants, once that was said.
-    pub(crate) installed: Option<Installed>,
+    installed: Option<Installed>,
     /// This run drains.
-    pub(crate) draining: bool,
+    draining: bool,
     /// This run may have written to `drained`.
-    pub(crate) has_drained_ends: bool,
+    has_drained_ends: bool,
     /// Row numbers of names. They never change, but one that was made in a transaction goes with it.
-    pub(crate) plugins: HashMap<PluginName, i64>,
+    plugins: HashMap<PluginName, i64>,
     /// Generations of ids that have no row.
-    pub(crate) forgotten: ForgottenGenerations,
+    forgotten: ForgottenGenerations,
     /// Ends that owners have reported since those that cannot be reported again were forgotten.
-    pub(crate) recent_ends: u32,
+    recent_ends: u32,
     /// What was under way when runs died, until it has an outcome.
-    pub(crate) suspects: HashSet<DeliveryKey>,
+    suspects: HashSet<DeliveryKey>,
+}
+
+impl RunState {
+    /// The state of run `run` as it begins. `suspects` were under way when runs died.
+    pub(crate) fn new(
+        run: u32,
+        next_sequence: u64,
+        forgotten: ForgottenGenerations,
+        suspects: HashSet<DeliveryKey>,
+    ) -> Self {
+        Self {
+            run,
+            next_sequence,
+            first_sequence_of_run: next_sequence,
+            installed: None,
+            draining: false,
+            has_drained_ends: false,
+            plugins: HashMap::new(),
+            forgotten,
+            recent_ends: 0,
+            suspects,
+        }
+    }
+
+    pub(crate) fn run(&self) -> u32 {
+        self.run
+    }
+
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Generations of ids that have no row, for whoever removes rows.
+    pub(crate) fn forgotten_mut(&mut self) -> &mut ForgottenGenerations {
+        &mut self.forgotten
+    }
+
+    /// A transaction was rolled back: rows that were made in it went with it.
+    pub(crate) fn rolled_back(&mut self) {
+        self.plugins.clear();
+    }
 }
 
 /// Why a write was not carried out.
@@ -64,8 +109,9 @@ impl From<JournalError> for Failed {
 
 /// The file, inside a transaction.
 pub(crate) struct FileTables<'a> {
-    pub(crate) file: &'a Connection,
-    pub(crate) state: &'a mut RunState,
+    // Seen by whoever puts savepoints around what is done with it.
+    pub(super) file: &'a Connection,
+    pub(super) state: &'a mut RunState,
 }
 
 impl Tables for FileTables<'_> {
@@ -279,7 +325,11 @@ impl Tables for FileTables<'_> {
     }
 }
 
-impl FileTables<'_> {
+impl<'a> FileTables<'a> {
+    pub(crate) fn new(file: &'a Connection, state: &'a mut RunState) -> Self {
+        Self { file, state }
+    }
+
     pub(crate) fn complete(&mut self, Resolved { completion, staged }: &Resolved) -> Result<(), Failed> {
         if let Some(staged) = staged {
             key_values::store(self.file, staged)?;

@@ -46,7 +46,7 @@ pub struct DeliveryRow {
     pub attempt: u32,
     /// Recorded failures.
     pub failures: u32,
-    /// Newer events of the session id have gone ahead of it.
+    /// Newer events of the session id have overtaken it.
     pub late: bool,
     /// When it is tried again, if a program runs that long.
     pub retry_at: Option<Timestamp>,

@@ -44,7 +44,7 @@ impl Committer {
     }
 
     pub(super) fn is_draining(&self) -> bool {
-        self.state.draining
+        self.state.is_draining()
     }
 
     /// Moves the log into the database, as far as nobody reads it: `mode` is one of SQLite's.
@@ -57,28 +57,27 @@ impl Committer {
         self.files.check().map_err(WriteFailure::TakenAway)?;
         let applied = match self.attempt(group, false) {
             Err(WriteFailure::File(error)) if is_of_the_command(&error) => {
-                self.state.plugins.clear();
+                self.state.rolled_back();
                 self.attempt(group, true)
             }
             applied => applied,
         };
-        // Rows that were made in this transaction went with it.
-        applied.inspect_err(|_| self.state.plugins.clear())
+        applied.inspect_err(|_| self.state.rolled_back())
     }
 
     fn attempt(&mut self, group: &mut Group, isolated: bool) -> Result<Applied, WriteFailure> {
         let began = Instant::now();
-        let (run, sequence_was) = (self.state.run, self.state.next_sequence);
+        let (run, sequence_was) = (self.state.run(), self.state.next_sequence());
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut apply = GroupApply::new(FileTables { file: &transaction, state: &mut self.state }, isolated);
+        let mut apply = GroupApply::new(FileTables::new(&transaction, &mut self.state), isolated);
         apply.appends(group.appends.iter_mut().map(|(_, append)| append))?;
         apply.outcomes(group.outcomes.iter().map(|(_, outcomes)| outcomes))?;
         let applied = apply.applied();
-        let next_sequence = self.state.next_sequence;
+        let next_sequence = self.state.next_sequence();
         if next_sequence != sequence_was {
             transaction.prepare_cached("UPDATE journal SET next_sequence = ?1")?.execute(params![next_sequence])?;
         }
-        match self.retention.tidy(&transaction, next_sequence, &mut self.state.forgotten) {
+        match self.retention.tidy(&transaction, next_sequence, self.state.forgotten_mut()) {
             // Rows that are not ours are in its way: nothing is forgotten then, and the rest goes on.
             Err(error) if isolated && is_of_the_command(&error) => {
                 tracing::error!(%error, "ended sessions cannot be forgotten");
