@@ -111,7 +111,8 @@ pub trait Journal: Send + Sync + 'static {
     /// When the journal cannot be read.
     fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError>;
 
-    /// The size of a plugin's space in bytes, see [`key_value_bytes`](lastword_events::key_value_bytes). Asked for often: a journal keeps count.
+    /// The size of a plugin's space in bytes, see [`key_value_bytes`](lastword_events::key_value_bytes). Asked for often: a
+    /// journal keeps count.
     ///
     /// # Errors
     /// When the journal cannot be read.

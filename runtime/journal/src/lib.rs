@@ -1,8 +1,8 @@
 //! The durable record of sessions and deliveries: what is written down here is never lost.
 //!
 //! [`Journal`] is the trait and [`MemoryJournal`] the implementation that lives as long as the process. The one on disk is
-//! the crate `lastword-sqlite`, and both are made of [`state`]. A journal stores and numbers; it decides nothing. Which plugin is owed an event, when to try again and when to give up is
-//! `lastword`'s business.
+//! the crate `lastword-sqlite`, and both are made of [`state`]. A journal stores and numbers; it decides nothing. Which
+//! plugin is owed an event, when to try again and when to give up is `lastword`'s business.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -131,7 +131,7 @@ impl<'a> GroupApply<'a> {
             let changes = self.tables.file.total_changes();
             return match work(&mut self.tables) {
                 Ok(done) => Ok(WriteResult::Done(done)),
-                // Part of it would be committed. By itself all of it is undone.
+                // Part of it would be committed. Behind a savepoint all of it is undone.
                 Err(Failed::Refused(error)) if self.tables.file.total_changes() != changes => {
                     Err(refused_too_late(error))
                 }
@@ -155,12 +155,12 @@ impl<'a> GroupApply<'a> {
     }
 }
 
-/// It is of the command, so the group is carried out again with each by itself.
+/// An error of the command alone: the group is carried out again, with each write behind a savepoint.
 fn refused_too_late(error: JournalError) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
-/// What does not fit what is there was decided on something else: ours.
+/// Logs an operation that does not fit what is there: it was decided on something else.
 fn defect(error: &JournalError) {
     tracing::error!(%error, "a defect of the runtime: something could not be recorded");
 }

@@ -148,7 +148,7 @@ impl JournalFile {
         self.change_each(ids, &REDELIVER)
     }
 
-    /// Forgets deliveries: nobody will be told of them any more.
+    /// Forgets deliveries: they will not be made any more.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -157,7 +157,7 @@ impl JournalFile {
     }
 
     /// Erases what the journal keeps of a session, or of a tenant: sessions with all that is known of them, events, names of
-    /// lines, and what plugins have stored for the tenant. With `drop_owed` also what somebody is still to be told of. A file of
+    /// lines, and what plugins have stored for the tenant. With `drop_owed` also what is still owed. A file of
     /// an earlier version is migrated if there is something to erase.
     ///
     /// # Errors

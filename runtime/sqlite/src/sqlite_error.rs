@@ -43,8 +43,8 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
         )
 }
 
-/// Whether the error is of one command alone: SQLite does not take this one, and the others it does. Whatever else goes wrong is the
-/// file's or the disk's, and everybody waits for that.
+/// Whether the error is of one command alone: SQLite does not take this one, and the others it does. Whatever else goes
+/// wrong is the file's or the disk's, and everybody waits for that.
 pub(crate) fn is_of_the_command(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{ConstraintViolation, ParameterOutOfRange, TooBig, TypeMismatch};
     match error {

@@ -26,7 +26,8 @@ use crate::{Completion, JournalError, KeyValueChanges, RefusedCompletion, Settle
 #[derive(Debug)]
 pub struct Store<C> {
     committed: C,
-    /// The overlays of tenants that have stored something. Held for a look-up only, and never beside a tenant's lock that is not free.
+    /// The overlays of tenants that have stored something. Held for a look-up only, and never beside a tenant's lock that is
+    /// not free.
     tenants: RwLock<HashMap<Arc<str>, Arc<Mutex<TenantOverlay>>>>,
 }
 

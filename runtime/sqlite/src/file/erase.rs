@@ -42,7 +42,7 @@ pub enum Erasure {
         /// Damaged journals of this name that were kept aside, and may have more of it.
         aside: Vec<PathBuf>,
     },
-    /// Nothing: somebody is still to be told of it.
+    /// Nothing: something of it is still owed.
     StillOwed {
         /// Sessions that are active: their ends will be owed.
         active: u64,

@@ -21,7 +21,8 @@ pub struct SessionRow {
 pub enum DeliveryState {
     /// It goes out at the next start, or is being tried again.
     Owed,
-    /// Given up: it waits for [`JournalFile::redeliver`](crate::JournalFile::redeliver) or [`JournalFile::forget`](crate::JournalFile::forget).
+    /// Given up: it waits for [`JournalFile::redeliver`](crate::JournalFile::redeliver) or
+    /// [`JournalFile::forget`](crate::JournalFile::forget).
     Dead,
     /// Its plugin was not installed for its tenant when the program last started.
     Orphaned,

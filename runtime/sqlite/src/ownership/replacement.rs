@@ -51,8 +51,8 @@ pub(super) fn finish(
     Ok(Some(lock))
 }
 
-/// Gives the new journal the name, and the damaged one another. The damaged file has a second name first, so that a name is never without a journal. Its log goes before it: it would be
-/// taken for the new one's.
+/// Gives the new journal the name, and the damaged one another. The damaged file has a second name first, so that the name is
+/// never without a journal. Its log is moved before it: it would be taken for the new one's.
 pub(crate) fn put_in_place(new: &Path, path: &Path) -> io::Result<PathBuf> {
     let aside = name_aside(path)?;
     for suffix in PARTS {

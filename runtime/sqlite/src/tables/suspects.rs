@@ -1,7 +1,7 @@
 //! The table `suspect`: deliveries that may have taken the process down: those that were under way when a run died without leaving.
 //!
-//! A death says little of each of them, for many calls are under way at once, and a program may be killed by anybody. So what
-//! was there twice is made last and alone, after everything else; and only what was alone at three deaths is given up.
+//! A death says little of each of them: many calls are under way at once, and a program may be killed by anybody. So what was
+//! under way at two deaths is made last and alone, and only what was alone at three is given up.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,7 +30,7 @@ impl Suspicion {
     }
 }
 
-/// What is known of each.
+/// The deliveries that are suspect, with what is known of each.
 #[derive(Debug)]
 pub(crate) struct Suspects(HashMap<DeliveryKey, Suspicion>);
 

@@ -35,7 +35,8 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// What the completion counts for until it is written: as [`Completion::unwritten_bytes`], with the values that its changes came to.
+    /// What the completion counts for until it is written: as [`Completion::unwritten_bytes`], with the values that its
+    /// changes came to.
     #[must_use]
     pub fn unwritten_bytes(&self) -> u64 {
         let writes = self.staged.iter().flat_map(|staged| &staged.writes);
