@@ -1,3 +1,5 @@
+//! Why a journal could not do what it was asked.
+
 use thiserror::Error;
 
 use crate::DeliveryKey;
@@ -6,22 +8,22 @@ use crate::DeliveryKey;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// It cannot be read or written just now.
+    /// The journal cannot be read or written just now.
     #[error("the journal cannot be used: {0}")]
     Unavailable(String),
-    /// This one cannot be recorded, whatever the disk does; others can. What the runtime wanted recorded is set aside, see
+    /// This operation cannot be recorded, whatever the disk does; others can. What the runtime wanted recorded is set aside, see
     /// [`Journal::set_aside`](crate::Journal::set_aside).
     #[error("this cannot be recorded, though other things can: {0}")]
     Unwritable(String),
-    /// Of outcomes that were handed over together, these failures cannot be recorded; the others are on record.
+    /// Of outcomes that were to be recorded together, these failures cannot be; the others are on record.
     #[error("{} of the failures cannot be recorded, though other things can: {why}", deliveries.len())]
     UnwritableFailures {
-        /// Whose.
+        /// The deliveries whose failures they are.
         deliveries: Vec<DeliveryKey>,
-        /// Why the first of them cannot be.
+        /// Why the first of them cannot be recorded.
         why: String,
     },
-    /// It was closed before it answered.
+    /// The journal was closed before it answered.
     #[error(
         "the journal was closed before it answered; the event may or may not be recorded: send it again with its op_id"
     )]

@@ -25,14 +25,14 @@ pub enum Durability {
 /// takes: they are called by workers between two calls, and while a signal is being served. What cannot be written now
 /// is queued, or refused.
 ///
-/// What a guest changed is read back as of the last completion that was *handed over*, durable or not: a journal with a
-/// queue looks there first. So a completion that cannot be made durable now is kept, in its place, until it can: the values
-/// of those behind it that change the same space were made of its values.
+/// What a guest changed is read back as of the last completion that was *staged*, durable or not: a journal with a queue
+/// looks there first. So a completion that cannot be made durable now is kept, in its order, until it can: later ones that
+/// change the same space were made of its values.
 pub trait Journal: Send + Sync + 'static {
     /// The random part of this journal's delivery ids.
     fn name(&self) -> JournalName;
 
-    /// Whether it outlives the process.
+    /// Whether what the journal holds outlives the process.
     fn durability(&self) -> Durability;
 
     /// Reads what dead runs left behind and begins a new run. Called once, before anything is written.
@@ -44,7 +44,7 @@ pub trait Journal: Send + Sync + 'static {
     /// Records an event, and answers once it is durable.
     ///
     /// Every write with an `op_id` is first compared with those of the same kind and session: a known one gives
-    /// [`Appended::DuplicateOp`] and changes nothing. A note of an active session is of the same kind as a start.
+    /// [`Appended::DuplicateOp`] and changes nothing. An update is of the same kind as a start.
     fn append(&self, op: JournalOp) -> Pending<Appended>;
 
     /// Records what the runtime itself decided or found, in this order: never refused because others wait, and tried again
@@ -90,7 +90,7 @@ pub trait Journal: Send + Sync + 'static {
         0
     }
 
-    /// The value of `key` in a plugin's space, as of the last completion handed over.
+    /// The value of `key` in a plugin's space, as of the last completion that was staged.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -105,13 +105,14 @@ pub trait Journal: Send + Sync + 'static {
     }
 
     /// The first `limit` keys of a plugin's space that sort after `after`, sorted by their bytes, as of the last completion
-    /// handed over.
+    /// that was staged.
     ///
     /// # Errors
     /// When the journal cannot be read.
     fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError>;
 
-    /// The size of a plugin's space in bytes, see [`key_value_bytes`](lastword_events::key_value_bytes). Asked for often: a journal keeps count.
+    /// The size of a plugin's space in bytes, see [`key_value_bytes`](lastword_events::key_value_bytes). Asked for often: a
+    /// journal keeps count.
     ///
     /// # Errors
     /// When the journal cannot be read.

@@ -1,3 +1,5 @@
+//! What guests change in key-value storage, and why a change may be refused.
+
 use std::sync::Arc;
 
 use lastword_events::{Change, PluginName};
@@ -8,7 +10,7 @@ use crate::{JournalError, Pending};
 /// Characters of a key that an error quotes. A guest chooses its keys.
 const MAX_QUOTED_KEY_CHARS: usize = 64;
 
-/// Whose keys: one space for each (tenant, plugin).
+/// A space of keys: there is one for each (tenant, plugin).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Space {
     /// The tenant.
@@ -19,44 +21,44 @@ pub struct Space {
 
 /// What a guest changed during a call. It becomes visible with the call's `delivered`, and not otherwise.
 ///
-/// Other calls may have delivered since the guest looked. So the journal makes values of the changes when it is handed them:
+/// Other calls may have delivered since the guest looked. So the journal makes values of the changes when it stages them:
 /// an increment is added to what is stored then, and the quotas count what is stored then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyValueChanges {
-    /// Where.
+    /// The space whose keys are changed.
     pub space: Space,
     /// Bytes that the plugin may store for this tenant, see [`key_value_bytes`](lastword_events::key_value_bytes); none: any
     /// number. Changes that free as much as they add are possible beyond it.
     pub plugin_quota: Option<u64>,
-    /// The same for all plugins of the tenant together.
+    /// Bytes that all plugins of the tenant may store together; none: any number.
     pub tenant_quota: Option<u64>,
-    /// One for each key.
+    /// One change for each key.
     pub changes: Vec<(String, Change)>,
 }
 
-/// What became of [completions](crate::Completion) that a journal was handed.
+/// What became of [completions](crate::Completion) that a journal was to record.
 #[derive(Debug)]
 #[must_use = "a completion that was refused has to be recorded as a failure"]
 pub struct StagedCompletions {
-    /// Those that were not taken. Nothing of them is recorded, and their changes are seen by nobody.
+    /// The completions that were refused. Nothing of them is recorded, and their changes are seen by nobody.
     pub refused: Vec<RefusedCompletion>,
     /// When the others are durable, or why they cannot be.
     pub pending: Pending<()>,
 }
 
 impl StagedCompletions {
-    /// All of them were taken.
+    /// None was refused.
     pub fn all(pending: Pending<()>) -> Self {
         Self { refused: Vec::new(), pending }
     }
 }
 
-/// A completion that was not taken.
+/// A completion that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedCompletion {
-    /// Its place among those that were handed over, from 0.
+    /// Its position among those that were to be recorded, from 0.
     pub at: usize,
-    /// Why.
+    /// Why it was refused.
     pub why: KeyValueConflict,
 }
 
@@ -70,26 +72,26 @@ pub enum KeyValueConflict {
     /// Other calls have counted the key up meanwhile.
     #[error("the key {} cannot be counted up: the sum does not fit 64 bits", quoted(.0))]
     Overflow(String),
-    /// The plugin's quota.
+    /// The plugin would store more than its quota.
     #[error(
         "key-value quota of the plugin: it may store {quota} bytes for this tenant, and with what other calls have \
          stored meanwhile this would make {wanted}"
     )]
     PluginQuota {
-        /// In bytes.
+        /// The quota, in bytes.
         quota: u64,
-        /// In bytes.
+        /// What would be stored, in bytes.
         wanted: u64,
     },
-    /// The tenant's quota.
+    /// The tenant's plugins would store more than its quota.
     #[error(
         "key-value quota of the tenant: it may store {quota} bytes, and with what other calls have stored meanwhile \
          this would make {wanted}"
     )]
     TenantQuota {
-        /// In bytes.
+        /// The quota, in bytes.
         quota: u64,
-        /// In bytes.
+        /// What would be stored, in bytes.
         wanted: u64,
     },
     /// What is stored cannot be read just now.

@@ -1,21 +1,21 @@
 //! The durable record of sessions and deliveries: what is written down here is never lost.
 //!
 //! [`Journal`] is the trait and [`MemoryJournal`] the implementation that lives as long as the process. The one on disk is
-//! `lastword-sqlite`, and both are made of [`state`]. A journal stores and numbers; it decides nothing. Which plugin is owed an event, when to try again and when to give up is
-//! `lastword`'s business.
+//! the crate `lastword-sqlite`, and both are made of [`state`]. A journal stores and numbers; it decides nothing. Which
+//! plugin is owed an event, when to try again and when to give up is `lastword`'s business.
 //!
 //! ```
 //! use std::sync::Arc;
 //! use lastword_events::{Event, Session, SessionStart};
-//! use lastword_journal::{Journal, MemoryJournal, JournalOp, Appended};
+//! use lastword_journal::{Appended, Journal, JournalOp, MemoryJournal};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), lastword_journal::JournalError> {
 //! let journal = MemoryJournal::new();
 //! let session = Arc::new(Session::new("acme", "s1"));
 //! let event = Arc::new(Event::Start(SessionStart::default()));
-//! let written = journal.append(JournalOp::Start { session, event, owed: vec![], op_id: None }).await?;
-//! let Appended::Session { sequence: 1, session } = written else { panic!("a new session") };
+//! let appended = journal.append(JournalOp::Start { session, event, owed: vec![], op_id: None }).await?;
+//! let Appended::Session { sequence: 1, session } = appended else { panic!("a new session") };
 //! assert_eq!(session.generation, 1);
 //! # Ok(())
 //! # }
@@ -23,18 +23,22 @@
 //!
 //! What it is not: a queue. The order of attempts, and the time of the next one, is kept by whoever makes them.
 
+#![forbid(unsafe_code)]
+
 mod call_mark;
+mod delivery;
 mod error;
 mod journal;
 mod key_value;
 mod limits;
 mod memory;
+mod operation;
 mod pending;
-mod record;
 mod recovered;
 pub mod state;
 
 pub use call_mark::CallMark;
+pub use delivery::{Completion, DeliveryKey, Settlement};
 pub use error::JournalError;
 pub use journal::{Durability, Journal};
 pub use key_value::{KeyValueChanges, KeyValueConflict, RefusedCompletion, Space, StagedCompletions};
@@ -43,6 +47,6 @@ pub use limits::{
     RETAINED_RECENT_ENDS,
 };
 pub use memory::MemoryJournal;
+pub use operation::{Appended, JournalOp, Receipt};
 pub use pending::{Pending, Reply};
-pub use record::{Appended, Completion, DeliveryKey, JournalOp, Receipt, Settlement};
 pub use recovered::{DrainedEnd, PendingDelivery, RecentEnd, Recovered, RecoveredSession};

@@ -1,3 +1,5 @@
+//! The journal that lives as long as the process.
+
 mod dead;
 mod generations;
 mod ops;
@@ -11,7 +13,7 @@ use lastword_events::{Hook, Identity, JournalName};
 use parking_lot::Mutex;
 
 use self::tables::MemoryTables;
-use crate::state::{Nothing, Resolved, Store};
+use crate::state::{NothingCommitted, Resolved, Store};
 use crate::{
     Appended, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, Pending, Recovered, Space,
     StagedCompletions, state,
@@ -19,13 +21,13 @@ use crate::{
 
 /// A journal that lives as long as the process. What is owed when the process ends is lost.
 ///
-/// A second run on the same value finds what the first one left, exactly as with a file: the tests of recovery use it so.
+/// A second run on the same value finds what the first one left, as with a file: the tests of recovery use it so.
 #[derive(Debug)]
 pub struct MemoryJournal {
     name: JournalName,
     tables: Mutex<MemoryTables>,
     /// Its locks come before that of the tables.
-    store: Store<Nothing>,
+    store: Store<NothingCommitted>,
 }
 
 impl MemoryJournal {
@@ -35,7 +37,7 @@ impl MemoryJournal {
         Self {
             name: crate::state::random_name(),
             tables: Mutex::new(MemoryTables::default()),
-            store: Store::new(Nothing, []),
+            store: Store::new(NothingCommitted, []),
         }
     }
 

@@ -1,3 +1,5 @@
+//! An answer that comes later.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,50 +1,52 @@
+//! What dead runs left, as the next run finds it.
+
 use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, Identity, PluginName, Session, Timestamp};
 
 use crate::{DeliveryKey, Receipt};
 
-/// What dead runs left behind.
+/// What dead runs left, as the next run finds it.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// Sessions whose end is not recorded, by sequence number.
     pub sessions: Vec<RecoveredSession>,
     /// Recorded deliveries that are still owed, by sequence number and then in the order of events.
     pub deliveries: Vec<PendingDelivery>,
-    /// Ends that owners have told of within [`REPEATED_WITHIN`](crate::REPEATED_WITHIN) before now, by our clock, of sessions of
+    /// Ends that owners have reported within [`REPEATED_WITHIN`](crate::REPEATED_WITHIN) before now, by our clock, of sessions of
     /// which nothing was heard since.
     pub ended: Vec<RecentEnd>,
 }
 
-/// An end that its owner may tell of again.
+/// An end that its owner may report again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecentEnd {
     /// The session's number.
     pub sequence: u64,
-    /// Whose.
+    /// The session's tenant, id and scope.
     pub identity: Identity,
-    /// Which generation.
+    /// The session's generation.
     pub generation: u32,
-    /// The agent that it was of, if one was named.
+    /// The agent that the session was of, if one was named.
     pub agent_id: Option<String>,
-    /// When it ended, as its owner has it.
+    /// When the session ended, by its owner's clock.
     pub ended_at: Timestamp,
-    /// When its owner told of it, and what was said.
+    /// When its owner reported the end, and what the report said.
     pub received: Receipt,
 }
 
-/// A session that a dead run left active.
+/// A session that was active when its run died.
 #[derive(Clone, Debug)]
 pub struct RecoveredSession {
-    /// Its number.
+    /// The session's number.
     pub sequence: u64,
-    /// With its generation.
+    /// All that is known of it, with its generation.
     pub session: Arc<Session>,
     /// How many compaction events it has had.
     pub compactions: u32,
     /// Plugins that were owed its start.
     pub started: Vec<PluginName>,
-    /// Whether its owner may go on with it: no run since its owner last noted it can have told anyone of its end. Each was
+    /// Whether its owner may go on with it: since its owner last spoke of it no run can have told anyone of its end. Each was
     /// [attaching](crate::JournalOp::Installed), and did not drain.
     pub attachable: bool,
     /// The highest attempt of its end that a dead run may have made; the next attempt's number is one more.
@@ -64,7 +66,7 @@ impl RecoveredSession {
         drained.drain.is_some() && drained.owed.is_some() && owed.clone().all(|plugin| drained.settled.contains(plugin))
     }
 
-    /// What drains have begun of its end; nothing of most.
+    /// What drains have begun of its end. Of most sessions that is nothing.
     #[must_use]
     pub fn drained(&self) -> &DrainedEnd {
         static NOTHING: DrainedEnd =
@@ -91,9 +93,9 @@ pub struct DrainedEnd {
 /// A recorded delivery that is still owed.
 #[derive(Clone, Debug)]
 pub struct PendingDelivery {
-    /// Which.
+    /// The delivery.
     pub delivery: DeliveryKey,
-    /// Whose event.
+    /// The session that the event is of.
     pub session: Arc<Session>,
     /// What happened.
     pub event: Arc<Event>,
@@ -101,15 +103,16 @@ pub struct PendingDelivery {
     pub attempt: u32,
     /// Recorded failures.
     pub failures: u32,
-    /// Whether newer events of the session id have gone ahead of it.
+    /// Whether newer events of the session id have overtaken it.
     pub late: bool,
     /// It was under way when two runs or more died without [leaving](crate::Journal::leave): it is to be made after everything
     /// else, and with nothing else under way.
     pub suspect: bool,
 }
 
-/// The highest attempt that may have been made of something by the time run `run` begins, where `attempt` was right in run `in_run`: every run
-/// since may have made one more, without a trace.
+/// The highest attempt that may have been made by the time run `run` begins, of something whose `attempt` was right in run
+/// `in_run`: every run since may have made one more, without a trace.
+#[must_use]
 pub fn attempt_in_run(attempt: u32, in_run: u32, run: u32) -> u32 {
     attempt.saturating_add(run.saturating_sub(in_run))
 }

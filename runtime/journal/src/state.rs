@@ -1,8 +1,8 @@
 //! What a journal's state is, and what becomes of it: for implementors of journals.
 //!
-//! Whoever only uses a journal needs nothing of this. Whoever writes one can do without it as well, but then has to find
-//! out again what each [`JournalOp`](crate::JournalOp) and each [`Completion`](crate::Completion) changes. It is decided here once, so
-//! that a journal in memory and one in a file cannot differ:
+//! Whoever only uses a journal needs nothing of this. Whoever writes one can do without it as well, but then has to find out
+//! again what each [`JournalOp`](crate::JournalOp) and each [`Completion`](crate::Completion) changes. It is decided here
+//! once, so that a journal in memory and one in a file cannot differ:
 //!
 //! - [`apply`] and [`complete`] are the transition. They read and write rows through [`Tables`], a small trait: maps in memory,
 //!   SQL in a file.
@@ -21,7 +21,7 @@ mod transition;
 
 pub use self::generations::{ForgottenGenerations, KeptFor};
 pub use self::name::random_name;
-pub use self::store::{Committed, Nothing, Resolved, Staged, StagedWrite, Store};
+pub use self::store::{Committed, NothingCommitted, Resolved, Staged, StagedWrite, Store};
 pub use self::tables::{
     Attempts, DrainedRow, DrainedState, EndedSession, Failure, Installed, NewSession, RecordedEvent, Tables, serving,
 };

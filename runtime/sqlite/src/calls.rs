@@ -14,19 +14,19 @@ use lastword_journal::{CallMark, DeliveryKey};
 use parking_lot::Mutex;
 
 use self::table::Table;
-use crate::name::beside;
+use crate::paths::beside;
 
 /// Added to the journal's name.
-pub(super) const SUFFIX: &str = "-calls";
+pub(crate) const SUFFIX: &str = "-calls";
 
 /// The calls of this run.
 #[derive(Debug)]
-pub(super) struct CallsUnderWay {
-    table: Mutex<Places>,
+pub(crate) struct CallsUnderWay {
+    slots: Mutex<Slots>,
 }
 
 #[derive(Debug)]
-struct Places {
+struct Slots {
     table: Table,
     free: Vec<usize>,
 }
@@ -34,14 +34,14 @@ struct Places {
 impl CallsUnderWay {
     /// What was under way when the last run died, if it died without leaving; and the table for this one. Without a table
     /// nothing is ever suspect: that is no failure.
-    pub(super) fn open(journal: &Path, name: JournalName) -> (Option<Arc<Self>>, Vec<DeliveryKey>) {
+    pub(crate) fn open(journal: &Path, name: JournalName) -> (Option<Arc<Self>>, Vec<DeliveryKey>) {
         let Some(boot) = boot() else { return (None, Vec::new()) };
         let path = beside(journal, SUFFIX);
         match Table::open(&path) {
             Ok(table) => {
                 let dead =
                     if table.is_left_by(boot, name) { table.calls().filter_map(parsed).collect() } else { vec![] };
-                (Some(Arc::new(Self { table: Mutex::new(Places { table, free: Vec::new() }) })), dead)
+                (Some(Arc::new(Self { slots: Mutex::new(Slots { table, free: Vec::new() }) })), dead)
             }
             Err(error) => {
                 tracing::warn!(
@@ -54,38 +54,38 @@ impl CallsUnderWay {
     }
 
     /// What was found is written down elsewhere: from now on it is this run's.
-    pub(super) fn begin(&self, name: JournalName) {
+    pub(crate) fn begin(&self, name: JournalName) {
         let Some(boot) = boot() else { return };
-        let mut places = self.table.lock();
-        places.table.begin(boot, name);
-        places.free = (0..Table::PLACES).rev().collect();
+        let mut slots = self.slots.lock();
+        slots.table.begin(boot, name);
+        slots.free = (0..Table::SLOTS).rev().collect();
     }
 
-    /// A call begins. None when more are under way than there are places: it is not suspect then.
-    pub(super) fn mark(self: &Arc<Self>, delivery: &DeliveryKey) -> Option<CallMark> {
+    /// A call begins. None when more are under way than there are slots: it is not suspect then.
+    pub(crate) fn mark(self: &Arc<Self>, delivery: &DeliveryKey) -> Option<CallMark> {
         // Made before the lock is taken, and without memory of its own: this is done for every call.
         let mut text = [0; Table::CALL_BYTES];
         let mut rest = text.as_mut_slice();
         write!(rest, "{}/{}/{}", delivery.sequence, delivery.event, delivery.plugin).ok()?;
         let length = Table::CALL_BYTES - rest.len();
-        let mut places = self.table.lock();
-        let place = places.free.pop()?;
-        places.table.set(place, text.get(..length).unwrap_or_default());
-        drop(places);
-        Some(CallMark::new(self.clone(), place))
+        let mut slots = self.slots.lock();
+        let slot = slots.free.pop()?;
+        slots.table.set(slot, text.get(..length).unwrap_or_default());
+        drop(slots);
+        Some(CallMark::new(self.clone(), slot))
     }
 
     /// The run ends by itself: what is still under way did not end it.
-    pub(super) fn leave(&self) {
-        self.table.lock().table.leave();
+    pub(crate) fn leave(&self) {
+        self.slots.lock().table.leave();
     }
 }
 
 impl CallMarks for CallsUnderWay {
-    fn remove(&self, place: usize) {
-        let mut places = self.table.lock();
-        places.table.set(place, b"");
-        places.free.push(place);
+    fn remove(&self, slot: usize) {
+        let mut slots = self.slots.lock();
+        slots.table.set(slot, b"");
+        slots.free.push(slot);
     }
 }
 
@@ -142,13 +142,13 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn no_call_waits_for_a_place_and_a_file_of_that_name_is_left_alone() {
+    fn no_call_waits_for_a_slot_and_a_file_of_that_name_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let (journal, name) = (dir.path().join("journal.db"), lastword_journal::state::random_name());
         let (calls, _) = CallsUnderWay::open(&journal, name);
         let calls = calls.unwrap();
         calls.begin(name);
-        let marks: Vec<_> = (0..Table::PLACES as u64).map(|n| calls.mark(&key(n, "many")).unwrap()).collect();
+        let marks: Vec<_> = (0..Table::SLOTS as u64).map(|n| calls.mark(&key(n, "many")).unwrap()).collect();
         assert!(calls.mark(&key(0, "one-more")).is_none());
         drop(marks);
         assert!(calls.mark(&key(0, "one-more")).is_some());

@@ -6,60 +6,63 @@ use std::sync::Arc;
 use lastword_journal::state::{ROW_BYTES, Resolved, Staged};
 use lastword_journal::{Appended, Completion, JournalError, JournalOp, Reply, Settlement};
 
-/// What other threads hand over to the writer.
-pub(super) enum Command {
-    Line(Line),
+/// What other threads send to the writer.
+pub(crate) enum Command {
+    /// Something is to be appended.
+    Append(Append),
+    /// Attempts have ended.
     Outcomes(Outcomes),
+    /// Whoever asks wants to know when everything before it is written.
     Flush(Reply<()>),
 }
 
 /// What is written in the order in which it was said, before any outcome.
-pub(super) enum Line {
-    /// An owner's line: refused when it cannot be written.
-    Append(Box<JournalOp>, Reply<Appended>),
+pub(crate) enum Append {
+    /// What an owner's line asks for: refused when it cannot be written.
+    Requested(Box<JournalOp>, Reply<Appended>),
     /// What the runtime decided: tried again until it is written.
-    AppendDecided(Vec<JournalOp>, Reply<()>),
+    Decided(Vec<JournalOp>, Reply<()>),
 }
 
 /// How attempts of one tenant ended: all of it is written at once, and tried again until it is.
-pub(super) struct Outcomes {
-    pub(super) tenant: Arc<str>,
-    pub(super) completions: Vec<Resolved>,
+pub(crate) struct Outcomes {
+    pub(crate) tenant: Arc<str>,
+    pub(crate) completions: Vec<Resolved>,
     cost: u64,
     reply: Reply<()>,
 }
 
-impl Line {
-    /// What it counts for in a group.
-    pub(super) fn cost(&self) -> u64 {
+impl Append {
+    /// What the operations count for in a group.
+    pub(crate) fn cost(&self) -> u64 {
         match self {
-            Self::Append(op, _) => cost(op),
-            Self::AppendDecided(ops, _) => ops.iter().map(cost).sum(),
+            Self::Requested(op, _) => cost(op),
+            Self::Decided(ops, _) => ops.iter().map(cost).sum(),
         }
     }
 }
 
 impl Outcomes {
-    pub(super) fn new(tenant: Arc<str>, completions: Vec<Resolved>, reply: Reply<()>) -> Self {
+    pub(crate) fn new(tenant: Arc<str>, completions: Vec<Resolved>, reply: Reply<()>) -> Self {
         let cost = completions.iter().map(Resolved::unwritten_bytes).sum();
         Self { tenant, completions, cost, reply }
     }
 
-    /// What they count for in a group.
-    pub(super) fn cost(&self) -> u64 {
+    /// What the outcomes count for in a group.
+    pub(crate) fn cost(&self) -> u64 {
         self.cost
     }
 
-    /// What those would have stored whose places are in `set_aside`.
-    pub(super) fn set_aside(&self, set_aside: &[(usize, String)]) -> impl Iterator<Item = &Staged> {
-        set_aside.iter().filter_map(|(place, _)| self.completions.get(*place)?.staged.as_deref())
+    /// What those would have stored whose positions are in `set_aside`.
+    pub(crate) fn set_aside(&self, set_aside: &[(usize, String)]) -> impl Iterator<Item = &Staged> {
+        set_aside.iter().filter_map(|(position, _)| self.completions.get(*position)?.staged.as_deref())
     }
 
-    /// They are on record, but for those whose places are in `set_aside`. Gives those that are.
-    pub(super) fn answer(mut self, set_aside: &[(usize, String)]) -> Vec<Resolved> {
+    /// Answers that they are on record, but for those whose positions are in `set_aside`. Gives those that are.
+    pub(crate) fn answer(mut self, set_aside: &[(usize, String)]) -> Vec<Resolved> {
         // A failure that is not on record must not be tried again: its number could be used twice.
-        let failures = set_aside.iter().filter_map(|(place, why)| {
-            let Completion { delivery, settlement, .. } = &self.completions.get(*place)?.completion;
+        let failures = set_aside.iter().filter_map(|(position, why)| {
+            let Completion { delivery, settlement, .. } = &self.completions.get(*position)?.completion;
             matches!(settlement, Settlement::Owed { .. }).then(|| (delivery.clone(), why))
         });
         let (deliveries, reasons): (Vec<_>, Vec<_>) = failures.unzip();
@@ -69,9 +72,9 @@ impl Outcomes {
         };
         self.reply.send(answer);
         if !set_aside.is_empty() {
-            let places: HashSet<usize> = set_aside.iter().map(|(place, _)| *place).collect();
-            let mut place = 0..;
-            self.completions.retain(|_| place.next().is_some_and(|place| !places.contains(&place)));
+            let positions: HashSet<usize> = set_aside.iter().map(|(position, _)| *position).collect();
+            let mut position = 0..;
+            self.completions.retain(|_| position.next().is_some_and(|position| !positions.contains(&position)));
         }
         self.completions
     }

@@ -1,32 +1,32 @@
-//! Word for the next start that the journal was found damaged. In the journal itself it would not last.
+//! A note for the next start that the journal was found damaged. In the journal itself it would not last.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::name::beside;
+use crate::paths::beside;
 
 /// Added to the journal's name.
 const SUFFIX: &str = ".suspect";
-const WORD: &str = "found damaged; the next start of the program looks through the journal\n";
+const TEXT: &str = "found damaged; the next start of the program looks through the journal\n";
 
-/// Leaves word. Where somebody has a file of that name there is none.
-pub(super) fn leave(journal: &Path) {
+/// Writes the note. Where somebody has a file of that name there is none.
+pub(crate) fn write(journal: &Path) {
     let made = OpenOptions::new().write(true).create_new(true).open(beside(journal, SUFFIX));
-    made.and_then(|mut file| file.write_all(WORD.as_bytes())).ok();
+    made.and_then(|mut file| file.write_all(TEXT.as_bytes())).ok();
 }
 
-/// Whether there is word.
-pub(super) fn is_left(journal: &Path) -> bool {
+/// Whether there is a note.
+pub(crate) fn exists(journal: &Path) -> bool {
     let at = beside(journal, SUFFIX);
     // Somebody else's may be a FIFO, or large.
-    let is_short = fs::metadata(&at).is_ok_and(|file| file.is_file() && file.len() == WORD.len() as u64);
-    is_short && fs::read(&at).is_ok_and(|found| found == WORD.as_bytes())
+    let is_short = fs::metadata(&at).is_ok_and(|file| file.is_file() && file.len() == TEXT.len() as u64);
+    is_short && fs::read(&at).is_ok_and(|found| found == TEXT.as_bytes())
 }
 
-/// It was mended, or never was damaged.
-pub(super) fn remove(journal: &Path) {
-    if is_left(journal) {
+/// Removes the note: the journal was mended, or never was damaged.
+pub(crate) fn remove(journal: &Path) {
+    if exists(journal) {
         fs::remove_file(beside(journal, SUFFIX)).ok();
     }
 }
@@ -39,14 +39,14 @@ mod tests {
     fn word_is_left_and_removed_and_a_file_of_that_name_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal.db");
-        leave(&journal);
-        assert!(is_left(&journal));
+        write(&journal);
+        assert!(exists(&journal));
         remove(&journal);
-        assert!(!is_left(&journal));
+        assert!(!exists(&journal));
         let theirs = dir.path().join("journal.db.suspect");
         fs::write(&theirs, "wanted since 1888\n").unwrap();
-        leave(&journal);
-        assert!(!is_left(&journal));
+        write(&journal);
+        assert!(!exists(&journal));
         remove(&journal);
         assert_eq!(fs::read_to_string(&theirs).unwrap(), "wanted since 1888\n");
     }

@@ -1,18 +1,22 @@
+//! Why a journal cannot be opened.
+
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lastword_journal::JournalError;
 use rusqlite::ffi::{
     SQLITE_IOERR_LOCK, SQLITE_IOERR_RDLOCK, SQLITE_IOERR_SHMLOCK, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN,
     SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_UNLOCK, SQLITE_PROTOCOL,
 };
 use thiserror::Error;
 
+use crate::format::SCHEMA_VERSION;
+use crate::sqlite_error::{impossible, is_damage};
+
 /// A journal file that cannot be opened. The file is as it was.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another program has it.
+    /// Another program has the journal.
     #[error(
         "the journal {} is in use by {}: stop that program, or use another file with --journal",
         path.display(), match pid { Some(pid) => format!("process {pid}"), None => "another process".to_owned() }
@@ -20,10 +24,10 @@ pub enum OpenError {
     Locked {
         /// The journal.
         path: PathBuf,
-        /// Who has it, if that could be read.
+        /// The process that has it, if that could be read.
         pid: Option<u32>,
     },
-    /// It was written by a newer version of the program.
+    /// The journal was written by a newer version of the program.
     #[error(
         "the journal {} has version {found}, and this program knows versions up to {known}: use the newer program, or \
          another file with --journal; the file was left as it is",
@@ -32,12 +36,12 @@ pub enum OpenError {
     Newer {
         /// The journal.
         path: PathBuf,
-        /// Its version.
+        /// The file's version.
         found: u32,
         /// The newest version that this program knows.
         known: u32,
     },
-    /// It is something else, perhaps some other program's database.
+    /// The file is something else, perhaps some other program's database.
     #[error(
         "{} is no journal: use another file with --journal; the file was left as it is",
         path.display()
@@ -46,15 +50,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// It is no file that could be a database.
+    /// What is at the path is no file.
     #[error("{} cannot be used: it is {what}, and a journal is a file: use another path with --journal", path.display())]
     NoFile {
         /// What is there.
         path: PathBuf,
-        /// Which kind of thing it is.
+        /// What kind of thing it is.
         what: &'static str,
     },
-    /// Somebody has changed its tables, or written a value that no version of the program writes.
+    /// Somebody has changed the journal's tables, or written a value that no version of the program writes.
     #[error(
         "the journal {} was changed by something else: {what}; put a copy of it back, or use another file with --journal; \
          the file was left as it is",
@@ -111,13 +115,13 @@ pub enum OpenError {
         /// The journal.
         path: PathBuf,
     },
-    /// There is none.
+    /// There is no journal.
     #[error("there is no journal at {}", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// It is damaged; the program mends it when it starts.
+    /// The journal is damaged; the program mends it when it starts.
     #[error("the journal {} is damaged: {why}; `lastword stdio` keeps it aside and salvages what it can", path.display())]
     Damaged {
         /// The file.
@@ -130,7 +134,7 @@ pub enum OpenError {
     Unusable {
         /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// Why not.
         source: io::Error,
     },
     /// SQLite does not let us.
@@ -144,12 +148,20 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(super) fn unusable(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn unusable(path: &Path, source: io::Error) -> Self {
         Self::Unusable { path: path.to_owned(), source }
     }
 
+    pub(crate) fn foreign(path: &Path) -> Self {
+        Self::NotOurs { path: path.to_owned() }
+    }
+
+    pub(crate) fn newer(path: &Path, found: u32) -> Self {
+        Self::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION }
+    }
+
     /// What SQLite says of the file at `path`.
-    pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+    pub(crate) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let (path, why) = (path.to_owned(), error.to_string());
         match error.sqlite_error().map(|error| error.extended_code) {
             _ if impossible(error).is_some() => Self::Altered { path, what: impossible(error).unwrap_or_default() },
@@ -164,106 +176,32 @@ impl OpenError {
     }
 }
 
-/// A value that no version of the program writes. The file is no less whole for it: somebody else has written it.
-#[derive(Debug, Error)]
-#[error("{what} is {value}, and no program writes more than {most}")]
-pub(super) struct Impossible {
-    pub(super) what: String,
-    pub(super) value: i64,
-    pub(super) most: u32,
+/// Why a file that is locked and open cannot be used as a journal.
+pub(crate) enum OpenFailure {
+    /// The file is broken: it can be salvaged.
+    Damage(String),
+    /// It is whole, and something else is in the way.
+    Sqlite(rusqlite::Error),
+    /// Its tables are not ours.
+    Altered(String),
+    /// It is of this newer version.
+    Newer(u32),
 }
 
-/// What is wrong, if it is that.
-pub(super) fn impossible(error: &rusqlite::Error) -> Option<String> {
-    match error {
-        rusqlite::Error::IntegralValueOutOfRange(_, value) => Some(format!("a number in it is {value}")),
-        rusqlite::Error::FromSqlConversionFailure(_, _, why) => {
-            why.downcast_ref::<Impossible>().map(ToString::to_string)
+impl OpenFailure {
+    /// The error of opening the journal at `path`.
+    pub(crate) fn at(self, path: &Path) -> OpenError {
+        match self {
+            Self::Damage(why) => OpenError::Sqlite { path: path.to_owned(), why },
+            Self::Sqlite(error) => OpenError::sqlite(path, &error),
+            Self::Altered(what) => OpenError::Altered { path: path.to_owned(), what },
+            Self::Newer(found) => OpenError::newer(path, found),
         }
-        _ => None,
     }
 }
 
-/// What whoever asked the journal for something is told.
-pub(super) fn unavailable(error: &rusqlite::Error) -> JournalError {
-    JournalError::Unavailable(error.to_string())
-}
-
-/// Whether the file itself is broken, and not just out of reach.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    if impossible(error).is_some() {
-        return false;
-    }
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
-        // A value that is not what we write: the pages are there, with something else on them.
-        || matches!(
-            error,
-            rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::InvalidColumnType(..)
-        )
-}
-
-/// Whether it is a command's own: SQLite does not take this one, and the others it does. Whatever else goes wrong is the
-/// file's or the disk's, and everybody waits for that.
-pub(super) fn is_of_the_command(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{ConstraintViolation, ParameterOutOfRange, TooBig, TypeMismatch};
-    match error {
-        rusqlite::Error::SqliteFailure(error, _) => {
-            matches!(error.code, ConstraintViolation | ParameterOutOfRange | TooBig | TypeMismatch)
-        }
-        // A number or a text that SQLite has no form for, and a row that is there in a form that is not ours: only who needs
-        // that row fails.
-        rusqlite::Error::ToSqlConversionFailure(_)
-        | rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::Utf8Error(..)
-        | rusqlite::Error::NulError(_)
-        | rusqlite::Error::QueryReturnedNoRows => true,
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rusqlite::ffi;
-
-    use super::*;
-
-    fn of_the_command(code: i32) -> bool {
-        is_of_the_command(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
-    }
-
-    #[test]
-    fn what_one_write_is_to_blame_for_holds_up_nobody_and_what_the_disk_is_to_blame_for_everybody() {
-        let own = [
-            ffi::SQLITE_CONSTRAINT,
-            ffi::SQLITE_CONSTRAINT_UNIQUE,
-            ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
-            ffi::SQLITE_CONSTRAINT_NOTNULL,
-            ffi::SQLITE_CONSTRAINT_DATATYPE,
-            ffi::SQLITE_TOOBIG,
-            ffi::SQLITE_MISMATCH,
-            ffi::SQLITE_RANGE,
-        ];
-        assert_eq!(own.map(of_the_command), [true; 8]);
-        let everybodys = [
-            ffi::SQLITE_FULL,
-            ffi::SQLITE_IOERR,
-            ffi::SQLITE_IOERR_WRITE,
-            ffi::SQLITE_IOERR_FSYNC,
-            ffi::SQLITE_BUSY,
-            ffi::SQLITE_LOCKED,
-            ffi::SQLITE_READONLY,
-            ffi::SQLITE_CANTOPEN,
-            ffi::SQLITE_NOMEM,
-            ffi::SQLITE_CORRUPT,
-            ffi::SQLITE_NOTADB,
-            ffi::SQLITE_ERROR,
-            ffi::SQLITE_SCHEMA,
-            ffi::SQLITE_INTERRUPT,
-        ];
-        assert_eq!(everybodys.map(of_the_command), [false; 14]);
+impl From<rusqlite::Error> for OpenFailure {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_damage(&error) { Self::Damage(error.to_string()) } else { Self::Sqlite(error) }
     }
 }

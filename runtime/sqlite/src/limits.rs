@@ -6,7 +6,8 @@ use std::time::Duration;
 /// (`lastword stdio` reads no more lines long before that: it waits for the answers to 1 024 of them.)
 pub const MAX_QUEUED_WRITES: usize = 65_536;
 
-/// What a group of writes takes at first, in the bytes that [`ROW_BYTES`](lastword_journal::state::ROW_BYTES) says: until it is known how fast this disk is.
+/// What a group of writes takes at first, in the bytes that [`ROW_BYTES`](lastword_journal::state::ROW_BYTES) says: until it
+/// is known how fast this disk is.
 pub(crate) const FIRST_GROUP_BYTES: u64 = 1 << 20;
 /// A group is never made smaller than this: 500 rows are worth a sync on every disk.
 pub(crate) const MIN_GROUP_BYTES: u64 = 256 << 10;

@@ -12,9 +12,9 @@ use lastword_journal::{JournalError, Space};
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
-use crate::connect::read_only;
-use crate::error::unavailable;
-use crate::read;
+use crate::connection::read_only;
+use crate::sqlite_error::unavailable;
+use crate::tables::key_values;
 
 /// Connections at most, each with two descriptors and up to 2 MiB of pages. A look-up takes some microseconds, and a worker does
 /// much else: so many are enough for more workers than that. When all are in use a look-up waits for another one's.
@@ -22,21 +22,21 @@ const MAX_READERS: usize = 4;
 
 /// A pool of connections. All are opened at the beginning: the file may be another one at this path later on.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(crate) struct Readers {
     /// Held to take one, or to put it back.
     idle: Mutex<Vec<Connection>>,
     put_back: Condvar,
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let idle = (0..processors.min(MAX_READERS)).map(|_| read_only(path)).collect::<rusqlite::Result<_>>()?;
         Ok(Self { idle: Mutex::new(idle), put_back: Condvar::new() })
     }
 
     /// Reads with a connection that nobody else has meanwhile.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let taken = self.take();
         taken.connection.as_ref().map_or(Err(rusqlite::Error::InvalidQuery), read)
     }
@@ -67,14 +67,14 @@ impl Drop for Taken<'_> {
 
 impl Committed for Readers {
     fn value(&self, space: &Space, key: &str) -> Result<Option<Arc<[u8]>>, JournalError> {
-        self.read(|file| read::value(file, space, key)).map_err(|error| unavailable(&error))
+        self.read(|file| key_values::value(file, space, key)).map_err(|error| unavailable(&error))
     }
 
     fn value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError> {
-        self.read(|file| read::value_len(file, space, key)).map_err(|error| unavailable(&error))
+        self.read(|file| key_values::value_len(file, space, key)).map_err(|error| unavailable(&error))
     }
 
     fn keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
-        self.read(|file| read::keys(file, space, after, limit)).map_err(|error| unavailable(&error))
+        self.read(|file| key_values::keys(file, space, after, limit)).map_err(|error| unavailable(&error))
     }
 }

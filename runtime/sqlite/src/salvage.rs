@@ -1,93 +1,49 @@
 //! A damaged file is kept aside, and what can be read of it goes into a new one.
 
+mod copy;
+
 use std::fmt;
-use std::fs::{self, File};
-use std::io;
-use std::iter;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use lastword_events::{Event, EventKey, PluginName, Session, Timestamp};
-use rusqlite::config::DbConfig;
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params_from_iter};
-
-use crate::claim::{PARTS, parts};
-use crate::connect::{connect, read_only};
-use crate::content::{Content, examine};
+use self::copy::copy;
 use crate::error::OpenError;
-use crate::lock::{Exclusive, Lock};
-use crate::name::{beside, the_file};
-use crate::open_file::{FileId, OpenFile};
-use crate::{generations, open, recover};
+use crate::ownership::content::examine;
+use crate::ownership::lock::{Exclusive, Lock};
+use crate::ownership::open_file::OpenFile;
+use crate::ownership::replacement::{WHOLE, WRITING, put_in_place, sync_directory};
+use crate::paths::{beside, parts};
 
-/// Added to the next sequence number: a damaged file may have forgotten its newest sessions, and no number is used twice.
-const SKIPPED_SEQUENCES: u64 = 1_000_000;
-
-/// The tables in the order in which they refer to each other, with the key that they are sorted by.
-const TABLES: [(&str, &str, Check); 10] = [
-    ("plugin", "id", |row| recover::parsed::<PluginName>(row, 1).map(drop)),
-    ("run", "id", |row| {
-        if recover::has(row, 4)? {
-            recover::from_json::<Vec<(PluginName, Option<Vec<String>>)>>(row, 3)?;
-            recover::reason(row, 4)?;
-            row.get::<_, i64>(5)?;
-        }
-        Ok(())
-    }),
-    ("session", "sequence", |row| {
-        numbers(row, &[0])?;
-        counts(row, &[3, 4, 7])?;
-        recover::from_json::<Session>(row, 5)?;
-        if recover::has(row, 6)? {
-            recover::from_json::<Vec<PluginName>>(row, 6)?;
-        }
-        // A file of version 1 has no such column.
-        if row.as_ref().column_count() > 11 { counts(row, &[11]) } else { Ok(()) }
-    }),
-    ("forgotten", "rowid", |row| counts(row, &[1])),
-    ("delivery", "sequence, event, plugin", |row| {
-        numbers(row, &[0, 2, 6, 7, 8])?;
-        counts(row, &[3, 4, 5])?;
-        recover::parsed::<EventKey>(row, 1)?;
-        recover::from_json::<Event>(row, 12).map(drop)
-    }),
-    ("drained", "sequence, plugin", |row| {
-        numbers(row, &[0, 1, 4])?;
-        counts(row, &[2, 3, 5])
-    }),
-    ("op", "number", |row| {
-        // A file of an earlier version has fewer columns in between.
-        let generation = row.as_ref().column_count().saturating_sub(2);
-        numbers(row, &[0])?;
-        counts(row, &[generation])
-    }),
-    ("space", "id", |row| recover::parsed::<PluginName>(row, 2).map(drop)),
-    ("key_value", "rowid", |_| Ok(())),
-    ("set_aside", "number", |row| {
-        numbers(row, &[0, 2])?;
-        counts(row, &[1])
-    }),
-];
-
-/// Columns that have to hold what was counted.
-fn counts(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
-    columns.iter().try_for_each(|&column| recover::count(row, column, "a number").map(drop))
+/// Puts a new journal in the place of the one at `path`, which is locked. From the moment at which the new one has the name
+/// it is locked as well.
+pub(crate) fn salvage(path: &Path, why: &str, lock: &mut Lock) -> Result<Salvaged, OpenError> {
+    let unusable = |source| OpenError::unusable(path, source);
+    let (writing, whole) = (beside(path, WRITING), beside(path, WHOLE));
+    make_room(&writing)?;
+    make_room(&whole)?;
+    let (new, _) = OpenFile::open_or_make(&writing)?;
+    let new = Exclusive::take(new, path)?;
+    let rows = copy(path, &writing).map_err(|error| OpenError::sqlite(&writing, &error))?;
+    fs::rename(&writing, &whole).and_then(|()| sync_directory(path)).map_err(unusable)?;
+    let aside = put_in_place(&whole, path).map_err(unusable)?;
+    lock.move_to(new);
+    Ok(Salvaged { path: path.to_owned(), aside, why: why.to_owned(), rows })
 }
 
-/// Columns that have to hold numbers or flags.
-fn numbers(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
-    columns.iter().try_for_each(|&column| match row.get::<_, u64>(column)? {
-        0..=recover::MAX_SEQUENCE => Ok(()),
-        _ => Err(rusqlite::Error::InvalidQuery),
-    })
+/// Removes what is left of a salvage that was killed. A file of somebody else's stays.
+fn make_room(at: &Path) -> Result<(), OpenError> {
+    let Some(file) = OpenFile::open(at)? else { return Ok(()) };
+    examine(&file, at)?.ours(at)?;
+    drop(file);
+    for part in parts(at).chain([at.to_owned()]) {
+        fs::remove_file(&part).map_err(|source| OpenError::unusable(&part, source))?;
+    }
+    Ok(())
 }
-
-/// Whether a row is one that we can have written.
-type Check = fn(&Row<'_>) -> rusqlite::Result<()>;
 
 /// What became of a damaged file.
 #[derive(Debug)]
-pub(super) struct Salvaged {
+pub(crate) struct Salvaged {
     path: PathBuf,
     aside: PathBuf,
     why: String,
@@ -111,285 +67,6 @@ impl fmt::Display for Salvaged {
         match some.is_empty() {
             true => write!(f, "nothing of it: none of it could be read"),
             false => write!(f, "what could be read of it: {}; what is missing there is lost", some.join(", ")),
-        }
-    }
-}
-
-/// Added to the new journal's name while it is written.
-const WRITING: &str = ".salvaging";
-/// The same once it is whole.
-const WHOLE: &str = ".salvaged";
-/// Added to the damaged one's name, before the time.
-const ASIDE: &str = ".damaged-";
-/// Damaged journals of one name that are kept aside within a millisecond.
-const MAX_SALVAGES_AT_ONCE: u32 = 100;
-
-/// Puts a new journal in the place of the one at `path`, which is locked. From the moment at which the new one has the name
-/// it is locked as well.
-pub(super) fn salvage(path: &Path, why: &str, lock: &mut Lock) -> Result<Salvaged, OpenError> {
-    let unusable = |source| OpenError::unusable(path, source);
-    let (writing, whole) = (beside(path, WRITING), beside(path, WHOLE));
-    make_room(&writing)?;
-    make_room(&whole)?;
-    let (new, _) = OpenFile::open_or_make(&writing)?;
-    let new = Exclusive::take(new, path)?;
-    let rows = copy(path, &writing).map_err(|error| OpenError::sqlite(&writing, &error))?;
-    fs::rename(&writing, &whole).and_then(|()| sync_directory(path)).map_err(unusable)?;
-    let aside = put_in_place(&whole, path).map_err(unusable)?;
-    lock.move_to(new);
-    Ok(Salvaged { path: path.to_owned(), aside, why: why.to_owned(), rows })
-}
-
-/// Goes on where a crash has stopped a salvage. With the lock on the new journal, and its name.
-pub(super) fn finish(path: &Path) -> Result<Option<(Lock, PathBuf)>, OpenError> {
-    let path = the_file(path);
-    let damaged = OpenFile::open(&path)?;
-    // Version 2 has moved the damaged one away before it gave its name to the new one.
-    let new = match damaged {
-        Some(_) => beside(&path, WHOLE),
-        None => [WHOLE, WRITING]
-            .map(|suffix| beside(&path, suffix))
-            .into_iter()
-            .find(|new| new.exists())
-            .unwrap_or_default(),
-    };
-    let Some(file) = OpenFile::open(&new)? else { return Ok(None) };
-    if !matches!(examine(&file, &new), Ok(Content::Journal)) {
-        return Ok(None);
-    }
-    let damaged = match damaged {
-        // It is somebody else's, or the new one has been put in its place.
-        Some(damaged) if examine(&damaged, &path).is_err() => return Ok(None),
-        Some(damaged) => Some(Exclusive::take(damaged, &path)?),
-        None => None,
-    };
-    let lock = Lock::take(file, &path)?;
-    let names = [(&new, Some(lock.file().id())), (&path, damaged.as_ref().map(|damaged| damaged.file().id()))];
-    if names.into_iter().any(|(name, id)| FileId::at(name).ok() != id) {
-        // Somebody else has come to its end meanwhile, and has died since.
-        return Ok(None);
-    }
-    put_in_place(&new, &path).map_err(|source| OpenError::unusable(&path, source))?;
-    drop(damaged);
-    Ok(Some((lock, path)))
-}
-
-/// What is left of a salvage that was killed. A file of somebody else's stays.
-fn make_room(at: &Path) -> Result<(), OpenError> {
-    let Some(file) = OpenFile::open(at)? else { return Ok(()) };
-    examine(&file, at)?;
-    drop(file);
-    for part in parts(at).chain([at.to_owned()]) {
-        fs::remove_file(&part).map_err(|source| OpenError::unusable(&part, source))?;
-    }
-    Ok(())
-}
-
-/// The damaged file has a second name first, so that a name is never without a journal. Its log goes before it: it would be
-/// taken for the new one's.
-fn put_in_place(new: &Path, path: &Path) -> io::Result<PathBuf> {
-    let aside = name_aside(path)?;
-    for suffix in PARTS {
-        match fs::rename(beside(path, suffix), beside(&aside, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => (),
-        }
-    }
-    fs::rename(new, path)?;
-    sync_directory(path)?;
-    Ok(aside)
-}
-
-/// Gives the damaged file a name that says when, and that no other file has. A salvage that was killed may have done so.
-fn name_aside(path: &Path) -> io::Result<PathBuf> {
-    let mut asides = asides(path)?;
-    let Ok(damaged) = FileId::at(path) else {
-        // So version 2 has left it: the newest is the one.
-        asides.sort_unstable();
-        return Ok(asides.pop().unwrap_or_else(|| dated(path)));
-    };
-    if let Some(named) = asides.into_iter().find(|aside| FileId::at(aside).is_ok_and(|id| id == damaged)) {
-        return Ok(named);
-    }
-    let named = dated(path);
-    for name in iter::once(named.clone()).chain((2..=MAX_SALVAGES_AT_ONCE).map(|n| beside(&named, &format!("-{n}")))) {
-        match fs::hard_link(path, &name) {
-            Ok(()) => return Ok(name),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (),
-            // Not every file system gives a file two names.
-            Err(_) => return fs::rename(path, &name).map(|()| name),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
-fn dated(path: &Path) -> PathBuf {
-    let now: String = Timestamp::now().to_string().chars().filter(|c| !matches!(c, '-' | ':' | '.')).collect();
-    beside(path, &format!("{ASIDE}{now}"))
-}
-
-/// Damaged journals of this name, without what belongs to each.
-pub(super) fn asides(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let start = beside(path, ASIDE);
-    let mut asides = Vec::new();
-    for entry in fs::read_dir(path.parent().unwrap_or(Path::new("/")))? {
-        let name = entry?.path();
-        let bytes = name.as_os_str().as_encoded_bytes();
-        let is_part = PARTS.iter().any(|suffix| bytes.ends_with(suffix.as_bytes()));
-        if bytes.starts_with(start.as_os_str().as_encoded_bytes()) && !is_part {
-            asides.push(name);
-        }
-    }
-    Ok(asides)
-}
-
-/// A name that was given is on the disk.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
-}
-
-/// Copies what can be read. Only an error of the new file is one.
-fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
-    let mut new = Connection::open(to)?;
-    let old = reading(from).or_else(|_| connect(from)).ok();
-    let header = old.as_ref().and_then(|old| recover::header(old).ok());
-    let (name, next) = match &header {
-        Some(header) => (header.name, header.next_sequence),
-        // Other delivery ids: nobody can tell any more which were used.
-        None => (lastword_journal::state::random_name(), 1),
-    };
-    open::create(&mut new, name, next)?;
-    let mut rows = Vec::new();
-    if let Some(old) = &old {
-        let transaction = new.transaction()?;
-        for (table, key, check) in TABLES {
-            rows.push((table, copy_table(old, &transaction, table, key, check)?));
-        }
-        let newest = "SELECT coalesce(max(sequence), 0) FROM session";
-        let newest: u64 = transaction.query_row(newest, [], |row| row.get(0))?;
-        let next = next.max(newest + 1) + SKIPPED_SEQUENCES;
-        transaction.execute("UPDATE journal SET next_sequence = ?1", [next])?;
-        if let Ok(others) = generations::of_others(old) {
-            generations::raise_others(&transaction, others)?;
-        }
-        // Nobody can be told of the end of a session that is not known any more.
-        for table in ["delivery", "drained"] {
-            let sql = format!("DELETE FROM {table} WHERE sequence NOT IN (SELECT sequence FROM session)");
-            let gone = u64::try_from(transaction.execute(&sql, [])?).unwrap_or(0);
-            rows.iter_mut().filter(|(name, _)| *name == table).for_each(|(_, rows)| *rows -= gone);
-        }
-        // Before version 5 nobody wrote it down: it is now, as after a migration.
-        transaction.execute(
-            "UPDATE session SET recorded_at = ?1 WHERE ended_run IS NOT NULL AND recorded_at IS NULL",
-            [Timestamp::now().as_millisecond()],
-        )?;
-        // What quotas count has to be what is there.
-        transaction.execute(
-            "UPDATE space SET bytes = (SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value) + ?1), 0)
-             FROM key_value WHERE space = id)",
-            [lastword_events::KEY_OVERHEAD_BYTES],
-        )?;
-        transaction.commit()?;
-    }
-    Ok(rows)
-}
-
-/// A connection that changes nothing, and reads a file that is shorter than it says: SQLite refuses all of it otherwise.
-fn reading(path: &Path) -> rusqlite::Result<Connection> {
-    let file = read_only(path)?;
-    file.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
-    file.pragma_update(None, "writable_schema", true)?;
-    recover::version(&file)?;
-    Ok(file)
-}
-
-/// One table on its way from a damaged file into a new one. Its first key column is a number.
-struct Table<'a> {
-    old: &'a Connection,
-    insert: Statement<'a>,
-    name: &'a str,
-    key: &'a str,
-    check: Check,
-    copied: u64,
-}
-
-/// How far a reading came.
-enum Read {
-    ToTheEnd,
-    /// A page cannot be read. With the first key column of the last row before it, if there was one.
-    Broken(Option<i64>),
-}
-
-/// A page that cannot be read hides those behind it from whoever goes row by row. So what is behind it is looked for at keys
-/// that are further and further away, and read from there, backwards as well.
-fn copy_table(old: &Connection, new: &Connection, name: &str, key: &str, check: Check) -> rusqlite::Result<u64> {
-    let Ok(columns) = columns(old, name) else { return Ok(0) };
-    // By name: an older version's table has fewer, and what it lacks has a default.
-    let (names, places) = (columns.join(", "), vec!["?"; columns.len()].join(", "));
-    let insert = new.prepare(&format!("INSERT OR IGNORE INTO {name} ({names}) VALUES ({places})"))?;
-    let mut table = Table { old, insert, name, key, check, copied: 0 };
-    let mut from = i64::MIN;
-    while let Read::Broken(last) = table.read("ASC", ">=", from)? {
-        let last = last.unwrap_or(from).max(0);
-        let Some(next) = table.next_after(last) else { break };
-        table.read("DESC", "<", next)?;
-        from = next;
-    }
-    table.read("DESC", "<=", i64::MAX)?;
-    Ok(table.copied)
-}
-
-fn columns(file: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let statement = file.prepare(&format!("SELECT * FROM {table}"))?;
-    Ok(statement.column_names().map(str::to_owned).collect())
-}
-
-impl Table<'_> {
-    /// The column that the others are sorted by.
-    fn first(&self) -> &str {
-        self.key.split(',').next().unwrap_or(self.key)
-    }
-
-    /// Reads in one direction from a key on, and keeps what is read, until the end or a page that cannot be read. Only an error
-    /// of the new file is one.
-    fn read(&mut self, order: &str, relation: &str, from: i64) -> rusqlite::Result<Read> {
-        let first = self.first().to_owned();
-        let sorted: Vec<String> = self.key.split(", ").map(|column| format!("{column} {order}")).collect();
-        // Not through an index of its own: that would be one more thing that can be broken.
-        let sql =
-            format!("SELECT *, {first} FROM {} WHERE {first} {relation} ?1 ORDER BY {}", self.name, sorted.join(", "));
-        let Ok(mut statement) = self.old.prepare(&sql) else { return Ok(Read::Broken(None)) };
-        let columns = statement.column_count().saturating_sub(1);
-        let Ok(mut rows) = statement.query([from]) else { return Ok(Read::Broken(None)) };
-        let mut last = None;
-        loop {
-            let row = match rows.next() {
-                Ok(Some(row)) => row,
-                Ok(None) => return Ok(Read::ToTheEnd),
-                Err(_) => return Ok(Read::Broken(last)),
-            };
-            last = row.get(columns).ok().or(last);
-            let values = (0..columns).map(|at| row.get::<_, Value>(at)).collect::<rusqlite::Result<Vec<_>>>();
-            if let Ok(values) = values
-                && (self.check)(row).is_ok()
-            {
-                let inserted = self.insert.execute(params_from_iter(values))?;
-                self.copied = self.copied.saturating_add(u64::try_from(inserted).unwrap_or(0));
-            }
-        }
-    }
-
-    /// The first key that can be read behind a place where none can.
-    fn next_after(&self, last: i64) -> Option<i64> {
-        let first = self.first();
-        let sql = format!("SELECT {first} FROM {} WHERE {first} >= ?1 ORDER BY {} LIMIT 1", self.name, self.key);
-        let mut statement = self.old.prepare(&sql).ok()?;
-        let mut step: i64 = 1;
-        loop {
-            match statement.query_row([last.checked_add(step)?], |row| row.get(0)).optional() {
-                Ok(found) => return found,
-                Err(_) => step = step.checked_mul(2)?,
-            }
         }
     }
 }

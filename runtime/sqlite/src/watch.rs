@@ -13,14 +13,14 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
-use crate::place::Place;
+use crate::ownership::JournalFiles;
 
 /// Room for some events at once; the kernel keeps the others.
 const EVENTS_BYTES: usize = 4096;
 
 /// Watches until it is dropped. The thread is not waited for: the kernel takes some 10 ms to close what it waits with.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     /// Closing it wakes the thread.
     _stop: PipeWriter,
 }
@@ -28,15 +28,15 @@ pub(super) struct Watch {
 impl Watch {
     /// Calls `taken_away` each time that the files are found gone. Without a watch the next commit notices, so that there is none
     /// is no failure.
-    pub(super) fn start(place: &Arc<Place>, taken_away: impl Fn() + Send + 'static) -> Option<Self> {
-        Self::try_start(place, taken_away)
+    pub(crate) fn start(files: &Arc<JournalFiles>, taken_away: impl Fn() + Send + 'static) -> Option<Self> {
+        Self::try_start(files, taken_away)
             .inspect_err(|error| tracing::debug!(%error, "the journal's files are not watched"))
             .ok()
     }
 
-    fn try_start(place: &Arc<Place>, taken_away: impl Fn() + Send + 'static) -> io::Result<Self> {
+    fn try_start(files: &Arc<JournalFiles>, taken_away: impl Fn() + Send + 'static) -> io::Result<Self> {
         let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let directory = place.path().parent().unwrap_or(Path::new("/"));
+        let directory = files.path().parent().unwrap_or(Path::new("/"));
         // What the journal itself does all the time, writing, is not among these.
         let changes = WatchFlags::MOVED_FROM | WatchFlags::MOVED_TO | WatchFlags::DELETE;
         inotify::add_watch(&events, directory, changes)?;
@@ -46,15 +46,15 @@ impl Watch {
             inotify::add_watch(&events, above, goes).ok();
         }
         let (stopped, stop) = io::pipe()?;
-        let place = place.clone();
+        let files = files.clone();
         thread::Builder::new()
             .name("lastword-watch".to_owned())
-            .spawn(move || watch(&events, &stopped.into(), &place, taken_away))?;
+            .spawn(move || watch(&events, &stopped.into(), &files, taken_away))?;
         Ok(Self { _stop: stop })
     }
 }
 
-fn watch(events: &OwnedFd, stopped: &OwnedFd, place: &Place, on_taken_away: impl Fn()) {
+fn watch(events: &OwnedFd, stopped: &OwnedFd, files: &JournalFiles, on_taken_away: impl Fn()) {
     loop {
         let mut ready = [PollFd::new(stopped, PollFlags::IN), PollFd::new(events, PollFlags::IN)];
         match poll(&mut ready, None) {
@@ -69,8 +69,8 @@ fn watch(events: &OwnedFd, stopped: &OwnedFd, place: &Place, on_taken_away: impl
         let mut reader = inotify::Reader::new(events, &mut buffer);
         // Which they are does not matter: the files are looked at.
         while reader.next().is_ok() {}
-        if let Err(taken_away) = place.look() {
-            place.tell(&taken_away);
+        if let Err(taken_away) = files.check() {
+            files.log(&taken_away);
             on_taken_away();
         }
     }

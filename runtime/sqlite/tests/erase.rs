@@ -13,7 +13,7 @@ use lastword_events::{
 use lastword_journal::{
     Appended, Completion, DeliveryKey, Journal, JournalOp, KeyValueChanges, Receipt, Settlement, Space,
 };
-use lastword_sqlite::{Erased, Erasure, JournalFile, OpenError, SqliteJournal, Whose};
+use lastword_sqlite::{Erased, Erasure, ErasureTarget, JournalFile, OpenError, SqliteJournal};
 use rusqlite::Connection;
 
 fn plugin() -> PluginName {
@@ -75,7 +75,7 @@ async fn journal(directory: &Path, sessions: &[(&str, &str)]) {
 }
 
 fn erase(directory: &Path, tenant: &str, session: Option<&str>, drop_owed: bool) -> Result<Erasure, OpenError> {
-    JournalFile::change(&directory.join("journal.db"))?.erase(Whose { tenant, session }, drop_owed)
+    JournalFile::change(&directory.join("journal.db"))?.erase(ErasureTarget { tenant, session }, drop_owed)
 }
 
 #[tokio::test]

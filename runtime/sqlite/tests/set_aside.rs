@@ -13,7 +13,7 @@ use lastword_events::{
 use lastword_journal::{
     Appended, Completion, DeliveryKey, Journal, JournalError, JournalOp, KeyValueChanges, Settlement, Space,
 };
-use lastword_sqlite::{Erasure, JournalFile, SqliteJournal, Whose};
+use lastword_sqlite::{Erasure, ErasureTarget, JournalFile, SqliteJournal};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -201,7 +201,7 @@ async fn what_was_set_aside_is_erased_with_its_tenant_and_only_the_newest_is_kep
     let Harness { _dir: dir, path, journal } = harness;
     drop(journal);
     let mut file = JournalFile::change(&path).unwrap();
-    let erased = file.erase(Whose { tenant: "t", session: Some("a") }, true).unwrap();
+    let erased = file.erase(ErasureTarget { tenant: "t", session: Some("a") }, true).unwrap();
     assert!(matches!(erased, Erasure::Done { .. }), "{erased:?}");
     assert_eq!(file.set_aside().unwrap(), vec![]);
     drop((file, dir));

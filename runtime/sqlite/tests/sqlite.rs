@@ -10,7 +10,7 @@ use lastword_events::{
     Change, DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{Appended, Completion, DeliveryKey, Journal, JournalOp, KeyValueChanges, Settlement, Space};
-use lastword_sqlite::{DeliveryState, JournalFile, SqliteJournal, Whose, unfinished_beside};
+use lastword_sqlite::{DeliveryState, ErasureTarget, JournalFile, SqliteJournal, unfinished_beside};
 
 fn open(path: &Path) -> SqliteJournal {
     let journal = SqliteJournal::open(path).unwrap();
@@ -152,10 +152,10 @@ async fn an_id_that_an_operator_has_forgotten_counts_on() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     begin_and_end(&path, &["back", "back"]).await;
-    let whose = Whose { tenant: "t", session: Some("back") };
+    let whose = ErasureTarget { tenant: "t", session: Some("back") };
     JournalFile::change(&path).unwrap().erase(whose, false).unwrap();
     assert_eq!(begin_and_end(&path, &["back"]).await, [3]);
-    JournalFile::change(&path).unwrap().erase(Whose { tenant: "t", session: None }, false).unwrap();
+    JournalFile::change(&path).unwrap().erase(ErasureTarget { tenant: "t", session: None }, false).unwrap();
     assert_eq!(begin_and_end(&path, &["back"]).await, [4]);
 }
 

@@ -2,7 +2,7 @@ use std::io::Write;
 
 use anyhow::anyhow;
 use lastword_protocol::input::DEFAULT_TENANT;
-use lastword_sqlite::{Erased, Erasure, Whose};
+use lastword_sqlite::{Erased, Erasure, ErasureTarget};
 
 use crate::args::ForgetArgs;
 use crate::exit::{Exit, Failure, told};
@@ -11,7 +11,7 @@ use crate::journal::unusable;
 /// `lastword forget`.
 pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Failure> {
     let tenant = args.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-    let whose = Whose { tenant, session: args.session.as_deref() };
+    let whose = ErasureTarget { tenant, session: args.session.as_deref() };
     let name = match whose.session {
         Some(session) => format!("session {session:?} of tenant {tenant:?}"),
         None => format!("tenant {tenant:?}"),

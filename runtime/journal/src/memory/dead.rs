@@ -1,3 +1,5 @@
+//! Deliveries that were given up.
+
 use std::collections::VecDeque;
 
 use crate::{DeliveryKey, RETAINED_DEAD_DELIVERIES};
@@ -10,7 +12,7 @@ pub(super) struct Dead {
 }
 
 impl Dead {
-    /// Nobody will be called for it again, so its name is all that is kept of it.
+    /// Adds one. It is not delivered again, so its name is all that is kept of it.
     pub(super) fn add(&mut self, delivery: DeliveryKey) {
         self.newest.push_back(delivery);
         if self.newest.len() <= RETAINED_DEAD_DELIVERIES {

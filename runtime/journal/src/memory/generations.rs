@@ -1,3 +1,5 @@
+//! The generations of session ids.
+
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 

@@ -1,3 +1,5 @@
+//! The owners' names for their lines.
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -5,7 +7,7 @@ use lastword_events::{Hook, Identity};
 
 use crate::RETAINED_OP_IDS;
 
-/// Whose line (without a scope), of which kind, and its owner's name for it.
+/// A line: its session without the scope, its kind, and its owner's name for it.
 type Op = (Identity, Hook, Arc<str>);
 
 /// The newest `op_id`s.

@@ -1,14 +1,16 @@
+//! Ends that owners have reported in the last seconds.
+
 use std::collections::{HashMap, VecDeque};
 
 use lastword_events::{Identity, Timestamp};
 
 use crate::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 
-/// Ends that owners have told of, the newest ones.
+/// Ends that owners have reported, the newest ones.
 #[derive(Debug, Default)]
 pub(super) struct RecentEnds {
     by_session: HashMap<u64, RecentEnd>,
-    /// Of these identities.
+    /// The sessions of those ends, by identity.
     sessions: HashMap<Identity, u64>,
     /// In the order in which they came. Some are forgotten already.
     order: VecDeque<u64>,
@@ -37,13 +39,13 @@ impl RecentEnds {
     }
 
     /// A newer session of this identity begins.
-    pub(super) fn begins_anew(&mut self, identity: &Identity) {
+    pub(super) fn remove_last(&mut self, identity: &Identity) {
         if let Some(sequence) = self.sessions.remove(identity) {
             self.by_session.remove(&sequence);
         }
     }
 
-    /// Those that may be told again, in the order in which they came.
+    /// Those that may be reported again, in the order in which they came.
     pub(super) fn within(&self, now: Timestamp) -> Vec<RecentEnd> {
         let ends = self.order.iter().filter_map(|sequence| self.by_session.get(sequence));
         let is_recent = |end: &&RecentEnd| {

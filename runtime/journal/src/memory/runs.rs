@@ -1,3 +1,5 @@
+//! The runs on a journal in memory.
+
 use lastword_events::{DrainReason, Timestamp};
 
 use crate::state::Installed;
@@ -9,7 +11,7 @@ pub(super) struct Runs(Vec<Run>);
 #[derive(Debug, Default)]
 struct Run {
     installed: Option<Installed>,
-    /// It tells nobody of the end of a session that is left, before that is recorded.
+    /// It tells nobody of the end of a recovered session before that end is recorded.
     attaching: bool,
     drain: Option<(DrainReason, Timestamp)>,
 }

@@ -28,14 +28,14 @@ pub(super) struct MemoryTables {
     generations: Generations,
     recent_ends: RecentEnds,
     pub(super) ops: Ops,
-    active: HashMap<u64, Active>,
-    /// Recorded events with a delivery that is owed.
-    owed: HashMap<DeliveryKey, Owed>,
+    active: HashMap<u64, ActiveSession>,
+    /// Recorded deliveries that are owed.
+    owed: HashMap<DeliveryKey, OwedDelivery>,
     pub(super) dead: Dead,
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveSession {
     session: Arc<Session>,
     first_run: u32,
     /// The run in which its owner last spoke of it.
@@ -47,7 +47,7 @@ struct Active {
 }
 
 #[derive(Debug)]
-struct Owed {
+struct OwedDelivery {
     session: Arc<Session>,
     event: Arc<Event>,
     /// The run in which `attempt` was right.
@@ -112,7 +112,7 @@ impl Tables for MemoryTables {
             return Ok(());
         }
         let (session, started, run) = (session.clone(), started.to_vec(), self.runs.current());
-        let active = Active { session, first_run: run, run, compactions, started, drained: Vec::new() };
+        let active = ActiveSession { session, first_run: run, run, compactions, started, drained: Vec::new() };
         self.active.insert(sequence, active);
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Tables for MemoryTables {
         session: &Arc<Session>,
         _event: &Event,
     ) -> Result<Option<EndedSession>, JournalError> {
-        let Some(Active { first_run, drained, .. }) = self.active.remove(&sequence) else { return Ok(None) };
+        let Some(ActiveSession { first_run, drained, .. }) = self.active.remove(&sequence) else { return Ok(None) };
         self.generations.ends(&session.identity, sequence);
         Ok(Some(EndedSession { first_run, drained }))
     }
@@ -151,7 +151,7 @@ impl Tables for MemoryTables {
             // What a drain gave up is among the dead since then.
             if !dead {
                 let (session, event, run) = (session.clone(), event.clone(), self.runs.current());
-                self.owed.insert(delivery, Owed { session, event, run, attempt, failures, late: false });
+                self.owed.insert(delivery, OwedDelivery { session, event, run, attempt, failures, late: false });
             }
         }
         Ok(())
@@ -229,7 +229,7 @@ impl Tables for MemoryTables {
     }
 
     fn remove_last_recent_end(&mut self, identity: &Identity) -> Result<(), JournalError> {
-        self.recent_ends.begins_anew(identity);
+        self.recent_ends.remove_last(identity);
         Ok(())
     }
 
@@ -252,10 +252,10 @@ impl MemoryTables {
         Recovered { sessions, deliveries, ended: self.recent_ends.within(Timestamp::now()) }
     }
 
-    fn recovered(&self, sequence: u64, active: &Active) -> RecoveredSession {
-        let Active { session, first_run, run: noted, compactions, started, drained } = active;
+    fn recovered(&self, sequence: u64, active: &ActiveSession) -> RecoveredSession {
+        let ActiveSession { session, first_run, run: last_run, compactions, started, drained } = active;
         let run = self.runs.current();
-        let drain = self.runs.drain_of(*noted);
+        let drain = self.runs.drain_of(*last_run);
         let settled = |row: &&DrainedRow| row.state != DrainedState::Owed;
         let end = || DrainedEnd {
             drain: drain.map(|(reason, at, _)| (reason, at)),
@@ -270,7 +270,7 @@ impl MemoryTables {
             sequence,
             compactions: *compactions,
             started: started.clone(),
-            attachable: !is_drained && noted + 1 >= self.runs.attaching_since(),
+            attachable: !is_drained && last_run + 1 >= self.runs.attaching_since(),
             attempt: attempts.max().unwrap_or(0).max(run - first_run),
             drained: is_drained.then(|| Box::new(end())),
             session: session.clone(),
@@ -278,7 +278,7 @@ impl MemoryTables {
     }
 }
 
-impl Owed {
+impl OwedDelivery {
     fn recovered(&self, key: &DeliveryKey, run: u32) -> PendingDelivery {
         PendingDelivery {
             delivery: key.clone(),

@@ -15,7 +15,7 @@ use crate::RETAINED_GENERATION_COUNTS;
 #[derive(Debug, Default)]
 pub struct ForgottenGenerations {
     by_tenant: HashMap<Arc<str>, u32>,
-    /// Of the tenants beyond [`RETAINED_GENERATION_COUNTS`], and of tenants that were erased.
+    /// The highest of the tenants beyond [`RETAINED_GENERATION_COUNTS`], and of tenants that were erased.
     others: u32,
 }
 

@@ -1,118 +1,40 @@
-//! What guests have stored, as of the last completion that was handed over: one store for both journals.
+//! What guests have stored, as of the last completion that was staged: one store for both journals.
 //!
-//! A completion's changes become values here, are checked against the quotas, and are in front of what is committed from then
-//! on, until the writer says that they are committed too, or that they never will be. All of that is one step under the lock of
-//! the tenant, and the completions go to the writer before it is released: so the writer has them in the order in which they
-//! were resolved. Nobody waits for another tenant's lock. A guest that reads one value does not hold its tenant's lock while
-//! the file is read.
+//! A completion's changes become values here, and are checked against the quotas. From then on they are an *overlay* over what
+//! is committed, until the writer says that they are committed too, or that they never will be. All of that is one step under
+//! the lock of the tenant, and the completions go to the writer before it is released: so the writer has them in the order in
+//! which they were resolved. Nobody waits for another tenant's lock. A guest that reads one value does not hold its tenant's
+//! lock while the file is read.
 
-mod keys;
-mod tenant;
+mod committed;
+mod key_overlay;
+mod staged;
+mod tenant_overlay;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use self::tenant::Tenant;
-use crate::record::key_value_row_bytes;
+pub use self::committed::{Committed, NothingCommitted};
+pub use self::staged::{Resolved, Staged, StagedWrite};
+
+use self::tenant_overlay::TenantOverlay;
 use crate::{Completion, JournalError, KeyValueChanges, RefusedCompletion, Settlement, Space};
 
-/// What is committed, beneath what was handed over.
-pub trait Committed {
-    /// Nothing is ever beneath: what is handed over stays where it is.
-    const IS_NOTHING: bool = false;
-
-    /// The value of a key.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn value(&self, space: &Space, key: &str) -> Result<Option<Arc<[u8]>>, JournalError>;
-
-    /// How long the value of a key is, in bytes.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError>;
-
-    /// The first `limit` keys that sort after `after`, in their order.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    fn keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError>;
-}
-
-/// A journal that lives as long as the process has nothing beneath its store.
-#[derive(Debug)]
-pub struct Nothing;
-
-impl Committed for Nothing {
-    const IS_NOTHING: bool = true;
-
-    fn value(&self, _: &Space, _: &str) -> Result<Option<Arc<[u8]>>, JournalError> {
-        Ok(None)
-    }
-
-    fn value_len(&self, _: &Space, _: &str) -> Result<Option<u64>, JournalError> {
-        Ok(None)
-    }
-
-    fn keys(&self, _: &Space, _: Option<&str>, _: usize) -> Result<Vec<String>, JournalError> {
-        Ok(Vec::new())
-    }
-}
-
-/// The values of one call, in front of what is committed.
-#[derive(Debug)]
-pub struct Staged {
-    /// Whose keys they are.
-    pub space: Space,
-    /// One for each key.
-    pub writes: Vec<StagedWrite>,
-    /// Counts what was staged of the tenant: a newer value of a key may wait when an older one is committed.
-    number: u64,
-}
-
-/// The new value of a key; none removes it.
-#[derive(Debug)]
-pub struct StagedWrite {
-    /// The key.
-    pub key: Arc<str>,
-    /// Its value.
-    pub value: Option<Arc<[u8]>>,
-}
-
-/// A completion whose changes have become values.
-#[derive(Debug)]
-pub struct Resolved {
-    /// Without its changes.
-    pub completion: Completion,
-    /// What it stores.
-    pub staged: Option<Box<Staged>>,
-}
-
-impl Resolved {
-    /// What it counts for until it is written: as [`Completion::unwritten_bytes`], with the values that its changes came to.
-    #[must_use]
-    pub fn unwritten_bytes(&self) -> u64 {
-        let writes = self.staged.iter().flat_map(|staged| &staged.writes);
-        let stored = writes.map(|write| key_value_row_bytes(&write.key, write.value.as_deref().unwrap_or_default()));
-        stored.fold(self.completion.unwritten_bytes(), u64::saturating_add)
-    }
-}
-
-/// The store of a journal.
+/// What guests have stored in a journal.
 #[derive(Debug)]
 pub struct Store<C> {
     committed: C,
-    /// Those that have stored something. Held for a look-up only, and never beside a tenant's lock that is not free.
-    tenants: RwLock<HashMap<Arc<str>, Arc<Mutex<Tenant>>>>,
+    /// The overlays of tenants that have stored something. Held for a look-up only, and never beside a tenant's lock that is
+    /// not free.
+    tenants: RwLock<HashMap<Arc<str>, Arc<Mutex<TenantOverlay>>>>,
 }
 
 impl<C: Committed> Store<C> {
     /// `sizes` are those of the spaces that have something committed in them.
     pub fn new(committed: C, sizes: impl IntoIterator<Item = (Space, u64)>) -> Self {
-        let mut tenants: HashMap<Arc<str>, Tenant> = HashMap::new();
+        let mut tenants: HashMap<Arc<str>, TenantOverlay> = HashMap::new();
         for (Space { tenant, plugin }, bytes) in sizes {
             tenants.entry(tenant).or_default().add_space(plugin, bytes);
         }
@@ -125,8 +47,8 @@ impl<C: Committed> Store<C> {
         &self.committed
     }
 
-    /// Takes completions: those whose changes cannot be are refused, and the others are given to `queue` before anything else
-    /// of their tenants can be resolved.
+    /// Stages completions. Those whose changes are not possible are refused, and the others are given to `queue` before anything
+    /// else of their tenants can be resolved.
     pub fn stage<T>(
         &self,
         completions: Vec<Completion>,
@@ -237,11 +159,11 @@ impl<C: Committed> Store<C> {
         self.tenant(tenant).map_or(0, |tenant| tenant.lock().bytes())
     }
 
-    fn tenant(&self, name: &str) -> Option<Arc<Mutex<Tenant>>> {
+    fn tenant(&self, name: &str) -> Option<Arc<Mutex<TenantOverlay>>> {
         self.tenants.read().get(name).cloned()
     }
 
-    fn tenant_or_new(&self, name: &Arc<str>) -> Arc<Mutex<Tenant>> {
+    fn tenant_or_new(&self, name: &Arc<str>) -> Arc<Mutex<TenantOverlay>> {
         self.tenant(name).unwrap_or_else(|| self.tenants.write().entry(name.clone()).or_default().clone())
     }
 
@@ -254,7 +176,7 @@ impl<C: Committed> Store<C> {
     }
 }
 
-/// Each once, in the order of their names.
+/// The tenants whose keys are changed, each once, in the order of their names.
 fn tenants_that_change(completions: &[Completion]) -> Vec<Arc<str>> {
     let delivered = completions.iter().filter(|one| one.settlement == Settlement::Delivered);
     let changes = delivered.filter_map(|one| one.changes.as_deref());

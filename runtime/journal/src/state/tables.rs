@@ -91,7 +91,7 @@ pub trait Tables {
         settlement: &Settlement,
     ) -> Result<bool, Self::Error>;
 
-    /// Nobody who is installed is owed it.
+    /// The plugin that is owed it is not installed.
     fn set_orphaned(&mut self, delivery: &DeliveryKey, late: bool) -> Result<(), Self::Error>;
 
     /// How an attempt of the end of an active session ended. False when no such session is active.
@@ -103,23 +103,23 @@ pub trait Tables {
         settlement: &Settlement,
     ) -> Result<bool, Self::Error>;
 
-    /// An owner has told of the end of a session that has ended.
+    /// An owner has reported the end of a session that has ended.
     fn insert_recent_end(&mut self, end: &RecordedEvent<'_>, received: Receipt) -> Result<(), Self::Error>;
 
-    /// The end of this session is not told again.
+    /// The end of this session is not reported again.
     fn remove_recent_end(&mut self, sequence: u64) -> Result<(), Self::Error>;
 
-    /// The end of the last session of this identity is not told again.
+    /// The end of the last session of this identity is not reported again.
     fn remove_last_recent_end(&mut self, identity: &Identity) -> Result<(), Self::Error>;
 
-    /// It has had an outcome, so it did not take the program down.
+    /// The delivery has had an outcome, so it did not take the program down.
     fn clear_suspect(&mut self, delivery: &DeliveryKey) -> Result<(), Self::Error>;
 }
 
 /// A session as it is first known.
 #[derive(Debug)]
 pub struct NewSession<'a> {
-    /// Its number.
+    /// The session's number.
     pub sequence: u64,
     /// All that is known of it, with its generation.
     pub session: &'a Arc<Session>,

@@ -50,7 +50,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             once(tables, &session.identity, Hook::SessionEnd, op_id.as_ref(), |tables| {
                 let ended = tables.end_session(*sequence, session, event)?;
                 let ended = ended.ok_or(JournalError::UnknownSession(*sequence))?;
-                known_as(tables, &session.identity)?;
+                forget_last_end(tables, &session.identity)?;
                 let end = RecordedEvent { sequence: *sequence, key: EventKey::End, session, event };
                 enqueue_end(tables, &end, &ended, owed)?;
                 if let Some(received) = received {
@@ -100,7 +100,7 @@ pub fn complete<T: Tables>(tables: &mut T, completion: &Completion) -> Result<()
     Ok(())
 }
 
-/// Carries out a write, unless a line of its kind and session has had the `op_id`, and then remembers it.
+/// Carries out an operation, unless a line of its kind and session has had the `op_id`, and then remembers it.
 fn once<T: Tables>(
     tables: &mut T,
     identity: &Identity,
@@ -112,9 +112,9 @@ fn once<T: Tables>(
     if let Some(generation) = tables.generation_of_op(identity, kind, op_id)? {
         return Ok(Appended::DuplicateOp { generation });
     }
-    let (generation, written) = work(tables)?;
+    let (generation, appended) = work(tables)?;
     tables.insert_op(identity, kind, op_id, generation)?;
-    Ok(written)
+    Ok(appended)
 }
 
 fn next_generation<T: Tables>(tables: &mut T, session: &mut Arc<Session>) -> Result<u64, T::Error> {
@@ -142,11 +142,12 @@ fn update<T: Tables>(
     if !tables.update_session(sequence, session, compactions)? {
         return Err(JournalError::UnknownSession(sequence).into());
     }
-    known_as(tables, &session.identity)
+    forget_last_end(tables, &session.identity)
 }
 
-/// An active session may have been known without its scope, or with another.
-fn known_as<T: Tables>(tables: &mut T, identity: &Identity) -> Result<(), T::Error> {
+/// An active session may have been known without its scope, or with another: the end of the last one of this identity is not
+/// reported again.
+fn forget_last_end<T: Tables>(tables: &mut T, identity: &Identity) -> Result<(), T::Error> {
     if identity.scope.is_empty() { Ok(()) } else { tables.remove_last_recent_end(identity) }
 }
 
@@ -155,7 +156,7 @@ fn enqueue<T: Tables>(tables: &mut T, event: &RecordedEvent<'_>, owed: &[PluginN
 }
 
 /// What drains have settled of an end stays so. Every run since the session began may have made an attempt, whether its owner has
-/// noted it later or not: a drain that was killed before its first commit has left no trace.
+/// spoken of it later or not: a drain that was killed before its first commit has left no trace.
 fn enqueue_end<T: Tables>(
     tables: &mut T,
     end: &RecordedEvent<'_>,
@@ -175,7 +176,7 @@ fn enqueue_end<T: Tables>(
         failed => Some((plugin, failed.map_or_else(Attempts::default, Attempts::of_drain))),
     });
     tables.insert_deliveries(end, open.map(|(plugin, before)| (plugin, Attempts { attempt, ..before })))?;
-    // Nobody has to be told of these again, and an operator has to see them.
+    // These are not delivered again, and an operator has to see them.
     let dead = drained.iter().filter(|row| row.state == DrainedState::Dead);
     tables.insert_deliveries(end, dead.map(|row| (&row.plugin, Attempts::of_drain(row))))?;
     if *first_run < run { mark_orphaned_ends(tables, end, owed) } else { Ok(()) }

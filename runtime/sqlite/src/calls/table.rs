@@ -1,4 +1,4 @@
-//! The file: a header, and a place for each call.
+//! The file of calls: a header, and a slot for each call.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -22,7 +22,7 @@ const LEFT_AT: usize = NAME_AT + JournalName::LEN;
 const HEADER_BYTES: usize = 128;
 /// A delivery without the journal's name: a number of 20 digits, an event of 40 characters and a plugin's name of 64 at most,
 /// two strokes, and before them the length.
-const PLACE_BYTES: usize = 128;
+const SLOT_BYTES: usize = 128;
 
 /// A file that is mapped.
 #[derive(Debug)]
@@ -32,12 +32,12 @@ pub(super) struct Table {
 
 impl Table {
     /// More calls than a sandbox has slots by default. Those beyond are not marked.
-    pub(super) const PLACES: usize = 1024;
+    pub(super) const SLOTS: usize = 1024;
 
-    /// What a place holds beside the length.
-    pub(super) const CALL_BYTES: usize = PLACE_BYTES - 1;
+    /// What a slot holds beside the length.
+    pub(super) const CALL_BYTES: usize = SLOT_BYTES - 1;
 
-    const BYTES: usize = HEADER_BYTES + Self::PLACES * PLACE_BYTES;
+    const BYTES: usize = HEADER_BYTES + Self::SLOTS * SLOT_BYTES;
 
     /// Opens the file, or makes it.
     ///
@@ -73,7 +73,7 @@ impl Table {
 
     /// Empties it for a run that begins.
     pub(super) fn begin(&mut self, boot: [u8; BOOT_BYTES], name: JournalName) {
-        (0..Self::PLACES).for_each(|place| self.set(place, b""));
+        (0..Self::SLOTS).for_each(|slot| self.set(slot, b""));
         self.write(BOOT_AT, &boot);
         self.write(NAME_AT, name.as_str().as_bytes());
         self.write(LEFT_AT, &[0]);
@@ -83,9 +83,9 @@ impl Table {
         self.write(LEFT_AT, &[1]);
     }
 
-    /// Puts a call into a place; nothing, to free it.
-    pub(super) fn set(&mut self, place: usize, call: &[u8]) {
-        let at = HEADER_BYTES + place * PLACE_BYTES;
+    /// Puts a call into a slot; nothing, to free it.
+    pub(super) fn set(&mut self, slot: usize, call: &[u8]) {
+        let at = HEADER_BYTES + slot * SLOT_BYTES;
         let length =
             u8::try_from(call.len()).ok().filter(|length| usize::from(*length) <= Self::CALL_BYTES).unwrap_or(0);
         // The length last: a process that dies in between has not begun the call.
@@ -95,7 +95,7 @@ impl Table {
     }
 
     pub(super) fn calls(&self) -> impl Iterator<Item = &[u8]> {
-        (0..Self::PLACES).map(|place| HEADER_BYTES + place * PLACE_BYTES).filter_map(|at| {
+        (0..Self::SLOTS).map(|slot| HEADER_BYTES + slot * SLOT_BYTES).filter_map(|at| {
             let length = usize::from(*self.read(at, 1).first()?);
             (length > 0).then(|| self.read(at + 1, length))
         })
@@ -106,8 +106,8 @@ impl Table {
     }
 
     fn write(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(place) = self.bytes.get_mut(at..at + bytes.len()) {
-            place.copy_from_slice(bytes);
+        if let Some(target) = self.bytes.get_mut(at..at + bytes.len()) {
+            target.copy_from_slice(bytes);
         }
     }
 }

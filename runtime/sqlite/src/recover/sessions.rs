@@ -12,17 +12,17 @@ use lastword_journal::state::{attempt_in_run, serving};
 use lastword_journal::{DrainedEnd, RecoveredSession};
 use rusqlite::{Connection, Row, params};
 
-use super::{count, from_json, has, parsed, reason};
-use crate::connect::read_only;
-use crate::tables::OWED;
+use crate::connection::read_only;
+use crate::row::{count, drain_reason, from_json, has, parsed};
+use crate::tables::drained::OWED;
 
 /// Sessions that are worth a thread: some 20 ms of its time.
 const EACH: u64 = 10_000;
 /// One disk is read, and more threads than this wait for it.
 const MAX_THREADS: u64 = 8;
 
-/// In their order, as run `run` finds them.
-pub(super) fn left(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSession>> {
+/// Reads them in their order, as run `run` finds them.
+pub(super) fn read(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSession>> {
     let sql = "SELECT coalesce(min(sequence), 0), coalesce(max(sequence), 0), count(*) FROM session
                WHERE ended_run IS NULL";
     let (first, last, count): (u64, u64, u64) =
@@ -74,7 +74,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Those with numbers from the first to the last of `part`, in a vector that has room for `room`.
+    /// Reads the sessions with numbers from the first to the last of `part`, into a vector that has room for `room`.
     fn read(&self, file: &Connection, part: (u64, u64), room: u64) -> rusqlite::Result<Vec<RecoveredSession>> {
         let sql = "SELECT sequence, run, facts, compactions, started, first_run FROM session
                    WHERE ended_run IS NULL AND sequence BETWEEN ?1 AND ?2 ORDER BY sequence";
@@ -89,21 +89,21 @@ impl Reader {
     }
 
     fn session(&self, row: &Row<'_>, tenants: &mut HashSet<Arc<str>>) -> rusqlite::Result<RecoveredSession> {
-        let (sequence, noted): (u64, u32) = (row.get(0)?, count(row, 1, "a session's run")?);
+        let (sequence, last_run): (u64, u32) = (row.get(0)?, count(row, 1, "a session's run")?);
         let mut session = from_json::<Session>(row, 2)?;
         // The name of a tenant is in memory once.
         match tenants.get(&session.identity.tenant) {
             Some(tenant) => session.identity.tenant = tenant.clone(),
             None => drop(tenants.insert(session.identity.tenant.clone())),
         }
-        let drain = self.drains.get(&noted);
+        let drain = self.drains.get(&last_run);
         let ends = self.drained.get(&sequence);
         let began = self.run.saturating_sub(count(row, 5, "a session's first run")?);
         Ok(RecoveredSession {
             sequence,
             compactions: count(row, 3, "a session's count of compactions")?,
             started: if has(row, 4)? { from_json(row, 4)? } else { Vec::new() },
-            attachable: drain.is_none() && ends.is_none() && noted.saturating_add(1) >= self.attaching_since,
+            attachable: drain.is_none() && ends.is_none() && last_run.saturating_add(1) >= self.attaching_since,
             attempt: ends.map_or(0, |ends| ends.attempt).max(began),
             drained: (drain.is_some() || ends.is_some()).then(|| {
                 let installed = drain.and_then(|drain| drain.installed.as_ref());
@@ -147,14 +147,14 @@ fn drains(file: &Connection) -> rusqlite::Result<HashMap<u32, DrainOfRun>> {
                AND id IN (SELECT run FROM session WHERE ended_run IS NULL)";
     let mut statement = file.prepare(sql)?;
     let rows = statement.query_map([], |row| {
-        let reason = reason(row, 1)?;
+        let reason = drain_reason(row, 1)?;
         let installed = if has(row, 3)? { Some(from_json(row, 3)?) } else { None };
         Ok((row.get(0)?, DrainOfRun { reason, at: Timestamp::from_millisecond(row.get(2)?), installed }))
     })?;
     rows.collect()
 }
 
-/// Of one session whose end a drain has begun to make.
+/// What drains have made of the end of one session.
 #[derive(Default)]
 struct DrainedEnds {
     settled: Vec<PluginName>,

@@ -86,7 +86,7 @@ fn a_value_that_cannot_be_read_refuses_its_call_and_no_other() {
 
 #[test]
 fn nothing_is_kept_of_a_tenant_that_has_nothing() {
-    let store = Store::new(Nothing, []);
+    let store = Store::new(NothingCommitted, []);
     let change = |change| vec![call(1_000, vec![("a".to_owned(), change)])];
     drop(store.stage(change(Change::Set(vec![1])), staged));
     assert_eq!((store.tenants.read().len(), store.tenant_bytes("t")), (1, 2 + KEY));
@@ -101,7 +101,7 @@ fn nothing_is_kept_of_a_tenant_that_has_nothing() {
 
 #[test]
 fn a_tenants_read_waits_for_no_other_tenants() {
-    let store = Store::new(Nothing, []);
+    let store = Store::new(NothingCommitted, []);
     let locked = store.tenant_or_new(&"slow".into());
     let _held = locked.lock();
     // Both would wait for ever.
@@ -112,7 +112,7 @@ fn a_tenants_read_waits_for_no_other_tenants() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// As a worker hands them over, as one.
+    /// Completions of one call after the other, staged together.
     Calls(Vec<Vec<(String, Change)>>),
     /// The oldest that wait are written to the file, and the store is told.
     Commit(usize),

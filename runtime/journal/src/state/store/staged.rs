@@ -1,0 +1,46 @@
+//! Changes of calls that have become values.
+
+use std::sync::Arc;
+
+use crate::delivery::key_value_row_bytes;
+use crate::{Completion, Space};
+
+/// The values of one call, in the overlay over what is committed.
+#[derive(Debug)]
+pub struct Staged {
+    /// The space that they are in.
+    pub space: Space,
+    /// One write for each key.
+    pub writes: Vec<StagedWrite>,
+    /// Counts what was staged of the tenant: a newer value of a key may wait when an older one is committed.
+    pub(super) number: u64,
+}
+
+/// The new value of a key; none removes it.
+#[derive(Debug)]
+pub struct StagedWrite {
+    /// The key.
+    pub key: Arc<str>,
+    /// Its value.
+    pub value: Option<Arc<[u8]>>,
+}
+
+/// A completion whose changes have become values.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The completion, without its changes.
+    pub completion: Completion,
+    /// What the call stores.
+    pub staged: Option<Box<Staged>>,
+}
+
+impl Resolved {
+    /// What the completion counts for until it is written: as [`Completion::unwritten_bytes`], with the values that its
+    /// changes came to.
+    #[must_use]
+    pub fn unwritten_bytes(&self) -> u64 {
+        let writes = self.staged.iter().flat_map(|staged| &staged.writes);
+        let stored = writes.map(|write| key_value_row_bytes(&write.key, write.value.as_deref().unwrap_or_default()));
+        stored.fold(self.completion.unwritten_bytes(), u64::saturating_add)
+    }
+}

@@ -1,0 +1,166 @@
+//! Carries out a group of writes, one after the other; each behind a savepoint if one of them spoils the others' transaction.
+
+mod file_tables;
+mod retention;
+mod set_aside;
+
+use lastword_journal::{Appended, JournalError, state};
+
+pub use self::retention::RETAINED_FOR;
+
+pub(crate) use self::file_tables::{FileTables, RunState};
+pub(crate) use self::retention::Retention;
+pub(crate) use self::set_aside::{Aside, record};
+
+use self::file_tables::Failed;
+use crate::command::{Append, Outcomes};
+use crate::sqlite_error::{is_damage, is_of_the_command};
+
+/// A group that is being carried out.
+pub(crate) struct GroupApply<'a> {
+    tables: FileTables<'a>,
+    /// Whether each write is behind a savepoint.
+    isolated: bool,
+    applied: Applied,
+}
+
+/// What became of a group.
+#[derive(Default)]
+pub(crate) struct Applied {
+    /// What became of each owner's line, in their order.
+    pub(crate) answers: Vec<Result<Appended, JournalError>>,
+    /// What could not be written by itself.
+    pub(crate) asides: Vec<Aside>,
+    /// Of each tenant's outcomes those that could not be written by themselves: their positions, and why.
+    pub(crate) unwritable: Vec<Vec<(usize, String)>>,
+    /// A row was in the way that no program of ours has written.
+    pub(crate) damage: bool,
+}
+
+/// What became of one write.
+enum WriteResult<T> {
+    Done(T),
+    /// It does not fit what is there. Nothing was changed.
+    Refused(JournalError),
+    /// SQLite does not take it, whatever else there is. Nothing was changed.
+    Unwritable(rusqlite::Error),
+}
+
+impl<'a> GroupApply<'a> {
+    pub(crate) fn new(tables: FileTables<'a>, isolated: bool) -> Self {
+        Self { tables, isolated, applied: Applied::default() }
+    }
+
+    pub(crate) fn applied(self) -> Applied {
+        self.applied
+    }
+
+    /// Carries out what owners and the runtime append.
+    ///
+    /// # Errors
+    /// When the file cannot be written; and, unless each is by itself, when one of them cannot.
+    pub(crate) fn appends<'b>(&mut self, appends: impl Iterator<Item = &'b mut Append>) -> rusqlite::Result<()> {
+        for append in appends {
+            match append {
+                Append::Requested(op, _) => {
+                    let answer = match self.carry_out(|tables| state::apply(tables, op))? {
+                        WriteResult::Done(written) => Ok(written),
+                        WriteResult::Refused(error) => Err(error),
+                        WriteResult::Unwritable(error) => {
+                            let why = self.unwritable(&error);
+                            self.applied.asides.push(Aside::refused(op, &why));
+                            Err(JournalError::Unwritable(why))
+                        }
+                    };
+                    self.applied.answers.push(answer);
+                }
+                Append::Decided(ops, _) => {
+                    for op in ops {
+                        match self.carry_out(|tables| state::apply(tables, op))? {
+                            WriteResult::Done(_) => (),
+                            WriteResult::Refused(error) => defect(&error),
+                            WriteResult::Unwritable(error) => {
+                                let why = self.unwritable(&error);
+                                self.applied.asides.push(Aside::decided(op, &why));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out outcomes of tenants.
+    ///
+    /// # Errors
+    /// As [`appends`](Self::appends).
+    pub(crate) fn outcomes<'b>(&mut self, outcomes: impl Iterator<Item = &'b Outcomes>) -> rusqlite::Result<()> {
+        for Outcomes { tenant, completions, .. } in outcomes {
+            let mut unwritable = Vec::new();
+            for (position, resolved) in completions.iter().enumerate() {
+                match self.carry_out(|tables| tables.complete(resolved))? {
+                    WriteResult::Done(()) => (),
+                    WriteResult::Refused(error) => {
+                        defect(&error);
+                        unwritable.push((position, error.to_string()));
+                    }
+                    WriteResult::Unwritable(error) => {
+                        let why = self.unwritable(&error);
+                        self.applied.asides.push(Aside::outcome(tenant, resolved, &why));
+                        unwritable.push((position, why));
+                    }
+                }
+            }
+            self.applied.unwritable.push(unwritable);
+        }
+        Ok(())
+    }
+
+    fn unwritable(&mut self, error: &rusqlite::Error) -> String {
+        self.applied.damage |= is_damage(error);
+        error.to_string()
+    }
+
+    /// Carries out one write.
+    fn carry_out<T>(
+        &mut self,
+        work: impl FnOnce(&mut FileTables<'a>) -> Result<T, Failed>,
+    ) -> rusqlite::Result<WriteResult<T>> {
+        if !self.isolated {
+            let changes = self.tables.file.total_changes();
+            return match work(&mut self.tables) {
+                Ok(done) => Ok(WriteResult::Done(done)),
+                // Part of it would be committed. Behind a savepoint all of it is undone.
+                Err(Failed::Refused(error)) if self.tables.file.total_changes() != changes => {
+                    Err(refused_too_late(error))
+                }
+                Err(Failed::Refused(error)) => Ok(WriteResult::Refused(error)),
+                Err(Failed::File(error)) => Err(error),
+            };
+        }
+        self.tables.file.execute_batch("SAVEPOINT one")?;
+        let result = match work(&mut self.tables) {
+            Ok(done) => WriteResult::Done(done),
+            Err(Failed::Refused(error)) => WriteResult::Refused(error),
+            Err(Failed::File(error)) if is_of_the_command(&error) => WriteResult::Unwritable(error),
+            Err(Failed::File(error)) => return Err(error),
+        };
+        if !matches!(result, WriteResult::Done(_)) {
+            self.tables.state.rolled_back();
+            self.tables.file.execute_batch("ROLLBACK TO one")?;
+        }
+        self.tables.file.execute_batch("RELEASE one")?;
+        Ok(result)
+    }
+}
+
+/// An error of the command alone: the group is carried out again, with each write behind a savepoint.
+fn refused_too_late(error: JournalError) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+/// Logs an operation that does not fit what is there: it was decided on something else.
+fn defect(error: &JournalError) {
+    tracing::error!(%error, "a defect of the runtime: something could not be recorded");
+}

@@ -1,0 +1,108 @@
+//! What an error of SQLite's says: whose it is, and whether the file is damaged.
+
+use lastword_journal::JournalError;
+use thiserror::Error;
+
+/// A value that no version of the program writes. The file is no less whole for it: somebody else has written it.
+#[derive(Debug, Error)]
+#[error("{what} is {value}, and no program writes more than {most}")]
+pub(crate) struct Impossible {
+    pub(crate) what: String,
+    pub(crate) value: i64,
+    pub(crate) most: u32,
+}
+
+/// What is wrong, if the error is such a value.
+pub(crate) fn impossible(error: &rusqlite::Error) -> Option<String> {
+    match error {
+        rusqlite::Error::IntegralValueOutOfRange(_, value) => Some(format!("a number in it is {value}")),
+        rusqlite::Error::FromSqlConversionFailure(_, _, why) => {
+            why.downcast_ref::<Impossible>().map(ToString::to_string)
+        }
+        _ => None,
+    }
+}
+
+/// The error of whoever asked the journal for something.
+pub(crate) fn unavailable(error: &rusqlite::Error) -> JournalError {
+    JournalError::Unavailable(error.to_string())
+}
+
+/// Whether the file itself is broken, and not just out of reach.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    if impossible(error).is_some() {
+        return false;
+    }
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+        // A value that is not what we write: the pages are there, with something else on them.
+        || matches!(
+            error,
+            rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+        )
+}
+
+/// Whether the error is of one command alone: SQLite does not take this one, and the others it does. Whatever else goes
+/// wrong is the file's or the disk's, and everybody waits for that.
+pub(crate) fn is_of_the_command(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, ParameterOutOfRange, TooBig, TypeMismatch};
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) => {
+            matches!(error.code, ConstraintViolation | ParameterOutOfRange | TooBig | TypeMismatch)
+        }
+        // A number or a text that SQLite has no form for, and a row that is there in a form that is not ours: only who needs
+        // that row fails.
+        rusqlite::Error::ToSqlConversionFailure(_)
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::Utf8Error(..)
+        | rusqlite::Error::NulError(_)
+        | rusqlite::Error::QueryReturnedNoRows => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    fn of_the_command(code: i32) -> bool {
+        is_of_the_command(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+    }
+
+    #[test]
+    fn what_one_write_is_to_blame_for_holds_up_nobody_and_what_the_disk_is_to_blame_for_everybody() {
+        let own = [
+            ffi::SQLITE_CONSTRAINT,
+            ffi::SQLITE_CONSTRAINT_UNIQUE,
+            ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+            ffi::SQLITE_CONSTRAINT_NOTNULL,
+            ffi::SQLITE_CONSTRAINT_DATATYPE,
+            ffi::SQLITE_TOOBIG,
+            ffi::SQLITE_MISMATCH,
+            ffi::SQLITE_RANGE,
+        ];
+        assert_eq!(own.map(of_the_command), [true; 8]);
+        let everybodys = [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_LOCKED,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_CORRUPT,
+            ffi::SQLITE_NOTADB,
+            ffi::SQLITE_ERROR,
+            ffi::SQLITE_SCHEMA,
+            ffi::SQLITE_INTERRUPT,
+        ];
+        assert_eq!(everybodys.map(of_the_command), [false; 14]);
+    }
+}

@@ -1,0 +1,318 @@
+//! What waits to be written, and whose turn it is.
+//!
+//! What is appended comes first, in its order: what owners' lines ask for, and what the runtime has decided. Outcomes follow,
+//! tenant by tenant: each tenant has a *virtual time*, the bytes of it that were written, and the one with the least is next. So
+//! a tenant whose plugins write a lot waits for itself. Outcomes of one tenant stay in their order, and so does what is written
+//! to its key-value spaces. What was appended before an outcome is never written after it; the other way round nothing depends
+//! on it.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use lastword_journal::{JournalError, Reply};
+
+use crate::command::{Append, Command, Outcomes};
+
+/// Tenants that are remembered before anybody looks who has nothing waiting: their time may be ahead of the others'.
+const MIN_TENANTS_TO_PRUNE: usize = 128;
+
+/// Everything that is not written yet.
+#[derive(Default)]
+pub(super) struct WriteQueue {
+    /// What is to be appended, with the number of each.
+    appends: VecDeque<(u64, Append)>,
+    tenants: HashMap<Arc<str>, Tenant>,
+    /// How many tenants remained when the idle ones were forgotten: the next time is when they are twice as many.
+    pruned: usize,
+    /// Tenants with outcomes that wait, by virtual time.
+    turns: BTreeSet<(u64, Arc<str>)>,
+    /// The virtual time of the tenant that was served last: one that comes back after a pause has saved up nothing.
+    floor: u64,
+    flushes: VecDeque<(u64, Reply<()>)>,
+    /// The number of what came last.
+    number: u64,
+    /// Bytes of outcomes that wait.
+    bytes: u64,
+    /// The first of the outcomes did not fit beside the lines of the last group: now it is its turn.
+    outcomes_next: bool,
+    /// Up to this number something was put back, because it could not be written.
+    put_back: u64,
+    /// Tenants whose outcomes could not be written by themselves: the others have a turn before they have another.
+    deferred: HashSet<Arc<str>>,
+}
+
+/// What a group may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GroupContents {
+    /// Lines, and outcomes beside them.
+    Mixed,
+    /// Lines, or outcomes of so many tenants: one of them may have what the disk has no room for.
+    Separate {
+        /// How many tenants; with 0 no outcome at all.
+        tenants: usize,
+    },
+}
+
+/// The outcomes of one tenant that wait, and its virtual time.
+#[derive(Default)]
+struct Tenant {
+    time: u64,
+    outcomes: VecDeque<(u64, Outcomes)>,
+}
+
+/// A tenant whose turn it is: its time, and what the first of its outcomes counts for.
+struct Turn {
+    time: u64,
+    name: Arc<str>,
+    cost: u64,
+}
+
+/// What is written in one transaction.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) appends: Vec<(u64, Append)>,
+    pub(super) outcomes: Vec<(u64, Outcomes)>,
+}
+
+impl Group {
+    pub(super) fn is_empty(&self) -> bool {
+        self.appends.is_empty() && self.outcomes.is_empty()
+    }
+
+    pub(super) fn cost(&self) -> u64 {
+        let appends: u64 = self.appends.iter().map(|(_, append)| append.cost()).sum();
+        appends + self.outcomes.iter().map(|(_, outcomes)| outcomes.cost()).sum::<u64>()
+    }
+}
+
+impl WriteQueue {
+    pub(super) fn push(&mut self, command: Command) {
+        self.number += 1;
+        let number = self.number;
+        match command {
+            Command::Append(append) => self.appends.push_back((number, append)),
+            Command::Flush(reply) => self.flushes.push_back((number, reply)),
+            Command::Outcomes(outcomes) => {
+                let name = outcomes.tenant.clone();
+                self.bytes = self.bytes.saturating_add(outcomes.cost());
+                let tenant = self.tenants.entry(name.clone()).or_default();
+                if tenant.outcomes.is_empty() {
+                    tenant.time = tenant.time.max(self.floor);
+                    self.turns.insert((tenant.time, name));
+                }
+                tenant.outcomes.push_back((number, outcomes));
+            }
+        }
+    }
+
+    /// Nobody waits for anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.appends.is_empty() && self.turns.is_empty() && self.flushes.is_empty()
+    }
+
+    /// Only outcomes wait: nobody has asked for anything.
+    pub(super) fn has_outcomes_only(&self) -> bool {
+        self.appends.is_empty() && self.flushes.is_empty() && !self.turns.is_empty()
+    }
+
+    pub(super) fn has_appends(&self) -> bool {
+        !self.appends.is_empty()
+    }
+
+    /// Something that could not be written waits still.
+    pub(super) fn has_put_back(&self) -> bool {
+        self.oldest().is_some_and(|oldest| oldest <= self.put_back)
+    }
+
+    /// What the outcomes that wait count for.
+    pub(super) fn outcome_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What is written next: about `bytes`, and half as much again where many lines wait, so that outcomes get on as well. What is
+    /// larger than a group is a group by itself: a line waits for such a one once, and then for its own.
+    pub(super) fn next_group(&mut self, bytes: u64, contents: GroupContents) -> Group {
+        let mut group = Group::default();
+        let tenants = match contents {
+            GroupContents::Mixed => usize::MAX,
+            GroupContents::Separate { tenants } => tenants,
+        };
+        if tenants > 0 && std::mem::take(&mut self.outcomes_next) {
+            self.add_outcomes(&mut group, bytes, tenants);
+        }
+        if !group.outcomes.is_empty() {
+            return group;
+        }
+        let mut used = 0u64;
+        while let Some((_, append)) = self.appends.front()
+            && (used == 0 || used.saturating_add(append.cost()) <= bytes)
+        {
+            used = used.saturating_add(append.cost());
+            group.appends.extend(self.appends.pop_front());
+        }
+        if group.appends.is_empty() {
+            self.add_outcomes(&mut group, bytes, tenants);
+        } else if contents == GroupContents::Mixed {
+            self.add_outcomes(&mut group, bytes.saturating_sub(used).max(bytes / 2), tenants);
+        } else {
+            self.outcomes_next = true;
+        }
+        group
+    }
+
+    /// The next outcomes of one tenant, and no line.
+    pub(super) fn next_outcomes(&mut self, bytes: u64) -> Group {
+        let mut group = Group::default();
+        self.add_outcomes(&mut group, bytes, 1);
+        group
+    }
+
+    /// The next ones in turn that fit into `room`, of so many tenants. One alone fits always.
+    fn add_outcomes(&mut self, group: &mut Group, room: u64, tenants: usize) {
+        let mut used = 0u64;
+        let mut names: HashSet<Arc<str>> = HashSet::new();
+        if !self.deferred.is_empty() {
+            // When all others have had their turn.
+            self.defer_to_others();
+        }
+        while let Some(turn) = self.next_turn() {
+            if tenants != usize::MAX {
+                if names.len() >= tenants && !names.contains(&turn.name) {
+                    return;
+                }
+                names.insert(turn.name.clone());
+            }
+            let fits = used.saturating_add(turn.cost) <= room;
+            if !(fits || group.appends.is_empty() && group.outcomes.is_empty()) {
+                self.outcomes_next = group.outcomes.is_empty();
+                return;
+            }
+            used = used.saturating_add(turn.cost);
+            group.outcomes.extend(self.take(turn));
+        }
+    }
+
+    /// Whose turn it is, of those that no line is before.
+    fn next_turn(&self) -> Option<Turn> {
+        let before = self.appends.front().map_or(u64::MAX, |(number, _)| *number);
+        let mut turns = self.turns.iter().filter(|(_, name)| self.deferred.is_empty() || !self.deferred.contains(name));
+        turns.find_map(|(time, name)| {
+            let (number, first) = self.tenants.get(name)?.outcomes.front()?;
+            (*number < before).then(|| Turn { time: *time, name: name.clone(), cost: first.cost() })
+        })
+    }
+
+    fn take(&mut self, Turn { time, name, cost }: Turn) -> Option<(u64, Outcomes)> {
+        self.turns.remove(&(time, name.clone()));
+        let tenant = self.tenants.get_mut(&name)?;
+        let first = tenant.outcomes.pop_front()?;
+        self.floor = self.floor.max(time);
+        self.bytes = self.bytes.saturating_sub(cost);
+        tenant.time = time.saturating_add(cost);
+        if !tenant.outcomes.is_empty() {
+            self.turns.insert((tenant.time, name));
+        } else if self.turns.is_empty() && self.tenants.len() >= MIN_TENANTS_TO_PRUNE {
+            // Nobody waits, so it matters little who is ahead.
+            self.tenants = HashMap::new();
+            self.pruned = 0;
+        } else if self.tenants.len() >= MIN_TENANTS_TO_PRUNE.max(self.pruned.saturating_mul(2)) {
+            // Whose time is not ahead of the others' is as good as new.
+            let floor = self.floor;
+            self.tenants.retain(|_, tenant| !tenant.outcomes.is_empty() || tenant.time > floor);
+            self.pruned = self.tenants.len();
+        }
+        Some(first)
+    }
+
+    /// A group could not be written. What has to be kept goes back to where it was; those who wait for a flush are told, and
+    /// owners unless the group had outcomes only, which say nothing of lines. Gives how many lines were refused.
+    pub(super) fn put_back(&mut self, group: Group, error: &JournalError) -> usize {
+        self.outcomes_next = false;
+        let tried_appends = !group.appends.is_empty();
+        let numbers = group.appends.iter().map(|(number, _)| *number);
+        let numbers = numbers.chain(group.outcomes.iter().map(|(number, _)| *number));
+        self.put_back = numbers.fold(self.put_back, u64::max);
+        if let Some((_, first)) = group.outcomes.first().filter(|_| !tried_appends)
+            && group.outcomes.iter().all(|(_, outcomes)| outcomes.tenant == first.tenant)
+        {
+            self.deferred.insert(first.tenant.clone());
+        }
+        for (number, outcomes) in group.outcomes.into_iter().rev() {
+            let (name, cost) = (outcomes.tenant.clone(), outcomes.cost());
+            // One that was forgotten meanwhile was not ahead of the others.
+            let forgotten = Tenant { time: self.floor.saturating_add(cost), ..Tenant::default() };
+            let tenant = self.tenants.entry(name.clone()).or_insert(forgotten);
+            if !tenant.outcomes.is_empty() {
+                self.turns.remove(&(tenant.time, name.clone()));
+            }
+            tenant.time = tenant.time.saturating_sub(cost);
+            tenant.outcomes.push_front((number, outcomes));
+            self.turns.insert((tenant.time, name));
+            self.bytes = self.bytes.saturating_add(cost);
+        }
+        for append in group.appends.into_iter().rev() {
+            self.appends.push_front(append);
+        }
+        let mut refused = 0;
+        let appends = if tried_appends { std::mem::take(&mut self.appends) } else { VecDeque::new() };
+        for (number, append) in appends {
+            match append {
+                Append::Requested(_, reply) => {
+                    refused += 1;
+                    reply.send(Err(error.clone()));
+                }
+                decided @ Append::Decided(..) => self.appends.push_back((number, decided)),
+            }
+        }
+        self.refuse_flushes(error);
+        refused
+    }
+
+    /// Whether another tenant has a turn before those whose outcomes could not be written by themselves. If there is none, they
+    /// all have another try.
+    pub(super) fn defer_to_others(&mut self) -> bool {
+        let others = self.next_turn().is_some();
+        if !others {
+            self.deferred.clear();
+        }
+        others
+    }
+
+    /// At the end: nothing of this tenant is tried any more, because what comes first could not be written. Its outcomes stay in
+    /// their order, or are not on record.
+    pub(super) fn give_up(&mut self, group: &Group) {
+        for (_, outcomes) in &group.outcomes {
+            let Some(tenant) = self.tenants.remove(&outcomes.tenant) else { continue };
+            self.turns.remove(&(tenant.time, outcomes.tenant.clone()));
+        }
+    }
+
+    /// The number of what has waited longest.
+    fn oldest(&self) -> Option<u64> {
+        let fronts = self.turns.iter().filter_map(|(_, name)| self.tenants.get(name)?.outcomes.front());
+        fronts.map(|(number, _)| *number).chain(self.appends.front().map(|(number, _)| *number)).min()
+    }
+
+    /// Answers those who have waited for what is written now.
+    pub(super) fn answer_flushes(&mut self) {
+        if self.flushes.is_empty() {
+            return;
+        }
+        let oldest = self.oldest();
+        while let Some((number, _)) = self.flushes.front()
+            && oldest.is_none_or(|oldest| *number < oldest)
+        {
+            if let Some((_, reply)) = self.flushes.pop_front() {
+                reply.send(Ok(()));
+            }
+        }
+    }
+
+    /// What was written before cannot be relied on.
+    pub(super) fn refuse_flushes(&mut self, error: &JournalError) {
+        self.flushes.drain(..).for_each(|(_, reply)| reply.send(Err(error.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests;
