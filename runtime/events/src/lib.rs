@@ -34,7 +34,9 @@ mod timestamp;
 pub use delivery::{Delivery, DeliveryId, EventKey, ParseDeliveryIdError, ParseEventKeyError};
 pub use event::{Attributes, CompactionPhase, Event, Hook, HookCall, SessionCompaction, SessionEnd, SessionStart};
 pub use field::FieldError;
-pub use key_value::{Change, KEY_OVERHEAD_BYTES, key_value_bytes, key_value_number};
+pub use key_value::{
+    Change, KEY_OVERHEAD_BYTES, KeyValueError, KeyValueUsage, KeyValues, key_value_bytes, key_value_number,
+};
 pub use name::{JournalName, PluginName};
 pub use outcome::{Deferral, FailureCause, Outcome};
 pub use owner::Owner;

@@ -14,12 +14,12 @@ use tokio::sync::{AcquireError, SemaphorePermit};
 use crate::alarm::Alarm;
 use crate::call_context::{CallContext, Slot, TakenMemories, acquire};
 use crate::guest::{Answer, attempt};
-use crate::key_values::{Change, KeyValues};
 use crate::limits::{MAX_TURN_WAIT, OUTER_CUT_GRACE};
-use crate::memory_account::Reservation;
 use crate::meter::{Meter, Pause};
 use crate::outcome::{of_deadline, of_host, of_panic};
 use crate::plugin::Loaded;
+use lastword_events::{Change, KeyValues};
+use lastword_memory::Reservation;
 
 /// How one call went.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,10 +13,10 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::cleaning::after_call;
 use crate::host::Host;
-use crate::key_values::KeyValues;
 use crate::meter::Meter;
 use crate::plugin::Loaded;
 use crate::pool::extra_memories;
+use lastword_events::KeyValues;
 
 /// A call under way. It is one allocation, and holds the plugin once: the plugin's reference count is written by every
 /// worker, so each clone of it is a cache line that travels between processors.

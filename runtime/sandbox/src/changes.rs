@@ -7,8 +7,8 @@ use std::sync::Arc;
 use lastword_events::{PluginName, key_value_bytes, key_value_number};
 use thiserror::Error;
 
-use crate::key_values::{Change, KeyValueError, KeyValues};
 use crate::limits::{CHANGED_KEY_BYTES, COUNTER_BYTES, KEYS_PER_PAGE, Limits, MAX_KEY_BYTES, MAX_KEY_PAGES};
+use lastword_events::{Change, KeyValueError, KeyValues};
 
 /// Why a guest's request is not carried out. Its text is what the guest reads.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -48,7 +48,7 @@ pub(crate) struct Changes {
     /// How many bytes of keys and values it may write.
     max_bytes: u64,
     /// What was stored when the call first asked: usage is looked up once.
-    usage: Option<crate::KeyValueUsage>,
+    usage: Option<lastword_events::KeyValueUsage>,
     /// Bytes that this call adds to what is stored; negative when it frees some.
     growth: i64,
     /// Bytes of the keys and values in `changed`.
@@ -280,7 +280,7 @@ fn bytes_of(key: &str, change: &Change) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::KeyValueUsage;
+    use lastword_events::KeyValueUsage;
 
     struct Stored(BTreeMap<String, Vec<u8>>, Option<u64>);
 

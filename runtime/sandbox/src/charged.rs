@@ -9,7 +9,7 @@ use std::time::Instant;
 use lastword_events::PluginName;
 
 use crate::call_context::CallContext;
-use crate::key_values::{KeyValueError, KeyValueUsage, KeyValues};
+use lastword_events::{KeyValueError, KeyValueUsage, KeyValues};
 
 /// What a call was given.
 pub(crate) struct Charged {

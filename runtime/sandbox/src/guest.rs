@@ -8,11 +8,11 @@ use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use crate::call_context::CallContext;
 use crate::contract::{HookError, Prepared};
 use crate::grants::transcript::{Borrowed, borrow};
-use crate::key_values::Change;
 use crate::limits::Limits;
-use crate::memory_account::Reservation;
 use crate::outcome::{DeadlinePassed, HostFault, Reached, of_answer, of_error, of_host};
 use crate::state::GuestState;
+use lastword_events::Change;
+use lastword_memory::Reservation;
 
 /// What came of an attempt.
 pub(crate) struct Answer {

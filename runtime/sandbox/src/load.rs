@@ -23,12 +23,12 @@ use crate::limits::{
     MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
 use crate::memory::counted;
-use crate::memory_account::{MemoryAccount, MemoryPart};
 use crate::plugin::Loaded;
 use crate::prescan::memories::{Memories, TooManyInstances, memories};
 use crate::prescan::prescan;
 use crate::source::{Source, check_is_component};
 use crate::state::GuestState;
+use lastword_memory::{MemoryAccount, MemoryPart};
 
 const PAGE_BYTES: u64 = 64 * 1024;
 

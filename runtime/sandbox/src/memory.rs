@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use wasmtime::ResourceLimiterAsync;
 
 use crate::limits::{FREE_MEMORY_BYTES, IMAGE_PART, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
-use crate::memory_account::{GivesWay, Reservation};
 use crate::plugin::Loaded;
 use crate::state::GuestState;
+use lastword_memory::{GivesWay, Reservation};
 
 /// A table's slot is a pointer.
 const BYTES_PER_ELEMENT: u64 = size_of::<usize>() as u64;

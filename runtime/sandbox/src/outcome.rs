@@ -16,8 +16,8 @@ use crate::frames::{names, place};
 use crate::kept::KeptForOthers;
 use crate::limit_exceeded::{LimitExceeded, RANDOM_BYTES};
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
-use crate::memory_account::GivesWay;
 use crate::meter::Waiting;
+use lastword_memory::GivesWay;
 
 /// The error with which the epoch callback cuts a guest: our own type, so that the cause is known.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use crate::grants::Grants;
 use crate::host::Host;
 use crate::kept::KeptForAll;
 use crate::limits::{HOST_CALL_BYTES, KEY_VALUE_CALL_BYTES, Limits};
-use crate::memory_account::MemoryPart;
 use crate::state::GuestState;
+use lastword_memory::MemoryPart;
 
 /// A loaded plugin. Cheap to clone.
 #[derive(Clone)]

@@ -25,11 +25,11 @@ use crate::limits::{
 };
 use crate::load::{Compilation, Loader, Terms, compile, load};
 use crate::machine;
-use crate::memory_account::MemoryAccount;
 use crate::plugin::Plugin;
 use crate::pool::{Allocation, build, processors};
 use crate::source::Source;
 use crate::ticker::Ticker;
+use lastword_memory::MemoryAccount;
 
 /// How a [`Sandbox`] is made.
 #[derive(Clone, Debug, PartialEq, Eq)]

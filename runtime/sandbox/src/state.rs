@@ -19,12 +19,12 @@ use crate::grants::{key_value, transcript};
 use crate::host_calls::HostCall;
 use crate::host_memory::{Detached, HostMemory};
 use crate::kept::Kept;
-use crate::key_values::{Change, KeyValues};
 use crate::limit_exceeded::{CountedRng, LimitExceeded};
 use crate::limits::{FREE_HOST_BYTES, MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
 use crate::memory::MemoryUse;
-use crate::memory_account::Reservation;
+use lastword_events::{Change, KeyValues};
+use lastword_memory::Reservation;
 
 pub(crate) struct GuestState {
     pub(crate) context: Arc<CallContext>,

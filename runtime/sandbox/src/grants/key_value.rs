@@ -175,8 +175,8 @@ mod tests {
     use super::batch::Host as _;
     use super::store::Host as _;
     use super::*;
-    use crate::key_values::{KeyValueError, KeyValueUsage, KeyValues};
     use crate::limits::Limits;
+    use lastword_events::{KeyValueError, KeyValueUsage, KeyValues};
 
     /// Every key has a value of so many bytes.
     struct Full(usize);
