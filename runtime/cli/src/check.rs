@@ -14,9 +14,9 @@ use crate::config::read_component;
 use crate::exit::{Exit, Failure, told};
 use crate::logging;
 use crate::plugins;
-use crate::quote::shown_path;
 use crate::style::{BAD, GOOD};
 use crate::units::show_bytes;
+use lastword_events::text::printable_path;
 
 /// Inspects the component and says what it found.
 ///
@@ -33,7 +33,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
 }
 
 fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) -> io::Result<()> {
-    let file = shown_path(path);
+    let file = printable_path(path);
     match &found.refusal {
         None => writeln!(out, "{file}: {GOOD}fits{GOOD:#} {CONTRACT}")?,
         Some(refusal) => writeln!(out, "{file}: {BAD}does not fit{BAD:#}: {refusal}")?,

@@ -19,7 +19,7 @@ use crate::args::TestArgs;
 use crate::calls::output::GuestOutput;
 use crate::exit::{Exit, Failure, told};
 use crate::logging;
-use crate::quote::shown_path;
+use lastword_events::text::printable_path;
 use trial::Trial;
 
 /// Runs every case.
@@ -35,7 +35,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<Exit, Failure> {
     if let Some(path) = &args.junit {
         let report = junit::report(trial.name(), &results).map_err(Failure::internal)?;
         fs::write(path, report)
-            .with_context(|| format!("cannot write the report {}", shown_path(path)))
+            .with_context(|| format!("cannot write the report {}", printable_path(path)))
             .map_err(Failure::usage)?;
     }
     let advice = advice::of(&results, trial.limits());

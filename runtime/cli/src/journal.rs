@@ -169,8 +169,7 @@ fn as_given(config: &Path) -> PathBuf {
 }
 
 fn name(config: &Path) -> String {
-    let hash = Sha256::digest(config.as_os_str().as_encoded_bytes());
-    let mut hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = format!("{:x}", Sha256::digest(config.as_os_str().as_encoded_bytes()));
     hash.truncate(HASH_CHARS);
     let stem = config.file_stem().map_or_else(Default::default, OsStr::to_string_lossy);
     format!("{stem}-{hash}.db")

@@ -10,7 +10,7 @@ use lastword_events::PluginName;
 
 use crate::args::NewArgs;
 use crate::exit::{Exit, Failure, told};
-use crate::quote::shown_path;
+use lastword_events::text::printable_path;
 
 /// A plugin that is called [`PLACEHOLDER`], and is built and tested as it is: the path and the text of each file.
 type Skeleton = &'static [(&'static str, &'static str)];
@@ -124,7 +124,7 @@ pub(crate) fn new(args: &NewArgs) -> Result<Exit, Failure> {
     if folder.exists() {
         return Err(Failure::usage(anyhow!(
             "{} is there already: choose another name, or --path",
-            shown_path(&folder)
+            printable_path(&folder)
         )));
     }
     // All of it or nothing: what is half written would be in the way of the next try.
@@ -136,7 +136,7 @@ pub(crate) fn new(args: &NewArgs) -> Result<Exit, Failure> {
     told(writeln!(
         out,
         "{} is a plugin in {}; its README.md has the commands to build and try it",
-        shown_path(&folder),
+        printable_path(&folder),
         args.language.name()
     ))?;
     Ok(Exit::Delivered)
@@ -146,8 +146,8 @@ fn write(skeleton: Skeleton, folder: &Path, name: &PluginName) -> anyhow::Result
     for (path, text) in skeleton {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", shown_path(parent)))?;
-        fs::write(&path, named(text, name)).with_context(|| format!("cannot write {}", shown_path(&path)))?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", printable_path(parent)))?;
+        fs::write(&path, named(text, name)).with_context(|| format!("cannot write {}", printable_path(&path)))?;
     }
     Ok(())
 }

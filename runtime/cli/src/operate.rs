@@ -17,8 +17,8 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure, told};
 use crate::inputs;
 use crate::journal::{Place, unusable};
-use crate::quote::shown_path;
 use crate::units::show_bytes;
+use lastword_events::text::{clip_chars, printable_path};
 use table::Table;
 
 pub(crate) use forget::forget;
@@ -151,7 +151,7 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
                 told(writeln!(out, "{problem}"))?;
             }
             if problems.is_empty() {
-                told(writeln!(out, "{}: whole", shown_path(&path)))?;
+                told(writeln!(out, "{}: whole", printable_path(&path)))?;
                 return Ok(Exit::Delivered);
             }
             Err(unusable(anyhow!(
@@ -212,10 +212,7 @@ fn time(at: Option<Timestamp>) -> String {
 fn failure(row: &DeliveryRow) -> String {
     let Some(cause) = &row.cause else { return String::new() };
     match row.message.as_deref().filter(|message| !message.is_empty()) {
-        Some(message) if message.chars().count() > MESSAGE_CHARS => {
-            format!("{cause}: {}…", message.chars().take(MESSAGE_CHARS).collect::<String>())
-        }
-        Some(message) => format!("{cause}: {message}"),
+        Some(message) => format!("{cause}: {}", clip_chars(message, MESSAGE_CHARS)),
         None => cause.clone(),
     }
 }

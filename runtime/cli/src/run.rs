@@ -18,8 +18,8 @@ use crate::exit::{Exit, Failure, told};
 use crate::inputs;
 use crate::logging;
 use crate::plugins;
-use crate::quote::shown_path;
 use crate::threads;
+use lastword_events::text::printable_path;
 use lastword_protocol::limits::MAX_LINE_BYTES;
 
 use crate::calls::output::GuestOutput;
@@ -75,17 +75,18 @@ fn call(args: &RunArgs, plugin: &PluginEntry) -> Result<HookCall, Failure> {
     let Some(path) = &args.event else { return Ok(sample::call(args.hook, &plugin.name, remaining_ms)) };
     let json = read_event(path).map_err(Failure::usage)?;
     event::read(&json, args.hook, &plugin.name, remaining_ms)
-        .map_err(|bad| Failure::usage(anyhow!("the event in {} cannot be used: {}", shown_path(path), bad.message)))
+        .map_err(|bad| Failure::usage(anyhow!("the event in {} cannot be used: {}", printable_path(path), bad.message)))
 }
 
 /// Reads the file, or stdin for `-`, as far as a line of the protocol may go.
 fn read_event(path: &Path) -> anyhow::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
-    let json = inputs::read_text(path, limit).with_context(|| format!("cannot read the event {}", shown_path(path)))?;
+    let json =
+        inputs::read_text(path, limit).with_context(|| format!("cannot read the event {}", printable_path(path)))?;
     anyhow::ensure!(
         json.len() <= MAX_LINE_BYTES,
         "the event {} has more than {MAX_LINE_BYTES} bytes",
-        shown_path(path)
+        printable_path(path)
     );
     Ok(json)
 }

@@ -25,10 +25,10 @@ pub mod limits;
 mod name;
 mod outcome;
 mod owner;
-mod printable;
 mod reason;
 mod report;
 mod session;
+pub mod text;
 mod timestamp;
 
 pub use delivery::{Delivery, DeliveryId, EventKey, ParseDeliveryIdError, ParseEventKeyError};
@@ -40,8 +40,8 @@ pub use key_value::{
 pub use name::{JournalName, PluginName};
 pub use outcome::{Deferral, FailureCause, Outcome};
 pub use owner::Owner;
-pub use printable::{is_plain, printable};
 pub use reason::{DrainReason, EndReason};
 pub use report::{DRAIN_WARNING, DrainReport, DrainWarning, PluginDrain, PluginRest};
 pub use session::{Identity, Session, Transcript};
+pub use text::{is_plain, printable};
 pub use timestamp::Timestamp;

@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::left_out::LeftOut;
 use crate::limits::{MAX_DEPTH, MAX_TEXT_BYTES};
-use crate::quote::{clipped, quoted};
 use crate::repair::{LOST, Lost};
 use crate::time;
+use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars, quoted};
 
 /// The code of a line that is no JSON.
 const BAD_JSON: &str = "bad_json";
@@ -269,7 +269,7 @@ impl Fields {
                 Value::String(text) => attributes.push((name, text)),
                 // These were strings.
                 value if matches!(lost(&value), Some(Lost::Escape | Lost::Long)) => {
-                    self.left_out.note(self.unreadable(&clipped(&name), "a string", &value));
+                    self.left_out.note(self.unreadable(&clip_chars(&name, MAX_QUOTED_CHARS), "a string", &value));
                 }
                 _ => {}
             }

@@ -12,8 +12,8 @@ use crate::fields::{BadLine, Fields};
 use crate::left_out::LeftOut;
 use crate::limits::MAX_NAMED_LEFT_OUT;
 use crate::owners::Foreign;
-use crate::quote::quoted;
 use crate::suggest;
+use lastword_events::text::quoted;
 
 /// The tenant of a session whose line names none.
 pub const DEFAULT_TENANT: &str = "default";

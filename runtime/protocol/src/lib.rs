@@ -10,7 +10,6 @@ pub mod left_out;
 pub mod limits;
 pub mod output;
 pub mod owners;
-pub mod quote;
 pub mod reader;
 pub mod repair;
 pub mod suggest;

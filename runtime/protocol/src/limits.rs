@@ -43,6 +43,3 @@ pub const REST_WAIT: Duration = Duration::from_secs(2);
 
 /// What an answer says was left out, in entries; the rest is counted.
 pub const MAX_NAMED_LEFT_OUT: usize = 64;
-
-/// Characters of an owner's word that an error or the log repeats.
-pub const MAX_QUOTED_CHARS: usize = 64;

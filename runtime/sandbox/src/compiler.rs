@@ -20,7 +20,8 @@ use wasmtime::{Engine, ModuleVersionStrategy};
 
 use crate::cache::{CodeCache, Key};
 use crate::engine::MemoryLayout;
-use crate::error::{LoadError, text};
+use crate::error::LoadError;
+use crate::foreign::engine_error;
 use crate::limits::{DEFAULT_COMPILE_BYTES, DEFAULT_COMPILE_TIME};
 use progress::Progress;
 
@@ -80,11 +81,6 @@ impl Compiler {
         Self { engine: engine.clone(), layout, process, cache, fingerprint: fingerprint(engine) }
     }
 
-    /// Bytes of WebAssembly to machine code.
-    fn translate(engine: &Engine, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
-        engine.precompile_component(component)
-    }
-
     /// Takes the compiled code from the cache or makes it. Seconds, for large components.
     /// It is told when it takes long, with the plugin's `name` if there is one.
     pub(crate) fn compile(&self, name: Option<&PluginName>, bytes: &[u8]) -> Result<Compiled, LoadError> {
@@ -96,7 +92,7 @@ impl Compiler {
                 Ok(component) => return Ok(Compiled { component, sha256, compiled_in: None, cached: true }),
                 Err(error) => tracing::warn!(
                     sha256,
-                    error = text(&error),
+                    error = engine_error(&error),
                     "the engine refuses this entry of the code cache: compiling again"
                 ),
             }
@@ -106,7 +102,10 @@ impl Compiler {
         let progress = Progress::begin(name, bytes.len(), is_kept);
         let code = match &self.process {
             Some(process) => child::compile(process, self.layout, bytes)?,
-            None => Self::translate(&self.engine, bytes).map_err(|e| LoadError::Invalid { detail: text(&e) })?,
+            None => {
+                let code = self.engine.precompile_component(bytes);
+                code.map_err(|e| LoadError::Invalid { detail: engine_error(&e) })?
+            }
         };
         drop(progress);
         let compiled_in = Some(began.elapsed());
@@ -118,7 +117,7 @@ impl Compiler {
 
 /// Why code that was compiled cannot be made into a component: the machine refuses it, or it does not fit the pool.
 fn unloadable(error: &wasmtime::Error) -> LoadError {
-    let detail = text(error);
+    let detail = engine_error(error);
     match error.downcast_ref::<Errno>() {
         Some(&(Errno::ACCESS | Errno::PERM)) => LoadError::NotExecutable { detail },
         Some(&(Errno::NOMEM | Errno::MFILE | Errno::NFILE)) => LoadError::NoRoomForCode { detail },

@@ -3,13 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use lastword_events::{Hook, printable};
+use lastword_events::Hook;
 use thiserror::Error;
 
 use crate::contract::PACKAGE;
 use crate::grants::Grant;
-use crate::limits::MAX_MESSAGE_BYTES;
-use crate::outcome::clip;
 
 /// The sandbox cannot be made.
 #[derive(Debug, Error)]
@@ -365,14 +363,4 @@ fn unknown_hint(import: &str) -> &'static str {
 
 fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
-}
-
-/// An error of the engine with its causes, on one line.
-pub(crate) fn text(error: &wasmtime::Error) -> String {
-    foreign(&format!("{error:#}"))
-}
-
-/// Text that holds a component's own names, for a message: printable, and of bounded length.
-pub(crate) fn foreign(text: &str) -> String {
-    clip(printable(text).into_owned(), MAX_MESSAGE_BYTES)
 }

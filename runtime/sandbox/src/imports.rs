@@ -1,14 +1,12 @@
 //! What a component may import, and what it may import only with a grant.
 
-use lastword_events::printable;
 use wasmtime::Engine;
 use wasmtime::component::types;
 use wasmtime::component::types::ComponentItem;
 
 use crate::error::LoadError;
+use crate::foreign::foreign_name;
 use crate::grants::{Grant, Grants};
-use crate::limits::MAX_NAME_BYTES;
-use crate::outcome::clip;
 
 /// Who provides an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +34,7 @@ pub struct Import {
 
 impl Import {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: clipped(name), provision: provision(name) }
+        Self { name: foreign_name(name), provision: provision(name) }
     }
 
     fn check_is_served(&self) -> Result<(), LoadError> {
@@ -201,11 +199,6 @@ pub(crate) fn imports(engine: &Engine, component: &types::Component) -> Vec<Impo
         _ => true,
     };
     component.imports(engine).filter(|(_, item)| needs_provider(&item.ty)).map(|(name, _)| Import::new(name)).collect()
-}
-
-/// A name for a message: it is the component's, and may have any length.
-pub(crate) fn clipped(name: &str) -> String {
-    clip(printable(name).into_owned(), MAX_NAME_BYTES)
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ mod contract;
 mod cpu;
 mod engine;
 mod error;
+mod foreign;
 mod frames;
 mod grants;
 mod guest;

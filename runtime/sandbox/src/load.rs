@@ -11,7 +11,8 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::call_context::ExtraMemories;
 use crate::compiler::{Compiled, Compiler};
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
-use crate::error::{LoadError, text};
+use crate::error::LoadError;
+use crate::foreign::engine_error;
 use crate::grants::Grants;
 use crate::grants::config::variables;
 use crate::grants::transcript::can_read_files;
@@ -106,8 +107,8 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms
     let memory = memory_part(loader, &name, &limits, least_memory)?;
     let instance = linker(loader, &grants)
         .and_then(|linker| linker.instantiate_pre(&component))
-        .map_err(|e| LoadError::WrongImport { detail: text(&e) })?;
-    component.initialize_copy_on_write_image().map_err(|e| LoadError::Invalid { detail: text(&e) })?;
+        .map_err(|e| LoadError::WrongImport { detail: engine_error(&e) })?;
+    component.initialize_copy_on_write_image().map_err(|e| LoadError::Invalid { detail: engine_error(&e) })?;
     Ok(Loaded {
         host: Arc::clone(&loader.host),
         name,
@@ -218,5 +219,5 @@ fn optional<I>(
 }
 
 fn typed<I>(hook: Hook, indices: wasmtime::Result<I>) -> Result<I, LoadError> {
-    indices.map_err(|e| LoadError::WrongSignature { hook, contract: None, detail: text(&e) })
+    indices.map_err(|e| LoadError::WrongSignature { hook, contract: None, detail: engine_error(&e) })
 }

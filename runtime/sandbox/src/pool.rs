@@ -22,7 +22,8 @@ use rustix::process::{Resource, getrlimit};
 use wasmtime::{Enabled, Engine, PoolingAllocationConfig};
 
 use crate::engine::{MemoryLayout, pooling_engine};
-use crate::error::{SandboxError, text};
+use crate::error::SandboxError;
+use crate::foreign::engine_error;
 use crate::limits::{
     ALL_MEMORIES_KEEP_RESIDENT_BYTES, CALL_STACK_BYTES, DECOMMIT_BATCH, EXTRA_MEMORIES_PART, HEAD_ROOM_BYTES,
     MAPPINGS_PER_SLOT, MAPPINGS_PERCENT, MAX_CLEANING_QUEUES, MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES, MAX_MEMORIES,
@@ -150,7 +151,7 @@ fn reserve(config: &SandboxConfig, size: Size, layout: MemoryLayout) -> Result<E
         MemoryLayout::Wide => config.max_memory,
         MemoryLayout::Narrow(bytes) => bytes.min(config.max_memory),
     };
-    pooling_engine(layout, pool(size.slots(), max_memory)?).map_err(|error| text(&error))
+    pooling_engine(layout, pool(size.slots(), max_memory)?).map_err(|error| engine_error(&error))
 }
 
 /// What the process needs beside the pool, in bytes.

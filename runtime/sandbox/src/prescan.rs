@@ -9,9 +9,10 @@ use wasmparser::types::{Types, TypesRef};
 use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
 
 use crate::contract::{PACKAGE, TYPES};
-use crate::error::{LoadError, foreign};
+use crate::error::LoadError;
+use crate::foreign::{foreign_name, foreign_text};
 use crate::grants::Grants;
-use crate::imports::{Import, check_are_granted, check_are_served, clipped};
+use crate::imports::{Import, check_are_granted, check_are_served};
 use crate::limits::MAX_COMPONENT_DEPTH;
 use crate::shape;
 
@@ -65,7 +66,7 @@ impl Scan {
         match problem {
             Problem::Async => LoadError::AsyncHook { hook },
             Problem::Differs(detail) => {
-                LoadError::WrongSignature { hook, contract: self.other_contract.clone(), detail: foreign(detail) }
+                LoadError::WrongSignature { hook, contract: self.other_contract.clone(), detail: foreign_text(detail) }
             }
         }
     }
@@ -138,17 +139,17 @@ fn seen(types: &Types, imports: &[String], exports: &[String]) -> Scan {
         let ComponentEntityType::Instance(id) = types.component_item_for_export(name)?.ty else { return None };
         let instance = types.as_ref().get(id)?;
         let hook = Hook::ALL.into_iter().rev().find(|hook| instance.exports.contains_key(hook.as_str()))?;
-        Some((clipped(name), hook))
+        Some((foreign_name(name), hook))
     });
     let contracts = imports.iter().filter_map(|name| name.strip_prefix(TYPES)?.strip_prefix('@'));
     let served = PACKAGE.rsplit('@').next();
     Scan {
         imports: imports.iter().filter(needs_provider).map(|name| Import::new(name)).collect(),
         hooks: hooks.collect(),
-        exports: exports.iter().take(MAX_NAMES).map(|name| clipped(name)).collect(),
+        exports: exports.iter().take(MAX_NAMES).map(|name| foreign_name(name)).collect(),
         is_command: exports.iter().any(|name| name.split('@').next() == Some(RUN)),
         inside,
-        other_contract: contracts.into_iter().find(|version| Some(*version) != served).map(clipped),
+        other_contract: contracts.into_iter().find(|version| Some(*version) != served).map(foreign_name),
     }
 }
 
@@ -164,5 +165,5 @@ fn problem(types: TypesRef<'_>, item: &ComponentItem, hook: Hook) -> Option<Prob
 }
 
 fn invalid(error: &wasmparser::BinaryReaderError) -> LoadError {
-    LoadError::Invalid { detail: foreign(&error.to_string()) }
+    LoadError::Invalid { detail: foreign_text(&error.to_string()) }
 }

@@ -19,8 +19,8 @@ use crate::calls::sample;
 use crate::calls::stored::Store;
 use crate::exit::Failure;
 use crate::plugins;
-use crate::quote::shown_path;
 use crate::threads;
+use lastword_events::text::printable_path;
 
 /// A quota in which nothing fits: a key counts 64 bytes at least.
 const NO_ROOM: u64 = 1;
@@ -173,7 +173,7 @@ fn transcript(grants: &Grants) -> anyhow::Result<Option<PathBuf>> {
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
         let entries =
-            folder.read_dir().with_context(|| format!("cannot list {} for a transcript", shown_path(&folder)))?;
+            folder.read_dir().with_context(|| format!("cannot list {} for a transcript", printable_path(&folder)))?;
         for entry in entries.take(MAX_FILES).filter_map(Result::ok) {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && files.len() < MAX_FILES => folders.push(entry.path()),

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use lastword_events::printable;
 
 use crate::limits::MAX_NAMED_EVENTS;
+use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars};
 use lastword_protocol::owners::{Foreign, InputFormat};
-use lastword_protocol::quote::clipped;
 
 /// Counts the owner's events that are not about the life of a session, and names each once in the log. So with events in
 /// somebody else's words.
@@ -18,12 +18,12 @@ pub(super) struct Ignored {
 
 impl Ignored {
     pub(super) fn count(&mut self, name: &str) {
-        let name = clipped(name);
-        if let Some(count) = self.counts.get_mut(&name) {
+        let name = clip_chars(name, MAX_QUOTED_CHARS);
+        if let Some(count) = self.counts.get_mut(&*name) {
             *count += 1;
         } else if self.counts.len() < MAX_NAMED_EVENTS {
             tracing::info!("{name:?} is not about the life of a session: such events are counted and passed over");
-            self.counts.insert(name, 1);
+            self.counts.insert(name.into_owned(), 1);
         } else {
             self.unnamed += 1;
         }

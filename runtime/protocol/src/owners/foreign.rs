@@ -4,7 +4,7 @@ use lastword_events::printable;
 
 use super::InputFormat;
 use crate::fields::BadLine;
-use crate::quote::clipped;
+use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars};
 
 /// An event in words that were not expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Foreign {
 /// `this looks like Cursor's sessionEnd; --from cursor reads it`
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let event = self.event.as_deref().map_or_else(|| "event".to_owned(), clipped);
+        let event = self.event.as_deref().map_or_else(|| "event".into(), |event| clip_chars(event, MAX_QUOTED_CHARS));
         let event = printable(&event);
         match self.from {
             InputFormat::Lastword => write!(f, "this looks like the {event} of Lastword's own words; leave --from out"),

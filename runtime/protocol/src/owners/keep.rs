@@ -1,5 +1,5 @@
-use crate::quote::quoted;
 use crate::suggest;
+use lastword_events::text::quoted;
 
 /// Which texts of a payload become attributes of its event, and so reach the journal and every plugin.
 #[derive(Clone, Copy)]

@@ -7,7 +7,8 @@ use super::CompilerProcess;
 use super::exchange::{Exchange, Stopped};
 use super::worker::{COMPILED, INVALID};
 use crate::engine::MemoryLayout;
-use crate::error::{LoadError, foreign};
+use crate::error::LoadError;
+use crate::foreign::foreign_text;
 use crate::limits::MAX_CODE_BYTES;
 
 /// Says where the dynamic loader finds libraries: a program that needs it to start needs it to start again.
@@ -59,7 +60,9 @@ fn answer_of(mut answer: Vec<u8>, status: ExitStatus, said: &str) -> Result<Vec<
             answer.remove(0);
             Ok(answer)
         }
-        Some(&INVALID) => Err(Bad::Component(foreign(&String::from_utf8_lossy(answer.get(1..).unwrap_or_default())))),
+        Some(&INVALID) => {
+            Err(Bad::Component(foreign_text(&String::from_utf8_lossy(answer.get(1..).unwrap_or_default()))))
+        }
         _ => Err(Bad::Process("it gave no answer".to_owned())),
     }
 }

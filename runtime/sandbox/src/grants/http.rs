@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use lastword_egress::{Account, Allowance, EgressError, Limits as EgressLimits, Sent, Timeouts};
+use lastword_events::text::clip_bytes;
 use lastword_events::{Session, printable};
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
@@ -17,7 +18,6 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpH
 use crate::call_context::CallContext;
 use crate::host_memory::Detached;
 use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES};
-use crate::outcome::clip;
 use crate::state::GuestState;
 
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
@@ -81,7 +81,7 @@ impl Troubles {
     pub(crate) fn note(&self, what: &dyn ToString) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         noted.0 += 1;
-        noted.1.get_or_insert_with(|| clip(what.to_string(), MAX_MESSAGE_BYTES));
+        noted.1.get_or_insert_with(|| clip_bytes(what.to_string(), MAX_MESSAGE_BYTES));
     }
 
     fn take(&self) -> Option<(u64, String)> {
