@@ -12,12 +12,14 @@ use lastword_events::{Deferral, HookCall, Outcome};
 use tokio::sync::{AcquireError, SemaphorePermit};
 
 use crate::alarm::Alarm;
-use crate::call_context::{CallContext, Slot, TakenMemories, acquire};
+use crate::call_context::CallContext;
 use crate::guest::{Answer, attempt};
 use crate::limits::{MAX_TURN_WAIT, OUTER_CUT_GRACE};
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Pause};
 use crate::outcome::{of_deadline, of_host, of_panic};
-use crate::plugin::Loaded;
+use crate::slots::{Slot, TakenMemories, acquire};
+use crate::state::GuestState;
 use lastword_events::{Change, KeyValues};
 use lastword_memory::Reservation;
 
@@ -61,7 +63,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[must_use = "a call does nothing until it is polled"]
 pub struct Call {
     stage: Stage,
-    context: Arc<CallContext>,
+    context: Arc<CallContext<GuestState>>,
     first_poll: Option<Instant>,
     /// For the outer cut, and for waits for a turn.
     alarm: Alarm,
@@ -89,13 +91,13 @@ struct Queued {
 struct Running {
     guest: BoxFuture<Answer>,
     waker: Waker,
-    _slot: Slot,
+    _slot: Slot<GuestState>,
     _memories: TakenMemories,
 }
 
 impl Call {
-    pub(crate) fn new(plugin: Arc<Loaded>, call: HookCall, deadline: Duration) -> Self {
-        let meter = Meter::new(deadline.min(plugin.limits.deadline), plugin.limits.fuel);
+    pub(crate) fn new(plugin: Arc<Loaded<GuestState>>, call: HookCall, deadline: Duration) -> Self {
+        let meter = Meter::new(deadline.min(plugin.limits.deadline));
         let context = Arc::new(CallContext::new(plugin, meter));
         Self { stage: Stage::New(call), context, first_poll: None, alarm: Alarm::default(), memory: None }
     }
@@ -123,15 +125,15 @@ impl Call {
 
     fn report(&mut self, answer: Answer) -> CallReport {
         let now = Instant::now();
-        let CallContext { plugin, meter, .. } = &*self.context;
+        let CallContext { plugin, meter, usage, .. } = &*self.context;
         CallReport {
             outcome: answer.outcome,
             changes: answer.changes,
-            fuel_used: plugin.limits.fuel.saturating_sub(meter.fuel_left()),
-            peak_memory: meter.peak_memory(),
-            counted_memory: meter.counted_memory(),
-            host_memory: meter.host_memory_at_peak(),
-            wanted_host_memory: meter.wanted_kept(),
+            fuel_used: plugin.limits.fuel.saturating_sub(usage.fuel_left()),
+            peak_memory: usage.peak_memory(),
+            counted_memory: usage.counted_memory(),
+            host_memory: usage.host_memory_at_peak(),
+            wanted_host_memory: usage.wanted_host_memory(),
             wall: self.first_poll.map_or(Duration::ZERO, |first| now.saturating_duration_since(first)),
             active: meter.finish(now),
         }
@@ -148,7 +150,7 @@ impl Call {
                     return Poll::Ready(self.launch(call, TakenMemories::default()));
                 }
                 let context = Arc::clone(&self.context);
-                let acquire = Box::pin(async move { acquire(&context.plugin, &context.plugin.host).await });
+                let acquire = Box::pin(async move { acquire(&context.plugin).await });
                 let until = Alarm::is_possible().then(|| tokio::time::Instant::now() + MAX_TURN_WAIT);
                 Queued { call, acquire, until, since: Instant::now() }
             }
@@ -295,9 +297,10 @@ mod tests {
     use lastword_events::{Delivery, EndReason, Event, PluginName, Session, SessionEnd, Timestamp};
 
     use super::*;
+    use crate::config::SandboxConfig;
     use crate::limits::Limits;
     use crate::plugin::Plugin;
-    use crate::sandbox::{Sandbox, SandboxConfig};
+    use crate::sandbox::Sandbox;
     use crate::source::Source;
 
     fn load(sandbox: &Sandbox, guest: &str) -> Plugin {

@@ -5,8 +5,8 @@ use wasmtime::{
     RegallocAlgorithm, WasmBacktraceDetails, WasmFeatures,
 };
 
-use crate::compiler::code_version;
 use crate::error::SandboxError;
+use crate::fingerprint::code_version;
 use crate::foreign::engine_error;
 use crate::limits::{CALL_STACK_BYTES, GUEST_STACK_BYTES, NARROW_GUARD_BYTES};
 

@@ -239,14 +239,14 @@ mod tests {
 
         let engine = Engine::default();
         let mut linker: Linker<GuestState> = Linker::new(&engine);
-        crate::host_calls::link_wasi(&mut linker).unwrap();
+        crate::linker::link_wasi(&mut linker).unwrap();
         let all = Grants {
             config: Some(std::collections::BTreeMap::new()),
             key_value: Some(crate::KeyValueGrant { quota: 1 }),
             http: Some(crate::AllowList::default()),
             transcript: None,
         };
-        all.link(&mut linker).unwrap();
+        crate::linker::link_granted(&mut linker, &all).unwrap();
         for Served { package, version, interfaces, .. } in SERVED {
             let version = match version {
                 Version::Wasi02 => "0.2.0",

@@ -198,7 +198,7 @@ pub const HTTP_ANSWER_RESERVE: Duration = Duration::from_millis(50);
 pub const MAX_HTTP_FIELDS_BYTES: usize = 64 * 1024;
 /// Transcripts of one plugin that are being copied at once. A file system that hangs keeps a thread each, and other plugins'
 /// files must still find one.
-pub const MAX_CONCURRENT_LOANS: usize = 8;
+pub const MAX_CONCURRENT_TRANSCRIPT_COPIES: usize = 8;
 /// Handles that a guest with a transcript may hold at once: each file that it opens is one of the process's own.
 pub const MAX_HANDLES_WITH_FILES: u32 = 64;
 

@@ -8,24 +8,26 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::call_context::ExtraMemories;
 use crate::compiler::{Compiled, Compiler};
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
 use crate::error::LoadError;
+use crate::extra_memories::ExtraMemories;
 use crate::foreign::engine_error;
 use crate::grants::Grants;
 use crate::grants::config::variables;
 use crate::grants::transcript::can_read_files;
 use crate::host::Host;
+use crate::host_memory_quota::HostMemoryQuota;
 use crate::imports::{check_are_granted, check_are_served, imports};
-use crate::kept::KeptForAll;
 use crate::limits::{
-    FREE_MEMORY_BYTES, Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_LOANS, MAX_HOST_MEMORY_OF_PLUGIN_BYTES,
-    MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
+    FREE_MEMORY_BYTES, Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_TRANSCRIPT_COPIES,
+    MAX_HOST_MEMORY_OF_PLUGIN_BYTES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
+use crate::linker::link_granted;
+use crate::loaded::Loaded;
 use crate::memory::counted;
-use crate::plugin::Loaded;
-use crate::prescan::memories::{Memories, TooManyInstances, memories};
+use crate::prescan::definition::Memories;
+use crate::prescan::memories::{TooManyInstances, memories};
 use crate::prescan::prescan;
 use crate::source::{Source, check_is_component};
 use crate::state::GuestState;
@@ -57,7 +59,7 @@ pub(crate) struct Terms {
     pub(crate) grants: Grants,
 }
 
-pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loaded, LoadError> {
+pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loaded<GuestState>, LoadError> {
     let max = loader.max_memory;
     if terms.limits.memory > max {
         return Err(LoadError::MemoryLimitTooHigh { limit: terms.limits.memory, max });
@@ -92,7 +94,12 @@ pub(crate) fn compile(loader: &Loader, name: &PluginName, source: &Source) -> Re
 }
 
 /// What comes after compiling.
-pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms: Terms) -> Result<Loaded, LoadError> {
+pub(crate) fn link(
+    loader: &Loader,
+    compiled: Compiled,
+    initial: Memories,
+    terms: Terms,
+) -> Result<Loaded<GuestState>, LoadError> {
     let Compiled { component, sha256, compiled_in, cached: _ } = compiled;
     let Terms { name, limits, grants } = terms;
     let memories = check_size(&component, limits.memory, loader.max_memory)?;
@@ -117,9 +124,9 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms
         memory,
         image: initial.image,
         least_memory,
-        kept: KeptForAll::new(MAX_HOST_MEMORY_OF_PLUGIN_BYTES),
+        host_memory: HostMemoryQuota::new(MAX_HOST_MEMORY_OF_PLUGIN_BYTES),
         extra_memories: ExtraMemories::new(memories, loader.max_slots),
-        loans: Arc::new(Semaphore::new(MAX_CONCURRENT_LOANS)),
+        transcript_copies: Arc::new(Semaphore::new(MAX_CONCURRENT_TRANSCRIPT_COPIES)),
         allowed: Arc::new(grants.http.clone().unwrap_or_default()),
         grants,
         hooks: present(&component).collect(),
@@ -156,7 +163,7 @@ fn memory_part(loader: &Loader, name: &PluginName, limits: &Limits, least: u64) 
 /// What a plugin with these grants may import.
 fn linker(loader: &Loader, grants: &Grants) -> wasmtime::Result<Linker<GuestState>> {
     let mut linker = loader.linker.clone();
-    grants.link(&mut linker)?;
+    link_granted(&mut linker, grants)?;
     Ok(linker)
 }
 

@@ -14,7 +14,7 @@ use wasmtime_wasi_http::FieldMapError;
 
 use crate::contract::HookError;
 use crate::frames::{names, place};
-use crate::kept::KeptForOthers;
+use crate::host_memory_quota::HostMemoryUsedUp;
 use crate::limit_exceeded::{LimitExceeded, RANDOM_BYTES};
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
 use crate::meter::Waiting;
@@ -55,7 +55,7 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     if error.is::<PoolConcurrencyLimitError>() {
         return Outcome::Deferred(Deferral::Turn);
     }
-    if error.is::<GivesWay>() || error.is::<KeptForOthers>() {
+    if error.is::<GivesWay>() || error.is::<HostMemoryUsedUp>() {
         return Outcome::Deferred(Deferral::Memory);
     }
     if error.is::<DeadlinePassed>() {

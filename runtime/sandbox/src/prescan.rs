@@ -1,6 +1,7 @@
 //! A look at a component before it is compiled: compiling may take a minute, and what a component imports, exports and
 //! takes for the shape of a hook is known in milliseconds.
 
+pub(crate) mod definition;
 pub(crate) mod memories;
 
 use lastword_events::Hook;

@@ -3,8 +3,8 @@
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use super::CompilerProcess;
 use super::exchange::{Exchange, Stopped};
+use super::process::CompilerProcess;
 use super::worker::{COMPILED, INVALID};
 use crate::engine::MemoryLayout;
 use crate::error::LoadError;
@@ -75,17 +75,5 @@ impl Drop for Killed {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();
-    }
-}
-
-impl CompilerProcess {
-    /// What the process has to hold itself to, as its first line of input: seconds, bytes, and those of a narrow
-    /// memory, 0 for the wide layout.
-    fn first_line(&self, layout: MemoryLayout) -> String {
-        let narrow = match layout {
-            MemoryLayout::Wide => 0,
-            MemoryLayout::Narrow(bytes) => bytes,
-        };
-        format!("{} {} {narrow}\n", self.time.as_secs().saturating_add(1), self.memory)
     }
 }

@@ -8,8 +8,9 @@ use wasmtime_wasi_http::p2::bindings::http::types::{self as bindings, ErrorCode}
 use wasmtime_wasi_http::p2::body::HostFutureTrailers;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostIncomingResponse, HostOutgoingResponse};
 
-use super::requests::TYPES;
-use crate::state::{CountedHttp, GuestState};
+use super::counted::CountedHttp;
+use super::names::TYPES;
+use crate::state::GuestState;
 
 type Fields = Resource<FieldMap>;
 type Incoming = Resource<HostIncomingResponse>;

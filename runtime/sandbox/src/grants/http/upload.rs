@@ -9,41 +9,16 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt;
 use lastword_egress::{Allowance, EgressError};
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
-use wasmtime_wasi_http::p2::body::HostOutgoingBody;
-use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
-use super::requests::TYPES;
 use crate::host_memory::Detached;
 use crate::limits::HTTP_PIECE_BYTES;
-use crate::state::GuestState;
-
-pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    linker.instance(TYPES)?.func_wrap("[method]outgoing-body.write", write)
-}
-
-type Written = Result<Resource<DynOutputStream>, ()>;
-
-/// The stream into a body, once.
-fn write(
-    mut store: StoreContextMut<'_, GuestState>,
-    (body,): (Resource<HostOutgoingBody>,),
-) -> wasmtime::Result<(Written,)> {
-    let view = store.data_mut().http();
-    let Some(stream) = view.table.get_mut(&body)?.take_output_stream() else { return Ok((Err(()),)) };
-    // The hooks are known by their trait here.
-    let (allowance, detached) = store.data_mut().upload();
-    let upload: DynOutputStream = Box::new(Upload { stream, allowance, detached, refused: false });
-    let upload = store.data_mut().http().table.push_child(upload, &body)?;
-    Ok((Ok(upload),))
-}
 
 /// The stream into a body, counted.
-struct Upload {
+pub(super) struct Upload {
     stream: DynOutputStream,
     allowance: Arc<Allowance>,
     detached: Arc<Detached>,
@@ -68,6 +43,10 @@ pub(super) fn counted(body: WasiBody, detached: &Arc<Detached>) -> WasiBody {
 }
 
 impl Upload {
+    pub(super) fn new(stream: DynOutputStream, allowance: Arc<Allowance>, detached: Arc<Detached>) -> Self {
+        Self { stream, allowance, detached, refused: false }
+    }
+
     fn pass_on(&mut self, piece: Bytes) -> StreamResult<()> {
         let bytes = waiting_bytes(piece.len());
         // Before it is there to be taken.
@@ -169,7 +148,7 @@ mod tests {
         let allowance = Arc::new(Allowance::new(Arc::new(AllowList::default()), Limits::default()));
         let (pieces, mut body) = mpsc::unbounded_channel();
         let stream = Box::new(Sends { pieces, left: 5 });
-        let mut upload = Upload { stream, allowance, detached: Arc::clone(&detached), refused: false };
+        let mut upload = Upload::new(stream, allowance, Arc::clone(&detached));
         assert!(upload.write(Bytes::from_static(b"01234")).is_ok());
         let beyond = upload.write(Bytes::from_static(b"56789"));
         assert!(matches!(beyond, Err(StreamError::LastOperationFailed(_))), "{beyond:?}");
