@@ -15,11 +15,17 @@
 //! # Ok::<(), lastword_events::FieldError>(())
 //! ```
 //!
-//! What it is not: the stdio protocol (that is `lastword-cli`'s) and not a journal's schema.
+//! What it is not: the stdio protocol (that is `lastword-protocol`'s) and not a journal's schema.
 
+#![forbid(unsafe_code)]
+
+mod attributes;
+mod compaction;
 mod delivery;
 mod event;
 mod field;
+mod hook;
+mod hook_call;
 mod key_value;
 pub mod limits;
 mod name;
@@ -31,9 +37,13 @@ mod session;
 pub mod text;
 mod timestamp;
 
+pub use attributes::Attributes;
+pub use compaction::CompactionPhase;
 pub use delivery::{Delivery, DeliveryId, EventKey, ParseDeliveryIdError, ParseEventKeyError};
-pub use event::{Attributes, CompactionPhase, Event, Hook, HookCall, SessionCompaction, SessionEnd, SessionStart};
+pub use event::{Event, SessionCompaction, SessionEnd, SessionStart};
 pub use field::FieldError;
+pub use hook::Hook;
+pub use hook_call::HookCall;
 pub use key_value::{
     Change, KEY_OVERHEAD_BYTES, KeyValueError, KeyValueUsage, KeyValues, key_value_bytes, key_value_number,
 };

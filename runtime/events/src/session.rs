@@ -1,8 +1,10 @@
+//! Sessions, and what identifies one.
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Attributes, check_attributes, fit_attributes};
+use crate::attributes::{Attributes, check_attributes, fit_attributes};
 use crate::field::{check_len, drop_if_long};
 use crate::limits::{MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PATH_BYTES, MAX_TENANT_BYTES};
 use crate::{FieldError, Timestamp};

@@ -8,7 +8,8 @@ use lastword_events::{
     SessionStart, Timestamp, Transcript,
 };
 
-use crate::fields::{BadLine, Fields};
+use crate::bad_line::BadLine;
+use crate::fields::Fields;
 use crate::left_out::LeftOut;
 use crate::limits::MAX_NAMED_LEFT_OUT;
 use crate::owners::Foreign;
@@ -203,9 +204,10 @@ fn drain_reason(line: &mut Fields) -> Result<DrainReason, BadLine> {
 mod tests {
     use super::*;
     use crate::owners::InputFormat;
+    use crate::owners::InputSettings;
 
     fn read(line: &[u8]) -> Result<Input, BadLine> {
-        InputFormat::Lastword.read(line)
+        InputSettings::from(InputFormat::Lastword).read(line)
     }
 
     fn event(line: &str) -> OwnerEvent {

@@ -4,6 +4,7 @@
 //! an object apart, [`input`] knows our own words, the [`owners`] have others, and [`output`] writes our lines. Nothing here
 //! reads a file or starts a thread.
 
+pub mod bad_line;
 pub mod fields;
 pub mod input;
 pub mod left_out;

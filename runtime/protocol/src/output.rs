@@ -3,7 +3,7 @@
 use lastword_events::{DeliveryId, DrainReport, DrainWarning, Hook, JournalName, PluginName, Timestamp};
 use serde::{Serialize, Serializer};
 
-use super::fields::BadLine;
+use super::bad_line::BadLine;
 
 /// Our lines, in the order and with the fields that the protocol documents.
 #[derive(Serialize)]

@@ -8,7 +8,7 @@
 
 use memchr::memchr;
 
-use crate::fields::BadLine;
+use crate::bad_line::BadLine;
 use crate::input::Input;
 use crate::limits::{KEPT_BUFFER_BYTES, MAX_LINE_BYTES};
 use crate::owners::InputSettings;

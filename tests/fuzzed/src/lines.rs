@@ -1,4 +1,4 @@
-use lastword_protocol::fields::BadLine;
+use lastword_protocol::bad_line::BadLine;
 use lastword_protocol::input::Input;
 use lastword_protocol::owners::InputFormat;
 use lastword_protocol::reader::Reader;

@@ -9,7 +9,7 @@ use lastword_events::Event;
 
 use crate::limits::MAX_PENDING_ANSWERS;
 use crate::protocol::owner_queue::{Answer, Says};
-use lastword_protocol::fields::BadLine;
+use lastword_protocol::bad_line::BadLine;
 use lastword_protocol::input::OwnerEvent;
 use lastword_protocol::output::{self, Output};
 

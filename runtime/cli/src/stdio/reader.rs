@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::fd::Blocking;
 use crate::limits::MAX_READ_AHEAD_LINES;
-use lastword_protocol::fields::BadLine;
+use lastword_protocol::bad_line::BadLine;
 use lastword_protocol::input::Input;
 use lastword_protocol::limits::{KEPT_BUFFER_BYTES, REST_WAIT};
 use lastword_protocol::owners::InputSettings;

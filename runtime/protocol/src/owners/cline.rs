@@ -7,7 +7,6 @@ use super::format::{Format, Shape};
 /// the task is the session, and the events have other names.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::Cline,
-    name: "Cline",
     seen: "3.0.65",
     shape: Shape::Flat(&Flat {
         event: &["hookName"],

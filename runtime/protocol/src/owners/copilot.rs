@@ -8,7 +8,6 @@ use crate::fields::Fields;
 /// `SessionEnd` it writes as Claude Code does.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::CopilotCli,
-    name: "Copilot",
     seen: "1.0.102",
     shape: Shape::Flat(&Flat {
         unnamed: name_of,

@@ -6,7 +6,6 @@ use super::format::{Format, Shape};
 /// Cursor, editor and CLI.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::Cursor,
-    name: "Cursor",
     seen: "3.13",
     shape: Shape::Flat(&Flat {
         events: &[("sessionStart", Means::Start(None)), ("sessionEnd", Means::End(None)), ("preCompact", BEFORE)],

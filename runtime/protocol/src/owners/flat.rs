@@ -8,7 +8,8 @@ use lastword_events::{
 use super::keep::Keep;
 use super::parts::Parts;
 use super::payload::Payload;
-use crate::fields::{BadLine, Fields};
+use crate::bad_line::BadLine;
+use crate::fields::Fields;
 use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
 
 /// How payloads are written that are one object with everything in it: what a hook of Claude Code gets, and of those who

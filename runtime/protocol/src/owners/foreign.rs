@@ -1,9 +1,11 @@
+//! An event in the words of somebody whom `--from` does not name.
+
 use std::fmt;
 
 use lastword_events::printable;
 
-use super::InputFormat;
-use crate::fields::BadLine;
+use super::input_format::InputFormat;
+use crate::bad_line::BadLine;
 use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars};
 
 /// An event in words that were not expected.

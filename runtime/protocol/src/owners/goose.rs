@@ -6,7 +6,6 @@ use super::format::{Format, Shape};
 /// goose. It says neither why a session ends nor when it compacts.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::Goose,
-    name: "goose",
     seen: "1.38",
     shape: Shape::Flat(&Flat {
         event: &["event"],

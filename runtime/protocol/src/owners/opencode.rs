@@ -7,7 +7,6 @@ use super::format::{Format, Shape};
 /// seen. A session with a `parentID` is a sub-agent's.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::OpenCode,
-    name: "opencode",
     seen: "1.18.33",
     shape: Shape::Flat(&Flat {
         event: &[],

@@ -4,7 +4,8 @@ use lastword_events::limits::{
 use lastword_events::{Attributes, Timestamp};
 
 use super::keep::Keep;
-use crate::fields::{BadLine, Fields};
+use crate::bad_line::BadLine;
+use crate::fields::Fields;
 
 /// The objects of one payload in which its facts stand. They are looked for in each, in this order, under each of several
 /// names: owners move and rename fields between versions.

@@ -1,7 +1,8 @@
 //! Whose words a payload is in, as far as it shows.
 
+use super::copilot;
+use super::input_format::InputFormat;
 use super::payload::Payload;
-use super::{InputFormat, copilot};
 use crate::fields::Fields;
 use crate::input::OPS;
 
