@@ -79,7 +79,7 @@ pub struct Source<'a> {
     pub path: &'a Path,
     /// What paths in it are relative to.
     pub directory: &'a Path,
-    /// What is in it.
+    /// The file's text.
     pub text: &'a str,
     /// The components that it names.
     pub read_component: ReadComponent<'a>,

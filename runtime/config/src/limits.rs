@@ -15,13 +15,13 @@ pub const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
 /// The sizes that a setting takes, in bytes, and for whoever goes beyond them what the bounds are.
 #[derive(Debug)]
 pub struct Sizes {
-    /// The smallest.
+    /// The smallest size.
     pub least: u64,
-    /// What that is.
+    /// What the smallest is, for a message.
     pub least_is: &'static str,
-    /// The largest.
+    /// The largest size.
     pub most: u64,
-    /// What that is, or why there is no more.
+    /// What the largest is, or why there is no more, for a message.
     pub most_is: &'static str,
 }
 

@@ -1,3 +1,5 @@
+//! `[[plugin]]`: one plugin's entry.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -118,7 +118,7 @@ impl Shared {
         }
     }
 
-    /// Nobody shares it any more who does not do so already.
+    /// No further request shares it.
     fn close(&self) {
         let mut under_way = self.lookups.lock();
         if under_way.get(&self.asked).is_some_and(|tell| tell.same_channel(&self.tell)) {

@@ -72,7 +72,7 @@ struct WaitingTenant {
     order: VecDeque<Arc<str>>,
 }
 
-/// Somebody's place, until it is dropped.
+/// A place that is taken, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     turns: Arc<Turns>,

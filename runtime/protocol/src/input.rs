@@ -35,7 +35,7 @@ pub enum Input {
         /// The session that it names: that one lives.
         session: Option<Identity>,
     },
-    /// An event in the words of somebody whom `--from` does not name. Without an `error` it is nobody's business.
+    /// An event in the words of somebody whom `--from` does not name. Without an `error` it is passed over.
     Foreign(Box<Foreign>),
     /// Nothing but white space.
     Blank,
@@ -46,9 +46,9 @@ pub enum Input {
 pub struct OwnerEvent {
     /// Its name for this line: the same one again does nothing.
     pub op_id: Option<Arc<str>>,
-    /// Whose.
+    /// The session that it happened to.
     pub session: Session,
-    /// What happened.
+    /// What happened to it.
     pub event: Event,
     /// What could not be read or did not fit and was left out, a sentence or a name each.
     pub dropped: Vec<String>,

@@ -13,13 +13,13 @@ pub const MAX_LINE_BYTES: usize = 1024 * 1024;
 /// Its own fields, in bytes of JSON. What comes after them is passed over.
 pub const MAX_LINE_FIELDS_BYTES: usize = 640 * 1024;
 
-/// The same of an object in it: 32 KiB of attributes at most are kept of an event, and some paths.
+/// An object in it, in bytes of JSON: 32 KiB of attributes at most are kept of an event, and some paths.
 pub const MAX_FIELDS_BYTES: usize = 128 * 1024;
 
-/// The same of an object in that, e.g. of a transcript.
+/// An object in that, in bytes of JSON, e.g. of a transcript.
 pub const MAX_INNER_FIELDS_BYTES: usize = 16 * 1024;
 
-/// The same of anything deeper, and of any list: the first elements are all that is read of one.
+/// Anything deeper, and any list, in bytes of JSON: the first elements are all that is read of one.
 pub const MAX_OTHERS_BYTES: usize = 8 * 1024;
 
 /// One text in it, in bytes of UTF-8: what no field takes, an attribute neither.

@@ -39,7 +39,7 @@ use crate::bad_line::BadLine;
 use crate::fields::Fields;
 use crate::input::{self, Input};
 
-/// Whose words the input is in, and what of them is kept.
+/// The format of the input, and what of its payloads is kept.
 #[derive(Clone, Debug)]
 pub struct InputSettings {
     input_format: InputFormat,
@@ -54,7 +54,7 @@ impl From<InputFormat> for InputSettings {
 }
 
 impl InputSettings {
-    /// The same, and these fields of the payloads are kept as attributes as well.
+    /// Keeps these fields of the payloads as attributes as well.
     ///
     /// # Errors
     /// What is wrong with each name that payloads of this owner do not have, beside its place in `names`.

@@ -298,7 +298,7 @@ impl Line {
         taken
     }
 
-    /// The same for a line that may go on with what is open, or be an event by itself.
+    /// Takes a line that may go on with what is open, or be an event by itself.
     fn feed_joined(&mut self, bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(Read)) -> usize {
         if self.bad.is_none() {
             let taken = self.alone.push(bytes);

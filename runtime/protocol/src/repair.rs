@@ -186,7 +186,7 @@ impl Repair {
         true
     }
 
-    /// The same within the object.
+    /// Takes a byte within the object, outside of texts; false if it is to be looked at again.
     fn structure(&mut self, next: Next, byte: u8) -> bool {
         let in_object = self.open.last().is_some_and(|container| container.is_object);
         match (next, byte) {

@@ -18,9 +18,9 @@ pub enum SandboxError {
     Config {
         /// The field of [`SandboxConfig`](crate::SandboxConfig).
         field: &'static str,
-        /// What it was.
+        /// Its value.
         value: u64,
-        /// What it may be.
+        /// The values that it may have.
         range: &'static str,
     },
     /// The engine cannot be built.
@@ -56,9 +56,9 @@ pub enum LoadError {
     /// The file cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it failed.
         source: io::Error,
     },
     /// There is nothing in it.
@@ -78,9 +78,9 @@ pub enum LoadError {
     /// It is something else that people meet in a component's place.
     #[error("this is {what}, not a component: {next}")]
     Mistaken {
-        /// What it is.
+        /// What the file is.
         what: &'static str,
-        /// What to do.
+        /// What to do about it.
         next: &'static str,
     },
     /// It is WebAssembly in text form.
@@ -133,7 +133,7 @@ pub enum LoadError {
     NoCompiler {
         /// [`CompilerProcess::program`](crate::CompilerProcess::program).
         program: PathBuf,
-        /// Why.
+        /// Why it failed.
         source: io::Error,
     },
     /// Code that was compiled cannot be made executable.
@@ -160,15 +160,15 @@ pub enum LoadError {
          write to", dir.display()
     )]
     NoScratch {
-        /// Which directory.
+        /// The directory.
         dir: PathBuf,
-        /// Why.
+        /// Why it failed.
         source: io::Error,
     },
     /// The process that compiles did not answer.
     #[error("the process that compiles components failed: {detail}")]
     Compiler {
-        /// How.
+        /// How it failed.
         detail: String,
     },
     /// A program with a main function.
@@ -184,7 +184,7 @@ pub enum LoadError {
          world itself, as the world session-hooks of {PACKAGE} does"
     )]
     HookInInterface {
-        /// Which.
+        /// The hook.
         hook: Hook,
         /// The exported interface.
         interface: String,
@@ -195,7 +195,7 @@ pub enum LoadError {
          build it anew (in Python with `def`, not `async def`; in Rust without wit-bindgen's option async)"
     )]
     AsyncHook {
-        /// Which.
+        /// The hook.
         hook: Hook,
     },
     /// It lacks the hook that every plugin has.
@@ -205,7 +205,7 @@ pub enum LoadError {
         list(exports)
     )]
     NoSessionEnd {
-        /// What it has.
+        /// The names of what it exports.
         exports: Vec<String>,
     },
     /// A hook of another shape.
@@ -214,7 +214,7 @@ pub enum LoadError {
         contract.as_ref().map(|version| format!(" (it was built against lastword:hooks@{version})")).unwrap_or_default()
     )]
     WrongSignature {
-        /// Which.
+        /// The hook.
         hook: Hook,
         /// The version that it was built against, if it is another one.
         contract: Option<String>,
@@ -255,9 +255,9 @@ pub enum LoadError {
     /// It needs more than a slot of the pool has.
     #[error("the component needs {needs} {what}, and no plugin can have more than {max}")]
     DoesNotFit {
-        /// Of what.
+        /// What it needs too much of.
         what: &'static str,
-        /// How much.
+        /// How much of it the component needs.
         needs: u64,
         /// The engine's limit.
         max: u64,
@@ -268,7 +268,7 @@ pub enum LoadError {
          `ulimit -v` and `ulimit -d` (LimitAS=, LimitDATA= of systemd)"
     )]
     NoRoomForMemories {
-        /// How many.
+        /// How many it needs.
         needs: u64,
         /// [`Allocation::max_memories`](crate::Allocation::max_memories).
         max: u64,

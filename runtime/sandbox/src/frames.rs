@@ -20,8 +20,7 @@ pub(crate) fn names(error: &wasmtime::Error) -> Option<String> {
     (!names.is_empty()).then(|| names.join(" < "))
 }
 
-/// The same for whoever wants to know where a guest was that did nothing wrong by itself: without names the numbers of its
-/// functions, which `wasm-tools print` shows as well.
+/// Where a guest was that did nothing wrong by itself: its functions' names, or without names their numbers, which `wasm-tools print` shows as well.
 pub(crate) fn place(error: &wasmtime::Error) -> String {
     let frames = frames(error);
     match (names(error), frames) {

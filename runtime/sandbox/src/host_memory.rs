@@ -32,7 +32,7 @@ const ALLOCATION_BYTES: u64 = 48;
 /// The account of one call.
 pub(crate) struct HostMemory {
     /// By their numbers in the table; only of handles that hold as much as the guest likes.
-    places: Vec<Place>,
+    contents_of: Vec<HandleContents>,
     /// The sum over them.
     contents: u64,
     /// Places of the table that were used so far.
@@ -44,7 +44,7 @@ pub(crate) struct HostMemory {
 
 /// What one handle holds beyond the flat part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct HandleContents {
     /// Bytes of the fields' table.
     table: u64,
     /// Bytes of names and values.
@@ -55,7 +55,7 @@ pub(crate) struct Place {
     request: u64,
 }
 
-impl Place {
+impl HandleContents {
     pub(crate) fn bytes(self) -> u64 {
         self.table.saturating_add(self.text_of_fields).saturating_add(self.request)
     }
@@ -71,7 +71,7 @@ impl HostMemory {
     /// For a call that may or may not have a transcript to read.
     pub(crate) fn new(reads_files: bool) -> Self {
         let of_each = if reads_files { FILE_HANDLE_BYTES } else { HANDLE_BYTES };
-        Self { places: Vec::new(), contents: 0, used: 0, of_each, detached: Arc::default() }
+        Self { contents_of: Vec::new(), contents: 0, used: 0, of_each, detached: Arc::default() }
     }
 
     /// What tasks keep for the call.
@@ -101,7 +101,7 @@ impl HostMemory {
         });
     }
 
-    /// The same after one more value, without a look at the others.
+    /// Counts fields after one more value, without a look at the others.
     pub(crate) fn see_appended(&mut self, number: u32, fields: &HeaderMap, name: usize, value: usize) {
         self.change(number, |place| {
             place.see_table(fields);
@@ -127,23 +127,23 @@ impl HostMemory {
     }
 
     /// The handle is gone. Returns what it held.
-    pub(crate) fn take(&mut self, number: u32) -> Place {
-        let mut taken = Place::default();
+    pub(crate) fn take(&mut self, number: u32) -> HandleContents {
+        let mut taken = HandleContents::default();
         self.change(number, |place| taken = std::mem::take(place));
         taken
     }
 
     /// What another handle held is held by this one.
-    pub(crate) fn put(&mut self, number: u32, contents: Place) {
+    pub(crate) fn put(&mut self, number: u32, contents: HandleContents) {
         self.change(number, |place| *place = contents);
     }
 
-    fn change(&mut self, number: u32, change: impl FnOnce(&mut Place)) {
+    fn change(&mut self, number: u32, change: impl FnOnce(&mut HandleContents)) {
         let at = number as usize;
-        if at >= self.places.len() {
-            self.places.resize(at + 1, Place::default());
+        if at >= self.contents_of.len() {
+            self.contents_of.resize(at + 1, HandleContents::default());
         }
-        let Some(place) = self.places.get_mut(at) else { return };
+        let Some(place) = self.contents_of.get_mut(at) else { return };
         let before = place.bytes();
         change(place);
         self.contents = self.contents.saturating_sub(before).saturating_add(place.bytes());
@@ -224,7 +224,10 @@ mod tests {
         memory.put(0, place);
         assert_eq!(memory.bytes(), held);
         memory.take(0);
-        assert_eq!((memory.take(0), memory.take(77), memory.bytes()), (Place::default(), Place::default(), 0));
+        assert_eq!(
+            (memory.take(0), memory.take(77), memory.bytes()),
+            (HandleContents::default(), HandleContents::default(), 0)
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::error::LoadError;
 use crate::foreign::foreign_name;
 use crate::grants::{Grant, Grants};
 
-/// Who provides an import.
+/// Who provides an import, and to which plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Provision {
@@ -16,9 +16,9 @@ pub enum Provision {
     Everyone,
     /// The sandbox, to a plugin with the grant.
     Grant(Grant),
-    /// Nobody. Another version of it is served, or other interfaces of its package: these.
+    /// It is not provided. Another version of it is served, or other interfaces of its package: these.
     Another(&'static str),
-    /// Nobody.
+    /// It is not provided, and nothing of its package is.
     Nobody,
 }
 

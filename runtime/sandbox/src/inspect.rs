@@ -12,7 +12,7 @@ use crate::load::{Loader, Terms, check_memories, link};
 use crate::prescan::prescan;
 use crate::source::{FileKind, Source, check_is_component};
 
-/// What was found.
+/// What was found in a component.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Inspection {
@@ -35,7 +35,7 @@ pub struct Inspection {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HookFit {
-    /// Which.
+    /// The hook.
     pub hook: Hook,
     /// What is wrong with its signature.
     pub problem: Option<LoadError>,

@@ -83,17 +83,17 @@ pub fn default_fuel(deadline: Duration) -> u64 {
 /// What a call may have without being counted in [`Limits::total_memory`] and in the memory of all calls: small guests, of which
 /// there are thousands, share no counter.
 pub const FREE_MEMORY_BYTES: u64 = MIB;
-/// Which part of an image's bytes counts there: an eighth. An image is what a component's build has filled, and its pages are
+/// The part of an image's bytes that counts there: an eighth. An image is what a component's build has filled, and its pages are
 /// shared until a call writes to them. Of 4.3 MiB of image a Python guest writes 0.4. What a call grows by counts in full, and so
 /// does what it has from the start and no image is for.
 pub const IMAGE_PART: u64 = 8;
 /// The most of one component's image that counts in part; the rest counts in full. Python's, the largest that we have seen, has
 /// 4.3 MiB. A guest that writes to all of an image takes it in full, and this bounds what such calls hold beyond the account.
 pub const MAX_IMAGE_BYTES: u64 = 8 * MIB;
-/// Which part of the memory that this machine has, or the process's control group may have, all calls may have together when
-/// nobody says: half. The rest is for the owner, what is kept of slots and sessions, and the system.
+/// The part of the memory that this machine has, or the process's control group may have, which all calls may have together by
+/// default: half. The rest is for the owner, what is kept of slots and sessions, and the system.
 pub const TOTAL_MEMORY_PART: u64 = 2;
-/// The same where the machine does not say what it has.
+/// What all calls may have together where the machine does not say what it has.
 pub const DEFAULT_TOTAL_MEMORY_BYTES: u64 = 2 * GIB;
 /// The least of it: one call of a plugin with the default [`Limits::memory`].
 pub const MIN_TOTAL_MEMORY_BYTES: u64 = 64 * MIB;
@@ -155,7 +155,7 @@ pub const MAX_CORE_INSTANCES: u32 = 64;
 /// Linear memories of one component, all together within [`Limits::memory`]. Toolchains make one; a component that is
 /// composed of others has one for each of them.
 pub const MAX_MEMORIES: u32 = 8;
-/// Which part of the calls at once the pool has in memories beyond the first of each: a quarter, so that compositions
+/// The part of the calls at once that the pool has in memories beyond the first of each: a quarter, so that compositions
 /// cost address space and not the others their slots.
 pub const EXTRA_MEMORIES_PART: u32 = 4;
 /// Tables of one component: one of its own, and one for each shim that its toolchain adds.
@@ -173,7 +173,7 @@ pub const CALL_STACK_BYTES: usize = 2 * GUEST_STACK_BYTES;
 /// Bytes that a guest may hand to the host in one host call, or as its answer. The engine's own default is 128 MiB, which
 /// is far too much for a hook: what a guest hands over can stay in the host for as long as the call lives.
 pub const HOST_CALL_BYTES: usize = 256 * 1024;
-/// The same with the grant `keyvalue`, whose values come in one piece.
+/// Bytes that a guest with the grant `keyvalue` may hand to the host at once: its values come in one piece.
 pub const KEY_VALUE_CALL_BYTES: usize = 2 * 1024 * 1024;
 /// Random bytes that a guest may ask for in one host call.
 pub const MAX_RANDOM_BYTES: u64 = 64 * KIB;

@@ -187,7 +187,7 @@ impl Meter {
         self.host_call.store(number << KIND_BITS, Ordering::Relaxed);
     }
 
-    /// Which call that is, if it is one that may wait.
+    /// Says which call that is, if it is one that may wait.
     pub(crate) fn in_host_call(&self, call: HostCall) {
         let number = self.host_call.load(Ordering::Relaxed) >> KIND_BITS;
         self.host_call.store((number << KIND_BITS) | call.number(), Ordering::Relaxed);

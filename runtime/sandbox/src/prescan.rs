@@ -22,7 +22,7 @@ const MAX_NAMES: usize = 16;
 /// What a program with a main function exports.
 const RUN: &str = "wasi:cli/run";
 
-/// What was seen.
+/// What was seen of a component.
 pub(crate) struct Scan {
     /// The interfaces that the component itself imports, without those that are types only.
     pub(crate) imports: Vec<Import>,

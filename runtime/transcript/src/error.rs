@@ -84,7 +84,7 @@ pub enum TranscriptError {
     Io {
         /// What was being done: "open the transcript", "write the copy", …
         during: &'static str,
-        /// What it said.
+        /// What the operating system said.
         #[source]
         source: io::Error,
     },

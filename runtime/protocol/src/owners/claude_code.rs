@@ -1,3 +1,5 @@
+//! What is known of the payloads of Claude Code.
+
 use lastword_events::Owner;
 
 use super::flat::CLAUDE_LIKE;

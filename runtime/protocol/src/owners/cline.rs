@@ -1,3 +1,5 @@
+//! What is known of the payloads of Cline.
+
 use lastword_events::Owner;
 
 use super::flat::{BEFORE, CLAUDE_LIKE, Flat, Means};

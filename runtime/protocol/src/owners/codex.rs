@@ -1,3 +1,5 @@
+//! What is known of the payloads of Codex CLI.
+
 use lastword_events::Owner;
 
 use super::flat::CLAUDE_LIKE;

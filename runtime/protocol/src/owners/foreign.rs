@@ -11,7 +11,7 @@ use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars};
 /// An event in words that were not expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// Whose words they seem to be.
+    /// The format that the event seems to be in.
     pub from: InputFormat,
     /// The owner's name for the event, if it has one.
     pub event: Option<String>,

@@ -1,6 +1,6 @@
 //! The formats that input comes in: the protocol's own, and one for each owner.
 
-/// Whose words the input is in.
+/// The format of the input: the words that it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum InputFormat {

@@ -1,3 +1,5 @@
+//! What is known of the payloads of OpenClaw.
+
 use std::sync::Arc;
 
 use lastword_events::{

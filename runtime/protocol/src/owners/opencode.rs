@@ -1,3 +1,5 @@
+//! What is known of the payloads of opencode.
+
 use lastword_events::Owner;
 
 use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, Means};

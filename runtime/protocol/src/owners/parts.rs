@@ -1,3 +1,5 @@
+//! The objects of one payload in which an owner may have put a field.
+
 use lastword_events::limits::{
     MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES,
 };

@@ -1,4 +1,4 @@
-//! Whose words a payload is in, as far as it shows.
+//! Recognises the format that a payload is in, as far as it shows.
 
 use super::copilot;
 use super::input_format::InputFormat;
@@ -39,7 +39,7 @@ const GEMINIS: [&str; 8] = [
     "PreCompress",
 ];
 
-/// Whose words these are; none for what nobody is known to write.
+/// The format that the payload is in; none for what no known owner writes.
 pub(super) fn recognise(payload: &Payload) -> Option<Looks> {
     let Payload { event, fields, .. } = payload;
     let certain = |from, event: Option<&str>| Some(Looks { from, event: event.map(str::to_owned), certain: true });
