@@ -1,7 +1,7 @@
 //! `lastword check`: does a component fit, what does it ask for, and what would it get.
 
 mod paste;
-mod wishes;
+mod requested_grants;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -48,9 +48,9 @@ fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) 
     list(out, "imports", imports(found).into_iter())?;
     // What it asks for is told also of a component that lacks something else: that can be mended.
     writeln!(out)?;
-    wishes::show(out, found, grants)?;
+    requested_grants::show(out, found, grants)?;
     writeln!(out)?;
-    wishes::show_for_everyone(out, found, grants)?;
+    requested_grants::show_for_everyone(out, found, grants)?;
     if matches!(found.refusal, None | Some(LoadError::NeedsGrant { .. })) {
         writeln!(out)?;
         paste::show(out, path, found, grants)?;

@@ -16,7 +16,7 @@ use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverA
 use crate::config::Config;
 use crate::exit::{Exit, Failure, told};
 use crate::inputs;
-use crate::journal::{Place, unusable};
+use crate::journal::{JournalLocation, unusable};
 use crate::units::show_bytes;
 use lastword_events::text::{clip_chars, printable_path};
 use table::Table;
@@ -36,9 +36,11 @@ impl JournalArgs {
             }
             _ => None,
         };
-        match Place::choose(self.journal.as_deref(), configured.as_deref(), self.config.as_deref())? {
-            Place::File(path) => Ok(path),
-            Place::Memory => Err(Failure::usage(anyhow!("a journal in memory is gone with its program: name a file"))),
+        match JournalLocation::choose(self.journal.as_deref(), configured.as_deref(), self.config.as_deref())? {
+            JournalLocation::File(path) => Ok(path),
+            JournalLocation::Memory => {
+                Err(Failure::usage(anyhow!("a journal in memory is gone with its program: name a file")))
+            }
         }
     }
 

@@ -1,3 +1,5 @@
+//! The components that a configuration names.
+
 use std::io;
 use std::path::{Path, PathBuf};
 

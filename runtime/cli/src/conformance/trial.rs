@@ -135,7 +135,7 @@ impl Trial {
         Tried { report, printed }
     }
 
-    /// Sessions have a transcript that can be lent, if there is one.
+    /// Sessions have a transcript that can be read, if there is one.
     fn fill_in(&self, call: &mut HookCall) {
         if let Some(path) = &self.transcript
             && call.session.transcript == sample::session().transcript

@@ -1,3 +1,5 @@
+//! `lastword forget`.
+
 use std::io::Write;
 
 use anyhow::anyhow;

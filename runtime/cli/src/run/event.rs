@@ -9,7 +9,8 @@ use lastword_events::{Attributes, Delivery, Event, Hook, HookCall, PluginName, S
 use serde_json::Value;
 
 use crate::calls::sample;
-use lastword_protocol::fields::{BadLine, Fields};
+use lastword_protocol::bad_line::BadLine;
+use lastword_protocol::fields::Fields;
 use lastword_protocol::input;
 
 /// Reads the event of a call of `hook`.
