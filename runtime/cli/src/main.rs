@@ -42,7 +42,7 @@ use lastword_events::printable;
 use lastword_events::text::printable_lines;
 
 /// A session's many small strings are made by the thread that hears of it and freed by the one that ends it: an allocator
-/// with a cache for each thread takes a third less of the time in which a session is noted, ended and delivered.
+/// with a cache for each thread takes a third less of the time in which a session is registered, ended and delivered.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

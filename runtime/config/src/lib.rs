@@ -37,6 +37,7 @@
 //!
 //! It opens no file and knows no engine: a [`Source`] has the text, and hands out the components that it names.
 
+#![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod call_limits;

@@ -21,6 +21,7 @@
 //! it as it is.
 
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod account;
 mod calls;

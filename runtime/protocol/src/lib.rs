@@ -4,6 +4,8 @@
 //! an object apart, [`input`] knows our own words, the [`owners`] have others, and [`output`] writes our lines. Nothing here
 //! reads a file or starts a thread.
 
+#![forbid(unsafe_code)]
+
 pub mod bad_line;
 pub mod fields;
 pub mod input;

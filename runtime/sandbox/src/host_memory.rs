@@ -1,8 +1,8 @@
 //! What the host keeps for a call: it counts to the plugin's [`memory`](crate::Limits::memory) as the guest's own memories do.
 //!
-//! Two things are counted. Each *place* in the table of handles counts a flat [`HANDLE_BYTES`], from when it is first used
+//! Two things are counted. Each entry of the table of handles counts a flat [`HANDLE_BYTES`], from when it is first used
 //! to the call's end: the table does not shrink, and what is behind most handles is small. Header fields, requests and responses
-//! hold as much as the guest puts into them: their places count that as well, and give it back when the handle goes.
+//! hold as much as the guest puts into them: their entries count that as well, and give it back when the handle goes.
 //! What has left the table, for a request that is out or for a body that nobody has read yet, is in [`Detached`], which the
 //! tasks of the call share.
 //!
@@ -31,11 +31,11 @@ const ALLOCATION_BYTES: u64 = 48;
 
 /// The account of one call.
 pub(crate) struct HostMemory {
-    /// By their numbers in the table; only of handles that hold as much as the guest likes.
-    contents_of: Vec<HandleContents>,
+    /// By their numbers in the table: what each handle holds, of those that hold as much as the guest likes.
+    handles: Vec<HandleContents>,
     /// The sum over them.
     contents: u64,
-    /// Places of the table that were used so far.
+    /// Entries of the table that were used so far.
     used: u32,
     /// What each of those counts.
     of_each: u64,
@@ -71,7 +71,7 @@ impl HostMemory {
     /// For a call that may or may not have a transcript to read.
     pub(crate) fn new(reads_files: bool) -> Self {
         let of_each = if reads_files { FILE_HANDLE_BYTES } else { HANDLE_BYTES };
-        Self { contents_of: Vec::new(), contents: 0, used: 0, of_each, detached: Arc::default() }
+        Self { handles: Vec::new(), contents: 0, used: 0, of_each, detached: Arc::default() }
     }
 
     /// What tasks keep for the call.
@@ -85,7 +85,7 @@ impl HostMemory {
         flat.saturating_add(self.contents).saturating_add(self.detached.bytes())
     }
 
-    /// Counts the places that a host call was the first to use. They are used in the order of their numbers.
+    /// Counts the entries of the table that a host call was the first to use. They are used in the order of their numbers.
     pub(crate) fn see_handles(&mut self, table: &mut ResourceTable) {
         while table.get_any_mut(self.used).is_ok() {
             self.used += 1;
@@ -94,18 +94,18 @@ impl HostMemory {
 
     /// Counts fields as they are.
     pub(crate) fn see_fields(&mut self, number: u32, fields: &HeaderMap) {
-        self.change(number, |place| {
-            place.see_table(fields);
+        self.change(number, |handle| {
+            handle.see_table(fields);
             let names: u64 = fields.keys().map(|name| allocation(name.as_str().len())).sum();
-            place.text_of_fields = names + fields.values().map(|value| allocation(value.len())).sum::<u64>();
+            handle.text_of_fields = names + fields.values().map(|value| allocation(value.len())).sum::<u64>();
         });
     }
 
     /// Counts fields after one more value, without a look at the others.
     pub(crate) fn see_appended(&mut self, number: u32, fields: &HeaderMap, name: usize, value: usize) {
-        self.change(number, |place| {
-            place.see_table(fields);
-            place.text_of_fields = place.text_of_fields.saturating_add(allocation(name) + allocation(value));
+        self.change(number, |handle| {
+            handle.see_table(fields);
+            handle.text_of_fields = handle.text_of_fields.saturating_add(allocation(name) + allocation(value));
         });
     }
 
@@ -121,32 +121,32 @@ impl HostMemory {
         };
         let texts = [request.authority.as_ref(), request.path_with_query.as_ref()];
         let texts: u64 = texts.into_iter().flatten().map(|text| allocation(text.capacity())).sum();
-        self.change(number, |place| {
-            place.request = HTTP_REQUEST_BYTES + allocation(method) + allocation(scheme) + texts;
+        self.change(number, |handle| {
+            handle.request = HTTP_REQUEST_BYTES + allocation(method) + allocation(scheme) + texts;
         });
     }
 
     /// The handle is gone. Returns what it held.
     pub(crate) fn take(&mut self, number: u32) -> HandleContents {
         let mut taken = HandleContents::default();
-        self.change(number, |place| taken = std::mem::take(place));
+        self.change(number, |handle| taken = std::mem::take(handle));
         taken
     }
 
     /// What another handle held is held by this one.
     pub(crate) fn put(&mut self, number: u32, contents: HandleContents) {
-        self.change(number, |place| *place = contents);
+        self.change(number, |handle| *handle = contents);
     }
 
     fn change(&mut self, number: u32, change: impl FnOnce(&mut HandleContents)) {
         let at = number as usize;
-        if at >= self.contents_of.len() {
-            self.contents_of.resize(at + 1, HandleContents::default());
+        if at >= self.handles.len() {
+            self.handles.resize(at + 1, HandleContents::default());
         }
-        let Some(place) = self.contents_of.get_mut(at) else { return };
-        let before = place.bytes();
-        change(place);
-        self.contents = self.contents.saturating_sub(before).saturating_add(place.bytes());
+        let Some(handle) = self.handles.get_mut(at) else { return };
+        let before = handle.bytes();
+        change(handle);
+        self.contents = self.contents.saturating_sub(before).saturating_add(handle.bytes());
     }
 }
 
@@ -219,9 +219,9 @@ mod tests {
         memory.see_fields(3, &fields(100));
         let held = memory.bytes();
         assert!(held > 100 * (16 + 72), "{held}");
-        let place = memory.take(3);
-        assert_eq!((memory.bytes(), place.bytes()), (0, held));
-        memory.put(0, place);
+        let contents = memory.take(3);
+        assert_eq!((memory.bytes(), contents.bytes()), (0, held));
+        memory.put(0, contents);
         assert_eq!(memory.bytes(), held);
         memory.take(0);
         assert_eq!(

@@ -116,7 +116,8 @@ pub const MAPPINGS_PERCENT: u64 = 75;
 /// compiled code do without bounds checks; this bounds what can be committed.
 pub const DEFAULT_MAX_MEMORY_BYTES: u64 = GIB;
 
-/// The same where address space is short, and each memory has a slot of its own size: [`Limits`]' default.
+/// The most that [`Limits::memory`] can ask for where address space is short, and each memory has a slot of its own size:
+/// [`Limits`]' default.
 pub const DEFAULT_NARROW_MEMORY_BYTES: u64 = 64 * MIB;
 /// The least that a narrow slot's memory has. Code is compiled for the size, and most plugins have the default.
 pub const MIN_NARROW_MEMORY_BYTES: u64 = 64 * MIB;
@@ -129,7 +130,7 @@ pub const MIN_WIDE_SLOTS: u32 = 16;
 /// What stays free when the pool has been reserved: for the journal's map (32 MiB), code of plugins (a Python guest's has
 /// 50 MiB, twice while it is loaded), and what the process allocates as it serves.
 pub const HEAD_ROOM_BYTES: u64 = 256 * MIB;
-/// The same for each processor, whose worker has a stack of 2 MiB and as much in an allocator that caches for each thread.
+/// What stays free beside that for each processor, whose worker has a stack of 2 MiB and as much in an allocator that caches for each thread.
 pub const THREAD_BYTES: u64 = 4 * MIB;
 
 /// A line of a guest's output counts as at least this much, so that empty lines do not make a flood of events.
@@ -258,11 +259,11 @@ pub const MAX_RESIDENT_AT_EXIT_BYTES: u64 = 512 * MIB;
 /// What the host keeps for all calls, each beyond its first [`FREE_MEMORY_BYTES`]: half of [`MAX_RESIDENT_AT_EXIT_BYTES`], and the
 /// free parts of 256 calls are the other half. A call that wants more is put back.
 pub const MAX_HOST_MEMORY_BYTES: u64 = MAX_RESIDENT_AT_EXIT_BYTES / 2;
-/// The same for the calls of one plugin: what one piles up leaves the other half.
+/// What the host keeps for all calls of one plugin: what one piles up leaves the other half.
 pub const MAX_HOST_MEMORY_OF_PLUGIN_BYTES: u64 = MAX_HOST_MEMORY_BYTES / 2;
-/// Of each table.
+/// What stays resident of each table that is free again, in bytes.
 pub const TABLE_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
-/// Of each stack: what a hook-sized guest uses.
+/// What stays resident of each stack that is free again, in bytes: what a hook-sized guest uses.
 pub const STACK_KEEP_RESIDENT_BYTES: usize = 12 * 1024;
 /// How long the waits of one call for its turn at what is shared (a slot, memory) may last together. They do not count
 /// against its deadline, so nothing else bounds them. After that the call is *put back*: it gives up what it holds, and counts
