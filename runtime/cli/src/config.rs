@@ -67,7 +67,7 @@ impl Config {
         })
     }
 
-    /// What `path` says of the journal alone, for whoever looks into one: the plugins may be gone meanwhile.
+    /// What `path` says of the journal alone, for commands that look into one: the plugins may be gone meanwhile.
     ///
     /// # Errors
     /// Mistakes in that part of it, or when it cannot be read.

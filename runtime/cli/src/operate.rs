@@ -169,7 +169,7 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
         JournalVerb::Export(args) => {
             let mut out = io::BufWriter::new(out);
             let exported = args.look()?.export(&mut out);
-            // Whoever has read enough is no failure.
+            // A reader that has read enough is no failure.
             if let Err(OpenError::Unusable { source, .. }) = exported {
                 told(Err(source))?;
             } else {

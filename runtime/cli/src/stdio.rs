@@ -83,14 +83,14 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     // A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
 
-    // Whoever has seen `ready` may count on what it says, the grace of its owners included, also if we are killed now.
+    // An owner that has seen `ready` may count on what it says, the grace of its owners included, also if we are killed now.
     if let Err(error) = engine.block_on(runtime.recorded()) {
         tracing::warn!(%error, "what was recovered is not on record again yet");
     }
     // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
     arenas::give_back_all_unused();
 
-    // First this: whoever has seen `ready` may send a signal and count on the drain.
+    // First this: an owner that has seen `ready` may send a signal and count on the drain.
     arm_on_signal(&signals, &watchdog, giving_back.clone(), runtime.durability(), drain.1);
     output.first(ready(&runtime, slots));
     let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back);
@@ -165,7 +165,7 @@ fn build(args: &StdioArgs, config: Config, output: OwnerWriter, early: &EarlyExi
             "there is no plugin: sessions are tracked, and nobody is told of their ends; see --plugin and [[plugin]]"
         );
     }
-    // First: whoever finds the journal in use should not wait for plugins to be compiled.
+    // First: a program that finds the journal in use should not wait for plugins to be compiled.
     let location = JournalLocation::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
     location.keep_for(args.config.as_deref().filter(|_| args.journal.is_none() && config.journal.is_none()));
     if location.may_owe() {

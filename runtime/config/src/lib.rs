@@ -151,7 +151,7 @@ impl Config {
         reader.finish(config)
     }
 
-    /// What it says of the journal alone, for whoever looks into one: the plugins may be gone meanwhile.
+    /// What it says of the journal alone, for commands that look into one: the plugins may be gone meanwhile.
     ///
     /// # Errors
     /// Lists every mistake in that part of it.

@@ -1,4 +1,4 @@
-//! One request and its response over a connection that nobody else uses.
+//! One request and its response over a connection of its own.
 
 use std::{
     fmt,

@@ -103,7 +103,7 @@ impl SessionEnd {
         }
     }
 
-    /// Says how long a session ran that started then, unless somebody who knows has said so already.
+    /// Says how long a session ran that started then, unless its owner has said so already.
     #[must_use]
     pub fn since(mut self, started_at: Option<Timestamp>) -> Self {
         self.duration_ms = self.duration_ms.or_else(|| Some(self.ended_at.millis_since(started_at?)));

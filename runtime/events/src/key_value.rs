@@ -61,7 +61,7 @@ pub struct KeyValueUsage {
 #[error("{0}")]
 pub struct KeyValueError(pub String);
 
-/// What a key costs whoever stores it besides its own bytes. Counted, so that a quota bounds the number of keys as well.
+/// What a key costs the store besides its own bytes. It counts, so that a quota bounds the number of keys as well.
 pub const KEY_OVERHEAD_BYTES: u64 = 64;
 
 /// What a key counts for in a quota of key-value storage: the bytes of the key and of its value, and

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-/// Characters of somebody's word that a message repeats.
+/// Characters of a word of others that a message repeats.
 pub const MAX_QUOTED_CHARS: usize = 64;
 
 /// What stands for the part that is cut off.
@@ -15,7 +15,7 @@ const MARK: &str = "…";
 /// Foreign text for a terminal or a log: what a component, a guest, an owner or a file says of itself. It must not move
 /// an operator's cursor, nor look like a line of ours, so what is not [plain](is_plain) is written as an escape.
 ///
-/// The one way out for such text: whoever puts it into a message passes it through here. Twice does no harm.
+/// The one way out for such text: all of it that goes into a message goes through here. Twice does no harm.
 ///
 /// ```
 /// assert_eq!(lastword_events::printable("\x1b[2Jgone\n"), "\\u{1b}[2Jgone\\n");

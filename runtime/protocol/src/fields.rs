@@ -13,7 +13,7 @@ use crate::time;
 /// What a message calls the object that is no field of another.
 const LINE: &str = "the line";
 
-/// A JSON object whose fields are taken out one by one; what is left at the end is what nobody knows.
+/// A JSON object whose fields are taken out one by one; what is left at the end is not known.
 ///
 /// A field that is null is a field that is not there. An optional field that cannot be read is left out, and noted in
 /// [`left_out`](Self::left_out): it must not cost a session its end. Only what a line cannot do without is an error.

@@ -35,7 +35,7 @@ pub enum Input {
         /// The session that it names: that one lives.
         session: Option<Identity>,
     },
-    /// An event in the words of somebody whom `--from` does not name. Without an `error` it is passed over.
+    /// An event in another format than `--from` names. Without an `error` it is passed over.
     Foreign(Box<Foreign>),
     /// Nothing but white space.
     Blank,
@@ -108,7 +108,7 @@ fn session(line: &mut Fields) -> Result<Session, BadLine> {
 /// Reads a session; its unknown strings become its attributes.
 ///
 /// # Errors
-/// When nobody can say whose event it is: it has no id, or its tenant cannot be read. The error names the field.
+/// When it cannot be said of which session the event is: it has no id, or its tenant cannot be read. The error names the field.
 pub fn read_session(mut fields: Fields) -> Result<Session, BadLine> {
     let id = fields.required_string("id")?;
     // Without it the session would be another tenant's.

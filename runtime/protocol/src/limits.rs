@@ -31,14 +31,14 @@ pub const MAX_NAME_BYTES: usize = 1024;
 /// One number in it. The digits of a number of any use are 17, and its exponent's 3.
 pub const MAX_NUMBER_BYTES: usize = 1024;
 
-/// Objects and lists in each other. The deepest field that anybody reads is the fourth.
+/// Objects and lists in each other. The deepest field that is read is the fourth.
 pub const MAX_DEPTH: usize = 16;
 
 /// The beginning of a line is kept in a buffer of this size, in bytes; what a longer line needed is given back.
 pub const KEPT_BUFFER_BYTES: usize = 64 * 1024;
 
-/// How long the rest of a line that stops in the middle is waited for. Whoever writes its parts as one does so in
-/// microseconds; and nobody waits for the answer much longer.
+/// How long the rest of a line that stops in the middle is waited for. An owner that writes its parts as one does so in
+/// microseconds; and owners do not wait for the answer much longer.
 pub const REST_WAIT: Duration = Duration::from_secs(2);
 
 /// What an answer says was left out, in entries; the rest is counted.

@@ -107,7 +107,7 @@ impl InputSettings {
             .filter(|looks| looks.from != self.input_format && (looks.certain || !self.input_format.is_claude_like()));
         match other {
             None => format.read(payload, &self.keep),
-            // Somebody writes to us.
+            // It is in our own words.
             Some(looks) if looks.from == InputFormat::Lastword => match format.read(payload, &self.keep) {
                 Err(bad) => Ok(foreign(looks).refused(bad).into()),
                 read => read,

@@ -138,7 +138,7 @@ impl Reader {
         self.format.read(line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line))
     }
 
-    /// What is open is over: somebody was told of it.
+    /// What is open is over: its owner was told of it.
     pub fn forget_open(&mut self) {
         self.silence(&mut |_| ());
     }

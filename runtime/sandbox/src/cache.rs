@@ -63,7 +63,7 @@ impl CodeCache {
 
     /// The code of an entry that is whole and is what it should be.
     pub(crate) fn get(&self, key: &Key) -> Option<Vec<u8>> {
-        // Whoever could have changed the directory since it was opened could have put code there.
+        // A user who could have changed the directory since it was opened could have put code there.
         if let Err(error) = check_private_dir(&self.dir) {
             tracing::warn!(dir = %self.dir.display(), %error, "the code cache is not used any more");
             return None;

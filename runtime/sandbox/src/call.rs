@@ -47,7 +47,7 @@ pub struct CallReport {
     /// Bytes that it wanted the host to keep when it was put back for that, see
     /// [`Plugin::keeps_as_much`](crate::Plugin::keeps_as_much); else 0.
     pub wanted_host_memory: u64,
-    /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. Whoever gave the
+    /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. The caller that gave the
     /// call its [`KeyValues`] makes them visible together with the outcome.
     pub changes: Vec<(String, Change)>,
 }

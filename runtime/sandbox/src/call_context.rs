@@ -19,7 +19,7 @@ pub(crate) struct CallContext<T: 'static> {
     pub(crate) usage: Usage,
     /// What the grant `keyvalue` reads.
     pub(crate) key_values: Option<Arc<dyn KeyValues>>,
-    /// When it is cut at the latest, if anybody knows.
+    /// When it is cut at the latest, if that is known.
     pub(crate) cut_at: OnceLock<Instant>,
     /// It was polled without an answer.
     pub(crate) paused: AtomicBool,

@@ -1,4 +1,4 @@
-//! What one call has written, over what was stored before: the guest reads its own writes, and nobody else does until the
+//! What one call has written, over what was stored before: the guest reads its own writes, and no other guest does until the
 //! call has delivered.
 
 mod pages;

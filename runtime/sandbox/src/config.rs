@@ -31,7 +31,7 @@ pub struct SandboxConfig {
     /// slot then takes so much. What is beyond `max_memory` counts for nothing. Default: 64 MiB.
     pub narrow_memory: u64,
     /// Bytes that all calls under way have together, of which the first [`FREE_MEMORY_BYTES`](crate::limits::FREE_MEMORY_BYTES) of
-    /// each do not count. Whoever needs more waits. Default: [half](crate::limits::TOTAL_MEMORY_PART) of what this machine has, or
+    /// each do not count. A call that needs more waits. Default: [half](crate::limits::TOTAL_MEMORY_PART) of what this machine has, or
     /// of its control group's limit.
     pub total_memory: u64,
     /// Threads that poll or drop calls: the pool has slots to spare for those that they are cleaning. With more threads than
@@ -73,7 +73,7 @@ impl SandboxConfig {
     }
 }
 
-/// [`SandboxConfig::total_memory`] when nobody says.
+/// The default of [`SandboxConfig::total_memory`].
 fn default_total_memory() -> u64 {
     let part = machine::memory().map(|bytes| bytes / TOTAL_MEMORY_PART);
     part.unwrap_or(DEFAULT_TOTAL_MEMORY_BYTES).max(MIN_TOTAL_MEMORY_BYTES)

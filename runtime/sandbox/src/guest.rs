@@ -76,8 +76,8 @@ fn new_store(
     Ok(store)
 }
 
-/// The inner cut. Until the deadline the guest yields at every tick, so that its thread belongs to nobody; a guest that
-/// did not would keep any timeout from firing.
+/// The inner cut. Until the deadline the guest yields at every tick, so that it does not hold its thread; a guest that
+/// did would keep any timeout from firing.
 fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
     let context = &store.data().context;
     if let Ok(left) = store.get_fuel() {

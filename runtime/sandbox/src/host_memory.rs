@@ -3,7 +3,7 @@
 //! Two things are counted. Each entry of the table of handles counts a flat [`HANDLE_BYTES`], from when it is first used
 //! to the call's end: the table does not shrink, and what is behind most handles is small. Header fields, requests and responses
 //! hold as much as the guest puts into them: their entries count that as well, and give it back when the handle goes.
-//! What has left the table, for a request that is out or for a body that nobody has read yet, is in [`Detached`], which the
+//! What has left the table, for a request that is out or for a body that was not read yet, is in [`Detached`], which the
 //! tasks of the call share.
 //!
 //! Nothing is refused here: a host function keeps what it was given, and the call ends as it returns to the guest if that is

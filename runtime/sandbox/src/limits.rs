@@ -251,7 +251,7 @@ pub const MIN_MEMORY_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// more the thread has it cleaned at once. A guest that has touched so much took milliseconds, and that takes some 20 µs.
 pub const MAX_UNCLEANED_BYTES: u64 = 16 * MIB;
 /// What calls had that have ended counts until it is cleaned: [`MAX_UNCLEANED_BYTES`] for each of the pool's queues, and at most
-/// this part of the memory of all calls, an eighth, so that others do not wait long for what nobody uses.
+/// this part of the memory of all calls, an eighth, so that others do not wait long for memory that is not used.
 pub const MAX_UNFLUSHED_PART: u64 = 8;
 /// What the kernel takes from a process that ends in 50 ms: 10 GB a second. So much may be resident for calls when a drain's
 /// budget ends, or the process would leave too late.
@@ -267,7 +267,7 @@ pub const TABLE_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 pub const STACK_KEEP_RESIDENT_BYTES: usize = 12 * 1024;
 /// How long the waits of one call for its turn at what is shared (a slot, memory) may last together. They do not count
 /// against its deadline, so nothing else bounds them. After that the call is *put back*: it gives up what it holds, and counts
-/// as no attempt. As long as Kubernetes gives a process to leave: whoever has waited for so long waits for somebody that hangs.
+/// as no attempt. As long as Kubernetes gives a process to leave: a call that has waited for so long waits for one that hangs.
 pub const MAX_TURN_WAIT: Duration = Duration::from_secs(30);
 /// Slots that are cleaned by one system call. More save some (16 instead of 1 made a drain 8 % faster on two cores), and
 /// keep the memory of as many slots until there are so many, which [`MAX_UNCLEANED_BYTES`] bounds.

@@ -8,7 +8,7 @@ pub(crate) fn processors() -> u32 {
 }
 
 /// Bytes of memory that the process can have: the machine's, or its control group's limit if that is less. `None` where
-/// nobody says.
+/// the system does not say.
 pub(crate) fn memory() -> Option<u64> {
     [of_machine(), of_control_group()].into_iter().flatten().min()
 }

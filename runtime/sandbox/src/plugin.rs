@@ -50,7 +50,7 @@ impl Plugin {
     }
 
     /// Bytes that each of its calls has from the start, as they count in [`memory`](Self::memory): what a call reserves before
-    /// anybody knows what such calls take.
+    /// it is known what such calls take.
     #[must_use]
     pub fn least_memory(&self) -> u64 {
         self.loaded.least_memory.min(self.loaded.memory.most())

@@ -1,11 +1,11 @@
 //! The pool that instances come from: as many slots as the machine gives room for, reserved before the first call. A
 //! call that has a slot cannot fail for want of address space.
 //!
-//! A memory of the wide layout takes 4 GiB of address space, which costs nothing where nobody counts it. Some do:
+//! A memory of the wide layout takes 4 GiB of address space, which costs nothing where it is not counted. Some systems count it:
 //! `ulimit -v`, batch systems, small containers. There the number of slots is halved; and rather than a handful of
 //! wide slots, which one plugin that waits would fill, the pool takes narrow ones.
 //!
-//! There are more slots than calls. A slot that was used is cleaned, several at once, and nobody can have it while a thread
+//! There are more slots than calls. A slot that was used is cleaned, several at once, and no call can have it while a thread
 //! does that; the call's permit is back by then. So the pool has as many slots more as can be in that state at once
 //! ([`spare_slots`]), and a call that has a permit finds a slot. Where address space is short there are none to spare, and a
 //! call that finds no slot is put back.

@@ -1,7 +1,7 @@
 //! Key-value storage whose look-ups count as the guest's time.
 //!
 //! A look-up keeps the guest's thread: for a lock, or for a disk. The time on the processor is counted as the guest's own; the
-//! rest would count for nobody, and a guest that looks up a lot on a slow disk would run on beyond its deadline.
+//! rest would not count, and a guest that looks up a lot on a slow disk would run on beyond its deadline.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -17,7 +17,7 @@ pub(crate) const LOCK: &str = ".lastword-lock";
 /// The name of the copy in its directory.
 pub const TRANSCRIPT: &str = "transcript";
 
-/// Takes the lock, unless somebody has it, or had it and removed the file.
+/// Takes the lock, unless another program has it, or had it and removed the file.
 pub(crate) fn take(lock: &OwnedFd) -> io::Result<bool> {
     match rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(rustix::fs::fstat(lock)?.st_nlink > 0),

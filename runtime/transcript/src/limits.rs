@@ -15,5 +15,5 @@ pub const MAX_DEPTH: usize = 128;
 pub const MAX_SCRATCH_ATTEMPTS: usize = 16;
 
 /// How many directories that look like a dead program's are examined at a start. Each costs four system calls, so a
-/// start is not held up by somebody who fills a shared directory with such names.
+/// start is not held up by a user who fills a shared directory with such names.
 pub const MAX_LEFTOVERS: usize = 4096;

@@ -101,7 +101,7 @@ impl Scratch {
 }
 
 impl Inner {
-    /// None if somebody who cleaned up took it for a dead program's, which it looks like until it is locked.
+    /// None if another program that cleaned up took it for a dead one's, which it looks like until it is locked.
     fn make(base: &OwnedFd, base_stat: &Stat, base_path: &Path) -> io::Result<Option<Self>> {
         let made = tempfile::Builder::new()
             .prefix(PREFIX)

@@ -87,7 +87,7 @@ pub(crate) fn remove_copy(scratch: &OwnedFd, name: &OsStr) -> io::Result<()> {
     Ok(gone(rustix::fs::unlinkat(scratch, name, AtFlags::REMOVEDIR))?)
 }
 
-/// Somebody else who cleans up may have been faster.
+/// Another program that cleans up may have been faster.
 fn gone(removed: rustix::io::Result<()>) -> rustix::io::Result<()> {
     if removed == Err(Errno::NOENT) { Ok(()) } else { removed }
 }

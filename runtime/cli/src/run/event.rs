@@ -1,7 +1,7 @@
 //! An event that a plugin's author wrote down: `{"session":{…},"delivery":{…},"reason":"reset",…}`.
 //!
 //! The words are the protocol's, so a line of `lastword stdio` can be used as it is. `delivery` may be left out. What an owner's
-//! line is taken without, because a session must not lose its end to it, is an error here: whoever wrote it is there to mend it.
+//! line is taken without, because a session must not lose its end to it, is an error here: its author is there to mend it.
 
 use std::sync::Arc;
 

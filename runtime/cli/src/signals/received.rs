@@ -12,7 +12,7 @@ pub(crate) struct Received {
     pub(crate) name: &'static str,
     /// When the signal thread saw it: a moment after the kernel had it, and later on a machine that is too busy for that thread.
     pub(crate) at: Instant,
-    /// A terminal's Ctrl-C, which it sends to everybody in the foreground.
+    /// A terminal's Ctrl-C, which it sends to all processes in the foreground.
     pub(crate) by_terminal: bool,
 }
 

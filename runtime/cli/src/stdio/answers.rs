@@ -101,7 +101,7 @@ impl PendingRequest {
             _ => None,
         };
         let updated = accepted.how == Acceptance::Updated;
-        // An `op_id` is no remark: whoever gave it knows its line.
+        // An `op_id` is no remark: the owner that gave it knows its line.
         let plain = code.is_none() && !updated && self.dropped.is_empty();
         let text = Output::Accepted(output::Accepted {
             op: self.op,

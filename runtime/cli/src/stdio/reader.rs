@@ -38,7 +38,7 @@ pub(super) struct Lines {
     torn: TornLine,
 }
 
-/// What is to be said of the line that waits for its rest, or its newline, while nothing comes. Whoever takes it away says it.
+/// What is to be said of the line that waits for its rest, or its newline, while nothing comes. The thread that takes it away says it.
 #[derive(Clone, Default)]
 struct TornLine(Arc<Mutex<Option<Vec<ReadLine>>>>);
 
@@ -135,7 +135,7 @@ fn read(
 ) -> io::Result<()> {
     let mut reader = Reader::new(format);
     let mut say = |said: Said| {
-        // Whoever is gone needs no lines.
+        // A service that is gone needs no lines.
         send.blocking_send(said.into()).ok();
     };
     while !send.is_closed() {

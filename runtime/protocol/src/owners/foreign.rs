@@ -1,4 +1,4 @@
-//! An event in the words of somebody whom `--from` does not name.
+//! An event in another format than `--from` names.
 
 use std::fmt;
 

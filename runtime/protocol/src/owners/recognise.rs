@@ -12,7 +12,7 @@ pub(super) struct Looks {
     pub(super) from: InputFormat,
     /// Its owner's name for the event, if it has one.
     pub(super) event: Option<String>,
-    /// Whether nobody else writes so. Those who followed Claude Code write alike, and are told apart by where their transcripts
+    /// Whether no other owner writes so. Those who followed Claude Code write alike, and are told apart by where their transcripts
     /// are; without that it is a guess.
     pub(super) certain: bool,
 }

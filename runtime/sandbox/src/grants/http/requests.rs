@@ -1,5 +1,5 @@
 //! A request as the guest puts it together, counted, and looked at before it goes to wasmtime-wasi-http: what is left out
-//! there has a meaning, and what is wrong there becomes a line of that crate's in the log of whoever runs us, for each request.
+//! there has a meaning, and what is wrong there becomes a line of that crate's in the operator's log, for each request.
 
 use http::uri::{Authority, PathAndQuery};
 use wasmtime::StoreContextMut;

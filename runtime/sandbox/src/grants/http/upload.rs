@@ -1,7 +1,7 @@
 //! What a guest writes of a request's body. It may write all of it before it sends the request, as the standard shows it and
-//! most HTTP libraries do: nobody reads then, and it is kept, up to
+//! most HTTP libraries do: it is not read then, and is kept, up to
 //! [`Limits::http_request_bytes`](crate::Limits::http_request_bytes) of all bodies of the call together. Each piece counts to the
-//! call's memory from when it is written to when the connection takes it; what nobody takes counts until the call ends.
+//! call's memory from when it is written to when the connection takes it; what is not taken counts until the call ends.
 
 use std::sync::Arc;
 
