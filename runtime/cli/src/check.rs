@@ -11,7 +11,7 @@ use lastword_sandbox::{CONTRACT, FileKind, Grants, HookFit, Inspection, Limits, 
 
 use crate::args::CheckArgs;
 use crate::config::read_component;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 use crate::logging;
 use crate::plugins;
 use crate::style::{BAD, GOOD};
@@ -28,7 +28,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let component = read_component(&args.plugin).map_err(Failure::usage)?;
     let sandbox = plugins::sandbox_for(&args.cache, Limits::default().memory)?;
     let found = sandbox.inspect(&Source::Bytes(component), &grants).map_err(Failure::usage)?;
-    told(show(&mut anstream::stdout().lock(), &args.plugin, &found, &grants))?;
+    printed(show(&mut anstream::stdout().lock(), &args.plugin, &found, &grants))?;
     Ok(if found.refusal.is_none() { Exit::Delivered } else { Exit::No })
 }
 

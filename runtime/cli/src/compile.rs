@@ -9,7 +9,7 @@ use lastword_sandbox::{Grants, Source};
 use crate::args::{CacheArgs, CompileArgs};
 use crate::config::PluginEntry;
 use crate::directories;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 use crate::logging;
 use crate::plugins;
 use crate::units::{show_bytes, show_duration};
@@ -51,8 +51,8 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
             Some(took) => format!("compiled in {}", show_duration(took)),
             None => "compiled already".to_owned(),
         };
-        told(writeln!(out, "{}: {bytes}, {said}", printable_path(&path)))?;
+        printed(writeln!(out, "{}: {bytes}, {said}", printable_path(&path)))?;
     }
-    told(writeln!(out, "kept in {}", printable_path(&dir)))?;
+    printed(writeln!(out, "kept in {}", printable_path(&dir)))?;
     Ok(Exit::Delivered)
 }

@@ -11,7 +11,7 @@ use lastword_events::PluginName;
 use lastword_events::text::printable_path;
 
 use crate::args::NewArgs;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 
 pub(crate) use skeletons::Language;
 use skeletons::{PLACEHOLDER, Skeleton};
@@ -34,7 +34,7 @@ pub(crate) fn new(args: &NewArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage(error));
     }
     let mut out = anstream::stdout().lock();
-    told(writeln!(
+    printed(writeln!(
         out,
         "{} is a plugin in {}; its README.md has the commands to build and try it",
         printable_path(&folder),

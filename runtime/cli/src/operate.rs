@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};
 use crate::config::Config;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 use crate::inputs;
 use crate::journal::{JournalLocation, unusable};
 use crate::units::show_bytes;
@@ -71,7 +71,7 @@ pub(crate) fn sessions(args: &SessionsArgs) -> Result<Exit, Failure> {
             session.cwd.clone().unwrap_or_default(),
         ]);
     }
-    told(table.print(&mut out, "no session is active"))?;
+    printed(table.print(&mut out, "no session is active"))?;
     Ok(Exit::Delivered)
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn deliveries(args: &DeliveriesArgs) -> Result<Exit, Failure> {
             failure(row),
         ]);
     }
-    told(table.print(&mut out, "nothing is owed"))?;
+    printed(table.print(&mut out, "nothing is owed"))?;
     Ok(Exit::Delivered)
 }
 
@@ -128,7 +128,7 @@ fn report(ids: &[DeliveryId], changed: &[Changed], done: &str) -> Result<Exit, F
             Changed::AlreadyOwed => "is owed already: nothing was changed",
             Changed::Unknown => "is not in this journal: it was made, or never owed",
         };
-        told(writeln!(out, "{id}: {what}"))?;
+        printed(writeln!(out, "{id}: {what}"))?;
     }
     let unknown = changed.contains(&Changed::Unknown);
     Ok(if unknown { Exit::No } else { Exit::Delivered })
@@ -147,13 +147,13 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
                 let [tenant, session, what] = [&tenant, &session, &what].map(|text| printable(text));
                 let whose =
                     if tenant.is_empty() { String::new() } else { format!(", tenant {tenant}, session {session}") };
-                told(writeln!(out, "set aside at {at}{whose}: {what}: {why}", why = printable(&why)))?;
+                printed(writeln!(out, "set aside at {at}{whose}: {what}: {why}", why = printable(&why)))?;
             }
             for problem in &problems {
-                told(writeln!(out, "{problem}"))?;
+                printed(writeln!(out, "{problem}"))?;
             }
             if problems.is_empty() {
-                told(writeln!(out, "{}: whole", printable_path(&path)))?;
+                printed(writeln!(out, "{}: whole", printable_path(&path)))?;
                 return Ok(Exit::Delivered);
             }
             Err(unusable(anyhow!(
@@ -163,7 +163,7 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
         }
         JournalVerb::Compact(args) => {
             let (before, after) = args.change()?.compact().map_err(unusable)?;
-            told(writeln!(out, "{} before, {} now", show_bytes(before), show_bytes(after)))?;
+            printed(writeln!(out, "{} before, {} now", show_bytes(before), show_bytes(after)))?;
             Ok(Exit::Delivered)
         }
         JournalVerb::Export(args) => {
@@ -171,11 +171,11 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
             let exported = args.look()?.export(&mut out);
             // A reader that has read enough is no failure.
             if let Err(OpenError::Unusable { source, .. }) = exported {
-                told(Err(source))?;
+                printed(Err(source))?;
             } else {
                 exported.map_err(unusable)?;
             }
-            told(out.flush())?;
+            printed(out.flush())?;
             Ok(Exit::Delivered)
         }
     }
@@ -184,7 +184,7 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
 fn print_json<T: Serialize>(out: &mut impl Write, rows: &[T]) -> Result<Exit, Failure> {
     for row in rows {
         let line = serde_json::to_string(row).map_err(Failure::internal)?;
-        told(writeln!(out, "{line}"))?;
+        printed(writeln!(out, "{line}"))?;
     }
     Ok(Exit::Delivered)
 }

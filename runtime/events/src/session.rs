@@ -73,7 +73,7 @@ fn name_like(field: &str, what: &str, text: &str, max: usize) -> Result<(), Fiel
 
 /// One run of one conversation: (tenant, id, generation). Sessions of one id in different scopes have different generations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Facts")]
+#[serde(from = "SessionFields")]
 pub struct Session {
     /// Who this is. In JSON the fields `tenant` and `id`, and `scope` if there is one.
     #[serde(flatten)]
@@ -115,7 +115,7 @@ pub struct Transcript {
 
 /// A [`Session`] as it is read: `flatten` reads three times as slowly, and a start may read a million.
 #[derive(Deserialize)]
-struct Facts {
+struct SessionFields {
     tenant: Arc<str>,
     id: Arc<str>,
     #[serde(default)]
@@ -138,10 +138,21 @@ struct Facts {
     attributes: Attributes,
 }
 
-impl From<Facts> for Session {
-    fn from(facts: Facts) -> Self {
-        let Facts { tenant, id, scope, generation, key, agent_id, owner_kind, cwd, transcript, started_at, attributes } =
-            facts;
+impl From<SessionFields> for Session {
+    fn from(fields: SessionFields) -> Self {
+        let SessionFields {
+            tenant,
+            id,
+            scope,
+            generation,
+            key,
+            agent_id,
+            owner_kind,
+            cwd,
+            transcript,
+            started_at,
+            attributes,
+        } = fields;
         let identity = Identity { tenant, id, scope };
         Self { identity, generation, key, agent_id, owner_kind, cwd, transcript, started_at, attributes }
     }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use lastword_events::{Deferral, HookCall, Outcome};
 use tokio::sync::{AcquireError, SemaphorePermit};
 
-use crate::alarm::Alarm;
 use crate::call_context::CallContext;
 use crate::guest::{Answer, attempt};
 use crate::limits::{MAX_TURN_WAIT, OUTER_CUT_GRACE};
@@ -20,6 +19,7 @@ use crate::meter::{Meter, Pause};
 use crate::outcome::{of_deadline, of_host, of_panic};
 use crate::slots::{Slot, TakenMemories, acquire};
 use crate::state::GuestState;
+use crate::timer::Timer;
 use lastword_events::{Change, KeyValues};
 use lastword_memory::Reservation;
 
@@ -66,7 +66,7 @@ pub struct Call {
     context: Arc<CallContext<GuestState>>,
     first_poll: Option<Instant>,
     /// For the outer cut, and for waits for a turn.
-    alarm: Alarm,
+    timer: Timer,
     /// What it has reserved, until its guest begins.
     memory: Option<Reservation>,
 }
@@ -99,7 +99,7 @@ impl Call {
     pub(crate) fn new(plugin: Arc<Loaded<GuestState>>, call: HookCall, deadline: Duration) -> Self {
         let meter = Meter::new(deadline.min(plugin.limits.deadline));
         let context = Arc::new(CallContext::new(plugin, meter));
-        Self { stage: Stage::New(call), context, first_poll: None, alarm: Alarm::default(), memory: None }
+        Self { stage: Stage::New(call), context, first_poll: None, timer: Timer::default(), memory: None }
     }
 
     /// What the guest reads through the grant `keyvalue`. To be said before the first poll.
@@ -147,11 +147,11 @@ impl Call {
                 let taken = plugin.extra_memories.is_none()
                     && plugin.host.slots.try_acquire().map(SemaphorePermit::forget).is_ok();
                 if taken {
-                    return Poll::Ready(self.launch(call, TakenMemories::default()));
+                    return Poll::Ready(self.begin_guest(call, TakenMemories::default()));
                 }
                 let context = Arc::clone(&self.context);
                 let acquire = Box::pin(async move { acquire(&context.plugin).await });
-                let until = Alarm::is_possible().then(|| tokio::time::Instant::now() + MAX_TURN_WAIT);
+                let until = Timer::is_possible().then(|| tokio::time::Instant::now() + MAX_TURN_WAIT);
                 Queued { call, acquire, until, since: Instant::now() }
             }
             Stage::Queued(queued) => queued,
@@ -163,10 +163,10 @@ impl Call {
         match queued.acquire.as_mut().poll(cx) {
             Poll::Ready(Ok(memories)) => {
                 self.context.meter.add_turn(queued.since.elapsed());
-                Poll::Ready(self.launch(queued.call, memories))
+                Poll::Ready(self.begin_guest(queued.call, memories))
             }
             Poll::Ready(Err(_closed)) => Poll::Ready(Err(of_host("the sandbox was closed".to_owned()))),
-            Poll::Pending if queued.until.is_some_and(|until| self.alarm.poll_at(until, cx).is_ready()) => {
+            Poll::Pending if queued.until.is_some_and(|until| self.timer.poll_at(until, cx).is_ready()) => {
                 Poll::Ready(Err(Outcome::Deferred(Deferral::Turn)))
             }
             Poll::Pending if self.memory.as_ref().is_some_and(|memory| memory.queue(cx).is_err()) => {
@@ -180,7 +180,7 @@ impl Call {
     }
 
     /// The slot is taken, and from here on [`Slot`] gives it back.
-    fn launch(&mut self, call: HookCall, memories: TakenMemories) -> Result<(), Outcome> {
+    fn begin_guest(&mut self, call: HookCall, memories: TakenMemories) -> Result<(), Outcome> {
         let slot = Slot::new(&self.context);
         let memory = self.memory.take();
         if memory.as_ref().is_some_and(|memory| memory.run().is_err()) {
@@ -266,12 +266,12 @@ impl Future for Call {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Pause::Waits { active } => match wait(&mut this.alarm, last.saturating_sub(active), cx) {
+            Pause::Waits { active } => match wait(&mut this.timer, last.saturating_sub(active), cx) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(())) => this.cut(),
                 Err(outcome) => this.end(outcome),
             },
-            Pause::WaitsForTurn { turns } => match wait(&mut this.alarm, MAX_TURN_WAIT.saturating_sub(turns), cx) {
+            Pause::WaitsForTurn { turns } => match wait(&mut this.timer, MAX_TURN_WAIT.saturating_sub(turns), cx) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(())) => this.end(Outcome::Deferred(Deferral::Turn)),
                 Err(outcome) => this.end(outcome),
@@ -281,15 +281,15 @@ impl Future for Call {
 }
 
 /// Wakes the caller when the guest has waited for `left`; ready when that is over.
-fn wait(alarm: &mut Alarm, left: Duration, cx: &mut Context<'_>) -> Result<Poll<()>, Outcome> {
-    if !Alarm::is_possible() {
+fn wait(timer: &mut Timer, left: Duration, cx: &mut Context<'_>) -> Result<Poll<()>, Outcome> {
+    if !Timer::is_possible() {
         return Err(of_host(
             "a guest that waits for the host needs a tokio runtime: poll the call inside Handle::enter".to_owned(),
         ));
     }
     // Beyond what a clock can say there is no cut to wait for.
     let at = tokio::time::Instant::now().checked_add(left);
-    Ok(at.map_or(Poll::Pending, |at| alarm.poll_at(at, cx)))
+    Ok(at.map_or(Poll::Pending, |at| timer.poll_at(at, cx)))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub(crate) async fn attempt(
         Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
     };
     let answer = run(&mut store, &context, &call).await;
-    context.usage.see_fuel(store.get_fuel().unwrap_or(0));
+    context.usage.record_fuel(store.get_fuel().unwrap_or(0));
     let state = store.data();
     let reached = Reached { instantiated: state.instantiated, memory_refused: state.memory.refused() };
     let changes = store.data_mut().take_changes();
@@ -81,7 +81,7 @@ fn new_store(
 fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
     let context = &store.data().context;
     if let Ok(left) = store.get_fuel() {
-        context.usage.see_fuel(left);
+        context.usage.record_fuel(left);
     }
     if context.meter.is_past_deadline() {
         return Err(DeadlinePassed.into());

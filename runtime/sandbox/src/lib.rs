@@ -59,7 +59,6 @@
 //! It knows nothing of deliveries that are owed, of retries, drains or fairness: that is `lastword`'s. It does not spawn
 //! tasks: a [`Call`] is a future that its caller polls, cuts by dropping, and need not wait for.
 
-mod alarm;
 mod cache;
 mod call;
 mod call_context;
@@ -106,6 +105,7 @@ mod source;
 mod state;
 mod ticker;
 mod timed_key_values;
+mod timer;
 mod usage;
 
 pub use call::{Call, CallReport};

@@ -21,10 +21,10 @@ async fn grow(state: &mut GuestState, more: Bytes) -> Result<bool, GivesWay> {
     }
     let GuestState { context, memory, .. } = state;
     if counted > 0 {
-        context.usage.see_counted_memory(counted);
+        context.usage.record_counted_memory(counted);
     }
     memory.grant(more);
-    context.usage.see_memory(memory.of_the_guest(), memory.of_the_host());
+    context.usage.record_memory(memory.of_the_guest(), memory.of_the_host());
     Ok(true)
 }
 
@@ -32,7 +32,7 @@ async fn reserve(state: &mut GuestState, bytes: u64) -> Result<(), GivesWay> {
     let sent = state.has_sent();
     let GuestState { context, memory, .. } = state;
     // Also of a call that has to give way: it is begun again with so much.
-    context.usage.see_counted_memory(bytes);
+    context.usage.record_counted_memory(bytes);
     let reservation = memory.reservation(|| context.plugin.memory.reserve_nothing());
     let _turn = context.meter.begin_turn();
     poll_fn(|cx| reservation.poll_grow(bytes, sent, cx)).await

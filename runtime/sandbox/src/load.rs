@@ -53,24 +53,24 @@ pub(crate) struct Loader {
 }
 
 /// What a plugin is to be loaded as.
-pub(crate) struct Terms {
+pub(crate) struct LoadOptions {
     pub(crate) name: PluginName,
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
 }
 
-pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loaded<GuestState>, LoadError> {
+pub(crate) fn load(loader: &Loader, source: &Source, options: LoadOptions) -> Result<Loaded<GuestState>, LoadError> {
     let max = loader.max_memory;
-    if terms.limits.memory > max {
-        return Err(LoadError::MemoryLimitTooHigh { limit: terms.limits.memory, max });
+    if options.limits.memory > max {
+        return Err(LoadError::MemoryLimitTooHigh { limit: options.limits.memory, max });
     }
     let bytes = source.read()?;
     check_is_component(&bytes)?;
     let scan = prescan(&bytes)?;
     scan.check()?;
-    scan.check_grants(&terms.grants)?;
-    let memories = check_memories(loader, &bytes, terms.limits.memory)?;
-    link(loader, loader.compiler.compile(Some(&terms.name), &bytes)?, memories, terms)
+    scan.check_grants(&options.grants)?;
+    let memories = check_memories(loader, &bytes, options.limits.memory)?;
+    link(loader, loader.compiler.compile(Some(&options.name), &bytes)?, memories, options)
 }
 
 /// What came of compiling a component ahead of its first start.
@@ -98,10 +98,10 @@ pub(crate) fn link(
     loader: &Loader,
     compiled: Compiled,
     initial: Memories,
-    terms: Terms,
+    options: LoadOptions,
 ) -> Result<Loaded<GuestState>, LoadError> {
     let Compiled { component, sha256, compiled_in, cached: _ } = compiled;
-    let Terms { name, limits, grants } = terms;
+    let LoadOptions { name, limits, grants } = options;
     let memories = check_size(&component, limits.memory, loader.max_memory)?;
     let found = imports(&loader.engine, &component.component_type());
     check_are_served(&found)?;

@@ -82,7 +82,7 @@ impl MemoryUse {
     }
 
     /// The host keeps so much from now on. Returns whether that fits.
-    pub(crate) fn see_host(&mut self, bytes: u64) -> bool {
+    pub(crate) fn set_host(&mut self, bytes: u64) -> bool {
         self.host = bytes;
         self.used.all.saturating_add(bytes) <= self.limit
     }
@@ -146,10 +146,10 @@ mod tests {
     #[test]
     fn what_the_host_keeps_is_of_the_same_limit() {
         let mut memory = MemoryUse::new(4, u64::MAX, 0, None);
-        assert!(grow(&mut memory, 2) && memory.see_host(2));
+        assert!(grow(&mut memory, 2) && memory.set_host(2));
         assert!(!grow(&mut memory, 1), "the host has the rest");
-        assert!(memory.see_host(1) && grow(&mut memory, 1), "some was given back");
-        assert!(!memory.see_host(2));
+        assert!(memory.set_host(1) && grow(&mut memory, 1), "some was given back");
+        assert!(!memory.set_host(2));
     }
 
     #[test]

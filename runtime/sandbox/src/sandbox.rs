@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::inspect::{Inspection, inspect};
 use crate::limits::{DECOMMIT_BATCH, Limits, MAX_CLEANING_QUEUES, MAX_UNCLEANED_BYTES, MAX_UNFLUSHED_PART};
 use crate::linker::link_wasi;
-use crate::load::{Compilation, Loader, Terms, compile, load};
+use crate::load::{Compilation, LoadOptions, Loader, compile, load};
 use crate::machine::processors;
 use crate::plugin::Plugin;
 use crate::pool::{Allocation, build};
@@ -101,8 +101,8 @@ impl Sandbox {
         limits: Limits,
         grants: Grants,
     ) -> Result<Plugin, LoadError> {
-        let terms = Terms { name, limits, grants };
-        Ok(Plugin { loaded: Arc::new(load(&self.shared.loader, source, terms)?) })
+        let options = LoadOptions { name, limits, grants };
+        Ok(Plugin { loaded: Arc::new(load(&self.shared.loader, source, options)?) })
     }
 
     /// Calls the hook that `call.event` is for, in a fresh instance. It is cut when it has been running or waiting for the

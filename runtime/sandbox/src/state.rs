@@ -17,7 +17,7 @@ use crate::grants::http::counted::CountedHttp;
 use crate::grants::http::outgoing::Outgoing;
 use crate::grants::transcript::{self, CallTranscript};
 use crate::host_calls::HostCall;
-use crate::host_memory::{Detached, HostMemory};
+use crate::host_memory::{HostMemory, TaskMemory};
 use crate::host_memory_charge::HostMemoryCharge;
 use crate::host_memory_quota::HostMemoryUsedUp;
 use crate::limit_exceeded::{CountedRng, LimitExceeded};
@@ -115,7 +115,7 @@ impl GuestState {
     /// What the host keeps for the call and counts, in bytes.
     fn host_memory(&mut self) -> u64 {
         let in_wasi = self.wasi.as_mut().map_or(0, |wasi| {
-            wasi.memory.see_handles(&mut wasi.table);
+            wasi.memory.count_handles(&mut wasi.table);
             wasi.memory.bytes()
         });
         let changes = self.changes.as_ref().map_or(0, |changes| changes.kept_bytes());
@@ -129,9 +129,9 @@ impl GuestState {
         if bytes == before {
             return Ok(());
         }
-        let fits = self.memory.see_host(bytes);
+        let fits = self.memory.set_host(bytes);
         let guest = self.memory.of_the_guest();
-        self.context.usage.see_memory(guest, bytes);
+        self.context.usage.record_memory(guest, bytes);
         if !fits {
             return Err(LimitExceeded::Memory { limit: self.context.plugin.limits.memory, guest, host: bytes }.into());
         }
@@ -143,7 +143,7 @@ impl GuestState {
             let context = &self.context;
             let charge = self.host_memory_charge.get_or_insert_with(|| HostMemoryCharge::new(context));
             if !charge.grow(bytes) {
-                context.usage.see_wanted_host_memory(bytes);
+                context.usage.record_wanted_host_memory(bytes);
                 return Err(HostMemoryUsedUp.into());
             }
         }
@@ -151,9 +151,9 @@ impl GuestState {
     }
 
     /// What the call may still send, and the account of what waits to be. Made together with the rest of HTTP.
-    pub(crate) fn upload(&mut self) -> (Arc<Allowance>, Arc<Detached>) {
+    pub(crate) fn upload(&mut self) -> (Arc<Allowance>, Arc<TaskMemory>) {
         let hooks = &self.outgoing().hooks;
-        (Arc::clone(&hooks.allowance), Arc::clone(&hooks.detached))
+        (Arc::clone(&hooks.allowance), Arc::clone(&hooks.task_memory))
     }
 
     /// A request goes out that holds so much.
@@ -169,7 +169,7 @@ impl GuestState {
     fn outgoing(&mut self) -> &mut Outgoing<Self> {
         let Self { context, session, wasi, outgoing, transcript, .. } = self;
         let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, transcript.as_ref())));
-        outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, wasi.memory.detached())))
+        outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, wasi.memory.task_memory())))
     }
 
     pub(crate) fn counted_http(&mut self) -> CountedHttp<'_> {
@@ -177,7 +177,7 @@ impl GuestState {
         let Wasi { table, memory, .. } =
             &mut **wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, transcript.as_ref())));
         let Outgoing { ctx, hooks } =
-            &mut **outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, memory.detached())));
+            &mut **outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, memory.task_memory())));
         CountedHttp { view: WasiHttpCtxView { hooks, table, ctx }, memory }
     }
 

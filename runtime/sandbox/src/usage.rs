@@ -29,7 +29,7 @@ impl Usage {
         }
     }
 
-    pub(crate) fn see_counted_memory(&self, bytes: u64) {
+    pub(crate) fn record_counted_memory(&self, bytes: u64) {
         self.counted_memory.fetch_max(bytes, Ordering::Relaxed);
     }
 
@@ -37,7 +37,7 @@ impl Usage {
         self.counted_memory.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn see_wanted_host_memory(&self, bytes: u64) {
+    pub(crate) fn record_wanted_host_memory(&self, bytes: u64) {
         self.wanted_host_memory.store(bytes, Ordering::Relaxed);
     }
 
@@ -45,7 +45,7 @@ impl Usage {
         self.wanted_host_memory.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn see_fuel(&self, left: u64) {
+    pub(crate) fn record_fuel(&self, left: u64) {
         self.fuel_left.store(left, Ordering::Relaxed);
     }
 
@@ -54,7 +54,7 @@ impl Usage {
     }
 
     /// What the guest's memories and tables have now, and what the host keeps for it.
-    pub(crate) fn see_memory(&self, guest: u64, host: u64) {
+    pub(crate) fn record_memory(&self, guest: u64, host: u64) {
         let together = guest.saturating_add(host);
         if together > self.peak_memory.load(Ordering::Relaxed) {
             self.peak_memory.store(together, Ordering::Relaxed);

@@ -92,14 +92,14 @@ fn show_group(out: &mut impl Write, group: &[&CaseResult]) -> io::Result<()> {
         show_bytes(memory),
         show_duration(time)
     )?;
-    let mut told: Vec<&str> = Vec::new();
+    let mut shown: Vec<&str> = Vec::new();
     for result in group {
         let (Verdict::Noted(said) | Verdict::Failed(said)) = &result.verdict else { continue };
         // Eighteen reasons that end in the same way are one thing to know.
-        if told.contains(&said.as_str()) {
+        if shown.contains(&said.as_str()) {
             continue;
         }
-        told.push(said);
+        shown.push(said);
         let same = group.iter().filter(|other| other.verdict == result.verdict).count();
         let more = if same > 1 { format!(" (and {} more)", same - 1) } else { String::new() };
         writeln!(out, "      {}{more}: {}", result.case.name, clip_chars(said, MESSAGE_CHARS))?;

@@ -1,7 +1,7 @@
 //! What waits for the owner to read it: answers to its lines, which are never lost, and outcome lines, which may be.
 //!
 //! An owner that reads gets each answer as a line of its own. When it is far behind, what its answers have in common is
-//! told in [ranges](Range) of its line numbers, so that memory is bounded whatever it does, and it can still account
+//! written as [ranges](Range) of its line numbers, so that memory is bounded whatever it does, and it can still account
 //! for each line. The limits are in [`limits`](crate::limits).
 
 mod range;
@@ -74,7 +74,7 @@ pub(crate) struct OwnerQueue {
     taken: u64,
     /// Each answer with its place among the lines: it follows so many bytes of them.
     answers: VecDeque<(u64, Waiting)>,
-    /// Answers that wait, those that are told in ranges included.
+    /// Answers that wait, those that are in ranges included.
     waiting: u64,
     /// Answers that were taken and are not written.
     unwritten: u64,

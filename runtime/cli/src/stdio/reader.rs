@@ -212,11 +212,11 @@ pub(super) mod tests {
         fn leaves(self) -> Vec<(u64, Result<(), &'static str>)> {
             let Self { say, mut lines, .. } = self;
             drop(say);
-            std::iter::from_fn(|| lines.read.blocking_recv()).map(told).collect()
+            std::iter::from_fn(|| lines.read.blocking_recv()).map(summary).collect()
         }
     }
 
-    fn told(line: ReadLine) -> (u64, Result<(), &'static str>) {
+    fn summary(line: ReadLine) -> (u64, Result<(), &'static str>) {
         (line.number, line.input.map(drop).map_err(|bad| bad.code))
     }
 
@@ -268,7 +268,7 @@ pub(super) mod tests {
         owner.says(SHUTDOWN);
         owner.says(TORN);
         owner.lines.gather();
-        let gathered: Vec<_> = std::iter::from_fn(|| owner.lines.gathered()).map(told).collect();
+        let gathered: Vec<_> = std::iter::from_fn(|| owner.lines.gathered()).map(summary).collect();
         assert_eq!(gathered, [(1, Ok(())), (2, Err("bad_json"))]);
         owner.lines.gather();
         assert!(owner.lines.gathered().is_none());
@@ -283,7 +283,7 @@ pub(super) mod tests {
         owner.says(TORN);
         owner.lines.gather();
         owner.says(SHUTDOWN);
-        assert_eq!(told(owner.lines.recv().await.unwrap()), (1, Err("bad_json")));
-        assert_eq!(told(owner.lines.recv().await.unwrap()), (2, Ok(())));
+        assert_eq!(summary(owner.lines.recv().await.unwrap()), (1, Err("bad_json")));
+        assert_eq!(summary(owner.lines.recv().await.unwrap()), (2, Ok(())));
     }
 }

@@ -9,7 +9,7 @@ use super::keep::Keep;
 use crate::bad_line::BadLine;
 use crate::fields::Fields;
 
-/// The objects of one payload in which its facts stand. They are looked for in each, in this order, under each of several
+/// The objects of one payload in which its fields stand. They are looked for in each, in this order, under each of several
 /// names: owners move and rename fields between versions.
 pub(super) struct Parts(Vec<Fields>);
 

@@ -1,9 +1,9 @@
-//! Answers that are told together.
+//! Answers that are written together.
 
 use crate::protocol::answer::AnswerKind;
 use lastword_protocol::output::{AcceptedLines, Output, RefusedLines};
 
-/// Answers to several lines, in their order, of which only the common part is told.
+/// Answers to several lines, in their order, of which only the common part is written.
 #[derive(Debug)]
 pub(super) struct Range {
     first: u64,
@@ -21,7 +21,7 @@ impl Range {
         range
     }
 
-    /// Takes in the answer to a later line, if the range can still be told: with `anything` always, at the price that
+    /// Takes in the answer to a later line, if the range can still be written: with `anything` always, at the price that
     /// it only counts; else the answer must be to the next line and say the same.
     pub(super) fn take_in(&mut self, line: u64, kind: AnswerKind, anything: bool) -> bool {
         let answers = self.answers();

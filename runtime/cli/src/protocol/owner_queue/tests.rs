@@ -1,4 +1,4 @@
-//! Answers are never lost, and told in ranges to an owner that is far behind.
+//! Answers are never lost, and written as ranges for an owner that is far behind.
 
 use std::io::BufRead as _;
 

@@ -24,8 +24,8 @@ fn write(
     let view = store.data_mut().http();
     let Some(stream) = view.table.get_mut(&body)?.take_output_stream() else { return Ok((Err(()),)) };
     // The hooks are known by their trait here.
-    let (allowance, detached) = store.data_mut().upload();
-    let upload: DynOutputStream = Box::new(Upload::new(stream, allowance, detached));
+    let (allowance, task_memory) = store.data_mut().upload();
+    let upload: DynOutputStream = Box::new(Upload::new(stream, allowance, task_memory));
     let upload = store.data_mut().http().table.push_child(upload, &body)?;
     Ok((Ok(upload),))
 }

@@ -17,7 +17,7 @@ impl CountedHttp<'_> {
     /// Charges these fields what they hold now.
     pub(super) fn count_fields(&mut self, number: u32) -> wasmtime::Result<()> {
         let fields = self.view.table.get(&Resource::<FieldMap>::new_borrow(number))?;
-        self.memory.see_fields(number, fields);
+        self.memory.count_fields(number, fields);
         Ok(())
     }
 
@@ -32,7 +32,7 @@ impl CountedHttp<'_> {
     /// Charges this request what it holds now.
     pub(super) fn count_request(&mut self, number: u32) -> wasmtime::Result<()> {
         let request = self.view.table.get(&Resource::<HostOutgoingRequest>::new_borrow(number))?;
-        self.memory.see_request(number, request);
+        self.memory.count_request(number, request);
         Ok(())
     }
 }

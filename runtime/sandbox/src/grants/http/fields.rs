@@ -85,7 +85,7 @@ fn append(
     if done.is_ok() {
         let CountedHttp { view, memory } = http;
         let fields = view.table.get(&Fields::new_borrow(number))?;
-        memory.see_appended(number, fields, name_bytes, value_bytes);
+        memory.count_appended(number, fields, name_bytes, value_bytes);
     }
     Ok((done,))
 }

@@ -11,7 +11,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpH
 
 use super::upload;
 use crate::call_context::CallContext;
-use crate::host_memory::Detached;
+use crate::host_memory::TaskMemory;
 use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES};
 
 /// What one call has of HTTP. When it goes, so do its requests: each runs in a task that a handle in the guest's resource
@@ -32,13 +32,13 @@ pub(crate) struct HttpHooks<T: 'static> {
     /// go on making tasks.
     pub(crate) sent: u32,
     /// What tasks keep for the call.
-    pub(crate) detached: Arc<Detached>,
+    pub(crate) task_memory: Arc<TaskMemory>,
     /// What the request that is being sent keeps until its exchange is over.
     pub(crate) request_bytes: u64,
 }
 
 impl<T> Outgoing<T> {
-    pub(crate) fn new(context: &Arc<CallContext<T>>, session: &Arc<Session>, detached: &Arc<Detached>) -> Self {
+    pub(crate) fn new(context: &Arc<CallContext<T>>, session: &Arc<Session>, task_memory: &Arc<TaskMemory>) -> Self {
         let plugin = &context.plugin;
         let limits = EgressLimits {
             max_requests: plugin.limits.http_requests,
@@ -51,10 +51,10 @@ impl<T> Outgoing<T> {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_HTTP_FIELDS_BYTES);
         let request_errors = Arc::default();
-        let (context, session, detached) = (Arc::clone(context), Arc::clone(session), Arc::clone(detached));
+        let (context, session, task_memory) = (Arc::clone(context), Arc::clone(session), Arc::clone(task_memory));
         Self {
             ctx,
-            hooks: HttpHooks { context, session, allowance, request_errors, sent: 0, detached, request_bytes: 0 },
+            hooks: HttpHooks { context, session, allowance, request_errors, sent: 0, task_memory, request_bytes: 0 },
         }
     }
 }
@@ -131,8 +131,8 @@ impl<T> WasiHttpHooks for HttpHooks<T> {
         let (egress, allowance) = (self.context.plugin.host.egress.clone(), Arc::clone(&self.allowance));
         let request_errors = Arc::clone(&self.request_errors);
         let timeouts = timeouts(options.unwrap_or_default(), self.context.meter.left(Instant::now()));
-        let charge = Arc::new(self.detached.charge(std::mem::take(&mut self.request_bytes)));
-        let request = request.map(|body| upload::counted(body, &self.detached));
+        let charge = Arc::new(self.task_memory.charge(std::mem::take(&mut self.request_bytes)));
+        let request = request.map(|body| upload::counted(body, &self.task_memory));
         Box::new(async move {
             let Sent { response, connection } =
                 egress.send(&allowance, request, timeouts).await.map_err(|e| error_for_guest(&e))?;

@@ -103,7 +103,7 @@ fn finish(
     let CountedHttp { mut view, memory } = store.data_mut().counted_http();
     if let Some(trailers) = &trailers {
         let held = memory.take(trailers.rep());
-        memory.detached().take(held.bytes());
+        memory.task_memory().take(held.bytes());
     }
     match bindings::HostOutgoingBody::finish(&mut view, body, trailers) {
         Ok(()) => Ok((Ok(()),)),

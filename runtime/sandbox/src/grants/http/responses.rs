@@ -41,7 +41,7 @@ fn get(mut store: Store<'_>, (future,): (Resource<HostFutureIncomingResponse>,))
     let CountedHttp { mut view, memory } = store.data_mut().counted_http();
     let got = bindings::HostFutureIncomingResponse::get(&mut view, future)?;
     if let Some(Ok(Ok(response))) = &got {
-        memory.see_fields(response.rep(), &view.table.get(response)?.headers);
+        memory.count_fields(response.rep(), &view.table.get(response)?.headers);
     }
     Ok((got,))
 }

@@ -14,14 +14,14 @@ use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, St
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 
-use crate::host_memory::Detached;
+use crate::host_memory::TaskMemory;
 use crate::limits::HTTP_PIECE_BYTES;
 
 /// The stream into a body, counted.
 pub(super) struct Upload {
     stream: DynOutputStream,
     allowance: Arc<Allowance>,
-    detached: Arc<Detached>,
+    task_memory: Arc<TaskMemory>,
     refused: bool,
 }
 
@@ -31,11 +31,11 @@ fn waiting_bytes(piece: usize) -> u64 {
 }
 
 /// A body whose pieces stop counting as they are taken.
-pub(super) fn counted(body: WasiBody, detached: &Arc<Detached>) -> WasiBody {
-    let detached = Arc::clone(detached);
+pub(super) fn counted(body: WasiBody, task_memory: &Arc<TaskMemory>) -> WasiBody {
+    let task_memory = Arc::clone(task_memory);
     let taken = move |frame: Frame<Bytes>| {
         if let Some(piece) = frame.data_ref() {
-            detached.give_back(waiting_bytes(piece.len()));
+            task_memory.give_back(waiting_bytes(piece.len()));
         }
         frame
     };
@@ -43,18 +43,18 @@ pub(super) fn counted(body: WasiBody, detached: &Arc<Detached>) -> WasiBody {
 }
 
 impl Upload {
-    pub(super) fn new(stream: DynOutputStream, allowance: Arc<Allowance>, detached: Arc<Detached>) -> Self {
-        Self { stream, allowance, detached, refused: false }
+    pub(super) fn new(stream: DynOutputStream, allowance: Arc<Allowance>, task_memory: Arc<TaskMemory>) -> Self {
+        Self { stream, allowance, task_memory, refused: false }
     }
 
     fn pass_on(&mut self, piece: Bytes) -> StreamResult<()> {
         let bytes = waiting_bytes(piece.len());
         // Before it is there to be taken.
-        self.detached.take(bytes);
+        self.task_memory.take(bytes);
         self.stream.write(piece).inspect_err(|error| {
             // One that fails for its length is there all the same, and gives back as it is taken.
             if !matches!(error, StreamError::LastOperationFailed(_)) {
-                self.detached.give_back(bytes);
+                self.task_memory.give_back(bytes);
             }
         })
     }
@@ -144,21 +144,21 @@ mod tests {
 
     #[test]
     fn a_piece_beyond_the_length_that_was_said_stops_counting_once() {
-        let detached = Arc::new(Detached::default());
+        let task_memory = Arc::new(TaskMemory::default());
         let allowance = Arc::new(Allowance::new(Arc::new(AllowList::default()), Limits::default()));
         let (pieces, mut body) = mpsc::unbounded_channel();
         let stream = Box::new(Sends { pieces, left: 5 });
-        let mut upload = Upload::new(stream, allowance, Arc::clone(&detached));
+        let mut upload = Upload::new(stream, allowance, Arc::clone(&task_memory));
         assert!(upload.write(Bytes::from_static(b"01234")).is_ok());
         let beyond = upload.write(Bytes::from_static(b"56789"));
         assert!(matches!(beyond, Err(StreamError::LastOperationFailed(_))), "{beyond:?}");
-        assert_eq!(detached.bytes(), 2 * waiting_bytes(5), "both are there to be taken");
+        assert_eq!(task_memory.bytes(), 2 * waiting_bytes(5), "both are there to be taken");
         while let Ok(piece) = body.try_recv() {
-            detached.give_back(waiting_bytes(piece.len()));
+            task_memory.give_back(waiting_bytes(piece.len()));
         }
-        assert_eq!(detached.bytes(), 0);
+        assert_eq!(task_memory.bytes(), 0);
         drop(body);
         assert!(matches!(upload.write(Bytes::from_static(b"0")), Err(StreamError::Closed)));
-        assert_eq!(detached.bytes(), 0, "nobody takes it");
+        assert_eq!(task_memory.bytes(), 0, "nobody takes it");
     }
 }
