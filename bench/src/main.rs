@@ -3,6 +3,8 @@
 //! Machines differ and are noisy, so every figure here is printed beside its comparison, and the two are measured in
 //! turns. Nothing in the test suite asserts these numbers.
 
+#![forbid(unsafe_code)]
+
 mod backlog;
 mod bare;
 mod drain;

@@ -108,7 +108,7 @@ fn lints() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Twice: a broken link in a private item misleads whoever maintains it just the same, and a link from a public item to a
+/// Twice: a broken link in a private item misleads its maintainers just the same, and a link from a public item to a
 /// private one shows only when the private ones are left out. Only libraries have public ones.
 fn docs() -> anyhow::Result<()> {
     for items in ["--document-private-items", "--lib"] {

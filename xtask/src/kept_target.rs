@@ -67,7 +67,7 @@ fn key() -> anyhow::Result<String> {
     Ok(short_sum(&[&read("Cargo.lock")?, &read("Cargo.toml")?, &String::from_utf8_lossy(&rustc.stdout), &flags]))
 }
 
-/// The directory of this key, and the lock on all of them. Nothing if somebody else has that.
+/// The directory of this key, and the lock on all of them. Nothing if another program has that.
 fn lock(folder: &Path, key: &str) -> std::io::Result<Option<(File, PathBuf)>> {
     fs::create_dir_all(folder)?;
     let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;

@@ -2,6 +2,8 @@
 //!
 //! The justfile's recipes and `.ci/run` call these verbs and add nothing, so a person and CI run the same code.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};

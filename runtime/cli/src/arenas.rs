@@ -45,7 +45,7 @@ fn all_arenas(control: &std::ffi::CStr) {
 #[cfg(target_env = "msvc")]
 pub(crate) fn give_back_unused() {}
 
-/// The same.
+/// The system's allocator does this by itself as well.
 #[cfg(target_env = "msvc")]
 pub(crate) fn give_back_all_unused() {}
 

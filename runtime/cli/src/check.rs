@@ -1,7 +1,7 @@
 //! `lastword check`: does a component fit, what does it ask for, and what would it get.
 
 mod paste;
-mod wishes;
+mod requested_grants;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,12 +11,12 @@ use lastword_sandbox::{CONTRACT, FileKind, Grants, HookFit, Inspection, Limits, 
 
 use crate::args::CheckArgs;
 use crate::config::read_component;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 use crate::logging;
 use crate::plugins;
-use crate::quote::shown_path;
 use crate::style::{BAD, GOOD};
 use crate::units::show_bytes;
+use lastword_events::text::printable_path;
 
 /// Inspects the component and says what it found.
 ///
@@ -28,12 +28,12 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let component = read_component(&args.plugin).map_err(Failure::usage)?;
     let sandbox = plugins::sandbox_for(&args.cache, Limits::default().memory)?;
     let found = sandbox.inspect(&Source::Bytes(component), &grants).map_err(Failure::usage)?;
-    told(show(&mut anstream::stdout().lock(), &args.plugin, &found, &grants))?;
+    printed(show(&mut anstream::stdout().lock(), &args.plugin, &found, &grants))?;
     Ok(if found.refusal.is_none() { Exit::Delivered } else { Exit::No })
 }
 
 fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) -> io::Result<()> {
-    let file = shown_path(path);
+    let file = printable_path(path);
     match &found.refusal {
         None => writeln!(out, "{file}: {GOOD}fits{GOOD:#} {CONTRACT}")?,
         Some(refusal) => writeln!(out, "{file}: {BAD}does not fit{BAD:#}: {refusal}")?,
@@ -48,9 +48,9 @@ fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) 
     list(out, "imports", imports(found).into_iter())?;
     // What it asks for is told also of a component that lacks something else: that can be mended.
     writeln!(out)?;
-    wishes::show(out, found, grants)?;
+    requested_grants::show(out, found, grants)?;
     writeln!(out)?;
-    wishes::show_for_everyone(out, found, grants)?;
+    requested_grants::show_for_everyone(out, found, grants)?;
     if matches!(found.refusal, None | Some(LoadError::NeedsGrant { .. })) {
         writeln!(out)?;
         paste::show(out, path, found, grants)?;

@@ -9,11 +9,11 @@ use lastword_sandbox::{Grants, Source};
 use crate::args::{CacheArgs, CompileArgs};
 use crate::config::PluginEntry;
 use crate::directories;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 use crate::logging;
 use crate::plugins;
-use crate::quote::shown_path;
 use crate::units::{show_bytes, show_duration};
+use lastword_events::text::printable_path;
 
 /// Compiles what is not in the cache yet.
 ///
@@ -39,20 +39,20 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
         // What it lacks in grants, its configuration may give it.
         let compiled = sandbox
             .compile(&name, &Source::Bytes(component))
-            .map_err(|refusal| Failure::usage(anyhow::Error::from(refusal).context(shown_path(&path))))?;
+            .map_err(|refusal| Failure::usage(anyhow::Error::from(refusal).context(printable_path(&path))))?;
         if !compiled.cached {
             return Err(Failure::usage(anyhow::anyhow!(
                 "{} was compiled, and its code cannot be kept in {}: name another directory with --cache-dir",
-                shown_path(&path),
-                shown_path(&dir)
+                printable_path(&path),
+                printable_path(&dir)
             )));
         }
         let said = match compiled.compiled_in {
             Some(took) => format!("compiled in {}", show_duration(took)),
             None => "compiled already".to_owned(),
         };
-        told(writeln!(out, "{}: {bytes}, {said}", shown_path(&path)))?;
+        printed(writeln!(out, "{}: {bytes}, {said}", printable_path(&path)))?;
     }
-    told(writeln!(out, "kept in {}", shown_path(&dir)))?;
+    printed(writeln!(out, "kept in {}", printable_path(&dir)))?;
     Ok(Exit::Delivered)
 }

@@ -19,7 +19,7 @@ pub(crate) use settings::PluginEntry;
 
 use crate::inputs;
 use crate::limits::MAX_CONFIG_BYTES;
-use crate::quote::shown_path;
+use lastword_events::text::printable_path;
 use settings::quota;
 
 /// What the file says; the defaults where it says nothing.
@@ -41,9 +41,9 @@ pub(crate) struct Config {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum ConfigError {
-    #[error("cannot read the configuration {}: {source}", shown_path(path))]
+    #[error("cannot read the configuration {}: {source}", printable_path(path))]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("the configuration {} has more than {MAX_CONFIG_BYTES} bytes: is it another file?", shown_path(path))]
+    #[error("the configuration {} has more than {MAX_CONFIG_BYTES} bytes: is it another file?", printable_path(path))]
     TooLarge { path: PathBuf },
     #[error(transparent)]
     Mistakes(#[from] Mistakes),
@@ -67,7 +67,7 @@ impl Config {
         })
     }
 
-    /// What `path` says of the journal alone, for whoever looks into one: the plugins may be gone meanwhile.
+    /// What `path` says of the journal alone, for commands that look into one: the plugins may be gone meanwhile.
     ///
     /// # Errors
     /// Mistakes in that part of it, or when it cannot be read.

@@ -17,9 +17,9 @@ use anyhow::Context;
 
 use crate::args::TestArgs;
 use crate::calls::output::GuestOutput;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 use crate::logging;
-use crate::quote::shown_path;
+use lastword_events::text::printable_path;
 use trial::Trial;
 
 /// Runs every case.
@@ -27,22 +27,22 @@ use trial::Trial;
 /// # Errors
 /// When the plugin cannot be loaded, or a report cannot be written.
 pub(crate) fn test(args: &TestArgs) -> Result<Exit, Failure> {
-    let printed = GuestOutput::default();
-    logging::to_stderr(Some(printed.clone()));
-    let trial = Trial::begin(args, printed)?;
+    let guest_output = GuestOutput::default();
+    logging::to_stderr(Some(guest_output.clone()));
+    let trial = Trial::begin(args, guest_output)?;
     let mut out = anstream::stdout().lock();
-    let results = trial.run(|result| if args.json { told(records::case(&mut out, result)) } else { Ok(()) })?;
+    let results = trial.run(|result| if args.json { printed(records::case(&mut out, result)) } else { Ok(()) })?;
     if let Some(path) = &args.junit {
         let report = junit::report(trial.name(), &results).map_err(Failure::internal)?;
         fs::write(path, report)
-            .with_context(|| format!("cannot write the report {}", shown_path(path)))
+            .with_context(|| format!("cannot write the report {}", printable_path(path)))
             .map_err(Failure::usage)?;
     }
     let advice = advice::of(&results, trial.limits());
     if args.json {
-        told(records::summary(&mut out, trial.name(), &results, &advice))?;
+        printed(records::summary(&mut out, trial.name(), &results, &advice))?;
     } else {
-        told(show::show(&mut out, &trial, &results, &advice))?;
+        printed(show::show(&mut out, &trial, &results, &advice))?;
     }
     Ok(if results.iter().all(judge::CaseResult::passed) { Exit::Delivered } else { Exit::No })
 }

@@ -67,9 +67,9 @@ impl Failure {
     }
 }
 
-/// What a person was told. One who has read enough (`| head`) is no failure.
-pub(crate) fn told(printed: io::Result<()>) -> Result<(), Failure> {
-    match printed {
+/// The result of printing for a person. A reader that has read enough (`| head`) is no failure.
+pub(crate) fn printed(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::internal(error)),
         _ => Ok(()),
     }

@@ -85,7 +85,7 @@ pub(crate) fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens what is there without waiting for anybody.
+/// Opens what is there without waiting for another process.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(DO_NOT_WAIT).open(path).map_err(|error| {
         // A socket cannot be opened at all, and what the system says of that nobody understands.

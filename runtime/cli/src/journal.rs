@@ -1,4 +1,4 @@
-//! Which journal.
+//! Where the journal is, and opening it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -23,7 +23,7 @@ const MAX_NAMED_JOURNALS: usize = 5;
 
 /// Where sessions and deliveries are written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum JournalLocation {
     /// Nowhere: gone with the process.
     Memory,
     File(PathBuf),
@@ -36,7 +36,7 @@ pub(crate) struct Opened {
     pub(crate) owes: bool,
 }
 
-impl Place {
+impl JournalLocation {
     /// What `--journal` says, then what the configuration says; without both a file of the configuration's own, in the user's
     /// state directory.
     ///
@@ -169,8 +169,7 @@ fn as_given(config: &Path) -> PathBuf {
 }
 
 fn name(config: &Path) -> String {
-    let hash = Sha256::digest(config.as_os_str().as_encoded_bytes());
-    let mut hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = format!("{:x}", Sha256::digest(config.as_os_str().as_encoded_bytes()));
     hash.truncate(HASH_CHARS);
     let stem = config.file_stem().map_or_else(Default::default, OsStr::to_string_lossy);
     format!("{stem}-{hash}.db")
@@ -244,11 +243,14 @@ mod tests {
     #[test]
     fn the_command_line_comes_first_and_the_word_memory_is_no_path() {
         let choose = |text: &str, configured: Option<&str>| {
-            Place::choose(Some(Path::new(text)), configured.map(Path::new), None).unwrap()
+            JournalLocation::choose(Some(Path::new(text)), configured.map(Path::new), None).unwrap()
         };
-        assert_eq!(choose("memory", None), Place::Memory);
-        assert_eq!(choose("./memory", Some("memory")), Place::File("./memory".into()));
-        assert_eq!(Place::choose(None, Some(Path::new("/j.db")), None).unwrap(), Place::File("/j.db".into()));
-        assert_eq!(Place::choose(None, Some(Path::new("memory")), None).unwrap(), Place::Memory);
+        assert_eq!(choose("memory", None), JournalLocation::Memory);
+        assert_eq!(choose("./memory", Some("memory")), JournalLocation::File("./memory".into()));
+        assert_eq!(
+            JournalLocation::choose(None, Some(Path::new("/j.db")), None).unwrap(),
+            JournalLocation::File("/j.db".into())
+        );
+        assert_eq!(JournalLocation::choose(None, Some(Path::new("memory")), None).unwrap(), JournalLocation::Memory);
     }
 }

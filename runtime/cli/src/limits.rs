@@ -13,11 +13,11 @@ pub(crate) const MAX_PENDING_ANSWERS: usize = 1024;
 /// Outcome lines that wait for their reader: about 50 000. Lines that do not fit are dropped and counted.
 pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 
-/// Outcome lines that may still be before the drain's line when it is told, in bytes: what its reader has not taken by then is
+/// Outcome lines that may still be before the drain's line when it is written, in bytes: what its reader has not taken by then is
 /// dropped beyond that, and counted in it. A reader that reads takes so much in the last milliseconds.
 pub(crate) const MAX_BYTES_BEFORE_DRAIN_LINE: usize = 256 * 1024;
 
-/// Answers that wait for their reader, a line each. Plain ones beyond that are told in ranges. As many as can come at
+/// Answers that wait for their reader, a line each. Plain ones beyond that are written as ranges. As many as can come at
 /// once, when a commit answers all that was pending: so one commit alone makes no range for a reader that keeps up.
 pub(crate) const MAX_SINGLE_ANSWERS: u64 = 1024;
 
@@ -101,7 +101,7 @@ pub(crate) const MAX_SHOWN_KEYS: usize = 50;
 /// to be written down and answered. A line that is not taken was never accepted. As long as a drain keeps back for its last commit.
 pub(crate) const LAST_LINE_BEFORE_END: Duration = Duration::from_millis(150);
 
-/// So long before the end of the budget the drain's line is told at the latest, if there is a report: answers to the owner's lines
+/// So long before the end of the budget the drain's line is written at the latest, if there is a report: answers to the owner's lines
 /// that have not come by then are not waited for, and neither is a reader that is behind.
 pub(crate) const DRAIN_LINE_BEFORE_END: Duration = Duration::from_millis(20);
 

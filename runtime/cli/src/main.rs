@@ -22,7 +22,6 @@ mod new;
 mod operate;
 mod plugins;
 mod protocol;
-mod quote;
 mod run;
 mod signals;
 mod stdio;
@@ -40,10 +39,10 @@ use config::ConfigError;
 use exit::{Exit, Failure};
 use lastword_config::units;
 use lastword_events::printable;
-use quote::printable_lines;
+use lastword_events::text::printable_lines;
 
 /// A session's many small strings are made by the thread that hears of it and freed by the one that ends it: an allocator
-/// with a cache for each thread takes a third less of the time in which a session is noted, ended and delivered.
+/// with a cache for each thread takes a third less of the time in which a session is registered, ended and delivered.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -14,11 +14,11 @@ use serde::Serialize;
 
 use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};
 use crate::config::Config;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 use crate::inputs;
-use crate::journal::{Place, unusable};
-use crate::quote::shown_path;
+use crate::journal::{JournalLocation, unusable};
 use crate::units::show_bytes;
+use lastword_events::text::{clip_chars, printable_path};
 use table::Table;
 
 pub(crate) use forget::forget;
@@ -36,9 +36,11 @@ impl JournalArgs {
             }
             _ => None,
         };
-        match Place::choose(self.journal.as_deref(), configured.as_deref(), self.config.as_deref())? {
-            Place::File(path) => Ok(path),
-            Place::Memory => Err(Failure::usage(anyhow!("a journal in memory is gone with its program: name a file"))),
+        match JournalLocation::choose(self.journal.as_deref(), configured.as_deref(), self.config.as_deref())? {
+            JournalLocation::File(path) => Ok(path),
+            JournalLocation::Memory => {
+                Err(Failure::usage(anyhow!("a journal in memory is gone with its program: name a file")))
+            }
         }
     }
 
@@ -69,7 +71,7 @@ pub(crate) fn sessions(args: &SessionsArgs) -> Result<Exit, Failure> {
             session.cwd.clone().unwrap_or_default(),
         ]);
     }
-    told(table.print(&mut out, "no session is active"))?;
+    printed(table.print(&mut out, "no session is active"))?;
     Ok(Exit::Delivered)
 }
 
@@ -98,7 +100,7 @@ pub(crate) fn deliveries(args: &DeliveriesArgs) -> Result<Exit, Failure> {
             failure(row),
         ]);
     }
-    told(table.print(&mut out, "nothing is owed"))?;
+    printed(table.print(&mut out, "nothing is owed"))?;
     Ok(Exit::Delivered)
 }
 
@@ -126,7 +128,7 @@ fn report(ids: &[DeliveryId], changed: &[Changed], done: &str) -> Result<Exit, F
             Changed::AlreadyOwed => "is owed already: nothing was changed",
             Changed::Unknown => "is not in this journal: it was made, or never owed",
         };
-        told(writeln!(out, "{id}: {what}"))?;
+        printed(writeln!(out, "{id}: {what}"))?;
     }
     let unknown = changed.contains(&Changed::Unknown);
     Ok(if unknown { Exit::No } else { Exit::Delivered })
@@ -145,13 +147,13 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
                 let [tenant, session, what] = [&tenant, &session, &what].map(|text| printable(text));
                 let whose =
                     if tenant.is_empty() { String::new() } else { format!(", tenant {tenant}, session {session}") };
-                told(writeln!(out, "set aside at {at}{whose}: {what}: {why}", why = printable(&why)))?;
+                printed(writeln!(out, "set aside at {at}{whose}: {what}: {why}", why = printable(&why)))?;
             }
             for problem in &problems {
-                told(writeln!(out, "{problem}"))?;
+                printed(writeln!(out, "{problem}"))?;
             }
             if problems.is_empty() {
-                told(writeln!(out, "{}: whole", shown_path(&path)))?;
+                printed(writeln!(out, "{}: whole", printable_path(&path)))?;
                 return Ok(Exit::Delivered);
             }
             Err(unusable(anyhow!(
@@ -161,19 +163,19 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
         }
         JournalVerb::Compact(args) => {
             let (before, after) = args.change()?.compact().map_err(unusable)?;
-            told(writeln!(out, "{} before, {} now", show_bytes(before), show_bytes(after)))?;
+            printed(writeln!(out, "{} before, {} now", show_bytes(before), show_bytes(after)))?;
             Ok(Exit::Delivered)
         }
         JournalVerb::Export(args) => {
             let mut out = io::BufWriter::new(out);
             let exported = args.look()?.export(&mut out);
-            // Whoever has read enough is no failure.
+            // A reader that has read enough is no failure.
             if let Err(OpenError::Unusable { source, .. }) = exported {
-                told(Err(source))?;
+                printed(Err(source))?;
             } else {
                 exported.map_err(unusable)?;
             }
-            told(out.flush())?;
+            printed(out.flush())?;
             Ok(Exit::Delivered)
         }
     }
@@ -182,7 +184,7 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
 fn print_json<T: Serialize>(out: &mut impl Write, rows: &[T]) -> Result<Exit, Failure> {
     for row in rows {
         let line = serde_json::to_string(row).map_err(Failure::internal)?;
-        told(writeln!(out, "{line}"))?;
+        printed(writeln!(out, "{line}"))?;
     }
     Ok(Exit::Delivered)
 }
@@ -212,10 +214,7 @@ fn time(at: Option<Timestamp>) -> String {
 fn failure(row: &DeliveryRow) -> String {
     let Some(cause) = &row.cause else { return String::new() };
     match row.message.as_deref().filter(|message| !message.is_empty()) {
-        Some(message) if message.chars().count() > MESSAGE_CHARS => {
-            format!("{cause}: {}…", message.chars().take(MESSAGE_CHARS).collect::<String>())
-        }
-        Some(message) => format!("{cause}: {message}"),
+        Some(message) => format!("{cause}: {}", clip_chars(message, MESSAGE_CHARS)),
         None => cause.clone(),
     }
 }

@@ -15,8 +15,8 @@ use crate::config::{Config, PluginEntry, name_of, read_component};
 use crate::directories;
 use crate::exit::{Exit, Failure};
 use crate::itself;
-use crate::quote::shown_path;
 use crate::signals;
+use lastword_events::text::printable_path;
 
 /// The first descriptor that is not a standard stream.
 const FIRST_INHERITED: i32 = 3;
@@ -56,9 +56,9 @@ pub(crate) fn gather(args: &StdioArgs) -> Result<Config, Failure> {
 pub(crate) fn from_path(path: &Path, limits: Limits, grants: Grants) -> Result<PluginEntry, Failure> {
     let component = read_component(path).map_err(Failure::usage)?;
     let name = name_of(path).map_err(|error| {
-        Failure::usage(anyhow!("{} gives the plugin no name: {error}; rename the file", shown_path(path)))
+        Failure::usage(anyhow!("{} gives the plugin no name: {error}; rename the file", printable_path(path)))
     })?;
-    let place = format!("--plugin {}", shown_path(path));
+    let place = format!("--plugin {}", printable_path(path));
     Ok(PluginEntry { name, path: path.to_owned(), component, tenants: None, limits, grants, place })
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn load(sandbox: &Sandbox, entry: PluginEntry) -> Result<Plugin, Fail
         Failure::usage(error.context(format!(
             "plugin {:?} ({}) cannot be loaded",
             entry.name.as_str(),
-            shown_path(&entry.path)
+            printable_path(&entry.path)
         )))
     })
 }

@@ -14,12 +14,12 @@ use lastword::{CallReport, Plugin};
 use lastword_events::{HookCall, Outcome};
 
 use crate::args::RunArgs;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 use crate::inputs;
 use crate::logging;
 use crate::plugins;
-use crate::quote::shown_path;
 use crate::threads;
+use lastword_events::text::printable_path;
 use lastword_protocol::limits::MAX_LINE_BYTES;
 
 use crate::calls::output::GuestOutput;
@@ -32,19 +32,19 @@ use crate::config::PluginEntry;
 /// # Errors
 /// When there is nothing that can be called.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let printed = GuestOutput::default();
-    logging::to_stderr(Some(printed.clone()));
-    carry_out(args, &printed, &mut anstream::stdout().lock())
+    let guest_output = GuestOutput::default();
+    logging::to_stderr(Some(guest_output.clone()));
+    carry_out(args, &guest_output, &mut anstream::stdout().lock())
 }
 
-/// Makes the call, and says to `out` how it went. `printed` has what the guest prints.
-fn carry_out(args: &RunArgs, printed: &GuestOutput, out: &mut impl Write) -> Result<Exit, Failure> {
+/// Makes the call, and says to `out` how it went. `guest_output` has what the guest prints.
+fn carry_out(args: &RunArgs, guest_output: &GuestOutput, out: &mut impl Write) -> Result<Exit, Failure> {
     let grants = args.grants.grants()?;
     let entry = plugins::from_path(&args.plugin, args.limits.limits(), grants.clone())?;
     let call = call(args, &entry)?;
     let command = wasmtime::command(&args.plugin, &call, &entry.limits, &grants);
     if args.print_wasmtime {
-        told(writeln!(out, "{command}"))?;
+        printed(writeln!(out, "{command}"))?;
         return Ok(Exit::Delivered);
     }
     let sandbox = plugins::sandbox(&args.cache, std::slice::from_ref(&entry))?;
@@ -58,7 +58,7 @@ fn carry_out(args: &RunArgs, printed: &GuestOutput, out: &mut impl Write) -> Res
     tokio.shutdown_background();
 
     let stores = grants.key_value.is_some();
-    told(show::show(out, &plugin, args.hook, &report, stores, &printed.take(), &command))?;
+    printed(show::show(out, &plugin, args.hook, &report, stores, &guest_output.take(), &command))?;
     Ok(if report.outcome == Outcome::Delivered { Exit::Delivered } else { Exit::No })
 }
 
@@ -75,17 +75,18 @@ fn call(args: &RunArgs, plugin: &PluginEntry) -> Result<HookCall, Failure> {
     let Some(path) = &args.event else { return Ok(sample::call(args.hook, &plugin.name, remaining_ms)) };
     let json = read_event(path).map_err(Failure::usage)?;
     event::read(&json, args.hook, &plugin.name, remaining_ms)
-        .map_err(|bad| Failure::usage(anyhow!("the event in {} cannot be used: {}", shown_path(path), bad.message)))
+        .map_err(|bad| Failure::usage(anyhow!("the event in {} cannot be used: {}", printable_path(path), bad.message)))
 }
 
 /// Reads the file, or stdin for `-`, as far as a line of the protocol may go.
 fn read_event(path: &Path) -> anyhow::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
-    let json = inputs::read_text(path, limit).with_context(|| format!("cannot read the event {}", shown_path(path)))?;
+    let json =
+        inputs::read_text(path, limit).with_context(|| format!("cannot read the event {}", printable_path(path)))?;
     anyhow::ensure!(
         json.len() <= MAX_LINE_BYTES,
         "the event {} has more than {MAX_LINE_BYTES} bytes",
-        shown_path(path)
+        printable_path(path)
     );
     Ok(json)
 }
@@ -106,10 +107,10 @@ mod tests {
         let path = path.to_str().unwrap();
         let cli = Cli::try_parse_from([&["lastword", "run", "--no-cache", path], more].concat()).unwrap();
         let Command::Run(args) = cli.command else { panic!() };
-        let printed = GuestOutput::default();
+        let guest_output = GuestOutput::default();
         let mut out = anstream::StripStream::new(Vec::new());
-        let subscriber = Registry::default().with(printed.clone());
-        let exit = tracing::subscriber::with_default(subscriber, || carry_out(&args, &printed, &mut out));
+        let subscriber = Registry::default().with(guest_output.clone());
+        let exit = tracing::subscriber::with_default(subscriber, || carry_out(&args, &guest_output, &mut out));
         (exit, String::from_utf8(out.into_inner()).unwrap().replace(path, "plugin.wasm"))
     }
 

@@ -6,6 +6,7 @@
 
 mod inherited;
 mod interrupts;
+mod received;
 
 use std::future::Future;
 use std::io;
@@ -17,29 +18,10 @@ use std::time::Instant;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
-use signal_hook::low_level::siginfo::{Cause, Origin};
 use tokio::sync::watch;
 
 use interrupts::{Interrupts, Meaning};
-
-/// A signal that was received.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Received {
-    pub(crate) name: &'static str,
-    /// When the signal thread saw it: a moment after the kernel had it, and later on a machine that is too busy for that thread.
-    pub(crate) at: Instant,
-    /// A terminal's Ctrl-C, which it sends to everybody in the foreground.
-    pub(crate) by_terminal: bool,
-}
-
-impl Received {
-    fn new(origin: &Origin) -> Self {
-        // Who sends with `kill` is named; the kernel is not, and the only SIGINT of its own is a terminal's. Systems
-        // that do not say (macOS) leave it unknown, and the signal is taken for one that is meant for us.
-        let by_terminal = origin.signal == SIGINT && origin.cause == Cause::Kernel;
-        Self { name: name(origin.signal), at: Instant::now(), by_terminal }
-    }
-}
+pub(crate) use received::Received;
 
 /// What a signal means just now.
 enum Phase {
@@ -182,14 +164,6 @@ fn heard() -> Vec<i32> {
 pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     Ok(())
-}
-
-fn name(signal: i32) -> &'static str {
-    match signal {
-        SIGTERM => "SIGTERM",
-        SIGINT => "SIGINT",
-        _ => "SIGHUP",
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 //! by waiting for one, `watchdog` by waiting for the end. The main thread hands events over and drains.
 
 mod answers;
+mod cause;
 mod early;
-mod ignored;
+mod ignored_events;
 mod outcomes;
 mod reader;
 mod service;
@@ -24,7 +25,7 @@ use crate::config::{Config, ConfigError};
 use crate::exit::{Exit, Failure};
 use crate::fd::{self, Blocking};
 use crate::inputs;
-use crate::journal::Place;
+use crate::journal::JournalLocation;
 use crate::limits::{
     GIVE_BACK_MEMORY, LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER, WATCHDOG_OVERRUN,
 };
@@ -32,7 +33,7 @@ use crate::logging;
 use crate::plugins;
 use crate::protocol::line_queue::LineWriter;
 use crate::protocol::owner_queue::OwnerWriter;
-use crate::protocol::writer::Trouble;
+use crate::protocol::writer::OutputProblem;
 use crate::signals::Signals;
 use crate::threads;
 use crate::watchdog::Watchdog;
@@ -82,14 +83,14 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     // A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
 
-    // Whoever has seen `ready` may count on what it says, the grace of its owners included, also if we are killed now.
+    // An owner that has seen `ready` may count on what it says, the grace of its owners included, also if we are killed now.
     if let Err(error) = engine.block_on(runtime.recorded()) {
         tracing::warn!(%error, "what was recovered is not on record again yet");
     }
     // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
     arenas::give_back_all_unused();
 
-    // First this: whoever has seen `ready` may send a signal and count on the drain.
+    // First this: an owner that has seen `ready` may send a signal and count on the drain.
     arm_on_signal(&signals, &watchdog, giving_back.clone(), runtime.durability(), drain.1);
     output.first(ready(&runtime, slots));
     let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back);
@@ -139,19 +140,19 @@ fn arm_on_signal(
 
 fn stdout() -> io::Result<OwnerWriter> {
     let stdout = Blocking::duplicate(&io::stdout())?;
-    OwnerWriter::spawn("stdout", stdout, |trouble| match trouble {
-        Trouble::Behind => tracing::info!(
+    OwnerWriter::spawn("stdout", stdout, |problem| match problem {
+        OutputProblem::Behind => tracing::info!(
             "the reader of stdout is more than {MAX_SINGLE_ANSWERS} answers behind: until it has caught up, lines that \
              are accepted are told in ranges"
         ),
-        Trouble::Slow => tracing::warn!(
+        OutputProblem::Slow => tracing::warn!(
             "the reader of stdout is too slow, {MAX_QUEUED_OUTPUT_BYTES} bytes wait for it: outcome lines that do not \
              fit are dropped and counted"
         ),
-        Trouble::Full(error) => {
+        OutputProblem::Full(error) => {
             tracing::warn!(%error, "stdout cannot be written for now: the run goes on, and what it would say waits");
         }
-        Trouble::Gone(error) => {
+        OutputProblem::Gone(error) => {
             tracing::warn!(%error, "the reader of stdout went away: the run goes on, and its lines are dropped");
         }
     })
@@ -164,14 +165,14 @@ fn build(args: &StdioArgs, config: Config, output: OwnerWriter, early: &EarlyExi
             "there is no plugin: sessions are tracked, and nobody is told of their ends; see --plugin and [[plugin]]"
         );
     }
-    // First: whoever finds the journal in use should not wait for plugins to be compiled.
-    let place = Place::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
-    place.keep_for(args.config.as_deref().filter(|_| args.journal.is_none() && config.journal.is_none()));
-    if place.may_owe() {
+    // First: a program that finds the journal in use should not wait for plugins to be compiled.
+    let location = JournalLocation::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
+    location.keep_for(args.config.as_deref().filter(|_| args.journal.is_none() && config.journal.is_none()));
+    if location.may_owe() {
         // A large one takes seconds to read.
         early.expect(true);
     }
-    let journal = place.open()?;
+    let journal = location.open()?;
     early.expect(journal.owes);
     early.opened(journal.journal.clone());
     let sandbox = plugins::sandbox_with_memory(&args.cache, &config.plugins, config.calls.memory)?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::exit::Exit;
 
 /// A thread that waits from the start of the program, so that nothing can fail when it is needed. It takes no lock that
-/// anybody holds for long, and writes nothing: a reader of our output cannot hold it up.
+/// is held for long, and writes nothing: a reader of our output cannot hold it up.
 #[derive(Clone)]
 pub(crate) struct Watchdog {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ impl Watchdog {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn spawn() -> io::Result<Self> {
-        // Not `std::process::exit`: that waits for whoever is inside it already, and runs what libraries registered.
+        // Not `std::process::exit`: that waits for a thread that is inside it already, and runs what libraries registered.
         Self::spawn_with(|code| signal_hook::low_level::exit(i32::from(code)))
     }
 

@@ -1,3 +1,5 @@
+//! `limits` of a plugin: what one of its calls may use.
+
 use std::time::Duration;
 
 use super::reader::{Reader, Table, Value};

@@ -1,3 +1,5 @@
+//! `[calls]`: what all calls have together.
+
 use super::Calls;
 use super::reader::{Reader, Table, Value};
 use crate::limits::ALL_CALLS_MEMORY;

@@ -1,3 +1,5 @@
+//! `[drain]`: whether to drain, and for how long.
+
 use super::Drain;
 use super::reader::{Reader, Table, Value};
 use crate::units;

@@ -1,3 +1,5 @@
+//! The grants in a plugin's entry.
+
 use std::collections::BTreeMap;
 
 use lastword_egress::{AllowList, Destination};
@@ -19,14 +21,14 @@ pub struct GrantSettings {
     pub key_value_quota: Option<u64>,
     /// `http`: where requests may go.
     pub http: Option<AllowList>,
-    /// `transcript`.
+    /// `transcript`: which transcripts it can read.
     pub transcript: Option<TranscriptSettings>,
 }
 
-/// `transcript`.
+/// `transcript`: which transcripts a plugin can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TranscriptSettings {
-    /// Only files below it are lent.
+    /// The directory that they are below.
     pub root: Root,
     /// Bytes of a transcript that a guest gets to see.
     pub max: u64,

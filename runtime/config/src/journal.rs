@@ -1,3 +1,5 @@
+//! `[journal]`: where sessions and deliveries are recorded.
+
 use std::path::PathBuf;
 
 use super::reader::{Reader, Table, Value};

@@ -37,6 +37,7 @@
 //!
 //! It opens no file and knows no engine: a [`Source`] has the text, and hands out the components that it names.
 
+#![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod call_limits;
@@ -79,7 +80,7 @@ pub struct Source<'a> {
     pub path: &'a Path,
     /// What paths in it are relative to.
     pub directory: &'a Path,
-    /// What is in it.
+    /// The file's text.
     pub text: &'a str,
     /// The components that it names.
     pub read_component: ReadComponent<'a>,
@@ -150,7 +151,7 @@ impl Config {
         reader.finish(config)
     }
 
-    /// What it says of the journal alone, for whoever looks into one: the plugins may be gone meanwhile.
+    /// What it says of the journal alone, for commands that look into one: the plugins may be gone meanwhile.
     ///
     /// # Errors
     /// Lists every mistake in that part of it.

@@ -12,16 +12,16 @@ pub const MIN_DURATION: Duration = Duration::from_millis(1);
 /// unit.
 pub const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
 
-/// The sizes that a setting takes, in bytes, and for whoever goes beyond them what the bounds are.
+/// The sizes that a setting takes, in bytes, and what the bounds are, for a message.
 #[derive(Debug)]
 pub struct Sizes {
-    /// The smallest.
+    /// The smallest size.
     pub least: u64,
-    /// What that is.
+    /// What the smallest is, for a message.
     pub least_is: &'static str,
-    /// The largest.
+    /// The largest size.
     pub most: u64,
-    /// What that is, or why there is no more.
+    /// What the largest is, or why there is no more, for a message.
     pub most_is: &'static str,
 }
 
@@ -69,7 +69,7 @@ pub const HTTP_BODIES: Sizes = Sizes {
 pub const KEY_VALUE_WRITES: Sizes =
     Sizes { least: 64, least_is: "one counter", most: 64 * MIB, most_is: "as much as `keyvalue` can grant" };
 
-/// `limits.keyvalue-keys`. They are one transaction, and everybody waits for it: so many take a tenth of a second.
+/// `limits.keyvalue-keys`. They are one transaction, and all others wait for it: so many take a tenth of a second.
 pub const MAX_KEY_VALUE_KEYS: u64 = 10_000;
 
 /// `calls.memory`.

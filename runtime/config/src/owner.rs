@@ -1,3 +1,5 @@
+//! `[owner]`: the format of the input, and what is kept of it.
+
 use lastword_protocol::owners::{InputFormat, InputSettings};
 use toml::de::DeValue;
 

@@ -1,3 +1,5 @@
+//! `[[plugin]]`: one plugin's entry.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,7 +65,7 @@ fn read_one(reader: &Reader<'_>, value: &Value<'_>, names: &mut Vec<(String, usi
     let grants = grants::read(reader, &table, tenants.as_ref().is_some_and(|tenants| tenants.len() == 1));
     let component = component(reader, &table, path.as_deref()?)?;
     if let Some((Some(pin), value)) = pin {
-        let actual = hex(&Sha256::digest(&component));
+        let actual = format!("{:x}", Sha256::digest(&component));
         if actual != pin {
             reader.mistake(value.span(), format!("sha256: the component has {actual}, not the pinned {pin}"));
         }
@@ -133,8 +135,4 @@ fn pin(text: &str) -> Result<String, String> {
         ));
     }
     Ok(digits.to_ascii_lowercase())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

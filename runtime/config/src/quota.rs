@@ -1,3 +1,5 @@
+//! `[quota]` and `[[tenant]]`: what a tenant may use.
+
 use std::sync::Arc;
 
 use lastword_events::Identity;

@@ -1,3 +1,5 @@
+//! Values of a configuration, and what is wrong with them, each with its place in the file.
+
 use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;

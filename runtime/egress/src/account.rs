@@ -1,6 +1,8 @@
+//! The account that a request is charged to.
+
 use std::sync::Arc;
 
-/// Whose account a request is charged to: what many requests share, each tenant and each plugin may hold a part of.
+/// The account that a request is charged to: a tenant and a plugin. Each may hold a part of what many requests share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Account {
     /// The tenant for whose session the guest was called.

@@ -57,13 +57,13 @@ impl Allowance {
         }
     }
 
-    /// The same, charged to this account. Without one, requests share what one plugin and one tenant may have.
+    /// Charges the call to this account. Without one, requests share what one plugin and one tenant may have.
     #[must_use]
     pub fn charged_to(self, account: Account) -> Self {
         Self { account, ..self }
     }
 
-    /// Whose account the call is charged to.
+    /// The account that the call is charged to.
     #[must_use]
     pub const fn account(&self) -> &Account {
         &self.account

@@ -84,10 +84,10 @@ pub enum EgressError {
          as many as they may; servers that are slow are the usual cause, and `ulimit -n` is what sets the number"
     )]
     NoTurnToConnect {
-        /// Where to.
+        /// The destination of the request.
         destination: Destination,
     },
-    /// Nobody listens there.
+    /// No server listens there.
     #[error("{address} refused the connection; check that the server runs")]
     ConnectionRefused {
         /// The last address tried.
@@ -104,7 +104,7 @@ pub enum EgressError {
     /// No connection, or no end of the TLS handshake, within the connect timeout.
     #[error("no connection to {destination} within the connect timeout")]
     ConnectTimeout {
-        /// Where to.
+        /// The destination of the request.
         destination: Destination,
     },
     /// This host cannot do TLS, for example because it has no root certificates.

@@ -49,7 +49,7 @@ impl Read for GatedIo {
         let wanted = cursor.remaining().min(this.buffer.len());
         let most = wanted.min(this.gate.allowed());
         if most == 0 && wanted > 0 {
-            // No waker: whoever polls this connection looks at the gate right afterwards.
+            // No waker: the poll of this connection is followed by a look at the gate.
             return Poll::Pending;
         }
         let Some(space) = this.buffer.get_mut(..most) else { return Poll::Pending };

@@ -72,6 +72,7 @@ mod egress;
 mod error;
 mod exchange;
 mod head_gate;
+mod hyper_error;
 mod io;
 pub mod limits;
 mod lookups;

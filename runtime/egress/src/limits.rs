@@ -50,7 +50,7 @@ pub const MAX_ABANDONED_LOOKUPS_OF_PLUGIN: usize = 64;
 pub const MAX_ABANDONED_LOOKUPS_OF_TENANT: usize = 128;
 
 /// Abandoned look-ups in the whole process. Each is a thread, and some 50 KiB; one comes to its end when the resolver gives up,
-/// which takes glibc's 10 s for each server by default. When there are as many, whoever has none under way has one at a time.
+/// which takes glibc's 10 s for each server by default. When there are as many, an account that has none under way has one at a time.
 pub const MAX_ABANDONED_LOOKUPS: usize = 256;
 
 pub(crate) const LOOKUPS: Part =

@@ -1,7 +1,7 @@
 //! Look-ups under way: whose they are, and how many.
 //!
 //! A look-up is a task of its own. It goes on when the request that wanted it is gone, as the thread does that is in
-//! `getaddrinfo`: what nobody can cancel must not stop counting because its call was cut. Requests of one account for one name
+//! `getaddrinfo`: what cannot be cancelled must not stop counting because its call was cut. Requests of one account for one name
 //! at the same time share a look-up.
 
 use std::{
@@ -49,7 +49,7 @@ impl LookUps {
         Self { turns: Arc::new(Turns::new(BOUNDS)), under_way: Mutex::default() }
     }
 
-    /// Asks for the addresses of `host`. Whoever drops the answer gives up its place, if it still waits for its turn.
+    /// Asks for the addresses of `host`. Dropping the answer gives up the place, if it still waits for its turn.
     pub(crate) fn ask(
         self: &Arc<Self>,
         resolver: &Arc<dyn Resolve>,
@@ -89,7 +89,7 @@ impl Shared {
             match timeout(LOOKUP_ABANDONED_AFTER, answer.as_mut()).await {
                 Ok(answer) => break answer,
                 Err(_) => {
-                    // Whoever asks from now on may have more luck.
+                    // A request from now on may have more luck.
                     self.close();
                     turn.abandon();
                 }
@@ -100,7 +100,7 @@ impl Shared {
         self.tell.send_replace(Progress::Answered(answer.map(Arc::from).map_err(Arc::new)));
     }
 
-    /// None when nobody waits for the answer any more.
+    /// None when no request waits for the answer any more.
     async fn turn(&self) -> Option<Turn> {
         let mut turn = pin!(self.lookups.turns.take(&self.asked.0));
         loop {
@@ -108,7 +108,7 @@ impl Shared {
                 turn = &mut turn => return Some(turn),
                 () = self.tell.closed() => {
                     let mut under_way = self.lookups.lock();
-                    // With the lock, nobody comes to share it.
+                    // With the lock held, no request comes to share it.
                     if self.tell.receiver_count() == 0 {
                         under_way.remove(&self.asked);
                         return None;
@@ -118,7 +118,7 @@ impl Shared {
         }
     }
 
-    /// Nobody shares it any more who does not do so already.
+    /// No further request shares it.
     fn close(&self) {
         let mut under_way = self.lookups.lock();
         if under_way.get(&self.asked).is_some_and(|tell| tell.same_channel(&self.tell)) {

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::{allowance::Allowance, error::EgressError, exchange::from_hyper, timeouts::after};
+use crate::{allowance::Allowance, error::EgressError, hyper_error::from_hyper, timeouts::after};
 
 /// A response's body as the server sent it: not decompressed, chunk framing removed.
 ///

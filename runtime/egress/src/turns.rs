@@ -1,4 +1,4 @@
-//! Turns at something that all requests share, and of which there is not enough for everybody: look-ups, connections.
+//! Turns at something that all requests share, and of which there is not enough for all: look-ups, connections.
 //!
 //! A plugin, a tenant and all together may hold so many turns at once. Who has to wait holds nothing meanwhile. Turns that
 //! become free go round: to one tenant after the other, and within a tenant to one plugin after the other, however much each
@@ -72,7 +72,7 @@ struct WaitingTenant {
     order: VecDeque<Arc<str>>,
 }
 
-/// Somebody's place, until it is dropped.
+/// A place that is taken, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     turns: Arc<Turns>,
@@ -112,7 +112,7 @@ impl Turns {
         let given: Vec<Given> = std::iter::from_fn(|| state.give_next(&self.bounds)).collect();
         drop(state);
         for (give, account) in given {
-            // Nobody is there any more: then it is dropped here, and the next one has it.
+            // The request is gone: then its place is dropped here, and the next one has it.
             drop(give.send(Turn { turns: Arc::clone(self), account, abandoned: false }));
         }
     }
@@ -196,7 +196,7 @@ impl State {
         let Some(abandoned) = bounds.abandoned else { return true };
         of_plugin.sum() < abandoned.of_plugin
             && (of_tenant.sum() < abandoned.of_tenant || has_none)
-            // Where all places are taken, whoever has none under way may have one: theirs need not hang.
+            // Where all places are taken, an account that has none under way may have one: its servers need not hang.
             && (self.all.sum() < abandoned.in_all || of_tenant.sum() + of_plugin.sum() == 0)
     }
 

@@ -1,3 +1,5 @@
+//! Deliveries: one event that one plugin is owed, its stable id, and its attempts.
+
 use std::fmt;
 use std::str::FromStr;
 

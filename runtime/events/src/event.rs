@@ -1,62 +1,11 @@
-use std::sync::Arc;
+//! What happens to a session: its start, its compactions and its end.
 
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::{Attributes, check_attributes, fit_attributes};
 use crate::field::{check_len, drop_if_long};
-use crate::limits::{
-    MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_ID_BYTES,
-    MAX_KEY_BYTES,
-};
-use crate::{Delivery, EndReason, EventKey, FieldError, Session, Timestamp};
-
-/// Names and values that the runtime does not interpret. In JSON a list of pairs, as in the WIT.
-pub type Attributes = Vec<(String, String)>;
-
-/// An export of a plugin that the runtime calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Hook {
-    /// Optional.
-    SessionStart,
-    /// Required of every plugin.
-    SessionEnd,
-    /// Optional.
-    SessionCompaction,
-}
-
-impl Hook {
-    /// Every hook, in the order of a session's life.
-    pub const ALL: [Self; 3] = [Self::SessionStart, Self::SessionCompaction, Self::SessionEnd];
-
-    /// The export's name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SessionStart => "session-start",
-            Self::SessionEnd => "session-end",
-            Self::SessionCompaction => "session-compaction",
-        }
-    }
-}
-
-impl std::fmt::Display for Hook {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for Hook {
-    type Err = FieldError;
-    fn from_str(text: &str) -> Result<Self, FieldError> {
-        Self::ALL.into_iter().find(|h| h.as_str() == text).ok_or_else(|| {
-            FieldError::new(
-                "hook",
-                "unknown_hook",
-                format!("{text:?} is no hook: use session-start, session-end or session-compaction"),
-            )
-        })
-    }
-}
+use crate::limits::{MAX_ID_BYTES, MAX_KEY_BYTES};
+use crate::{CompactionPhase, EndReason, EventKey, FieldError, Hook, Timestamp};
 
 /// A session began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,12 +22,12 @@ pub struct SessionStart {
 /// A session ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEnd {
-    /// Why.
+    /// Why it ended.
     pub reason: EndReason,
     /// The owner's own word for the reason.
     #[serde(default)]
     pub raw_reason: Option<String>,
-    /// When.
+    /// When it ended.
     pub ended_at: Timestamp,
     /// How long it ran, in milliseconds; saturates at about 49 days.
     #[serde(default)]
@@ -100,7 +49,7 @@ pub struct SessionEnd {
 /// A session is about to be compacted, or was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCompaction {
-    /// Before or after.
+    /// Whether it is about to happen or has happened.
     pub phase: CompactionPhase,
     /// Messages before the compaction.
     #[serde(default)]
@@ -117,27 +66,6 @@ pub struct SessionCompaction {
     /// What else the owner said of the event.
     #[serde(default)]
     pub attributes: Attributes,
-}
-
-/// Which side of a compaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CompactionPhase {
-    /// It is about to happen.
-    Before,
-    /// It has happened.
-    After,
-}
-
-impl CompactionPhase {
-    /// `before` or `after`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::After => "after",
-        }
-    }
 }
 
 impl SessionStart {
@@ -175,7 +103,7 @@ impl SessionEnd {
         }
     }
 
-    /// Says how long a session ran that started then, unless somebody who knows has said so already.
+    /// Says how long a session ran that started then, unless its owner has said so already.
     #[must_use]
     pub fn since(mut self, started_at: Option<Timestamp>) -> Self {
         self.duration_ms = self.duration_ms.or_else(|| Some(self.ended_at.millis_since(started_at?)));
@@ -260,76 +188,10 @@ impl Event {
     }
 }
 
-/// Everything that a guest is told in one call. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct HookCall {
-    /// Whose event.
-    pub session: Arc<Session>,
-    /// Which attempt.
-    pub delivery: Delivery,
-    /// What happened.
-    pub event: Arc<Event>,
-}
-
-/// Checks a list of attributes; `of` is `session` or `event`.
-pub(crate) fn check_attributes(of: &str, attributes: &Attributes) -> Result<(), FieldError> {
-    let error = |code, message: String| Err(FieldError::new(format!("{of} attributes"), code, message));
-    if attributes.len() > MAX_ATTRIBUTES {
-        let n = attributes.len();
-        return error("too_many_attributes", format!("the {of} has {n} attributes; at most {MAX_ATTRIBUTES} are kept"));
-    }
-    for (name, value) in attributes {
-        if !fits(name, value) {
-            let shown: String = name.chars().take(MAX_ATTRIBUTE_NAME_BYTES).collect();
-            return Err(FieldError::new(
-                format!("{of} attribute {shown:?}"),
-                "attribute_too_long",
-                format!(
-                    "attribute {shown:?} of the {of} is too long: a name has at most {MAX_ATTRIBUTE_NAME_BYTES} bytes, \
-                     a value {MAX_ATTRIBUTE_VALUE_BYTES}"
-                ),
-            ));
-        }
-    }
-    let total: usize = attributes.iter().map(size).sum();
-    if total > MAX_ATTRIBUTES_BYTES {
-        return error(
-            "attributes_too_long",
-            format!("the {of}'s attributes have {total} bytes together; at most {MAX_ATTRIBUTES_BYTES} are kept"),
-        );
-    }
-    Ok(())
-}
-
-/// Leaves out the attributes that do not fit, the first ones being kept, and names them in `dropped`.
-pub(crate) fn fit_attributes(of: &str, attributes: &mut Attributes, dropped: &mut Vec<String>) {
-    let (mut count, mut total) = (0, 0);
-    attributes.retain(|attribute| {
-        let keep = fits(&attribute.0, &attribute.1)
-            && count < MAX_ATTRIBUTES
-            && total + size(attribute) <= MAX_ATTRIBUTES_BYTES;
-        if keep {
-            count += 1;
-            total += size(attribute);
-        } else {
-            let shown: String = attribute.0.chars().take(MAX_ATTRIBUTE_NAME_BYTES).collect();
-            dropped.push(format!("{of} attribute {shown:?}"));
-        }
-        keep
-    });
-}
-
-fn fits(name: &str, value: &str) -> bool {
-    name.len() <= MAX_ATTRIBUTE_NAME_BYTES && value.len() <= MAX_ATTRIBUTE_VALUE_BYTES
-}
-
-fn size((name, value): &(String, String)) -> usize {
-    name.len() + value.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_ATTRIBUTES;
     use proptest::prelude::*;
 
     #[test]

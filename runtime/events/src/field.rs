@@ -1,3 +1,5 @@
+//! Fields of an event that cannot be taken as they are.
+
 use thiserror::Error;
 
 /// A field of an event that cannot be taken as it is. The message says what to do.

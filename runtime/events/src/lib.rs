@@ -15,31 +15,43 @@
 //! # Ok::<(), lastword_events::FieldError>(())
 //! ```
 //!
-//! What it is not: the stdio protocol (that is `lastword-cli`'s) and not a journal's schema.
+//! What it is not: the stdio protocol (that is `lastword-protocol`'s) and not a journal's schema.
 
+#![forbid(unsafe_code)]
+
+mod attributes;
+mod compaction;
 mod delivery;
 mod event;
 mod field;
+mod hook;
+mod hook_call;
 mod key_value;
 pub mod limits;
 mod name;
 mod outcome;
 mod owner;
-mod printable;
 mod reason;
 mod report;
 mod session;
+pub mod text;
 mod timestamp;
 
+pub use attributes::Attributes;
+pub use compaction::CompactionPhase;
 pub use delivery::{Delivery, DeliveryId, EventKey, ParseDeliveryIdError, ParseEventKeyError};
-pub use event::{Attributes, CompactionPhase, Event, Hook, HookCall, SessionCompaction, SessionEnd, SessionStart};
+pub use event::{Event, SessionCompaction, SessionEnd, SessionStart};
 pub use field::FieldError;
-pub use key_value::{Change, KEY_OVERHEAD_BYTES, key_value_bytes, key_value_number};
+pub use hook::Hook;
+pub use hook_call::HookCall;
+pub use key_value::{
+    Change, KEY_OVERHEAD_BYTES, KeyValueError, KeyValueUsage, KeyValues, key_value_bytes, key_value_number,
+};
 pub use name::{JournalName, PluginName};
 pub use outcome::{Deferral, FailureCause, Outcome};
 pub use owner::Owner;
-pub use printable::{is_plain, printable};
 pub use reason::{DrainReason, EndReason};
 pub use report::{DRAIN_WARNING, DrainReport, DrainWarning, PluginDrain, PluginRest};
 pub use session::{Identity, Session, Transcript};
+pub use text::{is_plain, printable};
 pub use timestamp::Timestamp;

@@ -1,3 +1,5 @@
+//! Names of plugins and journals.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;

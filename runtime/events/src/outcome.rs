@@ -1,3 +1,5 @@
+//! How an attempt at a delivery ended.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! The owners that are known, and their words for the reason of an end.
+
 use crate::EndReason;
 
 /// A program whose sessions these are, and so whose words its events use.

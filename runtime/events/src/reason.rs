@@ -1,3 +1,5 @@
+//! Why a session ended, and why a drain did.
+
 use std::borrow::Cow;
 use std::fmt;
 

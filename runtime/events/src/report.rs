@@ -1,3 +1,5 @@
+//! What a drain did.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,24 +14,24 @@ pub const DRAIN_WARNING: &str = "session-end-drain";
 pub struct DrainReport {
     /// Why the set was ended.
     pub reason: DrainReason,
-    /// How much time it had.
+    /// How much time the drain had.
     pub budget: Duration,
-    /// How much it took.
+    /// How much time it took.
     pub elapsed: Duration,
     /// Active sessions that it ended.
     pub sessions: u64,
-    /// Answered ok.
+    /// Deliveries that the plugin answered with ok.
     pub delivered: u64,
-    /// Had an attempt that failed.
+    /// Deliveries that had an attempt, which failed.
     pub failed: u64,
-    /// Left for later.
+    /// Deliveries that are left for later.
     pub deferred: u64,
     /// Whether the budget ended before the work did.
     pub timed_out: bool,
     /// One line for each (tenant, plugin) that was owed something, in the order of the configuration; of the 1 000 that most was
     /// not delivered of, if there are more.
     pub plugins: Vec<PluginDrain>,
-    /// What the others come to, by plugin.
+    /// What the tenants without a line of their own come to, by plugin.
     pub rest: Vec<PluginRest>,
     /// What an operator should read.
     pub warnings: Vec<DrainWarning>,
@@ -68,15 +70,15 @@ impl DrainReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PluginDrain {
-    /// Whose sessions.
+    /// The tenant of the sessions.
     pub tenant: Arc<str>,
-    /// Which plugin.
+    /// The plugin that was owed them.
     pub plugin: PluginName,
-    /// Answered ok.
+    /// Deliveries that the plugin answered with ok.
     pub delivered: u64,
-    /// Had an attempt that failed.
+    /// Deliveries that had an attempt, which failed.
     pub failed: u64,
-    /// Left for later.
+    /// Deliveries that are left for later.
     pub deferred: u64,
     /// Whether the breaker passed it over.
     pub broken: bool,
@@ -94,15 +96,15 @@ impl PluginDrain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PluginRest {
-    /// Which plugin.
+    /// The plugin that was owed them.
     pub plugin: PluginName,
-    /// For how many tenants.
+    /// How many tenants it is for.
     pub tenants: u64,
-    /// Answered ok.
+    /// Deliveries that the plugin answered with ok.
     pub delivered: u64,
-    /// Had an attempt that failed.
+    /// Deliveries that had an attempt, which failed.
     pub failed: u64,
-    /// Left for later.
+    /// Deliveries that are left for later.
     pub deferred: u64,
 }
 
@@ -120,7 +122,7 @@ impl PluginRest {
 pub struct DrainWarning {
     /// A stable word for programs, e.g. [`DRAIN_WARNING`].
     pub name: &'static str,
-    /// For people.
+    /// What happened, for people.
     pub message: String,
 }
 

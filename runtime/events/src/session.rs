@@ -1,8 +1,10 @@
+//! Sessions, and what identifies one.
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Attributes, check_attributes, fit_attributes};
+use crate::attributes::{Attributes, check_attributes, fit_attributes};
 use crate::field::{check_len, drop_if_long};
 use crate::limits::{MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PATH_BYTES, MAX_TENANT_BYTES};
 use crate::{FieldError, Timestamp};
@@ -71,7 +73,7 @@ fn name_like(field: &str, what: &str, text: &str, max: usize) -> Result<(), Fiel
 
 /// One run of one conversation: (tenant, id, generation). Sessions of one id in different scopes have different generations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Facts")]
+#[serde(from = "SessionFields")]
 pub struct Session {
     /// Who this is. In JSON the fields `tenant` and `id`, and `scope` if there is one.
     #[serde(flatten)]
@@ -113,7 +115,7 @@ pub struct Transcript {
 
 /// A [`Session`] as it is read: `flatten` reads three times as slowly, and a start may read a million.
 #[derive(Deserialize)]
-struct Facts {
+struct SessionFields {
     tenant: Arc<str>,
     id: Arc<str>,
     #[serde(default)]
@@ -136,10 +138,21 @@ struct Facts {
     attributes: Attributes,
 }
 
-impl From<Facts> for Session {
-    fn from(facts: Facts) -> Self {
-        let Facts { tenant, id, scope, generation, key, agent_id, owner_kind, cwd, transcript, started_at, attributes } =
-            facts;
+impl From<SessionFields> for Session {
+    fn from(fields: SessionFields) -> Self {
+        let SessionFields {
+            tenant,
+            id,
+            scope,
+            generation,
+            key,
+            agent_id,
+            owner_kind,
+            cwd,
+            transcript,
+            started_at,
+            attributes,
+        } = fields;
         let identity = Identity { tenant, id, scope };
         Self { identity, generation, key, agent_id, owner_kind, cwd, transcript, started_at, attributes }
     }

@@ -1,3 +1,5 @@
+//! Moments in UTC, to the millisecond.
+
 use std::fmt;
 use std::str::FromStr;
 

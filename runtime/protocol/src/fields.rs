@@ -1,60 +1,19 @@
 //! A line, taken apart into its fields.
 
-use lastword_events::{Attributes, FieldError, Timestamp};
+use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars, quoted};
+use lastword_events::{Attributes, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::bad_line::BadLine;
 use crate::left_out::LeftOut;
 use crate::limits::{MAX_DEPTH, MAX_TEXT_BYTES};
-use crate::quote::{clipped, quoted};
 use crate::repair::{LOST, Lost};
 use crate::time;
-
-/// The code of a line that is no JSON.
-const BAD_JSON: &str = "bad_json";
 
 /// What a message calls the object that is no field of another.
 const LINE: &str = "the line";
 
-/// A line that cannot be carried out: what an `error` line says of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadLine {
-    /// None when it is about the whole line.
-    pub field: Option<String>,
-    /// A stable word for programs.
-    pub code: &'static str,
-    /// For people.
-    pub message: String,
-}
-
-impl BadLine {
-    /// About the whole line.
-    pub fn whole(code: &'static str, message: impl Into<String>) -> Self {
-        Self { field: None, code, message: message.into() }
-    }
-
-    /// About a line that is no JSON.
-    pub(crate) fn no_json(message: impl Into<String>) -> Self {
-        Self::whole(BAD_JSON, message)
-    }
-
-    /// Whether the line is no JSON: repaired it may be.
-    pub(crate) fn is_no_json(&self) -> bool {
-        self.code == BAD_JSON
-    }
-
-    /// About one field.
-    pub fn field(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), code, message: message.into() }
-    }
-}
-
-impl From<FieldError> for BadLine {
-    fn from(error: FieldError) -> Self {
-        Self { field: Some(error.field), code: error.code, message: error.message }
-    }
-}
-
-/// A JSON object whose fields are taken out one by one; what is left at the end is what nobody knows.
+/// A JSON object whose fields are taken out one by one; what is left at the end is not known.
 ///
 /// A field that is null is a field that is not there. An optional field that cannot be read is left out, and noted in
 /// [`left_out`](Self::left_out): it must not cost a session its end. Only what a line cannot do without is an error.
@@ -269,7 +228,7 @@ impl Fields {
                 Value::String(text) => attributes.push((name, text)),
                 // These were strings.
                 value if matches!(lost(&value), Some(Lost::Escape | Lost::Long)) => {
-                    self.left_out.note(self.unreadable(&clipped(&name), "a string", &value));
+                    self.left_out.note(self.unreadable(&clip_chars(&name, MAX_QUOTED_CHARS), "a string", &value));
                 }
                 _ => {}
             }

@@ -8,12 +8,13 @@ use lastword_events::{
     SessionStart, Timestamp, Transcript,
 };
 
-use crate::fields::{BadLine, Fields};
+use crate::bad_line::BadLine;
+use crate::fields::Fields;
 use crate::left_out::LeftOut;
 use crate::limits::MAX_NAMED_LEFT_OUT;
 use crate::owners::Foreign;
-use crate::quote::quoted;
 use crate::suggest;
+use lastword_events::text::quoted;
 
 /// The tenant of a session whose line names none.
 pub const DEFAULT_TENANT: &str = "default";
@@ -34,7 +35,7 @@ pub enum Input {
         /// The session that it names: that one lives.
         session: Option<Identity>,
     },
-    /// An event in the words of somebody whom `--from` does not name. Without an `error` it is nobody's business.
+    /// An event in another format than `--from` names. Without an `error` it is passed over.
     Foreign(Box<Foreign>),
     /// Nothing but white space.
     Blank,
@@ -45,9 +46,9 @@ pub enum Input {
 pub struct OwnerEvent {
     /// Its name for this line: the same one again does nothing.
     pub op_id: Option<Arc<str>>,
-    /// Whose.
+    /// The session that it happened to.
     pub session: Session,
-    /// What happened.
+    /// What happened to it.
     pub event: Event,
     /// What could not be read or did not fit and was left out, a sentence or a name each.
     pub dropped: Vec<String>,
@@ -107,7 +108,7 @@ fn session(line: &mut Fields) -> Result<Session, BadLine> {
 /// Reads a session; its unknown strings become its attributes.
 ///
 /// # Errors
-/// When nobody can say whose event it is: it has no id, or its tenant cannot be read. The error names the field.
+/// When it cannot be said of which session the event is: it has no id, or its tenant cannot be read. The error names the field.
 pub fn read_session(mut fields: Fields) -> Result<Session, BadLine> {
     let id = fields.required_string("id")?;
     // Without it the session would be another tenant's.
@@ -203,9 +204,10 @@ fn drain_reason(line: &mut Fields) -> Result<DrainReason, BadLine> {
 mod tests {
     use super::*;
     use crate::owners::InputFormat;
+    use crate::owners::InputSettings;
 
     fn read(line: &[u8]) -> Result<Input, BadLine> {
-        InputFormat::Lastword.read(line)
+        InputSettings::from(InputFormat::Lastword).read(line)
     }
 
     fn event(line: &str) -> OwnerEvent {

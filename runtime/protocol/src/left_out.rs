@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::fields::BadLine;
+use crate::bad_line::BadLine;
 use crate::limits::MAX_NAMED_LEFT_OUT;
 
 /// What was left out of one line so far. All that is taken out of the line shares it.

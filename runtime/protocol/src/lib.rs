@@ -4,13 +4,15 @@
 //! an object apart, [`input`] knows our own words, the [`owners`] have others, and [`output`] writes our lines. Nothing here
 //! reads a file or starts a thread.
 
+#![forbid(unsafe_code)]
+
+pub mod bad_line;
 pub mod fields;
 pub mod input;
 pub mod left_out;
 pub mod limits;
 pub mod output;
 pub mod owners;
-pub mod quote;
 pub mod reader;
 pub mod repair;
 pub mod suggest;

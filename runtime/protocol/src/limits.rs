@@ -13,13 +13,13 @@ pub const MAX_LINE_BYTES: usize = 1024 * 1024;
 /// Its own fields, in bytes of JSON. What comes after them is passed over.
 pub const MAX_LINE_FIELDS_BYTES: usize = 640 * 1024;
 
-/// The same of an object in it: 32 KiB of attributes at most are kept of an event, and some paths.
+/// An object in it, in bytes of JSON: 32 KiB of attributes at most are kept of an event, and some paths.
 pub const MAX_FIELDS_BYTES: usize = 128 * 1024;
 
-/// The same of an object in that, e.g. of a transcript.
+/// An object in that, in bytes of JSON, e.g. of a transcript.
 pub const MAX_INNER_FIELDS_BYTES: usize = 16 * 1024;
 
-/// The same of anything deeper, and of any list: the first elements are all that is read of one.
+/// Anything deeper, and any list, in bytes of JSON: the first elements are all that is read of one.
 pub const MAX_OTHERS_BYTES: usize = 8 * 1024;
 
 /// One text in it, in bytes of UTF-8: what no field takes, an attribute neither.
@@ -31,18 +31,15 @@ pub const MAX_NAME_BYTES: usize = 1024;
 /// One number in it. The digits of a number of any use are 17, and its exponent's 3.
 pub const MAX_NUMBER_BYTES: usize = 1024;
 
-/// Objects and lists in each other. The deepest field that anybody reads is the fourth.
+/// Objects and lists in each other. The deepest field that is read is the fourth.
 pub const MAX_DEPTH: usize = 16;
 
 /// The beginning of a line is kept in a buffer of this size, in bytes; what a longer line needed is given back.
 pub const KEPT_BUFFER_BYTES: usize = 64 * 1024;
 
-/// How long the rest of a line that stops in the middle is waited for. Whoever writes its parts as one does so in
-/// microseconds; and nobody waits for the answer much longer.
+/// How long the rest of a line that stops in the middle is waited for. An owner that writes its parts as one does so in
+/// microseconds; and owners do not wait for the answer much longer.
 pub const REST_WAIT: Duration = Duration::from_secs(2);
 
 /// What an answer says was left out, in entries; the rest is counted.
 pub const MAX_NAMED_LEFT_OUT: usize = 64;
-
-/// Characters of an owner's word that an error or the log repeats.
-pub const MAX_QUOTED_CHARS: usize = 64;

@@ -3,7 +3,7 @@
 use lastword_events::{DeliveryId, DrainReport, DrainWarning, Hook, JournalName, PluginName, Timestamp};
 use serde::{Serialize, Serializer};
 
-use super::fields::BadLine;
+use super::bad_line::BadLine;
 
 /// Our lines, in the order and with the fields that the protocol documents.
 #[derive(Serialize)]
@@ -80,11 +80,11 @@ pub struct Accepted<'a> {
     /// The owner's name for the line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub op_id: Option<&'a str>,
-    /// Whose.
+    /// The session's tenant.
     pub tenant: &'a str,
-    /// Which.
+    /// The session's id.
     pub session: &'a str,
-    /// Which run of the id.
+    /// The session's generation: how often its id was started.
     pub generation: u32,
     /// The owner's line, from 1.
     pub line: u64,
@@ -156,19 +156,19 @@ impl<'a> Error<'a> {
 /// How a call ended.
 #[derive(Serialize)]
 pub struct Outcome<'a> {
-    /// Which delivery.
+    /// The delivery's id.
     pub delivery: &'a DeliveryId,
-    /// To whom.
+    /// The plugin that was called.
     pub plugin: &'a PluginName,
-    /// Which hook was called.
+    /// The hook that was called.
     pub hook: Hook,
-    /// Whose session.
+    /// The session's tenant.
     pub tenant: &'a str,
-    /// Which session.
+    /// The session's id.
     pub session: &'a str,
-    /// Which run of the id.
+    /// The session's generation: how often its id was started.
     pub generation: u32,
-    /// Only ends have one.
+    /// Why the session ended; only of ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
     /// The number of the attempt, from 1.
@@ -181,7 +181,7 @@ pub struct Outcome<'a> {
     /// Why it failed or was deferred.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<&'a str>,
-    /// Which trap, or which limit.
+    /// The trap, or the limit, by its word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub which: Option<&'a str>,
     /// What went wrong, for people.
@@ -210,7 +210,7 @@ pub struct Cost {
     pub fuel: u64,
     /// The most memory that it had, in bytes: the guest's, and what the host kept for it.
     pub peak_memory_bytes: u64,
-    /// What of that the host kept; not said when that is nothing.
+    /// The part of it that the host kept; not said when that is nothing.
     #[serde(skip_serializing_if = "is_nothing")]
     pub host_memory_bytes: u64,
 }
@@ -223,7 +223,7 @@ fn is_nothing(bytes: &u64) -> bool {
 /// How the drain went.
 #[derive(Serialize)]
 pub struct Drain<'a> {
-    /// Why.
+    /// Why there was a drain.
     pub reason: &'a str,
     /// The time that it had, in milliseconds.
     pub budget_ms: u64,

@@ -16,6 +16,7 @@ mod foreign;
 mod format;
 mod gemini;
 mod goose;
+mod input_format;
 mod keep;
 mod openclaw;
 mod opencode;
@@ -30,112 +31,15 @@ use std::sync::Arc;
 
 pub use foreign::Foreign;
 use format::Format;
+pub use input_format::InputFormat;
 use payload::Payload;
 use recognise::{Looks, recognise};
 
-use crate::fields::{BadLine, Fields};
+use crate::bad_line::BadLine;
+use crate::fields::Fields;
 use crate::input::{self, Input};
 
-/// Whose words the input is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum InputFormat {
-    /// The protocol itself.
-    Lastword,
-    /// What OpenClaw calls a plugin's hooks with: lines of {"t":…,"hook":"session_end",…,"event":{…},"ctx":{…}}.
-    Openclaw,
-    /// What Claude Code writes to its command hooks' stdin, one payload a line.
-    ClaudeCode,
-    /// What Codex CLI writes to its hooks' stdin.
-    Codex,
-    /// What Gemini CLI writes to its hooks' stdin.
-    Gemini,
-    /// What Qwen Code writes to its hooks' stdin.
-    Qwen,
-    /// What Copilot CLI writes to its hooks' stdin, alone or as {"hook":"sessionEnd","payload":{…}}.
-    Copilot,
-    /// What Cursor writes to its hooks' stdin.
-    Cursor,
-    /// What goose writes to its hooks' stdin.
-    Goose,
-    /// What Cline writes to its hooks' stdin.
-    Cline,
-    /// What a plugin of opencode is told: {"hook":"session.created","payload":{…}} or {"type":…,"properties":{…}}.
-    Opencode,
-}
-
-impl InputFormat {
-    /// Every one of them.
-    pub const ALL: [Self; 11] = [
-        Self::Lastword,
-        Self::Openclaw,
-        Self::ClaudeCode,
-        Self::Codex,
-        Self::Gemini,
-        Self::Qwen,
-        Self::Copilot,
-        Self::Cursor,
-        Self::Goose,
-        Self::Cline,
-        Self::Opencode,
-    ];
-
-    /// The word for it on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Lastword => "lastword",
-            Self::Openclaw => "openclaw",
-            Self::ClaudeCode => "claude-code",
-            Self::Codex => "codex",
-            Self::Gemini => "gemini",
-            Self::Qwen => "qwen",
-            Self::Copilot => "copilot",
-            Self::Cursor => "cursor",
-            Self::Goose => "goose",
-            Self::Cline => "cline",
-            Self::Opencode => "opencode",
-        }
-    }
-
-    /// Its name, for people.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.format().map_or("Lastword", |format| format.name)
-    }
-
-    /// Reads one line, and keeps what is kept by default.
-    ///
-    /// # Errors
-    /// When it cannot be carried out; the error names the field.
-    pub fn read(self, line: &[u8]) -> Result<Input, BadLine> {
-        InputSettings::from(self).read(line)
-    }
-
-    /// None for our own words.
-    fn format(self) -> Option<&'static Format> {
-        Some(match self {
-            Self::Lastword => return None,
-            Self::Openclaw => &openclaw::FORMAT,
-            Self::ClaudeCode => &claude_code::FORMAT,
-            Self::Codex => &codex::FORMAT,
-            Self::Gemini => &gemini::FORMAT,
-            Self::Qwen => &qwen::FORMAT,
-            Self::Copilot => &copilot::FORMAT,
-            Self::Cursor => &cursor::FORMAT,
-            Self::Goose => &goose::FORMAT,
-            Self::Cline => &cline::FORMAT,
-            Self::Opencode => &opencode::FORMAT,
-        })
-    }
-
-    /// Whether its payloads may be taken for others' of those who write as Claude Code does.
-    fn is_claude_like(self) -> bool {
-        matches!(self, Self::ClaudeCode | Self::Codex | Self::Gemini | Self::Qwen | Self::Copilot)
-    }
-}
-
-/// Whose words the input is in, and what of them is kept.
+/// The format of the input, and what of its payloads is kept.
 #[derive(Clone, Debug)]
 pub struct InputSettings {
     input_format: InputFormat,
@@ -150,7 +54,7 @@ impl From<InputFormat> for InputSettings {
 }
 
 impl InputSettings {
-    /// The same, and these fields of the payloads are kept as attributes as well.
+    /// Keeps these fields of the payloads as attributes as well.
     ///
     /// # Errors
     /// What is wrong with each name that payloads of this owner do not have, beside its place in `names`.
@@ -158,8 +62,9 @@ impl InputSettings {
         let mut keep = self.keep.to_vec();
         let mut mistakes = Vec::new();
         for (place, name) in names.into_iter().enumerate() {
-            match self.input_format.format() {
-                Some(format) => match keep::find(name, format.name, format.keeps, format.keeps_on_request) {
+            match format_of(self.input_format) {
+                Some(format) => match keep::find(name, self.input_format.name(), format.keeps, format.keeps_on_request)
+                {
                     Ok(name) => keep.push(name),
                     Err(mistake) => mistakes.push((place, mistake)),
                 },
@@ -179,7 +84,7 @@ impl InputSettings {
         }
         let fields = Fields::of_line(line)?;
         let left_out = fields.left_out();
-        let mut input = match self.input_format.format() {
+        let mut input = match format_of(self.input_format) {
             Some(format) => self.read_owners(format, Payload::of(fields)),
             None => input::read(fields).or_else(|bad| {
                 // Ours always have it.
@@ -202,7 +107,7 @@ impl InputSettings {
             .filter(|looks| looks.from != self.input_format && (looks.certain || !self.input_format.is_claude_like()));
         match other {
             None => format.read(payload, &self.keep),
-            // Somebody writes to us.
+            // It is in our own words.
             Some(looks) if looks.from == InputFormat::Lastword => match format.read(payload, &self.keep) {
                 Err(bad) => Ok(foreign(looks).refused(bad).into()),
                 read => read,
@@ -210,6 +115,23 @@ impl InputSettings {
             Some(looks) => Ok(foreign(looks).into()),
         }
     }
+}
+
+/// What is known of a format's payloads; none for the protocol itself.
+fn format_of(input_format: InputFormat) -> Option<&'static Format> {
+    Some(match input_format {
+        InputFormat::Lastword => return None,
+        InputFormat::Openclaw => &openclaw::FORMAT,
+        InputFormat::ClaudeCode => &claude_code::FORMAT,
+        InputFormat::Codex => &codex::FORMAT,
+        InputFormat::Gemini => &gemini::FORMAT,
+        InputFormat::Qwen => &qwen::FORMAT,
+        InputFormat::Copilot => &copilot::FORMAT,
+        InputFormat::Cursor => &cursor::FORMAT,
+        InputFormat::Goose => &goose::FORMAT,
+        InputFormat::Cline => &cline::FORMAT,
+        InputFormat::Opencode => &opencode::FORMAT,
+    })
 }
 
 /// Why `keep` has nothing to do.

@@ -8,7 +8,7 @@
 
 use memchr::memchr;
 
-use crate::fields::BadLine;
+use crate::bad_line::BadLine;
 use crate::input::Input;
 use crate::limits::{KEPT_BUFFER_BYTES, MAX_LINE_BYTES};
 use crate::owners::InputSettings;
@@ -138,7 +138,7 @@ impl Reader {
         self.format.read(line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line))
     }
 
-    /// What is open is over: somebody was told of it.
+    /// What is open is over: its owner was told of it.
     pub fn forget_open(&mut self) {
         self.silence(&mut |_| ());
     }
@@ -298,7 +298,7 @@ impl Line {
         taken
     }
 
-    /// The same for a line that may go on with what is open, or be an event by itself.
+    /// Takes a line that may go on with what is open, or be an event by itself.
     fn feed_joined(&mut self, bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(Read)) -> usize {
         if self.bad.is_none() {
             let taken = self.alone.push(bytes);

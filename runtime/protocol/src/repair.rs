@@ -8,55 +8,17 @@
 //! What cannot be repaired is *lost*: an object with the one field [`LOST`] stands in its place, and says [why](Lost). An owner
 //! that sends such an object itself has lost that field, and no other.
 
+mod lost;
 mod text;
 mod word;
 
-use crate::fields::BadLine;
+pub use lost::{LOST, Lost};
+
+use crate::bad_line::BadLine;
 use crate::limits::{
     MAX_DEPTH, MAX_FIELDS_BYTES, MAX_INNER_FIELDS_BYTES, MAX_LINE_FIELDS_BYTES, MAX_NUMBER_BYTES, MAX_OTHERS_BYTES,
 };
 use text::Text;
-
-/// The name of the field that stands for what is lost.
-pub const LOST: &str = "\0";
-
-/// Why something is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// A backslash in it begins no escape.
-    Escape,
-    /// It is longer than what is kept of a text or a number.
-    Long,
-    /// Too many objects and lists in each other.
-    Deep,
-    /// No JSON number, or one beyond 1.8e308.
-    Number,
-    /// Nothing, or a word that JSON does not have.
-    Word,
-    /// Of an object: the fields that came after what is kept of one.
-    Rest,
-}
-
-impl Lost {
-    const ALL: [Self; 6] = [Self::Escape, Self::Long, Self::Deep, Self::Number, Self::Word, Self::Rest];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Escape => "escape",
-            Self::Long => "long",
-            Self::Deep => "deep",
-            Self::Number => "number",
-            Self::Word => "word",
-            Self::Rest => "rest",
-        }
-    }
-
-    /// The reason that the field [`LOST`] gives.
-    #[must_use]
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|lost| lost.word() == word)
-    }
-}
 
 /// How far an object has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +186,7 @@ impl Repair {
         true
     }
 
-    /// The same within the object.
+    /// Takes a byte within the object, outside of texts; false if it is to be looked at again.
     fn structure(&mut self, next: Next, byte: u8) -> bool {
         let in_object = self.open.last().is_some_and(|container| container.is_object);
         match (next, byte) {
@@ -277,8 +239,24 @@ impl Repair {
     fn begin_text(&mut self, is_name: bool) {
         self.begin_value();
         self.json.push(b'"');
-        self.text = Text::begin(is_name);
+        self.text = Text::begin(is_name, self.begin, self.ends_paths);
         self.next = Next::Text;
+    }
+
+    fn text(&mut self, byte: u8, bytes: &[u8]) -> usize {
+        let taken = self.text.take(&mut self.json, byte, bytes);
+        if self.text.has_ended() {
+            self.end_text();
+        }
+        taken
+    }
+
+    fn end_text(&mut self) {
+        match self.text.lost {
+            Some(lost) if !self.text.is_name() => return self.lose(lost),
+            _ => self.json.push(b'"'),
+        }
+        self.next = if self.text.is_name() { Next::Colon } else { Next::End };
     }
 
     fn begin_container(&mut self, is_object: bool) -> bool {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use sha2::digest::Output;
 use sha2::{Digest, Sha256};
 
 use crate::limits::MAX_CODE_CACHE_BYTES;
@@ -22,18 +23,15 @@ const SUFFIX: &str = "lwcode";
 const HEADER_BYTES: usize = MAGIC.len() + 32 + 8 + 32;
 
 /// What an entry is for.
-pub(crate) struct Key([u8; 32]);
+pub(crate) struct Key(Output<Sha256>);
 
 impl Key {
     pub(crate) fn new(component: &[u8; 32], fingerprint: &[u8; 32]) -> Self {
-        Self(Sha256::new().chain_update(component).chain_update(fingerprint).finalize().into())
+        Self(Sha256::new().chain_update(component).chain_update(fingerprint).finalize())
     }
 
     fn file_name(&self) -> String {
-        let mut name: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        name.push('.');
-        name.push_str(SUFFIX);
-        name
+        format!("{:x}.{SUFFIX}", self.0)
     }
 }
 
@@ -65,7 +63,7 @@ impl CodeCache {
 
     /// The code of an entry that is whole and is what it should be.
     pub(crate) fn get(&self, key: &Key) -> Option<Vec<u8>> {
-        // Whoever could have changed the directory since it was opened could have put code there.
+        // A user who could have changed the directory since it was opened could have put code there.
         if let Err(error) = check_private_dir(&self.dir) {
             tracing::warn!(dir = %self.dir.display(), %error, "the code cache is not used any more");
             return None;
@@ -202,7 +200,7 @@ fn check_own_file(metadata: &fs::Metadata) -> io::Result<()> {
 
 fn code_of<'a>(entry: &'a [u8], key: &Key) -> Option<&'a [u8]> {
     let (header, code) = entry.split_at_checked(HEADER_BYTES)?;
-    let header = header.strip_prefix(MAGIC)?.strip_prefix(&key.0)?;
+    let header = header.strip_prefix(MAGIC)?.strip_prefix(&*key.0)?;
     let (length, digest) = header.split_at_checked(8)?;
     let length = u64::from_le_bytes(length.try_into().ok()?);
     let whole = u64::try_from(code.len()).ok()? == length && *digest == *Sha256::digest(code);

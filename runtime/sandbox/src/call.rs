@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 use lastword_events::{Deferral, HookCall, Outcome};
 use tokio::sync::{AcquireError, SemaphorePermit};
 
-use crate::alarm::Alarm;
-use crate::call_context::{CallContext, Slot, TakenMemories, acquire};
+use crate::call_context::CallContext;
 use crate::guest::{Answer, attempt};
-use crate::key_values::{Change, KeyValues};
 use crate::limits::{MAX_TURN_WAIT, OUTER_CUT_GRACE};
-use crate::memory_account::Reservation;
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Pause};
 use crate::outcome::{of_deadline, of_host, of_panic};
-use crate::plugin::Loaded;
+use crate::slots::{Slot, TakenMemories, acquire};
+use crate::state::GuestState;
+use crate::timer::Timer;
+use lastword_events::{Change, KeyValues};
+use lastword_memory::Reservation;
 
 /// How one call went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub struct CallReport {
     /// Bytes that it wanted the host to keep when it was put back for that, see
     /// [`Plugin::keeps_as_much`](crate::Plugin::keeps_as_much); else 0.
     pub wanted_host_memory: u64,
-    /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. Whoever gave the
+    /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. The caller that gave the
     /// call its [`KeyValues`] makes them visible together with the outcome.
     pub changes: Vec<(String, Change)>,
 }
@@ -61,10 +63,10 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[must_use = "a call does nothing until it is polled"]
 pub struct Call {
     stage: Stage,
-    context: Arc<CallContext>,
+    context: Arc<CallContext<GuestState>>,
     first_poll: Option<Instant>,
     /// For the outer cut, and for waits for a turn.
-    alarm: Alarm,
+    timer: Timer,
     /// What it has reserved, until its guest begins.
     memory: Option<Reservation>,
 }
@@ -89,15 +91,15 @@ struct Queued {
 struct Running {
     guest: BoxFuture<Answer>,
     waker: Waker,
-    _slot: Slot,
+    _slot: Slot<GuestState>,
     _memories: TakenMemories,
 }
 
 impl Call {
-    pub(crate) fn new(plugin: Arc<Loaded>, call: HookCall, deadline: Duration) -> Self {
-        let meter = Meter::new(deadline.min(plugin.limits.deadline), plugin.limits.fuel);
+    pub(crate) fn new(plugin: Arc<Loaded<GuestState>>, call: HookCall, deadline: Duration) -> Self {
+        let meter = Meter::new(deadline.min(plugin.limits.deadline));
         let context = Arc::new(CallContext::new(plugin, meter));
-        Self { stage: Stage::New(call), context, first_poll: None, alarm: Alarm::default(), memory: None }
+        Self { stage: Stage::New(call), context, first_poll: None, timer: Timer::default(), memory: None }
     }
 
     /// What the guest reads through the grant `keyvalue`. To be said before the first poll.
@@ -123,15 +125,15 @@ impl Call {
 
     fn report(&mut self, answer: Answer) -> CallReport {
         let now = Instant::now();
-        let CallContext { plugin, meter, .. } = &*self.context;
+        let CallContext { plugin, meter, usage, .. } = &*self.context;
         CallReport {
             outcome: answer.outcome,
             changes: answer.changes,
-            fuel_used: plugin.limits.fuel.saturating_sub(meter.fuel_left()),
-            peak_memory: meter.peak_memory(),
-            counted_memory: meter.counted_memory(),
-            host_memory: meter.host_memory_at_peak(),
-            wanted_host_memory: meter.wanted_kept(),
+            fuel_used: plugin.limits.fuel.saturating_sub(usage.fuel_left()),
+            peak_memory: usage.peak_memory(),
+            counted_memory: usage.counted_memory(),
+            host_memory: usage.host_memory_at_peak(),
+            wanted_host_memory: usage.wanted_host_memory(),
             wall: self.first_poll.map_or(Duration::ZERO, |first| now.saturating_duration_since(first)),
             active: meter.finish(now),
         }
@@ -145,11 +147,11 @@ impl Call {
                 let taken = plugin.extra_memories.is_none()
                     && plugin.host.slots.try_acquire().map(SemaphorePermit::forget).is_ok();
                 if taken {
-                    return Poll::Ready(self.launch(call, TakenMemories::default()));
+                    return Poll::Ready(self.begin_guest(call, TakenMemories::default()));
                 }
                 let context = Arc::clone(&self.context);
-                let acquire = Box::pin(async move { acquire(&context.plugin, &context.plugin.host).await });
-                let until = Alarm::is_possible().then(|| tokio::time::Instant::now() + MAX_TURN_WAIT);
+                let acquire = Box::pin(async move { acquire(&context.plugin).await });
+                let until = Timer::is_possible().then(|| tokio::time::Instant::now() + MAX_TURN_WAIT);
                 Queued { call, acquire, until, since: Instant::now() }
             }
             Stage::Queued(queued) => queued,
@@ -161,10 +163,10 @@ impl Call {
         match queued.acquire.as_mut().poll(cx) {
             Poll::Ready(Ok(memories)) => {
                 self.context.meter.add_turn(queued.since.elapsed());
-                Poll::Ready(self.launch(queued.call, memories))
+                Poll::Ready(self.begin_guest(queued.call, memories))
             }
             Poll::Ready(Err(_closed)) => Poll::Ready(Err(of_host("the sandbox was closed".to_owned()))),
-            Poll::Pending if queued.until.is_some_and(|until| self.alarm.poll_at(until, cx).is_ready()) => {
+            Poll::Pending if queued.until.is_some_and(|until| self.timer.poll_at(until, cx).is_ready()) => {
                 Poll::Ready(Err(Outcome::Deferred(Deferral::Turn)))
             }
             Poll::Pending if self.memory.as_ref().is_some_and(|memory| memory.queue(cx).is_err()) => {
@@ -178,7 +180,7 @@ impl Call {
     }
 
     /// The slot is taken, and from here on [`Slot`] gives it back.
-    fn launch(&mut self, call: HookCall, memories: TakenMemories) -> Result<(), Outcome> {
+    fn begin_guest(&mut self, call: HookCall, memories: TakenMemories) -> Result<(), Outcome> {
         let slot = Slot::new(&self.context);
         let memory = self.memory.take();
         if memory.as_ref().is_some_and(|memory| memory.run().is_err()) {
@@ -264,12 +266,12 @@ impl Future for Call {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Pause::Waits { active } => match wait(&mut this.alarm, last.saturating_sub(active), cx) {
+            Pause::Waits { active } => match wait(&mut this.timer, last.saturating_sub(active), cx) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(())) => this.cut(),
                 Err(outcome) => this.end(outcome),
             },
-            Pause::WaitsForTurn { turns } => match wait(&mut this.alarm, MAX_TURN_WAIT.saturating_sub(turns), cx) {
+            Pause::WaitsForTurn { turns } => match wait(&mut this.timer, MAX_TURN_WAIT.saturating_sub(turns), cx) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(())) => this.end(Outcome::Deferred(Deferral::Turn)),
                 Err(outcome) => this.end(outcome),
@@ -279,15 +281,15 @@ impl Future for Call {
 }
 
 /// Wakes the caller when the guest has waited for `left`; ready when that is over.
-fn wait(alarm: &mut Alarm, left: Duration, cx: &mut Context<'_>) -> Result<Poll<()>, Outcome> {
-    if !Alarm::is_possible() {
+fn wait(timer: &mut Timer, left: Duration, cx: &mut Context<'_>) -> Result<Poll<()>, Outcome> {
+    if !Timer::is_possible() {
         return Err(of_host(
             "a guest that waits for the host needs a tokio runtime: poll the call inside Handle::enter".to_owned(),
         ));
     }
     // Beyond what a clock can say there is no cut to wait for.
     let at = tokio::time::Instant::now().checked_add(left);
-    Ok(at.map_or(Poll::Pending, |at| alarm.poll_at(at, cx)))
+    Ok(at.map_or(Poll::Pending, |at| timer.poll_at(at, cx)))
 }
 
 #[cfg(test)]
@@ -295,9 +297,10 @@ mod tests {
     use lastword_events::{Delivery, EndReason, Event, PluginName, Session, SessionEnd, Timestamp};
 
     use super::*;
+    use crate::config::SandboxConfig;
     use crate::limits::Limits;
     use crate::plugin::Plugin;
-    use crate::sandbox::{Sandbox, SandboxConfig};
+    use crate::sandbox::Sandbox;
     use crate::source::Source;
 
     fn load(sandbox: &Sandbox, guest: &str) -> Plugin {

@@ -1,7 +1,7 @@
 //! Memory of calls that have ended goes back to the system.
 //!
 //! The pool cleans several slots with one system call ([`DECOMMIT_BATCH`]) and keeps the memory of those that wait for that.
-//! After a burst they would wait until somebody calls again. wasmtime has no call that cleans them; but what goes into a
+//! After a burst they would wait until the next call. wasmtime has no call that cleans them; but what goes into a
 //! thread's queue is cleaned with all that is in it when there is a batch, and each stack that is used goes there. So a thread
 //! that has ended calls with much memory uses as many stacks as make a batch.
 

@@ -2,54 +2,27 @@
 
 mod child;
 mod exchange;
+mod process;
 mod progress;
 mod worker;
 
+pub use process::CompilerProcess;
 pub use worker::compile_worker;
 
-use std::ffi::OsString;
-use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lastword_events::PluginName;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
+use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime::{Engine, ModuleVersionStrategy};
 
 use crate::cache::{CodeCache, Key};
 use crate::engine::MemoryLayout;
-use crate::error::{LoadError, text};
-use crate::limits::{DEFAULT_COMPILE_BYTES, DEFAULT_COMPILE_TIME};
+use crate::error::LoadError;
+use crate::fingerprint::fingerprint;
+use crate::foreign::engine_error;
 use progress::Progress;
-
-/// A program that compiles components in a process of its own: it can be killed, and its memory is bounded. It has to call
-/// [`compile_worker`] with its standard streams.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompilerProcess {
-    /// The program's file.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
-    /// How long one component may take by the clock on the wall. Default: 5 minutes; a Python guest, the slowest that we
-    /// have seen, takes 40 s on two cores.
-    pub time: Duration,
-    /// Bytes of memory that the process may have (`RLIMIT_DATA`). Default: 4 GiB; a Python guest takes 415 MB.
-    pub memory: u64,
-}
-
-impl CompilerProcess {
-    /// `program` with `arguments`, and the default limits.
-    pub fn new(program: impl Into<PathBuf>, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        Self {
-            program: program.into(),
-            arguments: arguments.into_iter().map(Into::into).collect(),
-            time: DEFAULT_COMPILE_TIME,
-            memory: DEFAULT_COMPILE_BYTES,
-        }
-    }
-}
 
 pub(crate) struct Compiler {
     engine: Engine,
@@ -80,11 +53,6 @@ impl Compiler {
         Self { engine: engine.clone(), layout, process, cache, fingerprint: fingerprint(engine) }
     }
 
-    /// Bytes of WebAssembly to machine code.
-    fn translate(engine: &Engine, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
-        engine.precompile_component(component)
-    }
-
     /// Takes the compiled code from the cache or makes it. Seconds, for large components.
     /// It is told when it takes long, with the plugin's `name` if there is one.
     pub(crate) fn compile(&self, name: Option<&PluginName>, bytes: &[u8]) -> Result<Compiled, LoadError> {
@@ -96,7 +64,7 @@ impl Compiler {
                 Ok(component) => return Ok(Compiled { component, sha256, compiled_in: None, cached: true }),
                 Err(error) => tracing::warn!(
                     sha256,
-                    error = text(&error),
+                    error = engine_error(&error),
                     "the engine refuses this entry of the code cache: compiling again"
                 ),
             }
@@ -106,7 +74,10 @@ impl Compiler {
         let progress = Progress::begin(name, bytes.len(), is_kept);
         let code = match &self.process {
             Some(process) => child::compile(process, self.layout, bytes)?,
-            None => Self::translate(&self.engine, bytes).map_err(|e| LoadError::Invalid { detail: text(&e) })?,
+            None => {
+                let code = self.engine.precompile_component(bytes);
+                code.map_err(|e| LoadError::Invalid { detail: engine_error(&e) })?
+            }
         };
         drop(progress);
         let compiled_in = Some(began.elapsed());
@@ -118,7 +89,7 @@ impl Compiler {
 
 /// Why code that was compiled cannot be made into a component: the machine refuses it, or it does not fit the pool.
 fn unloadable(error: &wasmtime::Error) -> LoadError {
-    let detail = text(error);
+    let detail = engine_error(error);
     match error.downcast_ref::<Errno>() {
         Some(&(Errno::ACCESS | Errno::PERM)) => LoadError::NotExecutable { detail },
         Some(&(Errno::NOMEM | Errno::MFILE | Errno::NFILE)) => LoadError::NoRoomForCode { detail },
@@ -138,37 +109,6 @@ fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // and a torn write, and the key, in which the component, the engine's configuration and the full wasmtime version
     // are hashed. The engine itself checks configuration and version once more.
     unsafe { Component::deserialize(engine, code) }
-}
-
-/// The version string in compiled code. By default it is the major version only, so that code from a miscompiling 48.0.x
-/// would be taken by a patched 48.0.y.
-pub(crate) fn code_version() -> String {
-    // Hashed, because the full version cannot be read: wasmtime exports no constant of it.
-    let mut hasher = DigestHasher(Sha256::new());
-    ModuleVersionStrategy::WasmtimeVersion.hash(&mut hasher);
-    format!("lastword-{:x}", hasher.0.finalize())
-}
-
-/// Everything besides the component that compiled code depends on.
-fn fingerprint(engine: &Engine) -> [u8; 32] {
-    let mut hasher = DigestHasher(Sha256::new());
-    code_version().hash(&mut hasher);
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    hasher.0.finalize().into()
-}
-
-/// Gives what implements `Hash` all 256 bits.
-struct DigestHasher(Sha256);
-
-impl Hasher for DigestHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// Unused: the digest is taken whole.
-    fn finish(&self) -> u64 {
-        0
-    }
 }
 
 #[cfg(test)]
@@ -192,12 +132,6 @@ mod tests {
 
     fn has_session_start(compiled: &Compiled) -> bool {
         compiled.component.get_export_index(None, "session-start").is_some()
-    }
-
-    #[test]
-    fn another_configuration_has_another_fingerprint() {
-        assert_eq!(fingerprint(&engine()), fingerprint(&engine()));
-        assert_ne!(fingerprint(&engine()), fingerprint(&Engine::default()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a period on this thread cost: not the time in which the operating system ran somebody else.
+//! What a period on this thread cost: not the time in which the operating system ran other threads.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

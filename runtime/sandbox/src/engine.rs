@@ -5,8 +5,9 @@ use wasmtime::{
     RegallocAlgorithm, WasmBacktraceDetails, WasmFeatures,
 };
 
-use crate::compiler::code_version;
-use crate::error::{SandboxError, text};
+use crate::error::SandboxError;
+use crate::fingerprint::code_version;
+use crate::foreign::engine_error;
 use crate::limits::{CALL_STACK_BYTES, GUEST_STACK_BYTES, NARROW_GUARD_BYTES};
 
 /// How much address space each linear memory has. Code that is compiled for one layout does not run in another.
@@ -30,7 +31,7 @@ pub(crate) fn pooling_engine(layout: MemoryLayout, pool: PoolingAllocationConfig
 /// matter to the code. `parallel`: with a thread for each processor.
 pub(crate) fn compiling_engine(layout: MemoryLayout, parallel: bool) -> Result<Engine, SandboxError> {
     let engine = base(layout).and_then(|mut config| Engine::new(config.parallel_compilation(parallel)));
-    engine.map_err(|error| SandboxError::Engine(text(&error)))
+    engine.map_err(|error| SandboxError::Engine(engine_error(&error)))
 }
 
 /// Proposals that no plugin needs: each is code that a hostile one could reach. Not multi-memory: where a component

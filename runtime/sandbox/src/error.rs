@@ -3,13 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use lastword_events::{Hook, printable};
+use lastword_events::Hook;
 use thiserror::Error;
 
 use crate::contract::PACKAGE;
 use crate::grants::Grant;
-use crate::limits::MAX_MESSAGE_BYTES;
-use crate::outcome::clip;
 
 /// The sandbox cannot be made.
 #[derive(Debug, Error)]
@@ -20,9 +18,9 @@ pub enum SandboxError {
     Config {
         /// The field of [`SandboxConfig`](crate::SandboxConfig).
         field: &'static str,
-        /// What it was.
+        /// Its value.
         value: u64,
-        /// What it may be.
+        /// The values that it may have.
         range: &'static str,
     },
     /// The engine cannot be built.
@@ -58,9 +56,9 @@ pub enum LoadError {
     /// The file cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it failed.
         source: io::Error,
     },
     /// There is nothing in it.
@@ -80,9 +78,9 @@ pub enum LoadError {
     /// It is something else that people meet in a component's place.
     #[error("this is {what}, not a component: {next}")]
     Mistaken {
-        /// What it is.
+        /// What the file is.
         what: &'static str,
-        /// What to do.
+        /// What to do about it.
         next: &'static str,
     },
     /// It is WebAssembly in text form.
@@ -135,7 +133,7 @@ pub enum LoadError {
     NoCompiler {
         /// [`CompilerProcess::program`](crate::CompilerProcess::program).
         program: PathBuf,
-        /// Why.
+        /// Why it failed.
         source: io::Error,
     },
     /// Code that was compiled cannot be made executable.
@@ -162,15 +160,15 @@ pub enum LoadError {
          write to", dir.display()
     )]
     NoScratch {
-        /// Which directory.
+        /// The directory.
         dir: PathBuf,
-        /// Why.
+        /// Why it failed.
         source: io::Error,
     },
     /// The process that compiles did not answer.
     #[error("the process that compiles components failed: {detail}")]
     Compiler {
-        /// How.
+        /// How it failed.
         detail: String,
     },
     /// A program with a main function.
@@ -186,7 +184,7 @@ pub enum LoadError {
          world itself, as the world session-hooks of {PACKAGE} does"
     )]
     HookInInterface {
-        /// Which.
+        /// The hook.
         hook: Hook,
         /// The exported interface.
         interface: String,
@@ -197,7 +195,7 @@ pub enum LoadError {
          build it anew (in Python with `def`, not `async def`; in Rust without wit-bindgen's option async)"
     )]
     AsyncHook {
-        /// Which.
+        /// The hook.
         hook: Hook,
     },
     /// It lacks the hook that every plugin has.
@@ -207,7 +205,7 @@ pub enum LoadError {
         list(exports)
     )]
     NoSessionEnd {
-        /// What it has.
+        /// The names of what it exports.
         exports: Vec<String>,
     },
     /// A hook of another shape.
@@ -216,7 +214,7 @@ pub enum LoadError {
         contract.as_ref().map(|version| format!(" (it was built against lastword:hooks@{version})")).unwrap_or_default()
     )]
     WrongSignature {
-        /// Which.
+        /// The hook.
         hook: Hook,
         /// The version that it was built against, if it is another one.
         contract: Option<String>,
@@ -257,9 +255,9 @@ pub enum LoadError {
     /// It needs more than a slot of the pool has.
     #[error("the component needs {needs} {what}, and no plugin can have more than {max}")]
     DoesNotFit {
-        /// Of what.
+        /// What it needs too much of.
         what: &'static str,
-        /// How much.
+        /// How much of it the component needs.
         needs: u64,
         /// The engine's limit.
         max: u64,
@@ -270,7 +268,7 @@ pub enum LoadError {
          `ulimit -v` and `ulimit -d` (LimitAS=, LimitDATA= of systemd)"
     )]
     NoRoomForMemories {
-        /// How many.
+        /// How many it needs.
         needs: u64,
         /// [`Allocation::max_memories`](crate::Allocation::max_memories).
         max: u64,
@@ -365,14 +363,4 @@ fn unknown_hint(import: &str) -> &'static str {
 
 fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
-}
-
-/// An error of the engine with its causes, on one line.
-pub(crate) fn text(error: &wasmtime::Error) -> String {
-    foreign(&format!("{error:#}"))
-}
-
-/// Text that holds a component's own names, for a message: printable, and of bounded length.
-pub(crate) fn foreign(text: &str) -> String {
-    clip(printable(text).into_owned(), MAX_MESSAGE_BYTES)
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Write};
 
+use lastword_events::text::write_clipped;
 use rustc_demangle::try_demangle;
 use wasmtime::{FrameInfo, WasmBacktrace};
 
-use crate::imports::clipped;
+use crate::foreign::foreign_name;
 use crate::limits::MAX_NAME_BYTES;
-use crate::outcome::Bounded;
 
 /// Functions that a message names, innermost first.
 const MAX_FRAMES: usize = 8;
@@ -20,8 +20,7 @@ pub(crate) fn names(error: &wasmtime::Error) -> Option<String> {
     (!names.is_empty()).then(|| names.join(" < "))
 }
 
-/// The same for whoever wants to know where a guest was that did nothing wrong by itself: without names the numbers of its
-/// functions, which `wasm-tools print` shows as well.
+/// Where a guest was that did nothing wrong by itself: its functions' names, or without names their numbers, which `wasm-tools print` shows as well.
 pub(crate) fn place(error: &wasmtime::Error) -> String {
     let frames = frames(error);
     match (names(error), frames) {
@@ -39,16 +38,13 @@ fn frames(error: &wasmtime::Error) -> &[FrameInfo] {
 }
 
 fn name(name: &str) -> String {
-    let mut text = Bounded::new(MAX_NAME_BYTES);
-    // An error: there is more of it than is shown.
-    let _ = write_name(name, &mut text);
     // As escapes it is longer.
-    clipped(&text.into_string())
+    foreign_name(&write_clipped(MAX_NAME_BYTES, |out| write_name(name, out)))
 }
 
 /// Writes a name readably for as long as `out` takes it: by references back to its own types a mangled name of 1 KB becomes as
 /// many MB as its author likes, and no deadline ends the writing.
-fn write_name(name: &str, out: &mut impl Write) -> fmt::Result {
+fn write_name(name: &str, out: &mut dyn Write) -> fmt::Result {
     let readable = if name.len() > MAX_MANGLED_BYTES { None } else { try_demangle(name).ok() };
     match readable {
         // Without the hash at its end.
@@ -73,16 +69,16 @@ mod tests {
         assert!(name(&mangled).len() <= MAX_NAME_BYTES);
     }
 
-    /// Counts what is written into it, whatever becomes of that.
-    struct Counted {
-        text: Bounded,
+    /// Counts what is written to it, whatever becomes of that.
+    struct Counted<'a> {
+        out: &'a mut dyn Write,
         bytes: usize,
     }
 
-    impl Write for Counted {
+    impl Write for Counted<'_> {
         fn write_str(&mut self, piece: &str) -> fmt::Result {
             self.bytes += piece.len();
-            self.text.write_str(piece)
+            self.out.write_str(piece)
         }
     }
 
@@ -114,9 +110,12 @@ mod tests {
     fn a_name_that_refers_back_to_its_own_types_is_not_written_out() {
         let bomb = bomb();
         assert!(bomb.len() <= MAX_MANGLED_BYTES);
-        let mut out = Counted { text: Bounded::new(MAX_NAME_BYTES), bytes: 0 };
-        assert!(write_name(&bomb, &mut out).is_err(), "it is told to stop");
-        assert!(out.bytes <= 2 * MAX_NAME_BYTES, "{} bytes were written", out.bytes);
+        write_clipped(MAX_NAME_BYTES, |out| {
+            let mut out = Counted { out, bytes: 0 };
+            assert!(write_name(&bomb, &mut out).is_err(), "it is told to stop");
+            assert!(out.bytes <= 2 * MAX_NAME_BYTES, "{} bytes were written", out.bytes);
+            Ok(())
+        });
         let name = name(&bomb);
         assert!(name.starts_with("a::f::<(u8, u8") && name.ends_with('…') && name.len() <= MAX_NAME_BYTES, "{name}");
     }

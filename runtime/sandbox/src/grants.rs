@@ -10,9 +10,6 @@ use std::fmt;
 
 use lastword_egress::AllowList;
 use lastword_transcript::Root;
-use wasmtime::component::Linker;
-
-use crate::state::GuestState;
 
 /// A capability that the operator gives a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +67,7 @@ pub struct KeyValueGrant {
 /// The session's transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TranscriptGrant {
-    /// Only files below it are lent.
+    /// Only files below it are copied for the guest.
     pub root: Root,
     /// Bytes of a transcript that a guest gets to see.
     pub max: u64,
@@ -86,19 +83,5 @@ impl Grants {
             Grant::Http => self.http.is_some(),
             Grant::Transcript => self.transcript.is_some(),
         }
-    }
-
-    /// Links the interfaces that were granted: what was not is not even there.
-    pub(crate) fn link(&self, linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-        if self.config.is_some() {
-            config::link(linker)?;
-        }
-        if self.key_value.is_some() {
-            key_value::link(linker)?;
-        }
-        if self.http.is_some() {
-            http::link(linker)?;
-        }
-        Ok(())
     }
 }

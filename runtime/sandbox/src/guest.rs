@@ -7,12 +7,12 @@ use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use crate::call_context::CallContext;
 use crate::contract::{HookError, Prepared};
-use crate::grants::transcript::{Borrowed, borrow};
-use crate::key_values::Change;
+use crate::grants::transcript::{CallTranscript, copy_for_call};
 use crate::limits::Limits;
-use crate::memory_account::Reservation;
 use crate::outcome::{DeadlinePassed, HostFault, Reached, of_answer, of_error, of_host};
 use crate::state::GuestState;
+use lastword_events::Change;
+use lastword_memory::Reservation;
 
 /// What came of an attempt.
 pub(crate) struct Answer {
@@ -29,15 +29,19 @@ impl From<Outcome> for Answer {
 
 /// Calls the hook that the event is for. The store is gone when this is done, and when it is dropped half-way: after a
 /// trap or a cut the instance can never be entered again.
-pub(crate) async fn attempt(context: Arc<CallContext>, call: HookCall, memory: Option<Reservation>) -> Answer {
+pub(crate) async fn attempt(
+    context: Arc<CallContext<GuestState>>,
+    call: HookCall,
+    memory: Option<Reservation>,
+) -> Answer {
     let limits = context.plugin.limits;
-    let loan = borrow(&context, &call.session).await;
-    let mut store = match new_store(&context, &call, loan, memory) {
+    let transcript = copy_for_call(&context, &call.session).await;
+    let mut store = match new_store(&context, &call, transcript, memory) {
         Ok(store) => store,
         Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
     };
     let answer = run(&mut store, &context, &call).await;
-    context.meter.see_fuel(store.get_fuel().unwrap_or(0));
+    context.usage.record_fuel(store.get_fuel().unwrap_or(0));
     let state = store.data();
     let reached = Reached { instantiated: state.instantiated, memory_refused: state.memory.refused() };
     let changes = store.data_mut().take_changes();
@@ -54,13 +58,13 @@ pub(crate) async fn attempt(context: Arc<CallContext>, call: HookCall, memory: O
 }
 
 fn new_store(
-    context: &Arc<CallContext>,
+    context: &Arc<CallContext<GuestState>>,
     call: &HookCall,
-    loan: Option<Borrowed>,
+    transcript: Option<CallTranscript>,
     memory: Option<Reservation>,
 ) -> wasmtime::Result<Store<GuestState>> {
     let limits = context.plugin.limits;
-    let state = GuestState::new(context, &call.session, loan, memory);
+    let state = GuestState::new(context, &call.session, transcript, memory);
     let mut store = Store::try_new(context.plugin.instance.engine(), state)?;
     store.limiter_async(|state| state);
     store.call_hook(|mut store, transition| store.data_mut().at_transition(transition));
@@ -72,14 +76,14 @@ fn new_store(
     Ok(store)
 }
 
-/// The inner cut. Until the deadline the guest yields at every tick, so that its thread belongs to nobody; a guest that
-/// did not would keep any timeout from firing.
+/// The inner cut. Until the deadline the guest yields at every tick, so that it does not hold its thread; a guest that
+/// did would keep any timeout from firing.
 fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
-    let meter = &store.data().context.meter;
+    let context = &store.data().context;
     if let Ok(left) = store.get_fuel() {
-        meter.see_fuel(left);
+        context.usage.record_fuel(left);
     }
-    if meter.is_past_deadline() {
+    if context.meter.is_past_deadline() {
         return Err(DeadlinePassed.into());
     }
     Ok(UpdateDeadline::Yield(1))
@@ -87,7 +91,7 @@ fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateD
 
 async fn run(
     store: &mut Store<GuestState>,
-    context: &CallContext,
+    context: &CallContext<GuestState>,
     call: &HookCall,
 ) -> wasmtime::Result<Result<(), HookError>> {
     let plugin = &context.plugin;

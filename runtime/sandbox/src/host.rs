@@ -7,9 +7,9 @@ use lastword_egress::Egress;
 use lastword_transcript::Scratch;
 use tokio::sync::Semaphore;
 
-use crate::kept::KeptForAll;
+use crate::extra_memories::extra_memories;
+use crate::host_memory_quota::HostMemoryQuota;
 use crate::limits::MAX_HOST_MEMORY_BYTES;
-use crate::pool::extra_memories;
 use crate::ticker::Ticker;
 
 pub(crate) struct Host {
@@ -18,12 +18,12 @@ pub(crate) struct Host {
     pub(crate) slots: Arc<Semaphore>,
     /// Linear memories beyond the one that each slot has.
     pub(crate) extra_memories: Arc<Semaphore>,
-    /// What is kept for all calls.
-    pub(crate) kept: KeptForAll,
+    /// What the host keeps for all calls.
+    pub(crate) host_memory: HostMemoryQuota,
     /// The way out for plugins with the grant `http`.
     pub(crate) egress: Egress,
     pub(crate) scratch_base: PathBuf,
-    /// Made when the first plugin is loaded that may borrow a transcript.
+    /// Made when the first plugin is loaded that may read a transcript.
     scratch: Mutex<Option<Scratch>>,
 }
 
@@ -33,7 +33,7 @@ impl Host {
             ticker,
             slots: Arc::new(Semaphore::new(slots as usize)),
             extra_memories: Arc::new(Semaphore::new(extra_memories(slots) as usize)),
-            kept: KeptForAll::new(MAX_HOST_MEMORY_BYTES),
+            host_memory: HostMemoryQuota::new(MAX_HOST_MEMORY_BYTES),
             egress,
             scratch_base,
             scratch: Mutex::new(None),

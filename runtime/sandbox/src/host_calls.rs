@@ -1,15 +1,8 @@
 //! Which host call a guest is in: the engine names none, and a guest that is cut while it waits is told for what it
 //! waited.
 //!
-//! Only calls of three interfaces can wait. Each is linked so that looking up its state, which happens at the beginning of
-//! every call, also writes down which it is.
-
-use wasmtime::component::{HasData, Linker, ResourceTable};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
-use wasmtime_wasi::p2::bindings::filesystem;
-use wasmtime_wasi_io::bindings::wasi::io::{poll, streams};
-
-use crate::state::GuestState;
+//! Only calls of three interfaces can wait. [`linker`](crate::linker) links each so that looking up its state, which happens at
+//! the beginning of every call, also writes down which it is.
 
 /// An interface with calls that may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,24 +36,4 @@ impl HostCall {
             Self::Files => "wasi:filesystem",
         }
     }
-}
-
-struct Table;
-
-impl HasData for Table {
-    type Data<'a> = &'a mut ResourceTable;
-}
-
-/// Links WASI 0.2 as every plugin has it.
-pub(crate) fn link_wasi(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    linker.allow_shadowing(true);
-    poll::add_to_linker::<_, Table>(linker, |state: &mut GuestState| state.table_for(HostCall::Poll))?;
-    streams::add_to_linker::<_, Table>(linker, |state: &mut GuestState| state.table_for(HostCall::Streams))?;
-    filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, |state: &mut GuestState| {
-        state.context.meter.in_host_call(HostCall::Files);
-        state.filesystem()
-    })?;
-    linker.allow_shadowing(false);
-    Ok(())
 }

@@ -1,9 +1,9 @@
 //! What the host keeps for a call: it counts to the plugin's [`memory`](crate::Limits::memory) as the guest's own memories do.
 //!
-//! Two things are counted. Each *place* in the table of handles counts a flat [`HANDLE_BYTES`], from when it is first used
+//! Two things are counted. Each entry of the table of handles counts a flat [`HANDLE_BYTES`], from when it is first used
 //! to the call's end: the table does not shrink, and what is behind most handles is small. Header fields, requests and responses
-//! hold as much as the guest puts into them: their places count that as well, and give it back when the handle goes.
-//! What has left the table, for a request that is out or for a body that nobody has read yet, is in [`Detached`], which the
+//! hold as much as the guest puts into them: their entries count that as well, and give it back when the handle goes.
+//! What has left the table, for a request that is out or for a body that was not read yet, is in [`TaskMemory`], which the
 //! tasks of the call share.
 //!
 //! Nothing is refused here: a host function keeps what it was given, and the call ends as it returns to the guest if that is
@@ -31,20 +31,20 @@ const ALLOCATION_BYTES: u64 = 48;
 
 /// The account of one call.
 pub(crate) struct HostMemory {
-    /// By their numbers in the table; only of handles that hold as much as the guest likes.
-    places: Vec<Place>,
+    /// By their numbers in the table: what each handle holds, of those that hold as much as the guest likes.
+    handles: Vec<HandleContents>,
     /// The sum over them.
     contents: u64,
-    /// Places of the table that were used so far.
+    /// Entries of the table that were used so far.
     used: u32,
     /// What each of those counts.
     of_each: u64,
-    detached: Arc<Detached>,
+    task_memory: Arc<TaskMemory>,
 }
 
 /// What one handle holds beyond the flat part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct HandleContents {
     /// Bytes of the fields' table.
     table: u64,
     /// Bytes of names and values.
@@ -55,12 +55,12 @@ pub(crate) struct Place {
     request: u64,
 }
 
-impl Place {
+impl HandleContents {
     pub(crate) fn bytes(self) -> u64 {
         self.table.saturating_add(self.text_of_fields).saturating_add(self.request)
     }
 
-    fn see_table(&mut self, map: &HeaderMap) {
+    fn count_table(&mut self, map: &HeaderMap) {
         self.extra_values = self.extra_values.max(map.len().saturating_sub(map.keys_len()));
         let names = rounded(size(map.capacity()).saturating_mul(NAME_SLOT_BYTES));
         self.table = names.saturating_add(size(self.extra_values).saturating_mul(EXTRA_VALUE_BYTES));
@@ -71,46 +71,46 @@ impl HostMemory {
     /// For a call that may or may not have a transcript to read.
     pub(crate) fn new(reads_files: bool) -> Self {
         let of_each = if reads_files { FILE_HANDLE_BYTES } else { HANDLE_BYTES };
-        Self { places: Vec::new(), contents: 0, used: 0, of_each, detached: Arc::default() }
+        Self { handles: Vec::new(), contents: 0, used: 0, of_each, task_memory: Arc::default() }
     }
 
     /// What tasks keep for the call.
-    pub(crate) fn detached(&self) -> &Arc<Detached> {
-        &self.detached
+    pub(crate) fn task_memory(&self) -> &Arc<TaskMemory> {
+        &self.task_memory
     }
 
     /// All of it, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         let flat = u64::from(self.used).saturating_mul(self.of_each);
-        flat.saturating_add(self.contents).saturating_add(self.detached.bytes())
+        flat.saturating_add(self.contents).saturating_add(self.task_memory.bytes())
     }
 
-    /// Counts the places that a host call was the first to use. They are used in the order of their numbers.
-    pub(crate) fn see_handles(&mut self, table: &mut ResourceTable) {
+    /// Counts the entries of the table that a host call was the first to use. They are used in the order of their numbers.
+    pub(crate) fn count_handles(&mut self, table: &mut ResourceTable) {
         while table.get_any_mut(self.used).is_ok() {
             self.used += 1;
         }
     }
 
     /// Counts fields as they are.
-    pub(crate) fn see_fields(&mut self, number: u32, fields: &HeaderMap) {
-        self.change(number, |place| {
-            place.see_table(fields);
+    pub(crate) fn count_fields(&mut self, number: u32, fields: &HeaderMap) {
+        self.change(number, |handle| {
+            handle.count_table(fields);
             let names: u64 = fields.keys().map(|name| allocation(name.as_str().len())).sum();
-            place.text_of_fields = names + fields.values().map(|value| allocation(value.len())).sum::<u64>();
+            handle.text_of_fields = names + fields.values().map(|value| allocation(value.len())).sum::<u64>();
         });
     }
 
-    /// The same after one more value, without a look at the others.
-    pub(crate) fn see_appended(&mut self, number: u32, fields: &HeaderMap, name: usize, value: usize) {
-        self.change(number, |place| {
-            place.see_table(fields);
-            place.text_of_fields = place.text_of_fields.saturating_add(allocation(name) + allocation(value));
+    /// Counts fields after one more value, without a look at the others.
+    pub(crate) fn count_appended(&mut self, number: u32, fields: &HeaderMap, name: usize, value: usize) {
+        self.change(number, |handle| {
+            handle.count_table(fields);
+            handle.text_of_fields = handle.text_of_fields.saturating_add(allocation(name) + allocation(value));
         });
     }
 
     /// Counts what a request has beside its header.
-    pub(crate) fn see_request(&mut self, number: u32, request: &HostOutgoingRequest) {
+    pub(crate) fn count_request(&mut self, number: u32, request: &HostOutgoingRequest) {
         let method = match &request.method {
             Method::Other(method) => method.capacity(),
             _ => 0,
@@ -121,40 +121,40 @@ impl HostMemory {
         };
         let texts = [request.authority.as_ref(), request.path_with_query.as_ref()];
         let texts: u64 = texts.into_iter().flatten().map(|text| allocation(text.capacity())).sum();
-        self.change(number, |place| {
-            place.request = HTTP_REQUEST_BYTES + allocation(method) + allocation(scheme) + texts;
+        self.change(number, |handle| {
+            handle.request = HTTP_REQUEST_BYTES + allocation(method) + allocation(scheme) + texts;
         });
     }
 
     /// The handle is gone. Returns what it held.
-    pub(crate) fn take(&mut self, number: u32) -> Place {
-        let mut taken = Place::default();
-        self.change(number, |place| taken = std::mem::take(place));
+    pub(crate) fn take(&mut self, number: u32) -> HandleContents {
+        let mut taken = HandleContents::default();
+        self.change(number, |handle| taken = std::mem::take(handle));
         taken
     }
 
     /// What another handle held is held by this one.
-    pub(crate) fn put(&mut self, number: u32, contents: Place) {
-        self.change(number, |place| *place = contents);
+    pub(crate) fn put(&mut self, number: u32, contents: HandleContents) {
+        self.change(number, |handle| *handle = contents);
     }
 
-    fn change(&mut self, number: u32, change: impl FnOnce(&mut Place)) {
+    fn change(&mut self, number: u32, change: impl FnOnce(&mut HandleContents)) {
         let at = number as usize;
-        if at >= self.places.len() {
-            self.places.resize(at + 1, Place::default());
+        if at >= self.handles.len() {
+            self.handles.resize(at + 1, HandleContents::default());
         }
-        let Some(place) = self.places.get_mut(at) else { return };
-        let before = place.bytes();
-        change(place);
-        self.contents = self.contents.saturating_sub(before).saturating_add(place.bytes());
+        let Some(handle) = self.handles.get_mut(at) else { return };
+        let before = handle.bytes();
+        change(handle);
+        self.contents = self.contents.saturating_sub(before).saturating_add(handle.bytes());
     }
 }
 
 /// What tasks of a call keep for it. They outlive a host call, but not the call: its handles abort them.
 #[derive(Debug, Default)]
-pub(crate) struct Detached(AtomicU64);
+pub(crate) struct TaskMemory(AtomicU64);
 
-impl Detached {
+impl TaskMemory {
     pub(crate) fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -178,7 +178,7 @@ impl Detached {
 /// Bytes that a task keeps.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    account: Arc<Detached>,
+    account: Arc<TaskMemory>,
     bytes: u64,
 }
 
@@ -216,25 +216,28 @@ mod tests {
     #[test]
     fn what_a_handle_holds_is_given_back_with_it_and_moves_with_what_it_becomes() {
         let mut memory = HostMemory::new(false);
-        memory.see_fields(3, &fields(100));
+        memory.count_fields(3, &fields(100));
         let held = memory.bytes();
         assert!(held > 100 * (16 + 72), "{held}");
-        let place = memory.take(3);
-        assert_eq!((memory.bytes(), place.bytes()), (0, held));
-        memory.put(0, place);
+        let contents = memory.take(3);
+        assert_eq!((memory.bytes(), contents.bytes()), (0, held));
+        memory.put(0, contents);
         assert_eq!(memory.bytes(), held);
         memory.take(0);
-        assert_eq!((memory.take(0), memory.take(77), memory.bytes()), (Place::default(), Place::default(), 0));
+        assert_eq!(
+            (memory.take(0), memory.take(77), memory.bytes()),
+            (HandleContents::default(), HandleContents::default(), 0)
+        );
     }
 
     #[test]
     fn a_list_of_values_that_was_long_stays_counted() {
         let mut memory = HostMemory::new(false);
-        memory.see_fields(0, &fields(1_000));
-        memory.see_fields(0, &fields(1));
+        memory.count_fields(0, &fields(1_000));
+        memory.count_fields(0, &fields(1));
         assert!(memory.bytes() > 1_000 * 72, "{}", memory.bytes());
         memory.take(0);
-        memory.see_fields(0, &fields(1));
+        memory.count_fields(0, &fields(1));
         assert!(memory.bytes() < 1_000, "another one in its place: {}", memory.bytes());
     }
 
@@ -243,27 +246,27 @@ mod tests {
         let (mut table, mut memory) = (ResourceTable::new(), HostMemory::new(false));
         let first = table.push(1_u8).unwrap();
         table.push(2_u8).unwrap();
-        memory.see_handles(&mut table);
+        memory.count_handles(&mut table);
         assert_eq!(memory.bytes(), 2 * HANDLE_BYTES);
         table.delete(first).unwrap();
         table.push(3_u8).unwrap();
-        memory.see_handles(&mut table);
+        memory.count_handles(&mut table);
         assert_eq!(memory.bytes(), 2 * HANDLE_BYTES, "the place was used again");
         let mut reads = HostMemory::new(true);
-        reads.see_handles(&mut table);
+        reads.count_handles(&mut table);
         assert_eq!(reads.bytes(), 2 * FILE_HANDLE_BYTES);
     }
 
     #[test]
     fn what_tasks_keep_counts_as_long_as_they_keep_it() {
         let memory = HostMemory::new(false);
-        let charge = memory.detached().charge(5);
-        memory.detached().take(7);
+        let charge = memory.task_memory().charge(5);
+        memory.task_memory().take(7);
         assert_eq!(memory.bytes(), 12);
         drop(charge);
-        memory.detached().give_back(7);
+        memory.task_memory().give_back(7);
         assert_eq!(memory.bytes(), 0);
-        memory.detached().give_back(1);
+        memory.task_memory().give_back(1);
         assert_eq!(memory.bytes(), 0, "not below");
     }
 }

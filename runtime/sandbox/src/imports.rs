@@ -1,16 +1,14 @@
 //! What a component may import, and what it may import only with a grant.
 
-use lastword_events::printable;
 use wasmtime::Engine;
 use wasmtime::component::types;
 use wasmtime::component::types::ComponentItem;
 
 use crate::error::LoadError;
+use crate::foreign::foreign_name;
 use crate::grants::{Grant, Grants};
-use crate::limits::MAX_NAME_BYTES;
-use crate::outcome::clip;
 
-/// Who provides an import.
+/// Who provides an import, and to which plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Provision {
@@ -18,9 +16,9 @@ pub enum Provision {
     Everyone,
     /// The sandbox, to a plugin with the grant.
     Grant(Grant),
-    /// Nobody. Another version of it is served, or other interfaces of its package: these.
+    /// It is not provided. Another version of it is served, or other interfaces of its package: these.
     Another(&'static str),
-    /// Nobody.
+    /// It is not provided, and nothing of its package is.
     Nobody,
 }
 
@@ -36,7 +34,7 @@ pub struct Import {
 
 impl Import {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: clipped(name), provision: provision(name) }
+        Self { name: foreign_name(name), provision: provision(name) }
     }
 
     fn check_is_served(&self) -> Result<(), LoadError> {
@@ -203,11 +201,6 @@ pub(crate) fn imports(engine: &Engine, component: &types::Component) -> Vec<Impo
     component.imports(engine).filter(|(_, item)| needs_provider(&item.ty)).map(|(name, _)| Import::new(name)).collect()
 }
 
-/// A name for a message: it is the component's, and may have any length.
-pub(crate) fn clipped(name: &str) -> String {
-    clip(printable(name).into_owned(), MAX_NAME_BYTES)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,14 +239,14 @@ mod tests {
 
         let engine = Engine::default();
         let mut linker: Linker<GuestState> = Linker::new(&engine);
-        crate::host_calls::link_wasi(&mut linker).unwrap();
+        crate::linker::link_wasi(&mut linker).unwrap();
         let all = Grants {
             config: Some(std::collections::BTreeMap::new()),
             key_value: Some(crate::KeyValueGrant { quota: 1 }),
             http: Some(crate::AllowList::default()),
             transcript: None,
         };
-        all.link(&mut linker).unwrap();
+        crate::linker::link_granted(&mut linker, &all).unwrap();
         for Served { package, version, interfaces, .. } in SERVED {
             let version = match version {
                 Version::Wasi02 => "0.2.0",

@@ -8,11 +8,11 @@ use crate::error::LoadError;
 use crate::grants::{Grant, Grants};
 use crate::imports::{Import, Provision};
 use crate::limits::Limits;
-use crate::load::{Loader, Terms, check_memories, link};
+use crate::load::{LoadOptions, Loader, check_memories, link};
 use crate::prescan::prescan;
 use crate::source::{FileKind, Source, check_is_component};
 
-/// What was found.
+/// What was found in a component.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Inspection {
@@ -35,7 +35,7 @@ pub struct Inspection {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HookFit {
-    /// Which.
+    /// The hook.
     pub hook: Hook,
     /// What is wrong with its signature.
     pub problem: Option<LoadError>,
@@ -92,5 +92,5 @@ fn fit(loader: &Loader, bytes: &[u8], grants: &Grants) -> Result<(), LoadError> 
     let limits = Limits { memory, ..Limits::default() };
     // The name is for logs only.
     let Ok(name) = PluginName::new("inspected") else { return Ok(()) };
-    link(loader, compiled, memories, Terms { name, limits, grants: grants.clone() }).map(drop)
+    link(loader, compiled, memories, LoadOptions { name, limits, grants: grants.clone() }).map(drop)
 }

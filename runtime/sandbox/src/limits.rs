@@ -83,17 +83,17 @@ pub fn default_fuel(deadline: Duration) -> u64 {
 /// What a call may have without being counted in [`Limits::total_memory`] and in the memory of all calls: small guests, of which
 /// there are thousands, share no counter.
 pub const FREE_MEMORY_BYTES: u64 = MIB;
-/// Which part of an image's bytes counts there: an eighth. An image is what a component's build has filled, and its pages are
+/// The part of an image's bytes that counts there: an eighth. An image is what a component's build has filled, and its pages are
 /// shared until a call writes to them. Of 4.3 MiB of image a Python guest writes 0.4. What a call grows by counts in full, and so
 /// does what it has from the start and no image is for.
 pub const IMAGE_PART: u64 = 8;
 /// The most of one component's image that counts in part; the rest counts in full. Python's, the largest that we have seen, has
 /// 4.3 MiB. A guest that writes to all of an image takes it in full, and this bounds what such calls hold beyond the account.
 pub const MAX_IMAGE_BYTES: u64 = 8 * MIB;
-/// Which part of the memory that this machine has, or the process's control group may have, all calls may have together when
-/// nobody says: half. The rest is for the owner, what is kept of slots and sessions, and the system.
+/// The part of the memory that this machine has, or the process's control group may have, which all calls may have together by
+/// default: half. The rest is for the owner, what is kept of slots and sessions, and the system.
 pub const TOTAL_MEMORY_PART: u64 = 2;
-/// The same where the machine does not say what it has.
+/// What all calls may have together where the machine does not say what it has.
 pub const DEFAULT_TOTAL_MEMORY_BYTES: u64 = 2 * GIB;
 /// The least of it: one call of a plugin with the default [`Limits::memory`].
 pub const MIN_TOTAL_MEMORY_BYTES: u64 = 64 * MIB;
@@ -116,7 +116,8 @@ pub const MAPPINGS_PERCENT: u64 = 75;
 /// compiled code do without bounds checks; this bounds what can be committed.
 pub const DEFAULT_MAX_MEMORY_BYTES: u64 = GIB;
 
-/// The same where address space is short, and each memory has a slot of its own size: [`Limits`]' default.
+/// The most that [`Limits::memory`] can ask for where address space is short, and each memory has a slot of its own size:
+/// [`Limits`]' default.
 pub const DEFAULT_NARROW_MEMORY_BYTES: u64 = 64 * MIB;
 /// The least that a narrow slot's memory has. Code is compiled for the size, and most plugins have the default.
 pub const MIN_NARROW_MEMORY_BYTES: u64 = 64 * MIB;
@@ -129,7 +130,7 @@ pub const MIN_WIDE_SLOTS: u32 = 16;
 /// What stays free when the pool has been reserved: for the journal's map (32 MiB), code of plugins (a Python guest's has
 /// 50 MiB, twice while it is loaded), and what the process allocates as it serves.
 pub const HEAD_ROOM_BYTES: u64 = 256 * MIB;
-/// The same for each processor, whose worker has a stack of 2 MiB and as much in an allocator that caches for each thread.
+/// What stays free beside that for each processor, whose worker has a stack of 2 MiB and as much in an allocator that caches for each thread.
 pub const THREAD_BYTES: u64 = 4 * MIB;
 
 /// A line of a guest's output counts as at least this much, so that empty lines do not make a flood of events.
@@ -155,7 +156,7 @@ pub const MAX_CORE_INSTANCES: u32 = 64;
 /// Linear memories of one component, all together within [`Limits::memory`]. Toolchains make one; a component that is
 /// composed of others has one for each of them.
 pub const MAX_MEMORIES: u32 = 8;
-/// Which part of the calls at once the pool has in memories beyond the first of each: a quarter, so that compositions
+/// The part of the calls at once that the pool has in memories beyond the first of each: a quarter, so that compositions
 /// cost address space and not the others their slots.
 pub const EXTRA_MEMORIES_PART: u32 = 4;
 /// Tables of one component: one of its own, and one for each shim that its toolchain adds.
@@ -173,7 +174,7 @@ pub const CALL_STACK_BYTES: usize = 2 * GUEST_STACK_BYTES;
 /// Bytes that a guest may hand to the host in one host call, or as its answer. The engine's own default is 128 MiB, which
 /// is far too much for a hook: what a guest hands over can stay in the host for as long as the call lives.
 pub const HOST_CALL_BYTES: usize = 256 * 1024;
-/// The same with the grant `keyvalue`, whose values come in one piece.
+/// Bytes that a guest with the grant `keyvalue` may hand to the host at once: its values come in one piece.
 pub const KEY_VALUE_CALL_BYTES: usize = 2 * 1024 * 1024;
 /// Random bytes that a guest may ask for in one host call.
 pub const MAX_RANDOM_BYTES: u64 = 64 * KIB;
@@ -198,7 +199,7 @@ pub const HTTP_ANSWER_RESERVE: Duration = Duration::from_millis(50);
 pub const MAX_HTTP_FIELDS_BYTES: usize = 64 * 1024;
 /// Transcripts of one plugin that are being copied at once. A file system that hangs keeps a thread each, and other plugins'
 /// files must still find one.
-pub const MAX_CONCURRENT_LOANS: usize = 8;
+pub const MAX_CONCURRENT_TRANSCRIPT_COPIES: usize = 8;
 /// Handles that a guest with a transcript may hold at once: each file that it opens is one of the process's own.
 pub const MAX_HANDLES_WITH_FILES: u32 = 64;
 
@@ -250,7 +251,7 @@ pub const MIN_MEMORY_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// more the thread has it cleaned at once. A guest that has touched so much took milliseconds, and that takes some 20 µs.
 pub const MAX_UNCLEANED_BYTES: u64 = 16 * MIB;
 /// What calls had that have ended counts until it is cleaned: [`MAX_UNCLEANED_BYTES`] for each of the pool's queues, and at most
-/// this part of the memory of all calls, an eighth, so that others do not wait long for what nobody uses.
+/// this part of the memory of all calls, an eighth, so that others do not wait long for memory that is not used.
 pub const MAX_UNFLUSHED_PART: u64 = 8;
 /// What the kernel takes from a process that ends in 50 ms: 10 GB a second. So much may be resident for calls when a drain's
 /// budget ends, or the process would leave too late.
@@ -258,15 +259,15 @@ pub const MAX_RESIDENT_AT_EXIT_BYTES: u64 = 512 * MIB;
 /// What the host keeps for all calls, each beyond its first [`FREE_MEMORY_BYTES`]: half of [`MAX_RESIDENT_AT_EXIT_BYTES`], and the
 /// free parts of 256 calls are the other half. A call that wants more is put back.
 pub const MAX_HOST_MEMORY_BYTES: u64 = MAX_RESIDENT_AT_EXIT_BYTES / 2;
-/// The same for the calls of one plugin: what one piles up leaves the other half.
+/// What the host keeps for all calls of one plugin: what one piles up leaves the other half.
 pub const MAX_HOST_MEMORY_OF_PLUGIN_BYTES: u64 = MAX_HOST_MEMORY_BYTES / 2;
-/// Of each table.
+/// What stays resident of each table that is free again, in bytes.
 pub const TABLE_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
-/// Of each stack: what a hook-sized guest uses.
+/// What stays resident of each stack that is free again, in bytes: what a hook-sized guest uses.
 pub const STACK_KEEP_RESIDENT_BYTES: usize = 12 * 1024;
 /// How long the waits of one call for its turn at what is shared (a slot, memory) may last together. They do not count
 /// against its deadline, so nothing else bounds them. After that the call is *put back*: it gives up what it holds, and counts
-/// as no attempt. As long as Kubernetes gives a process to leave: whoever has waited for so long waits for somebody that hangs.
+/// as no attempt. As long as Kubernetes gives a process to leave: a call that has waited for so long waits for one that hangs.
 pub const MAX_TURN_WAIT: Duration = Duration::from_secs(30);
 /// Slots that are cleaned by one system call. More save some (16 instead of 1 made a drain 8 % faster on two cores), and
 /// keep the memory of as many slots until there are so many, which [`MAX_UNCLEANED_BYTES`] bounds.

@@ -8,27 +8,30 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::call_context::ExtraMemories;
 use crate::compiler::{Compiled, Compiler};
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
-use crate::error::{LoadError, text};
+use crate::error::LoadError;
+use crate::extra_memories::ExtraMemories;
+use crate::foreign::engine_error;
 use crate::grants::Grants;
 use crate::grants::config::variables;
 use crate::grants::transcript::can_read_files;
 use crate::host::Host;
+use crate::host_memory_quota::HostMemoryQuota;
 use crate::imports::{check_are_granted, check_are_served, imports};
-use crate::kept::KeptForAll;
 use crate::limits::{
-    FREE_MEMORY_BYTES, Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_LOANS, MAX_HOST_MEMORY_OF_PLUGIN_BYTES,
-    MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
+    FREE_MEMORY_BYTES, Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_TRANSCRIPT_COPIES,
+    MAX_HOST_MEMORY_OF_PLUGIN_BYTES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
+use crate::linker::link_granted;
+use crate::loaded::Loaded;
 use crate::memory::counted;
-use crate::memory_account::{MemoryAccount, MemoryPart};
-use crate::plugin::Loaded;
-use crate::prescan::memories::{Memories, TooManyInstances, memories};
+use crate::prescan::definition::Memories;
+use crate::prescan::memories::{TooManyInstances, memories};
 use crate::prescan::prescan;
 use crate::source::{Source, check_is_component};
 use crate::state::GuestState;
+use lastword_memory::{MemoryAccount, MemoryPart};
 
 const PAGE_BYTES: u64 = 64 * 1024;
 
@@ -50,24 +53,24 @@ pub(crate) struct Loader {
 }
 
 /// What a plugin is to be loaded as.
-pub(crate) struct Terms {
+pub(crate) struct LoadOptions {
     pub(crate) name: PluginName,
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
 }
 
-pub(crate) fn load(loader: &Loader, source: &Source, terms: Terms) -> Result<Loaded, LoadError> {
+pub(crate) fn load(loader: &Loader, source: &Source, options: LoadOptions) -> Result<Loaded<GuestState>, LoadError> {
     let max = loader.max_memory;
-    if terms.limits.memory > max {
-        return Err(LoadError::MemoryLimitTooHigh { limit: terms.limits.memory, max });
+    if options.limits.memory > max {
+        return Err(LoadError::MemoryLimitTooHigh { limit: options.limits.memory, max });
     }
     let bytes = source.read()?;
     check_is_component(&bytes)?;
     let scan = prescan(&bytes)?;
     scan.check()?;
-    scan.check_grants(&terms.grants)?;
-    let memories = check_memories(loader, &bytes, terms.limits.memory)?;
-    link(loader, loader.compiler.compile(Some(&terms.name), &bytes)?, memories, terms)
+    scan.check_grants(&options.grants)?;
+    let memories = check_memories(loader, &bytes, options.limits.memory)?;
+    link(loader, loader.compiler.compile(Some(&options.name), &bytes)?, memories, options)
 }
 
 /// What came of compiling a component ahead of its first start.
@@ -91,9 +94,14 @@ pub(crate) fn compile(loader: &Loader, name: &PluginName, source: &Source) -> Re
 }
 
 /// What comes after compiling.
-pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms: Terms) -> Result<Loaded, LoadError> {
+pub(crate) fn link(
+    loader: &Loader,
+    compiled: Compiled,
+    initial: Memories,
+    options: LoadOptions,
+) -> Result<Loaded<GuestState>, LoadError> {
     let Compiled { component, sha256, compiled_in, cached: _ } = compiled;
-    let Terms { name, limits, grants } = terms;
+    let LoadOptions { name, limits, grants } = options;
     let memories = check_size(&component, limits.memory, loader.max_memory)?;
     let found = imports(&loader.engine, &component.component_type());
     check_are_served(&found)?;
@@ -106,8 +114,8 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms
     let memory = memory_part(loader, &name, &limits, least_memory)?;
     let instance = linker(loader, &grants)
         .and_then(|linker| linker.instantiate_pre(&component))
-        .map_err(|e| LoadError::WrongImport { detail: text(&e) })?;
-    component.initialize_copy_on_write_image().map_err(|e| LoadError::Invalid { detail: text(&e) })?;
+        .map_err(|e| LoadError::WrongImport { detail: engine_error(&e) })?;
+    component.initialize_copy_on_write_image().map_err(|e| LoadError::Invalid { detail: engine_error(&e) })?;
     Ok(Loaded {
         host: Arc::clone(&loader.host),
         name,
@@ -116,9 +124,9 @@ pub(crate) fn link(loader: &Loader, compiled: Compiled, initial: Memories, terms
         memory,
         image: initial.image,
         least_memory,
-        kept: KeptForAll::new(MAX_HOST_MEMORY_OF_PLUGIN_BYTES),
+        host_memory: HostMemoryQuota::new(MAX_HOST_MEMORY_OF_PLUGIN_BYTES),
         extra_memories: ExtraMemories::new(memories, loader.max_slots),
-        loans: Arc::new(Semaphore::new(MAX_CONCURRENT_LOANS)),
+        transcript_copies: Arc::new(Semaphore::new(MAX_CONCURRENT_TRANSCRIPT_COPIES)),
         allowed: Arc::new(grants.http.clone().unwrap_or_default()),
         grants,
         hooks: present(&component).collect(),
@@ -155,7 +163,7 @@ fn memory_part(loader: &Loader, name: &PluginName, limits: &Limits, least: u64) 
 /// What a plugin with these grants may import.
 fn linker(loader: &Loader, grants: &Grants) -> wasmtime::Result<Linker<GuestState>> {
     let mut linker = loader.linker.clone();
-    grants.link(&mut linker)?;
+    link_granted(&mut linker, grants)?;
     Ok(linker)
 }
 
@@ -218,5 +226,5 @@ fn optional<I>(
 }
 
 fn typed<I>(hook: Hook, indices: wasmtime::Result<I>) -> Result<I, LoadError> {
-    indices.map_err(|e| LoadError::WrongSignature { hook, contract: None, detail: text(&e) })
+    indices.map_err(|e| LoadError::WrongSignature { hook, contract: None, detail: engine_error(&e) })
 }

@@ -1,7 +1,14 @@
 //! What this machine, or the container that the process is in, has.
 
+use std::thread::available_parallelism;
+
+/// Processors that the process may use.
+pub(crate) fn processors() -> u32 {
+    available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+}
+
 /// Bytes of memory that the process can have: the machine's, or its control group's limit if that is less. `None` where
-/// nobody says.
+/// the system does not say.
 pub(crate) fn memory() -> Option<u64> {
     [of_machine(), of_control_group()].into_iter().flatten().min()
 }

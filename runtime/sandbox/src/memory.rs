@@ -1,19 +1,10 @@
 //! A call's memory: the sum over all linear memories and tables of its instance, where wasmtime's own limiter looks at
-//! each one alone, and what the host keeps for it ([`kept`](crate::kept)). What the guest's memories count in what calls share is in
-//! [`MemoryAccount`](crate::MemoryAccount).
+//! each one alone, and what the host keeps for it ([`host_memory`](crate::host_memory)). What the guest's memories count in what calls share is in
+//! [`MemoryAccount`](crate::MemoryAccount). wasmtime asks through [`limiter`](crate::limiter).
 
-use std::future::poll_fn;
+use lastword_memory::Reservation;
 
-use async_trait::async_trait;
-use wasmtime::ResourceLimiterAsync;
-
-use crate::limits::{FREE_MEMORY_BYTES, IMAGE_PART, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
-use crate::memory_account::{GivesWay, Reservation};
-use crate::plugin::Loaded;
-use crate::state::GuestState;
-
-/// A table's slot is a pointer.
-const BYTES_PER_ELEMENT: u64 = size_of::<usize>() as u64;
+use crate::limits::{FREE_MEMORY_BYTES, IMAGE_PART};
 
 /// What counts in the memory that calls share of `bytes`, `image` of which the component itself fills.
 pub(crate) fn counted(bytes: u64, image: u64) -> u64 {
@@ -43,7 +34,7 @@ pub(crate) struct MemoryUse {
 
 /// Bytes, and what they come to where image counts in part.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bytes {
+pub(crate) struct Bytes {
     all: u64,
     weighed: u64,
 }
@@ -59,11 +50,8 @@ impl Bytes {
 }
 
 impl MemoryUse {
-    pub(crate) fn new(plugin: &Loaded, reservation: Option<Reservation>) -> Self {
-        Self::with_limits(plugin.limits.memory, plugin.memory.most(), plugin.image, reservation)
-    }
-
-    fn with_limits(limit: u64, most_counted: u64, image_left: u64, reservation: Option<Reservation>) -> Self {
+    /// For a call that may have `limit` bytes, of which `most_counted` in what calls share.
+    pub(crate) fn new(limit: u64, most_counted: u64, image_left: u64, reservation: Option<Reservation>) -> Self {
         let (used, granted) = (Bytes::default(), Bytes::default());
         Self { limit, most_counted, used, host: 0, granted, refused: false, image_left, reservation }
     }
@@ -74,14 +62,14 @@ impl MemoryUse {
     }
 
     /// A memory of so many bytes is made: those that the component fills count in part.
-    fn weigh_new(&mut self, bytes: u64) -> Bytes {
+    pub(crate) fn weigh_new(&mut self, bytes: u64) -> Bytes {
         let image = bytes.min(self.image_left);
         self.image_left -= image;
         Bytes { all: bytes, weighed: bytes - image + image / IMAGE_PART }
     }
 
     /// What counts in what calls share when `more` is granted; none when the guest may never have so much.
-    fn wants(&mut self, more: Bytes) -> Option<u64> {
+    pub(crate) fn wants(&mut self, more: Bytes) -> Option<u64> {
         let wanted = self.used.plus(more);
         let counted = beyond_free(wanted.weighed);
         if wanted.all.saturating_add(self.host) > self.limit || counted > self.most_counted {
@@ -94,9 +82,19 @@ impl MemoryUse {
     }
 
     /// The host keeps so much from now on. Returns whether that fits.
-    pub(crate) fn see_host(&mut self, bytes: u64) -> bool {
+    pub(crate) fn set_host(&mut self, bytes: u64) -> bool {
         self.host = bytes;
         self.used.all.saturating_add(bytes) <= self.limit
+    }
+
+    /// The call's reservation, made by `reserve` if it has none yet.
+    pub(crate) fn reservation(&mut self, reserve: impl FnOnce() -> Reservation) -> &mut Reservation {
+        self.reservation.get_or_insert_with(reserve)
+    }
+
+    /// Bytes that the host keeps for the call.
+    pub(crate) fn of_the_host(&self) -> u64 {
+        self.host
     }
 
     /// Bytes of the guest's memories and tables.
@@ -104,89 +102,23 @@ impl MemoryUse {
         self.used.all
     }
 
-    fn is_reserved(&self, counted: u64) -> bool {
+    pub(crate) fn is_reserved(&self, counted: u64) -> bool {
         counted <= self.reservation.as_ref().map_or(0, Reservation::held)
     }
 
-    fn grant(&mut self, more: Bytes) {
+    pub(crate) fn grant(&mut self, more: Bytes) {
         self.used = self.used.plus(more);
         self.granted = more;
     }
 
-    fn grow_failed(&mut self) {
+    pub(crate) fn grow_failed(&mut self) {
         self.used = self.used.minus(std::mem::take(&mut self.granted));
         self.refused = true;
     }
 }
 
-impl GuestState {
-    /// False when the guest may not have so much, whatever others have. While others have it, this waits.
-    async fn grow(&mut self, more: Bytes) -> Result<bool, GivesWay> {
-        let Some(counted) = self.memory.wants(more) else { return Ok(false) };
-        if !self.memory.is_reserved(counted) {
-            self.reserve(counted).await?;
-        }
-        if counted > 0 {
-            self.context.meter.see_counted_memory(counted);
-        }
-        self.memory.grant(more);
-        self.context.meter.see_memory(self.memory.used.all, self.memory.host);
-        Ok(true)
-    }
-
-    async fn reserve(&mut self, bytes: u64) -> Result<(), GivesWay> {
-        let sent = self.has_sent();
-        let Self { context, memory, .. } = self;
-        // Also of a call that has to give way: it is begun again with so much.
-        context.meter.see_counted_memory(bytes);
-        let reservation = memory.reservation.get_or_insert_with(|| context.plugin.memory.reserve_nothing());
-        let _turn = context.meter.begin_turn();
-        poll_fn(|cx| reservation.poll_grow(bytes, sent, cx)).await
-    }
-}
-
-fn difference(current: usize, desired: usize) -> u64 {
-    u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX)
-}
-
-fn in_full(bytes: u64) -> Bytes {
+pub(crate) fn in_full(bytes: u64) -> Bytes {
     Bytes { all: bytes, weighed: bytes }
-}
-
-#[async_trait]
-impl ResourceLimiterAsync for GuestState {
-    async fn memory_growing(&mut self, now: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
-        let bytes = difference(now, desired);
-        let more = if now == 0 { self.memory.weigh_new(bytes) } else { in_full(bytes) };
-        Ok(self.grow(more).await?)
-    }
-
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory.grow_failed();
-        Ok(())
-    }
-
-    async fn table_growing(&mut self, now: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
-        let bytes = difference(now, desired).saturating_mul(BYTES_PER_ELEMENT);
-        Ok(self.grow(in_full(bytes)).await?)
-    }
-
-    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory.grow_failed();
-        Ok(())
-    }
-
-    fn instances(&self) -> usize {
-        MAX_CORE_INSTANCES as usize
-    }
-
-    fn memories(&self) -> usize {
-        MAX_MEMORIES as usize
-    }
-
-    fn tables(&self) -> usize {
-        MAX_TABLES as usize
-    }
 }
 
 #[cfg(test)]
@@ -203,7 +135,7 @@ mod tests {
 
     #[test]
     fn everything_is_summed_and_nothing_goes_over_the_limit() {
-        let mut memory = MemoryUse::with_limits(4, 0, 0, None);
+        let mut memory = MemoryUse::new(4, 0, 0, None);
         assert!([2, 1, 1].into_iter().all(|bytes| grow(&mut memory, bytes)));
         assert!(!memory.refused());
         assert!(!grow(&mut memory, 1) && memory.refused());
@@ -213,16 +145,16 @@ mod tests {
 
     #[test]
     fn what_the_host_keeps_is_of_the_same_limit() {
-        let mut memory = MemoryUse::with_limits(4, u64::MAX, 0, None);
-        assert!(grow(&mut memory, 2) && memory.see_host(2));
+        let mut memory = MemoryUse::new(4, u64::MAX, 0, None);
+        assert!(grow(&mut memory, 2) && memory.set_host(2));
         assert!(!grow(&mut memory, 1), "the host has the rest");
-        assert!(memory.see_host(1) && grow(&mut memory, 1), "some was given back");
-        assert!(!memory.see_host(2));
+        assert!(memory.set_host(1) && grow(&mut memory, 1), "some was given back");
+        assert!(!memory.set_host(2));
     }
 
     #[test]
     fn what_the_engine_could_not_give_is_not_counted() {
-        let mut memory = MemoryUse::with_limits(4, 0, 0, None);
+        let mut memory = MemoryUse::new(4, 0, 0, None);
         assert!(grow(&mut memory, 1) && grow(&mut memory, 3));
         memory.grow_failed();
         assert!(grow(&mut memory, 3));
@@ -230,7 +162,7 @@ mod tests {
 
     #[test]
     fn more_than_all_calls_may_have_is_refused_beyond_what_does_not_count() {
-        let mut memory = MemoryUse::with_limits(u64::MAX, 5, 0, None);
+        let mut memory = MemoryUse::new(u64::MAX, 5, 0, None);
         assert!(grow(&mut memory, FREE_MEMORY_BYTES), "which does not count");
         assert!(memory.is_reserved(0) && !memory.is_reserved(1));
         assert_eq!(memory.wants(in_full(5)), Some(5));
@@ -239,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_image_counts_in_part_once_and_what_is_no_image_in_full() {
-        let mut memory = MemoryUse::with_limits(u64::MAX, u64::MAX, 80, None);
+        let mut memory = MemoryUse::new(u64::MAX, u64::MAX, 80, None);
         assert_eq!(memory.weigh_new(50).weighed, 6);
         assert_eq!(memory.weigh_new(50).weighed, 20 + 30 / IMAGE_PART);
         assert_eq!(memory.weigh_new(50).weighed, 50, "a memory that is made empty and grows is no image");

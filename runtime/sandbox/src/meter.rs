@@ -27,19 +27,8 @@ use crate::host_calls::HostCall;
 
 pub(crate) struct Meter {
     deadline: Duration,
-    /// Left of the guest's fuel when the engine last wrote it down.
-    fuel_left: AtomicU64,
-    /// Written by the store alone.
-    peak_memory: AtomicU64,
-    /// The most of it that counted in what calls share, with what the guest asked for and did not get.
-    counted_memory: AtomicU64,
-    /// What it wanted the host to keep when that was kept for others.
-    wanted_kept: AtomicU64,
     /// It waits for its turn, when it waits.
     in_turn: AtomicBool,
-    /// What of that the host kept.
-    host_memory_at_peak: AtomicU64,
-    peak_guest_memory: AtomicU64,
     /// The guest's last host call: how many there were, and below that [`HostCall::number`].
     host_call: AtomicU64,
     inner: Mutex<Inner>,
@@ -94,16 +83,10 @@ pub(crate) enum Pause {
 }
 
 impl Meter {
-    pub(crate) fn new(deadline: Duration, fuel: u64) -> Self {
+    pub(crate) fn new(deadline: Duration) -> Self {
         Self {
             deadline,
-            fuel_left: AtomicU64::new(fuel),
-            peak_memory: AtomicU64::new(0),
-            counted_memory: AtomicU64::new(0),
-            wanted_kept: AtomicU64::new(0),
             in_turn: AtomicBool::new(false),
-            host_memory_at_peak: AtomicU64::new(0),
-            peak_guest_memory: AtomicU64::new(0),
             host_call: AtomicU64::new(0),
             inner: Mutex::new(Inner { counted: Duration::ZERO, turns: Duration::ZERO, state: State::Idle, wait: None }),
         }
@@ -204,7 +187,7 @@ impl Meter {
         self.host_call.store(number << KIND_BITS, Ordering::Relaxed);
     }
 
-    /// Which call that is, if it is one that may wait.
+    /// Says which call that is, if it is one that may wait.
     pub(crate) fn in_host_call(&self, call: HostCall) {
         let number = self.host_call.load(Ordering::Relaxed) >> KIND_BITS;
         self.host_call.store((number << KIND_BITS) | call.number(), Ordering::Relaxed);
@@ -230,55 +213,6 @@ impl Meter {
     /// It has waited for its turn before it was polled.
     pub(crate) fn add_turn(&self, waited: Duration) {
         self.lock().turns += waited;
-    }
-
-    pub(crate) fn see_counted_memory(&self, bytes: u64) {
-        self.counted_memory.fetch_max(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn counted_memory(&self) -> u64 {
-        self.counted_memory.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn see_wanted_kept(&self, bytes: u64) {
-        self.wanted_kept.store(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn wanted_kept(&self) -> u64 {
-        self.wanted_kept.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn see_fuel(&self, left: u64) {
-        self.fuel_left.store(left, Ordering::Relaxed);
-    }
-
-    pub(crate) fn fuel_left(&self) -> u64 {
-        self.fuel_left.load(Ordering::Relaxed)
-    }
-
-    /// What the guest's memories and tables have now, and what the host keeps for it.
-    pub(crate) fn see_memory(&self, guest: u64, host: u64) {
-        let together = guest.saturating_add(host);
-        if together > self.peak_memory.load(Ordering::Relaxed) {
-            self.peak_memory.store(together, Ordering::Relaxed);
-            self.host_memory_at_peak.store(host, Ordering::Relaxed);
-        }
-        self.peak_guest_memory.fetch_max(guest, Ordering::Relaxed);
-    }
-
-    /// The most that both had together.
-    pub(crate) fn peak_memory(&self) -> u64 {
-        self.peak_memory.load(Ordering::Relaxed)
-    }
-
-    /// What of [`peak_memory`](Self::peak_memory) the host kept.
-    pub(crate) fn host_memory_at_peak(&self) -> u64 {
-        self.host_memory_at_peak.load(Ordering::Relaxed)
-    }
-
-    /// The most that the guest's memories and tables had.
-    pub(crate) fn peak_guest_memory(&self) -> u64 {
-        self.peak_guest_memory.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -322,7 +256,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn meter() -> Meter {
-        Meter::new(500 * MS, 0)
+        Meter::new(500 * MS)
     }
 
     #[test]

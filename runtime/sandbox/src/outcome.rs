@@ -1,9 +1,10 @@
 //! What a call's end means: wasmtime's errors in the project's words.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::time::Duration;
 
+use lastword_events::text::{clip_bytes, write_clipped};
 use lastword_events::{Deferral, FailureCause, Outcome, printable};
 use wasmtime::component::ResourceTableError;
 use wasmtime::error::OutOfMemory;
@@ -13,11 +14,11 @@ use wasmtime_wasi_http::FieldMapError;
 
 use crate::contract::HookError;
 use crate::frames::{names, place};
-use crate::kept::KeptForOthers;
+use crate::host_memory_quota::HostMemoryUsedUp;
 use crate::limit_exceeded::{LimitExceeded, RANDOM_BYTES};
 use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
-use crate::memory_account::GivesWay;
 use crate::meter::Waiting;
+use lastword_memory::GivesWay;
 
 /// The error with which the epoch callback cuts a guest: our own type, so that the cause is known.
 #[derive(Debug)]
@@ -34,8 +35,8 @@ impl std::error::Error for DeadlinePassed {}
 /// The guest came back with an error.
 pub(crate) fn of_answer(error: HookError) -> Outcome {
     match error {
-        HookError::Retry(text) => failed(FailureCause::Retry, clip(text, MAX_ANSWER_BYTES)),
-        HookError::Fatal(text) => failed(FailureCause::Fatal, clip(text, MAX_ANSWER_BYTES)),
+        HookError::Retry(text) => failed(FailureCause::Retry, clip_bytes(text, MAX_ANSWER_BYTES)),
+        HookError::Fatal(text) => failed(FailureCause::Fatal, clip_bytes(text, MAX_ANSWER_BYTES)),
     }
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     if error.is::<PoolConcurrencyLimitError>() {
         return Outcome::Deferred(Deferral::Turn);
     }
-    if error.is::<GivesWay>() || error.is::<KeptForOthers>() {
+    if error.is::<GivesWay>() || error.is::<HostMemoryUsedUp>() {
         return Outcome::Deferred(Deferral::Memory);
     }
     if error.is::<DeadlinePassed>() {
@@ -76,12 +77,12 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
             "wanted more than its {own} bytes of memory, or than the {all} of all its calls: {}",
             message(error)
         );
-        return failed(FailureCause::Memory, clip(detail, MAX_MESSAGE_BYTES));
+        return failed(FailureCause::Memory, clip_bytes(detail, MAX_MESSAGE_BYTES));
     }
     match trap {
-        Some(trap) => failed(FailureCause::Trap(trap_word(*trap)), clip(message(error), MAX_MESSAGE_BYTES)),
+        Some(trap) => failed(FailureCause::Trap(trap_word(*trap)), clip_bytes(message(error), MAX_MESSAGE_BYTES)),
         None => match misuse(error, reached) {
-            Some(word) => failed(FailureCause::Trap(word.to_owned()), clip(message(error), MAX_MESSAGE_BYTES)),
+            Some(word) => failed(FailureCause::Trap(word.to_owned()), clip_bytes(message(error), MAX_MESSAGE_BYTES)),
             None => of_host(message(error)),
         },
     }
@@ -163,10 +164,7 @@ fn causes(error: &wasmtime::Error) -> impl Iterator<Item = String> {
 }
 
 fn bounded(cause: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = Bounded::new(MAX_MESSAGE_BYTES);
-    // An error: there is more of it than is shown.
-    let _ = write!(text, "{cause}");
-    clip(text.into_string(), MAX_MESSAGE_BYTES)
+    write_clipped(MAX_MESSAGE_BYTES, |out| write!(out, "{cause}"))
 }
 
 /// An error and its causes on one line, and in which of the guest's functions it happened if they have names.
@@ -190,7 +188,7 @@ fn cut_after(deadline: Duration) -> String {
 }
 
 pub(crate) fn of_host(what: String) -> Outcome {
-    failed(FailureCause::Host, clip(what, MAX_MESSAGE_BYTES))
+    failed(FailureCause::Host, clip_bytes(what, MAX_MESSAGE_BYTES))
 }
 
 pub(crate) fn of_panic(payload: &(dyn std::any::Any + Send)) -> Outcome {
@@ -206,43 +204,6 @@ fn failed(cause: FailureCause, message: String) -> Outcome {
         Cow::Owned(escaped) => escaped,
     };
     Outcome::Failed { cause, message }
-}
-
-/// Takes text up to the first character that is beyond `max` bytes, and then makes whoever writes it stop. With that
-/// character [`clip`] sees that something is missing.
-pub(crate) struct Bounded {
-    text: String,
-    max: usize,
-}
-
-impl Bounded {
-    pub(crate) fn new(max: usize) -> Self {
-        Self { text: String::new(), max }
-    }
-
-    pub(crate) fn into_string(self) -> String {
-        self.text
-    }
-}
-
-impl Write for Bounded {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let room = self.max.saturating_sub(self.text.len());
-        let end = if piece.len() > room { piece.ceil_char_boundary(room + 1) } else { piece.len() };
-        self.text.push_str(piece.get(..end).unwrap_or(piece));
-        if self.text.len() > self.max { Err(fmt::Error) } else { Ok(()) }
-    }
-}
-
-/// The first `max` bytes, cut between characters, and a mark that something is missing.
-pub(crate) fn clip(mut text: String, max: usize) -> String {
-    const MARK: &str = "…";
-    if text.len() > max {
-        text.truncate(text.floor_char_boundary(max.saturating_sub(MARK.len())));
-        text.push_str(MARK);
-        text.shrink_to_fit();
-    }
-    text
 }
 
 /// The word for a trap. Journals and metrics hold it, so it is ours and does not change with the engine.
@@ -281,12 +242,6 @@ mod tests {
     fn every_trap_has_a_stable_word() {
         assert_eq!(trap_word(Trap::UnreachableCodeReached), "unreachable");
         assert_eq!(trap_word(Trap::CannotEnterComponent), "cannot-enter-component");
-    }
-
-    #[test]
-    fn texts_are_cut_between_characters() {
-        assert_eq!(clip("short".to_owned(), 10), "short");
-        assert_eq!(clip("äöüäöü".to_owned(), 8), "äö…");
     }
 
     /// Counts how much of itself it has written.

@@ -1,36 +1,37 @@
 //! The pool that instances come from: as many slots as the machine gives room for, reserved before the first call. A
 //! call that has a slot cannot fail for want of address space.
 //!
-//! A memory of the wide layout takes 4 GiB of address space, which costs nothing where nobody counts it. Some do:
+//! A memory of the wide layout takes 4 GiB of address space, which costs nothing where it is not counted. Some systems count it:
 //! `ulimit -v`, batch systems, small containers. There the number of slots is halved; and rather than a handful of
 //! wide slots, which one plugin that waits would fill, the pool takes narrow ones.
 //!
-//! There are more slots than calls. A slot that was used is cleaned, several at once, and nobody can have it while a thread
+//! There are more slots than calls. A slot that was used is cleaned, several at once, and no call can have it while a thread
 //! does that; the call's permit is back by then. So the pool has as many slots more as can be in that state at once
 //! ([`spare_slots`]), and a call that has a permit finds a slot. Where address space is short there are none to spare, and a
 //! call that finds no slot is put back.
 //!
 //! Nearly every component has one linear memory, and a few that were composed of others have up to
-//! [`MAX_MEMORIES`]. So each slot has one memory, and those beyond the first are a pool of their own, a quarter as
-//! large ([`extra_memories`]), in which calls wait for their turn: see [`context`](crate::call_context).
+//! [`MAX_MEMORIES`](crate::limits::MAX_MEMORIES). So each slot has one memory, and those beyond the first are a pool of their own, a quarter as
+//! large ([`extra_memories`]), in which calls wait for their turn: see [`slots`](crate::slots).
 
 use std::iter;
-use std::thread::available_parallelism;
 
 use memmap2::MmapOptions;
 use rustix::process::{Resource, getrlimit};
 use wasmtime::{Enabled, Engine, PoolingAllocationConfig};
 
+use crate::config::SandboxConfig;
 use crate::engine::{MemoryLayout, pooling_engine};
-use crate::error::{SandboxError, text};
+use crate::error::SandboxError;
+use crate::extra_memories::{extra_memories, max_memories};
+use crate::foreign::engine_error;
 use crate::limits::{
-    ALL_MEMORIES_KEEP_RESIDENT_BYTES, CALL_STACK_BYTES, DECOMMIT_BATCH, EXTRA_MEMORIES_PART, HEAD_ROOM_BYTES,
-    MAPPINGS_PER_SLOT, MAPPINGS_PERCENT, MAX_CLEANING_QUEUES, MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES, MAX_MEMORIES,
-    MAX_TABLE_ELEMENTS, MAX_TABLES, MEMORY_KEEP_RESIDENT_BYTES, MIN_MEMORY_KEEP_RESIDENT_BYTES,
-    MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS, NARROW_GUARD_BYTES, POOL_ROUNDING, STACK_KEEP_RESIDENT_BYTES,
-    TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES,
+    ALL_MEMORIES_KEEP_RESIDENT_BYTES, CALL_STACK_BYTES, DECOMMIT_BATCH, HEAD_ROOM_BYTES, MAPPINGS_PER_SLOT,
+    MAPPINGS_PERCENT, MAX_CLEANING_QUEUES, MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES, MAX_TABLE_ELEMENTS, MAX_TABLES,
+    MEMORY_KEEP_RESIDENT_BYTES, MIN_MEMORY_KEEP_RESIDENT_BYTES, MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS,
+    NARROW_GUARD_BYTES, POOL_ROUNDING, STACK_KEEP_RESIDENT_BYTES, TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES,
 };
-use crate::sandbox::SandboxConfig;
+use crate::machine::processors;
 
 /// What a sandbox got of what it wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,10 +103,6 @@ fn spare_slots(threads: u32) -> u32 {
     batch.saturating_mul(processors().min(MAX_CLEANING_QUEUES).saturating_add(threads))
 }
 
-pub(crate) fn processors() -> u32 {
-    available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
-}
-
 /// Mappings that the system allows a process, where it counts them.
 fn max_mappings() -> Option<u64> {
     std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
@@ -126,17 +123,6 @@ fn halves(n: u32) -> impl Iterator<Item = u32> {
     iter::successors(Some(n), |n| (*n > 1).then_some(n / 2))
 }
 
-/// Linear memories of a pool beyond the one of each slot: a quarter more, and in a small pool as many as one component
-/// may need, or as there are slots if those are fewer. So no pool has more than two for each slot.
-pub(crate) fn extra_memories(slots: u32) -> u32 {
-    (slots / EXTRA_MEMORIES_PART).max(slots.min(MAX_MEMORIES - 1))
-}
-
-/// The most that one call of such a pool can have: [`MAX_MEMORIES`], but for the smallest pools.
-fn max_memories(slots: u32) -> u32 {
-    extra_memories(slots).saturating_add(1).min(MAX_MEMORIES)
-}
-
 /// The most that a plugin's memory can have in a narrow slot. A power of two, so that few kinds of code are compiled.
 fn narrow_bytes(config: &SandboxConfig) -> u64 {
     config.narrow_memory.min(config.max_memory).max(MIN_NARROW_MEMORY_BYTES).next_power_of_two()
@@ -150,7 +136,7 @@ fn reserve(config: &SandboxConfig, size: Size, layout: MemoryLayout) -> Result<E
         MemoryLayout::Wide => config.max_memory,
         MemoryLayout::Narrow(bytes) => bytes.min(config.max_memory),
     };
-    pooling_engine(layout, pool(size.slots(), max_memory)?).map_err(|error| text(&error))
+    pooling_engine(layout, pool(size.slots(), max_memory)?).map_err(|error| engine_error(&error))
 }
 
 /// What the process needs beside the pool, in bytes.
@@ -246,15 +232,6 @@ fn pool(slots: u32, max_memory: u64) -> Result<PoolingAllocationConfig, String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_quarter_more_memories_than_slots_and_enough_for_one_component_where_there_is_room() {
-        for (slots, extra, of_one_call) in
-            [(1, 1, 2), (2, 2, 3), (7, 7, 8), (8, 7, 8), (16, 7, 8), (32, 8, 8), (256, 64, 8)]
-        {
-            assert_eq!((extra_memories(slots), max_memories(slots)), (extra, of_one_call), "{slots} slots");
-        }
-    }
 
     #[test]
     fn there_are_slots_for_those_that_are_being_cleaned() {

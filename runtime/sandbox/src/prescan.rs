@@ -1,6 +1,7 @@
 //! A look at a component before it is compiled: compiling may take a minute, and what a component imports, exports and
 //! takes for the shape of a hook is known in milliseconds.
 
+pub(crate) mod definition;
 pub(crate) mod memories;
 
 use lastword_events::Hook;
@@ -9,9 +10,10 @@ use wasmparser::types::{Types, TypesRef};
 use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
 
 use crate::contract::{PACKAGE, TYPES};
-use crate::error::{LoadError, foreign};
+use crate::error::LoadError;
+use crate::foreign::{foreign_name, foreign_text};
 use crate::grants::Grants;
-use crate::imports::{Import, check_are_granted, check_are_served, clipped};
+use crate::imports::{Import, check_are_granted, check_are_served};
 use crate::limits::MAX_COMPONENT_DEPTH;
 use crate::shape;
 
@@ -20,7 +22,7 @@ const MAX_NAMES: usize = 16;
 /// What a program with a main function exports.
 const RUN: &str = "wasi:cli/run";
 
-/// What was seen.
+/// What was seen of a component.
 pub(crate) struct Scan {
     /// The interfaces that the component itself imports, without those that are types only.
     pub(crate) imports: Vec<Import>,
@@ -65,7 +67,7 @@ impl Scan {
         match problem {
             Problem::Async => LoadError::AsyncHook { hook },
             Problem::Differs(detail) => {
-                LoadError::WrongSignature { hook, contract: self.other_contract.clone(), detail: foreign(detail) }
+                LoadError::WrongSignature { hook, contract: self.other_contract.clone(), detail: foreign_text(detail) }
             }
         }
     }
@@ -138,17 +140,17 @@ fn seen(types: &Types, imports: &[String], exports: &[String]) -> Scan {
         let ComponentEntityType::Instance(id) = types.component_item_for_export(name)?.ty else { return None };
         let instance = types.as_ref().get(id)?;
         let hook = Hook::ALL.into_iter().rev().find(|hook| instance.exports.contains_key(hook.as_str()))?;
-        Some((clipped(name), hook))
+        Some((foreign_name(name), hook))
     });
     let contracts = imports.iter().filter_map(|name| name.strip_prefix(TYPES)?.strip_prefix('@'));
     let served = PACKAGE.rsplit('@').next();
     Scan {
         imports: imports.iter().filter(needs_provider).map(|name| Import::new(name)).collect(),
         hooks: hooks.collect(),
-        exports: exports.iter().take(MAX_NAMES).map(|name| clipped(name)).collect(),
+        exports: exports.iter().take(MAX_NAMES).map(|name| foreign_name(name)).collect(),
         is_command: exports.iter().any(|name| name.split('@').next() == Some(RUN)),
         inside,
-        other_contract: contracts.into_iter().find(|version| Some(*version) != served).map(clipped),
+        other_contract: contracts.into_iter().find(|version| Some(*version) != served).map(foreign_name),
     }
 }
 
@@ -164,5 +166,5 @@ fn problem(types: TypesRef<'_>, item: &ComponentItem, hook: Hook) -> Option<Prob
 }
 
 fn invalid(error: &wasmparser::BinaryReaderError) -> LoadError {
-    LoadError::Invalid { detail: foreign(&error.to_string()) }
+    LoadError::Invalid { detail: foreign_text(&error.to_string()) }
 }

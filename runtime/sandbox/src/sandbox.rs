@@ -6,75 +6,27 @@ use std::time::Duration;
 
 use lastword_egress::Egress;
 use lastword_events::{HookCall, PluginName};
+use lastword_memory::MemoryAccount;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::cache::CodeCache;
 use crate::call::Call;
-use crate::compiler::{Compiler, CompilerProcess};
+use crate::compiler::Compiler;
+use crate::config::SandboxConfig;
 use crate::engine::MemoryLayout;
 use crate::error::{LoadError, SandboxError};
 use crate::grants::Grants;
 use crate::host::Host;
-use crate::host_calls::link_wasi;
 use crate::inspect::{Inspection, inspect};
-use crate::limits::{
-    DECOMMIT_BATCH, DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES,
-    DEFAULT_TOTAL_MEMORY_BYTES, Limits, MAX_CLEANING_QUEUES, MAX_UNCLEANED_BYTES, MAX_UNFLUSHED_PART,
-    MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
-};
-use crate::load::{Compilation, Loader, Terms, compile, load};
-use crate::machine;
-use crate::memory_account::MemoryAccount;
+use crate::limits::{DECOMMIT_BATCH, Limits, MAX_CLEANING_QUEUES, MAX_UNCLEANED_BYTES, MAX_UNFLUSHED_PART};
+use crate::linker::link_wasi;
+use crate::load::{Compilation, LoadOptions, Loader, compile, load};
+use crate::machine::processors;
 use crate::plugin::Plugin;
-use crate::pool::{Allocation, build, processors};
+use crate::pool::{Allocation, build};
 use crate::source::Source;
 use crate::ticker::Ticker;
-
-/// How a [`Sandbox`] is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SandboxConfig {
-    /// Calls that may be under way at once; more wait for a slot. Where there is no room for so many it is halved until they
-    /// fit, see [`Sandbox::allocation`]. Default: 256.
-    pub max_concurrent_calls: u32,
-    /// Where compiled code is kept between runs; `None`: nowhere. Made with mode 0700 when it is missing; one that other
-    /// users have access to is not used. Default: `None`.
-    pub cache_dir: Option<PathBuf>,
-    /// Where transcripts are copied to while a guest reads them; `None`: the system's directory for temporary files.
-    /// Default: `None`.
-    pub scratch_dir: Option<PathBuf>,
-    /// Where components are compiled that are not in the cache; `None`: in this process, where neither time nor memory is
-    /// bounded. Default: `None`.
-    pub compiler: Option<CompilerProcess>,
-    /// The most that [`Limits::memory`] of any plugin can be, in bytes; at most 4 GiB. Default: 1 GiB.
-    pub max_memory: u64,
-    /// The same where address space is short (`ulimit -v`), in bytes: the plugins' highest [`Limits::memory`], because each
-    /// slot then takes so much. What is beyond `max_memory` counts for nothing. Default: 64 MiB.
-    pub narrow_memory: u64,
-    /// Bytes that all calls under way have together, of which the first [`FREE_MEMORY_BYTES`](crate::limits::FREE_MEMORY_BYTES) of
-    /// each do not count. Whoever needs more waits. Default: [half](crate::limits::TOTAL_MEMORY_PART) of what this machine has, or
-    /// of its control group's limit.
-    pub total_memory: u64,
-    /// Threads that poll or drop calls: the pool has slots to spare for those that they are cleaning. With more threads than
-    /// that a call may find no slot, and is put back. Default: one for each processor, and
-    /// [`OTHER_THREADS`].
-    pub threads: u32,
-}
-
-impl Default for SandboxConfig {
-    fn default() -> Self {
-        Self {
-            max_concurrent_calls: DEFAULT_MAX_CONCURRENT_CALLS,
-            cache_dir: None,
-            compiler: None,
-            scratch_dir: None,
-            max_memory: DEFAULT_MAX_MEMORY_BYTES,
-            narrow_memory: DEFAULT_NARROW_MEMORY_BYTES,
-            total_memory: default_total_memory(),
-            threads: processors().saturating_add(OTHER_THREADS),
-        }
-    }
-}
 
 /// Loads plugins and calls their hooks. Cheap to clone; a process needs one.
 #[derive(Clone)]
@@ -99,12 +51,12 @@ impl Sandbox {
         Self::with_egress(config, Egress::new())
     }
 
-    /// The same with a way out of the embedder's own, for its own resolver or certificate authority.
+    /// As [`new`](Self::new), with the embedder's own [`Egress`], for its own resolver or certificate authority.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_egress(config: SandboxConfig, egress: Egress) -> Result<Self, SandboxError> {
-        check(&config)?;
+        config.check()?;
         let (engine, allocation) = build(&config)?;
         let mut linker = Linker::new(&engine);
         link_wasi(&mut linker).map_err(|e| SandboxError::Engine(format!("cannot link WASI: {e:#}")))?;
@@ -138,7 +90,7 @@ impl Sandbox {
         self.load_with(name, source, limits, Grants::default())
     }
 
-    /// The same for a plugin that is granted something.
+    /// Loads a plugin that is granted something; otherwise as [`load`](Self::load).
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -149,8 +101,8 @@ impl Sandbox {
         limits: Limits,
         grants: Grants,
     ) -> Result<Plugin, LoadError> {
-        let terms = Terms { name, limits, grants };
-        Ok(Plugin { loaded: Arc::new(load(&self.shared.loader, source, terms)?) })
+        let options = LoadOptions { name, limits, grants };
+        Ok(Plugin { loaded: Arc::new(load(&self.shared.loader, source, options)?) })
     }
 
     /// Calls the hook that `call.event` is for, in a fresh instance. It is cut when it has been running or waiting for the
@@ -179,7 +131,7 @@ impl Sandbox {
         compile(&self.shared.loader, name, source)
     }
 
-    /// Removes copies of transcripts that a killed process left, without waiting for the first call that borrows one. Blocks
+    /// Removes copies of transcripts that a killed process left, without waiting for the first call that reads one. Blocks
     /// as long as the disk does.
     ///
     /// # Errors
@@ -238,12 +190,6 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-/// [`SandboxConfig::total_memory`] when nobody says.
-fn default_total_memory() -> u64 {
-    let part = machine::memory().map(|bytes| bytes / TOTAL_MEMORY_PART);
-    part.unwrap_or(DEFAULT_TOTAL_MEMORY_BYTES).max(MIN_TOTAL_MEMORY_BYTES)
-}
-
 /// Slots that have been used wait to be reset with others: the engine has a queue for each processor, and empties it when
 /// [`DECOMMIT_BATCH`] are in it, or a thread that ends calls has [`MAX_UNCLEANED_BYTES`] to be cleaned.
 fn memory_account(limit: u64) -> MemoryAccount {
@@ -257,19 +203,4 @@ fn memory_account(limit: u64) -> MemoryAccount {
 fn temp_dir() -> PathBuf {
     let named = std::env::temp_dir();
     if named.as_os_str().is_empty() { PathBuf::from("/tmp") } else { named }
-}
-
-fn check(config: &SandboxConfig) -> Result<(), SandboxError> {
-    let SandboxConfig { max_concurrent_calls, max_memory, total_memory, .. } = config;
-    if !(1..=1_000_000).contains(max_concurrent_calls) {
-        let value = u64::from(*max_concurrent_calls);
-        return Err(SandboxError::Config { field: "max_concurrent_calls", value, range: "1 to 1000000" });
-    }
-    if !(64 * 1024..=1 << 32).contains(max_memory) {
-        return Err(SandboxError::Config { field: "max_memory", value: *max_memory, range: "64 KiB to 4 GiB" });
-    }
-    if *total_memory < MIN_TOTAL_MEMORY_BYTES {
-        return Err(SandboxError::Config { field: "total_memory", value: *total_memory, range: "64 MiB or more" });
-    }
-    Ok(())
 }

@@ -117,7 +117,7 @@ fn open_plain(path: &Path) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a directory, a pipe or a device: name a file"))
 }
 
-/// Nobody's terminal is taken over either.
+/// Nor is a terminal taken over.
 #[cfg(unix)]
 const DO_NOT_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.union(rustix::fs::OFlags::NOCTTY).bits().cast_signed();
 

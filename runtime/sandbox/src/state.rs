@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lastword_egress::Allowance;
-use lastword_events::Session;
+use lastword_events::{Change, KeyValues, Session};
+use lastword_memory::Reservation;
 use wasmtime::CallHook;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -12,24 +13,24 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::call_context::CallContext;
 use crate::changes::Changes;
-use crate::charged::Charged;
-use crate::grants::http::Outgoing;
-use crate::grants::transcript::Borrowed;
-use crate::grants::{key_value, transcript};
+use crate::grants::http::counted::CountedHttp;
+use crate::grants::http::outgoing::Outgoing;
+use crate::grants::transcript::{self, CallTranscript};
 use crate::host_calls::HostCall;
-use crate::host_memory::{Detached, HostMemory};
-use crate::kept::Kept;
-use crate::key_values::{Change, KeyValues};
+use crate::host_memory::{HostMemory, TaskMemory};
+use crate::host_memory_charge::HostMemoryCharge;
+use crate::host_memory_quota::HostMemoryUsedUp;
 use crate::limit_exceeded::{CountedRng, LimitExceeded};
-use crate::limits::{FREE_HOST_BYTES, MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
+use crate::limits::{FREE_HOST_BYTES, FREE_MEMORY_BYTES, MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
 use crate::memory::MemoryUse;
-use crate::memory_account::Reservation;
+use crate::timed_key_values::TimedKeyValues;
 
 pub(crate) struct GuestState {
-    pub(crate) context: Arc<CallContext>,
+    pub(crate) context: Arc<CallContext<Self>>,
     pub(crate) memory: MemoryUse,
-    pub(crate) kept: Kept,
+    /// What it has of the quotas on what the host keeps; `None` while that is within the free part.
+    host_memory_charge: Option<HostMemoryCharge<Self>>,
     session: Arc<Session>,
     /// Whether there is an instance, which the engine fails to make for reasons of its own.
     pub(crate) instantiated: bool,
@@ -39,9 +40,9 @@ pub(crate) struct GuestState {
     /// Made when the guest first uses key-value storage.
     changes: Option<Box<Changes>>,
     /// Made when the guest first uses HTTP.
-    outgoing: Option<Box<Outgoing>>,
+    outgoing: Option<Box<Outgoing<Self>>>,
     /// The copy of the transcript; it goes after everything that may have it open.
-    loan: Option<Borrowed>,
+    transcript: Option<CallTranscript>,
 }
 
 struct Wasi {
@@ -51,30 +52,25 @@ struct Wasi {
     memory: HostMemory,
 }
 
-/// HTTP as host functions see it that count what they keep.
-pub(crate) struct CountedHttp<'a> {
-    pub(crate) view: WasiHttpCtxView<'a>,
-    pub(crate) memory: &'a mut HostMemory,
-}
-
 impl GuestState {
     pub(crate) fn new(
-        context: &Arc<CallContext>,
+        context: &Arc<CallContext<Self>>,
         session: &Arc<Session>,
-        loan: Option<Borrowed>,
+        transcript: Option<CallTranscript>,
         memory: Option<Reservation>,
     ) -> Self {
+        let plugin = &context.plugin;
         Self {
             context: Arc::clone(context),
-            memory: MemoryUse::new(&context.plugin, memory),
-            kept: Kept::default(),
+            memory: MemoryUse::new(plugin.limits.memory, plugin.memory.most(), plugin.image, memory),
+            host_memory_charge: None,
             session: Arc::clone(session),
             instantiated: false,
             host_calls: 0,
             wasi: None,
             changes: None,
             outgoing: None,
-            loan,
+            transcript,
         }
     }
 
@@ -108,28 +104,56 @@ impl GuestState {
                 if sent > limits.http_requests {
                     return Err(LimitExceeded::HttpRequests { limit: limits.http_requests }.into());
                 }
-                let kept = self.kept_by_the_host();
-                return self.see_kept(kept);
+                let bytes = self.host_memory();
+                return self.check_host_memory(bytes);
             }
             CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
         }
         Ok(())
     }
 
-    /// What counts of that, in bytes.
-    fn kept_by_the_host(&mut self) -> u64 {
+    /// What the host keeps for the call and counts, in bytes.
+    fn host_memory(&mut self) -> u64 {
         let in_wasi = self.wasi.as_mut().map_or(0, |wasi| {
-            wasi.memory.see_handles(&mut wasi.table);
+            wasi.memory.count_handles(&mut wasi.table);
             wasi.memory.bytes()
         });
         let changes = self.changes.as_ref().map_or(0, |changes| changes.kept_bytes());
         in_wasi.saturating_add(changes).saturating_sub(FREE_HOST_BYTES)
     }
 
+    /// Looks at what the host keeps after a host call. A call that wants more than its plugin's memory, or than the host keeps for
+    /// any one call, ends there; one that wants what is kept for others is put back.
+    fn check_host_memory(&mut self, bytes: u64) -> wasmtime::Result<()> {
+        let before = self.memory.of_the_host();
+        if bytes == before {
+            return Ok(());
+        }
+        let fits = self.memory.set_host(bytes);
+        let guest = self.memory.of_the_guest();
+        self.context.usage.record_memory(guest, bytes);
+        if !fits {
+            return Err(LimitExceeded::Memory { limit: self.context.plugin.limits.memory, guest, host: bytes }.into());
+        }
+        let most = self.context.plugin.max_host_memory();
+        if bytes > most {
+            return Err(LimitExceeded::HostMemory { limit: most, host: bytes }.into());
+        }
+        if bytes > before && bytes > FREE_MEMORY_BYTES {
+            let context = &self.context;
+            let charge = self.host_memory_charge.get_or_insert_with(|| HostMemoryCharge::new(context));
+            if !charge.grow(bytes) {
+                context.usage.record_wanted_host_memory(bytes);
+                return Err(HostMemoryUsedUp.into());
+            }
+        }
+        Ok(())
+    }
+
     /// What the call may still send, and the account of what waits to be. Made together with the rest of HTTP.
-    pub(crate) fn upload(&mut self) -> (Arc<Allowance>, Arc<Detached>) {
+    pub(crate) fn upload(&mut self) -> (Arc<Allowance>, Arc<TaskMemory>) {
         let hooks = &self.outgoing().hooks;
-        (Arc::clone(&hooks.allowance), Arc::clone(&hooks.detached))
+        (Arc::clone(&hooks.allowance), Arc::clone(&hooks.task_memory))
     }
 
     /// A request goes out that holds so much.
@@ -138,22 +162,22 @@ impl GuestState {
     }
 
     /// For the plugin's log, once a call.
-    pub(crate) fn note_http_trouble(&mut self, what: &str) {
-        self.outgoing().hooks.troubles.note(&what);
+    pub(crate) fn note_request_error(&mut self, what: &str) {
+        self.outgoing().hooks.request_errors.note(&what);
     }
 
-    fn outgoing(&mut self) -> &mut Outgoing {
-        let Self { context, session, wasi, outgoing, loan, .. } = self;
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, loan.as_ref())));
-        outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, wasi.memory.detached())))
+    fn outgoing(&mut self) -> &mut Outgoing<Self> {
+        let Self { context, session, wasi, outgoing, transcript, .. } = self;
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, transcript.as_ref())));
+        outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, wasi.memory.task_memory())))
     }
 
     pub(crate) fn counted_http(&mut self) -> CountedHttp<'_> {
-        let Self { context, session, wasi, outgoing, loan, .. } = self;
+        let Self { context, session, wasi, outgoing, transcript, .. } = self;
         let Wasi { table, memory, .. } =
-            &mut **wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, loan.as_ref())));
+            &mut **wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, transcript.as_ref())));
         let Outgoing { ctx, hooks } =
-            &mut **outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, memory.detached())));
+            &mut **outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, memory.task_memory())));
         CountedHttp { view: WasiHttpCtxView { hooks, table, ctx }, memory }
     }
 
@@ -164,22 +188,24 @@ impl GuestState {
     }
 
     fn wasi(&mut self) -> &mut Wasi {
-        let Self { context, session, wasi, loan, .. } = self;
-        wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, loan.as_ref())))
+        let Self { context, session, wasi, transcript, .. } = self;
+        wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, transcript.as_ref())))
     }
 
-    pub(crate) fn key_values(&mut self) -> key_value::View<'_> {
-        let Self { context, session, wasi, changes, loan, .. } = self;
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, loan.as_ref())));
+    /// What the guest has changed in key-value storage, and its handles.
+    pub(crate) fn key_values(&mut self) -> (&mut Changes, &mut ResourceTable) {
+        let Self { context, session, wasi, changes, transcript, .. } = self;
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, transcript.as_ref())));
         let changes = changes.get_or_insert_with(|| {
             let plugin = &context.plugin;
             let quota = plugin.grants.key_value.map_or(0, |grant| grant.quota);
             let tenant = Arc::clone(&session.identity.tenant);
             let store = context.key_values.clone();
-            let store = store.map(|store| Arc::new(Charged::new(store, Arc::clone(context))) as Arc<dyn KeyValues>);
+            let store =
+                store.map(|store| Arc::new(TimedKeyValues::new(store, Arc::clone(context))) as Arc<dyn KeyValues>);
             Box::new(Changes::new(store, tenant, plugin.name.clone(), quota, &plugin.limits))
         });
-        key_value::View { changes, table: &mut wasi.table }
+        (&mut **changes, &mut wasi.table)
     }
 }
 
@@ -197,8 +223,8 @@ impl WasiHttpView for GuestState {
 }
 
 impl Wasi {
-    /// Clocks, random numbers, the log, and the transcript if it was lent. Environment, arguments and sockets are empty.
-    fn new(context: &CallContext, session: &Arc<Session>, loan: Option<&Borrowed>) -> Self {
+    /// Clocks, random numbers, the log, and the transcript if it was copied. Environment, arguments and sockets are empty.
+    fn new(context: &CallContext<GuestState>, session: &Arc<Session>, transcript: Option<&CallTranscript>) -> Self {
         let plugin = &context.plugin;
         let log = GuestLog::new(plugin.name.clone(), Arc::clone(session), plugin.limits.log_bytes);
         let log = Arc::new(Mutex::new(log));
@@ -214,12 +240,12 @@ impl Wasi {
             .insecure_random(CountedRng::new(&random_bytes))
             .max_random_size(MAX_RANDOM_BYTES);
         let mut handles = plugin.limits.handles;
-        if let Some(loan) = loan {
-            transcript::show(loan, session, &mut ctx);
+        if let Some(copy) = transcript {
+            transcript::show(copy, session, &mut ctx);
             handles = handles.min(MAX_HANDLES_WITH_FILES);
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles as usize);
-        Self { ctx: ctx.build(), table, random_bytes, memory: HostMemory::new(loan.is_some()) }
+        Self { ctx: ctx.build(), table, random_bytes, memory: HostMemory::new(transcript.is_some()) }
     }
 }

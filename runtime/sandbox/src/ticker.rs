@@ -1,6 +1,6 @@
 //! What makes a guest on the CPU come up for air: a thread that counts the engine's epoch up every millisecond.
 //!
-//! It costs nothing when no guest runs: after [`IDLE_TICKS`] without one it parks, and whoever polls a guest next wakes
+//! It costs nothing when no guest runs: after [`IDLE_TICKS`] without one it parks, and the next poll of a guest wakes
 //! it. A guest that waits for the host needs no epoch and does not keep it awake.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Why there is no loan.
+//! Why there is no copy.
 //!
 //! To the guest all of these look the same: the file is not there. The difference is for the operator's log, so each has
 //! a [name](TranscriptError::name) to search for, and none repeats the path, which is an owner's text.
@@ -15,7 +15,9 @@ pub enum BadRoot {
     #[error("the root must be an absolute path, such as /var/lib/agents/{{tenant}}")]
     Relative,
     /// It is `/`.
-    #[error("the root / would lend every file of the machine: name the directory in which the owner keeps transcripts")]
+    #[error(
+        "the root / would let plugins read every file of the machine: name the directory in which the owner keeps transcripts"
+    )]
     Everything,
     /// It has a `.` or a `..` in it.
     #[error("the root must not have . or .. in it: write the directory's whole path")]
@@ -33,7 +35,7 @@ pub enum BadRoot {
     ControlCharacter,
 }
 
-/// Why a transcript was not lent.
+/// Why a transcript was not copied.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TranscriptError {
@@ -41,11 +43,11 @@ pub enum TranscriptError {
     #[error("the tenant's name cannot be the name of a directory, and the grant's root has one directory per tenant")]
     TenantName,
     /// The uri is no absolute path and no `file:` uri of this machine.
-    #[error("the owner's uri names no file of this machine: only absolute paths and file:/// uris can be lent")]
+    #[error("the owner's uri names no file of this machine: only absolute paths and file:/// uris can be read")]
     Opaque,
-    /// The path is not below the root, or has a `.` or `..` in it, or leads into the copies of other loans.
+    /// The path is not below the root, or has a `.` or `..` in it, or leads into the copies of other calls.
     #[error(
-        "the transcript is not below the grant's root: if it should be lent, set `root` to the directory in which the \
+        "the transcript is not below the grant's root: if plugins should read it, set `root` to the directory in which the \
          owner keeps its transcripts"
     )]
     OutsideRoot,
@@ -68,7 +70,7 @@ pub enum TranscriptError {
     Link,
     /// It has more than one name, and the other may be another tenant's.
     #[error(
-        "the file has several hard links, and the others may be another tenant's: only a file with one name is lent"
+        "the file has several hard links, and the others may be another tenant's: only a file with one name is copied"
     )]
     HardLink,
     /// There is something of this name that is no regular file.
@@ -82,7 +84,7 @@ pub enum TranscriptError {
     Io {
         /// What was being done: "open the transcript", "write the copy", …
         during: &'static str,
-        /// What it said.
+        /// What the operating system said.
         #[source]
         source: io::Error,
     },

@@ -1,6 +1,6 @@
-//! What one loan, and one start, may cost.
+//! What one copy, and one start, may cost.
 
-/// The buffer of a copy, in bytes: all the memory that a loan needs, whatever the transcript's size. Between two chunks
+/// The buffer of a copy, in bytes: all the memory that a copy needs, whatever the transcript's size. Between two chunks
 /// the call may be cancelled. With it 16 MiB were copied in 5 ms on the machine of the other measurements, and no faster
 /// with 1 MiB.
 pub const CHUNK_BYTES: usize = 64 * 1024;
@@ -15,5 +15,5 @@ pub const MAX_DEPTH: usize = 128;
 pub const MAX_SCRATCH_ATTEMPTS: usize = 16;
 
 /// How many directories that look like a dead program's are examined at a start. Each costs four system calls, so a
-/// start is not held up by somebody who fills a shared directory with such names.
+/// start is not held up by a user who fills a shared directory with such names.
 pub const MAX_LEFTOVERS: usize = 4096;

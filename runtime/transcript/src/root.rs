@@ -11,7 +11,7 @@ const TENANT: &str = "{tenant}";
 
 /// The root of a grant: `/var/lib/agents`, or with one directory per tenant `/var/lib/agents/{tenant}/sessions`.
 ///
-/// A root without `{tenant}` is shared: each tenant that the plugin serves can be lent the files of the others.
+/// A root without `{tenant}` is shared: each tenant that the plugin serves can read the files of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
     text: String,

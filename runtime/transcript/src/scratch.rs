@@ -9,19 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::layout::{LOCK, PREFIX, SUFFIX_LEN, directory, is_scratch_name, take};
 use crate::limits::MAX_SCRATCH_ATTEMPTS;
 use crate::sweep;
 
-pub(crate) const PREFIX: &str = "lastword-";
-/// Random letters and digits after the prefix.
-pub(crate) const SUFFIX_LEN: usize = 12;
-/// The file that the living hold locked.
-pub(crate) const LOCK: &str = ".lastword-lock";
-
-/// A private directory for the copies of one program, removed with its last clone and its last loan.
+/// A private directory for the copies of one program, removed with its last clone and its last copy.
 ///
 /// A program that was killed leaves its directory behind, transcripts included. The next one that opens a scratch with
 /// the same base removes it: a lock, which the system takes from the dead, tells them from the living.
@@ -36,7 +31,7 @@ struct Inner {
     name: OsString,
     path: PathBuf,
     directory: OwnedFd,
-    next_loan: AtomicU64,
+    next_copy: AtomicU64,
     /// Held as long as the directory is.
     _lock: OwnedFd,
 }
@@ -73,7 +68,7 @@ impl Scratch {
     }
 
     /// Removes what dead programs of this user left in `base`, as [`open`](Self::open) does, and makes nothing. For a
-    /// program that may never lend: what another one left must not stay for ever.
+    /// program that may never copy anything: what another one left must not stay for ever.
     ///
     /// # Errors
     /// `base` cannot be opened.
@@ -83,7 +78,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Where it is.
+    /// The directory's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
@@ -93,20 +88,20 @@ impl Scratch {
         &self.0.directory
     }
 
-    /// A name that no loan has had.
+    /// A name that no copy has had.
     pub(crate) fn next_name(&self) -> String {
-        self.0.next_loan.fetch_add(1, Ordering::Relaxed).to_string()
+        self.0.next_copy.fetch_add(1, Ordering::Relaxed).to_string()
     }
 
-    /// Whether `name` in the directory `at` may hold loans, ours or another program's: a root above the base must not
+    /// Whether `name` in the directory `at` may hold copies, ours or another program's: a root above the base must not
     /// make one tenant's copy a file that another can name.
-    pub(crate) fn is_way_to_a_loan(&self, at: impl AsFd, name: &OsStr) -> bool {
+    pub(crate) fn leads_to_copies(&self, at: impl AsFd, name: &OsStr) -> bool {
         is_scratch_name(name) && rustix::fs::fstat(at).map_or(true, |stat| id(&stat) == self.0.base_id)
     }
 }
 
 impl Inner {
-    /// None if somebody who cleaned up took it for a dead program's, which it looks like until it is locked.
+    /// None if another program that cleaned up took it for a dead one's, which it looks like until it is locked.
     fn make(base: &OwnedFd, base_stat: &Stat, base_path: &Path) -> io::Result<Option<Self>> {
         let made = tempfile::Builder::new()
             .prefix(PREFIX)
@@ -135,7 +130,7 @@ impl Inner {
             name,
             path,
             directory,
-            next_loan: AtomicU64::new(0),
+            next_copy: AtomicU64::new(0),
             _lock: lock,
         }))
     }
@@ -144,31 +139,9 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Err(error) = sweep::remove(&self.base, &self.name, &self.directory) {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove the directory of the lent transcripts");
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the directory of the copied transcripts");
         }
     }
-}
-
-/// Takes the lock, unless somebody has it, or had it and removed the file.
-pub(crate) fn take(lock: &OwnedFd) -> io::Result<bool> {
-    match rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(rustix::fs::fstat(lock)?.st_nlink > 0),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-pub(crate) const fn directory() -> OFlags {
-    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC)
-}
-
-/// Capitals do not matter, as they may not matter to the file system.
-pub(crate) fn is_scratch_name(name: &OsStr) -> bool {
-    name.as_encoded_bytes().split_at_checked(PREFIX.len()).is_some_and(|(prefix, random)| {
-        prefix.eq_ignore_ascii_case(PREFIX.as_bytes())
-            && random.len() == SUFFIX_LEN
-            && random.iter().all(u8::is_ascii_alphanumeric)
-    })
 }
 
 #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, clippy::cast_lossless, reason = "dev_t is an i32 on macOS")]

@@ -1,7 +1,7 @@
 //! Removes a scratch directory: our own, or one whose program is dead.
 //!
 //! Only what this crate makes is removed, by its exact names and one level at a time: `lastword-<random>`, in it the lock
-//! and one directory a loan, in that one `transcript`. A directory with anything else in it stays, and no link is followed.
+//! and one directory a copy, in that one `transcript`. A directory with anything else in it stays, and no link is followed.
 
 use std::ffi::OsStr;
 use std::io;
@@ -11,9 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
+use crate::layout::{LOCK, TRANSCRIPT, directory, is_scratch_name, take};
 use crate::limits::MAX_LEFTOVERS;
-use crate::scratch::{LOCK, directory, is_scratch_name, take};
-use crate::transcript_copy::TRANSCRIPT;
 
 /// Removes what dead programs of the user `uid` left in `base`. A start does not fail over what it cannot remove.
 pub(crate) fn leftovers(base: &OwnedFd, uid: Uid) {
@@ -66,8 +65,8 @@ fn leftover(base: &OwnedFd, name: &OsStr, uid: Uid) -> io::Result<bool> {
 /// Removes the scratch directory `name`, whose lock the caller holds. The lock goes last, so that who cannot finish
 /// leaves something that the next can.
 pub(crate) fn remove(base: &OwnedFd, name: &OsStr, scratch: &OwnedFd) -> io::Result<()> {
-    for loan in entries(scratch)?.iter().filter(|name| name.iter().all(u8::is_ascii_digit)) {
-        remove_loan(scratch, OsStr::from_bytes(loan))?;
+    for copy in entries(scratch)?.iter().filter(|name| name.iter().all(u8::is_ascii_digit)) {
+        remove_copy(scratch, OsStr::from_bytes(copy))?;
     }
     // Whatever else is in it is not ours: then the lock stays as well, and the directory is looked at again next time.
     if let Some(other) = entries(scratch)?.iter().find(|name| *name != LOCK.as_bytes()) {
@@ -81,14 +80,14 @@ pub(crate) fn remove(base: &OwnedFd, name: &OsStr, scratch: &OwnedFd) -> io::Res
     Ok(gone(rustix::fs::unlinkat(base, name, AtFlags::REMOVEDIR))?)
 }
 
-/// Removes one loan.
-pub(crate) fn remove_loan(scratch: &OwnedFd, name: &OsStr) -> io::Result<()> {
-    let loan = rustix::fs::openat(scratch, name, directory(), Mode::empty())?;
-    gone(rustix::fs::unlinkat(&loan, TRANSCRIPT, AtFlags::empty()))?;
+/// Removes one copy.
+pub(crate) fn remove_copy(scratch: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    let copy = rustix::fs::openat(scratch, name, directory(), Mode::empty())?;
+    gone(rustix::fs::unlinkat(&copy, TRANSCRIPT, AtFlags::empty()))?;
     Ok(gone(rustix::fs::unlinkat(scratch, name, AtFlags::REMOVEDIR))?)
 }
 
-/// Somebody else who cleans up may have been faster.
+/// Another program that cleans up may have been faster.
 fn gone(removed: rustix::io::Result<()>) -> rustix::io::Result<()> {
     if removed == Err(Errno::NOENT) { Ok(()) } else { removed }
 }

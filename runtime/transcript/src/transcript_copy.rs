@@ -8,15 +8,13 @@ use std::sync::atomic::AtomicBool;
 use rustix::fs::{Mode, OFlags};
 
 use crate::copy::{Copied, copy, go_on};
+use crate::layout::TRANSCRIPT;
 use crate::{Scratch, TenantRoot, TranscriptError, sweep, uri, walk};
-
-/// The name of the copy in its directory.
-pub const TRANSCRIPT: &str = "transcript";
 
 /// Copies the first `max_bytes` of the transcript that an owner named into a private directory.
 ///
 /// The path must be below `root` and is opened without following links; see the [crate's documentation](crate) for all
-/// rules. Nothing is left of a loan that fails.
+/// rules. Nothing is left of a copy that fails.
 ///
 /// It blocks as long as the disk does: call it where that is allowed. `cancelled` is looked at between two system calls,
 /// of which the longest copies [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES).
@@ -33,16 +31,16 @@ pub fn copy_transcript(
     go_on(cancelled)?;
     let path = uri::path(uri)?;
     let mut original = walk::open(root, scratch, &path, cancelled)?;
-    let (place, mut transcript) = Place::make(scratch)?;
+    let (directory, mut transcript) = CopyDirectory::make(scratch)?;
     let Copied { bytes, cut } = copy(&mut original, &mut transcript, max_bytes, cancelled)?;
-    Ok(TranscriptCopy { place, bytes, cut })
+    Ok(TranscriptCopy { directory, bytes, cut })
 }
 
-/// A lent transcript. Dropping it removes the copy.
+/// The copy of a transcript. Dropping this removes it.
 #[derive(Debug)]
-#[must_use = "the copy is removed when the loan is dropped"]
+#[must_use = "the copy is removed when this is dropped"]
 pub struct TranscriptCopy {
-    place: Place,
+    directory: CopyDirectory,
     bytes: u64,
     cut: bool,
 }
@@ -51,7 +49,7 @@ impl TranscriptCopy {
     /// A directory of mode 0700 with one file in it, `transcript`, of mode 0400.
     #[must_use]
     pub fn dir(&self) -> &Path {
-        &self.place.path
+        &self.directory.path
     }
 
     /// The size of the copy.
@@ -68,31 +66,31 @@ impl TranscriptCopy {
     }
 }
 
-/// The directory of one loan: there from its creation, not only after the copy, so that a failed copy is removed too.
+/// The directory of one copy: there from its creation, not only after the copy, so that a failed copy is removed too.
 #[derive(Debug)]
-struct Place {
+struct CopyDirectory {
     scratch: Scratch,
     name: String,
     path: PathBuf,
 }
 
-impl Place {
+impl CopyDirectory {
     fn make(scratch: &Scratch) -> Result<(Self, File), TranscriptError> {
         let name = scratch.next_name();
         rustix::fs::mkdirat(scratch.directory(), &*name, Mode::RWXU)
             .map_err(TranscriptError::io("make a private directory"))?;
-        let place = Self { scratch: scratch.clone(), path: scratch.path().join(&name), name };
+        let directory = Self { scratch: scratch.clone(), path: scratch.path().join(&name), name };
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let path = Path::new(&place.name).join(TRANSCRIPT);
+        let path = Path::new(&directory.name).join(TRANSCRIPT);
         let file = rustix::fs::openat(scratch.directory(), path, flags, Mode::RUSR);
-        Ok((place, File::from(file.map_err(TranscriptError::io("make the copy"))?)))
+        Ok((directory, File::from(file.map_err(TranscriptError::io("make the copy"))?)))
     }
 }
 
-impl Drop for Place {
+impl Drop for CopyDirectory {
     fn drop(&mut self) {
-        if let Err(error) = sweep::remove_loan(self.scratch.directory(), OsStr::new(&self.name)) {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove a lent transcript");
+        if let Err(error) = sweep::remove_copy(self.scratch.directory(), OsStr::new(&self.name)) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the copy of a transcript");
         }
     }
 }

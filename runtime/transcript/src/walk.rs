@@ -38,7 +38,7 @@ pub(crate) fn open(
         rustix::fs::openat(CWD, &real, directory(), Mode::empty()).map_err(|e| TranscriptError::NoRoot(e.into()))?;
     for name in root.below.iter().map(OsString::as_os_str).chain(directories.iter().copied()) {
         go_on(cancelled)?;
-        if scratch.is_way_to_a_loan(&at, name) {
+        if scratch.leads_to_copies(&at, name) {
             return Err(TranscriptError::OutsideRoot);
         }
         at = rustix::fs::openat(&at, name, directory(), Mode::empty()).map_err(|error| no_way(&at, name, error))?;

@@ -1,6 +1,6 @@
 //! The property of an owner's input.
 
-use lastword_protocol::fields::BadLine;
+use lastword_protocol::bad_line::BadLine;
 use lastword_protocol::input::Input;
 use lastword_protocol::owners::InputFormat;
 use lastword_protocol::reader::Reader;

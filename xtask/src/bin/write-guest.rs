@@ -1,6 +1,8 @@
 //! `write-guest NAME FOLDER`: makes the test guest `NAME` (text in `tests/guests/wat/`) a component in `FOLDER`, and
 //! prints its path.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};

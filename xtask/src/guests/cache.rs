@@ -1,6 +1,5 @@
 //! Whether an example has to be built at all: not when what it is made of is what it was made of last time.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -93,11 +92,7 @@ impl Sum {
     }
 
     fn finish(self) -> String {
-        let mut text = Vec::new();
-        for byte in self.0.finalize() {
-            write!(text, "{byte:02x}").ok();
-        }
-        String::from_utf8_lossy(&text).into_owned()
+        format!("{:x}", self.0.finalize())
     }
 }
 

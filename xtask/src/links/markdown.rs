@@ -1,6 +1,8 @@
-//! As much of Markdown as it takes to find links and headings.
+//! Finds links and headings in Markdown.
 
 use std::collections::BTreeSet;
+
+use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
 
 /// What a Markdown file links to, and what in it can be linked to.
 pub(super) struct Document {
@@ -17,35 +19,36 @@ pub(super) struct Link {
 impl Document {
     pub(super) fn parse(text: &str) -> Self {
         let mut document = Self { links: Vec::new(), anchors: BTreeSet::new() };
-        let mut fence: Option<&str> = None;
-        for (number, line) in (1..).zip(text.lines()) {
-            let trimmed = line.trim_start();
-            if let Some(mark) = ["```", "~~~"].into_iter().find(|mark| trimmed.starts_with(mark)) {
-                match fence {
-                    None => fence = Some(mark),
-                    Some(open) if open == mark => fence = None,
-                    Some(_) => {}
+        let mut heading: Option<String> = None;
+        let parser = Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES);
+        // A reference leads where its definition does, and that is checked also when nothing refers to it.
+        let definitions: Vec<_> =
+            parser.reference_definitions().iter().map(|(_, def)| (def.span.start, def.dest.to_string())).collect();
+        let mut found = definitions;
+        for (event, span) in parser.into_offset_iter() {
+            match event {
+                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+                Event::End(TagEnd::Heading(_)) => document.add_anchor(slug(&heading.take().unwrap_or_default())),
+                Event::Start(
+                    Tag::Link { link_type: LinkType::Inline | LinkType::Autolink, dest_url, .. }
+                    | Tag::Image { link_type: LinkType::Inline, dest_url, .. },
+                ) => found.push((span.start, dest_url.to_string())),
+                Event::Text(text) | Event::Code(text) => {
+                    if let Some(heading) = &mut heading {
+                        heading.push_str(&text);
+                    }
                 }
-            } else if fence.is_none() {
-                document.read(number, line);
+                Event::Html(html) | Event::InlineHtml(html) => {
+                    document.anchors.extend(attributes(&html, ["id=\"", "name=\""]));
+                    found.extend(attributes(&html, ["href=\"", "src=\""]).map(|target| (span.start, target)));
+                }
+                _ => {}
             }
         }
+        found.sort();
+        let line = |at: usize| text.get(..at).map_or(0, |before| before.matches('\n').count()) + 1;
+        document.links.extend(found.into_iter().map(|(at, target)| Link { line: line(at), target }));
         document
-    }
-
-    fn read(&mut self, line: usize, text: &str) {
-        if let Some(title) = heading(text) {
-            self.add_anchor(slug(title));
-        }
-        let text = without_code(text);
-        for attribute in ["id=\"", "name=\""] {
-            self.anchors.extend(quoted_after(&text, attribute).map(str::to_owned));
-        }
-        let inline = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
-        let html = ["href=\"", "src=\""].into_iter().flat_map(|attribute| quoted_after(&text, attribute));
-        let targets = inline.chain(definition(&text)).chain(html);
-        let targets = targets.map(|target| target.trim_matches(['<', '>'])).filter(|target| !target.is_empty());
-        self.links.extend(targets.map(|target| Link { line, target: target.to_owned() }));
     }
 
     /// A second heading of the same words gets `-1`, as on GitHub.
@@ -60,32 +63,17 @@ impl Document {
     }
 }
 
-/// The text of an ATX heading.
-fn heading(line: &str) -> Option<&str> {
-    let title = line.trim_start_matches('#');
-    let level = line.len() - title.len();
-    ((1..=6).contains(&level) && title.starts_with(' ')).then(|| title.trim())
-}
-
 /// What GitHub makes of a heading's text.
 fn slug(title: &str) -> String {
     let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// The target of `[label]: target`. Footnotes (`[^1]: text`) are none.
-fn definition(line: &str) -> Option<&str> {
-    let (label, target) = line.trim_start().strip_prefix('[')?.split_once("]:")?;
-    (!label.starts_with('^') && !label.contains(']')).then(|| target.split_whitespace().next())?
-}
-
-/// The line without what is between backticks.
-fn without_code(line: &str) -> String {
-    line.split('`').step_by(2).collect::<Vec<_>>().join("`")
-}
-
-fn quoted_after<'a>(text: &'a str, attribute: &'a str) -> impl Iterator<Item = &'a str> {
-    text.split(attribute).skip(1).filter_map(|rest| rest.split_once('"').map(|(value, _)| value))
+/// The values of attributes in HTML, as our documents write it.
+fn attributes<'a>(html: &'a str, names: [&'a str; 2]) -> impl Iterator<Item = String> + 'a {
+    let values =
+        |name| html.split(name).skip(1).filter_map(|rest| rest.split_once('"').map(|(value, _)| value.to_owned()));
+    names.into_iter().flat_map(values)
 }
 
 #[cfg(test)]
@@ -98,8 +86,8 @@ mod tests {
 
     #[test]
     fn every_way_to_write_a_link_is_found() {
-        let text = "[a](a.md) and ![b](b.svg \"title\")\n[c]: c.md\n<img src=\"d.png\"> [e](<e.md>)";
-        let found = [(1, "a.md"), (1, "b.svg"), (2, "c.md"), (3, "e.md"), (3, "d.png")];
+        let text = "[a](a.md) and ![b](b.svg \"title\")\n\n[c]: c.md\n\n<img src=\"d.png\"> [e](<e.md>) [f\ng](f.md)";
+        let found = [(1, "a.md"), (1, "b.svg"), (3, "c.md"), (5, "d.png"), (5, "e.md"), (5, "f.md")];
         assert_eq!(targets(text), found.map(|(line, target)| (line, target.to_owned())));
     }
 

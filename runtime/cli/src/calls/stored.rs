@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::limits::{MAX_SHOWN_KEYS, MAX_SHOWN_VALUE_CHARS};
 use crate::units::show_bytes;
-use lastword_protocol::quote::{clipped_to, quoted};
+use lastword_events::text::{clip_chars, quoted};
 
 /// One plugin's space, empty at first.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ fn shown(change: &Change) -> String {
         Change::Add(number) => format!(" = {number} (counted up)"),
         Change::Delete => " deleted".to_owned(),
         Change::Set(value) => match std::str::from_utf8(value) {
-            Ok(text) => format!(" = {:?}", clipped_to(text, MAX_SHOWN_VALUE_CHARS)),
+            Ok(text) => format!(" = {:?}", clip_chars(text, MAX_SHOWN_VALUE_CHARS)),
             Err(_) => format!(" = {} that are no text", show_bytes(u64::try_from(value.len()).unwrap_or(u64::MAX))),
         },
     }

@@ -8,7 +8,7 @@ use lastword_events::{PluginName, is_plain};
 use lastword_sandbox::{Grant, Grants, Inspection};
 use toml::Value;
 
-use super::wishes::wishes;
+use super::requested_grants::requested_grants;
 use crate::config::name_of;
 use crate::units::write_bytes;
 
@@ -16,7 +16,7 @@ use crate::units::write_bytes;
 pub(super) fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) -> io::Result<()> {
     let name = name_of(path);
     let name = name.as_ref().map_or("plugin", PluginName::as_str);
-    let wishes = wishes(found);
+    let requested = requested_grants(found);
     writeln!(out, "To install it, put this into lastword.toml:")?;
     writeln!(out)?;
     writeln!(out, "[[plugin]]")?;
@@ -25,11 +25,11 @@ pub(super) fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants
     writeln!(out, "component = {}{relative}", text(&path.display().to_string()))?;
     writeln!(out, "sha256 = {}", text(&found.sha256))?;
     let shared = grants.transcript.as_ref().is_some_and(|grant| !grant.root.is_per_tenant());
-    if shared && wishes.contains(&Grant::Transcript) {
+    if shared && requested.contains(&Grant::Transcript) {
         writeln!(out, "tenants = [\"default\"]  # one only, because the root has no {{tenant}} in it")?;
     }
-    for wish in wishes {
-        writeln!(out, "{}", entry(grants, wish))?;
+    for grant in requested {
+        writeln!(out, "{}", entry(grants, grant))?;
     }
     Ok(())
 }

@@ -1,3 +1,5 @@
+//! The components that a configuration names.
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -5,19 +7,19 @@ use lastword_sandbox::limits::MAX_COMPONENT_BYTES;
 use thiserror::Error;
 
 use crate::inputs;
-use crate::quote::shown_path;
+use lastword_events::text::printable_path;
 
 /// A component's file that cannot be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum ComponentError {
-    #[error("there is no component at {}: build it first, or correct the path", shown_path(.0))]
+    #[error("there is no component at {}: build it first, or correct the path", printable_path(.0))]
     Missing(PathBuf),
-    #[error("{} is a directory: name the component's file, which ends in .wasm", shown_path(.0))]
+    #[error("{} is a directory: name the component's file, which ends in .wasm", printable_path(.0))]
     Directory(PathBuf),
-    #[error("cannot read the component {}: {source}", shown_path(path))]
+    #[error("cannot read the component {}: {source}", printable_path(path))]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{} has more than {MAX_COMPONENT_BYTES} bytes, the most that is read: strip its debug information", shown_path(.0))]
+    #[error("{} has more than {MAX_COMPONENT_BYTES} bytes, the most that is read: strip its debug information", printable_path(.0))]
     TooLarge(PathBuf),
 }
 

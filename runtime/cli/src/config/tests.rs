@@ -1,3 +1,5 @@
+//! What a configuration comes to, and what is said of one that is wrong.
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use super::trial::Trial;
 use crate::calls::output::{MUTE, prints};
 use crate::style::{BAD, DIM, GOOD, NOTE};
 use crate::units::{show_bytes, show_count, show_duration, show_memory};
-use lastword_protocol::quote::clipped_to;
+use lastword_events::text::clip_chars;
 
 /// What is shown of a plugin's output when it failed: an exception with the innermost functions, and what comes after it.
 const FAILED_LINES: usize = 16;
@@ -92,19 +92,19 @@ fn show_group(out: &mut impl Write, group: &[&CaseResult]) -> io::Result<()> {
         show_bytes(memory),
         show_duration(time)
     )?;
-    let mut told: Vec<&str> = Vec::new();
+    let mut shown: Vec<&str> = Vec::new();
     for result in group {
         let (Verdict::Noted(said) | Verdict::Failed(said)) = &result.verdict else { continue };
         // Eighteen reasons that end in the same way are one thing to know.
-        if told.contains(&said.as_str()) {
+        if shown.contains(&said.as_str()) {
             continue;
         }
-        told.push(said);
+        shown.push(said);
         let same = group.iter().filter(|other| other.verdict == result.verdict).count();
         let more = if same > 1 { format!(" (and {} more)", same - 1) } else { String::new() };
-        writeln!(out, "      {}{more}: {}", result.case.name, clipped_to(said, MESSAGE_CHARS))?;
+        writeln!(out, "      {}{more}: {}", result.case.name, clip_chars(said, MESSAGE_CHARS))?;
         for line in last_lines(result) {
-            writeln!(out, "      {DIM}|{DIM:#} {}", clipped_to(line, MESSAGE_CHARS))?;
+            writeln!(out, "      {DIM}|{DIM:#} {}", clip_chars(line, MESSAGE_CHARS))?;
         }
     }
     Ok(())

@@ -19,8 +19,8 @@ use crate::calls::sample;
 use crate::calls::stored::Store;
 use crate::exit::Failure;
 use crate::plugins;
-use crate::quote::shown_path;
 use crate::threads;
+use lastword_events::text::printable_path;
 
 /// A quota in which nothing fits: a key counts 64 bytes at least.
 const NO_ROOM: u64 = 1;
@@ -135,7 +135,7 @@ impl Trial {
         Tried { report, printed }
     }
 
-    /// Sessions have a transcript that can be lent, if there is one.
+    /// Sessions have a transcript that can be read, if there is one.
     fn fill_in(&self, call: &mut HookCall) {
         if let Some(path) = &self.transcript
             && call.session.transcript == sample::session().transcript
@@ -173,7 +173,7 @@ fn transcript(grants: &Grants) -> anyhow::Result<Option<PathBuf>> {
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
         let entries =
-            folder.read_dir().with_context(|| format!("cannot list {} for a transcript", shown_path(&folder)))?;
+            folder.read_dir().with_context(|| format!("cannot list {} for a transcript", printable_path(&folder)))?;
         for entry in entries.take(MAX_FILES).filter_map(Result::ok) {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && files.len() < MAX_FILES => folders.push(entry.path()),

@@ -1,3 +1,5 @@
+//! `lastword forget`.
+
 use std::io::Write;
 
 use anyhow::anyhow;
@@ -5,7 +7,7 @@ use lastword_protocol::input::DEFAULT_TENANT;
 use lastword_sqlite::{Erased, Erasure, ErasureTarget};
 
 use crate::args::ForgetArgs;
-use crate::exit::{Exit, Failure, told};
+use crate::exit::{Exit, Failure, printed};
 use crate::journal::unusable;
 
 /// `lastword forget`.
@@ -23,10 +25,13 @@ pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Failure> {
         ))),
         Erasure::Done { erased, aside } => {
             let mut out = anstream::stdout().lock();
-            told(writeln!(out, "{name}: {}", summary(&erased, whose.session.is_some())))?;
+            printed(writeln!(out, "{name}: {}", summary(&erased, whose.session.is_some())))?;
             for copy in aside {
                 // A path may have anything in it.
-                told(writeln!(out, "{copy:?} was kept aside when the journal was damaged, and may have more of it"))?;
+                printed(writeln!(
+                    out,
+                    "{copy:?} was kept aside when the journal was damaged, and may have more of it"
+                ))?;
             }
             Ok(if erased == Erased::default() { Exit::No } else { Exit::Delivered })
         }

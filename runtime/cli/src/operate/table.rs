@@ -1,3 +1,5 @@
+//! Tables for people.
+
 use std::io::{self, Write};
 
 use anstyle::Style;

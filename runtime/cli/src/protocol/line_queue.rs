@@ -1,6 +1,8 @@
+//! Lines that wait for their reader, one after the other.
+
 use std::collections::VecDeque;
 
-use super::writer::{Left, Queue, Writer};
+use super::writer::{Enqueued, Queue, Writer};
 
 /// A buffer that is larger than this is not kept when it is empty.
 const KEPT_BYTES: usize = 64 * 1024;
@@ -15,21 +17,21 @@ pub(crate) struct LineQueue {
 pub(crate) type LineWriter = Writer<LineQueue>;
 
 impl LineWriter {
-    /// Leaves a line, which ends with its newline, in the queue. If more than `limit` bytes would wait then, it is
+    /// Puts a line, which ends with its newline, into the queue. If more than `limit` bytes would wait then, it is
     /// dropped and counted. Lines that matter less than others leave them room.
     pub(crate) fn push_up_to(&self, limit: usize, line: &[u8]) {
-        self.leave(|queue| queue.push(limit, line));
+        self.enqueue(|queue| queue.push(limit, line));
     }
 }
 
 impl LineQueue {
     /// Takes a line if no more than `limit` bytes wait then.
-    pub(super) fn push(&mut self, limit: usize, line: &[u8]) -> Left {
+    pub(super) fn push(&mut self, limit: usize, line: &[u8]) -> Enqueued {
         if self.bytes.len().saturating_add(line.len()) > limit {
-            return Left::Dropped;
+            return Enqueued::Dropped;
         }
         self.bytes.extend(line);
-        Left::Whole
+        Enqueued::Whole
     }
 
     /// Bytes that wait.

@@ -1,7 +1,7 @@
 //! What waits for the owner to read it: answers to its lines, which are never lost, and outcome lines, which may be.
 //!
 //! An owner that reads gets each answer as a line of its own. When it is far behind, what its answers have in common is
-//! told in [ranges](Range) of its line numbers, so that memory is bounded whatever it does, and it can still account
+//! written as [ranges](Range) of its line numbers, so that memory is bounded whatever it does, and it can still account
 //! for each line. The limits are in [`limits`](crate::limits).
 
 mod range;
@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use range::Range;
 
+use super::answer::{Answer, AnswerKind};
 use super::line_queue::LineQueue;
-use super::writer::{Left, Queue, Writer};
+use super::writer::{Enqueued, Queue, Writer};
 use crate::limits::{
     MAX_ANSWER_RANGES, MAX_BYTES_BEFORE_DRAIN_LINE, MAX_KEPT_ANSWER_BYTES, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS,
 };
@@ -20,49 +21,28 @@ use crate::limits::{
 /// Carries answers and outcome lines to the owner.
 pub(crate) type OwnerWriter = Writer<OwnerQueue>;
 
-/// The answer to one line of the owner's.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// The owner's line, from 1.
-    pub(crate) line: u64,
-    pub(crate) says: Says,
-    /// Our line, with its newline.
-    pub(crate) text: Vec<u8>,
-}
-
-/// What an answer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Says {
-    /// It is accepted, and that is all.
-    Accepted,
-    /// It is accepted, and something is to be said of that: what was left out, or why it does nothing.
-    Remarked,
-    /// It is refused.
-    Refused,
-}
-
 impl OwnerWriter {
-    /// Leaves an answer. Answers are never dropped while there is a reader.
+    /// Puts an answer into the queue. Answers are never dropped while there is a reader.
     pub(crate) fn answer(&self, answer: Answer) {
-        self.leave(|queue| queue.answer(answer));
+        self.enqueue(|queue| queue.answer(answer));
     }
 
-    /// Leaves an outcome line, which ends with its newline. If it does not fit it is dropped and counted.
+    /// Puts an outcome line into the queue, which ends with its newline. If it does not fit it is dropped and counted.
     pub(crate) fn outcome(&self, line: &[u8]) {
-        self.leave(|queue| {
+        self.enqueue(|queue| {
             if queue.is_closed {
                 // The last line has counted it.
-                return Left::Whole;
+                return Enqueued::Whole;
             }
             queue.lines.push(MAX_QUEUED_OUTPUT_BYTES, line)
         });
     }
 
-    /// Leaves `ready`, which is written before everything else: an owner reads nothing before it.
+    /// Puts `ready` into the queue, which is written before everything else: an owner reads nothing before it.
     pub(crate) fn first(&self, line: Vec<u8>) {
-        self.leave(|queue| {
+        self.enqueue(|queue| {
             queue.first = First::Waits(line);
-            Left::Whole
+            Enqueued::Whole
         });
     }
 
@@ -73,9 +53,9 @@ impl OwnerWriter {
         self.drop_lines(|queue| queue.cut(MAX_BYTES_BEFORE_DRAIN_LINE));
     }
 
-    /// Leaves the last line, which must not be lost to a queue full of others. No outcome line comes after it.
+    /// Puts the last line into the queue, which must not be lost to a queue full of others. No outcome line comes after it.
     pub(crate) fn last(&self, line: &[u8]) {
-        self.leave(|queue| {
+        self.enqueue(|queue| {
             queue.is_closed = true;
             queue.lines.push(usize::MAX, line)
         });
@@ -94,7 +74,7 @@ pub(crate) struct OwnerQueue {
     taken: u64,
     /// Each answer with its place among the lines: it follows so many bytes of them.
     answers: VecDeque<(u64, Waiting)>,
-    /// Answers that wait, those that are told in ranges included.
+    /// Answers that wait, those that are in ranges included.
     waiting: u64,
     /// Answers that were taken and are not written.
     unwritten: u64,
@@ -121,32 +101,34 @@ enum Waiting {
 }
 
 impl OwnerQueue {
-    fn answer(&mut self, answer: Answer) -> Left {
-        let size = match answer.says {
-            Says::Accepted => 0,
-            Says::Remarked | Says::Refused => answer.text.len(),
+    fn answer(&mut self, answer: Answer) -> Enqueued {
+        let size = match answer.kind {
+            AnswerKind::Accepted => 0,
+            AnswerKind::AcceptedWithRemark | AnswerKind::Refused => answer.text.len(),
         };
         self.waiting += 1;
-        let whole = match answer.says {
-            Says::Accepted => self.waiting + self.unwritten <= MAX_SINGLE_ANSWERS,
+        let whole = match answer.kind {
+            AnswerKind::Accepted => self.waiting + self.unwritten <= MAX_SINGLE_ANSWERS,
             // A single one may be as long as it likes.
-            Says::Remarked | Says::Refused => self.kept_bytes == 0 || self.kept_bytes + size <= MAX_KEPT_ANSWER_BYTES,
+            AnswerKind::AcceptedWithRemark | AnswerKind::Refused => {
+                self.kept_bytes == 0 || self.kept_bytes + size <= MAX_KEPT_ANSWER_BYTES
+            }
         };
         if whole {
             self.kept_bytes += size;
             self.push(Waiting::Whole(answer.text, size));
-            return Left::Whole;
+            return Enqueued::Whole;
         }
         // The last one takes in what no range of its own is left for.
         let anything = self.ranges > MAX_ANSWER_RANGES;
         if let Some((_, Waiting::Range(last))) = self.answers.back_mut()
-            && last.take_in(answer.line, answer.says, anything)
+            && last.take_in(answer.line, answer.kind, anything)
         {
-            return Left::InShort;
+            return Enqueued::InRange;
         }
         self.ranges += 1;
-        self.push(Waiting::Range(Range::new(answer.line, answer.says)));
-        Left::InShort
+        self.push(Waiting::Range(Range::new(answer.line, answer.kind)));
+        Enqueued::InRange
     }
 
     fn push(&mut self, waiting: Waiting) {

@@ -1,3 +1,5 @@
+//! A thread that writes lines to a reader that nothing ever waits for, and the queue in front of it.
+
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,9 +18,9 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// would make a reader that reads, but slowly, look like one that has stalled.
 const MAX_WRITE_BYTES: usize = 4096;
 
-/// What happened to an output. Each is told once.
+/// A problem of an output. Each is told once.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum OutputProblem {
     /// Its reader is so far behind that lines are told in short.
     Behind,
     /// Its reader reads too slowly, or not at all: a line did not fit.
@@ -29,13 +31,13 @@ pub(crate) enum Trouble {
     Gone(io::Error),
 }
 
-/// What became of something that was left in a queue.
+/// What became of something that was put into a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
+pub(crate) enum Enqueued {
     /// It will be written as it is.
     Whole,
-    /// Others tell it as well.
-    InShort,
+    /// It will be told together with others.
+    InRange,
     /// There is no room for it.
     Dropped,
 }
@@ -57,7 +59,7 @@ pub(crate) trait Queue: Default + Send + 'static {
 
 /// Carries lines to a reader that nothing ever waits for.
 ///
-/// A thread of its own writes; everyone else leaves lines in a queue that has its limits. A line that does not fit is
+/// A thread of its own writes; everyone else puts lines into a queue that has its limits. A line that does not fit is
 /// dropped and counted.
 pub(crate) struct Writer<Q> {
     shared: Arc<Shared<Q>>,
@@ -70,7 +72,7 @@ impl<Q> Clone for Writer<Q> {
 }
 
 struct Shared<Q> {
-    on_trouble: Box<dyn Fn(Trouble) + Send + Sync>,
+    on_problem: Box<dyn Fn(OutputProblem) + Send + Sync>,
     state: Mutex<State<Q>>,
     filled: Condvar,
     emptied: Condvar,
@@ -98,10 +100,10 @@ impl<Q: Queue> Writer<Q> {
     pub(crate) fn spawn(
         name: &str,
         output: impl Write + Send + 'static,
-        on_trouble: impl Fn(Trouble) + Send + Sync + 'static,
+        on_problem: impl Fn(OutputProblem) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            on_trouble: Box::new(on_trouble),
+            on_problem: Box::new(on_problem),
             state: Mutex::default(),
             filled: Condvar::new(),
             emptied: Condvar::new(),
@@ -113,25 +115,25 @@ impl<Q: Queue> Writer<Q> {
         Ok(writer)
     }
 
-    /// Has `leave` leave something in the queue.
-    pub(super) fn leave(&self, leave: impl FnOnce(&mut Q) -> Left) {
+    /// Has `enqueue` put something into the queue.
+    pub(super) fn enqueue(&self, enqueue: impl FnOnce(&mut Q) -> Enqueued) {
         let mut state = self.shared.lock();
         if state.gone {
             state.dropped += 1;
             return;
         }
-        let trouble = match leave(&mut state.queue) {
-            Left::Whole => None,
-            Left::InShort => (!std::mem::replace(&mut state.behind_told, true)).then_some(Trouble::Behind),
-            Left::Dropped => {
+        let problem = match enqueue(&mut state.queue) {
+            Enqueued::Whole => None,
+            Enqueued::InRange => (!std::mem::replace(&mut state.behind_told, true)).then_some(OutputProblem::Behind),
+            Enqueued::Dropped => {
                 state.dropped += 1;
-                (!std::mem::replace(&mut state.slow_told, true)).then_some(Trouble::Slow)
+                (!std::mem::replace(&mut state.slow_told, true)).then_some(OutputProblem::Slow)
             }
         };
         drop(state);
         self.shared.filled.notify_one();
-        if let Some(trouble) = trouble {
-            (self.shared.on_trouble)(trouble);
+        if let Some(problem) = problem {
+            (self.shared.on_problem)(problem);
         }
     }
 
@@ -152,7 +154,7 @@ impl<Q: Queue> Writer<Q> {
         self.wait(until, patience, |queue, writing| queue.is_empty() && !writing)
     }
 
-    /// The same until it is `enough`, which is told the queue, and whether a batch of it is being written.
+    /// Waits as [`flush`](Self::flush) does until it is `enough`, which is told the queue, and whether a batch of it is being written.
     pub(super) fn wait(&self, until: Instant, patience: Duration, enough: impl Fn(&Q, bool) -> bool) -> bool {
         let began = Instant::now();
         let mut state = self.shared.lock();
@@ -198,7 +200,7 @@ impl<Q: Queue> Shared<Q> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if is_full(&error) => {
                     if !std::mem::replace(full, true) {
-                        (self.on_trouble)(Trouble::Full(error));
+                        (self.on_problem)(OutputProblem::Full(error));
                     }
                     thread::park_timeout(FULL_DISK_PAUSE);
                     continue;
@@ -239,7 +241,7 @@ impl<Q: Queue> Shared<Q> {
             drop(state);
             self.emptied.notify_all();
             if let Some(error) = failed {
-                return (self.on_trouble)(Trouble::Gone(error));
+                return (self.on_problem)(OutputProblem::Gone(error));
             }
         }
     }
@@ -264,157 +266,4 @@ pub(super) fn lines_in(bytes: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Read;
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::protocol::line_queue::LineWriter;
-
-    /// Long enough that only a failure takes it.
-    const LONG: Duration = Duration::from_secs(10);
-
-    fn soon() -> Instant {
-        Instant::now() + LONG
-    }
-
-    fn ignore(_: Trouble) {}
-
-    #[test]
-    fn lines_arrive_whole_and_in_order() {
-        let (mut reader, pipe) = io::pipe().unwrap();
-        let writer = LineWriter::spawn("test", pipe, ignore).unwrap();
-        let expected: String = (0..1000).map(|i| format!("line {i}\n")).collect();
-        for i in 0..1000 {
-            writer.push_up_to(1 << 20, format!("line {i}\n").as_bytes());
-        }
-        let mut received = vec![0; expected.len()];
-        reader.read_exact(&mut received).unwrap();
-        assert_eq!(String::from_utf8(received).unwrap(), expected);
-        assert!(writer.flush(soon(), LONG));
-        assert_eq!(writer.dropped(), 0);
-    }
-
-    #[test]
-    fn a_reader_that_stalls_holds_up_nobody_and_what_it_misses_is_counted() {
-        /// Says that somebody writes, and takes what it is until it is let go.
-        struct Stalls(mpsc::Sender<()>, mpsc::Receiver<()>);
-        impl Write for Stalls {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.send(()).ok();
-                self.1.recv().ok();
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let ((begin, began), (go, wait)) = (mpsc::channel(), mpsc::channel());
-        let (told, trouble) = mpsc::channel();
-        let output = Stalls(begin, wait);
-        let writer = LineWriter::spawn("test", output, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
-        let line = [vec![b'x'; 99], vec![b'\n']].concat();
-        // The thread gets stuck, then the queue fills up, and the rest is dropped.
-        writer.push_up_to(1000, &line);
-        began.recv().unwrap();
-        for _ in 0..100 {
-            writer.push_up_to(1000, &line);
-        }
-        assert!(!writer.flush(soon(), Duration::from_millis(20)));
-        assert_eq!(trouble.recv().unwrap(), "Slow");
-        assert_eq!(writer.dropped(), 90, "ten lines of 100 bytes fit into 1000");
-        writer.push_up_to(usize::MAX, b"last\n");
-        drop(go);
-        assert!(writer.flush(soon(), LONG), "a reader that wakes up gets what was kept");
-        assert_eq!(writer.dropped(), 90);
-        assert!(trouble.try_recv().is_err(), "told once");
-    }
-
-    #[test]
-    fn no_write_is_so_large_that_a_slow_reader_looks_like_a_stalled_one() {
-        struct Sizes(mpsc::Sender<usize>);
-        impl Write for Sizes {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.send(bytes.len()).unwrap();
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let (told, sizes) = mpsc::channel();
-        let writer = LineWriter::spawn("test", Sizes(told), ignore).unwrap();
-        let line = [vec![b'x'; 299_999], vec![b'\n']].concat();
-        writer.push_up_to(1 << 20, &line);
-        assert!(writer.flush(soon(), LONG));
-        let sizes: Vec<usize> = sizes.try_iter().collect();
-        assert_eq!(sizes.iter().sum::<usize>(), line.len());
-        assert!(sizes.iter().all(|size| *size <= MAX_WRITE_BYTES), "{sizes:?}");
-    }
-
-    #[test]
-    fn a_reader_that_stalls_finds_no_half_line_when_the_process_has_left() {
-        let (mut reader, pipe) = io::pipe().unwrap();
-        let theirs = pipe.try_clone().unwrap();
-        let writer = LineWriter::spawn("test", pipe, ignore).unwrap();
-        for n in 0..10_000 {
-            writer.push_up_to(1 << 20, format!("{n:040}\n").as_bytes());
-        }
-        // What the pipe holds when the process leaves: it is full, and nothing more comes.
-        let held = || usize::try_from(rustix::io::ioctl_fionread(&theirs).unwrap()).unwrap();
-        let mut before = 0;
-        let held = loop {
-            assert!(!writer.flush(soon(), Duration::from_millis(20)));
-            match std::mem::replace(&mut before, held()) {
-                last if last == before && last > MAX_WRITE_BYTES => break last,
-                _ => {}
-            }
-        };
-        rustix::io::ioctl_fionbio(&reader, true).unwrap();
-        let mut left = vec![0; 1 << 20];
-        reader.read_exact(&mut left[..held]).unwrap();
-        assert!(held > MAX_WRITE_BYTES && left[..held].ends_with(b"\n"));
-    }
-
-    #[test]
-    fn a_reader_that_goes_away_is_told_of_once() {
-        let (reader, pipe) = io::pipe().unwrap();
-        let (told, trouble) = mpsc::channel();
-        let writer = LineWriter::spawn("test", pipe, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
-        drop(reader);
-        writer.push_up_to(1000, b"one\n");
-        assert!(trouble.recv().unwrap().contains("BrokenPipe"));
-        assert!(!writer.flush(soon(), LONG));
-        writer.push_up_to(1000, b"two\n");
-        assert_eq!(writer.dropped(), 2);
-        assert!(trouble.try_recv().is_err());
-    }
-
-    #[test]
-    fn a_full_disk_is_told_of_once_and_nothing_is_lost_when_there_is_room_again() {
-        /// Takes three bytes between refusals.
-        struct Filling(mpsc::Sender<Vec<u8>>, bool);
-        impl Write for Filling {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.1 = !self.1;
-                if self.1 {
-                    return Err(Errno::FBIG.into());
-                }
-                self.0.send(bytes[..bytes.len().min(3)].to_vec()).unwrap();
-                Ok(bytes.len().min(3))
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let (take, taken) = mpsc::channel();
-        let (told, trouble) = mpsc::channel();
-        let output = Filling(take, false);
-        let writer = LineWriter::spawn("test", output, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
-        writer.push_up_to(1000, b"one\ntwo\n");
-        assert!(writer.flush(soon(), LONG));
-        assert_eq!(taken.try_iter().flatten().collect::<Vec<u8>>(), b"one\ntwo\n");
-        assert!(trouble.recv().unwrap().starts_with("Full("));
-        assert!(trouble.try_recv().is_err() && writer.dropped() == 0);
-    }
-}
+mod tests;

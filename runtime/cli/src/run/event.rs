@@ -1,7 +1,7 @@
 //! An event that a plugin's author wrote down: `{"session":{…},"delivery":{…},"reason":"reset",…}`.
 //!
 //! The words are the protocol's, so a line of `lastword stdio` can be used as it is. `delivery` may be left out. What an owner's
-//! line is taken without, because a session must not lose its end to it, is an error here: whoever wrote it is there to mend it.
+//! line is taken without, because a session must not lose its end to it, is an error here: its author is there to mend it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use lastword_events::{Attributes, Delivery, Event, Hook, HookCall, PluginName, S
 use serde_json::Value;
 
 use crate::calls::sample;
-use lastword_protocol::fields::{BadLine, Fields};
+use lastword_protocol::bad_line::BadLine;
+use lastword_protocol::fields::Fields;
 use lastword_protocol::input;
 
 /// Reads the event of a call of `hook`.

@@ -1,3 +1,5 @@
+//! What `lastword run` prints of a call.
+
 use std::io::{self, Write};
 
 use lastword::{CallReport, Plugin};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Received;
+use super::received::Received;
 use crate::limits::{INTERRUPT_LEADS_TO_END, SECOND_INTERRUPT};
 
 /// Whom a signal is for.

@@ -1,3 +1,5 @@
+//! The answers to the owner's lines, in the order of the lines.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,8 +10,8 @@ use lastword::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, Run
 use lastword_events::Event;
 
 use crate::limits::MAX_PENDING_ANSWERS;
-use crate::protocol::owner_queue::{Answer, Says};
-use lastword_protocol::fields::BadLine;
+use crate::protocol::answer::{Answer, AnswerKind};
+use lastword_protocol::bad_line::BadLine;
 use lastword_protocol::input::OwnerEvent;
 use lastword_protocol::output::{self, Output};
 
@@ -42,13 +44,13 @@ impl Answers {
     /// A line that cannot be carried out.
     pub(super) fn refuse(&mut self, line: u64, bad: &BadLine) {
         let text = Output::Error(output::Error::new(line, bad)).line();
-        self.pending.push_back(Box::pin(std::future::ready(Answer { line, says: Says::Refused, text })));
+        self.pending.push_back(Box::pin(std::future::ready(Answer { line, kind: AnswerKind::Refused, text })));
     }
 
-    /// Hands an event to the runtime, where it takes its place now.
+    /// Hands an event to the runtime, where it takes its turn now.
     pub(super) fn ask(&mut self, runtime: &Runtime, line: u64, event: OwnerEvent) {
         let OwnerEvent { op_id, session, event, dropped } = event;
-        let asked = |op| Asked { op, op_id: op_id.clone(), line, dropped };
+        let asked = |op| PendingRequest { op, op_id: op_id.clone(), line, dropped };
         let answer: Pending = match event {
             Event::Start(event) => {
                 let asked = asked("start");
@@ -67,8 +69,8 @@ impl Answers {
     }
 }
 
-/// What an answer says of its question.
-struct Asked {
+/// What an answer repeats of its request.
+struct PendingRequest {
     op: &'static str,
     op_id: Option<Arc<str>>,
     line: u64,
@@ -76,7 +78,7 @@ struct Asked {
     dropped: Vec<String>,
 }
 
-impl Asked {
+impl PendingRequest {
     async fn answer(mut self, answer: impl Future<Output = Result<Accepted, Refusal>>) -> Answer {
         match answer.await {
             Ok(accepted) => {
@@ -87,7 +89,7 @@ impl Asked {
                 let message = refusal.to_string();
                 let (line, field, code) = (self.line, refusal.field(), refusal.code());
                 let text = Output::Error(output::Error { line, field, code, message: &message }).line();
-                Answer { line, says: Says::Refused, text }
+                Answer { line, kind: AnswerKind::Refused, text }
             }
         }
     }
@@ -99,7 +101,7 @@ impl Asked {
             _ => None,
         };
         let updated = accepted.how == Acceptance::Updated;
-        // An `op_id` is no remark: whoever gave it knows its line.
+        // An `op_id` is no remark: the owner that gave it knows its line.
         let plain = code.is_none() && !updated && self.dropped.is_empty();
         let text = Output::Accepted(output::Accepted {
             op: self.op,
@@ -113,6 +115,10 @@ impl Asked {
             dropped: &self.dropped,
         })
         .line();
-        Answer { line: self.line, says: if plain { Says::Accepted } else { Says::Remarked }, text }
+        Answer {
+            line: self.line,
+            kind: if plain { AnswerKind::Accepted } else { AnswerKind::AcceptedWithRemark },
+            text,
+        }
     }
 }

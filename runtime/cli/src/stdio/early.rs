@@ -1,3 +1,5 @@
+//! The exit code of a signal before `ready`.
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lastword::Journal;

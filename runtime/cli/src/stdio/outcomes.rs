@@ -1,3 +1,5 @@
+//! The line that says how an attempt ended.
+
 use lastword::OutcomeRecord;
 use lastword_events::Outcome;
 

@@ -1,3 +1,5 @@
+//! The thread that reads the owner's lines.
+
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::fd::Blocking;
 use crate::limits::MAX_READ_AHEAD_LINES;
-use lastword_protocol::fields::BadLine;
+use lastword_protocol::bad_line::BadLine;
 use lastword_protocol::input::Input;
 use lastword_protocol::limits::{KEPT_BUFFER_BYTES, REST_WAIT};
 use lastword_protocol::owners::InputSettings;
@@ -33,14 +35,14 @@ pub(super) struct Lines {
     /// What was gathered, and is next.
     gathered: VecDeque<ReadLine>,
     read: mpsc::Receiver<ReadLine>,
-    torn: Torn,
+    torn: TornLine,
 }
 
-/// What is to be said of the line that waits for its rest, or its newline, while nothing comes. Whoever takes it away says it.
+/// What is to be said of the line that waits for its rest, or its newline, while nothing comes. The thread that takes it away says it.
 #[derive(Clone, Default)]
-struct Torn(Arc<Mutex<Option<Vec<ReadLine>>>>);
+struct TornLine(Arc<Mutex<Option<Vec<ReadLine>>>>);
 
-impl Torn {
+impl TornLine {
     fn lock(&self) -> MutexGuard<'_, Option<Vec<ReadLine>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,11 +75,11 @@ impl Lines {
 /// Where an owner's lines come from.
 pub(super) trait Source: Send + 'static {
     /// Waits for the next bytes, but for no longer than `patience`.
-    fn next(&mut self, patience: Option<Duration>) -> io::Result<Came<'_>>;
+    fn next(&mut self, patience: Option<Duration>) -> io::Result<SourceEvent<'_>>;
 }
 
-/// What came.
-pub(super) enum Came<'a> {
+/// What came from a source.
+pub(super) enum SourceEvent<'a> {
     Bytes(&'a [u8]),
     /// Nothing, for as long as there was patience.
     Silence,
@@ -97,14 +99,14 @@ impl Stdin {
 }
 
 impl Source for Stdin {
-    fn next(&mut self, patience: Option<Duration>) -> io::Result<Came<'_>> {
+    fn next(&mut self, patience: Option<Duration>) -> io::Result<SourceEvent<'_>> {
         if patience.is_some_and(|patience| !self.input.readable_within(patience)) {
-            return Ok(Came::Silence);
+            return Ok(SourceEvent::Silence);
         }
         let read = self.input.read(&mut self.buffer)?;
         Ok(match self.buffer.get(..read) {
-            Some([]) | None => Came::End,
-            Some(bytes) => Came::Bytes(bytes),
+            Some([]) | None => SourceEvent::End,
+            Some(bytes) => SourceEvent::Bytes(bytes),
         })
     }
 }
@@ -115,7 +117,7 @@ impl Source for Stdin {
 pub(super) fn spawn(source: impl Source, format: impl Into<InputSettings>) -> io::Result<Lines> {
     let format = format.into();
     let (send, read) = mpsc::channel(MAX_READ_AHEAD_LINES);
-    let torn = Torn::default();
+    let torn = TornLine::default();
     let lines = Lines { gathered: VecDeque::new(), read, torn: torn.clone() };
     thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         if let Err(error) = self::read(source, format, &send, &torn) {
@@ -125,10 +127,15 @@ pub(super) fn spawn(source: impl Source, format: impl Into<InputSettings>) -> io
     Ok(lines)
 }
 
-fn read(mut source: impl Source, format: InputSettings, send: &mpsc::Sender<ReadLine>, torn: &Torn) -> io::Result<()> {
+fn read(
+    mut source: impl Source,
+    format: InputSettings,
+    send: &mpsc::Sender<ReadLine>,
+    torn: &TornLine,
+) -> io::Result<()> {
     let mut reader = Reader::new(format);
     let mut say = |said: Said| {
-        // Whoever is gone needs no lines.
+        // A service that is gone needs no lines.
         send.blocking_send(said.into()).ok();
     };
     while !send.is_closed() {
@@ -136,14 +143,14 @@ fn read(mut source: impl Source, format: InputSettings, send: &mpsc::Sender<Read
         let patience = (!open.is_empty()).then_some(REST_WAIT);
         // Everything before it has been sent.
         *torn.lock() = patience.map(|_| open.into_iter().map(ReadLine::from).collect());
-        let came = source.next(patience);
+        let event = source.next(patience);
         if torn.lock().take().is_none() && patience.is_some() {
             reader.forget_open();
         }
-        match came {
-            Ok(Came::Bytes(bytes)) => reader.push(bytes, &mut say),
-            Ok(Came::Silence) => reader.silence(&mut say),
-            Ok(Came::End) => break,
+        match event {
+            Ok(SourceEvent::Bytes(bytes)) => reader.push(bytes, &mut say),
+            Ok(SourceEvent::Silence) => reader.silence(&mut say),
+            Ok(SourceEvent::End) => break,
             Err(error) => {
                 reader.end(&mut say);
                 return Err(error);
@@ -171,11 +178,11 @@ pub(super) mod tests {
     }
 
     impl Source for Told {
-        fn next(&mut self, patience: Option<Duration>) -> io::Result<Came<'_>> {
+        fn next(&mut self, patience: Option<Duration>) -> io::Result<SourceEvent<'_>> {
             self.waited.send(patience).ok();
-            let Ok(came) = self.come.recv() else { return Ok(Came::End) };
+            let Ok(came) = self.come.recv() else { return Ok(SourceEvent::End) };
             self.came = came;
-            Ok(if self.came.is_empty() { Came::Silence } else { Came::Bytes(self.came.as_bytes()) })
+            Ok(if self.came.is_empty() { SourceEvent::Silence } else { SourceEvent::Bytes(self.came.as_bytes()) })
         }
     }
 
@@ -205,11 +212,11 @@ pub(super) mod tests {
         fn leaves(self) -> Vec<(u64, Result<(), &'static str>)> {
             let Self { say, mut lines, .. } = self;
             drop(say);
-            std::iter::from_fn(|| lines.read.blocking_recv()).map(told).collect()
+            std::iter::from_fn(|| lines.read.blocking_recv()).map(summary).collect()
         }
     }
 
-    fn told(line: ReadLine) -> (u64, Result<(), &'static str>) {
+    fn summary(line: ReadLine) -> (u64, Result<(), &'static str>) {
         (line.number, line.input.map(drop).map_err(|bad| bad.code))
     }
 
@@ -261,7 +268,7 @@ pub(super) mod tests {
         owner.says(SHUTDOWN);
         owner.says(TORN);
         owner.lines.gather();
-        let gathered: Vec<_> = std::iter::from_fn(|| owner.lines.gathered()).map(told).collect();
+        let gathered: Vec<_> = std::iter::from_fn(|| owner.lines.gathered()).map(summary).collect();
         assert_eq!(gathered, [(1, Ok(())), (2, Err("bad_json"))]);
         owner.lines.gather();
         assert!(owner.lines.gathered().is_none());
@@ -276,7 +283,7 @@ pub(super) mod tests {
         owner.says(TORN);
         owner.lines.gather();
         owner.says(SHUTDOWN);
-        assert_eq!(told(owner.lines.recv().await.unwrap()), (1, Err("bad_json")));
-        assert_eq!(told(owner.lines.recv().await.unwrap()), (2, Ok(())));
+        assert_eq!(summary(owner.lines.recv().await.unwrap()), (1, Err("bad_json")));
+        assert_eq!(summary(owner.lines.recv().await.unwrap()), (2, Ok(())));
     }
 }

@@ -1,3 +1,5 @@
+//! Serves the owner until something ends it, and drains.
+
 use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -8,7 +10,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{timeout, timeout_at};
 
 use super::answers::Answers;
-use super::ignored::Ignored;
+use super::cause::Cause;
+use super::ignored_events::IgnoredEvents;
 use super::reader::{Lines, ReadLine};
 use crate::exit::Exit;
 use crate::limits::{
@@ -31,48 +34,12 @@ pub(super) struct Service {
     signals: Signals,
     watchdog: Watchdog,
     answers: Answers,
-    ignored: Ignored,
+    ignored: IgnoredEvents,
     input_ended: bool,
     /// No line is taken after this; none before the drain.
     takes_lines_until: Option<Instant>,
     /// What gives memory back to the system until the drain.
     giving_back: AbortHandle,
-}
-
-/// What ended the service. The first one counts.
-#[derive(Clone, Copy, Debug)]
-enum Cause {
-    Signal(Received),
-    /// The input ended soon after a terminal's interrupt: it was the owner's end.
-    Interrupted {
-        at: Instant,
-    },
-    ShutdownLine {
-        reason: DrainReason,
-        at: Instant,
-    },
-    /// The input ended without a word.
-    OwnerDied {
-        at: Instant,
-    },
-}
-
-impl Cause {
-    fn reason(self) -> DrainReason {
-        match self {
-            Self::Signal(_) | Self::Interrupted { .. } => DrainReason::Shutdown,
-            Self::ShutdownLine { reason, .. } => reason,
-            Self::OwnerDied { .. } => DrainReason::Crashed,
-        }
-    }
-
-    /// When the budget began.
-    fn at(self) -> Instant {
-        match self {
-            Self::Signal(signal) => signal.at,
-            Self::ShutdownLine { at, .. } | Self::Interrupted { at } | Self::OwnerDied { at } => at,
-        }
-    }
 }
 
 impl Service {
@@ -93,7 +60,7 @@ impl Service {
             signals,
             watchdog,
             answers: Answers::default(),
-            ignored: Ignored::default(),
+            ignored: IgnoredEvents::default(),
             input_ended: false,
             takes_lines_until: None,
             giving_back,
@@ -371,115 +338,4 @@ pub(super) fn undelivered(durability: Durability) -> Exit {
 }
 
 #[cfg(test)]
-mod tests {
-    use signal_hook::consts::SIGTERM;
-
-    use super::*;
-    use crate::protocol::owner_queue::Says;
-    use crate::stdio::reader;
-
-    /// A service with these lines read, and a signal that came after them.
-    async fn signalled_after(read: &[&str]) -> (Service, Cause) {
-        let (said, lines) = reader::tests::said(&read.join("\n"));
-        let signals = Signals::install(|_| ()).unwrap();
-        signals.serve(true, |_| ());
-        signal_hook::low_level::raise(SIGTERM).unwrap();
-        signals.first().await;
-        let mut service = service(lines, signals);
-        let cause = service.serve().await;
-        drop(said);
-        (service, cause)
-    }
-
-    fn service(lines: Lines, signals: Signals) -> Service {
-        let output = OwnerWriter::spawn("out", std::io::sink(), |_| ()).unwrap();
-        output.first(Vec::new());
-        let logs = LineWriter::spawn("err", std::io::sink(), |_| ()).unwrap();
-        let runtime = Runtime::builder().build().unwrap();
-        let giving_back = tokio::spawn(async {}).abort_handle();
-        Service::new(runtime, output, logs, lines, signals, Watchdog::spawn().unwrap(), giving_back)
-    }
-
-    fn active(service: &Service) -> Vec<String> {
-        service.runtime.sessions().iter().map(|session| session.identity.id.to_string()).collect()
-    }
-
-    fn line(op: &str, id: &str) -> String {
-        format!(r#"{{"op":"{op}","session":{{"id":"{id}"}}}}"#)
-    }
-
-    #[tokio::test]
-    async fn lines_that_were_read_before_a_signal_are_handed_over_before_its_drain() {
-        let (service, cause) = signalled_after(&[&line("start", "a"), &line("start", "b"), &line("end", "a")]).await;
-        assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");
-        assert_eq!(active(&service), ["b"]);
-    }
-
-    #[tokio::test]
-    async fn a_torn_line_is_an_error_before_the_drain_of_a_signal() {
-        let (mut service, cause) = signalled_after(&[&line("start", "a"), r#"{"op":"end","session":"#]).await;
-        assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");
-        assert_eq!(active(&service), ["a"]);
-        let answers = [service.answers.next().await, service.answers.next().await];
-        assert_eq!(
-            answers.each_ref().map(|answer| (answer.line, answer.says)),
-            [(1, Says::Accepted), (2, Says::Refused)]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_shutdown_line_that_was_read_before_a_signal_is_the_owners_last_word() {
-        let shutdown = r#"{"op":"shutdown","reason":"restart"}"#;
-        let (service, cause) = signalled_after(&[&line("start", "a"), shutdown, &line("start", "b")]).await;
-        assert_eq!((cause.reason(), active(&service)), (DrainReason::Restart, vec!["a".to_owned()]));
-    }
-
-    #[tokio::test]
-    async fn near_the_end_of_the_budget_no_line_is_taken() {
-        async fn a_while() {
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
-            }
-        }
-
-        let (_said, lines) = reader::tests::said(&line("start", "a"));
-        let mut service = service(lines, Signals::install(|_| ()).unwrap());
-        service.takes_lines_until = Some(Instant::now());
-        service.meanwhile(a_while()).await;
-        assert!(active(&service).is_empty() && service.answers.is_empty(), "it was never accepted");
-        service.takes_lines_until = Some(Instant::now() + Duration::from_secs(60));
-        service.meanwhile(a_while()).await;
-        assert_eq!(active(&service), ["a"]);
-    }
-
-    /// Nobody drains: so there is no report, as of a drain that is stuck.
-    #[tokio::test]
-    async fn of_a_drain_that_does_not_return_it_is_said_what_was_counted() {
-        let (_said, lines) = reader::tests::said("");
-        let service = service(lines, Signals::install(|_| ()).unwrap());
-        let cause = Cause::OwnerDied { at: Instant::now() };
-        let report = service.count_so_far(cause, Instant::now()).await.unwrap();
-        assert_eq!((report.reason, report.timed_out), (DrainReason::Crashed, true));
-        assert_eq!([report.delivered, report.failed, report.deferred, report.unreported], [0; 4]);
-    }
-
-    mod timed {
-        use super::*;
-
-        /// The signal's thread has no processor for three times as long as an owner that has gone away is waited for.
-        #[tokio::test]
-        async fn a_signal_that_came_in_time_counts_also_when_its_thread_is_late() {
-            let signals = Signals::install(|_| ()).unwrap();
-            let (_go, wait) = std::sync::mpsc::channel::<()>();
-            signals.serve(true, move |_| {
-                wait.recv_timeout(3 * OWNER_DIED_WAIT).ok();
-            });
-            signal_hook::low_level::raise(SIGTERM).unwrap();
-            let (owner, lines) = reader::tests::said("");
-            drop(owner);
-            let mut service = service(lines, signals);
-            let cause = service.serve().await;
-            assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");
-        }
-    }
-}
+mod tests;

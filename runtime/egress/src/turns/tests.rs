@@ -1,3 +1,5 @@
+//! Turns go round by tenant and plugin, and what is held is given back.
+
 use std::{
     collections::HashSet,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! What is known of the payloads of Claude Code.
+
 use lastword_events::Owner;
 
 use super::flat::CLAUDE_LIKE;
@@ -7,7 +9,6 @@ use super::format::{Format, Shape};
 /// its parent; `agent_type` alone is in a whole session's events when it runs as an agent.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::ClaudeCode,
-    name: "Claude Code",
     seen: "2.1.332",
     shape: Shape::Flat(&CLAUDE_LIKE),
     keeps: &["agent_type", "model", "permission_mode", "prompt_id", "trigger"],

@@ -1,3 +1,5 @@
+//! What is known of the payloads of Cline.
+
 use lastword_events::Owner;
 
 use super::flat::{BEFORE, CLAUDE_LIKE, Flat, Means};
@@ -7,7 +9,6 @@ use super::format::{Format, Shape};
 /// the task is the session, and the events have other names.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::Cline,
-    name: "Cline",
     seen: "3.0.65",
     shape: Shape::Flat(&Flat {
         event: &["hookName"],

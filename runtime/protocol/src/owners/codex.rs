@@ -1,3 +1,5 @@
+//! What is known of the payloads of Codex CLI.
+
 use lastword_events::Owner;
 
 use super::flat::CLAUDE_LIKE;
@@ -6,7 +8,6 @@ use super::format::{Format, Shape};
 /// Codex CLI: as Claude Code. `/clear` starts another session, and the old one ends when the program does.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::CodexCli,
-    name: "Codex",
     seen: "0.171.0",
     shape: Shape::Flat(&CLAUDE_LIKE),
     keeps: &["agent_type", "model", "permission_mode", "trigger", "turn_id"],

@@ -1,3 +1,5 @@
+//! What is known of the payloads of Copilot CLI.
+
 use lastword_events::Owner;
 
 use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, Means};
@@ -8,7 +10,6 @@ use crate::fields::Fields;
 /// `SessionEnd` it writes as Claude Code does.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::CopilotCli,
-    name: "Copilot",
     seen: "1.0.102",
     shape: Shape::Flat(&Flat {
         unnamed: name_of,
@@ -29,7 +30,7 @@ pub(super) static FORMAT: Format = Format {
     keeps_on_request: &["customInstructions", "custom_instructions", "initialPrompt", "initial_prompt"],
 };
 
-/// Which event has such a field, in an order in which the first says most. All have `sessionId`, `timestamp` and `cwd`.
+/// The event that has such a field, in an order in which the first says most. All have `sessionId`, `timestamp` and `cwd`.
 const TOLD_BY: [(&str, &str); 9] = [
     ("toolName", "a tool's event"),
     ("stopReason", "agentStop"),

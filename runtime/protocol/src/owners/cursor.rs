@@ -1,3 +1,5 @@
+//! What is known of the payloads of Cursor.
+
 use lastword_events::Owner;
 
 use super::flat::{BEFORE, CLAUDE_LIKE, Flat, Means};
@@ -6,7 +8,6 @@ use super::format::{Format, Shape};
 /// Cursor, editor and CLI.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::Cursor,
-    name: "Cursor",
     seen: "3.13",
     shape: Shape::Flat(&Flat {
         events: &[("sessionStart", Means::Start(None)), ("sessionEnd", Means::End(None)), ("preCompact", BEFORE)],

@@ -1,3 +1,5 @@
+//! Payloads that are one object with everything in it: those of Claude Code, and of the owners that write alike.
+
 use std::sync::Arc;
 
 use lastword_events::{
@@ -8,19 +10,20 @@ use lastword_events::{
 use super::keep::Keep;
 use super::parts::Parts;
 use super::payload::Payload;
-use crate::fields::{BadLine, Fields};
+use crate::bad_line::BadLine;
+use crate::fields::Fields;
 use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
 
 /// How payloads are written that are one object with everything in it: what a hook of Claude Code gets, and of those who
 /// followed it. Each list has the names that a field has or had; the first that is there counts.
 pub(super) struct Flat {
-    /// Which event it is.
+    /// The fields that say which event it is.
     pub(super) event: &'static [&'static str],
-    /// The same, of a payload that does not say.
+    /// The event of a payload that does not say which it is.
     pub(super) unnamed: fn(&Fields) -> Option<&'static str>,
-    /// Which events are about the life of a session. Names that an owner has not used yet are not.
+    /// The events that are about the life of a session, and what they mean. Names that an owner has not used yet are not.
     pub(super) events: &'static [(&'static str, Means)],
-    /// Which of them are not, for something else that they say.
+    /// Whether an event of those is not, for something else that its payload says.
     pub(super) unless: fn(&str, &Fields) -> bool,
     /// Fields that only an agent inside a session has. Its events neither begin nor end anything.
     pub(super) of_sub_agent: &'static [&'static str],
@@ -30,7 +33,7 @@ pub(super) struct Flat {
     pub(super) inner: &'static [&'static str],
     pub(super) id: &'static [&'static str],
     pub(super) cwd: &'static [&'static str],
-    /// The same as a list of folders: the first is taken.
+    /// Lists of folders, where there is no `cwd`: the first is taken.
     pub(super) folders: &'static [&'static str],
     pub(super) transcript: &'static [&'static str],
     pub(super) time: &'static [&'static str],

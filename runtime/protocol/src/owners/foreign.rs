@@ -1,15 +1,17 @@
+//! An event in another format than `--from` names.
+
 use std::fmt;
 
 use lastword_events::printable;
 
-use super::InputFormat;
-use crate::fields::BadLine;
-use crate::quote::clipped;
+use super::input_format::InputFormat;
+use crate::bad_line::BadLine;
+use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars};
 
 /// An event in words that were not expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// Whose words they seem to be.
+    /// The format that the event seems to be in.
     pub from: InputFormat,
     /// The owner's name for the event, if it has one.
     pub event: Option<String>,
@@ -28,7 +30,7 @@ impl Foreign {
 /// `this looks like Cursor's sessionEnd; --from cursor reads it`
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let event = self.event.as_deref().map_or_else(|| "event".to_owned(), clipped);
+        let event = self.event.as_deref().map_or_else(|| "event".into(), |event| clip_chars(event, MAX_QUOTED_CHARS));
         let event = printable(&event);
         match self.from {
             InputFormat::Lastword => write!(f, "this looks like the {event} of Lastword's own words; leave --from out"),

@@ -1,17 +1,16 @@
+//! What is known of one owner's payloads.
+
 use lastword_events::Owner;
 
 use super::flat::Flat;
 use super::keep::Keep;
-use super::openclaw;
 use super::payload::Payload;
-use crate::fields::BadLine;
+use crate::bad_line::BadLine;
 use crate::input::Input;
 
 /// What is known of one owner's payloads.
 pub(super) struct Format {
     pub(super) owner: Owner,
-    /// The owner's name, for people.
-    pub(super) name: &'static str,
     /// The version whose payloads were captured, or described.
     #[cfg_attr(not(test), expect(dead_code, reason = "the table in docs/owners.md is held against it"))]
     pub(super) seen: &'static str,
@@ -25,7 +24,8 @@ pub(super) struct Format {
 pub(super) enum Shape {
     /// One object, or objects in one.
     Flat(&'static Flat),
-    OpenClaw,
+    /// Something else, with a function that reads it.
+    Other(fn(Payload, &Keep<'_>) -> Result<Input, BadLine>),
 }
 
 impl Format {
@@ -37,7 +37,7 @@ impl Format {
         let keep = Keep { always: self.keeps, also };
         match &self.shape {
             Shape::Flat(flat) => flat.read(self.owner, payload, &keep),
-            Shape::OpenClaw => openclaw::read(payload.fields, payload.op_id, &keep),
+            Shape::Other(read) => read(payload, &keep),
         }
     }
 }

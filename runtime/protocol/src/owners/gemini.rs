@@ -1,3 +1,5 @@
+//! What is known of the payloads of Gemini CLI.
+
 use lastword_events::Owner;
 
 use super::flat::{BEFORE, CLAUDE_LIKE, Flat, Means};
@@ -7,7 +9,6 @@ use super::format::{Format, Shape};
 /// asked for is a compaction.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::GeminiCli,
-    name: "Gemini",
     seen: "0.61.0",
     shape: Shape::Flat(&Flat {
         events: &[("SessionStart", Means::Start(None)), ("SessionEnd", Means::End(None)), (COMPRESSES, BEFORE)],

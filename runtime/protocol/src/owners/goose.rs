@@ -1,3 +1,5 @@
+//! What is known of the payloads of goose.
+
 use lastword_events::Owner;
 
 use super::flat::{CLAUDE_LIKE, Flat, Means};
@@ -6,7 +8,6 @@ use super::format::{Format, Shape};
 /// goose. It says neither why a session ends nor when it compacts.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::Goose,
-    name: "goose",
     seen: "1.38",
     shape: Shape::Flat(&Flat {
         event: &["event"],

@@ -1,7 +1,9 @@
-use crate::quote::quoted;
-use crate::suggest;
+//! The texts of a payload that are kept.
 
-/// Which texts of a payload become attributes of its event, and so reach the journal and every plugin.
+use crate::suggest;
+use lastword_events::text::quoted;
+
+/// The texts of a payload that become attributes of its event, and so reach the journal and every plugin.
 #[derive(Clone, Copy)]
 pub(super) struct Keep<'a> {
     /// What says nothing of what was talked about, and of no person.

@@ -1,3 +1,5 @@
+//! What is known of the payloads of OpenClaw.
+
 use std::sync::Arc;
 
 use lastword_events::{
@@ -8,22 +10,24 @@ use lastword_events::{
 use super::format::{Format, Shape};
 use super::keep::Keep;
 use super::parts::Parts;
-use crate::fields::{BadLine, Fields};
+use super::payload::Payload;
+use crate::bad_line::BadLine;
+use crate::fields::Fields;
 use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
 
 /// OpenClaw: what its hooks are called with.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::OpenClaw,
-    name: "OpenClaw",
     seen: "2026.9.6",
-    shape: Shape::OpenClaw,
+    shape: Shape::Other(read),
     keeps: &["channelId", "messageProvider", "modelId", "modelProviderId", "runId", "trigger"],
     keeps_on_request: &["accountId", "conversationId", "preview", "senderId"],
 };
 
 /// A line as a plugin in an OpenClaw gateway is called: `t` is the wall clock in milliseconds, `event` what happened,
 /// `ctx` in which session. Names are those of OpenClaw 2026.9.6.
-pub(super) fn read(mut line: Fields, op_id: Option<String>, keep: &Keep<'_>) -> Result<Input, BadLine> {
+fn read(payload: Payload, keep: &Keep<'_>) -> Result<Input, BadLine> {
+    let Payload { fields: mut line, op_id, .. } = payload;
     let hook = line.required_string("hook")?;
     let phase = match hook.as_str() {
         "session_start" | "session_end" => None,
@@ -111,9 +115,10 @@ fn kept(event: Fields, ctx: Option<Fields>, keep: &Keep<'_>) -> Attributes {
 mod tests {
     use super::super::InputFormat;
     use super::*;
+    use crate::owners::InputSettings;
 
     fn read_line(line: &str) -> Input {
-        InputFormat::Openclaw.read(line.as_bytes()).unwrap()
+        InputSettings::from(InputFormat::Openclaw).read(line.as_bytes()).unwrap()
     }
 
     fn event(line: &str) -> (Session, Event) {
@@ -213,7 +218,7 @@ mod tests {
         };
         assert_eq!((end.reason, end.message_count), (EndReason::Unknown, None));
         let line = br#"{"hook":"session_end","event":{"sessionId":""},"ctx":{}}"#;
-        let bad = InputFormat::Openclaw.read(line).unwrap_err();
+        let bad = InputSettings::from(InputFormat::Openclaw).read(line).unwrap_err();
         assert_eq!((bad.field.as_deref(), bad.code), (Some("event.sessionId"), "missing_field"));
     }
 }

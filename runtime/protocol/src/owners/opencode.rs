@@ -1,3 +1,5 @@
+//! What is known of the payloads of opencode.
+
 use lastword_events::Owner;
 
 use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, Means};
@@ -7,7 +9,6 @@ use super::format::{Format, Shape};
 /// seen. A session with a `parentID` is a sub-agent's.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::OpenCode,
-    name: "opencode",
     seen: "1.18.33",
     shape: Shape::Flat(&Flat {
         event: &[],

@@ -1,12 +1,15 @@
+//! The objects of one payload in which an owner may have put a field.
+
 use lastword_events::limits::{
     MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES,
 };
 use lastword_events::{Attributes, Timestamp};
 
 use super::keep::Keep;
-use crate::fields::{BadLine, Fields};
+use crate::bad_line::BadLine;
+use crate::fields::Fields;
 
-/// The objects of one payload in which its facts stand. They are looked for in each, in this order, under each of several
+/// The objects of one payload in which its fields stand. They are looked for in each, in this order, under each of several
 /// names: owners move and rename fields between versions.
 pub(super) struct Parts(Vec<Fields>);
 

@@ -1,9 +1,11 @@
+//! One line of an owner, before it is known in whose format it is.
+
 use crate::fields::Fields;
 
-/// What an owner says in one line, before anybody has looked whose words it is in.
+/// What an owner says in one line, before it is known in whose format it is.
 ///
-/// Some owners do not say in a payload which event it is: they have a command for each. Whoever hands on what such a command
-/// gets wraps it, `{"hook":"sessionEnd","payload":{…}}`. opencode's own events are `{"type":"session.created","properties":{…}}`.
+/// Some owners do not say in a payload which event it is: they have a command for each. What such a command gets is handed
+/// on wrapped, `{"hook":"sessionEnd","payload":{…}}`. opencode's own events are `{"type":"session.created","properties":{…}}`.
 pub(super) struct Payload {
     /// The event's name, when it stands around the payload.
     pub(super) event: Option<String>,

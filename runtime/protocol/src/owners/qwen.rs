@@ -1,3 +1,5 @@
+//! What is known of the payloads of Qwen Code.
+
 use lastword_events::Owner;
 
 use super::flat::CLAUDE_LIKE;
@@ -6,7 +8,6 @@ use super::format::{Format, Shape};
 /// Qwen Code: as Claude Code, with a clock.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::QwenCode,
-    name: "Qwen Code",
     seen: "0.24.4",
     shape: Shape::Flat(&CLAUDE_LIKE),
     keeps: &["agent_type", "model", "permission_mode", "prompt_id", "trigger"],

@@ -1,7 +1,8 @@
-//! Whose words a payload is in, as far as it shows.
+//! Recognises the format that a payload is in, as far as it shows.
 
+use super::copilot;
+use super::input_format::InputFormat;
 use super::payload::Payload;
-use super::{InputFormat, copilot};
 use crate::fields::Fields;
 use crate::input::OPS;
 
@@ -11,7 +12,7 @@ pub(super) struct Looks {
     pub(super) from: InputFormat,
     /// Its owner's name for the event, if it has one.
     pub(super) event: Option<String>,
-    /// Whether nobody else writes so. Those who followed Claude Code write alike, and are told apart by where their transcripts
+    /// Whether no other owner writes so. Those who followed Claude Code write alike, and are told apart by where their transcripts
     /// are; without that it is a guess.
     pub(super) certain: bool,
 }
@@ -38,7 +39,7 @@ const GEMINIS: [&str; 8] = [
     "PreCompress",
 ];
 
-/// Whose words these are; none for what nobody is known to write.
+/// The format that the payload is in; none for what no known owner writes.
 pub(super) fn recognise(payload: &Payload) -> Option<Looks> {
     let Payload { event, fields, .. } = payload;
     let certain = |from, event: Option<&str>| Some(Looks { from, event: event.map(str::to_owned), certain: true });

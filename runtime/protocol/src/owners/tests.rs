@@ -7,8 +7,8 @@ mod recognised;
 use lastword_events::{Event, Session};
 use serde_json::Value;
 
-use super::InputFormat;
 use super::format::Shape;
+use super::{InputFormat, InputSettings, format_of};
 use crate::input::{Input, OwnerEvent};
 
 macro_rules! corpus {
@@ -39,7 +39,9 @@ fn corpus(input_format: InputFormat, nth: usize) -> Vec<&'static str> {
 }
 
 fn read(input_format: InputFormat, line: &str) -> Input {
-    input_format.read(line.as_bytes()).unwrap_or_else(|bad| panic!("{}: {bad:?}: {line}", input_format.as_str()))
+    InputSettings::from(input_format)
+        .read(line.as_bytes())
+        .unwrap_or_else(|bad| panic!("{}: {bad:?}: {line}", input_format.as_str()))
 }
 
 fn event(input_format: InputFormat, line: &str) -> (Session, Event) {
@@ -318,7 +320,7 @@ fn an_end_without_a_session_is_refused_by_name() {
         (InputFormat::Opencode, "{}", "hook"),
     ];
     for (input_format, line, field) in table {
-        let bad = input_format.read(line.as_bytes()).unwrap_err();
+        let bad = InputSettings::from(input_format).read(line.as_bytes()).unwrap_err();
         assert_eq!((bad.field.as_deref(), bad.code), (Some(field), "missing_field"), "{line}");
     }
 }
@@ -356,23 +358,20 @@ fn rows(name: &str) -> Vec<Vec<&'static str>> {
 #[test]
 fn the_page_about_owners_says_what_is_read_and_kept() {
     for input_format in InputFormat::ALL {
-        let Some(format) = input_format.format() else { continue };
-        let rows = rows(format.name);
-        let [read, kept, lost, wired] = rows.as_slice() else { panic!("{}: {rows:?}", format.name) };
+        let Some(format) = format_of(input_format) else { continue };
+        let name = input_format.name();
+        let rows = rows(name);
+        let [read, kept, lost, wired] = rows.as_slice() else { panic!("{name}: {rows:?}") };
         assert_eq!(read[1], format!("`{}`", input_format.as_str()));
-        assert!(read[2].starts_with(format.seen), "{}: {}", format.name, read[2]);
+        assert!(read[2].starts_with(format.seen), "{name}: {}", read[2]);
         let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        assert_eq!(kept[1], list(format.keeps), "{}", format.name);
-        assert_eq!(kept[2], list(format.keeps_on_request), "{}", format.name);
-        assert!(lost.len() > 1 && wired.len() > 2, "{}", format.name);
+        assert_eq!(kept[1], list(format.keeps), "{name}");
+        assert_eq!(kept[2], list(format.keeps_on_request), "{name}");
+        assert!(lost.len() > 1 && wired.len() > 2, "{name}");
         if let Shape::Flat(flat) = format.shape {
             for (event, _) in flat.events.iter().filter(|(event, _)| !event.starts_with("compacting")) {
                 let own = input_format == InputFormat::Copilot && event.starts_with(char::is_uppercase);
-                assert!(
-                    own || read.iter().any(|cell| cell.contains(&format!("`{event}`"))),
-                    "{}: {event}",
-                    format.name
-                );
+                assert!(own || read.iter().any(|cell| cell.contains(&format!("`{event}`"))), "{name}: {event}");
             }
         }
     }

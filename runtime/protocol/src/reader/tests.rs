@@ -1,3 +1,5 @@
+//! What becomes of an owner's input, in whatever pieces it comes.
+
 use lastword_events::Event;
 
 use super::*;

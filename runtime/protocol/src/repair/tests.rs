@@ -1,3 +1,5 @@
+//! What is repaired, what is lost, and that JSON comes out with its meaning.
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

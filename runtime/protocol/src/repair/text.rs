@@ -1,12 +1,16 @@
-//! Names and texts.
+//! Names and texts: escapes, and characters that are cut in half.
 
-use super::{Lost, Next, Repair};
+use super::lost::Lost;
 use crate::limits::{MAX_NAME_BYTES, MAX_TEXT_BYTES};
 
 /// A name or a text that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     is_name: bool,
+    /// Where it begins in what is kept.
+    begin: usize,
+    ends_paths: bool,
+    has_ended: bool,
     /// Why it is not kept. Of a name what came before is.
     pub(super) lost: Option<Lost>,
     /// It begins like `C:\Users`: no quotation mark is part of it, so that a backslash before one is the path's last.
@@ -34,35 +38,45 @@ enum Escape {
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 impl Text {
-    pub(super) fn begin(is_name: bool) -> Self {
-        Self { is_name, ..Self::default() }
+    /// One that begins at `begin` in what is kept. `ends_paths`: a quotation mark ends it if it begins like a path, also behind a
+    /// backslash.
+    pub(super) fn begin(is_name: bool, begin: usize, ends_paths: bool) -> Self {
+        Self { is_name, begin, ends_paths, ..Self::default() }
     }
-}
 
-impl Repair {
-    /// Takes the next bytes of a text, which begin with `byte`, and says how many; none if it is to be looked at again.
-    pub(super) fn text(&mut self, byte: u8, bytes: &[u8]) -> usize {
-        match self.text.escape {
-            Escape::Begun => return usize::from(self.escaped(byte)),
-            Escape::Digits(digits, value) => return usize::from(self.digit(digits, value, byte)),
+    pub(super) fn is_name(&self) -> bool {
+        self.is_name
+    }
+
+    /// Whether its last quotation mark was taken.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Takes the next bytes of the text, which begin with `byte`, and says how many; none if it is to be looked at again. What is
+    /// kept goes to the end of `json`.
+    pub(super) fn take(&mut self, json: &mut Vec<u8>, byte: u8, bytes: &[u8]) -> usize {
+        match self.escape {
+            Escape::Begun => return usize::from(self.escaped(json, byte)),
+            Escape::Digits(digits, value) => return usize::from(self.digit(json, digits, value, byte)),
             Escape::None => {}
         }
-        if self.text.parts > 0 || byte >= 0x80 {
-            self.end_half();
-            return usize::from(self.part(byte));
+        if self.parts > 0 || byte >= 0x80 {
+            self.end_half(json);
+            return usize::from(self.part(json, byte));
         }
         if byte == b'\\' {
-            self.text.escape = Escape::Begun;
+            self.escape = Escape::Begun;
             return 1;
         }
-        self.end_half();
+        self.end_half(json);
         match byte {
-            b'"' => self.end_text(),
-            ..0x20 => self.keep_as(format!("\\u{byte:04x}").as_bytes(), 1),
+            b'"' => self.has_ended = true,
+            ..0x20 => self.keep_as(json, format!("\\u{byte:04x}").as_bytes(), 1),
             _ => {
                 let end = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20 | 0x80..));
                 let plain = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
-                self.keep(plain);
+                self.keep(json, plain);
                 return plain.len();
             }
         }
@@ -70,144 +84,136 @@ impl Repair {
     }
 
     /// What comes after a backslash.
-    fn escaped(&mut self, byte: u8) -> bool {
+    fn escaped(&mut self, json: &mut Vec<u8>, byte: u8) -> bool {
         if byte == b'u' {
-            self.text.escape = Escape::Digits(0, 0);
+            self.escape = Escape::Digits(0, 0);
             return true;
         }
-        self.text.escape = Escape::None;
-        self.end_half();
+        self.escape = Escape::None;
+        self.end_half(json);
         match byte {
-            b'"' if self.text.is_path => self.end_text(),
-            b'"' if self.ends_paths && self.begins_as_path() => {
-                self.lose_text(Lost::Escape);
-                self.end_text();
+            b'"' if self.is_path => self.has_ended = true,
+            b'"' if self.ends_paths && self.begins_as_path(json) => {
+                self.lose_text(json, Lost::Escape);
+                self.has_ended = true;
             }
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.keep_as(&[b'\\', byte], 1),
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.keep_as(json, &[b'\\', byte], 1),
             _ => {
-                self.bad_escape();
+                self.bad_escape(json);
                 return false;
             }
         }
         true
     }
 
-    fn digit(&mut self, digits: u8, value: u16, byte: u8) -> bool {
+    fn digit(&mut self, json: &mut Vec<u8>, digits: u8, value: u16, byte: u8) -> bool {
         let Some(digit) = char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok()) else {
-            self.text.escape = Escape::None;
-            self.end_half();
-            self.bad_escape();
+            self.escape = Escape::None;
+            self.end_half(json);
+            self.bad_escape(json);
             return false;
         };
         let value = value << 4 | digit;
         if digits < 3 {
-            self.text.escape = Escape::Digits(digits + 1, value);
+            self.escape = Escape::Digits(digits + 1, value);
         } else {
-            self.text.escape = Escape::None;
-            self.unit(value);
+            self.escape = Escape::None;
+            self.unit(json, value);
         }
         true
     }
 
     /// A whole `\uXXXX`: a character, or half of one.
-    fn unit(&mut self, unit: u16) {
-        let high = self.text.high.take();
+    fn unit(&mut self, json: &mut Vec<u8>, unit: u16) {
+        let high = self.high.take();
         match (high, unit) {
             (Some(high), 0xdc00..=0xdfff) => {
                 for char in char::decode_utf16([high, unit]).flatten() {
-                    self.keep(char.encode_utf8(&mut [0; 4]).as_bytes());
+                    self.keep(json, char.encode_utf8(&mut [0; 4]).as_bytes());
                 }
                 return;
             }
-            (Some(_), _) => self.keep(REPLACEMENT),
+            (Some(_), _) => self.keep(json, REPLACEMENT),
             (None, _) => {}
         }
         match unit {
-            0xd800..=0xdbff => self.text.high = Some(unit),
-            0xdc00..=0xdfff => self.keep(REPLACEMENT),
+            0xd800..=0xdbff => self.high = Some(unit),
+            0xdc00..=0xdfff => self.keep(json, REPLACEMENT),
             _ => {
                 let meant = char::from_u32(u32::from(unit)).map_or(0, char::len_utf8);
-                self.keep_as(format!("\\u{unit:04x}").as_bytes(), meant);
+                self.keep_as(json, format!("\\u{unit:04x}").as_bytes(), meant);
             }
         }
     }
 
     /// The other half of a character did not come.
-    fn end_half(&mut self) {
-        if self.text.high.take().is_some() {
-            self.keep(REPLACEMENT);
+    fn end_half(&mut self, json: &mut Vec<u8>) {
+        if self.high.take().is_some() {
+            self.keep(json, REPLACEMENT);
         }
     }
 
     /// Takes a byte of a character of several.
-    fn part(&mut self, byte: u8) -> bool {
-        if let Some(place) = self.text.part.get_mut(self.text.parts) {
+    fn part(&mut self, json: &mut Vec<u8>, byte: u8) -> bool {
+        if let Some(place) = self.part.get_mut(self.parts) {
             *place = byte;
         }
-        self.text.parts += 1;
-        let part = self.text.part;
-        let bytes = part.get(..self.text.parts).unwrap_or_default();
+        self.parts += 1;
+        let part = self.part;
+        let bytes = part.get(..self.parts).unwrap_or_default();
         let (kept, taken) = match std::str::from_utf8(bytes) {
             Ok(_) => (bytes, true),
             Err(error) if error.error_len().is_none() => return true,
             // Only the byte that does not belong to those before it begins something else.
             Err(_) => (REPLACEMENT, bytes.len() == 1),
         };
-        self.keep(kept);
-        self.text.parts = 0;
+        self.keep(json, kept);
+        self.parts = 0;
         taken
     }
 
     /// Whether the text that is kept so far is a drive, or begins with one and a backslash or with two backslashes.
-    fn begins_as_path(&self) -> bool {
-        let kept = self.json.get(self.begin..).unwrap_or_default();
+    fn begins_as_path(&self, json: &[u8]) -> bool {
+        let kept = json.get(self.begin..).unwrap_or_default();
         let is_path = match kept {
             [b'"', drive, b':', rest @ ..] => drive.is_ascii_alphabetic() && matches!(rest, [] | [b'\\', ..]),
             [b'"', b'\\', b'\\', ..] => true,
             _ => false,
         };
-        is_path && !self.text.is_name && self.text.lost.is_none()
+        is_path && !self.is_name && self.lost.is_none()
     }
 
-    fn bad_escape(&mut self) {
-        if self.text.is_name {
-            self.keep(REPLACEMENT);
-        } else if self.text.lost.is_none() {
-            let kept = self.json.get(self.begin..).unwrap_or_default();
+    fn bad_escape(&mut self, json: &mut Vec<u8>) {
+        if self.is_name {
+            self.keep(json, REPLACEMENT);
+        } else if self.lost.is_none() {
+            let kept = json.get(self.begin..).unwrap_or_default();
             let is_on_a_drive = matches!(kept, [b'"', drive, b':', ..] if drive.is_ascii_alphabetic());
-            self.text.is_path = is_on_a_drive || (self.ends_paths && self.begins_as_path());
-            self.lose_text(Lost::Escape);
+            self.is_path = is_on_a_drive || (self.ends_paths && self.begins_as_path(json));
+            self.lose_text(json, Lost::Escape);
         }
     }
 
-    fn lose_text(&mut self, why: Lost) {
-        self.text.lost = Some(why);
-        if !self.text.is_name {
-            self.json.truncate(self.begin);
+    fn lose_text(&mut self, json: &mut Vec<u8>, why: Lost) {
+        self.lost = Some(why);
+        if !self.is_name {
+            json.truncate(self.begin);
         }
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        self.keep_as(bytes, bytes.len());
+    fn keep(&mut self, json: &mut Vec<u8>, bytes: &[u8]) {
+        self.keep_as(json, bytes, bytes.len());
     }
 
     /// Keeps what means so many bytes.
-    fn keep_as(&mut self, json: &[u8], meant: usize) {
-        let (more, most) = if self.text.is_name { (json.len(), MAX_NAME_BYTES) } else { (meant, MAX_TEXT_BYTES) };
-        if self.text.lost.is_some() {
-        } else if self.text.kept + more > most {
-            self.lose_text(Lost::Long);
+    fn keep_as(&mut self, json: &mut Vec<u8>, bytes: &[u8], meant: usize) {
+        let (more, most) = if self.is_name { (bytes.len(), MAX_NAME_BYTES) } else { (meant, MAX_TEXT_BYTES) };
+        if self.lost.is_some() {
+        } else if self.kept + more > most {
+            self.lose_text(json, Lost::Long);
         } else {
-            self.text.kept += more;
-            self.json.extend_from_slice(json);
+            self.kept += more;
+            json.extend_from_slice(bytes);
         }
-    }
-
-    fn end_text(&mut self) {
-        match self.text.lost {
-            Some(lost) if !self.text.is_name => return self.lose(lost),
-            _ => self.json.push(b'"'),
-        }
-        self.next = if self.text.is_name { Next::Colon } else { Next::End };
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers, and the words that JSON has.
 
-use super::Lost;
+use super::lost::Lost;
 
 /// Whether the byte can be part of one.
 pub(super) fn has(byte: u8) -> bool {

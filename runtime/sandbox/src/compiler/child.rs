@@ -3,11 +3,12 @@
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use super::CompilerProcess;
 use super::exchange::{Exchange, Stopped};
+use super::process::CompilerProcess;
 use super::worker::{COMPILED, INVALID};
 use crate::engine::MemoryLayout;
-use crate::error::{LoadError, foreign};
+use crate::error::LoadError;
+use crate::foreign::foreign_text;
 use crate::limits::MAX_CODE_BYTES;
 
 /// Says where the dynamic loader finds libraries: a program that needs it to start needs it to start again.
@@ -59,7 +60,9 @@ fn answer_of(mut answer: Vec<u8>, status: ExitStatus, said: &str) -> Result<Vec<
             answer.remove(0);
             Ok(answer)
         }
-        Some(&INVALID) => Err(Bad::Component(foreign(&String::from_utf8_lossy(answer.get(1..).unwrap_or_default())))),
+        Some(&INVALID) => {
+            Err(Bad::Component(foreign_text(&String::from_utf8_lossy(answer.get(1..).unwrap_or_default()))))
+        }
         _ => Err(Bad::Process("it gave no answer".to_owned())),
     }
 }
@@ -72,17 +75,5 @@ impl Drop for Killed {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();
-    }
-}
-
-impl CompilerProcess {
-    /// What the process has to hold itself to, as its first line of input: seconds, bytes, and those of a narrow
-    /// memory, 0 for the wide layout.
-    fn first_line(&self, layout: MemoryLayout) -> String {
-        let narrow = match layout {
-            MemoryLayout::Wide => 0,
-            MemoryLayout::Narrow(bytes) => bytes,
-        };
-        format!("{} {} {narrow}\n", self.time.as_secs().saturating_add(1), self.memory)
     }
 }

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{Compiler, text};
 use crate::engine::{MemoryLayout, compiling_engine};
+use crate::foreign::engine_error;
 use crate::limits::MAX_COMPONENT_BYTES;
 
 /// First byte of an answer that goes on with compiled code.
@@ -30,7 +30,7 @@ pub fn compile_worker(input: impl Read, mut output: impl Write) -> io::Result<()
     // The engine's threads are rayon's. It would panic where they cannot be started; then this one does it alone.
     let parallel = rayon::ThreadPoolBuilder::new().build_global().is_ok();
     let engine = compiling_engine(layout, parallel).map_err(io::Error::other)?;
-    let compiled = Compiler::translate(&engine, &component).map_err(|error| text(&error));
+    let compiled = engine.precompile_component(&component).map_err(|error| engine_error(&error));
     let (kind, bytes) = match &compiled {
         Ok(code) => (COMPILED, code.as_slice()),
         Err(what) => (INVALID, what.as_bytes()),

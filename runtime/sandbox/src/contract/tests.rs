@@ -1,3 +1,5 @@
+//! Events arrive as they are in the contract.
+
 use lastword_events::Owner;
 use proptest::prelude::*;
 

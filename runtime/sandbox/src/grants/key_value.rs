@@ -43,10 +43,10 @@ impl From<ResourceTableError> for Error {
     }
 }
 
-/// The state of one call, as its host functions see it.
-pub(crate) struct View<'a> {
-    pub(crate) changes: &'a mut Changes,
-    pub(crate) table: &'a mut ResourceTable,
+/// What the host functions need of a call's state.
+struct View<'a> {
+    changes: &'a mut Changes,
+    table: &'a mut ResourceTable,
 }
 
 struct Has;
@@ -56,9 +56,14 @@ impl HasData for Has {
 }
 
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    store::add_to_linker::<_, Has>(linker, GuestState::key_values)?;
-    atomics::add_to_linker::<_, Has>(linker, GuestState::key_values)?;
-    batch::add_to_linker::<_, Has>(linker, GuestState::key_values)
+    store::add_to_linker::<_, Has>(linker, view)?;
+    atomics::add_to_linker::<_, Has>(linker, view)?;
+    batch::add_to_linker::<_, Has>(linker, view)
+}
+
+fn view(state: &mut GuestState) -> View<'_> {
+    let (changes, table) = state.key_values();
+    View { changes, table }
 }
 
 impl store::Host for View<'_> {
@@ -175,8 +180,8 @@ mod tests {
     use super::batch::Host as _;
     use super::store::Host as _;
     use super::*;
-    use crate::key_values::{KeyValueError, KeyValueUsage, KeyValues};
     use crate::limits::Limits;
+    use lastword_events::{KeyValueError, KeyValueUsage, KeyValues};
 
     /// Every key has a value of so many bytes.
     struct Full(usize);

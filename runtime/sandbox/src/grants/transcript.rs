@@ -8,29 +8,29 @@ use lastword_transcript::{TranscriptCopy, TranscriptError, copy_transcript};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use crate::call_context::CallContext;
-use crate::plugin::Loaded;
+use crate::loaded::Loaded;
 
 /// Where a guest finds its directory; the file in it is called `transcript`.
 const GUEST_DIRECTORY: &str = "/session";
 
-/// Borrows the transcript, if the plugin was granted it, can read files, and there is one. Whatever is wrong with it, the
+/// Copies the transcript, if the plugin was granted it, can read files, and there is one. Whatever is wrong with it, the
 /// guest sees no file and the log says why. The time counts as the guest's.
-pub(crate) async fn borrow(context: &CallContext, session: &Arc<Session>) -> Option<Borrowed> {
+pub(crate) async fn copy_for_call<T>(context: &CallContext<T>, session: &Arc<Session>) -> Option<CallTranscript> {
     let plugin = &context.plugin;
     let grant = plugin.grants.transcript.clone()?;
     if session.transcript.is_none() || !can_read_files(plugin.imports.iter().map(String::as_str)) {
         return None;
     }
-    // Whoever keeps the others waiting has a file system that hangs; this call goes on without.
+    // The copies that keep this one waiting are on a file system that hangs; this call goes on without.
     let patience = context.meter.deadline() / 4;
-    let Ok(permit) = tokio::time::timeout(patience, Arc::clone(&plugin.loans).acquire_owned()).await else {
+    let Ok(permit) = tokio::time::timeout(patience, Arc::clone(&plugin.transcript_copies).acquire_owned()).await else {
         absent(plugin, session, "busy", "too many are being copied for this plugin");
         return None;
     };
     let permit = permit.ok()?;
     let cancelled = Cancelled::default();
     let (host, theirs, stop) = (Arc::clone(&plugin.host), Arc::clone(session), Arc::clone(&cancelled.0));
-    let lent = tokio::task::spawn_blocking(move || {
+    let copied = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         let uri = theirs.transcript.as_ref().map_or("", |transcript| transcript.uri.as_str());
         let root = grant.root.for_tenant(&theirs.identity.tenant)?;
@@ -38,8 +38,8 @@ pub(crate) async fn borrow(context: &CallContext, session: &Arc<Session>) -> Opt
         let scratch = host.scratch().map_err(|source| TranscriptError::Io { during, source })?;
         copy_transcript(&scratch, &root, uri, grant.max, &stop)
     });
-    let why = match lent.await {
-        Ok(Ok(loan)) => return Some(Borrowed(Some(loan))),
+    let why = match copied.await {
+        Ok(Ok(copy)) => return Some(CallTranscript(Some(copy))),
         Ok(Err(TranscriptError::Cancelled)) => return None,
         Ok(Err(error)) => (error.name(), with_source(&error)),
         Err(error) => ("io", error.to_string()),
@@ -48,12 +48,12 @@ pub(crate) async fn borrow(context: &CallContext, session: &Arc<Session>) -> Opt
     None
 }
 
-/// Whether a plugin with these imports would find a transcript that is lent to it.
+/// Whether a plugin with these imports would find a transcript that is copied for it.
 pub(crate) fn can_read_files<'n>(mut imports: impl Iterator<Item = &'n str>) -> bool {
     imports.any(|name| name.starts_with("wasi:filesystem/"))
 }
 
-fn absent(plugin: &Loaded, session: &Session, why: &str, detail: &str) {
+fn absent<T>(plugin: &Loaded<T>, session: &Session, why: &str, detail: &str) {
     tracing::warn!(
         plugin = plugin.name.as_str(),
         tenant = &*session.identity.tenant,
@@ -67,25 +67,25 @@ fn with_source(error: &TranscriptError) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
-/// A copy as a call holds it.
-pub(crate) struct Borrowed(Option<TranscriptCopy>);
+/// The copy that a call holds.
+pub(crate) struct CallTranscript(Option<TranscriptCopy>);
 
-impl Drop for Borrowed {
+impl Drop for CallTranscript {
     /// Removing a file can take milliseconds, and the thread that drops a call has others to run. When the process leaves
     /// first, the next one that opens the directory removes it.
     fn drop(&mut self) {
-        let loan = self.0.take();
+        let copy = self.0.take();
         match tokio::runtime::Handle::try_current() {
-            Ok(tokio) => drop(tokio.spawn_blocking(move || drop(loan))),
-            Err(_) => drop(loan),
+            Ok(tokio) => drop(tokio.spawn_blocking(move || drop(copy))),
+            Err(_) => drop(copy),
         }
     }
 }
 
 /// Puts the copy where the guest looks for it.
-pub(crate) fn show(borrowed: &Borrowed, session: &Session, ctx: &mut WasiCtxBuilder) {
-    let Some(loan) = &borrowed.0 else { return };
-    if let Err(error) = ctx.preopened_dir(loan.dir(), GUEST_DIRECTORY, FsPerms::ReadOnly) {
+pub(crate) fn show(transcript: &CallTranscript, session: &Session, ctx: &mut WasiCtxBuilder) {
+    let Some(copy) = &transcript.0 else { return };
+    if let Err(error) = ctx.preopened_dir(copy.dir(), GUEST_DIRECTORY, FsPerms::ReadOnly) {
         tracing::warn!(
             session = &*session.identity.id,
             error = format!("{error:#}"),

@@ -1,13 +1,6 @@
 //! Plugins without WebAssembly: a call is a future that the test has made. There is as much of the sandbox here as the
 //! runtime asks for, under the same names, so that these tests need no wasmtime and are built in a minute.
 
-#[path = "../../../../runtime/sandbox/src/key_values.rs"]
-mod key_values;
-#[path = "../../../../runtime/sandbox/src/memory_account.rs"]
-mod memory_account;
-#[path = "../../../../runtime/sandbox/src/room.rs"]
-mod room;
-
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -18,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use lastword_events::{Hook, HookCall, Outcome, PluginName};
 
-pub use key_values::{Change, KeyValueError, KeyValueUsage, KeyValues};
-pub use memory_account::{GivesWay, MemoryAccount, MemoryPart, Reservation};
+pub use lastword_events::{Change, KeyValueError, KeyValueUsage, KeyValues};
+pub use lastword_memory::{GivesWay, MemoryAccount, MemoryPart, Reservation};
 
 /// What the sandbox does not let a guest exceed.
 pub mod limits {

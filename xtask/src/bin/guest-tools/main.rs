@@ -1,5 +1,7 @@
 //! `guest-tools`: what example plugins are built with that is a library for us and a program to install for others.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};

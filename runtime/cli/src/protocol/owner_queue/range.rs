@@ -1,7 +1,9 @@
-use super::Says;
+//! Answers that are written together.
+
+use crate::protocol::answer::AnswerKind;
 use lastword_protocol::output::{AcceptedLines, Output, RefusedLines};
 
-/// Answers to several lines, in their order, of which only the common part is told.
+/// Answers to several lines, in their order, of which only the common part is written.
 #[derive(Debug)]
 pub(super) struct Range {
     first: u64,
@@ -13,20 +15,20 @@ pub(super) struct Range {
 
 impl Range {
     /// Of one answer.
-    pub(super) fn new(line: u64, says: Says) -> Self {
+    pub(super) fn new(line: u64, kind: AnswerKind) -> Self {
         let mut range = Self { first: line, last: line, accepted: 0, remarked: 0, refused: 0 };
-        *range.count_of(says) += 1;
+        *range.count_of(kind) += 1;
         range
     }
 
-    /// Takes in the answer to a later line, if the range can still be told: with `anything` always, at the price that
+    /// Takes in the answer to a later line, if the range can still be written: with `anything` always, at the price that
     /// it only counts; else the answer must be to the next line and say the same.
-    pub(super) fn take_in(&mut self, line: u64, says: Says, anything: bool) -> bool {
+    pub(super) fn take_in(&mut self, line: u64, kind: AnswerKind, anything: bool) -> bool {
         let answers = self.answers();
-        let fits = self.is_whole() && line == self.last + 1 && *self.count_of(says) == answers;
+        let fits = self.is_whole() && line == self.last + 1 && *self.count_of(kind) == answers;
         if fits || anything {
             self.last = line;
-            *self.count_of(says) += 1;
+            *self.count_of(kind) += 1;
         }
         fits || anything
     }
@@ -41,11 +43,11 @@ impl Range {
         self.answers() == self.last - self.first + 1
     }
 
-    fn count_of(&mut self, says: Says) -> &mut u64 {
-        match says {
-            Says::Accepted => &mut self.accepted,
-            Says::Remarked => &mut self.remarked,
-            Says::Refused => &mut self.refused,
+    fn count_of(&mut self, kind: AnswerKind) -> &mut u64 {
+        match kind {
+            AnswerKind::Accepted => &mut self.accepted,
+            AnswerKind::AcceptedWithRemark => &mut self.remarked,
+            AnswerKind::Refused => &mut self.refused,
         }
     }
 

@@ -1,3 +1,5 @@
+//! Answers are never lost, and written as ranges for an owner that is far behind.
+
 use std::io::BufRead as _;
 
 use serde_json::{Value, json};
@@ -5,13 +7,17 @@ use serde_json::{Value, json};
 use super::*;
 
 fn plain(line: u64) -> Answer {
-    Answer { line, says: Says::Accepted, text: format!("{{\"event\":\"accepted\",\"line\":{line}}}\n").into_bytes() }
+    Answer {
+        line,
+        kind: AnswerKind::Accepted,
+        text: format!("{{\"event\":\"accepted\",\"line\":{line}}}\n").into_bytes(),
+    }
 }
 
 /// One with something to say, of 100 bytes.
-fn telling(line: u64, says: Says) -> Answer {
+fn telling(line: u64, kind: AnswerKind) -> Answer {
     let text = format!("{:<99}\n", format!("{{\"event\":\"error\",\"line\":{line}}}"));
-    Answer { line, says, text: text.into_bytes() }
+    Answer { line, kind, text: text.into_bytes() }
 }
 
 /// A queue whose first line is written.
@@ -108,17 +114,17 @@ fn after_the_last_line_comes_no_outcome() {
 fn whoever_is_1024_answers_behind_gets_each_and_who_is_further_behind_gets_ranges_until_it_has_caught_up() {
     let mut queue = begun();
     for line in 1..=1024 {
-        assert_eq!(queue.answer(plain(line)), Left::Whole);
+        assert_eq!(queue.answer(plain(line)), Enqueued::Whole);
     }
-    assert_eq!(queue.answer(plain(1025)), Left::InShort);
+    assert_eq!(queue.answer(plain(1025)), Enqueued::InRange);
     // A batch that is not written is not read either.
     let mut batch = Vec::new();
     queue.take(&mut batch, 10_000);
-    assert_eq!(queue.answer(plain(1026)), Left::InShort);
+    assert_eq!(queue.answer(plain(1026)), Enqueued::InRange);
     queue.written();
     let told = taken(&mut queue, 1 << 20);
     assert_eq!(told.last().unwrap(), &json!({"event": "accepted", "lines": [1025, 1026]}));
-    assert_eq!(queue.answer(plain(1027)), Left::Whole, "it has caught up");
+    assert_eq!(queue.answer(plain(1027)), Enqueued::Whole, "it has caught up");
 }
 
 #[test]
@@ -131,9 +137,9 @@ fn a_range_has_no_line_that_was_not_accepted_plainly() {
     for line in [1025, 1026, 1028, 1029] {
         queue.answer(plain(line));
     }
-    queue.answer(telling(1030, Says::Refused));
+    queue.answer(telling(1030, AnswerKind::Refused));
     queue.answer(plain(1031));
-    queue.answer(telling(1032, Says::Remarked));
+    queue.answer(telling(1032, AnswerKind::AcceptedWithRemark));
     for line in [1033, 1034] {
         queue.answer(plain(line));
     }
@@ -149,13 +155,13 @@ fn what_answers_say_is_kept_to_4_mib_and_then_counted_by_range_without_calling_a
     let mut queue = begun();
     let fit = u64::try_from(MAX_KEPT_ANSWER_BYTES / 100).unwrap();
     for line in 1..=fit {
-        assert_eq!(queue.answer(telling(line, Says::Refused)), Left::Whole);
+        assert_eq!(queue.answer(telling(line, AnswerKind::Refused)), Enqueued::Whole);
     }
     for line in fit + 1..=fit + 10 {
-        assert_eq!(queue.answer(telling(line, Says::Refused)), Left::InShort);
+        assert_eq!(queue.answer(telling(line, AnswerKind::Refused)), Enqueued::InRange);
     }
     for line in fit + 11..=fit + 20 {
-        queue.answer(telling(line, Says::Remarked));
+        queue.answer(telling(line, AnswerKind::AcceptedWithRemark));
     }
     let told = &mut taken(&mut queue, 1 << 20)[MAX_KEPT_ANSWER_BYTES / 100..];
     assert!(told[0]["message"].take().is_string());
@@ -171,9 +177,9 @@ fn what_answers_say_is_kept_to_4_mib_and_then_counted_by_range_without_calling_a
 #[test]
 fn one_answer_may_be_longer_than_all_that_is_kept() {
     let mut queue = begun();
-    let long = Answer { text: vec![b'\n'; MAX_KEPT_ANSWER_BYTES + 1], ..telling(1, Says::Remarked) };
-    assert_eq!(queue.answer(long), Left::Whole);
-    assert_eq!(queue.answer(telling(2, Says::Remarked)), Left::InShort);
+    let long = Answer { text: vec![b'\n'; MAX_KEPT_ANSWER_BYTES + 1], ..telling(1, AnswerKind::AcceptedWithRemark) };
+    assert_eq!(queue.answer(long), Enqueued::Whole);
+    assert_eq!(queue.answer(telling(2, AnswerKind::AcceptedWithRemark)), Enqueued::InRange);
 }
 
 #[test]
@@ -181,7 +187,7 @@ fn an_owner_that_is_refused_every_other_line_for_ever_takes_no_more_memory() {
     let mut queue = begun();
     let lines = 500_000;
     for line in 1..=lines {
-        queue.answer(if line % 2 == 0 { plain(line) } else { telling(line, Says::Refused) });
+        queue.answer(if line % 2 == 0 { plain(line) } else { telling(line, AnswerKind::Refused) });
     }
     // Each kept line may have a range before it.
     let most = MAX_KEPT_ANSWER_BYTES / 100 + MAX_ANSWER_RANGES + 2 + 1024;
@@ -213,8 +219,8 @@ fn an_owner_of_whose_lines_few_are_ours_takes_no_more_memory_and_loses_no_accept
 fn outcome_lines_that_do_not_fit_are_dropped_and_answers_are_not() {
     let mut queue = begun();
     let outcome = [vec![b' '; 1023], vec![b'\n']].concat();
-    while queue.lines.push(MAX_QUEUED_OUTPUT_BYTES, &outcome) == Left::Whole {}
+    while queue.lines.push(MAX_QUEUED_OUTPUT_BYTES, &outcome) == Enqueued::Whole {}
     assert_eq!(queue.lines.len(), MAX_QUEUED_OUTPUT_BYTES);
-    assert_eq!(queue.answer(plain(1)), Left::Whole);
-    assert_eq!(queue.answer(telling(2, Says::Refused)), Left::Whole);
+    assert_eq!(queue.answer(plain(1)), Enqueued::Whole);
+    assert_eq!(queue.answer(telling(2, AnswerKind::Refused)), Enqueued::Whole);
 }

@@ -2,12 +2,12 @@
 
 use lastword_events::{EndReason, Event};
 
-use crate::fields::BadLine;
+use crate::bad_line::BadLine;
 use crate::input::Input;
-use crate::owners::InputFormat;
+use crate::owners::{InputFormat, InputSettings};
 
 fn end_of(input_format: InputFormat, line: &str) -> (String, EndReason) {
-    match input_format.read(line.as_bytes()) {
+    match InputSettings::from(input_format).read(line.as_bytes()) {
         Ok(Input::Event(event)) => match event.event {
             Event::End(end) => (event.session.identity.id.to_string(), end.reason),
             other => panic!("{line}: {other:?}"),
@@ -17,7 +17,7 @@ fn end_of(input_format: InputFormat, line: &str) -> (String, EndReason) {
 }
 
 fn refused(input_format: InputFormat, line: &str) -> BadLine {
-    input_format.read(line.as_bytes()).expect_err(line)
+    InputSettings::from(input_format).read(line.as_bytes()).expect_err(line)
 }
 
 #[test]

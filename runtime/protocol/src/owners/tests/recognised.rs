@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::super::InputFormat;
 use super::super::payload::Payload;
 use super::super::recognise::recognise;
+use super::super::{InputFormat, InputSettings};
 use super::{CORPORA, read};
 use crate::fields::Fields;
 use crate::input::Input;
@@ -16,12 +16,15 @@ fn no_captured_payload_is_taken_for_anothers() {
             let payload = Payload::of(Fields::of_line(line.as_bytes()).unwrap());
             let looks = recognise(&payload).unwrap_or_else(|| panic!("nobody's: {line}"));
             assert_eq!((looks.from, looks.certain), (input_format, true), "{line}");
-            assert!(!matches!(input_format.read(line.as_bytes()), Ok(Input::Foreign(_))), "its own: {line}");
+            assert!(
+                !matches!(InputSettings::from(input_format).read(line.as_bytes()), Ok(Input::Foreign(_))),
+                "its own: {line}"
+            );
             for other in InputFormat::ALL {
                 if other == input_format {
                     continue;
                 }
-                match other.read(line.as_bytes()) {
+                match InputSettings::from(other).read(line.as_bytes()) {
                     Ok(Input::Foreign(foreign)) => {
                         assert_eq!(foreign.from, input_format, "{line}");
                         assert_eq!(foreign.error.is_some(), other == InputFormat::Lastword, "{line}");
@@ -41,7 +44,7 @@ fn without_a_path_to_tell_them_apart_an_owner_that_is_named_is_believed() {
     {
         assert!(matches!(read(input_format, line), Input::Event(_)), "{}", input_format.as_str());
     }
-    let guessed = |line: &str| match InputFormat::Lastword.read(line.as_bytes()) {
+    let guessed = |line: &str| match InputSettings::from(InputFormat::Lastword).read(line.as_bytes()) {
         Ok(Input::Foreign(foreign)) => foreign.from,
         other => panic!("{other:?}"),
     };
@@ -59,7 +62,7 @@ fn without_a_path_to_tell_them_apart_an_owner_that_is_named_is_believed() {
 
 #[test]
 fn what_it_looks_like_and_what_to_do_is_said_in_an_error_for_us() {
-    let told = |from: InputFormat, line: &str| match from.read(line.as_bytes()) {
+    let told = |from: InputFormat, line: &str| match InputSettings::from(from).read(line.as_bytes()) {
         Ok(Input::Foreign(foreign)) => (foreign.to_string(), foreign.error.map(|bad| (bad.code, bad.message))),
         other => panic!("{other:?}"),
     };
@@ -80,6 +83,6 @@ fn what_it_looks_like_and_what_to_do_is_said_in_an_error_for_us() {
     assert_eq!(told(InputFormat::Gemini, &evil).0, r"this looks like Cursor's \u{1b}[31m\n; --from cursor reads it");
     // Nobody's.
     for line in ["{}", r#"{"op":3}"#, r#"{"session":{"id":"s"}}"#, r#"{"op":"strat","hook_event_name":"Stop"}"#] {
-        assert!(InputFormat::Lastword.read(line.as_bytes()).is_err(), "{line}");
+        assert!(InputSettings::from(InputFormat::Lastword).read(line.as_bytes()).is_err(), "{line}");
     }
 }

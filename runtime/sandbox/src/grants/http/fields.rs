@@ -5,11 +5,11 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi_http::FieldMap;
-use wasmtime_wasi_http::p2::HeaderResult;
-use wasmtime_wasi_http::p2::bindings::http::types::{HeaderError, Host as _, HostFields};
+use wasmtime_wasi_http::p2::bindings::http::types::{HeaderError, HostFields};
 
-use super::requests::TYPES;
-use crate::state::{CountedHttp, GuestState};
+use super::counted::CountedHttp;
+use super::names::TYPES;
+use crate::state::GuestState;
 
 type Fields = Resource<FieldMap>;
 type Store<'a> = StoreContextMut<'a, GuestState>;
@@ -23,23 +23,6 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     types.func_wrap("[method]fields.delete", delete)?;
     types.func_wrap("[method]fields.append", append)?;
     types.func_wrap("[method]fields.clone", clone)
-}
-
-impl CountedHttp<'_> {
-    /// Charges these fields what they hold now.
-    pub(super) fn count_fields(&mut self, number: u32) -> wasmtime::Result<()> {
-        let fields = self.view.table.get(&Fields::new_borrow(number))?;
-        self.memory.see_fields(number, fields);
-        Ok(())
-    }
-
-    /// What the guest is told; a trap is an error of the call.
-    fn told<T>(&mut self, result: HeaderResult<T>) -> wasmtime::Result<Result<T, HeaderError>> {
-        match result {
-            Ok(done) => Ok(Ok(done)),
-            Err(error) => Ok(Err(self.view.convert_header_error(error)?)),
-        }
-    }
 }
 
 fn drop_fields(mut store: Store<'_>, number: u32) -> wasmtime::Result<()> {
@@ -62,7 +45,7 @@ fn from_list(
 ) -> wasmtime::Result<(Result<Fields, HeaderError>,)> {
     let mut http = store.data_mut().counted_http();
     let made = http.view.from_list(entries);
-    let made = http.told(made)?;
+    let made = http.for_guest(made)?;
     if let Ok(fields) = &made {
         http.count_fields(fields.rep())?;
     }
@@ -76,7 +59,7 @@ fn set(
     let number = fields.rep();
     let mut http = store.data_mut().counted_http();
     let done = HostFields::set(&mut http.view, fields, name, values);
-    let done = http.told(done)?;
+    let done = http.for_guest(done)?;
     http.count_fields(number)?;
     Ok((done,))
 }
@@ -85,7 +68,7 @@ fn delete(mut store: Store<'_>, (fields, name): (Fields, String)) -> wasmtime::R
     let number = fields.rep();
     let mut http = store.data_mut().counted_http();
     let done = HostFields::delete(&mut http.view, fields, name);
-    let done = http.told(done)?;
+    let done = http.for_guest(done)?;
     http.count_fields(number)?;
     Ok((done,))
 }
@@ -98,11 +81,11 @@ fn append(
     let (number, name_bytes, value_bytes) = (fields.rep(), name.len(), value.len());
     let mut http = store.data_mut().counted_http();
     let done = HostFields::append(&mut http.view, fields, name, value);
-    let done = http.told(done)?;
+    let done = http.for_guest(done)?;
     if done.is_ok() {
         let CountedHttp { view, memory } = http;
         let fields = view.table.get(&Fields::new_borrow(number))?;
-        memory.see_appended(number, fields, name_bytes, value_bytes);
+        memory.count_appended(number, fields, name_bytes, value_bytes);
     }
     Ok((done,))
 }

@@ -1,5 +1,5 @@
 //! A request as the guest puts it together, counted, and looked at before it goes to wasmtime-wasi-http: what is left out
-//! there has a meaning, and what is wrong there becomes a line of that crate's in the log of whoever runs us, for each request.
+//! there has a meaning, and what is wrong there becomes a line of that crate's in the operator's log, for each request.
 
 use http::uri::{Authority, PathAndQuery};
 use wasmtime::StoreContextMut;
@@ -12,12 +12,10 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
 
+use super::counted::CountedHttp;
+use super::names::{HANDLER, TYPES};
 use crate::limits::HTTP_EXCHANGE_BYTES;
-use crate::state::{CountedHttp, GuestState};
-
-/// The interfaces by the names under which wasmtime-wasi-http 48 links them. What guests import is matched by version.
-pub(super) const TYPES: &str = "wasi:http/types@0.2.12";
-const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
+use crate::state::GuestState;
 
 type Store<'a> = StoreContextMut<'a, GuestState>;
 type Fields = Resource<FieldMap>;
@@ -34,15 +32,6 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     types.func_wrap("[method]outgoing-request.set-path-with-query", set_path)?;
     types.func_wrap("[method]outgoing-request.headers", headers)?;
     types.func_wrap("[static]outgoing-body.finish", finish)
-}
-
-impl CountedHttp<'_> {
-    /// Charges this request what it holds now.
-    fn count_request(&mut self, number: u32) -> wasmtime::Result<()> {
-        let request = self.view.table.get(&Request::new_borrow(number))?;
-        self.memory.see_request(number, request);
-        Ok(())
-    }
 }
 
 fn new(mut store: Store<'_>, (fields,): (Fields,)) -> wasmtime::Result<(Request,)> {
@@ -114,7 +103,7 @@ fn finish(
     let CountedHttp { mut view, memory } = store.data_mut().counted_http();
     if let Some(trailers) = &trailers {
         let held = memory.take(trailers.rep());
-        memory.detached().take(held.bytes());
+        memory.task_memory().take(held.bytes());
     }
     match bindings::HostOutgoingBody::finish(&mut view, body, trailers) {
         Ok(()) => Ok((Ok(()),)),
@@ -135,7 +124,7 @@ fn handle(
     asked.path_with_query = Some(origin(asked.path_with_query.take().unwrap_or_default()));
     if let Err(what) = check(asked) {
         view.table.delete(request)?;
-        store.data_mut().note_http_trouble(&what);
+        store.data_mut().note_request_error(&what);
         return Ok((Err(ErrorCode::HttpRequestUriInvalid),));
     }
     store.data_mut().begin_exchange(held.saturating_add(HTTP_EXCHANGE_BYTES));

@@ -8,8 +8,9 @@ use wasmtime_wasi_http::p2::bindings::http::types::{self as bindings, ErrorCode}
 use wasmtime_wasi_http::p2::body::HostFutureTrailers;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostIncomingResponse, HostOutgoingResponse};
 
-use super::requests::TYPES;
-use crate::state::{CountedHttp, GuestState};
+use super::counted::CountedHttp;
+use super::names::TYPES;
+use crate::state::GuestState;
 
 type Fields = Resource<FieldMap>;
 type Incoming = Resource<HostIncomingResponse>;
@@ -40,7 +41,7 @@ fn get(mut store: Store<'_>, (future,): (Resource<HostFutureIncomingResponse>,))
     let CountedHttp { mut view, memory } = store.data_mut().counted_http();
     let got = bindings::HostFutureIncomingResponse::get(&mut view, future)?;
     if let Some(Ok(Ok(response))) = &got {
-        memory.see_fields(response.rep(), &view.table.get(response)?.headers);
+        memory.count_fields(response.rep(), &view.table.get(response)?.headers);
     }
     Ok((got,))
 }

@@ -1,7 +1,7 @@
 //! What a guest writes of a request's body. It may write all of it before it sends the request, as the standard shows it and
-//! most HTTP libraries do: nobody reads then, and it is kept, up to
+//! most HTTP libraries do: it is not read then, and is kept, up to
 //! [`Limits::http_request_bytes`](crate::Limits::http_request_bytes) of all bodies of the call together. Each piece counts to the
-//! call's memory from when it is written to when the connection takes it; what nobody takes counts until the call ends.
+//! call's memory from when it is written to when the connection takes it; what is not taken counts until the call ends.
 
 use std::sync::Arc;
 
@@ -9,44 +9,19 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt;
 use lastword_egress::{Allowance, EgressError};
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
-use wasmtime_wasi_http::p2::body::HostOutgoingBody;
-use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
-use super::requests::TYPES;
-use crate::host_memory::Detached;
+use crate::host_memory::TaskMemory;
 use crate::limits::HTTP_PIECE_BYTES;
-use crate::state::GuestState;
-
-pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    linker.instance(TYPES)?.func_wrap("[method]outgoing-body.write", write)
-}
-
-type Written = Result<Resource<DynOutputStream>, ()>;
-
-/// The stream into a body, once.
-fn write(
-    mut store: StoreContextMut<'_, GuestState>,
-    (body,): (Resource<HostOutgoingBody>,),
-) -> wasmtime::Result<(Written,)> {
-    let view = store.data_mut().http();
-    let Some(stream) = view.table.get_mut(&body)?.take_output_stream() else { return Ok((Err(()),)) };
-    // The hooks are known by their trait here.
-    let (allowance, detached) = store.data_mut().upload();
-    let upload: DynOutputStream = Box::new(Upload { stream, allowance, detached, refused: false });
-    let upload = store.data_mut().http().table.push_child(upload, &body)?;
-    Ok((Ok(upload),))
-}
 
 /// The stream into a body, counted.
-struct Upload {
+pub(super) struct Upload {
     stream: DynOutputStream,
     allowance: Arc<Allowance>,
-    detached: Arc<Detached>,
+    task_memory: Arc<TaskMemory>,
     refused: bool,
 }
 
@@ -56,11 +31,11 @@ fn waiting_bytes(piece: usize) -> u64 {
 }
 
 /// A body whose pieces stop counting as they are taken.
-pub(super) fn counted(body: WasiBody, detached: &Arc<Detached>) -> WasiBody {
-    let detached = Arc::clone(detached);
+pub(super) fn counted(body: WasiBody, task_memory: &Arc<TaskMemory>) -> WasiBody {
+    let task_memory = Arc::clone(task_memory);
     let taken = move |frame: Frame<Bytes>| {
         if let Some(piece) = frame.data_ref() {
-            detached.give_back(waiting_bytes(piece.len()));
+            task_memory.give_back(waiting_bytes(piece.len()));
         }
         frame
     };
@@ -68,14 +43,18 @@ pub(super) fn counted(body: WasiBody, detached: &Arc<Detached>) -> WasiBody {
 }
 
 impl Upload {
+    pub(super) fn new(stream: DynOutputStream, allowance: Arc<Allowance>, task_memory: Arc<TaskMemory>) -> Self {
+        Self { stream, allowance, task_memory, refused: false }
+    }
+
     fn pass_on(&mut self, piece: Bytes) -> StreamResult<()> {
         let bytes = waiting_bytes(piece.len());
         // Before it is there to be taken.
-        self.detached.take(bytes);
+        self.task_memory.take(bytes);
         self.stream.write(piece).inspect_err(|error| {
             // One that fails for its length is there all the same, and gives back as it is taken.
             if !matches!(error, StreamError::LastOperationFailed(_)) {
-                self.detached.give_back(bytes);
+                self.task_memory.give_back(bytes);
             }
         })
     }
@@ -165,21 +144,21 @@ mod tests {
 
     #[test]
     fn a_piece_beyond_the_length_that_was_said_stops_counting_once() {
-        let detached = Arc::new(Detached::default());
+        let task_memory = Arc::new(TaskMemory::default());
         let allowance = Arc::new(Allowance::new(Arc::new(AllowList::default()), Limits::default()));
         let (pieces, mut body) = mpsc::unbounded_channel();
         let stream = Box::new(Sends { pieces, left: 5 });
-        let mut upload = Upload { stream, allowance, detached: Arc::clone(&detached), refused: false };
+        let mut upload = Upload::new(stream, allowance, Arc::clone(&task_memory));
         assert!(upload.write(Bytes::from_static(b"01234")).is_ok());
         let beyond = upload.write(Bytes::from_static(b"56789"));
         assert!(matches!(beyond, Err(StreamError::LastOperationFailed(_))), "{beyond:?}");
-        assert_eq!(detached.bytes(), 2 * waiting_bytes(5), "both are there to be taken");
+        assert_eq!(task_memory.bytes(), 2 * waiting_bytes(5), "both are there to be taken");
         while let Ok(piece) = body.try_recv() {
-            detached.give_back(waiting_bytes(piece.len()));
+            task_memory.give_back(waiting_bytes(piece.len()));
         }
-        assert_eq!(detached.bytes(), 0);
+        assert_eq!(task_memory.bytes(), 0);
         drop(body);
         assert!(matches!(upload.write(Bytes::from_static(b"0")), Err(StreamError::Closed)));
-        assert_eq!(detached.bytes(), 0, "nobody takes it");
+        assert_eq!(task_memory.bytes(), 0, "nobody takes it");
     }
 }

@@ -1,7 +1,7 @@
-//! Key-value storage whose time is the guest's.
+//! Key-value storage whose look-ups count as the guest's time.
 //!
 //! A look-up keeps the guest's thread: for a lock, or for a disk. The time on the processor is counted as the guest's own; the
-//! rest would be nobody's, and a guest that looks up a lot on a slow disk would run on beyond its deadline.
+//! rest would not count, and a guest that looks up a lot on a slow disk would run on beyond its deadline.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,20 +9,20 @@ use std::time::Instant;
 use lastword_events::PluginName;
 
 use crate::call_context::CallContext;
-use crate::key_values::{KeyValueError, KeyValueUsage, KeyValues};
+use lastword_events::{KeyValueError, KeyValueUsage, KeyValues};
 
-/// What a call was given.
-pub(crate) struct Charged {
+/// The storage that a call was given.
+pub(crate) struct TimedKeyValues<T: 'static> {
     store: Arc<dyn KeyValues>,
-    context: Arc<CallContext>,
+    context: Arc<CallContext<T>>,
 }
 
-impl Charged {
-    pub(crate) fn new(store: Arc<dyn KeyValues>, context: Arc<CallContext>) -> Self {
+impl<T> TimedKeyValues<T> {
+    pub(crate) fn new(store: Arc<dyn KeyValues>, context: Arc<CallContext<T>>) -> Self {
         Self { store, context }
     }
 
-    fn charged<T>(&self, look_up: impl FnOnce(&dyn KeyValues) -> T) -> T {
+    fn timed<R>(&self, look_up: impl FnOnce(&dyn KeyValues) -> R) -> R {
         let began = Instant::now();
         let found = look_up(&*self.store);
         self.context.meter.host_kept_thread(began, Instant::now());
@@ -30,13 +30,13 @@ impl Charged {
     }
 }
 
-impl KeyValues for Charged {
+impl<T> KeyValues for TimedKeyValues<T> {
     fn get(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
-        self.charged(|store| store.get(tenant, plugin, key))
+        self.timed(|store| store.get(tenant, plugin, key))
     }
 
     fn value_len(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<u64>, KeyValueError> {
-        self.charged(|store| store.value_len(tenant, plugin, key))
+        self.timed(|store| store.value_len(tenant, plugin, key))
     }
 
     fn keys(
@@ -46,10 +46,10 @@ impl KeyValues for Charged {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, KeyValueError> {
-        self.charged(|store| store.keys(tenant, plugin, after, limit))
+        self.timed(|store| store.keys(tenant, plugin, after, limit))
     }
 
     fn usage(&self, tenant: &str, plugin: &PluginName) -> Result<KeyValueUsage, KeyValueError> {
-        self.charged(|store| store.usage(tenant, plugin))
+        self.timed(|store| store.usage(tenant, plugin))
     }
 }

@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 #[derive(Default)]
-pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
-impl Alarm {
+impl Timer {
     /// Whether there can be one on this thread.
     pub(crate) fn is_possible() -> bool {
         Handle::try_current().is_ok()
@@ -21,13 +21,13 @@ impl Alarm {
         if at <= Instant::now() {
             return Poll::Ready(());
         }
-        let alarm = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        let due = alarm.as_mut().poll(cx);
-        if due.is_pending() && alarm.deadline() <= at {
+        let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        let due = timer.as_mut().poll(cx);
+        if due.is_pending() && timer.deadline() <= at {
             // One that was set for an earlier wait is left as it is: setting it anew takes the timer's lock.
             return due;
         }
-        alarm.as_mut().reset(at);
-        alarm.as_mut().poll(cx)
+        timer.as_mut().reset(at);
+        timer.as_mut().poll(cx)
     }
 }

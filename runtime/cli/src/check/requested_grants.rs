@@ -13,28 +13,28 @@ const FILES: &str = "wasi:filesystem/";
 
 /// The grants that make a difference to this component: those that it cannot be loaded without, and the transcript if it
 /// could read one.
-pub(super) fn wishes(found: &Inspection) -> Vec<Grant> {
-    let mut wishes = found.grants();
+pub(super) fn requested_grants(found: &Inspection) -> Vec<Grant> {
+    let mut requested = found.grants();
     if imports(found, FILES) {
-        wishes.push(Grant::Transcript);
+        requested.push(Grant::Transcript);
     }
-    wishes
+    requested
 }
 
 fn imports(found: &Inspection, interfaces: &str) -> bool {
     found.imports.iter().any(|import| import.name.starts_with(interfaces))
 }
 
-/// Each wish: whether it was granted, and what it means.
+/// Each grant that is requested: whether it was granted, and what it means.
 pub(super) fn show(out: &mut impl Write, found: &Inspection, grants: &Grants) -> io::Result<()> {
-    let (wishes, all) = (wishes(found), [Grant::Config, Grant::KeyValue, Grant::Http, Grant::Transcript]);
+    let (requested, all) = (requested_grants(found), [Grant::Config, Grant::KeyValue, Grant::Http, Grant::Transcript]);
     let unused: Vec<&str> =
-        all.into_iter().filter(|grant| grants.has(*grant) && !wishes.contains(grant)).map(Grant::as_str).collect();
+        all.into_iter().filter(|grant| grants.has(*grant) && !requested.contains(grant)).map(Grant::as_str).collect();
     writeln!(out, "What it asks for")?;
-    if wishes.is_empty() {
+    if requested.is_empty() {
         writeln!(out, "  nothing that you would have to grant")?;
     }
-    for grant in wishes {
+    for grant in requested {
         match given(grants, grant) {
             Some(given) => writeln!(out, "  {:12} {GOOD}granted{GOOD:#}: {given}", grant.as_str())?,
             None if grant == Grant::Transcript => writeln!(out, "  {:12} not granted", grant.as_str())?,

@@ -1,11 +1,11 @@
 //! How much of something a group of calls has of the most that it may have: the memory of one plugin's calls, or of all.
 
-/// A sum with a bound, and what of the rest is set aside for whoever is first in turn.
+/// A sum with a bound, and what of the rest is set aside for the call that is first in turn.
 #[derive(Debug)]
 pub(crate) struct Room {
     limit: u64,
     used: u64,
-    /// What the first in turn wants; 0 when nobody waits.
+    /// What the first in turn wants; 0 when none waits.
     wanted: u64,
     /// What is set aside of that until now. Never more than is free.
     aside: u64,
@@ -24,7 +24,7 @@ impl Room {
         self.limit
     }
 
-    /// A lower one takes nothing away from anybody: who has more gets nothing further until it has less.
+    /// A lower one takes nothing away from any call: a group that has more gets nothing further until it has less.
     pub(crate) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
         self.aside = self.aside.min(limit.saturating_sub(self.used));
@@ -64,7 +64,7 @@ impl Room {
         self.aside = bytes.min(self.limit.saturating_sub(self.used));
     }
 
-    /// Nobody is first in turn.
+    /// No call is first in turn any more.
     pub(crate) fn end_aside(&mut self) {
         (self.wanted, self.aside) = (0, 0);
     }
@@ -85,7 +85,7 @@ impl Room {
         self.stuck -= 1;
     }
 
-    /// Nobody is going to give anything back.
+    /// Whether no call is going to give anything back.
     pub(crate) fn is_stuck(&self) -> bool {
         self.stuck == self.members
     }

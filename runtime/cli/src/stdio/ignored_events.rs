@@ -1,35 +1,37 @@
+//! Events of the owner that are counted and passed over.
+
 use std::collections::BTreeMap;
 
 use lastword_events::printable;
 
 use crate::limits::MAX_NAMED_EVENTS;
+use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars};
 use lastword_protocol::owners::{Foreign, InputFormat};
-use lastword_protocol::quote::clipped;
 
-/// Counts the owner's events that are not about the life of a session, and names each once in the log. So with events in
-/// somebody else's words.
+/// Counts the owner's events that are not about the life of a session, and names each once in the log. Counts events in another
+/// owner's words as well.
 #[derive(Default)]
-pub(super) struct Ignored {
+pub(super) struct IgnoredEvents {
     counts: BTreeMap<String, u64>,
     unnamed: u64,
-    /// Whose words have been told of, and how many events were in them.
+    /// The formats that the log has named, and how many events were in each.
     foreign: Vec<(InputFormat, u64)>,
 }
 
-impl Ignored {
+impl IgnoredEvents {
     pub(super) fn count(&mut self, name: &str) {
-        let name = clipped(name);
-        if let Some(count) = self.counts.get_mut(&name) {
+        let name = clip_chars(name, MAX_QUOTED_CHARS);
+        if let Some(count) = self.counts.get_mut(&*name) {
             *count += 1;
         } else if self.counts.len() < MAX_NAMED_EVENTS {
             tracing::info!("{name:?} is not about the life of a session: such events are counted and passed over");
-            self.counts.insert(name, 1);
+            self.counts.insert(name.into_owned(), 1);
         } else {
             self.unnamed += 1;
         }
     }
 
-    /// An event in words that were not expected: told of when somebody is first heard.
+    /// An event in words that were not expected: logged when the first of its format comes.
     pub(super) fn foreign(&mut self, foreign: &Foreign) {
         if let Some((_, count)) = self.foreign.iter_mut().find(|(from, _)| *from == foreign.from) {
             *count += 1;
@@ -42,7 +44,7 @@ impl Ignored {
         }
     }
 
-    /// How many events in whose words, e.g. `Cursor 3`; none when there were none.
+    /// How many events there were of each other format, e.g. `Cursor 3`; none when there were none.
     pub(super) fn foreign_summary(&self) -> Option<String> {
         let parts: Vec<String> = self.foreign.iter().map(|(from, count)| format!("{} {count}", from.name())).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -65,7 +67,7 @@ mod tests {
 
     #[test]
     fn events_that_are_not_ours_are_counted_by_name_up_to_a_limit() {
-        let mut ignored = Ignored::default();
+        let mut ignored = IgnoredEvents::default();
         assert_eq!(ignored.summary(), None);
         for name in ["before_reset", "gateway_stop", "before_reset"] {
             ignored.count(name);
@@ -80,7 +82,7 @@ mod tests {
 
     #[test]
     fn events_in_others_words_are_counted_by_owner() {
-        let mut ignored = Ignored::default();
+        let mut ignored = IgnoredEvents::default();
         assert_eq!(ignored.foreign_summary(), None);
         for (from, event) in [(InputFormat::Cursor, "a"), (InputFormat::Goose, "b"), (InputFormat::Cursor, "c")] {
             ignored.foreign(&Foreign { from, event: Some(event.to_owned()), error: None });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use lastword_sandbox::{GivesWay, MemoryAccount, MemoryPart, Reservation};
+use lastword_memory::{GivesWay, MemoryAccount, MemoryPart, Reservation};
 use proptest::prelude::*;
 
 fn idle() -> Context<'static> {

@@ -1,0 +1,105 @@
+//! The command line of what looks into a journal: `sessions`, `deliveries`, `redeliver`, `drop`, `forget` and `journal`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use lastword_events::DeliveryId;
+
+/// The journal, named as for `stdio`.
+#[derive(Debug, Args)]
+pub(crate) struct JournalArgs {
+    /// The configuration whose journal it is
+    #[arg(long, value_name = "lastword.toml")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The journal's file [default: the configuration's own]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) journal: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionsArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeliveriesArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// Only these
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<State>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum State {
+    /// Goes out at the next start, or is being tried again
+    Owed,
+    /// Given up; see `redeliver` and `drop`
+    Dead,
+    /// Its plugin was not installed for its tenant when the program last started
+    Orphaned,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RedeliverArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// The deliveries' ids, as `lastword deliveries` lists them
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<DeliveryId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DropArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// The deliveries' ids, as `lastword deliveries` lists them
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<DeliveryId>,
+
+    /// Yes, for ever
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whose").required(true).multiple(true).args(["session", "tenant"]))]
+pub(crate) struct ForgetArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// The session's id: all of its generations, whatever their keys
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+
+    /// Its tenant [default: `default`]; without --session everything of this tenant, with what plugins have stored for it
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<String>,
+
+    /// Also what is still owed: nobody will ever be told of it
+    #[arg(long)]
+    pub(crate) drop_owed: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalVerb {
+    /// Say whether the file is whole
+    Check(JournalArgs),
+    /// Give space that is not used any more back to the file system
+    Compact(JournalArgs),
+    /// Print everything that is active or owed, one JSON object a line
+    Export(JournalArgs),
+}

@@ -1,0 +1,112 @@
+//! What is taken in before a drain, and what is said of one that does not return.
+
+use signal_hook::consts::SIGTERM;
+
+use super::*;
+use crate::protocol::answer::AnswerKind;
+use crate::stdio::reader;
+
+/// A service with these lines read, and a signal that came after them.
+async fn signalled_after(read: &[&str]) -> (Service, Cause) {
+    let (said, lines) = reader::tests::said(&read.join("\n"));
+    let signals = Signals::install(|_| ()).unwrap();
+    signals.serve(true, |_| ());
+    signal_hook::low_level::raise(SIGTERM).unwrap();
+    signals.first().await;
+    let mut service = service(lines, signals);
+    let cause = service.serve().await;
+    drop(said);
+    (service, cause)
+}
+
+fn service(lines: Lines, signals: Signals) -> Service {
+    let output = OwnerWriter::spawn("out", std::io::sink(), |_| ()).unwrap();
+    output.first(Vec::new());
+    let logs = LineWriter::spawn("err", std::io::sink(), |_| ()).unwrap();
+    let runtime = Runtime::builder().build().unwrap();
+    let giving_back = tokio::spawn(async {}).abort_handle();
+    Service::new(runtime, output, logs, lines, signals, Watchdog::spawn().unwrap(), giving_back)
+}
+
+fn active(service: &Service) -> Vec<String> {
+    service.runtime.sessions().iter().map(|session| session.identity.id.to_string()).collect()
+}
+
+fn line(op: &str, id: &str) -> String {
+    format!(r#"{{"op":"{op}","session":{{"id":"{id}"}}}}"#)
+}
+
+#[tokio::test]
+async fn lines_that_were_read_before_a_signal_are_handed_over_before_its_drain() {
+    let (service, cause) = signalled_after(&[&line("start", "a"), &line("start", "b"), &line("end", "a")]).await;
+    assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");
+    assert_eq!(active(&service), ["b"]);
+}
+
+#[tokio::test]
+async fn a_torn_line_is_an_error_before_the_drain_of_a_signal() {
+    let (mut service, cause) = signalled_after(&[&line("start", "a"), r#"{"op":"end","session":"#]).await;
+    assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");
+    assert_eq!(active(&service), ["a"]);
+    let answers = [service.answers.next().await, service.answers.next().await];
+    assert_eq!(
+        answers.each_ref().map(|answer| (answer.line, answer.kind)),
+        [(1, AnswerKind::Accepted), (2, AnswerKind::Refused)]
+    );
+}
+
+#[tokio::test]
+async fn a_shutdown_line_that_was_read_before_a_signal_is_the_owners_last_word() {
+    let shutdown = r#"{"op":"shutdown","reason":"restart"}"#;
+    let (service, cause) = signalled_after(&[&line("start", "a"), shutdown, &line("start", "b")]).await;
+    assert_eq!((cause.reason(), active(&service)), (DrainReason::Restart, vec!["a".to_owned()]));
+}
+
+#[tokio::test]
+async fn near_the_end_of_the_budget_no_line_is_taken() {
+    async fn a_while() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    let (_said, lines) = reader::tests::said(&line("start", "a"));
+    let mut service = service(lines, Signals::install(|_| ()).unwrap());
+    service.takes_lines_until = Some(Instant::now());
+    service.meanwhile(a_while()).await;
+    assert!(active(&service).is_empty() && service.answers.is_empty(), "it was never accepted");
+    service.takes_lines_until = Some(Instant::now() + Duration::from_secs(60));
+    service.meanwhile(a_while()).await;
+    assert_eq!(active(&service), ["a"]);
+}
+
+/// Nobody drains: so there is no report, as of a drain that is stuck.
+#[tokio::test]
+async fn of_a_drain_that_does_not_return_it_is_said_what_was_counted() {
+    let (_said, lines) = reader::tests::said("");
+    let service = service(lines, Signals::install(|_| ()).unwrap());
+    let cause = Cause::OwnerDied { at: Instant::now() };
+    let report = service.count_so_far(cause, Instant::now()).await.unwrap();
+    assert_eq!((report.reason, report.timed_out), (DrainReason::Crashed, true));
+    assert_eq!([report.delivered, report.failed, report.deferred, report.unreported], [0; 4]);
+}
+
+mod timed {
+    use super::*;
+
+    /// The signal's thread has no processor for three times as long as an owner that has gone away is waited for.
+    #[tokio::test]
+    async fn a_signal_that_came_in_time_counts_also_when_its_thread_is_late() {
+        let signals = Signals::install(|_| ()).unwrap();
+        let (_go, wait) = std::sync::mpsc::channel::<()>();
+        signals.serve(true, move |_| {
+            wait.recv_timeout(3 * OWNER_DIED_WAIT).ok();
+        });
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        let (owner, lines) = reader::tests::said("");
+        drop(owner);
+        let mut service = service(lines, signals);
+        let cause = service.serve().await;
+        assert!(matches!(cause, Cause::Signal(_)), "{cause:?}");
+    }
+}

@@ -1,0 +1,55 @@
+//! The calls that have memory, or want some: in which state each is, and which of them is cut when none can go on.
+
+use std::collections::BTreeMap;
+use std::task::Waker;
+
+/// Calls by number. Numbers count up, so the oldest call is the first.
+pub(crate) type Calls = BTreeMap<u64, Call>;
+
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// The number of its plugin's part.
+    pub(crate) part: usize,
+    pub(crate) held: u64,
+    /// It has had a slot, whose memory may have been written.
+    pub(crate) ran: bool,
+    pub(crate) state: CallState,
+}
+
+#[derive(Debug)]
+pub(crate) enum CallState {
+    /// It waits for no memory and no slot.
+    Active,
+    /// It waits for a slot, or for memories of the pool. Other calls have those, and may wait for its memory.
+    Queued(Waker),
+    /// It waits until it can have so much.
+    Growing { to: u64, sent: bool, waker: Waker },
+    /// It has to give way, and does not know yet.
+    Cut,
+}
+
+impl CallState {
+    /// Whether the call cannot go on until another one gives something back.
+    pub(crate) fn is_stuck(&self) -> bool {
+        matches!(self, Self::Queued(_) | Self::Growing { .. })
+    }
+}
+
+/// The call to cut of those that are stuck and for which `of` is true: the youngest that has not begun; else the youngest that
+/// grows and has sent nothing; else the youngest that grows. Never the oldest of those that grow.
+pub(crate) fn youngest(calls: &Calls, of: impl Fn(&Call) -> bool) -> Option<u64> {
+    let stuck = || calls.iter().rev().filter(|(_, call)| call.state.is_stuck() && of(call));
+    let queued = |(_, call): &(&u64, &Call)| call.held > 0 && matches!(call.state, CallState::Queued(_));
+    if let Some((number, _)) = stuck().find(queued) {
+        return Some(*number);
+    }
+    let growing = || {
+        stuck().filter_map(|(number, call)| match call.state {
+            CallState::Growing { sent, .. } => Some((*number, sent)),
+            _ => None,
+        })
+    };
+    let oldest = growing().last().map(|(number, _)| number);
+    let others = || growing().filter(|(number, _)| Some(*number) != oldest);
+    others().find(|(_, sent)| !sent).or_else(|| others().next()).map(|(number, _)| number)
+}

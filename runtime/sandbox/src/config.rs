@@ -1,0 +1,80 @@
+//! How a sandbox is made.
+
+use std::path::PathBuf;
+
+use crate::compiler::CompilerProcess;
+use crate::error::SandboxError;
+use crate::limits::{
+    DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES, DEFAULT_TOTAL_MEMORY_BYTES,
+    MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
+};
+use crate::machine::{self, processors};
+
+/// How a [`Sandbox`](crate::Sandbox) is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxConfig {
+    /// Calls that may be under way at once; more wait for a slot. Where there is no room for so many it is halved until they
+    /// fit, see [`Sandbox::allocation`](crate::Sandbox::allocation). Default: 256.
+    pub max_concurrent_calls: u32,
+    /// Where compiled code is kept between runs; `None`: nowhere. Made with mode 0700 when it is missing; one that other
+    /// users have access to is not used. Default: `None`.
+    pub cache_dir: Option<PathBuf>,
+    /// Where transcripts are copied to while a guest reads them; `None`: the system's directory for temporary files.
+    /// Default: `None`.
+    pub scratch_dir: Option<PathBuf>,
+    /// Where components are compiled that are not in the cache; `None`: in this process, where neither time nor memory is
+    /// bounded. Default: `None`.
+    pub compiler: Option<CompilerProcess>,
+    /// The most that [`Limits::memory`](crate::Limits::memory) of any plugin can be, in bytes; at most 4 GiB. Default: 1 GiB.
+    pub max_memory: u64,
+    /// The most that it can be where address space is short (`ulimit -v`), in bytes: the plugins' highest [`Limits::memory`](crate::Limits::memory), because each
+    /// slot then takes so much. What is beyond `max_memory` counts for nothing. Default: 64 MiB.
+    pub narrow_memory: u64,
+    /// Bytes that all calls under way have together, of which the first [`FREE_MEMORY_BYTES`](crate::limits::FREE_MEMORY_BYTES) of
+    /// each do not count. A call that needs more waits. Default: [half](crate::limits::TOTAL_MEMORY_PART) of what this machine has, or
+    /// of its control group's limit.
+    pub total_memory: u64,
+    /// Threads that poll or drop calls: the pool has slots to spare for those that they are cleaning. With more threads than
+    /// that a call may find no slot, and is put back. Default: one for each processor, and
+    /// [`OTHER_THREADS`].
+    pub threads: u32,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            max_concurrent_calls: DEFAULT_MAX_CONCURRENT_CALLS,
+            cache_dir: None,
+            compiler: None,
+            scratch_dir: None,
+            max_memory: DEFAULT_MAX_MEMORY_BYTES,
+            narrow_memory: DEFAULT_NARROW_MEMORY_BYTES,
+            total_memory: default_total_memory(),
+            threads: processors().saturating_add(OTHER_THREADS),
+        }
+    }
+}
+
+impl SandboxConfig {
+    /// Refuses what no sandbox can be.
+    pub(crate) fn check(&self) -> Result<(), SandboxError> {
+        let Self { max_concurrent_calls, max_memory, total_memory, .. } = self;
+        if !(1..=1_000_000).contains(max_concurrent_calls) {
+            let value = u64::from(*max_concurrent_calls);
+            return Err(SandboxError::Config { field: "max_concurrent_calls", value, range: "1 to 1000000" });
+        }
+        if !(64 * 1024..=1 << 32).contains(max_memory) {
+            return Err(SandboxError::Config { field: "max_memory", value: *max_memory, range: "64 KiB to 4 GiB" });
+        }
+        if *total_memory < MIN_TOTAL_MEMORY_BYTES {
+            return Err(SandboxError::Config { field: "total_memory", value: *total_memory, range: "64 MiB or more" });
+        }
+        Ok(())
+    }
+}
+
+/// The default of [`SandboxConfig::total_memory`].
+fn default_total_memory() -> u64 {
+    let part = machine::memory().map(|bytes| bytes / TOTAL_MEMORY_PART);
+    part.unwrap_or(DEFAULT_TOTAL_MEMORY_BYTES).max(MIN_TOTAL_MEMORY_BYTES)
+}

@@ -1,0 +1,84 @@
+//! How much the host keeps for all calls of a plugin, and for all calls of the process, beyond a free part of each call.
+//! [`host_memory`](crate::host_memory) counts what it keeps for one.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::limits::FREE_MEMORY_BYTES;
+
+/// What is kept for many calls, in bytes.
+#[derive(Debug)]
+pub(crate) struct HostMemoryQuota {
+    limit: u64,
+    bytes: AtomicU64,
+}
+
+impl HostMemoryQuota {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, bytes: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Whether there is so much now.
+    pub(crate) fn has(&self, bytes: u64) -> bool {
+        self.bytes.load(Ordering::Relaxed).checked_add(bytes).is_some_and(|kept| kept <= self.limit)
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let fits = |kept: u64| kept.checked_add(bytes).filter(|kept| *kept <= self.limit);
+        self.bytes.try_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What counts in the quotas of `bytes` that the host keeps for one call.
+pub(crate) fn beyond_free(kept: u64) -> u64 {
+    kept.saturating_sub(FREE_MEMORY_BYTES)
+}
+
+/// The error with which a call is put back that wants the host to keep what it keeps for others.
+#[derive(Debug)]
+pub(crate) struct HostMemoryUsedUp;
+
+impl fmt::Display for HostMemoryUsedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what the host may keep for all calls is used up by others")
+    }
+}
+
+impl std::error::Error for HostMemoryUsedUp {}
+
+/// Takes `bytes` of both, or nothing of either.
+pub(crate) fn take_of_both(plugin: &HostMemoryQuota, all: &HostMemoryQuota, bytes: u64) -> bool {
+    if !plugin.take(bytes) {
+        return false;
+    }
+    let took = all.take(bytes);
+    if !took {
+        plugin.give_back(bytes);
+    }
+    took
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_one_of_both_is_taken_of_none() {
+        let all = HostMemoryQuota::new(5);
+        let [first, second] = [3, 3].map(HostMemoryQuota::new);
+        assert!(take_of_both(&first, &all, 3) && !take_of_both(&first, &all, 1), "its plugin's");
+        assert!(!take_of_both(&second, &all, 3), "all calls'");
+        assert!(take_of_both(&second, &all, 2));
+        assert!(all.has(0) && !all.has(1) && first.has(0) && !first.has(1) && second.has(1));
+        let kept = |kept: &HostMemoryQuota| kept.bytes.load(Ordering::Relaxed);
+        assert_eq!((kept(&first), kept(&second), kept(&all)), (3, 2, 5));
+    }
+}
