@@ -47,7 +47,7 @@ pub(crate) const MAX_UNWRITTEN_BYTES: u64 = 128 << 20;
 /// lines wait. What a queue's calls have stored is handed over in pieces of this size; one call's is never in two.
 pub(crate) const MAX_HANDED_OVER_BYTES: u64 = 256 << 10;
 /// Deferrals that a worker tells at once. Telling one takes some microseconds, and its guests wait meanwhile.
-pub(crate) const MAX_NEWS: usize = 256;
+pub(crate) const MAX_NOTIFICATIONS: usize = 256;
 /// Deliveries that a worker takes from a queue at once. At 3 µs a call that is a fifth of a slice, and it makes the cost
 /// of the lock and of the journal's group negligible.
 pub(crate) const MAX_BATCH: u32 = 64;

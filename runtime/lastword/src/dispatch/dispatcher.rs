@@ -1,36 +1,30 @@
+//! The dispatcher: its lock, and what is done under it.
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastword_events::{Event, EventKey, PluginName, Session};
 use lastword_journal::PendingDelivery;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::PluginNumber;
-use super::drain::Drain;
-use super::facts::DrainFacts;
 use super::fair::QueueId;
-use super::finished::Finished;
+use super::finished_call::FinishedCall;
 use super::memory::{PluginMemory, Taken};
 use super::plugins::PluginUse;
 use super::quotas::Deferred;
 use super::state::State;
+use crate::drain::context::DrainContext;
+use crate::installed::InstalledPlugins;
 use crate::limits::{DRAIN_SLOTS_DIVISOR, FIRST_SLOTS_DIVISOR, MAX_BATCH, MAX_FIRST_SLOTS_DIVISOR, MIN_BATCH};
-use crate::owed::Owed;
+use crate::phase::Phase;
+use crate::queued_delivery::QueuedDelivery;
 use crate::quota::Quotas;
-use crate::sandbox::Plugin;
 use crate::sync::{Mutex, now, thread};
-use crate::tenants::Tenants;
-
-/// An installed plugin and the tenants that it serves.
-#[derive(Clone, Debug)]
-pub(crate) struct Installed {
-    pub(crate) plugin: Plugin,
-    pub(crate) tenants: Tenants,
-}
 
 pub(crate) struct Dispatcher {
-    installed: Vec<Installed>,
+    installed: InstalledPlugins,
     slots: u32,
     /// Those of them that are for queues without any.
     first_slots: u32,
@@ -39,14 +33,15 @@ pub(crate) struct Dispatcher {
     quotas: Arc<Quotas>,
     pub(super) breaker_threshold: u32,
     pub(super) state: Mutex<State>,
-    /// Told whenever nothing is ready and nothing is taken.
+    /// Notified whenever nothing is ready and nothing is taken.
     pub(super) became_quiet: Notify,
+    phase: watch::Sender<Phase>,
 }
 
 /// What a worker is to do now.
 pub(crate) enum Pick {
-    /// Tell whoever watches that these wait, and then [`Dispatcher::told`].
-    Tell(Vec<Deferred>),
+    /// Notify the observer that these wait, and then call [`Dispatcher::notified`].
+    Notify(Vec<Deferred>),
     /// Serve this queue: finish what the worker has begun of it, then these.
     Serve(Slice),
     /// Sleep until there is something, or until this moment.
@@ -64,61 +59,71 @@ pub(crate) struct Slice {
     /// What it may begin.
     pub(crate) jobs: Vec<Taken>,
     /// The drain that goes on.
-    pub(crate) drain: Option<Arc<DrainFacts>>,
+    pub(crate) drain: Option<Arc<DrainContext>>,
 }
 
 impl Dispatcher {
     pub(crate) fn new(
-        installed: Vec<Installed>,
+        installed: InstalledPlugins,
         (slots, workers): (u32, u32),
         breaker_threshold: u32,
         quotas: Arc<Quotas>,
     ) -> Self {
-        let plugins = installed.iter().map(|i| PluginUse::new(PluginMemory::new(&i.plugin)));
+        let plugins = installed.plugins().map(|plugin| PluginUse::new(PluginMemory::new(plugin)));
         let state = Mutex::new(State::new(plugins.collect()));
         // No worker takes so much that the others find nothing left of what one queue may hold.
         let batch = (slots / 2 / workers.max(1)).clamp(MIN_BATCH, MAX_BATCH);
         let first_slots = (slots / FIRST_SLOTS_DIVISOR).max(workers).min(slots / MAX_FIRST_SLOTS_DIVISOR);
-        Self { installed, slots, first_slots, batch, quotas, breaker_threshold, state, became_quiet: Notify::new() }
+        let (became_quiet, phase) = (Notify::new(), watch::Sender::default());
+        Self { installed, slots, first_slots, batch, quotas, breaker_threshold, state, became_quiet, phase }
     }
 
-    pub(crate) fn installed(&self) -> &[Installed] {
+    pub(crate) fn installed(&self) -> &InstalledPlugins {
         &self.installed
     }
 
     pub(crate) fn plugin_name(&self, queue: QueueId) -> Option<PluginName> {
         let number = self.state.lock().queues.get(queue)?.plugin;
-        self.installed.get(number).map(|i| i.plugin.name().clone())
+        self.installed.get(number).map(|plugin| plugin.name().clone())
     }
 
-    /// Who is to be told of `event` for a session of `tenant`.
-    pub(crate) fn owed_to(&self, tenant: &str, event: EventKey) -> Vec<PluginName> {
-        let serves = |i: &&Installed| i.tenants.serves(tenant) && i.plugin.hooks().contains(event.hook());
-        self.installed.iter().filter(serves).map(|i| i.plugin.name().clone()).collect()
+    /// How far the runtime is on its way to its end.
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
     }
 
-    /// Everyone who serves the session's tenant and has the event's hook is owed it from now on.
-    pub(crate) fn owe(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
-        self.owe_each(&Owed::new(sequence, key, session, event));
+    /// Is told when the phase changes.
+    pub(crate) fn watch_phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
     }
 
-    /// The same for an event that the session's end may have overtaken already.
-    pub(crate) fn owe_late(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
-        self.owe_each(&Owed { late: true, ..Owed::new(sequence, key, session, event) });
+    pub(super) fn enter(&self, state: &mut State, phase: Phase) {
+        state.phase = phase;
+        self.phase.send_replace(phase);
     }
 
-    /// The same for the end of a session of which dead runs may have made `attempt` attempts.
-    pub(crate) fn owe_end(&self, sequence: u64, session: &Arc<Session>, event: &Arc<Event>, attempt: u32) {
-        self.owe_each(&Owed { attempt, ..Owed::new(sequence, EventKey::End, session, event) });
+    /// Enqueues an event for every plugin that serves the session's tenant and has the event's hook.
+    pub(crate) fn enqueue(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
+        self.enqueue_each(&QueuedDelivery::new(sequence, key, session, event));
     }
 
-    /// The same for what is known of it already.
-    pub(crate) fn owe_each(&self, owed: &Owed) {
+    /// Enqueues an event that the session's end may have overtaken already.
+    pub(crate) fn enqueue_late(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
+        self.enqueue_each(&QueuedDelivery { late: true, ..QueuedDelivery::new(sequence, key, session, event) });
+    }
+
+    /// Enqueues the end of a session of which dead runs may have made `attempt` attempts.
+    pub(crate) fn enqueue_end(&self, sequence: u64, session: &Arc<Session>, event: &Arc<Event>, attempt: u32) {
+        self.enqueue_each(&QueuedDelivery { attempt, ..QueuedDelivery::new(sequence, EventKey::End, session, event) });
+    }
+
+    /// Enqueues a delivery of which something is known already.
+    pub(crate) fn enqueue_each(&self, delivery: &QueuedDelivery) {
         let mut state = self.state.lock();
-        let queues = self.queues_of(&mut state, &owed.session.identity.tenant);
+        let queues = self.queues_of(&mut state, &delivery.session.identity.tenant);
         for &(plugin, queue) in queues.iter() {
-            if self.installed.get(plugin).is_some_and(|i| i.plugin.hooks().contains(owed.key.hook())) {
-                state.push(queue, owed.clone());
+            if self.installed.has_hook(plugin, delivery.key.hook()) {
+                state.push(queue, delivery.clone());
             }
         }
         state.wake();
@@ -137,22 +142,16 @@ impl Dispatcher {
         }
     }
 
-    /// Takes over a delivery that a dead run left, if its plugin is installed and still has the hook. Its retry time does
-    /// not count.
-    pub(crate) fn recover(&self, owed: &PendingDelivery) -> bool {
+    /// Enqueues a delivery that a dead run owed. False when its plugin is not installed any more, or has lost the hook. Its retry
+    /// time does not count.
+    pub(crate) fn enqueue_recovered(&self, pending: &PendingDelivery) -> bool {
         let mut state = self.state.lock();
-        let queues = self.queues_of(&mut state, &owed.session.identity.tenant);
-        let is_it = |&&(plugin, _): &&(PluginNumber, QueueId)| {
-            let installed = self.installed.get(plugin).map(|i| &i.plugin);
-            installed
-                .is_some_and(|p| *p.name() == owed.delivery.plugin && p.hooks().contains(owed.delivery.event.hook()))
-        };
-        let Some(&(_, queue)) = queues.iter().find(is_it) else { return false };
-        let key = owed.delivery.event;
-        let mut recovered = Owed::new(owed.delivery.sequence, key, &owed.session, &owed.event);
-        (recovered.attempt, recovered.failures, recovered.late) = (owed.attempt, owed.failures, owed.late);
-        recovered.suspect = owed.suspect;
-        state.push(queue, recovered);
+        let queues = self.queues_of(&mut state, &pending.session.identity.tenant);
+        let (name, hook) = (&pending.delivery.plugin, pending.delivery.event.hook());
+        let is_it = |number: PluginNumber| self.installed.get(number).is_some_and(|plugin| plugin.name() == name);
+        let queue = queues.iter().find(|&&(number, _)| is_it(number) && self.installed.has_hook(number, hook));
+        let Some(&(_, queue)) = queue else { return false };
+        state.push(queue, QueuedDelivery::recovered(pending));
         state.wake();
         true
     }
@@ -163,8 +162,7 @@ impl Dispatcher {
             return account.queues.clone();
         }
         state.forget_idle_tenants();
-        let serving = self.installed.iter().enumerate().filter(|(_, i)| i.tenants.serves(tenant));
-        let plugins: Vec<PluginNumber> = serving.map(|(plugin, _)| plugin).collect();
+        let plugins = self.installed.serving(tenant);
         state.add_tenant(tenant, self.quotas.of(tenant), &plugins, self.breaker_threshold)
     }
 
@@ -174,16 +172,16 @@ impl Dispatcher {
         let me = thread::current();
         let mut state = self.state.lock();
         state.idle.retain(|worker| worker.id() != me.id());
-        if state.stopping {
+        if state.phase == Phase::Stopped {
             return Pick::Stop;
         }
-        let is_cut = state.drain.as_ref().is_some_and(Drain::is_cut);
+        let is_cut = state.phase >= Phase::Cut;
         if !is_cut {
             state.refill_due(now);
-            state.launch_due(now);
+            state.make_due_ready(now);
         }
-        if state.waiting.has_news() {
-            return Pick::Tell(state.waiting.take_news());
+        if state.waiting.has_pending() {
+            return Pick::Notify(state.waiting.take_pending());
         }
         if is_cut {
             state.idle.push(me);
@@ -207,7 +205,7 @@ impl Dispatcher {
             },
         };
         let plugin = state.queues.get(queue).map_or(usize::MAX, |q| q.plugin);
-        let drain = state.drain.as_ref().map(|drain| drain.facts().clone());
+        let drain = state.drain.as_ref().map(|drain| drain.context.clone());
         Pick::Serve(Slice { queue, plugin, jobs, drain })
     }
 
@@ -259,25 +257,25 @@ impl Dispatcher {
 
     /// Takes attempts that are over into the account of the drain, charges the tenant for their fuel, and marks those as late
     /// that something newer waits behind. False when the account is closed: whatever came of them, they count as cut by the budget.
-    pub(crate) fn account(&self, queue: QueueId, finished: &mut [Finished]) -> bool {
+    pub(crate) fn account(&self, queue: QueueId, finished: &mut [FinishedCall]) -> bool {
         let mut state = self.state.lock();
-        let drain = state.drain.as_ref().map(Drain::is_closed);
+        let drain = state.drain.as_ref().map(|_| state.phase >= Phase::Closed);
         state.charge_fuel(queue, finished.iter().map(|one| one.fuel));
         let Some(q) = state.queues.get_mut(queue) else { return false };
         for one in finished {
-            q.ends_taken -= u32::from(one.owed.is_end());
+            q.ends_taken -= u32::from(one.delivery.is_end());
             // A drain that begins before this is settled has to know of it.
-            one.unwritten = drain.is_none() && one.retry.is_some() && one.owed.is_end();
+            one.unwritten = drain.is_none() && one.retry.is_some() && one.delivery.is_end();
             q.ends_unwritten += u32::from(one.unwritten);
             if one.retry.is_some()
-                && let Some(lane) = q.lanes.get(&one.owed.session.identity.id)
+                && let Some(lane) = q.lanes.get(&one.delivery.session.identity.id)
             {
-                one.owed.late |= lane.has_newer(&one.owed);
+                one.delivery.late |= lane.has_newer(&one.delivery);
             }
             one.in_drain = drain == Some(false);
             if one.in_drain {
-                q.breaker.note(&one.outcome);
-                if one.owed.is_end() {
+                q.breaker.count(&one.outcome);
+                if one.delivery.is_end() {
                     q.tally.add(&one.outcome);
                 }
             }
@@ -287,7 +285,7 @@ impl Dispatcher {
 
     /// These failures are being written down: nothing of their sessions goes on until that is done, and others have their
     /// slots meanwhile.
-    pub(crate) fn release(&self, queue: QueueId, failed: &mut [Finished]) {
+    pub(crate) fn release(&self, queue: QueueId, failed: &mut [FinishedCall]) {
         if !failed.is_empty() {
             self.state.lock().release(queue, failed);
         }
@@ -295,13 +293,13 @@ impl Dispatcher {
 
     /// Those of these failures that newer events go ahead of: they are late from now on. Those that were late before are not
     /// among them.
-    pub(crate) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [Finished]) -> Vec<&'a Finished> {
+    pub(crate) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [FinishedCall]) -> Vec<&'a FinishedCall> {
         let state = self.state.lock();
         let Some(q) = state.queues.get(queue) else { return Vec::new() };
         let mut overtaken = Vec::new();
-        for one in failed.iter_mut().filter(|one| !one.owed.late) {
-            if q.lanes.get(&one.owed.session.identity.id).is_some_and(|lane| lane.has_newer(&one.owed)) {
-                one.owed.late = true;
+        for one in failed.iter_mut().filter(|one| !one.delivery.late) {
+            if q.lanes.get(&one.delivery.session.identity.id).is_some_and(|lane| lane.has_newer(&one.delivery)) {
+                one.delivery.late = true;
                 overtaken.push(&*one);
             }
         }
@@ -310,21 +308,21 @@ impl Dispatcher {
 
     /// A worker has served `queue` for `served`: some deliveries are finished and accounted for, some were not begun after
     /// all.
-    pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<Finished>, unbegun: Vec<Taken>) {
+    pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<FinishedCall>, unstarted: Vec<Taken>) {
         let now = now();
         let mut state = self.state.lock();
         state.fair.charge(queue, u64::try_from(served.as_nanos()).unwrap_or(u64::MAX));
-        state.bring_back(queue, unbegun);
+        state.bring_back(queue, unstarted);
         state.charge_for_places(queue, &finished);
         for one in finished {
             state.finish(queue, one, now);
         }
         if let Some(why) = state.deferral(queue) {
-            state.pass_over(queue, why);
+            state.defer_unstarted(queue, why);
         }
         let of_plugin = state.slots_of_one_plugin(self.slots);
         if let Some((owner, plugin)) = state.queues.get(queue).map(|q| (q.owner, q.plugin)) {
-            state.hold_back_or_let_go(owner);
+            state.throttle_or_release(owner);
             state.unpark(plugin, of_plugin);
         }
         state.bring_back_for_memory();
@@ -348,13 +346,13 @@ impl Dispatcher {
     /// Resolves when nothing is ready and nothing is taken.
     pub(crate) async fn quiet(&self) {
         loop {
-            let told = self.became_quiet.notified();
-            tokio::pin!(told);
-            told.as_mut().enable();
+            let notified = self.became_quiet.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
             if self.state.lock().is_quiet() {
                 return;
             }
-            told.await;
+            notified.await;
         }
     }
 
@@ -371,7 +369,7 @@ impl Dispatcher {
     /// Makes every worker leave.
     pub(crate) fn stop(&self) {
         let mut state = self.state.lock();
-        state.stopping = true;
+        self.enter(&mut state, Phase::Stopped);
         state.leave_memory_to_others();
         state.wake_all();
     }

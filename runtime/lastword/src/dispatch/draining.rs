@@ -8,22 +8,28 @@ use lastword_events::{Deferral, EventKey, Session};
 
 use super::PluginNumber;
 use super::dispatcher::Dispatcher;
-use super::drain::{Closed, ClosedQueue, Drain, PassedOver, SoFar};
 use super::fair::QueueId;
-use super::queue::{Backlog, Job, Tally};
+use super::queue::Job;
 use super::state::State;
-use crate::active::Unended;
+use crate::active_session::Unended;
 use crate::breaker::Breaker;
-use crate::owed::Owed;
+use crate::drain::account::{ClosedAccount, ClosedQueue, DeferredQueue, DrainAccount, Progress, Tally};
+use crate::drain::backlog::Backlog;
+use crate::drain::context::DrainContext;
+use crate::phase::Phase;
+use crate::queued_delivery::QueuedDelivery;
 use crate::sync::now;
 
 impl Dispatcher {
     /// Everything that is owed, and the ends of these sessions, gets one attempt from now on.
-    pub(crate) fn begin_drain(&self, drain: Drain, sessions: HashMap<Arc<str>, Vec<Unended>>) {
+    pub(crate) fn begin_drain(&self, context: DrainContext, sessions: HashMap<Arc<str>, Vec<Unended>>) {
         let now = now();
-        let facts = drain.facts.clone();
+        let found: usize = sessions.values().map(Vec::len).sum();
+        let account = DrainAccount::new(context, u64::try_from(found).unwrap_or(u64::MAX));
+        let context = account.context.clone();
         let mut state = self.state.lock();
-        state.drain = Some(drain);
+        state.drain = Some(account);
+        self.enter(&mut state, Phase::Draining);
         state.retries.clear();
         state.stop_counting_fuel();
         for queue in 0..state.queues.len() {
@@ -33,15 +39,12 @@ impl Dispatcher {
             if !q.may_have_waiting() {
                 continue;
             }
-            let mut launched: Vec<Owed> = q.lanes.values_mut().filter_map(|lane| lane.begin_drain(now)).collect();
-            launched.sort_unstable_by_key(|owed| owed.sequence);
-            for owed in launched {
-                state.launch(queue, Some(owed));
+            let mut ready: Vec<QueuedDelivery> =
+                q.lanes.values_mut().filter_map(|lane| lane.begin_drain(now)).collect();
+            ready.sort_unstable_by_key(|delivery| delivery.sequence);
+            for delivery in ready {
+                state.make_ready(queue, Some(delivery));
             }
-        }
-        let found: usize = sessions.values().map(Vec::len).sum();
-        if let Some(drain) = &mut state.drain {
-            drain.sessions = u64::try_from(found).unwrap_or(u64::MAX);
         }
         for (tenant, mut sessions) in sessions {
             // The oldest first: they have waited longest, and an operator can follow it.
@@ -50,7 +53,7 @@ impl Dispatcher {
             let queues = self.queues_of(&mut state, &tenant);
             state.expect_ends(&queues, &sessions);
             for &(_, queue) in queues.iter() {
-                state.add_backlog(queue, Backlog::new(facts.clone(), sessions.clone()));
+                state.add_backlog(queue, Backlog::new(context.clone(), sessions.clone()));
             }
         }
         state.fair.reset();
@@ -58,22 +61,24 @@ impl Dispatcher {
     }
 
     /// The end of a session that became active after the drain's snapshot.
-    pub(crate) fn owe_end_to_drain(&self, sequence: u64, session: &Arc<Session>) {
-        let facts = self.state.lock().drain.as_mut().map(|drain| {
-            drain.late_sessions += 1;
-            drain.facts.clone()
+    pub(crate) fn enqueue_end_for_drain(&self, sequence: u64, session: &Arc<Session>) {
+        let context = self.state.lock().drain.as_mut().map(|drain| {
+            drain.sessions += 1;
+            drain.context.clone()
         });
-        if let Some(facts) = facts {
-            self.owe(sequence, EventKey::End, session, &facts.end_of(session));
+        if let Some(context) = context {
+            self.enqueue(sequence, EventKey::End, session, &context.end_of(session));
         }
     }
 
     /// The budget has ended: nothing begins any more, and workers drop what they have begun.
     pub(crate) fn cut(&self) {
         let mut state = self.state.lock();
-        let Some(drain) = &mut state.drain else { return };
-        drain.is_cut = true;
-        state.pass_all_over();
+        if state.drain.is_none() {
+            return;
+        }
+        self.enter(&mut state, Phase::Cut);
+        state.defer_all_unstarted();
         state.wake_all();
         if state.is_quiet() {
             self.became_quiet.notify_waiters();
@@ -81,11 +86,11 @@ impl Dispatcher {
     }
 
     /// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
-    pub(crate) fn close(&self) -> Closed {
+    pub(crate) fn close_account(&self) -> ClosedAccount {
         let mut state = self.state.lock();
         // An end that came after the work was done and before this.
-        state.pass_all_over();
-        let so_far = state.so_far();
+        state.defer_all_unstarted();
+        let progress = state.progress();
         let (mut queues, mut held) = (Vec::new(), 0);
         for q in &mut state.queues {
             let ends = q.held_ends();
@@ -100,38 +105,42 @@ impl Dispatcher {
             }
         }
         let drain = state.drain.as_mut();
-        let (passed_over, late_sessions, told) = drain.map_or_else(Default::default, |drain| {
-            drain.is_cut = true;
-            drain.is_closed = true;
-            drain.came_to = Some(so_far);
-            (std::mem::take(&mut drain.passed_over), drain.late_sessions, drain.told.clone())
+        let (deferred, sessions, notified) = drain.map_or_else(Default::default, |drain| {
+            drain.closed_with = Some(progress);
+            (std::mem::take(&mut drain.deferred), drain.sessions, drain.notified.clone())
         });
+        self.enter(&mut state, Phase::Closed);
         // Workers whose guests wait for the host drop them.
         state.wake_all();
         if state.is_quiet() {
             self.became_quiet.notify_waiters();
         }
-        Closed { queues, passed_over, held, late_sessions, told }
+        ClosedAccount { queues, deferred, held, sessions, notified }
     }
 
     /// What the drain has come to by now, for whoever cannot wait for its account: all that is not made is deferred. None when
     /// somebody has the lock just now.
-    pub(crate) fn so_far(&self) -> Option<SoFar> {
+    pub(crate) fn progress(&self) -> Option<Progress> {
         let state = self.state.try_lock()?;
-        let mut so_far = state.drain.as_ref().and_then(|drain| drain.came_to).unwrap_or_else(|| state.so_far());
+        let mut progress = state.drain.as_ref().and_then(|drain| drain.closed_with).unwrap_or_else(|| state.progress());
         if let Some(drain) = &state.drain {
-            so_far.untold = so_far.untold.saturating_sub(drain.told.load(Ordering::Relaxed));
+            progress.unnotified = progress.unnotified.saturating_sub(drain.notified.load(Ordering::Relaxed));
         }
-        Some(so_far)
+        Some(progress)
     }
 
-    /// Keeps what was passed over and nobody was told of, until the runtime goes: to free a million deliveries takes longer than
+    /// Keeps what was deferred and the observer was not notified of, until the runtime goes: to free a million deliveries takes longer than
     /// a drain has at its end.
-    pub(crate) fn keep(&self, passed_over: Vec<PassedOver>) {
+    pub(crate) fn keep_deferred(&self, deferred: Vec<DeferredQueue>) {
         let mut state = self.state.lock();
         if let Some(drain) = &mut state.drain {
-            drain.passed_over = passed_over;
+            drain.deferred = deferred;
         }
+    }
+
+    /// The drain is over: its report is made.
+    pub(crate) fn end_drain(&self) {
+        self.enter(&mut self.state.lock(), Phase::Drained);
     }
 }
 
@@ -158,25 +167,25 @@ impl State {
         }
     }
 
-    fn so_far(&self) -> SoFar {
-        let mut so_far = SoFar::default();
+    fn progress(&self) -> Progress {
+        let mut progress = Progress::default();
         for q in &self.queues {
-            let unmade = u64::try_from(q.unbegun.ends).unwrap_or(u64::MAX) + q.held_ends();
-            so_far.delivered += q.tally.delivered;
-            so_far.failed += q.tally.failed;
-            so_far.deferred += q.tally.deferred + unmade;
-            so_far.untold += unmade;
+            let unmade = u64::try_from(q.unstarted.ends).unwrap_or(u64::MAX) + q.held_ends();
+            progress.delivered += q.tally.delivered;
+            progress.failed += q.tally.failed;
+            progress.deferred += q.tally.deferred + unmade;
+            progress.unnotified += unmade;
         }
         if let Some(drain) = &self.drain {
-            so_far.sessions = drain.sessions + drain.late_sessions;
-            so_far.untold += drain.passed_over.iter().map(|passed| passed.unbegun.ends()).sum::<u64>();
+            progress.sessions = drain.sessions;
+            progress.unnotified += drain.deferred.iter().map(|deferred| deferred.unstarted.ends()).sum::<u64>();
         }
-        so_far
+        progress
     }
 
-    fn pass_all_over(&mut self) {
+    fn defer_all_unstarted(&mut self) {
         for queue in 0..self.queues.len() {
-            self.pass_over(queue, self.why_unbegun(queue));
+            self.defer_unstarted(queue, self.why_unstarted(queue));
         }
         self.end_idle_waits_for_memory();
         self.leave_memory_to_others();
@@ -186,40 +195,40 @@ impl State {
         let Some(q) = self.queues.get_mut(queue) else { return };
         let ends = backlog.len();
         q.backlog = Some(backlog);
-        q.unbegun.all += ends;
-        q.unbegun.ends += ends;
+        q.unstarted.all += ends;
+        q.unstarted.ends += ends;
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.owed += u64::try_from(ends).unwrap_or(u64::MAX);
         }
         self.undelivered_ends += u64::try_from(ends).unwrap_or(u64::MAX);
-        self.offer(queue);
+        self.update_ready(queue);
     }
 
     /// Why nothing of this queue may begin any more, if so.
     pub(super) fn deferral(&self, queue: QueueId) -> Option<Deferral> {
-        let drain = self.drain.as_ref()?;
-        if drain.is_cut {
-            return Some(self.why_unbegun(queue));
+        self.drain.as_ref()?;
+        if self.phase >= Phase::Cut {
+            return Some(self.why_unstarted(queue));
         }
         self.queues.get(queue)?.breaker.is_open().then_some(Deferral::Breaker)
     }
 
     /// Defers everything of a queue that has not begun.
-    pub(super) fn pass_over(&mut self, queue: QueueId, why: Deferral) {
+    pub(super) fn defer_unstarted(&mut self, queue: QueueId, why: Deferral) {
         let suspects = self.suspects.take_of(queue);
         let (Some(q), Some(drain)) = (self.queues.get_mut(queue), self.drain.as_mut()) else { return };
         q.tally.broken |= why == Deferral::Breaker;
-        q.ready.extend(suspects.into_iter().map(Job::Owed));
-        let unbegun = q.take_all();
-        if unbegun.len() > 0 {
+        q.ready.extend(suspects.into_iter().map(Job::Queued));
+        let unstarted = q.take_all();
+        if unstarted.len() > 0 {
             if let Some(tenant) = self.accounts.get_mut(q.owner) {
-                tenant.owed -= u64::try_from(unbegun.len()).unwrap_or(u64::MAX);
+                tenant.owed -= u64::try_from(unstarted.len()).unwrap_or(u64::MAX);
             }
-            if !drain.is_closed {
-                q.tally.defer(why, unbegun.ends());
-                drain.passed_over.push(PassedOver { queue, why, unbegun });
+            if self.phase < Phase::Closed {
+                q.tally.defer(why, unstarted.ends());
+                drain.deferred.push(DeferredQueue { queue, why, unstarted });
             }
-            self.offer(queue);
+            self.update_ready(queue);
         }
     }
 }

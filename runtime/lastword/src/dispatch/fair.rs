@@ -31,7 +31,7 @@ struct TenantShare {
     ready: BTreeSet<(u64, QueueId)>,
     /// Deliveries in them.
     ready_deliveries: usize,
-    held_back: bool,
+    throttled: bool,
 }
 
 #[derive(Debug)]
@@ -82,37 +82,37 @@ impl Fair {
         let before = std::mem::replace(&mut share.ready, deliveries);
         let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
         tenant.ready_deliveries = tenant.ready_deliveries + deliveries - before;
-        if !tenant.held_back {
+        if !tenant.throttled {
             self.ready_deliveries = self.ready_deliveries + deliveries - before;
         }
         match (before > 0, deliveries > 0) {
             (false, true) => {
-                if tenant.ready.is_empty() && !tenant.held_back {
+                if tenant.ready.is_empty() && !tenant.throttled {
                     tenant.time = tenant.time.max(self.floor);
                     self.ready.insert((tenant.time, share.tenant));
                 }
                 share.time = share.time.max(tenant.floor);
                 tenant.ready.insert((share.time, queue));
-                self.ready_queues += usize::from(!tenant.held_back);
+                self.ready_queues += usize::from(!tenant.throttled);
             }
             (true, false) => {
                 tenant.ready.remove(&(share.time, queue));
                 if tenant.ready.is_empty() {
                     self.ready.remove(&(tenant.time, share.tenant));
                 }
-                self.ready_queues -= usize::from(!tenant.held_back);
+                self.ready_queues -= usize::from(!tenant.throttled);
             }
             (true, true) | (false, false) => (),
         }
     }
 
     /// Takes a tenant out of the order, or lets it back in.
-    pub(crate) fn hold_back(&mut self, number: TenantNumber, held_back: bool) {
+    pub(crate) fn throttle(&mut self, number: TenantNumber, throttled: bool) {
         let Some(tenant) = self.tenants.get_mut(number) else { return };
-        if std::mem::replace(&mut tenant.held_back, held_back) == held_back {
+        if std::mem::replace(&mut tenant.throttled, throttled) == throttled {
             return;
         }
-        if held_back {
+        if throttled {
             self.ready.remove(&(tenant.time, number));
             self.ready_queues -= tenant.ready.len();
             self.ready_deliveries -= tenant.ready_deliveries;
@@ -139,7 +139,7 @@ impl Fair {
             tenant.ready.remove(&(queue_was, queue));
             tenant.ready.insert((share.time, queue));
         }
-        if !tenant.ready.is_empty() && !tenant.held_back {
+        if !tenant.ready.is_empty() && !tenant.throttled {
             self.ready.remove(&(tenant_was, share.tenant));
             self.ready.insert((tenant.time, share.tenant));
         }
@@ -272,16 +272,16 @@ mod tests {
             let mut fair = Fair::default();
             let tenants = [fair.add_tenant(), fair.add_tenant()];
             for q in 0..6 { fair.add_queue(tenants[q % 2]); }
-            let (mut ready, mut held_back) = ([0; 6], [false; 2]);
+            let (mut ready, mut throttled) = ([0; 6], [false; 2]);
             for (queue, deliveries, cost, tenant, hold) in says {
                 fair.set_ready(queue, deliveries);
                 ready[queue] = deliveries;
                 fair.charge(queue, cost);
-                fair.hold_back(tenants[tenant], hold);
-                held_back[tenant] = hold;
+                fair.throttle(tenants[tenant], hold);
+                throttled[tenant] = hold;
             }
             for _ in 0..2 {
-                let free = |queue: &usize| !held_back[queue % 2];
+                let free = |queue: &usize| !throttled[queue % 2];
                 let queues: Vec<_> = (0..6).filter(free).filter(|&q| ready[q] > 0).collect();
                 prop_assert_eq!(fair.ready_queues(), queues.len());
                 prop_assert_eq!(fair.ready_deliveries(), queues.iter().map(|&q| ready[q]).sum::<usize>());
@@ -300,10 +300,10 @@ mod tests {
         let (qa, qb) = (fair.add_queue(a), fair.add_queue(b));
         fair.set_ready(qa, 1);
         fair.set_ready(qb, 5_000);
-        fair.hold_back(b, true);
+        fair.throttle(b, true);
         let had = serve(&mut fair, 2, 1_000, |_| 1_000);
         assert_eq!(had, [1_000_000, 0]);
-        fair.hold_back(b, false);
+        fair.throttle(b, false);
         let had = serve(&mut fair, 2, 100, |_| 1_000);
         assert!(had[qa] >= 49_000, "b gets its half and no more: {had:?}");
     }

@@ -70,8 +70,8 @@ impl PluginMemory {
     }
 
     /// A call had so much.
-    pub(super) fn note(&mut self, bytes: u64) {
-        self.peaks.note(bytes);
+    pub(super) fn count(&mut self, bytes: u64) {
+        self.peaks.add(bytes);
     }
 
     #[cfg(shuttle)]
@@ -114,7 +114,9 @@ impl State {
     /// Whether the host can keep what it could not keep when the queue's next call was put back.
     fn host_memory_fits(&self, queue: QueueId) -> bool {
         let wanted = |q: &Queue| match q.ready.front() {
-            Some(Job::Owed(owed)) if owed.wanted_host_memory > 0 => Some((q.plugin, owed.wanted_host_memory)),
+            Some(Job::Queued(delivery)) if delivery.wanted_host_memory > 0 => {
+                Some((q.plugin, delivery.wanted_host_memory))
+            }
             _ => None,
         };
         let Some((plugin, bytes)) = self.queues.get(queue).and_then(wanted) else { return true };
@@ -123,8 +125,8 @@ impl State {
     }
 
     /// Whether the queue's tenant may begin nothing now, for a quota of its own.
-    fn is_held_back(&self, queue: QueueId) -> bool {
-        self.tenant_of(queue).and_then(|number| self.accounts.get(number)).is_some_and(Tenant::is_held_back)
+    fn is_throttled(&self, queue: QueueId) -> bool {
+        self.tenant_of(queue).and_then(|number| self.accounts.get(number)).is_some_and(Tenant::is_throttled)
     }
 
     fn is_first_for_memory(&self, queue: QueueId) -> bool {
@@ -195,7 +197,7 @@ impl State {
         } else if self.memory.first.is_none() {
             self.choose_first_for_memory();
         }
-        self.offer(queue);
+        self.update_ready(queue);
     }
 
     /// The oldest that may begin something, which from then on stands in front of its plugin's, where it is looked for.
@@ -203,7 +205,7 @@ impl State {
         let oldest = self.plugins.iter().enumerate().filter_map(|(plugin, has)| {
             let mut waiting = has.memory.waiting.iter().enumerate();
             let (at, &(place, queue)) =
-                waiting.find(|&(_, &(_, queue))| !self.is_held_back(queue) && self.host_memory_fits(queue))?;
+                waiting.find(|&(_, &(_, queue))| !self.is_throttled(queue) && self.host_memory_fits(queue))?;
             Some((place, plugin, at, queue))
         });
         let Some((_, plugin, at, queue)) = oldest.min() else { return };
@@ -268,12 +270,12 @@ impl State {
             }
             self.memory.count -= 1;
             // One that is held back begins nothing, and brings nobody else back.
-            let held_back = self.is_held_back(queue);
+            let throttled = self.is_throttled(queue);
             if let Some(q) = self.queues.get_mut(queue) {
                 q.parked = false;
-                nobody &= held_back || q.ready_len() == 0;
+                nobody &= throttled || q.ready_len() == 0;
             }
-            self.offer(queue);
+            self.update_ready(queue);
         }
     }
 
@@ -307,7 +309,7 @@ impl State {
             nobody_is_under_way || !owes || (self.wanted_memory(queue).is_none_or(fits) && self.host_memory_fits(queue))
         };
         // One that is held back keeps its place, and nobody waits behind it.
-        let may_begin = |queue: QueueId| nobody_is_under_way || !self.is_held_back(queue);
+        let may_begin = |queue: QueueId| nobody_is_under_way || !self.is_throttled(queue);
         let oldest = self.plugins.iter().enumerate().filter_map(|(plugin, has)| {
             let waiting = has.memory.waiting.iter().enumerate();
             let mut waiting = waiting.filter(|(_, (_, queue))| may_begin(*queue)).take(2);

@@ -1,7 +1,7 @@
-//! Who is owed what, and whose turn it is.
+//! Which deliveries are owed, and whose turn it is.
 //!
 //! One queue for each (tenant, plugin), one [`Lane`](crate::lane::Lane) for each session id in it. Events come in through
-//! [`Dispatcher::owe`], workers take deliveries with [`Dispatcher::next`] and bring them back with
+//! [`Dispatcher::enqueue`], workers take deliveries with [`Dispatcher::next`] and bring them back with
 //! [`Dispatcher::settle`]; `draining.rs` has what a drain adds, `quotas.rs` what makes a tenant wait, `plugins.rs` what
 //! makes a plugin wait, `memory.rs` what a call has to have before it begins, `stored.rs` what makes a tenant wait for the
 //! journal, `suspects.rs` what is made last and alone. All state is behind one lock that is held for
@@ -9,13 +9,11 @@
 
 mod bucket;
 mod dispatcher;
-mod drain;
 mod draining;
-mod facts;
 mod fair;
-mod finished;
+mod finished_call;
 #[cfg(shuttle)]
-mod held;
+mod held_resources;
 mod high_water;
 mod memory;
 mod plugins;
@@ -27,16 +25,14 @@ mod suspects;
 mod tenant;
 #[cfg(test)]
 mod tests;
-mod unbegun;
+mod unstarted;
 
-pub(crate) use dispatcher::{Dispatcher, Installed, Pick, Slice};
-pub(crate) use drain::{Closed, ClosedQueue, Drain};
-pub(crate) use facts::DrainFacts;
+pub(crate) use dispatcher::{Dispatcher, Pick, Slice};
 pub(crate) use fair::QueueId;
-pub(crate) use finished::Finished;
+pub(crate) use finished_call::{FinishedCall, PutBack};
 pub(crate) use memory::Taken;
-pub(crate) use queue::Job;
 pub(crate) use quotas::Deferred;
+pub(crate) use unstarted::Unstarted;
 
 /// A plugin's place in the configuration.
 pub(crate) type PluginNumber = usize;

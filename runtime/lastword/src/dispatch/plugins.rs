@@ -30,7 +30,7 @@ impl PluginUse {
 
 impl State {
     /// Says how many deliveries of a queue may begin. To be called when they have become more or fewer.
-    pub(super) fn offer(&mut self, queue: QueueId) {
+    pub(super) fn update_ready(&mut self, queue: QueueId) {
         let Some(q) = self.queues.get_mut(queue) else { return };
         let ready = q.ready_len();
         let wanted = std::mem::replace(&mut q.wanting, ready > 0);
@@ -89,7 +89,7 @@ impl State {
         if let Some(plugin) = self.plugins.get_mut(q.plugin) {
             plugin.parked.push_back(queue);
         }
-        self.offer(queue);
+        self.update_ready(queue);
     }
 
     /// Brings queues of one plugin back that holds fewer slots than it may. False when there is none.
@@ -113,7 +113,7 @@ impl State {
             if let Some(q) = self.queues.get_mut(queue) {
                 q.parked = false;
             }
-            self.offer(queue);
+            self.update_ready(queue);
         }
     }
 }

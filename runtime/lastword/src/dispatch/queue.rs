@@ -1,16 +1,16 @@
-use std::collections::{BTreeMap, HashMap, VecDeque};
+//! What one (tenant, plugin) pair is owed.
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use lastword_events::{Deferral, EventKey, Outcome, Session};
-
 use super::PluginNumber;
-use super::facts::DrainFacts;
 use super::fair::TenantNumber;
-use super::unbegun::Unbegun;
-use crate::active::Unended;
+use super::unstarted::Unstarted;
 use crate::breaker::Breaker;
+use crate::drain::account::Tally;
+use crate::drain::backlog::{Backlog, BacklogEnd};
 use crate::lane::Lane;
-use crate::owed::Owed;
+use crate::queued_delivery::QueuedDelivery;
 use crate::sync::now;
 
 /// What one (tenant, plugin) pair is owed.
@@ -26,7 +26,7 @@ pub(crate) struct Queue {
     /// By session id; one only while something of it is owed.
     pub(crate) lanes: HashMap<Arc<str>, Lane>,
     /// What has not begun: in `ready`, in `lanes`, in `backlog`, and what may take the process down and waits for its turn.
-    pub(super) unbegun: Count,
+    pub(super) unstarted: Count,
     /// Some of it may begin.
     pub(super) wanting: bool,
     /// Its plugin holds all the slots that it may: out of the order until it holds fewer.
@@ -64,7 +64,7 @@ impl Count {
 /// A delivery that may begin.
 #[derive(Debug)]
 pub(crate) enum Job {
-    Owed(Owed),
+    Queued(QueuedDelivery),
     /// Of a session that a drain found active.
     End(BacklogEnd),
 }
@@ -72,7 +72,7 @@ pub(crate) enum Job {
 impl Job {
     pub(crate) fn is_end(&self) -> bool {
         match self {
-            Self::Owed(owed) => owed.is_end(),
+            Self::Queued(delivery) => delivery.is_end(),
             Self::End(_) => true,
         }
     }
@@ -80,107 +80,24 @@ impl Job {
     /// Bytes that its next call reserves, whatever others take.
     pub(super) fn wanted_memory(&self) -> u64 {
         match self {
-            Self::Owed(owed) => owed.wanted_memory,
+            Self::Queued(delivery) => delivery.wanted_memory,
             Self::End(_) => 0,
         }
     }
 
-    /// As [`Owed::defer`]. Ends of a backlog do not wait for a quota.
-    pub(super) fn defer(&mut self) -> Option<Owed> {
+    /// Marks it as deferred, see [`QueuedDelivery::defer`]. Ends of a backlog do not wait for a quota.
+    pub(super) fn defer(&mut self) -> Option<QueuedDelivery> {
         match self {
-            Self::Owed(owed) => owed.defer(),
+            Self::Queued(delivery) => delivery.defer(),
             Self::End(_) => None,
         }
     }
 
-    pub(crate) fn owed(self) -> Owed {
+    pub(crate) fn delivery(self) -> QueuedDelivery {
         match self {
-            Self::Owed(owed) => owed,
-            Self::End(end) => end.owed(),
+            Self::Queued(delivery) => delivery,
+            Self::End(end) => end.delivery(),
         }
-    }
-}
-
-/// The end of a session that a drain found active. The event is made when its turn comes: a drain must not spend its
-/// first moments on describing half a million ends.
-#[derive(Debug)]
-pub(crate) struct BacklogEnd {
-    facts: Arc<DrainFacts>,
-    sequence: u64,
-    pub(crate) session: Arc<Session>,
-    attempt: u32,
-}
-
-impl BacklogEnd {
-    pub(crate) fn owed(&self) -> Owed {
-        let end = Owed::new(self.sequence, EventKey::End, &self.session, &self.facts.end_of(&self.session));
-        Owed { attempt: self.attempt, ..end }
-    }
-}
-
-/// The sessions of one tenant that a drain found active, shared by the queues of the tenant's plugins.
-#[derive(Clone, Debug)]
-pub(crate) struct Backlog {
-    facts: Arc<DrainFacts>,
-    sessions: Arc<Vec<Unended>>,
-    next: usize,
-}
-
-impl Backlog {
-    pub(crate) fn new(facts: Arc<DrainFacts>, sessions: Arc<Vec<Unended>>) -> Self {
-        Self { facts, sessions, next: 0 }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.sessions.len().saturating_sub(self.next)
-    }
-}
-
-impl Iterator for Backlog {
-    type Item = BacklogEnd;
-
-    fn next(&mut self) -> Option<BacklogEnd> {
-        let &Unended { sequence, ref session, attempt } = self.sessions.get(self.next)?;
-        self.next += 1;
-        Some(BacklogEnd { facts: self.facts.clone(), sequence, session: session.clone(), attempt })
-    }
-}
-
-/// A drain's counts of `session-end` deliveries, for one queue.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) delivered: u64,
-    pub(crate) failed: u64,
-    pub(crate) deferred: u64,
-    pub(crate) broken: bool,
-    /// Whether the budget deferred any of them.
-    pub(crate) timed_out: bool,
-    /// How often each other outcome than `delivered` happened.
-    pub(crate) causes: BTreeMap<String, u64>,
-}
-
-impl Tally {
-    pub(crate) fn add(&mut self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Delivered => self.delivered += 1,
-            Outcome::Failed { .. } => {
-                self.failed += 1;
-                *self.causes.entry(outcome.to_string()).or_default() += 1;
-            }
-            Outcome::Deferred(why) => self.defer(*why, 1),
-        }
-    }
-
-    pub(crate) fn defer(&mut self, why: Deferral, count: u64) {
-        if count > 0 {
-            self.deferred += count;
-            self.timed_out |= matches!(why, Deferral::Budget | Deferral::Journal);
-            *self.causes.entry(Outcome::Deferred(why).to_string()).or_default() += count;
-        }
-    }
-
-    pub(crate) fn owed(&self) -> u64 {
-        self.delivered + self.failed + self.deferred
     }
 }
 
@@ -193,7 +110,7 @@ impl Queue {
             ready: VecDeque::new(),
             backlog: None,
             lanes: HashMap::new(),
-            unbegun: Count::default(),
+            unstarted: Count::default(),
             wanting: false,
             parked: false,
             taken: 0,
@@ -216,7 +133,7 @@ impl Queue {
                 return Some(job);
             }
             let end = self.backlog.as_mut()?.next()?;
-            // A lane may have launched something of its own in place of the end, or keep it.
+            // A lane may have made something ready of its own in place of the end, or keep it.
             if let Some(job) = self.begin_end(end) {
                 return Some(job);
             }
@@ -227,7 +144,7 @@ impl Queue {
     pub(super) fn begin_end(&mut self, end: BacklogEnd) -> Option<Job> {
         match self.lanes.get_mut(&end.session.identity.id) {
             None => Some(Job::End(end)),
-            Some(lane) => lane.push_end(end.owed(), now()).map(Job::Owed),
+            Some(lane) => lane.push_end(end.delivery(), now()).map(Job::Queued),
         }
     }
 
@@ -243,13 +160,13 @@ impl Queue {
 
     /// Whether anything waits in a lane. Also when nothing does but a delivery that may take the process down.
     pub(super) fn may_have_waiting(&self) -> bool {
-        self.unbegun.all > self.ready_len()
+        self.unstarted.all > self.ready_len()
     }
 
     /// Takes everything that has not begun, for good: what workers have finds no lane when it comes back. It looks at none of it:
     /// there may be a million.
-    pub(super) fn take_all(&mut self) -> Unbegun {
+    pub(super) fn take_all(&mut self) -> Unstarted {
         let (ready, lanes) = (std::mem::take(&mut self.ready), std::mem::take(&mut self.lanes));
-        Unbegun::new(ready, lanes, self.backlog.take(), std::mem::take(&mut self.unbegun))
+        Unstarted::new(ready, lanes, self.backlog.take(), std::mem::take(&mut self.unstarted))
     }
 }

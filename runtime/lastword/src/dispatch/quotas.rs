@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::dispatcher::Dispatcher;
 use super::fair::{QueueId, TenantNumber};
-use super::finished::Finished;
+use super::finished_call::{FinishedCall, PutBack};
 use super::queue::Job;
 use super::state::State;
-use crate::attempt::PutBack;
-use crate::limits::MAX_NEWS;
-use crate::owed::Owed;
+use crate::limits::MAX_NOTIFICATIONS;
+use crate::queued_delivery::QueuedDelivery;
 use crate::sync::now;
 
 /// Tenants that wait for fuel, and what nobody has been told yet.
@@ -19,15 +18,15 @@ use crate::sync::now;
 pub(super) struct Waiting {
     refills: BTreeSet<(Instant, TenantNumber)>,
     deferred: VecDeque<Deferred>,
-    /// Batches of deferrals that workers are telling.
-    telling: usize,
+    /// Batches of deferrals that workers are in_progress.
+    in_progress: usize,
 }
 
 /// A delivery that waits for its tenant's quota; whoever watches has to be told, once.
 #[derive(Debug)]
 pub(crate) struct Deferred {
     pub(crate) queue: QueueId,
-    pub(crate) owed: Owed,
+    pub(crate) delivery: QueuedDelivery,
 }
 
 impl Waiting {
@@ -36,33 +35,33 @@ impl Waiting {
         self.refills.first().map(|(at, _)| *at)
     }
 
-    pub(super) fn is_told(&self) -> bool {
-        self.deferred.is_empty() && self.telling == 0
+    pub(super) fn is_idle(&self) -> bool {
+        self.deferred.is_empty() && self.in_progress == 0
     }
 
-    pub(super) fn has_news(&self) -> bool {
+    pub(super) fn has_pending(&self) -> bool {
         !self.deferred.is_empty()
     }
 
     /// Some of what is to be told: whoever tells it runs no guests meanwhile.
-    pub(super) fn take_news(&mut self) -> Vec<Deferred> {
-        self.telling += usize::from(!self.deferred.is_empty());
-        let some = self.deferred.len().min(MAX_NEWS);
+    pub(super) fn take_pending(&mut self) -> Vec<Deferred> {
+        self.in_progress += usize::from(!self.deferred.is_empty());
+        let some = self.deferred.len().min(MAX_NOTIFICATIONS);
         self.deferred.drain(..some).collect()
     }
 }
 
 impl Dispatcher {
-    /// What was taken to be told has been told: the tenants may go on, if nothing else holds them back.
-    pub(crate) fn told(&self, deferred: &[Deferred]) {
+    /// The observer was notified of these: the tenants may go on, if nothing else holds them back.
+    pub(crate) fn notified(&self, deferred: &[Deferred]) {
         let mut state = self.state.lock();
-        state.waiting.telling -= 1;
+        state.waiting.in_progress -= 1;
         for one in deferred {
             if let Some(number) = state.tenant_of(one.queue)
                 && let Some(tenant) = state.accounts.get_mut(number)
             {
-                tenant.untold -= 1;
-                state.hold_back_or_let_go(number);
+                tenant.unnotified -= 1;
+                state.throttle_or_release(number);
             }
         }
         self.announce(&mut state);
@@ -84,12 +83,12 @@ impl State {
     }
 
     /// To be called when the tenant's count of calls, or its fuel, has changed.
-    pub(super) fn hold_back_or_let_go(&mut self, number: TenantNumber) {
+    pub(super) fn throttle_or_release(&mut self, number: TenantNumber) {
         let Some(tenant) = self.accounts.get(number) else { return };
         if tenant.is_limited() {
-            let held_back = tenant.is_held_back();
-            self.fair.hold_back(number, held_back);
-            if held_back {
+            let throttled = tenant.is_throttled();
+            self.fair.throttle(number, throttled);
+            if throttled {
                 self.end_first_of(number);
             }
         }
@@ -114,7 +113,7 @@ impl State {
             self.waiting.refills.insert((at, number));
             self.new_timer = true;
             queues.iter().for_each(|&(_, queue)| self.defer_ready(queue));
-            self.hold_back_or_let_go(number);
+            self.throttle_or_release(number);
         }
     }
 
@@ -122,27 +121,27 @@ impl State {
     /// to wait, and comes to the front.
     pub(super) fn defer_ready(&mut self, queue: QueueId) {
         let Some(q) = self.queues.get_mut(queue) else { return };
-        let untold: Vec<Owed> = q.ready.iter_mut().filter_map(Job::defer).collect();
-        self.tell_later(queue, untold);
+        let unnotified: Vec<QueuedDelivery> = q.ready.iter_mut().filter_map(Job::defer).collect();
+        self.tell_later(queue, unnotified);
     }
 
     /// What has just become ready of a tenant that waits for fuel.
-    pub(super) fn defer_if_waiting(&mut self, queue: QueueId, owed: &mut Owed) {
+    pub(super) fn defer_if_waiting(&mut self, queue: QueueId, delivery: &mut QueuedDelivery) {
         let waits =
             self.tenant_of(queue).and_then(|number| self.accounts.get(number)).is_some_and(|t| t.waits_for_fuel);
-        if waits && let Some(owed) = owed.defer() {
-            self.tell_later(queue, vec![owed]);
+        if waits && let Some(delivery) = delivery.defer() {
+            self.tell_later(queue, vec![delivery]);
         }
     }
 
-    fn tell_later(&mut self, queue: QueueId, untold: Vec<Owed>) {
-        if untold.is_empty() {
+    fn tell_later(&mut self, queue: QueueId, unnotified: Vec<QueuedDelivery>) {
+        if unnotified.is_empty() {
             return;
         }
         if let Some(tenant) = self.tenant_of(queue).and_then(|number| self.accounts.get_mut(number)) {
-            tenant.untold += untold.len();
+            tenant.unnotified += unnotified.len();
         }
-        self.waiting.deferred.extend(untold.into_iter().map(|owed| Deferred { queue, owed }));
+        self.waiting.deferred.extend(unnotified.into_iter().map(|delivery| Deferred { queue, delivery }));
     }
 
     /// Lets tenants go on whose fuel flows again.
@@ -159,7 +158,7 @@ impl State {
                 }
                 None => {
                     tenant.waits_for_fuel = false;
-                    self.hold_back_or_let_go(number);
+                    self.throttle_or_release(number);
                 }
             }
         }
@@ -167,7 +166,7 @@ impl State {
 
     /// Charges queues of a tenant whose calls are limited for the time in which they held places of it: a guest that waits
     /// uses no worker, and would otherwise always be the one that has had least.
-    pub(super) fn charge_for_places(&mut self, queue: QueueId, finished: &[Finished]) {
+    pub(super) fn charge_for_places(&mut self, queue: QueueId, finished: &[FinishedCall]) {
         let Some(tenant) = self.tenant_of(queue).and_then(|number| self.accounts.get(number)) else { return };
         if tenant.max_calls().is_some() {
             let held: Duration = finished.iter().filter_map(|one| one.report.as_ref()).map(|report| report.wall).sum();
@@ -177,18 +176,18 @@ impl State {
 
     /// From now on nobody waits for fuel, and who has not been told that it did is not told any more: its outcome comes.
     pub(super) fn stop_counting_fuel(&mut self) {
-        for untold in std::mem::take(&mut self.waiting.deferred) {
-            if let Some(number) = self.tenant_of(untold.queue)
+        for unnotified in std::mem::take(&mut self.waiting.deferred) {
+            if let Some(number) = self.tenant_of(unnotified.queue)
                 && let Some(tenant) = self.accounts.get_mut(number)
             {
-                tenant.untold -= 1;
-                self.hold_back_or_let_go(number);
+                tenant.unnotified -= 1;
+                self.throttle_or_release(number);
             }
         }
         for (_, number) in std::mem::take(&mut self.waiting.refills) {
             if let Some(tenant) = self.accounts.get_mut(number) {
                 tenant.waits_for_fuel = false;
-                self.hold_back_or_let_go(number);
+                self.throttle_or_release(number);
             }
         }
     }

@@ -8,9 +8,8 @@ use std::time::Instant;
 use lastword_events::Outcome;
 
 use super::PluginNumber;
-use super::drain::Drain;
 use super::fair::{Fair, QueueId, TenantNumber};
-use super::finished::Finished;
+use super::finished_call::FinishedCall;
 use super::memory::{MemoryTurns, Taken};
 use super::plugins::PluginUse;
 use super::queue::{Job, Queue};
@@ -19,9 +18,11 @@ use super::stored::Stored;
 use super::suspects::Suspects;
 use super::tenant::Tenant;
 use crate::breaker::Breaker;
+use crate::drain::account::DrainAccount;
 use crate::lane::FailedIn;
 use crate::limits::MAX_IDLE_TENANTS;
-use crate::owed::Owed;
+use crate::phase::Phase;
+use crate::queued_delivery::QueuedDelivery;
 use crate::quota::TenantQuota;
 use crate::sync::{now, thread::Thread};
 
@@ -52,8 +53,9 @@ pub(crate) struct State {
     pub(super) new_timer: bool,
     /// Workers that found nothing to do.
     pub(super) idle: Vec<Thread>,
-    pub(super) drain: Option<Drain>,
-    pub(super) stopping: bool,
+    pub(super) phase: Phase,
+    /// Of the drain that has begun.
+    pub(super) drain: Option<DrainAccount>,
     /// `session-end` deliveries that are owed or dead.
     pub(super) undelivered_ends: u64,
 }
@@ -76,7 +78,7 @@ impl State {
         self.fair.ready_deliveries() == 0
             && self.taken == 0
             && self.unwritten == 0
-            && self.waiting.is_told()
+            && self.waiting.is_idle()
             && self.suspects.is_empty()
             && !self.stored.holds_up(&self.fair)
     }
@@ -85,7 +87,7 @@ impl State {
     /// sleep until.
     pub(super) fn wake(&mut self) {
         let suspect = self.taken == 0 && self.suspects.want_turn();
-        let one = std::mem::take(&mut self.new_timer) || self.waiting.has_news() || suspect;
+        let one = std::mem::take(&mut self.new_timer) || self.waiting.has_pending() || suspect;
         let wanted = self.fair.ready_deliveries().max(usize::from(one)).min(self.idle.len());
         self.idle.drain(..wanted).for_each(|worker| worker.unpark());
     }
@@ -95,7 +97,7 @@ impl State {
         self.idle.drain(..).for_each(|worker| worker.unpark());
     }
 
-    /// Notes a tenant and makes its queues, or takes spare ones.
+    /// Adds a tenant and makes its queues, or takes spare ones.
     pub(super) fn add_tenant(
         &mut self,
         tenant: &Arc<str>,
@@ -164,33 +166,33 @@ impl State {
     }
 
     /// Puts a new event into its lane.
-    pub(super) fn push(&mut self, queue: QueueId, owed: Owed) {
-        self.undelivered_ends += u64::from(owed.is_end());
+    pub(super) fn push(&mut self, queue: QueueId, delivery: QueuedDelivery) {
+        self.undelivered_ends += u64::from(delivery.is_end());
         let deferral = self.deferral(queue);
         let Some(q) = self.queues.get_mut(queue) else { return };
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.owed += 1;
         }
         let now = now();
-        q.unbegun.add(owed.is_end());
-        let lane = q.lanes.entry(owed.session.identity.id.clone()).or_default();
-        let launched = lane.push(owed, now);
-        self.launch(queue, launched);
+        q.unstarted.add(delivery.is_end());
+        let lane = q.lanes.entry(delivery.session.identity.id.clone()).or_default();
+        let ready = lane.push(delivery, now);
+        self.make_ready(queue, ready);
         if let Some(why) = deferral {
-            self.pass_over(queue, why);
+            self.defer_unstarted(queue, why);
         }
     }
 
-    /// Puts what a lane has launched at the end of its queue.
-    pub(super) fn launch(&mut self, queue: QueueId, owed: Option<Owed>) {
-        let Some(mut owed) = owed else { return };
-        if owed.suspect {
-            return self.suspects.push(queue, owed, now());
+    /// Puts what a lane has ready at the end of its queue.
+    pub(super) fn make_ready(&mut self, queue: QueueId, delivery: Option<QueuedDelivery>) {
+        let Some(mut delivery) = delivery else { return };
+        if delivery.suspect {
+            return self.suspects.push(queue, delivery, now());
         }
-        self.defer_if_waiting(queue, &mut owed);
+        self.defer_if_waiting(queue, &mut delivery);
         let Some(q) = self.queues.get_mut(queue) else { return };
-        q.ready.push_back(Job::Owed(owed));
-        self.offer(queue);
+        q.ready.push_back(Job::Queued(delivery));
+        self.update_ready(queue);
     }
 
     /// Takes deliveries out of a queue: at most `most`, no more than its tenant may begin, and none without its memory.
@@ -209,7 +211,7 @@ impl State {
             jobs.push(taken);
         }
         self.note_taken(queue, &jobs);
-        self.offer(queue);
+        self.update_ready(queue);
         jobs
     }
 
@@ -219,7 +221,7 @@ impl State {
         let taken = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
         q.taken += taken;
         q.ends_taken += count_ends(jobs);
-        jobs.iter().for_each(|taken| q.unbegun.remove(taken.job.is_end()));
+        jobs.iter().for_each(|taken| q.unstarted.remove(taken.job.is_end()));
         self.taken += taken;
         let owner = q.owner;
         if let Some(tenant) = self.accounts.get_mut(owner) {
@@ -228,46 +230,46 @@ impl State {
         if let Some(plugin) = self.plugins.get_mut(q.plugin) {
             plugin.taken += taken;
         }
-        self.hold_back_or_let_go(owner);
+        self.throttle_or_release(owner);
     }
 
     /// Deliveries that a worker has taken and not begun go back to where they were.
-    pub(super) fn bring_back(&mut self, queue: QueueId, mut unbegun: Vec<Taken>) {
-        for taken in &mut unbegun {
-            if let Job::Owed(owed) = &mut taken.job {
-                self.defer_if_waiting(queue, owed);
+    pub(super) fn bring_back(&mut self, queue: QueueId, mut unstarted: Vec<Taken>) {
+        for taken in &mut unstarted {
+            if let Job::Queued(delivery) = &mut taken.job {
+                self.defer_if_waiting(queue, delivery);
             }
         }
         let Some(q) = self.queues.get_mut(queue) else { return };
-        let taken = u32::try_from(unbegun.len()).unwrap_or(u32::MAX);
+        let taken = u32::try_from(unstarted.len()).unwrap_or(u32::MAX);
         q.taken -= taken;
-        q.ends_taken -= count_ends(&unbegun);
-        unbegun.iter().for_each(|taken| q.unbegun.add(taken.job.is_end()));
+        q.ends_taken -= count_ends(&unstarted);
+        unstarted.iter().for_each(|taken| q.unstarted.add(taken.job.is_end()));
         self.taken -= taken;
         if let Some(tenant) = self.accounts.get_mut(q.owner) {
             tenant.calls -= taken;
-            tenant.memory -= unbegun.iter().map(|taken| taken.reserved).sum::<u64>();
+            tenant.memory -= unstarted.iter().map(|taken| taken.reserved).sum::<u64>();
         }
         if let Some(plugin) = self.plugins.get_mut(q.plugin) {
             plugin.taken -= taken;
         }
         let mut suspect = None;
-        for taken in unbegun.into_iter().rev() {
+        for taken in unstarted.into_iter().rev() {
             match taken.job {
-                Job::Owed(owed) if owed.suspect => suspect = Some(owed),
+                Job::Queued(delivery) if delivery.suspect => suspect = Some(delivery),
                 job => q.ready.push_front(job),
             }
         }
-        if let Some(owed) = suspect {
-            self.put_suspect_back(queue, owed, now());
+        if let Some(delivery) = suspect {
+            self.put_suspect_back(queue, delivery, now());
         }
-        self.offer(queue);
+        self.update_ready(queue);
     }
 
     /// Gives the slots of failures back that are being written down.
-    pub(super) fn release(&mut self, queue: QueueId, failed: &mut [Finished]) {
+    pub(super) fn release(&mut self, queue: QueueId, failed: &mut [FinishedCall]) {
         for one in failed {
-            self.give_slot_back(queue, one.owed.reserved);
+            self.give_slot_back(queue, one.delivery.reserved);
             one.released = true;
             self.unwritten += 1;
         }
@@ -286,30 +288,30 @@ impl State {
         }
     }
 
-    pub(super) fn finish(&mut self, queue: QueueId, finished: Finished, now: Instant) {
-        let Finished { mut owed, outcome, report, retry, in_drain, unwritten, released, .. } = finished;
-        self.cleared(&mut owed, now);
+    pub(super) fn finish(&mut self, queue: QueueId, finished: FinishedCall, now: Instant) {
+        let FinishedCall { mut delivery, outcome, report, retry, in_drain, unwritten, released, .. } = finished;
+        self.cleared(&mut delivery, now);
         if released {
             self.unwritten -= 1;
         } else {
-            self.give_slot_back(queue, owed.reserved);
+            self.give_slot_back(queue, delivery.reserved);
         }
-        if outcome == Outcome::Delivered && owed.is_end() {
+        if outcome == Outcome::Delivered && delivery.is_end() {
             self.undelivered_ends -= 1;
         }
         let Some(q) = self.queues.get_mut(queue) else { return };
         q.ends_unwritten -= u32::from(unwritten);
         if let (Some(report), Some(plugin)) = (report, self.plugins.get_mut(q.plugin)) {
-            plugin.memory.note(report.counted_memory);
+            plugin.memory.count(report.counted_memory);
         }
         // It failed before the drain, which waited for its record and cannot try it: the number would not be there. (What the
         // journal refuses at once was given up before the drain.)
         let untried = unwritten && released && retry.is_none();
-        if untried && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
+        if untried && self.drain.is_some() && self.phase < Phase::Closed {
             q.tally.add(&outcome);
         }
-        let id = owed.session.identity.id.clone();
-        if retry.is_some() && !in_drain && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
+        let id = delivery.session.identity.id.clone();
+        if retry.is_some() && !in_drain && self.drain.is_some() && self.phase < Phase::Closed {
             // It failed before the drain, and its queue was passed over while its failure was written down: so is it.
             q.lanes.entry(id.clone()).or_default();
         }
@@ -319,7 +321,7 @@ impl State {
             tenant.owed -= u64::from(retry.is_none() || in_drain || lane.is_none());
         }
         let Some(lane) = lane else { return };
-        let launched = match retry {
+        let ready = match retry {
             Some((due, _)) => {
                 let failed_in = match self.drain.is_some() {
                     true if in_drain => FailedIn::Drain,
@@ -327,38 +329,38 @@ impl State {
                     false => FailedIn::OrdinaryWork,
                 };
                 if failed_in != FailedIn::Drain {
-                    q.unbegun.add(owed.is_end());
+                    q.unstarted.add(delivery.is_end());
                 }
-                lane.failed(owed, due, now, failed_in)
+                lane.failed(delivery, due, now, failed_in)
             }
             None => lane.done(now),
         };
         if lane.is_empty() {
             q.lanes.remove(&id);
-        } else if launched.is_none()
+        } else if ready.is_none()
             && let Some(at) = lane.schedule()
         {
             self.retries.push(Reverse(Retry { at, queue, id }));
             self.new_timer = true;
         }
-        self.launch(queue, launched);
+        self.make_ready(queue, ready);
     }
 
     /// Launches what has waited for its retry long enough.
-    pub(super) fn launch_due(&mut self, now: Instant) {
+    pub(super) fn make_due_ready(&mut self, now: Instant) {
         while let Some(Reverse(retry)) = self.retries.peek()
             && retry.at <= now
         {
             let Some(Reverse(Retry { queue, id, .. })) = self.retries.pop() else { return };
             let lane = self.queues.get_mut(queue).and_then(|q| q.lanes.get_mut(&id));
             let Some(lane) = lane else { continue };
-            let launched = lane.look(now);
-            if launched.is_none()
+            let ready = lane.look(now);
+            if ready.is_none()
                 && let Some(at) = lane.schedule()
             {
                 self.retries.push(Reverse(Retry { at, queue, id }));
             }
-            self.launch(queue, launched);
+            self.make_ready(queue, ready);
         }
     }
 }

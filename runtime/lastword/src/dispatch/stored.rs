@@ -70,15 +70,15 @@ impl State {
         } else {
             self.stored.waiting.remove(&number);
         }
-        let held_back = tenant.is_held_back();
-        self.fair.hold_back(number, held_back);
-        if held_back {
+        let throttled = tenant.is_throttled();
+        self.fair.throttle(number, throttled);
+        if throttled {
             self.end_first_of(number);
         }
     }
 
     /// Why what has not begun at the end of the budget has not.
-    pub(super) fn why_unbegun(&self, queue: QueueId) -> Deferral {
+    pub(super) fn why_unstarted(&self, queue: QueueId) -> Deferral {
         let tenant = self.tenant_of(queue).and_then(|number| self.accounts.get(number));
         if tenant.is_some_and(|tenant| tenant.waits_for_journal) { Deferral::Journal } else { Deferral::Budget }
     }

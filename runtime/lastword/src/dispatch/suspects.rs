@@ -10,13 +10,13 @@ use super::memory::Taken;
 use super::queue::Job;
 use super::state::State;
 use crate::limits::{MAX_SUSPECT_ALONE, MAX_SUSPECT_WAIT};
-use crate::owed::Owed;
+use crate::queued_delivery::QueuedDelivery;
 use crate::sync::now;
 
 /// Those that wait, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
-    waiting: VecDeque<(QueueId, Owed)>,
+    waiting: VecDeque<(QueueId, QueuedDelivery)>,
     /// When the first of them began to wait for others.
     since: Option<Instant>,
     /// When the one that is under way began.
@@ -24,8 +24,8 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    pub(super) fn push(&mut self, queue: QueueId, owed: Owed, now: Instant) {
-        self.waiting.push_back((queue, owed));
+    pub(super) fn push(&mut self, queue: QueueId, delivery: QueuedDelivery, now: Instant) {
+        self.waiting.push_back((queue, delivery));
         self.since.get_or_insert(now);
     }
 
@@ -55,11 +55,11 @@ impl Suspects {
     }
 
     /// Those of a queue that wait, out of which they are to be passed over.
-    pub(super) fn take_of(&mut self, queue: QueueId) -> Vec<Owed> {
+    pub(super) fn take_of(&mut self, queue: QueueId) -> Vec<QueuedDelivery> {
         let (of_queue, others) = std::mem::take(&mut self.waiting).into_iter().partition(|(of, _)| *of == queue);
         self.waiting = others;
-        let of_queue: VecDeque<(QueueId, Owed)> = of_queue;
-        of_queue.into_iter().map(|(_, owed)| owed).collect()
+        let of_queue: VecDeque<(QueueId, QueuedDelivery)> = of_queue;
+        of_queue.into_iter().map(|(_, delivery)| delivery).collect()
     }
 
     /// The one that was under way is back, or was not begun after all. The others of the process have a turn before the next.
@@ -80,25 +80,25 @@ impl State {
         if self.taken > 0 || !self.suspects.want_turn() {
             return None;
         }
-        let (queue, owed) = self.suspects.waiting.pop_front()?;
+        let (queue, delivery) = self.suspects.waiting.pop_front()?;
         self.suspects.began = Some(now());
         // It is alone, and needs no reservation: there is all memory to grow into.
-        let jobs = vec![Taken { job: Job::Owed(owed), reserved: 0, memory: None }];
+        let jobs = vec![Taken { job: Job::Queued(delivery), reserved: 0, memory: None }];
         self.note_taken(queue, &jobs);
         Some((queue, jobs))
     }
 
     /// A delivery that a worker brings back begun: the process has lived through it.
-    pub(super) fn cleared(&mut self, owed: &mut Owed, now: Instant) {
-        if std::mem::take(&mut owed.suspect) {
+    pub(super) fn cleared(&mut self, delivery: &mut QueuedDelivery, now: Instant) {
+        if std::mem::take(&mut delivery.suspect) {
             self.suspects.over(now);
         }
     }
 
-    /// One that a worker brings back unbegun.
-    pub(super) fn put_suspect_back(&mut self, queue: QueueId, owed: Owed, now: Instant) {
+    /// One that a worker brings back unstarted.
+    pub(super) fn put_suspect_back(&mut self, queue: QueueId, delivery: QueuedDelivery, now: Instant) {
         self.suspects.over(now);
-        self.suspects.waiting.push_front((queue, owed));
+        self.suspects.waiting.push_front((queue, delivery));
         self.suspects.since.get_or_insert(now);
     }
 }
@@ -107,11 +107,8 @@ impl State {
 mod tests {
     use std::collections::HashMap;
 
-    use lastword_events::{DrainReason, Timestamp};
-
     use super::super::dispatcher::{Dispatcher, Pick};
-    use super::super::drain::Drain;
-    use super::super::tests::{bring_back, calls, dispatcher, owe};
+    use super::super::tests::{bring_back, calls, dispatcher, drain, owe};
     use super::*;
 
     /// Of what both plugins are owed of three sessions, the second session's is suspect.
@@ -120,19 +117,24 @@ mod tests {
         owe(&dispatcher, "t", &calls(None), 3);
         let mut state = dispatcher.state.lock();
         for queue in 0..state.queues.len() {
-            let at =
-                state.queues[queue].ready.iter().position(|job| matches!(job, Job::Owed(owed) if owed.sequence == 1));
-            let Some(Job::Owed(mut owed)) = at.and_then(|at| state.queues[queue].ready.remove(at)) else { panic!() };
-            owed.suspect = true;
-            state.offer(queue);
-            state.launch(queue, Some(owed));
+            let at = state.queues[queue]
+                .ready
+                .iter()
+                .position(|job| matches!(job, Job::Queued(delivery) if delivery.sequence == 1));
+            let Some(Job::Queued(mut delivery)) = at.and_then(|at| state.queues[queue].ready.remove(at)) else {
+                panic!()
+            };
+            delivery.suspect = true;
+            state.update_ready(queue);
+            state.make_ready(queue, Some(delivery));
         }
         drop(state);
         dispatcher
     }
 
     fn sequences(jobs: &[Taken]) -> Vec<u64> {
-        let sequence = |taken: &Taken| if let Job::Owed(owed) = &taken.job { owed.sequence } else { u64::MAX };
+        let sequence =
+            |taken: &Taken| if let Job::Queued(delivery) = &taken.job { delivery.sequence } else { u64::MAX };
         jobs.iter().map(sequence).collect()
     }
 
@@ -192,8 +194,7 @@ mod tests {
         let Pick::Serve(suspect) = dispatcher.next(&[]) else { panic!() };
         owe(&dispatcher, "u", &calls(None), 1);
         assert!(matches!(dispatcher.next(&[]), Pick::Idle(Some(_))), "and it is looked again in time");
-        let drain = Drain::new(DrainReason::Shutdown, Timestamp::now(), Instant::now() + MAX_SUSPECT_WAIT);
-        dispatcher.begin_drain(drain, HashMap::new());
+        dispatcher.begin_drain(drain(Instant::now() + MAX_SUSPECT_WAIT), HashMap::new());
         let Pick::Serve(other) = dispatcher.next(&[]) else { panic!("another one") };
         assert_ne!(other.queue, suspect.queue);
     }

@@ -24,7 +24,7 @@ pub(super) struct Tenant {
     pub(super) waits_for_fuel: bool,
     /// Deferrals of it that are to be told. Nothing of it begins meanwhile, so that nobody hears `delivered` before
     /// `deferred`.
-    pub(super) untold: usize,
+    pub(super) unnotified: usize,
     /// Bytes that its plugins have stored and the journal has not written yet.
     pub(super) stored: u64,
     /// They are as many as they may be.
@@ -41,7 +41,7 @@ impl Tenant {
             max_calls: quota.concurrent_calls.map(|calls| calls.max(1)),
             fuel: quota.fuel_per_second.map(|fuel| Bucket::new(fuel, now)),
             waits_for_fuel: false,
-            untold: 0,
+            unnotified: 0,
             stored: 0,
             waits_for_journal: false,
         }
@@ -67,12 +67,12 @@ impl Tenant {
         self.max_calls.is_some() || self.fuel.is_some()
     }
 
-    pub(super) fn is_held_back(&self) -> bool {
-        self.waits_for_fuel || self.waits_for_journal || self.untold > 0 || self.free_calls() == 0
+    pub(super) fn is_throttled(&self) -> bool {
+        self.waits_for_fuel || self.waits_for_journal || self.unnotified > 0 || self.free_calls() == 0
     }
 
     /// Whether forgetting it would change nothing: a debt of fuel has to be remembered until it is paid.
     pub(super) fn can_be_forgotten(&self, now: Instant) -> bool {
-        self.owed == 0 && self.untold == 0 && self.stored == 0 && self.fuel.is_none_or(|fuel| fuel.is_full(now))
+        self.owed == 0 && self.unnotified == 0 && self.stored == 0 && self.fuel.is_none_or(|fuel| fuel.is_full(now))
     }
 }

@@ -12,21 +12,23 @@ use proptest::prelude::*;
 
 use super::bucket::Bucket;
 use super::dispatcher::{Dispatcher, Pick, Slice};
-use super::drain::{Drain, SoFar};
 use super::fair::QueueId;
-use super::finished::Finished;
+use super::finished_call::FinishedCall;
 use super::memory::{PluginMemory, Taken};
 use super::plugins::PluginUse;
 use super::queue::Job;
 use super::state::State;
+use crate::drain::account::Progress;
+use crate::drain::context::DrainContext;
+use crate::installed::InstalledPlugins;
 use crate::limits::MAX_IDLE_TENANTS;
-use crate::owed::Owed;
+use crate::queued_delivery::QueuedDelivery;
 use crate::quota::{Quotas, TenantQuota};
 use crate::sandbox::MemoryAccount;
 
 /// Two plugins, number 0 and 1, that serve every tenant.
 pub(super) fn dispatcher(slots: u32, workers: u32) -> Dispatcher {
-    let dispatcher = Dispatcher::new(Vec::new(), (slots, workers), 5, Arc::new(Quotas::default()));
+    let dispatcher = Dispatcher::new(InstalledPlugins::default(), (slots, workers), 5, Arc::new(Quotas::default()));
     *dispatcher.state.lock() = State::new(vec![PluginUse::default(), PluginUse::default()]);
     dispatcher
 }
@@ -43,35 +45,24 @@ pub(super) fn owe(dispatcher: &Dispatcher, tenant: &str, quota: &TenantQuota, se
         let session = Arc::new(Session::new(tenant, &format!("s{n}")));
         let event = Arc::new(Event::Start(SessionStart::default()));
         for &(_, queue) in queues.iter() {
-            state.push(queue, Owed::new(n, EventKey::Start, &session, &event));
+            state.push(queue, QueuedDelivery::new(n, EventKey::Start, &session, &event));
         }
     }
 }
 
 /// What a worker makes of these calls.
-fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<Finished> {
+fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<FinishedCall> {
     let finish = |taken: Taken| {
-        let mut owed = taken.job.owed();
-        owed.begin();
-        owed.reserved = taken.reserved;
+        let mut delivery = taken.job.delivery();
+        delivery.begin();
+        delivery.reserved = taken.reserved;
         let outcome = if fail {
             Outcome::Failed { cause: FailureCause::Retry, message: String::new() }
         } else {
             Outcome::Delivered
         };
         let retry = fail.then(|| (Instant::now(), Timestamp::now()));
-        Finished {
-            owed,
-            outcome,
-            report: None,
-            retry,
-            dead: false,
-            fuel: 0,
-            recorded: false,
-            in_drain: false,
-            unwritten: false,
-            released: false,
-        }
+        FinishedCall { retry, ..FinishedCall::new(delivery, outcome, None) }
     };
     jobs.into_iter().map(finish).collect()
 }
@@ -80,6 +71,10 @@ pub(super) fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Take
     let mut finished = finish(jobs, fail);
     assert!(dispatcher.account(queue, &mut finished));
     dispatcher.settle(queue, Duration::from_micros(10), finished, Vec::new());
+}
+
+pub(super) fn drain(cut_at: Instant) -> DrainContext {
+    DrainContext { reason: DrainReason::Shutdown, ended_at: Timestamp::now(), cut_at }
 }
 
 #[test]
@@ -213,15 +208,15 @@ fn a_drain_that_begins_while_a_failed_end_is_on_its_way_to_the_journal_reports_i
     {
         let mut state = dispatcher.state.lock();
         let queues = state.add_tenant(&"t".into(), &calls(None), &[0], 5);
-        state.push(queues[0].1, Owed::new(1, EventKey::End, &session, &event));
+        state.push(queues[0].1, QueuedDelivery::new(1, EventKey::End, &session, &event));
     }
     let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("an end is owed") };
     let mut finished = finish(slice.jobs, true);
     assert!(dispatcher.account(slice.queue, &mut finished));
 
     // The worker stands still here for as long as the drain lasts.
-    dispatcher.begin_drain(Drain::new(DrainReason::Shutdown, at, Instant::now()), HashMap::new());
-    let closed = dispatcher.close();
+    dispatcher.begin_drain(drain(Instant::now()), HashMap::new());
+    let closed = dispatcher.close_account();
     assert_eq!((closed.held, closed.queues[0].tally.deferred), (1, 1));
 
     dispatcher.settle(slice.queue, Duration::ZERO, finished, Vec::new());
@@ -235,13 +230,13 @@ fn owe_ends(dispatcher: &Dispatcher, sessions: u64) -> QueueId {
     for n in 0..sessions {
         let session = Arc::new(Session::new("t", &format!("s{n}")));
         let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
-        state.push(queues[0].1, Owed::new(n, EventKey::End, &session, &event));
+        state.push(queues[0].1, QueuedDelivery::new(n, EventKey::End, &session, &event));
     }
     queues[0].1
 }
 
 fn begin_drain(dispatcher: &Dispatcher) {
-    dispatcher.begin_drain(Drain::new(DrainReason::Shutdown, Timestamp::now(), Instant::now()), HashMap::new());
+    dispatcher.begin_drain(drain(Instant::now()), HashMap::new());
 }
 
 #[test]
@@ -258,19 +253,19 @@ fn what_a_drain_passes_over_is_counted_once_and_never_looked_at_again() {
         let q = &state.queues[queue];
         assert_eq!(q.tally.deferred, ENDS - held);
         assert!(q.ready.is_empty() && q.lanes.is_empty(), "whatever comes now finds nothing of it");
-        assert_eq!(state.drain.as_ref().unwrap().passed_over.len(), 1, "as it was in the queue");
+        assert_eq!(state.drain.as_ref().unwrap().deferred.len(), 1, "as it was in the queue");
     }
     // What workers had comes back one by one, some of it failed.
     for (n, job) in slice.jobs.into_iter().enumerate() {
         bring_back(&dispatcher, queue, vec![job], n % 2 == 0);
     }
-    assert_eq!(dispatcher.state.lock().drain.as_ref().unwrap().passed_over.len(), 1);
-    let closed = dispatcher.close();
+    assert_eq!(dispatcher.state.lock().drain.as_ref().unwrap().deferred.len(), 1);
+    let closed = dispatcher.close_account();
     assert_eq!((closed.queues[0].tally.owed(), closed.held), (ENDS, 0));
-    let [mut passed]: [_; 1] = closed.passed_over.try_into().unwrap();
-    let mut told: Vec<u64> = passed.unbegun.by_ref().take(10).map(|owed| owed.sequence).collect();
-    assert_eq!(passed.unbegun.ends(), ENDS - held - 10, "what nobody was told of is known without a look at it");
-    told.extend(passed.unbegun.map(|owed| owed.sequence));
+    let [mut passed]: [_; 1] = closed.deferred.try_into().unwrap();
+    let mut told: Vec<u64> = passed.unstarted.by_ref().take(10).map(|delivery| delivery.sequence).collect();
+    assert_eq!(passed.unstarted.ends(), ENDS - held - 10, "what nobody was told of is known without a look at it");
+    told.extend(passed.unstarted.map(|delivery| delivery.sequence));
     assert_eq!(told, (held..ENDS).collect::<Vec<_>>(), "in the order in which they were owed");
     let state = dispatcher.state.lock();
     assert!(state.is_quiet() && state.accounts.iter().all(|account| account.owed == 0));
@@ -283,23 +278,23 @@ fn what_a_drain_has_come_to_is_known_at_every_moment_and_does_not_change_when_it
     let queue = owe_ends(&dispatcher, ENDS);
     begin_drain(&dispatcher);
     let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("ends are owed") };
-    let so_far = || dispatcher.so_far().unwrap();
-    assert_eq!((so_far().deferred, so_far().untold), (ENDS, ENDS), "as if nothing more were made");
+    let progress = || dispatcher.progress().unwrap();
+    assert_eq!((progress().deferred, progress().unnotified), (ENDS, ENDS), "as if nothing more were made");
     let mut jobs = slice.jobs.into_iter();
     bring_back(&dispatcher, queue, jobs.by_ref().take(2).collect(), false);
     let held = jobs.len();
-    let delivered = SoFar { delivered: 2, deferred: ENDS - 2, untold: ENDS - 2, ..SoFar::default() };
-    assert_eq!(so_far(), delivered);
+    let delivered = Progress { delivered: 2, deferred: ENDS - 2, unnotified: ENDS - 2, ..Progress::default() };
+    assert_eq!(progress(), delivered);
     dispatcher.cut();
-    assert_eq!(so_far(), delivered);
-    let closed = dispatcher.close();
+    assert_eq!(progress(), delivered);
+    let closed = dispatcher.close_account();
     assert_eq!(closed.held, held as u64);
-    assert_eq!(so_far(), delivered);
-    closed.told.store(ENDS / 2, Ordering::Relaxed);
-    assert_eq!(so_far(), SoFar { untold: ENDS / 2 - 2, ..delivered });
-    assert_eq!(so_far().delivered + so_far().failed + so_far().deferred, closed.queues[0].tally.owed());
+    assert_eq!(progress(), delivered);
+    closed.notified.store(ENDS / 2, Ordering::Relaxed);
+    assert_eq!(progress(), Progress { unnotified: ENDS / 2 - 2, ..delivered });
+    assert_eq!(progress().delivered + progress().failed + progress().deferred, closed.queues[0].tally.owed());
     let lock = dispatcher.state.lock();
-    assert_eq!(dispatcher.so_far(), None, "whoever asks waits for nothing");
+    assert_eq!(dispatcher.progress(), None, "whoever asks waits for nothing");
     drop(lock);
 }
 
@@ -335,9 +330,9 @@ fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_
     assert!(!dispatcher.state.lock().is_quiet(), "a drain waits for it");
     dispatcher.settle(queue, Duration::ZERO, finished, Vec::new());
     assert!(dispatcher.state.lock().is_quiet());
-    let closed = dispatcher.close();
+    let closed = dispatcher.close_account();
     assert_eq!((closed.queues[0].tally.deferred, closed.queues[0].tally.owed()), (1, 1));
-    assert_eq!(closed.passed_over.iter().map(|passed| passed.unbegun.ends()).sum::<u64>(), 1);
+    assert_eq!(closed.deferred.iter().map(|passed| passed.unstarted.ends()).sum::<u64>(), 1);
     assert!(dispatcher.state.lock().accounts.iter().all(|account| account.owed == 0));
 }
 
@@ -365,10 +360,10 @@ proptest! {
         ends in prop::collection::vec((any::<prop::sample::Index>(), 0u8..4), 1..40),
     ) {
         let dispatcher = dispatcher(slots, workers);
-        let mut owed = 0;
+        let mut delivery = 0;
         for (n, (limit, sessions)) in tenants.iter().enumerate() {
             owe(&dispatcher, &format!("t{n}"), &calls(*limit), *sessions);
-            owed += 2 * usize::try_from(*sessions).unwrap();
+            delivery += 2 * usize::try_from(*sessions).unwrap();
         }
         let mut under_way = Vec::new();
         let (mut delivered, mut failures) = (0, 0);
@@ -400,7 +395,7 @@ proptest! {
             bring_back(&dispatcher, slice.queue, slice.jobs, fail);
         }
         let state = dispatcher.state.lock();
-        prop_assert_eq!(delivered, owed, "everything was served although nothing but calls that end lets others begin");
+        prop_assert_eq!(delivered, delivery, "everything was served although nothing but calls that end lets others begin");
         prop_assert!(state.is_quiet());
         prop_assert!(state.accounts.iter().all(|account| account.owed == 0));
     }
@@ -409,7 +404,7 @@ proptest! {
 /// One plugin, number 0, whose calls share memory and have `least` from the start.
 fn with_memory(slots: u32, memory: u64, least: u64) -> (Dispatcher, MemoryAccount) {
     let account = MemoryAccount::new(memory, 0);
-    let dispatcher = Dispatcher::new(Vec::new(), (slots, 2), 5, Arc::new(Quotas::default()));
+    let dispatcher = Dispatcher::new(InstalledPlugins::default(), (slots, 2), 5, Arc::new(Quotas::default()));
     let of = |least| PluginUse::new(PluginMemory::of(account.part(memory), least));
     *dispatcher.state.lock() = State::new(vec![of(least), of(0)]);
     (dispatcher, account)
@@ -461,15 +456,15 @@ fn one_large_call_is_not_starved_by_small_ones_and_does_not_hold_them_up() {
     let (dispatcher, account) = with_memory(64, 100, 10);
     owe(&dispatcher, "large", &calls(None), 1);
     let large = dispatcher.state.lock().accounts[0].queues[0].1;
-    if let Some(Job::Owed(owed)) = dispatcher.state.lock().queues[large].ready.front_mut() {
-        owed.put_back(90);
+    if let Some(Job::Queued(delivery)) = dispatcher.state.lock().queues[large].ready.front_mut() {
+        delivery.put_back(90);
     }
-    dispatcher.state.lock().fair.hold_back(0, true);
+    dispatcher.state.lock().fair.throttle(0, true);
     for n in 0..20 {
         owe(&dispatcher, &format!("small{n}"), &calls(None), 20);
     }
     let mut under_way = take_all(&dispatcher);
-    dispatcher.state.lock().fair.hold_back(0, false);
+    dispatcher.state.lock().fair.throttle(0, false);
     let (mut small_before, mut has_begun) = (0, false);
     while let Some(slice) = under_way.pop_front() {
         has_begun |= slice.queue == large;
@@ -499,7 +494,7 @@ fn nobody_waits_for_memory_behind_a_tenant_that_is_held_back() {
         let mut state = dispatcher.state.lock();
         let tenant = state.queues[held].owner;
         state.accounts[tenant].waits_for_journal = true;
-        state.fair.hold_back(tenant, true);
+        state.fair.throttle(tenant, true);
         state.end_first_of(tenant);
     }
     let mut served = Vec::new();
@@ -514,13 +509,13 @@ fn nobody_waits_for_memory_behind_a_tenant_that_is_held_back() {
         let mut state = dispatcher.state.lock();
         let tenant = state.queues[held].owner;
         state.accounts[tenant].waits_for_journal = false;
-        state.fair.hold_back(tenant, false);
+        state.fair.throttle(tenant, false);
     }
     assert!(take_all(&dispatcher).iter().any(|slice| slice.queue == held), "it waits for nobody to bring it back");
 }
 
 #[test]
-fn all_that_begins_to_wait_for_fuel_is_told_whatever_was_told_before_it() {
+fn all_that_begins_to_wait_for_fuel_is_idle_whatever_was_told_before_it() {
     let dispatcher = dispatcher(8, 1);
     owe(&dispatcher, "t", &calls(None), 3);
     let mut state = dispatcher.state.lock();
@@ -529,7 +524,7 @@ fn all_that_begins_to_wait_for_fuel_is_told_whatever_was_told_before_it() {
         assert!(state.queues[queue].ready[at].defer().is_some());
     }
     state.defer_ready(queue);
-    assert_eq!(state.accounts[0].untold, 1, "the one in the middle");
+    assert_eq!(state.accounts[0].unnotified, 1, "the one in the middle");
 }
 
 #[test]
@@ -537,7 +532,7 @@ fn what_calls_took_is_reserved_for_the_next_and_a_tenant_has_its_part() {
     let (dispatcher, account) = with_memory(64, 100, 1);
     owe(&dispatcher, "a", &calls(None), 40);
     owe(&dispatcher, "b", &calls(None), 0);
-    dispatcher.state.lock().plugins[0].memory.note(20);
+    dispatcher.state.lock().plugins[0].memory.count(20);
     let taken: usize = take_all(&dispatcher).iter().filter(|s| s.plugin == 0).map(|s| s.jobs.len()).sum();
     assert_eq!(
         (taken, account.used()),

@@ -1,19 +1,22 @@
+//! What a queue had not begun when a drain ended.
+
 use std::collections::hash_map::IntoValues;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::queue::{Backlog, Count, Job};
+use super::queue::{Count, Job};
+use crate::drain::backlog::Backlog;
 use crate::lane::Lane;
-use crate::owed::Owed;
+use crate::queued_delivery::QueuedDelivery;
 
 /// What a queue had not begun, as it was in the queue: taking it looks at no delivery and moves none, because a drain that ends,
 /// with a million of them, has no time for it.
 #[derive(Debug)]
-pub(crate) struct Unbegun {
+pub(crate) struct Unstarted {
     ready: VecDeque<Job>,
     lanes: IntoValues<Arc<str>, Lane>,
     /// What waited in the lane that was looked at last.
-    lane: VecDeque<Owed>,
+    lane: VecDeque<QueuedDelivery>,
     backlog: Option<Backlog>,
     count: Count,
 }
@@ -21,7 +24,7 @@ pub(crate) struct Unbegun {
 /// So many deliveries are counted again where debug assertions are on.
 const COUNTED_AGAIN: usize = 1_000;
 
-impl Unbegun {
+impl Unstarted {
     /// `count` is how many they are.
     pub(super) fn new(
         ready: VecDeque<Job>,
@@ -43,9 +46,9 @@ impl Unbegun {
         u64::try_from(self.count.ends).unwrap_or(u64::MAX)
     }
 
-    fn take(&mut self) -> Option<Owed> {
+    fn take(&mut self) -> Option<QueuedDelivery> {
         if let Some(job) = self.ready.pop_front() {
-            return Some(job.owed());
+            return Some(job.delivery());
         }
         loop {
             if let Some(owed) = self.lane.pop_front() {
@@ -54,15 +57,15 @@ impl Unbegun {
             let Some(mut lane) = self.lanes.next() else { break };
             self.lane.extend(lane.take_all());
         }
-        self.backlog.as_mut()?.next().map(|end| end.owed())
+        self.backlog.as_mut()?.next().map(|end| end.delivery())
     }
 }
 
 /// What may begin first, and ends of a backlog last.
-impl Iterator for Unbegun {
-    type Item = Owed;
+impl Iterator for Unstarted {
+    type Item = QueuedDelivery;
 
-    fn next(&mut self) -> Option<Owed> {
+    fn next(&mut self) -> Option<QueuedDelivery> {
         let owed = self.take()?;
         self.count.remove(owed.is_end());
         Some(owed)

@@ -1,11 +1,13 @@
+//! Which fields of a session and its end an owner has reported.
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use lastword_events::{EndReason, Identity, Session, SessionEnd};
 
-/// Which facts an end said, or were known before: what tells whether the same end, told again, knows more. Small, because
+/// The fields that an end had, or that were known before: what tells whether the same end, told again, knows more. Small, because
 /// there may be tens of thousands; attributes share some bits, so one that is new may go unnoticed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FactsSaid(u64);
+pub(crate) struct ReportedFields(u64);
 
 /// In the order of their bits. The last one's are all that are left.
 const NAMES: [&str; 11] = [
@@ -22,10 +24,10 @@ const NAMES: [&str; 11] = [
     "attributes",
 ];
 const FIRST_ATTRIBUTE_BIT: u32 = 10;
-/// Not a fact: the end did not say its session's scope.
+/// Not a field: the end did not say its session's scope.
 const WITHOUT_SCOPE: u64 = 1 << (u64::BITS - 1);
 
-impl FactsSaid {
+impl ReportedFields {
     pub(crate) fn by(session: &Session, end: &SessionEnd) -> Self {
         let said = [
             end.reason != EndReason::Unknown,
@@ -39,18 +41,18 @@ impl FactsSaid {
             session.transcript.is_some(),
             session.started_at.is_some(),
         ];
-        let facts = (0..).zip(said).map(|(bit, said)| u64::from(said) << bit);
+        let fields = (0..).zip(said).map(|(bit, said)| u64::from(said) << bit);
         let attributes = session.attributes.iter().chain(&end.attributes).map(|(name, _)| attribute(name));
-        Self(facts.chain(attributes).fold(0, |all, one| all | one))
+        Self(fields.chain(attributes).fold(0, |all, one| all | one))
     }
 
-    /// The same, of an end that said this identity.
-    pub(crate) fn told_of(self, identity: &Identity) -> Self {
+    /// Remembers in what follows whether the end had a scope, which is in the identity that it said.
+    pub(crate) fn with_scope_of(self, identity: &Identity) -> Self {
         if identity.scope.is_empty() { Self(self.0 | WITHOUT_SCOPE) } else { self }
     }
 
-    /// Whether the end was told without a scope.
-    pub(crate) fn is_without_scope(self) -> bool {
+    /// Whether the end had no scope.
+    pub(crate) fn has_no_scope(self) -> bool {
         self.0 & WITHOUT_SCOPE != 0
     }
 

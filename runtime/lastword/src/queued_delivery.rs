@@ -1,13 +1,16 @@
+//! A delivery on its way through lanes, queues and workers.
+
 use std::sync::Arc;
 
 use lastword_events::{Event, EventKey, PluginName, Session};
-use lastword_journal::DeliveryKey;
+use lastword_journal::{DeliveryKey, PendingDelivery};
 
 use crate::limits::MAX_PUT_BACKS;
 
-/// A delivery that is owed, on its way through lanes, queues and workers. Whose it is says the queue it is in.
+/// A delivery that is owed in this run: the journal's [`PendingDelivery`] without its plugin, which its queue says, and with what only
+/// the run knows.
 #[derive(Clone, Debug)]
-pub(crate) struct Owed {
+pub(crate) struct QueuedDelivery {
     pub(crate) sequence: u64,
     pub(crate) key: EventKey,
     pub(crate) session: Arc<Session>,
@@ -20,9 +23,9 @@ pub(crate) struct Owed {
     pub(crate) late: bool,
     /// It may take the process down, and is made last and alone. Not any more once it was made in this run.
     pub(crate) suspect: bool,
-    /// When it came into its lane, as the lane counts: sessions of one id that are active at once have no order of their own. One
+    /// Its rank in its lane, by when it came there: sessions of one id that are active at once have no order of their own. One
     /// that is in no lane is newer than whatever is.
-    pub(crate) place: u32,
+    pub(crate) rank: u32,
     /// Bytes that its call, which is under way, has reserved.
     pub(crate) reserved: u64,
     /// Bytes that its last call asked for when it was put back: the next one reserves so much.
@@ -31,11 +34,11 @@ pub(crate) struct Owed {
     pub(crate) wanted_host_memory: u64,
     /// How often in a row its calls were put back that had run.
     pub(crate) put_backs: u32,
-    /// Since its last attempt it was said to wait.
+    /// Since its last attempt the observer was notified that it waits.
     pub(crate) deferred: bool,
 }
 
-impl Owed {
+impl QueuedDelivery {
     pub(crate) fn new(sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) -> Self {
         let (session, event) = (session.clone(), event.clone());
         Self {
@@ -47,12 +50,23 @@ impl Owed {
             failures: 0,
             late: false,
             suspect: false,
-            place: u32::MAX,
+            rank: u32::MAX,
             reserved: 0,
             wanted_memory: 0,
             wanted_host_memory: 0,
             put_backs: 0,
             deferred: false,
+        }
+    }
+
+    /// One that a dead run owed.
+    pub(crate) fn recovered(pending: &PendingDelivery) -> Self {
+        Self {
+            attempt: pending.attempt,
+            failures: pending.failures,
+            late: pending.late,
+            suspect: pending.suspect,
+            ..Self::new(pending.delivery.sequence, pending.delivery.event, &pending.session, &pending.event)
         }
     }
 
@@ -79,7 +93,7 @@ impl Owed {
         (self.wanted_memory, self.wanted_host_memory, self.put_backs) = (0, 0, 0);
     }
 
-    /// It has to wait: a copy for whoever is to be told, the first time.
+    /// It has to wait: a copy for the observer, the first time.
     pub(crate) fn defer(&mut self) -> Option<Self> {
         let first = !std::mem::replace(&mut self.deferred, true);
         first.then(|| self.clone())
@@ -103,11 +117,11 @@ mod tests {
     #[test]
     fn what_is_put_back_again_and_again_fails_and_then_counts_anew() {
         let end = Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now()));
-        let mut owed = Owed::new(1, EventKey::End, &Arc::new(Session::new("t", "s")), &Arc::new(end));
+        let mut delivery = QueuedDelivery::new(1, EventKey::End, &Arc::new(Session::new("t", "s")), &Arc::new(end));
         for _ in 0..2 {
-            let put_back = std::iter::repeat_with(|| owed.may_be_put_back()).take_while(|may| *may).count();
+            let put_back = std::iter::repeat_with(|| delivery.may_be_put_back()).take_while(|may| *may).count();
             assert_eq!(u32::try_from(put_back), Ok(MAX_PUT_BACKS));
-            owed.end_attempt();
+            delivery.end_attempt();
         }
     }
 }

@@ -5,19 +5,19 @@ use lastword_events::Identity;
 
 /// A map by identity in which everything of one id, in whatever scope, is found. Where nothing has a scope it is a plain map.
 #[derive(Debug)]
-pub(crate) struct Scoped<T> {
+pub(crate) struct ScopedMap<T> {
     by_identity: HashMap<Identity, T>,
     /// The scopes that an id (without one) has entries in, the empty one aside.
     scopes: HashMap<Identity, HashSet<Arc<str>>>,
 }
 
-impl<T> Default for Scoped<T> {
+impl<T> Default for ScopedMap<T> {
     fn default() -> Self {
         Self { by_identity: HashMap::new(), scopes: HashMap::new() }
     }
 }
 
-impl<T> Scoped<T> {
+impl<T> ScopedMap<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.by_identity.is_empty()
     }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_an_id_has_is_found_in_every_scope_and_leaves_nothing_behind() {
-        let mut map = Scoped::default();
+        let mut map = ScopedMap::default();
         let id = Identity::new("t", "s");
         let scoped = |scope: &str| id.clone().in_scope(scope);
         for (n, identity) in [id.clone(), scoped("a"), scoped("b"), Identity::new("t", "other")].into_iter().enumerate()
@@ -82,7 +82,7 @@ mod tests {
             map.insert(identity, n);
         }
         map.insert(scoped("b"), 7);
-        let of_id = |map: &Scoped<usize>| {
+        let of_id = |map: &ScopedMap<usize>| {
             let mut found: Vec<usize> = map.of_id(&scoped("c")).copied().collect();
             found.sort_unstable();
             found

@@ -1,11 +1,13 @@
+//! What the dispatcher holds, for tests.
+
 use super::dispatcher::Dispatcher;
 use super::queue::Queue;
 use super::state::State;
 use super::tenant::Tenant;
-use crate::leftovers::Held;
+use crate::held_resources::Held;
 
 impl Dispatcher {
-    /// See [`Runtime::leftovers`](crate::Runtime::leftovers).
+    /// See [`Runtime::held_resources`](crate::Runtime::held_resources).
     pub(crate) fn held(&self) -> Held {
         let state = self.state.lock();
         let State { fair, queues, accounts, plugins, .. } = &*state;
@@ -29,8 +31,8 @@ impl Dispatcher {
             ("queues that are parked", count(plugins.iter().map(|plugin| plugin.parked.len()).sum())),
             ("deliveries that tenants are owed", of_tenants(|tenant| tenant.owed)),
             ("deliveries that are suspect", count(state.suspects.held())),
-            ("deferrals that are to be told", u64::from(!state.waiting.is_told())),
-            ("deferrals that are to be told, by tenant", count(accounts.iter().map(|tenant| tenant.untold).sum())),
+            ("deferrals that are to be told", u64::from(!state.waiting.is_idle())),
+            ("deferrals that are to be told, by tenant", count(accounts.iter().map(|tenant| tenant.unnotified).sum())),
         ])
     }
 }
