@@ -3,8 +3,9 @@
 //! - **Resolve**: what guests have changed in key-value storage is handed to the journal, which refuses what is not possible any more.
 //! - **Decide**: each delivery is made, dead, or due again; a drain that goes on takes it into its account.
 //! - **Record**: the other outcomes are handed to the journal.
-//! - **Publish**: the observer and the log are told.
-//! - **Release**: the slots are given back and the sessions go on. A failure waits until it is on record.
+//! - **Publish**: the observer and the log are notified.
+//! - **Release**: the slots are given back and the sessions go on, when the worker next asks the dispatcher what to do. A failure
+//!   waits until it is on record.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -18,7 +19,7 @@ use lastword_journal::{
 use tokio::sync::watch;
 
 use crate::core::Core;
-use crate::dispatch::{FinishedCall, PluginNumber, PutBack, QueueId, Taken};
+use crate::dispatch::{FinishedCall, PluginNumber, PutBack, QueueId, ServedSlice, Taken};
 use crate::limits::{MAX_ENTRY_WAIT, MAX_HANDED_OVER_BYTES};
 use crate::phase::Phase;
 use crate::sandbox::Plugin;
@@ -51,8 +52,8 @@ impl<'a> AfterCall<'a> {
         Some(Self { core, queue, number, plugin })
     }
 
-    /// Takes the calls of a slice all the way.
-    pub(crate) fn conclude(&self, served: Served) {
+    /// Takes the calls of a slice all the way. Gives what the dispatcher has to take back.
+    pub(crate) fn conclude(&self, served: Served) -> ServedSlice {
         let Served { time, mut finished, put_back, unstarted } = served;
         let dispatcher = self.core.dispatcher();
         // First: a call whose changes cannot be stored has failed.
@@ -61,11 +62,12 @@ impl<'a> AfterCall<'a> {
         let unstarted: Vec<Taken> = self.put_back(put_back).into_iter().chain(unstarted).collect();
         let counts = self.decide(&mut finished);
         let recorded = self.record(&finished);
-        // After the drain's account is closed an outcome still counts for the journal, but nobody is told another one.
+        // After the drain's account is closed an outcome still counts for the journal, but the observer is not notified of another one.
         for call in finished.iter().filter(|_| counts) {
             self.core.publisher().finished(self.plugin.name(), call);
         }
-        self.release(time, finished, unstarted, recorded);
+        let finished = self.release(finished, recorded);
+        ServedSlice { queue: self.queue, time, finished, unstarted }
     }
 
     /// Hands the journal the calls that delivered and have changed something, and makes failures of those that it refuses.
@@ -125,7 +127,7 @@ impl<'a> AfterCall<'a> {
     }
 
     /// Publishes calls that were put back, each once until its delivery has an outcome, and makes of them what is to be begun
-    /// again. In a drain nobody is told: the outcome comes.
+    /// again. In a drain the observer is not notified: the outcome comes.
     fn put_back(&self, put_back: Vec<PutBack>) -> Vec<Taken> {
         let again = |mut one: PutBack| {
             if !self.core.dispatcher().phase().is_draining()
@@ -138,7 +140,8 @@ impl<'a> AfterCall<'a> {
         put_back.into_iter().map(again).collect()
     }
 
-    /// Says what becomes of each delivery. False when a drain has closed its account: nobody is told of these.
+    /// Says what becomes of each delivery. False when a drain has closed its account: the observer is not notified of
+    /// these.
     fn decide(&self, finished: &mut [FinishedCall]) -> bool {
         finished.iter_mut().for_each(|call| call.decide(self.core.retry()));
         self.core.dispatcher().account(self.queue, finished)
@@ -153,28 +156,21 @@ impl<'a> AfterCall<'a> {
         poll_now(all(parts.map(|(_, part)| self.core.journal().complete(tenant, part).pending).collect()))
     }
 
-    /// Gives the slots back, and lets the sessions go on.
-    fn release(
-        &self,
-        time: Duration,
-        mut finished: Vec<FinishedCall>,
-        unstarted: Vec<Taken>,
-        recorded: Option<Pass<Answer>>,
-    ) {
-        let dispatcher = self.core.dispatcher();
+    /// Gives the calls whose slots are to be given back now, and whose sessions go on. The others wait for their record.
+    fn release(&self, mut finished: Vec<FinishedCall>, recorded: Option<Pass<Answer>>) -> Vec<FinishedCall> {
         match recorded {
-            None => dispatcher.settle(self.queue, time, finished, unstarted),
+            None => finished,
             Some(Pass::Failed(error)) => {
                 complain(&error);
                 self.give_up_retries(&mut finished, Some(&error));
-                dispatcher.settle(self.queue, time, finished, unstarted);
+                finished
             }
             Some(Pass::Waits(pending)) => {
                 let (mut failed, rest) = finished.into_iter().partition::<Vec<_>, _>(FinishedCall::waits_for_record);
                 // A disk that takes its time holds up these, and no others for want of a slot.
-                dispatcher.release(self.queue, &mut failed);
-                dispatcher.settle(self.queue, time, rest, unstarted);
+                self.core.dispatcher().release(&mut failed);
                 self.release_when_durable(pending, failed);
+                rest
             }
         }
     }
@@ -202,7 +198,8 @@ impl<'a> AfterCall<'a> {
                         calls.record_overtaken(&mut failed);
                     }
                 }
-                core.dispatcher().settle(queue, Duration::ZERO, failed, Vec::new());
+                let (time, unstarted) = (Duration::ZERO, Vec::new());
+                core.dispatcher().settle(ServedSlice { queue, time, finished: failed, unstarted });
             }
         });
     }

@@ -1,4 +1,4 @@
-//! Plugins that a drain passes over.
+//! Plugins that a drain calls no more.
 
 use lastword_events::{FailureCause, Outcome};
 

@@ -106,7 +106,7 @@ impl Builder {
         self
     }
 
-    /// Deadlines and traps in a row after which a drain passes a plugin over, per tenant. Default:
+    /// Deadlines and traps in a row after which a drain calls a plugin no more, per tenant. Default:
     /// [`DEFAULT_BREAKER_THRESHOLD`].
     pub fn breaker_threshold(mut self, threshold: u32) -> Self {
         self.breaker_threshold = threshold.max(1);
@@ -139,8 +139,8 @@ impl Builder {
         self
     }
 
-    /// Is told how every attempt ended, and once of each delivery that has to wait for a quota or whose call was put back, on a
-    /// worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do not wait when it is full.
+    /// Sets the observer. It is told how every attempt ended, and once of each delivery that has to wait for a quota or whose call was
+    /// put back, on a worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do not wait when it is full.
     pub fn on_outcome(mut self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self

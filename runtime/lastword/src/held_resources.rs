@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::dispatch::held_by;
 use crate::runtime::Runtime;
 
 /// Things that somebody holds, by name, and how many.
@@ -13,7 +14,7 @@ impl Runtime {
     #[must_use]
     pub fn held_resources(&self) -> BTreeMap<&'static str, u64> {
         let core = self.core();
-        let mut held = core.dispatcher().held();
+        let mut held = held_by(core.dispatcher());
         held.extend(core.active().held());
         held.insert("turns in a session's order", core.order().held());
         held.retain(|_, count| *count > 0);

@@ -13,7 +13,7 @@ pub(crate) struct Installed {
     pub(crate) tenants: Tenants,
 }
 
-/// All of them, in the order of the configuration. A plugin's number is its place there.
+/// All of them, in the order of the configuration. A plugin's number is its index there.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InstalledPlugins(Vec<Installed>);
 
@@ -49,7 +49,7 @@ impl InstalledPlugins {
         self.get(number).is_some_and(|plugin| plugin.hooks().contains(hook))
     }
 
-    /// Those that are to be told of `event` for a session of `tenant`.
+    /// Those that are owed `event` of a session of `tenant`.
     pub(crate) fn owed_to(&self, tenant: &str, event: EventKey) -> Vec<PluginName> {
         let serves = |i: &&Installed| i.tenants.serves(tenant) && i.plugin.hooks().contains(event.hook());
         self.0.iter().filter(serves).map(|i| i.plugin.name().clone()).collect()

@@ -26,8 +26,6 @@ pub(crate) struct QueuedDelivery {
     /// Its rank in its lane, by when it came there: sessions of one id that are active at once have no order of their own. One
     /// that is in no lane is newer than whatever is.
     pub(crate) rank: u32,
-    /// Bytes that its call, which is under way, has reserved.
-    pub(crate) reserved: u64,
     /// Bytes that its last call asked for when it was put back: the next one reserves so much.
     pub(crate) wanted_memory: u64,
     /// Bytes that the host had to keep for its last call and could not, when it was put back for that.
@@ -51,7 +49,6 @@ impl QueuedDelivery {
             late: false,
             suspect: false,
             rank: u32::MAX,
-            reserved: 0,
             wanted_memory: 0,
             wanted_host_memory: 0,
             put_backs: 0,

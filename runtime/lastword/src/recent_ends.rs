@@ -165,7 +165,7 @@ impl RecentEnds {
 impl Recent {
     fn may_be_repeated_by(&self, end: &ReceivedEnd) -> bool {
         let began_later = end.request.session.started_at.is_some_and(|started| started > self.ended_at);
-        // The same line again is known by its name, and one with another is another.
+        // A line that is sent again is known by its name, and one with another name is another.
         end.request.op_id.is_none() && !began_later && is_within(self.at, end.at)
     }
 }

@@ -148,8 +148,8 @@ impl Runtime {
         self.drain_since(reason, now())
     }
 
-    /// The same with a budget that began earlier, when whoever ends the program said so: a signal counts from when it was
-    /// seen, and not from when everything else had come to its end.
+    /// Drains as [`drain`](Self::drain) does, with a budget that began earlier, when whoever ends the program said so: a signal counts
+    /// from when it was seen, and not from when everything else had come to its end.
     pub fn drain_since(
         &self,
         reason: DrainReason,

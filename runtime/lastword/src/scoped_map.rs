@@ -1,3 +1,5 @@
+//! A map of sessions in which all scopes of an id are found.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

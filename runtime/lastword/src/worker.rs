@@ -16,7 +16,9 @@ use lastword_journal::CallMark;
 use crate::after_call::{AfterCall, Served};
 use crate::call_waker::{CallWaker, Inbox};
 use crate::core::Core;
-use crate::dispatch::{Deferred, FinishedCall, Pick, PluginNumber, PutBack, QueueId, Slice, Taken};
+use crate::dispatch::{
+    Deferred, FinishedCall, Permit, Pick, PluginNumber, PutBack, QueueId, ServedSlice, Slice, Taken,
+};
 use crate::drain::context::DrainContext;
 use crate::limits::SLICE;
 use crate::queued_delivery::QueuedDelivery;
@@ -32,6 +34,8 @@ pub(crate) struct Worker {
     /// Begun calls that can go on, by queue, the one that ran last in front.
     runnable: HashMap<QueueId, VecDeque<usize>>,
     woken: Vec<usize>,
+    /// What the dispatcher takes back at the next turn.
+    served: Option<ServedSlice>,
     /// Behind the calls: whoever waits for the runtime to be gone finds none of them.
     core: Arc<Core>,
 }
@@ -46,6 +50,7 @@ struct Running {
     queue: QueueId,
     plugin: PluginNumber,
     delivery: QueuedDelivery,
+    permit: Permit,
     /// Ticks at which it had to yield: it ran for so long, and did not wait.
     ticks: u32,
     call: Pin<Box<Call>>,
@@ -60,8 +65,15 @@ impl Worker {
         let _context = handle.enter();
         core.sandbox().prepare_thread();
         let inbox = Arc::new(Inbox::new(thread::current()));
-        let mut worker =
-            Self { core, inbox, calls: Vec::new(), free: Vec::new(), runnable: HashMap::new(), woken: Vec::new() };
+        let mut worker = Self {
+            core,
+            inbox,
+            calls: Vec::new(),
+            free: Vec::new(),
+            runnable: HashMap::new(),
+            woken: Vec::new(),
+            served: None,
+        };
         while worker.turn() {}
     }
 
@@ -69,9 +81,9 @@ impl Worker {
     fn turn(&mut self) -> bool {
         self.take_woken();
         let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
-        match self.core.dispatcher().next(&begun) {
+        match self.core.dispatcher().next(self.served.take(), &begun) {
             Pick::Notify(deferred) => self.notify(&deferred),
-            Pick::Serve(slice) => self.serve(slice),
+            Pick::Serve(slice) => self.served = self.serve(slice),
             Pick::Idle(None) => thread::park(),
             Pick::Idle(Some(until)) => thread::park_timeout(until.saturating_duration_since(now())),
             Pick::Cut => {
@@ -86,8 +98,8 @@ impl Worker {
     fn notify(&self, deferred: &[Deferred]) {
         let dispatcher = self.core.dispatcher();
         for one in deferred {
-            let Some(plugin) = dispatcher.plugin_name(one.queue) else { continue };
-            self.core.publisher().deferred(&plugin, &one.delivery, Deferral::Quota, false);
+            let Some(plugin) = dispatcher.installed().get(one.plugin) else { continue };
+            self.core.publisher().deferred(plugin.name(), &one.delivery, Deferral::Quota, false);
         }
         dispatcher.notified(deferred);
     }
@@ -113,11 +125,11 @@ impl Worker {
         self.runnable.entry(queue).or_default()
     }
 
-    fn serve(&mut self, slice: Slice) {
+    fn serve(&mut self, slice: Slice) -> Option<ServedSlice> {
         let Slice { queue, plugin, jobs, drain } = slice;
         let core = self.core.clone();
-        let Some(installed) = core.dispatcher().installed().get(plugin) else { return };
-        let Some(calls) = AfterCall::of(&core, queue, plugin) else { return };
+        let installed = core.dispatcher().installed().get(plugin)?;
+        let calls = AfterCall::of(&core, queue, plugin)?;
         let began = now();
         let mut mine = self.take_runnable(queue);
         let mut jobs = jobs.into_iter();
@@ -146,7 +158,7 @@ impl Worker {
         }
         served.time = now().saturating_duration_since(began);
         served.unstarted = jobs.collect();
-        calls.conclude(served);
+        Some(calls.conclude(served))
     }
 
     fn take_runnable(&mut self, queue: QueueId) -> VecDeque<usize> {
@@ -163,7 +175,6 @@ impl Worker {
     ) -> usize {
         let mut queued = taken.job.delivery();
         queued.begin();
-        queued.reserved = taken.reserved;
         let own = installed.limits().deadline;
         let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(now()).min(own));
         let key = queued.delivery_key(installed.name());
@@ -184,7 +195,15 @@ impl Worker {
         if installed.key_value_quota().is_some() {
             call = call.with_key_values(self.core.key_values().clone());
         }
-        self.store(Running { queue, plugin, delivery: queued, ticks: 0, call: Box::pin(call), _mark: mark })
+        self.store(Running {
+            queue,
+            plugin,
+            delivery: queued,
+            permit: taken.permit,
+            ticks: 0,
+            call: Box::pin(call),
+            _mark: mark,
+        })
     }
 
     fn store(&mut self, running: Running) -> usize {
@@ -217,14 +236,14 @@ impl Worker {
             }
             Poll::Pending => Polled::Waiting,
             Poll::Ready(report) => match slot.running.take() {
-                Some(Running { delivery, ticks, .. }) => {
+                Some(Running { delivery, permit, ticks, .. }) => {
                     self.free.push(call);
                     match report.outcome {
-                        Outcome::Deferred(why) => match PutBack::new(delivery, why, report, TICK * ticks) {
+                        Outcome::Deferred(why) => match PutBack::new(delivery, permit, why, report, TICK * ticks) {
                             Ok(put_back) => served.put_back.push(put_back),
                             Err(failed) => served.finished.push(*failed),
                         },
-                        _ => served.finished.push(FinishedCall::reported(delivery, report, TICK * ticks)),
+                        _ => served.finished.push(FinishedCall::reported(delivery, permit, report, TICK * ticks)),
                     }
                     Polled::Finished
                 }
@@ -237,14 +256,16 @@ impl Worker {
     fn cut(&mut self) {
         self.runnable.clear();
         for (call, slot) in self.calls.iter_mut().enumerate() {
-            let Some(Running { queue, plugin, delivery, call: future, _mark: mark, .. }) = slot.running.take() else {
+            let Some(Running { queue, plugin, delivery, permit, call: future, _mark: mark, .. }) = slot.running.take()
+            else {
                 continue;
             };
             self.free.push(call);
             drop(future);
             drop(mark);
             let Some(calls) = AfterCall::of(&self.core, queue, plugin) else { continue };
-            calls.conclude(Served { finished: vec![FinishedCall::cut(delivery)], ..Served::default() });
+            let served = Served { finished: vec![FinishedCall::cut(delivery, permit)], ..Served::default() };
+            self.core.dispatcher().settle(calls.conclude(served));
         }
     }
 }

@@ -2,22 +2,20 @@
 //!
 //! Each tenant, and each queue within its tenant, has a *virtual time*: the nanoseconds of worker time that it has had.
 //! The one with the least is served next. One that comes back after a pause starts at the time of those that were served
-//! meanwhile: it has not saved up anything. A tenant that is held back, by a quota of its own, is out of the order with
+//! meanwhile: it has not saved up anything. A tenant that is throttled, by a quota of its own, is out of the order with
 //! all its queues: looking for work costs nothing for it, however much it is owed.
 
 use std::collections::BTreeSet;
 
-/// A queue's number. Queues are never removed within a run.
-pub(crate) type QueueId = usize;
-pub(crate) type TenantNumber = usize;
+use super::ids::{QueueId, TenantNumber};
 
 #[derive(Debug, Default)]
 pub(crate) struct Fair {
     tenants: Vec<TenantShare>,
     queues: Vec<QueueShare>,
-    /// Tenants with a ready queue that are not held back, by virtual time.
+    /// Tenants with a ready queue that are not throttled, by virtual time.
     ready: BTreeSet<(u64, TenantNumber)>,
-    /// Of tenants that are not held back: how many queues are ready, and how many deliveries.
+    /// Of tenants that are not throttled: how many queues are ready, and how many deliveries.
     ready_queues: usize,
     ready_deliveries: usize,
     floor: u64,
@@ -157,7 +155,7 @@ impl Fair {
         }
     }
 
-    /// Where this queue stands, compared with others: the least is served first.
+    /// The rank of this queue among all: the least is served first.
     pub(crate) fn rank(&self, queue: QueueId) -> Rank {
         let share = self.queues.get(queue);
         let tenant = share.and_then(|s| self.tenants.get(s.tenant));
@@ -170,17 +168,17 @@ impl Fair {
         tenants.flat_map(|t| t.ready.iter().map(|&(_, queue)| queue)).find(|&queue| may(queue))
     }
 
-    /// Ready queues of tenants that are not held back.
+    /// Ready queues of tenants that are not throttled.
     pub(crate) fn ready_queues(&self) -> usize {
         self.ready_queues
     }
 
-    /// Ready deliveries of tenants that are not held back.
+    /// Ready deliveries of tenants that are not throttled.
     pub(crate) fn ready_deliveries(&self) -> usize {
         self.ready_deliveries
     }
 
-    /// Ready deliveries of one tenant, held back or not.
+    /// Ready deliveries of one tenant, throttled or not.
     pub(crate) fn ready_deliveries_of(&self, tenant: TenantNumber) -> usize {
         self.tenants.get(tenant).map_or(0, |share| share.ready_deliveries)
     }
@@ -266,7 +264,7 @@ mod tests {
         }
 
         #[test]
-        fn ready_is_exactly_what_was_said_of_tenants_that_are_not_held_back(
+        fn ready_is_exactly_what_was_said_of_tenants_that_are_not_throttled(
             says in prop::collection::vec((0usize..6, 0usize..3, 0u64..5, 0usize..2, any::<bool>()), 0..200),
         ) {
             let mut fair = Fair::default();
@@ -294,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_that_was_held_back_has_saved_up_nothing() {
+    fn a_tenant_that_was_throttled_has_saved_up_nothing() {
         let mut fair = Fair::default();
         let (a, b) = (fair.add_tenant(), fair.add_tenant());
         let (qa, qb) = (fair.add_queue(a), fair.add_queue(b));

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use lastword_events::{Deferral, FailureCause, Outcome, PluginName, Timestamp};
 use lastword_journal::{Completion, KeyValueChanges, Settlement};
 
-use super::memory::Taken;
-use super::queue::Job;
+use super::job::{Job, Taken};
+use super::slots::Permit;
 use crate::limits::{DENSEST_FUEL_PER_NANOSECOND, MAX_PUT_BACKS};
 use crate::queued_delivery::QueuedDelivery;
 use crate::retry::RetryPolicy;
@@ -33,23 +33,25 @@ pub(crate) struct FinishedCall {
     pub(crate) in_drain: bool,
     /// An end that has failed, and not for the last time, while nobody drained: its failure is being written down.
     pub(crate) unwritten: bool,
-    /// It has given its slot back already, while its failure is being written down.
+    /// Its slot, until that is given back.
+    pub(crate) permit: Option<Permit>,
+    /// It has given its slot back before its failure was written down.
     pub(crate) released: bool,
 }
 
 impl FinishedCall {
     /// `ran` is how long it has kept a worker at least.
-    pub(crate) fn reported(delivery: QueuedDelivery, report: CallReport, ran: Duration) -> Self {
+    pub(crate) fn reported(delivery: QueuedDelivery, permit: Permit, report: CallReport, ran: Duration) -> Self {
         let fuel = fuel_of(&report, ran);
-        Self { fuel, ..Self::new(delivery, report.outcome.clone(), Some(report)) }
+        Self { fuel, ..Self::new(delivery, permit, report.outcome.clone(), Some(report)) }
     }
 
     /// The call was dropped at the end of a drain's budget.
-    pub(crate) fn cut(delivery: QueuedDelivery) -> Self {
-        Self::new(delivery, Outcome::Deferred(Deferral::Budget), None)
+    pub(crate) fn cut(delivery: QueuedDelivery, permit: Permit) -> Self {
+        Self::new(delivery, permit, Outcome::Deferred(Deferral::Budget), None)
     }
 
-    pub(crate) fn new(delivery: QueuedDelivery, outcome: Outcome, report: Option<CallReport>) -> Self {
+    pub(crate) fn new(delivery: QueuedDelivery, permit: Permit, outcome: Outcome, report: Option<CallReport>) -> Self {
         Self {
             delivery,
             outcome,
@@ -60,6 +62,7 @@ impl FinishedCall {
             recorded: false,
             in_drain: false,
             unwritten: false,
+            permit: Some(permit),
             released: false,
         }
     }
@@ -145,6 +148,7 @@ impl FinishedCall {
 #[derive(Debug)]
 pub(crate) struct PutBack {
     pub(crate) delivery: QueuedDelivery,
+    permit: Permit,
     pub(crate) why: Deferral,
     /// What it costs the tenant, in units of fuel.
     pub(crate) fuel: u64,
@@ -157,6 +161,7 @@ impl PutBack {
     /// Its calls have run and were put back too often: it has failed.
     pub(crate) fn new(
         mut delivery: QueuedDelivery,
+        permit: Permit,
         why: Deferral,
         mut report: CallReport,
         ran: Duration,
@@ -165,17 +170,16 @@ impl PutBack {
         if report.fuel_used > 0 && !delivery.may_be_put_back() {
             let message = format!("was put back {MAX_PUT_BACKS} times, for want of memory that others held");
             report.outcome = Outcome::Failed { cause: FailureCause::Memory, message };
-            return Err(Box::new(FinishedCall::reported(delivery, report, ran)));
+            return Err(Box::new(FinishedCall::reported(delivery, permit, report, ran)));
         }
         delivery.put_back(report.counted_memory);
         delivery.wanted_host_memory = report.wanted_host_memory;
-        Ok(Self { delivery, why, fuel })
+        Ok(Self { delivery, permit, why, fuel })
     }
 
     /// What is to be begun again. Its call has given back what it had reserved.
     pub(crate) fn again(self) -> Taken {
-        let reserved = self.delivery.reserved;
-        Taken { job: Job::Queued(self.delivery), reserved, memory: None }
+        Taken { job: Job::Queued(self.delivery), permit: self.permit, memory: None }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use lastword_events::{Deferral, Outcome};
 
 use super::context::DrainContext;
-use crate::dispatch::{PluginNumber, QueueId, Unstarted};
+use crate::dispatch::{PluginNumber, Unstarted};
 
 /// The account of the drain that is going on, or is over: a run has one. What became of each queue's ends is in the queue, see
 /// [`Tally`].
@@ -22,10 +22,20 @@ pub(crate) struct DrainAccount {
     pub(crate) notified: Arc<AtomicU64>,
 }
 
+/// Whether attempts count in the account of a drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccountState {
+    /// No drain has begun.
+    None,
+    Open,
+    /// Whatever comes of an attempt now, it counts as cut by the budget.
+    Closed,
+}
+
 /// Deliveries that had no attempt in this drain.
 #[derive(Debug)]
 pub(crate) struct DeferredQueue {
-    pub(crate) queue: QueueId,
+    pub(crate) plugin: PluginNumber,
     pub(crate) why: Deferral,
     pub(crate) unstarted: Unstarted,
 }
@@ -42,6 +52,7 @@ pub(crate) struct Progress {
 }
 
 /// What a drain came to.
+#[derive(Default)]
 pub(crate) struct ClosedAccount {
     /// Every queue that was owed an end, in no order.
     pub(crate) queues: Vec<ClosedQueue>,
@@ -64,6 +75,19 @@ impl DrainAccount {
     pub(crate) fn new(context: DrainContext, sessions: u64) -> Self {
         let context = Arc::new(context);
         Self { context, deferred: Vec::new(), sessions, closed_with: None, notified: Arc::default() }
+    }
+
+    /// What it has come to besides what is in the queues.
+    pub(crate) fn progress(&self) -> Progress {
+        let unnotified = self.deferred.iter().map(|deferred| deferred.unstarted.ends()).sum();
+        Progress { sessions: self.sessions, unnotified, ..Progress::default() }
+    }
+
+    /// Closes it with what it has come to. What became of the queues' ends is not in it yet.
+    pub(crate) fn close(&mut self, progress: Progress) -> ClosedAccount {
+        self.closed_with = Some(progress);
+        let (deferred, notified) = (std::mem::take(&mut self.deferred), self.notified.clone());
+        ClosedAccount { deferred, sessions: self.sessions, notified, ..ClosedAccount::default() }
     }
 }
 

@@ -103,16 +103,12 @@ impl RunningDrain {
         let until = self.schedule.notify_until;
         let mut unnotified = account.held;
         for deferred in &mut account.deferred {
-            // First the time: to ask for a name takes the dispatcher's lock, and there may be a thousand queues.
-            if now() < until
-                && let Some(name) = self.core.dispatcher().plugin_name(deferred.queue)
+            let Some(plugin) = self.core.dispatcher().installed().get(deferred.plugin) else { continue };
+            while now() < until
+                && let Some(delivery) = deferred.unstarted.next()
             {
-                while now() < until
-                    && let Some(delivery) = deferred.unstarted.next()
-                {
-                    account.notified.fetch_add(u64::from(delivery.is_end()), Ordering::Relaxed);
-                    self.core.publisher().deferred(&name, &delivery, deferred.why, true);
-                }
+                account.notified.fetch_add(u64::from(delivery.is_end()), Ordering::Relaxed);
+                self.core.publisher().deferred(plugin.name(), &delivery, deferred.why, true);
             }
             unnotified += deferred.unstarted.ends();
         }

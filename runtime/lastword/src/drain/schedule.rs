@@ -21,7 +21,7 @@ pub(super) struct Schedule {
     pub(super) close_at: Instant,
     /// The journal's last commit is not waited for after this.
     pub(super) flush_until: Instant,
-    /// Nobody is told of a deferral after this: what is left of the budget is for the report to reach whoever waits for it.
+    /// The observer is notified of no deferral after this: what is left of the budget is for the report to reach whoever waits for it.
     pub(super) notify_until: Instant,
 }
 
