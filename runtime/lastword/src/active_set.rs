@@ -254,9 +254,9 @@ impl ActiveSet {
 
     /// See [`Runtime::held_resources`](crate::Runtime::held_resources).
     #[cfg(shuttle)]
-    pub(crate) fn held(&self) -> crate::held_resources::Held {
+    pub(crate) fn held(&self) -> [(&'static str, u64); 3] {
         let counts = [("active sessions", &self.by_tenant), ("reserved", &self.reserved), ("leaving", &self.ending)];
-        counts.map(|(name, counts)| (name, counts.values().sum())).into()
+        counts.map(|(name, counts)| (name, counts.values().sum()))
     }
 
     /// Empties the set, whole. `asked`: ends that are under way, those of one id in their order.

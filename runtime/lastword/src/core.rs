@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lastword_events::JournalName;
 use lastword_journal::Journal;
+use tokio::sync::watch;
 
 use crate::active_set::ActiveSet;
 use crate::dispatch::Dispatcher;
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     publisher: Publisher,
     retry: RetryPolicy,
     budget: Duration,
+    /// Becomes true when a worker has panicked.
+    failed: watch::Sender<bool>,
 }
 
 /// What an embedder has chosen.
@@ -76,6 +79,7 @@ impl Core {
             publisher: Publisher::new(observer, journal_name),
             retry,
             budget,
+            failed: watch::Sender::new(false),
         }
     }
 
@@ -142,6 +146,16 @@ impl Core {
     /// The wall-clock time of a drain.
     pub(crate) fn budget(&self) -> Duration {
         self.budget
+    }
+
+    /// A worker has panicked.
+    pub(crate) fn fail(&self) {
+        self.failed.send_replace(true);
+    }
+
+    /// Whether a worker has panicked. Is told when that changes.
+    pub(crate) fn watch_failure(&self) -> watch::Receiver<bool> {
+        self.failed.subscribe()
     }
 
     /// `session-end` deliveries that are owed or were given up, and those that active sessions will owe.

@@ -56,8 +56,6 @@ mod decided_ops;
 mod dispatch;
 mod drain;
 mod grace;
-#[cfg(shuttle)]
-mod held_resources;
 mod in_flight;
 mod installed;
 mod intake;

@@ -207,6 +207,27 @@ impl Runtime {
         }
     }
 
+    /// Resolves when the runtime cannot serve its sessions any more: a worker has panicked outside a guest's call, which is a defect
+    /// of this library. What it had under way would wait for ever, though it is in the journal. The embedder decides: it may write
+    /// down what was accepted ([`recorded`](Self::recorded)) and leave, so that the next start delivers what is owed.
+    ///
+    /// A guest that panics, and an observer that does, are no such failure.
+    pub fn failed(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut failed = self.core().watch_failure();
+        async move {
+            if failed.wait_for(|failed| *failed).await.is_err() {
+                // The runtime is gone, and has not failed.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Whether [`failed`](Self::failed) has resolved, or would.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        *self.core().watch_failure().borrow()
+    }
+
     /// Resolves when what the start has decided, and all that was said since, is on record: a crash after it forgets none of
     /// it, and owners that a grace was promised have it again.
     ///
@@ -249,5 +270,18 @@ impl Runtime {
     #[must_use]
     pub fn recovered(&self) -> RecoveredCounts {
         self.owner.recovered
+    }
+
+    /// What is still held of permits, slots and the like, by name: nothing, when no request and no delivery is under way and
+    /// nothing is owed to anyone in this run.
+    #[cfg(shuttle)]
+    #[must_use]
+    pub fn held_resources(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        let core = self.core();
+        let mut held = crate::dispatch::held_by(core.dispatcher());
+        held.extend(core.active().held());
+        held.insert("turns in a session's order", core.order().held());
+        held.retain(|_, count| *count > 0);
+        held
     }
 }

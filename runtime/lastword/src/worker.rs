@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use lastword_events::{Deferral, Delivery, HookCall, Outcome};
@@ -28,8 +28,8 @@ use crate::sync::{now, thread};
 
 pub(crate) struct Worker {
     inbox: Arc<Inbox>,
-    /// Calls that have begun; a slot is used again with its waker.
-    calls: Vec<CallSlot>,
+    /// Calls that have begun; an entry is used again with its waker.
+    calls: Vec<CallEntry>,
     free: Vec<usize>,
     /// Begun calls that can go on, by queue, the one that ran last in front.
     runnable: HashMap<QueueId, VecDeque<usize>>,
@@ -40,7 +40,7 @@ pub(crate) struct Worker {
     core: Arc<Core>,
 }
 
-struct CallSlot {
+struct CallEntry {
     waker: Arc<CallWaker>,
     task_waker: Waker,
     running: Option<Running>,
@@ -63,6 +63,7 @@ impl Worker {
     pub(crate) fn run(core: Arc<Core>) {
         let handle = core.handle().clone();
         let _context = handle.enter();
+        let _supervised = Supervised(Arc::downgrade(&core));
         core.sandbox().prepare_thread();
         let inbox = Arc::new(Inbox::new(thread::current()));
         let mut worker = Self {
@@ -108,9 +109,9 @@ impl Worker {
         let mut woken = std::mem::take(&mut self.woken);
         self.inbox.take(&mut woken);
         for call in woken.drain(..) {
-            // A waker may fire after its call has ended, and its slot may have another call by now: that one is then
+            // A waker may fire after its call has ended, and its entry may have another call by now: that one is then
             // polled once for nothing, unless it is on its way already.
-            let queue = self.calls.get(call).and_then(|slot| slot.running.as_ref()).map(|running| running.queue);
+            let queue = self.calls.get(call).and_then(|entry| entry.running.as_ref()).map(|running| running.queue);
             if let Some(queue) = queue {
                 let runnable = self.runnable_of(queue);
                 if !runnable.contains(&call) {
@@ -208,34 +209,34 @@ impl Worker {
 
     fn store(&mut self, running: Running) -> usize {
         if let Some(free) = self.free.pop()
-            && let Some(slot) = self.calls.get_mut(free)
+            && let Some(entry) = self.calls.get_mut(free)
         {
-            slot.running = Some(running);
+            entry.running = Some(running);
             return free;
         }
         let call = self.calls.len();
         let waker = Arc::new(CallWaker::new(call, self.inbox.clone()));
         let task_waker = Waker::from(waker.clone());
-        self.calls.push(CallSlot { waker, task_waker, running: Some(running) });
+        self.calls.push(CallEntry { waker, task_waker, running: Some(running) });
         call
     }
 
     /// Polls a call; if that was its last, its attempt is over or it is put back.
     fn poll(&mut self, call: usize, drain: Option<&DrainContext>, served: &mut Served) -> Polled {
-        let Some(slot) = self.calls.get_mut(call) else { return Polled::Waiting };
-        let Some(running) = &mut slot.running else { return Polled::Waiting };
+        let Some(entry) = self.calls.get_mut(call) else { return Polled::Waiting };
+        let Some(running) = &mut entry.running else { return Polled::Waiting };
         if let Some(drain) = drain {
             // It may have waited since before the drain, and its guest has yet to begin.
             running.call.cut_at(drain.cut_at);
         }
-        slot.waker.begin_poll();
-        match running.call.as_mut().poll(&mut Context::from_waker(&slot.task_waker)) {
-            Poll::Pending if slot.waker.end_poll() => {
+        entry.waker.begin_poll();
+        match running.call.as_mut().poll(&mut Context::from_waker(&entry.task_waker)) {
+            Poll::Pending if entry.waker.end_poll() => {
                 running.ticks = running.ticks.saturating_add(1);
                 Polled::Yielded
             }
             Poll::Pending => Polled::Waiting,
-            Poll::Ready(report) => match slot.running.take() {
+            Poll::Ready(report) => match entry.running.take() {
                 Some(Running { delivery, permit, ticks, .. }) => {
                     self.free.push(call);
                     match report.outcome {
@@ -255,8 +256,8 @@ impl Worker {
     /// Drops every call that has begun.
     fn cut(&mut self) {
         self.runnable.clear();
-        for (call, slot) in self.calls.iter_mut().enumerate() {
-            let Some(Running { queue, plugin, delivery, permit, call: future, _mark: mark, .. }) = slot.running.take()
+        for (call, entry) in self.calls.iter_mut().enumerate() {
+            let Some(Running { queue, plugin, delivery, permit, call: future, _mark: mark, .. }) = entry.running.take()
             else {
                 continue;
             };
@@ -266,6 +267,19 @@ impl Worker {
             let Some(calls) = AfterCall::of(&self.core, queue, plugin) else { continue };
             let served = Served { finished: vec![FinishedCall::cut(delivery, permit)], ..Served::default() };
             self.core.dispatcher().settle(calls.conclude(served));
+        }
+    }
+}
+
+/// Says that a worker has panicked: nobody goes on with the calls that it had.
+struct Supervised(Weak<Core>);
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(core) = self.0.upgrade()
+        {
+            core.fail();
         }
     }
 }

@@ -55,6 +55,10 @@ enum Cause {
     OwnerDied {
         at: Instant,
     },
+    /// The runtime cannot serve its sessions any more.
+    Failed {
+        at: Instant,
+    },
 }
 
 impl Cause {
@@ -62,7 +66,7 @@ impl Cause {
         match self {
             Self::Signal(_) | Self::Interrupted { .. } => DrainReason::Shutdown,
             Self::ShutdownLine { reason, .. } => reason,
-            Self::OwnerDied { .. } => DrainReason::Crashed,
+            Self::OwnerDied { .. } | Self::Failed { .. } => DrainReason::Crashed,
         }
     }
 
@@ -70,7 +74,9 @@ impl Cause {
     fn at(self) -> Instant {
         match self {
             Self::Signal(signal) => signal.at,
-            Self::ShutdownLine { at, .. } | Self::Interrupted { at } | Self::OwnerDied { at } => at,
+            Self::ShutdownLine { at, .. } | Self::Interrupted { at } | Self::OwnerDied { at } | Self::Failed { at } => {
+                at
+            }
         }
     }
 }
@@ -109,7 +115,13 @@ impl Service {
         self.watchdog.arm(ends + WATCHDOG_OVERRUN);
         self.giving_back.abort();
         self.takes_lines_until = Some(ends - LAST_LINE_BEFORE_END.min(budget / 4));
-        let exit = if drain { self.drain(cause, ends).await } else { self.close(cause.reason(), ends).await };
+        let exit = match cause {
+            Cause::Failed { .. } => self.give_up(ends).await,
+            _ if drain => self.drain(cause, ends).await,
+            _ => self.close(cause.reason(), ends).await,
+        };
+        // Also where it happened in the drain, which went on without that worker.
+        let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
         if let Some(summary) = self.ignored.summary() {
             tracing::info!("events that were not about the life of a session: {summary}");
@@ -143,10 +155,12 @@ impl Service {
 
     /// Takes lines in their order until something ends it.
     async fn serve(&mut self) -> Cause {
+        let mut failed = pin!(self.runtime.failed());
         loop {
             let has_room = self.answers.has_room();
             let line = tokio::select! {
                 biased;
+                () = &mut failed => return Cause::Failed { at: Instant::now() },
                 signal = self.signals.first() => return self.last_words_before(signal),
                 answer = self.answers.next() => {
                     self.output.answer(answer);
@@ -282,6 +296,21 @@ impl Service {
         self.settle()
     }
 
+    /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start delivers what
+    /// is owed.
+    async fn give_up(&mut self, ends: Instant) -> Exit {
+        tracing::error!(
+            "a worker panicked, which is a defect of lastword: leaving; what is in the journal goes out after the next start"
+        );
+        match timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.recorded()).await {
+            Ok(Ok(())) => (),
+            Ok(Err(error)) => tracing::error!(%error, "the journal could not be written at the end"),
+            Err(_) => tracing::error!("the journal did not answer within the budget"),
+        }
+        self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
+        Exit::Internal
+    }
+
     /// Waits for `future`; meanwhile lines are taken, as long as there is time for them, and answers are printed.
     async fn meanwhile<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
@@ -372,6 +401,12 @@ pub(super) fn undelivered(durability: Durability) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use lastword::{Journal, JournalError, Limits, MemoryJournal, Sandbox, SandboxConfig, Source, Tenants};
+    use lastword_events::{Hook, Identity, JournalName, PluginName};
+    use lastword_journal::{Appended, Completion, JournalOp, Pending, Recovered, Space, StagedCompletions};
     use signal_hook::consts::SIGTERM;
 
     use super::*;
@@ -461,6 +496,78 @@ mod tests {
         let report = service.count_so_far(cause, Instant::now()).await.unwrap();
         assert_eq!((report.reason, report.timed_out), (DrainReason::Crashed, true));
         assert_eq!([report.delivered, report.failed, report.deferred, report.unreported], [0; 4]);
+    }
+
+    /// A journal that a worker does not survive.
+    #[derive(Default)]
+    struct Panics {
+        within: MemoryJournal,
+        flushed: AtomicBool,
+    }
+
+    impl Journal for Panics {
+        fn name(&self) -> JournalName {
+            self.within.name()
+        }
+
+        fn durability(&self) -> Durability {
+            self.within.durability()
+        }
+
+        fn recover(&self) -> Result<Recovered, JournalError> {
+            self.within.recover()
+        }
+
+        fn append(&self, op: JournalOp) -> Pending<Appended> {
+            self.within.append(op)
+        }
+
+        fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
+            self.within.append_decided(ops)
+        }
+
+        fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+            self.within.known_op(identity, kind, op_id)
+        }
+
+        fn complete(&self, _: &Arc<str>, _: Vec<Completion>) -> StagedCompletions {
+            panic!("as the test has it");
+        }
+
+        fn flush(&self) -> Pending<()> {
+            self.flushed.store(true, Ordering::Relaxed);
+            self.within.flush()
+        }
+
+        fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+            self.within.key_value(space, key)
+        }
+
+        fn key_value_keys(&self, space: &Space, after: Option<&str>, most: usize) -> Result<Vec<String>, JournalError> {
+            self.within.key_value_keys(space, after, most)
+        }
+
+        fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
+            self.within.key_value_bytes(space)
+        }
+
+        fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
+            self.within.key_value_tenant_bytes(tenant)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_ends_the_program_with_what_was_accepted_on_record() {
+        let (_said, lines) = reader::tests::said(&line("end", "a"));
+        let journal = Arc::new(Panics::default());
+        let sandbox = Sandbox::new(SandboxConfig::default()).unwrap();
+        let component = lastword_test_guests::component("good");
+        let plugin = sandbox.load(PluginName::new("p").unwrap(), &Source::Bytes(component), Limits::default()).unwrap();
+        let builder = Runtime::builder().sandbox(sandbox).journal(journal.clone()).plugin(plugin, Tenants::Every);
+        let runtime = builder.build().unwrap();
+        let service = Service { runtime, ..service(lines, Signals::install(|_| ()).unwrap()) };
+        let exit = service.run(true, Duration::from_secs(2)).await;
+        assert_eq!((exit, journal.flushed.load(Ordering::Relaxed)), (Exit::Internal, true));
     }
 
     mod timed {

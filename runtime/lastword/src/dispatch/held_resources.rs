@@ -1,16 +1,17 @@
 //! What the dispatcher holds, for tests.
 
+use std::collections::BTreeMap;
+
 use super::dispatcher::Dispatcher;
 use super::queue::Queue;
-use crate::held_resources::Held;
 
 /// See [`Runtime::held_resources`](crate::Runtime::held_resources).
-pub(crate) fn held_by(dispatcher: &Dispatcher) -> Held {
+pub(crate) fn held_by(dispatcher: &Dispatcher) -> BTreeMap<&'static str, u64> {
     let state = dispatcher.state();
     let (scheduler, queues) = (state.scheduler(), state.queues());
     let (fair, plugins, memory) = (scheduler.fair(), scheduler.plugins(), scheduler.memory());
     let of_queues = |count: fn(&Queue) -> u64| queues.iter().map(count).sum();
-    let mut held = Held::from([
+    let mut held = BTreeMap::from([
         ("memory that plugins' calls have", memory.held()),
         ("queues that wait for memory", count(memory.waiting())),
         ("ends with workers", of_queues(|q| u64::from(q.ends_taken))),
