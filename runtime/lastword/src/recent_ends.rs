@@ -29,7 +29,7 @@ struct Recent {
     at: Instant,
     /// As its owner has it.
     ended_at: Timestamp,
-    said: ReportedFields,
+    reported: ReportedFields,
 }
 
 /// An end that was told before.
@@ -49,17 +49,17 @@ impl RecentEnds {
             let passed = passed.and_then(|ms| u64::try_from(ms).ok()).map(std::time::Duration::from_millis);
             // A clock that was set back says nothing.
             let Some(at) = passed.and_then(|passed| now.checked_sub(passed)) else { continue };
-            let said = ReportedFields::from_bits(received.said);
+            let reported = ReportedFields::from_bits(received.said);
             let agent = agent_of(agent_id.as_deref(), &identity.scope).map(Box::from);
-            self.insert(Recent { sequence, identity, generation, agent, at, ended_at, said });
+            self.insert(Recent { sequence, identity, generation, agent, at, ended_at, reported });
         }
     }
 
     /// An end is on record that an owner has told of.
-    pub(crate) fn add(&mut self, sequence: u64, session: &Session, end: &ReceivedEnd, said: ReportedFields) {
+    pub(crate) fn add(&mut self, sequence: u64, session: &Session, end: &ReceivedEnd, reported: ReportedFields) {
         let (identity, generation) = (session.identity.clone(), session.generation);
         let (agent, ended_at) = (agent(session).map(Box::from), end.request.event.ended_at);
-        self.insert(Recent { sequence, identity, generation, agent, at: end.at, ended_at, said });
+        self.insert(Recent { sequence, identity, generation, agent, at: end.at, ended_at, reported });
     }
 
     fn insert(&mut self, recent: Recent) {
@@ -113,9 +113,9 @@ impl RecentEnds {
         let last = self.last_of(&SessionQuery::of_end(end)).filter(|first| first.may_be_repeated_by(end))?;
         let identity = last.identity.clone();
         let first = self.ends.get_mut(&identity)?;
-        let said = ReportedFields::by(session, &end.request.event);
-        let more = said.beyond(first.said);
-        first.said.add(said);
+        let reported = ReportedFields::by(session, &end.request.event);
+        let more = reported.beyond(first.reported);
+        first.reported.add(reported);
         Some(Repetition { identity, generation: first.generation, more })
     }
 
@@ -125,7 +125,7 @@ impl RecentEnds {
         if query.identity.scope.is_empty() {
             let others =
                 self.ends.of_id(query.identity).filter(|recent| query.may_be_of_agent(recent.agent.as_deref()));
-            return others.max_by_key(|recent| (recent.said.has_no_scope(), recent.sequence));
+            return others.max_by_key(|recent| (recent.reported.has_no_scope(), recent.sequence));
         }
         self.own_of(query).or_else(|| {
             let unscoped = [Some(query.identity.unscoped()), query.apart_without_scope()];
@@ -152,7 +152,7 @@ impl RecentEnds {
     pub(crate) fn has_repeated_since(&self, end: &ReceivedEnd, sequence: u64) -> bool {
         let last = self.last_of(&SessionQuery::of_end(end));
         last.is_some_and(|first| {
-            first.said.has_no_scope() && first.sequence > sequence && first.may_be_repeated_by(end)
+            first.reported.has_no_scope() && first.sequence > sequence && first.may_be_repeated_by(end)
         })
     }
 

@@ -4,13 +4,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use lastword_events::Deferral;
+
 use super::demand::{Demand, NextCall};
 use super::finished_call::FinishedCall;
 use super::ids::PluginNumber;
 use super::job::{Count, Job};
 use super::unstarted::Unstarted;
 use crate::breaker::Breaker;
-use crate::drain::account::{AccountState, Progress, Tally};
+use crate::drain::account::{AccountState, ClosedQueue, Progress, Tally};
 use crate::drain::backlog::{Backlog, BacklogEnd};
 use crate::lane::{FailedIn, Lane};
 use crate::queued_delivery::QueuedDelivery;
@@ -210,6 +212,16 @@ impl Queue {
         }
         self.unstarted.add_ends(backlog.len());
         self.backlog = Some(backlog);
+    }
+
+    /// Ends its part of a drain's account: what a worker still holds counts as cut. None when it was owed no end.
+    pub(super) fn close(&mut self) -> Option<ClosedQueue> {
+        self.tally.defer(Deferral::Budget, self.held_ends());
+        if self.tally.owed() == 0 {
+            return None;
+        }
+        let tally = std::mem::take(&mut self.tally);
+        Some(ClosedQueue { tenant: self.tenant.clone(), plugin: self.plugin, tally })
     }
 
     /// Adds what has become of its ends.

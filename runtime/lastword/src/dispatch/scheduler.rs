@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::demand::{Demand, NextCall, QueueEntry};
 use super::fair::{Fair, Rank};
-use super::gates::Gates;
+use super::gates::{Gate, Gates};
 use super::ids::{PluginNumber, QueueId, TenantNumber};
 use super::memory::{MemoryTurns, PluginMemory, View};
 use super::plugin_shares::PluginShares;
@@ -281,7 +281,7 @@ impl Scheduler {
 
     /// The tenant's count of calls, or its fuel, has changed.
     pub(super) fn apply_limits(&mut self, tenant: TenantNumber) {
-        if self.gates.get(tenant).is_some_and(|gate| gate.is_limited()) {
+        if self.gates.get(tenant).is_some_and(Gate::is_limited) {
             self.apply_gate(tenant);
         }
     }
@@ -349,7 +349,7 @@ impl Scheduler {
         if self.tenants.len() > 1 {
             most = most.min(part_of(of_plugin, self.plugins.wanting(plugin).max(2)));
         }
-        if let Some(calls) = self.gates.get(tenant).and_then(|gate| gate.max_calls())
+        if let Some(calls) = self.gates.get(tenant).and_then(Gate::max_calls)
             && let Some(queues) = self.tenants.queues(tenant)
         {
             let wants = |&&(_, queue): &&(PluginNumber, QueueId)| {

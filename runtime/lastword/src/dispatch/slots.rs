@@ -50,20 +50,21 @@ impl Slots {
     /// A call of this queue takes a slot.
     pub(super) fn take(&mut self, holder: Holder, memory: u64) -> Permit {
         self.taken += 1;
-        *at(&mut self.of_queues, holder.queue) += 1;
-        *at(&mut self.of_tenants, holder.tenant) += 1;
-        *at(&mut self.memory_of_tenants, holder.tenant) += memory;
-        *at(&mut self.of_plugins, holder.plugin) += 1;
+        change(&mut self.of_queues, holder.queue, |count| *count += 1);
+        change(&mut self.of_tenants, holder.tenant, |count| *count += 1);
+        change(&mut self.memory_of_tenants, holder.tenant, |bytes| *bytes += memory);
+        change(&mut self.of_plugins, holder.plugin, |count| *count += 1);
         Permit { holder, memory }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it can be given back once")]
     pub(super) fn give_back(&mut self, permit: Permit) {
         let Permit { holder, memory } = permit;
         self.taken -= 1;
-        *at(&mut self.of_queues, holder.queue) -= 1;
-        *at(&mut self.of_tenants, holder.tenant) -= 1;
-        *at(&mut self.memory_of_tenants, holder.tenant) -= memory;
-        *at(&mut self.of_plugins, holder.plugin) -= 1;
+        change(&mut self.of_queues, holder.queue, |count| *count -= 1);
+        change(&mut self.of_tenants, holder.tenant, |count| *count -= 1);
+        change(&mut self.memory_of_tenants, holder.tenant, |bytes| *bytes -= memory);
+        change(&mut self.of_plugins, holder.plugin, |count| *count -= 1);
     }
 
     /// Slots that calls hold.
@@ -127,13 +128,14 @@ pub(super) fn part_of(whole: u32, parts: usize) -> u32 {
     (whole / u32::try_from(parts).unwrap_or(u32::MAX).max(1)).max(1)
 }
 
-/// The count of this number, which begins at nothing.
-fn at<T: Default>(counts: &mut Vec<T>, number: usize) -> &mut T {
+/// Changes the count of this number, which begins at nothing.
+fn change<T: Default>(counts: &mut Vec<T>, number: usize, change: impl FnOnce(&mut T)) {
     if counts.len() <= number {
         counts.resize_with(number + 1, T::default);
     }
-    #[expect(clippy::indexing_slicing, reason = "it was made long enough")]
-    &mut counts[number]
+    if let Some(count) = counts.get_mut(number) {
+        change(count);
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use lastword_events::{Deferral, Outcome};
 
 use super::finished_call::FinishedCall;
+use super::gates::Gate;
 use super::idle_workers::IdleWorkers;
 use super::ids::{PluginNumber, QueueId};
 use super::job::{Job, Taken};
@@ -19,8 +20,8 @@ use super::suspects::Suspects;
 use super::tenants::TenantQueues;
 use crate::active_session::Unended;
 use crate::breaker::Breaker;
-use crate::drain::account::{AccountState, ClosedAccount, ClosedQueue, DeferredQueue, DrainAccount, Progress};
-use crate::drain::backlog::Backlog;
+use crate::drain::account::{AccountState, ClosedAccount, DeferredQueue, DrainAccount, Progress};
+use crate::drain::backlog::{Backlog, newest_by_id};
 use crate::phase::Phase;
 use crate::queued_delivery::QueuedDelivery;
 use crate::quota::TenantQuota;
@@ -392,7 +393,7 @@ impl State {
     /// What has just become ready of a tenant that waits for fuel.
     fn defer_if_throttled(&mut self, queue: QueueId, delivery: &mut QueuedDelivery) {
         let gate = self.scheduler.tenant_of(queue).and_then(|tenant| self.scheduler.gates().get(tenant));
-        if gate.is_some_and(|gate| gate.waits_for_fuel())
+        if gate.is_some_and(Gate::waits_for_fuel)
             && let Some(delivery) = delivery.defer()
         {
             self.notify_later(queue, vec![delivery]);
@@ -444,12 +445,7 @@ impl State {
         let has_lanes = |queue: QueueId| self.queues.get(queue).is_some_and(|q| !q.lanes.is_empty());
         let any_lanes = queues.iter().any(|&(_, queue)| has_lanes(queue));
         let sessions = Arc::new(sessions);
-        // Of an id there may be some, in different scopes: the newest comes last.
-        let mut newest_ends: HashMap<&str, u64> = HashMap::new();
-        for one in sessions.iter().filter(|_| any_lanes) {
-            let newest = newest_ends.entry(&one.session.identity.id).or_default();
-            *newest = one.sequence.max(*newest);
-        }
+        let newest_ends = if any_lanes { newest_by_id(&sessions) } else { HashMap::new() };
         for &(_, queue) in queues.iter() {
             let Some(q) = self.queues.get_mut(queue) else { continue };
             let backlog = Backlog::new(context.clone(), sessions.clone());
@@ -472,7 +468,7 @@ impl State {
     /// Why what has not begun at the end of the budget has not.
     fn why_unstarted(&self, queue: QueueId) -> Deferral {
         let gate = self.scheduler.tenant_of(queue).and_then(|tenant| self.scheduler.gates().get(tenant));
-        if gate.is_some_and(|gate| gate.waits_for_journal()) { Deferral::Journal } else { Deferral::Budget }
+        if gate.is_some_and(Gate::waits_for_journal) { Deferral::Journal } else { Deferral::Budget }
     }
 
     /// Defers everything of a queue that has not begun.
@@ -514,13 +510,8 @@ impl State {
         let progress = self.progress();
         let mut closed = self.drain.as_mut().map(|drain| drain.close(progress)).unwrap_or_default();
         for q in &mut self.queues {
-            let ends = q.held_ends();
-            closed.held += ends;
-            q.tally.defer(Deferral::Budget, ends);
-            if q.tally.owed() > 0 {
-                let (tenant, plugin, tally) = (q.tenant.clone(), q.plugin, std::mem::take(&mut q.tally));
-                closed.queues.push(ClosedQueue { tenant, plugin, tally });
-            }
+            closed.held += q.held_ends();
+            closed.queues.extend(q.close());
         }
         closed
     }

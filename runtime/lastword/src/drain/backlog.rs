@@ -1,5 +1,6 @@
 //! What a queue has of the sessions that a drain found active.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use lastword_events::{EventKey, Session};
@@ -41,6 +42,16 @@ impl Backlog {
     pub(crate) fn len(&self) -> usize {
         self.sessions.len().saturating_sub(self.next)
     }
+}
+
+/// The newest session of each id among these, by its sequence. Of an id there may be some, in different scopes.
+pub(crate) fn newest_by_id(sessions: &[Unended]) -> HashMap<&str, u64> {
+    let mut newest_by_id: HashMap<&str, u64> = HashMap::new();
+    for one in sessions {
+        let newest = newest_by_id.entry(&one.session.identity.id).or_default();
+        *newest = one.sequence.max(*newest);
+    }
+    newest_by_id
 }
 
 impl Iterator for Backlog {
