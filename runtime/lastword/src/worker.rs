@@ -34,7 +34,7 @@ pub(crate) struct Worker {
     /// Begun calls that can go on, by queue, the one that ran last in front.
     runnable: HashMap<QueueId, VecDeque<usize>>,
     woken: Vec<usize>,
-    /// What the dispatcher takes back at the next turn.
+    /// What the dispatcher takes back at the next step.
     served: Option<ServedSlice>,
     /// Behind the calls: whoever waits for the runtime to be gone finds none of them.
     core: Arc<Core>,
@@ -75,11 +75,11 @@ impl Worker {
             woken: Vec::new(),
             served: None,
         };
-        while worker.turn() {}
+        while worker.step() {}
     }
 
     /// One slice, or one sleep. False when the runtime is gone.
-    fn turn(&mut self) -> bool {
+    fn step(&mut self) -> bool {
         self.take_woken();
         let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
         match self.core.dispatcher().next(self.served.take(), &begun) {

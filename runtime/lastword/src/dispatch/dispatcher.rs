@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lastword_events::{Event, EventKey, Session};
 use lastword_journal::PendingDelivery;
@@ -14,10 +14,10 @@ use tokio::sync::{Notify, watch};
 
 use super::finished_call::{FinishedCall, PutBack};
 use super::ids::{PluginNumber, QueueId};
-use super::job::Taken;
 use super::memory::PluginMemory;
 use super::notifications::Deferred;
-use super::state::{State, Turn};
+use super::pick::{Pick, ServedSlice};
+use super::state::State;
 use super::tenants::TenantQueues;
 use crate::active_session::Unended;
 use crate::drain::account::{ClosedAccount, DeferredQueue, DrainAccount, Progress};
@@ -38,40 +38,6 @@ pub(crate) struct Dispatcher {
     became_quiet: Notify,
     /// Says the phase to whoever has no lock.
     phase: watch::Sender<Phase>,
-}
-
-/// What a worker is to do now.
-pub(crate) enum Pick {
-    /// Notify the observer that these wait, and then call [`Dispatcher::notified`].
-    Notify(Vec<Deferred>),
-    /// Serve this queue: finish what the worker has begun of it, then these.
-    Serve(Slice),
-    /// Sleep until there is something, or until this moment.
-    Idle(Option<Instant>),
-    /// The budget has ended: drop every call.
-    Cut,
-    /// The runtime is gone.
-    Stop,
-}
-
-/// A worker's slice of one queue.
-pub(crate) struct Slice {
-    pub(crate) queue: QueueId,
-    pub(crate) plugin: PluginNumber,
-    /// What it may begin.
-    pub(crate) jobs: Vec<Taken>,
-    /// The drain that goes on.
-    pub(crate) drain: Option<Arc<DrainContext>>,
-}
-
-/// A slice that is over.
-pub(crate) struct ServedSlice {
-    pub(crate) queue: QueueId,
-    pub(crate) time: Duration,
-    /// Deliveries that are accounted for.
-    pub(crate) finished: Vec<FinishedCall>,
-    /// Deliveries that were not begun after all.
-    pub(crate) unstarted: Vec<Taken>,
 }
 
 impl Dispatcher {
@@ -182,22 +148,11 @@ impl Dispatcher {
     /// `served`.
     pub(crate) fn next(&self, served: Option<ServedSlice>, begun: &[QueueId]) -> Pick {
         let now = now();
-        let me = thread::current();
         let mut state = self.state.lock();
         if let Some(served) = served {
             self.settle_in(&mut state, served, now);
         }
-        match state.turn(me, begun, now) {
-            Turn::Serve(queue, jobs) => {
-                let plugin = state.scheduler().plugin_of(queue).unwrap_or(usize::MAX);
-                let drain = state.drain().map(|drain| drain.context.clone());
-                Pick::Serve(Slice { queue, plugin, jobs, drain })
-            }
-            Turn::Notify(deferred) => Pick::Notify(deferred),
-            Turn::Idle(until) => Pick::Idle(until),
-            Turn::Cut => Pick::Cut,
-            Turn::Stop => Pick::Stop,
-        }
+        state.pick(thread::current(), begun, now)
     }
 
     /// The observer was notified of these: the tenants may go on, if nothing else throttles them.

@@ -24,6 +24,7 @@ mod ids;
 mod job;
 mod memory;
 mod notifications;
+mod pick;
 mod plugin_shares;
 mod queue;
 mod retries;
@@ -36,12 +37,13 @@ mod tenants;
 mod tests;
 mod unstarted;
 
-pub(crate) use dispatcher::{Dispatcher, Pick, ServedSlice, Slice};
+pub(crate) use dispatcher::Dispatcher;
 pub(crate) use finished_call::{FinishedCall, PutBack};
 #[cfg(shuttle)]
 pub(crate) use held_resources::held_by;
 pub(crate) use ids::{PluginNumber, QueueId};
 pub(crate) use job::Taken;
 pub(crate) use notifications::Deferred;
+pub(crate) use pick::{Pick, ServedSlice, Slice};
 pub(crate) use slots::Permit;
 pub(crate) use unstarted::Unstarted;

@@ -13,6 +13,7 @@ use super::ids::{PluginNumber, QueueId};
 use super::job::{Job, Taken};
 use super::memory::PluginMemory;
 use super::notifications::{Deferred, Notifications};
+use super::pick::{Pick, Slice};
 use super::queue::Queue;
 use super::retries::Retries;
 use super::scheduler::Scheduler;
@@ -46,15 +47,6 @@ pub(crate) struct State {
     drain: Option<DrainAccount>,
     /// `session-end` deliveries that are owed or dead.
     undelivered_ends: u64,
-}
-
-/// What a worker is to do now.
-pub(super) enum Turn {
-    Notify(Vec<Deferred>),
-    Serve(QueueId, Vec<Taken>),
-    Idle(Option<Instant>),
-    Cut,
-    Stop,
 }
 
 impl State {
@@ -181,10 +173,10 @@ impl State {
     }
 
     /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now.
-    pub(super) fn turn(&mut self, me: Thread, begun: &[QueueId], now: Instant) -> Turn {
+    pub(super) fn pick(&mut self, me: Thread, begun: &[QueueId], now: Instant) -> Pick {
         self.idle.remove(&me);
         if self.phase == Phase::Stopped {
-            return Turn::Stop;
+            return Pick::Stop;
         }
         let is_cut = self.phase >= Phase::Cut;
         if !is_cut {
@@ -192,11 +184,11 @@ impl State {
             self.make_due_ready(now);
         }
         if self.notifications.has_pending() {
-            return Turn::Notify(self.notifications.take_batch());
+            return Pick::Notify(self.notifications.take_batch());
         }
         if is_cut {
             self.idle.add(me);
-            return Turn::Cut;
+            return Pick::Cut;
         }
         let mine = begun.iter().copied().min_by_key(|&queue| self.scheduler.rank(queue));
         // A drain has no time to wait for one.
@@ -204,19 +196,28 @@ impl State {
         let new = if alone_until.is_some() { None } else { self.scheduler.choose(begun, self.drain.is_some()) };
         match (mine, new) {
             (Some(mine), Some((new, _))) if self.scheduler.rank(mine) <= self.scheduler.rank(new) => {
-                Turn::Serve(mine, Vec::new())
+                self.slice(mine, Vec::new())
             }
-            (_, Some((new, most))) => Turn::Serve(new, self.take(new, most)),
-            (Some(mine), None) => Turn::Serve(mine, Vec::new()),
+            (_, Some((new, most))) => {
+                let jobs = self.take(new, most);
+                self.slice(new, jobs)
+            }
+            (Some(mine), None) => self.slice(mine, Vec::new()),
             (None, None) => match self.take_suspect() {
-                Some((queue, suspect)) => Turn::Serve(queue, vec![suspect]),
+                Some((queue, suspect)) => self.slice(queue, vec![suspect]),
                 None => {
                     self.idle.add(me);
                     let timers = [self.retries.next(), self.scheduler.gates().next_refill(), alone_until];
-                    Turn::Idle(timers.into_iter().flatten().min())
+                    Pick::Idle(timers.into_iter().flatten().min())
                 }
             },
         }
+    }
+
+    fn slice(&self, queue: QueueId, jobs: Vec<Taken>) -> Pick {
+        let plugin = self.scheduler.plugin_of(queue).unwrap_or(usize::MAX);
+        let drain = self.drain.as_ref().map(|drain| drain.context.clone());
+        Pick::Serve(Slice { queue, plugin, jobs, drain })
     }
 
     /// Takes deliveries out of a queue: at most `most`, no more than its tenant may begin, and none without its memory.

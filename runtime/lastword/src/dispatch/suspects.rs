@@ -98,8 +98,9 @@ impl Suspects {
 mod tests {
     use std::collections::HashMap;
 
-    use super::super::dispatcher::{Dispatcher, Pick};
+    use super::super::dispatcher::Dispatcher;
     use super::super::job::{Job, Taken};
+    use super::super::pick::Pick;
     use super::super::tests::{bring_back, calls, dispatcher, drain, owe};
     use super::*;
 

@@ -10,11 +10,12 @@ use lastword_events::{
 };
 use proptest::prelude::*;
 
-use super::dispatcher::{Dispatcher, Pick, ServedSlice, Slice};
+use super::dispatcher::Dispatcher;
 use super::finished_call::FinishedCall;
 use super::ids::{QueueId, TenantNumber};
 use super::job::{Job, Taken};
 use super::memory::PluginMemory;
+use super::pick::{Pick, ServedSlice, Slice};
 use super::state::State;
 use crate::drain::account::Progress;
 use crate::drain::context::DrainContext;
