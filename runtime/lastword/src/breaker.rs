@@ -1,3 +1,5 @@
+//! Plugins that a drain calls no more.
+
 use lastword_events::{FailureCause, Outcome};
 
 /// Notices a plugin that does nothing in a drain but use up its calls' time.
@@ -14,7 +16,7 @@ impl Breaker {
 
     /// Counts an outcome. Being cut at its own deadline, or a trap, is a strike; an answer of any kind is none, and
     /// a deferral says nothing about the plugin.
-    pub(crate) fn note(&mut self, outcome: &Outcome) {
+    pub(crate) fn count(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Failed { cause: FailureCause::Deadline | FailureCause::Trap(_), .. } => self.strikes += 1,
             Outcome::Deferred(_) => (),
@@ -39,13 +41,13 @@ mod tests {
     #[test]
     fn opens_after_its_threshold_of_strikes_in_a_row_and_not_before() {
         let mut breaker = Breaker::new(2);
-        breaker.note(&failed(FailureCause::Deadline));
-        breaker.note(&Outcome::Delivered);
-        breaker.note(&failed(FailureCause::Trap("unreachable".into())));
+        breaker.count(&failed(FailureCause::Deadline));
+        breaker.count(&Outcome::Delivered);
+        breaker.count(&failed(FailureCause::Trap("unreachable".into())));
         assert!(!breaker.is_open(), "a delivery between two strikes forgives the first");
-        breaker.note(&Outcome::Deferred(Deferral::Budget));
+        breaker.count(&Outcome::Deferred(Deferral::Budget));
         assert!(!breaker.is_open(), "being cut by the budget is no strike");
-        breaker.note(&failed(FailureCause::Deadline));
+        breaker.count(&failed(FailureCause::Deadline));
         assert!(breaker.is_open());
     }
 
@@ -55,7 +57,7 @@ mod tests {
         for cause in
             [FailureCause::Retry, FailureCause::Fatal, FailureCause::Memory, FailureCause::Host, FailureCause::Fuel]
         {
-            breaker.note(&failed(cause));
+            breaker.count(&failed(cause));
             assert!(!breaker.is_open());
         }
     }

@@ -1,3 +1,5 @@
+//! Builds a runtime.
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -5,22 +7,18 @@ use std::time::Duration;
 use lastword_events::PluginName;
 use lastword_journal::{Journal, JournalError, MemoryJournal};
 use thiserror::Error;
-use tokio::sync::watch;
 
-use crate::active::ActiveSet;
-use crate::dispatch::{Dispatcher, Installed};
-use crate::in_flight::InFlight;
-use crate::inner::Inner;
-use crate::key_values::JournalKeyValues;
+use crate::core::{Core, Settings};
+use crate::dispatch::Dispatcher;
+use crate::installed::{Installed, InstalledPlugins};
 use crate::limits::{DEFAULT_BREAKER_THRESHOLD, DEFAULT_DRAIN_BUDGET, LONGEST_RETRY, MAX_DRAIN_BUDGET};
 use crate::outcome::{Observer, OutcomeRecord};
-use crate::places::Places;
 use crate::quota::{Quotas, TenantQuota};
-use crate::repeated_ends::Counter;
+use crate::recovery::recover;
 use crate::retry::RetryPolicy;
 use crate::runtime::Runtime;
 use crate::sandbox::{Plugin, Sandbox, SandboxConfig, SandboxError};
-use crate::sync::{Handle, Mutex, thread};
+use crate::sync::{Handle, thread};
 use crate::tenants::Tenants;
 use crate::worker::Worker;
 
@@ -108,7 +106,7 @@ impl Builder {
         self
     }
 
-    /// Deadlines and traps in a row after which a drain passes a plugin over, per tenant. Default:
+    /// Deadlines and traps in a row after which a drain calls a plugin no more, per tenant. Default:
     /// [`DEFAULT_BREAKER_THRESHOLD`].
     pub fn breaker_threshold(mut self, threshold: u32) -> Self {
         self.breaker_threshold = threshold.max(1);
@@ -141,8 +139,8 @@ impl Builder {
         self
     }
 
-    /// Is told how every attempt ended, and once of each delivery that has to wait for a quota or whose call was put back, on a
-    /// worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do not wait when it is full.
+    /// Sets the observer. It is told how every attempt ended, and once of each delivery that has to wait for a quota or whose call was
+    /// put back, on a worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do not wait when it is full.
     pub fn on_outcome(mut self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
@@ -168,43 +166,27 @@ impl Builder {
         let slots = sandbox.max_concurrent_calls();
         let workers = self.workers.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let quotas = Arc::new(self.quotas);
-        let inner = Arc::new(Inner {
-            sandbox,
-            journal_name: journal.name(),
-            handle,
-            dispatcher: Dispatcher::new(
-                self.installed,
-                (slots, u32::try_from(workers.get()).unwrap_or(u32::MAX)),
-                self.breaker_threshold,
-                quotas.clone(),
-            ),
-            key_values: Arc::new(JournalKeyValues::with_quotas(journal.clone(), quotas.clone())),
-            quotas,
-            journal,
-            set: Mutex::new(ActiveSet::default()),
-            places: Arc::new(Places::default()),
-            in_flight: InFlight::default(),
-            op_reads: tokio::sync::Mutex::default(),
-            repeated_ends: Counter::default(),
-            retry: self.retry,
-            budget: self.budget,
-            observer: self.observer,
-            draining: watch::Sender::new(false),
-            drained: watch::Sender::new(false),
-        });
-        let counts = inner.take_up(recovered, self.attach_grace);
-        let runtime = Runtime::new(inner.clone(), counts);
-        start_workers(&inner, workers)?;
+        let dispatcher = Dispatcher::new(
+            InstalledPlugins::new(self.installed),
+            (slots, u32::try_from(workers.get()).unwrap_or(u32::MAX)),
+            self.breaker_threshold,
+            quotas.clone(),
+        );
+        let settings = Settings { retry: self.retry, budget: self.budget, quotas, observer: self.observer };
+        let core = Arc::new(Core::new(sandbox, journal, handle, dispatcher, settings));
+        let counts = recover(&core, recovered, self.attach_grace);
+        let runtime = Runtime::new(core.clone(), counts);
+        start_workers(&core, workers)?;
         Ok(runtime)
     }
 }
 
-fn start_workers(inner: &Arc<Inner>, workers: NonZeroUsize) -> Result<(), BuildError> {
+fn start_workers(core: &Arc<Core>, workers: NonZeroUsize) -> Result<(), BuildError> {
     for number in 0..workers.get() {
-        let inner = inner.clone();
+        let core = core.clone();
         thread::Builder::new()
             .name(format!("lastword-{number}"))
-            .spawn(move || Worker::run(inner))
+            .spawn(move || Worker::run(core))
             .map_err(BuildError::Worker)?;
     }
     Ok(())

@@ -1,3 +1,5 @@
+//! Wakes calls that wait for the host.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Wake;

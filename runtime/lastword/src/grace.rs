@@ -14,10 +14,12 @@ use lastword_events::{EndReason, Event, Identity, Session, SessionEnd, Timestamp
 use lastword_journal::{JournalError, JournalOp, Pending};
 use tokio::sync::watch;
 
-use crate::active::Ending;
-use crate::inner::Inner;
+use crate::active_session::Ending;
+use crate::core::Core;
+use crate::intake::register_end;
 use crate::limits::RECORDS_AT_ONCE;
-use crate::places::Place;
+use crate::phase::Phase;
+use crate::session_order::Turn;
 use crate::sync::timeout;
 
 /// How long sessions whose end could not be written down wait for the next try.
@@ -30,60 +32,58 @@ struct Crashed {
     event: Arc<Event>,
 }
 
-impl Inner {
-    /// Ends the sessions that nobody has come back for once `grace` is over, unless the runtime has gone before.
-    pub(crate) fn begin_grace(self: &Arc<Self>, grace: Duration) {
-        let (runtime, drained) = (Arc::downgrade(self), self.drained.subscribe());
-        self.handle.spawn(end_unattached(runtime, drained, grace));
-    }
+/// Ends the sessions that nobody has come back for once `grace` is over, unless the runtime has gone before.
+pub(crate) fn begin_grace(core: &Arc<Core>, grace: Duration) {
+    let (runtime, phase) = (Arc::downgrade(core), core.dispatcher().watch_phase());
+    core.handle().spawn(end_unattached(runtime, phase, grace));
+}
 
-    /// Hands over the ends of those among these sessions that nobody has come back for.
-    fn hand_over_crashed(&self, left: &[(u64, Identity)]) -> (Vec<Crashed>, Pending<()>) {
-        let (mut ends, mut writes) = (Vec::with_capacity(left.len()), Vec::with_capacity(left.len()));
-        let ended_at = Timestamp::now();
-        let mut set = self.set.lock();
-        for &(sequence, ref identity) in left {
-            let Some(active) = set.unattached_one(identity, sequence) else { continue };
-            let session = active.session.clone();
-            let event = SessionEnd::new(EndReason::Crashed, ended_at).since(session.started_at);
-            let event = Arc::new(Event::End(event));
-            active.ending = Some(Box::new(Ending::Appended { session: session.clone(), event: event.clone() }));
-            let owed = self.owed_end(&session, active.started());
-            let (told, received) = (session.clone(), None);
-            writes.push(JournalOp::End { sequence, session: told, event: event.clone(), owed, received, op_id: None });
-            ends.push(Crashed { sequence, session, event });
-        }
-        // With the set's lock: a drain finds them as they were, or what it makes comes after these.
-        let recorded = if writes.is_empty() { Pending::ready(Ok(())) } else { self.journal.append_decided(writes) };
-        (ends, recorded)
+/// Hands over the ends of those among these sessions that nobody has come back for.
+fn hand_over_crashed(core: &Core, unattached: &[(u64, Identity)]) -> (Vec<Crashed>, Pending<()>) {
+    let (mut ends, mut ops) = (Vec::with_capacity(unattached.len()), Vec::with_capacity(unattached.len()));
+    let ended_at = Timestamp::now();
+    let mut set = core.active();
+    for &(sequence, ref identity) in unattached {
+        let Some(active) = set.unattached_one(identity, sequence) else { continue };
+        let session = active.session.clone();
+        let event = SessionEnd::new(EndReason::Crashed, ended_at).since(session.started_at);
+        let event = Arc::new(Event::End(event));
+        active.ending = Some(Box::new(Ending::Appended { session: session.clone(), event: event.clone() }));
+        let owed = core.dispatcher().installed().owed_end(&session.identity.tenant, active.started());
+        let (ended, received) = (session.clone(), None);
+        ops.push(JournalOp::End { sequence, session: ended, event: event.clone(), owed, received, op_id: None });
+        ends.push(Crashed { sequence, session, event });
     }
+    // With the set's lock: a drain finds them as they were, or what it makes comes after these.
+    let recorded = if ops.is_empty() { Pending::ready(Ok(())) } else { core.journal().append_decided(ops) };
+    (ends, recorded)
+}
 
-    fn note_crashed(&self, ends: &[Crashed], recorded: Result<(), JournalError>) {
-        if let Err(error) = recorded {
-            tracing::error!(%error, "the ends of {} sessions of an earlier run could not be recorded", ends.len());
-            let mut set = self.set.lock();
-            return ends.iter().for_each(|end| set.goes_on(&end.session.identity, end.sequence));
-        }
-        for Crashed { sequence, session, event } in ends {
-            self.note_end(*sequence, &session.identity, session, event, None);
-        }
+fn register_crashed(core: &Core, ends: &[Crashed], recorded: Result<(), JournalError>) {
+    if let Err(error) = recorded {
+        tracing::error!(%error, "the ends of {} sessions of an earlier run could not be recorded", ends.len());
+        let mut set = core.active();
+        return ends.iter().for_each(|end| set.cancel_ending(&end.session.identity, end.sequence));
+    }
+    for Crashed { sequence, session, event } in ends {
+        register_end(core, &mut core.active(), *sequence, &session.identity, session, event, None);
     }
 }
 
 /// The grace is over: whoever has not been started again belongs to an owner that is gone. While it waits, it keeps nothing
 /// of the runtime.
-async fn end_unattached(runtime: Weak<Inner>, mut drained: watch::Receiver<bool>, grace: Duration) {
+async fn end_unattached(runtime: Weak<Core>, mut phase: watch::Receiver<Phase>, grace: Duration) {
     let mut wait = grace;
     // A drain takes those that are left along.
-    while !is_over_within(wait, &mut drained).await {
+    while !is_over_within(wait, &mut phase).await {
         wait = RETRY;
-        let Some(left) = runtime.upgrade().map(|inner| inner.set.lock().unattached()) else { return };
-        if left.is_empty() {
+        let Some(unattached) = runtime.upgrade().map(|core| core.active().unattached()) else { return };
+        if unattached.is_empty() {
             return;
         }
-        tracing::info!("{} sessions of an earlier run were not started again and end as crashed", left.len());
-        for group in left.chunks(RECORDS_AT_ONCE) {
-            if end_group(&runtime, &mut drained, group).await.is_none() {
+        tracing::info!("{} sessions of an earlier run were not started again and end as crashed", unattached.len());
+        for group in unattached.chunks(RECORDS_AT_ONCE) {
+            if end_group(&runtime, &mut phase, group).await.is_none() {
                 return;
             }
         }
@@ -91,46 +91,52 @@ async fn end_unattached(runtime: Weak<Inner>, mut drained: watch::Receiver<bool>
 }
 
 /// Whether the runtime has drained, or is gone.
-async fn is_over_within(time: Duration, drained: &mut watch::Receiver<bool>) -> bool {
-    timeout(time, drained.wait_for(|over| *over)).await.is_ok()
+async fn is_over_within(time: Duration, phase: &mut watch::Receiver<Phase>) -> bool {
+    timeout(time, phase.wait_for(|phase| phase.is_over())).await.is_ok()
 }
 
 /// None when the runtime lets nobody in any more: these are the business of its drain, or of the next start.
-async fn end_group(runtime: &Weak<Inner>, drained: &mut watch::Receiver<bool>, left: &[(u64, Identity)]) -> Option<()> {
-    let ticket = runtime.upgrade()?.in_flight.enter()?;
-    let mut places = take_places(runtime, left).await?;
-    let (ends, mut recorded) = runtime.upgrade().filter(|inner| inner.in_flight.is_open())?.hand_over_crashed(left);
+async fn end_group(
+    runtime: &Weak<Core>,
+    phase: &mut watch::Receiver<Phase>,
+    unattached: &[(u64, Identity)],
+) -> Option<()> {
+    let ticket = runtime.upgrade()?.in_flight().enter()?;
+    let mut turns = join_order(runtime, unattached).await?;
+    let core = runtime.upgrade().filter(|core| core.in_flight().is_open())?;
+    let (ends, mut recorded) = hand_over_crashed(&core, unattached);
+    drop(core);
     // A drain that begins now knows of these.
     drop(ticket);
     let recorded = loop {
-        let flush = runtime.upgrade()?.journal.flush();
+        let flush = runtime.upgrade()?.journal().flush();
         match look(&mut recorded, flush).await {
             Look::Answered(answer) => break answer,
             Look::NotNow(error) => tracing::error!(%error, "the ends of {} sessions wait to be recorded", ends.len()),
         }
         // Whoever comes meanwhile is refused, as everybody is while the disk is full, and does not wait for it.
-        drop(places);
-        if is_over_within(RETRY, drained).await {
+        drop(turns);
+        if is_over_within(RETRY, phase).await {
             return None;
         }
-        places = take_places(runtime, left).await?;
+        turns = join_order(runtime, unattached).await?;
     };
-    runtime.upgrade()?.note_crashed(&ends, recorded);
-    drop(places);
+    register_crashed(&*runtime.upgrade()?, &ends, recorded);
+    drop(turns);
     Some(())
 }
 
 /// Whoever comes for one of these sessions now waits behind its end, and begins it anew.
-async fn take_places(runtime: &Weak<Inner>, left: &[(u64, Identity)]) -> Option<Vec<Place>> {
-    let places = runtime.upgrade()?.places.clone();
-    // A place is an id's, and some of these may have the same in different scopes.
-    let mut taken = HashSet::new();
-    let ids = left.iter().map(|(_, identity)| identity.unscoped()).filter(|id| taken.insert(id.clone()));
-    let mut places: Vec<_> = ids.map(|id| places.take(&id, None)).collect();
-    for place in &mut places {
-        place.comes().await;
+async fn join_order(runtime: &Weak<Core>, unattached: &[(u64, Identity)]) -> Option<Vec<Turn>> {
+    let order = runtime.upgrade()?.order().clone();
+    // A turn is an id's, and some of these may have the same in different scopes.
+    let mut joined = HashSet::new();
+    let ids = unattached.iter().map(|(_, identity)| identity.unscoped()).filter(|id| joined.insert(id.clone()));
+    let mut turns: Vec<_> = ids.map(|id| order.join(&id, None)).collect();
+    for turn in &mut turns {
+        turn.comes().await;
     }
-    Some(places)
+    Some(turns)
 }
 
 enum Look {

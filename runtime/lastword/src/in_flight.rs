@@ -1,3 +1,5 @@
+//! Requests that are being carried out.
+
 use std::convert::Infallible;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -5,7 +7,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use crate::sync::Mutex;
 
 /// Requests that are being carried out, and whether more are let in. A drain waits a little for those that came before it:
-/// what an owner said before it said goodbye is carried out in its order.
+/// what an owner said before its last word is carried out in its order.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     tickets: Mutex<Option<Sender<Infallible>>>,

@@ -1,3 +1,5 @@
+//! Key-value storage, between the sandbox and the journal.
+
 use std::sync::Arc;
 
 use lastword_events::PluginName;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use lastword_events::EventKey;
 
-use crate::owed::Owed;
+use crate::queued_delivery::QueuedDelivery;
 
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
@@ -38,11 +38,11 @@ pub(crate) enum FailedIn {
 #[derive(Debug, Default)]
 struct Behind {
     /// In the order in which they happened.
-    line: VecDeque<Owed>,
+    line: VecDeque<QueuedDelivery>,
     /// When the head of the line, which has failed, is due again.
     head_due: Option<Instant>,
     /// Overtaken, each with the time of its next attempt.
-    late: Vec<(Instant, Owed)>,
+    late: Vec<(Instant, QueuedDelivery)>,
     /// The time for which somebody will look at this lane again.
     scheduled: Option<Instant>,
 }
@@ -53,7 +53,7 @@ impl Behind {
     }
 
     /// What may go out at `now`.
-    fn next(&mut self, now: Instant) -> Option<Owed> {
+    fn next(&mut self, now: Instant) -> Option<QueuedDelivery> {
         let head_waits = self.head_due.is_some_and(|due| due > now) && self.line.len() == 1;
         if head_waits || self.line.is_empty() {
             let due = self.late.iter().position(|(due, _)| *due <= now)?;
@@ -70,55 +70,61 @@ impl Behind {
 }
 
 impl Lane {
-    /// Takes the newest event, and gives back what is to be launched, if anything.
-    pub(crate) fn push(&mut self, mut owed: Owed, now: Instant) -> Option<Owed> {
+    /// Takes the newest event, and gives back what is ready, if anything.
+    pub(crate) fn push(&mut self, mut delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         self.came = self.came.saturating_add(1);
-        owed.place = self.came;
-        self.push_end(owed, now)
+        delivery.rank = self.came;
+        self.push_end(delivery, now)
     }
 
-    /// The same for an end of a drain's backlog: of the sessions that a drain ends none is newer than another.
-    pub(crate) fn push_end(&mut self, owed: Owed, now: Instant) -> Option<Owed> {
+    /// Takes an end of a drain's backlog: of the sessions that a drain ends none is newer than another.
+    pub(crate) fn push_end(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         if self.is_empty() {
             self.out = true;
-            return Some(owed);
+            return Some(delivery);
         }
-        self.behind().line.push_back(owed);
-        self.launch(now)
+        self.behind().line.push_back(delivery);
+        self.make_ready(now)
     }
 
     /// The delivery that was out is delivered, dead or deferred.
-    pub(crate) fn done(&mut self, now: Instant) -> Option<Owed> {
+    pub(crate) fn done(&mut self, now: Instant) -> Option<QueuedDelivery> {
         self.out = false;
-        self.launch(now)
+        self.make_ready(now)
     }
 
     /// The delivery that was out has failed and is due again at `due`. Whether it is late was decided when the failure was
     /// written down.
-    pub(crate) fn failed(&mut self, owed: Owed, due: Instant, now: Instant, failed_in: FailedIn) -> Option<Owed> {
+    pub(crate) fn failed(
+        &mut self,
+        delivery: QueuedDelivery,
+        due: Instant,
+        now: Instant,
+        failed_in: FailedIn,
+    ) -> Option<QueuedDelivery> {
         self.out = false;
         match failed_in {
             FailedIn::Drain => (),
-            FailedIn::WorkBeforeDrain => self.behind().line.push_front(owed),
-            FailedIn::OrdinaryWork if owed.late => self.behind().late.push((due, owed)),
+            FailedIn::WorkBeforeDrain => self.behind().line.push_front(delivery),
+            FailedIn::OrdinaryWork if delivery.late => self.behind().late.push((due, delivery)),
             FailedIn::OrdinaryWork => {
                 let behind = self.behind();
-                behind.line.push_front(owed);
+                behind.line.push_front(delivery);
                 behind.head_due = Some(due);
             }
         }
-        self.launch(now)
+        self.make_ready(now)
     }
 
     /// Something newer waits behind the delivery that is out. (In a drain, what was overtaken is in the line again, and is
     /// older.)
-    pub(crate) fn has_newer(&self, than: &Owed) -> bool {
+    pub(crate) fn has_newer(&self, than: &QueuedDelivery) -> bool {
         let to_come = self.end_to_come.map(|sequence| (sequence, EventKey::End, u32::MAX));
         let line = self.behind.iter().flat_map(|behind| &behind.line);
-        let mut waiting = line.map(|owed| (owed.sequence, owed.key, owed.place)).chain(to_come);
-        waiting.any(|(sequence, key, place)| match sequence == than.sequence {
+        let mut waiting = line.map(|delivery| (delivery.sequence, delivery.key, delivery.rank)).chain(to_come);
+        waiting.any(|(sequence, key, rank)| match sequence == than.sequence {
             true => key > than.key,
-            false => place > than.place,
+            false => rank > than.rank,
         })
     }
 
@@ -132,7 +138,7 @@ impl Lane {
     }
 
     /// What may go out at `now`.
-    fn launch(&mut self, now: Instant) -> Option<Owed> {
+    fn make_ready(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if self.out {
             return None;
         }
@@ -156,37 +162,37 @@ impl Lane {
         Some(next)
     }
 
-    /// Somebody looks at it, at the time for which it was scheduled: gives what is to be launched.
-    pub(crate) fn look(&mut self, now: Instant) -> Option<Owed> {
+    /// Somebody looks at it, at the time for which it was scheduled: gives what is ready.
+    pub(crate) fn look(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if let Some(behind) = &mut self.behind
             && behind.scheduled.is_some_and(|scheduled| scheduled <= now)
         {
             behind.scheduled = None;
         }
-        self.launch(now)
+        self.make_ready(now)
     }
 
     /// From now on everything gets one attempt, in order, and retry times do not count. It does nothing where nothing waits.
-    pub(crate) fn begin_drain(&mut self, now: Instant) -> Option<Owed> {
+    pub(crate) fn begin_drain(&mut self, now: Instant) -> Option<QueuedDelivery> {
         let behind = self.behind.as_mut()?;
         behind.head_due = None;
-        let mut overtaken: Vec<Owed> = behind.late.drain(..).map(|(_, owed)| owed).collect();
-        overtaken.sort_by_key(|owed| owed.place);
-        for owed in overtaken.into_iter().rev() {
-            behind.line.push_front(owed);
+        let mut overtaken: Vec<QueuedDelivery> = behind.late.drain(..).map(|(_, delivery)| delivery).collect();
+        overtaken.sort_by_key(|delivery| delivery.rank);
+        for delivery in overtaken.into_iter().rev() {
+            behind.line.push_front(delivery);
         }
-        self.launch(now)
+        self.make_ready(now)
     }
 
     /// Everything that is not out.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Owed> {
-        self.behind.iter().flat_map(|behind| behind.line.iter().chain(behind.late.iter().map(|(_, owed)| owed)))
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &QueuedDelivery> {
+        self.behind.iter().flat_map(|behind| behind.line.iter().chain(behind.late.iter().map(|(_, delivery)| delivery)))
     }
 
     /// Takes everything that is not out.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Owed> + use<> {
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = QueuedDelivery> + use<> {
         let behind = self.behind.take().map(|behind| *behind).unwrap_or_default();
-        behind.line.into_iter().chain(behind.late.into_iter().map(|(_, owed)| owed))
+        behind.line.into_iter().chain(behind.late.into_iter().map(|(_, delivery)| delivery))
     }
 
     /// Nothing is out and nothing waits.
@@ -207,28 +213,28 @@ mod tests {
     const RETRY: Duration = Duration::from_secs(1);
 
     /// The lane does not look at what an event says: a number tells them apart.
-    fn owed(n: u64) -> Owed {
+    fn delivery(n: u64) -> QueuedDelivery {
         let event = Arc::new(Event::Start(SessionStart::default()));
-        Owed::new(n, EventKey::Start, &Arc::new(Session::new("t", "s")), &event)
+        QueuedDelivery::new(n, EventKey::Start, &Arc::new(Session::new("t", "s")), &event)
     }
 
     /// A failure as it happens in ordinary work: written down, and late if something newer waits at that moment.
-    fn fail(lane: &mut Lane, mut owed: Owed, due: Instant, now: Instant) -> Option<Owed> {
-        owed.late |= lane.has_newer(&owed);
-        lane.failed(owed, due, now, FailedIn::OrdinaryWork)
+    fn fail(lane: &mut Lane, mut delivery: QueuedDelivery, due: Instant, now: Instant) -> Option<QueuedDelivery> {
+        delivery.late |= lane.has_newer(&delivery);
+        lane.failed(delivery, due, now, FailedIn::OrdinaryWork)
     }
 
-    fn number(owed: Option<Owed>) -> Option<(u64, bool)> {
-        owed.map(|o| (o.sequence, o.late))
+    fn number(delivery: Option<QueuedDelivery>) -> Option<(u64, bool)> {
+        delivery.map(|o| (o.sequence, o.late))
     }
 
     #[test]
     fn one_at_a_time_and_in_order() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        assert_eq!(number(lane.push(owed(1), now)), Some((1, false)));
-        assert_eq!(number(lane.push(owed(2), now)), None);
-        assert_eq!(number(lane.push(owed(3), now)), None);
+        assert_eq!(number(lane.push(delivery(1), now)), Some((1, false)));
+        assert_eq!(number(lane.push(delivery(2), now)), None);
+        assert_eq!(number(lane.push(delivery(3), now)), None);
         assert_eq!(number(lane.done(now)), Some((2, false)));
         assert_eq!(number(lane.done(now)), Some((3, false)));
         assert_eq!(number(lane.done(now)), None);
@@ -239,7 +245,7 @@ mod tests {
     fn a_failure_with_nothing_behind_it_waits_for_its_time() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        let first = lane.push(owed(1), now).unwrap();
+        let first = lane.push(delivery(1), now).unwrap();
         assert_eq!(number(fail(&mut lane, first, now + RETRY, now)), None);
         assert_eq!(lane.schedule(), Some(now + RETRY));
         assert_eq!(lane.schedule(), None, "once is enough");
@@ -251,9 +257,9 @@ mod tests {
     fn a_newer_event_gives_the_older_one_attempt_at_once_and_then_overtakes_it() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        let first = lane.push(owed(1), now).unwrap();
+        let first = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, first, now + RETRY, now);
-        let courtesy = lane.push(owed(2), now).expect("the older one goes out at once");
+        let courtesy = lane.push(delivery(2), now).expect("the older one goes out at once");
         assert_eq!((courtesy.sequence, courtesy.late), (1, false));
         assert_eq!(number(fail(&mut lane, courtesy, now + RETRY, now)), Some((2, false)), "the newer goes ahead");
         assert_eq!(number(lane.done(now)), None);
@@ -264,8 +270,8 @@ mod tests {
     fn a_failure_while_something_newer_waits_steps_aside_at_once() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        let first = lane.push(owed(1), now).unwrap();
-        lane.push(owed(2), now);
+        let first = lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
         assert_eq!(number(fail(&mut lane, first, now + RETRY, now)), Some((2, false)));
     }
 
@@ -273,9 +279,9 @@ mod tests {
     fn something_newer_that_comes_between_a_failure_and_its_settling_lets_it_try_once_more() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        let first = lane.push(owed(1), now).unwrap();
+        let first = lane.push(delivery(1), now).unwrap();
         // Appended down as failed and not late; then 2 happens.
-        lane.push(owed(2), now);
+        lane.push(delivery(2), now);
         assert_eq!(number(lane.failed(first, now + RETRY, now, FailedIn::OrdinaryWork)), Some((1, false)));
     }
 
@@ -283,7 +289,7 @@ mod tests {
     fn a_failure_that_was_settled_after_the_drain_began_still_gets_the_drains_attempt() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        let first = lane.push(owed(1), now).unwrap();
+        let first = lane.push(delivery(1), now).unwrap();
         assert_eq!(number(lane.begin_drain(now)), None, "it is out");
         let again = lane.failed(first, now + RETRY, now, FailedIn::WorkBeforeDrain).unwrap();
         assert_eq!(again.sequence, 1);
@@ -295,16 +301,16 @@ mod tests {
     fn what_is_newer_than_everything_in_its_lane_is_not_late() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        let first = lane.push(owed(1), now).unwrap();
-        lane.push(owed(2), now);
+        let first = lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
         let second = fail(&mut lane, first, now + RETRY, now).unwrap();
         assert_eq!(number(lane.begin_drain(now)), None, "2 is out");
         assert!(!lane.has_newer(&second), "1 is in the line again, and is older");
         lane.expect_end(3);
         assert!(lane.has_newer(&second));
-        let of_another = Owed { key: EventKey::End, ..owed(4) };
+        let of_another = QueuedDelivery { key: EventKey::End, ..delivery(4) };
         assert!(!lane.has_newer(&of_another), "the drain ends it as well");
-        let end = Owed { key: EventKey::End, ..owed(3) };
+        let end = QueuedDelivery { key: EventKey::End, ..delivery(3) };
         assert!(!lane.has_newer(&end), "it has come");
     }
 
@@ -313,11 +319,11 @@ mod tests {
     fn the_end_of_an_older_session_goes_ahead_of_a_newer_ones_start_that_keeps_failing() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        lane.push(owed(1), now);
-        lane.push(owed(2), now);
+        lane.push(delivery(1), now);
+        lane.push(delivery(2), now);
         let start_of_2 = lane.done(now).unwrap();
         fail(&mut lane, start_of_2, now + RETRY, now);
-        let again = lane.push(Owed { key: EventKey::End, ..owed(1) }, now).expect("one attempt at once");
+        let again = lane.push(QueuedDelivery { key: EventKey::End, ..delivery(1) }, now).expect("one attempt at once");
         assert_eq!((again.sequence, again.late), (2, false));
         assert_eq!(number(fail(&mut lane, again, now + RETRY, now)), Some((1, false)), "and then the end");
         assert_eq!(number(lane.done(now)), None);
@@ -328,8 +334,8 @@ mod tests {
     fn a_lane_is_not_looked_at_while_one_of_it_is_out() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        let first = lane.push(owed(1), now).unwrap();
-        lane.push(owed(2), now);
+        let first = lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
         fail(&mut lane, first, now, now).expect("2 goes ahead");
         assert_eq!((number(lane.look(now)), lane.schedule()), (None, None), "1 is due, and 2 is out");
         assert_eq!(number(lane.done(now)), Some((1, true)));
@@ -339,10 +345,10 @@ mod tests {
     fn a_late_one_never_holds_up_a_newer_one() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        let first = lane.push(owed(1), now).unwrap();
-        lane.push(owed(2), now);
+        let first = lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
         fail(&mut lane, first, now, now);
-        lane.push(owed(3), now);
+        lane.push(delivery(3), now);
         assert_eq!(number(lane.done(now)), Some((3, false)), "although 1 is due as well");
         assert_eq!(number(lane.done(now)), Some((1, true)));
     }
@@ -351,13 +357,13 @@ mod tests {
     fn in_a_drain_everything_gets_one_attempt_in_order_whatever_its_retry_time() {
         let now = Instant::now();
         let mut lane = Lane::default();
-        let first = lane.push(owed(1), now).unwrap();
-        lane.push(owed(2), now);
+        let first = lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
         let second = fail(&mut lane, first, now + RETRY, now).unwrap();
         fail(&mut lane, second, now + RETRY, now);
         let one = lane.begin_drain(now).unwrap();
         assert_eq!((one.sequence, one.late), (1, true));
-        assert_eq!(number(lane.push(owed(3), now)), None);
+        assert_eq!(number(lane.push(delivery(3), now)), None);
         let two = lane.failed(one, now + RETRY, now, FailedIn::Drain).unwrap();
         assert_eq!(two.sequence, 2);
         assert_eq!(number(lane.failed(two, now + RETRY, now, FailedIn::Drain)), Some((3, false)));

@@ -45,39 +45,43 @@
 // Not on shuttle: what is tested there has tests of its own.
 #![cfg(not(all(shuttle, test)))]
 
-mod active;
-mod attempt;
+mod active_session;
+mod active_set;
+mod after_call;
 mod breaker;
 mod builder;
 mod call_waker;
+mod core;
+mod decided_ops;
 mod dispatch;
 mod drain;
-mod facts_said;
 mod grace;
 mod in_flight;
-mod inner;
+mod installed;
 mod intake;
 mod key_values;
 mod lane;
-#[cfg(shuttle)]
-mod leftovers;
 pub mod limits;
 mod outcome;
-mod owed;
-mod places;
+mod phase;
+mod queued_delivery;
 mod quota;
 mod recent_ends;
+mod recovered_end;
 mod recovery;
 mod repeated_ends;
+mod reported_fields;
 mod request;
-mod reservation;
 mod retry;
 mod runtime;
-mod scoped;
+mod scoped_map;
+mod session_lookup;
+mod session_order;
+mod session_query;
+mod session_quota;
 #[cfg(not(shuttle))]
 mod sync;
 mod tenants;
-mod whose;
 mod worker;
 
 #[cfg(not(shuttle))]
@@ -100,8 +104,9 @@ pub use builder::{BuildError, Builder};
 pub use key_values::JournalKeyValues;
 pub use outcome::OutcomeRecord;
 pub use quota::{QuotaKind, TenantQuota};
+pub use recovery::RecoveredCounts;
 pub use repeated_ends::RepeatedEnds;
 pub use request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
 pub use retry::RetryPolicy;
-pub use runtime::{RecoveredCounts, Runtime};
+pub use runtime::Runtime;
 pub use tenants::Tenants;

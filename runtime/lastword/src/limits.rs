@@ -40,14 +40,14 @@ pub(crate) const MAX_SUSPECT_ALONE: Duration = Duration::from_secs(2);
 /// begins, until some are written. Four values of the largest size, or 7 000 small ones: a disk takes so much in the time that a
 /// drain keeps back for its last commit, and the next call is over before that.
 pub(crate) const MAX_UNWRITTEN_BYTES_OF_TENANT: u64 = 4 << 20;
-/// The same of all tenants together, in equal parts. A tenant that has nothing stored begins all the same: what its calls
+/// Bytes that the plugins of all tenants together have stored and the journal has not written yet, in equal parts. A tenant that has nothing stored begins all the same: what its calls
 /// under way then store comes on top.
 pub(crate) const MAX_UNWRITTEN_BYTES: u64 = 128 << 20;
 /// Bytes that are handed over to the journal at once, counted in the same way: they are one piece of a transaction, behind which
 /// lines wait. What a queue's calls have stored is handed over in pieces of this size; one call's is never in two.
 pub(crate) const MAX_HANDED_OVER_BYTES: u64 = 256 << 10;
-/// Deferrals that a worker tells at once. Telling one takes some microseconds, and its guests wait meanwhile.
-pub(crate) const MAX_NEWS: usize = 256;
+/// Deferrals of which a worker notifies the observer at once. One takes some microseconds, and its guests wait meanwhile.
+pub(crate) const MAX_NOTIFICATIONS: usize = 256;
 /// Deliveries that a worker takes from a queue at once. At 3 µs a call that is a fifth of a slice, and it makes the cost
 /// of the lock and of the journal's group negligible.
 pub(crate) const MAX_BATCH: u32 = 64;

@@ -1,3 +1,5 @@
+//! What one tenant may use.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;

@@ -6,15 +6,15 @@ use std::time::Instant;
 use lastword_events::{Identity, Session, Timestamp};
 use lastword_journal::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 
-use crate::facts_said::FactsSaid;
+use crate::reported_fields::ReportedFields;
 use crate::request::ReceivedEnd;
-use crate::scoped::Scoped;
-use crate::whose::{Said, agent, agent_of};
+use crate::scoped_map::ScopedMap;
+use crate::session_query::{SessionQuery, agent, agent_of};
 
 /// The newest ones. What is forgotten costs a second delivery and no end.
 #[derive(Debug, Default)]
 pub(crate) struct RecentEnds {
-    ends: Scoped<Recent>,
+    ends: ScopedMap<Recent>,
     /// In the order in which they came.
     order: VecDeque<(Instant, Identity, u64)>,
 }
@@ -29,7 +29,7 @@ struct Recent {
     at: Instant,
     /// As its owner has it.
     ended_at: Timestamp,
-    said: FactsSaid,
+    reported: ReportedFields,
 }
 
 /// An end that was told before.
@@ -43,23 +43,23 @@ pub(crate) struct Repetition {
 
 impl RecentEnds {
     /// What a journal has of dead runs: there the wall clock has decided, from now on it is the monotonic one.
-    pub(crate) fn take_up(&mut self, ended: Vec<RecentEnd>, now: Instant, clock: Timestamp) {
+    pub(crate) fn recover(&mut self, ended: Vec<RecentEnd>, now: Instant, clock: Timestamp) {
         for RecentEnd { sequence, identity, generation, agent_id, ended_at, received } in ended {
             let passed = clock.as_millisecond().checked_sub(received.at.as_millisecond());
             let passed = passed.and_then(|ms| u64::try_from(ms).ok()).map(std::time::Duration::from_millis);
             // A clock that was set back says nothing.
             let Some(at) = passed.and_then(|passed| now.checked_sub(passed)) else { continue };
-            let said = FactsSaid::from_bits(received.said);
+            let reported = ReportedFields::from_bits(received.said);
             let agent = agent_of(agent_id.as_deref(), &identity.scope).map(Box::from);
-            self.insert(Recent { sequence, identity, generation, agent, at, ended_at, said });
+            self.insert(Recent { sequence, identity, generation, agent, at, ended_at, reported });
         }
     }
 
     /// An end is on record that an owner has told of.
-    pub(crate) fn add(&mut self, sequence: u64, session: &Session, end: &ReceivedEnd, said: FactsSaid) {
+    pub(crate) fn add(&mut self, sequence: u64, session: &Session, end: &ReceivedEnd, reported: ReportedFields) {
         let (identity, generation) = (session.identity.clone(), session.generation);
         let (agent, ended_at) = (agent(session).map(Box::from), end.request.event.ended_at);
-        self.insert(Recent { sequence, identity, generation, agent, at: end.at, ended_at, said });
+        self.insert(Recent { sequence, identity, generation, agent, at: end.at, ended_at, reported });
     }
 
     fn insert(&mut self, recent: Recent) {
@@ -110,61 +110,62 @@ impl RecentEnds {
     pub(crate) fn repeated(&mut self, end: &ReceivedEnd) -> Option<Repetition> {
         self.forget_old(end.at);
         let session = &end.request.session;
-        let last = self.last_of(&Said::of_end(end)).filter(|first| first.may_be_repeated_by(end))?;
+        let last = self.last_of(&SessionQuery::of_end(end)).filter(|first| first.may_be_repeated_by(end))?;
         let identity = last.identity.clone();
         let first = self.ends.get_mut(&identity)?;
-        let said = FactsSaid::by(session, &end.request.event);
-        let more = said.beyond(first.said);
-        first.said.add(said);
+        let reported = ReportedFields::by(session, &end.request.event);
+        let more = reported.beyond(first.reported);
+        first.reported.add(reported);
         Some(Repetition { identity, generation: first.generation, more })
     }
 
     /// The last end of what is meant: of an end without a scope the newest, before all of those that were told without one;
     /// one with a scope may be that of a session without.
-    fn last_of(&self, said: &Said<'_>) -> Option<&Recent> {
-        if said.identity.scope.is_empty() {
-            let others = self.ends.of_id(said.identity).filter(|recent| said.may_be_of(recent.agent.as_deref()));
-            return others.max_by_key(|recent| (recent.said.is_without_scope(), recent.sequence));
+    fn last_of(&self, query: &SessionQuery<'_>) -> Option<&Recent> {
+        if query.identity.scope.is_empty() {
+            let others =
+                self.ends.of_id(query.identity).filter(|recent| query.may_be_of_agent(recent.agent.as_deref()));
+            return others.max_by_key(|recent| (recent.reported.has_no_scope(), recent.sequence));
         }
-        self.own_of(said).or_else(|| {
-            let unscoped = [Some(said.identity.unscoped()), said.apart_without_scope()];
-            unscoped.into_iter().flatten().find_map(|identity| self.of_same_agent(&identity, said))
+        self.own_of(query).or_else(|| {
+            let unscoped = [Some(query.identity.unscoped()), query.apart_without_scope()];
+            unscoped.into_iter().flatten().find_map(|identity| self.of_same_agent(&identity, query))
         })
     }
 
-    /// The last end of the very scope that is said.
-    fn own_of(&self, said: &Said<'_>) -> Option<&Recent> {
-        self.of_same_agent(said.identity, said).or_else(|| self.of_same_agent(&said.apart()?, said))
+    /// The last end of the very scope that the event says.
+    fn own_of(&self, query: &SessionQuery<'_>) -> Option<&Recent> {
+        self.of_same_agent(query.identity, query).or_else(|| self.of_same_agent(&query.apart()?, query))
     }
 
-    fn of_same_agent(&self, identity: &Identity, said: &Said<'_>) -> Option<&Recent> {
-        self.ends.get(identity).filter(|recent| said.may_be_of(recent.agent.as_deref()))
+    fn of_same_agent(&self, identity: &Identity, query: &SessionQuery<'_>) -> Option<&Recent> {
+        self.ends.get(identity).filter(|recent| query.may_be_of_agent(recent.agent.as_deref()))
     }
 
-    /// Whether the session of the very scope that is said has ended just now: what is said of it is of no other one.
-    pub(crate) fn has_own_of(&self, said: &Said<'_>) -> bool {
-        self.own_of(said).is_some_and(|recent| is_within(recent.at, said.at))
+    /// Whether the session of the very scope that the event says has ended just now: then the event is of no other one.
+    pub(crate) fn has_own_of(&self, query: &SessionQuery<'_>) -> bool {
+        self.own_of(query).is_some_and(|recent| is_within(recent.at, query.at))
     }
 
     /// Whether an end without a scope is one that was told before, without a scope as well, since this session began: then it
     /// is not the session's.
     pub(crate) fn has_repeated_since(&self, end: &ReceivedEnd, sequence: u64) -> bool {
-        let last = self.last_of(&Said::of_end(end));
+        let last = self.last_of(&SessionQuery::of_end(end));
         last.is_some_and(|first| {
-            first.said.is_without_scope() && first.sequence > sequence && first.may_be_repeated_by(end)
+            first.reported.has_no_scope() && first.sequence > sequence && first.may_be_repeated_by(end)
         })
     }
 
     /// Whether a session of this identity that has ended is another agent's.
-    pub(crate) fn is_of_another(&self, said: &Said<'_>) -> bool {
-        self.ends.get(said.identity).is_some_and(|recent| !said.may_be_of(recent.agent.as_deref()))
+    pub(crate) fn is_of_another(&self, query: &SessionQuery<'_>) -> bool {
+        self.ends.get(query.identity).is_some_and(|recent| !query.may_be_of_agent(recent.agent.as_deref()))
     }
 }
 
 impl Recent {
     fn may_be_repeated_by(&self, end: &ReceivedEnd) -> bool {
         let began_later = end.request.session.started_at.is_some_and(|started| started > self.ended_at);
-        // The same line again is known by its name, and one with another is another.
+        // A line that is sent again is known by its name, and one with another name is another.
         end.request.op_id.is_none() && !began_later && is_within(self.at, end.at)
     }
 }
@@ -198,7 +199,7 @@ mod tests {
     fn ended(scope: &str, at: Instant) -> RecentEnds {
         let mut ends = RecentEnds::default();
         let session = Session { generation: 4, ..Session::of(identity(scope)) };
-        ends.add(1, &session, &end(scope, at), FactsSaid::default());
+        ends.add(1, &session, &end(scope, at), ReportedFields::default());
         ends
     }
 
@@ -277,7 +278,7 @@ mod tests {
             let ended_at = Timestamp::from_millisecond(1_000);
             let left =
                 RecentEnd { sequence: 1, identity: identity(""), generation: 4, agent_id: None, ended_at, received };
-            ends.take_up(vec![left], now, clock);
+            ends.recover(vec![left], now, clock);
             generation(ends.repeated(&end("", at)))
         };
         assert_eq!(repeated(99_000, now), Some(4));
@@ -291,7 +292,7 @@ mod tests {
         let (now, mut ends) = (Instant::now(), RecentEnds::default());
         for n in 0..=u64::try_from(RETAINED_RECENT_ENDS).unwrap() {
             let session = Session::new("t", &n.to_string());
-            ends.add(n, &session, &end("", now), FactsSaid::default());
+            ends.add(n, &session, &end("", now), ReportedFields::default());
         }
         assert_eq!((ends.order.len(), ends.ends.values().count()), (RETAINED_RECENT_ENDS, RETAINED_RECENT_ENDS));
     }

@@ -1,6 +1,7 @@
+//! Counts ends that owners told again.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::intake::accepted;
 use crate::recent_ends::Repetition;
 use crate::request::{Acceptance, Accepted};
 
@@ -14,7 +15,7 @@ pub struct RepeatedEnds {
     pub knew_more: u64,
 }
 
-/// The same as it is counted.
+/// Counts ends that are told again.
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
     told_again: AtomicU64,
@@ -23,7 +24,7 @@ pub(crate) struct Counter {
 
 impl Counter {
     /// Counts one, logs what was lost with it, and answers.
-    pub(crate) fn note(&self, repetition: Repetition) -> Accepted {
+    pub(crate) fn count(&self, repetition: Repetition) -> Accepted {
         let Repetition { identity, generation, more } = repetition;
         self.told_again.fetch_add(1, Ordering::Relaxed);
         if !more.is_empty() {
@@ -36,7 +37,7 @@ impl Counter {
                 "an end was told again and says more than the first one, which is what the plugins are told"
             );
         }
-        accepted(identity, generation, Acceptance::DuplicateEnd)
+        Accepted::new(identity, generation, Acceptance::DuplicateEnd)
     }
 
     pub(crate) fn counts(&self) -> RepeatedEnds {

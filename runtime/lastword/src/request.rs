@@ -1,3 +1,5 @@
+//! What an owner asks for, and what it is answered.
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,8 +10,8 @@ use lastword_events::{
 use lastword_journal::{JournalError, Receipt};
 use thiserror::Error;
 
-use crate::facts_said::FactsSaid;
 use crate::quota::QuotaKind;
+use crate::reported_fields::ReportedFields;
 use crate::sync::now;
 
 /// A session began, or more became known of one that is active.
@@ -84,14 +86,14 @@ impl EndRequest {
 pub(crate) struct ReceivedEnd {
     pub(crate) request: EndRequest,
     pub(crate) at: Instant,
-    /// The same by the wall clock.
+    /// When it came, by the wall clock.
     pub(crate) clock: Timestamp,
 }
 
 impl ReceivedEnd {
     /// What a journal keeps of it.
-    pub(crate) fn receipt(&self, said: FactsSaid) -> Receipt {
-        Receipt { at: self.clock, said: said.bits() }
+    pub(crate) fn receipt(&self, reported: ReportedFields) -> Receipt {
+        Receipt { at: self.clock, said: reported.bits() }
     }
 }
 
@@ -128,7 +130,7 @@ fn check_op_id(op_id: Option<&str>) -> Result<(), FieldError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// Whose.
+    /// The session.
     pub identity: Identity,
     /// Which run of the id.
     pub generation: u32,
@@ -138,15 +140,22 @@ pub struct Accepted {
     pub dropped: Vec<String>,
 }
 
+impl Accepted {
+    /// Nothing of it was left out.
+    pub(crate) fn new(identity: Identity, generation: u32, how: Acceptance) -> Self {
+        Self { identity, generation, how, dropped: Vec::new() }
+    }
+}
+
 /// What was made of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Acceptance {
-    /// It is noted, and the plugins are told.
+    /// It is recorded, and the plugins are told.
     Registered,
     /// The session was active already: what is newer was kept, and nobody is told.
     Updated,
-    /// Nobody had started the session: a new generation was noted for it.
+    /// Nobody had started the session: a new generation was recorded for it.
     Implied,
     /// Its `op_id` was seen before; nothing was done.
     DuplicateOp,
@@ -168,7 +177,7 @@ pub enum Refusal {
         .what.as_str(), .what.remedy()
     )]
     Quota {
-        /// Which.
+        /// The quota.
         what: QuotaKind,
         /// How many the tenant may have.
         limit: u64,

@@ -1,3 +1,5 @@
+//! When failed deliveries are tried again.
+
 use std::time::Duration;
 
 use crate::limits::{DEFAULT_FIRST_RETRY, DEFAULT_MAX_FAILURES, DEFAULT_MAX_RETRY};

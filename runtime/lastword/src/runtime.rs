@@ -1,3 +1,5 @@
+//! The runtime's handle.
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,9 +8,10 @@ use lastword_events::{DrainReason, DrainReport, DrainWarning, Identity, JournalN
 use lastword_journal::{Durability, JournalError, JournalOp};
 
 use crate::builder::Builder;
-use crate::inner::Inner;
-use crate::intake::Request;
-use crate::places::Turn;
+use crate::core::Core;
+use crate::drain::{RunningDrain, drain_so_far};
+use crate::intake::{self, RequestFuture};
+use crate::recovery::RecoveredCounts;
 use crate::repeated_ends::RepeatedEnds;
 use crate::request::{Accepted, CompactionRequest, EndRequest, ReceivedEnd, Refusal, StartRequest};
 use crate::sandbox::Plugin;
@@ -26,28 +29,16 @@ pub struct Runtime {
 
 /// Stops the workers when the last handle is gone.
 struct Owner {
-    inner: Arc<Inner>,
+    core: Arc<Core>,
     recovered: RecoveredCounts,
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
         // Whatever still waits for its time finds the door closed.
-        self.inner.in_flight.close();
-        self.inner.dispatcher.stop();
+        self.core.in_flight().close();
+        self.core.dispatcher().stop();
     }
-}
-
-/// What a start found in the journal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RecoveredCounts {
-    /// Sessions that dead runs left active, whether or not any plugin is owed their end; but not those with whose end a drain
-    /// is done, delivered or given up. They were ended, or will be if their owner does not start them again within the grace.
-    pub sessions: u64,
-    /// Deliveries that were owed besides the ends of those sessions, whether or not their plugin is installed. Dead ones are
-    /// not among them.
-    pub deliveries: u64,
 }
 
 impl Runtime {
@@ -56,18 +47,18 @@ impl Runtime {
         Builder::default()
     }
 
-    pub(crate) fn new(inner: Arc<Inner>, recovered: RecoveredCounts) -> Self {
-        Self { owner: Arc::new(Owner { inner, recovered }) }
+    pub(crate) fn new(core: Arc<Core>, recovered: RecoveredCounts) -> Self {
+        Self { owner: Arc::new(Owner { core, recovered }) }
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.owner.inner
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.owner.core
     }
 
-    /// Notes that a session began, and tells the plugins with a `session-start` hook. The start of a session that is
-    /// active already is a *update*: what is newer is kept, and nobody is told.
+    /// Records that a session began, and tells the plugins with a `session-start` hook. The start of a session that is
+    /// active already is an *update*: what is newer is kept, and nobody is told.
     ///
-    /// Like the other two, it takes its place in the session's order when it is called, and is carried out even if the
+    /// Like the other two, it joins the session's order when it is called, and is carried out even if the
     /// future is dropped. The future resolves when the journal has it, not when the plugins have been told.
     ///
     /// # Errors
@@ -77,14 +68,14 @@ impl Runtime {
         request: StartRequest,
     ) -> impl Future<Output = Result<Accepted, Refusal>> + Send + 'static + use<> {
         if let Err(error) = request.validate() {
-            return Request::refused(error.into());
+            return RequestFuture::refused(error.into());
         }
-        let Some(ticket) = self.inner().in_flight.enter() else { return Request::refused(Refusal::Draining) };
-        let place = self.inner().places.take(&request.session.identity, None);
-        Request::begin(self.inner(), place, Some(ticket), self.inner().clone().start(request))
+        let Some(ticket) = self.core().in_flight().enter() else { return RequestFuture::refused(Refusal::Draining) };
+        let turn = self.core().order().join(&request.session.identity, None);
+        RequestFuture::begin(self.core(), turn, Some(ticket), intake::start(self.core().clone(), request))
     }
 
-    /// Notes that a session ended, and tells every plugin that serves its tenant. An end that comes within 10 s of the last one,
+    /// Records that a session ended, and tells every plugin that serves its tenant. An end that comes within 10 s of the last one,
     /// with nothing heard of the session between, is that one told again: it is acknowledged, and nobody is told, unless it has
     /// an `op_id` of its own or says that it started after the last one ended.
     /// An end is never refused for its size:
@@ -98,40 +89,30 @@ impl Runtime {
     ) -> impl Future<Output = Result<Accepted, Refusal>> + Send + 'static + use<> {
         let dropped = match request.fit() {
             Ok(dropped) => dropped,
-            Err(error) => return Request::refused(error.into()),
+            Err(error) => return RequestFuture::refused(error.into()),
         };
-        let ticket = self.inner().in_flight.enter();
+        let ticket = self.core().in_flight().enter();
         let end = Arc::new(ReceivedEnd::from(request));
-        let place = self.inner().places.take(&end.request.session.identity, Some(end.clone()));
-        Request::begin(self.inner(), place, ticket, self.inner().clone().end(end, dropped))
+        let turn = self.core().order().join(&end.request.session.identity, Some(end.clone()));
+        RequestFuture::begin(self.core(), turn, ticket, intake::end(self.core().clone(), end, dropped))
     }
 
     /// Says that an owner has told of something else that happened in a session. If the session has ended just now, it lives
     /// all the same: its next end is a new one, and not the last one told again. It costs nothing otherwise.
     ///
-    /// Like the others, it takes its place in the order of the session's id when it is called.
+    /// Like the others, it joins the order of the session's id when it is called.
     pub fn seen(&self, identity: &Identity) {
-        match self.inner().places.take_behind(identity) {
-            Turn::Now => self.inner().note_alive(identity),
-            Turn::Taken => (),
-            Turn::Later(mut place) => {
-                let (inner, identity) = (self.inner().clone(), identity.clone());
-                drop(self.inner().handle.spawn(async move {
-                    place.comes().await;
-                    inner.note_alive(&identity);
-                }));
-            }
-        }
+        intake::seen(self.core(), identity);
     }
 
     /// Ends that were told again in this run, and not delivered again.
     #[must_use]
     pub fn repeated_ends(&self) -> RepeatedEnds {
-        self.inner().repeated_ends.counts()
+        self.core().repeated_ends().counts()
     }
 
-    /// Notes that a session is about to be compacted, or was, and tells the plugins with a `session-compaction` hook. A
-    /// session that nobody had started is noted as active: it is evidently alive, so its end will be owed.
+    /// Records that a session is about to be compacted, or was, and tells the plugins with a `session-compaction` hook. A
+    /// session that nobody had started is registered as active: it is evidently alive, so its end will be owed.
     ///
     /// # Errors
     /// Bad fields, a drain that has begun, or a journal that cannot be written; nothing is changed then.
@@ -140,23 +121,23 @@ impl Runtime {
         request: CompactionRequest,
     ) -> impl Future<Output = Result<Accepted, Refusal>> + Send + 'static + use<> {
         if let Err(error) = request.validate() {
-            return Request::refused(error.into());
+            return RequestFuture::refused(error.into());
         }
-        let Some(ticket) = self.inner().in_flight.enter() else { return Request::refused(Refusal::Draining) };
-        let place = self.inner().places.take(&request.session.identity, None);
-        Request::begin(self.inner(), place, Some(ticket), self.inner().clone().compaction(request))
+        let Some(ticket) = self.core().in_flight().enter() else { return RequestFuture::refused(Refusal::Draining) };
+        let turn = self.core().order().join(&request.session.identity, None);
+        RequestFuture::begin(self.core(), turn, Some(ticket), intake::compaction(self.core().clone(), request))
     }
 
     /// The active sessions, in the order of their starts: a snapshot.
     #[must_use]
     pub fn sessions(&self) -> Vec<Arc<Session>> {
-        self.inner().set.lock().list()
+        self.core().active().list()
     }
 
     /// How many sessions are active.
     #[must_use]
     pub fn active_sessions(&self) -> u64 {
-        self.inner().set.lock().count_by_tenant().map(|(_, sessions)| sessions).sum()
+        self.core().active().count_by_tenant().map(|(_, sessions)| sessions).sum()
     }
 
     /// Ends every active session and gives each delivery that is owed one attempt, within the budget.
@@ -167,8 +148,8 @@ impl Runtime {
         self.drain_since(reason, now())
     }
 
-    /// The same with a budget that began earlier, when whoever ends the program said so: a signal counts from when it was
-    /// seen, and not from when everything else had come to its end.
+    /// Drains as [`drain`](Self::drain) does, with a budget that began earlier, when whoever ends the program said so: a signal counts
+    /// from when it was seen, and not from when everything else had come to its end.
     pub fn drain_since(
         &self,
         reason: DrainReason,
@@ -176,12 +157,16 @@ impl Runtime {
     ) -> impl Future<Output = DrainReport> + Send + 'static + use<> {
         // The workers have to stay until the drain is over, whoever drops the runtime meanwhile.
         let owner = self.owner.clone();
-        let task = owner.inner.begin_drain(reason, began).map(|schedule| {
+        let task = RunningDrain::begin(&owner.core, reason, began).map(|drain| {
             let owner = owner.clone();
-            owner.inner.handle.clone().spawn(async move { owner.inner.clone().finish_drain(schedule).await })
+            owner.core.handle().clone().spawn(async move {
+                let report = drain.finish().await;
+                drop(owner);
+                report
+            })
         });
         async move {
-            let mut nothing = DrainReport::empty(reason, owner.inner.budget);
+            let mut nothing = DrainReport::empty(reason, owner.core.budget());
             match task {
                 Some(task) => task.await.unwrap_or_else(|error| {
                     let message = format!("the drain did not come to its end: {error}");
@@ -189,9 +174,9 @@ impl Runtime {
                     nothing
                 }),
                 None => {
-                    let mut drained = owner.inner.drained.subscribe();
-                    // The sender lives in `inner`, so it cannot be gone.
-                    drained.wait_for(|over| *over).await.ok();
+                    let mut phase = owner.core.dispatcher().watch_phase();
+                    // The sender lives in `core`, so it cannot be gone.
+                    phase.wait_for(|phase| phase.is_over()).await.ok();
                     nothing
                 }
             }
@@ -202,25 +187,45 @@ impl Runtime {
     /// nothing, and is none when what it asks for is being changed just now: ask again.
     #[must_use]
     pub fn drain_so_far(&self, reason: DrainReason, began: Instant) -> Option<DrainReport> {
-        self.inner().drain_so_far(reason, began)
+        drain_so_far(self.core(), reason, began)
     }
 
     /// Lets no more sessions in and writes down why, without a drain: nobody is called, and everything stays owed.
     pub fn close(&self, reason: DrainReason) -> impl Future<Output = ()> + Send + 'static + use<> {
-        let inner = self.inner().clone();
-        if inner.in_flight.close().is_some() {
-            drop(inner.journal.append_decided(vec![JournalOp::Draining { reason, at: Timestamp::now() }]));
-            inner.dispatcher.stop();
-            inner.drained.send_replace(true);
+        let core = self.core().clone();
+        if core.in_flight().close().is_some() {
+            drop(core.journal().append_decided(vec![JournalOp::Draining { reason, at: Timestamp::now() }]));
+            core.dispatcher().stop();
         }
         async move {
             // What owners have said before is written down as they have said it.
-            inner.in_flight.settled().await;
-            if let Err(error) = inner.journal.flush().await {
+            core.in_flight().settled().await;
+            if let Err(error) = core.journal().flush().await {
                 tracing::error!(%error, "the journal could not be written at the end");
             }
-            inner.journal.leave();
+            core.journal().leave();
         }
+    }
+
+    /// Resolves when the runtime cannot serve its sessions any more: a worker has panicked outside a guest's call, which is a defect
+    /// of this library. What it had under way would wait for ever, though it is in the journal. The embedder decides: it may write
+    /// down what was accepted ([`recorded`](Self::recorded)) and leave, so that the next start delivers what is owed.
+    ///
+    /// A guest that panics, and an observer that does, are no such failure.
+    pub fn failed(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut failed = self.core().watch_failure();
+        async move {
+            if failed.wait_for(|failed| *failed).await.is_err() {
+                // The runtime is gone, and has not failed.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Whether [`failed`](Self::failed) has resolved, or would.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        *self.core().watch_failure().borrow()
     }
 
     /// Resolves when what the start has decided, and all that was said since, is on record: a crash after it forgets none of
@@ -229,41 +234,54 @@ impl Runtime {
     /// # Errors
     /// When the journal cannot be written now. What the start has decided is written when it can be.
     pub fn recorded(&self) -> impl Future<Output = Result<(), JournalError>> + Send + 'static + use<> {
-        self.inner().journal.flush()
+        self.core().journal().flush()
     }
 
     /// Resolves when no delivery is ready or under way. One that waits for its retry does not count.
     pub async fn settled(&self) {
-        self.inner().dispatcher.quiet().await;
+        self.core().dispatcher().quiet().await;
     }
 
     /// `session-end` deliveries that are owed, or were given up in this run, and those that active sessions will owe: what a
     /// memory journal loses, and another keeps, when the process ends now.
     #[must_use]
     pub fn undelivered_ends(&self) -> u64 {
-        self.inner().undelivered_ends()
+        self.core().undelivered_ends()
     }
 
     /// Whether what is owed outlives the process.
     #[must_use]
     pub fn durability(&self) -> Durability {
-        self.inner().journal.durability()
+        self.core().journal().durability()
     }
 
     /// The random part of this journal's delivery ids.
     #[must_use]
     pub fn journal_name(&self) -> JournalName {
-        self.inner().journal_name
+        self.core().journal_name()
     }
 
     /// The installed plugins, in the order in which they were added.
     pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
-        self.inner().dispatcher.installed().iter().map(|installed| &installed.plugin)
+        self.core().dispatcher().installed().plugins()
     }
 
     /// What this start found in the journal.
     #[must_use]
     pub fn recovered(&self) -> RecoveredCounts {
         self.owner.recovered
+    }
+
+    /// What is still held of permits, slots and the like, by name: nothing, when no request and no delivery is under way and
+    /// nothing is owed to anyone in this run.
+    #[cfg(shuttle)]
+    #[must_use]
+    pub fn held_resources(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        let core = self.core();
+        let mut held = crate::dispatch::held_by(core.dispatcher());
+        held.extend(core.active().held());
+        held.insert("turns in a session's order", core.order().held());
+        held.retain(|_, count| *count > 0);
+        held
     }
 }

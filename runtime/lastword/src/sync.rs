@@ -12,7 +12,7 @@ use std::time::Instant;
 
 pub(crate) use std::thread;
 
-pub(crate) use parking_lot::Mutex;
+pub(crate) use parking_lot::{Mutex, MutexGuard};
 pub(crate) use tokio::runtime::Handle;
 pub(crate) use tokio::task::JoinHandle;
 pub(crate) use tokio::time::{Timeout, timeout};

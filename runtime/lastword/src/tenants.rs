@@ -1,3 +1,5 @@
+//! Which tenants a plugin serves.
+
 use std::sync::Arc;
 
 /// The tenants that a plugin serves.

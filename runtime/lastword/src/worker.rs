@@ -7,35 +7,40 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use lastword_events::{Deferral, Delivery, HookCall, Outcome};
 use lastword_journal::CallMark;
 
-use crate::attempt::{Attempt, PutBack, Served};
+use crate::after_call::{AfterCall, Served};
 use crate::call_waker::{CallWaker, Inbox};
-use crate::dispatch::{Deferred, DrainFacts, Installed, Pick, PluginNumber, QueueId, Slice, Taken};
-use crate::inner::Inner;
+use crate::core::Core;
+use crate::dispatch::{
+    Deferred, FinishedCall, Permit, Pick, PluginNumber, PutBack, QueueId, ServedSlice, Slice, Taken,
+};
+use crate::drain::context::DrainContext;
 use crate::limits::SLICE;
-use crate::owed::Owed;
-use crate::sandbox::Call;
+use crate::queued_delivery::QueuedDelivery;
 use crate::sandbox::limits::TICK;
+use crate::sandbox::{Call, Plugin};
 use crate::sync::{now, thread};
 
 pub(crate) struct Worker {
     inbox: Arc<Inbox>,
-    /// Calls that have begun; a slot is used again with its waker.
-    calls: Vec<CallSlot>,
+    /// Calls that have begun; an entry is used again with its waker.
+    calls: Vec<CallEntry>,
     free: Vec<usize>,
     /// Begun calls that can go on, by queue, the one that ran last in front.
     runnable: HashMap<QueueId, VecDeque<usize>>,
     woken: Vec<usize>,
+    /// What the dispatcher takes back at the next step.
+    served: Option<ServedSlice>,
     /// Behind the calls: whoever waits for the runtime to be gone finds none of them.
-    inner: Arc<Inner>,
+    core: Arc<Core>,
 }
 
-struct CallSlot {
+struct CallEntry {
     waker: Arc<CallWaker>,
     task_waker: Waker,
     running: Option<Running>,
@@ -44,7 +49,8 @@ struct CallSlot {
 struct Running {
     queue: QueueId,
     plugin: PluginNumber,
-    owed: Owed,
+    delivery: QueuedDelivery,
+    permit: Permit,
     /// Ticks at which it had to yield: it ran for so long, and did not wait.
     ticks: u32,
     call: Pin<Box<Call>>,
@@ -54,23 +60,31 @@ struct Running {
 
 impl Worker {
     /// Serves until the runtime stops. Runs on a thread of its own, inside the tokio runtime's context.
-    pub(crate) fn run(inner: Arc<Inner>) {
-        let handle = inner.handle.clone();
+    pub(crate) fn run(core: Arc<Core>) {
+        let handle = core.handle().clone();
         let _context = handle.enter();
-        inner.sandbox.prepare_thread();
+        let _supervised = Supervised(Arc::downgrade(&core));
+        core.sandbox().prepare_thread();
         let inbox = Arc::new(Inbox::new(thread::current()));
-        let mut worker =
-            Self { inner, inbox, calls: Vec::new(), free: Vec::new(), runnable: HashMap::new(), woken: Vec::new() };
-        while worker.turn() {}
+        let mut worker = Self {
+            core,
+            inbox,
+            calls: Vec::new(),
+            free: Vec::new(),
+            runnable: HashMap::new(),
+            woken: Vec::new(),
+            served: None,
+        };
+        while worker.step() {}
     }
 
     /// One slice, or one sleep. False when the runtime is gone.
-    fn turn(&mut self) -> bool {
+    fn step(&mut self) -> bool {
         self.take_woken();
         let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
-        match self.inner.dispatcher.next(&begun) {
-            Pick::Tell(deferred) => self.tell(&deferred),
-            Pick::Serve(slice) => self.serve(slice),
+        match self.core.dispatcher().next(self.served.take(), &begun) {
+            Pick::Notify(deferred) => self.notify(&deferred),
+            Pick::Serve(slice) => self.served = self.serve(slice),
             Pick::Idle(None) => thread::park(),
             Pick::Idle(Some(until)) => thread::park_timeout(until.saturating_duration_since(now())),
             Pick::Cut => {
@@ -82,22 +96,22 @@ impl Worker {
         true
     }
 
-    fn tell(&self, deferred: &[Deferred]) {
-        let dispatcher = &self.inner.dispatcher;
+    fn notify(&self, deferred: &[Deferred]) {
+        let dispatcher = self.core.dispatcher();
         for one in deferred {
-            let Some(plugin) = dispatcher.plugin_name(one.queue) else { continue };
-            self.inner.tell_deferred(&plugin, &one.owed, Deferral::Quota, false);
+            let Some(plugin) = dispatcher.installed().get(one.plugin) else { continue };
+            self.core.publisher().deferred(plugin.name(), &one.delivery, Deferral::Quota, false);
         }
-        dispatcher.told(deferred);
+        dispatcher.notified(deferred);
     }
 
     fn take_woken(&mut self) {
         let mut woken = std::mem::take(&mut self.woken);
         self.inbox.take(&mut woken);
         for call in woken.drain(..) {
-            // A waker may fire after its call has ended, and its slot may have another call by now: that one is then
+            // A waker may fire after its call has ended, and its entry may have another call by now: that one is then
             // polled once for nothing, unless it is on its way already.
-            let queue = self.calls.get(call).and_then(|slot| slot.running.as_ref()).map(|running| running.queue);
+            let queue = self.calls.get(call).and_then(|entry| entry.running.as_ref()).map(|running| running.queue);
             if let Some(queue) = queue {
                 let runnable = self.runnable_of(queue);
                 if !runnable.contains(&call) {
@@ -112,10 +126,11 @@ impl Worker {
         self.runnable.entry(queue).or_default()
     }
 
-    fn serve(&mut self, slice: Slice) {
+    fn serve(&mut self, slice: Slice) -> Option<ServedSlice> {
         let Slice { queue, plugin, jobs, drain } = slice;
-        let inner = self.inner.clone();
-        let Some(installed) = inner.dispatcher.installed().get(plugin) else { return };
+        let core = self.core.clone();
+        let installed = core.dispatcher().installed().get(plugin)?;
+        let calls = AfterCall::of(&core, queue, plugin)?;
         let began = now();
         let mut mine = self.take_runnable(queue);
         let mut jobs = jobs.into_iter();
@@ -143,8 +158,8 @@ impl Worker {
             self.runnable_of(queue).extend(mine);
         }
         served.time = now().saturating_duration_since(began);
-        served.unbegun = jobs.collect();
-        inner.conclude(queue, &installed.plugin, served);
+        served.unstarted = jobs.collect();
+        Some(calls.conclude(served))
     }
 
     fn take_runnable(&mut self, queue: QueueId) -> VecDeque<usize> {
@@ -155,74 +170,81 @@ impl Worker {
     fn begin(
         &mut self,
         (queue, plugin): (QueueId, PluginNumber),
-        installed: &Installed,
+        installed: &Plugin,
         taken: Taken,
-        drain: Option<&DrainFacts>,
+        drain: Option<&DrainContext>,
     ) -> usize {
-        let mut owed = taken.job.owed();
-        owed.begin();
-        owed.reserved = taken.reserved;
-        let own = installed.plugin.limits().deadline;
+        let mut queued = taken.job.delivery();
+        queued.begin();
+        let own = installed.limits().deadline;
         let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(now()).min(own));
-        let key = owed.delivery_key(installed.plugin.name());
-        let mark = self.inner.journal.mark_call(&key);
+        let key = queued.delivery_key(installed.name());
+        let mark = self.core.journal().mark_call(&key);
         let delivery = Delivery {
-            id: key.id(self.inner.journal_name),
-            attempt: owed.attempt,
+            id: key.id(self.core.journal_name()),
+            attempt: queued.attempt,
             remaining_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
-            late: owed.late,
+            late: queued.late,
         };
-        let call = HookCall { session: owed.session.clone(), delivery, event: owed.event.clone() };
+        let call = HookCall { session: queued.session.clone(), delivery, event: queued.event.clone() };
         // The budget needs no deadline of its own: a guest comes back at every tick, and the worker drops it.
-        let mut call = self.inner.sandbox.call(&installed.plugin, call, own);
+        let mut call = self.core.sandbox().call(installed, call, own);
         if let Some(memory) = taken.memory {
             call = call.with_memory(memory);
         }
         // Only for who was granted it: a count that all workers share costs more than it looks.
-        if installed.plugin.key_value_quota().is_some() {
-            call = call.with_key_values(self.inner.key_values.clone());
+        if installed.key_value_quota().is_some() {
+            call = call.with_key_values(self.core.key_values().clone());
         }
-        self.place(Running { queue, plugin, owed, ticks: 0, call: Box::pin(call), _mark: mark })
+        self.store(Running {
+            queue,
+            plugin,
+            delivery: queued,
+            permit: taken.permit,
+            ticks: 0,
+            call: Box::pin(call),
+            _mark: mark,
+        })
     }
 
-    fn place(&mut self, running: Running) -> usize {
+    fn store(&mut self, running: Running) -> usize {
         if let Some(free) = self.free.pop()
-            && let Some(slot) = self.calls.get_mut(free)
+            && let Some(entry) = self.calls.get_mut(free)
         {
-            slot.running = Some(running);
+            entry.running = Some(running);
             return free;
         }
         let call = self.calls.len();
         let waker = Arc::new(CallWaker::new(call, self.inbox.clone()));
         let task_waker = Waker::from(waker.clone());
-        self.calls.push(CallSlot { waker, task_waker, running: Some(running) });
+        self.calls.push(CallEntry { waker, task_waker, running: Some(running) });
         call
     }
 
     /// Polls a call; if that was its last, its attempt is over or it is put back.
-    fn poll(&mut self, call: usize, drain: Option<&DrainFacts>, served: &mut Served) -> Polled {
-        let Some(slot) = self.calls.get_mut(call) else { return Polled::Waiting };
-        let Some(running) = &mut slot.running else { return Polled::Waiting };
+    fn poll(&mut self, call: usize, drain: Option<&DrainContext>, served: &mut Served) -> Polled {
+        let Some(entry) = self.calls.get_mut(call) else { return Polled::Waiting };
+        let Some(running) = &mut entry.running else { return Polled::Waiting };
         if let Some(drain) = drain {
             // It may have waited since before the drain, and its guest has yet to begin.
             running.call.cut_at(drain.cut_at);
         }
-        slot.waker.begin_poll();
-        match running.call.as_mut().poll(&mut Context::from_waker(&slot.task_waker)) {
-            Poll::Pending if slot.waker.end_poll() => {
+        entry.waker.begin_poll();
+        match running.call.as_mut().poll(&mut Context::from_waker(&entry.task_waker)) {
+            Poll::Pending if entry.waker.end_poll() => {
                 running.ticks = running.ticks.saturating_add(1);
                 Polled::Yielded
             }
             Poll::Pending => Polled::Waiting,
-            Poll::Ready(report) => match slot.running.take() {
-                Some(Running { owed, ticks, .. }) => {
+            Poll::Ready(report) => match entry.running.take() {
+                Some(Running { delivery, permit, ticks, .. }) => {
                     self.free.push(call);
                     match report.outcome {
-                        Outcome::Deferred(why) => match PutBack::new(owed, why, report, TICK * ticks) {
+                        Outcome::Deferred(why) => match PutBack::new(delivery, permit, why, report, TICK * ticks) {
                             Ok(put_back) => served.put_back.push(put_back),
-                            Err(failed) => served.attempts.push(*failed),
+                            Err(failed) => served.finished.push(*failed),
                         },
-                        _ => served.attempts.push(Attempt::finished(owed, report, TICK * ticks)),
+                        _ => served.finished.push(FinishedCall::reported(delivery, permit, report, TICK * ticks)),
                     }
                     Polled::Finished
                 }
@@ -234,16 +256,30 @@ impl Worker {
     /// Drops every call that has begun.
     fn cut(&mut self) {
         self.runnable.clear();
-        for (call, slot) in self.calls.iter_mut().enumerate() {
-            let Some(Running { queue, plugin, owed, call: future, _mark: mark, .. }) = slot.running.take() else {
+        for (call, entry) in self.calls.iter_mut().enumerate() {
+            let Some(Running { queue, plugin, delivery, permit, call: future, _mark: mark, .. }) = entry.running.take()
+            else {
                 continue;
             };
             self.free.push(call);
             drop(future);
             drop(mark);
-            let Some(installed) = self.inner.dispatcher.installed().get(plugin) else { continue };
-            let served = Served { attempts: vec![Attempt::cut(owed)], ..Served::default() };
-            self.inner.conclude(queue, &installed.plugin, served);
+            let Some(calls) = AfterCall::of(&self.core, queue, plugin) else { continue };
+            let served = Served { finished: vec![FinishedCall::cut(delivery, permit)], ..Served::default() };
+            self.core.dispatcher().settle(calls.conclude(served));
+        }
+    }
+}
+
+/// Says that a worker has panicked: nobody goes on with the calls that it had.
+struct Supervised(Weak<Core>);
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(core) = self.0.upgrade()
+        {
+            core.fail();
         }
     }
 }

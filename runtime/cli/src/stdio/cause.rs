@@ -22,6 +22,10 @@ pub(super) enum Cause {
     OwnerDied {
         at: Instant,
     },
+    /// The runtime cannot serve its sessions any more.
+    Failed {
+        at: Instant,
+    },
 }
 
 impl Cause {
@@ -29,7 +33,7 @@ impl Cause {
         match self {
             Self::Signal(_) | Self::Interrupted { .. } => DrainReason::Shutdown,
             Self::ShutdownLine { reason, .. } => reason,
-            Self::OwnerDied { .. } => DrainReason::Crashed,
+            Self::OwnerDied { .. } | Self::Failed { .. } => DrainReason::Crashed,
         }
     }
 
@@ -37,7 +41,9 @@ impl Cause {
     pub(super) fn at(self) -> Instant {
         match self {
             Self::Signal(signal) => signal.at,
-            Self::ShutdownLine { at, .. } | Self::Interrupted { at } | Self::OwnerDied { at } => at,
+            Self::ShutdownLine { at, .. } | Self::Interrupted { at } | Self::OwnerDied { at } | Self::Failed { at } => {
+                at
+            }
         }
     }
 }

@@ -76,7 +76,13 @@ impl Service {
         self.watchdog.arm(ends + WATCHDOG_OVERRUN);
         self.giving_back.abort();
         self.takes_lines_until = Some(ends - LAST_LINE_BEFORE_END.min(budget / 4));
-        let exit = if drain { self.drain(cause, ends).await } else { self.close(cause.reason(), ends).await };
+        let exit = match cause {
+            Cause::Failed { .. } => self.give_up(ends).await,
+            _ if drain => self.drain(cause, ends).await,
+            _ => self.close(cause.reason(), ends).await,
+        };
+        // Also where it happened in the drain, which went on without that worker.
+        let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
         if let Some(summary) = self.ignored.summary() {
             tracing::info!("events that were not about the life of a session: {summary}");
@@ -110,10 +116,12 @@ impl Service {
 
     /// Takes lines in their order until something ends it.
     async fn serve(&mut self) -> Cause {
+        let mut failed = pin!(self.runtime.failed());
         loop {
             let has_room = self.answers.has_room();
             let line = tokio::select! {
                 biased;
+                () = &mut failed => return Cause::Failed { at: Instant::now() },
                 signal = self.signals.first() => return self.last_words_before(signal),
                 answer = self.answers.next() => {
                     self.output.answer(answer);
@@ -247,6 +255,21 @@ impl Service {
         }
         self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
         self.settle()
+    }
+
+    /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start delivers what
+    /// is owed.
+    async fn give_up(&mut self, ends: Instant) -> Exit {
+        tracing::error!(
+            "a worker panicked, which is a defect of lastword: leaving; what is in the journal goes out after the next start"
+        );
+        match timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.recorded()).await {
+            Ok(Ok(())) => (),
+            Ok(Err(error)) => tracing::error!(%error, "the journal could not be written at the end"),
+            Err(_) => tracing::error!("the journal did not answer within the budget"),
+        }
+        self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
+        Exit::Internal
     }
 
     /// Waits for `future`; meanwhile lines are taken, as long as there is time for them, and answers are printed.

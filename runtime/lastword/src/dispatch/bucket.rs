@@ -1,3 +1,5 @@
+//! A tenant's fuel.
+
 use std::time::{Duration, Instant};
 
 /// How much of its rate a tenant can save up.

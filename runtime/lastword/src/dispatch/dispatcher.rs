@@ -1,127 +1,127 @@
-use std::cmp::Reverse;
+//! The dispatcher: the lock around its state, and what does not change.
+//!
+//! On its way from an owner to a plugin and back a delivery takes the lock three times: [`Dispatcher::enqueue`],
+//! [`Dispatcher::account`], and [`Dispatcher::next`], where a worker brings back what it has served and takes what it serves next.
+
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use lastword_events::{Event, EventKey, PluginName, Session};
+use lastword_events::{Event, EventKey, Session};
 use lastword_journal::PendingDelivery;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use super::PluginNumber;
-use super::drain::Drain;
-use super::facts::DrainFacts;
-use super::fair::QueueId;
-use super::finished::Finished;
-use super::memory::{PluginMemory, Taken};
-use super::plugins::PluginUse;
-use super::quotas::Deferred;
+use super::finished_call::{FinishedCall, PutBack};
+use super::ids::{PluginNumber, QueueId};
+use super::memory::PluginMemory;
+use super::notifications::Deferred;
+use super::pick::{Pick, ServedSlice};
 use super::state::State;
-use crate::limits::{DRAIN_SLOTS_DIVISOR, FIRST_SLOTS_DIVISOR, MAX_BATCH, MAX_FIRST_SLOTS_DIVISOR, MIN_BATCH};
-use crate::owed::Owed;
+use super::tenants::TenantQueues;
+use crate::active_session::Unended;
+use crate::drain::account::{ClosedAccount, DeferredQueue, DrainAccount, Progress};
+use crate::drain::context::DrainContext;
+use crate::installed::InstalledPlugins;
+use crate::phase::Phase;
+use crate::queued_delivery::QueuedDelivery;
 use crate::quota::Quotas;
-use crate::sandbox::Plugin;
-use crate::sync::{Mutex, now, thread};
-use crate::tenants::Tenants;
+use crate::sync::{Mutex, MutexGuard, now, thread};
 
-/// An installed plugin and the tenants that it serves.
-#[derive(Clone, Debug)]
-pub(crate) struct Installed {
-    pub(crate) plugin: Plugin,
-    pub(crate) tenants: Tenants,
-}
-
+/// Which deliveries are owed, and whose turn it is.
 pub(crate) struct Dispatcher {
-    installed: Vec<Installed>,
-    slots: u32,
-    /// Those of them that are for queues without any.
-    first_slots: u32,
-    /// Deliveries that a worker takes at once.
-    batch: u32,
+    installed: InstalledPlugins,
     quotas: Arc<Quotas>,
-    pub(super) breaker_threshold: u32,
-    pub(super) state: Mutex<State>,
-    /// Told whenever nothing is ready and nothing is taken.
-    pub(super) became_quiet: Notify,
-}
-
-/// What a worker is to do now.
-pub(crate) enum Pick {
-    /// Tell whoever watches that these wait, and then [`Dispatcher::told`].
-    Tell(Vec<Deferred>),
-    /// Serve this queue: finish what the worker has begun of it, then these.
-    Serve(Slice),
-    /// Sleep until there is something, or until this moment.
-    Idle(Option<Instant>),
-    /// The budget has ended: drop every call.
-    Cut,
-    /// The runtime is gone.
-    Stop,
-}
-
-/// A worker's slice of one queue.
-pub(crate) struct Slice {
-    pub(crate) queue: QueueId,
-    pub(crate) plugin: PluginNumber,
-    /// What it may begin.
-    pub(crate) jobs: Vec<Taken>,
-    /// The drain that goes on.
-    pub(crate) drain: Option<Arc<DrainFacts>>,
+    breaker_threshold: u32,
+    state: Mutex<State>,
+    /// Notified whenever nothing is ready and nothing is taken.
+    became_quiet: Notify,
+    /// Says the phase to whoever has no lock.
+    phase: watch::Sender<Phase>,
 }
 
 impl Dispatcher {
     pub(crate) fn new(
-        installed: Vec<Installed>,
-        (slots, workers): (u32, u32),
+        installed: InstalledPlugins,
+        slots_and_workers: (u32, u32),
         breaker_threshold: u32,
         quotas: Arc<Quotas>,
     ) -> Self {
-        let plugins = installed.iter().map(|i| PluginUse::new(PluginMemory::new(&i.plugin)));
-        let state = Mutex::new(State::new(plugins.collect()));
-        // No worker takes so much that the others find nothing left of what one queue may hold.
-        let batch = (slots / 2 / workers.max(1)).clamp(MIN_BATCH, MAX_BATCH);
-        let first_slots = (slots / FIRST_SLOTS_DIVISOR).max(workers).min(slots / MAX_FIRST_SLOTS_DIVISOR);
-        Self { installed, slots, first_slots, batch, quotas, breaker_threshold, state, became_quiet: Notify::new() }
+        let memory = installed.plugins().map(PluginMemory::new).collect();
+        let state = Mutex::new(State::new(slots_and_workers, memory));
+        let (became_quiet, phase) = (Notify::new(), watch::Sender::default());
+        Self { installed, quotas, breaker_threshold, state, became_quiet, phase }
     }
 
-    pub(crate) fn installed(&self) -> &[Installed] {
+    pub(crate) fn installed(&self) -> &InstalledPlugins {
         &self.installed
     }
 
-    pub(crate) fn plugin_name(&self, queue: QueueId) -> Option<PluginName> {
-        let number = self.state.lock().queues.get(queue)?.plugin;
-        self.installed.get(number).map(|i| i.plugin.name().clone())
+    /// How far the runtime is on its way to its end.
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
     }
 
-    /// Who is to be told of `event` for a session of `tenant`.
-    pub(crate) fn owed_to(&self, tenant: &str, event: EventKey) -> Vec<PluginName> {
-        let serves = |i: &&Installed| i.tenants.serves(tenant) && i.plugin.hooks().contains(event.hook());
-        self.installed.iter().filter(serves).map(|i| i.plugin.name().clone()).collect()
+    /// Is told when the phase changes.
+    pub(crate) fn watch_phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
     }
 
-    /// Everyone who serves the session's tenant and has the event's hook is owed it from now on.
-    pub(crate) fn owe(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
-        self.owe_each(&Owed::new(sequence, key, session, event));
+    fn enter(&self, state: &mut State, phase: Phase) {
+        state.enter(phase);
+        self.phase.send_replace(phase);
     }
 
-    /// The same for an event that the session's end may have overtaken already.
-    pub(crate) fn owe_late(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
-        self.owe_each(&Owed { late: true, ..Owed::new(sequence, key, session, event) });
+    /// Enqueues an event for every plugin that serves the session's tenant and has the event's hook.
+    pub(crate) fn enqueue(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
+        self.enqueue_each(&QueuedDelivery::new(sequence, key, session, event));
     }
 
-    /// The same for the end of a session of which dead runs may have made `attempt` attempts.
-    pub(crate) fn owe_end(&self, sequence: u64, session: &Arc<Session>, event: &Arc<Event>, attempt: u32) {
-        self.owe_each(&Owed { attempt, ..Owed::new(sequence, EventKey::End, session, event) });
+    /// Enqueues an event that the session's end may have overtaken already.
+    pub(crate) fn enqueue_late(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
+        self.enqueue_each(&QueuedDelivery { late: true, ..QueuedDelivery::new(sequence, key, session, event) });
     }
 
-    /// The same for what is known of it already.
-    pub(crate) fn owe_each(&self, owed: &Owed) {
+    /// Enqueues the end of a session of which dead runs may have made `attempt` attempts.
+    pub(crate) fn enqueue_end(&self, sequence: u64, session: &Arc<Session>, event: &Arc<Event>, attempt: u32) {
+        self.enqueue_each(&QueuedDelivery { attempt, ..QueuedDelivery::new(sequence, EventKey::End, session, event) });
+    }
+
+    /// Enqueues a delivery of which something is known already.
+    pub(crate) fn enqueue_each(&self, delivery: &QueuedDelivery) {
         let mut state = self.state.lock();
-        let queues = self.queues_of(&mut state, &owed.session.identity.tenant);
+        let queues = self.queues_of(&mut state, &delivery.session.identity.tenant);
         for &(plugin, queue) in queues.iter() {
-            if self.installed.get(plugin).is_some_and(|i| i.plugin.hooks().contains(owed.key.hook())) {
-                state.push(queue, owed.clone());
+            if self.installed.has_hook(plugin, delivery.key.hook()) {
+                state.push(queue, delivery.clone());
             }
         }
         state.wake();
+    }
+
+    /// Enqueues the end of a session that became active after the drain's snapshot.
+    pub(crate) fn enqueue_end_for_drain(&self, sequence: u64, session: &Arc<Session>) {
+        let context = self.state.lock().drain_mut().map(|drain| {
+            drain.sessions += 1;
+            drain.context.clone()
+        });
+        if let Some(context) = context {
+            self.enqueue(sequence, EventKey::End, session, &context.end_of(session));
+        }
+    }
+
+    /// Enqueues a delivery that a dead run owed. False when its plugin is not installed any more, or has lost the hook. Its retry
+    /// time does not count.
+    pub(crate) fn enqueue_recovered(&self, pending: &PendingDelivery) -> bool {
+        let mut state = self.state.lock();
+        let queues = self.queues_of(&mut state, &pending.session.identity.tenant);
+        let (name, hook) = (&pending.delivery.plugin, pending.delivery.event.hook());
+        let is_it = |number: PluginNumber| self.installed.get(number).is_some_and(|plugin| plugin.name() == name);
+        let queue = queues.iter().find(|&&(number, _)| is_it(number) && self.installed.has_hook(number, hook));
+        let Some(&(_, queue)) = queue else { return false };
+        state.push(queue, QueuedDelivery::recovered(pending));
+        state.wake();
+        true
     }
 
     /// Makes room for the sessions of a dead run: so many of each tenant.
@@ -129,211 +129,100 @@ impl Dispatcher {
         let mut state = self.state.lock();
         for (tenant, count) in sessions {
             for &(_, queue) in self.queues_of(&mut state, tenant).iter() {
-                if let Some(q) = state.queues.get_mut(queue) {
-                    q.lanes.reserve(count);
-                    q.ready.reserve(count);
-                }
+                state.reserve(queue, count);
             }
         }
-    }
-
-    /// Takes over a delivery that a dead run left, if its plugin is installed and still has the hook. Its retry time does
-    /// not count.
-    pub(crate) fn recover(&self, owed: &PendingDelivery) -> bool {
-        let mut state = self.state.lock();
-        let queues = self.queues_of(&mut state, &owed.session.identity.tenant);
-        let is_it = |&&(plugin, _): &&(PluginNumber, QueueId)| {
-            let installed = self.installed.get(plugin).map(|i| &i.plugin);
-            installed
-                .is_some_and(|p| *p.name() == owed.delivery.plugin && p.hooks().contains(owed.delivery.event.hook()))
-        };
-        let Some(&(_, queue)) = queues.iter().find(is_it) else { return false };
-        let key = owed.delivery.event;
-        let mut recovered = Owed::new(owed.delivery.sequence, key, &owed.session, &owed.event);
-        (recovered.attempt, recovered.failures, recovered.late) = (owed.attempt, owed.failures, owed.late);
-        recovered.suspect = owed.suspect;
-        state.push(queue, recovered);
-        state.wake();
-        true
     }
 
     /// The queues of the plugins that serve `tenant`.
-    pub(crate) fn queues_of(&self, state: &mut State, tenant: &Arc<str>) -> Arc<[(PluginNumber, QueueId)]> {
-        if let Some(account) = state.tenants.get(tenant).and_then(|&number| state.accounts.get(number)) {
-            return account.queues.clone();
+    fn queues_of(&self, state: &mut State, tenant: &Arc<str>) -> TenantQueues {
+        if let Some(queues) = state.scheduler().tenants().queues_of(tenant) {
+            return queues.clone();
         }
         state.forget_idle_tenants();
-        let serving = self.installed.iter().enumerate().filter(|(_, i)| i.tenants.serves(tenant));
-        let plugins: Vec<PluginNumber> = serving.map(|(plugin, _)| plugin).collect();
+        let plugins = self.installed.serving(tenant);
         state.add_tenant(tenant, self.quotas.of(tenant), &plugins, self.breaker_threshold)
     }
 
-    /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now.
-    pub(crate) fn next(&self, begun: &[QueueId]) -> Pick {
+    /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now. It brings back what it has
+    /// `served`.
+    pub(crate) fn next(&self, served: Option<ServedSlice>, begun: &[QueueId]) -> Pick {
         let now = now();
-        let me = thread::current();
         let mut state = self.state.lock();
-        state.idle.retain(|worker| worker.id() != me.id());
-        if state.stopping {
-            return Pick::Stop;
+        if let Some(served) = served {
+            self.settle_in(&mut state, served, now);
         }
-        let is_cut = state.drain.as_ref().is_some_and(Drain::is_cut);
-        if !is_cut {
-            state.refill_due(now);
-            state.launch_due(now);
-        }
-        if state.waiting.has_news() {
-            return Pick::Tell(state.waiting.take_news());
-        }
-        if is_cut {
-            state.idle.push(me);
-            return Pick::Cut;
-        }
-        let mine = begun.iter().copied().min_by_key(|&queue| state.fair.rank(queue));
-        // A drain has no time to wait for one.
-        let held = if state.drain.is_some() { None } else { state.suspects.hold_others_until(now) };
-        let new = if held.is_some() { None } else { self.first_to_begin(&mut state, begun) };
-        let (queue, jobs) = match (mine, new) {
-            (Some(mine), Some((new, _))) if state.fair.rank(mine) <= state.fair.rank(new) => (mine, Vec::new()),
-            (_, Some((new, most))) => (new, state.take(new, most)),
-            (Some(mine), None) => (mine, Vec::new()),
-            (None, None) => match state.take_suspect() {
-                Some(suspect) => suspect,
-                None => {
-                    state.idle.push(me);
-                    let retry = state.retries.peek().map(|Reverse(retry)| retry.at);
-                    return Pick::Idle(retry.into_iter().chain(state.waiting.next_refill()).chain(held).min());
-                }
-            },
-        };
-        let plugin = state.queues.get(queue).map_or(usize::MAX, |q| q.plugin);
-        let drain = state.drain.as_ref().map(|drain| drain.facts().clone());
-        Pick::Serve(Slice { queue, plugin, jobs, drain })
+        state.pick(thread::current(), begun, now)
     }
 
-    /// The queue whose turn it is to begin something, and the slots that it may take.
-    fn first_to_begin(&self, state: &mut State, begun: &[QueueId]) -> Option<(QueueId, u32)> {
-        let slots = self.free_slots(state);
-        if slots == 0 {
-            return None;
-        }
-        let share = self.slots_of_one_queue(state);
-        let of_plugin = state.slots_of_one_plugin(self.slots);
-        loop {
-            let room_of = |queue: QueueId| {
-                let slots = self.slots_for(state, queue, slots);
-                state.queue_room(queue, share, of_plugin).min(slots)
-            };
-            match state.fair.first(|queue| !begun.contains(&queue) && room_of(queue) > 0) {
-                Some(queue) => match state.plugin_room(queue, of_plugin) {
-                    0 => state.park(queue),
-                    _ if !state.memory_fits(queue) => state.wait_for_memory(queue),
-                    room => return Some((queue, room.min(room_of(queue)).min(self.batch))),
-                },
-                // Others want fewer slots than when these were parked.
-                None if state.unpark_one_with_room(of_plugin) => (),
-                None => return None,
-            }
+    /// The observer was notified of these: the tenants may go on, if nothing else throttles them.
+    pub(crate) fn notified(&self, deferred: &[Deferred]) {
+        let mut state = self.state.lock();
+        state.notified(deferred);
+        self.announce(&mut state);
+    }
+
+    /// Charges the tenant for calls that ran and were put back.
+    pub(crate) fn charge_put_back(&self, queue: QueueId, put_back: &[PutBack]) {
+        if put_back.iter().any(|one| one.fuel > 0) {
+            self.state.lock().charge_fuel(queue, put_back.iter().map(|one| one.fuel));
         }
     }
 
-    /// Slots that new calls may take now.
-    fn free_slots(&self, state: &State) -> u32 {
-        let kept = if state.drain.is_some() { 0 } else { self.slots / DRAIN_SLOTS_DIVISOR };
-        self.slots.saturating_sub(kept).saturating_sub(state.taken)
+    /// The journal has so many bytes to write that plugins of this queue's tenant have stored.
+    pub(crate) fn add_unwritten(&self, queue: QueueId, bytes: u64) {
+        if bytes > 0 {
+            self.state.lock().scheduler_mut().change_unwritten(queue, |unwritten| unwritten.saturating_add(bytes));
+        }
     }
 
-    /// Those of `free` slots that a queue may take: the last ones are for queues that hold none, one for each. So whoever comes
-    /// new has a slot although calls that hang hold all others.
-    fn slots_for(&self, state: &State, queue: QueueId, free: u32) -> u32 {
-        let holds_none = state.queues.get(queue).is_some_and(|q| q.taken == 0);
-        free.saturating_sub(self.first_slots).max(u32::from(holds_none).min(free))
-    }
-
-    /// One queue may hold at most half of the slots, and its equal part when many want some: a plugin that keeps its
-    /// guests waiting cannot keep the others from beginning.
-    fn slots_of_one_queue(&self, state: &State) -> u32 {
-        let queues = u32::try_from(state.fair.ready_queues()).unwrap_or(u32::MAX).max(2);
-        (self.slots / queues).max(1)
+    /// They are written, or set aside.
+    pub(crate) fn written(&self, queue: QueueId, bytes: u64) {
+        if bytes > 0 {
+            let mut state = self.state.lock();
+            state.scheduler_mut().change_unwritten(queue, |unwritten| unwritten.saturating_sub(bytes));
+            self.announce(&mut state);
+        }
     }
 
     /// Takes attempts that are over into the account of the drain, charges the tenant for their fuel, and marks those as late
     /// that something newer waits behind. False when the account is closed: whatever came of them, they count as cut by the budget.
-    pub(crate) fn account(&self, queue: QueueId, finished: &mut [Finished]) -> bool {
-        let mut state = self.state.lock();
-        let drain = state.drain.as_ref().map(Drain::is_closed);
-        state.charge_fuel(queue, finished.iter().map(|one| one.fuel));
-        let Some(q) = state.queues.get_mut(queue) else { return false };
-        for one in finished {
-            q.ends_taken -= u32::from(one.owed.is_end());
-            // A drain that begins before this is settled has to know of it.
-            one.unwritten = drain.is_none() && one.retry.is_some() && one.owed.is_end();
-            q.ends_unwritten += u32::from(one.unwritten);
-            if one.retry.is_some()
-                && let Some(lane) = q.lanes.get(&one.owed.session.identity.id)
-            {
-                one.owed.late |= lane.has_newer(&one.owed);
-            }
-            one.in_drain = drain == Some(false);
-            if one.in_drain {
-                q.breaker.note(&one.outcome);
-                if one.owed.is_end() {
-                    q.tally.add(&one.outcome);
-                }
-            }
-        }
-        drain != Some(true)
+    pub(crate) fn account(&self, queue: QueueId, finished: &mut [FinishedCall]) -> bool {
+        self.state.lock().account(queue, finished)
     }
 
     /// These failures are being written down: nothing of their sessions goes on until that is done, and others have their
     /// slots meanwhile.
-    pub(crate) fn release(&self, queue: QueueId, failed: &mut [Finished]) {
+    pub(crate) fn release(&self, failed: &mut [FinishedCall]) {
         if !failed.is_empty() {
-            self.state.lock().release(queue, failed);
+            self.state.lock().release(failed);
         }
     }
 
     /// Those of these failures that newer events go ahead of: they are late from now on. Those that were late before are not
     /// among them.
-    pub(crate) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [Finished]) -> Vec<&'a Finished> {
-        let state = self.state.lock();
-        let Some(q) = state.queues.get(queue) else { return Vec::new() };
-        let mut overtaken = Vec::new();
-        for one in failed.iter_mut().filter(|one| !one.owed.late) {
-            if q.lanes.get(&one.owed.session.identity.id).is_some_and(|lane| lane.has_newer(&one.owed)) {
-                one.owed.late = true;
-                overtaken.push(&*one);
-            }
-        }
-        overtaken
+    pub(crate) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [FinishedCall]) -> Vec<&'a FinishedCall> {
+        self.state.lock().overtaken(queue, failed)
     }
 
-    /// A worker has served `queue` for `served`: some deliveries are finished and accounted for, some were not begun after
-    /// all.
-    pub(crate) fn settle(&self, queue: QueueId, served: Duration, finished: Vec<Finished>, unbegun: Vec<Taken>) {
-        let now = now();
-        let mut state = self.state.lock();
-        state.fair.charge(queue, u64::try_from(served.as_nanos()).unwrap_or(u64::MAX));
-        state.bring_back(queue, unbegun);
-        state.charge_for_places(queue, &finished);
-        for one in finished {
-            state.finish(queue, one, now);
-        }
-        if let Some(why) = state.deferral(queue) {
-            state.pass_over(queue, why);
-        }
-        let of_plugin = state.slots_of_one_plugin(self.slots);
-        if let Some((owner, plugin)) = state.queues.get(queue).map(|q| (q.owner, q.plugin)) {
-            state.hold_back_or_let_go(owner);
-            state.unpark(plugin, of_plugin);
-        }
-        state.bring_back_for_memory();
-        self.announce(&mut state);
+    /// Takes back what was served.
+    pub(crate) fn settle(&self, served: ServedSlice) {
+        self.settle_in(&mut self.state.lock(), served, now());
+    }
+
+    fn settle_in(&self, state: &mut State, served: ServedSlice, now: Instant) {
+        let ServedSlice { queue, time, finished, unstarted } = served;
+        state.settle(queue, time, finished, unstarted, now);
+        self.announce(state);
     }
 
     /// Wakes who has something to do now, or has waited for there being nothing to do.
-    pub(super) fn announce(&self, state: &mut State) {
+    fn announce(&self, state: &mut State) {
         state.wake();
+        self.announce_quiet(state);
+    }
+
+    fn announce_quiet(&self, state: &State) {
         if state.is_quiet() {
             self.became_quiet.notify_waiters();
         }
@@ -342,37 +231,111 @@ impl Dispatcher {
     /// Deliveries that this tenant is owed now.
     pub(crate) fn owed_by(&self, tenant: &str) -> u64 {
         let state = self.state.lock();
-        state.tenants.get(tenant).and_then(|&number| state.accounts.get(number)).map_or(0, |account| account.owed)
+        let tenants = state.scheduler().tenants();
+        tenants.number(tenant).map_or(0, |number| tenants.owed(number))
     }
 
     /// Resolves when nothing is ready and nothing is taken.
     pub(crate) async fn quiet(&self) {
         loop {
-            let told = self.became_quiet.notified();
-            tokio::pin!(told);
-            told.as_mut().enable();
+            let notified = self.became_quiet.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
             if self.state.lock().is_quiet() {
                 return;
             }
-            told.await;
+            notified.await;
         }
     }
 
     /// `session-end` deliveries that are owed or were given up, besides those that active sessions will owe.
     pub(crate) fn undelivered_ends(&self) -> u64 {
-        self.state.lock().undelivered_ends
+        self.state.lock().undelivered_ends()
     }
 
     /// Ends that are owed to plugins which are not installed.
     pub(crate) fn count_orphaned_ends(&self, ends: u64) {
-        self.state.lock().undelivered_ends += ends;
+        self.state.lock().add_undelivered_ends(ends);
+    }
+
+    /// Everything that is owed, and the ends of these sessions, gets one attempt from now on.
+    pub(crate) fn begin_drain(&self, context: DrainContext, sessions: HashMap<Arc<str>, Vec<Unended>>) {
+        let now = now();
+        let found: usize = sessions.values().map(Vec::len).sum();
+        let account = DrainAccount::new(context, u64::try_from(found).unwrap_or(u64::MAX));
+        let mut state = self.state.lock();
+        state.begin_drain(account, self.breaker_threshold, now);
+        for (tenant, sessions) in sessions {
+            let queues = self.queues_of(&mut state, &tenant);
+            state.add_backlog(&queues, sessions);
+        }
+        state.scheduler_mut().reset_times();
+        self.enter(&mut state, Phase::Draining);
+        state.wake();
+    }
+
+    /// The budget has ended: nothing begins any more, and workers drop what they have begun.
+    pub(crate) fn cut(&self) {
+        let mut state = self.state.lock();
+        if state.drain().is_some() {
+            self.enter(&mut state, Phase::Cut);
+            state.defer_all_unstarted();
+            self.wake_all(state);
+        }
+    }
+
+    /// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
+    pub(crate) fn close_account(&self) -> ClosedAccount {
+        let mut state = self.state.lock();
+        let closed = state.close_account();
+        self.enter(&mut state, Phase::Closed);
+        // Workers whose guests wait for the host drop them.
+        self.wake_all(state);
+        closed
+    }
+
+    fn wake_all(&self, mut state: MutexGuard<'_, State>) {
+        state.wake_all();
+        self.announce_quiet(&state);
+    }
+
+    /// What the drain has come to by now, for whoever cannot wait for its account: all that is not made is deferred. None when
+    /// somebody has the lock just now.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        let state = self.state.try_lock()?;
+        let closed_with = state.drain().and_then(|drain| drain.closed_with);
+        let mut progress = closed_with.unwrap_or_else(|| state.progress());
+        if let Some(drain) = state.drain() {
+            progress.unnotified = progress.unnotified.saturating_sub(drain.notified.load(Ordering::Relaxed));
+        }
+        Some(progress)
+    }
+
+    /// Keeps what was deferred and the observer was not notified of, until the runtime goes: to free a million deliveries takes
+    /// longer than a drain has at its end.
+    pub(crate) fn keep_deferred(&self, deferred: Vec<DeferredQueue>) {
+        if let Some(drain) = self.state.lock().drain_mut() {
+            drain.deferred = deferred;
+        }
+    }
+
+    /// The drain is over: its report is made.
+    pub(crate) fn end_drain(&self) {
+        self.enter(&mut self.state.lock(), Phase::Drained);
     }
 
     /// Makes every worker leave.
     pub(crate) fn stop(&self) {
         let mut state = self.state.lock();
-        state.stopping = true;
-        state.leave_memory_to_others();
+        self.enter(&mut state, Phase::Stopped);
+        state.scheduler_mut().set_no_memory_aside();
         state.wake_all();
+    }
+}
+
+#[cfg(any(test, shuttle))]
+impl Dispatcher {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 }

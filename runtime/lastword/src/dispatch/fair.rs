@@ -2,22 +2,20 @@
 //!
 //! Each tenant, and each queue within its tenant, has a *virtual time*: the nanoseconds of worker time that it has had.
 //! The one with the least is served next. One that comes back after a pause starts at the time of those that were served
-//! meanwhile: it has not saved up anything. A tenant that is held back, by a quota of its own, is out of the order with
+//! meanwhile: it has not saved up anything. A tenant that is throttled, by a quota of its own, is out of the order with
 //! all its queues: looking for work costs nothing for it, however much it is owed.
 
 use std::collections::BTreeSet;
 
-/// A queue's number. Queues are never removed within a run.
-pub(crate) type QueueId = usize;
-pub(crate) type TenantNumber = usize;
+use super::ids::{QueueId, TenantNumber};
 
 #[derive(Debug, Default)]
 pub(crate) struct Fair {
     tenants: Vec<TenantShare>,
     queues: Vec<QueueShare>,
-    /// Tenants with a ready queue that are not held back, by virtual time.
+    /// Tenants with a ready queue that are not throttled, by virtual time.
     ready: BTreeSet<(u64, TenantNumber)>,
-    /// Of tenants that are not held back: how many queues are ready, and how many deliveries.
+    /// Of tenants that are not throttled: how many queues are ready, and how many deliveries.
     ready_queues: usize,
     ready_deliveries: usize,
     floor: u64,
@@ -31,7 +29,7 @@ struct TenantShare {
     ready: BTreeSet<(u64, QueueId)>,
     /// Deliveries in them.
     ready_deliveries: usize,
-    held_back: bool,
+    throttled: bool,
 }
 
 #[derive(Debug)]
@@ -82,37 +80,37 @@ impl Fair {
         let before = std::mem::replace(&mut share.ready, deliveries);
         let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
         tenant.ready_deliveries = tenant.ready_deliveries + deliveries - before;
-        if !tenant.held_back {
+        if !tenant.throttled {
             self.ready_deliveries = self.ready_deliveries + deliveries - before;
         }
         match (before > 0, deliveries > 0) {
             (false, true) => {
-                if tenant.ready.is_empty() && !tenant.held_back {
+                if tenant.ready.is_empty() && !tenant.throttled {
                     tenant.time = tenant.time.max(self.floor);
                     self.ready.insert((tenant.time, share.tenant));
                 }
                 share.time = share.time.max(tenant.floor);
                 tenant.ready.insert((share.time, queue));
-                self.ready_queues += usize::from(!tenant.held_back);
+                self.ready_queues += usize::from(!tenant.throttled);
             }
             (true, false) => {
                 tenant.ready.remove(&(share.time, queue));
                 if tenant.ready.is_empty() {
                     self.ready.remove(&(tenant.time, share.tenant));
                 }
-                self.ready_queues -= usize::from(!tenant.held_back);
+                self.ready_queues -= usize::from(!tenant.throttled);
             }
             (true, true) | (false, false) => (),
         }
     }
 
     /// Takes a tenant out of the order, or lets it back in.
-    pub(crate) fn hold_back(&mut self, number: TenantNumber, held_back: bool) {
+    pub(crate) fn throttle(&mut self, number: TenantNumber, throttled: bool) {
         let Some(tenant) = self.tenants.get_mut(number) else { return };
-        if std::mem::replace(&mut tenant.held_back, held_back) == held_back {
+        if std::mem::replace(&mut tenant.throttled, throttled) == throttled {
             return;
         }
-        if held_back {
+        if throttled {
             self.ready.remove(&(tenant.time, number));
             self.ready_queues -= tenant.ready.len();
             self.ready_deliveries -= tenant.ready_deliveries;
@@ -139,7 +137,7 @@ impl Fair {
             tenant.ready.remove(&(queue_was, queue));
             tenant.ready.insert((share.time, queue));
         }
-        if !tenant.ready.is_empty() && !tenant.held_back {
+        if !tenant.ready.is_empty() && !tenant.throttled {
             self.ready.remove(&(tenant_was, share.tenant));
             self.ready.insert((tenant.time, share.tenant));
         }
@@ -157,7 +155,7 @@ impl Fair {
         }
     }
 
-    /// Where this queue stands, compared with others: the least is served first.
+    /// The rank of this queue among all: the least is served first.
     pub(crate) fn rank(&self, queue: QueueId) -> Rank {
         let share = self.queues.get(queue);
         let tenant = share.and_then(|s| self.tenants.get(s.tenant));
@@ -170,17 +168,17 @@ impl Fair {
         tenants.flat_map(|t| t.ready.iter().map(|&(_, queue)| queue)).find(|&queue| may(queue))
     }
 
-    /// Ready queues of tenants that are not held back.
+    /// Ready queues of tenants that are not throttled.
     pub(crate) fn ready_queues(&self) -> usize {
         self.ready_queues
     }
 
-    /// Ready deliveries of tenants that are not held back.
+    /// Ready deliveries of tenants that are not throttled.
     pub(crate) fn ready_deliveries(&self) -> usize {
         self.ready_deliveries
     }
 
-    /// Ready deliveries of one tenant, held back or not.
+    /// Ready deliveries of one tenant, throttled or not.
     pub(crate) fn ready_deliveries_of(&self, tenant: TenantNumber) -> usize {
         self.tenants.get(tenant).map_or(0, |share| share.ready_deliveries)
     }
@@ -266,22 +264,22 @@ mod tests {
         }
 
         #[test]
-        fn ready_is_exactly_what_was_said_of_tenants_that_are_not_held_back(
+        fn ready_is_exactly_what_was_said_of_tenants_that_are_not_throttled(
             says in prop::collection::vec((0usize..6, 0usize..3, 0u64..5, 0usize..2, any::<bool>()), 0..200),
         ) {
             let mut fair = Fair::default();
             let tenants = [fair.add_tenant(), fair.add_tenant()];
             for q in 0..6 { fair.add_queue(tenants[q % 2]); }
-            let (mut ready, mut held_back) = ([0; 6], [false; 2]);
+            let (mut ready, mut throttled) = ([0; 6], [false; 2]);
             for (queue, deliveries, cost, tenant, hold) in says {
                 fair.set_ready(queue, deliveries);
                 ready[queue] = deliveries;
                 fair.charge(queue, cost);
-                fair.hold_back(tenants[tenant], hold);
-                held_back[tenant] = hold;
+                fair.throttle(tenants[tenant], hold);
+                throttled[tenant] = hold;
             }
             for _ in 0..2 {
-                let free = |queue: &usize| !held_back[queue % 2];
+                let free = |queue: &usize| !throttled[queue % 2];
                 let queues: Vec<_> = (0..6).filter(free).filter(|&q| ready[q] > 0).collect();
                 prop_assert_eq!(fair.ready_queues(), queues.len());
                 prop_assert_eq!(fair.ready_deliveries(), queues.iter().map(|&q| ready[q]).sum::<usize>());
@@ -294,16 +292,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_that_was_held_back_has_saved_up_nothing() {
+    fn a_tenant_that_was_throttled_has_saved_up_nothing() {
         let mut fair = Fair::default();
         let (a, b) = (fair.add_tenant(), fair.add_tenant());
         let (qa, qb) = (fair.add_queue(a), fair.add_queue(b));
         fair.set_ready(qa, 1);
         fair.set_ready(qb, 5_000);
-        fair.hold_back(b, true);
+        fair.throttle(b, true);
         let had = serve(&mut fair, 2, 1_000, |_| 1_000);
         assert_eq!(had, [1_000_000, 0]);
-        fair.hold_back(b, false);
+        fair.throttle(b, false);
         let had = serve(&mut fair, 2, 100, |_| 1_000);
         assert!(had[qa] >= 49_000, "b gets its half and no more: {had:?}");
     }

@@ -1,3 +1,5 @@
+//! The most that the last calls took.
+
 use std::collections::VecDeque;
 
 use crate::limits::REMEMBERED_CALLS;
@@ -12,7 +14,7 @@ pub(super) struct HighWater {
 
 impl HighWater {
     /// A call has taken so much.
-    pub(super) fn note(&mut self, took: u64) {
+    pub(super) fn add(&mut self, took: u64) {
         self.calls += 1;
         if took > 0 {
             while self.peaks.back().is_some_and(|(_, earlier)| *earlier <= took) {
@@ -43,7 +45,7 @@ mod tests {
         ) {
             let mut high_water = HighWater::default();
             for (at, bytes) in took.iter().enumerate() {
-                high_water.note(*bytes);
+                high_water.add(*bytes);
                 let last = &took[(at + 1).saturating_sub(usize::try_from(REMEMBERED_CALLS).unwrap())..=at];
                 prop_assert_eq!(high_water.most(), last.iter().copied().max().unwrap_or(0));
             }

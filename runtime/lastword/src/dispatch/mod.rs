@@ -1,42 +1,49 @@
-//! Who is owed what, and whose turn it is.
+//! Which deliveries are owed, and whose turn it is.
 //!
-//! One queue for each (tenant, plugin), one [`Lane`](crate::lane::Lane) for each session id in it. Events come in through
-//! [`Dispatcher::owe`], workers take deliveries with [`Dispatcher::next`] and bring them back with
-//! [`Dispatcher::settle`]; `draining.rs` has what a drain adds, `quotas.rs` what makes a tenant wait, `plugins.rs` what
-//! makes a plugin wait, `memory.rs` what a call has to have before it begins, `stored.rs` what makes a tenant wait for the
-//! journal, `suspects.rs` what is made last and alone. All state is behind one lock that is held for
-//! microseconds and never while a guest runs or a journal is written.
+//! One [queue] for each (tenant, plugin), one [`Lane`](crate::lane::Lane) for each session id in it. Events come in through
+//! [`Dispatcher::enqueue`]; a worker takes deliveries with [`Dispatcher::next`], and brings back there what it has served.
+//!
+//! [`state`] moves deliveries between lanes, queues and workers. The [`scheduler`] says which queue is next: in the order of [`fair`],
+//! by what [`gates`] let through of a tenant, by the [`slots`] that are free, by what [`plugin_shares`] leave to a plugin, and by the
+//! [`memory`] that a call has to have before it begins. [`suspects`] are made last and alone.
+//!
+//! All of it is behind one lock, that of the [`dispatcher`], which is held for microseconds and never while a guest runs or a journal is
+//! written.
 
 mod bucket;
+mod demand;
 mod dispatcher;
-mod drain;
-mod draining;
-mod facts;
 mod fair;
-mod finished;
+mod finished_call;
+mod gates;
 #[cfg(shuttle)]
-mod held;
+mod held_resources;
 mod high_water;
+mod idle_workers;
+mod ids;
+mod job;
 mod memory;
-mod plugins;
+mod notifications;
+mod pick;
+mod plugin_shares;
 mod queue;
-mod quotas;
+mod retries;
+mod scheduler;
+mod slots;
 mod state;
-mod stored;
 mod suspects;
-mod tenant;
+mod tenants;
 #[cfg(test)]
 mod tests;
-mod unbegun;
+mod unstarted;
 
-pub(crate) use dispatcher::{Dispatcher, Installed, Pick, Slice};
-pub(crate) use drain::{Closed, ClosedQueue, Drain};
-pub(crate) use facts::DrainFacts;
-pub(crate) use fair::QueueId;
-pub(crate) use finished::Finished;
-pub(crate) use memory::Taken;
-pub(crate) use queue::Job;
-pub(crate) use quotas::Deferred;
-
-/// A plugin's place in the configuration.
-pub(crate) type PluginNumber = usize;
+pub(crate) use dispatcher::Dispatcher;
+pub(crate) use finished_call::{FinishedCall, PutBack};
+#[cfg(shuttle)]
+pub(crate) use held_resources::held_by;
+pub(crate) use ids::{PluginNumber, QueueId};
+pub(crate) use job::Taken;
+pub(crate) use notifications::Deferred;
+pub(crate) use pick::{Pick, ServedSlice, Slice};
+pub(crate) use slots::Permit;
+pub(crate) use unstarted::Unstarted;

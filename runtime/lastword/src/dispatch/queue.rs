@@ -1,202 +1,62 @@
-use std::collections::{BTreeMap, HashMap, VecDeque};
+//! What one (tenant, plugin) pair is owed.
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
-use lastword_events::{Deferral, EventKey, Outcome, Session};
+use lastword_events::Deferral;
 
-use super::PluginNumber;
-use super::facts::DrainFacts;
-use super::fair::TenantNumber;
-use super::unbegun::Unbegun;
-use crate::active::Unended;
+use super::demand::{Demand, NextCall};
+use super::finished_call::FinishedCall;
+use super::ids::PluginNumber;
+use super::job::{Count, Job};
+use super::unstarted::Unstarted;
 use crate::breaker::Breaker;
-use crate::lane::Lane;
-use crate::owed::Owed;
+use crate::drain::account::{AccountState, ClosedQueue, Progress, Tally};
+use crate::drain::backlog::{Backlog, BacklogEnd};
+use crate::lane::{FailedIn, Lane};
+use crate::queued_delivery::QueuedDelivery;
 use crate::sync::now;
 
 /// What one (tenant, plugin) pair is owed.
 #[derive(Debug)]
-pub(crate) struct Queue {
-    pub(crate) tenant: Arc<str>,
-    pub(super) owner: TenantNumber,
-    pub(crate) plugin: PluginNumber,
+pub(super) struct Queue {
+    pub(super) tenant: Arc<str>,
+    pub(super) plugin: PluginNumber,
     /// May begin now, in this order.
-    pub(crate) ready: VecDeque<Job>,
+    pub(super) ready: VecDeque<Job>,
     /// Ends of a drain that have not been looked at yet; after everything in `ready`.
-    pub(crate) backlog: Option<Backlog>,
+    pub(super) backlog: Option<Backlog>,
     /// By session id; one only while something of it is owed.
-    pub(crate) lanes: HashMap<Arc<str>, Lane>,
+    pub(super) lanes: HashMap<Arc<str>, Lane>,
     /// What has not begun: in `ready`, in `lanes`, in `backlog`, and what may take the process down and waits for its turn.
-    pub(super) unbegun: Count,
-    /// Some of it may begin.
-    pub(super) wanting: bool,
-    /// Its plugin holds all the slots that it may: out of the order until it holds fewer.
-    pub(super) parked: bool,
-    /// Deliveries that a worker has taken and not brought back. Each holds a slot.
-    pub(crate) taken: u32,
-    /// Those among them that are `session-end`.
-    pub(crate) ends_taken: u32,
+    pub(super) unstarted: Count,
+    /// Ends that a worker has taken and not brought back.
+    pub(super) ends_taken: u32,
     /// Ends that failed, and whose failure is being written down.
     pub(super) ends_unwritten: u32,
-    pub(crate) breaker: Breaker,
-    pub(crate) tally: Tally,
+    pub(super) breaker: Breaker,
+    pub(super) tally: Tally,
 }
 
-/// How many deliveries there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) all: usize,
-    /// Those among them that are `session-end`.
-    pub(crate) ends: usize,
-}
-
-impl Count {
-    pub(super) fn add(&mut self, is_end: bool) {
-        self.all += 1;
-        self.ends += usize::from(is_end);
-    }
-
-    pub(super) fn remove(&mut self, is_end: bool) {
-        self.all -= 1;
-        self.ends -= usize::from(is_end);
-    }
-}
-
-/// A delivery that may begin.
-#[derive(Debug)]
-pub(crate) enum Job {
-    Owed(Owed),
-    /// Of a session that a drain found active.
-    End(BacklogEnd),
-}
-
-impl Job {
-    pub(crate) fn is_end(&self) -> bool {
-        match self {
-            Self::Owed(owed) => owed.is_end(),
-            Self::End(_) => true,
-        }
-    }
-
-    /// Bytes that its next call reserves, whatever others take.
-    pub(super) fn wanted_memory(&self) -> u64 {
-        match self {
-            Self::Owed(owed) => owed.wanted_memory,
-            Self::End(_) => 0,
-        }
-    }
-
-    /// As [`Owed::defer`]. Ends of a backlog do not wait for a quota.
-    pub(super) fn defer(&mut self) -> Option<Owed> {
-        match self {
-            Self::Owed(owed) => owed.defer(),
-            Self::End(_) => None,
-        }
-    }
-
-    pub(crate) fn owed(self) -> Owed {
-        match self {
-            Self::Owed(owed) => owed,
-            Self::End(end) => end.owed(),
-        }
-    }
-}
-
-/// The end of a session that a drain found active. The event is made when its turn comes: a drain must not spend its
-/// first moments on describing half a million ends.
-#[derive(Debug)]
-pub(crate) struct BacklogEnd {
-    facts: Arc<DrainFacts>,
-    sequence: u64,
-    pub(crate) session: Arc<Session>,
-    attempt: u32,
-}
-
-impl BacklogEnd {
-    pub(crate) fn owed(&self) -> Owed {
-        let end = Owed::new(self.sequence, EventKey::End, &self.session, &self.facts.end_of(&self.session));
-        Owed { attempt: self.attempt, ..end }
-    }
-}
-
-/// The sessions of one tenant that a drain found active, shared by the queues of the tenant's plugins.
-#[derive(Clone, Debug)]
-pub(crate) struct Backlog {
-    facts: Arc<DrainFacts>,
-    sessions: Arc<Vec<Unended>>,
-    next: usize,
-}
-
-impl Backlog {
-    pub(crate) fn new(facts: Arc<DrainFacts>, sessions: Arc<Vec<Unended>>) -> Self {
-        Self { facts, sessions, next: 0 }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.sessions.len().saturating_sub(self.next)
-    }
-}
-
-impl Iterator for Backlog {
-    type Item = BacklogEnd;
-
-    fn next(&mut self) -> Option<BacklogEnd> {
-        let &Unended { sequence, ref session, attempt } = self.sessions.get(self.next)?;
-        self.next += 1;
-        Some(BacklogEnd { facts: self.facts.clone(), sequence, session: session.clone(), attempt })
-    }
-}
-
-/// A drain's counts of `session-end` deliveries, for one queue.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) delivered: u64,
-    pub(crate) failed: u64,
-    pub(crate) deferred: u64,
-    pub(crate) broken: bool,
-    /// Whether the budget deferred any of them.
-    pub(crate) timed_out: bool,
-    /// How often each other outcome than `delivered` happened.
-    pub(crate) causes: BTreeMap<String, u64>,
-}
-
-impl Tally {
-    pub(crate) fn add(&mut self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Delivered => self.delivered += 1,
-            Outcome::Failed { .. } => {
-                self.failed += 1;
-                *self.causes.entry(outcome.to_string()).or_default() += 1;
-            }
-            Outcome::Deferred(why) => self.defer(*why, 1),
-        }
-    }
-
-    pub(crate) fn defer(&mut self, why: Deferral, count: u64) {
-        if count > 0 {
-            self.deferred += count;
-            self.timed_out |= matches!(why, Deferral::Budget | Deferral::Journal);
-            *self.causes.entry(Outcome::Deferred(why).to_string()).or_default() += count;
-        }
-    }
-
-    pub(crate) fn owed(&self) -> u64 {
-        self.delivered + self.failed + self.deferred
-    }
+/// What an attempt that is over leaves to do.
+pub(super) struct Finished {
+    pub(super) ready: Option<QueuedDelivery>,
+    /// When the session's lane has to be looked at again.
+    pub(super) look_at: Option<Instant>,
+    /// The delivery is still owed in this run.
+    pub(super) is_owed: bool,
 }
 
 impl Queue {
-    pub(crate) fn new(tenant: Arc<str>, owner: TenantNumber, plugin: PluginNumber, breaker: Breaker) -> Self {
+    pub(super) fn new(tenant: Arc<str>, plugin: PluginNumber, breaker: Breaker) -> Self {
         Self {
             tenant,
-            owner,
             plugin,
             ready: VecDeque::new(),
             backlog: None,
             lanes: HashMap::new(),
-            unbegun: Count::default(),
-            wanting: false,
-            parked: false,
-            taken: 0,
+            unstarted: Count::default(),
             ends_taken: 0,
             ends_unwritten: 0,
             breaker,
@@ -205,7 +65,7 @@ impl Queue {
     }
 
     /// Deliveries that may begin.
-    pub(crate) fn ready_len(&self) -> usize {
+    pub(super) fn ready_len(&self) -> usize {
         self.ready.len() + self.backlog.as_ref().map_or(0, Backlog::len)
     }
 
@@ -216,7 +76,7 @@ impl Queue {
                 return Some(job);
             }
             let end = self.backlog.as_mut()?.next()?;
-            // A lane may have launched something of its own in place of the end, or keep it.
+            // A lane may give something of its own instead of the end, or keep it.
             if let Some(job) = self.begin_end(end) {
                 return Some(job);
             }
@@ -227,7 +87,7 @@ impl Queue {
     pub(super) fn begin_end(&mut self, end: BacklogEnd) -> Option<Job> {
         match self.lanes.get_mut(&end.session.identity.id) {
             None => Some(Job::End(end)),
-            Some(lane) => lane.push_end(end.owed(), now()).map(Job::Owed),
+            Some(lane) => lane.push_end(end.delivery(), now()).map(Job::Queued),
         }
     }
 
@@ -237,19 +97,151 @@ impl Queue {
     }
 
     /// It is owed nothing.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.taken == 0 && self.lanes.is_empty() && self.ready_len() == 0
+    pub(super) fn is_idle(&self) -> bool {
+        self.lanes.is_empty() && self.ready_len() == 0
+    }
+
+    /// What it wants of the scheduler.
+    pub(super) fn demand(&self) -> Demand {
+        Demand { deliveries: self.ready_len(), next: self.next_call() }
+    }
+
+    pub(super) fn next_call(&self) -> NextCall {
+        self.ready.front().map_or_else(NextCall::default, Job::next_call)
+    }
+
+    /// A worker takes this.
+    pub(super) fn take(&mut self, job: &Job) {
+        self.ends_taken += u32::from(job.is_end());
+        self.unstarted.remove(job.is_end());
+    }
+
+    /// A worker brings it back unstarted.
+    pub(super) fn put_back(&mut self, job: &Job) {
+        self.ends_taken -= u32::from(job.is_end());
+        self.unstarted.add(job.is_end());
+    }
+
+    /// Puts a new event into its lane. Gives what is ready, if anything.
+    pub(super) fn push(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
+        self.unstarted.add(delivery.is_end());
+        self.lanes.entry(delivery.session.identity.id.clone()).or_default().push(delivery, now)
+    }
+
+    /// Something newer waits behind this delivery.
+    pub(super) fn has_newer(&self, than: &QueuedDelivery) -> bool {
+        self.lanes.get(&than.session.identity.id).is_some_and(|lane| lane.has_newer(than))
+    }
+
+    /// Takes an attempt that is over into account, and marks it as late if something newer waits behind it.
+    pub(super) fn account(&mut self, call: &mut FinishedCall, account: AccountState) {
+        let is_end = call.delivery.is_end();
+        self.ends_taken -= u32::from(is_end);
+        // A drain that begins before this is settled has to know of it.
+        call.unwritten = account == AccountState::None && call.retry.is_some() && is_end;
+        self.ends_unwritten += u32::from(call.unwritten);
+        call.delivery.late |= call.retry.is_some() && self.has_newer(&call.delivery);
+        call.in_drain = account == AccountState::Open;
+        if call.in_drain {
+            self.breaker.count(&call.outcome);
+            if is_end {
+                self.tally.add(&call.outcome);
+            }
+        }
+    }
+
+    /// An attempt is over, and its record needs no waiting for: its session goes on.
+    pub(super) fn finish(&mut self, call: FinishedCall, account: AccountState, now: Instant) -> Finished {
+        let FinishedCall { delivery, outcome, retry, in_drain, unwritten, released, .. } = call;
+        let (is_end, id) = (delivery.is_end(), delivery.session.identity.id.clone());
+        self.ends_unwritten -= u32::from(unwritten);
+        // It failed before the drain, which waited for its record and cannot try it: the number would not be there. (What the
+        // journal refuses at once was given up before the drain.)
+        if unwritten && released && retry.is_none() && account == AccountState::Open {
+            self.tally.add(&outcome);
+        }
+        if retry.is_some() && !in_drain && account == AccountState::Open {
+            // It failed before the drain, and its queue was deferred while its failure was written down: so is it.
+            self.lanes.entry(id.clone()).or_default();
+        }
+        let lane = self.lanes.get_mut(&id);
+        // An end of a drain's backlog that fails when the account is closed has no lane to wait in.
+        let is_owed = retry.is_some() && !in_drain && lane.is_some();
+        let Some(lane) = lane else { return Finished { ready: None, look_at: None, is_owed } };
+        let ready = match retry {
+            Some((due, _)) => {
+                let failed_in = match account {
+                    AccountState::None => FailedIn::OrdinaryWork,
+                    _ if in_drain => FailedIn::Drain,
+                    _ => FailedIn::WorkBeforeDrain,
+                };
+                if failed_in != FailedIn::Drain {
+                    self.unstarted.add(is_end);
+                }
+                lane.failed(delivery, due, now, failed_in)
+            }
+            None => lane.done(now),
+        };
+        let mut look_at = None;
+        if lane.is_empty() {
+            self.lanes.remove(&id);
+        } else if ready.is_none() {
+            look_at = lane.schedule();
+        }
+        Finished { ready, look_at, is_owed }
+    }
+
+    /// A drain begins: everything gets one attempt. Gives what is ready in lanes.
+    pub(super) fn begin_drain(&mut self, breaker: Breaker, now: Instant) -> Vec<QueuedDelivery> {
+        self.tally = Tally::default();
+        self.breaker = breaker;
+        if !self.may_have_waiting() {
+            return Vec::new();
+        }
+        let mut ready: Vec<QueuedDelivery> = self.lanes.values_mut().filter_map(|lane| lane.begin_drain(now)).collect();
+        ready.sort_unstable_by_key(|delivery| delivery.sequence);
+        ready
+    }
+
+    /// A drain has found these sessions active. What fails in lanes of theirs is late.
+    pub(super) fn set_backlog(&mut self, backlog: Backlog, newest_ends: &HashMap<&str, u64>) {
+        for (id, lane) in &mut self.lanes {
+            if let Some(sequence) = newest_ends.get(&**id) {
+                lane.expect_end(*sequence);
+            }
+        }
+        self.unstarted.add_ends(backlog.len());
+        self.backlog = Some(backlog);
+    }
+
+    /// Ends its part of a drain's account: what a worker still holds counts as cut. None when it was owed no end.
+    pub(super) fn close(&mut self) -> Option<ClosedQueue> {
+        self.tally.defer(Deferral::Budget, self.held_ends());
+        if self.tally.owed() == 0 {
+            return None;
+        }
+        let tally = std::mem::take(&mut self.tally);
+        Some(ClosedQueue { tenant: self.tenant.clone(), plugin: self.plugin, tally })
+    }
+
+    /// Adds what has become of its ends.
+    pub(super) fn add_to(&self, progress: &mut Progress) {
+        let unmade = u64::try_from(self.unstarted.ends).unwrap_or(u64::MAX) + self.held_ends();
+        progress.delivered += self.tally.delivered;
+        progress.failed += self.tally.failed;
+        progress.deferred += self.tally.deferred + unmade;
+        progress.unnotified += unmade;
     }
 
     /// Whether anything waits in a lane. Also when nothing does but a delivery that may take the process down.
-    pub(super) fn may_have_waiting(&self) -> bool {
-        self.unbegun.all > self.ready_len()
+    fn may_have_waiting(&self) -> bool {
+        self.unstarted.all > self.ready_len()
     }
 
     /// Takes everything that has not begun, for good: what workers have finds no lane when it comes back. It looks at none of it:
     /// there may be a million.
-    pub(super) fn take_all(&mut self) -> Unbegun {
+    pub(super) fn take_all(&mut self) -> Unstarted {
         let (ready, lanes) = (std::mem::take(&mut self.ready), std::mem::take(&mut self.lanes));
-        Unbegun::new(ready, lanes, self.backlog.take(), std::mem::take(&mut self.unbegun))
+        Unstarted::new(ready, lanes, self.backlog.take(), std::mem::take(&mut self.unstarted))
     }
 }

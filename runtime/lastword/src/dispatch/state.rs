@@ -1,390 +1,549 @@
 //! What the dispatcher's lock protects. Nothing here waits, calls a guest or writes a journal.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use lastword_events::Outcome;
+use lastword_events::{Deferral, Outcome};
 
-use super::PluginNumber;
-use super::drain::Drain;
-use super::fair::{Fair, QueueId, TenantNumber};
-use super::finished::Finished;
-use super::memory::{MemoryTurns, Taken};
-use super::plugins::PluginUse;
-use super::queue::{Job, Queue};
-use super::quotas::Waiting;
-use super::stored::Stored;
+use super::finished_call::FinishedCall;
+use super::gates::Gate;
+use super::idle_workers::IdleWorkers;
+use super::ids::{PluginNumber, QueueId};
+use super::job::{Job, Taken};
+use super::memory::PluginMemory;
+use super::notifications::{Deferred, Notifications};
+use super::pick::{Pick, Slice};
+use super::queue::Queue;
+use super::retries::Retries;
+use super::scheduler::Scheduler;
 use super::suspects::Suspects;
-use super::tenant::Tenant;
+use super::tenants::TenantQueues;
+use crate::active_session::Unended;
 use crate::breaker::Breaker;
-use crate::lane::FailedIn;
-use crate::limits::MAX_IDLE_TENANTS;
-use crate::owed::Owed;
+use crate::drain::account::{AccountState, ClosedAccount, DeferredQueue, DrainAccount, Progress};
+use crate::drain::backlog::{Backlog, newest_by_id};
+use crate::phase::Phase;
+use crate::queued_delivery::QueuedDelivery;
 use crate::quota::TenantQuota;
 use crate::sync::{now, thread::Thread};
 
+/// The queues with all that is owed, and who serves them.
 #[derive(Default)]
 pub(crate) struct State {
-    pub(super) fair: Fair,
-    pub(super) queues: Vec<Queue>,
-    pub(super) tenants: HashMap<Arc<str>, TenantNumber>,
+    scheduler: Scheduler,
     /// By number.
-    pub(super) accounts: Vec<Tenant>,
-    /// By number.
-    pub(super) plugins: Vec<PluginUse>,
-    /// Of tenants that were forgotten, to be used again.
-    spare_tenants: Vec<TenantNumber>,
-    spare_queues: Vec<QueueId>,
-    /// With this many tenants the idle ones are forgotten.
-    forget_at: usize,
-    pub(super) taken: u32,
+    queues: Vec<Queue>,
     /// Failures that are being written down.
-    pub(super) unwritten: u32,
-    pub(super) retries: BinaryHeap<Reverse<Retry>>,
-    pub(super) waiting: Waiting,
-    pub(super) suspects: Suspects,
-    pub(super) stored: Stored,
-    /// Queues that wait for memory.
-    pub(super) memory: MemoryTurns,
+    unwritten: u32,
+    retries: Retries,
+    notifications: Notifications,
+    suspects: Suspects,
+    idle: IdleWorkers,
     /// A retry or a refill was added that no idle worker knows of.
-    pub(super) new_timer: bool,
-    /// Workers that found nothing to do.
-    pub(super) idle: Vec<Thread>,
-    pub(super) drain: Option<Drain>,
-    pub(super) stopping: bool,
+    new_timer: bool,
+    phase: Phase,
+    /// Of the drain that has begun.
+    drain: Option<DrainAccount>,
     /// `session-end` deliveries that are owed or dead.
-    pub(super) undelivered_ends: u64,
-}
-
-/// A lane that wants to be looked at.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Retry {
-    pub(super) at: Instant,
-    queue: QueueId,
-    id: Arc<str>,
+    undelivered_ends: u64,
 }
 
 impl State {
-    pub(super) fn new(plugins: Vec<PluginUse>) -> Self {
-        Self { plugins, ..Self::default() }
+    pub(super) fn new(slots_and_workers: (u32, u32), plugins: Vec<PluginMemory>) -> Self {
+        Self { scheduler: Scheduler::new(slots_and_workers, plugins), ..Self::default() }
+    }
+
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
+    pub(super) fn drain(&self) -> Option<&DrainAccount> {
+        self.drain.as_ref()
+    }
+
+    pub(super) fn drain_mut(&mut self) -> Option<&mut DrainAccount> {
+        self.drain.as_mut()
+    }
+
+    pub(super) fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    pub(super) fn scheduler_mut(&mut self) -> &mut Scheduler {
+        &mut self.scheduler
+    }
+
+    /// `session-end` deliveries that are owed or dead.
+    pub(super) fn undelivered_ends(&self) -> u64 {
+        self.undelivered_ends
+    }
+
+    pub(super) fn add_undelivered_ends(&mut self, ends: u64) {
+        self.undelivered_ends += ends;
     }
 
     /// Nothing is to be done now. What waits for its tenant's fuel is not ready, as what waits for its retry.
     pub(super) fn is_quiet(&self) -> bool {
-        self.fair.ready_deliveries() == 0
-            && self.taken == 0
+        self.scheduler.fair().ready_deliveries() == 0
+            && self.scheduler.slots().taken() == 0
             && self.unwritten == 0
-            && self.waiting.is_told()
+            && self.notifications.is_idle()
             && self.suspects.is_empty()
-            && !self.stored.holds_up(&self.fair)
+            && !self.scheduler.journal_holds_up()
     }
 
-    /// Wakes as many idle workers as there is work for; one, when there is only somebody to be told, or a new moment to
+    /// Wakes as many idle workers as there is work for; one, when there is only an observer to be notified, or a new moment to
     /// sleep until.
     pub(super) fn wake(&mut self) {
-        let suspect = self.taken == 0 && self.suspects.want_turn();
-        let one = std::mem::take(&mut self.new_timer) || self.waiting.has_news() || suspect;
-        let wanted = self.fair.ready_deliveries().max(usize::from(one)).min(self.idle.len());
-        self.idle.drain(..wanted).for_each(|worker| worker.unpark());
+        let suspect = self.scheduler.slots().taken() == 0 && self.suspects.want_turn();
+        let one = std::mem::take(&mut self.new_timer) || self.notifications.has_pending() || suspect;
+        self.idle.wake(self.scheduler.fair().ready_deliveries().max(usize::from(one)));
     }
 
-    /// Wakes every idle worker.
     pub(super) fn wake_all(&mut self) {
-        self.idle.drain(..).for_each(|worker| worker.unpark());
+        self.idle.wake_all();
     }
 
-    /// Notes a tenant and makes its queues, or takes spare ones.
+    /// Adds a tenant and makes its queues, or takes spare ones.
     pub(super) fn add_tenant(
         &mut self,
         tenant: &Arc<str>,
         quota: &TenantQuota,
         plugins: &[PluginNumber],
         breaker_threshold: u32,
-    ) -> Arc<[(PluginNumber, QueueId)]> {
-        let account = Tenant::new(quota, now());
-        let spare = self.spare_tenants.pop();
-        let number = match spare.and_then(|number| Some((number, self.accounts.get_mut(number)?))) {
-            Some((number, spare)) => {
-                *spare = account;
-                self.fair.reuse_tenant(number);
-                number
+    ) -> TenantQueues {
+        let queues = self.scheduler.add_tenant(tenant, quota, plugins, now());
+        for &(plugin, id) in queues.iter() {
+            let queue = Queue::new(tenant.clone(), plugin, Breaker::new(breaker_threshold));
+            match self.queues.get_mut(id) {
+                Some(spare) => *spare = queue,
+                None => self.queues.push(queue),
             }
-            None => {
-                self.accounts.push(account);
-                self.fair.add_tenant()
-            }
-        };
-        let mut queues = Vec::with_capacity(plugins.len());
-        for &plugin in plugins {
-            let new = Queue::new(tenant.clone(), number, plugin, Breaker::new(breaker_threshold));
-            let spare = self.spare_queues.pop();
-            let id = match spare.and_then(|id| Some((id, self.queues.get_mut(id)?))) {
-                Some((id, queue)) => {
-                    *queue = new;
-                    self.fair.reuse_queue(id, number);
-                    id
-                }
-                None => {
-                    self.queues.push(new);
-                    self.fair.add_queue(number)
-                }
-            };
-            queues.push((plugin, id));
         }
-        let queues: Arc<[_]> = queues.into();
-        if let Some(account) = self.accounts.get_mut(number) {
-            account.queues = queues.clone();
-        }
-        self.tenants.insert(tenant.clone(), number);
         queues
     }
 
-    /// Forgets tenants that are owed nothing, once there are many: owners may make up tenants for ever.
+    /// Forgets tenants that are owed nothing, once there are many. Not in a drain, whose account is kept in the queues.
     pub(super) fn forget_idle_tenants(&mut self) {
-        // A drain's account is kept in the queues.
-        if self.drain.is_some() || self.tenants.len() < self.forget_at.max(MAX_IDLE_TENANTS) {
-            return;
+        if self.drain.is_none() {
+            let queues = &self.queues;
+            self.scheduler.forget_idle_tenants(now(), |queue| queues.get(queue).is_none_or(Queue::is_idle));
         }
-        let now = now();
-        let (queues, spare_queues, spare_tenants) = (&self.queues, &mut self.spare_queues, &mut self.spare_tenants);
-        self.tenants.retain(|_, number| {
-            let Some(account) = self.accounts.get(*number) else { return false };
-            let idle = |&(_, queue): &(PluginNumber, QueueId)| queues.get(queue).is_none_or(Queue::is_idle);
-            let forget = account.can_be_forgotten(now) && account.queues.iter().all(idle);
-            if forget {
-                spare_queues.extend(account.queues.iter().map(|(_, queue)| *queue));
-                spare_tenants.push(*number);
-            }
-            !forget
-        });
-        // At most one look at each tenant for each new one.
-        self.forget_at = self.tenants.len() * 2;
+    }
+
+    /// Makes room for so many sessions.
+    pub(super) fn reserve(&mut self, queue: QueueId, sessions: usize) {
+        if let Some(q) = self.queues.get_mut(queue) {
+            q.lanes.reserve(sessions);
+            q.ready.reserve(sessions);
+        }
     }
 
     /// Puts a new event into its lane.
-    pub(super) fn push(&mut self, queue: QueueId, owed: Owed) {
-        self.undelivered_ends += u64::from(owed.is_end());
+    pub(super) fn push(&mut self, queue: QueueId, delivery: QueuedDelivery) {
+        self.undelivered_ends += u64::from(delivery.is_end());
         let deferral = self.deferral(queue);
         let Some(q) = self.queues.get_mut(queue) else { return };
-        if let Some(tenant) = self.accounts.get_mut(q.owner) {
-            tenant.owed += 1;
-        }
-        let now = now();
-        q.unbegun.add(owed.is_end());
-        let lane = q.lanes.entry(owed.session.identity.id.clone()).or_default();
-        let launched = lane.push(owed, now);
-        self.launch(queue, launched);
+        self.scheduler.add_owed(queue, 1);
+        let ready = q.push(delivery, now());
+        self.make_ready(queue, ready);
         if let Some(why) = deferral {
-            self.pass_over(queue, why);
+            self.defer_unstarted(queue, why);
         }
     }
 
-    /// Puts what a lane has launched at the end of its queue.
-    pub(super) fn launch(&mut self, queue: QueueId, owed: Option<Owed>) {
-        let Some(mut owed) = owed else { return };
-        if owed.suspect {
-            return self.suspects.push(queue, owed, now());
+    /// Puts what is ready in a lane at the end of its queue.
+    pub(super) fn make_ready(&mut self, queue: QueueId, delivery: Option<QueuedDelivery>) {
+        let Some(mut delivery) = delivery else { return };
+        if delivery.suspect {
+            return self.suspects.push(queue, delivery, now());
         }
-        self.defer_if_waiting(queue, &mut owed);
+        self.defer_if_throttled(queue, &mut delivery);
         let Some(q) = self.queues.get_mut(queue) else { return };
-        q.ready.push_back(Job::Owed(owed));
-        self.offer(queue);
+        q.ready.push_back(Job::Queued(delivery));
+        self.update_ready(queue);
+    }
+
+    /// To be called when the deliveries of a queue that may begin have changed.
+    pub(super) fn update_ready(&mut self, queue: QueueId) {
+        if let Some(q) = self.queues.get(queue) {
+            self.scheduler.update_ready(queue, q.demand());
+        }
+    }
+
+    /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now.
+    pub(super) fn pick(&mut self, me: Thread, begun: &[QueueId], now: Instant) -> Pick {
+        self.idle.remove(&me);
+        if self.phase == Phase::Stopped {
+            return Pick::Stop;
+        }
+        let is_cut = self.phase >= Phase::Cut;
+        if !is_cut {
+            self.scheduler.refill(now);
+            self.make_due_ready(now);
+        }
+        if self.notifications.has_pending() {
+            return Pick::Notify(self.notifications.take_batch());
+        }
+        if is_cut {
+            self.idle.add(me);
+            return Pick::Cut;
+        }
+        let mine = begun.iter().copied().min_by_key(|&queue| self.scheduler.rank(queue));
+        // A drain has no time to wait for one.
+        let alone_until = if self.drain.is_some() { None } else { self.suspects.hold_others_until(now) };
+        let new = if alone_until.is_some() { None } else { self.scheduler.choose(begun, self.drain.is_some()) };
+        match (mine, new) {
+            (Some(mine), Some((new, _))) if self.scheduler.rank(mine) <= self.scheduler.rank(new) => {
+                self.slice(mine, Vec::new())
+            }
+            (_, Some((new, most))) => {
+                let jobs = self.take(new, most);
+                self.slice(new, jobs)
+            }
+            (Some(mine), None) => self.slice(mine, Vec::new()),
+            (None, None) => match self.take_suspect() {
+                Some((queue, suspect)) => self.slice(queue, vec![suspect]),
+                None => {
+                    self.idle.add(me);
+                    let timers = [self.retries.next(), self.scheduler.gates().next_refill(), alone_until];
+                    Pick::Idle(timers.into_iter().flatten().min())
+                }
+            },
+        }
+    }
+
+    fn slice(&self, queue: QueueId, jobs: Vec<Taken>) -> Pick {
+        let plugin = self.scheduler.plugin_of(queue).unwrap_or(usize::MAX);
+        let drain = self.drain.as_ref().map(|drain| drain.context.clone());
+        Pick::Serve(Slice { queue, plugin, jobs, drain })
     }
 
     /// Takes deliveries out of a queue: at most `most`, no more than its tenant may begin, and none without its memory.
-    pub(super) fn take(&mut self, queue: QueueId, most: u32) -> Vec<Taken> {
+    fn take(&mut self, queue: QueueId, most: u32) -> Vec<Taken> {
+        let room = self.scheduler.room_to_take(queue, most, self.drain.is_none());
         let Some(q) = self.queues.get_mut(queue) else { return Vec::new() };
-        let Some(tenant) = self.accounts.get_mut(q.owner) else { return Vec::new() };
-        let room = most.min(tenant.free_calls()).min(tenant.at_once());
-        // What a call uses has to be known before the next one begins.
-        let by_fuel = tenant.fuel.is_some() && self.drain.is_none();
-        let room = if by_fuel { room.min(1) } else { room };
-        let room = usize::try_from(room).unwrap_or(usize::MAX);
         let mut jobs = Vec::with_capacity(room.min(q.ready_len()));
         while jobs.len() < room
-            && let Some(taken) = self.take_one(queue, jobs.len())
+            && q.ready_len() > 0
+            && let Some(admitted) = self.scheduler.admit(queue, q.next_call(), !jobs.is_empty())
+            && let Some(job) = q.next_job()
+            && let Some((permit, memory)) = self.scheduler.take(queue, admitted)
         {
-            jobs.push(taken);
+            q.take(&job);
+            jobs.push(Taken { job, permit, memory });
         }
-        self.note_taken(queue, &jobs);
-        self.offer(queue);
+        self.taken(queue);
         jobs
     }
 
-    /// A worker has these: each holds a slot.
-    pub(super) fn note_taken(&mut self, queue: QueueId, jobs: &[Taken]) {
-        let Some(q) = self.queues.get_mut(queue) else { return };
-        let taken = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        q.taken += taken;
-        q.ends_taken += count_ends(jobs);
-        jobs.iter().for_each(|taken| q.unbegun.remove(taken.job.is_end()));
-        self.taken += taken;
-        let owner = q.owner;
-        if let Some(tenant) = self.accounts.get_mut(owner) {
-            tenant.calls += taken;
+    /// The next suspect, when nothing else has a slot.
+    fn take_suspect(&mut self) -> Option<(QueueId, Taken)> {
+        if self.scheduler.slots().taken() > 0 {
+            return None;
         }
-        if let Some(plugin) = self.plugins.get_mut(q.plugin) {
-            plugin.taken += taken;
-        }
-        self.hold_back_or_let_go(owner);
+        let (queue, delivery) = self.suspects.take(now())?;
+        let (permit, job) = (self.scheduler.take_alone(queue)?, Job::Queued(delivery));
+        self.queues.get_mut(queue)?.take(&job);
+        self.taken(queue);
+        Some((queue, Taken { job, permit, memory: None }))
     }
 
-    /// Deliveries that a worker has taken and not begun go back to where they were.
-    pub(super) fn bring_back(&mut self, queue: QueueId, mut unbegun: Vec<Taken>) {
-        for taken in &mut unbegun {
-            if let Job::Owed(owed) = &mut taken.job {
-                self.defer_if_waiting(queue, owed);
+    fn taken(&mut self, queue: QueueId) {
+        if let Some(tenant) = self.scheduler.tenant_of(queue) {
+            self.scheduler.apply_limits(tenant);
+        }
+        self.update_ready(queue);
+    }
+
+    /// Makes ready what has waited for its retry long enough.
+    fn make_due_ready(&mut self, now: Instant) {
+        while let Some((queue, id)) = self.retries.due(now) {
+            let Some(lane) = self.queues.get_mut(queue).and_then(|q| q.lanes.get_mut(&id)) else { continue };
+            let ready = lane.look(now);
+            if ready.is_none()
+                && let Some(at) = lane.schedule()
+            {
+                self.retries.add(at, queue, id);
+            }
+            self.make_ready(queue, ready);
+        }
+    }
+
+    /// Takes attempts that are over into the account of the drain, charges the tenant for their fuel, and marks those as late
+    /// that something newer waits behind. False when the account is closed: whatever came of them, they count as cut by the budget.
+    pub(super) fn account(&mut self, queue: QueueId, finished: &mut [FinishedCall]) -> bool {
+        let account = self.account_state();
+        self.charge_fuel(queue, finished.iter().map(|call| call.fuel));
+        let Some(q) = self.queues.get_mut(queue) else { return false };
+        finished.iter_mut().for_each(|call| q.account(call, account));
+        account != AccountState::Closed
+    }
+
+    /// Those of these failures that newer events go ahead of: they are late from now on. Those that were late before are not
+    /// among them.
+    pub(super) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [FinishedCall]) -> Vec<&'a FinishedCall> {
+        let Some(q) = self.queues.get(queue) else { return Vec::new() };
+        let mut overtaken = Vec::new();
+        for call in failed.iter_mut().filter(|call| !call.delivery.late) {
+            if q.has_newer(&call.delivery) {
+                call.delivery.late = true;
+                overtaken.push(&*call);
             }
         }
-        let Some(q) = self.queues.get_mut(queue) else { return };
-        let taken = u32::try_from(unbegun.len()).unwrap_or(u32::MAX);
-        q.taken -= taken;
-        q.ends_taken -= count_ends(&unbegun);
-        unbegun.iter().for_each(|taken| q.unbegun.add(taken.job.is_end()));
-        self.taken -= taken;
-        if let Some(tenant) = self.accounts.get_mut(q.owner) {
-            tenant.calls -= taken;
-            tenant.memory -= unbegun.iter().map(|taken| taken.reserved).sum::<u64>();
-        }
-        if let Some(plugin) = self.plugins.get_mut(q.plugin) {
-            plugin.taken -= taken;
-        }
-        let mut suspect = None;
-        for taken in unbegun.into_iter().rev() {
-            match taken.job {
-                Job::Owed(owed) if owed.suspect => suspect = Some(owed),
-                job => q.ready.push_front(job),
-            }
-        }
-        if let Some(owed) = suspect {
-            self.put_suspect_back(queue, owed, now());
-        }
-        self.offer(queue);
+        overtaken
     }
 
     /// Gives the slots of failures back that are being written down.
-    pub(super) fn release(&mut self, queue: QueueId, failed: &mut [Finished]) {
-        for one in failed {
-            self.give_slot_back(queue, one.owed.reserved);
-            one.released = true;
-            self.unwritten += 1;
-        }
-    }
-
-    fn give_slot_back(&mut self, queue: QueueId, reserved: u64) {
-        self.taken -= 1;
-        let Some(q) = self.queues.get_mut(queue) else { return };
-        q.taken -= 1;
-        if let Some(tenant) = self.accounts.get_mut(q.owner) {
-            tenant.calls -= 1;
-            tenant.memory -= reserved;
-        }
-        if let Some(plugin) = self.plugins.get_mut(q.plugin) {
-            plugin.taken -= 1;
-        }
-    }
-
-    pub(super) fn finish(&mut self, queue: QueueId, finished: Finished, now: Instant) {
-        let Finished { mut owed, outcome, report, retry, in_drain, unwritten, released, .. } = finished;
-        self.cleared(&mut owed, now);
-        if released {
-            self.unwritten -= 1;
-        } else {
-            self.give_slot_back(queue, owed.reserved);
-        }
-        if outcome == Outcome::Delivered && owed.is_end() {
-            self.undelivered_ends -= 1;
-        }
-        let Some(q) = self.queues.get_mut(queue) else { return };
-        q.ends_unwritten -= u32::from(unwritten);
-        if let (Some(report), Some(plugin)) = (report, self.plugins.get_mut(q.plugin)) {
-            plugin.memory.note(report.counted_memory);
-        }
-        // It failed before the drain, which waited for its record and cannot try it: the number would not be there. (What the
-        // journal refuses at once was given up before the drain.)
-        let untried = unwritten && released && retry.is_none();
-        if untried && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
-            q.tally.add(&outcome);
-        }
-        let id = owed.session.identity.id.clone();
-        if retry.is_some() && !in_drain && self.drain.as_ref().is_some_and(|drain| !drain.is_closed()) {
-            // It failed before the drain, and its queue was passed over while its failure was written down: so is it.
-            q.lanes.entry(id.clone()).or_default();
-        }
-        let lane = q.lanes.get_mut(&id);
-        if let Some(tenant) = self.accounts.get_mut(q.owner) {
-            // An end of a drain's backlog that fails when the account is closed has no lane to wait in.
-            tenant.owed -= u64::from(retry.is_none() || in_drain || lane.is_none());
-        }
-        let Some(lane) = lane else { return };
-        let launched = match retry {
-            Some((due, _)) => {
-                let failed_in = match self.drain.is_some() {
-                    true if in_drain => FailedIn::Drain,
-                    true => FailedIn::WorkBeforeDrain,
-                    false => FailedIn::OrdinaryWork,
-                };
-                if failed_in != FailedIn::Drain {
-                    q.unbegun.add(owed.is_end());
-                }
-                lane.failed(owed, due, now, failed_in)
+    pub(super) fn release(&mut self, failed: &mut [FinishedCall]) {
+        for call in failed {
+            if let Some(permit) = call.permit.take() {
+                self.scheduler.give_back(permit);
+                call.released = true;
+                self.unwritten += 1;
             }
-            None => lane.done(now),
-        };
-        if lane.is_empty() {
-            q.lanes.remove(&id);
-        } else if launched.is_none()
-            && let Some(at) = lane.schedule()
-        {
-            self.retries.push(Reverse(Retry { at, queue, id }));
+        }
+    }
+
+    /// A worker has served a queue for `time`: some deliveries are finished and accounted for, some were not begun after all.
+    pub(super) fn settle(
+        &mut self,
+        queue: QueueId,
+        time: Duration,
+        finished: Vec<FinishedCall>,
+        unstarted: Vec<Taken>,
+        now: Instant,
+    ) {
+        self.scheduler.charge_time(queue, nanos(time));
+        self.bring_back(queue, unstarted);
+        let wall = |call: &FinishedCall| call.report.as_ref().map(|report| report.wall);
+        self.scheduler.charge_wait(queue, || nanos(finished.iter().filter_map(wall).sum()));
+        for call in finished {
+            self.finish(queue, call, now);
+        }
+        if let Some(why) = self.deferral(queue) {
+            self.defer_unstarted(queue, why);
+        }
+        self.scheduler.calls_ended(queue);
+    }
+
+    /// Deliveries that a worker has taken and not begun go back to where they were.
+    fn bring_back(&mut self, queue: QueueId, mut unstarted: Vec<Taken>) {
+        for taken in &mut unstarted {
+            if let Job::Queued(delivery) = &mut taken.job {
+                self.defer_if_throttled(queue, delivery);
+            }
+        }
+        let Some(q) = self.queues.get_mut(queue) else { return };
+        for Taken { job, permit, .. } in unstarted.into_iter().rev() {
+            self.scheduler.give_back(permit);
+            q.put_back(&job);
+            match job {
+                Job::Queued(delivery) if delivery.suspect => self.suspects.put_back(queue, delivery, now()),
+                job => q.ready.push_front(job),
+            }
+        }
+        self.update_ready(queue);
+    }
+
+    fn finish(&mut self, queue: QueueId, mut call: FinishedCall, now: Instant) {
+        self.suspects.clear(&mut call.delivery, now);
+        match call.permit.take() {
+            Some(permit) => self.scheduler.give_back(permit),
+            None => self.unwritten -= 1,
+        }
+        self.undelivered_ends -= u64::from(call.delivery.is_end() && call.outcome == Outcome::Delivered);
+        if let Some(report) = &call.report {
+            self.scheduler.call_had(queue, report.counted_memory);
+        }
+        let account = self.account_state();
+        let Some(q) = self.queues.get_mut(queue) else { return };
+        let id = call.delivery.session.identity.id.clone();
+        let finished = q.finish(call, account, now);
+        self.scheduler.remove_owed(queue, usize::from(!finished.is_owed));
+        if let Some(at) = finished.look_at {
+            self.retries.add(at, queue, id);
             self.new_timer = true;
         }
-        self.launch(queue, launched);
+        self.make_ready(queue, finished.ready);
     }
 
-    /// Launches what has waited for its retry long enough.
-    pub(super) fn launch_due(&mut self, now: Instant) {
-        while let Some(Reverse(retry)) = self.retries.peek()
-            && retry.at <= now
+    /// Takes out of the tenant's fuel what calls have used. In a drain fuel does not count.
+    pub(super) fn charge_fuel(&mut self, queue: QueueId, used: impl ExactSizeIterator<Item = u64>) {
+        if self.drain.is_some() || used.len() == 0 {
+            return;
+        }
+        let Some(tenant) = self.scheduler.tenant_of(queue) else { return };
+        if self.scheduler.charge_fuel(tenant, used, now()) {
+            self.new_timer = true;
+            let siblings = self.scheduler.sibling_queues(queue);
+            siblings.iter().flat_map(|queues| queues.iter()).for_each(|&(_, queue)| self.defer_ready(queue));
+            self.scheduler.apply_limits(tenant);
+        }
+    }
+
+    /// Everything that is ready now and of which the observer was not notified yet. What it was notified of can be anywhere: what was
+    /// put back is such, and comes to the front.
+    pub(super) fn defer_ready(&mut self, queue: QueueId) {
+        let Some(q) = self.queues.get_mut(queue) else { return };
+        let unnotified: Vec<QueuedDelivery> = q.ready.iter_mut().filter_map(Job::defer).collect();
+        self.notify_later(queue, unnotified);
+    }
+
+    /// What has just become ready of a tenant that waits for fuel.
+    fn defer_if_throttled(&mut self, queue: QueueId, delivery: &mut QueuedDelivery) {
+        let gate = self.scheduler.tenant_of(queue).and_then(|tenant| self.scheduler.gates().get(tenant));
+        if gate.is_some_and(Gate::waits_for_fuel)
+            && let Some(delivery) = delivery.defer()
         {
-            let Some(Reverse(Retry { queue, id, .. })) = self.retries.pop() else { return };
-            let lane = self.queues.get_mut(queue).and_then(|q| q.lanes.get_mut(&id));
-            let Some(lane) = lane else { continue };
-            let launched = lane.look(now);
-            if launched.is_none()
-                && let Some(at) = lane.schedule()
-            {
-                self.retries.push(Reverse(Retry { at, queue, id }));
+            self.notify_later(queue, vec![delivery]);
+        }
+    }
+
+    fn notify_later(&mut self, queue: QueueId, unnotified: Vec<QueuedDelivery>) {
+        let Some((tenant, plugin)) = self.scheduler.tenant_of(queue).zip(self.scheduler.plugin_of(queue)) else {
+            return;
+        };
+        // The caller applies the gate.
+        self.scheduler.add_unnotified(tenant, unnotified.len());
+        self.notifications.add(unnotified.into_iter().map(|delivery| Deferred { queue, plugin, delivery }));
+    }
+
+    /// The observer was notified of these: the tenants may go on, if nothing else throttles them.
+    pub(super) fn notified(&mut self, deferred: &[Deferred]) {
+        self.notifications.batch_done();
+        deferred.iter().for_each(|one| self.scheduler.notified(one.queue));
+    }
+
+    fn account_state(&self) -> AccountState {
+        match self.drain {
+            None => AccountState::None,
+            Some(_) if self.phase >= Phase::Closed => AccountState::Closed,
+            Some(_) => AccountState::Open,
+        }
+    }
+
+    /// A drain begins: everything that is owed gets one attempt.
+    pub(super) fn begin_drain(&mut self, account: DrainAccount, breaker_threshold: u32, now: Instant) {
+        self.drain = Some(account);
+        self.retries.clear();
+        self.notifications.cancel().iter().for_each(|one| self.scheduler.notified(one.queue));
+        self.scheduler.stop_counting_fuel();
+        for queue in 0..self.queues.len() {
+            let Some(q) = self.queues.get_mut(queue) else { continue };
+            for delivery in q.begin_drain(Breaker::new(breaker_threshold), now) {
+                self.make_ready(queue, Some(delivery));
             }
-            self.launch(queue, launched);
         }
+    }
+
+    /// The drain has found these sessions of a tenant active.
+    pub(super) fn add_backlog(&mut self, queues: &TenantQueues, mut sessions: Vec<Unended>) {
+        let Some(context) = self.drain.as_ref().map(|drain| drain.context.clone()) else { return };
+        // The oldest first: they have waited longest, and an operator can follow it.
+        sessions.sort_unstable_by_key(|session| session.sequence);
+        let has_lanes = |queue: QueueId| self.queues.get(queue).is_some_and(|q| !q.lanes.is_empty());
+        let any_lanes = queues.iter().any(|&(_, queue)| has_lanes(queue));
+        let sessions = Arc::new(sessions);
+        let newest_ends = if any_lanes { newest_by_id(&sessions) } else { HashMap::new() };
+        for &(_, queue) in queues.iter() {
+            let Some(q) = self.queues.get_mut(queue) else { continue };
+            let backlog = Backlog::new(context.clone(), sessions.clone());
+            self.scheduler.add_owed(queue, backlog.len());
+            self.undelivered_ends += u64::try_from(backlog.len()).unwrap_or(u64::MAX);
+            q.set_backlog(backlog, &newest_ends);
+            self.update_ready(queue);
+        }
+    }
+
+    /// Why nothing of this queue may begin any more, if so.
+    fn deferral(&self, queue: QueueId) -> Option<Deferral> {
+        self.drain.as_ref()?;
+        if self.phase >= Phase::Cut {
+            return Some(self.why_unstarted(queue));
+        }
+        self.queues.get(queue)?.breaker.is_open().then_some(Deferral::Breaker)
+    }
+
+    /// Why what has not begun at the end of the budget has not.
+    fn why_unstarted(&self, queue: QueueId) -> Deferral {
+        let gate = self.scheduler.tenant_of(queue).and_then(|tenant| self.scheduler.gates().get(tenant));
+        if gate.is_some_and(Gate::waits_for_journal) { Deferral::Journal } else { Deferral::Budget }
+    }
+
+    /// Defers everything of a queue that has not begun.
+    fn defer_unstarted(&mut self, queue: QueueId, why: Deferral) {
+        let (suspects, account) = (self.suspects.take_of(queue), self.account_state());
+        let (Some(q), Some(drain)) = (self.queues.get_mut(queue), self.drain.as_mut()) else { return };
+        q.tally.broken |= why == Deferral::Breaker;
+        q.ready.extend(suspects.into_iter().map(Job::Queued));
+        let unstarted = q.take_all();
+        if unstarted.len() > 0 {
+            self.scheduler.remove_owed(queue, unstarted.len());
+            if account == AccountState::Open {
+                q.tally.defer(why, unstarted.ends());
+                drain.deferred.push(DeferredQueue { plugin: q.plugin, why, unstarted });
+            }
+            self.update_ready(queue);
+        }
+    }
+
+    /// Defers everything that has not begun.
+    pub(super) fn defer_all_unstarted(&mut self) {
+        for queue in 0..self.queues.len() {
+            self.defer_unstarted(queue, self.why_unstarted(queue));
+        }
+        self.scheduler.end_waits_for_memory();
+    }
+
+    /// What a drain has come to by now: all that is not made is deferred.
+    pub(super) fn progress(&self) -> Progress {
+        let mut progress = self.drain.as_ref().map(DrainAccount::progress).unwrap_or_default();
+        self.queues.iter().for_each(|queue| queue.add_to(&mut progress));
+        progress
+    }
+
+    /// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
+    pub(super) fn close_account(&mut self) -> ClosedAccount {
+        // An end that came after the work was done and before this.
+        self.defer_all_unstarted();
+        let progress = self.progress();
+        let mut closed = self.drain.as_mut().map(|drain| drain.close(progress)).unwrap_or_default();
+        for q in &mut self.queues {
+            closed.held += q.held_ends();
+            closed.queues.extend(q.close());
+        }
+        closed
     }
 }
 
-fn count_ends(jobs: &[Taken]) -> u32 {
-    u32::try_from(jobs.iter().filter(|taken| taken.job.is_end()).count()).unwrap_or(u32::MAX)
+#[cfg(any(test, shuttle))]
+impl State {
+    pub(super) fn queues(&self) -> &[Queue] {
+        &self.queues
+    }
+
+    #[cfg(test)]
+    pub(super) fn queue_mut(&mut self, queue: QueueId) -> &mut Queue {
+        &mut self.queues[queue]
+    }
+
+    #[cfg(test)]
+    pub(super) fn suspects_mut(&mut self) -> &mut Suspects {
+        &mut self.suspects
+    }
+
+    #[cfg(shuttle)]
+    pub(super) fn held(&self) -> [(&'static str, u64); 3] {
+        [
+            ("failures that are being written down", u64::from(self.unwritten)),
+            ("deliveries that are suspect", u64::try_from(self.suspects.held()).unwrap_or(u64::MAX)),
+            ("deferrals of which the observer is to be notified", u64::from(!self.notifications.is_idle())),
+        ]
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn owners_can_make_up_tenants_for_ever_and_only_those_that_are_owed_something_are_kept() {
-        let mut state = State::default();
-        let busy: Arc<str> = "busy".into();
-        let quota = TenantQuota::default();
-        let kept = state.add_tenant(&busy, &quota, &[0], 5);
-        state.queues[kept[0].1].taken = 1;
-        for n in 0..10 * MAX_IDLE_TENANTS {
-            state.forget_idle_tenants();
-            state.add_tenant(&format!("made-up-{n}").into(), &quota, &[0], 5);
-        }
-        assert!(state.tenants.len() <= 2 * MAX_IDLE_TENANTS, "{} tenants", state.tenants.len());
-        assert!(state.queues.len() <= 2 * MAX_IDLE_TENANTS, "{} queues", state.queues.len());
-        assert_eq!(state.accounts[state.tenants[&busy]].queues, kept);
-        assert_eq!(*state.queues[kept[0].1].tenant, *busy, "its queue was given to nobody else");
-    }
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -5,18 +5,14 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::fair::QueueId;
-use super::memory::Taken;
-use super::queue::Job;
-use super::state::State;
+use super::ids::QueueId;
 use crate::limits::{MAX_SUSPECT_ALONE, MAX_SUSPECT_WAIT};
-use crate::owed::Owed;
-use crate::sync::now;
+use crate::queued_delivery::QueuedDelivery;
 
 /// Those that wait, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
-    waiting: VecDeque<(QueueId, Owed)>,
+    waiting: VecDeque<(QueueId, QueuedDelivery)>,
     /// When the first of them began to wait for others.
     since: Option<Instant>,
     /// When the one that is under way began.
@@ -24,8 +20,8 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    pub(super) fn push(&mut self, queue: QueueId, owed: Owed, now: Instant) {
-        self.waiting.push_back((queue, owed));
+    pub(super) fn push(&mut self, queue: QueueId, delivery: QueuedDelivery, now: Instant) {
+        self.waiting.push_back((queue, delivery));
         self.since.get_or_insert(now);
     }
 
@@ -54,12 +50,12 @@ impl Suspects {
         (hold <= now && now < until).then_some(until)
     }
 
-    /// Those of a queue that wait, out of which they are to be passed over.
-    pub(super) fn take_of(&mut self, queue: QueueId) -> Vec<Owed> {
+    /// Those of a queue that wait, out of which they are to be deferred.
+    pub(super) fn take_of(&mut self, queue: QueueId) -> Vec<QueuedDelivery> {
         let (of_queue, others) = std::mem::take(&mut self.waiting).into_iter().partition(|(of, _)| *of == queue);
         self.waiting = others;
-        let of_queue: VecDeque<(QueueId, Owed)> = of_queue;
-        of_queue.into_iter().map(|(_, owed)| owed).collect()
+        let of_queue: VecDeque<(QueueId, QueuedDelivery)> = of_queue;
+        of_queue.into_iter().map(|(_, delivery)| delivery).collect()
     }
 
     /// The one that was under way is back, or was not begun after all. The others of the process have a turn before the next.
@@ -68,38 +64,33 @@ impl Suspects {
         self.since = (!self.waiting.is_empty()).then_some(now);
     }
 
-    #[cfg(shuttle)]
-    pub(super) fn held(&self) -> usize {
-        self.waiting.len() + usize::from(self.began.is_some())
-    }
-}
-
-impl State {
-    /// The next suspect, with its slot, when nothing else has one.
-    pub(super) fn take_suspect(&mut self) -> Option<(QueueId, Vec<Taken>)> {
-        if self.taken > 0 || !self.suspects.want_turn() {
+    /// The next one, for which the caller has a slot: nothing else is under way.
+    pub(super) fn take(&mut self, now: Instant) -> Option<(QueueId, QueuedDelivery)> {
+        if self.began.is_some() {
             return None;
         }
-        let (queue, owed) = self.suspects.waiting.pop_front()?;
-        self.suspects.began = Some(now());
-        // It is alone, and needs no reservation: there is all memory to grow into.
-        let jobs = vec![Taken { job: Job::Owed(owed), reserved: 0, memory: None }];
-        self.note_taken(queue, &jobs);
-        Some((queue, jobs))
+        let suspect = self.waiting.pop_front()?;
+        self.began = Some(now);
+        Some(suspect)
     }
 
     /// A delivery that a worker brings back begun: the process has lived through it.
-    pub(super) fn cleared(&mut self, owed: &mut Owed, now: Instant) {
-        if std::mem::take(&mut owed.suspect) {
-            self.suspects.over(now);
+    pub(super) fn clear(&mut self, delivery: &mut QueuedDelivery, now: Instant) {
+        if std::mem::take(&mut delivery.suspect) {
+            self.over(now);
         }
     }
 
-    /// One that a worker brings back unbegun.
-    pub(super) fn put_suspect_back(&mut self, queue: QueueId, owed: Owed, now: Instant) {
-        self.suspects.over(now);
-        self.suspects.waiting.push_front((queue, owed));
-        self.suspects.since.get_or_insert(now);
+    /// One that a worker brings back unstarted.
+    pub(super) fn put_back(&mut self, queue: QueueId, delivery: QueuedDelivery, now: Instant) {
+        self.over(now);
+        self.waiting.push_front((queue, delivery));
+        self.since.get_or_insert(now);
+    }
+
+    #[cfg(shuttle)]
+    pub(super) fn held(&self) -> usize {
+        self.waiting.len() + usize::from(self.began.is_some())
     }
 }
 
@@ -107,32 +98,32 @@ impl State {
 mod tests {
     use std::collections::HashMap;
 
-    use lastword_events::{DrainReason, Timestamp};
-
-    use super::super::dispatcher::{Dispatcher, Pick};
-    use super::super::drain::Drain;
-    use super::super::tests::{bring_back, calls, dispatcher, owe};
+    use super::super::dispatcher::Dispatcher;
+    use super::super::job::{Job, Taken};
+    use super::super::pick::Pick;
+    use super::super::tests::{bring_back, calls, dispatcher, drain, owe};
     use super::*;
 
     /// Of what both plugins are owed of three sessions, the second session's is suspect.
     fn with_two_suspects() -> Dispatcher {
         let dispatcher = dispatcher(16, 2);
         owe(&dispatcher, "t", &calls(None), 3);
-        let mut state = dispatcher.state.lock();
-        for queue in 0..state.queues.len() {
-            let at =
-                state.queues[queue].ready.iter().position(|job| matches!(job, Job::Owed(owed) if owed.sequence == 1));
-            let Some(Job::Owed(mut owed)) = at.and_then(|at| state.queues[queue].ready.remove(at)) else { panic!() };
-            owed.suspect = true;
-            state.offer(queue);
-            state.launch(queue, Some(owed));
+        let mut state = dispatcher.state();
+        for queue in 0..state.queues().len() {
+            let ready = &mut state.queue_mut(queue).ready;
+            let at = ready.iter().position(|job| matches!(job, Job::Queued(delivery) if delivery.sequence == 1));
+            let Some(Job::Queued(mut delivery)) = at.and_then(|at| ready.remove(at)) else { panic!() };
+            delivery.suspect = true;
+            state.update_ready(queue);
+            state.make_ready(queue, Some(delivery));
         }
         drop(state);
         dispatcher
     }
 
     fn sequences(jobs: &[Taken]) -> Vec<u64> {
-        let sequence = |taken: &Taken| if let Job::Owed(owed) = &taken.job { owed.sequence } else { u64::MAX };
+        let sequence =
+            |taken: &Taken| if let Job::Queued(delivery) = &taken.job { delivery.sequence } else { u64::MAX };
         jobs.iter().map(sequence).collect()
     }
 
@@ -141,44 +132,44 @@ mod tests {
         let dispatcher = with_two_suspects();
         let mut others = Vec::new();
         for _ in 0..2 {
-            let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("the others") };
+            let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("the others") };
             assert_eq!(sequences(&slice.jobs), [0, 2]);
             others.push(slice);
         }
-        assert!(matches!(dispatcher.next(&[]), Pick::Idle(_)), "as long as anything else is under way");
+        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(_)), "as long as anything else is under way");
         let last = others.pop().unwrap();
         for slice in others {
             bring_back(&dispatcher, slice.queue, slice.jobs, false);
         }
-        assert!(matches!(dispatcher.next(&[]), Pick::Idle(_)));
+        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(_)));
         bring_back(&dispatcher, last.queue, last.jobs, false);
         for fails in [true, false] {
-            let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("a suspect") };
+            let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("a suspect") };
             assert_eq!(sequences(&slice.jobs), [1]);
             owe(&dispatcher, if fails { "u" } else { "v" }, &calls(None), 1);
-            assert!(matches!(dispatcher.next(&[]), Pick::Idle(_)), "nothing begins beside it");
-            assert!(!dispatcher.state.lock().is_quiet());
+            assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(_)), "nothing begins beside it");
+            assert!(!dispatcher.state().is_quiet());
             bring_back(&dispatcher, slice.queue, slice.jobs, fails);
             // Others have a turn before the next one. What has failed is no suspect any more.
-            while dispatcher.state.lock().fair.ready_deliveries() > 0 {
-                let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("another one") };
+            while dispatcher.state().scheduler().fair().ready_deliveries() > 0 {
+                let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("another one") };
                 bring_back(&dispatcher, slice.queue, slice.jobs, false);
             }
         }
-        assert!(dispatcher.state.lock().suspects.is_empty());
+        assert!(dispatcher.state().suspects_mut().is_empty());
     }
 
     #[test]
     fn on_a_busy_gateway_others_wait_for_one_suspect_after_a_while() {
         let dispatcher = with_two_suspects();
-        let Pick::Serve(busy) = dispatcher.next(&[]) else { panic!() };
-        dispatcher.state.lock().suspects.since = Instant::now().checked_sub(MAX_SUSPECT_WAIT);
-        assert!(matches!(dispatcher.next(&[]), Pick::Idle(_)), "nothing new begins");
+        let Pick::Serve(busy) = dispatcher.next(None, &[]) else { panic!() };
+        dispatcher.state().suspects_mut().since = Instant::now().checked_sub(MAX_SUSPECT_WAIT);
+        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(_)), "nothing new begins");
         bring_back(&dispatcher, busy.queue, busy.jobs, false);
-        let Pick::Serve(suspect) = dispatcher.next(&[]) else { panic!() };
+        let Pick::Serve(suspect) = dispatcher.next(None, &[]) else { panic!() };
         assert_eq!(sequences(&suspect.jobs), [1]);
         bring_back(&dispatcher, suspect.queue, suspect.jobs, false);
-        let Pick::Serve(others) = dispatcher.next(&[]) else { panic!() };
+        let Pick::Serve(others) = dispatcher.next(None, &[]) else { panic!() };
         assert_eq!(sequences(&others.jobs), [0, 2], "then it is their turn again");
     }
 
@@ -186,32 +177,31 @@ mod tests {
     fn in_a_drain_nobody_waits_for_a_suspect_that_is_under_way() {
         let dispatcher = with_two_suspects();
         for _ in 0..2 {
-            let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!() };
+            let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!() };
             bring_back(&dispatcher, slice.queue, slice.jobs, false);
         }
-        let Pick::Serve(suspect) = dispatcher.next(&[]) else { panic!() };
+        let Pick::Serve(suspect) = dispatcher.next(None, &[]) else { panic!() };
         owe(&dispatcher, "u", &calls(None), 1);
-        assert!(matches!(dispatcher.next(&[]), Pick::Idle(Some(_))), "and it is looked again in time");
-        let drain = Drain::new(DrainReason::Shutdown, Timestamp::now(), Instant::now() + MAX_SUSPECT_WAIT);
-        dispatcher.begin_drain(drain, HashMap::new());
-        let Pick::Serve(other) = dispatcher.next(&[]) else { panic!("another one") };
+        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(Some(_))), "and it is looked again in time");
+        dispatcher.begin_drain(drain(Instant::now() + MAX_SUSPECT_WAIT), HashMap::new());
+        let Pick::Serve(other) = dispatcher.next(None, &[]) else { panic!("another one") };
         assert_ne!(other.queue, suspect.queue);
     }
 
     #[test]
     fn others_wait_for_a_while_only() {
         let dispatcher = with_two_suspects();
-        let Pick::Serve(busy) = dispatcher.next(&[]) else { panic!() };
+        let Pick::Serve(busy) = dispatcher.next(None, &[]) else { panic!() };
         // A guest that waits for ever is under way.
-        dispatcher.state.lock().suspects.since = Instant::now().checked_sub(MAX_SUSPECT_WAIT + MAX_SUSPECT_ALONE);
-        let Pick::Serve(other) = dispatcher.next(&[]) else { panic!("others go on") };
+        dispatcher.state().suspects_mut().since = Instant::now().checked_sub(MAX_SUSPECT_WAIT + MAX_SUSPECT_ALONE);
+        let Pick::Serve(other) = dispatcher.next(None, &[]) else { panic!("others go on") };
         for slice in [busy, other] {
             bring_back(&dispatcher, slice.queue, slice.jobs, false);
         }
-        let Pick::Serve(_hangs) = dispatcher.next(&[]) else { panic!("a suspect") };
+        let Pick::Serve(_hangs) = dispatcher.next(None, &[]) else { panic!("a suspect") };
         owe(&dispatcher, "u", &calls(None), 1);
-        assert!(matches!(dispatcher.next(&[]), Pick::Idle(Some(_))));
-        dispatcher.state.lock().suspects.began = Instant::now().checked_sub(MAX_SUSPECT_ALONE);
-        assert!(matches!(dispatcher.next(&[]), Pick::Serve(_)), "and go on beside one that hangs");
+        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(Some(_))));
+        dispatcher.state().suspects_mut().began = Instant::now().checked_sub(MAX_SUSPECT_ALONE);
+        assert!(matches!(dispatcher.next(None, &[]), Pick::Serve(_)), "and go on beside one that hangs");
     }
 }

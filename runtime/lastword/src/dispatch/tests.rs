@@ -10,24 +10,25 @@ use lastword_events::{
 };
 use proptest::prelude::*;
 
-use super::bucket::Bucket;
-use super::dispatcher::{Dispatcher, Pick, Slice};
-use super::drain::{Drain, SoFar};
-use super::fair::QueueId;
-use super::finished::Finished;
-use super::memory::{PluginMemory, Taken};
-use super::plugins::PluginUse;
-use super::queue::Job;
+use super::dispatcher::Dispatcher;
+use super::finished_call::FinishedCall;
+use super::ids::{QueueId, TenantNumber};
+use super::job::{Job, Taken};
+use super::memory::PluginMemory;
+use super::pick::{Pick, ServedSlice, Slice};
 use super::state::State;
-use crate::limits::MAX_IDLE_TENANTS;
-use crate::owed::Owed;
+use crate::drain::account::Progress;
+use crate::drain::context::DrainContext;
+use crate::installed::InstalledPlugins;
+use crate::limits::{MAX_IDLE_TENANTS, MAX_UNWRITTEN_BYTES_OF_TENANT};
+use crate::queued_delivery::QueuedDelivery;
 use crate::quota::{Quotas, TenantQuota};
 use crate::sandbox::MemoryAccount;
 
 /// Two plugins, number 0 and 1, that serve every tenant.
 pub(super) fn dispatcher(slots: u32, workers: u32) -> Dispatcher {
-    let dispatcher = Dispatcher::new(Vec::new(), (slots, workers), 5, Arc::new(Quotas::default()));
-    *dispatcher.state.lock() = State::new(vec![PluginUse::default(), PluginUse::default()]);
+    let dispatcher = Dispatcher::new(InstalledPlugins::default(), (slots, workers), 5, Arc::new(Quotas::default()));
+    *dispatcher.state() = State::new((slots, workers), vec![PluginMemory::default(), PluginMemory::default()]);
     dispatcher
 }
 
@@ -37,41 +38,29 @@ pub(super) fn calls(limit: Option<u32>) -> TenantQuota {
 
 /// Owes both plugins an event of `sessions` sessions.
 pub(super) fn owe(dispatcher: &Dispatcher, tenant: &str, quota: &TenantQuota, sessions: u64) {
-    let mut state = dispatcher.state.lock();
+    let mut state = dispatcher.state();
     let queues = state.add_tenant(&tenant.into(), quota, &[0, 1], 5);
     for n in 0..sessions {
         let session = Arc::new(Session::new(tenant, &format!("s{n}")));
         let event = Arc::new(Event::Start(SessionStart::default()));
         for &(_, queue) in queues.iter() {
-            state.push(queue, Owed::new(n, EventKey::Start, &session, &event));
+            state.push(queue, QueuedDelivery::new(n, EventKey::Start, &session, &event));
         }
     }
 }
 
 /// What a worker makes of these calls.
-fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<Finished> {
+fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<FinishedCall> {
     let finish = |taken: Taken| {
-        let mut owed = taken.job.owed();
-        owed.begin();
-        owed.reserved = taken.reserved;
+        let mut delivery = taken.job.delivery();
+        delivery.begin();
         let outcome = if fail {
             Outcome::Failed { cause: FailureCause::Retry, message: String::new() }
         } else {
             Outcome::Delivered
         };
         let retry = fail.then(|| (Instant::now(), Timestamp::now()));
-        Finished {
-            owed,
-            outcome,
-            report: None,
-            retry,
-            dead: false,
-            fuel: 0,
-            recorded: false,
-            in_drain: false,
-            unwritten: false,
-            released: false,
-        }
+        FinishedCall { retry, ..FinishedCall::new(delivery, taken.permit, outcome, None) }
     };
     jobs.into_iter().map(finish).collect()
 }
@@ -79,7 +68,29 @@ fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<Finished> {
 pub(super) fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Taken>, fail: bool) {
     let mut finished = finish(jobs, fail);
     assert!(dispatcher.account(queue, &mut finished));
-    dispatcher.settle(queue, Duration::from_micros(10), finished, Vec::new());
+    settle(dispatcher, queue, finished);
+}
+
+fn settle(dispatcher: &Dispatcher, queue: QueueId, finished: Vec<FinishedCall>) {
+    dispatcher.settle(ServedSlice { queue, time: Duration::from_micros(10), finished, unstarted: Vec::new() });
+}
+
+/// The number of a tenant that is known.
+fn number_of(dispatcher: &Dispatcher, tenant: &str) -> TenantNumber {
+    dispatcher.state().scheduler().tenants().number(tenant).unwrap()
+}
+
+fn tenant_of(dispatcher: &Dispatcher, queue: QueueId) -> TenantNumber {
+    dispatcher.state().scheduler().tenant_of(queue).unwrap()
+}
+
+/// The queue of plugin 0.
+fn queue_of(dispatcher: &Dispatcher, tenant: &str) -> QueueId {
+    dispatcher.state().scheduler().tenants().queues_of(tenant).unwrap()[0].1
+}
+
+pub(super) fn drain(cut_at: Instant) -> DrainContext {
+    DrainContext { reason: DrainReason::Shutdown, ended_at: Timestamp::now(), cut_at }
 }
 
 #[test]
@@ -89,30 +100,33 @@ fn a_plugin_that_hangs_for_every_tenant_leaves_half_of_the_slots_to_the_others()
         owe(&dispatcher, &format!("t{n}"), &calls(None), 3);
     }
     let (mut hanging, mut served) = (VecDeque::new(), 0);
-    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
         if slice.plugin == 0 {
             hanging.push_back((slice.queue, slice.jobs));
         } else {
             served += slice.jobs.len();
             bring_back(&dispatcher, slice.queue, slice.jobs, false);
         }
-        assert!(dispatcher.state.lock().plugins[0].taken <= 8);
+        assert!(dispatcher.state().scheduler().slots().of_plugin(0) <= 8);
     }
     assert_eq!(served, 1_500, "the other plugin serves everyone");
     // Those that hold a slot are passed by, no more than there are slots; the others are parked.
-    assert!(dispatcher.state.lock().fair.ready_queues() <= 8, "queues that have to wait are not looked at again");
+    assert!(
+        dispatcher.state().scheduler().fair().ready_queues() <= 8,
+        "queues that have to wait are not looked at again"
+    );
     // Its calls come to an end, one after the other: then it serves everyone too.
     let mut late = 0;
     while let Some((queue, jobs)) = hanging.pop_front() {
         late += jobs.len();
         bring_back(&dispatcher, queue, jobs, false);
-        while let Pick::Serve(slice) = dispatcher.next(&[]) {
+        while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
             hanging.push_back((slice.queue, slice.jobs));
         }
-        assert!(dispatcher.state.lock().plugins[0].taken <= 8);
+        assert!(dispatcher.state().scheduler().slots().of_plugin(0) <= 8);
     }
     assert_eq!(late, 1_500);
-    assert!(dispatcher.state.lock().is_quiet());
+    assert!(dispatcher.state().is_quiet());
 }
 
 #[test]
@@ -120,16 +134,16 @@ fn a_plugin_that_hangs_for_one_tenant_has_slots_for_the_others() {
     let dispatcher = dispatcher(16, 2);
     owe(&dispatcher, "hangs", &calls(None), 1_000);
     owe(&dispatcher, "works", &calls(None), 0);
-    let hangs = dispatcher.state.lock().tenants["hangs"];
+    let hangs = number_of(&dispatcher, "hangs");
     let mut hanging = Vec::new();
-    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
         hanging.push(slice);
     }
     assert!(hanging.iter().map(|slice| slice.jobs.len()).sum::<usize>() >= 8, "two plugins have a quarter each");
     owe(&dispatcher, "works", &calls(None), 100);
     let mut served = 0;
-    while let Pick::Serve(slice) = dispatcher.next(&[]) {
-        if dispatcher.state.lock().queues[slice.queue].owner == hangs {
+    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
+        if tenant_of(&dispatcher, slice.queue) == hangs {
             hanging.push(slice);
         } else {
             served += slice.jobs.len();
@@ -144,7 +158,7 @@ fn a_plugin_that_hangs_leaves_calls_of_its_tenant_to_its_siblings() {
     let dispatcher = dispatcher(16, 2);
     owe(&dispatcher, "t", &calls(Some(4)), 100);
     let (mut hanging, mut served) = (0, 0);
-    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
         if slice.plugin == 0 {
             hanging += slice.jobs.len();
         } else {
@@ -162,19 +176,16 @@ fn a_tenant_that_waits_costs_nothing_when_a_worker_looks_for_work() {
         owe(&dispatcher, &format!("waits{n}"), &calls(Some(1)), 100);
     }
     let mut under_way = Vec::new();
-    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
         assert_eq!(slice.jobs.len(), 1);
         under_way.push(slice);
     }
     assert_eq!(under_way.len(), 50, "one of each");
-    let state = dispatcher.state.lock();
-    assert_eq!(
-        (state.fair.ready_queues(), state.fair.ready_deliveries()),
-        (0, 0),
-        "of 100 queues and 9 950 deliveries"
-    );
+    let state = dispatcher.state();
+    let fair = state.scheduler().fair();
+    assert_eq!((fair.ready_queues(), fair.ready_deliveries()), (0, 0), "of 100 queues and 9 950 deliveries");
     let looked_at = std::cell::Cell::new(0);
-    state.fair.first(|_| {
+    fair.first(|_| {
         looked_at.set(looked_at.get() + 1);
         false
     });
@@ -182,27 +193,44 @@ fn a_tenant_that_waits_costs_nothing_when_a_worker_looks_for_work() {
 }
 
 #[test]
+fn owners_can_make_up_tenants_for_ever_and_only_those_that_are_owed_something_are_kept() {
+    let (dispatcher, _) = with_memory(16, 100, 0);
+    owe(&dispatcher, "busy", &calls(None), 1);
+    let busy = queue_of(&dispatcher, "busy");
+    let mut state = dispatcher.state();
+    for n in 0..10 * MAX_IDLE_TENANTS {
+        state.forget_idle_tenants();
+        state.add_tenant(&format!("made-up-{n}").into(), &calls(None), &[0], 5);
+    }
+    let tenants = state.scheduler().tenants();
+    assert!(tenants.len() <= 2 * MAX_IDLE_TENANTS, "{} tenants", tenants.len());
+    assert!(state.queues().len() <= 2 * MAX_IDLE_TENANTS + 2, "{} queues", state.queues().len());
+    assert_eq!(tenants.queues_of("busy").unwrap()[0].1, busy);
+    assert_eq!(*state.queues()[busy].tenant, *"busy", "its queue was given to nobody else");
+}
+
+#[test]
 fn a_tenant_is_not_forgotten_while_it_is_in_debt() {
-    let mut state = State::default();
+    let (dispatcher, _) = with_memory(16, 100, 0);
+    let mut state = dispatcher.state();
     let quota = TenantQuota { fuel_per_second: Some(1_000), ..TenantQuota::default() };
-    let fill = |state: &mut State, from: usize| {
-        for n in from..from + 10 * MAX_IDLE_TENANTS {
+    let fill = |state: &mut State| {
+        for n in 0..10 * MAX_IDLE_TENANTS {
             state.forget_idle_tenants();
             state.add_tenant(&format!("made-up-{n}").into(), &quota, &[0], 5);
         }
     };
-    let now = Instant::now();
-    state.add_tenant(&"debtor".into(), &quota, &[0], 5);
-    let mut bucket = Bucket::new(1_000, now);
-    bucket.take(3_600_000, now);
-    let debtor = state.tenants["debtor"];
-    state.accounts[debtor].fuel = Some(bucket);
-    fill(&mut state, 0);
-    assert!(state.tenants.contains_key("debtor"));
-    assert!(state.accounts.len() <= 2 * MAX_IDLE_TENANTS, "and nobody else is kept: {}", state.accounts.len());
-    state.accounts[debtor].fuel = Some(Bucket::new(1_000, now));
-    fill(&mut state, 1_000_000);
-    assert!(!state.tenants.contains_key("debtor"), "its debt is paid");
+    let queue = state.add_tenant(&"debtor".into(), &quota, &[0], 5)[0].1;
+    state.charge_fuel(queue, [3_600_000].into_iter());
+    fill(&mut state);
+    let tenants = state.scheduler().tenants();
+    assert!(tenants.number("debtor").is_some());
+    assert!(tenants.len() <= 2 * MAX_IDLE_TENANTS, "and nobody else is kept: {}", tenants.len());
+    // An hour later its debt is paid.
+    let later = Instant::now() + Duration::from_secs(3_700);
+    let tenant = tenants.number("debtor").unwrap();
+    assert!(!state.scheduler().gates().get(tenant).unwrap().can_be_forgotten(Instant::now()));
+    assert!(state.scheduler().gates().get(tenant).unwrap().can_be_forgotten(later));
 }
 
 #[test]
@@ -211,37 +239,37 @@ fn a_drain_that_begins_while_a_failed_end_is_on_its_way_to_the_journal_reports_i
     let (session, at) = (Arc::new(Session::new("t", "s")), Timestamp::now());
     let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, at)));
     {
-        let mut state = dispatcher.state.lock();
+        let mut state = dispatcher.state();
         let queues = state.add_tenant(&"t".into(), &calls(None), &[0], 5);
-        state.push(queues[0].1, Owed::new(1, EventKey::End, &session, &event));
+        state.push(queues[0].1, QueuedDelivery::new(1, EventKey::End, &session, &event));
     }
-    let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("an end is owed") };
+    let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
     let mut finished = finish(slice.jobs, true);
     assert!(dispatcher.account(slice.queue, &mut finished));
 
     // The worker stands still here for as long as the drain lasts.
-    dispatcher.begin_drain(Drain::new(DrainReason::Shutdown, at, Instant::now()), HashMap::new());
-    let closed = dispatcher.close();
+    dispatcher.begin_drain(drain(Instant::now()), HashMap::new());
+    let closed = dispatcher.close_account();
     assert_eq!((closed.held, closed.queues[0].tally.deferred), (1, 1));
 
-    dispatcher.settle(slice.queue, Duration::ZERO, finished, Vec::new());
-    assert_eq!(dispatcher.state.lock().queues[0].ends_unwritten, 0);
+    settle(&dispatcher, slice.queue, finished);
+    assert_eq!(dispatcher.state().queues()[0].ends_unwritten, 0);
 }
 
 /// Owes plugin 0 of tenant `t` the ends of `sessions` sessions.
 fn owe_ends(dispatcher: &Dispatcher, sessions: u64) -> QueueId {
-    let mut state = dispatcher.state.lock();
+    let mut state = dispatcher.state();
     let queues = state.add_tenant(&"t".into(), &calls(None), &[0], 5);
     for n in 0..sessions {
         let session = Arc::new(Session::new("t", &format!("s{n}")));
         let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
-        state.push(queues[0].1, Owed::new(n, EventKey::End, &session, &event));
+        state.push(queues[0].1, QueuedDelivery::new(n, EventKey::End, &session, &event));
     }
     queues[0].1
 }
 
 fn begin_drain(dispatcher: &Dispatcher) {
-    dispatcher.begin_drain(Drain::new(DrainReason::Shutdown, Timestamp::now(), Instant::now()), HashMap::new());
+    dispatcher.begin_drain(drain(Instant::now()), HashMap::new());
 }
 
 #[test]
@@ -250,30 +278,30 @@ fn what_a_drain_passes_over_is_counted_once_and_never_looked_at_again() {
     let dispatcher = dispatcher(16, 2);
     let queue = owe_ends(&dispatcher, ENDS);
     begin_drain(&dispatcher);
-    let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("ends are owed") };
+    let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("ends are owed") };
     let held = u64::try_from(slice.jobs.len()).unwrap();
     dispatcher.cut();
     {
-        let state = dispatcher.state.lock();
-        let q = &state.queues[queue];
+        let state = dispatcher.state();
+        let q = &state.queues()[queue];
         assert_eq!(q.tally.deferred, ENDS - held);
         assert!(q.ready.is_empty() && q.lanes.is_empty(), "whatever comes now finds nothing of it");
-        assert_eq!(state.drain.as_ref().unwrap().passed_over.len(), 1, "as it was in the queue");
+        assert_eq!(state.drain().unwrap().deferred.len(), 1, "as it was in the queue");
     }
     // What workers had comes back one by one, some of it failed.
     for (n, job) in slice.jobs.into_iter().enumerate() {
         bring_back(&dispatcher, queue, vec![job], n % 2 == 0);
     }
-    assert_eq!(dispatcher.state.lock().drain.as_ref().unwrap().passed_over.len(), 1);
-    let closed = dispatcher.close();
+    assert_eq!(dispatcher.state().drain().unwrap().deferred.len(), 1);
+    let closed = dispatcher.close_account();
     assert_eq!((closed.queues[0].tally.owed(), closed.held), (ENDS, 0));
-    let [mut passed]: [_; 1] = closed.passed_over.try_into().unwrap();
-    let mut told: Vec<u64> = passed.unbegun.by_ref().take(10).map(|owed| owed.sequence).collect();
-    assert_eq!(passed.unbegun.ends(), ENDS - held - 10, "what nobody was told of is known without a look at it");
-    told.extend(passed.unbegun.map(|owed| owed.sequence));
+    let [mut passed]: [_; 1] = closed.deferred.try_into().unwrap();
+    let mut told: Vec<u64> = passed.unstarted.by_ref().take(10).map(|delivery| delivery.sequence).collect();
+    assert_eq!(passed.unstarted.ends(), ENDS - held - 10, "what nobody was told of is known without a look at it");
+    told.extend(passed.unstarted.map(|delivery| delivery.sequence));
     assert_eq!(told, (held..ENDS).collect::<Vec<_>>(), "in the order in which they were owed");
-    let state = dispatcher.state.lock();
-    assert!(state.is_quiet() && state.accounts.iter().all(|account| account.owed == 0));
+    let state = dispatcher.state();
+    assert!(state.is_quiet() && state.scheduler().tenants().all_owed() == 0);
 }
 
 #[test]
@@ -282,24 +310,24 @@ fn what_a_drain_has_come_to_is_known_at_every_moment_and_does_not_change_when_it
     let dispatcher = dispatcher(16, 2);
     let queue = owe_ends(&dispatcher, ENDS);
     begin_drain(&dispatcher);
-    let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("ends are owed") };
-    let so_far = || dispatcher.so_far().unwrap();
-    assert_eq!((so_far().deferred, so_far().untold), (ENDS, ENDS), "as if nothing more were made");
+    let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("ends are owed") };
+    let progress = || dispatcher.progress().unwrap();
+    assert_eq!((progress().deferred, progress().unnotified), (ENDS, ENDS), "as if nothing more were made");
     let mut jobs = slice.jobs.into_iter();
     bring_back(&dispatcher, queue, jobs.by_ref().take(2).collect(), false);
     let held = jobs.len();
-    let delivered = SoFar { delivered: 2, deferred: ENDS - 2, untold: ENDS - 2, ..SoFar::default() };
-    assert_eq!(so_far(), delivered);
+    let delivered = Progress { delivered: 2, deferred: ENDS - 2, unnotified: ENDS - 2, ..Progress::default() };
+    assert_eq!(progress(), delivered);
     dispatcher.cut();
-    assert_eq!(so_far(), delivered);
-    let closed = dispatcher.close();
+    assert_eq!(progress(), delivered);
+    let closed = dispatcher.close_account();
     assert_eq!(closed.held, held as u64);
-    assert_eq!(so_far(), delivered);
-    closed.told.store(ENDS / 2, Ordering::Relaxed);
-    assert_eq!(so_far(), SoFar { untold: ENDS / 2 - 2, ..delivered });
-    assert_eq!(so_far().delivered + so_far().failed + so_far().deferred, closed.queues[0].tally.owed());
-    let lock = dispatcher.state.lock();
-    assert_eq!(dispatcher.so_far(), None, "whoever asks waits for nothing");
+    assert_eq!(progress(), delivered);
+    closed.notified.store(ENDS / 2, Ordering::Relaxed);
+    assert_eq!(progress(), Progress { unnotified: ENDS / 2 - 2, ..delivered });
+    assert_eq!(progress().delivered + progress().failed + progress().deferred, closed.queues[0].tally.owed());
+    let lock = dispatcher.state();
+    assert_eq!(dispatcher.progress(), None, "whoever asks waits for nothing");
     drop(lock);
 }
 
@@ -310,14 +338,14 @@ fn a_drain_that_is_over_sets_no_memory_aside_for_its_next_call() {
         owe(&dispatcher, "a", &calls(None), 1);
         owe(&dispatcher, "b", &calls(None), 1);
         let _under_way = take_all(&dispatcher);
-        assert!(dispatcher.state.lock().memory.is_set_aside(), "for the one that found none");
+        assert!(dispatcher.state().scheduler().memory().is_set_aside(), "for the one that found none");
         if stops {
             dispatcher.stop();
         } else {
             begin_drain(&dispatcher);
             dispatcher.cut();
         }
-        assert!(!dispatcher.state.lock().memory.is_set_aside());
+        assert!(!dispatcher.state().scheduler().memory().is_set_aside());
         drop(account);
     }
 }
@@ -326,34 +354,36 @@ fn a_drain_that_is_over_sets_no_memory_aside_for_its_next_call() {
 fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_passed_over_as_well() {
     let dispatcher = dispatcher(16, 2);
     let queue = owe_ends(&dispatcher, 1);
-    let Pick::Serve(slice) = dispatcher.next(&[]) else { panic!("an end is owed") };
+    let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
     let mut finished = finish(slice.jobs, true);
     assert!(dispatcher.account(queue, &mut finished));
-    dispatcher.release(queue, &mut finished);
+    dispatcher.release(&mut finished);
     begin_drain(&dispatcher);
     dispatcher.cut();
-    assert!(!dispatcher.state.lock().is_quiet(), "a drain waits for it");
-    dispatcher.settle(queue, Duration::ZERO, finished, Vec::new());
-    assert!(dispatcher.state.lock().is_quiet());
-    let closed = dispatcher.close();
+    assert!(!dispatcher.state().is_quiet(), "a drain waits for it");
+    settle(&dispatcher, queue, finished);
+    assert!(dispatcher.state().is_quiet());
+    let closed = dispatcher.close_account();
     assert_eq!((closed.queues[0].tally.deferred, closed.queues[0].tally.owed()), (1, 1));
-    assert_eq!(closed.passed_over.iter().map(|passed| passed.unbegun.ends()).sum::<u64>(), 1);
-    assert!(dispatcher.state.lock().accounts.iter().all(|account| account.owed == 0));
+    assert_eq!(closed.deferred.iter().map(|passed| passed.unstarted.ends()).sum::<u64>(), 1);
+    assert!(dispatcher.state().scheduler().tenants().all_owed() == 0);
 }
 
 fn check_counts(state: &State) {
-    let mut by_tenant: HashMap<usize, u32> = HashMap::new();
-    let mut by_plugin = [0, 0];
-    for queue in &state.queues {
-        *by_tenant.entry(queue.owner).or_default() += queue.taken;
-        by_plugin[queue.plugin] += queue.taken;
+    let (mut by_tenant, mut by_plugin): (HashMap<usize, u32>, [u32; 2]) = (HashMap::new(), [0, 0]);
+    let (slots, gates) = (state.scheduler().slots(), state.scheduler().gates());
+    for entry in state.scheduler().queues() {
+        let taken = slots.of_queue(entry.holder.queue);
+        *by_tenant.entry(entry.holder.tenant).or_default() += taken;
+        by_plugin[entry.holder.plugin] += taken;
     }
-    for (number, account) in state.accounts.iter().enumerate() {
-        assert_eq!(account.calls, by_tenant[&number]);
-        assert!(account.free_calls() < u32::MAX || !account.is_limited(), "a limited tenant counts");
+    for (tenant, taken) in by_tenant {
+        assert_eq!(slots.of_tenant(tenant), taken);
+        let gate = gates.get(tenant).unwrap();
+        assert!(gate.max_calls().is_some() == gate.is_limited(), "a limited tenant counts");
     }
-    assert_eq!([state.plugins[0].taken, state.plugins[1].taken], by_plugin);
-    assert_eq!(state.taken, by_plugin.iter().sum::<u32>());
+    assert_eq!([slots.of_plugin(0), slots.of_plugin(1)], by_plugin);
+    assert_eq!(slots.taken(), by_plugin.iter().sum::<u32>());
 }
 
 proptest! {
@@ -365,29 +395,30 @@ proptest! {
         ends in prop::collection::vec((any::<prop::sample::Index>(), 0u8..4), 1..40),
     ) {
         let dispatcher = dispatcher(slots, workers);
-        let mut owed = 0;
+        let mut delivery = 0;
         for (n, (limit, sessions)) in tenants.iter().enumerate() {
             owe(&dispatcher, &format!("t{n}"), &calls(*limit), *sessions);
-            owed += 2 * usize::try_from(*sessions).unwrap();
+            delivery += 2 * usize::try_from(*sessions).unwrap();
         }
         let mut under_way = Vec::new();
         let (mut delivered, mut failures) = (0, 0);
         for (which, what) in ends.iter().cycle() {
             // A worker that looks, and finds something or not; now and then two before a call ends.
             for _ in 0..=(*what % 2) {
-                match dispatcher.next(&[]) {
+                match dispatcher.next(None, &[]) {
                     Pick::Serve(slice) => under_way.push(slice),
                     Pick::Idle(_) => break,
                     _ => return Err(TestCaseError::fail("nobody drains, and there is nothing to tell")),
                 }
             }
             {
-                let state = dispatcher.state.lock();
+                let state = dispatcher.state();
                 check_counts(&state);
-                prop_assert!(state.taken <= (slots - slots / 4).max(1));
+                let held = state.scheduler().slots();
+                prop_assert!(held.taken() <= (slots - slots / 4).max(1));
                 for (n, (limit, _)) in tenants.iter().enumerate() {
-                    let account = &state.accounts[state.tenants[&*format!("t{n}")]];
-                    prop_assert!(limit.is_none_or(|limit| account.calls <= limit));
+                    let tenant = state.scheduler().tenants().number(&format!("t{n}")).unwrap();
+                    prop_assert!(limit.is_none_or(|limit| held.of_tenant(tenant) <= limit));
                 }
             }
             if under_way.is_empty() {
@@ -399,26 +430,32 @@ proptest! {
             delivered += if fail { 0 } else { slice.jobs.len() };
             bring_back(&dispatcher, slice.queue, slice.jobs, fail);
         }
-        let state = dispatcher.state.lock();
-        prop_assert_eq!(delivered, owed, "everything was served although nothing but calls that end lets others begin");
+        let state = dispatcher.state();
+        prop_assert_eq!(delivered, delivery, "everything was served although nothing but calls that end lets others begin");
         prop_assert!(state.is_quiet());
-        prop_assert!(state.accounts.iter().all(|account| account.owed == 0));
+        prop_assert!(state.scheduler().tenants().all_owed() == 0);
     }
 }
 
 /// One plugin, number 0, whose calls share memory and have `least` from the start.
 fn with_memory(slots: u32, memory: u64, least: u64) -> (Dispatcher, MemoryAccount) {
     let account = MemoryAccount::new(memory, 0);
-    let dispatcher = Dispatcher::new(Vec::new(), (slots, 2), 5, Arc::new(Quotas::default()));
-    let of = |least| PluginUse::new(PluginMemory::of(account.part(memory), least));
-    *dispatcher.state.lock() = State::new(vec![of(least), of(0)]);
+    let dispatcher = Dispatcher::new(InstalledPlugins::default(), (slots, 2), 5, Arc::new(Quotas::default()));
+    let of = |least| PluginMemory::of(account.part(memory), least);
+    *dispatcher.state() = State::new((slots, 2), vec![of(least), of(0)]);
     (dispatcher, account)
+}
+
+/// Has the queue's tenant wait for the journal, or lets it go on.
+fn throttle(dispatcher: &Dispatcher, queue: QueueId, waits: bool) {
+    let unwritten = if waits { MAX_UNWRITTEN_BYTES_OF_TENANT } else { 0 };
+    dispatcher.state().scheduler_mut().change_unwritten(queue, |_| unwritten);
 }
 
 /// Takes all that can be taken, and gives back what takes no memory.
 fn take_all(dispatcher: &Dispatcher) -> VecDeque<Slice> {
     let mut taken = VecDeque::new();
-    while let Pick::Serve(slice) = dispatcher.next(&[]) {
+    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
         taken.push_back(slice);
     }
     taken
@@ -437,13 +474,13 @@ fn a_call_begins_only_with_its_memory_and_the_others_wait_in_turn_and_cost_nothi
     assert_eq!((of_plugin(&under_way, 0), account.used()), (5, 100));
     assert!(of_plugin(&under_way, 1) >= 8, "who needs no memory does not wait for it");
     // Calls with memory hold a slot each; nobody else is looked at.
-    assert!(dispatcher.state.lock().plugins[0].memory.waiting() >= 45);
+    assert!(dispatcher.state().scheduler().memory().waiting() >= 45);
     let mut served = Vec::new();
     let mut ended = 0;
     while let Some(slice) = under_way.pop_front() {
         ended += slice.jobs.len();
         if slice.plugin == 0 {
-            served.push(dispatcher.state.lock().queues[slice.queue].owner);
+            served.push(tenant_of(&dispatcher, slice.queue));
         }
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(account.used() <= 100);
@@ -452,24 +489,26 @@ fn a_call_begins_only_with_its_memory_and_the_others_wait_in_turn_and_cost_nothi
     assert_eq!((ended, account.used()), (200, 0));
     let first: HashSet<_> = served.iter().take(50).collect();
     assert!(first.len() >= 45, "each has its turn before another has its second: {served:?}");
-    let state = dispatcher.state.lock();
-    assert!(state.is_quiet() && state.accounts.iter().all(|tenant| tenant.memory == 0));
+    let state = dispatcher.state();
+    let memory = (0..50).map(|tenant| state.scheduler().slots().memory_of_tenant(tenant)).sum::<u64>();
+    assert!(state.is_quiet() && memory == 0);
 }
 
 #[test]
 fn one_large_call_is_not_starved_by_small_ones_and_does_not_hold_them_up() {
     let (dispatcher, account) = with_memory(64, 100, 10);
     owe(&dispatcher, "large", &calls(None), 1);
-    let large = dispatcher.state.lock().accounts[0].queues[0].1;
-    if let Some(Job::Owed(owed)) = dispatcher.state.lock().queues[large].ready.front_mut() {
-        owed.put_back(90);
+    let large = queue_of(&dispatcher, "large");
+    if let Some(Job::Queued(delivery)) = dispatcher.state().queue_mut(large).ready.front_mut() {
+        delivery.put_back(90);
     }
-    dispatcher.state.lock().fair.hold_back(0, true);
+    dispatcher.state().update_ready(large);
+    throttle(&dispatcher, large, true);
     for n in 0..20 {
         owe(&dispatcher, &format!("small{n}"), &calls(None), 20);
     }
     let mut under_way = take_all(&dispatcher);
-    dispatcher.state.lock().fair.hold_back(0, false);
+    throttle(&dispatcher, large, false);
     let (mut small_before, mut has_begun) = (0, false);
     while let Some(slice) = under_way.pop_front() {
         has_begun |= slice.queue == large;
@@ -482,26 +521,16 @@ fn one_large_call_is_not_starved_by_small_ones_and_does_not_hold_them_up() {
 }
 
 #[test]
-fn nobody_waits_for_memory_behind_a_tenant_that_is_held_back() {
+fn nobody_waits_for_memory_behind_a_tenant_that_is_throttled() {
     let (dispatcher, account) = with_memory(64, 100, 60);
     owe(&dispatcher, "runs", &calls(None), 1);
     let mut under_way = take_all(&dispatcher);
     owe(&dispatcher, "held", &calls(None), 1);
     owe(&dispatcher, "goes-on", &calls(None), 1);
     under_way.extend(take_all(&dispatcher));
-    let (held, goes_on) = {
-        let state = dispatcher.state.lock();
-        let queue = |tenant| state.accounts[state.tenants[tenant]].queues[0].1;
-        assert_eq!(state.plugins[0].memory.waiting(), 2);
-        (queue("held"), queue("goes-on"))
-    };
-    {
-        let mut state = dispatcher.state.lock();
-        let tenant = state.queues[held].owner;
-        state.accounts[tenant].waits_for_journal = true;
-        state.fair.hold_back(tenant, true);
-        state.end_first_of(tenant);
-    }
+    let (held, goes_on) = (queue_of(&dispatcher, "held"), queue_of(&dispatcher, "goes-on"));
+    assert_eq!(dispatcher.state().scheduler().memory().waiting(), 2);
+    throttle(&dispatcher, held, true);
     let mut served = Vec::new();
     while let Some(slice) = under_way.pop_front() {
         served.push(slice.queue);
@@ -510,26 +539,21 @@ fn nobody_waits_for_memory_behind_a_tenant_that_is_held_back() {
     }
     assert!(served.contains(&goes_on) && !served.contains(&held));
     assert_eq!(account.used(), 0);
-    {
-        let mut state = dispatcher.state.lock();
-        let tenant = state.queues[held].owner;
-        state.accounts[tenant].waits_for_journal = false;
-        state.fair.hold_back(tenant, false);
-    }
+    throttle(&dispatcher, held, false);
     assert!(take_all(&dispatcher).iter().any(|slice| slice.queue == held), "it waits for nobody to bring it back");
 }
 
 #[test]
-fn all_that_begins_to_wait_for_fuel_is_told_whatever_was_told_before_it() {
+fn the_observer_is_notified_of_all_that_begins_to_wait_for_fuel_whatever_it_was_notified_of_before() {
     let dispatcher = dispatcher(8, 1);
     owe(&dispatcher, "t", &calls(None), 3);
-    let mut state = dispatcher.state.lock();
-    let queue = state.accounts[0].queues[0].1;
+    let queue = queue_of(&dispatcher, "t");
+    let mut state = dispatcher.state();
     for at in [0, 2] {
-        assert!(state.queues[queue].ready[at].defer().is_some());
+        assert!(state.queue_mut(queue).ready[at].defer().is_some());
     }
     state.defer_ready(queue);
-    assert_eq!(state.accounts[0].untold, 1, "the one in the middle");
+    assert_eq!(state.scheduler().gates().get(0).unwrap().unnotified(), 1, "the one in the middle");
 }
 
 #[test]
@@ -537,7 +561,8 @@ fn what_calls_took_is_reserved_for_the_next_and_a_tenant_has_its_part() {
     let (dispatcher, account) = with_memory(64, 100, 1);
     owe(&dispatcher, "a", &calls(None), 40);
     owe(&dispatcher, "b", &calls(None), 0);
-    dispatcher.state.lock().plugins[0].memory.note(20);
+    let queue = queue_of(&dispatcher, "a");
+    dispatcher.state().scheduler_mut().call_had(queue, 20);
     let taken: usize = take_all(&dispatcher).iter().filter(|s| s.plugin == 0).map(|s| s.jobs.len()).sum();
     assert_eq!(
         (taken, account.used()),
@@ -557,8 +582,8 @@ fn who_holds_no_slot_finds_one_although_calls_that_hang_hold_the_others() {
     // Of the 24 that ordinary calls may have, two are for queues that hold none: one of these four was such a one.
     assert_eq!(held, 23);
     owe(&dispatcher, "new", &calls(None), 100);
-    let new = dispatcher.state.lock().tenants["new"];
+    let new = number_of(&dispatcher, "new");
     let taken = take_all(&dispatcher);
     assert_eq!(taken.len(), 1);
-    assert_eq!((dispatcher.state.lock().queues[taken[0].queue].owner, taken[0].jobs.len()), (new, 1));
+    assert_eq!((tenant_of(&dispatcher, taken[0].queue), taken[0].jobs.len()), (new, 1));
 }

@@ -106,19 +106,19 @@ pub(crate) fn play(plan: &Plan) {
     let Harness { runtime, plugins, calls, told, answers } = harness;
     let (accepted_before, ended_before) = answers.before_the_drain();
     // The grace of an earlier run's sessions makes requests that nobody waits for.
-    wait_while(|| runtime.leftovers().into_keys().any(of_requests));
+    wait_while(|| runtime.held_resources().into_keys().any(of_requests));
     if ending == Ending::Settle {
-        wait_while(|| runtime.leftovers().contains_key(OWED));
-        assert!(!runtime.leftovers().contains_key(OWED), "nobody serves what is owed");
+        wait_while(|| runtime.held_resources().contains_key(OWED));
+        assert!(!runtime.held_resources().contains_key(OWED), "nobody serves what is owed");
     }
     let time = plan.time;
     let mut account = Account { ending, time, plugins, reports, accepted_before, ended_before, ..Account::default() };
     if ending.drains() {
         block_on(runtime.settled());
         account.undelivered = Some(runtime.undelivered_ends());
-        account.leftovers = runtime.leftovers();
+        account.leftovers = runtime.held_resources();
     } else {
-        account.leftovers = runtime.leftovers().into_iter().filter(|(held, _)| of_requests(held)).collect();
+        account.leftovers = runtime.held_resources().into_iter().filter(|(held, _)| of_requests(held)).collect();
     }
     drop(runtime);
     // Every worker and every task has let go of it.
@@ -140,7 +140,7 @@ fn wait_while(goes_on: impl Fn() -> bool) {
 
 /// What requests hold, not deliveries.
 fn of_requests(held: &str) -> bool {
-    ["reserved", "leaving", "places in a session's order"].contains(&held)
+    ["reserved", "leaving", "turns in a session's order"].contains(&held)
 }
 
 fn started_before(identity: &Identity) -> JournalOp {

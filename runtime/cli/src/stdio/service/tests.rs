@@ -1,5 +1,11 @@
 //! What is taken in before a drain, and what is said of one that does not return.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lastword::{Journal, JournalError, Limits, MemoryJournal, Sandbox, SandboxConfig, Source, Tenants};
+use lastword_events::{Hook, Identity, JournalName, PluginName};
+use lastword_journal::{Appended, Completion, JournalOp, Pending, Recovered, Space, StagedCompletions};
 use signal_hook::consts::SIGTERM;
 
 use super::*;
@@ -89,6 +95,78 @@ async fn of_a_drain_that_does_not_return_it_is_said_what_was_counted() {
     let report = service.count_so_far(cause, Instant::now()).await.unwrap();
     assert_eq!((report.reason, report.timed_out), (DrainReason::Crashed, true));
     assert_eq!([report.delivered, report.failed, report.deferred, report.unreported], [0; 4]);
+}
+
+/// A journal that a worker does not survive.
+#[derive(Default)]
+struct Panics {
+    within: MemoryJournal,
+    flushed: AtomicBool,
+}
+
+impl Journal for Panics {
+    fn name(&self) -> JournalName {
+        self.within.name()
+    }
+
+    fn durability(&self) -> Durability {
+        self.within.durability()
+    }
+
+    fn recover(&self) -> Result<Recovered, JournalError> {
+        self.within.recover()
+    }
+
+    fn append(&self, op: JournalOp) -> Pending<Appended> {
+        self.within.append(op)
+    }
+
+    fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
+        self.within.append_decided(ops)
+    }
+
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.within.known_op(identity, kind, op_id)
+    }
+
+    fn complete(&self, _: &Arc<str>, _: Vec<Completion>) -> StagedCompletions {
+        panic!("as the test has it");
+    }
+
+    fn flush(&self) -> Pending<()> {
+        self.flushed.store(true, Ordering::Relaxed);
+        self.within.flush()
+    }
+
+    fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.within.key_value(space, key)
+    }
+
+    fn key_value_keys(&self, space: &Space, after: Option<&str>, most: usize) -> Result<Vec<String>, JournalError> {
+        self.within.key_value_keys(space, after, most)
+    }
+
+    fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
+        self.within.key_value_bytes(space)
+    }
+
+    fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
+        self.within.key_value_tenant_bytes(tenant)
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_ends_the_program_with_what_was_accepted_on_record() {
+    let (_said, lines) = reader::tests::said(&line("end", "a"));
+    let journal = Arc::new(Panics::default());
+    let sandbox = Sandbox::new(SandboxConfig::default()).unwrap();
+    let component = lastword_test_guests::component("good");
+    let plugin = sandbox.load(PluginName::new("p").unwrap(), &Source::Bytes(component), Limits::default()).unwrap();
+    let builder = Runtime::builder().sandbox(sandbox).journal(journal.clone()).plugin(plugin, Tenants::Every);
+    let runtime = builder.build().unwrap();
+    let service = Service { runtime, ..service(lines, Signals::install(|_| ()).unwrap()) };
+    let exit = service.run(true, Duration::from_secs(2)).await;
+    assert_eq!((exit, journal.flushed.load(Ordering::Relaxed)), (Exit::Internal, true));
 }
 
 mod timed {

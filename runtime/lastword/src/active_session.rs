@@ -1,0 +1,92 @@
+//! What is known of one active session.
+
+use std::sync::Arc;
+
+use lastword_events::{Event, PluginName, Session};
+
+use crate::request::ReceivedEnd;
+use crate::session_query::agent;
+
+/// One active session.
+#[derive(Clone, Debug)]
+pub(crate) struct Active {
+    pub(crate) sequence: u64,
+    pub(crate) session: Arc<Session>,
+    /// Compaction events so far.
+    pub(crate) compactions: u32,
+    /// What is known besides of a session that a dead run left active.
+    pub(crate) recovered: Option<Box<RecoveredContext>>,
+    /// Its end, when somebody has asked for it. (Boxed: few are ending at a time, and there may be a million.)
+    pub(crate) ending: Option<Box<Ending>>,
+}
+
+/// An end that is not written down yet. A drain that takes the session over delivers this one, and none of its own.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    /// The journal has been handed this, and has not answered.
+    Appended {
+        /// All that is known of the session, the end included.
+        session: Arc<Session>,
+        event: Arc<Event>,
+    },
+    /// It waited for its turn when a drain took the session over: the drain has handed it over.
+    TakenOver(Arc<ReceivedEnd>),
+}
+
+/// What is known of a session that a dead run left active, and that its owner may go on with.
+#[derive(Clone, Debug)]
+pub(crate) struct RecoveredContext {
+    /// Plugins that were sent its start.
+    pub(crate) started: Vec<PluginName>,
+    /// Its owner has come back for it.
+    pub(crate) attached: bool,
+    /// The highest attempt of its end that a dead run may have made: one may have drained, and died before it could say so.
+    pub(crate) attempt: u32,
+}
+
+impl Active {
+    pub(crate) fn new(sequence: u64, session: Arc<Session>, compactions: u32) -> Self {
+        Self { sequence, session, compactions, recovered: None, ending: None }
+    }
+
+    /// The agent of which it is, if that is known.
+    pub(crate) fn agent(&self) -> Option<&str> {
+        agent(&self.session)
+    }
+
+    /// Its owner has spoken of it.
+    pub(crate) fn attach(&mut self) {
+        if let Some(recovered) = &mut self.recovered {
+            recovered.attached = true;
+        }
+    }
+
+    /// The highest attempt of its end that anyone may have made.
+    pub(crate) fn attempt_of_end(&self) -> u32 {
+        self.recovered.as_ref().map_or(0, |recovered| recovered.attempt)
+    }
+
+    /// Plugins that were sent its start by a dead run, or were to be.
+    pub(crate) fn started(&self) -> &[PluginName] {
+        self.recovered.as_ref().map_or(&[], |recovered| &recovered.started)
+    }
+
+    /// A dead run left it, and its owner has not come back for it.
+    pub(crate) fn is_unattached(&self) -> bool {
+        self.recovered.as_ref().is_some_and(|recovered| !recovered.attached)
+    }
+
+    /// A drain has taken the session over with this end.
+    pub(crate) fn was_taken_over_with(&self, end: &Arc<ReceivedEnd>) -> bool {
+        matches!(self.ending.as_deref(), Some(Ending::TakenOver(taken)) if Arc::ptr_eq(taken, end))
+    }
+}
+
+/// A session whose end is a drain's business.
+#[derive(Debug)]
+pub(crate) struct Unended {
+    pub(crate) sequence: u64,
+    pub(crate) session: Arc<Session>,
+    /// The highest attempt of its end, see [`Active::attempt_of_end`].
+    pub(crate) attempt: u32,
+}

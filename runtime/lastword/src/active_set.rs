@@ -1,0 +1,352 @@
+//! The set of active sessions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lastword_events::{Identity, Session};
+
+use crate::active_session::{Active, Ending, RecoveredContext, Unended};
+use crate::recent_ends::RecentEnds;
+use crate::request::ReceivedEnd;
+use crate::scoped_map::ScopedMap;
+use crate::session_lookup::find;
+use crate::session_query::SessionQuery;
+
+/// The set of active sessions.
+#[derive(Debug, Default)]
+pub(crate) struct ActiveSet {
+    sessions: ScopedMap<Active>,
+    /// Sessions that have ended just now.
+    pub(crate) recent_ends: RecentEnds,
+    /// Active sessions of each tenant.
+    by_tenant: HashMap<Arc<str>, u64>,
+    /// Sessions of each tenant that are being written down, and will be active then. Only of tenants with a quota.
+    reserved: HashMap<Arc<str>, u64>,
+    /// Sessions of each tenant whose end is being written down: others may have their room. Only of tenants with a quota.
+    ending: HashMap<Arc<str>, u64>,
+    /// What a drain found active, once it has taken the set; their ends are its business.
+    drained: Option<ScopedMap<Active>>,
+}
+
+/// What a drain takes out of the set.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// The active sessions of each tenant.
+    pub(crate) active: HashMap<Arc<str>, Vec<Unended>>,
+    /// Sessions that a dead run left and nobody has come back for.
+    pub(crate) unattached: Vec<Active>,
+    /// Sessions whose end somebody has asked for.
+    pub(crate) ending: Vec<Active>,
+}
+
+/// What the set knows of the session that an event is about.
+#[derive(Clone, Debug)]
+pub(crate) enum SessionState {
+    /// With the number of active sessions that it was chosen from, if the event does not say which.
+    Active(Active, usize),
+    /// A drain has taken it over.
+    Drained(Active),
+    Unknown,
+}
+
+impl ActiveSet {
+    pub(crate) fn state(&self, query: SessionQuery<'_>) -> SessionState {
+        if let Some((active, of)) = find(&query, &self.sessions, &self.recent_ends) {
+            SessionState::Active(active.clone(), of)
+        } else if let Some((drained, _)) =
+            self.drained.as_ref().and_then(|drained| find(&query, drained, &self.recent_ends))
+        {
+            SessionState::Drained(drained.clone())
+        } else {
+            SessionState::Unknown
+        }
+    }
+
+    /// The session that the set knew as this one, if a drain has taken it over.
+    pub(crate) fn drained_as(&self, identity: &Identity) -> Option<&Active> {
+        if self.sessions.get(identity).is_some() { None } else { self.drained_one(identity) }
+    }
+
+    /// Gives a session an identity of its own where what it says is another agent's: in this set no two have the same.
+    pub(crate) fn set_apart(&self, session: &mut Session, state: &SessionState) {
+        let query = SessionQuery::of(session);
+        let Some(apart) = query.apart() else { return };
+        let is_known_apart = matches!(state, SessionState::Active(active, _) if active.session.identity == apart);
+        // One without a scope says no other than that of the session that it is of.
+        let says_scope = !session.identity.scope.is_empty() || matches!(state, SessionState::Unknown);
+        let is_another = |set: &ScopedMap<Active>| {
+            set.get(query.identity).is_some_and(|active| !query.may_be_of_agent(active.agent()))
+        };
+        let is_taken = || {
+            is_another(&self.sessions)
+                || self.drained.as_ref().is_some_and(is_another)
+                || self.recent_ends.is_of_another(&query)
+        };
+        if is_known_apart || says_scope && is_taken() {
+            session.identity = apart;
+        }
+    }
+
+    /// Whether a session of this identity is active, or is being drained; without a scope, one of this id.
+    pub(crate) fn has_active(&self, identity: &Identity) -> bool {
+        [&self.sessions].into_iter().chain(&self.drained).any(|set| match identity.scope.is_empty() {
+            true => set.of_id(identity).next().is_some(),
+            false => set.get(identity).is_some(),
+        })
+    }
+
+    /// The session that a drain has taken over with this end.
+    pub(crate) fn taken_over_with(&self, end: &Arc<ReceivedEnd>) -> Option<&Active> {
+        let drained = self.drained.as_ref()?;
+        drained.of_id(&end.request.session.identity).find(|drained| drained.was_taken_over_with(end))
+    }
+
+    /// Registers a session. False when a drain has taken the set, and the session's end is the drain's.
+    pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32) -> bool {
+        let active = Active::new(sequence, session, compactions);
+        let identity = active.session.identity.clone();
+        self.recent_ends.begins_anew(&identity);
+        match &mut self.drained {
+            Some(drained) => drained.insert(identity, active),
+            None => {
+                count_up(&mut self.by_tenant, &identity.tenant);
+                self.sessions.insert(identity, active);
+            }
+        }
+        self.drained.is_none()
+    }
+
+    /// Registers a session that a dead run left active.
+    pub(crate) fn insert_recovered(
+        &mut self,
+        sequence: u64,
+        session: Arc<Session>,
+        compactions: u32,
+        recovered: RecoveredContext,
+    ) {
+        count_up(&mut self.by_tenant, &session.identity.tenant);
+        let identity = session.identity.clone();
+        let recovered = Some(Box::new(recovered));
+        self.sessions.insert(identity, Active { recovered, ..Active::new(sequence, session, compactions) });
+    }
+
+    /// Sessions that a dead run left and nobody has come back for, in the order of their starts.
+    pub(crate) fn unattached(&self) -> Vec<(u64, Identity)> {
+        let unattached = self.sessions.iter().filter(|(_, active)| active.is_unattached());
+        let mut unattached: Vec<_> = unattached.map(|(identity, active)| (active.sequence, identity.clone())).collect();
+        unattached.sort_unstable_by_key(|(sequence, _)| *sequence);
+        unattached
+    }
+
+    pub(crate) fn is_unattached(&self, identity: &Identity, sequence: u64) -> bool {
+        self.sessions.get(identity).is_some_and(|active| active.sequence == sequence && active.is_unattached())
+    }
+
+    /// The session, if it is one that nobody has come back for yet.
+    pub(crate) fn unattached_one(&mut self, identity: &Identity, sequence: u64) -> Option<&mut Active> {
+        self.sessions.get_mut(identity).filter(|active| active.sequence == sequence && active.is_unattached())
+    }
+
+    /// Changes a session if it is still the active one of its identity. False when it is not.
+    pub(crate) fn update(&mut self, identity: &Identity, sequence: u64, change: impl FnOnce(&mut Active)) -> bool {
+        let active = self.sessions.get_mut(identity).filter(|a| a.sequence == sequence);
+        active.map(change).is_some()
+    }
+
+    /// Its owner has spoken of a session, and `session` is known of it now: its scope may be another. False when it is not
+    /// active any more.
+    pub(crate) fn update_session(
+        &mut self,
+        identity: &Identity,
+        sequence: u64,
+        session: Arc<Session>,
+        change: impl FnOnce(&mut Active),
+    ) -> bool {
+        let Some(active) = self.sessions.get_mut(identity).filter(|active| active.sequence == sequence) else {
+            return false;
+        };
+        active.attach();
+        active.session = session;
+        change(active);
+        let identity_now = active.session.identity.clone();
+        if identity_now != *identity
+            && let Some(active) = self.sessions.remove(identity)
+        {
+            self.recent_ends.begins_anew(&identity_now);
+            self.sessions.insert(identity_now, active);
+        }
+        true
+    }
+
+    /// The session goes on: its end cannot be written down, or was asked for before.
+    pub(crate) fn cancel_ending(&mut self, identity: &Identity, sequence: u64) {
+        self.update(identity, sequence, |active| active.ending = None);
+    }
+
+    /// Marks the end with which a drain takes a session over: the first that is of it.
+    fn take_over(&mut self, end: Arc<ReceivedEnd>) {
+        let Some(drained) = &mut self.drained else { return };
+        let found = find(&SessionQuery::of_end(&end), drained, &self.recent_ends);
+        let found = found.map(|(drained, _)| drained.session.identity.clone());
+        if let Some(drained) = found.and_then(|identity| drained.get_mut(&identity)) {
+            drained.ending.get_or_insert_with(|| Box::new(Ending::TakenOver(end)));
+        }
+    }
+
+    /// Marks the end of one session that was registered after the snapshot: the first of `ends` that is of it. None when no end is.
+    pub(crate) fn take_over_late(&mut self, identity: &Identity, ends: Vec<Arc<ReceivedEnd>>) -> Option<&Active> {
+        ends.into_iter().for_each(|end| self.take_over(end));
+        self.drained_one(identity).filter(|drained| drained.ending.is_some())
+    }
+
+    /// Whether a drain has taken over this session while its end was being written down.
+    pub(crate) fn was_ending(&self, identity: &Identity, sequence: u64) -> bool {
+        self.drained_one(identity).is_some_and(|drained| drained.sequence == sequence && drained.ending.is_some())
+    }
+
+    fn drained_one(&self, identity: &Identity) -> Option<&Active> {
+        self.drained.as_ref()?.get(identity)
+    }
+
+    /// Takes a session out. None when it is gone already.
+    pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> Option<Active> {
+        self.sessions.get(identity).filter(|active| active.sequence == sequence)?;
+        count_down(&mut self.by_tenant, &identity.tenant);
+        self.sessions.remove(identity)
+    }
+
+    /// Counts one more session of a tenant that may have `limit`. False when it has as many.
+    pub(crate) fn take_permit(&mut self, tenant: &Arc<str>, limit: u64) -> bool {
+        let has = |counts: &HashMap<_, u64>| counts.get(tenant).copied().unwrap_or(0);
+        let free = has(&self.by_tenant) + has(&self.reserved) < limit.saturating_add(has(&self.ending));
+        if free {
+            count_up(&mut self.reserved, tenant);
+        }
+        free
+    }
+
+    /// The session is active now, or never will be.
+    pub(crate) fn give_permit_back(&mut self, tenant: &Arc<str>) {
+        count_down(&mut self.reserved, tenant);
+    }
+
+    /// The end of one of a tenant's sessions is being written down.
+    pub(crate) fn begin_ending(&mut self, tenant: &Arc<str>) {
+        count_up(&mut self.ending, tenant);
+    }
+
+    /// The end is written down, or could not be.
+    pub(crate) fn finish_ending(&mut self, tenant: &Arc<str>) {
+        count_down(&mut self.ending, tenant);
+    }
+
+    /// The active sessions, in the order of their starts.
+    pub(crate) fn list(&self) -> Vec<Arc<Session>> {
+        let mut sessions: Vec<&Active> = self.sessions.values().collect();
+        sessions.sort_unstable_by_key(|active| active.sequence);
+        sessions.into_iter().map(|active| active.session.clone()).collect()
+    }
+
+    /// How many sessions each tenant has.
+    pub(crate) fn count_by_tenant(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
+        self.by_tenant.iter().map(|(tenant, count)| (tenant, *count))
+    }
+
+    /// See [`Runtime::held_resources`](crate::Runtime::held_resources).
+    #[cfg(shuttle)]
+    pub(crate) fn held(&self) -> [(&'static str, u64); 3] {
+        let counts = [("active sessions", &self.by_tenant), ("reserved", &self.reserved), ("leaving", &self.ending)];
+        counts.map(|(name, counts)| (name, counts.values().sum()))
+    }
+
+    /// Empties the set, whole. `asked`: ends that are under way, those of one id in their order.
+    pub(crate) fn take_all(&mut self, asked: Vec<Arc<ReceivedEnd>>) -> Snapshot {
+        self.by_tenant.clear();
+        self.drained = Some(std::mem::take(&mut self.sessions));
+        for end in asked {
+            self.take_over(end);
+        }
+        let mut snapshot = Snapshot::default();
+        for (identity, active) in self.drained.iter().flat_map(ScopedMap::iter) {
+            if active.ending.is_some() {
+                snapshot.ending.push(active.clone());
+                continue;
+            }
+            if active.is_unattached() {
+                snapshot.unattached.push(active.clone());
+                continue;
+            }
+            let entry = Unended {
+                sequence: active.sequence,
+                session: active.session.clone(),
+                attempt: active.attempt_of_end(),
+            };
+            match snapshot.active.get_mut(&identity.tenant) {
+                Some(sessions) => sessions.push(entry),
+                None => {
+                    snapshot.active.insert(identity.tenant.clone(), vec![entry]);
+                }
+            }
+        }
+        snapshot.unattached.sort_unstable_by_key(|active| active.sequence);
+        snapshot.ending.sort_unstable_by_key(|active| active.sequence);
+        snapshot
+    }
+}
+
+fn count_up(counts: &mut HashMap<Arc<str>, u64>, tenant: &Arc<str>) {
+    // Not by `entry`, which wants a key of its own even where there is one.
+    match counts.get_mut(tenant) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(tenant.clone(), 1);
+        }
+    }
+}
+
+/// Nothing is kept of a tenant that has none: owners may make up tenants for ever.
+fn count_down(counts: &mut HashMap<Arc<str>, u64>, tenant: &Arc<str>) {
+    match counts.get_mut(tenant) {
+        Some(count) if *count > 1 => *count -= 1,
+        _ => {
+            counts.remove(tenant);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(tenant: &str, id: &str) -> Arc<Session> {
+        Arc::new(Session::new(tenant, id))
+    }
+
+    #[test]
+    fn permits_count_until_they_are_given_back() {
+        let mut set = ActiveSet::default();
+        let tenant: Arc<str> = "t".into();
+        assert!(set.take_permit(&tenant, 2) && set.take_permit(&tenant, 2));
+        assert!(!set.take_permit(&tenant, 2), "two starts that are being written down");
+        set.give_permit_back(&tenant);
+        set.insert(1, session("t", "a"), 0);
+        assert!(!set.take_permit(&tenant, 2), "one is active, the other is still being written down");
+        set.give_permit_back(&tenant);
+        assert!(set.take_permit(&tenant, 2), "it could not be written down");
+        assert!(set.take_permit(&"u".into(), 1), "another tenant has its own");
+    }
+
+    #[test]
+    fn tenants_without_sessions_leave_nothing_behind() {
+        let mut set = ActiveSet::default();
+        for n in 0..100 {
+            let session = session(&format!("t{n}"), "a");
+            let identity = session.identity.clone();
+            assert!(set.take_permit(&identity.tenant, 1));
+            set.insert(n, session, 0);
+            set.give_permit_back(&identity.tenant);
+            assert!(set.remove(&identity, n).is_some() && set.remove(&identity, n).is_none());
+        }
+        assert!(set.by_tenant.is_empty() && set.reserved.is_empty());
+    }
+}

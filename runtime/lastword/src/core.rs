@@ -1,0 +1,169 @@
+//! What the runtime's handle, its workers and its requests share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword_events::JournalName;
+use lastword_journal::Journal;
+use tokio::sync::watch;
+
+use crate::active_set::ActiveSet;
+use crate::dispatch::Dispatcher;
+use crate::in_flight::InFlight;
+use crate::key_values::JournalKeyValues;
+use crate::outcome::{Observer, Publisher};
+use crate::quota::Quotas;
+use crate::repeated_ends::Counter;
+use crate::retry::RetryPolicy;
+use crate::sandbox::{KeyValues, Sandbox};
+use crate::session_order::SessionOrder;
+use crate::sync::{Handle, Mutex, MutexGuard};
+
+/// The parts of a runtime. What happens to a request, to a call that has ended, in a drain and at a start is in the files of those
+/// names; this one only knows which parts there are.
+///
+/// Locks are taken in this order: the active set's, then that of the session order or the dispatcher's. None is held while a guest
+/// runs, or while anyone waits for a journal; something may be handed over to one.
+pub(crate) struct Core {
+    sandbox: Sandbox,
+    journal: Arc<dyn Journal>,
+    journal_name: JournalName,
+    handle: Handle,
+    dispatcher: Dispatcher,
+    quotas: Arc<Quotas>,
+    key_values: Arc<dyn KeyValues>,
+    active: Mutex<ActiveSet>,
+    order: Arc<SessionOrder>,
+    in_flight: InFlight,
+    op_reads: tokio::sync::Mutex<()>,
+    repeated_ends: Counter,
+    publisher: Publisher,
+    retry: RetryPolicy,
+    budget: Duration,
+    /// Becomes true when a worker has panicked.
+    failed: watch::Sender<bool>,
+}
+
+/// What an embedder has chosen.
+pub(crate) struct Settings {
+    pub(crate) retry: RetryPolicy,
+    /// Of a drain.
+    pub(crate) budget: Duration,
+    pub(crate) quotas: Arc<Quotas>,
+    pub(crate) observer: Option<Observer>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        sandbox: Sandbox,
+        journal: Arc<dyn Journal>,
+        handle: Handle,
+        dispatcher: Dispatcher,
+        settings: Settings,
+    ) -> Self {
+        let Settings { retry, budget, quotas, observer } = settings;
+        let journal_name = journal.name();
+        Self {
+            sandbox,
+            journal_name,
+            handle,
+            dispatcher,
+            key_values: Arc::new(JournalKeyValues::with_quotas(journal.clone(), quotas.clone())),
+            quotas,
+            journal,
+            active: Mutex::new(ActiveSet::default()),
+            order: Arc::new(SessionOrder::default()),
+            in_flight: InFlight::default(),
+            op_reads: tokio::sync::Mutex::default(),
+            repeated_ends: Counter::default(),
+            publisher: Publisher::new(observer, journal_name),
+            retry,
+            budget,
+            failed: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    pub(crate) fn journal(&self) -> &Arc<dyn Journal> {
+        &self.journal
+    }
+
+    pub(crate) fn journal_name(&self) -> JournalName {
+        self.journal_name
+    }
+
+    /// Spawns the tasks that wait for a journal or for a time.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(crate) fn dispatcher(&self) -> &Dispatcher {
+        &self.dispatcher
+    }
+
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
+    /// What guests read of what they have stored.
+    pub(crate) fn key_values(&self) -> &Arc<dyn KeyValues> {
+        &self.key_values
+    }
+
+    /// Locks the set of active sessions.
+    pub(crate) fn active(&self) -> MutexGuard<'_, ActiveSet> {
+        self.active.lock()
+    }
+
+    pub(crate) fn order(&self) -> &Arc<SessionOrder> {
+        &self.order
+    }
+
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    /// Held while the journal is asked for an `op_id`: one line's after the other.
+    pub(crate) fn op_reads(&self) -> &tokio::sync::Mutex<()> {
+        &self.op_reads
+    }
+
+    pub(crate) fn repeated_ends(&self) -> &Counter {
+        &self.repeated_ends
+    }
+
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    pub(crate) fn retry(&self) -> &RetryPolicy {
+        &self.retry
+    }
+
+    /// The wall-clock time of a drain.
+    pub(crate) fn budget(&self) -> Duration {
+        self.budget
+    }
+
+    /// A worker has panicked.
+    pub(crate) fn fail(&self) {
+        self.failed.send_replace(true);
+    }
+
+    /// Whether a worker has panicked. Is told when that changes.
+    pub(crate) fn watch_failure(&self) -> watch::Receiver<bool> {
+        self.failed.subscribe()
+    }
+
+    /// `session-end` deliveries that are owed or were given up, and those that active sessions will owe.
+    pub(crate) fn undelivered_ends(&self) -> u64 {
+        let active = self.active();
+        let installed = self.dispatcher.installed();
+        let to_come: u64 =
+            active.count_by_tenant().map(|(tenant, sessions)| sessions * installed.count_serving(tenant)).sum();
+        to_come + self.dispatcher.undelivered_ends()
+    }
+}

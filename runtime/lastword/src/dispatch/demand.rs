@@ -1,0 +1,34 @@
+//! What a queue wants, as far as the scheduler has to know it.
+
+use super::slots::Holder;
+
+/// The deliveries of a queue that may begin, and what the next of them needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Demand {
+    pub(super) deliveries: usize,
+    pub(super) next: NextCall,
+}
+
+/// What the next call of a queue asks for, whatever others of its plugin take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NextCall {
+    /// Bytes that it reserves.
+    pub(super) memory: u64,
+    /// Bytes that the host could not keep when it was put back.
+    pub(super) host_memory: u64,
+}
+
+/// A queue in the scheduler.
+#[derive(Debug)]
+pub(super) struct QueueEntry {
+    pub(super) holder: Holder,
+    pub(super) demand: Demand,
+    /// Out of the order until its plugin holds fewer slots, or there is memory for its next call.
+    pub(super) parked: bool,
+}
+
+impl QueueEntry {
+    pub(super) fn new(holder: Holder) -> Self {
+        Self { holder, demand: Demand::default(), parked: false }
+    }
+}

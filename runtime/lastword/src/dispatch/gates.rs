@@ -1,0 +1,282 @@
+//! A gate for each tenant: all reasons for which nothing of a tenant may begin, whatever its queues hold.
+//!
+//! It may have used up its calls or its fuel, its plugins may have stored more than the journal has written, or an observer may have to
+//! be notified first. A tenant whose gate is closed is out of the order of [`Fair`](super::fair::Fair) as a whole, however many queues it
+//! has, until a call of it ends, its fuel flows again, or the journal has written.
+//!
+//! What plugins have stored is in memory until it is written, so a tenant whose plugins store faster than the disk takes begins no more
+//! calls for a while; what its owner says is taken all the same, and nobody else waits. A full disk is the same, for longer. In a drain
+//! what has not begun at the end of the budget for this reason is `deferred(journal)`.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::bucket::Bucket;
+use super::ids::TenantNumber;
+use crate::limits::{MAX_UNWRITTEN_BYTES, MAX_UNWRITTEN_BYTES_OF_TENANT};
+use crate::quota::TenantQuota;
+
+/// What one tenant may begin.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    max_calls: Option<u32>,
+    fuel: Option<Bucket>,
+    /// Its fuel is used up, and it is among those whose refill is waited for.
+    waits_for_fuel: bool,
+    /// Deferrals of it of which the observer is to be notified. Nothing of it begins meanwhile, so that nobody hears `delivered`
+    /// before `deferred`.
+    unnotified: usize,
+    /// Bytes that its plugins have stored and the journal has not written yet.
+    unwritten: u64,
+    /// They are as many as they may be.
+    waits_for_journal: bool,
+}
+
+/// Why a gate is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClosedBy {
+    Fuel,
+    Journal,
+    Notification,
+    Calls,
+}
+
+impl Gate {
+    fn new(quota: &TenantQuota, now: Instant) -> Self {
+        Self {
+            max_calls: quota.concurrent_calls.map(|calls| calls.max(1)),
+            fuel: quota.fuel_per_second.map(|fuel| Bucket::new(fuel, now)),
+            ..Self::default()
+        }
+    }
+
+    /// Why nothing of the tenant may begin, if so. `calls` are under way.
+    pub(super) fn closed_by(&self, calls: u32) -> Option<ClosedBy> {
+        if self.waits_for_fuel {
+            Some(ClosedBy::Fuel)
+        } else if self.waits_for_journal {
+            Some(ClosedBy::Journal)
+        } else if self.unnotified > 0 {
+            Some(ClosedBy::Notification)
+        } else if self.free_calls(calls) == 0 {
+            Some(ClosedBy::Calls)
+        } else {
+            None
+        }
+    }
+
+    /// Calls that it may have at once.
+    pub(super) fn max_calls(&self) -> Option<u32> {
+        self.max_calls
+    }
+
+    fn free_calls(&self, calls: u32) -> u32 {
+        self.max_calls.map_or(u32::MAX, |max| max.saturating_sub(calls))
+    }
+
+    /// Calls that a worker may take now, where `calls` are under way. Where fuel counts it is one, because what a call uses has to be
+    /// known before the next one begins; and where much is unwritten, because what the journal has to write of one shows whether there
+    /// is room for another.
+    pub(super) fn room(&self, calls: u32, fuel_counts: bool) -> u32 {
+        let one_by_one = self.unwritten > MAX_UNWRITTEN_BYTES_OF_TENANT / 2 || (fuel_counts && self.fuel.is_some());
+        self.free_calls(calls).min(if one_by_one { 1 } else { u32::MAX })
+    }
+
+    /// Whether any quota of the tenant can close it.
+    pub(super) fn is_limited(&self) -> bool {
+        self.max_calls.is_some() || self.fuel.is_some()
+    }
+
+    pub(super) fn waits_for_fuel(&self) -> bool {
+        self.waits_for_fuel
+    }
+
+    pub(super) fn waits_for_journal(&self) -> bool {
+        self.waits_for_journal
+    }
+
+    #[cfg(any(test, shuttle))]
+    pub(super) fn unnotified(&self) -> usize {
+        self.unnotified
+    }
+
+    /// Whether forgetting it would change nothing: a debt of fuel has to be remembered until it is paid.
+    pub(super) fn can_be_forgotten(&self, now: Instant) -> bool {
+        self.unnotified == 0 && self.unwritten == 0 && self.fuel.is_none_or(|fuel| fuel.is_full(now))
+    }
+}
+
+/// The gates of all tenants. Whoever changes one applies it to the order, see
+/// [`Scheduler::apply_limits`](super::scheduler::Scheduler::apply_limits).
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    /// By number.
+    gates: Vec<Gate>,
+    /// When tenants that wait for fuel can go on.
+    refills: BTreeSet<(Instant, TenantNumber)>,
+    /// How many tenants have something unwritten.
+    with_unwritten: u64,
+    /// Those that wait for the journal.
+    waiting_for_journal: BTreeSet<TenantNumber>,
+}
+
+impl Gates {
+    /// The gate of a tenant that has this number from now on.
+    pub(super) fn set(&mut self, number: TenantNumber, quota: &TenantQuota, now: Instant) {
+        if self.gates.len() <= number {
+            self.gates.resize_with(number + 1, Gate::default);
+        }
+        if let Some(gate) = self.gates.get_mut(number) {
+            *gate = Gate::new(quota, now);
+        }
+    }
+
+    pub(super) fn get(&self, number: TenantNumber) -> Option<&Gate> {
+        self.gates.get(number)
+    }
+
+    /// Takes out of the tenant's fuel what calls have used. True when it waits for fuel from now on.
+    pub(super) fn charge_fuel(&mut self, number: TenantNumber, used: impl Iterator<Item = u64>, now: Instant) -> bool {
+        let Some(gate) = self.gates.get_mut(number) else { return false };
+        let Some(fuel) = &mut gate.fuel else { return false };
+        used.for_each(|used| fuel.take(used, now));
+        if gate.waits_for_fuel {
+            return false;
+        }
+        let Some(at) = fuel.usable_at(now) else { return false };
+        gate.waits_for_fuel = true;
+        self.refills.insert((at, number));
+        true
+    }
+
+    /// When the first tenant that waits for fuel can go on.
+    pub(super) fn next_refill(&self) -> Option<Instant> {
+        self.refills.first().map(|(at, _)| *at)
+    }
+
+    /// A tenant whose fuel flows again by now; to be called until there is none.
+    pub(super) fn refilled(&mut self, now: Instant) -> Option<TenantNumber> {
+        while let Some(&(at, number)) = self.refills.first()
+            && at <= now
+        {
+            self.refills.pop_first();
+            let Some(gate) = self.gates.get_mut(number) else { continue };
+            // Calls that were under way may have used more meanwhile.
+            match gate.fuel.and_then(|fuel| fuel.usable_at(now)) {
+                Some(at) => {
+                    self.refills.insert((at, number));
+                }
+                None => {
+                    gate.waits_for_fuel = false;
+                    return Some(number);
+                }
+            }
+        }
+        None
+    }
+
+    /// Nobody waits for fuel from now on. Gives those that did.
+    pub(super) fn stop_counting_fuel(&mut self) -> Vec<TenantNumber> {
+        let waited: Vec<TenantNumber> =
+            std::mem::take(&mut self.refills).into_iter().map(|(_, number)| number).collect();
+        for &number in &waited {
+            if let Some(gate) = self.gates.get_mut(number) {
+                gate.waits_for_fuel = false;
+            }
+        }
+        waited
+    }
+
+    /// The observer is to be notified of so many deferrals of the tenant.
+    pub(super) fn add_unnotified(&mut self, number: TenantNumber, deferrals: usize) {
+        if let Some(gate) = self.gates.get_mut(number) {
+            gate.unnotified += deferrals;
+        }
+    }
+
+    /// It was notified of one of them, or is not going to be.
+    pub(super) fn notified(&mut self, number: TenantNumber) {
+        if let Some(gate) = self.gates.get_mut(number) {
+            gate.unnotified -= 1;
+        }
+    }
+
+    /// The tenant's plugins have stored something, or the journal has written it.
+    pub(super) fn change_unwritten(&mut self, number: TenantNumber, change: impl FnOnce(u64) -> u64) {
+        let Some(gate) = self.gates.get_mut(number) else { return };
+        let before = gate.unwritten;
+        gate.unwritten = change(before);
+        match (before, gate.unwritten) {
+            (0, 1..) => self.with_unwritten += 1,
+            (1.., 0) => self.with_unwritten -= 1,
+            _ => (),
+        }
+        let share = MAX_UNWRITTEN_BYTES_OF_TENANT.min(MAX_UNWRITTEN_BYTES / self.with_unwritten.max(1));
+        // Its own next change lets it go on: it waits only as long as there is one to come.
+        gate.waits_for_journal = gate.unwritten > 0 && gate.unwritten >= share;
+        if gate.waits_for_journal {
+            self.waiting_for_journal.insert(number);
+        } else {
+            self.waiting_for_journal.remove(&number);
+        }
+    }
+
+    /// Tenants that wait for the journal.
+    pub(super) fn waiting_for_journal(&self) -> impl Iterator<Item = TenantNumber> {
+        self.waiting_for_journal.iter().copied()
+    }
+
+    #[cfg(shuttle)]
+    pub(super) fn unnotified(&self) -> usize {
+        self.gates.iter().map(Gate::unnotified).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn gates(quota: TenantQuota) -> (Gates, Instant) {
+        let (mut gates, now) = (Gates::default(), Instant::now());
+        gates.set(0, &quota, now);
+        (gates, now)
+    }
+
+    #[test]
+    fn a_gate_says_what_it_is_closed_by() {
+        let quota = TenantQuota { concurrent_calls: Some(2), fuel_per_second: Some(1_000), ..TenantQuota::default() };
+        let (mut gates, now) = gates(quota);
+        let closed_by = |gates: &Gates, calls| gates.get(0).unwrap().closed_by(calls);
+        assert_eq!((closed_by(&gates, 1), closed_by(&gates, 2)), (None, Some(ClosedBy::Calls)));
+        gates.add_unnotified(0, 1);
+        assert_eq!(closed_by(&gates, 2), Some(ClosedBy::Notification));
+        gates.change_unwritten(0, |_| MAX_UNWRITTEN_BYTES_OF_TENANT);
+        assert_eq!(closed_by(&gates, 0), Some(ClosedBy::Journal));
+        assert!(gates.charge_fuel(0, [2_000].into_iter(), now), "it begins to wait");
+        assert!(!gates.charge_fuel(0, [1_000].into_iter(), now), "and begins once");
+        assert_eq!(closed_by(&gates, 0), Some(ClosedBy::Fuel));
+        gates.change_unwritten(0, |_| 0);
+        gates.notified(0);
+        assert_eq!(gates.refilled(now), None);
+        let later = now + Duration::from_secs(3);
+        assert_eq!((gates.refilled(later), gates.refilled(later)), (Some(0), None));
+        assert_eq!(closed_by(&gates, 0), None);
+    }
+
+    #[test]
+    fn who_has_much_unwritten_begins_one_call_at_a_time_and_nobody_waits_for_others_bytes() {
+        let (mut gates, now) = gates(TenantQuota::default());
+        gates.set(1, &TenantQuota::default(), now);
+        assert_eq!(gates.get(0).unwrap().room(7, true), u32::MAX);
+        gates.change_unwritten(0, |_| MAX_UNWRITTEN_BYTES_OF_TENANT / 2 + 1);
+        assert_eq!(gates.get(0).unwrap().room(7, true), 1);
+        gates.change_unwritten(0, |_| MAX_UNWRITTEN_BYTES_OF_TENANT);
+        assert_eq!(gates.waiting_for_journal().collect::<Vec<_>>(), [0]);
+        assert_eq!(gates.get(1).unwrap().closed_by(9), None);
+        gates.change_unwritten(0, |_| 0);
+        assert_eq!(gates.waiting_for_journal().count(), 0);
+        assert!(gates.get(0).unwrap().can_be_forgotten(now));
+    }
+}

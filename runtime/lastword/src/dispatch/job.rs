@@ -1,0 +1,82 @@
+//! What a worker takes from a queue.
+
+use super::demand::NextCall;
+use super::slots::Permit;
+use crate::drain::backlog::BacklogEnd;
+use crate::queued_delivery::QueuedDelivery;
+use crate::sandbox::Reservation;
+
+/// A delivery that may begin.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Queued(QueuedDelivery),
+    /// Of a session that a drain found active.
+    End(BacklogEnd),
+}
+
+impl Job {
+    pub(crate) fn is_end(&self) -> bool {
+        match self {
+            Self::Queued(delivery) => delivery.is_end(),
+            Self::End(_) => true,
+        }
+    }
+
+    pub(super) fn next_call(&self) -> NextCall {
+        match self {
+            Self::Queued(delivery) => {
+                NextCall { memory: delivery.wanted_memory, host_memory: delivery.wanted_host_memory }
+            }
+            Self::End(_) => NextCall::default(),
+        }
+    }
+
+    /// Marks it as deferred, see [`QueuedDelivery::defer`]. Ends of a backlog do not wait for a quota.
+    pub(super) fn defer(&mut self) -> Option<QueuedDelivery> {
+        match self {
+            Self::Queued(delivery) => delivery.defer(),
+            Self::End(_) => None,
+        }
+    }
+
+    pub(crate) fn delivery(self) -> QueuedDelivery {
+        match self {
+            Self::Queued(delivery) => delivery,
+            Self::End(end) => end.delivery(),
+        }
+    }
+}
+
+/// A delivery with the permit for its call.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) job: Job,
+    pub(crate) permit: Permit,
+    /// Until the call has it; none when it needs none.
+    pub(crate) memory: Option<Reservation>,
+}
+
+/// How many deliveries there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) all: usize,
+    /// Those among them that are `session-end`.
+    pub(crate) ends: usize,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, is_end: bool) {
+        self.all += 1;
+        self.ends += usize::from(is_end);
+    }
+
+    pub(super) fn add_ends(&mut self, ends: usize) {
+        self.all += ends;
+        self.ends += ends;
+    }
+
+    pub(super) fn remove(&mut self, is_end: bool) {
+        self.all -= 1;
+        self.ends -= usize::from(is_end);
+    }
+}

@@ -1,0 +1,45 @@
+//! What a worker is to do, and what it brings back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::finished_call::FinishedCall;
+use super::ids::{PluginNumber, QueueId};
+use super::job::Taken;
+use super::notifications::Deferred;
+use crate::drain::context::DrainContext;
+
+/// What a worker is to do now.
+pub(crate) enum Pick {
+    /// Notify the observer that these wait, and then call
+    /// [`Dispatcher::notified`](super::Dispatcher::notified).
+    Notify(Vec<Deferred>),
+    /// Serve this queue: finish what the worker has begun of it, then these.
+    Serve(Slice),
+    /// Sleep until there is something, or until this moment.
+    Idle(Option<Instant>),
+    /// The budget has ended: drop every call.
+    Cut,
+    /// The runtime is gone.
+    Stop,
+}
+
+/// A worker's slice of one queue.
+pub(crate) struct Slice {
+    pub(crate) queue: QueueId,
+    pub(crate) plugin: PluginNumber,
+    /// What it may begin.
+    pub(crate) jobs: Vec<Taken>,
+    /// The drain that goes on.
+    pub(crate) drain: Option<Arc<DrainContext>>,
+}
+
+/// A slice that is over.
+pub(crate) struct ServedSlice {
+    pub(crate) queue: QueueId,
+    pub(crate) time: Duration,
+    /// Deliveries that are accounted for.
+    pub(crate) finished: Vec<FinishedCall>,
+    /// Deliveries that were not begun after all.
+    pub(crate) unstarted: Vec<Taken>,
+}

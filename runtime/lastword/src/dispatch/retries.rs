@@ -1,0 +1,40 @@
+//! Lanes that have to be looked at again at some moment.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::ids::QueueId;
+
+#[derive(Debug, Default)]
+pub(super) struct Retries(BinaryHeap<Reverse<Retry>>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Retry {
+    at: Instant,
+    queue: QueueId,
+    id: Arc<str>,
+}
+
+impl Retries {
+    /// The lane of this session id wants to be looked at.
+    pub(super) fn add(&mut self, at: Instant, queue: QueueId, id: Arc<str>) {
+        self.0.push(Reverse(Retry { at, queue, id }));
+    }
+
+    /// When the first of them does.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.peek().map(|Reverse(retry)| retry.at)
+    }
+
+    /// A lane whose moment has come; to be called until there is none.
+    pub(super) fn due(&mut self, now: Instant) -> Option<(QueueId, Arc<str>)> {
+        self.next().filter(|at| *at <= now)?;
+        self.0.pop().map(|Reverse(retry)| (retry.queue, retry.id))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}

@@ -1,0 +1,430 @@
+//! Which queue begins something next, and how much.
+//!
+//! The order is [`Fair`]'s. A queue is passed by while its tenant's [gate](super::gates) is closed, while it or its plugin holds its
+//! part of the [slots](super::slots), or while there is no [memory](super::memory) for its next call. The scheduler looks at no
+//! delivery: what a queue wants is said to it as a [`Demand`].
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::demand::{Demand, NextCall, QueueEntry};
+use super::fair::{Fair, Rank};
+use super::gates::{Gate, Gates};
+use super::ids::{PluginNumber, QueueId, TenantNumber};
+use super::memory::{MemoryTurns, PluginMemory, View};
+use super::plugin_shares::PluginShares;
+use super::slots::{Holder, Permit, Slots, part_of};
+use super::tenants::{TenantQueues, Tenants};
+use crate::limits::{MAX_BATCH, MIN_BATCH};
+use crate::quota::TenantQuota;
+use crate::sandbox::Reservation;
+
+#[derive(Debug, Default)]
+pub(super) struct Scheduler {
+    tenants: Tenants,
+    fair: Fair,
+    /// By number.
+    queues: Vec<QueueEntry>,
+    slots: Slots,
+    gates: Gates,
+    plugins: PluginShares,
+    memory: MemoryTurns,
+    /// Deliveries that a worker takes at once.
+    batch: u32,
+}
+
+/// What a queue's next call has been given. It has no slot yet.
+pub(super) struct Admitted(Option<Reservation>);
+
+impl Scheduler {
+    pub(super) fn new((slots, workers): (u32, u32), plugins: Vec<PluginMemory>) -> Self {
+        Self {
+            slots: Slots::new(slots, workers),
+            plugins: PluginShares::new(plugins.len()),
+            memory: MemoryTurns::new(plugins),
+            // No worker takes so much that the others find nothing left of what one queue may hold.
+            batch: (slots / 2 / workers.max(1)).clamp(MIN_BATCH, MAX_BATCH),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn tenants(&self) -> &Tenants {
+        &self.tenants
+    }
+
+    pub(super) fn fair(&self) -> &Fair {
+        &self.fair
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    pub(super) fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
+    /// Adds a tenant and a queue for each of these plugins, under the numbers of such that were forgotten where there are any.
+    pub(super) fn add_tenant(
+        &mut self,
+        name: &Arc<str>,
+        quota: &TenantQuota,
+        plugins: &[PluginNumber],
+        now: Instant,
+    ) -> TenantQueues {
+        let tenant = match self.tenants.spare_tenant() {
+            Some(number) => {
+                self.fair.reuse_tenant(number);
+                number
+            }
+            None => self.fair.add_tenant(),
+        };
+        self.gates.set(tenant, quota, now);
+        let queues: TenantQueues = plugins.iter().map(|&plugin| (plugin, self.add_queue(tenant, plugin))).collect();
+        self.tenants.add(name, tenant, queues.clone());
+        queues
+    }
+
+    fn add_queue(&mut self, tenant: TenantNumber, plugin: PluginNumber) -> QueueId {
+        let spare = self.tenants.spare_queue();
+        let holder = |queue| Holder { queue, tenant, plugin };
+        match spare.and_then(|queue| Some((queue, self.queues.get_mut(queue)?))) {
+            Some((queue, entry)) => {
+                *entry = QueueEntry::new(holder(queue));
+                self.fair.reuse_queue(queue, tenant);
+                queue
+            }
+            None => {
+                let queue = self.fair.add_queue(tenant);
+                self.queues.push(QueueEntry::new(holder(queue)));
+                queue
+            }
+        }
+    }
+
+    /// Forgets tenants that are owed nothing, once there are many.
+    pub(super) fn forget_idle_tenants(&mut self, now: Instant, is_idle: impl Fn(QueueId) -> bool) {
+        if !self.tenants.are_many() {
+            return;
+        }
+        let (tenants, gates, slots) = (&mut self.tenants, &self.gates, &self.slots);
+        tenants.forget(|tenant, queues| {
+            let is_idle = |&(_, queue): &(PluginNumber, QueueId)| slots.of_queue(queue) == 0 && is_idle(queue);
+            gates.get(tenant).is_none_or(|gate| gate.can_be_forgotten(now)) && queues.iter().all(is_idle)
+        });
+    }
+
+    /// The queue's tenant is owed so many deliveries more.
+    pub(super) fn add_owed(&mut self, queue: QueueId, deliveries: usize) {
+        if let Some(tenant) = self.tenant_of(queue) {
+            self.tenants.add_owed(tenant, u64::try_from(deliveries).unwrap_or(u64::MAX));
+        }
+    }
+
+    pub(super) fn remove_owed(&mut self, queue: QueueId, deliveries: usize) {
+        if let Some(tenant) = self.tenant_of(queue) {
+            self.tenants.remove_owed(tenant, u64::try_from(deliveries).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// The queues of the tenant that this queue is of.
+    pub(super) fn sibling_queues(&self, queue: QueueId) -> Option<TenantQueues> {
+        self.tenants.queues(self.tenant_of(queue)?).cloned()
+    }
+
+    pub(super) fn tenant_of(&self, queue: QueueId) -> Option<TenantNumber> {
+        self.queues.get(queue).map(|entry| entry.holder.tenant)
+    }
+
+    pub(super) fn plugin_of(&self, queue: QueueId) -> Option<PluginNumber> {
+        self.queues.get(queue).map(|entry| entry.holder.plugin)
+    }
+
+    pub(super) fn rank(&self, queue: QueueId) -> Rank {
+        self.fair.rank(queue)
+    }
+
+    /// Says what a queue wants. To be called when that has changed.
+    pub(super) fn update_ready(&mut self, queue: QueueId, demand: Demand) {
+        let Some(entry) = self.queues.get_mut(queue) else { return };
+        let before = std::mem::replace(&mut entry.demand, demand);
+        self.plugins.change_wanting(entry.holder.plugin, before.deliveries > 0, demand.deliveries > 0);
+        self.fair.set_ready(queue, if entry.parked { 0 } else { demand.deliveries });
+    }
+
+    /// The queue whose turn it is to begin something, and how many slots it may take. `begun`: queues that the worker goes on with.
+    pub(super) fn choose(&mut self, begun: &[QueueId], draining: bool) -> Option<(QueueId, u32)> {
+        let free = self.slots.free(draining);
+        if free == 0 {
+            return None;
+        }
+        let share = self.slots.share_of_queue(self.fair.ready_queues());
+        let of_plugin = self.plugins.share(&self.slots);
+        loop {
+            let room_of =
+                |queue: QueueId| self.queue_room(queue, share, of_plugin).min(self.slots.free_for(queue, free));
+            let Some(queue) = self.fair.first(|queue| !begun.contains(&queue) && room_of(queue) > 0) else {
+                // Others want fewer slots than when these were parked.
+                let plugin = self.plugins.with_room(&self.slots, of_plugin)?;
+                self.unpark(plugin, of_plugin);
+                continue;
+            };
+            match self.plugin_room(queue, of_plugin) {
+                0 => self.park(queue),
+                _ if !self.memory.fits(&self.view(), queue) => self.wait_for_memory(queue),
+                room => return Some((queue, room.min(room_of(queue)).min(self.batch))),
+            }
+        }
+    }
+
+    /// Deliveries that a queue may take at once, of the `most` that [`Self::choose`] has given.
+    pub(super) fn room_to_take(&self, queue: QueueId, most: u32, fuel_counts: bool) -> usize {
+        let Some(tenant) = self.tenant_of(queue) else { return 0 };
+        let Some(gate) = self.gates.get(tenant) else { return 0 };
+        let room = most.min(gate.room(self.slots.of_tenant(tenant), fuel_counts));
+        usize::try_from(room).unwrap_or(usize::MAX)
+    }
+
+    /// Whether the queue's next call may begin, with its memory. `is_another`: the worker has taken one of the queue already.
+    pub(super) fn admit(&mut self, queue: QueueId, next: NextCall, is_another: bool) -> Option<Admitted> {
+        let entry = self.queues.get_mut(queue)?;
+        entry.demand.next = next;
+        let entry = self.queues.get(queue)?;
+        // For the first this was looked at when the queue was chosen.
+        if !self.tenant_has_memory(entry) || (is_another && !self.memory.host_fits(entry)) {
+            return None;
+        }
+        self.memory.reserve(entry, &self.slots).ok().map(Admitted)
+    }
+
+    /// Gives an admitted call its slot.
+    pub(super) fn take(&mut self, queue: QueueId, admitted: Admitted) -> Option<(Permit, Option<Reservation>)> {
+        let Admitted(memory) = admitted;
+        let holder = self.queues.get(queue)?.holder;
+        let permit = self.slots.take(holder, memory.as_ref().map_or(0, Reservation::held));
+        Some((permit, memory))
+    }
+
+    /// A slot for a call that is alone, and needs no reservation: there is all memory to grow into.
+    pub(super) fn take_alone(&mut self, queue: QueueId) -> Option<Permit> {
+        self.take(queue, Admitted(None)).map(|(permit, _)| permit)
+    }
+
+    pub(super) fn give_back(&mut self, permit: Permit) {
+        self.slots.give_back(permit);
+    }
+
+    /// Calls of the queue have ended: whoever has waited for what they held comes back.
+    pub(super) fn calls_ended(&mut self, queue: QueueId) {
+        if let Some(&Holder { tenant, plugin, .. }) = self.queues.get(queue).map(|entry| &entry.holder) {
+            self.apply_limits(tenant);
+            let share = self.plugins.share(&self.slots);
+            self.unpark(plugin, share);
+        }
+        let view = View { queues: &self.queues, gates: &self.gates, slots: &self.slots };
+        for queue in self.memory.bring_back(&view) {
+            self.bring_back(queue);
+        }
+    }
+
+    /// A call of the queue's plugin had so much memory.
+    pub(super) fn call_had(&mut self, queue: QueueId, bytes: u64) {
+        if let Some(plugin) = self.plugin_of(queue) {
+            self.memory.call_had(plugin, bytes);
+        }
+    }
+
+    /// Charges a queue for worker time.
+    pub(super) fn charge_time(&mut self, queue: QueueId, nanos: u64) {
+        self.fair.charge(queue, nanos);
+    }
+
+    /// Charges a queue of a tenant whose calls are limited for the time in which it held calls of it: a guest that waits
+    /// uses no worker, and would otherwise always be the one that has had least.
+    pub(super) fn charge_wait(&mut self, queue: QueueId, nanos: impl FnOnce() -> u64) {
+        let gate = self.tenant_of(queue).and_then(|tenant| self.gates.get(tenant));
+        if gate.is_some_and(|gate| gate.max_calls().is_some()) {
+            self.fair.charge_within(queue, nanos());
+        }
+    }
+
+    /// A drain begins: what queues had before does not count.
+    pub(super) fn reset_times(&mut self) {
+        self.fair.reset();
+    }
+
+    /// Takes out of the tenant's fuel what calls have used. True when it waits for fuel from now on: the caller applies the limits.
+    pub(super) fn charge_fuel(&mut self, tenant: TenantNumber, used: impl Iterator<Item = u64>, now: Instant) -> bool {
+        self.gates.charge_fuel(tenant, used, now)
+    }
+
+    /// The observer is to be notified of so many deferrals of the tenant, which waits for something else already.
+    pub(super) fn add_unnotified(&mut self, tenant: TenantNumber, deferrals: usize) {
+        self.gates.add_unnotified(tenant, deferrals);
+    }
+
+    /// The observer was notified of a deferral of the queue, or is not going to be.
+    pub(super) fn notified(&mut self, queue: QueueId) {
+        if let Some(tenant) = self.tenant_of(queue) {
+            self.gates.notified(tenant);
+            self.apply_limits(tenant);
+        }
+    }
+
+    /// The queue's tenant has stored something that is not written yet, or it is written.
+    pub(super) fn change_unwritten(&mut self, queue: QueueId, change: impl FnOnce(u64) -> u64) {
+        if let Some(tenant) = self.tenant_of(queue) {
+            self.gates.change_unwritten(tenant, change);
+            self.apply_gate(tenant);
+        }
+    }
+
+    /// The tenant's count of calls, or its fuel, has changed.
+    pub(super) fn apply_limits(&mut self, tenant: TenantNumber) {
+        if self.gates.get(tenant).is_some_and(Gate::is_limited) {
+            self.apply_gate(tenant);
+        }
+    }
+
+    /// Takes the tenant out of the order if its gate is closed, and lets it back in otherwise.
+    fn apply_gate(&mut self, tenant: TenantNumber) {
+        let Some(gate) = self.gates.get(tenant) else { return };
+        let is_throttled = gate.closed_by(self.slots.of_tenant(tenant)).is_some();
+        self.fair.throttle(tenant, is_throttled);
+        if is_throttled {
+            self.memory.end_first_of(&self.queues, tenant);
+        }
+    }
+
+    /// Tenants whose fuel flows again by now go on.
+    pub(super) fn refill(&mut self, now: Instant) {
+        while let Some(tenant) = self.gates.refilled(now) {
+            self.apply_limits(tenant);
+        }
+    }
+
+    /// Fuel does not count any more.
+    pub(super) fn stop_counting_fuel(&mut self) {
+        for tenant in self.gates.stop_counting_fuel() {
+            self.apply_limits(tenant);
+        }
+    }
+
+    /// Whether anything would begin if its tenant did not have to wait for the journal.
+    pub(super) fn journal_holds_up(&self) -> bool {
+        self.gates.waiting_for_journal().any(|tenant| self.fair.ready_deliveries_of(tenant) > 0)
+    }
+
+    /// Nothing begins any more: queues do not wait for memory, and none is set aside, of which other runtimes have their calls as well.
+    pub(super) fn end_waits_for_memory(&mut self) {
+        let view = View { queues: &self.queues, gates: &self.gates, slots: &self.slots };
+        for queue in self.memory.end_idle_waits(&view) {
+            if let Some(entry) = self.queues.get_mut(queue) {
+                entry.parked = false;
+            }
+        }
+        self.set_no_memory_aside();
+    }
+
+    /// Leaves the memory that is set aside to others.
+    pub(super) fn set_no_memory_aside(&mut self) {
+        self.memory.end_first();
+    }
+
+    fn view(&self) -> View<'_> {
+        View { queues: &self.queues, gates: &self.gates, slots: &self.slots }
+    }
+
+    /// Slots that one queue may take now. It has its `share` of all; where there are several tenants, an equal part of what
+    /// its plugin may hold, so that one tenant's input does not use the plugin up for the others; and an equal part of its
+    /// tenant's calls, where those are limited. None when its tenant has its part of the memory. A queue without room holds a
+    /// slot, or its tenant does, so there are few of them to pass by.
+    fn queue_room(&self, queue: QueueId, share: u32, of_plugin: u32) -> u32 {
+        let Some(entry) = self.queues.get(queue) else { return 0 };
+        if !self.tenant_has_memory(entry) {
+            return 0;
+        }
+        let Holder { tenant, plugin, .. } = entry.holder;
+        let mut most = share;
+        if self.tenants.len() > 1 {
+            most = most.min(part_of(of_plugin, self.plugins.wanting(plugin).max(2)));
+        }
+        if let Some(calls) = self.gates.get(tenant).and_then(Gate::max_calls)
+            && let Some(queues) = self.tenants.queues(tenant)
+        {
+            let wants = |&&(_, queue): &&(PluginNumber, QueueId)| {
+                self.queues.get(queue).is_some_and(|entry| entry.demand.deliveries > 0)
+                    || self.slots.of_queue(queue) > 0
+            };
+            most = most.min(part_of(calls, queues.iter().filter(wants).count()));
+        }
+        most.saturating_sub(self.slots.of_queue(queue))
+    }
+
+    /// Slots that the queue's plugin may take now.
+    fn plugin_room(&self, queue: QueueId, share: u32) -> u32 {
+        self.plugin_of(queue).map_or(share, |plugin| share.saturating_sub(self.slots.of_plugin(plugin)))
+    }
+
+    /// Whether the queue's tenant may reserve more: its equal part of all memory, half at most, where there are several tenants;
+    /// and one call in any case.
+    fn tenant_has_memory(&self, entry: &QueueEntry) -> bool {
+        if self.tenants.len() <= 1 {
+            return true;
+        }
+        let held = self.slots.memory_of_tenant(entry.holder.tenant);
+        if held == 0 {
+            return true;
+        }
+        let Some((part, wanted)) = self.memory.wanted(entry) else { return true };
+        let queues = (self.fair.ready_queues() + self.memory.waiting()).max(2);
+        held.saturating_add(wanted) <= part.limit_of_all() / u64::try_from(queues).unwrap_or(u64::MAX)
+    }
+
+    /// The queue's plugin holds all that it may.
+    fn park(&mut self, queue: QueueId) {
+        let Some(entry) = self.queues.get_mut(queue) else { return };
+        entry.parked = true;
+        self.plugins.park(entry.holder.plugin, queue);
+        self.fair.set_ready(queue, 0);
+    }
+
+    fn unpark(&mut self, plugin: PluginNumber, share: u32) {
+        for queue in self.plugins.unpark(plugin, &self.slots, share) {
+            self.bring_back(queue);
+        }
+    }
+
+    fn wait_for_memory(&mut self, queue: QueueId) {
+        let view = View { queues: &self.queues, gates: &self.gates, slots: &self.slots };
+        self.memory.wait(&view, queue);
+        if let Some(entry) = self.queues.get_mut(queue) {
+            entry.parked = true;
+        }
+        self.fair.set_ready(queue, 0);
+    }
+
+    /// Lets a parked queue back into the order.
+    fn bring_back(&mut self, queue: QueueId) {
+        let Some(entry) = self.queues.get_mut(queue) else { return };
+        entry.parked = false;
+        self.fair.set_ready(queue, entry.demand.deliveries);
+    }
+}
+
+#[cfg(any(test, shuttle))]
+impl Scheduler {
+    pub(super) fn memory(&self) -> &MemoryTurns {
+        &self.memory
+    }
+
+    #[cfg(shuttle)]
+    pub(super) fn plugins(&self) -> &PluginShares {
+        &self.plugins
+    }
+
+    #[cfg(test)]
+    pub(super) fn queues(&self) -> &[QueueEntry] {
+        &self.queues
+    }
+}

@@ -1,0 +1,130 @@
+//! What becomes of each end that is owed in a drain.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use lastword_events::{Deferral, Outcome};
+
+use super::context::DrainContext;
+use crate::dispatch::{PluginNumber, Unstarted};
+
+/// The account of the drain that is going on, or is over: a run has one. What became of each queue's ends is in the queue, see
+/// [`Tally`].
+pub(crate) struct DrainAccount {
+    pub(crate) context: Arc<DrainContext>,
+    pub(crate) deferred: Vec<DeferredQueue>,
+    /// Sessions that the snapshot found, and that were written down after it.
+    pub(crate) sessions: u64,
+    /// What it had come to when it was closed.
+    pub(crate) closed_with: Option<Progress>,
+    /// Ends without an attempt of which the observer was notified since.
+    pub(crate) notified: Arc<AtomicU64>,
+}
+
+/// Whether attempts count in the account of a drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccountState {
+    /// No drain has begun.
+    None,
+    Open,
+    /// Whatever comes of an attempt now, it counts as cut by the budget.
+    Closed,
+}
+
+/// Deliveries that had no attempt in this drain.
+#[derive(Debug)]
+pub(crate) struct DeferredQueue {
+    pub(crate) plugin: PluginNumber,
+    pub(crate) why: Deferral,
+    pub(crate) unstarted: Unstarted,
+}
+
+/// What a drain has come to by some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) sessions: u64,
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    pub(crate) deferred: u64,
+    /// Those of `deferred` of which the observer was not notified one by one.
+    pub(crate) unnotified: u64,
+}
+
+/// What a drain came to.
+#[derive(Default)]
+pub(crate) struct ClosedAccount {
+    /// Every queue that was owed an end, in no order.
+    pub(crate) queues: Vec<ClosedQueue>,
+    pub(crate) deferred: Vec<DeferredQueue>,
+    /// Ends that a worker had not brought back. The observer is not notified of them one by one.
+    pub(crate) held: u64,
+    pub(crate) sessions: u64,
+    /// Where to count the ends of `deferred` of which the observer is notified.
+    pub(crate) notified: Arc<AtomicU64>,
+}
+
+/// What became of the ends of one queue.
+pub(crate) struct ClosedQueue {
+    pub(crate) tenant: Arc<str>,
+    pub(crate) plugin: PluginNumber,
+    pub(crate) tally: Tally,
+}
+
+impl DrainAccount {
+    pub(crate) fn new(context: DrainContext, sessions: u64) -> Self {
+        let context = Arc::new(context);
+        Self { context, deferred: Vec::new(), sessions, closed_with: None, notified: Arc::default() }
+    }
+
+    /// What it has come to besides what is in the queues.
+    pub(crate) fn progress(&self) -> Progress {
+        let unnotified = self.deferred.iter().map(|deferred| deferred.unstarted.ends()).sum();
+        Progress { sessions: self.sessions, unnotified, ..Progress::default() }
+    }
+
+    /// Closes it with what it has come to. What became of the queues' ends is not in it yet.
+    pub(crate) fn close(&mut self, progress: Progress) -> ClosedAccount {
+        self.closed_with = Some(progress);
+        let (deferred, notified) = (std::mem::take(&mut self.deferred), self.notified.clone());
+        ClosedAccount { deferred, sessions: self.sessions, notified, ..ClosedAccount::default() }
+    }
+}
+
+/// A drain's counts of `session-end` deliveries, for one queue.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    pub(crate) deferred: u64,
+    pub(crate) broken: bool,
+    /// Whether the budget deferred any of them.
+    pub(crate) timed_out: bool,
+    /// How often each other outcome than `delivered` happened.
+    pub(crate) causes: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Delivered => self.delivered += 1,
+            Outcome::Failed { .. } => {
+                self.failed += 1;
+                *self.causes.entry(outcome.to_string()).or_default() += 1;
+            }
+            Outcome::Deferred(why) => self.defer(*why, 1),
+        }
+    }
+
+    pub(crate) fn defer(&mut self, why: Deferral, count: u64) {
+        if count > 0 {
+            self.deferred += count;
+            self.timed_out |= matches!(why, Deferral::Budget | Deferral::Journal);
+            *self.causes.entry(Outcome::Deferred(why).to_string()).or_default() += count;
+        }
+    }
+
+    pub(crate) fn owed(&self) -> u64 {
+        self.delivered + self.failed + self.deferred
+    }
+}

@@ -1,0 +1,65 @@
+//! What a queue has of the sessions that a drain found active.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lastword_events::{EventKey, Session};
+
+use super::context::DrainContext;
+use crate::active_session::Unended;
+use crate::queued_delivery::QueuedDelivery;
+
+/// The end of a session that a drain found active. The event is made when its turn comes: a drain must not spend its
+/// first moments on describing half a million ends.
+#[derive(Debug)]
+pub(crate) struct BacklogEnd {
+    context: Arc<DrainContext>,
+    sequence: u64,
+    pub(crate) session: Arc<Session>,
+    attempt: u32,
+}
+
+impl BacklogEnd {
+    pub(crate) fn delivery(&self) -> QueuedDelivery {
+        let end = QueuedDelivery::new(self.sequence, EventKey::End, &self.session, &self.context.end_of(&self.session));
+        QueuedDelivery { attempt: self.attempt, ..end }
+    }
+}
+
+/// The sessions of one tenant that a drain found active, shared by the queues of the tenant's plugins.
+#[derive(Clone, Debug)]
+pub(crate) struct Backlog {
+    context: Arc<DrainContext>,
+    sessions: Arc<Vec<Unended>>,
+    next: usize,
+}
+
+impl Backlog {
+    pub(crate) fn new(context: Arc<DrainContext>, sessions: Arc<Vec<Unended>>) -> Self {
+        Self { context, sessions, next: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len().saturating_sub(self.next)
+    }
+}
+
+/// The newest session of each id among these, by its sequence. Of an id there may be some, in different scopes.
+pub(crate) fn newest_by_id(sessions: &[Unended]) -> HashMap<&str, u64> {
+    let mut newest_by_id: HashMap<&str, u64> = HashMap::new();
+    for one in sessions {
+        let newest = newest_by_id.entry(&one.session.identity.id).or_default();
+        *newest = one.sequence.max(*newest);
+    }
+    newest_by_id
+}
+
+impl Iterator for Backlog {
+    type Item = BacklogEnd;
+
+    fn next(&mut self) -> Option<BacklogEnd> {
+        let &Unended { sequence, ref session, attempt } = self.sessions.get(self.next)?;
+        self.next += 1;
+        Some(BacklogEnd { context: self.context.clone(), sequence, session: session.clone(), attempt })
+    }
+}

@@ -1,0 +1,128 @@
+//! What a drain came to, for whoever asked for it.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use lastword_events::{DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, PluginDrain, PluginRest};
+
+use super::account::{ClosedAccount, ClosedQueue};
+use crate::installed::InstalledPlugins;
+use crate::limits::{MAX_REPORTED, MAX_WARNINGS};
+
+/// Makes a drain's report.
+pub(super) struct Reporter<'a> {
+    pub(super) installed: &'a InstalledPlugins,
+}
+
+impl Reporter<'_> {
+    /// What the drain came to. The queues of `account` are used up.
+    pub(super) fn make(&self, reason: DrainReason, budget: Duration, account: &mut ClosedAccount) -> DrainReport {
+        let mut report = DrainReport::empty(reason, budget);
+        report.sessions = account.sessions;
+        for ClosedQueue { tally, .. } in &account.queues {
+            report.delivered += tally.delivered;
+            report.failed += tally.failed;
+            report.deferred += tally.deferred;
+            report.timed_out |= tally.timed_out;
+        }
+        let rest = most_undelivered_first(&mut account.queues, MAX_REPORTED);
+        report.plugins = account.queues.iter().filter_map(|queue| self.line(queue)).collect();
+        report.rest = self.rest(&rest);
+        report.warnings =
+            self.warnings(&mut account.queues, rest.iter().filter(|queue| has_undelivered(queue)).count());
+        report
+    }
+
+    /// The line of one pair of tenant and plugin.
+    fn line(&self, queue: &ClosedQueue) -> Option<PluginDrain> {
+        let plugin = self.installed.get(queue.plugin)?;
+        let mut line = PluginDrain::new(queue.tenant.clone(), plugin.name().clone());
+        line.delivered = queue.tally.delivered;
+        line.failed = queue.tally.failed;
+        line.deferred = queue.tally.deferred;
+        line.broken = queue.tally.broken;
+        Some(line)
+    }
+
+    /// One line for each plugin.
+    fn rest(&self, queues: &[ClosedQueue]) -> Vec<PluginRest> {
+        let names = self.installed.plugins().map(|plugin| plugin.name().clone());
+        let mut lines: Vec<PluginRest> = names.map(PluginRest::new).collect();
+        for ClosedQueue { plugin, tally, .. } in queues {
+            let Some(line) = lines.get_mut(*plugin) else { continue };
+            line.tenants += 1;
+            line.delivered += tally.delivered;
+            line.failed += tally.failed;
+            line.deferred += tally.deferred;
+        }
+        lines.retain(|line| line.tenants > 0);
+        lines
+    }
+
+    /// Names those pairs of tenant and plugin that most was not delivered of; `more` pairs are not among `queues`.
+    fn warnings(&self, queues: &mut Vec<ClosedQueue>, more: usize) -> Vec<DrainWarning> {
+        queues.retain(has_undelivered);
+        let more = more + most_undelivered_first(queues, MAX_WARNINGS).len();
+        let mut warnings: Vec<DrainWarning> = queues.iter().filter_map(|queue| self.warning(queue)).collect();
+        if more > 0 {
+            warnings.push(DrainWarning::new(
+                DRAIN_WARNING,
+                format!("and deliveries of {more} more pairs of tenant and plugin"),
+            ));
+        }
+        warnings
+    }
+
+    fn warning(&self, ClosedQueue { tenant, plugin, tally }: &ClosedQueue) -> Option<DrainWarning> {
+        let plugin = self.installed.get(*plugin)?.name();
+        let causes: Vec<String> = tally.causes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        let message = format!(
+            "{} of {} session-end deliveries of plugin {plugin} (tenant {tenant}) were not made: {}",
+            tally.failed + tally.deferred,
+            tally.owed(),
+            causes.join(", ")
+        );
+        Some(DrainWarning::new(DRAIN_WARNING, message))
+    }
+}
+
+fn has_undelivered(queue: &ClosedQueue) -> bool {
+    queue.tally.failed + queue.tally.deferred > 0
+}
+
+/// Leaves `most` of the queues, those that most was not delivered of, in the order of the configuration. Gives the others.
+fn most_undelivered_first(queues: &mut Vec<ClosedQueue>, most: usize) -> Vec<ClosedQueue> {
+    if queues.len() > most {
+        let undelivered = |queue: &ClosedQueue| Reverse(queue.tally.failed + queue.tally.deferred);
+        queues.select_nth_unstable_by_key(most, undelivered);
+    }
+    let others = queues.split_off(most.min(queues.len()));
+    queues.sort_by(|a, b| (a.plugin, &a.tenant).cmp(&(b.plugin, &b.tenant)));
+    others
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword_events::Deferral;
+
+    use super::*;
+
+    fn queue(tenant: &str, plugin: usize, deferred: u64) -> ClosedQueue {
+        let mut queue = ClosedQueue { tenant: tenant.into(), plugin, tally: Default::default() };
+        queue.tally.defer(Deferral::Budget, deferred);
+        queue
+    }
+
+    fn names(queues: &[ClosedQueue]) -> Vec<(&str, usize)> {
+        queues.iter().map(|queue| (&*queue.tenant, queue.plugin)).collect()
+    }
+
+    #[test]
+    fn those_that_most_was_not_delivered_of_are_named_in_the_order_of_the_configuration() {
+        let mut queues = vec![queue("c", 1, 3), queue("b", 0, 0), queue("a", 1, 9), queue("a", 0, 1), queue("b", 1, 2)];
+        let others = most_undelivered_first(&mut queues, 3);
+        assert_eq!(names(&queues), [("a", 1), ("b", 1), ("c", 1)]);
+        assert_eq!(others.len(), 2);
+        assert!(most_undelivered_first(&mut queues, 3).is_empty());
+    }
+}

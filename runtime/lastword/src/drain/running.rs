@@ -1,0 +1,127 @@
+//! The steps of a drain, from the first to the last.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use lastword_events::{DrainReason, DrainReport, DrainWarning};
+use lastword_journal::JournalOp;
+
+use super::account::ClosedAccount;
+use super::report::Reporter;
+use super::schedule::Schedule;
+use super::snapshot::take_snapshot;
+use crate::core::Core;
+use crate::sync::{now, timeout_at};
+
+/// A drain that has begun.
+pub(crate) struct RunningDrain {
+    core: Arc<Core>,
+    schedule: Schedule,
+    has_snapshot: bool,
+}
+
+impl RunningDrain {
+    /// Lets no more requests in, and takes the snapshot unless some are under way. None when a drain has begun, or the runtime was
+    /// closed, before.
+    pub(crate) fn begin(core: &Arc<Core>, reason: DrainReason, began: Instant) -> Option<Self> {
+        let requests_under_way = core.in_flight().close()?;
+        let now = now();
+        let schedule = Schedule::new(reason, began.min(now), now, core.budget());
+        let at = schedule.at;
+        // Everything that the drain writes comes after this; nobody has to wait for it.
+        drop(core.journal().append_decided(vec![JournalOp::Draining { reason, at }]));
+        let mut drain = Self { core: core.clone(), schedule, has_snapshot: false };
+        if !requests_under_way {
+            drain.take_snapshot();
+        }
+        Some(drain)
+    }
+
+    fn take_snapshot(&mut self) {
+        take_snapshot(&self.core, &self.schedule);
+        self.has_snapshot = true;
+    }
+
+    /// Waits for the work, cuts it at the end of the budget, and gives the account.
+    pub(crate) async fn finish(mut self) -> DrainReport {
+        if !self.has_snapshot {
+            // A disk that takes longer than this does not hold up the drain: what is written down later is taken along.
+            timeout_at(self.schedule.snapshot_by, self.core.in_flight().settled()).await.ok();
+            self.take_snapshot();
+        }
+        self.work().await;
+        let dispatcher = self.core.dispatcher();
+        let mut account = dispatcher.close_account();
+        let reporter = Reporter { installed: dispatcher.installed() };
+        let mut report = reporter.make(self.schedule.reason, self.core.budget(), &mut account);
+        self.flush(&mut report).await;
+        report.unreported = self.notify_of_deferrals(&mut account);
+        dispatcher.keep_deferred(account.deferred);
+        self.core.journal().leave();
+        report.elapsed = now().saturating_duration_since(self.schedule.began);
+        dispatcher.end_drain();
+        report
+    }
+
+    /// Until everything has had its attempt, or the budget ends.
+    async fn work(&self) {
+        let dispatcher = self.core.dispatcher();
+        let work = async {
+            self.core.in_flight().settled().await;
+            dispatcher.quiet().await;
+        };
+        if timeout_at(self.schedule.cut_at, work).await.is_err() {
+            dispatcher.cut();
+            // A worker that is stuck in a host call must not make the drain longer.
+            timeout_at(self.schedule.close_at, dispatcher.quiet()).await.ok();
+        }
+    }
+
+    async fn flush(&self, report: &mut DrainReport) {
+        let journal = self.core.journal();
+        match timeout_at(self.schedule.flush_until, journal.flush()).await {
+            Ok(Ok(())) => (),
+            Ok(Err(error)) => report.warnings.push(DrainWarning::new("journal", error.to_string())),
+            Err(_) => {
+                let message = "the last outcomes were not written in time; their deliveries will be made again";
+                report.warnings.push(DrainWarning::new("journal", message.to_owned()));
+            }
+        }
+        let set_aside = journal.set_aside();
+        if set_aside > 0 {
+            let message = format!(
+                "{set_aside} things could not be recorded and were set aside: what is owed of them goes out after the next start; \
+                 the log has them, and so has `lastword journal check`"
+            );
+            report.warnings.push(DrainWarning::new("journal", message));
+        }
+    }
+
+    /// Notifies the observer of what had no attempt, as long as there is time. Gives how many ends it was not notified of.
+    fn notify_of_deferrals(&self, account: &mut ClosedAccount) -> u64 {
+        let until = self.schedule.notify_until;
+        let mut unnotified = account.held;
+        for deferred in &mut account.deferred {
+            let Some(plugin) = self.core.dispatcher().installed().get(deferred.plugin) else { continue };
+            while now() < until
+                && let Some(delivery) = deferred.unstarted.next()
+            {
+                account.notified.fetch_add(u64::from(delivery.is_end()), Ordering::Relaxed);
+                self.core.publisher().deferred(plugin.name(), &delivery, deferred.why, true);
+            }
+            unnotified += deferred.unstarted.ends();
+        }
+        unnotified
+    }
+}
+
+/// What a drain has come to so far, for whoever cannot wait for its report. None when somebody has the dispatcher's lock.
+pub(crate) fn drain_so_far(core: &Core, reason: DrainReason, began: Instant) -> Option<DrainReport> {
+    let so_far = core.dispatcher().progress()?;
+    let mut report = DrainReport::empty(reason, core.budget());
+    report.elapsed = now().saturating_duration_since(began);
+    (report.sessions, report.delivered, report.failed) = (so_far.sessions, so_far.delivered, so_far.failed);
+    (report.deferred, report.unreported, report.timed_out) = (so_far.deferred, so_far.unnotified, true);
+    Some(report)
+}

@@ -1,0 +1,76 @@
+//! What a drain takes over: the active sessions, and the ends that owners have asked for already.
+
+use std::sync::Arc;
+
+use lastword_events::{EventKey, Session};
+use lastword_journal::{PendingDelivery, RecoveredSession};
+
+use super::context::DrainContext;
+use super::schedule::Schedule;
+use crate::active_session::{Active, Ending};
+use crate::active_set::ActiveSet;
+use crate::core::Core;
+use crate::decided_ops::DecidedOps;
+use crate::intake::{OwnEnd, own_end};
+use crate::queued_delivery::QueuedDelivery;
+use crate::recovered_end::{enqueue_recovered, record_recovered_end};
+
+/// Takes the set, whole, and hands its ends to the dispatcher.
+pub(super) fn take_snapshot(core: &Core, schedule: &Schedule) {
+    let mut set = core.active();
+    let snapshot = set.take_all(core.order().ends());
+    // Handed over before anyone is called: no outcome is on record before the end that it is of.
+    let mut ops = DecidedOps::of(core.journal());
+    let unattached: Vec<PendingDelivery> =
+        snapshot.unattached.iter().flat_map(|active| record_unattached_end(core, active, &mut ops)).collect();
+    let own: Vec<QueuedDelivery> =
+        snapshot.ending.iter().filter_map(|active| take_over(core, active, &mut ops)).collect();
+    drop(ops);
+    let start = DrainContext { reason: schedule.reason, ended_at: schedule.at, cut_at: schedule.cut_at };
+    core.dispatcher().begin_drain(start, snapshot.active);
+    own.iter().for_each(|end| core.dispatcher().enqueue_each(end));
+    let mut ops = DecidedOps::of(core.journal());
+    unattached.iter().for_each(|end| enqueue_recovered(core, end, &mut ops));
+}
+
+/// A session was written down after the snapshot. It is ended at once: as its owner has asked already, or by the drain.
+pub(crate) fn end_late(core: &Core, set: &mut ActiveSet, sequence: u64, session: &Arc<Session>) {
+    let identity = &session.identity;
+    let Some(active) = set.take_over_late(identity, core.order().ends_of(identity)) else {
+        return core.dispatcher().enqueue_end_for_drain(sequence, session);
+    };
+    let mut ops = DecidedOps::of(core.journal());
+    let end = take_over(core, active, &mut ops);
+    drop(ops);
+    end.iter().for_each(|end| core.dispatcher().enqueue_each(end));
+}
+
+/// The end of a session for which somebody has asked, and which the drain has found first. Its reason is its own,
+/// whenever the disk comes to it.
+fn take_over(core: &Core, active: &Active, ops: &mut DecidedOps) -> Option<QueuedDelivery> {
+    let (session, event) = match active.ending.as_deref()? {
+        Ending::Appended { session, event } => (session.clone(), event.clone()),
+        Ending::TakenOver(request) => {
+            // What does not fit is said when the request has its turn.
+            let OwnEnd { session, event, op, .. } = own_end(core, active, request, &mut Vec::new());
+            ops.push(op);
+            (session, event)
+        }
+    };
+    let end = QueuedDelivery::new(active.sequence, EventKey::End, &session, &event);
+    Some(QueuedDelivery { attempt: active.attempt_of_end(), ..end })
+}
+
+/// A drain begins, and nobody has come back for this one: it belongs to a run that is dead, whatever ends this one.
+fn record_unattached_end(core: &Core, active: &Active, ops: &mut DecidedOps) -> Vec<PendingDelivery> {
+    let recovered = RecoveredSession {
+        sequence: active.sequence,
+        session: active.session.clone(),
+        compactions: active.compactions,
+        started: active.started().to_vec(),
+        attachable: false,
+        attempt: active.attempt_of_end(),
+        drained: None,
+    };
+    record_recovered_end(core, &recovered, ops)
+}

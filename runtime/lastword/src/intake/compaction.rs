@@ -1,0 +1,91 @@
+//! A session is about to be compacted, or was.
+
+use std::sync::Arc;
+
+use lastword_events::{Event, Hook, Session, SessionCompaction};
+use lastword_journal::{Appended, JournalOp};
+
+use super::Answer;
+use super::known_op::{RequestName, duplicate};
+use super::merge::{guessed, with_scope_of};
+use super::register::{look_up, permit_for, refusal, register};
+use crate::active_session::Active;
+use crate::active_set::SessionState;
+use crate::core::Core;
+use crate::request::{Acceptance, Accepted, CompactionRequest, Refusal};
+use crate::session_quota::SessionPermit;
+
+pub(crate) async fn compaction(core: Arc<Core>, request: CompactionRequest) -> Answer {
+    let CompactionRequest { mut session, event, op_id } = request;
+    let state = look_up(&core, &mut session, false)?;
+    let identity = session.identity.clone();
+    let name = RequestName { identity: &identity, kind: Hook::SessionCompaction, op_id: op_id.as_deref() };
+    if name.may_be_of_another(&state)
+        && let Some(known) = name.known(&core).await
+    {
+        return Ok(known);
+    }
+    match state {
+        SessionState::Active(active, of) => compact(&core, &active, of, &session, event, op_id).await,
+        // It has waited behind others of its id, as a start.
+        SessionState::Drained(_) => name.known_or(&core, Refusal::Draining).await,
+        SessionState::Unknown => match permit_for(&core, &identity.tenant) {
+            Err(refusal) => name.known_or(&core, refusal).await,
+            Ok(permit) => compact_without_start(&core, session, event, op_id, permit).await,
+        },
+    }
+}
+
+async fn compact(
+    core: &Core,
+    active: &Active,
+    of: usize,
+    said: &Session,
+    event: SessionCompaction,
+    op_id: Option<Arc<str>>,
+) -> Answer {
+    let known_as = active.session.identity.clone();
+    let (sequence, n) = (active.sequence, active.compactions + 1);
+    let event = Event::Compaction(event);
+    let (key, event) = (event.key(n), Arc::new(event));
+    let owed = core.dispatcher().installed().owed_to(&known_as.tenant, key);
+    let session = with_scope_of(&active.session, said);
+    let (identity, generation) = (session.identity.clone(), session.generation);
+    let op = JournalOp::Compaction { sequence, n, session: session.clone(), event: event.clone(), owed, op_id };
+    match core.journal().append(op).await.map_err(|error| refusal(core, &known_as, error))? {
+        Appended::Done => {
+            let mut set = core.active();
+            if set.update_session(&known_as, sequence, session.clone(), |active| active.compactions = n) {
+                core.dispatcher().enqueue(sequence, key, &session, &event);
+            } else {
+                // A drain has taken the session meanwhile, and its end may be out already.
+                core.dispatcher().enqueue_late(sequence, key, &session, &event);
+            }
+            let dropped = guessed(&known_as, of);
+            Ok(Accepted { dropped, ..Accepted::new(identity, generation, Acceptance::Registered) })
+        }
+        other => duplicate(known_as, &other),
+    }
+}
+
+/// A session that is being compacted is alive, whether or not its owner has told us of its start.
+async fn compact_without_start(
+    core: &Arc<Core>,
+    session: Session,
+    event: SessionCompaction,
+    op_id: Option<Arc<str>>,
+    permit: Option<SessionPermit>,
+) -> Answer {
+    let identity = session.identity.clone();
+    let event = Event::Compaction(event);
+    let (key, event) = (event.key(1), Arc::new(event));
+    let owed = core.dispatcher().installed().owed_to(&identity.tenant, key);
+    let op = JournalOp::CompactionWithoutStart { session: Arc::new(session), event: event.clone(), owed, op_id };
+    match core.journal().append(op).await? {
+        Appended::Session { sequence, session } => {
+            register(core, sequence, &session, key, &event, permit);
+            Ok(Accepted::new(identity, session.generation, Acceptance::Implied))
+        }
+        other => duplicate(identity, &other),
+    }
+}

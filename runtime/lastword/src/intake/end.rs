@@ -1,0 +1,186 @@
+//! A session ends.
+//!
+//! The active set is locked twice on the way: when the end is handed to the journal, and when the journal has it.
+
+use std::sync::Arc;
+
+use lastword_events::{Event, EventKey, Hook, Identity, Session};
+use lastword_journal::{Appended, JournalError, JournalOp, Pending};
+
+use super::Answer;
+use super::known_op::{RequestName, duplicate};
+use super::merge::guessed;
+use super::own_end::{OwnEnd, own_end};
+use super::register::{ended_by_drain, refuse_ending, register_end};
+use crate::active_session::{Active, Ending};
+use crate::active_set::{ActiveSet, SessionState};
+use crate::core::Core;
+use crate::recent_ends::Repetition;
+use crate::reported_fields::ReportedFields;
+use crate::request::{Acceptance, Accepted, EndRequest, ReceivedEnd};
+use crate::session_query::SessionQuery;
+use crate::session_quota::EndingGuard;
+
+pub(crate) async fn end(core: Arc<Core>, end: Arc<ReceivedEnd>, mut dropped: Vec<String>) -> Answer {
+    let EndRequest { session, op_id, .. } = &end.request;
+    let name = RequestName { identity: &session.identity, kind: Hook::SessionEnd, op_id: op_id.as_deref() };
+    let step = {
+        let mut set = core.active();
+        let state = state_of(&set, &end)?;
+        (!name.may_be_of_another(&state)).then(|| Step::take(&core, &mut set, state, &end, &mut dropped))
+    };
+    let step = match step {
+        Some(step) => step,
+        None => {
+            if let Some(known) = name.known(&core).await {
+                return Ok(known);
+            }
+            let mut set = core.active();
+            let state = state_of(&set, &end)?;
+            Step::take(&core, &mut set, state, &end, &mut dropped)
+        }
+    };
+    let answer = match step {
+        Step::HandedOver(ending) => ending.finish(&core, &end).await?,
+        Step::Drained(active) => end_drained(&core, &active, &end, &mut dropped).await?,
+        Step::Repeated(repetition) => core.repeated_ends().count(repetition),
+        Step::Unknown(session) => end_without_start(&core, session, &end).await?,
+    };
+    Ok(Accepted { dropped, ..answer })
+}
+
+fn state_of(set: &ActiveSet, end: &Arc<ReceivedEnd>) -> Result<SessionState, JournalError> {
+    match set.taken_over_with(end) {
+        Some(drained) => Ok(SessionState::Drained(drained.clone())),
+        None => refuse_ending(set.state(SessionQuery::of_end(end))),
+    }
+}
+
+/// What is to be done about an end.
+enum Step {
+    /// It is the active session's, and the journal has been handed it.
+    HandedOver(HandedOver),
+    /// A drain has taken the session over.
+    Drained(Active),
+    /// It is the last end, told again.
+    Repeated(Repetition),
+    /// Nobody has started the session.
+    Unknown(Session),
+}
+
+impl Step {
+    /// Decides, and hands the end of an active session to the journal, under one lock: a drain finds the session before this, or the
+    /// end in the journal's queue before what it makes.
+    fn take(
+        core: &Arc<Core>,
+        set: &mut ActiveSet,
+        state: SessionState,
+        end: &Arc<ReceivedEnd>,
+        dropped: &mut Vec<String>,
+    ) -> Self {
+        match state {
+            SessionState::Active(active, of) => {
+                dropped.append(&mut guessed(&active.session.identity, of));
+                Self::HandedOver(HandedOver::new(core, set, &active, end, dropped))
+            }
+            SessionState::Drained(active) => Self::Drained(active),
+            SessionState::Unknown => match set.recent_ends.repeated(end) {
+                Some(repetition) => Self::Repeated(repetition),
+                None => {
+                    let mut session = end.request.session.clone();
+                    set.set_apart(&mut session, &SessionState::Unknown);
+                    Self::Unknown(session)
+                }
+            },
+        }
+    }
+}
+
+/// The end of an active session that the journal has been handed.
+struct HandedOver {
+    sequence: u64,
+    /// What the set knows the session as.
+    known_as: Identity,
+    session: Arc<Session>,
+    event: Arc<Event>,
+    reported: ReportedFields,
+    guard: Option<EndingGuard>,
+    answer: Pending<Appended>,
+}
+
+impl HandedOver {
+    fn new(
+        core: &Arc<Core>,
+        set: &mut ActiveSet,
+        active: &Active,
+        end: &ReceivedEnd,
+        dropped: &mut Vec<String>,
+    ) -> Self {
+        let (sequence, known_as) = (active.sequence, active.session.identity.clone());
+        let is_counted = core.quotas().of(&known_as.tenant).active_sessions.is_some();
+        let guard = is_counted.then(|| EndingGuard::begin(core, set, &known_as.tenant));
+        let OwnEnd { session, event, reported, op } = own_end(core, active, end, dropped);
+        let ending = Ending::Appended { session: session.clone(), event: event.clone() };
+        set.update(&known_as, sequence, |active| active.ending = Some(Box::new(ending)));
+        Self { sequence, known_as, session, event, reported, guard, answer: core.journal().append(op) }
+    }
+
+    async fn finish(self, core: &Core, end: &ReceivedEnd) -> Answer {
+        let Self { sequence, known_as, session, event, reported, guard, answer } = self;
+        match answer.await {
+            Ok(Appended::Done) => {
+                let mut set = core.active();
+                let accepted = register_end(core, &mut set, sequence, &known_as, &session, &event, guard);
+                if accepted.how == Acceptance::Registered {
+                    set.recent_ends.add(sequence, &session, end, reported);
+                }
+                Ok(accepted)
+            }
+            Ok(other) => {
+                core.active().cancel_ending(&known_as, sequence);
+                duplicate(known_as, &other)
+            }
+            Err(error) => {
+                core.active().cancel_ending(&known_as, sequence);
+                let generation = ended_by_drain(core, &known_as, &error).ok_or(error)?;
+                Ok(Accepted::new(known_as, generation, Acceptance::DuplicateEnd))
+            }
+        }
+    }
+}
+
+/// A drain has taken the session over: with this end, if it was the first to be asked for, and with its own otherwise.
+async fn end_drained(core: &Core, active: &Active, end: &Arc<ReceivedEnd>, dropped: &mut Vec<String>) -> Answer {
+    let (identity, generation) = (active.session.identity.clone(), active.session.generation);
+    if !active.was_taken_over_with(end) {
+        return Ok(Accepted::new(identity, generation, Acceptance::DuplicateEnd));
+    }
+    own_end(core, active, end, dropped);
+    // The drain has handed it over to the journal.
+    core.journal().flush().await?;
+    Ok(Accepted::new(identity, generation, Acceptance::Registered))
+}
+
+async fn end_without_start(core: &Core, session: Session, end: &ReceivedEnd) -> Answer {
+    let EndRequest { session: said, event, op_id } = &end.request;
+    let identity = session.identity.clone();
+    let owed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::End);
+    let reported = ReportedFields::by(&session, event).with_scope_of(&said.identity);
+    let event = Arc::new(Event::End(event.clone().since(session.started_at)));
+    let op = JournalOp::EndWithoutStart {
+        session: Arc::new(session),
+        event: event.clone(),
+        owed,
+        received: end.receipt(reported),
+        op_id: op_id.clone(),
+    };
+    match core.journal().append(op).await? {
+        Appended::Session { sequence, session } => {
+            let mut set = core.active();
+            set.recent_ends.add(sequence, &session, end, reported);
+            core.dispatcher().enqueue(sequence, EventKey::End, &session, &event);
+            Ok(Accepted::new(identity, session.generation, Acceptance::Implied))
+        }
+        other => duplicate(identity, &other),
+    }
+}

@@ -1,0 +1,78 @@
+//! Requests that were sent before, and are known by their `op_id`.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use lastword_events::{Hook, Identity};
+use lastword_journal::{Appended, Durability, JournalError};
+
+use super::Answer;
+use crate::active_set::SessionState;
+use crate::core::Core;
+use crate::limits::MAX_ENTRY_WAIT;
+use crate::request::{Acceptance, Accepted, Refusal};
+use crate::sync::{blocking, timeout};
+
+/// What names a request.
+#[derive(Clone, Copy)]
+pub(super) struct RequestName<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) kind: Hook,
+    pub(super) op_id: Option<&'a str>,
+}
+
+impl RequestName<'_> {
+    /// Whether a line without a scope may have been sent before, when it was of another session than it would be taken for now.
+    pub(super) fn may_be_of_another(&self, state: &SessionState) -> bool {
+        let SessionState::Active(active, _) = state else { return false };
+        self.op_id.is_some()
+            && self.identity.scope.is_empty()
+            && active.session.identity != *self.identity
+            && !active.is_unattached()
+    }
+
+    /// The answer to a line that was sent before.
+    pub(super) async fn known(&self, core: &Core) -> Option<Accepted> {
+        let generation = known_op(core, self.identity, self.kind, self.op_id?).await?;
+        Some(Accepted::new(self.identity.clone(), generation, Acceptance::DuplicateOp))
+    }
+
+    /// A line that is sent again is acknowledged, whether or not there would be room for another.
+    pub(super) async fn known_or(&self, core: &Core, refusal: Refusal) -> Answer {
+        self.known(core).await.ok_or(refusal)
+    }
+}
+
+/// Asks the journal for an `op_id`. A file is read on a thread that may be held up by it, one line's after the other: the
+/// task that takes owners' lines, and begins the drain, waits for no disk. A drain waits for a read for as long as for a
+/// commit: then the `op_id` counts as unknown.
+async fn known_op(core: &Core, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+    if core.journal().durability() == Durability::Memory {
+        return core.journal().known_op(identity, kind, op_id);
+    }
+    let read = async {
+        let _turn = core.op_reads().lock().await;
+        let (journal, identity, op_id) = (core.journal().clone(), identity.clone(), op_id.to_owned());
+        blocking(core.handle(), move || journal.known_op(&identity, kind, &op_id)).await.flatten()
+    };
+    let mut phase = core.dispatcher().watch_phase();
+    let too_long = async {
+        phase.wait_for(|phase| phase.is_draining()).await.ok();
+        timeout(MAX_ENTRY_WAIT, std::future::pending::<()>()).await.ok();
+    };
+    let (mut read, mut too_long) = (pin!(read), pin!(too_long));
+    poll_fn(|cx| match read.as_mut().poll(cx) {
+        Poll::Ready(known) => Poll::Ready(known),
+        Poll::Pending => too_long.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+/// The answer to a request that the journal knows already.
+pub(super) fn duplicate(identity: Identity, appended: &Appended) -> Answer {
+    match appended {
+        Appended::DuplicateOp { generation } => Ok(Accepted::new(identity, *generation, Acceptance::DuplicateOp)),
+        other => Err(JournalError::Unavailable(format!("it answered {other:?} to something else")).into()),
+    }
+}

@@ -1,0 +1,42 @@
+//! What is known of a session, and what is newly said of it.
+
+use std::sync::Arc;
+
+use lastword_events::{Identity, Session};
+
+/// What is known, with what is newer.
+pub(super) fn merge(known: &Arc<Session>, newer: Session) -> Arc<Session> {
+    let mut merged = Session::clone(known);
+    merged.merge(newer);
+    if merged == **known { known.clone() } else { Arc::new(merged) }
+}
+
+/// A session of which only the scope that an event says is new.
+pub(super) fn with_scope_of(known: &Arc<Session>, said: &Session) -> Arc<Session> {
+    if said.identity.scope.is_empty() || said.identity == known.identity {
+        return known.clone();
+    }
+    let mut session = Session::of(said.identity.clone());
+    session.key.clone_from(&said.key);
+    merge(known, session)
+}
+
+/// Merges for an end, which is never refused: what no longer fits together is left out, and named in `dropped`.
+pub(super) fn merge_fitting(known: &Arc<Session>, newer: Session, dropped: &mut Vec<String>) -> Arc<Session> {
+    let merged = merge(known, newer);
+    if merged.validate().is_ok() {
+        return merged;
+    }
+    let mut merged = Arc::unwrap_or_clone(merged);
+    dropped.append(&mut merged.fit());
+    Arc::new(merged)
+}
+
+/// Says which of `of` sessions was taken, for an event that does not say it.
+pub(super) fn guessed(identity: &Identity, of: usize) -> Vec<String> {
+    if of < 2 {
+        return Vec::new();
+    }
+    let scope = if identity.scope.is_empty() { "without one".to_owned() } else { format!("{:?}", identity.scope) };
+    vec![format!("session.key: it is missing, and {of} sessions of this id are active; taken for the newest, {scope}")]
+}

@@ -1,0 +1,26 @@
+//! What becomes of an owner's request.
+//!
+//! A request joins its session's order when it is made, and is carried out whether or not anyone waits for the answer. It is decided
+//! on what the set knows, written down, and only then takes effect: so a plugin never hears of something that a crash could hide, and
+//! a request that cannot be written down changes nothing.
+
+mod compaction;
+mod end;
+mod known_op;
+mod merge;
+mod own_end;
+mod register;
+mod request_future;
+mod seen;
+mod start;
+
+pub(crate) use compaction::compaction;
+pub(crate) use end::end;
+pub(crate) use own_end::{OwnEnd, own_end};
+pub(crate) use register::register_end;
+pub(crate) use request_future::RequestFuture;
+pub(crate) use seen::seen;
+pub(crate) use start::start;
+
+/// What an owner is answered.
+pub(crate) type Answer = Result<crate::request::Accepted, crate::request::Refusal>;

@@ -1,0 +1,87 @@
+//! A session begins, or more becomes known of one that is active.
+
+use std::sync::Arc;
+
+use lastword_events::{Event, EventKey, Hook, Session, SessionStart, Timestamp};
+use lastword_journal::{Appended, JournalOp};
+
+use super::Answer;
+use super::known_op::{RequestName, duplicate};
+use super::merge::{guessed, merge};
+use super::register::{look_up, permit_for, refusal, register};
+use crate::active_session::Active;
+use crate::active_set::SessionState;
+use crate::core::Core;
+use crate::request::{Acceptance, Accepted, Refusal, StartRequest};
+use crate::session_quota::SessionPermit;
+
+pub(crate) async fn start(core: Arc<Core>, request: StartRequest) -> Answer {
+    let StartRequest { mut session, event, op_id } = request;
+    let state = look_up(&core, &mut session, true)?;
+    let identity = session.identity.clone();
+    let name = RequestName { identity: &identity, kind: Hook::SessionStart, op_id: op_id.as_deref() };
+    if name.may_be_of_another(&state)
+        && let Some(known) = name.known(&core).await
+    {
+        return Ok(known);
+    }
+    match state {
+        SessionState::Active(active, of) => update(&core, active, of, session, op_id).await,
+        // It has waited behind others of its id for longer than the drain did. A new generation would not wait for the end
+        // of this one, which the drain delivers when it comes by it.
+        SessionState::Drained(_) => name.known_or(&core, Refusal::Draining).await,
+        SessionState::Unknown => match permit_for(&core, &identity.tenant) {
+            Err(refusal) => name.known_or(&core, refusal).await,
+            Ok(permit) => begin(&core, session, event, op_id, permit).await,
+        },
+    }
+}
+
+/// Begins a session that nobody has started.
+async fn begin(
+    core: &Arc<Core>,
+    mut session: Session,
+    event: SessionStart,
+    op_id: Option<Arc<str>>,
+    permit: Option<SessionPermit>,
+) -> Answer {
+    session.started_at.get_or_insert_with(Timestamp::now);
+    let owed = core.dispatcher().installed().owed_to(&session.identity.tenant, EventKey::Start);
+    let identity = session.identity.clone();
+    let event = Arc::new(Event::Start(event));
+    let op = JournalOp::Start { session: Arc::new(session), event: event.clone(), owed, op_id };
+    match core.journal().append(op).await? {
+        Appended::Session { sequence, session } => {
+            let generation = session.generation;
+            register(core, sequence, &session, EventKey::Start, &event, permit);
+            Ok(Accepted::new(identity, generation, Acceptance::Registered))
+        }
+        other => duplicate(identity, &other),
+    }
+}
+
+async fn update(core: &Core, active: Active, of: usize, newer: Session, op_id: Option<Arc<str>>) -> Answer {
+    let known_as = active.session.identity.clone();
+    let merged = merge(&active.session, newer);
+    merged.validate()?;
+    let (sequence, generation, identity) = (active.sequence, merged.generation, merged.identity.clone());
+    let appended = core.journal().append(JournalOp::Update { sequence, session: merged.clone(), op_id }).await;
+    match appended.map_err(|error| refusal(core, &known_as, error))? {
+        Appended::Done => {
+            core.active().update_session(&known_as, sequence, merged, |_| ());
+            let dropped = guessed(&identity, of);
+            Ok(Accepted { dropped, ..Accepted::new(identity, generation, Acceptance::Updated) })
+        }
+        other => {
+            // The line of a run that is dead, sent again: its owner is there all the same, and goes on with the session.
+            let is_unattached = core.active().is_unattached(&known_as, sequence);
+            if is_unattached {
+                let op = JournalOp::Update { sequence, session: active.session, op_id: None };
+                let appended = core.journal().append(op).await;
+                appended.map_err(|error| refusal(core, &known_as, error))?;
+                core.active().update(&known_as, sequence, Active::attach);
+            }
+            duplicate(known_as, &other)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A map of sessions in which all scopes of an id are found.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use lastword_events::Identity;
+
+/// A map by identity in which everything of one id, in whatever scope, is found. Where nothing has a scope it is a plain map.
+#[derive(Debug)]
+pub(crate) struct ScopedMap<T> {
+    by_identity: HashMap<Identity, T>,
+    /// The scopes that an id (without one) has entries in, the empty one aside.
+    scopes: HashMap<Identity, HashSet<Arc<str>>>,
+}
+
+impl<T> Default for ScopedMap<T> {
+    fn default() -> Self {
+        Self { by_identity: HashMap::new(), scopes: HashMap::new() }
+    }
+}
+
+impl<T> ScopedMap<T> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_identity.is_empty()
+    }
+
+    pub(crate) fn get(&self, identity: &Identity) -> Option<&T> {
+        self.by_identity.get(identity)
+    }
+
+    pub(crate) fn get_mut(&mut self, identity: &Identity) -> Option<&mut T> {
+        self.by_identity.get_mut(identity)
+    }
+
+    pub(crate) fn insert(&mut self, identity: Identity, entry: T) {
+        if !identity.scope.is_empty() {
+            self.scopes.entry(identity.unscoped()).or_default().insert(identity.scope.clone());
+        }
+        self.by_identity.insert(identity, entry);
+    }
+
+    pub(crate) fn remove(&mut self, identity: &Identity) -> Option<T> {
+        let entry = self.by_identity.remove(identity)?;
+        if !identity.scope.is_empty() {
+            let id = identity.unscoped();
+            if let Some(scopes) = self.scopes.get_mut(&id) {
+                scopes.remove(&identity.scope);
+                if scopes.is_empty() {
+                    self.scopes.remove(&id);
+                }
+            }
+        }
+        Some(entry)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Identity, &T)> {
+        self.by_identity.iter()
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.by_identity.values()
+    }
+
+    /// Everything of an id, in whatever scope.
+    pub(crate) fn of_id(&self, identity: &Identity) -> impl Iterator<Item = &T> {
+        let id = identity.unscoped();
+        let scopes = self.scopes.get(&id).into_iter().flatten();
+        let identities = scopes.map(move |scope| Identity { scope: scope.clone(), ..identity.clone() });
+        [id].into_iter().chain(identities).filter_map(|identity| self.by_identity.get(&identity))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_id_has_is_found_in_every_scope_and_leaves_nothing_behind() {
+        let mut map = ScopedMap::default();
+        let id = Identity::new("t", "s");
+        let scoped = |scope: &str| id.clone().in_scope(scope);
+        for (n, identity) in [id.clone(), scoped("a"), scoped("b"), Identity::new("t", "other")].into_iter().enumerate()
+        {
+            map.insert(identity, n);
+        }
+        map.insert(scoped("b"), 7);
+        let of_id = |map: &ScopedMap<usize>| {
+            let mut found: Vec<usize> = map.of_id(&scoped("c")).copied().collect();
+            found.sort_unstable();
+            found
+        };
+        assert_eq!(of_id(&map), [0, 1, 7]);
+        assert_eq!((map.remove(&scoped("a")), map.remove(&scoped("a"))), (Some(1), None));
+        assert_eq!(of_id(&map), [0, 7]);
+        map.remove(&scoped("b"));
+        assert!(map.scopes.is_empty());
+    }
+}

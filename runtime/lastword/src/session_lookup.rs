@@ -1,0 +1,115 @@
+//! Finds the session that an event is about. What is known of two sessions is never mixed: in doubt they are two.
+
+use lastword_events::Identity;
+
+use crate::active_session::Active;
+use crate::recent_ends::RecentEnds;
+use crate::scoped_map::ScopedMap;
+use crate::session_query::SessionQuery;
+
+/// The session of these that is meant, and how many it was chosen from, if the event does not say which. `ends`: what has ended
+/// just now, of which the event may be as well.
+pub(crate) fn find<'s>(
+    query: &SessionQuery<'_>,
+    sessions: &'s ScopedMap<Active>,
+    ends: &RecentEnds,
+) -> Option<(&'s Active, usize)> {
+    let may_be = |active: &&'s Active| query.may_be_of_agent(active.agent());
+    let named = |identity: &Identity| sessions.get(identity).filter(may_be);
+    if let Some(exact) = named(query.identity).or_else(|| named(&query.apart()?)) {
+        return Some((exact, 1));
+    }
+    let others = || sessions.of_id(query.identity).filter(may_be);
+    if query.identity.scope.is_empty() {
+        let newest = others().max_by_key(|active| active.sequence)?;
+        let is_repeated = query.end.is_some_and(|end| ends.has_repeated_since(end, newest.sequence));
+        return (!is_repeated).then(|| (newest, others().count()));
+    }
+    // It had a session of its own.
+    if ends.has_own_of(query) {
+        return None;
+    }
+    // Its scope becomes known, or has changed.
+    let unscoped = named(&query.identity.unscoped()).or_else(|| named(&query.apart_without_scope()?));
+    let mut same_agent = others().filter(|active| !query.is_start && query.is_of_agent(active.agent()));
+    let only = same_agent.next().filter(|_| same_agent.next().is_none());
+    unscoped.or(only).map(|active| (active, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lastword_events::Session;
+
+    use super::*;
+
+    fn session(scope: &str, agent: Option<&str>) -> Session {
+        let mut session = Session::of(Identity::new("t", "main").in_scope(scope));
+        session.agent_id = agent.map(str::to_owned);
+        session
+    }
+
+    fn sessions(active: &[(&str, Option<&str>)]) -> ScopedMap<Active> {
+        let mut sessions = ScopedMap::default();
+        for (sequence, &(scope, agent)) in (1..).zip(active) {
+            let session = Arc::new(session(scope, agent));
+            sessions.insert(session.identity.clone(), Active::new(sequence, session, 0));
+        }
+        sessions
+    }
+
+    /// The number of the session that is meant, and from how many.
+    fn found(active: &[(&str, Option<&str>)], said: (&str, Option<&str>), is_start: bool) -> Option<(u64, usize)> {
+        let session = session(said.0, said.1);
+        let query = SessionQuery::of(&session).at_start(is_start);
+        find(&query, &sessions(active), &RecentEnds::default()).map(|(active, of)| (active.sequence, of))
+    }
+
+    #[test]
+    fn a_key_names_its_session_and_another_key_another() {
+        let two = [("agent:a:main", None), ("agent:b:main", None)];
+        for is_start in [false, true] {
+            assert_eq!(found(&two, ("agent:b:main", None), is_start), Some((2, 1)));
+            assert_eq!(found(&two, ("agent:c:main", None), is_start), None);
+            assert_eq!(found(&[("x", None)], ("y", None), is_start), None, "nobody says that they are one");
+        }
+    }
+
+    #[test]
+    fn one_identity_of_two_agents_is_two_sessions() {
+        for is_start in [false, true] {
+            for scope in ["", "x"] {
+                assert_eq!(found(&[(scope, Some("a"))], (scope, Some("b")), is_start), None, "another agent's");
+                let two = [(scope, Some("a")), (&*format!("agent:b:{scope}"), None)];
+                assert_eq!(found(&two, (scope, Some("b")), is_start), Some((2, 1)));
+                assert_eq!(found(&two, (scope, Some("a")), is_start), Some((1, 1)));
+            }
+            let two = [("", Some("a")), ("agent:b:", None)];
+            assert_eq!(found(&two, ("agent:b:main", None), is_start), Some((2, 1)), "its key becomes known");
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_key_goes_to_the_one_session_or_to_the_newest() {
+        for is_start in [false, true] {
+            assert_eq!(found(&[("x", None)], ("", None), is_start), Some((1, 1)));
+            assert_eq!(found(&[("x", None), ("y", None)], ("", None), is_start), Some((2, 2)));
+            assert_eq!(found(&[("", None), ("y", None)], ("", None), is_start), Some((1, 1)), "it has none either");
+            assert_eq!(found(&[("x", Some("a")), ("y", Some("b"))], ("", Some("a")), is_start), Some((1, 1)));
+            assert_eq!(found(&[("x", Some("a"))], ("", Some("b")), is_start), None, "another agent's");
+        }
+    }
+
+    #[test]
+    fn a_session_whose_key_becomes_known_or_changes_is_followed() {
+        assert_eq!(found(&[("", None)], ("x", None), false), Some((1, 1)));
+        assert_eq!(found(&[("", None)], ("x", None), true), Some((1, 1)));
+        assert_eq!(found(&[("", Some("a"))], ("x", Some("b")), false), None, "another agent's");
+        assert_eq!(found(&[("x", Some("a"))], ("y", Some("a")), false), Some((1, 1)));
+        assert_eq!(found(&[("agent:a:main", None)], ("agent:a:telegram", None), false), Some((1, 1)));
+        assert_eq!(found(&[("x", Some("a"))], ("y", Some("a")), true), None, "a start begins its own");
+        assert_eq!(found(&[("x", Some("a")), ("z", Some("a"))], ("y", Some("a")), false), None, "which of them?");
+        assert_eq!(found(&[("x", Some("a")), ("z", Some("b"))], ("y", Some("a")), false), Some((1, 1)));
+    }
+}

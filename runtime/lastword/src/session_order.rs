@@ -1,0 +1,237 @@
+//! The order of the requests of one session id.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use lastword_events::Identity;
+use tokio::sync::oneshot;
+
+use crate::request::ReceivedEnd;
+use crate::sync::Mutex;
+
+/// Makes the requests of one id follow each other, in the order in which they were made, while those of other ids go on at
+/// once. (Of which of its sessions a request is may depend on the one before it.) It knows which of them are ends: a drain has to
+/// know what an owner has said already.
+#[derive(Debug, Default)]
+pub(crate) struct SessionOrder(Mutex<HashMap<Identity, Requests>>);
+
+/// The requests of one id that are under way.
+#[derive(Debug)]
+struct Requests {
+    /// The request that has its turn, if it is an end.
+    end: Option<Arc<ReceivedEnd>>,
+    waiting: VecDeque<WaitingRequest>,
+}
+
+#[derive(Debug)]
+struct WaitingRequest {
+    turn: oneshot::Sender<()>,
+    /// The request, if it is an end.
+    end: Option<Arc<ReceivedEnd>>,
+    /// Of an event that only shows that a session lives: its scope.
+    seen: Option<Arc<str>>,
+}
+
+/// A request's turn in its id's order, which may have to be waited for. Dropping it lets the next one in.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    order: Arc<SessionOrder>,
+    /// Without a scope.
+    id: Identity,
+    wait: Option<oneshot::Receiver<()>>,
+}
+
+/// When an event that only shows that a session lives has its turn.
+#[derive(Debug)]
+pub(crate) enum SeenTurn {
+    /// No request is under way.
+    Now,
+    Later(Turn),
+    /// Another event of its kind waits there already, and stands for this one.
+    Merged,
+}
+
+impl SessionOrder {
+    /// Joins the id's order at its end; for an end, with the request.
+    pub(crate) fn join(self: &Arc<Self>, identity: &Identity, end: Option<Arc<ReceivedEnd>>) -> Turn {
+        let mut requests = self.0.lock();
+        let id = identity.unscoped();
+        let wait = match requests.get_mut(&id) {
+            Some(of_id) => {
+                let (turn, wait) = oneshot::channel();
+                of_id.waiting.push_back(WaitingRequest { turn, end, seen: None });
+                Some(wait)
+            }
+            None => {
+                requests.insert(id.clone(), Requests { end, waiting: VecDeque::new() });
+                None
+            }
+        };
+        Turn { order: self.clone(), id, wait }
+    }
+
+    /// Joins the order with an event that only shows that a session lives. Of those that follow each other only the first waits:
+    /// there may be any number of them.
+    pub(crate) fn join_seen(self: &Arc<Self>, identity: &Identity) -> SeenTurn {
+        let mut requests = self.0.lock();
+        let id = identity.unscoped();
+        let Some(of_id) = requests.get_mut(&id) else { return SeenTurn::Now };
+        let mut last = of_id.waiting.iter().rev().map_while(|waiting| waiting.seen.as_ref());
+        if last.any(|scope| *scope == identity.scope) {
+            return SeenTurn::Merged;
+        }
+        let (turn, wait) = oneshot::channel();
+        of_id.waiting.push_back(WaitingRequest { turn, end: None, seen: Some(identity.scope.clone()) });
+        SeenTurn::Later(Turn { order: self.clone(), id, wait: Some(wait) })
+    }
+
+    /// The ends that are under way, those of one id in their order: the first of a session is the end of the generation that
+    /// is active now.
+    pub(crate) fn ends(&self) -> Vec<Arc<ReceivedEnd>> {
+        self.0.lock().values().flat_map(Requests::ends).cloned().collect()
+    }
+
+    /// The ends of one id that are under way, in their order.
+    pub(crate) fn ends_of(&self, identity: &Identity) -> Vec<Arc<ReceivedEnd>> {
+        self.0.lock().get(&identity.unscoped()).into_iter().flat_map(Requests::ends).cloned().collect()
+    }
+
+    /// See [`Runtime::held_resources`](crate::Runtime::held_resources).
+    #[cfg(shuttle)]
+    pub(crate) fn held(&self) -> u64 {
+        u64::try_from(self.0.lock().len()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Requests {
+    fn ends(&self) -> impl Iterator<Item = &Arc<ReceivedEnd>> {
+        // Whoever has given up waiting has nothing to say.
+        let waiting = self.waiting.iter().filter(|waiting| !waiting.turn.is_closed());
+        self.end.iter().chain(waiting.filter_map(|waiting| waiting.end.as_ref()))
+    }
+}
+
+impl Turn {
+    /// Resolves when everything before it is done.
+    pub(crate) async fn comes(&mut self) {
+        if let Some(wait) = &mut self.wait {
+            // The sender is only ever dropped with the whole map, and then there is nothing to wait for.
+            wait.await.ok();
+            self.wait = None;
+        }
+    }
+
+    fn has_come(&mut self) -> bool {
+        if self.wait.as_mut().is_some_and(|wait| wait.try_recv().is_ok()) {
+            self.wait = None;
+        }
+        self.wait.is_none()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let order = self.order.clone();
+        let mut requests = order.0.lock();
+        if !self.has_come() {
+            // Whoever is before it finds nobody there and goes on to the next. The receiver goes while the lock is
+            // held: a turn that is given to one who is leaving would be lost.
+            self.wait = None;
+            return;
+        }
+        let Some(of_id) = requests.get_mut(&self.id) else { return };
+        while let Some(next) = of_id.waiting.pop_front() {
+            if next.turn.send(()).is_ok() {
+                of_id.end = next.end;
+                return;
+            }
+        }
+        requests.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword_events::EndReason;
+
+    use super::*;
+    use crate::request::EndRequest;
+
+    fn has_come(turn: &mut Turn) -> bool {
+        turn.has_come()
+    }
+
+    #[test]
+    fn one_after_the_other_in_one_session_and_at_once_in_others() {
+        let order = Arc::new(SessionOrder::default());
+        let (a, b) = (Identity::new("t", "a"), Identity::new("t", "b"));
+        let first = order.join(&a, None);
+        let mut second = order.join(&a, None);
+        let mut third = order.join(&a, None);
+        assert!(has_come(&mut order.join(&b, None)));
+        assert!(!has_come(&mut second));
+        drop(first);
+        assert!(!has_come(&mut third));
+        drop(second);
+        assert!(has_come(&mut third));
+        drop(third);
+        assert!(order.0.lock().is_empty(), "nothing is kept of sessions without requests");
+    }
+
+    #[test]
+    fn whoever_gives_up_waiting_holds_up_nobody() {
+        let order = Arc::new(SessionOrder::default());
+        let a = Identity::new("t", "a");
+        let first = order.join(&a, None);
+        let second = order.join(&a, None);
+        let mut third = order.join(&a, None);
+        drop(second);
+        drop(first);
+        assert!(has_come(&mut third));
+        drop(third);
+        assert!(order.0.lock().is_empty());
+    }
+
+    #[test]
+    fn the_first_end_under_way_is_known_whether_or_not_it_has_its_turn() {
+        let order = Arc::new(SessionOrder::default());
+        let a = Identity::new("t", "a");
+        let end = |reason| {
+            let session = lastword_events::Session::new("t", "a");
+            Some(Arc::new(ReceivedEnd::from(EndRequest::new(session, reason))))
+        };
+        let reason = || order.ends_of(&a).first().map(|end| end.request.event.reason.clone());
+        let start = order.join(&a, None);
+        assert_eq!(reason(), None);
+        let gave_up = order.join(&a, end(EndReason::Deleted));
+        let first = order.join(&a, end(EndReason::Reset));
+        let second = order.join(&a, end(EndReason::New));
+        drop(gave_up);
+        assert_eq!(reason(), Some(EndReason::Reset), "it waits behind the start");
+        drop(start);
+        assert_eq!(reason(), Some(EndReason::Reset), "it has its turn");
+        drop(first);
+        assert_eq!(reason(), Some(EndReason::New));
+        assert_eq!(order.ends().len(), 1);
+        assert_eq!(order.ends_of(&a.clone().in_scope("key")).len(), 1, "the order is the id's");
+        drop(second);
+        assert!(order.ends().is_empty());
+    }
+
+    #[test]
+    fn of_events_that_only_show_life_one_waits_behind_the_others() {
+        let order = Arc::new(SessionOrder::default());
+        let a = Identity::new("t", "a");
+        let other = a.clone().in_scope("key");
+        assert!(matches!(order.join_seen(&a), SeenTurn::Now));
+        let first = order.join(&a, None);
+        let SeenTurn::Later(mut seen) = order.join_seen(&a) else { panic!() };
+        let SeenTurn::Later(_other) = order.join_seen(&other) else { panic!("it is of another session") };
+        assert!(matches!(order.join_seen(&a), SeenTurn::Merged));
+        let end = order.join(&a, None);
+        assert!(matches!(order.join_seen(&a), SeenTurn::Later(_)), "the other is before that end");
+        drop((first, end));
+        assert!(has_come(&mut seen));
+    }
+}

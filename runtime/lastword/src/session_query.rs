@@ -1,0 +1,81 @@
+//! What an event says of the session that it is about: its id, its scope, its agent.
+
+use std::time::Instant;
+
+use lastword_events::limits::MAX_KEY_BYTES;
+use lastword_events::{Identity, Session};
+
+use crate::request::ReceivedEnd;
+use crate::sync::now;
+
+/// What an event says of the session that it is about.
+#[derive(Clone, Copy)]
+pub(crate) struct SessionQuery<'a> {
+    pub(crate) identity: &'a Identity,
+    agent: Option<&'a str>,
+    /// When it was said.
+    pub(crate) at: Instant,
+    /// The end that says it, if one does.
+    pub(crate) end: Option<&'a ReceivedEnd>,
+    /// A start begins a session of its own where another event is taken for one of a session that is there.
+    pub(crate) is_start: bool,
+}
+
+impl<'a> SessionQuery<'a> {
+    pub(crate) fn of(session: &'a Session) -> Self {
+        Self { identity: &session.identity, agent: agent(session), at: now(), end: None, is_start: false }
+    }
+
+    /// As a start says it, if it is one.
+    pub(crate) fn at_start(self, is_start: bool) -> Self {
+        Self { is_start, ..self }
+    }
+
+    pub(crate) fn of_end(end: &'a ReceivedEnd) -> Self {
+        Self { at: end.at, end: Some(end), ..Self::of(&end.request.session) }
+    }
+
+    /// Whether nobody says that it is of another agent than this one.
+    pub(crate) fn may_be_of_agent(&self, agent: Option<&str>) -> bool {
+        match (self.agent, agent) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        }
+    }
+
+    /// Whether both say an agent, and the same.
+    pub(crate) fn is_of_agent(&self, agent: Option<&str>) -> bool {
+        self.agent.is_some() && self.agent == agent
+    }
+
+    /// What the session is known as where another agent's has its identity.
+    pub(crate) fn apart(&self) -> Option<Identity> {
+        self.agent.map(|agent| self.in_scope_of(agent, &self.identity.scope))
+    }
+
+    /// What a session of which no scope is known is known as there.
+    pub(crate) fn apart_without_scope(&self) -> Option<Identity> {
+        self.agent.map(|agent| self.in_scope_of(agent, ""))
+    }
+
+    /// As OpenClaw's keys begin: the agent that is in them is known without another word.
+    fn in_scope_of(&self, agent: &str, scope: &str) -> Identity {
+        let mut scope = format!("agent:{agent}:{scope}");
+        scope.truncate(scope.floor_char_boundary(MAX_KEY_BYTES));
+        self.identity.unscoped().in_scope(&scope)
+    }
+}
+
+pub(crate) fn agent(session: &Session) -> Option<&str> {
+    agent_of(session.agent_id.as_deref(), &session.identity.scope)
+}
+
+/// The agent of which a session is that is known as of this one, in this scope.
+pub(crate) fn agent_of<'a>(agent_id: Option<&'a str>, scope: &'a str) -> Option<&'a str> {
+    agent_id.or_else(|| agent_of_scope(scope))
+}
+
+/// OpenClaw's keys have the agent in them: `agent:main:telegram:42`.
+fn agent_of_scope(scope: &str) -> Option<&str> {
+    scope.strip_prefix("agent:")?.split(':').next()
+}
