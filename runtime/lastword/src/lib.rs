@@ -44,6 +44,7 @@
 
 // Not on shuttle: what is tested there has tests of its own.
 #![cfg(not(all(shuttle, test)))]
+#![forbid(unsafe_code)]
 
 mod active_session;
 mod active_set;
