@@ -32,7 +32,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
 
     say(format!("a drain of {SESSIONS} sessions and {PLUGINS} plugins, within its budget of 2 s, journal on disk:"));
     let journal = |name: &str| anyhow::Ok(Arc::new(SqliteJournal::open(&dir.path().join(name))?));
-    let active = house(&sandbox, &plugins, journal("active.db")?)?;
+    let active = start_runtime(&sandbox, &plugins, journal("active.db")?)?;
     tokio.block_on(async {
         for first in (0..SESSIONS).step_by(10_000) {
             let starts: Vec<_> =
@@ -48,14 +48,14 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     drop(active);
 
     tokio.block_on(note_all(&dir.path().join("owed.db"), SESSIONS))?;
-    let owed = house(&sandbox, &plugins, journal("owed.db")?)?;
+    let owed = start_runtime(&sandbox, &plugins, journal("owed.db")?)?;
     let (of_owed, report) = drain(&tokio, &owed);
     tell("a dead run owes them", of_owed, &report);
     say(format!("  to begin takes                 {:.1} × as long", of_owed.as_secs_f64() / of_active.as_secs_f64()));
     Ok(())
 }
 
-fn house(sandbox: &Sandbox, plugins: &[Plugin], journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+fn start_runtime(sandbox: &Sandbox, plugins: &[Plugin], journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
     let builder = Runtime::builder().sandbox(sandbox.clone()).journal(journal);
     Ok(plugins.iter().fold(builder, |builder, plugin| builder.plugin(plugin.clone(), Tenants::Every)).build()?)
 }

@@ -25,10 +25,10 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let (mut alone, mut drained, mut ordinary, mut ordinary_cpu) = (vec![], vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
         alone.push(per_item(CALLS, || bare.run(CALLS).map_err(failed))?);
-        let runtime = house(&sandbox, &plugin)?;
+        let runtime = start_runtime(&sandbox, &plugin)?;
         tokio.block_on(start(&runtime))?;
         drained.push(per_item(CALLS, || tokio.block_on(drain(&runtime)))?);
-        let runtime = house(&sandbox, &plugin)?;
+        let runtime = start_runtime(&sandbox, &plugin)?;
         tokio.block_on(start(&runtime))?;
         let before = cpu();
         ordinary.push(per_item(CALLS, || tokio.block_on(end(&runtime)))?);
@@ -49,7 +49,7 @@ fn failed(error: wasmtime::Error) -> anyhow::Error {
     anyhow::anyhow!("bare wasmtime: {error:#}")
 }
 
-fn house(sandbox: &Sandbox, plugin: &lastword::Plugin) -> anyhow::Result<Runtime> {
+fn start_runtime(sandbox: &Sandbox, plugin: &lastword::Plugin) -> anyhow::Result<Runtime> {
     Ok(Runtime::builder()
         .sandbox(sandbox.clone())
         .plugin(plugin.clone(), Tenants::Every)

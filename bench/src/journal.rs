@@ -33,7 +33,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let (mut memory, mut disk) = (vec![], vec![]);
     for round in 0..ROUNDS {
         for (figures, journal) in [(&mut memory, in_memory()), (&mut disk, on_disk(dir.path(), round)?)] {
-            let runtime = house(&sandbox, &plugin, journal)?;
+            let runtime = start_runtime(&sandbox, &plugin, journal)?;
             figures.push(per_item(SESSIONS, || tokio.block_on(live_and_end(&runtime)))?);
         }
     }
@@ -44,7 +44,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
 
     say("a drain within its budget of 2 s, one plugin, journal on disk:");
     for (number, sessions) in [100_000u32, 200_000, 300_000].into_iter().enumerate() {
-        let runtime = house(&sandbox, &plugin, on_disk(dir.path(), ROUNDS + number)?)?;
+        let runtime = start_runtime(&sandbox, &plugin, on_disk(dir.path(), ROUNDS + number)?)?;
         tokio.block_on(start_all(&runtime, sessions))?;
         let report = tokio.block_on(runtime.drain(DrainReason::Shutdown));
         say(format!(
@@ -68,7 +68,7 @@ pub(crate) fn on_disk(dir: &Path, number: usize) -> anyhow::Result<Arc<dyn Journ
 }
 
 /// A runtime with one plugin, on that journal.
-pub(crate) fn house(sandbox: &Sandbox, plugin: &Plugin, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+pub(crate) fn start_runtime(sandbox: &Sandbox, plugin: &Plugin, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
     let builder = Runtime::builder().sandbox(sandbox.clone()).plugin(plugin.clone(), Tenants::Every).journal(journal);
     Ok(builder.build()?)
 }

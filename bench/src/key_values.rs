@@ -4,7 +4,7 @@
 use lastword::events::PluginName;
 use lastword::{Grants, KeyValueGrant, Limits, Sandbox, SandboxConfig, Source};
 
-use crate::journal::{SESSIONS, house, in_memory, live_and_end, on_disk};
+use crate::journal::{SESSIONS, in_memory, live_and_end, on_disk, start_runtime};
 use crate::rounds::{median, per_item, say};
 
 const ROUNDS: usize = 5;
@@ -30,7 +30,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
         for (side, plugin) in [&plain, &counts].into_iter().enumerate() {
             let on_disk = on_disk(dir.path(), 2 * round + side)?;
             for (figures, journal) in [(&mut memory, in_memory()), (&mut disk, on_disk)] {
-                let runtime = house(&sandbox, plugin, journal)?;
+                let runtime = start_runtime(&sandbox, plugin, journal)?;
                 let figure = per_item(SESSIONS, || tokio.block_on(live_and_end(&runtime)))?;
                 figures.get_mut(side).into_iter().for_each(|figures| figures.push(figure));
             }

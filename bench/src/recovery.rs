@@ -10,7 +10,7 @@ use lastword_journal::JournalOp;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::end::session;
-use crate::journal::house;
+use crate::journal::start_runtime;
 use crate::rounds::say;
 
 const SESSIONS: u32 = 1_000_000;
@@ -38,7 +38,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let bare = began.elapsed();
     say(format!("  SQLite alone reads them in     {:6.2} s   ({} MB of facts)", bare.as_secs_f64(), bytes / 1_000_000));
     let began = Instant::now();
-    let runtime = house(&sandbox, &plugin, Arc::new(SqliteJournal::open(&path)?))?;
+    let runtime = start_runtime(&sandbox, &plugin, Arc::new(SqliteJournal::open(&path)?))?;
     let ready = began.elapsed();
     let ratio = ready.as_secs_f64() / bare.as_secs_f64();
     say(format!("  the runtime is ready after     {:6.2} s   {ratio:.1} × as long", ready.as_secs_f64()));

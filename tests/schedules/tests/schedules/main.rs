@@ -97,6 +97,6 @@ fn what_is_owed_goes_out_by_itself() {
 fn a_schedule_that_failed_fails_again() {
     let behaviors = &[Behavior::Deliver, Behavior::Fail, Behavior::Hang];
     run_each_twice(SCHEDULES / 10, || {
-        play(&Plan { time: Time::Passes, behaviors, quotas: true, recovered: 2, ..PLAN })
+        play(&Plan { time: Time::Passes, behaviors, quotas: true, recovered: 2, ..PLAN });
     });
 }
