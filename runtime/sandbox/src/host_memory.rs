@@ -7,7 +7,7 @@
 //! tasks of the call share.
 //!
 //! Nothing is refused here: a host function keeps what it was given, and the call ends as it returns to the guest if that is
-//! too much ([`kept`](crate::kept)). So a call exceeds its memory by what one host call can be handed, at most.
+//! too much ([`host_memory_quota`](crate::host_memory_quota)). So a call exceeds its memory by what one host call can be handed, at most.
 //!
 //! What lives for one host call only (lists that are handed over, random bytes, a page of keys) is bounded by the limit on that
 //! and not counted.
