@@ -1,4 +1,4 @@
-//! Ends that owners have told of in the last seconds: which end is one of them, told again.
+//! The ends of the last 10 s, and whether a new end is a duplicate of one.
 
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -1,21 +1,21 @@
-//! Counts ends that owners told again.
+//! Counts duplicate ends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::recent_ends::Repetition;
 use crate::request::{Acceptance, Accepted};
 
-/// Ends that were told again in this run.
+/// Duplicate ends in this run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepeatedEnds {
     /// How many.
     pub told_again: u64,
-    /// Those among them that said more than the first, which is what the plugins were told.
+    /// Those among them that said more than the first. The plugins were told what the first said.
     pub knew_more: u64,
 }
 
-/// Counts ends that are told again.
+/// Counts duplicate ends.
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
     told_again: AtomicU64,

@@ -310,7 +310,7 @@ async fn a_session_can_be_attached_as_long_as_no_run_can_have_told_of_its_end() 
         journal.next_run();
         let draining = JournalOp::Draining { reason: DrainReason::Shutdown, at: Timestamp::from_millisecond(7) };
         journal.append_decided([installed(true), vec![draining]].concat()).await.unwrap();
-        assert!(!attachable(&journal.next_run()), "a drain ends those that nobody has come for");
+        assert!(!attachable(&journal.next_run()), "a drain ends unattached sessions");
     }
 }
 

@@ -1,6 +1,5 @@
-//! Memory that a call has to have before it begins. It reserves what calls of its plugin took of late, of what the plugin's
-//! calls and all calls may have together; in [`MemoryAccount`](crate::sandbox::MemoryAccount) is what becomes of one that
-//! takes more.
+//! Admits calls by memory. A call reserves what recent calls of its plugin took, of what the plugin's calls and all calls may
+//! have together. [`MemoryAccount`](crate::sandbox::MemoryAccount) handles calls that then grow.
 //!
 //! A queue whose next call finds no memory *waits* as a worker comes by it, out of the order: looking for work costs it nothing.
 //! Queues come back in the order in which they began to wait, as calls end. For the first of them memory is set aside, half

@@ -35,8 +35,8 @@ impl Suspects {
         !self.waiting.is_empty() && self.began.is_none()
     }
 
-    /// Until when others may not begin: one is under way, or has waited for them for long enough. Others wait for a while only,
-    /// whatever a guest does: a death beside them is not one alone, and that is all.
+    /// Until when others may not begin: one is under way, or has waited for them for long enough. Others wait for a
+    /// bounded time only, whatever a guest does. A crash after that proves nothing about the suspect.
     pub(super) fn hold_others_until(&mut self, now: Instant) -> Option<Instant> {
         if let Some(began) = self.began {
             return Some(began + MAX_SUSPECT_ALONE).filter(|until| now < *until);

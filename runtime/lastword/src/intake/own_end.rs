@@ -12,7 +12,7 @@ use crate::reported_fields::ReportedFields;
 use crate::request::{EndRequest, ReceivedEnd};
 use crate::session_query::SessionQuery;
 
-/// What an owner's end comes to.
+/// An owner's end of an active session, merged with what is known, and the operation that records it.
 pub(crate) struct OwnEnd {
     /// All that is known of the session, what the end says included.
     pub(crate) session: Arc<Session>,
@@ -21,7 +21,7 @@ pub(crate) struct OwnEnd {
     pub(crate) op: JournalOp,
 }
 
-/// What the end of an active session comes to when its owner asks for it. `dropped` is told what does not fit.
+/// Merges an owner's end of an active session with what is known of the session. `dropped` gets the names of what does not fit.
 pub(crate) fn own_end(core: &Core, active: &Active, end: &ReceivedEnd, dropped: &mut Vec<String>) -> OwnEnd {
     let EndRequest { session, event, op_id } = &end.request;
     let owed = core.dispatcher().installed().owed_end(&session.identity.tenant, active.started());
