@@ -126,7 +126,7 @@ async fn end_at(journal: &dyn Journal, identity: &Identity, at: Timestamp) -> (u
     }
 }
 
-/// Whose ends may be told again, and with which generation.
+/// Sessions whose end may be repeated, with its generation.
 fn recent(recovered: &Recovered) -> Vec<(&str, &str, u32)> {
     let of = |end: &RecentEnd| end.ended_at == Timestamp::from_millisecond(0) && end.received.said == u64::MAX - 1;
     assert!(recovered.ended.iter().all(of), "{:?}", recovered.ended);
