@@ -1,7 +1,7 @@
 //! A gate for each tenant: all reasons for which nothing of a tenant may begin, whatever its queues hold.
 //!
 //! It may have used up its calls or its fuel, its plugins may have stored more than the journal has written, or an observer may have to
-//! be notified first. A tenant whose gate is closed is out of the order of [`Fair`](super::fair::Fair) as a whole, however many queues it
+//! be notified first. A tenant whose gate is closed is out of the order of [`Fair`](super::fair_order::Fair) as a whole, however many queues it
 //! has, until a call of it ends, its fuel flows again, or the journal has written.
 //!
 //! What plugins have stored is in memory until it is written, so a tenant whose plugins store faster than the disk takes begins no more

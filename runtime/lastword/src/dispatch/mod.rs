@@ -3,7 +3,7 @@
 //! One [queue] for each (tenant, plugin), one [`Lane`](crate::lane::Lane) for each session id in it. Events come in through
 //! [`Dispatcher::enqueue`]; a worker takes deliveries with [`Dispatcher::next`], and brings back there what it has served.
 //!
-//! [`state`] moves deliveries between lanes, queues and workers. The [`scheduler`] says which queue is next: in the order of [`fair`],
+//! [`state`] moves deliveries between lanes, queues and workers. The [`scheduler`] says which queue is next: in the order of [`fair_order`],
 //! by what [`gates`] let through of a tenant, by the [`slots`] that are free, by what [`plugin_shares`] leave to a plugin, and by the
 //! [`memory`] that a call has to have before it begins. [`suspects`] are made last and alone.
 //!
@@ -13,7 +13,7 @@
 mod bucket;
 mod demand;
 mod dispatcher;
-mod fair;
+mod fair_order;
 mod finished_call;
 mod gates;
 #[cfg(shuttle)]

@@ -338,14 +338,14 @@ fn a_drain_that_is_over_sets_no_memory_aside_for_its_next_call() {
         owe(&dispatcher, "a", &calls(None), 1);
         owe(&dispatcher, "b", &calls(None), 1);
         let _under_way = take_all(&dispatcher);
-        assert!(dispatcher.state().scheduler().memory().is_set_aside(), "for the one that found none");
+        assert!(dispatcher.state().scheduler().memory().has_next(), "for the one that found none");
         if stops {
             dispatcher.stop();
         } else {
             begin_drain(&dispatcher);
             dispatcher.cut();
         }
-        assert!(!dispatcher.state().scheduler().memory().is_set_aside());
+        assert!(!dispatcher.state().scheduler().memory().has_next());
         drop(account);
     }
 }
