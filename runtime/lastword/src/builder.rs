@@ -140,7 +140,8 @@ impl Builder {
     }
 
     /// Sets the observer. It is told how every attempt ended, and once of each delivery that has to wait for a quota or whose call was
-    /// put back, on a worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do not wait when it is full.
+    /// put back, on a worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do
+    /// not wait when it is full.
     pub fn on_outcome(mut self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
