@@ -1,3 +1,5 @@
+//! Measures several variants in turns, so that noise hits each of them.
+
 use std::time::{Duration, Instant};
 
 /// Rounds of each measurement: enough for a median that a single disturbance does not move.

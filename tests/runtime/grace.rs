@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword::events::{EndReason, Hook};
+use lastword::events::{DrainReason, EndReason, Hook};
 use lastword::{Acceptance, Journal, MemoryJournal, Refusal, StartRequest};
 use lastword_fake_journals::held;
 use lastword_harness::Harness;
@@ -97,4 +97,29 @@ async fn a_runtime_that_was_dropped_keeps_no_journal_for_an_outcome_that_is_not_
     journal.until_held(1).await;
     drop(harness);
     until("the end of all that keeps the journal", || Arc::strong_count(&journal) == 1).await;
+}
+
+#[tokio::test]
+async fn a_runtime_that_is_detached_ends_no_session_and_owners_go_on_in_the_next_run() {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
+    first.start("a").await.unwrap();
+    first.runtime.settled().await;
+    in_time("detaching", first.runtime.detach()).await.unwrap();
+    assert_eq!(first.start("b").await, Err(Refusal::Draining));
+    let report = in_time("a drain", first.runtime.drain(DrainReason::Shutdown)).await;
+    assert_eq!(report.sessions, 0, "there is nothing to drain any more");
+    assert!(first.outcomes_of("prints", Hook::SessionEnd).is_empty());
+    let tenant = first.tenant.clone();
+    drop(first);
+
+    let next =
+        Harness::builder().plugin("prints", "prints").journal(journal).tenant(&tenant).attach_grace(NEVER).build();
+    assert_eq!(next.start("a").await.unwrap().how, Acceptance::Updated);
+    next.runtime.drain(DrainReason::Shutdown).await;
+    let ends = next.outcomes_of("prints", Hook::SessionEnd);
+    assert_eq!(
+        ends.iter().map(|end| (end.generation, end.reason.clone())).collect::<Vec<_>>(),
+        [(1, Some(EndReason::Shutdown))]
+    );
 }

@@ -3,6 +3,8 @@
 //! They bound what one active session can cost (the set is held in memory) and what one call copies into a guest, and
 //! are far above what any owner we have seen sends: their ids are UUIDs, their keys under 100 bytes.
 
+/// Characters of a word of others that a message repeats.
+pub const MAX_QUOTED_CHARS: usize = 64;
 /// A tenant's name.
 pub const MAX_TENANT_BYTES: usize = 128;
 /// A session's id, as the owner gives it. Also the limit of `next-session-id`, `resumed-from` and the like.

@@ -6,8 +6,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-/// Characters of a word of others that a message repeats.
-pub const MAX_QUOTED_CHARS: usize = 64;
+use crate::limits::MAX_QUOTED_CHARS;
 
 /// What stands for the part that is cut off.
 const MARK: &str = "…";

@@ -1,36 +1,10 @@
 //! A delivery, and how an attempt of it ended.
 
-use lastword_events::{
-    Change, DeliveryId, EventKey, FailureCause, JournalName, PluginName, Timestamp, key_value_bytes,
-};
+use lastword_events::{Change, FailureCause, Timestamp, key_value_bytes};
 
-use crate::KeyValueChanges;
+use crate::delivery_key::DeliveryKey;
+use crate::key_value::KeyValueChanges;
 use crate::limits::ROW_BYTES;
-
-/// A delivery without the journal's name, which all of its deliveries share.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DeliveryKey {
-    /// The session's number.
-    pub sequence: u64,
-    /// Which event of the session.
-    pub event: EventKey,
-    /// The plugin that is owed the delivery.
-    pub plugin: PluginName,
-}
-
-impl DeliveryKey {
-    /// The delivery's id in the journal called `journal`.
-    #[must_use]
-    pub fn id(&self, journal: JournalName) -> DeliveryId {
-        DeliveryId { journal, sequence: self.sequence, event: self.event, plugin: self.plugin.clone() }
-    }
-}
-
-impl From<&DeliveryId> for DeliveryKey {
-    fn from(id: &DeliveryId) -> Self {
-        Self { sequence: id.sequence, event: id.event, plugin: id.plugin.clone() }
-    }
-}
 
 /// How one attempt ended, as far as it matters for what is owed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::DeliveryKey;
+use crate::delivery_key::DeliveryKey;
 
 /// A journal that could not do what it was asked. Nothing that it said was durable is affected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -27,6 +27,7 @@
 
 mod call_mark;
 mod delivery;
+mod delivery_key;
 mod error;
 mod journal;
 mod key_value;
@@ -38,7 +39,8 @@ mod recovered;
 pub mod state;
 
 pub use call_mark::CallMark;
-pub use delivery::{Completion, DeliveryKey, Settlement};
+pub use delivery::{Completion, Settlement};
+pub use delivery_key::DeliveryKey;
 pub use error::JournalError;
 pub use journal::{Durability, Journal};
 pub use key_value::{KeyValueChanges, KeyValueConflict, RefusedCompletion, Space, StagedCompletions};

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::core::Core;
 use crate::dispatch::{FinishedCall, PluginNumber, PutBack, QueueId, ServedSlice, Taken};
-use crate::limits::{MAX_ENTRY_WAIT, MAX_HANDED_OVER_BYTES};
+use crate::limits::{MAX_HANDED_OVER_BYTES, max_entry_wait};
 use crate::phase::Phase;
 use crate::sandbox::Plugin;
 use crate::sync::{now, timeout};
@@ -130,7 +130,7 @@ impl<'a> AfterCall<'a> {
     /// again. In a drain the observer is not notified: the outcome comes.
     fn put_back(&self, put_back: Vec<PutBack>) -> Vec<Taken> {
         let again = |mut one: PutBack| {
-            if !self.core.dispatcher().phase().is_draining()
+            if !self.core.dispatcher().has_drain()
                 && let Some(delivery) = one.delivery.defer()
             {
                 self.core.publisher().deferred(self.plugin.name(), &delivery, one.why, false);
@@ -179,7 +179,7 @@ impl<'a> AfterCall<'a> {
         // A disk that is full answers when it has space: nothing here keeps a runtime that was dropped meanwhile.
         let (runtime, phase) = (Arc::downgrade(self.core), self.core.dispatcher().watch_phase());
         let (queue, number) = (self.queue, self.number);
-        let patience = MAX_ENTRY_WAIT.min(self.core.budget() / 8);
+        let patience = max_entry_wait(self.core.budget());
         self.core.handle().spawn(async move {
             let durable =
                 if failed.is_empty() { Some(pending.await) } else { durable_in_time(pending, phase, patience).await };

@@ -22,9 +22,11 @@ pub const DEFAULT_MAX_RETRY: Duration = Duration::from_secs(5 * 60);
 pub const LONGEST_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a worker serves one queue before it looks at the others: the epoch tick, at which a spinning guest yields.
 pub(crate) const SLICE: Duration = Duration::from_millis(1);
-/// How long a drain waits, before it takes its snapshot, for requests that are being written down: some commits of a slow
-/// disk. Of short budgets it is an eighth.
-pub(crate) const MAX_ENTRY_WAIT: Duration = Duration::from_millis(100);
+/// How long a drain waits for what is being written down or read, before its snapshot and for a failure's record: some commits of a
+/// slow disk, and of short budgets an eighth.
+pub(crate) fn max_entry_wait(budget: Duration) -> Duration {
+    Duration::from_millis(100).min(budget / 8)
+}
 /// Ends of sessions that are written down as one group, where there may be a million: some milliseconds.
 pub(crate) const RECORDS_AT_ONCE: usize = 1_000;
 /// Deliveries that a worker takes from a queue at once however many workers there are, so that the cost of the lock and of

@@ -1,7 +1,7 @@
 //! How far a runtime is on its way to its end.
 
 /// Each phase follows those above it; some may be left out. The dispatcher keeps the current one, see
-/// [`Dispatcher::phase`](crate::dispatch::Dispatcher::phase).
+/// [`Dispatcher::watch_phase`](crate::dispatch::Dispatcher::watch_phase).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// Events are taken, deliveries are made, and failures are tried again.

@@ -207,9 +207,30 @@ impl Runtime {
         }
     }
 
+    /// Stops without a drain, and ends no session: no plugin is called any more, and what is active or owed is so for the next start on
+    /// this journal. Once a drain has begun it only waits for the journal.
+    ///
+    /// # Errors
+    /// When what was accepted cannot be written down now.
+    pub fn detach(&self) -> impl Future<Output = Result<(), JournalError>> + Send + 'static + use<> {
+        let core = self.core().clone();
+        let is_first = core.in_flight().close().is_some();
+        if is_first {
+            core.dispatcher().stop();
+        }
+        async move {
+            core.in_flight().settled().await;
+            let flushed = core.journal().flush().await;
+            if is_first {
+                core.journal().leave();
+            }
+            flushed
+        }
+    }
+
     /// Resolves when the runtime cannot serve its sessions any more: a worker has panicked outside a guest's call, which is a defect
-    /// of this library. What it had under way would wait for ever, though it is in the journal. The embedder decides: it may write
-    /// down what was accepted ([`recorded`](Self::recorded)) and leave, so that the next start delivers what is owed.
+    /// of this library. What it had under way would wait for ever, though it is in the journal. The embedder decides: it may
+    /// [`detach`](Self::detach) and leave, so that the next start delivers what is owed.
     ///
     /// A guest that panics, and an observer that does, are no such failure.
     pub fn failed(&self) -> impl Future<Output = ()> + Send + 'static + use<> {

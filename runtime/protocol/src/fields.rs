@@ -1,6 +1,7 @@
 //! A line, taken apart into its fields.
 
-use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars, quoted};
+use lastword_events::limits::MAX_QUOTED_CHARS;
+use lastword_events::text::{clip_chars, quoted};
 use lastword_events::{Attributes, Timestamp};
 use serde_json::{Map, Value};
 

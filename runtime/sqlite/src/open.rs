@@ -72,7 +72,10 @@ fn read_or_salvage(claim: &mut Claim) -> Result<(Connection, Readers, Contents),
         Content::Empty | Content::Unwritten => {
             mark(&path).map_err(OpenFailure::from).and_then(|()| connect_and_read(&path))
         }
-        Content::Journal | Content::Newer(_) | Content::Foreign => connect_and_read(&path),
+        Content::Journal => connect_and_read(&path),
+        // Not opened with SQLite, which would change it.
+        Content::Newer(version) => return Err(OpenError::newer(&path, version)),
+        Content::Foreign => return Err(OpenError::foreign(&path)),
     };
     let (file, contents) = match read {
         Err(OpenFailure::Damage(why)) => {

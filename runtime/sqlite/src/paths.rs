@@ -13,9 +13,15 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// One name for every path that leads to the file, so that all that is beside it is found. Links are followed.
+/// One name for every path that leads to the file, so that all that is beside it is found. Links are followed. A file that is not
+/// there has the directory in which it would be.
 pub(crate) fn resolved(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    let in_its_directory = || {
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        let directory = fs::canonicalize(directory.unwrap_or(Path::new("."))).ok()?;
+        Some(directory.join(path.file_name()?))
+    };
+    fs::canonicalize(path).ok().or_else(in_its_directory).unwrap_or_else(|| path.to_owned())
 }
 
 /// Those files of SQLite's that are beside the database.

@@ -4,6 +4,7 @@
 //! Each takes any input, and panics when its property does not hold. None of them knows wasmtime, which would take minutes to
 //! compile for the fuzzer.
 
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a property that does not hold panics: so the fuzzer is told")]
 
 mod configuration;

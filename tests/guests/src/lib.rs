@@ -10,6 +10,8 @@
 //!
 //! What it is not: examples for plugin authors. Those are in `guest-examples/` and use real languages.
 
+#![forbid(unsafe_code)]
+
 pub mod bombs;
 pub mod grows;
 mod list;

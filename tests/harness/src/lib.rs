@@ -4,6 +4,7 @@
 //! The tests of the program have a harness of their own, `runtime/cli/tests/program/support`: there the runtime is in another
 //! process.
 
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod builder;

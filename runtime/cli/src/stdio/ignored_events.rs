@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use lastword_events::printable;
 
 use crate::limits::MAX_NAMED_EVENTS;
-use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars};
+use lastword_events::limits::MAX_QUOTED_CHARS;
+use lastword_events::text::clip_chars;
 use lastword_protocol::owners::{Foreign, InputFormat};
 
 /// Counts the owner's events that are not about the life of a session, and names each once in the log. Counts events in another

@@ -72,7 +72,8 @@ impl Service {
         let cause = self.serve().await;
         let ends = cause.at() + budget;
         self.signals.ignore();
-        self.watchdog.expect(undelivered(self.runtime.durability()));
+        let at_worst = if self.runtime.has_failed() { Exit::Internal } else { undelivered(self.runtime.durability()) };
+        self.watchdog.expect(at_worst);
         self.watchdog.arm(ends + WATCHDOG_OVERRUN);
         self.giving_back.abort();
         self.takes_lines_until = Some(ends - LAST_LINE_BEFORE_END.min(budget / 4));
@@ -260,15 +261,15 @@ impl Service {
     /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start delivers what
     /// is owed.
     async fn give_up(&mut self, ends: Instant) -> Exit {
-        tracing::error!(
-            "a worker panicked, which is a defect of lastword: leaving; what is in the journal goes out after the next start"
-        );
-        match timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.recorded()).await {
+        tracing::error!("a worker panicked, which is a defect of lastword: the program leaves");
+        match timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.detach()).await {
             Ok(Ok(())) => (),
             Ok(Err(error)) => tracing::error!(%error, "the journal could not be written at the end"),
             Err(_) => tracing::error!("the journal did not answer within the budget"),
         }
         self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
+        // For what it logs: how much is owed, or lost.
+        self.settle();
         Exit::Internal
     }
 

@@ -10,10 +10,9 @@ use super::generations::Generations;
 use super::ops::Ops;
 use super::recent_ends::RecentEnds;
 use super::runs::Runs;
-use crate::state::ForgottenGenerations;
-use crate::state::attempt_in_run;
 use crate::state::{
-    Attempts, DrainedRow, DrainedState, EndedSession, Failure, Installed, NewSession, RecordedEvent, Tables, serving,
+    Attempts, DrainedRow, DrainedState, EndedSession, Failure, ForgottenGenerations, Installed, NewSession,
+    RecordedEvent, Tables, attempt_in_run, serving,
 };
 use crate::{
     DeliveryKey, DrainedEnd, JournalError, PendingDelivery, Receipt, RecentEnd, Recovered, RecoveredSession, Settlement,

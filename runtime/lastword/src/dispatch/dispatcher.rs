@@ -57,11 +57,6 @@ impl Dispatcher {
         &self.installed
     }
 
-    /// How far the runtime is on its way to its end.
-    pub(crate) fn phase(&self) -> Phase {
-        *self.phase.borrow()
-    }
-
     /// Is told when the phase changes.
     pub(crate) fn watch_phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
@@ -258,7 +253,8 @@ impl Dispatcher {
         self.state.lock().add_undelivered_ends(ends);
     }
 
-    /// Everything that is owed, and the ends of these sessions, gets one attempt from now on.
+    /// Everything that is owed, and the ends of these sessions, gets one attempt from now on. Others learn of it with
+    /// [`announce_drain`](Self::announce_drain).
     pub(crate) fn begin_drain(&self, context: DrainContext, sessions: HashMap<Arc<str>, Vec<Unended>>) {
         let now = now();
         let found: usize = sessions.values().map(Vec::len).sum();
@@ -270,8 +266,23 @@ impl Dispatcher {
             state.add_backlog(&queues, sessions);
         }
         state.scheduler_mut().reset_times();
-        self.enter(&mut state, Phase::Draining);
+        state.enter(Phase::Draining);
         state.wake();
+    }
+
+    /// Says that a drain has begun. Not before every end that it took over is in its queue: who hears of it asks whether newer events
+    /// wait behind a failure.
+    pub(crate) fn announce_drain(&self) {
+        self.phase.send_if_modified(|phase| {
+            let is_news = *phase < Phase::Draining;
+            *phase = (*phase).max(Phase::Draining);
+            is_news
+        });
+    }
+
+    /// Whether a drain has taken its snapshot, also when the runtime has stopped since.
+    pub(crate) fn has_drain(&self) -> bool {
+        self.state.lock().drain().is_some()
     }
 
     /// The budget has ended: nothing begins any more, and workers drop what they have begun.

@@ -417,9 +417,9 @@ impl State {
     }
 
     fn account_state(&self) -> AccountState {
-        match self.drain {
+        match &self.drain {
             None => AccountState::None,
-            Some(_) if self.phase >= Phase::Closed => AccountState::Closed,
+            Some(drain) if drain.closed_with.is_some() => AccountState::Closed,
             Some(_) => AccountState::Open,
         }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lastword_events::{DrainReason, Timestamp};
 
-use crate::limits::{MAX_DRAIN_RESERVE, MAX_ENTRY_WAIT};
+use crate::limits::{MAX_DRAIN_RESERVE, max_entry_wait};
 
 /// When each step of a drain has to be done.
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ impl Schedule {
             reason,
             began,
             at: Timestamp::now(),
-            snapshot_by: cut_at.min(now + MAX_ENTRY_WAIT.min(budget / 8)),
+            snapshot_by: cut_at.min(now + max_entry_wait(budget)),
             cut_at,
             close_at: leave_at - reserve / 3 * 2,
             flush_until: leave_at - reserve / 3,
@@ -54,7 +54,7 @@ mod tests {
         let late = Duration::from_millis(500);
         let schedule = Schedule::new(DrainReason::Shutdown, now - late, now, budget);
         assert_eq!(schedule.cut_at, now - late + budget - MAX_DRAIN_RESERVE);
-        assert_eq!(schedule.snapshot_by, now + MAX_ENTRY_WAIT);
+        assert_eq!(schedule.snapshot_by, now + max_entry_wait(budget));
         let too_late = Schedule::new(DrainReason::Shutdown, now - 2 * budget, now, budget);
         assert!(too_late.snapshot_by < now, "there is no time left to wait for anyone");
         let Schedule { cut_at, close_at, flush_until, notify_until, .. } = schedule;

@@ -31,6 +31,7 @@ pub(super) fn take_snapshot(core: &Core, schedule: &Schedule) {
     own.iter().for_each(|end| core.dispatcher().enqueue_each(end));
     let mut ops = DecidedOps::of(core.journal());
     unattached.iter().for_each(|end| enqueue_recovered(core, end, &mut ops));
+    core.dispatcher().announce_drain();
 }
 
 /// A session was written down after the snapshot. It is ended at once: as its owner has asked already, or by the drain.

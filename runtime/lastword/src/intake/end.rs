@@ -117,12 +117,14 @@ impl HandedOver {
         dropped: &mut Vec<String>,
     ) -> Self {
         let (sequence, known_as) = (active.sequence, active.session.identity.clone());
-        let is_counted = core.quotas().of(&known_as.tenant).active_sessions.is_some();
-        let guard = is_counted.then(|| EndingGuard::begin(core, set, &known_as.tenant));
         let OwnEnd { session, event, reported, op } = own_end(core, active, end, dropped);
         let ending = Ending::Appended { session: session.clone(), event: event.clone() };
         set.update(&known_as, sequence, |active| active.ending = Some(Box::new(ending)));
-        Self { sequence, known_as, session, event, reported, guard, answer: core.journal().append(op) }
+        let answer = core.journal().append(op);
+        // Last: it locks the set when it is dropped, and the set is locked here.
+        let is_counted = core.quotas().of(&known_as.tenant).active_sessions.is_some();
+        let guard = is_counted.then(|| EndingGuard::begin(core, set, &known_as.tenant));
+        Self { sequence, known_as, session, event, reported, guard, answer }
     }
 
     async fn finish(self, core: &Core, end: &ReceivedEnd) -> Answer {

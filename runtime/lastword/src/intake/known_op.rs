@@ -10,7 +10,7 @@ use lastword_journal::{Appended, Durability, JournalError};
 use super::Answer;
 use crate::active_set::SessionState;
 use crate::core::Core;
-use crate::limits::MAX_ENTRY_WAIT;
+use crate::limits::max_entry_wait;
 use crate::request::{Acceptance, Accepted, Refusal};
 use crate::sync::{blocking, timeout};
 
@@ -59,7 +59,7 @@ async fn known_op(core: &Core, identity: &Identity, kind: Hook, op_id: &str) -> 
     let mut phase = core.dispatcher().watch_phase();
     let too_long = async {
         phase.wait_for(|phase| phase.is_draining()).await.ok();
-        timeout(MAX_ENTRY_WAIT, std::future::pending::<()>()).await.ok();
+        timeout(max_entry_wait(core.budget()), std::future::pending::<()>()).await.ok();
     };
     let (mut read, mut too_long) = (pin!(read), pin!(too_long));
     poll_fn(|cx| match read.as_mut().poll(cx) {

@@ -6,7 +6,8 @@ use lastword_events::printable;
 
 use super::input_format::InputFormat;
 use crate::bad_line::BadLine;
-use lastword_events::text::{MAX_QUOTED_CHARS, clip_chars};
+use lastword_events::limits::MAX_QUOTED_CHARS;
+use lastword_events::text::clip_chars;
 
 /// An event in words that were not expected.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -102,6 +102,7 @@ async fn of_a_drain_that_does_not_return_it_is_said_what_was_counted() {
 struct Panics {
     within: MemoryJournal,
     flushed: AtomicBool,
+    left: AtomicBool,
 }
 
 impl Journal for Panics {
@@ -138,6 +139,10 @@ impl Journal for Panics {
         self.within.flush()
     }
 
+    fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
+
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
         self.within.key_value(space, key)
     }
@@ -165,8 +170,10 @@ async fn a_worker_that_panics_ends_the_program_with_what_was_accepted_on_record(
     let builder = Runtime::builder().sandbox(sandbox).journal(journal.clone()).plugin(plugin, Tenants::Every);
     let runtime = builder.build().unwrap();
     let service = Service { runtime, ..service(lines, Signals::install(|_| ()).unwrap()) };
-    let exit = service.run(true, Duration::from_secs(2)).await;
-    assert_eq!((exit, journal.flushed.load(Ordering::Relaxed)), (Exit::Internal, true));
+    // Long, for the watchdog of a test that is held up not to end its process.
+    let exit = service.run(true, Duration::from_secs(60)).await;
+    let did = |what: &AtomicBool| what.load(Ordering::Relaxed);
+    assert_eq!((exit, did(&journal.flushed), did(&journal.left)), (Exit::Internal, true, true));
 }
 
 mod timed {
