@@ -32,7 +32,7 @@ use crate::limits::{
 use crate::logging;
 use crate::plugins;
 use crate::protocol::line_queue::LineWriter;
-use crate::protocol::owner_queue::OwnerWriter;
+use crate::protocol::stdout_queue::OwnerWriter;
 use crate::protocol::writer::OutputProblem;
 use crate::signals::Signals;
 use crate::threads;

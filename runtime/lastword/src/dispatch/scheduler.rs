@@ -11,7 +11,7 @@ use super::demand::{Demand, NextCall, QueueEntry};
 use super::fair_order::{Fair, Rank};
 use super::gates::{Gate, Gates};
 use super::ids::{PluginNumber, QueueId, TenantNumber};
-use super::memory::{MemoryTurns, PluginMemory, View};
+use super::memory_admission::{MemoryTurns, PluginMemory, View};
 use super::plugin_shares::PluginShares;
 use super::slots::{Holder, Permit, Slots, part_of};
 use super::tenants::{TenantQueues, Tenants};

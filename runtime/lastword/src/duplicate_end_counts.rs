@@ -34,7 +34,7 @@ impl Counter {
                 tenant,
                 session,
                 more,
-                "an end was told again and says more than the first one, which is what the plugins are told"
+                "a duplicate end says more than the first one, which is what the plugins are told"
             );
         }
         Accepted::new(identity, generation, Acceptance::DuplicateEnd)
