@@ -113,7 +113,7 @@ async fn end_group(
         match state_of_record(&mut recorded, flush).await {
             RecordState::Answered(answer) => break answer,
             RecordState::Postponed(error) => {
-                tracing::error!(%error, "the ends of {} sessions wait to be recorded", ends.len())
+                tracing::error!(%error, "the ends of {} sessions wait to be recorded", ends.len());
             }
         }
         // Whoever comes meanwhile is refused, as everybody is while the disk is full, and does not wait for it.

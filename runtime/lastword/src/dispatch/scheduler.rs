@@ -1,7 +1,7 @@
 //! Which queue begins something next, and how much.
 //!
 //! The order is [`Fair`]'s. A queue is passed by while its tenant's [gate](super::gates) is closed, while it or its plugin holds its
-//! part of the [slots](super::slots), or while there is no [memory](super::memory) for its next call. The scheduler looks at no
+//! part of the [slots](super::slots), or while there is no [memory](super::memory_admission) for its next call. The scheduler looks at no
 //! delivery: what a queue wants is said to it as a [`Demand`].
 
 use std::sync::Arc;
