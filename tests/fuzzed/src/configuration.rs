@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use lastword_config::{Config, Source};
+use lastword_events::is_plain;
 use lastword_protocol::owners::InputFormat;
 
 /// A file that is no component has a name without `good` in it.
@@ -43,6 +44,6 @@ fn check_places(mistakes: &[String], text: &str) {
         let place = mistake.strip_prefix("lastword.toml:").unwrap_or_else(|| panic!("{mistake:?}"));
         let line = place.split(':').next().and_then(|line| line.parse::<usize>().ok());
         assert!(line.is_some_and(|line| (1..=lines).contains(&line)), "{mistake:?}, of {lines} lines");
-        assert!(!mistake.chars().any(char::is_control), "{mistake:?}");
+        assert!(mistake.chars().all(is_plain), "{mistake:?}");
     }
 }
