@@ -15,7 +15,7 @@ use common::{Machine, text};
 use lastword_transcript::{Kind, Root, TranscriptError};
 
 #[test]
-fn an_owners_own_transcript_is_lent_however_it_is_spelled() {
+fn an_owners_own_transcript_is_copied_however_it_is_spelled() {
     let machine = Machine::new();
     let own = machine.evil().join("s.jsonl");
     let deep = machine.evil().join("2026/11/a b.jsonl");

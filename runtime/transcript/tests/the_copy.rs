@@ -106,7 +106,7 @@ fn a_file_that_says_it_is_empty_is_read_all_the_same() {
 }
 
 #[test]
-fn nothing_is_lent_to_a_call_that_is_over() {
+fn nothing_is_copied_for_a_call_that_is_over() {
     let machine = Machine::new();
     let root = machine.root.for_tenant("evil").unwrap();
     let uri = machine.evil().join("s.jsonl");
