@@ -236,7 +236,7 @@ async fn an_event_without_a_key_goes_to_the_one_active_session_of_its_id_and_say
     assert_eq!(
         (made(&again), again.dropped),
         ((Acceptance::DuplicateEnd, 2), vec![]),
-        "told again, and not the other's"
+        "a duplicate, and not the other's"
     );
     assert_eq!(listed(&harness).len(), 1);
     // A session that began after that end is not the one that it was of.

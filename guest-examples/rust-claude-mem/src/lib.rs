@@ -43,7 +43,7 @@ impl Guest for ClaudeMem {
 
 export!(ClaudeMem);
 
-/// Posts to the worker. What it cannot take now is told again later, with the same `delivery`: an end waits in the journal
+/// Posts to the worker. What it cannot take now is sent again later, with the same `delivery`: an end waits in the journal
 /// until the worker is back.
 fn tell(endpoint: &str, body: &impl serde::Serialize, delivery: &str) -> Result<(), HookError> {
     let Ok(Some(worker)) = config::get("worker") else {

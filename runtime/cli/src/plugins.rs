@@ -70,7 +70,7 @@ pub(crate) fn sandbox(cache: &CacheArgs, plugins: &[PluginEntry]) -> Result<Sand
     sandbox_with_memory(cache, plugins, None)
 }
 
-/// The same, whose calls have so many bytes of memory together, if that is said.
+/// A sandbox for these plugins. `of_all_calls` bounds the memory of all calls; `None` takes the default.
 ///
 /// # Errors
 /// When this machine cannot make one.

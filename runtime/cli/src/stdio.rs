@@ -32,7 +32,7 @@ use crate::limits::{
 use crate::logging;
 use crate::plugins;
 use crate::protocol::line_queue::LineWriter;
-use crate::protocol::owner_queue::OwnerWriter;
+use crate::protocol::stdout_queue::OwnerWriter;
 use crate::protocol::writer::OutputProblem;
 use crate::signals::Signals;
 use crate::threads;
@@ -162,7 +162,7 @@ fn stdout() -> io::Result<OwnerWriter> {
 fn build(args: &StdioArgs, config: Config, output: OwnerWriter, early: &EarlyExit) -> Result<(Runtime, u32), Failure> {
     if config.plugins.is_empty() {
         tracing::warn!(
-            "there is no plugin: sessions are tracked, and nobody is told of their ends; see --plugin and [[plugin]]"
+            "there is no plugin: sessions are tracked, and their ends are delivered to nobody; see --plugin and [[plugin]]"
         );
     }
     // First: a program that finds the journal in use should not wait for plugins to be compiled.

@@ -12,7 +12,7 @@ use crate::limits::{
     MAX_HTTP_DESTINATIONS, TRANSCRIPT,
 };
 
-/// What a plugin is granted. None is not.
+/// A plugin's grants; `None` means not granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GrantSettings {
     /// `config`: what `wasi:config` has.

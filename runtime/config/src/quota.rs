@@ -7,7 +7,7 @@ use lastword_events::Identity;
 use super::reader::{Reader, Table, Value};
 use crate::limits::{MAX_CONCURRENT_CALLS, TENANT_KEY_VALUES};
 
-/// What one tenant may use. None is no limit.
+/// A tenant's quota; `None` means unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuotaSettings {
     /// `concurrent-calls`: calls under way at once.

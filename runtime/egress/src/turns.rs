@@ -6,8 +6,8 @@
 //! no end, leave it one at a time.
 //!
 //! A turn can be *abandoned*, when what it was taken for hangs and cannot be cancelled: it then makes room for another, and
-//! counts with the abandoned ones until it is dropped. A turn is only given to whom a place among the abandoned ones is left:
-//! so whose turns hang is the first who has to wait.
+//! counts with the abandoned ones until it is dropped. A turn is only given where a place among the abandoned ones is left.
+//! So a plugin whose look-ups hang is the first to wait.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},

@@ -51,18 +51,17 @@ pub trait Journal: Send + Sync + 'static {
     /// for as long as it cannot be written.
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()>;
 
-    /// The generation that the first line of this kind and session with `op_id` spoke of, if there was one, as of the last
-    /// write that was answered: the requests of one session follow each other, so a line that is sent again finds the first
-    /// one. Without a scope in `identity` it may be of any session of the id: a line that does not say it may have been one of a
-    /// session that has one.
+    /// Looks an `op_id` up: the generation it was first recorded with, for this session and kind, as of the last write that
+    /// was answered. The requests of one session follow each other, so a line that is sent again finds the first one. Without a
+    /// scope in `identity` it may be of any session of the id: a line that does not say it may have been one of a session that
+    /// has one.
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32>;
 
     /// Records how attempts of one tenant ended, as one group: all of it is durable, or none. It is not answered with an error as
     /// long as it may still become durable.
     ///
-    /// Those of one tenant are recorded in their order, and after everything that was written or recorded before them. A journal
-    /// with a queue may record other tenants' outcomes, and what is written later, before these: whose plugins have much to
-    /// write waits for itself.
+    /// Those of one tenant are recorded in their order, and after everything that was written or recorded before them. Outcomes of
+    /// other tenants, and what is written later, may be written first, so a tenant that writes much delays only itself.
     ///
     /// What a guest has [changed](Completion::changes) becomes values before this returns, in the order of the completions and
     /// of the calls. A completion whose changes are not possible any more is refused, and it alone.

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Ended sessions that are remembered, the newest ones: an operator looks back. About 200 bytes each in memory and 500 in a
 /// file. The generations of the others' ids go on all the same.
 pub const RETAINED_ENDED_SESSIONS: usize = 100_000;
-/// How long after an end that an owner has told of the same end may be told again. Owners repeat one within milliseconds
+/// An owner's second report of the same end within this time is a repetition. Owners repeat one within milliseconds
 /// (Gemini CLI three times within 60), and a person needs longer to go on with a session and end it.
 pub const REPEATED_WITHIN: Duration = Duration::from_secs(10);
 /// Ends that are remembered for [`REPEATED_WITHIN`], the newest ones: 200 bytes each in memory and 40 in a file. The repetition

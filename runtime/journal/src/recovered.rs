@@ -110,8 +110,8 @@ pub struct PendingDelivery {
     pub suspect: bool,
 }
 
-/// The highest attempt that may have been made by the time run `run` begins, of something whose `attempt` was right in run
-/// `in_run`: every run since may have made one more, without a trace.
+/// The highest attempt that may have been made before run `run`, if `attempt` was right in run `in_run`: each run between may
+/// have made one more, without a trace.
 #[must_use]
 pub fn attempt_in_run(attempt: u32, in_run: u32, run: u32) -> u32 {
     attempt.saturating_add(run.saturating_sub(in_run))

@@ -8,7 +8,7 @@
 //!   SQL in a file.
 //! - [`Store`] has what plugins have stored. It resolves the changes of a call to values, checks quotas, and keeps what is not
 //!   committed yet as an overlay over what is, which it reads through [`Committed`].
-//! - [`ForgottenGenerations`] says where an id goes on to count of which nothing is kept.
+//! - [`ForgottenGenerations`] says which generation a forgotten session id continues from.
 //!
 //! It is public because the journal on disk is a crate of its own, the only one that knows SQL. It is no part of what
 //! Lastword promises to embedders, and changes with the journals.

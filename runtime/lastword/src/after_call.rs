@@ -110,8 +110,8 @@ impl<'a> AfterCall<'a> {
         let (core, queue) = (self.core, self.queue);
         match poll_now(pending) {
             None => (),
-            Some(Pass::Failed(error)) => complain(&error),
-            Some(Pass::Waits(pending)) => {
+            Some(Undurable::Failed(error)) => complain(&error),
+            Some(Undurable::Waits(pending)) => {
                 core.dispatcher().add_unwritten(queue, bytes);
                 let runtime = Arc::downgrade(core);
                 drop(core.handle().spawn(async move {
@@ -148,7 +148,7 @@ impl<'a> AfterCall<'a> {
     }
 
     /// Hands over what the journal has yet to know. None when that is durable already, as in memory it always is.
-    fn record(&self, finished: &[FinishedCall]) -> Option<Pass<Answer>> {
+    fn record(&self, finished: &[FinishedCall]) -> Option<Undurable<RecordFuture>> {
         let tenant = finished.first().map(|call| &call.delivery.session.identity.tenant)?;
         let name = self.plugin.name();
         let completions = finished.iter().filter_map(|call| call.completion(name)).collect();
@@ -157,15 +157,15 @@ impl<'a> AfterCall<'a> {
     }
 
     /// Gives the calls whose slots are to be given back now, and whose sessions go on. The others wait for their record.
-    fn release(&self, mut finished: Vec<FinishedCall>, recorded: Option<Pass<Answer>>) -> Vec<FinishedCall> {
+    fn release(&self, mut finished: Vec<FinishedCall>, recorded: Option<Undurable<RecordFuture>>) -> Vec<FinishedCall> {
         match recorded {
             None => finished,
-            Some(Pass::Failed(error)) => {
+            Some(Undurable::Failed(error)) => {
                 complain(&error);
                 self.give_up_retries(&mut finished, Some(&error));
                 finished
             }
-            Some(Pass::Waits(pending)) => {
+            Some(Undurable::Waits(pending)) => {
                 let (mut failed, rest) = finished.into_iter().partition::<Vec<_>, _>(FinishedCall::waits_for_record);
                 // A disk that takes its time holds up these, and no others for want of a slot.
                 self.core.dispatcher().release(&mut failed);
@@ -175,7 +175,7 @@ impl<'a> AfterCall<'a> {
         }
     }
 
-    fn release_when_durable(&self, pending: Answer, mut failed: Vec<FinishedCall>) {
+    fn release_when_durable(&self, pending: RecordFuture, mut failed: Vec<FinishedCall>) {
         // A disk that is full answers when it has space: nothing here keeps a runtime that was dropped meanwhile.
         let (runtime, phase) = (Arc::downgrade(self.core), self.core.dispatcher().watch_phase());
         let (queue, number) = (self.queue, self.number);
@@ -231,7 +231,7 @@ impl<'a> AfterCall<'a> {
 /// None when a drain has begun and waited long enough: newer events wait behind these failures, and a disk that is full
 /// may not take them before the budget is over. What is not tried again needs no record of its own.
 async fn durable_in_time(
-    mut pending: Answer,
+    mut pending: RecordFuture,
     mut phase: watch::Receiver<Phase>,
     patience: Duration,
 ) -> Option<Result<(), JournalError>> {
@@ -247,11 +247,11 @@ async fn durable_in_time(
     .await
 }
 
-/// What a journal answers to what was handed over.
-type Answer = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>;
+/// Resolves when the journal has recorded what was handed over, or cannot.
+type RecordFuture = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>;
 
-/// What is not durable yet.
-enum Pass<A> {
+/// A record that is not durable: still pending, or failed.
+enum Undurable<A> {
     Waits(A),
     Failed(JournalError),
 }
@@ -275,7 +275,7 @@ fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
 
 /// Answers when all of these are durable, or with what is wrong with the first that is not. Of failures that cannot be recorded
 /// it names all.
-fn all(mut parts: Vec<Pending<()>>) -> Answer {
+fn all(mut parts: Vec<Pending<()>>) -> RecordFuture {
     if parts.len() < 2
         && let Some(one) = parts.pop()
     {
@@ -302,11 +302,11 @@ fn all(mut parts: Vec<Pending<()>>) -> Answer {
 }
 
 /// None when it is durable already, as in memory it always is.
-fn poll_now<A: Future<Output = Result<(), JournalError>> + Unpin>(mut pending: A) -> Option<Pass<A>> {
+fn poll_now<A: Future<Output = Result<(), JournalError>> + Unpin>(mut pending: A) -> Option<Undurable<A>> {
     match pin!(&mut pending).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(())) => None,
-        Poll::Ready(Err(error)) => Some(Pass::Failed(error)),
-        Poll::Pending => Some(Pass::Waits(pending)),
+        Poll::Ready(Err(error)) => Some(Undurable::Failed(error)),
+        Poll::Pending => Some(Undurable::Waits(pending)),
     }
 }
 

@@ -119,9 +119,9 @@ impl Builder {
         self
     }
 
-    /// How long owners have to start sessions again that a dead run left, and so go on with them; those that nobody
-    /// starts end as crashed. Default: none, they end at once. A crash within that time leaves it to the next run. A session
-    /// whose end may have been told of already is ended at once in any case: a dead run was draining, or had no grace.
+    /// How long owners may resume sessions that a dead run left, by starting them again. The others then end as `crashed`.
+    /// Default: none, they end at once. A crash within that time leaves them to the next run. A session whose end the plugins may
+    /// have been told of already, because a dead run was draining or had no grace, is ended at once in any case.
     pub fn attach_grace(mut self, grace: Duration) -> Self {
         self.attach_grace = grace;
         self
@@ -140,7 +140,8 @@ impl Builder {
     }
 
     /// Sets the observer. It is told how every attempt ended, and once of each delivery that has to wait for a quota or whose call was
-    /// put back, on a worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do not wait when it is full.
+    /// put back, on a worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do
+    /// not wait when it is full.
     pub fn on_outcome(mut self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self

@@ -9,11 +9,11 @@ use tokio::sync::watch;
 
 use crate::active_set::ActiveSet;
 use crate::dispatch::Dispatcher;
+use crate::duplicate_end_counts::Counter;
 use crate::in_flight::InFlight;
 use crate::key_values::JournalKeyValues;
 use crate::outcome::{Observer, Publisher};
 use crate::quota::Quotas;
-use crate::repeated_ends::Counter;
 use crate::retry::RetryPolicy;
 use crate::sandbox::{KeyValues, Sandbox};
 use crate::session_order::SessionOrder;

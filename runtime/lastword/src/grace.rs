@@ -110,9 +110,11 @@ async fn end_group(
     drop(ticket);
     let recorded = loop {
         let flush = runtime.upgrade()?.journal().flush();
-        match look(&mut recorded, flush).await {
-            Look::Answered(answer) => break answer,
-            Look::NotNow(error) => tracing::error!(%error, "the ends of {} sessions wait to be recorded", ends.len()),
+        match state_of_record(&mut recorded, flush).await {
+            RecordState::Answered(answer) => break answer,
+            RecordState::Postponed(error) => {
+                tracing::error!(%error, "the ends of {} sessions wait to be recorded", ends.len());
+            }
         }
         // Whoever comes meanwhile is refused, as everybody is while the disk is full, and does not wait for it.
         drop(turns);
@@ -139,21 +141,21 @@ async fn join_order(runtime: &Weak<Core>, unattached: &[(u64, Identity)]) -> Opt
     Some(turns)
 }
 
-enum Look {
+enum RecordState {
     Answered(Result<(), JournalError>),
     /// It is kept, and written when it can be.
-    NotNow(JournalError),
+    Postponed(JournalError),
 }
 
 /// What a journal makes of a record: it answers when that is written, and a flush behind it also when that cannot be now.
-async fn look(recorded: &mut Pending<()>, mut flush: Pending<()>) -> Look {
+async fn state_of_record(recorded: &mut Pending<()>, mut flush: Pending<()>) -> RecordState {
     poll_fn(|cx| {
         if let Poll::Ready(answer) = Pin::new(&mut *recorded).poll(cx) {
-            return Poll::Ready(Look::Answered(answer));
+            return Poll::Ready(RecordState::Answered(answer));
         }
         Pin::new(&mut flush).poll(cx).map(|flushed| match flushed {
-            Ok(()) => Look::Answered(Ok(())),
-            Err(error) => Look::NotNow(error),
+            Ok(()) => RecordState::Answered(Ok(())),
+            Err(error) => RecordState::Postponed(error),
         })
     })
     .await

@@ -1,7 +1,7 @@
 //! The order of events for one (plugin, session id).
 //!
-//! At most one delivery of a lane is out at a time. What failed waits for its retry at the head of the line as long as
-//! nothing newer wants out; when something does, the head gets one attempt at once, and if that fails too it steps
+//! At most one delivery of a lane is in progress. What failed waits for its retry at the head of the line as long as
+//! nothing newer comes; when something does, the head gets one attempt at once, and if that fails too it steps
 //! aside: from then on it is `late` and keeps its own retries, and the newer one goes ahead. So order is kept as long as
 //! it can be, and an end never waits for something that keeps failing.
 
@@ -15,13 +15,13 @@ use crate::queued_delivery::QueuedDelivery;
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
     /// One of this lane's deliveries is with a queue or a worker.
-    out: bool,
-    /// How many have come into it since it was empty.
-    came: u32,
+    in_progress: bool,
+    /// Events that have come into it since it was empty.
+    arrivals: u32,
     /// The session whose end waits in the drain's backlog, and will come after everything here.
     end_to_come: Option<u64>,
-    /// Most lanes have nothing behind what is out, and there may be a million of them.
-    behind: Option<Box<Behind>>,
+    /// Most lanes have nothing behind what is in progress, and there may be a million of them.
+    waiting: Option<Box<WaitingEvents>>,
 }
 
 /// When a delivery failed.
@@ -36,7 +36,7 @@ pub(crate) enum FailedIn {
 
 /// What waits in a lane.
 #[derive(Debug, Default)]
-struct Behind {
+struct WaitingEvents {
     /// In the order in which they happened.
     line: VecDeque<QueuedDelivery>,
     /// When the head of the line, which has failed, is due again.
@@ -47,7 +47,7 @@ struct Behind {
     scheduled: Option<Instant>,
 }
 
-impl Behind {
+impl WaitingEvents {
     fn is_empty(&self) -> bool {
         self.line.is_empty() && self.late.is_empty()
     }
@@ -72,28 +72,28 @@ impl Behind {
 impl Lane {
     /// Takes the newest event, and gives back what is ready, if anything.
     pub(crate) fn push(&mut self, mut delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
-        self.came = self.came.saturating_add(1);
-        delivery.rank = self.came;
+        self.arrivals = self.arrivals.saturating_add(1);
+        delivery.rank = self.arrivals;
         self.push_end(delivery, now)
     }
 
     /// Takes an end of a drain's backlog: of the sessions that a drain ends none is newer than another.
     pub(crate) fn push_end(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         if self.is_empty() {
-            self.out = true;
+            self.in_progress = true;
             return Some(delivery);
         }
-        self.behind().line.push_back(delivery);
+        self.waiting_events().line.push_back(delivery);
         self.make_ready(now)
     }
 
-    /// The delivery that was out is delivered, dead or deferred.
+    /// The delivery that was in progress is delivered, dead or deferred.
     pub(crate) fn done(&mut self, now: Instant) -> Option<QueuedDelivery> {
-        self.out = false;
+        self.in_progress = false;
         self.make_ready(now)
     }
 
-    /// The delivery that was out has failed and is due again at `due`. Whether it is late was decided when the failure was
+    /// The delivery in progress has failed and is due again at `due`. Whether it is late was decided when the failure was
     /// written down.
     pub(crate) fn failed(
         &mut self,
@@ -102,25 +102,25 @@ impl Lane {
         now: Instant,
         failed_in: FailedIn,
     ) -> Option<QueuedDelivery> {
-        self.out = false;
+        self.in_progress = false;
         match failed_in {
             FailedIn::Drain => (),
-            FailedIn::WorkBeforeDrain => self.behind().line.push_front(delivery),
-            FailedIn::OrdinaryWork if delivery.late => self.behind().late.push((due, delivery)),
+            FailedIn::WorkBeforeDrain => self.waiting_events().line.push_front(delivery),
+            FailedIn::OrdinaryWork if delivery.late => self.waiting_events().late.push((due, delivery)),
             FailedIn::OrdinaryWork => {
-                let behind = self.behind();
-                behind.line.push_front(delivery);
-                behind.head_due = Some(due);
+                let waiting = self.waiting_events();
+                waiting.line.push_front(delivery);
+                waiting.head_due = Some(due);
             }
         }
         self.make_ready(now)
     }
 
-    /// Something newer waits behind the delivery that is out. (In a drain, what was overtaken is in the line again, and is
+    /// Something newer waits behind the delivery in progress. (In a drain, what was overtaken is in the line again, and is
     /// older.)
     pub(crate) fn has_newer(&self, than: &QueuedDelivery) -> bool {
         let to_come = self.end_to_come.map(|sequence| (sequence, EventKey::End, u32::MAX));
-        let line = self.behind.iter().flat_map(|behind| &behind.line);
+        let line = self.waiting.iter().flat_map(|waiting| &waiting.line);
         let mut waiting = line.map(|delivery| (delivery.sequence, delivery.key, delivery.rank)).chain(to_come);
         waiting.any(|(sequence, key, rank)| match sequence == than.sequence {
             true => key > than.key,
@@ -133,71 +133,73 @@ impl Lane {
         self.end_to_come = Some(sequence);
     }
 
-    fn behind(&mut self) -> &mut Behind {
-        self.behind.get_or_insert_default()
+    fn waiting_events(&mut self) -> &mut WaitingEvents {
+        self.waiting.get_or_insert_default()
     }
 
     /// What may go out at `now`.
     fn make_ready(&mut self, now: Instant) -> Option<QueuedDelivery> {
-        if self.out {
+        if self.in_progress {
             return None;
         }
-        let next = self.behind.as_mut()?.next(now);
-        self.out = next.is_some();
+        let next = self.waiting.as_mut()?.next(now);
+        self.in_progress = next.is_some();
         next
     }
 
-    /// When somebody has to look at this lane again, if nobody is going to yet: the caller sees to it. Not while one is
-    /// out: whoever brings it back looks.
+    /// When somebody has to look at this lane again, if nobody is going to yet: the caller sees to it. Not while one is in
+    /// progress: whoever brings it back looks.
     pub(crate) fn schedule(&mut self) -> Option<Instant> {
-        if self.out {
+        if self.in_progress {
             return None;
         }
-        let behind = self.behind.as_mut()?;
-        let next = behind.due()?;
-        if behind.scheduled.is_some_and(|scheduled| scheduled <= next) {
+        let waiting = self.waiting.as_mut()?;
+        let next = waiting.due()?;
+        if waiting.scheduled.is_some_and(|scheduled| scheduled <= next) {
             return None;
         }
-        behind.scheduled = Some(next);
+        waiting.scheduled = Some(next);
         Some(next)
     }
 
     /// Somebody looks at it, at the time for which it was scheduled: gives what is ready.
     pub(crate) fn look(&mut self, now: Instant) -> Option<QueuedDelivery> {
-        if let Some(behind) = &mut self.behind
-            && behind.scheduled.is_some_and(|scheduled| scheduled <= now)
+        if let Some(waiting) = &mut self.waiting
+            && waiting.scheduled.is_some_and(|scheduled| scheduled <= now)
         {
-            behind.scheduled = None;
+            waiting.scheduled = None;
         }
         self.make_ready(now)
     }
 
     /// From now on everything gets one attempt, in order, and retry times do not count. It does nothing where nothing waits.
     pub(crate) fn begin_drain(&mut self, now: Instant) -> Option<QueuedDelivery> {
-        let behind = self.behind.as_mut()?;
-        behind.head_due = None;
-        let mut overtaken: Vec<QueuedDelivery> = behind.late.drain(..).map(|(_, delivery)| delivery).collect();
+        let waiting = self.waiting.as_mut()?;
+        waiting.head_due = None;
+        let mut overtaken: Vec<QueuedDelivery> = waiting.late.drain(..).map(|(_, delivery)| delivery).collect();
         overtaken.sort_by_key(|delivery| delivery.rank);
         for delivery in overtaken.into_iter().rev() {
-            behind.line.push_front(delivery);
+            waiting.line.push_front(delivery);
         }
         self.make_ready(now)
     }
 
-    /// Everything that is not out.
+    /// Everything that is not in progress.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &QueuedDelivery> {
-        self.behind.iter().flat_map(|behind| behind.line.iter().chain(behind.late.iter().map(|(_, delivery)| delivery)))
+        self.waiting
+            .iter()
+            .flat_map(|waiting| waiting.line.iter().chain(waiting.late.iter().map(|(_, delivery)| delivery)))
     }
 
-    /// Takes everything that is not out.
+    /// Takes everything that is not in progress.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = QueuedDelivery> + use<> {
-        let behind = self.behind.take().map(|behind| *behind).unwrap_or_default();
-        behind.line.into_iter().chain(behind.late.into_iter().map(|(_, delivery)| delivery))
+        let waiting = self.waiting.take().map(|waiting| *waiting).unwrap_or_default();
+        waiting.line.into_iter().chain(waiting.late.into_iter().map(|(_, delivery)| delivery))
     }
 
-    /// Nothing is out and nothing waits.
+    /// Nothing is in progress and nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.out && self.behind.as_ref().is_none_or(|behind| behind.is_empty())
+        !self.in_progress && self.waiting.as_ref().is_none_or(|waiting| waiting.is_empty())
     }
 }
 
@@ -290,7 +292,7 @@ mod tests {
         let now = Instant::now();
         let mut lane = Lane::default();
         let first = lane.push(delivery(1), now).unwrap();
-        assert_eq!(number(lane.begin_drain(now)), None, "it is out");
+        assert_eq!(number(lane.begin_drain(now)), None, "it is in progress");
         let again = lane.failed(first, now + RETRY, now, FailedIn::WorkBeforeDrain).unwrap();
         assert_eq!(again.sequence, 1);
         assert_eq!(number(lane.failed(again, now + RETRY, now, FailedIn::Drain)), None);
@@ -304,7 +306,7 @@ mod tests {
         let first = lane.push(delivery(1), now).unwrap();
         lane.push(delivery(2), now);
         let second = fail(&mut lane, first, now + RETRY, now).unwrap();
-        assert_eq!(number(lane.begin_drain(now)), None, "2 is out");
+        assert_eq!(number(lane.begin_drain(now)), None, "2 is in progress");
         assert!(!lane.has_newer(&second), "1 is in the line again, and is older");
         lane.expect_end(3);
         assert!(lane.has_newer(&second));
@@ -337,7 +339,7 @@ mod tests {
         let first = lane.push(delivery(1), now).unwrap();
         lane.push(delivery(2), now);
         fail(&mut lane, first, now, now).expect("2 goes ahead");
-        assert_eq!((number(lane.look(now)), lane.schedule()), (None, None), "1 is due, and 2 is out");
+        assert_eq!((number(lane.look(now)), lane.schedule()), (None, None), "1 is due, and 2 is in progress");
         assert_eq!(number(lane.done(now)), Some((1, true)));
     }
 

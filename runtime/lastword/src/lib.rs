@@ -56,6 +56,7 @@ mod core;
 mod decided_ops;
 mod dispatch;
 mod drain;
+mod duplicate_end_counts;
 mod grace;
 mod in_flight;
 mod installed;
@@ -70,7 +71,6 @@ mod quota;
 mod recent_ends;
 mod recovered_end;
 mod recovery;
-mod repeated_ends;
 mod reported_fields;
 mod request;
 mod retry;
@@ -102,11 +102,11 @@ pub use sandbox::{
 };
 
 pub use builder::{BuildError, Builder};
+pub use duplicate_end_counts::RepeatedEnds;
 pub use key_values::JournalKeyValues;
 pub use outcome::OutcomeRecord;
 pub use quota::{QuotaKind, TenantQuota};
 pub use recovery::RecoveredCounts;
-pub use repeated_ends::RepeatedEnds;
 pub use request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
 pub use retry::RetryPolicy;
 pub use runtime::Runtime;

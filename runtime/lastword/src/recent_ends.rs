@@ -1,4 +1,4 @@
-//! Ends that owners have told of in the last seconds: which end is one of them, told again.
+//! The ends of the last 10 s, and whether a new end is a duplicate of one.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -78,7 +78,7 @@ impl RecentEnds {
         }
     }
 
-    /// Lets go of what is too old to be told again.
+    /// Forgets what is too old to have a duplicate.
     fn forget_old(&mut self, now: Instant) {
         while self.order.front().is_some_and(|(at, ..)| !is_within(*at, now)) {
             self.forget_oldest();
@@ -90,8 +90,8 @@ impl RecentEnds {
         self.ends.remove(identity);
     }
 
-    /// Something is heard of the session that is not its end: it lives, and its next end is a new one. Gives those that were
-    /// to be told again.
+    /// Something is heard of the session that is not its end: it lives, and its next end is a new one. Gives the
+    /// sequences of those that no end repeats any more.
     pub(crate) fn alive(&mut self, identity: &Identity, now: Instant) -> Vec<u64> {
         self.forget_old(now);
         if self.ends.is_empty() {

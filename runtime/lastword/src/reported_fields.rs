@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use lastword_events::{EndReason, Identity, Session, SessionEnd};
 
-/// The fields that an end had, or that were known before: what tells whether the same end, told again, knows more. Small, because
+/// The fields that an end had, or that were known before: they show whether a duplicate end knows more. Small, because
 /// there may be tens of thousands; attributes share some bits, so one that is new may go unnoticed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReportedFields(u64);

@@ -10,9 +10,9 @@ use lastword_journal::{Durability, JournalError, JournalOp};
 use crate::builder::Builder;
 use crate::core::Core;
 use crate::drain::{RunningDrain, drain_so_far};
+use crate::duplicate_end_counts::RepeatedEnds;
 use crate::intake::{self, RequestFuture};
 use crate::recovery::RecoveredCounts;
-use crate::repeated_ends::RepeatedEnds;
 use crate::request::{Accepted, CompactionRequest, EndRequest, ReceivedEnd, Refusal, StartRequest};
 use crate::sandbox::Plugin;
 use crate::sync::now;
@@ -35,7 +35,7 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Whatever still waits for its time finds the door closed.
+        // Requests and timers that fire later find the runtime closed.
         self.core.in_flight().close();
         self.core.dispatcher().stop();
     }
@@ -75,11 +75,9 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, Some(ticket), intake::start(self.core().clone(), request))
     }
 
-    /// Records that a session ended, and tells every plugin that serves its tenant. An end that comes within 10 s of the last one,
-    /// with nothing heard of the session between, is that one told again: it is acknowledged, and nobody is told, unless it has
-    /// an `op_id` of its own or says that it started after the last one ended.
-    /// An end is never refused for its size:
-    /// what does not fit is left out and named in [`Accepted::dropped`].
+    /// Records that a session ended, and tells every plugin that serves its tenant. An end within 10 s of the last one, with no
+    /// event between, is a duplicate: it is acknowledged and not delivered. An `op_id` or a later `started_at` makes it a new end.
+    /// An end is never refused for its size: what does not fit is left out and named in [`Accepted::dropped`].
     ///
     /// # Errors
     /// An empty or impossible identity, or a journal that cannot be written.
@@ -97,15 +95,15 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, ticket, intake::end(self.core().clone(), end, dropped))
     }
 
-    /// Says that an owner has told of something else that happened in a session. If the session has ended just now, it lives
-    /// all the same: its next end is a new one, and not the last one told again. It costs nothing otherwise.
+    /// Reports any other event of a session. A session that has just ended counts as alive again: its next end is not a duplicate.
+    /// It costs nothing otherwise.
     ///
     /// Like the others, it joins the order of the session's id when it is called.
     pub fn seen(&self, identity: &Identity) {
         intake::seen(self.core(), identity);
     }
 
-    /// Ends that were told again in this run, and not delivered again.
+    /// Duplicate ends of this run, which were not delivered.
     #[must_use]
     pub fn repeated_ends(&self) -> RepeatedEnds {
         self.core().repeated_ends().counts()
@@ -183,8 +181,8 @@ impl Runtime {
         }
     }
 
-    /// What a drain that does not come back in time has come to so far: what it has not made counts as deferred. It waits for
-    /// nothing, and is none when what it asks for is being changed just now: ask again.
+    /// Counts of a drain that has not returned; what is not delivered counts as deferred. Never blocks: `None` while the dispatcher is
+    /// locked, so ask again.
     #[must_use]
     pub fn drain_so_far(&self, reason: DrainReason, began: Instant) -> Option<DrainReport> {
         drain_so_far(self.core(), reason, began)

@@ -7,8 +7,8 @@ use crate::recent_ends::RecentEnds;
 use crate::scoped_map::ScopedMap;
 use crate::session_query::SessionQuery;
 
-/// The session of these that is meant, and how many it was chosen from, if the event does not say which. `ends`: what has ended
-/// just now, of which the event may be as well.
+/// Finds the session that the event is about. The number says among how many it was chosen. `ends` are recent ends that the
+/// event may repeat.
 pub(crate) fn find<'s>(
     query: &SessionQuery<'_>,
     sessions: &'s ScopedMap<Active>,

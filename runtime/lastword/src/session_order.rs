@@ -11,7 +11,7 @@ use crate::request::ReceivedEnd;
 use crate::sync::Mutex;
 
 /// Makes the requests of one id follow each other, in the order in which they were made, while those of other ids go on at
-/// once. (Of which of its sessions a request is may depend on the one before it.) It knows which of them are ends: a drain has to
+/// once. (An earlier request can decide which session a later one belongs to.) It knows which of them are ends: a drain has to
 /// know what an owner has said already.
 #[derive(Debug, Default)]
 pub(crate) struct SessionOrder(Mutex<HashMap<Identity, Requests>>);

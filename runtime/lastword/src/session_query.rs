@@ -35,7 +35,7 @@ impl<'a> SessionQuery<'a> {
         Self { at: end.at, end: Some(end), ..Self::of(&end.request.session) }
     }
 
-    /// Whether nobody says that it is of another agent than this one.
+    /// False only when both agents are known and differ.
     pub(crate) fn may_be_of_agent(&self, agent: Option<&str>) -> bool {
         match (self.agent, agent) {
             (Some(one), Some(other)) => one == other,
@@ -48,12 +48,12 @@ impl<'a> SessionQuery<'a> {
         self.agent.is_some() && self.agent == agent
     }
 
-    /// What the session is known as where another agent's has its identity.
+    /// The identity that sets this session apart from another agent's with the same id and scope.
     pub(crate) fn apart(&self) -> Option<Identity> {
         self.agent.map(|agent| self.in_scope_of(agent, &self.identity.scope))
     }
 
-    /// What a session of which no scope is known is known as there.
+    /// As [`apart`](Self::apart), for a session whose scope is unknown.
     pub(crate) fn apart_without_scope(&self) -> Option<Identity> {
         self.agent.map(|agent| self.in_scope_of(agent, ""))
     }
@@ -70,7 +70,7 @@ pub(crate) fn agent(session: &Session) -> Option<&str> {
     agent_of(session.agent_id.as_deref(), &session.identity.scope)
 }
 
-/// The agent of which a session is that is known as of this one, in this scope.
+/// The session's agent: `agent_id`, or else the one named in its scope.
 pub(crate) fn agent_of<'a>(agent_id: Option<&'a str>, scope: &'a str) -> Option<&'a str> {
     agent_id.or_else(|| agent_of_scope(scope))
 }

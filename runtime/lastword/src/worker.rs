@@ -17,7 +17,7 @@ use crate::after_call::{AfterCall, Served};
 use crate::call_waker::{CallWaker, Inbox};
 use crate::core::Core;
 use crate::dispatch::{
-    Deferred, FinishedCall, Permit, Pick, PluginNumber, PutBack, QueueId, ServedSlice, Slice, Taken,
+    Deferred, FinishedCall, Permit, PluginNumber, PutBack, QueueId, ServedSlice, Slice, Taken, WorkerStep,
 };
 use crate::drain::context::DrainContext;
 use crate::limits::SLICE;
@@ -83,15 +83,15 @@ impl Worker {
         self.take_woken();
         let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
         match self.core.dispatcher().next(self.served.take(), &begun) {
-            Pick::Notify(deferred) => self.notify(&deferred),
-            Pick::Serve(slice) => self.served = self.serve(slice),
-            Pick::Idle(None) => thread::park(),
-            Pick::Idle(Some(until)) => thread::park_timeout(until.saturating_duration_since(now())),
-            Pick::Cut => {
+            WorkerStep::Notify(deferred) => self.notify(&deferred),
+            WorkerStep::Serve(slice) => self.served = self.serve(slice),
+            WorkerStep::Idle(None) => thread::park(),
+            WorkerStep::Idle(Some(until)) => thread::park_timeout(until.saturating_duration_since(now())),
+            WorkerStep::Cut => {
                 self.cut();
                 thread::park();
             }
-            Pick::Stop => return false,
+            WorkerStep::Stop => return false,
         }
         true
     }

@@ -116,17 +116,17 @@ impl MemoryPart {
         self.account.limit()
     }
 
-    /// Whether a call that wants `bytes` can begin now. `first`: it is the one for which something is set aside.
+    /// Whether a call that wants `bytes` can begin now. `is_next`: it is the next in turn.
     #[must_use]
-    pub fn fits(&self, bytes: u64, first: bool) -> bool {
-        self.account.lock().can_begin(self.number, bytes, first)
+    pub fn fits(&self, bytes: u64, is_next: bool) -> bool {
+        self.account.lock().can_begin(self.number, bytes, is_next)
     }
 
-    /// Takes `bytes` for a call that is about to begin; nothing when it has to wait. What was set aside is not any more when
+    /// Takes `bytes` for a call that is about to begin; nothing when it has to wait. What was reserved is not any more when
     /// the `first` one has begun.
     #[must_use]
-    pub fn reserve(self: &Arc<Self>, bytes: u64, first: bool) -> Option<Reservation> {
-        let call = self.account.lock().begin(self.number, bytes, first)?;
+    pub fn reserve(self: &Arc<Self>, bytes: u64, is_next: bool) -> Option<Reservation> {
+        let call = self.account.lock().begin(self.number, bytes, is_next)?;
         Some(Reservation { part: Arc::clone(self), call, held: bytes })
     }
 
@@ -137,14 +137,14 @@ impl MemoryPart {
         Reservation { part: Arc::clone(self), call, held: 0 }
     }
 
-    /// Says that the first in turn wants `bytes`, and waits. What is free, and half of what comes back, is set aside for it.
-    pub fn set_aside(&self, bytes: u64) {
-        self.account.lock().set_aside(self.number, bytes);
+    /// Says that the next in turn wants `bytes`, and waits. What is free, and half of what comes back, is reserved for it.
+    pub fn reserve_for_next(&self, bytes: u64) {
+        self.account.lock().reserve_for_next(self.number, bytes);
     }
 
-    /// Says that no call is first in turn any more.
-    pub fn end_aside(&self) {
-        self.account.lock().end_aside();
+    /// Says that no call is next in turn any more.
+    pub fn clear_next(&self) {
+        self.account.lock().clear_next();
     }
 }
 

@@ -111,15 +111,15 @@ impl Ledger {
         self.parts.get_mut(part).map(|part| &mut part.room)
     }
 
-    /// Whether a call of `part` that wants `bytes` can begin now. `first`: it is the one for which something is set aside.
-    pub(crate) fn can_begin(&self, part: usize, bytes: u64, first: bool) -> bool {
+    /// Whether a call of `part` that wants `bytes` can begin now. `is_next`: it is the next in turn.
+    pub(crate) fn can_begin(&self, part: usize, bytes: u64, is_next: bool) -> bool {
         let Some(Part { room, .. }) = self.parts.get(part) else { return false };
         // A call that grows is before a call that has not begun.
         let grows = |call: &u64| self.calls.get(call).is_some_and(|call| call.part == part);
         if self.process_is_wanted || self.growing.iter().any(grows) {
             return false;
         }
-        if first {
+        if is_next {
             self.process.fits(bytes) && room.fits(bytes)
         } else {
             self.process.fits_beside(bytes) && room.fits_beside(bytes)
@@ -127,29 +127,29 @@ impl Ledger {
     }
 
     /// Adds a call that has `bytes` from the start, if it can begin.
-    pub(crate) fn begin(&mut self, part: usize, bytes: u64, first: bool) -> Option<u64> {
-        if !self.can_begin(part, bytes, first) {
+    pub(crate) fn begin(&mut self, part: usize, bytes: u64, is_next: bool) -> Option<u64> {
+        if !self.can_begin(part, bytes, is_next) {
             return None;
         }
-        if first {
-            self.end_aside();
+        if is_next {
+            self.clear_next();
         }
         let call = self.add_call(part);
         self.give(call, bytes);
         Some(call)
     }
 
-    pub(crate) fn set_aside(&mut self, part: usize, bytes: u64) {
-        self.end_aside();
-        self.process.set_aside(bytes);
+    pub(crate) fn reserve_for_next(&mut self, part: usize, bytes: u64) {
+        self.clear_next();
+        self.process.reserve_for_next(bytes);
         if let Some(room) = self.room_of(part) {
-            room.set_aside(bytes);
+            room.reserve_for_next(bytes);
         }
     }
 
-    pub(crate) fn end_aside(&mut self) {
-        self.process.end_aside();
-        self.parts.iter_mut().for_each(|part| part.room.end_aside());
+    pub(crate) fn clear_next(&mut self) {
+        self.process.clear_next();
+        self.parts.iter_mut().for_each(|part| part.room.clear_next());
     }
 
     /// Adds a call that has nothing.

@@ -97,10 +97,10 @@ fn calls_of_one_plugin_that_wait_for_each_other_do_not_wait_for_the_others() {
 }
 
 #[test]
-fn a_large_call_that_is_first_in_turn_has_its_turn_while_small_ones_go_on() {
+fn a_large_call_that_is_next_in_turn_has_its_turn_while_small_ones_go_on() {
     let part = one(100);
     let mut small: Vec<Reservation> = (0..10).map(|_| running(&part, 10)).collect();
-    part.set_aside(60);
+    part.reserve_for_next(60);
     let (mut ended, mut begun) = (0, 0);
     let large = loop {
         small.remove(0);
@@ -117,7 +117,7 @@ fn a_large_call_that_is_first_in_turn_has_its_turn_while_small_ones_go_on() {
     assert!(begun >= 3, "small ones went on: {begun}");
     assert_eq!(large.held(), 60);
     drop(large);
-    assert!(part.reserve(10, false).is_some(), "nothing is set aside any more");
+    assert!(part.reserve(10, false).is_some(), "nothing is reserved for the next any more");
 }
 
 #[test]
@@ -195,24 +195,24 @@ fn dropping_one_that_waits_gives_everything_back() {
 /// What is done to the account.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Reserve { part: usize, bytes: u64, first: bool },
+    Reserve { part: usize, bytes: u64, is_next: bool },
     Run(usize),
     Queue(usize),
     Grow { call: usize, more: u64, sent: bool },
     Drop(usize),
-    SetAside { part: usize, bytes: u64 },
+    ReserveForNext { part: usize, bytes: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let call = 0usize..12;
     prop_oneof![
         3 => (0usize..3, 0u64..60, any::<bool>())
-            .prop_map(|(part, bytes, first)| Step::Reserve { part, bytes, first }),
+            .prop_map(|(part, bytes, is_next)| Step::Reserve { part, bytes, is_next }),
         2 => call.clone().prop_map(Step::Run),
         1 => call.clone().prop_map(Step::Queue),
         4 => (call.clone(), 0u64..50, any::<bool>()).prop_map(|(call, more, sent)| Step::Grow { call, more, sent }),
         2 => call.prop_map(Step::Drop),
-        1 => (0usize..3, 0u64..60).prop_map(|(part, bytes)| Step::SetAside { part, bytes }),
+        1 => (0usize..3, 0u64..60).prop_map(|(part, bytes)| Step::ReserveForNext { part, bytes }),
     ]
 }
 
@@ -264,8 +264,8 @@ proptest! {
         let mut calls: Vec<Held> = Vec::new();
         for step in steps {
             match step {
-                Step::Reserve { part, bytes, first } => {
-                    if let Some(call) = parts[part].reserve(bytes, first) {
+                Step::Reserve { part, bytes, is_next } => {
+                    if let Some(call) = parts[part].reserve(bytes, is_next) {
                         calls.push(Held { call, part, grows: None, queued: false });
                     }
                 }
@@ -281,7 +281,7 @@ proptest! {
                     held.queued = false;
                 },
                 Step::Drop(at) => if at < calls.len() { calls.remove(at); },
-                Step::SetAside { part, bytes } => parts[part].set_aside(bytes),
+                Step::ReserveForNext { part, bytes } => parts[part].reserve_for_next(bytes),
             }
             settle(&mut calls);
             let sum = |part: usize| -> u64 {

@@ -33,7 +33,7 @@ pub use foreign::Foreign;
 use format::Format;
 pub use input_format::InputFormat;
 use payload::Payload;
-use recognise::{Looks, recognise};
+use recognise::{Recognised, recognise};
 
 use crate::bad_line::BadLine;
 use crate::fields::Fields;
@@ -88,10 +88,10 @@ impl InputSettings {
             Some(format) => self.read_owners(format, Payload::of(fields)),
             None => input::read(fields).or_else(|bad| {
                 // Ours always have it.
-                let looks = (bad.field.as_deref() == Some("op") && bad.code == "missing_field")
+                let recognised = (bad.field.as_deref() == Some("op") && bad.code == "missing_field")
                     .then(|| recognise(&Payload::of(Fields::of_line(line).ok()?)));
-                match looks.flatten() {
-                    Some(looks) => Ok(foreign(looks).refused(bad).into()),
+                match recognised.flatten() {
+                    Some(recognised) => Ok(foreign(recognised).refused(bad).into()),
                     None => Err(bad),
                 }
             }),
@@ -103,16 +103,17 @@ impl InputSettings {
     }
 
     fn read_owners(&self, format: &Format, payload: Payload) -> Result<Input, BadLine> {
-        let other = recognise(&payload)
-            .filter(|looks| looks.from != self.input_format && (looks.certain || !self.input_format.is_claude_like()));
+        let other = recognise(&payload).filter(|recognised| {
+            recognised.from != self.input_format && (recognised.certain || !self.input_format.is_claude_like())
+        });
         match other {
             None => format.read(payload, &self.keep),
             // It is in our own words.
-            Some(looks) if looks.from == InputFormat::Lastword => match format.read(payload, &self.keep) {
-                Err(bad) => Ok(foreign(looks).refused(bad).into()),
+            Some(recognised) if recognised.from == InputFormat::Lastword => match format.read(payload, &self.keep) {
+                Err(bad) => Ok(foreign(recognised).refused(bad).into()),
                 read => read,
             },
-            Some(looks) => Ok(foreign(looks).into()),
+            Some(recognised) => Ok(foreign(recognised).into()),
         }
     }
 }
@@ -138,8 +139,8 @@ fn format_of(input_format: InputFormat) -> Option<&'static Format> {
 const OWN_WORDS_KEEP_ALL: &str = "this is for owners' payloads, and without --from the input is in Lastword's own words, of \
                                   which every text is kept: name the owner with --from, or leave it out";
 
-fn foreign(looks: Looks) -> Foreign {
-    Foreign { from: looks.from, event: looks.event, error: None }
+fn foreign(recognised: Recognised) -> Foreign {
+    Foreign { from: recognised.from, event: recognised.event, error: None }
 }
 
 impl From<Foreign> for Input {

@@ -1,4 +1,4 @@
-//! Makes lines of the input, and what they say of lines.
+//! Splits the input into lines and reads each as an event.
 //!
 //! A line is first read as it is, which is all that a plain one needs. One that is no JSON is [repaired](crate::repair); so is one
 //! that is longer than what is held of a line, as its bytes come. What stops in the middle is *open*: the next lines are

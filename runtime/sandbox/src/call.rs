@@ -12,7 +12,7 @@ use lastword_events::{Deferral, HookCall, Outcome};
 use tokio::sync::{AcquireError, SemaphorePermit};
 
 use crate::call_context::CallContext;
-use crate::guest::{Answer, attempt};
+use crate::guest::{HookResult, attempt};
 use crate::limits::{MAX_TURN_WAIT, OUTER_CUT_GRACE};
 use crate::loaded::Loaded;
 use crate::meter::{Meter, Pause};
@@ -89,7 +89,7 @@ struct Queued {
 
 /// The order matters: the guest goes before its slot and its memories are free.
 struct Running {
-    guest: BoxFuture<Answer>,
+    guest: BoxFuture<HookResult>,
     waker: Waker,
     _slot: Slot<GuestState>,
     _memories: TakenMemories,
@@ -123,7 +123,7 @@ impl Call {
         self.context.cut_at.get_or_init(|| at);
     }
 
-    fn report(&mut self, answer: Answer) -> CallReport {
+    fn report(&mut self, answer: HookResult) -> CallReport {
         let now = Instant::now();
         let CallContext { plugin, meter, usage, .. } = &*self.context;
         CallReport {
@@ -203,7 +203,7 @@ impl Call {
     }
 
     /// Ends the call: the guest is gone before its outcome is told.
-    fn end(&mut self, answer: impl Into<Answer>) -> Poll<CallReport> {
+    fn end(&mut self, answer: impl Into<HookResult>) -> Poll<CallReport> {
         let answer = match self.drop_guest() {
             Ok(()) => answer.into(),
             Err(panic) => of_panic(&*panic).into(),

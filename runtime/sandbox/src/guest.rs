@@ -15,13 +15,13 @@ use lastword_events::Change;
 use lastword_memory::Reservation;
 
 /// What came of an attempt.
-pub(crate) struct Answer {
+pub(crate) struct HookResult {
     pub(crate) outcome: Outcome,
     /// What the guest has written to key-value storage; nothing unless it answered ok.
     pub(crate) changes: Vec<(String, Change)>,
 }
 
-impl From<Outcome> for Answer {
+impl From<Outcome> for HookResult {
     fn from(outcome: Outcome) -> Self {
         Self { outcome, changes: Vec::new() }
     }
@@ -33,7 +33,7 @@ pub(crate) async fn attempt(
     context: Arc<CallContext<GuestState>>,
     call: HookCall,
     memory: Option<Reservation>,
-) -> Answer {
+) -> HookResult {
     let limits = context.plugin.limits;
     let transcript = copy_for_call(&context, &call.session).await;
     let mut store = match new_store(&context, &call, transcript, memory) {
@@ -47,7 +47,7 @@ pub(crate) async fn attempt(
     let changes = store.data_mut().take_changes();
     drop(store);
     match answer {
-        Ok(Ok(())) => Answer { outcome: Outcome::Delivered, changes },
+        Ok(Ok(())) => HookResult { outcome: Outcome::Delivered, changes },
         Ok(Err(error)) => of_answer(error).into(),
         Err(error) => {
             // All of its calls may have less than its own limits say, where the whole process has less.

@@ -1,6 +1,7 @@
 //! A call's memory: the sum over all linear memories and tables of its instance, where wasmtime's own limiter looks at
-//! each one alone, and what the host keeps for it ([`host_memory`](crate::host_memory)). What the guest's memories count in what calls share is in
-//! [`MemoryAccount`](crate::MemoryAccount). wasmtime asks through [`limiter`](crate::limiter).
+//! each one alone, and what the host keeps for it ([`host_memory`](crate::host_memory)).
+//! [`MemoryAccount`](crate::MemoryAccount) has the part that counts in shared memory. wasmtime asks through
+//! [`limiter`](crate::limiter).
 
 use lastword_memory::Reservation;
 

@@ -256,7 +256,7 @@ async fn a_request_goes_nowhere_else() {
 }
 
 #[tokio::test]
-async fn the_transcript_is_lent_for_the_call_and_gone_afterwards() {
+async fn the_transcript_is_copied_for_the_call_and_gone_afterwards() {
     let (heard, _guard) = Heard::listen();
     let (root, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::create_dir(root.path().join("acme")).unwrap();

@@ -22,14 +22,14 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 const PIECE: u64 = 4096;
 
 /// What a server got of one request.
-struct Got {
+struct ReceivedRequest {
     line: String,
     body: u64,
     whole: bool,
 }
 
 /// Serves one request, whose body is in chunks if it has one.
-fn serve(response: &'static str) -> (String, JoinHandle<Got>) {
+fn serve(response: &'static str) -> (String, JoinHandle<ReceivedRequest>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let authority = listener.local_addr().unwrap().to_string();
     let served = std::thread::spawn(move || {
@@ -43,7 +43,8 @@ fn serve(response: &'static str) -> (String, JoinHandle<Got>) {
             chunked |= header.to_ascii_lowercase().contains("chunked");
             header.clear();
         }
-        let mut got = Got { line: line.trim_end().to_owned(), body: 0, whole: !chunked && !line.is_empty() };
+        let mut got =
+            ReceivedRequest { line: line.trim_end().to_owned(), body: 0, whole: !chunked && !line.is_empty() };
         while !got.whole {
             let mut size = String::new();
             reader.read_line(&mut size).unwrap();

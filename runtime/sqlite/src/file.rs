@@ -123,8 +123,8 @@ impl JournalFile {
         Ok((sessions, recorded + u64::try_from(drained).unwrap_or(u64::MAX)))
     }
 
-    /// Sessions that are active, in the order of their starts. Of a program that is not running any more, those whose end
-    /// its next start will tell of as crashed; the ones that a drain has ended are not among them.
+    /// Sessions that are active, in the order of their starts. If the program is not running, these are
+    /// the sessions that its next start ends as `crashed`. Sessions that a drain has ended are not among them.
     ///
     /// # Errors
     /// When the file cannot be read.

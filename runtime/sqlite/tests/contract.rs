@@ -126,7 +126,7 @@ async fn end_at(journal: &dyn Journal, identity: &Identity, at: Timestamp) -> (u
     }
 }
 
-/// Whose ends may be told again, and with which generation.
+/// Sessions whose end may be repeated, with its generation.
 fn recent(recovered: &Recovered) -> Vec<(&str, &str, u32)> {
     let of = |end: &RecentEnd| end.ended_at == Timestamp::from_millisecond(0) && end.received.said == u64::MAX - 1;
     assert!(recovered.ended.iter().all(of), "{:?}", recovered.ended);
@@ -310,7 +310,7 @@ async fn a_session_can_be_attached_as_long_as_no_run_can_have_told_of_its_end() 
         journal.next_run();
         let draining = JournalOp::Draining { reason: DrainReason::Shutdown, at: Timestamp::from_millisecond(7) };
         journal.append_decided([installed(true), vec![draining]].concat()).await.unwrap();
-        assert!(!attachable(&journal.next_run()), "a drain ends those that nobody has come for");
+        assert!(!attachable(&journal.next_run()), "a drain ends unattached sessions");
     }
 }
 

@@ -15,7 +15,7 @@ use common::{Machine, text};
 use lastword_transcript::{Kind, Root, TranscriptError};
 
 #[test]
-fn an_owners_own_transcript_is_lent_however_it_is_spelled() {
+fn an_owners_own_transcript_is_copied_however_it_is_spelled() {
     let machine = Machine::new();
     let own = machine.evil().join("s.jsonl");
     let deep = machine.evil().join("2026/11/a b.jsonl");
@@ -69,7 +69,7 @@ fn a_transcript_that_is_not_there_is_told_from_one_that_is_refused() {
         assert_eq!(machine.outcome(machine.evil().join(gone)), "gone", "{gone}");
     }
     let nobody = format!("{}/{{tenant}}", machine.home.path().join("nowhere").display()).parse::<Root>().unwrap();
-    let refused = machine.lend_below(&nobody, machine.home.path().join("nowhere/evil/s.jsonl")).unwrap_err();
+    let refused = machine.copy_below(&nobody, machine.home.path().join("nowhere/evil/s.jsonl")).unwrap_err();
     assert_eq!(refused.name(), "no-root");
     assert!(refused.to_string().contains("correct `root`"), "{refused}");
     fs::remove_dir_all(machine.evil()).unwrap();
@@ -123,7 +123,7 @@ fn a_tenant_cannot_move_the_part_of_its_root_that_is_its_own() {
     fs::create_dir(machine.agents.join("acme/sessions")).unwrap();
     fs::write(machine.agents.join("acme/sessions/s.jsonl"), "acme's").unwrap();
     symlink("../acme/sessions", machine.evil().join("sessions")).unwrap();
-    let refused = machine.lend_below(&root, machine.evil().join("sessions/s.jsonl")).unwrap_err();
+    let refused = machine.copy_below(&root, machine.evil().join("sessions/s.jsonl")).unwrap_err();
     assert_eq!(refused.name(), "link");
     // Nor the directory with its name.
     fs::rename(machine.evil(), machine.agents.join("away")).unwrap();
@@ -139,10 +139,10 @@ fn a_link_in_the_operators_part_of_the_root_is_the_operators_choice() {
     let root: Root = format!("{}/{{tenant}}", link.display()).parse().unwrap();
     // Owners name the file as the operator does, or as the system does.
     for uri in [link.join("evil/s.jsonl"), machine.evil().join("s.jsonl")] {
-        assert_eq!(text(&machine.lend_below(&root, uri).unwrap()), "evil's own");
+        assert_eq!(text(&machine.copy_below(&root, uri).unwrap()), "evil's own");
     }
     for uri in [link.join("acme/s.jsonl"), machine.agents.join("acme/s.jsonl")] {
-        assert_eq!(machine.lend_below(&root, uri).unwrap_err().name(), "outside-root");
+        assert_eq!(machine.copy_below(&root, uri).unwrap_err().name(), "outside-root");
     }
 }
 
@@ -169,7 +169,7 @@ fn what_is_no_file_is_refused_by_its_kind_and_nothing_waits_for_it() {
     // In a thread of its own, so that an open that waits for the pipe's other end fails the test rather than hangs it.
     std::thread::spawn(move || {
         let kinds = ["directory", "fifo", "socket"].map(|name| machine.copy_transcript(evil.join(name)));
-        let device = machine.lend_below(&devices, "/dev/null");
+        let device = machine.copy_below(&devices, "/dev/null");
         machine.assert_nothing_left();
         done.send((kinds, device)).unwrap();
     });
@@ -183,7 +183,7 @@ fn what_is_no_file_is_refused_by_its_kind_and_nothing_waits_for_it() {
 }
 
 #[test]
-fn a_root_around_the_copies_lends_no_tenants_copy_to_another() {
+fn a_root_around_the_copies_gives_no_tenants_copy_to_another() {
     let machine = Machine::new();
     let everything: Root = machine.base.to_str().unwrap().parse().unwrap();
     let above: Root = machine.base.parent().unwrap().to_str().unwrap().parse().unwrap();
@@ -191,16 +191,16 @@ fn a_root_around_the_copies_lends_no_tenants_copy_to_another() {
     let acme = machine.root.for_tenant("acme").unwrap();
     let uri = machine.agents.join("acme/s.jsonl");
     for scratch in [&machine.scratch, &others] {
-        let loan =
+        let copy =
             lastword_transcript::copy_transcript(scratch, &acme, uri.to_str().unwrap(), common::MAX, &common::GO_ON)
                 .unwrap();
         for root in [&everything, &above] {
-            let refused = machine.lend_below(root, loan.dir().join("transcript")).unwrap_err();
+            let refused = machine.copy_below(root, copy.dir().join("transcript")).unwrap_err();
             assert_eq!(refused.name(), "outside-root");
         }
     }
-    // The rest below such a root is lent as usual.
-    assert_eq!(text(&machine.lend_below(&above, machine.secret()).unwrap()), "nobody's");
+    // The rest below such a root is copied as usual.
+    assert_eq!(text(&machine.copy_below(&above, machine.secret()).unwrap()), "nobody's");
 }
 
 #[test]

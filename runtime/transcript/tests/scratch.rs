@@ -25,29 +25,29 @@ fn leave(base: &Path) -> PathBuf {
 }
 
 #[test]
-fn it_is_private_and_gone_with_its_last_clone_and_its_last_loan() {
+fn it_is_private_and_gone_with_its_last_clone_and_its_last_copy() {
     let machine = Machine::new();
     let path = machine.scratch.path().to_owned();
     assert_eq!(mode(&path), 0o700);
     assert_eq!(names(&machine.base), [path.file_name().unwrap().to_str().unwrap()]);
     let clone = machine.scratch.clone();
-    let loan = machine.copy_transcript(machine.evil().join("s.jsonl")).unwrap();
+    let copy = machine.copy_transcript(machine.evil().join("s.jsonl")).unwrap();
     drop(machine.scratch);
     drop(clone);
-    assert_eq!(text(&loan), "evil's own");
-    drop(loan);
+    assert_eq!(text(&copy), "evil's own");
+    drop(copy);
     assert!(names(&machine.base).is_empty());
 }
 
 /// Not a test by itself: the program that the next one kills.
 #[test]
-fn lends_and_dies() {
+fn copies_and_dies() {
     let Some(home) = std::env::var_os("LASTWORD_TEST_DIES_IN") else { return };
     let home = PathBuf::from(home);
     let scratch = Scratch::open(&home.join("run")).unwrap();
     let root = home.join("agents").to_str().unwrap().parse::<lastword_transcript::Root>().unwrap();
     let uri = home.join("agents/acme/s.jsonl");
-    let _loan =
+    let _copy =
         copy_transcript(&scratch, &root.for_tenant("acme").unwrap(), uri.to_str().unwrap(), MAX, &GO_ON).unwrap();
     std::process::abort();
 }
@@ -57,7 +57,7 @@ fn what_a_killed_program_left_is_removed_at_the_next_start_and_the_living_keep_t
     let machine = Machine::new();
     let mine = machine.copy_transcript(machine.evil().join("s.jsonl")).unwrap();
     let died = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "lends_and_dies", "--nocapture"])
+        .args(["--exact", "copies_and_dies", "--nocapture"])
         .env("LASTWORD_TEST_DIES_IN", machine.base.parent().unwrap())
         .output()
         .unwrap();
@@ -83,7 +83,7 @@ fn what_is_not_ours_stays() {
     fs::write(precious.join("7/transcript"), "precious").unwrap();
     fs::write(precious.join(".lastword-lock"), "").unwrap();
     fs::set_permissions(&precious, Permissions::from_mode(0o700)).unwrap();
-    // Links where a leftover, a loan or a lock would be.
+    // Links where a leftover, a copy or a lock would be.
     symlink(&precious, base.join("lastword-link00000000")).unwrap();
     let dead = leave(base);
     symlink(precious.join("7"), dead.join("8")).unwrap();
@@ -107,7 +107,7 @@ fn what_is_not_ours_stays() {
     assert_eq!(names(&precious), [".lastword-lock", "7"]);
     assert_eq!(fs::read_to_string(base.join("lastword-filefilefile")).unwrap(), "a file");
     assert!(base.join("lastword-notesnotesno/src").exists());
-    assert!(dead.join("8").is_symlink(), "a link where a loan would be is not ours");
+    assert!(dead.join("8").is_symlink(), "a link where a copy would be is not ours");
 }
 
 #[test]
@@ -146,8 +146,8 @@ fn programs_that_start_at_once_do_not_take_each_others_directory() {
             scope.spawn(|| {
                 for _ in 0..100 {
                     let scratch = Scratch::open(&machine.base).unwrap();
-                    let loan = copy_transcript(&scratch, &root, uri.to_str().unwrap(), MAX, &GO_ON).unwrap();
-                    assert_eq!(text(&loan), "evil's own");
+                    let copy = copy_transcript(&scratch, &root, uri.to_str().unwrap(), MAX, &GO_ON).unwrap();
+                    assert_eq!(text(&copy), "evil's own");
                 }
             });
         }

@@ -14,13 +14,13 @@ use common::{Machine, text};
 use lastword_transcript::TranscriptError;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-/// Lends of each kind that must have happened, so that the swaps were seen from both sides.
+/// Attempts of each kind that must have happened, so that the swaps were seen from both sides.
 const OF_EACH: u32 = 1_000;
-/// Lends after which a machine whose swaps are never seen fails the test.
+/// Attempts after which a machine whose swaps are never seen fails the test.
 const AT_MOST: u32 = 2_000_000;
 
-/// Lends `uri` again and again while `one` and `other` change places, and counts (lent, refused).
-fn lend_while_swapping(machine: &Machine, uri: &Path, one: &Path, other: &Path) -> (u32, u32) {
+/// Copies `uri` again and again while `one` and `other` change places, and counts (copied, refused).
+fn copy_while_swapping(machine: &Machine, uri: &Path, one: &Path, other: &Path) -> (u32, u32) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let swaps = scope.spawn(|| {
@@ -31,24 +31,24 @@ fn lend_while_swapping(machine: &Machine, uri: &Path, one: &Path, other: &Path) 
             }
             swaps
         });
-        let (mut lent, mut refused, mut foreign) = (0, 0, 0);
+        let (mut copied, mut refused, mut foreign) = (0, 0, 0);
         for _ in 0..AT_MOST {
             match machine.copy_transcript(uri) {
-                Ok(loan) if text(&loan) == "evil's own" => lent += 1,
+                Ok(copy) if text(&copy) == "evil's own" => copied += 1,
                 Ok(_) => foreign += 1,
                 Err(TranscriptError::Link) => refused += 1,
                 // For the words of a refusal the name is looked at again, and by then it may be the directory's.
                 Err(TranscriptError::Gone) => {}
                 Err(other) => panic!("{other:?}"),
             }
-            if foreign > 0 || (lent >= OF_EACH && refused >= OF_EACH) {
+            if foreign > 0 || (copied >= OF_EACH && refused >= OF_EACH) {
                 break;
             }
         }
         stop.store(true, Ordering::Relaxed);
         let swaps = swaps.join().unwrap();
-        assert_eq!(foreign, 0, "another tenant's transcript was lent, {swaps} swaps");
-        (lent, refused)
+        assert_eq!(foreign, 0, "another tenant's transcript was copied, {swaps} swaps");
+        (copied, refused)
     })
 }
 
@@ -59,8 +59,8 @@ fn a_directory_that_becomes_a_link_never_leads_to_another_tenants_file() {
     fs::create_dir(&one).unwrap();
     fs::write(one.join("s.jsonl"), "evil's own").unwrap();
     symlink(machine.agents.join("acme"), &other).unwrap();
-    let (lent, refused) = lend_while_swapping(&machine, &one.join("s.jsonl"), &one, &other);
-    assert!(lent >= OF_EACH && refused >= OF_EACH, "lent {lent}, refused {refused}");
+    let (copied, refused) = copy_while_swapping(&machine, &one.join("s.jsonl"), &one, &other);
+    assert!(copied >= OF_EACH && refused >= OF_EACH, "copied {copied}, refused {refused}");
     machine.assert_nothing_left();
 }
 
@@ -69,7 +69,7 @@ fn a_file_that_becomes_a_link_never_leads_to_another_tenants_file() {
     let machine = Machine::new();
     let (one, other) = (machine.evil().join("s.jsonl"), machine.evil().join("other"));
     symlink(machine.agents.join("acme/s.jsonl"), &other).unwrap();
-    let (lent, refused) = lend_while_swapping(&machine, &one, &one, &other);
-    assert!(lent >= OF_EACH && refused >= OF_EACH, "lent {lent}, refused {refused}");
+    let (copied, refused) = copy_while_swapping(&machine, &one, &one, &other);
+    assert!(copied >= OF_EACH && refused >= OF_EACH, "copied {copied}, refused {refused}");
     machine.assert_nothing_left();
 }

@@ -1,4 +1,4 @@
-//! What is lent is a private, bounded copy, and gone with the loan.
+//! What a plugin reads is a private, bounded copy of the transcript, and gone with its handle.
 
 mod common;
 
@@ -10,18 +10,18 @@ use common::{GO_ON, MAX, Machine, mode, names, text};
 use lastword_transcript::{TranscriptError, copy_transcript};
 
 #[test]
-fn a_loan_is_one_read_only_file_in_a_private_directory() {
+fn a_copy_is_one_read_only_file_in_a_private_directory() {
     let machine = Machine::new();
-    let loan = machine.copy_transcript(machine.evil().join("s.jsonl")).unwrap();
-    assert_eq!(names(loan.dir()), ["transcript"]);
-    assert_eq!((mode(loan.dir()), mode(&loan.dir().join("transcript"))), (0o700, 0o400));
+    let copy = machine.copy_transcript(machine.evil().join("s.jsonl")).unwrap();
+    assert_eq!(names(copy.dir()), ["transcript"]);
+    assert_eq!((mode(copy.dir()), mode(&copy.dir().join("transcript"))), (0o700, 0o400));
     assert_eq!(mode(machine.scratch.path()), 0o700);
-    assert!(loan.dir().starts_with(machine.scratch.path()));
-    assert_eq!((loan.bytes(), loan.is_cut()), (10, false));
+    assert!(copy.dir().starts_with(machine.scratch.path()));
+    assert_eq!((copy.bytes(), copy.is_cut()), (10, false));
 }
 
 #[test]
-fn nothing_is_left_of_a_loan_that_is_dropped() {
+fn nothing_is_left_of_a_copy_that_is_dropped() {
     let machine = Machine::new();
     let uri = machine.evil().join("s.jsonl");
     let (first, second) = (machine.copy_transcript(&uri).unwrap(), machine.copy_transcript(&uri).unwrap());
@@ -36,13 +36,13 @@ fn nothing_is_left_of_a_loan_that_is_dropped() {
 fn what_happens_to_the_original_afterwards_does_not_change_the_copy() {
     let machine = Machine::new();
     let uri = machine.evil().join("s.jsonl");
-    let loan = machine.copy_transcript(&uri).unwrap();
+    let copy = machine.copy_transcript(&uri).unwrap();
     File::options().append(true).open(&uri).unwrap().write_all(b", and more").unwrap();
-    assert_eq!(text(&loan), "evil's own");
+    assert_eq!(text(&copy), "evil's own");
     File::options().write(true).open(&uri).unwrap().write_all(b"EVIL").unwrap();
-    assert_eq!(text(&loan), "evil's own");
+    assert_eq!(text(&copy), "evil's own");
     fs::remove_file(&uri).unwrap();
-    assert_eq!(text(&loan), "evil's own");
+    assert_eq!(text(&copy), "evil's own");
 }
 
 #[test]
@@ -52,12 +52,12 @@ fn a_sparse_file_of_ten_gigabytes_costs_no_more_than_the_limit() {
     let mut sparse = File::create(&uri).unwrap();
     sparse.write_all(b"begins").unwrap();
     sparse.set_len(10 << 30).unwrap();
-    let loan = machine.copy_transcript(&uri).unwrap();
-    assert_eq!((loan.bytes(), loan.is_cut()), (MAX, true));
-    let copy = fs::read(loan.dir().join("transcript")).unwrap();
-    assert_eq!(copy.len() as u64, MAX);
-    assert!(copy.starts_with(b"begins\0"));
-    drop(loan);
+    let copy = machine.copy_transcript(&uri).unwrap();
+    assert_eq!((copy.bytes(), copy.is_cut()), (MAX, true));
+    let content = fs::read(copy.dir().join("transcript")).unwrap();
+    assert_eq!(content.len() as u64, MAX);
+    assert!(content.starts_with(b"begins\0"));
+    drop(copy);
     machine.assert_nothing_left();
 }
 
@@ -86,12 +86,12 @@ fn a_file_that_grows_during_the_copy_is_cut_at_the_limit() {
 }
 
 #[test]
-fn a_limit_of_zero_lends_an_empty_file() {
+fn a_limit_of_zero_copies_an_empty_file() {
     let machine = Machine::new();
     let root = machine.root.for_tenant("evil").unwrap();
     let uri = machine.evil().join("s.jsonl");
-    let loan = copy_transcript(&machine.scratch, &root, uri.to_str().unwrap(), 0, &GO_ON).unwrap();
-    assert_eq!((text(&loan), loan.bytes(), loan.is_cut()), (String::new(), 0, true));
+    let copy = copy_transcript(&machine.scratch, &root, uri.to_str().unwrap(), 0, &GO_ON).unwrap();
+    assert_eq!((text(&copy), copy.bytes(), copy.is_cut()), (String::new(), 0, true));
 }
 
 #[cfg(target_os = "linux")]
@@ -100,13 +100,13 @@ fn a_file_that_says_it_is_empty_is_read_all_the_same() {
     let machine = Machine::new();
     let uri = format!("/proc/{}/status", std::process::id());
     assert_eq!(fs::metadata(&uri).unwrap().len(), 0);
-    let loan = machine.lend_below(&"/proc".parse().unwrap(), &uri).unwrap();
-    assert!(text(&loan).starts_with("Name:"));
-    assert_eq!(loan.bytes(), text(&loan).len() as u64);
+    let copy = machine.copy_below(&"/proc".parse().unwrap(), &uri).unwrap();
+    assert!(text(&copy).starts_with("Name:"));
+    assert_eq!(copy.bytes(), text(&copy).len() as u64);
 }
 
 #[test]
-fn nothing_is_lent_to_a_call_that_is_over() {
+fn nothing_is_copied_for_a_call_that_is_over() {
     let machine = Machine::new();
     let root = machine.root.for_tenant("evil").unwrap();
     let uri = machine.evil().join("s.jsonl");
@@ -123,22 +123,22 @@ fn a_copy_that_is_cancelled_half_way_leaves_nothing() {
     let root = machine.root.for_tenant("evil").unwrap();
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let lending = scope.spawn(|| copy_transcript(&machine.scratch, &root, uri.to_str().unwrap(), 4 << 30, &over));
+        let copying = scope.spawn(|| copy_transcript(&machine.scratch, &root, uri.to_str().unwrap(), 4 << 30, &over));
         // The copy has begun; it would take seconds.
-        let copy = loop {
+        let has_begun = loop {
             if let Some(copy) = names(machine.scratch.path()).into_iter().find(|name| name != ".lastword-lock")
                 && fs::metadata(machine.scratch.path().join(copy).join("transcript")).is_ok_and(|file| file.len() > 0)
             {
                 break true;
             }
-            if lending.is_finished() {
+            if copying.is_finished() {
                 break false;
             }
             std::thread::yield_now();
         };
         over.store(true, Ordering::Relaxed);
-        let refused = lending.join().unwrap();
-        assert!(copy && matches!(refused, Err(TranscriptError::Cancelled)), "{refused:?}");
+        let refused = copying.join().unwrap();
+        assert!(has_begun && matches!(refused, Err(TranscriptError::Cancelled)), "{refused:?}");
     });
     machine.assert_nothing_left();
 }
@@ -163,8 +163,8 @@ fn many_at_once_do_not_get_into_each_others_way() {
                 let uri = machine.evil().join(format!("{thread}.jsonl"));
                 fs::write(&uri, format!("thread {thread}")).unwrap();
                 for _ in 0..500 {
-                    let loan = machine.copy_transcript(&uri).unwrap();
-                    assert_eq!(text(&loan), format!("thread {thread}"));
+                    let copy = machine.copy_transcript(&uri).unwrap();
+                    assert_eq!(text(&copy), format!("thread {thread}"));
                 }
             });
         }

@@ -40,7 +40,7 @@ struct Conversation {
     /// The newest.
     generation: u32,
     active: Vec<Active>,
-    /// Sessions whose end may be told again.
+    /// Sessions whose end may be repeated.
     ended: Vec<Ended>,
     /// Sessions that a run's drain has ended.
     drained: Vec<(u32, &'static str)>,

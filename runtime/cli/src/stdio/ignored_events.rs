@@ -1,4 +1,4 @@
-//! Events of the owner that are counted and passed over.
+//! Events of the owner that are counted and ignored.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ impl IgnoredEvents {
         if let Some(count) = self.counts.get_mut(&*name) {
             *count += 1;
         } else if self.counts.len() < MAX_NAMED_EVENTS {
-            tracing::info!("{name:?} is not about the life of a session: such events are counted and passed over");
+            tracing::info!("{name:?} is not about the life of a session: such events are counted and ignored");
             self.counts.insert(name.into_owned(), 1);
         } else {
             self.unnamed += 1;
@@ -41,7 +41,7 @@ impl IgnoredEvents {
         self.foreign.push((foreign.from, 1));
         match foreign.error {
             Some(_) => tracing::warn!("{foreign}. Such lines are answered with an error"),
-            None => tracing::warn!("{foreign}. Such events are counted and passed over"),
+            None => tracing::warn!("{foreign}. Such events are counted and ignored"),
         }
     }
 

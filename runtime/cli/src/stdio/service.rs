@@ -19,7 +19,7 @@ use crate::limits::{
     OWNER_DIED_WAIT, SIGNAL_THREAD_WAIT, STALLED_READER, WATCHDOG_OVERRUN,
 };
 use crate::protocol::line_queue::LineWriter;
-use crate::protocol::owner_queue::OwnerWriter;
+use crate::protocol::stdout_queue::OwnerWriter;
 use crate::signals::{Received, Signals};
 use crate::watchdog::Watchdog;
 use lastword_protocol::input::Input;
@@ -109,9 +109,7 @@ impl Service {
         let ends = self.runtime.repeated_ends();
         if ends.told_again > 0 {
             let (all, more) = (ends.told_again, ends.knew_more);
-            tracing::info!(
-                "ends that were told again within seconds, and not delivered again: {all}; {more} of them said more"
-            );
+            tracing::info!("duplicate ends, not delivered again: {all}; {more} of them said more");
         }
     }
 

@@ -62,7 +62,7 @@ const NOT_TYPED: [(&str, &str, &str); 14] = [
     ("guest-examples/rust-", "rustup target add", BUILT),
     ("guest-examples/typescript-", "npm ci", BUILT),
     ("guest-examples/", "wasmtime run ", "it leaves the event out; `examples::every` runs the whole of it"),
-    ("guest-examples/typescript-", "echo ", "lends a transcript of the reader's own"),
+    ("guest-examples/typescript-", "echo ", "reads a transcript of the reader's own"),
     ("guest-examples/go-", "lastword run", SERVER),
     ("guest-examples/python-", "lastword check", SERVER),
     ("guest-examples/rust-c", "grants=", SERVER),

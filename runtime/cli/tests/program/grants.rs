@@ -195,7 +195,7 @@ fn run_gives_what_the_command_line_grants_and_shows_what_was_stored() {
 }
 
 #[test]
-fn run_lends_the_transcript_that_the_event_names() {
+fn run_copies_the_transcript_that_the_event_names() {
     let launch = Launch::command("run").with_guest("transcript-reads").arg("transcript-reads.wasm");
     let root = launch.dir().canonicalize().unwrap().join("transcripts");
     std::fs::create_dir(&root).unwrap();

@@ -29,7 +29,7 @@ pub(super) struct MemoryTables {
     pub(super) ops: Ops,
     active: HashMap<u64, ActiveSession>,
     /// Recorded deliveries that are owed.
-    owed: HashMap<DeliveryKey, OwedDelivery>,
+    owed: HashMap<DeliveryKey, DeliveryRow>,
     pub(super) dead: Dead,
 }
 
@@ -46,7 +46,7 @@ struct ActiveSession {
 }
 
 #[derive(Debug)]
-struct OwedDelivery {
+struct DeliveryRow {
     session: Arc<Session>,
     event: Arc<Event>,
     /// The run in which `attempt` was right.
@@ -150,7 +150,7 @@ impl Tables for MemoryTables {
             // What a drain gave up is among the dead since then.
             if !dead {
                 let (session, event, run) = (session.clone(), event.clone(), self.runs.current());
-                self.owed.insert(delivery, OwedDelivery { session, event, run, attempt, failures, late: false });
+                self.owed.insert(delivery, DeliveryRow { session, event, run, attempt, failures, late: false });
             }
         }
         Ok(())
@@ -277,7 +277,7 @@ impl MemoryTables {
     }
 }
 
-impl OwedDelivery {
+impl DeliveryRow {
     fn recovered(&self, key: &DeliveryKey, run: u32) -> PendingDelivery {
         PendingDelivery {
             delivery: key.clone(),

@@ -1,4 +1,4 @@
-//! Which generations were used of session ids of which nothing is kept any more.
+//! The highest generation of forgotten session ids.
 //!
 //! A plugin knows a session by tenant, id and generation, so an id that comes back after its rows are forgotten goes on
 //! counting. Owners use most ids once, so a count for each forgotten id would grow for ever. One count for each tenant is

@@ -91,7 +91,7 @@ pub trait Tables {
         settlement: &Settlement,
     ) -> Result<bool, Self::Error>;
 
-    /// The plugin that is owed it is not installed.
+    /// Marks the delivery as orphaned: its plugin is not installed.
     fn set_orphaned(&mut self, delivery: &DeliveryKey, late: bool) -> Result<(), Self::Error>;
 
     /// How an attempt of the end of an active session ended. False when no such session is active.

@@ -1,7 +1,7 @@
 //! The dispatcher: the lock around its state, and what does not change.
 //!
-//! On its way from an owner to a plugin and back a delivery takes the lock three times: [`Dispatcher::enqueue`],
-//! [`Dispatcher::account`], and [`Dispatcher::next`], where a worker brings back what it has served and takes what it serves next.
+//! A delivery is under the lock four times: enqueued ([`Dispatcher::enqueue`]), taken by [`Dispatcher::next`], accounted for
+//! ([`Dispatcher::account`]), brought back by a later `next`. As one `next` brings back and takes, a delivery costs three acquisitions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use tokio::sync::{Notify, watch};
 
 use super::finished_call::{FinishedCall, PutBack};
 use super::ids::{PluginNumber, QueueId};
-use super::memory::PluginMemory;
+use super::memory_admission::PluginMemory;
 use super::notifications::Deferred;
-use super::pick::{Pick, ServedSlice};
 use super::state::State;
 use super::tenants::TenantQueues;
+use super::worker_step::{ServedSlice, WorkerStep};
 use crate::active_session::Unended;
 use crate::drain::account::{ClosedAccount, DeferredQueue, DrainAccount, Progress};
 use crate::drain::context::DrainContext;
@@ -141,7 +141,7 @@ impl Dispatcher {
 
     /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now. It brings back what it has
     /// `served`.
-    pub(crate) fn next(&self, served: Option<ServedSlice>, begun: &[QueueId]) -> Pick {
+    pub(crate) fn next(&self, served: Option<ServedSlice>, begun: &[QueueId]) -> WorkerStep {
         let now = now();
         let mut state = self.state.lock();
         if let Some(served) = served {

@@ -1,7 +1,7 @@
 //! A gate for each tenant: all reasons for which nothing of a tenant may begin, whatever its queues hold.
 //!
 //! It may have used up its calls or its fuel, its plugins may have stored more than the journal has written, or an observer may have to
-//! be notified first. A tenant whose gate is closed is out of the order of [`Fair`](super::fair::Fair) as a whole, however many queues it
+//! be notified first. A tenant whose gate is closed is out of the order of [`Fair`](super::fair_order::Fair) as a whole, however many queues it
 //! has, until a call of it ends, its fuel flows again, or the journal has written.
 //!
 //! What plugins have stored is in memory until it is written, so a tenant whose plugins store faster than the disk takes begins no more
@@ -74,8 +74,8 @@ impl Gate {
         self.max_calls.map_or(u32::MAX, |max| max.saturating_sub(calls))
     }
 
-    /// Calls that a worker may take now, where `calls` are under way. Where fuel counts it is one, because what a call uses has to be
-    /// known before the next one begins; and where much is unwritten, because what the journal has to write of one shows whether there
+    /// Calls that a worker may take now, where `calls` are under way. It is one where fuel counts: a call's use must be known before
+    /// the next begins. It is one as well where much is unwritten, because what the journal has to write of one shows whether there
     /// is room for another.
     pub(super) fn room(&self, calls: u32, fuel_counts: bool) -> u32 {
         let one_by_one = self.unwritten > MAX_UNWRITTEN_BYTES_OF_TENANT / 2 || (fuel_counts && self.fuel.is_some());

@@ -3,9 +3,9 @@
 //! One [queue] for each (tenant, plugin), one [`Lane`](crate::lane::Lane) for each session id in it. Events come in through
 //! [`Dispatcher::enqueue`]; a worker takes deliveries with [`Dispatcher::next`], and brings back there what it has served.
 //!
-//! [`state`] moves deliveries between lanes, queues and workers. The [`scheduler`] says which queue is next: in the order of [`fair`],
+//! [`state`] moves deliveries between lanes, queues and workers. The [`scheduler`] says which queue is next: in the order of [`fair_order`],
 //! by what [`gates`] let through of a tenant, by the [`slots`] that are free, by what [`plugin_shares`] leave to a plugin, and by the
-//! [`memory`] that a call has to have before it begins. [`suspects`] are made last and alone.
+//! [`memory_admission`] that a call has to have before it begins. [`suspects`] are made last and alone.
 //!
 //! All of it is behind one lock, that of the [`dispatcher`], which is held for microseconds and never while a guest runs or a journal is
 //! written.
@@ -13,7 +13,7 @@
 mod bucket;
 mod demand;
 mod dispatcher;
-mod fair;
+mod fair_order;
 mod finished_call;
 mod gates;
 #[cfg(shuttle)]
@@ -22,9 +22,8 @@ mod high_water;
 mod idle_workers;
 mod ids;
 mod job;
-mod memory;
+mod memory_admission;
 mod notifications;
-mod pick;
 mod plugin_shares;
 mod queue;
 mod retries;
@@ -36,6 +35,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 mod unstarted;
+mod worker_step;
 
 pub(crate) use dispatcher::Dispatcher;
 pub(crate) use finished_call::{FinishedCall, PutBack};
@@ -44,6 +44,6 @@ pub(crate) use held_resources::held_by;
 pub(crate) use ids::{PluginNumber, QueueId};
 pub(crate) use job::Taken;
 pub(crate) use notifications::Deferred;
-pub(crate) use pick::{Pick, ServedSlice, Slice};
 pub(crate) use slots::Permit;
 pub(crate) use unstarted::Unstarted;
+pub(crate) use worker_step::{ServedSlice, Slice, WorkerStep};

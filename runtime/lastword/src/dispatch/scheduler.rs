@@ -1,17 +1,17 @@
 //! Which queue begins something next, and how much.
 //!
 //! The order is [`Fair`]'s. A queue is passed by while its tenant's [gate](super::gates) is closed, while it or its plugin holds its
-//! part of the [slots](super::slots), or while there is no [memory](super::memory) for its next call. The scheduler looks at no
+//! part of the [slots](super::slots), or while there is no [memory](super::memory_admission) for its next call. The scheduler looks at no
 //! delivery: what a queue wants is said to it as a [`Demand`].
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::demand::{Demand, NextCall, QueueEntry};
-use super::fair::{Fair, Rank};
+use super::fair_order::{Fair, Rank};
 use super::gates::{Gate, Gates};
 use super::ids::{PluginNumber, QueueId, TenantNumber};
-use super::memory::{MemoryTurns, PluginMemory, View};
+use super::memory_admission::{MemoryTurns, PluginMemory, View};
 use super::plugin_shares::PluginShares;
 use super::slots::{Holder, Permit, Slots, part_of};
 use super::tenants::{TenantQueues, Tenants};
@@ -292,7 +292,7 @@ impl Scheduler {
         let is_throttled = gate.closed_by(self.slots.of_tenant(tenant)).is_some();
         self.fair.throttle(tenant, is_throttled);
         if is_throttled {
-            self.memory.end_first_of(&self.queues, tenant);
+            self.memory.clear_next_of(&self.queues, tenant);
         }
     }
 
@@ -315,7 +315,8 @@ impl Scheduler {
         self.gates.waiting_for_journal().any(|tenant| self.fair.ready_deliveries_of(tenant) > 0)
     }
 
-    /// Nothing begins any more: queues do not wait for memory, and none is set aside, of which other runtimes have their calls as well.
+    /// Nothing begins any more: queues do not wait for memory, and none is reserved for the next. Other runtimes have their calls
+    /// of it as well.
     pub(super) fn end_waits_for_memory(&mut self) {
         let view = View { queues: &self.queues, gates: &self.gates, slots: &self.slots };
         for queue in self.memory.end_idle_waits(&view) {
@@ -326,9 +327,9 @@ impl Scheduler {
         self.set_no_memory_aside();
     }
 
-    /// Leaves the memory that is set aside to others.
+    /// Leaves the memory that is reserved for the next to others.
     pub(super) fn set_no_memory_aside(&mut self) {
-        self.memory.end_first();
+        self.memory.clear_next();
     }
 
     fn view(&self) -> View<'_> {

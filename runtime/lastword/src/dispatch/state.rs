@@ -11,14 +11,14 @@ use super::gates::Gate;
 use super::idle_workers::IdleWorkers;
 use super::ids::{PluginNumber, QueueId};
 use super::job::{Job, Taken};
-use super::memory::PluginMemory;
+use super::memory_admission::PluginMemory;
 use super::notifications::{Deferred, Notifications};
-use super::pick::{Pick, Slice};
 use super::queue::Queue;
 use super::retries::Retries;
 use super::scheduler::Scheduler;
 use super::suspects::Suspects;
 use super::tenants::TenantQueues;
+use super::worker_step::{Slice, WorkerStep};
 use crate::active_session::Unended;
 use crate::breaker::Breaker;
 use crate::drain::account::{AccountState, ClosedAccount, DeferredQueue, DrainAccount, Progress};
@@ -173,10 +173,10 @@ impl State {
     }
 
     /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now.
-    pub(super) fn pick(&mut self, me: Thread, begun: &[QueueId], now: Instant) -> Pick {
+    pub(super) fn pick(&mut self, me: Thread, begun: &[QueueId], now: Instant) -> WorkerStep {
         self.idle.remove(&me);
         if self.phase == Phase::Stopped {
-            return Pick::Stop;
+            return WorkerStep::Stop;
         }
         let is_cut = self.phase >= Phase::Cut;
         if !is_cut {
@@ -184,11 +184,11 @@ impl State {
             self.make_due_ready(now);
         }
         if self.notifications.has_pending() {
-            return Pick::Notify(self.notifications.take_batch());
+            return WorkerStep::Notify(self.notifications.take_batch());
         }
         if is_cut {
             self.idle.add(me);
-            return Pick::Cut;
+            return WorkerStep::Cut;
         }
         let mine = begun.iter().copied().min_by_key(|&queue| self.scheduler.rank(queue));
         // A drain has no time to wait for one.
@@ -208,16 +208,16 @@ impl State {
                 None => {
                     self.idle.add(me);
                     let timers = [self.retries.next(), self.scheduler.gates().next_refill(), alone_until];
-                    Pick::Idle(timers.into_iter().flatten().min())
+                    WorkerStep::Idle(timers.into_iter().flatten().min())
                 }
             },
         }
     }
 
-    fn slice(&self, queue: QueueId, jobs: Vec<Taken>) -> Pick {
+    fn slice(&self, queue: QueueId, jobs: Vec<Taken>) -> WorkerStep {
         let plugin = self.scheduler.plugin_of(queue).unwrap_or(usize::MAX);
         let drain = self.drain.as_ref().map(|drain| drain.context.clone());
-        Pick::Serve(Slice { queue, plugin, jobs, drain })
+        WorkerStep::Serve(Slice { queue, plugin, jobs, drain })
     }
 
     /// Takes deliveries out of a queue: at most `most`, no more than its tenant may begin, and none without its memory.
@@ -383,8 +383,8 @@ impl State {
         }
     }
 
-    /// Everything that is ready now and of which the observer was not notified yet. What it was notified of can be anywhere: what was
-    /// put back is such, and comes to the front.
+    /// Everything that is ready now and of which the observer was not notified yet. Deliveries already reported are anywhere in the queue,
+    /// because a put-back one returns to its head.
     pub(super) fn defer_ready(&mut self, queue: QueueId) {
         let Some(q) = self.queues.get_mut(queue) else { return };
         let unnotified: Vec<QueuedDelivery> = q.ready.iter_mut().filter_map(Job::defer).collect();

@@ -35,8 +35,8 @@ impl Suspects {
         !self.waiting.is_empty() && self.began.is_none()
     }
 
-    /// Until when others may not begin: one is under way, or has waited for them for long enough. Others wait for a while only,
-    /// whatever a guest does: a death beside them is not one alone, and that is all.
+    /// Until when others may not begin: one is under way, or has waited for them for long enough. Others wait for a
+    /// bounded time only, whatever a guest does. A crash after that proves nothing about the suspect.
     pub(super) fn hold_others_until(&mut self, now: Instant) -> Option<Instant> {
         if let Some(began) = self.began {
             return Some(began + MAX_SUSPECT_ALONE).filter(|until| now < *until);
@@ -100,8 +100,8 @@ mod tests {
 
     use super::super::dispatcher::Dispatcher;
     use super::super::job::{Job, Taken};
-    use super::super::pick::Pick;
     use super::super::tests::{bring_back, calls, dispatcher, drain, owe};
+    use super::super::worker_step::WorkerStep;
     use super::*;
 
     /// Of what both plugins are owed of three sessions, the second session's is suspect.
@@ -132,27 +132,27 @@ mod tests {
         let dispatcher = with_two_suspects();
         let mut others = Vec::new();
         for _ in 0..2 {
-            let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("the others") };
+            let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("the others") };
             assert_eq!(sequences(&slice.jobs), [0, 2]);
             others.push(slice);
         }
-        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(_)), "as long as anything else is under way");
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(_)), "as long as anything else is under way");
         let last = others.pop().unwrap();
         for slice in others {
             bring_back(&dispatcher, slice.queue, slice.jobs, false);
         }
-        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(_)));
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(_)));
         bring_back(&dispatcher, last.queue, last.jobs, false);
         for fails in [true, false] {
-            let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("a suspect") };
+            let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("a suspect") };
             assert_eq!(sequences(&slice.jobs), [1]);
             owe(&dispatcher, if fails { "u" } else { "v" }, &calls(None), 1);
-            assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(_)), "nothing begins beside it");
+            assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(_)), "nothing begins beside it");
             assert!(!dispatcher.state().is_quiet());
             bring_back(&dispatcher, slice.queue, slice.jobs, fails);
             // Others have a turn before the next one. What has failed is no suspect any more.
             while dispatcher.state().scheduler().fair().ready_deliveries() > 0 {
-                let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("another one") };
+                let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("another one") };
                 bring_back(&dispatcher, slice.queue, slice.jobs, false);
             }
         }
@@ -162,14 +162,14 @@ mod tests {
     #[test]
     fn on_a_busy_gateway_others_wait_for_one_suspect_after_a_while() {
         let dispatcher = with_two_suspects();
-        let Pick::Serve(busy) = dispatcher.next(None, &[]) else { panic!() };
+        let WorkerStep::Serve(busy) = dispatcher.next(None, &[]) else { panic!() };
         dispatcher.state().suspects_mut().since = Instant::now().checked_sub(MAX_SUSPECT_WAIT);
-        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(_)), "nothing new begins");
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(_)), "nothing new begins");
         bring_back(&dispatcher, busy.queue, busy.jobs, false);
-        let Pick::Serve(suspect) = dispatcher.next(None, &[]) else { panic!() };
+        let WorkerStep::Serve(suspect) = dispatcher.next(None, &[]) else { panic!() };
         assert_eq!(sequences(&suspect.jobs), [1]);
         bring_back(&dispatcher, suspect.queue, suspect.jobs, false);
-        let Pick::Serve(others) = dispatcher.next(None, &[]) else { panic!() };
+        let WorkerStep::Serve(others) = dispatcher.next(None, &[]) else { panic!() };
         assert_eq!(sequences(&others.jobs), [0, 2], "then it is their turn again");
     }
 
@@ -177,31 +177,31 @@ mod tests {
     fn in_a_drain_nobody_waits_for_a_suspect_that_is_under_way() {
         let dispatcher = with_two_suspects();
         for _ in 0..2 {
-            let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!() };
+            let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!() };
             bring_back(&dispatcher, slice.queue, slice.jobs, false);
         }
-        let Pick::Serve(suspect) = dispatcher.next(None, &[]) else { panic!() };
+        let WorkerStep::Serve(suspect) = dispatcher.next(None, &[]) else { panic!() };
         owe(&dispatcher, "u", &calls(None), 1);
-        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(Some(_))), "and it is looked again in time");
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(Some(_))), "and it is looked again in time");
         dispatcher.begin_drain(drain(Instant::now() + MAX_SUSPECT_WAIT), HashMap::new());
-        let Pick::Serve(other) = dispatcher.next(None, &[]) else { panic!("another one") };
+        let WorkerStep::Serve(other) = dispatcher.next(None, &[]) else { panic!("another one") };
         assert_ne!(other.queue, suspect.queue);
     }
 
     #[test]
     fn others_wait_for_a_while_only() {
         let dispatcher = with_two_suspects();
-        let Pick::Serve(busy) = dispatcher.next(None, &[]) else { panic!() };
+        let WorkerStep::Serve(busy) = dispatcher.next(None, &[]) else { panic!() };
         // A guest that waits for ever is under way.
         dispatcher.state().suspects_mut().since = Instant::now().checked_sub(MAX_SUSPECT_WAIT + MAX_SUSPECT_ALONE);
-        let Pick::Serve(other) = dispatcher.next(None, &[]) else { panic!("others go on") };
+        let WorkerStep::Serve(other) = dispatcher.next(None, &[]) else { panic!("others go on") };
         for slice in [busy, other] {
             bring_back(&dispatcher, slice.queue, slice.jobs, false);
         }
-        let Pick::Serve(_hangs) = dispatcher.next(None, &[]) else { panic!("a suspect") };
+        let WorkerStep::Serve(_hangs) = dispatcher.next(None, &[]) else { panic!("a suspect") };
         owe(&dispatcher, "u", &calls(None), 1);
-        assert!(matches!(dispatcher.next(None, &[]), Pick::Idle(Some(_))));
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(Some(_))));
         dispatcher.state().suspects_mut().began = Instant::now().checked_sub(MAX_SUSPECT_ALONE);
-        assert!(matches!(dispatcher.next(None, &[]), Pick::Serve(_)), "and go on beside one that hangs");
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Serve(_)), "and go on beside one that hangs");
     }
 }

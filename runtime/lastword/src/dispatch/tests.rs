@@ -14,9 +14,9 @@ use super::dispatcher::Dispatcher;
 use super::finished_call::FinishedCall;
 use super::ids::{QueueId, TenantNumber};
 use super::job::{Job, Taken};
-use super::memory::PluginMemory;
-use super::pick::{Pick, ServedSlice, Slice};
+use super::memory_admission::PluginMemory;
 use super::state::State;
+use super::worker_step::{ServedSlice, Slice, WorkerStep};
 use crate::drain::account::Progress;
 use crate::drain::context::DrainContext;
 use crate::installed::InstalledPlugins;
@@ -100,7 +100,7 @@ fn a_plugin_that_hangs_for_every_tenant_leaves_half_of_the_slots_to_the_others()
         owe(&dispatcher, &format!("t{n}"), &calls(None), 3);
     }
     let (mut hanging, mut served) = (VecDeque::new(), 0);
-    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
+    while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
         if slice.plugin == 0 {
             hanging.push_back((slice.queue, slice.jobs));
         } else {
@@ -120,7 +120,7 @@ fn a_plugin_that_hangs_for_every_tenant_leaves_half_of_the_slots_to_the_others()
     while let Some((queue, jobs)) = hanging.pop_front() {
         late += jobs.len();
         bring_back(&dispatcher, queue, jobs, false);
-        while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
+        while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
             hanging.push_back((slice.queue, slice.jobs));
         }
         assert!(dispatcher.state().scheduler().slots().of_plugin(0) <= 8);
@@ -136,13 +136,13 @@ fn a_plugin_that_hangs_for_one_tenant_has_slots_for_the_others() {
     owe(&dispatcher, "works", &calls(None), 0);
     let hangs = number_of(&dispatcher, "hangs");
     let mut hanging = Vec::new();
-    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
+    while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
         hanging.push(slice);
     }
     assert!(hanging.iter().map(|slice| slice.jobs.len()).sum::<usize>() >= 8, "two plugins have a quarter each");
     owe(&dispatcher, "works", &calls(None), 100);
     let mut served = 0;
-    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
+    while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
         if tenant_of(&dispatcher, slice.queue) == hangs {
             hanging.push(slice);
         } else {
@@ -158,7 +158,7 @@ fn a_plugin_that_hangs_leaves_calls_of_its_tenant_to_its_siblings() {
     let dispatcher = dispatcher(16, 2);
     owe(&dispatcher, "t", &calls(Some(4)), 100);
     let (mut hanging, mut served) = (0, 0);
-    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
+    while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
         if slice.plugin == 0 {
             hanging += slice.jobs.len();
         } else {
@@ -176,7 +176,7 @@ fn a_tenant_that_waits_costs_nothing_when_a_worker_looks_for_work() {
         owe(&dispatcher, &format!("waits{n}"), &calls(Some(1)), 100);
     }
     let mut under_way = Vec::new();
-    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
+    while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
         assert_eq!(slice.jobs.len(), 1);
         under_way.push(slice);
     }
@@ -202,7 +202,7 @@ fn owners_can_make_up_tenants_for_ever_and_only_those_that_are_owed_something_ar
     let owed_number = number_of(&dispatcher, "owed");
     throttle(&dispatcher, owed, true);
     let mut held = Vec::new();
-    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
+    while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
         assert_ne!(tenant_of(&dispatcher, slice.queue), owed_number);
         held.extend(slice.jobs);
     }
@@ -255,7 +255,7 @@ fn a_drain_that_begins_while_a_failed_end_is_on_its_way_to_the_journal_reports_i
         let queues = state.add_tenant(&"t".into(), &calls(None), &[0], 5);
         state.push(queues[0].1, QueuedDelivery::new(1, EventKey::End, &session, &event));
     }
-    let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
     let mut finished = finish(slice.jobs, true);
     assert!(dispatcher.account(slice.queue, &mut finished));
 
@@ -290,7 +290,7 @@ fn what_a_drain_passes_over_is_counted_once_and_never_looked_at_again() {
     let dispatcher = dispatcher(16, 2);
     let queue = owe_ends(&dispatcher, ENDS);
     begin_drain(&dispatcher);
-    let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("ends are owed") };
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("ends are owed") };
     let held = u64::try_from(slice.jobs.len()).unwrap();
     dispatcher.cut();
     {
@@ -322,7 +322,7 @@ fn what_a_drain_has_come_to_is_known_at_every_moment_and_does_not_change_when_it
     let dispatcher = dispatcher(16, 2);
     let queue = owe_ends(&dispatcher, ENDS);
     begin_drain(&dispatcher);
-    let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("ends are owed") };
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("ends are owed") };
     let progress = || dispatcher.progress().unwrap();
     assert_eq!((progress().deferred, progress().unnotified), (ENDS, ENDS), "as if nothing more were made");
     let mut jobs = slice.jobs.into_iter();
@@ -350,14 +350,14 @@ fn a_drain_that_is_over_sets_no_memory_aside_for_its_next_call() {
         owe(&dispatcher, "a", &calls(None), 1);
         owe(&dispatcher, "b", &calls(None), 1);
         let _under_way = take_all(&dispatcher);
-        assert!(dispatcher.state().scheduler().memory().is_set_aside(), "for the one that found none");
+        assert!(dispatcher.state().scheduler().memory().has_next(), "for the one that found none");
         if stops {
             dispatcher.stop();
         } else {
             begin_drain(&dispatcher);
             dispatcher.cut();
         }
-        assert!(!dispatcher.state().scheduler().memory().is_set_aside());
+        assert!(!dispatcher.state().scheduler().memory().has_next());
         drop(account);
     }
 }
@@ -366,7 +366,7 @@ fn a_drain_that_is_over_sets_no_memory_aside_for_its_next_call() {
 fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_passed_over_as_well() {
     let dispatcher = dispatcher(16, 2);
     let queue = owe_ends(&dispatcher, 1);
-    let Pick::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
     let mut finished = finish(slice.jobs, true);
     assert!(dispatcher.account(queue, &mut finished));
     dispatcher.release(&mut finished);
@@ -418,8 +418,8 @@ proptest! {
             // A worker that looks, and finds something or not; now and then two before a call ends.
             for _ in 0..=(*what % 2) {
                 match dispatcher.next(None, &[]) {
-                    Pick::Serve(slice) => under_way.push(slice),
-                    Pick::Idle(_) => break,
+                    WorkerStep::Serve(slice) => under_way.push(slice),
+                    WorkerStep::Idle(_) => break,
                     _ => return Err(TestCaseError::fail("nobody drains, and there is nothing to tell")),
                 }
             }
@@ -467,7 +467,7 @@ fn throttle(dispatcher: &Dispatcher, queue: QueueId, waits: bool) {
 /// Takes all that can be taken, and gives back what takes no memory.
 fn take_all(dispatcher: &Dispatcher) -> VecDeque<Slice> {
     let mut taken = VecDeque::new();
-    while let Pick::Serve(slice) = dispatcher.next(None, &[]) {
+    while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
         taken.push_back(slice);
     }
     taken

@@ -9,8 +9,7 @@ use crate::drain::backlog::Backlog;
 use crate::lane::Lane;
 use crate::queued_delivery::QueuedDelivery;
 
-/// What a queue had not begun, as it was in the queue: taking it looks at no delivery and moves none, because a drain that ends,
-/// with a million of them, has no time for it.
+/// A queue's unstarted deliveries, taken whole. At the end of a drain there is no time to visit a million.
 #[derive(Debug)]
 pub(crate) struct Unstarted {
     ready: VecDeque<Job>,

@@ -11,7 +11,7 @@ use crate::active_session::{Active, Ending};
 use crate::active_set::ActiveSet;
 use crate::core::Core;
 use crate::decided_ops::DecidedOps;
-use crate::intake::{OwnEnd, own_end};
+use crate::intake::{RequestedEnd, requested_end};
 use crate::queued_delivery::QueuedDelivery;
 use crate::recovered_end::{enqueue_recovered, record_recovered_end};
 
@@ -53,7 +53,7 @@ fn take_over(core: &Core, active: &Active, ops: &mut DecidedOps) -> Option<Queue
         Ending::Appended { session, event } => (session.clone(), event.clone()),
         Ending::TakenOver(request) => {
             // What does not fit is said when the request has its turn.
-            let OwnEnd { session, event, op, .. } = own_end(core, active, request, &mut Vec::new());
+            let RequestedEnd { session, event, op, .. } = requested_end(core, active, request, &mut Vec::new());
             ops.push(op);
             (session, event)
         }

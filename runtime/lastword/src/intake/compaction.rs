@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lastword_events::{Event, Hook, Session, SessionCompaction};
 use lastword_journal::{Appended, JournalOp};
 
-use super::Answer;
+use super::RequestResult;
 use super::known_op::{RequestName, duplicate};
 use super::merge::{guessed, with_scope_of};
 use super::register::{look_up, permit_for, refusal, register};
@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::request::{Acceptance, Accepted, CompactionRequest, Refusal};
 use crate::session_quota::SessionPermit;
 
-pub(crate) async fn compaction(core: Arc<Core>, request: CompactionRequest) -> Answer {
+pub(crate) async fn compaction(core: Arc<Core>, request: CompactionRequest) -> RequestResult {
     let CompactionRequest { mut session, event, op_id } = request;
     let state = look_up(&core, &mut session, false)?;
     let identity = session.identity.clone();
@@ -43,7 +43,7 @@ async fn compact(
     said: &Session,
     event: SessionCompaction,
     op_id: Option<Arc<str>>,
-) -> Answer {
+) -> RequestResult {
     let known_as = active.session.identity.clone();
     let (sequence, n) = (active.sequence, active.compactions + 1);
     let event = Event::Compaction(event);
@@ -75,7 +75,7 @@ async fn compact_without_start(
     event: SessionCompaction,
     op_id: Option<Arc<str>>,
     permit: Option<SessionPermit>,
-) -> Answer {
+) -> RequestResult {
     let identity = session.identity.clone();
     let event = Event::Compaction(event);
     let (key, event) = (event.key(1), Arc::new(event));

@@ -1,17 +1,18 @@
 //! A session ends.
 //!
-//! The active set is locked twice on the way: when the end is handed to the journal, and when the journal has it.
+//! The active set is locked twice on the way: when the end is handed to the journal, and when the journal has it; and once more
+//! when an `op_id` has to be looked up first.
 
 use std::sync::Arc;
 
 use lastword_events::{Event, EventKey, Hook, Identity, Session};
 use lastword_journal::{Appended, JournalError, JournalOp, Pending};
 
-use super::Answer;
+use super::RequestResult;
 use super::known_op::{RequestName, duplicate};
 use super::merge::guessed;
-use super::own_end::{OwnEnd, own_end};
 use super::register::{ended_by_drain, refuse_ending, register_end};
+use super::requested_end::{RequestedEnd, requested_end};
 use crate::active_session::{Active, Ending};
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
@@ -21,7 +22,7 @@ use crate::request::{Acceptance, Accepted, EndRequest, ReceivedEnd};
 use crate::session_query::SessionQuery;
 use crate::session_quota::EndingGuard;
 
-pub(crate) async fn end(core: Arc<Core>, end: Arc<ReceivedEnd>, mut dropped: Vec<String>) -> Answer {
+pub(crate) async fn end(core: Arc<Core>, end: Arc<ReceivedEnd>, mut dropped: Vec<String>) -> RequestResult {
     let EndRequest { session, op_id, .. } = &end.request;
     let name = RequestName { identity: &session.identity, kind: Hook::SessionEnd, op_id: op_id.as_deref() };
     let step = {
@@ -41,7 +42,7 @@ pub(crate) async fn end(core: Arc<Core>, end: Arc<ReceivedEnd>, mut dropped: Vec
         }
     };
     let answer = match step {
-        Step::HandedOver(ending) => ending.finish(&core, &end).await?,
+        Step::Appended(ending) => ending.finish(&core, &end).await?,
         Step::Drained(active) => end_drained(&core, &active, &end, &mut dropped).await?,
         Step::Repeated(repetition) => core.repeated_ends().count(repetition),
         Step::Unknown(session) => end_without_start(&core, session, &end).await?,
@@ -59,10 +60,10 @@ fn state_of(set: &ActiveSet, end: &Arc<ReceivedEnd>) -> Result<SessionState, Jou
 /// What is to be done about an end.
 enum Step {
     /// It is the active session's, and the journal has been handed it.
-    HandedOver(HandedOver),
+    Appended(AppendedEnd),
     /// A drain has taken the session over.
     Drained(Active),
-    /// It is the last end, told again.
+    /// It is a duplicate of the last end.
     Repeated(Repetition),
     /// Nobody has started the session.
     Unknown(Session),
@@ -81,7 +82,7 @@ impl Step {
         match state {
             SessionState::Active(active, of) => {
                 dropped.append(&mut guessed(&active.session.identity, of));
-                Self::HandedOver(HandedOver::new(core, set, &active, end, dropped))
+                Self::Appended(AppendedEnd::new(core, set, &active, end, dropped))
             }
             SessionState::Drained(active) => Self::Drained(active),
             SessionState::Unknown => match set.recent_ends.repeated(end) {
@@ -97,7 +98,7 @@ impl Step {
 }
 
 /// The end of an active session that the journal has been handed.
-struct HandedOver {
+struct AppendedEnd {
     sequence: u64,
     /// What the set knows the session as.
     known_as: Identity,
@@ -108,7 +109,7 @@ struct HandedOver {
     answer: Pending<Appended>,
 }
 
-impl HandedOver {
+impl AppendedEnd {
     fn new(
         core: &Arc<Core>,
         set: &mut ActiveSet,
@@ -117,7 +118,7 @@ impl HandedOver {
         dropped: &mut Vec<String>,
     ) -> Self {
         let (sequence, known_as) = (active.sequence, active.session.identity.clone());
-        let OwnEnd { session, event, reported, op } = own_end(core, active, end, dropped);
+        let RequestedEnd { session, event, reported, op } = requested_end(core, active, end, dropped);
         let ending = Ending::Appended { session: session.clone(), event: event.clone() };
         set.update(&known_as, sequence, |active| active.ending = Some(Box::new(ending)));
         let answer = core.journal().append(op);
@@ -127,7 +128,7 @@ impl HandedOver {
         Self { sequence, known_as, session, event, reported, guard, answer }
     }
 
-    async fn finish(self, core: &Core, end: &ReceivedEnd) -> Answer {
+    async fn finish(self, core: &Core, end: &ReceivedEnd) -> RequestResult {
         let Self { sequence, known_as, session, event, reported, guard, answer } = self;
         match answer.await {
             Ok(Appended::Done) => {
@@ -152,18 +153,18 @@ impl HandedOver {
 }
 
 /// A drain has taken the session over: with this end, if it was the first to be asked for, and with its own otherwise.
-async fn end_drained(core: &Core, active: &Active, end: &Arc<ReceivedEnd>, dropped: &mut Vec<String>) -> Answer {
+async fn end_drained(core: &Core, active: &Active, end: &Arc<ReceivedEnd>, dropped: &mut Vec<String>) -> RequestResult {
     let (identity, generation) = (active.session.identity.clone(), active.session.generation);
     if !active.was_taken_over_with(end) {
         return Ok(Accepted::new(identity, generation, Acceptance::DuplicateEnd));
     }
-    own_end(core, active, end, dropped);
+    requested_end(core, active, end, dropped);
     // The drain has handed it over to the journal.
     core.journal().flush().await?;
     Ok(Accepted::new(identity, generation, Acceptance::Registered))
 }
 
-async fn end_without_start(core: &Core, session: Session, end: &ReceivedEnd) -> Answer {
+async fn end_without_start(core: &Core, session: Session, end: &ReceivedEnd) -> RequestResult {
     let EndRequest { session: said, event, op_id } = &end.request;
     let identity = session.identity.clone();
     let owed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::End);

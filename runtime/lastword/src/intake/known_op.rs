@@ -7,7 +7,7 @@ use std::task::Poll;
 use lastword_events::{Hook, Identity};
 use lastword_journal::{Appended, Durability, JournalError};
 
-use super::Answer;
+use super::RequestResult;
 use crate::active_set::SessionState;
 use crate::core::Core;
 use crate::limits::max_entry_wait;
@@ -39,7 +39,7 @@ impl RequestName<'_> {
     }
 
     /// A line that is sent again is acknowledged, whether or not there would be room for another.
-    pub(super) async fn known_or(&self, core: &Core, refusal: Refusal) -> Answer {
+    pub(super) async fn known_or(&self, core: &Core, refusal: Refusal) -> RequestResult {
         self.known(core).await.ok_or(refusal)
     }
 }
@@ -70,7 +70,7 @@ async fn known_op(core: &Core, identity: &Identity, kind: Hook, op_id: &str) -> 
 }
 
 /// The answer to a request that the journal knows already.
-pub(super) fn duplicate(identity: Identity, appended: &Appended) -> Answer {
+pub(super) fn duplicate(identity: Identity, appended: &Appended) -> RequestResult {
     match appended {
         Appended::DuplicateOp { generation } => Ok(Accepted::new(identity, *generation, Acceptance::DuplicateOp)),
         other => Err(JournalError::Unavailable(format!("it answered {other:?} to something else")).into()),

@@ -8,19 +8,19 @@ mod compaction;
 mod end;
 mod known_op;
 mod merge;
-mod own_end;
 mod register;
 mod request_future;
+mod requested_end;
 mod seen;
 mod start;
 
 pub(crate) use compaction::compaction;
 pub(crate) use end::end;
-pub(crate) use own_end::{OwnEnd, own_end};
 pub(crate) use register::register_end;
 pub(crate) use request_future::RequestFuture;
+pub(crate) use requested_end::{RequestedEnd, requested_end};
 pub(crate) use seen::seen;
 pub(crate) use start::start;
 
-/// What an owner is answered.
-pub(crate) type Answer = Result<crate::request::Accepted, crate::request::Refusal>;
+/// How a request went, which is what its owner is answered.
+pub(crate) type RequestResult = Result<crate::request::Accepted, crate::request::Refusal>;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use lastword_journal::JournalError;
 
-use super::Answer;
+use super::RequestResult;
 use crate::core::Core;
 use crate::in_flight::Ticket;
 use crate::request::Refusal;
@@ -16,8 +16,8 @@ use crate::sync::JoinHandle;
 
 /// The answer to a request. The request is carried out even if this is dropped.
 pub(crate) enum RequestFuture {
-    Answered(Option<Answer>),
-    Waiting(JoinHandle<Answer>),
+    Answered(Option<RequestResult>),
+    Waiting(JoinHandle<RequestResult>),
 }
 
 impl RequestFuture {
@@ -28,7 +28,7 @@ impl RequestFuture {
     /// Carries the request out when it has its turn: now, if nothing has to be waited for, and as a task of its own otherwise.
     pub(crate) fn begin<F>(core: &Arc<Core>, mut turn: Turn, ticket: Option<Ticket>, work: F) -> Self
     where
-        F: Future<Output = Answer> + Send + 'static,
+        F: Future<Output = RequestResult> + Send + 'static,
     {
         let mut work = Box::pin(async move {
             turn.comes().await;
@@ -44,9 +44,9 @@ impl RequestFuture {
 }
 
 impl Future for RequestFuture {
-    type Output = Answer;
+    type Output = RequestResult;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RequestResult> {
         match &mut *self {
             Self::Answered(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
             // The task is gone only when the tokio runtime is shutting down.

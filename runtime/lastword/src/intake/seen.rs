@@ -31,7 +31,7 @@ fn register_alive(core: &Core, identity: &Identity) {
     }
     let alive = set.recent_ends.alive(identity, now());
     if !alive.is_empty() {
-        // Nobody waits for it: without a record of it a crash leaves an end that may be told again, for some seconds.
+        // Nobody waits for the record. Without it a new end counts as a duplicate for some seconds after a crash.
         let alive = alive.into_iter().map(|sequence| JournalOp::Alive { sequence });
         drop(core.journal().append_decided(alive.collect()));
     }

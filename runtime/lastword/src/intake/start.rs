@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lastword_events::{Event, EventKey, Hook, Session, SessionStart, Timestamp};
 use lastword_journal::{Appended, JournalOp};
 
-use super::Answer;
+use super::RequestResult;
 use super::known_op::{RequestName, duplicate};
 use super::merge::{guessed, merge};
 use super::register::{look_up, permit_for, refusal, register};
@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::request::{Acceptance, Accepted, Refusal, StartRequest};
 use crate::session_quota::SessionPermit;
 
-pub(crate) async fn start(core: Arc<Core>, request: StartRequest) -> Answer {
+pub(crate) async fn start(core: Arc<Core>, request: StartRequest) -> RequestResult {
     let StartRequest { mut session, event, op_id } = request;
     let state = look_up(&core, &mut session, true)?;
     let identity = session.identity.clone();
@@ -44,7 +44,7 @@ async fn begin(
     event: SessionStart,
     op_id: Option<Arc<str>>,
     permit: Option<SessionPermit>,
-) -> Answer {
+) -> RequestResult {
     session.started_at.get_or_insert_with(Timestamp::now);
     let owed = core.dispatcher().installed().owed_to(&session.identity.tenant, EventKey::Start);
     let identity = session.identity.clone();
@@ -60,7 +60,7 @@ async fn begin(
     }
 }
 
-async fn update(core: &Core, active: Active, of: usize, newer: Session, op_id: Option<Arc<str>>) -> Answer {
+async fn update(core: &Core, active: Active, of: usize, newer: Session, op_id: Option<Arc<str>>) -> RequestResult {
     let known_as = active.session.identity.clone();
     let merged = merge(&active.session, newer);
     merged.validate()?;

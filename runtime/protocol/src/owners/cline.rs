@@ -2,7 +2,7 @@
 
 use lastword_events::Owner;
 
-use super::flat::{BEFORE, CLAUDE_LIKE, Flat, Means};
+use super::flat::{BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 
 /// Cline. Its CLI has sessions with a turn for each prompt, and `agent_end` is the end of a turn. For its extension for editors
@@ -13,15 +13,15 @@ pub(super) static FORMAT: Format = Format {
     shape: Shape::Flat(&Flat {
         event: &["hookName"],
         events: &[
-            ("agent_start", Means::Start(None)),
-            ("agent_resume", Means::Start(Some("resume"))),
+            ("agent_start", SessionChange::Start(None)),
+            ("agent_resume", SessionChange::Start(Some("resume"))),
             ("pre_compact", BEFORE),
-            ("session_shutdown", Means::End(Some("session_shutdown"))),
-            ("TaskStart", Means::Start(None)),
-            ("TaskResume", Means::Start(Some("resume"))),
+            ("session_shutdown", SessionChange::End(Some("session_shutdown"))),
+            ("TaskStart", SessionChange::Start(None)),
+            ("TaskResume", SessionChange::Start(Some("resume"))),
             ("PreCompact", BEFORE),
-            ("TaskComplete", Means::End(Some("TaskComplete"))),
-            ("TaskCancel", Means::End(Some("TaskCancel"))),
+            ("TaskComplete", SessionChange::End(Some("TaskComplete"))),
+            ("TaskCancel", SessionChange::End(Some("TaskCancel"))),
         ],
         of_sub_agent: &["parent_agent_id"],
         inner: &["sessionContext", "preCompact"],

@@ -2,7 +2,7 @@
 
 use lastword_events::Owner;
 
-use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, Means};
+use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 use crate::fields::Fields;
 
@@ -14,11 +14,11 @@ pub(super) static FORMAT: Format = Format {
     shape: Shape::Flat(&Flat {
         unnamed: name_of,
         events: &[
-            ("sessionStart", Means::Start(None)),
-            ("sessionEnd", Means::End(None)),
+            ("sessionStart", SessionChange::Start(None)),
+            ("sessionEnd", SessionChange::End(None)),
             ("preCompact", BEFORE),
-            ("SessionStart", Means::Start(None)),
-            ("SessionEnd", Means::End(None)),
+            ("SessionStart", SessionChange::Start(None)),
+            ("SessionEnd", SessionChange::End(None)),
             ("PreCompact", BEFORE),
             ("PostCompact", AFTER),
         ],

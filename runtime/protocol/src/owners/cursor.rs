@@ -2,7 +2,7 @@
 
 use lastword_events::Owner;
 
-use super::flat::{BEFORE, CLAUDE_LIKE, Flat, Means};
+use super::flat::{BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 
 /// Cursor, editor and CLI.
@@ -10,7 +10,11 @@ pub(super) static FORMAT: Format = Format {
     owner: Owner::Cursor,
     seen: "3.13",
     shape: Shape::Flat(&Flat {
-        events: &[("sessionStart", Means::Start(None)), ("sessionEnd", Means::End(None)), ("preCompact", BEFORE)],
+        events: &[
+            ("sessionStart", SessionChange::Start(None)),
+            ("sessionEnd", SessionChange::End(None)),
+            ("preCompact", BEFORE),
+        ],
         of_sub_agent: &["agent_id", "parent_conversation_id", "subagent_id"],
         parent: &["parent_conversation_id"],
         id: &["session_id", "conversation_id"],

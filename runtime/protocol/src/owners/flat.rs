@@ -22,7 +22,7 @@ pub(super) struct Flat {
     /// The event of a payload that does not say which it is.
     pub(super) unnamed: fn(&Fields) -> Option<&'static str>,
     /// The events that are about the life of a session, and what they mean. Names that an owner has not used yet are not.
-    pub(super) events: &'static [(&'static str, Means)],
+    pub(super) events: &'static [(&'static str, SessionChange)],
     /// Whether an event of those is not, for something else that its payload says.
     pub(super) unless: fn(&str, &Fields) -> bool,
     /// Fields that only an agent inside a session has. Its events neither begin nor end anything.
@@ -47,7 +47,7 @@ pub(super) struct Flat {
 
 /// What an event means for its session.
 #[derive(Clone, Copy)]
-pub(super) enum Means {
+pub(super) enum SessionChange {
     /// It began. With the word for how, when the payload has none.
     Start(Option<&'static str>),
     /// It ended. With the word for why, when the payload has none.
@@ -55,8 +55,8 @@ pub(super) enum Means {
     Compaction(CompactionPhase),
 }
 
-pub(super) const BEFORE: Means = Means::Compaction(CompactionPhase::Before);
-pub(super) const AFTER: Means = Means::Compaction(CompactionPhase::After);
+pub(super) const BEFORE: SessionChange = SessionChange::Compaction(CompactionPhase::Before);
+pub(super) const AFTER: SessionChange = SessionChange::Compaction(CompactionPhase::After);
 
 /// The source of a start that only says that a session was compacted: it has run for long.
 const COMPACTED: &str = "compact";
@@ -66,8 +66,8 @@ pub(super) const CLAUDE_LIKE: Flat = Flat {
     event: &["hook_event_name"],
     unnamed: |_| None,
     events: &[
-        ("SessionStart", Means::Start(None)),
-        ("SessionEnd", Means::End(None)),
+        ("SessionStart", SessionChange::Start(None)),
+        ("SessionEnd", SessionChange::End(None)),
         ("PreCompact", BEFORE),
         ("PostCompact", AFTER),
     ],
@@ -106,13 +106,13 @@ impl Flat {
         }
         let (mut session, at) = self.session(owner, &mut parts)?;
         let event = match means {
-            Means::Start(word) => {
+            SessionChange::Start(word) => {
                 let start = self.start(word, parts, keep);
                 session.started_at = at.filter(|_| start.source.as_deref() != Some(COMPACTED));
                 Event::Start(start)
             }
-            Means::End(word) => Event::End(self.end(owner, word, at, parts, keep)),
-            Means::Compaction(phase) => Event::Compaction(self.compaction(phase, parts, keep)),
+            SessionChange::End(word) => Event::End(self.end(owner, word, at, parts, keep)),
+            SessionChange::Compaction(phase) => Event::Compaction(self.compaction(phase, parts, keep)),
         };
         Ok(OwnerEvent::input(op_id.map(Arc::from), session, event))
     }

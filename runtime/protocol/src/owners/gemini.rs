@@ -2,7 +2,7 @@
 
 use lastword_events::Owner;
 
-use super::flat::{BEFORE, CLAUDE_LIKE, Flat, Means};
+use super::flat::{BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 
 /// Gemini CLI. It sends `PreCompress` before every turn, whether or not anything will be compressed; only one that a person
@@ -11,7 +11,11 @@ pub(super) static FORMAT: Format = Format {
     owner: Owner::GeminiCli,
     seen: "0.61.0",
     shape: Shape::Flat(&Flat {
-        events: &[("SessionStart", Means::Start(None)), ("SessionEnd", Means::End(None)), (COMPRESSES, BEFORE)],
+        events: &[
+            ("SessionStart", SessionChange::Start(None)),
+            ("SessionEnd", SessionChange::End(None)),
+            (COMPRESSES, BEFORE),
+        ],
         unless: |event, payload| event == COMPRESSES && payload.text("trigger") != Some("manual"),
         ..CLAUDE_LIKE
     }),

@@ -2,7 +2,7 @@
 
 use lastword_events::Owner;
 
-use super::flat::{CLAUDE_LIKE, Flat, Means};
+use super::flat::{CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 
 /// goose. It says neither why a session ends nor when it compacts.
@@ -11,7 +11,7 @@ pub(super) static FORMAT: Format = Format {
     seen: "1.38",
     shape: Shape::Flat(&Flat {
         event: &["event"],
-        events: &[("SessionStart", Means::Start(None)), ("SessionEnd", Means::End(None))],
+        events: &[("SessionStart", SessionChange::Start(None)), ("SessionEnd", SessionChange::End(None))],
         cwd: &["working_dir"],
         ..CLAUDE_LIKE
     }),

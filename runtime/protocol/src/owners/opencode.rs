@@ -2,7 +2,7 @@
 
 use lastword_events::Owner;
 
-use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, Means};
+use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 
 /// opencode, as a plugin of it hands on what it is told. `dispose` names no session: the plugin adds the ids that it has
@@ -13,9 +13,9 @@ pub(super) static FORMAT: Format = Format {
     shape: Shape::Flat(&Flat {
         event: &[],
         events: &[
-            ("session.created", Means::Start(None)),
-            ("session.deleted", Means::End(Some("session.deleted"))),
-            (DISPOSES, Means::End(Some(DISPOSES))),
+            ("session.created", SessionChange::Start(None)),
+            ("session.deleted", SessionChange::End(Some("session.deleted"))),
+            (DISPOSES, SessionChange::End(Some(DISPOSES))),
             ("compacting", BEFORE),
             ("experimental.session.compacting", BEFORE),
             ("session.compacted", AFTER),

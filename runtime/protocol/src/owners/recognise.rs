@@ -6,9 +6,9 @@ use super::payload::Payload;
 use crate::fields::Fields;
 use crate::input::OPS;
 
-/// What a payload looks like.
+/// The format that a payload shows, and how certain that is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Looks {
+pub(super) struct Recognised {
     pub(super) from: InputFormat,
     /// Its owner's name for the event, if it has one.
     pub(super) event: Option<String>,
@@ -40,9 +40,9 @@ const GEMINIS: [&str; 8] = [
 ];
 
 /// The format that the payload is in; none for what no known owner writes.
-pub(super) fn recognise(payload: &Payload) -> Option<Looks> {
+pub(super) fn recognise(payload: &Payload) -> Option<Recognised> {
     let Payload { event, fields, .. } = payload;
-    let certain = |from, event: Option<&str>| Some(Looks { from, event: event.map(str::to_owned), certain: true });
+    let certain = |from, event: Option<&str>| Some(Recognised { from, event: event.map(str::to_owned), certain: true });
     let around = event.as_deref();
     if let Some(op) = fields.text("op")
         && OPS.contains(&op)
@@ -75,7 +75,7 @@ pub(super) fn recognise(payload: &Payload) -> Option<Looks> {
 }
 
 /// One of those who write as Claude Code does.
-fn claude_like(fields: &Fields, event: &str) -> Option<Looks> {
+fn claude_like(fields: &Fields, event: &str) -> Option<Recognised> {
     if !fields.has("session_id") || !event.starts_with(|first: char| first.is_ascii_uppercase()) {
         return None;
     }
@@ -84,7 +84,7 @@ fn claude_like(fields: &Fields, event: &str) -> Option<Looks> {
     // The last one, as a home may lie anywhere.
     let owners = path.rsplit(['/', '\\']).find_map(|name| FOLDERS.iter().find(|(folder, _)| *folder == name));
     if let Some((_, from)) = owners {
-        return Some(Looks { from: *from, event: event_name, certain: true });
+        return Some(Recognised { from: *from, event: event_name, certain: true });
     }
     let from = if GEMINIS.contains(&event) {
         InputFormat::Gemini
@@ -95,5 +95,5 @@ fn claude_like(fields: &Fields, event: &str) -> Option<Looks> {
     } else {
         InputFormat::ClaudeCode
     };
-    Some(Looks { from, event: event_name, certain: false })
+    Some(Recognised { from, event: event_name, certain: false })
 }

@@ -49,16 +49,16 @@ struct View<'a> {
     table: &'a mut ResourceTable,
 }
 
-struct Has;
+struct CallView;
 
-impl HasData for Has {
+impl HasData for CallView {
     type Data<'a> = View<'a>;
 }
 
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    store::add_to_linker::<_, Has>(linker, view)?;
-    atomics::add_to_linker::<_, Has>(linker, view)?;
-    batch::add_to_linker::<_, Has>(linker, view)
+    store::add_to_linker::<_, CallView>(linker, view)?;
+    atomics::add_to_linker::<_, CallView>(linker, view)?;
+    batch::add_to_linker::<_, CallView>(linker, view)
 }
 
 fn view(state: &mut GuestState) -> View<'_> {

@@ -10,8 +10,8 @@ use super::rows::{DeliveryRow, DeliveryState, SessionRow};
 use crate::row::{from_json, has, parsed};
 use crate::tables::drained::{DEAD, DELIVERED};
 
-/// Sessions that are active, in the order of their starts. Of a program that is not running any more, those whose end
-/// its next start will tell of as crashed; the ones that a drain has ended are not among them.
+/// Sessions that are active, in the order of their starts. If the program is not running, these are
+/// the sessions that its next start ends as `crashed`. Sessions that a drain has ended are not among them.
 pub(super) fn sessions(file: &Connection) -> rusqlite::Result<Vec<SessionRow>> {
     let sql = "SELECT sequence, facts, compactions FROM session s WHERE ended_run IS NULL
                AND NOT EXISTS (SELECT 1 FROM run WHERE id = s.run AND drain_reason IS NOT NULL)

@@ -7,7 +7,7 @@ use super::content::{Content, examine};
 use super::decision::{Decision, Found, decide};
 use super::found::{Files, refused, stray_part};
 use super::lock::Lock;
-use super::open_file::{FileId, Made, OpenFile};
+use super::open_file::{FileId, OpenFile, Origin};
 use super::replacement;
 use crate::calls::SUFFIX as CALLS;
 use crate::error::OpenError;
@@ -21,7 +21,7 @@ const MAX_TRIES: u32 = 10;
 pub(crate) struct Claim {
     pub(crate) lock: Lock,
     pub(crate) content: Content,
-    made: Made,
+    origin: Origin,
     /// The file's own name: links are followed.
     pub(crate) path: PathBuf,
     /// What SQLite had beside it before.
@@ -50,42 +50,42 @@ impl Claim {
             Decision::FinishSalvage => {
                 let Some(salvaged) = files.salvaged else { return Ok(None) };
                 let lock = replacement::finish(&files.path, files.file.map(|(file, _)| file), salvaged)?;
-                Ok(lock.map(|lock| Self::new(lock, Content::Journal, Made::Before, files.path)))
+                Ok(lock.map(|lock| Self::new(lock, Content::Journal, Origin::Existing, files.path)))
             }
             Decision::Take(_) => {
                 let Some((file, _)) = files.file else { return Ok(None) };
-                Self::take(file, Made::Before, files.path)
+                Self::take(file, Origin::Existing, files.path)
             }
             Decision::Make => {
-                let (file, made) = OpenFile::open_or_make(path)?;
+                let (file, origin) = OpenFile::open_or_make(path)?;
                 // Not before: a link may have led to nothing.
                 let path = resolved(path);
-                look(&file, &path).inspect_err(|error| unmake(&path, made, error))?;
-                Self::take(file, made, path)
+                look(&file, &path).inspect_err(|error| unmake(&path, origin, error))?;
+                Self::take(file, origin, path)
             }
         }
     }
 
     /// Locks the file, and looks at it once more: nobody changes it from then on.
-    fn take(file: OpenFile, made: Made, path: PathBuf) -> Result<Option<Self>, OpenError> {
-        let lock = Lock::take(file, &path).inspect_err(|error| unmake(&path, made, error))?;
+    fn take(file: OpenFile, origin: Origin, path: PathBuf) -> Result<Option<Self>, OpenError> {
+        let lock = Lock::take(file, &path).inspect_err(|error| unmake(&path, origin, error))?;
         if FileId::at(&path).ok() != Some(lock.file().id()) {
             return Ok(None);
         }
-        let content = look(lock.file(), &path).inspect_err(|error| unmake(&path, made, error))?;
-        Ok(Some(Self::new(lock, content, made, path)))
+        let content = look(lock.file(), &path).inspect_err(|error| unmake(&path, origin, error))?;
+        Ok(Some(Self::new(lock, content, origin, path)))
     }
 
-    fn new(lock: Lock, content: Content, made: Made, path: PathBuf) -> Self {
+    fn new(lock: Lock, content: Content, origin: Origin, path: PathBuf) -> Self {
         let parts = parts(&path).collect();
-        Self { lock, content, made, path, parts }
+        Self { lock, content, origin, path, parts }
     }
 
     /// Takes away what was made, when nothing came of it. Of a journal that was there before, no byte: a log may have become a
     /// part of it.
     pub(crate) fn give_up(self) {
         let made = parts(&self.path).filter(|part| !self.parts.contains(part));
-        let is_new = self.made == Made::Now;
+        let is_new = self.origin == Origin::Created;
         // `-shm` is memory, and nobody else has the journal.
         let holds_nothing =
             |part: &PathBuf| is_new || is_shared_memory(part) || fs::metadata(part).is_ok_and(|part| part.len() == 0);
@@ -107,9 +107,9 @@ fn look(file: &OpenFile, path: &Path) -> Result<Content, OpenError> {
 }
 
 /// Somebody else who finds the empty file may have taken it already, or written to it.
-fn unmake(path: &Path, made: Made, why: &OpenError) {
+fn unmake(path: &Path, origin: Origin, why: &OpenError) {
     let is_empty = || fs::metadata(path).is_ok_and(|file| file.len() == 0);
-    if made == Made::Now && !matches!(why, OpenError::Locked { .. }) && is_empty() {
+    if origin == Origin::Created && !matches!(why, OpenError::Locked { .. }) && is_empty() {
         fs::remove_file(path).ok();
     }
 }

@@ -50,11 +50,11 @@ pub(crate) struct OpenFile {
     has_lock: bool,
 }
 
-/// Whether a file had to be made.
+/// Whether the file was there, or had to be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Made {
-    Now,
-    Before,
+pub(crate) enum Origin {
+    Created,
+    Existing,
 }
 
 impl OpenFile {
@@ -83,9 +83,9 @@ impl OpenFile {
     }
 
     /// Opens the file at `path` as [`open`](Self::open) does; an empty file is made, for its owner alone, where there is none.
-    pub(crate) fn open_or_make(path: &Path) -> Result<(Self, Made), OpenError> {
+    pub(crate) fn open_or_make(path: &Path) -> Result<(Self, Origin), OpenError> {
         if let Some(file) = Self::open(path)? {
-            return Ok((file, Made::Before));
+            return Ok((file, Origin::Existing));
         }
         let mut open = OPEN.lock();
         let mut options = OpenOptions::new();
@@ -96,7 +96,7 @@ impl OpenFile {
             let missing = source.kind() == io::ErrorKind::NotFound;
             OpenError::unusable(path.parent().filter(|_| missing).unwrap_or(path), source)
         })?;
-        Self::enter(&mut open, path, file).map(|file| (file, Made::Now))
+        Self::enter(&mut open, path, file).map(|file| (file, Origin::Created))
     }
 
     fn enter(open: &mut BTreeMap<FileId, Entry>, path: &Path, file: File) -> Result<Self, OpenError> {

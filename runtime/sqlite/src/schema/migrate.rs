@@ -38,7 +38,7 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
      );
      INSERT INTO op (number, tenant, op_id, generation) SELECT number, tenant, op_id, generation FROM op_of_version_2;
      DROP TABLE op_of_version_2;",
-    // In OpenClaw's format a session's key is its scope, ends that may be told again are remembered, and an owner's word that
+    // In OpenClaw's format a session's key is its scope, ends that may be repeated are remembered, and an owner's word that
     // means nothing to us is not written as one of ours. Which it was is known of the owners that were there.
     "ALTER TABLE session ADD COLUMN scope TEXT NOT NULL DEFAULT '';
      UPDATE session SET scope = json_extract(facts, '$.key'), facts = json_set(facts, '$.scope', json_extract(facts, '$.key'))

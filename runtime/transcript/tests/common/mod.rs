@@ -50,18 +50,18 @@ impl Machine {
 
     /// What the owner of `evil` gets for a uri.
     pub fn copy_transcript(&self, uri: impl AsRef<Path>) -> Result<TranscriptCopy, TranscriptError> {
-        self.lend_below(&self.root, uri)
+        self.copy_below(&self.root, uri)
     }
 
-    pub fn lend_below(&self, root: &Root, uri: impl AsRef<Path>) -> Result<TranscriptCopy, TranscriptError> {
+    pub fn copy_below(&self, root: &Root, uri: impl AsRef<Path>) -> Result<TranscriptCopy, TranscriptError> {
         let uri = uri.as_ref().to_str().unwrap();
         copy_transcript(&self.scratch, &root.for_tenant("evil").unwrap(), uri, MAX, &GO_ON)
     }
 
-    /// The name of the refusal, or what was lent. Whatever it is, nothing is left of it.
+    /// The name of the refusal, or what was copied. Whatever it is, nothing is left of it.
     pub fn outcome(&self, uri: impl AsRef<Path>) -> String {
         let outcome = match self.copy_transcript(uri) {
-            Ok(loan) => text(&loan),
+            Ok(copy) => text(&copy),
             Err(refused) => refused.name().to_owned(),
         };
         self.assert_nothing_left();
@@ -73,8 +73,8 @@ impl Machine {
     }
 }
 
-pub fn text(loan: &TranscriptCopy) -> String {
-    fs::read_to_string(loan.dir().join("transcript")).unwrap()
+pub fn text(copy: &TranscriptCopy) -> String {
+    fs::read_to_string(copy.dir().join("transcript")).unwrap()
 }
 
 pub fn names(directory: &Path) -> Vec<String> {

@@ -1,5 +1,5 @@
   (data (i32.const 1920) "/session")
-  ;; The directory that holds what the session lends; 0, which is no handle, when there is none.
+  ;; The directory that holds the session's transcript; 0, which is no handle, when there is none.
   (func $session-dir (result i32)
     (local $at i32) (local $left i32)
     (call $directories (i32.const 528))

@@ -94,7 +94,7 @@ fn code_for_little_address_space_is_kept_beside_the_other_and_uses_the_same_fuel
     for (run, (mib, kept)) in
         [(None, 1), (Some(2 * MIB_PER_GIB), 2), (None, 2), (Some(3 * MIB_PER_GIB), 2)].into_iter().enumerate()
     {
-        // Each with a name of its own: it is not the last one told again.
+        // Each with a name of its own: it is not a duplicate of the last one.
         let end = format!(r#"{{"op":"end","op_id":"{run}","session":{{"id":"s"}}}}"#);
         let launch = home.stdio().guest("prints").input(end);
         let launch = if let Some(mib) = mib { limited(launch, 'v', mib) } else { launch };

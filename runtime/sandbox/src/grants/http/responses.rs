@@ -35,9 +35,12 @@ fn drop_incoming(mut store: Store<'_>, number: u32) -> wasmtime::Result<()> {
     Ok(())
 }
 
-type Got = Option<Result<Result<Incoming, ErrorCode>, ()>>;
+type ReceivedResponse = Option<Result<Result<Incoming, ErrorCode>, ()>>;
 
-fn get(mut store: Store<'_>, (future,): (Resource<HostFutureIncomingResponse>,)) -> wasmtime::Result<(Got,)> {
+fn get(
+    mut store: Store<'_>,
+    (future,): (Resource<HostFutureIncomingResponse>,),
+) -> wasmtime::Result<(ReceivedResponse,)> {
     let CountedHttp { mut view, memory } = store.data_mut().counted_http();
     let got = bindings::HostFutureIncomingResponse::get(&mut view, future)?;
     if let Some(Ok(Ok(response))) = &got {
@@ -53,9 +56,12 @@ fn incoming_headers(mut store: Store<'_>, (response,): (Incoming,)) -> wasmtime:
     Ok((fields,))
 }
 
-type GotTrailers = Option<Result<Result<Option<Fields>, ErrorCode>, ()>>;
+type ReceivedTrailers = Option<Result<Result<Option<Fields>, ErrorCode>, ()>>;
 
-fn get_trailers(mut store: Store<'_>, (future,): (Resource<HostFutureTrailers>,)) -> wasmtime::Result<(GotTrailers,)> {
+fn get_trailers(
+    mut store: Store<'_>,
+    (future,): (Resource<HostFutureTrailers>,),
+) -> wasmtime::Result<(ReceivedTrailers,)> {
     let mut http = store.data_mut().counted_http();
     let got = bindings::HostFutureTrailers::get(&mut http.view, future)?;
     if let Some(Ok(Ok(Some(fields)))) = &got {

@@ -1,9 +1,8 @@
-//! Memory that a call has to have before it begins. It reserves what calls of its plugin took of late, of what the plugin's
-//! calls and all calls may have together; in [`MemoryAccount`](crate::sandbox::MemoryAccount) is what becomes of one that
-//! takes more.
+//! Admits calls by memory. A call reserves what recent calls of its plugin took, of what the plugin's calls and all calls may
+//! have together. [`MemoryAccount`](crate::sandbox::MemoryAccount) handles calls that then grow.
 //!
 //! A queue whose next call finds no memory *waits* as a worker comes by it, out of the order: looking for work costs it nothing.
-//! Queues come back in the order in which they began to wait, as calls end. For the first of them memory is set aside, half
+//! Queues come back in the order in which they began to wait, as calls end. For the next of them memory is reserved, half
 //! of what comes back: so a large call has its turn, and small ones go on until then.
 
 use std::collections::VecDeque;
@@ -40,15 +39,15 @@ impl PluginMemory {
     }
 }
 
-/// The queues that wait for memory, and whose turn is first.
+/// The queues that wait for memory, and whose turn is next.
 #[derive(Debug, Default)]
 pub(super) struct MemoryTurns {
     /// By number.
     plugins: Vec<PluginMemory>,
     count: usize,
     next_turn: u64,
-    /// The first in turn, for which memory is set aside, of what.
-    first: Option<(QueueId, Arc<MemoryPart>)>,
+    /// The next in turn, and of what memory is reserved for it.
+    next: Option<(QueueId, Arc<MemoryPart>)>,
 }
 
 /// There is no memory for the call now.
@@ -114,24 +113,24 @@ impl MemoryTurns {
     /// that comes back: the call begins, and waits by itself.
     pub(super) fn fits(&self, view: &View<'_>, queue: QueueId) -> bool {
         let Some(entry) = view.queues.get(queue) else { return true };
-        let first = self.is_first(queue);
-        let fits = |(part, wanted): (&Arc<MemoryPart>, u64)| part.fits(wanted, first);
+        let is_next = self.is_next(queue);
+        let fits = |(part, wanted): (&Arc<MemoryPart>, u64)| part.fits(wanted, is_next);
         view.nobody_is_under_way() || (self.wanted(entry).is_none_or(fits) && self.host_fits(entry))
     }
 
     /// Reserves what the queue's next call wants.
     pub(super) fn reserve(&mut self, entry: &QueueEntry, slots: &Slots) -> Result<Option<Reservation>, NoRoom> {
-        let first = self.is_first(entry.holder.queue);
+        let is_next = self.is_next(entry.holder.queue);
         let reserved = match self.wanted(entry) {
             None => Ok(None),
-            Some((part, wanted)) => match part.reserve(wanted, first) {
+            Some((part, wanted)) => match part.reserve(wanted, is_next) {
                 Some(reservation) => Ok(Some(reservation)),
                 None if slots.taken() == 0 => Ok(None),
                 None => Err(NoRoom),
             },
         };
-        if first && reserved.is_ok() {
-            self.end_first();
+        if is_next && reserved.is_ok() {
+            self.clear_next();
         }
         reserved
     }
@@ -139,21 +138,21 @@ impl MemoryTurns {
     /// The queue's next call finds no memory. The caller takes it out of the order.
     pub(super) fn wait(&mut self, view: &View<'_>, queue: QueueId) {
         let Some(entry) = view.queues.get(queue) else { return };
-        let is_first = self.is_first(queue);
+        let is_next = self.is_next(queue);
         self.next_turn += 1;
         self.count += 1;
         if let Some(plugin) = self.plugins.get_mut(entry.holder.plugin) {
-            if is_first {
+            if is_next {
                 // Somebody grew meanwhile: it keeps its turn.
                 plugin.waiting.push_front((0, queue));
             } else {
                 plugin.waiting.push_back((self.next_turn, queue));
             }
         }
-        if is_first {
-            self.make_first(view, queue);
-        } else if self.first.is_none() {
-            self.choose_first(view);
+        if is_next {
+            self.set_next(view, queue);
+        } else if self.next.is_none() {
+            self.choose_next(view);
         }
     }
 
@@ -161,21 +160,21 @@ impl MemoryTurns {
     /// any case, so that none waits with nobody to bring it back.
     pub(super) fn bring_back(&mut self, view: &View<'_>) -> Vec<QueueId> {
         let mut back = Vec::new();
-        if self.count == 0 && self.first.is_none() {
+        if self.count == 0 && self.next.is_none() {
             return back;
         }
-        self.end_idle_first(view);
-        if self.first.is_none() {
-            self.choose_first(view);
+        self.clear_idle_next(view);
+        if self.next.is_none() {
+            self.choose_next(view);
         }
-        // What queues that came back already are going to take. What the first takes is set aside.
+        // What queues that came back already are going to take. What the next takes is reserved for it.
         let mut planned = 0;
         let mut nobody = view.nobody_is_under_way();
-        while let Some((plugin, at)) = self.next(view, planned, nobody) {
+        while let Some((plugin, at)) = self.next_to_return(view, planned, nobody) {
             let waiting = self.plugins.get_mut(plugin).and_then(|plugin| plugin.waiting.remove(at));
             let Some((_, queue)) = waiting else { break };
-            if self.is_first(queue) {
-                self.make_first(view, queue);
+            if self.is_next(queue) {
+                self.set_next(view, queue);
             } else {
                 let wanted = view.queues.get(queue).and_then(|entry| self.wanted(entry));
                 planned += wanted.map_or(0, |(_, wanted)| wanted);
@@ -188,13 +187,18 @@ impl MemoryTurns {
         back
     }
 
-    /// The queue that has waited longest of those that may come back: its plugin, and where it is there. Behind the first in
+    /// The queue that has waited longest of those that may come back: its plugin, and where it is there. Behind the next in
     /// turn, whose next call may be larger than others, those of its plugin go on.
-    fn next(&self, view: &View<'_>, planned: u64, nobody_is_under_way: bool) -> Option<(PluginNumber, usize)> {
+    fn next_to_return(
+        &self,
+        view: &View<'_>,
+        planned: u64,
+        nobody_is_under_way: bool,
+    ) -> Option<(PluginNumber, usize)> {
         let comes = |queue: QueueId| {
             let Some(entry) = view.queues.get(queue) else { return true };
-            let first = self.is_first(queue);
-            let fits = |(part, wanted): (&Arc<MemoryPart>, u64)| part.fits(wanted.saturating_add(planned), first);
+            let is_next = self.is_next(queue);
+            let fits = |(part, wanted): (&Arc<MemoryPart>, u64)| part.fits(wanted.saturating_add(planned), is_next);
             nobody_is_under_way || !view.wants(queue) || (self.wanted(entry).is_none_or(fits) && self.host_fits(entry))
         };
         // One that is throttled keeps its turn, and nobody waits behind it.
@@ -208,12 +212,12 @@ impl MemoryTurns {
         oldest.min().map(|(_, plugin, at)| (plugin, at))
     }
 
-    fn is_first(&self, queue: QueueId) -> bool {
-        self.first.as_ref().is_some_and(|(first, _)| *first == queue)
+    fn is_next(&self, queue: QueueId) -> bool {
+        self.next.as_ref().is_some_and(|(next, _)| *next == queue)
     }
 
     /// The oldest that may begin something, which from then on stands in front of its plugin's, where it is looked for.
-    fn choose_first(&mut self, view: &View<'_>) {
+    fn choose_next(&mut self, view: &View<'_>) {
         let may_begin = |queue: QueueId| {
             !view.is_throttled(queue) && view.queues.get(queue).is_none_or(|entry| self.host_fits(entry))
         };
@@ -229,43 +233,43 @@ impl MemoryTurns {
         {
             waiting.push_front(oldest);
         }
-        self.make_first(view, queue);
+        self.set_next(view, queue);
     }
 
-    fn make_first(&mut self, view: &View<'_>, queue: QueueId) {
+    fn set_next(&mut self, view: &View<'_>, queue: QueueId) {
         let wanted = view.queues.get(queue).and_then(|entry| self.wanted(entry));
         if let Some((part, wanted)) = wanted {
             let part = part.clone();
-            part.set_aside(wanted);
-            self.first = Some((queue, part));
+            part.reserve_for_next(wanted);
+            self.next = Some((queue, part));
         }
     }
 
-    /// Nothing is set aside any more: nothing begins, or other runtimes have their calls of it as well.
-    pub(super) fn end_first(&mut self) {
-        if let Some((_, part)) = self.first.take() {
-            part.end_aside();
+    /// Nothing is reserved for a next one any more: nothing begins, or other runtimes have their calls of it as well.
+    pub(super) fn clear_next(&mut self) {
+        if let Some((_, part)) = self.next.take() {
+            part.clear_next();
         }
     }
 
-    /// This tenant may begin nothing now: if the first in turn is of it, the others have what is set aside.
-    pub(super) fn end_first_of(&mut self, queues: &[QueueEntry], tenant: TenantNumber) {
+    /// This tenant may begin nothing now: if the next in turn is of it, the others have what is reserved for it.
+    pub(super) fn clear_next_of(&mut self, queues: &[QueueEntry], tenant: TenantNumber) {
         let is_of_it = |queue: QueueId| queues.get(queue).is_some_and(|entry| entry.holder.tenant == tenant);
-        if self.first.as_ref().is_some_and(|(first, _)| is_of_it(*first)) {
-            self.end_first();
+        if self.next.as_ref().is_some_and(|(next, _)| is_of_it(*next)) {
+            self.clear_next();
         }
     }
 
-    /// Ends the turn of a first that is owed nothing any more.
-    fn end_idle_first(&mut self, view: &View<'_>) {
-        if self.first.as_ref().is_some_and(|(first, _)| !view.wants(*first)) {
-            self.end_first();
+    /// Ends the turn of the next one if it is owed nothing any more.
+    fn clear_idle_next(&mut self, view: &View<'_>) {
+        if self.next.as_ref().is_some_and(|(next, _)| !view.wants(*next)) {
+            self.clear_next();
         }
     }
 
     /// Queues that are owed nothing any more do not wait: gives them.
     pub(super) fn end_idle_waits(&mut self, view: &View<'_>) -> Vec<QueueId> {
-        self.end_idle_first(view);
+        self.clear_idle_next(view);
         let mut idle = Vec::new();
         for plugin in &mut self.plugins {
             plugin.waiting.retain(|&(_, queue)| {
@@ -281,8 +285,8 @@ impl MemoryTurns {
     }
 
     #[cfg(test)]
-    pub(super) fn is_set_aside(&self) -> bool {
-        self.first.is_some()
+    pub(super) fn has_next(&self) -> bool {
+        self.next.is_some()
     }
 
     #[cfg(shuttle)]

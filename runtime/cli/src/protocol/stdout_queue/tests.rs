@@ -21,12 +21,12 @@ fn telling(line: u64, kind: AnswerKind) -> Answer {
 }
 
 /// A queue whose first line is written.
-fn begun() -> OwnerQueue {
-    OwnerQueue { first: First::Taken, ..OwnerQueue::default() }
+fn begun() -> StdoutQueue {
+    StdoutQueue { first: First::Taken, ..StdoutQueue::default() }
 }
 
 /// Takes everything, in batches of `bytes`.
-fn taken(queue: &mut OwnerQueue, bytes: usize) -> Vec<Value> {
+fn taken(queue: &mut StdoutQueue, bytes: usize) -> Vec<Value> {
     let mut all = Vec::new();
     while !queue.is_empty() {
         let mut batch = Vec::new();
@@ -41,7 +41,7 @@ fn taken(queue: &mut OwnerQueue, bytes: usize) -> Vec<Value> {
 
 #[test]
 fn outcomes_of_what_a_dead_run_left_wait_for_the_first_line() {
-    let mut queue = OwnerQueue::default();
+    let mut queue = StdoutQueue::default();
     queue.lines.push(usize::MAX, b"{\"event\":\"outcome\"}\n");
     assert!(queue.is_empty(), "nothing is to be written yet");
     queue.first = First::Waits(b"{\"event\":\"ready\"}\n".to_vec());

@@ -12,8 +12,8 @@ use crate::reported_fields::ReportedFields;
 use crate::request::{EndRequest, ReceivedEnd};
 use crate::session_query::SessionQuery;
 
-/// What an owner's end comes to.
-pub(crate) struct OwnEnd {
+/// An owner's end of an active session, merged with what is known, and the operation that records it.
+pub(crate) struct RequestedEnd {
     /// All that is known of the session, what the end says included.
     pub(crate) session: Arc<Session>,
     pub(crate) event: Arc<Event>,
@@ -21,8 +21,13 @@ pub(crate) struct OwnEnd {
     pub(crate) op: JournalOp,
 }
 
-/// What the end of an active session comes to when its owner asks for it. `dropped` is told what does not fit.
-pub(crate) fn own_end(core: &Core, active: &Active, end: &ReceivedEnd, dropped: &mut Vec<String>) -> OwnEnd {
+/// Merges an owner's end of an active session with what is known of the session. `dropped` gets the names of what does not fit.
+pub(crate) fn requested_end(
+    core: &Core,
+    active: &Active,
+    end: &ReceivedEnd,
+    dropped: &mut Vec<String>,
+) -> RequestedEnd {
     let EndRequest { session, event, op_id } = &end.request;
     let owed = core.dispatcher().installed().owed_end(&session.identity.tenant, active.started());
     let mut newer = session.clone();
@@ -34,5 +39,5 @@ pub(crate) fn own_end(core: &Core, active: &Active, end: &ReceivedEnd, dropped: 
     let event = Arc::new(Event::End(event.clone().since(session.started_at)));
     let (sequence, op_id, received) = (active.sequence, op_id.clone(), Some(end.receipt(reported)));
     let op = JournalOp::End { sequence, session: session.clone(), event: event.clone(), owed, received, op_id };
-    OwnEnd { session, event, reported, op }
+    RequestedEnd { session, event, reported, op }
 }

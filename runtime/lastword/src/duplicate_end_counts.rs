@@ -1,21 +1,21 @@
-//! Counts ends that owners told again.
+//! Counts duplicate ends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::recent_ends::Repetition;
 use crate::request::{Acceptance, Accepted};
 
-/// Ends that were told again in this run.
+/// Duplicate ends in this run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepeatedEnds {
     /// How many.
     pub told_again: u64,
-    /// Those among them that said more than the first, which is what the plugins were told.
+    /// Those among them that said more than the first. The plugins were told what the first said.
     pub knew_more: u64,
 }
 
-/// Counts ends that are told again.
+/// Counts duplicate ends.
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
     told_again: AtomicU64,
@@ -34,7 +34,7 @@ impl Counter {
                 tenant,
                 session,
                 more,
-                "an end was told again and says more than the first one, which is what the plugins are told"
+                "a duplicate end says more than the first one, which is what the plugins are told"
             );
         }
         Accepted::new(identity, generation, Acceptance::DuplicateEnd)

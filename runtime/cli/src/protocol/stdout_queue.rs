@@ -19,7 +19,7 @@ use crate::limits::{
 };
 
 /// Carries answers and outcome lines to the owner.
-pub(crate) type OwnerWriter = Writer<OwnerQueue>;
+pub(crate) type OwnerWriter = Writer<StdoutQueue>;
 
 impl OwnerWriter {
     /// Puts an answer into the queue. Answers are never dropped while there is a reader.
@@ -64,7 +64,7 @@ impl OwnerWriter {
 
 /// The queue of an [`OwnerWriter`].
 #[derive(Default)]
-pub(crate) struct OwnerQueue {
+pub(crate) struct StdoutQueue {
     first: First,
     /// What is no answer.
     lines: LineQueue,
@@ -100,7 +100,7 @@ enum Waiting {
     Range(Range),
 }
 
-impl OwnerQueue {
+impl StdoutQueue {
     fn answer(&mut self, answer: Answer) -> Enqueued {
         let size = match answer.kind {
             AnswerKind::Accepted => 0,
@@ -166,7 +166,7 @@ impl OwnerQueue {
     }
 }
 
-impl Queue for OwnerQueue {
+impl Queue for StdoutQueue {
     fn is_empty(&self) -> bool {
         match self.first {
             First::Awaited => true,

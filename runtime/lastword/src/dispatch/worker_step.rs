@@ -10,7 +10,7 @@ use super::notifications::Deferred;
 use crate::drain::context::DrainContext;
 
 /// What a worker is to do now.
-pub(crate) enum Pick {
+pub(crate) enum WorkerStep {
     /// Notify the observer that these wait, and then call
     /// [`Dispatcher::notified`](super::Dispatcher::notified).
     Notify(Vec<Deferred>),
