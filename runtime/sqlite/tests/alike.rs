@@ -355,6 +355,25 @@ fn told(mut recovered: Recovered) -> Vec<String> {
     sessions.chain(deliveries).chain(recovered.ended.iter().map(|end| format!("{end:#?}"))).collect()
 }
 
+/// It has the lower generation of the two, and ended last.
+#[test]
+fn the_end_of_a_session_that_moved_into_a_scope_is_forgotten_when_the_next_one_begins_there() {
+    let in_scope = |scope| Identity::new("tenant", "s").in_scope(scope);
+    let mut both = Both::new();
+    let event = Arc::new(Event::Start(SessionStart::default()));
+    let start = JournalOp::Start { session: session(in_scope("")), event, owed: vec![], op_id: None };
+    let Some(Appended::Session { sequence, session }) = both.write(start) else { panic!() };
+    both.take(Step::EndWithoutStart { identity: in_scope("y"), owed: vec![], op_id: None });
+    let session = Arc::new(Session { identity: in_scope("y"), ..Session::clone(&session) });
+    both.write(JournalOp::Update { sequence, session: session.clone(), op_id: None });
+    let (event, received) = (both.end(), Some(both.receipt()));
+    both.write(JournalOp::End { sequence, session, event, owed: vec![], received, op_id: None });
+    both.sessions.iter_mut().for_each(|known| known.is_active = false);
+    both.take(Step::Start { identity: in_scope("y"), owed: vec![], op_id: None });
+    both.restart();
+    assert_eq!(both.memory.recover().unwrap().ended, []);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 

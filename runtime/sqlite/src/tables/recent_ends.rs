@@ -9,10 +9,12 @@ use crate::row::count;
 /// How often those that are too old are forgotten: each so many new ones. They are looked at one by one.
 const AT_ONCE: u32 = 4_096;
 
-/// Removes the end of the last session of an identity. One id may have tens of thousands of sessions, in as many scopes.
-const REMOVE_LAST: &str = "DELETE FROM recent_end WHERE sequence =
+/// Removes the end of the last session of an identity. One id may have tens of thousands of sessions, in as many scopes, so only the
+/// last eight generations of the scope are looked at: the one that ended last is not always the highest, because an active session
+/// can move into a scope in which newer ones have ended.
+const REMOVE_LAST: &str = "DELETE FROM recent_end WHERE sequence IN
     (SELECT sequence FROM session WHERE tenant = ?1 AND id = ?2 AND scope = ?3 AND ended_run IS NOT NULL
-     ORDER BY generation DESC LIMIT 1)";
+     ORDER BY generation DESC LIMIT 8)";
 
 /// Remembers an end. `since_forgotten` counts those that came since the last ones were forgotten.
 pub(crate) fn insert(
