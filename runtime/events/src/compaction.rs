@@ -1,4 +1,6 @@
 //! The two sides of a compaction.
+//!
+//! Apart from [`event`](crate::event), which needs the keys of events: those name the side.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,6 @@
 //! What a guest is told in one call.
+//!
+//! Apart from [`delivery`](crate::delivery), which events need: a call has both.
 
 use std::sync::Arc;
 

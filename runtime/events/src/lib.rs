@@ -28,12 +28,15 @@ mod hook;
 mod hook_call;
 mod key_value;
 pub mod limits;
+pub mod millis;
 mod name;
 mod outcome;
 mod owner;
+mod plugin_key;
 mod reason;
 mod report;
 mod session;
+mod session_owner;
 pub mod text;
 mod timestamp;
 
@@ -50,8 +53,10 @@ pub use key_value::{
 pub use name::{JournalName, PluginName};
 pub use outcome::{Deferral, FailureCause, Outcome};
 pub use owner::Owner;
+pub use plugin_key::PluginKey;
 pub use reason::{DrainReason, EndReason};
 pub use report::{DRAIN_WARNING, DrainReport, DrainWarning, PluginDrain, PluginRest};
 pub use session::{Identity, Session, Transcript};
+pub use session_owner::{OwnerProcess, SessionOwner};
 pub use text::{is_plain, printable};
 pub use timestamp::Timestamp;

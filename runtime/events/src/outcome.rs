@@ -1,10 +1,14 @@
 //! How an attempt at a delivery ended.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How one attempt ended.
+///
+/// In JSON the fields `outcome`, `cause`, `which` and `message` that an outcome has on stdio, e.g.
+/// `{"outcome":"failed","cause":"trap","which":"unreachable","message":"…"}` or `{"outcome":"deferred","cause":"budget"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The guest answered ok.
@@ -42,8 +46,55 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// An outcome in JSON.
+#[derive(Serialize, Deserialize)]
+struct OutcomeFields<'a> {
+    outcome: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    which: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Cow<'a, str>>,
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (cause, which, message) = match self {
+            Self::Delivered => (None, None, None),
+            Self::Failed { cause, message } => (Some(cause.as_str()), cause.which(), Some(message.as_str())),
+            Self::Deferred(why) => (Some(why.as_str()), None, None),
+        };
+        let [cause, which, message] = [cause, which, message].map(|text| text.map(Cow::Borrowed));
+        OutcomeFields { outcome: self.as_str().into(), cause, which, message }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Outcome {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let OutcomeFields { outcome, cause, which, message } = OutcomeFields::deserialize(deserializer)?;
+        let word = cause.as_deref().unwrap_or_default();
+        match &*outcome {
+            "delivered" => Ok(Self::Delivered),
+            "failed" => {
+                let which = which.unwrap_or_default().into_owned();
+                let cause = FailureCause::from_words(word, which)
+                    .ok_or_else(|| de::Error::custom(format_args!("a failure has no cause {word:?}")))?;
+                Ok(Self::Failed { cause, message: message.unwrap_or_default().into_owned() })
+            }
+            "deferred" => {
+                let why = Deferral::ALL.into_iter().find(|why| why.as_str() == word);
+                let unknown = || de::Error::custom(format_args!("a deferral has no cause {word:?}"));
+                why.map(Self::Deferred).ok_or_else(unknown)
+            }
+            other => Err(de::Error::unknown_variant(other, &["delivered", "failed", "deferred"])),
+        }
+    }
+}
+
 /// What made an attempt fail.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FailureCause {
     /// The guest answered `err(retry(…))`.
     Retry,
@@ -82,6 +133,22 @@ impl FailureCause {
         }
     }
 
+    /// The cause that [`as_str`](Self::as_str) and [`which`](Self::which) give these words of.
+    fn from_words(word: &str, which: String) -> Option<Self> {
+        Some(match word {
+            "retry" => Self::Retry,
+            "fatal" => Self::Fatal,
+            "trap" => Self::Trap(which),
+            "fuel" => Self::Fuel,
+            "deadline" => Self::Deadline,
+            "memory" => Self::Memory,
+            "limit" => Self::Limit(which),
+            "host" => Self::Host,
+            "lost" => Self::Lost,
+            _ => return None,
+        })
+    }
+
     /// Which trap, or which limit.
     #[must_use]
     pub fn which(&self) -> Option<&str> {
@@ -104,6 +171,7 @@ impl fmt::Display for FailureCause {
 /// Why a delivery is left for later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Deferral {
     /// The drain's budget ended.
     Budget,
@@ -121,6 +189,8 @@ pub enum Deferral {
 }
 
 impl Deferral {
+    const ALL: [Self; 6] = [Self::Budget, Self::Breaker, Self::Quota, Self::Journal, Self::Memory, Self::Turn];
+
     /// `budget`, `breaker`, `quota`, `journal`, `memory` or `turn`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -138,5 +208,37 @@ impl Deferral {
 impl fmt::Display for Deferral {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_in_json_is_read_as_what_was_written() {
+        let causes = [
+            FailureCause::Retry,
+            FailureCause::Fatal,
+            FailureCause::Trap("unreachable".to_owned()),
+            FailureCause::Fuel,
+            FailureCause::Deadline,
+            FailureCause::Memory,
+            FailureCause::Limit("host-calls".to_owned()),
+            FailureCause::Host,
+            FailureCause::Lost,
+        ];
+        let failed = causes.map(|cause| Outcome::Failed { cause, message: "why".to_owned() });
+        let deferred = Deferral::ALL.map(Outcome::Deferred);
+        for outcome in [Outcome::Delivered].into_iter().chain(failed).chain(deferred) {
+            let written = serde_json::to_string(&outcome).unwrap();
+            assert_eq!(serde_json::from_str::<Outcome>(&written).unwrap(), outcome, "{written}");
+        }
+        let trap = Outcome::Failed { cause: FailureCause::Trap("exit".to_owned()), message: "code 1".to_owned() };
+        assert_eq!(
+            serde_json::to_string(&trap).unwrap(),
+            r#"{"outcome":"failed","cause":"trap","which":"exit","message":"code 1"}"#
+        );
+        assert!(serde_json::from_str::<Outcome>(r#"{"outcome":"failed","cause":"melted"}"#).is_err());
     }
 }

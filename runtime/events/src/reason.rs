@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// for a case that has the same name, and not for one that a later version adds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the words are the WIT's; documented there and in `as_str`")]
+#[non_exhaustive]
 pub enum EndReason {
     New,
     Reset,

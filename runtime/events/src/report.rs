@@ -3,20 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::{DrainReason, PluginName};
 
 /// The name of the warning that a drain gives when something stayed owed.
 pub const DRAIN_WARNING: &str = "session-end-drain";
 
 /// What a drain did. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is what was owed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DrainReport {
     /// Why the set was ended.
     pub reason: DrainReason,
-    /// How much time the drain had.
+    /// How much time the drain had. In JSON `budget_ms`, whole milliseconds.
+    #[serde(rename = "budget_ms", with = "crate::millis")]
     pub budget: Duration,
-    /// How much time it took.
+    /// How much time it took. In JSON `elapsed_ms`, whole milliseconds.
+    #[serde(rename = "elapsed_ms", with = "crate::millis")]
     pub elapsed: Duration,
     /// Active sessions that it ended.
     pub sessions: u64,
@@ -67,7 +71,7 @@ impl DrainReport {
 }
 
 /// One (tenant, plugin) pair's part of a drain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PluginDrain {
     /// The tenant of the sessions.
@@ -93,7 +97,7 @@ impl PluginDrain {
 }
 
 /// What a drain did of one plugin for the tenants that have no line of their own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PluginRest {
     /// The plugin that was owed them.
@@ -117,7 +121,7 @@ impl PluginRest {
 }
 
 /// Something that an operator should read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DrainWarning {
     /// A stable word for programs, e.g. [`DRAIN_WARNING`].

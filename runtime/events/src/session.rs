@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::attributes::{Attributes, check_attributes, fit_attributes};
 use crate::field::{check_len, drop_if_long};
 use crate::limits::{MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PATH_BYTES, MAX_TENANT_BYTES};
-use crate::{FieldError, Timestamp};
+use crate::{FieldError, SessionOwner, Timestamp};
 
 /// Names a conversation's current session: the tenant, the owner's id, and in some formats a scope. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,6 +101,9 @@ pub struct Session {
     /// What else the owner said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Attributes,
+    /// Who keeps it alive, if a daemon is to notice when that one dies. Plugins are not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Box<SessionOwner>>,
 }
 
 /// Where a conversation is written down.
@@ -136,6 +139,8 @@ struct SessionFields {
     started_at: Option<Timestamp>,
     #[serde(default)]
     attributes: Attributes,
+    #[serde(default)]
+    owner: Option<Box<SessionOwner>>,
 }
 
 impl From<SessionFields> for Session {
@@ -152,9 +157,10 @@ impl From<SessionFields> for Session {
             transcript,
             started_at,
             attributes,
+            owner,
         } = fields;
         let identity = Identity { tenant, id, scope };
-        Self { identity, generation, key, agent_id, owner_kind, cwd, transcript, started_at, attributes }
+        Self { identity, generation, key, agent_id, owner_kind, cwd, transcript, started_at, attributes, owner }
     }
 }
 
@@ -178,6 +184,7 @@ impl Session {
             transcript: None,
             started_at: None,
             attributes: Vec::new(),
+            owner: None,
         }
     }
 
@@ -193,6 +200,7 @@ impl Session {
         check_len("session.cwd", self.cwd.as_deref(), MAX_PATH_BYTES)?;
         let uri = self.transcript.as_ref().map(|t| t.uri.as_str());
         check_len("session.transcript.uri", uri, MAX_PATH_BYTES)?;
+        self.owner.as_ref().map_or(Ok(()), |owner| owner.validate())?;
         check_attributes("session", &self.attributes)
     }
 
@@ -210,6 +218,10 @@ impl Session {
         if self.transcript.as_ref().is_some_and(|t| t.uri.len() > MAX_PATH_BYTES) {
             self.transcript = None;
             dropped.push("session.transcript".to_owned());
+        }
+        if self.owner.as_ref().is_some_and(|owner| owner.validate().is_err()) {
+            self.owner = None;
+            dropped.push("session.owner".to_owned());
         }
         fit_attributes("session", &mut self.attributes, &mut dropped);
         dropped
@@ -231,6 +243,7 @@ impl Session {
         take(&mut self.cwd, newer.cwd);
         take(&mut self.transcript, newer.transcript);
         take(&mut self.started_at, newer.started_at);
+        take(&mut self.owner, newer.owner);
         for (name, value) in newer.attributes {
             match self.attributes.iter_mut().find(|(n, _)| *n == name) {
                 Some((_, old)) => *old = value,
@@ -274,6 +287,25 @@ mod tests {
         session.merge(newer);
         assert_eq!((session.key.as_deref(), session.cwd.as_deref()), (Some("new"), Some("/w")));
         assert_eq!(session.attributes, [("a".into(), "2".into()), ("b".into(), "3".into())]);
+    }
+
+    #[test]
+    fn its_owner_comes_back_from_json_and_a_newer_one_takes_its_place() {
+        let owner = |pid| {
+            let process = crate::OwnerProcess { pid, start_time: 7, boot_id: "b".into() };
+            Some(Box::new(SessionOwner { name: "claude".into(), process: Some(process), lease_ms: None }))
+        };
+        let mut session = Session { owner: owner(1), ..Session::new("acme", "s1") };
+        let json = serde_json::to_string(&session).unwrap();
+        assert_eq!(serde_json::from_str::<Session>(&json).unwrap(), session);
+        session.merge(Session::new("acme", "s1"));
+        assert_eq!(session.owner, owner(1), "an event that does not name its owner changes nothing");
+        session.merge(Session { owner: owner(2), ..Session::new("acme", "s1") });
+        assert_eq!(session.owner, owner(2));
+        let long = SessionOwner { name: "x".repeat(MAX_KEY_BYTES + 1), process: None, lease_ms: None };
+        session.owner = Some(Box::new(long));
+        assert_eq!(session.validate().unwrap_err().field, "session.owner.name");
+        assert_eq!((session.fit(), session.owner), (vec!["session.owner".to_owned()], None));
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! A delivery, and how an attempt of it ended.
+//! How attempts ended, and what a journal made of that.
 
 use lastword_events::{Change, FailureCause, Timestamp, key_value_bytes};
 
 use crate::delivery_key::DeliveryKey;
-use crate::key_value::KeyValueChanges;
+use crate::key_value::{KeyValueChanges, KeyValueConflict};
 use crate::limits::ROW_BYTES;
+use crate::pending::Pending;
 
 /// How one attempt ended, as far as it matters for what is owed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,4 +71,30 @@ pub enum Settlement {
         /// The last failure's message.
         message: String,
     },
+}
+
+/// What became of [completions](Completion) that a journal was to record.
+#[derive(Debug)]
+#[must_use = "a completion that was refused has to be recorded as a failure"]
+pub struct StagedCompletions {
+    /// The completions that were refused. Nothing of them is recorded, and their changes are seen by nobody.
+    pub refused: Vec<RefusedCompletion>,
+    /// When the others are durable, or why they cannot be.
+    pub pending: Pending<()>,
+}
+
+impl StagedCompletions {
+    /// None was refused.
+    pub fn all(pending: Pending<()>) -> Self {
+        Self { refused: Vec::new(), pending }
+    }
+}
+
+/// A completion that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedCompletion {
+    /// Its position among those that were to be recorded, from 0.
+    pub at: usize,
+    /// Why it was refused.
+    pub why: KeyValueConflict,
 }

@@ -1,9 +1,11 @@
 //! What a delivery is known by within one journal.
+//!
+//! Apart from [`delivery`](crate::delivery), which needs the journal's errors: those name deliveries.
 
 use lastword_events::{DeliveryId, EventKey, JournalName, PluginName};
 
 /// A delivery without the journal's name, which all of its deliveries share.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryKey {
     /// The session's number.
     pub sequence: u64,

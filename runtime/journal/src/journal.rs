@@ -1,11 +1,13 @@
 //! What a journal is: the trait that the runtime writes to.
 
+use std::fmt;
 use std::sync::Arc;
 
 use lastword_events::{Hook, Identity, JournalName};
 
 use crate::{
-    Appended, CallMark, Completion, DeliveryKey, JournalError, JournalOp, Pending, Recovered, Space, StagedCompletions,
+    Appended, CallMark, ChangedDelivery, CommitObserver, Completion, DeliveryChange, DeliveryFilter, DeliveryKey,
+    DeliveryPage, DeliveryRow, JournalError, JournalOp, PageRequest, Pending, Recovered, Space, StagedCompletions,
 };
 
 /// Whether what a journal holds outlives the process.
@@ -17,13 +19,30 @@ pub enum Durability {
     Disk,
 }
 
+impl Durability {
+    /// `memory` or `disk`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+        }
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The durable record. Writes take effect in the order in which the functions are called, and each says when it is
 /// durable; a caller that does not wait gets the order all the same. Only outcomes may be later than what follows them, see
 /// [`complete`](Self::complete).
 ///
 /// No function but [`recover`](Self::recover) may block, and those that read key-values only as long as a local disk
 /// takes: they are called by workers between two calls, and while a signal is being served. What cannot be written now
-/// is queued, or refused.
+/// is queued, or refused. What is asked after [`release`](Self::release) is refused with [`JournalError::Closed`].
 ///
 /// What a guest changed is read back as of the last completion that was *staged*, durable or not: a journal with a queue
 /// looks there first. So a completion that cannot be made durable now is kept, in its order, until it can: later ones that
@@ -76,18 +95,56 @@ pub trait Journal: Send + Sync + 'static {
         None
     }
 
-    /// The run ends by itself: calls that are marked and do not come back have not ended it.
+    /// The run ends by itself: calls that are marked and do not come back have not ended it. Nothing is marked any more.
     fn leave(&self) {}
 
+    /// Lets go of all that somebody else needs to begin the next run: the file's lock, threads, connections. Answers once that is
+    /// done and everything that was handed over before is durable; with an error if some of it cannot be written now, and then it has
+    /// let go all the same. So the next run can begin as soon as this answers, in this process or another, although somebody still
+    /// holds this value. Asked again, it answers the same.
+    ///
+    /// The default answers as [`flush`](Self::flush) does. It is for a journal that holds nothing of which there is only one.
+    fn release(&self) -> Pending<()> {
+        self.flush()
+    }
+
     /// Answers when everything that was written before is durable; with an error if it cannot be now. What was refused has
-    /// been answered with that, and what failed for a while and was written after all is durable.
+    /// been answered with that, and what failed for a while and was written after all is durable. Where nothing waits nothing is
+    /// written: [`probe`](Self::probe) says whether something could be.
     fn flush(&self) -> Pending<()>;
+
+    /// Writes something that changes nothing, and answers once it is durable: with an error if it cannot be now. It has its turn as
+    /// an owner's request has.
+    fn probe(&self) -> Pending<()>;
+
+    /// A delivery that was not made, as far as that is durable; none when it was made, or never was. It may take as long as a local
+    /// disk takes.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn delivery(&self, delivery: &DeliveryKey) -> Result<Option<DeliveryRow>, JournalError>;
+
+    /// Deliveries that were not made, as far as that is durable, by session: a page. It may take as long as a local disk takes, and
+    /// keeps nobody else waiting for longer than a page does.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError>;
+
+    /// Changes deliveries that were not made, all of them at once, and answers for each in its order once that is durable. It is
+    /// written in its place among what is appended, never refused because others wait, and tried again for as long as it cannot be
+    /// written. Outcomes that were handed over before may be written later, so whoever asks flushes first.
+    fn change_deliveries(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>>;
 
     /// How many things of this run could not be recorded by themselves, while everything else could: each was set aside, and
     /// logged as a defect. What was owed of them is owed as before. None where nothing can fail so.
     fn set_aside(&self) -> u64 {
         0
     }
+
+    /// From now on `observer` is told of each commit of this run, after [`recover`](Self::recover) and on the thread that writes: it
+    /// must not wait. The first one that is set counts. Where nothing is committed, as in memory, nobody is told.
+    fn observe_commits(&self, _observer: CommitObserver) {}
 
     /// The value of `key` in a plugin's space, as of the last completion that was staged.
     ///

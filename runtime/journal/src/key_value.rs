@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lastword_events::{Change, PluginName};
 use thiserror::Error;
 
-use crate::{JournalError, Pending};
+use crate::JournalError;
 
 /// Characters of a key that an error quotes. A guest chooses its keys.
 const MAX_QUOTED_KEY_CHARS: usize = 64;
@@ -34,32 +34,6 @@ pub struct KeyValueChanges {
     pub tenant_quota: Option<u64>,
     /// One change for each key.
     pub changes: Vec<(String, Change)>,
-}
-
-/// What became of [completions](crate::Completion) that a journal was to record.
-#[derive(Debug)]
-#[must_use = "a completion that was refused has to be recorded as a failure"]
-pub struct StagedCompletions {
-    /// The completions that were refused. Nothing of them is recorded, and their changes are seen by nobody.
-    pub refused: Vec<RefusedCompletion>,
-    /// When the others are durable, or why they cannot be.
-    pub pending: Pending<()>,
-}
-
-impl StagedCompletions {
-    /// None was refused.
-    pub fn all(pending: Pending<()>) -> Self {
-        Self { refused: Vec::new(), pending }
-    }
-}
-
-/// A completion that was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedCompletion {
-    /// Its position among those that were to be recorded, from 0.
-    pub at: usize,
-    /// Why it was refused.
-    pub why: KeyValueConflict,
 }
 
 /// Why changes that were possible when their call made them are not possible any more.

@@ -26,8 +26,12 @@
 #![forbid(unsafe_code)]
 
 mod call_mark;
+mod commit;
 mod delivery;
+mod delivery_change;
 mod delivery_key;
+mod delivery_page;
+mod delivery_row;
 mod error;
 mod journal;
 mod key_value;
@@ -37,18 +41,24 @@ mod operation;
 mod pending;
 mod recovered;
 pub mod state;
+#[cfg(feature = "test-util")]
+pub mod testing;
 
 pub use call_mark::CallMark;
-pub use delivery::{Completion, Settlement};
+pub use commit::{Commit, CommitObserver};
+pub use delivery::{Completion, RefusedCompletion, Settlement, StagedCompletions};
+pub use delivery_change::{Changed, ChangedDelivery, DeliveryChange};
 pub use delivery_key::DeliveryKey;
-pub use error::JournalError;
+pub use delivery_page::{DeliveryFilter, DeliveryPage, LOOKED_AT_FOR_A_PAGE, MAX_PAGE_ROWS, PageRequest};
+pub use delivery_row::{DeliveryRow, DeliveryState, ParseDeliveryStateError};
+pub use error::{JournalError, JournalErrorKind};
 pub use journal::{Durability, Journal};
-pub use key_value::{KeyValueChanges, KeyValueConflict, RefusedCompletion, Space, StagedCompletions};
+pub use key_value::{KeyValueChanges, KeyValueConflict, Space};
 pub use limits::{
     REPEATED_WITHIN, RETAINED_DEAD_DELIVERIES, RETAINED_ENDED_SESSIONS, RETAINED_GENERATION_COUNTS, RETAINED_OP_IDS,
     RETAINED_RECENT_ENDS,
 };
 pub use memory::MemoryJournal;
-pub use operation::{Appended, JournalOp, Receipt};
+pub use operation::{Appended, CutCall, JournalOp, Receipt};
 pub use pending::{Pending, Reply};
-pub use recovered::{DrainedEnd, PendingDelivery, RecentEnd, Recovered, RecoveredSession};
+pub use recovered::{DrainedEnd, PendingDelivery, RecentEnd, Recovered, RecoveredSession, TriedEnd};

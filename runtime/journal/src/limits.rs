@@ -21,8 +21,9 @@ pub const MAX_COUNT: u32 = u32::MAX / 2;
 /// Tenants of whose forgotten sessions the highest generation is kept by itself: about 100 bytes each in memory and 30 in a
 /// file. Of the tenants beyond it the highest of all is kept.
 pub const RETAINED_GENERATION_COUNTS: usize = 65_536;
-/// Dead deliveries that a journal in memory remembers, the newest ones, by name only: up to 200 bytes each, 2 MB together. A
-/// plugin that gives everything up would fill the memory otherwise, and nobody can give them another chance there.
+/// Dead deliveries that a journal in memory remembers, the newest ones, so that an operator can have them made again: with the
+/// session and the event some kilobytes each, which the plugins of a session share, and 64 KiB where an owner gives all the
+/// attributes that it may. A plugin that gives everything up would fill the memory otherwise.
 pub const RETAINED_DEAD_DELIVERIES: usize = 10_000;
 
 /// What a row counts for beside the bytes that are written into it: so long it takes, on a disk that writes 100 MB a second,

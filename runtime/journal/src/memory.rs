@@ -1,8 +1,9 @@
 //! The journal that lives as long as the process.
 
-mod dead;
+mod drained_ends;
 mod generations;
 mod ops;
+mod owed;
 mod recent_ends;
 mod runs;
 mod tables;
@@ -10,18 +11,19 @@ mod tables;
 use std::sync::Arc;
 
 use lastword_events::{Hook, Identity, JournalName};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use self::tables::MemoryTables;
 use crate::state::{NothingCommitted, Resolved, Store};
 use crate::{
-    Appended, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, Pending, Recovered, Space,
-    StagedCompletions, state,
+    Appended, ChangedDelivery, Completion, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryPage, DeliveryRow,
+    Durability, Journal, JournalError, JournalOp, PageRequest, Pending, Recovered, Space, StagedCompletions, state,
 };
 
 /// A journal that lives as long as the process. What is owed when the process ends is lost.
 ///
-/// A second run on the same value finds what the first one left, as with a file: the tests of recovery use it so.
+/// A second run on the same value finds what the first one left, as with a file. Between its [release](Journal::release) by the one
+/// and the beginning of the next it can be read, and not written.
 #[derive(Debug)]
 pub struct MemoryJournal {
     name: JournalName,
@@ -44,14 +46,23 @@ impl MemoryJournal {
     /// Deliveries that were given up, in that order: the newest [`RETAINED_DEAD_DELIVERIES`](crate::RETAINED_DEAD_DELIVERIES).
     #[must_use]
     pub fn dead(&self) -> Vec<DeliveryKey> {
-        self.tables.lock().dead.newest()
+        self.tables.lock().dead()
     }
 
     /// How many more were given up before those, and are forgotten.
     #[must_use]
     pub fn forgotten_dead(&self) -> u64 {
-        self.tables.lock().dead.forgotten()
+        self.tables.lock().forgotten_dead()
     }
+
+    /// What is written to. None once the run has let go of it.
+    fn to_write(&self) -> Option<MutexGuard<'_, MemoryTables>> {
+        Some(self.tables.lock()).filter(|tables| !tables.is_released())
+    }
+}
+
+fn closed<T>() -> Pending<T> {
+    Pending::ready(Err(JournalError::Closed))
 }
 
 impl Default for MemoryJournal {
@@ -74,11 +85,12 @@ impl Journal for MemoryJournal {
     }
 
     fn append(&self, mut op: JournalOp) -> Pending<Appended> {
-        Pending::ready(state::apply(&mut *self.tables.lock(), &mut op))
+        let Some(mut tables) = self.to_write() else { return closed() };
+        Pending::ready(state::apply(&mut *tables, &mut op))
     }
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
-        let mut tables = self.tables.lock();
+        let Some(mut tables) = self.to_write() else { return closed() };
         // One that cannot be is a defect of the caller's, and no reason to leave the others out.
         for mut op in ops {
             state::apply(&mut *tables, &mut op).ok();
@@ -91,6 +103,9 @@ impl Journal for MemoryJournal {
     }
 
     fn complete(&self, _tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
+        if self.to_write().is_none() {
+            return StagedCompletions::all(closed());
+        }
         let (refused, ()) = self.store.stage(completions, |resolved| {
             let mut tables = self.tables.lock();
             for Resolved { completion, .. } in resolved {
@@ -102,7 +117,30 @@ impl Journal for MemoryJournal {
     }
 
     fn flush(&self) -> Pending<()> {
+        self.to_write().map_or_else(closed, |_| Pending::ready(Ok(())))
+    }
+
+    fn probe(&self) -> Pending<()> {
+        self.flush()
+    }
+
+    fn release(&self) -> Pending<()> {
+        self.tables.lock().release();
         Pending::ready(Ok(()))
+    }
+
+    fn delivery(&self, delivery: &DeliveryKey) -> Result<Option<DeliveryRow>, JournalError> {
+        Ok(self.tables.lock().delivery(delivery, self.name))
+    }
+
+    fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError> {
+        Ok(self.tables.lock().deliveries(self.name, filter, page))
+    }
+
+    fn change_deliveries(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>> {
+        let Some(mut tables) = self.to_write() else { return closed() };
+        let changed = deliveries.iter().map(|delivery| state::change_delivery(&mut *tables, change, delivery));
+        Pending::ready(changed.collect())
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {

@@ -84,6 +84,13 @@ pub enum JournalOp {
         /// The owner's name for this line.
         op_id: Option<Arc<str>>,
     },
+    /// A session ended and another began, or was updated: both are recorded, or neither is. They have one `op_id`, or none.
+    Replace {
+        /// An [`End`](Self::End) or an [`EndWithoutStart`](Self::EndWithoutStart).
+        end: Box<JournalOp>,
+        /// A [`Start`](Self::Start) or an [`Update`](Self::Update).
+        start: Box<JournalOp>,
+    },
     /// A session that has ended is seen to live: its next end is a new one, and no repetition.
     Alive {
         /// The session's number.
@@ -97,12 +104,26 @@ pub enum JournalOp {
         /// recorded, so they can be held again if this run dies as well.
         attaching: bool,
     },
-    /// A delivery that is owed to a plugin that is not installed. It is kept, and shown as orphaned until the next run.
+    /// Others are installed from now on in this run. Whose deliveries are orphaned for that is recorded one by one.
+    PluginsChanged {
+        /// As in [`Installed`](Self::Installed).
+        plugins: Vec<(PluginName, Option<Vec<Arc<str>>>)>,
+    },
+    /// A delivery that is owed to a plugin that is not installed. It is kept, and shown as orphaned until it is
+    /// [adopted](crate::DeliveryChange::Adopt), or until the next run.
     Orphaned {
         /// The delivery.
         delivery: DeliveryKey,
         /// Whether newer events of the session id overtake it meanwhile.
         late: bool,
+    },
+    /// A plugin is not owed the end of an active session for having been sent its start. Nothing changes where no such session is
+    /// active.
+    EndNotOwed {
+        /// The session's number.
+        sequence: u64,
+        /// The plugin.
+        plugin: PluginName,
     },
     /// Every session that is active now is being ended. The first of a run wins.
     Draining {
@@ -111,6 +132,22 @@ pub enum JournalOp {
         /// When the drain began.
         at: Timestamp,
     },
+    /// The run has ended cleanly: of each call that began in it the outcome is on record, or the call is among `cut`. So the next run
+    /// counts no attempt of what was not called. It is written last, once all outcomes are durable and no call can begin any more. A
+    /// journal that could not record one of the outcomes leaves it out, and answers all the same.
+    Ended {
+        /// Calls that came to no outcome.
+        cut: Vec<CutCall>,
+    },
+}
+
+/// A call that a run has cut at its end, before it came to an outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutCall {
+    /// The delivery that it was a call of.
+    pub delivery: DeliveryKey,
+    /// The number of the attempt, which is used up.
+    pub attempt: u32,
 }
 
 /// What a journal made of a [`JournalOp`].
@@ -130,6 +167,13 @@ pub enum Appended {
     DuplicateOp {
         /// The generation that the first line with this `op_id` spoke of.
         generation: u32,
+    },
+    /// Both parts of a [`JournalOp::Replace`] are written down, or both were before.
+    Replaced {
+        /// What was made of the end.
+        end: Box<Appended>,
+        /// What was made of the start.
+        start: Box<Appended>,
     },
 }
 

@@ -1,5 +1,6 @@
 //! What dead runs left, as the next run finds it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, Identity, PluginName, Session, Timestamp};
@@ -16,6 +17,8 @@ pub struct Recovered {
     /// Ends that owners have reported within [`REPEATED_WITHIN`](crate::REPEATED_WITHIN) before now, by our clock, of sessions of
     /// which nothing was heard since.
     pub ended: Vec<RecentEnd>,
+    /// How many deliveries of each plugin were given up, and wait for an operator.
+    pub dead: BTreeMap<PluginName, u64>,
 }
 
 /// An end that its owner may report again.
@@ -49,7 +52,8 @@ pub struct RecoveredSession {
     /// Whether its owner may go on with it: since its owner last spoke of it no run can have told anyone of its end. Each was
     /// [attaching](crate::JournalOp::Installed), and did not drain.
     pub attachable: bool,
-    /// The highest attempt of its end that a dead run may have made; the next attempt's number is one more.
+    /// The highest attempt of its end that a dead run may have made, to a plugin that is not among the
+    /// [tried](DrainedEnd::tried); the next attempt's number is one more.
     pub attempt: u32,
     /// What drains have begun of its end; [`drained`](Self::drained) reads it. (Boxed: after a crash there is none, of a
     /// million sessions.)
@@ -62,7 +66,7 @@ impl RecoveredSession {
     pub fn is_done(&self) -> bool {
         let drained = self.drained();
         let owed =
-            drained.owed.iter().flatten().chain(&self.started).chain(drained.failed.iter().map(|(plugin, _)| plugin));
+            drained.owed.iter().flatten().chain(&self.started).chain(drained.tried.iter().map(|end| &end.plugin));
         drained.drain.is_some() && drained.owed.is_some() && owed.clone().all(|plugin| drained.settled.contains(plugin))
     }
 
@@ -70,8 +74,14 @@ impl RecoveredSession {
     #[must_use]
     pub fn drained(&self) -> &DrainedEnd {
         static NOTHING: DrainedEnd =
-            DrainedEnd { drain: None, owed: None, settled: Vec::new(), failed: Vec::new(), suspect: Vec::new() };
+            DrainedEnd { drain: None, owed: None, settled: Vec::new(), tried: Vec::new(), suspect: Vec::new() };
         self.drained.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The highest attempt of its end to this plugin that a dead run may have made; the next attempt's number is one more.
+    #[must_use]
+    pub fn attempt_for(&self, plugin: &PluginName) -> u32 {
+        self.drained().tried.iter().find(|end| end.plugin == *plugin).map_or(self.attempt, |end| end.attempt)
     }
 }
 
@@ -84,10 +94,21 @@ pub struct DrainedEnd {
     pub owed: Option<Vec<PluginName>>,
     /// Plugins whose end needs no further attempt: delivered or dead in that drain.
     pub settled: Vec<PluginName>,
-    /// Failed ends of that drain: who, and how often it has failed.
-    pub failed: Vec<(PluginName, u32)>,
+    /// Plugins whose end a drain has tried and not settled: the attempt has failed, or it was cut.
+    pub tried: Vec<TriedEnd>,
     /// Plugins whose end may take the process down, see [`PendingDelivery::suspect`].
     pub suspect: Vec<PluginName>,
+}
+
+/// The end of a session, to one plugin, that a drain has tried and that is still owed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TriedEnd {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// How often it has failed.
+    pub failures: u32,
+    /// The highest attempt that a dead run may have made; the next attempt's number is one more.
+    pub attempt: u32,
 }
 
 /// A recorded delivery that is still owed.
@@ -108,11 +129,4 @@ pub struct PendingDelivery {
     /// It was under way when two runs or more died without [leaving](crate::Journal::leave): it is to be made after everything
     /// else, and with nothing else under way.
     pub suspect: bool,
-}
-
-/// The highest attempt that may have been made before run `run`, if `attempt` was right in run `in_run`: each run between may
-/// have made one more, without a trace.
-#[must_use]
-pub fn attempt_in_run(attempt: u32, in_run: u32, run: u32) -> u32 {
-    attempt.saturating_add(run.saturating_sub(in_run))
 }

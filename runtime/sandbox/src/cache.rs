@@ -61,6 +61,12 @@ impl CodeCache {
         }
     }
 
+    /// Where it is.
+    #[cfg(not(feature = "compile"))]
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The code of an entry that is whole and is what it should be.
     pub(crate) fn get(&self, key: &Key) -> Option<Vec<u8>> {
         // A user who could have changed the directory since it was opened could have put code there.

@@ -31,7 +31,7 @@ impl<T> CallContext<T> {
         Self { plugin, meter, usage, key_values: None, cut_at: OnceLock::new(), paused: AtomicBool::new(false) }
     }
 
-    /// Milliseconds that a guest which begins now can count on, of `given` when the call was made: a begun one counts whole.
+    /// Milliseconds left for a guest that begins now, rounded up; never more than `given`, what was left when the call was made.
     pub(crate) fn remaining_ms(&self, given: u32) -> u32 {
         if !self.paused.load(Ordering::Relaxed) {
             return given;

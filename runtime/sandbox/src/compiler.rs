@@ -4,24 +4,30 @@ mod child;
 mod exchange;
 mod process;
 mod progress;
+#[cfg(feature = "compile")]
 mod worker;
 
 pub use process::CompilerProcess;
+#[cfg(feature = "compile")]
 pub use worker::compile_worker;
 
 use std::time::{Duration, Instant};
 
 use lastword_events::PluginName;
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::cache::{CodeCache, Key};
-use crate::engine::MemoryLayout;
+#[cfg(feature = "compile")]
+use crate::code_size::CodeSize;
 use crate::error::LoadError;
 use crate::fingerprint::fingerprint;
 use crate::foreign::engine_error;
+#[cfg(feature = "compile")]
+use crate::limits::{IN_PROCESS_FUNCTION_PART, MAX_CODE_BYTES};
+use crate::memory_layout::MemoryLayout;
+use crate::shared_code::Sum;
 use progress::Progress;
 
 pub(crate) struct Compiler {
@@ -29,13 +35,15 @@ pub(crate) struct Compiler {
     layout: MemoryLayout,
     process: Option<CompilerProcess>,
     cache: Option<CodeCache>,
+    /// Bytes of code of a component that is compiled in this process.
+    #[cfg_attr(not(feature = "compile"), expect(dead_code, reason = "nothing is compiled in this process"))]
+    max_in_process_code: u64,
     fingerprint: [u8; 32],
 }
 
-pub(crate) struct Compiled {
+/// What came of compiling a component.
+pub(crate) struct CompiledCode {
     pub(crate) component: Component,
-    /// Of the component, in lower-case hexadecimal digits.
-    pub(crate) sha256: String,
     /// How long it took to compile; none: it was in the cache.
     pub(crate) compiled_in: Option<Duration>,
     /// Whether the next start finds the code in the cache.
@@ -49,21 +57,26 @@ impl Compiler {
         layout: MemoryLayout,
         cache: Option<CodeCache>,
         process: Option<CompilerProcess>,
+        max_in_process_code: u64,
     ) -> Self {
-        Self { engine: engine.clone(), layout, process, cache, fingerprint: fingerprint(engine) }
+        let (engine, fingerprint) = (engine.clone(), fingerprint(layout));
+        Self { engine, layout, process, cache, max_in_process_code, fingerprint }
     }
 
     /// Takes the compiled code from the cache or makes it. Seconds, for large components.
-    /// It is told when it takes long, with the plugin's `name` if there is one.
-    pub(crate) fn compile(&self, name: Option<&PluginName>, bytes: &[u8]) -> Result<Compiled, LoadError> {
-        let digest = Sha256::digest(bytes);
-        let sha256 = format!("{digest:x}");
-        let key = Key::new(&digest.into(), &self.fingerprint);
+    /// It is told when it takes long, with the plugin's `name` if there is one. `sum` is that of `bytes`.
+    pub(crate) fn compile(
+        &self,
+        name: Option<&PluginName>,
+        bytes: &[u8],
+        sum: &Sum,
+    ) -> Result<CompiledCode, LoadError> {
+        let key = Key::new(sum, &self.fingerprint);
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
             match deserialize(&self.engine, &code) {
-                Ok(component) => return Ok(Compiled { component, sha256, compiled_in: None, cached: true }),
+                Ok(component) => return Ok(CompiledCode { component, compiled_in: None, cached: true }),
                 Err(error) => tracing::warn!(
-                    sha256,
+                    sha256 = hexadecimal(sum),
                     error = engine_error(&error),
                     "the engine refuses this entry of the code cache: compiling again"
                 ),
@@ -74,17 +87,44 @@ impl Compiler {
         let progress = Progress::begin(name, bytes.len(), is_kept);
         let code = match &self.process {
             Some(process) => child::compile(process, self.layout, bytes)?,
-            None => {
-                let code = self.engine.precompile_component(bytes);
-                code.map_err(|e| LoadError::Invalid { detail: engine_error(&e) })?
-            }
+            None => self.compile_here(bytes)?,
         };
         drop(progress);
         let compiled_in = Some(began.elapsed());
         let component = deserialize(&self.engine, &code).map_err(|error| unloadable(&error))?;
         let cached = self.cache.as_ref().is_some_and(|cache| cache.put(&key, &code));
-        Ok(Compiled { component, sha256, compiled_in, cached })
+        Ok(CompiledCode { component, compiled_in, cached })
     }
+
+    /// Compiles in this process, where nothing bounds the compiler but how much it is given.
+    #[cfg(feature = "compile")]
+    fn compile_here(&self, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let CodeSize { all, largest } = CodeSize::of(bytes);
+        let max = self.max_in_process_code;
+        for (what, bytes, max) in [("all", all, max), ("the largest", largest, (max / IN_PROCESS_FUNCTION_PART).max(1))]
+        {
+            if bytes > max {
+                return Err(LoadError::NeedsCompilerProcess { what, bytes, max });
+            }
+        }
+        let code = self.engine.precompile_component(bytes);
+        let code = code.map_err(|error| LoadError::Invalid { detail: engine_error(&error) })?;
+        if u64::try_from(code.len()).unwrap_or(u64::MAX) > MAX_CODE_BYTES {
+            return Err(LoadError::Compiler { detail: format!("the code has more than {MAX_CODE_BYTES} bytes") });
+        }
+        Ok(code)
+    }
+
+    /// There is no compiler in this program.
+    #[cfg(not(feature = "compile"))]
+    fn compile_here(&self, _bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+        Err(LoadError::NotPrecompiled { cache: self.cache.as_ref().map(|cache| cache.dir().to_owned()) })
+    }
+}
+
+/// As people and configurations write a sum.
+pub(crate) fn hexadecimal(sum: &Sum) -> String {
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why code that was compiled cannot be made into a component: the machine refuses it, or it does not fit the pool.
@@ -111,11 +151,13 @@ fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     unsafe { Component::deserialize(engine, code) }
 }
 
+#[cfg(feature = "compile")]
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::compiling_engine;
     use lastword_test_guests::component;
+    use sha2::{Digest, Sha256};
     use std::path::Path;
 
     fn engine() -> Engine {
@@ -123,14 +165,19 @@ mod tests {
     }
 
     fn compiler(engine: &Engine, dir: &Path) -> Compiler {
-        Compiler::new(engine, MemoryLayout::Wide, Some(CodeCache::open(&dir.join("code")).unwrap()), None)
+        Compiler::new(engine, MemoryLayout::Wide, Some(CodeCache::open(&dir.join("code")).unwrap()), None, u64::MAX)
     }
 
     fn key(compiler: &Compiler, bytes: &[u8]) -> Key {
-        Key::new(&Sha256::digest(bytes).into(), &compiler.fingerprint)
+        Key::new(&sum(bytes), &compiler.fingerprint)
     }
 
-    fn has_session_start(compiled: &Compiled) -> bool {
+    fn sum(bytes: &[u8]) -> Sum {
+        Sha256::digest(bytes).into()
+    }
+
+    fn has_session_start(compiler: &Compiler, bytes: &[u8]) -> bool {
+        let compiled = compiler.compile(None, bytes, &sum(bytes)).unwrap();
         compiled.component.get_export_index(None, "session-start").is_some()
     }
 
@@ -141,7 +188,6 @@ mod tests {
         for (at, engine) in engines.iter().enumerate() {
             let code = engine.precompile_component(&component("good")).unwrap();
             for (other_at, other) in engines.iter().enumerate() {
-                assert_eq!(fingerprint(engine) == fingerprint(other), at == other_at);
                 assert_eq!(deserialize(other, &code).is_ok(), at == other_at, "{:?}", layouts[other_at]);
             }
         }
@@ -153,10 +199,10 @@ mod tests {
         let engine = engine();
         let compiler = compiler(&engine, dir.path());
         let (good, good_all) = (component("good"), component("good-all"));
-        assert!(!has_session_start(&compiler.compile(None, &good).unwrap()));
+        assert!(!has_session_start(&compiler, &good));
         // Another plugin's code in the entry shows that the entry is what is used.
         compiler.cache.as_ref().unwrap().put(&key(&compiler, &good), &engine.precompile_component(&good_all).unwrap());
-        assert!(has_session_start(&compiler.compile(None, &good).unwrap()));
+        assert!(has_session_start(&compiler, &good));
     }
 
     #[test]
@@ -169,7 +215,7 @@ mod tests {
         let foreign = Engine::default().precompile_component(&component("good")).unwrap();
         for code in [b"no code".to_vec(), foreign] {
             compiler.cache.as_ref().unwrap().put(&key, &code);
-            assert!(has_session_start(&compiler.compile(None, &good_all).unwrap()));
+            assert!(has_session_start(&compiler, &good_all));
             let repaired = compiler.cache.as_ref().unwrap().get(&key).unwrap();
             assert_ne!(repaired, code, "the next start finds good code");
         }

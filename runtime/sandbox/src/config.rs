@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::compiler::CompilerProcess;
 use crate::error::SandboxError;
 use crate::limits::{
-    DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES, DEFAULT_TOTAL_MEMORY_BYTES,
-    MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
+    DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_IN_PROCESS_CODE_BYTES, DEFAULT_MAX_MEMORY_BYTES,
+    DEFAULT_NARROW_MEMORY_BYTES, DEFAULT_TOTAL_MEMORY_BYTES, MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
 };
 use crate::machine::{self, processors};
 
@@ -22,9 +22,15 @@ pub struct SandboxConfig {
     /// Where transcripts are copied to while a guest reads them; `None`: the system's directory for temporary files.
     /// Default: `None`.
     pub scratch_dir: Option<PathBuf>,
-    /// Where components are compiled that are not in the cache; `None`: in this process, where neither time nor memory is
-    /// bounded. Default: `None`.
+    /// Where components are compiled that are not in the cache; `None`: in this process, where nothing bounds the compiler but
+    /// [`max_in_process_code`](Self::max_in_process_code). Whoever loads plugins of others names a process:
+    /// [`CompilerProcess::this_program`]. Default: `None`.
     pub compiler: Option<CompilerProcess>,
+    /// Bytes of code, the bodies of its functions, of a component that is compiled in this process, and one function may have a
+    /// [sixteenth](crate::limits::IN_PROCESS_FUNCTION_PART) of that; a component with more is refused
+    /// ([`LoadError::NeedsCompilerProcess`](crate::LoadError::NeedsCompilerProcess)). So nobody's component takes the process more
+    /// than some minutes. `u64::MAX` is for whoever trusts every component. Default: 1 MiB.
+    pub max_in_process_code: u64,
     /// The most that [`Limits::memory`](crate::Limits::memory) of any plugin can be, in bytes; at most 4 GiB. Default: 1 GiB.
     pub max_memory: u64,
     /// The most that it can be where address space is short (`ulimit -v`), in bytes: the plugins' highest [`Limits::memory`](crate::Limits::memory), because each
@@ -46,6 +52,7 @@ impl Default for SandboxConfig {
             max_concurrent_calls: DEFAULT_MAX_CONCURRENT_CALLS,
             cache_dir: None,
             compiler: None,
+            max_in_process_code: DEFAULT_MAX_IN_PROCESS_CODE_BYTES,
             scratch_dir: None,
             max_memory: DEFAULT_MAX_MEMORY_BYTES,
             narrow_memory: DEFAULT_NARROW_MEMORY_BYTES,

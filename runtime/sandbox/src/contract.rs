@@ -1,4 +1,4 @@
-//! The contract `lastword:hooks` in Rust: bindings made from `wit/`, and our own events in their terms.
+//! The contract `lastword:hooks` in Rust: bindings made from `wit/` of the repository, to which `wit/hooks` is a link, and our own events in their terms.
 //!
 //! The bindings borrow, so that an event is copied once only, into the guest's memory.
 
@@ -7,7 +7,7 @@ mod bindings {
     /// The types, from the world that uses all of them.
     pub mod all {
         wasmtime::component::bindgen!({
-            path: "../../wit",
+            path: "wit/hooks",
             world: "session-lifecycle-hooks",
             exports: { default: async },
             ownership: Borrowing { duplicate_if_necessary: false },
@@ -16,7 +16,7 @@ mod bindings {
     // One world for each hook: the bindings of a world with three exports demand all three.
     pub mod session_start {
         wasmtime::component::bindgen!({
-            path: "../../wit",
+            path: "wit/hooks",
             world: "session-start-hook",
             exports: { default: async },
             ownership: Borrowing { duplicate_if_necessary: false },
@@ -25,7 +25,7 @@ mod bindings {
     }
     pub mod session_end {
         wasmtime::component::bindgen!({
-            path: "../../wit",
+            path: "wit/hooks",
             world: "session-hooks",
             exports: { default: async },
             ownership: Borrowing { duplicate_if_necessary: false },
@@ -34,7 +34,7 @@ mod bindings {
     }
     pub mod session_compaction {
         wasmtime::component::bindgen!({
-            path: "../../wit",
+            path: "wit/hooks",
             world: "session-compaction-hook",
             exports: { default: async },
             ownership: Borrowing { duplicate_if_necessary: false },
@@ -194,8 +194,9 @@ fn reason(reason: &EndReason) -> wit::EndReason<'_> {
         EndReason::Error => wit::EndReason::Error,
         EndReason::Timeout => wit::EndReason::Timeout,
         EndReason::Crashed => wit::EndReason::Crashed,
-        EndReason::Unknown => wit::EndReason::Unknown,
         EndReason::Other(word) => wit::EndReason::Other(word),
+        // A test sees to it that every other one has its case above.
+        _ => wit::EndReason::Unknown,
     }
 }
 

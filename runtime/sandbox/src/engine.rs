@@ -1,26 +1,19 @@
 //! The one engine: what is on, what is off, and how compiled code reaches a guest's memory.
 
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel, PoolingAllocationConfig,
-    RegallocAlgorithm, WasmBacktraceDetails, WasmFeatures,
+    Config, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+    WasmFeatures,
 };
+#[cfg(feature = "compile")]
+use wasmtime::{OptLevel, RegallocAlgorithm};
 
+#[cfg(feature = "compile")]
 use crate::error::SandboxError;
 use crate::fingerprint::code_version;
+#[cfg(feature = "compile")]
 use crate::foreign::engine_error;
 use crate::limits::{CALL_STACK_BYTES, GUEST_STACK_BYTES, NARROW_GUARD_BYTES};
-
-/// How much address space each linear memory has. Code that is compiled for one layout does not run in another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MemoryLayout {
-    /// 4 GiB, all that a guest can address: what lies beyond its memory is not mapped, so compiled code does without
-    /// bounds checks.
-    Wide,
-    /// So many bytes: compiled code checks each access, and is a little slower. For machines that do not give the
-    /// process the address space.
-    Narrow(u64),
-}
+use crate::memory_layout::MemoryLayout;
 
 /// An engine whose instances come from `pool`.
 pub(crate) fn pooling_engine(layout: MemoryLayout, pool: PoolingAllocationConfig) -> wasmtime::Result<Engine> {
@@ -29,6 +22,7 @@ pub(crate) fn pooling_engine(layout: MemoryLayout, pool: PoolingAllocationConfig
 
 /// An engine that compiles for one of the same layout, and runs nothing: where instances get their memory does not
 /// matter to the code. `parallel`: with a thread for each processor.
+#[cfg(feature = "compile")]
 pub(crate) fn compiling_engine(layout: MemoryLayout, parallel: bool) -> Result<Engine, SandboxError> {
     let engine = base(layout).and_then(|mut config| Engine::new(config.parallel_compilation(parallel)));
     engine.map_err(|error| SandboxError::Engine(engine_error(&error)))
@@ -61,9 +55,9 @@ fn base(layout: MemoryLayout) -> wasmtime::Result<Config> {
         .async_stack_size(CALL_STACK_BYTES)
         // One tenant's stack is not shown to the next.
         .async_stack_zeroing(true)
-        .cranelift_opt_level(OptLevel::Speed)
-        .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    #[cfg(feature = "compile")]
+    config.cranelift_opt_level(OptLevel::Speed).cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking);
     if let MemoryLayout::Narrow(bytes) = layout {
         // A memory of the pool stays where it is: compiled code may keep its address.
         config.memory_reservation(bytes).memory_guard_size(NARROW_GUARD_BYTES).memory_may_move(false);

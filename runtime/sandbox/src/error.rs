@@ -120,13 +120,54 @@ pub enum LoadError {
         /// In the engine's words.
         detail: String,
     },
-    /// Compiling took too long, and was given up.
+    /// It has too much code to be compiled in this process, and no process was named that compiles.
     #[error(
-        "compiling the component took longer than {limit:?}, and was given up: build it smaller, or raise the limit"
+        "the component has {bytes} bytes of code in {what} of its functions, and at most {max} are compiled in this process, where \
+         nothing bounds the compiler: set SandboxConfig::compiler to a process that compiles \
+         (CompilerProcess::this_program), fill SandboxConfig::cache_dir with `lastword compile`, or raise \
+         SandboxConfig::max_in_process_code"
+    )]
+    NeedsCompilerProcess {
+        /// `all`, or `the largest`.
+        what: &'static str,
+        /// Bytes that they have.
+        bytes: u64,
+        /// [`SandboxConfig::max_in_process_code`](crate::SandboxConfig::max_in_process_code), or the part of it that one function
+        /// may have.
+        max: u64,
+    },
+    /// Its code is not in the code cache, and this program has no compiler.
+    #[error(
+        "this program was built without a compiler (the feature `compile`), and the component's code is not in {}: compile it \
+         there with `lastword compile --cache-dir`, by the same version and on a machine like this, or name a process that \
+         compiles (SandboxConfig::compiler)",
+        cache.as_ref().map_or_else(|| "a cache, for SandboxConfig::cache_dir names none".to_owned(), |dir| dir.display().to_string())
+    )]
+    NotPrecompiled {
+        /// [`SandboxConfig::cache_dir`](crate::SandboxConfig::cache_dir), if it can be used.
+        cache: Option<PathBuf>,
+    },
+    /// The thread that was loading it is gone: it panicked, or its tokio runtime was shut down.
+    #[error("loading the component was broken off: {detail}")]
+    BrokenOff {
+        /// In tokio's words.
+        detail: String,
+    },
+    /// Compiling took too much processor time, and was given up.
+    #[error(
+        "compiling the component took more than {limit:?} of processor time, and was given up: build it smaller, or raise the limit"
     )]
     CompilerTooSlow {
         /// [`CompilerProcess::time`](crate::CompilerProcess::time).
         limit: std::time::Duration,
+    },
+    /// The process that compiles gave no answer, though it took little processor time.
+    #[error(
+        "the process that compiles components gave no answer for {waited:?}, and was given up: try again when the machine is less busy"
+    )]
+    NoAnswerFromCompiler {
+        /// Ten times [`CompilerProcess::time`](crate::CompilerProcess::time).
+        waited: std::time::Duration,
     },
     /// The process that compiles cannot be started.
     #[error("cannot start {}, which compiles components{}", program.display(), hint(source))]
@@ -232,6 +273,16 @@ pub enum LoadError {
         /// What it would need.
         grant: Grant,
     },
+    /// An import that this program was built without.
+    #[error(
+        "the component imports {import}, and this program was built without lastword's feature `{feature}`: build it with that"
+    )]
+    FeatureMissing {
+        /// The interface.
+        import: String,
+        /// The Cargo feature.
+        feature: &'static str,
+    },
     /// An import of another version than the one that is served, or of another interface of its package.
     #[error("the component imports {import}, and what is served of that is {served}: {}", served_hint(import))]
     AnotherServed {
@@ -298,6 +349,9 @@ pub enum LoadError {
         /// The most that one call can have of it.
         most: u64,
     },
+    /// It was compiled in another sandbox, whose engine is another.
+    #[error("the component was compiled in another sandbox: compile it in the one that is to call it")]
+    OfAnotherSandbox,
     /// Its limit is higher than the sandbox can give.
     #[error("limits.memory is {limit} bytes, the most that this runtime gives to one plugin is {max}")]
     MemoryLimitTooHigh {
@@ -309,7 +363,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Whether this machine is at fault, and not the component: elsewhere the same file may load.
+    /// Whether this machine or this program is at fault, and not the component: elsewhere the same file may load.
     #[must_use]
     pub fn is_of_the_machine(&self) -> bool {
         matches!(
@@ -319,6 +373,10 @@ impl LoadError {
                 | Self::NoRoomForCode { .. }
                 | Self::NoRoomForMemories { .. }
                 | Self::NoScratch { .. }
+                | Self::NeedsCompilerProcess { .. }
+                | Self::NotPrecompiled { .. }
+                | Self::BrokenOff { .. }
+                | Self::FeatureMissing { .. }
         )
     }
 }

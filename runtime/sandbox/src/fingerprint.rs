@@ -1,9 +1,15 @@
-//! What compiled code depends on besides the component: the engine's configuration, and the full version of wasmtime.
+//! What compiled code depends on besides the component: the engine's configuration, the processor, and the full version of
+//! wasmtime.
+//!
+//! It is known without a compiler, so that a program that has none finds what another one has compiled. That the code is
+//! this engine's is checked by the engine itself, each time that it is loaded.
 
 use std::hash::{Hash, Hasher};
 
 use sha2::{Digest, Sha256};
-use wasmtime::{Engine, ModuleVersionStrategy};
+use wasmtime::ModuleVersionStrategy;
+
+use crate::memory_layout::MemoryLayout;
 
 /// The version string in compiled code. By default it is the major version only, so that code from a miscompiling 48.0.x
 /// would be taken by a patched 48.0.y.
@@ -15,11 +21,53 @@ pub(crate) fn code_version() -> String {
 }
 
 /// Everything besides the component that compiled code depends on.
-pub(crate) fn fingerprint(engine: &Engine) -> [u8; 32] {
+pub(crate) fn fingerprint(layout: MemoryLayout) -> [u8; 32] {
     let mut hasher = DigestHasher(Sha256::new());
     code_version().hash(&mut hasher);
-    engine.precompile_compatibility_hash().hash(&mut hasher);
+    // The rest of the configuration is this version's, see `engine.rs`.
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    layout.hash(&mut hasher);
+    (std::env::consts::ARCH, std::env::consts::OS).hash(&mut hasher);
+    processor().hash(&mut hasher);
     hasher.0.finalize().into()
+}
+
+/// What this processor has of what compiled code may use: machines that share a cache may differ in it.
+#[cfg(target_arch = "x86_64")]
+fn processor() -> Vec<bool> {
+    use std::arch::is_x86_feature_detected as has;
+    vec![
+        has!("cmpxchg16b"),
+        has!("sse3"),
+        has!("ssse3"),
+        has!("sse4.1"),
+        has!("sse4.2"),
+        has!("popcnt"),
+        has!("avx"),
+        has!("avx2"),
+        has!("fma"),
+        has!("bmi1"),
+        has!("bmi2"),
+        has!("lzcnt"),
+        has!("avx512bitalg"),
+        has!("avx512dq"),
+        has!("avx512f"),
+        has!("avx512vl"),
+        has!("avx512vbmi"),
+    ]
+}
+
+/// What this processor has of what compiled code may use: machines that share a cache may differ in it.
+#[cfg(target_arch = "aarch64")]
+fn processor() -> Vec<bool> {
+    use std::arch::is_aarch64_feature_detected as has;
+    vec![has!("lse"), has!("paca"), has!("fp16")]
+}
+
+/// Not known here.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn processor() -> Vec<bool> {
+    Vec::new()
 }
 
 /// Gives what implements `Hash` all 256 bits.
@@ -40,13 +88,13 @@ impl Hasher for DigestHasher {
 mod tests {
     use super::*;
 
-    fn engine() -> Engine {
-        Engine::new(wasmtime::Config::new().consume_fuel(true)).unwrap()
-    }
-
     #[test]
-    fn another_configuration_has_another_fingerprint() {
-        assert_eq!(fingerprint(&engine()), fingerprint(&engine()));
-        assert_ne!(fingerprint(&engine()), fingerprint(&Engine::default()));
+    fn another_layout_has_another_fingerprint() {
+        let layouts = [MemoryLayout::Wide, MemoryLayout::Narrow(64 << 20), MemoryLayout::Narrow(128 << 20)];
+        for (at, layout) in layouts.iter().enumerate() {
+            for (other_at, other) in layouts.iter().enumerate() {
+                assert_eq!(fingerprint(*layout) == fingerprint(*other), at == other_at);
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What an operator gives a plugin beyond what every plugin has. Nothing is granted by default.
 
 pub(crate) mod config;
+#[cfg(feature = "http")]
 pub(crate) mod http;
 pub(crate) mod key_value;
 pub(crate) mod transcript;
@@ -8,6 +9,7 @@ pub(crate) mod transcript;
 use std::collections::BTreeMap;
 use std::fmt;
 
+#[cfg(feature = "http")]
 use lastword_egress::AllowList;
 use lastword_transcript::Root;
 
@@ -52,6 +54,7 @@ pub struct Grants {
     /// `wasi:keyvalue` has a space for each (tenant, plugin).
     pub key_value: Option<KeyValueGrant>,
     /// `wasi:http/outgoing-handler` reaches these destinations.
+    #[cfg(feature = "http")]
     pub http: Option<AllowList>,
     /// The session's transcript is at `/session/transcript`, read-only.
     pub transcript: Option<TranscriptGrant>,
@@ -80,7 +83,10 @@ impl Grants {
         match grant {
             Grant::Config => self.config.is_some(),
             Grant::KeyValue => self.key_value.is_some(),
+            #[cfg(feature = "http")]
             Grant::Http => self.http.is_some(),
+            #[cfg(not(feature = "http"))]
+            Grant::Http => false,
             Grant::Transcript => self.transcript.is_some(),
         }
     }

@@ -1,14 +1,21 @@
 //! One attempt: a fresh store, an instance, one hook called, and the store dropped.
 
 use std::sync::Arc;
+#[cfg(feature = "test-util")]
+use std::time::Instant;
 
+#[cfg(feature = "test-util")]
+use lastword_events::FailureCause;
 use lastword_events::{Event, Hook, HookCall, Outcome};
-use wasmtime::{Store, StoreContextMut, UpdateDeadline};
+use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 
 use crate::call_context::CallContext;
 use crate::contract::{HookError, Prepared};
 use crate::grants::transcript::{CallTranscript, copy_for_call};
 use crate::limits::Limits;
+#[cfg(feature = "test-util")]
+use crate::loaded::NativeHook;
+use crate::loaded::{Code, ComponentCode};
 use crate::outcome::{DeadlinePassed, HostFault, Reached, of_answer, of_error, of_host};
 use crate::state::GuestState;
 use lastword_events::Change;
@@ -34,13 +41,18 @@ pub(crate) async fn attempt(
     call: HookCall,
     memory: Option<Reservation>,
 ) -> HookResult {
+    let code = match &context.plugin.code {
+        Code::Component(code) => code,
+        #[cfg(feature = "test-util")]
+        Code::Native(hook) => return call_native(hook, &context, call).into(),
+    };
     let limits = context.plugin.limits;
     let transcript = copy_for_call(&context, &call.session).await;
-    let mut store = match new_store(&context, &call, transcript, memory) {
+    let mut store = match new_store(&context, code.instance.engine(), &call, transcript, memory) {
         Ok(store) => store,
         Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
     };
-    let answer = run(&mut store, &context, &call).await;
+    let answer = run(&mut store, &context, code, &call).await;
     context.usage.record_fuel(store.get_fuel().unwrap_or(0));
     let state = store.data();
     let reached = Reached { instantiated: state.instantiated, memory_refused: state.memory.refused() };
@@ -57,15 +69,32 @@ pub(crate) async fn attempt(
     }
 }
 
+/// Calls a function of the host's, and fails it afterwards if it has taken longer than it may.
+#[cfg(feature = "test-util")]
+fn call_native(hook: &NativeHook, context: &CallContext<GuestState>, mut call: HookCall) -> Outcome {
+    call.delivery.remaining_ms = context.remaining_ms(call.delivery.remaining_ms);
+    let began = Instant::now();
+    let outcome = hook(&call);
+    // A guest that sleeps waits for the host.
+    context.meter.host_kept_thread(began, Instant::now());
+    if context.meter.is_past_deadline() {
+        let deadline = context.meter.deadline();
+        let message = format!("took longer than {} ms, and was not cut: it is native", deadline.as_millis());
+        return Outcome::Failed { cause: FailureCause::Deadline, message };
+    }
+    outcome
+}
+
 fn new_store(
     context: &Arc<CallContext<GuestState>>,
+    engine: &Engine,
     call: &HookCall,
     transcript: Option<CallTranscript>,
     memory: Option<Reservation>,
 ) -> wasmtime::Result<Store<GuestState>> {
     let limits = context.plugin.limits;
     let state = GuestState::new(context, &call.session, transcript, memory);
-    let mut store = Store::try_new(context.plugin.instance.engine(), state)?;
+    let mut store = Store::try_new(engine, state)?;
     store.limiter_async(|state| state);
     store.call_hook(|mut store, transition| store.data_mut().at_transition(transition));
     store.set_fuel(limits.fuel)?;
@@ -92,24 +121,24 @@ fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateD
 async fn run(
     store: &mut Store<GuestState>,
     context: &CallContext<GuestState>,
+    code: &ComponentCode<GuestState>,
     call: &HookCall,
 ) -> wasmtime::Result<Result<(), HookError>> {
-    let plugin = &context.plugin;
-    let instance = plugin.instance.instantiate_async(&mut *store).await?;
+    let instance = code.instance.instantiate_async(&mut *store).await?;
     store.data_mut().instantiated = true;
     let prepared = Prepared::new(call, context.remaining_ms(call.delivery.remaining_ms));
     match &*call.event {
         Event::End(end) => {
-            let hook = plugin.session_end.load(&mut *store, &instance)?;
+            let hook = code.session_end.load(&mut *store, &instance)?;
             hook.call_session_end(store, prepared.end(end)).await
         }
         Event::Start(start) => {
-            let indices = plugin.session_start.as_ref().ok_or_else(|| no_hook(Hook::SessionStart))?;
+            let indices = code.session_start.as_ref().ok_or_else(|| no_hook(Hook::SessionStart))?;
             let hook = indices.load(&mut *store, &instance)?;
             hook.call_session_start(store, prepared.start(start)).await
         }
         Event::Compaction(compaction) => {
-            let indices = plugin.session_compaction.as_ref().ok_or_else(|| no_hook(Hook::SessionCompaction))?;
+            let indices = code.session_compaction.as_ref().ok_or_else(|| no_hook(Hook::SessionCompaction))?;
             let hook = indices.load(&mut *store, &instance)?;
             hook.call_session_compaction(store, prepared.compaction(compaction)).await
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(feature = "http")]
 use lastword_egress::Egress;
 use lastword_transcript::Scratch;
 use tokio::sync::Semaphore;
@@ -21,6 +22,7 @@ pub(crate) struct Host {
     /// What the host keeps for all calls.
     pub(crate) host_memory: HostMemoryQuota,
     /// The way out for plugins with the grant `http`.
+    #[cfg(feature = "http")]
     pub(crate) egress: Egress,
     pub(crate) scratch_base: PathBuf,
     /// Made when the first plugin is loaded that may read a transcript.
@@ -28,12 +30,18 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(ticker: Ticker, slots: u32, egress: Egress, scratch_base: PathBuf) -> Self {
+    pub(crate) fn new(
+        ticker: Ticker,
+        slots: u32,
+        #[cfg(feature = "http")] egress: Egress,
+        scratch_base: PathBuf,
+    ) -> Self {
         Self {
             ticker,
             slots: Arc::new(Semaphore::new(slots as usize)),
             extra_memories: Arc::new(Semaphore::new(extra_memories(slots) as usize)),
             host_memory: HostMemoryQuota::new(MAX_HOST_MEMORY_BYTES),
+            #[cfg(feature = "http")]
             egress,
             scratch_base,
             scratch: Mutex::new(None),

@@ -15,12 +15,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(feature = "http")]
 use http::HeaderMap;
 use wasmtime::component::ResourceTable;
+#[cfg(feature = "http")]
 use wasmtime_wasi_http::p2::bindings::http::types::{Method, Scheme};
+#[cfg(feature = "http")]
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 
-use crate::limits::{FILE_HANDLE_BYTES, HANDLE_BYTES, HTTP_REQUEST_BYTES};
+#[cfg(feature = "http")]
+use crate::limits::HTTP_REQUEST_BYTES;
+use crate::limits::{FILE_HANDLE_BYTES, HANDLE_BYTES};
 
 /// Bytes of a name in a [`HeaderMap`]: its bucket, and its part of the index.
 const NAME_SLOT_BYTES: u64 = 112;
@@ -60,6 +65,7 @@ impl HandleContents {
         self.table.saturating_add(self.text_of_fields).saturating_add(self.request)
     }
 
+    #[cfg(feature = "http")]
     fn count_table(&mut self, map: &HeaderMap) {
         self.extra_values = self.extra_values.max(map.len().saturating_sub(map.keys_len()));
         let names = rounded(size(map.capacity()).saturating_mul(NAME_SLOT_BYTES));
@@ -93,6 +99,7 @@ impl HostMemory {
     }
 
     /// Counts fields as they are.
+    #[cfg(feature = "http")]
     pub(crate) fn count_fields(&mut self, number: u32, fields: &HeaderMap) {
         self.change(number, |handle| {
             handle.count_table(fields);
@@ -102,6 +109,7 @@ impl HostMemory {
     }
 
     /// Counts fields after one more value, without a look at the others.
+    #[cfg(feature = "http")]
     pub(crate) fn count_appended(&mut self, number: u32, fields: &HeaderMap, name: usize, value: usize) {
         self.change(number, |handle| {
             handle.count_table(fields);
@@ -110,6 +118,7 @@ impl HostMemory {
     }
 
     /// Counts what a request has beside its header.
+    #[cfg(feature = "http")]
     pub(crate) fn count_request(&mut self, number: u32, request: &HostOutgoingRequest) {
         let method = match &request.method {
             Method::Other(method) => method.capacity(),
@@ -201,6 +210,7 @@ fn allocation(bytes: usize) -> u64 {
     if bytes == 0 { 0 } else { rounded(size(bytes)).saturating_add(ALLOCATION_BYTES) }
 }
 
+#[cfg(feature = "http")]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,6 +47,10 @@ impl Import {
 
     fn check_is_granted(&self, grants: &Grants) -> Result<(), LoadError> {
         match self.provision {
+            #[cfg(not(feature = "http"))]
+            Provision::Grant(Grant::Http) => {
+                Err(LoadError::FeatureMissing { import: self.name.clone(), feature: "http" })
+            }
             Provision::Grant(grant) if !grants.has(grant) => {
                 Err(LoadError::NeedsGrant { import: self.name.clone(), grant })
             }
@@ -232,6 +236,7 @@ mod tests {
     }
 
     /// What the table says is what the linker has.
+    #[cfg(feature = "http")]
     #[test]
     fn everything_that_is_said_to_be_served_is_linked() {
         use crate::state::GuestState;

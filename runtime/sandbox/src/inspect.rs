@@ -8,7 +8,7 @@ use crate::error::LoadError;
 use crate::grants::{Grant, Grants};
 use crate::imports::{Import, Provision};
 use crate::limits::Limits;
-use crate::load::{LoadOptions, Loader, check_memories, link};
+use crate::load::{LoadOptions, Loader, check_memories, compiled, link};
 use crate::prescan::prescan;
 use crate::source::{FileKind, Source, check_is_component};
 
@@ -88,9 +88,9 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
 fn fit(loader: &Loader, bytes: &[u8], grants: &Grants) -> Result<(), LoadError> {
     let memory = Limits::default().memory.min(loader.max_memory);
     let memories = check_memories(loader, bytes, memory)?;
-    let compiled = loader.compiler.compile(None, bytes)?;
+    let compiled = compiled(loader, None, bytes, (Sha256::digest(bytes).into(), memories))?;
     let limits = Limits { memory, ..Limits::default() };
     // The name is for logs only.
     let Ok(name) = PluginName::new("inspected") else { return Ok(()) };
-    link(loader, compiled, memories, LoadOptions { name, limits, grants: grants.clone() }).map(drop)
+    link(loader, &compiled, LoadOptions { name, limits, grants: grants.clone() }).map(drop)
 }

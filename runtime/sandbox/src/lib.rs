@@ -63,7 +63,9 @@ mod cache;
 mod call;
 mod call_context;
 mod changes;
-mod cleaning;
+#[cfg(feature = "compile")]
+mod code_size;
+mod compiled;
 mod compiler;
 mod config;
 mod contract;
@@ -79,6 +81,7 @@ mod guest;
 mod hooks;
 mod host;
 mod host_calls;
+#[cfg_attr(not(feature = "http"), expect(dead_code, reason = "most of it is what HTTP makes the host keep"))]
 mod host_memory;
 mod host_memory_charge;
 mod host_memory_quota;
@@ -93,13 +96,17 @@ mod loaded;
 mod log;
 mod machine;
 mod memory;
+mod memory_layout;
 mod meter;
+#[cfg(feature = "test-util")]
+mod native;
 mod outcome;
 mod plugin;
 mod pool;
 mod prescan;
 mod sandbox;
 mod shape;
+mod shared_code;
 mod slots;
 mod source;
 mod state;
@@ -109,21 +116,24 @@ mod timer;
 mod usage;
 
 pub use call::{Call, CallReport};
-pub use compiler::{CompilerProcess, compile_worker};
+pub use compiled::Compiled;
+pub use compiler::CompilerProcess;
+#[cfg(feature = "compile")]
+pub use compiler::compile_worker;
 pub use config::SandboxConfig;
 pub use contract::PACKAGE as CONTRACT;
-pub use engine::MemoryLayout;
 pub use error::{LoadError, SandboxError};
 pub use grants::{Grant, Grants, KeyValueGrant, TranscriptGrant};
 pub use hooks::Hooks;
 pub use imports::{Import, Provision};
 pub use inspect::{HookFit, Inspection};
+#[cfg(feature = "http")]
 pub use lastword_egress::{AllowList, Destination, Egress, ParseDestinationError, Resolve, Resolving};
 pub use lastword_events::{Change, KeyValueError, KeyValueUsage, KeyValues};
 pub use lastword_memory::{GivesWay, MemoryAccount, MemoryPart, Reservation};
 pub use lastword_transcript::{BadRoot, Root};
 pub use limits::Limits;
-pub use load::Compilation;
+pub use memory_layout::MemoryLayout;
 pub use plugin::Plugin;
 pub use pool::Allocation;
 pub use sandbox::Sandbox;

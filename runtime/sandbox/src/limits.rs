@@ -9,13 +9,15 @@ const GIB: u64 = 1024 * MIB;
 
 /// What one call of a plugin may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Limits {
     /// Units of fuel. One is about one WebAssembly instruction, so the same plugin and the same input use the same fuel.
     /// The default, 100 000 000 000, is more than any guest uses within the default deadline, which is what should cut a
     /// spinner: dense arithmetic takes 7 units a nanosecond, and an interpreter that fills and copies memory 24, since each
     /// byte of that counts. Who raises the deadline raises it as well: [`default_fuel`].
     pub fuel: u64,
-    /// How long the guest may run or wait for the host, instantiation included. Default: 500 ms.
+    /// How long the guest may run or wait for the host, instantiation included. In JSON `deadline_ms`. Default: 500 ms.
+    #[cfg_attr(feature = "serde", serde(rename = "deadline_ms", with = "lastword_events::millis"))]
     pub deadline: Duration,
     /// Bytes in all its linear memories and tables, and of what the host keeps for it: handles, headers, bodies, changed keys.
     /// Default: 64 MiB.
@@ -211,10 +213,20 @@ pub const IDLE_TICKS: u32 = 20;
 /// knows that the guest was running; the outer one is for guests that are blocked in the host.
 pub const OUTER_CUT_GRACE: Duration = Duration::from_millis(2);
 
-/// How long a compiler's process may take for one component.
-pub const DEFAULT_COMPILE_TIME: Duration = Duration::from_secs(300);
+/// Processor time that a compiler's process may take for one component, on all cores together.
+pub const DEFAULT_COMPILE_TIME: Duration = Duration::from_secs(600);
+/// How many times longer it may take by the clock. It runs at a lower priority (`nice` 10), with which a busy core still gives it a
+/// tenth of its time.
+pub const COMPILE_TIME_STRETCH: u32 = 10;
 /// Memory of a compiler's process, in bytes.
 pub const DEFAULT_COMPILE_BYTES: u64 = 4 * GIB;
+/// [`SandboxConfig::max_in_process_code`](crate::SandboxConfig::max_in_process_code): 1 MiB. Plugins in Rust and C have some ten to
+/// some hundred KiB of code, JavaScript's and Python's interpreters several MiB. What is made to take long needs 2 s of a
+/// processor for 25 KiB of code.
+pub const DEFAULT_MAX_IN_PROCESS_CODE_BYTES: u64 = MIB;
+/// The part of [`SandboxConfig::max_in_process_code`](crate::SandboxConfig::max_in_process_code) that one function may have, a
+/// sixteenth: the compiler's time for one grows faster than its size.
+pub const IN_PROCESS_FUNCTION_PART: u64 = 16;
 /// Machine code of one component. It has about three times the size of its WebAssembly.
 pub const MAX_CODE_BYTES: u64 = GIB;
 /// Compiled code that is kept on disk. The entries that were not used for longest go first.

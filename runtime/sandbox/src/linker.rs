@@ -5,7 +5,9 @@ use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem;
 use wasmtime_wasi_io::bindings::wasi::io::{poll, streams};
 
-use crate::grants::{Grants, config, http, key_value};
+#[cfg(feature = "http")]
+use crate::grants::http;
+use crate::grants::{Grants, config, key_value};
 use crate::host_calls::HostCall;
 use crate::state::GuestState;
 
@@ -37,6 +39,7 @@ pub(crate) fn link_granted(linker: &mut Linker<GuestState>, grants: &Grants) -> 
     if grants.key_value.is_some() {
         key_value::link(linker)?;
     }
+    #[cfg(feature = "http")]
     if grants.http.is_some() {
         http::link(linker)?;
     }

@@ -1,14 +1,15 @@
 //! From a component's bytes to a plugin: whatever can be wrong with it is found here, not in a call.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lastword_events::{Hook, PluginName};
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::compiler::{Compiled, Compiler};
+use crate::compiled::{Compiled, CompiledComponent};
+use crate::compiler::{CompiledCode, Compiler, hexadecimal};
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
 use crate::error::LoadError;
 use crate::extra_memories::ExtraMemories;
@@ -24,11 +25,12 @@ use crate::limits::{
     MAX_HOST_MEMORY_OF_PLUGIN_BYTES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
 use crate::linker::link_granted;
-use crate::loaded::Loaded;
+use crate::loaded::{Code, ComponentCode, Loaded};
 use crate::memory::counted;
 use crate::prescan::definition::Memories;
 use crate::prescan::memories::{TooManyInstances, memories};
 use crate::prescan::prescan;
+use crate::shared_code::{SharedCode, Sum};
 use crate::source::{Source, check_is_component};
 use crate::state::GuestState;
 use lastword_memory::{MemoryAccount, MemoryPart};
@@ -41,6 +43,8 @@ pub(crate) struct Loader {
     /// What every plugin may import.
     pub(crate) linker: Linker<GuestState>,
     pub(crate) compiler: Compiler,
+    /// The code of the plugins that there are.
+    pub(crate) shared_code: SharedCode,
     pub(crate) host: Arc<Host>,
     /// The most that any plugin's memory limit can be, in bytes.
     pub(crate) max_memory: u64,
@@ -60,62 +64,112 @@ pub(crate) struct LoadOptions {
 }
 
 pub(crate) fn load(loader: &Loader, source: &Source, options: LoadOptions) -> Result<Loaded<GuestState>, LoadError> {
-    let max = loader.max_memory;
-    if options.limits.memory > max {
-        return Err(LoadError::MemoryLimitTooHigh { limit: options.limits.memory, max });
-    }
+    check_limit(loader, &options.limits)?;
     let bytes = source.read()?;
+    let sum = Sha256::digest(&bytes).into();
+    if let Some(component) = loader.shared_code.get(&sum) {
+        return link(loader, &Compiled { component, compiled_in: None }, options);
+    }
     check_is_component(&bytes)?;
     let scan = prescan(&bytes)?;
     scan.check()?;
     scan.check_grants(&options.grants)?;
     let memories = check_memories(loader, &bytes, options.limits.memory)?;
-    link(loader, loader.compiler.compile(Some(&options.name), &bytes)?, memories, options)
+    let compiled = compiled(loader, Some(&options.name), &bytes, (sum, memories))?;
+    link(loader, &compiled, options)
 }
 
-/// What came of compiling a component ahead of its first start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Compilation {
-    /// How long it took; none: the code cache had it already.
-    pub compiled_in: Option<Duration>,
-    /// Whether the code cache has it now.
-    pub cached: bool,
-}
-
-pub(crate) fn compile(loader: &Loader, name: &PluginName, source: &Source) -> Result<Compilation, LoadError> {
+pub(crate) fn compile(loader: &Loader, name: Option<&PluginName>, source: &Source) -> Result<Compiled, LoadError> {
     let bytes = source.read()?;
+    let sum = Sha256::digest(&bytes).into();
+    if let Some(component) = loader.shared_code.get(&sum) {
+        return Ok(Compiled { component, compiled_in: None });
+    }
     check_is_component(&bytes)?;
     prescan(&bytes)?.check()?;
-    check_memories(loader, &bytes, loader.max_memory)?;
-    let Compiled { component, compiled_in, cached, sha256: _ } = loader.compiler.compile(Some(name), &bytes)?;
-    check_size(&component, loader.max_memory, loader.max_memory)?;
-    Ok(Compilation { compiled_in, cached })
+    let memories = check_memories(loader, &bytes, loader.max_memory)?;
+    compiled(loader, name, &bytes, (sum, memories))
+}
+
+pub(crate) fn instantiate(
+    loader: &Loader,
+    compiled: &Compiled,
+    options: LoadOptions,
+) -> Result<Loaded<GuestState>, LoadError> {
+    if !Engine::same(&loader.engine, compiled.component.code.engine()) {
+        return Err(LoadError::OfAnotherSandbox);
+    }
+    check_limit(loader, &options.limits)?;
+    link(loader, compiled, options)
+}
+
+/// The code of a component that was looked at: of `sum`, with these memories.
+pub(crate) fn compiled(
+    loader: &Loader,
+    name: Option<&PluginName>,
+    bytes: &[u8],
+    (sum, memories): (Sum, Memories),
+) -> Result<Compiled, LoadError> {
+    let mut compiled_in = None;
+    let component = loader.shared_code.get_or_make(sum, || {
+        let made = loader.compiler.compile(name, bytes, &sum)?;
+        compiled_in = made.compiled_in;
+        shared(loader, made, sum, memories)
+    })?;
+    Ok(Compiled { component, compiled_in })
+}
+
+/// What plugins share of a component that was compiled.
+fn shared(loader: &Loader, made: CompiledCode, sum: Sum, memories: Memories) -> Result<CompiledComponent, LoadError> {
+    let CompiledCode { component, cached, .. } = made;
+    let linear_memories = check_size(&component, loader.max_memory, loader.max_memory)?;
+    let imports = imports(&loader.engine, &component.component_type());
+    check_are_served(&imports)?;
+    component.initialize_copy_on_write_image().map_err(|e| LoadError::Invalid { detail: engine_error(&e) })?;
+    Ok(CompiledComponent {
+        sha256: hexadecimal(&sum).into(),
+        hooks: present(&component).collect(),
+        import_names: imports.iter().map(|import| import.name.clone()).collect(),
+        imports,
+        memories,
+        linear_memories,
+        cached,
+        code: component,
+    })
+}
+
+/// Refuses what no plugin of this sandbox can have.
+fn check_limit(loader: &Loader, limits: &Limits) -> Result<(), LoadError> {
+    let max = loader.max_memory;
+    if limits.memory > max {
+        return Err(LoadError::MemoryLimitTooHigh { limit: limits.memory, max });
+    }
+    Ok(())
 }
 
 /// What comes after compiling.
 pub(crate) fn link(
     loader: &Loader,
-    compiled: Compiled,
-    initial: Memories,
+    compiled: &Compiled,
     options: LoadOptions,
 ) -> Result<Loaded<GuestState>, LoadError> {
-    let Compiled { component, sha256, compiled_in, cached: _ } = compiled;
+    let Compiled { component, compiled_in } = compiled;
     let LoadOptions { name, limits, grants } = options;
-    let memories = check_size(&component, limits.memory, loader.max_memory)?;
-    let found = imports(&loader.engine, &component.component_type());
-    check_are_served(&found)?;
-    check_are_granted(&found, &grants)?;
-    if grants.transcript.is_some() && can_read_files(found.iter().map(|import| import.name.as_str())) {
+    let initial = component.memories;
+    if initial.bytes > limits.memory {
+        return Err(LoadError::MemoryLimitTooLow { needs: initial.bytes, limit: limits.memory });
+    }
+    check_size(&component.code, limits.memory, loader.max_memory)?;
+    check_are_granted(&component.imports, &grants)?;
+    if grants.transcript.is_some() && can_read_files(component.import_names.iter().map(String::as_str)) {
         let dir = &loader.host.scratch_base;
         loader.host.scratch().map_err(|source| LoadError::NoScratch { dir: dir.clone(), source })?;
     }
     let least_memory = counted(initial.bytes, initial.image);
     let memory = memory_part(loader, &name, &limits, least_memory)?;
     let instance = linker(loader, &grants)
-        .and_then(|linker| linker.instantiate_pre(&component))
+        .and_then(|linker| linker.instantiate_pre(&component.code))
         .map_err(|e| LoadError::WrongImport { detail: engine_error(&e) })?;
-    component.initialize_copy_on_write_image().map_err(|e| LoadError::Invalid { detail: engine_error(&e) })?;
     Ok(Loaded {
         host: Arc::clone(&loader.host),
         name,
@@ -125,18 +179,22 @@ pub(crate) fn link(
         image: initial.image,
         least_memory,
         host_memory: HostMemoryQuota::new(MAX_HOST_MEMORY_OF_PLUGIN_BYTES),
-        extra_memories: ExtraMemories::new(memories, loader.max_slots),
+        extra_memories: ExtraMemories::new(component.linear_memories, loader.max_slots),
         transcript_copies: Arc::new(Semaphore::new(MAX_CONCURRENT_TRANSCRIPT_COPIES)),
+        #[cfg(feature = "http")]
         allowed: Arc::new(grants.http.clone().unwrap_or_default()),
         grants,
-        hooks: present(&component).collect(),
-        imports: found.into_iter().map(|import| import.name).collect(),
-        sha256,
-        compiled_in,
-        session_end: typed(Hook::SessionEnd, SessionHooksIndices::new(&instance))?,
-        session_start: optional(&instance, Hook::SessionStart, SessionStartHookIndices::new)?,
-        session_compaction: optional(&instance, Hook::SessionCompaction, SessionCompactionHookIndices::new)?,
-        instance,
+        hooks: component.hooks,
+        imports: Arc::clone(&component.import_names),
+        sha256: Arc::clone(&component.sha256),
+        compiled_in: *compiled_in,
+        code: Code::Component(ComponentCode {
+            session_end: typed(Hook::SessionEnd, SessionHooksIndices::new(&instance))?,
+            session_start: optional(&instance, Hook::SessionStart, SessionStartHookIndices::new)?,
+            session_compaction: optional(&instance, Hook::SessionCompaction, SessionCompactionHookIndices::new)?,
+            instance,
+            _component: Arc::clone(component),
+        }),
     })
 }
 

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
 use lastword_egress::AllowList;
 use lastword_events::PluginName;
+#[cfg(feature = "test-util")]
+use lastword_events::{HookCall, Outcome};
 use lastword_memory::MemoryPart;
 use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_config::WasiConfigVariables;
 
+use crate::compiled::CompiledComponent;
 use crate::contract::{SessionCompactionHookIndices, SessionHooksIndices, SessionStartHookIndices};
 use crate::extra_memories::ExtraMemories;
 use crate::grants::Grants;
@@ -41,11 +45,30 @@ pub(crate) struct Loaded<T: 'static> {
     /// Held while a transcript is copied for it.
     pub(crate) transcript_copies: Arc<Semaphore>,
     /// Where its outgoing requests may go.
+    #[cfg(feature = "http")]
     pub(crate) allowed: Arc<AllowList>,
     pub(crate) hooks: Hooks,
-    pub(crate) imports: Vec<String>,
-    pub(crate) sha256: String,
+    pub(crate) imports: Arc<[String]>,
+    pub(crate) sha256: Arc<str>,
     pub(crate) compiled_in: Option<Duration>,
+    pub(crate) code: Code<T>,
+}
+
+/// What runs when the plugin is called.
+pub(crate) enum Code<T: 'static> {
+    Component(ComponentCode<T>),
+    #[cfg(feature = "test-util")]
+    Native(NativeHook),
+}
+
+/// A function of the host's, which is called in the place of a guest.
+#[cfg(feature = "test-util")]
+pub(crate) type NativeHook = Box<dyn Fn(&HookCall) -> Outcome + Send + Sync>;
+
+/// A component, with its hooks.
+pub(crate) struct ComponentCode<T: 'static> {
+    /// Held for others of the same component to find.
+    pub(crate) _component: Arc<CompiledComponent>,
     pub(crate) instance: InstancePre<T>,
     pub(crate) session_end: SessionHooksIndices,
     pub(crate) session_start: Option<SessionStartHookIndices>,

@@ -10,13 +10,16 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::error::OutOfMemory;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
+#[cfg(feature = "http")]
 use wasmtime_wasi_http::FieldMapError;
 
 use crate::contract::HookError;
 use crate::frames::{names, place};
 use crate::host_memory_quota::HostMemoryUsedUp;
 use crate::limit_exceeded::{LimitExceeded, RANDOM_BYTES};
-use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
+#[cfg(feature = "http")]
+use crate::limits::MAX_HTTP_FIELDS_BYTES;
+use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTES};
 use crate::meter::Waiting;
 use lastword_memory::GivesWay;
 
@@ -137,6 +140,7 @@ fn limit_exceeded(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
     if let Some(limit_exceeded) = error.downcast_ref::<LimitExceeded>() {
         return Some(failed(limit_exceeded.cause(), limit_exceeded.to_string()));
     }
+    #[cfg(feature = "http")]
     if let Some(FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig) = error.downcast_ref() {
         let text = format!("put more than {MAX_HTTP_FIELDS_BYTES} bytes into the header of a request");
         return over("http-header-bytes", text);

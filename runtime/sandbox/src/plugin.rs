@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword_events::PluginName;
+use lastword_events::{PluginKey, PluginName};
 use lastword_memory::MemoryPart;
 
 use crate::grants::Grants;
@@ -16,9 +16,31 @@ use crate::state::GuestState;
 #[derive(Clone)]
 pub struct Plugin {
     pub(crate) loaded: Arc<Loaded<GuestState>>,
+    /// The tenant that it belongs to, if it is scoped.
+    tenant: Option<Arc<str>>,
 }
 
 impl Plugin {
+    pub(crate) fn of(loaded: Loaded<GuestState>) -> Self {
+        Self { loaded: Arc::new(loaded), tenant: None }
+    }
+
+    /// The same plugin, as one that belongs to `tenant`: it serves no other, and another tenant may have one of its name.
+    #[must_use]
+    pub fn scoped(self, tenant: &str) -> Self {
+        Self { tenant: Some(tenant.into()), ..self }
+    }
+
+    /// What it is known by where it is installed.
+    #[must_use]
+    pub fn key(&self) -> PluginKey {
+        let key = PluginKey::from(self.name());
+        match &self.tenant {
+            Some(tenant) => key.scoped(tenant),
+            None => key,
+        }
+    }
+
     /// As the operator calls it.
     #[must_use]
     pub fn name(&self) -> &PluginName {
@@ -81,7 +103,7 @@ impl Plugin {
         &self.loaded.sha256
     }
 
-    /// How long it took to compile it; none when the code cache had it.
+    /// How long it took to compile it; none when the code cache had it, or another plugin.
     #[must_use]
     pub fn compiled_in(&self) -> Option<Duration> {
         self.loaded.compiled_in
@@ -92,6 +114,7 @@ impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin")
             .field("name", &self.loaded.name)
+            .field("tenant", &self.tenant)
             .field("hooks", &self.loaded.hooks)
             .field("limits", &self.loaded.limits)
             .field("sha256", &self.loaded.sha256)

@@ -21,7 +21,7 @@ use rustix::process::{Resource, getrlimit};
 use wasmtime::{Enabled, Engine, PoolingAllocationConfig};
 
 use crate::config::SandboxConfig;
-use crate::engine::{MemoryLayout, pooling_engine};
+use crate::engine::pooling_engine;
 use crate::error::SandboxError;
 use crate::extra_memories::{extra_memories, max_memories};
 use crate::foreign::engine_error;
@@ -32,6 +32,7 @@ use crate::limits::{
     NARROW_GUARD_BYTES, POOL_ROUNDING, STACK_KEEP_RESIDENT_BYTES, TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES,
 };
 use crate::machine::processors;
+use crate::memory_layout::MemoryLayout;
 
 /// What a sandbox got of what it wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

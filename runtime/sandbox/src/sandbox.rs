@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
 use lastword_egress::Egress;
 use lastword_events::{HookCall, PluginName};
 use lastword_memory::MemoryAccount;
@@ -12,19 +13,21 @@ use wasmtime::component::Linker;
 
 use crate::cache::CodeCache;
 use crate::call::Call;
+use crate::compiled::Compiled;
 use crate::compiler::Compiler;
 use crate::config::SandboxConfig;
-use crate::engine::MemoryLayout;
 use crate::error::{LoadError, SandboxError};
 use crate::grants::Grants;
 use crate::host::Host;
 use crate::inspect::{Inspection, inspect};
 use crate::limits::{DECOMMIT_BATCH, Limits, MAX_CLEANING_QUEUES, MAX_UNCLEANED_BYTES, MAX_UNFLUSHED_PART};
 use crate::linker::link_wasi;
-use crate::load::{Compilation, LoadOptions, Loader, compile, load};
+use crate::load::{LoadOptions, Loader, compile, instantiate, load};
 use crate::machine::processors;
+use crate::memory_layout::MemoryLayout;
 use crate::plugin::Plugin;
 use crate::pool::{Allocation, build};
+use crate::shared_code::SharedCode;
 use crate::source::Source;
 use crate::ticker::Ticker;
 
@@ -43,19 +46,29 @@ struct Shared {
 
 impl Sandbox {
     /// Makes the engine and starts its ticker. When there is no room for a pool of the size that was asked for, a smaller one
-    /// is taken: that is a warning, and shows in [`allocation`](Self::allocation).
+    /// is taken: that is a warning, and shows in [`allocation`](Self::allocation). Blocks for some milliseconds: it reserves the
+    /// pool, looks at the code cache's directory, and starts a thread.
     ///
     /// # Errors
     /// A configuration that cannot be, or a machine on which no engine runs, or that has no room for one call.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
-        Self::with_egress(config, Egress::new())
+        Self::make(
+            config,
+            #[cfg(feature = "http")]
+            Egress::new(),
+        )
     }
 
     /// As [`new`](Self::new), with the embedder's own [`Egress`], for its own resolver or certificate authority.
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    #[cfg(feature = "http")]
     pub fn with_egress(config: SandboxConfig, egress: Egress) -> Result<Self, SandboxError> {
+        Self::make(config, egress)
+    }
+
+    fn make(config: SandboxConfig, #[cfg(feature = "http")] egress: Egress) -> Result<Self, SandboxError> {
         config.check()?;
         let (engine, allocation) = build(&config)?;
         let mut linker = Linker::new(&engine);
@@ -63,10 +76,18 @@ impl Sandbox {
         let cache = config.cache_dir.as_deref().and_then(CodeCache::open);
         let ticker = Ticker::start(engine.weak()).map_err(SandboxError::Ticker)?;
         let scratch = config.scratch_dir.clone().unwrap_or_else(temp_dir);
-        let host = Arc::new(Host::new(ticker, allocation.slots, egress, scratch));
+        let host = Arc::new(Host::new(
+            ticker,
+            allocation.slots,
+            #[cfg(feature = "http")]
+            egress,
+            scratch,
+        ));
+        let (process, max_in_process_code) = (config.compiler.clone(), config.max_in_process_code);
         let loader = Loader {
             linker,
-            compiler: Compiler::new(&engine, allocation.layout, cache, config.compiler.clone()),
+            compiler: Compiler::new(&engine, allocation.layout, cache, process, max_in_process_code),
+            shared_code: SharedCode::default(),
             engine,
             host: Arc::clone(&host),
             max_memory: match allocation.layout {
@@ -81,8 +102,10 @@ impl Sandbox {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Reads, compiles, links and types a component. Takes milliseconds for small components, and a minute or two for
-    /// large ones that are not in the code cache: do it on a thread that may block.
+    /// Reads, compiles, links and types a component. Blocks: milliseconds for small components, and a minute or two for
+    /// large ones that are not in the code cache. [`load_async`](Self::load_async) does it on a thread that may block.
+    ///
+    /// Plugins of the same bytes share their code: what is there already is not compiled again, and not kept twice.
     ///
     /// # Errors
     /// Says what is wrong with the component and what to do about it.
@@ -102,7 +125,7 @@ impl Sandbox {
         grants: Grants,
     ) -> Result<Plugin, LoadError> {
         let options = LoadOptions { name, limits, grants };
-        Ok(Plugin { loaded: Arc::new(load(&self.shared.loader, source, options)?) })
+        Ok(Plugin::of(load(&self.shared.loader, source, options)?))
     }
 
     /// Calls the hook that `call.event` is for, in a fresh instance. It is cut when it has been running or waiting for the
@@ -113,7 +136,8 @@ impl Sandbox {
         Call::new(Arc::clone(&plugin.loaded), call, deadline)
     }
 
-    /// Looks at a file as [`load_with`](Self::load_with) would and tells everything that it finds, good and bad.
+    /// Looks at a file as [`load_with`](Self::load_with) would and tells everything that it finds, good and bad. Blocks as that
+    /// does.
     ///
     /// # Errors
     /// Only when there is nothing to look at: the file cannot be read, or is too large; or when this machine is at fault, see
@@ -122,13 +146,55 @@ impl Sandbox {
         inspect(&self.shared.loader, source, grants)
     }
 
-    /// Compiles a component into the code cache, whatever it needs to be granted. `name` is for what is said of it
-    /// meanwhile.
+    /// Compiles a component, also into the code cache, whatever it needs to be granted. [`instantiate`](Self::instantiate) makes
+    /// plugins of it. Blocks as [`load`](Self::load) does.
     ///
     /// # Errors
-    /// As [`load`](Self::load), but for grants.
-    pub fn compile(&self, name: &PluginName, source: &Source) -> Result<Compilation, LoadError> {
-        compile(&self.shared.loader, name, source)
+    /// As [`load`](Self::load), but for limits and grants.
+    pub fn compile(&self, source: &Source) -> Result<Compiled, LoadError> {
+        compile(&self.shared.loader, None, source)
+    }
+
+    /// Compiles as [`compile`](Self::compile) does. `name` is for what is logged of it meanwhile.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_as(&self, name: &PluginName, source: &Source) -> Result<Compiled, LoadError> {
+        compile(&self.shared.loader, Some(name), source)
+    }
+
+    /// Makes a plugin of a compiled component, as often as you like, each with a name, limits and grants of its own. Takes less
+    /// than a millisecond and some KiB: one for each of thousands of tenants is what it is for. Does not block, but for one
+    /// with the grant `transcript`, the first of which makes a directory.
+    ///
+    /// # Errors
+    /// A grant or a limit that the component needs and does not have, or a component of another sandbox.
+    pub fn instantiate(
+        &self,
+        compiled: &Compiled,
+        name: PluginName,
+        limits: Limits,
+        grants: Grants,
+    ) -> Result<Plugin, LoadError> {
+        let options = LoadOptions { name, limits, grants };
+        Ok(Plugin::of(instantiate(&self.shared.loader, compiled, options)?))
+    }
+
+    /// Loads as [`load_with`](Self::load_with) does, on a thread of tokio's that may block. To be called inside a tokio runtime.
+    /// When its future is dropped the component is compiled all the same, into the code cache.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub async fn load_async(
+        &self,
+        name: PluginName,
+        source: Source,
+        limits: Limits,
+        grants: Grants,
+    ) -> Result<Plugin, LoadError> {
+        let sandbox = self.clone();
+        let loading = tokio::task::spawn_blocking(move || sandbox.load_with(name, &source, limits, grants));
+        loading.await.unwrap_or_else(|error| Err(LoadError::BrokenOff { detail: error.to_string() }))
     }
 
     /// Removes copies of transcripts that a killed process left, without waiting for the first call that reads one. Blocks
@@ -156,6 +222,11 @@ impl Sandbox {
     #[must_use]
     pub fn memory(&self) -> &MemoryAccount {
         &self.shared.loader.memory
+    }
+
+    #[cfg(feature = "test-util")]
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.shared.host
     }
 
     /// Slots of the pool that hold a guest: the highest of the pool's counts of stacks, instances, memories and tables.

@@ -11,6 +11,7 @@ use crate::limits::MAX_COMPONENT_BYTES;
 
 /// A component in binary form.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Source {
     /// In memory.
     Bytes(Vec<u8>),
@@ -20,6 +21,7 @@ pub enum Source {
 
 /// What a file is, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileKind {
     /// What a plugin is.
     Component,

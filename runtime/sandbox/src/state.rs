@@ -3,21 +3,25 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+#[cfg(feature = "http")]
 use lastword_egress::Allowance;
 use lastword_events::{Change, KeyValues, Session};
 use lastword_memory::Reservation;
 use wasmtime::CallHook;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+#[cfg(feature = "http")]
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::call_context::CallContext;
 use crate::changes::Changes;
-use crate::grants::http::counted::CountedHttp;
-use crate::grants::http::outgoing::Outgoing;
+#[cfg(feature = "http")]
+use crate::grants::http::{counted::CountedHttp, outgoing::Outgoing};
 use crate::grants::transcript::{self, CallTranscript};
 use crate::host_calls::HostCall;
-use crate::host_memory::{HostMemory, TaskMemory};
+use crate::host_memory::HostMemory;
+#[cfg(feature = "http")]
+use crate::host_memory::TaskMemory;
 use crate::host_memory_charge::HostMemoryCharge;
 use crate::host_memory_quota::HostMemoryUsedUp;
 use crate::limit_exceeded::{CountedRng, LimitExceeded};
@@ -40,6 +44,7 @@ pub(crate) struct GuestState {
     /// Made when the guest first uses key-value storage.
     changes: Option<Box<Changes>>,
     /// Made when the guest first uses HTTP.
+    #[cfg(feature = "http")]
     outgoing: Option<Box<Outgoing<Self>>>,
     /// The copy of the transcript; it goes after everything that may have it open.
     transcript: Option<CallTranscript>,
@@ -69,6 +74,7 @@ impl GuestState {
             host_calls: 0,
             wasi: None,
             changes: None,
+            #[cfg(feature = "http")]
             outgoing: None,
             transcript,
         }
@@ -81,7 +87,16 @@ impl GuestState {
 
     /// Whether the guest has sent anything to the world.
     pub(crate) fn has_sent(&self) -> bool {
-        self.outgoing.as_ref().is_some_and(|outgoing| outgoing.hooks.sent > 0)
+        self.sent() > 0
+    }
+
+    /// Requests that the guest has sent.
+    fn sent(&self) -> u32 {
+        #[cfg(feature = "http")]
+        let sent = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.hooks.sent);
+        #[cfg(not(feature = "http"))]
+        let sent = 0;
+        sent
     }
 
     /// Counts what host calls use up.
@@ -100,8 +115,7 @@ impl GuestState {
                 if taken > limits.random_bytes {
                     return Err(LimitExceeded::RandomBytes { limit: limits.random_bytes }.into());
                 }
-                let sent = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.hooks.sent);
-                if sent > limits.http_requests {
+                if self.sent() > limits.http_requests {
                     return Err(LimitExceeded::HttpRequests { limit: limits.http_requests }.into());
                 }
                 let bytes = self.host_memory();
@@ -151,27 +165,32 @@ impl GuestState {
     }
 
     /// What the call may still send, and the account of what waits to be. Made together with the rest of HTTP.
+    #[cfg(feature = "http")]
     pub(crate) fn upload(&mut self) -> (Arc<Allowance>, Arc<TaskMemory>) {
         let hooks = &self.outgoing().hooks;
         (Arc::clone(&hooks.allowance), Arc::clone(&hooks.task_memory))
     }
 
     /// A request goes out that holds so much.
+    #[cfg(feature = "http")]
     pub(crate) fn begin_exchange(&mut self, bytes: u64) {
         self.outgoing().hooks.request_bytes = bytes;
     }
 
     /// For the plugin's log, once a call.
+    #[cfg(feature = "http")]
     pub(crate) fn note_request_error(&mut self, what: &str) {
         self.outgoing().hooks.request_errors.note(&what);
     }
 
+    #[cfg(feature = "http")]
     fn outgoing(&mut self) -> &mut Outgoing<Self> {
         let Self { context, session, wasi, outgoing, transcript, .. } = self;
         let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, transcript.as_ref())));
         outgoing.get_or_insert_with(|| Box::new(Outgoing::new(context, session, wasi.memory.task_memory())))
     }
 
+    #[cfg(feature = "http")]
     pub(crate) fn counted_http(&mut self) -> CountedHttp<'_> {
         let Self { context, session, wasi, outgoing, transcript, .. } = self;
         let Wasi { table, memory, .. } =
@@ -216,6 +235,7 @@ impl WasiView for GuestState {
     }
 }
 
+#[cfg(feature = "http")]
 impl WasiHttpView for GuestState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         self.counted_http().view

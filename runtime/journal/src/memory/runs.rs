@@ -2,11 +2,14 @@
 
 use lastword_events::{DrainReason, Timestamp};
 
-use crate::state::Installed;
+use crate::state::{CleanRuns, Installed};
 
 /// The calls of `recover`: each begins a run.
 #[derive(Debug, Default)]
-pub(super) struct Runs(Vec<Run>);
+pub(super) struct Runs {
+    runs: Vec<Run>,
+    clean: CleanRuns,
+}
 
 #[derive(Debug, Default)]
 struct Run {
@@ -18,44 +21,59 @@ struct Run {
 
 impl Runs {
     pub(super) fn begin(&mut self) {
-        self.0.push(Run::default());
+        self.runs.push(Run::default());
     }
 
     /// The number of this run, from 1; 0 before the first.
     pub(super) fn current(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.runs.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn clean(&self) -> &CleanRuns {
+        &self.clean
+    }
+
+    /// This run has ended cleanly.
+    pub(super) fn set_ended(&mut self) {
+        self.clean.insert(self.current());
     }
 
     pub(super) fn is_draining(&self) -> bool {
-        self.0.last().is_some_and(|run| run.drain.is_some())
+        self.runs.last().is_some_and(|run| run.drain.is_some())
     }
 
     pub(super) fn installed(&self) -> Option<&Installed> {
-        self.0.last()?.installed.as_ref()
+        self.runs.last()?.installed.as_ref()
     }
 
     pub(super) fn set_installed(&mut self, installed: Installed, attaching: bool) {
-        if let Some(run) = self.0.last_mut() {
+        if let Some(run) = self.runs.last_mut() {
             (run.installed, run.attaching) = (Some(installed), attaching);
         }
     }
 
+    pub(super) fn change_installed(&mut self, installed: Installed) {
+        if let Some(run) = self.runs.last_mut() {
+            run.installed = Some(installed);
+        }
+    }
+
     pub(super) fn set_draining(&mut self, reason: DrainReason, at: Timestamp) {
-        if let Some(run) = self.0.last_mut() {
+        if let Some(run) = self.runs.last_mut() {
             run.drain.get_or_insert((reason, at));
         }
     }
 
     /// How a run drained, if it did, and who was installed then.
     pub(super) fn drain_of(&self, run: u32) -> Option<(DrainReason, Timestamp, Option<&Installed>)> {
-        let run = self.0.get(usize::try_from(run.checked_sub(1)?).ok()?)?;
+        let run = self.runs.get(usize::try_from(run.checked_sub(1)?).ok()?)?;
         let (reason, at) = run.drain?;
         Some((reason, at, run.installed.as_ref()))
     }
 
     /// All runs before this one, from this number on, were attaching and did not drain.
     pub(super) fn attaching_since(&self) -> u32 {
-        let dead = self.0.iter().rev().skip(1);
+        let dead = self.runs.iter().rev().skip(1);
         let attaching = dead.take_while(|run| run.attaching && run.drain.is_none()).count();
         self.current().saturating_sub(u32::try_from(attaching).unwrap_or(u32::MAX))
     }

@@ -1,21 +1,23 @@
 //! The tables of a journal in memory.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, Session, Timestamp};
+use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, JournalName, PluginName, Session, Timestamp};
 
-use super::dead::Dead;
+use super::drained_ends::{self, DrainedSession};
 use super::generations::Generations;
 use super::ops::Ops;
+use super::owed::{Owed, OwedRow};
 use super::recent_ends::RecentEnds;
 use super::runs::Runs;
 use crate::state::{
-    Attempts, DrainedRow, DrainedState, EndedSession, Failure, ForgottenGenerations, Installed, NewSession,
-    RecordedEvent, Tables, attempt_in_run, serving,
+    self, Attempts, CleanRuns, DrainedRow, DrainedState, EndedSession, Failure, ForgottenGenerations, Installed,
+    NewSession, RecordedEvent, Tables, Unmade, serving,
 };
 use crate::{
-    DeliveryKey, DrainedEnd, JournalError, PendingDelivery, Receipt, RecentEnd, Recovered, RecoveredSession, Settlement,
+    DeliveryFilter, DeliveryKey, DeliveryPage, DeliveryRow, DrainedEnd, JournalError, MAX_PAGE_ROWS, PageRequest,
+    PendingDelivery, Receipt, RecentEnd, Recovered, RecoveredSession, Settlement, TriedEnd,
 };
 
 /// Everything that the journal's lock protects.
@@ -27,10 +29,11 @@ pub(super) struct MemoryTables {
     generations: Generations,
     recent_ends: RecentEnds,
     pub(super) ops: Ops,
-    active: HashMap<u64, ActiveSession>,
-    /// Recorded deliveries that are owed.
-    owed: HashMap<DeliveryKey, DeliveryRow>,
-    pub(super) dead: Dead,
+    active: BTreeMap<u64, ActiveSession>,
+    /// Recorded deliveries.
+    owed: Owed,
+    /// The run is over, and the next one has not begun.
+    is_released: bool,
 }
 
 #[derive(Debug)]
@@ -45,22 +48,15 @@ struct ActiveSession {
     drained: Vec<DrainedRow>,
 }
 
-#[derive(Debug)]
-struct DeliveryRow {
-    session: Arc<Session>,
-    event: Arc<Event>,
-    /// The run in which `attempt` was right.
-    run: u32,
-    attempt: u32,
-    failures: u32,
-    late: bool,
-}
-
 impl Tables for MemoryTables {
     type Error = JournalError;
 
     fn run(&self) -> u32 {
         self.runs.current()
+    }
+
+    fn clean_runs(&self) -> &CleanRuns {
+        self.runs.clean()
     }
 
     fn is_draining(&self) -> bool {
@@ -73,6 +69,12 @@ impl Tables for MemoryTables {
 
     fn set_installed(&mut self, installed: &Installed, attaching: bool) -> Result<(), JournalError> {
         self.runs.set_installed(installed.clone(), attaching);
+        self.owed.clear_orphaned();
+        Ok(())
+    }
+
+    fn change_installed(&mut self, installed: &Installed) -> Result<(), JournalError> {
+        self.runs.change_installed(installed.clone());
         Ok(())
     }
 
@@ -128,6 +130,13 @@ impl Tables for MemoryTables {
         Ok(true)
     }
 
+    fn remove_started(&mut self, sequence: u64, plugin: &PluginName) -> Result<(), JournalError> {
+        if let Some(active) = self.active.get_mut(&sequence) {
+            active.started.retain(|started| started != plugin);
+        }
+        Ok(())
+    }
+
     fn end_session(
         &mut self,
         sequence: u64,
@@ -145,13 +154,11 @@ impl Tables for MemoryTables {
         deliveries: impl Iterator<Item = (&'a PluginName, Attempts)>,
     ) -> Result<(), JournalError> {
         let &RecordedEvent { sequence, key, session, event } = event;
-        for (plugin, Attempts { attempt, failures, dead, .. }) in deliveries {
+        for (plugin, Attempts { attempt, failures, failure, dead, run }) in deliveries {
             let delivery = DeliveryKey { sequence, event: key, plugin: plugin.clone() };
-            // What a drain gave up is among the dead since then.
-            if !dead {
-                let (session, event, run) = (session.clone(), event.clone(), self.runs.current());
-                self.owed.insert(delivery, DeliveryRow { session, event, run, attempt, failures, late: false });
-            }
+            let mut row = OwedRow::new(session, event, run.unwrap_or(self.runs.current()));
+            (row.attempt, row.failures, row.failure) = (attempt, failures, failure);
+            if dead { self.owed.insert_dead(delivery, row) } else { self.owed.insert(delivery, row) }
         }
         Ok(())
     }
@@ -162,28 +169,11 @@ impl Tables for MemoryTables {
         attempt: u32,
         settlement: &Settlement,
     ) -> Result<bool, JournalError> {
-        match *settlement {
-            Settlement::Delivered => Ok(self.owed.remove(delivery).is_some()),
-            Settlement::Owed { failures, late, .. } => {
-                let Some(owed) = self.owed.get_mut(delivery) else { return Ok(false) };
-                (owed.run, owed.attempt, owed.failures, owed.late) = (self.runs.current(), attempt, failures, late);
-                Ok(true)
-            }
-            Settlement::Dead { .. } => {
-                let found = self.owed.remove(delivery).is_some();
-                if found {
-                    self.dead.add(delivery.clone());
-                }
-                Ok(found)
-            }
-        }
+        Ok(self.owed.settle(delivery, self.runs.current(), attempt, settlement))
     }
 
-    /// Nobody can look into this journal from outside.
     fn set_orphaned(&mut self, delivery: &DeliveryKey, late: bool) -> Result<(), JournalError> {
-        if let Some(owed) = self.owed.get_mut(delivery) {
-            owed.late |= late;
-        }
+        self.owed.set_orphaned(delivery, late);
         Ok(())
     }
 
@@ -201,16 +191,21 @@ impl Tables for MemoryTables {
             Settlement::Owed { failures, .. } | Settlement::Dead { failures, .. } => *failures,
         };
         let (plugin, run, failure) = (plugin.clone(), self.runs.current(), Failure::of(settlement));
-        if state == DrainedState::Dead {
-            let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() };
-            self.dead.add(delivery);
-        }
-        let row = DrainedRow { plugin, run, attempt, state, failures, failure };
-        match active.drained.iter_mut().find(|known| known.plugin == row.plugin) {
-            Some(known) => *known = row,
-            None => active.drained.push(row),
-        }
+        active.settle(DrainedRow { plugin, run, attempt, state, failures, failure });
         Ok(true)
+    }
+
+    fn set_attempt(&mut self, delivery: &DeliveryKey, attempt: u32) -> Result<(), JournalError> {
+        let run = self.runs.current();
+        if !self.owed.set_attempt(delivery, run, attempt) && delivery.event == EventKey::End {
+            self.change_drained(delivery, |row| (row.run, row.attempt) = (run, attempt));
+        }
+        Ok(())
+    }
+
+    fn set_ended(&mut self) -> Result<(), JournalError> {
+        self.runs.set_ended();
+        Ok(())
     }
 
     fn insert_recent_end(&mut self, end: &RecordedEvent<'_>, received: Receipt) -> Result<(), JournalError> {
@@ -236,58 +231,162 @@ impl Tables for MemoryTables {
     fn clear_suspect(&mut self, _delivery: &DeliveryKey) -> Result<(), JournalError> {
         Ok(())
     }
+
+    fn is_active(&self, sequence: u64) -> Result<bool, JournalError> {
+        Ok(self.active.contains_key(&sequence))
+    }
+
+    fn unmade(&self, delivery: &DeliveryKey) -> Result<Option<Unmade>, JournalError> {
+        let drained = || {
+            let session = self.drained_end(delivery)?;
+            Some(Unmade { state: session.state_of(&delivery.plugin)?, run: session.run_of(&delivery.plugin) })
+        };
+        Ok(self.owed.unmade(delivery).or_else(drained))
+    }
+
+    fn revive(&mut self, delivery: &DeliveryKey) -> Result<Option<PendingDelivery>, JournalError> {
+        if self.owed.unmade(delivery).is_some() {
+            return Ok(self.owed.revive(delivery, self.runs.current(), self.runs.clean()));
+        }
+        self.change_drained(delivery, |row| (row.state, row.failures) = (DrainedState::Owed, 0));
+        Ok(None)
+    }
+
+    fn adopt(&mut self, delivery: &DeliveryKey) -> Result<Option<PendingDelivery>, JournalError> {
+        Ok(self.owed.adopt(delivery, self.runs.current(), self.runs.clean()))
+    }
+
+    fn forget_delivery(&mut self, delivery: &DeliveryKey) -> Result<(), JournalError> {
+        if !self.owed.remove(delivery) {
+            self.change_drained(delivery, |row| row.state = DrainedState::Delivered);
+        }
+        Ok(())
+    }
+
+    fn forget_suspicion(&mut self, _delivery: &DeliveryKey) -> Result<(), JournalError> {
+        Ok(())
+    }
 }
 
 impl MemoryTables {
     /// Begins a run, and gives what is there.
     pub(super) fn recover(&mut self) -> Recovered {
+        self.is_released = false;
         self.runs.begin();
-        let mut sessions: Vec<_> =
-            self.active.iter().map(|(&sequence, active)| self.recovered(sequence, active)).collect();
-        sessions.sort_by_key(|session| session.sequence);
-        let run = self.runs.current();
-        let mut deliveries: Vec<_> = self.owed.iter().map(|(key, owed)| owed.recovered(key, run)).collect();
-        deliveries.sort_by_key(|owed| (owed.delivery.sequence, owed.delivery.event));
-        Recovered { sessions, deliveries, ended: self.recent_ends.within(Timestamp::now()) }
+        let sessions = self.active.iter().map(|(&sequence, active)| self.recovered(sequence, active)).collect();
+        let deliveries = self.owed.recovered(self.runs.current(), self.runs.clean());
+        let mut dead = self.owed.count_dead();
+        for row in self.active.values().flat_map(|active| &active.drained) {
+            if row.state == DrainedState::Dead {
+                *dead.entry(row.plugin.clone()).or_default() += 1;
+            }
+        }
+        Recovered { sessions, deliveries, ended: self.recent_ends.within(Timestamp::now()), dead }
+    }
+
+    /// Nothing is written until the next run begins.
+    pub(super) fn release(&mut self) {
+        self.is_released = true;
+    }
+
+    pub(super) fn is_released(&self) -> bool {
+        self.is_released
+    }
+
+    /// Those that were given up, in that order; then those that a drain has given up, whose ends the next run writes down.
+    pub(super) fn dead(&self) -> Vec<DeliveryKey> {
+        let drained = self.active.iter().flat_map(|(&sequence, active)| {
+            let dead = active.drained.iter().filter(|row| row.state == DrainedState::Dead);
+            dead.map(move |row| DeliveryKey { sequence, event: EventKey::End, plugin: row.plugin.clone() })
+        });
+        self.owed.dead().into_iter().chain(drained).collect()
+    }
+
+    pub(super) fn forgotten_dead(&self) -> u64 {
+        self.owed.forgotten()
+    }
+
+    /// A delivery that was not made.
+    pub(super) fn delivery(&self, delivery: &DeliveryKey, journal: JournalName) -> Option<DeliveryRow> {
+        self.owed.listed(delivery, journal).or_else(|| {
+            let session = self.drained_end(delivery).filter(|_| self.runs.is_draining())?;
+            session.rows(journal).into_iter().map(|(_, row)| row).find(|row| row.delivery.plugin == delivery.plugin)
+        })
+    }
+
+    /// A page of those that were not made.
+    pub(super) fn deliveries(&self, journal: JournalName, filter: &DeliveryFilter, page: &PageRequest) -> DeliveryPage {
+        let limit = page.limit.clamp(1, MAX_PAGE_ROWS);
+        let after = page.after.as_ref().map(DeliveryKey::from);
+        let recorded = self.owed.look(journal, filter, after.as_ref(), limit);
+        let from = after.as_ref().map_or(0, |after| after.sequence);
+        // Nobody else has ends that are not written down.
+        let drained = self.active.range(from..).filter(|_| self.runs.is_draining());
+        let drained = drained.map(|(&sequence, active)| (sequence, self.drained_session(sequence, active)));
+        state::page([recorded, drained_ends::look(journal, filter, after.as_ref(), limit, drained)], limit)
+    }
+
+    /// The session whose end this is, if a drain has found it active.
+    fn drained_end(&self, delivery: &DeliveryKey) -> Option<DrainedSession<'_>> {
+        let active = self.active.get(&delivery.sequence).filter(|_| delivery.event == EventKey::End)?;
+        self.drained_session(delivery.sequence, active)
+    }
+
+    /// None when the run in which its owner spoke of it last did not drain.
+    fn drained_session<'a>(&'a self, sequence: u64, active: &'a ActiveSession) -> Option<DrainedSession<'a>> {
+        let ActiveSession { session, started, drained, run, .. } = active;
+        let (reason, _, installed) = self.runs.drain_of(*run)?;
+        let installed = installed.map_or_else(Vec::new, |installed| serving(installed, &session.identity.tenant));
+        Some(DrainedSession { sequence, session, started, drained, reason, installed })
+    }
+
+    fn change_drained(&mut self, delivery: &DeliveryKey, change: impl FnOnce(&mut DrainedRow)) {
+        let Some(active) = self.active.get_mut(&delivery.sequence) else { return };
+        let (plugin, run) = (delivery.plugin.clone(), active.run);
+        let known = active.drained.iter().find(|row| row.plugin == plugin).cloned();
+        let (attempt, failures, state) = (0, 0, DrainedState::Owed);
+        let mut row = known.unwrap_or(DrainedRow { plugin, run, attempt, state, failures, failure: None });
+        change(&mut row);
+        active.settle(row);
     }
 
     fn recovered(&self, sequence: u64, active: &ActiveSession) -> RecoveredSession {
         let ActiveSession { session, first_run, run: last_run, compactions, started, drained } = active;
         let run = self.runs.current();
         let drain = self.runs.drain_of(*last_run);
+        let untraced = self.runs.clean().untraced(*first_run, run);
+        let attempt_of = |row: &DrainedRow| self.runs.clean().attempt_in_run(row.attempt, row.run, run).max(untraced);
         let settled = |row: &&DrainedRow| row.state != DrainedState::Owed;
+        let tried = |row: &DrainedRow| {
+            let (plugin, failures) = (row.plugin.clone(), row.failures);
+            TriedEnd { plugin, failures, attempt: attempt_of(row) }
+        };
         let end = || DrainedEnd {
             drain: drain.map(|(reason, at, _)| (reason, at)),
             owed: drain.and_then(|(.., installed)| Some(serving(installed?, &session.identity.tenant))),
             settled: drained.iter().filter(settled).map(|row| row.plugin.clone()).collect(),
-            failed: drained.iter().filter(|row| !settled(row)).map(|row| (row.plugin.clone(), row.failures)).collect(),
+            tried: drained.iter().filter(|row| !settled(row)).map(tried).collect(),
             suspect: Vec::new(),
         };
         let is_drained = drain.is_some() || !drained.is_empty();
-        let attempts = drained.iter().map(|row| attempt_in_run(row.attempt, row.run, run));
         RecoveredSession {
             sequence,
             compactions: *compactions,
             started: started.clone(),
             attachable: !is_drained && last_run + 1 >= self.runs.attaching_since(),
-            attempt: attempts.max().unwrap_or(0).max(run - first_run),
+            attempt: untraced,
             drained: is_drained.then(|| Box::new(end())),
             session: session.clone(),
         }
     }
 }
 
-impl DeliveryRow {
-    fn recovered(&self, key: &DeliveryKey, run: u32) -> PendingDelivery {
-        PendingDelivery {
-            delivery: key.clone(),
-            session: self.session.clone(),
-            event: self.event.clone(),
-            attempt: attempt_in_run(self.attempt, self.run, run),
-            failures: self.failures,
-            late: self.late,
-            // The marks went with the process, as everything else here.
-            suspect: false,
+impl ActiveSession {
+    /// What a drain has made of its end, for one plugin.
+    fn settle(&mut self, row: DrainedRow) {
+        match self.drained.iter_mut().find(|known| known.plugin == row.plugin) {
+            Some(known) => *known = row,
+            None => self.drained.push(row),
         }
     }
 }

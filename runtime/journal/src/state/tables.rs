@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, Session, Timestamp};
 
+use super::clean_runs::CleanRuns;
 use super::generations::ForgottenGenerations;
-use crate::{DeliveryKey, JournalError, Receipt, Settlement};
+use crate::{DeliveryKey, DeliveryState, JournalError, PendingDelivery, Receipt, Settlement};
 
 /// Plugins that are installed in a run, in the order of the configuration, and the tenants that each serves; none stands for all.
 pub type Installed = Vec<(PluginName, Option<Vec<Arc<str>>>)>;
@@ -28,6 +29,9 @@ pub trait Tables {
     /// The number of this run, from 1.
     fn run(&self) -> u32;
 
+    /// Runs before this one that have ended cleanly.
+    fn clean_runs(&self) -> &CleanRuns;
+
     /// Whether this run drains.
     fn is_draining(&self) -> bool;
 
@@ -36,6 +40,9 @@ pub trait Tables {
 
     /// Records who is installed in this run. Until the runtime says again who is orphaned, nobody is.
     fn set_installed(&mut self, installed: &Installed, attaching: bool) -> Result<(), Self::Error>;
+
+    /// Records who is installed in this run from now on. Nobody's orphans change.
+    fn change_installed(&mut self, installed: &Installed) -> Result<(), Self::Error>;
 
     /// Records that this run drains, unless that is recorded.
     fn set_draining(&mut self, reason: DrainReason, at: Timestamp) -> Result<(), Self::Error>;
@@ -66,6 +73,9 @@ pub trait Tables {
         session: &Arc<Session>,
         compactions: Option<u32>,
     ) -> Result<bool, Self::Error>;
+
+    /// A plugin was not sent the start of this session, if it is active.
+    fn remove_started(&mut self, sequence: u64, plugin: &PluginName) -> Result<(), Self::Error>;
 
     /// An active session is so no more, and what drains had recorded of its end is removed and given back. None when no such
     /// session is active.
@@ -103,6 +113,12 @@ pub trait Tables {
         settlement: &Settlement,
     ) -> Result<bool, Self::Error>;
 
+    /// A call of this delivery was cut: the number of its attempt is used up.
+    fn set_attempt(&mut self, delivery: &DeliveryKey, attempt: u32) -> Result<(), Self::Error>;
+
+    /// Records that this run has ended cleanly, unless one of its outcomes could not be recorded.
+    fn set_ended(&mut self) -> Result<(), Self::Error>;
+
     /// An owner has reported the end of a session that has ended.
     fn insert_recent_end(&mut self, end: &RecordedEvent<'_>, received: Receipt) -> Result<(), Self::Error>;
 
@@ -114,6 +130,33 @@ pub trait Tables {
 
     /// The delivery has had an outcome, so it did not take the program down.
     fn clear_suspect(&mut self, delivery: &DeliveryKey) -> Result<(), Self::Error>;
+
+    /// Whether this session is active.
+    fn is_active(&self, sequence: u64) -> Result<bool, Self::Error>;
+
+    /// What a delivery is that was not made; none when it was made, or never was.
+    fn unmade(&self, delivery: &DeliveryKey) -> Result<Option<Unmade>, Self::Error>;
+
+    /// A delivery that was given up is owed again. Gives it, unless only the next run makes it.
+    fn revive(&mut self, delivery: &DeliveryKey) -> Result<Option<PendingDelivery>, Self::Error>;
+
+    /// An orphaned delivery is so no more. Gives it, unless only the next run makes it.
+    fn adopt(&mut self, delivery: &DeliveryKey) -> Result<Option<PendingDelivery>, Self::Error>;
+
+    /// A delivery that was not made will not be made any more.
+    fn forget_delivery(&mut self, delivery: &DeliveryKey) -> Result<(), Self::Error>;
+
+    /// Nothing of what runs died of counts for the delivery any more.
+    fn forget_suspicion(&mut self, delivery: &DeliveryKey) -> Result<(), Self::Error>;
+}
+
+/// A delivery that was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmade {
+    /// What it is.
+    pub state: DeliveryState,
+    /// The run in which its count of attempts was right.
+    pub run: u32,
 }
 
 /// A session as it is first known.
@@ -192,6 +235,8 @@ pub struct Attempts {
     pub failure: Option<Failure>,
     /// It was given up.
     pub dead: bool,
+    /// The run in which `attempt` was right; none for this one.
+    pub run: Option<u32>,
 }
 
 /// A failure as an operator sees it.
@@ -232,6 +277,7 @@ impl Attempts {
     /// The attempts that a drain has made of an end.
     pub(super) fn of_drain(row: &DrainedRow) -> Self {
         let DrainedRow { attempt, state, failures, failure, .. } = row;
-        Self { attempt: *attempt, failures: *failures, failure: failure.clone(), dead: *state == DrainedState::Dead }
+        let dead = *state == DrainedState::Dead;
+        Self { attempt: *attempt, failures: *failures, failure: failure.clone(), dead, run: None }
     }
 }

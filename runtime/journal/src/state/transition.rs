@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use lastword_events::{EventKey, Hook, Identity, PluginName, Session};
 
-use super::tables::{Attempts, DrainedState, EndedSession, NewSession, RecordedEvent, Tables, serving};
+use super::tables::{Attempts, DrainedRow, DrainedState, EndedSession, NewSession, RecordedEvent, Tables, serving};
 use crate::limits::MAX_COUNT;
-use crate::recovered::attempt_in_run;
-use crate::{Appended, Completion, DeliveryKey, JournalError, JournalOp};
+use crate::{Appended, Completion, CutCall, DeliveryKey, JournalError, JournalOp};
 
 /// Carries out an operation. A session that begins is given its generation in place.
 ///
@@ -70,12 +69,21 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
                 Ok((session.generation, Appended::Session { sequence, session: session.clone() }))
             })
         }
+        JournalOp::Replace { end, start } => replace(tables, end, start),
         JournalOp::Alive { sequence } => tables.remove_recent_end(*sequence).map(|()| Appended::Done),
         JournalOp::Installed { plugins, attaching } => {
             tables.set_installed(plugins, *attaching).map(|()| Appended::Done)
         }
+        JournalOp::PluginsChanged { plugins } => tables.change_installed(plugins).map(|()| Appended::Done),
+        JournalOp::EndNotOwed { sequence, plugin } => tables.remove_started(*sequence, plugin).map(|()| Appended::Done),
         JournalOp::Draining { reason, at } => tables.set_draining(*reason, *at).map(|()| Appended::Done),
         JournalOp::Orphaned { delivery, late } => tables.set_orphaned(delivery, *late).map(|()| Appended::Done),
+        JournalOp::Ended { cut } => {
+            for CutCall { delivery, attempt } in cut {
+                tables.set_attempt(delivery, *attempt)?;
+            }
+            tables.set_ended().map(|()| Appended::Done)
+        }
     }
 }
 
@@ -117,20 +125,72 @@ fn once<T: Tables>(
     Ok(appended)
 }
 
-fn next_generation<T: Tables>(tables: &mut T, session: &mut Arc<Session>) -> Result<u64, T::Error> {
-    let kept = tables.latest_generation(&session.identity)?;
-    // A newer one may be forgotten where an older one is still owed to somebody.
-    let latest = kept.unwrap_or(0).max(tables.forgotten_generations().of(&session.identity.tenant));
-    if latest >= MAX_COUNT {
-        // No program has written that. There is no row for one more.
-        let why = format!("generation {latest} of this session id is the last there can be: was the file changed?");
-        return Err(JournalError::Unavailable(why).into());
+/// Carries out both, or neither: whatever could be in the way of one is looked for before the other is carried out.
+fn replace<T: Tables>(tables: &mut T, end: &mut JournalOp, start: &mut JournalOp) -> Result<Appended, T::Error> {
+    let known = [generation_of(tables, end)?, generation_of(tables, start)?];
+    if let [Some(_), None] | [None, Some(_)] = known {
+        return Err(JournalError::OpConflict(op_name(end).map_or_else(String::new, |(.., op)| op.to_string())).into());
     }
+    if known == [None, None] {
+        for op in [&*end, &*start] {
+            match op {
+                JournalOp::End { sequence, .. } | JournalOp::Update { sequence, .. }
+                    if !tables.is_active(*sequence)? =>
+                {
+                    return Err(JournalError::UnknownSession(*sequence).into());
+                }
+                // The end of one without a start is a generation as well, perhaps of the same id.
+                JournalOp::EndWithoutStart { session, .. } => drop(latest_generation(tables, session, 2)?),
+                JournalOp::Start { session, .. } => drop(latest_generation(tables, session, 1)?),
+                _ => (),
+            }
+        }
+    }
+    let [end, start] = [apply(tables, end)?, apply(tables, start)?].map(Box::new);
+    Ok(Appended::Replaced { end, start })
+}
+
+/// The generation of which the first line with the operation's name spoke, if that is known.
+fn generation_of<T: Tables>(tables: &T, op: &JournalOp) -> Result<Option<u32>, T::Error> {
+    match op_name(op) {
+        Some((identity, kind, op_id)) => tables.generation_of_op(identity, kind, op_id),
+        None => Ok(None),
+    }
+}
+
+/// What a part of a replacement is named by, if it has an `op_id`.
+fn op_name(op: &JournalOp) -> Option<(&Identity, Hook, &str)> {
+    match op {
+        JournalOp::Start { session, op_id, .. } | JournalOp::Update { session, op_id, .. } => {
+            Some((&session.identity, Hook::SessionStart, op_id.as_deref()?))
+        }
+        JournalOp::End { session, op_id, .. } | JournalOp::EndWithoutStart { session, op_id, .. } => {
+            Some((&session.identity, Hook::SessionEnd, op_id.as_deref()?))
+        }
+        _ => None,
+    }
+}
+
+fn next_generation<T: Tables>(tables: &mut T, session: &mut Arc<Session>) -> Result<u64, T::Error> {
+    let (kept, latest) = latest_generation(tables, session, 1)?;
     if kept.is_some() {
         tables.remove_last_recent_end(&session.identity)?;
     }
     Arc::make_mut(session).generation = latest + 1;
     Ok(tables.next_sequence())
+}
+
+/// The newest generation of which something is kept, and the newest that there was. Fails where there is no room for `more`.
+fn latest_generation<T: Tables>(tables: &T, session: &Session, more: u32) -> Result<(Option<u32>, u32), T::Error> {
+    let kept = tables.latest_generation(&session.identity)?;
+    // A newer one may be forgotten where an older one is still owed to somebody.
+    let latest = kept.unwrap_or(0).max(tables.forgotten_generations().of(&session.identity.tenant));
+    if latest > MAX_COUNT.saturating_sub(more) {
+        // No program has written that. There is no row for one more.
+        let why = format!("generation {latest} of this session id is the last there can be: was the file changed?");
+        return Err(JournalError::Damaged(why).into());
+    }
+    Ok((kept, latest))
 }
 
 fn update<T: Tables>(
@@ -155,8 +215,8 @@ fn enqueue<T: Tables>(tables: &mut T, event: &RecordedEvent<'_>, owed: &[PluginN
     tables.insert_deliveries(event, owed.iter().map(|plugin| (plugin, Attempts::default())))
 }
 
-/// What drains have settled of an end stays so. Every run since the session began may have made an attempt, whether its owner has
-/// spoken of it later or not: a drain that was killed before its first commit has left no trace.
+/// What drains have settled of an end stays so. Every run since the session began that did not end cleanly may have made an attempt,
+/// whether its owner has spoken of it later or not: a drain that was killed before its first commit has left no trace.
 fn enqueue_end<T: Tables>(
     tables: &mut T,
     end: &RecordedEvent<'_>,
@@ -168,17 +228,22 @@ fn enqueue_end<T: Tables>(
     if drained.is_empty() && *first_run == run {
         return enqueue(tables, end, owed);
     }
-    let attempts = drained.iter().map(|row| attempt_in_run(row.attempt, row.run, run));
-    let attempt = attempts.max().unwrap_or(0).max(run.saturating_sub(*first_run));
-    let of = |plugin: &PluginName| drained.iter().find(|row| row.plugin == *plugin);
-    let open = owed.iter().filter_map(|plugin| match of(plugin) {
+    let clean = tables.clean_runs();
+    let untraced = clean.untraced(*first_run, run);
+    let attempt_of = |row: &DrainedRow| clean.attempt_in_run(row.attempt, row.run, run).max(untraced);
+    let before = |plugin: &PluginName| match drained.iter().find(|row| row.plugin == *plugin) {
         Some(row) if row.state != DrainedState::Owed => None,
-        failed => Some((plugin, failed.map_or_else(Attempts::default, Attempts::of_drain))),
-    });
-    tables.insert_deliveries(end, open.map(|(plugin, before)| (plugin, Attempts { attempt, ..before })))?;
+        Some(tried) => Some(Attempts { attempt: attempt_of(tried), ..Attempts::of_drain(tried) }),
+        None => Some(Attempts { attempt: untraced, ..Attempts::default() }),
+    };
+    let open: Vec<_> = owed.iter().filter_map(|plugin| Some((plugin, before(plugin)?))).collect();
+    tables.insert_deliveries(end, open.into_iter())?;
     // These are not delivered again, and an operator has to see them.
     let dead = drained.iter().filter(|row| row.state == DrainedState::Dead);
-    tables.insert_deliveries(end, dead.map(|row| (&row.plugin, Attempts::of_drain(row))))?;
+    tables.insert_deliveries(
+        end,
+        dead.map(|row| (&row.plugin, Attempts { run: Some(row.run), ..Attempts::of_drain(row) })),
+    )?;
     if *first_run < run { mark_orphaned_ends(tables, end, owed) } else { Ok(()) }
 }
 

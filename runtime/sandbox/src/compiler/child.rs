@@ -1,16 +1,22 @@
 //! Compiling in a process of its own, which can be killed: the compiler's time and memory are bounded by nothing inside
 //! it, and a component that crashes it takes nobody along.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::Signal;
 
 use super::exchange::{Exchange, Stopped};
 use super::process::CompilerProcess;
-use super::worker::{COMPILED, INVALID};
-use crate::engine::MemoryLayout;
 use crate::error::LoadError;
 use crate::foreign::foreign_text;
 use crate::limits::MAX_CODE_BYTES;
+use crate::memory_layout::MemoryLayout;
 
+/// First byte of an answer that goes on with compiled code.
+pub(super) const COMPILED: u8 = 1;
+/// First byte of an answer that goes on with what is wrong with the component.
+pub(super) const INVALID: u8 = 2;
 /// Says where the dynamic loader finds libraries: a program that needs it to start needs it to start again.
 const LIBRARY_PATHS: [&str; 2] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
@@ -28,11 +34,15 @@ pub(super) fn compile(process: &CompilerProcess, layout: MemoryLayout, component
     };
     let first_line = process.first_line(layout);
     let exchange = Exchange::new((stdin, stdout, stderr), [first_line.as_bytes(), component]);
-    let (answer, said) = exchange.and_then(|exchange| exchange.run(process.time)).map_err(|stopped| match stopped {
-        Stopped::TimeIsUp => LoadError::CompilerTooSlow { limit: process.time },
+    let waited = process.elapsed_limit();
+    let (answer, said) = exchange.and_then(|exchange| exchange.run(waited)).map_err(|stopped| match stopped {
+        Stopped::TimeIsUp => LoadError::NoAnswerFromCompiler { waited },
         Stopped::Pipe(error) => failed(error.to_string()),
     })?;
     let status = child.0.wait().map_err(|e| failed(e.to_string()))?;
+    if status.signal() == Some(Signal::XCPU.as_raw()) {
+        return Err(LoadError::CompilerTooSlow { limit: process.time });
+    }
     answer_of(answer, status, &said).map_err(|detail| match detail {
         Bad::Component(detail) => LoadError::Invalid { detail },
         Bad::Process(detail) => LoadError::Compiler { detail },

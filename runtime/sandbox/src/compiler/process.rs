@@ -1,22 +1,23 @@
-//! The process that compiles: which program it is, and what it may use.
+//! The process that compiles: which program it is, how this program is started once more to be it, and what it may use.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::engine::MemoryLayout;
-use crate::limits::{DEFAULT_COMPILE_BYTES, DEFAULT_COMPILE_TIME};
+use crate::limits::{COMPILE_TIME_STRETCH, DEFAULT_COMPILE_BYTES, DEFAULT_COMPILE_TIME};
+use crate::memory_layout::MemoryLayout;
 
 /// A program that compiles components in a process of its own: it can be killed, and its memory is bounded. It has to call
-/// [`compile_worker`](crate::compile_worker) with its standard streams.
+/// `compile_worker` with its standard streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompilerProcess {
     /// The program's file.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// How long one component may take by the clock on the wall. Default: 5 minutes; a Python guest, the slowest that we
-    /// have seen, takes 40 s on two cores.
+    /// Processor time that one component may take, on all cores together (`RLIMIT_CPU`, in whole seconds, rounded up). Default:
+    /// 10 minutes; a Python guest, the slowest that we have seen, takes 80 s. What else runs on the machine does not count. A
+    /// process that has not answered after ten times as much by the clock is given up too.
     pub time: Duration,
     /// Bytes of memory that the process may have (`RLIMIT_DATA`). Default: 4 GiB; a Python guest takes 415 MB.
     pub memory: u64,
@@ -33,13 +34,70 @@ impl CompilerProcess {
         }
     }
 
-    /// What the process has to hold itself to, as its first line of input: seconds, bytes, and those of a narrow
+    /// This program once more, with these arguments: where `main` sees them, it calls
+    /// [`compile_worker`](crate::compile_worker) with standard input and output, and does nothing else. `None` where nobody
+    /// knows which program this is, as on Linux without `/proc`.
+    ///
+    /// ```no_run
+    /// use lastword_sandbox::{CompilerProcess, SandboxConfig, compile_worker};
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     if std::env::args().nth(1).as_deref() == Some("compile-plugin") {
+    ///         return compile_worker(std::io::stdin(), std::io::stdout());
+    ///     }
+    ///     let compiler = CompilerProcess::this_program(["compile-plugin"]);
+    ///     let config = SandboxConfig { compiler, ..SandboxConfig::default() };
+    ///     // …
+    /// #   drop(config);
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn this_program(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Option<Self> {
+        let (program, before) = this_program()?;
+        Some(Self::new(program, before.into_iter().chain(arguments.into_iter().map(Into::into))))
+    }
+
+    /// What the process has to hold itself to, as its first line of input: seconds of processor time, bytes, and those of a narrow
     /// memory, 0 for the wide layout.
     pub(super) fn first_line(&self, layout: MemoryLayout) -> String {
         let narrow = match layout {
             MemoryLayout::Wide => 0,
             MemoryLayout::Narrow(bytes) => bytes,
         };
-        format!("{} {} {narrow}\n", self.time.as_secs().saturating_add(1), self.memory)
+        let whole_seconds = self.time.as_millis().div_ceil(1000);
+        format!("{whole_seconds} {} {narrow}\n", self.memory)
     }
+
+    /// How long the process may take by the clock.
+    pub(super) fn elapsed_limit(&self) -> Duration {
+        self.time.saturating_mul(COMPILE_TIME_STRETCH)
+    }
+}
+
+/// The program's file, and what it is given before any arguments of its own. None when nobody knows.
+#[cfg(target_os = "linux")]
+fn this_program() -> Option<(PathBuf, Vec<OsString>)> {
+    // Not the path behind it: the file may have been replaced by another version, or be gone.
+    let running = PathBuf::from("/proc/self/exe");
+    running.metadata().is_ok().then(|| (running, loader_arguments().unwrap_or_default()))
+}
+
+/// The program's file, and what it is given before any arguments of its own. None when nobody knows.
+#[cfg(not(target_os = "linux"))]
+fn this_program() -> Option<(PathBuf, Vec<OsString>)> {
+    Some((std::env::current_exe().ok()?, Vec::new()))
+}
+
+/// When the program was started through a dynamic loader (`ld-linux-x86-64.so.2 --library-path L ./lastword …`) the
+/// running file is the loader, which takes its own arguments and our path off the front: what the system has and we
+/// have not.
+#[cfg(target_os = "linux")]
+fn loader_arguments() -> Option<Vec<OsString>> {
+    use std::os::unix::ffi::OsStringExt as _;
+    let all = std::fs::read("/proc/self/cmdline").ok()?;
+    let all: Vec<&[u8]> = all.strip_suffix(b"\0")?.split(|byte| *byte == 0).collect();
+    // Ours begin with the program's path, which the loader wants as well.
+    let taken = all.len().checked_sub(std::env::args_os().count())?;
+    Some(all.get(1..=taken)?.iter().map(|argument| OsString::from_vec(argument.to_vec())).collect())
 }

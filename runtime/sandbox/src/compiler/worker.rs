@@ -1,18 +1,14 @@
 //! The compiler's side of [`child`](super::child): one component in, its code out.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::num::NonZeroUsize;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::engine::{MemoryLayout, compiling_engine};
+use super::child::{COMPILED, INVALID};
+use crate::engine::compiling_engine;
 use crate::foreign::engine_error;
 use crate::limits::MAX_COMPONENT_BYTES;
-
-/// First byte of an answer that goes on with compiled code.
-pub(super) const COMPILED: u8 = 1;
-/// First byte of an answer that goes on with what is wrong with the component.
-pub(super) const INVALID: u8 = 2;
+use crate::memory_layout::MemoryLayout;
 
 /// What the program of a [`CompilerProcess`](crate::CompilerProcess) does: reads limits and a component from `input`,
 /// holds this process to the limits, and writes the code to `output`. To be called in a process of its own, by a
@@ -40,14 +36,11 @@ pub fn compile_worker(input: impl Read, mut output: impl Write) -> io::Result<()
     output.flush()
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
-}
-
 /// Lowers a limit of this process; one that is lower already stays.
-fn at_most(resource: Resource, limit: u64) -> io::Result<()> {
-    let limit = getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
-    Ok(setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?)
+fn at_most(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
+    let before = getrlimit(resource).maximum;
+    let lowered = |limit: u64| Some(before.map_or(limit, |before| before.min(limit)));
+    Ok(setrlimit(resource, Rlimit { current: lowered(current), maximum: lowered(maximum) })?)
 }
 
 /// The first line of input, as `CompilerProcess::first_line` writes it: limits that this process holds itself to,
@@ -60,11 +53,12 @@ fn begin(line: &str) -> io::Result<MemoryLayout> {
     Ok(if narrow == 0 { MemoryLayout::Wide } else { MemoryLayout::Narrow(narrow) })
 }
 
-/// Seconds of CPU on each core's behalf, and bytes of memory; and others go first.
+/// Seconds of processor time, and bytes of memory; and others go first.
 fn hold_to(seconds: u64, bytes: u64) -> io::Result<()> {
-    at_most(Resource::Cpu, seconds.saturating_mul(u64::try_from(cores()).unwrap_or(1)))?;
-    at_most(Resource::Data, bytes)?;
-    at_most(Resource::Core, 0)?;
+    // At the first of the two limits the process ends with a signal that says why (SIGXCPU); at the second it is killed.
+    at_most(Resource::Cpu, seconds, seconds.saturating_add(1))?;
+    at_most(Resource::Data, bytes, bytes)?;
+    at_most(Resource::Core, 0, 0)?;
     // Plugins that run now go before one that will.
     rustix::process::nice(10).ok();
     #[cfg(target_os = "linux")]

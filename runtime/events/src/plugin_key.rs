@@ -1,0 +1,55 @@
+//! What an installed plugin is known by.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::PluginName;
+
+/// What an installed plugin is known by: its name, and the tenant that it belongs to if it is scoped. Two tenants may each have a
+/// plugin of one name. Cheap to clone.
+///
+/// ```
+/// use lastword_events::{PluginKey, PluginName};
+///
+/// let memory = PluginName::new("memory")?;
+/// assert_eq!(PluginKey::from(&memory).to_string(), "memory");
+/// assert_eq!(PluginKey::from(memory).scoped("acme").to_string(), "acme/memory");
+/// # Ok::<(), lastword_events::FieldError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct PluginKey {
+    /// The tenant that the plugin belongs to, and that it serves alone; none for one that is not scoped.
+    pub tenant: Option<Arc<str>>,
+    /// The name that delivery ids say.
+    pub name: PluginName,
+}
+
+impl PluginKey {
+    /// The plugin of this name that belongs to `tenant`.
+    #[must_use]
+    pub fn scoped(self, tenant: &str) -> Self {
+        Self { tenant: Some(tenant.into()), ..self }
+    }
+}
+
+impl From<PluginName> for PluginKey {
+    fn from(name: PluginName) -> Self {
+        Self { tenant: None, name }
+    }
+}
+
+impl From<&PluginName> for PluginKey {
+    fn from(name: &PluginName) -> Self {
+        name.clone().into()
+    }
+}
+
+impl fmt::Display for PluginKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.tenant {
+            Some(tenant) => write!(f, "{tenant}/{}", self.name),
+            None => self.name.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! A journal whose disk does what a test says.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lastword_events::{Change, EventKey, Hook, Identity, JournalName};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
+
+use super::command::{Command, disk_is_full};
+use crate::{
+    Appended, CallMark, ChangedDelivery, CommitObserver, Completion, DeliveryChange, DeliveryFilter, DeliveryKey,
+    DeliveryPage, DeliveryRow, Durability, Journal, JournalError, JournalOp, KeyValueChanges, MemoryJournal,
+    PageRequest, Pending, Recovered, Settlement, Space, StagedCompletions,
+};
+
+/// A journal on a disk that does what a test says: it takes its time, is full, or loses answers. Nothing happens until the test says
+/// so, and meanwhile it is as the journal inside. What it is asked while it is [held](Self::hold) takes effect in the journal inside
+/// at the moment of the answer, as a commit would. What guests stored is read back as soon as it is staged, as from the queue of a
+/// real one.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use lastword_events::Session;
+/// # use lastword_journal::{Journal, JournalError, JournalOp, testing::FaultyJournal};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let session = Arc::new(Session::new("acme", "s1"));
+/// # let event = Arc::new(lastword_events::Event::Start(Default::default()));
+/// # let start = || JournalOp::Start { session: session.clone(), event: event.clone(), owed: vec![], op_id: None };
+/// let journal = FaultyJournal::in_memory();
+/// journal.fill();
+/// assert!(matches!(journal.append(start()).await, Err(JournalError::Full(_))));
+/// journal.commit().await;
+/// assert!(journal.append(start()).await.is_ok(), "there is room again");
+/// # }
+/// ```
+pub struct FaultyJournal<J = MemoryJournal> {
+    inner: J,
+    /// What guests stored and is not committed yet, in front of what is.
+    staged: Mutex<StagedValues>,
+    held: Mutex<Held>,
+    held_more: Notify,
+    reads: Reads,
+}
+
+/// What waits, and for whom it is decided under the same lock that it waits: so nothing is left behind that comes at the moment
+/// of a commit.
+#[derive(Default)]
+struct Held {
+    commands: Vec<Command>,
+    holds_writes: bool,
+    holds_outcomes: bool,
+    holds_changes: bool,
+    is_full: bool,
+}
+
+/// Whether it is a file that takes its time to be read.
+#[derive(Default)]
+struct Reads {
+    held: Mutex<bool>,
+    released: Condvar,
+    is_file: AtomicBool,
+}
+
+/// The spaces that anything was stored in since, whole.
+#[derive(Default)]
+struct StagedValues {
+    journal: MemoryJournal,
+    spaces: HashSet<Space>,
+}
+
+impl StagedValues {
+    /// Takes over what is committed of a space. Bounded by no quota: it is there.
+    fn load(&self, space: &Space, committed: &dyn Journal) {
+        let keys = committed.key_value_keys(space, None, usize::MAX).unwrap_or_default();
+        let value = |key: &String| committed.key_value(space, key).ok().flatten().map(Change::Set);
+        let changes: Vec<_> = keys.into_iter().filter_map(|key| value(&key).map(|value| (key, value))).collect();
+        let changes = KeyValueChanges { space: space.clone(), plugin_quota: None, tenant_quota: None, changes };
+        drop(self.journal.complete(&space.tenant, vec![stored(changes)]));
+    }
+}
+
+impl FaultyJournal {
+    /// One that writes to a journal in memory.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::new(MemoryJournal::new())
+    }
+}
+
+impl<J: Journal> FaultyJournal<J> {
+    /// One that writes to `inner`.
+    pub fn new(inner: J) -> Self {
+        Self {
+            inner,
+            staged: Mutex::default(),
+            held: Mutex::default(),
+            held_more: Notify::new(),
+            reads: Reads::default(),
+        }
+    }
+
+    /// The journal that it writes to.
+    pub fn inner(&self) -> &J {
+        &self.inner
+    }
+
+    /// From now on answers wait for [`commit`](Self::commit), [`fail`](Self::fail) or [`lose_answers`](Self::lose_answers).
+    pub fn hold(&self) {
+        let mut held = self.held.lock();
+        (held.holds_writes, held.holds_outcomes) = (true, true);
+    }
+
+    /// From now on answers to outcomes wait, and no others.
+    pub fn hold_outcomes(&self) {
+        self.held.lock().holds_outcomes = true;
+    }
+
+    /// From now on [changes of deliveries](Journal::change_deliveries) wait, and nothing else.
+    pub fn hold_changes(&self) {
+        self.held.lock().holds_changes = true;
+    }
+
+    /// From now on the disk is full: what owners ask is refused, what the runtime has decided waits for [`commit`](Self::commit).
+    pub fn fill(&self) {
+        let mut held = self.held.lock();
+        (held.is_full, held.holds_writes, held.holds_outcomes) = (true, true, true);
+    }
+
+    /// From now on it is a file, and whoever asks for an `op_id` is held up until [`release_reads`](Self::release_reads).
+    pub fn hold_reads(&self) {
+        self.reads.is_file.store(true, Ordering::SeqCst);
+        *self.reads.held.lock() = true;
+    }
+
+    /// Whoever reads goes on.
+    pub fn release_reads(&self) {
+        *self.reads.held.lock() = false;
+        self.reads.released.notify_all();
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.lock().is_full
+    }
+
+    /// What waits, in its order. None when nothing does: what comes from then on does not wait, so nothing overtakes what did.
+    fn release_some(&self) -> Option<Vec<Command>> {
+        let mut held = self.held.lock();
+        held.is_full = false;
+        if held.commands.is_empty() {
+            *held = Held::default();
+            return None;
+        }
+        Some(std::mem::take(&mut held.commands))
+    }
+
+    /// What waits to be written.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let held = self.held.lock();
+        held.commands.iter().filter(|one| !matches!(one, Command::Flush(_) | Command::Release(_))).count()
+    }
+
+    /// Resolves when so many commands wait to be written.
+    pub async fn until_held(&self, commands: usize) {
+        loop {
+            let held_more = self.held_more.notified();
+            tokio::pin!(held_more);
+            held_more.as_mut().enable();
+            if self.held() >= commands {
+                return;
+            }
+            held_more.await;
+        }
+    }
+
+    /// Commits what waits, in order, and holds nothing back any more.
+    pub async fn commit(&self) {
+        while let Some(commands) = self.release_some() {
+            for command in commands {
+                command.commit(&self.inner).await;
+            }
+        }
+    }
+
+    /// Commits what waits, in order, and answers nobody, as when a process dies between the commit and its answer. Holds nothing back
+    /// any more.
+    pub async fn lose_answers(&self) {
+        while let Some(commands) = self.release_some() {
+            for command in commands {
+                command.commit_without_answer(&self.inner).await;
+            }
+        }
+    }
+
+    /// As a disk that is full for a moment: refuses what owners have asked, keeps and commits what the runtime has decided, and
+    /// holds nothing back any more.
+    pub async fn refuse_writes(&self) {
+        while let Some(commands) = self.release_some() {
+            for command in commands {
+                match command {
+                    Command::Append(..) | Command::Probe(_) => command.refuse(),
+                    _ => command.commit(&self.inner).await,
+                }
+            }
+        }
+    }
+
+    /// Refuses what waits, and holds nothing back any more.
+    pub fn fail(&self) {
+        let held = std::mem::take(&mut *self.held.lock()).commands;
+        // What was staged is gone: back to what is committed.
+        let mut values = self.staged.lock();
+        values.journal = MemoryJournal::new();
+        values.spaces.iter().for_each(|space| values.load(space, &self.inner));
+        drop(values);
+        held.into_iter().for_each(Command::refuse);
+    }
+
+    fn read<T>(&self, space: &Space, read: impl FnOnce(&dyn Journal) -> T) -> T {
+        let values = self.staged.lock();
+        read(if values.spaces.contains(space) { &values.journal } else { &self.inner })
+    }
+
+    /// Has a command wait where `waits` says so, and asks the journal inside otherwise.
+    fn hold_if<V, T>(
+        &self,
+        waits: impl FnOnce(&Held) -> bool,
+        value: V,
+        command: impl FnOnce(V) -> (Command, Pending<T>),
+        ask: impl FnOnce(&J, V) -> Pending<T>,
+    ) -> Pending<T> {
+        let mut held = self.held.lock();
+        if !waits(&held) {
+            drop(held);
+            return ask(&self.inner, value);
+        }
+        let (command, pending) = command(value);
+        held.commands.push(command);
+        drop(held);
+        self.held_more.notify_waiters();
+        pending
+    }
+}
+
+impl<J: Journal> Journal for FaultyJournal<J> {
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.reads.released.wait_while(&mut self.reads.held.lock(), |held| *held);
+        self.inner.known_op(identity, kind, op_id)
+    }
+
+    fn name(&self) -> JournalName {
+        self.inner.name()
+    }
+
+    fn durability(&self) -> Durability {
+        if self.reads.is_file.load(Ordering::SeqCst) { Durability::Disk } else { self.inner.durability() }
+    }
+
+    fn recover(&self) -> Result<Recovered, JournalError> {
+        self.inner.recover()
+    }
+
+    fn append(&self, op: JournalOp) -> Pending<Appended> {
+        if self.is_full() {
+            return Pending::ready(Err(disk_is_full()));
+        }
+        self.hold_if(|held| held.holds_writes, op, Command::append, J::append)
+    }
+
+    fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
+        self.hold_if(|held| held.holds_writes, ops, Command::append_decided, J::append_decided)
+    }
+
+    fn complete(&self, tenant: &Arc<str>, mut completions: Vec<Completion>) -> StagedCompletions {
+        // Until they are queued, so that they are committed in the order in which they were resolved.
+        let mut values = self.staged.lock();
+        for KeyValueChanges { space, .. } in completions.iter().filter_map(|one| one.changes.as_deref()) {
+            if values.spaces.insert(space.clone()) {
+                values.load(space, &self.inner);
+            }
+        }
+        let refused = values.journal.complete(tenant, completions.clone()).refused;
+        for one in refused.iter().rev() {
+            completions.remove(one.at);
+        }
+        let command = |completions| Command::complete(tenant, completions);
+        let ask = |inner: &J, completions| inner.complete(tenant, completions).pending;
+        StagedCompletions { refused, pending: self.hold_if(|held| held.holds_outcomes, completions, command, ask) }
+    }
+
+    fn flush(&self) -> Pending<()> {
+        if self.is_full() {
+            return Pending::ready(Err(disk_is_full()));
+        }
+        let waits = |held: &Held| held.holds_writes || held.holds_outcomes;
+        self.hold_if(waits, (), |()| Command::flush(), |inner, ()| inner.flush())
+    }
+
+    fn mark_call(&self, delivery: &DeliveryKey) -> Option<CallMark> {
+        self.inner.mark_call(delivery)
+    }
+
+    fn leave(&self) {
+        self.inner.leave();
+    }
+
+    /// On a full disk what waits is lost, and the journal is let go of all the same.
+    fn release(&self) -> Pending<()> {
+        if self.is_full() {
+            self.fail();
+            drop(self.inner.release());
+            return Pending::ready(Err(disk_is_full()));
+        }
+        let waits = |held: &Held| held.holds_writes || held.holds_outcomes;
+        self.hold_if(waits, (), |()| Command::release(), |inner, ()| inner.release())
+    }
+
+    fn set_aside(&self) -> u64 {
+        self.inner.set_aside()
+    }
+
+    fn observe_commits(&self, observer: CommitObserver) {
+        self.inner.observe_commits(observer);
+    }
+
+    fn probe(&self) -> Pending<()> {
+        if self.is_full() {
+            return Pending::ready(Err(disk_is_full()));
+        }
+        self.hold_if(|held| held.holds_writes, (), |()| Command::probe(), |inner, ()| inner.probe())
+    }
+
+    fn delivery(&self, delivery: &DeliveryKey) -> Result<Option<DeliveryRow>, JournalError> {
+        self.inner.delivery(delivery)
+    }
+
+    fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError> {
+        self.inner.deliveries(filter, page)
+    }
+
+    fn change_deliveries(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>> {
+        let command = |deliveries| Command::change_deliveries(change, deliveries);
+        let ask = |inner: &J, deliveries| inner.change_deliveries(change, deliveries);
+        self.hold_if(|held| held.holds_writes || held.holds_changes, deliveries, command, ask)
+    }
+
+    fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.read(space, |journal| journal.key_value(space, key))
+    }
+
+    fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
+        self.read(space, |journal| journal.key_value_keys(space, after, limit))
+    }
+
+    fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
+        self.read(space, |journal| journal.key_value_bytes(space))
+    }
+
+    fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
+        let values = self.staged.lock();
+        let staged = values.spaces.iter().filter(|space| *space.tenant == *tenant);
+        let replaced = staged.map(|space| self.inner.key_value_bytes(space)).sum::<Result<u64, _>>()?;
+        let others = self.inner.key_value_tenant_bytes(tenant)?.saturating_sub(replaced);
+        Ok(others.saturating_add(values.journal.key_value_tenant_bytes(tenant)?))
+    }
+}
+
+/// A delivery that stores this, and that nobody knows of otherwise.
+fn stored(changes: KeyValueChanges) -> Completion {
+    let delivery = DeliveryKey { sequence: 0, event: EventKey::End, plugin: changes.space.plugin.clone() };
+    Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes: Some(Box::new(changes)) }
+}

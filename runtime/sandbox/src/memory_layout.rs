@@ -1,0 +1,13 @@
+//! How much address space a guest's memory has.
+
+/// How much address space each linear memory has. Code that is compiled for one layout does not run in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MemoryLayout {
+    /// 4 GiB, all that a guest can address: what lies beyond its memory is not mapped, so compiled code does without
+    /// bounds checks.
+    Wide,
+    /// So many bytes: compiled code checks each access, and is a little slower. For machines that do not give the
+    /// process the address space.
+    Narrow(u64),
+}

@@ -1,0 +1,84 @@
+//! A plugin that is a function of the host's, for the tests of whoever embeds the runtime.
+//!
+//! `Plugin::native` is here, and not with the other functions of [`Plugin`]: it needs a [`Sandbox`], which needs `Plugin`.
+
+use std::sync::{Arc, OnceLock};
+
+use lastword_events::{HookCall, Outcome, PluginName};
+use tokio::sync::Semaphore;
+use wasmtime_wasi_config::WasiConfigVariables;
+
+use crate::config::SandboxConfig;
+use crate::error::SandboxError;
+use crate::extra_memories::ExtraMemories;
+use crate::grants::Grants;
+use crate::hooks::Hooks;
+use crate::host_memory_quota::HostMemoryQuota;
+use crate::limits::{Limits, MAX_CONCURRENT_TRANSCRIPT_COPIES, MAX_HOST_MEMORY_OF_PLUGIN_BYTES};
+use crate::loaded::{Code, Loaded};
+use crate::plugin::Plugin;
+use crate::sandbox::Sandbox;
+use crate::state::GuestState;
+
+impl Plugin {
+    /// A plugin that is a function, for tests. It is called where a guest would be: it needs a permit and a slot, its call is
+    /// measured, in the spans of observers, dropped with a drain, and what it answers goes the way of every outcome. One that panics
+    /// is `failed(host)`.
+    ///
+    /// What is **not** bounded: it runs on a worker's thread until it returns. Nothing interrupts it, neither its deadline nor a
+    /// drain's budget; when it has taken longer than its deadline (500 ms), it has failed with that afterwards. It has the memory, the
+    /// files and the network of the process, fuel and key-value storage have nothing to do with it, and a `Deferred` that it answers
+    /// for ever is begun again for ever. A function that waits keeps a worker.
+    ///
+    /// It is of no sandbox that you have made, and can be installed beside plugins of one.
+    ///
+    /// # Errors
+    /// When there is no room for a sandbox on this machine.
+    pub fn native(
+        name: PluginName,
+        hooks: Hooks,
+        hook: impl Fn(&HookCall) -> Outcome + Send + Sync + 'static,
+    ) -> Result<Self, SandboxError> {
+        Ok(Self::of(load(name, hooks, hook)?))
+    }
+}
+
+fn load(
+    name: PluginName,
+    hooks: Hooks,
+    hook: impl Fn(&HookCall) -> Outcome + Send + Sync + 'static,
+) -> Result<Loaded<GuestState>, SandboxError> {
+    let (sandbox, limits) = (shared_sandbox()?, Limits::default());
+    Ok(Loaded {
+        host: Arc::clone(sandbox.host()),
+        name,
+        limits,
+        grants: Grants::default(),
+        config: WasiConfigVariables::default(),
+        memory: sandbox.memory().part(limits.total_memory),
+        image: 0,
+        least_memory: 0,
+        host_memory: HostMemoryQuota::new(MAX_HOST_MEMORY_OF_PLUGIN_BYTES),
+        extra_memories: ExtraMemories::new(0, sandbox.max_concurrent_calls()),
+        transcript_copies: Arc::new(Semaphore::new(MAX_CONCURRENT_TRANSCRIPT_COPIES)),
+        #[cfg(feature = "http")]
+        allowed: Arc::default(),
+        hooks,
+        imports: Default::default(),
+        sha256: Default::default(),
+        compiled_in: None,
+        code: Code::Native(Box::new(hook)),
+    })
+}
+
+/// The one that all native plugins of the process are of: it has their slots.
+fn shared_sandbox() -> Result<&'static Sandbox, SandboxError> {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    match SANDBOX.get() {
+        Some(sandbox) => Ok(sandbox),
+        None => {
+            let sandbox = Sandbox::new(SandboxConfig::default())?;
+            Ok(SANDBOX.get_or_init(|| sandbox))
+        }
+    }
+}
