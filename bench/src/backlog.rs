@@ -4,30 +4,26 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastword::events::{DrainReason, DrainReport, PluginName};
-use lastword::{
-    Journal, Limits, Plugin, Runtime, Sandbox, SandboxConfig, Source, SqliteJournal, StartRequest, Tenants,
-};
+use lastword::events::{DrainReason, DrainReport};
+use lastword::{Journal, Plugin, Runtime, Sandbox, SandboxConfig, SqliteJournal, StartRequest, Tenants};
 
 use crate::end::session;
 use crate::recovery::note_all;
 use crate::rounds::say;
+use crate::setup::{load_many_good, tokio_with};
 
 const SESSIONS: u32 = 200_000;
-const PLUGINS: u32 = 4;
+const PLUGINS: usize = 4;
 
 /// Prints both sides.
 ///
 /// # Errors
 /// When something fails that must not.
 pub(crate) fn measure() -> anyhow::Result<()> {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let tokio = tokio_with(2)?;
     let _context = tokio.enter();
     let sandbox = Sandbox::new(SandboxConfig::default())?;
-    let component = Source::Bytes(lastword_test_guests::component("good"));
-    let plugins: Vec<Plugin> = (0..PLUGINS)
-        .map(|n| Ok(sandbox.load(PluginName::new(&format!("good-{n}"))?, &component, Limits::default())?))
-        .collect::<anyhow::Result<_>>()?;
+    let plugins = load_many_good(&sandbox, PLUGINS)?;
     let dir = tempfile::tempdir()?;
 
     say(format!("a drain of {SESSIONS} sessions and {PLUGINS} plugins, within its budget of 2 s, journal on disk:"));

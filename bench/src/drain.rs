@@ -1,20 +1,20 @@
 //! A whole set of sessions drained within the default budget, by as many workers as there are cores.
 
-use lastword::events::{DrainReason, PluginName};
-use lastword::{Limits, Runtime, Sandbox, SandboxConfig, Source, StartRequest, Tenants};
+use lastword::events::DrainReason;
+use lastword::{Runtime, Sandbox, SandboxConfig, StartRequest, Tenants};
 
 use crate::rounds::say;
+use crate::setup::{load_good, tokio_with};
 
 /// Prints how long each set took and what was deferred.
 ///
 /// # Errors
 /// When the runtime cannot be built.
 pub(crate) fn measure() -> anyhow::Result<()> {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+    let tokio = tokio_with(1)?;
     let _context = tokio.enter();
     let sandbox = Sandbox::new(SandboxConfig::default())?;
-    let component = Source::Bytes(lastword_test_guests::component("good"));
-    let plugin = sandbox.load(PluginName::new("good")?, &component, Limits::default())?;
+    let plugin = load_good(&sandbox)?;
     say("a drain within its budget of 2 s, one plugin, a fresh sandbox for each session, in-memory journal:");
     for sessions in [100_000u32, 200_000, 400_000] {
         let runtime = Runtime::builder().sandbox(sandbox.clone()).plugin(plugin.clone(), Tenants::Every).build()?;

@@ -2,11 +2,12 @@
 
 use std::num::NonZeroUsize;
 
-use lastword::events::{DrainReason, EndReason, PluginName, Session, Timestamp, Transcript};
-use lastword::{EndRequest, Limits, Runtime, Sandbox, SandboxConfig, Source, StartRequest, Tenants};
+use lastword::events::{DrainReason, EndReason, Session, Timestamp, Transcript};
+use lastword::{EndRequest, Runtime, Sandbox, SandboxConfig, StartRequest, Tenants};
 
 use crate::bare::Bare;
 use crate::rounds::{ROUNDS, cpu, median, micros, per_item, say};
+use crate::setup::{load_good, tokio_with};
 
 const CALLS: u32 = 50_000;
 
@@ -15,12 +16,11 @@ const CALLS: u32 = 50_000;
 /// # Errors
 /// When a call fails that must not.
 pub(crate) fn measure() -> anyhow::Result<()> {
-    let component = lastword_test_guests::component("good");
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+    let tokio = tokio_with(1)?;
     let _context = tokio.enter();
-    let bare = Bare::new(&component).map_err(failed)?;
+    let bare = Bare::new(&lastword_test_guests::component("good")).map_err(failed)?;
     let sandbox = Sandbox::new(SandboxConfig::default())?;
-    let plugin = sandbox.load(PluginName::new("good")?, &Source::Bytes(component), Limits::default())?;
+    let plugin = load_good(&sandbox)?;
 
     let (mut alone, mut drained, mut ordinary, mut ordinary_cpu) = (vec![], vec![], vec![], vec![]);
     for _ in 0..ROUNDS {

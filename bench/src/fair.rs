@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::rounds::say;
+use crate::setup::tokio_with;
 
 /// Ends of the tenant whose plugin writes 9 000 keys in each call.
 const FLOOD: u32 = 1_500;
@@ -25,7 +26,7 @@ const QUOTA: u64 = 4 << 20;
 /// # Errors
 /// When something fails that must not.
 pub(crate) fn measure() -> anyhow::Result<()> {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let tokio = tokio_with(2)?;
     let _context = tokio.enter();
     let sandbox = Sandbox::new(SandboxConfig::default())?;
     let dir = tempfile::tempdir()?;

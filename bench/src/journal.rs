@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lastword::events::{DrainReason, EndReason, PluginName};
+use lastword::events::{DrainReason, EndReason};
 use lastword::{
-    EndRequest, Journal, Limits, MemoryJournal, Plugin, Runtime, Sandbox, SandboxConfig, Source, SqliteJournal,
-    StartRequest, Tenants,
+    EndRequest, Journal, MemoryJournal, Plugin, Runtime, Sandbox, SandboxConfig, SqliteJournal, StartRequest, Tenants,
 };
 use tokio::task::JoinSet;
 
 use crate::end::session;
 use crate::rounds::{median, per_item, say};
+use crate::setup::{load_good, tokio_with};
 
 pub(crate) const SESSIONS: u32 = 50_000;
 const ROUNDS: usize = 5;
@@ -23,11 +23,10 @@ const AT_ONCE: usize = 1_000;
 /// # Errors
 /// When something fails that must not.
 pub(crate) fn measure() -> anyhow::Result<()> {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let tokio = tokio_with(2)?;
     let _context = tokio.enter();
     let sandbox = Sandbox::new(SandboxConfig::default())?;
-    let component = Source::Bytes(lastword_test_guests::component("good"));
-    let plugin = sandbox.load(PluginName::new("good")?, &component, Limits::default())?;
+    let plugin = load_good(&sandbox)?;
     let dir = tempfile::tempdir()?;
 
     let (mut memory, mut disk) = (vec![], vec![]);

@@ -6,6 +6,7 @@ use lastword::{Grants, KeyValueGrant, Limits, Sandbox, SandboxConfig, Source};
 
 use crate::journal::{SESSIONS, in_memory, live_and_end, on_disk, start_runtime};
 use crate::rounds::{median, per_item, say};
+use crate::setup::tokio_with;
 
 const ROUNDS: usize = 5;
 
@@ -14,7 +15,7 @@ const ROUNDS: usize = 5;
 /// # Errors
 /// When something fails that must not.
 pub(crate) fn measure() -> anyhow::Result<()> {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let tokio = tokio_with(2)?;
     let _context = tokio.enter();
     let sandbox = Sandbox::new(SandboxConfig::default())?;
     let load = |name: &str, key_value| {

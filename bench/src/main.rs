@@ -16,6 +16,8 @@ mod key_values;
 mod memory;
 mod recovery;
 mod rounds;
+mod setup;
+mod stats;
 
 use clap::{Parser, ValueEnum};
 
@@ -49,6 +51,8 @@ enum What {
     Backlog,
     /// What an active session takes in memory
     Memory,
+    /// A scrape of metrics beside 400 tenants, against one beside a single tenant
+    Stats,
     /// Calls of the example plugins, by language
     Guests,
 }
@@ -83,6 +87,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Backlog) {
         backlog::measure()?;
+    }
+    if wanted(What::Stats) {
+        stats::measure()?;
     }
     if wanted(What::Guests) {
         guests::measure()?;

@@ -7,6 +7,7 @@ use lastword::{Runtime, Sandbox, SandboxConfig, SqliteJournal, StartRequest};
 
 use crate::end::session;
 use crate::rounds::say;
+use crate::setup::tokio_with;
 
 const SESSIONS: u32 = 1_000_000;
 
@@ -15,7 +16,7 @@ const SESSIONS: u32 = 1_000_000;
 /// # Errors
 /// When something fails that must not, or this system does not tell what a process has in memory.
 pub(crate) fn measure() -> anyhow::Result<()> {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+    let tokio = tokio_with(1)?;
     let _context = tokio.enter();
     let dir = tempfile::tempdir()?;
     let journal = Arc::new(SqliteJournal::open(&dir.path().join("journal.db"))?);

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lastword::events::{Event, PluginName, SessionStart};
-use lastword::{Journal, Limits, Sandbox, SandboxConfig, Source, SqliteJournal};
+use lastword::events::{Event, SessionStart};
+use lastword::{Journal, Sandbox, SandboxConfig, SqliteJournal};
 use lastword_journal::JournalOp;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::end::session;
 use crate::journal::start_runtime;
 use crate::rounds::say;
+use crate::setup::{load_good, tokio_with};
 
 const SESSIONS: u32 = 1_000_000;
 /// Starts that wait to be written at the same time.
@@ -22,11 +23,10 @@ const AT_ONCE: usize = 10_000;
 /// # Errors
 /// When something fails that must not.
 pub(crate) fn measure() -> anyhow::Result<()> {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let tokio = tokio_with(2)?;
     let _context = tokio.enter();
     let sandbox = Sandbox::new(SandboxConfig::default())?;
-    let component = Source::Bytes(lastword_test_guests::component("good"));
-    let plugin = sandbox.load(PluginName::new("good")?, &component, Limits::default())?;
+    let plugin = load_good(&sandbox)?;
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("journal.db");
 

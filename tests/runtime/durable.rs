@@ -1,17 +1,16 @@
 //! What happens while the journal has not answered, and when it refuses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lastword::events::{CompactionPhase, DrainReason, EndReason, Hook, Outcome};
 use lastword::{Acceptance, CompactionRequest, EndRequest, QuotaKind, Refusal, StartRequest, TenantQuota};
-use lastword_fake_journals::held;
-use lastword_harness::Harness;
-
-const NEVER: Duration = Duration::from_secs(600);
+use lastword_harness::{Harness, NEVER};
+use lastword_journal::testing::FaultyJournal;
 
 #[tokio::test]
 async fn no_plugin_hears_of_a_start_that_is_not_recorded() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     journal.hold();
     let start = harness.runtime.start_session(StartRequest::new(harness.session("s1")));
@@ -25,7 +24,7 @@ async fn no_plugin_hears_of_a_start_that_is_not_recorded() {
 
 #[tokio::test]
 async fn a_start_that_cannot_be_recorded_is_refused_and_leaves_the_set_alone() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     journal.hold();
     let start = harness.runtime.start_session(StartRequest::new(harness.session("s1")));
@@ -38,7 +37,7 @@ async fn a_start_that_cannot_be_recorded_is_refused_and_leaves_the_set_alone() {
 
 #[tokio::test]
 async fn requests_of_one_session_keep_their_order_while_the_journal_takes_its_time() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     journal.hold();
     let start = harness.runtime.start_session(StartRequest::new(harness.session("s1")));
@@ -55,7 +54,7 @@ async fn requests_of_one_session_keep_their_order_while_the_journal_takes_its_ti
 
 #[tokio::test]
 async fn a_failure_is_recorded_before_its_retry_goes_out() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder()
         .plugin("flaky", "retry-by-attempt")
         .plugin("prints", "prints")
@@ -85,7 +84,7 @@ async fn a_failure_is_recorded_before_its_retry_goes_out() {
 
 #[tokio::test]
 async fn a_failure_that_cannot_be_recorded_is_not_tried_again_in_this_run() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("retry", "retry").journal(journal.clone()).retry(Duration::ZERO, 8).build();
     journal.hold_outcomes();
     harness.end("s1", EndReason::Reset).await.unwrap();
@@ -100,7 +99,7 @@ async fn a_failure_that_cannot_be_recorded_is_not_tried_again_in_this_run() {
 
 #[tokio::test]
 async fn a_session_whose_start_was_recorded_during_a_drain_is_ended_by_it() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     harness.start("held-up").await.unwrap();
     journal.hold();
@@ -118,7 +117,7 @@ async fn a_session_whose_start_was_recorded_during_a_drain_is_ended_by_it() {
 
 #[tokio::test]
 async fn a_compaction_that_a_drain_has_overtaken_says_that_it_is_late() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness =
         Harness::builder().plugin("slow", "sleep-50ms").plugin("p", "prints-late").journal(journal.clone()).build();
     harness.start("s1").await.unwrap();
@@ -163,7 +162,7 @@ async fn a_compaction_line_that_is_sent_again_after_the_end_leaves_no_ghost() {
 /// The runtime has a budget of an hour: whoever waits for its end waits too long.
 #[tokio::test]
 async fn a_drain_does_not_wait_for_a_journal_that_cannot_be_read() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let quota = TenantQuota { active_sessions: Some(1), ..TenantQuota::default() };
     let harness = Harness::builder()
         .plugin("prints", "prints")
@@ -185,7 +184,7 @@ async fn a_drain_does_not_wait_for_a_journal_that_cannot_be_read() {
 
 #[tokio::test]
 async fn nobody_who_asks_for_something_is_held_up_by_a_journal_that_is_being_read() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let quota = TenantQuota { active_sessions: Some(1), ..TenantQuota::default() };
     let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).quota(quota).build();
     harness.start("s1").await.unwrap();

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use lastword::events::{CompactionPhase, DrainReason, EndReason, Hook, Outcome};
 use lastword::{Acceptance, CompactionRequest, EndRequest, Journal, Refusal, StartRequest};
-use lastword_fake_journals::{HeldJournal, held};
 use lastword_harness::{Harness, ObservedOutcome};
+use lastword_journal::testing::FaultyJournal;
 
 /// A session that nobody ends: when the drain has told of it, it has taken its snapshot.
 const OTHER: &str = "other";
 
-async fn with_sessions(ids: &[&str]) -> (Harness, Arc<HeldJournal>) {
-    let journal = held();
+async fn with_sessions(ids: &[&str]) -> (Harness, Arc<FaultyJournal>) {
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     for id in [OTHER].iter().chain(ids) {
         harness.start(id).await.unwrap();
@@ -29,7 +29,7 @@ async fn end_of(harness: &Harness, id: &str) -> ObservedOutcome {
 }
 
 /// Both ends are delivered, with these reasons, and the next run finds nothing to do.
-async fn assert_kept(harness: Harness, journal: Arc<HeldJournal>, id: &str) {
+async fn assert_kept(harness: Harness, journal: Arc<FaultyJournal>, id: &str) {
     assert_eq!(end_of(&harness, OTHER).await.reason, Some(EndReason::Shutdown));
     let ends = harness.outcomes_of("prints", Hook::SessionEnd);
     let told: Vec<_> = ends.iter().filter(|end| end.session == id).collect();
@@ -106,7 +106,7 @@ async fn closing_without_a_drain_writes_down_what_owners_have_said_before() {
 /// session was active when the drain came.
 #[tokio::test]
 async fn an_end_that_is_refused_after_a_drain_has_delivered_it_goes_to_the_others_with_the_drains_reason() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness =
         Harness::builder().plugin("prints", "prints").plugin("busy", "retry").journal(journal.clone()).build();
     harness.start("s1").await.unwrap();

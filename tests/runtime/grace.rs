@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use lastword::events::{DrainReason, EndReason, Hook};
 use lastword::{Acceptance, Journal, MemoryJournal, Refusal, StartRequest};
-use lastword_fake_journals::held;
-use lastword_harness::Harness;
+use lastword_harness::{Harness, NEVER};
+use lastword_journal::testing::FaultyJournal;
 
-const NEVER: Duration = Duration::from_secs(600);
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// A dead run leaves so many sessions, `s0`, `s1`, …. Gives their tenant.
@@ -35,7 +34,7 @@ async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 #[tokio::test]
 async fn the_ends_of_a_grace_are_recorded_in_groups_and_told_when_they_are_on_record() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let tenant = leave(&journal, 2_500).await;
     journal.hold();
     let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
@@ -59,7 +58,7 @@ async fn the_ends_of_a_grace_are_recorded_in_groups_and_told_when_they_are_on_re
 
 #[tokio::test]
 async fn while_the_disk_is_full_the_ends_of_a_grace_wait_and_whoever_comes_is_refused_at_once() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let tenant = leave(&journal, 2).await;
     journal.fill();
     let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
@@ -89,7 +88,7 @@ async fn a_runtime_that_was_dropped_keeps_no_journal_and_ends_no_session_when_a_
 /// A full disk answers when it has space, and that may be never.
 #[tokio::test]
 async fn a_runtime_that_was_dropped_keeps_no_journal_for_an_outcome_that_is_not_on_record() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("retry", "retry").journal(journal.clone()).retry(NEVER, 8).build();
     journal.hold_outcomes();
     harness.end("s1", EndReason::Reset).await.unwrap();

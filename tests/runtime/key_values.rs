@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use lastword::events::{Deferral, EndReason, FailureCause, Hook, KEY_OVERHEAD_BYTES, Outcome, PluginName};
 use lastword::{Grants, Journal, KeyValueGrant, MemoryJournal, TenantQuota};
-use lastword_fake_journals::held;
 use lastword_harness::{Harness, HarnessBuilder};
 use lastword_journal::Space;
+use lastword_journal::testing::FaultyJournal;
 use lastword_test_guests::component;
 
 const SOON: Duration = Duration::from_millis(1);
@@ -84,7 +84,7 @@ async fn what_a_call_wrote_that_the_budget_cut_is_gone() {
 
 #[tokio::test]
 async fn a_delivery_that_is_made_again_counts_once() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder()
         .journal(journal.clone())
         .granted("counts", component("kv-counts"), granted(1_000))
@@ -114,7 +114,7 @@ async fn a_delivery_that_is_made_again_counts_once() {
 
 #[tokio::test]
 async fn what_is_handed_over_counts_before_it_is_durable() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness =
         Harness::builder().journal(journal.clone()).granted("counts", component("kv-counts"), granted(1_000)).build();
     journal.hold_outcomes();
@@ -214,7 +214,7 @@ const UNWRITTEN: usize = 4 + 16;
 
 #[tokio::test]
 async fn a_tenant_with_much_to_write_waits_for_the_disk_and_nobody_else_does() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder()
         .journal(journal.clone())
         .granted_for("stores", component("kv-mebibyte"), granted(2 * MIB), &["flood"])
@@ -225,17 +225,20 @@ async fn a_tenant_with_much_to_write_waits_for_the_disk_and_nobody_else_does() {
     for n in 0..100 {
         harness.end_for("flood", &format!("s{n}")).await.expect("its lines are taken");
     }
-    // Between two of these the worker has nothing else to do.
-    for n in 0..200 {
-        let id = format!("q{n}");
+    // Between two of these the worker has nothing else to do. They go on for a while after the tenant may have no more waiting.
+    let (mut quiet, mut since_full) = (0, 0);
+    while since_full < 200 {
+        let id = format!("q{quiet}");
         harness.end_for("quiet", &id).await.unwrap();
         harness
             .first_outcome(|o| o.session == id && o.outcome == Outcome::Delivered)
             .await
             .expect("the other one has its turn");
+        quiet += 1;
+        since_full += usize::from(of_flood(&harness) >= 4);
     }
     let before = of_flood(&harness);
-    assert!((4..=UNWRITTEN).contains(&before), "{before} values of 1 MiB wait for the disk");
+    assert!(before <= UNWRITTEN, "{before} values of 1 MiB wait for the disk");
     journal.commit().await;
     harness.runtime.settled().await;
     assert_eq!(of_flood(&harness), 100, "when they are written it goes on");
@@ -243,7 +246,7 @@ async fn a_tenant_with_much_to_write_waits_for_the_disk_and_nobody_else_does() {
 
 #[tokio::test]
 async fn what_waits_for_the_disk_at_the_end_of_a_drain_is_deferred_for_that_reason() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder()
         .journal(journal.clone())
         .granted("stores", component("kv-mebibyte"), granted(2 * MIB))

@@ -8,6 +8,7 @@
 )]
 
 mod accounting;
+mod clock;
 mod drain;
 mod durable;
 mod end_reasons;
@@ -15,10 +16,16 @@ mod grace;
 mod key_values;
 mod memory;
 mod model;
+mod native;
+mod observers;
+mod operators;
 mod order;
+mod plugin_changes;
 mod quotas;
 mod recovery;
+mod replacing;
 mod retries;
 mod session_identity;
 mod sessions;
+mod shutdown;
 mod timed;

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use lastword::events::{CompactionPhase, EndReason, Hook, Outcome};
-use lastword_harness::Harness;
+use lastword_harness::{Harness, NEVER};
 use proptest::prelude::*;
-
-const NEVER: Duration = Duration::from_secs(600);
 
 #[tokio::test]
 async fn an_end_overtakes_a_start_that_keeps_failing_and_the_start_is_late_from_then_on() {

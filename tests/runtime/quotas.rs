@@ -1,16 +1,16 @@
-//! What a tenant's quotas refuse and make wait, and that nothing is lost by it. Fuel by the second is in `timed`.
+//! What a tenant's quotas refuse and make wait, and that nothing is lost by it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lastword::events::{CompactionPhase, Deferral, EndReason, Outcome};
+use lastword::testing::ManualClock;
 use lastword::{Acceptance, Limits, MemoryJournal, QuotaKind, Refusal, TenantQuota};
-use lastword_fake_journals::held;
-use lastword_harness::Harness;
+use lastword_harness::{Harness, NEVER};
+use lastword_journal::testing::FaultyJournal;
 use lastword_test_guests::component;
 
-const NEVER: Duration = Duration::from_secs(600);
 const NO_LIMIT: TenantQuota = TenantQuota {
     concurrent_calls: None,
     fuel_per_second: None,
@@ -68,7 +68,7 @@ async fn one_tenants_quota_can_differ_from_everybody_elses() {
 
 #[tokio::test]
 async fn two_starts_at_once_cannot_both_have_the_last_place() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().journal(journal.clone()).quota(sessions(1)).build();
     let start = |id: &str| harness.runtime.start_session(lastword::StartRequest::new(harness.session(id)));
     journal.hold();
@@ -81,7 +81,7 @@ async fn two_starts_at_once_cannot_both_have_the_last_place() {
 
 #[tokio::test]
 async fn a_start_that_cannot_be_recorded_gives_its_place_back() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().journal(journal.clone()).quota(sessions(1)).build();
     journal.hold();
     let failed = harness.runtime.start_session(lastword::StartRequest::new(harness.session("s1")));
@@ -252,6 +252,40 @@ async fn a_tenant_without_fuel_waits_and_each_of_its_deliveries_is_said_to_be_de
     }
     assert_eq!(harness.printed("prints").len(), 1, "no other one began");
     assert_eq!(harness.runtime.undelivered_ends(), 5, "they are still owed");
+}
+
+#[tokio::test]
+async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
+    let call = {
+        let harness = Harness::with(&["prints"]);
+        harness.end("s0", EndReason::Reset).await.unwrap();
+        harness.first_outcome(|o| o.outcome == Outcome::Delivered).await.and_then(|o| o.fuel).unwrap()
+    };
+    let (clock, quarter) = (ManualClock::new(), Duration::from_millis(250));
+    let quota = TenantQuota { fuel_per_second: Some(4 * call), ..NO_LIMIT };
+    let harness = Harness::builder().plugin("prints", "prints").quota(quota).workers(1).clock(clock.clone()).build();
+    for n in 0..10 {
+        harness.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+    }
+    let delivered = || harness.outcomes().iter().filter(|o| o.outcome == Outcome::Delivered).count();
+    harness.runtime.settled().await;
+    // Ten calls: a second's worth that was saved up, one on credit at most, and a quarter of a second for each of the others.
+    let at_first = delivered();
+    assert!((4..=5).contains(&at_first), "{at_first}");
+    for more in 1..=10 - at_first {
+        // A call uses some units more or less.
+        clock.advance(quarter + Duration::from_millis(10));
+        harness.runtime.settled().await;
+        let due = (at_first + more).min(10);
+        assert!((due..=due + 1).contains(&delivered()), "one for each quarter of a second, and one on credit");
+    }
+    assert_eq!(delivered(), 10);
+    let mut deferred: Vec<_> =
+        harness.outcomes().into_iter().filter(|o| o.outcome != Outcome::Delivered).map(|o| o.session).collect();
+    let said = deferred.len();
+    deferred.sort_unstable();
+    deferred.dedup();
+    assert!(said == deferred.len() && said == 10 - at_first, "each that waited was told of once: {said}");
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use lastword::events::{CompactionPhase, EndReason, Hook, Identity, Session, Time
 use lastword::{
     Acceptance, Accepted, CompactionRequest, EndRequest, Journal, MemoryJournal, OpenError, SqliteJournal, StartRequest,
 };
-use lastword_fake_journals::held;
 use lastword_harness::Harness;
+use lastword_journal::testing::FaultyJournal;
 
 /// What was made of an end, and of which generation.
 fn made(accepted: &Accepted) -> (Acceptance, u32) {
@@ -159,7 +159,7 @@ async fn an_owners_end_after_one_that_the_runtime_has_found_out_is_new() {
 /// What is told of a session while its end waits for the disk comes after that end.
 #[tokio::test]
 async fn what_is_seen_has_its_place_in_the_order_of_its_session() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     harness.start("s").await.unwrap();
     journal.hold();
@@ -218,8 +218,9 @@ async fn an_event_without_a_key_goes_to_the_one_active_session_of_its_id_and_say
     let harness = Harness::with(&["prints"]);
     let start = |key: &str| harness.runtime.start_session(StartRequest::new(keyed(&harness, key, "/w")));
     let end = |op: Option<&str>| {
-        let request = EndRequest::new(harness.session("main"), EndReason::Reset);
-        harness.runtime.end_session(EndRequest { op_id: op.map(Arc::from), ..request })
+        let mut request = EndRequest::new(harness.session("main"), EndReason::Reset);
+        request.op_id = op.map(Arc::from);
+        harness.runtime.end_session(request)
     };
     start(A).await.unwrap();
     start(B).await.unwrap();
@@ -280,8 +281,9 @@ async fn what_is_told_of_a_session_after_its_end_does_not_rename_another() {
             harness.runtime.start_session(StartRequest::new(keyed(&harness, key, "/w"))).await.unwrap();
         }
         let end = |key: &str, op: Option<&str>| {
-            let request = EndRequest::new(keyed(&harness, key, "/w"), EndReason::Reset);
-            harness.runtime.end_session(EndRequest { op_id: op.map(Arc::from), ..request })
+            let mut request = EndRequest::new(keyed(&harness, key, "/w"), EndReason::Reset);
+            request.op_id = op.map(Arc::from);
+            harness.runtime.end_session(request)
         };
         assert_eq!(made(&end(x, None).await.unwrap()), (Acceptance::Registered, 1));
         let late = if op.is_some() {
@@ -297,14 +299,15 @@ async fn what_is_told_of_a_session_after_its_end_does_not_rename_another() {
 /// An end that waits for its turn as a drain begins is no other session's either.
 #[tokio::test]
 async fn a_drain_takes_no_session_over_with_the_end_of_another_that_is_told_again() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     for key in ["agent:a:x", "agent:a:y"] {
         harness.runtime.start_session(StartRequest::new(keyed(&harness, key, "/w"))).await.unwrap();
     }
     let end = |op: Option<&str>| {
-        let request = EndRequest::new(keyed(&harness, "agent:a:x", "/w"), EndReason::Reset);
-        harness.runtime.end_session(EndRequest { op_id: op.map(Arc::from), ..request })
+        let mut request = EndRequest::new(keyed(&harness, "agent:a:x", "/w"), EndReason::Reset);
+        request.op_id = op.map(Arc::from);
+        harness.runtime.end_session(request)
     };
     assert_eq!(made(&end(None).await.unwrap()), (Acceptance::Registered, 1));
     harness.runtime.settled().await;
@@ -350,7 +353,7 @@ async fn a_session_is_followed_when_its_key_changes_or_becomes_known() {
 /// Ends that wait for the disk as a drain begins keep their reasons, each with its own session.
 #[tokio::test]
 async fn a_drain_takes_over_the_ends_of_two_sessions_of_one_id_each_with_its_own() {
-    let journal = held();
+    let journal = Arc::new(FaultyJournal::in_memory());
     let harness = Harness::builder().plugin("prints", "prints").journal(journal.clone()).build();
     for key in [A, B, "agent:c:main"] {
         harness.runtime.start_session(StartRequest::new(keyed(&harness, key, "/w"))).await.unwrap();

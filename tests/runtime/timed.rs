@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use lastword::events::{EndReason, Hook, Outcome};
-use lastword::{Limits, TenantQuota};
+use lastword::Limits;
+use lastword::events::{Hook, Outcome};
 use lastword_harness::{Harness, burn, machine};
 use lastword_test_guests::component;
 
@@ -155,34 +155,6 @@ async fn a_plugin_that_one_tenant_has_poisoned_still_serves_the_other() {
     assert!(of("poisoner").broken && of("poisoner").delivered == 0, "{:?}", of("poisoner"));
     let good = of(&harness.tenant);
     assert!(!good.broken && good.delivered == 100, "{good:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_waits_for_fuel_goes_out_by_itself_when_it_flows_again() {
-    let call = {
-        let harness = Harness::with(&["prints"]);
-        harness.end("s0", EndReason::Reset).await.unwrap();
-        harness.first_outcome(|o| o.outcome == Outcome::Delivered).await.and_then(|o| o.fuel).unwrap()
-    };
-    let quota = TenantQuota { fuel_per_second: Some(4 * call), ..TenantQuota::default() };
-    let harness = Harness::builder().plugin("prints", "prints").quota(quota).workers(1).build();
-    let began = Instant::now();
-    for n in 0..10 {
-        harness.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
-    }
-    for n in 0..10 {
-        let id = format!("s{n}");
-        harness.first_outcome(|o| o.session == id && o.outcome == Outcome::Delivered).await.expect("none is lost");
-    }
-    let took = began.elapsed();
-    // Ten calls: a second's worth that was saved up, one on credit, and a quarter of a second for each of the others.
-    assert!(took >= Duration::from_millis(1_250) && took <= Duration::from_millis(2_500), "{took:?}");
-    let mut deferred: Vec<_> =
-        harness.outcomes().into_iter().filter(|o| o.outcome != Outcome::Delivered).map(|o| o.session).collect();
-    let said = deferred.len();
-    deferred.sort_unstable();
-    deferred.dedup();
-    assert!(said == deferred.len() && (4..=6).contains(&said), "each that waited was told of once: {said}");
 }
 
 /// A plugin that grows by 20 MiB, which is what a large guest in an interpreted language has, and waits for 100 ms.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lastword_events::{Event, PluginName, Session};
 
+use crate::installed::{Epoch, Installed, Owed};
 use crate::request::ReceivedEnd;
 use crate::session_query::agent;
 
@@ -14,7 +15,9 @@ pub(crate) struct Active {
     pub(crate) session: Arc<Session>,
     /// Compaction events so far.
     pub(crate) compactions: u32,
-    /// What is known besides of a session that a dead run left active.
+    /// The set of plugins whose start hooks were sent its start in this run; 0 when none was.
+    pub(crate) started_by: Epoch,
+    /// What is known besides of a session that a dead run left active, or that plugins which are gone were sent the start of.
     pub(crate) recovered: Option<Box<RecoveredContext>>,
     /// Its end, when somebody has asked for it. (Boxed: few are ending at a time, and there may be a million.)
     pub(crate) ending: Option<Box<Ending>>,
@@ -28,15 +31,18 @@ pub(crate) enum Ending {
         /// All that is known of the session, the end included.
         session: Arc<Session>,
         event: Arc<Event>,
+        /// Whom it is owed, as that is on record then.
+        owed: Owed,
     },
     /// It waited for its turn when a drain took the session over: the drain has handed it over.
     TakenOver(Arc<ReceivedEnd>),
 }
 
-/// What is known of a session that a dead run left active, and that its owner may go on with.
-#[derive(Clone, Debug)]
+/// What is known of a session that a dead run left active, and that its owner may go on with; or of one that has begun in this run, and
+/// whose start was sent to a plugin that is gone.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RecoveredContext {
-    /// Plugins that were sent its start.
+    /// Plugins that were sent its start, but for those that the installed ones say.
     pub(crate) started: Vec<PluginName>,
     /// Its owner has come back for it.
     pub(crate) attached: bool,
@@ -46,7 +52,7 @@ pub(crate) struct RecoveredContext {
 
 impl Active {
     pub(crate) fn new(sequence: u64, session: Arc<Session>, compactions: u32) -> Self {
-        Self { sequence, session, compactions, recovered: None, ending: None }
+        Self { sequence, session, compactions, started_by: 0, recovered: None, ending: None }
     }
 
     /// The agent of which it is, if that is known.
@@ -66,9 +72,31 @@ impl Active {
         self.recovered.as_ref().map_or(0, |recovered| recovered.attempt)
     }
 
-    /// Plugins that were sent its start by a dead run, or were to be.
+    /// Plugins that were sent its start by a dead run, or were to be, and those that were and are uninstalled since.
     pub(crate) fn started(&self) -> &[PluginName] {
         self.recovered.as_ref().map_or(&[], |recovered| &recovered.started)
+    }
+
+    /// Whether this plugin, which serves its tenant, was sent its start.
+    pub(crate) fn was_sent_to(&self, plugin: &Installed) -> bool {
+        plugin.was_sent_starts(self.started_by) || self.started().contains(plugin.name())
+    }
+
+    /// A plugin that was sent its start is not among the installed ones from now on.
+    pub(crate) fn add_started(&mut self, plugin: &PluginName) {
+        // The session is its owner's: nobody has to come back for it.
+        let of_this_run = || Box::new(RecoveredContext { attached: true, ..RecoveredContext::default() });
+        let started = &mut self.recovered.get_or_insert_with(of_this_run).started;
+        if !started.contains(plugin) {
+            started.push(plugin.clone());
+        }
+    }
+
+    /// A plugin is not owed its end for having been sent its start.
+    pub(crate) fn forget_started(&mut self, plugin: &PluginName) {
+        if let Some(recovered) = &mut self.recovered {
+            recovered.started.retain(|started| started != plugin);
+        }
     }
 
     /// A dead run left it, and its owner has not come back for it.

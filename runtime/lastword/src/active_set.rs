@@ -1,16 +1,21 @@
 //! The set of active sessions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use lastword_events::{Identity, Session};
+use lastword_events::{Identity, PluginName, Session};
 
 use crate::active_session::{Active, Ending, RecoveredContext, Unended};
+use crate::installed::{Epoch, Installed};
 use crate::recent_ends::RecentEnds;
 use crate::request::ReceivedEnd;
 use crate::scoped_map::ScopedMap;
 use crate::session_lookup::find;
 use crate::session_query::SessionQuery;
+use crate::tenants::Tenants;
 
 /// The set of active sessions.
 #[derive(Debug, Default)]
@@ -18,14 +23,20 @@ pub(crate) struct ActiveSet {
     sessions: ScopedMap<Active>,
     /// Sessions that have ended just now.
     pub(crate) recent_ends: RecentEnds,
-    /// Active sessions of each tenant.
-    by_tenant: HashMap<Arc<str>, u64>,
+    /// Active sessions of each tenant, in the order of the tenants and of the starts.
+    by_tenant: BTreeMap<Arc<str>, BTreeMap<u64, Arc<Session>>>,
+    /// How many sessions are active, for whoever has no lock.
+    count: Arc<AtomicU64>,
+    /// How many of them have a context besides what this run says: mostly none.
+    with_context: usize,
     /// Sessions of each tenant that are being written down, and will be active then. Only of tenants with a quota.
     reserved: HashMap<Arc<str>, u64>,
-    /// Sessions of each tenant whose end is being written down: others may have their room. Only of tenants with a quota.
-    ending: HashMap<Arc<str>, u64>,
+    /// Sessions of each tenant whose end is being recorded: others may have their room. Only of tenants with a quota.
+    ends_being_recorded: HashMap<Arc<str>, u64>,
     /// What a drain found active, once it has taken the set; their ends are its business.
     drained: Option<ScopedMap<Active>>,
+    /// Those by tenant, until the runtime goes: to free a million takes longer than a drain has.
+    drained_by_tenant: BTreeMap<Arc<str>, BTreeMap<u64, Arc<Session>>>,
 }
 
 /// What a drain takes out of the set.
@@ -36,7 +47,7 @@ pub(crate) struct Snapshot {
     /// Sessions that a dead run left and nobody has come back for.
     pub(crate) unattached: Vec<Active>,
     /// Sessions whose end somebody has asked for.
-    pub(crate) ending: Vec<Active>,
+    pub(crate) with_own_end: Vec<Active>,
 }
 
 /// What the set knows of the session that an event is about.
@@ -68,8 +79,8 @@ impl ActiveSet {
     }
 
     /// Gives a session an identity of its own where what it says is another agent's: in this set no two have the same.
-    pub(crate) fn set_apart(&self, session: &mut Session, state: &SessionState) {
-        let query = SessionQuery::of(session);
+    pub(crate) fn set_apart(&self, session: &mut Session, state: &SessionState, now: Instant) {
+        let query = SessionQuery::of(session, now);
         let Some(apart) = query.apart() else { return };
         let is_known_apart = matches!(state, SessionState::Active(active, _) if active.session.identity == apart);
         // One without a scope says no other than that of the session that it is of.
@@ -101,15 +112,16 @@ impl ActiveSet {
         drained.of_id(&end.request.session.identity).find(|drained| drained.was_taken_over_with(end))
     }
 
-    /// Registers a session. False when a drain has taken the set, and the session's end is the drain's.
-    pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32) -> bool {
-        let active = Active::new(sequence, session, compactions);
+    /// Registers a session. `started_by` is the set of plugins that has decided who is sent its start; 0 when nobody is. False when a drain
+    /// has taken the set, and the session's end is the drain's.
+    pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32, started_by: Epoch) -> bool {
+        let active = Active { started_by, ..Active::new(sequence, session, compactions) };
         let identity = active.session.identity.clone();
         self.recent_ends.begins_anew(&identity);
         match &mut self.drained {
             Some(drained) => drained.insert(identity, active),
             None => {
-                count_up(&mut self.by_tenant, &identity.tenant);
+                self.list_one(sequence, &active.session);
                 self.sessions.insert(identity, active);
             }
         }
@@ -124,10 +136,75 @@ impl ActiveSet {
         compactions: u32,
         recovered: RecoveredContext,
     ) {
-        count_up(&mut self.by_tenant, &session.identity.tenant);
+        self.list_one(sequence, &session);
         let identity = session.identity.clone();
         let recovered = Some(Box::new(recovered));
+        self.with_context += 1;
         self.sessions.insert(identity, Active { recovered, ..Active::new(sequence, session, compactions) });
+    }
+
+    /// A plugin that was sent a session's start is gone: the session's end is owed to it all the same.
+    pub(crate) fn add_started(&mut self, identity: &Identity, sequence: u64, plugin: &PluginName) {
+        let mut added = 0;
+        self.update(identity, sequence, |active| {
+            added = usize::from(active.recovered.is_none());
+            active.add_started(plugin);
+        });
+        self.with_context += added;
+    }
+
+    /// Keeps in mind of which sessions this plugin was sent the start, because it is uninstalled, or is not sent any more. Gives how many
+    /// they are. It looks at all sessions of the tenants that the plugin serves.
+    pub(crate) fn keep_started(&mut self, plugin: &Installed) -> u64 {
+        let (mut sessions, mut added) = (0, 0);
+        self.for_each_of(&plugin.tenants, |active| {
+            if active.was_sent_to(plugin) {
+                added += usize::from(active.recovered.is_none());
+                active.add_started(plugin.name());
+                sessions += 1;
+            }
+        });
+        self.with_context += added;
+        sessions
+    }
+
+    /// This plugin is uninstalled, and is not owed the ends of sessions for having been sent their starts. Gives the sessions of which it
+    /// was, by number.
+    pub(crate) fn forget_started(&mut self, plugin: &Installed) -> Vec<u64> {
+        let mut sessions = Vec::new();
+        self.for_each_of(&plugin.tenants, |active| {
+            if active.was_sent_to(plugin) {
+                active.forget_started(plugin.name());
+                sessions.push(active.sequence);
+            }
+        });
+        sessions.sort_unstable();
+        sessions
+    }
+
+    /// Of how many sessions a plugin was sent the start that is installed just now. It looks at all sessions of the tenants that the
+    /// plugin serves, if there may be any.
+    pub(crate) fn count_started(&mut self, plugin: &Installed) -> u64 {
+        let mut sessions = 0;
+        if self.with_context == 0 {
+            return sessions;
+        }
+        self.for_each_of(&plugin.tenants, |active| sessions += u64::from(active.started().contains(plugin.name())));
+        sessions
+    }
+
+    fn for_each_of(&mut self, tenants: &Tenants, mut visit: impl FnMut(&mut Active)) {
+        match tenants {
+            Tenants::Every => self.sessions.values_mut().for_each(visit),
+            Tenants::Only(tenants) => {
+                let listed = tenants.iter().filter_map(|tenant| self.by_tenant.get(tenant));
+                for session in listed.flat_map(BTreeMap::values) {
+                    if let Some(active) = self.sessions.get_mut(&session.identity) {
+                        visit(active);
+                    }
+                }
+            }
+        }
     }
 
     /// Sessions that a dead run left and nobody has come back for, in the order of their starts.
@@ -166,6 +243,9 @@ impl ActiveSet {
             return false;
         };
         active.attach();
+        if let Some(listed) = self.by_tenant.get_mut(&identity.tenant).and_then(|of| of.get_mut(&sequence)) {
+            listed.clone_from(&session);
+        }
         active.session = session;
         change(active);
         let identity_now = active.session.identity.clone();
@@ -211,14 +291,36 @@ impl ActiveSet {
     /// Takes a session out. None when it is gone already.
     pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> Option<Active> {
         self.sessions.get(identity).filter(|active| active.sequence == sequence)?;
-        count_down(&mut self.by_tenant, &identity.tenant);
-        self.sessions.remove(identity)
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        if let Some(of_tenant) = self.by_tenant.get_mut(&identity.tenant) {
+            of_tenant.remove(&sequence);
+            // Nothing is kept of a tenant that has none: owners may make up tenants for ever.
+            if of_tenant.is_empty() {
+                self.by_tenant.remove(&identity.tenant);
+            }
+        }
+        let removed = self.sessions.remove(identity);
+        self.with_context -= usize::from(removed.as_ref().is_some_and(|active| active.recovered.is_some()));
+        removed
+    }
+
+    /// A session is active from now on.
+    fn list_one(&mut self, sequence: u64, session: &Arc<Session>) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        match self.by_tenant.get_mut(&session.identity.tenant) {
+            Some(of_tenant) => drop(of_tenant.insert(sequence, session.clone())),
+            None => {
+                let first = BTreeMap::from([(sequence, session.clone())]);
+                self.by_tenant.insert(session.identity.tenant.clone(), first);
+            }
+        }
     }
 
     /// Counts one more session of a tenant that may have `limit`. False when it has as many.
     pub(crate) fn take_permit(&mut self, tenant: &Arc<str>, limit: u64) -> bool {
         let has = |counts: &HashMap<_, u64>| counts.get(tenant).copied().unwrap_or(0);
-        let free = has(&self.by_tenant) + has(&self.reserved) < limit.saturating_add(has(&self.ending));
+        let active = self.by_tenant.get(tenant).map_or(0, count_of);
+        let free = active + has(&self.reserved) < limit.saturating_add(has(&self.ends_being_recorded));
         if free {
             count_up(&mut self.reserved, tenant);
         }
@@ -232,12 +334,12 @@ impl ActiveSet {
 
     /// The end of one of a tenant's sessions is being written down.
     pub(crate) fn begin_ending(&mut self, tenant: &Arc<str>) {
-        count_up(&mut self.ending, tenant);
+        count_up(&mut self.ends_being_recorded, tenant);
     }
 
     /// The end is written down, or could not be.
     pub(crate) fn finish_ending(&mut self, tenant: &Arc<str>) {
-        count_down(&mut self.ending, tenant);
+        count_down(&mut self.ends_being_recorded, tenant);
     }
 
     /// The active sessions, in the order of their starts.
@@ -249,19 +351,56 @@ impl ActiveSet {
 
     /// How many sessions each tenant has.
     pub(crate) fn count_by_tenant(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
-        self.by_tenant.iter().map(|(tenant, count)| (tenant, *count))
+        self.by_tenant.iter().map(|(tenant, sessions)| (tenant, count_of(sessions)))
+    }
+
+    /// The first tenant after this one that has a session.
+    pub(crate) fn tenant_after(&self, after: Option<&str>) -> Option<&Arc<str>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_tenant.range::<str, _>((from, Bound::Unbounded)).next().map(|(tenant, _)| tenant)
+    }
+
+    /// How many sessions are active, to be read without the lock.
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
+        self.count.clone()
+    }
+
+    /// The active session of this identity; without a scope the newest of its id, if none is without one.
+    pub(crate) fn session(&self, identity: &Identity) -> Option<&Arc<Session>> {
+        let newest = || self.sessions.of_id(identity).max_by_key(|active| active.sequence);
+        let of_any_scope = || if identity.scope.is_empty() { newest() } else { None };
+        self.sessions.get(identity).or_else(of_any_scope).map(|active| &active.session)
+    }
+
+    /// At most `limit` active sessions of a tenant, in the order of their starts, from behind the one with the number `after` on. With
+    /// the number of the last one, if there are more.
+    pub(crate) fn sessions_of(
+        &self,
+        tenant: &str,
+        after: Option<u64>,
+        limit: usize,
+    ) -> (Vec<Arc<Session>>, Option<u64>) {
+        let Some(of_tenant) = self.by_tenant.get(tenant) else { return (Vec::new(), None) };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut following = of_tenant.range((from, Bound::Unbounded));
+        let page: Vec<(&u64, &Arc<Session>)> = following.by_ref().take(limit).collect();
+        let next = page.last().map(|(sequence, _)| **sequence).filter(|_| following.next().is_some());
+        (page.into_iter().map(|(_, session)| session.clone()).collect(), next)
     }
 
     /// See [`Runtime::held_resources`](crate::Runtime::held_resources).
     #[cfg(shuttle)]
     pub(crate) fn held(&self) -> [(&'static str, u64); 3] {
-        let counts = [("active sessions", &self.by_tenant), ("reserved", &self.reserved), ("leaving", &self.ending)];
-        counts.map(|(name, counts)| (name, counts.values().sum()))
+        let sum = |counts: &HashMap<_, u64>| counts.values().sum();
+        let active = self.count_by_tenant().map(|(_, count)| count).sum();
+        [("active sessions", active), ("reserved", sum(&self.reserved)), ("leaving", sum(&self.ends_being_recorded))]
     }
 
     /// Empties the set, whole. `asked`: ends that are under way, those of one id in their order.
     pub(crate) fn take_all(&mut self, asked: Vec<Arc<ReceivedEnd>>) -> Snapshot {
-        self.by_tenant.clear();
+        self.count.store(0, Ordering::Relaxed);
+        self.with_context = 0;
+        self.drained_by_tenant = std::mem::take(&mut self.by_tenant);
         self.drained = Some(std::mem::take(&mut self.sessions));
         for end in asked {
             self.take_over(end);
@@ -269,7 +408,7 @@ impl ActiveSet {
         let mut snapshot = Snapshot::default();
         for (identity, active) in self.drained.iter().flat_map(ScopedMap::iter) {
             if active.ending.is_some() {
-                snapshot.ending.push(active.clone());
+                snapshot.with_own_end.push(active.clone());
                 continue;
             }
             if active.is_unattached() {
@@ -289,9 +428,13 @@ impl ActiveSet {
             }
         }
         snapshot.unattached.sort_unstable_by_key(|active| active.sequence);
-        snapshot.ending.sort_unstable_by_key(|active| active.sequence);
+        snapshot.with_own_end.sort_unstable_by_key(|active| active.sequence);
         snapshot
     }
+}
+
+fn count_of(sessions: &BTreeMap<u64, Arc<Session>>) -> u64 {
+    u64::try_from(sessions.len()).unwrap_or(u64::MAX)
 }
 
 fn count_up(counts: &mut HashMap<Arc<str>, u64>, tenant: &Arc<str>) {
@@ -329,7 +472,7 @@ mod tests {
         assert!(set.take_permit(&tenant, 2) && set.take_permit(&tenant, 2));
         assert!(!set.take_permit(&tenant, 2), "two starts that are being written down");
         set.give_permit_back(&tenant);
-        set.insert(1, session("t", "a"), 0);
+        set.insert(1, session("t", "a"), 0, 0);
         assert!(!set.take_permit(&tenant, 2), "one is active, the other is still being written down");
         set.give_permit_back(&tenant);
         assert!(set.take_permit(&tenant, 2), "it could not be written down");
@@ -343,10 +486,46 @@ mod tests {
             let session = session(&format!("t{n}"), "a");
             let identity = session.identity.clone();
             assert!(set.take_permit(&identity.tenant, 1));
-            set.insert(n, session, 0);
+            set.insert(n, session, 0, 0);
             set.give_permit_back(&identity.tenant);
             assert!(set.remove(&identity, n).is_some() && set.remove(&identity, n).is_none());
         }
         assert!(set.by_tenant.is_empty() && set.reserved.is_empty());
+        assert_eq!(set.counter().load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn tenants_follow_each_other_by_their_names_as_long_as_they_have_sessions() {
+        let mut set = ActiveSet::default();
+        for (sequence, tenant) in [(1, "c"), (2, "a"), (3, "b")] {
+            set.insert(sequence, session(tenant, "s"), 0, 0);
+        }
+        assert!(set.remove(&session("b", "s").identity, 3).is_some());
+        let after = |tenant| set.tenant_after(tenant).map(|tenant| &**tenant);
+        assert_eq!(
+            [after(None), after(Some("a")), after(Some("b")), after(Some("c"))],
+            [Some("a"), Some("c"), Some("c"), None]
+        );
+    }
+
+    #[test]
+    fn sessions_of_a_tenant_are_listed_by_the_page_as_they_are_now() {
+        let mut set = ActiveSet::default();
+        for (sequence, id) in [(3, "b"), (1, "a"), (7, "c")] {
+            set.insert(sequence, session("t", id), 0, 0);
+        }
+        set.insert(5, session("u", "d"), 0, 0);
+        let mut named = Session::new("t", "b");
+        named.cwd = Some("/there".to_owned());
+        assert!(set.update_session(&session("t", "b").identity, 3, Arc::new(named), |_| ()));
+        let page = |after, limit| {
+            let (sessions, next) = set.sessions_of("t", after, limit);
+            let listed = sessions.iter().map(|one| (one.identity.id.to_string(), one.cwd.clone()));
+            (listed.collect::<Vec<_>>(), next)
+        };
+        let there = Some("/there".to_owned());
+        assert_eq!(page(None, 2), (vec![("a".to_owned(), None), ("b".to_owned(), there)], Some(3)));
+        assert_eq!(page(Some(3), 2), (vec![("c".to_owned(), None)], None));
+        assert_eq!(set.sessions_of("nobody", None, 2), (vec![], None));
     }
 }

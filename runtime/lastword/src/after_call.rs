@@ -13,17 +13,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use lastword_events::PluginName;
 use lastword_journal::{
-    Completion, JournalError, KeyValueChanges, Pending, RefusedCompletion, Space, StagedCompletions,
+    Completion, CutCall, JournalError, KeyValueChanges, Pending, RefusedCompletion, Space, StagedCompletions,
 };
 use tokio::sync::watch;
 
 use crate::core::Core;
-use crate::dispatch::{FinishedCall, PluginNumber, PutBack, QueueId, ServedSlice, Taken};
+use crate::dispatch::{FinishedCall, Permit, PutBack, QueueId, ServedSlice, Taken};
 use crate::limits::{MAX_HANDED_OVER_BYTES, max_entry_wait};
+use crate::orphans::orphan_without_hook;
 use crate::phase::Phase;
-use crate::sandbox::Plugin;
-use crate::sync::{now, timeout};
+use crate::queued_delivery::QueuedDelivery;
+use crate::recorded::{OnRecord, ToBeRecorded};
+use crate::sync::now;
+use crate::time::Time;
+use crate::waiters::Waiters;
 
 /// What a worker has done of a queue in one slice.
 #[derive(Debug, Default)]
@@ -35,95 +40,143 @@ pub(crate) struct Served {
     pub(crate) put_back: Vec<PutBack>,
     /// Deliveries that the worker had taken and did not begin.
     pub(crate) unstarted: Vec<Taken>,
+    /// Those for whose events the plugin has no hook any more.
+    pub(crate) without_hook: Vec<Taken>,
 }
 
 /// The calls of one queue that have ended.
 pub(crate) struct AfterCall<'a> {
     core: &'a Arc<Core>,
     queue: QueueId,
-    number: PluginNumber,
-    plugin: &'a Plugin,
+    /// The plugin's, which is the same for all of its versions.
+    name: &'a PluginName,
 }
 
 impl<'a> AfterCall<'a> {
-    /// None when no plugin has this number.
-    pub(crate) fn of(core: &'a Arc<Core>, queue: QueueId, number: PluginNumber) -> Option<Self> {
-        let plugin = core.dispatcher().installed().get(number)?;
-        Some(Self { core, queue, number, plugin })
+    pub(crate) fn new(core: &'a Arc<Core>, queue: QueueId, name: &'a PluginName) -> Self {
+        Self { core, queue, name }
+    }
+
+    /// Takes a call all the way that was dropped at the end of a budget: its attempt is used up, and has no outcome.
+    pub(crate) fn cut(&self, delivery: QueuedDelivery, permit: Permit) -> ServedSlice {
+        let attempt = delivery.attempt;
+        self.core.run_end().add_cut(CutCall { delivery: delivery.delivery_key(self.name), attempt });
+        self.conclude(Served { finished: vec![FinishedCall::cut(delivery, permit)], ..Served::default() })
     }
 
     /// Takes the calls of a slice all the way. Gives what the dispatcher has to take back.
     pub(crate) fn conclude(&self, served: Served) -> ServedSlice {
-        let Served { time, mut finished, put_back, unstarted } = served;
+        let Served { time, mut finished, put_back, unstarted, without_hook } = served;
         let dispatcher = self.core.dispatcher();
         // First: a call whose changes cannot be stored has failed.
-        let time = time + self.resolve(&mut finished);
+        let (resolving, stored) = self.resolve(&mut finished);
+        let time = time + resolving;
         dispatcher.charge_put_back(self.queue, &put_back);
-        let unstarted: Vec<Taken> = self.put_back(put_back).into_iter().chain(unstarted).collect();
+        let (orphaned, kept) = orphan_without_hook(self.core, self.name, without_hook);
+        let unstarted: Vec<Taken> = self.put_back(put_back).into_iter().chain(kept).chain(unstarted).collect();
         let counts = self.decide(&mut finished);
-        let recorded = self.record(&finished);
-        // After the drain's account is closed an outcome still counts for the journal, but the observer is not notified of another one.
+        self.count_dead(&finished);
+        let (recorded, observed) = self.record(&finished, counts);
+        // Asked only after the hand-over: whoever joins later finds the outcome on record.
+        let handed_over_now = finished.iter().filter(|call| !call.handed_over);
+        let told = OnRecord { observed, awaited: self.waiters().awaited(self.name, handed_over_now) };
+        // After the drain's account is closed an outcome still counts for the journal, but the observers are not notified of another one.
         for call in finished.iter().filter(|_| counts) {
-            self.core.publisher().finished(self.plugin.name(), call);
+            self.core.publisher().finished(self.name, call);
+            if call.opened_breaker {
+                let tenant = &call.delivery.session.identity.tenant;
+                self.core.publisher().observers().breaker_opened(tenant, self.name);
+            }
         }
-        let finished = self.release(finished, recorded);
-        ServedSlice { queue: self.queue, time, finished, unstarted }
+        // Observers hear of a record after they have heard of the outcome.
+        stored.into_iter().for_each(|part| self.follow(part, counts));
+        let finished = self.release(finished, recorded, told);
+        ServedSlice { queue: self.queue, time, finished, unstarted, orphaned }
     }
 
     /// Hands the journal the calls that delivered and have changed something, and makes failures of those that it refuses.
-    /// Gives how long that took: the queue is charged for it, as for the calls themselves.
-    fn resolve(&self, finished: &mut [FinishedCall]) -> Duration {
-        let name = self.plugin.name();
+    /// Gives how long that took, for which the queue is charged as for the calls themselves; and what the journal has been handed.
+    fn resolve(&self, finished: &mut [FinishedCall]) -> (Duration, Vec<StoredPart>) {
+        let name = self.name;
         let (mut calls, mut completions) = (Vec::new(), Vec::new());
         for call in finished.iter_mut() {
             let Some(changes) = call.take_changes() else { continue };
             let tenant = call.delivery.session.identity.tenant.clone();
             let tenant_quota = self.core.quotas().of(&tenant).key_value_bytes;
             let space = Space { tenant, plugin: name.clone() };
-            let plugin_quota = self.plugin.key_value_quota();
+            let plugin_quota = call.version.key_value_quota;
             completions
                 .push(call.completion_with(name, KeyValueChanges { space, plugin_quota, tenant_quota, changes }));
             calls.push(call);
         }
         // They are of one queue, so of one tenant.
         let Some(tenant) = calls.first().map(|call| call.delivery.session.identity.tenant.clone()) else {
-            return Duration::ZERO;
+            return (Duration::ZERO, Vec::new());
         };
         let began = now();
-        let mut first = 0;
+        let (mut first, mut stored) = (0, Vec::new());
         for (bytes, part) in parts(completions) {
             let next = first + part.len();
+            let mut observed = self.core.publisher().to_be_recorded(&part);
             let StagedCompletions { refused, pending } = self.core.journal().complete(&tenant, part);
+            if let Some(observed) = &mut observed {
+                observed.remove(&refused);
+            }
             for RefusedCompletion { at, why } in refused {
                 if let Some(call) = calls.get_mut(first + at) {
                     call.fail_in_host(why.to_string());
                 }
             }
-            self.count_unwritten(bytes, pending);
+            let recorded = poll_now(pending);
+            if let Some(Undurable::Waits(_)) = &recorded {
+                // The tenant has so many bytes more that are not written, until they are.
+                self.core.dispatcher().add_unwritten(self.queue, bytes);
+            }
+            let part = calls.get(first..next).unwrap_or_default();
+            let awaited = self.waiters().awaited(name, part.iter().map(|call| &**call));
+            stored.push(StoredPart { bytes, recorded, told: OnRecord { observed, awaited } });
             first = next;
         }
-        now().saturating_duration_since(began)
+        (now().saturating_duration_since(began), stored)
     }
 
-    /// The tenant has so many bytes more that are not written, until they are.
-    fn count_unwritten(&self, bytes: u64, pending: Pending<()>) {
-        let (core, queue) = (self.core, self.queue);
-        match poll_now(pending) {
-            None => (),
-            Some(Undurable::Failed(error)) => complain(&error),
+    /// Follows what guests have stored until it is written.
+    fn follow(&self, StoredPart { bytes, recorded, mut told }: StoredPart, counts: bool) {
+        if !counts {
+            told.observed = None;
+        }
+        match recorded {
+            None => told.tell(self.waiters(), Ok(())),
+            Some(Undurable::Failed(error)) => {
+                complain(&error);
+                self.core.records().lack();
+                told.tell(self.waiters(), Err(&error));
+            }
             Some(Undurable::Waits(pending)) => {
-                core.dispatcher().add_unwritten(queue, bytes);
-                let runtime = Arc::downgrade(core);
-                drop(core.handle().spawn(async move {
-                    if let Err(error) = pending.await {
-                        complain(&error);
+                let (runtime, queue, waiters) = (Arc::downgrade(self.core), self.queue, self.waiters().clone());
+                let record = self.core.records().begin();
+                drop(self.core.handle().spawn(async move {
+                    let recorded = pending.await;
+                    if let Err(error) = &recorded {
+                        complain(error);
                     }
                     if let Some(core) = runtime.upgrade() {
                         core.dispatcher().written(queue, bytes);
                     }
+                    told.tell(&waiters, recorded.as_ref().copied());
+                    record.answered(recorded.as_ref().copied());
                 }));
             }
         }
+    }
+
+    fn waiters(&self) -> &Arc<Waiters> {
+        self.core.operators().waiters()
+    }
+
+    fn count_dead(&self, finished: &[FinishedCall]) {
+        let dead = finished.iter().filter(|call| call.dead).count();
+        self.core.operators().out_of_queues().add_dead(self.name, u64::try_from(dead).unwrap_or(u64::MAX));
     }
 
     /// Publishes calls that were put back, each once until its delivery has an outcome, and makes of them what is to be begun
@@ -133,7 +186,7 @@ impl<'a> AfterCall<'a> {
             if !self.core.dispatcher().has_drain()
                 && let Some(delivery) = one.delivery.defer()
             {
-                self.core.publisher().deferred(self.plugin.name(), &delivery, one.why, false);
+                self.core.publisher().deferred(self.name, &delivery, one.why, false);
             }
             one.again()
         };
@@ -143,25 +196,44 @@ impl<'a> AfterCall<'a> {
     /// Says what becomes of each delivery. False when a drain has closed its account: the observer is not notified of
     /// these.
     fn decide(&self, finished: &mut [FinishedCall]) -> bool {
-        finished.iter_mut().for_each(|call| call.decide(self.core.retry()));
+        finished.iter_mut().for_each(|call| call.decide(self.core.retry(), self.core.time()));
         self.core.dispatcher().account(self.queue, finished)
     }
 
-    /// Hands over what the journal has yet to know. None when that is durable already, as in memory it always is.
-    fn record(&self, finished: &[FinishedCall]) -> Option<Undurable<RecordFuture>> {
-        let tenant = finished.first().map(|call| &call.delivery.session.identity.tenant)?;
-        let name = self.plugin.name();
-        let completions = finished.iter().filter_map(|call| call.completion(name)).collect();
+    /// Hands over what the journal has yet to know. None when that is durable already, as in memory it always is. If the outcomes
+    /// count, gives also what observers are to be told then.
+    fn record(
+        &self,
+        finished: &[FinishedCall],
+        counts: bool,
+    ) -> (Option<Undurable<RecordFuture>>, Option<ToBeRecorded>) {
+        let Some(tenant) = finished.first().map(|call| &call.delivery.session.identity.tenant) else {
+            return (None, None);
+        };
+        let name = self.name;
+        let completions: Vec<_> = finished.iter().filter_map(|call| call.completion(name)).collect();
+        let observed = if counts { self.core.publisher().to_be_recorded(&completions) } else { None };
         let parts = parts(completions).into_iter();
-        poll_now(all(parts.map(|(_, part)| self.core.journal().complete(tenant, part).pending).collect()))
+        let recorded = all(parts.map(|(_, part)| self.core.journal().complete(tenant, part).pending).collect());
+        (poll_now(recorded), observed)
     }
 
     /// Gives the calls whose slots are to be given back now, and whose sessions go on. The others wait for their record.
-    fn release(&self, mut finished: Vec<FinishedCall>, recorded: Option<Undurable<RecordFuture>>) -> Vec<FinishedCall> {
+    fn release(
+        &self,
+        mut finished: Vec<FinishedCall>,
+        recorded: Option<Undurable<RecordFuture>>,
+        told: OnRecord,
+    ) -> Vec<FinishedCall> {
         match recorded {
-            None => finished,
+            None => {
+                told.tell(self.waiters(), Ok(()));
+                finished
+            }
             Some(Undurable::Failed(error)) => {
                 complain(&error);
+                self.core.records().lack();
+                told.tell(self.waiters(), Err(&error));
                 self.give_up_retries(&mut finished, Some(&error));
                 finished
             }
@@ -169,27 +241,38 @@ impl<'a> AfterCall<'a> {
                 let (mut failed, rest) = finished.into_iter().partition::<Vec<_>, _>(FinishedCall::waits_for_record);
                 // A disk that takes its time holds up these, and no others for want of a slot.
                 self.core.dispatcher().release(&mut failed);
-                self.release_when_durable(pending, failed);
+                self.release_when_durable(pending, failed, told);
                 rest
             }
         }
     }
 
-    fn release_when_durable(&self, pending: RecordFuture, mut failed: Vec<FinishedCall>) {
+    fn release_when_durable(&self, mut pending: RecordFuture, mut failed: Vec<FinishedCall>, told: OnRecord) {
         // A disk that is full answers when it has space: nothing here keeps a runtime that was dropped meanwhile.
         let (runtime, phase) = (Arc::downgrade(self.core), self.core.dispatcher().watch_phase());
-        let (queue, number) = (self.queue, self.number);
-        let patience = max_entry_wait(self.core.budget());
+        let (queue, name, waiters) = (self.queue, self.name.clone(), self.waiters().clone());
+        let patience = (self.core.time().clone(), max_entry_wait(self.core.budget()));
+        let record = self.core.records().begin();
         self.core.handle().spawn(async move {
-            let durable =
-                if failed.is_empty() { Some(pending.await) } else { durable_in_time(pending, phase, patience).await };
+            let durable = if failed.is_empty() {
+                Some((&mut pending).await)
+            } else {
+                durable_in_time(&mut pending, phase, patience).await
+            };
             if let Some(Err(error)) = &durable {
                 complain(error);
             }
+            let mut told = Some(told);
+            if let Some(durable) = &durable
+                && let Some(told) = told.take()
+            {
+                // Before the delivery is tried again.
+                told.tell(&waiters, durable.as_ref().copied());
+            }
             if !failed.is_empty()
                 && let Some(core) = runtime.upgrade()
-                && let Some(calls) = AfterCall::of(&core, queue, number)
             {
+                let calls = AfterCall::new(&core, queue, &name);
                 match &durable {
                     Some(Ok(())) => (),
                     Some(Err(error)) => calls.give_up_retries(&mut failed, Some(error)),
@@ -198,9 +281,17 @@ impl<'a> AfterCall<'a> {
                         calls.record_overtaken(&mut failed);
                     }
                 }
-                let (time, unstarted) = (Duration::ZERO, Vec::new());
-                core.dispatcher().settle(ServedSlice { queue, time, finished: failed, unstarted });
+                let (time, unstarted, orphaned) = (Duration::ZERO, Vec::new(), Vec::new());
+                core.dispatcher().take_back(ServedSlice { queue, time, finished: failed, unstarted, orphaned });
             }
+            let durable = match durable {
+                Some(durable) => durable,
+                None => pending.await,
+            };
+            if let Some(told) = told {
+                told.tell(&waiters, durable.as_ref().copied());
+            }
+            record.answered(durable.as_ref().copied());
         });
     }
 
@@ -209,7 +300,7 @@ impl<'a> AfterCall<'a> {
     fn record_overtaken(&self, failed: &mut [FinishedCall]) {
         let overtaken = self.core.dispatcher().overtaken(self.queue, failed);
         let Some(tenant) = overtaken.first().map(|call| call.delivery.session.identity.tenant.clone()) else { return };
-        let records = overtaken.into_iter().filter_map(|call| call.completion(self.plugin.name())).collect();
+        let records = overtaken.into_iter().filter_map(|call| call.completion(self.name)).collect();
         // The delivery goes on without the answer.
         drop(self.core.journal().complete(&tenant, records));
     }
@@ -217,34 +308,46 @@ impl<'a> AfterCall<'a> {
     /// Without a record of the failure another attempt would carry a number that a dead run has used: the delivery waits for
     /// the next start.
     fn give_up_retries(&self, finished: &mut [FinishedCall], error: Option<&JournalError>) {
-        let name = self.plugin.name();
+        let name = self.name;
         let is_concerned = |call: &FinishedCall| match error {
-            Some(JournalError::UnwritableFailures { deliveries, .. }) => {
+            Some(JournalError::UnwritableOutcomes { deliveries, .. }) => {
                 deliveries.contains(&call.delivery.delivery_key(name))
             }
             _ => true,
         };
-        finished.iter_mut().filter(|call| is_concerned(call)).for_each(|call| call.retry = None);
+        let mut given_up = 0;
+        for call in finished.iter_mut().filter(|call| is_concerned(call)) {
+            given_up += u64::from(call.retry.take().is_some());
+        }
+        self.core.run_end().add_left_out(given_up);
     }
 }
 
 /// None when a drain has begun and waited long enough: newer events wait behind these failures, and a disk that is full
 /// may not take them before the budget is over. What is not tried again needs no record of its own.
 async fn durable_in_time(
-    mut pending: RecordFuture,
+    pending: &mut RecordFuture,
     mut phase: watch::Receiver<Phase>,
-    patience: Duration,
+    (time, patience): (Time, Duration),
 ) -> Option<Result<(), JournalError>> {
     let waited = async {
         phase.wait_for(|phase| phase.is_draining()).await.ok();
-        timeout(patience, std::future::pending::<()>()).await.ok();
+        time.sleep(patience).await;
     };
     let mut waited = pin!(waited);
-    poll_fn(|cx| match Pin::new(&mut pending).poll(cx) {
+    poll_fn(|cx| match Pin::new(&mut *pending).poll(cx) {
         Poll::Ready(durable) => Poll::Ready(Some(durable)),
         Poll::Pending => waited.as_mut().poll(cx).map(|()| None),
     })
     .await
+}
+
+/// What guests have stored with some calls, and the journal has been handed.
+struct StoredPart {
+    bytes: u64,
+    /// None when it is durable already.
+    recorded: Option<Undurable<Pending<()>>>,
+    told: OnRecord,
 }
 
 /// Resolves when the journal has recorded what was handed over, or cannot.
@@ -273,7 +376,7 @@ fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
     parts
 }
 
-/// Answers when all of these are durable, or with what is wrong with the first that is not. Of failures that cannot be recorded
+/// Answers when all of these are durable, or with what is wrong with the first that is not. Of outcomes that cannot be recorded
 /// it names all.
 fn all(mut parts: Vec<Pending<()>>) -> RecordFuture {
     if parts.len() < 2
@@ -286,14 +389,14 @@ fn all(mut parts: Vec<Pending<()>>) -> RecordFuture {
         for part in parts {
             answer = match (answer, part.await) {
                 (
-                    Err(JournalError::UnwritableFailures { mut deliveries, why }),
-                    Err(JournalError::UnwritableFailures { deliveries: more, .. }),
+                    Err(JournalError::UnwritableOutcomes { mut deliveries, why }),
+                    Err(JournalError::UnwritableOutcomes { deliveries: more, .. }),
                 ) => {
                     deliveries.extend(more);
-                    Err(JournalError::UnwritableFailures { deliveries, why })
+                    Err(JournalError::UnwritableOutcomes { deliveries, why })
                 }
                 // What is not durable is more than what can never be recorded.
-                (Err(JournalError::UnwritableFailures { .. }) | Ok(()), other @ Err(_)) => other,
+                (Err(JournalError::UnwritableOutcomes { .. }) | Ok(()), other @ Err(_)) => other,
                 (answer, _) => answer,
             };
         }

@@ -1,25 +1,29 @@
 //! Builds a runtime.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword_events::PluginName;
+use lastword_events::PluginKey;
 use lastword_journal::{Journal, JournalError, MemoryJournal};
 use thiserror::Error;
 
+use crate::clock::Clock;
 use crate::core::{Core, Settings};
 use crate::dispatch::Dispatcher;
-use crate::installed::{Installed, InstalledPlugins};
+use crate::installed::{Conflict, InstalledPlugins};
 use crate::limits::{DEFAULT_BREAKER_THRESHOLD, DEFAULT_DRAIN_BUDGET, LONGEST_RETRY, MAX_DRAIN_BUDGET};
-use crate::outcome::{Observer, OutcomeRecord};
+use crate::observer::{Observer, OnOutcome, OutcomeRecord};
+use crate::observers::Observers;
 use crate::quota::{Quotas, TenantQuota};
 use crate::recovery::recover;
 use crate::retry::RetryPolicy;
 use crate::runtime::Runtime;
 use crate::sandbox::{Plugin, Sandbox, SandboxConfig, SandboxError};
-use crate::sync::{Handle, thread};
+use crate::sync::Handle;
 use crate::tenants::Tenants;
+use crate::time::Time;
 use crate::worker::Worker;
 
 /// Builds a [`Runtime`].
@@ -27,14 +31,16 @@ use crate::worker::Worker;
 pub struct Builder {
     sandbox: Option<Sandbox>,
     journal: Option<Arc<dyn Journal>>,
-    installed: Vec<Installed>,
+    installed: Vec<(Plugin, Tenants)>,
     budget: Duration,
     workers: Option<NonZeroUsize>,
     breaker_threshold: u32,
     retry: RetryPolicy,
-    quotas: Quotas,
+    default_quota: TenantQuota,
+    tenant_quotas: HashMap<Arc<str>, TenantQuota>,
     attach_grace: Duration,
-    observer: Option<Observer>,
+    observers: Vec<Box<dyn Observer>>,
+    clock: Option<Arc<dyn Clock>>,
 }
 
 impl Default for Builder {
@@ -47,9 +53,11 @@ impl Default for Builder {
             workers: None,
             breaker_threshold: DEFAULT_BREAKER_THRESHOLD,
             retry: RetryPolicy::default(),
-            quotas: Quotas::default(),
+            default_quota: TenantQuota::default(),
+            tenant_quotas: HashMap::new(),
             attach_grace: Duration::ZERO,
-            observer: None,
+            observers: Vec::new(),
+            clock: None,
         }
     }
 }
@@ -58,9 +66,13 @@ impl Default for Builder {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Two plugins have one name, and a delivery id would not say whose it is.
+    /// A tenant would have two plugins of this name, and a delivery id would not say whose it is. Two plugins that are not scoped cannot
+    /// have one name in any case.
     #[error("two plugins are called {0}: give one of them another name")]
-    SamePluginName(PluginName),
+    SamePluginName(PluginKey),
+    /// The plugin is scoped, and was to be installed for other tenants than its own.
+    #[error("the plugin {0} serves its own tenant only: install it for that one, or without a scope")]
+    OtherTenants(PluginKey),
     /// There is no sandbox.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -71,8 +83,17 @@ pub enum BuildError {
     #[error("build the runtime inside a tokio runtime with time enabled: {0}")]
     NoTokio(#[from] tokio::runtime::TryCurrentError),
     /// The operating system gave no thread.
-    #[error("a worker thread could not be started: {0}")]
+    #[error("a thread of the runtime could not be started: {0}")]
     Worker(std::io::Error),
+}
+
+impl From<Conflict> for BuildError {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::SamePluginName(key) => Self::SamePluginName(key),
+            Conflict::OtherTenants(key) => Self::OtherTenants(key),
+        }
+    }
 }
 
 impl Builder {
@@ -88,9 +109,9 @@ impl Builder {
         self
     }
 
-    /// Installs a plugin for these tenants.
+    /// Installs a plugin for these tenants. One that is scoped (`Plugin::scoped`) serves its own. [`Runtime::install`] does it later.
     pub fn plugin(mut self, plugin: Plugin, tenants: Tenants) -> Self {
-        self.installed.push(Installed { plugin, tenants });
+        self.installed.push((plugin, tenants));
         self
     }
 
@@ -129,22 +150,31 @@ impl Builder {
 
     /// What every tenant may use that has no quota of its own. Default: no limit.
     pub fn quota(mut self, default: TenantQuota) -> Self {
-        self.quotas.default = default;
+        self.default_quota = default;
         self
     }
 
-    /// What one tenant may use, in place of the default.
+    /// What one tenant may use, in place of the default. [`Runtime::set_quota`] changes it later.
     pub fn tenant_quota(mut self, tenant: &str, quota: TenantQuota) -> Self {
-        self.quotas.by_tenant.insert(tenant.into(), quota);
+        self.tenant_quotas.insert(tenant.into(), quota);
         self
     }
 
-    /// Sets the observer. It is told how every attempt ended, and once of each delivery that has to wait for a quota or whose call was
-    /// put back, on a worker's thread: it must return at once. To do more, send what you need to a bounded channel, and do
-    /// not wait when it is full.
-    pub fn on_outcome(mut self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Box::new(observer));
+    /// The clock that the runtime takes its time from, for tests. Default: the machine's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
         self
+    }
+
+    /// Adds an observer, which is told how things go. There may be several.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Adds an observer of outcomes alone, see [`Observer::outcome`]. It is told on a worker's thread and must return at once.
+    pub fn on_outcome(self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
+        self.observer(OnOutcome(observer))
     }
 
     /// Reads the journal, starts the workers, and sends out what a dead run left.
@@ -153,11 +183,7 @@ impl Builder {
     /// See [`BuildError`].
     pub fn build(self) -> Result<Runtime, BuildError> {
         let handle = Handle::try_current()?;
-        for (at, one) in self.installed.iter().enumerate() {
-            if self.installed.iter().take(at).any(|other| other.plugin.name() == one.plugin.name()) {
-                return Err(BuildError::SamePluginName(one.plugin.name().clone()));
-            }
-        }
+        let installed = InstalledPlugins::new(self.installed)?;
         let sandbox = match self.sandbox {
             Some(sandbox) => sandbox,
             None => Sandbox::new(SandboxConfig::default())?,
@@ -166,29 +192,31 @@ impl Builder {
         let recovered = journal.recover()?;
         let slots = sandbox.max_concurrent_calls();
         let workers = self.workers.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-        let quotas = Arc::new(self.quotas);
+        let quotas = Arc::new(Quotas::new(self.default_quota, self.tenant_quotas));
+        let time = match self.clock {
+            Some(clock) => Time::Injected(clock),
+            None => Time::of_machine().map_err(BuildError::Worker)?,
+        };
         let dispatcher = Dispatcher::new(
-            InstalledPlugins::new(self.installed),
+            installed,
             (slots, u32::try_from(workers.get()).unwrap_or(u32::MAX)),
             self.breaker_threshold,
             quotas.clone(),
+            time.clone(),
         );
-        let settings = Settings { retry: self.retry, budget: self.budget, quotas, observer: self.observer };
+        let observers = Observers::new(self.observers);
+        if !observers.is_empty() {
+            journal.observe_commits(Arc::new(observers.commit_observer()));
+        }
+        let settings = Settings { retry: self.retry, budget: self.budget, quotas, observers, time };
         let core = Arc::new(Core::new(sandbox, journal, handle, dispatcher, settings));
         let counts = recover(&core, recovered, self.attach_grace);
         let runtime = Runtime::new(core.clone(), counts);
-        start_workers(&core, workers)?;
+        let worker = || {
+            let core = core.clone();
+            move || Worker::run(core)
+        };
+        core.workers().start(workers, worker).map_err(BuildError::Worker)?;
         Ok(runtime)
     }
-}
-
-fn start_workers(core: &Arc<Core>, workers: NonZeroUsize) -> Result<(), BuildError> {
-    for number in 0..workers.get() {
-        let core = core.clone();
-        thread::Builder::new()
-            .name(format!("lastword-{number}"))
-            .spawn(move || Worker::run(core))
-            .map_err(BuildError::Worker)?;
-    }
-    Ok(())
 }

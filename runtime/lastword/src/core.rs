@@ -12,36 +12,48 @@ use crate::dispatch::Dispatcher;
 use crate::duplicate_end_counts::Counter;
 use crate::in_flight::InFlight;
 use crate::key_values::JournalKeyValues;
-use crate::outcome::{Observer, Publisher};
+use crate::observers::Observers;
+use crate::operators::Operators;
+use crate::outcome::Publisher;
 use crate::quota::Quotas;
+use crate::records::Records;
 use crate::retry::RetryPolicy;
+use crate::run_end::RunEnd;
+use crate::run_journal::RunJournal;
 use crate::sandbox::{KeyValues, Sandbox};
 use crate::session_order::SessionOrder;
 use crate::sync::{Handle, Mutex, MutexGuard};
+use crate::time::Time;
+use crate::workers::Workers;
 
 /// The parts of a runtime. What happens to a request, to a call that has ended, in a drain and at a start is in the files of those
 /// names; this one only knows which parts there are.
 ///
-/// Locks are taken in this order: the active set's, then that of the session order or the dispatcher's. None is held while a guest
-/// runs, or while anyone waits for a journal; something may be handed over to one.
+/// Locks are taken in this order: the active set's, then that of the session order or the dispatcher's. No lock is held while a guest
+/// runs or while anyone waits for the journal's answer. Handing something to the journal under a lock is allowed.
 pub(crate) struct Core {
     sandbox: Sandbox,
     journal: Arc<dyn Journal>,
     journal_name: JournalName,
     handle: Handle,
+    time: Time,
     dispatcher: Dispatcher,
     quotas: Arc<Quotas>,
     key_values: Arc<dyn KeyValues>,
     active: Mutex<ActiveSet>,
+    operators: Operators,
     order: Arc<SessionOrder>,
     in_flight: InFlight,
     op_reads: tokio::sync::Mutex<()>,
-    repeated_ends: Counter,
+    duplicate_ends: Counter,
     publisher: Publisher,
     retry: RetryPolicy,
     budget: Duration,
     /// Becomes true when a worker has panicked.
     failed: watch::Sender<bool>,
+    workers: Workers,
+    records: Records,
+    run_end: RunEnd,
 }
 
 /// What an embedder has chosen.
@@ -50,7 +62,8 @@ pub(crate) struct Settings {
     /// Of a drain.
     pub(crate) budget: Duration,
     pub(crate) quotas: Arc<Quotas>,
-    pub(crate) observer: Option<Observer>,
+    pub(crate) observers: Observers,
+    pub(crate) time: Time,
 }
 
 impl Core {
@@ -61,25 +74,32 @@ impl Core {
         dispatcher: Dispatcher,
         settings: Settings,
     ) -> Self {
-        let Settings { retry, budget, quotas, observer } = settings;
+        let Settings { retry, budget, quotas, observers, time } = settings;
+        let journal: Arc<dyn Journal> = Arc::new(RunJournal::new(journal));
         let journal_name = journal.name();
+        let active = ActiveSet::default();
         Self {
             sandbox,
             journal_name,
             handle,
+            time,
             dispatcher,
             key_values: Arc::new(JournalKeyValues::with_quotas(journal.clone(), quotas.clone())),
             quotas,
             journal,
-            active: Mutex::new(ActiveSet::default()),
+            operators: Operators::new(active.counter()),
+            active: Mutex::new(active),
             order: Arc::new(SessionOrder::default()),
             in_flight: InFlight::default(),
             op_reads: tokio::sync::Mutex::default(),
-            repeated_ends: Counter::default(),
-            publisher: Publisher::new(observer, journal_name),
+            duplicate_ends: Counter::default(),
+            publisher: Publisher::new(observers, journal_name),
             retry,
             budget,
             failed: watch::Sender::new(false),
+            workers: Workers::default(),
+            records: Records::default(),
+            run_end: RunEnd::default(),
         }
     }
 
@@ -100,6 +120,11 @@ impl Core {
         &self.handle
     }
 
+    /// The clock of everything that waits.
+    pub(crate) fn time(&self) -> &Time {
+        &self.time
+    }
+
     pub(crate) fn dispatcher(&self) -> &Dispatcher {
         &self.dispatcher
     }
@@ -114,8 +139,13 @@ impl Core {
     }
 
     /// Locks the set of active sessions.
-    pub(crate) fn active(&self) -> MutexGuard<'_, ActiveSet> {
+    pub(crate) fn lock_active(&self) -> MutexGuard<'_, ActiveSet> {
         self.active.lock()
+    }
+
+    /// What operators need beside what everybody does.
+    pub(crate) fn operators(&self) -> &Operators {
+        &self.operators
     }
 
     pub(crate) fn order(&self) -> &Arc<SessionOrder> {
@@ -131,8 +161,8 @@ impl Core {
         &self.op_reads
     }
 
-    pub(crate) fn repeated_ends(&self) -> &Counter {
-        &self.repeated_ends
+    pub(crate) fn duplicate_ends(&self) -> &Counter {
+        &self.duplicate_ends
     }
 
     pub(crate) fn publisher(&self) -> &Publisher {
@@ -158,12 +188,28 @@ impl Core {
         self.failed.subscribe()
     }
 
+    /// The threads that run guests.
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Outcomes that the journal was handed, until it has answered.
+    pub(crate) fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// How the run ends.
+    pub(crate) fn run_end(&self) -> &RunEnd {
+        &self.run_end
+    }
+
     /// `session-end` deliveries that are owed or were given up, and those that active sessions will owe.
     pub(crate) fn undelivered_ends(&self) -> u64 {
-        let active = self.active();
-        let installed = self.dispatcher.installed();
-        let to_come: u64 =
-            active.count_by_tenant().map(|(tenant, sessions)| sessions * installed.count_serving(tenant)).sum();
-        to_come + self.dispatcher.undelivered_ends()
+        // Starts need the set's lock: no plugin is looked at while it is held.
+        let set = self.lock_active();
+        let active: Vec<_> = set.count_by_tenant().map(|(tenant, sessions)| (tenant.clone(), sessions)).collect();
+        let (owed, installed) = (self.dispatcher.undelivered_ends(), self.dispatcher.installed());
+        drop(set);
+        active.iter().map(|(tenant, sessions)| sessions * installed.count_serving(tenant)).sum::<u64>() + owed
     }
 }

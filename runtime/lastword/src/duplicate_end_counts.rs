@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::recent_ends::Repetition;
+use crate::recent_ends::DuplicateEnd;
 use crate::request::{Acceptance, Accepted};
 
 /// Duplicate ends in this run.
@@ -24,8 +24,8 @@ pub(crate) struct Counter {
 
 impl Counter {
     /// Counts one, logs what was lost with it, and answers.
-    pub(crate) fn count(&self, repetition: Repetition) -> Accepted {
-        let Repetition { identity, generation, more } = repetition;
+    pub(crate) fn count(&self, duplicate: DuplicateEnd) -> Accepted {
+        let DuplicateEnd { identity, generation, more } = duplicate;
         self.told_again.fetch_add(1, Ordering::Relaxed);
         if !more.is_empty() {
             self.knew_more.fetch_add(1, Ordering::Relaxed);

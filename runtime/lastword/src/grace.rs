@@ -8,19 +8,20 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lastword_events::{EndReason, Event, Identity, Session, SessionEnd, Timestamp};
+use lastword_events::{EndReason, Event, Identity, Session, SessionEnd};
 use lastword_journal::{JournalError, JournalOp, Pending};
 use tokio::sync::watch;
 
 use crate::active_session::Ending;
 use crate::core::Core;
-use crate::intake::register_end;
+use crate::installed::Owed;
+use crate::intake::{cancel_end, register_end};
 use crate::limits::RECORDS_AT_ONCE;
 use crate::phase::Phase;
 use crate::session_order::Turn;
-use crate::sync::timeout;
+use crate::time::Time;
 
 /// How long sessions whose end could not be written down wait for the next try.
 const RETRY: Duration = Duration::from_secs(1);
@@ -30,29 +31,35 @@ struct Crashed {
     sequence: u64,
     session: Arc<Session>,
     event: Arc<Event>,
+    owed: Owed,
 }
 
 /// Ends the sessions that nobody has come back for once `grace` is over, unless the runtime has gone before.
 pub(crate) fn begin_grace(core: &Arc<Core>, grace: Duration) {
-    let (runtime, phase) = (Arc::downgrade(core), core.dispatcher().watch_phase());
-    core.handle().spawn(end_unattached(runtime, phase, grace));
+    let end = EndOfRun { phase: core.dispatcher().watch_phase(), time: core.time().clone() };
+    // From now on, and not from when the task has its first turn.
+    let until = end.time.after(grace);
+    core.handle().spawn(end_unattached(Arc::downgrade(core), end, until));
 }
 
 /// Hands over the ends of those among these sessions that nobody has come back for.
 fn hand_over_crashed(core: &Core, unattached: &[(u64, Identity)]) -> (Vec<Crashed>, Pending<()>) {
     let (mut ends, mut ops) = (Vec::with_capacity(unattached.len()), Vec::with_capacity(unattached.len()));
-    let ended_at = Timestamp::now();
-    let mut set = core.active();
+    let ended_at = core.time().timestamp();
+    let mut set = core.lock_active();
+    let installed = core.dispatcher().installed();
     for &(sequence, ref identity) in unattached {
         let Some(active) = set.unattached_one(identity, sequence) else { continue };
         let session = active.session.clone();
         let event = SessionEnd::new(EndReason::Crashed, ended_at).since(session.started_at);
         let event = Arc::new(Event::End(event));
-        active.ending = Some(Box::new(Ending::Appended { session: session.clone(), event: event.clone() }));
-        let owed = core.dispatcher().installed().owed_end(&session.identity.tenant, active.started());
-        let (ended, received) = (session.clone(), None);
-        ops.push(JournalOp::End { sequence, session: ended, event: event.clone(), owed, received, op_id: None });
-        ends.push(Crashed { sequence, session, event });
+        let owed = installed.owed_end(&session.identity.tenant, active.started());
+        let (ended, event_of_all, to) = (session.clone(), event.clone(), owed.clone());
+        active.ending = Some(Box::new(Ending::Appended { session: ended, event: event_of_all, owed: to }));
+        let (ended, event_of_all, to) = (session.clone(), event.clone(), owed.plugins.clone());
+        let (received, op_id) = (None, None);
+        ops.push(JournalOp::End { sequence, session: ended, event: event_of_all, owed: to, received, op_id });
+        ends.push(Crashed { sequence, session, event, owed });
     }
     // With the set's lock: a drain finds them as they were, or what it makes comes after these.
     let recorded = if ops.is_empty() { Pending::ready(Ok(())) } else { core.journal().append_decided(ops) };
@@ -62,45 +69,53 @@ fn hand_over_crashed(core: &Core, unattached: &[(u64, Identity)]) -> (Vec<Crashe
 fn register_crashed(core: &Core, ends: &[Crashed], recorded: Result<(), JournalError>) {
     if let Err(error) = recorded {
         tracing::error!(%error, "the ends of {} sessions of an earlier run could not be recorded", ends.len());
-        let mut set = core.active();
-        return ends.iter().for_each(|end| set.cancel_ending(&end.session.identity, end.sequence));
+        let mut set = core.lock_active();
+        let cancel = |end: &Crashed| cancel_end(core, &mut set, (&end.session.identity, end.sequence), &end.owed);
+        return ends.iter().for_each(cancel);
     }
-    for Crashed { sequence, session, event } in ends {
-        register_end(core, &mut core.active(), *sequence, &session.identity, session, event, None);
+    for Crashed { sequence, session, event, owed } in ends {
+        register_end(core, &mut core.lock_active(), *sequence, &session.identity, session, (event, owed), None);
     }
 }
 
 /// The grace is over: whoever has not been started again belongs to an owner that is gone. While it waits, it keeps nothing
 /// of the runtime.
-async fn end_unattached(runtime: Weak<Core>, mut phase: watch::Receiver<Phase>, grace: Duration) {
-    let mut wait = grace;
+async fn end_unattached(runtime: Weak<Core>, mut end: EndOfRun, mut until: Option<Instant>) {
     // A drain takes those that are left along.
-    while !is_over_within(wait, &mut phase).await {
-        wait = RETRY;
-        let Some(unattached) = runtime.upgrade().map(|core| core.active().unattached()) else { return };
+    while !end.comes_by(until).await {
+        until = end.time.after(RETRY);
+        let Some(unattached) = runtime.upgrade().map(|core| core.lock_active().unattached()) else { return };
         if unattached.is_empty() {
             return;
         }
         tracing::info!("{} sessions of an earlier run were not started again and end as crashed", unattached.len());
         for group in unattached.chunks(RECORDS_AT_ONCE) {
-            if end_group(&runtime, &mut phase, group).await.is_none() {
+            if end_group(&runtime, &mut end, group).await.is_none() {
                 return;
             }
         }
     }
 }
 
-/// Whether the runtime has drained, or is gone.
-async fn is_over_within(time: Duration, phase: &mut watch::Receiver<Phase>) -> bool {
-    timeout(time, phase.wait_for(|phase| phase.is_over())).await.is_ok()
+/// What whoever keeps nothing of the runtime waits for.
+struct EndOfRun {
+    phase: watch::Receiver<Phase>,
+    time: Time,
+}
+
+impl EndOfRun {
+    /// Whether the runtime has drained, or is gone.
+    async fn comes_by(&mut self, until: Option<Instant>) -> bool {
+        let is_over = self.phase.wait_for(|phase| phase.is_over());
+        match until {
+            Some(until) => self.time.timeout_at(until, is_over).await.is_some(),
+            None => is_over.await.is_ok(),
+        }
+    }
 }
 
 /// None when the runtime lets nobody in any more: these are the business of its drain, or of the next start.
-async fn end_group(
-    runtime: &Weak<Core>,
-    phase: &mut watch::Receiver<Phase>,
-    unattached: &[(u64, Identity)],
-) -> Option<()> {
+async fn end_group(runtime: &Weak<Core>, end: &mut EndOfRun, unattached: &[(u64, Identity)]) -> Option<()> {
     let ticket = runtime.upgrade()?.in_flight().enter()?;
     let mut turns = join_order(runtime, unattached).await?;
     let core = runtime.upgrade().filter(|core| core.in_flight().is_open())?;
@@ -118,7 +133,7 @@ async fn end_group(
         }
         // Whoever comes meanwhile is refused, as everybody is while the disk is full, and does not wait for it.
         drop(turns);
-        if is_over_within(RETRY, phase).await {
+        if end.comes_by(end.time.after(RETRY)).await {
             return None;
         }
         turns = join_order(runtime, unattached).await?;
@@ -134,7 +149,7 @@ async fn join_order(runtime: &Weak<Core>, unattached: &[(u64, Identity)]) -> Opt
     // A turn is an id's, and some of these may have the same in different scopes.
     let mut joined = HashSet::new();
     let ids = unattached.iter().map(|(_, identity)| identity.unscoped()).filter(|id| joined.insert(id.clone()));
-    let mut turns: Vec<_> = ids.map(|id| order.join(&id, None)).collect();
+    let mut turns = order.join_all(ids);
     for turn in &mut turns {
         turn.comes().await;
     }

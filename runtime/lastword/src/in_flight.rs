@@ -11,7 +11,7 @@ use crate::sync::Mutex;
 #[derive(Debug)]
 pub(crate) struct InFlight {
     tickets: Mutex<Option<Sender<Infallible>>>,
-    all_back: tokio::sync::Mutex<Receiver<Infallible>>,
+    tickets_gone: tokio::sync::Mutex<Receiver<Infallible>>,
 }
 
 /// Held by a request until it is carried out.
@@ -20,8 +20,8 @@ pub(crate) struct Ticket(#[expect(dead_code, reason = "held, not used")] Sender<
 impl Default for InFlight {
     fn default() -> Self {
         // Nothing is ever sent: what counts is that every ticket is gone.
-        let (ticket, all_back) = channel(1);
-        Self { tickets: Mutex::new(Some(ticket)), all_back: tokio::sync::Mutex::new(all_back) }
+        let (ticket, tickets_gone) = channel(1);
+        Self { tickets: Mutex::new(Some(ticket)), tickets_gone: tokio::sync::Mutex::new(tickets_gone) }
     }
 }
 
@@ -44,10 +44,10 @@ impl InFlight {
     }
 
     /// Resolves when every request that came before [`Self::close`] is carried out.
-    pub(crate) async fn settled(&self) {
-        let mut all_back = self.all_back.lock().await;
-        // None for good, once every ticket is gone.
-        all_back.recv().await;
+    pub(crate) async fn all_back(&self) {
+        let mut tickets_gone = self.tickets_gone.lock().await;
+        // None for good, once every ticket is.
+        tickets_gone.recv().await;
     }
 }
 
@@ -62,11 +62,11 @@ mod tests {
         assert_eq!(in_flight.close(), Some(true));
         assert_eq!(in_flight.close(), None);
         assert!(in_flight.enter().is_none());
-        let mut settled = std::pin::pin!(in_flight.settled());
+        let mut all_back = std::pin::pin!(in_flight.all_back());
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        assert!(settled.as_mut().poll(&mut cx).is_pending());
+        assert!(all_back.as_mut().poll(&mut cx).is_pending());
         drop(ticket);
-        settled.await;
+        all_back.await;
         assert_eq!(InFlight::default().close(), Some(false));
     }
 }

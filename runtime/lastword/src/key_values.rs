@@ -71,6 +71,8 @@ fn unreadable(error: JournalError) -> KeyValueError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use lastword_events::{Change, EventKey, KEY_OVERHEAD_BYTES as KEY};
     use lastword_journal::{Completion, DeliveryKey, KeyValueChanges, MemoryJournal, Settlement};
 
@@ -88,7 +90,7 @@ mod tests {
         let made = Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes };
         drop(journal.complete(&"t".into(), vec![made]));
         let default = TenantQuota { key_value_bytes: Some(20 + KEY), ..TenantQuota::default() };
-        let quotas = Quotas { default, ..Quotas::default() };
+        let quotas = Quotas::new(default, HashMap::new());
         let read = JournalKeyValues::with_quotas(journal.clone(), Arc::new(quotas));
         let usage = read.usage("t", &plugin).unwrap();
         assert_eq!((usage.bytes, usage.tenant_left), (8 + KEY, Some(12)));

@@ -12,6 +12,9 @@ use lastword_events::EventKey;
 
 use crate::queued_delivery::QueuedDelivery;
 
+/// The rank of what has come into a lane late: newer events have gone before it came.
+const NO_RANK: u32 = 0;
+
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
     /// One of this lane's deliveries is with a queue or a worker.
@@ -45,22 +48,32 @@ struct WaitingEvents {
     late: Vec<(Instant, QueuedDelivery)>,
     /// The time for which somebody will look at this lane again.
     scheduled: Option<Instant>,
+    /// Withdrawals that have taken something out, and of which the journal was not told yet. Nothing begins meanwhile.
+    withdrawals: u32,
 }
 
 impl WaitingEvents {
     fn is_empty(&self) -> bool {
-        self.line.is_empty() && self.late.is_empty()
+        self.withdrawals == 0 && self.line.is_empty() && self.late.is_empty()
     }
 
     /// What may go out at `now`.
     fn next(&mut self, now: Instant) -> Option<QueuedDelivery> {
-        let head_waits = self.head_due.is_some_and(|due| due > now) && self.line.len() == 1;
-        if head_waits || self.line.is_empty() {
+        if self.withdrawals > 0 {
+            return None;
+        }
+        if self.head_waits(now) || self.line.is_empty() {
             let due = self.late.iter().position(|(due, _)| *due <= now)?;
             return Some(self.late.swap_remove(due).1);
         }
         self.head_due = None;
         self.line.pop_front()
+    }
+
+    /// Whether the head of the line waits for its retry: nothing that is here is newer.
+    fn head_waits(&self, now: Instant) -> bool {
+        let has_newer = |head| self.line.len() > 1 || self.late.iter().any(|(_, late)| is_newer(late, head));
+        self.head_due.is_some_and(|due| due > now) && self.line.front().is_some_and(|head| !has_newer(head))
     }
 
     /// When something of it is due.
@@ -69,12 +82,34 @@ impl WaitingEvents {
     }
 }
 
+/// Whether one event is newer than another of the lane. What comes into it late has no rank, and among sessions goes by the order in which
+/// they began.
+fn is_newer(delivery: &QueuedDelivery, than: &QueuedDelivery) -> bool {
+    match delivery.sequence == than.sequence {
+        true => delivery.key > than.key,
+        false if delivery.rank == NO_RANK || than.rank == NO_RANK => delivery.sequence > than.sequence,
+        false => delivery.rank > than.rank,
+    }
+}
+
 impl Lane {
+    /// One of which a delivery is in progress.
+    pub(crate) fn in_progress() -> Self {
+        Self { in_progress: true, ..Self::default() }
+    }
+
     /// Takes the newest event, and gives back what is ready, if anything.
     pub(crate) fn push(&mut self, mut delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         self.arrivals = self.arrivals.saturating_add(1);
         delivery.rank = self.arrivals;
         self.push_end(delivery, now)
+    }
+
+    /// Takes an event that newer ones have overtaken long ago. It waits for none of them to fail, and none waits for it. What is older than
+    /// it and waits for its retry has its attempt first. Gives back what is ready.
+    pub(crate) fn push_late(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
+        self.waiting_events().late.push((now, QueuedDelivery { rank: NO_RANK, ..delivery }));
+        self.make_ready(now)
     }
 
     /// Takes an end of a drain's backlog: of the sessions that a drain ends none is newer than another.
@@ -119,13 +154,12 @@ impl Lane {
     /// Something newer waits behind the delivery in progress. (In a drain, what was overtaken is in the line again, and is
     /// older.)
     pub(crate) fn has_newer(&self, than: &QueuedDelivery) -> bool {
-        let to_come = self.end_to_come.map(|sequence| (sequence, EventKey::End, u32::MAX));
-        let line = self.waiting.iter().flat_map(|waiting| &waiting.line);
-        let mut waiting = line.map(|delivery| (delivery.sequence, delivery.key, delivery.rank)).chain(to_come);
-        waiting.any(|(sequence, key, rank)| match sequence == than.sequence {
-            true => key > than.key,
-            false => rank > than.rank,
-        })
+        let end_to_come = self.end_to_come.is_some_and(|sequence| match sequence == than.sequence {
+            true => EventKey::End > than.key,
+            // Ends of a backlog have no order among them.
+            false => than.rank < u32::MAX,
+        });
+        end_to_come || self.waiting().any(|delivery| is_newer(delivery, than))
     }
 
     /// The end of the session `sequence` waits in the drain's backlog.
@@ -148,12 +182,9 @@ impl Lane {
     }
 
     /// When somebody has to look at this lane again, if nobody is going to yet: the caller sees to it. Not while one is in
-    /// progress: whoever brings it back looks.
+    /// progress, or something is withdrawn: whoever brings it back, or has it go on, looks.
     pub(crate) fn schedule(&mut self) -> Option<Instant> {
-        if self.in_progress {
-            return None;
-        }
-        let waiting = self.waiting.as_mut()?;
+        let waiting = self.waiting.as_mut().filter(|waiting| !self.in_progress && waiting.withdrawals == 0)?;
         let next = waiting.due()?;
         if waiting.scheduled.is_some_and(|scheduled| scheduled <= next) {
             return None;
@@ -176,10 +207,50 @@ impl Lane {
     pub(crate) fn begin_drain(&mut self, now: Instant) -> Option<QueuedDelivery> {
         let waiting = self.waiting.as_mut()?;
         waiting.head_due = None;
-        let mut overtaken: Vec<QueuedDelivery> = waiting.late.drain(..).map(|(_, delivery)| delivery).collect();
+        let late = std::mem::take(&mut waiting.late).into_iter().map(|(_, delivery)| delivery);
+        let (mut came_back, mut overtaken): (Vec<_>, Vec<_>) = late.partition(|delivery| delivery.rank == NO_RANK);
+        // What was overtaken is older than the line. What came back is put in its place, in one pass: there may be many.
         overtaken.sort_by_key(|delivery| delivery.rank);
-        for delivery in overtaken.into_iter().rev() {
-            waiting.line.push_front(delivery);
+        came_back.sort_by_key(|delivery| (delivery.sequence, delivery.key));
+        let line = std::mem::take(&mut waiting.line);
+        let mut came_back = came_back.into_iter().peekable();
+        for delivery in overtaken.into_iter().chain(line) {
+            while let Some(older) = came_back.next_if(|one| is_newer(&delivery, one)) {
+                waiting.line.push_back(older);
+            }
+            waiting.line.push_back(delivery);
+        }
+        waiting.line.extend(came_back);
+        self.make_ready(now)
+    }
+
+    /// Takes out of what waits whatever is wanted. If anything is, nothing of the lane begins until it [goes on](Self::go_on).
+    pub(crate) fn withdraw(&mut self, is_wanted: impl Fn((u64, EventKey)) -> bool) -> Vec<(u64, EventKey)> {
+        let Some(waiting) = &mut self.waiting else { return Vec::new() };
+        let mut gone = Vec::new();
+        let mut stays = |delivery: &QueuedDelivery| {
+            let event = (delivery.sequence, delivery.key);
+            let is_gone = is_wanted(event);
+            if is_gone {
+                gone.push(event);
+            }
+            !is_gone
+        };
+        let head = waiting.line.front().map(|head| (head.sequence, head.key));
+        waiting.line.retain(&mut stays);
+        waiting.late.retain(|(_, delivery)| stays(delivery));
+        if waiting.line.front().map(|head| (head.sequence, head.key)) != head {
+            // It was the head's.
+            waiting.head_due = None;
+        }
+        waiting.withdrawals += u32::from(!gone.is_empty());
+        gone
+    }
+
+    /// The journal was told of what was [withdrawn](Self::withdraw). Gives what is ready.
+    pub(crate) fn go_on(&mut self, now: Instant) -> Option<QueuedDelivery> {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.withdrawals = waiting.withdrawals.saturating_sub(1);
         }
         self.make_ready(now)
     }
@@ -197,7 +268,7 @@ impl Lane {
         waiting.line.into_iter().chain(waiting.late.into_iter().map(|(_, delivery)| delivery))
     }
 
-    /// Nothing is in progress and nothing waits.
+    /// Nothing is in progress, nothing waits, and nothing is being withdrawn.
     pub(crate) fn is_empty(&self) -> bool {
         !self.in_progress && self.waiting.as_ref().is_none_or(|waiting| waiting.is_empty())
     }
@@ -208,7 +279,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use lastword_events::{Event, Session, SessionStart};
+    use lastword_events::{CompactionPhase, Event, Session, SessionStart};
 
     use super::*;
 
@@ -341,6 +412,103 @@ mod tests {
         fail(&mut lane, first, now, now).expect("2 goes ahead");
         assert_eq!((number(lane.look(now)), lane.schedule()), (None, None), "1 is due, and 2 is in progress");
         assert_eq!(number(lane.done(now)), Some((1, true)));
+    }
+
+    #[test]
+    fn what_is_made_again_long_after_brings_about_no_attempt_of_what_is_newer() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let newer = lane.push(delivery(2), now).unwrap();
+        assert_eq!(number(fail(&mut lane, newer, now + RETRY, now)), None);
+        let again = lane.push_late(QueuedDelivery { late: true, ..delivery(1) }, now).expect("at once");
+        assert_eq!((again.sequence, again.late), (1, true));
+        assert!(lane.has_newer(&again));
+        assert_eq!(number(fail(&mut lane, again, now + 2 * RETRY, now)), None);
+        assert_eq!(number(lane.look(now + RETRY)), Some((2, false)), "it was not overtaken by it");
+    }
+
+    #[test]
+    fn what_comes_back_late_waits_for_one_attempt_of_what_is_older_than_it() {
+        let now = Instant::now();
+        let compaction = |n| QueuedDelivery {
+            key: EventKey::Compaction { n: 1, phase: CompactionPhase::Before },
+            late: true,
+            ..delivery(n)
+        };
+        for newer in [compaction(1), compaction(2)] {
+            // It waits for its retry, or is out.
+            let mut lane = Lane::default();
+            let start = lane.push(delivery(1), now).unwrap();
+            fail(&mut lane, start, now + RETRY, now);
+            let again = lane.push_late(newer.clone(), now).expect("one attempt at once");
+            assert_eq!((again.key, again.late), (EventKey::Start, false));
+            assert_eq!(number(fail(&mut lane, again, now + RETRY, now)), Some((newer.sequence, true)));
+            assert_eq!(number(lane.done(now)), None);
+            assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
+
+            let mut lane = Lane::default();
+            let start = lane.push(delivery(1), now).unwrap();
+            assert_eq!(number(lane.push_late(newer.clone(), now)), None);
+            assert_eq!(number(fail(&mut lane, start, now + RETRY, now)), Some((newer.sequence, true)));
+            assert_eq!(number(lane.done(now)), None);
+            assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
+
+            // In a drain it comes after it as well.
+            let mut lane = Lane::default();
+            lane.push(delivery(0), now);
+            lane.push(delivery(1), now);
+            lane.push(delivery(3), now);
+            lane.push_late(newer.clone(), now);
+            lane.begin_drain(now);
+            let order: Vec<u64> = lane.waiting().map(|one| one.sequence).collect();
+            assert_eq!(order, [1, newer.sequence, 3]);
+            assert_eq!(lane.waiting().map(|one| one.late).collect::<Vec<_>>(), [false, true, false]);
+        }
+    }
+
+    #[test]
+    fn what_is_withdrawn_holds_up_nothing_any_more() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let first = lane.push(delivery(1), now).unwrap();
+        fail(&mut lane, first, now + RETRY, now);
+        assert_eq!(lane.withdraw(|(sequence, _)| sequence == 1), [(1, EventKey::Start)]);
+        assert_eq!((number(lane.go_on(now)), lane.is_empty()), (None, true));
+        let second = lane.push(delivery(2), now).unwrap();
+        lane.push(delivery(3), now);
+        lane.push(delivery(4), now);
+        assert_eq!(lane.withdraw(|(sequence, _)| sequence != 4), [(3, EventKey::Start)], "2 is in progress");
+        assert_eq!(number(lane.go_on(now)), None);
+        assert_eq!(number(fail(&mut lane, second, now + RETRY, now)), Some((4, false)));
+        assert_eq!(lane.withdraw(|_| true), [(2, EventKey::Start)], "it was overtaken");
+        assert_eq!(number(lane.go_on(now)), None);
+        assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
+    }
+
+    #[test]
+    fn nothing_begins_between_a_withdrawal_and_its_record() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        lane.push(delivery(1), now);
+        lane.push(delivery(2), now);
+        lane.push(delivery(3), now);
+        assert_eq!(lane.withdraw(|(sequence, _)| sequence == 2), [(2, EventKey::Start)]);
+        assert_eq!(lane.withdraw(|(sequence, _)| sequence == 2), [], "it is gone: this holds up nothing");
+        assert_eq!(number(lane.done(now)), None, "1 was in progress, and 3 waits");
+        assert_eq!(number(lane.look(now)), None);
+        let third = lane.go_on(now).expect("the journal was told");
+        assert_eq!(third.sequence, 3);
+        // What waits for its retry is alone, so nothing is left of the lane.
+        assert_eq!(number(fail(&mut lane, third, now + RETRY, now)), None);
+        assert_eq!(lane.schedule(), Some(now + RETRY));
+        assert_eq!(lane.withdraw(|_| true), [(3, EventKey::Start)]);
+        assert!(!lane.is_empty());
+        assert_eq!(number(lane.push(delivery(4), now)), None, "what comes then waits as well");
+        assert_eq!((number(lane.look(now + RETRY)), lane.schedule()), (None, None));
+        assert_eq!(lane.withdraw(|_| true), [(4, EventKey::Start)]);
+        assert_eq!(number(lane.push_late(delivery(3), now)), None, "and what is made again");
+        assert_eq!(number(lane.go_on(now)), None, "of the second the journal was not told");
+        assert_eq!(number(lane.go_on(now)), Some((3, false)));
     }
 
     #[test]

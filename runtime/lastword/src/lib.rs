@@ -31,11 +31,23 @@
 //! assert_eq!(runtime.sessions().len(), 1);
 //!
 //! // At shutdown: s2 gets its end as well, within the budget (2 s by default).
-//! let report = runtime.drain(DrainReason::Shutdown).await;
+//! let report = runtime.shutdown(DrainReason::Shutdown).await;
 //! assert_eq!((report.delivered, report.failed, report.deferred), (1, 0, 0));
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! | feature | on by default | without it |
+//! |---|---|---|
+//! | `sqlite` | yes | no journal on disk: the one in memory, or your own [`Journal`] |
+//! | `http` | yes | no plugin can be granted HTTP, and there is no HTTP and no TLS in the tree |
+//! | `compile` | yes | no Cranelift: code comes from the code cache, which `lastword compile` fills, or from a `CompilerProcess` |
+//! | `serde` | no | answers, reports, limits and quotas are no JSON |
+//! | `test-util` | no | nothing for the tests of a program that embeds the runtime |
+//!
+//! [`events`], [`journal`], [`sandbox`] and [`sqlite`] are the crates whose types are in signatures here.
 //!
 //! # What it is not for
 //!
@@ -51,63 +63,105 @@ mod active_set;
 mod after_call;
 mod breaker;
 mod builder;
+mod call_spans;
 mod call_waker;
+mod clock;
 mod core;
 mod decided_ops;
 mod dispatch;
 mod drain;
 mod duplicate_end_counts;
+mod enqueue;
 mod grace;
 mod in_flight;
+mod install_error;
 mod installed;
 mod intake;
 mod key_values;
 mod lane;
 pub mod limits;
+mod observer;
+mod observers;
+mod operators;
+mod orphans;
+mod out_of_queues;
 mod outcome;
 mod phase;
+mod plugin_changes;
 mod queued_delivery;
 mod quota;
 mod recent_ends;
+mod recorded;
+mod records;
 mod recovered_end;
 mod recovery;
 mod reported_fields;
 mod request;
 mod retry;
+mod run_end;
+mod run_journal;
 mod runtime;
 mod scoped_map;
 mod session_lookup;
 mod session_order;
+mod session_page;
 mod session_query;
 mod session_quota;
 #[cfg(not(shuttle))]
 mod sync;
 mod tenants;
+#[cfg(all(feature = "test-util", not(shuttle)))]
+pub mod testing;
+mod time;
+mod waiters;
 mod worker;
+mod workers;
+
+/// What the page shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/operating-embedded.md")]
+struct Operating;
 
 #[cfg(not(shuttle))]
-use lastword_sandbox as sandbox;
+pub use lastword_sandbox as sandbox;
 // `tests/schedules` compiles these sources again, with others in the place of these two.
 #[cfg(shuttle)]
 use lastword_fakes::{sandbox, sync};
 
 pub use lastword_events as events;
-pub use lastword_journal::{Durability, Journal, JournalError, MemoryJournal};
+pub use lastword_events::PluginKey;
+pub use lastword_journal as journal;
+pub use lastword_journal::{
+    Changed, Commit, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, Durability, Journal, JournalError,
+    JournalErrorKind, MAX_PAGE_ROWS, MemoryJournal, PageRequest, Settlement,
+};
+#[cfg(feature = "sqlite")]
+pub use lastword_sqlite as sqlite;
 #[cfg(feature = "sqlite")]
 pub use lastword_sqlite::{OpenError, SqliteJournal};
+#[cfg(all(feature = "http", not(shuttle)))]
+pub use sandbox::{AllowList, Destination, Egress};
 #[cfg(not(shuttle))]
 pub use sandbox::{
-    AllowList, CallReport, CompilerProcess, Destination, Egress, Grant, Grants, KeyValueGrant, KeyValues, Limits,
-    LoadError, Plugin, Root, Sandbox, SandboxConfig, SandboxError, Source, TranscriptGrant,
+    CallReport, Compiled, CompilerProcess, Grant, Grants, KeyValueGrant, KeyValues, Limits, LoadError, Plugin, Root,
+    Sandbox, SandboxConfig, SandboxError, Source, TranscriptGrant,
 };
 
 pub use builder::{BuildError, Builder};
+pub use clock::{Clock, Sleep};
 pub use duplicate_end_counts::RepeatedEnds;
+pub use install_error::InstallError;
+pub use installed::Leave;
 pub use key_values::JournalKeyValues;
-pub use outcome::OutcomeRecord;
+pub use observer::{CallStart, Observer, OutcomeRecord};
+pub use operators::{PluginStats, Stats};
+pub use plugin_changes::{Paused, Uninstalled};
 pub use quota::{QuotaKind, TenantQuota};
 pub use recovery::RecoveredCounts;
 pub use request::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, StartRequest};
 pub use retry::RetryPolicy;
+pub use run_end::Detached;
 pub use runtime::Runtime;
+pub use session_page::SessionPage;
 pub use tenants::Tenants;
+pub use waiters::Settled;

@@ -10,6 +10,12 @@ pub const MAX_DRAIN_BUDGET: Duration = Duration::from_secs(60 * 60);
 /// Kept back at the end of a drain for the journal's last commit and for leaving, but never more than a quarter of the
 /// budget. A commit with an fsync takes under 1 ms on a disk that is well, and up to 100 ms on one that is not.
 pub const MAX_DRAIN_RESERVE: Duration = Duration::from_millis(150);
+/// How long a shutdown, or a detach, waits for a worker to leave once nothing of it is waited for any more. A guest yields at every
+/// millisecond, so a worker that takes longer is held up by the host: by a file that is not read, or an observer that waits.
+pub const WORKERS_LEAVE_WITHIN: Duration = Duration::from_secs(1);
+/// How long a shutdown, or a detach, waits at its end for the journal to write what is left and to let go of its file. On a disk that is
+/// well it takes some milliseconds. SQLite waits for 5 s for another program that writes to the file, and then tells of an error.
+pub const JOURNAL_LEAVES_WITHIN: Duration = Duration::from_secs(10);
 /// Cut at its own deadline, or trapped, this many times in a row, a plugin is passed over for the rest of the drain.
 pub const DEFAULT_BREAKER_THRESHOLD: u32 = 5;
 /// Recorded failures after which a delivery is dead.
@@ -22,6 +28,10 @@ pub const DEFAULT_MAX_RETRY: Duration = Duration::from_secs(5 * 60);
 pub const LONGEST_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a worker serves one queue before it looks at the others: the epoch tick, at which a spinning guest yields.
 pub(crate) const SLICE: Duration = Duration::from_millis(1);
+/// What is kept back of a budget, see [`MAX_DRAIN_RESERVE`].
+pub(crate) fn drain_reserve(budget: Duration) -> Duration {
+    MAX_DRAIN_RESERVE.min(budget / 4)
+}
 /// How long a drain waits for what is being written down or read, before its snapshot and for a failure's record: some commits of a
 /// slow disk, and of short budgets an eighth.
 pub(crate) fn max_entry_wait(budget: Duration) -> Duration {
@@ -29,11 +39,14 @@ pub(crate) fn max_entry_wait(budget: Duration) -> Duration {
 }
 /// Ends of sessions that are written down as one group, where there may be a million: some milliseconds.
 pub(crate) const RECORDS_AT_ONCE: usize = 1_000;
+/// Deliveries that an operator's change is written for at once: some milliseconds of the writer, between which others' requests find
+/// room.
+pub(crate) const CHANGES_AT_ONCE: usize = 250;
 /// Deliveries that a worker takes from a queue at once however many workers there are, so that the cost of the lock and of
 /// the journal's group is shared by some.
 pub(crate) const MIN_BATCH: u32 = 16;
-/// How long what may take the process down waits for a moment in which nothing else wants to be made: then it is made all
-/// the same, and others wait for the one call. On a busy gateway such a moment may never come.
+/// How long a delivery that may take the process down waits for a moment in which nothing else wants to be made. On a busy gateway
+/// such a moment may never come. After this time it is made all the same, and others wait for the one call.
 pub(crate) const MAX_SUSPECT_WAIT: Duration = Duration::from_secs(10);
 /// How long others wait for it then: four of the deadlines that calls have by default.
 pub(crate) const MAX_SUSPECT_ALONE: Duration = Duration::from_secs(2);
@@ -42,8 +55,8 @@ pub(crate) const MAX_SUSPECT_ALONE: Duration = Duration::from_secs(2);
 /// begins, until some are written. Four values of the largest size, or 7 000 small ones: a disk takes so much in the time that a
 /// drain keeps back for its last commit, and the next call is over before that.
 pub(crate) const MAX_UNWRITTEN_BYTES_OF_TENANT: u64 = 4 << 20;
-/// Bytes that the plugins of all tenants together have stored and the journal has not written yet, in equal parts. A tenant that has nothing stored begins all the same: what its calls
-/// under way then store comes on top.
+/// Bytes that the plugins of all tenants together have stored and the journal has not written yet. Each tenant has an equal part. One
+/// that has nothing stored begins all the same, and what its calls under way then store comes on top.
 pub(crate) const MAX_UNWRITTEN_BYTES: u64 = 128 << 20;
 /// Bytes that are handed over to the journal at once, counted in the same way: they are one piece of a transaction, behind which
 /// lines wait. What a queue's calls have stored is handed over in pieces of this size; one call's is never in two.

@@ -1,53 +1,44 @@
-//! Who hears how deliveries go: the embedder's observer, and the log.
+//! Who hears how deliveries go: the embedder's observers, and the log.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use lastword_events::{Deferral, DeliveryId, EndReason, Event, JournalName, Outcome, PluginName, Session, Timestamp};
+use lastword_events::{Deferral, Delivery, DeliveryId, Event, HookCall, JournalName, Outcome, PluginName, Timestamp};
+use lastword_journal::Completion;
 
+use crate::call_spans::CallSpans;
 use crate::dispatch::FinishedCall;
+use crate::observer::{CallStart, OutcomeRecord};
+use crate::observers::Observers;
 use crate::queued_delivery::QueuedDelivery;
-use crate::sandbox::CallReport;
+use crate::recorded::ToBeRecorded;
 
-/// How one attempt ended, for an observer. See [`Builder::on_outcome`](crate::Builder::on_outcome).
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct OutcomeRecord<'a> {
-    /// The delivery's id; it names the plugin and the event.
-    pub id: &'a DeliveryId,
-    /// The session of which the event is.
-    pub session: &'a Session,
-    /// Why the session ended, if the event is an end.
-    pub reason: Option<&'a EndReason>,
-    /// The attempt's number; of a deferral without an attempt, the last one's.
-    pub attempt: u32,
-    /// Newer events of the session id went ahead.
-    pub late: bool,
-    /// How it ended.
-    pub outcome: &'a Outcome,
-    /// Recorded failures of this delivery, this one included.
-    pub failures: u32,
-    /// When it is tried again, if it failed and is.
-    pub retry_at: Option<Timestamp>,
-    /// It failed for the last time.
-    pub dead: bool,
-    /// Fuel, memory and time of the call; none when there was no call or the budget cut it.
-    pub report: Option<&'a CallReport>,
-    /// It happened in a drain.
-    pub draining: bool,
-}
-
-/// A function that is told of outcomes.
-pub(crate) type Observer = Box<dyn Fn(&OutcomeRecord<'_>) + Send + Sync>;
-
-/// Publishes outcomes to the observer and to the log.
+/// Publishes calls and outcomes to the observers and to the log.
 pub(crate) struct Publisher {
-    observer: Option<Observer>,
+    observers: Observers,
     journal_name: JournalName,
 }
 
 impl Publisher {
-    pub(crate) fn new(observer: Option<Observer>, journal_name: JournalName) -> Self {
-        Self { observer, journal_name }
+    pub(crate) fn new(observers: Observers, journal_name: JournalName) -> Self {
+        Self { observers, journal_name }
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.observers
+    }
+
+    /// A call begins. Gives the spans in which it is to be polled.
+    pub(crate) fn call(&self, call: &HookCall, draining: bool) -> CallSpans {
+        let HookCall { session, delivery, event } = call;
+        let &Delivery { ref id, attempt, remaining_ms, late } = delivery;
+        let remaining = Duration::from_millis(remaining_ms.into());
+        self.observers.call(&CallStart { id, session, event, attempt, late, remaining, draining })
+    }
+
+    /// What observers are to be told when these are on record. None without observers.
+    pub(crate) fn to_be_recorded(&self, completions: &[Completion]) -> Option<ToBeRecorded> {
+        let is_told = !self.observers.is_empty() && !completions.is_empty();
+        is_told.then(|| ToBeRecorded::new(self.observers.clone(), self.journal_name, completions))
     }
 
     /// An attempt has ended.
@@ -71,13 +62,15 @@ impl Publisher {
         let retry_at = call.and_then(|call| call.retry).map(|(_, at)| at);
         let dead = call.is_some_and(|call| call.dead);
         log(plugin, delivery, outcome, retry_at, dead);
-        let Some(observer) = &self.observer else { return };
+        if self.observers.is_empty() {
+            return;
+        }
         let id: DeliveryId = delivery.delivery_key(plugin).id(self.journal_name);
         let reason = match &*delivery.event {
             Event::End(end) => Some(&end.reason),
             _ => None,
         };
-        let record = OutcomeRecord {
+        self.observers.outcome(&OutcomeRecord {
             id: &id,
             session: &delivery.session,
             reason,
@@ -89,11 +82,7 @@ impl Publisher {
             dead,
             report: call.and_then(|call| call.report.as_ref()),
             draining,
-        };
-        // A worker that unwinds would take the calls that it holds along.
-        if catch_unwind(AssertUnwindSafe(|| observer(&record))).is_err() {
-            tracing::error!(delivery = %id, "on_outcome panicked; the outcome itself is recorded");
-        }
+        });
     }
 }
 

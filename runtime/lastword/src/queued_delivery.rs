@@ -34,6 +34,8 @@ pub(crate) struct QueuedDelivery {
     pub(crate) put_backs: u32,
     /// Since its last attempt the observer was notified that it waits.
     pub(crate) deferred: bool,
+    /// An operator has forgotten it while it was ready: it is passed over.
+    pub(crate) withdrawn: bool,
 }
 
 impl QueuedDelivery {
@@ -53,6 +55,7 @@ impl QueuedDelivery {
             wanted_host_memory: 0,
             put_backs: 0,
             deferred: false,
+            withdrawn: false,
         }
     }
 

@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::sync::Mutex;
 
 /// What one tenant may use, so that it cannot crowd out the others. `None` is no limit, and the default of each.
 ///
 /// Over a quota a start is refused ([`Refusal::Quota`](crate::Refusal::Quota)) and a delivery waits. An end is never
 /// refused, and nothing that is owed is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct TenantQuota {
     /// Calls under way at once, of all its plugins together, in a drain too. 0 counts as 1. Deliveries over it wait.
     pub concurrent_calls: Option<u32>,
@@ -63,18 +67,50 @@ impl fmt::Display for QuotaKind {
     }
 }
 
-/// The quota of each tenant.
-#[derive(Clone, Debug, Default)]
+/// The quota of each tenant, which may change at any moment. Its lock is taken last.
+#[derive(Debug, Default)]
 pub(crate) struct Quotas {
-    pub(crate) default: TenantQuota,
-    pub(crate) by_tenant: HashMap<Arc<str>, TenantQuota>,
+    default: TenantQuota,
+    by_tenant: Mutex<HashMap<Arc<str>, TenantQuota>>,
+    /// Whether a tenant has one of its own: where none has, nobody takes the lock.
+    some_have_own: AtomicBool,
 }
 
 impl Quotas {
-    pub(crate) fn of(&self, tenant: &str) -> &TenantQuota {
-        if self.by_tenant.is_empty() {
-            return &self.default;
+    pub(crate) fn new(default: TenantQuota, by_tenant: HashMap<Arc<str>, TenantQuota>) -> Self {
+        let some_have_own = AtomicBool::new(!by_tenant.is_empty());
+        Self { default, by_tenant: Mutex::new(by_tenant), some_have_own }
+    }
+
+    pub(crate) fn of(&self, tenant: &str) -> TenantQuota {
+        if !self.some_have_own.load(Ordering::Acquire) {
+            return self.default;
         }
-        self.by_tenant.get(tenant).unwrap_or(&self.default)
+        self.by_tenant.lock().get(tenant).copied().unwrap_or(self.default)
+    }
+
+    /// What the tenant may use from now on; none: the default. Gives what that is.
+    pub(crate) fn set(&self, tenant: &str, quota: Option<TenantQuota>) -> TenantQuota {
+        let mut by_tenant = self.by_tenant.lock();
+        match quota {
+            Some(quota) => by_tenant.insert(tenant.into(), quota),
+            None => by_tenant.remove(tenant),
+        };
+        self.some_have_own.store(!by_tenant.is_empty(), Ordering::Release);
+        quota.unwrap_or(self.default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_has_its_own_quota_until_it_has_the_default_again() {
+        let calls = |calls| TenantQuota { concurrent_calls: Some(calls), ..TenantQuota::default() };
+        let quotas = Quotas::new(calls(1), HashMap::new());
+        assert_eq!(quotas.of("t"), calls(1));
+        assert_eq!((quotas.set("t", Some(calls(2))), quotas.of("t"), quotas.of("u")), (calls(2), calls(2), calls(1)));
+        assert_eq!((quotas.set("t", None), quotas.of("t")), (calls(1), calls(1)));
     }
 }

@@ -34,7 +34,7 @@ struct Recent {
 
 /// An end that was told before.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Repetition {
+pub(crate) struct DuplicateEnd {
     pub(crate) identity: Identity,
     pub(crate) generation: u32,
     /// What it says, and the first did not.
@@ -91,7 +91,7 @@ impl RecentEnds {
     }
 
     /// Something is heard of the session that is not its end: it lives, and its next end is a new one. Gives the
-    /// sequences of those that no end repeats any more.
+    /// sequences of those that have no duplicate any more.
     pub(crate) fn alive(&mut self, identity: &Identity, now: Instant) -> Vec<u64> {
         self.forget_old(now);
         if self.ends.is_empty() {
@@ -106,17 +106,17 @@ impl RecentEnds {
         meant.into_iter().filter_map(|(identity, sequence)| self.ends.remove(&identity).map(|_| sequence)).collect()
     }
 
-    /// The end that this one repeats, if it does.
-    pub(crate) fn repeated(&mut self, end: &ReceivedEnd) -> Option<Repetition> {
+    /// What is known of an end that is a duplicate; none if it is a new one.
+    pub(crate) fn duplicate(&mut self, end: &ReceivedEnd) -> Option<DuplicateEnd> {
         self.forget_old(end.at);
         let session = &end.request.session;
-        let last = self.last_of(&SessionQuery::of_end(end)).filter(|first| first.may_be_repeated_by(end))?;
+        let last = self.last_of(&SessionQuery::of_end(end)).filter(|first| first.may_have_duplicate(end))?;
         let identity = last.identity.clone();
         let first = self.ends.get_mut(&identity)?;
         let reported = ReportedFields::by(session, &end.request.event);
         let more = reported.beyond(first.reported);
         first.reported.add(reported);
-        Some(Repetition { identity, generation: first.generation, more })
+        Some(DuplicateEnd { identity, generation: first.generation, more })
     }
 
     /// The last end of what is meant: of an end without a scope the newest, before all of those that were told without one;
@@ -149,10 +149,10 @@ impl RecentEnds {
 
     /// Whether an end without a scope is one that was told before, without a scope as well, since this session began: then it
     /// is not the session's.
-    pub(crate) fn has_repeated_since(&self, end: &ReceivedEnd, sequence: u64) -> bool {
+    pub(crate) fn has_duplicate_since(&self, end: &ReceivedEnd, sequence: u64) -> bool {
         let last = self.last_of(&SessionQuery::of_end(end));
         last.is_some_and(|first| {
-            first.reported.has_no_scope() && first.sequence > sequence && first.may_be_repeated_by(end)
+            first.reported.has_no_scope() && first.sequence > sequence && first.may_have_duplicate(end)
         })
     }
 
@@ -163,7 +163,7 @@ impl RecentEnds {
 }
 
 impl Recent {
-    fn may_be_repeated_by(&self, end: &ReceivedEnd) -> bool {
+    fn may_have_duplicate(&self, end: &ReceivedEnd) -> bool {
         let began_later = end.request.session.started_at.is_some_and(|started| started > self.ended_at);
         // A line that is sent again is known by its name, and one with another name is another.
         end.request.op_id.is_none() && !began_later && is_within(self.at, end.at)
@@ -203,21 +203,21 @@ mod tests {
         ends
     }
 
-    fn generation(repetition: Option<Repetition>) -> Option<u32> {
-        repetition.map(|repetition| repetition.generation)
+    fn generation(duplicate: Option<DuplicateEnd>) -> Option<u32> {
+        duplicate.map(|duplicate| duplicate.generation)
     }
 
     #[test]
     fn an_end_is_repeated_within_ten_seconds_of_the_first() {
         let first = Instant::now();
         let mut ends = ended("", first);
-        assert_eq!(generation(ends.repeated(&end("", first + REPEATED_WITHIN / 2))), Some(4));
+        assert_eq!(generation(ends.duplicate(&end("", first + REPEATED_WITHIN / 2))), Some(4));
         assert_eq!(
-            generation(ends.repeated(&end("", first + REPEATED_WITHIN))),
+            generation(ends.duplicate(&end("", first + REPEATED_WITHIN))),
             Some(4),
             "of the first, not of the last"
         );
-        assert_eq!(ends.repeated(&end("", first + REPEATED_WITHIN + MS)), None);
+        assert_eq!(ends.duplicate(&end("", first + REPEATED_WITHIN + MS)), None);
         assert!(ends.ends.is_empty() && ends.order.is_empty(), "nothing is kept of it");
     }
 
@@ -227,10 +227,10 @@ mod tests {
         let mut ends = ended("", now);
         assert_eq!(ends.alive(&identity(""), now), [1]);
         assert_eq!(ends.alive(&identity(""), now), [0; 0], "it is written down once");
-        assert_eq!(ends.repeated(&end("", now)), None);
+        assert_eq!(ends.duplicate(&end("", now)), None);
         let mut ends = ended("", now);
         ends.begins_anew(&identity(""));
-        assert_eq!(ends.repeated(&end("", now)), None);
+        assert_eq!(ends.duplicate(&end("", now)), None);
         let mut ends = ended("", now);
         assert_eq!(ends.alive(&identity(""), now + REPEATED_WITHIN + MS), [0; 0], "nothing is written for it any more");
     }
@@ -240,51 +240,51 @@ mod tests {
         let now = Instant::now();
         let mut named = end("", now);
         named.request.op_id = Some("op".into());
-        assert_eq!(ended("", now).repeated(&named), None);
+        assert_eq!(ended("", now).duplicate(&named), None);
         let mut later = end("", now);
         later.request.session.started_at = Some(Timestamp::from_millisecond(1_001));
-        assert_eq!(ended("", now).repeated(&later), None);
+        assert_eq!(ended("", now).duplicate(&later), None);
         later.request.session.started_at = Some(Timestamp::from_millisecond(1_000));
-        assert_eq!(generation(ended("", now).repeated(&later)), Some(4));
+        assert_eq!(generation(ended("", now).duplicate(&later)), Some(4));
     }
 
     #[test]
     fn a_scope_tells_ends_apart_and_one_without_repeats_the_newest() {
         let now = Instant::now();
-        assert_eq!(ended("x", now).repeated(&end("y", now)), None);
-        assert_eq!(generation(ended("x", now).repeated(&end("", now))), Some(4));
-        assert_eq!(generation(ended("", now).repeated(&end("x", now))), Some(4));
+        assert_eq!(ended("x", now).duplicate(&end("y", now)), None);
+        assert_eq!(generation(ended("x", now).duplicate(&end("", now))), Some(4));
+        assert_eq!(generation(ended("", now).duplicate(&end("x", now))), Some(4));
         assert_eq!(ended("x", now).alive(&identity("y"), now), [0; 0]);
         assert_eq!(ended("x", now).alive(&identity(""), now), [1]);
     }
 
     #[test]
-    fn what_a_repetition_knows_more_is_said_once() {
+    fn what_a_duplicate_knows_more_is_said_once() {
         let now = Instant::now();
         let mut ends = ended("", now);
         let mut more = end("", now);
         more.request.event.reason = EndReason::Reset;
         more.request.event.attributes = vec![("summary".into(), "s".into())];
-        assert_eq!(ends.repeated(&more).unwrap().more, ["reason", "attributes"]);
-        assert_eq!(ends.repeated(&more).unwrap().more, [""; 0]);
+        assert_eq!(ends.duplicate(&more).unwrap().more, ["reason", "attributes"]);
+        assert_eq!(ends.duplicate(&more).unwrap().more, [""; 0]);
     }
 
     #[test]
     fn over_a_restart_the_wall_clock_decides_and_one_that_went_back_says_nothing() {
         let (now, clock) = (Instant::now() + Duration::from_secs(60), Timestamp::from_millisecond(100_000));
-        let repeated = |received_at: i64, at: Instant| {
+        let duplicate = |received_at: i64, at: Instant| {
             let mut ends = RecentEnds::default();
             let received = Receipt { at: Timestamp::from_millisecond(received_at), said: 0 };
             let ended_at = Timestamp::from_millisecond(1_000);
             let left =
                 RecentEnd { sequence: 1, identity: identity(""), generation: 4, agent_id: None, ended_at, received };
             ends.recover(vec![left], now, clock);
-            generation(ends.repeated(&end("", at)))
+            generation(ends.duplicate(&end("", at)))
         };
-        assert_eq!(repeated(99_000, now), Some(4));
-        assert_eq!(repeated(99_000, now + Duration::from_secs(9)), Some(4));
-        assert_eq!(repeated(99_000, now + Duration::from_secs(9) + MS), None);
-        assert_eq!(repeated(100_001, now), None, "the clock went back");
+        assert_eq!(duplicate(99_000, now), Some(4));
+        assert_eq!(duplicate(99_000, now + Duration::from_secs(9)), Some(4));
+        assert_eq!(duplicate(99_000, now + Duration::from_secs(9) + MS), None);
+        assert_eq!(duplicate(100_001, now), None, "the clock went back");
     }
 
     #[test]

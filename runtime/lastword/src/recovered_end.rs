@@ -2,25 +2,31 @@
 
 use std::sync::Arc;
 
-use lastword_events::{EndReason, Event, EventKey, PluginName, SessionEnd, Timestamp};
+use lastword_events::{EndReason, Event, EventKey, PluginName, SessionEnd};
 use lastword_journal::{DeliveryKey, JournalOp, PendingDelivery, RecoveredSession};
 
 use crate::core::Core;
 use crate::decided_ops::DecidedOps;
 use crate::installed::add_missing;
+use crate::orphans::orphan;
 
 /// Enqueues a delivery that a dead run owed. One whose plugin is gone is kept, and marked.
 pub(crate) fn enqueue_recovered(core: &Core, pending: &PendingDelivery, ops: &mut DecidedOps) {
     if !core.dispatcher().enqueue_recovered(pending) {
-        tracing::warn!(
-            delivery = %pending.delivery.id(core.journal_name()),
-            "its plugin is not installed for this tenant any more; the delivery is kept as orphaned"
-        );
-        // A plugin that serves the tenant and has lost the hook is told of newer events all the same.
-        let tenant = &pending.session.identity.tenant;
-        let late = core.dispatcher().installed().owed_to(tenant, EventKey::End).contains(&pending.delivery.plugin);
-        ops.push(JournalOp::Orphaned { delivery: pending.delivery.clone(), late });
+        mark_orphaned(core, pending, ops);
     }
+}
+
+/// Marks a delivery whose plugin is gone.
+pub(crate) fn mark_orphaned(core: &Core, pending: &PendingDelivery, ops: &mut DecidedOps) {
+    tracing::warn!(
+        delivery = %pending.delivery.id(core.journal_name()),
+        "its plugin is not installed for this tenant any more; the delivery is kept as orphaned"
+    );
+    // A plugin that serves the tenant and has lost the hook is told of newer events all the same.
+    let tenant = &pending.session.identity.tenant;
+    let late = core.dispatcher().installed().serves(tenant, &pending.delivery.plugin);
+    orphan(core, pending.delivery.clone(), late, ops);
 }
 
 /// Records the end of a session that a dead run left active. Gives what is owed.
@@ -32,27 +38,27 @@ pub(crate) fn record_recovered_end(
     let drained = recovered.drained();
     let (reason, ended_at) = match drained.drain {
         Some((reason, at)) => (reason.end_reason(), at),
-        None => (EndReason::Crashed, Timestamp::now()),
+        None => (EndReason::Crashed, core.time().timestamp()),
     };
     let event = Arc::new(Event::End(SessionEnd::new(reason, ended_at).since(recovered.session.started_at)));
     let mut owed = match &drained.owed {
         Some(owed) => owed.clone(),
-        None => core.dispatcher().installed().owed_to(&recovered.session.identity.tenant, EventKey::End),
+        None => core.dispatcher().installed().owed_to(&recovered.session.identity.tenant, EventKey::End).plugins,
     };
-    // A drain has tried some of these and failed: they are owed it whether or not they are still installed.
-    let tried = drained.failed.iter().map(|(plugin, _)| plugin);
+    // A drain has tried some of these, and they have failed or were cut: they are owed it whether or not they are still installed.
+    let tried = drained.tried.iter().map(|end| &end.plugin);
     add_missing(&mut owed, recovered.started.iter().chain(tried));
     owed.retain(|plugin| !drained.settled.contains(plugin));
     let (sequence, session) = (recovered.sequence, recovered.session.clone());
     let (event_of_all, to) = (event.clone(), owed.clone());
     ops.push(JournalOp::End { sequence, session, event: event_of_all, owed: to, received: None, op_id: None });
     let again = |plugin: PluginName| PendingDelivery {
-        failures: drained.failed.iter().find(|(failed, _)| *failed == plugin).map_or(0, |(_, n)| *n),
+        failures: drained.tried.iter().find(|end| end.plugin == plugin).map_or(0, |end| end.failures),
+        attempt: recovered.attempt_for(&plugin),
         suspect: drained.suspect.contains(&plugin),
         delivery: DeliveryKey { sequence, event: EventKey::End, plugin },
         session: recovered.session.clone(),
         event: event.clone(),
-        attempt: recovered.attempt,
         late: false,
     };
     owed.into_iter().map(again).collect()

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword_events::{EventKey, Timestamp};
+use lastword_events::PluginName;
 use lastword_journal::{JournalOp, Recovered, RecoveredSession};
 
 use crate::active_session::RecoveredContext;
@@ -13,8 +13,6 @@ use crate::core::Core;
 use crate::decided_ops::DecidedOps;
 use crate::grace::begin_grace;
 use crate::recovered_end::{enqueue_recovered, record_recovered_end};
-use crate::sync::now;
-use crate::tenants::Tenants;
 
 /// What a start found in the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +29,8 @@ pub struct RecoveredCounts {
 /// Sends out what is owed and ends what was active: at once, or after `grace` for those that an owner may go on with.
 pub(crate) fn recover(core: &Arc<Core>, recovered: Recovered, grace: Duration) -> RecoveredCounts {
     make_room(core, &recovered.sessions);
-    core.active().recent_ends.recover(recovered.ended, now(), Timestamp::now());
+    core.lock_active().recent_ends.recover(recovered.ended, core.time().now(), core.time().timestamp());
+    recovered.dead.iter().for_each(|(plugin, dead)| core.operators().out_of_queues().add_dead(plugin, *dead));
     let mut counts = RecoveredCounts::default();
     let mut ops = DecidedOps::of(core.journal());
     ops.push(installed(core, !grace.is_zero()));
@@ -65,10 +64,11 @@ pub(crate) fn recover(core: &Arc<Core>, recovered: Recovered, grace: Duration) -
 /// Keeps a session active for its owner. Gives to how many plugins its end will be owed that are not installed: whatever its owner
 /// says, nobody can tell these of it in this run.
 fn keep_for_owner(core: &Core, session: RecoveredSession) -> usize {
-    let serving = core.dispatcher().installed().owed_to(&session.session.identity.tenant, EventKey::End);
-    let orphans = session.started.iter().filter(|plugin| !serving.contains(plugin)).count();
+    let installed = core.dispatcher().installed();
+    let serves = |plugin: &&PluginName| installed.serves(&session.session.identity.tenant, plugin);
+    let orphans = session.started.iter().filter(|plugin| !serves(plugin)).count();
     let context = RecoveredContext { started: session.started, attached: false, attempt: session.attempt };
-    core.active().insert_recovered(session.sequence, session.session, session.compactions, context);
+    core.lock_active().insert_recovered(session.sequence, session.session, session.compactions, context);
     orphans
 }
 
@@ -82,11 +82,5 @@ fn make_room(core: &Core, sessions: &[RecoveredSession]) {
 
 /// Which plugins are installed in this run, and whether owners have a grace.
 fn installed(core: &Core, attaching: bool) -> JournalOp {
-    let tenants = |tenants: &Tenants| match tenants {
-        Tenants::Every => None,
-        Tenants::Only(tenants) => Some(tenants.clone()),
-    };
-    let installed = core.dispatcher().installed().iter();
-    let plugins = installed.map(|one| (one.plugin.name().clone(), tenants(&one.tenants))).collect();
-    JournalOp::Installed { plugins, attaching }
+    JournalOp::Installed { plugins: core.dispatcher().installed().recorded(), attaching }
 }

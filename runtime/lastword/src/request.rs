@@ -1,21 +1,24 @@
 //! What an owner asks for, and what it is answered.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
 use lastword_events::limits::MAX_OP_ID_BYTES;
 use lastword_events::{
-    CompactionPhase, EndReason, FieldError, Identity, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
+    CompactionPhase, DeliveryId, EndReason, FieldError, Identity, Session, SessionCompaction, SessionEnd, SessionStart,
+    Timestamp,
 };
-use lastword_journal::{JournalError, Receipt};
+use lastword_journal::{JournalError, JournalErrorKind, Receipt};
 use thiserror::Error;
 
 use crate::quota::QuotaKind;
 use crate::reported_fields::ReportedFields;
-use crate::sync::now;
+use crate::time::Time;
 
 /// A session began, or more became known of one that is active.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StartRequest {
     /// The session; its generation is ignored.
     pub session: Session,
@@ -27,6 +30,7 @@ pub struct StartRequest {
 
 /// A session ended.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EndRequest {
     /// The session; what it knows is merged into what its start said.
     pub session: Session,
@@ -38,6 +42,7 @@ pub struct EndRequest {
 
 /// A session is about to be compacted, or was.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CompactionRequest {
     /// The session; only its identity counts, unless nobody had started it.
     pub session: Session,
@@ -54,10 +59,35 @@ impl StartRequest {
         Self { session, event: SessionStart::default(), op_id: None }
     }
 
+    /// With a name of the owner's for the request: the same one again does nothing.
+    #[must_use]
+    pub fn with_op_id(self, op_id: impl Into<Arc<str>>) -> Self {
+        Self { op_id: Some(op_id.into()), ..self }
+    }
+
     pub(crate) fn validate(&self) -> Result<(), FieldError> {
         self.session.validate()?;
         self.event.validate()?;
         check_op_id(self.op_id.as_deref())
+    }
+
+    /// The two requests of a replacement have one name: what one of them says, the other says as well.
+    pub(crate) fn share_op_id(&mut self, end: &mut EndRequest) -> Result<(), FieldError> {
+        match (&end.op_id, &self.op_id) {
+            (Some(of_end), Some(of_start)) if of_end != of_start => {
+                let message =
+                    "the two requests of a replacement have one op_id: give it to one of them, or the same to both";
+                Err(FieldError::new("op_id", "bad_op_id", message.to_owned()))
+            }
+            (Some(of_end), _) => {
+                self.op_id = Some(of_end.clone());
+                Ok(())
+            }
+            (None, of_start) => {
+                end.op_id.clone_from(of_start);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -65,7 +95,19 @@ impl EndRequest {
     /// The end of `session`, now.
     #[must_use]
     pub fn new(session: Session, reason: EndReason) -> Self {
-        Self { session, event: SessionEnd::new(reason, Timestamp::now()), op_id: None }
+        Self::of(session, SessionEnd::new(reason, Timestamp::now()))
+    }
+
+    /// The end of `session` of which more is known.
+    #[must_use]
+    pub fn of(session: Session, event: SessionEnd) -> Self {
+        Self { session, event, op_id: None }
+    }
+
+    /// With a name of the owner's for the request: the same one again does nothing.
+    #[must_use]
+    pub fn with_op_id(self, op_id: impl Into<Arc<str>>) -> Self {
+        Self { op_id: Some(op_id.into()), ..self }
     }
 
     /// Makes it fit, and says what was left out; only what cannot name a session is refused.
@@ -91,15 +133,14 @@ pub(crate) struct ReceivedEnd {
 }
 
 impl ReceivedEnd {
+    /// It comes now.
+    pub(crate) fn new(request: EndRequest, time: &Time) -> Self {
+        Self { request, at: time.now(), clock: time.timestamp() }
+    }
+
     /// What a journal keeps of it.
     pub(crate) fn receipt(&self, reported: ReportedFields) -> Receipt {
         Receipt { at: self.clock, said: reported.bits() }
-    }
-}
-
-impl From<EndRequest> for ReceivedEnd {
-    fn from(request: EndRequest) -> Self {
-        Self { request, at: now(), clock: Timestamp::now() }
     }
 }
 
@@ -108,6 +149,12 @@ impl CompactionRequest {
     #[must_use]
     pub fn new(session: Session, phase: CompactionPhase) -> Self {
         Self { session, event: SessionCompaction::new(phase), op_id: None }
+    }
+
+    /// With a name of the owner's for the request: the same one again does nothing.
+    #[must_use]
+    pub fn with_op_id(self, op_id: impl Into<Arc<str>>) -> Self {
+        Self { op_id: Some(op_id.into()), ..self }
     }
 
     pub(crate) fn validate(&self) -> Result<(), FieldError> {
@@ -128,27 +175,43 @@ fn check_op_id(op_id: Option<&str>) -> Result<(), FieldError> {
 
 /// A request that is carried out: what it says is in the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Accepted {
-    /// The session.
+    /// The session. In JSON the fields `tenant`, `id` and, if there is one, `scope`.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub identity: Identity,
     /// Which run of the id.
     pub generation: u32,
     /// What was made of it.
     pub how: Acceptance,
     /// What an end lost so that it fits the limits, and what was missing so that the session had to be guessed.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub dropped: Vec<String>,
+    /// The deliveries that are owed for it, one for each plugin that is to be told, in the order of the configuration. None for an
+    /// update, a duplicate, or where no plugin has the hook. [`Runtime::settled_of`](crate::Runtime::settled_of) waits for one.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub deliveries: Vec<DeliveryId>,
 }
 
 impl Accepted {
-    /// Nothing of it was left out.
+    /// Nothing of it was left out, and nobody is to be told.
     pub(crate) fn new(identity: Identity, generation: u32, how: Acceptance) -> Self {
-        Self { identity, generation, how, dropped: Vec::new() }
+        Self { identity, generation, how, dropped: Vec::new(), deliveries: Vec::new() }
+    }
+
+    /// These are owed for it.
+    pub(crate) fn with(self, deliveries: Vec<DeliveryId>) -> Self {
+        Self { deliveries, ..self }
     }
 }
 
+/// How a request went, which is what its owner is answered.
+pub(crate) type RequestResult = Result<Accepted, Refusal>;
+
 /// What was made of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Acceptance {
     /// It is recorded, and the plugins are told.
@@ -162,6 +225,26 @@ pub enum Acceptance {
     /// The end was told within the last seconds, and nothing was heard of the session since; or a drain is ending it.
     /// Nothing was done.
     DuplicateEnd,
+}
+
+impl Acceptance {
+    /// `registered`, `updated`, `implied`, `duplicate_op` or `duplicate_end`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Updated => "updated",
+            Self::Implied => "implied",
+            Self::DuplicateOp => "duplicate_op",
+            Self::DuplicateEnd => "duplicate_end",
+        }
+    }
+}
+
+impl fmt::Display for Acceptance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A request that is not carried out. Nothing of it is kept.
@@ -191,6 +274,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// What kind of trouble the journal has, if it is the journal.
+    #[must_use]
+    pub fn journal_error(&self) -> Option<JournalErrorKind> {
+        match self {
+            Self::Journal(error) => Some(error.kind()),
+            _ => None,
+        }
+    }
+
     /// A stable word for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -209,5 +301,76 @@ impl Refusal {
             Self::Field(error) => Some(&error.field),
             _ => None,
         }
+    }
+}
+
+/// In JSON `code`, `message`, `field` if it is a field, and `quota` and `limit` if it is a quota. It is not read back.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Refusal {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Fields<'a> {
+            code: &'a str,
+            message: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            field: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            quota: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            limit: Option<u64>,
+        }
+        let (quota, limit) = match self {
+            Self::Quota { what, limit } => (Some(what.as_str()), Some(*limit)),
+            _ => (None, None),
+        };
+        let (code, message, field) = (self.code(), self.to_string(), self.field());
+        Fields { code, message, field, quota, limit }.serialize(serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_str, json, to_value};
+
+    use super::*;
+    use crate::{RetryPolicy, TenantQuota};
+
+    #[test]
+    fn answers_are_json_with_the_words_of_stdio() {
+        let mut accepted = Accepted::new(Identity::new("acme", "s1"), 2, Acceptance::DuplicateEnd);
+        let written = json!({"tenant": "acme", "id": "s1", "generation": 2, "how": "duplicate_end"});
+        assert_eq!(to_value(&accepted).unwrap(), written);
+        accepted.dropped.push("op_id".to_owned());
+        let written = to_value(&accepted).unwrap();
+        assert_eq!(serde_json::from_value::<Accepted>(written).unwrap(), accepted);
+        let quota = Refusal::Quota { what: QuotaKind::ActiveSessions, limit: 3 };
+        let said = to_value(&quota).unwrap();
+        assert_eq!(
+            (&said["code"], &said["quota"], &said["limit"]),
+            (&json!("quota"), &json!("active-sessions"), &json!(3))
+        );
+        assert_eq!(said["message"], quota.to_string());
+        assert_eq!(to_value(Refusal::Draining).unwrap()["code"], "draining");
+        for how in [
+            Acceptance::Registered,
+            Acceptance::Updated,
+            Acceptance::Implied,
+            Acceptance::DuplicateOp,
+            Acceptance::DuplicateEnd,
+        ] {
+            assert_eq!(to_value(how).unwrap(), how.as_str());
+        }
+    }
+
+    #[test]
+    fn what_a_configuration_leaves_out_is_the_default_and_what_it_misspells_is_refused() {
+        let policy: RetryPolicy = from_str(r#"{"first_ms": 250}"#).unwrap();
+        assert_eq!(policy, RetryPolicy { first: std::time::Duration::from_millis(250), ..RetryPolicy::default() });
+        assert_eq!(serde_json::from_value::<RetryPolicy>(to_value(policy).unwrap()).unwrap(), policy);
+        let quota: TenantQuota = from_str(r#"{"active_sessions": 7}"#).unwrap();
+        assert_eq!(quota, TenantQuota { active_sessions: Some(7), ..TenantQuota::default() });
+        assert!(from_str::<TenantQuota>(r#"{"active_session": 7}"#).is_err());
+        assert!(from_str::<RetryPolicy>(r#"{"first": 250}"#).is_err());
     }
 }

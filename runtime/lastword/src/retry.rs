@@ -6,10 +6,13 @@ use crate::limits::{DEFAULT_FIRST_RETRY, DEFAULT_MAX_FAILURES, DEFAULT_MAX_RETRY
 
 /// When a failed delivery is tried again, and when it is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct RetryPolicy {
-    /// Pause after the first failure; it doubles with each further one.
+    /// Pause after the first failure; it doubles with each further one. In JSON `first_ms`.
+    #[cfg_attr(feature = "serde", serde(rename = "first_ms", with = "lastword_events::millis"))]
     pub first: Duration,
-    /// The longest pause.
+    /// The longest pause. In JSON `max_ms`.
+    #[cfg_attr(feature = "serde", serde(rename = "max_ms", with = "lastword_events::millis"))]
     pub max: Duration,
     /// Recorded failures after which a delivery is dead.
     pub max_failures: u32,

@@ -61,6 +61,10 @@ impl<T> ScopedMap<T> {
         self.by_identity.values()
     }
 
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.by_identity.values_mut()
+    }
+
     /// Everything of an id, in whatever scope.
     pub(crate) fn of_id(&self, identity: &Identity) -> impl Iterator<Item = &T> {
         let id = identity.unscoped();

@@ -8,7 +8,7 @@ use crate::scoped_map::ScopedMap;
 use crate::session_query::SessionQuery;
 
 /// Finds the session that the event is about. The number says among how many it was chosen. `ends` are recent ends that the
-/// event may repeat.
+/// event may be a duplicate of.
 pub(crate) fn find<'s>(
     query: &SessionQuery<'_>,
     sessions: &'s ScopedMap<Active>,
@@ -22,8 +22,8 @@ pub(crate) fn find<'s>(
     let others = || sessions.of_id(query.identity).filter(may_be);
     if query.identity.scope.is_empty() {
         let newest = others().max_by_key(|active| active.sequence)?;
-        let is_repeated = query.end.is_some_and(|end| ends.has_repeated_since(end, newest.sequence));
-        return (!is_repeated).then(|| (newest, others().count()));
+        let is_duplicate = query.end.is_some_and(|end| ends.has_duplicate_since(end, newest.sequence));
+        return (!is_duplicate).then(|| (newest, others().count()));
     }
     // It had a session of its own.
     if ends.has_own_of(query) {
@@ -62,7 +62,7 @@ mod tests {
     /// The number of the session that is meant, and from how many.
     fn found(active: &[(&str, Option<&str>)], said: (&str, Option<&str>), is_start: bool) -> Option<(u64, usize)> {
         let session = session(said.0, said.1);
-        let query = SessionQuery::of(&session).at_start(is_start);
+        let query = SessionQuery::of(&session, std::time::Instant::now()).at_start(is_start);
         find(&query, &sessions(active), &RecentEnds::default()).map(|(active, of)| (active.sequence, of))
     }
 

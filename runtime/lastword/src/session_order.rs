@@ -55,8 +55,29 @@ pub(crate) enum SeenTurn {
 impl SessionOrder {
     /// Joins the id's order at its end; for an end, with the request.
     pub(crate) fn join(self: &Arc<Self>, identity: &Identity, end: Option<Arc<ReceivedEnd>>) -> Turn {
+        self.join_in(&mut self.0.lock(), identity.unscoped(), end)
+    }
+
+    /// Joins the orders of two ids at once: so no two requests wait for each other. One turn, if it is one id.
+    pub(crate) fn join_both(self: &Arc<Self>, one: &Identity, other: &Identity) -> (Turn, Option<Turn>) {
         let mut requests = self.0.lock();
-        let id = identity.unscoped();
+        let (one, other) = (one.unscoped(), other.unscoped());
+        let second = (one != other).then(|| self.join_in(&mut requests, other, None));
+        (self.join_in(&mut requests, one, None), second)
+    }
+
+    /// Joins the orders of these ids at once, as [`join_both`](Self::join_both) does. No id may be there twice.
+    pub(crate) fn join_all(self: &Arc<Self>, ids: impl IntoIterator<Item = Identity>) -> Vec<Turn> {
+        let mut requests = self.0.lock();
+        ids.into_iter().map(|id| self.join_in(&mut requests, id, None)).collect()
+    }
+
+    fn join_in(
+        self: &Arc<Self>,
+        requests: &mut HashMap<Identity, Requests>,
+        id: Identity,
+        end: Option<Arc<ReceivedEnd>>,
+    ) -> Turn {
         let wait = match requests.get_mut(&id) {
             Some(of_id) => {
                 let (turn, wait) = oneshot::channel();
@@ -157,6 +178,7 @@ mod tests {
 
     use super::*;
     use crate::request::EndRequest;
+    use crate::time::Time;
 
     fn has_come(turn: &mut Turn) -> bool {
         turn.has_come()
@@ -180,6 +202,40 @@ mod tests {
     }
 
     #[test]
+    fn whoever_waits_for_two_ids_holds_up_nobody_who_waits_for_the_same() {
+        let order = Arc::new(SessionOrder::default());
+        let (a, b) = (Identity::new("t", "a"), Identity::new("t", "b"));
+        let (one, other) = order.join_both(&a, &b);
+        let (mut second, second_other) = order.join_both(&b, &a);
+        assert!(!has_come(&mut second) && !has_come(&mut second_other.unwrap()));
+        drop((one, other));
+        assert!(has_come(&mut second));
+        let (_of_one, none) = order.join_both(&a.clone().in_scope("x"), &a);
+        assert!(none.is_none(), "it would wait for itself");
+    }
+
+    /// As the end of a grace and the replacement of two of its sessions.
+    #[test]
+    fn whoever_waits_for_many_ids_and_whoever_waits_for_two_of_them_do_not_wait_for_each_other() {
+        let order = Arc::new(SessionOrder::default());
+        let (a, b) = (Identity::new("t", "a"), Identity::new("t", "b"));
+        let mut two = None;
+        // Between the two ids the others come, if they can.
+        let ids = [a.clone(), b.clone()].into_iter().inspect(|id| {
+            if *id == b && order.0.try_lock().is_some() {
+                two = Some(order.join_both(&b, &a));
+            }
+        });
+        let mut many = order.join_all(ids);
+        let (mut one, other) = two.unwrap_or_else(|| order.join_both(&b, &a));
+        let mut other = other.unwrap();
+        assert!(many.iter_mut().all(has_come), "they were first with one of the ids, and wait for none");
+        assert!(!has_come(&mut one) && !has_come(&mut other));
+        drop(many);
+        assert!(has_come(&mut one) && has_come(&mut other));
+    }
+
+    #[test]
     fn whoever_gives_up_waiting_holds_up_nobody() {
         let order = Arc::new(SessionOrder::default());
         let a = Identity::new("t", "a");
@@ -196,10 +252,10 @@ mod tests {
     #[test]
     fn the_first_end_under_way_is_known_whether_or_not_it_has_its_turn() {
         let order = Arc::new(SessionOrder::default());
-        let a = Identity::new("t", "a");
+        let (a, time) = (Identity::new("t", "a"), Time::of_machine().unwrap());
         let end = |reason| {
             let session = lastword_events::Session::new("t", "a");
-            Some(Arc::new(ReceivedEnd::from(EndRequest::new(session, reason))))
+            Some(Arc::new(ReceivedEnd::new(EndRequest::new(session, reason), &time)))
         };
         let reason = || order.ends_of(&a).first().map(|end| end.request.event.reason.clone());
         let start = order.join(&a, None);

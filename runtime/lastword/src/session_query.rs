@@ -6,7 +6,6 @@ use lastword_events::limits::MAX_KEY_BYTES;
 use lastword_events::{Identity, Session};
 
 use crate::request::ReceivedEnd;
-use crate::sync::now;
 
 /// What an event says of the session that it is about.
 #[derive(Clone, Copy)]
@@ -22,8 +21,9 @@ pub(crate) struct SessionQuery<'a> {
 }
 
 impl<'a> SessionQuery<'a> {
-    pub(crate) fn of(session: &'a Session) -> Self {
-        Self { identity: &session.identity, agent: agent(session), at: now(), end: None, is_start: false }
+    /// As an event says it at this moment.
+    pub(crate) fn of(session: &'a Session, at: Instant) -> Self {
+        Self { identity: &session.identity, agent: agent(session), at, end: None, is_start: false }
     }
 
     /// As a start says it, if it is one.
@@ -32,7 +32,7 @@ impl<'a> SessionQuery<'a> {
     }
 
     pub(crate) fn of_end(end: &'a ReceivedEnd) -> Self {
-        Self { at: end.at, end: Some(end), ..Self::of(&end.request.session) }
+        Self { end: Some(end), ..Self::of(&end.request.session, end.at) }
     }
 
     /// False only when both agents are known and differ.

@@ -30,7 +30,7 @@ impl SessionPermit {
 impl Drop for SessionPermit {
     fn drop(&mut self) {
         if !self.given_back {
-            self.core.active().give_permit_back(&self.tenant);
+            self.core.lock_active().give_permit_back(&self.tenant);
         }
     }
 }
@@ -58,7 +58,7 @@ impl EndingGuard {
 impl Drop for EndingGuard {
     fn drop(&mut self) {
         if !self.is_over {
-            self.core.active().finish_ending(&self.tenant);
+            self.core.lock_active().finish_ending(&self.tenant);
         }
     }
 }

@@ -6,7 +6,6 @@
 //! begun before it begins another, so that calls run to their end rather than all being half done.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -14,16 +13,16 @@ use lastword_events::{Deferral, Delivery, HookCall, Outcome};
 use lastword_journal::CallMark;
 
 use crate::after_call::{AfterCall, Served};
+use crate::call_spans::ObservedCall;
 use crate::call_waker::{CallWaker, Inbox};
 use crate::core::Core;
 use crate::dispatch::{
-    Deferred, FinishedCall, Permit, PluginNumber, PutBack, QueueId, ServedSlice, Slice, Taken, WorkerStep,
+    Deferred, DrainContext, FinishedCall, Permit, PutBack, QueueId, ServedSlice, Slice, Taken, WorkerStep,
 };
-use crate::drain::context::DrainContext;
+use crate::installed::{Installed, InstalledPlugins, PluginNumber, Version};
 use crate::limits::SLICE;
 use crate::queued_delivery::QueuedDelivery;
 use crate::sandbox::limits::TICK;
-use crate::sandbox::{Call, Plugin};
 use crate::sync::{now, thread};
 
 pub(crate) struct Worker {
@@ -36,6 +35,8 @@ pub(crate) struct Worker {
     woken: Vec<usize>,
     /// What the dispatcher takes back at the next step.
     served: Option<ServedSlice>,
+    /// The installed plugins, as they are after so many changes.
+    installed: (u64, Arc<InstalledPlugins>),
     /// Behind the calls: whoever waits for the runtime to be gone finds none of them.
     core: Arc<Core>,
 }
@@ -49,11 +50,13 @@ struct CallEntry {
 struct Running {
     queue: QueueId,
     plugin: PluginNumber,
+    /// The version of it that is called.
+    version: Version,
     delivery: QueuedDelivery,
     permit: Permit,
     /// Ticks at which it had to yield: it ran for so long, and did not wait.
     ticks: u32,
-    call: Pin<Box<Call>>,
+    call: ObservedCall,
     /// Behind the call: fields are dropped in their order.
     _mark: Option<CallMark>,
 }
@@ -66,8 +69,10 @@ impl Worker {
         let _supervised = Supervised(Arc::downgrade(&core));
         core.sandbox().prepare_thread();
         let inbox = Arc::new(Inbox::new(thread::current()));
+        let installed = (core.dispatcher().plugin_changes(), core.dispatcher().installed());
         let mut worker = Self {
             core,
+            installed,
             inbox,
             calls: Vec::new(),
             free: Vec::new(),
@@ -78,7 +83,7 @@ impl Worker {
         while worker.step() {}
     }
 
-    /// One slice, or one sleep. False when the runtime is gone.
+    /// One slice, or one sleep. False when there is nothing more to do for it.
     fn step(&mut self) -> bool {
         self.take_woken();
         let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
@@ -86,20 +91,40 @@ impl Worker {
             WorkerStep::Notify(deferred) => self.notify(&deferred),
             WorkerStep::Serve(slice) => self.served = self.serve(slice),
             WorkerStep::Idle(None) => thread::park(),
-            WorkerStep::Idle(Some(until)) => thread::park_timeout(until.saturating_duration_since(now())),
+            WorkerStep::Idle(Some(until)) => self.core.time().park_until(until),
             WorkerStep::Cut => {
                 self.cut();
                 thread::park();
             }
-            WorkerStep::Stop => return false,
+            WorkerStep::Leave { cut } => {
+                if cut {
+                    self.cut();
+                }
+                if !self.has_calls() {
+                    return false;
+                }
+                thread::park();
+            }
+            WorkerStep::Stop => {
+                // Of a runtime that was dropped nothing is said any more.
+                if self.core.run_end().is_orderly() {
+                    self.cut();
+                }
+                return false;
+            }
         }
         true
     }
 
+    fn has_calls(&self) -> bool {
+        self.calls.iter().any(|entry| entry.running.is_some())
+    }
+
     fn notify(&self, deferred: &[Deferred]) {
         let dispatcher = self.core.dispatcher();
+        let installed = dispatcher.installed();
         for one in deferred {
-            let Some(plugin) = dispatcher.installed().get(one.plugin) else { continue };
+            let Some(plugin) = installed.get(one.plugin) else { continue };
             self.core.publisher().deferred(plugin.name(), &one.delivery, Deferral::Quota, false);
         }
         dispatcher.notified(deferred);
@@ -127,10 +152,11 @@ impl Worker {
     }
 
     fn serve(&mut self, slice: Slice) -> Option<ServedSlice> {
-        let Slice { queue, plugin, jobs, drain } = slice;
+        let Slice { queue, plugin, jobs, drain, plugin_changes } = slice;
         let core = self.core.clone();
-        let installed = core.dispatcher().installed().get(plugin)?;
-        let calls = AfterCall::of(&core, queue, plugin)?;
+        let plugins = self.plugins_after(plugin_changes);
+        let installed = plugins.get(plugin)?;
+        let calls = AfterCall::new(&core, queue, installed.name());
         let began = now();
         let mut mine = self.take_runnable(queue);
         let mut jobs = jobs.into_iter();
@@ -138,7 +164,13 @@ impl Worker {
         loop {
             let call = match mine.pop_front() {
                 Some(call) => call,
+                // What was given before a change may be paused, or another version's, or nobody's.
+                None if core.dispatcher().plugin_changes() != plugin_changes => break,
                 None => match jobs.next() {
+                    Some(taken) if !installed.plugin.hooks().contains(taken.job.hook()) => {
+                        served.without_hook.push(taken);
+                        continue;
+                    }
                     Some(taken) => self.begin((queue, plugin), installed, taken, drain.as_deref()),
                     None => break,
                 },
@@ -162,6 +194,14 @@ impl Worker {
         Some(calls.conclude(served))
     }
 
+    /// The installed plugins as they were when a slice was given, after so many changes, or as they are by now.
+    fn plugins_after(&mut self, changes: u64) -> Arc<InstalledPlugins> {
+        if self.installed.0 != changes {
+            self.installed = (changes, self.core.dispatcher().installed());
+        }
+        self.installed.1.clone()
+    }
+
     fn take_runnable(&mut self, queue: QueueId) -> VecDeque<usize> {
         self.runnable.remove(&queue).unwrap_or_default()
     }
@@ -170,14 +210,14 @@ impl Worker {
     fn begin(
         &mut self,
         (queue, plugin): (QueueId, PluginNumber),
-        installed: &Plugin,
+        installed: &Installed,
         taken: Taken,
         drain: Option<&DrainContext>,
     ) -> usize {
         let mut queued = taken.job.delivery();
         queued.begin();
-        let own = installed.limits().deadline;
-        let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(now()).min(own));
+        let own = installed.plugin.limits().deadline;
+        let left = drain.map_or(own, |drain| drain.cut_at.saturating_duration_since(self.core.time().now()).min(own));
         let key = queued.delivery_key(installed.name());
         let mark = self.core.journal().mark_call(&key);
         let delivery = Delivery {
@@ -187,22 +227,25 @@ impl Worker {
             late: queued.late,
         };
         let call = HookCall { session: queued.session.clone(), delivery, event: queued.event.clone() };
+        let spans = self.core.publisher().call(&call, drain.is_some());
         // The budget needs no deadline of its own: a guest comes back at every tick, and the worker drops it.
-        let mut call = self.core.sandbox().call(installed, call, own);
+        let mut call = self.core.sandbox().call(&installed.plugin, call, own);
         if let Some(memory) = taken.memory {
             call = call.with_memory(memory);
         }
         // Only for who was granted it: a count that all workers share costs more than it looks.
-        if installed.key_value_quota().is_some() {
+        let version = installed.version();
+        if version.key_value_quota.is_some() {
             call = call.with_key_values(self.core.key_values().clone());
         }
         self.store(Running {
             queue,
             plugin,
+            version,
             delivery: queued,
             permit: taken.permit,
             ticks: 0,
-            call: Box::pin(call),
+            call: ObservedCall::new(call, spans),
             _mark: mark,
         })
     }
@@ -227,24 +270,27 @@ impl Worker {
         let Some(running) = &mut entry.running else { return Polled::Waiting };
         if let Some(drain) = drain {
             // It may have waited since before the drain, and its guest has yet to begin.
-            running.call.cut_at(drain.cut_at);
+            running.call.cut_at(self.core.time().by_machine(drain.cut_at));
         }
         entry.waker.begin_poll();
-        match running.call.as_mut().poll(&mut Context::from_waker(&entry.task_waker)) {
+        match running.call.poll(&mut Context::from_waker(&entry.task_waker)) {
             Poll::Pending if entry.waker.end_poll() => {
                 running.ticks = running.ticks.saturating_add(1);
                 Polled::Yielded
             }
             Poll::Pending => Polled::Waiting,
             Poll::Ready(report) => match entry.running.take() {
-                Some(Running { delivery, permit, ticks, .. }) => {
+                Some(Running { version, delivery, permit, ticks, .. }) => {
                     self.free.push(call);
                     match report.outcome {
                         Outcome::Deferred(why) => match PutBack::new(delivery, permit, why, report, TICK * ticks) {
                             Ok(put_back) => served.put_back.push(put_back),
-                            Err(failed) => served.finished.push(*failed),
+                            Err(failed) => served.finished.push(failed.of_version(version)),
                         },
-                        _ => served.finished.push(FinishedCall::reported(delivery, permit, report, TICK * ticks)),
+                        _ => {
+                            let finished = FinishedCall::reported(delivery, permit, report, TICK * ticks);
+                            served.finished.push(finished.of_version(version));
+                        }
                     }
                     Polled::Finished
                 }
@@ -256,6 +302,7 @@ impl Worker {
     /// Drops every call that has begun.
     fn cut(&mut self) {
         self.runnable.clear();
+        let installed = self.core.dispatcher().installed();
         for (call, entry) in self.calls.iter_mut().enumerate() {
             let Some(Running { queue, plugin, delivery, permit, call: future, _mark: mark, .. }) = entry.running.take()
             else {
@@ -264,9 +311,9 @@ impl Worker {
             self.free.push(call);
             drop(future);
             drop(mark);
-            let Some(calls) = AfterCall::of(&self.core, queue, plugin) else { continue };
-            let served = Served { finished: vec![FinishedCall::cut(delivery, permit)], ..Served::default() };
-            self.core.dispatcher().settle(calls.conclude(served));
+            let Some(plugin) = installed.get(plugin) else { continue };
+            let calls = AfterCall::new(&self.core, queue, plugin.name());
+            self.core.dispatcher().take_back(calls.cut(delivery, permit));
         }
     }
 }

@@ -4,7 +4,9 @@ mod file_tables;
 mod retention;
 mod set_aside;
 
-use lastword_journal::{Appended, JournalError, state};
+use lastword_events::DeliveryId;
+use lastword_journal::{Appended, Changed, ChangedDelivery, DeliveryChange, DeliveryKey, JournalError, state};
+use rusqlite::Connection;
 
 pub use self::retention::RETAINED_FOR;
 
@@ -29,6 +31,8 @@ pub(crate) struct GroupApply<'a> {
 pub(crate) struct Applied {
     /// What became of each owner's line, in their order.
     pub(crate) answers: Vec<Result<Appended, JournalError>>,
+    /// What became of what operators wanted changed, in their order.
+    pub(crate) changed: Vec<Vec<ChangedDelivery>>,
     /// What could not be written by itself.
     pub(crate) asides: Vec<Aside>,
     /// Of each tenant's outcomes those that could not be written by themselves: their positions, and why.
@@ -86,9 +90,37 @@ impl<'a> GroupApply<'a> {
                         }
                     }
                 }
+                Append::Changes(change, deliveries, _) => {
+                    let changed = self.changes(*change, deliveries)?;
+                    self.applied.changed.push(changed);
+                }
+                Append::Probe(_) => probe(self.tables.file)?,
             }
         }
         Ok(())
+    }
+
+    /// Changes deliveries as an operator asks. One that cannot be changed is no reason to leave the others out.
+    fn changes(
+        &mut self,
+        change: DeliveryChange,
+        deliveries: &[DeliveryKey],
+    ) -> rusqlite::Result<Vec<ChangedDelivery>> {
+        let mut answers = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            let why = match self.carry_out(|tables| state::change_delivery(tables, change, delivery))? {
+                WriteResult::Done(changed) => {
+                    answers.push(changed);
+                    continue;
+                }
+                WriteResult::Refused(error) => error.to_string(),
+                WriteResult::Unwritable(error) => self.unwritable(&error),
+            };
+            let DeliveryKey { sequence, event, plugin } = delivery;
+            tracing::error!(sequence, %event, %plugin, "a delivery cannot be changed as an operator asks, and is left as it is: {why}");
+            answers.push(ChangedDelivery::unwritable());
+        }
+        Ok(answers)
     }
 
     /// Carries out outcomes of tenants.
@@ -103,10 +135,12 @@ impl<'a> GroupApply<'a> {
                     WriteResult::Done(()) => (),
                     WriteResult::Refused(error) => {
                         defect(&error);
+                        self.tables.state.lacks_outcome();
                         unwritable.push((position, error.to_string()));
                     }
                     WriteResult::Unwritable(error) => {
                         let why = self.unwritable(&error);
+                        self.tables.state.lacks_outcome();
                         self.applied.asides.push(Aside::outcome(tenant, resolved, &why));
                         unwritable.push((position, why));
                     }
@@ -153,6 +187,36 @@ impl<'a> GroupApply<'a> {
         self.tables.file.execute_batch("RELEASE one")?;
         Ok(result)
     }
+}
+
+/// Writes something that changes nothing. A row that is updated to what it is would not do: SQLite compares, and writes no page.
+fn probe(file: &Connection) -> rusqlite::Result<()> {
+    // No session has this number.
+    file.prepare_cached("INSERT OR REPLACE INTO recent_end (sequence, received_at, said) VALUES (0, 0, 0)")?
+        .execute([])?;
+    file.prepare_cached("DELETE FROM recent_end WHERE sequence = 0")?.execute([]).map(drop)
+}
+
+/// Changes deliveries of a journal that no program uses; none stands for one that is not of this journal.
+///
+/// # Errors
+/// When one of them cannot be changed.
+pub(crate) fn change_outside_of_runs<'a>(
+    file: &Connection,
+    change: DeliveryChange,
+    ids: impl Iterator<Item = Option<&'a DeliveryId>>,
+) -> rusqlite::Result<Vec<Changed>> {
+    let mut state = RunState::outside_of_runs();
+    let mut tables = FileTables::new(file, &mut state);
+    let changed = |id: Option<&DeliveryId>| match id {
+        Some(id) => match state::change_delivery(&mut tables, change, &id.into()) {
+            Ok(changed) => Ok(changed.changed),
+            Err(Failed::Refused(error)) => Err(refused_too_late(error)),
+            Err(Failed::File(error)) => Err(error),
+        },
+        None => Ok(Changed::Unknown),
+    };
+    ids.map(changed).collect()
 }
 
 /// An error of the command alone: the group is carried out again, with each write behind a savepoint.

@@ -27,7 +27,8 @@ pub(crate) struct CallsUnderWay {
 
 #[derive(Debug)]
 struct Slots {
-    table: Table,
+    /// None once the run has left: the file is the next one's then, and a call that comes back late must not write into it.
+    table: Option<Table>,
     free: Vec<usize>,
 }
 
@@ -41,7 +42,7 @@ impl CallsUnderWay {
             Ok(table) => {
                 let dead =
                     if table.is_left_by(boot, name) { table.calls().filter_map(parsed).collect() } else { vec![] };
-                (Some(Arc::new(Self { slots: Mutex::new(Slots { table, free: Vec::new() }) })), dead)
+                (Some(Arc::new(Self { slots: Mutex::new(Slots { table: Some(table), free: Vec::new() }) })), dead)
             }
             Err(error) => {
                 tracing::warn!(
@@ -57,11 +58,13 @@ impl CallsUnderWay {
     pub(crate) fn begin(&self, name: JournalName) {
         let Some(boot) = boot() else { return };
         let mut slots = self.slots.lock();
-        slots.table.begin(boot, name);
-        slots.free = (0..Table::SLOTS).rev().collect();
+        if let Some(table) = &mut slots.table {
+            table.begin(boot, name);
+            slots.free = (0..Table::SLOTS).rev().collect();
+        }
     }
 
-    /// A call begins. None when more are under way than there are slots: it is not suspect then.
+    /// A call begins. None when the run has left, or more are under way than there are slots: it is not suspect then.
     pub(crate) fn mark(self: &Arc<Self>, delivery: &DeliveryKey) -> Option<CallMark> {
         // Made before the lock is taken, and without memory of its own: this is done for every call.
         let mut text = [0; Table::CALL_BYTES];
@@ -69,23 +72,28 @@ impl CallsUnderWay {
         write!(rest, "{}/{}/{}", delivery.sequence, delivery.event, delivery.plugin).ok()?;
         let length = Table::CALL_BYTES - rest.len();
         let mut slots = self.slots.lock();
-        let slot = slots.free.pop()?;
-        slots.table.set(slot, text.get(..length).unwrap_or_default());
+        let Slots { table, free } = &mut *slots;
+        let (table, slot) = (table.as_mut()?, free.pop()?);
+        table.set(slot, text.get(..length).unwrap_or_default());
         drop(slots);
         Some(CallMark::new(self.clone(), slot))
     }
 
     /// The run ends by itself: what is still under way did not end it.
     pub(crate) fn leave(&self) {
-        self.slots.lock().table.leave();
+        if let Some(mut table) = self.slots.lock().table.take() {
+            table.leave();
+        }
     }
 }
 
 impl CallMarks for CallsUnderWay {
     fn remove(&self, slot: usize) {
         let mut slots = self.slots.lock();
-        slots.table.set(slot, b"");
-        slots.free.push(slot);
+        if let Some(table) = &mut slots.table {
+            table.set(slot, b"");
+            slots.free.push(slot);
+        }
     }
 }
 
@@ -132,12 +140,16 @@ mod tests {
         // As a process that is killed: nothing is dropped.
         std::mem::forget(under_way);
         let second = run(&[key(2, "under-way")]);
-        std::mem::forget(second.mark(&key(3, "stuck")).unwrap());
+        let stuck = second.mark(&key(3, "stuck")).unwrap();
         second.leave();
         let third = run(&[]);
+        assert!(second.mark(&key(5, "too-late")).is_none(), "the file is the third one's");
+        drop(stuck);
+        second.leave();
         std::mem::forget(third.mark(&key(4, "other")).unwrap());
         let (_, of_another_journal) = CallsUnderWay::open(&journal, lastword_journal::state::random_name());
         assert_eq!(of_another_journal, []);
+        run(&[key(4, "other")]);
     }
 
     #[cfg(target_os = "linux")]

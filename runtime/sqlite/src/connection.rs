@@ -39,6 +39,11 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(file)
 }
 
+/// A connection to an empty file that a journal is copied into: nothing of that file is set.
+pub(crate) fn copying_into(path: &Path) -> rusqlite::Result<Connection> {
+    connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
 /// The journal is used from now on: whoever closes it last moves its log into it.
 pub(crate) fn accept(file: &Connection) -> rusqlite::Result<()> {
     file.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)

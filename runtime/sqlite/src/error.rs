@@ -27,6 +27,16 @@ pub enum OpenError {
         /// The process that has it, if that could be read.
         pid: Option<u32>,
     },
+    /// This program has an SQLite that can corrupt a journal.
+    #[error(
+        "this program has SQLite {version}, and a journal needs 3.51.3 or newer: older ones can corrupt a file in WAL mode; the \
+         crate libsqlite3-sys brought it: raise that to 0.37 or newer (`cargo tree --invert libsqlite3-sys` says who asks for it), \
+         and turn on its feature `bundled` where it links the system's SQLite"
+    )]
+    OldSqlite {
+        /// What SQLite says of itself.
+        version: String,
+    },
     /// The journal was written by a newer version of the program.
     #[error(
         "the journal {} has version {found}, and this program knows versions up to {known}: use the newer program, or \
@@ -113,6 +123,12 @@ pub enum OpenError {
     )]
     BeingRead {
         /// The journal.
+        path: PathBuf,
+    },
+    /// There is a file where one was to be made.
+    #[error("there is a file at {} already, and nothing is written over one: name another, or move it away", path.display())]
+    Exists {
+        /// The file.
         path: PathBuf,
     },
     /// There is no journal.

@@ -1,22 +1,21 @@
 //! A journal file as an operator sees it: to look at while a program runs, and to change while none does.
 
-mod change;
 mod erase;
-mod list;
 mod rows;
 
-use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use lastword_events::{DeliveryId, JournalName, Timestamp};
-use rusqlite::{Connection, Row};
+use lastword_journal::{
+    Changed, DeliveryChange, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest,
+};
+use rusqlite::{Connection, Row, TransactionBehavior};
 
-pub use self::change::Changed;
 pub use self::erase::{Erased, Erasure, ErasureTarget};
-pub use self::rows::{DeliveryRow, DeliveryState, SessionRow, SetAsideRow};
+pub use self::rows::{SessionRow, SetAsideRow};
 
-use self::change::{Change, FORGET, REDELIVER};
+use crate::apply::change_outside_of_runs;
 use crate::connection::{accept, connect, read_only};
 use crate::error::OpenError;
 use crate::format::SCHEMA_VERSION;
@@ -27,10 +26,13 @@ use crate::ownership::open_file::OpenFile;
 use crate::ownership::replacement;
 use crate::paths::resolved;
 use crate::sqlite_error::is_damage;
-use crate::{damage_note, schema};
+use crate::unmade::{self, DrainedEnds};
+use crate::{damage_note, schema, sqlite_version};
 
 /// The first version of the schema with a table for what was set aside.
 const FIRST_WITH_SET_ASIDE: u32 = 5;
+/// The first version of the schema that says of a run whether it ended cleanly.
+const FIRST_WITH_CLEAN_ENDS: u32 = 6;
 
 /// A journal file that is open.
 #[derive(Debug)]
@@ -72,6 +74,7 @@ impl JournalFile {
 
     /// The file, if it is a journal.
     fn find(path: &Path) -> Result<(OpenFile, PathBuf), OpenError> {
+        sqlite_version::check()?;
         let missing = || OpenError::Missing { path: path.to_owned() };
         let file = OpenFile::open(path)?.ok_or_else(missing)?;
         let path = resolved(path);
@@ -101,6 +104,14 @@ impl JournalFile {
         }
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.file
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The journal's name, with which its delivery ids begin.
     #[must_use]
     pub fn name(&self) -> JournalName {
@@ -115,11 +126,8 @@ impl JournalFile {
                           (SELECT count(*) FROM delivery WHERE NOT dead)";
         let counts = self.file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
         let (sessions, recorded): (u64, u64) = counts.map_err(|error| self.failed(&error))?;
-        let drained = list::drained(&self.file, self.name)
-            .map_err(|error| self.failed(&error))?
-            .into_iter()
-            .filter(|row| row.state != DeliveryState::Dead)
-            .count();
+        let drained = unmade::all_drained(&self.file, self.name).map_err(|error| self.failed(&error))?;
+        let drained = drained.into_iter().filter(|row| row.state != DeliveryState::Dead).count();
         Ok((sessions, recorded + u64::try_from(drained).unwrap_or(u64::MAX)))
     }
 
@@ -129,7 +137,7 @@ impl JournalFile {
     /// # Errors
     /// When the file cannot be read.
     pub fn sessions(&self) -> Result<Vec<SessionRow>, OpenError> {
-        list::sessions(&self.file).map_err(|error| self.failed(&error))
+        rows::sessions(&self.file).map_err(|error| self.failed(&error))
     }
 
     /// Deliveries that were not made, by session and event.
@@ -137,7 +145,15 @@ impl JournalFile {
     /// # Errors
     /// When the file cannot be read.
     pub fn deliveries(&self) -> Result<Vec<DeliveryRow>, OpenError> {
-        list::deliveries(&self.file, self.name).map_err(|error| self.failed(&error))
+        unmade::all(&self.file, self.name).map_err(|error| self.failed(&error))
+    }
+
+    /// A page of the deliveries that were not made.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn deliveries_page(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, OpenError> {
+        unmade::page(&self.file, self.name, DrainedEnds::Listed, filter, page).map_err(|error| self.failed(&error))
     }
 
     /// Makes deliveries that were given up owed again, with no failures: the next start tries them.
@@ -145,7 +161,7 @@ impl JournalFile {
     /// # Errors
     /// When the file cannot be written.
     pub fn redeliver(&mut self, ids: &[DeliveryId]) -> Result<Vec<Changed>, OpenError> {
-        self.change_each(ids, &REDELIVER)
+        self.change_each(ids, DeliveryChange::Redeliver)
     }
 
     /// Forgets deliveries: they will not be made any more.
@@ -153,7 +169,7 @@ impl JournalFile {
     /// # Errors
     /// When the file cannot be written.
     pub fn forget(&mut self, ids: &[DeliveryId]) -> Result<Vec<Changed>, OpenError> {
-        self.change_each(ids, &FORGET)
+        self.change_each(ids, DeliveryChange::Forget)
     }
 
     /// Erases what the journal keeps of a session, or of a tenant: sessions with all that is known of them, events, names of
@@ -193,9 +209,17 @@ impl JournalFile {
         Ok(Erasure::Done { erased, aside })
     }
 
-    fn change_each(&mut self, ids: &[DeliveryId], what: &Change) -> Result<Vec<Changed>, OpenError> {
-        let known: HashSet<DeliveryId> = self.deliveries()?.into_iter().map(|row| row.delivery).collect();
-        change::change(&mut self.file, &known, ids, what).map_err(|error| failed(&self.path, &error))
+    /// Changes all of them or none, in one transaction.
+    fn change_each(&mut self, ids: &[DeliveryId], what: DeliveryChange) -> Result<Vec<Changed>, OpenError> {
+        let journal = self.name;
+        let change = |file: &mut Connection| {
+            let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let of_this = |id: &DeliveryId| id.journal == journal;
+            let changed = change_outside_of_runs(&transaction, what, ids.iter().map(|id| of_this(id).then_some(id)))?;
+            transaction.commit()?;
+            Ok(changed)
+        };
+        change(&mut self.file).map_err(|error: rusqlite::Error| failed(&self.path, &error))
     }
 
     /// What was set aside, oldest first: the newest [`RETAINED_SET_ASIDE`](crate::RETAINED_SET_ASIDE).
@@ -237,6 +261,12 @@ impl JournalFile {
         let lost = "SELECT 'delivery ' || sequence || '/' || event || ' is of no session' FROM delivery
                     WHERE sequence NOT IN (SELECT sequence FROM session)";
         problems.extend(self.rows(lost, |row| row.get::<_, String>(0))?);
+        let version = schema::version(&self.file).map_err(|error| self.failed(&error))?;
+        if version >= FIRST_WITH_CLEAN_ENDS {
+            let odd = "SELECT 'run ' || id || ' ended at ' || quote(ended_at) || ', which is no time' FROM run
+                       WHERE ended_at IS NOT NULL AND typeof(ended_at) <> 'integer'";
+            problems.extend(self.rows(odd, |row| row.get::<_, String>(0))?);
+        }
         // Values that the program could not read at its next start.
         for problem in [self.sessions().err(), self.deliveries().err()].into_iter().flatten() {
             problems.push(problem.to_string());
@@ -280,7 +310,7 @@ impl JournalFile {
     }
 
     fn rows<T>(&self, sql: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, OpenError> {
-        list::rows(&self.file, sql, read).map_err(|error| self.failed(&error))
+        rows::rows(&self.file, sql, read).map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &rusqlite::Error) -> OpenError {

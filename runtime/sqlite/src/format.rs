@@ -1,7 +1,7 @@
 //! What makes a database a journal: its version, its mark and its tables.
 
 /// The version of the file's schema that this program writes.
-pub const SCHEMA_VERSION: u32 = 5;
+pub const SCHEMA_VERSION: u32 = 6;
 
 /// "LstW": what `file` and SQLite's own tools can tell the file by.
 pub(crate) const APPLICATION_ID: u32 = 0x4c73_7457;

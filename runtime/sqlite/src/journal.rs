@@ -1,12 +1,14 @@
 //! The journal that the runtime writes to.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use lastword_events::{Hook, Identity, JournalName};
 use lastword_journal::state::Store;
 use lastword_journal::{
-    Appended, CallMark, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, Pending, Recovered,
+    Appended, CallMark, ChangedDelivery, CommitObserver, Completion, DeliveryChange, DeliveryFilter, DeliveryKey,
+    DeliveryPage, DeliveryRow, Durability, Journal, JournalError, JournalOp, PageRequest, Pending, Recovered,
     RecoveredSession, Space, StagedCompletions,
 };
 use parking_lot::Mutex;
@@ -16,8 +18,10 @@ use crate::error::OpenError;
 use crate::open::{Contents, Opened, open};
 use crate::ownership::lock::Lock;
 use crate::readers::Readers;
+use crate::release::{Leaving, Release};
 use crate::run::Run;
 use crate::tables::ops;
+use crate::unmade::{self, DrainedEnds};
 use crate::writer::WriterHandle;
 
 /// A journal in an SQLite database: in WAL mode, each commit synced to the disk before anything is said to be recorded.
@@ -36,8 +40,11 @@ pub struct SqliteJournal {
     opened: Mutex<Option<(Connection, Contents)>>,
     /// The run, from then on.
     run: OnceLock<Run>,
-    // Last, because fields are dropped in their order: nobody else may have the file before it is closed.
-    _lock: Lock,
+    /// The run drains, or is closed: what is not made of the ends of its sessions is in no row yet.
+    drains: AtomicBool,
+    release: Arc<Release>,
+    /// None once the journal is let go of: then whoever closes the file has it.
+    lock: Mutex<Option<Lock>>,
 }
 
 impl SqliteJournal {
@@ -57,7 +64,9 @@ impl SqliteJournal {
             store: Arc::new(Store::new(readers, sizes)),
             opened: Mutex::new(Some((file, contents))),
             run: OnceLock::new(),
-            _lock: claim.lock,
+            drains: AtomicBool::new(false),
+            release: Arc::default(),
+            lock: Mutex::new(Some(claim.lock)),
         })
     }
 
@@ -71,8 +80,13 @@ impl SqliteJournal {
         })
     }
 
-    fn writer(&self) -> Option<&WriterHandle> {
-        self.run.get().map(|run| &run.writer)
+    fn writer(&self) -> Result<&WriterHandle, JournalError> {
+        let begun = self.run.get().map(|run| &run.writer);
+        begun.ok_or_else(|| if self.release.is_asked() { JournalError::Closed } else { JournalError::NotBegun })
+    }
+
+    fn drained_ends(&self) -> DrainedEnds {
+        if self.drains.load(Ordering::Relaxed) { DrainedEnds::Listed } else { DrainedEnds::None }
     }
 
     /// The path of its file: links are followed.
@@ -82,9 +96,16 @@ impl SqliteJournal {
     }
 }
 
-/// The answer to whoever writes before [`Journal::recover`].
-fn unread<T>() -> Pending<T> {
-    Pending::ready(Err(JournalError::Unavailable("its run has not begun".to_owned())))
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        // The writer may not be waited for, see `WriterHandle`: so it gives the lock back, when the file is closed.
+        drop(self.release());
+    }
+}
+
+/// The answer to whoever writes where nothing can be written.
+fn refused<T>(error: JournalError) -> Pending<T> {
+    Pending::ready(Err(error))
 }
 
 impl Journal for SqliteJournal {
@@ -97,8 +118,13 @@ impl Journal for SqliteJournal {
     }
 
     fn recover(&self) -> Result<Recovered, JournalError> {
-        let opened = self.opened.lock().take();
-        let (file, contents) = opened.ok_or_else(|| JournalError::Unavailable("it was recovered before".to_owned()))?;
+        // Until the run has begun: who lets go of the journal meanwhile finds either.
+        let mut opened = self.opened.lock();
+        if self.release.is_asked() {
+            return Err(JournalError::Closed);
+        }
+        let (file, contents) =
+            opened.take().ok_or_else(|| JournalError::Unavailable("it was recovered before".to_owned()))?;
         let (run, recovered) = Run::begin(file, contents, &self.path, &self.store)?;
         // Nobody else had what it takes to begin the run.
         self.run.set(run).ok();
@@ -106,16 +132,20 @@ impl Journal for SqliteJournal {
     }
 
     fn append(&self, op: JournalOp) -> Pending<Appended> {
-        self.writer().map_or_else(unread, |writer| writer.append(op))
+        self.writer().map_or_else(refused, |writer| writer.append(op))
     }
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
-        self.writer().map_or_else(unread, |writer| writer.append_decided(ops))
+        if ops.iter().any(|op| matches!(op, JournalOp::Draining { .. })) {
+            self.drains.store(true, Ordering::Relaxed);
+        }
+        self.writer().map_or_else(refused, |writer| writer.append_decided(ops))
     }
 
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
         match self.store.committed().read(|file| ops::generation(file, identity, kind, op_id)) {
             Ok(generation) => generation,
+            Err(JournalError::Closed) => None,
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read");
                 None
@@ -124,7 +154,10 @@ impl Journal for SqliteJournal {
     }
 
     fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
-        let Some(writer) = self.writer() else { return StagedCompletions::all(unread()) };
+        let writer = match self.writer() {
+            Ok(writer) => writer,
+            Err(error) => return StagedCompletions::all(refused(error)),
+        };
         let (refused, pending) = self.store.stage(completions, |resolved| writer.complete(tenant, resolved));
         StagedCompletions { refused, pending }
     }
@@ -139,12 +172,53 @@ impl Journal for SqliteJournal {
         }
     }
 
+    fn release(&self) -> Pending<()> {
+        let (pending, is_first) = self.release.join();
+        if is_first {
+            let leaving = Leaving::new(self.store.clone(), self.lock.lock().take(), self.release.clone());
+            let mut opened = self.opened.lock();
+            match self.run.get() {
+                Some(run) => run.release(leaving),
+                None => {
+                    leaving.close_readers();
+                    drop(opened.take());
+                    leaving.finish(Ok(()));
+                }
+            }
+        }
+        pending
+    }
+
     fn flush(&self) -> Pending<()> {
-        self.writer().map_or_else(unread, WriterHandle::flush)
+        self.writer().map_or_else(refused, WriterHandle::flush)
+    }
+
+    fn probe(&self) -> Pending<()> {
+        self.writer().map_or_else(refused, WriterHandle::probe)
+    }
+
+    fn delivery(&self, delivery: &DeliveryKey) -> Result<Option<DeliveryRow>, JournalError> {
+        let find = |file: &Connection| unmade::find(file, self.name, self.drained_ends(), delivery);
+        self.store.committed().read(find)
+    }
+
+    fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError> {
+        let read = |file: &Connection| unmade::page(file, self.name, self.drained_ends(), filter, page);
+        self.store.committed().read(read)
+    }
+
+    fn change_deliveries(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>> {
+        self.writer().map_or_else(refused, |writer| writer.change(change, deliveries))
     }
 
     fn set_aside(&self) -> u64 {
-        self.writer().map_or(0, WriterHandle::set_aside)
+        self.run.get().map_or(0, |run| run.writer.set_aside())
+    }
+
+    fn observe_commits(&self, observer: CommitObserver) {
+        if let Ok(writer) = self.writer() {
+            writer.observe_commits(observer);
+        }
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {

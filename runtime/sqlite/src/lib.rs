@@ -1,7 +1,7 @@
 //! The journal on disk, in an SQLite database: what is owed outlives the process, and the machine. No other crate knows SQL.
 //!
 //! [`SqliteJournal`] is the journal that the runtime writes to. [`JournalFile`] is the same file as an operator sees it: to
-//! look at while a program runs, and to change while none does. What a journal's rows are and what becomes of them is
+//! look at or to copy while a program runs, and to change while none does. [`restore`] makes a journal of such a copy. What a journal's rows are and what becomes of them is
 //! `lastword-journal`'s.
 //!
 //! ```
@@ -19,6 +19,7 @@
 //! ```
 
 mod apply;
+mod backup;
 mod calls;
 mod command;
 mod connection;
@@ -34,23 +35,27 @@ mod ownership;
 mod paths;
 mod readers;
 mod recover;
+mod release;
 mod row;
 mod run;
 mod salvage;
 mod schema;
 mod sqlite_error;
+mod sqlite_version;
 mod tables;
 mod unfinished;
+mod unmade;
 #[cfg(target_os = "linux")]
 mod watch;
 mod writer;
 
 pub use self::apply::RETAINED_FOR;
+pub use self::backup::{Restored, restore};
 pub use self::error::OpenError;
-pub use self::file::{
-    Changed, DeliveryRow, DeliveryState, Erased, Erasure, ErasureTarget, JournalFile, SessionRow, SetAsideRow,
-};
+pub use self::file::{Erased, Erasure, ErasureTarget, JournalFile, SessionRow, SetAsideRow};
 pub use self::format::SCHEMA_VERSION;
 pub use self::journal::SqliteJournal;
 pub use self::limits::{MAX_QUEUED_WRITES, RETAINED_SET_ASIDE};
 pub use self::unfinished::{Unfinished, unfinished_beside};
+// What an operator sees of a file is what it is beside a running program.
+pub use lastword_journal::{Changed, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lastword_events::JournalName;
-use lastword_journal::state::{ForgottenGenerations, random_name};
+use lastword_journal::state::{CleanRuns, ForgottenGenerations, random_name};
 use lastword_journal::{Recovered, Space};
 use rusqlite::Connection;
 
@@ -20,7 +20,7 @@ use crate::readers::Readers;
 use crate::salvage::salvage;
 use crate::tables::suspects::Suspects;
 use crate::tables::{generations, key_values};
-use crate::{damage_note, recover, schema};
+use crate::{damage_note, recover, schema, sqlite_version};
 
 /// The largest file that is looked through at every start, in bytes: it takes some 100 ms. Of a larger one every page that
 /// is owed to somebody is read anyway.
@@ -44,6 +44,8 @@ pub(crate) struct Contents {
     pub(crate) next_sequence: u64,
     /// The number of the run that begins.
     pub(crate) run: u32,
+    /// Runs before it that have ended cleanly.
+    pub(crate) clean: CleanRuns,
     /// What dead runs left.
     pub(crate) recovered: Recovered,
     pub(crate) forgotten: ForgottenGenerations,
@@ -55,6 +57,7 @@ pub(crate) struct Contents {
 
 /// Takes the file at `path`, or makes one, and reads it.
 pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
+    sqlite_version::check()?;
     let mut claim = Claim::make(path)?;
     match read_or_salvage(&mut claim) {
         Ok((file, readers, contents)) => Ok(Opened { claim, file, readers, contents }),
@@ -119,7 +122,8 @@ fn read(file: &Connection, path: &Path) -> Result<Contents, OpenFailure> {
         return Err(OpenFailure::Altered(misfit));
     }
     let run = recover::next_run(file)?;
-    let mut recovered = recover::recovered(file, run)?;
+    let clean = recover::clean_runs(file)?;
+    let mut recovered = recover::recovered(file, run, &clean)?;
     let (calls, under_way) = CallsUnderWay::open(path, header.name);
     let suspects = Suspects::read(file, under_way)?;
     suspects.mark(&mut recovered);
@@ -127,6 +131,7 @@ fn read(file: &Connection, path: &Path) -> Result<Contents, OpenFailure> {
         name: header.name,
         next_sequence: header.next_sequence,
         run,
+        clean,
         recovered,
         forgotten: generations::read(file)?,
         sizes: key_values::sizes(file)?,

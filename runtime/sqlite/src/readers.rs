@@ -24,30 +24,60 @@ const MAX_READERS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Readers {
     /// Held to take one, or to put it back.
-    idle: Mutex<Vec<Connection>>,
+    pool: Mutex<Pool>,
     put_back: Condvar,
+}
+
+#[derive(Debug)]
+struct Pool {
+    idle: Vec<Connection>,
+    /// How many are in use.
+    taken: usize,
+    /// Nobody reads any more.
+    closed: bool,
 }
 
 impl Readers {
     pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let idle = (0..processors.min(MAX_READERS)).map(|_| read_only(path)).collect::<rusqlite::Result<_>>()?;
-        Ok(Self { idle: Mutex::new(idle), put_back: Condvar::new() })
+        Ok(Self { pool: Mutex::new(Pool { idle, taken: 0, closed: false }), put_back: Condvar::new() })
     }
 
     /// Reads with a connection that nobody else has meanwhile.
-    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        let taken = self.take();
-        taken.connection.as_ref().map_or(Err(rusqlite::Error::InvalidQuery), read)
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the journal was closed.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, JournalError> {
+        let taken = self.take().ok_or(JournalError::Closed)?;
+        let connection = taken.connection.as_ref().ok_or(JournalError::Closed)?;
+        read(connection).map_err(|error| unavailable(&error))
     }
 
-    fn take(&self) -> Taken<'_> {
-        let mut idle = self.idle.lock();
+    /// Closes all connections. Who reads just now is waited for: as long as a local disk takes.
+    pub(crate) fn close(&self) {
+        let mut pool = self.pool.lock();
+        pool.closed = true;
+        // Who waits for a connection waits in vain.
+        self.put_back.notify_all();
+        self.put_back.wait_while(&mut pool, |pool| pool.taken > 0);
+        let idle = std::mem::take(&mut pool.idle);
+        drop(pool);
+        drop(idle);
+    }
+
+    /// None once they are closed.
+    fn take(&self) -> Option<Taken<'_>> {
+        let mut pool = self.pool.lock();
         loop {
-            if let Some(connection) = idle.pop() {
-                return Taken { connection: Some(connection), readers: self };
+            if pool.closed {
+                return None;
             }
-            self.put_back.wait(&mut idle);
+            if let Some(connection) = pool.idle.pop() {
+                pool.taken += 1;
+                return Some(Taken { connection: Some(connection), readers: self });
+            }
+            self.put_back.wait(&mut pool);
         }
     }
 }
@@ -60,21 +90,24 @@ struct Taken<'a> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.readers.idle.lock().extend(self.connection.take());
+        let mut pool = self.readers.pool.lock();
+        pool.idle.extend(self.connection.take());
+        pool.taken -= 1;
+        // Once it is closed nobody waits but who closes it.
         self.readers.put_back.notify_one();
     }
 }
 
 impl Committed for Readers {
     fn value(&self, space: &Space, key: &str) -> Result<Option<Arc<[u8]>>, JournalError> {
-        self.read(|file| key_values::value(file, space, key)).map_err(|error| unavailable(&error))
+        self.read(|file| key_values::value(file, space, key))
     }
 
     fn value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError> {
-        self.read(|file| key_values::value_len(file, space, key)).map_err(|error| unavailable(&error))
+        self.read(|file| key_values::value_len(file, space, key))
     }
 
     fn keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
-        self.read(|file| key_values::keys(file, space, after, limit)).map_err(|error| unavailable(&error))
+        self.read(|file| key_values::keys(file, space, after, limit))
     }
 }

@@ -2,14 +2,16 @@
 
 mod sessions;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastword_events::{Event, EventKey, Session, Timestamp};
-use lastword_journal::state::attempt_in_run;
+use lastword_events::{Event, EventKey, PluginName, Session, Timestamp};
+use lastword_journal::state::CleanRuns;
 use lastword_journal::{DeliveryKey, PendingDelivery, Recovered};
 use rusqlite::{Connection, params};
 
 use crate::row::{count, from_json, parsed};
+use crate::tables::drained::DEAD;
 use crate::tables::recent_ends;
 
 /// The number that the next run gets.
@@ -24,16 +26,34 @@ pub(crate) fn begin_run(file: &Connection, run: u32) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// What dead runs left, as run `run` finds it.
-pub(crate) fn recovered(file: &Connection, run: u32) -> rusqlite::Result<Recovered> {
+/// Runs that have ended cleanly.
+pub(crate) fn clean_runs(file: &Connection) -> rusqlite::Result<CleanRuns> {
+    let mut statement = file.prepare("SELECT id FROM run WHERE ended_at IS NOT NULL")?;
+    let runs = statement.query_map([], |row| count(row, 0, "the number of a run"))?;
+    Ok(CleanRuns::new(runs.collect::<rusqlite::Result<_>>()?))
+}
+
+/// What dead runs left, as run `run` finds it. Those among them that are `clean` made no attempt that is not on record.
+pub(crate) fn recovered(file: &Connection, run: u32, clean: &CleanRuns) -> rusqlite::Result<Recovered> {
     Ok(Recovered {
-        sessions: sessions::read(file, run)?,
-        deliveries: deliveries(file, run)?,
+        sessions: sessions::read(file, run, clean)?,
+        deliveries: deliveries(file, run, clean)?,
         ended: recent_ends::read(file)?,
+        dead: dead(file)?,
     })
 }
 
-fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<PendingDelivery>> {
+/// How many of each plugin were given up.
+fn dead(file: &Connection) -> rusqlite::Result<BTreeMap<PluginName, u64>> {
+    let sql = "SELECT p.name, count(*) FROM plugin p JOIN
+               (SELECT plugin FROM delivery WHERE dead UNION ALL SELECT plugin FROM drained WHERE state = ?1) d
+               ON d.plugin = p.id GROUP BY p.id";
+    let mut statement = file.prepare(sql)?;
+    let rows = statement.query_map(params![DEAD], |row| Ok((parsed(row, 0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+fn deliveries(file: &Connection, run: u32, clean: &CleanRuns) -> rusqlite::Result<Vec<PendingDelivery>> {
     let sql = "SELECT d.sequence, d.event, p.name, d.run, d.attempt, d.failures, d.late, d.body, s.facts
                FROM delivery d JOIN plugin p ON p.id = d.plugin JOIN session s ON s.sequence = d.sequence
                WHERE NOT d.dead ORDER BY d.sequence";
@@ -52,7 +72,7 @@ fn deliveries(file: &Connection, run: u32) -> rusqlite::Result<Vec<PendingDelive
             delivery: DeliveryKey { sequence, event: parsed::<EventKey>(row, 1)?, plugin: parsed(row, 2)? },
             session,
             event: Arc::new(from_json::<Event>(row, 7)?),
-            attempt: attempt_in_run(attempt, in_run, run),
+            attempt: clean.attempt_in_run(attempt, in_run, run),
             failures: count(row, 5, "a delivery's count of failures")?,
             late: row.get(6)?,
             suspect: false,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use lastword_journal::state::Store;
 use lastword_journal::{DeliveryKey, JournalError, Recovered};
+#[cfg(target_os = "linux")]
+use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::apply::RunState;
@@ -14,6 +16,7 @@ use crate::open::Contents;
 use crate::ownership::JournalFiles;
 use crate::readers::Readers;
 use crate::recover;
+use crate::release::Leaving;
 use crate::sqlite_error::unavailable;
 use crate::tables::recent_ends;
 #[cfg(target_os = "linux")]
@@ -29,7 +32,7 @@ const NO_THREAD: &str =
 pub(crate) struct Run {
     // First, because fields are dropped in their order: the writer ends when nobody can send it anything.
     #[cfg(target_os = "linux")]
-    _watch: Option<Watch>,
+    watch: Mutex<Option<Watch>>,
     pub(crate) writer: WriterHandle,
     pub(crate) calls: Option<Arc<CallsUnderWay>>,
 }
@@ -43,12 +46,12 @@ impl Run {
         store: &Arc<Store<Readers>>,
     ) -> Result<(Self, Recovered), JournalError> {
         let suspects = record(&mut file, &contents).map_err(|error| unavailable(&error))?;
-        let Contents { name, next_sequence, run, recovered, forgotten, calls, .. } = contents;
+        let Contents { name, next_sequence, run, clean, recovered, forgotten, calls, .. } = contents;
         // Not before: what it has of the dead run is written down now.
         if let Some(calls) = &calls {
             calls.begin(name);
         }
-        let state = RunState::new(run, next_sequence, forgotten, suspects);
+        let state = RunState::new((run, clean), next_sequence, forgotten, suspects);
         let files = JournalFiles::of(path)
             .map_err(|error| JournalError::Unavailable(format!("its files cannot be found any more: {error}")))?;
         let files = Arc::new(files);
@@ -57,11 +60,22 @@ impl Run {
         })?;
         let run = Self {
             #[cfg(target_os = "linux")]
-            _watch: Watch::start(&files, writer.nudge()),
+            watch: Mutex::new(Watch::start(&files, writer.nudge())),
             writer,
             calls,
         };
         Ok((run, recovered))
+    }
+
+    /// Ends the run, and gives back what is `leaving` once everything is written and the file is closed.
+    pub(crate) fn release(&self, leaving: Leaving) {
+        if let Some(calls) = &self.calls {
+            calls.leave();
+        }
+        // Before SQLite removes the files beside the database.
+        #[cfg(target_os = "linux")]
+        drop(self.watch.lock().take());
+        self.writer.release(leaving);
     }
 }
 
@@ -78,7 +92,7 @@ fn record(file: &mut Connection, contents: &Contents) -> rusqlite::Result<HashSe
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     recover::begin_run(&transaction, contents.run)?;
     recent_ends::forget(&transaction)?;
-    let suspects = contents.suspects.record(&transaction, contents.run, contents.name)?;
+    let suspects = contents.suspects.record(&transaction, contents.name)?;
     transaction.commit()?;
     Ok(suspects)
 }

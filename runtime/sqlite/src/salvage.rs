@@ -30,8 +30,8 @@ pub(crate) fn salvage(path: &Path, why: &str, lock: &mut Lock) -> Result<Salvage
     Ok(Salvaged { path: path.to_owned(), aside, why: why.to_owned(), rows })
 }
 
-/// Removes what is left of a salvage that was killed. A file of somebody else's stays.
-fn make_room(at: &Path) -> Result<(), OpenError> {
+/// Removes what is left of a salvage, or a restore, that was killed. A file of somebody else's stays.
+pub(crate) fn make_room(at: &Path) -> Result<(), OpenError> {
     let Some(file) = OpenFile::open(at)? else { return Ok(()) };
     examine(&file, at)?.ours(at)?;
     drop(file);

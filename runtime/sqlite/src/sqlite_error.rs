@@ -25,7 +25,14 @@ pub(crate) fn impossible(error: &rusqlite::Error) -> Option<String> {
 
 /// The error of whoever asked the journal for something.
 pub(crate) fn unavailable(error: &rusqlite::Error) -> JournalError {
-    JournalError::Unavailable(error.to_string())
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+    let why = error.to_string();
+    match error.sqlite_error_code() {
+        Some(DiskFull) => JournalError::Full(why),
+        Some(DatabaseBusy | DatabaseLocked) => JournalError::Busy(why),
+        _ if is_damage(error) || impossible(error).is_some() => JournalError::Damaged(why),
+        _ => JournalError::Unavailable(why),
+    }
 }
 
 /// Whether the file itself is broken, and not just out of reach.
@@ -72,6 +79,15 @@ mod tests {
 
     fn of_the_command(code: i32) -> bool {
         is_of_the_command(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+    }
+
+    #[test]
+    fn what_a_caller_can_do_about_an_error_is_told_apart() {
+        use lastword_journal::JournalErrorKind::{Busy, Damaged, Full, Other};
+        let kind = |code| unavailable(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).kind();
+        assert_eq!([kind(ffi::SQLITE_FULL), kind(ffi::SQLITE_BUSY), kind(ffi::SQLITE_LOCKED)], [Full, Busy, Busy]);
+        assert_eq!([kind(ffi::SQLITE_CORRUPT), kind(ffi::SQLITE_NOTADB)], [Damaged; 2]);
+        assert_eq!([kind(ffi::SQLITE_IOERR_WRITE), kind(ffi::SQLITE_READONLY)], [Other; 2]);
     }
 
     #[test]

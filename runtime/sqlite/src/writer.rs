@@ -8,6 +8,7 @@ mod handle;
 mod write_queue;
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -24,11 +25,12 @@ use self::commit::{Committer, WriteFailure};
 use self::handle::Counts;
 use self::write_queue::{Group, GroupContents, WriteQueue};
 use crate::apply::{Applied, RunState};
-use crate::command::{Append, Command};
+use crate::command::{Append, Command, Message};
 use crate::damage_note;
 use crate::limits::{GATHER, RETRY};
 use crate::ownership::JournalFiles;
 use crate::readers::Readers;
+use crate::release::Leaving;
 use crate::sqlite_error::{is_damage, unavailable};
 
 /// Starts the thread.
@@ -38,21 +40,22 @@ pub(crate) fn spawn(
     state: RunState,
     store: Arc<Store<Readers>>,
 ) -> std::io::Result<WriterHandle> {
-    let (commands, received) = channel();
+    let (messages, received) = channel();
     let counts = Arc::new(Counts::default());
     let writer = Writer {
         store,
         committer: Committer::new(file, files.clone(), state),
         files,
-        commands: received,
+        messages: received,
         counts: counts.clone(),
         queue: WriteQueue::default(),
         uncommitted: HashMap::new(),
         backoff: Backoff::new(),
         closed: false,
+        leaving: None,
     };
     let thread = std::thread::Builder::new().name("lastword-journal".to_owned()).spawn(move || writer.run())?;
-    Ok(WriterHandle::new(commands, counts, thread))
+    Ok(WriterHandle::new(messages, counts, thread))
 }
 
 struct Writer {
@@ -61,23 +64,25 @@ struct Writer {
     store: Arc<Store<Readers>>,
     committer: Committer,
     files: Arc<JournalFiles>,
-    commands: Receiver<Command>,
+    messages: Receiver<Message>,
     counts: Arc<Counts>,
     /// What is not written yet; first of all what could not be, in its order.
     queue: WriteQueue,
     /// By tenant: what is in the file, and in the overlay still, because somebody had the tenant's lock.
     uncommitted: HashMap<Arc<str>, Vec<Staged>>,
     backoff: Backoff,
-    /// Nothing more comes.
+    /// Nothing more is taken.
     closed: bool,
+    /// What is given back at the end. Last: the file is closed by then.
+    leaving: Option<Leaving>,
 }
 
 impl Writer {
     fn run(mut self) {
-        let mut pauses = false;
+        let (mut pauses, mut written) = (false, Ok(()));
         while self.receive(pauses) {
             if self.closed {
-                self.try_the_rest();
+                written = self.write_the_rest();
                 break;
             }
             let group = self.queue.next_group(self.committer.group_bytes(), self.backoff.contents());
@@ -88,29 +93,54 @@ impl Writer {
                 has_appends
             });
         }
+        let leaving = self.leaving.take();
+        if let Some(leaving) = &leaving {
+            leaving.close_readers();
+        }
         // Whoever looks at the file while no program runs then finds nearly all of it in one place. What another connection
         // still reads stays in the log, and the next start finds it there.
         self.committer.checkpoint("TRUNCATE");
+        drop(self);
+        if let Some(leaving) = leaving {
+            leaving.finish(written);
+        }
     }
 
-    /// One last try of everything, after something could not be written: of lines first, and of outcomes tenant by tenant, until
+    /// Everything is written, with one last try of what could not be written before: lines first, and outcomes tenant by tenant, until
     /// something of a tenant cannot be written.
-    fn try_the_rest(&mut self) {
+    fn write_the_rest(&mut self) -> Result<(), JournalError> {
+        let mut written = Ok(());
         while self.queue.has_appends() {
             let group = self.queue.next_group(self.committer.group_bytes(), GroupContents::Separate { tenants: 0 });
             if let Some((group, error)) = self.commit(group) {
                 self.refuse(group, &error);
+                written = Err(error);
                 break;
             }
         }
         loop {
             let group = self.queue.next_outcomes(self.committer.group_bytes());
             if group.is_empty() {
-                return;
+                break;
             }
-            if let Some((group, _)) = self.commit(group) {
+            if let Some((group, error)) = self.commit(group) {
                 self.queue.give_up(&group);
+                written = Err(error);
             }
+        }
+        // Who waits for all of that is told. And the files may be gone although there was nothing to write.
+        if written.is_ok()
+            && let Some((_, error)) = self.commit(Group::default())
+        {
+            written = Err(error);
+        }
+        written
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Write(command) => self.queue.push(command),
+            Message::Release(leaving) => (self.closed, self.leaving) = (true, Some(leaving)),
         }
     }
 
@@ -119,7 +149,7 @@ impl Writer {
     fn receive(&mut self, pauses: bool) -> bool {
         if self.queue.is_empty() {
             match self.wait_for_anything() {
-                Some(command) => self.queue.push(command),
+                Some(message) => self.take(message),
                 None => return false,
             }
         } else if pauses {
@@ -129,38 +159,42 @@ impl Writer {
         {
             self.wait_for_the_next_try(until);
         }
-        if self.committer.is_draining()
+        if !self.closed
+            && self.committer.is_draining()
             && self.queue.has_outcomes_only()
             && self.queue.outcome_bytes() < self.committer.group_bytes()
         {
             std::thread::park_timeout(GATHER);
         }
-        while let Ok(command) = self.commands.try_recv() {
-            self.queue.push(command);
+        while !self.closed
+            && let Ok(message) = self.messages.try_recv()
+        {
+            self.take(message);
         }
         true
     }
 
     /// None when the journal is closed.
-    fn wait_for_anything(&mut self) -> Option<Command> {
+    fn wait_for_anything(&mut self) -> Option<Message> {
         while !self.uncommitted.is_empty() {
-            match self.commands.recv_timeout(GATHER) {
-                Ok(command) => return Some(command),
+            match self.messages.recv_timeout(GATHER) {
+                Ok(message) => return Some(message),
                 Err(RecvTimeoutError::Timeout) => self.settle_committed(),
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
-        self.commands.recv().ok()
+        self.messages.recv().ok()
     }
 
     /// Until somebody asks for something, or for a while. More outcomes are no reason to try at once; what the runtime decides and
     /// whoever waits for everything to be written are one to try outcomes as well.
     fn wait_for_the_next_try(&mut self, until: Instant) {
         loop {
-            match self.commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(outcomes @ Command::Outcomes(_)) => self.queue.push(outcomes),
-                Ok(asked) => {
-                    if !matches!(asked, Command::Append(Append::Requested(..))) {
+            match self.messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Message::Write(outcomes @ Command::Outcomes(_))) => self.queue.push(outcomes),
+                Ok(release @ Message::Release(_)) => return self.take(release),
+                Ok(Message::Write(asked)) => {
+                    if !matches!(asked, Command::Append(Append::Requested(..) | Append::Probe(_))) {
                         self.backoff.try_now();
                     }
                     return self.queue.push(asked);
@@ -177,16 +211,19 @@ impl Writer {
     /// Writes a group as one transaction and answers; when that is not possible, gives it back, and why.
     fn commit(&mut self, mut group: Group) -> Option<(Group, JournalError)> {
         let (is_empty, had_outcomes) = (group.is_empty(), !group.outcomes.is_empty());
+        let began = Instant::now();
         let applied = match self.committer.commit(&mut group) {
             Ok(applied) => applied,
             Err(failure) => {
                 let error = self.log_failure(failure);
+                self.tell_observer(&group, began, Some(&error));
                 return Some((group, error));
             }
         };
         // Where nobody will find it nothing is accepted. What the runtime decided is done with: it is written, and would not
         // be any more if it were done again in another file.
         let lost = self.files.check().err().map(|taken_away| self.log_failure(WriteFailure::TakenAway(taken_away)));
+        self.tell_observer(&group, began, lost.as_ref());
         self.answer(group, applied, lost.as_ref());
         if let Some(error) = &lost {
             self.queue.refuse_flushes(error);
@@ -201,6 +238,20 @@ impl Writer {
         }
         self.queue.answer_flushes();
         None
+    }
+
+    /// Before anybody is answered. A group that is empty only says that the files are there.
+    fn tell_observer(&self, group: &Group, began: Instant, error: Option<&JournalError>) {
+        let Some(observer) = self.counts.commit_observer.get() else { return };
+        if group.is_empty() && error.is_none() {
+            return;
+        }
+        let commit = group.as_commit(began.elapsed());
+        let commit = error.map_or(commit, |error| commit.failed(error));
+        // A thread that unwinds would take the journal along.
+        if catch_unwind(AssertUnwindSafe(|| observer(&commit))).is_err() {
+            tracing::error!("the observer of commits panicked; the commit is not affected");
+        }
     }
 
     /// Logs it, once until the journal can be written again, and gives what everybody is answered.
@@ -233,11 +284,11 @@ impl Writer {
 
     /// Everything in the group is durable. If it is `lost` all the same, owners are told so.
     fn answer(&mut self, group: Group, applied: Applied, lost: Option<&JournalError>) {
-        let Applied { answers, asides, unwritable, damage } = applied;
+        let Applied { answers, changed, asides, unwritable, damage } = applied;
         if damage {
             damage_note::write(self.files.path());
         }
-        let mut answers = answers.into_iter();
+        let (mut answers, mut changed) = (answers.into_iter(), changed.into_iter());
         for (_, append) in group.appends {
             match append {
                 Append::Requested(_, reply) => {
@@ -246,6 +297,11 @@ impl Writer {
                     reply.send(lost.map_or(answer, |error| Err(error.clone())));
                 }
                 Append::Decided(_, reply) => reply.send(Ok(())),
+                Append::Changes(.., reply) => reply.send(changed.next().ok_or(JournalError::Closed)),
+                Append::Probe(reply) => {
+                    self.counts.lines.fetch_sub(1, Ordering::Relaxed);
+                    reply.send(lost.map_or(Ok(()), |error| Err(error.clone())));
+                }
             }
         }
         for aside in &asides {

@@ -15,6 +15,7 @@ const VERSION_1: &str = include_str!("migration/version-1.sql");
 const VERSION_2: &str = include_str!("migration/version-2.sql");
 const VERSION_3: &str = include_str!("migration/version-3.sql");
 const VERSION_4: &str = include_str!("migration/version-4.sql");
+const VERSION_5: &str = include_str!("migration/version-5.sql");
 
 fn written(text: &str) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -111,8 +112,8 @@ fn nothing_of_a_file_of_version_2_is_lost() {
     assert_eq!(drained.drain.map(|(reason, _)| reason), Some(DrainReason::Restart));
     let settled: Vec<&str> = drained.settled.iter().map(PluginName::as_str).collect();
     assert_eq!(settled, ["good", "never", "counter"]);
-    let failed: Vec<_> = drained.failed.iter().map(|(plugin, failures)| (plugin.as_str(), *failures)).collect();
-    assert_eq!(failed, [("flaky", 1), ("hangs", 1)]);
+    let tried: Vec<_> = drained.tried.iter().map(|end| (end.plugin.as_str(), end.failures)).collect();
+    assert_eq!(tried, [("flaky", 1), ("hangs", 1)]);
     assert_eq!(drained.owed.as_ref().map(Vec::len), Some(5), "everybody who was installed then");
 
     assert_eq!(journal.key_value(&space(), "ends").unwrap().as_deref(), Some(b"3".as_slice()));
@@ -200,5 +201,26 @@ fn what_version_4_has_ended_is_kept_from_the_migration_on() {
         file.query_row(&sql, [], |row| row.get(0)).unwrap()
     };
     assert_eq!((kept("IS NULL"), kept("> ended_at")), (1, 1), "one is active");
+    assert_eq!(version(&path), SCHEMA_VERSION);
+}
+
+/// Which of its runs ended cleanly it does not say: each counts as one that may have made an attempt. The next ones say it.
+#[tokio::test]
+async fn runs_of_version_5_may_each_have_made_an_attempt_and_runs_of_this_version_say_whether_they_have() {
+    let (_dir, path) = written(VERSION_5);
+    let listed = JournalFile::look(&path).unwrap();
+    assert_eq!((listed.check().unwrap(), version(&path)), (vec![], 5), "who only looks changes nothing");
+    drop(listed);
+    for _ in 0..3 {
+        let journal = SqliteJournal::open(&path).unwrap();
+        let recovered = journal.recover().unwrap();
+        let ([left], [owed]) = (recovered.sessions.as_slice(), recovered.deliveries.as_slice()) else {
+            panic!("{recovered:?}")
+        };
+        assert_eq!((&*left.session.identity.id, left.attempt, left.attachable), ("s2", 2, true));
+        assert_eq!((name(&owed.delivery), owed.attempt, owed.failures), ("1/end flaky".to_owned(), 3, 1));
+        journal.append_decided(vec![JournalOp::Installed { plugins: vec![], attaching: true }]).await.unwrap();
+        journal.append_decided(vec![JournalOp::Ended { cut: vec![] }]).await.unwrap();
+    }
     assert_eq!(version(&path), SCHEMA_VERSION);
 }

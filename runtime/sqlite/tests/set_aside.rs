@@ -11,7 +11,8 @@ use lastword_events::{
     Timestamp,
 };
 use lastword_journal::{
-    Appended, Completion, DeliveryKey, Journal, JournalError, JournalOp, KeyValueChanges, Settlement, Space,
+    Appended, Changed, Completion, DeliveryChange, DeliveryKey, DeliveryState, Journal, JournalError, JournalOp,
+    KeyValueChanges, Settlement, Space,
 };
 use lastword_sqlite::{Erasure, ErasureTarget, JournalFile, SqliteJournal};
 use rusqlite::Connection;
@@ -91,6 +92,14 @@ fn failed() -> Settlement {
     Settlement::Owed { failures, late: false, retry_at: None, cause, message }
 }
 
+/// The sessions whose outcomes were set aside, when others that were handed over with them were not.
+fn not_on_record(answer: Result<(), JournalError>) -> Vec<u64> {
+    match answer {
+        Err(JournalError::UnwritableOutcomes { deliveries, .. }) => deliveries.iter().map(|one| one.sequence).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
 const TAKES_A_VALUE_ONCE: &str = "CREATE UNIQUE INDEX once ON key_value (value)";
 
 #[tokio::test]
@@ -105,7 +114,8 @@ async fn a_call_whose_values_cannot_be_stored_is_owed_again_and_everything_else_
     harness.journal.complete(&"t".into(), vec![made(0, "first")]).pending.await.unwrap();
     // In one group: a value that is there already, and an outcome like any other.
     let other = of_start(sequences[2], Settlement::Delivered, None);
-    harness.journal.complete(&"t".into(), vec![made(1, "second"), other]).pending.await.unwrap();
+    let answer = harness.journal.complete(&"t".into(), vec![made(1, "second"), other]).pending.await;
+    assert_eq!(not_on_record(answer), [sequences[1]], "the other one is on record");
     let value = |key| harness.journal.key_value(&space(), key).unwrap();
     assert_eq!((value("first"), value("second")), (Some(b"same".to_vec()), None));
     let size = lastword_events::key_value_bytes("first", b"same");
@@ -176,14 +186,29 @@ async fn a_failure_that_cannot_be_recorded_is_not_tried_again_in_this_run() {
     harness.alter("CREATE UNIQUE INDEX once ON delivery (message)");
     harness.journal.complete(&"t".into(), vec![of_start(a, failed(), None)]).pending.await.unwrap();
     let answer = harness.journal.complete(&"t".into(), vec![of_start(b, failed(), None)]).pending.await;
-    assert!(
-        matches!(&answer, Err(JournalError::UnwritableFailures { deliveries, .. }) if deliveries[0].sequence == b),
-        "{answer:?}"
-    );
+    assert_eq!(not_on_record(answer), [b]);
     harness.journal.flush().await.unwrap();
     harness.alter("DROP INDEX once");
     let (_, owed) = harness.next();
     assert_eq!(owed, [(a, EventKey::Start), (b, EventKey::Start)]);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_leaves_the_others_to_an_operator() {
+    let harness = Harness::new();
+    let mut keys = Vec::new();
+    for id in ["a", "b", "c"] {
+        let dead = Settlement::Dead { failures: 1, cause: FailureCause::Fatal, message: "no".to_owned() };
+        let completion = of_start(harness.start(id).await.0, dead, None);
+        keys.push(completion.delivery.clone());
+        harness.journal.complete(&"t".into(), vec![completion]).pending.await.unwrap();
+    }
+    harness.alter(&format!("UPDATE delivery SET body = 'no JSON' WHERE sequence = {}", keys[1].sequence));
+    let changed = harness.journal.change_deliveries(DeliveryChange::Redeliver, keys.clone()).await.unwrap();
+    let changed: Vec<Changed> = changed.into_iter().map(|one| one.changed).collect();
+    assert_eq!(changed, [Changed::Done, Changed::Unwritable, Changed::Done]);
+    let state = |key| harness.journal.delivery(key).unwrap().map(|row| row.state);
+    assert_eq!([state(&keys[0]), state(&keys[2])], [Some(DeliveryState::Owed); 2]);
 }
 
 #[tokio::test]
@@ -194,7 +219,9 @@ async fn what_was_set_aside_is_erased_with_its_tenant_and_only_the_newest_is_kep
     let made = |key: &str| of_start(a, Settlement::Delivered, Some((key, "same")));
     harness.journal.complete(&"t".into(), vec![made("first")]).pending.await.unwrap();
     let more = lastword_sqlite::RETAINED_SET_ASIDE + 5;
-    harness.journal.complete(&"t".into(), (0..more).map(|n| made(&format!("k{n}"))).collect()).pending.await.unwrap();
+    let answer =
+        harness.journal.complete(&"t".into(), (0..more).map(|n| made(&format!("k{n}"))).collect()).pending.await;
+    assert_eq!(not_on_record(answer).len(), more as usize);
     assert_eq!(harness.journal.set_aside(), u64::from(more));
     assert_eq!(harness.set_aside().len(), lastword_sqlite::RETAINED_SET_ASIDE as usize);
     harness.alter("DROP INDEX once");
@@ -205,4 +232,31 @@ async fn what_was_set_aside_is_erased_with_its_tenant_and_only_the_newest_is_kep
     assert!(matches!(erased, Erasure::Done { .. }), "{erased:?}");
     assert_eq!(file.set_aside().unwrap(), vec![]);
     drop((file, dir));
+}
+
+/// Its call was made, and the next run must not give the number to another one.
+#[tokio::test]
+async fn a_run_of_which_an_outcome_was_set_aside_does_not_end_cleanly() {
+    for broken in [false, true] {
+        let harness = Harness::new();
+        let (a, b) = (harness.start("a").await.0, harness.start("b").await.0);
+        if broken {
+            harness.alter(TAKES_A_VALUE_ONCE);
+        }
+        let made = |sequence, key| of_start(sequence, Settlement::Delivered, Some((key, "same")));
+        harness.journal.complete(&"t".into(), vec![made(a, "first")]).pending.await.unwrap();
+        let answer = harness.journal.complete(&"t".into(), vec![made(b, "second")]).pending.await;
+        assert_eq!(answer.is_err(), broken, "{answer:?}");
+        harness.start("c").await;
+        harness.journal.append_decided(vec![JournalOp::Ended { cut: vec![] }]).await.unwrap();
+        if broken {
+            harness.alter("DROP INDEX once");
+        }
+        let Harness { _dir: dir, path, journal } = harness;
+        drop(journal);
+        let found = SqliteJournal::open(&path).unwrap().recover().unwrap();
+        let attempts: Vec<_> = found.deliveries.iter().map(|owed| owed.attempt).collect();
+        assert_eq!(attempts, if broken { vec![1, 1] } else { vec![0] }, "broken: {broken}");
+        drop(dir);
+    }
 }

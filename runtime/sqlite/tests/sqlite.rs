@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, its helper functions too")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use lastword_events::{
     Change, DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{Appended, Completion, DeliveryKey, Journal, JournalOp, KeyValueChanges, Settlement, Space};
-use lastword_sqlite::{DeliveryState, ErasureTarget, JournalFile, SqliteJournal, unfinished_beside};
+use lastword_sqlite::{DeliveryState, ErasureTarget, JournalFile, OpenError, SqliteJournal, unfinished_beside};
 
 fn open(path: &Path) -> SqliteJournal {
     let journal = SqliteJournal::open(path).unwrap();
@@ -181,6 +183,43 @@ async fn a_journal_that_is_closed_is_one_file() {
     begin_and_end(&path, &["s1"]).await;
     let beside = |name: &str| path.with_file_name(name).exists();
     assert!(!beside("journal.db-wal") && !beside("journal.db-shm"));
+}
+
+/// As the last that has it: it is closed on the thread that writes, and that thread has more to write.
+#[tokio::test]
+async fn an_observer_of_commits_can_close_the_journal_and_what_was_handed_over_is_written_before_anybody_else_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let journal = Arc::new(open(&path));
+    let ((observes, observed), (close, closes), (is_closed, closed)) = (channel(), channel(), channel());
+    let (theirs, closes) = (Arc::downgrade(&journal), Mutex::new(closes));
+    journal.observe_commits(Arc::new(move |_commit| {
+        let Some(last) = theirs.upgrade() else { return };
+        observes.send(()).unwrap();
+        closes.lock().unwrap().recv().unwrap();
+        is_closed.send(catch_unwind(AssertUnwindSafe(|| drop(last))).is_ok()).unwrap();
+    }));
+    let first = journal.append(start("first"));
+    observed.recv().unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let second = journal.append(start("second"));
+    drop(journal);
+    close.send(()).unwrap();
+    assert_eq!(closed.recv(), Ok(true), "it does not wait for itself");
+    let refused = SqliteJournal::open(&path).map(drop);
+    assert!(matches!(refused, Err(OpenError::Locked { .. })), "the second is not written: {refused:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    first.await.unwrap();
+    second.await.unwrap();
+    let next = loop {
+        match SqliteJournal::open(&path) {
+            Err(OpenError::Locked { .. }) => std::thread::yield_now(),
+            opened => break opened.unwrap(),
+        }
+    };
+    assert_eq!(next.recover().unwrap().sessions.len(), 2);
 }
 
 /// What reads for long keeps the log from being moved into the database: it would grow for as long as guests read.

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use lastword_events::{
     DrainReason, EndReason, Event, EventKey, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
-use lastword_journal::{Appended, Completion, DeliveryKey, Journal, JournalOp, Receipt, Recovered, Settlement};
+use lastword_journal::{
+    Appended, Changed, Completion, DeliveryChange, DeliveryKey, Journal, JournalOp, Receipt, Recovered, Settlement,
+};
 use lastword_sqlite::{DeliveryState, JournalFile, SqliteJournal};
 use tempfile::TempDir;
 
@@ -170,6 +172,11 @@ async fn the_end_of_a_session_that_a_drain_tries_is_counted_before_it_is_recorde
     }
     let (journal, recovered) = harness.run();
     assert_eq!(recovered.sessions[0].drained().settled, [plugin()], "nobody makes it again");
-    drop(journal);
     assert_eq!(harness.dead(), [(sequence, Some("lost".to_owned()))]);
+    let changed = journal.change_deliveries(DeliveryChange::Redeliver, end.to_vec()).await.unwrap();
+    assert_eq!(
+        (changed[0].changed, changed[0].tried_in_this_run),
+        (Changed::Done, false),
+        "only dead runs have tried it"
+    );
 }

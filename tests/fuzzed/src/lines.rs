@@ -58,9 +58,9 @@ fn read(input_format: InputFormat, input: &[u8]) -> Vec<Result<Input, BadLine>> 
     // In two pieces: what lies across their edge is put together.
     let (before, after) = input.split_at(input.len() / 2);
     for piece in [before, after] {
-        reader.push(piece, &mut |(_, input)| said.push(input));
+        reader.push(piece, &mut |line| said.push(line.input));
     }
-    reader.end(&mut |(_, input)| said.push(input));
+    reader.end(&mut |line| said.push(line.input));
     said
 }
 

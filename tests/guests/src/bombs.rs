@@ -4,9 +4,10 @@
 use std::iter::empty;
 
 use wasm_encoder::{
-    BlockType, CodeSection, Component, ComponentExportKind, ComponentExportSection, ComponentImportSection,
-    ComponentSection, ComponentSectionId, ComponentTypeRef, ComponentTypeSection, ComponentValType, CustomSection,
-    Encode, Function, FunctionSection, InstanceSection, MemorySection, MemoryType, Module, ModuleArg, ModuleSection,
+    Alias, BlockType, CanonicalFunctionSection, CodeSection, Component, ComponentAliasSection, ComponentExportKind,
+    ComponentExportSection, ComponentImportSection, ComponentSection, ComponentSectionId, ComponentTypeRef,
+    ComponentTypeSection, ComponentValType, CustomSection, Encode, ExportKind, ExportSection, Function,
+    FunctionSection, InstanceSection, MemorySection, MemoryType, Module, ModuleArg, ModuleSection,
     NestedComponentSection, PrimitiveValType, TypeBounds, TypeSection, ValType,
 };
 
@@ -50,6 +51,40 @@ pub fn many_functions(count: u32) -> Vec<u8> {
 #[must_use]
 pub fn slow_to_compile(count: u32) -> Vec<u8> {
     good_with_instance_of(&module_of(count, &slow_function()), 1)
+}
+
+/// `count` functions of three bytes, with `parameters` parameters and a result.
+#[must_use]
+pub fn wide_functions(count: u32, parameters: usize) -> Vec<u8> {
+    good_with_instance_of(&module_of_type(count, parameters, &first_parameter()), 1)
+}
+
+/// A function of three bytes that is lifted `count` times. In a component of its own, where everything counts from 0.
+#[must_use]
+pub fn many_adapters(count: u32) -> Vec<u8> {
+    let mut exports = ExportSection::new();
+    exports.export("f", ExportKind::Func, 0);
+    let mut types = TypeSection::new();
+    types.ty().function([ValType::I64], [ValType::I64]);
+    let (mut functions, mut code) = (FunctionSection::new(), CodeSection::new());
+    functions.function(0);
+    code.function(&first_parameter());
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&exports).section(&code);
+
+    let mut instances = InstanceSection::new();
+    instances.instantiate(0, empty::<(&str, ModuleArg)>());
+    let mut aliases = ComponentAliasSection::new();
+    aliases.alias(Alias::CoreInstanceExport { instance: 0, kind: ExportKind::Func, name: "f" });
+    let mut types = ComponentTypeSection::new();
+    types.function().params([("n", PrimitiveValType::U64)]).result(Some(PrimitiveValType::U64.into()));
+    let mut lifted = CanonicalFunctionSection::new();
+    for _ in 0..count {
+        lifted.lift(0, 0, []);
+    }
+    let mut inner = Component::new();
+    inner.section(&ModuleSection(&module)).section(&instances).section(&aliases).section(&types).section(&lifted);
+    good_and(&NestedComponentSection(&inner))
 }
 
 /// A custom section of `bytes` zeros.
@@ -179,8 +214,13 @@ fn core_modules(bytes: &[u8]) -> u32 {
 
 /// A module of `count` functions with one body, from two `i64` to one.
 fn module_of(count: u32, body: &Function) -> Module {
+    module_of_type(count, 2, body)
+}
+
+/// A module of `count` functions with one body, from `parameters` times `i64` to one.
+fn module_of_type(count: u32, parameters: usize, body: &Function) -> Module {
     let mut types = TypeSection::new();
-    types.ty().function([ValType::I64, ValType::I64], [ValType::I64]);
+    types.ty().function(vec![ValType::I64; parameters], [ValType::I64]);
     let mut functions = FunctionSection::new();
     let mut code = CodeSection::new();
     for _ in 0..count {
@@ -190,6 +230,13 @@ fn module_of(count: u32, body: &Function) -> Module {
     let mut module = Module::new();
     module.section(&types).section(&functions).section(&code);
     module
+}
+
+/// Gives its first parameter.
+fn first_parameter() -> Function {
+    let mut body = Function::new([]);
+    body.instructions().local_get(0).end();
+    body
 }
 
 fn small_function() -> Function {

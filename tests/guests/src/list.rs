@@ -42,6 +42,7 @@ guests! {
         "prints-late" in AllHooks,
         "prints-much" in SessionEnd,
         "prints-partly" in SessionEnd,
+        "prints-partly-and-spins" in SessionEnd,
         "start-fails" in AllHooks,
         "starts-late" in AllHooks,
         "answers-by-event" in AllHooks,

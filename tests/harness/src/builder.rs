@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use lastword::events::PluginName;
-use lastword::{Builder, Grants, Journal, Limits, RetryPolicy, Runtime, Sandbox, Source, TenantQuota, Tenants};
+use lastword::{
+    Builder, Clock, Grants, Journal, Limits, Observer, Plugin, RetryPolicy, Runtime, Sandbox, Source, TenantQuota,
+    Tenants,
+};
 
 use crate::Harness;
 use crate::guest_output::listen;
@@ -102,6 +105,24 @@ impl HarnessBuilder {
     /// The journal.
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.builder = self.builder.journal(journal);
+        self
+    }
+
+    /// The clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.builder = self.builder.clock(clock);
+        self
+    }
+
+    /// One more observer, beside the one that keeps the outcomes.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.builder = self.builder.observer(observer);
+        self
+    }
+
+    /// Installs a plugin that is there, for every tenant.
+    pub fn loaded(mut self, plugin: Plugin) -> Self {
+        self.builder = self.builder.plugin(plugin, Tenants::Every);
         self
     }
 

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// One line of one guest.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct Line {
     plugin: String,
     tenant: String,
     text: String,
+    /// The names of the spans that it is in, the outermost first.
+    spans: Vec<&'static str>,
 }
 
 static LINES: OnceLock<Mutex<Vec<Line>>> = OnceLock::new();
@@ -23,6 +26,13 @@ static LINES: OnceLock<Mutex<Vec<Line>>> = OnceLock::new();
 pub fn printed(plugin: &str, tenant: &str) -> Vec<String> {
     let lines = listen().lock();
     lines.iter().filter(|l| l.plugin == plugin && l.tenant == tenant).map(|l| l.text.clone()).collect()
+}
+
+/// The spans that each of these lines is in, the outermost first.
+#[must_use]
+pub fn spans_of_printed(plugin: &str, tenant: &str) -> Vec<Vec<&'static str>> {
+    let lines = listen().lock();
+    lines.iter().filter(|l| l.plugin == plugin && l.tenant == tenant).map(|l| l.spans.clone()).collect()
 }
 
 /// Begins to listen, once for the process.
@@ -38,11 +48,13 @@ pub(crate) fn listen() -> &'static Mutex<Vec<Line>> {
 /// Keeps every line that a guest prints.
 struct GuestOutput;
 
-impl<S: Subscriber> Layer<S> for GuestOutput {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for GuestOutput {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         if event.metadata().target() == "lastword::guest" {
             let mut line = Line::default();
             event.record(&mut line);
+            let spans = context.event_scope(event).into_iter().flat_map(Scope::from_root);
+            line.spans = spans.map(|span| span.name()).collect();
             if let Some(lines) = LINES.get() {
                 lines.lock().push(line);
             }

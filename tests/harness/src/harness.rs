@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use lastword::events::{CompactionPhase, DrainReason, DrainReport, EndReason, Hook, Session};
+use lastword::limits::MAX_DRAIN_RESERVE;
+use lastword::testing::ManualClock;
 use lastword::{
     Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, Runtime, Sandbox, SandboxConfig, StartRequest,
 };
@@ -115,6 +117,22 @@ impl Harness {
     /// Drains for a shutdown.
     pub async fn drain(&self) -> DrainReport {
         self.runtime.drain(DrainReason::Shutdown).await
+    }
+
+    /// Drains for a shutdown with this budget, which ends once `is_enough` holds for the outcomes so far: what has not come to its end by
+    /// then is cut. Not a moment of it is waited for. The runtime has this clock.
+    pub async fn drain_until(
+        &self,
+        clock: &ManualClock,
+        budget: Duration,
+        is_enough: impl Fn(&[ObservedOutcome]) -> bool,
+    ) -> DrainReport {
+        // It begins here.
+        let drain = self.runtime.drain(DrainReason::Shutdown);
+        self.outcomes.until(is_enough).await;
+        // No guest runs after this. What remains of the budget is for the account.
+        clock.advance(budget - MAX_DRAIN_RESERVE.min(budget / 4));
+        drain.await
     }
 
     /// Every outcome so far, in order.

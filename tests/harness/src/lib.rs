@@ -5,7 +5,7 @@
 //! process.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 mod builder;
 mod burn;
@@ -13,9 +13,14 @@ mod guest_output;
 mod harness;
 pub mod machine;
 mod outcomes;
+mod store;
 
 pub use builder::HarnessBuilder;
 pub use burn::burn;
-pub use guest_output::printed;
+pub use guest_output::{printed, spans_of_printed};
 pub use harness::Harness;
 pub use outcomes::ObservedOutcome;
+pub use store::Store;
+
+/// Longer than any test.
+pub const NEVER: std::time::Duration = std::time::Duration::from_secs(3600);

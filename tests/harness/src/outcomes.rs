@@ -69,6 +69,19 @@ impl Outcomes {
         self.seen.lock().clone()
     }
 
+    /// Resolves when this holds for all that there are.
+    pub(crate) async fn until(&self, is_enough: impl Fn(&[ObservedOutcome]) -> bool) {
+        loop {
+            let added = self.added.notified();
+            tokio::pin!(added);
+            added.as_mut().enable();
+            if is_enough(&self.seen.lock()) {
+                return;
+            }
+            added.await;
+        }
+    }
+
     /// Resolves when there is one for which `is_it` holds.
     pub(crate) async fn first(&self, is_it: impl Fn(&ObservedOutcome) -> bool) -> ObservedOutcome {
         loop {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use lastword::Leave;
 use lastword::events::{CompactionPhase, DrainReason, EndReason, EventKey, Hook, Identity, PluginName};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -63,6 +64,8 @@ pub(super) struct Request {
     pub(super) cwd: Option<&'static str>,
     /// Of an end: the session began after every end that was told before.
     pub(super) began_later: bool,
+    /// Of an end: the session that begins with it, as one request, and its scope.
+    pub(super) begins: Option<(Who, &'static str)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +73,21 @@ pub(super) enum What {
     Start,
     Compaction(CompactionPhase),
     End(EndReason),
+}
+
+impl Request {
+    /// The end and the start of a replacement.
+    pub(super) fn parts(&self) -> Option<(Self, Self)> {
+        let (who, scope) = self.begins?;
+        let end = Self { begins: None, cwd: None, ..self.clone() };
+        let start = Self { who, scope, what: What::Start, began_later: false, begins: None, ..self.clone() };
+        Some((end, start))
+    }
+
+    /// Whether it says something of this conversation.
+    pub(super) fn is_of(&self, who: Who) -> bool {
+        self.who == who || self.begins.is_some_and(|(begins, _)| begins == who)
+    }
 }
 
 impl What {
@@ -88,8 +106,22 @@ pub(super) enum Step {
     Say(Request),
     /// Something else is heard of a session, once every answer is there.
     Seen(Who, &'static str),
+    /// What was given up is made again, once all is settled.
+    Redeliver,
+    /// Nothing that was not made for this plugin is made any more, once all is settled.
+    Forget(&'static str),
+    /// A plugin comes, or goes, or has another version, once all is settled. Not in a run that is killed at a write.
+    Change(PluginChange),
     /// Every answer is waited for, and every attempt that is to be made now; then both sides are compared.
     Settle,
+}
+
+/// What is changed of the installed plugins. Nothing, if the one that is meant is not as it has to be for that.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PluginChange {
+    Install(Plugin),
+    Replace(&'static str, Guest),
+    Uninstall(&'static str, Leave),
 }
 
 /// How long owners have to come back for sessions of the run before.
@@ -212,7 +244,9 @@ impl Case {
     pub(super) fn drained_in_a_grace(commands: u32, answers_last: bool) -> Self {
         let steps = |who: &[(&'static str, &'static str)]| {
             let who = who.iter().map(|&(tenant, id)| Who { tenant, id });
-            let start = |who| Request { who, what: What::Start, scope: "", op: None, cwd: None, began_later: false };
+            let (what, scope, began_later) = (What::Start, "", false);
+            let start =
+                |who| Request { who, what: what.clone(), scope, op: None, cwd: None, began_later, begins: None };
             who.map(|who| Step::Say(start(who))).collect()
         };
         let named = |(name, guest)| Plugin { name, guest, tenant: None };
@@ -251,9 +285,11 @@ fn request() -> impl Strategy<Value = Request> {
         prop_oneof![4 => Just(What::Start), 3 => reason.prop_map(What::End), 2 => phase.prop_map(What::Compaction)];
     let op = prop::option::weighted(0.25, select(OPS));
     let cwd = prop::option::weighted(0.25, select(&["/old", "/new"][..]));
-    (who(), what, scope(), op, cwd, prop::bool::weighted(0.1)).prop_map(|(who, what, scope, op, cwd, began_later)| {
-        let began_later = began_later && matches!(what, What::End(_));
-        Request { who, what, scope, op, cwd, began_later }
+    let begins = prop::option::weighted(0.25, (who(), scope()));
+    let of_end = (prop::bool::weighted(0.1), begins);
+    (who(), what, scope(), op, cwd, of_end).prop_map(|(who, what, scope, op, cwd, (began_later, begins))| {
+        let is_end = matches!(what, What::End(_));
+        Request { who, what, scope, op, cwd, began_later: began_later && is_end, begins: begins.filter(|_| is_end) }
     })
 }
 
@@ -281,15 +317,33 @@ fn end() -> impl Strategy<Value = End> {
 fn run(crash_point: impl Strategy<Value = Option<CrashPoint>>) -> impl Strategy<Value = Run> {
     let grace = prop_oneof![5 => Just(Grace::None), 3 => Just(Grace::Long), 1 => Just(Grace::Short)];
     let seen = (who(), scope()).prop_map(|(who, scope)| Step::Seen(who, scope));
-    let step = prop_oneof![12 => request().prop_map(Step::Say), 4 => Just(Step::Settle), 1 => seen];
+    let step = prop_oneof![
+        12 => request().prop_map(Step::Say),
+        4 => Just(Step::Settle),
+        1 => seen,
+        1 => Just(Step::Redeliver),
+        1 => select(NAMES).prop_map(Step::Forget),
+        3 => change().prop_map(Step::Change),
+    ];
     let steps = prop::collection::vec(step, 0..10);
-    (installed(), grace, crash_point, steps, end()).prop_map(|(installed, grace, crash_point, steps, end)| Run {
-        installed,
-        grace,
-        crash_point,
-        steps,
-        end,
+    (installed(), grace, crash_point, steps, end()).prop_map(|(installed, grace, crash_point, mut steps, end)| {
+        if crash_point.is_some() {
+            steps.retain(|step| !matches!(step, Step::Change(_)));
+        }
+        Run { installed, grace, crash_point, steps, end }
     })
+}
+
+fn change() -> impl Strategy<Value = PluginChange> {
+    let tenant = prop_oneof![2 => Just(None), 1 => select(TENANTS).prop_map(Some)];
+    let guest = || select(&Guest::ALL[..]);
+    let leave = prop_oneof![3 => Just(Leave::Orphaned), 1 => Just(Leave::Dropped)];
+    prop_oneof![
+        3 => (select(NAMES), guest(), tenant)
+            .prop_map(|(name, guest, tenant)| PluginChange::Install(Plugin { name, guest, tenant })),
+        2 => (select(NAMES), guest()).prop_map(|(name, guest)| PluginChange::Replace(name, guest)),
+        2 => (select(NAMES), leave).prop_map(|(name, leave)| PluginChange::Uninstall(name, leave)),
+    ]
 }
 
 /// Runs that write everything down.
@@ -325,8 +379,9 @@ impl fmt::Display for Request {
             What::End(reason) => write!(f, "end {} ({reason})", self.who)?,
         }
         let scope = Some(self.scope).filter(|scope| !scope.is_empty());
-        let later = self.began_later.then_some("later");
-        let said = [("scope", scope), ("op_id", self.op), ("cwd", self.cwd), ("began", later)];
+        let begins = self.begins.map(|(who, scope)| format!("{who} {scope}"));
+        let (begins, later) = (begins.as_deref(), self.began_later.then_some("later"));
+        let said = [("scope", scope), ("begins", begins), ("op_id", self.op), ("cwd", self.cwd), ("began", later)];
         said.into_iter().try_for_each(|(name, value)| value.map_or(Ok(()), |value| write!(f, " {name}={value}")))
     }
 }
@@ -347,6 +402,9 @@ impl fmt::Display for Run {
             match step {
                 Step::Say(request) => write!(f, "\n    {request}")?,
                 Step::Seen(who, scope) => write!(f, "\n    seen {who} {scope}")?,
+                Step::Redeliver => write!(f, "\n    redeliver all")?,
+                Step::Forget(plugin) => write!(f, "\n    forget what {plugin} has not had")?,
+                Step::Change(change) => write!(f, "\n    {change:?}")?,
                 Step::Settle => write!(f, "\n    settle")?,
             }
         }

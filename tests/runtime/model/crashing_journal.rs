@@ -7,7 +7,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use lastword::events::{Hook, Identity, JournalName};
 use lastword::{Durability, Journal, JournalError, SqliteJournal};
-use lastword_journal::{Appended, Completion, DeliveryKey, JournalOp, Pending, Recovered, Space, StagedCompletions};
+use lastword_journal::{
+    Appended, ChangedDelivery, Completion, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryPage, DeliveryRow,
+    JournalOp, PageRequest, Pending, Recovered, Space, StagedCompletions,
+};
 use parking_lot::Mutex;
 
 use super::case::CrashPoint;
@@ -30,8 +33,10 @@ struct State {
     recorded: Vec<JournalOp>,
     /// The last of them, if nobody was told of it.
     unanswered: Option<Pending<Appended>>,
-    /// The last thing on record is what the runtime has decided, and it was not told so.
-    decided_is_unanswered: bool,
+    /// The last thing on record are ends that the runtime has decided, and it was not told so.
+    ends_are_unanswered: bool,
+    /// The last thing on record is what an operator has changed, and nobody was told so.
+    unanswered_change: bool,
     /// Attempts whose outcome was refused, and whether it is on record all the same.
     refused: HashMap<(DeliveryKey, u32), bool>,
 }
@@ -72,14 +77,24 @@ impl CrashingJournal {
         self.state.lock().recorded.iter().any(what)
     }
 
+    /// How many deliveries are on record as orphans.
+    pub(super) fn orphans(&self) -> usize {
+        self.state.lock().recorded.iter().filter(|write| matches!(write, JournalOp::Orphaned { .. })).count()
+    }
+
     /// How many sessions are on record as alive after their end.
     pub(super) fn alive(&self) -> usize {
         self.state.lock().recorded.iter().filter(|write| matches!(write, JournalOp::Alive { .. })).count()
     }
 
-    /// Whether the last thing on record is what the runtime has decided, and it was not told so.
-    pub(super) fn decided_is_unanswered(&self) -> bool {
-        self.state.lock().decided_is_unanswered
+    /// Whether the last thing on record are ends that the runtime has decided, and it was not told so.
+    pub(super) fn ends_are_unanswered(&self) -> bool {
+        self.state.lock().ends_are_unanswered
+    }
+
+    /// Whether the last thing on record is what an operator has changed, and nobody was told so. Says it once.
+    pub(super) fn change_is_unanswered(&self) -> bool {
+        std::mem::take(&mut self.state.lock().unanswered_change)
     }
 
     /// None for an outcome that was not refused; else whether it is on record all the same.
@@ -90,12 +105,21 @@ impl CrashingJournal {
     /// The session whose request is the last thing on record, if the request was refused and has changed something all the same.
     pub(super) async fn unanswered(&self) -> Option<Identity> {
         let written = self.state.lock().unanswered.take()?;
-        let changed = matches!(written.await, Ok(Appended::Done | Appended::Session { .. }));
+        let changed = match written.await {
+            // Both parts, or neither.
+            Ok(Appended::Replaced { end, .. }) => has_changed(&end),
+            Ok(appended) => has_changed(&appended),
+            Err(_) => false,
+        };
         self.state.lock().recorded.last().filter(|_| changed).and_then(identity)
     }
 }
 
-/// The session of an owner's request.
+fn has_changed(appended: &Appended) -> bool {
+    matches!(appended, Appended::Done | Appended::Session { .. })
+}
+
+/// The session of an owner's request; of a replacement that which ends.
 fn identity(write: &JournalOp) -> Option<Identity> {
     match write {
         JournalOp::Start { session, .. }
@@ -104,10 +128,14 @@ fn identity(write: &JournalOp) -> Option<Identity> {
         JournalOp::Update { session, .. } | JournalOp::Compaction { session, .. } | JournalOp::End { session, .. } => {
             Some(session.identity.clone())
         }
+        JournalOp::Replace { end, .. } => identity(end),
         JournalOp::Alive { .. }
         | JournalOp::Installed { .. }
+        | JournalOp::PluginsChanged { .. }
         | JournalOp::Orphaned { .. }
-        | JournalOp::Draining { .. } => None,
+        | JournalOp::EndNotOwed { .. }
+        | JournalOp::Draining { .. }
+        | JournalOp::Ended { .. } => None,
     }
 }
 
@@ -138,11 +166,12 @@ impl Journal for CrashingJournal {
             return closed();
         }
         state.recorded.extend(ops.iter().cloned());
+        let has_ends = ops.iter().any(|op| matches!(op, JournalOp::End { .. }));
         let pending = self.file.append_decided(ops);
         if matches!(handling, Handling::Answered) {
             return pending;
         }
-        state.decided_is_unanswered = true;
+        state.ends_are_unanswered = has_ends;
         closed()
     }
 
@@ -162,6 +191,32 @@ impl Journal for CrashingJournal {
 
     fn flush(&self) -> Pending<()> {
         if self.has_crashed() { closed() } else { self.file.flush() }
+    }
+
+    fn probe(&self) -> Pending<()> {
+        if self.has_crashed() { closed() } else { self.file.probe() }
+    }
+
+    fn delivery(&self, delivery: &DeliveryKey) -> Result<Option<DeliveryRow>, JournalError> {
+        self.file.delivery(delivery)
+    }
+
+    fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError> {
+        self.file.deliveries(filter, page)
+    }
+
+    fn change_deliveries(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>> {
+        let mut state = self.state.lock();
+        let handling = state.handle_next();
+        if matches!(handling, Handling::Refused) {
+            return closed();
+        }
+        let pending = self.file.change_deliveries(change, deliveries);
+        if matches!(handling, Handling::Answered) {
+            return pending;
+        }
+        state.unanswered_change = true;
+        closed()
     }
 
     fn name(&self) -> JournalName {

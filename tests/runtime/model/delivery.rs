@@ -31,6 +31,10 @@ pub(super) struct PendingDelivery {
     pub(super) late: bool,
     /// Its plugin was not installed when that was looked at last.
     pub(super) orphaned: bool,
+    /// It came back to its plugin, and counts as newer than what was left of sessions that began before its own.
+    pub(super) came_back: bool,
+    /// It has its turn to be orphaned for want of a hook, and a kill may come before that is on record. Whether it was late until then.
+    was_late: Option<bool>,
     /// The run in which it was given up.
     pub(super) dead: Option<u32>,
     /// Attempts in this run before its drain, and in it.
@@ -66,6 +70,12 @@ impl Delivery {
         plugin.name == self.plugin && plugin.takes(self.who.tenant, self.event)
     }
 
+    /// Its plugin serves the tenant, and has not the hook.
+    pub(super) fn lacks_hook(&self, plugin: &Plugin) -> bool {
+        let end = Self { event: EventKey::End, ..*self };
+        end.is_for(plugin) && !self.is_for(plugin)
+    }
+
     /// It is in the same order, and not the same.
     pub(super) fn is_beside(&self, other: &Self) -> bool {
         (self.who, self.plugin) == (other.who, other.plugin) && self != other
@@ -83,7 +93,39 @@ impl PendingDelivery {
     }
 
     pub(super) fn begin_run(&mut self) {
-        (self.tries, self.drain_tries, self.refused) = (0, 0, false);
+        (self.tries, self.drain_tries, self.refused, self.came_back) = (0, 0, false, false);
+    }
+
+    /// It was given up, and is owed again.
+    pub(super) fn redeliver(&mut self, orphaned: bool) {
+        self.begin_run();
+        (self.dead, self.failures, self.late, self.orphaned, self.came_back) = (None, 0, true, orphaned, true);
+    }
+
+    /// It is owed to its plugin again, which is installed or has the hook.
+    pub(super) fn adopt(&mut self) {
+        self.begin_run();
+        self.orphaned = false;
+    }
+
+    /// It has its turn, and its plugin has no hook for it.
+    pub(super) fn orphan_without_hook(&mut self) {
+        if !self.orphaned {
+            self.was_late = Some(self.late);
+        }
+        (self.orphaned, self.late) = (true, true);
+    }
+
+    /// A worker has come to it by now, and that is on record.
+    pub(super) fn is_settled(&mut self) {
+        self.was_late = None;
+    }
+
+    /// The run ended before a worker came to it.
+    pub(super) fn is_as_before(&mut self) {
+        if let Some(was_late) = self.was_late.take() {
+            (self.orphaned, self.late) = (false, was_late);
+        }
     }
 
     /// Newer ones may go ahead: it is late from now on, or has had its last attempt in this run.

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lastword::Acceptance;
 use lastword::events::{DrainReason, EndReason, EventKey, Hook};
+use lastword::{Acceptance, Leave};
 
-use super::case::{Plugin, Reply, Request, What, Who};
+use super::case::{Guest, Plugin, Reply, Request, What, Who};
 use super::delivery::{Circumstances, Delivery, Listed, PendingDelivery};
 use super::subject::Attempt;
 
@@ -130,8 +130,23 @@ pub(super) type Key = (Who, u32);
 /// A session as it is listed: whose, its generation, its scope, and its `cwd`.
 pub(super) type Session = (Who, u32, String, Option<String>);
 
-/// What was made of a request and the generation that it spoke of, or the code of a refusal.
-pub(super) type Answer = Result<(Acceptance, u32), &'static str>;
+/// What was made of a request and the generation that it spoke of.
+type Part = (Acceptance, u32);
+
+/// What was made of each part of a request, a replacement having two, or the code of a refusal.
+pub(super) type Answer = Result<Vec<Part>, &'static str>;
+
+/// Of the two parts of a replacement one has had the `op_id` before.
+pub(super) const OP_CONFLICT: &str = "op conflict";
+
+/// The session that a request is of, as it is known before.
+struct Found {
+    /// None when it is a new one.
+    generation: Option<u32>,
+    as_known: &'static str,
+    /// With its `op_id` it may have been of whatever session of the id.
+    any: bool,
+}
 
 impl Reference {
     pub(super) fn begin_run(&mut self, installed: &[Plugin]) {
@@ -175,48 +190,103 @@ impl Reference {
     }
 
     pub(super) fn request(&mut self, request: &Request) -> Answer {
-        let Request { who, what, scope, op, cwd, began_later } = request;
-        let (run, is_end) = (self.run, matches!(what, What::End(_)));
-        let conversation = self.conversations.entry(*who).or_default();
-        if self.closed.contains_key(&run) && !is_end {
+        match request.parts() {
+            Some((end, start)) => self.replace_session(&end, &start),
+            None => self.request_one(request).map(|part| vec![part]),
+        }
+    }
+
+    fn request_one(&mut self, request: &Request) -> Result<Part, &'static str> {
+        let is_end = matches!(request.what, What::End(_));
+        if self.closed.contains_key(&self.run) && !is_end {
             return Err("draining");
         }
-        let found = conversation.found(&conversation.scopes(), request, *what == What::Start);
-        if found.is_none()
-            && let Some(generation) = conversation.found(conversation.drained(run), request, false)
+        let found = self.find(request);
+        let conversation = &self.conversations[&request.who];
+        if found.generation.is_none()
+            && let Some(generation) = conversation.found(conversation.drained(self.run), request, false)
         {
             return Ok((Acceptance::DuplicateEnd, generation));
         }
-        let mut as_known = *scope;
-        let mut is_recovered = false;
-        if let Some(active) = found.and_then(|generation| conversation.active_mut(generation)) {
-            is_recovered = active.registered < run;
-            if scope.is_empty() {
-                as_known = active.scope;
-            }
-        }
-        let any = scope.is_empty() && (as_known.is_empty() || !is_recovered);
-        let told_before = |op: &&'static str| {
-            let lines = self.ops.get(&(*who, what.hook(), op))?;
-            lines.iter().rev().find(|(of, _)| any || *of == as_known).map(|(_, generation)| *generation)
-        };
-        if let Some(generation) = op.as_ref().and_then(told_before) {
-            // An owner that starts a session is there, whether or not the line is new.
-            let active = found.and_then(|generation| conversation.active_mut(generation));
-            if let (What::Start, Some(active)) = (what, active) {
-                active.registered = run;
-            }
+        if let Some(generation) = self.told_before(request, &found) {
+            self.come_back(request, found.generation);
             return Ok((Acceptance::DuplicateOp, generation));
         }
         if is_end
-            && found.is_none()
-            && op.is_none()
-            && !began_later
-            && let Some(generation) = conversation.repeated(scope)
+            && found.generation.is_none()
+            && let Some(generation) = self.repeated(request)
         {
             return Ok((Acceptance::DuplicateEnd, generation));
         }
-        let generation = found.unwrap_or_else(|| {
+        Ok(self.carry_out(request, &found))
+    }
+
+    /// Both parts are done, or neither is. What they are of is known before.
+    fn replace_session(&mut self, end: &Request, start: &Request) -> Answer {
+        if self.closed.contains_key(&self.run) {
+            return Err("draining");
+        }
+        let (ends, mut begins) = (self.find(end), self.find(start));
+        let is_there = begins.generation;
+        if is_there.is_some() && end.who == start.who && is_there == ends.generation {
+            begins = Found { generation: None, as_known: start.scope, any: start.scope.is_empty() };
+        }
+        match (self.told_before(end, &ends), self.told_before(start, &begins)) {
+            (Some(ended), Some(begun)) => {
+                self.come_back(start, is_there);
+                return Ok(vec![(Acceptance::DuplicateOp, ended), (Acceptance::DuplicateOp, begun)]);
+            }
+            (None, None) => (),
+            _ => return Err(OP_CONFLICT),
+        }
+        if ends.generation.is_none()
+            && let Some(generation) = self.repeated(end)
+        {
+            return Ok(vec![(Acceptance::DuplicateEnd, generation), self.request_one(start)?]);
+        }
+        Ok(vec![self.carry_out(end, &ends), self.carry_out(start, &begins)])
+    }
+
+    fn find(&mut self, request: &Request) -> Found {
+        let (run, scope) = (self.run, request.scope);
+        let conversation = self.conversations.entry(request.who).or_default();
+        let generation = conversation.found(&conversation.scopes(), request, request.what == What::Start);
+        let mut found = Found { generation, as_known: scope, any: scope.is_empty() };
+        if let Some(active) = generation.and_then(|generation| conversation.active_mut(generation))
+            && scope.is_empty()
+        {
+            found.as_known = active.scope;
+            found.any = active.scope.is_empty() || active.registered == run;
+        }
+        found
+    }
+
+    /// The generation that the first line with its `op_id` spoke of.
+    fn told_before(&self, request: &Request, found: &Found) -> Option<u32> {
+        let lines = self.ops.get(&(request.who, request.what.hook(), request.op?))?;
+        lines.iter().rev().find(|(of, _)| found.any || *of == found.as_known).map(|(_, generation)| *generation)
+    }
+
+    /// An owner that starts a session is there, whether or not the line is new.
+    fn come_back(&mut self, request: &Request, found: Option<u32>) {
+        let (run, conversation) = (self.run, self.conversations.entry(request.who).or_default());
+        let active = found.and_then(|generation| conversation.active_mut(generation));
+        if let (What::Start, Some(active)) = (&request.what, active) {
+            active.registered = run;
+        }
+    }
+
+    /// The session whose end this one repeats.
+    fn repeated(&self, end: &Request) -> Option<u32> {
+        let may_repeat = end.op.is_none() && !end.began_later;
+        self.conversations.get(&end.who).filter(|_| may_repeat)?.repeated(end.scope)
+    }
+
+    fn carry_out(&mut self, request: &Request, found: &Found) -> Part {
+        let Request { who, what, scope, op, cwd, .. } = request;
+        let (run, as_known) = (self.run, found.as_known);
+        let conversation = self.conversations.entry(*who).or_default();
+        let generation = found.generation.unwrap_or_else(|| {
             conversation.generation += 1;
             let (generation, scope) = (conversation.generation, *scope);
             let new = Active { generation, scope, registered: run, started: Vec::new(), compactions: 0, cwd: None };
@@ -233,7 +303,7 @@ impl Reference {
             What::Start => {
                 active.registered = run;
                 active.cwd = cwd.or(active.cwd);
-                if found.is_none() {
+                if found.generation.is_none() {
                     active.started = takers(&self.installed, *who, EventKey::Start);
                     self.owe((*who, generation), EventKey::Start);
                 }
@@ -242,22 +312,23 @@ impl Reference {
                 active.registered = run;
                 active.compactions += 1;
                 // It says nothing of a session that is known.
-                active.cwd = if found.is_some() { active.cwd } else { *cwd };
+                active.cwd = if found.generation.is_some() { active.cwd } else { *cwd };
                 let event = EventKey::Compaction { n: active.compactions, phase: *phase };
                 self.owe((*who, generation), event);
             }
             What::End(reason) => {
                 conversation.ended.push(Ended { generation, scope: as_known, guessed: scope.is_empty() });
                 self.place += 1;
+                self.orphan_without_hook(|other, owed| other.who == *who && !owed.late);
                 self.end((*who, generation), reason, &self.installed.clone());
             }
         }
-        let how = match (what, found.is_some()) {
+        let how = match (what, found.generation.is_some()) {
             (What::Start, true) => Acceptance::Updated,
             (What::Start, false) | (_, true) => Acceptance::Registered,
             (_, false) => Acceptance::Implied,
         };
-        Ok((how, generation))
+        (how, generation)
     }
 
     /// Something else is heard of a session. Gives how many sessions live although they have ended.
@@ -275,8 +346,9 @@ impl Reference {
     fn owe(&mut self, (who, generation): Key, event: EventKey) {
         self.place += 1;
         for plugin in takers(&self.installed, who, event) {
-            self.owed
-                .insert(Delivery { who, generation, event, plugin }, PendingDelivery::new(None, self.place, false));
+            let delivery = Delivery { who, generation, event, plugin };
+            self.orphan_without_hook(|other, owed| other.is_beside(&delivery) && !owed.late);
+            self.owed.insert(delivery, PendingDelivery::new(None, self.place, false));
         }
     }
 
@@ -315,6 +387,7 @@ impl Reference {
     /// leave no record.
     pub(super) fn drain(&mut self, reason: DrainReason) {
         self.close(reason);
+        self.orphan_without_hook(|_, _| true);
         self.place += 1;
         let drained: BTreeSet<Key> = self.active().into_iter().map(|(key, _)| key).collect();
         for conversation in self.conversations.values_mut() {
@@ -332,15 +405,20 @@ impl Reference {
         let delivery = attempt.delivery;
         let plugin =
             self.installed.iter().find(|plugin| delivery.is_for(plugin)).ok_or("its plugin is not installed")?;
-        let place = self.owed.get(&delivery).ok_or("it is not owed")?.place;
+        let (place, came_back) =
+            self.owed.get(&delivery).map(|owed| (owed.place, owed.came_back)).ok_or("it is not owed")?;
         // Of one session the event says it; sessions of one id may overlap.
         let is_newer = |other: &Delivery, its_place: u32| {
             other.follows(&delivery)
                 || other.is_beside(&delivery) && other.generation != delivery.generation && its_place > place
         };
+        // What came back is late, and waits for no other session.
         let is_older = |other: &Delivery, its_place: u32| {
             delivery.follows(other)
-                || other.is_beside(&delivery) && other.generation != delivery.generation && its_place < place
+                || !came_back
+                    && other.is_beside(&delivery)
+                    && other.generation != delivery.generation
+                    && its_place < place
         };
         let older_waits = self.waiting().any(|(other, owed)| is_older(other, owed.place) && !owed.has_stepped_aside());
         // What another session was told in an earlier run was after this had stepped aside, which is on record.
@@ -350,8 +428,11 @@ impl Reference {
         let may_be_newer = |other: &Delivery, its_place: u32| {
             is_newer(other, its_place) || other.is_beside(&delivery) && its_place == place
         };
+        let counts_as_newer = |other: &Delivery, owed: &PendingDelivery| {
+            owed.came_back && other.is_beside(&delivery) && other.generation > delivery.generation
+        };
         let has_newer = self.made.iter().any(|(other, &(run, place))| counts(other, run) && may_be_newer(other, place))
-            || self.owed.iter().any(|(other, owed)| may_be_newer(other, owed.place));
+            || self.owed.iter().any(|(other, owed)| may_be_newer(other, owed.place) || counts_as_newer(other, owed));
         let owed = self.owed.get_mut(&delivery).filter(|owed| owed.dead.is_none()).ok_or("it is not owed")?;
         let reply = plugin.guest.reply(delivery.event, owed.reason.as_ref(), attempt.number);
         owed.attempted(attempt, &Circumstances { run: self.run, reply, has_newer, newer_is_made, older_waits })?;
@@ -360,6 +441,89 @@ impl Reference {
             self.made.insert(delivery, (self.run, place));
         }
         Ok(())
+    }
+
+    /// What was given up is owed again. `marked`: it is on record whose plugin is gone. Gives how many they were.
+    pub(super) fn redeliver(&mut self, marked: bool) -> u64 {
+        let dead = self.owed.iter_mut().filter(|(_, owed)| owed.dead.is_some());
+        let again = dead.map(|(delivery, owed)| {
+            owed.redeliver(marked && !self.installed.iter().any(|plugin| delivery.is_for(plugin)));
+        });
+        u64::try_from(again.count()).unwrap()
+    }
+
+    /// Nothing of this is owed to the plugin any more. Gives how many they were.
+    pub(super) fn forget(&mut self, plugin: &str) -> u64 {
+        let before = self.owed.len();
+        self.owed.retain(|delivery, _| delivery.plugin != plugin);
+        u64::try_from(before - self.owed.len()).unwrap()
+    }
+
+    pub(super) fn has_plugin(&self, name: &str) -> bool {
+        self.installed.iter().any(|plugin| plugin.name == name)
+    }
+
+    /// A further plugin: what was orphaned under its name is owed to it again, in the order in which that is on record.
+    pub(super) fn install(&mut self, plugin: Plugin) {
+        self.installed.push(plugin);
+        for (delivery, owed) in self.owed.iter_mut().filter(|(_, owed)| owed.dead.is_none() && owed.orphaned) {
+            if delivery.is_for(&plugin) {
+                self.place += 1;
+                owed.place = self.place;
+                owed.adopt();
+            }
+            owed.late |= delivery.lacks_hook(&plugin);
+        }
+    }
+
+    /// Another version. What was orphaned for want of a hook that this one has is owed to it again, and was overtaken.
+    pub(super) fn replace(&mut self, name: &str, guest: Guest) {
+        let plugin = self.installed.iter_mut().find(|plugin| plugin.name == name).unwrap();
+        plugin.guest = guest;
+        let orphans = self.owed.iter_mut().filter(|(_, owed)| owed.dead.is_none() && owed.orphaned);
+        for (_, owed) in orphans.filter(|(delivery, _)| delivery.is_for(plugin)) {
+            owed.adopt();
+            (owed.late, owed.came_back) = (true, true);
+        }
+    }
+
+    /// It goes. Gives how many deliveries it was owed that are orphaned now, or dropped.
+    pub(super) fn uninstall(&mut self, name: &'static str, leave: Leave) -> u64 {
+        let at = self.installed.iter().position(|plugin| plugin.name == name).unwrap();
+        let plugin = self.installed.remove(at);
+        let is_its = |delivery: &Delivery| delivery.is_for(&plugin) || delivery.lacks_hook(&plugin);
+        if leave == Leave::Dropped {
+            let serves = |who: &Who| plugin.tenant.is_none_or(|only| only == who.tenant);
+            for (_, conversation) in self.conversations.iter_mut().filter(|(who, _)| serves(who)) {
+                conversation.active.iter_mut().for_each(|active| active.started.retain(|started| *started != name));
+            }
+            let before = self.owed.len();
+            self.owed.retain(|delivery, owed| owed.dead.is_some() || !is_its(delivery));
+            return u64::try_from(before - self.owed.len()).unwrap();
+        }
+        let owed = self.owed.iter_mut().filter(|(_, owed)| owed.dead.is_none() && !owed.orphaned);
+        let orphaned = owed.filter(|(delivery, _)| is_its(delivery)).map(|(_, owed)| owed.orphaned = true);
+        u64::try_from(orphaned.count()).unwrap()
+    }
+
+    /// Something newer than these is owed, or a drain begins: what their plugin has no hook for has its turn, and is orphaned.
+    fn orphan_without_hook(&mut self, is_in_turn: impl Fn(&Delivery, &PendingDelivery) -> bool) {
+        for (delivery, owed) in self.owed.iter_mut().filter(|(_, owed)| owed.dead.is_none()) {
+            if is_in_turn(delivery, owed) && self.installed.iter().any(|plugin| delivery.lacks_hook(plugin)) {
+                owed.orphan_without_hook();
+            }
+        }
+    }
+
+    /// Everything has had its turn.
+    pub(super) fn settled(&mut self) {
+        self.owed.values_mut().for_each(PendingDelivery::is_settled);
+    }
+
+    /// The run ended while these waited for their turn to be orphaned, and they are owed as before.
+    pub(super) fn killed(&mut self, is_owed: impl Fn(&Delivery) -> bool) {
+        let owed = self.owed.iter_mut().filter(|(delivery, _)| is_owed(delivery));
+        owed.for_each(|(_, owed)| owed.is_as_before());
     }
 
     /// What an installed plugin is owed.

@@ -8,7 +8,7 @@ use lastword::events::{EventKey, Identity};
 use lastword_sqlite::{DeliveryState, JournalFile};
 use tempfile::TempDir;
 
-use super::case::{Case, Plugin, Run, Who};
+use super::case::{Case, End, Plugin, Run, Who};
 use super::crashing_journal::CrashingJournal;
 use super::delivery::{Delivery, Listed};
 use super::numbers::Numbers;
@@ -60,7 +60,7 @@ impl Scenario {
         let (mut live, attempts) = played?;
         // What workers had in hand as the run was dropped.
         attempts.try_iter().try_for_each(|attempt| self.hear(&mut live, &attempt))?;
-        self.compare_with_file()
+        self.compare_with_file(&run.end)
     }
 
     pub(super) fn hear(&mut self, live: &mut Reference, attempt: &Attempt) -> Checked {
@@ -71,7 +71,7 @@ impl Scenario {
     }
 
     /// What an operator sees of the file.
-    fn compare_with_file(&self) -> Checked {
+    fn compare_with_file(&mut self, end: &End) -> Checked {
         let file = JournalFile::look(&self.path()).unwrap();
         let mut sessions: Vec<_> = file.sessions().unwrap().iter().map(|row| listed(&row.session)).collect();
         sessions.sort();
@@ -85,6 +85,11 @@ impl Scenario {
             let reason = row.reason.filter(|_| event == EventKey::End);
             deliveries.insert(delivery, Listed { state: row.state, failures: row.failures, late: row.late, reason });
         }
+        if !matches!(end, End::Drain(..)) {
+            let is_owed = |listed: &Listed| listed.state == DeliveryState::Owed;
+            self.disk.killed(|delivery| deliveries.get(delivery).is_some_and(is_owed));
+        }
+        self.disk.settled();
         let expected = self.disk.deliveries();
         let mut all = deliveries.keys().chain(expected.keys());
         all.try_for_each(|one| same(&format!("{one} on record"), &deliveries.get(one), &expected.get(one)))

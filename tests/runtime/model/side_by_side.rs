@@ -5,15 +5,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword::Acceptance;
-use lastword::events::{DrainReason, EndReason, Event, EventKey, Session};
+use lastword::events::{DrainReason, EndReason, Event, EventKey, PluginName, Session};
+use lastword::{Acceptance, DeliveryFilter, Refusal};
 use lastword_journal::JournalOp;
 
-use super::case::{End, Grace, Reply, Request, Run, Step, Who};
+use super::case::{End, Grace, Plugin, PluginChange, Reply, Request, Run, Step, Who};
 use super::crashing_journal::CrashingJournal;
 use super::reference::{self, Answer, Key, Reference};
 use super::scenario::Scenario;
-use super::subject::{Asked, Attempt, Subject};
+use super::subject::{Asked, Attempt, Subject, compiled, tenants};
 
 /// What is waited for is there at once, or never.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl<'a> SideBySide<'a> {
             loop {
                 // Recorded as one.
                 let recorded: Vec<Key> = left.iter().copied().filter(|key| self.has_end_of(*key)).collect();
-                let unanswered = self.journal.decided_is_unanswered();
+                let unanswered = self.journal.ends_are_unanswered();
                 let ended = if unanswered { 0 } else { recorded.len() };
                 let is_over = self.journal.has_crashed() || recorded.len() == left.len();
                 if is_over && self.subject.runtime.sessions().len() + ended == left.len() {
@@ -106,6 +106,9 @@ impl<'a> SideBySide<'a> {
                     self.asked.push((request.clone(), self.subject.say(request)));
                 }
                 Step::Seen(who, scope) => self.seen(*who, scope).await?,
+                Step::Redeliver => self.redeliver().await?,
+                Step::Forget(plugin) => self.forget(plugin).await?,
+                Step::Change(change) => self.change(*change).await?,
                 Step::Settle => self.settle().await?,
             }
         }
@@ -143,6 +146,78 @@ impl<'a> SideBySide<'a> {
         Ok(())
     }
 
+    /// An operator has everything made again that was given up.
+    async fn redeliver(&mut self) -> Checked {
+        self.settle().await?;
+        let orphans = self.journal.orphans();
+        let asked = self.subject.runtime.redeliver_all(&DeliveryFilter::default());
+        let answer = in_time("the answer to an operator", asked).await?;
+        let marked = self.journal.orphans() > orphans;
+        if self.is_on_record(&answer)? {
+            self.scenario.disk.redeliver(marked);
+        }
+        if let Ok(again) = answer {
+            self.rested = false;
+            same("what is made again", &again, &self.live.redeliver(marked))?;
+        }
+        Ok(())
+    }
+
+    /// An operator lets go what a plugin has not had.
+    async fn forget(&mut self, plugin: &'static str) -> Checked {
+        self.settle().await?;
+        let had_crashed = self.journal.has_crashed();
+        let filter = DeliveryFilter::default().of_plugin(PluginName::new(plugin).unwrap());
+        let asked = self.subject.runtime.forget_all(&filter);
+        let answer = in_time("the answer to an operator", asked).await?;
+        if self.is_on_record(&answer)? {
+            self.scenario.disk.forget(plugin);
+        }
+        match answer {
+            Ok(forgotten) => same("what is forgotten", &forgotten, &self.live.forget(plugin)),
+            // It was taken out of the queues before that.
+            Err(_) if !had_crashed => {
+                self.live.forget(plugin);
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// A plugin comes, goes, or has another version.
+    async fn change(&mut self, change: PluginChange) -> Checked {
+        self.settle().await?;
+        let (runtime, disk) = (&self.subject.runtime, &mut self.scenario.disk);
+        match change {
+            PluginChange::Install(plugin) if !self.live.has_plugin(plugin.name) => {
+                runtime.install(compiled(&plugin), tenants(&plugin)).map_err(|error| error.to_string())?;
+                [&mut self.live, disk].into_iter().for_each(|side| side.install(plugin));
+            }
+            PluginChange::Replace(name, guest) if self.live.has_plugin(name) => {
+                let version = Plugin { name, guest, tenant: None };
+                runtime.replace(compiled(&version)).map_err(|error| error.to_string())?;
+                [&mut self.live, disk].into_iter().for_each(|side| side.replace(name, guest));
+            }
+            PluginChange::Uninstall(name, leave) if self.live.has_plugin(name) => {
+                let asked = runtime.uninstall(&PluginName::new(name).unwrap().into(), leave);
+                let out = in_time("the end of a plugin", asked).await?.map_err(|error| error.to_string())?;
+                let owed = [&mut self.live, disk].map(|side| side.uninstall(name, leave));
+                same("what an uninstalled plugin was owed", &[out.owed; 2], &owed)?;
+            }
+            _ => (),
+        }
+        self.settle().await
+    }
+
+    /// Whether what an operator has changed is on record, answered or not.
+    fn is_on_record(&self, answer: &Result<u64, Refusal>) -> Result<bool, String> {
+        match answer {
+            Ok(_) => Ok(true),
+            Err(_) if self.journal.has_crashed() => Ok(self.journal.change_is_unanswered()),
+            Err(refused) => Err(format!("an operator was refused: {refused}")),
+        }
+    }
+
     async fn answers(&mut self) -> Checked {
         for (request, asked) in std::mem::take(&mut self.asked) {
             let answer = in_time(&format!("the answer to `{request}`"), asked).await?;
@@ -154,7 +229,7 @@ impl<'a> SideBySide<'a> {
     async fn compare_answer(&mut self, request: &Request, answer: Answer) -> Checked {
         if answer == Err("journal") && self.journal.has_crashed() {
             self.look_for_unanswered().await;
-            if self.unanswered == Some(request.who) {
+            if self.unanswered.is_some_and(|who| request.is_of(who)) {
                 self.unanswered = None;
                 self.scenario.disk.request(request).ok();
             }
@@ -163,8 +238,8 @@ impl<'a> SideBySide<'a> {
         let expected = self.live.request(request);
         same(&format!("the answer to `{request}`"), &answer, &expected)?;
         // A refusal, or a second end, leaves nothing on record.
-        match answer {
-            Ok((how, _)) if how != Acceptance::DuplicateEnd => {
+        match &answer {
+            Ok(parts) if parts.iter().any(|(how, _)| *how != Acceptance::DuplicateEnd) => {
                 same(&format!("what is on record of `{request}`"), &answer, &self.scenario.disk.request(request))
             }
             _ => Ok(()),
@@ -190,6 +265,7 @@ impl<'a> SideBySide<'a> {
             return Ok(());
         }
         same("undelivered ends", &undelivered, &self.live.undelivered_ends())?;
+        [&mut self.live, &mut self.scenario.disk].into_iter().for_each(Reference::settled);
         self.rested = true;
         self.all_tried(false)
     }

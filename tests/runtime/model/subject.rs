@@ -9,18 +9,16 @@ use std::time::Duration;
 
 use lastword::events::{DeliveryId, EndReason, FailureCause, Outcome, PluginName, Session, Timestamp};
 use lastword::{
-    CompactionRequest, EndRequest, Limits, OutcomeRecord, RetryPolicy, Runtime, Source, StartRequest, Tenants,
+    Accepted, CompactionRequest, EndRequest, JournalErrorKind, Limits, OutcomeRecord, Refusal, RetryPolicy, Runtime,
+    Source, StartRequest, Tenants,
 };
-use lastword_harness::Harness;
+use lastword_harness::{Harness, NEVER};
 use lastword_journal::DeliveryKey;
 
 use super::case::{Grace, Guest, Plugin, Reply, Request, Run, What, Who};
 use super::crashing_journal::CrashingJournal;
 use super::delivery::{Delivery, MAX_FAILURES};
-use super::reference::Answer;
-
-/// Longer than any test.
-const NEVER: Duration = Duration::from_secs(3600);
+use super::reference::{Answer, OP_CONFLICT};
 
 /// The runtime in one of its runs.
 pub(super) struct Subject {
@@ -69,44 +67,64 @@ impl Subject {
             // The receiver is gone once something is found to be wrong.
             .on_outcome(move |outcome| drop(tell.send(Attempt::from(outcome, &record))));
         for plugin in &run.installed {
-            let tenants = plugin.tenant.map_or(Tenants::Every, |only| Tenants::Only(vec![only.into()]));
-            builder = builder.plugin(compiled(plugin), tenants);
+            builder = builder.plugin(compiled(plugin), tenants(plugin));
         }
         Self { runtime: builder.build().unwrap(), attempts }
     }
 
     /// A request is made when this is called, and carried out whether or not anyone waits for the answer.
     pub(super) fn say(&self, request: &Request) -> Asked {
-        let Request { who, what, scope, op, cwd, began_later } = request;
+        let Request { who, what, scope, op, cwd, began_later, begins } = request;
         let mut session = Session::of(who.identity(scope));
         session.cwd = cwd.map(str::to_owned);
         session.started_at = began_later.then(|| Timestamp::now().plus(NEVER));
         let op_id = op.map(Arc::from);
-        let answer = |answer: Result<lastword::Accepted, lastword::Refusal>| match answer {
-            Ok(accepted) => Ok((accepted.how, accepted.generation)),
-            Err(refusal) => Err(refusal.code()),
+        let part = |accepted: &Accepted| (accepted.how, accepted.generation);
+        let code = |refusal: Refusal| match refusal.journal_error() {
+            Some(JournalErrorKind::OpConflict) => OP_CONFLICT,
+            _ => refusal.code(),
         };
+        let answer =
+            move |answer: Result<Accepted, Refusal>| answer.map(|accepted| vec![part(&accepted)]).map_err(code);
         match what {
             What::Start => {
-                let asked = self.runtime.start_session(StartRequest { op_id, ..StartRequest::new(session) });
+                let mut request = StartRequest::new(session);
+                request.op_id = op_id;
+                let asked = self.runtime.start_session(request);
                 Box::pin(async move { answer(asked.await) })
             }
             What::Compaction(phase) => {
-                let request = CompactionRequest { op_id, ..CompactionRequest::new(session, *phase) };
+                let mut request = CompactionRequest::new(session, *phase);
+                request.op_id = op_id;
                 let asked = self.runtime.compaction(request);
                 Box::pin(async move { answer(asked.await) })
             }
             What::End(reason) => {
-                let request = EndRequest { op_id, ..EndRequest::new(session, reason.clone()) };
-                let asked = self.runtime.end_session(request);
-                Box::pin(async move { answer(asked.await) })
+                let mut end = EndRequest::new(session, reason.clone());
+                end.op_id = op_id;
+                let Some((who, scope)) = begins else {
+                    let asked = self.runtime.end_session(end);
+                    return Box::pin(async move { answer(asked.await) });
+                };
+                let mut begins = Session::of(who.identity(scope));
+                (begins.cwd, end.session.cwd) = (end.session.cwd, None);
+                let asked = self.runtime.replace_session(end, StartRequest::new(begins));
+                Box::pin(async move {
+                    let (ended, started) = asked.await.map_err(code)?;
+                    Ok(vec![part(&ended), part(&started)])
+                })
             }
         }
     }
 }
 
+/// The tenants that it serves.
+pub(super) fn tenants(plugin: &Plugin) -> Tenants {
+    plugin.tenant.map_or(Tenants::Every, |only| Tenants::Only(vec![only.into()]))
+}
+
 /// Compiling each once is enough for all cases.
-fn compiled(plugin: &Plugin) -> lastword::Plugin {
+pub(super) fn compiled(plugin: &Plugin) -> lastword::Plugin {
     static COMPILED: OnceLock<HashMap<(&str, Guest), lastword::Plugin>> = OnceLock::new();
     let all = COMPILED.get_or_init(|| {
         let every = Plugin::every_one();

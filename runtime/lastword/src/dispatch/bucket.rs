@@ -21,6 +21,16 @@ impl Bucket {
         Self { per_second: per_second.max(1), full_at: now }
     }
 
+    /// The same fuel, which flows at another rate from now on: what is missing is as much as it was.
+    pub(super) fn at_rate(self, per_second: u64, now: Instant) -> Self {
+        let missing = self.full_at.saturating_duration_since(now).as_nanos().saturating_mul(self.per_second.into());
+        let mut bucket = Self::new(per_second, now);
+        let nanos = missing / u128::from(bucket.per_second);
+        let wait = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        bucket.full_at = now.checked_add(wait).unwrap_or(self.full_at);
+        bucket
+    }
+
     /// Takes fuel out of it, whether or not so much is in it.
     pub(super) fn take(&mut self, fuel: u64, now: Instant) {
         let nanos = (u128::from(fuel) * 1_000_000_000).div_ceil(u128::from(self.per_second));
@@ -77,6 +87,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_at_one_rate_is_missing_at_another() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(1_000, now);
+        bucket.take(4_000, now);
+        assert_eq!(bucket.at_rate(2_000, now).usable_at(now), Some(now + millis(1_000) + ABOVE_ZERO));
+        assert_eq!(bucket.at_rate(10_000, now).usable_at(now), None, "it holds more");
+        assert!(bucket.at_rate(500, now).is_full(now + millis(8_000)));
+        assert!(!bucket.at_rate(500, now).is_full(now + millis(7_999)));
+        assert!(Bucket::new(1_000, now).at_rate(1, now).is_full(now));
+    }
+
+    #[test]
     fn no_number_breaks_it() {
         let now = Instant::now();
         for per_second in [0, 1, u64::MAX] {
@@ -85,6 +107,9 @@ mod tests {
                 bucket.take(u64::MAX, now);
             }
             bucket.usable_at(now);
+            for other in [0, 1, u64::MAX] {
+                bucket.at_rate(other, now).usable_at(now);
+            }
         }
     }
 

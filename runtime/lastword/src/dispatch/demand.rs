@@ -1,4 +1,6 @@
 //! What a queue wants, as far as the scheduler has to know it.
+//!
+//! Apart from [`scheduler`](super::scheduler), which needs the [`memory_admission`](super::memory_admission): that goes by it as well.
 
 use super::slots::Holder;
 
@@ -25,10 +27,17 @@ pub(super) struct QueueEntry {
     pub(super) demand: Demand,
     /// Out of the order until its plugin holds fewer slots, or there is memory for its next call.
     pub(super) parked: bool,
+    /// The gate of its plugin is closed.
+    pub(super) closed: bool,
 }
 
 impl QueueEntry {
-    pub(super) fn new(holder: Holder) -> Self {
-        Self { holder, demand: Demand::default(), parked: false }
+    pub(super) fn new(holder: Holder, closed: bool) -> Self {
+        Self { holder, demand: Demand::default(), parked: false, closed }
+    }
+
+    /// Deliveries that it wants slots for.
+    pub(super) fn deliveries(&self) -> usize {
+        if self.closed { 0 } else { self.demand.deliveries }
     }
 }

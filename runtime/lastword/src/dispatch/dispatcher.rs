@@ -1,43 +1,62 @@
-//! The dispatcher: the lock around its state, and what does not change.
+//! The dispatcher: the lock around its state, and what changes seldom or never.
 //!
 //! A delivery is under the lock four times: enqueued ([`Dispatcher::enqueue`]), taken by [`Dispatcher::next`], accounted for
 //! ([`Dispatcher::account`]), brought back by a later `next`. As one `next` brings back and takes, a delivery costs three acquisitions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use lastword_events::{Event, EventKey, Session};
+use lastword_events::{EventKey, PluginKey, PluginName, Session};
 use lastword_journal::PendingDelivery;
 use tokio::sync::{Notify, watch};
 
+use super::backlog::DrainContext;
+use super::drain_account::{ClosedAccount, DeferredQueue, DrainAccount, Progress};
 use super::finished_call::{FinishedCall, PutBack};
-use super::ids::{PluginNumber, QueueId};
+use super::ids::QueueId;
+use super::leaving::LeavingStep;
 use super::memory_admission::PluginMemory;
 use super::notifications::Deferred;
-use super::state::State;
+use super::plugin_counts::InstalledCounts;
+use super::state::{State, drain, plugins, withdraw};
 use super::tenants::TenantQueues;
+use super::withdrawal::{EventOfSession, Withdrawal};
 use super::worker_step::{ServedSlice, WorkerStep};
 use crate::active_session::Unended;
-use crate::drain::account::{ClosedAccount, DeferredQueue, DrainAccount, Progress};
-use crate::drain::context::DrainContext;
-use crate::installed::InstalledPlugins;
+use crate::installed::{Installed, InstalledId, InstalledPlugins, PluginNumber};
 use crate::phase::Phase;
 use crate::queued_delivery::QueuedDelivery;
-use crate::quota::Quotas;
-use crate::sync::{Mutex, MutexGuard, now, thread};
+use crate::quota::{Quotas, TenantQuota};
+use crate::sync::{Mutex, MutexGuard, thread};
+use crate::time::Time;
 
 /// Which deliveries are owed, and whose turn it is.
 pub(crate) struct Dispatcher {
-    installed: InstalledPlugins,
+    /// Changed with the lock of the state, and with that of the active set, see [`plugin_changes`](crate::plugin_changes).
+    installed: Mutex<Arc<InstalledPlugins>>,
+    /// How often something has changed of installed plugins, for workers between two calls.
+    plugin_changes: AtomicU64,
     quotas: Arc<Quotas>,
     breaker_threshold: u32,
+    time: Time,
     state: Mutex<State>,
     /// Notified whenever nothing is ready and nothing is taken.
     became_quiet: Notify,
     /// Says the phase to whoever has no lock.
     phase: watch::Sender<Phase>,
+    /// Says that calls may have ended, while somebody waits for those of a plugin.
+    calls: watch::Sender<()>,
+}
+
+/// What the dispatcher has, by plugin.
+#[derive(Debug)]
+pub(crate) struct DispatchCounts {
+    /// In the order in which they were installed.
+    pub(crate) plugins: Vec<(Arc<Installed>, InstalledCounts)>,
+    /// Bytes that plugins have stored and the journal has not written yet.
+    pub(crate) unwritten: u64,
 }
 
 impl Dispatcher {
@@ -46,15 +65,29 @@ impl Dispatcher {
         slots_and_workers: (u32, u32),
         breaker_threshold: u32,
         quotas: Arc<Quotas>,
+        time: Time,
     ) -> Self {
-        let memory = installed.plugins().map(PluginMemory::new).collect();
-        let state = Mutex::new(State::new(slots_and_workers, memory));
-        let (became_quiet, phase) = (Notify::new(), watch::Sender::default());
-        Self { installed, quotas, breaker_threshold, state, became_quiet, phase }
+        // Their numbers are 0, 1, and so on.
+        let memory = installed.iter().map(|one| PluginMemory::new(one)).collect();
+        let state = Mutex::new(State::new(slots_and_workers, memory, time.clone()));
+        let (became_quiet, phase, calls) = (Notify::new(), watch::Sender::default(), watch::Sender::default());
+        let (installed, plugin_changes) = (Mutex::new(Arc::new(installed)), AtomicU64::new(0));
+        Self { installed, plugin_changes, quotas, breaker_threshold, time, state, became_quiet, phase, calls }
     }
 
-    pub(crate) fn installed(&self) -> &InstalledPlugins {
-        &self.installed
+    /// The installed plugins as they are now. With the active set's lock they stay so.
+    pub(crate) fn installed(&self) -> Arc<InstalledPlugins> {
+        self.installed.lock().clone()
+    }
+
+    /// How often something has changed of installed plugins, as a [`Slice`](super::Slice) says it.
+    pub(crate) fn plugin_changes(&self) -> u64 {
+        self.plugin_changes.load(Ordering::Acquire)
+    }
+
+    /// Is told when calls may have ended, while somebody waits for those of a plugin.
+    pub(crate) fn watch_calls(&self) -> watch::Receiver<()> {
+        self.calls.subscribe()
     }
 
     /// Is told when the phase changes.
@@ -67,31 +100,29 @@ impl Dispatcher {
         self.phase.send_replace(phase);
     }
 
-    /// Enqueues an event for every plugin that serves the session's tenant and has the event's hook.
-    pub(crate) fn enqueue(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
-        self.enqueue_each(&QueuedDelivery::new(sequence, key, session, event));
-    }
-
-    /// Enqueues an event that the session's end may have overtaken already.
-    pub(crate) fn enqueue_late(&self, sequence: u64, key: EventKey, session: &Arc<Session>, event: &Arc<Event>) {
-        self.enqueue_each(&QueuedDelivery { late: true, ..QueuedDelivery::new(sequence, key, session, event) });
-    }
-
-    /// Enqueues the end of a session of which dead runs may have made `attempt` attempts.
-    pub(crate) fn enqueue_end(&self, sequence: u64, session: &Arc<Session>, event: &Arc<Event>, attempt: u32) {
-        self.enqueue_each(&QueuedDelivery { attempt, ..QueuedDelivery::new(sequence, EventKey::End, session, event) });
-    }
-
-    /// Enqueues a delivery of which something is known already.
-    pub(crate) fn enqueue_each(&self, delivery: &QueuedDelivery) {
+    /// Enqueues a delivery for those of the plugins `owed` that are installed and have its hook. Gives the others. To be called with the
+    /// active set's lock, so that the plugins stay as they are until something is done about those.
+    pub(crate) fn enqueue(&self, delivery: &QueuedDelivery, owed: &[PluginName]) -> Vec<PluginName> {
         let mut state = self.state.lock();
+        let installed = self.installed();
         let queues = self.queues_of(&mut state, &delivery.session.identity.tenant);
-        for &(plugin, queue) in queues.iter() {
-            if self.installed.has_hook(plugin, delivery.key.hook()) {
-                state.push(queue, delivery.clone());
+        let (hook, mut gone, mut next) = (delivery.key.hook(), Vec::new(), 0);
+        for name in owed {
+            // Both are in the same order, nearly always.
+            let (before, from_here) = queues.split_at(next.min(queues.len()));
+            let takes = |one: &Arc<Installed>| one.name() == name && one.plugin.hooks().contains(hook);
+            let is_it = |&(number, _): &(PluginNumber, QueueId)| installed.get(number).is_some_and(takes);
+            let found = from_here.iter().position(is_it).map(|at| next + at).or_else(|| before.iter().position(is_it));
+            match found.and_then(|at| Some((at, queues.get(at)?))) {
+                Some((at, &(_, queue))) => {
+                    state.push(queue, delivery.clone());
+                    next = at + 1;
+                }
+                None => gone.push(name.clone()),
             }
         }
         state.wake();
+        gone
     }
 
     /// Enqueues the end of a session that became active after the drain's snapshot.
@@ -100,23 +131,97 @@ impl Dispatcher {
             drain.sessions += 1;
             drain.context.clone()
         });
-        if let Some(context) = context {
-            self.enqueue(sequence, EventKey::End, session, &context.end_of(session));
+        let Some(context) = context else { return };
+        let end = QueuedDelivery::new(sequence, EventKey::End, session, &context.end_of(session));
+        let mut state = self.state.lock();
+        let queues = self.queues_of(&mut state, &session.identity.tenant);
+        for &(_, queue) in queues.iter() {
+            state.push(queue, end.clone());
         }
+        state.wake();
     }
 
     /// Enqueues a delivery that a dead run owed. False when its plugin is not installed any more, or has lost the hook. Its retry
     /// time does not count.
     pub(crate) fn enqueue_recovered(&self, pending: &PendingDelivery) -> bool {
+        self.enqueue_pending(pending, State::push)
+    }
+
+    /// Enqueues a delivery that was given up and is to be made again. False as for [`Self::enqueue_recovered`]. Once a drain has begun
+    /// it is left to the next start: its one attempt in the drain may have been that after which it was given up.
+    pub(crate) fn enqueue_redelivered(&self, pending: &PendingDelivery) -> bool {
+        self.enqueue_pending(pending, |state, queue, delivery| match state.drain() {
+            Some(_) => state.add_undelivered_ends(u64::from(delivery.is_end())),
+            None => state.push_late(queue, delivery),
+        })
+    }
+
+    fn enqueue_pending(
+        &self,
+        pending: &PendingDelivery,
+        push: impl FnOnce(&mut State, QueueId, QueuedDelivery),
+    ) -> bool {
         let mut state = self.state.lock();
+        let installed = self.installed();
         let queues = self.queues_of(&mut state, &pending.session.identity.tenant);
         let (name, hook) = (&pending.delivery.plugin, pending.delivery.event.hook());
-        let is_it = |number: PluginNumber| self.installed.get(number).is_some_and(|plugin| plugin.name() == name);
-        let queue = queues.iter().find(|&&(number, _)| is_it(number) && self.installed.has_hook(number, hook));
+        let takes = |one: &Arc<Installed>| one.name() == name && one.plugin.hooks().contains(hook);
+        let queue = queues.iter().find(|&&(number, _)| installed.get(number).is_some_and(takes));
         let Some(&(_, queue)) = queue else { return false };
-        state.push(queue, QueuedDelivery::recovered(pending));
+        push(&mut state, queue, QueuedDelivery::recovered(pending));
         state.wake();
         true
+    }
+
+    /// Takes these events of a tenant's sessions, with the sessions' ids, out of what a plugin is owed, unless they are under way.
+    /// None when it is owed nothing of the tenant. Nothing newer of the sessions begins before the withdrawal is
+    /// [released](Self::release_withdrawn).
+    pub(crate) fn withdraw(
+        &self,
+        tenant: &str,
+        plugin: &PluginName,
+        wanted: HashMap<EventOfSession, Arc<str>>,
+    ) -> Option<Withdrawal> {
+        let (queue, stamp) = {
+            let state = self.state.lock();
+            let installed = self.installed();
+            let queues = state.scheduler().tenants().queues_of(tenant)?;
+            let is_it = |number: PluginNumber| installed.get(number).is_some_and(|one| one.name() == plugin);
+            let queue = queues.iter().find(|&&(number, _)| is_it(number)).map(|&(_, queue)| queue)?;
+            (queue, state.stamp_of(queue)?)
+        };
+        let mut withdrawal = Withdrawal::new(queue, stamp, wanted);
+        // A drain comes to each of them, wherever it has them.
+        if self.state.lock().drain().is_some() {
+            return None;
+        }
+        let mut from = None;
+        while !withdrawal.missing.is_empty() {
+            from = withdraw::ready(&mut self.state.lock(), &mut withdrawal, from);
+            if from.is_none() {
+                break;
+            }
+        }
+        let mut state = self.state.lock();
+        withdraw::waiting(&mut state, &mut withdrawal);
+        self.announce_quiet(&state);
+        drop(state);
+        Some(withdrawal)
+    }
+
+    /// The journal has been told of what was withdrawn: what is newer of the sessions goes on.
+    pub(crate) fn release_withdrawn(&self, withdrawal: &Withdrawal) {
+        let mut state = self.state.lock();
+        withdraw::release(&mut state, withdrawal, self.time.now());
+        self.announce(&mut state);
+    }
+
+    /// What it has, by plugin.
+    pub(crate) fn counts(&self) -> DispatchCounts {
+        let state = self.state.lock();
+        let (scheduler, installed) = (state.scheduler(), self.installed());
+        let plugins = installed.numbered().map(|(number, one)| (one.clone(), scheduler.counts_of(number))).collect();
+        DispatchCounts { plugins, unwritten: scheduler.gates().unwritten() }
     }
 
     /// Makes room for the sessions of a dead run: so many of each tenant.
@@ -135,17 +240,17 @@ impl Dispatcher {
             return queues.clone();
         }
         state.forget_idle_tenants();
-        let plugins = self.installed.serving(tenant);
-        state.add_tenant(tenant, self.quotas.of(tenant), &plugins, self.breaker_threshold)
+        let plugins: Vec<PluginNumber> = self.installed().serving(tenant).map(|(number, _)| number).collect();
+        state.add_tenant(tenant, &self.quotas.of(tenant), &plugins, self.breaker_threshold)
     }
 
     /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now. It brings back what it has
     /// `served`.
     pub(crate) fn next(&self, served: Option<ServedSlice>, begun: &[QueueId]) -> WorkerStep {
-        let now = now();
+        let now = self.time.now();
         let mut state = self.state.lock();
         if let Some(served) = served {
-            self.settle_in(&mut state, served, now);
+            self.take_back_in(&mut state, served, now);
         }
         state.pick(thread::current(), begun, now)
     }
@@ -167,7 +272,7 @@ impl Dispatcher {
     /// The journal has so many bytes to write that plugins of this queue's tenant have stored.
     pub(crate) fn add_unwritten(&self, queue: QueueId, bytes: u64) {
         if bytes > 0 {
-            self.state.lock().scheduler_mut().change_unwritten(queue, |unwritten| unwritten.saturating_add(bytes));
+            self.state.lock().scheduler_mut().add_unwritten(queue, bytes);
         }
     }
 
@@ -175,7 +280,7 @@ impl Dispatcher {
     pub(crate) fn written(&self, queue: QueueId, bytes: u64) {
         if bytes > 0 {
             let mut state = self.state.lock();
-            state.scheduler_mut().change_unwritten(queue, |unwritten| unwritten.saturating_sub(bytes));
+            state.scheduler_mut().written(queue, bytes);
             self.announce(&mut state);
         }
     }
@@ -201,20 +306,23 @@ impl Dispatcher {
     }
 
     /// Takes back what was served.
-    pub(crate) fn settle(&self, served: ServedSlice) {
-        self.settle_in(&mut self.state.lock(), served, now());
+    pub(crate) fn take_back(&self, served: ServedSlice) {
+        let now = self.time.now();
+        self.take_back_in(&mut self.state.lock(), served, now);
     }
 
-    fn settle_in(&self, state: &mut State, served: ServedSlice, now: Instant) {
-        let ServedSlice { queue, time, finished, unstarted } = served;
-        state.settle(queue, time, finished, unstarted, now);
+    fn take_back_in(&self, state: &mut State, served: ServedSlice, now: Instant) {
+        state.take_back(served, now);
         self.announce(state);
     }
 
     /// Wakes who has something to do now, or has waited for there being nothing to do.
-    fn announce(&self, state: &mut State) {
+    pub(super) fn announce(&self, state: &mut State) {
         state.wake();
         self.announce_quiet(state);
+        if state.has_watched_plugins() {
+            self.calls.send_replace(());
+        }
     }
 
     fn announce_quiet(&self, state: &State) {
@@ -236,11 +344,20 @@ impl Dispatcher {
             let notified = self.became_quiet.notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
-            if self.state.lock().is_quiet() {
+            if self.is_quiet() {
                 return;
             }
             notified.await;
         }
+    }
+
+    /// Whether nothing is ready or taken. What is due by now is ready, whether or not a worker has seen that.
+    fn is_quiet(&self) -> bool {
+        let now = self.time.now();
+        let mut state = self.state.lock();
+        state.look_at_timers(now);
+        state.wake();
+        state.is_quiet()
     }
 
     /// `session-end` deliveries that are owed or were given up, besides those that active sessions will owe.
@@ -248,22 +365,49 @@ impl Dispatcher {
         self.state.lock().undelivered_ends()
     }
 
+    /// Ends that were owed or given up, and are not any more.
+    pub(crate) fn forget_undelivered_ends(&self, ends: u64) {
+        if ends > 0 {
+            self.state.lock().remove_undelivered_ends(ends);
+        }
+    }
+
     /// Ends that are owed to plugins which are not installed.
     pub(crate) fn count_orphaned_ends(&self, ends: u64) {
         self.state.lock().add_undelivered_ends(ends);
     }
 
+    /// No call begins any more. Workers leave when they have none.
+    pub(crate) fn begin_detach(&self) {
+        let mut state = self.state.lock();
+        self.enter(&mut state, Phase::Detaching);
+        state.scheduler_mut().end_waits_for_memory();
+        self.wake_all(state);
+    }
+
+    /// The budget of a runtime that detaches has ended: workers drop the calls that they have, and leave.
+    pub(crate) fn cut_detached(&self) {
+        let mut state = self.state.lock();
+        self.enter(&mut state, Phase::Cut);
+        self.wake_all(state);
+    }
+
+    /// Whether no worker has a call, nor something that it is to call.
+    pub(crate) fn has_no_call(&self) -> bool {
+        self.state.lock().scheduler().slots().taken() == 0
+    }
+
     /// Everything that is owed, and the ends of these sessions, gets one attempt from now on. Others learn of it with
     /// [`announce_drain`](Self::announce_drain).
     pub(crate) fn begin_drain(&self, context: DrainContext, sessions: HashMap<Arc<str>, Vec<Unended>>) {
-        let now = now();
+        let now = self.time.now();
         let found: usize = sessions.values().map(Vec::len).sum();
         let account = DrainAccount::new(context, u64::try_from(found).unwrap_or(u64::MAX));
         let mut state = self.state.lock();
-        state.begin_drain(account, self.breaker_threshold, now);
+        drain::begin(&mut state, account, self.breaker_threshold, now);
         for (tenant, sessions) in sessions {
             let queues = self.queues_of(&mut state, &tenant);
-            state.add_backlog(&queues, sessions);
+            drain::add_backlog(&mut state, &queues, sessions);
         }
         state.scheduler_mut().reset_times();
         state.enter(Phase::Draining);
@@ -290,7 +434,7 @@ impl Dispatcher {
         let mut state = self.state.lock();
         if state.drain().is_some() {
             self.enter(&mut state, Phase::Cut);
-            state.defer_all_unstarted();
+            drain::defer_all(&mut state);
             self.wake_all(state);
         }
     }
@@ -298,7 +442,7 @@ impl Dispatcher {
     /// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
     pub(crate) fn close_account(&self) -> ClosedAccount {
         let mut state = self.state.lock();
-        let closed = state.close_account();
+        let closed = drain::close(&mut state);
         self.enter(&mut state, Phase::Closed);
         // Workers whose guests wait for the host drop them.
         self.wake_all(state);
@@ -315,7 +459,7 @@ impl Dispatcher {
     pub(crate) fn progress(&self) -> Option<Progress> {
         let state = self.state.try_lock()?;
         let closed_with = state.drain().and_then(|drain| drain.closed_with);
-        let mut progress = closed_with.unwrap_or_else(|| state.progress());
+        let mut progress = closed_with.unwrap_or_else(|| drain::progress(&state));
         if let Some(drain) = state.drain() {
             progress.unnotified = progress.unnotified.saturating_sub(drain.notified.load(Ordering::Relaxed));
         }
@@ -340,13 +484,124 @@ impl Dispatcher {
         let mut state = self.state.lock();
         self.enter(&mut state, Phase::Stopped);
         state.scheduler_mut().set_no_memory_aside();
-        state.wake_all();
+        self.wake_all(state);
+        // Whoever waits for calls is not told of them any more.
+        self.calls.send_replace(());
     }
-}
 
-#[cfg(any(test, shuttle))]
-impl Dispatcher {
+    /// Locks the state, for what is about the dispatcher and in a file of its own.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
+    }
+
+    /// From now on these are installed. What workers were given to begin goes back.
+    pub(super) fn publish(&self, state: &mut State, installed: InstalledPlugins) {
+        *self.installed.lock() = Arc::new(installed);
+        self.note_plugin_change(state);
+    }
+
+    fn note_plugin_change(&self, state: &mut State) {
+        self.plugin_changes.store(state.plugin_changed(), Ordering::Release);
+    }
+
+    pub(super) fn breaker_threshold(&self) -> u32 {
+        self.breaker_threshold
+    }
+
+    /// How far an uninstalled plugin is on its way out; none when the runtime has stopped, and its workers say nothing of its calls.
+    pub(crate) fn step_out(&self, plugin: PluginNumber) -> Option<LeavingStep> {
+        let mut state = self.state.lock();
+        let step = plugins::step_out(&mut state, plugin);
+        let is_known = !matches!(step, LeavingStep::Waits) || state.phase() != Phase::Stopped;
+        is_known.then_some(step)
+    }
+
+    /// An uninstalled plugin of which nothing is left is out, and its number is free.
+    pub(crate) fn remove_plugin(&self, plugin: PluginNumber) {
+        let mut state = self.state.lock();
+        if plugins::remove(&mut state, plugin) {
+            let set = self.installed().without(plugin);
+            self.publish(&mut state, set);
+        }
+        // One of its name may wait for that.
+        self.calls.send_replace(());
+    }
+
+    /// Whether a plugin of this name is on its way out, beside the one that has this number.
+    pub(crate) fn is_leaving_beside(&self, plugin: PluginNumber, name: &PluginName) -> bool {
+        self.state.lock().leaving().has_name_beside(plugin, name)
+    }
+
+    /// Enqueues a delivery that was orphaned under a plugin's name until now, while that [is read](Self::end_orphans). `late`: the plugin was
+    /// told of newer events meanwhile.
+    pub(crate) fn enqueue_orphan(&self, plugin: PluginNumber, pending: &PendingDelivery, late: bool) {
+        let delivery = QueuedDelivery::recovered(pending);
+        let mut state = self.state.lock();
+        if state.leaving().has(plugin) {
+            return state.leave_orphan(plugin, delivery);
+        }
+        let queues = self.queues_of(&mut state, &pending.session.identity.tenant);
+        let Some(&(_, queue)) = queues.iter().find(|(number, _)| *number == plugin) else { return };
+        // As an orphan it counts already.
+        state.remove_undelivered_ends(u64::from(delivery.is_end()));
+        if late {
+            state.push_late(queue, QueuedDelivery { late: true, ..delivery });
+        } else {
+            state.push_orphan(queue, delivery);
+        }
+        state.wake();
+    }
+
+    /// All that was orphaned under the plugin's name is enqueued. If it has `waited` for that, its calls begin.
+    pub(crate) fn end_orphans(&self, plugin: PluginNumber, waited: bool) {
+        let mut state = self.state.lock();
+        plugins::end_orphans(&mut state, plugin, waited);
+        self.announce(&mut state);
+    }
+
+    /// Holds a plugin back, until as many [`resume`](Self::resume) it as have held it back.
+    pub(crate) fn pause(&self, key: &PluginKey) -> Option<(PluginNumber, InstalledId)> {
+        let mut state = self.state.lock();
+        let installed = self.installed();
+        let (number, one) = installed.find(key)?;
+        state.scheduler_mut().plugin_gates_mut().pause(number);
+        state.apply_plugin_gate(number);
+        self.note_plugin_change(&mut state);
+        self.announce(&mut state);
+        Some((number, one.id))
+    }
+
+    /// One that has held a plugin back does not any more.
+    pub(crate) fn resume(&self, plugin: PluginNumber, id: InstalledId) {
+        let mut state = self.state.lock();
+        if self.has_number(plugin, id) {
+            state.scheduler_mut().plugin_gates_mut().resume(plugin);
+            state.apply_plugin_gate(plugin);
+            self.announce(&mut state);
+        }
+    }
+
+    /// Whether no call of this plugin is under way. When the runtime has stopped, none is.
+    pub(crate) fn has_no_calls(&self, plugin: PluginNumber, id: InstalledId) -> bool {
+        let state = self.state.lock();
+        let calls = state.scheduler().slots().of_plugin(plugin);
+        calls == 0 || state.phase() == Phase::Stopped || !self.has_number(plugin, id)
+    }
+
+    /// Whether the plugin is still the one with this number.
+    fn has_number(&self, plugin: PluginNumber, id: InstalledId) -> bool {
+        self.installed().get(plugin).is_some_and(|one| one.id == id)
+    }
+
+    /// A tenant may use something else from now on; none: the default again. False once a drain has begun.
+    pub(crate) fn set_quota(&self, tenant: &str, quota: Option<TenantQuota>) -> bool {
+        let mut state = self.state.lock();
+        let is_serving = state.phase() == Phase::Serving;
+        if is_serving {
+            let quota = self.quotas.set(tenant, quota);
+            state.change_quota(tenant, &quota, self.time.now());
+            self.announce(&mut state);
+        }
+        is_serving
     }
 }

@@ -8,11 +8,12 @@ use lastword_journal::{Completion, KeyValueChanges, Settlement};
 
 use super::job::{Job, Taken};
 use super::slots::Permit;
+use crate::installed::Version;
 use crate::limits::{DENSEST_FUEL_PER_NANOSECOND, MAX_PUT_BACKS};
 use crate::queued_delivery::QueuedDelivery;
 use crate::retry::RetryPolicy;
 use crate::sandbox::{CallReport, Change};
-use crate::sync::now;
+use crate::time::Time;
 
 /// An attempt that is over.
 #[derive(Debug)]
@@ -28,15 +29,19 @@ pub(crate) struct FinishedCall {
     /// It has failed for the last time.
     pub(crate) dead: bool,
     /// The journal has been told of it, together with what it stored.
-    pub(crate) recorded: bool,
+    pub(crate) handed_over: bool,
     /// It counts in the account of a drain.
     pub(crate) in_drain: bool,
-    /// An end that has failed, and not for the last time, while nobody drained: its failure is being written down.
-    pub(crate) unwritten: bool,
+    /// An end that has failed, and not for the last time, while nobody drained: its failure is being recorded.
+    pub(crate) being_recorded: bool,
     /// Its slot, until that is given back.
     pub(crate) permit: Option<Permit>,
     /// It has given its slot back before its failure was written down.
     pub(crate) released: bool,
+    /// With its outcome a drain gives the plugin up.
+    pub(crate) opened_breaker: bool,
+    /// The version of the plugin that was called.
+    pub(crate) version: Version,
 }
 
 impl FinishedCall {
@@ -59,12 +64,19 @@ impl FinishedCall {
             fuel: 0,
             retry: None,
             dead: false,
-            recorded: false,
+            handed_over: false,
             in_drain: false,
-            unwritten: false,
+            being_recorded: false,
             permit: Some(permit),
             released: false,
+            opened_breaker: false,
+            version: Version::default(),
         }
+    }
+
+    /// Says which version of the plugin was called.
+    pub(crate) fn of_version(self, version: Version) -> Self {
+        Self { version, ..self }
     }
 
     /// What its guest wants changed, if it delivered and wants anything. What others wanted is gone with them.
@@ -79,22 +91,32 @@ impl FinishedCall {
     /// The guest answered ok, and we could not keep what it stored: it has to be called again.
     pub(crate) fn fail_in_host(&mut self, message: String) {
         self.outcome = Outcome::Failed { cause: FailureCause::Host, message };
-        self.recorded = false;
+        self.handed_over = false;
         if let Some(report) = &mut self.report {
             report.outcome = self.outcome.clone();
         }
     }
 
     /// Decides what becomes of the delivery: it is made, dead, or due again.
-    pub(crate) fn decide(&mut self, policy: &RetryPolicy) {
+    pub(crate) fn decide(&mut self, policy: &RetryPolicy, time: &Time) {
         self.delivery.end_attempt();
         if let Outcome::Failed { cause, .. } = &self.outcome {
             self.delivery.failures += 1;
             self.dead = *cause == FailureCause::Fatal || self.delivery.failures >= policy.max_failures;
             if !self.dead {
                 let pause = policy.pause(self.delivery.failures, fastrand::f64());
-                self.retry = Some((now() + pause, Timestamp::now().plus(pause)));
+                self.retry = Some((time.now() + pause, time.timestamp().plus(pause)));
             }
+        }
+    }
+
+    /// Whether the delivery is owed as it is on record. One whose failure is not waits for the next start: nobody else may call with the
+    /// number that it has used.
+    pub(crate) fn is_owed(&self) -> bool {
+        match &self.outcome {
+            Outcome::Delivered => false,
+            Outcome::Failed { .. } => self.retry.is_some(),
+            Outcome::Deferred(_) => true,
         }
     }
 
@@ -106,7 +128,7 @@ impl FinishedCall {
 
     /// What a journal has yet to know of it. A deferral changes nothing: the delivery is owed as it was.
     pub(crate) fn completion(&self, plugin: &PluginName) -> Option<Completion> {
-        if self.recorded {
+        if self.handed_over {
             return None;
         }
         let (failures, late) = (self.delivery.failures, self.delivery.late);
@@ -129,7 +151,7 @@ impl FinishedCall {
 
     /// The completion of a call that delivered and has changed something. The journal is told no other.
     pub(crate) fn completion_with(&mut self, plugin: &PluginName, changes: KeyValueChanges) -> Completion {
-        self.recorded = true;
+        self.handed_over = true;
         self.completed(plugin, Settlement::Delivered, Some(Box::new(changes)))
     }
 

@@ -116,6 +116,8 @@ pub(super) struct Gates {
     refills: BTreeSet<(Instant, TenantNumber)>,
     /// How many tenants have something unwritten.
     with_unwritten: u64,
+    /// Bytes that are unwritten, of all tenants.
+    unwritten: u64,
     /// Those that wait for the journal.
     waiting_for_journal: BTreeSet<TenantNumber>,
 }
@@ -128,6 +130,27 @@ impl Gates {
         }
         if let Some(gate) = self.gates.get_mut(number) {
             *gate = Gate::new(quota, now);
+        }
+    }
+
+    /// The tenant may use something else from now on. What it has used counts as it did.
+    pub(super) fn change(&mut self, number: TenantNumber, quota: &TenantQuota, now: Instant) {
+        let Some(gate) = self.gates.get_mut(number) else { return };
+        let Gate { max_calls, fuel, .. } = Gate::new(quota, now);
+        gate.max_calls = max_calls;
+        gate.fuel = match (gate.fuel, quota.fuel_per_second) {
+            (Some(used), Some(per_second)) => Some(used.at_rate(per_second, now)),
+            _ => fuel,
+        };
+        if !gate.waits_for_fuel {
+            return;
+        }
+        self.refills.retain(|(_, waits)| *waits != number);
+        match gate.fuel.and_then(|fuel| fuel.usable_at(now)) {
+            Some(at) => {
+                self.refills.insert((at, number));
+            }
+            None => gate.waits_for_fuel = false,
         }
     }
 
@@ -206,6 +229,7 @@ impl Gates {
         let Some(gate) = self.gates.get_mut(number) else { return };
         let before = gate.unwritten;
         gate.unwritten = change(before);
+        self.unwritten = (self.unwritten + gate.unwritten).saturating_sub(before);
         match (before, gate.unwritten) {
             (0, 1..) => self.with_unwritten += 1,
             (1.., 0) => self.with_unwritten -= 1,
@@ -219,6 +243,11 @@ impl Gates {
         } else {
             self.waiting_for_journal.remove(&number);
         }
+    }
+
+    /// Bytes that plugins have stored and the journal has not written yet.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.unwritten
     }
 
     /// Tenants that wait for the journal.
@@ -263,6 +292,29 @@ mod tests {
         let later = now + Duration::from_secs(3);
         assert_eq!((gates.refilled(later), gates.refilled(later)), (Some(0), None));
         assert_eq!(closed_by(&gates, 0), None);
+    }
+
+    #[test]
+    fn a_quota_that_is_raised_lets_who_waits_go_on_and_one_that_is_lowered_counts_what_was_used() {
+        let quota =
+            |calls, fuel| TenantQuota { concurrent_calls: calls, fuel_per_second: fuel, ..TenantQuota::default() };
+        let (mut gates, now) = gates(quota(Some(1), Some(1_000)));
+        gates.add_unnotified(0, 1);
+        assert!(gates.charge_fuel(0, [5_000].into_iter(), now));
+        gates.change(0, &quota(Some(3), Some(2_000)), now);
+        assert_eq!(
+            gates.get(0).unwrap().closed_by(2),
+            Some(ClosedBy::Fuel),
+            "5 000 are missing, of which it may miss 2 000"
+        );
+        assert_eq!((gates.refilled(now + Duration::from_millis(1_400)), gates.get(0).unwrap().unnotified()), (None, 1));
+        gates.change(0, &quota(Some(3), Some(10_000)), now);
+        gates.notified(0);
+        assert_eq!((gates.next_refill(), gates.get(0).unwrap().closed_by(2)), (None, None));
+        gates.change(0, &quota(Some(2), None), now);
+        assert_eq!(gates.get(0).unwrap().closed_by(2), Some(ClosedBy::Calls));
+        gates.change(0, &quota(None, Some(1)), now);
+        assert!(gates.get(0).unwrap().closed_by(2).is_none() && gates.charge_fuel(0, [2].into_iter(), now));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) fn held_by(dispatcher: &Dispatcher) -> BTreeMap<&'static str, u64> {
         ("memory that plugins' calls have", memory.held()),
         ("queues that wait for memory", count(memory.waiting())),
         ("ends with workers", of_queues(|q| u64::from(q.ends_taken))),
-        ("failed ends that are being written down", of_queues(|q| u64::from(q.ends_unwritten))),
+        ("failed ends that are being written down", of_queues(|q| u64::from(q.ends_being_recorded))),
         ("deliveries that are ready", count(fair.ready_deliveries())),
         ("deliveries that are ready, by queue", of_queues(|q| count(q.ready_len()))),
         ("queues that are ready", count(fair.ready_queues())),

@@ -1,8 +1,9 @@
-//! How the dispatcher names queues, tenants and plugins.
+//! How the dispatcher names queues and tenants. Plugins have numbers where they are [installed](crate::installed).
 
-/// A queue's number. Queues are never removed within a run.
+/// A queue's number. Those of queues in which nothing is left, of tenants that are forgotten and of plugins that are uninstalled, are
+/// used again.
 pub(crate) type QueueId = usize;
+/// Counts the queues of a run, whatever numbers they have.
+pub(super) type QueueStamp = u64;
 /// A tenant's number. Those of tenants that are forgotten are used again.
 pub(crate) type TenantNumber = usize;
-/// A plugin's index in the configuration.
-pub(crate) type PluginNumber = usize;

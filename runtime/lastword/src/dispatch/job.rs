@@ -1,8 +1,13 @@
 //! What a worker takes from a queue.
 
+use std::sync::Arc;
+
+use lastword_events::Hook;
+
+use super::backlog::BacklogEnd;
 use super::demand::NextCall;
 use super::slots::Permit;
-use crate::drain::backlog::BacklogEnd;
+use super::withdrawal::EventOfSession;
 use crate::queued_delivery::QueuedDelivery;
 use crate::sandbox::Reservation;
 
@@ -22,6 +27,14 @@ impl Job {
         }
     }
 
+    /// What the plugin is called for.
+    pub(crate) fn hook(&self) -> Hook {
+        match self {
+            Self::Queued(delivery) => delivery.key.hook(),
+            Self::End(_) => Hook::SessionEnd,
+        }
+    }
+
     pub(super) fn next_call(&self) -> NextCall {
         match self {
             Self::Queued(delivery) => {
@@ -34,9 +47,24 @@ impl Job {
     /// Marks it as deferred, see [`QueuedDelivery::defer`]. Ends of a backlog do not wait for a quota.
     pub(super) fn defer(&mut self) -> Option<QueuedDelivery> {
         match self {
+            Self::Queued(delivery) if delivery.withdrawn => None,
             Self::Queued(delivery) => delivery.defer(),
             Self::End(_) => None,
         }
+    }
+
+    /// Marks it as withdrawn, if it is this event of a session: it is passed over. Gives its session's id.
+    pub(super) fn withdraw(&mut self, is_wanted: impl FnOnce(EventOfSession) -> bool) -> Option<Arc<str>> {
+        let Self::Queued(delivery) = self else { return None };
+        if delivery.withdrawn || !is_wanted((delivery.sequence, delivery.key)) {
+            return None;
+        }
+        delivery.withdrawn = true;
+        Some(delivery.session.identity.id.clone())
+    }
+
+    pub(super) fn is_withdrawn(&self) -> bool {
+        matches!(self, Self::Queued(delivery) if delivery.withdrawn)
     }
 
     pub(crate) fn delivery(self) -> QueuedDelivery {

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use super::demand::QueueEntry;
 use super::gates::Gates;
 use super::high_water::HighWater;
-use super::ids::{PluginNumber, QueueId, TenantNumber};
+use super::ids::{QueueId, TenantNumber};
 use super::slots::Slots;
+use crate::installed::{Epoch, Installed, PluginNumber};
 use crate::sandbox::{MemoryPart, Plugin, Reservation};
 
 /// What the calls of one plugin take.
@@ -21,6 +22,8 @@ pub(super) struct PluginMemory {
     part: Option<Arc<MemoryPart>>,
     /// Says what the host can keep for its calls.
     plugin: Option<Plugin>,
+    /// The first set of plugins that has this version of it.
+    since: Epoch,
     /// Bytes that each call has from the start.
     least: u64,
     /// Bytes that the last calls had.
@@ -30,8 +33,10 @@ pub(super) struct PluginMemory {
 }
 
 impl PluginMemory {
-    pub(super) fn new(plugin: &Plugin) -> Self {
-        Self { plugin: Some(plugin.clone()), ..Self::of(plugin.memory().clone(), plugin.least_memory()) }
+    pub(super) fn new(installed: &Installed) -> Self {
+        let plugin = &installed.plugin;
+        let (since, plugin_of_calls) = (installed.version().since, Some(plugin.clone()));
+        Self { plugin: plugin_of_calls, since, ..Self::of(plugin.memory().clone(), plugin.least_memory()) }
     }
 
     pub(super) fn of(part: Arc<MemoryPart>, least: u64) -> Self {
@@ -69,7 +74,7 @@ impl View<'_> {
     }
 
     fn wants(&self, queue: QueueId) -> bool {
-        self.queues.get(queue).is_some_and(|entry| entry.demand.deliveries > 0)
+        self.queues.get(queue).is_some_and(|entry| entry.deliveries() > 0)
     }
 
     fn nobody_is_under_way(&self) -> bool {
@@ -87,9 +92,33 @@ impl MemoryTurns {
         self.count
     }
 
-    /// A call of the plugin had so much.
-    pub(super) fn call_had(&mut self, plugin: PluginNumber, bytes: u64) {
-        if let Some(plugin) = self.plugins.get_mut(plugin) {
+    /// What the calls of a plugin take that has this number from now on.
+    pub(super) fn set(&mut self, plugin: PluginNumber, memory: PluginMemory) {
+        if self.plugins.len() <= plugin {
+            self.plugins.resize_with(plugin + 1, PluginMemory::default);
+        }
+        if let Some(one) = self.plugins.get_mut(plugin) {
+            *one = memory;
+        }
+    }
+
+    /// Queues of this plugin do not wait for memory, and none is reserved for the next call of it: gives them. The caller sees to the
+    /// others.
+    pub(super) fn end_waits_of(&mut self, queues: &[QueueEntry], plugin: PluginNumber) -> Vec<QueueId> {
+        let is_of_it = |queue: QueueId| queues.get(queue).is_some_and(|entry| entry.holder.plugin == plugin);
+        if self.next.as_ref().is_some_and(|(next, _)| is_of_it(*next)) {
+            self.clear_next();
+        }
+        let waited = self.plugins.get_mut(plugin).map(|one| std::mem::take(&mut one.waiting)).unwrap_or_default();
+        self.count -= waited.len();
+        waited.into_iter().map(|(_, queue)| queue).collect()
+    }
+
+    /// A call of this version of the plugin had so much. What calls of another had says nothing of it.
+    pub(super) fn call_had(&mut self, plugin: PluginNumber, since: Epoch, bytes: u64) {
+        if let Some(plugin) = self.plugins.get_mut(plugin)
+            && plugin.since == since
+        {
             plugin.peaks.add(bytes);
         }
     }

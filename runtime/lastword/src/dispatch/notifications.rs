@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::ids::{PluginNumber, QueueId};
+use super::ids::QueueId;
+use crate::installed::PluginNumber;
 use crate::limits::MAX_NOTIFICATIONS;
 use crate::queued_delivery::QueuedDelivery;
 

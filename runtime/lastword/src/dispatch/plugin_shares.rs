@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::ids::{PluginNumber, QueueId};
+use super::ids::QueueId;
 use super::slots::{Slots, part_of};
+use crate::installed::PluginNumber;
 
 /// The queues of each plugin that want slots.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub(super) struct PluginShares {
 
 #[derive(Debug, Default)]
 struct Share {
+    /// A plugin has the number.
+    is_taken: bool,
     /// Queues with deliveries that may begin, parked or not.
     wanting: usize,
     parked: VecDeque<QueueId>,
@@ -25,7 +28,25 @@ struct Share {
 
 impl PluginShares {
     pub(super) fn new(plugins: usize) -> Self {
-        Self { shares: std::iter::repeat_with(Share::default).take(plugins).collect() }
+        let share = || Share { is_taken: true, ..Share::default() };
+        Self { shares: std::iter::repeat_with(share).take(plugins).collect() }
+    }
+
+    /// A plugin has this number from now on.
+    pub(super) fn add(&mut self, plugin: PluginNumber) {
+        if self.shares.len() <= plugin {
+            self.shares.resize_with(plugin + 1, Share::default);
+        }
+        if let Some(share) = self.shares.get_mut(plugin) {
+            *share = Share { is_taken: true, ..Share::default() };
+        }
+    }
+
+    /// Nothing is left of the plugin that has this number.
+    pub(super) fn remove(&mut self, plugin: PluginNumber) {
+        if let Some(share) = self.shares.get_mut(plugin) {
+            *share = Share::default();
+        }
     }
 
     /// A queue of the plugin wants slots now and did not before, or the other way round.
@@ -43,7 +64,7 @@ impl PluginShares {
     /// Slots that one plugin may hold: at most half, and its equal part when many want some. A plugin that is alone may
     /// have them all.
     pub(super) fn share(&self, slots: &Slots) -> u32 {
-        if self.shares.len() <= 1 {
+        if self.shares.iter().filter(|share| share.is_taken).take(2).count() <= 1 {
             return slots.total();
         }
         let active = |&(plugin, share): &(usize, &Share)| share.wanting > 0 || slots.of_plugin(plugin) > 0;
@@ -55,6 +76,11 @@ impl PluginShares {
         if let Some(share) = self.shares.get_mut(plugin) {
             share.parked.push_back(queue);
         }
+    }
+
+    /// Nothing of the plugin begins for another reason: gives its parked queues.
+    pub(super) fn unpark_all(&mut self, plugin: PluginNumber) -> VecDeque<QueueId> {
+        self.shares.get_mut(plugin).map(|share| std::mem::take(&mut share.parked)).unwrap_or_default()
     }
 
     /// A plugin with parked queues that holds fewer slots than its `share`.

@@ -1,40 +1,50 @@
 //! What one (tenant, plugin) pair is owed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use lastword_events::Deferral;
+use lastword_events::{Deferral, EventKey};
 
+use super::backlog::{Backlog, BacklogEnd};
 use super::demand::{Demand, NextCall};
+use super::drain_account::{AccountState, ClosedQueue, Progress, Tally};
 use super::finished_call::FinishedCall;
-use super::ids::PluginNumber;
+use super::ids::QueueStamp;
 use super::job::{Count, Job};
 use super::unstarted::Unstarted;
+use super::withdrawal::{LOOKED_AT_ONCE, Withdrawal};
 use crate::breaker::Breaker;
-use crate::drain::account::{AccountState, ClosedQueue, Progress, Tally};
-use crate::drain::backlog::{Backlog, BacklogEnd};
+use crate::installed::PluginNumber;
 use crate::lane::{FailedIn, Lane};
 use crate::queued_delivery::QueuedDelivery;
-use crate::sync::now;
 
 /// What one (tenant, plugin) pair is owed.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) tenant: Arc<str>,
     pub(super) plugin: PluginNumber,
+    /// Tells it apart from what has had its number before, or will.
+    pub(super) stamp: QueueStamp,
+    /// What came while the plugin's orphans are being read, in this order: they go first.
+    held: VecDeque<QueuedDelivery>,
     /// May begin now, in this order.
     pub(super) ready: VecDeque<Job>,
+    /// Those of them that were withdrawn, and are passed over.
+    withdrawn: usize,
+    /// How many were taken from the front of `ready`, less those that were put back there: what is looked for keeps its place.
+    taken_from_front: i64,
     /// Ends of a drain that have not been looked at yet; after everything in `ready`.
     pub(super) backlog: Option<Backlog>,
     /// By session id; one only while something of it is owed.
     pub(super) lanes: HashMap<Arc<str>, Lane>,
-    /// What has not begun: in `ready`, in `lanes`, in `backlog`, and what may take the process down and waits for its turn.
+    /// What has not begun: in `ready`, in `lanes`, in `held`, in `backlog`, and what may take the process down and waits for its turn.
     pub(super) unstarted: Count,
     /// Ends that a worker has taken and not brought back.
     pub(super) ends_taken: u32,
     /// Ends that failed, and whose failure is being written down.
-    pub(super) ends_unwritten: u32,
+    pub(super) ends_being_recorded: u32,
     pub(super) breaker: Breaker,
     pub(super) tally: Tally,
 }
@@ -49,16 +59,20 @@ pub(super) struct Finished {
 }
 
 impl Queue {
-    pub(super) fn new(tenant: Arc<str>, plugin: PluginNumber, breaker: Breaker) -> Self {
+    pub(super) fn new(tenant: Arc<str>, plugin: PluginNumber, stamp: QueueStamp, breaker: Breaker) -> Self {
         Self {
             tenant,
             plugin,
+            stamp,
+            held: VecDeque::new(),
             ready: VecDeque::new(),
+            withdrawn: 0,
+            taken_from_front: 0,
             backlog: None,
             lanes: HashMap::new(),
             unstarted: Count::default(),
             ends_taken: 0,
-            ends_unwritten: 0,
+            ends_being_recorded: 0,
             breaker,
             tally: Tally::default(),
         }
@@ -66,39 +80,140 @@ impl Queue {
 
     /// Deliveries that may begin.
     pub(super) fn ready_len(&self) -> usize {
-        self.ready.len() + self.backlog.as_ref().map_or(0, Backlog::len)
+        self.ready.len() - self.withdrawn + self.backlog.as_ref().map_or(0, Backlog::len)
     }
 
     /// Takes what is to begin next.
-    pub(super) fn next_job(&mut self) -> Option<Job> {
+    pub(super) fn next_job(&mut self, now: Instant) -> Option<Job> {
         loop {
             if let Some(job) = self.ready.pop_front() {
+                self.taken_from_front += 1;
+                if job.is_withdrawn() {
+                    self.withdrawn -= 1;
+                    continue;
+                }
                 return Some(job);
             }
             let end = self.backlog.as_mut()?.next()?;
             // A lane may give something of its own instead of the end, or keep it.
-            if let Some(job) = self.begin_end(end) {
+            if let Some(job) = self.begin_end(end, now) {
                 return Some(job);
             }
         }
     }
 
+    /// Puts back what was to begin next.
+    pub(super) fn put_in_front(&mut self, job: Job) {
+        self.taken_from_front -= 1;
+        self.ready.push_front(job);
+    }
+
+    /// Keeps a delivery until the plugin's orphans are read: nothing is ready for it.
+    pub(super) fn hold(&mut self, delivery: QueuedDelivery, _now: Instant) -> Option<QueuedDelivery> {
+        self.unstarted.add(delivery.is_end());
+        self.held.push_back(delivery);
+        None
+    }
+
+    /// The plugin's orphans are read: gives what came meanwhile, in its order. It is not counted any more.
+    pub(super) fn take_held(&mut self) -> VecDeque<QueuedDelivery> {
+        let held = std::mem::take(&mut self.held);
+        held.iter().for_each(|delivery| self.unstarted.remove(delivery.is_end()));
+        held
+    }
+
+    /// Withdraws what waits in lanes, or is held.
+    pub(super) fn withdraw_waiting(&mut self, withdrawal: &mut Withdrawal) {
+        let Withdrawal { missing, withdrawn, shortened, .. } = withdrawal;
+        let unstarted = &mut self.unstarted;
+        self.held.retain(|delivery| {
+            let event = (delivery.sequence, delivery.key);
+            let is_gone = missing.remove(&event).is_some();
+            if is_gone {
+                unstarted.remove(delivery.is_end());
+                withdrawn.push(event);
+            }
+            !is_gone
+        });
+        let ids: HashSet<Arc<str>> = missing.values().cloned().collect();
+        for id in ids {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let gone = lane.withdraw(|event| missing.contains_key(&event));
+            if !gone.is_empty() {
+                shortened.push(id);
+            }
+            for (sequence, key) in gone {
+                self.unstarted.remove(key == EventKey::End);
+                missing.remove(&(sequence, key));
+                withdrawn.push((sequence, key));
+            }
+        }
+    }
+
+    /// Withdraws what is ready: from a place on, and some. Gives the place to go on from; none when all was looked at.
+    pub(super) fn withdraw_ready(&mut self, withdrawal: &mut Withdrawal, from: Option<i64>) -> Option<i64> {
+        let Withdrawal { missing, withdrawn, stopped, .. } = withdrawal;
+        let first = from.map_or(0, |from| usize::try_from(from - self.taken_from_front).unwrap_or(0));
+        for job in self.ready.iter_mut().skip(first).take(LOOKED_AT_ONCE) {
+            let mut found = None;
+            let id = job.withdraw(|event| {
+                found = missing.remove(&event).map(|_id| event);
+                found.is_some()
+            });
+            if let (Some(id), Some((sequence, key))) = (id, found) {
+                self.withdrawn += 1;
+                self.unstarted.remove(key == EventKey::End);
+                withdrawn.push((sequence, key));
+                stopped.push(id);
+            }
+        }
+        if self.withdrawn == self.ready.len() {
+            self.forget_withdrawn();
+        }
+        let next = first.saturating_add(LOOKED_AT_ONCE);
+        (next < self.ready.len()).then(|| self.taken_from_front + i64::try_from(next).unwrap_or(i64::MAX))
+    }
+
+    fn forget_withdrawn(&mut self) {
+        if self.withdrawn > 0 {
+            self.ready.retain(|job| !job.is_withdrawn());
+            self.withdrawn = 0;
+        }
+    }
+
+    /// Something has gone from a lane: it goes on. `stopped`: what has gone was ready.
+    pub(super) fn go_on(&mut self, id: &Arc<str>, stopped: bool, now: Instant) -> Finished {
+        let Some(lane) = self.lanes.get_mut(id) else { return Finished { ready: None, look_at: None, is_owed: false } };
+        let ready = if stopped { lane.done(now) } else { lane.go_on(now) };
+        let mut look_at = None;
+        if lane.is_empty() {
+            self.lanes.remove(id);
+        } else if ready.is_none() {
+            look_at = lane.schedule();
+        }
+        Finished { ready, look_at, is_owed: false }
+    }
+
     /// The end of a session of the backlog: it may begin, unless something older of its id has to go first.
-    pub(super) fn begin_end(&mut self, end: BacklogEnd) -> Option<Job> {
-        match self.lanes.get_mut(&end.session.identity.id) {
-            None => Some(Job::End(end)),
-            Some(lane) => lane.push_end(end.delivery(), now()).map(Job::Queued),
+    pub(super) fn begin_end(&mut self, end: BacklogEnd, now: Instant) -> Option<Job> {
+        match self.lanes.entry(end.session.identity.id.clone()) {
+            // What comes of its id from now on waits for it.
+            Entry::Vacant(vacant) => {
+                vacant.insert(Lane::in_progress());
+                Some(Job::End(end))
+            }
+            Entry::Occupied(mut lane) => lane.get_mut().push_end(end.delivery(), now).map(Job::Queued),
         }
     }
 
     /// Ends that a worker has, or whose failure is being written down.
     pub(super) fn held_ends(&self) -> u64 {
-        u64::from(self.ends_taken + self.ends_unwritten)
+        u64::from(self.ends_taken + self.ends_being_recorded)
     }
 
     /// It is owed nothing.
     pub(super) fn is_idle(&self) -> bool {
-        self.lanes.is_empty() && self.ready_len() == 0
+        self.lanes.is_empty() && self.held.is_empty() && self.ready_len() == 0
     }
 
     /// What it wants of the scheduler.
@@ -122,10 +237,21 @@ impl Queue {
         self.unstarted.add(job.is_end());
     }
 
+    /// A worker brings it back unstarted, and it is not owed here any more.
+    pub(super) fn leave_behind(&mut self, job: &Job) {
+        self.ends_taken -= u32::from(job.is_end());
+    }
+
     /// Puts a new event into its lane. Gives what is ready, if anything.
     pub(super) fn push(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         self.unstarted.add(delivery.is_end());
         self.lanes.entry(delivery.session.identity.id.clone()).or_default().push(delivery, now)
+    }
+
+    /// Puts an event into its lane that newer ones have overtaken. Gives what is ready, if anything.
+    pub(super) fn push_late(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
+        self.unstarted.add(delivery.is_end());
+        self.lanes.entry(delivery.session.identity.id.clone()).or_default().push_late(delivery, now)
     }
 
     /// Something newer waits behind this delivery.
@@ -138,12 +264,14 @@ impl Queue {
         let is_end = call.delivery.is_end();
         self.ends_taken -= u32::from(is_end);
         // A drain that begins before this is settled has to know of it.
-        call.unwritten = account == AccountState::None && call.retry.is_some() && is_end;
-        self.ends_unwritten += u32::from(call.unwritten);
+        call.being_recorded = account == AccountState::None && call.retry.is_some() && is_end;
+        self.ends_being_recorded += u32::from(call.being_recorded);
         call.delivery.late |= call.retry.is_some() && self.has_newer(&call.delivery);
         call.in_drain = account == AccountState::Open;
         if call.in_drain {
+            let was_open = self.breaker.is_open();
             self.breaker.count(&call.outcome);
+            call.opened_breaker = !was_open && self.breaker.is_open();
             if is_end {
                 self.tally.add(&call.outcome);
             }
@@ -152,12 +280,12 @@ impl Queue {
 
     /// An attempt is over, and its record needs no waiting for: its session goes on.
     pub(super) fn finish(&mut self, call: FinishedCall, account: AccountState, now: Instant) -> Finished {
-        let FinishedCall { delivery, outcome, retry, in_drain, unwritten, released, .. } = call;
+        let FinishedCall { delivery, outcome, retry, in_drain, being_recorded, released, .. } = call;
         let (is_end, id) = (delivery.is_end(), delivery.session.identity.id.clone());
-        self.ends_unwritten -= u32::from(unwritten);
-        // It failed before the drain, which waited for its record and cannot try it: the number would not be there. (What the
+        self.ends_being_recorded -= u32::from(being_recorded);
+        // It failed before the drain. Its record did not come in time, so it has no retry: the drain counts the failure here. (What the
         // journal refuses at once was given up before the drain.)
-        if unwritten && released && retry.is_none() && account == AccountState::Open {
+        if being_recorded && released && retry.is_none() && account == AccountState::Open {
             self.tally.add(&outcome);
         }
         if retry.is_some() && !in_drain && account == AccountState::Open {
@@ -165,7 +293,7 @@ impl Queue {
             self.lanes.entry(id.clone()).or_default();
         }
         let lane = self.lanes.get_mut(&id);
-        // An end of a drain's backlog that fails when the account is closed has no lane to wait in.
+        // What was taken before everything was deferred has no lane to wait in.
         let is_owed = retry.is_some() && !in_drain && lane.is_some();
         let Some(lane) = lane else { return Finished { ready: None, look_at: None, is_owed } };
         let ready = match retry {
@@ -241,6 +369,9 @@ impl Queue {
     /// Takes everything that has not begun, for good: what workers have finds no lane when it comes back. It looks at none of it:
     /// there may be a million.
     pub(super) fn take_all(&mut self) -> Unstarted {
+        self.forget_withdrawn();
+        let held = std::mem::take(&mut self.held);
+        self.ready.extend(held.into_iter().map(Job::Queued));
         let (ready, lanes) = (std::mem::take(&mut self.ready), std::mem::take(&mut self.lanes));
         Unstarted::new(ready, lanes, self.backlog.take(), std::mem::take(&mut self.unstarted))
     }

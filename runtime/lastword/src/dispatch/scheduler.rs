@@ -1,8 +1,9 @@
 //! Which queue begins something next, and how much.
 //!
-//! The order is [`Fair`]'s. A queue is passed by while its tenant's [gate](super::gates) is closed, while it or its plugin holds its
-//! part of the [slots](super::slots), or while there is no [memory](super::memory_admission) for its next call. The scheduler looks at no
-//! delivery: what a queue wants is said to it as a [`Demand`].
+//! The order is [`Fair`]'s. A queue is passed by while its tenant's [gate](super::gates) or its plugin's [gate](super::plugin_gates) is
+//! closed, while it or its plugin holds its part of the [slots](super::slots), or while there is no
+//! [memory](super::memory_admission) for its next call. The scheduler looks at no delivery: what a queue wants is said to it as a
+//! [`Demand`].
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,11 +11,14 @@ use std::time::Instant;
 use super::demand::{Demand, NextCall, QueueEntry};
 use super::fair_order::{Fair, Rank};
 use super::gates::{Gate, Gates};
-use super::ids::{PluginNumber, QueueId, TenantNumber};
+use super::ids::{QueueId, TenantNumber};
 use super::memory_admission::{MemoryTurns, PluginMemory, View};
+use super::plugin_counts::{InstalledCounts, PluginCount, PluginCounts};
+use super::plugin_gates::PluginGates;
 use super::plugin_shares::PluginShares;
 use super::slots::{Holder, Permit, Slots, part_of};
 use super::tenants::{TenantQueues, Tenants};
+use crate::installed::{PluginNumber, Version};
 use crate::limits::{MAX_BATCH, MIN_BATCH};
 use crate::quota::TenantQuota;
 use crate::sandbox::Reservation;
@@ -27,7 +31,9 @@ pub(super) struct Scheduler {
     queues: Vec<QueueEntry>,
     slots: Slots,
     gates: Gates,
+    plugin_gates: PluginGates,
     plugins: PluginShares,
+    counts: PluginCounts,
     memory: MemoryTurns,
     /// Deliveries that a worker takes at once.
     batch: u32,
@@ -87,19 +93,118 @@ impl Scheduler {
 
     fn add_queue(&mut self, tenant: TenantNumber, plugin: PluginNumber) -> QueueId {
         let spare = self.tenants.spare_queue();
-        let holder = |queue| Holder { queue, tenant, plugin };
+        let closed = self.plugin_gates.is_closed(plugin);
+        let entry = |queue| QueueEntry::new(Holder { queue, tenant, plugin }, closed);
         match spare.and_then(|queue| Some((queue, self.queues.get_mut(queue)?))) {
-            Some((queue, entry)) => {
-                *entry = QueueEntry::new(holder(queue));
+            Some((queue, spare)) => {
+                *spare = entry(queue);
                 self.fair.reuse_queue(queue, tenant);
                 queue
             }
             None => {
                 let queue = self.fair.add_queue(tenant);
-                self.queues.push(QueueEntry::new(holder(queue)));
+                self.queues.push(entry(queue));
                 queue
             }
         }
+    }
+
+    /// Adds a plugin under a number that nobody has, and a queue for each of these tenants. Gives the queues.
+    pub(super) fn add_plugin(
+        &mut self,
+        plugin: PluginNumber,
+        memory: PluginMemory,
+        reads_orphans: bool,
+        tenants: impl IntoIterator<Item = TenantNumber>,
+    ) -> Vec<QueueId> {
+        self.plugins.add(plugin);
+        self.memory.set(plugin, memory);
+        self.plugin_gates.reset(plugin);
+        if reads_orphans {
+            self.plugin_gates.begin_orphans(plugin, true);
+        }
+        let mut added = Vec::new();
+        for tenant in tenants {
+            let queue = self.add_queue(tenant, plugin);
+            self.tenants.add_queue(tenant, plugin, queue);
+            added.push(queue);
+        }
+        added
+    }
+
+    /// The plugin has another version, whose calls take what they take.
+    pub(super) fn replace_plugin(&mut self, plugin: PluginNumber, memory: PluginMemory) {
+        self.end_waits_of(plugin);
+        self.memory.set(plugin, memory);
+        self.bring_back_for_memory();
+    }
+
+    /// Tenants have no queues of this plugin any more. Gives those that they had, which are owed nothing new.
+    pub(super) fn take_out_plugin(&mut self, plugin: PluginNumber) -> Vec<QueueId> {
+        self.end_waits_of(plugin);
+        self.tenants.remove_queues(plugin)
+    }
+
+    /// Nothing is left of the plugin: its queues, and its number, are others' now.
+    pub(super) fn remove_plugin(&mut self, plugin: PluginNumber, queues: Vec<QueueId>) {
+        self.plugins.remove(plugin);
+        self.memory.set(plugin, PluginMemory::default());
+        self.plugin_gates.reset(plugin);
+        self.tenants.add_spare_queues(queues);
+    }
+
+    /// Whether nothing is left of a plugin: nothing that it is owed, no call, and nothing that comes of a call.
+    pub(super) fn has_nothing_of(&self, plugin: PluginNumber) -> bool {
+        self.counts.has_nothing_of(plugin)
+            && self.slots.of_plugin(plugin) == 0
+            && !self.plugin_gates.reads_orphans(plugin)
+    }
+
+    pub(super) fn plugin_gates(&self) -> &PluginGates {
+        &self.plugin_gates
+    }
+
+    /// Whoever changes a gate [applies](Self::apply_plugin_gate) it.
+    pub(super) fn plugin_gates_mut(&mut self) -> &mut PluginGates {
+        &mut self.plugin_gates
+    }
+
+    /// Takes the plugin's queues out of the order if its gate is closed, and lets them back in otherwise. It looks at every queue.
+    pub(super) fn apply_plugin_gate(&mut self, plugin: PluginNumber) {
+        let closed = self.plugin_gates.is_closed(plugin);
+        if closed {
+            self.end_waits_of(plugin);
+        }
+        for queue in 0..self.queues.len() {
+            let Some(entry) = self.queues.get_mut(queue).filter(|entry| entry.holder.plugin == plugin) else {
+                continue;
+            };
+            let before = entry.deliveries();
+            entry.closed = closed;
+            let now = entry.deliveries();
+            self.plugins.change_wanting(plugin, before > 0, now > 0);
+            self.apply_demand(queue);
+        }
+        self.bring_back_for_memory();
+    }
+
+    /// Whether the gate of the queue's plugin is closed.
+    pub(super) fn is_closed(&self, queue: QueueId) -> bool {
+        self.queues.get(queue).is_some_and(|entry| entry.closed)
+    }
+
+    /// Queues of the plugin wait for no slot and no memory: they are out of the order for another reason, or look anew.
+    fn end_waits_of(&mut self, plugin: PluginNumber) {
+        let for_memory = self.memory.end_waits_of(&self.queues, plugin);
+        for queue in self.plugins.unpark_all(plugin).into_iter().chain(for_memory) {
+            self.bring_back(queue);
+        }
+    }
+
+    /// Says to the order what a queue wants.
+    fn apply_demand(&mut self, queue: QueueId) {
+        let Some(entry) = self.queues.get(queue) else { return };
+        self.fair.set_ready(queue, if entry.parked { 0 } else { entry.deliveries() });
     }
 
     /// Forgets tenants that are owed nothing, once there are many.
@@ -116,20 +221,33 @@ impl Scheduler {
 
     /// The queue's tenant is owed so many deliveries more.
     pub(super) fn add_owed(&mut self, queue: QueueId, deliveries: usize) {
-        if let Some(tenant) = self.tenant_of(queue) {
-            self.tenants.add_owed(tenant, u64::try_from(deliveries).unwrap_or(u64::MAX));
-        }
+        let Some(Holder { tenant, plugin, .. }) = self.holder(queue) else { return };
+        let deliveries = u64::try_from(deliveries).unwrap_or(u64::MAX);
+        self.tenants.add_owed(tenant, deliveries);
+        self.counts.add_owed(plugin, deliveries);
     }
 
     pub(super) fn remove_owed(&mut self, queue: QueueId, deliveries: usize) {
-        if let Some(tenant) = self.tenant_of(queue) {
-            self.tenants.remove_owed(tenant, u64::try_from(deliveries).unwrap_or(u64::MAX));
-        }
+        let Some(Holder { tenant, plugin, .. }) = self.holder(queue) else { return };
+        let deliveries = u64::try_from(deliveries).unwrap_or(u64::MAX);
+        self.tenants.remove_owed(tenant, deliveries);
+        self.counts.remove_owed(plugin, deliveries);
     }
 
     /// The queues of the tenant that this queue is of.
     pub(super) fn sibling_queues(&self, queue: QueueId) -> Option<TenantQueues> {
         self.tenants.queues(self.tenant_of(queue)?).cloned()
+    }
+
+    fn holder(&self, queue: QueueId) -> Option<Holder> {
+        self.queues.get(queue).map(|entry| entry.holder)
+    }
+
+    /// Deliveries of a plugin: that may begin, that are with workers, and that wait for something.
+    pub(super) fn counts_of(&self, plugin: PluginNumber) -> InstalledCounts {
+        let PluginCount { ready, owed, .. } = self.counts.get(plugin);
+        let running = u64::from(self.slots.of_plugin(plugin));
+        InstalledCounts { ready, running, waiting: owed.saturating_sub(ready).saturating_sub(running) }
     }
 
     pub(super) fn tenant_of(&self, queue: QueueId) -> Option<TenantNumber> {
@@ -147,9 +265,11 @@ impl Scheduler {
     /// Says what a queue wants. To be called when that has changed.
     pub(super) fn update_ready(&mut self, queue: QueueId, demand: Demand) {
         let Some(entry) = self.queues.get_mut(queue) else { return };
+        let wanted = entry.deliveries();
         let before = std::mem::replace(&mut entry.demand, demand);
-        self.plugins.change_wanting(entry.holder.plugin, before.deliveries > 0, demand.deliveries > 0);
-        self.fair.set_ready(queue, if entry.parked { 0 } else { demand.deliveries });
+        self.counts.change_ready(entry.holder.plugin, before.deliveries, demand.deliveries);
+        self.plugins.change_wanting(entry.holder.plugin, wanted > 0, entry.deliveries() > 0);
+        self.apply_demand(queue);
     }
 
     /// The queue whose turn it is to begin something, and how many slots it may take. `begun`: queues that the worker goes on with.
@@ -221,16 +341,21 @@ impl Scheduler {
             let share = self.plugins.share(&self.slots);
             self.unpark(plugin, share);
         }
+        self.bring_back_for_memory();
+    }
+
+    /// Whoever has waited for memory that is there now comes back.
+    fn bring_back_for_memory(&mut self) {
         let view = View { queues: &self.queues, gates: &self.gates, slots: &self.slots };
         for queue in self.memory.bring_back(&view) {
             self.bring_back(queue);
         }
     }
 
-    /// A call of the queue's plugin had so much memory.
-    pub(super) fn call_had(&mut self, queue: QueueId, bytes: u64) {
+    /// A call of this version of the queue's plugin had so much memory.
+    pub(super) fn call_had(&mut self, queue: QueueId, version: Version, bytes: u64) {
         if let Some(plugin) = self.plugin_of(queue) {
-            self.memory.call_had(plugin, bytes);
+            self.memory.call_had(plugin, version.since, bytes);
         }
     }
 
@@ -258,20 +383,40 @@ impl Scheduler {
         self.gates.charge_fuel(tenant, used, now)
     }
 
-    /// The observer is to be notified of so many deferrals of the tenant, which waits for something else already.
-    pub(super) fn add_unnotified(&mut self, tenant: TenantNumber, deferrals: usize) {
-        self.gates.add_unnotified(tenant, deferrals);
+    /// The observer is to be notified of so many deferrals of the queue, whose tenant waits for something else already.
+    pub(super) fn add_unnotified(&mut self, queue: QueueId, deferrals: usize) {
+        if let Some(Holder { tenant, plugin, .. }) = self.holder(queue) {
+            self.gates.add_unnotified(tenant, deferrals);
+            self.counts.add_unnotified(plugin, deferrals);
+        }
     }
 
     /// The observer was notified of a deferral of the queue, or is not going to be.
     pub(super) fn notified(&mut self, queue: QueueId) {
-        if let Some(tenant) = self.tenant_of(queue) {
+        if let Some(Holder { tenant, plugin, .. }) = self.holder(queue) {
             self.gates.notified(tenant);
+            self.counts.notified(plugin);
             self.apply_limits(tenant);
         }
     }
 
-    /// The queue's tenant has stored something that is not written yet, or it is written.
+    /// The queue's plugin has stored so much for its tenant that is not written yet.
+    pub(super) fn add_unwritten(&mut self, queue: QueueId, bytes: u64) {
+        if let Some(plugin) = self.plugin_of(queue) {
+            self.counts.add_unwritten(plugin, bytes);
+        }
+        self.change_unwritten(queue, |unwritten| unwritten.saturating_add(bytes));
+    }
+
+    /// It is written, or set aside.
+    pub(super) fn written(&mut self, queue: QueueId, bytes: u64) {
+        if let Some(plugin) = self.plugin_of(queue) {
+            self.counts.written(plugin, bytes);
+        }
+        self.change_unwritten(queue, |unwritten| unwritten.saturating_sub(bytes));
+    }
+
+    /// What the queue's tenant has stored and is not written yet has changed.
     pub(super) fn change_unwritten(&mut self, queue: QueueId, change: impl FnOnce(u64) -> u64) {
         if let Some(tenant) = self.tenant_of(queue) {
             self.gates.change_unwritten(tenant, change);
@@ -284,6 +429,12 @@ impl Scheduler {
         if self.gates.get(tenant).is_some_and(Gate::is_limited) {
             self.apply_gate(tenant);
         }
+    }
+
+    /// The tenant may use something else from now on.
+    pub(super) fn change_quota(&mut self, tenant: TenantNumber, quota: &TenantQuota, now: Instant) {
+        self.gates.change(tenant, quota, now);
+        self.apply_gate(tenant);
     }
 
     /// Takes the tenant out of the order if its gate is closed, and lets it back in otherwise.
@@ -338,7 +489,7 @@ impl Scheduler {
 
     /// Slots that one queue may take now. It has its `share` of all; where there are several tenants, an equal part of what
     /// its plugin may hold, so that one tenant's input does not use the plugin up for the others; and an equal part of its
-    /// tenant's calls, where those are limited. None when its tenant has its part of the memory. A queue without room holds a
+    /// tenant's calls, where those are limited. 0 when its tenant has its part of the memory. A queue without room holds a
     /// slot, or its tenant does, so there are few of them to pass by.
     fn queue_room(&self, queue: QueueId, share: u32, of_plugin: u32) -> u32 {
         let Some(entry) = self.queues.get(queue) else { return 0 };
@@ -354,8 +505,7 @@ impl Scheduler {
             && let Some(queues) = self.tenants.queues(tenant)
         {
             let wants = |&&(_, queue): &&(PluginNumber, QueueId)| {
-                self.queues.get(queue).is_some_and(|entry| entry.demand.deliveries > 0)
-                    || self.slots.of_queue(queue) > 0
+                self.queues.get(queue).is_some_and(|entry| entry.deliveries() > 0) || self.slots.of_queue(queue) > 0
             };
             most = most.min(part_of(calls, queues.iter().filter(wants).count()));
         }
@@ -409,7 +559,7 @@ impl Scheduler {
     fn bring_back(&mut self, queue: QueueId) {
         let Some(entry) = self.queues.get_mut(queue) else { return };
         entry.parked = false;
-        self.fair.set_ready(queue, entry.demand.deliveries);
+        self.apply_demand(queue);
     }
 }
 

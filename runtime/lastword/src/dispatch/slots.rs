@@ -3,7 +3,8 @@
 //! A call holds a [`Permit`], which goes with it from the queue to the worker and back. All counts are kept here, and change with a
 //! permit only.
 
-use super::ids::{PluginNumber, QueueId, TenantNumber};
+use super::ids::{QueueId, TenantNumber};
+use crate::installed::PluginNumber;
 use crate::limits::{DRAIN_SLOTS_DIVISOR, FIRST_SLOTS_DIVISOR, MAX_FIRST_SLOTS_DIVISOR};
 
 /// Room for one call, and the memory that the call has reserved. It is given back under the dispatcher's lock, with

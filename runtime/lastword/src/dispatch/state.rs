@@ -1,41 +1,54 @@
 //! What the dispatcher's lock protects. Nothing here waits, calls a guest or writes a journal.
+//!
+//! [`State`] has the way of a delivery: into its lane, into its queue, to a worker and back. What concerns many queues at once is done
+//! with it by functions: what a [`drain`] does with the queues, how [`plugins`] come and go in them, and what operators [`withdraw`].
 
-use std::collections::HashMap;
+pub(super) mod drain;
+pub(super) mod plugins;
+pub(super) mod withdraw;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastword_events::{Deferral, Outcome};
 
+use super::drain_account::{AccountState, DeferredQueue, DrainAccount};
 use super::finished_call::FinishedCall;
 use super::gates::Gate;
 use super::idle_workers::IdleWorkers;
-use super::ids::{PluginNumber, QueueId};
+use super::ids::{QueueId, QueueStamp};
 use super::job::{Job, Taken};
+use super::leaving::LeavingPlugins;
 use super::memory_admission::PluginMemory;
 use super::notifications::{Deferred, Notifications};
-use super::queue::Queue;
+use super::queue::{Finished, Queue};
 use super::retries::Retries;
 use super::scheduler::Scheduler;
 use super::suspects::Suspects;
 use super::tenants::TenantQueues;
-use super::worker_step::{Slice, WorkerStep};
-use crate::active_session::Unended;
+use super::worker_step::{ServedSlice, Slice, WorkerStep};
 use crate::breaker::Breaker;
-use crate::drain::account::{AccountState, ClosedAccount, DeferredQueue, DrainAccount, Progress};
-use crate::drain::backlog::{Backlog, newest_by_id};
+use crate::installed::PluginNumber;
 use crate::phase::Phase;
 use crate::queued_delivery::QueuedDelivery;
 use crate::quota::TenantQuota;
-use crate::sync::{now, thread::Thread};
+use crate::sync::thread::Thread;
+use crate::time::Time;
 
 /// The queues with all that is owed, and who serves them.
-#[derive(Default)]
 pub(crate) struct State {
+    time: Time,
     scheduler: Scheduler,
     /// By number.
     queues: Vec<Queue>,
-    /// Failures that are being written down.
-    unwritten: u32,
+    /// Of the queue that is made next.
+    next_stamp: QueueStamp,
+    /// Plugins that are uninstalled and of which something is left.
+    leaving: LeavingPlugins,
+    /// Counts what has changed of installed plugins: what a worker was given to begin before goes back.
+    plugin_changes: u64,
+    /// Failures whose slots were given back before they are on record.
+    failures_being_recorded: u32,
     retries: Retries,
     notifications: Notifications,
     suspects: Suspects,
@@ -50,12 +63,32 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(slots_and_workers: (u32, u32), plugins: Vec<PluginMemory>) -> Self {
-        Self { scheduler: Scheduler::new(slots_and_workers, plugins), ..Self::default() }
+    pub(super) fn new(slots_and_workers: (u32, u32), plugins: Vec<PluginMemory>, time: Time) -> Self {
+        Self {
+            time,
+            scheduler: Scheduler::new(slots_and_workers, plugins),
+            queues: Vec::new(),
+            next_stamp: 0,
+            leaving: LeavingPlugins::default(),
+            plugin_changes: 0,
+            failures_being_recorded: 0,
+            retries: Retries::default(),
+            notifications: Notifications::default(),
+            suspects: Suspects::default(),
+            idle: IdleWorkers::default(),
+            new_timer: false,
+            phase: Phase::default(),
+            drain: None,
+            undelivered_ends: 0,
+        }
     }
 
     pub(super) fn enter(&mut self, phase: Phase) {
         self.phase = phase;
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
     }
 
     pub(super) fn drain(&self) -> Option<&DrainAccount> {
@@ -83,14 +116,24 @@ impl State {
         self.undelivered_ends += ends;
     }
 
-    /// Nothing is to be done now. What waits for its tenant's fuel is not ready, as what waits for its retry.
+    pub(super) fn remove_undelivered_ends(&mut self, ends: u64) {
+        self.undelivered_ends = self.undelivered_ends.saturating_sub(ends);
+    }
+
+    /// Nothing is to be done now, or ever again. What waits for its tenant's fuel is not ready, as what waits for its retry.
     pub(super) fn is_quiet(&self) -> bool {
+        let is_over = self.phase == Phase::Stopped;
+        is_over || self.has_nothing_to_do()
+    }
+
+    fn has_nothing_to_do(&self) -> bool {
         self.scheduler.fair().ready_deliveries() == 0
             && self.scheduler.slots().taken() == 0
-            && self.unwritten == 0
+            && self.failures_being_recorded == 0
             && self.notifications.is_idle()
             && self.suspects.is_empty()
             && !self.scheduler.journal_holds_up()
+            && !self.scheduler.plugin_gates().some_read_orphans()
     }
 
     /// Wakes as many idle workers as there is work for; one, when there is only an observer to be notified, or a new moment to
@@ -113,22 +156,81 @@ impl State {
         plugins: &[PluginNumber],
         breaker_threshold: u32,
     ) -> TenantQueues {
-        let queues = self.scheduler.add_tenant(tenant, quota, plugins, now());
+        let queues = self.scheduler.add_tenant(tenant, quota, plugins, self.time.now());
         for &(plugin, id) in queues.iter() {
-            let queue = Queue::new(tenant.clone(), plugin, Breaker::new(breaker_threshold));
-            match self.queues.get_mut(id) {
-                Some(spare) => *spare = queue,
-                None => self.queues.push(queue),
-            }
+            self.make_queue(id, tenant.clone(), plugin, breaker_threshold);
         }
         queues
+    }
+
+    fn make_queue(&mut self, id: QueueId, tenant: Arc<str>, plugin: PluginNumber, breaker_threshold: u32) {
+        let queue = Queue::new(tenant, plugin, self.next_stamp, Breaker::new(breaker_threshold));
+        self.next_stamp += 1;
+        match self.queues.get_mut(id) {
+            Some(spare) => *spare = queue,
+            None => self.queues.push(queue),
+        }
+    }
+
+    /// Something has changed of installed plugins. Gives the number of the change.
+    pub(super) fn plugin_changed(&mut self) -> u64 {
+        self.plugin_changes += 1;
+        self.plugin_changes
+    }
+
+    pub(super) fn leaving(&self) -> &LeavingPlugins {
+        &self.leaving
+    }
+
+    /// A delivery that was orphaned under the name of a plugin that is on its way out by now.
+    pub(super) fn leave_orphan(&mut self, plugin: PluginNumber, delivery: QueuedDelivery) {
+        self.leaving.leave_behind(plugin, delivery);
+    }
+
+    /// The queue's plugin, if it is on its way out.
+    fn leaving_of(&self, queue: QueueId) -> Option<PluginNumber> {
+        if self.leaving.is_empty() {
+            return None;
+        }
+        self.scheduler.plugin_of(queue).filter(|plugin| self.leaving.has(*plugin))
+    }
+
+    /// Whether somebody waits for calls of a plugin to end.
+    pub(super) fn has_watched_plugins(&self) -> bool {
+        !self.leaving.is_empty() || self.scheduler.plugin_gates().are_paused()
+    }
+
+    /// A plugin's gate has changed.
+    pub(super) fn apply_plugin_gate(&mut self, plugin: PluginNumber) {
+        self.scheduler.apply_plugin_gate(plugin);
+        let scheduler = &self.scheduler;
+        self.suspects.hold_back(|queue| scheduler.is_closed(queue), self.time.now());
+    }
+
+    /// What tells the queue apart that has this number now.
+    pub(super) fn stamp_of(&self, queue: QueueId) -> Option<QueueStamp> {
+        self.queues.get(queue).map(|q| q.stamp)
+    }
+
+    /// Puts a delivery into its lane that was orphaned until now, as one that a dead run owed.
+    pub(super) fn push_orphan(&mut self, queue: QueueId, delivery: QueuedDelivery) {
+        self.push_with(queue, delivery, Queue::push);
+    }
+
+    /// A tenant may use something else from now on.
+    pub(super) fn change_quota(&mut self, tenant: &str, quota: &TenantQuota, now: Instant) {
+        if let Some(number) = self.scheduler.tenants().number(tenant) {
+            self.scheduler.change_quota(number, quota, now);
+            // Its fuel may flow sooner.
+            self.new_timer = true;
+        }
     }
 
     /// Forgets tenants that are owed nothing, once there are many. Not in a drain, whose account is kept in the queues.
     pub(super) fn forget_idle_tenants(&mut self) {
         if self.drain.is_none() {
             let queues = &self.queues;
-            self.scheduler.forget_idle_tenants(now(), |queue| queues.get(queue).is_none_or(Queue::is_idle));
+            self.scheduler.forget_idle_tenants(self.time.now(), |queue| queues.get(queue).is_none_or(Queue::is_idle));
         }
     }
 
@@ -140,13 +242,29 @@ impl State {
         }
     }
 
-    /// Puts a new event into its lane.
+    /// Puts a new event into its lane; behind what is still to come into it, if its plugin's orphans are being read.
     pub(super) fn push(&mut self, queue: QueueId, delivery: QueuedDelivery) {
+        let plugin = self.queues.get(queue).map(|q| q.plugin);
+        let waits = plugin.is_some_and(|plugin| self.scheduler.plugin_gates().waits_for_orphans(plugin));
+        self.push_with(queue, delivery, if waits { Queue::hold } else { Queue::push });
+    }
+
+    /// Puts an event into its lane that newer ones have overtaken.
+    pub(super) fn push_late(&mut self, queue: QueueId, delivery: QueuedDelivery) {
+        self.push_with(queue, delivery, Queue::push_late);
+    }
+
+    fn push_with(
+        &mut self,
+        queue: QueueId,
+        delivery: QueuedDelivery,
+        push: fn(&mut Queue, QueuedDelivery, Instant) -> Option<QueuedDelivery>,
+    ) {
         self.undelivered_ends += u64::from(delivery.is_end());
         let deferral = self.deferral(queue);
         let Some(q) = self.queues.get_mut(queue) else { return };
         self.scheduler.add_owed(queue, 1);
-        let ready = q.push(delivery, now());
+        let ready = push(q, delivery, self.time.now());
         self.make_ready(queue, ready);
         if let Some(why) = deferral {
             self.defer_unstarted(queue, why);
@@ -157,7 +275,8 @@ impl State {
     pub(super) fn make_ready(&mut self, queue: QueueId, delivery: Option<QueuedDelivery>) {
         let Some(mut delivery) = delivery else { return };
         if delivery.suspect {
-            return self.suspects.push(queue, delivery, now());
+            let may_begin = !self.scheduler.is_closed(queue);
+            return self.suspects.push(queue, delivery, may_begin, self.time.now());
         }
         self.defer_if_throttled(queue, &mut delivery);
         let Some(q) = self.queues.get_mut(queue) else { return };
@@ -179,18 +298,24 @@ impl State {
             return WorkerStep::Stop;
         }
         let is_cut = self.phase >= Phase::Cut;
-        if !is_cut {
-            self.scheduler.refill(now);
-            self.make_due_ready(now);
-        }
+        self.look_at_timers(now);
         if self.notifications.has_pending() {
             return WorkerStep::Notify(self.notifications.take_batch());
         }
-        if is_cut {
+        if is_cut && self.drain.is_some() {
             self.idle.add(me);
             return WorkerStep::Cut;
         }
         let mine = begun.iter().copied().min_by_key(|&queue| self.scheduler.rank(queue));
+        if is_cut || self.phase == Phase::Detaching {
+            return match mine {
+                Some(mine) if !is_cut => self.slice(mine, Vec::new()),
+                _ => {
+                    self.idle.add(me);
+                    WorkerStep::Leave { cut: is_cut }
+                }
+            };
+        }
         // A drain has no time to wait for one.
         let alone_until = if self.drain.is_some() { None } else { self.suspects.hold_others_until(now) };
         let new = if alone_until.is_some() { None } else { self.scheduler.choose(begun, self.drain.is_some()) };
@@ -199,7 +324,7 @@ impl State {
                 self.slice(mine, Vec::new())
             }
             (_, Some((new, most))) => {
-                let jobs = self.take(new, most);
+                let jobs = self.take(new, most, now);
                 self.slice(new, jobs)
             }
             (Some(mine), None) => self.slice(mine, Vec::new()),
@@ -214,21 +339,29 @@ impl State {
         }
     }
 
+    /// Makes ready what is due by now.
+    pub(super) fn look_at_timers(&mut self, now: Instant) {
+        if self.phase < Phase::Cut {
+            self.scheduler.refill(now);
+            self.make_due_ready(now);
+        }
+    }
+
     fn slice(&self, queue: QueueId, jobs: Vec<Taken>) -> WorkerStep {
         let plugin = self.scheduler.plugin_of(queue).unwrap_or(usize::MAX);
         let drain = self.drain.as_ref().map(|drain| drain.context.clone());
-        WorkerStep::Serve(Slice { queue, plugin, jobs, drain })
+        WorkerStep::Serve(Slice { queue, plugin, jobs, drain, plugin_changes: self.plugin_changes })
     }
 
     /// Takes deliveries out of a queue: at most `most`, no more than its tenant may begin, and none without its memory.
-    fn take(&mut self, queue: QueueId, most: u32) -> Vec<Taken> {
+    fn take(&mut self, queue: QueueId, most: u32, now: Instant) -> Vec<Taken> {
         let room = self.scheduler.room_to_take(queue, most, self.drain.is_none());
         let Some(q) = self.queues.get_mut(queue) else { return Vec::new() };
         let mut jobs = Vec::with_capacity(room.min(q.ready_len()));
         while jobs.len() < room
             && q.ready_len() > 0
             && let Some(admitted) = self.scheduler.admit(queue, q.next_call(), !jobs.is_empty())
-            && let Some(job) = q.next_job()
+            && let Some(job) = q.next_job(now)
             && let Some((permit, memory)) = self.scheduler.take(queue, admitted)
         {
             q.take(&job);
@@ -243,7 +376,7 @@ impl State {
         if self.scheduler.slots().taken() > 0 {
             return None;
         }
-        let (queue, delivery) = self.suspects.take(now())?;
+        let (queue, delivery) = self.suspects.take(self.time.now())?;
         let (permit, job) = (self.scheduler.take_alone(queue)?, Job::Queued(delivery));
         self.queues.get_mut(queue)?.take(&job);
         self.taken(queue);
@@ -301,22 +434,19 @@ impl State {
             if let Some(permit) = call.permit.take() {
                 self.scheduler.give_back(permit);
                 call.released = true;
-                self.unwritten += 1;
+                self.failures_being_recorded += 1;
             }
         }
     }
 
-    /// A worker has served a queue for `time`: some deliveries are finished and accounted for, some were not begun after all.
-    pub(super) fn settle(
-        &mut self,
-        queue: QueueId,
-        time: Duration,
-        finished: Vec<FinishedCall>,
-        unstarted: Vec<Taken>,
-        now: Instant,
-    ) {
+    /// A worker has served a queue: some deliveries are finished and accounted for, some were not begun after all.
+    pub(super) fn take_back(&mut self, served: ServedSlice, now: Instant) {
+        let ServedSlice { queue, time, finished, unstarted, orphaned } = served;
         self.scheduler.charge_time(queue, nanos(time));
         self.bring_back(queue, unstarted);
+        for taken in orphaned {
+            self.let_go(queue, taken, now);
+        }
         let wall = |call: &FinishedCall| call.report.as_ref().map(|report| report.wall);
         self.scheduler.charge_wait(queue, || nanos(finished.iter().filter_map(wall).sum()));
         for call in finished {
@@ -330,32 +460,66 @@ impl State {
 
     /// Deliveries that a worker has taken and not begun go back to where they were.
     fn bring_back(&mut self, queue: QueueId, mut unstarted: Vec<Taken>) {
+        if let Some(plugin) = self.leaving_of(queue) {
+            return unstarted.into_iter().for_each(|taken| self.leave_behind((plugin, queue), taken));
+        }
         for taken in &mut unstarted {
             if let Job::Queued(delivery) = &mut taken.job {
                 self.defer_if_throttled(queue, delivery);
             }
         }
+        let (may_begin, now) = (!self.scheduler.is_closed(queue), self.time.now());
         let Some(q) = self.queues.get_mut(queue) else { return };
         for Taken { job, permit, .. } in unstarted.into_iter().rev() {
             self.scheduler.give_back(permit);
             q.put_back(&job);
             match job {
-                Job::Queued(delivery) if delivery.suspect => self.suspects.put_back(queue, delivery, now()),
-                job => q.ready.push_front(job),
+                Job::Queued(delivery) if delivery.suspect => self.suspects.put_back(queue, delivery, may_begin, now),
+                job => q.put_in_front(job),
             }
         }
         self.update_ready(queue);
+    }
+
+    /// The plugin is uninstalled: what a worker has not begun is not begun any more.
+    fn leave_behind(&mut self, (plugin, queue): (PluginNumber, QueueId), Taken { job, permit, .. }: Taken) {
+        self.scheduler.give_back(permit);
+        self.scheduler.remove_owed(queue, 1);
+        if let Some(q) = self.queues.get_mut(queue) {
+            q.leave_behind(&job);
+        }
+        let mut delivery = job.delivery();
+        self.suspects.clear(&mut delivery, self.time.now());
+        self.leaving.leave_behind(plugin, delivery);
+    }
+
+    /// The plugin has not the hook any more: the delivery is orphaned, and its session goes on. It is no end, for which every plugin
+    /// has a hook.
+    fn let_go(&mut self, queue: QueueId, Taken { job, permit, .. }: Taken, now: Instant) {
+        self.scheduler.give_back(permit);
+        self.scheduler.remove_owed(queue, 1);
+        let mut delivery = job.delivery();
+        self.suspects.clear(&mut delivery, now);
+        self.go_on(queue, &delivery.session.identity.id, true, now);
     }
 
     fn finish(&mut self, queue: QueueId, mut call: FinishedCall, now: Instant) {
         self.suspects.clear(&mut call.delivery, now);
         match call.permit.take() {
             Some(permit) => self.scheduler.give_back(permit),
-            None => self.unwritten -= 1,
+            None => self.failures_being_recorded -= 1,
         }
-        self.undelivered_ends -= u64::from(call.delivery.is_end() && call.outcome == Outcome::Delivered);
+        let is_made = call.delivery.is_end() && call.outcome == Outcome::Delivered;
+        self.undelivered_ends = self.undelivered_ends.saturating_sub(u64::from(is_made));
         if let Some(report) = &call.report {
-            self.scheduler.call_had(queue, report.counted_memory);
+            self.scheduler.call_had(queue, call.version, report.counted_memory);
+        }
+        if call.is_owed()
+            && let Some(plugin) = self.leaving_of(queue)
+        {
+            // Nobody calls the plugin again.
+            self.leaving.leave_behind(plugin, call.delivery.clone());
+            call.retry = None;
         }
         let account = self.account_state();
         let Some(q) = self.queues.get_mut(queue) else { return };
@@ -375,7 +539,7 @@ impl State {
             return;
         }
         let Some(tenant) = self.scheduler.tenant_of(queue) else { return };
-        if self.scheduler.charge_fuel(tenant, used, now()) {
+        if self.scheduler.charge_fuel(tenant, used, self.time.now()) {
             self.new_timer = true;
             let siblings = self.scheduler.sibling_queues(queue);
             siblings.iter().flat_map(|queues| queues.iter()).for_each(|&(_, queue)| self.defer_ready(queue));
@@ -402,11 +566,9 @@ impl State {
     }
 
     fn notify_later(&mut self, queue: QueueId, unnotified: Vec<QueuedDelivery>) {
-        let Some((tenant, plugin)) = self.scheduler.tenant_of(queue).zip(self.scheduler.plugin_of(queue)) else {
-            return;
-        };
+        let Some(plugin) = self.scheduler.plugin_of(queue) else { return };
         // The caller applies the gate.
-        self.scheduler.add_unnotified(tenant, unnotified.len());
+        self.scheduler.add_unnotified(queue, unnotified.len());
         self.notifications.add(unnotified.into_iter().map(|delivery| Deferred { queue, plugin, delivery }));
     }
 
@@ -416,44 +578,22 @@ impl State {
         deferred.iter().for_each(|one| self.scheduler.notified(one.queue));
     }
 
+    /// Something has gone from a lane. `was_ready`: it was ready, or with a worker.
+    fn go_on(&mut self, queue: QueueId, id: &Arc<str>, was_ready: bool, now: Instant) {
+        let Some(q) = self.queues.get_mut(queue) else { return };
+        let Finished { ready, look_at, .. } = q.go_on(id, was_ready, now);
+        if let Some(at) = look_at {
+            self.retries.add(at, queue, id.clone());
+            self.new_timer = true;
+        }
+        self.make_ready(queue, ready);
+    }
+
     fn account_state(&self) -> AccountState {
         match &self.drain {
             None => AccountState::None,
             Some(drain) if drain.closed_with.is_some() => AccountState::Closed,
             Some(_) => AccountState::Open,
-        }
-    }
-
-    /// A drain begins: everything that is owed gets one attempt.
-    pub(super) fn begin_drain(&mut self, account: DrainAccount, breaker_threshold: u32, now: Instant) {
-        self.drain = Some(account);
-        self.retries.clear();
-        self.notifications.cancel().iter().for_each(|one| self.scheduler.notified(one.queue));
-        self.scheduler.stop_counting_fuel();
-        for queue in 0..self.queues.len() {
-            let Some(q) = self.queues.get_mut(queue) else { continue };
-            for delivery in q.begin_drain(Breaker::new(breaker_threshold), now) {
-                self.make_ready(queue, Some(delivery));
-            }
-        }
-    }
-
-    /// The drain has found these sessions of a tenant active.
-    pub(super) fn add_backlog(&mut self, queues: &TenantQueues, mut sessions: Vec<Unended>) {
-        let Some(context) = self.drain.as_ref().map(|drain| drain.context.clone()) else { return };
-        // The oldest first: they have waited longest, and an operator can follow it.
-        sessions.sort_unstable_by_key(|session| session.sequence);
-        let has_lanes = |queue: QueueId| self.queues.get(queue).is_some_and(|q| !q.lanes.is_empty());
-        let any_lanes = queues.iter().any(|&(_, queue)| has_lanes(queue));
-        let sessions = Arc::new(sessions);
-        let newest_ends = if any_lanes { newest_by_id(&sessions) } else { HashMap::new() };
-        for &(_, queue) in queues.iter() {
-            let Some(q) = self.queues.get_mut(queue) else { continue };
-            let backlog = Backlog::new(context.clone(), sessions.clone());
-            self.scheduler.add_owed(queue, backlog.len());
-            self.undelivered_ends += u64::try_from(backlog.len()).unwrap_or(u64::MAX);
-            q.set_backlog(backlog, &newest_ends);
-            self.update_ready(queue);
         }
     }
 
@@ -488,34 +628,6 @@ impl State {
             self.update_ready(queue);
         }
     }
-
-    /// Defers everything that has not begun.
-    pub(super) fn defer_all_unstarted(&mut self) {
-        for queue in 0..self.queues.len() {
-            self.defer_unstarted(queue, self.why_unstarted(queue));
-        }
-        self.scheduler.end_waits_for_memory();
-    }
-
-    /// What a drain has come to by now: all that is not made is deferred.
-    pub(super) fn progress(&self) -> Progress {
-        let mut progress = self.drain.as_ref().map(DrainAccount::progress).unwrap_or_default();
-        self.queues.iter().for_each(|queue| queue.add_to(&mut progress));
-        progress
-    }
-
-    /// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
-    pub(super) fn close_account(&mut self) -> ClosedAccount {
-        // An end that came after the work was done and before this.
-        self.defer_all_unstarted();
-        let progress = self.progress();
-        let mut closed = self.drain.as_mut().map(|drain| drain.close(progress)).unwrap_or_default();
-        for q in &mut self.queues {
-            closed.held += q.held_ends();
-            closed.queues.extend(q.close());
-        }
-        closed
-    }
 }
 
 #[cfg(any(test, shuttle))]
@@ -537,7 +649,7 @@ impl State {
     #[cfg(shuttle)]
     pub(super) fn held(&self) -> [(&'static str, u64); 3] {
         [
-            ("failures that are being written down", u64::from(self.unwritten)),
+            ("failures that are being written down", u64::from(self.failures_being_recorded)),
             ("deliveries that are suspect", u64::try_from(self.suspects.held()).unwrap_or(u64::MAX)),
             ("deferrals of which the observer is to be notified", u64::from(!self.notifications.is_idle())),
         ]

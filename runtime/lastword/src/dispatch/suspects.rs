@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::ids::QueueId;
+use super::withdrawal::Withdrawal;
 use crate::limits::{MAX_SUSPECT_ALONE, MAX_SUSPECT_WAIT};
 use crate::queued_delivery::QueuedDelivery;
 
@@ -13,6 +14,8 @@ use crate::queued_delivery::QueuedDelivery;
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
     waiting: VecDeque<(QueueId, QueuedDelivery)>,
+    /// Those of plugins of which nothing begins: nobody waits for them.
+    held_back: VecDeque<(QueueId, QueuedDelivery)>,
     /// When the first of them began to wait for others.
     since: Option<Instant>,
     /// When the one that is under way began.
@@ -20,9 +23,24 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    pub(super) fn push(&mut self, queue: QueueId, delivery: QueuedDelivery, now: Instant) {
-        self.waiting.push_back((queue, delivery));
-        self.since.get_or_insert(now);
+    pub(super) fn push(&mut self, queue: QueueId, delivery: QueuedDelivery, may_begin: bool, now: Instant) {
+        if may_begin {
+            self.waiting.push_back((queue, delivery));
+            self.since.get_or_insert(now);
+        } else {
+            self.held_back.push_back((queue, delivery));
+        }
+    }
+
+    /// Sorts anew which of them may begin: those of closed queues may not.
+    pub(super) fn hold_back(&mut self, is_closed: impl Fn(QueueId) -> bool, now: Instant) {
+        let all = std::mem::take(&mut self.held_back).into_iter().chain(std::mem::take(&mut self.waiting));
+        (self.held_back, self.waiting) = all.partition(|(queue, _)| is_closed(*queue));
+        if self.waiting.is_empty() {
+            self.since = None;
+        } else {
+            self.since.get_or_insert(now);
+        }
     }
 
     /// Neither waits, nor is under way.
@@ -52,10 +70,33 @@ impl Suspects {
 
     /// Those of a queue that wait, out of which they are to be deferred.
     pub(super) fn take_of(&mut self, queue: QueueId) -> Vec<QueuedDelivery> {
-        let (of_queue, others) = std::mem::take(&mut self.waiting).into_iter().partition(|(of, _)| *of == queue);
-        self.waiting = others;
-        let of_queue: VecDeque<(QueueId, QueuedDelivery)> = of_queue;
-        of_queue.into_iter().map(|(_, delivery)| delivery).collect()
+        let mut taken = Vec::new();
+        for list in [&mut self.waiting, &mut self.held_back] {
+            let (of_queue, others) = std::mem::take(list).into_iter().partition(|(of, _)| *of == queue);
+            *list = others;
+            let of_queue: VecDeque<(QueueId, QueuedDelivery)> = of_queue;
+            taken.extend(of_queue.into_iter().map(|(_, delivery)| delivery));
+        }
+        taken
+    }
+
+    /// Withdraws those of a queue that wait.
+    pub(super) fn withdraw(&mut self, withdrawal: &mut Withdrawal) {
+        let Withdrawal { queue, missing, withdrawn, stopped, .. } = withdrawal;
+        for list in [&mut self.waiting, &mut self.held_back] {
+            list.retain(|(of, delivery)| {
+                let event = (delivery.sequence, delivery.key);
+                let is_gone = of == queue && missing.remove(&event).is_some();
+                if is_gone {
+                    withdrawn.push(event);
+                    stopped.push(delivery.session.identity.id.clone());
+                }
+                !is_gone
+            });
+        }
+        if self.waiting.is_empty() {
+            self.since = None;
+        }
     }
 
     /// The one that was under way is back, or was not begun after all. The others of the process have a turn before the next.
@@ -82,15 +123,19 @@ impl Suspects {
     }
 
     /// One that a worker brings back unstarted.
-    pub(super) fn put_back(&mut self, queue: QueueId, delivery: QueuedDelivery, now: Instant) {
+    pub(super) fn put_back(&mut self, queue: QueueId, delivery: QueuedDelivery, may_begin: bool, now: Instant) {
         self.over(now);
-        self.waiting.push_front((queue, delivery));
-        self.since.get_or_insert(now);
+        if may_begin {
+            self.waiting.push_front((queue, delivery));
+            self.since.get_or_insert(now);
+        } else {
+            self.held_back.push_front((queue, delivery));
+        }
     }
 
     #[cfg(shuttle)]
     pub(super) fn held(&self) -> usize {
-        self.waiting.len() + usize::from(self.began.is_some())
+        self.waiting.len() + self.held_back.len() + usize::from(self.began.is_some())
     }
 }
 

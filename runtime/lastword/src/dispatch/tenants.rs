@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::ids::{PluginNumber, QueueId, TenantNumber};
+use super::ids::{QueueId, TenantNumber};
+use crate::installed::PluginNumber;
 use crate::limits::MAX_IDLE_TENANTS;
 
 /// The queues of one tenant: one for each plugin that serves it, in the order of the configuration.
@@ -82,6 +83,38 @@ impl Tenants {
         self.by_name.insert(name.clone(), number);
     }
 
+    /// Those of which `is_wanted` says so, in the order of their numbers.
+    pub(super) fn known(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<(TenantNumber, Arc<str>)> {
+        let wanted = self.by_name.iter().filter(|(name, _)| is_wanted(name));
+        let mut known: Vec<_> = wanted.map(|(name, number)| (*number, name.clone())).collect();
+        known.sort_unstable_by_key(|(number, _)| *number);
+        known
+    }
+
+    /// The tenant has a queue for one more plugin, the last in its order.
+    pub(super) fn add_queue(&mut self, tenant: TenantNumber, plugin: PluginNumber, queue: QueueId) {
+        if let Some(queues) = self.accounts.get_mut(tenant).and_then(|account| account.queues.as_mut()) {
+            *queues = queues.iter().copied().chain([(plugin, queue)]).collect();
+        }
+    }
+
+    /// No tenant has a queue for this plugin any more. Gives those that they had, which are not spare yet.
+    pub(super) fn remove_queues(&mut self, plugin: PluginNumber) -> Vec<QueueId> {
+        let mut removed = Vec::new();
+        for queues in self.accounts.iter_mut().filter_map(|account| account.queues.as_mut()) {
+            if let Some(&(_, queue)) = queues.iter().find(|(number, _)| *number == plugin) {
+                removed.push(queue);
+                *queues = queues.iter().copied().filter(|(number, _)| *number != plugin).collect();
+            }
+        }
+        removed
+    }
+
+    /// Nothing is left in these queues.
+    pub(super) fn add_spare_queues(&mut self, queues: Vec<QueueId>) {
+        self.spare_queues.extend(queues);
+    }
+
     /// Whether there are so many that the idle ones are to be forgotten: owners may make up tenants for ever.
     pub(super) fn are_many(&self) -> bool {
         self.by_name.len() >= self.forget_at.max(MAX_IDLE_TENANTS)
@@ -89,13 +122,13 @@ impl Tenants {
 
     /// Forgets those that are owed nothing and that are `idle`, with their queues.
     pub(super) fn forget(&mut self, idle: impl Fn(TenantNumber, &[(PluginNumber, QueueId)]) -> bool) {
-        let (spare_queues, spare_tenants) = (&mut self.spare_queues, &mut self.spare_tenants);
-        self.by_name.retain(|_, number| {
-            let Some(account) = self.accounts.get(*number) else { return false };
-            let queues = account.queues.as_deref().unwrap_or_default();
-            let forget = account.owed == 0 && idle(*number, queues);
+        let Self { by_name, accounts, spare_queues, spare_tenants, .. } = self;
+        by_name.retain(|_, number| {
+            let Some(account) = accounts.get_mut(*number) else { return false };
+            let forget = account.owed == 0 && idle(*number, account.queues.as_deref().unwrap_or_default());
             if forget {
-                spare_queues.extend(queues.iter().map(|(_, queue)| *queue));
+                let queues = account.queues.take();
+                spare_queues.extend(queues.iter().flat_map(|queues| queues.iter()).map(|(_, queue)| *queue));
                 spare_tenants.push(*number);
             }
             !forget

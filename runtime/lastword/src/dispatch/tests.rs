@@ -10,25 +10,28 @@ use lastword_events::{
 };
 use proptest::prelude::*;
 
+use super::backlog::DrainContext;
 use super::dispatcher::Dispatcher;
+use super::drain_account::Progress;
 use super::finished_call::FinishedCall;
 use super::ids::{QueueId, TenantNumber};
 use super::job::{Job, Taken};
 use super::memory_admission::PluginMemory;
 use super::state::State;
 use super::worker_step::{ServedSlice, Slice, WorkerStep};
-use crate::drain::account::Progress;
-use crate::drain::context::DrainContext;
-use crate::installed::InstalledPlugins;
+use crate::active_session::Unended;
+use crate::installed::{InstalledPlugins, Version};
 use crate::limits::{MAX_IDLE_TENANTS, MAX_UNWRITTEN_BYTES_OF_TENANT};
 use crate::queued_delivery::QueuedDelivery;
 use crate::quota::{Quotas, TenantQuota};
 use crate::sandbox::MemoryAccount;
+use crate::time::Time;
 
 /// Two plugins, number 0 and 1, that serve every tenant.
 pub(super) fn dispatcher(slots: u32, workers: u32) -> Dispatcher {
-    let dispatcher = Dispatcher::new(InstalledPlugins::default(), (slots, workers), 5, Arc::new(Quotas::default()));
-    *dispatcher.state() = State::new((slots, workers), vec![PluginMemory::default(), PluginMemory::default()]);
+    let (quotas, time) = (Arc::new(Quotas::default()), Time::of_machine().unwrap());
+    let dispatcher = Dispatcher::new(InstalledPlugins::default(), (slots, workers), 5, quotas, time.clone());
+    *dispatcher.state() = State::new((slots, workers), vec![PluginMemory::default(), PluginMemory::default()], time);
     dispatcher
 }
 
@@ -72,7 +75,8 @@ pub(super) fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Take
 }
 
 fn settle(dispatcher: &Dispatcher, queue: QueueId, finished: Vec<FinishedCall>) {
-    dispatcher.settle(ServedSlice { queue, time: Duration::from_micros(10), finished, unstarted: Vec::new() });
+    let (unstarted, orphaned) = (Vec::new(), Vec::new());
+    dispatcher.take_back(ServedSlice { queue, time: Duration::from_micros(10), finished, unstarted, orphaned });
 }
 
 /// The number of a tenant that is known.
@@ -85,7 +89,7 @@ fn tenant_of(dispatcher: &Dispatcher, queue: QueueId) -> TenantNumber {
 }
 
 /// The queue of plugin 0.
-fn queue_of(dispatcher: &Dispatcher, tenant: &str) -> QueueId {
+pub(super) fn queue_of(dispatcher: &Dispatcher, tenant: &str) -> QueueId {
     dispatcher.state().scheduler().tenants().queues_of(tenant).unwrap()[0].1
 }
 
@@ -265,7 +269,7 @@ fn a_drain_that_begins_while_a_failed_end_is_on_its_way_to_the_journal_reports_i
     assert_eq!((closed.held, closed.queues[0].tally.deferred), (1, 1));
 
     settle(&dispatcher, slice.queue, finished);
-    assert_eq!(dispatcher.state().queues()[0].ends_unwritten, 0);
+    assert_eq!(dispatcher.state().queues()[0].ends_being_recorded, 0);
 }
 
 /// Owes plugin 0 of tenant `t` the ends of `sessions` sessions.
@@ -282,6 +286,38 @@ fn owe_ends(dispatcher: &Dispatcher, sessions: u64) -> QueueId {
 
 fn begin_drain(dispatcher: &Dispatcher) {
     dispatcher.begin_drain(drain(Instant::now()), HashMap::new());
+}
+
+#[test]
+fn what_comes_of_an_id_in_a_drain_waits_for_the_end_that_the_drain_makes_of_it() {
+    let dispatcher = dispatcher(16, 2);
+    let queue = owe_ends(&dispatcher, 0);
+    let session = Arc::new(Session::new("t", "s"));
+    let found = Unended { sequence: 1, session: session.clone(), attempt: 0 };
+    let cut_at = Instant::now() + Duration::from_secs(60);
+    dispatcher.begin_drain(drain(cut_at), HashMap::from([("t".into(), vec![found])]));
+    let sequence = |job: &Job| if let Job::Queued(one) = job { one.sequence } else { 1 };
+    let next = || match dispatcher.next(None, &[]) {
+        WorkerStep::Serve(slice) => Some((sequence(&slice.jobs[0].job), slice)),
+        _ => None,
+    };
+    let end = |n| {
+        let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
+        QueuedDelivery::new(n, EventKey::End, &session, &event)
+    };
+    let (first, made) = next().unwrap();
+    dispatcher.state().push(queue, end(2));
+    assert!(next().is_none(), "the end of the session that the drain found is under way");
+    bring_back(&dispatcher, queue, made.jobs, false);
+    let (second, made) = next().unwrap();
+    dispatcher.state().push(queue, end(3));
+    assert!(next().is_none(), "and one at a time goes on");
+    bring_back(&dispatcher, queue, made.jobs, false);
+    let (third, made) = next().unwrap();
+    bring_back(&dispatcher, queue, made.jobs, false);
+    assert_eq!([first, second, third], [1, 2, 3]);
+    let state = dispatcher.state();
+    assert!(state.is_quiet() && state.queues()[queue].lanes.is_empty());
 }
 
 #[test]
@@ -452,9 +488,10 @@ proptest! {
 /// One plugin, number 0, whose calls share memory and have `least` from the start.
 fn with_memory(slots: u32, memory: u64, least: u64) -> (Dispatcher, MemoryAccount) {
     let account = MemoryAccount::new(memory, 0);
-    let dispatcher = Dispatcher::new(InstalledPlugins::default(), (slots, 2), 5, Arc::new(Quotas::default()));
+    let (quotas, time) = (Arc::new(Quotas::default()), Time::of_machine().unwrap());
+    let dispatcher = Dispatcher::new(InstalledPlugins::default(), (slots, 2), 5, quotas, time.clone());
     let of = |least| PluginMemory::of(account.part(memory), least);
-    *dispatcher.state() = State::new((slots, 2), vec![of(least), of(0)]);
+    *dispatcher.state() = State::new((slots, 2), vec![of(least), of(0)], time);
     (dispatcher, account)
 }
 
@@ -574,7 +611,7 @@ fn what_calls_took_is_reserved_for_the_next_and_a_tenant_has_its_part() {
     owe(&dispatcher, "a", &calls(None), 40);
     owe(&dispatcher, "b", &calls(None), 0);
     let queue = queue_of(&dispatcher, "a");
-    dispatcher.state().scheduler_mut().call_had(queue, 20);
+    dispatcher.state().scheduler_mut().call_had(queue, Version::default(), 20);
     let taken: usize = take_all(&dispatcher).iter().filter(|s| s.plugin == 0).map(|s| s.jobs.len()).sum();
     assert_eq!(
         (taken, account.used()),

@@ -4,8 +4,8 @@ use std::collections::hash_map::IntoValues;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::backlog::Backlog;
 use super::job::{Count, Job};
-use crate::drain::backlog::Backlog;
 use crate::lane::Lane;
 use crate::queued_delivery::QueuedDelivery;
 

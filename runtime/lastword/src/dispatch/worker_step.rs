@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::backlog::DrainContext;
 use super::finished_call::FinishedCall;
-use super::ids::{PluginNumber, QueueId};
+use super::ids::QueueId;
 use super::job::Taken;
 use super::notifications::Deferred;
-use crate::drain::context::DrainContext;
+use crate::installed::PluginNumber;
 
 /// What a worker is to do now.
 pub(crate) enum WorkerStep {
@@ -20,6 +21,8 @@ pub(crate) enum WorkerStep {
     Idle(Option<Instant>),
     /// The budget has ended: drop every call.
     Cut,
+    /// The runtime detaches: leave, once no call is under way. Those that are may come to their end, unless `cut` says to drop them.
+    Leave { cut: bool },
     /// The runtime is gone.
     Stop,
 }
@@ -32,6 +35,8 @@ pub(crate) struct Slice {
     pub(crate) jobs: Vec<Taken>,
     /// The drain that goes on.
     pub(crate) drain: Option<Arc<DrainContext>>,
+    /// How often something has changed of installed plugins: when it has changed again, nothing of this is to begin.
+    pub(crate) plugin_changes: u64,
 }
 
 /// A slice that is over.
@@ -42,4 +47,6 @@ pub(crate) struct ServedSlice {
     pub(crate) finished: Vec<FinishedCall>,
     /// Deliveries that were not begun after all.
     pub(crate) unstarted: Vec<Taken>,
+    /// Deliveries for which the plugin has no hook any more.
+    pub(crate) orphaned: Vec<Taken>,
 }

@@ -1,11 +1,9 @@
 //! Ending every active session at shutdown, within the budget.
 //!
-//! [`schedule`] has the moments of a drain, [`snapshot`] takes the active sessions, [`backlog`] is what a queue has of them,
-//! [`account`] counts what became of each end, [`report`] says it, and [`running`] has the steps from the first to the last.
+//! [`schedule`] has the moments of a drain, [`snapshot`] takes the active sessions, [`report`] says what became of their ends, and
+//! [`running`] has the steps from the first to the last. What the queues have of a drain is theirs: the ends that are still to be made
+//! (`dispatch/backlog.rs`), and the account of those that were (`dispatch/drain_account.rs`).
 
-pub(crate) mod account;
-pub(crate) mod backlog;
-pub(crate) mod context;
 mod report;
 mod running;
 mod schedule;

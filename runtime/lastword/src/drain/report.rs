@@ -1,12 +1,13 @@
 //! What a drain came to, for whoever asked for it.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use lastword_events::{DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, PluginDrain, PluginRest};
+use lastword_events::{DRAIN_WARNING, DrainReason, DrainReport, DrainWarning, PluginDrain, PluginName, PluginRest};
 
-use super::account::{ClosedAccount, ClosedQueue};
-use crate::installed::InstalledPlugins;
+use crate::dispatch::{ClosedAccount, ClosedQueue};
+use crate::installed::{InstalledId, InstalledPlugins, PluginNumber};
 use crate::limits::{MAX_REPORTED, MAX_WARNINGS};
 
 /// Makes a drain's report.
@@ -25,7 +26,8 @@ impl Reporter<'_> {
             report.deferred += tally.deferred;
             report.timed_out |= tally.timed_out;
         }
-        let rest = most_undelivered_first(&mut account.queues, MAX_REPORTED);
+        let place = |plugin| self.installed.get(plugin).map(|one| one.id);
+        let rest = most_undelivered_first(&mut account.queues, MAX_REPORTED, place);
         report.plugins = account.queues.iter().filter_map(|queue| self.line(queue)).collect();
         report.rest = self.rest(&rest);
         report.warnings =
@@ -44,25 +46,29 @@ impl Reporter<'_> {
         Some(line)
     }
 
-    /// One line for each plugin.
+    /// One line for each name that plugins have.
     fn rest(&self, queues: &[ClosedQueue]) -> Vec<PluginRest> {
-        let names = self.installed.plugins().map(|plugin| plugin.name().clone());
-        let mut lines: Vec<PluginRest> = names.map(PluginRest::new).collect();
+        let mut lines: HashMap<&PluginName, (InstalledId, PluginRest)> = HashMap::new();
         for ClosedQueue { plugin, tally, .. } in queues {
-            let Some(line) = lines.get_mut(*plugin) else { continue };
+            let Some(installed) = self.installed.get(*plugin) else { continue };
+            let new = || (installed.id, PluginRest::new(installed.name().clone()));
+            let (first, line) = lines.entry(installed.name()).or_insert_with(new);
+            *first = installed.id.min(*first);
             line.tenants += 1;
             line.delivered += tally.delivered;
             line.failed += tally.failed;
             line.deferred += tally.deferred;
         }
-        lines.retain(|line| line.tenants > 0);
-        lines
+        let mut lines: Vec<(InstalledId, PluginRest)> = lines.into_values().collect();
+        lines.sort_unstable_by_key(|(first, _)| *first);
+        lines.into_iter().map(|(_, line)| line).collect()
     }
 
     /// Names those pairs of tenant and plugin that most was not delivered of; `more` pairs are not among `queues`.
     fn warnings(&self, queues: &mut Vec<ClosedQueue>, more: usize) -> Vec<DrainWarning> {
         queues.retain(has_undelivered);
-        let more = more + most_undelivered_first(queues, MAX_WARNINGS).len();
+        let place = |plugin| self.installed.get(plugin).map(|one| one.id);
+        let more = more + most_undelivered_first(queues, MAX_WARNINGS, place).len();
         let mut warnings: Vec<DrainWarning> = queues.iter().filter_map(|queue| self.warning(queue)).collect();
         if more > 0 {
             warnings.push(DrainWarning::new(
@@ -90,14 +96,18 @@ fn has_undelivered(queue: &ClosedQueue) -> bool {
     queue.tally.failed + queue.tally.deferred > 0
 }
 
-/// Leaves `most` of the queues, those that most was not delivered of, in the order of the configuration. Gives the others.
-fn most_undelivered_first(queues: &mut Vec<ClosedQueue>, most: usize) -> Vec<ClosedQueue> {
+/// Leaves `most` of the queues, those that most was not delivered of, in the order of their plugins' places. Gives the others.
+fn most_undelivered_first<T: Ord>(
+    queues: &mut Vec<ClosedQueue>,
+    most: usize,
+    place: impl Fn(PluginNumber) -> T,
+) -> Vec<ClosedQueue> {
     if queues.len() > most {
         let undelivered = |queue: &ClosedQueue| Reverse(queue.tally.failed + queue.tally.deferred);
         queues.select_nth_unstable_by_key(most, undelivered);
     }
     let others = queues.split_off(most.min(queues.len()));
-    queues.sort_by(|a, b| (a.plugin, &a.tenant).cmp(&(b.plugin, &b.tenant)));
+    queues.sort_by(|a, b| (place(a.plugin), &a.tenant).cmp(&(place(b.plugin), &b.tenant)));
     others
 }
 
@@ -120,9 +130,9 @@ mod tests {
     #[test]
     fn those_that_most_was_not_delivered_of_are_named_in_the_order_of_the_configuration() {
         let mut queues = vec![queue("c", 1, 3), queue("b", 0, 0), queue("a", 1, 9), queue("a", 0, 1), queue("b", 1, 2)];
-        let others = most_undelivered_first(&mut queues, 3);
+        let others = most_undelivered_first(&mut queues, 3, |plugin| plugin);
         assert_eq!(names(&queues), [("a", 1), ("b", 1), ("c", 1)]);
         assert_eq!(others.len(), 2);
-        assert!(most_undelivered_first(&mut queues, 3).is_empty());
+        assert!(most_undelivered_first(&mut queues, 3, |plugin| plugin).is_empty());
     }
 }

@@ -7,12 +7,13 @@ use std::time::Instant;
 use lastword_events::{DrainReason, DrainReport, DrainWarning};
 use lastword_journal::JournalOp;
 
-use super::account::ClosedAccount;
 use super::report::Reporter;
 use super::schedule::Schedule;
 use super::snapshot::take_snapshot;
 use crate::core::Core;
-use crate::sync::{now, timeout_at};
+use crate::dispatch::ClosedAccount;
+use crate::installed::InstalledPlugins;
+use crate::run_end::record_clean_end;
 
 /// A drain that has begun.
 pub(crate) struct RunningDrain {
@@ -26,8 +27,8 @@ impl RunningDrain {
     /// closed, before.
     pub(crate) fn begin(core: &Arc<Core>, reason: DrainReason, began: Instant) -> Option<Self> {
         let requests_under_way = core.in_flight().close()?;
-        let now = now();
-        let schedule = Schedule::new(reason, began.min(now), now, core.budget());
+        let now = core.time().now();
+        let schedule = Schedule::new(reason, began.min(now), (now, core.time().timestamp()), core.budget());
         let at = schedule.at;
         // Everything that the drain writes comes after this; nobody has to wait for it.
         drop(core.journal().append_decided(vec![JournalOp::Draining { reason, at }]));
@@ -44,22 +45,25 @@ impl RunningDrain {
     }
 
     /// Waits for the work, cuts it at the end of the budget, and gives the account.
-    pub(crate) async fn finish(mut self) -> DrainReport {
+    pub(crate) async fn finish(mut self) -> Arc<DrainReport> {
         if !self.has_snapshot {
             // A disk that takes longer than this does not hold up the drain: what is written down later is taken along.
-            timeout_at(self.schedule.snapshot_by, self.core.in_flight().settled()).await.ok();
+            self.core.time().timeout_at(self.schedule.snapshot_by, self.core.in_flight().all_back()).await;
             self.take_snapshot();
         }
         self.work().await;
         let dispatcher = self.core.dispatcher();
+        let installed = dispatcher.installed();
         let mut account = dispatcher.close_account();
-        let reporter = Reporter { installed: dispatcher.installed() };
+        // Nothing of it changes in a drain, but for what is out by the end of one.
+        let reporter = Reporter { installed: &installed };
         let mut report = reporter.make(self.schedule.reason, self.core.budget(), &mut account);
         self.flush(&mut report).await;
-        report.unreported = self.notify_of_deferrals(&mut account);
+        report.unreported = self.notify_of_deferrals(&installed, &mut account);
         dispatcher.keep_deferred(account.deferred);
         self.core.journal().leave();
-        report.elapsed = now().saturating_duration_since(self.schedule.began);
+        report.elapsed = self.core.time().now().saturating_duration_since(self.schedule.began);
+        let report = self.core.run_end().drained(report);
         dispatcher.end_drain();
         report
     }
@@ -68,22 +72,23 @@ impl RunningDrain {
     async fn work(&self) {
         let dispatcher = self.core.dispatcher();
         let work = async {
-            self.core.in_flight().settled().await;
+            self.core.in_flight().all_back().await;
             dispatcher.quiet().await;
         };
-        if timeout_at(self.schedule.cut_at, work).await.is_err() {
+        let time = self.core.time();
+        if time.timeout_at(self.schedule.cut_at, work).await.is_none() {
             dispatcher.cut();
             // A worker that is stuck in a host call must not make the drain longer.
-            timeout_at(self.schedule.close_at, dispatcher.quiet()).await.ok();
+            time.timeout_at(self.schedule.close_at, dispatcher.quiet()).await;
         }
     }
 
     async fn flush(&self, report: &mut DrainReport) {
         let journal = self.core.journal();
-        match timeout_at(self.schedule.flush_until, journal.flush()).await {
-            Ok(Ok(())) => (),
-            Ok(Err(error)) => report.warnings.push(DrainWarning::new("journal", error.to_string())),
-            Err(_) => {
+        match self.core.time().timeout_at(self.schedule.flush_until, record_clean_end(&self.core)).await {
+            Some(Ok(())) => (),
+            Some(Err(error)) => report.warnings.push(DrainWarning::new("journal", error.to_string())),
+            None => {
                 let message = "the last outcomes were not written in time; their deliveries will be made again";
                 report.warnings.push(DrainWarning::new("journal", message.to_owned()));
             }
@@ -99,12 +104,12 @@ impl RunningDrain {
     }
 
     /// Notifies the observer of what had no attempt, as long as there is time. Gives how many ends it was not notified of.
-    fn notify_of_deferrals(&self, account: &mut ClosedAccount) -> u64 {
+    fn notify_of_deferrals(&self, installed: &InstalledPlugins, account: &mut ClosedAccount) -> u64 {
         let until = self.schedule.notify_until;
         let mut unnotified = account.held;
         for deferred in &mut account.deferred {
-            let Some(plugin) = self.core.dispatcher().installed().get(deferred.plugin) else { continue };
-            while now() < until
+            let Some(plugin) = installed.get(deferred.plugin) else { continue };
+            while self.core.time().now() < until
                 && let Some(delivery) = deferred.unstarted.next()
             {
                 account.notified.fetch_add(u64::from(delivery.is_end()), Ordering::Relaxed);
@@ -120,7 +125,7 @@ impl RunningDrain {
 pub(crate) fn drain_so_far(core: &Core, reason: DrainReason, began: Instant) -> Option<DrainReport> {
     let so_far = core.dispatcher().progress()?;
     let mut report = DrainReport::empty(reason, core.budget());
-    report.elapsed = now().saturating_duration_since(began);
+    report.elapsed = core.time().now().saturating_duration_since(began);
     (report.sessions, report.delivered, report.failed) = (so_far.sessions, so_far.delivered, so_far.failed);
     (report.deferred, report.unreported, report.timed_out) = (so_far.deferred, so_far.unnotified, true);
     Some(report)

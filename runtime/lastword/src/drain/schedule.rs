@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lastword_events::{DrainReason, Timestamp};
 
-use crate::limits::{MAX_DRAIN_RESERVE, max_entry_wait};
+use crate::limits::{drain_reserve, max_entry_wait};
 
 /// When each step of a drain has to be done.
 #[derive(Clone, Copy)]
@@ -26,15 +26,16 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// `began`: when the budget did, which may be a while ago. What was asked for by `now` is waited for as long as ever.
-    pub(super) fn new(reason: DrainReason, began: Instant, now: Instant, budget: Duration) -> Self {
-        let reserve = MAX_DRAIN_RESERVE.min(budget / 4);
+    /// `began`: when the budget did, which may be a while ago. What was asked for by `now` is waited for as long as ever, and is also
+    /// known by the wall clock: then the sessions end.
+    pub(super) fn new(reason: DrainReason, began: Instant, (now, at): (Instant, Timestamp), budget: Duration) -> Self {
+        let reserve = drain_reserve(budget);
         let leave_at = began + budget;
         let cut_at = leave_at - reserve;
         Self {
             reason,
             began,
-            at: Timestamp::now(),
+            at,
             snapshot_by: cut_at.min(now + max_entry_wait(budget)),
             cut_at,
             close_at: leave_at - reserve / 3 * 2,
@@ -47,15 +48,17 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_DRAIN_RESERVE;
 
     #[test]
     fn a_budget_that_began_earlier_ends_earlier_and_requests_are_waited_for_all_the_same() {
         let (now, budget) = (Instant::now() + Duration::from_secs(60), Duration::from_secs(2));
         let late = Duration::from_millis(500);
-        let schedule = Schedule::new(DrainReason::Shutdown, now - late, now, budget);
+        let now_at = (now, Timestamp::now());
+        let schedule = Schedule::new(DrainReason::Shutdown, now - late, now_at, budget);
         assert_eq!(schedule.cut_at, now - late + budget - MAX_DRAIN_RESERVE);
         assert_eq!(schedule.snapshot_by, now + max_entry_wait(budget));
-        let too_late = Schedule::new(DrainReason::Shutdown, now - 2 * budget, now, budget);
+        let too_late = Schedule::new(DrainReason::Shutdown, now - 2 * budget, now_at, budget);
         assert!(too_late.snapshot_by < now, "there is no time left to wait for anyone");
         let Schedule { cut_at, close_at, flush_until, notify_until, .. } = schedule;
         assert!(cut_at < close_at && close_at < flush_until && flush_until < notify_until);

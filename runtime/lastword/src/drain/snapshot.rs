@@ -2,33 +2,35 @@
 
 use std::sync::Arc;
 
-use lastword_events::{EventKey, Session};
+use lastword_events::{EventKey, PluginName, Session};
 use lastword_journal::{PendingDelivery, RecoveredSession};
 
-use super::context::DrainContext;
 use super::schedule::Schedule;
 use crate::active_session::{Active, Ending};
 use crate::active_set::ActiveSet;
 use crate::core::Core;
 use crate::decided_ops::DecidedOps;
+use crate::dispatch::DrainContext;
+use crate::enqueue::enqueue;
+use crate::installed::Owed;
 use crate::intake::{RequestedEnd, requested_end};
 use crate::queued_delivery::QueuedDelivery;
 use crate::recovered_end::{enqueue_recovered, record_recovered_end};
 
 /// Takes the set, whole, and hands its ends to the dispatcher.
 pub(super) fn take_snapshot(core: &Core, schedule: &Schedule) {
-    let mut set = core.active();
+    let mut set = core.lock_active();
     let snapshot = set.take_all(core.order().ends());
     // Handed over before anyone is called: no outcome is on record before the end that it is of.
     let mut ops = DecidedOps::of(core.journal());
     let unattached: Vec<PendingDelivery> =
         snapshot.unattached.iter().flat_map(|active| record_unattached_end(core, active, &mut ops)).collect();
-    let own: Vec<QueuedDelivery> =
-        snapshot.ending.iter().filter_map(|active| take_over(core, active, &mut ops)).collect();
+    let own: Vec<TakenOver> =
+        snapshot.with_own_end.iter().filter_map(|active| take_over(core, active, &mut ops)).collect();
     drop(ops);
     let start = DrainContext { reason: schedule.reason, ended_at: schedule.at, cut_at: schedule.cut_at };
     core.dispatcher().begin_drain(start, snapshot.active);
-    own.iter().for_each(|end| core.dispatcher().enqueue_each(end));
+    own.iter().for_each(|end| end.enqueue(core, &mut set));
     let mut ops = DecidedOps::of(core.journal());
     unattached.iter().for_each(|end| enqueue_recovered(core, end, &mut ops));
     core.dispatcher().announce_drain();
@@ -43,23 +45,37 @@ pub(crate) fn end_late(core: &Core, set: &mut ActiveSet, sequence: u64, session:
     let mut ops = DecidedOps::of(core.journal());
     let end = take_over(core, active, &mut ops);
     drop(ops);
-    end.iter().for_each(|end| core.dispatcher().enqueue_each(end));
+    end.iter().for_each(|end| end.enqueue(core, set));
 }
 
-/// The end of a session for which somebody has asked, and which the drain has found first. Its reason is its own,
-/// whenever the disk comes to it.
-fn take_over(core: &Core, active: &Active, ops: &mut DecidedOps) -> Option<QueuedDelivery> {
-    let (session, event) = match active.ending.as_deref()? {
-        Ending::Appended { session, event } => (session.clone(), event.clone()),
+/// The end of a session for which somebody has asked, and which the drain has found first.
+struct TakenOver {
+    end: QueuedDelivery,
+    owed: Owed,
+    /// Plugins that were sent the session's start, and of which the end counts as orphaned if they are gone.
+    started: Vec<PluginName>,
+}
+
+impl TakenOver {
+    fn enqueue(&self, core: &Core, set: &mut ActiveSet) {
+        enqueue(core, set, &self.end, &self.owed, &self.started);
+    }
+}
+
+/// Its reason is its own, whenever the disk comes to it.
+fn take_over(core: &Core, active: &Active, ops: &mut DecidedOps) -> Option<TakenOver> {
+    let (session, event, owed) = match active.ending.as_deref()? {
+        Ending::Appended { session, event, owed } => (session.clone(), event.clone(), owed.clone()),
         Ending::TakenOver(request) => {
             // What does not fit is said when the request has its turn.
-            let RequestedEnd { session, event, op, .. } = requested_end(core, active, request, &mut Vec::new());
+            let (RequestedEnd { session, event, owed, .. }, op) = requested_end(core, active, request, &mut Vec::new());
             ops.push(op);
-            (session, event)
+            (session, event, owed)
         }
     };
     let end = QueuedDelivery::new(active.sequence, EventKey::End, &session, &event);
-    Some(QueuedDelivery { attempt: active.attempt_of_end(), ..end })
+    let end = QueuedDelivery { attempt: active.attempt_of_end(), ..end };
+    Some(TakenOver { end, owed, started: active.started().to_vec() })
 }
 
 /// A drain begins, and nobody has come back for this one: it belongs to a run that is dead, whatever ends this one.

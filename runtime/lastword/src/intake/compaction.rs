@@ -5,14 +5,15 @@ use std::sync::Arc;
 use lastword_events::{Event, Hook, Session, SessionCompaction};
 use lastword_journal::{Appended, JournalOp};
 
-use super::RequestResult;
-use super::known_op::{RequestName, duplicate};
+use super::known_op::{RequestName, duplicate_op};
 use super::merge::{guessed, with_scope_of};
 use super::register::{look_up, permit_for, refusal, register};
 use crate::active_session::Active;
 use crate::active_set::SessionState;
 use crate::core::Core;
-use crate::request::{Acceptance, Accepted, CompactionRequest, Refusal};
+use crate::enqueue::enqueue;
+use crate::queued_delivery::QueuedDelivery;
+use crate::request::{Acceptance, Accepted, CompactionRequest, Refusal, RequestResult};
 use crate::session_quota::SessionPermit;
 
 pub(crate) async fn compaction(core: Arc<Core>, request: CompactionRequest) -> RequestResult {
@@ -51,20 +52,21 @@ async fn compact(
     let owed = core.dispatcher().installed().owed_to(&known_as.tenant, key);
     let session = with_scope_of(&active.session, said);
     let (identity, generation) = (session.identity.clone(), session.generation);
-    let op = JournalOp::Compaction { sequence, n, session: session.clone(), event: event.clone(), owed, op_id };
+    let (of_session, to) = (session.clone(), owed.plugins.clone());
+    let op = JournalOp::Compaction { sequence, n, session: of_session, event: event.clone(), owed: to, op_id };
     match core.journal().append(op).await.map_err(|error| refusal(core, &known_as, error))? {
         Appended::Done => {
-            let mut set = core.active();
-            if set.update_session(&known_as, sequence, session.clone(), |active| active.compactions = n) {
-                core.dispatcher().enqueue(sequence, key, &session, &event);
-            } else {
-                // A drain has taken the session meanwhile, and its end may be out already.
-                core.dispatcher().enqueue_late(sequence, key, &session, &event);
-            }
+            let deliveries = owed.deliveries(core.journal_name(), sequence, key);
+            let mut set = core.lock_active();
+            let is_active = set.update_session(&known_as, sequence, session.clone(), |active| active.compactions = n);
+            // A drain may have taken the session meanwhile, and then its end may be out already.
+            let late = !is_active;
+            let delivery = QueuedDelivery { late, ..QueuedDelivery::new(sequence, key, &session, &event) };
+            enqueue(core, &mut set, &delivery, &owed, &[]);
             let dropped = guessed(&known_as, of);
-            Ok(Accepted { dropped, ..Accepted::new(identity, generation, Acceptance::Registered) })
+            Ok(Accepted { dropped, deliveries, ..Accepted::new(identity, generation, Acceptance::Registered) })
         }
-        other => duplicate(known_as, &other),
+        other => duplicate_op(known_as, &other),
     }
 }
 
@@ -80,12 +82,14 @@ async fn compact_without_start(
     let event = Event::Compaction(event);
     let (key, event) = (event.key(1), Arc::new(event));
     let owed = core.dispatcher().installed().owed_to(&identity.tenant, key);
-    let op = JournalOp::CompactionWithoutStart { session: Arc::new(session), event: event.clone(), owed, op_id };
+    let (session, to) = (Arc::new(session), owed.plugins.clone());
+    let op = JournalOp::CompactionWithoutStart { session, event: event.clone(), owed: to, op_id };
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
-            register(core, sequence, &session, key, &event, permit);
-            Ok(Accepted::new(identity, session.generation, Acceptance::Implied))
+            register(core, sequence, &session, (key, &event, &owed), permit);
+            let deliveries = owed.deliveries(core.journal_name(), sequence, key);
+            Ok(Accepted::new(identity, session.generation, Acceptance::Implied).with(deliveries))
         }
-        other => duplicate(identity, &other),
+        other => duplicate_op(identity, &other),
     }
 }

@@ -8,17 +8,19 @@ use std::sync::Arc;
 use lastword_events::{Event, EventKey, Hook, Identity, Session};
 use lastword_journal::{Appended, JournalError, JournalOp, Pending};
 
-use super::RequestResult;
-use super::known_op::{RequestName, duplicate};
+use super::known_op::{RequestName, duplicate_op};
 use super::merge::guessed;
-use super::register::{ended_by_drain, refuse_ending, register_end};
+use super::register::{cancel_end, ended_by_drain, refuse_ending, register_end};
 use super::requested_end::{RequestedEnd, requested_end};
 use crate::active_session::{Active, Ending};
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
-use crate::recent_ends::Repetition;
+use crate::enqueue::enqueue;
+use crate::installed::Owed;
+use crate::queued_delivery::QueuedDelivery;
+use crate::recent_ends::DuplicateEnd;
 use crate::reported_fields::ReportedFields;
-use crate::request::{Acceptance, Accepted, EndRequest, ReceivedEnd};
+use crate::request::{Acceptance, Accepted, EndRequest, ReceivedEnd, RequestResult};
 use crate::session_query::SessionQuery;
 use crate::session_quota::EndingGuard;
 
@@ -26,7 +28,7 @@ pub(crate) async fn end(core: Arc<Core>, end: Arc<ReceivedEnd>, mut dropped: Vec
     let EndRequest { session, op_id, .. } = &end.request;
     let name = RequestName { identity: &session.identity, kind: Hook::SessionEnd, op_id: op_id.as_deref() };
     let step = {
-        let mut set = core.active();
+        let mut set = core.lock_active();
         let state = state_of(&set, &end)?;
         (!name.may_be_of_another(&state)).then(|| Step::take(&core, &mut set, state, &end, &mut dropped))
     };
@@ -36,7 +38,7 @@ pub(crate) async fn end(core: Arc<Core>, end: Arc<ReceivedEnd>, mut dropped: Vec
             if let Some(known) = name.known(&core).await {
                 return Ok(known);
             }
-            let mut set = core.active();
+            let mut set = core.lock_active();
             let state = state_of(&set, &end)?;
             Step::take(&core, &mut set, state, &end, &mut dropped)
         }
@@ -44,7 +46,7 @@ pub(crate) async fn end(core: Arc<Core>, end: Arc<ReceivedEnd>, mut dropped: Vec
     let answer = match step {
         Step::Appended(ending) => ending.finish(&core, &end).await?,
         Step::Drained(active) => end_drained(&core, &active, &end, &mut dropped).await?,
-        Step::Repeated(repetition) => core.repeated_ends().count(repetition),
+        Step::Duplicate(duplicate) => core.duplicate_ends().count(duplicate),
         Step::Unknown(session) => end_without_start(&core, session, &end).await?,
     };
     Ok(Accepted { dropped, ..answer })
@@ -64,7 +66,7 @@ enum Step {
     /// A drain has taken the session over.
     Drained(Active),
     /// It is a duplicate of the last end.
-    Repeated(Repetition),
+    Duplicate(DuplicateEnd),
     /// Nobody has started the session.
     Unknown(Session),
 }
@@ -85,11 +87,11 @@ impl Step {
                 Self::Appended(AppendedEnd::new(core, set, &active, end, dropped))
             }
             SessionState::Drained(active) => Self::Drained(active),
-            SessionState::Unknown => match set.recent_ends.repeated(end) {
-                Some(repetition) => Self::Repeated(repetition),
+            SessionState::Unknown => match set.recent_ends.duplicate(end) {
+                Some(duplicate) => Self::Duplicate(duplicate),
                 None => {
                     let mut session = end.request.session.clone();
-                    set.set_apart(&mut session, &SessionState::Unknown);
+                    set.set_apart(&mut session, &SessionState::Unknown, end.at);
                     Self::Unknown(session)
                 }
             },
@@ -102,9 +104,7 @@ struct AppendedEnd {
     sequence: u64,
     /// What the set knows the session as.
     known_as: Identity,
-    session: Arc<Session>,
-    event: Arc<Event>,
-    reported: ReportedFields,
+    requested: RequestedEnd,
     guard: Option<EndingGuard>,
     answer: Pending<Appended>,
 }
@@ -118,33 +118,38 @@ impl AppendedEnd {
         dropped: &mut Vec<String>,
     ) -> Self {
         let (sequence, known_as) = (active.sequence, active.session.identity.clone());
-        let RequestedEnd { session, event, reported, op } = requested_end(core, active, end, dropped);
-        let ending = Ending::Appended { session: session.clone(), event: event.clone() };
+        let (requested, op) = requested_end(core, active, end, dropped);
+        let RequestedEnd { session, event, owed, .. } = &requested;
+        let ending = Ending::Appended { session: session.clone(), event: event.clone(), owed: owed.clone() };
         set.update(&known_as, sequence, |active| active.ending = Some(Box::new(ending)));
         let answer = core.journal().append(op);
         // Last: it locks the set when it is dropped, and the set is locked here.
         let is_counted = core.quotas().of(&known_as.tenant).active_sessions.is_some();
         let guard = is_counted.then(|| EndingGuard::begin(core, set, &known_as.tenant));
-        Self { sequence, known_as, session, event, reported, guard, answer }
+        Self { sequence, known_as, requested, guard, answer }
     }
 
     async fn finish(self, core: &Core, end: &ReceivedEnd) -> RequestResult {
-        let Self { sequence, known_as, session, event, reported, guard, answer } = self;
+        let Self { sequence, known_as, requested, guard, answer } = self;
+        let RequestedEnd { session, event, reported, owed } = requested;
         match answer.await {
             Ok(Appended::Done) => {
-                let mut set = core.active();
-                let accepted = register_end(core, &mut set, sequence, &known_as, &session, &event, guard);
+                let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::End);
+                let mut set = core.lock_active();
+                let end_of = (&event, &owed);
+                let accepted = register_end(core, &mut set, sequence, &known_as, &session, end_of, guard);
                 if accepted.how == Acceptance::Registered {
                     set.recent_ends.add(sequence, &session, end, reported);
+                    return Ok(accepted.with(deliveries));
                 }
                 Ok(accepted)
             }
             Ok(other) => {
-                core.active().cancel_ending(&known_as, sequence);
-                duplicate(known_as, &other)
+                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), &owed);
+                duplicate_op(known_as, &other)
             }
             Err(error) => {
-                core.active().cancel_ending(&known_as, sequence);
+                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), &owed);
                 let generation = ended_by_drain(core, &known_as, &error).ok_or(error)?;
                 Ok(Accepted::new(known_as, generation, Acceptance::DuplicateEnd))
             }
@@ -158,32 +163,51 @@ async fn end_drained(core: &Core, active: &Active, end: &Arc<ReceivedEnd>, dropp
     if !active.was_taken_over_with(end) {
         return Ok(Accepted::new(identity, generation, Acceptance::DuplicateEnd));
     }
-    requested_end(core, active, end, dropped);
+    let owed = requested_end(core, active, end, dropped).0.owed;
     // The drain has handed it over to the journal.
     core.journal().flush().await?;
-    Ok(Accepted::new(identity, generation, Acceptance::Registered))
+    let deliveries = owed.deliveries(core.journal_name(), active.sequence, EventKey::End);
+    Ok(Accepted::new(identity, generation, Acceptance::Registered).with(deliveries))
 }
 
 async fn end_without_start(core: &Core, session: Session, end: &ReceivedEnd) -> RequestResult {
-    let EndRequest { session: said, event, op_id } = &end.request;
-    let identity = session.identity.clone();
-    let owed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::End);
-    let reported = ReportedFields::by(&session, event).with_scope_of(&said.identity);
-    let event = Arc::new(Event::End(event.clone().since(session.started_at)));
-    let op = JournalOp::EndWithoutStart {
-        session: Arc::new(session),
-        event: event.clone(),
-        owed,
-        received: end.receipt(reported),
-        op_id: op_id.clone(),
-    };
+    let (ImpliedEnd { identity, event, reported, owed }, op) = ImpliedEnd::of(core, session, end);
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
-            let mut set = core.active();
+            let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::End);
+            let mut set = core.lock_active();
             set.recent_ends.add(sequence, &session, end, reported);
-            core.dispatcher().enqueue(sequence, EventKey::End, &session, &event);
-            Ok(Accepted::new(identity, session.generation, Acceptance::Implied))
+            enqueue(core, &mut set, &QueuedDelivery::new(sequence, EventKey::End, &session, &event), &owed, &[]);
+            Ok(Accepted::new(identity, session.generation, Acceptance::Implied).with(deliveries))
         }
-        other => duplicate(identity, &other),
+        other => duplicate_op(identity, &other),
+    }
+}
+
+/// The end of a session that nobody has started.
+pub(super) struct ImpliedEnd {
+    pub(super) identity: Identity,
+    pub(super) event: Arc<Event>,
+    pub(super) reported: ReportedFields,
+    /// Whom it is owed.
+    pub(super) owed: Owed,
+}
+
+impl ImpliedEnd {
+    /// With the operation that records it.
+    pub(super) fn of(core: &Core, session: Session, end: &ReceivedEnd) -> (Self, JournalOp) {
+        let EndRequest { session: said, event, op_id } = &end.request;
+        let identity = session.identity.clone();
+        let owed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::End);
+        let reported = ReportedFields::by(&session, event).with_scope_of(&said.identity);
+        let event = Arc::new(Event::End(event.clone().since(session.started_at)));
+        let op = JournalOp::EndWithoutStart {
+            session: Arc::new(session),
+            event: event.clone(),
+            owed: owed.plugins.clone(),
+            received: end.receipt(reported),
+            op_id: op_id.clone(),
+        };
+        (Self { identity, event, reported, owed }, op)
     }
 }

@@ -7,12 +7,11 @@ use std::task::Poll;
 use lastword_events::{Hook, Identity};
 use lastword_journal::{Appended, Durability, JournalError};
 
-use super::RequestResult;
 use crate::active_set::SessionState;
 use crate::core::Core;
 use crate::limits::max_entry_wait;
-use crate::request::{Acceptance, Accepted, Refusal};
-use crate::sync::{blocking, timeout};
+use crate::request::{Acceptance, Accepted, Refusal, RequestResult};
+use crate::sync::blocking;
 
 /// What names a request.
 #[derive(Clone, Copy)]
@@ -22,8 +21,18 @@ pub(super) struct RequestName<'a> {
     pub(super) op_id: Option<&'a str>,
 }
 
-impl RequestName<'_> {
-    /// Whether a line without a scope may have been sent before, when it was of another session than it would be taken for now.
+impl<'a> RequestName<'a> {
+    /// As the journal looks for it: a session of a dead run, found without its scope, is known by what it was.
+    pub(super) fn of(self, state: &'a SessionState) -> Self {
+        match state {
+            SessionState::Active(active, _) if active.is_unattached() => {
+                Self { identity: &active.session.identity, ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether a line without a scope may be a duplicate of one that was taken for another session than it would be now.
     pub(super) fn may_be_of_another(&self, state: &SessionState) -> bool {
         let SessionState::Active(active, _) = state else { return false };
         self.op_id.is_some()
@@ -59,7 +68,7 @@ async fn known_op(core: &Core, identity: &Identity, kind: Hook, op_id: &str) -> 
     let mut phase = core.dispatcher().watch_phase();
     let too_long = async {
         phase.wait_for(|phase| phase.is_draining()).await.ok();
-        timeout(max_entry_wait(core.budget()), std::future::pending::<()>()).await.ok();
+        core.time().sleep(max_entry_wait(core.budget())).await;
     };
     let (mut read, mut too_long) = (pin!(read), pin!(too_long));
     poll_fn(|cx| match read.as_mut().poll(cx) {
@@ -70,7 +79,7 @@ async fn known_op(core: &Core, identity: &Identity, kind: Hook, op_id: &str) -> 
 }
 
 /// The answer to a request that the journal knows already.
-pub(super) fn duplicate(identity: Identity, appended: &Appended) -> RequestResult {
+pub(super) fn duplicate_op(identity: Identity, appended: &Appended) -> RequestResult {
     match appended {
         Appended::DuplicateOp { generation } => Ok(Accepted::new(identity, *generation, Acceptance::DuplicateOp)),
         other => Err(JournalError::Unavailable(format!("it answered {other:?} to something else")).into()),

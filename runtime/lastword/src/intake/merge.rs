@@ -21,17 +21,6 @@ pub(super) fn with_scope_of(known: &Arc<Session>, said: &Session) -> Arc<Session
     merge(known, session)
 }
 
-/// Merges for an end, which is never refused: what no longer fits together is left out, and named in `dropped`.
-pub(super) fn merge_fitting(known: &Arc<Session>, newer: Session, dropped: &mut Vec<String>) -> Arc<Session> {
-    let merged = merge(known, newer);
-    if merged.validate().is_ok() {
-        return merged;
-    }
-    let mut merged = Arc::unwrap_or_clone(merged);
-    dropped.append(&mut merged.fit());
-    Arc::new(merged)
-}
-
 /// Says which of `of` sessions was taken, for an event that does not say it.
 pub(super) fn guessed(identity: &Identity, of: usize) -> Vec<String> {
     if of < 2 {

@@ -9,6 +9,7 @@ mod end;
 mod known_op;
 mod merge;
 mod register;
+mod replace;
 mod request_future;
 mod requested_end;
 mod seen;
@@ -16,11 +17,9 @@ mod start;
 
 pub(crate) use compaction::compaction;
 pub(crate) use end::end;
-pub(crate) use register::register_end;
-pub(crate) use request_future::RequestFuture;
+pub(crate) use register::{cancel_end, register_end};
+pub(crate) use replace::replace;
+pub(crate) use request_future::{ObservedRequest, RequestFuture};
 pub(crate) use requested_end::{RequestedEnd, requested_end};
 pub(crate) use seen::seen;
 pub(crate) use start::start;
-
-/// How a request went, which is what its owner is answered.
-pub(crate) type RequestResult = Result<crate::request::Accepted, crate::request::Refusal>;

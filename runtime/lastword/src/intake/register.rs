@@ -8,6 +8,9 @@ use lastword_journal::JournalError;
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
 use crate::drain::end_late;
+use crate::enqueue::enqueue;
+use crate::installed::Owed;
+use crate::queued_delivery::QueuedDelivery;
 use crate::quota::QuotaKind;
 use crate::request::{Acceptance, Accepted, Refusal};
 use crate::session_query::SessionQuery;
@@ -16,17 +19,18 @@ use crate::session_quota::{EndingGuard, SessionPermit};
 /// What a request finds when it has its turn; `session` gets an identity of its own if it needs one. The request is refused while the
 /// session's end is with a disk that cannot take it.
 pub(super) fn look_up(core: &Core, session: &mut Session, is_start: bool) -> Result<SessionState, JournalError> {
-    let set = core.active();
-    let state = refuse_ending(set.state(SessionQuery::of(session).at_start(is_start)))?;
-    set.set_apart(session, &state);
+    let (set, now) = (core.lock_active(), core.time().now());
+    let state = refuse_ending(set.state(SessionQuery::of(session, now).at_start(is_start)))?;
+    set.set_apart(session, &state, now);
     Ok(state)
 }
 
-/// Refuses what is asked of a session whose end waits for the disk. No request of another is under way, so it is the end of a grace.
+/// Refuses what is asked of a session whose end is still being written. Requests of one session follow each other, so such an end can
+/// only be the end of a grace.
 pub(super) fn refuse_ending(state: SessionState) -> Result<SessionState, JournalError> {
     match state {
         SessionState::Active(active, _) if active.ending.is_some() => {
-            Err(JournalError::Unavailable("the session's last end waits to be written; send it again later".to_owned()))
+            Err(JournalError::Busy("the session's last end waits to be written; send it again later".to_owned()))
         }
         state => Ok(state),
     }
@@ -34,15 +38,32 @@ pub(super) fn refuse_ending(state: SessionState) -> Result<SessionState, Journal
 
 /// Whether a tenant may have one more session, and the permit if they are counted.
 pub(super) fn permit_for(core: &Arc<Core>, tenant: &Arc<str>) -> Result<Option<SessionPermit>, Refusal> {
-    let quota = core.quotas().of(tenant);
-    if let Some(limit) = quota.owed_deliveries
-        && core.dispatcher().owed_by(tenant) >= limit
-    {
-        return Err(Refusal::Quota { what: QuotaKind::OwedDeliveries, limit });
+    // Most tenants have no quota, and need no lock for it.
+    match core.quotas().of(tenant).active_sessions {
+        Some(_) => permit_in(core, &mut core.lock_active(), tenant),
+        None => may_owe_more(core, tenant).map(|()| None),
     }
-    let Some(limit) = quota.active_sessions else { return Ok(None) };
-    let permit = SessionPermit::take(core, &mut core.active(), tenant, limit);
+}
+
+/// The same, for who has the set locked.
+pub(super) fn permit_in(
+    core: &Arc<Core>,
+    set: &mut ActiveSet,
+    tenant: &Arc<str>,
+) -> Result<Option<SessionPermit>, Refusal> {
+    may_owe_more(core, tenant)?;
+    let Some(limit) = core.quotas().of(tenant).active_sessions else { return Ok(None) };
+    let permit = SessionPermit::take(core, set, tenant, limit);
     permit.map(Some).ok_or(Refusal::Quota { what: QuotaKind::ActiveSessions, limit })
+}
+
+fn may_owe_more(core: &Core, tenant: &Arc<str>) -> Result<(), Refusal> {
+    match core.quotas().of(tenant).owed_deliveries {
+        Some(limit) if core.dispatcher().owed_by(tenant) >= limit => {
+            Err(Refusal::Quota { what: QuotaKind::OwedDeliveries, limit })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes a session active, and enqueues its first event, once it is written down. A drain may have taken its snapshot
@@ -51,19 +72,29 @@ pub(super) fn register(
     core: &Core,
     sequence: u64,
     session: &Arc<Session>,
-    first: EventKey,
-    event: &Arc<Event>,
+    first: (EventKey, &Arc<Event>, &Owed),
     permit: Option<SessionPermit>,
 ) {
-    let compactions = u32::from(first != EventKey::Start);
-    let mut set = core.active();
-    let is_active = set.insert(sequence, session.clone(), compactions);
+    register_in(core, &mut core.lock_active(), sequence, session, first, permit);
+}
+
+/// The same, for who has the set locked.
+pub(super) fn register_in(
+    core: &Core,
+    set: &mut ActiveSet,
+    sequence: u64,
+    session: &Arc<Session>,
+    (first, event, owed): (EventKey, &Arc<Event>, &Owed),
+    permit: Option<SessionPermit>,
+) {
+    let (compactions, started_by) = if first == EventKey::Start { (0, owed.by.epoch()) } else { (1, 0) };
+    let is_active = set.insert(sequence, session.clone(), compactions, started_by);
     if let Some(permit) = permit {
-        permit.used(&mut set);
+        permit.used(set);
     }
-    core.dispatcher().enqueue(sequence, first, session, event);
+    enqueue(core, set, &QueuedDelivery::new(sequence, first, session, event), owed, &[]);
     if !is_active {
-        end_late(core, &mut set, sequence, session);
+        end_late(core, set, sequence, session);
     }
 }
 
@@ -75,15 +106,17 @@ pub(crate) fn register_end(
     sequence: u64,
     identity: &Identity,
     session: &Arc<Session>,
-    event: &Arc<Event>,
-    ending: Option<EndingGuard>,
+    (event, owed): (&Arc<Event>, &Owed),
+    guard: Option<EndingGuard>,
 ) -> Accepted {
-    if let Some(ending) = ending {
-        ending.finish(set);
+    if let Some(guard) = guard {
+        guard.finish(set);
     }
     let ended = set.remove(identity, sequence);
     if let Some(active) = &ended {
-        core.dispatcher().enqueue_end(sequence, session, event, active.attempt_of_end());
+        let end = QueuedDelivery::new(sequence, EventKey::End, session, event);
+        let end = QueuedDelivery { attempt: active.attempt_of_end(), ..end };
+        enqueue(core, set, &end, owed, active.started());
     }
     // A drain that took it over meanwhile has delivered this end.
     let is_this = ended.is_some() || set.was_ending(identity, sequence);
@@ -91,11 +124,24 @@ pub(crate) fn register_end(
     Accepted::new(session.identity.clone(), session.generation, how)
 }
 
+/// An end is not written down, and its session goes on. If a drain took the session over with this end meanwhile, the next start ends the
+/// session, for all who were installed as the drain began: those who are not `owed` this end count as well.
+pub(crate) fn cancel_end(core: &Core, set: &mut ActiveSet, (identity, sequence): (&Identity, u64), owed: &Owed) {
+    set.cancel_ending(identity, sequence);
+    if set.was_ending(identity, sequence) {
+        let installed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::End);
+        let more = installed.plugins.iter().filter(|plugin| !owed.plugins.contains(plugin)).count();
+        core.dispatcher().count_orphaned_ends(u64::try_from(more).unwrap_or(u64::MAX));
+    }
+}
+
 /// A drain ends sessions of a dead run that nobody has come back for, and records it at once: whoever comes just then finds
 /// a session active that the journal has ended when it is asked. Gives its generation.
 pub(super) fn ended_by_drain(core: &Core, identity: &Identity, error: &JournalError) -> Option<u32> {
     match error {
-        JournalError::UnknownSession(_) => core.active().drained_as(identity).map(|active| active.session.generation),
+        JournalError::UnknownSession(_) => {
+            core.lock_active().drained_as(identity).map(|active| active.session.generation)
+        }
         _ => None,
     }
 }

@@ -1,41 +1,49 @@
-//! The future that an embedder waits for.
+//! The future that an embedder waits for, and who else is told when it is refused.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use lastword_events::{Hook, Identity};
 use lastword_journal::JournalError;
 
-use super::RequestResult;
 use crate::core::Core;
 use crate::in_flight::Ticket;
-use crate::request::Refusal;
+use crate::request::{Accepted, Refusal};
 use crate::session_order::Turn;
 use crate::sync::JoinHandle;
 
 /// The answer to a request. The request is carried out even if this is dropped.
-pub(crate) enum RequestFuture {
-    Answered(Option<RequestResult>),
-    Waiting(JoinHandle<RequestResult>),
+pub(crate) enum RequestFuture<T = Accepted> {
+    Answered(Option<Result<T, Refusal>>),
+    Waiting(JoinHandle<Result<T, Refusal>>),
 }
 
-impl RequestFuture {
+impl<T: Send + 'static> RequestFuture<T> {
     pub(crate) fn refused(refusal: Refusal) -> Self {
         Self::Answered(Some(Err(refusal)))
     }
 
-    /// Carries the request out when it has its turn: now, if nothing has to be waited for, and as a task of its own otherwise.
+    /// Carries the request out when it has its turn, see [`carry_out`](Self::carry_out).
     pub(crate) fn begin<F>(core: &Arc<Core>, mut turn: Turn, ticket: Option<Ticket>, work: F) -> Self
     where
-        F: Future<Output = RequestResult> + Send + 'static,
+        F: Future<Output = Result<T, Refusal>> + Send + 'static,
     {
-        let mut work = Box::pin(async move {
+        Self::carry_out(core, async move {
             turn.comes().await;
             let answer = work.await;
             drop(ticket);
             answer
-        });
+        })
+    }
+
+    /// Carries something out: now, if nothing has to be waited for, and as a task of its own otherwise.
+    pub(crate) fn carry_out<F>(core: &Arc<Core>, work: F) -> Self
+    where
+        F: Future<Output = Result<T, Refusal>> + Send + 'static,
+    {
+        let mut work = Box::pin(work);
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => Self::Answered(Some(answer)),
             Poll::Pending => Self::Waiting(core.handle().spawn(work)),
@@ -43,14 +51,52 @@ impl RequestFuture {
     }
 }
 
-impl Future for RequestFuture {
-    type Output = RequestResult;
+impl<T: Send + Unpin + 'static> Future for RequestFuture<T> {
+    type Output = Result<T, Refusal>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RequestResult> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
             Self::Answered(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
             // The task is gone only when the tokio runtime is shutting down.
             Self::Waiting(task) => Pin::new(task).poll(cx).map(|done| done.unwrap_or(Err(JournalError::Closed.into()))),
+        }
+    }
+}
+
+/// A request whose refusal observers are to be told of, once for each event that it is of. Without observers it holds nothing.
+pub(crate) struct ObservedRequest(Option<Observed>);
+
+struct Observed {
+    core: Arc<Core>,
+    events: Vec<(Identity, Hook)>,
+}
+
+impl ObservedRequest {
+    pub(crate) fn new(core: &Arc<Core>, identity: &Identity, hook: Hook) -> Self {
+        Self::of_each(core, [(identity, hook)])
+    }
+
+    pub(crate) fn of_each<const N: usize>(core: &Arc<Core>, events: [(&Identity, Hook); N]) -> Self {
+        let is_observed = !core.publisher().observers().is_empty();
+        let events = || events.map(|(identity, hook)| (identity.clone(), hook)).into();
+        Self(is_observed.then(|| Observed { core: core.clone(), events: events() }))
+    }
+
+    /// It is refused at once.
+    pub(crate) fn refuse<T: Send + 'static>(&self, refusal: Refusal) -> RequestFuture<T> {
+        self.tell(&refusal);
+        RequestFuture::refused(refusal)
+    }
+
+    /// It is carried out.
+    pub(crate) async fn carry_out<T>(self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+        work.await.inspect_err(|refusal| self.tell(refusal))
+    }
+
+    fn tell(&self, refusal: &Refusal) {
+        let Some(Observed { core, events }) = &self.0 else { return };
+        for (identity, hook) in events {
+            core.publisher().observers().refused(identity, *hook, refusal);
         }
     }
 }

@@ -7,7 +7,6 @@ use lastword_journal::JournalOp;
 
 use crate::core::Core;
 use crate::session_order::SeenTurn;
-use crate::sync::now;
 
 /// If the session has ended just now, it lives all the same: its next end is a new one.
 pub(crate) fn seen(core: &Arc<Core>, identity: &Identity) {
@@ -25,11 +24,11 @@ pub(crate) fn seen(core: &Arc<Core>, identity: &Identity) {
 }
 
 fn register_alive(core: &Core, identity: &Identity) {
-    let mut set = core.active();
+    let mut set = core.lock_active();
     if set.has_active(identity) {
         return;
     }
-    let alive = set.recent_ends.alive(identity, now());
+    let alive = set.recent_ends.alive(identity, core.time().now());
     if !alive.is_empty() {
         // Nobody waits for the record. Without it a new end counts as a duplicate for some seconds after a crash.
         let alive = alive.into_iter().map(|sequence| JournalOp::Alive { sequence });

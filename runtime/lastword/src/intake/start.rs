@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use lastword_events::{Event, EventKey, Hook, Session, SessionStart, Timestamp};
+use lastword_events::{Event, EventKey, Hook, Session, SessionStart};
 use lastword_journal::{Appended, JournalOp};
 
-use super::RequestResult;
-use super::known_op::{RequestName, duplicate};
+use super::known_op::{RequestName, duplicate_op};
 use super::merge::{guessed, merge};
 use super::register::{look_up, permit_for, refusal, register};
 use crate::active_session::Active;
 use crate::active_set::SessionState;
 use crate::core::Core;
-use crate::request::{Acceptance, Accepted, Refusal, StartRequest};
+use crate::request::{Acceptance, Accepted, Refusal, RequestResult, StartRequest};
 use crate::session_quota::SessionPermit;
 
 pub(crate) async fn start(core: Arc<Core>, request: StartRequest) -> RequestResult {
@@ -45,18 +44,20 @@ async fn begin(
     op_id: Option<Arc<str>>,
     permit: Option<SessionPermit>,
 ) -> RequestResult {
-    session.started_at.get_or_insert_with(Timestamp::now);
+    session.started_at.get_or_insert_with(|| core.time().timestamp());
     let owed = core.dispatcher().installed().owed_to(&session.identity.tenant, EventKey::Start);
     let identity = session.identity.clone();
     let event = Arc::new(Event::Start(event));
-    let op = JournalOp::Start { session: Arc::new(session), event: event.clone(), owed, op_id };
+    let (session, to) = (Arc::new(session), owed.plugins.clone());
+    let op = JournalOp::Start { session, event: event.clone(), owed: to, op_id };
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
             let generation = session.generation;
-            register(core, sequence, &session, EventKey::Start, &event, permit);
-            Ok(Accepted::new(identity, generation, Acceptance::Registered))
+            register(core, sequence, &session, (EventKey::Start, &event, &owed), permit);
+            let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::Start);
+            Ok(Accepted::new(identity, generation, Acceptance::Registered).with(deliveries))
         }
-        other => duplicate(identity, &other),
+        other => duplicate_op(identity, &other),
     }
 }
 
@@ -68,20 +69,26 @@ async fn update(core: &Core, active: Active, of: usize, newer: Session, op_id: O
     let appended = core.journal().append(JournalOp::Update { sequence, session: merged.clone(), op_id }).await;
     match appended.map_err(|error| refusal(core, &known_as, error))? {
         Appended::Done => {
-            core.active().update_session(&known_as, sequence, merged, |_| ());
+            core.lock_active().update_session(&known_as, sequence, merged, |_| ());
             let dropped = guessed(&identity, of);
             Ok(Accepted { dropped, ..Accepted::new(identity, generation, Acceptance::Updated) })
         }
         other => {
-            // The line of a run that is dead, sent again: its owner is there all the same, and goes on with the session.
-            let is_unattached = core.active().is_unattached(&known_as, sequence);
-            if is_unattached {
-                let op = JournalOp::Update { sequence, session: active.session, op_id: None };
-                let appended = core.journal().append(op).await;
-                appended.map_err(|error| refusal(core, &known_as, error))?;
-                core.active().update(&known_as, sequence, Active::attach);
-            }
-            duplicate(known_as, &other)
+            attach(core, &active).await?;
+            duplicate_op(known_as, &other)
         }
     }
+}
+
+/// The line of a run that is dead was sent again: its owner is there all the same, and goes on with the session.
+pub(super) async fn attach(core: &Core, active: &Active) -> Result<(), Refusal> {
+    let (known_as, sequence) = (&active.session.identity, active.sequence);
+    let is_unattached = core.lock_active().is_unattached(known_as, sequence);
+    if is_unattached {
+        let op = JournalOp::Update { sequence, session: active.session.clone(), op_id: None };
+        let appended = core.journal().append(op).await;
+        appended.map_err(|error| refusal(core, known_as, error))?;
+        core.lock_active().update(known_as, sequence, Active::attach);
+    }
+    Ok(())
 }

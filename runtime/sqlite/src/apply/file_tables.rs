@@ -3,21 +3,25 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use lastword_events::{DrainReason, Event, Hook, Identity, PluginName, Session, Timestamp};
+use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, Session, Timestamp};
 use lastword_journal::state::{
-    self, Attempts, EndedSession, ForgottenGenerations, Installed, NewSession, RecordedEvent, Resolved, Tables,
+    self, Attempts, CleanRuns, EndedSession, ForgottenGenerations, Installed, NewSession, RecordedEvent, Resolved,
+    Tables, Unmade,
 };
-use lastword_journal::{DeliveryKey, JournalError, Receipt, Settlement};
-use rusqlite::{Connection, params};
+use lastword_journal::{DeliveryKey, JournalError, PendingDelivery, Receipt, Settlement};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::row::json;
+use crate::row::{from_json, json};
 use crate::sqlite_error::impossible;
 use crate::tables::{drained, generations, key_values, ops, recent_ends, suspects};
+use crate::unmade;
 
 /// What the writer keeps in memory of this run, beside the file.
 #[derive(Debug)]
 pub(crate) struct RunState {
     run: u32,
+    /// Runs before it that have ended cleanly.
+    clean: CleanRuns,
     next_sequence: u64,
     /// Sessions below it began in an earlier run.
     first_sequence_of_run: u64,
@@ -35,18 +39,21 @@ pub(crate) struct RunState {
     recent_ends: u32,
     /// What was under way when runs died, until it has an outcome.
     suspects: HashSet<DeliveryKey>,
+    /// What came of some call of this run is not on record, and never will be: the run does not end cleanly.
+    lacks_outcomes: bool,
 }
 
 impl RunState {
-    /// The state of run `run` as it begins. `suspects` were under way when runs died.
+    /// The state of run `run` as it begins. Of those before it these were `clean`; `suspects` were under way when runs died.
     pub(crate) fn new(
-        run: u32,
+        (run, clean): (u32, CleanRuns),
         next_sequence: u64,
         forgotten: ForgottenGenerations,
         suspects: HashSet<DeliveryKey>,
     ) -> Self {
         Self {
             run,
+            clean,
             next_sequence,
             first_sequence_of_run: next_sequence,
             installed: None,
@@ -56,7 +63,13 @@ impl RunState {
             forgotten,
             recent_ends: 0,
             suspects,
+            lacks_outcomes: false,
         }
+    }
+
+    /// For an operator who changes a file that no program uses.
+    pub(crate) fn outside_of_runs() -> Self {
+        Self::new((0, CleanRuns::default()), 0, ForgottenGenerations::default(), HashSet::new())
     }
 
     pub(crate) fn run(&self) -> u32 {
@@ -74,6 +87,11 @@ impl RunState {
     /// Generations of ids that have no row, for whoever removes rows.
     pub(crate) fn forgotten_mut(&mut self) -> &mut ForgottenGenerations {
         &mut self.forgotten
+    }
+
+    /// An outcome cannot be recorded, whatever the disk does.
+    pub(crate) fn lacks_outcome(&mut self) {
+        self.lacks_outcomes = true;
     }
 
     /// A transaction was rolled back: rows that were made in it went with it.
@@ -95,7 +113,7 @@ impl From<rusqlite::Error> for Failed {
     fn from(error: rusqlite::Error) -> Self {
         // Others' writes have nothing to do with it.
         match impossible(&error) {
-            Some(what) => Self::Refused(JournalError::Unavailable(format!("it was changed by something else: {what}"))),
+            Some(what) => Self::Refused(JournalError::Damaged(format!("it was changed by something else: {what}"))),
             None => Self::File(error),
         }
     }
@@ -121,6 +139,10 @@ impl Tables for FileTables<'_> {
         self.state.run
     }
 
+    fn clean_runs(&self) -> &CleanRuns {
+        &self.state.clean
+    }
+
     fn is_draining(&self) -> bool {
         self.state.draining
     }
@@ -134,6 +156,12 @@ impl Tables for FileTables<'_> {
         self.execute(sql, params![self.state.run, json(installed), attaching])?;
         // Who is orphaned depends on it, and is said next.
         self.execute("UPDATE delivery SET orphaned = 0 WHERE orphaned", [])?;
+        self.state.installed = Some(installed.clone());
+        Ok(())
+    }
+
+    fn change_installed(&mut self, installed: &Installed) -> Result<(), Failed> {
+        self.execute("UPDATE run SET plugins = ?2 WHERE id = ?1", params![self.state.run, json(installed)])?;
         self.state.installed = Some(installed.clone());
         Ok(())
     }
@@ -208,6 +236,17 @@ impl Tables for FileTables<'_> {
                    WHERE sequence = ?1 AND ended_run IS NULL";
         let (facts, scope) = (json(&**session), &session.identity.scope);
         Ok(self.execute(sql, params![sequence, facts, self.state.run, scope, compactions])? > 0)
+    }
+
+    fn remove_started(&mut self, sequence: u64, plugin: &PluginName) -> Result<(), Failed> {
+        let sql = "SELECT started FROM session WHERE sequence = ?1 AND ended_run IS NULL AND started IS NOT NULL";
+        let mut statement = self.file.prepare_cached(sql)?;
+        let found = statement.query_row(params![sequence], |row| from_json::<Vec<PluginName>>(row, 0)).optional()?;
+        let Some(mut started) = found else { return Ok(()) };
+        started.retain(|one| one != plugin);
+        let started = (!started.is_empty()).then(|| json(&started));
+        self.execute("UPDATE session SET started = ?2 WHERE sequence = ?1", params![sequence, started])?;
+        Ok(())
     }
 
     fn end_session(
@@ -303,6 +342,25 @@ impl Tables for FileTables<'_> {
         Ok(is_active)
     }
 
+    fn set_attempt(&mut self, delivery: &DeliveryKey, attempt: u32) -> Result<(), Failed> {
+        let &DeliveryKey { sequence, event, ref plugin } = delivery;
+        let (plugin, run) = (self.plugin(plugin)?, self.state.run);
+        let sql = "UPDATE delivery SET run = ?4, attempt = ?5 WHERE sequence = ?1 AND event = ?2 AND plugin = ?3";
+        let changed = self.execute(sql, params![sequence, event.to_string(), plugin, run, attempt])?;
+        if changed == 0 && event == EventKey::End {
+            self.state.has_drained_ends |= drained::set_attempt(self.file, run, (sequence, plugin), attempt)?;
+        }
+        Ok(())
+    }
+
+    fn set_ended(&mut self) -> Result<(), Failed> {
+        if !self.state.lacks_outcomes {
+            let now = Timestamp::now().as_millisecond();
+            self.execute("UPDATE run SET ended_at = ?2 WHERE id = ?1", params![self.state.run, now])?;
+        }
+        Ok(())
+    }
+
     fn insert_recent_end(&mut self, end: &RecordedEvent<'_>, received: Receipt) -> Result<(), Failed> {
         Ok(recent_ends::insert(self.file, &mut self.state.recent_ends, end.sequence, received)?)
     }
@@ -322,6 +380,35 @@ impl Tables for FileTables<'_> {
             suspects::clear(self.file, delivery)?;
         }
         Ok(())
+    }
+
+    fn is_active(&self, sequence: u64) -> Result<bool, Failed> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM session WHERE sequence = ?1 AND ended_run IS NULL)";
+        Ok(self.file.prepare_cached(sql)?.query_row(params![sequence], |row| row.get(0))?)
+    }
+
+    fn unmade(&self, delivery: &DeliveryKey) -> Result<Option<Unmade>, Failed> {
+        Ok(unmade::unmade(self.file, delivery)?)
+    }
+
+    fn revive(&mut self, delivery: &DeliveryKey) -> Result<Option<PendingDelivery>, Failed> {
+        let plugin = self.plugin(&delivery.plugin)?;
+        Ok(unmade::revive(self.file, delivery, plugin, (self.state.run, &self.state.clean))?)
+    }
+
+    fn adopt(&mut self, delivery: &DeliveryKey) -> Result<Option<PendingDelivery>, Failed> {
+        let plugin = self.plugin(&delivery.plugin)?;
+        Ok(unmade::adopt(self.file, delivery, plugin, (self.state.run, &self.state.clean))?)
+    }
+
+    fn forget_delivery(&mut self, delivery: &DeliveryKey) -> Result<(), Failed> {
+        let plugin = self.plugin(&delivery.plugin)?;
+        self.state.has_drained_ends |= unmade::forget(self.file, delivery, plugin)?;
+        Ok(())
+    }
+
+    fn forget_suspicion(&mut self, delivery: &DeliveryKey) -> Result<(), Failed> {
+        Ok(suspects::clear(self.file, delivery)?)
     }
 }
 
@@ -356,8 +443,8 @@ impl<'a> FileTables<'a> {
         before: &Attempts,
         body: &str,
     ) -> Result<(), Failed> {
-        let run = self.state.run;
-        let Attempts { attempt, failures, failure, dead } = before;
+        let Attempts { attempt, failures, failure, dead, run } = before;
+        let run = run.unwrap_or(self.state.run);
         if *attempt == 0 && failure.is_none() {
             // Nearly all.
             let sql =

@@ -138,9 +138,19 @@ fn described(op: &JournalOp) -> (&'static str, Option<&Session>, Value) {
         JournalOp::EndWithoutStart { session, event, owed, .. } => {
             ("end", Some(session), json!({ "write": "end", "session": session, "event": event, "owed": owed }))
         }
+        JournalOp::Replace { end, start } => {
+            let ((_, session, end), (.., start)) = (described(end), described(start));
+            ("replacement", session, json!({ "write": "replacement", "end": end, "start": start }))
+        }
         JournalOp::Alive { sequence } => ("alive", None, json!({ "write": "alive", "sequence": sequence })),
         JournalOp::Installed { plugins, attaching } => {
             ("installed", None, json!({ "write": "installed", "plugins": plugins, "attaching": attaching }))
+        }
+        JournalOp::PluginsChanged { plugins } => {
+            ("installed", None, json!({ "write": "plugins-changed", "plugins": plugins }))
+        }
+        JournalOp::EndNotOwed { sequence, plugin } => {
+            ("end-not-owed", None, json!({ "write": "end-not-owed", "sequence": sequence, "plugin": plugin }))
         }
         JournalOp::Orphaned { delivery, late } => {
             let what = json!({
@@ -155,6 +165,7 @@ fn described(op: &JournalOp) -> (&'static str, Option<&Session>, Value) {
         JournalOp::Draining { reason, at } => {
             ("draining", None, json!({ "write": "draining", "reason": reason.to_string(), "at": at.to_string() }))
         }
+        JournalOp::Ended { cut } => ("ended", None, json!({ "write": "ended", "cut": cut.len() })),
     }
 }
 

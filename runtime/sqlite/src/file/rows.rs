@@ -1,7 +1,10 @@
 //! What a journal has, as an operator sees it.
 
-use lastword_events::{DeliveryId, Session, Timestamp};
+use lastword_events::{Session, Timestamp};
+use rusqlite::{Connection, Row};
 use serde::Serialize;
+
+use crate::row::from_json;
 
 /// A session that is active, or whose end is not written down yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -13,48 +16,6 @@ pub struct SessionRow {
     pub session: Session,
     /// How many compaction events it has had.
     pub compactions: u32,
-}
-
-/// What a delivery is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DeliveryState {
-    /// It goes out at the next start, or is being tried again.
-    Owed,
-    /// Given up: it waits for [`JournalFile::redeliver`](crate::JournalFile::redeliver) or
-    /// [`JournalFile::forget`](crate::JournalFile::forget).
-    Dead,
-    /// Its plugin was not installed for its tenant when the program last started.
-    Orphaned,
-}
-
-/// A delivery that was not made.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct DeliveryRow {
-    /// The delivery's id.
-    pub delivery: DeliveryId,
-    /// Whether it is still to be made.
-    pub state: DeliveryState,
-    /// The session's tenant.
-    pub tenant: String,
-    /// The session's id.
-    pub session: String,
-    /// The session's generation.
-    pub generation: u32,
-    /// Why the session ended, if it has.
-    pub reason: Option<String>,
-    /// The number of the last attempt that is written down.
-    pub attempt: u32,
-    /// Recorded failures.
-    pub failures: u32,
-    /// Newer events of the session id have overtaken it.
-    pub late: bool,
-    /// When it is tried again, if a program runs that long.
-    pub retry_at: Option<Timestamp>,
-    /// The last failure's cause.
-    pub cause: Option<String>,
-    /// The last failure's message.
-    pub message: Option<String>,
 }
 
 /// Something that could not be recorded by itself. What it was about is owed, or active, as it was before.
@@ -70,4 +31,24 @@ pub struct SetAsideRow {
     pub what: String,
     /// What SQLite said.
     pub why: String,
+}
+
+/// Sessions that are active, in the order of their starts. If the program is not running, these are
+/// the sessions that its next start ends as `crashed`. Sessions that a drain has ended are not among them.
+pub(super) fn sessions(file: &Connection) -> rusqlite::Result<Vec<SessionRow>> {
+    let sql = "SELECT sequence, facts, compactions FROM session s WHERE ended_run IS NULL
+               AND NOT EXISTS (SELECT 1 FROM run WHERE id = s.run AND drain_reason IS NOT NULL)
+               ORDER BY sequence";
+    rows(file, sql, |row| {
+        Ok(SessionRow { sequence: row.get(0)?, session: from_json(row, 1)?, compactions: row.get(2)? })
+    })
+}
+
+/// All rows that a statement gives.
+pub(super) fn rows<T>(
+    file: &Connection,
+    sql: &str,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    file.prepare(sql)?.query_map([], read)?.collect()
 }

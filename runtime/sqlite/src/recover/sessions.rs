@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread::{self, available_parallelism};
 
 use lastword_events::{DrainReason, PluginName, Session, Timestamp};
-use lastword_journal::state::{attempt_in_run, serving};
-use lastword_journal::{DrainedEnd, RecoveredSession};
+use lastword_journal::state::{CleanRuns, serving};
+use lastword_journal::{DrainedEnd, RecoveredSession, TriedEnd};
 use rusqlite::{Connection, Row, params};
 
 use crate::connection::read_only;
@@ -22,7 +22,7 @@ const EACH: u64 = 10_000;
 const MAX_THREADS: u64 = 8;
 
 /// Reads them in their order, as run `run` finds them.
-pub(super) fn read(file: &Connection, run: u32) -> rusqlite::Result<Vec<RecoveredSession>> {
+pub(super) fn read(file: &Connection, run: u32, clean: &CleanRuns) -> rusqlite::Result<Vec<RecoveredSession>> {
     let sql = "SELECT coalesce(min(sequence), 0), coalesce(max(sequence), 0), count(*) FROM session
                WHERE ended_run IS NULL";
     let (first, last, count): (u64, u64, u64) =
@@ -31,7 +31,8 @@ pub(super) fn read(file: &Connection, run: u32) -> rusqlite::Result<Vec<Recovere
         run,
         attaching_since: attaching_since(file, run)?,
         drains: drains(file)?,
-        drained: drained(file, run)?,
+        drained: drained(file, run, clean)?,
+        clean,
     };
     let processors = available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = (count / EACH).min(MAX_THREADS).min(processors.try_into().unwrap_or(1)).max(1);
@@ -63,8 +64,9 @@ pub(super) fn read(file: &Connection, run: u32) -> rusqlite::Result<Vec<Recovere
 }
 
 /// What all the threads need to know.
-struct Reader {
+struct Reader<'a> {
     run: u32,
+    clean: &'a CleanRuns,
     /// All runs before this one, from this number on, were attaching and did not drain.
     attaching_since: u32,
     /// By run: a session belongs to the one in which its owner last spoke of it.
@@ -73,7 +75,7 @@ struct Reader {
     drained: HashMap<u64, DrainedEnds>,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Reads the sessions with numbers from the first to the last of `part`, into a vector that has room for `room`.
     fn read(&self, file: &Connection, part: (u64, u64), room: u64) -> rusqlite::Result<Vec<RecoveredSession>> {
         let sql = "SELECT sequence, run, facts, compactions, started, first_run FROM session
@@ -98,20 +100,21 @@ impl Reader {
         }
         let drain = self.drains.get(&last_run);
         let ends = self.drained.get(&sequence);
-        let began = self.run.saturating_sub(count(row, 5, "a session's first run")?);
+        let untraced = self.clean.untraced(count(row, 5, "a session's first run")?, self.run);
+        let tried = |end: &TriedEnd| TriedEnd { attempt: end.attempt.max(untraced), ..end.clone() };
         Ok(RecoveredSession {
             sequence,
             compactions: count(row, 3, "a session's count of compactions")?,
             started: if has(row, 4)? { from_json(row, 4)? } else { Vec::new() },
             attachable: drain.is_none() && ends.is_none() && last_run.saturating_add(1) >= self.attaching_since,
-            attempt: ends.map_or(0, |ends| ends.attempt).max(began),
+            attempt: untraced,
             drained: (drain.is_some() || ends.is_some()).then(|| {
                 let installed = drain.and_then(|drain| drain.installed.as_ref());
                 Box::new(DrainedEnd {
                     drain: drain.map(|drain| (drain.reason, drain.at)),
                     owed: installed.map(|installed| serving(installed, &session.identity.tenant)),
                     settled: ends.map_or(Vec::new(), |ends| ends.settled.clone()),
-                    failed: ends.map_or(Vec::new(), |ends| ends.failed.clone()),
+                    tried: ends.map_or(Vec::new(), |ends| ends.tried.iter().map(tried).collect()),
                     suspect: Vec::new(),
                 })
             }),
@@ -158,11 +161,10 @@ fn drains(file: &Connection) -> rusqlite::Result<HashMap<u32, DrainOfRun>> {
 #[derive(Default)]
 struct DrainedEnds {
     settled: Vec<PluginName>,
-    failed: Vec<(PluginName, u32)>,
-    attempt: u32,
+    tried: Vec<TriedEnd>,
 }
 
-fn drained(file: &Connection, run: u32) -> rusqlite::Result<HashMap<u64, DrainedEnds>> {
+fn drained(file: &Connection, run: u32, clean: &CleanRuns) -> rusqlite::Result<HashMap<u64, DrainedEnds>> {
     let sql = "SELECT d.sequence, p.name, d.run, d.attempt, d.state, d.failures
                FROM drained d JOIN plugin p ON p.id = d.plugin";
     let mut sessions: HashMap<u64, DrainedEnds> = HashMap::new();
@@ -172,9 +174,13 @@ fn drained(file: &Connection, run: u32) -> rusqlite::Result<HashMap<u64, Drained
         let ends = sessions.entry(row.get(0)?).or_default();
         let (in_run, attempt) = (count(row, 2, "a drained end's run")?, count(row, 3, "a drained end's attempt")?);
         let (plugin, state): (PluginName, u8) = (parsed(row, 1)?, row.get(4)?);
-        ends.attempt = ends.attempt.max(attempt_in_run(attempt, in_run, run));
         if state == OWED {
-            ends.failed.push((plugin, count(row, 5, "a drained end's count of failures")?));
+            let attempt = clean.attempt_in_run(attempt, in_run, run);
+            ends.tried.push(TriedEnd {
+                plugin,
+                failures: count(row, 5, "a drained end's count of failures")?,
+                attempt,
+            });
         } else {
             ends.settled.push(plugin);
         }

@@ -109,6 +109,8 @@ pub(super) fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str
             let gone = u64::try_from(transaction.execute(&sql, [])?).unwrap_or(0);
             rows.iter_mut().filter(|(name, _)| *name == table).for_each(|(_, rows)| *rows -= gone);
         }
+        // Outcomes of a run that ended cleanly may be among what is lost: each run may have made an attempt more than is known.
+        transaction.execute("UPDATE run SET ended_at = NULL", [])?;
         // Before version 5 nobody wrote it down: it is now, as after a migration.
         transaction.execute(
             "UPDATE session SET recorded_at = ?1 WHERE ended_run IS NOT NULL AND recorded_at IS NULL",
@@ -172,7 +174,8 @@ fn copy_table(old: &Connection, new: &Connection, name: &str, key: &str, check: 
 
 fn columns(file: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let statement = file.prepare(&format!("SELECT * FROM {table}"))?;
-    Ok(statement.column_names().map(str::to_owned).collect())
+    // By number: the type of `column_names` is not the same in all versions of rusqlite that we take.
+    (0..statement.column_count()).map(|column| statement.column_name(column).map(str::to_owned)).collect()
 }
 
 impl Table<'_> {

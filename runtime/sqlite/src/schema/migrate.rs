@@ -91,6 +91,8 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
        what TEXT NOT NULL,
        why TEXT NOT NULL
      );",
+    // A run may end cleanly. Of those that are there nobody knows it.
+    "ALTER TABLE run ADD COLUMN ended_at INTEGER;",
 ];
 
 /// All of the way or none of it, in one transaction. `found` is the file's version, one of ours.

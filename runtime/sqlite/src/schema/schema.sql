@@ -1,4 +1,4 @@
--- Version 5. docs/journal.md explains it to operators; `user_version` says which version a file has.
+-- Version 6. docs/journal.md explains it to operators; `user_version` says which version a file has.
 -- Times are milliseconds since 1970-01-01T00:00:00Z.
 
 CREATE TABLE journal (
@@ -16,7 +16,8 @@ CREATE TABLE run (
   plugins TEXT,                      -- who was installed, as JSON: [[name, null or [tenant, …]], …]
   drain_reason TEXT,                 -- why it drained, if it did
   draining_at INTEGER,
-  attaching INTEGER NOT NULL DEFAULT 0  -- it tells nobody of the end of a session that is left, before that is recorded
+  attaching INTEGER NOT NULL DEFAULT 0,  -- it tells nobody of the end of a session that is left, before that is recorded
+  ended_at INTEGER                   -- when it ended cleanly: what came of its calls is on record, of every one
 );
 
 CREATE TABLE plugin (
@@ -63,7 +64,7 @@ CREATE TABLE delivery (
   sequence INTEGER NOT NULL,
   event TEXT NOT NULL,               -- session-start, session-compaction.N-PHASE, session-end
   plugin INTEGER NOT NULL,
-  run INTEGER NOT NULL,              -- in which `attempt` was right; every later run may have made one more
+  run INTEGER NOT NULL,              -- in which `attempt` was right; it and every later one without `ended_at` may have made one more
   attempt INTEGER NOT NULL,
   failures INTEGER NOT NULL DEFAULT 0,
   late INTEGER NOT NULL DEFAULT 0,

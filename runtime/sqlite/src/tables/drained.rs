@@ -33,6 +33,19 @@ pub(crate) fn settle(
     Ok(file.prepare_cached(sql)?.execute(row)? > 0)
 }
 
+/// A call of an end was cut: the number of its attempt is used up. False when no such session is active.
+pub(crate) fn set_attempt(
+    file: &Connection,
+    run: u32,
+    (sequence, plugin): (u64, i64),
+    attempt: u32,
+) -> rusqlite::Result<bool> {
+    let sql = "INSERT INTO drained (sequence, plugin, run, attempt, state)
+               SELECT sequence, ?2, ?3, ?4, ?5 FROM session WHERE sequence = ?1 AND ended_run IS NULL
+               ON CONFLICT (sequence, plugin) DO UPDATE SET run = excluded.run, attempt = excluded.attempt";
+    Ok(file.prepare_cached(sql)?.execute(params![sequence, plugin, run, attempt, OWED])? > 0)
+}
+
 /// Removes what drains have made of a session's end, and gives it back.
 pub(crate) fn take(file: &Connection, sequence: u64) -> rusqlite::Result<Vec<DrainedRow>> {
     let sql = "SELECT p.name, d.run, d.attempt, d.state, d.failures, d.cause, d.message

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lastword_events::{EventKey, FailureCause, JournalName};
+use lastword_events::{EventKey, FailureCause, JournalName, PluginName};
 use lastword_journal::{DeliveryKey, Recovered};
 use rusqlite::{Connection, params};
 
@@ -61,10 +61,16 @@ impl Suspects {
         if self.0.is_empty() {
             return;
         }
+        let dead = &mut recovered.dead;
+        let mut give_up = |plugin: &PluginName| *dead.entry(plugin.clone()).or_default() += 1;
         recovered.deliveries.retain_mut(|owed| {
             let suspicion = self.0.get(&owed.delivery);
             owed.suspect = suspicion.is_some_and(|suspicion| suspicion.deaths >= LAST_AND_ALONE);
-            !suspicion.is_some_and(Suspicion::is_lost)
+            let is_lost = suspicion.is_some_and(Suspicion::is_lost);
+            if is_lost {
+                give_up(&owed.delivery.plugin);
+            }
+            !is_lost
         });
         // The ends of sessions that are active still: a drain has tried them.
         for (delivery, suspicion) in self.0.iter().filter(|(delivery, _)| delivery.event == EventKey::End) {
@@ -74,6 +80,7 @@ impl Suspects {
             session.attachable = false;
             let drained = session.drained.get_or_insert_default();
             if suspicion.is_lost() {
+                give_up(&delivery.plugin);
                 drained.settled.push(delivery.plugin.clone());
             } else if suspicion.deaths >= LAST_AND_ALONE {
                 drained.suspect.push(delivery.plugin.clone());
@@ -82,19 +89,14 @@ impl Suspects {
     }
 
     /// Writes down what is known, as a run begins. Gives those that an outcome clears.
-    pub(crate) fn record(
-        &self,
-        file: &Connection,
-        run: u32,
-        journal: JournalName,
-    ) -> rusqlite::Result<HashSet<DeliveryKey>> {
+    pub(crate) fn record(&self, file: &Connection, journal: JournalName) -> rusqlite::Result<HashSet<DeliveryKey>> {
         file.execute("DELETE FROM suspect", [])?;
         let mut known = HashSet::new();
         for (delivery, suspicion) in &self.0 {
             // What a drain has tried of an active session is nowhere else.
             file.execute("INSERT OR IGNORE INTO plugin (name) VALUES (?1)", [delivery.plugin.as_str()])?;
             if suspicion.is_lost() {
-                give_up(file, delivery, run)?;
+                give_up(file, delivery)?;
                 tracing::error!(delivery = %delivery.id(journal), "given up as dead: {WHY}, {} times", suspicion.alone);
                 continue;
             }
@@ -114,7 +116,7 @@ impl Suspects {
     }
 }
 
-fn give_up(file: &Connection, delivery: &DeliveryKey, run: u32) -> rusqlite::Result<()> {
+fn give_up(file: &Connection, delivery: &DeliveryKey) -> rusqlite::Result<()> {
     let (event, plugin) = (delivery.event.to_string(), delivery.plugin.as_str());
     let cause = FailureCause::Lost.to_string();
     let sql = "UPDATE delivery SET dead = 1, retry_at = NULL, cause = ?4, message = ?5
@@ -122,12 +124,20 @@ fn give_up(file: &Connection, delivery: &DeliveryKey, run: u32) -> rusqlite::Res
     let changed = file.execute(sql, params![delivery.sequence, event, plugin, cause, WHY])?;
     if changed == 0 && delivery.event == EventKey::End {
         let sql = "INSERT INTO drained (sequence, plugin, run, attempt, state, cause, message)
-                   SELECT s.sequence, p.id, ?3, 0, ?4, ?5, ?6 FROM session s, plugin p
+                   SELECT s.sequence, p.id, s.run, 0, ?3, ?4, ?5 FROM session s, plugin p
                    WHERE s.sequence = ?1 AND s.ended_run IS NULL AND p.name = ?2
-                   ON CONFLICT (sequence, plugin) DO UPDATE SET state = ?4, cause = ?5, message = ?6";
-        file.execute(sql, params![delivery.sequence, plugin, run, DEAD, cause, WHY])?;
+                   ON CONFLICT (sequence, plugin) DO UPDATE SET state = ?3, cause = ?4, message = ?5";
+        file.execute(sql, params![delivery.sequence, plugin, DEAD, cause, WHY])?;
     }
     Ok(())
+}
+
+/// Whether the delivery is to be made last and alone.
+pub(crate) fn is_made_alone(file: &Connection, delivery: &DeliveryKey) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM suspect WHERE sequence = ?1 AND event = ?2
+               AND plugin = (SELECT id FROM plugin WHERE name = ?3) AND deaths >= ?4)";
+    let (event, plugin) = (delivery.event.to_string(), delivery.plugin.as_str());
+    file.prepare_cached(sql)?.query_row(params![delivery.sequence, event, plugin, LAST_AND_ALONE], |row| row.get(0))
 }
 
 /// Removes the suspicion of a delivery that has had an outcome: the program lived.

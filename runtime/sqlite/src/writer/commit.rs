@@ -85,7 +85,7 @@ impl Committer {
             tidied => tidied?,
         }
         record(&transaction, run, Timestamp::now().as_millisecond(), &applied.asides)?;
-        // What is refused is not to be there when the files are put back.
+        // Checked before the commit: what we are about to refuse must not turn up later, when the files are put back.
         self.files.check().map_err(WriteFailure::TakenAway)?;
         let worked = began.elapsed();
         transaction.commit()?;

@@ -1,47 +1,76 @@
 //! The other threads' end of the writer's queue.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use lastword_journal::state::Resolved;
-use lastword_journal::{Appended, JournalError, JournalOp, Pending};
+use lastword_journal::{
+    Appended, ChangedDelivery, CommitObserver, DeliveryChange, DeliveryKey, JournalError, JournalOp, Pending, Reply,
+};
 
-use crate::command::{Append, Command, Outcomes};
+use crate::command::{Append, Command, Message, Outcomes};
 use crate::limits::MAX_QUEUED_WRITES;
+use crate::release::Leaving;
 
 /// Sends to the thread that writes. Dropping it closes the journal once everything is written.
 #[derive(Debug)]
 pub(crate) struct WriterHandle {
-    commands: Option<Sender<Command>>,
+    messages: Option<Sender<Message>>,
     counts: Arc<Counts>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What both the writer and the other threads count.
-#[derive(Debug, Default)]
+/// What both the writer and the other threads count, and who is told of commits.
+#[derive(Default)]
 pub(super) struct Counts {
     /// Owners' lines that are not answered.
     pub(super) lines: AtomicUsize,
     /// What was set aside in this run.
     pub(super) set_aside: AtomicU64,
+    /// Is told of each commit.
+    pub(super) commit_observer: OnceLock<CommitObserver>,
+}
+
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counts").field("lines", &self.lines).field("set_aside", &self.set_aside).finish_non_exhaustive()
+    }
 }
 
 impl WriterHandle {
-    pub(super) fn new(commands: Sender<Command>, counts: Arc<Counts>, thread: JoinHandle<()>) -> Self {
-        Self { commands: Some(commands), counts, thread: Some(thread) }
+    pub(super) fn new(messages: Sender<Message>, counts: Arc<Counts>, thread: JoinHandle<()>) -> Self {
+        Self { messages: Some(messages), counts, thread: Some(thread) }
     }
 
     pub(crate) fn append(&self, op: JournalOp) -> Pending<Appended> {
+        self.request(|reply| Append::Requested(Box::new(op), reply))
+    }
+
+    pub(crate) fn probe(&self) -> Pending<()> {
+        self.request(Append::Probe)
+    }
+
+    /// What is refused when too much waits already.
+    fn request<T>(&self, what: impl FnOnce(Reply<T>) -> Append) -> Pending<T> {
         let waiting = self.counts.lines.fetch_add(1, Ordering::Relaxed);
         if waiting >= MAX_QUEUED_WRITES {
             self.counts.lines.fetch_sub(1, Ordering::Relaxed);
             let full = format!("{MAX_QUEUED_WRITES} lines wait for the disk already; send this one again later");
-            return Pending::ready(Err(JournalError::Unavailable(full)));
+            return Pending::ready(Err(JournalError::Busy(full)));
         }
         let (reply, pending) = Pending::later();
-        self.send(Command::Append(Append::Requested(Box::new(op), reply)));
+        if !self.send(Command::Append(what(reply))) {
+            self.counts.lines.fetch_sub(1, Ordering::Relaxed);
+        }
+        pending
+    }
+
+    pub(crate) fn change(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>> {
+        let (reply, pending) = Pending::later();
+        self.send(Command::Append(Append::Changes(change, deliveries, reply)));
         pending
     }
 
@@ -67,33 +96,58 @@ impl WriterHandle {
         self.counts.set_aside.load(Ordering::Relaxed)
     }
 
+    /// The first one counts.
+    pub(crate) fn observe_commits(&self, observer: CommitObserver) {
+        self.counts.commit_observer.set(observer).ok();
+    }
+
     /// Has the writer look at its files, though nobody has anything to write.
     pub(crate) fn nudge(&self) -> impl Fn() + Send + use<> {
-        let commands = self.commands.clone();
+        let messages = self.messages.clone();
         move || {
             let (reply, _) = Pending::later();
-            if let Some(commands) = &commands {
-                commands.send(Command::Flush(reply)).ok();
+            if let Some(messages) = &messages {
+                messages.send(Message::Write(Command::Flush(reply))).ok();
             }
         }
     }
 
-    fn send(&self, command: Command) {
-        if let Some(commands) = &self.commands {
-            let somebody_waits = !matches!(command, Command::Outcomes(_));
-            // The thread is gone only after a panic of ours; the reply that is dropped here says `Closed`.
-            commands.send(command).ok();
-            if somebody_waits && let Some(thread) = &self.thread {
-                thread.thread().unpark();
-            }
+    /// Has the writer write everything that came before, close the file, and leave.
+    pub(crate) fn release(&self, leaving: Leaving) {
+        if let Some(messages) = &self.messages {
+            // Where the thread is gone this is given back here.
+            messages.send(Message::Release(leaving)).ok();
+            self.unpark();
+        }
+    }
+
+    /// False when the thread is gone: the journal was let go of, or a panic of ours has ended it. The reply that is dropped then says
+    /// `Closed`.
+    fn send(&self, command: Command) -> bool {
+        let Some(messages) = &self.messages else { return false };
+        let somebody_waits = !matches!(command, Command::Outcomes(_));
+        let is_sent = messages.send(Message::Write(command)).is_ok();
+        if somebody_waits {
+            self.unpark();
+        }
+        is_sent
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
         }
     }
 }
 
 impl Drop for WriterHandle {
     fn drop(&mut self) {
-        drop(self.commands.take());
-        if let Some(thread) = self.thread.take() {
+        drop(self.messages.take());
+        // An observer of commits may be the last to have the journal, and drop it on the writer's own thread. That does not wait for
+        // itself: it goes on and writes what is left.
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
             thread.join().ok();
         }
     }

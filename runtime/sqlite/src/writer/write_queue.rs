@@ -8,8 +8,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use lastword_journal::{JournalError, Reply};
+use lastword_journal::{Commit, JournalError, Reply};
 
 use crate::command::{Append, Command, Outcomes};
 
@@ -83,6 +84,13 @@ impl Group {
         let appends: u64 = self.appends.iter().map(|(_, append)| append.cost()).sum();
         appends + self.outcomes.iter().map(|(_, outcomes)| outcomes.cost()).sum::<u64>()
     }
+
+    /// What an observer is told of it.
+    pub(super) fn as_commit(&self, duration: Duration) -> Commit<'static> {
+        let operations = self.appends.iter().map(|(_, append)| append.operations()).sum();
+        let completions = self.outcomes.iter().map(|(_, outcomes)| outcomes.completions.len()).sum();
+        Commit::new(operations, completions, self.cost(), duration)
+    }
 }
 
 impl WriteQueue {
@@ -129,8 +137,8 @@ impl WriteQueue {
         self.bytes
     }
 
-    /// What is written next: about `bytes`, and half as much again where many lines wait, so that outcomes get on as well. What is
-    /// larger than a group is a group by itself: a line waits for such a one once, and then for its own.
+    /// What is written next: about `bytes`, and half as much again where many lines wait, so that outcomes get on as well. An item
+    /// larger than a group is a group alone. A line waits for at most one such group before its own.
     pub(super) fn next_group(&mut self, bytes: u64, contents: GroupContents) -> Group {
         let mut group = Group::default();
         let tenants = match contents {
@@ -224,8 +232,8 @@ impl WriteQueue {
         Some(first)
     }
 
-    /// A group could not be written. What has to be kept goes back to where it was; those who wait for a flush are told, and
-    /// owners unless the group had outcomes only, which say nothing of lines. Gives how many lines were refused.
+    /// A group could not be written. What has to be kept goes back to where it was, and those who wait for a flush are told. Owners
+    /// are told only if the group had lines: outcomes that fail say nothing about lines. Gives how many lines were refused.
     pub(super) fn put_back(&mut self, group: Group, error: &JournalError) -> usize {
         self.outcomes_next = false;
         let tried_appends = !group.appends.is_empty();
@@ -261,7 +269,11 @@ impl WriteQueue {
                     refused += 1;
                     reply.send(Err(error.clone()));
                 }
-                decided @ Append::Decided(..) => self.appends.push_back((number, decided)),
+                Append::Probe(reply) => {
+                    refused += 1;
+                    reply.send(Err(error.clone()));
+                }
+                decided @ (Append::Decided(..) | Append::Changes(..)) => self.appends.push_back((number, decided)),
             }
         }
         self.refuse_flushes(error);

@@ -55,6 +55,10 @@ impl Machine {
         self.run_test("the_opening", fault);
     }
 
+    pub(crate) fn run_until_full(&self, fault: Fault) -> Said {
+        self.run_test("the_probes", fault)
+    }
+
     fn run_test(&self, test: &str, fault: Fault) -> Said {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args([test, "--exact", "--ignored", "--nocapture"]).env(PATH, self.journal());

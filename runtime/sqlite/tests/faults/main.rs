@@ -18,6 +18,7 @@ use std::fs;
 use std::path::Path;
 
 use lastword_faults::{Fault, Kind, operations};
+use lastword_journal::JournalErrorKind;
 
 use machine::{FILES, Machine, PATH, Said};
 use script::{Found, STEPS, look, perform};
@@ -38,6 +39,34 @@ async fn the_script() {
 fn the_opening() {
     let path = std::env::var_os(PATH).expect("only the tests run it");
     println!("opened {}", script::open(Path::new(&path)).name);
+}
+
+/// Whoever probes finds out that the disk is full, and whoever only flushes does not: nothing waits.
+#[tokio::test]
+#[ignore = "the tests here run it, and fill its disk"]
+async fn the_probes() {
+    const MOST: usize = 1_000;
+    let path = std::env::var_os(PATH).expect("only the tests run it");
+    let journal = script::open(Path::new(&path)).journal;
+    for n in 0..MOST {
+        match journal.probe().await {
+            Ok(()) => println!("done {n}"),
+            Err(error) => {
+                assert_eq!(error.kind(), JournalErrorKind::Full, "{error}");
+                assert_eq!(journal.flush().await, Ok(()));
+                assert_eq!(journal.probe().await.map_err(|error| error.kind()), Err(JournalErrorKind::Full));
+                println!("opened full");
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_probe_says_that_the_disk_is_full() {
+    let said = Machine::new().run_until_full(Fault::at(200, Kind::FullFrom, FILES));
+    assert!(said.steps > 10, "it could be written {} times", said.steps);
+    assert_eq!(said.name.as_deref(), Some("full"));
 }
 
 /// What a start finds after so many steps: by the journal's own account, on a disk that works.

@@ -1,5 +1,6 @@
 //! A short life of a journal, one answer after the other, and what a start finds of it.
 
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,17 +9,19 @@ use lastword_events::{
     Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{
-    Appended, Completion, DeliveryKey, Journal, JournalOp, KeyValueChanges, Pending, Recovered, Settlement, Space,
+    Appended, Changed, Completion, CutCall, DeliveryChange, DeliveryKey, Journal, JournalOp, KeyValueChanges, Pending,
+    Recovered, Settlement, Space,
 };
 use lastword_sqlite::SqliteJournal;
 
 /// How many steps there are.
-pub(crate) const STEPS: usize = 13;
+pub(crate) const STEPS: usize = 20;
 
 /// The sessions, as indices of their sequence numbers.
 const A: usize = 0;
 const B: usize = 1;
 const C: usize = 2;
+const D: usize = 3;
 
 /// An operation that fails is not tried for ever.
 const TRIES: usize = 20;
@@ -48,9 +51,11 @@ pub(crate) fn look(path: &Path) -> Found {
     let Recovered { sessions, deliveries, .. } = journal.recover().unwrap();
     let (mut what, mut attempts) = (Vec::new(), Vec::new());
     for s in sessions {
-        let about = (&s.session, s.compactions, &s.started, s.drained());
-        what.push(format!("active: {about:?}"));
+        let mut drained = s.drained().clone();
         attempts.push(s.attempt);
+        attempts.extend(drained.tried.iter_mut().map(|end| mem::take(&mut end.attempt)));
+        let about = (&s.session, s.compactions, &s.started, drained);
+        what.push(format!("active: {about:?}"));
     }
     for d in deliveries {
         let (to, event) = (d.delivery.plugin, d.delivery.event);
@@ -59,7 +64,13 @@ pub(crate) fn look(path: &Path) -> Found {
     }
     let count = journal.key_value(&space(), "count").unwrap();
     what.push(format!("count {:?} of {} bytes", count, journal.key_value_bytes(&space()).unwrap()));
-    let ops = [("a", Hook::SessionStart, "1"), ("b", Hook::SessionStart, "2"), ("a", Hook::SessionEnd, "3")];
+    let ops = [
+        ("a", Hook::SessionStart, "1"),
+        ("b", Hook::SessionStart, "2"),
+        ("a", Hook::SessionEnd, "3"),
+        ("d", Hook::SessionEnd, "4"),
+        ("e", Hook::SessionStart, "4"),
+    ];
     let ops = ops.map(|(id, kind, op)| journal.known_op(&Identity::new("t", id), kind, op));
     what.push(format!("ops {ops:?}"));
     Found { name: journal.name().to_string(), what, attempts }
@@ -120,14 +131,25 @@ impl Script<'_> {
             }
             7 => self.start("c", None).await,
             8 => self.update().await,
-            9 => self.draining().await,
-            10 => self.complete(vec![self.completion(B, EventKey::End, "memory", Delivered, Some(3))]).await,
-            11 => self.complete(vec![self.completion(B, EventKey::End, "audit", owed_again(), None)]).await,
-            _ => {
+            9 => self.start("d", None).await,
+            10 => self.replace().await,
+            11 => {
+                let (failures, cause, message) = (8, FailureCause::Retry, "busy".to_owned());
+                let dead = Dead { failures, cause, message };
+                self.complete(vec![self.completion(D, EventKey::End, "memory", dead, None)]).await;
+            }
+            12 => self.change(DeliveryChange::Redeliver, D, "memory").await,
+            13 => self.change(DeliveryChange::Forget, D, "audit").await,
+            14 => self.probe().await,
+            15 => self.draining().await,
+            16 => self.complete(vec![self.completion(B, EventKey::End, "memory", Delivered, Some(3))]).await,
+            17 => self.complete(vec![self.completion(B, EventKey::End, "audit", owed_again(), None)]).await,
+            18 => {
                 let (failures, cause, message) = (8, FailureCause::Retry, "busy".to_owned());
                 let dead = Dead { failures, cause, message };
                 self.complete(vec![self.completion(C, EventKey::End, "memory", dead, None)]).await;
             }
+            _ => self.ended().await,
         }
     }
 
@@ -176,9 +198,52 @@ impl Script<'_> {
         self.append(JournalOp::Update { sequence: self.sequences[C], session, op_id: None }).await;
     }
 
+    /// The end of one session and the start of another are there together, or not at all.
+    async fn replace(&mut self) {
+        let (owed, op_id) = (self.both.clone(), Some(Arc::from("4")));
+        let end = JournalOp::End {
+            sequence: self.sequences[D],
+            session: self.known("d"),
+            event: end_event(),
+            owed: owed.clone(),
+            received: None,
+            op_id: op_id.clone(),
+        };
+        let event = Arc::new(Event::Start(SessionStart::default()));
+        let start = JournalOp::Start { session: Arc::new(session("e")), event, owed, op_id };
+        match self.append(JournalOp::Replace { end: Box::new(end), start: Box::new(start) }).await {
+            Appended::Replaced { start, .. } => match *start {
+                Appended::Session { sequence, .. } => self.sequences.push(sequence),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn change(&self, change: DeliveryChange, session: usize, name: &str) {
+        let delivery = DeliveryKey { sequence: self.sequences[session], event: EventKey::End, plugin: plugin(name) };
+        let changed = self.kept(self.journal.change_deliveries(change, vec![delivery])).await;
+        assert!(changed.iter().all(|one| one.changed == Changed::Done), "{changed:?}");
+    }
+
+    async fn probe(&self) {
+        for _ in 0..TRIES {
+            if self.journal.probe().await.is_ok() {
+                return;
+            }
+        }
+        panic!("a disk that fails once, and nothing can be written");
+    }
+
     async fn draining(&self) {
         let draining = JournalOp::Draining { reason: DrainReason::Restart, at: Timestamp::from_millisecond(3) };
         self.kept(self.journal.append_decided(vec![draining])).await;
+    }
+
+    async fn ended(&self) {
+        let delivery = DeliveryKey { sequence: self.sequences[C], event: EventKey::End, plugin: plugin("audit") };
+        self.kept(self.journal.append_decided(vec![JournalOp::Ended { cut: vec![CutCall { delivery, attempt: 1 }] }]))
+            .await;
     }
 
     fn completion(
@@ -203,12 +268,12 @@ impl Script<'_> {
     }
 
     /// What the runtime itself decides is kept until it can be written. Whatever comes next makes the journal try it.
-    async fn kept(&self, pending: Pending<()>) {
+    async fn kept<T: Unpin>(&self, pending: Pending<T>) -> T {
         for _ in 0..TRIES {
             if self.journal.flush().await.is_ok() {
                 break;
             }
         }
-        pending.await.unwrap();
+        pending.await.unwrap()
     }
 }

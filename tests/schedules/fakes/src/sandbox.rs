@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use lastword_events::{Hook, HookCall, Outcome, PluginName};
+use lastword_events::{Hook, HookCall, Outcome, PluginKey, PluginName};
 
 pub use lastword_events::{Change, KeyValueError, KeyValueUsage, KeyValues};
 pub use lastword_memory::{GivesWay, MemoryAccount, MemoryPart, Reservation};
@@ -167,6 +167,12 @@ impl Plugin {
     #[must_use]
     pub fn name(&self) -> &PluginName {
         &self.name
+    }
+
+    /// What it is known by where it is installed: none is scoped.
+    #[must_use]
+    pub fn key(&self) -> PluginKey {
+        PluginKey::from(&self.name)
     }
 
     /// The hooks that it has.

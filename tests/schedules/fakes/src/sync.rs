@@ -5,6 +5,6 @@ mod lock;
 mod task;
 pub mod thread;
 
-pub use clock::{Elapsed, Time, begin, now, pass, timeout, timeout_at};
-pub use lock::{Mutex, MutexGuard};
+pub use clock::{Time, Timers, begin, now, pass};
+pub use lock::{Mutex, MutexGuard, RwLock};
 pub use task::{Entered, Handle, JoinHandle, blocking};

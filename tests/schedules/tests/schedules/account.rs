@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use lastword_events::{Deferral, DrainReport, EndReason, EventKey, Outcome, PluginName};
 use lastword_fakes::sync::Time;
-use lastword_journal::{DeliveryKey, Recovered, Settlement};
+use lastword_journal::{DeliveryKey, Recovered, RecoveredSession, Settlement};
 use lastword_on_shuttle::Tenants;
 
+use crate::changes::{end_to_visitor, visitor};
 use crate::disk::{Disk, Record};
 use crate::guest::Calls;
 use crate::harness::{Ending, ObservedOutcome};
@@ -31,16 +32,19 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn check(&self, disk: &Disk, calls: &Calls) {
         assert_eq!(self.leftovers, BTreeMap::new(), "something was not given back: {self:#?}");
-        let still_owed = owed_at_the_next_start(&disk.recovered(), &self.plugins);
+        let recovered = disk.recovered();
+        let still_owed = owed_at_the_next_start(&recovered, &self.plugins);
         disk.look(|record| {
             let ends = self.ends(record);
-            for end in &ends {
+            let to_visitor = ends_owed_to_visitor(&recovered, record);
+            for end in ends.iter().chain(&to_visitor) {
                 check_one(end, record, calls, &still_owed);
             }
             self.check_what_was_told();
-            let delivered = ends.iter().filter(|end| record.count(end, is_delivered) == 1).count();
+            let is_undelivered = |end: &&DeliveryKey| !record.is_delivered(end) && !record.forgotten.contains(*end);
             if let Some(undelivered) = self.undelivered {
-                assert_eq!(undelivered, number(ends.len() - delivered), "the runtime's own count");
+                let left = ends.iter().chain(&to_visitor).filter(is_undelivered).count();
+                assert_eq!(undelivered, number(left), "the runtime's own count");
             }
             if self.ending.drains() {
                 self.check_reports();
@@ -53,7 +57,7 @@ impl Account {
         });
     }
 
-    /// Every end that anybody is owed: each session's, to each plugin that serves its tenant.
+    /// Every end that anybody is owed who stays: each session's, to each plugin that serves its tenant.
     fn ends(&self, record: &Record) -> Vec<DeliveryKey> {
         let of_session = |(sequence, tenant): (u64, &str)| -> Vec<DeliveryKey> {
             let serving = self.plugins.iter().filter(|(_, tenants)| tenants.serves(tenant));
@@ -109,7 +113,7 @@ impl Account {
         let settled: HashSet<&DeliveryKey> = self.told_of_ends().filter(settled).map(|told| &told.delivery).collect();
         let was_accepted = |end: &&DeliveryKey| self.accepted_before.contains(&record.generation(end.sequence));
         let untold: Vec<_> = (ends.iter().filter(was_accepted))
-            .filter(|end| !settled.contains(end) && record.count(end, is_dead) == 0)
+            .filter(|end| !settled.contains(end) && !record.is_dead(end) && !record.forgotten.contains(*end))
             .collect();
         let told_failed =
             self.told_of_ends().filter(|told| told.draining && matches!(told.outcome, Outcome::Failed { .. })).count();
@@ -124,11 +128,13 @@ impl Account {
         let mut last: HashMap<&DeliveryKey, &ObservedOutcome> = HashMap::new();
         last.extend(self.told_of_ends().map(|told| (&told.delivery, told)));
         // An end can come after the drain's account is closed, a start cannot.
-        for end in ends.iter().filter(|end| !record.without_start.contains(&end.sequence)) {
+        let is_left =
+            |end: &&DeliveryKey| !record.without_start.contains(&end.sequence) && !record.forgotten.contains(*end);
+        for end in ends.iter().filter(is_left) {
             let told = last.get(end).unwrap_or_else(|| panic!("nobody was told what became of {end:?}"));
             let had_its_turn = match told.outcome {
                 Outcome::Delivered => true,
-                Outcome::Failed { .. } => told.draining || record.count(end, is_dead) == 1,
+                Outcome::Failed { .. } => told.draining || record.is_dead(end),
                 Outcome::Deferred(why) => why == Deferral::Breaker,
             };
             assert!(had_its_turn, "{told:?}");
@@ -158,8 +164,25 @@ impl Account {
 fn check_one(end: &DeliveryKey, record: &Record, calls: &Calls, still_owed: &HashMap<DeliveryKey, usize>) {
     let (delivered, dead) = (record.count(end, is_delivered), record.count(end, is_dead));
     let owed = still_owed.get(end).copied().unwrap_or(0);
-    assert_eq!(delivered + dead + owed, 1, "{end:?}: {delivered} delivered, {dead} given up, {owed} still owed");
+    let dead = dead - record.revived.get(end).copied().unwrap_or(0);
+    let forgotten = usize::from(record.forgotten.contains(end));
+    assert_eq!(
+        delivered + dead + owed + forgotten,
+        1,
+        "{end:?}: {delivered} delivered, {dead} given up, {owed} still owed, {forgotten} forgotten"
+    );
     assert_eq!(calls.answered_ok(end), delivered, "{end:?}: answers of the plugin, and what is written down");
+}
+
+/// Every end that the plugin which comes and goes is owed: of sessions that were to end as long as it was there, and of those whose start
+/// it was sent, unless they were dropped when it left.
+fn ends_owed_to_visitor(recovered: &Recovered, record: &Record) -> HashSet<DeliveryKey> {
+    let active = recovered.sessions.iter().filter(|active| is_owed_to_visitor(active));
+    active.map(|active| end_to_visitor(active.sequence)).chain(record.owed_to_visitor.iter().cloned()).collect()
+}
+
+fn is_owed_to_visitor(active: &RecoveredSession) -> bool {
+    active.drained().owed.iter().flatten().chain(&active.started).any(|plugin| *plugin == visitor())
 }
 
 fn owed_at_the_next_start(recovered: &Recovered, plugins: &[(PluginName, Tenants)]) -> HashMap<DeliveryKey, usize> {
@@ -172,6 +195,9 @@ fn owed_at_the_next_start(recovered: &Recovered, plugins: &[(PluginName, Tenants
         for (plugin, _) in serving.filter(|(plugin, _)| !active.drained().settled.contains(plugin)) {
             let end = DeliveryKey { sequence: active.sequence, event: EventKey::End, plugin: plugin.clone() };
             *owed.entry(end).or_default() += 1;
+        }
+        if is_owed_to_visitor(active) && !active.drained().settled.contains(&visitor()) {
+            *owed.entry(end_to_visitor(active.sequence)).or_default() += 1;
         }
     }
     owed

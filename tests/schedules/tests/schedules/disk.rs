@@ -2,16 +2,19 @@
 //! thread go on. Beneath it is the journal in memory, which does at once what it is told.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ops::AddAssign as _;
 use std::sync::{Arc, Mutex};
 
 use lastword_events::{EventKey, Hook, Identity, JournalName, Session};
-use lastword_fake_journals::{Command, disk_is_full};
+use lastword_journal::testing::{Command, disk_is_full};
 use lastword_journal::{
-    Appended, Completion, DeliveryKey, Durability, Journal, JournalError, JournalOp, MemoryJournal, Pending, Recovered,
-    Settlement, Space, StagedCompletions,
+    Appended, Changed, ChangedDelivery, Completion, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryPage,
+    DeliveryRow, DeliveryState, Durability, Journal, JournalError, JournalOp, MemoryJournal, PageRequest, Pending,
+    Recovered, Settlement, Space, StagedCompletions,
 };
 use shuttle::sync::{Condvar, Mutex as ScheduledMutex};
 
+use crate::changes::end_to_visitor;
 use crate::draw::{chance, up_to};
 use crate::owner::Generation;
 use crate::trace::{describe, name, trace};
@@ -41,6 +44,8 @@ pub(crate) struct Disk {
 struct Queue {
     commands: VecDeque<Command>,
     frozen: bool,
+    /// The run has let go of it.
+    released: bool,
     closed: bool,
 }
 
@@ -53,8 +58,14 @@ pub(crate) struct Record {
     pub(crate) without_start: HashSet<u64>,
     /// Sessions whose end is written down.
     pub(crate) ended: HashSet<u64>,
+    /// Ends that were owed, as they were written down, to the plugin that comes and goes.
+    pub(crate) owed_to_visitor: Vec<DeliveryKey>,
     /// Attempts that are.
     pub(crate) attempts: HashMap<DeliveryKey, Vec<(u32, Settlement)>>,
+    /// How often deliveries were not dead any more that were given up: they are made again, or were let go.
+    pub(crate) revived: HashMap<DeliveryKey, usize>,
+    /// Deliveries that operators have let go.
+    pub(crate) forgotten: HashSet<DeliveryKey>,
     /// Somebody has said that a drain begins. Nobody waits for that to be written.
     pub(crate) draining: bool,
 }
@@ -139,7 +150,15 @@ impl Disk {
                 self.complete_now(&tenant, completions);
                 Box::new(|| reply.send(Ok(())))
             }
-            Command::Flush(reply) => Box::new(|| reply.send(Ok(()))),
+            Command::Flush(reply) | Command::Probe(reply) => Box::new(|| reply.send(Ok(()))),
+            Command::Release(reply) => {
+                let released = self.release_now();
+                Box::new(|| reply.send(released))
+            }
+            Command::ChangeDeliveries(change, deliveries, reply) => {
+                let changed = self.change_now(change, deliveries);
+                Box::new(|| reply.send(changed))
+            }
         }
     }
 
@@ -156,6 +175,10 @@ impl Disk {
     fn write_now(&self, write: JournalOp) -> Result<Appended, JournalError> {
         let ends = match &write {
             JournalOp::End { sequence, .. } => Some(*sequence),
+            JournalOp::Replace { end, .. } => match &**end {
+                JournalOp::End { sequence, .. } => Some(*sequence),
+                _ => None,
+            },
             _ => None,
         };
         let without_start = matches!(write, JournalOp::EndWithoutStart { .. });
@@ -164,15 +187,31 @@ impl Disk {
         let written = at_once(self.journal.append(write));
         trace!("disk: {what}: {written:?}");
         let mut record = self.record.lock().unwrap();
+        let mut ended = Vec::new();
         match &written {
             Ok(Appended::Session { sequence, session }) => {
                 record.sessions.insert(*sequence, session.clone());
                 record.without_start.extend(without_start.then_some(*sequence));
-                record.ended.extend(without_start.then_some(*sequence));
+                ended.extend(without_start.then_some(*sequence));
             }
-            Ok(Appended::Done) => record.ended.extend(ends),
+            Ok(Appended::Done) => ended.extend(ends),
+            Ok(Appended::Replaced { end, start }) => {
+                if **end == Appended::Done {
+                    ended.extend(ends);
+                }
+                for (part, without_start) in [(end, true), (start, false)] {
+                    if let Appended::Session { sequence, session } = &**part {
+                        record.sessions.insert(*sequence, session.clone());
+                        record.without_start.extend(without_start.then_some(*sequence));
+                        ended.extend(without_start.then_some(*sequence));
+                    }
+                }
+            }
             _ => (),
         }
+        let is_owed = |end: &DeliveryKey| self.journal.delivery(end).unwrap().is_some();
+        record.owed_to_visitor.extend(ended.iter().copied().map(end_to_visitor).filter(is_owed));
+        record.ended.extend(ended);
         written
     }
 
@@ -183,6 +222,46 @@ impl Disk {
             record.attempts.entry(one.delivery.clone()).or_default().push((one.attempt, one.settlement.clone()));
         }
         at_once(self.journal.complete(tenant, completions).pending).unwrap();
+    }
+
+    /// What operators change: what was given up is not any more, and what is forgotten will not be made.
+    fn change_now(
+        &self,
+        change: DeliveryChange,
+        deliveries: Vec<DeliveryKey>,
+    ) -> Result<Vec<ChangedDelivery>, JournalError> {
+        let late = |delivery| self.journal.delivery(delivery).unwrap().is_some_and(|row| row.late);
+        let late: Vec<bool> = deliveries.iter().map(late).collect();
+        let changed = at_once(self.journal.change_deliveries(change, deliveries.clone()))?;
+        let mut record = self.record.lock().unwrap();
+        for ((delivery, late), changed) in deliveries.into_iter().zip(late).zip(&changed) {
+            trace!("disk: {change:?} of {}: {:?}", name(&delivery), changed.changed);
+            if changed.changed != Changed::Done {
+                continue;
+            }
+            if changed.was == Some(DeliveryState::Dead) {
+                record.revived.entry(delivery.clone()).or_default().add_assign(1);
+            }
+            if change == DeliveryChange::Forget {
+                if changed.was == Some(DeliveryState::Owed) && !late {
+                    let newer = record.newer_than(&delivery);
+                    assert_eq!(newer, None, "{delivery:?} has not stepped aside, and is forgotten only now");
+                }
+                record.forgotten.insert(delivery);
+            }
+        }
+        Ok(changed)
+    }
+
+    fn release_now(&self) -> Result<(), JournalError> {
+        trace!("disk: it is let go of");
+        at_once(self.journal.release())
+    }
+
+    /// Something is asked of it: not once it was let go of, nor when nothing is left of the runtime.
+    fn is_asked(&self) {
+        let queue = self.queue.lock().unwrap();
+        assert!(!queue.released && !queue.closed, "something is written although the run is over");
     }
 
     fn queue<T>(&self, (command, pending): (Command, Pending<T>)) -> Pending<T> {
@@ -210,6 +289,7 @@ impl Journal for Disk {
     }
 
     fn append(&self, op: JournalOp) -> Pending<Appended> {
+        self.is_asked();
         if self.health == Health::AtOnce {
             return Pending::ready(self.write_now(op));
         }
@@ -217,6 +297,7 @@ impl Journal for Disk {
     }
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
+        self.is_asked();
         if ops.iter().any(|write| matches!(write, JournalOp::Draining { .. })) {
             self.record.lock().unwrap().draining = true;
             self.queue.lock().unwrap().frozen = self.health == Health::Freezes;
@@ -234,6 +315,7 @@ impl Journal for Disk {
 
     /// Scripted plugins store nothing, so nothing is refused.
     fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
+        self.is_asked();
         if self.health == Health::AtOnce {
             self.complete_now(tenant, completions);
             return StagedCompletions::all(Pending::ready(Ok(())));
@@ -243,6 +325,32 @@ impl Journal for Disk {
 
     fn flush(&self) -> Pending<()> {
         if self.health == Health::AtOnce { Pending::ready(Ok(())) } else { self.queue(Command::flush()) }
+    }
+
+    fn release(&self) -> Pending<()> {
+        self.is_asked();
+        self.queue.lock().unwrap().released = true;
+        if self.health == Health::AtOnce { Pending::ready(self.release_now()) } else { self.queue(Command::release()) }
+    }
+
+    fn probe(&self) -> Pending<()> {
+        if self.health == Health::AtOnce { Pending::ready(Ok(())) } else { self.queue(Command::probe()) }
+    }
+
+    fn delivery(&self, delivery: &DeliveryKey) -> Result<Option<DeliveryRow>, JournalError> {
+        self.journal.delivery(delivery)
+    }
+
+    fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError> {
+        self.journal.deliveries(filter, page)
+    }
+
+    fn change_deliveries(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>> {
+        self.is_asked();
+        if self.health == Health::AtOnce {
+            return Pending::ready(self.change_now(change, deliveries));
+        }
+        self.queue(Command::change_deliveries(change, deliveries))
     }
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
@@ -273,6 +381,22 @@ impl Record {
     pub(crate) fn may_be_told(&self, sequence: u64, event: EventKey) -> bool {
         let is_registered = self.sessions.contains_key(&sequence);
         is_registered && (event != EventKey::End || self.draining || self.ended.contains(&sequence))
+    }
+
+    pub(crate) fn is_delivered(&self, delivery: &DeliveryKey) -> bool {
+        self.count(delivery, |settlement| *settlement == Settlement::Delivered) > 0
+    }
+
+    pub(crate) fn is_dead(&self, delivery: &DeliveryKey) -> bool {
+        self.count(delivery, |settlement| matches!(settlement, Settlement::Dead { .. })) > 0
+    }
+
+    /// A newer event of the session that the plugin has taken.
+    fn newer_than(&self, delivery: &DeliveryKey) -> Option<&DeliveryKey> {
+        let is_newer = |other: &&DeliveryKey| {
+            (other.sequence, &other.plugin) == (delivery.sequence, &delivery.plugin) && other.event > delivery.event
+        };
+        self.attempts.keys().filter(is_newer).find(|newer| self.is_delivered(newer))
     }
 
     /// How often a delivery came to this.

@@ -72,6 +72,10 @@ impl Calls {
     pub(crate) fn none_is_under_way(&self) -> bool {
         self.log.lock().unwrap().under_way.is_empty()
     }
+
+    pub(crate) fn none_is_under_way_of(&self, plugin: &PluginName) -> bool {
+        !self.log.lock().unwrap().under_way.iter().any(|(of, _)| of == plugin)
+    }
 }
 
 /// A call from its beginning to its end, or to its cut.

@@ -5,30 +5,29 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lastword_events::{
-    DrainReason, DrainReport, EndReason, Event, Identity, Outcome, PluginName, Session, SessionStart,
+    DeliveryId, DrainReason, DrainReport, EndReason, Event, Identity, Outcome, PluginName, Session, SessionStart,
 };
-use lastword_fakes::sandbox::{MemoryAccount, Plugin, Sandbox};
+use lastword_fakes::sandbox::{MemoryAccount, Sandbox};
 use lastword_fakes::sync::{Time, begin};
-use lastword_journal::{DeliveryKey, JournalOp};
-use lastword_on_shuttle::{OutcomeRecord, RetryPolicy, Runtime, TenantQuota, Tenants};
+use lastword_journal::{DeliveryKey, JournalOp, Settlement};
+use lastword_on_shuttle::{Observer, OutcomeRecord, RetryPolicy, Runtime, TenantQuota, Tenants};
 use shuttle::future::block_on;
 use shuttle::sync::mpsc::{Receiver, channel};
 use shuttle::thread;
 
 use crate::account::Account;
+use crate::changes::{MEMORY, change_plugins, draw_version};
 use crate::disk::{Disk, Health};
 use crate::draw::{chance, linger, one_of, up_to};
 use crate::guest::{Behavior, Calls};
-use crate::owner::{Answers, speak};
+use crate::operator::operate;
+use crate::owner::{Answers, Line, speak};
 use crate::trace::{name, trace};
 
 /// How often to look whether something that nobody waits for is over.
 const PATIENCE: usize = 10_000;
 /// Among what may be left over.
 const OWED: &str = "deliveries that tenants are owed";
-
-/// Bytes that all calls have together: fewer than they want.
-const MEMORY: u64 = 100;
 
 const TENANTS: [&str; 2] = ["t0", "t1"];
 
@@ -41,6 +40,12 @@ pub(crate) struct Plan {
     pub(crate) quotas: bool,
     /// Sessions of a run that is over, whose owners may come back.
     pub(crate) recovered: usize,
+    /// What owners say.
+    pub(crate) lines: &'static [Line],
+    /// Somebody looks after what was given up.
+    pub(crate) operators: bool,
+    /// Somebody installs, replaces and uninstalls plugins.
+    pub(crate) changes: bool,
     pub(crate) endings: &'static [Ending],
 }
 
@@ -51,6 +56,12 @@ pub(crate) enum Ending {
     TwoDrains,
     DrainAndClose,
     Close,
+    TwoShutdowns,
+    DrainAndShutdown,
+    Detach,
+    DetachAndShutdown,
+    /// Its end is begun in one way or another, nobody waits for that, and the last handle is dropped.
+    Abandon,
     /// The last handle is dropped.
     #[default]
     Drop,
@@ -61,7 +72,7 @@ pub(crate) enum Ending {
 impl Ending {
     /// Whether it is certain that a drain has taken place.
     pub(crate) fn drains(self) -> bool {
-        matches!(self, Self::Drain | Self::TwoDrains)
+        matches!(self, Self::Drain | Self::TwoDrains | Self::TwoShutdowns | Self::DrainAndShutdown)
     }
 }
 
@@ -95,15 +106,26 @@ pub(crate) fn play(plan: &Plan) {
     let owners: Vec<_> = (0..=up_to(1))
         .map(|_| {
             let (runtime, identities, answers) = (harness.runtime.clone(), identities.clone(), harness.answers.clone());
-            thread::spawn(move || speak(&runtime, &identities, &answers))
+            let lines = plan.lines;
+            thread::spawn(move || speak(&runtime, &identities, lines, &answers))
         })
         .collect();
+    let operator = plan.operators.then(|| {
+        let runtime = harness.runtime.clone();
+        thread::spawn(move || operate(&runtime))
+    });
+    let changer = plan.changes.then(|| {
+        let (runtime, memory, calls) = (harness.runtime.clone(), harness.memory.clone(), harness.calls.clone());
+        thread::spawn(move || change_plugins(&runtime, &memory, &calls))
+    });
     let ending = one_of(plan.endings);
     let reports = end(&harness, ending);
     disk.thaw();
     owners.into_iter().for_each(|owner| owner.join().unwrap());
+    changer.into_iter().for_each(|changer| changer.join().unwrap());
+    let mut waits = operator.map_or_else(Vec::new, |operator| operator.join().unwrap());
 
-    let Harness { runtime, plugins, calls, told, answers } = harness;
+    let Harness { runtime, plugins, memory: _, calls, told, answers } = harness;
     let (accepted_before, ended_before) = answers.before_the_drain();
     // The grace of an earlier run's sessions makes requests that nobody waits for.
     wait_while(|| runtime.held_resources().into_keys().any(of_requests));
@@ -115,12 +137,14 @@ pub(crate) fn play(plan: &Plan) {
     let mut account = Account { ending, time, plugins, reports, accepted_before, ended_before, ..Account::default() };
     if ending.drains() {
         block_on(runtime.settled());
+        waits.drain(..).for_each(|wait| wait.comes(&disk));
         account.undelivered = Some(runtime.undelivered_ends());
         account.leftovers = runtime.held_resources();
     } else {
         account.leftovers = runtime.held_resources().into_iter().filter(|(held, _)| of_requests(held)).collect();
     }
     drop(runtime);
+    waits.into_iter().for_each(|wait| wait.comes(&disk));
     // Every worker and every task has let go of it.
     gone.recv().unwrap_err();
     assert!(calls.none_is_under_way());
@@ -148,7 +172,7 @@ fn started_before(identity: &Identity) -> JournalOp {
     JournalOp::Start { session, event: Arc::new(Event::Start(SessionStart::default())), owed: Vec::new(), op_id: None }
 }
 
-/// Ends the run from threads of its own, each after a while. Gives what drains have said.
+/// Ends the run from threads of its own, each after a while. Gives what its drain has said, if anybody waited for it.
 fn end(harness: &Harness, ending: Ending) -> Vec<DrainReport> {
     let drain = |reason| {
         let (runtime, answers) = (harness.runtime.clone(), harness.answers.clone());
@@ -170,19 +194,73 @@ fn end(harness: &Harness, ending: Ending) -> Vec<DrainReport> {
             None
         })
     };
+    let shutdown = |reason| {
+        let (runtime, answers) = (harness.runtime.clone(), harness.answers.clone());
+        thread::spawn(move || {
+            linger();
+            answers.a_drain_begins();
+            answers.the_journal_closes();
+            trace!("shutdown begins: {reason:?}");
+            let report = block_on(runtime.shutdown(reason));
+            trace!("shutdown is over: {report:?}");
+            Some(Arc::unwrap_or_clone(report))
+        })
+    };
+    let detach = || {
+        let (runtime, answers) = (harness.runtime.clone(), harness.answers.clone());
+        thread::spawn(move || {
+            linger();
+            answers.the_journal_closes();
+            trace!("the runtime detaches");
+            let detached = block_on(runtime.detach());
+            trace!("it is detached: {detached:?}");
+            assert!(detached.is_ok(), "{detached:?}");
+            None
+        })
+    };
     let enders = match ending {
         Ending::Drain => vec![drain(DrainReason::Shutdown)],
         Ending::TwoDrains => vec![drain(DrainReason::Shutdown), drain(DrainReason::Restart)],
         Ending::DrainAndClose => vec![drain(DrainReason::Shutdown), close()],
         Ending::Close => vec![close()],
+        Ending::TwoShutdowns => vec![shutdown(DrainReason::Shutdown), shutdown(DrainReason::Restart)],
+        Ending::DrainAndShutdown => vec![drain(DrainReason::Shutdown), shutdown(DrainReason::Restart)],
+        Ending::Detach => vec![detach()],
+        Ending::DetachAndShutdown => vec![detach(), shutdown(DrainReason::Shutdown)],
+        Ending::Abandon => {
+            abandon(harness);
+            Vec::new()
+        }
         Ending::Drop | Ending::Settle => Vec::new(),
     };
-    enders.into_iter().filter_map(|ender| ender.join().unwrap()).collect()
+    let mut reports: Vec<DrainReport> = enders.into_iter().filter_map(|ender| ender.join().unwrap()).collect();
+    // A shutdown may have something to say of what came after the drain.
+    reports.iter_mut().for_each(|report| report.warnings.clear());
+    reports.dedup();
+    assert!(reports.len() <= 1, "whoever asked for a drain has the same report: {reports:?}");
+    reports
+}
+
+/// Begins to end the run, and waits for nothing.
+fn abandon(harness: &Harness) {
+    linger();
+    harness.answers.a_drain_begins();
+    harness.answers.the_journal_closes();
+    let runtime = &harness.runtime;
+    match up_to(3) {
+        0 => drop(runtime.drain(DrainReason::Shutdown)),
+        1 => drop(runtime.shutdown(DrainReason::Shutdown)),
+        2 => drop(runtime.detach()),
+        _ => drop(runtime.close(DrainReason::Shutdown)),
+    }
+    linger();
 }
 
 struct Harness {
     runtime: Runtime,
+    /// Those that stay.
     plugins: Vec<(PluginName, Tenants)>,
+    memory: MemoryAccount,
     calls: Arc<Calls>,
     told: Arc<Mutex<Vec<ObservedOutcome>>>,
     answers: Arc<Answers>,
@@ -218,29 +296,48 @@ impl Harness {
             .workers(NonZeroUsize::new(up_to(1) + 1).unwrap())
             .breaker_threshold(one_of(&[1, 2, 5]))
             .attach_grace(if plan.recovered > 0 { Duration::from_millis(10) } else { Duration::ZERO })
-            .on_outcome({
-                let told = told.clone();
-                move |record| {
-                    let one = ObservedOutcome::new(record);
-                    trace!("told: {}: {}, draining: {}", name(&one.delivery), one.outcome, one.draining);
-                    told.lock().unwrap().push(one);
-                }
-            });
+            .observer(Told { outcomes: told.clone(), disk: disk.clone() });
         let memory = MemoryAccount::new(MEMORY, 0);
         for (plugin, tenants) in &plugins {
-            let part = memory.part(one_of(&[MEMORY / 2, MEMORY]));
-            let scripted = Plugin::scripted(plugin.clone(), chance(1, 2)).with_memory(part, one_of(&[0, 0, 20, 60]));
-            builder = builder.plugin(scripted, tenants.clone());
+            builder = builder.plugin(draw_version(plugin, &memory), tenants.clone());
         }
-        (Self { runtime: builder.build().unwrap(), plugins, calls, told, answers: Arc::default() }, gone)
+        (Self { runtime: builder.build().unwrap(), plugins, memory, calls, told, answers: Arc::default() }, gone)
     }
+}
+
+/// An observer: it keeps outcomes, and looks whether what is said to be recorded is.
+struct Told {
+    outcomes: Arc<Mutex<Vec<ObservedOutcome>>>,
+    disk: Arc<Disk>,
+}
+
+impl Observer for Told {
+    fn outcome(&self, record: &OutcomeRecord<'_>) {
+        let one = ObservedOutcome::new(record);
+        trace!("told: {}: {}, draining: {}", name(&one.delivery), one.outcome, one.draining);
+        self.outcomes.lock().unwrap().push(one);
+    }
+
+    fn recorded(&self, id: &DeliveryId, settlement: &Settlement) {
+        let delivery = key_of(id);
+        trace!("recorded: {}: {settlement:?}", name(&delivery));
+        let on_disk = self.disk.look(|record| record.count(&delivery, |one| one == settlement));
+        assert!(on_disk > 0, "{delivery:?} is said to be recorded as {settlement:?}");
+        let outcomes = self.outcomes.lock().unwrap();
+        let is_told =
+            outcomes.iter().any(|one| one.delivery == delivery && !matches!(one.outcome, Outcome::Deferred(_)));
+        assert!(is_told, "{delivery:?} is said to be recorded before its outcome is told");
+    }
+}
+
+fn key_of(id: &DeliveryId) -> DeliveryKey {
+    DeliveryKey { sequence: id.sequence, event: id.event, plugin: id.plugin.clone() }
 }
 
 impl ObservedOutcome {
     fn new(record: &OutcomeRecord<'_>) -> Self {
         let OutcomeRecord { id, outcome, draining, reason, .. } = *record;
-        let delivery = DeliveryKey { sequence: id.sequence, event: id.event, plugin: id.plugin.clone() };
-        Self { delivery, outcome: outcome.clone(), draining, reason: reason.cloned() }
+        Self { delivery: key_of(id), outcome: outcome.clone(), draining, reason: reason.cloned() }
     }
 }
 

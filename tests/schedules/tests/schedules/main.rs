@@ -15,11 +15,13 @@
 )]
 
 mod account;
+mod changes;
 mod disk;
 mod draw;
 mod explore;
 mod guest;
 mod harness;
+mod operator;
 mod owner;
 mod scheduler;
 mod trace;
@@ -31,6 +33,7 @@ use crate::draw::{chance, one_of};
 use crate::explore::{explore, run_each_twice};
 use crate::guest::Behavior;
 use crate::harness::{Ending, Plan, play};
+use crate::owner::Line;
 
 /// For each test, in CI. All of them take half a minute on two cores that nobody else uses.
 const SCHEDULES: usize = 15_000;
@@ -42,6 +45,9 @@ const PLAN: Plan = Plan {
     behaviors: &[Behavior::Deliver, Behavior::Fail],
     quotas: false,
     recovered: 0,
+    lines: &[Line::Start, Line::Compaction, Line::End, Line::End, Line::Replace],
+    operators: false,
+    changes: false,
     endings: &[Ending::Drain, Ending::TwoDrains],
 };
 
@@ -80,6 +86,12 @@ fn a_drain_in_a_grace_has_the_ends_on_record_before_any_outcome_of_them() {
     explore(SCHEDULES / 10, || play(&Plan { recovered: 3, ..PLAN }));
 }
 
+/// Each waits for its turn in several ids at once.
+#[test]
+fn the_end_of_a_grace_and_the_replacement_of_its_sessions_do_not_wait_for_each_other() {
+    explore(SCHEDULES / 10, || play(&Plan { time: Time::Passes, recovered: 3, lines: &[Line::Replace], ..PLAN }));
+}
+
 #[test]
 fn a_run_that_is_closed_or_dropped_loses_no_end() {
     let endings = &[Ending::Close, Ending::Drop, Ending::DrainAndClose];
@@ -87,10 +99,52 @@ fn a_run_that_is_closed_or_dropped_loses_no_end() {
     explore(SCHEDULES, || play(&Plan { time: one_of(&[Time::Still, Time::Passes]), health, endings, ..PLAN }));
 }
 
+/// No timer goes off: who waits for workers, requests or the disk as it ends is woken.
+#[test]
+fn a_run_that_is_shut_down_or_detached_loses_no_end_and_leaves_its_journal_to_the_next() {
+    let endings = &[Ending::TwoShutdowns, Ending::DrainAndShutdown, Ending::Detach, Ending::DetachAndShutdown];
+    let health = &[Health::AtOnce, Health::Good, Health::Refuses];
+    explore(SCHEDULES, || {
+        let (quotas, recovered, operators) = (chance(1, 3), one_of(&[0, 0, 2]), chance(1, 3));
+        play(&Plan { health, quotas, recovered, operators, endings, ..PLAN });
+    });
+}
+
+/// Whatever it was about to do, nothing is written once nothing is left of it: the disk looks.
+#[test]
+fn a_runtime_that_is_dropped_in_any_phase_writes_nothing_afterwards() {
+    let health = &[Health::AtOnce, Health::Good, Health::Refuses];
+    explore(SCHEDULES / 3, || {
+        play(&Plan { health, recovered: one_of(&[0, 2]), endings: &[Ending::Abandon, Ending::Drop], ..PLAN });
+    });
+}
+
 #[test]
 fn what_is_owed_goes_out_by_itself() {
     let endings = &[Ending::Settle];
     explore(SCHEDULES, || play(&Plan { time: Time::Passes, quotas: chance(1, 2), endings, ..PLAN }));
+}
+
+/// Deliveries are given up, made again, let go and waited for, whatever workers do with them meanwhile.
+#[test]
+fn what_operators_do_beside_a_run_adds_up_and_whoever_waits_is_told() {
+    let endings = &[Ending::Drain, Ending::TwoDrains, Ending::Close, Ending::Drop];
+    let (behaviors, health) = (&[Behavior::Fail][..], &[Health::AtOnce, Health::Good, Health::Refuses][..]);
+    explore(SCHEDULES, || {
+        let time = one_of(&[Time::Still, Time::Passes]);
+        play(&Plan { time, health, behaviors, quotas: chance(1, 3), operators: true, endings, ..PLAN });
+    });
+}
+
+/// A plugin is installed, replaced, held back and uninstalled, whatever owners, workers and a drain do meanwhile.
+#[test]
+fn plugins_that_come_and_go_are_told_what_they_are_owed_and_nothing_else() {
+    let endings = &[Ending::Drain, Ending::TwoDrains, Ending::Close, Ending::Drop];
+    let (behaviors, health) = (&[Behavior::Fail][..], &[Health::AtOnce, Health::Good, Health::Refuses][..]);
+    explore(SCHEDULES, || {
+        let time = one_of(&[Time::Still, Time::Passes]);
+        play(&Plan { time, health, behaviors, quotas: chance(1, 3), changes: true, endings, ..PLAN });
+    });
 }
 
 #[test]

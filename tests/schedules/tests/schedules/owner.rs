@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lastword_events::{CompactionPhase, EndReason, Identity, Session};
@@ -21,7 +22,11 @@ pub(crate) type Generation = (Identity, u32);
 
 /// What all owners have been answered.
 #[derive(Default)]
-pub(crate) struct Answers(Mutex<State>);
+pub(crate) struct Answers {
+    state: Mutex<State>,
+    /// The journal is let go of at the end: what comes later is refused.
+    journal_closes: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -36,35 +41,46 @@ struct State {
 impl Answers {
     /// A drain is about to begin.
     pub(crate) fn a_drain_begins(&self) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         if state.accepted_before.is_none() {
             state.accepted_before = Some(state.accepted.clone());
         }
     }
 
+    /// The run ends, and lets go of its journal.
+    pub(crate) fn the_journal_closes(&self) {
+        self.journal_closes.store(true, Ordering::Relaxed);
+    }
+
     /// Sessions that were registered, and sessions that somebody had ended, before the first drain began.
     pub(crate) fn before_the_drain(&self) -> (HashSet<Generation>, HashSet<Generation>) {
-        let state = self.0.lock().unwrap();
+        let state = self.state.lock().unwrap();
         (state.accepted_before.clone().unwrap_or_default(), state.ended_before.clone())
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Line {
+/// A kind of line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
     Start,
     Compaction,
     End,
+    /// The end of a session, and the start of one, as one request.
+    Replace,
 }
+
+/// What a line was answered: of each part that it has.
+type Answer = Result<Vec<(Line, Accepted)>, Refusal>;
 
 /// A line that was said.
 struct Said {
     line: Line,
     before_the_drain: bool,
-    answer: Pin<Box<dyn Future<Output = Result<Accepted, Refusal>> + Send>>,
+    answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
 }
 
 /// Speaks of these sessions until it has said all that it has to say.
-pub(crate) fn speak(runtime: &Runtime, sessions: &[Identity], answers: &Answers) {
+pub(crate) fn speak(runtime: &Runtime, sessions: &[Identity], lines: &[Line], answers: &Answers) {
     let mut said = Vec::new();
     let hesitates = up_to(3);
     for n in 0..=up_to(MOST_LINES - 1) {
@@ -79,9 +95,9 @@ pub(crate) fn speak(runtime: &Runtime, sessions: &[Identity], answers: &Answers)
             runtime.seen(whose);
         }
         // The first line is a start more often than not.
-        let line =
-            if n == 0 && chance(3, 4) { Line::Start } else { one_of(&[Line::Start, Line::Compaction, Line::End]) };
-        let one = say(runtime, line, whose, answers);
+        let line = if n == 0 && chance(3, 4) && lines.contains(&Line::Start) { Line::Start } else { one_of(lines) };
+        let other = &sessions[up_to(sessions.len() - 1)];
+        let one = say(runtime, line, whose, other, answers);
         if chance(1, 2) {
             one.wait_for_answer(answers);
         } else {
@@ -91,22 +107,48 @@ pub(crate) fn speak(runtime: &Runtime, sessions: &[Identity], answers: &Answers)
     said.into_iter().for_each(|one| one.wait_for_answer(answers));
 }
 
-fn say(runtime: &Runtime, line: Line, whose: &Identity, answers: &Answers) -> Said {
-    let session = Session::of(whose.clone());
+/// `other` is the session that begins, of a replacement.
+fn say(runtime: &Runtime, line: Line, whose: &Identity, other: &Identity, answers: &Answers) -> Said {
+    let (session, begins) = (Session::of(whose.clone()), Session::of(other.clone()));
     // A line that is sent again, now and then.
-    let op_id: Option<Arc<str>> =
-        chance(1, 3).then(|| format!("{line:?} {} {} {}", whose.id, whose.scope, up_to(1)).into());
-    trace!("owner: {line:?} of {}", whose.id);
-    let answer: Pin<Box<dyn Future<Output = _> + Send>> = match line {
-        Line::Start => Box::pin(runtime.start_session(StartRequest { op_id, ..StartRequest::new(session) })),
-        Line::Compaction => {
-            let request = CompactionRequest::new(session, CompactionPhase::Before);
-            Box::pin(runtime.compaction(CompactionRequest { op_id, ..request }))
+    let named = || match line {
+        Line::Replace => format!("{} {} by {} {}", whose.id, whose.scope, other.id, other.scope),
+        _ => format!("{} {}", whose.id, whose.scope),
+    };
+    let op_id: Option<Arc<str>> = chance(1, 3).then(|| format!("{line:?} {} {}", named(), up_to(1)).into());
+    trace!("owner: {line:?} of {}", named());
+    let one = move |answer: Result<Accepted, Refusal>| answer.map(|accepted| vec![(line, accepted)]);
+    let answer: Pin<Box<dyn Future<Output = Answer> + Send>> = match line {
+        Line::Start => {
+            let mut request = StartRequest::new(session);
+            request.op_id = op_id;
+            let started = runtime.start_session(request);
+            Box::pin(async move { one(started.await) })
         }
-        Line::End => Box::pin(runtime.end_session(EndRequest { op_id, ..EndRequest::new(session, EndReason::Reset) })),
+        Line::Compaction => {
+            let mut request = CompactionRequest::new(session, CompactionPhase::Before);
+            request.op_id = op_id;
+            let compacted = runtime.compaction(request);
+            Box::pin(async move { one(compacted.await) })
+        }
+        Line::End => {
+            let mut request = EndRequest::new(session, EndReason::Reset);
+            request.op_id = op_id;
+            let ended = runtime.end_session(request);
+            Box::pin(async move { one(ended.await) })
+        }
+        Line::Replace => {
+            let mut end = EndRequest::new(session, EndReason::Reset);
+            end.op_id = op_id;
+            let replaced = runtime.replace_session(end, StartRequest::new(begins));
+            Box::pin(async move {
+                let (ended, started) = replaced.await?;
+                Ok(vec![(Line::End, ended), (Line::Start, started)])
+            })
+        }
     };
     // Looked at last: a request is made when its function has returned.
-    Said { line, before_the_drain: answers.0.lock().unwrap().accepted_before.is_none(), answer }
+    Said { line, before_the_drain: answers.state.lock().unwrap().accepted_before.is_none(), answer }
 }
 
 impl Said {
@@ -114,22 +156,31 @@ impl Said {
         let Self { line, before_the_drain, answer } = self;
         let answer = block_on(answer);
         trace!("owner: {line:?} answered {answer:?}");
-        let mut state = answers.0.lock().unwrap();
-        if let (Line::End, true, Ok(accepted)) = (line, before_the_drain, &answer)
-            && accepted.how != Acceptance::DuplicateOp
-        {
-            state.ended_before.insert((accepted.identity.clone(), accepted.generation));
-        }
-        match (line, answer) {
-            (_, Ok(Accepted { identity, generation, how: Acceptance::Registered | Acceptance::Implied, .. })) => {
-                state.accepted.insert((identity, generation));
+        let mut state = answers.state.lock().unwrap();
+        let parts = match (line, answer) {
+            (_, Ok(parts)) => parts,
+            (_, Err(Refusal::Journal(JournalError::Full(_) | JournalError::Busy(_)))) => return,
+            (_, Err(Refusal::Journal(JournalError::Closed))) if answers.journal_closes.load(Ordering::Relaxed) => {
+                return;
             }
-            (Line::End, Ok(Accepted { how: Acceptance::DuplicateEnd, .. })) => (),
-            (_, Ok(Accepted { how: Acceptance::DuplicateOp, .. })) => (),
-            (Line::Start, Ok(Accepted { how: Acceptance::Updated, .. })) => (),
-            (_, Err(Refusal::Journal(JournalError::Unavailable(_)))) => (),
-            (Line::Start | Line::Compaction, Err(Refusal::Draining | Refusal::Quota { .. })) => (),
+            (Line::Start | Line::Compaction | Line::Replace, Err(Refusal::Draining | Refusal::Quota { .. })) => return,
             (_, answer) => panic!("a {line:?} was answered {answer:?}"),
+        };
+        for (line, accepted) in parts {
+            if let (Line::End, true) = (line, before_the_drain)
+                && accepted.how != Acceptance::DuplicateOp
+            {
+                state.ended_before.insert((accepted.identity.clone(), accepted.generation));
+            }
+            match (line, accepted) {
+                (_, Accepted { identity, generation, how: Acceptance::Registered | Acceptance::Implied, .. }) => {
+                    state.accepted.insert((identity, generation));
+                }
+                (Line::End, Accepted { how: Acceptance::DuplicateEnd, .. }) => (),
+                (_, Accepted { how: Acceptance::DuplicateOp, .. }) => (),
+                (Line::Start, Accepted { how: Acceptance::Updated, .. }) => (),
+                (_, accepted) => panic!("a {line:?} was answered {accepted:?}"),
+            }
         }
     }
 }

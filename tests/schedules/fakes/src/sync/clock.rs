@@ -2,11 +2,10 @@
 //! guest says that it has worked for a while.
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::{Future, pending};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use shuttle::future::yield_now;
@@ -32,10 +31,6 @@ thread_local! {
     static TIME: Cell<Time> = const { Cell::new(Time::Still) };
 }
 
-/// The time did not suffice.
-#[derive(Debug)]
-pub struct Elapsed;
-
 /// To be called as a schedule begins.
 pub fn begin(time: Time) {
     PASSED.set(Duration::ZERO);
@@ -54,30 +49,32 @@ pub fn pass(time: Duration) {
     PASSED.set(PASSED.get() + time);
 }
 
-/// `future`, or an error when a timer goes off before it is ready.
-///
-/// # Errors
-/// See above.
-pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
-    if TIME.get() == Time::Still {
-        return Ok(future.await);
+/// Timers that go off when the scheduler says.
+#[derive(Debug)]
+pub struct Timers;
+
+impl Timers {
+    /// # Errors
+    /// None: the scheduler needs no thread.
+    pub fn start() -> io::Result<Self> {
+        Ok(Self)
     }
-    let timer = Timer::set(deadline);
-    let mut future = pin!(future);
-    let mut goes_off = pin!(timer.goes_off.notified());
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Ok(output)),
-        Poll::Pending => goes_off.as_mut().poll(cx).map(|()| Err(Elapsed)),
-    })
-    .await
+
+    /// There is no thread that ends.
+    pub fn stop(&self) {}
+
+    /// Resolves when the timer goes off.
+    pub fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + use<> {
+        sleep_until(at)
+    }
 }
 
-/// As [`timeout_at`].
-///
-/// # Errors
-/// As [`timeout_at`].
-pub async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, Elapsed> {
-    timeout_at(now() + time, future).await
+pub(super) async fn sleep_until(at: Instant) {
+    if TIME.get() == Time::Still {
+        return pending().await;
+    }
+    let timer = Timer::set(at);
+    timer.goes_off.notified().await;
 }
 
 #[derive(Default)]

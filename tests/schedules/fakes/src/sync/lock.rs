@@ -5,6 +5,8 @@ use std::sync::{PoisonError, TryLockError};
 use std::thread::panicking;
 use std::time::Duration;
 
+use shuttle::sync::{RwLockReadGuard, RwLockWriteGuard};
+
 /// A lock that is not poisoned, as `parking_lot`'s.
 #[derive(Debug, Default)]
 pub struct Mutex<T>(shuttle::sync::Mutex<T>);
@@ -60,5 +62,26 @@ impl<T> Drop for MutexGuard<'_, T> {
             // No time passes: it is a step, and nothing else.
             shuttle::thread::sleep(Duration::ZERO);
         }
+    }
+}
+
+/// A lock for one who writes or many who read, that is not poisoned, as `parking_lot`'s.
+#[derive(Debug, Default)]
+pub struct RwLock<T>(shuttle::sync::RwLock<T>);
+
+impl<T> RwLock<T> {
+    /// A lock around `value`.
+    pub fn new(value: T) -> Self {
+        Self(shuttle::sync::RwLock::new(value))
+    }
+
+    /// Waits until nobody writes.
+    pub fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody else has it.
+    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,16 +1,18 @@
 //! Threads that sleep. shuttle wakes a sleeping thread now and then although nobody has asked for it, which `std` allows,
 //! and which hides that somebody forgot to: here nobody wakes without a reason.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use shuttle::future::block_on;
 
-pub use shuttle::thread::{Builder, ThreadId};
+pub use shuttle::thread::{Builder, JoinHandle, ThreadId};
 
-use super::{Mutex, timeout};
+use super::Mutex;
+use super::clock::{now, sleep_until};
 
 shuttle::thread_local! {
     static TOKEN: Arc<Token> = Arc::default();
@@ -79,6 +81,11 @@ pub fn park() {
 
 /// Sleeps until it is woken or a timer goes off.
 pub fn park_timeout(time: Duration) {
+    let token = TOKEN.with(Arc::clone);
+    let (mut woken, mut timer) = (pin!(token.taken()), pin!(sleep_until(now() + time)));
     // Whether it was the one or the other makes no difference to who sleeps.
-    block_on(timeout(time, TOKEN.with(Arc::clone).taken())).ok();
+    block_on(poll_fn(|cx| match woken.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => timer.as_mut().poll(cx),
+    }));
 }

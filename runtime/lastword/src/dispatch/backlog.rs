@@ -1,13 +1,29 @@
-//! What a queue has of the sessions that a drain found active.
+//! What a queue has of the sessions that a drain found active, and what all of their ends have in common.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use lastword_events::{EventKey, Session};
+use lastword_events::{DrainReason, Event, EventKey, Session, SessionEnd, Timestamp};
 
-use super::context::DrainContext;
 use crate::active_session::Unended;
 use crate::queued_delivery::QueuedDelivery;
+
+/// Why the drain began, when the sessions ended, and how long guests may run.
+#[derive(Debug)]
+pub(crate) struct DrainContext {
+    pub(crate) reason: DrainReason,
+    pub(crate) ended_at: Timestamp,
+    /// The last moment at which a guest may run.
+    pub(crate) cut_at: Instant,
+}
+
+impl DrainContext {
+    /// The end of a session that the drain found active.
+    pub(crate) fn end_of(&self, session: &Session) -> Arc<Event> {
+        Arc::new(Event::End(SessionEnd::new(self.reason.end_reason(), self.ended_at).since(session.started_at)))
+    }
+}
 
 /// The end of a session that a drain found active. The event is made when its turn comes: a drain must not spend its
 /// first moments on describing half a million ends.

@@ -6,8 +6,9 @@ use std::sync::atomic::AtomicU64;
 
 use lastword_events::{Deferral, Outcome};
 
-use super::context::DrainContext;
-use crate::dispatch::{PluginNumber, Unstarted};
+use super::backlog::DrainContext;
+use super::unstarted::Unstarted;
+use crate::installed::PluginNumber;
 
 /// The account of the drain that is going on, or is over: a run has one. What became of each queue's ends is in the queue, see
 /// [`Tally`].

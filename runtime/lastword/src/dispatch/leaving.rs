@@ -1,0 +1,165 @@
+//! Plugins that are uninstalled, for as long as something of them is left: calls under way, and what comes of them. Their numbers and their
+//! queues are nobody else's meanwhile.
+
+use std::collections::BTreeMap;
+
+use lastword_events::PluginName;
+
+use super::ids::QueueId;
+use crate::installed::PluginNumber;
+use crate::queued_delivery::QueuedDelivery;
+
+/// All of them, by number.
+#[derive(Debug, Default)]
+pub(super) struct LeavingPlugins(BTreeMap<PluginNumber, Leaving>);
+
+/// What is left of a plugin.
+#[derive(Debug)]
+struct Leaving {
+    name: PluginName,
+    /// Tenants have them no more, and nothing new comes into them.
+    queues: Vec<QueueId>,
+    /// Deliveries that workers have brought back, and that it is owed still.
+    left: Vec<QueuedDelivery>,
+}
+
+/// How far a plugin is on its way out.
+#[derive(Debug)]
+pub(crate) enum LeavingStep {
+    /// Workers have brought these back, and nobody calls the plugin with them any more.
+    Left(Vec<QueuedDelivery>),
+    /// Calls of it are under way, or something that comes of one.
+    Waits,
+    /// Nothing of it is left. Its number may be another's.
+    Over,
+}
+
+impl LeavingPlugins {
+    pub(super) fn add(&mut self, plugin: PluginNumber, name: PluginName, queues: Vec<QueueId>) {
+        self.0.insert(plugin, Leaving { name, queues, left: Vec::new() });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn has(&self, plugin: PluginNumber) -> bool {
+        self.0.contains_key(&plugin)
+    }
+
+    pub(super) fn has_name(&self, name: &PluginName) -> bool {
+        self.0.values().any(|leaving| leaving.name == *name)
+    }
+
+    /// Whether another than this plugin has its name.
+    pub(super) fn has_name_beside(&self, plugin: PluginNumber, name: &PluginName) -> bool {
+        self.0.iter().any(|(number, leaving)| *number != plugin && leaving.name == *name)
+    }
+
+    /// A worker has brought this back. It has to be [one of them](Self::has).
+    pub(super) fn leave_behind(&mut self, plugin: PluginNumber, delivery: QueuedDelivery) {
+        if let Some(leaving) = self.0.get_mut(&plugin) {
+            leaving.left.push(delivery);
+        }
+    }
+
+    /// What workers have brought back since this was asked last.
+    pub(super) fn take_left(&mut self, plugin: PluginNumber) -> Vec<QueuedDelivery> {
+        self.0.get_mut(&plugin).map(|leaving| std::mem::take(&mut leaving.left)).unwrap_or_default()
+    }
+
+    /// Nothing is left of the plugin: gives its queues.
+    pub(super) fn remove(&mut self, plugin: PluginNumber) -> Vec<QueueId> {
+        self.0.remove(&plugin).map(|leaving| leaving.queues).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dispatcher::Dispatcher;
+    use super::super::finished_call::FinishedCall;
+    use super::super::memory_admission::PluginMemory;
+    use super::super::state::plugins;
+    use super::super::tests::{bring_back, calls, dispatcher, drain, owe, queue_of};
+    use super::super::worker_step::{ServedSlice, Slice, WorkerStep};
+    use super::*;
+
+    const SESSIONS: u64 = 40;
+
+    /// What workers take of plugin 0, of two tenants. What the other plugin is owed is made.
+    fn taken_of_first(dispatcher: &Dispatcher) -> Vec<Slice> {
+        let mut taken = Vec::new();
+        while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
+            if slice.plugin == 0 {
+                taken.push(slice);
+            } else {
+                bring_back(dispatcher, slice.queue, slice.jobs, false);
+            }
+        }
+        taken
+    }
+
+    fn take_out(dispatcher: &Dispatcher) -> usize {
+        let name = PluginName::new("first").unwrap();
+        let taken = plugins::take_out(&mut dispatcher.state(), 0, &name);
+        taken.into_iter().map(Iterator::count).sum()
+    }
+
+    fn queues_of(dispatcher: &Dispatcher, tenant: &str) -> Vec<(PluginNumber, QueueId)> {
+        dispatcher.state().scheduler().tenants().queues_of(tenant).unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_number_and_its_queues_are_anothers_only_when_nothing_is_left() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), SESSIONS);
+        owe(&dispatcher, "u", &calls(None), SESSIONS);
+        let queues = [queue_of(&dispatcher, "t"), queue_of(&dispatcher, "u")];
+        let mut taken = taken_of_first(&dispatcher);
+        let begun: usize = taken.iter().map(|slice| slice.jobs.len()).sum();
+        assert!(taken.len() >= 2 && begun >= 4);
+        assert_eq!(take_out(&dispatcher) + begun, 2 * usize::try_from(SESSIONS).unwrap());
+        assert!(matches!(plugins::step_out(&mut dispatcher.state(), 0), LeavingStep::Waits));
+        assert!(queues_of(&dispatcher, "t").iter().all(|(plugin, _)| *plugin == 1));
+        let mut left = 0;
+        while let Some(Slice { queue, mut jobs, .. }) = taken.pop() {
+            // One is made, one has failed, and the others were not begun after all.
+            let [made, failed] = [jobs.pop().unwrap(), jobs.pop().unwrap()];
+            bring_back(&dispatcher, queue, vec![made], false);
+            bring_back(&dispatcher, queue, vec![failed], true);
+            left += jobs.len() + 1;
+            let (finished, orphaned) = (Vec::<FinishedCall>::new(), Vec::new());
+            let time = std::time::Duration::ZERO;
+            dispatcher.take_back(ServedSlice { queue, time, finished, unstarted: jobs, orphaned });
+        }
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(None)), "nothing of it is tried again");
+        let step = plugins::step_out(&mut dispatcher.state(), 0);
+        assert!(matches!(step, LeavingStep::Left(brought_back) if brought_back.len() == left));
+        let mut state = dispatcher.state();
+        assert!(matches!(plugins::step_out(&mut state, 0), LeavingStep::Over));
+        assert!(plugins::remove(&mut state, 0) && state.is_quiet() && state.leaving().is_empty());
+        assert_eq!(state.scheduler().tenants().all_owed(), 0);
+        plugins::add(&mut state, 0, PluginMemory::default(), false, |tenant| tenant == "u", 5);
+        let new = state.scheduler().tenants().queues_of("u").unwrap().iter().find(|(plugin, _)| *plugin == 0);
+        assert!(new.is_some_and(|(_, queue)| queues.contains(queue)), "its queues are used again");
+        drop(state);
+        assert_eq!(queues_of(&dispatcher, "t").len(), 1);
+    }
+
+    #[test]
+    fn in_a_drain_a_number_is_nobody_elses_because_its_account_is_in_the_queues() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 1);
+        let taken = taken_of_first(&dispatcher);
+        take_out(&dispatcher);
+        let cut_at = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        dispatcher.begin_drain(drain(cut_at), std::collections::HashMap::new());
+        for Slice { queue, jobs, .. } in taken {
+            bring_back(&dispatcher, queue, jobs, true);
+        }
+        let mut state = dispatcher.state();
+        assert!(matches!(plugins::step_out(&mut state, 0), LeavingStep::Left(left) if left.len() == 1));
+        assert!(matches!(plugins::step_out(&mut state, 0), LeavingStep::Over));
+        assert!(!plugins::remove(&mut state, 0) && state.leaving().is_empty());
+    }
+}

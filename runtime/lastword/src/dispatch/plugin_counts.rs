@@ -1,0 +1,86 @@
+//! What there is of each plugin in its queues and of its calls: kept as it changes, so that asking costs nothing by tenant.
+
+use crate::installed::PluginNumber;
+
+/// The counts, by the plugins' numbers.
+#[derive(Debug, Default)]
+pub(super) struct PluginCounts(Vec<PluginCount>);
+
+/// The counts of one plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PluginCount {
+    /// Deliveries that may begin.
+    pub(super) ready: u64,
+    /// Deliveries in its queues and lanes, and with workers.
+    pub(super) owed: u64,
+    /// Deferrals of which an observer is to be notified.
+    unnotified: u64,
+    /// Bytes that it has stored and the journal has not written yet.
+    unwritten: u64,
+}
+
+/// Deliveries of one plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InstalledCounts {
+    /// They may begin.
+    pub(crate) ready: u64,
+    /// Workers have them.
+    pub(crate) running: u64,
+    /// They wait for a retry, for an older event of their session, or for the record of a failure.
+    pub(crate) waiting: u64,
+}
+
+impl PluginCounts {
+    pub(super) fn get(&self, plugin: PluginNumber) -> PluginCount {
+        self.0.get(plugin).copied().unwrap_or_default()
+    }
+
+    /// One of its queues had `before` deliveries that may begin, and has `now`.
+    pub(super) fn change_ready(&mut self, plugin: PluginNumber, before: usize, now: usize) {
+        if before != now {
+            self.change(plugin, |count| count.ready = (count.ready + wide(now)).saturating_sub(wide(before)));
+        }
+    }
+
+    pub(super) fn add_owed(&mut self, plugin: PluginNumber, deliveries: u64) {
+        self.change(plugin, |count| count.owed += deliveries);
+    }
+
+    pub(super) fn remove_owed(&mut self, plugin: PluginNumber, deliveries: u64) {
+        self.change(plugin, |count| count.owed = count.owed.saturating_sub(deliveries));
+    }
+
+    pub(super) fn add_unnotified(&mut self, plugin: PluginNumber, deferrals: usize) {
+        self.change(plugin, |count| count.unnotified += wide(deferrals));
+    }
+
+    pub(super) fn notified(&mut self, plugin: PluginNumber) {
+        self.change(plugin, |count| count.unnotified = count.unnotified.saturating_sub(1));
+    }
+
+    pub(super) fn add_unwritten(&mut self, plugin: PluginNumber, bytes: u64) {
+        self.change(plugin, |count| count.unwritten = count.unwritten.saturating_add(bytes));
+    }
+
+    pub(super) fn written(&mut self, plugin: PluginNumber, bytes: u64) {
+        self.change(plugin, |count| count.unwritten = count.unwritten.saturating_sub(bytes));
+    }
+
+    /// Whether there is nothing of the plugin.
+    pub(super) fn has_nothing_of(&self, plugin: PluginNumber) -> bool {
+        self.get(plugin) == PluginCount::default()
+    }
+
+    fn change(&mut self, plugin: PluginNumber, change: impl FnOnce(&mut PluginCount)) {
+        if self.0.len() <= plugin {
+            self.0.resize(plugin + 1, PluginCount::default());
+        }
+        if let Some(count) = self.0.get_mut(plugin) {
+            change(count);
+        }
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

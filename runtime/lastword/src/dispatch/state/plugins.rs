@@ -1,0 +1,89 @@
+//! Plugins that are installed and uninstalled, in the queues.
+
+use lastword_events::PluginName;
+
+use super::super::job::Job;
+use super::super::leaving::LeavingStep;
+use super::super::memory_admission::PluginMemory;
+use super::super::unstarted::Unstarted;
+use super::State;
+use crate::installed::PluginNumber;
+
+/// A plugin is installed under a number that nobody has. `serves` says for which tenants.
+pub(in crate::dispatch) fn add(
+    state: &mut State,
+    plugin: PluginNumber,
+    memory: PluginMemory,
+    reads_orphans: bool,
+    serves: impl Fn(&str) -> bool,
+    breaker_threshold: u32,
+) {
+    let served = state.scheduler.tenants().known(serves);
+    let numbers = served.iter().map(|(number, _)| *number);
+    let queues = state.scheduler.add_plugin(plugin, memory, reads_orphans, numbers);
+    for ((_, tenant), id) in served.into_iter().zip(queues) {
+        state.make_queue(id, tenant, plugin, breaker_threshold);
+    }
+}
+
+/// A plugin is uninstalled. Gives what it is owed and nobody has begun, queue by queue. It is owed nothing of that any more; the
+/// ends among it count as undelivered all the same.
+pub(in crate::dispatch) fn take_out(state: &mut State, plugin: PluginNumber, name: &PluginName) -> Vec<Unstarted> {
+    let queues = state.scheduler.take_out_plugin(plugin);
+    let mut taken = Vec::new();
+    for &queue in &queues {
+        let suspects = state.suspects.take_of(queue);
+        let Some(q) = state.queues.get_mut(queue) else { continue };
+        q.ready.extend(suspects.into_iter().map(Job::Queued));
+        let unstarted = q.take_all();
+        if unstarted.len() > 0 {
+            state.scheduler.remove_owed(queue, unstarted.len());
+            state.update_ready(queue);
+            taken.push(unstarted);
+        }
+    }
+    state.leaving.add(plugin, name.clone(), queues);
+    taken
+}
+
+/// How far an uninstalled plugin is on its way out.
+pub(in crate::dispatch) fn step_out(state: &mut State, plugin: PluginNumber) -> LeavingStep {
+    let left = state.leaving.take_left(plugin);
+    if !left.is_empty() {
+        LeavingStep::Left(left)
+    } else if state.scheduler.has_nothing_of(plugin) {
+        LeavingStep::Over
+    } else {
+        LeavingStep::Waits
+    }
+}
+
+/// An uninstalled plugin of which nothing is left is out. Whether its number and its queues are free: not in a drain, whose account is
+/// kept in the queues.
+pub(in crate::dispatch) fn remove(state: &mut State, plugin: PluginNumber) -> bool {
+    let queues = state.leaving.remove(plugin);
+    let are_free = state.drain.is_none();
+    if are_free {
+        state.scheduler.remove_plugin(plugin, queues);
+    }
+    are_free
+}
+
+/// All that was orphaned under the plugin's name is in its queues. If it has `waited` for that, what came meanwhile follows, and its
+/// calls begin.
+pub(in crate::dispatch) fn end_orphans(state: &mut State, plugin: PluginNumber, waited: bool) {
+    state.scheduler.plugin_gates_mut().end_orphans(plugin, waited);
+    if !waited {
+        return;
+    }
+    let now = state.time.now();
+    for queue in 0..state.queues.len() {
+        let Some(q) = state.queues.get_mut(queue).filter(|q| q.plugin == plugin) else { continue };
+        for delivery in q.take_held() {
+            let Some(q) = state.queues.get_mut(queue) else { continue };
+            let ready = q.push(delivery, now);
+            state.make_ready(queue, ready);
+        }
+    }
+    state.apply_plugin_gate(plugin);
+}

@@ -1,0 +1,175 @@
+//! Deliveries that are taken out of a queue because an operator forgets them.
+//!
+//! What waits in a lane is found there. What is ready may be anywhere in a queue of a million, so it is looked for in pieces, and the
+//! lock is let go between them. Meanwhile a worker may take what is looked for: then it is under way, and is not withdrawn.
+//!
+//! Nothing newer of their sessions begins until [`Dispatcher::release_withdrawn`](super::Dispatcher::release_withdrawn): before that
+//! the journal is told that they are forgotten.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lastword_events::EventKey;
+
+use super::ids::{QueueId, QueueStamp};
+
+/// Ready deliveries that are looked at under the lock at once: 0.1 ms.
+pub(super) const LOOKED_AT_ONCE: usize = 4_096;
+
+/// An event of a session, as a queue knows it.
+pub(crate) type EventOfSession = (u64, EventKey);
+
+/// What is looked for in a queue, and what has been found.
+#[derive(Debug)]
+pub(crate) struct Withdrawal {
+    pub(super) queue: QueueId,
+    /// The queue that had this number when the withdrawal began.
+    pub(super) stamp: QueueStamp,
+    /// What was not found yet, with the ids of the sessions.
+    pub(super) missing: HashMap<EventOfSession, Arc<str>>,
+    /// What is not in the queue any more.
+    pub(super) withdrawn: Vec<EventOfSession>,
+    /// Lanes of which something has gone that waited: nothing of them begins.
+    pub(super) shortened: Vec<Arc<str>>,
+    /// Lanes of which something has gone that was ready: it is in progress still.
+    pub(super) stopped: Vec<Arc<str>>,
+}
+
+impl Withdrawal {
+    pub(super) fn new(queue: QueueId, stamp: QueueStamp, wanted: HashMap<EventOfSession, Arc<str>>) -> Self {
+        Self { queue, stamp, missing: wanted, withdrawn: Vec::new(), shortened: Vec::new(), stopped: Vec::new() }
+    }
+
+    /// What is not in the queue any more.
+    pub(crate) fn withdrawn(&self) -> &[EventOfSession] {
+        &self.withdrawn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lastword_events::{CompactionPhase, EndReason, Event, Session, SessionCompaction, SessionEnd, Timestamp};
+
+    use super::super::dispatcher::Dispatcher;
+    use super::super::job::Job;
+    use super::super::state::withdraw;
+    use super::super::tests::{bring_back, calls, dispatcher, owe, queue_of};
+    use super::super::worker_step::{Slice, WorkerStep};
+    use super::*;
+    use crate::queued_delivery::QueuedDelivery;
+    use crate::sync::now;
+
+    const START: EventKey = EventKey::Start;
+
+    fn withdraw(dispatcher: &Dispatcher, wanted: &[(u64, EventKey)]) -> Withdrawal {
+        let wanted = wanted.iter().map(|&(n, key)| ((n, key), Arc::from(format!("s{n}")))).collect();
+        let queue = queue_of(dispatcher, "t");
+        let stamp = dispatcher.state().queues()[queue].stamp;
+        let mut withdrawal = Withdrawal::new(queue, stamp, wanted);
+        let mut from = None;
+        loop {
+            from = withdraw::ready(&mut dispatcher.state(), &mut withdrawal, from);
+            if from.is_none() {
+                break;
+            }
+        }
+        withdraw::waiting(&mut dispatcher.state(), &mut withdrawal);
+        withdrawal.withdrawn.sort_unstable();
+        withdrawal
+    }
+
+    /// What plugin 0 is called with next.
+    fn serve(dispatcher: &Dispatcher) -> (Vec<(u64, EventKey)>, Slice) {
+        loop {
+            let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("nothing is served") };
+            if slice.plugin == 1 {
+                bring_back(dispatcher, slice.queue, slice.jobs, false);
+                continue;
+            }
+            let event = |job: &Job| if let Job::Queued(one) = job { (one.sequence, one.key) } else { panic!("an end") };
+            return (slice.jobs.iter().map(|taken| event(&taken.job)).collect(), slice);
+        }
+    }
+
+    /// Whether plugin 0 is called with anything.
+    fn serves_more(dispatcher: &Dispatcher) -> bool {
+        while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
+            if slice.plugin == 0 {
+                return true;
+            }
+            bring_back(dispatcher, slice.queue, slice.jobs, false);
+        }
+        false
+    }
+
+    fn end(dispatcher: &Dispatcher, n: u64) {
+        push(dispatcher, n, EventKey::End, Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
+    }
+
+    fn push(dispatcher: &Dispatcher, n: u64, key: EventKey, event: Event) {
+        let (session, event) = (Arc::new(Session::new("t", &format!("s{n}"))), Arc::new(event));
+        let queue = queue_of(dispatcher, "t");
+        dispatcher.state().push(queue, QueuedDelivery::new(n, key, &session, &event));
+    }
+
+    #[test]
+    fn nothing_newer_of_a_session_begins_before_what_was_withdrawn_is_released() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 3);
+        end(&dispatcher, 0);
+        let withdrawal = withdraw(&dispatcher, &[(0, START), (2, START), (9, START)]);
+        assert_eq!(withdrawal.withdrawn(), [(0, START), (2, START)]);
+        let (events, slice) = serve(&dispatcher);
+        assert_eq!(events, [(1, START)]);
+        assert_eq!(withdraw(&dispatcher, &[(1, START)]).withdrawn(), []);
+        bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        assert!(!serves_more(&dispatcher), "the end waits");
+        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        let (events, slice) = serve(&dispatcher);
+        assert_eq!(events, [(0, EventKey::End)]);
+        bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        assert!(!serves_more(&dispatcher));
+        let state = dispatcher.state();
+        assert_eq!((state.is_quiet(), state.undelivered_ends(), state.scheduler().tenants().all_owed()), (true, 0, 0));
+    }
+
+    /// What is older is with a worker as it is withdrawn, and comes back before the journal is told.
+    #[test]
+    fn nothing_newer_begins_before_what_was_withdrawn_behind_something_is_released() {
+        let (compaction, phase) =
+            (EventKey::Compaction { n: 1, phase: CompactionPhase::After }, CompactionPhase::After);
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 1);
+        push(&dispatcher, 0, compaction, Event::Compaction(SessionCompaction::new(phase)));
+        end(&dispatcher, 0);
+        let (events, slice) = serve(&dispatcher);
+        assert_eq!(events, [(0, START)]);
+        let withdrawal = withdraw(&dispatcher, &[(0, compaction)]);
+        assert_eq!(withdrawal.withdrawn(), [(0, compaction)]);
+        bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        assert!(!serves_more(&dispatcher), "the end waits");
+        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        let (events, slice) = serve(&dispatcher);
+        assert_eq!(events, [(0, EventKey::End)]);
+        bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
+    }
+
+    #[test]
+    fn what_waits_behind_something_is_withdrawn_and_what_is_looked_for_is_found_anywhere() {
+        let dispatcher = dispatcher(16, 2);
+        let many = 2 * u64::try_from(LOOKED_AT_ONCE).unwrap() + 10;
+        owe(&dispatcher, "t", &calls(None), many);
+        end(&dispatcher, 5);
+        let some = [(5, EventKey::End), (0, START), (many / 2, START), (many - 1, START)];
+        let withdrawal = withdraw(&dispatcher, &some);
+        assert_eq!(withdrawal.withdrawn().len(), 4);
+        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        let counts = dispatcher.state().scheduler().counts_of(0);
+        assert_eq!((counts.ready, counts.running, counts.waiting), (many - 3, 0, 0));
+        let (events, _slice) = serve(&dispatcher);
+        assert_eq!(events.first(), Some(&(1, START)));
+    }
+}

@@ -1,0 +1,380 @@
+//! A session ends and another one begins, as one: both are written down, or neither is.
+//!
+//! As for an end, the active set is locked when both are handed to the journal, and when the journal has them. What is found out
+//! about one of the two counts for both: so a drain, a quota or a full disk refuses them together.
+
+use std::sync::Arc;
+
+use lastword_events::{Event, EventKey, Hook, Identity, Session};
+use lastword_journal::{Appended, JournalError, JournalOp, Pending};
+
+use super::end::ImpliedEnd;
+use super::known_op::{RequestName, duplicate_op};
+use super::merge::{guessed, merge};
+use super::register::{cancel_end, permit_in, refusal, refuse_ending, register_end, register_in};
+use super::requested_end::{RequestedEnd, requested_end};
+use super::start::{attach, start};
+use crate::active_session::{Active, Ending};
+use crate::active_set::{ActiveSet, SessionState};
+use crate::core::Core;
+use crate::enqueue::enqueue;
+use crate::installed::Owed;
+use crate::queued_delivery::QueuedDelivery;
+use crate::recent_ends::DuplicateEnd;
+use crate::reported_fields::ReportedFields;
+use crate::request::{Acceptance, Accepted, ReceivedEnd, Refusal, RequestResult, StartRequest};
+use crate::session_query::SessionQuery;
+use crate::session_quota::{EndingGuard, SessionPermit};
+
+/// How a replacement went: what became of the end, and of the start.
+type ReplacementResult = Result<(Accepted, Accepted), Refusal>;
+
+pub(crate) async fn replace(
+    core: Arc<Core>,
+    end: Arc<ReceivedEnd>,
+    dropped: Vec<String>,
+    request: StartRequest,
+) -> ReplacementResult {
+    if let Some(known) = known_before(&core, &end, &request).await? {
+        return Ok(known);
+    }
+    let step = {
+        let mut set = core.lock_active();
+        Step::take(&core, &mut set, &end, &request, dropped)
+    };
+    match step {
+        Ok(Step::Appended(replacement)) => replacement.finish(&core, &end, &request).await,
+        // There is nothing to end: the start is all there is.
+        Ok(Step::Duplicate(duplicate, dropped)) => {
+            let started = start(core.clone(), request).await?;
+            Ok((Accepted { dropped, ..core.duplicate_ends().count(duplicate) }, started))
+        }
+        // A line that is sent again is acknowledged, whether or not there would be room for another.
+        Err(Refused(refusal, guard)) => {
+            drop(guard);
+            let Some(ended) = name_of_end(&end).known(&core).await else { return Err(refusal) };
+            let Some(started) = name_of_start(&request).known(&core).await else { return Err(refusal) };
+            attach_started(&core, &end, &request).await?;
+            Ok((ended, started))
+        }
+    }
+}
+
+/// The answer to a replacement that was sent before. Parts without a scope may have been of other sessions then, and the journal has to
+/// be asked for them; of all others it says so itself.
+async fn known_before(
+    core: &Core,
+    end: &Arc<ReceivedEnd>,
+    request: &StartRequest,
+) -> Result<Option<(Accepted, Accepted)>, Refusal> {
+    let (of_end, of_start) = (name_of_end(end), name_of_start(request));
+    let (ends, starts) = found(&core.lock_active(), end, request);
+    if !of_end.may_be_of_another(&ends) && !of_start.may_be_of_another(&starts) {
+        return Ok(None);
+    }
+    match (of_end.of(&ends).known(core).await, of_start.of(&starts).known(core).await) {
+        (None, None) => Ok(None),
+        (Some(ended), Some(started)) => {
+            attach_started(core, end, request).await?;
+            Ok(Some((ended, started)))
+        }
+        // A disk that is too slow for the drain may not have said all that it knows.
+        _ if core.dispatcher().watch_phase().borrow().is_draining() => Err(Refusal::Draining),
+        _ => Err(JournalError::OpConflict(of_end.op_id.unwrap_or_default().to_owned()).into()),
+    }
+}
+
+/// Whoever sends a replacement again is there, and goes on with the session that began.
+async fn attach_started(core: &Core, end: &ReceivedEnd, request: &StartRequest) -> Result<(), Refusal> {
+    let found = core.lock_active().state(start_query(end, request));
+    match found {
+        SessionState::Active(active, _) if active.ending.is_none() => attach(core, &active).await,
+        _ => Ok(()),
+    }
+}
+
+fn start_query<'a>(end: &ReceivedEnd, request: &'a StartRequest) -> SessionQuery<'a> {
+    SessionQuery::of(&request.session, end.at).at_start(true)
+}
+
+fn name_of_end(end: &Arc<ReceivedEnd>) -> RequestName<'_> {
+    let request = &end.request;
+    RequestName { identity: &request.session.identity, kind: Hook::SessionEnd, op_id: request.op_id.as_deref() }
+}
+
+fn name_of_start(request: &StartRequest) -> RequestName<'_> {
+    RequestName { identity: &request.session.identity, kind: Hook::SessionStart, op_id: request.op_id.as_deref() }
+}
+
+/// What is to be done about a replacement.
+enum Step {
+    /// The journal has been handed both.
+    Appended(Box<Replacement>),
+    /// Its end is a duplicate of the last one.
+    Duplicate(DuplicateEnd, Vec<String>),
+}
+
+/// Why nothing is done, and what is to be dropped without the set's lock.
+struct Refused(Refusal, Option<EndingGuard>);
+
+/// Both, once the journal has been handed them.
+struct Replacement {
+    ended: Ended,
+    started: Started,
+    guard: Option<EndingGuard>,
+    answer: Pending<Appended>,
+}
+
+/// The session that ends.
+struct Ended {
+    /// What the set knows it as.
+    identity: Identity,
+    /// None when nobody has started it.
+    active: Option<(u64, Arc<Session>)>,
+    event: Arc<Event>,
+    reported: ReportedFields,
+    owed: Owed,
+    /// What the end lost.
+    dropped: Vec<String>,
+}
+
+/// The session that begins.
+struct Started {
+    /// What the set knows it as, or will.
+    identity: Identity,
+    kind: StartedKind,
+    /// What was missing so that the session had to be guessed.
+    dropped: Vec<String>,
+}
+
+enum StartedKind {
+    New {
+        event: Arc<Event>,
+        owed: Owed,
+        permit: Option<SessionPermit>,
+    },
+    /// It is active already, and this is known of it now.
+    Update(Box<Active>, Arc<Session>),
+}
+
+impl Step {
+    /// Decides, and hands both to the journal, under one lock: a drain finds both sessions as they were, or both in the journal's
+    /// queue before what it makes.
+    fn take(
+        core: &Arc<Core>,
+        set: &mut ActiveSet,
+        end: &Arc<ReceivedEnd>,
+        request: &StartRequest,
+        dropped: Vec<String>,
+    ) -> Result<Self, Refused> {
+        let (ends, starts, session) = states(set, end, request).map_err(|error| Refused(error.into(), None))?;
+        if matches!(ends, SessionState::Unknown)
+            && let Some(duplicate) = set.recent_ends.duplicate(end)
+        {
+            return Ok(Self::Duplicate(duplicate, dropped));
+        }
+        let (ended, op_end) = Ended::of(core, set, ends, end, dropped).map_err(|refusal| Refused(refusal, None))?;
+        // The session that begins may have the room of the one that ends.
+        let is_counted = core.quotas().of(&ended.identity.tenant).active_sessions.is_some() && ended.active.is_some();
+        let guard = is_counted.then(|| EndingGuard::begin(core, set, &ended.identity.tenant));
+        let (started, op_start) = match Started::of(core, set, starts, session, request) {
+            Ok(started) => started,
+            Err(refusal) => return Err(Refused(refusal, guard)),
+        };
+        if let Some((sequence, session)) = &ended.active {
+            let (session, event, owed) = (session.clone(), ended.event.clone(), ended.owed.clone());
+            let ending = Ending::Appended { session, event, owed };
+            set.update(&ended.identity, *sequence, |active| active.ending = Some(Box::new(ending)));
+        }
+        let answer = core.journal().append(JournalOp::Replace { end: Box::new(op_end), start: Box::new(op_start) });
+        Ok(Self::Appended(Box::new(Replacement { ended, started, guard, answer })))
+    }
+}
+
+/// What the set knows of the session that ends and of the one that begins, which is a new one if it is the same.
+fn found(set: &ActiveSet, end: &Arc<ReceivedEnd>, request: &StartRequest) -> (SessionState, SessionState) {
+    let (ends, starts) = (set.state(SessionQuery::of_end(end)), set.state(start_query(end, request)));
+    match (&ends, &starts) {
+        (SessionState::Active(ended, _), SessionState::Active(started, _)) if ended.sequence == started.sequence => {
+            (ends, SessionState::Unknown)
+        }
+        _ => (ends, starts),
+    }
+}
+
+/// The same, unless one of them is ending; and the session that begins, apart from others of its id.
+fn states(
+    set: &ActiveSet,
+    end: &Arc<ReceivedEnd>,
+    request: &StartRequest,
+) -> Result<(SessionState, SessionState, Session), JournalError> {
+    let (ends, starts) = found(set, end, request);
+    let (ends, starts) = (refuse_ending(ends)?, refuse_ending(starts)?);
+    let mut session = request.session.clone();
+    set.set_apart(&mut session, &starts, end.at);
+    Ok((ends, starts, session))
+}
+
+impl Ended {
+    fn of(
+        core: &Core,
+        set: &ActiveSet,
+        state: SessionState,
+        end: &Arc<ReceivedEnd>,
+        mut dropped: Vec<String>,
+    ) -> Result<(Self, JournalOp), Refusal> {
+        match state {
+            SessionState::Active(active, of) => {
+                let identity = active.session.identity.clone();
+                dropped.append(&mut guessed(&identity, of));
+                let (requested, op) = requested_end(core, &active, end, &mut dropped);
+                let RequestedEnd { session, event, reported, owed } = requested;
+                let active = Some((active.sequence, session));
+                Ok((Self { identity, active, event, reported, owed, dropped }, op))
+            }
+            SessionState::Unknown => {
+                let mut session = end.request.session.clone();
+                set.set_apart(&mut session, &SessionState::Unknown, end.at);
+                let (ImpliedEnd { identity, event, reported, owed }, op) = ImpliedEnd::of(core, session, end);
+                Ok((Self { identity, active: None, event, reported, owed, dropped }, op))
+            }
+            SessionState::Drained(_) => Err(Refusal::Draining),
+        }
+    }
+
+    /// It is written down.
+    fn register(
+        self,
+        core: &Core,
+        set: &mut ActiveSet,
+        end: &ReceivedEnd,
+        appended: &Appended,
+        guard: Option<EndingGuard>,
+    ) -> RequestResult {
+        let Self { identity, active, event, reported, owed, dropped } = self;
+        let deliveries = |sequence| owed.deliveries(core.journal_name(), sequence, EventKey::End);
+        let accepted = match (active, appended) {
+            (Some((sequence, session)), Appended::Done) => {
+                let accepted = register_end(core, set, sequence, &identity, &session, (&event, &owed), guard);
+                if accepted.how == Acceptance::Registered {
+                    set.recent_ends.add(sequence, &session, end, reported);
+                }
+                accepted.with(deliveries(sequence))
+            }
+            (None, Appended::Session { sequence, session }) => {
+                set.recent_ends.add(*sequence, session, end, reported);
+                enqueue(core, set, &QueuedDelivery::new(*sequence, EventKey::End, session, &event), &owed, &[]);
+                Accepted::new(identity, session.generation, Acceptance::Implied).with(deliveries(*sequence))
+            }
+            (_, other) => duplicate_op(identity, other)?,
+        };
+        Ok(Accepted { dropped, ..accepted })
+    }
+
+    /// Whether the journal has written it down, and not something else.
+    fn fits(&self, appended: &Appended) -> bool {
+        match appended {
+            Appended::Done => self.active.is_some(),
+            Appended::Session { .. } => self.active.is_none(),
+            _ => false,
+        }
+    }
+
+    /// It is not, or was before.
+    fn cancel(&self, core: &Core) {
+        if let Some((sequence, _)) = &self.active {
+            cancel_end(core, &mut core.lock_active(), (&self.identity, *sequence), &self.owed);
+        }
+    }
+}
+
+impl Started {
+    fn of(
+        core: &Arc<Core>,
+        set: &mut ActiveSet,
+        state: SessionState,
+        mut session: Session,
+        request: &StartRequest,
+    ) -> Result<(Self, JournalOp), Refusal> {
+        let op_id = request.op_id.clone();
+        match state {
+            SessionState::Active(active, of) => {
+                let (sequence, merged) = (active.sequence, merge(&active.session, session));
+                merged.validate()?;
+                let (identity, dropped) = (active.session.identity.clone(), guessed(&merged.identity, of));
+                let op = JournalOp::Update { sequence, session: merged.clone(), op_id };
+                Ok((Self { identity, kind: StartedKind::Update(Box::new(active), merged), dropped }, op))
+            }
+            SessionState::Unknown => {
+                let identity = session.identity.clone();
+                let permit = permit_in(core, set, &identity.tenant)?;
+                session.started_at.get_or_insert_with(|| core.time().timestamp());
+                let owed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::Start);
+                let event = Arc::new(Event::Start(request.event.clone()));
+                let (session, to) = (Arc::new(session), owed.plugins.clone());
+                let op = JournalOp::Start { session, event: event.clone(), owed: to, op_id };
+                let kind = StartedKind::New { event, owed, permit };
+                Ok((Self { identity, kind, dropped: Vec::new() }, op))
+            }
+            SessionState::Drained(_) => Err(Refusal::Draining),
+        }
+    }
+
+    /// Whether the journal has written it down, and not something else.
+    fn fits(&self, appended: &Appended) -> bool {
+        matches!(
+            (&self.kind, appended),
+            (StartedKind::New { .. }, Appended::Session { .. }) | (StartedKind::Update(..), Appended::Done)
+        )
+    }
+
+    /// It is written down.
+    fn register(self, core: &Core, set: &mut ActiveSet, appended: &Appended) -> RequestResult {
+        let Self { identity, kind, dropped } = self;
+        match (kind, appended) {
+            (StartedKind::New { event, owed, permit }, Appended::Session { sequence, session }) => {
+                register_in(core, set, *sequence, session, (EventKey::Start, &event, &owed), permit);
+                let deliveries = owed.deliveries(core.journal_name(), *sequence, EventKey::Start);
+                Ok(Accepted::new(identity, session.generation, Acceptance::Registered).with(deliveries))
+            }
+            (StartedKind::Update(active, session), Appended::Done) => {
+                let accepted = Accepted::new(session.identity.clone(), session.generation, Acceptance::Updated);
+                set.update_session(&identity, active.sequence, session, |_| ());
+                Ok(Accepted { dropped, ..accepted })
+            }
+            (_, other) => duplicate_op(identity, other),
+        }
+    }
+}
+
+impl Replacement {
+    async fn finish(self, core: &Core, end: &ReceivedEnd, request: &StartRequest) -> ReplacementResult {
+        let Self { ended, started, guard, answer } = self;
+        let (of_end, of_start) = match answer.await {
+            Ok(Appended::Replaced { end, start }) => (*end, *start),
+            Ok(other) => (other.clone(), other),
+            Err(error) => {
+                ended.cancel(core);
+                return Err(match refusal(core, &ended.identity, error) {
+                    Refusal::Journal(error) => refusal(core, &started.identity, error),
+                    refusal => refusal,
+                });
+            }
+        };
+        if !(ended.fits(&of_end) && started.fits(&of_start)) {
+            drop(guard);
+            ended.cancel(core);
+            let are_duplicates =
+                matches!((&of_end, &of_start), (Appended::DuplicateOp { .. }, Appended::DuplicateOp { .. }));
+            if are_duplicates {
+                attach_started(core, end, request).await?;
+            }
+            return Ok((duplicate_op(ended.identity, &of_end)?, duplicate_op(started.identity, &of_start)?));
+        }
+        let mut set = core.lock_active();
+        let ended = ended.register(core, &mut set, end, &of_end, guard);
+        let started = started.register(core, &mut set, &of_start);
+        drop(set);
+        Ok((ended?, started?))
+    }
+}

@@ -1,0 +1,158 @@
+//! Has deliveries made again that were given up, and lets others go.
+//!
+//! First everything that was handed over to the journal is written: an operator may know of an outcome that is not. Then:
+//!
+//! - *Redeliver*: the journal changes the rows, and what is owed again is enqueued once that is on record.
+//! - *Forget*: what waits in a queue is [withdrawn](crate::dispatch::Withdrawal), then the journal is told, and only then what is
+//!   newer of the sessions goes on. So nothing newer is on record before it. A delivery that is under way stays.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use lastword_events::{DeliveryId, EventKey, PluginName};
+use lastword_journal::{
+    Changed, ChangedDelivery, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryRow, DeliveryState, JournalError,
+    PageRequest,
+};
+
+use super::listing::{deliveries, rows};
+use crate::core::Core;
+use crate::decided_ops::DecidedOps;
+use crate::dispatch::{EventOfSession, Withdrawal};
+use crate::limits::CHANGES_AT_ONCE;
+use crate::recovered_end::mark_orphaned;
+use crate::request::Refusal;
+use crate::waiters::Settled;
+
+/// Changes these deliveries, and says of each what became of it. One that is named twice is changed once.
+pub(crate) async fn change_each(
+    core: Arc<Core>,
+    change: DeliveryChange,
+    ids: Vec<DeliveryId>,
+) -> Result<Vec<Changed>, Refusal> {
+    core.journal().flush().await?;
+    let is_ours = |id: &&DeliveryId| id.journal == core.journal_name();
+    let mut named = HashSet::new();
+    let keys = ids.iter().filter(is_ours).map(DeliveryKey::from).filter(|key| named.insert(key.clone()));
+    let keys: Vec<DeliveryKey> = keys.collect();
+    let mut changed = HashMap::with_capacity(keys.len());
+    for some in keys.chunks(CHANGES_AT_ONCE) {
+        changed.extend(match change {
+            DeliveryChange::Redeliver => redeliver(&core, some.to_vec()).await?,
+            DeliveryChange::Forget => forget(&core, some.to_vec()).await?,
+            // Not an operator does that, but who installs a plugin.
+            DeliveryChange::Adopt => HashMap::new(),
+        });
+    }
+    let answer = |id: &DeliveryId| changed.get(&DeliveryKey::from(id)).copied().filter(|_| is_ours(&id));
+    Ok(ids.iter().map(|id| answer(id).unwrap_or(Changed::Unknown)).collect())
+}
+
+/// Changes all deliveries that the filter lets through, and says how many they were.
+pub(crate) async fn change_all(
+    core: Arc<Core>,
+    change: DeliveryChange,
+    filter: DeliveryFilter,
+) -> Result<u64, Refusal> {
+    let mut page = PageRequest::first(CHANGES_AT_ONCE);
+    let mut changed = 0u64;
+    loop {
+        let found = deliveries(core.clone(), filter.clone(), page.clone()).await?;
+        let ids: Vec<DeliveryId> = found.rows.into_iter().map(|row| row.delivery).collect();
+        let done = change_each(core.clone(), change, ids).await?.into_iter().filter(|one| *one == Changed::Done);
+        changed = changed.saturating_add(u64::try_from(done.count()).unwrap_or(u64::MAX));
+        page.after = found.next;
+        if page.after.is_none() {
+            return Ok(changed);
+        }
+    }
+}
+
+async fn redeliver(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryKey, Changed>, JournalError> {
+    let changed = core.journal().change_deliveries(DeliveryChange::Redeliver, keys.clone()).await?;
+    // Whoever is installed meanwhile finds what is orphaned here.
+    let set = core.lock_active();
+    let mut ops = DecidedOps::of(core.journal());
+    for (key, one) in keys.iter().zip(&changed) {
+        take_out(core, key, one);
+        if let Some(owed) = &one.owed
+            && !core.dispatcher().enqueue_redelivered(owed)
+        {
+            mark_orphaned(core, owed, &mut ops);
+        }
+    }
+    core.dispatcher().count_orphaned_ends(ops.orphaned_ends());
+    drop(ops);
+    drop(set);
+    Ok(keys.into_iter().zip(changed).map(|(key, one)| (key, one.changed)).collect())
+}
+
+async fn forget(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryKey, Changed>, JournalError> {
+    let found = rows(core, keys.clone()).await?;
+    let is_owed = |row: &&DeliveryRow| row.state == DeliveryState::Owed;
+    let owed: HashSet<DeliveryKey> =
+        found.iter().flatten().filter(is_owed).map(|row| DeliveryKey::from(&row.delivery)).collect();
+    let withdrawals = withdraw(core, found.iter().flatten().filter(is_owed));
+    let withdrawn: HashSet<DeliveryKey> =
+        withdrawals.iter().flat_map(|(plugin, one)| keys_of(plugin, one.withdrawn())).collect();
+    // What is owed and was in no queue is with a worker, or was when its record was read, or is on its way into a queue.
+    let stays = |key: &DeliveryKey| owed.contains(key) && !withdrawn.contains(key);
+    let (stay, go): (Vec<DeliveryKey>, Vec<DeliveryKey>) = keys.into_iter().partition(stays);
+    let pending = core.journal().change_deliveries(DeliveryChange::Forget, go.clone());
+    withdrawals.iter().for_each(|(_, withdrawal)| core.dispatcher().release_withdrawn(withdrawal));
+    let changed = match pending.await {
+        Ok(changed) => changed,
+        Err(error) => {
+            // They are owed as before, and the next start makes them.
+            let ends = withdrawn.iter().filter(|key| key.event == EventKey::End).count();
+            core.dispatcher().count_orphaned_ends(u64::try_from(ends).unwrap_or(u64::MAX));
+            return Err(error);
+        }
+    };
+    for (key, one) in go.iter().zip(&changed) {
+        if !withdrawn.contains(key) {
+            take_out(core, key, one);
+        } else if one.changed == Changed::Unwritable && key.event == EventKey::End {
+            // It is owed as before, and the next start makes it.
+            core.dispatcher().count_orphaned_ends(1);
+        }
+        if one.changed == Changed::Done {
+            core.operators().waiters().tell(vec![(key.clone(), Settled::Forgotten)], &Ok(()));
+        }
+    }
+    let stays = stay.into_iter().map(|key| (key, Changed::UnderWay));
+    Ok(go.into_iter().zip(changed).map(|(key, one)| (key, one.changed)).chain(stays).collect())
+}
+
+/// Takes these out of the queues, by plugin and tenant.
+fn withdraw<'a>(core: &Core, rows: impl Iterator<Item = &'a DeliveryRow>) -> Vec<(PluginName, Withdrawal)> {
+    let mut wanted: HashMap<(Arc<str>, PluginName), HashMap<EventOfSession, Arc<str>>> = HashMap::new();
+    for row in rows {
+        let queue = (Arc::from(&*row.tenant), row.delivery.plugin.clone());
+        let event = (row.delivery.sequence, row.delivery.event);
+        wanted.entry(queue).or_default().insert(event, Arc::from(&*row.session));
+    }
+    let withdraw = |((tenant, plugin), wanted): ((Arc<str>, PluginName), _)| {
+        let withdrawal = core.dispatcher().withdraw(&tenant, &plugin, wanted)?;
+        Some((plugin, withdrawal))
+    };
+    wanted.into_iter().filter_map(withdraw).collect()
+}
+
+fn keys_of<'a>(plugin: &'a PluginName, events: &'a [EventOfSession]) -> impl Iterator<Item = DeliveryKey> + 'a {
+    events.iter().map(|&(sequence, event)| DeliveryKey { sequence, event, plugin: plugin.clone() })
+}
+
+/// A delivery that was in no queue is not what it was any more: it leaves the counts.
+fn take_out(core: &Core, key: &DeliveryKey, one: &ChangedDelivery) {
+    let (Changed::Done, Some(was)) = (one.changed, one.was) else { return };
+    match was {
+        DeliveryState::Dead => core.operators().out_of_queues().remove_dead(&key.plugin, 1),
+        DeliveryState::Orphaned => core.operators().out_of_queues().remove_orphaned(&key.plugin, 1),
+        DeliveryState::Owed => (),
+    }
+    // Of those that were given up, only this run's count.
+    if key.event == EventKey::End && (was != DeliveryState::Dead || one.tried_in_this_run) {
+        core.dispatcher().forget_undelivered_ends(1);
+    }
+}

@@ -1,0 +1,49 @@
+//! Deliveries that were not made, as the journal has them.
+
+use std::sync::Arc;
+
+use lastword_events::DeliveryId;
+use lastword_journal::{
+    DeliveryFilter, DeliveryKey, DeliveryPage, DeliveryRow, Durability, Journal, JournalError, PageRequest,
+};
+
+use crate::core::Core;
+use crate::sync::blocking;
+
+/// A page of them. What the observer was told of before is on it: the journal writes that first, if it can.
+pub(crate) async fn deliveries(
+    core: Arc<Core>,
+    filter: DeliveryFilter,
+    page: PageRequest,
+) -> Result<DeliveryPage, JournalError> {
+    // On a disk that is full an operator sees what is on it.
+    core.journal().flush().await.ok();
+    read(&core, move |journal| journal.deliveries(&filter, &page)).await
+}
+
+/// Those that are named, each in its place, as a page of them would have it.
+pub(crate) async fn named(core: Arc<Core>, ids: Vec<DeliveryId>) -> Result<Vec<Option<DeliveryRow>>, JournalError> {
+    core.journal().flush().await.ok();
+    let keys = ids.iter().map(DeliveryKey::from).collect();
+    let (rows, ours) = (rows(&core, keys).await?, core.journal_name());
+    Ok(rows.into_iter().zip(ids).map(|(row, id)| row.filter(|_| id.journal == ours)).collect())
+}
+
+/// Those of these that were not made, each in its place.
+pub(super) async fn rows(core: &Core, keys: Vec<DeliveryKey>) -> Result<Vec<Option<DeliveryRow>>, JournalError> {
+    read(core, move |journal| keys.iter().map(|key| journal.delivery(key)).collect()).await
+}
+
+/// Reads the journal: a file on a thread that may be held up by it.
+async fn read<T: Send + 'static>(
+    core: &Core,
+    read: impl FnOnce(&dyn Journal) -> Result<T, JournalError> + Send + 'static,
+) -> Result<T, JournalError> {
+    if core.journal().durability() == Durability::Memory {
+        return read(&**core.journal());
+    }
+    let _turn = core.operators().reads.lock().await;
+    let journal = core.journal().clone();
+    // None when tokio is going.
+    blocking(core.handle(), move || read(&*journal)).await.unwrap_or(Err(JournalError::Closed))
+}

@@ -1,0 +1,76 @@
+//! Waits until a delivery is settled, on record.
+//!
+//! Who waits is noted before the journal is asked, and whoever has handed an outcome over looks afterwards who waits for it. So
+//! nothing falls between the two: what was handed over before the note is on record when the journal is asked, and of what comes
+//! later the waiter is told.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+
+use lastword_events::DeliveryId;
+use lastword_journal::{DeliveryKey, DeliveryRow, DeliveryState, JournalError};
+
+use super::listing::rows;
+use crate::core::Core;
+use crate::waiters::{Settled, Told, Waiter};
+
+/// Resolves when the delivery is settled, on record; at once, if it is. It keeps nothing of the runtime while it waits.
+pub(crate) fn settled_of(core: &Arc<Core>, id: &DeliveryId) -> impl Future<Output = Told> + Send + 'static + use<> {
+    let is_ours = id.journal == core.journal_name();
+    let mut waiter = core.operators().waiters().join(DeliveryKey::from(id));
+    let (flushed, mut phase) = (core.journal().flush(), core.dispatcher().watch_phase());
+    let runtime = Arc::downgrade(core);
+    async move {
+        if !is_ours {
+            return Ok(Settled::NotOwed);
+        }
+        if let Err(told) = waiter.or_told(flushed.await) {
+            return told;
+        }
+        if let Some(told) = look(&runtime, &mut waiter).await {
+            return told;
+        }
+        {
+            let mut over = pin!(async { drop(phase.wait_for(|phase| phase.is_over()).await) });
+            let told = poll_fn(|cx| match waiter.poll_told(cx) {
+                Poll::Ready(told) => Poll::Ready(Some(told)),
+                Poll::Pending => over.as_mut().poll(cx).map(|()| None),
+            });
+            if let Some(told) = told.await {
+                return told;
+            }
+        }
+        // Nobody is called any more. What was handed over by then is on record after this.
+        let Some(flushed) = runtime.upgrade().map(|core| core.journal().flush()) else {
+            return Err(JournalError::Closed);
+        };
+        if let Err(told) = waiter.or_told(flushed.await) {
+            return told;
+        }
+        look(&runtime, &mut waiter).await.unwrap_or(Ok(Settled::Deferred))
+    }
+}
+
+/// What the journal says, or the waiter was told; none while it is owed.
+async fn look(runtime: &Weak<Core>, waiter: &mut Waiter) -> Option<Told> {
+    let rows = match runtime.upgrade() {
+        Some(core) => rows(&core, vec![waiter.key().clone()]).await,
+        None => Err(JournalError::Closed),
+    };
+    // It may have been settled since this was asked, and then it is known how.
+    if let Some(told) = waiter.was_told() {
+        return Some(told);
+    }
+    match rows {
+        Err(error) => Some(Err(error)),
+        Ok(mut rows) => match rows.pop().flatten() {
+            None => Some(Ok(Settled::NotOwed)),
+            Some(DeliveryRow { state: DeliveryState::Dead, failures, cause, message, .. }) => {
+                Some(Ok(Settled::dead(failures, cause, message)))
+            }
+            Some(_) => None,
+        },
+    }
+}

@@ -1,0 +1,212 @@
+//! A plugin goes. First nothing of it begins any more, at once; then what it was owed is written down as orphaned or dropped; and when
+//! its calls under way are over, with what comes of them, it is out.
+
+use std::future::Future;
+use std::sync::{Arc, Weak};
+
+use lastword_events::{EventKey, PluginKey};
+use lastword_journal::{Changed, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryState, JournalError, JournalOp};
+use tokio::sync::watch;
+
+use super::install::record_plugins;
+use crate::core::Core;
+use crate::decided_ops::DecidedOps;
+use crate::dispatch::{LeavingStep, PluginChange, TakenOut, Unstarted};
+use crate::in_flight::Ticket;
+use crate::install_error::InstallError;
+use crate::installed::{Installed, Leave, PluginNumber};
+use crate::limits::CHANGES_AT_ONCE;
+use crate::operators::change_all;
+use crate::orphans::orphan;
+use crate::queued_delivery::QueuedDelivery;
+use crate::request::Refusal;
+use crate::sandbox::Plugin;
+use crate::tenants::Tenants;
+use crate::waiters::Settled;
+
+/// A plugin that was uninstalled.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Uninstalled {
+    /// The plugin.
+    pub plugin: Plugin,
+    /// How many deliveries were orphaned or dropped. The ends of sessions that are active are not among them.
+    pub owed: u64,
+}
+
+pub(crate) fn uninstall(
+    core: &Arc<Core>,
+    key: &PluginKey,
+    leave: Leave,
+) -> impl Future<Output = Result<Uninstalled, InstallError>> + Send + 'static + use<> {
+    let begun = begin(core, key, leave).map(|(leaving, first)| core.handle().spawn(leaving.finish(first)));
+    async move {
+        match begun {
+            // The task is gone only when the tokio runtime is shutting down.
+            Ok(task) => task.await.unwrap_or(Err(JournalError::Closed.into())),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A plugin on its way out. While it waits it keeps nothing of the runtime.
+struct Leaving {
+    runtime: Weak<Core>,
+    /// Is told when calls may have ended.
+    calls: watch::Receiver<()>,
+    number: PluginNumber,
+    installed: Arc<Installed>,
+    leave: Leave,
+    /// Deliveries that were orphaned or dropped.
+    owed: u64,
+    /// Why some could not be dropped.
+    failed: Option<JournalError>,
+}
+
+/// What is to be written down at once.
+struct First {
+    unstarted: Vec<Unstarted>,
+    /// Active sessions whose end it is not owed any more.
+    not_owed: Vec<u64>,
+    /// A drain waits a little for that.
+    ticket: Ticket,
+}
+
+fn begin(core: &Arc<Core>, key: &PluginKey, leave: Leave) -> Result<(Leaving, First), InstallError> {
+    let ticket = core.in_flight().enter().ok_or(InstallError::Draining)?;
+    let mut set = core.lock_active();
+    let TakenOut { number, installed, unstarted } = PluginChange::begin(core.dispatcher())?.uninstall(key, leave)?;
+    record_plugins(core);
+    let not_owed = match leave {
+        Leave::Orphaned => {
+            // They were counted as those of active sessions, and count as those of orphans now.
+            core.dispatcher().count_orphaned_ends(set.keep_started(&installed));
+            Vec::new()
+        }
+        Leave::Dropped => set.forget_started(&installed),
+    };
+    drop(set);
+    tracing::info!(plugin = %key, ?leave, "uninstalled");
+    let (runtime, calls) = (Arc::downgrade(core), core.dispatcher().watch_calls());
+    let leaving = Leaving { runtime, calls, number, installed, leave, owed: 0, failed: None };
+    Ok((leaving, First { unstarted, not_owed, ticket }))
+}
+
+impl Leaving {
+    async fn finish(mut self, first: First) -> Result<Uninstalled, InstallError> {
+        let First { unstarted, not_owed, ticket } = first;
+        self.record_not_owed(not_owed)?;
+        for queue in unstarted {
+            self.let_go(queue).await?;
+        }
+        drop(ticket);
+        loop {
+            // Before the look: what changes after it is told.
+            self.calls.mark_unchanged();
+            let step = self.runtime()?.dispatcher().step_out(self.number);
+            match step.ok_or(JournalError::Closed)? {
+                LeavingStep::Left(left) => self.let_go(left.into_iter()).await?,
+                LeavingStep::Waits => self.calls.changed().await.map_err(|_gone| JournalError::Closed)?,
+                LeavingStep::Over => break,
+            }
+        }
+        if self.leave == Leave::Dropped {
+            self.drop_orphans().await?;
+        }
+        self.runtime()?.dispatcher().remove_plugin(self.number);
+        match self.failed {
+            Some(error) => Err(error.into()),
+            None => Ok(Uninstalled { plugin: self.installed.plugin.clone(), owed: self.owed }),
+        }
+    }
+
+    fn runtime(&self) -> Result<Arc<Core>, JournalError> {
+        self.runtime.upgrade().ok_or(JournalError::Closed)
+    }
+
+    fn record_not_owed(&self, sessions: Vec<u64>) -> Result<(), JournalError> {
+        let core = self.runtime()?;
+        let mut ops = DecidedOps::of(core.journal());
+        for sequence in sessions {
+            ops.push(JournalOp::EndNotOwed { sequence, plugin: self.installed.name().clone() });
+        }
+        Ok(())
+    }
+
+    /// Nobody calls the plugin with these any more.
+    async fn let_go(&mut self, deliveries: impl Iterator<Item = QueuedDelivery> + Send) -> Result<(), JournalError> {
+        match self.leave {
+            Leave::Orphaned => self.orphan(deliveries),
+            Leave::Dropped => self.drop_all(deliveries).await,
+        }
+    }
+
+    /// Whoever is installed under this name waits for the plugin to be out before it looks for them.
+    fn orphan(&mut self, deliveries: impl Iterator<Item = QueuedDelivery>) -> Result<(), JournalError> {
+        let core = self.runtime()?;
+        let mut ops = DecidedOps::of(core.journal());
+        for delivery in deliveries {
+            orphan(&core, delivery.delivery_key(self.installed.name()), delivery.late, &mut ops);
+            self.owed += 1;
+        }
+        Ok(())
+    }
+
+    async fn drop_all(&mut self, deliveries: impl Iterator<Item = QueuedDelivery> + Send) -> Result<(), JournalError> {
+        let name = self.installed.name().clone();
+        let mut keys = deliveries.map(|delivery| delivery.delivery_key(&name));
+        loop {
+            let some: Vec<DeliveryKey> = keys.by_ref().take(CHANGES_AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            let changed = self.runtime()?.journal().change_deliveries(DeliveryChange::Forget, some.clone());
+            match changed.await {
+                Ok(changed) => {
+                    let done = changed.iter().filter(|one| one.changed == Changed::Done).count();
+                    self.owed += u64::try_from(done).unwrap_or(u64::MAX);
+                    self.forgotten(some)?;
+                }
+                // They are owed as before, and orphaned at the next start.
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// The first failure is told, when all is over.
+    fn fail(&mut self, error: JournalError) {
+        if self.failed.is_none() {
+            self.failed = Some(error);
+        }
+    }
+
+    fn forgotten(&self, deliveries: Vec<DeliveryKey>) -> Result<(), JournalError> {
+        let core = self.runtime()?;
+        let ends = deliveries.iter().filter(|one| one.event == EventKey::End).count();
+        core.dispatcher().forget_undelivered_ends(u64::try_from(ends).unwrap_or(u64::MAX));
+        let told = deliveries.into_iter().map(|one| (one, Settled::Forgotten)).collect();
+        core.operators().waiters().tell(told, &Ok(()));
+        Ok(())
+    }
+
+    /// Drops what was orphaned under its name for the tenants that it served: before it was installed, or for want of a hook.
+    async fn drop_orphans(&mut self) -> Result<(), JournalError> {
+        let name = self.installed.name();
+        if !self.runtime()?.operators().out_of_queues().has_orphaned(name) {
+            return Ok(());
+        }
+        let of_plugin = DeliveryFilter::in_state(DeliveryState::Orphaned).of_plugin(name.clone());
+        let filters = match &self.installed.tenants {
+            Tenants::Every => vec![of_plugin],
+            Tenants::Only(tenants) => tenants.iter().map(|tenant| of_plugin.clone().of_tenant(tenant)).collect(),
+        };
+        for filter in filters {
+            match change_all(self.runtime()?, DeliveryChange::Forget, filter).await {
+                Ok(dropped) => self.owed += dropped,
+                Err(Refusal::Journal(error)) => self.fail(error),
+                Err(_) => (),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! The journal as one run has it: until the run lets go of it.
+
+use std::sync::Arc;
+
+use lastword_events::{Hook, Identity, JournalName};
+use lastword_journal::{
+    Appended, CallMark, ChangedDelivery, CommitObserver, Completion, DeliveryChange, DeliveryFilter, DeliveryKey,
+    DeliveryPage, DeliveryRow, Durability, Journal, JournalError, JournalOp, PageRequest, Pending, Recovered, Space,
+    StagedCompletions,
+};
+
+use crate::sync::RwLock;
+
+/// A journal, from the beginning of a run until the run is over. Then the next run may have it, and what comes late of this one must not
+/// be written into the next one: a request that was held up, a worker that did not leave.
+pub(crate) struct RunJournal {
+    journal: Arc<dyn Journal>,
+    /// Whether the run is over. Who hands something over holds it meanwhile, for as long as that takes.
+    is_over: RwLock<bool>,
+}
+
+impl RunJournal {
+    /// The journal of a run that has begun.
+    pub(crate) fn new(journal: Arc<dyn Journal>) -> Self {
+        Self { journal, is_over: RwLock::new(false) }
+    }
+
+    /// Hands something over, unless the run is over.
+    fn hand_over<T>(&self, hand_over: impl FnOnce(&dyn Journal) -> Pending<T>) -> Pending<T> {
+        let is_over = self.is_over.read();
+        if *is_over { Pending::ready(Err(JournalError::Closed)) } else { hand_over(&*self.journal) }
+    }
+
+    fn is_over(&self) -> bool {
+        *self.is_over.read()
+    }
+
+    /// What is read of the journal by whoever looks at this run.
+    fn to_read(&self) -> Result<&dyn Journal, JournalError> {
+        if self.is_over() { Err(JournalError::Closed) } else { Ok(&*self.journal) }
+    }
+}
+
+impl Journal for RunJournal {
+    fn name(&self) -> JournalName {
+        self.journal.name()
+    }
+
+    fn durability(&self) -> Durability {
+        self.journal.durability()
+    }
+
+    fn recover(&self) -> Result<Recovered, JournalError> {
+        self.to_read()?.recover()
+    }
+
+    fn append(&self, op: JournalOp) -> Pending<Appended> {
+        self.hand_over(|journal| journal.append(op))
+    }
+
+    fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
+        self.hand_over(|journal| journal.append_decided(ops))
+    }
+
+    fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.to_read().ok()?.known_op(identity, kind, op_id)
+    }
+
+    fn complete(&self, tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
+        let is_over = self.is_over.read();
+        if *is_over {
+            return StagedCompletions::all(Pending::ready(Err(JournalError::Closed)));
+        }
+        self.journal.complete(tenant, completions)
+    }
+
+    fn mark_call(&self, delivery: &DeliveryKey) -> Option<CallMark> {
+        // It is asked for every call, and once the run has been left there is none.
+        self.journal.mark_call(delivery)
+    }
+
+    fn leave(&self) {
+        if !self.is_over() {
+            self.journal.leave();
+        }
+    }
+
+    fn release(&self) -> Pending<()> {
+        let was_over = std::mem::replace(&mut *self.is_over.write(), true);
+        if was_over { Pending::ready(Err(JournalError::Closed)) } else { self.journal.release() }
+    }
+
+    fn flush(&self) -> Pending<()> {
+        self.hand_over(Journal::flush)
+    }
+
+    fn probe(&self) -> Pending<()> {
+        self.hand_over(Journal::probe)
+    }
+
+    fn delivery(&self, delivery: &DeliveryKey) -> Result<Option<DeliveryRow>, JournalError> {
+        self.to_read()?.delivery(delivery)
+    }
+
+    fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError> {
+        self.to_read()?.deliveries(filter, page)
+    }
+
+    fn change_deliveries(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>> {
+        self.hand_over(|journal| journal.change_deliveries(change, deliveries))
+    }
+
+    fn set_aside(&self) -> u64 {
+        self.journal.set_aside()
+    }
+
+    fn observe_commits(&self, observer: CommitObserver) {
+        self.journal.observe_commits(observer);
+    }
+
+    // Guests read these, and none runs once the run is over.
+
+    fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.journal.key_value(space, key)
+    }
+
+    fn key_value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError> {
+        self.journal.key_value_len(space, key)
+    }
+
+    fn key_value_keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
+        self.journal.key_value_keys(space, after, limit)
+    }
+
+    fn key_value_bytes(&self, space: &Space) -> Result<u64, JournalError> {
+        self.journal.key_value_bytes(space)
+    }
+
+    fn key_value_tenant_bytes(&self, tenant: &str) -> Result<u64, JournalError> {
+        self.journal.key_value_tenant_bytes(tenant)
+    }
+}

@@ -1,0 +1,15 @@
+//! A page of a tenant's active sessions.
+
+use std::sync::Arc;
+
+use lastword_events::Session;
+
+/// A page of a tenant's active sessions, in the order of their starts.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SessionPage {
+    /// The sessions.
+    pub sessions: Vec<Arc<Session>>,
+    /// What to ask for the next page; none when this is the last.
+    pub next: Option<u64>,
+}

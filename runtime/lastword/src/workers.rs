@@ -1,0 +1,71 @@
+//! The threads that run guests, from their start until they have left.
+
+use std::io;
+use std::num::NonZeroUsize;
+
+use tokio::sync::watch;
+
+use crate::sync::{Mutex, thread};
+
+/// The workers of a runtime.
+#[derive(Default)]
+pub(crate) struct Workers {
+    /// By number; none of one that was joined.
+    threads: Mutex<Vec<Option<thread::JoinHandle<()>>>>,
+    /// The numbers of those that have left, whether by themselves or in a panic.
+    left: watch::Sender<Vec<usize>>,
+}
+
+impl Workers {
+    /// Starts so many threads, each with a worker of its own.
+    ///
+    /// # Errors
+    /// When the operating system gives none. Those that were started stay until the runtime stops.
+    pub(crate) fn start<W: FnOnce() + Send + 'static>(
+        &self,
+        count: NonZeroUsize,
+        worker: impl Fn() -> W,
+    ) -> io::Result<()> {
+        for number in 0..count.get() {
+            let (run, leaves) = (worker(), Leaves { number, left: self.left.clone() });
+            let thread = thread::Builder::new().name(format!("lastword-{number}")).spawn(move || {
+                // Behind everything that the worker has.
+                let _leaves = leaves;
+                run();
+            })?;
+            self.threads.lock().push(Some(thread));
+        }
+        Ok(())
+    }
+
+    /// Resolves when all have left.
+    pub(crate) async fn all_left(&self) {
+        let count = self.threads.lock().len();
+        // The sender lives as long as this.
+        self.left.subscribe().wait_for(|left| left.len() >= count).await.ok();
+    }
+
+    /// Joins those that have left, which have nothing more to do. Gives how many have not.
+    pub(crate) fn join(&self) -> usize {
+        let left = self.left.borrow().clone();
+        let mut threads = self.threads.lock();
+        let have_left: Vec<_> = left.into_iter().filter_map(|number| threads.get_mut(number)?.take()).collect();
+        let stay = threads.iter().flatten().count();
+        drop(threads);
+        // One that has panicked has said so.
+        have_left.into_iter().for_each(|thread| drop(thread.join()));
+        stay
+    }
+}
+
+/// Says that a worker has left, when it is dropped.
+struct Leaves {
+    number: usize,
+    left: watch::Sender<Vec<usize>>,
+}
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.left.send_modify(|left| left.push(self.number));
+    }
+}

@@ -1,0 +1,88 @@
+//! Letting go of a journal: what somebody else needs to open it is given back, whoever still holds the value.
+
+use std::sync::Arc;
+
+use lastword_journal::state::Store;
+use lastword_journal::{JournalError, Pending, Reply};
+use parking_lot::Mutex;
+
+use crate::ownership::lock::Lock;
+use crate::readers::Readers;
+
+/// Whether the journal is let go of, and who waits for that.
+#[derive(Debug, Default)]
+pub(crate) struct Release(Mutex<State>);
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    NotAsked,
+    UnderWay(Vec<Reply<()>>),
+    Over(Result<(), JournalError>),
+}
+
+impl Release {
+    /// Whether somebody has asked for it.
+    pub(crate) fn is_asked(&self) -> bool {
+        !matches!(*self.0.lock(), State::NotAsked)
+    }
+
+    /// Answers when it is over. True for the first who asks, and has to begin it.
+    pub(crate) fn join(&self) -> (Pending<()>, bool) {
+        let mut state = self.0.lock();
+        match &mut *state {
+            State::Over(answer) => (Pending::ready(answer.clone()), false),
+            State::UnderWay(waiting) => {
+                let (reply, pending) = Pending::later();
+                waiting.push(reply);
+                (pending, false)
+            }
+            State::NotAsked => {
+                let (reply, pending) = Pending::later();
+                *state = State::UnderWay(vec![reply]);
+                (pending, true)
+            }
+        }
+    }
+
+    fn over(&self, answer: &Result<(), JournalError>) {
+        let before = std::mem::replace(&mut *self.0.lock(), State::Over(answer.clone()));
+        if let State::UnderWay(waiting) = before {
+            waiting.into_iter().for_each(|reply| reply.send(answer.clone()));
+        }
+    }
+}
+
+/// What is given back once the connection that writes is closed, however that comes about: when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    store: Arc<Store<Readers>>,
+    lock: Option<Lock>,
+    release: Arc<Release>,
+    answer: Result<(), JournalError>,
+}
+
+impl Leaving {
+    pub(crate) fn new(store: Arc<Store<Readers>>, lock: Option<Lock>, release: Arc<Release>) -> Self {
+        Self { store, lock, release, answer: Err(JournalError::Closed) }
+    }
+
+    /// Closes the connections that read: before the one that writes, which moves the log into the database as the last one.
+    pub(crate) fn close_readers(&self) {
+        self.store.committed().close();
+    }
+
+    /// The connection that writes is closed. `written`: whether everything was written before.
+    pub(crate) fn finish(mut self, written: Result<(), JournalError>) {
+        self.answer = written;
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.close_readers();
+        // Behind every connection: see `OpenFile`.
+        drop(self.lock.take());
+        self.release.over(&self.answer);
+    }
+}

@@ -1,0 +1,88 @@
+//! Plugins that are functions, as an embedder's tests have them.
+
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use lastword::events::{Deferral, DrainReason, EndReason, FailureCause, Hook, HookCall, Outcome, PluginName, Session};
+use lastword::testing::ManualClock;
+use lastword::{EndRequest, Plugin, Runtime, StartRequest, Tenants};
+use lastword_harness::Harness;
+use parking_lot::Mutex;
+
+fn native(name: &str, hook: impl Fn(&HookCall) -> Outcome + Send + Sync + 'static) -> Plugin {
+    Plugin::native(PluginName::new(name).unwrap(), Hook::ALL.into_iter().collect(), hook).unwrap()
+}
+
+fn failed(cause: FailureCause) -> Outcome {
+    Outcome::Failed { cause, message: "as asked".to_owned() }
+}
+
+#[tokio::test]
+async fn a_native_plugin_is_called_as_a_component_is() {
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let log = called.clone();
+    let plugin = native("native", move |call| {
+        log.lock().push((call.event.hook(), call.session.identity.id.to_string(), call.delivery.attempt));
+        Outcome::Delivered
+    });
+    // Without a sandbox, and beside no component.
+    let runtime = Runtime::builder().plugin(plugin, Tenants::Every).build().unwrap();
+    runtime.start_session(StartRequest::new(Session::new("acme", "a"))).await.unwrap();
+    runtime.settled().await;
+    runtime.end_session(EndRequest::new(Session::new("acme", "a"), EndReason::Reset)).await.unwrap();
+    runtime.settled().await;
+    let of_a = [Hook::SessionStart, Hook::SessionEnd].map(|hook| (hook, "a".to_owned(), 1));
+    assert_eq!(*called.lock(), of_a);
+    runtime.start_session(StartRequest::new(Session::new("acme", "b"))).await.unwrap();
+    let report = runtime.drain(DrainReason::Shutdown).await;
+    assert_eq!((report.delivered, report.owed()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_a_native_plugin_answers_goes_the_way_of_every_outcome() {
+    let harness = Harness::builder()
+        .loaded(native("fatal", |_| failed(FailureCause::Fatal)))
+        .loaded(native("panics", |_| panic!("as asked")))
+        .loaded(native("put-back", |call| match call.delivery.remaining_ms {
+            0 => Outcome::Delivered,
+            _ => Outcome::Deferred(Deferral::Turn),
+        }))
+        .loaded(native("slow", |_| {
+            let until = Instant::now() + Duration::from_millis(600);
+            while Instant::now() < until {
+                std::thread::yield_now();
+            }
+            Outcome::Delivered
+        }))
+        .plugin("good", "good")
+        .retry(Duration::from_secs(600), 8)
+        .build();
+    harness.end("s", EndReason::Reset).await.unwrap();
+    let outcome = async |plugin: &str| harness.first_outcome(|one| one.plugin == plugin).await.unwrap();
+    assert!(outcome("fatal").await.dead);
+    assert!(matches!(outcome("panics").await.outcome, Outcome::Failed { cause: FailureCause::Host, .. }));
+    assert_eq!(outcome("put-back").await.outcome, Outcome::Deferred(Deferral::Turn));
+    let slow = outcome("slow").await;
+    assert!(matches!(slow.outcome, Outcome::Failed { cause: FailureCause::Deadline, .. }), "{slow:?}");
+    assert_eq!(outcome("good").await.outcome, Outcome::Delivered);
+}
+
+/// What is not bounded is said, and is so.
+#[tokio::test]
+async fn a_native_plugin_that_hangs_keeps_its_worker_and_a_drain_ends_all_the_same() {
+    let (release, wait) = channel::<()>();
+    let wait = Mutex::new(wait);
+    let hangs = native("hangs", move |_| {
+        wait.lock().recv().ok();
+        Outcome::Delivered
+    });
+    let clock = ManualClock::new();
+    let harness = Harness::builder().loaded(hangs).workers(2).clock(clock.clone()).build();
+    harness.end("s", EndReason::Reset).await.unwrap();
+    let drain = harness.runtime.drain(DrainReason::Shutdown);
+    clock.advance(lastword::limits::DEFAULT_DRAIN_BUDGET);
+    let report = drain.await;
+    assert_eq!((report.delivered, report.deferred, report.timed_out), (0, 1, true));
+    drop(release);
+}
