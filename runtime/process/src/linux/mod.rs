@@ -1,0 +1,14 @@
+//! What Linux knows of processes: `/proc`, pidfds and the credentials of sockets.
+
+mod credentials;
+mod fields;
+mod handle;
+mod proc_files;
+mod table;
+mod watch;
+
+pub(crate) use credentials::Credentials;
+pub(crate) use handle::Handle;
+pub(crate) use proc_files::boot_id;
+pub use table::Proc;
+pub(crate) use watch::Watch;
