@@ -1,0 +1,13 @@
+//! Who may do what.
+
+mod rate;
+mod role;
+mod token;
+mod token_store;
+
+pub(crate) use rate::RateLimit;
+pub use role::Role;
+pub(crate) use role::{Access, Needs};
+pub use token::{BadToken, NewToken, Token};
+pub(crate) use token_store::Known;
+pub use token_store::TokenStore;

@@ -1,0 +1,92 @@
+//! Puts a server together.
+
+use std::sync::Arc;
+
+use lastword::{Clock, Runtime, Sandbox};
+use lastword_protocol::owners::InputSettings;
+
+use crate::access::TokenStore;
+use crate::clock::MachineClock;
+use crate::controls::Controls;
+use crate::observer::ServerObserver;
+use crate::requests::Inputs;
+use crate::server::Server;
+use crate::settings::{OwnerSettings, ServerLimits};
+
+/// Builds a [`Server`]. Begin with [`Server::builder`].
+pub struct ServerBuilder {
+    pub(crate) runtime: Runtime,
+    pub(crate) observer: ServerObserver,
+    pub(crate) owners: OwnerSettings,
+    pub(crate) inputs: Inputs,
+    pub(crate) tokens: Arc<TokenStore>,
+    pub(crate) limits: ServerLimits,
+    pub(crate) controls: Option<Arc<dyn Controls>>,
+    pub(crate) sandbox: Option<Sandbox>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl ServerBuilder {
+    pub(crate) fn new(runtime: Runtime, observer: ServerObserver) -> Self {
+        Self {
+            runtime,
+            observer,
+            owners: OwnerSettings::default(),
+            inputs: Inputs::default(),
+            tokens: Arc::default(),
+            limits: ServerLimits::default(),
+            controls: None,
+            sandbox: None,
+            clock: Arc::new(MachineClock),
+        }
+    }
+
+    /// How owners are looked after. Default: [`OwnerSettings::default`].
+    #[must_use]
+    pub fn owners(self, owners: OwnerSettings) -> Self {
+        Self { owners, ..self }
+    }
+
+    /// What is kept of the payloads of one owner's hooks. Call it once for each format; the others keep what is kept by default.
+    #[must_use]
+    pub fn input(mut self, input: InputSettings) -> Self {
+        self.inputs.set(input);
+        self
+    }
+
+    /// The tokens that are valid over TCP. Keep a clone to replace them later. Without this nobody is let in over TCP.
+    #[must_use]
+    pub fn tokens(self, tokens: Arc<TokenStore>) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// What clients may use. Default: [`ServerLimits::default`].
+    #[must_use]
+    pub fn limits(self, limits: ServerLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// What only the program can do. Without it `/v1/reload` and `/v1/drain` answer `501`.
+    #[must_use]
+    pub fn controls(self, controls: Arc<dyn Controls>) -> Self {
+        Self { controls: Some(controls), ..self }
+    }
+
+    /// The sandbox of the runtime's plugins, so that `/metrics` shows its slots and its memory.
+    #[must_use]
+    pub fn sandbox(self, sandbox: Sandbox) -> Self {
+        Self { sandbox: Some(sandbox), ..self }
+    }
+
+    /// The clock of graces, leases and silences. Give it the runtime's, if that has one of its own. Default: the machine's.
+    #[must_use]
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Builds it. Has to be called inside a tokio runtime with I/O and time enabled: a task of it looks after owners.
+    #[must_use]
+    pub fn build(self) -> Server {
+        Server::new(self)
+    }
+}

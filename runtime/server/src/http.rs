@@ -1,0 +1,142 @@
+//! Listeners, connections and the API.
+
+mod accept;
+mod authorize;
+mod bodies;
+mod caller;
+mod connection;
+mod connections;
+mod extract;
+mod outcomes;
+mod owner_query;
+mod page;
+mod places;
+mod problem;
+mod readiness;
+mod router;
+mod routes;
+mod tenant_places;
+mod waits;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::{sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+
+pub(crate) use self::bodies::Bodies;
+pub(crate) use self::connections::Connections;
+pub(crate) use self::readiness::Readiness;
+
+use self::caller::Origin;
+use self::connection::{serve_http, serve_socket};
+use self::connections::Place;
+use self::router::router;
+use crate::limits::{ACCEPT_PAUSE, TLS_HANDSHAKE_TIMEOUT};
+use crate::shared::Shared;
+
+/// What a connection is told for which there is no room.
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    content-type: application/problem+json\r\ncontent-length: 119\r\nretry-after: 1\r\nconnection: close\r\n\r\n\
+    {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"too_many_connections\",\"detail\":\"try it again\"}";
+
+pub(crate) async fn serve_unix(shared: &Arc<Shared>, listener: UnixListener) {
+    let router = router(shared.clone());
+    let mut closing = shared.connections.closing();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = closing.comes() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Some(stream) = taken(accepted.map(|(stream, _)| stream)).await else { continue };
+        match shared.connections.enter_socket() {
+            Some(place) => spawn_unix(shared, stream, &router, place),
+            None => {
+                // There is room at once, or the client has gone.
+                timeout(ACCEPT_PAUSE, stream.writable()).await.ok();
+                stream.try_write(NO_ROOM).ok();
+            }
+        }
+    }
+}
+
+fn spawn_unix(shared: &Arc<Shared>, stream: UnixStream, router: &Router, place: Place) {
+    tokio::spawn(serve_socket(shared.clone(), stream, router.clone(), place));
+}
+
+pub(crate) async fn serve_tcp(shared: &Arc<Shared>, listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>) {
+    let router = router(shared.clone());
+    let tls = tls.map(TlsAcceptor::from);
+    let mut closing = shared.connections.closing();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = closing.comes() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Some(stream) = taken(accepted.map(|(stream, _)| stream)).await else { continue };
+        match (shared.connections.enter_network(), &tls) {
+            (Some((place, stranger)), tls) => {
+                let origin = Origin::network(stranger);
+                spawn_tcp(shared, stream, &router, tls.clone(), origin, place);
+            }
+            (None, None) => {
+                timeout(ACCEPT_PAUSE, stream.writable()).await.ok();
+                stream.try_write(NO_ROOM).ok();
+            }
+            // Nothing can be said without a handshake.
+            (None, Some(_)) => {}
+        }
+    }
+}
+
+fn spawn_tcp(
+    shared: &Arc<Shared>,
+    stream: TcpStream,
+    router: &Router,
+    tls: Option<TlsAcceptor>,
+    origin: Origin,
+    place: Place,
+) {
+    let (shared, router) = (shared.clone(), router.clone());
+    // Answers are short, and somebody waits for each.
+    stream.set_nodelay(true).ok();
+    tokio::spawn(async move {
+        let Some(tls) = tls else {
+            return serve_http(&shared, stream, origin, router, place).await;
+        };
+        let mut closing = shared.connections.closing();
+        let shaken = tokio::select! {
+            biased;
+            // Nothing is under way that would be lost.
+            () = closing.comes() => return,
+            shaken = timeout(TLS_HANDSHAKE_TIMEOUT, tls.accept(stream)) => shaken,
+        };
+        match shaken {
+            Ok(Ok(stream)) => serve_http(&shared, stream, origin, router, place).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    });
+}
+
+/// The connection. After an error the listener is given a moment: with too many open files the next one fails as well.
+async fn taken<S>(accepted: io::Result<S>) -> Option<S> {
+    match accepted {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be taken");
+            pause(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+/// Nobody tells when there are files again.
+async fn pause(time: Duration) {
+    sleep_until(tokio::time::Instant::now() + time).await;
+}

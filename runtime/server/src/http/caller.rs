@@ -1,0 +1,129 @@
+//! Who asks.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use lastword_process::Peer;
+use parking_lot::Mutex;
+
+use super::connections::{Connections, StrangersPlace};
+use super::problem::Problem;
+use super::tenant_places::TenantPlace;
+use crate::access::{Access, Known, Needs};
+
+/// Where a connection comes from. It is the same for all of its requests.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    /// Who is at the other end of the socket; none where it is the network, or could not be seen.
+    peer: Option<Arc<Peer>>,
+    is_socket: bool,
+    /// The tenant's place that the connection has taken, once a token of one was seen.
+    place: Arc<Mutex<Option<OwnPlace>>>,
+    /// The stranger's place that the connection has until a valid token is seen.
+    stranger: Arc<Mutex<Option<StrangersPlace>>>,
+}
+
+/// A tenant, and the place of its own that a connection has.
+type OwnPlace = (Arc<str>, TenantPlace);
+
+impl Origin {
+    /// The Unix socket.
+    pub(crate) fn socket(peer: Option<Peer>) -> Self {
+        Self { peer: peer.map(Arc::new), is_socket: true, place: Arc::default(), stranger: Arc::default() }
+    }
+
+    /// TCP, of which nobody knows yet who it is.
+    pub(crate) fn network(stranger: StrangersPlace) -> Self {
+        let stranger = Arc::new(Mutex::new(Some(stranger)));
+        Self { peer: None, is_socket: false, place: Arc::default(), stranger }
+    }
+
+    /// Whether whoever asks had to be able to open the socket.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.is_socket
+    }
+
+    /// A valid token was seen: it is no stranger's any more.
+    pub(crate) fn becomes_known(&self) {
+        drop(self.stranger.lock().take());
+    }
+
+    /// Counts the connection as one of this tenant's. False when it has too many.
+    pub(crate) fn enter(&self, tenant: &Arc<str>, connections: &Connections) -> bool {
+        let mut place = self.place.lock();
+        if place.as_ref().is_some_and(|(of, _)| of == tenant) {
+            return true;
+        }
+        let Some(entered) = connections.enter_tenant(tenant) else { return false };
+        *place = Some((tenant.clone(), entered));
+        true
+    }
+}
+
+/// Who asks, and what they may do.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) access: Access,
+    /// None: whoever could open the socket.
+    token: Option<Known>,
+    peer: Option<Arc<Peer>>,
+}
+
+impl Caller {
+    /// Who came over the socket.
+    pub(crate) fn of_socket(origin: &Origin) -> Self {
+        Self { access: Access::of_socket(), token: None, peer: origin.peer.clone() }
+    }
+
+    /// Who has this token.
+    pub(crate) fn with_token(token: Known, origin: &Origin) -> Self {
+        Self { access: token.access.clone(), token: Some(token), peer: origin.peer.clone() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(access: Access) -> Self {
+        Self { access, token: None, peer: None }
+    }
+
+    /// The token that was shown; none over the socket.
+    pub(crate) fn token(&self) -> Option<&Known> {
+        self.token.as_ref()
+    }
+
+    /// Who is at the other end of the socket.
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_deref()
+    }
+
+    /// Refuses whoever may not do it.
+    pub(crate) fn needs(&self, needs: Needs) -> Result<(), Problem> {
+        if self.access.allows(needs) { Ok(()) } else { Err(Problem::forbidden()) }
+    }
+
+    /// Refuses whoever may not do it for every tenant. To who has one tenant it is not there.
+    pub(crate) fn needs_all_tenants(&self, needs: Needs) -> Result<(), Problem> {
+        if !self.access.is_of_all() {
+            return Err(Problem::not_found());
+        }
+        self.needs(needs)
+    }
+
+    /// The tenant that a request is about: the one that it names, else the caller's own; none: every tenant. Another tenant's is not there.
+    pub(crate) fn tenant(&self, named: Option<&str>) -> Result<Option<Arc<str>>, Problem> {
+        match (named, self.access.tenant()) {
+            (Some(named), _) if !self.access.sees(named) => Err(Problem::not_found()),
+            (Some(named), _) => Ok(Some(named.into())),
+            (None, own) => Ok(own.cloned()),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        // Put there when the request was let in.
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthorized)
+    }
+}

@@ -1,0 +1,230 @@
+//! What a request is answered that is not carried out: problem documents (RFC 9457), with the codes of stdio.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use lastword::events::FieldError;
+use lastword::{JournalError, JournalErrorKind, Refusal};
+use lastword_protocol::bad_line::BadLine;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The type of a problem document.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A request that is not carried out.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    field: Option<String>,
+    quota: Option<&'static str>,
+    hint: Option<&'static str>,
+    /// After how many seconds it is worth while to ask again.
+    retry_after: Option<u64>,
+}
+
+/// Why a request is not carried out.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemDocument {
+    /// `about:blank`: the status says what kind of problem it is, and `code` which.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
+    status: u16,
+    /// A stable word for programs, the same as on stdio.
+    code: &'static str,
+    /// What is wrong and what to do, for people.
+    detail: String,
+    /// The field that is wrong, if it is a field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The quota that is used up, if it is a quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<&'static str>,
+    /// What to do instead, in a word or two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl fmt::Display) -> Self {
+        let is_temporary = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        Self {
+            status,
+            code,
+            detail: detail.to_string(),
+            field: None,
+            quota: None,
+            hint: None,
+            retry_after: is_temporary.then_some(1),
+        }
+    }
+
+    /// Something about the request itself.
+    pub(crate) fn bad(code: &'static str, detail: impl fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// A part of the request cannot be read.
+    pub(crate) fn bad_field(field: &str, code: &'static str, detail: impl fmt::Display) -> Self {
+        Self { field: Some(field.to_owned()), ..Self::bad(code, detail) }
+    }
+
+    /// What is not there, and what is another tenant's.
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+    }
+
+    /// Nobody knows who asks.
+    pub(crate) fn unauthorized() -> Self {
+        let detail = "send a token that is valid: Authorization: Bearer lastword_…";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// The caller's role does not allow it.
+    pub(crate) fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "the role of the token does not allow this")
+    }
+
+    /// A pid that is not believed.
+    pub(crate) fn not_visible(why: &str) -> Self {
+        let code = lastword_process::NotVisible::CODE;
+        let hint = Some(lastword_process::NotVisible::HINT);
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, why);
+        Self { field: Some("pid".to_owned()), hint, ..problem }
+    }
+
+    /// The caller asks too often.
+    pub(crate) fn too_many_requests(wait: Duration) -> Self {
+        let detail = "this token has asked too often: slow down, or raise the limit";
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+        Self { retry_after: Some(wait.as_secs().max(1)), ..problem }
+    }
+
+    /// What the client reads.
+    pub(crate) fn document(self) -> ProblemDocument {
+        let Self { status, code, detail, field, quota, hint, .. } = self;
+        ProblemDocument {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Problem"),
+            status: status.as_u16(),
+            code,
+            detail,
+            field,
+            quota,
+            hint,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry_after) = (self.status, self.retry_after);
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(code = self.code, detail = self.detail, "a request failed");
+        }
+        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+impl ProblemDocument {
+    /// The status.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+}
+
+/// What the table in docs/embedding.md says.
+fn status_of(error: JournalErrorKind) -> StatusCode {
+    match error {
+        JournalErrorKind::Full => StatusCode::INSUFFICIENT_STORAGE,
+        JournalErrorKind::Busy => StatusCode::TOO_MANY_REQUESTS,
+        JournalErrorKind::OpConflict => StatusCode::CONFLICT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match &refusal {
+            Refusal::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Quota { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Field(_) => StatusCode::BAD_REQUEST,
+            Refusal::Journal(error) => status_of(error.kind()),
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let quota = match &refusal {
+            Refusal::Quota { what, .. } => Some(what.as_str()),
+            _ => None,
+        };
+        let field = refusal.field().map(str::to_owned);
+        Self { field, quota, ..Self::new(status, refusal.code(), &refusal) }
+    }
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<BadLine> for Problem {
+    fn from(bad: BadLine) -> Self {
+        Self { field: bad.field, ..Self::bad(bad.code, bad.message) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(refusal: Refusal) -> (u16, bool) {
+        let response = Problem::from(refusal).into_response();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+        (response.status().as_u16(), response.headers().contains_key(header::RETRY_AFTER))
+    }
+
+    #[test]
+    fn a_refusal_has_the_status_of_its_kind_and_says_when_to_ask_again() {
+        let why = || "why".to_owned();
+        assert_eq!(status(Refusal::Draining), (503, true));
+        assert_eq!(status(FieldError::new("session.id", "empty_id", why()).into()), (400, false));
+        assert_eq!(status(JournalError::Full(why()).into()), (507, false));
+        assert_eq!(status(JournalError::Busy(why()).into()), (429, true));
+        assert_eq!(status(JournalError::Closed.into()), (503, true));
+        assert_eq!(status(JournalError::OpConflict(why()).into()), (409, false));
+    }
+
+    #[test]
+    fn a_problem_has_the_members_of_the_standard_and_the_code_of_stdio() {
+        let problem = Problem::from(FieldError::new("session.id", "empty_id", "session.id must not be empty"));
+        let expected = serde_json::json!({
+            "type": "about:blank", "title": "Bad Request", "status": 400,
+            "code": "empty_id", "detail": "session.id must not be empty", "field": "session.id",
+        });
+        assert_eq!(serde_json::to_value(problem.document()).unwrap(), expected);
+    }
+}

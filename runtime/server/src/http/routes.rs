@@ -1,0 +1,10 @@
+//! The routes, by what they are about.
+
+pub(crate) mod daemon;
+pub(crate) mod deliveries;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod hooks;
+pub(crate) mod owners;
+pub(crate) mod sessions;
+pub(crate) mod stream;

@@ -1,0 +1,353 @@
+//! `/v1/deliveries`: what was not made, and what an operator does about it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use lastword::events::{DeliveryId, PluginName};
+use lastword::{Changed, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest, Runtime};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::Needs;
+use crate::http::caller::Caller;
+use crate::http::extract::{Payload, Query};
+use crate::http::page::{bad_page, page_rows};
+use crate::http::problem::Problem;
+use crate::limits::{LIST_TIMEOUT, MAX_CHANGED_AT_ONCE};
+use crate::shared::Shared;
+
+/// Which deliveries are meant.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeliveriesQuery {
+    /// `owed`, `dead` or `orphaned`.
+    state: Option<String>,
+    /// Those of this tenant's sessions.
+    tenant: Option<String>,
+    /// Those of this plugin.
+    plugin: Option<String>,
+    /// What follows this, which is `next` of the page before.
+    after: Option<String>,
+    /// Rows at most: 100 by default, and 1000 at most. A page may have fewer, and none, though others follow.
+    limit: Option<u32>,
+}
+
+/// A page of deliveries that were not made, oldest session first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveriesPage {
+    /// The deliveries.
+    deliveries: Vec<Delivery>,
+    /// What to ask for the next page; missing when this is the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A delivery that was not made, with the fields that `lastword deliveries --json` shows. The plugin and the hook are in the id.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Delivery {
+    /// Its id.
+    delivery: String,
+    /// `owed`, `dead` or `orphaned`.
+    state: &'static str,
+    /// The session's tenant.
+    tenant: String,
+    /// The session's id.
+    session: String,
+    /// How often that id was started.
+    generation: u32,
+    /// Why the session ended, if it has.
+    reason: Option<String>,
+    /// The number of the last attempt.
+    attempt: u32,
+    /// Failed attempts.
+    failures: u32,
+    /// Newer events of the session went ahead.
+    late: bool,
+    /// When it is tried again.
+    retry_at: Option<String>,
+    /// Why the last attempt failed.
+    cause: Option<String>,
+    /// What was said of that.
+    message: Option<String>,
+}
+
+impl From<DeliveryRow> for Delivery {
+    fn from(row: DeliveryRow) -> Self {
+        Self {
+            delivery: row.delivery.to_string(),
+            state: row.state.as_str(),
+            tenant: row.tenant,
+            session: row.session,
+            generation: row.generation,
+            reason: row.reason,
+            attempt: row.attempt,
+            failures: row.failures,
+            late: row.late,
+            retry_at: row.retry_at.map(|at| at.to_string()),
+            cause: row.cause,
+            message: row.message,
+        }
+    }
+}
+
+/// Which deliveries are to be changed: those that are named, or all that the filter lets through.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeBody {
+    /// Their ids.
+    deliveries: Option<Vec<String>>,
+    /// All of these.
+    filter: Option<FilterBody>,
+}
+
+/// Which deliveries are meant; with nothing set, all that were not made.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FilterBody {
+    /// `owed`, `dead` or `orphaned`.
+    state: Option<String>,
+    /// Those of this tenant's sessions.
+    tenant: Option<String>,
+    /// Those of this plugin.
+    plugin: Option<String>,
+}
+
+/// What became of the deliveries.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ChangedDeliveries {
+    /// How many were changed.
+    changed: u64,
+    /// What became of each one that was named, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deliveries: Vec<ChangedDelivery>,
+}
+
+/// What became of one.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangedDelivery {
+    /// Its id.
+    delivery: String,
+    /// `done`, `already_owed`, `unknown`, `under_way` or `unwritable`.
+    how: &'static str,
+}
+
+/// The two changes.
+#[derive(Clone, Copy)]
+enum Change {
+    Redeliver,
+    Drop,
+}
+
+/// Deliveries that were not made, a page at a time.
+#[utoipa::path(
+    get,
+    path = "/v1/deliveries",
+    params(DeliveriesQuery),
+    responses((status = 200, description = "A page", body = DeliveriesPage))
+)]
+pub(crate) async fn list_deliveries(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Query(query): Query<DeliveriesQuery>,
+) -> Result<Json<DeliveriesPage>, Problem> {
+    caller.needs(Needs::Read)?;
+    let DeliveriesQuery { state, tenant, plugin, after, limit } = query;
+    let filter = filter(&caller, state.as_deref(), tenant.as_deref(), plugin.as_deref())?;
+    let limit = page_rows(limit);
+    let request = match after {
+        Some(after) => PageRequest::after(after.parse::<DeliveryId>().map_err(|_| bad_page())?, limit),
+        None => PageRequest::first(limit),
+    };
+    let page = match caller.access.tenant() {
+        Some(_) => own_page(&shared.runtime, &filter, request).await?,
+        None => shared.runtime.deliveries(&filter, &request).await?,
+    };
+    let next = page.next.map(|next| next.to_string());
+    Ok(Json(DeliveriesPage { deliveries: page.rows.into_iter().map(Delivery::from).collect(), next }))
+}
+
+/// A page whose `next` is one of its own rows: that of the journal may be where it stopped looking, and that is another tenant's.
+async fn own_page(
+    runtime: &Runtime,
+    filter: &DeliveryFilter,
+    mut request: PageRequest,
+) -> Result<DeliveryPage, Problem> {
+    let until = Instant::now() + LIST_TIMEOUT;
+    loop {
+        let mut page = runtime.deliveries(filter, &request).await?;
+        let last = page.rows.last().map(|row| row.delivery.clone());
+        match (page.next.take(), last) {
+            (None, _) => return Ok(page),
+            (Some(_), Some(last)) => {
+                page.next = Some(last);
+                return Ok(page);
+            }
+            (Some(_), None) if Instant::now() >= until => {
+                let detail = "too much is to be looked through: name a plugin or a state, or try it again";
+                return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "list_too_slow", detail));
+            }
+            (next, None) => request.after = next,
+        }
+    }
+}
+
+/// Has deliveries made again that were given up.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/redeliver",
+    request_body = ChangeBody,
+    responses((status = 200, description = "What became of them", body = ChangedDeliveries))
+)]
+pub(crate) async fn redeliver_deliveries(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    body: Payload,
+) -> Result<Json<ChangedDeliveries>, Problem> {
+    change(&shared, &caller, body, Change::Redeliver).await
+}
+
+/// Drops deliveries: their plugins will not be called with them any more.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/drop",
+    request_body = ChangeBody,
+    responses((status = 200, description = "What became of them", body = ChangedDeliveries))
+)]
+pub(crate) async fn drop_deliveries(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    body: Payload,
+) -> Result<Json<ChangedDeliveries>, Problem> {
+    change(&shared, &caller, body, Change::Drop).await
+}
+
+async fn change(
+    shared: &Shared,
+    caller: &Caller,
+    body: Payload,
+    change: Change,
+) -> Result<Json<ChangedDeliveries>, Problem> {
+    caller.needs(Needs::Operate)?;
+    let changed = match body.json::<ChangeBody>()? {
+        ChangeBody { deliveries: Some(named), filter: None } => change_named(shared, caller, &named, change).await?,
+        ChangeBody { deliveries: None, filter: Some(said) } => {
+            let FilterBody { state, tenant, plugin } = said;
+            let filter = filter(caller, state.as_deref(), tenant.as_deref(), plugin.as_deref())?;
+            let changed = match change {
+                Change::Redeliver => shared.runtime.redeliver_all(&filter).await?,
+                Change::Drop => shared.runtime.forget_all(&filter).await?,
+            };
+            ChangedDeliveries { changed, deliveries: Vec::new() }
+        }
+        _ => {
+            let detail = "name the deliveries, or give a filter, and not both";
+            return Err(Problem::bad_field("deliveries", "missing_field", detail));
+        }
+    };
+    Ok(Json(changed))
+}
+
+async fn change_named(
+    shared: &Shared,
+    caller: &Caller,
+    named: &[String],
+    change: Change,
+) -> Result<ChangedDeliveries, Problem> {
+    if named.len() > MAX_CHANGED_AT_ONCE {
+        let detail = format!("at most {MAX_CHANGED_AT_ONCE} deliveries can be named");
+        return Err(Problem::bad_field("deliveries", "too_many", detail));
+    }
+    let mut ids = Vec::with_capacity(named.len());
+    for name in named {
+        let id: Result<DeliveryId, _> = name.parse();
+        ids.push(id.map_err(|error| Problem::bad_field("deliveries", "bad_delivery", error))?);
+    }
+    let seen = are_seen(shared, caller, &ids).await?;
+    let asked: Vec<DeliveryId> = ids.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(id, _)| id.clone()).collect();
+    let how = match change {
+        Change::Redeliver => shared.runtime.redeliver(asked).await?,
+        Change::Drop => shared.runtime.forget(asked).await?,
+    };
+    let mut how = how.into_iter();
+    let deliveries: Vec<ChangedDelivery> = ids
+        .iter()
+        .zip(seen)
+        .map(|(id, seen)| {
+            let changed = if seen { how.next() } else { None };
+            ChangedDelivery { delivery: id.to_string(), how: changed.map_or("unknown", word) }
+        })
+        .collect();
+    let changed = deliveries.iter().filter(|delivery| delivery.how == "done").count() as u64;
+    Ok(ChangedDeliveries { changed, deliveries })
+}
+
+/// Which deliveries are of a tenant that the caller sees. Their ids do not say it, and the journal does: another tenant's is unknown, as one
+/// is that never was.
+async fn are_seen(shared: &Shared, caller: &Caller, ids: &[DeliveryId]) -> Result<Vec<bool>, Problem> {
+    if caller.access.is_of_all() {
+        return Ok(vec![true; ids.len()]);
+    }
+    let rows = shared.runtime.deliveries_named(ids.to_vec()).await?;
+    Ok(rows.iter().map(|row| row.as_ref().is_some_and(|row| caller.access.sees(&row.tenant))).collect())
+}
+
+fn word(changed: Changed) -> &'static str {
+    match changed {
+        Changed::Done => "done",
+        Changed::AlreadyOwed => "already_owed",
+        Changed::UnderWay => "under_way",
+        Changed::Unwritable => "unwritable",
+        _ => "unknown",
+    }
+}
+
+fn filter(
+    caller: &Caller,
+    state: Option<&str>,
+    tenant: Option<&str>,
+    plugin: Option<&str>,
+) -> Result<DeliveryFilter, Problem> {
+    let mut filter = DeliveryFilter::default();
+    if let Some(tenant) = caller.tenant(tenant)? {
+        filter = filter.of_tenant(&tenant);
+    }
+    if let Some(plugin) = plugin {
+        let plugin =
+            PluginName::new(plugin).map_err(|error| Problem::bad_field("plugin", "bad_plugin", error.to_string()))?;
+        filter = filter.of_plugin(plugin);
+    }
+    filter.state = state.map(read_state).transpose()?;
+    Ok(filter)
+}
+
+fn read_state(word: &str) -> Result<DeliveryState, Problem> {
+    word.parse::<DeliveryState>().map_err(|error| Problem::bad_field("state", "bad_state", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_the_one_that_the_program_shows_of_a_journals_file() {
+        let row = DeliveryRow {
+            delivery: "k3f9a2c1.17/session-end/memory".parse().unwrap(),
+            state: DeliveryState::Dead,
+            tenant: "acme".into(),
+            session: "s1".into(),
+            generation: 2,
+            reason: Some("reset".into()),
+            attempt: 8,
+            failures: 8,
+            late: false,
+            retry_at: Some("2026-11-21T07:00:01Z".parse().unwrap()),
+            cause: Some("retry".into()),
+            message: None,
+        };
+        let expected = serde_json::to_value(&row).unwrap();
+        assert_eq!(serde_json::to_value(Delivery::from(row)).unwrap(), expected);
+    }
+}

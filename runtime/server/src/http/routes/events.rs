@@ -1,0 +1,300 @@
+//! `POST /v1/events`: many events in one body, a line each, as on stdio.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesOrdered;
+use lastword::events::{DeliveryId, Identity};
+use lastword_protocol::bad_line::BadLine;
+use lastword_protocol::input::{Input, OwnerEvent};
+use lastword_protocol::owners::InputFormat;
+use lastword_protocol::reader::{ReadLine, Reader};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::access::Needs;
+use crate::http::accept::{find_owner, for_tenant};
+use crate::http::caller::Caller;
+use crate::http::extract::{Lines, Query, op_id};
+use crate::http::outcomes::{DeliveryOutcome, WaitQuery, outcomes};
+use crate::http::owner_query::OwnerQuery;
+use crate::http::problem::Problem;
+use crate::http::waits::wait_place;
+use crate::limits::{BODY_PIECE_BYTES, MAX_EVENTS_IN_A_BODY, MAX_PENDING_ANSWERS};
+use crate::owners::OwnerId;
+use crate::requests::{Source, refused_line, take_in, take_in_other};
+use crate::shared::Shared;
+
+/// The type of lines of JSON.
+const NDJSON: &str = "application/x-ndjson";
+
+/// What became of a delivery, as a line.
+#[derive(Serialize)]
+struct SettledLine {
+    event: &'static str,
+    #[serde(flatten)]
+    outcome: DeliveryOutcome,
+}
+
+/// The answer to a line, and the deliveries that are owed for it.
+type Answer = BoxFuture<'static, (Vec<u8>, Vec<DeliveryId>)>;
+
+/// Takes many events, a line each, as `lastword stdio` does.
+///
+/// Each line has an answer of its own, in the order of the lines: `accepted`, or `error`. With `?wait=delivered` lines follow that say what
+/// became of the deliveries. A line without an `op_id` has the `Idempotency-Key` and its number, if there is one.
+#[utoipa::path(
+    post,
+    path = "/v1/events",
+    params(
+        OwnerQuery,
+        WaitQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "The name of the whole body: the same one again does nothing")
+    ),
+    request_body(content = String, content_type = "application/x-ndjson", description = "Lines of the stdio protocol"),
+    responses((status = 200, description = "An answer for each line", body = String, content_type = "application/x-ndjson"))
+)]
+pub(crate) async fn take_events(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Query(owner): Query<OwnerQuery>,
+    Query(wait): Query<WaitQuery>,
+    headers: HeaderMap,
+    body: Lines,
+) -> Result<Response, Problem> {
+    caller.needs(Needs::Own)?;
+    let until = wait.until(shared.limits.wait)?;
+    // What is wrong with the owner is wrong with every line.
+    owner.said()?;
+    let op_id = op_id(&headers)?;
+    let lines = count_lines(body.bytes())?;
+    charge(&shared, &caller, lines.saturating_sub(1))?;
+    let token = caller.token().map(|token| token.name.clone());
+    let waiting = until.map(|_| wait_place(&shared, &caller)).transpose()?;
+    let batch = Batch { shared: &shared, caller, owner, op_id, owners: HashMap::new(), left: MAX_EVENTS_IN_A_BODY + 1 };
+    let mut answers = Answers::new(until.is_some());
+    let taken = batch.take_all(body, &mut answers).await;
+    if let Some(token) = &token {
+        // What was on a line beside its first event.
+        shared.rates.owe(taken.saturating_sub(lines), token, std::time::Instant::now());
+    }
+    answers.all().await;
+    let Answers { mut text, deliveries, .. } = answers;
+    if let Some(until) = until {
+        tell_outcomes(&shared, &deliveries, until, &mut text).await;
+    }
+    drop(waiting);
+    Ok(([(header::CONTENT_TYPE, NDJSON)], text).into_response())
+}
+
+/// How many lines there are. Nothing is taken of a body that has too many.
+fn count_lines(body: &[u8]) -> Result<usize, Problem> {
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+    if lines > MAX_EVENTS_IN_A_BODY {
+        let detail = format!("the body has more than {MAX_EVENTS_IN_A_BODY} lines: send them in several");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail));
+    }
+    Ok(lines)
+}
+
+/// Each line counts as a request of its own, of which the body is the first.
+fn charge(shared: &Shared, caller: &Caller, lines: usize) -> Result<(), Problem> {
+    let Some(token) = caller.token() else { return Ok(()) };
+    shared.rates.take_many(lines, &token.name, std::time::Instant::now()).map_err(Problem::too_many_requests)
+}
+
+/// The answers to the lines so far, in their order.
+struct Answers {
+    pending: FuturesOrdered<Answer>,
+    text: Vec<u8>,
+    /// What is owed for them, if somebody asks for that.
+    deliveries: Vec<DeliveryId>,
+    with_deliveries: bool,
+}
+
+impl Answers {
+    fn new(with_deliveries: bool) -> Self {
+        Self { pending: FuturesOrdered::new(), text: Vec::new(), deliveries: Vec::new(), with_deliveries }
+    }
+
+    /// Takes one more, and waits for the first where there are too many.
+    async fn push(&mut self, answer: Answer) {
+        if self.pending.len() >= MAX_PENDING_ANSWERS {
+            self.first().await;
+        }
+        self.pending.push_back(answer);
+    }
+
+    async fn all(&mut self) {
+        while self.first().await {}
+    }
+
+    /// Waits for the first that is pending. False when there is none.
+    async fn first(&mut self) -> bool {
+        let Some((answer, mut owed)) = self.pending.next().await else { return false };
+        self.text.extend_from_slice(&answer);
+        if self.with_deliveries {
+            self.deliveries.append(&mut owed);
+        }
+        true
+    }
+}
+
+/// Keeps as many lines, without those that say nothing.
+fn keep(lines: &mut Vec<ReadLine>, most: usize) -> impl FnMut(ReadLine) {
+    move |line| {
+        if lines.len() < most && !matches!(line.input, Ok(Input::Blank)) {
+            lines.push(line);
+        }
+    }
+}
+
+/// The lines of one body.
+struct Batch<'a> {
+    shared: &'a Arc<Shared>,
+    caller: Caller,
+    owner: OwnerQuery,
+    op_id: Option<Arc<str>>,
+    /// The owner that the request names, by tenant.
+    owners: HashMap<Arc<str>, Option<OwnerId>>,
+    /// How many events more are looked at, of which the last is refused: on one line there may be several.
+    left: usize,
+}
+
+impl Batch<'_> {
+    /// Takes all lines, a piece of the body after the other, so that neither many lines nor a thread are held for long. Says how many events
+    /// it has looked at.
+    async fn take_all(mut self, body: Lines, answers: &mut Answers) -> usize {
+        let most = self.left;
+        let mut reader = Reader::new(InputFormat::Lastword);
+        for piece in body.bytes().chunks(BODY_PIECE_BYTES) {
+            let mut lines = Vec::new();
+            reader.push(piece, &mut keep(&mut lines, self.left));
+            self.take_these(lines, answers).await;
+            if self.left == 0 {
+                return most;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(body);
+        let mut lines = Vec::new();
+        reader.end(&mut keep(&mut lines, self.left));
+        self.take_these(lines, answers).await;
+        most.saturating_sub(self.left)
+    }
+
+    async fn take_these(&mut self, lines: Vec<ReadLine>, answers: &mut Answers) {
+        for line in lines {
+            if let Some(answer) = self.take(line) {
+                answers.push(answer).await;
+            }
+        }
+    }
+
+    /// The answer of a line; none for one that is none.
+    fn take(&mut self, line: ReadLine) -> Option<Answer> {
+        let ReadLine { number, input } = line;
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            let message = format!("what follows is not read: a body may have {MAX_EVENTS_IN_A_BODY} events");
+            return Some(refused(number, &BadLine::field("op", "too_many_lines", message)));
+        }
+        let bad = match input {
+            Ok(Input::Event(event)) => match self.ask(number, *event) {
+                Ok(answer) => return Some(answer),
+                Err(bad) => bad,
+            },
+            Ok(Input::Blank) => return None,
+            Ok(Input::NotOurs { name, session }) => {
+                self.note(&name, session);
+                return None;
+            }
+            Ok(Input::Foreign(foreign)) => foreign.error?,
+            Ok(Input::Shutdown(_)) => {
+                let message = "an owner says goodbye with DELETE /v1/owners/{owner}, and not here";
+                BadLine::field("op", "unknown_op", message)
+            }
+            Err(bad) => bad,
+        };
+        Some(refused(number, &bad))
+    }
+
+    /// A session that an event of another kind names lives, if the caller sees its tenant.
+    fn note(&self, name: &str, session: Option<Identity>) {
+        let Some(mut identity) = session else { return };
+        let is_seen = for_tenant(&self.caller, self.owner.tenant.as_deref(), &mut identity).is_ok();
+        if is_seen && identity.validate().is_ok() {
+            take_in_other(self.shared, &Source::default(), name, Some(&identity));
+        }
+    }
+
+    fn ask(&mut self, number: u64, mut event: OwnerEvent) -> Result<Answer, BadLine> {
+        let identity = &mut event.session.identity;
+        for_tenant(&self.caller, self.owner.tenant.as_deref(), identity)
+            .map_err(|_| BadLine::field("session.tenant", "not_found", "there is no such tenant"))?;
+        // What cannot be a session registers no owner either.
+        identity.unscoped().validate()?;
+        let tenant = identity.tenant.clone();
+        let kind = event.session.owner_kind.clone();
+        let owner = self.owner_of(&tenant, kind.as_deref(), &mut event.dropped);
+        if event.op_id.is_none() {
+            event.op_id = self.op_id.as_ref().map(|key| format!("{key}/{number}").into());
+        }
+        let answer = take_in(self.shared, &Source { owner, connection: None }, event);
+        Ok(Box::pin(async move {
+            let answered = answer.await;
+            let deliveries = answered.result.as_ref().map(|accepted| accepted.deliveries.clone());
+            (answered.line(number), deliveries.unwrap_or_default())
+        }))
+    }
+
+    /// The owner is registered once for each tenant, and the first line says what was left out.
+    fn owner_of(&mut self, tenant: &Arc<str>, kind: Option<&str>, dropped: &mut Vec<String>) -> Option<OwnerId> {
+        if let Some(owner) = self.owners.get(tenant) {
+            return *owner;
+        }
+        let (owner, mut left_out) =
+            find_owner(self.shared, &self.caller, &self.owner, kind, tenant).unwrap_or_default();
+        dropped.append(&mut left_out);
+        self.owners.insert(tenant.clone(), owner);
+        owner
+    }
+}
+
+/// The answer to a line that is not carried out.
+fn refused(number: u64, bad: &BadLine) -> Answer {
+    Box::pin(std::future::ready((refused_line(number, bad), Vec::new())))
+}
+
+async fn tell_outcomes(shared: &Shared, deliveries: &[DeliveryId], until: Instant, text: &mut Vec<u8>) {
+    for outcome in outcomes(shared, deliveries, until).await {
+        // A vector takes whatever is written.
+        serde_json::to_writer(&mut *text, &SettledLine { event: "settled", outcome }).ok();
+        text.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_has_so_many_lines_and_empty_ones_count_for_nothing() {
+        assert_eq!(count_lines(b"{}\n\n\n{}").unwrap(), 2);
+        assert_eq!(count_lines("{}\n".repeat(MAX_EVENTS_IN_A_BODY).as_bytes()).unwrap(), MAX_EVENTS_IN_A_BODY);
+        assert!(count_lines("{}\n".repeat(MAX_EVENTS_IN_A_BODY + 1).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn of_a_line_with_many_events_no_more_are_kept_than_are_looked_at() {
+        let (mut lines, mut reader) = (Vec::new(), Reader::new(InputFormat::Lastword));
+        reader.push(b"\n\n\n{}{}{}{}{}\n", &mut keep(&mut lines, 3));
+        let numbers: Vec<u64> = lines.iter().map(|line| line.number).collect();
+        assert_eq!(numbers, [4, 4, 4]);
+    }
+}

@@ -1,0 +1,106 @@
+//! `GET /v1/stream`: what happens, as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+use utoipa::IntoParams;
+
+use crate::access::Needs;
+use crate::http::caller::Caller;
+use crate::http::connections::Closing;
+use crate::http::extract::Query;
+use crate::http::problem::Problem;
+use crate::http::tenant_places::TenantPlace;
+use crate::http::waits::wait_place;
+use crate::limits::STREAM_KEEP_ALIVE;
+use crate::observer::{Happening, Watching};
+use crate::shared::Shared;
+
+/// What is wanted of all that happens.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StreamQuery {
+    /// What happens to this tenant's sessions.
+    tenant: Option<String>,
+}
+
+/// What happens from now on: `accepted`, `refused`, `outcome`, `owner`, `breaker` and `drain`.
+///
+/// A reader that is too slow holds up nobody. It is told with `missed` how many events it did not get. The stream ends when the token is
+/// not valid any more.
+#[utoipa::path(
+    get,
+    path = "/v1/stream",
+    params(StreamQuery),
+    responses((status = 200, description = "Events, each with its kind and JSON", body = String, content_type = "text/event-stream"))
+)]
+pub(crate) async fn watch_stream(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Query(query): Query<StreamQuery>,
+) -> Result<Response, Problem> {
+    caller.needs(Needs::Read)?;
+    let tenant = caller.tenant(query.tenant.as_deref())?;
+    let place = wait_place(&shared, &caller)?;
+    let reader = Reader {
+        watching: shared.observer.watch(tenant),
+        closing: shared.connections.closing(),
+        revoked: match caller.token() {
+            Some(token) => Box::pin(shared.tokens.revoked(token.clone())),
+            None => Box::pin(std::future::pending()),
+        },
+        shared,
+        _place: place,
+    };
+    let events = stream::unfold(reader, |mut reader: Reader| async move {
+        let event = reader.next().await?;
+        Some((Ok::<_, Infallible>(event), reader))
+    });
+    let keep_alive = KeepAlive::new().interval(STREAM_KEEP_ALIVE);
+    Ok(Sse::new(events).keep_alive(keep_alive).into_response())
+}
+
+/// Who reads a stream.
+struct Reader {
+    shared: Arc<Shared>,
+    watching: Watching,
+    closing: Closing,
+    /// Resolves when the token with which the stream was asked for is not valid any more.
+    revoked: BoxFuture<'static, ()>,
+    /// Among those of its tenant that wait.
+    _place: Option<TenantPlace>,
+}
+
+impl Reader {
+    /// The next event; none when the server closes, or the token is not valid any more.
+    async fn next(&mut self) -> Option<Event> {
+        let happened = tokio::select! {
+            biased;
+            () = self.closing.comes() => return None,
+            () = &mut self.revoked => return None,
+            happened = self.watching.next() => happened,
+        };
+        match happened {
+            Ok(happening) => Some(event(&happening)),
+            Err(RecvError::Lagged(missed)) => {
+                self.shared.observer.metrics().stream_missed(missed);
+                let data = json!({"events": missed}).to_string();
+                Some(Event::default().event("missed").data(data))
+            }
+            Err(RecvError::Closed) => None,
+        }
+    }
+}
+
+fn event(happening: &Happening) -> Event {
+    // JSON is one line: no text in it can be taken for another event.
+    Event::default().event(happening.kind).data(happening.json.to_string())
+}

@@ -1,0 +1,60 @@
+//! The daemon of Lastword: one process that outlives its owners, and ends their sessions when they die.
+//!
+//! An owner says what happens to its sessions over a Unix socket, or over TCP with a token. What it says is on record
+//! before it is answered. The daemon notices when an owner dies: its process exits, its connection closes without a goodbye, or
+//! its lease lapses. After a grace the sessions that it has left end.
+//!
+//! ```no_run
+//! use lastword::Runtime;
+//! use lastword_server::{OwnerSettings, Server, ServerObserver};
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let observer = ServerObserver::new();
+//! let owners = OwnerSettings::default();
+//! let runtime = Runtime::builder().attach_grace(owners.grace).observer(observer.clone()).build()?;
+//! let server = Server::builder(runtime.clone(), observer).owners(owners).build();
+//! server.resume().await;
+//!
+//! let serving = server.clone();
+//! let listener = tokio::net::UnixListener::bind("/run/user/1000/lastword/lastword.sock")?;
+//! tokio::spawn(async move { serving.serve_unix(listener).await });
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Whoever can open the socket is operator of all tenants: the socket's directory is the wall. Over TCP a [`Token`] says who may do what.
+//!
+//! # What it is not for
+//!
+//! It makes no socket and reads no signal and no configuration: the program does, `lastword-cli`. It knows nothing of plugins, and of
+//! sessions only what their owners say.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod builder;
+mod clock;
+mod controls;
+mod http;
+pub mod limits;
+mod metrics;
+mod observer;
+mod owners;
+mod raw;
+mod requests;
+mod server;
+mod settings;
+mod shared;
+mod status;
+mod tls;
+
+pub use access::{BadToken, NewToken, Role, Token, TokenStore};
+pub use builder::ServerBuilder;
+pub use controls::{BoxFuture, Controls, Reloaded};
+pub use observer::{ServerObserver, outcome_line};
+pub use owners::{Loss, OwnerDrain, Resumed};
+pub use requests::{Answered, ask, refused_line};
+pub use server::{ServeError, Server};
+pub use settings::{OwnerSettings, ServerLimits};
+pub use status::{OwnerCount, PluginStatus, Status};
+pub use tls::{TlsError, tls_config};

@@ -1,0 +1,199 @@
+//! What is looked at only when somebody asks for it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use lastword::events::Owner;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::bounded::OTHER;
+use super::{Gauges as Family, Metrics, as_i64, label};
+use crate::limits::MAX_KIND_LABELS;
+use crate::owners::KindCounts;
+use crate::status::PluginStatus;
+
+/// What there is at the moment of a scrape.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scraped {
+    pub(crate) kinds: Vec<(String, KindCounts)>,
+    /// The kinds that the configuration names.
+    pub(crate) configured_kinds: Vec<String>,
+    pub(crate) plugins: Vec<PluginStatus>,
+    pub(crate) sessions: u64,
+    pub(crate) undelivered_ends: u64,
+    pub(crate) unwritten_bytes: u64,
+    pub(crate) connections: u64,
+    /// Slots, and those that hold a guest.
+    pub(crate) slots: Option<(u64, u64)>,
+    /// Bytes that all calls may have together, and those that they have.
+    pub(crate) memory: Option<(u64, u64)>,
+    pub(crate) uptime_s: u64,
+}
+
+impl Scraped {
+    /// The kinds of which anybody knows what they are, and then those with most owners and sessions: whoever makes kinds up pushes none of
+    /// the former out, and what is gone makes room.
+    fn kinds_in_order(&self) -> Vec<(&str, KindCounts)> {
+        let is_known = |kind: &str| {
+            Owner::ALL.into_iter().filter_map(Owner::kind).any(|known| known == kind)
+                || self.configured_kinds.iter().any(|configured| configured == kind)
+        };
+        let mut kinds: Vec<(&str, KindCounts)> =
+            self.kinds.iter().map(|(kind, counts)| (kind.as_str(), *counts)).collect();
+        kinds.sort_by_key(|(kind, counts)| (!is_known(kind), Reverse(counts.owners + counts.sessions)));
+        kinds
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Gauges {
+    owners: Family<1>,
+    owned: Family<1>,
+    deliveries: Family<2>,
+    sessions: Gauge,
+    undelivered: Gauge,
+    unwritten: Gauge,
+    connections: Gauge,
+    slots: Family<1>,
+    memory: Family<1>,
+    uptime: Gauge,
+}
+
+impl Gauges {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let gauges = Self {
+            owners: Family::default(),
+            owned: Family::default(),
+            deliveries: Family::default(),
+            sessions: Gauge::default(),
+            undelivered: Gauge::default(),
+            unwritten: Gauge::default(),
+            connections: Gauge::default(),
+            slots: Family::default(),
+            memory: Family::default(),
+            uptime: Gauge::default(),
+        };
+        registry.register("owners", "Owners that are alive or in their grace", gauges.owners.clone());
+        registry.register("owner_sessions", "Active sessions, by kind of owner", gauges.owned.clone());
+        registry.register("deliveries", "Deliveries that were not made, by state", gauges.deliveries.clone());
+        registry.register("sessions", "Active sessions", gauges.sessions.clone());
+        let help = "Ends that are owed, or that active sessions will owe";
+        registry.register("undelivered_ends", help, gauges.undelivered.clone());
+        let help = "What plugins have stored and is not written yet";
+        registry.register_with_unit("unwritten", help, Unit::Bytes, gauges.unwritten.clone());
+        registry.register("connections", "Open connections", gauges.connections.clone());
+        registry.register("slots", "Room for calls, and what of it is taken", gauges.slots.clone());
+        let help = "Memory that all calls may have together, and what they have";
+        registry.register_with_unit("call_memory", help, Unit::Bytes, gauges.memory.clone());
+        registry.register_with_unit("uptime", "For how long it has served", Unit::Seconds, gauges.uptime.clone());
+        gauges
+    }
+
+    fn set(&self, scraped: &Scraped) {
+        self.set_kinds(scraped);
+        self.deliveries.clear();
+        for plugin in &scraped.plugins {
+            let states = [
+                ("ready", plugin.ready),
+                ("running", plugin.running),
+                ("waiting", plugin.waiting),
+                ("dead", plugin.dead),
+                ("orphaned", plugin.orphaned),
+            ];
+            for (state, count) in states {
+                // Plugins of several tenants may have one name.
+                self.deliveries
+                    .get_or_create(&[label("plugin", &plugin.plugin), label("state", state)])
+                    .inc_by(as_i64(count));
+            }
+        }
+        self.sessions.set(as_i64(scraped.sessions));
+        self.undelivered.set(as_i64(scraped.undelivered_ends));
+        self.unwritten.set(as_i64(scraped.unwritten_bytes));
+        self.connections.set(as_i64(scraped.connections));
+        self.uptime.set(as_i64(scraped.uptime_s));
+        for (family, of) in [(&self.slots, scraped.slots), (&self.memory, scraped.memory)] {
+            let Some((limit, used)) = of else { continue };
+            family.get_or_create(&[label("what", "limit")]).set(as_i64(limit));
+            family.get_or_create(&[label("what", "used")]).set(as_i64(used));
+        }
+    }
+
+    fn set_kinds(&self, scraped: &Scraped) {
+        self.owners.clear();
+        self.owned.clear();
+        let mut by_label: BTreeMap<&str, KindCounts> = BTreeMap::new();
+        for (place, (kind, counts)) in scraped.kinds_in_order().into_iter().enumerate() {
+            let shown = if place < MAX_KIND_LABELS { kind } else { OTHER };
+            let sum = by_label.entry(shown).or_default();
+            sum.owners += counts.owners;
+            sum.sessions += counts.sessions;
+        }
+        for (kind, counts) in by_label {
+            self.owners.get_or_create(&[label("kind", kind)]).set(as_i64(counts.owners));
+            self.owned.get_or_create(&[label("kind", kind)]).set(as_i64(counts.sessions));
+        }
+    }
+}
+
+impl Metrics {
+    /// The text that Prometheus reads.
+    pub(crate) fn encode(&self, scraped: &Scraped) -> String {
+        let _one_at_a_time = self.scrapes.lock();
+        self.scraped.set(scraped);
+        let mut text = String::with_capacity(16 * 1024);
+        // A string takes whatever is written.
+        encode(&mut text, &self.registry).ok();
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_is_shown_and_kinds_have_a_bound() {
+        let metrics = Metrics::new(false);
+        let kinds = (0..MAX_KIND_LABELS + 9).map(|n| (format!("k{n:03}"), KindCounts { owners: 1, sessions: 2 }));
+        let plugin = PluginStatus { plugin: "memory".into(), dead: 3, ..PluginStatus::default() };
+        let scraped = Scraped {
+            kinds: kinds.collect(),
+            plugins: vec![plugin],
+            slots: Some((256, 4)),
+            sessions: 11,
+            ..Scraped::default()
+        };
+        for _ in 0..2 {
+            let text = metrics.encode(&scraped);
+            assert_eq!(text.matches("lastword_owners{").count(), MAX_KIND_LABELS + 1);
+            for line in [
+                r#"lastword_owner_sessions{kind="other"} 18"#,
+                r#"lastword_deliveries{plugin="memory",state="dead"} 3"#,
+                r#"lastword_slots{what="used"} 4"#,
+                "lastword_sessions 11",
+            ] {
+                assert!(text.contains(line), "{line} is not in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn kinds_that_are_made_up_push_out_none_that_is_known_and_leave_when_they_are_gone() {
+        let metrics = Metrics::new(false);
+        let mut scraped = Scraped { configured_kinds: vec!["ours".into()], ..Scraped::default() };
+        scraped.kinds = (0..100).map(|n| (format!("a{n}"), KindCounts { owners: 9, sessions: 0 })).collect();
+        metrics.encode(&scraped);
+        for kind in ["claude-code", "ours"] {
+            scraped.kinds.push((kind.into(), KindCounts { owners: 1, sessions: 0 }));
+        }
+        let text = metrics.encode(&scraped);
+        for kind in ["claude-code", "ours"] {
+            assert!(text.contains(&format!(r#"lastword_owners{{kind="{kind}"}} 1"#)), "{kind} is not in {text}");
+        }
+        scraped.kinds = vec![("new".into(), KindCounts { owners: 1, sessions: 0 })];
+        assert!(metrics.encode(&scraped).contains(r#"lastword_owners{kind="new"} 1"#));
+    }
+}

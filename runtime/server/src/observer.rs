@@ -1,0 +1,192 @@
+//! What the server is told by the runtime, and tells on.
+
+mod recent;
+mod stream;
+
+use std::sync::Arc;
+
+use lastword::events::{DeliveryId, DrainReport, EndReason, Hook, Identity, Outcome};
+use lastword::journal::Settlement;
+use lastword::{Acceptance, Accepted, Commit, Observer, OutcomeRecord, Refusal};
+use lastword_protocol::output::{self, Cost, Drain, Output};
+use serde_json::json;
+
+use crate::metrics::Metrics;
+use crate::owners::{LostOwner, OwnerName};
+use crate::raw::Recipients;
+use recent::RecentSettlements;
+pub(crate) use stream::{Happening, Stream, Watching};
+
+/// Is told by the runtime how things go, for `/metrics`, `/v1/stream` and the connections that wait for outcomes. Give a clone of it to
+/// [`lastword::Builder::observer`] and another to [`Server::builder`](crate::Server::builder).
+#[derive(Clone)]
+pub struct ServerObserver {
+    told: Arc<Told>,
+}
+
+struct Told {
+    metrics: Metrics,
+    stream: Stream,
+    recipients: Recipients,
+    recent: RecentSettlements,
+}
+
+impl ServerObserver {
+    /// One whose metrics say nothing of tenants.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::of(Metrics::new(false))
+    }
+
+    /// One whose metrics count calls by tenant as well, for the first [`MAX_TENANT_LABELS`](crate::limits::MAX_TENANT_LABELS) of them.
+    #[must_use]
+    pub fn with_tenants() -> Self {
+        Self::of(Metrics::new(true))
+    }
+
+    fn of(metrics: Metrics) -> Self {
+        let told = Told {
+            metrics,
+            stream: Stream::new(),
+            recipients: Recipients::default(),
+            recent: RecentSettlements::default(),
+        };
+        Self { told: Arc::new(told) }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.told.metrics
+    }
+
+    /// Who is told of a session's outcomes.
+    pub(crate) fn recipients(&self) -> &Recipients {
+        &self.told.recipients
+    }
+
+    /// What happens to this tenant's sessions from now on; none: everything that happens.
+    pub(crate) fn watch(&self, tenant: Option<Arc<str>>) -> Watching {
+        self.told.stream.watch(tenant)
+    }
+
+    /// What became of a delivery that was settled a moment ago.
+    pub(crate) fn settled(&self, delivery: &DeliveryId) -> Option<Settlement> {
+        self.told.recent.get(delivery)
+    }
+
+    /// A request of a session was accepted; `op` is `start`, `compaction` or `end`.
+    pub(crate) fn accepted(&self, op: &'static str, accepted: &Accepted) {
+        let has_ended = op == "end" && accepted.how != Acceptance::DuplicateOp;
+        self.recipients().accepted(&accepted.identity, accepted.deliveries.len(), has_ended);
+        self.told.stream.tell(&accepted.identity.tenant, "accepted", || {
+            let Accepted { identity, generation, how, .. } = accepted;
+            let (tenant, session) = (&identity.tenant, &identity.id);
+            json!({"op": op, "tenant": tenant, "session": session, "generation": generation, "how": how.as_str()})
+        });
+    }
+
+    /// An owner was lost.
+    pub(crate) fn owner_lost(&self, lost: &LostOwner) {
+        self.told.metrics.owner_lost(lost.how);
+        let Some(OwnerName { tenant, name }) = &lost.name else { return };
+        self.told.stream.tell(tenant, "owner", || {
+            let (how, sessions) = (lost.how.as_str(), lost.sessions);
+            json!({"tenant": tenant, "owner": name, "state": "lost", "how": how, "sessions": sessions})
+        });
+    }
+
+    /// An owner that was taken for dead has come back.
+    pub(crate) fn owner_came_back(&self, name: &OwnerName, kind: &str) {
+        let OwnerName { tenant, name } = name;
+        tracing::info!(%tenant, owner = %name, kind, "an owner is back: its sessions go on");
+        let happened = || json!({"tenant": tenant, "owner": name, "state": "back"});
+        self.told.stream.tell(tenant, "owner", happened);
+    }
+
+    /// The daemon has drained.
+    pub(crate) fn drained(&self, report: &DrainReport) {
+        self.told.metrics.drained(report);
+        let reason = report.reason.to_string();
+        self.recipients()
+            .tell_all(|dropped| Output::Drain(Drain::new(report, &reason, dropped + report.unreported)).line());
+        self.told.stream.tell_all("drain", || serde_json::to_value(report).unwrap_or_default());
+    }
+}
+
+impl Default for ServerObserver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Observer for ServerObserver {
+    fn outcome(&self, record: &OutcomeRecord<'_>) {
+        let (tenant, plugin) = (&record.session.identity.tenant, &record.id.plugin);
+        self.told.metrics.call(tenant, plugin.as_str(), record.outcome, record.report);
+        let settlement = settlement(record);
+        let is_settled = settlement.is_some();
+        if let Some(settlement) = settlement {
+            self.told.recent.put(tenant, record.id, settlement);
+        }
+        self.told.recipients.outcome(&record.session.identity, is_settled, || outcome_line(record));
+        self.told.stream.tell(tenant, "outcome", || {
+            // The line is JSON, because we have just written it.
+            serde_json::from_slice(&outcome_line(record)).unwrap_or_default()
+        });
+    }
+
+    fn journal(&self, commit: &Commit<'_>) {
+        self.told.metrics.commit(commit);
+    }
+
+    fn breaker_opened(&self, tenant: &str, plugin: &lastword::events::PluginName) {
+        self.told.stream.tell(tenant, "breaker", || json!({"tenant": tenant, "plugin": plugin.as_str()}));
+    }
+
+    fn refused(&self, session: &Identity, hook: Hook, refusal: &Refusal) {
+        self.told.metrics.refused(hook, refusal.code());
+        self.told.stream.tell(&session.tenant, "refused", || {
+            let (tenant, id, hook, code) = (&session.tenant, &session.id, hook.as_str(), refusal.code());
+            json!({"tenant": tenant, "session": id, "hook": hook, "code": code})
+        });
+    }
+}
+
+/// What a delivery is after its last attempt; none: others follow. Nobody is told of it before that is on record, since the runtime is
+/// asked first.
+fn settlement(record: &OutcomeRecord<'_>) -> Option<Settlement> {
+    match record.outcome {
+        Outcome::Delivered => Some(Settlement::Delivered),
+        Outcome::Failed { cause, message } if record.dead => {
+            let (cause, message) = (cause.clone(), message.clone());
+            Some(Settlement::Dead { failures: record.failures, cause, message })
+        }
+        _ => None,
+    }
+}
+
+/// The line that tells an owner how an attempt ended, as on stdio.
+#[must_use]
+pub fn outcome_line(record: &OutcomeRecord<'_>) -> Vec<u8> {
+    Output::Outcome(output::Outcome {
+        delivery: record.id,
+        plugin: &record.id.plugin,
+        hook: record.id.event.hook(),
+        tenant: &record.session.identity.tenant,
+        session: &record.session.identity.id,
+        generation: record.session.generation,
+        reason: record.reason.map(EndReason::as_str),
+        attempt: record.attempt,
+        late: record.late,
+        outcome: record.outcome,
+        failures: matches!(record.outcome, Outcome::Failed { .. }).then_some(record.failures),
+        retry_at: record.retry_at,
+        dead: record.dead,
+        cost: record.report.map(|report| Cost {
+            wall_us: u64::try_from(report.wall.as_micros()).unwrap_or(u64::MAX),
+            fuel: report.fuel_used,
+            peak_memory_bytes: report.peak_memory,
+            host_memory_bytes: report.host_memory,
+        }),
+    })
+    .line()
+}

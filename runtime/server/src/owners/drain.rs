@@ -1,0 +1,156 @@
+//! An owner says goodbye: its sessions end, and their deliveries are waited for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{self, StreamExt};
+use lastword::events::{DeliveryId, DrainReason, Identity};
+use lastword::{Runtime, Settled, Sleep};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::goodbye::{Goodbye, Said};
+use super::owned_session::Mark;
+use super::{OwnerId, Owners};
+use crate::limits::ENDS_AT_ONCE;
+
+/// What became of an owner's sessions when it said goodbye. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is
+/// what was owed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[non_exhaustive]
+pub struct OwnerDrain {
+    /// Why the sessions were ended: `shutdown`, `restart` or `crashed`.
+    pub reason: String,
+    /// The time that it had, in milliseconds.
+    pub budget_ms: u64,
+    /// The time that it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Sessions that were ended.
+    pub sessions: u64,
+    /// Sessions whose end was not written down within the budget, or could not be. They end as soon as it can be.
+    pub refused: u64,
+    /// Deliveries that their plugins have.
+    pub delivered: u64,
+    /// Deliveries that were given up.
+    pub failed: u64,
+    /// Deliveries that are owed still, and go out later.
+    pub deferred: u64,
+    /// Whether the budget ended it.
+    pub timed_out: bool,
+}
+
+/// How far the ends of an owner's sessions have come.
+#[derive(Default)]
+struct Ends {
+    sessions: u64,
+    /// They had ended by themselves, or others have them now.
+    gone: u64,
+    owed: Vec<DeliveryId>,
+}
+
+impl Owners {
+    /// Ends the sessions of an owner, and waits for their deliveries until the budget is over, which begins now. The owner is forgotten.
+    pub(crate) async fn drain(
+        self: &Arc<Self>,
+        runtime: &Runtime,
+        id: OwnerId,
+        reason: DrainReason,
+        budget: Option<Duration>,
+    ) -> OwnerDrain {
+        let budget = budget.map_or(self.settings.drain_budget, |budget| budget.min(self.settings.drain_budget));
+        self.drain_within(runtime, id, reason, (self.clock.now(), budget)).await
+    }
+
+    /// The time that a drain has which begins now: its beginning, and its budget.
+    pub(crate) fn drain_time(&self) -> (Instant, Duration) {
+        (self.clock.now(), self.settings.drain_budget)
+    }
+
+    /// Resolves when that time is over.
+    pub(crate) fn is_over(&self, (began, budget): (Instant, Duration)) -> Sleep {
+        self.clock.sleep_until(began + budget)
+    }
+
+    /// The same, with a budget that may have begun before. What is not written down by its end is written down later: nobody waits for
+    /// a disk that hangs.
+    pub(crate) async fn drain_within(
+        self: &Arc<Self>,
+        runtime: &Runtime,
+        id: OwnerId,
+        reason: DrainReason,
+        (began, budget): (Instant, Duration),
+    ) -> OwnerDrain {
+        let mut report = OwnerDrain { reason: reason.to_string(), budget_ms: millis(budget), ..OwnerDrain::default() };
+        let sessions = self.registry.lock().take(id);
+        let all = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+        let ends = Arc::new(Mutex::new(Ends::default()));
+        let said = Said { at: self.clock.timestamp(), reason };
+        // It goes on when the budget is over.
+        let asking = tokio::spawn(ask_for_all(self.clone(), runtime.clone(), sessions, said, ends.clone()));
+        let mut over = self.is_over((began, budget));
+        tokio::select! {
+            biased;
+            asked = asking => drop(asked),
+            () = &mut over => report.timed_out = true,
+        }
+        let Ends { sessions, gone, owed } = std::mem::take(&mut *ends.lock());
+        report.sessions = sessions;
+        report.refused = all.saturating_sub(sessions + gone);
+        wait_for(runtime, owed, over, &mut report).await;
+        report.elapsed_ms = millis(self.clock.now().saturating_duration_since(began));
+        report
+    }
+}
+
+async fn ask_for_all(
+    owners: Arc<Owners>,
+    runtime: Runtime,
+    sessions: Vec<(Identity, Mark)>,
+    said: Said,
+    ends: Arc<Mutex<Ends>>,
+) {
+    let (owners, runtime, ends) = (&owners, &runtime, &ends);
+    stream::iter(sessions)
+        .for_each_concurrent(ENDS_AT_ONCE, |(identity, mark)| async move {
+            let goodbye = owners.say_goodbye(runtime, &identity, mark, said).await;
+            let mut ends = ends.lock();
+            match goodbye {
+                Goodbye::Gone => ends.gone += 1,
+                Goodbye::Later => {}
+                Goodbye::Ended(mut owed) => {
+                    ends.sessions += 1;
+                    ends.owed.append(&mut owed);
+                }
+            }
+        })
+        .await;
+}
+
+/// Waits for deliveries, and counts what becomes of them by then.
+async fn wait_for(runtime: &Runtime, owed: Vec<DeliveryId>, mut over: Sleep, report: &mut OwnerDrain) {
+    let mut left = u64::try_from(owed.len()).unwrap_or(u64::MAX);
+    let mut waiting = stream::iter(owed).map(|id| runtime.settled_of(&id)).buffer_unordered(ENDS_AT_ONCE);
+    while !report.timed_out && left > 0 {
+        let settled = tokio::select! {
+            biased;
+            settled = waiting.next() => settled,
+            () = &mut over => {
+                report.timed_out = true;
+                break;
+            }
+        };
+        left -= 1;
+        match settled {
+            // What is not owed any more was made before we asked.
+            Some(Ok(Settled::Delivered | Settled::NotOwed)) => report.delivered += 1,
+            Some(Ok(Settled::Dead { .. } | Settled::Forgotten)) => report.failed += 1,
+            _ => report.deferred += 1,
+        }
+    }
+    report.deferred += left;
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,140 @@
+//! A daemon that was killed goes on with the sessions of owners that still live.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use lastword::events::{OwnerProcess, Session, SessionOwner};
+use lastword::{Runtime, StartRequest};
+use lastword_process::{Process, WatchError, Watched};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Life, OwnerId, OwnerName, Owners, SaidOwner, is_active};
+use crate::limits::{END_RETRY, RESUMES_AT_ONCE};
+
+/// What a start found of the owners of the last run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[non_exhaustive]
+pub struct Resumed {
+    /// Owners that live, or whose lease has begun anew.
+    pub owners: u64,
+    /// Their sessions, which go on.
+    pub sessions: u64,
+    /// Sessions of owners that are dead, or of which nobody can tell. They are left to the runtime's grace.
+    pub left: u64,
+}
+
+/// A session that goes on, and the owner that has it.
+type GoingOn = (Arc<Session>, SessionOwner);
+
+impl Owners {
+    /// Goes on with the sessions of owners that live. The runtime must give their owners a grace, so that they are active still.
+    pub(crate) async fn resume(self: &Arc<Self>, runtime: &Runtime) -> Resumed {
+        let (mut resumed, mut going_on) = (Resumed::default(), Vec::new());
+        for (name, sessions) in by_owner(runtime.sessions()) {
+            let Some((id, record)) = self.resume_owner(&name, &sessions) else {
+                resumed.left += sessions.len() as u64;
+                continue;
+            };
+            resumed.owners += 1;
+            for session in sessions {
+                let kind: Arc<str> = session.owner_kind.as_deref().unwrap_or_default().into();
+                self.registry.lock().note(&session.identity, Some(id), &kind, self.clock.now());
+                going_on.push((session, record.clone()));
+            }
+        }
+        self.wake.notify_one();
+        let all = going_on.len() as u64;
+        let refused = attach(runtime, going_on).await;
+        resumed.sessions = all.saturating_sub(refused.len() as u64);
+        if !refused.is_empty() {
+            let sessions = refused.len();
+            tracing::warn!(sessions, "sessions whose owners live could not be written down again: it is tried again");
+            tokio::spawn(attach_until_done(Arc::downgrade(self), runtime.clone(), refused));
+        }
+        resumed
+    }
+
+    /// The owner, if it lives. It may have lived in several ways, and not all of its sessions are on record with the last one: the one of
+    /// the newest session that lives counts for all.
+    fn resume_owner(self: &Arc<Self>, name: &OwnerName, sessions: &[Arc<Session>]) -> Option<(OwnerId, SessionOwner)> {
+        let mut looked_at: Vec<&SessionOwner> = Vec::new();
+        for session in sessions {
+            let Some(record) = session.owner.as_deref().filter(|record| !looked_at.contains(record)) else { continue };
+            looked_at.push(record);
+            let kind: Arc<str> = session.owner_kind.as_deref().unwrap_or_default().into();
+            if let Some(id) = self.resume_as(name, &kind, record) {
+                return Some((id, record.clone()));
+            }
+        }
+        None
+    }
+
+    fn resume_as(self: &Arc<Self>, name: &OwnerName, kind: &Arc<str>, record: &SessionOwner) -> Option<OwnerId> {
+        let (life, watched) = match (&record.process, record.lease_ms) {
+            (Some(OwnerProcess { pid, start_time, boot_id }), _) => {
+                let process = Process { pid: *pid, start_time: *start_time, boot_id: boot_id.clone() };
+                let watched = Watched::begin(&process).map_err(|error| tell(name, &error)).ok()?;
+                (Life::Process(process), Some(watched))
+            }
+            (None, Some(lease)) => (Life::Lease(Duration::from_millis(lease)), None),
+            (None, None) => return None,
+        };
+        let said = SaidOwner { kind: kind.clone(), ..SaidOwner::default() };
+        let registration = self.registered(name, &said, life, watched).ok()?;
+        Some(registration.registered.id)
+    }
+}
+
+/// The sessions that have an owner on record, by its name, the newest first.
+fn by_owner(sessions: Vec<Arc<Session>>) -> HashMap<OwnerName, Vec<Arc<Session>>> {
+    let mut by_owner: HashMap<_, Vec<Arc<Session>>> = HashMap::new();
+    for session in sessions {
+        let Some(record) = &session.owner else { continue };
+        let name = OwnerName::new(&session.identity.tenant, &record.name);
+        by_owner.entry(name).or_default().push(session);
+    }
+    for sessions in by_owner.values_mut() {
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.started_at));
+    }
+    by_owner
+}
+
+/// Starts sessions again, and gives those that were refused.
+async fn attach(runtime: &Runtime, sessions: Vec<GoingOn>) -> Vec<GoingOn> {
+    stream::iter(sessions)
+        .map(|(session, record)| {
+            let with_owner = Session { owner: Some(Box::new(record.clone())), ..Session::clone(&session) };
+            let answer = runtime.start_session(StartRequest::new(with_owner));
+            async move { answer.await.is_err().then_some((session, record)) }
+        })
+        .buffer_unordered(RESUMES_AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await
+}
+
+/// A disk that is full has room again later. What has ended meanwhile is not begun anew.
+async fn attach_until_done(owners: Weak<Owners>, runtime: Runtime, mut sessions: Vec<GoingOn>) {
+    while !sessions.is_empty() {
+        let Some(clock) = owners.upgrade().map(|owners| owners.clock.clone()) else { return };
+        clock.sleep_until(clock.now() + END_RETRY).await;
+        let Some(owners) = owners.upgrade().filter(|owners| !owners.is_stopped()) else { return };
+        sessions.retain(|(session, _)| {
+            owners.registry.lock().settle(&session.identity, is_active(&runtime));
+            is_active(&runtime)(&session.identity)
+        });
+        drop(owners);
+        sessions = attach(&runtime, sessions).await;
+    }
+}
+
+fn tell(name: &OwnerName, error: &WatchError) {
+    let (tenant, owner) = (&*name.tenant, &*name.name);
+    match error {
+        WatchError::Gone(_) => tracing::info!(tenant, owner, %error, "an owner has died while no daemon ran"),
+        error => tracing::warn!(tenant, owner, %error, "nobody can tell whether an owner lives: it has to come back"),
+    }
+}

@@ -1,0 +1,220 @@
+//! Which connection is told of a session's outcomes: the one that has said most lately what happens to it.
+
+use std::collections::{HashMap, HashSet};
+
+use lastword::events::Identity;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+
+/// Names a raw connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ConnectionId(u64);
+
+/// All raw connections, and the sessions that they are told of.
+#[derive(Default)]
+pub(crate) struct Recipients {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    connections: HashMap<ConnectionId, Connection>,
+    sessions: HashMap<Identity, Session>,
+}
+
+struct Connection {
+    lines: mpsc::Sender<Vec<u8>>,
+    /// Lines that its reader was too slow for.
+    dropped: u64,
+    /// Sessions of which something is to be told yet.
+    sessions: HashSet<Identity>,
+    open: watch::Sender<usize>,
+}
+
+struct Session {
+    connection: ConnectionId,
+    /// It has not ended.
+    is_active: bool,
+    /// Deliveries that are not settled. An outcome may come before the answer that says what is owed: below zero.
+    owed: i64,
+}
+
+impl Recipients {
+    /// A connection, whose lines go there. With it, how many sessions there are of which something is to be told.
+    pub(crate) fn join(&self, lines: mpsc::Sender<Vec<u8>>) -> (ConnectionId, watch::Receiver<usize>) {
+        let mut state = self.state.lock();
+        state.next += 1;
+        let id = ConnectionId(state.next);
+        let (open, sessions) = watch::channel(0);
+        state.connections.insert(id, Connection { lines, dropped: 0, sessions: HashSet::new(), open });
+        (id, sessions)
+    }
+
+    /// A connection is closed: nobody is told of its sessions any more.
+    pub(crate) fn leave(&self, id: ConnectionId) {
+        let mut state = self.state.lock();
+        let Some(connection) = state.connections.remove(&id) else { return };
+        for identity in connection.sessions {
+            state.sessions.remove(&identity);
+        }
+    }
+
+    /// A connection says what happens to a session: it is told of its outcomes from now on.
+    pub(crate) fn speaks_of(&self, id: ConnectionId, identity: &Identity) {
+        let state = &mut *self.state.lock();
+        let session =
+            state.sessions.entry(identity.clone()).or_insert(Session { connection: id, is_active: true, owed: 0 });
+        session.is_active = true;
+        let before = std::mem::replace(&mut session.connection, id);
+        if before != id
+            && let Some(before) = state.connections.get_mut(&before)
+        {
+            before.forget(identity);
+        }
+        if let Some(connection) = state.connections.get_mut(&id) {
+            connection.sessions.insert(identity.clone());
+            connection.tell_open();
+        }
+    }
+
+    /// So much is owed for a request; `has_ended`: it was the session's end.
+    pub(crate) fn accepted(&self, identity: &Identity, deliveries: usize, has_ended: bool) {
+        self.change(identity, |session| {
+            session.owed += i64::try_from(deliveries).unwrap_or(i64::MAX);
+            session.is_active &= !has_ended;
+        });
+    }
+
+    /// A session is not active, whatever a connection has said of it.
+    pub(crate) fn is_not_active(&self, identity: &Identity) {
+        self.change(identity, |session| session.is_active = false);
+    }
+
+    /// An attempt has ended; `is_settled`: it was the last one.
+    pub(crate) fn outcome(&self, identity: &Identity, is_settled: bool, line: impl FnOnce() -> Vec<u8>) {
+        {
+            let state = &mut *self.state.lock();
+            if state.connections.is_empty() {
+                return;
+            }
+            let Some(session) = state.find(identity) else { return };
+            if let Some(connection) = state.connections.get_mut(&session)
+                && connection.lines.try_send(line()).is_err()
+            {
+                connection.dropped += 1;
+            }
+        }
+        if is_settled {
+            self.change(identity, |session| session.owed -= 1);
+        }
+    }
+
+    fn change(&self, identity: &Identity, change: impl FnOnce(&mut Session)) {
+        let state = &mut *self.state.lock();
+        let key = if state.sessions.contains_key(identity) { identity.clone() } else { identity.unscoped() };
+        let Some(session) = state.sessions.get_mut(&key) else { return };
+        change(session);
+        if session.is_active || session.owed > 0 {
+            return;
+        }
+        let of = session.connection;
+        state.sessions.remove(&key);
+        if let Some(connection) = state.connections.get_mut(&of) {
+            connection.forget(&key);
+        }
+    }
+
+    /// How many lines of a connection were dropped.
+    pub(crate) fn dropped(&self, id: ConnectionId) -> u64 {
+        self.state.lock().connections.get(&id).map_or(0, |connection| connection.dropped)
+    }
+
+    /// Tells every connection something, made of how many of its lines were dropped.
+    pub(crate) fn tell_all(&self, line: impl Fn(u64) -> Vec<u8>) {
+        for connection in self.state.lock().connections.values_mut() {
+            if connection.lines.try_send(line(connection.dropped)).is_err() {
+                connection.dropped += 1;
+            }
+        }
+    }
+}
+
+impl State {
+    /// Who is told of a session. A line may have named it without its scope.
+    fn find(&self, identity: &Identity) -> Option<ConnectionId> {
+        let session = self.sessions.get(identity);
+        let session = match session {
+            None if !identity.scope.is_empty() => self.sessions.get(&identity.unscoped()),
+            session => session,
+        };
+        session.map(|session| session.connection)
+    }
+}
+
+impl Connection {
+    fn forget(&mut self, identity: &Identity) {
+        self.sessions.remove(identity);
+        self.tell_open();
+    }
+
+    fn tell_open(&self) {
+        self.open.send_replace(self.sessions.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: &str) -> Identity {
+        Identity::new("acme", id)
+    }
+
+    fn told(lines: &mut mpsc::Receiver<Vec<u8>>) -> Vec<String> {
+        std::iter::from_fn(|| lines.try_recv().ok()).map(|line| String::from_utf8(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn outcomes_go_to_the_connection_that_spoke_last_and_until_all_is_told() {
+        let recipients = Recipients::default();
+        let (first, mut of_first) = mpsc::channel(8);
+        let (second, mut of_second) = mpsc::channel(8);
+        let ((first, open_of_first), (second, open)) = (recipients.join(first), recipients.join(second));
+        recipients.speaks_of(first, &session("a"));
+        recipients.speaks_of(second, &session("a"));
+        assert_eq!((*open_of_first.borrow(), *open.borrow()), (0, 1));
+        // The first of two outcomes comes before the answer.
+        recipients.outcome(&session("a"), true, || b"1".to_vec());
+        recipients.accepted(&session("a"), 2, true);
+        assert_eq!(*open.borrow(), 1);
+        recipients.outcome(&session("a"), false, || b"2".to_vec());
+        recipients.outcome(&session("a"), true, || b"3".to_vec());
+        assert_eq!(*open.borrow(), 0);
+        recipients.outcome(&session("a"), true, || b"4".to_vec());
+        assert_eq!((told(&mut of_first), told(&mut of_second)), (vec![], ["1", "2", "3"].map(String::from).to_vec()));
+    }
+
+    #[test]
+    fn a_reader_that_is_too_slow_holds_up_nobody_and_what_it_missed_is_counted() {
+        let recipients = Recipients::default();
+        let (lines, _of_slow) = mpsc::channel(2);
+        let (slow, _open) = recipients.join(lines);
+        recipients.speaks_of(slow, &session("a"));
+        for _ in 0..5 {
+            recipients.outcome(&session("a"), false, Vec::new);
+        }
+        assert_eq!(recipients.dropped(slow), 3);
+    }
+
+    #[test]
+    fn of_a_connection_that_is_gone_nothing_is_kept() {
+        let recipients = Recipients::default();
+        let (lines, _of) = mpsc::channel(2);
+        let (gone, _open) = recipients.join(lines);
+        recipients.speaks_of(gone, &session("a"));
+        recipients.leave(gone);
+        let state = recipients.state.lock();
+        assert!(state.connections.is_empty() && state.sessions.is_empty());
+    }
+}

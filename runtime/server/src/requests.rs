@@ -1,0 +1,11 @@
+//! What owners ask for: read, handed to the runtime, and answered.
+
+mod answered;
+mod answering;
+mod inputs;
+mod intake;
+mod turns;
+
+pub use answered::{Answered, ask, refused_line};
+pub(crate) use inputs::{Inputs, owner_kind};
+pub(crate) use intake::{Source, is_kind, take_in, take_in_other};

@@ -1,0 +1,108 @@
+//! An event that is handed to the runtime, and its answer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use lastword::events::Event;
+use lastword::{Acceptance, Accepted, CompactionRequest, EndRequest, Refusal, Runtime, StartRequest};
+use lastword_protocol::bad_line::BadLine;
+use lastword_protocol::input::OwnerEvent;
+use lastword_protocol::output::{self, Output};
+
+/// An event that the runtime has answered.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Answered {
+    /// `start`, `compaction` or `end`.
+    pub op: &'static str,
+    /// The owner's name for it.
+    pub op_id: Option<Arc<str>>,
+    /// What was left out of it, by its reader and by the runtime.
+    pub dropped: Vec<String>,
+    /// The runtime's answer.
+    pub result: Result<Accepted, Refusal>,
+}
+
+type Asked = Pin<Box<dyn Future<Output = Result<Accepted, Refusal>> + Send>>;
+
+/// Hands an event to the runtime, where it takes its turn now. The future is its answer.
+pub fn ask(runtime: &Runtime, event: OwnerEvent) -> impl Future<Output = Answered> + Send + 'static + use<> {
+    let OwnerEvent { op_id, session, event, dropped } = event;
+    let named = op_id.clone();
+    let (op, asked): (_, Asked) = match event {
+        Event::Start(event) => {
+            let mut request = StartRequest::new(session);
+            (request.event, request.op_id) = (event, op_id);
+            ("start", Box::pin(runtime.start_session(request)))
+        }
+        Event::Compaction(event) => {
+            let mut request = CompactionRequest::new(session, event.phase);
+            (request.event, request.op_id) = (event, op_id);
+            ("compaction", Box::pin(runtime.compaction(request)))
+        }
+        Event::End(event) => {
+            let mut request = EndRequest::of(session, event);
+            request.op_id = op_id;
+            ("end", Box::pin(runtime.end_session(request)))
+        }
+    };
+    async move {
+        let result = asked.await;
+        let mut dropped = dropped;
+        if let Ok(accepted) = &result {
+            dropped.extend_from_slice(&accepted.dropped);
+        }
+        Answered { op, op_id: named, dropped, result }
+    }
+}
+
+impl Answered {
+    /// Why it is acknowledged and nothing more.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self.result.as_ref().ok()?.how {
+            Acceptance::DuplicateOp => Some("duplicate_op"),
+            Acceptance::DuplicateEnd => Some("duplicate_end"),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is to be said of it but that it is accepted.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let updated = matches!(&self.result, Ok(accepted) if accepted.how == Acceptance::Updated);
+        self.result.is_ok() && !updated && self.code().is_none() && self.dropped.is_empty()
+    }
+
+    /// The line that answers the owner's line of this number.
+    #[must_use]
+    pub fn line(&self, line: u64) -> Vec<u8> {
+        let accepted = match &self.result {
+            Ok(accepted) => accepted,
+            Err(refusal) => {
+                let message = refusal.to_string();
+                let (field, code) = (refusal.field(), refusal.code());
+                return Output::Error(output::Error { line, field, code, message: &message }).line();
+            }
+        };
+        Output::Accepted(output::Accepted {
+            op: self.op,
+            op_id: self.op_id.as_deref(),
+            tenant: &accepted.identity.tenant,
+            session: &accepted.identity.id,
+            generation: accepted.generation,
+            line,
+            updated: accepted.how == Acceptance::Updated,
+            code: self.code(),
+            dropped: &self.dropped,
+        })
+        .line()
+    }
+}
+
+/// The line that answers one that cannot be carried out.
+#[must_use]
+pub fn refused_line(line: u64, bad: &BadLine) -> Vec<u8> {
+    Output::Error(output::Error::new(line, bad)).line()
+}

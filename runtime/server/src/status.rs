@@ -1,0 +1,148 @@
+//! What `lastword status` shows.
+
+use lastword::{Durability, PluginStats};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What is active, owed and wrong, as `GET /v1/status` and [`Server::status`](crate::Server::status) say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// The version of the program that serves.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// For how long it has served, in seconds.
+    pub uptime_s: u64,
+    /// The name that its deliveries carry.
+    pub journal: String,
+    /// `disk`, or `memory`, whose deliveries are lost with the process.
+    pub durability: String,
+    /// Whether it takes no new sessions, because it is about to leave.
+    pub draining: bool,
+    /// Active sessions.
+    pub sessions: u64,
+    /// Active sessions that an owner is known of.
+    pub owned_sessions: u64,
+    /// The owners that are alive, by kind.
+    pub owners: Vec<OwnerCount>,
+    /// Owners that are dead, and whose sessions end when their grace is over.
+    pub owners_in_grace: u64,
+    /// Owners that died, since the start.
+    pub owners_lost: u64,
+    /// `session-end` deliveries that are owed, or that active sessions will owe.
+    pub undelivered_ends: u64,
+    /// The plugins, and others of which deliveries are left.
+    pub plugins: Vec<PluginStatus>,
+    /// Bytes that plugins have stored and that are not written yet.
+    pub unwritten_bytes: u64,
+    /// Open connections.
+    pub connections: u64,
+    /// What an operator should look at, a sentence each. Empty when all is well.
+    pub wrong: Vec<String>,
+}
+
+/// How many owners of a kind there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OwnerCount {
+    /// The kind, e.g. `claude-code`; empty for owners that have not said theirs.
+    pub kind: String,
+    /// Owners.
+    pub owners: u64,
+    /// Their active sessions.
+    pub sessions: u64,
+}
+
+/// What one plugin is owed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PluginStatus {
+    /// Its name.
+    pub plugin: String,
+    /// The tenant that it belongs to, if it is scoped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Whether it is installed.
+    pub installed: bool,
+    /// Deliveries that may begin.
+    pub ready: u64,
+    /// Deliveries that it is being called with.
+    pub running: u64,
+    /// Deliveries that wait, for a retry for instance.
+    pub waiting: u64,
+    /// Deliveries that were given up.
+    pub dead: u64,
+    /// Deliveries for tenants that it is not installed for.
+    pub orphaned: u64,
+}
+
+impl From<PluginStats> for PluginStatus {
+    fn from(stats: PluginStats) -> Self {
+        Self {
+            plugin: stats.plugin.to_string(),
+            tenant: stats.tenant.map(|tenant| tenant.to_string()),
+            installed: stats.is_installed,
+            ready: stats.ready,
+            running: stats.running,
+            waiting: stats.waiting,
+            dead: stats.dead,
+            orphaned: stats.orphaned,
+        }
+    }
+}
+
+/// The word for where the journal is.
+pub(crate) fn durability(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Disk => "disk",
+        Durability::Memory => "memory",
+    }
+}
+
+/// What an operator should look at.
+pub(crate) fn wrong(has_failed: bool, durability: Durability, plugins: &[PluginStatus]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if has_failed {
+        wrong.push("a worker has panicked, which is a defect of lastword: start the daemon again".to_owned());
+    }
+    if durability == Durability::Memory {
+        wrong.push("the journal is in memory: what is owed is lost with the process".to_owned());
+    }
+    if !plugins.iter().any(|plugin| plugin.installed) {
+        wrong.push("no plugin is installed: sessions are tracked, and nobody is told of their ends".to_owned());
+    }
+    for plugin in plugins {
+        if plugin.dead > 0 {
+            let (dead, name) = (plugin.dead, &plugin.plugin);
+            wrong.push(format!(
+                "{name}: {dead} given up; see `lastword deliveries --state dead`, then redeliver or drop"
+            ));
+        }
+        if plugin.orphaned > 0 {
+            let (orphaned, name) = (plugin.orphaned, &plugin.plugin);
+            wrong.push(format!("{name}: {orphaned} owed to a plugin that is not installed: install it, or drop them"));
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plugin(dead: u64, orphaned: u64) -> PluginStatus {
+        PluginStatus { plugin: "memory".into(), installed: true, dead, orphaned, ..PluginStatus::default() }
+    }
+
+    #[test]
+    fn nothing_is_wrong_where_all_is_well() {
+        assert_eq!(wrong(false, Durability::Disk, &[plugin(0, 0)]), [""; 0]);
+    }
+
+    #[test]
+    fn what_an_operator_should_look_at_is_said_and_with_what_to_do() {
+        let said = wrong(true, Durability::Memory, &[plugin(3, 2)]);
+        assert_eq!(said.len(), 4, "{said:?}");
+        assert!(said[2].contains("memory: 3 given up") && said[2].contains("redeliver"), "{said:?}");
+        assert!(said[3].contains("2 owed to a plugin that is not installed"), "{said:?}");
+        assert!(wrong(false, Durability::Disk, &[])[0].contains("no plugin is installed"));
+    }
+}

@@ -1,0 +1,181 @@
+//! The stdio protocol over the socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::timeout;
+
+use crate::hanging_journal::HangingJournal;
+use crate::support::{Build, COMES, Daemon, GRACE};
+use lastword_server::ServerLimits;
+
+/// One owner's connection.
+struct Owner {
+    writer: OwnedWriteHalf,
+    lines: Lines<BufReader<OwnedReadHalf>>,
+    /// Lines that came while another one was waited for: an outcome may come before the answer.
+    kept: Vec<Value>,
+}
+
+impl Owner {
+    async fn connect(daemon: &Daemon) -> Self {
+        let (reader, writer) = UnixStream::connect(&daemon.socket).await.unwrap().into_split();
+        Self { writer, lines: BufReader::new(reader).lines(), kept: Vec::new() }
+    }
+
+    async fn say(&mut self, line: &Value) {
+        self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    /// The next line; none at the end of them.
+    async fn line(&mut self) -> Option<Value> {
+        let line = timeout(COMES, self.lines.next_line()).await.unwrap().unwrap();
+        line.map(|line| serde_json::from_str(&line).unwrap())
+    }
+
+    /// The next line of this kind.
+    async fn next(&mut self, event: &str) -> Value {
+        if let Some(place) = self.kept.iter().position(|line| line["event"] == event) {
+            return self.kept.remove(place);
+        }
+        loop {
+            let line = self.line().await.unwrap();
+            if line["event"] == event {
+                return line;
+            }
+            self.kept.push(line);
+        }
+    }
+}
+
+fn start(id: &str) -> Value {
+    json!({"op": "start", "session": {"id": id}})
+}
+
+#[tokio::test]
+async fn a_connection_whose_first_byte_is_a_brace_is_an_owners_stdio() {
+    let daemon = Daemon::start();
+    let mut owner = Owner::connect(&daemon).await;
+    owner.say(&start("a")).await;
+    let ready = owner.line().await.unwrap();
+    assert_eq!((&ready["event"], &ready["plugins"][0]["name"]), (&"ready".into(), &"memory".into()));
+    let accepted = owner.next("accepted").await;
+    assert_eq!((&accepted["op"], &accepted["line"], &accepted["generation"]), (&"start".into(), &1.into(), &1.into()));
+    owner.say(&json!({"op": "end", "session": {"id": "a"}, "reason": "reset"})).await;
+    let accepted = owner.next("accepted").await;
+    assert_eq!((&accepted["op"], &accepted["line"]), (&"end".into(), &2.into()));
+    for _hook in ["session-start", "session-end"] {
+        let outcome = owner.next("outcome").await;
+        assert_eq!((&outcome["session"], &outcome["outcome"]), (&"a".into(), &"delivered".into()));
+    }
+    owner.say(&json!({"op": "nonsense"})).await;
+    let error = owner.next("error").await;
+    assert_eq!((&error["code"], &error["line"]), (&"unknown_op".into(), &3.into()));
+}
+
+#[tokio::test]
+async fn a_connection_that_closes_without_a_goodbye_is_a_dead_owner() {
+    let mut daemon = Daemon::start();
+    let mut owner = Owner::connect(&daemon).await;
+    owner.say(&start("a")).await;
+    owner.next("accepted").await;
+    drop(owner);
+    daemon.lost(1).await;
+    assert!(daemon.is_active("default", "a"));
+    daemon.pass(GRACE).await;
+    let end = daemon.next_end().await;
+    assert_eq!(
+        (end.session.as_str(), end.reason.as_str(), end.raw_reason.as_deref()),
+        ("a", "unknown", Some("exited"))
+    );
+}
+
+#[tokio::test]
+async fn an_owner_that_connects_again_within_the_grace_has_its_sessions_again() {
+    let mut daemon = Daemon::start();
+    let mut owner = Owner::connect(&daemon).await;
+    owner.say(&start("a")).await;
+    owner.next("accepted").await;
+    drop(owner);
+    daemon.lost(1).await;
+    let mut again = Owner::connect(&daemon).await;
+    again.say(&start("a")).await;
+    let accepted = again.next("accepted").await;
+    assert_eq!((&accepted["generation"], &accepted["updated"]), (&1.into(), &true.into()));
+    daemon.pass(GRACE * 5).await;
+    daemon.pass(GRACE).await;
+    assert!(daemon.is_active("default", "a"));
+}
+
+#[tokio::test]
+async fn an_owner_that_says_goodbye_is_told_how_its_drain_went_and_others_sessions_go_on() {
+    let daemon = Daemon::start();
+    let (mut owner, mut other) = (Owner::connect(&daemon).await, Owner::connect(&daemon).await);
+    other.say(&start("other")).await;
+    other.next("accepted").await;
+    for id in ["a", "b"] {
+        owner.say(&start(id)).await;
+    }
+    owner.say(&json!({"op": "shutdown", "reason": "restart"})).await;
+    let drain = owner.next("drain").await;
+    assert_eq!((&drain["reason"], &drain["sessions"], &drain["delivered"]), (&"restart".into(), &2.into(), &2.into()));
+    assert_eq!(owner.line().await, None, "the drain's line is the last");
+    assert!(daemon.is_active("default", "other"));
+    assert_eq!(daemon.server.status().owners_lost, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_half_is_told_what_came_of_its_lines() {
+    let daemon = Daemon::start();
+    let mut owner = Owner::connect(&daemon).await;
+    let end = json!({"op": "end", "session": {"id": "a"}, "reason": "reset"});
+    // No newline after the last, as `printf | nc -N` writes it.
+    owner.writer.write_all(format!("{}\n{end}", start("a")).as_bytes()).await.unwrap();
+    owner.writer.shutdown().await.unwrap();
+    for op in ["start", "end"] {
+        assert_eq!(owner.next("accepted").await["op"], op);
+    }
+    let hooks = [owner.next("outcome").await, owner.next("outcome").await].map(|outcome| outcome["hook"].clone());
+    assert!(hooks.contains(&"session-end".into()), "{hooks:?}");
+    assert_eq!(owner.line().await, None, "when all is told the connection is closed");
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_is_cut_and_counts_as_dead() {
+    let limits = ServerLimits { write_timeout: Duration::from_millis(100), ..ServerLimits::default() };
+    let daemon = Build { limits, ..Build::default() }.start();
+    let mut owner = Owner::connect(&daemon).await;
+    owner.say(&start("a")).await;
+    owner.next("accepted").await;
+    // Errors come back until nothing goes through any more, in neither direction.
+    let lines = "{\"op\":\"nonsense\"}\n".repeat(10_000);
+    while owner.writer.write_all(lines.as_bytes()).await.is_ok() {}
+    daemon.lost(1).await;
+}
+
+#[tokio::test]
+async fn a_shutdown_keeps_its_budget_when_the_disk_hangs_and_the_ends_are_written_later() {
+    let journal = Arc::new(HangingJournal::default());
+    let mut daemon = Build { journal: journal.clone(), ..Build::default() }.start();
+    let mut owner = Owner::connect(&daemon).await;
+    owner.say(&start("a")).await;
+    owner.next("accepted").await;
+    journal.hang();
+    // The second start is not answered when the owner says goodbye.
+    let lines = format!("{}\n{}\n", start("b"), json!({"op": "shutdown", "reason": "restart"}));
+    owner.writer.write_all(lines.as_bytes()).await.unwrap();
+    journal.asked().await;
+    daemon.clock.advance(lastword_server::limits::DEFAULT_OWNER_DRAIN);
+    let drain = owner.next("drain").await;
+    assert_eq!((&drain["sessions"], &drain["timed_out"]), (&0.into(), &true.into()), "{drain}");
+    journal.goes_on();
+    // What is to be tried again is due by then.
+    daemon.clock.advance(Duration::from_secs(1));
+    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
+    ends.sort();
+    assert_eq!(ends, [("a", "restart"), ("b", "restart")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+}

@@ -1,0 +1,95 @@
+//! A daemon that was killed, under owners that live.
+
+use std::sync::Arc;
+
+use lastword::MemoryJournal;
+
+use crate::support::{Agent, Build, Daemon, GRACE, start_body};
+
+/// The next daemon on the journal, which was let go of.
+async fn next(before: Daemon, journal: &Arc<MemoryJournal>) -> Daemon {
+    before.server.close(std::time::Instant::now()).await;
+    before.runtime.detach().await.unwrap();
+    drop(before);
+    Build { journal: journal.clone(), ..Build::default() }.start()
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_process_that_lives_go_on_in_the_next_run_and_end_when_it_dies() {
+    let journal = Arc::new(MemoryJournal::new());
+    let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
+    let (lives, dies) = (Agent::start(), Agent::start());
+    let mut client = daemon.client().await;
+    client.post(&format!("/v1/sessions?owner=lives&{}", lives.query()), &start_body("a")).await.ok();
+    client.post(&format!("/v1/sessions?owner=dies&{}", dies.query()), &start_body("b")).await.ok();
+    client.post("/v1/sessions", &start_body("nobodys")).await.ok();
+    dies.kill();
+    let mut daemon = next(daemon, &journal).await;
+    let resumed = daemon.server.resume().await;
+    assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 1, 1));
+    // The runtime's grace is over: what nobody has come back for ends.
+    daemon.clock.advance(std::time::Duration::from_secs(60));
+    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
+    ends.sort();
+    assert_eq!(ends, [("b", "crashed"), ("nobodys", "crashed")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    assert!(daemon.is_active("default", "a"));
+    lives.kill();
+    daemon.lost(1).await;
+    daemon.pass(GRACE).await;
+    let end = daemon.next_end().await;
+    assert_eq!((end.session.as_str(), end.generation, end.reason.as_str()), ("a", 1, "unknown"));
+}
+
+#[tokio::test]
+async fn a_lease_begins_anew_in_the_next_run() {
+    let journal = Arc::new(MemoryJournal::new());
+    let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
+    daemon.client().await.post("/v1/sessions?owner=o&lease=30s", &start_body("a")).await.ok();
+    let mut daemon = next(daemon, &journal).await;
+    assert_eq!(daemon.server.resume().await.sessions, 1);
+    daemon.pass(std::time::Duration::from_secs(29)).await;
+    assert_eq!(daemon.server.status().owners_in_grace, 0);
+    daemon.pass(std::time::Duration::from_secs(1)).await;
+    assert_eq!(daemon.server.status().owners_in_grace, 1);
+    daemon.pass(GRACE).await;
+    assert_eq!(daemon.next_end().await.session, "a");
+}
+
+#[tokio::test]
+async fn a_session_that_moved_to_another_process_is_that_ones_in_the_next_run() {
+    let journal = Arc::new(MemoryJournal::new());
+    let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
+    let (first, second) = (Agent::start(), Agent::start());
+    let mut client = daemon.client().await;
+    let start = r#"{"hook_event_name":"SessionStart","session_id":"a"}"#;
+    client.post(&format!("/v1/hooks/claude-code?{}", first.query()), start).await.ok();
+    // Not a start: it only says that the session lives, and who has it now.
+    let prompt = r#"{"hook_event_name":"UserPromptSubmit","session_id":"a"}"#;
+    client.post(&format!("/v1/hooks/claude-code?{}", second.query()), prompt).await.ok();
+    daemon.runtime.recorded().await.unwrap();
+    first.kill();
+    let daemon = next(daemon, &journal).await;
+    assert_eq!(daemon.server.resume().await.sessions, 1);
+    let listed = daemon.client().await.get("/v1/sessions").await.ok();
+    assert_eq!(listed["sessions"][0]["owner"]["process"]["pid"], second.process.pid);
+}
+
+#[tokio::test]
+async fn all_sessions_of_an_owner_go_on_with_the_process_that_it_has_now() {
+    let journal = Arc::new(MemoryJournal::new());
+    let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
+    let (first, second) = (Agent::start(), Agent::start());
+    let mut client = daemon.client().await;
+    for (agent, id) in [(&first, "a"), (&second, "b")] {
+        client.put("/v1/owners/o", &agent.body()).await.ok();
+        client.post("/v1/sessions?owner=o", &start_body(id)).await.ok();
+    }
+    first.kill();
+    let daemon = next(daemon, &journal).await;
+    let resumed = daemon.server.resume().await;
+    assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 2, 0));
+    let listed = daemon.client().await.get("/v1/sessions").await.ok();
+    for session in listed["sessions"].as_array().unwrap() {
+        assert_eq!(session["owner"]["process"]["pid"], second.process.pid);
+    }
+}
