@@ -7,6 +7,8 @@ use std::ptr::null_mut;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 use rustix::process::{Resource, getrlimit};
 
+use crate::limits::GIVE_BACK_MEMORY;
+
 /// Lets all threads share what C's allocator takes, where `ulimit -v` counts it. Elsewhere each thread has its own,
 /// which is faster and costs nothing. To be called before there are threads.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -24,6 +26,15 @@ pub(crate) fn share_where_limited() {
 #[cfg(not(target_env = "msvc"))]
 pub(crate) fn give_back_unused() {
     all_arenas(c"arena.4096.decay");
+}
+
+/// Does that every few seconds, until it is aborted.
+pub(crate) async fn keep_giving_back() {
+    let mut often = tokio::time::interval(GIVE_BACK_MEMORY);
+    loop {
+        often.tick().await;
+        give_back_unused();
+    }
 }
 
 /// Gives back all that is not used now. It takes a while where much was used: at moments when nobody waits.

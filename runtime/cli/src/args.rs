@@ -1,5 +1,6 @@
 //! The command line.
 
+mod daemon;
 mod journal;
 mod plugin;
 
@@ -10,8 +11,11 @@ use clap::{Args, Parser, Subcommand};
 use lastword_protocol::owners::InputFormat;
 
 use crate::exit::Exit;
-use crate::units;
+use lastword_config::units;
 
+pub(crate) use daemon::{
+    ConfigCheckArgs, ConfigVerb, OperatorArgs, ReloadArgs, ServeArgs, SocketArgs, StatusArgs, TokenArgs, TokenRole,
+};
 pub(crate) use journal::{
     DeliveriesArgs, DropArgs, ForgetArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State,
 };
@@ -30,6 +34,24 @@ pub(crate) enum Command {
     /// Serve one owner: events come in on stdin and answers go out on stdout, one JSON object a line
     #[command(after_help = stdio_help())]
     Stdio(StdioArgs),
+    /// Serve any number of owners over a socket, and end the sessions of those that die
+    #[command(after_help = serve_help())]
+    Serve(ServeArgs),
+    /// Say what is active, what is owed and what is wrong
+    #[command(after_help = Exit::help())]
+    Status(StatusArgs),
+    /// Have a running daemon read its configuration again
+    #[command(after_help = Exit::help())]
+    Reload(ReloadArgs),
+    /// Look at a configuration
+    #[command(after_help = Exit::help())]
+    Config {
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
+    /// Make a token for somebody who comes to a daemon over TCP
+    #[command(after_help = Exit::help())]
+    Token(TokenArgs),
     /// Begin a plugin of your own: a folder with everything that it needs
     #[command(after_help = Exit::help())]
     New(NewArgs),
@@ -45,13 +67,13 @@ pub(crate) enum Command {
     /// Compile plugins ahead of time: the start of `stdio` then takes milliseconds
     #[command(after_help = Exit::help())]
     Compile(CompileArgs),
-    /// List the sessions that are active, as the journal has them
+    /// List the sessions that are active
     #[command(after_help = Exit::help())]
     Sessions(SessionsArgs),
     /// List the deliveries that were not made
     #[command(after_help = Exit::help())]
     Deliveries(DeliveriesArgs),
-    /// Give deliveries that were given up another chance, at the next start
+    /// Give deliveries that were given up another chance: at once through a running daemon, else at the next start
     #[command(after_help = Exit::help())]
     Redeliver(RedeliverArgs),
     /// Forget deliveries: nobody will be told of them any more
@@ -74,8 +96,9 @@ pub(crate) enum Command {
 /// See [`Command::CompileComponent`].
 pub(crate) const COMPILE: &str = "compile-component";
 
-#[derive(Debug, Args)]
-pub(crate) struct StdioArgs {
+/// What every command takes that runs plugins for owners.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RuntimeArgs {
     /// The configuration: plugins with their limits and tenants, and how to drain; `-` reads it from stdin
     #[arg(long, value_name = "lastword.toml")]
     pub(crate) config: Option<PathBuf>,
@@ -84,19 +107,10 @@ pub(crate) struct StdioArgs {
     #[arg(long = "plugin", value_name = "PATH")]
     pub(crate) plugins: Vec<PathBuf>,
 
-    /// Whose words the input is in
-    #[arg(long, value_enum, default_value = "lastword")]
-    pub(crate) from: InputFormat,
-
     /// Where sessions and deliveries are written down: a file, or `memory` [default: a file for each configuration, in
     /// lastword in the user's state directory]
     #[arg(long, value_name = "PATH")]
     pub(crate) journal: Option<PathBuf>,
-
-    /// How long owners have to start sessions again that a dead run left active, e.g. 30s; the others end as crashed
-    /// [default: they end at once]
-    #[arg(long, value_name = "TIME", value_parser = units::duration)]
-    pub(crate) attach_grace: Option<Duration>,
 
     /// The time of the whole drain at shutdown, e.g. 2s [default: the configuration's, or 2s]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
@@ -104,6 +118,21 @@ pub(crate) struct StdioArgs {
 
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StdioArgs {
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+
+    /// Whose words the input is in
+    #[arg(long, value_enum, default_value = "lastword")]
+    pub(crate) from: InputFormat,
+
+    /// How long owners have to start sessions again that a dead run left active, e.g. 30s; the others end as crashed
+    /// [default: they end at once]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) attach_grace: Option<Duration>,
 }
 
 // At most 80 columns, so that it is not wrapped.
@@ -131,6 +160,10 @@ Output:
 
 fn stdio_help() -> String {
     format!("{SHUTDOWN}\n{}", Exit::help())
+}
+
+fn serve_help() -> String {
+    format!("{}\n{}", daemon::SIGNALS, Exit::help())
 }
 
 #[cfg(test)]

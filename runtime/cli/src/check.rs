@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure, printed};
 use crate::logging;
 use crate::plugins;
 use crate::style::{BAD, GOOD};
-use crate::units::show_bytes;
+use lastword_config::units::show_bytes;
 use lastword_events::text::printable_path;
 
 /// Inspects the component and says what it found.
@@ -128,7 +128,7 @@ fn kind(kind: FileKind) -> &'static str {
         FileKind::LfsPointer => "a pointer of Git LFS",
         FileKind::Html => "a web page",
         FileKind::Native => "native code",
-        FileKind::Other => "no WebAssembly",
+        _ => "no WebAssembly",
     }
 }
 

@@ -12,7 +12,7 @@ use crate::directories;
 use crate::exit::{Exit, Failure, printed};
 use crate::logging;
 use crate::plugins;
-use crate::units::{show_bytes, show_duration};
+use lastword_config::units::{show_bytes, show_duration};
 use lastword_events::text::printable_path;
 
 /// Compiles what is not in the cache yet.
@@ -38,16 +38,16 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
         let bytes = show_bytes(u64::try_from(component.len()).unwrap_or(u64::MAX));
         // What it lacks in grants, its configuration may give it.
         let compiled = sandbox
-            .compile(&name, &Source::Bytes(component))
+            .compile_as(&name, &Source::Bytes(component))
             .map_err(|refusal| Failure::usage(anyhow::Error::from(refusal).context(printable_path(&path))))?;
-        if !compiled.cached {
+        if !compiled.is_cached() {
             return Err(Failure::usage(anyhow::anyhow!(
                 "{} was compiled, and its code cannot be kept in {}: name another directory with --cache-dir",
                 printable_path(&path),
                 printable_path(&dir)
             )));
         }
-        let said = match compiled.compiled_in {
+        let said = match compiled.compiled_in() {
             Some(took) => format!("compiled in {}", show_duration(took)),
             None => "compiled already".to_owned(),
         };

@@ -1,6 +1,7 @@
 //! `lastword.toml`, read from a file or stdin, with the components that it names; what it does not say has our defaults.
 //! [`lastword_config`] has what can be written.
 
+pub(crate) mod check;
 mod component;
 mod settings;
 #[cfg(test)]
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lastword::TenantQuota;
-use lastword_config::{Calls, Drain, Mistakes, Owner, Source};
+use lastword_config::{Calls, Daemon, Drain, Mistakes, Owner, Source, TokenSettings};
 use thiserror::Error;
 
 pub(crate) use component::read_component;
@@ -30,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) journal: Option<PathBuf>,
     /// What all calls under way have together.
     pub(crate) calls: Calls,
+    pub(crate) daemon: Daemon,
     pub(crate) owner: Owner,
     pub(crate) plugins: Vec<PluginEntry>,
     /// Of every tenant that has none of its own.
@@ -60,6 +62,7 @@ impl Config {
             drain: said.drain,
             journal: said.journal,
             calls: said.calls,
+            daemon: said.daemon,
             owner: said.owner,
             plugins: said.plugins.into_iter().map(PluginEntry::from).collect(),
             quota: quota(said.quota),
@@ -73,6 +76,22 @@ impl Config {
     /// Mistakes in that part of it, or when it cannot be read.
     pub(crate) fn load_journal(path: &Path) -> Result<Option<PathBuf>, ConfigError> {
         Ok(lastword_config::Config::parse_journal(&source(path, &read_text(path)?))?)
+    }
+
+    /// What `path` says of the daemon alone, for commands that talk to one.
+    ///
+    /// # Errors
+    /// Mistakes in that part of it, or when it cannot be read.
+    pub(crate) fn load_daemon(path: &Path) -> Result<Option<Daemon>, ConfigError> {
+        Ok(lastword_config::Config::parse_daemon(&source(path, &read_text(path)?))?)
+    }
+
+    /// The tokens in a file of them.
+    ///
+    /// # Errors
+    /// Lists every mistake in it.
+    pub(crate) fn load_tokens(path: &Path) -> Result<Vec<TokenSettings>, ConfigError> {
+        Ok(TokenSettings::parse_all(&source(path, &read_text(path)?))?)
     }
 }
 

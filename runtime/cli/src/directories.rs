@@ -16,6 +16,12 @@ pub(crate) fn state() -> Option<PathBuf> {
     directory("XDG_STATE_HOME", |platform| platform.state_dir().unwrap_or_else(|| platform.data_dir()))
 }
 
+/// For sockets: it goes when the user has logged out. Where there is none, that for what has to be kept: both are the user's alone.
+pub(crate) fn runtime() -> Option<PathBuf> {
+    let asked = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    asked.filter(|path| path.is_absolute()).or_else(state)
+}
+
 /// Why there is none.
 pub(crate) fn missing() -> String {
     match env::var_os("HOME").filter(|home| !home.is_empty()) {

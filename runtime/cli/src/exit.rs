@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io;
 
+use lastword::Durability;
+
 /// How the program ended. Supervisors read it, so a number never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -47,6 +49,14 @@ impl Exit {
             let _ = writeln!(text, "  {}  {}", exit.code(), exit.meaning());
         }
         text
+    }
+}
+
+/// The exit code when something was not delivered.
+pub(crate) fn undelivered(durability: Durability) -> Exit {
+    match durability {
+        Durability::Disk => Exit::Owed,
+        Durability::Memory => Exit::Lost,
     }
 }
 

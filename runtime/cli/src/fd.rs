@@ -22,22 +22,26 @@ pub(crate) fn raise_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
 }
 
+/// How many files this process may have open; none when nothing but the system bounds it.
+pub(crate) fn limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
 /// Says so when there are fewer than a busy process wants.
 pub(crate) fn tell_limit() {
-    if let Some(most) = getrlimit(Resource::Nofile).current.filter(|most| *most < WANTED_DESCRIPTORS) {
+    if let Some(most) = limit().filter(|most| *most < WANTED_DESCRIPTORS) {
         tracing::warn!("this process may have {most} open files: raise its limit (ulimit -n) to {WANTED_DESCRIPTORS}");
     }
 }
 
-/// Makes sure that `lastword stdio` has the descriptors that it cannot do without.
+/// Makes sure that `lastword stdio` and `lastword serve` have the descriptors that they cannot do without.
 ///
 /// # Errors
-/// When it has not; the message names the limit and the number.
-pub(crate) fn check_for_stdio() -> Result<(), Failure> {
+/// When they have not; the message names the limit and the number.
+pub(crate) fn check_for_serving() -> Result<(), Failure> {
     let opened: io::Result<Vec<OwnedFd>> =
         (0..STDIO_DESCRIPTORS).map(|_| io::stderr().as_fd().try_clone_to_owned()).collect();
-    let limit = getrlimit(Resource::Nofile).current;
-    let limit = limit.map_or_else(|| "without a limit of its own".to_owned(), |limit| format!("now {limit}"));
+    let limit = limit().map_or_else(|| "without a limit of its own".to_owned(), |limit| format!("now {limit}"));
     opened.map(drop).map_err(|error| {
         Failure::usage(anyhow!(
             "{STDIO_DESCRIPTORS} files have to be opened beside those that are open already, and cannot be ({error}): raise the \

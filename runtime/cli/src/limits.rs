@@ -14,8 +14,9 @@ pub(crate) const MAX_PENDING_ANSWERS: usize = 1024;
 pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Outcome lines that may still be before the drain's line when it is written, in bytes: what its reader has not taken by then is
-/// dropped beyond that, and counted in it. A reader that reads takes so much in the last milliseconds.
-pub(crate) const MAX_BYTES_BEFORE_DRAIN_LINE: usize = 256 * 1024;
+/// dropped beyond that, and counted in it. Half of what a pipe holds: on a busy machine its reader has the processor a few times in the
+/// last milliseconds, and takes a pipe's content each time.
+pub(crate) const MAX_BYTES_BEFORE_DRAIN_LINE: usize = 32 * 1024;
 
 /// Answers that wait for their reader, a line each. Plain ones beyond that are written as ranges. As many as can come at
 /// once, when a commit answers all that was pending: so one commit alone makes no range for a reader that keeps up.
@@ -59,8 +60,8 @@ pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);
 pub(crate) const INTERRUPT_LEADS_TO_END: Duration = Duration::from_secs(5);
 
 /// Threads of `lastword stdio` beside those of its runtimes: `stdin`, `stdout`, `stderr`, `signals`, `watchdog`, the journal's
-/// two and the one that interrupts guests.
-pub(crate) const STDIO_THREADS: usize = 8;
+/// two, the one that interrupts guests and the one that wakes who waits for a time.
+pub(crate) const STDIO_THREADS: usize = 9;
 
 /// Threads that carry timers and what waits for the journal and the network.
 pub(crate) const IO_THREADS: usize = 2;
@@ -84,6 +85,25 @@ pub(crate) const STDIO_DESCRIPTORS: usize = 48;
 
 /// Open files that a busy process wants: 256 calls with 16 connections each.
 pub(crate) const WANTED_DESCRIPTORS: u64 = 4096;
+
+/// A certificate with those that it was signed with, or a key: some KiB each. Of a longer file the rest is not read.
+pub(crate) const MAX_PEM_BYTES: u64 = 1024 * 1024;
+
+/// The number of a process and a newline, as a daemon writes it beside its socket.
+pub(crate) const MAX_PID_BYTES: u64 = 16;
+
+/// How long requests that are under way when a daemon has drained may take to come to their end, in a budget that leaves so much: they
+/// wait for nothing any more but their clients.
+pub(crate) const CONNECTIONS_CLOSE: Duration = Duration::from_millis(500);
+
+/// How long a daemon may take to answer a command, beside what the command itself asks it to wait for.
+pub(crate) const DAEMON_ANSWERS: Duration = Duration::from_secs(30);
+
+/// Bytes of an answer of the daemon's: a page of 1 000 deliveries has some 600 KiB, and a message in each may have 4 KiB.
+pub(crate) const MAX_DAEMON_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// How often `lastword status --watch` looks again.
+pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(2);
 
 /// A configuration; 10 000 plugins fit.
 pub(crate) const MAX_CONFIG_BYTES: u64 = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Logs: to stderr, one line an event, guests' own output included.
+//! Logs: to stderr, one line an event, guests' own output included. A daemon's are JSON where no terminal reads them.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -11,7 +11,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
-use tracing_subscriber::layer::{Identity, SubscriberExt};
+use tracing_subscriber::layer::{Identity, Layered, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
@@ -19,7 +19,7 @@ use crate::fd::Blocking;
 use crate::limits::{
     LAST_LINES_WAIT, MAX_QUEUED_ERROR_LOG_BYTES, MAX_QUEUED_GUEST_LOG_BYTES, MAX_QUEUED_LOG_BYTES, STALLED_READER,
 };
-use crate::protocol::line_queue::LineWriter;
+use crate::output::line_queue::LineWriter;
 use lastword_protocol::input::DEFAULT_TENANT;
 
 /// The target of what guests print.
@@ -31,14 +31,30 @@ const USUAL: [(&str, &str); 2] = [("stream", "stdout"), ("tenant", DEFAULT_TENAN
 /// Every crate of ours is called lastword-something.
 const DEFAULT_FILTER: &str = "warn,lastword=info";
 
+/// What a log's line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Lines,
+    /// For programs: a JSON object.
+    Json,
+}
+
+impl Format {
+    /// What fits whoever reads stderr: a terminal has a person before it.
+    pub(crate) fn of_stderr() -> Self {
+        if io::stderr().is_terminal() { Self::Lines } else { Self::Json }
+    }
+}
+
 /// Logs through a queue, so that a reader of stderr that stalls holds up nobody. What does not fit is dropped.
 ///
 /// # Errors
 /// When there is no thread or descriptor left.
-pub(crate) fn to_queue() -> io::Result<LineWriter> {
+pub(crate) fn to_queue(format: Format) -> io::Result<LineWriter> {
     let stderr = Blocking::duplicate(&io::stderr())?;
     let writer = LineWriter::spawn("stderr", stderr, |_| ())?;
-    init(None::<Identity>, Queue(writer.clone()));
+    init(format, None::<Identity>, Queue(writer.clone()));
     let last = writer.clone();
     // The default hook writes to stderr itself, and a reader that stalls would hold up the thread that panicked.
     std::panic::set_hook(Box::new(move |panic| {
@@ -54,7 +70,7 @@ pub(crate) fn to_stderr<L>(guests: Option<L>)
 where
     L: Layer<Registry> + Send + Sync,
 {
-    init(guests, io::stderr);
+    init(Format::Lines, guests, io::stderr);
 }
 
 /// The filter that the environment asks for, and a complaint if it cannot be read.
@@ -73,17 +89,19 @@ fn filter() -> (EnvFilter, Option<String>) {
     }
 }
 
-fn init<L, W>(guests: Option<L>, writer: W)
+fn init<L, W>(format: Format, guests: Option<L>, writer: W)
 where
     L: Layer<Registry> + Send + Sync,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let (filter, complaint) = filter();
     let elsewhere = guests.is_some();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(colour())
-        .with_writer(writer)
-        .event_format(Lines)
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines: Box<dyn Layer<Layered<Option<L>, Registry>> + Send + Sync> = match format {
+        Format::Lines => layer.with_ansi(colour()).event_format(Lines).boxed(),
+        Format::Json => layer.with_ansi(false).json().flatten_event(true).boxed(),
+    };
+    let lines = lines
         .with_filter(filter)
         .with_filter(filter_fn(move |metadata| !elsewhere || metadata.target() != GUEST_TARGET));
     let subscriber = Registry::default().with(guests).with(lines);

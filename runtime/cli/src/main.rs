@@ -6,27 +6,37 @@ mod arenas;
 mod args;
 mod calls;
 mod check;
+mod client;
 mod compile;
 mod config;
 mod conformance;
 mod directories;
+mod early;
 mod exit;
 mod fd;
 mod grants;
 mod inputs;
-mod itself;
 mod journal;
 mod limits;
 mod logging;
 mod new;
 mod operate;
+mod output;
+mod plain_json;
 mod plugins;
-mod protocol;
 mod run;
+mod secret_file;
+mod serve;
+mod settle;
 mod signals;
+mod socket;
+mod start;
+mod status;
 mod stdio;
 mod style;
 mod threads;
+mod tls;
+mod tokens;
 mod watchdog;
 
 use std::io::Write;
@@ -34,10 +44,9 @@ use std::panic::catch_unwind;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, ConfigVerb};
 use config::ConfigError;
 use exit::{Exit, Failure};
-use lastword_config::units;
 use lastword_events::printable;
 use lastword_events::text::printable_lines;
 
@@ -67,6 +76,11 @@ fn main() {
 fn carry_out(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Stdio(args) => stdio::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Status(args) => status::status(args),
+        Command::Reload(args) => client::reload(args),
+        Command::Config { verb: ConfigVerb::Check(args) } => config::check::check(args),
+        Command::Token(args) => tokens::make(args),
         Command::New(args) => new::new(args),
         Command::Run(args) => run::run(args),
         Command::Test(args) => conformance::test(args),

@@ -1,34 +1,44 @@
 //! What operators do with a journal: look into it, give a dead delivery another chance or let it go, and look after the
 //! file.
 
+mod active;
 mod forget;
 mod table;
+mod target;
+mod through_daemon;
+mod unmade;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
 use lastword_events::{DeliveryId, Timestamp, printable};
-use lastword_sqlite::{Changed, DeliveryRow, DeliveryState, JournalFile, OpenError, SessionRow, SetAsideRow};
+use lastword_sqlite::{Changed, DeliveryState, JournalFile, OpenError, Restored, SetAsideRow, restore};
 use serde::Serialize;
 
 use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};
+use crate::client::Daemon;
 use crate::config::Config;
 use crate::exit::{Exit, Failure, printed};
 use crate::inputs;
 use crate::journal::{JournalLocation, unusable};
-use crate::units::show_bytes;
-use lastword_events::text::{clip_chars, printable_path};
-use table::Table;
+use crate::plain_json::{PlainJsonWriter, plain_json};
+use active::ActiveSession;
+use lastword_config::units::show_bytes;
+use lastword_events::text::printable_path;
+use through_daemon::change_through;
+use unmade::UnmadeDelivery;
 
 pub(crate) use forget::forget;
+pub(crate) use table::Table;
 
-/// What is kept of a failure's message in a table. `--json` has all of it.
-const MESSAGE_CHARS: usize = 60;
+/// The lists of a daemon.
+const SESSIONS: &str = "/v1/sessions";
+const DELIVERIES: &str = "/v1/deliveries";
 
 impl JournalArgs {
     /// The file that is meant.
-    fn path(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
         let configured = match &self.config {
             // One that is gone may have left a journal, and one that came through a pipe cannot be read again.
             Some(config) if config.exists() && !inputs::is_passing(config) => {
@@ -44,7 +54,7 @@ impl JournalArgs {
         }
     }
 
-    fn look(&self) -> Result<JournalFile, Failure> {
+    pub(crate) fn look(&self) -> Result<JournalFile, Failure> {
         JournalFile::look(&self.path()?).map_err(unusable)
     }
 
@@ -55,20 +65,27 @@ impl JournalArgs {
 
 /// `lastword sessions`.
 pub(crate) fn sessions(args: &SessionsArgs) -> Result<Exit, Failure> {
-    let sessions = args.journal.look()?.sessions().map_err(unusable)?;
     let mut out = anstream::stdout().lock();
-    if args.json {
-        return print_json(&mut out, &sessions);
-    }
+    let sessions: Vec<ActiveSession> = match args.operator.daemon()? {
+        Some(daemon) if args.json => return print_rows(&mut out, &daemon, SESSIONS),
+        Some(daemon) => daemon.rows(SESSIONS)?,
+        None => {
+            let rows = args.operator.journal.look()?.sessions().map_err(unusable)?;
+            if args.json {
+                return print_json(&mut out, &rows);
+            }
+            rows.into_iter().map(|row| ActiveSession::from(row.session)).collect()
+        }
+    };
     let mut table = Table::new(["TENANT", "SESSION", "GENERATION", "STARTED", "OWNER", "CWD"]);
-    for SessionRow { session, .. } in &sessions {
+    for session in sessions {
         table.row([
-            session.identity.tenant.to_string(),
-            session.identity.id.to_string(),
+            session.tenant,
+            session.id,
             session.generation.to_string(),
             time(session.started_at),
-            session.owner_kind.clone().unwrap_or_default(),
-            session.cwd.clone().unwrap_or_default(),
+            session.owner_kind.unwrap_or_default(),
+            session.cwd.unwrap_or_default(),
         ]);
     }
     printed(table.print(&mut out, "no session is active"))?;
@@ -77,27 +94,39 @@ pub(crate) fn sessions(args: &SessionsArgs) -> Result<Exit, Failure> {
 
 /// `lastword deliveries`.
 pub(crate) fn deliveries(args: &DeliveriesArgs) -> Result<Exit, Failure> {
-    let mut deliveries = args.journal.look()?.deliveries().map_err(unusable)?;
-    if let Some(state) = args.state {
-        deliveries.retain(|row| row.state == state.of_journal());
-    }
     let mut out = anstream::stdout().lock();
-    if args.json {
-        return print_json(&mut out, &deliveries);
-    }
+    let list = match args.state {
+        Some(state) => format!("{DELIVERIES}?state={}", state.of_journal().as_str()),
+        None => DELIVERIES.to_owned(),
+    };
+    let deliveries: Vec<UnmadeDelivery> = match args.operator.daemon()? {
+        Some(daemon) if args.json => return print_rows(&mut out, &daemon, &list),
+        Some(daemon) => daemon.rows(&list)?,
+        None => {
+            let mut rows = args.operator.journal.look()?.deliveries().map_err(unusable)?;
+            if let Some(state) = args.state {
+                rows.retain(|row| row.state == state.of_journal());
+            }
+            if args.json {
+                return print_json(&mut out, &rows);
+            }
+            rows.into_iter().map(UnmadeDelivery::from).collect()
+        }
+    };
     let mut table =
         Table::new(["DELIVERY", "STATE", "TENANT", "SESSION", "REASON", "ATTEMPT", "FAILURES", "NEXT", "LAST FAILURE"]);
-    for row in &deliveries {
+    for row in deliveries {
+        let (next, failure) = (time(row.retry_at), row.failure());
         table.row([
-            row.delivery.to_string(),
-            word(row.state).to_owned(),
-            row.tenant.clone(),
-            row.session.clone(),
-            row.reason.clone().unwrap_or_default(),
+            row.delivery,
+            row.state,
+            row.tenant,
+            row.session,
+            row.reason.unwrap_or_default(),
             row.attempt.to_string(),
             row.failures.to_string(),
-            time(row.retry_at),
-            failure(row),
+            next,
+            failure,
         ]);
     }
     printed(table.print(&mut out, "nothing is owed"))?;
@@ -106,7 +135,11 @@ pub(crate) fn deliveries(args: &DeliveriesArgs) -> Result<Exit, Failure> {
 
 /// `lastword redeliver`.
 pub(crate) fn redeliver(args: &RedeliverArgs) -> Result<Exit, Failure> {
-    let changed = args.journal.change()?.redeliver(&args.ids).map_err(unusable)?;
+    if let Some(daemon) = args.operator.daemon()? {
+        let changed = change_through(&daemon, "/v1/deliveries/redeliver", &args.ids)?;
+        return report(&args.ids, &changed, "is tried again now");
+    }
+    let changed = args.operator.journal.change()?.redeliver(&args.ids).map_err(unusable)?;
     report(&args.ids, &changed, "will be tried again at the next start")
 }
 
@@ -116,7 +149,11 @@ pub(crate) fn drop_deliveries(args: &DropArgs) -> Result<Exit, Failure> {
         let what = if args.ids.len() == 1 { "this delivery" } else { "these deliveries" };
         return Err(Failure::usage(anyhow!("nobody will ever be told of {what}: say --yes if that is what you want")));
     }
-    let changed = args.journal.change()?.forget(&args.ids).map_err(unusable)?;
+    if let Some(daemon) = args.operator.daemon()? {
+        let changed = change_through(&daemon, "/v1/deliveries/drop", &args.ids)?;
+        return report(&args.ids, &changed, "is dropped");
+    }
+    let changed = args.operator.journal.change()?.forget(&args.ids).map_err(unusable)?;
     report(&args.ids, &changed, "is dropped")
 }
 
@@ -127,6 +164,9 @@ fn report(ids: &[DeliveryId], changed: &[Changed], done: &str) -> Result<Exit, F
             Changed::Done => done,
             Changed::AlreadyOwed => "is owed already: nothing was changed",
             Changed::Unknown => "is not in this journal: it was made, or never owed",
+            Changed::UnderWay => "was left as it is: its plugin is being called with it",
+            // A journal that is locked calls nobody, and can be written.
+            _ => "was left as it is: the daemon's log says why",
         };
         printed(writeln!(out, "{id}: {what}"))?;
     }
@@ -167,7 +207,7 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
             Ok(Exit::Delivered)
         }
         JournalVerb::Export(args) => {
-            let mut out = io::BufWriter::new(out);
+            let mut out = PlainJsonWriter::new(io::BufWriter::new(out));
             let exported = args.look()?.export(&mut out);
             // A reader that has read enough is no failure.
             if let Err(OpenError::Unusable { source, .. }) = exported {
@@ -178,13 +218,29 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
             printed(out.flush())?;
             Ok(Exit::Delivered)
         }
+        JournalVerb::Backup(args) => {
+            let bytes = args.journal.look()?.backup(&args.file).map_err(unusable)?;
+            printed(writeln!(out, "{}: {}", printable_path(&args.file), show_bytes(bytes)))?;
+            Ok(Exit::Delivered)
+        }
+        JournalVerb::Restore(args) => {
+            let Restored { path, name, was, sessions, deliveries } =
+                restore(&args.file, &args.journal.path()?).map_err(unusable)?;
+            printed(writeln!(
+                out,
+                "{}: journal {name}, made of {was}, with {sessions} active sessions and {deliveries} owed deliveries; what has \
+                 happened since the backup it does not know, and tells again",
+                printable_path(&path)
+            ))?;
+            Ok(Exit::Delivered)
+        }
     }
 }
 
 fn print_json<T: Serialize>(out: &mut impl Write, rows: &[T]) -> Result<Exit, Failure> {
     for row in rows {
         let line = serde_json::to_string(row).map_err(Failure::internal)?;
-        printed(writeln!(out, "{line}"))?;
+        printed(writeln!(out, "{}", plain_json(&line)))?;
     }
     Ok(Exit::Delivered)
 }
@@ -199,22 +255,12 @@ impl State {
     }
 }
 
-fn word(state: DeliveryState) -> &'static str {
-    match state {
-        DeliveryState::Owed => "owed",
-        DeliveryState::Dead => "dead",
-        DeliveryState::Orphaned => "orphaned",
-    }
+/// Prints the rows of a daemon's list, with all that they say.
+fn print_rows(out: &mut impl Write, daemon: &Daemon, list: &str) -> Result<Exit, Failure> {
+    daemon.each_row(list, |row| printed(writeln!(out, "{}", plain_json(row))))?;
+    Ok(Exit::Delivered)
 }
 
 fn time(at: Option<Timestamp>) -> String {
     at.map(|at| at.to_string()).unwrap_or_default()
-}
-
-fn failure(row: &DeliveryRow) -> String {
-    let Some(cause) = &row.cause else { return String::new() };
-    match row.message.as_deref().filter(|message| !message.is_empty()) {
-        Some(message) => format!("{cause}: {}", clip_chars(message, MESSAGE_CHARS)),
-        None => cause.clone(),
-    }
 }

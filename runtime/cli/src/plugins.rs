@@ -10,11 +10,10 @@ use anyhow::anyhow;
 use lastword::{Limits, Plugin, Sandbox, SandboxConfig, Source};
 use lastword_sandbox::{CompilerProcess, Grants, SandboxError, compile_worker};
 
-use crate::args::{COMPILE, CacheArgs, StdioArgs};
+use crate::args::{COMPILE, CacheArgs, RuntimeArgs};
 use crate::config::{Config, PluginEntry, name_of, read_component};
 use crate::directories;
 use crate::exit::{Exit, Failure};
-use crate::itself;
 use crate::signals;
 use lastword_events::text::printable_path;
 
@@ -25,7 +24,7 @@ const FIRST_INHERITED: i32 = 3;
 ///
 /// # Errors
 /// Everything that is wrong with the configuration, or the first thing that is wrong with a `--plugin`.
-pub(crate) fn gather(args: &StdioArgs) -> Result<Config, Failure> {
+pub(crate) fn gather(args: &RuntimeArgs) -> Result<Config, Failure> {
     let mut config = match &args.config {
         Some(path) => Config::load(path).map_err(Failure::usage)?,
         None => Config::default(),
@@ -99,8 +98,14 @@ fn make_sandbox(cache: &CacheArgs, memory: u64, of_all_calls: Option<u64>) -> Re
             directories::missing()
         );
     }
-    let mut config =
-        SandboxConfig { cache_dir, compiler: compiler(), narrow_memory: memory, ..SandboxConfig::default() };
+    let mut config = SandboxConfig {
+        cache_dir,
+        compiler: compiler(),
+        // Where there is no process that compiles, this one does, whatever it is given: it is the operator's.
+        max_in_process_code: u64::MAX,
+        narrow_memory: memory,
+        ..SandboxConfig::default()
+    };
     config.max_memory = config.max_memory.max(memory);
     config.total_memory = of_all_calls.unwrap_or(config.total_memory);
     Sandbox::new(config).map_err(|error| match error {
@@ -118,15 +123,14 @@ fn compiler() -> Option<CompilerProcess> {
     }
     // What the owner left open in us is not the compiler's: it would keep the owner's pipes open after our end.
     close_fds::set_fds_cloexec_threadsafe(FIRST_INHERITED, &[]);
-    let Some((program, mut arguments)) = itself::command() else {
+    let compiler = CompilerProcess::this_program([COMPILE]);
+    if compiler.is_none() {
         tracing::warn!(
             "components are compiled in this process, where neither time nor memory is bounded: nobody knows where the \
              program is (is /proc mounted?)"
         );
-        return None;
-    };
-    arguments.push(COMPILE.into());
-    Some(CompilerProcess::new(program, arguments))
+    }
+    compiler
 }
 
 /// What the program does as a compiler.
@@ -199,7 +203,7 @@ mod tests {
     fn gathered(args: &[&str]) -> Result<Config, Failure> {
         let cli = Cli::try_parse_from([&["lastword", "stdio"], args].concat()).unwrap();
         let Command::Stdio(args) = cli.command else { panic!() };
-        gather(&args)
+        gather(&args.runtime)
     }
 
     #[test]

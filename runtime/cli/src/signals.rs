@@ -1,4 +1,5 @@
-//! SIGTERM, SIGINT and SIGHUP: the first one begins the drain, those after it are logged and ignored.
+//! SIGTERM, SIGINT and SIGHUP: the first one begins the drain, those after it are logged and ignored. To a daemon a SIGHUP that a
+//! process sends is another thing: it is to read its configuration again.
 //!
 //! Two kinds are left alone. A Ctrl-C reaches the owner as well, and is its to answer: see [`Interrupts`]. And what our
 //! parent wanted ignored stays ignored: see [`heard`]. SIGQUIT has no handler: it ends the process at once, with a core
@@ -18,7 +19,8 @@ use std::time::Instant;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
-use tokio::sync::watch;
+use signal_hook::low_level::siginfo::Cause;
+use tokio::sync::{Notify, watch};
 
 use interrupts::{Interrupts, Meaning};
 pub(crate) use received::Received;
@@ -31,6 +33,14 @@ enum Phase {
     Serving(Box<dyn FnOnce(Received) + Send>, Interrupts),
     /// The drain has begun.
     Leaving,
+}
+
+/// What a SIGHUP means.
+pub(crate) enum Hangup {
+    /// The end, as SIGTERM does.
+    Ends,
+    /// The configuration is to be read again, if a process has sent it: this is told. A terminal that is closed is the end.
+    Reloads(Arc<Notify>),
 }
 
 /// A thread that waits for signals. It belongs to no tokio runtime, so that nothing that keeps one busy delays it.
@@ -46,18 +56,28 @@ impl Signals {
     ///
     /// # Errors
     /// When the handlers cannot be installed or the thread cannot be started.
-    pub(crate) fn install(early: impl FnOnce(Received) + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn install(hangup: Hangup, early: impl FnOnce(Received) + Send + 'static) -> io::Result<Self> {
         let unanswered = Arc::new(AtomicBool::new(false));
-        for signal in heard() {
-            signal_hook::flag::register(signal, Arc::clone(&unanswered))?;
+        // Also in a program that `nohup` has started: whoever sends this one to a daemon means it.
+        let outlives_terminal = inherited::is_ignored(SIGHUP);
+        let mut signals = heard();
+        if outlives_terminal && matches!(hangup, Hangup::Reloads(_)) {
+            signals.push(SIGHUP);
         }
-        let mut waiting = SignalsInfo::<WithOrigin>::new(heard())?;
+        for signal in &signals {
+            signal_hook::flag::register(*signal, Arc::clone(&unanswered))?;
+        }
+        let mut waiting = SignalsInfo::<WithOrigin>::new(signals)?;
         let phase = Arc::new(Mutex::new(Phase::Starting(Box::new(early))));
         let (tell, first) = watch::channel(None);
         let signals = Self { phase: Arc::clone(&phase), first, unanswered: Arc::clone(&unanswered) };
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for origin in waiting.forever() {
-                received(Received::new(&origin), &phase, &tell);
+                match (&hangup, origin.signal == SIGHUP, origin.cause == Cause::Kernel) {
+                    (Hangup::Reloads(reload), true, false) => reload.notify_one(),
+                    (Hangup::Reloads(_), true, true) if outlives_terminal => {}
+                    _ => received(Received::new(&origin), &phase, &tell),
+                }
                 unanswered.store(false, Ordering::Release);
             }
         })?;

@@ -1,45 +1,43 @@
 //! `lastword stdio`: one owner, whose events come in on stdin.
 //!
-//! Five threads besides the runtime's own workers, each because it may be held up by something that must hold up
-//! nothing else: `stdin` by an owner that says nothing, `stdout` and `stderr` by a reader that does not read, `signals`
-//! by waiting for one, `watchdog` by waiting for the end. The main thread hands events over and drains.
+//! The main thread hands events over and drains. Five others are this command's own, each because it may be held up by something
+//! that must hold up nothing else: `stdin` by an owner that says nothing, `stdout` and `stderr` by a reader that does not read,
+//! `signals` by waiting for one, `watchdog` by waiting for the end. The runtime has its workers and a thread for timers, the journal
+//! one that writes and one that watches its file, the sandbox one that interrupts guests, tokio those of [`threads`]; and look-ups
+//! of names have their own.
 
 mod answers;
 mod cause;
-mod early;
 mod ignored_events;
-mod outcomes;
 mod reader;
 mod service;
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use lastword::{BuildError, Durability, Runtime, Tenants};
-use lastword_events::Hook;
+use lastword::{Durability, Runtime};
+use lastword_server::outcome_line;
 use tokio::task::AbortHandle;
 
 use crate::arenas;
 use crate::args::StdioArgs;
-use crate::config::{Config, ConfigError};
-use crate::exit::{Exit, Failure};
+use crate::config::ConfigError;
+use crate::early::{EarlyExit, leave_on_early_signal};
+use crate::exit::{self, Exit, Failure};
 use crate::fd::{self, Blocking};
 use crate::inputs;
-use crate::journal::JournalLocation;
-use crate::limits::{
-    GIVE_BACK_MEMORY, LAST_LINES_WAIT, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER, WATCHDOG_OVERRUN,
-};
-use crate::logging;
+use crate::limits::{MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::logging::{self, Format};
+use crate::output::line_queue::LineWriter;
+use crate::output::stdout_queue::OwnerWriter;
+use crate::output::writer::OutputProblem;
 use crate::plugins;
-use crate::protocol::line_queue::LineWriter;
-use crate::protocol::stdout_queue::OwnerWriter;
-use crate::protocol::writer::OutputProblem;
-use crate::signals::Signals;
+use crate::signals::{Hangup, Signals};
+use crate::start::{self, Started, start};
 use crate::threads;
 use crate::watchdog::Watchdog;
-use lastword_protocol::output::{Output, Ready, ReadyPlugin, Recovered};
+use lastword_protocol::output::Output;
 
-use early::EarlyExit;
 use reader::Stdin;
 use service::Service;
 
@@ -49,9 +47,9 @@ use service::Service;
 /// When it cannot begin. Once it has begun, the exit code says how it went.
 pub(crate) fn run(args: &StdioArgs) -> Result<Exit, Failure> {
     fd::raise_limit();
-    fd::check_for_stdio()?;
-    threads::check_for_stdio()?;
-    let logs = logging::to_queue().map_err(Failure::internal)?;
+    fd::check_for_serving()?;
+    threads::check_for_serving()?;
+    let logs = logging::to_queue(Format::Lines).map_err(Failure::internal)?;
     let result = serve(args, &logs);
     if result.is_err() {
         logs.flush(Instant::now() + STALLED_READER, STALLED_READER);
@@ -63,18 +61,24 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     fd::tell_limit();
     let watchdog = Watchdog::spawn().map_err(Failure::internal)?;
     let early = EarlyExit::default();
-    let signals = leave_on_early_signal(logs.clone(), early.clone()).map_err(Failure::internal)?;
-    let config = plugins::gather(args)?;
+    let signals = leave_on_early_signal(Hangup::Ends, logs.clone(), early.clone()).map_err(Failure::internal)?;
+    let config = plugins::gather(&args.runtime)?;
     let drain = (config.drain.enabled, config.drain.budget);
     let format = config.owner.format(args.from).map_err(|mistakes| Failure::usage(ConfigError::from(mistakes)))?;
     let output = stdout().map_err(Failure::internal)?;
 
     // The workers are plain threads; these carry timers and what waits for the journal.
     let engine = threads::io_runtime()?;
-    let giving_back = engine.spawn(give_back_memory()).abort_handle();
+    let giving_back = engine.spawn(arenas::keep_giving_back()).abort_handle();
     let (runtime, slots) = {
         let _context = engine.enter();
-        build(args, config, output.clone(), &early)?
+        let outcomes = output.clone();
+        let Started { runtime, sandbox } = start(&args.runtime, config, &early, |builder| {
+            builder
+                .attach_grace(args.attach_grace.unwrap_or_default())
+                .on_outcome(move |record| outcomes.outcome(&outcome_line(record)))
+        })?;
+        (runtime, sandbox.max_concurrent_calls())
     };
 
     // What may fail comes before `ready`: a thread, and what a runtime needs.
@@ -100,26 +104,6 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Until the drain begins, which has no processor for it.
-async fn give_back_memory() {
-    let mut often = tokio::time::interval(GIVE_BACK_MEMORY);
-    loop {
-        often.tick().await;
-        arenas::give_back_unused();
-    }
-}
-
-/// Nothing was accepted before `ready`, so there is nothing to drain and nothing to wait for. What an earlier run owed
-/// is in the journal: `exit` says whether there is any, as far as that is known by then. Calls of what was recovered may be
-/// under way already.
-fn leave_on_early_signal(logs: LineWriter, exit: EarlyExit) -> io::Result<Signals> {
-    Signals::install(move |signal| {
-        tracing::info!("{} before `ready`: nothing was accepted; leaving", signal.name);
-        logs.flush(Instant::now() + LAST_LINES_WAIT, STALLED_READER);
-        signal_hook::low_level::exit(i32::from(exit.leave().code()));
-    })
-}
-
 /// From now on a signal begins the drain, and the watchdog counts from when the signal thread saw it.
 fn arm_on_signal(
     signals: &Signals,
@@ -131,7 +115,7 @@ fn arm_on_signal(
     let watchdog = watchdog.clone();
     signals.serve(inputs::is_held_by_another(&io::stdin()), move |signal| {
         // Until the drain has told more.
-        watchdog.expect(service::undelivered(durability));
+        watchdog.expect(exit::undelivered(durability));
         watchdog.arm(signal.at + budget + WATCHDOG_OVERRUN);
         giving_back.abort();
         tracing::info!("{}: shutting down", signal.name);
@@ -158,62 +142,6 @@ fn stdout() -> io::Result<OwnerWriter> {
     })
 }
 
-/// Loads the plugins and starts the runtime. With it, the calls that can be under way at once.
-fn build(args: &StdioArgs, config: Config, output: OwnerWriter, early: &EarlyExit) -> Result<(Runtime, u32), Failure> {
-    if config.plugins.is_empty() {
-        tracing::warn!(
-            "there is no plugin: sessions are tracked, and their ends are delivered to nobody; see --plugin and [[plugin]]"
-        );
-    }
-    // First: a program that finds the journal in use should not wait for plugins to be compiled.
-    let location = JournalLocation::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
-    location.keep_for(args.config.as_deref().filter(|_| args.journal.is_none() && config.journal.is_none()));
-    if location.may_owe() {
-        // A large one takes seconds to read.
-        early.expect(true);
-    }
-    let journal = location.open()?;
-    early.expect(journal.owes);
-    early.opened(journal.journal.clone());
-    let sandbox = plugins::sandbox_with_memory(&args.cache, &config.plugins, config.calls.memory)?;
-    if let Err(error) = sandbox.remove_leftovers() {
-        tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");
-    }
-    let mut builder = Runtime::builder()
-        .drain_budget(config.drain.budget)
-        .quota(config.quota)
-        .journal(journal.journal)
-        .attach_grace(args.attach_grace.unwrap_or_default())
-        .on_outcome(move |record| output.outcome(&outcomes::line(record)));
-    for (tenant, quota) in config.tenant_quotas {
-        builder = builder.tenant_quota(&tenant, quota);
-    }
-    let tenants: Vec<Tenants> =
-        config.plugins.iter().map(|entry| entry.tenants.clone().map_or(Tenants::Every, Tenants::Only)).collect();
-    for (plugin, tenants) in plugins::load_all(&sandbox, config.plugins)?.into_iter().zip(tenants) {
-        builder = builder.plugin(plugin, tenants);
-    }
-    let slots = sandbox.max_concurrent_calls();
-    let runtime = builder.sandbox(sandbox).build().map_err(|error| match error {
-        BuildError::Journal(_) => Failure { exit: Exit::Journal, error: error.into() },
-        BuildError::Worker(error) => threads::too_few(1, &error.to_string()),
-        error => Failure::internal(error),
-    })?;
-    Ok((runtime, slots))
-}
-
 fn ready(runtime: &Runtime, slots: u32) -> Vec<u8> {
-    let plugins = runtime.plugins().map(|plugin| {
-        // The hook that every plugin has comes first.
-        let order = [Hook::SessionEnd, Hook::SessionStart, Hook::SessionCompaction];
-        ReadyPlugin { name: plugin.name(), hooks: order.into_iter().filter(|h| plugin.hooks().contains(*h)).collect() }
-    });
-    let recovered = runtime.recovered();
-    Output::Ready(Ready {
-        journal: runtime.journal_name(),
-        plugins: plugins.collect(),
-        slots,
-        recovered: Recovered { sessions: recovered.sessions, deliveries: recovered.deliveries },
-    })
-    .line()
+    Output::Ready(start::ready(runtime, &runtime.plugins(), slots)).line()
 }

@@ -1,8 +1,25 @@
 //! `[drain]`: whether to drain, and for how long.
 
-use super::Drain;
+use std::time::Duration;
+
 use super::reader::{Reader, Table, Value};
+use crate::limits::DEFAULT_DRAIN_BUDGET;
 use crate::units;
+
+/// `[drain]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// Whether sessions are ended at shutdown, or stay owed.
+    pub enabled: bool,
+    /// The time of the whole drain.
+    pub budget: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { enabled: true, budget: DEFAULT_DRAIN_BUDGET }
+    }
+}
 
 pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Drain> {
     let table = Table::new(reader, "[drain]", reader.table("drain", value)?, &["enabled", "budget"]);

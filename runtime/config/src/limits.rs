@@ -12,6 +12,13 @@ pub const MIN_DURATION: Duration = Duration::from_millis(1);
 /// unit.
 pub const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
 
+/// The longest time without a word that can be configured: 30 days. A conversation that nobody has gone on with for so long is over.
+pub const MAX_LONG_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How long an owner that is gone has to come back: hooks of a process that ends came up to 0.4 s after it, and nobody should wait
+/// longer than seconds for the end of a session.
+pub const DEFAULT_OWNER_GRACE: Duration = Duration::from_secs(2);
+
 /// The sizes that a setting takes, in bytes, and what the bounds are, for a message.
 #[derive(Debug)]
 pub struct Sizes {

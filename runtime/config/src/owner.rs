@@ -3,8 +3,8 @@
 use lastword_protocol::owners::{InputFormat, InputSettings};
 use toml::de::DeValue;
 
-use super::Mistakes;
 use super::reader::{Reader, Table, Value};
+use super::source::Mistakes;
 
 /// `[owner]`: how its payloads are read.
 #[derive(Debug, Default)]
@@ -35,6 +35,32 @@ impl Owner {
             Mistakes(told.collect())
         })
     }
+
+    /// How the payloads of each owner are read, for a daemon, which serves all of them: each keeps those of the fields that it has.
+    /// Formats of which nothing more is kept are not among them.
+    ///
+    /// # Errors
+    /// Lists every name that no owner has.
+    pub fn formats(&self) -> Result<Vec<InputSettings>, Mistakes> {
+        let has = |format: InputFormat, field: &str| InputSettings::from(format).keeping([field]).is_ok();
+        let nobodys = self.keep.iter().filter(|name| !InputFormat::ALL.iter().any(|format| has(*format, &name.field)));
+        let nobodys =
+            nobodys.map(|name| format!("{}: keep: no owner's payloads have a field {:?}", name.place, name.field));
+        let mistakes: Vec<String> = nobodys.collect();
+        if !mistakes.is_empty() {
+            return Err(Mistakes(mistakes));
+        }
+        let kept = InputFormat::ALL.into_iter().filter_map(|format| {
+            let fields: Vec<&str> = self.keep().filter(|field| has(format, field)).collect();
+            if fields.is_empty() { None } else { InputSettings::from(format).keeping(fields).ok() }
+        });
+        Ok(kept.collect())
+    }
+
+    /// The fields that are kept beside those that always are.
+    pub fn keep(&self) -> impl Iterator<Item = &str> {
+        self.keep.iter().map(|name| name.field.as_str())
+    }
 }
 
 pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Owner> {
@@ -53,8 +79,8 @@ pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Owner> {
 mod tests {
     use std::path::Path;
 
-    use super::super::{Config, Source};
     use super::*;
+    use crate::{Config, Source};
 
     fn parse(text: &str) -> Result<Config, Mistakes> {
         let path = Path::new("lastword.toml");
@@ -90,6 +116,14 @@ mod tests {
         );
         let own = mistakes(r#""title""#, InputFormat::Lastword);
         assert!(own.starts_with("lastword.toml:2:9: keep: ") && own.contains("name the owner with --from"), "{own}");
+    }
+
+    #[test]
+    fn a_daemon_keeps_of_each_owner_what_that_one_has() {
+        assert!(Config::default().owner.formats().unwrap().is_empty());
+        assert_eq!(keep(r#""compact_summary""#).owner.formats().unwrap().len(), 2, "Claude Code and Qwen Code");
+        let nobodys = keep(r#""compact_summary", "zzz""#).owner.formats().unwrap_err().to_string();
+        assert_eq!(nobodys, "lastword.toml:2:28: keep: no owner's payloads have a field \"zzz\"");
     }
 
     #[test]

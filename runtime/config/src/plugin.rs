@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lastword_events::{Identity, PluginName};
+use lastword_events::{FieldError, Identity, PluginName};
 use sha2::{Digest, Sha256};
 
 use super::call_limits::{self, LimitSettings};
 use super::grants::{self, GrantSettings};
-use super::name_of;
 use super::reader::{Reader, Table, Value};
 
 const KEYS: [&str; 9] =
@@ -31,6 +30,15 @@ pub struct PluginSettings {
     pub grants: GrantSettings,
     /// Where it was said, e.g. `lastword.toml:4:8`.
     pub place: String,
+}
+
+/// The name that a component's path suggests.
+///
+/// # Errors
+/// When there is nothing in it that a plugin can be called.
+pub fn name_of(path: &Path) -> Result<PluginName, FieldError> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    PluginName::from_file_stem(&stem)
 }
 
 pub(super) fn read_all(reader: &Reader<'_>, value: &Value<'_>) -> Vec<PluginSettings> {

@@ -9,8 +9,9 @@ use lastword_protocol::suggest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::source::{Mistakes, ReadComponent, Source};
 use crate::limits::Sizes;
-use crate::{Mistakes, ReadComponent, Source, units};
+use crate::units;
 
 /// A value with its place in the file.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;

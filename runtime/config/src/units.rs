@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use jiff::fmt::friendly::SpanParser;
 use thiserror::Error;
 
-use crate::limits::{MAX_DURATION, MIN_DURATION, Sizes};
+use crate::limits::{MAX_DURATION, MAX_LONG_DURATION, MIN_DURATION, Sizes};
 use lastword_protocol::suggest;
 
 /// A text that is no quantity. The message ends with what to write instead.
@@ -22,14 +22,26 @@ const SIZE_UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "KB", "MB", "GB"];
 /// # Errors
 /// When it has no unit, an unknown one, is negative or out of that range.
 pub fn duration(text: &str) -> Result<Duration, UnitError> {
+    duration_up_to(text, MAX_DURATION, "1h")
+}
+
+/// A duration from 1 ms to 30 days, in hours at most: what may be without a word for so long.
+///
+/// # Errors
+/// When it has no unit, an unknown one, is negative or out of that range.
+pub fn long_duration(text: &str) -> Result<Duration, UnitError> {
+    duration_up_to(text, MAX_LONG_DURATION, "720h")
+}
+
+fn duration_up_to(text: &str, most: Duration, written: &str) -> Result<Duration, UnitError> {
     let trimmed = refuse_negative(text)?;
     let parsed = SpanParser::new().parse_duration(trimmed).map_err(|_| unreadable_duration(trimmed))?;
     let duration = Duration::try_from(parsed).map_err(|_| UnitError(format!("{trimmed:?} is negative")))?;
     if duration < MIN_DURATION {
         return Err(UnitError(format!("{trimmed:?} is too short: write at least \"1ms\"")));
     }
-    if duration > MAX_DURATION {
-        return Err(UnitError(format!("{trimmed:?} is too long: write at most \"1h\"")));
+    if duration > most {
+        return Err(UnitError(format!("{trimmed:?} is too long: write at most {written:?}")));
     }
     Ok(duration)
 }
@@ -182,6 +194,7 @@ mod tests {
         assert_eq!(duration(" 2 s ").unwrap(), Duration::from_secs(2));
         assert_eq!(duration("1.5s").unwrap(), Duration::from_millis(1500));
         assert_eq!(duration("1m 30s").unwrap(), Duration::from_secs(90));
+        assert_eq!(long_duration("720h").unwrap(), Duration::from_secs(30 * 24 * 60 * 60));
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub struct RefusedLines<'a> {
     /// How many were refused.
     pub count: u64,
     /// How many were accepted.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub accepted: u64,
     /// `not_kept`.
     pub code: &'static str,
@@ -128,8 +128,8 @@ pub struct RefusedLines<'a> {
     pub message: &'a str,
 }
 
-fn is_none(count: &u64) -> bool {
-    *count == 0
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A line that is refused.
@@ -176,17 +176,9 @@ pub struct Outcome<'a> {
     /// Newer events of the session went ahead.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
-    /// `delivered`, `failed` or `deferred`.
-    pub outcome: &'static str,
-    /// Why it failed or was deferred.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<&'a str>,
-    /// The trap, or the limit, by its word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub which: Option<&'a str>,
-    /// What went wrong, for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<&'a str>,
+    /// The fields `outcome`, `cause`, `which` and `message`.
+    #[serde(flatten)]
+    pub outcome: &'a lastword_events::Outcome,
     /// Failed attempts so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<u32>,
@@ -211,13 +203,8 @@ pub struct Cost {
     /// The most memory that it had, in bytes: the guest's, and what the host kept for it.
     pub peak_memory_bytes: u64,
     /// The part of it that the host kept; not said when that is nothing.
-    #[serde(skip_serializing_if = "is_nothing")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub host_memory_bytes: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_nothing(bytes: &u64) -> bool {
-    *bytes == 0
 }
 
 /// How the drain went.
@@ -281,7 +268,7 @@ fn warnings<S: Serializer>(warnings: &[DrainWarning], serializer: S) -> Result<S
 mod tests {
     use std::time::Duration;
 
-    use lastword_events::{DRAIN_WARNING, DrainReason};
+    use lastword_events::{DRAIN_WARNING, DrainReason, FailureCause};
 
     use super::*;
 
@@ -338,21 +325,19 @@ mod tests {
             reason: Some("reset"),
             attempt: 1,
             late: false,
-            outcome: "delivered",
-            cause: None,
-            which: None,
-            message: None,
+            outcome: &lastword_events::Outcome::Delivered,
             failures: None,
             retry_at: None,
             dead: false,
             cost: Some(Cost { wall_us: 412, fuel: 18_233, peak_memory_bytes: 1_114_112, host_memory_bytes: 1_024 }),
         };
         let start = "{\"event\":\"outcome\",\"delivery\":\"k3f9a2c1.17/session-end/memory\",\"plugin\":\"memory\",\"hook\":\"session-end\",\"tenant\":\"acme\",\"session\":\"s1\",\"generation\":1,\"reason\":\"reset\",\"attempt\":1,";
+        let over_limit = lastword_events::Outcome::Failed {
+            cause: FailureCause::Limit("host-calls".to_owned()),
+            message: "made more than its 100000 host calls".to_owned(),
+        };
         let failed = Outcome {
-            outcome: "failed",
-            cause: Some("limit"),
-            which: Some("host-calls"),
-            message: Some("made more than its 100000 host calls"),
+            outcome: &over_limit,
             failures: Some(1),
             retry_at: Some("2026-11-21T07:00:01Z".parse().unwrap()),
             cost: None,

@@ -74,6 +74,12 @@ impl InputSettings {
         if mistakes.is_empty() { Ok(Self { keep: keep.into(), ..self }) } else { Err(mistakes) }
     }
 
+    /// The format of the input.
+    #[must_use]
+    pub fn format(&self) -> InputFormat {
+        self.input_format
+    }
+
     /// Reads one line.
     ///
     /// # Errors

@@ -2,9 +2,9 @@
 //!
 //! A line is first read as it is, which is all that a plain one needs. One that is no JSON is [repaired](crate::repair); so is one
 //! that is longer than what is held of a line, as its bytes come. What stops in the middle is *open*: the next lines are
-//! joined to it, until they complete it, show that they do not belong to it, or do not come. Before that it is read once more, with
-//! a backslash that ends a path. A line without its newline is over as
-//! well when it is a whole event and nothing comes.
+//! joined to it, until they complete it, show that they do not belong to it, or do not come. Before a line counts as open, it is
+//! tried once more with a final backslash taken as the end of a path. A line without its newline is over as well when it is a whole
+//! event and nothing comes.
 
 use memchr::memchr;
 
@@ -16,8 +16,14 @@ use crate::repair::{Progress, Repair, UTF16};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What is read: the number of the line on which it began, from 1, and what it says.
-pub type Read = (u64, Result<Input, BadLine>);
+/// A line that was read. Several objects on a line are one each, and lines that are joined are one.
+#[derive(Debug, PartialEq)]
+pub struct ReadLine {
+    /// The number of the line on which it began, from 1.
+    pub number: u64,
+    /// What it says, or what is wrong with it.
+    pub input: Result<Input, BadLine>,
+}
 
 /// Reads one owner's input, in whatever pieces it comes.
 ///
@@ -29,7 +35,7 @@ pub struct Reader {
     /// Lines that have ended.
     lines: u64,
     /// The beginning of the next one.
-    begun: Vec<u8>,
+    beginning: Vec<u8>,
     /// The next one, if it is too long for that.
     long: Option<Line>,
     open: Option<Open>,
@@ -61,20 +67,20 @@ struct Line {
     follows: bool,
     /// Bytes of the line that were read, and where in them the last object begins.
     read: usize,
-    begun: usize,
+    object_at: usize,
 }
 
 impl Reader {
     /// A reader of what an owner says in this format.
     pub fn new(format: impl Into<InputSettings>) -> Self {
-        Self { format: format.into(), lines: 0, begun: Vec::new(), long: None, open: None, is_utf16: false }
+        Self { format: format.into(), lines: 0, beginning: Vec::new(), long: None, open: None, is_utf16: false }
     }
 
     /// Reads a piece of the input.
-    pub fn push(&mut self, mut piece: &[u8], say: &mut impl FnMut(Read)) {
+    pub fn push(&mut self, mut piece: &[u8], say: &mut impl FnMut(ReadLine)) {
         while let Some(end) = memchr(b'\n', piece) {
             let (line, rest) = piece.split_at(end);
-            if self.begun.is_empty() && self.long.is_none() && line.len() <= MAX_LINE_BYTES {
+            if self.beginning.is_empty() && self.long.is_none() && line.len() <= MAX_LINE_BYTES {
                 self.line(line, say);
             } else {
                 self.begin(line, say);
@@ -88,21 +94,21 @@ impl Reader {
     }
 
     /// No more came for [`REST_WAIT`](crate::limits::REST_WAIT): what is open stays so.
-    pub fn silence(&mut self, say: &mut impl FnMut(Read)) {
+    pub fn silence(&mut self, say: &mut impl FnMut(ReadLine)) {
         let joined = self.long.as_mut().and_then(|line| line.joined.take());
         for open in [self.open.take(), joined].into_iter().flatten() {
             say(open.never());
         }
         let whole = self.whole();
         if !whole.is_empty() {
-            self.begun.clear();
+            self.beginning.clear();
             whole.into_iter().for_each(say);
         }
     }
 
     /// The input has ended. The last line needs no newline.
-    pub fn end(&mut self, say: &mut impl FnMut(Read)) {
-        if self.long.is_some() || !self.begun.is_empty() {
+    pub fn end(&mut self, say: &mut impl FnMut(ReadLine)) {
+        if self.long.is_some() || !self.beginning.is_empty() {
             self.end_line(say);
         }
         self.silence(say);
@@ -110,25 +116,25 @@ impl Reader {
 
     /// What would be said if nothing more came: of the line that is open, and of one that only lacks its newline.
     #[must_use]
-    pub fn open(&self) -> Vec<Read> {
+    pub fn open(&self) -> Vec<ReadLine> {
         let joined = self.long.as_ref().and_then(|line| line.joined.as_ref());
         let open = self.open.as_ref().or(joined).map(Open::never);
         open.into_iter().chain(self.whole()).collect()
     }
 
     /// What the next line says so far, if all of it is whole: some write a newline before each event, or none.
-    fn whole(&self) -> Vec<Read> {
-        if self.long.is_some() || self.begun.trim_ascii_end().last() != Some(&b'}') {
+    fn whole(&self) -> Vec<ReadLine> {
+        if self.long.is_some() || self.beginning.trim_ascii_end().last() != Some(&b'}') {
             return Vec::new();
         }
         let number = self.lines + 1;
-        match self.read_plain(&self.begun) {
+        match self.read_plain(&self.beginning) {
             Err(bad) if bad.is_no_json() => {}
-            read => return vec![(number, read)],
+            input => return vec![ReadLine { number, input }],
         }
         let mut reads = Vec::new();
         let mut line = Line::new(number, None);
-        line.feed(&self.begun, &self.format, &mut |read| reads.push(read));
+        line.feed(&self.beginning, &self.format, &mut |read| reads.push(read));
         let is_whole = line.bad.is_none() && line.alone.progress() == Progress::Nothing;
         if is_whole { reads } else { Vec::new() }
     }
@@ -144,57 +150,59 @@ impl Reader {
     }
 
     /// Takes a piece of a line whose end is not in it.
-    fn begin(&mut self, piece: &[u8], say: &mut impl FnMut(Read)) {
+    fn begin(&mut self, piece: &[u8], say: &mut impl FnMut(ReadLine)) {
         if self.long.is_none() {
-            if self.begun.len() + piece.len() <= MAX_LINE_BYTES {
-                self.begun.extend_from_slice(piece);
+            if self.beginning.len() + piece.len() <= MAX_LINE_BYTES {
+                self.beginning.extend_from_slice(piece);
                 return;
             }
-            let begun = std::mem::take(&mut self.begun);
+            let beginning = std::mem::take(&mut self.beginning);
             self.long = Some(self.apart(self.lines + 1));
-            self.feed_long(&begun, say);
+            self.feed_long(&beginning, say);
         }
         self.feed_long(piece, say);
     }
 
-    fn feed_long(&mut self, piece: &[u8], say: &mut impl FnMut(Read)) {
+    fn feed_long(&mut self, piece: &[u8], say: &mut impl FnMut(ReadLine)) {
         if let Some(line) = &mut self.long {
             line.feed(piece, &self.format, say);
         }
     }
 
-    fn end_line(&mut self, say: &mut impl FnMut(Read)) {
+    fn end_line(&mut self, say: &mut impl FnMut(ReadLine)) {
         if let Some(line) = self.long.take() {
             self.lines += 1;
             return self.end_apart(line, say);
         }
-        let mut begun = std::mem::take(&mut self.begun);
-        self.line(&begun, say);
-        if begun.capacity() <= KEPT_BUFFER_BYTES {
-            begun.clear();
-            self.begun = begun;
+        let mut line = std::mem::take(&mut self.beginning);
+        self.line(&line, say);
+        if line.capacity() <= KEPT_BUFFER_BYTES {
+            line.clear();
+            self.beginning = line;
         }
     }
 
     /// Reads a whole line.
-    fn line(&mut self, line: &[u8], say: &mut impl FnMut(Read)) {
+    fn line(&mut self, line: &[u8], say: &mut impl FnMut(ReadLine)) {
         self.lines += 1;
         // Where nothing is open, what is JSON is taken at its word; else only an event is.
         match self.read_plain(line) {
             Ok(Input::Blank) if self.open.is_none() => {}
-            Err(bad) if self.open.is_none() && !bad.is_no_json() => say((self.lines, Err(bad))),
+            Err(bad) if self.open.is_none() && !bad.is_no_json() => {
+                say(ReadLine { number: self.lines, input: Err(bad) });
+            }
             Ok(input) if !matches!(input, Input::Blank) => {
                 if let Some(open) = self.open.take() {
                     say(open.never());
                 }
-                say((self.lines, Ok(input)));
+                say(ReadLine { number: self.lines, input: Ok(input) });
             }
             _ => {
                 let mut apart = self.apart(self.lines);
                 apart.feed(line, &self.format, say);
                 if apart.joined.is_none()
                     && apart.is_torn()
-                    && let Some(reads) = self.with_paths_ended(line.get(apart.begun..).unwrap_or_default())
+                    && let Some(reads) = self.with_paths_ended(line.get(apart.object_at..).unwrap_or_default())
                 {
                     reads.into_iter().for_each(say);
                     return;
@@ -205,7 +213,7 @@ impl Reader {
     }
 
     /// What the rest of a line says if the paths in it end with a backslash: nothing, if that makes no whole events of it either.
-    fn with_paths_ended(&self, rest: &[u8]) -> Option<Vec<Read>> {
+    fn with_paths_ended(&self, rest: &[u8]) -> Option<Vec<ReadLine>> {
         let mut line = Line { alone: Repair::ending_paths(), ..Line::new(self.lines, None) };
         let mut reads = Vec::new();
         line.feed(rest, &self.format, &mut |read| reads.push(read));
@@ -221,7 +229,7 @@ impl Reader {
         Line::new(number, joined)
     }
 
-    fn end_apart(&mut self, line: Line, say: &mut impl FnMut(Read)) {
+    fn end_apart(&mut self, line: Line, say: &mut impl FnMut(ReadLine)) {
         let Line { number, joined, alone, bad, .. } = line;
         if joined.is_some() {
             self.open = joined;
@@ -230,14 +238,14 @@ impl Reader {
         let was_utf16 = std::mem::take(&mut self.is_utf16);
         if let Some(bad) = bad {
             self.is_utf16 = bad.code == UTF16;
-            say((number, Err(bad)));
+            say(ReadLine { number, input: Err(bad) });
             return;
         }
         match alone.progress() {
             Progress::Open => self.open = Some(Open { number, bad: alone.bad(), object: alone }),
             // Half of a newline in UTF-16.
             Progress::Nothing if alone.has_zero() && was_utf16 => self.is_utf16 = true,
-            Progress::Nothing if alone.has_zero() => say((number, Err(alone.bad()))),
+            Progress::Nothing if alone.has_zero() => say(ReadLine { number, input: Err(alone.bad()) }),
             Progress::Nothing | Progress::Whole | Progress::Broken => {}
         }
     }
@@ -245,14 +253,14 @@ impl Reader {
 
 impl Open {
     /// Nothing completes it.
-    fn never(&self) -> Read {
-        (self.number, Err(self.bad.clone()))
+    fn never(&self) -> ReadLine {
+        ReadLine { number: self.number, input: Err(self.bad.clone()) }
     }
 }
 
 impl Line {
     fn new(number: u64, joined: Option<Open>) -> Self {
-        Self { number, joined, alone: Repair::default(), bad: None, follows: false, read: 0, begun: 0 }
+        Self { number, joined, alone: Repair::default(), bad: None, follows: false, read: 0, object_at: 0 }
     }
 
     /// Whether its last object is no JSON, or not whole.
@@ -260,7 +268,7 @@ impl Line {
         self.bad.is_some() || self.alone.progress() == Progress::Open
     }
 
-    fn feed(&mut self, mut bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(Read)) {
+    fn feed(&mut self, mut bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(ReadLine)) {
         while !bytes.is_empty() && (self.joined.is_some() || self.bad.is_none()) {
             let taken = match self.joined {
                 Some(_) => self.feed_joined(bytes, format, say),
@@ -268,14 +276,14 @@ impl Line {
             };
             self.read += taken;
             if self.alone.progress() == Progress::Nothing {
-                self.begun = self.read;
+                self.object_at = self.read;
             }
             bytes = bytes.get(taken..).unwrap_or_default();
         }
     }
 
     /// Takes bytes of a line that stands for itself, up to the end of its next object.
-    fn feed_alone(&mut self, bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(Read)) -> usize {
+    fn feed_alone(&mut self, bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(ReadLine)) -> usize {
         if self.follows {
             let between =
                 bytes.iter().take_while(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b';')).count();
@@ -287,7 +295,7 @@ impl Line {
         let taken = self.alone.push(bytes);
         match self.alone.progress() {
             Progress::Whole => {
-                say((self.number, format.read(self.alone.json())));
+                say(ReadLine { number: self.number, input: format.read(self.alone.json()) });
                 self.alone = Repair::default();
                 self.follows = true;
             }
@@ -299,14 +307,14 @@ impl Line {
     }
 
     /// Takes a line that may go on with what is open, or be an event by itself.
-    fn feed_joined(&mut self, bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(Read)) -> usize {
+    fn feed_joined(&mut self, bytes: &[u8], format: &InputSettings, say: &mut impl FnMut(ReadLine)) -> usize {
         if self.bad.is_none() {
             let taken = self.alone.push(bytes);
             match self.alone.progress() {
                 Progress::Whole => match format.read(self.alone.json()) {
                     Ok(input) => {
                         self.leave_open(say);
-                        say((self.number, Ok(input)));
+                        say(ReadLine { number: self.number, input: Ok(input) });
                         self.alone = Repair::default();
                         return taken;
                     }
@@ -320,7 +328,7 @@ impl Line {
         let taken = open.object.push(bytes);
         match open.object.progress() {
             Progress::Whole => {
-                say((open.number, format.read(open.object.json())));
+                say(ReadLine { number: open.number, input: format.read(open.object.json()) });
                 self.joined = None;
                 (self.alone, self.bad, self.follows) = (Repair::default(), None, true);
                 taken
@@ -334,7 +342,7 @@ impl Line {
     }
 
     /// This line does not go on with what is open.
-    fn leave_open(&mut self, say: &mut impl FnMut(Read)) {
+    fn leave_open(&mut self, say: &mut impl FnMut(ReadLine)) {
         if let Some(open) = self.joined.take() {
             say(open.never());
         }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use lastword_events::DeliveryId;
 
+use super::OperatorArgs;
+
 /// The journal, named as for `stdio`.
 #[derive(Debug, Args)]
 pub(crate) struct JournalArgs {
@@ -20,7 +22,7 @@ pub(crate) struct JournalArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SessionsArgs {
     #[command(flatten)]
-    pub(crate) journal: JournalArgs,
+    pub(crate) operator: OperatorArgs,
 
     /// One JSON object a line
     #[arg(long)]
@@ -30,7 +32,7 @@ pub(crate) struct SessionsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DeliveriesArgs {
     #[command(flatten)]
-    pub(crate) journal: JournalArgs,
+    pub(crate) operator: OperatorArgs,
 
     /// Only these
     #[arg(long, value_enum)]
@@ -54,7 +56,7 @@ pub(crate) enum State {
 #[derive(Debug, Args)]
 pub(crate) struct RedeliverArgs {
     #[command(flatten)]
-    pub(crate) journal: JournalArgs,
+    pub(crate) operator: OperatorArgs,
 
     /// The deliveries' ids, as `lastword deliveries` lists them
     #[arg(value_name = "ID", required = true)]
@@ -64,7 +66,7 @@ pub(crate) struct RedeliverArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DropArgs {
     #[command(flatten)]
-    pub(crate) journal: JournalArgs,
+    pub(crate) operator: OperatorArgs,
 
     /// The deliveries' ids, as `lastword deliveries` lists them
     #[arg(value_name = "ID", required = true)]
@@ -102,4 +104,28 @@ pub(crate) enum JournalVerb {
     Compact(JournalArgs),
     /// Print everything that is active or owed, one JSON object a line
     Export(JournalArgs),
+    /// Copy it, as it is at one moment, to a new file; a program may be using it
+    Backup(BackupArgs),
+    /// Make a journal of a backup, where there is none
+    Restore(RestoreArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// The new file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }

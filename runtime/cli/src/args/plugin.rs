@@ -11,7 +11,7 @@ use lastword_sandbox::limits::default_fuel;
 
 use crate::grants::GrantArgs;
 use crate::new::Language;
-use crate::units::{self, UnitError};
+use lastword_config::units::{self, UnitError};
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
@@ -32,7 +32,7 @@ fn plugin_name(text: &str) -> Result<PluginName, String> {
     PluginName::new(text).map_err(|error| error.to_string())
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct CacheArgs {
     /// Where compiled plugins are kept [default: lastword/compiled in the user's cache directory]
     #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]

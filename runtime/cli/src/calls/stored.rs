@@ -9,7 +9,7 @@ use lastword_sandbox::{Change, KeyValueError, KeyValueUsage, KeyValues};
 use parking_lot::Mutex;
 
 use crate::limits::{MAX_SHOWN_KEYS, MAX_SHOWN_VALUE_CHARS};
-use crate::units::show_bytes;
+use lastword_config::units::show_bytes;
 use lastword_events::text::{clip_chars, quoted};
 
 /// One plugin's space, empty at first.

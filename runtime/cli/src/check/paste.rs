@@ -10,7 +10,7 @@ use toml::Value;
 
 use super::requested_grants::requested_grants;
 use crate::config::name_of;
-use crate::units::write_bytes;
+use lastword_config::units::write_bytes;
 
 /// What was granted as it was granted, and for what is missing an example to be changed.
 pub(super) fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) -> io::Result<()> {

@@ -6,7 +6,7 @@ use lastword_sandbox::{Grant, Grants, Inspection};
 
 use super::{BAD, GOOD};
 use crate::calls::output::{MUTE, prints};
-use crate::units::write_bytes;
+use lastword_config::units::write_bytes;
 
 /// The interfaces through which a plugin reads its transcript. Most toolchains import them, used or not.
 const FILES: &str = "wasi:filesystem/";

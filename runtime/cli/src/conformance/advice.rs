@@ -6,7 +6,7 @@ use lastword::Limits;
 use lastword_sandbox::limits::default_fuel;
 
 use super::judge::{CaseResult, Verdict};
-use crate::units::{show_count, write_bytes};
+use lastword_config::units::{show_count, write_bytes};
 
 /// Real events differ from ours, and a new compiler makes other code. More, if the deadline leaves time for more: it is what
 /// should cut.

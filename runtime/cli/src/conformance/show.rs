@@ -10,7 +10,7 @@ use super::judge::{self, CaseResult, Verdict};
 use super::trial::Trial;
 use crate::calls::output::{MUTE, prints};
 use crate::style::{BAD, DIM, GOOD, NOTE};
-use crate::units::{show_bytes, show_count, show_duration, show_memory};
+use lastword_config::units::{show_bytes, show_count, show_duration, show_memory};
 use lastword_events::text::clip_chars;
 
 /// What is shown of a plugin's output when it failed: an exception with the innermost functions, and what comes after it.

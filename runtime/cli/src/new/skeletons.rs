@@ -5,18 +5,22 @@ use clap::ValueEnum;
 /// A plugin that is called [`PLACEHOLDER`], and is built and tested as it is: the path and the text of each file.
 pub(super) type Skeleton = &'static [(&'static str, &'static str)];
 
+/// The files are in `skeletons/` of this package, which has links to those of the repository. A folder with a `Cargo.toml` would be
+/// another package and no part of this one, and git follows no link that is called `.gitignore`: there they have other names.
 macro_rules! skeleton {
-    ($folder:literal: $($file:literal,)*) => {
-        &[$(($file, include_str!(concat!("../../../../guest-examples/skeletons/", $folder, "/", $file))),)*]
+    ($folder:literal: $($file:literal $(from $source:literal)?,)*) => {
+        &[$(($file, skeleton!(@text $folder, $file $(, $source)?)),)*]
     };
+    (@text $folder:literal, $file:literal, $source:literal) => { skeleton!(@text $folder, $source) };
+    (@text $folder:literal, $file:literal) => { include_str!(concat!("../../skeletons/", $folder, "/", $file)) };
 }
 
 /// Every file of the skeleton in rust.
 const RUST: Skeleton = skeleton!(
     "rust":
-    ".gitignore",
+    ".gitignore" from "gitignore.skeleton",
     "Cargo.lock",
-    "Cargo.toml",
+    "Cargo.toml" from "Cargo.toml.skeleton",
     "README.md",
     "src/lib.rs",
     "wit/deps/lastword-hooks/session-hooks.wit",

@@ -8,23 +8,23 @@ use lastword_events::printable;
 const HEAD: Style = Style::new().bold();
 
 /// Columns that are as wide as what is in them.
-pub(super) struct Table<const N: usize> {
+pub(crate) struct Table<const N: usize> {
     head: [&'static str; N],
     rows: Vec<[String; N]>,
 }
 
 impl<const N: usize> Table<N> {
-    pub(super) fn new(head: [&'static str; N]) -> Self {
+    pub(crate) fn new(head: [&'static str; N]) -> Self {
         Self { head, rows: Vec::new() }
     }
 
     /// Owners choose ids and guests messages: one line, and nothing that a terminal obeys.
-    pub(super) fn row(&mut self, cells: [String; N]) {
+    pub(crate) fn row(&mut self, cells: [String; N]) {
         self.rows.push(cells.map(|cell| printable(&cell).replace('\t', "\\t")));
     }
 
     /// Prints the table, or `nothing` when it has no row.
-    pub(super) fn print(&self, out: &mut impl Write, nothing: &str) -> io::Result<()> {
+    pub(crate) fn print(&self, out: &mut impl Write, nothing: &str) -> io::Result<()> {
         if self.rows.is_empty() {
             return writeln!(out, "{nothing}");
         }

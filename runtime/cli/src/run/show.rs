@@ -8,7 +8,7 @@ use lastword_events::{FailureCause, Hook, Outcome};
 use crate::calls::output::{MUTE, Printed, prints};
 use crate::calls::stored;
 use crate::style::{BAD, DIM, GOOD};
-use crate::units::{show_bytes, show_count, show_duration, show_memory};
+use lastword_config::units::{show_bytes, show_count, show_duration, show_memory};
 
 /// Says what happened to a person. `stores`: the plugin was granted key-value storage.
 pub(super) fn show(

@@ -10,25 +10,9 @@ use tokio::sync::mpsc;
 
 use crate::fd::Blocking;
 use crate::limits::MAX_READ_AHEAD_LINES;
-use lastword_protocol::bad_line::BadLine;
-use lastword_protocol::input::Input;
 use lastword_protocol::limits::{KEPT_BUFFER_BYTES, REST_WAIT};
 use lastword_protocol::owners::InputSettings;
-use lastword_protocol::reader::{Read as Said, Reader};
-
-/// A line that was read, and taken apart.
-#[derive(Debug)]
-pub(super) struct ReadLine {
-    /// From 1.
-    pub(super) number: u64,
-    pub(super) input: Result<Input, BadLine>,
-}
-
-impl From<Said> for ReadLine {
-    fn from((number, input): Said) -> Self {
-        Self { number, input }
-    }
-}
+use lastword_protocol::reader::{ReadLine, Reader};
 
 /// What the thread has read.
 pub(super) struct Lines {
@@ -134,15 +118,15 @@ fn read(
     torn: &TornLine,
 ) -> io::Result<()> {
     let mut reader = Reader::new(format);
-    let mut say = |said: Said| {
+    let mut say = |line: ReadLine| {
         // A service that is gone needs no lines.
-        send.blocking_send(said.into()).ok();
+        send.blocking_send(line).ok();
     };
     while !send.is_closed() {
         let open = reader.open();
         let patience = (!open.is_empty()).then_some(REST_WAIT);
         // Everything before it has been sent.
-        *torn.lock() = patience.map(|_| open.into_iter().map(ReadLine::from).collect());
+        *torn.lock() = patience.map(|_| open);
         let event = source.next(patience);
         if torn.lock().take().is_none() && patience.is_some() {
             reader.forget_open();

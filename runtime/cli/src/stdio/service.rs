@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use lastword::{Durability, Runtime};
+use lastword::Runtime;
 use lastword_events::{DrainReason, DrainReport};
 use tokio::task::AbortHandle;
 use tokio::time::{timeout, timeout_at};
@@ -12,18 +12,20 @@ use tokio::time::{timeout, timeout_at};
 use super::answers::Answers;
 use super::cause::Cause;
 use super::ignored_events::IgnoredEvents;
-use super::reader::{Lines, ReadLine};
-use crate::exit::Exit;
+use super::reader::Lines;
+use crate::exit::{Exit, undelivered};
 use crate::limits::{
     COUNTING_WAIT, DRAIN_LINE_BEFORE_END, DRAIN_OVERRUN, FREEING, LAST_LINE_BEFORE_END, OUTPUT_OVERRUN,
     OWNER_DIED_WAIT, SIGNAL_THREAD_WAIT, STALLED_READER, WATCHDOG_OVERRUN,
 };
-use crate::protocol::line_queue::LineWriter;
-use crate::protocol::stdout_queue::OwnerWriter;
+use crate::output::line_queue::LineWriter;
+use crate::output::stdout_queue::OwnerWriter;
+use crate::settle::{log_drain, settle};
 use crate::signals::{Received, Signals};
 use crate::watchdog::Watchdog;
 use lastword_protocol::input::Input;
 use lastword_protocol::output::{Drain, Output};
+use lastword_protocol::reader::ReadLine;
 
 /// Hands the owner's events to the runtime until something ends it, and then drains.
 pub(super) struct Service {
@@ -231,7 +233,7 @@ impl Service {
         if let Some(report) = &report {
             self.tell(report);
         }
-        self.settle()
+        settle(&self.runtime)
     }
 
     /// What can be said of a drain that has not returned.
@@ -253,7 +255,7 @@ impl Service {
             tracing::error!("the journal did not answer within the budget");
         }
         self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
-        self.settle()
+        settle(&self.runtime)
     }
 
     /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start delivers what
@@ -261,13 +263,13 @@ impl Service {
     async fn give_up(&mut self, ends: Instant) -> Exit {
         tracing::error!("a worker panicked, which is a defect of lastword: the program leaves");
         match timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.detach()).await {
-            Ok(Ok(())) => (),
+            Ok(Ok(_)) => (),
             Ok(Err(error)) => tracing::error!(%error, "the journal could not be written at the end"),
             Err(_) => tracing::error!("the journal did not answer within the budget"),
         }
         self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
         // For what it logs: how much is owed, or lost.
-        self.settle();
+        settle(&self.runtime);
         Exit::Internal
     }
 
@@ -309,37 +311,10 @@ impl Service {
     }
 
     fn tell(&self, report: &DrainReport) {
-        for warning in &report.warnings {
-            tracing::warn!("{}: {}", warning.name, warning.message);
-        }
-        tracing::info!(
-            reason = %report.reason,
-            sessions = report.sessions,
-            delivered = report.delivered,
-            failed = report.failed,
-            deferred = report.deferred,
-            "drained in {} ms of {} ms",
-            report.elapsed.as_millis(),
-            report.budget.as_millis(),
-        );
+        log_drain(report);
         let dropped = self.output.dropped() + report.unreported;
         let reason = report.reason.to_string();
         self.output.last(&Output::Drain(Drain::new(report, &reason, dropped)).line());
-    }
-
-    /// The exit code, and for what is lost the number.
-    fn settle(&self) -> Exit {
-        let left = self.runtime.undelivered_ends();
-        if left == 0 {
-            return Exit::Delivered;
-        }
-        let exit = undelivered(self.runtime.durability());
-        let what = if left == 1 { "session-end delivery is" } else { "session-end deliveries are" };
-        match exit {
-            Exit::Owed => tracing::info!("{left} {what} owed, safe in the journal, to go out after the next start"),
-            _ => tracing::error!("{left} {what} lost: the journal was in memory only"),
-        }
-        exit
     }
 }
 
@@ -348,14 +323,6 @@ async fn sleep_until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The exit code when something was not delivered.
-pub(super) fn undelivered(durability: Durability) -> Exit {
-    match durability {
-        Durability::Disk => Exit::Owed,
-        Durability::Memory => Exit::Lost,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Owners' events as they were captured from real programs, replayed as a person would: `lastword stdio … < file`.
+//! Owners' events as they were captured from real programs, replayed.
 
 use std::path::Path;
 
@@ -9,9 +9,14 @@ use crate::support::{Ended, Launch, sorted};
 const OPENCLAW: &str = "openclaw-2026.9.6-hooks.ndjson";
 const CLAUDE_CODE: &str = "claude-code-2.1.197-hooks.ndjson";
 
-fn replayed(owner: &str, file: &str) -> Ended {
+fn captured(file: &str) -> String {
     let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data")).join(file);
-    Launch::stdio().arg("--from").arg(owner).guest("prints").input_file(&file).run()
+    std::fs::read_to_string(file).unwrap()
+}
+
+/// With the events that it answers, of all that there are.
+fn replayed(owner: &str, answers: usize, events: &str) -> Ended {
+    Launch::stdio().arg("--from").arg(owner).guest("prints").answering(answers, events)
 }
 
 /// What the file says, in its order: session, and what happened to it.
@@ -42,7 +47,7 @@ const SESSIONS: [&str; 3] = [
 
 #[test]
 fn openclaws_three_resets_and_its_shutdown_are_six_ends() {
-    let ended = replayed("openclaw", OPENCLAW);
+    let ended = replayed("openclaw", 9, &captured(OPENCLAW));
     assert_eq!(ended.code(), 0);
     assert_eq!(ended.of("error").count(), 0);
 
@@ -69,7 +74,7 @@ fn openclaws_three_resets_and_its_shutdown_are_six_ends() {
 
 #[test]
 fn openclaws_events_are_accepted_in_the_order_of_the_file() {
-    let ended = replayed("openclaw", OPENCLAW);
+    let ended = replayed("openclaw", 9, &captured(OPENCLAW));
     let [a, b, c] = SESSIONS;
     let accepted: Vec<_> = ended.of("accepted").map(said).collect();
     assert_eq!(
@@ -92,7 +97,7 @@ fn openclaws_events_are_accepted_in_the_order_of_the_file() {
 
 #[test]
 fn openclaws_other_events_are_named_once_with_their_number() {
-    let ended = replayed("openclaw", OPENCLAW);
+    let ended = replayed("openclaw", 9, &captured(OPENCLAW));
     for (event, count) in [("gateway_start", 1), ("before_reset", 3), ("subagent_ended", 3), ("gateway_stop", 1)] {
         assert_named_once(&ended, event, count);
     }
@@ -100,7 +105,7 @@ fn openclaws_other_events_are_named_once_with_their_number() {
 
 #[test]
 fn claude_codes_two_runs_are_two_starts_and_two_ends() {
-    let ended = replayed("claude-code", CLAUDE_CODE);
+    let ended = replayed("claude-code", 4, &captured(CLAUDE_CODE));
     assert_eq!(ended.code(), 0);
     assert_eq!(ended.of("error").count(), 0);
     let sessions = ["27e24bc2-a54c-4322-9a82-daafc4709815", "c225406f-5215-4c71-b316-ded84ed36de6"];
@@ -116,12 +121,10 @@ fn claude_codes_two_runs_are_two_starts_and_two_ends() {
 
 #[test]
 fn an_owner_that_dies_in_the_middle_leaves_no_session_without_its_end() {
-    let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data")).join(OPENCLAW);
-    let whole = std::fs::read_to_string(file).unwrap();
+    let whole = captured(OPENCLAW);
     // Up to the last reset: three sessions are open, and the gateway never says its last words.
     let cut: Vec<&str> = whole.lines().take(13).collect();
-    let launch = Launch::stdio().arg("--from").arg("openclaw").guest("prints").input(cut.join("\n"));
-    let ended = launch.run();
+    let ended = replayed("openclaw", 6, &cut.join("\n"));
     assert_eq!(ended.code(), 0);
     for session in SESSIONS {
         assert_eq!(history(&ended, session).last().unwrap(), &("session-end", 2, Some("crashed")));

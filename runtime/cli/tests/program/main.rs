@@ -20,6 +20,7 @@ mod captured;
 mod commands;
 mod compiling;
 mod config;
+mod daemon;
 mod docs;
 #[cfg(target_os = "linux")]
 mod environments;

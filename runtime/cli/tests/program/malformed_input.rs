@@ -374,7 +374,8 @@ fn a_line_that_is_sent_again_is_acknowledged_and_does_nothing() {
 
 #[test]
 fn a_start_of_an_active_session_is_an_update_and_a_second_end_is_a_duplicate() {
-    let ended = fed([start("s1"), start("s1"), end("s1", "reset"), end("s1", "reset"), start("s1")].join("\n"));
+    let lines = [start("s1"), start("s1"), end("s1", "reset"), end("s1", "reset"), start("s1")];
+    let ended = Launch::stdio().guest("prints").answering(lines.len(), lines.join("\n"));
     let accepted: Vec<_> = ended
         .of("accepted")
         .map(|line| (line["generation"].as_u64().unwrap(), line["updated"].as_bool(), line["code"].as_str()))

@@ -3,7 +3,7 @@
 //! Every wait has a deadline, and a test that fails shows what the program said. Whatever a test is about, a line on stdout
 //! that is not one of the protocol's fails it.
 //!
-//! [`Home`] is the directory in which it runs, [`Launch`] says how it is started, [`Program`] is one that runs, [`Ended`] one that has left, and [`seen`] gathers what
+//! [`Home`] is the directory in which it runs, [`Launch`] says how it is started, [`Program`] is one that runs, [`Raw`] an owner's connection to one, [`Ended`] one that has left, and [`seen`] gathers what
 //! it says meanwhile.
 
 #[cfg(target_os = "linux")]
@@ -14,6 +14,7 @@ mod ended;
 mod home;
 mod launch;
 mod program;
+mod raw;
 mod seen;
 mod terminal;
 
@@ -25,6 +26,7 @@ pub(crate) use ended::Ended;
 pub(crate) use home::Home;
 pub(crate) use launch::Launch;
 pub(crate) use program::Program;
+pub(crate) use raw::{Raw, http};
 
 /// No single wait is longer. Much more than anything here takes, because a machine may be busy; a promise about time is
 /// asserted in `timed`, not by this.

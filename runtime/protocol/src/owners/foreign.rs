@@ -1,4 +1,6 @@
 //! An event in another format than `--from` names.
+//!
+//! Apart from [`recognise`](mod@super::recognise), which needs the words of [`input`](crate::input): an input may be foreign.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! The texts of a payload that are kept.
+//!
+//! Apart from [`format`](super::format), which names the functions that read payloads: those keep texts.
 
 use crate::suggest;
 use lastword_events::text::quoted;

@@ -16,7 +16,7 @@ use Said::{Bytes, Silence};
 fn read_as(input_format: InputFormat, said: &[Said<'_>], piece: usize) -> Vec<String> {
     let mut reader = Reader::new(input_format);
     let mut read = Vec::new();
-    let mut say = |(number, input): Read| {
+    let mut say = |ReadLine { number, input }: ReadLine| {
         read.push(match input {
             Ok(Input::Event(event)) => {
                 let what = match event.event {
@@ -212,10 +212,10 @@ fn a_torn_line_is_an_error_after_a_silence_and_at_the_end_of_the_input() {
 fn what_is_open_can_be_told_before_it_is_over() {
     let mut reader = Reader::new(InputFormat::Lastword);
     let mut said = 0;
-    let mut say = |_: Read| said += 1;
+    let mut say = |_: ReadLine| said += 1;
     reader.push(format!("{}\n{{\"op\":\"end\",\n\"session\":", start("a")).as_bytes(), &mut say);
-    let (number, bad) = reader.open().pop().unwrap();
-    assert_eq!((number, bad.unwrap_err().message.as_str()), (2, "the line is not JSON: it stops inside an object"));
+    let ReadLine { number, input } = reader.open().pop().unwrap();
+    assert_eq!((number, input.unwrap_err().message.as_str()), (2, "the line is not JSON: it stops inside an object"));
     reader.silence(&mut say);
     assert_eq!((reader.open(), said), (Vec::new(), 2));
 }
@@ -291,17 +291,17 @@ fn a_long_line_is_read_as_it_comes_and_little_of_it_is_kept() {
 #[test]
 fn a_long_line_leaves_no_memory_behind() {
     let mut reader = Reader::new(InputFormat::Lastword);
-    let mut say = |_: Read| ();
+    let mut say = |_: ReadLine| ();
     reader.push(&vec![b'x'; MAX_LINE_BYTES], &mut say);
     reader.push(b"\n", &mut say);
-    assert!(reader.begun.capacity() <= KEPT_BUFFER_BYTES);
+    assert!(reader.beginning.capacity() <= KEPT_BUFFER_BYTES);
     reader.push(b"{\"op\":\"end\",\"note\":\"", &mut say);
     for _ in 0..64 {
         reader.push(&vec![b'x'; MAX_LINE_BYTES], &mut say);
-        assert!(reader.begun.capacity() <= MAX_LINE_BYTES);
+        assert!(reader.beginning.capacity() <= MAX_LINE_BYTES);
     }
     reader.push(b"\n", &mut say);
-    assert_eq!(reader.begun.capacity(), 0);
+    assert_eq!(reader.beginning.capacity(), 0);
 }
 
 const CAPTURED: [(InputFormat, &str); 2] = [

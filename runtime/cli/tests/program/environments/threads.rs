@@ -52,7 +52,7 @@ fn with_too_few_processes_it_works_or_does_not_start_and_says_so() {
 fn what_would_take_more_threads_later_gets_along_with_those_that_are_there() {
     const ENDS: usize = 32;
     // `STDIO_THREADS`, `IO_THREADS`, `BLOCKING_THREADS`, the main thread, and one for each processor: not one more.
-    let enough = 8 + 2 + 4 + 1 + thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let enough = 9 + 2 + 4 + 1 + thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let launch = Launch::stdio().with_guest("transcript-reads");
     let root = launch.dir().canonicalize().unwrap().join("agents");
     fs::create_dir_all(root.join("default")).unwrap();

@@ -145,8 +145,13 @@ fn outcome_of(line: &Value) -> String {
     }
 }
 
-/// The plugin and the text of a guest's line in the log: `… INFO plugin=prints session=s1 | session-end s1 attempt=1`.
+/// The plugin and the text of a guest's line in the log: `… INFO plugin=prints session=s1 | session-end s1 attempt=1`, or the same in
+/// JSON, as a daemon's log has it.
 fn printed(line: &str) -> Option<(String, String)> {
+    if line.starts_with('{') {
+        let line: Value = serde_json::from_str(line).ok().filter(|line: &Value| line["target"] == "lastword::guest")?;
+        return Some((line["plugin"].as_str()?.to_owned(), line["message"].as_str()?.to_owned()));
+    }
     let (about, text) = line.split_once(" | ")?;
     let plugin = about.split_whitespace().find_map(|word| word.strip_prefix("plugin="))?;
     Some((plugin.to_owned(), text.to_owned()))

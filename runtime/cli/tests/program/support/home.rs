@@ -44,6 +44,16 @@ impl Home {
         self.stdio().arg("--journal").arg(self.journal())
     }
 
+    /// `lastword serve` on the home's journal, at its default socket.
+    pub(crate) fn serve(&self) -> Launch {
+        Launch::serve_at(self).arg("--journal").arg(self.journal())
+    }
+
+    /// The socket of [`Self::serve`].
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.join("lastword").join("lastword.sock")
+    }
+
     /// Another command, whose stdout is for people.
     pub(crate) fn command(&self, name: &str) -> Launch {
         Launch::command_at(name, self)

@@ -60,6 +60,11 @@ impl Launch {
         Self::new("stdio", Output::Read, home.clone())
     }
 
+    /// `lastword serve` where other commands run. Its only line on stdout is one of the protocol.
+    pub(super) fn serve_at(home: &Home) -> Self {
+        Self::new("serve", Output::Read, home.clone())
+    }
+
     /// Another command, whose stdout is for people.
     pub(crate) fn command(name: &str) -> Self {
         Self::command_at(name, &Home::new())
@@ -233,7 +238,8 @@ impl Launch {
         let mut words = self.launcher.iter().chain([&program]).chain(&self.args);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).current_dir(self.dir()).env_remove("RUST_LOG").env_remove("LASTWORD_LOG");
-        for home in ["HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+        let homes = ["HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"];
+        for home in homes {
             command.env(home, self.dir());
         }
         for (name, value) in &self.env {
@@ -288,6 +294,18 @@ impl Launch {
     /// Starts it and waits for its end; stdin is closed, unless it is a file.
     pub(crate) fn run(self) -> Ended {
         let mut program = self.start();
+        program.close_stdin();
+        program.ended()
+    }
+
+    /// Starts it, feeds it this, and ends its input when it has answered so many lines. The end of the input begins a drain, which waits
+    /// for what a slow disk has yet to write for no more than 100 ms: whatever has to follow it is refused.
+    pub(crate) fn answering(self, answers: usize, input: impl AsRef<str>) -> Ended {
+        let mut program = self.start();
+        program.send([input]);
+        program.until("its answers", |counts| {
+            ["accepted", "error"].iter().filter_map(|event| counts.get(*event)).sum::<usize>() >= answers
+        });
         program.close_stdin();
         program.ended()
     }

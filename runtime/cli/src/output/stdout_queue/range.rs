@@ -1,6 +1,6 @@
 //! Answers that are written together.
 
-use crate::protocol::answer::AnswerKind;
+use crate::output::answer::AnswerKind;
 use lastword_protocol::output::{AcceptedLines, Output, RefusedLines};
 
 /// Answers to several lines, in their order, of which only the common part is written.

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::mpsc;
 
 use super::*;
-use crate::protocol::line_queue::LineWriter;
+use crate::output::line_queue::LineWriter;
 
 /// Long enough that only a failure takes it.
 const LONG: Duration = Duration::from_secs(10);

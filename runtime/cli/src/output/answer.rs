@@ -1,4 +1,6 @@
 //! An answer to one line of the owner's.
+//!
+//! Apart from [`stdout_queue`](super::stdout_queue), which needs the ranges that answers are gathered in: those name their kind.
 
 /// The answer to one line of the owner's.
 #[derive(Debug)]

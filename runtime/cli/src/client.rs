@@ -1,0 +1,176 @@
+//! A running daemon, as commands talk to it: HTTP over its Unix socket.
+
+mod reload;
+
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+
+use crate::config::ConfigError;
+use crate::exit::{Exit, Failure};
+use crate::limits::{DAEMON_ANSWERS, MAX_DAEMON_ANSWER_BYTES};
+use crate::socket::SocketPlace;
+use lastword_config::Mistakes;
+use lastword_config::units::show_duration;
+use lastword_events::text::printable_path;
+
+pub(crate) use reload::{configured_socket, nobody, reload};
+
+/// A daemon that answers on its socket.
+pub(crate) struct Daemon {
+    socket: PathBuf,
+    runtime: Runtime,
+}
+
+/// Why a request was not carried out, as RFC 9457 has it.
+#[derive(serde::Deserialize)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+}
+
+/// A page of a list.
+#[derive(serde::Deserialize)]
+struct Page {
+    #[serde(rename = "sessions", alias = "deliveries")]
+    rows: Vec<Box<RawValue>>,
+    next: Option<String>,
+}
+
+impl Daemon {
+    /// The daemon at this place; none when nobody answers there.
+    ///
+    /// # Errors
+    /// When somebody may, and cannot be asked.
+    pub(crate) fn find(place: &SocketPlace) -> Result<Option<Self>, Failure> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
+        match runtime.block_on(UnixStream::connect(&place.path)) {
+            Ok(_) => Ok(Some(Self { socket: place.path.clone(), runtime })),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Ok(None)
+            }
+            Err(error) => {
+                let what = format!("the daemon at {} cannot be asked", printable_path(&place.path));
+                Err(Failure::usage(anyhow!(error).context(what)))
+            }
+        }
+    }
+
+    /// What the daemon answers to a GET.
+    ///
+    /// # Errors
+    /// When it refuses, does not answer, or answers something else.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.ask(Method::GET, path, Vec::new())
+    }
+
+    /// What the daemon answers to a POST.
+    ///
+    /// # Errors
+    /// When it refuses, does not answer, or answers something else.
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        self.ask(Method::POST, path, serde_json::to_vec(body).map_err(Failure::internal)?)
+    }
+
+    /// Every row of a list, page by page, as the daemon writes it.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get), or of `each`.
+    pub(crate) fn each_row(
+        &self,
+        list: &str,
+        mut each: impl FnMut(&str) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut after = None;
+        loop {
+            let separator = if list.contains('?') { '&' } else { '?' };
+            let path = match &after {
+                Some(after) => format!("{list}{separator}limit=1000&after={after}"),
+                None => format!("{list}{separator}limit=1000"),
+            };
+            let page: Page = self.get(&path)?;
+            page.rows.iter().try_for_each(|row| each(row.get()))?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// All rows of a list, for a table.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub(crate) fn rows<T: DeserializeOwned>(&self, list: &str) -> Result<Vec<T>, Failure> {
+        let mut rows = Vec::new();
+        self.each_row(list, |row| {
+            rows.push(serde_json::from_str(row).map_err(Failure::internal)?);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<T, Failure> {
+        let answered =
+            self.runtime.block_on(async { timeout(DAEMON_ANSWERS, self.exchange(method, path, body)).await });
+        let broken = |error: anyhow::Error| {
+            let what = format!("the daemon at {} cannot be asked", printable_path(&self.socket));
+            Failure::internal(error.context(what))
+        };
+        let (status, body) = match answered {
+            Ok(answer) => answer.map_err(broken)?,
+            Err(_) => return Err(broken(anyhow!("it has not answered within {}", show_duration(DAEMON_ANSWERS)))),
+        };
+        if !status.is_success() {
+            return Err(refused(status, &body));
+        }
+        serde_json::from_slice(&body)
+            .context("its answer is not what was expected: is it of another version?")
+            .map_err(broken)
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<(StatusCode, Bytes)> {
+        let stream = UnixStream::connect(&self.socket).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // It is done when the answer is there.
+        let connection = tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "localhost")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_DAEMON_ANSWER_BYTES).collect().await;
+        connection.abort();
+        Ok((status, body.map_err(|error| anyhow!(error))?.to_bytes()))
+    }
+}
+
+/// What the daemon says of a request that it does not carry out. Whose fault it is decides over the exit code.
+fn refused(status: StatusCode, body: &[u8]) -> Failure {
+    let said = serde_json::from_slice::<Problem>(body).ok();
+    let said = said.and_then(|problem| problem.detail.or(problem.title));
+    let said = said.unwrap_or_else(|| format!("the daemon answers {status}"));
+    let exit = if status.is_client_error() { Exit::Usage } else { Exit::Internal };
+    // Mistakes in a configuration are a line each.
+    let error = match said.contains('\n') {
+        true => ConfigError::from(Mistakes(said.lines().map(str::to_owned).collect())).into(),
+        false => anyhow!(said),
+    };
+    Failure { exit, error }
+}

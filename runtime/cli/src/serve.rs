@@ -1,0 +1,200 @@
+//! `lastword serve`: a daemon for any number of owners, which outlives them.
+//!
+//! The main thread waits for what ends it, and takes the last steps. Four others are this command's own: `stderr`, `signals` and
+//! `watchdog`, as in `stdio`, and tokio's, which serve connections. Nothing that a client, a plugin or a disk does holds up the one
+//! that waits.
+
+mod applied;
+mod controls;
+mod handed_socket;
+mod listeners;
+mod lock_file;
+mod private_directory;
+mod ready;
+mod reload;
+mod service;
+mod settings;
+mod socket_file;
+mod systemd;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lastword::{Durability, Runtime};
+use lastword_protocol::output::Output;
+use lastword_server::{Resumed, Server, ServerBuilder, ServerLimits, ServerObserver, TokenStore};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use crate::arenas;
+use crate::args::ServeArgs;
+use crate::config::{Config, ConfigError};
+use crate::early::{EarlyExit, leave_on_early_signal};
+use crate::exit::{self, Exit, Failure};
+use crate::fd;
+use crate::limits::{STALLED_READER, WATCHDOG_OVERRUN};
+use crate::logging::{self, Format};
+use crate::output::line_queue::LineWriter;
+use crate::plugins;
+use crate::signals::{Hangup, Signals};
+use crate::start::{self, Started, start};
+use crate::threads;
+use crate::tokens;
+use crate::watchdog::Watchdog;
+
+use applied::Applied;
+use controls::{Asked, ProgramControls};
+use listeners::Listeners;
+use reload::Reloader;
+use service::Service;
+use settings::Settings;
+
+/// Serves until a signal, or an operator, says that it is over.
+///
+/// # Errors
+/// When it cannot begin. Once it has begun, the exit code says how it went.
+pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
+    fd::raise_limit();
+    fd::check_for_serving()?;
+    threads::check_for_serving()?;
+    let logs = logging::to_queue(Format::of_stderr()).map_err(Failure::internal)?;
+    let result = serve(args, &logs);
+    if result.is_err() {
+        logs.flush(Instant::now() + STALLED_READER, STALLED_READER);
+    }
+    result
+}
+
+fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
+    fd::tell_limit();
+    let watchdog = Watchdog::spawn().map_err(Failure::internal)?;
+    let early = EarlyExit::default();
+    let hangup = Arc::new(Notify::new());
+    let signals = leave_on_early_signal(Hangup::Reloads(Arc::clone(&hangup)), logs.clone(), early.clone())
+        .map_err(Failure::internal)?;
+    let config = plugins::gather(&args.runtime)?;
+    let settings = Settings::of(args, &config)?;
+    let drain = config.drain;
+    // First: a second daemon should not wait for the journal, or for plugins to be compiled, to be told of the other one.
+    let listeners = Listeners::open(&settings)?;
+
+    let engine = threads::io_runtime()?;
+    let giving_back = engine.spawn(arenas::keep_giving_back()).abort_handle();
+    let Built { runtime, server, reloader, asked, slots } = {
+        let _context = engine.enter();
+        build(args, config, &settings, &early)?
+    };
+    // What may fail comes before `ready`. A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
+    let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
+    engine.block_on(go_on(&runtime, &server));
+    // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
+    arenas::give_back_all_unused();
+
+    // First this: whoever has seen `ready` may send a signal and count on the drain.
+    arm_on_signal(&signals, &watchdog, giving_back.clone(), runtime.durability(), drain.budget);
+    let (sockets, addresses) = (listeners.sockets().to_vec(), listeners.addresses().to_vec());
+    let serving = listeners.serve(engine.handle(), &server, &settings).map_err(Failure::internal)?;
+    engine.spawn(systemd::keep_alive(runtime.clone()));
+    reload_on_hangup(engine.handle(), hangup, reloader);
+    ready::print(Output::Ready(start::ready(&runtime, &runtime.plugins(), slots)), &sockets, &addresses);
+    systemd::ready();
+    tracing::info!(?sockets, ?addresses, "ready");
+    let service = Service {
+        runtime,
+        server,
+        engine: engine.handle().clone(),
+        logs: logs.clone(),
+        signals,
+        watchdog,
+        asked,
+        giving_back,
+        drain,
+        on_stop: settings.on_stop,
+    };
+    let exit = control.block_on(service.run());
+    drop(serving);
+    // Threads that are stuck in a guest's host call are left behind.
+    engine.shutdown_background();
+    Ok(exit)
+}
+
+/// A daemon that is not served yet.
+struct Built {
+    runtime: Runtime,
+    server: Server,
+    reloader: Arc<Reloader>,
+    /// What hears of an operator who asks for the end.
+    asked: watch::Receiver<Asked>,
+    /// Calls that can be under way at once.
+    slots: u32,
+}
+
+/// Starts the runtime, and builds the server on it. To be called in a tokio runtime.
+fn build(args: &ServeArgs, config: Config, settings: &Settings, early: &EarlyExit) -> Result<Built, Failure> {
+    let inputs = config.owner.formats().map_err(|mistakes| Failure::usage(ConfigError::from(mistakes)))?;
+    let tokens = settings.tokens.as_deref().map(tokens::read).transpose()?.unwrap_or_default();
+    let store = Arc::new(TokenStore::new(tokens::valid(&tokens)?));
+    let applied = Applied::of(&config, tokens);
+    let observer = if settings.metrics_tenants { ServerObserver::with_tenants() } else { ServerObserver::new() };
+    let Started { runtime, sandbox } = start(&args.runtime, config, early, |builder| {
+        builder.attach_grace(settings.owners.grace).observer(observer.clone())
+    })?;
+    let slots = sandbox.max_concurrent_calls();
+    let reloader = Arc::new(Reloader::new(
+        args.runtime.clone(),
+        runtime.clone(),
+        sandbox.clone(),
+        (settings.tokens.clone(), Arc::clone(&store)),
+        applied,
+    ));
+    let (controls, asked) = ProgramControls::new(Arc::clone(&reloader), runtime.clone());
+    let server = Server::builder(runtime.clone(), observer)
+        .limits(fd::limit().map_or_else(ServerLimits::default, ServerLimits::within))
+        .owners(settings.owners.clone())
+        .tokens(store)
+        .controls(Arc::new(controls))
+        .sandbox(sandbox);
+    let server = inputs.into_iter().fold(server, ServerBuilder::input).build();
+    Ok(Built { runtime, server, reloader, asked, slots })
+}
+
+/// Goes on with the sessions of owners that outlived the last run. What is promised to them is on record then.
+async fn go_on(runtime: &Runtime, server: &Server) {
+    let Resumed { owners, sessions, left, .. } = server.resume().await;
+    if sessions + left > 0 {
+        tracing::info!(owners, sessions, left, "going on with the sessions of owners that live");
+    }
+    if let Err(error) = runtime.recorded().await {
+        tracing::warn!(%error, "what was recovered is not on record again yet");
+    }
+}
+
+/// From now on a signal begins the end, and the watchdog counts from when the signal thread saw it.
+fn arm_on_signal(
+    signals: &Signals,
+    watchdog: &Watchdog,
+    giving_back: AbortHandle,
+    durability: Durability,
+    budget: Duration,
+) {
+    let watchdog = watchdog.clone();
+    signals.serve(false, move |signal| {
+        // Until the last steps have told more.
+        watchdog.expect(exit::undelivered(durability));
+        watchdog.arm(signal.at + budget + WATCHDOG_OVERRUN);
+        giving_back.abort();
+        tracing::info!("{}: stopping", signal.name);
+    });
+}
+
+/// The configuration is read again at each SIGHUP. Those that come meanwhile are one more.
+fn reload_on_hangup(engine: &Handle, hangup: Arc<Notify>, reloader: Arc<Reloader>) {
+    engine.spawn(async move {
+        loop {
+            hangup.notified().await;
+            // The log has what came of it.
+            drop(Arc::clone(&reloader).reload().await);
+        }
+    });
+}

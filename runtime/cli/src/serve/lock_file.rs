@@ -1,0 +1,146 @@
+//! The file beside a socket that is locked while a daemon serves it. It has the daemon's process id, and stays.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use anyhow::anyhow;
+use lastword_events::text::printable_path;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use crate::exit::Failure;
+use crate::limits::MAX_PID_BYTES;
+
+const MODE: u32 = 0o600;
+
+/// A link could lead to any file of ours, which would be emptied; and a pipe of that name is not waited for.
+const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).bits().cast_signed();
+
+/// What came of asking for the lock.
+#[derive(Debug)]
+pub(super) enum Lock {
+    /// It is ours as long as the file is open.
+    Ours(File),
+    /// Another daemon has it: who that is.
+    Of(String),
+}
+
+/// Takes the lock, if it is free, and writes down whose it is.
+///
+/// # Errors
+/// When it cannot be taken, or the file is none that a daemon of this user has left. It is as it was then.
+pub(super) fn take(at: &Path) -> Result<Lock, Failure> {
+    let unusable = |error: io::Error| {
+        Failure::usage(anyhow!(error).context(format!("the lock {} cannot be taken", printable_path(at))))
+    };
+    let mut lock = open(at).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(Lock::Of(holder(&lock))),
+        Err(TryLockError::Error(error)) => return Err(unusable(error)),
+    }
+    write_pid(&mut lock).map_err(unusable)?;
+    Ok(Lock::Ours(lock))
+}
+
+fn open(at: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(MODE).custom_flags(FLAGS);
+    let lock = options.open(at).map_err(|error| match error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) {
+        true => not_ours("it is a link"),
+        false => error,
+    })?;
+    let metadata = lock.metadata()?;
+    if !metadata.is_file() {
+        return Err(not_ours("it is no plain file"));
+    }
+    if metadata.uid() != geteuid().as_raw() {
+        return Err(not_ours(&format!("it belongs to user {}", metadata.uid())));
+    }
+    Ok(lock)
+}
+
+/// Writes our process id in the place of the last daemon's. A file with anything else is somebody's.
+fn write_pid(lock: &mut File) -> io::Result<()> {
+    let text = content(lock)?;
+    if !text.is_empty() && pid_of(&text).is_none() {
+        return Err(not_ours("it holds something else than the number of a daemon's process"));
+    }
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{}", std::process::id())
+}
+
+/// The process that has the lock.
+fn holder(lock: &File) -> String {
+    let pid = content(lock).ok().and_then(|text| pid_of(&text));
+    pid.map_or_else(|| "a process that cannot be named".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// What is in the file, and of a longer one than a daemon's the beginning.
+fn content(lock: &File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    // One byte more than fits tells a file that is longer.
+    lock.take(MAX_PID_BYTES + 1).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// The number that is alone in the file.
+fn pid_of(text: &[u8]) -> Option<u32> {
+    let line = std::str::from_utf8(text).ok()?;
+    line.strip_suffix('\n').unwrap_or(line).parse().ok()
+}
+
+fn not_ours(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{why}: remove it, or name another socket with --socket"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn refused(at: &Path) -> String {
+        format!("{:#}", take(at).unwrap_err().error)
+    }
+
+    #[test]
+    fn what_a_daemon_left_is_taken_over_and_one_that_lives_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("a.lock");
+        for left in ["", "7\n", "4294967295\n", "7"] {
+            fs::write(&at, left).unwrap();
+            let Lock::Ours(lock) = take(&at).unwrap() else { panic!("{left:?}: nobody has it") };
+            assert_eq!(fs::read_to_string(&at).unwrap(), format!("{}\n", std::process::id()));
+            let Lock::Of(holder) = take(&at).unwrap() else { panic!("it is taken") };
+            assert_eq!(holder, format!("process {}", std::process::id()));
+            drop(lock);
+        }
+    }
+
+    #[test]
+    fn a_file_of_that_name_that_no_daemon_has_left_is_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("a.lock");
+        for diary in ["dear diary", "7\n8\n", "\n", "12345678901234567890123", "-7\n"] {
+            fs::write(&at, diary).unwrap();
+            assert!(refused(&at).contains("it holds something else"), "{diary:?}");
+            assert_eq!(fs::read_to_string(&at).unwrap(), diary);
+        }
+    }
+
+    #[test]
+    fn a_link_of_that_name_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, diary) = (dir.path().join("a.lock"), dir.path().join("diary"));
+        fs::write(&diary, "").unwrap();
+        symlink(&diary, &at).unwrap();
+        assert!(refused(&at).contains("it is a link: remove it"));
+        assert_eq!(fs::read(&diary).unwrap(), b"");
+    }
+}

@@ -1,0 +1,111 @@
+//! The directory of the socket: the user's alone, where it is the default's.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, fchmod, open};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use crate::socket::SocketPlace;
+
+/// For its owner alone.
+const MODE: u32 = 0o700;
+
+/// What others of the system may do, in the bits of a mode.
+const OTHERS: u32 = 0o077;
+
+/// Makes the directory, where it is missing. That of the default has to be ours, and is private from here on. Others are as they are: the
+/// socket is private by itself.
+///
+/// # Errors
+/// When it cannot be made; or it is the default's, and another user or a link has its name.
+pub(super) fn make(place: &SocketPlace) -> io::Result<()> {
+    let Some(directory) = place.path.parent().filter(|directory| !directory.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    DirBuilder::new().recursive(true).mode(MODE).create(directory)?;
+    if place.is_default { make_private(directory) } else { Ok(()) }
+}
+
+/// What was opened is what is looked at and changed: whoever made it cannot put another in its place meanwhile.
+fn make_private(directory: &Path) -> io::Result<()> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+    let opened = open(directory, flags, Mode::empty()).map_err(|error| match error {
+        Errno::NOTDIR | Errno::LOOP => not_ours("it is a link, or no directory"),
+        error => error.into(),
+    })?;
+    let opened = File::from(opened);
+    let metadata = opened.metadata()?;
+    if metadata.uid() != geteuid().as_raw() {
+        return Err(not_ours(&format!("it belongs to user {}", metadata.uid())));
+    }
+    if metadata.mode() & OTHERS != 0 {
+        fchmod(&opened, Mode::RWXU)?;
+    }
+    Ok(())
+}
+
+fn not_ours(why: &str) -> io::Error {
+    let message =
+        format!("{why}: name another socket with --socket, or set XDG_RUNTIME_DIR to a directory of this user's");
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn make_for(directory: &Path, is_default: bool) -> io::Result<()> {
+        make(&SocketPlace { path: directory.join("lastword.sock"), is_default })
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn that_of_the_default_is_made_private_and_another_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let [new, open, other] = ["new", "open", "other"].map(|name| dir.path().join(name));
+        for there in [&open, &other] {
+            fs::create_dir(there).unwrap();
+            fs::set_permissions(there, Permissions::from_mode(0o755)).unwrap();
+        }
+        make_for(&new, true).unwrap();
+        make_for(&open, true).unwrap();
+        make_for(&other, false).unwrap();
+        assert_eq!([mode(&new), mode(&open), mode(&other)], [0o700, 0o700, 0o755]);
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_refused_and_what_it_leads_to_is_not_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [target, link] = ["target", "link"].map(|name| dir.path().join(name));
+        fs::create_dir(&target).unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o755)).unwrap();
+        symlink(&target, &link).unwrap();
+        let refused = make_for(&link, true).unwrap_err().to_string();
+        assert!(refused.contains("it is a link"), "{refused}");
+        assert_eq!(mode(&target), 0o755);
+        make_for(&link, false).unwrap();
+    }
+
+    /// Only who may give a directory away can try it.
+    #[test]
+    fn a_directory_of_another_user_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        if std::os::unix::fs::chown(&theirs, Some(geteuid().as_raw() + 1), None).is_err() {
+            return;
+        }
+        let refused = make_for(&theirs, true).unwrap_err().to_string();
+        assert!(refused.contains("it belongs to user"), "{refused}");
+    }
+}

@@ -1,0 +1,218 @@
+//! Waits until something ends the daemon, and takes its last steps.
+
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use lastword::Runtime;
+use lastword_config::{Drain, OnStop};
+use lastword_events::DrainReason;
+use lastword_server::Server;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout_at;
+
+use super::controls::Asked;
+use super::systemd;
+use crate::exit::{Exit, undelivered};
+use crate::limits::{CONNECTIONS_CLOSE, DRAIN_OVERRUN, FREEING, OUTPUT_OVERRUN, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::output::line_queue::LineWriter;
+use crate::settle::{log_drain, settle};
+use crate::signals::{Received, Signals};
+use crate::watchdog::Watchdog;
+
+/// A daemon that serves.
+pub(super) struct Service {
+    pub(super) runtime: Runtime,
+    pub(super) server: Server,
+    /// Where the server works.
+    pub(super) engine: Handle,
+    pub(super) logs: LineWriter,
+    pub(super) signals: Signals,
+    pub(super) watchdog: Watchdog,
+    pub(super) asked: watch::Receiver<Asked>,
+    /// What gives memory back to the system until the end.
+    pub(super) giving_back: AbortHandle,
+    pub(super) drain: Drain,
+    pub(super) on_stop: OnStop,
+}
+
+/// What ended it. The first one counts.
+#[derive(Clone, Copy, Debug)]
+enum Cause {
+    Signal(Received),
+    /// An operator, through the API.
+    Asked(DrainReason, Instant),
+    /// The runtime cannot serve its sessions any more.
+    Failed(Instant),
+}
+
+impl Cause {
+    /// When the budget began.
+    fn at(self) -> Instant {
+        match self {
+            Self::Signal(signal) => signal.at,
+            Self::Asked(_, at) | Self::Failed(at) => at,
+        }
+    }
+
+    fn reason(self) -> DrainReason {
+        match self {
+            Self::Signal(_) => DrainReason::Shutdown,
+            Self::Asked(reason, _) => reason,
+            Self::Failed(_) => DrainReason::Crashed,
+        }
+    }
+}
+
+impl Service {
+    /// Serves until something ends it. The process can end when it returns.
+    pub(super) async fn run(mut self) -> Exit {
+        let cause = self.ended().await;
+        let ends = cause.at() + self.drain.budget;
+        self.signals.ignore();
+        let at_worst = if self.runtime.has_failed() { Exit::Internal } else { undelivered(self.runtime.durability()) };
+        self.watchdog.expect(at_worst);
+        self.watchdog.arm(ends + WATCHDOG_OVERRUN);
+        self.giving_back.abort();
+        let exit = match (cause, self.on_stop) {
+            (Cause::Failed(_), _) => self.give_up(cause, ends).await,
+            (Cause::Signal(_), OnStop::Keep) => self.hand_over(cause, ends).await,
+            (Cause::Signal(_), OnStop::Drain) if !self.drain.enabled => self.leave_owed(cause, ends).await,
+            _ => self.drain(cause, ends).await,
+        };
+        let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
+        self.watchdog.expect(exit);
+        let dropped = self.logs.dropped();
+        if dropped > 0 {
+            tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");
+        }
+        self.logs.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
+        if Instant::now() + FREEING > ends {
+            // The process ends now, and the system frees what it had.
+            std::mem::forget(self);
+        }
+        exit
+    }
+
+    async fn ended(&mut self) -> Cause {
+        let mut failed = pin!(self.runtime.failed());
+        let mut signal = pin!(self.signals.first());
+        tokio::select! {
+            biased;
+            () = &mut failed => Cause::Failed(Instant::now()),
+            signal = &mut signal => Cause::Signal(signal),
+            (reason, at) = stop_asked(&mut self.asked) => {
+                tracing::info!("an operator asked for it: draining, and leaving");
+                Cause::Asked(reason, at)
+            }
+        }
+    }
+
+    /// Meanwhile starts are refused and ends are taken.
+    async fn drain(&self, cause: Cause, ends: Instant) -> Exit {
+        systemd::stopping("draining");
+        let drain = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.drain_since(cause.reason(), cause.at()));
+        match drain.await {
+            Ok(report) => {
+                log_drain(&report);
+                self.server.drained(&report);
+            }
+            Err(_) => tracing::error!("the drain did not return within its budget and is left to itself"),
+        }
+        self.close_connections(ends).await;
+        let exit = settle(&self.runtime);
+        self.release(cause.reason(), ends).await;
+        exit
+    }
+
+    /// `[drain] enabled = false`: nobody is called, and everything stays owed.
+    async fn leave_owed(&self, cause: Cause, ends: Instant) -> Exit {
+        systemd::stopping("leaving");
+        let close = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.close(cause.reason()));
+        if close.await.is_err() {
+            tracing::error!("the journal did not answer within the budget");
+        }
+        self.close_connections(ends).await;
+        settle(&self.runtime)
+    }
+
+    /// `on-stop = "keep"`: every session stays active, and the next daemon goes on with it.
+    async fn hand_over(&self, cause: Cause, ends: Instant) -> Exit {
+        systemd::stopping("handing over");
+        // First, with the budget that the signal began: what it has to cut it cuts in time, whatever clients do.
+        let detach = self.runtime.detach_since(cause.at());
+        // Meanwhile: a plugin that hangs and a client that is slow do not take their time one after the other.
+        let closing = self.begin_to_close(ends + DRAIN_OVERRUN);
+        let detached = timeout_at((ends + DRAIN_OVERRUN).into(), detach).await;
+        // Who waited for a delivery knows now that it goes out later: that answer has to be taken.
+        closed(closing, closing_ends(ends)).await;
+        match detached {
+            Ok(Ok(left)) => {
+                let (sessions, owed) = (left.sessions, left.owed);
+                tracing::info!(sessions, owed, "left to the next daemon, as they are");
+                Exit::Delivered
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the journal could not be written at the end");
+                undelivered(self.runtime.durability())
+            }
+            Err(_) => {
+                tracing::error!("the journal did not answer within the budget");
+                undelivered(self.runtime.durability())
+            }
+        }
+    }
+
+    /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start goes on.
+    async fn give_up(&self, cause: Cause, ends: Instant) -> Exit {
+        tracing::error!("a worker panicked, which is a defect of lastword: the daemon leaves");
+        self.hand_over(cause, ends).await;
+        Exit::Internal
+    }
+
+    /// What is under way is answered, if its client takes it.
+    async fn close_connections(&self, ends: Instant) {
+        let until = closing_ends(ends);
+        closed(self.begin_to_close(until), until).await;
+    }
+
+    /// No new request is taken from now on.
+    fn begin_to_close(&self, until: Instant) -> JoinHandle<()> {
+        let server = self.server.clone();
+        self.engine.spawn(async move { server.close(until).await })
+    }
+
+    /// The journal is whole and free when the process is gone, also for somebody who copies its file.
+    async fn release(&self, reason: DrainReason, ends: Instant) {
+        let released = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.shutdown(reason));
+        if released.await.is_err() {
+            tracing::debug!("the journal is left to the system to close");
+        }
+    }
+}
+
+/// How much later than it was told to a server may come back that closes its connections.
+const CLOSE_OVERRUN: Duration = Duration::from_millis(10);
+
+/// Until when clients may take their answers, once there is nothing else to wait for.
+fn closing_ends(ends: Instant) -> Instant {
+    (Instant::now() + CONNECTIONS_CLOSE).min(ends + DRAIN_OVERRUN)
+}
+
+/// Waits for the connections until then. The server keeps to it; if what carries it out is held up, this does.
+async fn closed(closing: JoinHandle<()>, until: Instant) {
+    if timeout_at((until + CLOSE_OVERRUN).into(), closing).await.is_err() {
+        tracing::warn!("some connections could not be closed in time");
+    }
+}
+
+/// Resolves when an operator asks for the end.
+async fn stop_asked(asked: &mut watch::Receiver<Asked>) -> (DrainReason, Instant) {
+    let asked = asked.wait_for(Option::is_some).await.ok().and_then(|asked| *asked);
+    match asked {
+        Some(asked) => asked,
+        // Nobody can ask any more.
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,113 @@
+//! What the daemon serves with: the command line before the configuration.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use lastword_config::{Daemon, MEMORY, OnStop};
+use lastword_server::OwnerSettings;
+
+use crate::args::ServeArgs;
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::socket::SocketPlace;
+use crate::tls;
+
+/// What the daemon serves with, and what it does when it stops.
+pub(super) struct Settings {
+    pub(super) socket: SocketPlace,
+    pub(super) listen: Option<SocketAddr>,
+    /// The file that tokens are read from, now and at each reload.
+    pub(super) tokens: Option<PathBuf>,
+    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(super) owners: OwnerSettings,
+    pub(super) on_stop: OnStop,
+    pub(super) metrics_tenants: bool,
+}
+
+impl Settings {
+    /// # Errors
+    /// When some of it does not go together, or a file of TLS cannot be used.
+    pub(super) fn of(args: &ServeArgs, config: &Config) -> Result<Self, Failure> {
+        let daemon = &config.daemon;
+        let journal = args.runtime.journal.as_ref().or(config.journal.as_ref());
+        if daemon.on_stop == OnStop::Keep && journal.is_some_and(|journal| journal.as_os_str() == MEMORY) {
+            return Err(Failure::usage(anyhow!(
+                "on-stop = \"keep\" keeps nothing with a journal in memory: name a file, or say \"drain\""
+            )));
+        }
+        let tls = daemon.tls.as_ref().map(tls::load).transpose()?;
+        let settings = Self {
+            socket: SocketPlace::choose(args.socket.as_deref(), daemon.socket.as_deref())?,
+            listen: args.listen.or(daemon.listen),
+            tokens: args.tokens.clone().or_else(|| daemon.tokens.clone()),
+            tls,
+            owners: owners(args, daemon, config),
+            on_stop: daemon.on_stop,
+            metrics_tenants: daemon.metrics_tenants,
+        };
+        if let Some(address) = settings.listen {
+            settings.check_address(address)?;
+        }
+        Ok(settings)
+    }
+
+    /// Whether an address may be served so.
+    ///
+    /// # Errors
+    /// When nobody could come in, or everybody could read the tokens.
+    pub(super) fn check_address(&self, address: SocketAddr) -> Result<(), Failure> {
+        if self.tokens.is_none() {
+            return Err(Failure::usage(anyhow!(
+                "nobody could come in at {address} without a token: say --tokens tokens.toml, and make some with `lastword token`"
+            )));
+        }
+        if self.tls.is_none() && !address.ip().is_loopback() {
+            return Err(Failure::usage(anyhow!(
+                "at {address} tokens would cross the network for everybody to read: name tls = {{ certificate = …, key = … }} in \
+                 [daemon], or listen on 127.0.0.1:{}",
+                address.port()
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn owners(args: &ServeArgs, daemon: &Daemon, config: &Config) -> OwnerSettings {
+    OwnerSettings {
+        grace: args.owner_grace.unwrap_or(daemon.owner_grace),
+        idle_after: daemon.idle_after.iter().map(|(kind, time)| (Arc::from(kind.as_str()), *time)).collect(),
+        drain_budget: config.drain.budget,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn settings(args: &[&str], daemon: Daemon) -> Result<Settings, Failure> {
+        let cli = Cli::try_parse_from([&["lastword", "serve", "--socket", "/s"], args].concat()).unwrap();
+        let Command::Serve(args) = cli.command else { panic!() };
+        Settings::of(&args, &Config { daemon, ..Config::default() })
+    }
+
+    #[test]
+    fn an_address_takes_tokens_and_beyond_this_machine_tls() {
+        let refusal = |args: &[&str]| settings(args, Daemon::default()).map(drop).unwrap_err().error.to_string();
+        assert!(refusal(&["--listen", "127.0.0.1:0"]).contains("without a token: say --tokens tokens.toml"));
+        let plain = refusal(&["--listen", "10.0.0.1:7417", "--tokens", "t"]);
+        assert!(plain.contains("or listen on 127.0.0.1:7417"), "{plain}");
+        assert!(settings(&["--listen", "[::1]:0", "--tokens", "t"], Daemon::default()).is_ok());
+    }
+
+    #[test]
+    fn what_is_in_memory_cannot_be_kept() {
+        let keep = || Daemon { on_stop: OnStop::Keep, ..Daemon::default() };
+        assert!(settings(&["--journal", "memory"], keep()).is_err());
+        assert!(settings(&["--journal", "j.db"], keep()).is_ok());
+    }
+}

@@ -1,0 +1,166 @@
+//! The socket's file: private, the only one of its name, and gone with the daemon.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use rustix::fs::Mode;
+use rustix::process::umask;
+
+use super::lock_file::{self, Lock};
+use super::private_directory;
+use crate::exit::Failure;
+use crate::socket::SocketPlace;
+use lastword_events::text::printable_path;
+
+/// Added to the socket's name for the file that is locked while a daemon serves it.
+const LOCK: &str = ".lock";
+
+/// A socket that is ours. It is removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// The device and the inode: by then another may have the name.
+    id: (u64, u64),
+    /// Held, so that nobody takes the socket for a stale one.
+    _lock: File,
+}
+
+/// Makes the socket, and takes the place of a stale one.
+///
+/// # Errors
+/// When somebody answers on it, something else has the name, or it cannot be made.
+pub(super) fn bind(place: &SocketPlace) -> Result<(UnixListener, SocketFile), Failure> {
+    let path = &place.path;
+    private_directory::make(place)
+        .with_context(|| format!("the directory of the socket {} cannot be used", printable_path(path)))
+        .map_err(Failure::usage)?;
+    let lock = take_lock(path)?;
+    remove_stale(path)?;
+    let listener = listen(path).map_err(|error| {
+        Failure::usage(anyhow!(error).context(format!("the socket {} cannot be made", printable_path(path))))
+    })?;
+    let metadata = fs::symlink_metadata(path).map_err(Failure::internal)?;
+    let id = (metadata.dev(), metadata.ino());
+    Ok((listener, SocketFile { path: path.clone(), id, _lock: lock }))
+}
+
+/// Takes the lock that a living daemon has on its socket. Two that find a stale one at once would each remove the other's.
+fn take_lock(path: &Path) -> Result<File, Failure> {
+    match lock_file::take(&lock_of(path))? {
+        Lock::Ours(lock) => Ok(lock),
+        Lock::Of(holder) => Err(served(path, &holder)),
+    }
+}
+
+fn lock_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(LOCK);
+    name.into()
+}
+
+fn served(path: &Path, by: &str) -> Failure {
+    Failure::usage(anyhow!(
+        "the socket {} is served already, by {by}: stop that one, or name another socket with --socket",
+        printable_path(path)
+    ))
+}
+
+/// Removes what a daemon has left that was killed.
+fn remove_stale(path: &Path) -> Result<(), Failure> {
+    let unusable = |error: io::Error| {
+        Failure::usage(anyhow!(error).context(format!("the socket {} cannot be used", printable_path(path))))
+    };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unusable(error)),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            let path = printable_path(path);
+            return Err(Failure::usage(anyhow!("{path} is there and is no socket: name another with --socket")));
+        }
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(served(path, "another program")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(unusable),
+        Err(error) => Err(unusable(error)),
+    }
+}
+
+/// From its first moment on nobody else can open it.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let before = umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
+    let listener = UnixListener::bind(path);
+    umask(before);
+    listener
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.id);
+        if is_ours {
+            fs::remove_file(&self.path).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn place(path: PathBuf, is_default: bool) -> SocketPlace {
+        SocketPlace { path, is_default }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn the_socket_and_its_directory_are_private_and_it_is_gone_with_the_daemon() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = dir.path().join("lastword");
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
+        let path = directory.join("lastword.sock");
+        let bound = bind(&place(path.clone(), true)).unwrap();
+        assert_eq!((mode(&directory), mode(&path)), (0o700, 0o600));
+        UnixStream::connect(&path).unwrap();
+        drop(bound);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_stale_one_is_replaced_and_a_living_one_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(dir.path().join("a.sock"), false);
+        drop(UnixListener::bind(&place.path).unwrap());
+        let (listener, file) = bind(&place).unwrap();
+        let second = bind(&place).unwrap_err().error.to_string();
+        assert!(second.contains("a.sock is served already, by process "), "{second}");
+        assert!(second.contains(&std::process::id().to_string()), "{second}");
+        drop((listener, file));
+        // Of another program, which takes no lock.
+        let other = UnixListener::bind(&place.path).unwrap();
+        let served = bind(&place).unwrap_err().error.to_string();
+        assert!(served.contains("by another program"), "{served}");
+        drop(other);
+        bind(&place).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_that_name_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(dir.path().join("diary"), false);
+        fs::write(&place.path, "mine").unwrap();
+        let refused = bind(&place).unwrap_err().error.to_string();
+        assert!(refused.contains("is no socket"), "{refused}");
+        assert_eq!(fs::read(&place.path).unwrap(), b"mine");
+    }
+}

@@ -1,0 +1,90 @@
+//! What every command starts that runs plugins for owners: the journal, the plugins and the runtime, in this order.
+
+use std::sync::Arc;
+
+use lastword::{BuildError, Builder, Plugin, Runtime, Sandbox, Tenants};
+use lastword_events::Hook;
+use lastword_protocol::output::{Ready, ReadyPlugin, Recovered};
+
+use crate::args::RuntimeArgs;
+use crate::config::Config;
+use crate::early::EarlyExit;
+use crate::exit::{Exit, Failure};
+use crate::journal::JournalLocation;
+use crate::plugins;
+use crate::threads;
+
+/// A runtime that serves.
+pub(crate) struct Started {
+    pub(crate) runtime: Runtime,
+    /// What its plugins are loaded with.
+    pub(crate) sandbox: Sandbox,
+}
+
+/// Opens the journal, loads the plugins and starts the runtime, to which `more` adds what is the front's own. To be called in a tokio
+/// runtime.
+///
+/// # Errors
+/// When the journal cannot be used, a plugin does not fit, or the machine has too little of something.
+pub(crate) fn start(
+    args: &RuntimeArgs,
+    config: Config,
+    early: &EarlyExit,
+    more: impl FnOnce(Builder) -> Builder,
+) -> Result<Started, Failure> {
+    if config.plugins.is_empty() {
+        tracing::warn!(
+            "there is no plugin: sessions are tracked, and their ends are delivered to nobody; see --plugin and [[plugin]]"
+        );
+    }
+    // First: a program that finds the journal in use should not wait for plugins to be compiled.
+    let location = JournalLocation::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
+    location.keep_for(args.config.as_deref().filter(|_| args.journal.is_none() && config.journal.is_none()));
+    if location.may_owe() {
+        // A large one takes seconds to read.
+        early.expect(true);
+    }
+    let journal = location.open()?;
+    early.expect(journal.owes);
+    early.opened(journal.journal.clone());
+    let sandbox = plugins::sandbox_with_memory(&args.cache, &config.plugins, config.calls.memory)?;
+    if let Err(error) = sandbox.remove_leftovers() {
+        tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");
+    }
+    let builder = Runtime::builder().drain_budget(config.drain.budget).quota(config.quota).journal(journal.journal);
+    let mut builder = more(builder);
+    for (tenant, quota) in config.tenant_quotas {
+        builder = builder.tenant_quota(&tenant, quota);
+    }
+    let tenants: Vec<Tenants> = config.plugins.iter().map(|entry| tenants_of(entry.tenants.as_deref())).collect();
+    for (plugin, tenants) in plugins::load_all(&sandbox, config.plugins)?.into_iter().zip(tenants) {
+        builder = builder.plugin(plugin, tenants);
+    }
+    let runtime = builder.sandbox(sandbox.clone()).build().map_err(|error| match error {
+        BuildError::Journal(_) => Failure { exit: Exit::Journal, error: error.into() },
+        BuildError::Worker(error) => threads::too_few(1, &error.to_string()),
+        error => Failure::internal(error),
+    })?;
+    Ok(Started { runtime, sandbox })
+}
+
+/// Whom a plugin serves of which the configuration says this.
+pub(crate) fn tenants_of(said: Option<&[Arc<str>]>) -> Tenants {
+    said.map_or(Tenants::Every, |tenants| Tenants::Only(tenants.to_vec()))
+}
+
+/// What is said of a runtime that is ready for its first event.
+pub(crate) fn ready<'a>(runtime: &Runtime, plugins: &'a [Plugin], slots: u32) -> Ready<'a> {
+    let plugins = plugins.iter().map(|plugin| {
+        // The hook that every plugin has comes first.
+        let order = [Hook::SessionEnd, Hook::SessionStart, Hook::SessionCompaction];
+        ReadyPlugin { name: plugin.name(), hooks: order.into_iter().filter(|h| plugin.hooks().contains(*h)).collect() }
+    });
+    let recovered = runtime.recovered();
+    Ready {
+        journal: runtime.journal_name(),
+        plugins: plugins.collect(),
+        slots,
+        recovered: Recovered { sessions: recovered.sessions, deliveries: recovered.deliveries },
+    }
+}

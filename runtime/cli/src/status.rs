@@ -1,0 +1,57 @@
+//! `lastword status`: one screen of what is active, what is owed and what is wrong.
+
+mod from_file;
+mod show;
+
+use std::io::{IsTerminal as _, Write as _};
+
+use lastword_server::Status;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use crate::args::StatusArgs;
+use crate::exit::{Exit, Failure, printed};
+use crate::limits::STATUS_EVERY;
+use crate::plain_json::plain_json;
+
+/// The screen is empty, and the cursor at its top.
+const CLEAR: &str = "\x1b[2J\x1b[H";
+
+/// Shows it, once or again and again.
+///
+/// # Errors
+/// When neither a daemon nor a journal can be asked.
+pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
+    let clock = Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
+    loop {
+        let status = ask(args)?;
+        let mut out = anstream::stdout().lock();
+        if args.json {
+            let line = serde_json::to_string(&status).map_err(Failure::internal)?;
+            printed(writeln!(out, "{}", plain_json(&line)))?;
+        } else {
+            if args.watch && std::io::stdout().is_terminal() {
+                printed(write!(out, "{CLEAR}"))?;
+            }
+            printed(show::show(&mut out, &status))?;
+        }
+        if !args.watch {
+            return Ok(Exit::Delivered);
+        }
+        if out.flush().is_err() {
+            // Nobody looks any more.
+            return Ok(Exit::Delivered);
+        }
+        drop(out);
+        // Until the next look, or Ctrl-C.
+        clock.block_on(async { timeout(STATUS_EVERY, std::future::pending::<()>()).await.ok() });
+    }
+}
+
+/// What a daemon says, or else what is in the journal's file.
+fn ask(args: &StatusArgs) -> Result<Status, Failure> {
+    match args.operator.daemon()? {
+        Some(daemon) => daemon.get("/v1/status"),
+        None => from_file::status(&args.operator.journal),
+    }
+}

@@ -1,0 +1,90 @@
+//! Connections to a daemon, with nothing but the standard library: an owner's, and one for a request.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::{PATIENCE, end, start};
+
+/// An owner's connection, which speaks the stdio protocol.
+pub(crate) struct Raw {
+    stream: UnixStream,
+    lines: BufReader<UnixStream>,
+}
+
+impl Raw {
+    pub(crate) fn connect(socket: &Path) -> Self {
+        let stream = connect(socket);
+        let lines = BufReader::new(stream.try_clone().unwrap());
+        Self { stream, lines }
+    }
+
+    pub(crate) fn say(&mut self, line: impl AsRef<str>) {
+        writeln!(self.stream, "{}", line.as_ref()).unwrap();
+    }
+
+    /// The next line that is of this event.
+    #[track_caller]
+    pub(crate) fn hear(&mut self, event: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            let read = self.lines.read_line(&mut line).unwrap();
+            assert!(read > 0, "the daemon closed the connection before it said {event:?}");
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["event"] == event {
+                return line;
+            }
+            assert_ne!(line["event"], "error", "{line}");
+        }
+    }
+
+    /// Starts a session, and gives what was accepted.
+    pub(crate) fn start(&mut self, id: &str) -> Value {
+        self.say(start(id));
+        self.hear("accepted")
+    }
+
+    /// Ends a session, and gives what was accepted.
+    pub(crate) fn end(&mut self, id: &str) -> Value {
+        self.say(end(id, "reset"));
+        self.hear("accepted")
+    }
+
+    /// Another process has the connection from now on, and nobody else: it ends when that one does.
+    pub(crate) fn give_to_a_process(self) -> Child {
+        let Self { stream, lines } = self;
+        let (read, write) = (OwnedFd::from(stream), OwnedFd::from(lines.into_inner()));
+        let mut command = Command::new("sleep");
+        command.arg(PATIENCE.as_secs().to_string()).stdin(Stdio::from(read)).stdout(Stdio::from(write));
+        // The command has our copies until it is dropped.
+        command.stderr(Stdio::null()).spawn().unwrap()
+    }
+}
+
+/// What a daemon answers to one request: the status, and the body.
+#[track_caller]
+pub(crate) fn http(socket: &Path, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let mut stream = connect(socket);
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+fn connect(socket: &Path) -> UnixStream {
+    let stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
