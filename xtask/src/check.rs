@@ -8,7 +8,7 @@ use crate::console::{BAD, BOLD, DIM, GOOD, say, time};
 use crate::guests::{self, Guest};
 use crate::kept_target::KeptTarget;
 use crate::tools::DENY;
-use crate::{demo, fuzz, links, process, promises, repository, test};
+use crate::{beside, demo, features, fuzz, links, process, promises, public_api, repository, test};
 
 struct Step {
     name: &'static str,
@@ -16,12 +16,14 @@ struct Step {
 }
 
 /// Cheap ones first; the tests last, so that their summary is the last thing before ours.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 9] = [
     Step { name: "format", run: format },
     Step { name: "links", run: links },
     Step { name: "dependencies", run: dependencies },
     Step { name: "lints", run: lints },
     Step { name: "docs", run: docs },
+    Step { name: "public items", run: public_api::compare },
+    Step { name: "features", run: features::check },
     Step { name: "demo", run: demo::run },
     Step { name: "tests", run: tests },
 ];
@@ -66,6 +68,7 @@ fn format() -> anyhow::Result<()> {
     for guest in Guest::all()? {
         process::run(guest.plain_cargo().args(["fmt", "--check"]))?;
     }
+    process::run(process::cargo(&beside::folder()).args(["fmt", "--check"]))?;
     process::run(process::cargo(&fuzz::folder()).args(["fmt", "--check"]))
 }
 
@@ -81,7 +84,10 @@ fn dependencies() -> anyhow::Result<()> {
     let what = ["bans", "licenses", "sources"];
     process::run(DENY.command()?.args(["--locked", "check"]).args(what))?;
     // Workspaces of their own, each with its lockfile.
-    let mut apart = vec![("what is fuzzed".to_owned(), fuzz::folder().join("Cargo.toml"))];
+    let mut apart = vec![
+        ("what is fuzzed".to_owned(), fuzz::folder().join("Cargo.toml")),
+        ("what is beside sqlx and diesel".to_owned(), beside::folder().join("Cargo.toml")),
+    ];
     apart.extend(Guest::all()?.iter().map(|guest| (guest.name().to_owned(), guest.manifest())));
     for (name, manifest) in apart {
         say(format_args!("dependencies of {name}"));

@@ -10,16 +10,19 @@ use clap::{Parser, Subcommand};
 
 use crate::console::BAD;
 
+mod beside;
 mod check;
 mod ci;
 mod console;
 mod demo;
+mod features;
 mod fuzz;
 mod guests;
 mod kept_target;
 mod links;
 mod process;
 mod promises;
+mod public_api;
 mod repository;
 mod test;
 mod tools;
@@ -41,6 +44,8 @@ enum Verb {
     Check,
     /// Look for inputs that break a promise, with libFuzzer
     Fuzz(fuzz::Args),
+    /// Compare what is public of the libraries with docs/public-api.txt
+    PublicApi(public_api::Args),
     /// Replay captured sessions, stop in the middle, and watch the drain
     Demo,
 }
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Check => check::run(),
         Verb::Fuzz(args) => fuzz::run(&args),
+        Verb::PublicApi(args) => public_api::run(&args),
         Verb::Demo => demo::run(),
     };
     match result {

@@ -14,7 +14,7 @@ pub(super) struct Need {
     is_met: fn() -> bool,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need {
         what: "a terminal can be made (/dev/ptmx)",
         tests: &["terminal", "inherited::a_scripts_background_job_outlives_ctrl_c_on_the_script"],
@@ -24,6 +24,11 @@ const NEEDS: [Need; 6] = [
         what: "a user's processes can be limited (setpriv for root, unshare and user namespaces for others, prlimit)",
         tests: &["environments::threads"],
         is_met: limited_users,
+    },
+    Need {
+        what: "files' modes count (setpriv for root)",
+        tests: &["journal::files::a_journal_that_can_only_be_read_is_refused_and_left_as_it_is"],
+        is_met: modes_count,
     },
     Need { what: "taskset, of util-linux", tests: &["environments::processors"], is_met: one_processor },
     Need {
@@ -84,6 +89,11 @@ fn limited_users() -> bool {
     } else {
         works("unshare", &[as_others.as_slice(), &limited].concat())
     }
+}
+
+/// As `journal::files` does it.
+fn modes_count() -> bool {
+    !rustix::process::geteuid().is_root() || works("setpriv", &["--bounding-set=-dac_override", "true"])
 }
 
 fn one_processor() -> bool {
