@@ -7,6 +7,8 @@
 
 mod backlog;
 mod bare;
+mod changes;
+mod daemon;
 mod drain;
 mod end;
 mod fair;
@@ -53,8 +55,12 @@ enum What {
     Memory,
     /// A scrape of metrics beside 400 tenants, against one beside a single tenant
     Stats,
+    /// What a start waits for while a plugin comes and goes beside 100 000 sessions, against a start alone
+    Changes,
     /// Calls of the example plugins, by language
     Guests,
+    /// `lastword serve` against `lastword stdio` and a bare disk, idle and at work; fails when a target is missed
+    Daemon,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -91,8 +97,15 @@ fn main() -> anyhow::Result<()> {
     if wanted(What::Stats) {
         stats::measure()?;
     }
+    if wanted(What::Changes) {
+        changes::measure()?;
+    }
     if wanted(What::Guests) {
         guests::measure()?;
+    }
+    // Last: it is an error when a target of it is missed.
+    if wanted(What::Daemon) {
+        daemon::measure()?;
     }
     Ok(())
 }

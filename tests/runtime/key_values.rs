@@ -180,6 +180,29 @@ async fn a_flood_ends_at_the_plugins_quota_or_the_tenants_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_quota_of_bytes_that_is_changed_counts_from_the_next_write_on_and_for_its_tenant_alone() {
+    let bytes = |most| TenantQuota { key_value_bytes: Some(most), ..TenantQuota::default() };
+    let journal = Arc::new(MemoryJournal::new());
+    let harness = harness(&journal)
+        .granted("counts", component("kv-counts"), granted(1_000))
+        .quota(bytes(10))
+        .retry(Duration::from_secs(600), 8)
+        .build();
+    let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+    harness.end("s1", EndReason::Reset).await.unwrap();
+    let first = harness.first_outcome(|o| o.session == "s1").await.unwrap();
+    assert!(is_refused(&first.outcome) && count(&*journal, &harness.tenant, "counts").is_none(), "{first:?}");
+    harness.runtime.set_quota(&harness.tenant, Some(bytes(1_000))).unwrap();
+    harness.end("s2", EndReason::Reset).await.unwrap();
+    let second = harness.first_outcome(|o| o.session == "s2").await.unwrap();
+    assert_eq!(second.outcome, Outcome::Delivered);
+    assert_eq!(count(&*journal, &harness.tenant, "counts").as_deref(), Some("1"));
+    harness.end_for("another", "s3").await.unwrap();
+    let of_another = harness.first_outcome(|o| o.session == "s3").await.unwrap();
+    assert!(is_refused(&of_another.outcome), "{of_another:?}");
+}
+
+#[tokio::test]
 async fn calls_that_together_are_over_a_quota_fail_and_never_store_more() {
     // Each call alone is within the quota: they all see an empty store.
     let journal = Arc::new(MemoryJournal::new());

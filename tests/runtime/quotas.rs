@@ -342,3 +342,27 @@ async fn a_spinner_pays_for_its_time_and_one_that_waits_in_the_host_does_not() {
         assert_eq!(cut, begun, "{guest}: {:#?}", harness.outcomes());
     }
 }
+
+#[tokio::test]
+async fn a_quota_of_fuel_that_is_raised_lets_go_on_what_waited_and_one_that_is_lowered_holds_back_what_comes() {
+    let harness = Harness::builder().plugin("prints", "prints").quota(hardly_any_fuel()).workers(1).build();
+    for n in 0..5 {
+        harness.end(&format!("s{n}"), EndReason::Reset).await.unwrap();
+    }
+    harness.runtime.settled().await;
+    assert_eq!(harness.runtime.undelivered_ends(), 4, "the first took all that there is for a long time");
+    harness.runtime.set_quota(&harness.tenant, Some(NO_LIMIT)).unwrap();
+    for n in 0..5 {
+        let id = format!("s{n}");
+        let is_delivered = harness.first_outcome(|o| o.session == id && o.outcome == Outcome::Delivered).await;
+        assert_eq!(is_delivered.expect("nothing holds it back any more").attempt, 1);
+    }
+    harness.runtime.set_quota(&harness.tenant, None).unwrap();
+    for id in ["t0", "t1"] {
+        harness.end(id, EndReason::Reset).await.unwrap();
+        harness.runtime.settled().await;
+    }
+    let of_t1 = harness.first_outcome(|o| o.session == "t1").await.unwrap();
+    assert_eq!(of_t1.outcome, Outcome::Deferred(Deferral::Quota), "it is as it was for everybody");
+    assert_eq!(harness.runtime.undelivered_ends(), 1);
+}

@@ -52,6 +52,17 @@ pub(crate) fn build_for_tests(all: bool) -> anyhow::Result<()> {
     build(&examples, Lacking::IsAnError)
 }
 
+/// A program of Python packages, which are installed once, as the tools of other languages are.
+///
+/// # Errors
+/// This machine has no Python that is as new as this, or they cannot be installed.
+pub(crate) fn python_program(name: &str, requirements: &Path, oldest: (u32, u32)) -> anyhow::Result<PathBuf> {
+    match venv::with_since(oldest, requirements)? {
+        Possible::Done(python) => Ok(python.with_file_name(name)),
+        Possible::Lacks(what) => bail!("{name}: {what}"),
+    }
+}
+
 /// Builds one example, which must be possible.
 pub(crate) fn build_one(name: &str) -> anyhow::Result<()> {
     build(&Example::named(&[name.to_owned()])?, Lacking::IsAnError)

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: the tests, on a machine that has what the demo needs; `--all` adds those that need more.
 
+use std::path::PathBuf;
+
 use anyhow::{bail, ensure};
 
 use crate::console::{BAD, DIM, WARN, say};
@@ -71,15 +73,22 @@ fn nextest(args: &Args, lacking: &[needs::Need]) -> anyhow::Result<()> {
     let mut nextest = NEXTEST.command()?;
     nextest.args(["nextest", "run", "--workspace", "--all-features"]);
     if args.has_those_that_need_more() {
-        // For the tests that type what the pages say.
+        // For the tests that type what the pages say, and the one that asks what the daemon's API says of itself.
         nextest.arg("--ignore-default-filter");
         nextest.env("LASTWORD_WASMTIME", WASMTIME.find_or_install()?);
         nextest.env("LASTWORD_GUEST_TOOLS", guests::programs()?);
+        nextest.env("LASTWORD_SCHEMATHESIS", schemathesis()?);
     }
     if let Some(filter) = needs::filter(lacking) {
         nextest.args(["-E", &filter]);
     }
     process::run(nextest.args(&args.nextest))
+}
+
+/// What asks an API all that its description allows. This version of it runs on Python 3.11 and newer.
+fn schemathesis() -> anyhow::Result<PathBuf> {
+    let requirements = repository::root().join("tests/openapi/requirements.txt");
+    guests::python_program("schemathesis", &requirements, (3, 11))
 }
 
 fn tell_what_was_left_out(args: &Args, lacking: &[needs::Need]) {

@@ -1,4 +1,4 @@
-//! Tools that come as Python packages: the compiler of the plugins in Python, and the one of those in C.
+//! Tools that come as Python packages: the compiler of the plugins in Python, the one of those in C, and what asks the daemon's API.
 //!
 //! Each list of requirements gets a virtual environment of its own, beside the other tools. Packages are named by their
 //! hashes, so that nothing else can be installed in their place.
@@ -21,13 +21,18 @@ const PROBE: &str = "import sys, venv, ensurepip; print(*sys.version_info[:2])";
 
 /// A Python of this machine, by the name that finds it.
 pub(super) fn python() -> Possible<&'static str> {
+    python_since(OLDEST)
+}
+
+fn python_since(oldest: (u32, u32)) -> Possible<&'static str> {
     let found = ["python3", "python"].into_iter().find(|name| {
         let probe = Command::new(name).args(["-c", PROBE]).stdin(Stdio::null()).stderr(Stdio::null()).output();
-        probe.is_ok_and(|probe| probe.status.success() && is_new_enough(&String::from_utf8_lossy(&probe.stdout)))
+        probe
+            .is_ok_and(|probe| probe.status.success() && is_new_enough(&String::from_utf8_lossy(&probe.stdout), oldest))
     });
     found.map_or_else(
         || {
-            let (major, minor) = OLDEST;
+            let (major, minor) = oldest;
             Possible::Lacks(format!(
                 "it needs Python {major}.{minor} or newer, with venv and pip; on Debian: apt install python3 python3-venv"
             ))
@@ -36,14 +41,19 @@ pub(super) fn python() -> Possible<&'static str> {
     )
 }
 
-fn is_new_enough(version: &str) -> bool {
+fn is_new_enough(version: &str, oldest: (u32, u32)) -> bool {
     let mut numbers = version.split_whitespace().map(str::parse);
-    matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= OLDEST)
+    matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= oldest)
 }
 
 /// The Python of a virtual environment in which `requirements` are installed, which happens once.
 pub(super) fn with(requirements: &Path) -> anyhow::Result<Possible<PathBuf>> {
-    let python = match python() {
+    with_since(OLDEST, requirements)
+}
+
+/// The same, for packages that run on no older Python than this.
+pub(super) fn with_since(oldest: (u32, u32), requirements: &Path) -> anyhow::Result<Possible<PathBuf>> {
+    let python = match python_since(oldest) {
         Possible::Done(python) => python,
         Possible::Lacks(what) => return Ok(Possible::Lacks(what)),
     };
@@ -82,9 +92,10 @@ mod tests {
 
     #[test]
     fn an_older_python_will_not_do() {
-        assert!(is_new_enough("3 10\n"));
-        assert!(is_new_enough("4 0"));
-        assert!(!is_new_enough("3 9"));
-        assert!(!is_new_enough(""));
+        assert!(is_new_enough("3 10\n", OLDEST));
+        assert!(is_new_enough("4 0", OLDEST));
+        assert!(!is_new_enough("3 9", OLDEST));
+        assert!(!is_new_enough("3 10", (3, 11)));
+        assert!(!is_new_enough("", OLDEST));
     }
 }

@@ -1,5 +1,8 @@
 //! `lastword serve`, and the commands that go through a running one.
 
+mod clients;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod journal;
 mod operators;
 mod owners;
@@ -9,3 +12,4 @@ mod stopping;
 mod systemd;
 mod timed;
 mod tokens;
+mod with_tools;

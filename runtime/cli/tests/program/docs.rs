@@ -7,7 +7,7 @@
 //! `cargo xtask test --all` says where the tools are that it keeps for everybody. What a language needs besides comes from the page's own
 //! commands: `npm`, `pip` and `cargo` keep what they download.
 
-mod page;
+pub(crate) mod page;
 mod reader;
 
 use std::path::Path;

@@ -11,7 +11,7 @@ const MIB: u64 = 1 << 20;
 const PILES: &str = "[[plugin]]\nname = \"piles\"\ncomponent = \"piles.wasm\"\nhttp = []\n";
 
 /// A line of the process's status, in bytes; `None` when the process is gone.
-fn status(program: &Program, line: &str) -> Option<u64> {
+pub(crate) fn status(program: &Program, line: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid().as_raw_nonzero())).ok()?;
     let value = status.lines().find_map(|text| text.strip_prefix(line))?;
     value.trim_start_matches(':').trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib << 10)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lastword::events::PluginName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use crate::support::{Build, COMES, Client, Daemon, start_body, tokens};
 use lastword_server::limits::MAX_EVENTS_IN_A_BODY;
@@ -37,6 +37,53 @@ async fn a_client_whose_request_does_not_come_is_cut_and_others_are_answered_mea
     assert!(!rest(no_head).await.contains(" 200 "));
     let slow = rest(no_body).await;
     assert!(slow.starts_with("HTTP/1.1 408") && slow.contains("body_too_slow"), "{slow}");
+}
+
+#[tokio::test]
+async fn a_head_and_a_body_that_come_byte_by_byte_are_cut_when_their_time_is_over() {
+    let short = Duration::from_millis(300);
+    let limits = ServerLimits { head_timeout: short, body_timeout: short, ..ServerLimits::default() };
+    let daemon = Build { limits, ..Build::default() }.start();
+    let begins = [
+        ("POST /v1/sessions HTTP/1.1\r\nhost: x\r\nx: ", ""),
+        ("POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n", "body_too_slow"),
+    ];
+    for (begins, said) in begins {
+        let (mut reader, mut writer) = connect(&daemon, begins).await.into_split();
+        // So often that none of them is late, and so seldom that they are no large head.
+        let mut pace = interval(Duration::from_millis(10));
+        let drips = tokio::spawn(async move {
+            while writer.write_all(b"x").await.is_ok() {
+                pace.tick().await;
+            }
+        });
+        let mut text = Vec::new();
+        // The daemon closes it with bytes that it has not read.
+        timeout(COMES, reader.read_to_end(&mut text)).await.unwrap().ok();
+        let text = String::from_utf8(text).unwrap();
+        assert!(!text.contains(" 200 ") && !text.contains(" 431 ") && text.contains(said), "{begins:?}: {text}");
+        timeout(COMES, drips).await.unwrap().unwrap();
+        daemon.client().await.get("/healthz").await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_has_no_end_is_refused_where_it_is_too_large_and_nothing_of_it_is_kept() {
+    let limits = ServerLimits { body_bytes: 64 * 1024, bodies_bytes: 256 * 1024, ..ServerLimits::default() };
+    let daemon = Build { limits, ..Build::default() }.start();
+    // One after the other: what the first have held is free again for the last.
+    for _ in 0..10 {
+        let head = "POST /v1/sessions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+        let (mut reader, mut writer) = connect(&daemon, head).await.into_split();
+        let piece = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+        let goes_on = tokio::spawn(async move { while writer.write_all(piece.as_bytes()).await.is_ok() {} });
+        let mut text = Vec::new();
+        timeout(COMES, reader.read_to_end(&mut text)).await.unwrap().ok();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 413") && text.contains("body_too_large"), "{text}");
+        timeout(COMES, goes_on).await.unwrap().unwrap();
+    }
+    daemon.client().await.post("/v1/sessions", &start_body("a")).await.ok();
 }
 
 #[tokio::test]

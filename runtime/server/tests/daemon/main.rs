@@ -11,6 +11,7 @@ mod api;
 mod goodbye;
 mod hanging_journal;
 mod limits;
+mod metrics;
 mod owners;
 mod raw;
 mod resume;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use lastword::MemoryJournal;
+use lastword::events::{OwnerProcess, Session, SessionOwner};
+use lastword::{MemoryJournal, StartRequest};
 
 use crate::support::{Agent, Build, Daemon, GRACE, start_body};
 
@@ -92,4 +93,32 @@ async fn all_sessions_of_an_owner_go_on_with_the_process_that_it_has_now() {
     for session in listed["sessions"].as_array().unwrap() {
         assert_eq!(session["owner"]["process"]["pid"], second.process.pid);
     }
+}
+
+#[tokio::test]
+async fn a_number_that_another_process_has_by_now_is_no_owner_that_lives() {
+    let journal = Arc::new(MemoryJournal::new());
+    let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
+    let agent = Agent::start();
+    let lives = OwnerProcess {
+        pid: agent.process.pid,
+        start_time: agent.process.start_time,
+        boot_id: agent.process.boot_id.clone(),
+    };
+    // On record are those who had the number before it: in this boot, and in another.
+    let earlier = OwnerProcess { start_time: lives.start_time - 1, ..lives.clone() };
+    let other_boot = OwnerProcess { boot_id: "another".into(), ..lives.clone() };
+    for (id, process) in [("earlier", earlier), ("lives", lives), ("other-boot", other_boot)] {
+        let mut session = Session::new("default", id);
+        session.owner = Some(Box::new(SessionOwner { name: id.into(), process: Some(process), lease_ms: None }));
+        daemon.runtime.start_session(StartRequest::new(session)).await.unwrap();
+    }
+    let mut daemon = next(daemon, &journal).await;
+    let resumed = daemon.server.resume().await;
+    assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 1, 2));
+    daemon.clock.advance(std::time::Duration::from_secs(60));
+    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
+    ends.sort();
+    assert_eq!(ends, [("earlier", "crashed"), ("other-boot", "crashed")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    assert!(daemon.is_active("default", "lives"));
 }

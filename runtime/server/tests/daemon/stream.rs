@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
@@ -98,6 +98,32 @@ async fn a_reader_that_is_too_slow_is_told_how_much_it_missed_and_holds_up_nobod
         }
     };
     assert!(missed > 0);
+}
+
+#[tokio::test]
+async fn who_watches_and_has_closed_its_half_is_told_on_and_who_is_gone_leaves_its_place() {
+    let daemon = Daemon::start();
+    let mut stream = UnixStream::connect(&daemon.socket).await.unwrap();
+    stream.write_all(b"GET /v1/stream HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut said = async |what: &str| {
+        while !timeout(COMES, lines.next_line()).await.unwrap().unwrap().unwrap().contains(what) {}
+    };
+    said("text/event-stream").await;
+    let mut client = daemon.client().await;
+    for id in ["first", "second"] {
+        client.post("/v1/sessions", &start_body(id)).await.ok();
+        said(id).await;
+    }
+    drop(lines);
+    // It is noticed with the next that is to be told it.
+    let is_alone = async {
+        while daemon.server.status().connections > 1 {
+            client.post("/v1/sessions", &start_body("third")).await.ok();
+        }
+    };
+    timeout(COMES, is_alone).await.unwrap();
 }
 
 #[tokio::test]

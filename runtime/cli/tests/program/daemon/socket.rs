@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Home, Raw, Signal, http};
+use crate::support::{Ended, Home, Raw, Signal, http};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o777
@@ -66,6 +66,26 @@ fn a_second_daemon_is_told_of_the_first_which_goes_on() {
     home.serve().run().assert_refused(2, &["is served already, by process", &first.pid().as_raw_nonzero().to_string()]);
     assert_eq!(http(&home.socket(), "GET", "/healthz", "").0, 200);
     assert_eq!(first.stop().code(), 0);
+}
+
+#[test]
+fn of_daemons_that_find_a_stale_socket_at_once_one_serves_and_the_others_say_so() {
+    let home = Home::new();
+    assert!(home.serve().start().ready().kill().was_killed());
+    let started = [(); 4].map(|()| home.serve().start());
+    for program in &started {
+        program.until("its first line, or its end", |counts| counts.contains_key("ready"));
+    }
+    assert_eq!(http(&home.socket(), "GET", "/healthz", "").0, 200);
+    let ended = started.map(|program| {
+        program.signal_if_alive(Signal::TERM);
+        program.ended()
+    });
+    let (served, refused): (Vec<&Ended>, Vec<_>) = ended.iter().partition(|ended| ended.code() == 0);
+    assert_eq!((served.len(), refused.len()), (1, 3));
+    for ended in refused {
+        ended.assert_refused(2, &["is served already"]);
+    }
 }
 
 #[test]

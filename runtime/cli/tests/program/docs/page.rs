@@ -4,20 +4,20 @@ use std::path::Path;
 
 /// A fenced block of a page.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(crate) struct Block {
     /// The page, from the repository's root.
-    pub(super) page: String,
+    pub(crate) page: String,
     /// The heading that it stands under.
-    pub(super) section: String,
+    pub(crate) section: String,
     /// `sh`, `text`, `rust`; what follows the fence.
-    pub(super) language: String,
+    pub(crate) language: String,
     /// Where its first line is in the page, counted from 1.
-    pub(super) line: usize,
-    pub(super) lines: Vec<String>,
+    pub(crate) line: usize,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Block {
-    pub(super) fn is_commands(&self) -> bool {
+    pub(crate) fn is_commands(&self) -> bool {
         self.language == "sh"
     }
 
@@ -39,7 +39,7 @@ impl Block {
 }
 
 /// Every fenced block of a page, in order.
-pub(super) fn blocks(page: &str) -> Vec<Block> {
+pub(crate) fn blocks(page: &str) -> Vec<Block> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(page);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
     parse(page, &text)

@@ -58,4 +58,11 @@ impl Home {
     pub(crate) fn command(&self, name: &str) -> Launch {
         Launch::command_at(name, self)
     }
+
+    /// A new token of this role for every tenant: what its holder sends, and its entry in a file of tokens.
+    pub(crate) fn token(&self, name: &str, role: &str) -> (String, String) {
+        let made = self.command("token").arg(name).arg("--role").arg(role).run().stdout();
+        let (shown, entry) = made.split_once("[[token]]").unwrap();
+        (shown.lines().next().unwrap().to_owned(), format!("[[token]]{entry}\n"))
+    }
 }

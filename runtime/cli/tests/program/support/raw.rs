@@ -31,15 +31,22 @@ impl Raw {
     #[track_caller]
     pub(crate) fn hear(&mut self, event: &str) -> Value {
         loop {
-            let mut line = String::new();
-            let read = self.lines.read_line(&mut line).unwrap();
-            assert!(read > 0, "the daemon closed the connection before it said {event:?}");
-            let line: Value = serde_json::from_str(&line).unwrap();
+            let line = self.line(event);
             if line["event"] == event {
                 return line;
             }
-            assert_ne!(line["event"], "error", "{line}");
         }
+    }
+
+    /// The next line, which is no error; `wanted` is what somebody waits for.
+    #[track_caller]
+    fn line(&mut self, wanted: &str) -> Value {
+        let mut line = String::new();
+        let read = self.lines.read_line(&mut line).unwrap();
+        assert!(read > 0, "the daemon closed the connection before it said {wanted:?}");
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert!(line["event"] != "error" || wanted == "error", "{line}");
+        line
     }
 
     /// Starts a session, and gives what was accepted.
@@ -52,6 +59,16 @@ impl Raw {
     pub(crate) fn end(&mut self, id: &str) -> Value {
         self.say(end(id, "reset"));
         self.hear("accepted")
+    }
+
+    /// Ends a session that one plugin is told of, and waits until that is on record and the plugin has it: either may be said first.
+    pub(crate) fn end_and_be_told(&mut self, id: &str) {
+        self.say(end(id, "reset"));
+        let mut missing = vec!["accepted", "outcome"];
+        while let Some(wanted) = missing.first() {
+            let line = self.line(wanted);
+            missing.retain(|event| line["event"] != *event);
+        }
     }
 
     /// Another process has the connection from now on, and nobody else: it ends when that one does.

@@ -36,7 +36,7 @@ pub(crate) struct IgnoredEvent {
     post,
     path = "/v1/hooks/{owner-kind}",
     params(
-        ("owner-kind" = String, Path, description = "Whose payload it is, e.g. `claude-code`: a word for `--from`"),
+        ("owner-kind" = String, Path, description = "Whose payload it is: a word for `--from`", example = "claude-code"),
         OwnerQuery,
         WaitQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing")
@@ -65,8 +65,8 @@ pub(crate) async fn take_hook(
     post,
     path = "/v1/hooks/{owner-kind}/{event}",
     params(
-        ("owner-kind" = String, Path, description = "Whose payload it is, e.g. `copilot`: a word for `--from`"),
-        ("event" = String, Path, description = "The owner's name for the event, e.g. `sessionEnd`"),
+        ("owner-kind" = String, Path, description = "Whose payload it is: a word for `--from`", example = "copilot"),
+        ("event" = String, Path, description = "The owner's name for the event", example = "sessionEnd"),
         OwnerQuery,
         WaitQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing")
