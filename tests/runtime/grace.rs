@@ -57,6 +57,35 @@ async fn the_ends_of_a_grace_are_recorded_in_groups_and_told_when_they_are_on_re
 }
 
 #[tokio::test]
+async fn an_update_begins_no_session_behind_the_end_of_a_grace() {
+    let journal = Arc::new(FaultyJournal::in_memory());
+    let tenant = leave(&journal, 2).await;
+    journal.hold();
+    let next = Harness::builder().plugin("prints", "prints").journal(journal.clone()).tenant(&tenant);
+    let next = next.attach_grace(AT_ONCE).build();
+    // The first thing that a run says is who is installed.
+    journal.until_held(2).await;
+    let late = next.runtime.update_session(next.session("s1"));
+    journal.commit().await;
+    assert_eq!(in_time("the answer", late).await, Ok(None));
+    until("every end", || next.outcomes_of("prints", Hook::SessionEnd).len() == 2).await;
+    assert_eq!(next.runtime.active_sessions(), 0);
+}
+
+#[tokio::test]
+async fn an_update_within_a_grace_is_of_an_owner_that_has_come_back() {
+    let journal = Arc::new(MemoryJournal::new());
+    let tenant = leave(&journal, 1).await;
+    let next = Harness::builder().plugin("prints", "prints").journal(journal).tenant(&tenant);
+    let next = next.attach_grace(NEVER).build();
+    let updated = next.runtime.update_session(next.session("s0")).await.unwrap().unwrap();
+    assert_eq!((updated.how, updated.generation), (Acceptance::Updated, 1));
+    next.runtime.drain(DrainReason::Shutdown).await;
+    let ends = next.outcomes_of("prints", Hook::SessionEnd);
+    assert_eq!(ends.iter().map(|end| end.reason.clone()).collect::<Vec<_>>(), [Some(EndReason::Shutdown)]);
+}
+
+#[tokio::test]
 async fn while_the_disk_is_full_the_ends_of_a_grace_wait_and_whoever_comes_is_refused_at_once() {
     let journal = Arc::new(FaultyJournal::in_memory());
     let tenant = leave(&journal, 2).await;

@@ -172,6 +172,30 @@ async fn what_is_owed_and_in_no_queue_is_not_forgotten_and_the_next_start_makes_
     }
 }
 
+/// It is in its queue as before: whether it waited for its retry, or was ready.
+#[tokio::test]
+async fn what_cannot_be_forgotten_is_owed_as_before_and_is_made_without_a_restart() {
+    let journal = Arc::new(FaultyJournal::in_memory());
+    let harness = fails().journal(journal.clone()).build();
+    let waits = harness.end("s1", EndReason::Reset).await.unwrap().deliveries.remove(0);
+    harness.runtime.settled().await;
+    let paused = harness.runtime.pause(&waits.plugin.clone().into()).unwrap();
+    let ready = harness.end("s2", EndReason::Reset).await.unwrap().deliveries.remove(0);
+    journal.spoil_changes(true);
+    let both = vec![waits.clone(), ready.clone()];
+    assert_eq!(harness.runtime.forget(both.clone()).await, Ok(vec![Changed::Unwritable; 2]));
+    let stats = harness.runtime.stats();
+    assert_eq!((stats.plugins[0].waiting, stats.plugins[0].ready, harness.runtime.undelivered_ends()), (1, 1, 2));
+    drop(paused);
+    let made = harness.first_outcome(|o| o.id == ready).await.expect("it is called");
+    assert_eq!((made.attempt, made.late), (1, false));
+    harness.runtime.settled().await;
+    assert_eq!(harness.outcomes().iter().filter(|o| o.id == waits).count(), 1, "its retry is not due");
+    journal.spoil_changes(false);
+    assert_eq!(harness.runtime.forget(both).await, Ok(vec![Changed::Done; 2]), "both are in the queue");
+    assert_eq!(harness.runtime.undelivered_ends(), 0);
+}
+
 /// Of more than are changed at once, too.
 #[tokio::test]
 async fn an_id_that_is_named_twice_is_changed_once_and_answered_twice() {

@@ -155,3 +155,27 @@ async fn a_request_is_carried_out_even_if_nobody_waits_for_its_answer() {
     drop(harness.runtime.start_session(StartRequest::new(harness.session("s1"))));
     assert_eq!(ids(&harness), ["s1"]);
 }
+
+#[tokio::test]
+async fn an_update_is_of_the_active_session_of_its_generation_and_begins_none() {
+    let harness = Harness::with(&["prints"]);
+    let update = |id: &str, generation| {
+        let session = Session { generation, cwd: Some("/w".into()), ..harness.session(id) };
+        harness.runtime.update_session(session)
+    };
+    assert_eq!(update("s1", 0).await, Ok(None));
+    harness.start("s1").await.unwrap();
+    harness.end("s1", EndReason::Reset).await.unwrap();
+    harness.start("s1").await.unwrap();
+    for other in [1, 3] {
+        assert_eq!(update("s1", other).await, Ok(None));
+    }
+    for meant in [0, 2] {
+        let updated = update("s1", meant).await.unwrap().unwrap();
+        assert_eq!((updated.how, updated.generation), (Acceptance::Updated, 2));
+    }
+    let sessions = harness.runtime.sessions();
+    assert_eq!(sessions.iter().map(|one| one.cwd.as_deref()).collect::<Vec<_>>(), [Some("/w")]);
+    harness.runtime.settled().await;
+    assert_eq!(harness.outcomes_of("prints", Hook::SessionStart).len(), 2, "nobody is told of an update");
+}

@@ -52,6 +52,6 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
 fn ask(args: &StatusArgs) -> Result<Status, Failure> {
     match args.operator.daemon()? {
         Some(daemon) => daemon.get("/v1/status"),
-        None => from_file::status(&args.operator.journal),
+        None => from_file::status(&args.operator.journal).map_err(|failure| args.operator.neither(failure)),
     }
 }

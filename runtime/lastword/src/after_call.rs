@@ -23,6 +23,7 @@ use crate::core::Core;
 use crate::dispatch::{FinishedCall, Permit, PutBack, QueueId, ServedSlice, Taken};
 use crate::limits::{MAX_HANDED_OVER_BYTES, max_entry_wait};
 use crate::orphans::orphan_without_hook;
+use crate::outcome::CalledPlugin;
 use crate::phase::Phase;
 use crate::queued_delivery::QueuedDelivery;
 use crate::recorded::{OnRecord, ToBeRecorded};
@@ -50,11 +51,17 @@ pub(crate) struct AfterCall<'a> {
     queue: QueueId,
     /// The plugin's, which is the same for all of its versions.
     name: &'a PluginName,
+    is_scoped: bool,
 }
 
 impl<'a> AfterCall<'a> {
-    pub(crate) fn new(core: &'a Arc<Core>, queue: QueueId, name: &'a PluginName) -> Self {
-        Self { core, queue, name }
+    pub(crate) fn new(core: &'a Arc<Core>, queue: QueueId, plugin: CalledPlugin<'a>) -> Self {
+        let CalledPlugin { name, is_scoped } = plugin;
+        Self { core, queue, name, is_scoped }
+    }
+
+    fn plugin(&self) -> CalledPlugin<'a> {
+        CalledPlugin { name: self.name, is_scoped: self.is_scoped }
     }
 
     /// Takes a call all the way that was dropped at the end of a budget: its attempt is used up, and has no outcome.
@@ -82,7 +89,7 @@ impl<'a> AfterCall<'a> {
         let told = OnRecord { observed, awaited: self.waiters().awaited(self.name, handed_over_now) };
         // After the drain's account is closed an outcome still counts for the journal, but the observers are not notified of another one.
         for call in finished.iter().filter(|_| counts) {
-            self.core.publisher().finished(self.name, call);
+            self.core.publisher().finished(self.plugin(), call);
             if call.opened_breaker {
                 let tenant = &call.delivery.session.identity.tenant;
                 self.core.publisher().observers().breaker_opened(tenant, self.name);
@@ -186,7 +193,7 @@ impl<'a> AfterCall<'a> {
             if !self.core.dispatcher().has_drain()
                 && let Some(delivery) = one.delivery.defer()
             {
-                self.core.publisher().deferred(self.name, &delivery, one.why, false);
+                self.core.publisher().deferred(self.plugin(), &delivery, one.why, false);
             }
             one.again()
         };
@@ -250,7 +257,8 @@ impl<'a> AfterCall<'a> {
     fn release_when_durable(&self, mut pending: RecordFuture, mut failed: Vec<FinishedCall>, told: OnRecord) {
         // A disk that is full answers when it has space: nothing here keeps a runtime that was dropped meanwhile.
         let (runtime, phase) = (Arc::downgrade(self.core), self.core.dispatcher().watch_phase());
-        let (queue, name, waiters) = (self.queue, self.name.clone(), self.waiters().clone());
+        let (queue, name, is_scoped) = (self.queue, self.name.clone(), self.is_scoped);
+        let waiters = self.waiters().clone();
         let patience = (self.core.time().clone(), max_entry_wait(self.core.budget()));
         let record = self.core.records().begin();
         self.core.handle().spawn(async move {
@@ -272,7 +280,7 @@ impl<'a> AfterCall<'a> {
             if !failed.is_empty()
                 && let Some(core) = runtime.upgrade()
             {
-                let calls = AfterCall::new(&core, queue, &name);
+                let calls = AfterCall::new(&core, queue, CalledPlugin { name: &name, is_scoped });
                 match &durable {
                     Some(Ok(())) => (),
                     Some(Err(error)) => calls.give_up_retries(&mut failed, Some(error)),

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use lastword_events::{DeliveryId, EventKey, Hook, JournalName, PluginKey, PluginName};
 
+use crate::outcome::CalledPlugin;
 use crate::sandbox::Plugin;
 use crate::tenants::Tenants;
 
@@ -69,6 +70,11 @@ impl Installed {
 
     pub(crate) fn name(&self) -> &PluginName {
         self.plugin.name()
+    }
+
+    /// As observers are told of it.
+    pub(crate) fn called(&self) -> CalledPlugin<'_> {
+        CalledPlugin { name: self.name(), is_scoped: self.plugin.key().tenant.is_some() }
     }
 
     pub(crate) fn version(&self) -> Version {

@@ -224,27 +224,70 @@ impl Lane {
         self.make_ready(now)
     }
 
-    /// Takes out of what waits whatever is wanted. If anything is, nothing of the lane begins until it [goes on](Self::go_on).
-    pub(crate) fn withdraw(&mut self, is_wanted: impl Fn((u64, EventKey)) -> bool) -> Vec<(u64, EventKey)> {
+    /// Takes out of what waits whatever is wanted, each with the time of its retry. If anything is, nothing of the lane begins until it
+    /// [goes on](Self::go_on).
+    pub(crate) fn withdraw(
+        &mut self,
+        is_wanted: impl Fn((u64, EventKey)) -> bool,
+    ) -> Vec<(QueuedDelivery, Option<Instant>)> {
         let Some(waiting) = &mut self.waiting else { return Vec::new() };
+        let wanted = |delivery: &QueuedDelivery| is_wanted((delivery.sequence, delivery.key));
         let mut gone = Vec::new();
-        let mut stays = |delivery: &QueuedDelivery| {
-            let event = (delivery.sequence, delivery.key);
-            let is_gone = is_wanted(event);
-            if is_gone {
-                gone.push(event);
-            }
-            !is_gone
-        };
-        let head = waiting.line.front().map(|head| (head.sequence, head.key));
-        waiting.line.retain(&mut stays);
-        waiting.late.retain(|(_, delivery)| stays(delivery));
-        if waiting.line.front().map(|head| (head.sequence, head.key)) != head {
+        let mut head_due = waiting.head_due;
+        if waiting.line.front().is_some_and(wanted) {
             // It was the head's.
             waiting.head_due = None;
+        } else {
+            head_due = None;
         }
+        waiting.line.retain(|delivery| {
+            let is_gone = wanted(delivery);
+            if is_gone {
+                gone.push((delivery.clone(), head_due.take()));
+            }
+            !is_gone
+        });
+        waiting.late.retain(|(due, delivery)| {
+            let is_gone = wanted(delivery);
+            if is_gone {
+                gone.push((delivery.clone(), Some(*due)));
+            }
+            !is_gone
+        });
         waiting.withdrawals += u32::from(!gone.is_empty());
         gone
+    }
+
+    /// The first of what waits that is newer than this.
+    pub(crate) fn next_newer(&self, than: &QueuedDelivery) -> Option<(u64, EventKey)> {
+        let newer = self.waiting().find(|delivery| is_newer(delivery, than))?;
+        Some((newer.sequence, newer.key))
+    }
+
+    /// Takes back what was [withdrawn](Self::withdraw) and is owed still, with the time of its retry. It has its place again, unless `newer`,
+    /// which was the next one behind it, has gone ahead of it meanwhile. Gives what is ready.
+    pub(crate) fn put_back(
+        &mut self,
+        delivery: QueuedDelivery,
+        due: Option<Instant>,
+        newer: Option<(u64, EventKey)>,
+        now: Instant,
+    ) -> Option<QueuedDelivery> {
+        let waits = |newer: (u64, EventKey)| self.waiting().any(|delivery| (delivery.sequence, delivery.key) == newer);
+        let late = delivery.late || newer.is_some_and(|newer| !waits(newer));
+        let delivery = QueuedDelivery { rank: NO_RANK, late, ..delivery };
+        let waiting = self.waiting_events();
+        if late {
+            waiting.late.push((due.unwrap_or(now), delivery));
+        } else {
+            let newer = waiting.line.iter().position(|other| is_newer(other, &delivery));
+            let place = newer.unwrap_or(waiting.line.len());
+            if place == 0 {
+                waiting.head_due = due;
+            }
+            waiting.line.insert(place, delivery);
+        }
+        self.make_ready(now)
     }
 
     /// The journal was told of what was [withdrawn](Self::withdraw). Gives what is ready.
@@ -295,6 +338,10 @@ mod tests {
     fn fail(lane: &mut Lane, mut delivery: QueuedDelivery, due: Instant, now: Instant) -> Option<QueuedDelivery> {
         delivery.late |= lane.has_newer(&delivery);
         lane.failed(delivery, due, now, FailedIn::OrdinaryWork)
+    }
+
+    fn withdraw(lane: &mut Lane, is_wanted: impl Fn((u64, EventKey)) -> bool) -> Vec<(u64, EventKey)> {
+        lane.withdraw(is_wanted).into_iter().map(|(gone, _due)| (gone.sequence, gone.key)).collect()
     }
 
     fn number(delivery: Option<QueuedDelivery>) -> Option<(u64, bool)> {
@@ -472,15 +519,15 @@ mod tests {
         let mut lane = Lane::default();
         let first = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, first, now + RETRY, now);
-        assert_eq!(lane.withdraw(|(sequence, _)| sequence == 1), [(1, EventKey::Start)]);
+        assert_eq!(withdraw(&mut lane, |(sequence, _)| sequence == 1), [(1, EventKey::Start)]);
         assert_eq!((number(lane.go_on(now)), lane.is_empty()), (None, true));
         let second = lane.push(delivery(2), now).unwrap();
         lane.push(delivery(3), now);
         lane.push(delivery(4), now);
-        assert_eq!(lane.withdraw(|(sequence, _)| sequence != 4), [(3, EventKey::Start)], "2 is in progress");
+        assert_eq!(withdraw(&mut lane, |(sequence, _)| sequence != 4), [(3, EventKey::Start)], "2 is in progress");
         assert_eq!(number(lane.go_on(now)), None);
         assert_eq!(number(fail(&mut lane, second, now + RETRY, now)), Some((4, false)));
-        assert_eq!(lane.withdraw(|_| true), [(2, EventKey::Start)], "it was overtaken");
+        assert_eq!(withdraw(&mut lane, |_| true), [(2, EventKey::Start)], "it was overtaken");
         assert_eq!(number(lane.go_on(now)), None);
         assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
     }
@@ -492,8 +539,8 @@ mod tests {
         lane.push(delivery(1), now);
         lane.push(delivery(2), now);
         lane.push(delivery(3), now);
-        assert_eq!(lane.withdraw(|(sequence, _)| sequence == 2), [(2, EventKey::Start)]);
-        assert_eq!(lane.withdraw(|(sequence, _)| sequence == 2), [], "it is gone: this holds up nothing");
+        assert_eq!(withdraw(&mut lane, |(sequence, _)| sequence == 2), [(2, EventKey::Start)]);
+        assert_eq!(withdraw(&mut lane, |(sequence, _)| sequence == 2), [], "it is gone: this holds up nothing");
         assert_eq!(number(lane.done(now)), None, "1 was in progress, and 3 waits");
         assert_eq!(number(lane.look(now)), None);
         let third = lane.go_on(now).expect("the journal was told");
@@ -501,14 +548,56 @@ mod tests {
         // What waits for its retry is alone, so nothing is left of the lane.
         assert_eq!(number(fail(&mut lane, third, now + RETRY, now)), None);
         assert_eq!(lane.schedule(), Some(now + RETRY));
-        assert_eq!(lane.withdraw(|_| true), [(3, EventKey::Start)]);
+        assert_eq!(withdraw(&mut lane, |_| true), [(3, EventKey::Start)]);
         assert!(!lane.is_empty());
         assert_eq!(number(lane.push(delivery(4), now)), None, "what comes then waits as well");
         assert_eq!((number(lane.look(now + RETRY)), lane.schedule()), (None, None));
-        assert_eq!(lane.withdraw(|_| true), [(4, EventKey::Start)]);
+        assert_eq!(withdraw(&mut lane, |_| true), [(4, EventKey::Start)]);
         assert_eq!(number(lane.push_late(delivery(3), now)), None, "and what is made again");
         assert_eq!(number(lane.go_on(now)), None, "of the second the journal was not told");
         assert_eq!(number(lane.go_on(now)), Some((3, false)));
+    }
+
+    #[test]
+    fn what_was_withdrawn_and_is_put_back_has_its_place_and_its_retry_again() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let first = lane.push(delivery(1), now).unwrap();
+        fail(&mut lane, first, now + RETRY, now);
+        let (gone, due) = lane.withdraw(|_| true).remove(0);
+        assert_eq!((gone.sequence, due, lane.next_newer(&gone)), (1, Some(now + RETRY), None));
+        lane.go_on(now);
+        assert_eq!(number(lane.put_back(gone, due, None, now)), None);
+        assert_eq!(lane.schedule(), Some(now + RETRY));
+        assert_eq!(number(lane.look(now + RETRY)), Some((1, false)));
+
+        let mut lane = Lane::default();
+        lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
+        lane.push(delivery(3), now);
+        let (gone, due) = lane.withdraw(|(sequence, _)| sequence == 2).remove(0);
+        let newer = lane.next_newer(&gone);
+        assert_eq!((due, newer), (None, Some((3, EventKey::Start))));
+        lane.go_on(now);
+        assert_eq!(number(lane.put_back(gone, due, newer, now)), None, "1 is in progress");
+        assert_eq!(number(lane.done(now)), Some((2, false)));
+        assert_eq!(number(lane.done(now)), Some((3, false)));
+    }
+
+    #[test]
+    fn what_is_put_back_when_something_newer_has_gone_ahead_is_late() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
+        lane.push(delivery(3), now);
+        let (gone, due) = lane.withdraw(|(sequence, _)| sequence == 2).remove(0);
+        let newer = lane.next_newer(&gone);
+        lane.go_on(now);
+        assert_eq!(number(lane.done(now)), Some((3, false)));
+        assert_eq!(number(lane.put_back(gone, due, newer, now)), None);
+        assert_eq!(number(lane.done(now)), Some((2, true)));
+        assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub trait Observer: Send + Sync + 'static {
     /// On a task of the tokio runtime; on a worker's thread where the journal answers at once, as the one in memory does.
     fn recorded(&self, _delivery: &DeliveryId, _settlement: &Settlement) {}
 
+    /// An operator has dropped a delivery that was not made, or its plugin was uninstalled with [`Leave::Dropped`](crate::Leave::Dropped):
+    /// it will not be made any more, and that is on record. Of the session the scope may be missing.
+    ///
+    /// On a task of the tokio runtime, or on the thread that asked for it.
+    fn forgotten(&self, _session: &Identity, _delivery: &DeliveryId) {}
+
     /// The journal has committed something, or could not. Only journals that commit say so: the one on disk does.
     ///
     /// On the thread that writes the journal: whoever is slow here makes all requests wait.
@@ -97,6 +103,8 @@ impl CallStart<'static> {
 pub struct OutcomeRecord<'a> {
     /// The delivery's id; it names the plugin and the event.
     pub id: &'a DeliveryId,
+    /// The plugin is a scoped one: the session's tenant has it to itself, and another tenant's of the same name is another.
+    pub scoped: bool,
     /// The session of which the event is.
     pub session: &'a Session,
     /// Why the session ended, if the event is an end.
@@ -127,6 +135,7 @@ impl OutcomeRecord<'static> {
         let (id, session) = crate::testing::example_delivery();
         Self {
             id,
+            scoped: false,
             session,
             reason: Some(&EndReason::Reset),
             attempt: 1,

@@ -42,6 +42,10 @@ impl Observers {
         self.tell("recorded", |observer| observer.recorded(delivery, settlement));
     }
 
+    pub(crate) fn forgotten(&self, session: &Identity, delivery: &DeliveryId) {
+        self.tell("forgotten", |observer| observer.forgotten(session, delivery));
+    }
+
     pub(crate) fn journal(&self, commit: &Commit<'_>) {
         self.tell("journal", |observer| observer.journal(commit));
     }

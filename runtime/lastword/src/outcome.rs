@@ -12,6 +12,13 @@ use crate::observers::Observers;
 use crate::queued_delivery::QueuedDelivery;
 use crate::recorded::ToBeRecorded;
 
+/// The plugin that is called, as observers are told of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CalledPlugin<'a> {
+    pub(crate) name: &'a PluginName,
+    pub(crate) is_scoped: bool,
+}
+
 /// Publishes calls and outcomes to the observers and to the log.
 pub(crate) struct Publisher {
     observers: Observers,
@@ -42,18 +49,18 @@ impl Publisher {
     }
 
     /// An attempt has ended.
-    pub(crate) fn finished(&self, plugin: &PluginName, call: &FinishedCall) {
+    pub(crate) fn finished(&self, plugin: CalledPlugin<'_>, call: &FinishedCall) {
         self.publish(plugin, &call.delivery, &call.outcome, Some(call), call.in_drain);
     }
 
     /// A delivery waits, and had no attempt.
-    pub(crate) fn deferred(&self, plugin: &PluginName, delivery: &QueuedDelivery, why: Deferral, in_drain: bool) {
+    pub(crate) fn deferred(&self, plugin: CalledPlugin<'_>, delivery: &QueuedDelivery, why: Deferral, in_drain: bool) {
         self.publish(plugin, delivery, &Outcome::Deferred(why), None, in_drain);
     }
 
     fn publish(
         &self,
-        plugin: &PluginName,
+        CalledPlugin { name: plugin, is_scoped: scoped }: CalledPlugin<'_>,
         delivery: &QueuedDelivery,
         outcome: &Outcome,
         call: Option<&FinishedCall>,
@@ -72,6 +79,7 @@ impl Publisher {
         };
         self.observers.outcome(&OutcomeRecord {
             id: &id,
+            scoped,
             session: &delivery.session,
             reason,
             attempt: delivery.attempt,

@@ -94,6 +94,31 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, Some(ticket), work)
     }
 
+    /// Makes more known of a session that is active: what is newer is kept, and nobody is told. Of a session that a dead run left its owner
+    /// has come back then, as after a [start](Self::start_session). Unlike a start it begins nothing: the answer is none when there is
+    /// no active session of this identity, scope included, and of this generation. The generation 0 stands for any.
+    ///
+    /// It is for whoever speaks for an owner without its word. The end of such a session may be on its way already, since
+    /// [`Builder::attach_grace`] is over for instance, and a start would begin the id anew behind it.
+    ///
+    /// Like the others, it joins the session's order when it is called, and is carried out even if the future is dropped.
+    ///
+    /// # Errors
+    /// Bad fields, a drain that has begun, or a journal that cannot be written; nothing is changed then.
+    pub fn update_session(
+        &self,
+        session: Session,
+    ) -> impl Future<Output = Result<Option<Accepted>, Refusal>> + Send + 'static + use<> {
+        let observed = ObservedRequest::new(self.core(), &session.identity, Hook::SessionStart);
+        if let Err(error) = session.validate() {
+            return observed.refuse(error.into());
+        }
+        let Some(ticket) = self.core().in_flight().enter() else { return observed.refuse(Refusal::Draining) };
+        let turn = self.core().order().join(&session.identity, None);
+        let work = observed.carry_out(intake::update(self.core().clone(), session));
+        RequestFuture::begin(self.core(), turn, Some(ticket), work)
+    }
+
     /// Records that a session ended, and tells every plugin that serves its tenant. An end within 10 s of the last one, with no
     /// event between, is a duplicate: it is acknowledged and not delivered. An `op_id` or a later `started_at` makes it a new end.
     /// An end is never refused for its size: what does not fit is left out and named in [`Accepted::dropped`].
@@ -330,7 +355,8 @@ impl Runtime {
     /// Like a request, it is carried out even if the future is dropped.
     ///
     /// # Errors
-    /// As for [`redeliver`](Self::redeliver). What could not be written down stays owed, and may be made only after the next start.
+    /// As for [`redeliver`](Self::redeliver). What could not be written down stays owed, and is made as before; if a drain has begun
+    /// meanwhile, after the next start.
     pub fn forget(
         &self,
         ids: Vec<DeliveryId>,

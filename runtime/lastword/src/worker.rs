@@ -125,7 +125,7 @@ impl Worker {
         let installed = dispatcher.installed();
         for one in deferred {
             let Some(plugin) = installed.get(one.plugin) else { continue };
-            self.core.publisher().deferred(plugin.name(), &one.delivery, Deferral::Quota, false);
+            self.core.publisher().deferred(plugin.called(), &one.delivery, Deferral::Quota, false);
         }
         dispatcher.notified(deferred);
     }
@@ -156,7 +156,7 @@ impl Worker {
         let core = self.core.clone();
         let plugins = self.plugins_after(plugin_changes);
         let installed = plugins.get(plugin)?;
-        let calls = AfterCall::new(&core, queue, installed.name());
+        let calls = AfterCall::new(&core, queue, installed.called());
         let began = now();
         let mut mine = self.take_runnable(queue);
         let mut jobs = jobs.into_iter();
@@ -312,7 +312,7 @@ impl Worker {
             drop(future);
             drop(mark);
             let Some(plugin) = installed.get(plugin) else { continue };
-            let calls = AfterCall::new(&self.core, queue, plugin.name());
+            let calls = AfterCall::new(&self.core, queue, plugin.called());
             self.core.dispatcher().take_back(calls.cut(delivery, permit));
         }
     }

@@ -19,7 +19,12 @@ use lastword_events::text::quoted;
 /// The tenant of a session whose line names none.
 pub const DEFAULT_TENANT: &str = "default";
 
-pub(crate) const OPS: [&str; 4] = ["start", "compaction", "end", "shutdown"];
+/// The [name](Input::NotOurs) of a line that says that an agent's turn begins.
+pub const TURN_BEGINS: &str = "turn begin";
+/// The name of a line that says that an agent's turn has ended.
+pub const TURN_ENDS: &str = "turn end";
+
+pub(crate) const OPS: [&str; 5] = ["start", "compaction", "end", "turn", "shutdown"];
 
 /// What one line says.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +97,7 @@ pub fn read(mut line: Fields) -> Result<Input, BadLine> {
         "start" => event(session(&mut line)?, Event::Start(start(line))),
         "compaction" => event(session(&mut line)?, Event::Compaction(compaction(line)?)),
         "end" => event(session(&mut line)?, Event::End(end(line))),
+        "turn" => turn(&mut line),
         "shutdown" => Ok(Input::Shutdown(drain_reason(&mut line)?)),
         other => Err(BadLine::field(
             "op",
@@ -99,6 +105,21 @@ pub fn read(mut line: Fields) -> Result<Input, BadLine> {
             format!("{} is no op: {}", quoted(other), suggest::hint(other, &OPS)),
         )),
     }
+}
+
+/// It begins and ends no session: it only says that one lives, and whether its agent is at work.
+fn turn(line: &mut Fields) -> Result<Input, BadLine> {
+    let session = session(line)?;
+    let word = line.required_string("phase")?;
+    let name = match word.as_str() {
+        "begin" => TURN_BEGINS,
+        "end" => TURN_ENDS,
+        _ => {
+            let message = format!("phase of a turn is {}: {}", quoted(&word), suggest::hint(&word, &["begin", "end"]));
+            return Err(BadLine::field("phase", "unknown_phase", message));
+        }
+    };
+    Ok(Input::NotOurs { name: name.to_owned(), session: Some(session.identity) })
 }
 
 fn session(line: &mut Fields) -> Result<Session, BadLine> {
@@ -245,6 +266,24 @@ mod tests {
 
         assert_eq!(read(br#"{"op":"shutdown","reason":"restart"}"#).unwrap(), Input::Shutdown(DrainReason::Restart));
         assert_eq!(read(br#"{"op":"shutdown"}"#).unwrap(), Input::Shutdown(DrainReason::Shutdown));
+    }
+
+    #[test]
+    fn a_turn_is_no_event_of_a_session_and_says_that_it_lives() {
+        for (phase, name) in [("begin", TURN_BEGINS), ("end", TURN_ENDS)] {
+            let line = format!(r#"{{"op":"turn","session":{{"id":"s1","tenant":"acme"}},"phase":"{phase}"}}"#);
+            let session = Some(Identity::new("acme", "s1"));
+            assert_eq!(read(line.as_bytes()).unwrap(), Input::NotOurs { name: name.to_owned(), session });
+        }
+        let bad = read(br#"{"op":"turn","session":{"id":"s1"},"phase":"beginn"}"#).unwrap_err();
+        assert_eq!((bad.code, bad.field.as_deref()), ("unknown_phase", Some("phase")));
+        assert_eq!(bad.message, r#"phase of a turn is "beginn": did you mean "begin"?"#);
+        for (line, field) in
+            [(r#"{"op":"turn","phase":"end"}"#, "session"), (r#"{"op":"turn","session":{"id":"s"}}"#, "phase")]
+        {
+            let bad = read(line.as_bytes()).unwrap_err();
+            assert_eq!((bad.code, bad.field.as_deref()), ("missing_field", Some(field)));
+        }
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 mod accept;
 mod authorize;
+mod beside_event;
 mod bodies;
 mod caller;
+mod client_gone;
 mod connection;
 mod connections;
 mod extract;

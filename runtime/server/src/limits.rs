@@ -135,6 +135,10 @@ pub const RAW_READ_BYTES: usize = 8 * 1024;
 /// How long after the end of its input a raw connection stays open for the outcomes of its last ends, counted from when they were made.
 pub const RAW_LAST_OUTCOMES: Duration = Duration::from_secs(10);
 
+/// Deliveries of a session that a raw connection remembers as settled before the answer that says that they are owed: many times as many as
+/// plugins have it told of one event. Those of requests that were not the connection's are among them.
+pub(crate) const MAX_EARLY_OUTCOMES: usize = 256;
+
 /// Rows of a page by default.
 pub const DEFAULT_PAGE_ROWS: usize = 100;
 

@@ -120,7 +120,15 @@ impl Metrics {
         self
     }
 
-    pub(crate) fn call(&self, tenant: &str, plugin: &str, outcome: &Outcome, report: Option<&CallReport>) {
+    /// `scoped`: the plugin is this tenant's own.
+    pub(crate) fn call(
+        &self,
+        tenant: &str,
+        (plugin, scoped): (&str, bool),
+        outcome: &Outcome,
+        report: Option<&CallReport>,
+    ) {
+        let plugin = &plugin_label(plugin, scoped.then_some(tenant), self.tenants.as_ref().map(|(names, _)| names));
         let cause = match outcome {
             Outcome::Delivered => "",
             Outcome::Failed { cause, .. } => cause.as_str(),
@@ -178,6 +186,14 @@ impl Metrics {
     }
 }
 
+/// A scoped plugin's label is its key, as [`PluginKey`](lastword::events::PluginKey) is written, where tenants are shown.
+fn plugin_label(plugin: &str, tenant: Option<&str>, tenants: Option<&BoundedLabel>) -> String {
+    match (tenant, tenants) {
+        (Some(tenant), Some(tenants)) => format!("{}/{plugin}", tenants.value(tenant)),
+        _ => plugin.to_owned(),
+    }
+}
+
 fn label(name: &'static str, value: &str) -> (&'static str, String) {
     (name, value.to_owned())
 }
@@ -208,7 +224,7 @@ mod tests {
         let metrics = Metrics::new(false);
         let failed = Outcome::Failed { cause: FailureCause::Trap("unreachable".into()), message: "m".into() };
         for outcome in [&Outcome::Delivered, &failed, &failed] {
-            metrics.call("acme", "memory", outcome, None);
+            metrics.call("acme", ("memory", true), outcome, None);
         }
         let text = text(&metrics);
         assert!(text.contains(r#"lastword_calls_total{plugin="memory",outcome="delivered",cause=""} 1"#), "{text}");
@@ -221,11 +237,16 @@ mod tests {
     fn tenants_have_labels_when_they_are_asked_for_and_not_without_a_bound() {
         let metrics = Metrics::new(true);
         for n in 0..MAX_TENANT_LABELS + 7 {
-            metrics.call(&format!("t{n}"), "memory", &Outcome::Delivered, None);
+            metrics.call(&format!("t{n}"), ("memory", n < 2), &Outcome::Delivered, None);
         }
         let text = text(&metrics);
         assert_eq!(text.matches("lastword_tenant_calls_total{").count(), MAX_TENANT_LABELS + 1);
         assert!(text.contains(r#"lastword_tenant_calls_total{tenant="other",outcome="delivered"} 7"#), "{text}");
+        let others = MAX_TENANT_LABELS + 7 - 2;
+        for (plugin, calls) in [("t0/memory", 1), ("t1/memory", 1), ("memory", others)] {
+            let line = format!(r#"lastword_calls_total{{plugin="{plugin}",outcome="delivered",cause=""}} {calls}"#);
+            assert!(text.contains(&line), "{line} is not in {text}");
+        }
     }
 
     #[test]

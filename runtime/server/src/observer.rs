@@ -76,7 +76,7 @@ impl ServerObserver {
     /// A request of a session was accepted; `op` is `start`, `compaction` or `end`.
     pub(crate) fn accepted(&self, op: &'static str, accepted: &Accepted) {
         let has_ended = op == "end" && accepted.how != Acceptance::DuplicateOp;
-        self.recipients().accepted(&accepted.identity, accepted.deliveries.len(), has_ended);
+        self.recipients().accepted(&accepted.identity, &accepted.deliveries, has_ended);
         self.told.stream.tell(&accepted.identity.tenant, "accepted", || {
             let Accepted { identity, generation, how, .. } = accepted;
             let (tenant, session) = (&identity.tenant, &identity.id);
@@ -121,17 +121,21 @@ impl Default for ServerObserver {
 impl Observer for ServerObserver {
     fn outcome(&self, record: &OutcomeRecord<'_>) {
         let (tenant, plugin) = (&record.session.identity.tenant, &record.id.plugin);
-        self.told.metrics.call(tenant, plugin.as_str(), record.outcome, record.report);
+        self.told.metrics.call(tenant, (plugin.as_str(), record.scoped), record.outcome, record.report);
         let settlement = settlement(record);
         let is_settled = settlement.is_some();
         if let Some(settlement) = settlement {
             self.told.recent.put(tenant, record.id, settlement);
         }
-        self.told.recipients.outcome(&record.session.identity, is_settled, || outcome_line(record));
+        self.told.recipients.outcome(&record.session.identity, record.id, is_settled, || outcome_line(record));
         self.told.stream.tell(tenant, "outcome", || {
             // The line is JSON, because we have just written it.
             serde_json::from_slice(&outcome_line(record)).unwrap_or_default()
         });
+    }
+
+    fn forgotten(&self, session: &Identity, delivery: &DeliveryId) {
+        self.told.recipients.forgotten(session, delivery);
     }
 
     fn journal(&self, commit: &Commit<'_>) {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastword::events::{Identity, Session, SessionOwner, Timestamp};
-use lastword::{Accepted, Clock, EndRequest, Refusal, Runtime, StartRequest};
+use lastword::{Accepted, Clock, EndRequest, Refusal, Runtime};
 use lastword_process::{NotVisible, Peer, Process, Watched};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -319,18 +319,18 @@ impl Owners {
         said: &Identity,
         owner: Option<OwnerId>,
         turn_open: Option<bool>,
-    ) -> Option<impl Future<Output = Answer> + use<>> {
+    ) -> Option<impl Future<Output = Result<Option<Accepted>, Refusal>> + use<>> {
         let identity = known_as(runtime, said);
         let mut registry = self.registry.lock();
         let moved = registry.hear_of_turn(&identity, owner, turn_open, self.clock.now());
         self.wake.notify_one();
-        // Behind an end it would begin a session that nobody has started.
-        if !moved || registry.is_ending(&identity) || !is_active(runtime)(&identity) {
+        if !moved || registry.is_ending(&identity) {
             return None;
         }
+        let generation = runtime.session(&identity).filter(|session| session.identity == identity)?.generation;
         let owner = registry.record(owner?)?;
-        let session = Session { owner: Some(Box::new(owner)), ..Session::of(identity) };
-        Some(runtime.start_session(StartRequest::new(session)))
+        // No start: an end may be on its way that nobody here knows of, and it would begin a session that nobody has started.
+        Some(runtime.update_session(Session { owner: Some(Box::new(owner)), generation, ..Session::of(identity) }))
     }
 
     /// Whether a session's agent is at work.

@@ -1,7 +1,11 @@
 //! Whom a command asks: a running daemon, or the journal's file.
 
+use std::path::Path;
+
+use anyhow::anyhow;
+use lastword_events::text::printable_path;
 use lastword_server::Status;
-use lastword_sqlite::JournalFile;
+use lastword_sqlite::{JournalFile, OpenError};
 
 use crate::args::OperatorArgs;
 use crate::client::{Daemon, configured_socket, nobody};
@@ -17,10 +21,7 @@ impl OperatorArgs {
         let (config, journal) = (self.journal.config.as_deref(), self.journal.journal.as_deref());
         let configured = configured_socket(config)?;
         let is_named = self.socket.socket.is_some();
-        // Where nobody knows of a default, no daemon has one.
-        let Ok(place) = SocketPlace::choose(self.socket.socket.as_deref(), configured.as_deref()) else {
-            return Ok(None);
-        };
+        let Some(place) = self.place(configured.as_deref()) else { return Ok(None) };
         let Some(daemon) = Daemon::find(&place)? else {
             return if is_named { Err(nobody(&place)) } else { Ok(None) };
         };
@@ -32,5 +33,27 @@ impl OperatorArgs {
         let Ok(file) = JournalFile::look(&self.journal.path()?) else { return Ok(None) };
         let status: Status = daemon.get("/v1/status")?;
         Ok((status.journal == file.name().as_str()).then_some(daemon))
+    }
+
+    /// Where the daemon would be. Where nobody knows of a default, no daemon has one.
+    fn place(&self, configured: Option<&Path>) -> Option<SocketPlace> {
+        SocketPlace::choose(self.socket.socket.as_deref(), configured).ok()
+    }
+
+    /// Why the journal cannot be looked into, which is done where no daemon was found: where there is none, whoever asks may have meant a
+    /// daemon.
+    pub(crate) fn neither(&self, failure: Failure) -> Failure {
+        let Failure { exit, error } = failure;
+        let is_missing = matches!(error.downcast_ref(), Some(OpenError::Missing { .. }));
+        let configured = configured_socket(self.journal.config.as_deref()).ok().flatten();
+        let Some(place) = self.place(configured.as_deref()).filter(|_| is_missing) else {
+            return Failure { exit, error };
+        };
+        let socket = printable_path(&place.path);
+        let error = match Daemon::find(&place) {
+            Ok(Some(_)) => anyhow!("the daemon at {socket} has another journal, and {error}"),
+            _ => anyhow!("no daemon answers at {socket}, and {error}"),
+        };
+        Failure { exit, error }
     }
 }

@@ -43,6 +43,8 @@ pub struct FaultyJournal<J = MemoryJournal> {
     held: Mutex<Held>,
     held_more: Notify,
     reads: Reads,
+    /// No record of a delivery can be changed.
+    unwritable: AtomicBool,
 }
 
 /// What waits, and for whom it is decided under the same lock that it waits: so nothing is left behind that comes at the moment
@@ -99,6 +101,7 @@ impl<J: Journal> FaultyJournal<J> {
             held: Mutex::default(),
             held_more: Notify::new(),
             reads: Reads::default(),
+            unwritable: AtomicBool::new(false),
         }
     }
 
@@ -121,6 +124,12 @@ impl<J: Journal> FaultyJournal<J> {
     /// From now on [changes of deliveries](Journal::change_deliveries) wait, and nothing else.
     pub fn hold_changes(&self) {
         self.held.lock().holds_changes = true;
+    }
+
+    /// Whether from now on each [change of a delivery](Journal::change_deliveries) is answered as one whose record is damaged
+    /// ([`Changed::Unwritable`](crate::Changed::Unwritable)), and nothing of it is changed.
+    pub fn spoil_changes(&self, spoilt: bool) {
+        self.unwritable.store(spoilt, Ordering::SeqCst);
     }
 
     /// From now on the disk is full: what owners ask is refused, what the runtime has decided waits for [`commit`](Self::commit).
@@ -342,6 +351,9 @@ impl<J: Journal> Journal for FaultyJournal<J> {
     }
 
     fn change_deliveries(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>> {
+        if self.unwritable.load(Ordering::SeqCst) {
+            return Pending::ready(Ok(deliveries.iter().map(|_| ChangedDelivery::unwritable()).collect()));
+        }
         let command = |deliveries| Command::change_deliveries(change, deliveries);
         let ask = |inner: &J, deliveries| inner.change_deliveries(change, deliveries);
         self.hold_if(|held| held.holds_writes || held.holds_changes, deliveries, command, ask)

@@ -216,6 +216,13 @@ impl Dispatcher {
         self.announce(&mut state);
     }
 
+    /// What of it the journal could not forget is owed as before. To be called once it is released.
+    pub(crate) fn put_back_withdrawn(&self, withdrawal: Withdrawal, stays: impl Fn(EventOfSession) -> bool) {
+        let mut state = self.state.lock();
+        withdraw::put_back(&mut state, withdrawal, stays, self.time.now());
+        self.announce(&mut state);
+    }
+
     /// What it has, by plugin.
     pub(crate) fn counts(&self) -> DispatchCounts {
         let state = self.state.lock();

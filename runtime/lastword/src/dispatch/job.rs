@@ -1,7 +1,5 @@
 //! What a worker takes from a queue.
 
-use std::sync::Arc;
-
 use lastword_events::Hook;
 
 use super::backlog::BacklogEnd;
@@ -53,14 +51,15 @@ impl Job {
         }
     }
 
-    /// Marks it as withdrawn, if it is this event of a session: it is passed over. Gives its session's id.
-    pub(super) fn withdraw(&mut self, is_wanted: impl FnOnce(EventOfSession) -> bool) -> Option<Arc<str>> {
+    /// Marks it as withdrawn, if it is this event of a session: it is passed over. Gives what it was.
+    pub(super) fn withdraw(&mut self, is_wanted: impl FnOnce(EventOfSession) -> bool) -> Option<QueuedDelivery> {
         let Self::Queued(delivery) = self else { return None };
         if delivery.withdrawn || !is_wanted((delivery.sequence, delivery.key)) {
             return None;
         }
+        let was = delivery.clone();
         delivery.withdrawn = true;
-        Some(delivery.session.identity.id.clone())
+        Some(was)
     }
 
     pub(super) fn is_withdrawn(&self) -> bool {

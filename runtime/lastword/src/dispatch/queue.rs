@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use lastword_events::{Deferral, EventKey};
+use lastword_events::Deferral;
 
 use super::backlog::{Backlog, BacklogEnd};
 use super::demand::{Demand, NextCall};
@@ -14,7 +14,7 @@ use super::finished_call::FinishedCall;
 use super::ids::QueueStamp;
 use super::job::{Count, Job};
 use super::unstarted::Unstarted;
-use super::withdrawal::{LOOKED_AT_ONCE, Withdrawal};
+use super::withdrawal::{EventOfSession, LOOKED_AT_ONCE, Withdrawal, Withdrawn};
 use crate::breaker::Breaker;
 use crate::installed::PluginNumber;
 use crate::lane::{FailedIn, Lane};
@@ -127,11 +127,10 @@ impl Queue {
         let Withdrawal { missing, withdrawn, shortened, .. } = withdrawal;
         let unstarted = &mut self.unstarted;
         self.held.retain(|delivery| {
-            let event = (delivery.sequence, delivery.key);
-            let is_gone = missing.remove(&event).is_some();
+            let is_gone = missing.remove(&(delivery.sequence, delivery.key)).is_some();
             if is_gone {
                 unstarted.remove(delivery.is_end());
-                withdrawn.push(event);
+                withdrawn.push(Withdrawn::new(delivery.clone(), None));
             }
             !is_gone
         });
@@ -142,10 +141,10 @@ impl Queue {
             if !gone.is_empty() {
                 shortened.push(id);
             }
-            for (sequence, key) in gone {
-                self.unstarted.remove(key == EventKey::End);
-                missing.remove(&(sequence, key));
-                withdrawn.push((sequence, key));
+            for (delivery, due) in gone {
+                self.unstarted.remove(delivery.is_end());
+                missing.remove(&(delivery.sequence, delivery.key));
+                withdrawn.push(Withdrawn::new(delivery, due));
             }
         }
     }
@@ -155,16 +154,11 @@ impl Queue {
         let Withdrawal { missing, withdrawn, stopped, .. } = withdrawal;
         let first = from.map_or(0, |from| usize::try_from(from - self.taken_from_front).unwrap_or(0));
         for job in self.ready.iter_mut().skip(first).take(LOOKED_AT_ONCE) {
-            let mut found = None;
-            let id = job.withdraw(|event| {
-                found = missing.remove(&event).map(|_id| event);
-                found.is_some()
-            });
-            if let (Some(id), Some((sequence, key))) = (id, found) {
+            if let Some(delivery) = job.withdraw(|event| missing.remove(&event).is_some()) {
                 self.withdrawn += 1;
-                self.unstarted.remove(key == EventKey::End);
-                withdrawn.push((sequence, key));
-                stopped.push(id);
+                self.unstarted.remove(delivery.is_end());
+                stopped.push(delivery.session.identity.id.clone());
+                withdrawn.push(Withdrawn::new(delivery, None));
             }
         }
         if self.withdrawn == self.ready.len() {
@@ -172,6 +166,24 @@ impl Queue {
         }
         let next = first.saturating_add(LOOKED_AT_ONCE);
         (next < self.ready.len()).then(|| self.taken_from_front + i64::try_from(next).unwrap_or(i64::MAX))
+    }
+
+    /// What waits behind a delivery, next.
+    pub(super) fn next_newer(&self, than: &QueuedDelivery) -> Option<EventOfSession> {
+        self.lanes.get(&than.session.identity.id)?.next_newer(than)
+    }
+
+    /// What was withdrawn is owed still. Gives what is ready, or else when somebody has to look at its lane.
+    pub(super) fn put_back_withdrawn(
+        &mut self,
+        Withdrawn { delivery, due, newer }: Withdrawn,
+        now: Instant,
+    ) -> (Option<QueuedDelivery>, Option<Instant>) {
+        self.unstarted.add(delivery.is_end());
+        let lane = self.lanes.entry(delivery.session.identity.id.clone()).or_default();
+        let ready = lane.put_back(delivery, due, newer, now);
+        let look_at = if ready.is_none() { lane.schedule() } else { None };
+        (ready, look_at)
     }
 
     fn forget_withdrawn(&mut self) {

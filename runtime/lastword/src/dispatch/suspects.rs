@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::ids::QueueId;
-use super::withdrawal::Withdrawal;
+use super::withdrawal::{Withdrawal, Withdrawn};
 use crate::limits::{MAX_SUSPECT_ALONE, MAX_SUSPECT_WAIT};
 use crate::queued_delivery::QueuedDelivery;
 
@@ -85,10 +85,9 @@ impl Suspects {
         let Withdrawal { queue, missing, withdrawn, stopped, .. } = withdrawal;
         for list in [&mut self.waiting, &mut self.held_back] {
             list.retain(|(of, delivery)| {
-                let event = (delivery.sequence, delivery.key);
-                let is_gone = of == queue && missing.remove(&event).is_some();
+                let is_gone = of == queue && missing.remove(&(delivery.sequence, delivery.key)).is_some();
                 if is_gone {
-                    withdrawn.push(event);
+                    withdrawn.push(Withdrawn::new(delivery.clone(), None));
                     stopped.push(delivery.session.identity.id.clone());
                 }
                 !is_gone

@@ -4,14 +4,16 @@
 //! lock is let go between them. Meanwhile a worker may take what is looked for: then it is under way, and is not withdrawn.
 //!
 //! Nothing newer of their sessions begins until [`Dispatcher::release_withdrawn`](super::Dispatcher::release_withdrawn): before that
-//! the journal is told that they are forgotten.
+//! the journal is told that they are forgotten. What the journal could not forget is [put back](super::Dispatcher::put_back_withdrawn).
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastword_events::EventKey;
 
 use super::ids::{QueueId, QueueStamp};
+use crate::queued_delivery::QueuedDelivery;
 
 /// Ready deliveries that are looked at under the lock at once: 0.1 ms.
 pub(super) const LOOKED_AT_ONCE: usize = 4_096;
@@ -28,7 +30,7 @@ pub(crate) struct Withdrawal {
     /// What was not found yet, with the ids of the sessions.
     pub(super) missing: HashMap<EventOfSession, Arc<str>>,
     /// What is not in the queue any more.
-    pub(super) withdrawn: Vec<EventOfSession>,
+    pub(super) withdrawn: Vec<Withdrawn>,
     /// Lanes of which something has gone that waited: nothing of them begins.
     pub(super) shortened: Vec<Arc<str>>,
     /// Lanes of which something has gone that was ready: it is in progress still.
@@ -41,8 +43,28 @@ impl Withdrawal {
     }
 
     /// What is not in the queue any more.
-    pub(crate) fn withdrawn(&self) -> &[EventOfSession] {
-        &self.withdrawn
+    pub(crate) fn withdrawn(&self) -> impl Iterator<Item = EventOfSession> {
+        self.withdrawn.iter().map(Withdrawn::event)
+    }
+}
+
+/// A delivery that is not in its queue any more, as it was there.
+#[derive(Clone, Debug)]
+pub(crate) struct Withdrawn {
+    pub(super) delivery: QueuedDelivery,
+    /// When it is due again, if it has failed.
+    pub(super) due: Option<Instant>,
+    /// What waited behind it next, and was not withdrawn.
+    pub(super) newer: Option<EventOfSession>,
+}
+
+impl Withdrawn {
+    pub(super) fn new(delivery: QueuedDelivery, due: Option<Instant>) -> Self {
+        Self { delivery, due, newer: None }
+    }
+
+    pub(super) fn event(&self) -> EventOfSession {
+        (self.delivery.sequence, self.delivery.key)
     }
 }
 
@@ -76,8 +98,12 @@ mod tests {
             }
         }
         withdraw::waiting(&mut dispatcher.state(), &mut withdrawal);
-        withdrawal.withdrawn.sort_unstable();
+        withdrawal.withdrawn.sort_unstable_by_key(Withdrawn::event);
         withdrawal
+    }
+
+    fn events(withdrawal: &Withdrawal) -> Vec<EventOfSession> {
+        withdrawal.withdrawn().collect()
     }
 
     /// What plugin 0 is called with next.
@@ -120,10 +146,10 @@ mod tests {
         owe(&dispatcher, "t", &calls(None), 3);
         end(&dispatcher, 0);
         let withdrawal = withdraw(&dispatcher, &[(0, START), (2, START), (9, START)]);
-        assert_eq!(withdrawal.withdrawn(), [(0, START), (2, START)]);
+        assert_eq!(events(&withdrawal), [(0, START), (2, START)]);
         let (events, slice) = serve(&dispatcher);
         assert_eq!(events, [(1, START)]);
-        assert_eq!(withdraw(&dispatcher, &[(1, START)]).withdrawn(), []);
+        assert_eq!(events(&withdraw(&dispatcher, &[(1, START)])), []);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher), "the end waits");
         withdraw::release(&mut dispatcher.state(), &withdrawal, now());
@@ -147,7 +173,7 @@ mod tests {
         let (events, slice) = serve(&dispatcher);
         assert_eq!(events, [(0, START)]);
         let withdrawal = withdraw(&dispatcher, &[(0, compaction)]);
-        assert_eq!(withdrawal.withdrawn(), [(0, compaction)]);
+        assert_eq!(events(&withdrawal), [(0, compaction)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher), "the end waits");
         withdraw::release(&mut dispatcher.state(), &withdrawal, now());
@@ -165,11 +191,42 @@ mod tests {
         end(&dispatcher, 5);
         let some = [(5, EventKey::End), (0, START), (many / 2, START), (many - 1, START)];
         let withdrawal = withdraw(&dispatcher, &some);
-        assert_eq!(withdrawal.withdrawn().len(), 4);
+        assert_eq!(events(&withdrawal).len(), 4);
         withdraw::release(&mut dispatcher.state(), &withdrawal, now());
         let counts = dispatcher.state().scheduler().counts_of(0);
         assert_eq!((counts.ready, counts.running, counts.waiting), (many - 3, 0, 0));
         let (events, _slice) = serve(&dispatcher);
         assert_eq!(events.first(), Some(&(1, START)));
+    }
+
+    #[test]
+    fn what_is_put_back_is_owed_and_begins_as_before() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 3);
+        end(&dispatcher, 0);
+        let counted = || {
+            let state = dispatcher.state();
+            let counts = state.scheduler().counts_of(0);
+            (counts.ready, counts.waiting, state.undelivered_ends(), state.scheduler().tenants().all_owed())
+        };
+        let before = counted();
+        // One is ready, the other waits behind it, and the third is forgotten.
+        let withdrawal = withdraw(&dispatcher, &[(0, START), (0, EventKey::End), (2, START)]);
+        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        withdraw::put_back(&mut dispatcher.state(), withdrawal, |(n, _)| n == 0, now());
+        let (ready, waiting, ends, owed) = counted();
+        assert_eq!((ready, waiting, ends, owed), (before.0 - 1, before.1, before.2, before.3 - 1));
+        let mut served = Vec::new();
+        while served.len() < 3 {
+            let (events, slice) = serve(&dispatcher);
+            served.extend(events);
+            bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        }
+        let place = |event| served.iter().position(|one| *one == event);
+        assert!(place((0, START)) < place((0, EventKey::End)));
+        served.sort_unstable();
+        assert_eq!(served, [(0, START), (0, EventKey::End), (1, START)]);
+        assert!(!serves_more(&dispatcher));
+        assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
     }
 }

@@ -113,7 +113,7 @@ impl RunningDrain {
                 && let Some(delivery) = deferred.unstarted.next()
             {
                 account.notified.fetch_add(u64::from(delivery.is_end()), Ordering::Relaxed);
-                self.core.publisher().deferred(plugin.name(), &delivery, deferred.why, true);
+                self.core.publisher().deferred(plugin.called(), &delivery, deferred.why, true);
             }
             unnotified += deferred.unstarted.ends();
         }

@@ -14,6 +14,7 @@ mod request_future;
 mod requested_end;
 mod seen;
 mod start;
+mod update;
 
 pub(crate) use compaction::compaction;
 pub(crate) use end::end;
@@ -23,3 +24,4 @@ pub(crate) use request_future::{ObservedRequest, RequestFuture};
 pub(crate) use requested_end::{RequestedEnd, requested_end};
 pub(crate) use seen::seen;
 pub(crate) use start::start;
+pub(crate) use update::update;

@@ -61,7 +61,14 @@ async fn begin(
     }
 }
 
-async fn update(core: &Core, active: Active, of: usize, newer: Session, op_id: Option<Arc<str>>) -> RequestResult {
+/// What is newer of an active session is kept.
+pub(super) async fn update(
+    core: &Core,
+    active: Active,
+    of: usize,
+    newer: Session,
+    op_id: Option<Arc<str>>,
+) -> RequestResult {
     let known_as = active.session.identity.clone();
     let merged = merge(&active.session, newer);
     merged.validate()?;

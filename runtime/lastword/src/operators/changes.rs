@@ -4,12 +4,13 @@
 //!
 //! - *Redeliver*: the journal changes the rows, and what is owed again is enqueued once that is on record.
 //! - *Forget*: what waits in a queue is [withdrawn](crate::dispatch::Withdrawal), then the journal is told, and only then what is
-//!   newer of the sessions goes on. So nothing newer is on record before it. A delivery that is under way stays.
+//!   newer of the sessions goes on. So nothing newer is on record before it. A delivery that is under way stays, and one that the journal
+//!   could not forget is put back.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use lastword_events::{DeliveryId, EventKey, PluginName};
+use lastword_events::{DeliveryId, EventKey, Identity, PluginName};
 use lastword_journal::{
     Changed, ChangedDelivery, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryRow, DeliveryState, JournalError,
     PageRequest,
@@ -94,7 +95,7 @@ async fn forget(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryK
         found.iter().flatten().filter(is_owed).map(|row| DeliveryKey::from(&row.delivery)).collect();
     let withdrawals = withdraw(core, found.iter().flatten().filter(is_owed));
     let withdrawn: HashSet<DeliveryKey> =
-        withdrawals.iter().flat_map(|(plugin, one)| keys_of(plugin, one.withdrawn())).collect();
+        withdrawals.iter().flat_map(|(plugin, one)| one.withdrawn().map(|event| key_of(plugin, event))).collect();
     // What is owed and was in no queue is with a worker, or was when its record was read, or is on its way into a queue.
     let stays = |key: &DeliveryKey| owed.contains(key) && !withdrawn.contains(key);
     let (stay, go): (Vec<DeliveryKey>, Vec<DeliveryKey>) = keys.into_iter().partition(stays);
@@ -103,21 +104,24 @@ async fn forget(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryK
     let changed = match pending.await {
         Ok(changed) => changed,
         Err(error) => {
-            // They are owed as before, and the next start makes them.
-            let ends = withdrawn.iter().filter(|key| key.event == EventKey::End).count();
-            core.dispatcher().count_orphaned_ends(u64::try_from(ends).unwrap_or(u64::MAX));
+            put_back(core, withdrawals, |_| true);
             return Err(error);
         }
     };
-    for (key, one) in go.iter().zip(&changed) {
+    let of_go = || go.iter().zip(&changed);
+    let unwritable = of_go().filter(|(_, one)| one.changed == Changed::Unwritable).map(|(key, _)| key);
+    let unwritable: HashSet<&DeliveryKey> = unwritable.collect();
+    put_back(core, withdrawals, move |key| unwritable.contains(key));
+    let sessions: HashMap<DeliveryKey, Identity> = found.iter().flatten().map(session_of).collect();
+    for (key, one) in of_go() {
         if !withdrawn.contains(key) {
             take_out(core, key, one);
-        } else if one.changed == Changed::Unwritable && key.event == EventKey::End {
-            // It is owed as before, and the next start makes it.
-            core.dispatcher().count_orphaned_ends(1);
         }
         if one.changed == Changed::Done {
             core.operators().waiters().tell(vec![(key.clone(), Settled::Forgotten)], &Ok(()));
+            if let Some(session) = sessions.get(key) {
+                core.publisher().observers().forgotten(session, &key.id(core.journal_name()));
+            }
         }
     }
     let stays = stay.into_iter().map(|key| (key, Changed::UnderWay));
@@ -139,8 +143,19 @@ fn withdraw<'a>(core: &Core, rows: impl Iterator<Item = &'a DeliveryRow>) -> Vec
     wanted.into_iter().filter_map(withdraw).collect()
 }
 
-fn keys_of<'a>(plugin: &'a PluginName, events: &'a [EventOfSession]) -> impl Iterator<Item = DeliveryKey> + 'a {
-    events.iter().map(|&(sequence, event)| DeliveryKey { sequence, event, plugin: plugin.clone() })
+fn key_of(plugin: &PluginName, (sequence, event): EventOfSession) -> DeliveryKey {
+    DeliveryKey { sequence, event, plugin: plugin.clone() }
+}
+
+/// What the journal could not forget is owed as before.
+fn put_back(core: &Core, withdrawals: Vec<(PluginName, Withdrawal)>, stays: impl Fn(&DeliveryKey) -> bool) {
+    for (plugin, withdrawal) in withdrawals {
+        core.dispatcher().put_back_withdrawn(withdrawal, |event| stays(&key_of(&plugin, event)));
+    }
+}
+
+fn session_of(row: &DeliveryRow) -> (DeliveryKey, Identity) {
+    (DeliveryKey::from(&row.delivery), Identity::new(&row.tenant, &row.session))
 }
 
 /// A delivery that was in no queue is not what it was any more: it leaves the counts.

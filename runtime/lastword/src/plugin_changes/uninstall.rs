@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::sync::{Arc, Weak};
 
-use lastword_events::{EventKey, PluginKey};
+use lastword_events::{EventKey, Identity, PluginKey};
 use lastword_journal::{Changed, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryState, JournalError, JournalOp};
 use tokio::sync::watch;
 
@@ -154,13 +154,14 @@ impl Leaving {
 
     async fn drop_all(&mut self, deliveries: impl Iterator<Item = QueuedDelivery> + Send) -> Result<(), JournalError> {
         let name = self.installed.name().clone();
-        let mut keys = deliveries.map(|delivery| delivery.delivery_key(&name));
+        let mut owed = deliveries.map(|delivery| (delivery.delivery_key(&name), delivery.session.identity.clone()));
         loop {
-            let some: Vec<DeliveryKey> = keys.by_ref().take(CHANGES_AT_ONCE).collect();
+            let some: Vec<(DeliveryKey, Identity)> = owed.by_ref().take(CHANGES_AT_ONCE).collect();
             if some.is_empty() {
                 return Ok(());
             }
-            let changed = self.runtime()?.journal().change_deliveries(DeliveryChange::Forget, some.clone());
+            let keys = some.iter().map(|(key, _)| key.clone()).collect();
+            let changed = self.runtime()?.journal().change_deliveries(DeliveryChange::Forget, keys);
             match changed.await {
                 Ok(changed) => {
                     let done = changed.iter().filter(|one| one.changed == Changed::Done).count();
@@ -180,11 +181,14 @@ impl Leaving {
         }
     }
 
-    fn forgotten(&self, deliveries: Vec<DeliveryKey>) -> Result<(), JournalError> {
+    fn forgotten(&self, deliveries: Vec<(DeliveryKey, Identity)>) -> Result<(), JournalError> {
         let core = self.runtime()?;
-        let ends = deliveries.iter().filter(|one| one.event == EventKey::End).count();
+        let ends = deliveries.iter().filter(|(one, _)| one.event == EventKey::End).count();
         core.dispatcher().forget_undelivered_ends(u64::try_from(ends).unwrap_or(u64::MAX));
-        let told = deliveries.into_iter().map(|one| (one, Settled::Forgotten)).collect();
+        for (one, session) in &deliveries {
+            core.publisher().observers().forgotten(session, &one.id(core.journal_name()));
+        }
+        let told = deliveries.into_iter().map(|(one, _)| (one, Settled::Forgotten)).collect();
         core.operators().waiters().tell(told, &Ok(()));
         Ok(())
     }

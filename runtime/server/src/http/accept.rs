@@ -114,7 +114,7 @@ pub(crate) async fn accept(
     let mut answer = AcceptedEvent::new(&answered, &accepted);
     answer.dropped.append(&mut dropped);
     if let Some(until) = until {
-        answer.outcomes = Some(outcomes(shared, &accepted.deliveries, until).await);
+        answer.outcomes = caller.unless_gone(outcomes(shared, &accepted.deliveries, until)).await;
     }
     drop(waiting);
     let status: StatusCode = status(answer.outcomes.as_deref());

@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::caller::{Caller, Origin};
+use super::client_gone::ClientGone;
 use super::problem::Problem;
 use crate::shared::Shared;
 
@@ -21,7 +22,8 @@ pub(crate) async fn authorize(State(shared): State<Arc<Shared>>, mut request: Re
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
-    request.extensions_mut().insert(caller);
+    let gone = request.extensions_mut().remove::<ClientGone>();
+    request.extensions_mut().insert(caller.with_client(gone));
     next.run(request).await
 }
 

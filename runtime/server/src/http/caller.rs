@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use lastword_process::Peer;
 use parking_lot::Mutex;
 
+use super::client_gone::ClientGone;
 use super::connections::{Connections, StrangersPlace};
 use super::problem::Problem;
 use super::tenant_places::TenantPlace;
@@ -68,22 +69,29 @@ pub(crate) struct Caller {
     /// None: whoever could open the socket.
     token: Option<Known>,
     peer: Option<Arc<Peer>>,
+    /// None where nothing tells of it before the answer.
+    gone: Option<ClientGone>,
 }
 
 impl Caller {
     /// Who came over the socket.
     pub(crate) fn of_socket(origin: &Origin) -> Self {
-        Self { access: Access::of_socket(), token: None, peer: origin.peer.clone() }
+        Self { access: Access::of_socket(), token: None, peer: origin.peer.clone(), gone: None }
     }
 
     /// Who has this token.
     pub(crate) fn with_token(token: Known, origin: &Origin) -> Self {
-        Self { access: token.access.clone(), token: Some(token), peer: origin.peer.clone() }
+        Self { access: token.access.clone(), token: Some(token), peer: origin.peer.clone(), gone: None }
+    }
+
+    /// Who is told in this way when the client is gone.
+    pub(crate) fn with_client(self, gone: Option<ClientGone>) -> Self {
+        Self { gone, ..self }
     }
 
     #[cfg(test)]
     pub(crate) fn of(access: Access) -> Self {
-        Self { access, token: None, peer: None }
+        Self { access, token: None, peer: None, gone: None }
     }
 
     /// The token that was shown; none over the socket.
@@ -94,6 +102,14 @@ impl Caller {
     /// Who is at the other end of the socket.
     pub(crate) fn peer(&self) -> Option<&Peer> {
         self.peer.as_deref()
+    }
+
+    /// What the client waits for; none if it is gone before.
+    pub(crate) async fn unless_gone<T>(&self, waits: impl Future<Output = T>) -> Option<T> {
+        match &self.gone {
+            Some(gone) => gone.or(waits).await,
+            None => Some(waits.await),
+        }
     }
 
     /// Refuses whoever may not do it.

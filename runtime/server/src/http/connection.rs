@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,6 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use super::caller::Origin;
+use super::client_gone;
 use super::connections::Place;
 use crate::limits::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::raw;
@@ -62,17 +64,23 @@ where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
     let io = TokioIo::new(patient(stream, shared.limits.write_timeout));
+    let is_socket = origin.is_socket();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(origin.clone());
-        router.clone().oneshot(request.map(Body::new))
+        let (router, request) = (router.clone(), request.map(Body::new));
+        match is_socket {
+            true => Either::Left(router.oneshot(request)),
+            false => Either::Right(client_gone::answer(router, request)),
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(shared.limits.head_timeout)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD_BYTES)
-        // A client that has said all it wants to may close its half, and read the answer.
-        .half_close(true);
+        // A client that has said all it wants to may close its half, and read the answer. Over TCP it may as well be gone, and who
+        // waits on its behalf has to be told.
+        .half_close(is_socket);
     let mut serving = pin!(http.serve_connection(io, service));
     let (mut closing, mut cut) = (shared.connections.closing(), shared.connections.closing());
     let served = tokio::select! {

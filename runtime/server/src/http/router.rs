@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 use super::authorize::{authorize, count};
 use super::problem::{PROBLEM_JSON, Problem, ProblemDocument};
+use super::routes::sessions::turn;
 use super::routes::{daemon, deliveries, events, health, hooks, owners, sessions, stream};
 use crate::shared::Shared;
 
@@ -44,6 +45,7 @@ fn guarded() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(sessions::list_sessions, sessions::start_session))
         .routes(routes!(sessions::end_session))
         .routes(routes!(sessions::compact_session))
+        .routes(routes!(turn::note_turn))
         .routes(routes!(events::take_events))
         .routes(routes!(hooks::take_hook))
         .routes(routes!(hooks::take_named_hook))
@@ -146,6 +148,7 @@ mod tests {
             "/v1/sessions",
             "/v1/sessions/{id}/end",
             "/v1/sessions/{id}/compaction",
+            "/v1/sessions/{id}/turn",
             "/v1/events",
             "/v1/hooks/{owner-kind}",
             "/v1/hooks/{owner-kind}/{event}",

@@ -8,8 +8,8 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::bounded::OTHER;
-use super::{Gauges as Family, Metrics, as_i64, label};
+use super::bounded::{BoundedLabel, OTHER};
+use super::{Gauges as Family, Metrics, as_i64, label, plugin_label};
 use crate::limits::MAX_KIND_LABELS;
 use crate::owners::KindCounts;
 use crate::status::PluginStatus;
@@ -91,7 +91,8 @@ impl Gauges {
         gauges
     }
 
-    fn set(&self, scraped: &Scraped) {
+    /// `tenants`: those that have labels of their own, where that was asked for.
+    fn set(&self, scraped: &Scraped, tenants: Option<&BoundedLabel>) {
         self.set_kinds(scraped);
         self.deliveries.clear();
         for plugin in &scraped.plugins {
@@ -102,11 +103,10 @@ impl Gauges {
                 ("dead", plugin.dead),
                 ("orphaned", plugin.orphaned),
             ];
+            let name = plugin_label(&plugin.plugin, plugin.tenant.as_deref(), tenants);
             for (state, count) in states {
-                // Plugins of several tenants may have one name.
-                self.deliveries
-                    .get_or_create(&[label("plugin", &plugin.plugin), label("state", state)])
-                    .inc_by(as_i64(count));
+                // Plugins of several tenants may have one name, and tenants one label.
+                self.deliveries.get_or_create(&[label("plugin", &name), label("state", state)]).inc_by(as_i64(count));
             }
         }
         self.sessions.set(as_i64(scraped.sessions));
@@ -142,7 +142,7 @@ impl Metrics {
     /// The text that Prometheus reads.
     pub(crate) fn encode(&self, scraped: &Scraped) -> String {
         let _one_at_a_time = self.scrapes.lock();
-        self.scraped.set(scraped);
+        self.scraped.set(scraped, self.tenants.as_ref().map(|(tenants, _)| tenants));
         let mut text = String::with_capacity(16 * 1024);
         // A string takes whatever is written.
         encode(&mut text, &self.registry).ok();
@@ -153,6 +153,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_TENANT_LABELS;
 
     #[test]
     fn what_there_is_is_shown_and_kinds_have_a_bound() {
@@ -178,6 +179,31 @@ mod tests {
                 assert!(text.contains(line), "{line} is not in {text}");
             }
         }
+    }
+
+    #[test]
+    fn plugins_of_one_name_are_told_from_each_other_where_tenants_are_shown_and_within_their_bound() {
+        let of = |tenant: String| PluginStatus {
+            plugin: "memory".into(),
+            tenant: Some(tenant),
+            ready: 2,
+            ..PluginStatus::default()
+        };
+        let mut plugins = vec![PluginStatus { plugin: "memory".into(), ready: 1, ..PluginStatus::default() }];
+        plugins.extend((0..MAX_TENANT_LABELS + 3).map(|n| of(format!("t{n}"))));
+        let scraped = Scraped { plugins, ..Scraped::default() };
+        let text = Metrics::new(true).encode(&scraped);
+        for line in [
+            r#"lastword_deliveries{plugin="memory",state="ready"} 1"#,
+            r#"lastword_deliveries{plugin="t0/memory",state="ready"} 2"#,
+            r#"lastword_deliveries{plugin="other/memory",state="ready"} 6"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        let text = Metrics::new(false).encode(&scraped);
+        let together =
+            format!(r#"lastword_deliveries{{plugin="memory",state="ready"}} {}"#, 2 * (MAX_TENANT_LABELS + 3) + 1);
+        assert!(text.contains(&together) && !text.contains("t0/"), "{together} is not in {text}");
     }
 
     #[test]

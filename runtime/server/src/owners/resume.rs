@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use lastword::events::{OwnerProcess, Session, SessionOwner};
-use lastword::{Runtime, StartRequest};
+use lastword::Runtime;
+use lastword::events::{Identity, OwnerProcess, Session, SessionOwner};
 use lastword_process::{Process, WatchError, Watched};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -22,7 +22,8 @@ pub struct Resumed {
     pub owners: u64,
     /// Their sessions, which go on.
     pub sessions: u64,
-    /// Sessions of owners that are dead, or of which nobody can tell. They are left to the runtime's grace.
+    /// Sessions of owners that are dead, or of which nobody can tell, and those that had ended before they could go on. They are left to
+    /// the runtime's grace.
     pub left: u64,
 }
 
@@ -47,8 +48,10 @@ impl Owners {
         }
         self.wake.notify_one();
         let all = going_on.len() as u64;
-        let refused = attach(runtime, going_on).await;
-        resumed.sessions = all.saturating_sub(refused.len() as u64);
+        let Attached { refused, ended } = attach(runtime, going_on).await;
+        self.settle_all(runtime, &ended);
+        resumed.left += ended.len() as u64;
+        resumed.sessions = all.saturating_sub((refused.len() + ended.len()) as u64);
         if !refused.is_empty() {
             let sessions = refused.len();
             tracing::warn!(sessions, "sessions whose owners live could not be written down again: it is tried again");
@@ -70,6 +73,23 @@ impl Owners {
             }
         }
         None
+    }
+
+    /// Forgets those of these sessions that are not active.
+    fn settle_all(&self, runtime: &Runtime, ended: &[Identity]) {
+        let mut registry = self.registry.lock();
+        ended.iter().for_each(|identity| registry.settle(identity, is_active(runtime)));
+    }
+
+    /// What is to be written down of these sessions now: their owners may live otherwise by now, or others have them.
+    fn with_their_owners(&self, runtime: &Runtime, sessions: Vec<GoingOn>) -> Vec<GoingOn> {
+        let mut registry = self.registry.lock();
+        let owned = sessions.into_iter().filter_map(|(session, _)| {
+            registry.settle(&session.identity, is_active(runtime));
+            let record = registry.record_of(&session.identity)?;
+            Some((session, record))
+        });
+        owned.collect()
     }
 
     fn resume_as(self: &Arc<Self>, name: &OwnerName, kind: &Arc<str>, record: &SessionOwner) -> Option<OwnerId> {
@@ -102,32 +122,48 @@ fn by_owner(sessions: Vec<Arc<Session>>) -> HashMap<OwnerName, Vec<Arc<Session>>
     by_owner
 }
 
-/// Starts sessions again, and gives those that were refused.
-async fn attach(runtime: &Runtime, sessions: Vec<GoingOn>) -> Vec<GoingOn> {
+/// What came of sessions that were to go on and do not.
+#[derive(Default)]
+struct Attached {
+    /// Nothing could be written down.
+    refused: Vec<GoingOn>,
+    /// They were not active any more: the runtime's grace was over first.
+    ended: Vec<Identity>,
+}
+
+/// Writes down whose these sessions are, so that the runtime does not end them. Those that have ended are not begun anew.
+async fn attach(runtime: &Runtime, sessions: Vec<GoingOn>) -> Attached {
     stream::iter(sessions)
         .map(|(session, record)| {
-            let with_owner = Session { owner: Some(Box::new(record.clone())), ..Session::clone(&session) };
-            let answer = runtime.start_session(StartRequest::new(with_owner));
-            async move { answer.await.is_err().then_some((session, record)) }
+            let (identity, generation) = (session.identity.clone(), session.generation);
+            let with_owner = Session { owner: Some(Box::new(record.clone())), generation, ..Session::of(identity) };
+            let answer = runtime.update_session(with_owner);
+            async move { (answer.await, (session, record)) }
         })
         .buffer_unordered(RESUMES_AT_ONCE)
-        .filter_map(std::future::ready)
-        .collect()
+        .fold(Attached::default(), |mut attached, (answer, (session, record))| {
+            match answer {
+                Ok(Some(_)) => {}
+                Ok(None) => attached.ended.push(session.identity.clone()),
+                Err(_) => attached.refused.push((session, record)),
+            }
+            std::future::ready(attached)
+        })
         .await
 }
 
-/// A disk that is full has room again later. What has ended meanwhile is not begun anew.
+/// A disk that is full has room again later.
 async fn attach_until_done(owners: Weak<Owners>, runtime: Runtime, mut sessions: Vec<GoingOn>) {
     while !sessions.is_empty() {
         let Some(clock) = owners.upgrade().map(|owners| owners.clock.clone()) else { return };
         clock.sleep_until(clock.now() + END_RETRY).await;
-        let Some(owners) = owners.upgrade().filter(|owners| !owners.is_stopped()) else { return };
-        sessions.retain(|(session, _)| {
-            owners.registry.lock().settle(&session.identity, is_active(&runtime));
-            is_active(&runtime)(&session.identity)
-        });
-        drop(owners);
-        sessions = attach(&runtime, sessions).await;
+        let Some(still) = owners.upgrade().filter(|owners| !owners.is_stopped()) else { return };
+        sessions = still.with_their_owners(&runtime, sessions);
+        drop(still);
+        let attached = attach(&runtime, sessions).await;
+        let Some(still) = owners.upgrade() else { return };
+        still.settle_all(&runtime, &attached.ended);
+        sessions = attached.refused;
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lastword::events::Identity;
+use lastword::events::{DeliveryId, Identity};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
+
+use crate::limits::MAX_EARLY_OUTCOMES;
 
 /// Names a raw connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,8 +38,33 @@ struct Session {
     connection: ConnectionId,
     /// It has not ended.
     is_active: bool,
-    /// Deliveries that are not settled. An outcome may come before the answer that says what is owed: below zero.
-    owed: i64,
+    /// Deliveries that are not settled.
+    owed: HashSet<DeliveryId>,
+    /// Deliveries that were settled before the answer that says that they are owed.
+    early: HashSet<DeliveryId>,
+}
+
+impl Session {
+    fn of(connection: ConnectionId) -> Self {
+        Self { connection, is_active: true, owed: HashSet::new(), early: HashSet::new() }
+    }
+
+    fn owes(&mut self, delivery: &DeliveryId) {
+        if !self.early.remove(delivery) {
+            self.owed.insert(delivery.clone());
+        }
+    }
+
+    /// Of what is not owed an answer comes in a moment, unless it is of an earlier request than the connection's.
+    fn settled(&mut self, delivery: &DeliveryId) {
+        if self.owed.remove(delivery) {
+            return;
+        }
+        if self.early.len() >= MAX_EARLY_OUTCOMES {
+            self.early.clear();
+        }
+        self.early.insert(delivery.clone());
+    }
 }
 
 impl Recipients {
@@ -63,8 +90,7 @@ impl Recipients {
     /// A connection says what happens to a session: it is told of its outcomes from now on.
     pub(crate) fn speaks_of(&self, id: ConnectionId, identity: &Identity) {
         let state = &mut *self.state.lock();
-        let session =
-            state.sessions.entry(identity.clone()).or_insert(Session { connection: id, is_active: true, owed: 0 });
+        let session = state.sessions.entry(identity.clone()).or_insert_with(|| Session::of(id));
         session.is_active = true;
         let before = std::mem::replace(&mut session.connection, id);
         if before != id
@@ -78,10 +104,10 @@ impl Recipients {
         }
     }
 
-    /// So much is owed for a request; `has_ended`: it was the session's end.
-    pub(crate) fn accepted(&self, identity: &Identity, deliveries: usize, has_ended: bool) {
+    /// These are owed for a request; `has_ended`: it was the session's end.
+    pub(crate) fn accepted(&self, identity: &Identity, deliveries: &[DeliveryId], has_ended: bool) {
         self.change(identity, |session| {
-            session.owed += i64::try_from(deliveries).unwrap_or(i64::MAX);
+            deliveries.iter().for_each(|delivery| session.owes(delivery));
             session.is_active &= !has_ended;
         });
     }
@@ -91,8 +117,14 @@ impl Recipients {
         self.change(identity, |session| session.is_active = false);
     }
 
-    /// An attempt has ended; `is_settled`: it was the last one.
-    pub(crate) fn outcome(&self, identity: &Identity, is_settled: bool, line: impl FnOnce() -> Vec<u8>) {
+    /// An attempt of a delivery has ended; `is_settled`: it was the last one.
+    pub(crate) fn outcome(
+        &self,
+        identity: &Identity,
+        delivery: &DeliveryId,
+        is_settled: bool,
+        line: impl FnOnce() -> Vec<u8>,
+    ) {
         {
             let state = &mut *self.state.lock();
             if state.connections.is_empty() {
@@ -106,8 +138,15 @@ impl Recipients {
             }
         }
         if is_settled {
-            self.change(identity, |session| session.owed -= 1);
+            self.change(identity, |session| session.settled(delivery));
         }
+    }
+
+    /// A delivery will not be made: nothing is to be told of it any more.
+    pub(crate) fn forgotten(&self, identity: &Identity, delivery: &DeliveryId) {
+        self.change(identity, |session| {
+            session.owed.remove(delivery);
+        });
     }
 
     fn change(&self, identity: &Identity, change: impl FnOnce(&mut Session)) {
@@ -115,7 +154,7 @@ impl Recipients {
         let key = if state.sessions.contains_key(identity) { identity.clone() } else { identity.unscoped() };
         let Some(session) = state.sessions.get_mut(&key) else { return };
         change(session);
-        if session.is_active || session.owed > 0 {
+        if session.is_active || !session.owed.is_empty() {
             return;
         }
         let of = session.connection;
@@ -171,6 +210,10 @@ mod tests {
         Identity::new("acme", id)
     }
 
+    fn delivery(session: u64) -> DeliveryId {
+        format!("k3f9a2c1.{session}/session-end/memory").parse().unwrap()
+    }
+
     fn told(lines: &mut mpsc::Receiver<Vec<u8>>) -> Vec<String> {
         std::iter::from_fn(|| lines.try_recv().ok()).map(|line| String::from_utf8(line).unwrap()).collect()
     }
@@ -184,15 +227,49 @@ mod tests {
         recipients.speaks_of(first, &session("a"));
         recipients.speaks_of(second, &session("a"));
         assert_eq!((*open_of_first.borrow(), *open.borrow()), (0, 1));
+        let [one, two, other] = [1, 2, 3].map(delivery);
         // The first of two outcomes comes before the answer.
-        recipients.outcome(&session("a"), true, || b"1".to_vec());
-        recipients.accepted(&session("a"), 2, true);
+        recipients.outcome(&session("a"), &one, true, || b"1".to_vec());
+        recipients.accepted(&session("a"), &[one, two.clone()], true);
         assert_eq!(*open.borrow(), 1);
-        recipients.outcome(&session("a"), false, || b"2".to_vec());
-        recipients.outcome(&session("a"), true, || b"3".to_vec());
+        // One that is not of its requests changes nothing.
+        recipients.outcome(&session("a"), &other, true, || b"2".to_vec());
+        recipients.outcome(&session("a"), &two, false, || b"3".to_vec());
+        assert_eq!(*open.borrow(), 1);
+        recipients.outcome(&session("a"), &two, true, || b"4".to_vec());
         assert_eq!(*open.borrow(), 0);
-        recipients.outcome(&session("a"), true, || b"4".to_vec());
-        assert_eq!((told(&mut of_first), told(&mut of_second)), (vec![], ["1", "2", "3"].map(String::from).to_vec()));
+        recipients.outcome(&session("a"), &two, true, || b"5".to_vec());
+        let expected = ["1", "2", "3", "4"].map(String::from).to_vec();
+        assert_eq!((told(&mut of_first), told(&mut of_second)), (vec![], expected));
+    }
+
+    #[test]
+    fn nothing_is_to_be_told_of_what_was_dropped() {
+        let recipients = Recipients::default();
+        let (lines, _of) = mpsc::channel(8);
+        let (id, open) = recipients.join(lines);
+        recipients.speaks_of(id, &session("a"));
+        let [one, two, other] = [1, 2, 3].map(delivery);
+        recipients.accepted(&session("a"), &[one.clone(), two.clone()], true);
+        for delivery in [&one, &other, &one] {
+            recipients.forgotten(&session("a"), delivery);
+        }
+        assert_eq!(*open.borrow(), 1, "it is owed the second still");
+        recipients.forgotten(&session("a"), &two);
+        assert_eq!(*open.borrow(), 0);
+    }
+
+    #[test]
+    fn what_is_told_early_has_a_bound() {
+        let recipients = Recipients::default();
+        let (lines, _of) = mpsc::channel(8);
+        let (id, _open) = recipients.join(lines);
+        recipients.speaks_of(id, &session("a"));
+        for n in 0..10_000 {
+            recipients.outcome(&session("a"), &delivery(n), true, Vec::new);
+        }
+        let state = recipients.state.lock();
+        assert!(state.sessions[&session("a")].early.len() <= MAX_EARLY_OUTCOMES);
     }
 
     #[test]
@@ -202,7 +279,7 @@ mod tests {
         let (slow, _open) = recipients.join(lines);
         recipients.speaks_of(slow, &session("a"));
         for _ in 0..5 {
-            recipients.outcome(&session("a"), false, Vec::new);
+            recipients.outcome(&session("a"), &delivery(1), false, Vec::new);
         }
         assert_eq!(recipients.dropped(slow), 3);
     }

@@ -2,8 +2,12 @@
 //!
 //! A death in an open turn is a crash; one between two turns may be somebody who closed a window.
 
+use lastword_protocol::input::{TURN_BEGINS, TURN_ENDS};
+
 /// Events with which a turn begins, or which happen in one.
-const OPEN: [&str; 21] = [
+const OPEN: [&str; 22] = [
+    // Our own words.
+    TURN_BEGINS,
     // Claude Code, and Codex, Qwen Code, goose and Cline, which name theirs alike.
     "UserPromptSubmit",
     "PreToolUse",
@@ -33,8 +37,8 @@ const OPEN: [&str; 21] = [
 ];
 
 /// Events with which a turn ends.
-const CLOSED: [&str; 8] =
-    ["Stop", "StopFailure", "Interrupt", "AfterAgent", "agentStop", "stop", "session.idle", "agent_end"];
+const CLOSED: [&str; 9] =
+    [TURN_ENDS, "Stop", "StopFailure", "Interrupt", "AfterAgent", "agentStop", "stop", "session.idle", "agent_end"];
 
 /// Whether a turn is open after an event of this name; none: it says nothing of that.
 pub(super) fn turn_open_after(event: &str) -> Option<bool> {
@@ -52,6 +56,7 @@ mod tests {
     fn a_turn_is_open_from_the_prompt_to_the_stop() {
         assert_eq!(turn_open_after("UserPromptSubmit"), Some(true));
         assert_eq!(turn_open_after("Stop"), Some(false));
+        assert_eq!((turn_open_after(TURN_BEGINS), turn_open_after(TURN_ENDS)), (Some(true), Some(false)));
         assert_eq!(turn_open_after("Stop of a sub-agent"), None);
         assert_eq!(turn_open_after("Notification"), None);
         assert!(OPEN.iter().all(|event| !CLOSED.contains(event)));

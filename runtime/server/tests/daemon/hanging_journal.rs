@@ -15,12 +15,21 @@ use tokio::sync::Notify;
 /// What waits to be written, and who waits for that.
 type Waiting = Vec<(JournalOp, Reply<Appended>)>;
 
+/// What the runtime has decided itself and waits to be written, who waits for that, and who waits for all of it.
+#[derive(Default)]
+struct Decided {
+    ops: Vec<(Vec<JournalOp>, Reply<()>)>,
+    flushes: Vec<Reply<()>>,
+}
+
 /// A journal whose disk hangs when a test wants it to: what is asked for meanwhile is answered later.
 #[derive(Default)]
 pub(crate) struct HangingJournal {
     within: MemoryJournal,
     /// What waits, while it hangs.
     waiting: Mutex<Option<Waiting>>,
+    /// What waits of the runtime's own, while that hangs.
+    decided: Mutex<Option<Decided>>,
     asked: Notify,
 }
 
@@ -28,6 +37,11 @@ impl HangingJournal {
     /// From now on nothing that owners ask for is written.
     pub(crate) fn hang(&self) {
         *self.waiting.lock() = Some(Vec::new());
+    }
+
+    /// From now on nothing that the runtime decides itself is written.
+    pub(crate) fn hang_decided(&self) {
+        *self.decided.lock() = Some(Decided::default());
     }
 
     /// Resolves when something was asked for that is not written.
@@ -41,6 +55,11 @@ impl HangingJournal {
         for (op, reply) in waiting {
             reply.send(self.within.append(op).now_or_never().unwrap());
         }
+        let Decided { ops, flushes } = self.decided.lock().take().unwrap_or_default();
+        for (ops, reply) in ops {
+            reply.send(self.within.append_decided(ops).now_or_never().unwrap());
+        }
+        flushes.into_iter().for_each(|reply| reply.send(Ok(())));
     }
 }
 
@@ -67,7 +86,16 @@ impl Journal for HangingJournal {
     }
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
-        self.within.append_decided(ops)
+        let mut decided = self.decided.lock();
+        let Some(decided) = &mut *decided else { return self.within.append_decided(ops) };
+        let (reply, pending) = Pending::later();
+        decided.ops.push((ops, reply));
+        self.asked.notify_one();
+        pending
+    }
+
+    fn release(&self) -> Pending<()> {
+        self.within.release()
     }
 
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
@@ -79,7 +107,11 @@ impl Journal for HangingJournal {
     }
 
     fn flush(&self) -> Pending<()> {
-        self.within.flush()
+        let mut decided = self.decided.lock();
+        let Some(decided) = &mut *decided else { return self.within.flush() };
+        let (reply, pending) = Pending::later();
+        decided.flushes.push(reply);
+        pending
     }
 
     fn probe(&self) -> Pending<()> {

@@ -264,3 +264,73 @@ async fn who_waits_for_deliveries_holds_no_room_for_bodies() {
     drop(paused);
     assert_eq!(waiting.await.unwrap()["outcomes"][0]["state"], "delivered");
 }
+
+/// A request of whoever has this token, to be written in one piece.
+fn start_over_tcp(token: &str, query: &str, id: &str) -> String {
+    let (body, head) = (start_body(id), "host: x\r\ncontent-type: application/json\r\n");
+    let length = body.len();
+    format!(
+        "POST /v1/sessions{query} HTTP/1.1\r\n{head}authorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+async fn until_active(daemon: &Daemon, tenant: &str, id: &str) {
+    let is_active = async {
+        while !daemon.is_active(tenant, id) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(COMES, is_active).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_has_waited_and_is_gone_holds_no_place_among_those_that_wait() {
+    let limits = ServerLimits { tenant_waits: 1, ..ServerLimits::default() };
+    let (store, texts) = tokens(&[("a", Role::Owner, Some("a"))]);
+    let daemon = Build { limits, tokens: store, ..Build::default() }.start();
+    let address = daemon.listen().await;
+    let paused = daemon.runtime.pause(&PluginName::new("memory").unwrap().into()).unwrap();
+    let mut waits = TcpStream::connect(address).await.unwrap();
+    waits.write_all(start_over_tcp(&texts[0], "?wait=delivered", "s").as_bytes()).await.unwrap();
+    until_active(&daemon, "a", "s").await;
+    let mut other = Client::tcp(address, Some(&texts[0])).await;
+    let path = "/v1/sessions?wait=delivered&timeout=1ms";
+    assert_eq!(other.post(path, &start_body("other")).await.problem(429), "too_many_waits");
+    // Its answer would come when the longest wait is over, which is later than this test waits.
+    drop(waits);
+    let is_free = async {
+        while other.post(path, &start_body("other")).await.status != 202 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(COMES, is_free).await.unwrap();
+    drop(paused);
+}
+
+#[tokio::test]
+async fn what_a_client_asks_for_with_its_last_word_is_carried_out() {
+    let (store, texts) = tokens(&[("a", Role::Owner, Some("a"))]);
+    let daemon = Build { tokens: store, ..Build::default() }.start();
+    let address = daemon.listen().await;
+    for n in 0..50 {
+        let mut goes = TcpStream::connect(address).await.unwrap();
+        goes.write_all(start_over_tcp(&texts[0], "", &format!("s{n}")).as_bytes()).await.unwrap();
+        drop(goes);
+    }
+    for n in 0..50 {
+        until_active(&daemon, "a", &format!("s{n}")).await;
+    }
+    // All of it is its head.
+    for n in 0..50 {
+        let mut goes = TcpStream::connect(address).await.unwrap();
+        let head = format!("POST /v1/sessions/s{n}/end HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n", texts[0]);
+        goes.write_all(format!("{head}content-length: 0\r\n\r\n").as_bytes()).await.unwrap();
+        drop(goes);
+    }
+    let have_ended = async {
+        while daemon.runtime.active_sessions() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(COMES, have_ended).await.unwrap();
+}

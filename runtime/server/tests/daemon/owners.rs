@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lastword::EndRequest;
+use lastword::events::{EndReason, Session};
+
 use crate::hanging_journal::HangingJournal;
 use crate::support::{Agent, Build, Client, Daemon, GRACE, Told, start_body, tokens};
 use lastword_server::{OwnerSettings, Role};
@@ -52,6 +55,30 @@ async fn a_session_whose_agent_was_at_work_crashed() {
     daemon.lost(1).await;
     daemon.pass(GRACE).await;
     assert_eq!(daemon.next_end().await, told("a", "crashed", None));
+}
+
+#[tokio::test]
+async fn an_owner_without_hooks_says_itself_that_its_agent_is_at_work() {
+    let mut daemon = Daemon::start();
+    let mut client = daemon.client().await;
+    client.put("/v1/owners/o", r#"{"lease":"5s"}"#).await.ok();
+    for id in ["a", "b"] {
+        client.post("/v1/sessions?owner=o", &start_body(id)).await.ok();
+        let noted = client.post(&format!("/v1/sessions/{id}/turn?owner=o"), r#"{"phase":"begin"}"#).await.ok();
+        assert_eq!(noted, serde_json::json!({"tenant": "default", "session": id, "turn_open": true}));
+    }
+    let noted = client.post("/v1/sessions/b/turn", r#"{"phase":"end"}"#).await.ok();
+    assert_eq!(noted["turn_open"], false);
+    let listed = client.get("/v1/sessions").await.ok();
+    let rows = listed["sessions"].as_array().unwrap();
+    assert_eq!(rows.iter().map(|row| row["turn_open"].clone()).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(client.post("/v1/sessions/a/turn", r#"{"phase":"over"}"#).await.problem(400), "unknown_phase");
+    assert_eq!(client.post("/v1/sessions/nobodys/turn", r#"{"phase":"begin"}"#).await.problem(404), "not_found");
+    daemon.pass(Duration::from_secs(5)).await;
+    daemon.pass(GRACE).await;
+    let mut ends = [daemon.next_end().await, daemon.next_end().await];
+    ends.sort_by(|a, b| a.session.cmp(&b.session));
+    assert_eq!(ends, [told("a", "crashed", None), told("b", "unknown", Some("exited"))]);
 }
 
 #[tokio::test]
@@ -229,5 +256,26 @@ async fn who_has_a_session_now_is_not_noted_behind_its_end() {
     let (ended, ()) = tokio::join!(client.post("/v1/sessions/a/end", r#"{"reason":"reset"}"#), moves);
     ended.ok();
     daemon.runtime.settled().await;
+    assert!(!daemon.is_active("default", "a"), "nobody has started it again");
+}
+
+#[tokio::test]
+async fn who_has_a_session_now_is_not_noted_behind_an_end_that_the_server_has_not_asked_for() {
+    let journal = Arc::new(HangingJournal::default());
+    let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
+    let mut client = daemon.client().await;
+    for owner in ["one", "two"] {
+        client.put(&format!("/v1/owners/{owner}"), r#"{"lease":"30s"}"#).await.ok();
+    }
+    client.post("/v1/sessions?owner=one", &start_body("a")).await.ok();
+    journal.hang();
+    let ended = daemon.runtime.end_session(EndRequest::new(Session::new("default", "a"), EndReason::Reset));
+    journal.asked().await;
+    let prompt = r#"{"hook_event_name":"UserPromptSubmit","session_id":"a"}"#;
+    client.post("/v1/hooks/claude-code?owner=two", prompt).await.ok();
+    journal.goes_on();
+    ended.await.unwrap();
+    // It has its turn behind what was asked for before.
+    assert_eq!(daemon.runtime.update_session(Session::new("default", "a")).await, Ok(None));
     assert!(!daemon.is_active("default", "a"), "nobody has started it again");
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lastword::events::PluginName;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
@@ -11,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::hanging_journal::HangingJournal;
 use crate::support::{Build, COMES, Daemon, GRACE};
-use lastword_server::ServerLimits;
+use lastword_server::{OwnerSettings, ServerLimits};
 
 /// One owner's connection.
 struct Owner {
@@ -95,6 +96,29 @@ async fn a_connection_that_closes_without_a_goodbye_is_a_dead_owner() {
 }
 
 #[tokio::test]
+async fn a_connection_that_closes_in_an_open_turn_leaves_a_session_that_crashed() {
+    let mut daemon = Daemon::start();
+    let mut owner = Owner::connect(&daemon).await;
+    for (id, phases) in [("a", vec!["begin"]), ("b", vec!["begin", "end"])] {
+        owner.say(&start(id)).await;
+        for phase in phases {
+            owner.say(&json!({"op": "turn", "session": {"id": id}, "phase": phase})).await;
+        }
+    }
+    // A turn has no answer, unless its line is wrong. Lines have their turns in their order, so this one comes after them.
+    owner.say(&json!({"op": "turn", "session": {"id": "a"}})).await;
+    let error = owner.next("error").await;
+    assert_eq!((&error["code"], &error["line"]), (&"missing_field".into(), &6.into()));
+    assert_eq!(owner.kept.iter().filter(|line| line["event"] == "accepted").count(), 2);
+    drop(owner);
+    daemon.lost(1).await;
+    daemon.pass(GRACE).await;
+    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
+    ends.sort();
+    assert_eq!(ends, [("a", "crashed"), ("b", "unknown")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+}
+
+#[tokio::test]
 async fn an_owner_that_connects_again_within_the_grace_has_its_sessions_again() {
     let mut daemon = Daemon::start();
     let mut owner = Owner::connect(&daemon).await;
@@ -142,6 +166,25 @@ async fn a_client_that_closes_its_half_is_told_what_came_of_its_lines() {
     let hooks = [owner.next("outcome").await, owner.next("outcome").await].map(|outcome| outcome["hook"].clone());
     assert!(hooks.contains(&"session-end".into()), "{hooks:?}");
     assert_eq!(owner.line().await, None, "when all is told the connection is closed");
+}
+
+#[tokio::test]
+async fn a_client_that_has_closed_its_half_does_not_wait_for_what_an_operator_has_dropped() {
+    // Longer than this test waits: nothing else closes the connection.
+    let owners = OwnerSettings { grace: Duration::from_secs(3600), ..OwnerSettings::default() };
+    let daemon = Build { owners, ..Build::default() }.start();
+    let paused = daemon.runtime.pause(&PluginName::new("memory").unwrap().into()).unwrap();
+    let mut owner = Owner::connect(&daemon).await;
+    owner.say(&start("a")).await;
+    owner.say(&json!({"op": "end", "session": {"id": "a"}, "reason": "reset"})).await;
+    owner.writer.shutdown().await.unwrap();
+    for op in ["start", "end"] {
+        assert_eq!(owner.next("accepted").await["op"], op);
+    }
+    let dropped = daemon.client().await.post("/v1/deliveries/drop", r#"{"filter":{}}"#).await.ok();
+    assert_eq!(dropped["changed"], 2);
+    assert_eq!(owner.line().await, None, "there is nothing to be told any more");
+    drop(paused);
 }
 
 #[tokio::test]

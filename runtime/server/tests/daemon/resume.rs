@@ -1,14 +1,16 @@
 //! A daemon that was killed, under owners that live.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lastword::events::{OwnerProcess, Session, SessionOwner};
-use lastword::{MemoryJournal, StartRequest};
+use lastword::{Journal, MemoryJournal, StartRequest};
 
+use crate::hanging_journal::HangingJournal;
 use crate::support::{Agent, Build, Daemon, GRACE, start_body};
 
 /// The next daemon on the journal, which was let go of.
-async fn next(before: Daemon, journal: &Arc<MemoryJournal>) -> Daemon {
+async fn next<J: Journal>(before: Daemon, journal: &Arc<J>) -> Daemon {
     before.server.close(std::time::Instant::now()).await;
     before.runtime.detach().await.unwrap();
     drop(before);
@@ -29,7 +31,7 @@ async fn the_sessions_of_a_process_that_lives_go_on_in_the_next_run_and_end_when
     let resumed = daemon.server.resume().await;
     assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 1, 1));
     // The runtime's grace is over: what nobody has come back for ends.
-    daemon.clock.advance(std::time::Duration::from_secs(60));
+    daemon.clock.advance(Duration::from_secs(60));
     let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
     ends.sort();
     assert_eq!(ends, [("b", "crashed"), ("nobodys", "crashed")].map(|(s, r)| (s.to_owned(), r.to_owned())));
@@ -48,9 +50,9 @@ async fn a_lease_begins_anew_in_the_next_run() {
     daemon.client().await.post("/v1/sessions?owner=o&lease=30s", &start_body("a")).await.ok();
     let mut daemon = next(daemon, &journal).await;
     assert_eq!(daemon.server.resume().await.sessions, 1);
-    daemon.pass(std::time::Duration::from_secs(29)).await;
+    daemon.pass(Duration::from_secs(29)).await;
     assert_eq!(daemon.server.status().owners_in_grace, 0);
-    daemon.pass(std::time::Duration::from_secs(1)).await;
+    daemon.pass(Duration::from_secs(1)).await;
     assert_eq!(daemon.server.status().owners_in_grace, 1);
     daemon.pass(GRACE).await;
     assert_eq!(daemon.next_end().await.session, "a");
@@ -121,4 +123,24 @@ async fn a_number_that_another_process_has_by_now_is_no_owner_that_lives() {
     ends.sort();
     assert_eq!(ends, [("earlier", "crashed"), ("other-boot", "crashed")].map(|(s, r)| (s.to_owned(), r.to_owned())));
     assert!(daemon.is_active("default", "lives"));
+}
+
+#[tokio::test]
+async fn a_session_whose_end_is_on_its_way_is_not_begun_anew_for_its_owner() {
+    let journal = Arc::new(HangingJournal::default());
+    let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
+    daemon.client().await.post("/v1/sessions?owner=o&lease=30s", &start_body("a")).await.ok();
+    let mut daemon = next(daemon, &journal).await;
+    journal.hang_decided();
+    // The runtime's grace is over before the server looks, and the session is active until its end is on record.
+    daemon.clock.advance(Duration::from_secs(60));
+    journal.asked().await;
+    assert!(daemon.is_active("default", "a"));
+    let (resumed, ()) = tokio::join!(daemon.server.resume(), async { journal.goes_on() });
+    assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 0, 1));
+    let end = daemon.next_end().await;
+    assert_eq!((end.session.as_str(), end.generation, end.reason.as_str()), ("a", 1, "crashed"));
+    assert!(!daemon.is_active("default", "a"), "nobody has started it again");
+    assert_eq!(daemon.server.status().owned_sessions, 0, "nothing is kept of it");
+    assert_eq!(daemon.client().await.post("/v1/sessions", &start_body("a")).await.ok()["generation"], 2);
 }

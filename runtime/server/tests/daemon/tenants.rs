@@ -35,6 +35,7 @@ async fn a_token_of_one_tenant_neither_sees_nor_touches_anything_of_another_and_
             (Method::POST, format!("/v1/sessions/of-b/end?{query}"), "{}".to_owned()),
             (Method::POST, "/v1/sessions/of-b/end".to_owned(), other.clone()),
             (Method::POST, format!("/v1/sessions/of-b/compaction?{query}"), r#"{"phase":"after"}"#.to_owned()),
+            (Method::POST, format!("/v1/sessions/of-b/turn?{query}"), r#"{"phase":"begin"}"#.to_owned()),
             (
                 Method::POST,
                 format!("/v1/hooks/claude-code?{query}"),

@@ -45,6 +45,22 @@ fn status_says_what_is_active_owed_and_wrong_with_a_daemon_and_without() {
 }
 
 #[test]
+fn status_without_a_daemon_and_without_a_journal_says_that_there_is_neither() {
+    let home = Home::new();
+    let asked = home.command("status").arg("--journal").arg(home.journal()).run();
+    assert_eq!(asked.code(), 5, "{}", asked.stderr());
+    let said = asked.stderr();
+    assert!(said.contains("no daemon answers at") && said.contains("lastword.sock"), "{said}");
+    assert!(said.contains("there is no journal at"), "{said}");
+    let program = home.serve().guest("prints").start().ready();
+    let asked = home.command("status").arg("--journal").arg(home.journal().with_file_name("another.db")).run();
+    let said = asked.stderr();
+    assert_eq!(asked.code(), 5, "{said}");
+    assert!(said.contains("has another journal, and there is no journal at"), "{said}");
+    program.stop();
+}
+
+#[test]
 fn through_a_daemon_a_delivery_is_redelivered_at_once_and_dropped() {
     let home = Home::new();
     let program = home.serve().guest("fatal").start().ready();

@@ -76,6 +76,7 @@ pub(crate) async fn take_events(
     charge(&shared, &caller, lines.saturating_sub(1))?;
     let token = caller.token().map(|token| token.name.clone());
     let waiting = until.map(|_| wait_place(&shared, &caller)).transpose()?;
+    let client = caller.clone();
     let batch = Batch { shared: &shared, caller, owner, op_id, owners: HashMap::new(), left: MAX_EVENTS_IN_A_BODY + 1 };
     let mut answers = Answers::new(until.is_some());
     let taken = batch.take_all(body, &mut answers).await;
@@ -86,7 +87,7 @@ pub(crate) async fn take_events(
     answers.all().await;
     let Answers { mut text, deliveries, .. } = answers;
     if let Some(until) = until {
-        tell_outcomes(&shared, &deliveries, until, &mut text).await;
+        client.unless_gone(tell_outcomes(&shared, &deliveries, until, &mut text)).await;
     }
     drop(waiting);
     Ok(([(header::CONTENT_TYPE, NDJSON)], text).into_response())

@@ -2,23 +2,24 @@
 
 mod bodies;
 mod rows;
+pub(crate) mod turn;
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use lastword::Runtime;
 use lastword::events::Session;
-use lastword_protocol::input::{Input, OwnerEvent};
+use lastword_protocol::input::Input;
 use lastword_protocol::owners::InputFormat;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Needs;
-use crate::http::accept::{AcceptedEvent, Beside, accept};
+use crate::http::accept::{AcceptedEvent, accept};
+use crate::http::beside_event::BesideEvent;
 use crate::http::caller::Caller;
 use crate::http::extract::{Path, Payload, Query};
 use crate::http::outcomes::WaitQuery;
@@ -72,14 +73,9 @@ pub(crate) struct SessionsPage {
 )]
 pub(crate) async fn start_session(
     State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    Query(owner): Query<OwnerQuery>,
-    Query(wait): Query<WaitQuery>,
-    headers: HeaderMap,
+    beside: BesideEvent,
     body: Payload,
 ) -> Result<Response, Problem> {
-    caller.needs(Needs::Own)?;
-    let beside = Beside { caller: &caller, owner: &owner, wait: &wait, headers: &headers, kind: None };
     take(&shared, &beside, "start", body.object()?).await
 }
 
@@ -101,15 +97,10 @@ pub(crate) async fn start_session(
 )]
 pub(crate) async fn end_session(
     State(shared): State<Arc<Shared>>,
-    caller: Caller,
+    beside: BesideEvent,
     Path(id): Path<String>,
-    Query(owner): Query<OwnerQuery>,
-    Query(wait): Query<WaitQuery>,
-    headers: HeaderMap,
     body: Payload,
 ) -> Result<Response, Problem> {
-    caller.needs(Needs::Own)?;
-    let beside = Beside { caller: &caller, owner: &owner, wait: &wait, headers: &headers, kind: None };
     take(&shared, &beside, "end", with_id(body.object()?, id)).await
 }
 
@@ -131,15 +122,10 @@ pub(crate) async fn end_session(
 )]
 pub(crate) async fn compact_session(
     State(shared): State<Arc<Shared>>,
-    caller: Caller,
+    beside: BesideEvent,
     Path(id): Path<String>,
-    Query(owner): Query<OwnerQuery>,
-    Query(wait): Query<WaitQuery>,
-    headers: HeaderMap,
     body: Payload,
 ) -> Result<Response, Problem> {
-    caller.needs(Needs::Own)?;
-    let beside = Beside { caller: &caller, owner: &owner, wait: &wait, headers: &headers, kind: None };
     take(&shared, &beside, "compaction", with_id(body.object()?, id)).await
 }
 
@@ -156,22 +142,23 @@ fn with_id(mut body: Map<String, Value>, id: String) -> Map<String, Value> {
 
 async fn take(
     shared: &Arc<Shared>,
-    beside: &Beside<'_>,
+    beside: &BesideEvent,
     op: &str,
     body: Map<String, Value>,
 ) -> Result<Response, Problem> {
-    let event = read_event(shared, op, body)?;
-    accept(shared, beside, event).await
+    let Input::Event(event) = read(shared, op, body)? else { return Err(not_of_a_session()) };
+    accept(shared, &beside.borrowed(), *event).await
 }
 
 /// A body is a line of stdio without its `op`. Nothing of it is held when it is read.
-fn read_event(shared: &Shared, op: &str, mut body: Map<String, Value>) -> Result<OwnerEvent, Problem> {
+fn read(shared: &Shared, op: &str, mut body: Map<String, Value>) -> Result<Input, Problem> {
     body.insert("op".to_owned(), Value::String(op.to_owned()));
     let line = serde_json::to_vec(&body).map_err(|error| Problem::bad("bad_json", error))?;
-    match shared.inputs.of(InputFormat::Lastword).read(&line)? {
-        Input::Event(event) => Ok(*event),
-        _ => Err(Problem::bad("unknown_op", "this is no event of a session")),
-    }
+    Ok(shared.inputs.of(InputFormat::Lastword).read(&line)?)
+}
+
+fn not_of_a_session() -> Problem {
+    Problem::bad("unknown_op", "this is no event of a session")
 }
 
 /// The active sessions, a page at a time.

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
-use lastword::events::{DrainReason, EndReason};
+use lastword::events::{DrainReason, EndReason, Timestamp};
 use lastword_process::Process;
 
 use super::*;
-use crate::limits::UNWATCHED_OWNER_KEPT;
+use crate::limits::{END_RETRY, UNWATCHED_OWNER_KEPT};
+use crate::owners::owned_session::{Ending, Mark};
+use crate::owners::owner::Life;
 
 /// A registry, and a clock that stands still.
 struct House {

@@ -1,0 +1,30 @@
+//! More becomes known of a session that is active, and of none that is not.
+
+use std::sync::Arc;
+
+use lastword_events::Session;
+
+use super::register::look_up;
+use super::start::update as keep_newer;
+use crate::active_set::SessionState;
+use crate::core::Core;
+use crate::request::{Accepted, Refusal};
+
+/// None when the very session is not active any more: nothing begins.
+pub(crate) async fn update(core: Arc<Core>, session: Session) -> Result<Option<Accepted>, Refusal> {
+    let mut found = session.clone();
+    match look_up(&core, &mut found, true)? {
+        SessionState::Active(active, of) if is_it(&active.session, &session) => {
+            keep_newer(&core, active, of, session, None).await.map(Some)
+        }
+        // Its end is the drain's.
+        SessionState::Drained(drained) if is_it(&drained.session, &session) => Err(Refusal::Draining),
+        _ => Ok(None),
+    }
+}
+
+/// Another session of its id is another one, and so is a later generation.
+fn is_it(active: &Session, wanted: &Session) -> bool {
+    let is_meant = wanted.generation == 0 || wanted.generation == active.generation;
+    active.identity == wanted.identity && is_meant
+}
