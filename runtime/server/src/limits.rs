@@ -149,6 +149,10 @@ pub const MAX_CHANGED_AT_ONCE: usize = 1_000;
 /// with most owners and sessions. Others are counted as `other`.
 pub const MAX_KIND_LABELS: usize = 32;
 
+/// Plugins whose calls have a label of their own. Others are counted as `other`: a plugin that was uninstalled keeps its label until the
+/// daemon leaves, and with it three histograms, of about 50 series.
+pub const MAX_PLUGIN_LABELS: usize = 1_000;
+
 /// Tenants that have a label of their own, where that was asked for. Others are counted as `other`.
 pub const MAX_TENANT_LABELS: usize = 1_000;
 

@@ -1,6 +1,6 @@
 //! What `/metrics` shows.
 //!
-//! Label values are the runtime's own words, names of installed plugins, and kinds of owners, of which
+//! Label values are the runtime's own words, names of plugins, of which [`MAX_PLUGIN_LABELS`] have a value of their own, and kinds of owners, of which
 //! [`MAX_KIND_LABELS`](crate::limits::MAX_KIND_LABELS) have a value of their own. Tenants have one only where that was asked for.
 
 mod bounded;
@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::limits::MAX_TENANT_LABELS;
+use crate::limits::{MAX_PLUGIN_LABELS, MAX_TENANT_LABELS};
 use crate::owners::Loss;
 use bounded::BoundedLabel;
 pub(crate) use scrape::Scraped;
@@ -41,6 +41,7 @@ fn fuels() -> Histogram {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
+    plugins: BoundedLabel,
     calls: Counters<3>,
     call_durations: Histograms<1>,
     call_fuel: Histograms<1>,
@@ -68,6 +69,7 @@ impl Metrics {
         let tenants = with_tenants.then(|| (BoundedLabel::new(MAX_TENANT_LABELS), Counters::default()));
         let scraped = scrape::Gauges::register(&mut registry);
         let metrics = Self {
+            plugins: BoundedLabel::new(MAX_PLUGIN_LABELS),
             calls: Family::default(),
             call_durations: Family::new_with_constructor(durations as fn() -> Histogram),
             call_fuel: Family::new_with_constructor(fuels as fn() -> Histogram),
@@ -128,7 +130,8 @@ impl Metrics {
         outcome: &Outcome,
         report: Option<&CallReport>,
     ) {
-        let plugin = &plugin_label(plugin, scoped.then_some(tenant), self.tenants.as_ref().map(|(names, _)| names));
+        let plugin = plugin_label(plugin, scoped.then_some(tenant), self.tenants.as_ref().map(|(names, _)| names));
+        let plugin = &self.plugins.value(&plugin);
         let cause = match outcome {
             Outcome::Delivered => "",
             Outcome::Failed { cause, .. } => cause.as_str(),
@@ -247,6 +250,17 @@ mod tests {
             let line = format!(r#"lastword_calls_total{{plugin="{plugin}",outcome="delivered",cause=""}} {calls}"#);
             assert!(text.contains(&line), "{line} is not in {text}");
         }
+    }
+
+    #[test]
+    fn plugins_that_come_and_go_under_ever_new_names_do_not_add_series_without_end() {
+        let metrics = Metrics::new(false);
+        for n in 0..MAX_PLUGIN_LABELS + 7 {
+            metrics.call("acme", (&format!("p{n}"), false), &Outcome::Delivered, None);
+        }
+        let text = text(&metrics);
+        assert_eq!(text.matches("lastword_calls_total{").count(), MAX_PLUGIN_LABELS + 1);
+        assert!(text.contains(r#"lastword_calls_total{plugin="other",outcome="delivered",cause=""} 7"#), "{text}");
     }
 
     #[test]

@@ -151,13 +151,14 @@ impl ProblemDocument {
     }
 }
 
-/// What the table in docs/embedding.md says.
+/// What the table in docs/operating-embedded.md says.
 fn status_of(error: JournalErrorKind) -> StatusCode {
     match error {
         JournalErrorKind::Full => StatusCode::INSUFFICIENT_STORAGE,
         JournalErrorKind::Busy => StatusCode::TOO_MANY_REQUESTS,
         JournalErrorKind::OpConflict => StatusCode::CONFLICT,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
+        JournalErrorKind::Closed | JournalErrorKind::NotBegun => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
