@@ -8,6 +8,7 @@
 mod backlog;
 mod bare;
 mod drain;
+mod emit;
 mod end;
 mod fair;
 mod guests;
@@ -55,6 +56,8 @@ enum What {
     Stats,
     /// Calls of the example plugins, by language
     Guests,
+    /// What a hook costs its agent, with a daemon and without one, against a process that does nothing
+    Emit,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -93,6 +96,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Guests) {
         guests::measure()?;
+    }
+    if wanted(What::Emit) {
+        emit::measure()?;
     }
     Ok(())
 }

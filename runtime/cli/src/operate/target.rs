@@ -5,6 +5,7 @@ use lastword_sqlite::JournalFile;
 
 use crate::args::OperatorArgs;
 use crate::client::{Daemon, configured_socket, nobody};
+use crate::config::users_own;
 use crate::exit::Failure;
 use crate::socket::SocketPlace;
 
@@ -15,8 +16,9 @@ impl OperatorArgs {
     /// When a daemon was named and does not answer, or one cannot be asked.
     pub(crate) fn daemon(&self) -> Result<Option<Daemon>, Failure> {
         let (config, journal) = (self.journal.config.as_deref(), self.journal.journal.as_deref());
-        let configured = configured_socket(config)?;
         let is_named = self.socket.socket.is_some();
+        let own = if is_named { None } else { users_own() };
+        let configured = configured_socket(config.or(own.as_deref()))?;
         // Where nobody knows of a default, no daemon has one.
         let Ok(place) = SocketPlace::choose(self.socket.socket.as_deref(), configured.as_deref()) else {
             return Ok(None);
