@@ -10,6 +10,7 @@ mod bare;
 mod changes;
 mod daemon;
 mod drain;
+mod emit;
 mod end;
 mod fair;
 mod guests;
@@ -59,6 +60,8 @@ enum What {
     Changes,
     /// Calls of the example plugins, by language
     Guests,
+    /// What a hook costs its agent, with a daemon and without one, against a process that does nothing
+    Emit,
     /// `lastword serve` against `lastword stdio` and a bare disk, idle and at work; fails when a target is missed
     Daemon,
 }
@@ -102,6 +105,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Guests) {
         guests::measure()?;
+    }
+    if wanted(What::Emit) {
+        emit::measure()?;
     }
     // Last: it is an error when a target of it is missed.
     if wanted(What::Daemon) {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod daemon;
+mod emit;
 mod journal;
 mod plugin;
 
@@ -16,6 +17,7 @@ use lastword_config::units;
 pub(crate) use daemon::{
     ConfigCheckArgs, ConfigVerb, OperatorArgs, ReloadArgs, ServeArgs, SocketArgs, StatusArgs, TokenArgs, TokenRole,
 };
+pub(crate) use emit::{EMIT_SPAWN, EmitArgs, EmitSpawnArgs};
 pub(crate) use journal::{
     DeliveriesArgs, DropArgs, ForgetArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State,
 };
@@ -88,6 +90,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         verb: JournalVerb,
     },
+    /// Hand over what an agent gives its hook, or keep it until a daemon takes it in
+    #[command(after_help = emit_help())]
+    Emit(EmitArgs),
+    /// What this program starts itself as, to start a daemon that outlives a hook
+    #[command(name = EMIT_SPAWN, hide = true)]
+    EmitSpawn(EmitSpawnArgs),
     /// What this program starts itself as, to compile a component in a process of its own
     #[command(name = COMPILE, hide = true)]
     CompileComponent,
@@ -164,6 +172,10 @@ fn stdio_help() -> String {
 
 fn serve_help() -> String {
     format!("{}\n{}", daemon::SIGNALS, Exit::help())
+}
+
+pub(crate) fn emit_help() -> String {
+    format!("{}\n{}", emit::EMIT, Exit::help())
 }
 
 #[cfg(test)]

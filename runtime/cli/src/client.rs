@@ -1,17 +1,15 @@
 //! A running daemon, as commands talk to it: HTTP over its Unix socket.
 
+pub(crate) mod exchange;
 mod reload;
 
 use std::io;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -27,19 +25,13 @@ use lastword_config::Mistakes;
 use lastword_config::units::show_duration;
 use lastword_events::text::printable_path;
 
+use exchange::{Answer, Problem};
 pub(crate) use reload::{configured_socket, nobody, reload};
 
 /// A daemon that answers on its socket.
 pub(crate) struct Daemon {
     socket: PathBuf,
     runtime: Runtime,
-}
-
-/// Why a request was not carried out, as RFC 9457 has it.
-#[derive(serde::Deserialize)]
-struct Problem {
-    title: Option<String>,
-    detail: Option<String>,
 }
 
 /// A page of a list.
@@ -144,20 +136,9 @@ impl Daemon {
 
     async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<(StatusCode, Bytes)> {
         let stream = UnixStream::connect(&self.socket).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // It is done when the answer is there.
-        let connection = tokio::spawn(connection);
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, "localhost")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))?;
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_DAEMON_ANSWER_BYTES).collect().await;
-        connection.abort();
-        Ok((status, body.map_err(|error| anyhow!(error))?.to_bytes()))
+        let request = exchange::request(method, path).body(Full::new(Bytes::from(body)))?;
+        let Answer { status, body, .. } = exchange::exchange(stream, request, MAX_DAEMON_ANSWER_BYTES).await?;
+        Ok((status, body))
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) use component::read_component;
 pub(crate) use lastword_config::name_of;
 pub(crate) use settings::PluginEntry;
 
+use crate::directories;
 use crate::inputs;
 use crate::limits::MAX_CONFIG_BYTES;
 use lastword_events::text::printable_path;
@@ -37,6 +38,13 @@ pub(crate) struct Config {
     /// Of every tenant that has none of its own.
     pub(crate) quota: TenantQuota,
     pub(crate) tenant_quotas: Vec<(Arc<str>, TenantQuota)>,
+}
+
+/// The user's own configuration, `lastword/lastword.toml` in the directory for such files, if there is one: what a daemon serves with,
+/// and commands ask, that are told of no other.
+pub(crate) fn users_own() -> Option<PathBuf> {
+    let path = directories::config()?.join("lastword").join("lastword.toml");
+    path.is_file().then_some(path)
 }
 
 /// Why there is no configuration.

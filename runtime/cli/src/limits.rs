@@ -102,6 +102,51 @@ pub(crate) const DAEMON_ANSWERS: Duration = Duration::from_secs(30);
 /// Bytes of an answer of the daemon's: a page of 1 000 deliveries has some 600 KiB, and a message in each may have 4 KiB.
 pub(crate) const MAX_DAEMON_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
+/// How long `lastword emit` may take altogether. Codex ends a hook after 1 s, and Claude Code all hooks of a session's end after 1.5 s.
+pub(crate) const EMIT_BUDGET: Duration = Duration::from_millis(700);
+
+/// How long it waits for the end of its input. Owners close it at once; the latest that was seen took 51 ms.
+pub(crate) const EMIT_INPUT: Duration = Duration::from_millis(400);
+
+/// How long it waits for more of an input that is one JSON value already, and is not closed.
+pub(crate) const EMIT_INPUT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is left of its time for the disk, when a daemon does not answer.
+pub(crate) const EMIT_SPOOLING: Duration = Duration::from_millis(150);
+
+/// Bytes that it reads of a daemon's answer. An event of a tenant with hundreds of plugins has some KiB.
+pub(crate) const MAX_EMIT_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Characters of an owner's name for an event: three times the longest that is known.
+pub(crate) const MAX_EVENT_NAME_CHARS: usize = 128;
+
+/// After how long without anything to do a daemon leaves that a hook has started: longer than people think between two prompts.
+pub(crate) const SPAWNED_IDLE: &str = "10m";
+
+/// How long the start of such a daemon may take: a plugin that is new may be compiled for a minute or two.
+pub(crate) const SPAWNED_READY: Duration = Duration::from_secs(300);
+
+/// How long an older daemon may take to leave: its drain's budget, which is an hour at most and 2 s as a rule.
+pub(crate) const HAND_OVER: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether it has left. Nobody tells.
+pub(crate) const HAND_OVER_LOOK: Duration = Duration::from_millis(50);
+
+/// The log of such a daemon, in bytes, that the next one goes on with. A longer one is put aside first, in the place of the one before.
+pub(crate) const MAX_DAEMON_LOG_BYTES: u64 = 1024 * 1024;
+
+/// Events of a spool that are handed to the runtime at once: as many as fill a commit or two, and 64 MiB of the largest.
+pub(crate) const SPOOLED_AT_ONCE: usize = 64;
+
+/// When events of a spool are tried again that could not be taken: a disk has room again when somebody has made it.
+pub(crate) const SPOOL_RETRY: Duration = Duration::from_secs(1);
+
+/// How often a spool is looked at where the system does not tell of changes in a directory.
+pub(crate) const SPOOL_LOOK: Duration = Duration::from_secs(5);
+
+/// How often in its time a daemon that leaves when it is idle looks whether it is.
+pub(crate) const IDLE_LOOKS: u32 = 4;
+
 /// How often `lastword status --watch` looks again.
 pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(2);
 

@@ -12,6 +12,7 @@ mod config;
 mod conformance;
 mod directories;
 mod early;
+mod emit;
 mod exit;
 mod fd;
 mod grants;
@@ -57,6 +58,10 @@ use lastword_events::text::printable_lines;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
+    // First: an agent waits for it.
+    if emit::is_asked() {
+        leave(emit::run());
+    }
     arenas::share_where_limited();
     let cli = Cli::try_parse().unwrap_or_else(|error| refuse(error));
     // A panic has told stderr about itself; what is left is to leave with our code for it.
@@ -92,6 +97,9 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Forget(args) => operate::forget(args),
         Command::Journal { verb } => operate::journal(verb),
         Command::Compile(args) => compile::compile(args),
+        // `is_asked` has seen it before.
+        Command::Emit(_) => Ok(emit::run()),
+        Command::EmitSpawn(args) => emit::start_daemon(args),
         Command::CompileComponent => plugins::compile(),
     }
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};
 use crate::client::Daemon;
-use crate::config::Config;
+use crate::config::{Config, users_own};
 use crate::exit::{Exit, Failure, printed};
 use crate::inputs;
 use crate::journal::{JournalLocation, unusable};
@@ -39,14 +39,17 @@ const DELIVERIES: &str = "/v1/deliveries";
 impl JournalArgs {
     /// The file that is meant.
     pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
-        let configured = match &self.config {
+        // A file that is named needs no configuration.
+        let own = if self.journal.is_none() { users_own() } else { None };
+        let config = self.config.as_ref().or(own.as_ref());
+        let configured = match config {
             // One that is gone may have left a journal, and one that came through a pipe cannot be read again.
             Some(config) if config.exists() && !inputs::is_passing(config) => {
                 Config::load_journal(config).map_err(Failure::usage)?
             }
             _ => None,
         };
-        match JournalLocation::choose(self.journal.as_deref(), configured.as_deref(), self.config.as_deref())? {
+        match JournalLocation::choose(self.journal.as_deref(), configured.as_deref(), config.map(PathBuf::as_path))? {
             JournalLocation::File(path) => Ok(path),
             JournalLocation::Memory => {
                 Err(Failure::usage(anyhow!("a journal in memory is gone with its program: name a file")))

@@ -7,6 +7,7 @@
 mod applied;
 mod controls;
 mod handed_socket;
+mod idle;
 mod listeners;
 mod lock_file;
 mod private_directory;
@@ -15,6 +16,7 @@ mod reload;
 mod service;
 mod settings;
 mod socket_file;
+mod spool;
 mod systemd;
 
 use std::sync::Arc;
@@ -29,8 +31,9 @@ use tokio::task::AbortHandle;
 
 use crate::arenas;
 use crate::args::ServeArgs;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, users_own};
 use crate::early::{EarlyExit, leave_on_early_signal};
+use crate::emit;
 use crate::exit::{self, Exit, Failure};
 use crate::fd;
 use crate::limits::{STALLED_READER, WATCHDOG_OVERRUN};
@@ -45,10 +48,12 @@ use crate::watchdog::Watchdog;
 
 use applied::Applied;
 use controls::{Asked, ProgramControls};
+use lastword_events::text::printable_path;
 use listeners::Listeners;
 use reload::Reloader;
-use service::Service;
+use service::{Left, Service};
 use settings::Settings;
+use spool::Intake;
 
 /// Serves until a signal, or an operator, says that it is over.
 ///
@@ -59,11 +64,23 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     fd::check_for_serving()?;
     threads::check_for_serving()?;
     let logs = logging::to_queue(Format::of_stderr()).map_err(Failure::internal)?;
-    let result = serve(args, &logs);
+    let result = serve(&with_users_own(args), &logs);
     if result.is_err() {
         logs.flush(Instant::now() + STALLED_READER, STALLED_READER);
     }
     result
+}
+
+/// Without a configuration that is named, the user's own.
+fn with_users_own(args: &ServeArgs) -> ServeArgs {
+    let mut args = args.clone();
+    if args.runtime.config.is_none()
+        && let Some(own) = users_own()
+    {
+        tracing::info!("the configuration is {}, this user's own", printable_path(&own));
+        args.runtime.config = Some(own);
+    }
+    args
 }
 
 fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
@@ -78,6 +95,7 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let drain = config.drain;
     // First: a second daemon should not wait for the journal, or for plugins to be compiled, to be told of the other one.
     let listeners = Listeners::open(&settings)?;
+    let reader = spool::reader(args.spool.as_deref())?;
 
     let engine = threads::io_runtime()?;
     let giving_back = engine.spawn(arenas::keep_giving_back()).abort_handle();
@@ -88,6 +106,8 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     // What may fail comes before `ready`. A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
     engine.block_on(go_on(&runtime, &server));
+    let intake = reader.map(|reader| Intake::begin(reader, &server, engine.handle()));
+    let spool = intake.as_ref().map(Intake::spool);
     // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
     arenas::give_back_all_unused();
 
@@ -111,9 +131,17 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         giving_back,
         drain,
         on_stop: settings.on_stop,
+        intake,
+        exit_when_idle: args.exit_when_idle,
     };
-    let exit = control.block_on(service.run());
+    let Left { exit, needs_successor } = control.block_on(service.run());
     drop(serving);
+    if needs_successor && let Some(spool) = spool {
+        tracing::info!("something has come meanwhile: another daemon goes on");
+        if let Err(failure) = emit::begin_daemon(&spool, args.socket.as_deref(), false) {
+            tracing::error!("no other daemon could be started: {:#}", failure.error);
+        }
+    }
     // Threads that are stuck in a guest's host call are left behind.
     engine.shutdown_background();
     Ok(exit)
@@ -154,6 +182,7 @@ fn build(args: &ServeArgs, config: Config, settings: &Settings, early: &EarlyExi
         .owners(settings.owners.clone())
         .tokens(store)
         .controls(Arc::new(controls))
+        .leaves_when_idle(args.exit_when_idle.is_some())
         .sandbox(sandbox);
     let server = inputs.into_iter().fold(server, ServerBuilder::input).build();
     Ok(Built { runtime, server, reloader, asked, slots })

@@ -24,6 +24,7 @@ pub struct ServerBuilder {
     pub(crate) controls: Option<Arc<dyn Controls>>,
     pub(crate) sandbox: Option<Sandbox>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) leaves_when_idle: bool,
 }
 
 impl ServerBuilder {
@@ -38,6 +39,7 @@ impl ServerBuilder {
             controls: None,
             sandbox: None,
             clock: Arc::new(MachineClock),
+            leaves_when_idle: false,
         }
     }
 
@@ -82,6 +84,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Every answer says that the program leaves by itself when nobody needs it (the header `lastword-leaves-when-idle`). So a hook may
+    /// ask it to [hand over](Controls::hand_over) to a newer version: whoever needs one starts the next. Default: it does not.
+    #[must_use]
+    pub fn leaves_when_idle(self, leaves_when_idle: bool) -> Self {
+        Self { leaves_when_idle, ..self }
     }
 
     /// Builds it. Has to be called inside a tokio runtime with I/O and time enabled: a task of it looks after owners.

@@ -20,6 +20,10 @@ pub trait Controls: Send + Sync + 'static {
     /// Drains every session within the budget, as a signal does, and ends the program after it. Gives the drain's report as soon as there
     /// is one: whoever asked is answered, and then the program leaves.
     fn drain(&self, reason: DrainReason) -> BoxFuture<DrainReport>;
+
+    /// Leaves every session active, and every delivery owed, for the next daemon on the journal, and ends the program. It comes back at
+    /// once: the journal is free when the program has left.
+    fn hand_over(&self);
 }
 
 /// What a reload has done.

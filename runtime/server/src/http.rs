@@ -33,6 +33,13 @@ pub(crate) use self::bodies::Bodies;
 pub(crate) use self::connections::Connections;
 pub(crate) use self::readiness::Readiness;
 
+// What comes from a spool takes the same way as what comes by itself.
+pub(crate) use self::accept::put_on_record;
+pub(crate) use self::caller::Caller;
+pub(crate) use self::owner_query::OwnerQuery;
+pub(crate) use self::problem::Problem;
+pub(crate) use self::routes::hooks::{ReadHook, Said, note, read_hook};
+
 use self::caller::Origin;
 use self::connection::{serve_http, serve_socket};
 use self::connections::Place;

@@ -32,9 +32,11 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod activity;
 mod builder;
 mod clock;
 mod controls;
+mod hooks;
 mod http;
 pub mod limits;
 mod metrics;
@@ -49,8 +51,10 @@ mod status;
 mod tls;
 
 pub use access::{BadToken, NewToken, Role, Token, TokenStore};
+pub use activity::Activity;
 pub use builder::ServerBuilder;
 pub use controls::{BoxFuture, Controls, Reloaded};
+pub use hooks::{HookRefused, ReadPayload};
 pub use observer::{ServerObserver, outcome_line};
 pub use owners::{Loss, OwnerDrain, Resumed};
 pub use requests::{Answered, ask, refused_line};

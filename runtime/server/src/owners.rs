@@ -14,6 +14,7 @@ mod registry;
 mod resume;
 mod room;
 mod said_owner;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use lastword::events::{Identity, Session, SessionOwner, Timestamp};
 use lastword::{Accepted, Clock, EndRequest, Refusal, Runtime};
-use lastword_process::{NotVisible, Peer, Process, Watched};
+use lastword_process::{NotVisible, Process, Watched};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -34,11 +35,13 @@ pub(crate) use owner::{Life, OwnerId, OwnerName};
 pub(crate) use registry::{LostOwner, Registered};
 pub use resume::Resumed;
 pub(crate) use said_owner::SaidOwner;
+pub(crate) use witness::Witness;
 
 use crate::observer::ServerObserver;
 use crate::settings::OwnerSettings;
 use owned_session::SessionToEnd;
 use registry::{Registry, Unregistered};
+use witness::Unbelieved;
 
 /// All owners, and the active sessions.
 ///
@@ -113,13 +116,13 @@ impl Owners {
         registered.map_err(|_| NotRegistered::TooMany)
     }
 
-    /// An owner says who it is and how its death is to be noticed. A process is believed only if it can be seen from here, and only over
-    /// the socket; `peer` is who is at its other end.
+    /// An owner says who it is and how its death is to be noticed. A process is believed only if it can be seen from here, and if the
+    /// witness may say so.
     pub(crate) fn register(
         self: &Arc<Self>,
         said: &SaidOwner,
         tenant: &str,
-        peer: Option<&Peer>,
+        witness: Witness<'_>,
     ) -> Result<Registration, NotRegistered> {
         let name = OwnerName::new(tenant, &said.name());
         let Some(process) = &said.process else {
@@ -132,7 +135,7 @@ impl Owners {
             Err(Unregistered::VerifyFirst) => {}
             registered => return answer(registered, life),
         }
-        match (believe(process, peer), said.lease) {
+        match (witness.believe(process), said.lease) {
             (Ok(watched), _) => self.registered(&name, said, life, Some(watched)),
             (Err(Unbelieved::Gone), _) => self.found_dead(name, said, process),
             (Err(Unbelieved::Not(why)), Some(lease)) => {
@@ -369,23 +372,4 @@ fn is_active(runtime: &Runtime) -> impl Fn(&Identity) -> bool {
 /// What the runtime knows a session as: its owner may have left out the scope.
 fn known_as(runtime: &Runtime, said: &Identity) -> Identity {
     runtime.session(said).map_or_else(|| said.clone(), |session| session.identity.clone())
-}
-
-/// Why a process is not watched.
-enum Unbelieved {
-    /// It is gone.
-    Gone,
-    /// Why it is not believed.
-    Not(String),
-}
-
-fn believe(process: &Process, peer: Option<&Peer>) -> Result<Watched, Unbelieved> {
-    let Some(peer) = peer else {
-        let why = "a process can be seen only by whoever comes over the Unix socket";
-        return Err(Unbelieved::Not(why.to_owned()));
-    };
-    peer.verify(process).map_err(|why| match why {
-        NotVisible::Gone(_) => Unbelieved::Gone,
-        why => Unbelieved::Not(why.to_string()),
-    })
 }

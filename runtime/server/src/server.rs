@@ -9,6 +9,7 @@ use lastword::events::DrainReport;
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::activity::Activity;
 use crate::builder::ServerBuilder;
 use crate::http;
 use crate::observer::ServerObserver;
@@ -92,6 +93,16 @@ impl Server {
     pub async fn close(&self, until: Instant) {
         self.shared.owners.stop();
         self.shared.connections.close(until).await;
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Whether anybody needs the server.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.shared.activity()
     }
 
     /// What is active, owed and wrong.

@@ -1,11 +1,13 @@
 //! What all connections share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use lastword::{Runtime, Sandbox};
 
 use crate::access::{RateLimit, TokenStore};
+use crate::activity::Activity;
 use crate::builder::ServerBuilder;
 use crate::controls::Controls;
 use crate::http::{Bodies, Connections, Readiness};
@@ -29,6 +31,9 @@ pub(crate) struct Shared {
     pub(crate) bodies: Bodies,
     pub(crate) rates: RateLimit,
     pub(crate) readiness: Readiness,
+    pub(crate) leaves_when_idle: bool,
+    /// Events that were taken.
+    taken: AtomicU64,
     sandbox: Option<Sandbox>,
     began: Instant,
     /// The kinds of owners that the configuration names.
@@ -38,7 +43,18 @@ pub(crate) struct Shared {
 impl Shared {
     /// Owners are looked after from now on.
     pub(crate) fn begin(builder: ServerBuilder) -> Arc<Self> {
-        let ServerBuilder { runtime, observer, owners, inputs, tokens, limits, controls, sandbox, clock } = builder;
+        let ServerBuilder {
+            runtime,
+            observer,
+            owners,
+            inputs,
+            tokens,
+            limits,
+            controls,
+            sandbox,
+            clock,
+            leaves_when_idle,
+        } = builder;
         let configured_kinds = owners.idle_after.keys().map(ToString::to_string).collect();
         let owners = Arc::new(Owners::new(owners, clock, observer.clone()));
         owners.begin(&runtime);
@@ -47,6 +63,8 @@ impl Shared {
             bodies: Bodies::new(limits.bodies_bytes, limits.tenant_bodies_bytes),
             rates: RateLimit::new(limits.requests_per_second),
             readiness: Readiness::default(),
+            leaves_when_idle,
+            taken: AtomicU64::new(0),
             began: Instant::now(),
             runtime,
             observer,
@@ -63,6 +81,19 @@ impl Shared {
     /// Calls that can be under way at once; 0 where that is not known.
     pub(crate) fn slots(&self) -> u32 {
         self.sandbox.as_ref().map_or(0, Sandbox::max_concurrent_calls)
+    }
+
+    /// An event has come.
+    pub(crate) fn takes_one(&self) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether anybody needs the server.
+    pub(crate) fn activity(&self) -> Activity {
+        let stats = self.runtime.stats();
+        let owed = stats.plugins.iter().map(|plugin| plugin.ready + plugin.running + plugin.waiting).sum();
+        let (connections, taken) = (self.connections.open(), self.taken.load(Ordering::Relaxed));
+        Activity { sessions: stats.sessions, connections, owed, taken }
     }
 
     /// What is active, owed and wrong.

@@ -9,7 +9,7 @@ use lastword_config::{address, units};
 
 use super::{CacheArgs, JournalArgs, RuntimeArgs};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
@@ -29,6 +29,14 @@ pub(crate) struct ServeArgs {
     /// How long an owner that is gone has to come back before its sessions end, e.g. 2s [default: the configuration's, or 2s]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) owner_grace: Option<Duration>,
+
+    /// Take in what hooks have left here while no daemon answered [default: lastword/spool in the user's state directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
+
+    /// Leave when there was no session, no connection and nothing owed for so long, e.g. 10m; a hook with --spawn starts the next one
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) exit_when_idle: Option<Duration>,
 }
 
 /// The daemon that is meant.

@@ -8,7 +8,7 @@ use lastword_server::Reloaded;
 
 use super::Daemon;
 use crate::args::{ReloadArgs, SocketArgs};
-use crate::config::Config;
+use crate::config::{Config, users_own};
 use crate::exit::{Exit, Failure, printed};
 use crate::inputs;
 use crate::socket::SocketPlace;
@@ -19,7 +19,8 @@ use lastword_events::text::printable_path;
 /// # Errors
 /// When no daemon answers, or it does not take the configuration: it goes on as it was then.
 pub(crate) fn reload(args: &ReloadArgs) -> Result<Exit, Failure> {
-    let configured = configured_socket(args.config.as_deref())?;
+    let own = if args.socket.socket.is_some() { None } else { users_own() };
+    let configured = configured_socket(args.config.as_deref().or(own.as_deref()))?;
     let daemon = required(&args.socket, configured.as_deref())?;
     let Reloaded { changed, needs_restart } = daemon.post("/v1/reload", &serde_json::json!({}))?;
     let mut out = anstream::stdout().lock();

@@ -1,6 +1,6 @@
 //! Whom a command asks: a running daemon, or the journal's file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use lastword_events::text::printable_path;
@@ -9,6 +9,7 @@ use lastword_sqlite::{JournalFile, OpenError};
 
 use crate::args::OperatorArgs;
 use crate::client::{Daemon, configured_socket, nobody};
+use crate::config::users_own;
 use crate::exit::Failure;
 use crate::socket::SocketPlace;
 
@@ -19,8 +20,8 @@ impl OperatorArgs {
     /// When a daemon was named and does not answer, or one cannot be asked.
     pub(crate) fn daemon(&self) -> Result<Option<Daemon>, Failure> {
         let (config, journal) = (self.journal.config.as_deref(), self.journal.journal.as_deref());
-        let configured = configured_socket(config)?;
         let is_named = self.socket.socket.is_some();
+        let configured = self.configured()?;
         let Some(place) = self.place(configured.as_deref()) else { return Ok(None) };
         let Some(daemon) = Daemon::find(&place)? else {
             return if is_named { Err(nobody(&place)) } else { Ok(None) };
@@ -35,6 +36,12 @@ impl OperatorArgs {
         Ok((status.journal == file.name().as_str()).then_some(daemon))
     }
 
+    /// The socket that the configuration names: the one that is given, or the user's own.
+    fn configured(&self) -> Result<Option<PathBuf>, Failure> {
+        let own = if self.socket.socket.is_some() { None } else { users_own() };
+        configured_socket(self.journal.config.as_deref().or(own.as_deref()))
+    }
+
     /// Where the daemon would be. Where nobody knows of a default, no daemon has one.
     fn place(&self, configured: Option<&Path>) -> Option<SocketPlace> {
         SocketPlace::choose(self.socket.socket.as_deref(), configured).ok()
@@ -45,7 +52,7 @@ impl OperatorArgs {
     pub(crate) fn neither(&self, failure: Failure) -> Failure {
         let Failure { exit, error } = failure;
         let is_missing = matches!(error.downcast_ref(), Some(OpenError::Missing { .. }));
-        let configured = configured_socket(self.journal.config.as_deref()).ok().flatten();
+        let configured = self.configured().ok().flatten();
         let Some(place) = self.place(configured.as_deref()).filter(|_| is_missing) else {
             return Failure { exit, error };
         };

@@ -1,21 +1,15 @@
 //! The directory of the socket: the user's alone, where it is the default's.
 
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt as _;
 
-use rustix::fs::{Mode, OFlags, fchmod, open};
-use rustix::io::Errno;
-use rustix::process::geteuid;
+use lastword_spool::{Loose, NotPrivate, open_private};
 
 use crate::socket::SocketPlace;
 
 /// For its owner alone.
 const MODE: u32 = 0o700;
-
-/// What others of the system may do, in the bits of a mode.
-const OTHERS: u32 = 0o077;
 
 /// Makes the directory, where it is missing. That of the default has to be ours, and is private from here on. Others are as they are: the
 /// socket is private by itself.
@@ -26,38 +20,25 @@ pub(super) fn make(place: &SocketPlace) -> io::Result<()> {
     let Some(directory) = place.path.parent().filter(|directory| !directory.as_os_str().is_empty()) else {
         return Ok(());
     };
-    DirBuilder::new().recursive(true).mode(MODE).create(directory)?;
-    if place.is_default { make_private(directory) } else { Ok(()) }
-}
-
-/// What was opened is what is looked at and changed: whoever made it cannot put another in its place meanwhile.
-fn make_private(directory: &Path) -> io::Result<()> {
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-    let opened = open(directory, flags, Mode::empty()).map_err(|error| match error {
-        Errno::NOTDIR | Errno::LOOP => not_ours("it is a link, or no directory"),
-        error => error.into(),
-    })?;
-    let opened = File::from(opened);
-    let metadata = opened.metadata()?;
-    if metadata.uid() != geteuid().as_raw() {
-        return Err(not_ours(&format!("it belongs to user {}", metadata.uid())));
+    if !place.is_default {
+        return DirBuilder::new().recursive(true).mode(MODE).create(directory);
     }
-    if metadata.mode() & OTHERS != 0 {
-        fchmod(&opened, Mode::RWXU)?;
-    }
-    Ok(())
-}
-
-fn not_ours(why: &str) -> io::Error {
-    let message =
-        format!("{why}: name another socket with --socket, or set XDG_RUNTIME_DIR to a directory of this user's");
-    io::Error::new(io::ErrorKind::InvalidInput, message)
+    open_private(directory, Loose::Tighten).map(drop).map_err(|why| match why {
+        NotPrivate::Io(error) => error,
+        why => io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{why}: name another socket with --socket, or set XDG_RUNTIME_DIR to a directory of this user's"),
+        ),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::path::Path;
+
+    use rustix::process::geteuid;
 
     use super::*;
 

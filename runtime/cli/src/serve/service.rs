@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout_at;
 
-use super::controls::Asked;
+use super::controls::{Asked, Stop};
+use super::idle::nobody_needs;
+use super::spool::Intake;
 use super::systemd;
 use crate::exit::{Exit, undelivered};
 use crate::limits::{CONNECTIONS_CLOSE, DRAIN_OVERRUN, FREEING, OUTPUT_OVERRUN, STALLED_READER, WATCHDOG_OVERRUN};
@@ -35,6 +37,18 @@ pub(super) struct Service {
     pub(super) giving_back: AbortHandle,
     pub(super) drain: Drain,
     pub(super) on_stop: OnStop,
+    /// What takes in what hooks have left.
+    pub(super) intake: Option<Intake>,
+    /// After how long without anything to do it leaves.
+    pub(super) exit_when_idle: Option<Duration>,
+}
+
+/// How a daemon has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) exit: Exit,
+    /// It was idle, and something has come since: another daemon has to go on.
+    pub(super) needs_successor: bool,
 }
 
 /// What ended it. The first one counts.
@@ -42,7 +56,9 @@ pub(super) struct Service {
 enum Cause {
     Signal(Received),
     /// An operator, through the API.
-    Asked(DrainReason, Instant),
+    Asked(Stop, Instant),
+    /// Nobody needs it.
+    Idle(Instant),
     /// The runtime cannot serve its sessions any more.
     Failed(Instant),
 }
@@ -52,14 +68,14 @@ impl Cause {
     fn at(self) -> Instant {
         match self {
             Self::Signal(signal) => signal.at,
-            Self::Asked(_, at) | Self::Failed(at) => at,
+            Self::Asked(_, at) | Self::Idle(at) | Self::Failed(at) => at,
         }
     }
 
     fn reason(self) -> DrainReason {
         match self {
-            Self::Signal(_) => DrainReason::Shutdown,
-            Self::Asked(reason, _) => reason,
+            Self::Asked(Stop::Drain(reason), _) => reason,
+            Self::Signal(_) | Self::Asked(Stop::HandOver, _) | Self::Idle(_) => DrainReason::Shutdown,
             Self::Failed(_) => DrainReason::Crashed,
         }
     }
@@ -67,7 +83,7 @@ impl Cause {
 
 impl Service {
     /// Serves until something ends it. The process can end when it returns.
-    pub(super) async fn run(mut self) -> Exit {
+    pub(super) async fn run(mut self) -> Left {
         let cause = self.ended().await;
         let ends = cause.at() + self.drain.budget;
         self.signals.ignore();
@@ -75,14 +91,25 @@ impl Service {
         self.watchdog.expect(at_worst);
         self.watchdog.arm(ends + WATCHDOG_OVERRUN);
         self.giving_back.abort();
+        let mut left_active = 0;
         let exit = match (cause, self.on_stop) {
             (Cause::Failed(_), _) => self.give_up(cause, ends).await,
-            (Cause::Signal(_), OnStop::Keep) => self.hand_over(cause, ends).await,
+            (Cause::Signal(_), OnStop::Keep) | (Cause::Asked(Stop::HandOver, _), _) => {
+                self.hand_over(cause, ends).await.0
+            }
+            (Cause::Idle(_), _) => {
+                let (exit, active) = self.hand_over(cause, ends).await;
+                left_active = active;
+                exit
+            }
             (Cause::Signal(_), OnStop::Drain) if !self.drain.enabled => self.leave_owed(cause, ends).await,
             _ => self.drain(cause, ends).await,
         };
         let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
+        // From here on whoever leaves something in the spool sees that nobody takes it in; and what was left before is seen here.
+        let waits = self.intake.as_ref().is_some_and(Intake::release);
+        let needs_successor = matches!(cause, Cause::Idle(_)) && (waits || left_active > 0);
         let dropped = self.logs.dropped();
         if dropped > 0 {
             tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");
@@ -92,7 +119,7 @@ impl Service {
             // The process ends now, and the system frees what it had.
             std::mem::forget(self);
         }
-        exit
+        Left { exit, needs_successor }
     }
 
     async fn ended(&mut self) -> Cause {
@@ -102,9 +129,16 @@ impl Service {
             biased;
             () = &mut failed => Cause::Failed(Instant::now()),
             signal = &mut signal => Cause::Signal(signal),
-            (reason, at) = stop_asked(&mut self.asked) => {
-                tracing::info!("an operator asked for it: draining, and leaving");
-                Cause::Asked(reason, at)
+            (stop, at) = stop_asked(&mut self.asked) => {
+                match stop {
+                    Stop::Drain(_) => tracing::info!("an operator asked for it: draining, and leaving"),
+                    Stop::HandOver => tracing::info!("asked to hand over to the next daemon: leaving"),
+                }
+                Cause::Asked(stop, at)
+            }
+            () = nobody_needs(&self.server, self.intake.as_ref(), self.exit_when_idle) => {
+                tracing::info!("nobody needs the daemon any more: leaving");
+                Cause::Idle(Instant::now())
             }
         }
     }
@@ -137,8 +171,8 @@ impl Service {
         settle(&self.runtime)
     }
 
-    /// `on-stop = "keep"`: every session stays active, and the next daemon goes on with it.
-    async fn hand_over(&self, cause: Cause, ends: Instant) -> Exit {
+    /// `on-stop = "keep"`: every session stays active, and the next daemon goes on with it. With the exit code: how many there are.
+    async fn hand_over(&self, cause: Cause, ends: Instant) -> (Exit, u64) {
         systemd::stopping("handing over");
         // First, with the budget that the signal began: what it has to cut it cuts in time, whatever clients do.
         let detach = self.runtime.detach_since(cause.at());
@@ -151,15 +185,15 @@ impl Service {
             Ok(Ok(left)) => {
                 let (sessions, owed) = (left.sessions, left.owed);
                 tracing::info!(sessions, owed, "left to the next daemon, as they are");
-                Exit::Delivered
+                (Exit::Delivered, sessions)
             }
             Ok(Err(error)) => {
                 tracing::error!(%error, "the journal could not be written at the end");
-                undelivered(self.runtime.durability())
+                (undelivered(self.runtime.durability()), 0)
             }
             Err(_) => {
                 tracing::error!("the journal did not answer within the budget");
-                undelivered(self.runtime.durability())
+                (undelivered(self.runtime.durability()), 0)
             }
         }
     }
@@ -208,7 +242,7 @@ async fn closed(closing: JoinHandle<()>, until: Instant) {
 }
 
 /// Resolves when an operator asks for the end.
-async fn stop_asked(asked: &mut watch::Receiver<Asked>) -> (DrainReason, Instant) {
+async fn stop_asked(asked: &mut watch::Receiver<Asked>) -> (Stop, Instant) {
     let asked = asked.wait_for(Option::is_some).await.ok().and_then(|asked| *asked);
     match asked {
         Some(asked) => asked,

@@ -32,7 +32,13 @@ impl Settings {
     pub(super) fn of(args: &ServeArgs, config: &Config) -> Result<Self, Failure> {
         let daemon = &config.daemon;
         let journal = args.runtime.journal.as_ref().or(config.journal.as_ref());
-        if daemon.on_stop == OnStop::Keep && journal.is_some_and(|journal| journal.as_os_str() == MEMORY) {
+        let is_in_memory = journal.is_some_and(|journal| journal.as_os_str() == MEMORY);
+        if args.exit_when_idle.is_some() && is_in_memory {
+            return Err(Failure::usage(anyhow!(
+                "--exit-when-idle leaves nothing to the next daemon with a journal in memory: name a file"
+            )));
+        }
+        if daemon.on_stop == OnStop::Keep && is_in_memory {
             return Err(Failure::usage(anyhow!(
                 "on-stop = \"keep\" keeps nothing with a journal in memory: name a file, or say \"drain\""
             )));

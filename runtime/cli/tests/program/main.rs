@@ -22,6 +22,7 @@ mod compiling;
 mod config;
 mod daemon;
 mod docs;
+mod emit;
 #[cfg(target_os = "linux")]
 mod environments;
 mod examples;

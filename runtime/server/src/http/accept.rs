@@ -87,30 +87,13 @@ pub(crate) struct Beside<'a> {
 }
 
 /// Hands an event to the runtime, and answers when it is on record, or when its deliveries are settled.
-pub(crate) async fn accept(
-    shared: &Arc<Shared>,
-    beside: &Beside<'_>,
-    mut event: OwnerEvent,
-) -> Result<Response, Problem> {
+pub(crate) async fn accept(shared: &Arc<Shared>, beside: &Beside<'_>, event: OwnerEvent) -> Result<Response, Problem> {
     let &Beside { caller, owner, wait, headers, kind } = beside;
     caller.needs(Needs::Own)?;
     let until = wait.until(shared.limits.wait)?;
-    if let Some(op_id) = op_id(headers)? {
-        event.op_id.get_or_insert(op_id);
-    }
-    for_tenant(caller, owner.tenant.as_deref(), &mut event.session.identity)?;
-    // What cannot be a session registers no owner either. A scope that is too long is no reason to refuse an end.
-    event.session.identity.unscoped().validate()?;
+    let op_id = op_id(headers)?;
     let waiting = until.map(|_| wait_place(shared, caller)).transpose()?;
-    let (owner, mut dropped) = find_owner(
-        shared,
-        caller,
-        owner,
-        kind.or(event.session.owner_kind.as_deref()),
-        &event.session.identity.tenant,
-    )?;
-    let answered = take_in(shared, &Source { owner, connection: None }, event).await;
-    let accepted = answered.result.clone()?;
+    let OnRecord { answered, accepted, mut dropped } = put_on_record(shared, caller, owner, kind, op_id, event).await?;
     let mut answer = AcceptedEvent::new(&answered, &accepted);
     answer.dropped.append(&mut dropped);
     if let Some(until) = until {
@@ -119,6 +102,37 @@ pub(crate) async fn accept(
     drop(waiting);
     let status: StatusCode = status(answer.outcomes.as_deref());
     Ok((status, Json(answer)).into_response())
+}
+
+/// An event that is on record.
+pub(crate) struct OnRecord {
+    answered: Answered,
+    accepted: Accepted,
+    /// What was left out of the owner's word.
+    dropped: Vec<String>,
+}
+
+/// Hands an event to the runtime, and answers when it is on record: the way of all that comes over HTTP by itself, or from a spool.
+pub(crate) async fn put_on_record(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    owner: &OwnerQuery,
+    kind: Option<&str>,
+    op_id: Option<Arc<str>>,
+    mut event: OwnerEvent,
+) -> Result<OnRecord, Problem> {
+    caller.needs(Needs::Own)?;
+    if let Some(op_id) = op_id {
+        event.op_id.get_or_insert(op_id);
+    }
+    for_tenant(caller, owner.tenant.as_deref(), &mut event.session.identity)?;
+    // What cannot be a session registers no owner either. A scope that is too long is no reason to refuse an end.
+    event.session.identity.unscoped().validate()?;
+    let kind = kind.or(event.session.owner_kind.as_deref());
+    let (owner, dropped) = find_owner(shared, caller, owner, kind, &event.session.identity.tenant)?;
+    let answered = take_in(shared, &Source { owner, connection: None }, event).await;
+    let accepted = answered.result.clone()?;
+    Ok(OnRecord { answered, accepted, dropped })
 }
 
 /// Puts a session in the tenant that it is for: its own, else the one that the request names, else the caller's. Another tenant's is not
@@ -172,7 +186,7 @@ pub(crate) fn find_owner(
         }
         return Ok((known, dropped));
     }
-    match shared.owners.register(&said, tenant, caller.peer()) {
+    match shared.owners.register(&said, tenant, caller.witness()) {
         Ok(mut registration) => {
             dropped.append(&mut registration.dropped);
             Ok((Some(registration.registered.id), dropped))

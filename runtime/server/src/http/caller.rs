@@ -12,6 +12,7 @@ use super::connections::{Connections, StrangersPlace};
 use super::problem::Problem;
 use super::tenant_places::TenantPlace;
 use crate::access::{Access, Known, Needs};
+use crate::owners::Witness;
 
 /// Where a connection comes from. It is the same for all of its requests.
 #[derive(Clone)]
@@ -71,17 +72,24 @@ pub(crate) struct Caller {
     peer: Option<Arc<Peer>>,
     /// None where nothing tells of it before the answer.
     gone: Option<ClientGone>,
+    /// It is our own user's, and not seen: what it says was left where nobody else can write.
+    is_spool: bool,
 }
 
 impl Caller {
     /// Who came over the socket.
     pub(crate) fn of_socket(origin: &Origin) -> Self {
-        Self { access: Access::of_socket(), token: None, peer: origin.peer.clone(), gone: None }
+        Self { access: Access::of_socket(), token: None, peer: origin.peer.clone(), gone: None, is_spool: false }
     }
 
     /// Who has this token.
     pub(crate) fn with_token(token: Known, origin: &Origin) -> Self {
-        Self { access: token.access.clone(), token: Some(token), peer: origin.peer.clone(), gone: None }
+        Self { access: token.access.clone(), token: Some(token), peer: origin.peer.clone(), gone: None, is_spool: false }
+    }
+
+    /// Who has left its word in a spool of our own user's.
+    pub(crate) fn of_spool() -> Self {
+        Self { access: Access::of_socket(), token: None, peer: None, gone: None, is_spool: true }
     }
 
     /// Who is told in this way when the client is gone.
@@ -91,7 +99,7 @@ impl Caller {
 
     #[cfg(test)]
     pub(crate) fn of(access: Access) -> Self {
-        Self { access, token: None, peer: None, gone: None }
+        Self { access, token: None, peer: None, gone: None, is_spool: false }
     }
 
     /// The token that was shown; none over the socket.
@@ -99,9 +107,13 @@ impl Caller {
         self.token.as_ref()
     }
 
-    /// Who is at the other end of the socket.
-    pub(crate) fn peer(&self) -> Option<&Peer> {
-        self.peer.as_deref()
+    /// Who says whose process it is that owns something.
+    pub(crate) fn witness(&self) -> Witness<'_> {
+        match &self.peer {
+            Some(peer) => Witness::Peer(peer),
+            None if self.is_spool => Witness::OwnUser,
+            None => Witness::Nobody,
+        }
     }
 
     /// What the client waits for; none if it is gone before.

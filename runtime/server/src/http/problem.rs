@@ -108,6 +108,17 @@ impl Problem {
         Self { retry_after: Some(wait.as_secs().max(1)), ..problem }
     }
 
+    /// Whether it is worth while to ask for the very same again.
+    pub(crate) fn may_pass(&self) -> bool {
+        !self.status.is_client_error()
+            || matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// Its word for programs, and its sentence for people.
+    pub(crate) fn words(self) -> (&'static str, String) {
+        (self.code, self.detail)
+    }
+
     /// What the client reads.
     pub(crate) fn document(self) -> ProblemDocument {
         let Self { status, code, detail, field, quota, hint, .. } = self;

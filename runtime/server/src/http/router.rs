@@ -4,7 +4,8 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -22,6 +23,12 @@ use super::problem::{PROBLEM_JSON, Problem, ProblemDocument};
 use super::routes::sessions::turn;
 use super::routes::{daemon, deliveries, events, health, hooks, owners, sessions, stream};
 use crate::shared::Shared;
+
+/// The program that answers, and its version.
+const SERVER: &str = concat!("lastword/", env!("CARGO_PKG_VERSION"));
+
+/// Says that the program leaves by itself when nobody needs it.
+const LEAVES_WHEN_IDLE: &str = "lastword-leaves-when-idle";
 
 /// The name of the way in which tokens are sent.
 const TOKEN: &str = "token";
@@ -53,6 +60,7 @@ fn guarded() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(deliveries::redeliver_deliveries))
         .routes(routes!(deliveries::drop_deliveries))
         .routes(routes!(daemon::drain_daemon))
+        .routes(routes!(daemon::hand_over))
         .routes(routes!(daemon::reload_daemon))
         .routes(routes!(daemon::show_status))
         .routes(routes!(stream::watch_stream))
@@ -75,6 +83,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(shared.clone(), count))
         .layer(from_fn(no_store))
+        .layer(from_fn_with_state(shared.clone(), announce))
         .with_state(shared)
 }
 
@@ -116,8 +125,23 @@ async fn method_not_allowed() -> Problem {
 /// What is shown now is different in a moment, and has other people's names in it.
 async fn no_store(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
     let mut response = next.run(request).await;
-    let value = axum::http::HeaderValue::from_static("no-store");
+    let value = HeaderValue::from_static("no-store");
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(value);
+    response
+}
+
+/// Who answers: a hook of a newer version has an older daemon hand over.
+async fn announce(
+    State(shared): State<Arc<Shared>>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
+    if shared.leaves_when_idle {
+        headers.insert(LEAVES_WHEN_IDLE, HeaderValue::from_static("true"));
+    }
     response
 }
 
@@ -156,6 +180,7 @@ mod tests {
             "/v1/deliveries/redeliver",
             "/v1/deliveries/drop",
             "/v1/drain",
+            "/v1/hand-over",
             "/v1/reload",
             "/v1/status",
             "/v1/stream",

@@ -25,6 +25,7 @@ pub(crate) struct Source {
 /// Hands an event to the runtime, where it takes its turn now, and notes whose session it is. The future is its answer. What the answer
 /// says is noted also when nobody waits for it.
 pub(crate) fn take_in(shared: &Arc<Shared>, from: &Source, mut event: OwnerEvent) -> Answering {
+    shared.takes_one();
     let said = event.session.identity.clone();
     let noted = Noted::of(shared, from, &mut event);
     if let Some(connection) = from.connection {
@@ -87,6 +88,7 @@ pub(crate) fn is_kind(kind: &str) -> bool {
 /// An event that is not about the life of a session: it lives, and its agent may be at work. When it tells of another owner than before,
 /// that is written down, so that the next run knows it as well.
 pub(crate) fn take_in_other(shared: &Arc<Shared>, from: &Source, name: &str, session: Option<&Identity>) {
+    shared.takes_one();
     let Some(identity) = session else { return };
     shared.runtime.seen(identity);
     let noted = shared.owners.hear_of_turn(&shared.runtime, identity, from.owner, turn_open_after(name));

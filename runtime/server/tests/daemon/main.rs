@@ -10,6 +10,7 @@
 mod api;
 mod goodbye;
 mod hanging_journal;
+mod hooks;
 mod limits;
 mod metrics;
 mod owners;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use lastword::Durability;
 use lastword::events::DrainReport;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -90,6 +91,36 @@ pub(crate) async fn drain_daemon(
     let reason = drain_reason(body.json::<DrainBody>()?.reason.as_deref())?;
     let report = controls(&shared)?.drain(reason).await;
     Ok(Json(report.into()))
+}
+
+/// A daemon that is about to leave.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HandingOver {
+    /// Its process.
+    pid: u32,
+    /// Its version.
+    version: &'static str,
+}
+
+/// Has the daemon leave, with every session active and every delivery owed for the next one. For operators of every tenant.
+///
+/// The answer comes at once. The next daemon can begin when this one's process has left, which takes its drain's budget at most.
+#[utoipa::path(
+    post,
+    path = "/v1/hand-over",
+    responses((status = 202, description = "It leaves", body = HandingOver))
+)]
+pub(crate) async fn hand_over(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+) -> Result<(StatusCode, Json<HandingOver>), Problem> {
+    caller.needs_all_tenants(Needs::Operate)?;
+    if shared.runtime.durability() == Durability::Memory {
+        let detail = "the journal is in memory: nothing would be left for the next daemon";
+        return Err(Problem::new(StatusCode::CONFLICT, "journal_in_memory", detail));
+    }
+    controls(&shared)?.hand_over();
+    Ok((StatusCode::ACCEPTED, Json(HandingOver { pid: std::process::id(), version: env!("CARGO_PKG_VERSION") })))
 }
 
 /// Reads the configuration again. For operators of every tenant.

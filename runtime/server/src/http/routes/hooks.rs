@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use lastword::events::Identity;
 use lastword_protocol::bad_line::BadLine;
-use lastword_protocol::input::{DEFAULT_TENANT, Input};
+use lastword_protocol::input::{DEFAULT_TENANT, Input, OwnerEvent};
 use lastword_protocol::owners::{InputFormat, InputSettings};
 use lastword_protocol::reader::Reader;
 use serde::Serialize;
@@ -98,50 +99,83 @@ async fn take(
     body: Payload,
 ) -> Result<Response, Problem> {
     beside.caller.needs(Needs::Own)?;
-    let input = shared.inputs.of_kind(kind).ok_or_else(Problem::not_found)?;
-    beside.kind = owner_kind(input.format());
-    match read_body(&input, event, body)? {
-        Input::Event(event) => accept(shared, &beside, *event).await,
-        Input::NotOurs { name, session } => {
-            note(shared, &beside, &name, session)?;
+    let ReadHook { kind, said } = read_hook(shared, kind, event, body.bytes())?;
+    // It is not held while anything is waited for.
+    drop(body);
+    beside.kind = kind;
+    match said {
+        Said::Event(event) => accept(shared, &beside, *event).await,
+        Said::Other { name, session } => {
+            note(shared, beside.caller, beside.owner, kind, &name, session)?;
             Ok(Json(IgnoredEvent { ignored: name }).into_response())
         }
-        Input::Foreign(foreign) => match foreign.error {
-            Some(bad) => Err(bad.into()),
-            None => Err(Problem::bad("foreign_event", foreign)),
-        },
-        Input::Shutdown(_) => {
-            Err(Problem::bad("unknown_op", "an owner says goodbye with DELETE /v1/owners/{owner}, and not here"))
-        }
-        Input::Blank => Err(Problem::bad("bad_json", "there is no payload")),
     }
 }
 
+/// A hook's payload that was read, and may be carried out.
+#[derive(Debug)]
+pub(crate) struct ReadHook {
+    /// What plugins are told that its owner is.
+    pub(crate) kind: Option<&'static str>,
+    pub(crate) said: Said,
+}
+
+/// What a payload says.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// Something about the life of a session.
+    Event(Box<OwnerEvent>),
+    /// Something else, by the owner's name for it.
+    Other { name: String, session: Option<Identity> },
+}
+
+/// Reads a payload of an owner of this kind.
+pub(crate) fn read_hook(shared: &Shared, kind: &str, event: Option<&str>, payload: &[u8]) -> Result<ReadHook, Problem> {
+    let input = shared.inputs.of_kind(kind).ok_or_else(Problem::not_found)?;
+    let kind = owner_kind(input.format());
+    let said = match read_named(&input, event, payload)? {
+        Input::Event(event) => Said::Event(event),
+        Input::NotOurs { name, session } => Said::Other { name, session },
+        Input::Foreign(foreign) => {
+            return Err(match foreign.error {
+                Some(bad) => bad.into(),
+                None => Problem::bad("foreign_event", foreign),
+            });
+        }
+        Input::Shutdown(_) => {
+            let detail = "an owner says goodbye with DELETE /v1/owners/{owner}, and not here";
+            return Err(Problem::bad("unknown_op", detail));
+        }
+        Input::Blank => return Err(Problem::bad("bad_json", "there is no payload")),
+    };
+    Ok(ReadHook { kind, said })
+}
+
 /// A session that an event of another kind names lives, and so does the owner that the request names.
-fn note(
+pub(crate) fn note(
     shared: &Arc<Shared>,
-    beside: &Beside<'_>,
+    caller: &Caller,
+    owner: &OwnerQuery,
+    kind: Option<&str>,
     name: &str,
-    session: Option<lastword::events::Identity>,
+    session: Option<Identity>,
 ) -> Result<(), Problem> {
     let names_session = session.is_some();
-    let mut identity = session.unwrap_or_else(|| lastword::events::Identity::new(DEFAULT_TENANT, "none"));
-    for_tenant(beside.caller, beside.owner.tenant.as_deref(), &mut identity)?;
+    let mut identity = session.unwrap_or_else(|| Identity::new(DEFAULT_TENANT, "none"));
+    for_tenant(caller, owner.tenant.as_deref(), &mut identity)?;
     // Of something that cannot be a session nothing is to be noted.
     if identity.validate().is_err() {
         return Ok(());
     }
-    let (owner, _) = find_owner(shared, beside.caller, beside.owner, beside.kind, &identity.tenant)?;
+    let (owner, _) = find_owner(shared, caller, owner, kind, &identity.tenant)?;
     take_in_other(shared, &Source { owner, connection: None }, name, names_session.then_some(&identity));
     Ok(())
 }
 
-/// What the body says, which is not held any more then.
-fn read_body(input: &InputSettings, event: Option<&str>, body: Payload) -> Result<Input, BadLine> {
-    let named = event.and_then(|event| with_name(input, event, body.bytes()));
-    let said = read(input, named.as_deref().unwrap_or(body.bytes()));
-    drop(body);
-    said
+/// What a payload says, with the event's name if it does not say that itself.
+fn read_named(input: &InputSettings, event: Option<&str>, payload: &[u8]) -> Result<Input, BadLine> {
+    let named = event.and_then(|event| with_name(input, event, payload));
+    read(input, named.as_deref().unwrap_or(payload))
 }
 
 /// The payload with the name of its event, as its owner's format has that; none when it is no object, which its reader says.

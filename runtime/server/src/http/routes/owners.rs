@@ -80,7 +80,7 @@ pub(crate) async fn register_owner(
     let tenant = tenant(&caller, query.tenant.as_deref())?;
     let said = body.json::<OwnerBody>()?.said(&owner)?;
     let Registration { registered, is_dead, life, dropped } =
-        shared.owners.register(&said, &tenant, caller.peer()).map_err(|why| match why {
+        shared.owners.register(&said, &tenant, caller.witness()).map_err(|why| match why {
             NotRegistered::NotVisible(why) => Problem::not_visible(&why),
             NotRegistered::TooMany => {
                 let detail = "there are too many owners: some have to say goodbye";

@@ -1,0 +1,184 @@
+//! `lastword emit`: what an agent's hook runs. It hands one payload over to the daemon, or keeps it in the spool, and
+//! is gone.
+//!
+//! An agent waits for it, reads what it prints and acts on its exit code. So it says nothing and exits with 0, whatever
+//! happens, unless it is asked to be strict; and nothing of the rest of the program is set up for it.
+
+mod agent;
+mod answered;
+mod daemon_log;
+mod input;
+mod place;
+mod send;
+mod spawn;
+mod start_daemon;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::panic::{catch_unwind, set_hook};
+use std::time::Instant;
+
+use anyhow::anyhow;
+use clap::Parser;
+use clap::error::ErrorKind;
+use lastword_events::printable;
+use lastword_protocol::owners::InputFormat;
+use lastword_spool::{Spool, SpoolError, SpooledEvent, Stamp};
+
+use crate::args::{EmitArgs, emit_help};
+use crate::exit::{Exit, Failure};
+use crate::limits::{EMIT_BUDGET, EMIT_SPOOLING, MAX_EVENT_NAME_CHARS};
+use answered::Answered;
+
+pub(crate) use place::default_spool;
+pub(crate) use spawn::begin as begin_daemon;
+pub(crate) use start_daemon::start_daemon;
+
+const COMMAND: &str = "emit";
+
+/// The command by itself: the others take longer to be put together than all that it does.
+#[derive(Debug, Parser)]
+#[command(
+    name = COMMAND,
+    bin_name = "lastword emit",
+    about = "Hand over what an agent gives its hook, or keep it until a daemon takes it in",
+    after_help = emit_help(),
+    max_term_width = 100
+)]
+struct Alone {
+    #[command(flatten)]
+    args: EmitArgs,
+}
+
+/// Whether this process is a hook's.
+pub(crate) fn is_asked() -> bool {
+    env::args_os().nth(1).is_some_and(|command| command == COMMAND)
+}
+
+/// Does what the arguments say.
+pub(crate) fn run() -> Exit {
+    let began = Instant::now();
+    let words: Vec<OsString> = env::args_os().skip(1).collect();
+    let is_strict = words.iter().any(|word| word == "--strict");
+    if !is_strict {
+        set_hook(Box::new(|_| {}));
+    }
+    let result = catch_unwind(|| emit(&words, began))
+        .unwrap_or_else(|_| Err(Failure::internal(anyhow!("a panic, which is a defect of lastword"))));
+    let (exit, said) = match result {
+        Ok(said) => (Exit::Delivered, said),
+        Err(Failure { exit, error }) => (exit, Some(format!("{error:#}"))),
+    };
+    if !is_strict {
+        return Exit::Delivered;
+    }
+    if let Some(said) = said {
+        // There is nobody left to tell if stderr is gone.
+        writeln!(std::io::stderr(), "lastword: {}", printable(&said)).ok();
+    }
+    exit
+}
+
+/// What is worth saying, though nothing is wrong.
+type Said = Option<String>;
+
+fn emit(words: &[OsString], began: Instant) -> Result<Said, Failure> {
+    let parsed = Alone::try_parse_from(words);
+    if let Err(help) = &parsed
+        && matches!(help.kind(), ErrorKind::DisplayHelp)
+    {
+        help.exit();
+    }
+    answer_owner(words);
+    // Before the input is read: the order of events is that of their hooks.
+    let stamp = Stamp::now();
+    match parsed {
+        Ok(Alone { args }) => hand_over(&args, &stamp, began),
+        Err(wrong) => keep_unusable(words, &wrong, &stamp, began),
+    }
+}
+
+/// What the owner reads on stdout, whatever comes of its event: Cursor wants JSON, and the others nothing.
+fn answer_owner(words: &[OsString]) {
+    if words.iter().any(|word| word == InputFormat::Cursor.as_str()) {
+        let mut out = std::io::stdout().lock();
+        // Nobody has to read it.
+        writeln!(out, "{{}}").and_then(|()| out.flush()).ok();
+    }
+}
+
+fn hand_over(args: &EmitArgs, stamp: &Stamp, began: Instant) -> Result<Said, Failure> {
+    let payload = input::read(began)?;
+    let event = SpooledEvent {
+        process: agent::process(args.owner),
+        ..SpooledEvent::new(args.owner.as_str(), stamp, payload).named(args.event.as_deref())
+    };
+    let spool = place::spool(args.spool.as_deref());
+    if let (Ok(spool), Some(name)) = (&spool, &args.event)
+        && name.chars().count() > MAX_EVENT_NAME_CHARS
+    {
+        return refuse(spool, event, &format!("EVENT has more than {MAX_EVENT_NAME_CHARS} characters"));
+    }
+    // What came before this one goes first, if somebody takes that in.
+    let follows =
+        spool.as_ref().is_ok_and(|spool| !spool.is_empty().unwrap_or(true) && spool.has_reader().unwrap_or(false));
+    let answered = match follows {
+        true => Answered::Unanswered("others came before it, and are being taken in".to_owned()),
+        false => send::send(args.socket.as_deref(), &event, answer_by(began)),
+    };
+    match answered {
+        Answered::Taken { is_outdated } => {
+            if let (true, true, Ok(spool)) = (args.spawn, is_outdated, &spool) {
+                spawn::begin(spool, args.socket.as_deref(), true)?;
+            }
+            Ok(None)
+        }
+        Answered::Refused(why) => refuse(&spool?, event, &why),
+        Answered::Unanswered(why) => {
+            let spool = spool?;
+            spool.writer().and_then(|mut writer| writer.write(&event)).map_err(unspooled)?;
+            // Only now: a daemon that has just looked for the last time is seen to be gone.
+            if args.spawn && !spool.has_reader().unwrap_or(false) {
+                spawn::begin(&spool, args.socket.as_deref(), false)?;
+            }
+            Ok(args.strict.then(|| format!("the event is kept in the spool {}: {why}", spool.directory().display())))
+        }
+    }
+}
+
+/// Until when a daemon may answer.
+fn answer_by(began: Instant) -> Instant {
+    began + EMIT_BUDGET.saturating_sub(EMIT_SPOOLING)
+}
+
+/// The spool cannot be used, or the disk fails.
+fn unspooled(error: SpoolError) -> Failure {
+    match error {
+        SpoolError::Io { .. } => Failure::internal(error),
+        error => Failure::usage(error),
+    }
+}
+
+/// No daemon takes it: it is kept for people.
+fn refuse(spool: &Spool, event: SpooledEvent, why: &str) -> Result<Said, Failure> {
+    let kept = spool.keep_refused(&event.refused_for(why));
+    let told = anyhow!("{why}");
+    Err(Failure::usage(match kept {
+        Ok(()) => told.context(format!("the event is not taken, and is kept in {}", spool.directory().display())),
+        Err(error) => told.context(format!("the event is not taken, and cannot be kept ({error})")),
+    }))
+}
+
+/// The arguments are wrong. What came with them is kept all the same.
+fn keep_unusable(words: &[OsString], wrong: &clap::Error, stamp: &Stamp, began: Instant) -> Result<Said, Failure> {
+    let said = wrong.to_string();
+    let why = said.lines().next().unwrap_or_default().to_owned();
+    let is_strict = words.iter().any(|word| word == "--strict");
+    if !is_strict && let (Ok(spool), Ok(payload)) = (place::spool(None), input::read(began)) {
+        let word = |at: usize| words.get(at).map(|word| word.to_string_lossy()).unwrap_or_default();
+        let event = SpooledEvent::new(&word(1), stamp, payload).named(words.get(2).map(|_| word(2)).as_deref());
+        return refuse(&spool, event, &why);
+    }
+    Err(Failure::usage(anyhow!("{said}")))
+}

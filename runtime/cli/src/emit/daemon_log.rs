@@ -1,0 +1,59 @@
+//! The log of a daemon that a hook has started: nobody reads its stderr.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use lastword_spool::{Loose, open_private};
+use rustix::fs::OFlags;
+
+use crate::directories;
+use crate::limits::MAX_DAEMON_LOG_BYTES;
+
+const NAME: &str = "daemon.log";
+/// The one before it.
+const EARLIER: &str = "daemon.log.1";
+const MODE: u32 = 0o600;
+const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).bits().cast_signed();
+
+/// Opens it, in the user's state directory. A long one is put aside first.
+///
+/// # Errors
+/// When nobody knows where that is, or the file cannot be opened there.
+pub(super) fn open() -> io::Result<File> {
+    let directory = directories::state().ok_or_else(|| io::Error::other(directories::missing()))?;
+    open_in(&directory.join("lastword"))
+}
+
+fn open_in(directory: &Path) -> io::Result<File> {
+    open_private(directory, Loose::Refuse).map_err(io::Error::other)?;
+    let path: PathBuf = directory.join(NAME);
+    if fs::symlink_metadata(&path).is_ok_and(|log| log.len() > MAX_DAEMON_LOG_BYTES) {
+        fs::rename(&path, directory.join(EARLIER))?;
+    }
+    OpenOptions::new().append(true).create(true).mode(MODE).custom_flags(FLAGS).open(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn it_goes_on_until_it_is_long_and_is_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = dir.path().join("lastword");
+        let [log, earlier] = [NAME, EARLIER].map(|name| directory.join(name));
+        writeln!(open_in(&directory).unwrap(), "1").unwrap();
+        writeln!(open_in(&directory).unwrap(), "2").unwrap();
+        assert_eq!(fs::read_to_string(&log).unwrap(), "1\n2\n");
+        assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
+        OpenOptions::new().write(true).open(&log).unwrap().set_len(MAX_DAEMON_LOG_BYTES + 1).unwrap();
+        writeln!(open_in(&directory).unwrap(), "3").unwrap();
+        assert_eq!(fs::read_to_string(&log).unwrap(), "3\n");
+        assert_eq!(fs::metadata(&earlier).unwrap().len(), MAX_DAEMON_LOG_BYTES + 1);
+    }
+}

@@ -1,0 +1,172 @@
+//! Hands an event over to the daemon: one request over its Unix socket.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{HeaderMap, SERVER};
+use hyper::{Method, Request, StatusCode};
+use lastword_process::Process;
+use lastword_spool::SpooledEvent;
+use tokio::net::UnixStream;
+use tokio::runtime::Builder;
+use tokio::time::timeout_at;
+
+use super::answered::Answered;
+use super::place;
+use crate::client::exchange::{Answer, Problem, exchange, request};
+use crate::limits::MAX_EMIT_ANSWER_BYTES;
+
+/// What a daemon says that leaves by itself, so that a newer one can be started in its place.
+const LEAVES_WHEN_IDLE: &str = "lastword-leaves-when-idle";
+
+/// Hands it over, if somebody answers by then.
+pub(super) fn send(socket: Option<&Path>, event: &SpooledEvent, by: Instant) -> Answered {
+    let Ok(place) = place::socket(socket) else {
+        return Answered::Unanswered("nobody knows where a daemon would be".to_owned());
+    };
+    let runtime = match Builder::new_current_thread().enable_io().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Answered::Unanswered(error.to_string()),
+    };
+    let asked = async { timeout_at(by.into(), ask(&place.path, event)).await };
+    runtime.block_on(asked).unwrap_or_else(|_| Answered::Unanswered("the daemon has not answered in time".to_owned()))
+}
+
+async fn ask(socket: &Path, event: &SpooledEvent) -> Answered {
+    let stream = match UnixStream::connect(socket).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Answered::Unanswered("no daemon answers".to_owned());
+        }
+        Err(error) => return Answered::Unanswered(error.to_string()),
+    };
+    let answer = match of_event(event) {
+        Ok(request) => exchange(stream, request, MAX_EMIT_ANSWER_BYTES).await,
+        Err(error) => return Answered::Refused(error.to_string()),
+    };
+    answer.map_or_else(|error| Answered::Unanswered(format!("{error:#}")), |answer| understand(&answer))
+}
+
+fn of_event(event: &SpooledEvent) -> hyper::http::Result<Request<Full<Bytes>>> {
+    let body = Full::new(Bytes::from(event.payload.clone()));
+    request(Method::POST, &path(event)).header("idempotency-key", &event.op_id).body(body)
+}
+
+/// The owner's kind is left out: the daemon knows it by the owner.
+fn path(event: &SpooledEvent) -> String {
+    let mut path = format!("/v1/hooks/{}", encoded(&event.owner));
+    if let Some(name) = &event.event {
+        path.push('/');
+        path.push_str(&encoded(name));
+    }
+    if let Some(Process { pid, start_time, boot_id }) = &event.process {
+        // Writing to a String cannot fail.
+        let _ = write!(path, "?pid={pid}&start_time={start_time}");
+        if !boot_id.is_empty() {
+            let _ = write!(path, "&boot_id={}", encoded(boot_id));
+        }
+    }
+    path
+}
+
+/// As a part of a path or of a query.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            byte => {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+        encoded
+    })
+}
+
+/// What cannot be carried out now may be later: only of what is wrong with the request itself nothing will ever come.
+fn understand(answer: &Answer) -> Answered {
+    let Answer { status, headers, body } = answer;
+    if status.is_success() {
+        return Answered::Taken { is_outdated: is_outdated(headers) };
+    }
+    let Problem { title, detail, code } = serde_json::from_slice(body).unwrap_or_default();
+    let said = detail.or(title).unwrap_or_else(|| format!("the daemon answers {status}"));
+    let why = code.map_or_else(|| said.clone(), |code| format!("{code}: {said}"));
+    let may_pass = matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    if status.is_client_error() && !may_pass { Answered::Refused(why) } else { Answered::Unanswered(why) }
+}
+
+fn is_outdated(headers: &HeaderMap) -> bool {
+    let version = || version(headers.get(SERVER)?.to_str().ok()?.strip_prefix("lastword/")?);
+    let own = version_of_this();
+    headers.contains_key(LEAVES_WHEN_IDLE) && version().is_some_and(|theirs| Some(theirs) < own)
+}
+
+fn version_of_this() -> Option<[u64; 3]> {
+    version(env!("CARGO_PKG_VERSION"))
+}
+
+/// The three numbers of a version.
+fn version(text: &str) -> Option<[u64; 3]> {
+    let numbers = text.split(['-', '+']).next()?.split('.').map(str::parse);
+    let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
+    numbers.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+    use lastword_spool::Stamp;
+
+    use super::*;
+
+    fn answered(status: u16, body: &str) -> Answered {
+        let status = StatusCode::from_u16(status).unwrap();
+        understand(&Answer { status, headers: HeaderMap::new(), body: Bytes::from(body.to_owned()) })
+    }
+
+    #[test]
+    fn what_may_be_taken_later_is_told_from_what_never_is() {
+        for status in [200, 202] {
+            assert_eq!(answered(status, "{}"), Answered::Taken { is_outdated: false });
+        }
+        for status in [408, 429, 500, 503, 507] {
+            assert!(matches!(answered(status, ""), Answered::Unanswered(_)), "{status}");
+        }
+        for status in [400, 404, 409, 413] {
+            assert!(matches!(answered(status, ""), Answered::Refused(_)), "{status}");
+        }
+        let refused = answered(400, r#"{"code":"empty_id","detail":"session.id must not be empty"}"#);
+        assert_eq!(refused, Answered::Refused("empty_id: session.id must not be empty".to_owned()));
+    }
+
+    #[test]
+    fn only_a_daemon_that_leaves_by_itself_is_outdated_and_only_if_it_is_older() {
+        let of = |server: &'static str, leaves: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(SERVER, HeaderValue::from_static(server));
+            if leaves {
+                headers.insert(LEAVES_WHEN_IDLE, HeaderValue::from_static("true"));
+            }
+            is_outdated(&headers)
+        };
+        assert!(of("lastword/0.0.9", true));
+        let others = ["lastword/999.0.0", concat!("lastword/", env!("CARGO_PKG_VERSION")), "nginx/0.0.1", "lastword/x"];
+        assert!(!of("lastword/0.0.9", false) && !others.iter().any(|other| of(other, true)));
+        assert!(version("0.10.0") > version("0.9.1"));
+    }
+
+    #[test]
+    fn a_request_says_whose_event_it_is_and_nothing_breaks_out_of_its_path() {
+        let event = SpooledEvent::new("copilot", &Stamp::now(), Vec::new()).named(Some("a/b?c d\u{e9}"));
+        assert_eq!(path(&event), "/v1/hooks/copilot/a%2Fb%3Fc%20d%C3%A9");
+        let process = Process { pid: 1, start_time: 2, boot_id: "b-1".into() };
+        let event = SpooledEvent { process: Some(process), event: None, ..event };
+        assert_eq!(path(&event), "/v1/hooks/copilot?pid=1&start_time=2&boot_id=b-1");
+        let of_macos = Process { pid: 1, start_time: 2, boot_id: String::new() };
+        assert_eq!(path(&SpooledEvent { process: Some(of_macos), ..event }), "/v1/hooks/copilot?pid=1&start_time=2");
+    }
+}

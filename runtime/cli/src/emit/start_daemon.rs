@@ -1,0 +1,128 @@
+//! `lastword emit-spawn`: what a hook starts in order to start a daemon. Nobody waits for it, so it takes its time: it
+//! leaves the hook's session, starts `lastword serve`, and holds the lock until that is ready.
+
+use std::ffi::OsStr;
+use std::io::{self, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::setsid;
+
+use super::daemon_log;
+use super::place;
+use super::spawn::{FIRST_INHERITED, this_program};
+use crate::args::EmitSpawnArgs;
+use crate::client::Daemon;
+use crate::exit::{Exit, Failure};
+use crate::limits::{HAND_OVER, HAND_OVER_LOOK, SPAWNED_IDLE, SPAWNED_READY};
+use crate::socket::SocketPlace;
+
+/// Starts it, unless one answers.
+///
+/// # Errors
+/// When it does not become ready. Its log says why.
+pub(crate) fn start_daemon(args: &EmitSpawnArgs) -> Result<Exit, Failure> {
+    // Its terminal, and whoever ends the hook's group, are not ours any more. Who leads a session already stays where
+    // they are.
+    setsid().ok();
+    close_fds::set_fds_cloexec_threadsafe(FIRST_INHERITED, &[]);
+    let place = place::socket(args.socket.as_deref())?;
+    if args.hand_over {
+        hand_over(&place)?;
+    } else if answers(&place.path) {
+        return Ok(Exit::Delivered);
+    }
+    let mut failed = None;
+    for launcher in launchers() {
+        match serve(launcher, args)? {
+            None => return Ok(Exit::Delivered),
+            Some(status) => failed = Some(status),
+        }
+    }
+    let status = failed.map_or_else(|| "with nothing".to_owned(), |status| status.to_string());
+    Err(Failure::internal(anyhow!("the daemon has ended before it was ready, {status}")))
+}
+
+/// What starts the daemon: systemd, where it looks after the user's processes, so that the end of an agent's scope or
+/// of a login does not take the daemon along; else, or where that fails, nothing but ourselves.
+fn launchers() -> Vec<&'static [&'static str]> {
+    const ALONE: &[&str] = &[];
+    const SCOPE: &[&str] = &["systemd-run", "--user", "--scope", "--quiet", "--collect", "--"];
+    let has_systemd = std::env::var_os("XDG_RUNTIME_DIR")
+        .is_some_and(|runtime| Path::new(&runtime).join("systemd").join("private").exists());
+    if has_systemd { vec![SCOPE, ALONE] } else { vec![ALONE] }
+}
+
+/// Starts it and waits until it is ready. What it ended with, if it ended before.
+fn serve(launcher: &[&str], args: &EmitSpawnArgs) -> Result<Option<ExitStatus>, Failure> {
+    let program = this_program().map_err(Failure::internal)?;
+    let mut words = launcher.iter().map(OsStr::new).chain([program.as_os_str()]);
+    let mut command = Command::new(words.next().unwrap_or(program.as_os_str()));
+    command.args(words).arg("serve").arg("--exit-when-idle").arg(SPAWNED_IDLE).arg("--spool").arg(&args.spool);
+    if let Some(socket) = &args.socket {
+        command.arg("--socket").arg(socket);
+    }
+    let mut log = daemon_log::open().map_err(Failure::internal)?;
+    let stderr = log.try_clone().map_err(Failure::internal)?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    match command.spawn() {
+        Ok(child) => until_ready(child).map_err(Failure::internal),
+        // There is no such launcher.
+        Err(error) if !launcher.is_empty() => {
+            writeln!(log, "lastword: {}: {error}", launcher.join(" ")).ok();
+            Ok(Some(ExitStatus::default()))
+        }
+        Err(error) => Err(Failure::internal(error)),
+    }
+}
+
+/// The daemon prints its only line when it is ready. Its stdout ends when it ends.
+fn until_ready(mut daemon: Child) -> io::Result<Option<ExitStatus>> {
+    let Some(stdout) = daemon.stdout.take() else { return Ok(None) };
+    let until = Instant::now() + SPAWNED_READY;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let time = Timespec::try_from(left).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&time)) {
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            // It takes longer than anybody waits; what it will have to say is in its log.
+            Ok(0) => return Ok(None),
+            Ok(_) => break,
+        }
+    }
+    let mut first = [0];
+    match rustix::io::read(&stdout, first.as_mut_slice())? {
+        0 => daemon.wait().map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Has the daemon leave that answers, and waits until it has. One that does not want to is left alone.
+fn hand_over(place: &SocketPlace) -> Result<(), Failure> {
+    let Some(daemon) = Daemon::find(place)? else { return Ok(()) };
+    daemon.post::<serde_json::Value>("/v1/hand-over", &serde_json::json!({})).map(drop)?;
+    let until = Instant::now() + HAND_OVER;
+    while answers(&place.path) {
+        if Instant::now() > until {
+            return Err(Failure::internal(anyhow!("the older daemon has not left")));
+        }
+        pause(HAND_OVER_LOOK);
+    }
+    Ok(())
+}
+
+fn answers(socket: &Path) -> bool {
+    UnixStream::connect(socket).is_ok()
+}
+
+fn pause(time: Duration) {
+    let time = Timespec::try_from(time).ok();
+    // A signal makes it shorter.
+    poll(&mut [], time.as_ref()).ok();
+}

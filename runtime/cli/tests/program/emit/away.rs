@@ -1,0 +1,123 @@
+//! No daemon answers: the event is kept, and the next daemon takes it in.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+use super::stand_in::StandIn;
+use super::{assert_silent, end, hook, sessions, spool, start, until, waiting};
+use crate::support::Home;
+
+#[test]
+fn what_no_daemon_took_is_taken_in_by_the_next_one_in_order_and_once() {
+    let home = Home::new();
+    for payload in [start("s1"), end("s1"), start("s1"), end("s1"), start("s2")] {
+        assert_silent(&hook(&home, &payload));
+    }
+    assert_eq!(waiting(&home).len(), 5);
+    let program = home.serve().guest("prints").start().ready();
+    assert!(waiting(&home).is_empty(), "it was taken in before the daemon was ready");
+    let active = sessions(&home);
+    assert_eq!(active.len(), 1, "{active:?}");
+    // The start of the second generation came between the two ends, or the second end would have been the first one
+    // again.
+    let ended = program.stop();
+    assert_eq!(ended.printed_ends("prints"), ["s1", "s1", "s2"]);
+}
+
+#[test]
+fn what_is_left_while_a_daemon_runs_is_taken_in_as_it_comes() {
+    let home = Home::new();
+    let program = home.serve().guest("prints").start().ready();
+    // Its socket is elsewhere, as far as this hook knows.
+    let elsewhere = home.command("emit").arg("claude-code").arg("--socket").arg(home.join("nobody.sock"));
+    assert_silent(&elsewhere.input(end("s1")).run());
+    program.log("session-end s1");
+    until("the spool is empty", || waiting(&home).is_empty());
+    assert_eq!(program.stop().printed_ends("prints"), ["s1"]);
+}
+
+#[test]
+fn an_event_whose_answer_is_lost_is_kept_and_ends_its_session_once() {
+    let home = Home::new();
+    let real = home.join("real.sock");
+    let program = home.serve().guest("prints").arg("--socket").arg(&real).start().ready();
+    let stand_in = StandIn::that_loses_the_answer(home.join("lossy.sock"), &real);
+    let emit = |payload: String| {
+        home.command("emit").arg("claude-code").arg("--socket").arg(home.join("lossy.sock")).input(payload).run()
+    };
+    assert_silent(&emit(end("s1")));
+    program.log("session-end s1");
+    until("the spool is empty", || waiting(&home).is_empty());
+    assert_eq!(stand_in.requests(), 1);
+    // Had the first one been told twice, it would have been told before this one.
+    assert_silent(&emit(end("s2")));
+    program.log("session-end s2");
+    assert_eq!(program.stop().printed_ends("prints"), ["s1", "s2"]);
+}
+
+#[test]
+fn files_are_for_their_owner_alone_and_have_nothing_of_the_environment() {
+    let home = Home::new();
+    let launch = home.command("emit").arg("claude-code").env("ANTHROPIC_API_KEY", "sk-secret-in-the-environment");
+    assert_silent(&launch.input(start("s1")).run());
+    let files = waiting(&home);
+    assert_eq!(files.len(), 1);
+    let mode = |path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!((mode(files[0].clone()), mode(spool(&home))), (0o600, 0o700));
+    let content = String::from_utf8(fs::read(&files[0]).unwrap()).unwrap();
+    assert!(content.contains(&start("s1")), "the payload is as it came: {content}");
+    assert!(!content.contains("secret") && !content.contains("ANTHROPIC"), "{content}");
+}
+
+#[test]
+fn a_spool_that_others_can_write_to_is_not_used_and_strict_says_why() {
+    let home = Home::new();
+    let loose = home.join("loose");
+    fs::create_dir(&loose).unwrap();
+    fs::set_permissions(&loose, fs::Permissions::from_mode(0o777)).unwrap();
+    let link = home.join("link");
+    symlink(home.path(), &link).unwrap();
+    for (directory, why) in [(&loose, "others can write to it"), (&link, "it is a link")] {
+        let emit = || home.command("emit").arg("claude-code").arg("--spool").arg(directory);
+        assert_silent(&emit().input(end("s1")).run());
+        let strict = emit().arg("--strict").input(end("s1")).run();
+        assert_eq!(strict.code(), 2);
+        assert!(strict.stderr().contains(why), "{}", strict.stderr());
+        home.serve().arg("--spool").arg(directory).run().assert_refused(2, &[why]);
+    }
+    assert!(fs::read_dir(&loose).unwrap().next().is_none());
+}
+
+#[test]
+fn a_damaged_file_is_put_aside_and_named_and_what_no_daemon_takes_is_kept() {
+    let home = Home::new();
+    for payload in [end("s1"), end("s2"), r#"{"hook_event_name":"SessionEnd"}"#.to_owned(), end("s3")] {
+        assert_silent(&hook(&home, &payload));
+    }
+    let files = waiting(&home);
+    let mut torn = fs::read(&files[0]).unwrap();
+    torn.pop();
+    fs::write(&files[0], torn).unwrap();
+    let program = home.serve().guest("prints").start().ready();
+    program.log("session-end s3");
+    assert!(waiting(&home).is_empty());
+    assert_eq!(super::refused(&home).len(), 1);
+    let name = files[0].file_name().unwrap().to_str().unwrap();
+    assert!(spool(&home).join("damaged").join(name).exists());
+    let ended = program.stop();
+    assert!(ended.stderr().contains(name), "{}", ended.stderr());
+    assert_eq!(ended.printed_ends("prints"), ["s2", "s3"]);
+}
+
+#[test]
+fn a_second_daemon_leaves_the_spool_to_the_first() {
+    let home = Home::new();
+    let first = home.serve().guest("prints").start().ready();
+    let second = home.command("serve").arg("--journal").arg("second.db").arg("--socket").arg("second.sock").start();
+    second.log("another daemon takes in the spool");
+    let elsewhere = home.command("emit").arg("claude-code").arg("--socket").arg(home.join("nobody.sock"));
+    assert_silent(&elsewhere.input(end("s1")).run());
+    first.log("session-end s1");
+    second.stop();
+    assert_eq!(first.stop().printed_ends("prints"), ["s1"]);
+}

@@ -1,0 +1,45 @@
+//! Which process the agent is.
+
+use super::{assert_silent, header, start, waiting};
+use crate::support::Home;
+
+/// The process that is on record of a hook which a shell runs like that: `"$@"` is the hook.
+fn process_after(script: &str) -> (u64, Home) {
+    let home = Home::new();
+    let ended =
+        home.command("emit").arg("claude-code").without_env("CLAUDE_PID").shell(script).input(start("s1")).run();
+    assert_eq!(ended.code(), 0, "{}", ended.stderr());
+    let files = waiting(&home);
+    assert_eq!(files.len(), 1);
+    (header(&files[0])["process"]["pid"].as_u64().unwrap(), home)
+}
+
+#[test]
+fn shells_between_the_agent_and_its_hook_are_passed_over() {
+    for script in ["exec \"$@\"", "\"$@\"; exit 0", "sh -c '\"$@\"; exit 0' sh \"$@\"; exit 0"] {
+        assert_eq!(process_after(script).0, u64::from(std::process::id()), "{script}");
+    }
+}
+
+#[test]
+fn what_claude_says_of_itself_counts_if_it_is_an_ancestor() {
+    // The shell itself is one.
+    let (pid, home) = process_after("echo $$ > pid; CLAUDE_PID=$$ \"$@\"; exit 0");
+    assert_eq!(std::fs::read_to_string(home.join("pid")).unwrap().trim(), pid.to_string());
+    let neighbour = "sleep 60 & CLAUDE_PID=$! \"$@\"; kill $!; exit 0";
+    for script in [neighbour, "CLAUDE_PID=nonsense \"$@\"; exit 0"] {
+        assert_eq!(process_after(script).0, u64::from(std::process::id()), "{script}");
+    }
+}
+
+#[test]
+fn what_claude_says_is_nothing_to_other_owners_and_neither_are_the_launchers_of_others() {
+    for (owner, variable) in
+        [("codex", "CLAUDE_PID"), ("qwen", "QWEN_CODE_LAUNCHER_PID"), ("copilot", "COPILOT_LOADER_PID")]
+    {
+        let home = Home::new();
+        let script = format!("{variable}=$$ \"$@\"; exit 0");
+        assert_silent(&home.command("emit").arg(owner).shell(&script).input(start("s1")).run());
+        assert_eq!(header(&waiting(&home)[0])["process"]["pid"], std::process::id(), "{owner}");
+    }
+}

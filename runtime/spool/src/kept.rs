@@ -1,0 +1,48 @@
+//! What is kept for people: damaged files, and events that no daemon takes.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::SpoolError;
+use crate::event::SpooledEvent;
+use crate::file::{self, UNFINISHED};
+use crate::format::{MAX_FILE_BYTES, decode};
+
+/// A file that is kept for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Kept {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says, if it can be read.
+    pub event: Option<SpooledEvent>,
+}
+
+/// How many files there are.
+pub(crate) fn count(folder: &Path) -> Result<usize, SpoolError> {
+    Ok(paths(folder)?.len())
+}
+
+/// The files, in the order of their names.
+pub(crate) fn list(folder: &Path) -> Result<Vec<Kept>, SpoolError> {
+    let mut paths = paths(folder)?;
+    paths.sort();
+    let read = |path: &Path| decode(&file::read(path, MAX_FILE_BYTES).ok()?).ok();
+    Ok(paths.into_iter().map(|path| Kept { event: read(&path), path }).collect())
+}
+
+fn paths(folder: &Path) -> Result<Vec<PathBuf>, SpoolError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(SpoolError::io("read", folder))?,
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(SpoolError::io("read", folder))?;
+        if !entry.file_name().as_encoded_bytes().ends_with(UNFINISHED.1.as_bytes()) {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
+}

@@ -1,0 +1,134 @@
+//! A directory in which nobody but its owner can change anything.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, fchmod, open};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+use thiserror::Error;
+
+/// For its owner alone.
+const MODE: u32 = 0o700;
+
+/// What others of the system may do, in the bits of a mode.
+const OTHERS: u32 = 0o077;
+
+/// What lets others put files there, or take some away.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// What is done with a directory of ours that others may enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loose {
+    /// Its mode becomes 0700.
+    Tighten,
+    /// It is refused if others may write to it, and left as it is if they may only read.
+    Refuse,
+}
+
+/// Why a directory is not used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NotPrivate {
+    /// Something else has its name.
+    #[error("it is a link, or no directory")]
+    Link,
+    /// Another user has made it.
+    #[error("it belongs to user {0}")]
+    Foreign(u32),
+    /// Others can put files there.
+    #[error("others can write to it (mode {0:04o}): chmod go-w")]
+    Writable(u32),
+    /// It cannot be made or looked at.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Makes the directory with mode 0700, where it is missing, and opens it. What was opened is what is looked at and
+/// changed: whoever made it cannot put another in its place meanwhile.
+///
+/// # Errors
+/// Why it is not this user's alone, or cannot be made.
+pub fn open_private(directory: &Path, loose: Loose) -> Result<File, NotPrivate> {
+    make(directory)?;
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+    let opened = open(directory, flags, Mode::empty()).map_err(|error| match error {
+        Errno::NOTDIR | Errno::LOOP => NotPrivate::Link,
+        error => NotPrivate::Io(error.into()),
+    })?;
+    let opened = File::from(opened);
+    let metadata = opened.metadata()?;
+    if metadata.uid() != geteuid().as_raw() {
+        return Err(NotPrivate::Foreign(metadata.uid()));
+    }
+    let mode = metadata.mode() & 0o7777;
+    match loose {
+        Loose::Tighten if mode & OTHERS != 0 => fchmod(&opened, Mode::RWXU).map_err(io::Error::from)?,
+        Loose::Refuse if mode & OTHERS_WRITE != 0 => return Err(NotPrivate::Writable(mode)),
+        Loose::Tighten | Loose::Refuse => {}
+    }
+    Ok(opened)
+}
+
+/// A file of that name, and a link that leads nowhere, are what they are: opening it says so.
+fn make(directory: &Path) -> io::Result<()> {
+    match DirBuilder::new().recursive(true).mode(MODE).create(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn one_that_is_made_is_private_and_a_loose_one_is_tightened_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = dir.path().join("a").join("b");
+        open_private(&made, Loose::Refuse).unwrap();
+        assert_eq!(mode(&made), 0o700);
+        for (loose, refused) in [(0o755, false), (0o770, true), (0o702, true), (0o777, true)] {
+            fs::set_permissions(&made, Permissions::from_mode(loose)).unwrap();
+            let found = open_private(&made, Loose::Refuse);
+            assert_eq!(matches!(found, Err(NotPrivate::Writable(_))), refused, "{loose:o}: {found:?}");
+            assert_eq!(mode(&made), loose, "it is as it was");
+            open_private(&made, Loose::Tighten).unwrap();
+            assert_eq!(mode(&made), 0o700);
+        }
+    }
+
+    #[test]
+    fn a_link_and_a_file_are_refused_and_what_a_link_leads_to_is_not_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [target, link, file] = ["target", "link", "file"].map(|name| dir.path().join(name));
+        fs::create_dir(&target).unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o755)).unwrap();
+        symlink(&target, &link).unwrap();
+        fs::write(&file, "mine").unwrap();
+        assert!(matches!(open_private(&link, Loose::Tighten), Err(NotPrivate::Link)));
+        assert!(matches!(open_private(&file, Loose::Tighten), Err(NotPrivate::Link)));
+        assert_eq!(mode(&target), 0o755);
+    }
+
+    /// Only who may give a directory away can try it.
+    #[test]
+    fn a_directory_of_another_user_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        if std::os::unix::fs::chown(&theirs, Some(geteuid().as_raw() + 1), None).is_err() {
+            return;
+        }
+        assert!(matches!(open_private(&theirs, Loose::Tighten), Err(NotPrivate::Foreign(_))));
+    }
+}

@@ -1,0 +1,196 @@
+//! Where a spool is, and what can be seen of it without taking it in.
+
+use std::fs::{self, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::SpoolError;
+use crate::event::SpooledEvent;
+use crate::file;
+use crate::kept::{self, Kept};
+use crate::limits::{MAX_PAYLOAD_BYTES, MAX_REFUSED};
+use crate::name::{self, ENDING, EventName};
+use crate::private_directory::{Loose, open_private};
+use crate::stamp::this_boot;
+use crate::writer::Writer;
+
+/// The folder of what could not be read.
+const DAMAGED: &str = "damaged";
+/// The folder of what no daemon takes.
+const REFUSED: &str = "refused";
+/// What the daemon holds locked that takes the events in.
+const READER_LOCK: &str = "reader.lock";
+
+/// A spool, which may not be there yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spool {
+    directory: PathBuf,
+}
+
+/// What waits in a spool.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) names: Vec<EventName>,
+    /// Files that end as an event's does, and whose names say nothing.
+    pub(crate) strange: Vec<PathBuf>,
+}
+
+impl Spool {
+    /// The spool in this directory. Nothing is made or looked at yet.
+    #[must_use]
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Makes the directory where it is missing, and looks whether it is this user's alone to write to.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn make(&self) -> Result<(), SpoolError> {
+        make_private(&self.directory)
+    }
+
+    /// What puts events into it.
+    ///
+    /// # Errors
+    /// As [`make`](Self::make), or when the directory cannot be read.
+    pub fn writer(&self) -> Result<Writer, SpoolError> {
+        self.make()?;
+        Writer::new(self.clone())
+    }
+
+    /// Whether no event waits.
+    ///
+    /// # Errors
+    /// When the directory cannot be read. One that is not there is empty.
+    pub fn is_empty(&self) -> Result<bool, SpoolError> {
+        let Some(entries) = self.entries()? else { return Ok(true) };
+        for entry in entries {
+            let entry = entry.map_err(SpoolError::io("read", &self.directory))?;
+            if EventName::parse(&entry.file_name()).is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// How many events wait.
+    ///
+    /// # Errors
+    /// When the directory cannot be read. One that is not there is empty.
+    pub fn waiting(&self) -> Result<usize, SpoolError> {
+        Ok(self.look()?.names.len())
+    }
+
+    /// Whether some daemon takes the events in now.
+    ///
+    /// # Errors
+    /// When the lock cannot be looked at.
+    pub fn has_reader(&self) -> Result<bool, SpoolError> {
+        let path = self.reader_lock();
+        let lock = match file::open_lock(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened.map_err(SpoolError::io("open", &path))?,
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(SpoolError::io("lock", &path)(error)),
+        }
+    }
+
+    /// Keeps an event that no daemon takes, for people. Its [`refused`](SpooledEvent::refused) says why.
+    ///
+    /// # Errors
+    /// When as many are kept as may be, or it cannot be written.
+    pub fn keep_refused(&self, event: &SpooledEvent) -> Result<(), SpoolError> {
+        self.make()?;
+        let folder = self.refused_folder();
+        make_private(&folder)?;
+        if kept::count(&folder)? >= MAX_REFUSED {
+            return Err(SpoolError::KeptFull { directory: folder });
+        }
+        write_event(&folder, event)
+    }
+
+    /// Events that no daemon takes, the first first.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn refused(&self) -> Result<Vec<Kept>, SpoolError> {
+        kept::list(&self.refused_folder())
+    }
+
+    /// Files that could not be read, the first first.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn damaged(&self) -> Result<Vec<Kept>, SpoolError> {
+        kept::list(&self.damaged_folder())
+    }
+
+    pub(crate) fn damaged_folder(&self) -> PathBuf {
+        self.directory.join(DAMAGED)
+    }
+
+    pub(crate) fn refused_folder(&self) -> PathBuf {
+        self.directory.join(REFUSED)
+    }
+
+    pub(crate) fn reader_lock(&self) -> PathBuf {
+        self.directory.join(READER_LOCK)
+    }
+
+    /// What waits, in order.
+    pub(crate) fn look(&self) -> Result<Waiting, SpoolError> {
+        let mut waiting = Waiting::default();
+        for entry in self.entries()?.into_iter().flatten() {
+            let entry = entry.map_err(SpoolError::io("read", &self.directory))?;
+            let file = entry.file_name();
+            match EventName::parse(&file) {
+                Some(name) => waiting.names.push(name),
+                None if is_strange(&file) => waiting.strange.push(entry.path()),
+                None => {}
+            }
+        }
+        name::sort(&mut waiting.names, this_boot());
+        Ok(waiting)
+    }
+
+    fn entries(&self) -> Result<Option<fs::ReadDir>, SpoolError> {
+        match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            entries => entries.map(Some).map_err(SpoolError::io("read", &self.directory)),
+        }
+    }
+}
+
+/// Ends as an event's file does. One that is being written does not.
+fn is_strange(file: &std::ffi::OsStr) -> bool {
+    let file = file.as_encoded_bytes();
+    file.ends_with(ENDING.as_bytes()) && !file.starts_with(b".")
+}
+
+pub(crate) fn make_private(directory: &Path) -> Result<(), SpoolError> {
+    match open_private(directory, Loose::Refuse) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(SpoolError::NotPrivate { directory: directory.to_owned(), why }),
+    }
+}
+
+/// Writes an event's file, under the name that its `op_id` and its time make.
+pub(crate) fn write_event(directory: &Path, event: &SpooledEvent) -> Result<(), SpoolError> {
+    if event.payload.len() > MAX_PAYLOAD_BYTES {
+        return Err(SpoolError::TooLarge { bytes: event.payload.len() });
+    }
+    let io = |error: io::Error| SpoolError::io("write an event to", directory)(error);
+    let content = crate::format::encode(event).map_err(|error| io(error.into()))?;
+    let name = EventName::of(event, content.len());
+    file::write(directory, &name.to_string(), &content).map_err(io)
+}
