@@ -84,7 +84,13 @@ impl Caller {
 
     /// Who has this token.
     pub(crate) fn with_token(token: Known, origin: &Origin) -> Self {
-        Self { access: token.access.clone(), token: Some(token), peer: origin.peer.clone(), gone: None, is_spool: false }
+        Self {
+            access: token.access.clone(),
+            token: Some(token),
+            peer: origin.peer.clone(),
+            gone: None,
+            is_spool: false,
+        }
     }
 
     /// Who has left its word in a spool of our own user's.
