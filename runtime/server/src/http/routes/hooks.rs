@@ -100,6 +100,7 @@ async fn take(
     beside.caller.needs(Needs::Own)?;
     let input = shared.inputs.of_kind(kind).ok_or_else(Problem::not_found)?;
     beside.kind = owner_kind(input.format());
+    shared.owners.hook_came(input.format());
     match read_body(&input, event, body)? {
         Input::Event(event) => accept(shared, &beside, *event).await,
         Input::NotOurs { name, session } => {
