@@ -2,6 +2,7 @@
 
 mod daemon;
 mod emit;
+mod install;
 mod journal;
 mod plugin;
 
@@ -18,6 +19,7 @@ pub(crate) use daemon::{
     ConfigCheckArgs, ConfigVerb, OperatorArgs, ReloadArgs, ServeArgs, SocketArgs, StatusArgs, TokenArgs, TokenRole,
 };
 pub(crate) use emit::{EMIT_SPAWN, EmitArgs, EmitSpawnArgs};
+pub(crate) use install::{DoctorArgs, InstallArgs, TargetArgs, UninstallArgs};
 pub(crate) use journal::{
     DeliveriesArgs, DropArgs, ForgetArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State,
 };
@@ -42,6 +44,15 @@ pub(crate) enum Command {
     /// Say what is active, what is owed and what is wrong
     #[command(after_help = Exit::help())]
     Status(StatusArgs),
+    /// Have an agent's hooks tell the daemon of its sessions
+    #[command(after_help = Exit::help())]
+    Install(InstallArgs),
+    /// Take our hooks from an agent again
+    #[command(after_help = Exit::help())]
+    Uninstall(UninstallArgs),
+    /// Say whether the daemon and the agents' hooks work, and what to do where they do not
+    #[command(after_help = Exit::help())]
+    Doctor(DoctorArgs),
     /// Have a running daemon read its configuration again
     #[command(after_help = Exit::help())]
     Reload(ReloadArgs),

@@ -6,6 +6,16 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+/// The user's home; none when nobody knows where that is.
+pub(crate) fn home() -> Option<PathBuf> {
+    etcetera::home_dir().ok().filter(|path| path.is_absolute())
+}
+
+/// For what programs are told to do.
+pub(crate) fn config() -> Option<PathBuf> {
+    directory("XDG_CONFIG_HOME", |platform| platform.config_dir())
+}
+
 /// For what can be made again; none when nobody knows where that is.
 pub(crate) fn cache() -> Option<PathBuf> {
     directory("XDG_CACHE_HOME", |platform| platform.cache_dir())

@@ -153,6 +153,24 @@ pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(2);
 /// A configuration; 10 000 plugins fit.
 pub(crate) const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
+/// Settings of an owner: those of people have some KiB, and an editor opens this much.
+pub(crate) const MAX_SETTINGS_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Links that lead to settings, one to the next; Linux follows as many.
+pub(crate) const MAX_LINKS: u32 = 40;
+
+/// How long `codex app-server` may take for everything that it is asked: it starts in less than a second.
+pub(crate) const CODEX_ANSWERS: Duration = Duration::from_secs(15);
+
+/// Bytes that `codex app-server` may say meanwhile: a list of hooks has some KiB, and it tells of other things as well.
+pub(crate) const MAX_CODEX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Files of one session each that `lastword doctor` reads; a person has some dozens of sessions open.
+pub(crate) const MAX_SESSION_FILES: usize = 4096;
+
+/// Bytes of such a file: it has ten short fields.
+pub(crate) const MAX_SESSION_FILE_BYTES: u64 = 64 * 1024;
+
 /// Characters of a stored value that `lastword run` shows.
 pub(crate) const MAX_SHOWN_VALUE_CHARS: usize = 200;
 

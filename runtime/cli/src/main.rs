@@ -11,12 +11,14 @@ mod compile;
 mod config;
 mod conformance;
 mod directories;
+mod doctor;
 mod early;
 mod emit;
 mod exit;
 mod fd;
 mod grants;
 mod inputs;
+mod install;
 mod journal;
 mod limits;
 mod logging;
@@ -83,6 +85,9 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Stdio(args) => stdio::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Status(args) => status::status(args),
+        Command::Install(args) => install::install(args),
+        Command::Uninstall(args) => install::uninstall(args),
+        Command::Doctor(args) => doctor::doctor(args),
         Command::Reload(args) => client::reload(args),
         Command::Config { verb: ConfigVerb::Check(args) } => config::check::check(args),
         Command::Token(args) => tokens::make(args),

@@ -60,5 +60,5 @@ pub use owners::{Loss, OwnerDrain, Resumed};
 pub use requests::{Answered, ask, refused_line};
 pub use server::{ServeError, Server};
 pub use settings::{OwnerSettings, ServerLimits};
-pub use status::{OwnerCount, PluginStatus, Status};
+pub use status::{LastHook, OwnerCount, PluginStatus, Status};
 pub use tls::{TlsError, tls_config};

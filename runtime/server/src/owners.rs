@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use lastword::events::{Identity, Session, SessionOwner, Timestamp};
 use lastword::{Accepted, Clock, EndRequest, Refusal, Runtime};
 use lastword_process::{NotVisible, Process, Watched};
+use lastword_protocol::owners::InputFormat;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -39,6 +40,7 @@ pub(crate) use witness::Witness;
 
 use crate::observer::ServerObserver;
 use crate::settings::OwnerSettings;
+use kinds::LastHooks;
 use owned_session::SessionToEnd;
 use registry::{Registry, Unregistered};
 use witness::Unbelieved;
@@ -48,6 +50,7 @@ use witness::Unbelieved;
 /// The runtime may be asked while the registry is locked: it waits for nothing then, and tells nobody who would lock it again.
 pub(crate) struct Owners {
     registry: Mutex<Registry>,
+    last_hooks: Mutex<LastHooks>,
     /// Something is due earlier than before.
     wake: Arc<Notify>,
     /// Owners are not looked after any more.
@@ -82,6 +85,7 @@ impl Owners {
     pub(crate) fn new(settings: OwnerSettings, clock: Arc<dyn Clock>, observer: ServerObserver) -> Self {
         Self {
             registry: Mutex::new(Registry::new(settings.clone())),
+            last_hooks: Mutex::default(),
             wake: Arc::default(),
             stopped: watch::Sender::new(false),
             clock,
@@ -344,6 +348,16 @@ impl Owners {
     /// What there is, by kind.
     pub(crate) fn counts(&self) -> BTreeMap<Arc<str>, KindCounts> {
         self.registry.lock().counts()
+    }
+
+    /// A hook of this kind of owner has come.
+    pub(crate) fn hook_came(&self, kind: InputFormat) {
+        self.last_hooks.lock().note(kind, self.clock.timestamp());
+    }
+
+    /// When the last hook of each kind of owner came.
+    pub(crate) fn last_hooks(&self) -> Vec<(&'static str, Timestamp)> {
+        self.last_hooks.lock().all()
     }
 
     /// Sessions that an owner is known of, owners in their grace, and owners that were lost.

@@ -16,7 +16,7 @@ use crate::observer::ServerObserver;
 use crate::owners::Owners;
 use crate::requests::Inputs;
 use crate::settings::ServerLimits;
-use crate::status::{OwnerCount, PluginStatus, Status, durability, wrong};
+use crate::status::{LastHook, OwnerCount, PluginStatus, Status, durability, wrong};
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -106,7 +106,9 @@ impl Shared {
             owners: counts.owners,
             sessions: counts.sessions,
         });
+        let last_hooks = self.owners.last_hooks().into_iter();
         Status {
+            last_hooks: last_hooks.map(|(kind, at)| LastHook { kind: kind.to_owned(), at: at.to_string() }).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             uptime_s: self.began.elapsed().as_secs(),

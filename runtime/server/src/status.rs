@@ -25,6 +25,9 @@ pub struct Status {
     pub owned_sessions: u64,
     /// The owners that are alive, by kind.
     pub owners: Vec<OwnerCount>,
+    /// When the last hook of each kind of owner came, since the start.
+    #[serde(default)]
+    pub last_hooks: Vec<LastHook>,
     /// Owners that are dead, and whose sessions end when their grace is over.
     pub owners_in_grace: u64,
     /// Owners that died, since the start.
@@ -50,6 +53,15 @@ pub struct OwnerCount {
     pub owners: u64,
     /// Their active sessions.
     pub sessions: u64,
+}
+
+/// When a kind of owner was heard of last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LastHook {
+    /// The kind, e.g. `claude-code`.
+    pub kind: String,
+    /// When its last hook came, in UTC.
+    pub at: String,
 }
 
 /// What one plugin is owed.

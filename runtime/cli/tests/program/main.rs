@@ -28,6 +28,7 @@ mod environments;
 mod examples;
 mod grants;
 mod inherited;
+mod install;
 mod journal;
 mod malformed_input;
 #[cfg(target_os = "linux")]

@@ -1,7 +1,10 @@
-//! How many owners and sessions there are of each kind.
+//! How many owners and sessions there are of each kind, and when each kind was heard of last.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use lastword::events::Timestamp;
+use lastword_protocol::owners::InputFormat;
 
 /// What there is of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,5 +45,36 @@ impl Kinds {
         if *counts == KindCounts::default() {
             self.0.remove(kind);
         }
+    }
+}
+
+/// When the last hook of each kind of owner came. Kinds are those whose payloads are read, so there are not many.
+#[derive(Debug, Default)]
+pub(super) struct LastHooks(BTreeMap<&'static str, Timestamp>);
+
+impl LastHooks {
+    pub(super) fn note(&mut self, kind: InputFormat, at: Timestamp) {
+        self.0.insert(kind.as_str(), at);
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<(&'static str, Timestamp)> {
+        self.0.iter().map(|(kind, at)| (*kind, *at)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_kind_the_last_hook_counts() {
+        let mut hooks = LastHooks::default();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        hooks.note(InputFormat::Codex, at("2026-11-21T07:00:00Z"));
+        hooks.note(InputFormat::ClaudeCode, at("2026-11-21T07:00:01Z"));
+        hooks.note(InputFormat::Codex, at("2026-11-21T07:00:02Z"));
+        let expected = [("claude-code", at("2026-11-21T07:00:01Z")), ("codex", at("2026-11-21T07:00:02Z"))];
+        assert_eq!(hooks.all(), expected);
     }
 }

@@ -133,6 +133,7 @@ pub(crate) enum Said {
 pub(crate) fn read_hook(shared: &Shared, kind: &str, event: Option<&str>, payload: &[u8]) -> Result<ReadHook, Problem> {
     let input = shared.inputs.of_kind(kind).ok_or_else(Problem::not_found)?;
     let kind = owner_kind(input.format());
+    shared.owners.hook_came(input.format());
     let said = match read_named(&input, event, payload)? {
         Input::Event(event) => Said::Event(event),
         Input::NotOurs { name, session } => Said::Other { name, session },

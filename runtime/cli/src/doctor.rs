@@ -1,0 +1,96 @@
+//! `lastword doctor`: does what owners say reach a plugin, and what is to be done where it does not?
+
+mod claude_sessions;
+mod daemon;
+mod finding;
+mod hooks;
+mod show;
+mod spool;
+
+use std::collections::BTreeSet;
+
+use lastword_protocol::owners::InputFormat;
+use serde::Deserialize;
+
+use crate::args::DoctorArgs;
+use crate::client::Daemon;
+use crate::exit::{Exit, Failure, printed};
+use crate::install::owner_folder;
+use crate::install::state::Installed;
+use crate::socket::SocketPlace;
+use finding::{Finding, State};
+
+/// Owners that can be given hooks.
+const OWNERS: [InputFormat; 9] = [
+    InputFormat::ClaudeCode,
+    InputFormat::Codex,
+    InputFormat::Gemini,
+    InputFormat::Qwen,
+    InputFormat::Copilot,
+    InputFormat::Cursor,
+    InputFormat::Goose,
+    InputFormat::Cline,
+    InputFormat::Opencode,
+];
+
+/// An active session, as far as it matters here.
+#[derive(Deserialize)]
+struct ActiveSession {
+    id: String,
+}
+
+/// Looks at everything, and says what it has found.
+///
+/// # Errors
+/// When nobody knows where the user's files are, or the answer cannot be printed.
+pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
+    let place = SocketPlace::choose(args.socket.socket.as_deref(), None)?;
+    let mut findings = Vec::new();
+    let found = daemon::find(&place, &mut findings);
+    let (status, active) = match &found {
+        Some((daemon, status)) => (Some(status), active_sessions(daemon)),
+        None => (None, None),
+    };
+    findings.extend(spool::look(status.is_some()));
+    let owners = asked_for(&args.owners)?;
+    for (owner, installed) in &owners {
+        let is_asked_for = !args.owners.is_empty();
+        findings.extend(hooks::look(*owner, installed, is_asked_for, status));
+        if *owner == InputFormat::ClaudeCode {
+            findings.extend(claude_sessions::look(active.as_ref()));
+        }
+    }
+    if owners.is_empty() {
+        let hint = "give one hooks, e.g. `lastword install claude-code`";
+        findings.push(Finding::wrong(None, "owners", "no owner is on this machine that can have hooks", hint));
+    }
+    let mut out = anstream::stdout().lock();
+    printed(if args.json { show::json(&mut out, &findings) } else { show::show(&mut out, &findings) })?;
+    let is_wrong = findings.iter().any(|finding| finding.state == State::Wrong);
+    Ok(if is_wrong { Exit::No } else { Exit::Delivered })
+}
+
+/// The owners that were named, or else those that are on this machine.
+fn asked_for(named: &[InputFormat]) -> Result<Vec<(InputFormat, Installed)>, Failure> {
+    let mut owners = Vec::new();
+    for owner in OWNERS {
+        let is_here = || owner_folder(owner).is_ok_and(|folder| folder.is_dir());
+        let installed = Installed::look(owner)?;
+        if named.contains(&owner) || (named.is_empty() && (installed.there > 0 || is_here())) {
+            owners.push((owner, installed));
+        }
+    }
+    match named.iter().find(|owner| !OWNERS.contains(owner)) {
+        Some(other) => Err(Failure::usage(anyhow::anyhow!(
+            "{} has no hooks that could be looked at: see `lastword status`",
+            other.name()
+        ))),
+        None => Ok(owners),
+    }
+}
+
+/// The ids of active sessions; none when the daemon does not say.
+fn active_sessions(daemon: &Daemon) -> Option<BTreeSet<String>> {
+    let rows: Vec<ActiveSession> = daemon.rows("/v1/sessions").ok()?;
+    Some(rows.into_iter().map(|row| row.id).collect())
+}

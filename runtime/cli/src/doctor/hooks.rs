@@ -1,0 +1,98 @@
+//! An owner's hooks: they are there, it runs them, they run this program, and something came of it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use lastword_events::text::printable_path;
+use lastword_protocol::owners::InputFormat;
+use lastword_server::Status;
+
+use super::finding::Finding;
+use crate::install::state::Installed;
+use crate::install::{ask_codex, is_same_file};
+
+/// What was found of an owner.
+pub(super) fn look(
+    owner: InputFormat,
+    installed: &Installed,
+    is_asked_for: bool,
+    status: Option<&Status>,
+) -> Vec<Finding> {
+    let (has_hooks, mut findings) = (installed.there > 0, vec![of_hooks(owner, installed, is_asked_for)]);
+    if !has_hooks {
+        return findings;
+    }
+    findings.extend(installed.programs.iter().map(|program| of_program(owner, program)));
+    if owner == InputFormat::Codex {
+        findings.push(of_trust(&installed.place));
+    }
+    findings.push(of_last_hook(owner, status));
+    findings
+}
+
+fn of_hooks(owner: InputFormat, installed: &Installed, is_asked_for: bool) -> Finding {
+    let Installed { place, there, wanted, unreadable, .. } = installed;
+    let (check, owner, install) = ("hooks", Some(owner), format!("`lastword install {}`", owner.as_str()));
+    let place = printable_path(place);
+    if let Some(why) = unreadable {
+        return Finding::wrong(owner, check, why.as_str(), "mend the file: the agent may read nothing of it either");
+    }
+    match there {
+        0 if is_asked_for => Finding::wrong(owner, check, format!("it has no hooks in {place}"), install),
+        0 => Finding::open(owner, check, "it has no hooks").hint(format!("{install} gives it some")),
+        there if there < wanted => {
+            Finding::wrong(owner, check, format!("{there} of {wanted} hooks are in {place}"), install)
+        }
+        _ => Finding::good(owner, check, format!("its hooks are in {place}")),
+    }
+}
+
+fn of_program(owner: InputFormat, program: &Path) -> Finding {
+    let (check, path) = ("command", printable_path(program));
+    let install = format!("`lastword install {}` puts this program in its place", owner.as_str());
+    let owner = Some(owner);
+    let Ok(metadata) = program.metadata() else {
+        return Finding::wrong(owner, check, format!("its hooks run {path}, which is not there"), install);
+    };
+    if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
+        return Finding::wrong(owner, check, format!("its hooks run {path}, which is no program"), install);
+    }
+    match std::env::current_exe() {
+        Ok(ours) if is_same_file(program, &ours) => Finding::good(owner, check, format!("they run {path}")),
+        Ok(ours) => {
+            let ours = printable_path(&ours);
+            Finding::wrong(owner, check, format!("its hooks run {path}, and this is {ours}"), install)
+        }
+        Err(_) => Finding::open(owner, check, format!("they run {path}")),
+    }
+}
+
+fn of_trust(file: &Path) -> Finding {
+    let (check, owner) = ("trust", Some(InputFormat::Codex));
+    let hint = "`lastword install codex`, or run `codex` and trust the hooks with `/hooks`";
+    match ask_codex(file) {
+        Ok(trust) if trust.is_whole() => Finding::good(owner, check, "Codex trusts all of them"),
+        Ok(trust) if trust.listed < trust.installed => {
+            let says = format!("Codex knows {} of {} hooks", trust.listed, trust.installed);
+            Finding::wrong(owner, check, says, "is CODEX_HOME another one for Codex than here?")
+        }
+        Ok(trust) => {
+            let says = format!("Codex trusts {} of {}, and skips the others", trust.trusted, trust.installed);
+            Finding::wrong(owner, check, says, hint)
+        }
+        Err(error) => Finding::wrong(owner, check, format!("whether Codex trusts them is not known: {error:#}"), hint),
+    }
+}
+
+fn of_last_hook(owner: InputFormat, status: Option<&Status>) -> Finding {
+    let (check, word) = ("last-hook", owner.as_str());
+    let Some(status) = status else {
+        return Finding::open(Some(owner), check, "when its last hook came only a daemon can say");
+    };
+    match status.last_hooks.iter().find(|last| last.kind == word) {
+        Some(last) => Finding::good(Some(owner), check, format!("its last hook came at {}", last.at)),
+        None => {
+            Finding::open(Some(owner), check, "no hook of it has come since the daemon started").hint("start a session")
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a hook runs: `lastword emit`, for one owner. By this command our hooks are known among others.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use lastword_events::text::printable_path;
+
+use crate::exit::Failure;
+
+/// What a program has to be called whose hooks are known as ours.
+const PROGRAM: &str = "lastword";
+
+/// Between the program and the rest.
+const EMIT: &str = " emit ";
+
+/// What all hooks of an owner have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct HookCommand {
+    program: String,
+    socket: Option<String>,
+}
+
+impl HookCommand {
+    /// The hooks run this program, else the one that runs now; `socket` is where they find the daemon.
+    ///
+    /// # Errors
+    /// When the program would not be found, or not be known as ours.
+    pub(crate) fn new(program: Option<&Path>, socket: Option<&Path>) -> Result<Self, Failure> {
+        let program = match program {
+            Some(path) => absolute(path)?,
+            None => itself().map_err(Failure::usage)?,
+        };
+        if program.file_name() != Some(OsStr::new(PROGRAM)) {
+            return Err(Failure::usage(anyhow!(
+                "{} is not called {PROGRAM}, and its hooks would not be known as ours: say --command PATH, \
+                 with a link of that name",
+                printable_path(&program)
+            )));
+        }
+        let socket = socket.map(absolute).transpose()?;
+        Ok(Self { program: text(&program)?, socket: socket.as_deref().map(text).transpose()? })
+    }
+
+    /// The path of the program.
+    pub(super) fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// The path of the socket, if it is not the default.
+    pub(super) fn socket(&self) -> Option<&str> {
+        self.socket.as_deref()
+    }
+
+    /// The command of an owner's hook, for a shell. `event` is for owners who do not say themselves which it is.
+    pub(super) fn line(&self, owner: &str, event: Option<&str>) -> String {
+        let mut line = format!("{}{EMIT}{owner}", for_shell(&self.program));
+        if let Some(event) = event {
+            line.push(' ');
+            line.push_str(event);
+        }
+        line.push_str(" --spawn");
+        if let Some(socket) = &self.socket {
+            line.push_str(" --socket ");
+            line.push_str(&for_shell(socket));
+        }
+        line
+    }
+}
+
+/// Whether a hook's command is one of ours, of any version and place.
+pub(crate) fn is_ours(command: &str) -> bool {
+    command.match_indices(EMIT).any(|(at, _)| {
+        let program = command.get(..at).unwrap_or_default().trim_end_matches(['"', '\'']);
+        program.rsplit(['/', '"', '\'']).next() == Some(PROGRAM)
+    })
+}
+
+/// The path of the program in one of our commands.
+pub(crate) fn program_of(command: &str) -> PathBuf {
+    let (mut path, mut quote) = (String::new(), None);
+    let mut characters = command.chars();
+    while let Some(c) = characters.next() {
+        match (c, quote) {
+            ('\'' | '"', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            ('\\', None) => path.extend(characters.next()),
+            (' ', None) => break,
+            (c, _) => path.push(c),
+        }
+    }
+    PathBuf::from(path)
+}
+
+/// Whether both are one file.
+pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (fs::metadata(a), fs::metadata(b)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}
+
+/// The program that runs, by the path by which it was found: a package manager moves what that leads to at each update.
+fn itself() -> anyhow::Result<PathBuf> {
+    let executable = env::current_exe().context("where this program is cannot be told: say --command PATH")?;
+    let called = env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let found = if called.components().count() > 1 {
+        std::path::absolute(&called).ok()
+    } else {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let mut found =
+            env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(&called));
+        found.find(|path| path.is_file())
+    };
+    Ok(found.filter(|found| is_same_file(found, &executable)).unwrap_or(executable))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let what = || format!("{} is not a path", printable_path(path));
+    std::path::absolute(path).with_context(what).map_err(Failure::usage)
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Failure::usage(anyhow!("{} is not UTF-8, which JSON has to be", printable_path(path))))
+}
+
+/// As a word of a shell.
+fn for_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(program: &str) -> String {
+        HookCommand { program: program.into(), socket: None }.line("codex", None)
+    }
+
+    #[test]
+    fn our_commands_are_known_wherever_the_program_is() {
+        for program in ["/usr/bin/lastword", "/a b/lastword", "/it's/lastword", "/emit x/lastword"] {
+            let line = of(program);
+            assert!(is_ours(&line), "{line}");
+            assert_eq!(program_of(&line), Path::new(program), "{line}");
+        }
+        assert!(is_ours("\"/opt/lastword\" emit codex"));
+        assert_eq!(program_of("\"/a b/lastword\" emit codex"), Path::new("/a b/lastword"));
+        assert!(is_ours("lastword emit codex"));
+        for foreign in ["/bin/notlastword emit codex", "lastword stdio", "echo emit ", "", "emit lastword"] {
+            assert!(!is_ours(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_command_says_the_event_and_the_socket_where_it_has_to() {
+        let command =
+            HookCommand { program: "/opt/lastword".into(), socket: Some("/run/my agents/lastword.sock".into()) };
+        assert_eq!(
+            command.line("copilot", Some("sessionEnd")),
+            "/opt/lastword emit copilot sessionEnd --spawn --socket '/run/my agents/lastword.sock'"
+        );
+        assert_eq!(of("/opt/lastword"), "/opt/lastword emit codex --spawn");
+    }
+
+    #[test]
+    fn a_program_of_another_name_is_refused() {
+        let refused = HookCommand::new(Some(Path::new("/usr/bin/lw")), None).unwrap_err();
+        assert!(refused.error.to_string().contains("--command"), "{}", refused.error);
+    }
+}

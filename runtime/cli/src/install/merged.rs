@@ -1,0 +1,266 @@
+//! Our hooks in a file that is the user's as well.
+
+use jsonc_parser::ast::{Array, Object, Value};
+use jsonc_parser::common::Ranged as _;
+
+use super::hook_command::is_ours;
+use super::jsonc::{Mistake, cut, member, parse};
+use super::layout::{Layout, Node, quoted};
+use super::recipe::{Hook, Recipe, Shape};
+use super::splice::{Item, insert, remove};
+
+const HOOKS: &str = "hooks";
+
+/// One of our hooks in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) event: String,
+    /// Which entry of the event's list it is, and which hook of that entry.
+    pub(crate) group: usize,
+    pub(crate) handler: usize,
+    pub(crate) command: String,
+    timeout: Option<String>,
+    /// The entry has no other hook.
+    is_alone: bool,
+    /// Where its command is written.
+    command_at: (usize, usize),
+}
+
+/// Every hook of ours.
+///
+/// # Errors
+/// When the text is not what the owner reads.
+pub(super) fn find(text: &str, shape: Shape) -> Result<Vec<Found>, Mistake> {
+    let parsed = parse(text)?;
+    let Some(root) = root(parsed.as_ref())? else { return Ok(Vec::new()) };
+    let Some(hooks) = hooks(root)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for event in &hooks.properties {
+        let Value::Array(entries) = &event.value else { continue };
+        let event = event.name.as_str();
+        for (group, entry) in entries.elements.iter().enumerate() {
+            let Value::Object(entry) = entry else { continue };
+            let handlers = match shape {
+                Shape::Flat => vec![entry],
+                Shape::Grouped { .. } => handlers(entry),
+            };
+            let is_alone = handlers.len() == 1;
+            for (handler, value) in handlers.into_iter().enumerate() {
+                let Some(command) = value.get_string("command") else { continue };
+                if is_ours(&command.value) {
+                    found.push(Found {
+                        event: event.to_owned(),
+                        group,
+                        handler,
+                        command: command.value.to_string(),
+                        timeout: value.get_number("timeout").map(|number| number.value.to_owned()),
+                        is_alone,
+                        command_at: (command.start(), command.end()),
+                    });
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The text with our hooks, each once and with this command. Nothing else is changed.
+///
+/// # Errors
+/// When the text is not what the owner reads.
+pub(super) fn install(text: &str, recipe: &Recipe, line: &str) -> Result<String, Mistake> {
+    check(text)?;
+    let mut text = text.to_owned();
+    while let Some(mended) = mend(&text, recipe, line)? {
+        text = mended;
+    }
+    if parse(&text)?.is_none() {
+        text = begin(&text, recipe.shape);
+    }
+    let there = find(&text, recipe.shape)?;
+    let missing: Vec<Hook> =
+        recipe.hooks.iter().copied().filter(|hook| !there.iter().any(|found| found.event == hook.event)).collect();
+    for hook in &missing {
+        text = add(&text, recipe, &missing, *hook, line)?;
+    }
+    Ok(text)
+}
+
+/// The text without our hooks; lists that are empty then go too, unless `original` has them.
+///
+/// # Errors
+/// When the text is not what the owner reads.
+pub(super) fn strip(text: &str, shape: Shape, original: Option<&str>) -> Result<String, Mistake> {
+    check(text)?;
+    let mut text = text.to_owned();
+    let mut all = find(&text, shape)?;
+    while let Some(found) = all.first() {
+        text = take_out(&text, shape, found, original)?;
+        let left = find(&text, shape)?;
+        if left.len() >= all.len() {
+            break;
+        }
+        all = left;
+    }
+    Ok(text)
+}
+
+/// Whether a text has no value, or an object without members, and no comment.
+pub(super) fn is_bare(text: &str) -> bool {
+    let bare: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    bare.is_empty() || bare == "{}"
+}
+
+/// One step to the hooks that are wanted among those that are there; none when there is nothing to mend.
+fn mend(text: &str, recipe: &Recipe, line: &str) -> Result<Option<String>, Mistake> {
+    let all = find(text, recipe.shape)?;
+    for (place, found) in all.iter().enumerate() {
+        let is_repeated = all.iter().take(place).any(|earlier| earlier.event == found.event);
+        let wanted = recipe.hooks.iter().find(|hook| hook.event == found.event);
+        let timeout = wanted.and_then(|hook| hook.timeout).map(|timeout| timeout.to_string());
+        let mended = if wanted.is_none() || is_repeated || timeout != found.timeout {
+            // A list that gets another of ours stays.
+            take_out(text, recipe.shape, found, wanted.map(|_| text))?
+        } else if found.command != line {
+            let (start, end) = found.command_at;
+            let [before, after] = [cut(text, 0..start), cut(text, end..text.len())];
+            format!("{before}{}{after}", quoted(line))
+        } else {
+            continue;
+        };
+        return Ok((mended != text).then_some(mended));
+    }
+    Ok(None)
+}
+
+/// A text that has no value yet gets an object.
+fn begin(text: &str, shape: Shape) -> String {
+    let newline = Layout::of(text).newline;
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
+    match shape {
+        Shape::Grouped { .. } => format!("{text}{gap}{{}}{newline}"),
+        Shape::Flat => format!("{text}{gap}{{{newline}  \"version\": 1{newline}}}{newline}"),
+    }
+}
+
+/// Adds a hook, unless all that are missing came with the first of them.
+fn add(text: &str, recipe: &Recipe, missing: &[Hook], hook: Hook, line: &str) -> Result<String, Mistake> {
+    let new = |hook: Hook| Node::Array(vec![recipe.entry(hook, line)]);
+    let parsed = parse(text)?;
+    let Some(root) = root(parsed.as_ref())? else { return Ok(text.to_owned()) };
+    let Some(hooks) = hooks(root)? else {
+        let all = missing.iter().map(|hook| (hook.event.to_owned(), new(*hook))).collect();
+        return Ok(insert(text, &root.into(), &Item::Member(HOOKS, Node::Object(all))));
+    };
+    if find(text, recipe.shape)?.iter().any(|found| found.event == hook.event) {
+        return Ok(text.to_owned());
+    }
+    Ok(match event_list(hooks, hook.event)? {
+        Some(list) => insert(text, &list.into(), &Item::Element(recipe.entry(hook, line))),
+        None => insert(text, &hooks.into(), &Item::Member(hook.event, new(hook))),
+    })
+}
+
+fn take_out(text: &str, shape: Shape, found: &Found, original: Option<&str>) -> Result<String, Mistake> {
+    let parsed = parse(text)?;
+    let Some(root) = root(parsed.as_ref())? else { return Ok(text.to_owned()) };
+    let Some(hooks) = hooks(root)? else { return Ok(text.to_owned()) };
+    let Some(list) = event_list(hooks, &found.event)? else { return Ok(text.to_owned()) };
+    if let (Shape::Grouped { .. }, Some(Value::Object(group)), false) =
+        (shape, list.elements.get(found.group), found.is_alone)
+    {
+        let handlers = group.get_array(HOOKS);
+        return Ok(handlers.map_or_else(|| text.to_owned(), |handlers| remove(text, &handlers.into(), found.handler)));
+    }
+    drop_empty(&remove(text, &list.into(), found.group), &found.event, original)
+}
+
+/// Takes out the event's list if it is empty, and then the hooks if they are.
+fn drop_empty(text: &str, event: &str, original: Option<&str>) -> Result<String, Mistake> {
+    let had = Had::of(original, event);
+    let parsed = parse(text)?;
+    let Some(root) = root(parsed.as_ref())? else { return Ok(text.to_owned()) };
+    let Some(hooks) = hooks(root)? else { return Ok(text.to_owned()) };
+    let is_empty = event_list(hooks, event)?.is_some_and(|list| list.elements.is_empty());
+    match place(hooks, event) {
+        Some(index) if is_empty && !had.event => drop_hooks(&remove(text, &hooks.into(), index), had.hooks),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn drop_hooks(text: &str, had_hooks: bool) -> Result<String, Mistake> {
+    let parsed = parse(text)?;
+    let Some(root) = root(parsed.as_ref())? else { return Ok(text.to_owned()) };
+    let Some(hooks) = hooks(root)? else { return Ok(text.to_owned()) };
+    Ok(match place(root, HOOKS) {
+        Some(index) if hooks.properties.is_empty() && !had_hooks => remove(text, &root.into(), index),
+        _ => text.to_owned(),
+    })
+}
+
+/// Which lists a text has that may be empty.
+struct Had {
+    hooks: bool,
+    event: bool,
+}
+
+impl Had {
+    fn of(original: Option<&str>, event: &str) -> Self {
+        let parsed = original.and_then(|text| parse(text).ok().flatten());
+        let hooks = match &parsed {
+            Some(Value::Object(root)) => root.get_object(HOOKS),
+            _ => None,
+        };
+        Self { hooks: hooks.is_some(), event: hooks.is_some_and(|hooks| hooks.get(event).is_some()) }
+    }
+}
+
+/// What the owner would not read is not edited either.
+fn check(text: &str) -> Result<(), Mistake> {
+    let parsed = parse(text)?;
+    let Some(root) = root(parsed.as_ref())? else { return Ok(()) };
+    let Some(hooks) = hooks(root)? else { return Ok(()) };
+    hooks.properties.iter().try_for_each(|event| event_list(hooks, event.name.as_str()).map(|_| ()))
+}
+
+fn root<'o, 'a>(parsed: Option<&'o Value<'a>>) -> Result<Option<&'o Object<'a>>, Mistake> {
+    match parsed {
+        None => Ok(None),
+        Some(Value::Object(root)) => Ok(Some(root)),
+        Some(other) => Err(Mistake::new(other.start(), "an object is expected here")),
+    }
+}
+
+fn hooks<'o, 'a>(root: &'o Object<'a>) -> Result<Option<&'o Object<'a>>, Mistake> {
+    match member(root, HOOKS)?.map(|member| &member.value) {
+        None => Ok(None),
+        Some(Value::Object(hooks)) => Ok(Some(hooks)),
+        Some(other) => Err(Mistake::new(other.start(), "\"hooks\" has to be an object")),
+    }
+}
+
+fn event_list<'o, 'a>(hooks: &'o Object<'a>, event: &str) -> Result<Option<&'o Array<'a>>, Mistake> {
+    match member(hooks, event)?.map(|member| &member.value) {
+        None => Ok(None),
+        Some(Value::Array(list)) => Ok(Some(list)),
+        Some(other) => Err(Mistake::new(other.start(), format!("\"{event}\" has to be an array"))),
+    }
+}
+
+fn handlers<'o, 'a>(entry: &'o Object<'a>) -> Vec<&'o Object<'a>> {
+    let Some(handlers) = entry.get_array(HOOKS) else { return Vec::new() };
+    let objects = handlers.elements.iter().filter_map(|handler| match handler {
+        Value::Object(handler) => Some(handler),
+        _ => None,
+    });
+    // The place of one among others would not be its own.
+    let objects: Vec<_> = objects.collect();
+    if objects.len() == handlers.elements.len() { objects } else { Vec::new() }
+}
+
+fn place(object: &Object<'_>, name: &str) -> Option<usize> {
+    object.properties.iter().position(|member| member.name.as_str() == name)
+}
+
+#[cfg(test)]
+mod tests;

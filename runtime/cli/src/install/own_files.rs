@@ -1,0 +1,158 @@
+//! Files that are ours alone: they are written whole, and deleted.
+
+use std::path::{Path, PathBuf};
+
+use lastword_protocol::owners::InputFormat;
+use serde_json::{Value, json};
+
+use super::hook_command::{HookCommand, is_ours, program_of};
+use super::recipe::{CLINE, COPILOT, GOOSE};
+
+/// The plugin of opencode, in which two constants are filled in.
+const PLUGIN: &str = include_str!("opencode.js");
+/// Its first line, by which it is known.
+const PLUGIN_MARK: &str = "// Lastword's plugin for opencode,";
+/// The first lines of a script.
+const SCRIPT: &str = "#!/bin/sh\nexec ";
+
+/// A file of our own.
+pub(super) struct OwnFile {
+    pub(super) path: PathBuf,
+    pub(super) content: String,
+    pub(super) is_executable: bool,
+}
+
+/// The files for an owner; `place` is what [`place::of`](super::place::of) says.
+pub(super) fn files(owner: InputFormat, place: &Path, command: &HookCommand) -> Vec<OwnFile> {
+    let plain = |path: PathBuf, content: String| OwnFile { path, content, is_executable: false };
+    match owner {
+        InputFormat::Copilot => vec![plain(place.to_owned(), copilot(command))],
+        InputFormat::Opencode => vec![plain(place.to_owned(), opencode(command))],
+        InputFormat::Goose => vec![
+            plain(place.join("plugin.json"), pretty(&manifest())),
+            plain(place.join("hooks/hooks.json"), goose(command)),
+        ],
+        InputFormat::Cline => {
+            let script = |event: &str| OwnFile {
+                path: place.join(event),
+                content: format!("{SCRIPT}{}\n", command.line(owner.as_str(), Some(event))),
+                is_executable: true,
+            };
+            CLINE.iter().copied().map(script).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a file that is there was written by us, of any version and for any program.
+pub(crate) fn is_own(path: &Path, content: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(content) else { return false };
+    if text.starts_with(PLUGIN_MARK) {
+        return true;
+    }
+    if let Some(script) = text.strip_prefix(SCRIPT) {
+        return script.trim_end().lines().count() == 1 && is_ours(script);
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) if path.ends_with("plugin.json") => value["name"] == manifest()["name"],
+        Ok(value) => {
+            let commands = commands(&value);
+            !commands.is_empty() && commands.iter().all(|command| is_ours(command))
+        }
+        Err(_) => false,
+    }
+}
+
+/// The program that a file of ours runs.
+pub(crate) fn program_in(content: &str) -> Option<PathBuf> {
+    if content.starts_with(PLUGIN_MARK) {
+        let line = content.lines().find_map(|line| line.strip_prefix("const PROGRAM = "))?;
+        let path: String = serde_json::from_str(line.trim_end_matches(';')).ok()?;
+        return Some(PathBuf::from(path));
+    }
+    if let Some(script) = content.strip_prefix(SCRIPT) {
+        return Some(program_of(script));
+    }
+    let value = serde_json::from_str(content).ok()?;
+    commands(&value).first().map(|command| program_of(command))
+}
+
+/// Every command of a file of hooks.
+fn commands(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(commands).collect(),
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, value)| match value {
+                Value::String(text) if name == "command" || name == "bash" => vec![text.as_str()],
+                value => commands(value),
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn copilot(command: &HookCommand) -> String {
+    // Its payloads do not say which event they are.
+    let hook = |event: &str, timeout: Option<u32>| {
+        let line = command.line(InputFormat::Copilot.as_str(), Some(event));
+        json!([{ "type": "command", "bash": line, "timeoutSec": timeout }])
+    };
+    let hooks: serde_json::Map<String, Value> =
+        COPILOT.iter().map(|entry| (entry.event.to_owned(), hook(entry.event, entry.timeout))).collect();
+    pretty(&json!({ "version": 1, "hooks": hooks }))
+}
+
+fn goose(command: &HookCommand) -> String {
+    let line = command.line(InputFormat::Goose.as_str(), None);
+    let hook = json!([{ "hooks": [{ "type": "command", "command": line }] }]);
+    let hooks: serde_json::Map<String, Value> =
+        GOOSE.iter().map(|entry| (entry.event.to_owned(), hook.clone())).collect();
+    pretty(&json!({ "hooks": hooks }))
+}
+
+fn manifest() -> Value {
+    json!({
+        "name": "lastword",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": "Tells Lastword of sessions that begin and end"
+    })
+}
+
+fn opencode(command: &HookCommand) -> String {
+    let text = |value: Option<&str>| json!(value).to_string();
+    PLUGIN.replace("\"{{PROGRAM}}\"", &text(Some(command.program()))).replace("\"{{SOCKET}}\"", &text(command.socket()))
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_ours_is_known_as_such_and_says_its_program() {
+        let command = HookCommand::new(Some(Path::new("/a b/lastword")), None).unwrap();
+        for owner in [InputFormat::Copilot, InputFormat::Opencode, InputFormat::Goose, InputFormat::Cline] {
+            for file in files(owner, Path::new("/place"), &command) {
+                assert!(is_own(&file.path, file.content.as_bytes()), "{}", file.content);
+                if !file.path.ends_with("plugin.json") {
+                    assert_eq!(program_in(&file.content).unwrap(), Path::new("/a b/lastword"), "{}", file.content);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn files_of_others_are_not_ours() {
+        for content in ["", "{}", "#!/bin/sh\nexec say done\n", "#!/bin/sh\nexec /x/lastword emit cline A\nrm x\n"] {
+            assert!(!is_own(Path::new("/place/hooks.json"), content.as_bytes()), "{content}");
+        }
+        assert!(!is_own(Path::new("/place/plugin.json"), b"{\"name\": \"other\"}"));
+        let mixed =
+            br#"{"hooks": {"sessionEnd": [{"bash": "/x/lastword emit copilot sessionEnd"}, {"bash": "mine"}]}}"#;
+        assert!(!is_own(Path::new("/place/lastword.json"), mixed));
+    }
+}

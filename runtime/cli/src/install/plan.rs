@@ -1,0 +1,190 @@
+//! What an installation, or its end, would write: known before anything is written.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use lastword_events::text::printable_path;
+use lastword_protocol::owners::InputFormat;
+
+use super::files;
+use super::hook_command::HookCommand;
+use super::jsonc::Mistake;
+use super::merged;
+use super::own_files::{self, is_own};
+use super::recipe::Recipe;
+use crate::exit::Failure;
+
+/// What is put before a text by some editors; it is kept, and not part of the text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+const BACKUP: &str = ".lastword-backup";
+
+/// A file that is to change.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) path: PathBuf,
+    before: Option<Vec<u8>>,
+    /// None: it is to go.
+    pub(super) after: Option<String>,
+    is_executable: bool,
+    backup: Backup,
+}
+
+/// What becomes of the copy of a file as it was before the first change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backup {
+    Leave,
+    Make,
+    Remove,
+}
+
+impl Change {
+    /// Carries it out.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed.
+    pub(super) fn apply(&self) -> anyhow::Result<()> {
+        let backup = backup_of(&self.path);
+        if let (Backup::Make, Some(before)) = (self.backup, &self.before) {
+            files::back_up(&self.path, &backup, before)?;
+        }
+        match &self.after {
+            Some(after) => files::write(&self.path, after.as_bytes(), self.before.as_deref(), self.is_executable)?,
+            None => files::remove(&self.path)?,
+        }
+        if self.backup == Backup::Remove {
+            files::remove(&backup)?;
+        }
+        Ok(())
+    }
+
+    /// Where the file is kept as it was before, if it is.
+    pub(super) fn kept_in(&self) -> Option<PathBuf> {
+        let backup = backup_of(&self.path);
+        (self.backup == Backup::Make || (self.backup == Backup::Leave && backup.exists())).then_some(backup)
+    }
+}
+
+/// What has to change so that an owner has our hooks; nothing when it has them.
+///
+/// # Errors
+/// When a file is not what the owner reads, or is not ours to write.
+pub(super) fn install(owner: InputFormat, place: &Path, command: &HookCommand) -> Result<Vec<Change>, Failure> {
+    match Recipe::of(owner) {
+        Some(recipe) => Ok(install_merged(&recipe, place, command)?.into_iter().collect()),
+        None => install_own(owner, place, command),
+    }
+}
+
+/// What has to change so that an owner has none of our hooks.
+///
+/// # Errors
+/// When a file is not what the owner reads.
+pub(super) fn uninstall(owner: InputFormat, place: &Path, command: &HookCommand) -> Result<Vec<Change>, Failure> {
+    if let Some(recipe) = Recipe::of(owner) {
+        return Ok(uninstall_merged(&recipe, place)?.into_iter().collect());
+    }
+    let mut changes = Vec::new();
+    for file in own_files::files(owner, place, command) {
+        let before = files::read(&file.path).map_err(Failure::usage)?;
+        if before.as_deref().is_some_and(|content| is_own(&file.path, content)) {
+            let path = file.path;
+            changes.push(Change { path, before, after: None, is_executable: false, backup: Backup::Leave });
+        }
+    }
+    Ok(changes)
+}
+
+/// Removes folders that were there for our files alone.
+pub(super) fn tidy(owner: InputFormat, place: &Path) {
+    if owner == InputFormat::Goose {
+        // Those with something of others in them stay.
+        fs::remove_dir(place.join("hooks")).and_then(|()| fs::remove_dir(place)).ok();
+    }
+}
+
+fn install_own(owner: InputFormat, place: &Path, command: &HookCommand) -> Result<Vec<Change>, Failure> {
+    let mut changes = Vec::new();
+    for own_files::OwnFile { path, content, is_executable } in own_files::files(owner, place, command) {
+        let before = files::read(&path).map_err(Failure::usage)?;
+        match &before {
+            Some(there) if there == content.as_bytes() => continue,
+            Some(there) if !is_own(&path, there) => {
+                let event = path.file_name().and_then(|name| name.to_str()).filter(|_| owner == InputFormat::Cline);
+                return Err(Failure::usage(anyhow!(
+                    "{} is there already and is not Lastword's: it is left alone, and nothing was installed. \
+                     Move it away, or have it run `{}` as well",
+                    printable_path(&path),
+                    command.line(owner.as_str(), event)
+                )));
+            }
+            _ => {}
+        }
+        changes.push(Change { path, before, after: Some(content), is_executable, backup: Backup::Leave });
+    }
+    Ok(changes)
+}
+
+fn install_merged(recipe: &Recipe, path: &Path, command: &HookCommand) -> Result<Option<Change>, Failure> {
+    let before = files::read(path).map_err(Failure::usage)?;
+    let (mark, text) = text_of(path, before.as_deref())?;
+    let wrong = |mistake: Mistake| misread(path, text, &mistake);
+    let is_first = merged::find(text, recipe.shape).map_err(wrong)?.is_empty();
+    let after = merged::install(text, recipe, &recipe.line(command)).map_err(wrong)?;
+    if after == text {
+        return Ok(None);
+    }
+    let after = Some(format!("{mark}{after}"));
+    let backup = if before.is_some() && is_first { Backup::Make } else { Backup::Leave };
+    Ok(Some(Change { path: path.to_owned(), before, after, is_executable: false, backup }))
+}
+
+fn uninstall_merged(recipe: &Recipe, path: &Path) -> Result<Option<Change>, Failure> {
+    let before = files::read(path).map_err(Failure::usage)?;
+    let (mark, text) = text_of(path, before.as_deref())?;
+    let wrong = |mistake: Mistake| misread(path, text, &mistake);
+    let found = merged::find(text, recipe.shape).map_err(wrong)?;
+    let Some(first) = found.first() else { return Ok(None) };
+    let kept = files::read(&backup_of(path)).ok().flatten();
+    let kept = kept.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let original = kept.map(|kept| kept.strip_prefix(BYTE_ORDER_MARK).unwrap_or(kept));
+    // A file with which nobody else has done anything becomes what it was, to the byte.
+    let makes_this = |text_before: &str| {
+        merged::install(text_before, recipe, &first.command).is_ok_and(|installed| installed == text)
+    };
+    let (after, backup) = match (kept, original) {
+        (Some(kept), Some(original)) if makes_this(original) => (Some(kept.to_owned()), Backup::Remove),
+        (None, _) if makes_this("") => (None, Backup::Leave),
+        _ => {
+            let left = merged::strip(text, recipe.shape, original).map_err(wrong)?;
+            let is_gone = kept.is_none() && merged::is_bare(&left);
+            let left = format!("{mark}{left}");
+            let backup = if kept == Some(left.as_str()) { Backup::Remove } else { Backup::Leave };
+            ((!is_gone).then_some(left), backup)
+        }
+    };
+    Ok(Some(Change { path: path.to_owned(), before, after, is_executable: false, backup }))
+}
+
+/// The mark before a text, and the text.
+fn text_of<'b>(path: &Path, bytes: Option<&'b [u8]>) -> Result<(&'b str, &'b str), Failure> {
+    let bytes = bytes.unwrap_or_default();
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let (at, path) = (error.valid_up_to(), printable_path(path));
+        Failure::usage(anyhow!("{path} is left alone: it is not UTF-8, from byte {at} on"))
+    })?;
+    let text_at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+    Ok(text.split_at(text_at))
+}
+
+fn misread(path: &Path, text: &str, mistake: &Mistake) -> Failure {
+    let (path, mistake) = (printable_path(path), mistake.show(text));
+    Failure::usage(anyhow!("{path}:{mistake}. The file is left alone: mend it, and try again"))
+}
+
+fn backup_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(BACKUP);
+    PathBuf::from(name)
+}

@@ -1,0 +1,44 @@
+//! An opencode that is killed: only Linux tells a plugin which process it is.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+
+use super::opencode::{has_node, opencode, user};
+use crate::support::{Home, http};
+
+/// A child that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn an_opencode_that_is_killed_has_its_sessions_ended_by_the_daemon() {
+    if !has_node() {
+        return;
+    }
+    let home = Home::new();
+    let program = home.serve().guest("prints").start().ready();
+    let user = user(&home.socket(), &[]);
+    let mut child = Killed(opencode(&user, "stay", &home.socket()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "said\n");
+    let (_, list) = http(&home.socket(), "GET", "/v1/sessions", "");
+    let session = &list["sessions"][0];
+    assert_eq!(
+        (&session["id"], &session["owner_kind"], &session["turn_open"]),
+        (&"s1".into(), &"opencode".into(), &true.into()),
+        "{list}"
+    );
+    assert_eq!(session["owner"]["process"]["pid"], child.0.id(), "{list}");
+    let (_, status) = http(&home.socket(), "GET", "/v1/status", "");
+    assert_eq!(status["last_hooks"][0]["kind"], "opencode", "{status}");
+    child.0.kill().unwrap();
+    program.log("session-end s1");
+    program.stop();
+}
