@@ -1,4 +1,5 @@
-//! `cargo xtask test`: the tests, on a machine that has what the demo needs; `--all` adds those that need more.
+//! `cargo xtask test`: the tests, on a machine that has what the demo needs; `--all` adds those that need more, and `--owners` runs
+//! those with real agents.
 
 use std::path::PathBuf;
 
@@ -9,12 +10,19 @@ use crate::tools::{NEXTEST, WASMTIME};
 use crate::{ci, guests, process, repository};
 
 mod needs;
+mod owners;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Also the tests that need the tools of other languages, the plain wasmtime CLI or the network; nothing is left out
     #[arg(long)]
     all: bool,
+    /// Only the trials with real agents, each ended in every way: those of these agents, or of all that are known
+    #[arg(long, value_name = "OWNER", num_args = 0.., conflicts_with = "all")]
+    owners: Option<Vec<String>>,
+    /// Write the table of the trials into README.md
+    #[arg(long, requires = "owners")]
+    update: bool,
     /// Handed to `cargo nextest run`: names of tests, `-E 'package(lastword)'`, … With any, only these tests run
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     nextest: Vec<String>,
@@ -22,7 +30,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn everything() -> Self {
-        Self { all: true, nextest: Vec::new() }
+        Self { all: true, owners: None, update: false, nextest: Vec::new() }
     }
 
     /// Whether only certain tests are asked for.
@@ -32,15 +40,30 @@ impl Args {
 
     /// Whether the tests that need more are among them: all are, or somebody names one.
     fn has_those_that_need_more(&self) -> bool {
-        self.all || self.nextest.iter().any(|word| NEED_MORE.iter().any(|module| word.contains(module)))
+        self.all || NEED_MORE.iter().any(|module| self.names(module))
+    }
+
+    /// Whether trials with real agents are among them.
+    fn has_owners(&self) -> bool {
+        self.all || self.names(WITH_OWNERS)
+    }
+
+    fn names(&self, module: &str) -> bool {
+        self.nextest.iter().any(|word| word.contains(module))
     }
 }
 
 /// Modules of tests that need what only `--all` has, as the test runner's configuration leaves them out.
-const NEED_MORE: [&str; 2] = ["docs::", "with_tools"];
+const NEED_MORE: [&str; 3] = ["docs::", "with_tools", WITH_OWNERS];
+/// The module of tests that need agents.
+const WITH_OWNERS: &str = "with_owners";
 
 /// A kind of test that fails does not keep the others from running: a newcomer wants to know all that is wrong.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(words) = &args.owners {
+        ensure!(!args.is_selection(), "--owners takes names of owners, and nothing for the test runner");
+        return owners::run(words, args.update);
+    }
     // What somebody asked for by its name is not left out.
     let lacking = if args.is_selection() { Vec::new() } else { needs::lacking() };
     if let Some(summary) = needs::summary(&lacking)
@@ -79,8 +102,14 @@ fn nextest(args: &Args, lacking: &[needs::Need]) -> anyhow::Result<()> {
         nextest.env("LASTWORD_GUEST_TOOLS", guests::programs()?);
         nextest.env("LASTWORD_SCHEMATHESIS", schemathesis()?);
     }
-    if let Some(filter) = needs::filter(lacking) {
-        nextest.args(["-E", &filter]);
+    let owners = if args.has_owners() { owners::Installed::for_checks()? } else { owners::Installed::default() };
+    owners.tell(&mut nextest);
+    // What somebody asked for by its name is not left out.
+    let owners_filter = owners.filter().filter(|_| !args.is_selection());
+    // Several `-E` would be one or the other.
+    let filters: Vec<_> = needs::filter(lacking).into_iter().chain(owners_filter).collect();
+    if !filters.is_empty() {
+        nextest.args(["-E", &filters.join(" and ")]);
     }
     process::run(nextest.args(&args.nextest))
 }
@@ -96,8 +125,9 @@ fn tell_what_was_left_out(args: &Args, lacking: &[needs::Need]) {
         say(format_args!("{WARN}{summary}{WARN:#}"));
     }
     if !args.has_those_that_need_more() {
-        let what = "`cargo xtask test --all` runs besides what needs the tools of other languages, the wasmtime CLI or the network";
-        let names = "these tests are named docs::… and with_tools::…, and not selected otherwise";
+        let what = "`cargo xtask test --all` runs besides what needs the tools of other languages, the wasmtime CLI, real agents or \
+                    the network";
+        let names = "these tests are named docs::…, with_tools::… and with_owners::…, and not selected otherwise";
         let names = if args.is_selection() { format!(": {names}") } else { String::new() };
         say(format_args!("{DIM}{what}{names}{DIM:#}"));
     }
@@ -122,7 +152,8 @@ mod tests {
     #[test]
     fn who_names_a_test_that_needs_more_gets_it() {
         let has = |words: &[&str]| {
-            Args { all: false, nextest: words.iter().map(ToString::to_string).collect() }.has_those_that_need_more()
+            let nextest = words.iter().map(ToString::to_string).collect();
+            Args { nextest, all: false, ..Args::everything() }.has_those_that_need_more()
         };
         assert!(Args::everything().has_those_that_need_more());
         assert!(has(&["docs::a_newcomer"]) && has(&["-E", "test(/with_tools::every/)"]));

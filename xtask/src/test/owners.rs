@@ -1,0 +1,177 @@
+//! `cargo xtask test --owners`: trials with real agents, and the table of what came of them.
+//!
+//! The agents are npm packages, each of one version. They are installed into the folder of the tools, outside the
+//! clone. The tests are in `tests/owners`; those that are not ignored there are part of `--all`, and so of every check.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{bail, ensure};
+
+use crate::console::{BAD, WARN, say};
+use crate::tools::NEXTEST;
+use crate::{ci, guests, process, repository};
+
+mod packages;
+mod page;
+mod table;
+
+/// An agent that there are trials with.
+pub(super) struct Owner {
+    /// As `lastword install` and the tests' names have it.
+    word: &'static str,
+    /// As people call it.
+    name: &'static str,
+    /// The package of the program, whose version is shown.
+    package: &'static str,
+    /// Whether some of its trials are part of every check.
+    in_check: bool,
+}
+
+static OWNERS: [Owner; 6] = [
+    Owner { word: "claude-code", name: "Claude Code", package: "@anthropic-ai/claude-code", in_check: true },
+    Owner { word: "codex", name: "Codex", package: "@openai/codex", in_check: true },
+    Owner { word: "gemini", name: "Gemini", package: "@google/gemini-cli", in_check: true },
+    Owner { word: "qwen", name: "Qwen Code", package: "@qwen-code/qwen-code", in_check: false },
+    Owner { word: "copilot", name: "Copilot", package: "@github/copilot", in_check: false },
+    Owner { word: "opencode", name: "opencode", package: "opencode-ai", in_check: false },
+];
+
+impl Owner {
+    /// What tells the tests where its packages are.
+    fn variable(&self) -> String {
+        format!("LASTWORD_OWNER_{}", self.module().to_uppercase())
+    }
+
+    /// The module of its tests.
+    fn module(&self) -> String {
+        self.word.replace('-', "_")
+    }
+}
+
+/// Agents that are installed, and those that cannot be.
+#[derive(Default)]
+pub(super) struct Installed {
+    folders: Vec<(&'static Owner, PathBuf)>,
+    lacking: Vec<&'static Owner>,
+}
+
+impl Installed {
+    /// What the checks use.
+    ///
+    /// # Errors
+    /// One cannot be installed, and this is a run of CI's.
+    pub(super) fn for_checks() -> anyhow::Result<Self> {
+        Self::install(OWNERS.iter().filter(|owner| owner.in_check))
+    }
+
+    fn install(owners: impl Iterator<Item = &'static Owner>) -> anyhow::Result<Self> {
+        let mut installed = Self::default();
+        // The trials find processes as Linux has it.
+        for owner in owners.filter(|_| cfg!(target_os = "linux")) {
+            match packages::install(owner) {
+                Ok(folder) => installed.folders.push((owner, folder)),
+                Err(error) if ci::is_here() => return Err(error),
+                Err(error) => {
+                    say(format_args!("{WARN}left out: the trials of {}: {error:#}{WARN:#}", owner.name));
+                    installed.lacking.push(owner);
+                }
+            }
+        }
+        Ok(installed)
+    }
+
+    /// Tells the tests where they are.
+    pub(super) fn tell(&self, tests: &mut Command) {
+        tests.envs(self.folders.iter().map(|(owner, folder)| (owner.variable(), folder)));
+    }
+
+    /// Everything but the tests of those that are lacking, as nextest's filter.
+    pub(super) fn filter(&self) -> Option<String> {
+        (!self.lacking.is_empty()).then(|| format!("not {}", tests_of(self.lacking.iter().copied())))
+    }
+}
+
+/// The tests of these owners, as nextest's filter.
+fn tests_of(owners: impl Iterator<Item = &'static Owner>) -> String {
+    let modules: Vec<_> = owners.map(Owner::module).collect();
+    format!("(package(lastword-test-owners) & test(/^with_owners::timed::({})::/))", modules.join("|"))
+}
+
+/// Runs all trials of these owners, or of all.
+pub(super) fn run(words: &[String], update: bool) -> anyhow::Result<()> {
+    let owners = named(words)?;
+    guests::build_one("rust-session-log")?;
+    let installed = Installed::install(owners.into_iter())?;
+    let owners: Vec<_> = installed.folders.iter().map(|(owner, _)| *owner).collect();
+    ensure!(!owners.is_empty(), "there is no agent to try");
+    for (owner, folder) in &installed.folders {
+        say(format_args!("{}={}", owner.variable(), folder.display()));
+        table::forget(owner)?;
+    }
+    let mut tests = NEXTEST.command()?;
+    tests.args(["nextest", "run", "--workspace", "--all-features", "--ignore-default-filter", "--run-ignored", "all"]);
+    // Each as it is done: all of them take a quarter of an hour.
+    tests.args(["--status-level", "pass", "-E", &tests_of(owners.iter().copied())]);
+    installed.tell(&mut tests);
+    let result = process::run(tests.env("LASTWORD_OWNERS_RESULTS", table::results()));
+    // What failed is in the table too.
+    let shown = table::write(&owners)?;
+    anstream::eprintln!("\n{shown}");
+    say(format_args!("written to {}", repository::shown(&table::file())));
+    result?;
+    if owners.len() < OWNERS.len() {
+        say("README.md has the table of all of them, and is left as it is");
+        return Ok(());
+    }
+    page::compare(&shown, update)
+}
+
+fn named(words: &[String]) -> anyhow::Result<Vec<&'static Owner>> {
+    if words.is_empty() {
+        return Ok(OWNERS.iter().collect());
+    }
+    let mut owners = Vec::new();
+    for word in words {
+        let Some(owner) = OWNERS.iter().find(|owner| owner.word == word) else {
+            let all: Vec<_> = OWNERS.iter().map(|owner| owner.word).collect();
+            bail!("there are no trials with {BAD}{word}{BAD:#}; there are: {}", all.join(", "));
+        };
+        owners.push(owner);
+    }
+    Ok(owners)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_named_by_its_word() {
+        assert_eq!(named(&[]).unwrap().len(), OWNERS.len());
+        assert_eq!(named(&["codex".to_owned()]).unwrap()[0].name, "Codex");
+        let said = named(&["codec".to_owned()]).err().unwrap().to_string();
+        assert!(said.contains("claude-code, codex"), "{said}");
+    }
+
+    #[test]
+    fn owners_that_cannot_be_installed_are_left_out_of_the_tests() {
+        let mut installed = Installed::default();
+        assert_eq!(installed.filter(), None);
+        installed.lacking.extend([&OWNERS[0], &OWNERS[2]]);
+        let filter = "not (package(lastword-test-owners) & test(/^with_owners::timed::(claude_code|gemini)::/))";
+        assert_eq!(installed.filter().unwrap(), filter);
+        assert_eq!(OWNERS[0].variable(), "LASTWORD_OWNER_CLAUDE_CODE");
+    }
+
+    #[test]
+    fn each_owner_has_tests_and_those_of_a_check_are_not_ignored() {
+        let tests = repository::root().join("tests/owners/tests/trials/main.rs");
+        let tests = std::fs::read_to_string(tests).unwrap();
+        for owner in &OWNERS {
+            let module = tests.split_once(&format!("mod {} {{", owner.module())).unwrap().1;
+            let macros = module.split_once('}').unwrap().0;
+            assert_eq!(macros.contains("in_every_check!(tests,"), owner.in_check, "{}", owner.word);
+        }
+    }
+}
