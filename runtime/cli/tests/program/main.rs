@@ -17,6 +17,7 @@
 
 mod authors;
 mod captured;
+mod clients;
 mod commands;
 mod compiling;
 mod config;
