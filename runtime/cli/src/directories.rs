@@ -26,11 +26,6 @@ pub(crate) fn state() -> Option<PathBuf> {
     directory("XDG_STATE_HOME", |platform| platform.state_dir().unwrap_or_else(|| platform.data_dir()))
 }
 
-/// For what the user has written.
-pub(crate) fn config() -> Option<PathBuf> {
-    directory("XDG_CONFIG_HOME", |platform| platform.config_dir())
-}
-
 /// For sockets: it goes when the user has logged out. Where there is none, that for what has to be kept: both are the user's alone.
 pub(crate) fn runtime() -> Option<PathBuf> {
     let asked = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
