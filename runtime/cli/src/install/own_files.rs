@@ -54,7 +54,7 @@ pub(crate) fn is_own(path: &Path, content: &[u8]) -> bool {
         return script.trim_end().lines().count() == 1 && is_ours(script);
     }
     match serde_json::from_str::<Value>(text) {
-        Ok(value) if path.ends_with("plugin.json") => value["name"] == manifest()["name"],
+        Ok(value) if path.ends_with("plugin.json") => value.get("name") == manifest().get("name"),
         Ok(value) => {
             let commands = commands(&value);
             !commands.is_empty() && commands.iter().all(|command| is_ours(command))

@@ -147,14 +147,14 @@ mod tests {
         end(&dispatcher, 0);
         let withdrawal = withdraw(&dispatcher, &[(0, START), (2, START), (9, START)]);
         assert_eq!(events(&withdrawal), [(0, START), (2, START)]);
-        let (events, slice) = serve(&dispatcher);
-        assert_eq!(events, [(1, START)]);
+        let (served, slice) = serve(&dispatcher);
+        assert_eq!(served, [(1, START)]);
         assert_eq!(events(&withdraw(&dispatcher, &[(1, START)])), []);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher), "the end waits");
         withdraw::release(&mut dispatcher.state(), &withdrawal, now());
-        let (events, slice) = serve(&dispatcher);
-        assert_eq!(events, [(0, EventKey::End)]);
+        let (served, slice) = serve(&dispatcher);
+        assert_eq!(served, [(0, EventKey::End)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher));
         let state = dispatcher.state();
@@ -170,15 +170,15 @@ mod tests {
         owe(&dispatcher, "t", &calls(None), 1);
         push(&dispatcher, 0, compaction, Event::Compaction(SessionCompaction::new(phase)));
         end(&dispatcher, 0);
-        let (events, slice) = serve(&dispatcher);
-        assert_eq!(events, [(0, START)]);
+        let (served, slice) = serve(&dispatcher);
+        assert_eq!(served, [(0, START)]);
         let withdrawal = withdraw(&dispatcher, &[(0, compaction)]);
         assert_eq!(events(&withdrawal), [(0, compaction)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher), "the end waits");
         withdraw::release(&mut dispatcher.state(), &withdrawal, now());
-        let (events, slice) = serve(&dispatcher);
-        assert_eq!(events, [(0, EventKey::End)]);
+        let (served, slice) = serve(&dispatcher);
+        assert_eq!(served, [(0, EventKey::End)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
     }

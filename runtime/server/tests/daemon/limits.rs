@@ -300,7 +300,7 @@ async fn who_has_waited_and_is_gone_holds_no_place_among_those_that_wait() {
     drop(waits);
     let is_free = async {
         while other.post(path, &start_body("other")).await.status != 202 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
     };
     timeout(COMES, is_free).await.unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Trial;
+use crate::daemon::Heard;
 use crate::limits::{PATIENCE, STILL};
 use crate::named::Way;
 use crate::patience::look_for;
@@ -70,7 +71,7 @@ impl Trial {
     /// Compacts the session, and has another turn in it: some agents say only then that they have.
     fn compact(&self, terminal: &Terminal, agent: &Agent) {
         terminal.still();
-        let is_told = || self.daemon.heard().iter().any(|told| told.is_compaction());
+        let is_told = || self.daemon.heard().iter().any(Heard::is_compaction);
         terminal.enter(self.recipe.compact, is_told);
         // A model is asked for the summary: that is not the next prompt's request.
         terminal.still();

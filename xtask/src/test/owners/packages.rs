@@ -45,7 +45,7 @@ pub(super) fn install(owner: &Owner) -> anyhow::Result<PathBuf> {
 /// The version that its package.json asks for.
 pub(super) fn version(owner: &Owner) -> anyhow::Result<String> {
     let package: Value = serde_json::from_str(&read(owner, FILES[0])?)?;
-    let version = package["dependencies"][owner.package].as_str();
+    let version = package.get("dependencies").and_then(|all| all.get(owner.package)?.as_str());
     let version = version.with_context(|| format!("{} is no dependency of its package.json", owner.package))?;
     ensure!(version.starts_with(|first: char| first.is_ascii_digit()), "{version} is no version");
     Ok(version.to_owned())

@@ -73,14 +73,14 @@ impl AppServer {
             };
             // What else it has to tell is not for us.
             let Ok(mut answer) = serde_json::from_str::<Value>(&line) else { continue };
-            if answer["id"] != id {
+            if answer.get("id") != Some(&Value::from(id)) {
                 continue;
             }
             if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-                let message = error["message"].as_str().unwrap_or("no reason is given");
+                let message = error.get("message").and_then(Value::as_str).unwrap_or("no reason is given");
                 return Err(anyhow!("`codex app-server` refuses {method}: {message}"));
             }
-            return Ok(answer["result"].take());
+            return Ok(answer.get_mut("result").map(Value::take).unwrap_or_default());
         }
     }
 
