@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use lastword_process::{Peer, Process, ProcessError, Watched};
 
 use crate::peers::{Socket, assert_not_visible, connect_and_wait, connected};
-use crate::support::{Running, again, is_root, is_the_other, soon, told, works};
+use crate::support::{ForAnyUser, Running, again, is_root, is_the_other, soon, told, works};
 
 /// A pid namespace as a container has it, with a `/proc` of its own. Anybody may make one, where user namespaces are allowed.
 const CONTAINER: [&str; 6] = ["unshare", "--user", "--map-root-user", "--pid", "--kill-child", "--mount-proc"];
@@ -149,6 +149,7 @@ fn a_process_that_proc_hides_is_not_taken_for_dead() {
         println!("skipped: only root can become another user, to whom /proc hides its processes");
         return;
     }
+    let program = ForAnyUser::new();
     for hidepid in ["1", "2", "ptraceable"] {
         // The shell stays, as the namespace's first process, which is root's.
         let script = format!(
@@ -156,7 +157,8 @@ fn a_process_that_proc_hides_is_not_taken_for_dead() {
         );
         let hiding = ["unshare", "--pid", "--kill-child", "--mount", "sh", "-c", &script];
         if works(&hiding) {
-            Running::start(&mut again("namespaces::a_process_that_proc_hides_is_not_taken_for_dead", &hiding)).passed();
+            let test = "namespaces::a_process_that_proc_hides_is_not_taken_for_dead";
+            Running::start(&mut program.again(test, &hiding)).passed();
         }
     }
 }

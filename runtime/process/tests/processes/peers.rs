@@ -11,7 +11,7 @@ use std::process::Command;
 use lastword_process::{Gone, NotVisible, Peer, Process, ProcessError, Watched};
 use tempfile::TempDir;
 
-use crate::support::{Running, again, is_root, is_the_other, soon, told};
+use crate::support::{ForAnyUser, Running, again, is_root, is_the_other, soon, told};
 
 /// A Unix socket that others connect to.
 pub(crate) struct Socket {
@@ -136,7 +136,8 @@ async fn a_peers_user_is_the_one_that_connected() {
         fs::set_permissions(path, PermissionsExt::from_mode(0o777)).unwrap();
     }
     let test = "peers::a_peers_user_is_the_one_that_connected";
-    let (client, peer, claimed) = connected(&socket, again(test, &[]).uid(1));
+    let program = ForAnyUser::new();
+    let (client, peer, claimed) = connected(&socket, program.again(test, &[]).uid(1));
     assert_eq!((peer.uid(), peer.pid()), (1, Some(client.pid())));
     assert!(peer.verify(&claimed).is_ok());
     assert_not_visible(peer.verify(&Process::current().unwrap()), "other-user");

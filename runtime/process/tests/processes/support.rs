@@ -1,13 +1,16 @@
 //! Processes that a test starts, and the test itself once more as another process.
 
-use std::env;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
+use std::{env, fs};
 
 use lastword_process::Process;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use tempfile::TempDir;
 
 /// How long a test waits for what has to come at once, before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -105,7 +108,39 @@ impl Drop for Running {
 
 /// This program again, with this test alone, as another process; after the words of a command that starts it in some other way.
 pub(crate) fn again(test: &str, through: &[&str]) -> Command {
-    let program = env::current_exe().unwrap();
+    again_from(env::current_exe().unwrap(), test, through)
+}
+
+/// This program where any user can run it: where it was compiled may be below a home that is closed to others.
+pub(crate) struct ForAnyUser {
+    directory: TempDir,
+}
+
+impl ForAnyUser {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let this = Self { directory };
+        fs::copy(env::current_exe().unwrap(), this.program()).unwrap();
+        for path in [this.directory.path(), &this.program()] {
+            fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        this
+    }
+
+    fn program(&self) -> PathBuf {
+        self.directory.path().join("test")
+    }
+
+    /// As [`again`].
+    pub(crate) fn again(&self, test: &str, through: &[&str]) -> Command {
+        let mut command = again_from(self.program(), test, through);
+        // Not below that home either.
+        command.current_dir(self.directory.path());
+        command
+    }
+}
+
+fn again_from(program: PathBuf, test: &str, through: &[&str]) -> Command {
     let mut words = through.iter().map(Into::into).chain([program]);
     let mut command = Command::new(words.next().unwrap());
     command.args(words).args(["--exact", test, "--nocapture", "--test-threads=1"]).env(OTHER, "1");
