@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastword::EndRequest;
-use lastword::events::{DeliveryId, DrainReason, EndReason, EventKey, Outcome};
+use lastword::events::{
+    DeliveryId, DrainReason, EndReason, Event, EventKey, FailureCause, Hook, HookCall, Outcome, PluginName,
+};
 use lastword::{
     Changed, DeliveryFilter, DeliveryPage, DeliveryState, Journal, JournalErrorKind, MemoryJournal, PageRequest,
-    Refusal, Settled, SqliteJournal, TenantQuota,
+    Plugin, Refusal, Settled, SqliteJournal, TenantQuota,
 };
 use lastword_harness::{Harness, HarnessBuilder, NEVER};
 use lastword_journal::testing::FaultyJournal;
@@ -196,6 +198,33 @@ async fn what_cannot_be_forgotten_is_owed_as_before_and_is_made_without_a_restar
     assert_eq!(harness.runtime.undelivered_ends(), 0);
 }
 
+/// The disk takes its time, and then it is full. The plugin never takes the start.
+#[tokio::test]
+async fn what_cannot_be_forgotten_is_late_when_a_newer_event_came_and_was_made_meanwhile() {
+    let journal = Arc::new(FaultyJournal::in_memory());
+    let hook = |call: &HookCall| match &*call.event {
+        Event::Start(_) => Outcome::Failed { cause: FailureCause::Retry, message: "busy".to_owned() },
+        Event::Compaction(_) | Event::End(_) => Outcome::Delivered,
+    };
+    let plugin = Plugin::native(PluginName::new("memory").unwrap(), Hook::ALL.into_iter().collect(), hook).unwrap();
+    let builder = Harness::builder().loaded(plugin).retry(NEVER, 8).budget(Duration::from_secs(20));
+    let harness = builder.journal(journal.clone()).build();
+    let start = harness.start("s1").await.unwrap().deliveries.remove(0);
+    harness.runtime.settled().await;
+    journal.hold_changes();
+    let forgotten = harness.runtime.forget(vec![start.clone()]);
+    journal.until_held(1).await;
+    let end = harness.end("s1", EndReason::Reset).await.unwrap().deliveries.remove(0);
+    let made = harness.first_outcome(|o| o.id == end).await.expect("it waits for no answer of the disk");
+    assert_eq!((made.outcome, made.late), (Outcome::Delivered, false));
+    journal.fail();
+    assert_eq!(forgotten.await.unwrap_err().journal_error(), Some(JournalErrorKind::Full));
+    harness.runtime.settled().await;
+    harness.drain().await;
+    let again = harness.first_outcome(|o| o.id == start && o.attempt == 2).await.expect("a drain tries it once more");
+    assert!(again.late, "the end went ahead");
+}
+
 /// Of more than are changed at once, too.
 #[tokio::test]
 async fn an_id_that_is_named_twice_is_changed_once_and_answered_twice() {
@@ -285,7 +314,7 @@ async fn all_that_was_given_up_is_made_again_by_the_page() {
         }
         assert_eq!(found.len(), 600);
         assert!(found.is_sorted_by(|a, b| a.sequence < b.sequence));
-        let other = dead().of_plugin(lastword::events::PluginName::new("good").unwrap());
+        let other = dead().of_plugin(PluginName::new("good").unwrap());
         assert_eq!(harness.runtime.redeliver_all(&other).await, Ok(0));
         assert_eq!(harness.runtime.redeliver_all(&DeliveryFilter::default()).await, Ok(600));
         harness.runtime.settled().await;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use lastword::events::{
-    CompactionPhase, DrainReason, EndReason, EventKey, FailureCause, Hook, HookCall, Outcome, PluginKey, PluginName,
-    Session,
+    CompactionPhase, DeliveryId, DrainReason, EndReason, EventKey, FailureCause, Hook, HookCall, Identity, Outcome,
+    PluginKey, PluginName, Session,
 };
 use lastword::{
-    BuildError, DeliveryFilter, DeliveryState, EndRequest, InstallError, Leave, PageRequest, Plugin, Refusal, Runtime,
-    StartRequest, Stats, TenantQuota, Tenants,
+    BuildError, DeliveryFilter, DeliveryState, EndRequest, InstallError, Leave, Observer, PageRequest, Plugin, Refusal,
+    Runtime, StartRequest, Stats, TenantQuota, Tenants,
 };
 use lastword_harness::{Harness, HarnessBuilder, NEVER, Store};
 use lastword_journal::testing::FaultyJournal;
@@ -694,4 +694,44 @@ async fn who_is_uninstalled_while_orphans_are_adopted_leaves_none_of_them_owed_t
         let orphans = listed(runtime, DeliveryState::Orphaned).await;
         assert_eq!(orphans.into_iter().map(|(session, ..)| session).collect::<Vec<_>>(), left);
     }
+}
+
+/// Counts the deliveries that are told as forgotten.
+#[derive(Clone, Default)]
+struct ToldForgotten(Arc<AtomicUsize>);
+
+impl Observer for ToldForgotten {
+    fn forgotten(&self, _session: &Identity, _delivery: &DeliveryId) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// What is on record of it is damaged.
+#[tokio::test]
+async fn what_was_to_be_dropped_and_is_on_record_still_is_told_to_nobody_as_forgotten_and_the_next_start_makes_it() {
+    let journal = Arc::new(FaultyJournal::in_memory());
+    let (calls, told) = (Calls::default(), ToldForgotten::default());
+    let builder = harness().loaded(takes("memory", 1, &calls)).observer(told.clone());
+    let first = builder.journal(journal.clone()).build();
+    let runtime = &first.runtime;
+    let paused = runtime.pause(&key("memory")).unwrap();
+    let id = first.end("s", EndReason::Reset).await.unwrap().deliveries.remove(0);
+    let mut settled = Box::pin(runtime.settled_of(&id));
+    let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(settled.as_mut().poll(cx)));
+    assert!(poll.await.is_pending(), "it is owed");
+    journal.spoil_changes(true);
+    assert_eq!(runtime.uninstall(&key("memory"), Leave::Dropped).await.unwrap().owed, 0);
+    let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(settled.as_mut().poll(cx)));
+    assert!(poll.await.is_pending(), "it is owed as before");
+    assert_eq!((told.0.load(Ordering::SeqCst), runtime.undelivered_ends()), (0, 1));
+    let owed = ("s".to_owned(), EventKey::End, "memory".to_owned());
+    assert_eq!(listed(runtime, DeliveryState::Owed).await, [owed]);
+
+    journal.spoil_changes(false);
+    let tenant = first.tenant.clone();
+    drop(paused);
+    drop(first);
+    let next = harness().loaded(takes("memory", 2, &calls)).journal(journal).tenant(&tenant).build();
+    let made = next.first_outcome(|o| o.id == id).await.expect("it is called");
+    assert_eq!(made.outcome, Outcome::Delivered);
 }

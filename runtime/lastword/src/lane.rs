@@ -50,11 +50,20 @@ struct WaitingEvents {
     scheduled: Option<Instant>,
     /// Withdrawals that have taken something out, and of which the journal was not told yet. Nothing begins meanwhile.
     withdrawals: u32,
+    /// Withdrawn, and the journal has not answered yet: they may come back.
+    away: Vec<AwayEvent>,
+}
+
+/// What was withdrawn, as it was, and whether anything newer has gone ahead of it since.
+#[derive(Debug)]
+struct AwayEvent {
+    delivery: QueuedDelivery,
+    is_overtaken: bool,
 }
 
 impl WaitingEvents {
     fn is_empty(&self) -> bool {
-        self.withdrawals == 0 && self.line.is_empty() && self.late.is_empty()
+        self.withdrawals == 0 && self.line.is_empty() && self.late.is_empty() && self.away.is_empty()
     }
 
     /// What may go out at `now`.
@@ -62,6 +71,14 @@ impl WaitingEvents {
         if self.withdrawals > 0 {
             return None;
         }
+        let next = self.take_next(now)?;
+        for away in self.away.iter_mut().filter(|away| is_newer(&next, &away.delivery)) {
+            away.is_overtaken = true;
+        }
+        Some(next)
+    }
+
+    fn take_next(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if self.head_waits(now) || self.line.is_empty() {
             let due = self.late.iter().position(|(due, _)| *due <= now)?;
             return Some(self.late.swap_remove(due).1);
@@ -225,7 +242,7 @@ impl Lane {
     }
 
     /// Takes out of what waits whatever is wanted, each with the time of its retry. If anything is, nothing of the lane begins until it
-    /// [goes on](Self::go_on).
+    /// [goes on](Self::go_on). What is taken out [may come back](Self::expect_back).
     pub(crate) fn withdraw(
         &mut self,
         is_wanted: impl Fn((u64, EventKey)) -> bool,
@@ -255,39 +272,55 @@ impl Lane {
             !is_gone
         });
         waiting.withdrawals += u32::from(!gone.is_empty());
+        let away = |(delivery, _): &(QueuedDelivery, _)| AwayEvent { delivery: delivery.clone(), is_overtaken: false };
+        waiting.away.extend(gone.iter().map(away));
         gone
     }
 
-    /// The first of what waits that is newer than this.
-    pub(crate) fn next_newer(&self, than: &QueuedDelivery) -> Option<(u64, EventKey)> {
-        let newer = self.waiting().find(|delivery| is_newer(delivery, than))?;
-        Some((newer.sequence, newer.key))
+    /// Something of this lane was withdrawn, and may come back: it [has come back](Self::put_back), or is [gone](Self::forget), once the journal
+    /// has answered. Until then the lane notes whether anything newer goes ahead of it, and its own place stays known.
+    pub(crate) fn expect_back(&mut self, delivery: QueuedDelivery) {
+        self.waiting_events().away.push(AwayEvent { delivery, is_overtaken: false });
     }
 
-    /// Takes back what was [withdrawn](Self::withdraw) and is owed still, with the time of its retry. It has its place again, unless `newer`,
-    /// which was the next one behind it, has gone ahead of it meanwhile. Gives what is ready.
-    pub(crate) fn put_back(
-        &mut self,
-        delivery: QueuedDelivery,
-        due: Option<Instant>,
-        newer: Option<(u64, EventKey)>,
-        now: Instant,
-    ) -> Option<QueuedDelivery> {
-        let waits = |newer: (u64, EventKey)| self.waiting().any(|delivery| (delivery.sequence, delivery.key) == newer);
-        let late = delivery.late || newer.is_some_and(|newer| !waits(newer));
-        let delivery = QueuedDelivery { rank: NO_RANK, late, ..delivery };
+    /// What has come before this and is in the lane already is older; what comes from now on is newer. It is withdrawn, and
+    /// [may come back](Self::expect_back).
+    pub(crate) fn push_away(&mut self, mut delivery: QueuedDelivery) {
+        self.arrivals = self.arrivals.saturating_add(1);
+        delivery.rank = self.arrivals;
+        self.expect_back(delivery);
+    }
+
+    /// Takes back what was [withdrawn](Self::withdraw) and is owed still, with the time of its retry. It has its place again, unless something
+    /// newer has gone ahead of it meanwhile. Nothing begins by that: whoever puts back all that is to come back [looks](Self::look) then.
+    pub(crate) fn put_back(&mut self, delivery: QueuedDelivery, due: Option<Instant>, now: Instant) {
+        // Of what the lane does not know it cannot say that nothing has gone ahead of it.
+        let away = self.take_away((delivery.sequence, delivery.key));
+        let AwayEvent { delivery, is_overtaken } = away.unwrap_or(AwayEvent { delivery, is_overtaken: true });
         let waiting = self.waiting_events();
-        if late {
-            waiting.late.push((due.unwrap_or(now), delivery));
-        } else {
-            let newer = waiting.line.iter().position(|other| is_newer(other, &delivery));
-            let place = newer.unwrap_or(waiting.line.len());
-            if place == 0 {
-                waiting.head_due = due;
-            }
-            waiting.line.insert(place, delivery);
+        let newer = waiting.line.iter().position(|other| is_newer(other, &delivery));
+        // A head that waits for its retry has had its attempt before this, and keeps its time.
+        let is_overtaken = is_overtaken || (newer == Some(0) && waiting.head_due.is_some());
+        if delivery.late || is_overtaken {
+            waiting.late.push((due.unwrap_or(now), QueuedDelivery { late: true, ..delivery }));
+            return;
         }
-        self.make_ready(now)
+        let place = newer.unwrap_or(waiting.line.len());
+        if place == 0 {
+            waiting.head_due = due;
+        }
+        waiting.line.insert(place, delivery);
+    }
+
+    /// What was [withdrawn](Self::withdraw) is forgotten.
+    pub(crate) fn forget(&mut self, event: (u64, EventKey)) {
+        self.take_away(event);
+    }
+
+    fn take_away(&mut self, event: (u64, EventKey)) -> Option<AwayEvent> {
+        let away = &mut self.waiting.as_mut()?.away;
+        let place = away.iter().position(|one| (one.delivery.sequence, one.delivery.key) == event)?;
+        Some(away.remove(place))
     }
 
     /// The journal was told of what was [withdrawn](Self::withdraw). Gives what is ready.
@@ -311,7 +344,7 @@ impl Lane {
         waiting.line.into_iter().chain(waiting.late.into_iter().map(|(_, delivery)| delivery))
     }
 
-    /// Nothing is in progress, nothing waits, and nothing is being withdrawn.
+    /// Nothing is in progress, nothing waits, and nothing that was withdrawn may come back.
     pub(crate) fn is_empty(&self) -> bool {
         !self.in_progress && self.waiting.as_ref().is_none_or(|waiting| waiting.is_empty())
     }
@@ -340,8 +373,16 @@ mod tests {
         lane.failed(delivery, due, now, FailedIn::OrdinaryWork)
     }
 
+    /// Of which it is not told yet whether they can be forgotten.
     fn withdraw(lane: &mut Lane, is_wanted: impl Fn((u64, EventKey)) -> bool) -> Vec<(u64, EventKey)> {
         lane.withdraw(is_wanted).into_iter().map(|(gone, _due)| (gone.sequence, gone.key)).collect()
+    }
+
+    /// Withdraws, and none of it comes back.
+    fn forget(lane: &mut Lane, is_wanted: impl Fn((u64, EventKey)) -> bool) -> Vec<(u64, EventKey)> {
+        let gone = withdraw(lane, is_wanted);
+        gone.iter().for_each(|event| lane.forget(*event));
+        gone
     }
 
     fn number(delivery: Option<QueuedDelivery>) -> Option<(u64, bool)> {
@@ -519,15 +560,15 @@ mod tests {
         let mut lane = Lane::default();
         let first = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, first, now + RETRY, now);
-        assert_eq!(withdraw(&mut lane, |(sequence, _)| sequence == 1), [(1, EventKey::Start)]);
+        assert_eq!(forget(&mut lane, |(sequence, _)| sequence == 1), [(1, EventKey::Start)]);
         assert_eq!((number(lane.go_on(now)), lane.is_empty()), (None, true));
         let second = lane.push(delivery(2), now).unwrap();
         lane.push(delivery(3), now);
         lane.push(delivery(4), now);
-        assert_eq!(withdraw(&mut lane, |(sequence, _)| sequence != 4), [(3, EventKey::Start)], "2 is in progress");
+        assert_eq!(forget(&mut lane, |(sequence, _)| sequence != 4), [(3, EventKey::Start)], "2 is in progress");
         assert_eq!(number(lane.go_on(now)), None);
         assert_eq!(number(fail(&mut lane, second, now + RETRY, now)), Some((4, false)));
-        assert_eq!(withdraw(&mut lane, |_| true), [(2, EventKey::Start)], "it was overtaken");
+        assert_eq!(forget(&mut lane, |_| true), [(2, EventKey::Start)], "it was overtaken");
         assert_eq!(number(lane.go_on(now)), None);
         assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
     }
@@ -558,16 +599,22 @@ mod tests {
         assert_eq!(number(lane.go_on(now)), Some((3, false)));
     }
 
+    /// All of it is to come back, in whatever order.
+    fn put_back(lane: &mut Lane, gone: Vec<(QueuedDelivery, Option<Instant>)>, now: Instant) -> Option<(u64, bool)> {
+        gone.into_iter().for_each(|(gone, due)| lane.put_back(gone, due, now));
+        number(lane.look(now))
+    }
+
     #[test]
     fn what_was_withdrawn_and_is_put_back_has_its_place_and_its_retry_again() {
         let now = Instant::now();
         let mut lane = Lane::default();
         let first = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, first, now + RETRY, now);
-        let (gone, due) = lane.withdraw(|_| true).remove(0);
-        assert_eq!((gone.sequence, due, lane.next_newer(&gone)), (1, Some(now + RETRY), None));
+        let gone = lane.withdraw(|_| true);
+        assert_eq!(gone.iter().map(|(gone, due)| (gone.sequence, *due)).collect::<Vec<_>>(), [(1, Some(now + RETRY))]);
         lane.go_on(now);
-        assert_eq!(number(lane.put_back(gone, due, None, now)), None);
+        assert_eq!(put_back(&mut lane, gone, now), None);
         assert_eq!(lane.schedule(), Some(now + RETRY));
         assert_eq!(number(lane.look(now + RETRY)), Some((1, false)));
 
@@ -575,11 +622,10 @@ mod tests {
         lane.push(delivery(1), now).unwrap();
         lane.push(delivery(2), now);
         lane.push(delivery(3), now);
-        let (gone, due) = lane.withdraw(|(sequence, _)| sequence == 2).remove(0);
-        let newer = lane.next_newer(&gone);
-        assert_eq!((due, newer), (None, Some((3, EventKey::Start))));
+        let gone = lane.withdraw(|(sequence, _)| sequence == 2);
+        assert_eq!(gone[0].1, None);
         lane.go_on(now);
-        assert_eq!(number(lane.put_back(gone, due, newer, now)), None, "1 is in progress");
+        assert_eq!(put_back(&mut lane, gone, now), None, "1 is in progress");
         assert_eq!(number(lane.done(now)), Some((2, false)));
         assert_eq!(number(lane.done(now)), Some((3, false)));
     }
@@ -591,13 +637,104 @@ mod tests {
         lane.push(delivery(1), now).unwrap();
         lane.push(delivery(2), now);
         lane.push(delivery(3), now);
-        let (gone, due) = lane.withdraw(|(sequence, _)| sequence == 2).remove(0);
-        let newer = lane.next_newer(&gone);
+        let gone = lane.withdraw(|(sequence, _)| sequence == 2);
         lane.go_on(now);
         assert_eq!(number(lane.done(now)), Some((3, false)));
-        assert_eq!(number(lane.put_back(gone, due, newer, now)), None);
+        assert_eq!(put_back(&mut lane, gone, now), None);
         assert_eq!(number(lane.done(now)), Some((2, true)));
         assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
+    }
+
+    /// The journal may take its time to answer.
+    #[test]
+    fn what_is_put_back_is_late_also_when_the_newer_one_came_only_after_the_withdrawal_and_is_made_by_now() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let start = lane.push(delivery(1), now).unwrap();
+        fail(&mut lane, start, now + RETRY, now);
+        let gone = lane.withdraw(|_| true);
+        lane.go_on(now);
+        let end = QueuedDelivery { key: EventKey::End, ..delivery(1) };
+        assert_eq!(number(lane.push(end, now)), Some((1, false)), "nothing holds it up");
+        assert_eq!(number(lane.done(now)), None);
+        assert!(!lane.is_empty(), "the start may come back");
+        assert_eq!(put_back(&mut lane, gone, now), None);
+        assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
+        assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
+    }
+
+    #[test]
+    fn what_is_put_back_when_something_newer_only_waits_goes_first() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        lane.push(delivery(0), now).unwrap();
+        lane.push(delivery(1), now);
+        let gone = lane.withdraw(|_| true);
+        lane.go_on(now);
+        lane.push(delivery(2), now);
+        assert_eq!(put_back(&mut lane, gone, now), None, "0 is in progress");
+        assert_eq!(number(lane.done(now)), Some((1, false)));
+        assert_eq!(number(lane.done(now)), Some((2, false)));
+    }
+
+    #[test]
+    fn what_is_put_back_keeps_its_place_among_sessions_that_are_active_at_once() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
+        lane.push(QueuedDelivery { key: EventKey::End, ..delivery(1) }, now);
+        let gone = lane.withdraw(|event| event == (1, EventKey::End));
+        lane.go_on(now);
+        assert_eq!(put_back(&mut lane, gone, now), None);
+        let order: Vec<_> = lane.waiting().map(|one| (one.sequence, one.key)).collect();
+        assert_eq!(order, [(2, EventKey::Start), (1, EventKey::End)], "the end came after the other's start");
+    }
+
+    #[test]
+    fn of_several_that_are_put_back_none_goes_ahead_of_an_older_one() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
+        lane.push(delivery(3), now);
+        lane.done(now).unwrap();
+        let mut gone = lane.withdraw(|_| true);
+        lane.expect_back(QueuedDelivery { rank: 2, ..delivery(2) });
+        gone.push((delivery(2), None));
+        lane.go_on(now);
+        // It was ready.
+        lane.done(now);
+        assert_eq!(put_back(&mut lane, gone, now), Some((2, false)));
+        assert_eq!(number(lane.done(now)), Some((3, false)));
+    }
+
+    #[test]
+    fn a_head_that_waits_for_its_retry_keeps_its_time_when_something_older_is_put_back() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        lane.push(delivery(1), now).unwrap();
+        lane.push(delivery(2), now);
+        let gone = vec![(delivery(1), Some(now + RETRY))];
+        let second = lane.done(now).unwrap();
+        fail(&mut lane, second, now + 2 * RETRY, now);
+        lane.expect_back(QueuedDelivery { rank: 1, ..delivery(1) });
+        assert_eq!(put_back(&mut lane, gone, now), None, "it is no reason to try the other one at once");
+        assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
+        assert_eq!(number(lane.done(now + RETRY)), None);
+        assert_eq!(number(lane.look(now + 2 * RETRY)), Some((2, false)));
+    }
+
+    #[test]
+    fn of_what_is_forgotten_for_good_the_lane_keeps_nothing() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let first = lane.push(delivery(1), now).unwrap();
+        fail(&mut lane, first, now + RETRY, now);
+        assert_eq!(withdraw(&mut lane, |_| true), [(1, EventKey::Start)]);
+        assert_eq!((number(lane.go_on(now)), lane.is_empty()), (None, false));
+        lane.forget((1, EventKey::Start));
+        assert!(lane.is_empty());
     }
 
     #[test]

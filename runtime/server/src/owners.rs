@@ -319,17 +319,19 @@ impl Owners {
     }
 
     /// Another event of a session has come. If it has another owner than before, that is to be written down, so that the next run knows it
-    /// as well: the future is its answer.
+    /// as well: the future is done when it is, or the session has ended first. Of one that has ended nothing is kept: the runtime ends
+    /// sessions without a word to the server.
     pub(crate) fn hear_of_turn(
-        &self,
+        self: &Arc<Self>,
         runtime: &Runtime,
         said: &Identity,
         owner: Option<OwnerId>,
         turn_open: Option<bool>,
-    ) -> Option<impl Future<Output = Result<Option<Accepted>, Refusal>> + use<>> {
+    ) -> Option<impl Future<Output = Result<(), Refusal>> + use<>> {
         let identity = known_as(runtime, said);
         let mut registry = self.registry.lock();
         let moved = registry.hear_of_turn(&identity, owner, turn_open, self.clock.now());
+        registry.settle(&identity, is_active(runtime));
         self.wake.notify_one();
         if !moved || registry.is_ending(&identity) {
             return None;
@@ -337,7 +339,14 @@ impl Owners {
         let generation = runtime.session(&identity).filter(|session| session.identity == identity)?.generation;
         let owner = registry.record(owner?)?;
         // No start: an end may be on its way that nobody here knows of, and it would begin a session that nobody has started.
-        Some(runtime.update_session(Session { owner: Some(Box::new(owner)), generation, ..Session::of(identity) }))
+        let with_owner = Session { owner: Some(Box::new(owner)), generation, ..Session::of(identity.clone()) };
+        let answer = runtime.update_session(with_owner);
+        let (owners, runtime) = (self.clone(), runtime.clone());
+        Some(async move {
+            let answered = answer.await;
+            owners.registry.lock().settle(&identity, is_active(&runtime));
+            answered.map(|_| ())
+        })
     }
 
     /// Whether a session's agent is at work.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use lastword_events::text::printable_path;
+use lastword_process::Process;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -74,9 +75,10 @@ fn write_pid(lock: &mut File) -> io::Result<()> {
     writeln!(lock, "{}", std::process::id())
 }
 
-/// The process that has the lock.
+/// The process that has the lock. It writes its number down a moment after it has it, and until then a daemon's is there that was killed:
+/// a process that does not run is not named.
 fn holder(lock: &File) -> String {
-    let pid = content(lock).ok().and_then(|text| pid_of(&text));
+    let pid = content(lock).ok().and_then(|text| pid_of(&text)).filter(|pid| Process::of(*pid).is_ok());
     pid.map_or_else(|| "a process that cannot be named".to_owned(), |pid| format!("process {pid}"))
 }
 
@@ -102,6 +104,7 @@ fn not_ours(why: &str) -> io::Error {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::process::Command;
 
     use super::*;
 
@@ -121,6 +124,19 @@ mod tests {
             assert_eq!(holder, format!("process {}", std::process::id()));
             drop(lock);
         }
+    }
+
+    #[test]
+    fn a_killed_daemon_is_not_named_while_the_next_one_has_not_written_its_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("a.lock");
+        let mut killed = Command::new("true").spawn().unwrap();
+        killed.wait().unwrap();
+        fs::write(&at, format!("{}\n", killed.id())).unwrap();
+        let next = File::options().read(true).write(true).open(&at).unwrap();
+        next.try_lock().unwrap();
+        let Lock::Of(holder) = take(&at).unwrap() else { panic!("it is taken") };
+        assert_eq!(holder, "a process that cannot be named");
     }
 
     #[test]

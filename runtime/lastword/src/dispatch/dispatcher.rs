@@ -216,10 +216,10 @@ impl Dispatcher {
         self.announce(&mut state);
     }
 
-    /// What of it the journal could not forget is owed as before. To be called once it is released.
-    pub(crate) fn put_back_withdrawn(&self, withdrawal: Withdrawal, stays: impl Fn(EventOfSession) -> bool) {
+    /// The journal has answered: what of it `stays` is owed as before, and the rest is forgotten. To be called once it is released.
+    pub(crate) fn end_withdrawal(&self, withdrawal: Withdrawal, stays: impl Fn(EventOfSession) -> bool) {
         let mut state = self.state.lock();
-        withdraw::put_back(&mut state, withdrawal, stays, self.time.now());
+        withdraw::end(&mut state, withdrawal, stays, self.time.now());
         self.announce(&mut state);
     }
 

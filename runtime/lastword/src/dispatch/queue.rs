@@ -27,7 +27,8 @@ pub(super) struct Queue {
     pub(super) plugin: PluginNumber,
     /// Tells it apart from what has had its number before, or will.
     pub(super) stamp: QueueStamp,
-    /// What came while the plugin's orphans are being read, in this order: they go first.
+    /// What came while the plugin's orphans are being read, in this order: they go first. What was withdrawn of it keeps its place until
+    /// the journal has answered.
     held: VecDeque<QueuedDelivery>,
     /// May begin now, in this order.
     pub(super) ready: VecDeque<Job>,
@@ -115,25 +116,34 @@ impl Queue {
         None
     }
 
-    /// The plugin's orphans are read: gives what came meanwhile, in its order. It is not counted any more.
+    /// The plugin's orphans are read: gives what came meanwhile, in its order, for [`Self::push_held`]. It is not counted any more.
     pub(super) fn take_held(&mut self) -> VecDeque<QueuedDelivery> {
         let held = std::mem::take(&mut self.held);
-        held.iter().for_each(|delivery| self.unstarted.remove(delivery.is_end()));
+        let there = held.iter().filter(|delivery| !delivery.withdrawn);
+        there.for_each(|delivery| self.unstarted.remove(delivery.is_end()));
         held
+    }
+
+    /// Puts what was held into its lane. Gives what is ready, if anything.
+    pub(super) fn push_held(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
+        if !delivery.withdrawn {
+            return self.push(delivery, now);
+        }
+        let lane = self.lanes.entry(delivery.session.identity.id.clone()).or_default();
+        lane.push_away(QueuedDelivery { withdrawn: false, ..delivery });
+        None
     }
 
     /// Withdraws what waits in lanes, or is held.
     pub(super) fn withdraw_waiting(&mut self, withdrawal: &mut Withdrawal) {
         let Withdrawal { missing, withdrawn, shortened, .. } = withdrawal;
-        let unstarted = &mut self.unstarted;
-        self.held.retain(|delivery| {
-            let is_gone = missing.remove(&(delivery.sequence, delivery.key)).is_some();
-            if is_gone {
-                unstarted.remove(delivery.is_end());
+        for delivery in self.held.iter_mut().filter(|delivery| !delivery.withdrawn) {
+            if missing.remove(&(delivery.sequence, delivery.key)).is_some() {
+                self.unstarted.remove(delivery.is_end());
                 withdrawn.push(Withdrawn::new(delivery.clone(), None));
+                delivery.withdrawn = true;
             }
-            !is_gone
-        });
+        }
         let ids: HashSet<Arc<str>> = missing.values().cloned().collect();
         for id in ids {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
@@ -157,6 +167,9 @@ impl Queue {
             if let Some(delivery) = job.withdraw(|event| missing.remove(&event).is_some()) {
                 self.withdrawn += 1;
                 self.unstarted.remove(delivery.is_end());
+                if let Some(lane) = self.lanes.get_mut(&delivery.session.identity.id) {
+                    lane.expect_back(delivery.clone());
+                }
                 stopped.push(delivery.session.identity.id.clone());
                 withdrawn.push(Withdrawn::new(delivery, None));
             }
@@ -168,22 +181,38 @@ impl Queue {
         (next < self.ready.len()).then(|| self.taken_from_front + i64::try_from(next).unwrap_or(i64::MAX))
     }
 
-    /// What waits behind a delivery, next.
-    pub(super) fn next_newer(&self, than: &QueuedDelivery) -> Option<EventOfSession> {
-        self.lanes.get(&than.session.identity.id)?.next_newer(than)
+    /// Withdraws what may take the process down and waited for its turn.
+    pub(super) fn withdraw_suspect(&mut self, delivery: QueuedDelivery) {
+        self.unstarted.remove(delivery.is_end());
+        if let Some(lane) = self.lanes.get_mut(&delivery.session.identity.id) {
+            lane.expect_back(delivery);
+        }
     }
 
-    /// What was withdrawn is owed still. Gives what is ready, or else when somebody has to look at its lane.
-    pub(super) fn put_back_withdrawn(
-        &mut self,
-        Withdrawn { delivery, due, newer }: Withdrawn,
-        now: Instant,
-    ) -> (Option<QueuedDelivery>, Option<Instant>) {
+    /// What was withdrawn is owed still: it has its place again. Somebody has to [look](Self::look) at its lane then.
+    pub(super) fn put_back_withdrawn(&mut self, Withdrawn { delivery, due }: Withdrawn, now: Instant) {
         self.unstarted.add(delivery.is_end());
-        let lane = self.lanes.entry(delivery.session.identity.id.clone()).or_default();
-        let ready = lane.put_back(delivery, due, newer, now);
-        let look_at = if ready.is_none() { lane.schedule() } else { None };
-        (ready, look_at)
+        let event = (delivery.sequence, delivery.key);
+        if let Some(held) = self.held.iter_mut().find(|held| is_withdrawn(held, event)) {
+            held.withdrawn = false;
+            return;
+        }
+        self.lanes.entry(delivery.session.identity.id.clone()).or_default().put_back(delivery, due, now);
+    }
+
+    /// What was withdrawn is forgotten. Somebody has to [look](Self::look) at its lane then.
+    pub(super) fn forget(&mut self, Withdrawn { delivery, .. }: &Withdrawn) {
+        let event = (delivery.sequence, delivery.key);
+        if let Some(place) = self.held.iter().position(|held| is_withdrawn(held, event)) {
+            self.held.remove(place);
+        } else if let Some(lane) = self.lanes.get_mut(&delivery.session.identity.id) {
+            lane.forget(event);
+        }
+    }
+
+    /// What had been withdrawn of a lane is in its place again, or gone.
+    pub(super) fn look(&mut self, id: &Arc<str>, now: Instant) -> Finished {
+        self.step(id, |lane| lane.look(now))
     }
 
     fn forget_withdrawn(&mut self) {
@@ -195,8 +224,13 @@ impl Queue {
 
     /// Something has gone from a lane: it goes on. `stopped`: what has gone was ready.
     pub(super) fn go_on(&mut self, id: &Arc<str>, stopped: bool, now: Instant) -> Finished {
+        self.step(id, |lane| if stopped { lane.done(now) } else { lane.go_on(now) })
+    }
+
+    /// Takes a step of a lane, which may be over then.
+    fn step(&mut self, id: &Arc<str>, step: impl FnOnce(&mut Lane) -> Option<QueuedDelivery>) -> Finished {
         let Some(lane) = self.lanes.get_mut(id) else { return Finished { ready: None, look_at: None, is_owed: false } };
-        let ready = if stopped { lane.done(now) } else { lane.go_on(now) };
+        let ready = step(lane);
         let mut look_at = None;
         if lane.is_empty() {
             self.lanes.remove(id);
@@ -382,9 +416,14 @@ impl Queue {
     /// there may be a million.
     pub(super) fn take_all(&mut self) -> Unstarted {
         self.forget_withdrawn();
-        let held = std::mem::take(&mut self.held);
-        self.ready.extend(held.into_iter().map(Job::Queued));
+        let held = std::mem::take(&mut self.held).into_iter().filter(|delivery| !delivery.withdrawn);
+        self.ready.extend(held.map(Job::Queued));
         let (ready, lanes) = (std::mem::take(&mut self.ready), std::mem::take(&mut self.lanes));
         Unstarted::new(ready, lanes, self.backlog.take(), std::mem::take(&mut self.unstarted))
     }
+}
+
+/// Whether this was held and withdrawn, as this event.
+fn is_withdrawn(held: &QueuedDelivery, event: EventOfSession) -> bool {
+    held.withdrawn && (held.sequence, held.key) == event
 }

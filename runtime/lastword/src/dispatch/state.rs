@@ -172,6 +172,14 @@ impl State {
         }
     }
 
+    /// The queue is nobody's from now on: who knows it by its stamp does not find it.
+    fn end_stamp(&mut self, queue: QueueId) {
+        if let Some(q) = self.queues.get_mut(queue) {
+            q.stamp = self.next_stamp;
+            self.next_stamp += 1;
+        }
+    }
+
     /// Something has changed of installed plugins. Gives the number of the change.
     pub(super) fn plugin_changed(&mut self) -> u64 {
         self.plugin_changes += 1;

@@ -4,7 +4,9 @@
 //! lock is let go between them. Meanwhile a worker may take what is looked for: then it is under way, and is not withdrawn.
 //!
 //! Nothing newer of their sessions begins until [`Dispatcher::release_withdrawn`](super::Dispatcher::release_withdrawn): before that
-//! the journal is told that they are forgotten. What the journal could not forget is [put back](super::Dispatcher::put_back_withdrawn).
+//! the journal is told that they are forgotten. Then they go on, because a journal on a full disk may take as long as it likes to answer,
+//! and a newer end must not wait for it. What the journal could not forget is [put back](super::Dispatcher::end_withdrawal): its lane, or the
+//! list in which it was held, has kept its place until then, and the lane has noted whether anything newer went ahead.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,13 +56,11 @@ pub(crate) struct Withdrawn {
     pub(super) delivery: QueuedDelivery,
     /// When it is due again, if it has failed.
     pub(super) due: Option<Instant>,
-    /// What waited behind it next, and was not withdrawn.
-    pub(super) newer: Option<EventOfSession>,
 }
 
 impl Withdrawn {
     pub(super) fn new(delivery: QueuedDelivery, due: Option<Instant>) -> Self {
-        Self { delivery, due, newer: None }
+        Self { delivery, due }
     }
 
     pub(super) fn event(&self) -> EventOfSession {
@@ -72,11 +72,14 @@ impl Withdrawn {
 mod tests {
     use std::sync::Arc;
 
-    use lastword_events::{CompactionPhase, EndReason, Event, Session, SessionCompaction, SessionEnd, Timestamp};
+    use lastword_events::{
+        CompactionPhase, EndReason, Event, PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
+    };
 
     use super::super::dispatcher::Dispatcher;
-    use super::super::job::Job;
-    use super::super::state::withdraw;
+    use super::super::job::{Job, Taken};
+    use super::super::leaving::LeavingStep;
+    use super::super::state::{plugins, withdraw};
     use super::super::tests::{bring_back, calls, dispatcher, owe, queue_of};
     use super::super::worker_step::{Slice, WorkerStep};
     use super::*;
@@ -157,6 +160,8 @@ mod tests {
         assert_eq!(served, [(0, EventKey::End)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher));
+        withdraw::end(&mut dispatcher.state(), withdrawal, |_| false, now());
+        assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
         let state = dispatcher.state();
         assert_eq!((state.is_quiet(), state.undelivered_ends(), state.scheduler().tenants().all_owed()), (true, 0, 0));
     }
@@ -180,6 +185,7 @@ mod tests {
         let (served, slice) = serve(&dispatcher);
         assert_eq!(served, [(0, EventKey::End)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        withdraw::end(&mut dispatcher.state(), withdrawal, |_| false, now());
         assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
     }
 
@@ -213,7 +219,7 @@ mod tests {
         // One is ready, the other waits behind it, and the third is forgotten.
         let withdrawal = withdraw(&dispatcher, &[(0, START), (0, EventKey::End), (2, START)]);
         withdraw::release(&mut dispatcher.state(), &withdrawal, now());
-        withdraw::put_back(&mut dispatcher.state(), withdrawal, |(n, _)| n == 0, now());
+        withdraw::end(&mut dispatcher.state(), withdrawal, |(n, _)| n == 0, now());
         let (ready, waiting, ends, owed) = counted();
         assert_eq!((ready, waiting, ends, owed), (before.0 - 1, before.1, before.2, before.3 - 1));
         let mut served = Vec::new();
@@ -228,5 +234,125 @@ mod tests {
         assert_eq!(served, [(0, START), (0, EventKey::End), (1, START)]);
         assert!(!serves_more(&dispatcher));
         assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
+    }
+    /// Whether each delivery of what plugin 0 is called with next is late.
+    fn serve_late(dispatcher: &Dispatcher) -> Vec<(u64, EventKey, bool)> {
+        let (_, slice) = serve(dispatcher);
+        let late = |taken: &Taken| {
+            if let Job::Queued(one) = &taken.job { (one.sequence, one.key, one.late) } else { panic!() }
+        };
+        let served = slice.jobs.iter().map(late).collect();
+        bring_back(dispatcher, slice.queue, slice.jobs, false);
+        served
+    }
+
+    #[test]
+    fn what_is_put_back_after_a_newer_one_that_came_and_was_made_meanwhile_is_late() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 1);
+        let withdrawal = withdraw(&dispatcher, &[(0, START)]);
+        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        // The journal has not answered.
+        end(&dispatcher, 0);
+        assert_eq!(serve_late(&dispatcher), [(0, EventKey::End, false)], "a newer one does not wait for its answer");
+        withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
+        assert_eq!(serve_late(&dispatcher), [(0, START, true)]);
+        assert!(!serves_more(&dispatcher));
+        assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
+    }
+
+    /// Plugin 0 is called with nothing until its orphans are read.
+    fn reads_orphans(dispatcher: &Dispatcher) {
+        let mut state = dispatcher.state();
+        state.scheduler_mut().plugin_gates_mut().begin_orphans(0, true);
+        state.apply_plugin_gate(0);
+    }
+
+    fn orphan(dispatcher: &Dispatcher, n: u64) {
+        let session = Arc::new(Session::new("t", &format!("s{n}")));
+        let event = Arc::new(Event::Start(SessionStart::default()));
+        let queue = queue_of(dispatcher, "t");
+        dispatcher.state().push_orphan(queue, QueuedDelivery::new(n, START, &session, &event));
+    }
+
+    #[test]
+    fn what_is_held_for_orphans_and_put_back_is_held_again_and_none_goes_ahead_of_them() {
+        for answered_while_they_are_read in [true, false] {
+            let dispatcher = dispatcher(16, 2);
+            owe(&dispatcher, "t", &calls(None), 0);
+            reads_orphans(&dispatcher);
+            end(&dispatcher, 0);
+            let counts = || dispatcher.state().scheduler().tenants().all_owed();
+            let before = counts();
+            let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
+            assert_eq!(events(&withdrawal), [(0, EventKey::End)]);
+            assert_eq!(events(&withdraw(&dispatcher, &[(0, EventKey::End)])), [], "it is withdrawn once");
+            withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+            if answered_while_they_are_read {
+                withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
+                orphan(&dispatcher, 0);
+                dispatcher.end_orphans(0, true);
+            } else {
+                orphan(&dispatcher, 0);
+                dispatcher.end_orphans(0, true);
+                withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
+            }
+            assert_eq!(counts(), before + 1, "the orphan as well");
+            assert_eq!(serve_late(&dispatcher), [(0, START, false)]);
+            assert_eq!(serve_late(&dispatcher), [(0, EventKey::End, false)]);
+            let state = dispatcher.state();
+            assert!(
+                state.queues().iter().all(|queue| queue.is_idle() && queue.unstarted.all == 0),
+                "nothing is kept of it"
+            );
+        }
+    }
+
+    #[test]
+    fn of_what_is_held_for_orphans_and_forgotten_nothing_is_made_or_kept() {
+        for answered_while_they_are_read in [true, false] {
+            let dispatcher = dispatcher(16, 2);
+            owe(&dispatcher, "t", &calls(None), 0);
+            reads_orphans(&dispatcher);
+            end(&dispatcher, 0);
+            let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
+            withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+            if answered_while_they_are_read {
+                withdraw::end(&mut dispatcher.state(), withdrawal, |_| false, now());
+                dispatcher.end_orphans(0, true);
+            } else {
+                dispatcher.end_orphans(0, true);
+                withdraw::end(&mut dispatcher.state(), withdrawal, |_| false, now());
+            }
+            assert!(!serves_more(&dispatcher));
+            let state = dispatcher.state();
+            assert!(state.queues().iter().all(|queue| queue.is_idle() && queue.unstarted.all == 0));
+            assert_eq!((state.undelivered_ends(), state.scheduler().tenants().all_owed()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn what_is_put_back_of_a_plugin_that_goes_is_left_behind_and_of_one_that_is_out_counts_nowhere() {
+        for is_out in [false, true] {
+            let dispatcher = dispatcher(16, 2);
+            owe(&dispatcher, "t", &calls(None), 0);
+            end(&dispatcher, 0);
+            let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
+            withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+            let name = PluginName::new("first").unwrap();
+            assert!(plugins::take_out(&mut dispatcher.state(), 0, &name).is_empty());
+            if is_out {
+                assert!(plugins::remove(&mut dispatcher.state(), 0));
+            }
+            withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
+            let mut state = dispatcher.state();
+            assert_eq!((state.undelivered_ends(), state.scheduler().tenants().all_owed()), (1, 0));
+            let left = match plugins::step_out(&mut state, 0) {
+                LeavingStep::Left(left) => left.len(),
+                LeavingStep::Over => 0,
+                LeavingStep::Waits => panic!("it has no calls"),
+            };
+            assert_eq!(left, usize::from(!is_out));
+        }
     }
 }

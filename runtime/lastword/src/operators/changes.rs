@@ -4,8 +4,8 @@
 //!
 //! - *Redeliver*: the journal changes the rows, and what is owed again is enqueued once that is on record.
 //! - *Forget*: what waits in a queue is [withdrawn](crate::dispatch::Withdrawal), then the journal is told, and only then what is
-//!   newer of the sessions goes on. So nothing newer is on record before it. A delivery that is under way stays, and one that the journal
-//!   could not forget is put back.
+//!   newer of the sessions goes on, whenever the journal answers. So nothing newer is on record before it. A delivery that is under way
+//!   stays, and one that the journal could not forget is put back.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -104,14 +104,14 @@ async fn forget(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryK
     let changed = match pending.await {
         Ok(changed) => changed,
         Err(error) => {
-            put_back(core, withdrawals, |_| true);
+            end(core, withdrawals, |_| true);
             return Err(error);
         }
     };
     let of_go = || go.iter().zip(&changed);
     let unwritable = of_go().filter(|(_, one)| one.changed == Changed::Unwritable).map(|(key, _)| key);
     let unwritable: HashSet<&DeliveryKey> = unwritable.collect();
-    put_back(core, withdrawals, move |key| unwritable.contains(key));
+    end(core, withdrawals, |key| unwritable.contains(key));
     let sessions: HashMap<DeliveryKey, Identity> = found.iter().flatten().map(session_of).collect();
     for (key, one) in of_go() {
         if !withdrawn.contains(key) {
@@ -147,10 +147,10 @@ fn key_of(plugin: &PluginName, (sequence, event): EventOfSession) -> DeliveryKey
     DeliveryKey { sequence, event, plugin: plugin.clone() }
 }
 
-/// What the journal could not forget is owed as before.
-fn put_back(core: &Core, withdrawals: Vec<(PluginName, Withdrawal)>, stays: impl Fn(&DeliveryKey) -> bool) {
+/// The journal has answered: what it could not forget is owed as before.
+fn end(core: &Core, withdrawals: Vec<(PluginName, Withdrawal)>, stays: impl Fn(&DeliveryKey) -> bool) {
     for (plugin, withdrawal) in withdrawals {
-        core.dispatcher().put_back_withdrawn(withdrawal, |event| stays(&key_of(&plugin, event)));
+        core.dispatcher().end_withdrawal(withdrawal, |event| stays(&key_of(&plugin, event)));
     }
 }
 

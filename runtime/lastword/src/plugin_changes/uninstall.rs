@@ -164,9 +164,12 @@ impl Leaving {
             let changed = self.runtime()?.journal().change_deliveries(DeliveryChange::Forget, keys);
             match changed.await {
                 Ok(changed) => {
-                    let done = changed.iter().filter(|one| one.changed == Changed::Done).count();
-                    self.owed += u64::try_from(done).unwrap_or(u64::MAX);
-                    self.forgotten(some)?;
+                    // What cannot be changed on record is owed as before, and orphaned at the next start.
+                    let answered = some.into_iter().zip(changed);
+                    let done = answered.filter(|(_, one)| one.changed == Changed::Done).map(|(one, _)| one);
+                    let done: Vec<(DeliveryKey, Identity)> = done.collect();
+                    self.owed += u64::try_from(done.len()).unwrap_or(u64::MAX);
+                    self.forgotten(done)?;
                 }
                 // They are owed as before, and orphaned at the next start.
                 Err(error) => self.fail(error),

@@ -142,11 +142,9 @@ impl Recipients {
         }
     }
 
-    /// A delivery will not be made: nothing is to be told of it any more.
+    /// A delivery will not be made: nothing is to be told of it any more. It may have been owed for a request that is not answered yet.
     pub(crate) fn forgotten(&self, identity: &Identity, delivery: &DeliveryId) {
-        self.change(identity, |session| {
-            session.owed.remove(delivery);
-        });
+        self.change(identity, |session| session.settled(delivery));
     }
 
     fn change(&self, identity: &Identity, change: impl FnOnce(&mut Session)) {
@@ -257,6 +255,21 @@ mod tests {
         assert_eq!(*open.borrow(), 1, "it is owed the second still");
         recipients.forgotten(&session("a"), &two);
         assert_eq!(*open.borrow(), 0);
+    }
+
+    #[test]
+    fn what_was_dropped_before_the_answer_is_not_waited_for() {
+        let recipients = Recipients::default();
+        let (lines, _of) = mpsc::channel(8);
+        let (id, open) = recipients.join(lines);
+        recipients.speaks_of(id, &session("a"));
+        let [one, two] = [1, 2].map(delivery);
+        recipients.forgotten(&session("a"), &one);
+        recipients.accepted(&session("a"), &[one, two.clone()], true);
+        assert_eq!(*open.borrow(), 1, "it is owed the second");
+        recipients.forgotten(&session("a"), &two);
+        assert_eq!(*open.borrow(), 0);
+        assert!(recipients.state.lock().sessions.is_empty(), "nothing is kept of it");
     }
 
     #[test]

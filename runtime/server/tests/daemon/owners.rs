@@ -7,8 +7,9 @@ use lastword::EndRequest;
 use lastword::events::{EndReason, Session};
 
 use crate::hanging_journal::HangingJournal;
-use crate::support::{Agent, Build, Client, Daemon, GRACE, Told, start_body, tokens};
+use crate::support::{Agent, Build, COMES, Client, Daemon, GRACE, Told, start_body, tokens};
 use lastword_server::{OwnerSettings, Role};
+use tokio::time::timeout;
 
 fn told(session: &str, reason: &str, raw_reason: Option<&str>) -> Told {
     Told {
@@ -278,4 +279,29 @@ async fn who_has_a_session_now_is_not_noted_behind_an_end_that_the_server_has_no
     // It has its turn behind what was asked for before.
     assert_eq!(daemon.runtime.update_session(Session::new("default", "a")).await, Ok(None));
     assert!(!daemon.is_active("default", "a"), "nobody has started it again");
+    let nothing_is_kept = async {
+        while daemon.server.status().owned_sessions > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(COMES, nothing_is_kept).await.expect("its new owner has it no more");
+}
+
+#[tokio::test]
+async fn a_session_that_the_runtime_has_ended_is_not_kept_for_an_event_of_its_agent() {
+    for of in ["one", "two"] {
+        let daemon = Daemon::start();
+        let mut client = daemon.client().await;
+        for owner in ["one", "two"] {
+            client.put(&format!("/v1/owners/{owner}"), r#"{"lease":"30s"}"#).await.ok();
+        }
+        client.post("/v1/sessions?owner=one", &start_body("a")).await.ok();
+        let end = EndRequest::new(Session::new("default", "a"), EndReason::Reset);
+        daemon.runtime.end_session(end).await.unwrap();
+        assert_eq!(daemon.server.status().owned_sessions, 1, "the server was told nothing");
+        let prompt = r#"{"hook_event_name":"UserPromptSubmit","session_id":"a"}"#;
+        client.post(&format!("/v1/hooks/claude-code?owner={of}"), prompt).await.ok();
+        assert_eq!(daemon.server.status().owned_sessions, 0, "an event of {of}'s");
+        assert!(!daemon.is_active("default", "a"), "nobody has started it again");
+    }
 }

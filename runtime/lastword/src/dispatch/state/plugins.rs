@@ -64,6 +64,8 @@ pub(in crate::dispatch) fn remove(state: &mut State, plugin: PluginNumber) -> bo
     let queues = state.leaving.remove(plugin);
     let are_free = state.drain.is_none();
     if are_free {
+        // What was withdrawn from them has no queue to come back to.
+        queues.iter().for_each(|&queue| state.end_stamp(queue));
         state.scheduler.remove_plugin(plugin, queues);
     }
     are_free
@@ -81,7 +83,7 @@ pub(in crate::dispatch) fn end_orphans(state: &mut State, plugin: PluginNumber, 
         let Some(q) = state.queues.get_mut(queue).filter(|q| q.plugin == plugin) else { continue };
         for delivery in q.take_held() {
             let Some(q) = state.queues.get_mut(queue) else { continue };
-            let ready = q.push(delivery, now);
+            let ready = q.push_held(delivery, now);
             state.make_ready(queue, ready);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::queue::Queue;
+use super::super::queue::{Finished, Queue};
 use super::super::withdrawal::{EventOfSession, Withdrawal};
 use super::State;
 
@@ -14,15 +14,9 @@ pub(in crate::dispatch) fn waiting(state: &mut State, withdrawal: &mut Withdrawa
         let lanes_of_suspects = withdrawal.stopped.len();
         state.suspects.withdraw(withdrawal);
         let suspects = withdrawal.stopped.len() - lanes_of_suspects;
-        let of_suspects = withdrawal.withdrawn.iter().rev().take(suspects);
-        let is_end: Vec<bool> = of_suspects.map(|one| one.delivery.is_end()).collect();
+        let of_suspects = withdrawal.withdrawn.iter().rev().take(suspects).map(|one| one.delivery.clone());
         if let Some(q) = queue_of(state, withdrawal) {
-            is_end.into_iter().for_each(|is_end| q.unstarted.remove(is_end));
-        }
-    }
-    if let Some(q) = queue_of(state, withdrawal) {
-        for one in &mut withdrawal.withdrawn {
-            one.newer = q.next_newer(&one.delivery);
+            of_suspects.for_each(|delivery| q.withdraw_suspect(delivery));
         }
     }
     withdrew(state, withdrawal, before);
@@ -61,8 +55,9 @@ pub(in crate::dispatch) fn release(state: &mut State, withdrawal: &Withdrawal, n
     }
 }
 
-/// Some of it could not be forgotten: it is owed as before. In a drain, and where its plugin is gone, the next start makes it.
-pub(in crate::dispatch) fn put_back(
+/// The journal has answered. What could not be forgotten is owed as before. In a drain, and where its plugin is gone, the next start makes
+/// it; where its plugin is on its way out, it is left behind with the rest.
+pub(in crate::dispatch) fn end(
     state: &mut State,
     withdrawal: Withdrawal,
     stays: impl Fn(EventOfSession) -> bool,
@@ -70,15 +65,33 @@ pub(in crate::dispatch) fn put_back(
 ) {
     let queue = withdrawal.queue;
     let is_there = queue_of(state, &withdrawal).is_some() && state.drain.is_none();
-    for one in withdrawal.withdrawn.into_iter().filter(|one| stays(one.event())) {
-        state.undelivered_ends += u64::from(one.delivery.is_end());
+    let leaving = if is_there { state.leaving_of(queue) } else { None };
+    let mut lanes = Vec::with_capacity(withdrawal.withdrawn.len());
+    for one in withdrawal.withdrawn {
+        let (stays, is_end) = (stays(one.event()), one.delivery.is_end());
+        state.undelivered_ends += u64::from(stays && is_end);
         if !is_there {
             continue;
         }
+        lanes.push(one.delivery.session.identity.id.clone());
+        match leaving {
+            Some(plugin) if stays => state.leaving.leave_behind(plugin, one.delivery),
+            Some(_) => {}
+            None => {
+                let Some(q) = state.queues.get_mut(queue) else { continue };
+                if stays {
+                    q.put_back_withdrawn(one, now);
+                    state.scheduler.add_owed(queue, 1);
+                } else {
+                    q.forget(&one);
+                }
+            }
+        }
+    }
+    // Only when all of them have their places: one that began before would go ahead of those.
+    for id in lanes {
         let Some(q) = state.queues.get_mut(queue) else { continue };
-        let id = one.delivery.session.identity.id.clone();
-        state.scheduler.add_owed(queue, 1);
-        let (ready, look_at) = q.put_back_withdrawn(one, now);
+        let Finished { ready, look_at, .. } = q.look(&id, now);
         if let Some(at) = look_at {
             state.retries.add(at, queue, id);
             state.new_timer = true;
