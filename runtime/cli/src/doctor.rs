@@ -8,6 +8,7 @@ mod show;
 mod spool;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use lastword_protocol::owners::InputFormat;
 use serde::Deserialize;
@@ -52,17 +53,22 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
         None => (None, None),
     };
     findings.extend(spool::look(status.is_some()));
-    let owners = asked_for(&args.owners)?;
+    let project = args.project.as_deref();
+    let owners = asked_for(&args.owners, project)?;
     for (owner, installed) in &owners {
-        let is_asked_for = !args.owners.is_empty();
-        findings.extend(hooks::look(*owner, installed, is_asked_for, status));
+        let asked = hooks::Asked { is_by_name: !args.owners.is_empty(), project };
+        findings.extend(hooks::look(*owner, installed, asked, status));
         if *owner == InputFormat::ClaudeCode {
             findings.extend(claude_sessions::look(active.as_ref()));
         }
     }
     if owners.is_empty() {
-        let hint = "give one hooks, e.g. `lastword install claude-code`";
-        findings.push(Finding::wrong(None, "owners", "no owner is on this machine that can have hooks", hint));
+        let says = match project {
+            Some(_) => "no owner has hooks in this project",
+            None => "no owner is on this machine that can have hooks",
+        };
+        let hint = format!("give one hooks, e.g. {}", hooks::install(InputFormat::ClaudeCode, project));
+        findings.push(Finding::wrong(None, "owners", says, hint));
     }
     let mut out = anstream::stdout().lock();
     printed(if args.json { show::json(&mut out, &findings) } else { show::show(&mut out, &findings) })?;
@@ -70,13 +76,19 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
     Ok(if is_wrong { Exit::No } else { Exit::Delivered })
 }
 
-/// The owners that were named, or else those that are on this machine.
-fn asked_for(named: &[InputFormat]) -> Result<Vec<(InputFormat, Installed)>, Failure> {
+/// The owners that were named, or else those that are on this machine; of a project those that have hooks there.
+fn asked_for(named: &[InputFormat], project: Option<&Path>) -> Result<Vec<(InputFormat, Installed)>, Failure> {
     let mut owners = Vec::new();
     for owner in OWNERS {
-        let is_here = || owner_folder(owner).is_ok_and(|folder| folder.is_dir());
-        let installed = Installed::look(owner)?;
-        if named.contains(&owner) || (named.is_empty() && (installed.there > 0 || is_here())) {
+        let is_named = named.contains(&owner);
+        if project.is_some() && owner == InputFormat::Goose && !is_named {
+            // It has none in projects, and says so to whoever asks.
+            continue;
+        }
+        let is_here = || project.is_none() && owner_folder(owner).is_ok_and(|folder| folder.is_dir());
+        let installed = Installed::look(owner, project)?;
+        let has_some = installed.there > 0 || installed.unreadable.is_some();
+        if is_named || (named.is_empty() && (has_some || is_here())) {
             owners.push((owner, installed));
         }
     }

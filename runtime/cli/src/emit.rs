@@ -110,10 +110,13 @@ fn answer_owner(words: &[OsString]) {
 
 fn hand_over(args: &EmitArgs, stamp: &Stamp, began: Instant) -> Result<Said, Failure> {
     let payload = input::read(began)?;
-    let event = SpooledEvent {
-        process: agent::process(args.owner),
+    let mut event = SpooledEvent {
+        process: args.process.and_then(agent::named).or_else(|| agent::process(args.owner)),
         ..SpooledEvent::new(args.owner.as_str(), stamp, payload).named(args.event.as_deref())
     };
+    if let Some(op_id) = &args.op_id {
+        event.op_id.clone_from(op_id);
+    }
     let spool = place::spool(args.spool.as_deref());
     if let (Ok(spool), Some(name)) = (&spool, &args.event)
         && name.chars().count() > MAX_EVENT_NAME_CHARS

@@ -10,6 +10,7 @@ mod own_files;
 mod place;
 mod plan;
 mod recipe;
+mod shell;
 mod show;
 mod splice;
 pub(crate) mod state;
@@ -43,7 +44,7 @@ pub(crate) fn install(args: &InstallArgs) -> Result<Exit, Failure> {
     apply(&changes)?;
     printed(show::installed(&mut out, owner, &place, &changes))?;
     // Codex skips what is not trusted without a word.
-    let trust = (owner == InputFormat::Codex).then(|| codex::trust(&place));
+    let trust = (owner == InputFormat::Codex).then(|| codex::trust(&place, &command.line(owner.as_str(), None)));
     let is_well = trust.as_ref().is_none_or(|trust| trust.as_ref().is_ok_and(|trust| trust.is_whole()));
     printed(show::what_remains(&mut out, owner, &changes, trust.as_ref()))?;
     Ok(if is_well { Exit::Delivered } else { Exit::No })
@@ -57,7 +58,7 @@ pub(crate) fn uninstall(args: &UninstallArgs) -> Result<Exit, Failure> {
     let TargetArgs { owner, project, print } = &args.target;
     let owner = known(*owner)?;
     let place = place::of(owner, project.as_deref())?;
-    let changes = plan::uninstall(owner, &place, &HookCommand::new(None, None)?)?;
+    let changes = plan::uninstall(owner, &place)?;
     let mut out = anstream::stdout().lock();
     if *print {
         printed(show::print(&mut out, &changes))?;

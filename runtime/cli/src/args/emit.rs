@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lastword_events::limits::MAX_OP_ID_BYTES;
 use lastword_protocol::owners::InputFormat;
 
 #[derive(Debug, Args)]
@@ -30,6 +31,30 @@ pub(crate) struct EmitArgs {
     /// Say on stderr what is wrong, and exit with its code: for trying it out
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// The name that the event had when it was handed over before, by whoever cannot tell whether it was taken
+    #[arg(long, value_name = "KEY", hide = true, value_parser = op_id)]
+    pub(crate) op_id: Option<String>,
+
+    /// The agent's process: its number, and when it began, as `/proc/PID/stat` has it
+    #[arg(long, value_name = "PID,START_TIME", hide = true, value_parser = process)]
+    pub(crate) process: Option<(u32, u64)>,
+}
+
+/// As the API takes an `Idempotency-Key`.
+fn op_id(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let is_printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if text.is_empty() || text.len() > MAX_OP_ID_BYTES || !is_printable {
+        return Err(format!("it must have 1 to {MAX_OP_ID_BYTES} printable characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn process(text: &str) -> Result<(u32, u64), String> {
+    let parsed = text.split_once(',').and_then(|(pid, start)| Some((pid.parse().ok()?, start.parse().ok()?)));
+    parsed.ok_or_else(|| "it must have two numbers, e.g. 4242,81234".to_owned())
 }
 
 /// What `emit` starts this program as.
@@ -65,3 +90,22 @@ What it does:
   may stop its work. What no daemon would take is kept, with the reason, in
   `refused` in the spool. With --strict it says what is wrong.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plugin_says_of_an_event_is_checked() {
+        for good in ["a-1", "\"a-1\"", " a-1\n"] {
+            assert_eq!(op_id(good).as_deref(), Ok("a-1"), "{good:?}");
+        }
+        for bad in ["", " ", "\"\"", "a\nb", "ä", "x".repeat(MAX_OP_ID_BYTES + 1).as_str()] {
+            assert!(op_id(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(process("4242,81234"), Ok((4242, 81234)));
+        for bad in ["", "1", "1,", "-1,2", "1,2,3"] {
+            assert!(process(bad).is_err(), "{bad}");
+        }
+    }
+}

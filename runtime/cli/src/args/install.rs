@@ -49,6 +49,10 @@ pub(crate) struct DoctorArgs {
     #[arg(value_enum, value_name = "OWNER")]
     pub(crate) owners: Vec<InputFormat>,
 
+    /// The hooks of a project rather than the user's own; without DIR of the folder here
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
+    pub(crate) project: Option<PathBuf>,
+
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,

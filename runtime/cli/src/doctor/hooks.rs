@@ -11,34 +11,50 @@ use super::finding::Finding;
 use crate::install::state::Installed;
 use crate::install::{ask_codex, is_same_file};
 
+/// What somebody wants to know.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// Owners are named, and so should have hooks.
+    pub(super) is_by_name: bool,
+    /// It is about the hooks of a project, and not the user's own.
+    pub(super) project: Option<&'a Path>,
+}
+
+/// The command that gives an owner its hooks.
+pub(super) fn install(owner: InputFormat, project: Option<&Path>) -> String {
+    let project = project.map(|folder| format!(" --project {}", printable_path(folder))).unwrap_or_default();
+    format!("`lastword install {}{project}`", owner.as_str())
+}
+
 /// What was found of an owner.
 pub(super) fn look(
     owner: InputFormat,
     installed: &Installed,
-    is_asked_for: bool,
+    asked: Asked<'_>,
     status: Option<&Status>,
 ) -> Vec<Finding> {
-    let (has_hooks, mut findings) = (installed.there > 0, vec![of_hooks(owner, installed, is_asked_for)]);
+    let install = install(owner, asked.project);
+    let (has_hooks, mut findings) = (installed.there > 0, vec![of_hooks(owner, installed, asked, &install)]);
     if !has_hooks {
         return findings;
     }
-    findings.extend(installed.programs.iter().map(|program| of_program(owner, program)));
+    findings.extend(installed.programs.iter().map(|program| of_program(owner, program, &install)));
     if owner == InputFormat::Codex {
-        findings.push(of_trust(&installed.place));
+        findings.push(of_trust(&installed.place, &install));
     }
     findings.push(of_last_hook(owner, status));
     findings
 }
 
-fn of_hooks(owner: InputFormat, installed: &Installed, is_asked_for: bool) -> Finding {
+fn of_hooks(owner: InputFormat, installed: &Installed, asked: Asked<'_>, install: &str) -> Finding {
     let Installed { place, there, wanted, unreadable, .. } = installed;
-    let (check, owner, install) = ("hooks", Some(owner), format!("`lastword install {}`", owner.as_str()));
+    let (check, owner) = ("hooks", Some(owner));
     let place = printable_path(place);
     if let Some(why) = unreadable {
         return Finding::wrong(owner, check, why.as_str(), "mend the file: the agent may read nothing of it either");
     }
     match there {
-        0 if is_asked_for => Finding::wrong(owner, check, format!("it has no hooks in {place}"), install),
+        0 if asked.is_by_name => Finding::wrong(owner, check, format!("it has no hooks in {place}"), install),
         0 => Finding::open(owner, check, "it has no hooks").hint(format!("{install} gives it some")),
         there if there < wanted => {
             Finding::wrong(owner, check, format!("{there} of {wanted} hooks are in {place}"), install)
@@ -47,9 +63,9 @@ fn of_hooks(owner: InputFormat, installed: &Installed, is_asked_for: bool) -> Fi
     }
 }
 
-fn of_program(owner: InputFormat, program: &Path) -> Finding {
+fn of_program(owner: InputFormat, program: &Path, install: &str) -> Finding {
     let (check, path) = ("command", printable_path(program));
-    let install = format!("`lastword install {}` puts this program in its place", owner.as_str());
+    let install = format!("{install} puts this program in its place");
     let owner = Some(owner);
     let Ok(metadata) = program.metadata() else {
         return Finding::wrong(owner, check, format!("its hooks run {path}, which is not there"), install);
@@ -67,9 +83,9 @@ fn of_program(owner: InputFormat, program: &Path) -> Finding {
     }
 }
 
-fn of_trust(file: &Path) -> Finding {
+fn of_trust(file: &Path, install: &str) -> Finding {
     let (check, owner) = ("trust", Some(InputFormat::Codex));
-    let hint = "`lastword install codex`, or run `codex` and trust the hooks with `/hooks`";
+    let hint = format!("{install}, or run `codex` and trust the hooks with `/hooks`");
     match ask_codex(file) {
         Ok(trust) if trust.is_whole() => Finding::good(owner, check, "Codex trusts all of them"),
         Ok(trust) if trust.listed < trust.installed => {

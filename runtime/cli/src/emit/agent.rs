@@ -25,3 +25,8 @@ pub(super) fn process(owner: InputFormat) -> Option<Process> {
 pub(super) fn process(_owner: InputFormat) -> Option<Process> {
     None
 }
+
+/// The process that somebody has named who knows it. It may be gone by now, but not since another boot.
+pub(super) fn named((pid, start_time): (u32, u64)) -> Option<Process> {
+    Some(Process { pid, start_time, boot_id: Process::current().ok()?.boot_id })
+}

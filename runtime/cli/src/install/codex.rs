@@ -9,7 +9,6 @@ use lastword_protocol::owners::InputFormat;
 use serde_json::{Map, Value, json};
 
 use super::files;
-use super::hook_command::is_ours;
 use super::merged::{self, Found};
 use super::recipe::Recipe;
 use app_server::AppServer;
@@ -47,12 +46,13 @@ pub(crate) fn ask(file: &Path) -> anyhow::Result<Trust> {
     Ok(trust_of(&ours, &list(&mut server, file, &ours)?))
 }
 
-/// Has Codex trust our hooks in this file, and no other.
+/// Has Codex trust the hooks in this file that run this command, and no other.
 ///
 /// # Errors
 /// When there is no `codex`, or it does not answer in time, or refuses.
-pub(super) fn trust(file: &Path) -> anyhow::Result<Trust> {
-    let ours = ours(file)?;
+pub(super) fn trust(file: &Path, line: &str) -> anyhow::Result<Trust> {
+    let mut ours = ours(file)?;
+    ours.retain(|found| found.command == line);
     let mut server = AppServer::start()?;
     let listed = list(&mut server, file, &ours)?;
     let new: Map<String, Value> = listed
@@ -90,15 +90,15 @@ fn list(server: &mut AppServer, file: &Path, ours: &[Found]) -> anyhow::Result<V
     Ok(pick(&answer, file, ours))
 }
 
-/// Those that are ours, by the place that their keys name.
+/// Those that are ours: their keys name the place of one of ours, and they run what is written there.
 fn pick(answer: &Value, file: &Path, ours: &[Found]) -> Vec<Listed> {
     let folders = answer["data"].as_array().map(Vec::as_slice).unwrap_or_default();
     let hooks = folders.iter().filter_map(|folder| folder["hooks"].as_array()).flatten();
     let mut listed: Vec<Listed> = Vec::new();
     for hook in hooks {
         let (Some(key), Some(hash)) = (hook["key"].as_str(), hook["currentHash"].as_str()) else { continue };
-        let is_foreign = hook["command"].as_str().is_some_and(|command| !is_ours(command));
-        if is_foreign || !is_key_of_ours(key, file, ours) || listed.iter().any(|known| known.key == key) {
+        let is_ours = found_at(key, file, ours).is_some_and(|found| hook["command"] == found.command.as_str());
+        if !is_ours || listed.iter().any(|known| known.key == key) {
             continue;
         }
         let is_trusted = matches!(hook["trustStatus"].as_str(), Some("trusted" | "managed"));
@@ -108,17 +108,13 @@ fn pick(answer: &Value, file: &Path, ours: &[Found]) -> Vec<Listed> {
 }
 
 /// `/home/u/.codex/hooks.json:session_start:0:0`
-fn is_key_of_ours(key: &str, file: &Path, ours: &[Found]) -> bool {
+fn found_at<'o>(key: &str, file: &Path, ours: &'o [Found]) -> Option<&'o Found> {
     let mut parts = key.rsplitn(4, ':');
-    let (Some(handler), Some(group), Some(event), Some(path)) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    let is_there = |found: &Found| {
+    let (handler, group, event, path) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_there = |found: &&Found| {
         found.handler.to_string() == handler && found.group.to_string() == group && snake(&found.event) == event
     };
-    is_same(Path::new(path), file) && ours.iter().any(is_there)
+    if is_same(Path::new(path), file) { ours.iter().find(is_there) } else { None }
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {
@@ -149,17 +145,22 @@ mod tests {
             {"hooks": [{"command": "/opt/lastword emit codex", "timeout": 5}]}]}}"#;
         let ours = merged::find(text, Recipe::of(InputFormat::Codex).unwrap().shape).unwrap();
         let file = Path::new("/no/such/hooks.json");
-        let hook = |key: &str, trust: &str| json!({ "key": key, "currentHash": "sha256:1", "trustStatus": trust });
+        let (key, line) = ("/no/such/hooks.json:session_start:1:0", "/opt/lastword emit codex");
+        let hook = |key: &str, trust: &str| {
+            let (hash, command) = ("sha256:1", line);
+            json!({ "key": key, "currentHash": hash, "trustStatus": trust, "command": command })
+        };
         let answer = json!({ "data": [{ "hooks": [
             hook("/no/such/hooks.json:session_start:0:0", "untrusted"),
-            hook("/no/such/hooks.json:session_start:1:0", "untrusted"),
             hook("/elsewhere/hooks.json:session_start:1:0", "untrusted"),
             hook("/no/such/hooks.json:stop:1:0", "trusted"),
-            json!({ "key": "/no/such/hooks.json:session_start:1:0", "currentHash": "x", "command": "mine" }),
+            json!({ "key": key, "currentHash": "x", "command": "mine" }),
+            json!({ "key": key, "currentHash": "y", "command": "/x/lastword emit codex" }),
+            json!({ "key": key, "currentHash": "z" }),
+            hook(key, "untrusted"),
         ]}]});
         let picked = pick(&answer, file, &ours);
-        let expected =
-            Listed { key: "/no/such/hooks.json:session_start:1:0".into(), hash: "sha256:1".into(), is_trusted: false };
+        let expected = Listed { key: key.into(), hash: "sha256:1".into(), is_trusted: false };
         assert_eq!(picked, [expected]);
         assert_eq!(trust_of(&ours, &picked), Trust { installed: 1, listed: 1, trusted: 0 });
         assert_eq!(snake("UserPromptSubmit"), "user_prompt_submit");

@@ -8,14 +8,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use lastword_events::text::printable_path;
+use lastword_protocol::owners::InputFormat;
 
+use super::shell::{for_shell, words};
 use crate::exit::Failure;
 
 /// What a program has to be called whose hooks are known as ours.
 const PROGRAM: &str = "lastword";
 
-/// Between the program and the rest.
-const EMIT: &str = " emit ";
+/// The command that it is given, before the owner.
+const EMIT: &str = "emit";
+
+/// What our hooks are given behind the owner and the event.
+const SPAWN: &str = "--spawn";
+const SOCKET: &str = "--socket";
 
 /// What all hooks of an owner have in common.
 #[derive(Clone, Debug)]
@@ -45,6 +51,11 @@ impl HookCommand {
         Ok(Self { program: text(&program)?, socket: socket.as_deref().map(text).transpose()? })
     }
 
+    /// One for who asks only where an owner's files are: that is the same whatever they run.
+    pub(super) fn of_no_program() -> Self {
+        Self { program: format!("/{PROGRAM}"), socket: None }
+    }
+
     /// The path of the program.
     pub(super) fn program(&self) -> &str {
         &self.program
@@ -57,42 +68,54 @@ impl HookCommand {
 
     /// The command of an owner's hook, for a shell. `event` is for owners who do not say themselves which it is.
     pub(super) fn line(&self, owner: &str, event: Option<&str>) -> String {
-        let mut line = format!("{}{EMIT}{owner}", for_shell(&self.program));
+        let mut line = format!("{} {EMIT} {owner}", for_shell(&self.program));
         if let Some(event) = event {
             line.push(' ');
             line.push_str(event);
         }
-        line.push_str(" --spawn");
+        line.push(' ');
+        line.push_str(SPAWN);
         if let Some(socket) = &self.socket {
-            line.push_str(" --socket ");
+            line.push(' ');
+            line.push_str(SOCKET);
+            line.push(' ');
             line.push_str(&for_shell(socket));
         }
         line
     }
 }
 
-/// Whether a hook's command is one of ours, of any version and place.
+/// Whether a hook's command is one of ours, of any version and place. One that does anything else as well is its
+/// user's.
 pub(crate) fn is_ours(command: &str) -> bool {
-    command.match_indices(EMIT).any(|(at, _)| {
-        let program = command.get(..at).unwrap_or_default().trim_end_matches(['"', '\'']);
-        program.rsplit(['/', '"', '\'']).next() == Some(PROGRAM)
-    })
+    let Some(words) = words(command) else { return false };
+    let mut words = words.iter().map(String::as_str);
+    let is_program = words.next().is_some_and(|program| Path::new(program).file_name() == Some(OsStr::new(PROGRAM)));
+    let is_emit = words.next() == Some(EMIT);
+    let is_owner = words.next().is_some_and(|word| InputFormat::ALL.iter().any(|owner| owner.as_str() == word));
+    is_program && is_emit && is_owner && is_rest(words)
+}
+
+/// Whether it is what our commands have behind the owner: an event, and options that we write.
+fn is_rest<'w>(words: impl Iterator<Item = &'w str>) -> bool {
+    let mut words = words.peekable();
+    words.next_if(|word| word.chars().all(|c| c.is_ascii_alphanumeric()));
+    while let Some(word) = words.next() {
+        let is_known = match word {
+            SPAWN => true,
+            SOCKET => words.next().is_some(),
+            _ => false,
+        };
+        if !is_known {
+            return false;
+        }
+    }
+    true
 }
 
 /// The path of the program in one of our commands.
 pub(crate) fn program_of(command: &str) -> PathBuf {
-    let (mut path, mut quote) = (String::new(), None);
-    let mut characters = command.chars();
-    while let Some(c) = characters.next() {
-        match (c, quote) {
-            ('\'' | '"', None) => quote = Some(c),
-            (c, Some(open)) if c == open => quote = None,
-            ('\\', None) => path.extend(characters.next()),
-            (' ', None) => break,
-            (c, _) => path.push(c),
-        }
-    }
-    PathBuf::from(path)
+    words(command).and_then(|words| words.into_iter().next()).map(PathBuf::from).unwrap_or_default()
 }
 
 /// Whether both are one file.
@@ -128,15 +151,6 @@ fn text(path: &Path) -> Result<String, Failure> {
     text.ok_or_else(|| Failure::usage(anyhow!("{} is not UTF-8, which JSON has to be", printable_path(path))))
 }
 
-/// As a word of a shell.
-fn for_shell(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,7 +169,38 @@ mod tests {
         assert!(is_ours("\"/opt/lastword\" emit codex"));
         assert_eq!(program_of("\"/a b/lastword\" emit codex"), Path::new("/a b/lastword"));
         assert!(is_ours("lastword emit codex"));
+        assert!(is_ours("\"$HOME/bin/lastword\" emit codex --spawn"));
+        let with_socket = HookCommand { program: "/opt/lastword".into(), socket: Some("/run/a & b/s;ock".into()) };
+        assert!(is_ours(&with_socket.line("cline", Some("TaskStart"))));
         for foreign in ["/bin/notlastword emit codex", "lastword stdio", "echo emit ", "", "emit lastword"] {
+            assert!(!is_ours(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_does_something_else_as_well_is_its_users() {
+        for foreign in [
+            "notify-send hi; /opt/lastword emit claude-code --spawn",
+            "FOO=1 /opt/lastword emit claude-code --spawn",
+            "tee /tmp/log | /opt/lastword emit claude-code --spawn && echo done",
+            "/opt/lastword emit claude-code --spawn; echo done",
+            "/opt/lastword emit claude-code --spawn;echo done",
+            "/opt/lastword emit claude-code --spawn\necho done",
+            "/opt/lastword emit claude-code --spawn > /tmp/log",
+            "/opt/lastword emit claude-code --spawn &",
+            "/opt/lastword emit claude-code --socket $(socket)",
+            "/opt/lastword emit claude-code --socket \"$(socket)\"",
+            "/opt/lastword emit claude-code --socket `socket`",
+            "/opt/lastword emit claude-code --socket",
+            "/opt/lastword emit claude-code --spool /mine --spawn",
+            "/opt/lastword emit claude-code Stop more --spawn",
+            "/opt/lastword emit someone --spawn",
+            "/opt/lastword emit",
+            "wrapper /opt/lastword emit claude-code --spawn",
+            "timeout 3 /opt/lastword emit claude-code --spawn",
+            "sh -c '/opt/lastword emit claude-code --spawn'",
+            "'/opt/lastword emit claude-code --spawn",
+        ] {
             assert!(!is_ours(foreign), "{foreign}");
         }
     }

@@ -39,6 +39,9 @@ pub(super) fn parse(text: &str) -> Result<Option<Value<'_>>, Mistake> {
         allow_single_quoted_strings: false,
         allow_hexadecimal_numbers: false,
         allow_unary_plus_numbers: false,
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
         ..ParseOptions::default()
     };
     match parse_to_ast(text, &CollectOptions::default(), &options) {
@@ -61,7 +64,7 @@ pub(super) fn member<'o, 'a>(object: &'o Object<'a>, name: &str) -> Result<Optio
 }
 
 /// Two brackets, and what is listed between them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Container {
     /// Behind the bracket that opens it.
     pub(super) open: usize,
@@ -141,6 +144,9 @@ mod tests {
             assert!(parse(good).is_ok(), "{good}");
         }
         for bad in ["{", "{a: 1}", "{'a': 1}", "{\"a\": 1 \"b\": 2}", "[] []", "{\"a\": 0x1}", "{\"a\": +1}"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+        for bad in ["[.5]", "[5.]", "[Infinity]", "[-Infinity]", "[NaN]", r#"["\x41"]"#, r#"["\v"]"#, "[\"a\\\nb\"]"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

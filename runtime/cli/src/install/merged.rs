@@ -1,15 +1,23 @@
 //! Our hooks in a file that is the user's as well.
 
+mod mend;
+
 use jsonc_parser::ast::{Array, Object, Value};
 use jsonc_parser::common::Ranged as _;
 
 use super::hook_command::is_ours;
-use super::jsonc::{Mistake, cut, member, parse};
-use super::layout::{Layout, Node, quoted};
+use super::jsonc::{Container, Mistake, member, parse};
+use super::layout::{Layout, Node};
 use super::recipe::{Hook, Recipe, Shape};
 use super::splice::{Item, insert, remove};
+use mend::mend;
 
 const HOOKS: &str = "hooks";
+const TIMEOUT: &str = "timeout";
+const VERSION: &str = "version";
+
+/// What we write in an entry and in a hook. What else is there is the user's.
+const MEMBERS: [&str; 5] = [HOOKS, "name", "type", "command", TIMEOUT];
 
 /// One of our hooks in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +27,15 @@ pub(crate) struct Found {
     pub(crate) group: usize,
     pub(crate) handler: usize,
     pub(crate) command: String,
-    timeout: Option<String>,
     /// The entry has no other hook.
     is_alone: bool,
-    /// Where its command is written.
+    /// Nothing in it is the user's.
+    is_plain: bool,
+    /// Where its command and its time are written.
     command_at: (usize, usize),
+    timeout_at: Option<(usize, usize)>,
+    /// All that is written of it.
+    members: Container,
 }
 
 /// Every hook of ours.
@@ -48,14 +60,17 @@ pub(super) fn find(text: &str, shape: Shape) -> Result<Vec<Found>, Mistake> {
             for (handler, value) in handlers.into_iter().enumerate() {
                 let Some(command) = value.get_string("command") else { continue };
                 if is_ours(&command.value) {
+                    let timeout = value.get(TIMEOUT).map(|timeout| &timeout.value);
                     found.push(Found {
                         event: event.to_owned(),
                         group,
                         handler,
                         command: command.value.to_string(),
-                        timeout: value.get_number("timeout").map(|number| number.value.to_owned()),
                         is_alone,
+                        is_plain: is_plain(value) && (!is_alone || is_plain(entry)),
                         command_at: (command.start(), command.end()),
+                        timeout_at: timeout.map(|timeout| (timeout.start(), timeout.end())),
+                        members: Container::from(value),
                     });
                 }
             }
@@ -64,7 +79,7 @@ pub(super) fn find(text: &str, shape: Shape) -> Result<Vec<Found>, Mistake> {
     Ok(found)
 }
 
-/// The text with our hooks, each once and with this command. Nothing else is changed.
+/// The text with our hooks, each once, with this command and with time enough. Nothing else is changed.
 ///
 /// # Errors
 /// When the text is not what the owner reads.
@@ -75,7 +90,10 @@ pub(super) fn install(text: &str, recipe: &Recipe, line: &str) -> Result<String,
         text = mended;
     }
     if parse(&text)?.is_none() {
-        text = begin(&text, recipe.shape);
+        text = begin(&text);
+    }
+    if recipe.shape == Shape::Flat {
+        text = add_version(&text)?;
     }
     let there = find(&text, recipe.shape)?;
     let missing: Vec<Hook> =
@@ -111,36 +129,22 @@ pub(super) fn is_bare(text: &str) -> bool {
     bare.is_empty() || bare == "{}"
 }
 
-/// One step to the hooks that are wanted among those that are there; none when there is nothing to mend.
-fn mend(text: &str, recipe: &Recipe, line: &str) -> Result<Option<String>, Mistake> {
-    let all = find(text, recipe.shape)?;
-    for (place, found) in all.iter().enumerate() {
-        let is_repeated = all.iter().take(place).any(|earlier| earlier.event == found.event);
-        let wanted = recipe.hooks.iter().find(|hook| hook.event == found.event);
-        let timeout = wanted.and_then(|hook| hook.timeout).map(|timeout| timeout.to_string());
-        let mended = if wanted.is_none() || is_repeated || timeout != found.timeout {
-            // A list that gets another of ours stays.
-            take_out(text, recipe.shape, found, wanted.map(|_| text))?
-        } else if found.command != line {
-            let (start, end) = found.command_at;
-            let [before, after] = [cut(text, 0..start), cut(text, end..text.len())];
-            format!("{before}{}{after}", quoted(line))
-        } else {
-            continue;
-        };
-        return Ok((mended != text).then_some(mended));
-    }
-    Ok(None)
-}
-
 /// A text that has no value yet gets an object.
-fn begin(text: &str, shape: Shape) -> String {
+fn begin(text: &str) -> String {
     let newline = Layout::of(text).newline;
     let gap = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
-    match shape {
-        Shape::Grouped { .. } => format!("{text}{gap}{{}}{newline}"),
-        Shape::Flat => format!("{text}{gap}{{{newline}  \"version\": 1{newline}}}{newline}"),
-    }
+    format!("{text}{gap}{{}}{newline}")
+}
+
+/// Cursor reads a file only if that says its version.
+fn add_version(text: &str) -> Result<String, Mistake> {
+    let parsed = parse(text)?;
+    Ok(match root(parsed.as_ref())? {
+        Some(root) if member(root, VERSION)?.is_none() => {
+            insert(text, &root.into(), &Item::Member(VERSION, Node::Number(1)))
+        }
+        _ => text.to_owned(),
+    })
 }
 
 /// Adds a hook, unless all that are missing came with the first of them.
@@ -256,6 +260,10 @@ fn handlers<'o, 'a>(entry: &'o Object<'a>) -> Vec<&'o Object<'a>> {
     // The place of one among others would not be its own.
     let objects: Vec<_> = objects.collect();
     if objects.len() == handlers.elements.len() { objects } else { Vec::new() }
+}
+
+fn is_plain(object: &Object<'_>) -> bool {
+    object.properties.iter().all(|member| MEMBERS.contains(&member.name.as_str()))
 }
 
 fn place(object: &Object<'_>, name: &str) -> Option<usize> {

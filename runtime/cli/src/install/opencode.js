@@ -15,6 +15,8 @@ const SOCKET = "{{SOCKET}}";
 
 // Events that wait. An agent says a few in a minute; more than this means that nobody takes them.
 const MAX_QUEUED = 256;
+// Of these the oldest is dropped first: without it a turn is not known, and without others a session is not.
+const TURNS = new Set(["chat.message", "session.idle"]);
 // Sessions that are remembered, so that each is said to begin once.
 const MAX_SESSIONS = 4096;
 // Milliseconds for the daemon's answer, and for the child that keeps an event while the daemon is away.
@@ -63,10 +65,12 @@ const post = (who, event, payload, key) =>
     sent.end(body);
   });
 
-// The child keeps the event in the spool, and may start the daemon. It outlives this process if it has to.
-const keep = (event, payload) =>
+// The child keeps the event in the spool, and may start the daemon. It outlives this process if it has to, so it is told who that is.
+// The daemon may have taken the event all the same: by its key it counts once.
+const keep = (event, payload, key) =>
   new Promise((resolve) => {
-    const words = ["emit", "opencode", event, "--spawn", ...(SOCKET ? ["--socket", SOCKET] : [])];
+    const words = ["emit", "opencode", event, "--spawn", ...(SOCKET ? ["--socket", SOCKET] : []), "--op-id", key];
+    if (who) words.push("--process", `${who.get("pid")},${who.get("start_time")}`);
     let wait;
     const done = () => {
       clearTimeout(wait);
@@ -100,7 +104,7 @@ const deliver = async ({ event, payload, key }) => {
       // It is away.
     }
   }
-  await keep(event, payload);
+  await keep(event, payload, key);
 };
 
 const drain = async () => {
@@ -109,7 +113,10 @@ const drain = async () => {
 };
 
 const say = (event, payload) => {
-  if (queue.length >= MAX_QUEUED) queue.shift();
+  if (queue.length >= MAX_QUEUED) {
+    const turn = queue.findIndex((waiting) => TURNS.has(waiting.event));
+    queue.splice(Math.max(turn, 0), 1);
+  }
   queue.push({ event, payload, key: randomUUID() });
   sending ??= drain();
 };

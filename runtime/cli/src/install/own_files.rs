@@ -51,7 +51,7 @@ pub(crate) fn is_own(path: &Path, content: &[u8]) -> bool {
         return true;
     }
     if let Some(script) = text.strip_prefix(SCRIPT) {
-        return script.trim_end().lines().count() == 1 && is_ours(script);
+        return is_ours(script);
     }
     match serde_json::from_str::<Value>(text) {
         Ok(value) if path.ends_with("plugin.json") => value.get("name") == manifest().get("name"),
@@ -147,7 +147,14 @@ mod tests {
 
     #[test]
     fn files_of_others_are_not_ours() {
-        for content in ["", "{}", "#!/bin/sh\nexec say done\n", "#!/bin/sh\nexec /x/lastword emit cline A\nrm x\n"] {
+        for content in [
+            "",
+            "{}",
+            "#!/bin/sh\nexec say done\n",
+            "#!/bin/sh\nexec /x/lastword emit cline A\nrm x\n",
+            "#!/bin/sh\nexec wrapper /x/lastword emit cline TaskStart --spawn\n",
+            "#!/bin/sh\nexec /x/lastword emit cline TaskStart --spawn 2>> /tmp/log\n",
+        ] {
             assert!(!is_own(Path::new("/place/hooks.json"), content.as_bytes()), "{content}");
         }
         assert!(!is_own(Path::new("/place/plugin.json"), b"{\"name\": \"other\"}"));

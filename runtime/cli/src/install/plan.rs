@@ -24,7 +24,7 @@ const BACKUP: &str = ".lastword-backup";
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) path: PathBuf,
-    before: Option<Vec<u8>>,
+    pub(super) before: Option<Vec<u8>>,
     /// None: it is to go.
     pub(super) after: Option<String>,
     is_executable: bool,
@@ -49,12 +49,14 @@ impl Change {
         if let (Backup::Make, Some(before)) = (self.backup, &self.before) {
             files::back_up(&self.path, &backup, before)?;
         }
+        let before = self.before.as_deref();
         match &self.after {
-            Some(after) => files::write(&self.path, after.as_bytes(), self.before.as_deref(), self.is_executable)?,
-            None => files::remove(&self.path)?,
+            Some(after) => files::write(&self.path, after.as_bytes(), before, self.is_executable)?,
+            None => files::remove(&self.path, before.unwrap_or_default())?,
         }
-        if self.backup == Backup::Remove {
-            files::remove(&backup)?;
+        if let (Backup::Remove, Some(after)) = (self.backup, &self.after) {
+            // The file is again what the copy is.
+            files::remove(&backup, after.as_bytes())?;
         }
         Ok(())
     }
@@ -81,12 +83,12 @@ pub(super) fn install(owner: InputFormat, place: &Path, command: &HookCommand) -
 ///
 /// # Errors
 /// When a file is not what the owner reads.
-pub(super) fn uninstall(owner: InputFormat, place: &Path, command: &HookCommand) -> Result<Vec<Change>, Failure> {
+pub(super) fn uninstall(owner: InputFormat, place: &Path) -> Result<Vec<Change>, Failure> {
     if let Some(recipe) = Recipe::of(owner) {
         return Ok(uninstall_merged(&recipe, place)?.into_iter().collect());
     }
     let mut changes = Vec::new();
-    for file in own_files::files(owner, place, command) {
+    for file in own_files::files(owner, place, &HookCommand::of_no_program()) {
         let before = files::read(&file.path).map_err(Failure::usage)?;
         if before.as_deref().is_some_and(|content| is_own(&file.path, content)) {
             let path = file.path;
@@ -187,4 +189,38 @@ fn backup_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(BACKUP);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command() -> HookCommand {
+        HookCommand::new(Some(Path::new("/opt/lastword")), None).unwrap()
+    }
+
+    /// Applies what was planned, after somebody else has written the file.
+    fn apply_late(changes: &[Change], path: &Path, theirs: &str) {
+        assert_eq!(changes.len(), 1);
+        fs::write(path, theirs).unwrap();
+        let refused = changes[0].apply().unwrap_err();
+        assert!(refused.to_string().contains("has changed meanwhile"), "{refused:#}");
+        assert_eq!(fs::read_to_string(path).unwrap(), theirs);
+    }
+
+    #[test]
+    fn what_an_owner_writes_between_the_plan_and_the_change_stays() {
+        for owner in [InputFormat::ClaudeCode, InputFormat::Copilot] {
+            let plan = |path: &Path| install(owner, path, &command()).unwrap();
+            let unplan = |path: &Path| uninstall(owner, path).unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("settings.json");
+            apply_late(&plan(&path), &path, "{\"theirs\": 1}");
+            fs::remove_file(&path).unwrap();
+            plan(&path)[0].apply().unwrap();
+            let planned = unplan(&path);
+            assert!(planned[0].after.is_none(), "the whole file is to go");
+            apply_late(&planned, &path, "{\"theirs\": 2}");
+        }
+    }
 }

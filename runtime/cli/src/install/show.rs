@@ -6,10 +6,14 @@ use std::path::Path;
 use lastword_events::printable;
 use lastword_events::text::{printable_lines, printable_path};
 use lastword_protocol::owners::InputFormat;
+use similar::TextDiff;
 
 use super::codex::Trust;
 use super::plan::Change;
 use crate::style::{BAD, DIM, GOOD};
+
+/// Lines that are shown before and behind what changes, as `diff -u` does.
+const CONTEXT: usize = 3;
 
 /// What would be written, file by file.
 pub(super) fn print(out: &mut impl Write, changes: &[Change]) -> io::Result<()> {
@@ -18,15 +22,23 @@ pub(super) fn print(out: &mut impl Write, changes: &[Change]) -> io::Result<()> 
     }
     for change in changes {
         let path = printable_path(&change.path);
-        match &change.after {
-            Some(after) => {
-                writeln!(out, "{DIM}{path} would be:{DIM:#}")?;
-                writeln!(out, "{}", printable_lines(after.trim_end_matches('\n')))?;
-            }
-            None => writeln!(out, "{DIM}{path} would be removed.{DIM:#}")?,
-        }
+        let what = match (&change.before, &change.after) {
+            (None, _) => "would be made",
+            (_, Some(_)) => "would be changed",
+            (_, None) => "would be removed",
+        };
+        writeln!(out, "{DIM}{path} {what}:{DIM:#}")?;
+        let before = String::from_utf8_lossy(change.before.as_deref().unwrap_or_default());
+        write!(out, "{}", printable_lines(&diff(&path, &before, change.after.as_deref())))?;
     }
     Ok(())
+}
+
+/// As `diff -u` says it. Both have the same ends of lines.
+fn diff(path: &str, before: &str, after: Option<&str>) -> String {
+    let [before, after] = [before, after.unwrap_or_default()].map(|text| text.replace("\r\n", "\n"));
+    let diff = TextDiff::from_lines(before.as_str(), after.as_str());
+    diff.unified_diff().context_radius(CONTEXT).header(path, path).to_string()
 }
 
 /// What was done.
@@ -91,4 +103,17 @@ fn kept(out: &mut impl Write, changes: &[Change]) -> io::Result<()> {
         writeln!(out, "  The file as it was before is kept in {}", printable_path(&backup))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_change_is_shown_as_a_diff() {
+        let (before, after) = ("1\r\n2\r\n3\r\n4\r\n5\r\n", "1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n");
+        let shown = diff("a", before, Some(after));
+        assert_eq!(shown, "--- a\n+++ a\n@@ -3,3 +3,4 @@\n 3\n 4\n 5\n+6\n");
+        assert_eq!(diff("a", "1\n", None), "--- a\n+++ a\n@@ -1 +0,0 @@\n-1\n");
+    }
 }

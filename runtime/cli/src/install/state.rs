@@ -27,15 +27,15 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
-    /// Looks at the user's own hooks of an owner.
+    /// Looks at an owner's hooks: the user's own, or a project's.
     ///
     /// # Errors
-    /// When nobody knows where they would be.
-    pub(crate) fn look(owner: InputFormat) -> Result<Self, Failure> {
-        let place = place::of(owner, None)?;
+    /// When nobody knows where they would be, or the owner has no hooks in projects.
+    pub(crate) fn look(owner: InputFormat, project: Option<&Path>) -> Result<Self, Failure> {
+        let place = place::of(owner, project)?;
         Ok(match Recipe::of(owner) {
             Some(recipe) => merged_in(&recipe, place),
-            None => own(owner, place)?,
+            None => own(owner, place),
         })
     }
 
@@ -72,10 +72,8 @@ fn found(recipe: &Recipe, path: &Path) -> Result<Vec<(String, PathBuf)>, String>
     }
 }
 
-fn own(owner: InputFormat, place: PathBuf) -> Result<Installed, Failure> {
-    // The paths are the same whatever is run.
-    let command = HookCommand::new(Some(Path::new("/lastword")), None)?;
-    let files = own_files::files(owner, &place, &command);
+fn own(owner: InputFormat, place: PathBuf) -> Installed {
+    let files = own_files::files(owner, &place, &HookCommand::of_no_program());
     let mut installed = Installed { place, wanted: files.len(), ..Installed::default() };
     for file in files {
         let Ok(Some(content)) = files::read(&file.path) else { continue };
@@ -86,5 +84,5 @@ fn own(owner: InputFormat, place: PathBuf) -> Result<Installed, Failure> {
             }
         }
     }
-    Ok(installed)
+    installed
 }

@@ -71,13 +71,63 @@ fn another_path_or_time_of_ours_is_put_right_in_its_place() {
     let text = installed("{\n  \"model\": \"opus\"\n}\n");
     let old = text.replace("/opt/lastword", "/old/lastword");
     assert_eq!(installed(&old), text);
-    let other_time = text.replacen("\"timeout\": 5", "\"timeout\": 9", 1);
-    assert_eq!(find(&installed(&other_time), claude().shape).unwrap().len(), claude().hooks.len());
+    for other_time in ["3", "0.5", "\"9\"", "null"] {
+        let other_time = text.replacen("\"timeout\": 5", &format!("\"timeout\": {other_time}"), 1);
+        assert_eq!(installed(&other_time), text, "{other_time}");
+    }
+    let raised = text.replacen("\"timeout\": 5", "\"timeout\": 30", 1);
+    assert_eq!(installed(&raised), raised, "who gives it more time may");
     let twice = text.replace(
         "\"SessionEnd\": [",
         "\"Notification\": [{\"hooks\": [{\"command\": \"/x/lastword emit claude-code\"}]}],\n    \"SessionEnd\": [",
     );
     assert_eq!(installed(&twice), text);
+}
+
+#[test]
+fn what_the_user_has_added_to_our_hook_stays() {
+    let text = installed("{\n  \"model\": \"opus\"\n}\n");
+    for (ours, added) in [
+        ("\"timeout\": 5", "\"timeout\": 30"),
+        ("\"timeout\": 5", "\"async\": true,\n            \"timeout\": 5"),
+        ("\"hooks\": [\n", "\"matcher\": \"startup\",\n        \"hooks\": [\n"),
+    ] {
+        let edited = text.replacen(ours, added, 1);
+        assert_ne!(edited, text);
+        assert_eq!(installed(&edited), edited);
+        assert_eq!(installed(&edited.replace("/opt/lastword", "/old/lastword")), edited);
+    }
+    let edited = text.replacen("\"hooks\": [\n", "\"matcher\": \"startup\",\n        \"hooks\": [\n", 1);
+    let short = edited.replacen(",\n            \"timeout\": 5", "", 1);
+    assert_ne!(short, edited);
+    assert_eq!(installed(&short), edited, "only the time is added");
+    let elsewhere =
+        "{\"hooks\": {\"Other\": [{\"matcher\": \"x\", \"hooks\": [{\"command\": \"/x/lastword emit codex\"}]}]}}";
+    let with = install(elsewhere, &claude(), LINE).unwrap();
+    assert!(
+        with.contains("{\"matcher\": \"x\", \"hooks\": [{\"command\": \"/opt/lastword emit claude-code --spawn\"}]}"),
+        "{with}"
+    );
+}
+
+#[test]
+fn a_command_that_does_more_than_ours_is_not_touched() {
+    let command = "tee /tmp/l | /x/lastword emit claude-code && echo";
+    let text = format!("{{\"hooks\": {{\"Stop\": [{{\"hooks\": [{{\"command\": \"{command}\"}}]}}]}}}}");
+    let with = installed(&text);
+    assert!(with.contains(command), "{with}");
+    assert_eq!(stripped(&with), text);
+}
+
+#[test]
+fn a_file_of_cursors_says_its_version_whatever_it_was_like() {
+    for (text, version) in [("", 1), ("{}", 1), ("{\"hooks\": {}}", 1), ("// mine\n", 1), ("{\"version\": 2}", 2)] {
+        let with = install(text, &cursor(), LINE).unwrap();
+        let Some(jsonc_parser::ast::Value::Object(root)) = parse(&with).unwrap() else { panic!("{with}") };
+        assert_eq!(root.get_number("version").unwrap().value, version.to_string(), "{with}");
+        assert_eq!(root.properties.len(), 2, "{with}");
+        assert_eq!(install(&with, &cursor(), LINE).unwrap(), with);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A daemon answers.
 
-use super::{assert_silent, end, hook, sessions, start, waiting};
+use super::{assert_silent, end, header, hook, sessions, start, waiting};
 use crate::support::Home;
 
 #[test]
@@ -28,6 +28,21 @@ fn the_event_is_named_where_its_payload_does_not_say_it() {
     assert_silent(&launch.input(payload).run());
     program.log("session-end s1");
     assert_eq!(program.stop().code(), 0);
+}
+
+#[test]
+fn an_event_that_was_handed_over_before_under_its_name_is_one() {
+    let home = Home::new();
+    let again = || home.command("emit").arg("claude-code").arg("--op-id").arg("key-1").input(start("s1")).run();
+    let program = home.serve().guest("prints").start().ready();
+    assert_silent(&again());
+    assert_silent(&hook(&home, &end("s1")));
+    program.log("session-end s1");
+    assert_silent(&again());
+    assert!(sessions(&home).is_empty(), "it is the start that was taken already: {:?}", sessions(&home));
+    assert_eq!(program.stop().printed_ends("prints"), ["s1"]);
+    assert_silent(&again());
+    assert_eq!(header(&waiting(&home)[0])["op_id"], "key-1", "it has its name in the spool as well");
 }
 
 #[test]

@@ -43,3 +43,14 @@ fn what_claude_says_is_nothing_to_other_owners_and_neither_are_the_launchers_of_
         assert_eq!(header(&waiting(&home)[0])["process"]["pid"], std::process::id(), "{owner}");
     }
 }
+
+#[test]
+fn a_process_that_the_hook_is_told_counts_also_when_it_is_gone() {
+    let home = Home::new();
+    // No process has a number of ten digits.
+    let launch = home.command("emit").arg("opencode").arg("session.idle").arg("--process").arg("4000000000,77");
+    assert_silent(&launch.input(r#"{"sessionID":"s1"}"#).run());
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let expected = serde_json::json!({ "pid": 4_000_000_000_u64, "start_time": 77, "boot_id": boot.trim() });
+    assert_eq!(header(&waiting(&home)[0])["process"], expected);
+}

@@ -86,6 +86,30 @@ fn hooks_that_are_not_whole_or_run_something_else_are_found() {
     assert_eq!(doctor(&user, &["openclaw"]).code, 2);
 }
 
+#[test]
+fn the_hooks_of_a_project_are_looked_at_where_they_are() {
+    let user = User::new();
+    let folder = user.path("project");
+    fs::create_dir_all(&folder).unwrap();
+    let project = folder.to_str().unwrap();
+    let none = doctor(&user, &["--project", project]);
+    assert!(none.code == 6 && none.stdout.contains("no owner has hooks in this project"), "{none:?}");
+    let asked = doctor(&user, &["gemini", "--project", project]);
+    assert!(asked.stdout.contains(&format!("lastword install gemini --project {project}")), "{asked:?}");
+
+    user.does(&["install", "gemini", "--project", project]);
+    let whole = doctor(&user, &["--project", project, "--json"]);
+    assert_eq!(state(&whole.stdout, "hooks"), "good", "{whole:?}");
+    assert_eq!(state(&whole.stdout, "command"), "good", "{whole:?}");
+    let users_own = doctor(&user, &["gemini", "--json"]);
+    assert_eq!(state(&users_own.stdout, "hooks"), "wrong", "these are the project's alone: {users_own:?}");
+    let mut here = user.command(super::user::PROGRAM);
+    let here = here.args(["doctor", "gemini", "--json", "--project"]).current_dir(&folder).output().unwrap();
+    assert_eq!(state(&String::from_utf8(here.stdout).unwrap(), "hooks"), "good");
+    assert_eq!(doctor(&user, &["goose", "--project", project]).code, 2, "it has none in projects");
+    assert_eq!(doctor(&user, &["--project", "/no/such/folder"]).code, 2);
+}
+
 /// A hook that nobody answers.
 fn hook(user: &User, owner: &str) {
     let payload = user.write("payload.json", r#"{"session_id":"s1","hook_event_name":"SessionEnd","reason":"clear"}"#);

@@ -115,6 +115,63 @@ fn an_installation_from_elsewhere_is_replaced() {
 }
 
 #[test]
+fn what_the_user_has_made_of_our_command_is_the_users() {
+    let user = User::new();
+    let mine = [
+        "notify-send hi; /opt/lastword emit claude-code --spawn",
+        "FOO=1 /opt/lastword emit claude-code --spawn",
+        "tee /tmp/log | /opt/lastword emit claude-code --spawn && echo done",
+    ];
+    let hooks: Vec<Value> = mine.iter().map(|command| json!({ "type": "command", "command": command })).collect();
+    let before = json!({ "hooks": { "SessionEnd": [{ "hooks": hooks }] } }).to_string();
+    user.write(".claude/settings.json", &before);
+    user.does(&["install", "claude-code"]);
+    let with = user.read(".claude/settings.json");
+    assert!(mine.iter().all(|command| with.contains(command)), "{with}");
+    assert_eq!(
+        parsed(&with)["hooks"]["SessionEnd"][1]["hooks"][0]["command"],
+        format!("{PROGRAM} emit claude-code --spawn")
+    );
+    assert_eq!(user.read(".claude/settings.json.lastword-backup"), before);
+    user.write(".claude/settings.json", with.replacen('{', "{\"new\": 1, ", 1));
+    user.does(&["uninstall", "claude-code"]);
+    assert_eq!(user.read(".claude/settings.json"), before.replacen('{', "{\"new\": 1, ", 1));
+}
+
+#[test]
+fn what_the_user_has_added_to_our_hook_is_there_after_a_second_installation() {
+    let user = User::new();
+    user.does(&["install", "claude-code"]);
+    let mut settings = parsed(&user.read(".claude/settings.json"));
+    let entry = &mut settings["hooks"]["SessionStart"][0];
+    entry["matcher"] = "startup".into();
+    entry["hooks"][0]["async"] = true.into();
+    entry["hooks"][0]["timeout"] = 30.into();
+    settings["hooks"]["SessionEnd"][0]["hooks"][0]["timeout"] = 1.into();
+    user.write(".claude/settings.json", settings.to_string());
+    user.does(&["install", "claude-code"]);
+    let after = parsed(&user.read(".claude/settings.json"));
+    assert_eq!(after["hooks"]["SessionEnd"][0]["hooks"][0]["timeout"], 5);
+    settings["hooks"]["SessionEnd"][0]["hooks"][0]["timeout"] = 5.into();
+    assert_eq!(after, settings);
+}
+
+#[test]
+fn a_program_of_another_name_takes_hooks_away_as_well() {
+    for owner in ["claude-code", "copilot"] {
+        let user = User::new();
+        let link = user.path("bin/lw");
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(PROGRAM, &link).unwrap();
+        user.does(&["install", owner]);
+        assert_eq!(user.files().len(), 2);
+        let output = user.command(&link).args(["uninstall", owner]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(user.files().len(), 1, "{:?}", user.files());
+    }
+}
+
+#[test]
 fn the_program_is_named_as_it_was_found() {
     let user = User::new();
     let link = user.path("bin/lastword");
@@ -193,12 +250,14 @@ fn with_print_nothing_is_changed() {
         user.write(file, "{\n  \"model\": \"opus\"\n}\n");
         let before = user.files();
         let said = user.does(&["install", owner, "--print"]);
-        assert!(said.contains(file) && said.contains(event) && said.contains("\"model\""), "{said}");
+        assert!(said.contains(file) && said.contains(event), "{said}");
+        assert!(said.contains("\n-  \"model\": \"opus\"\n+  \"model\": \"opus\",\n"), "{said}");
         assert_eq!(user.files(), before);
         user.does(&["install", owner]);
         let before = user.files();
         let said = user.does(&["uninstall", owner, "--print"]);
-        assert!(said.contains("\"model\"") && !said.contains(" emit "), "{said}");
+        assert!(said.lines().filter(|line| line.contains(" emit ")).all(|line| line.starts_with('-')), "{said}");
+        assert!(said.contains("\n+  \"model\": \"opus\"\n"), "{said}");
         assert_eq!(user.files(), before);
         assert!(user.does(&["install", owner, "--print"]).contains("Nothing would change"));
     }

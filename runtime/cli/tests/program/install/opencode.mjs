@@ -25,24 +25,42 @@ const session = async () => {
   await event("session.deleted", { sessionID: "s2" });
 };
 
+// A daemon: `answer` gets each request when all of it has arrived.
+const listen = async (arrived, answer) => {
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const part of request) body += part;
+    const url = new URL(request.url, "http://x");
+    arrived.push({
+      path: url.pathname,
+      query: Object.fromEntries(url.searchParams),
+      key: request.headers["idempotency-key"],
+      body: JSON.parse(body),
+    });
+    answer(request, response);
+  });
+  server.listen(socket);
+  await once(server, "listening");
+  return () => {
+    server.close();
+    server.closeAllConnections();
+  };
+};
+
+// Nobody tells.
+const until = async (isSo) => {
+  const deadline = Date.now() + 60000;
+  while (!isSo()) {
+    if (Date.now() > deadline) throw new Error("waited in vain");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+
 const scenarios = {
   // A daemon that is slow: what has arrived is printed, and whether the hooks waited for it.
   async slow() {
     const arrived = [];
-    const server = createServer(async (request, response) => {
-      let body = "";
-      for await (const part of request) body += part;
-      const url = new URL(request.url, "http://x");
-      arrived.push({
-        path: url.pathname,
-        query: Object.fromEntries(url.searchParams),
-        key: request.headers["idempotency-key"],
-        body: JSON.parse(body),
-      });
-      setTimeout(() => response.end("{}"), 20);
-    });
-    server.listen(socket);
-    await once(server, "listening");
+    const close = await listen(arrived, (_, response) => setTimeout(() => response.end("{}"), 20));
     await session();
     const before = arrived.length;
     // The instance is loaded again, which ends nothing.
@@ -50,9 +68,30 @@ const scenarios = {
     const again = await Lastword({ directory: "/w" });
     await again.event({ event: { type: "session.status", properties: { sessionID: "s1", status: { type: "idle" } } } });
     await again.dispose();
+    await until(() => arrived.length >= 7);
     console.log(JSON.stringify({ pid: process.pid, before, arrived }));
-    server.close();
-    server.closeAllConnections();
+    close();
+  },
+  // More is said at once than can wait: hooks wait for nothing, so nothing is sent meanwhile.
+  async full() {
+    const arrived = [];
+    const close = await listen(arrived, (_, response) => response.end("{}"));
+    await event("session.created", { sessionID: "s1", info });
+    for (let turn = 0; turn < 300; turn += 1) await hooks["chat.message"]({ sessionID: "s2" }, {});
+    await event("session.deleted", { sessionID: "s2" });
+    await until(() => arrived.some(({ path }) => path.endsWith("/session.deleted")));
+    console.log(JSON.stringify({ pid: process.pid, arrived }));
+    close();
+  },
+  // A daemon takes the event, and its answer is lost.
+  async lost() {
+    const arrived = [];
+    const close = await listen(arrived, (request) => request.socket.destroy());
+    await event("session.created", { sessionID: "s1", info });
+    await hooks.dispose();
+    await until(() => arrived.length > 0);
+    console.log(JSON.stringify({ pid: process.pid, arrived }));
+    close();
   },
   // It says a session, and stays.
   async stay() {
@@ -67,7 +106,7 @@ const scenarios = {
     await event("session.created", { sessionID: "s1", info });
     await event("session.idle", { sessionID: "s1" });
     await hooks.dispose();
-    console.log("said");
+    console.log(JSON.stringify({ pid: process.pid }));
   },
 };
 

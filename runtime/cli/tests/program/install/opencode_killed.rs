@@ -2,8 +2,10 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Instant;
 
-use super::opencode::{has_node, opencode, user};
+use super::opencode::{PATIENCE, has_node, opencode, user};
 use crate::support::{Home, http};
 
 /// A child that does not outlive its test.
@@ -28,14 +30,18 @@ fn an_opencode_that_is_killed_has_its_sessions_ended_by_the_daemon() {
     let mut line = String::new();
     BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "said\n");
-    let (_, list) = http(&home.socket(), "GET", "/v1/sessions", "");
-    let session = &list["sessions"][0];
-    assert_eq!(
-        (&session["id"], &session["owner_kind"], &session["turn_open"]),
-        (&"s1".into(), &"opencode".into(), &true.into()),
-        "{list}"
-    );
-    assert_eq!(session["owner"]["process"]["pid"], child.0.id(), "{list}");
+    // What was said last may be under way still.
+    let deadline = Instant::now() + PATIENCE;
+    let session = loop {
+        let (_, list) = http(&home.socket(), "GET", "/v1/sessions", "");
+        if list["sessions"][0]["turn_open"] == true {
+            break list["sessions"][0].clone();
+        }
+        assert!(Instant::now() < deadline, "{list}");
+        thread::yield_now();
+    };
+    assert_eq!((&session["id"], &session["owner_kind"]), (&"s1".into(), &"opencode".into()), "{session}");
+    assert_eq!(session["owner"]["process"]["pid"], child.0.id(), "{session}");
     let (_, status) = http(&home.socket(), "GET", "/v1/status", "");
     assert_eq!(status["last_hooks"][0]["kind"], "opencode", "{status}");
     child.0.kill().unwrap();

@@ -1,0 +1,43 @@
+//! Hooks of ours that are there already, and are not what they should be. What their user has added to them stays.
+
+use super::super::jsonc::{Mistake, cut};
+use super::super::layout::{Node, quoted};
+use super::super::recipe::Recipe;
+use super::super::splice::{Item, insert};
+use super::{Found, TIMEOUT, find, take_out};
+
+/// One step to the hooks that are wanted among those that are there; none when there is nothing to mend.
+pub(super) fn mend(text: &str, recipe: &Recipe, line: &str) -> Result<Option<String>, Mistake> {
+    let all = find(text, recipe.shape)?;
+    for (place, found) in all.iter().enumerate() {
+        let is_repeated = all.iter().take(place).any(|earlier| earlier.is_plain && earlier.event == found.event);
+        let wanted = recipe.hooks.iter().find(|hook| hook.event == found.event);
+        let mended = if found.is_plain && (wanted.is_none() || is_repeated) {
+            // A list that gets another of ours stays.
+            take_out(text, recipe.shape, found, wanted.map(|_| text))?
+        } else if found.command != line {
+            replace(text, found.command_at, &quoted(line))
+        } else if let Some(timeout) = wanted.and_then(|hook| hook.timeout)
+            && let Some(mended) = give_time(text, found, timeout)
+        {
+            mended
+        } else {
+            continue;
+        };
+        return Ok((mended != text).then_some(mended));
+    }
+    Ok(None)
+}
+
+/// The text with time enough for a hook; none if it has that. What its user has raised stays.
+fn give_time(text: &str, found: &Found, timeout: u32) -> Option<String> {
+    let Some((start, end)) = found.timeout_at else {
+        return Some(insert(text, &found.members, &Item::Member(TIMEOUT, Node::Number(timeout))));
+    };
+    let is_enough = cut(text, start..end).parse::<f64>().is_ok_and(|given| given >= f64::from(timeout));
+    (!is_enough).then(|| replace(text, (start, end), &timeout.to_string()))
+}
+
+fn replace(text: &str, (start, end): (usize, usize), with: &str) -> String {
+    format!("{}{with}{}", cut(text, 0..start), cut(text, end..text.len()))
+}
