@@ -16,7 +16,8 @@ use crate::exit::Exit;
 use lastword_config::units;
 
 pub(crate) use daemon::{
-    ConfigCheckArgs, ConfigVerb, OperatorArgs, ReloadArgs, ServeArgs, SocketArgs, StatusArgs, TokenArgs, TokenRole,
+    ConfigCheckArgs, ConfigVerb, OperatorArgs, ReloadArgs, SPAWNED, ServeArgs, SocketArgs, StatusArgs, TokenArgs,
+    TokenRole,
 };
 pub(crate) use emit::{EMIT_SPAWN, EmitArgs, EmitSpawnArgs};
 pub(crate) use install::{DoctorArgs, InstallArgs, TargetArgs, UninstallArgs};
@@ -130,6 +131,10 @@ pub(crate) struct RuntimeArgs {
     /// lastword in the user's state directory]
     #[arg(long, value_name = "PATH")]
     pub(crate) journal: Option<PathBuf>,
+
+    /// How long the program that has the journal may take to leave
+    #[arg(skip)]
+    pub(crate) journal_patience: Duration,
 
     /// The time of the whole drain at shutdown, e.g. 2s [default: the configuration's, or 2s]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]

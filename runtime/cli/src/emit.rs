@@ -7,7 +7,9 @@
 mod agent;
 mod answered;
 mod daemon_log;
+mod failed_start;
 mod input;
+mod on_disk;
 mod place;
 mod send;
 mod spawn;
@@ -29,6 +31,7 @@ use lastword_spool::{Spool, SpoolError, SpooledEvent, Stamp};
 use crate::args::{EmitArgs, emit_help};
 use crate::exit::{Exit, Failure};
 use crate::limits::{EMIT_BUDGET, EMIT_SPOOLING, MAX_EVENT_NAME_CHARS};
+use crate::signals::outlive_file_size_limit;
 use answered::Answered;
 
 pub(crate) use place::default_spool;
@@ -59,6 +62,8 @@ pub(crate) fn is_asked() -> bool {
 /// Does what the arguments say.
 pub(crate) fn run() -> Exit {
     let began = Instant::now();
+    // A limit of a file's size fails a write then, and does not end the hook. Without the handler it is as it was.
+    outlive_file_size_limit().ok();
     let words: Vec<OsString> = env::args_os().skip(1).collect();
     let is_strict = words.iter().any(|word| word == "--strict");
     if !is_strict {
@@ -121,13 +126,13 @@ fn hand_over(args: &EmitArgs, stamp: &Stamp, began: Instant) -> Result<Said, Fai
     if let (Ok(spool), Some(name)) = (&spool, &args.event)
         && name.chars().count() > MAX_EVENT_NAME_CHARS
     {
-        return refuse(spool, event, &format!("EVENT has more than {MAX_EVENT_NAME_CHARS} characters"));
+        return refuse(spool, event, &format!("EVENT has more than {MAX_EVENT_NAME_CHARS} characters"), began);
     }
     // What came before this one goes first, if somebody takes that in.
     let follows =
         spool.as_ref().is_ok_and(|spool| !spool.is_empty().unwrap_or(true) && spool.has_reader().unwrap_or(false));
     let answered = match follows {
-        true => Answered::Unanswered("others came before it, and are being taken in".to_owned()),
+        true => Answered::unanswered("others came before it, and are being taken in"),
         false => send::send(args.socket.as_deref(), &event, answer_by(began)),
     };
     match answered {
@@ -137,16 +142,48 @@ fn hand_over(args: &EmitArgs, stamp: &Stamp, began: Instant) -> Result<Said, Fai
             }
             Ok(None)
         }
-        Answered::Refused(why) => refuse(&spool?, event, &why),
-        Answered::Unanswered(why) => {
+        Answered::Refused(why) => refuse(&spool?, event, &why, began),
+        Answered::Unanswered { why, is_outdated } => {
             let spool = spool?;
-            spool.writer().and_then(|mut writer| writer.write(&event)).map_err(unspooled)?;
-            // Only now: a daemon that has just looked for the last time is seen to be gone.
-            if args.spawn && !spool.has_reader().unwrap_or(false) {
-                spawn::begin(&spool, args.socket.as_deref(), false)?;
+            let kept = keep(&spool, &event, began);
+            let is_usable = !matches!(kept, Err(SpoolError::NotPrivate { .. }));
+            let said = match kept {
+                Ok(()) => {
+                    let directory = spool.directory().display();
+                    Ok(args.strict.then(|| format!("the event is kept in the spool {directory}: {why}")))
+                }
+                Err(error) if follows => last_resort(args, &spool, event, error, began),
+                Err(error) => Err(unspooled(error)),
+            };
+            // Only now: a daemon that has just looked for the last time is seen to be gone. Also when there was no room: a
+            // daemon makes some.
+            if args.spawn && is_usable && (is_outdated || !spool.has_reader().unwrap_or(false)) {
+                spawn::begin(&spool, args.socket.as_deref(), is_outdated)?;
             }
-            Ok(args.strict.then(|| format!("the event is kept in the spool {}: {why}", spool.directory().display())))
+            said
         }
+    }
+}
+
+/// Puts it into the spool, and on the disk if that is in time.
+fn keep(spool: &Spool, event: &SpooledEvent, began: Instant) -> Result<(), SpoolError> {
+    let written = spool.writer()?.put(event)?;
+    on_disk::sync_by(written, began + EMIT_BUDGET)
+}
+
+/// The spool is full, or the disk fails. Nobody was asked yet, because others came before: out of order is better than
+/// nowhere.
+fn last_resort(
+    args: &EmitArgs,
+    spool: &Spool,
+    event: SpooledEvent,
+    failed: SpoolError,
+    began: Instant,
+) -> Result<Said, Failure> {
+    match send::send(args.socket.as_deref(), &event, began + EMIT_BUDGET) {
+        Answered::Taken { .. } => Ok(None),
+        Answered::Refused(why) => refuse(spool, event, &why, began),
+        Answered::Unanswered { .. } => Err(unspooled(failed)),
     }
 }
 
@@ -164,8 +201,9 @@ fn unspooled(error: SpoolError) -> Failure {
 }
 
 /// No daemon takes it: it is kept for people.
-fn refuse(spool: &Spool, event: SpooledEvent, why: &str) -> Result<Said, Failure> {
-    let kept = spool.keep_refused(&event.refused_for(why));
+fn refuse(spool: &Spool, event: SpooledEvent, why: &str, began: Instant) -> Result<Said, Failure> {
+    let written = spool.keep_refused(&event.refused_for(why));
+    let kept = written.and_then(|written| on_disk::sync_by(written, began + EMIT_BUDGET));
     let told = anyhow!("{why}");
     Err(Failure::usage(match kept {
         Ok(()) => told.context(format!("the event is not taken, and is kept in {}", spool.directory().display())),
@@ -181,7 +219,7 @@ fn keep_unusable(words: &[OsString], wrong: &clap::Error, stamp: &Stamp, began: 
     if !is_strict && let (Ok(spool), Ok(payload)) = (place::spool(None), input::read(began)) {
         let word = |at: usize| words.get(at).map(|word| word.to_string_lossy()).unwrap_or_default();
         let event = SpooledEvent::new(&word(1), stamp, payload).named(words.get(2).map(|_| word(2)).as_deref());
-        return refuse(&spool, event, &why);
+        return refuse(&spool, event, &why, began);
     }
     Err(Failure::usage(anyhow!("{said}")))
 }

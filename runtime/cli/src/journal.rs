@@ -4,16 +4,19 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use lastword::{Journal, MemoryJournal};
 use lastword_config::MEMORY;
-use lastword_sqlite::{SqliteJournal, Unfinished, unfinished_beside};
+use lastword_sqlite::{OpenError, SqliteJournal, Unfinished, unfinished_beside};
 use sha2::{Digest, Sha256};
 
 use crate::directories::{self, missing};
 use crate::exit::{Exit, Failure};
 use crate::inputs;
+use crate::limits::HAND_OVER_LOOK;
+use crate::pause::pause;
 
 /// Characters of the hash in a default name: 2³² configurations of one name.
 const HASH_CHARS: usize = 8;
@@ -89,6 +92,20 @@ impl JournalLocation {
         Ok(Opened { journal: Arc::new(journal), owes })
     }
 
+    /// Opens it, as [`open`](Self::open) does. A program that has it and leaves is waited for, so long at most.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    pub(crate) fn open_within(&self, patience: Duration) -> Result<Opened, Failure> {
+        let until = Instant::now() + patience;
+        loop {
+            match self.open() {
+                Err(failure) if is_in_use(&failure) && Instant::now() < until => pause(HAND_OVER_LOOK),
+                opened => return opened,
+            }
+        }
+    }
+
     /// Whether something is there already, which has not been read.
     pub(crate) fn may_owe(&self) -> bool {
         matches!(self, Self::File(path) if fs::metadata(path).is_ok_and(|file| file.len() > 0))
@@ -117,6 +134,10 @@ fn warn_of_others(path: &Path) {
         path.display(),
         names.join(", ")
     );
+}
+
+fn is_in_use(failure: &Failure) -> bool {
+    matches!(failure.error.downcast_ref(), Some(OpenError::Locked { .. }))
 }
 
 pub(crate) fn unusable(error: impl Into<anyhow::Error>) -> Failure {

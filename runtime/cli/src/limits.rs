@@ -129,6 +129,9 @@ pub(crate) const SPAWNED_READY: Duration = Duration::from_secs(300);
 /// How long an older daemon may take to leave: its drain's budget, which is an hour at most and 2 s as a rule.
 pub(crate) const HAND_OVER: Duration = Duration::from_secs(30);
 
+/// How long its journal may be in use still when its socket is free: by then only the end of the process is missing.
+pub(crate) const HAND_OVER_JOURNAL: Duration = Duration::from_secs(5);
+
 /// How often it is looked whether it has left. Nobody tells.
 pub(crate) const HAND_OVER_LOOK: Duration = Duration::from_millis(50);
 
@@ -138,8 +141,18 @@ pub(crate) const MAX_DAEMON_LOG_BYTES: u64 = 1024 * 1024;
 /// Events of a spool that are handed to the runtime at once: as many as fill a commit or two, and 64 MiB of the largest.
 pub(crate) const SPOOLED_AT_ONCE: usize = 64;
 
-/// When events of a spool are tried again that could not be taken: a disk has room again when somebody has made it.
+/// When events of a spool are tried again that could not be taken: a disk has room again when somebody has made it. Each time it takes
+/// twice as long, because all of them are read again.
 pub(crate) const SPOOL_RETRY: Duration = Duration::from_secs(1);
+
+/// So long at most.
+pub(crate) const SPOOL_RETRY_MOST: Duration = Duration::from_secs(60);
+
+/// How often a spool is asked for that another daemon takes in. Nobody tells when that one leaves.
+pub(crate) const SPOOL_RETAKE: Duration = Duration::from_secs(5);
+
+/// How long no daemon is started after a start that has failed: what is wrong with it a person has to mend.
+pub(crate) const SPAWN_AGAIN: Duration = Duration::from_secs(60);
 
 /// How often a spool is looked at where the system does not tell of changes in a directory.
 pub(crate) const SPOOL_LOOK: Duration = Duration::from_secs(5);

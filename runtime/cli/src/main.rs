@@ -25,6 +25,7 @@ mod logging;
 mod new;
 mod operate;
 mod output;
+mod pause;
 mod plain_json;
 mod plugins;
 mod run;

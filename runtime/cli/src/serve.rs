@@ -36,7 +36,7 @@ use crate::early::{EarlyExit, leave_on_early_signal};
 use crate::emit;
 use crate::exit::{self, Exit, Failure};
 use crate::fd;
-use crate::limits::{STALLED_READER, WATCHDOG_OVERRUN};
+use crate::limits::{HAND_OVER_JOURNAL, STALLED_READER, WATCHDOG_OVERRUN};
 use crate::logging::{self, Format};
 use crate::output::line_queue::LineWriter;
 use crate::plugins;
@@ -71,9 +71,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     result
 }
 
-/// Without a configuration that is named, the user's own.
+/// Without a configuration that is named, the user's own. A daemon that a hook has started waits for the one before it.
 fn with_users_own(args: &ServeArgs) -> ServeArgs {
     let mut args = args.clone();
+    if args.spawned {
+        args.runtime.journal_patience = HAND_OVER_JOURNAL;
+    }
     if args.runtime.config.is_none()
         && let Some(own) = users_own()
     {
@@ -95,7 +98,7 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let drain = config.drain;
     // First: a second daemon should not wait for the journal, or for plugins to be compiled, to be told of the other one.
     let listeners = Listeners::open(&settings)?;
-    let reader = spool::reader(args.spool.as_deref())?;
+    let found = spool::find(args.spool.as_deref())?;
 
     let engine = threads::io_runtime()?;
     let giving_back = engine.spawn(arenas::keep_giving_back()).abort_handle();
@@ -106,13 +109,13 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     // What may fail comes before `ready`. A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
     engine.block_on(go_on(&runtime, &server));
-    let intake = reader.map(|reader| Intake::begin(reader, &server, engine.handle()));
-    let spool = intake.as_ref().map(Intake::spool);
     // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
     arenas::give_back_all_unused();
 
-    // First this: whoever has seen `ready` may send a signal and count on the drain.
+    // First this: what is taken in now is accepted, and whoever has seen `ready` may send a signal and count on the drain.
     arm_on_signal(&signals, &watchdog, giving_back.clone(), runtime.durability(), drain.budget);
+    let intake = found.map(|found| Intake::begin(found, &server, engine.handle(), &signals));
+    let spool = intake.as_ref().map(Intake::spool);
     let (sockets, addresses) = (listeners.sockets().to_vec(), listeners.addresses().to_vec());
     let serving = listeners.serve(engine.handle(), &server, &settings).map_err(Failure::internal)?;
     engine.spawn(systemd::keep_alive(runtime.clone()));
@@ -136,7 +139,11 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     };
     let Left { exit, needs_successor } = control.block_on(service.run());
     drop(serving);
-    if needs_successor && let Some(spool) = spool {
+    // Nobody else knows with which arguments the next one is to be started.
+    if needs_successor
+        && args.spawned
+        && let Some(spool) = spool
+    {
         tracing::info!("something has come meanwhile: another daemon goes on");
         if let Err(failure) = emit::begin_daemon(&spool, args.socket.as_deref(), false) {
             tracing::error!("no other daemon could be started: {:#}", failure.error);
@@ -182,7 +189,7 @@ fn build(args: &ServeArgs, config: Config, settings: &Settings, early: &EarlyExi
         .owners(settings.owners.clone())
         .tokens(store)
         .controls(Arc::new(controls))
-        .leaves_when_idle(args.exit_when_idle.is_some())
+        .leaves_when_idle(args.spawned)
         .sandbox(sandbox);
     let server = inputs.into_iter().fold(server, ServerBuilder::input).build();
     Ok(Built { runtime, server, reloader, asked, slots })

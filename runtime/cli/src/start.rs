@@ -44,7 +44,7 @@ pub(crate) fn start(
         // A large one takes seconds to read.
         early.expect(true);
     }
-    let journal = location.open()?;
+    let journal = location.open_within(args.journal_patience)?;
     early.expect(journal.owes);
     early.opened(journal.journal.clone());
     let sandbox = plugins::sandbox_with_memory(&args.cache, &config.plugins, config.calls.memory)?;

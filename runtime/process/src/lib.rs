@@ -80,7 +80,7 @@ mod system;
 pub use agent::{ProcessTable, agent_of, ancestors, first_that_is_no_shell};
 pub use error::{Gone, NotVisible, ProcessError, WatchError};
 pub use peer::Peer;
-pub use process::Process;
+pub use process::{Process, pid_namespace};
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub use system::Proc;
 pub use watched::Watched;

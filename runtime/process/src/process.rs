@@ -20,6 +20,13 @@ pub struct Process {
     pub boot_id: String,
 }
 
+/// What tells the pid namespace of the process that calls from the others of this machine: numbers of processes mean the
+/// same to two processes of one namespace. None where all processes are in one, and where nobody can tell.
+#[must_use]
+pub fn pid_namespace() -> Option<u64> {
+    system::pid_namespace()
+}
+
 impl Process {
     /// The process of this number, which runs now.
     ///

@@ -8,6 +8,11 @@ pub(crate) fn boot_id() -> Result<&'static str, ProcessError> {
     Err(ProcessError::NotSupported)
 }
 
+/// Nobody can tell.
+pub(crate) fn pid_namespace() -> Option<u64> {
+    None
+}
+
 /// There is none.
 #[derive(Debug)]
 pub(crate) enum Handle {}

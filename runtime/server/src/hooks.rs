@@ -57,7 +57,7 @@ impl Server {
     /// Takes a hook that was left by a process of our own user, as if it came over the socket: with the `op_id` of one
     /// that was taken before nothing is done. The future resolves when it is on record.
     ///
-    /// The process is its owner's. It is watched if it still runs; if it does not, the owner is dead at once, and its
+    /// The process is its owner's, as its number is in this pid namespace. It is watched if it still runs; if it does not, the owner is dead at once, and its
     /// sessions end after the grace.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! An event on its way to a daemon.
 
 use lastword_events::text::clip_chars;
-use lastword_process::Process;
+use lastword_process::{Process, pid_namespace};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_TEXT_CHARS;
 use crate::stamp::{Stamp, wall_ms};
+use crate::version;
 
 /// An event on its way to a daemon: a hook's payload as its owner wrote it, and what the hook knew beside it. Nothing
 /// of the hook's environment is among it.
@@ -21,6 +22,12 @@ pub struct SpooledEvent {
     /// The agent's process, as far as the hook could tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// The pid namespace of the hook, in which the process has its number. None where all processes are in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_namespace: Option<u64>,
+    /// The version of the program that has written it.
+    #[serde(default)]
+    pub version: String,
     /// When it came, in milliseconds since 1970.
     pub wall_ms: u64,
     /// Why no daemon takes it. Only what is kept for people has one.
@@ -40,10 +47,19 @@ impl SpooledEvent {
             event: None,
             op_id: stamp.to_string(),
             process: None,
+            pid_namespace: pid_namespace(),
+            version: version::THIS.to_owned(),
             wall_ms: wall_ms(),
             refused: None,
             payload,
         }
+    }
+
+    /// The agent's process, if its number means the same process here. In a container it means another one, or none:
+    /// that would be taken for the agent's death.
+    #[must_use]
+    pub fn process_here(&self) -> Option<&Process> {
+        self.process.as_ref().filter(|_| self.pid_namespace == pid_namespace())
     }
 
     /// With the owner's name for the event.
@@ -61,4 +77,19 @@ impl SpooledEvent {
 
 fn clipped(text: &str) -> String {
     clip_chars(text, MAX_TEXT_CHARS).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_of_another_pid_namespace_is_none_here() {
+        let process = Process { pid: 1, start_time: 2, boot_id: "b".into() };
+        let event =
+            SpooledEvent { process: Some(process.clone()), ..SpooledEvent::new("o", &Stamp::now(), Vec::new()) };
+        assert_eq!(event.process_here(), Some(&process));
+        let other = SpooledEvent { pid_namespace: Some(event.pid_namespace.unwrap_or(7) + 1), ..event };
+        assert_eq!(other.process_here(), None);
+    }
 }

@@ -15,26 +15,31 @@ const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY
 /// Added to a name, before and after, while its file is written.
 pub(crate) const UNFINISHED: (&str, &str) = (".", ".tmp");
 
-/// Writes it, so that power that fails leaves it whole or leaves nothing: under another name until it is on the disk.
-pub(crate) fn write(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+/// Writes it, under another name until it is whole. It is not on the disk yet: power that fails may leave a part of it,
+/// which its checksum tells.
+pub(crate) fn write(directory: &Path, name: &str, content: &[u8]) -> io::Result<File> {
     let unfinished = directory.join(format!("{}{name}{}", UNFINISHED.0, UNFINISHED.1));
-    let written = write_new(&unfinished, content).and_then(|()| fs::rename(&unfinished, directory.join(name)));
+    let written =
+        write_new(&unfinished, content).and_then(|file| fs::rename(&unfinished, directory.join(name)).map(|()| file));
     if written.is_err() {
         fs::remove_file(&unfinished).ok();
-        return written;
     }
-    sync(directory)
+    written
 }
 
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, content: &[u8]) -> io::Result<File> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).custom_flags(FLAGS).open(path)?;
     file.write_all(content)?;
-    file.sync_all()
+    Ok(file)
 }
 
 /// Puts the names in a directory on the disk.
 pub(crate) fn sync(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    match File::open(directory) {
+        // Who may make something there, and not look at it, has to leave that to the system.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        opened => opened?.sync_all(),
+    }
 }
 
 /// Reads a plain file, and one byte more than `most` of a longer one.

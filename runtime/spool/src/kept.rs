@@ -19,9 +19,12 @@ pub struct Kept {
     pub event: Option<SpooledEvent>,
 }
 
-/// How many files there are.
-pub(crate) fn count(folder: &Path) -> Result<usize, SpoolError> {
-    Ok(paths(folder)?.len())
+/// Whether no other file may be kept: there are so many already, or they have so many bytes.
+pub(crate) fn is_full(folder: &Path, most: usize, most_bytes: u64) -> Result<bool, SpoolError> {
+    let paths = paths(folder)?;
+    // One that is gone meanwhile has none.
+    let bytes = |path: &PathBuf| fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
+    Ok(paths.len() >= most || paths.iter().map(bytes).fold(0, u64::saturating_add) >= most_bytes)
 }
 
 /// The files, in the order of their names.

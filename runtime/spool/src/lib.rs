@@ -1,7 +1,7 @@
 //! A durable spool of hook events.
 //!
 //! A hook is a process that lives for milliseconds. What it cannot hand over to a daemon it puts here: one file for
-//! each event, on the disk before the hook leaves. The daemon takes the files in, in their order, and removes each once
+//! each event, on the disk before the hook leaves if the disk is in time. The daemon takes the files in, in their order, and removes each once
 //! its event is on record.
 //!
 //! ```
@@ -55,7 +55,9 @@ mod private_directory;
 mod reader;
 mod spool;
 mod stamp;
+mod version;
 mod writer;
+mod written;
 
 pub use error::SpoolError;
 pub use event::SpooledEvent;
@@ -65,4 +67,6 @@ pub use private_directory::{Loose, NotPrivate, open_private};
 pub use reader::Reader;
 pub use spool::Spool;
 pub use stamp::Stamp;
+pub use version::{is_newer_than_this, is_older_than_this};
 pub use writer::Writer;
+pub use written::Written;

@@ -28,6 +28,16 @@ pub const MAX_DAMAGED: usize = 1_000;
 /// Refused events that are kept. Many are of one mistake, which the first ones show.
 pub const MAX_REFUSED: usize = 1_000;
 
+/// Bytes of the damaged files that are kept, and of the refused ones: a quarter of what may wait.
+pub const MAX_KEPT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How old an event is at least when its file counts as damaged. A younger one is left for the next look: on some file
+/// systems of a network a name is seen before what it names.
+pub const YOUNG: Duration = Duration::from_secs(3);
+
+/// How long a file on which the disk fails is tried again before it is put aside: others wait for it.
+pub const DISK_PATIENCE: Duration = Duration::from_secs(60);
+
 /// After how long a file that was being written counts as left by a writer that was killed. A hook lives for a second.
 pub const UNFINISHED_KEPT: Duration = Duration::from_secs(10 * 60);
 

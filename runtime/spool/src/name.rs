@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fmt;
 
 use crate::event::SpooledEvent;
-use crate::stamp::{Stamp, number};
+use crate::stamp::{NO_BOOT, Stamp, number};
 
 /// What every event's file ends with.
 pub(crate) const ENDING: &str = ".event";
@@ -54,7 +54,8 @@ impl fmt::Display for EventName {
 }
 
 /// Puts names in the order in which their events came. What came in another boot comes before what came in this one,
-/// and boots come in the order of the wall clock.
+/// and boots come in the order of the wall clock. Where a boot has no name all of them look like one, and there the wall
+/// clock comes first.
 pub(crate) fn sort(names: &mut [EventName], this_boot: &str) {
     let mut first = HashMap::<String, u64>::new();
     for name in names.iter() {
@@ -62,7 +63,11 @@ pub(crate) fn sort(names: &mut [EventName], this_boot: &str) {
         *wall = name.wall_ms.min(*wall);
     }
     let of_boot = |name: &EventName| (name.boot == this_boot, first.get(&name.boot).copied().unwrap_or_default());
-    names.sort_by(|a, b| of_boot(a).cmp(&of_boot(b)).then_with(|| a.stamp.cmp(&b.stamp)));
+    let in_boot = |name: &EventName| if name.boot == NO_BOOT { name.wall_ms } else { 0 };
+    names.sort_by(|a, b| {
+        let by_boot = of_boot(a).cmp(&of_boot(b)).then_with(|| a.boot.cmp(&b.boot));
+        by_boot.then_with(|| in_boot(a).cmp(&in_boot(b))).then_with(|| a.stamp.cmp(&b.stamp))
+    });
 }
 
 #[cfg(test)]
@@ -99,5 +104,15 @@ mod tests {
         for (name, (boot, nanos)) in names.iter().zip(expected) {
             assert!(name.stamp.starts_with(&format!("{boot}.{nanos:020}.")), "{name}");
         }
+    }
+
+    #[test]
+    fn where_a_boot_has_no_name_events_come_in_the_order_of_the_wall_clock() {
+        // Those of 2 000 ms came after a restart, which began the clock of the boot again.
+        let mut names = vec![name(NO_BOOT, 5, 2_000), name(NO_BOOT, 90, 1_000), name(NO_BOOT, 6, 2_000)];
+        sort(&mut names, NO_BOOT);
+        let walls: Vec<(u64, bool)> =
+            names.iter().map(|name| (name.wall_ms, name.stamp.starts_with("0.00000000000000000006."))).collect();
+        assert_eq!(walls, [(1_000, false), (2_000, false), (2_000, true)]);
     }
 }

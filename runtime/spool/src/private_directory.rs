@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, fchmod, open};
 use rustix::io::Errno;
@@ -72,6 +72,16 @@ pub fn open_private(directory: &Path, loose: Loose) -> Result<File, NotPrivate> 
     Ok(opened)
 }
 
+/// The directories that get a new name in them when this one is made; none when it is there.
+pub(crate) fn parents_of_missing(directory: &Path) -> Vec<PathBuf> {
+    let missing = directory.ancestors().take_while(|directory| !directory.exists());
+    let parents = missing.filter_map(Path::parent).map(|parent| match parent.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => parent.to_owned(),
+    });
+    parents.collect()
+}
+
 /// A file of that name, and a link that leads nowhere, are what they are: opening it says so.
 fn make(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().recursive(true).mode(MODE).create(directory) {
@@ -105,6 +115,17 @@ mod tests {
             open_private(&made, Loose::Tighten).unwrap();
             assert_eq!(mode(&made), 0o700);
         }
+    }
+
+    #[test]
+    fn every_directory_that_gets_a_new_name_is_known_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("a"), dir.path().join("a").join("b"));
+        assert_eq!(parents_of_missing(&two), [one.clone(), dir.path().to_owned()]);
+        fs::create_dir(&one).unwrap();
+        assert_eq!(parents_of_missing(&two), [one.clone()]);
+        assert!(parents_of_missing(&one).is_empty());
+        assert_eq!(parents_of_missing(Path::new("there-is-none-of-this-name")), [Path::new(".")]);
     }
 
     #[test]

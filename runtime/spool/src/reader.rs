@@ -1,23 +1,25 @@
 //! What takes the events of a spool in. There is one at a time.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use lastword_events::text::printable_path;
 use rustix::event::{Timespec, poll};
+use rustix::io::Errno;
 
 use crate::error::SpoolError;
 use crate::event::SpooledEvent;
 use crate::file::{self, UNFINISHED};
 use crate::format::{MAX_FILE_BYTES, decode};
 use crate::kept;
-use crate::limits::{LOCK_PAUSE, LOCK_TRIES, MAX_DAMAGED, UNFINISHED_KEPT};
+use crate::limits::{DISK_PATIENCE, LOCK_PAUSE, LOCK_TRIES, MAX_DAMAGED, MAX_KEPT_BYTES, UNFINISHED_KEPT, YOUNG};
 use crate::name::EventName;
 use crate::spool::{Spool, make_private};
+use crate::stamp::wall_ms;
 
 /// What takes the events of a spool in: the only one, until it is dropped or [released](Self::release).
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct Reader {
     lock: File,
     /// Damaged files for which there is no room in their folder. They stay where they are.
     left: Mutex<HashSet<String>>,
+    /// Files that could not be read the last time, and since when.
+    failing: Mutex<HashMap<String, Instant>>,
     /// What is to be told to people, a sentence each.
     warnings: Mutex<Vec<String>>,
 }
@@ -40,7 +44,8 @@ impl Reader {
         let path = spool.reader_lock();
         let lock = file::open_lock(&path).map_err(SpoolError::io("open", &path))?;
         take(&lock, spool, &path)?;
-        let reader = Self { spool: spool.clone(), lock, left: Mutex::default(), warnings: Mutex::default() };
+        let (left, failing, warnings) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let reader = Self { spool: spool.clone(), lock, left, failing, warnings };
         reader.remove_unfinished();
         Ok(reader)
     }
@@ -69,23 +74,43 @@ impl Reader {
     /// [warning](Self::warnings) names it.
     ///
     /// # Errors
-    /// When it cannot be read now, and perhaps later.
+    /// When it cannot be read now, and perhaps later. The first time a warning says so.
     pub fn read(&self, name: &EventName) -> Result<Option<SpooledEvent>, SpoolError> {
         let file = name.to_string();
         let path = self.spool.directory().join(&file);
-        let content = match file::read(&path, MAX_FILE_BYTES) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData || is_link(&path) => {
-                self.set_aside(&file, &path, &error.to_string());
-                return Ok(None);
+        let read = file::read(&path, MAX_FILE_BYTES);
+        let decoded = match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if will_stay(&error, &path) => Err((error, true)),
+            Err(error) => {
+                let is_over = error.raw_os_error() == Some(Errno::IO.raw_os_error())
+                    && self.fails_for(&file).is_some_and(|time| time >= DISK_PATIENCE);
+                Err((error, is_over))
             }
-            content => content.map_err(SpoolError::io("read", &path))?,
+            Ok(content) => match decode(&content) {
+                Ok(event) => Ok(Some(event)),
+                Err(why) => Err((io::Error::new(io::ErrorKind::InvalidData, why), !is_young(name))),
+            },
         };
-        match decode(&content) {
-            Ok(event) => Ok(Some(event)),
-            Err(why) => {
-                self.set_aside(&file, &path, &why);
+        match decoded {
+            Ok(event) => {
+                lock(&self.failing).remove(&file);
+                Ok(event)
+            }
+            Err((why, true)) => {
+                lock(&self.failing).remove(&file);
+                self.set_aside(&file, &path, &why.to_string());
                 Ok(None)
+            }
+            Err((why, false)) => {
+                // One that is young is no news.
+                let is_news = self.fails_for(&file).is_none();
+                lock(&self.failing).entry(file).or_insert_with(Instant::now);
+                if is_news && why.kind() != io::ErrorKind::InvalidData {
+                    let path = printable_path(&path);
+                    self.warn(format!("an event cannot be read now, and others wait for it: {path}: {why}"));
+                }
+                Err(SpoolError::io("read", &path)(why))
             }
         }
     }
@@ -110,7 +135,8 @@ impl Reader {
     pub fn refuse(&self, name: &EventName, event: SpooledEvent, why: &str) -> Result<(), SpoolError> {
         match self.spool.keep_refused(&event.refused_for(why)) {
             Err(full @ SpoolError::KeptFull { .. }) => self.warn(format!("an event is not kept: {full}")),
-            kept => kept?,
+            // Only then is it removed.
+            kept => kept?.sync()?,
         }
         self.remove(name)
     }
@@ -133,9 +159,9 @@ impl Reader {
     /// Moves a file to those that are kept because they are damaged. It is never deleted.
     fn set_aside(&self, name: &str, path: &Path, why: &str) {
         let folder = self.spool.damaged_folder();
-        let moved = make_private(&folder).and_then(|()| match kept::count(&folder)? {
-            MAX_DAMAGED.. => Err(SpoolError::KeptFull { directory: folder.clone() }),
-            _ => fs::rename(path, folder.join(name)).map_err(SpoolError::io("move", path)),
+        let moved = make_private(&folder).and_then(|_| match kept::is_full(&folder, MAX_DAMAGED, MAX_KEPT_BYTES)? {
+            true => Err(SpoolError::KeptFull { directory: folder.clone() }),
+            false => fs::rename(path, folder.join(name)).map_err(SpoolError::io("move", path)),
         });
         match moved {
             Ok(()) => {
@@ -153,24 +179,45 @@ impl Reader {
         }
     }
 
+    /// For how long this file has not been readable.
+    fn fails_for(&self, file: &str) -> Option<Duration> {
+        lock(&self.failing).get(file).map(Instant::elapsed)
+    }
+
     /// What writers have left that were killed. Nobody was told that it is kept.
     fn remove_unfinished(&self) {
-        let Ok(entries) = fs::read_dir(self.spool.directory()) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let name = name.as_encoded_bytes();
-            let is_unfinished = name.starts_with(UNFINISHED.0.as_bytes()) && name.ends_with(UNFINISHED.1.as_bytes());
-            let written = || entry.metadata().and_then(|metadata| metadata.modified()).ok();
-            let age = |written| SystemTime::now().duration_since(written).unwrap_or_default();
-            if is_unfinished && written().is_some_and(|written| age(written) > UNFINISHED_KEPT) {
-                fs::remove_file(entry.path()).ok();
-            }
-        }
+        remove_unfinished_in(self.spool.directory());
+        remove_unfinished_in(&self.spool.refused_folder());
     }
 
     fn warn(&self, warning: String) {
         lock(&self.warnings).push(warning);
     }
+}
+
+fn remove_unfinished_in(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        let is_unfinished = name.starts_with(UNFINISHED.0.as_bytes()) && name.ends_with(UNFINISHED.1.as_bytes());
+        let written = || entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        let age = |written| SystemTime::now().duration_since(written).unwrap_or_default();
+        if is_unfinished && written().is_some_and(|written| age(written) > UNFINISHED_KEPT) {
+            fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
+/// Whether a file that cannot be read for this reason never can: it is no plain file, or not for us to read.
+fn will_stay(error: &io::Error, path: &Path) -> bool {
+    let is_foreign = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied);
+    is_foreign || error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) || is_link(path)
+}
+
+/// Whether an event came a moment ago. One of the future came before the clock was set.
+fn is_young(name: &EventName) -> bool {
+    Duration::from_millis(wall_ms().abs_diff(name.wall_ms)) < YOUNG
 }
 
 /// A hook may look at the lock at this moment, which takes it microseconds.

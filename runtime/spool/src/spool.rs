@@ -8,11 +8,12 @@ use crate::error::SpoolError;
 use crate::event::SpooledEvent;
 use crate::file;
 use crate::kept::{self, Kept};
-use crate::limits::{MAX_PAYLOAD_BYTES, MAX_REFUSED};
+use crate::limits::{MAX_KEPT_BYTES, MAX_PAYLOAD_BYTES, MAX_REFUSED};
 use crate::name::{self, ENDING, EventName};
-use crate::private_directory::{Loose, open_private};
+use crate::private_directory::{Loose, open_private, parents_of_missing};
 use crate::stamp::this_boot;
 use crate::writer::Writer;
+use crate::written::{Written, sync_directories};
 
 /// The folder of what could not be read.
 const DAMAGED: &str = "damaged";
@@ -51,9 +52,9 @@ impl Spool {
     /// Makes the directory where it is missing, and looks whether it is this user's alone to write to.
     ///
     /// # Errors
-    /// When it is not.
+    /// When it is not, or the disk fails.
     pub fn make(&self) -> Result<(), SpoolError> {
-        make_private(&self.directory)
+        sync_directories(&make_private(&self.directory)?)
     }
 
     /// What puts events into it.
@@ -61,8 +62,8 @@ impl Spool {
     /// # Errors
     /// As [`make`](Self::make), or when the directory cannot be read.
     pub fn writer(&self) -> Result<Writer, SpoolError> {
-        self.make()?;
-        Writer::new(self.clone())
+        let unsynced = make_private(&self.directory)?;
+        Writer::new(self.clone(), unsynced)
     }
 
     /// Whether no event waits.
@@ -109,14 +110,16 @@ impl Spool {
     ///
     /// # Errors
     /// When as many are kept as may be, or it cannot be written.
-    pub fn keep_refused(&self, event: &SpooledEvent) -> Result<(), SpoolError> {
-        self.make()?;
+    pub fn keep_refused(&self, event: &SpooledEvent) -> Result<Written, SpoolError> {
+        let mut unsynced = make_private(&self.directory)?;
         let folder = self.refused_folder();
-        make_private(&folder)?;
-        if kept::count(&folder)? >= MAX_REFUSED {
+        unsynced.append(&mut make_private(&folder)?);
+        if kept::is_full(&folder, MAX_REFUSED, MAX_KEPT_BYTES)? {
             return Err(SpoolError::KeptFull { directory: folder });
         }
-        write_event(&folder, event)
+        let mut written = write_event(&folder, event)?;
+        written.directories.append(&mut unsynced);
+        Ok(written)
     }
 
     /// Events that no daemon takes, the first first.
@@ -177,20 +180,23 @@ fn is_strange(file: &std::ffi::OsStr) -> bool {
     file.ends_with(ENDING.as_bytes()) && !file.starts_with(b".")
 }
 
-pub(crate) fn make_private(directory: &Path) -> Result<(), SpoolError> {
+/// Makes the directory where it is missing. The directories that have got a new name with it: they are not synced yet.
+pub(crate) fn make_private(directory: &Path) -> Result<Vec<PathBuf>, SpoolError> {
+    let parents = parents_of_missing(directory);
     match open_private(directory, Loose::Refuse) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(parents),
         Err(why) => Err(SpoolError::NotPrivate { directory: directory.to_owned(), why }),
     }
 }
 
 /// Writes an event's file, under the name that its `op_id` and its time make.
-pub(crate) fn write_event(directory: &Path, event: &SpooledEvent) -> Result<(), SpoolError> {
+pub(crate) fn write_event(directory: &Path, event: &SpooledEvent) -> Result<Written, SpoolError> {
     if event.payload.len() > MAX_PAYLOAD_BYTES {
         return Err(SpoolError::TooLarge { bytes: event.payload.len() });
     }
     let io = |error: io::Error| SpoolError::io("write an event to", directory)(error);
     let content = crate::format::encode(event).map_err(|error| io(error.into()))?;
-    let name = EventName::of(event, content.len());
-    file::write(directory, &name.to_string(), &content).map_err(io)
+    let name = EventName::of(event, content.len()).to_string();
+    let file = file::write(directory, &name, &content).map_err(io)?;
+    Ok(Written { path: directory.join(&name), file, directories: vec![directory.to_owned()] })
 }

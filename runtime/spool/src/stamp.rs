@@ -9,7 +9,7 @@ use lastword_process::Process;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Where nobody can tell which boot it is.
-const NO_BOOT: &str = "0";
+pub(crate) const NO_BOOT: &str = "0";
 
 /// Characters of a boot's name at most: it is a UUID.
 const MAX_BOOT_CHARS: usize = 64;

@@ -1,9 +1,12 @@
 //! What puts events into a spool.
 
+use std::path::PathBuf;
+
 use crate::error::SpoolError;
 use crate::event::SpooledEvent;
 use crate::limits::{COUNT_EVERY, MAX_EVENTS, MAX_EVENTS_BYTES};
 use crate::spool::{Spool, write_event};
+use crate::written::Written;
 
 /// What puts events into a spool. Any number may do so at once.
 #[derive(Debug)]
@@ -11,11 +14,13 @@ pub struct Writer {
     spool: Spool,
     /// Events that are written before the next count.
     uncounted: usize,
+    /// Directories above the spool that have got a new name with it, and are not on the disk yet.
+    unsynced: Vec<PathBuf>,
 }
 
 impl Writer {
-    pub(crate) fn new(spool: Spool) -> Result<Self, SpoolError> {
-        let mut writer = Self { spool, uncounted: 0 };
+    pub(crate) fn new(spool: Spool, unsynced: Vec<PathBuf>) -> Result<Self, SpoolError> {
+        let mut writer = Self { spool, uncounted: 0, unsynced };
         writer.count()?;
         Ok(writer)
     }
@@ -23,13 +28,23 @@ impl Writer {
     /// Writes an event. It is on the disk when this returns, with its name.
     ///
     /// # Errors
-    /// When there is no room, the payload is too large, or the disk fails. The event is not in the spool then.
+    /// As [`put`](Self::put) and [`Written::sync`].
     pub fn write(&mut self, event: &SpooledEvent) -> Result<(), SpoolError> {
+        self.put(event)?.sync()
+    }
+
+    /// Writes an event, which has its name when this returns, and is on the disk when what is returned is synced.
+    ///
+    /// # Errors
+    /// When there is no room, the payload is too large, or it cannot be written. The event is not in the spool then.
+    pub fn put(&mut self, event: &SpooledEvent) -> Result<Written, SpoolError> {
         if self.uncounted == 0 {
             self.count()?;
         }
         self.uncounted = self.uncounted.saturating_sub(1);
-        write_event(self.spool.directory(), event)
+        let mut written = write_event(self.spool.directory(), event)?;
+        written.directories.append(&mut self.unsynced);
+        Ok(written)
     }
 
     /// Whether there is room. What is there already is kept, so it is the newest that finds none.

@@ -13,8 +13,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::SystemTime;
 
-use lastword_spool::limits::{MAX_EVENTS, MAX_PAYLOAD_BYTES};
+use lastword_spool::limits::{MAX_EVENTS, MAX_KEPT_BYTES, MAX_PAYLOAD_BYTES, UNFINISHED_KEPT};
 use lastword_spool::{Reader, Spool, SpoolError, SpooledEvent, Stamp};
 
 /// In memory where there is such a place: a file need not outlive the machine, and a disk would be what is measured.
@@ -36,6 +37,12 @@ fn write(spool: &Spool, texts: &[&str]) {
     for text in texts {
         writer.write(&event(text)).unwrap();
     }
+}
+
+/// One that came long ago: if its file cannot be read it is damaged, and not one that is seen too early.
+fn old(text: &str) -> SpooledEvent {
+    let event = event(text);
+    SpooledEvent { wall_ms: event.wall_ms - 60_000, ..event }
 }
 
 fn take_all(reader: &Reader) -> Vec<String> {
@@ -77,7 +84,7 @@ fn everything_is_for_its_owner_alone() {
     let dir = folder();
     let spool = spool(&dir);
     write(&spool, &["1"]);
-    spool.keep_refused(&event("2").refused_for("why")).unwrap();
+    spool.keep_refused(&event("2").refused_for("why")).unwrap().sync().unwrap();
     let reader = Reader::begin(&spool).unwrap();
     assert_eq!(mode(spool.directory()), 0o700);
     assert_eq!(mode(&files(&spool)[0]), 0o600);
@@ -109,7 +116,8 @@ fn a_directory_that_others_could_put_events_into_is_refused_and_left_as_it_is() 
 fn a_damaged_file_is_put_aside_and_named_and_the_others_are_taken() {
     let dir = folder();
     let spool = spool(&dir);
-    write(&spool, &["1", "2", "3", "4"]);
+    let mut writer = spool.writer().unwrap();
+    ["1", "2", "3", "4"].iter().for_each(|text| writer.write(&old(text)).unwrap());
     let files = files(&spool);
     fs::write(&files[0], "").unwrap();
     let mut torn = fs::read(&files[1]).unwrap();
@@ -127,6 +135,57 @@ fn a_damaged_file_is_put_aside_and_named_and_the_others_are_taken() {
     assert_eq!(damaged.len(), 3);
     assert!(damaged.iter().any(|kept| fs::read(&kept.path).unwrap() == torn), "it is as it was");
     assert!(spool.is_empty().unwrap() && reader.warnings().is_empty());
+}
+
+#[test]
+fn a_file_of_a_moment_ago_that_is_not_whole_is_left_for_the_next_look() {
+    let dir = folder();
+    let spool = spool(&dir);
+    write(&spool, &["1"]);
+    let file = files(&spool).remove(0);
+    let whole = fs::read(&file).unwrap();
+    let reader = Reader::begin(&spool).unwrap();
+    let name = reader.list().unwrap().remove(0);
+    fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+    // A machine that is held up in between puts it aside, as it would a moment later.
+    let Err(error) = reader.read(&name) else { return };
+    assert!(matches!(error, SpoolError::Io { .. }), "{error}");
+    assert!(file.exists() && spool.damaged().unwrap().is_empty() && reader.warnings().is_empty());
+    fs::write(&file, whole).unwrap();
+    assert_eq!(take_all(&reader), ["1"]);
+}
+
+#[test]
+fn what_is_no_file_is_put_aside_and_holds_up_nobody() {
+    let dir = folder();
+    let spool = spool(&dir);
+    write(&spool, &["1", "2"]);
+    let first = files(&spool).remove(0);
+    fs::remove_file(&first).unwrap();
+    fs::create_dir(&first).unwrap();
+    let reader = Reader::begin(&spool).unwrap();
+    assert_eq!(take_all(&reader), ["2"]);
+    assert_eq!((spool.damaged().unwrap().len(), reader.warnings().len()), (1, 1));
+}
+
+#[test]
+fn what_is_kept_for_people_is_bounded_in_bytes_too_and_killed_writers_leave_nothing_there() {
+    let dir = folder();
+    let spool = spool(&dir);
+    spool.keep_refused(&event("1").refused_for("why")).unwrap().sync().unwrap();
+    let refused = spool.directory().join("refused");
+    let file = fs::File::create(refused.join("large.event")).unwrap();
+    file.set_len(MAX_KEPT_BYTES).unwrap();
+    let full = spool.keep_refused(&event("2").refused_for("why")).map(drop).unwrap_err();
+    assert!(matches!(full, SpoolError::KeptFull { .. }), "{full}");
+    let [left, young] = ["left", "young"].map(|name| refused.join(format!(".{name}.tmp")));
+    for path in [&left, &young] {
+        fs::write(path, "half").unwrap();
+    }
+    let long_ago = SystemTime::now() - 2 * UNFINISHED_KEPT;
+    fs::File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
+    drop(Reader::begin(&spool).unwrap());
+    assert!(!left.exists() && young.exists());
 }
 
 #[test]

@@ -37,7 +37,14 @@ pub(crate) struct ServeArgs {
     /// Leave when there was no session, no connection and nothing owed for so long, e.g. 10m; a hook with --spawn starts the next one
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) exit_when_idle: Option<Duration>,
+
+    /// A hook has started it, and knows its arguments: whoever needs it starts the next, and it waits for the one before it to be gone
+    #[arg(long, hide = true)]
+    pub(crate) spawned: bool,
 }
+
+/// See [`ServeArgs::spawned`].
+pub(crate) const SPAWNED: &str = "--spawned";
 
 /// The daemon that is meant.
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ const EARLIER: &str = "daemon.log.1";
 const MODE: u32 = 0o600;
 const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).bits().cast_signed();
 
-/// Opens it, in the user's state directory. A long one is put aside first.
+/// Opens it, in the user's state directory, where our own is private from here on. A long log is put aside first.
 ///
 /// # Errors
 /// When nobody knows where that is, or the file cannot be opened there.
@@ -27,7 +27,7 @@ pub(super) fn open() -> io::Result<File> {
 }
 
 fn open_in(directory: &Path) -> io::Result<File> {
-    open_private(directory, Loose::Refuse).map_err(io::Error::other)?;
+    open_private(directory, Loose::Tighten).map_err(io::Error::other)?;
     let path: PathBuf = directory.join(NAME);
     if fs::symlink_metadata(&path).is_ok_and(|log| log.len() > MAX_DAEMON_LOG_BYTES) {
         fs::rename(&path, directory.join(EARLIER))?;
@@ -38,7 +38,7 @@ fn open_in(directory: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 
@@ -48,7 +48,10 @@ mod tests {
         let directory = dir.path().join("lastword");
         let [log, earlier] = [NAME, EARLIER].map(|name| directory.join(name));
         writeln!(open_in(&directory).unwrap(), "1").unwrap();
+        // Others made it, under another umask.
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o775)).unwrap();
         writeln!(open_in(&directory).unwrap(), "2").unwrap();
+        assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o777, 0o700);
         assert_eq!(fs::read_to_string(&log).unwrap(), "1\n2\n");
         assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
         OpenOptions::new().write(true).open(&log).unwrap().set_len(MAX_DAEMON_LOG_BYTES + 1).unwrap();

@@ -10,7 +10,7 @@ use hyper::body::Bytes;
 use hyper::header::{HeaderMap, SERVER};
 use hyper::{Method, Request, StatusCode};
 use lastword_process::Process;
-use lastword_spool::SpooledEvent;
+use lastword_spool::{SpooledEvent, is_older_than_this};
 use tokio::net::UnixStream;
 use tokio::runtime::Builder;
 use tokio::time::timeout_at;
@@ -26,29 +26,29 @@ const LEAVES_WHEN_IDLE: &str = "lastword-leaves-when-idle";
 /// Hands it over, if somebody answers by then.
 pub(super) fn send(socket: Option<&Path>, event: &SpooledEvent, by: Instant) -> Answered {
     let Ok(place) = place::socket(socket) else {
-        return Answered::Unanswered("nobody knows where a daemon would be".to_owned());
+        return Answered::unanswered("nobody knows where a daemon would be");
     };
     let runtime = match Builder::new_current_thread().enable_io().enable_time().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Answered::Unanswered(error.to_string()),
+        Err(error) => return Answered::unanswered(error.to_string()),
     };
     let asked = async { timeout_at(by.into(), ask(&place.path, event)).await };
-    runtime.block_on(asked).unwrap_or_else(|_| Answered::Unanswered("the daemon has not answered in time".to_owned()))
+    runtime.block_on(asked).unwrap_or_else(|_| Answered::unanswered("the daemon has not answered in time"))
 }
 
 async fn ask(socket: &Path, event: &SpooledEvent) -> Answered {
     let stream = match UnixStream::connect(socket).await {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            return Answered::Unanswered("no daemon answers".to_owned());
+            return Answered::unanswered("no daemon answers");
         }
-        Err(error) => return Answered::Unanswered(error.to_string()),
+        Err(error) => return Answered::unanswered(error.to_string()),
     };
     let answer = match of_event(event) {
         Ok(request) => exchange(stream, request, MAX_EMIT_ANSWER_BYTES).await,
         Err(error) => return Answered::Refused(error.to_string()),
     };
-    answer.map_or_else(|error| Answered::Unanswered(format!("{error:#}")), |answer| understand(&answer))
+    answer.map_or_else(|error| Answered::unanswered(format!("{error:#}")), |answer| understand(&answer))
 }
 
 fn of_event(event: &SpooledEvent) -> hyper::http::Result<Request<Full<Bytes>>> {
@@ -86,34 +86,27 @@ fn encoded(text: &str) -> String {
     })
 }
 
-/// What cannot be carried out now may be later: only of what is wrong with the request itself nothing will ever come.
+/// What cannot be carried out now may be later: only of what is wrong with the request itself nothing will ever come, if
+/// no newer daemon follows.
 fn understand(answer: &Answer) -> Answered {
     let Answer { status, headers, body } = answer;
+    let is_outdated = is_outdated(headers);
     if status.is_success() {
-        return Answered::Taken { is_outdated: is_outdated(headers) };
+        return Answered::Taken { is_outdated };
     }
     let Problem { title, detail, code } = serde_json::from_slice(body).unwrap_or_default();
     let said = detail.or(title).unwrap_or_else(|| format!("the daemon answers {status}"));
     let why = code.map_or_else(|| said.clone(), |code| format!("{code}: {said}"));
     let may_pass = matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-    if status.is_client_error() && !may_pass { Answered::Refused(why) } else { Answered::Unanswered(why) }
+    match status.is_client_error() && !may_pass && !is_outdated {
+        true => Answered::Refused(why),
+        false => Answered::Unanswered { why, is_outdated },
+    }
 }
 
 fn is_outdated(headers: &HeaderMap) -> bool {
-    let version = || version(headers.get(SERVER)?.to_str().ok()?.strip_prefix("lastword/")?);
-    let own = version_of_this();
-    headers.contains_key(LEAVES_WHEN_IDLE) && version().is_some_and(|theirs| Some(theirs) < own)
-}
-
-fn version_of_this() -> Option<[u64; 3]> {
-    version(env!("CARGO_PKG_VERSION"))
-}
-
-/// The three numbers of a version.
-fn version(text: &str) -> Option<[u64; 3]> {
-    let numbers = text.split(['-', '+']).next()?.split('.').map(str::parse);
-    let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
-    numbers.try_into().ok()
+    let version = || headers.get(SERVER)?.to_str().ok()?.strip_prefix("lastword/");
+    headers.contains_key(LEAVES_WHEN_IDLE) && version().is_some_and(is_older_than_this)
 }
 
 #[cfg(test)]
@@ -134,13 +127,22 @@ mod tests {
             assert_eq!(answered(status, "{}"), Answered::Taken { is_outdated: false });
         }
         for status in [408, 429, 500, 503, 507] {
-            assert!(matches!(answered(status, ""), Answered::Unanswered(_)), "{status}");
+            assert!(matches!(answered(status, ""), Answered::Unanswered { is_outdated: false, .. }), "{status}");
         }
         for status in [400, 404, 409, 413] {
             assert!(matches!(answered(status, ""), Answered::Refused(_)), "{status}");
         }
         let refused = answered(400, r#"{"code":"empty_id","detail":"session.id must not be empty"}"#);
         assert_eq!(refused, Answered::Refused("empty_id: session.id must not be empty".to_owned()));
+    }
+
+    #[test]
+    fn what_a_daemon_refuses_that_is_older_is_for_the_next_one() {
+        let mut headers = HeaderMap::new();
+        headers.insert(SERVER, HeaderValue::from_static("lastword/0.0.9"));
+        headers.insert(LEAVES_WHEN_IDLE, HeaderValue::from_static("true"));
+        let refused = understand(&Answer { status: StatusCode::NOT_FOUND, headers, body: Bytes::new() });
+        assert!(matches!(refused, Answered::Unanswered { is_outdated: true, .. }), "{refused:?}");
     }
 
     #[test]
@@ -156,7 +158,6 @@ mod tests {
         assert!(of("lastword/0.0.9", true));
         let others = ["lastword/999.0.0", concat!("lastword/", env!("CARGO_PKG_VERSION")), "nginx/0.0.1", "lastword/x"];
         assert!(!of("lastword/0.0.9", false) && !others.iter().any(|other| of(other, true)));
-        assert!(version("0.10.0") > version("0.9.1"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use lastword_spool::Spool;
 use rustix::fs::OFlags;
 
+use super::failed_start;
 use super::place::absolute;
 use crate::args::EMIT_SPAWN;
 use crate::exit::Failure;
@@ -50,17 +51,20 @@ const KEPT: [&str; 20] = [
 ];
 
 /// Has a daemon started that takes in this spool, and serves this socket if one is said, unless that is being done
-/// already. `hand_over`: one answers, and is to leave first.
+/// already or has failed a moment ago. `hand_over`: one answers, and is to leave first.
 ///
 /// # Errors
 /// When nobody knows where this program is, or the system starts no process.
 pub(crate) fn begin(spool: &Spool, socket: Option<&Path>, hand_over: bool) -> Result<(), Failure> {
     spool.make().map_err(Failure::usage)?;
+    if failed_start::is_recent(spool.directory()) {
+        return Ok(());
+    }
     let Some(lock) = lock(&spool.directory().join(LOCK)).map_err(Failure::internal)? else { return Ok(()) };
     // What the agent left open in us is not the daemon's: it would keep the agent's pipes open.
     close_fds::set_fds_cloexec_threadsafe(FIRST_INHERITED, &[]);
     let mut command = Command::new(this_program().map_err(Failure::internal)?);
-    command.arg(EMIT_SPAWN).arg("--spool").arg(spool.directory());
+    command.arg(EMIT_SPAWN).arg("--spool").arg(absolute(spool.directory()));
     if let Some(socket) = socket {
         command.arg("--socket").arg(absolute(socket));
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::anyhow;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,12 +14,14 @@ use rustix::io::Errno;
 use rustix::process::setsid;
 
 use super::daemon_log;
+use super::failed_start;
 use super::place;
 use super::spawn::{FIRST_INHERITED, this_program};
-use crate::args::EmitSpawnArgs;
+use crate::args::{EmitSpawnArgs, SPAWNED};
 use crate::client::Daemon;
 use crate::exit::{Exit, Failure};
 use crate::limits::{HAND_OVER, HAND_OVER_LOOK, SPAWNED_IDLE, SPAWNED_READY};
+use crate::pause::pause;
 use crate::socket::SocketPlace;
 
 /// Starts it, unless one answers.
@@ -31,6 +33,12 @@ pub(crate) fn start_daemon(args: &EmitSpawnArgs) -> Result<Exit, Failure> {
     // they are.
     setsid().ok();
     close_fds::set_fds_cloexec_threadsafe(FIRST_INHERITED, &[]);
+    let started = start(args);
+    failed_start::note(&args.spool, started.as_ref().err());
+    started
+}
+
+fn start(args: &EmitSpawnArgs) -> Result<Exit, Failure> {
     let place = place::socket(args.socket.as_deref())?;
     if args.hand_over {
         hand_over(&place)?;
@@ -39,23 +47,30 @@ pub(crate) fn start_daemon(args: &EmitSpawnArgs) -> Result<Exit, Failure> {
     }
     let mut failed = None;
     for launcher in launchers() {
-        match serve(launcher, args)? {
+        match serve(&launcher, args)? {
             None => return Ok(Exit::Delivered),
             Some(status) => failed = Some(status),
         }
+    }
+    if answers(&place.path) {
+        // Somebody else has started one meanwhile.
+        return Ok(Exit::Delivered);
     }
     let status = failed.map_or_else(|| "with nothing".to_owned(), |status| status.to_string());
     Err(Failure::internal(anyhow!("the daemon has ended before it was ready, {status}")))
 }
 
+/// Where systemd's programs are. The PATH is an agent's, and may begin with a project's own folder.
+const SYSTEMD_RUN: [&str; 3] = ["/usr/bin/systemd-run", "/bin/systemd-run", "/run/current-system/sw/bin/systemd-run"];
+
 /// What starts the daemon: systemd, where it looks after the user's processes, so that the end of an agent's scope or
 /// of a login does not take the daemon along; else, or where that fails, nothing but ourselves.
-fn launchers() -> Vec<&'static [&'static str]> {
-    const ALONE: &[&str] = &[];
-    const SCOPE: &[&str] = &["systemd-run", "--user", "--scope", "--quiet", "--collect", "--"];
+fn launchers() -> Vec<Vec<&'static str>> {
     let has_systemd = std::env::var_os("XDG_RUNTIME_DIR")
         .is_some_and(|runtime| Path::new(&runtime).join("systemd").join("private").exists());
-    if has_systemd { vec![SCOPE, ALONE] } else { vec![ALONE] }
+    let program = SYSTEMD_RUN.into_iter().find(|program| has_systemd && Path::new(program).exists());
+    let scope = program.map(|program| vec![program, "--user", "--scope", "--quiet", "--collect", "--"]);
+    scope.into_iter().chain([Vec::new()]).collect()
 }
 
 /// Starts it and waits until it is ready. What it ended with, if it ended before.
@@ -63,7 +78,8 @@ fn serve(launcher: &[&str], args: &EmitSpawnArgs) -> Result<Option<ExitStatus>, 
     let program = this_program().map_err(Failure::internal)?;
     let mut words = launcher.iter().map(OsStr::new).chain([program.as_os_str()]);
     let mut command = Command::new(words.next().unwrap_or(program.as_os_str()));
-    command.args(words).arg("serve").arg("--exit-when-idle").arg(SPAWNED_IDLE).arg("--spool").arg(&args.spool);
+    command.args(words).arg("serve").arg(SPAWNED).arg("--exit-when-idle").arg(SPAWNED_IDLE);
+    command.arg("--spool").arg(&args.spool);
     if let Some(socket) = &args.socket {
         command.arg("--socket").arg(socket);
     }
@@ -103,7 +119,8 @@ fn until_ready(mut daemon: Child) -> io::Result<Option<ExitStatus>> {
     }
 }
 
-/// Has the daemon leave that answers, and waits until it has. One that does not want to is left alone.
+/// Has the daemon leave that answers, and waits until it does not answer any more. One that does not want to is left
+/// alone. What it has until it is gone the next one waits for.
 fn hand_over(place: &SocketPlace) -> Result<(), Failure> {
     let Some(daemon) = Daemon::find(place)? else { return Ok(()) };
     daemon.post::<serde_json::Value>("/v1/hand-over", &serde_json::json!({})).map(drop)?;
@@ -119,10 +136,4 @@ fn hand_over(place: &SocketPlace) -> Result<(), Failure> {
 
 fn answers(socket: &Path) -> bool {
     UnixStream::connect(socket).is_ok()
-}
-
-fn pause(time: Duration) {
-    let time = Timespec::try_from(time).ok();
-    // A signal makes it shorter.
-    poll(&mut [], time.as_ref()).ok();
 }

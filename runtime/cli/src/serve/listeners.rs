@@ -41,7 +41,7 @@ impl Listeners {
         let mut listeners = Self::default();
         listeners.take_over(&mut ListenFd::from_env())?;
         if listeners.unix.is_empty() {
-            let (unix, file) = socket_file::bind(&settings.socket)?;
+            let (unix, file) = socket_file::bind(&settings.socket, settings.patience)?;
             listeners.unix.push(unix);
             listeners.sockets.push(settings.socket.path.clone());
             listeners.file = Some(file);

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use lastword::Runtime;
+use lastword::{Detached, Runtime};
 use lastword_config::{Drain, OnStop};
 use lastword_events::DrainReason;
 use lastword_server::Server;
@@ -91,15 +91,17 @@ impl Service {
         self.watchdog.expect(at_worst);
         self.watchdog.arm(ends + WATCHDOG_OVERRUN);
         self.giving_back.abort();
-        let mut left_active = 0;
+        let mut leaves_work = false;
         let exit = match (cause, self.on_stop) {
             (Cause::Failed(_), _) => self.give_up(cause, ends).await,
             (Cause::Signal(_), OnStop::Keep) | (Cause::Asked(Stop::HandOver, _), _) => {
                 self.hand_over(cause, ends).await.0
             }
             (Cause::Idle(_), _) => {
-                let (exit, active) = self.hand_over(cause, ends).await;
-                left_active = active;
+                // What is owed to a plugin that is not installed nobody would deliver.
+                let orphaned: u64 = self.runtime.stats().plugins.iter().map(|plugin| plugin.orphaned).sum();
+                let (exit, left) = self.hand_over(cause, ends).await;
+                leaves_work = left.is_none_or(|left| left.sessions > 0 || left.owed > orphaned);
                 exit
             }
             (Cause::Signal(_), OnStop::Drain) if !self.drain.enabled => self.leave_owed(cause, ends).await,
@@ -109,7 +111,7 @@ impl Service {
         self.watchdog.expect(exit);
         // From here on whoever leaves something in the spool sees that nobody takes it in; and what was left before is seen here.
         let waits = self.intake.as_ref().is_some_and(Intake::release);
-        let needs_successor = matches!(cause, Cause::Idle(_)) && (waits || left_active > 0);
+        let needs_successor = matches!(cause, Cause::Idle(_)) && (waits || leaves_work);
         let dropped = self.logs.dropped();
         if dropped > 0 {
             tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");
@@ -171,8 +173,9 @@ impl Service {
         settle(&self.runtime)
     }
 
-    /// `on-stop = "keep"`: every session stays active, and the next daemon goes on with it. With the exit code: how many there are.
-    async fn hand_over(&self, cause: Cause, ends: Instant) -> (Exit, u64) {
+    /// `on-stop = "keep"`: every session stays active, and the next daemon goes on with it. With the exit code: what there is,
+    /// unless nobody can tell.
+    async fn hand_over(&self, cause: Cause, ends: Instant) -> (Exit, Option<Detached>) {
         systemd::stopping("handing over");
         // First, with the budget that the signal began: what it has to cut it cuts in time, whatever clients do.
         let detach = self.runtime.detach_since(cause.at());
@@ -185,15 +188,15 @@ impl Service {
             Ok(Ok(left)) => {
                 let (sessions, owed) = (left.sessions, left.owed);
                 tracing::info!(sessions, owed, "left to the next daemon, as they are");
-                (Exit::Delivered, sessions)
+                (Exit::Delivered, Some(left))
             }
             Ok(Err(error)) => {
                 tracing::error!(%error, "the journal could not be written at the end");
-                (undelivered(self.runtime.durability()), 0)
+                (undelivered(self.runtime.durability()), None)
             }
             Err(_) => {
                 tracing::error!("the journal did not answer within the budget");
-                (undelivered(self.runtime.durability()), 0)
+                (undelivered(self.runtime.durability()), None)
             }
         }
     }

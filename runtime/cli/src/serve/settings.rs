@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use lastword_config::{Daemon, MEMORY, OnStop};
@@ -11,12 +12,15 @@ use lastword_server::OwnerSettings;
 use crate::args::ServeArgs;
 use crate::config::Config;
 use crate::exit::Failure;
+use crate::limits::HAND_OVER;
 use crate::socket::SocketPlace;
 use crate::tls;
 
 /// What the daemon serves with, and what it does when it stops.
 pub(super) struct Settings {
     pub(super) socket: SocketPlace,
+    /// How long a daemon that leaves may keep it.
+    pub(super) patience: Duration,
     pub(super) listen: Option<SocketAddr>,
     /// The file that tokens are read from, now and at each reload.
     pub(super) tokens: Option<PathBuf>,
@@ -46,6 +50,7 @@ impl Settings {
         let tls = daemon.tls.as_ref().map(tls::load).transpose()?;
         let settings = Self {
             socket: SocketPlace::choose(args.socket.as_deref(), daemon.socket.as_deref())?,
+            patience: if args.spawned { HAND_OVER } else { Duration::ZERO },
             listen: args.listen.or(daemon.listen),
             tokens: args.tokens.clone().or_else(|| daemon.tokens.clone()),
             tls,

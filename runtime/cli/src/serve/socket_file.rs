@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use rustix::fs::Mode;
@@ -13,6 +14,8 @@ use rustix::process::umask;
 use super::lock_file::{self, Lock};
 use super::private_directory;
 use crate::exit::Failure;
+use crate::limits::HAND_OVER_LOOK;
+use crate::pause::pause;
 use crate::socket::SocketPlace;
 use lastword_events::text::printable_path;
 
@@ -29,16 +32,16 @@ pub(super) struct SocketFile {
     _lock: File,
 }
 
-/// Makes the socket, and takes the place of a stale one.
+/// Makes the socket, and takes the place of a stale one. A daemon that leaves is waited for, so long at most.
 ///
 /// # Errors
 /// When somebody answers on it, something else has the name, or it cannot be made.
-pub(super) fn bind(place: &SocketPlace) -> Result<(UnixListener, SocketFile), Failure> {
+pub(super) fn bind(place: &SocketPlace, patience: Duration) -> Result<(UnixListener, SocketFile), Failure> {
     let path = &place.path;
     private_directory::make(place)
         .with_context(|| format!("the directory of the socket {} cannot be used", printable_path(path)))
         .map_err(Failure::usage)?;
-    let lock = take_lock(path)?;
+    let lock = take_lock(path, patience)?;
     remove_stale(path)?;
     let listener = listen(path).map_err(|error| {
         Failure::usage(anyhow!(error).context(format!("the socket {} cannot be made", printable_path(path))))
@@ -49,10 +52,17 @@ pub(super) fn bind(place: &SocketPlace) -> Result<(UnixListener, SocketFile), Fa
 }
 
 /// Takes the lock that a living daemon has on its socket. Two that find a stale one at once would each remove the other's.
-fn take_lock(path: &Path) -> Result<File, Failure> {
-    match lock_file::take(&lock_of(path))? {
-        Lock::Ours(lock) => Ok(lock),
-        Lock::Of(holder) => Err(served(path, &holder)),
+fn take_lock(path: &Path, patience: Duration) -> Result<File, Failure> {
+    let until = Instant::now() + patience;
+    loop {
+        match lock_file::take(&lock_of(path))? {
+            Lock::Ours(lock) => return Ok(lock),
+            // One that leaves has closed its socket, and keeps the lock until its last steps are done. Nobody tells.
+            Lock::Of(holder) if Instant::now() >= until || UnixStream::connect(path).is_ok() => {
+                return Err(served(path, &holder));
+            }
+            Lock::Of(_) => pause(HAND_OVER_LOOK),
+        }
     }
 }
 
@@ -129,7 +139,7 @@ mod tests {
         fs::create_dir(&directory).unwrap();
         fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
         let path = directory.join("lastword.sock");
-        let bound = bind(&place(path.clone(), true)).unwrap();
+        let bound = bind(&place(path.clone(), true), Duration::ZERO).unwrap();
         assert_eq!((mode(&directory), mode(&path)), (0o700, 0o600));
         UnixStream::connect(&path).unwrap();
         drop(bound);
@@ -141,17 +151,34 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let place = place(dir.path().join("a.sock"), false);
         drop(UnixListener::bind(&place.path).unwrap());
-        let (listener, file) = bind(&place).unwrap();
-        let second = bind(&place).unwrap_err().error.to_string();
+        let (listener, file) = bind(&place, Duration::ZERO).unwrap();
+        let second = bind(&place, Duration::ZERO).unwrap_err().error.to_string();
         assert!(second.contains("a.sock is served already, by process "), "{second}");
         assert!(second.contains(&std::process::id().to_string()), "{second}");
         drop((listener, file));
         // Of another program, which takes no lock.
         let other = UnixListener::bind(&place.path).unwrap();
-        let served = bind(&place).unwrap_err().error.to_string();
+        let served = bind(&place, Duration::ZERO).unwrap_err().error.to_string();
         assert!(served.contains("by another program"), "{served}");
         drop(other);
-        bind(&place).unwrap();
+        bind(&place, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn one_that_leaves_is_waited_for_and_one_that_answers_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(dir.path().join("a.sock"), false);
+        let patience = Duration::from_secs(60);
+        let (listener, file) = bind(&place, Duration::ZERO).unwrap();
+        assert!(bind(&place, patience).unwrap_err().error.to_string().contains("is served already"));
+        drop(listener);
+        let waited = std::thread::scope(|scope| {
+            let next = scope.spawn(|| bind(&place, patience).map(|(_, file)| file.path.exists()));
+            // Whichever comes first: there is nobody who answers.
+            drop(file);
+            next.join().unwrap()
+        });
+        assert!(waited.unwrap());
     }
 
     #[test]
@@ -159,7 +186,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let place = place(dir.path().join("diary"), false);
         fs::write(&place.path, "mine").unwrap();
-        let refused = bind(&place).unwrap_err().error.to_string();
+        let refused = bind(&place, Duration::ZERO).unwrap_err().error.to_string();
         assert!(refused.contains("is no socket"), "{refused}");
         assert_eq!(fs::read(&place.path).unwrap(), b"mine");
     }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use lastword_events::text::printable_path;
 use lastword_server::{OwnerCount, PluginStatus, Status};
 use lastword_sqlite::DeliveryState;
 
 use crate::args::JournalArgs;
+use crate::emit::default_spool;
 use crate::exit::Failure;
 use crate::journal::unusable;
 
@@ -44,9 +46,23 @@ pub(super) fn status(args: &JournalArgs) -> Result<Status, Failure> {
     })
 }
 
+/// What hooks have left, which the next daemon takes in.
+fn spooled() -> Option<String> {
+    let spool = default_spool()?;
+    let events = match spool.waiting() {
+        Ok(0) => return None,
+        Ok(1) => "1 event waits".to_owned(),
+        Ok(events) => format!("{events} events wait"),
+        Err(error) => return Some(error.to_string()),
+    };
+    let directory = printable_path(spool.directory());
+    Some(format!("{events} in the spool {directory}: a daemon takes them in when it starts"))
+}
+
 fn wrong(plugins: &[PluginStatus]) -> Vec<String> {
     let mut wrong =
         vec!["no daemon answers that has this journal: what is owed goes out after the next start".to_owned()];
+    wrong.extend(spooled());
     for PluginStatus { plugin, dead, orphaned, .. } in plugins {
         if *dead > 0 {
             wrong.push(format!(

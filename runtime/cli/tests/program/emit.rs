@@ -2,12 +2,15 @@
 
 mod away;
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod disk;
 mod handed_over;
 mod many;
 #[cfg(target_os = "linux")]
 mod process;
 mod spawn;
 mod stand_in;
+mod successor;
 mod timed;
 
 use std::fs;

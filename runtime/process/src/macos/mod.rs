@@ -16,6 +16,11 @@ pub(crate) use watch::Watch;
 
 use crate::ProcessError;
 
+/// There is one for all processes.
+pub(crate) fn pid_namespace() -> Option<u64> {
+    None
+}
+
 /// A start time says it all.
 pub(crate) fn boot_id() -> Result<&'static str, ProcessError> {
     Ok("")

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use lastword_server::{HookRefused, Server};
-use lastword_spool::{EventName, Reader, SpoolError, SpooledEvent};
+use lastword_spool::{EventName, Reader, SpoolError, SpooledEvent, is_newer_than_this};
 use tokio::task::spawn_blocking;
 
 use crate::limits::SPOOLED_AT_ONCE;
@@ -23,41 +23,71 @@ struct Taken {
     result: Result<(), HookRefused>,
 }
 
+/// What could not be taken, and is tried again when all of it is looked at the next time.
+#[derive(Default)]
+pub(super) struct Waits {
+    names: HashSet<EventName>,
+    /// Sessions of which an event waits. What came after it waits as well.
+    sessions: HashSet<Arc<str>>,
+    /// Of one that waits nobody can tell the session: whatever came after it waits as well.
+    all: bool,
+    /// Of one of them, for people.
+    why: Option<String>,
+}
+
+impl Waits {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.names.is_empty() && !self.all
+    }
+
+    fn add(&mut self, name: EventName, why: String) {
+        self.names.insert(name);
+        self.why = Some(why);
+    }
+}
+
 /// What is under way, and what has to wait.
 struct Pass<'a> {
     reader: &'a Arc<Reader>,
     under_way: FuturesUnordered<BoxFuture<'static, Taken>>,
     /// Sessions of which an event is under way.
     busy: HashSet<Arc<str>>,
-    /// Sessions of which an event could not be taken. What came after it waits as well.
-    held: HashSet<Arc<str>>,
-    is_done: bool,
+    waits: &'a mut Waits,
 }
 
-/// Takes in what waits. Says whether nothing is left that has to be tried again.
-pub(super) async fn take_in(reader: &Arc<Reader>, server: &Server) -> bool {
+/// Takes in what is there, but for what `waits` already; what has to be tried again is added to it.
+pub(super) async fn take_in(reader: &Arc<Reader>, server: &Server, waits: &mut Waits) {
+    let is_first = waits.is_nothing();
     let listing = Arc::clone(reader);
     let names = match blocking(move || listing.list()).await {
         Ok(names) => names,
         Err(error) => {
             tracing::warn!(%error, "the spool cannot be looked at");
-            return false;
+            waits.all = true;
+            return;
         }
     };
-    let (busy, held) = (HashSet::new(), HashSet::new());
-    let mut pass = Pass { reader, under_way: FuturesUnordered::new(), busy, held, is_done: true };
+    let mut pass = Pass { reader, under_way: FuturesUnordered::new(), busy: HashSet::new(), waits };
     let many = names.len();
     for name in names {
-        pass.take(name, server).await;
+        if pass.waits.all {
+            break;
+        }
+        if !pass.waits.names.contains(&name) {
+            pass.take(name, server).await;
+        }
     }
     while pass.settle_one().await {}
     for warning in reader.warnings() {
         tracing::warn!("{warning}");
     }
     if many > 0 {
-        tracing::debug!(many, is_done = pass.is_done, "events of the spool were looked at");
+        tracing::debug!(many, waiting = pass.waits.names.len(), "events of the spool were looked at");
     }
-    pass.is_done
+    // Said once for each time that all of them were tried.
+    if let (true, Some(why)) = (is_first, &pass.waits.why) {
+        tracing::warn!(waiting = pass.waits.names.len(), why, "events of the spool wait, and are tried again");
+    }
 }
 
 impl Pass<'_> {
@@ -66,22 +96,30 @@ impl Pass<'_> {
         let event = match blocking(move || reader.read(&file)).await {
             Ok(Some(event)) => event,
             Ok(None) => return,
-            Err(error) => return self.fails(&error),
+            Err(error) => {
+                // The reader has a warning of it.
+                tracing::debug!(%error, "the spool waits");
+                self.waits.all = true;
+                return;
+            }
         };
-        let SpooledEvent { owner, event: named, op_id, process, payload, .. } = &event;
+        let SpooledEvent { owner, event: named, op_id, payload, .. } = &event;
         let read = match server.read_hook(owner, named.as_deref(), payload) {
             Ok(read) => read,
-            Err(refused) => return self.refuse(name, event, refused).await,
+            Err(refused) => {
+                self.waits.all |= refused.may_pass;
+                return self.refuse(name, event, refused).await;
+            }
         };
         let session: SessionId = read.session().map(|session| session.id.clone());
         while self.under_way.len() >= SPOOLED_AT_ONCE || session.as_ref().is_some_and(|id| self.busy.contains(id)) {
             self.settle_one().await;
         }
-        if session.as_ref().is_some_and(|id| self.held.contains(id)) {
-            self.is_done = false;
+        if session.as_ref().is_some_and(|id| self.waits.sessions.contains(id)) {
+            self.waits.names.insert(name);
             return;
         }
-        let answer = server.take_hook(read, op_id, process.clone());
+        let answer = server.take_hook(read, op_id, event.process_here().cloned());
         self.busy.extend(session.clone());
         self.under_way.push(Box::pin(async move {
             let result = answer.await;
@@ -99,8 +137,8 @@ impl Pass<'_> {
             // Only now: it is on record.
             Ok(()) => self.remove(name).await,
             Err(refused) => {
-                if refused.may_pass {
-                    self.held.extend(session);
+                if is_held(&event, &refused) {
+                    self.waits.sessions.extend(session);
                 }
                 self.refuse(name, event, refused).await;
             }
@@ -109,36 +147,36 @@ impl Pass<'_> {
     }
 
     async fn remove(&mut self, name: EventName) {
-        let reader = Arc::clone(self.reader);
-        if let Err(error) = blocking(move || reader.remove(&name)).await {
-            self.fails(&error);
+        let (reader, file) = (Arc::clone(self.reader), name.clone());
+        if let Err(error) = blocking(move || reader.remove(&file)).await {
+            self.waits.add(name, error.to_string());
         }
     }
 
     /// It stays where it is, or is put aside for people.
     async fn refuse(&mut self, name: EventName, event: SpooledEvent, refused: HookRefused) {
-        let HookRefused { code, detail, may_pass, .. } = refused;
-        if may_pass {
-            tracing::debug!(%name, code, detail, "an event of the spool waits");
-            self.is_done = false;
+        if is_held(&event, &refused) {
+            self.waits.add(name, format!("{}: {}", refused.code, refused.detail));
             return;
         }
+        let HookRefused { code, detail, .. } = refused;
         tracing::warn!(
             owner = event.owner,
             code,
             detail,
             "an event of the spool is not taken, and is kept in `refused` there"
         );
-        let (reader, why) = (Arc::clone(self.reader), format!("{code}: {detail}"));
-        if let Err(error) = blocking(move || reader.refuse(&name, event, &why)).await {
-            self.fails(&error);
+        let (reader, why, file) = (Arc::clone(self.reader), format!("{code}: {detail}"), name.clone());
+        if let Err(error) = blocking(move || reader.refuse(&file, event, &why)).await {
+            self.waits.add(name, error.to_string());
         }
     }
+}
 
-    fn fails(&mut self, error: &SpoolError) {
-        tracing::warn!(%error, "the spool waits");
-        self.is_done = false;
-    }
+/// Whether it waits, because it may be taken later: by this daemon, or by the next one, if the hook's program is newer than
+/// this.
+fn is_held(event: &SpooledEvent, refused: &HookRefused) -> bool {
+    refused.may_pass || is_newer_than_this(&event.version)
 }
 
 /// Files are looked at where they hold up nobody.

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
+use lastword_spool::{Spool, SpooledEvent, Stamp};
+
 use super::stand_in::StandIn;
-use super::{assert_silent, end, hook, sessions, spool, start, until, waiting};
+use super::{assert_silent, end, hook, refused, sessions, spool, start, until, waiting};
 use crate::support::Home;
 
 #[test]
@@ -100,13 +102,54 @@ fn a_damaged_file_is_put_aside_and_named_and_what_no_daemon_takes_is_kept() {
     fs::write(&files[0], torn).unwrap();
     let program = home.serve().guest("prints").start().ready();
     program.log("session-end s3");
-    assert!(waiting(&home).is_empty());
-    assert_eq!(super::refused(&home).len(), 1);
+    until("nothing waits", || waiting(&home).is_empty());
+    assert_eq!(refused(&home).len(), 1);
     let name = files[0].file_name().unwrap().to_str().unwrap();
     assert!(spool(&home).join("damaged").join(name).exists());
     let ended = program.stop();
     assert!(ended.stderr().contains(name), "{}", ended.stderr());
     assert_eq!(ended.printed_ends("prints"), ["s2", "s3"]);
+}
+
+#[test]
+fn what_came_after_an_event_that_cannot_be_read_yet_waits_until_that_is_settled() {
+    let home = Home::new();
+    for payload in [start("s1"), end("s1")] {
+        assert_silent(&hook(&home, &payload));
+    }
+    let files = waiting(&home);
+    let mut torn = fs::read(&files[0]).unwrap();
+    torn.pop();
+    fs::write(&files[0], torn).unwrap();
+    let program = home.serve().guest("prints").start().ready();
+    program.log("session-end s1");
+    // It came a moment ago, so it was left for a while.
+    assert!(spool(&home).join("damaged").join(files[0].file_name().unwrap()).exists());
+    assert_eq!(program.stop().printed_ends("prints"), ["s1"]);
+}
+
+#[test]
+fn what_a_newer_hook_has_left_waits_for_a_daemon_that_understands_it() {
+    let home = Home::new();
+    let event = SpooledEvent::new("owner-of-the-future", &Stamp::now(), end("s1").into_bytes());
+    let event = SpooledEvent { version: "999.0.0".to_owned(), ..event };
+    Spool::at(spool(&home)).writer().unwrap().write(&event).unwrap();
+    assert_silent(&hook(&home, &end("s2")));
+    let program = home.serve().guest("prints").start().ready();
+    program.log("events of the spool wait");
+    program.log("session-end s2");
+    assert_eq!((waiting(&home).len(), refused(&home).len()), (1, 0));
+    program.kill();
+}
+
+#[test]
+fn status_says_what_waits_when_no_daemon_answers() {
+    let home = Home::new();
+    assert_eq!(home.serve().start().ready().stop().code(), 0);
+    let status = || home.command("status").arg("--journal").arg(home.journal()).run().stdout();
+    assert!(!status().contains("in the spool"), "{}", status());
+    assert_silent(&hook(&home, &start("s1")));
+    assert!(status().contains("1 event waits in the spool"), "{}", status());
 }
 
 #[test]

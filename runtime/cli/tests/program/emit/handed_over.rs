@@ -1,6 +1,6 @@
 //! A daemon answers.
 
-use super::{assert_silent, end, header, hook, sessions, start, waiting};
+use super::{assert_silent, end, header, hook, sessions, start, until, waiting};
 use crate::support::Home;
 
 #[test]
@@ -8,14 +8,16 @@ fn an_event_is_on_record_when_its_hook_is_gone_and_the_agents_process_is_its_own
     let home = Home::new();
     let program = home.serve().guest("prints").start().ready();
     assert_silent(&hook(&home, &start("s1")));
+    // A daemon that has not answered in time takes it in.
+    until("the session is active", || sessions(&home).len() == 1);
+    #[cfg(target_os = "linux")]
     let sessions = sessions(&home);
-    assert_eq!(sessions.len(), 1, "{sessions:?}");
     // Whoever has started the hook here is this test.
     #[cfg(target_os = "linux")]
     assert_eq!(sessions[0]["owner"]["process"]["pid"], std::process::id(), "{sessions:?}");
     assert_silent(&hook(&home, &end("s1")));
     program.log("session-end s1");
-    assert!(waiting(&home).is_empty());
+    until("nothing waits", || waiting(&home).is_empty());
     assert_eq!(program.stop().printed_ends("prints"), ["s1"]);
 }
 
@@ -24,7 +26,7 @@ fn the_event_is_named_where_its_payload_does_not_say_it() {
     let home = Home::new();
     let program = home.serve().guest("prints").start().ready();
     let payload = r#"{"sessionId":"s1","timestamp":1795837263053,"cwd":"/w","reason":"complete"}"#;
-    let launch = home.command("emit").arg("copilot").arg("sessionEnd").arg("--strict");
+    let launch = home.command("emit").arg("copilot").arg("sessionEnd");
     assert_silent(&launch.input(payload).run());
     program.log("session-end s1");
     assert_eq!(program.stop().code(), 0);
@@ -54,7 +56,7 @@ fn the_socket_of_the_users_own_configuration_is_asked() {
     assert!(home.join("lastword").join("own.sock").exists());
     assert_silent(&hook(&home, &end("s1")));
     program.log("session-end s1");
-    assert!(waiting(&home).is_empty());
+    until("nothing waits", || waiting(&home).is_empty());
     let ended = program.stop();
     assert!(ended.stderr().contains("this user's own"), "{}", ended.stderr());
 }

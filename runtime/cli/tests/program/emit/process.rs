@@ -1,7 +1,10 @@
 //! Which process the agent is.
 
-use super::{assert_silent, header, start, waiting};
-use crate::support::Home;
+use lastword_process::Process;
+use lastword_spool::{Spool, SpooledEvent, Stamp};
+
+use super::{assert_silent, header, sessions, spool, start, waiting};
+use crate::support::{Home, http};
 
 /// The process that is on record of a hook which a shell runs like that: `"$@"` is the hook.
 fn process_after(script: &str) -> (u64, Home) {
@@ -53,4 +56,21 @@ fn a_process_that_the_hook_is_told_counts_also_when_it_is_gone() {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let expected = serde_json::json!({ "pid": 4_000_000_000_u64, "start_time": 77, "boot_id": boot.trim() });
     assert_eq!(header(&waiting(&home)[0])["process"], expected);
+}
+
+#[test]
+fn a_process_of_another_pid_namespace_is_not_found_dead() {
+    for (is_here, lost) in [(false, 0), (true, 1)] {
+        let home = Home::new();
+        let gone = Process { start_time: 1, ..Process::current().unwrap() };
+        let event = SpooledEvent::new("claude-code", &Stamp::now(), start("s1").into_bytes());
+        // As a hook in a container writes it, whose daemon is not in there.
+        let pid_namespace = event.pid_namespace.map(|number| if is_here { number } else { number + 1 });
+        let event = SpooledEvent { process: Some(gone), pid_namespace, ..event };
+        Spool::at(spool(&home)).writer().unwrap().write(&event).unwrap();
+        let program = home.serve().arg("--owner-grace").arg("10m").start().ready();
+        let (_, status) = http(&home.socket(), "GET", "/v1/status", "");
+        assert_eq!((status["owners_lost"].as_u64(), sessions(&home).len()), (Some(lost), 1), "{status}");
+        program.kill();
+    }
 }

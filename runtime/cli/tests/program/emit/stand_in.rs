@@ -36,20 +36,21 @@ impl StandIn {
         )
     }
 
-    /// Takes everything, and says that it is this version and leaves when it is idle. It leaves when it is asked to
-    /// hand over.
-    pub(super) fn of_version(socket: PathBuf, version: &'static str) -> Self {
+    /// Answers every hook with this status, and says that it is this version and leaves when it is idle. It leaves when
+    /// it is asked to hand over.
+    pub(super) fn of_version(socket: PathBuf, version: &'static str, answer: &'static str) -> Self {
         Self::start(
             socket,
             Box::new(move |stream, head, _| {
                 let is_hand_over = head.starts_with("POST /v1/hand-over ");
-                let status = if is_hand_over { "202 Accepted" } else { "200 OK" };
+                let status = if is_hand_over { "202 Accepted" } else { answer };
+                // A hook that waits no longer is gone.
                 write!(
                     stream,
                     "HTTP/1.1 {status}\r\nserver: lastword/{version}\r\nlastword-leaves-when-idle: true\r\n\
                      content-length: 2\r\n\r\n{{}}"
                 )
-                .unwrap();
+                .ok();
                 is_hand_over
             }),
         )

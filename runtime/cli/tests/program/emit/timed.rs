@@ -7,7 +7,7 @@ use super::{assert_silent, end, hook, waiting};
 use crate::support::Home;
 
 /// What is promised, and what a process takes to begin and to end on two busy cores.
-const BOUND: Duration = Duration::from_millis(700 + 200);
+pub(super) const BOUND: Duration = Duration::from_millis(700 + 200);
 
 #[test]
 fn a_daemon_that_does_not_answer_costs_the_agent_less_than_a_second_and_the_event_is_kept() {
