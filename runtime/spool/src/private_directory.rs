@@ -123,7 +123,7 @@ mod tests {
         let (one, two) = (dir.path().join("a"), dir.path().join("a").join("b"));
         assert_eq!(parents_of_missing(&two), [one.clone(), dir.path().to_owned()]);
         fs::create_dir(&one).unwrap();
-        assert_eq!(parents_of_missing(&two), [one.clone()]);
+        assert_eq!(parents_of_missing(&two), std::slice::from_ref(&one));
         assert!(parents_of_missing(&one).is_empty());
         assert_eq!(parents_of_missing(Path::new("there-is-none-of-this-name")), [Path::new(".")]);
     }
