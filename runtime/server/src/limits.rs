@@ -139,6 +139,10 @@ pub const RAW_LAST_OUTCOMES: Duration = Duration::from_secs(10);
 /// plugins have it told of one event. Those of requests that were not the connection's are among them.
 pub(crate) const MAX_EARLY_OUTCOMES: usize = 256;
 
+/// How long what became of a delivery is waited for that the journal does not have any more: a worker tells of it right behind its
+/// hand-over, which takes microseconds, unless others have the processor.
+pub const TOLD_BEHIND_RECORD: Duration = Duration::from_millis(200);
+
 /// Rows of a page by default.
 pub const DEFAULT_PAGE_ROWS: usize = 100;
 

@@ -68,9 +68,9 @@ impl ServerObserver {
         self.told.stream.watch(tenant)
     }
 
-    /// What became of a delivery that was settled a moment ago.
-    pub(crate) fn settled(&self, delivery: &DeliveryId) -> Option<Settlement> {
-        self.told.recent.get(delivery)
+    /// What became of a delivery that was settled a moment ago, and is owed no more.
+    pub(crate) async fn settled(&self, delivery: &DeliveryId) -> Option<Settlement> {
+        self.told.recent.get_behind_record(delivery).await
     }
 
     /// A request of a session was accepted; `op` is `start`, `compaction` or `end`.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use lastword_events::{DeliveryId, EventKey, Identity, PluginName};
 use lastword_journal::{
     Changed, ChangedDelivery, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryRow, DeliveryState, JournalError,
-    PageRequest,
+    JournalErrorKind, PageRequest,
 };
 
 use super::listing::{deliveries, rows};
@@ -103,6 +103,13 @@ async fn forget(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryK
     withdrawals.iter().for_each(|(_, withdrawal)| core.dispatcher().release_withdrawn(withdrawal));
     let changed = match pending.await {
         Ok(changed) => changed,
+        // Nobody knows whether they are forgotten: the next start reads what is on record. Until then none of them is called.
+        Err(error) if error.kind() == JournalErrorKind::Closed => {
+            let ends = withdrawn.iter().filter(|key| key.event == EventKey::End).count();
+            core.dispatcher().count_orphaned_ends(u64::try_from(ends).unwrap_or(u64::MAX));
+            end(core, withdrawals, |_| false);
+            return Err(error);
+        }
         Err(error) => {
             end(core, withdrawals, |_| true);
             return Err(error);

@@ -79,7 +79,8 @@ async fn outcome(shared: &Shared, delivery: &DeliveryId, until: Instant) -> Deli
     let settled = timeout_at(until, shared.runtime.settled_of(delivery)).await;
     let (state, cause, message) = match settled {
         Err(_) | Ok(Ok(Settled::Deferred)) => ("owed", None, None),
-        Ok(Ok(settled)) => words(settled, shared.observer.settled(delivery)),
+        Ok(Ok(Settled::NotOwed)) => words(Settled::NotOwed, shared.observer.settled(delivery).await),
+        Ok(Ok(settled)) => words(settled, None),
         Ok(Err(error)) => ("owed", Some("journal".to_owned()), Some(error.to_string())),
     };
     DeliveryOutcome { delivery: delivery.to_string(), state, cause, message }

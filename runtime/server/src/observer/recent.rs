@@ -1,19 +1,24 @@
 //! What became of the deliveries that were settled last.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 
 use lastword::events::DeliveryId;
 use lastword::journal::Settlement;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
-use crate::limits::{MAX_RECENT_SETTLEMENTS, MAX_TENANT_RECENT_SETTLEMENTS};
+use crate::limits::{MAX_RECENT_SETTLEMENTS, MAX_TENANT_RECENT_SETTLEMENTS, TOLD_BEHIND_RECORD};
 
 /// The settlements of the last moments. A journal keeps nothing of what was made, so whoever asks a moment too late is told by
 /// this one. A tenant that has many pushes out its own.
 #[derive(Default)]
 pub(super) struct RecentSettlements {
     state: Mutex<State>,
+    /// One more is known.
+    added: Notify,
 }
 
 #[derive(Default)]
@@ -29,10 +34,25 @@ struct State {
 impl RecentSettlements {
     pub(super) fn put(&self, tenant: &Arc<str>, delivery: &DeliveryId, settlement: Settlement) {
         self.state.lock().put(tenant, delivery, settlement);
+        self.added.notify_waiters();
     }
 
     pub(super) fn get(&self, delivery: &DeliveryId) -> Option<Settlement> {
         self.state.lock().of.get(delivery).cloned()
+    }
+
+    /// What became of a delivery that the journal does not have any more. A worker hands its outcome to the journal first, and tells of
+    /// it right behind that.
+    pub(super) async fn get_behind_record(&self, delivery: &DeliveryId) -> Option<Settlement> {
+        let until = Instant::now() + TOLD_BEHIND_RECORD;
+        loop {
+            let mut added = pin!(self.added.notified());
+            added.as_mut().enable();
+            let known = self.get(delivery);
+            if known.is_some() || timeout_at(until, added).await.is_err() {
+                return known;
+            }
+        }
     }
 }
 
@@ -97,5 +117,19 @@ mod tests {
         assert_eq!(recent.get(&id(0)), Some(Settlement::Delivered));
         assert_eq!((recent.get(&id(10)), recent.get(&id(11))), (None, Some(Settlement::Delivered)));
         assert_eq!(recent.state.lock().of.len(), MAX_TENANT_RECENT_SETTLEMENTS + 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_told_right_behind_its_record_is_waited_for_and_what_nobody_tells_of_is_not_for_long() {
+        let recent = RecentSettlements::default();
+        let telling = async {
+            recent.put(&"t".into(), &id(1), Settlement::Delivered);
+            recent.put(&"t".into(), &id(2), Settlement::Delivered);
+        };
+        // It is asked for first.
+        let asked = id(2);
+        let (told, ()) = tokio::join!(recent.get_behind_record(&asked), telling);
+        assert_eq!(told, Some(Settlement::Delivered));
+        assert_eq!(recent.get_behind_record(&id(3)).await, None);
     }
 }
