@@ -43,20 +43,13 @@ impl Args {
         self.all || NEED_MORE.iter().any(|module| self.names(module))
     }
 
-    /// Whether trials with real agents are among them.
-    fn has_owners(&self) -> bool {
-        self.all || self.names(WITH_OWNERS)
-    }
-
     fn names(&self, module: &str) -> bool {
         self.nextest.iter().any(|word| word.contains(module))
     }
 }
 
 /// Modules of tests that need what only `--all` has, as the test runner's configuration leaves them out.
-const NEED_MORE: [&str; 3] = ["docs::", "with_tools", WITH_OWNERS];
-/// The module of tests that need agents.
-const WITH_OWNERS: &str = "with_owners";
+const NEED_MORE: [&str; 2] = ["docs::", "with_tools"];
 
 /// A kind of test that fails does not keep the others from running: a newcomer wants to know all that is wrong.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -102,14 +95,8 @@ fn nextest(args: &Args, lacking: &[needs::Need]) -> anyhow::Result<()> {
         nextest.env("LASTWORD_GUEST_TOOLS", guests::programs()?);
         nextest.env("LASTWORD_SCHEMATHESIS", schemathesis()?);
     }
-    let owners = if args.has_owners() { owners::Installed::for_checks()? } else { owners::Installed::default() };
-    owners.tell(&mut nextest);
-    // What somebody asked for by its name is not left out.
-    let owners_filter = owners.filter().filter(|_| !args.is_selection());
-    // Several `-E` would be one or the other.
-    let filters: Vec<_> = needs::filter(lacking).into_iter().chain(owners_filter).collect();
-    if !filters.is_empty() {
-        nextest.args(["-E", &filters.join(" and ")]);
+    if let Some(filter) = needs::filter(lacking) {
+        nextest.args(["-E", &filter]);
     }
     process::run(nextest.args(&args.nextest))
 }
@@ -125,9 +112,8 @@ fn tell_what_was_left_out(args: &Args, lacking: &[needs::Need]) {
         say(format_args!("{WARN}{summary}{WARN:#}"));
     }
     if !args.has_those_that_need_more() {
-        let what = "`cargo xtask test --all` runs besides what needs the tools of other languages, the wasmtime CLI, real agents or \
-                    the network";
-        let names = "these tests are named docs::…, with_tools::… and with_owners::…, and not selected otherwise";
+        let what = "`cargo xtask test --all` runs besides what needs the tools of other languages, the wasmtime CLI or the network";
+        let names = "these tests are named docs::… and with_tools::…, and not selected otherwise";
         let names = if args.is_selection() { format!(": {names}") } else { String::new() };
         say(format_args!("{DIM}{what}{names}{DIM:#}"));
     }

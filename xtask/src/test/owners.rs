@@ -1,10 +1,9 @@
 //! `cargo xtask test --owners`: trials with real agents, and the table of what came of them.
 //!
 //! The agents are npm packages, each of one version. They are installed into the folder of the tools, outside the
-//! clone. The tests are in `tests/owners`; those that are not ignored there are part of `--all`, and so of every check.
+//! clone. The tests are in `tests/owners`.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{bail, ensure};
 
@@ -24,17 +23,15 @@ pub(super) struct Owner {
     name: &'static str,
     /// The package of the program, whose version is shown.
     package: &'static str,
-    /// Whether some of its trials are part of every check.
-    in_check: bool,
 }
 
 static OWNERS: [Owner; 6] = [
-    Owner { word: "claude-code", name: "Claude Code", package: "@anthropic-ai/claude-code", in_check: true },
-    Owner { word: "codex", name: "Codex", package: "@openai/codex", in_check: true },
-    Owner { word: "gemini", name: "Gemini", package: "@google/gemini-cli", in_check: true },
-    Owner { word: "qwen", name: "Qwen Code", package: "@qwen-code/qwen-code", in_check: false },
-    Owner { word: "copilot", name: "Copilot", package: "@github/copilot", in_check: false },
-    Owner { word: "opencode", name: "opencode", package: "opencode-ai", in_check: false },
+    Owner { word: "claude-code", name: "Claude Code", package: "@anthropic-ai/claude-code" },
+    Owner { word: "codex", name: "Codex", package: "@openai/codex" },
+    Owner { word: "gemini", name: "Gemini", package: "@google/gemini-cli" },
+    Owner { word: "qwen", name: "Qwen Code", package: "@qwen-code/qwen-code" },
+    Owner { word: "copilot", name: "Copilot", package: "@github/copilot" },
+    Owner { word: "opencode", name: "opencode", package: "opencode-ai" },
 ];
 
 impl Owner {
@@ -49,47 +46,21 @@ impl Owner {
     }
 }
 
-/// Agents that are installed, and those that cannot be.
-#[derive(Default)]
-pub(super) struct Installed {
-    folders: Vec<(&'static Owner, PathBuf)>,
-    lacking: Vec<&'static Owner>,
-}
-
-impl Installed {
-    /// What the checks use.
-    ///
-    /// # Errors
-    /// One cannot be installed, and this is a run of CI's.
-    pub(super) fn for_checks() -> anyhow::Result<Self> {
-        Self::install(OWNERS.iter().filter(|owner| owner.in_check))
-    }
-
-    fn install(owners: impl Iterator<Item = &'static Owner>) -> anyhow::Result<Self> {
-        let mut installed = Self::default();
-        // The trials find processes as Linux has it.
-        for owner in owners.filter(|_| cfg!(target_os = "linux")) {
-            match packages::install(owner) {
-                Ok(folder) => installed.folders.push((owner, folder)),
-                Err(error) if ci::is_here() => return Err(error),
-                Err(error) => {
-                    say(format_args!("{WARN}left out: the trials of {}: {error:#}{WARN:#}", owner.name));
-                    installed.lacking.push(owner);
-                }
-            }
+/// Installs agents; one that cannot be installed is left out, with a word of why.
+///
+/// # Errors
+/// One cannot be installed, and this is a run of CI's.
+fn install(owners: impl Iterator<Item = &'static Owner>) -> anyhow::Result<Vec<(&'static Owner, PathBuf)>> {
+    let mut installed = Vec::new();
+    // The trials find processes as Linux has it.
+    for owner in owners.filter(|_| cfg!(target_os = "linux")) {
+        match packages::install(owner) {
+            Ok(folder) => installed.push((owner, folder)),
+            Err(error) if ci::is_here() => return Err(error),
+            Err(error) => say(format_args!("{WARN}left out: the trials of {}: {error:#}{WARN:#}", owner.name)),
         }
-        Ok(installed)
     }
-
-    /// Tells the tests where they are.
-    pub(super) fn tell(&self, tests: &mut Command) {
-        tests.envs(self.folders.iter().map(|(owner, folder)| (owner.variable(), folder)));
-    }
-
-    /// Everything but the tests of those that are lacking, as nextest's filter.
-    pub(super) fn filter(&self) -> Option<String> {
-        (!self.lacking.is_empty()).then(|| format!("not {}", tests_of(self.lacking.iter().copied())))
-    }
+    Ok(installed)
 }
 
 /// The tests of these owners, as nextest's filter.
@@ -102,10 +73,10 @@ fn tests_of(owners: impl Iterator<Item = &'static Owner>) -> String {
 pub(super) fn run(words: &[String], update: bool) -> anyhow::Result<()> {
     let owners = named(words)?;
     guests::build_one("rust-session-log")?;
-    let installed = Installed::install(owners.into_iter())?;
-    let owners: Vec<_> = installed.folders.iter().map(|(owner, _)| *owner).collect();
+    let installed = install(owners.into_iter())?;
+    let owners: Vec<_> = installed.iter().map(|(owner, _)| *owner).collect();
     ensure!(!owners.is_empty(), "there is no agent to try");
-    for (owner, folder) in &installed.folders {
+    for (owner, folder) in &installed {
         say(format_args!("{}={}", owner.variable(), folder.display()));
         table::forget(owner)?;
     }
@@ -113,7 +84,7 @@ pub(super) fn run(words: &[String], update: bool) -> anyhow::Result<()> {
     tests.args(["nextest", "run", "--workspace", "--all-features", "--ignore-default-filter", "--run-ignored", "all"]);
     // Each as it is done: all of them take a quarter of an hour.
     tests.args(["--status-level", "pass", "-E", &tests_of(owners.iter().copied())]);
-    installed.tell(&mut tests);
+    tests.envs(installed.iter().map(|(owner, folder)| (owner.variable(), folder)));
     let result = process::run(tests.env("LASTWORD_OWNERS_RESULTS", table::results()));
     // What failed is in the table too.
     let shown = table::write(&owners)?;
@@ -155,23 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn owners_that_cannot_be_installed_are_left_out_of_the_tests() {
-        let mut installed = Installed::default();
-        assert_eq!(installed.filter(), None);
-        installed.lacking.extend([&OWNERS[0], &OWNERS[2]]);
-        let filter = "not (package(lastword-test-owners) & test(/^with_owners::timed::(claude_code|gemini)::/))";
-        assert_eq!(installed.filter().unwrap(), filter);
-        assert_eq!(OWNERS[0].variable(), "LASTWORD_OWNER_CLAUDE_CODE");
-    }
-
-    #[test]
-    fn each_owner_has_tests_and_those_of_a_check_are_not_ignored() {
+    fn each_owner_has_tests() {
         let tests = repository::root().join("tests/owners/tests/trials/main.rs");
         let tests = std::fs::read_to_string(tests).unwrap();
         for owner in &OWNERS {
-            let module = tests.split_once(&format!("mod {} {{", owner.module())).unwrap().1;
-            let macros = module.split_once('}').unwrap().0;
-            assert_eq!(macros.contains("in_every_check!(tests,"), owner.in_check, "{}", owner.word);
+            assert!(tests.contains(&format!("mod {} {{", owner.module())), "{}", owner.word);
         }
+        assert_eq!(OWNERS[0].variable(), "LASTWORD_OWNER_CLAUDE_CODE");
     }
 }

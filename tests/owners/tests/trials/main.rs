@@ -1,6 +1,6 @@
 //! Real agents, each ended in every way: each session has exactly one `session-end`, with its reason, in time.
 //!
-//! `cargo xtask test --owners` runs all of them, and `cargo xtask check` those that are not ignored, of three agents.
+//! `cargo xtask test --owners` installs the agents, and runs these.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -14,43 +14,37 @@
 mod ways;
 mod run;
 
-/// They need agents from npm, which xtask installs.
+/// They need agents from npm.
 mod with_owners {
     /// Each asserts how soon after the agent's death the end has come, so each runs alone.
     mod timed {
         mod claude_code {
-            in_every_check!(tests, ClaudeCode);
-            at_length!(ClaudeCode);
+            ways!(ClaudeCode);
             clear!(ClaudeCode);
         }
 
         mod codex {
-            in_every_check!(tests, Codex);
-            at_length!(Codex);
+            ways!(Codex);
             clear!(Codex);
         }
 
         mod gemini {
-            in_every_check!(tests, Gemini);
-            at_length!(Gemini);
+            ways!(Gemini);
             clear!(Gemini);
         }
 
         mod qwen {
-            in_every_check!(ignored_tests, Qwen);
-            at_length!(Qwen);
+            ways!(Qwen);
             clear!(Qwen);
         }
 
         mod copilot {
-            in_every_check!(ignored_tests, Copilot);
-            at_length!(Copilot);
+            ways!(Copilot);
             clear!(Copilot);
         }
 
         mod opencode {
-            in_every_check!(ignored_tests, Opencode);
-            at_length!(Opencode);
+            ways!(Opencode);
         }
     }
 }

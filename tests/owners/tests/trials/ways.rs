@@ -5,6 +5,7 @@ macro_rules! tests {
     ($owner:ident: $($name:ident($mode:ident, $way:ident);)+) => {
         $(
             #[test]
+            #[ignore = "it needs real agents, and all of them take a quarter of an hour: cargo xtask test --owners"]
             fn $name() {
                 use lastword_test_owners::{Mode, Owner, Way};
                 crate::run::without_fault(Owner::$owner, Mode::$mode, Way::$way);
@@ -13,38 +14,16 @@ macro_rules! tests {
     };
 }
 
-/// The same, for who has minutes.
-macro_rules! ignored_tests {
-    ($owner:ident: $($name:ident($mode:ident, $way:ident);)+) => {
-        $(
-            #[test]
-            #[ignore = "all of them take a quarter of an hour: cargo xtask test --owners"]
-            fn $name() {
-                use lastword_test_owners::{Mode, Owner, Way};
-                crate::run::without_fault(Owner::$owner, Mode::$mode, Way::$way);
-            }
-        )+
-    };
-}
-
-/// The deaths that matter most.
-macro_rules! in_every_check {
-    ($tests:ident, $owner:ident) => {
-        $tests! {
+/// Of every agent.
+macro_rules! ways {
+    ($owner:ident) => {
+        tests! {
             $owner:
             a_run_that_is_done_ends_its_session_once(Headless, Exit);
             a_run_that_is_killed_in_its_turn_ends_its_session_once_as_crashed(Headless, Kill);
             a_session_that_is_resumed_ends_once_more_as_the_next_generation(Headless, Resume);
             an_agent_whose_terminal_is_closed_ends_its_session_once(Terminal, Closed);
             an_idle_agent_that_is_killed_ends_its_session_once_as_unknown(Terminal, Kill);
-        }
-    };
-}
-
-macro_rules! at_length {
-    ($owner:ident) => {
-        ignored_tests! {
-            $owner:
             a_run_that_gets_sigint_ends_its_session_once(Headless, Interrupt);
             a_run_that_gets_sigterm_ends_its_session_once(Headless, Terminate);
             a_run_that_gets_sighup_ends_its_session_once(Headless, HangUp);
@@ -62,7 +41,7 @@ macro_rules! at_length {
 /// Of agents that have a command for it.
 macro_rules! clear {
     ($owner:ident) => {
-        ignored_tests! {
+        tests! {
             $owner:
             a_session_that_is_cleared_ends_once_and_so_does_the_next(Terminal, Clear);
         }
