@@ -59,10 +59,11 @@ pub(super) fn with_since(oldest: (u32, u32), requirements: &Path) -> anyhow::Res
     };
     let list = std::fs::read_to_string(requirements).with_context(|| format!("no {}", requirements.display()))?;
     // "componentize-py-0.25.1", for people who look into the folder.
-    let package = list.lines().find_map(|line| line.split_once("==")).map_or_else(
-        || "python".to_owned(),
-        |(name, version)| format!("{}-{}", name.trim(), version.trim_end_matches('\\').trim()),
-    );
+    let package =
+        list.lines().filter(|line| !line.starts_with('#')).find_map(|line| line.split_once("==")).map_or_else(
+            || "python".to_owned(),
+            |(name, version)| format!("{}-{}", name.trim(), version.trim_end_matches('\\').trim()),
+        );
     let venv = tools::folder()?.join(format!("{package}-{}", short_sum(&[&list])));
     let inside = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     // Written last: whoever interrupts an installation begins it anew.
