@@ -24,17 +24,25 @@ pub(super) struct Owner {
     name: &'static str,
     /// The package of the program, whose version is shown.
     package: &'static str,
+    /// What has its sessions in the process in the terminal, if they are in a server's otherwise.
+    alone: Option<&'static str>,
     /// Whether some of its trials are part of every check.
     in_check: bool,
 }
 
 static OWNERS: [Owner; 6] = [
-    Owner { word: "claude-code", name: "Claude Code", package: "@anthropic-ai/claude-code", in_check: true },
-    Owner { word: "codex", name: "Codex", package: "@openai/codex", in_check: true },
-    Owner { word: "gemini", name: "Gemini", package: "@google/gemini-cli", in_check: true },
-    Owner { word: "qwen", name: "Qwen Code", package: "@qwen-code/qwen-code", in_check: false },
-    Owner { word: "copilot", name: "Copilot", package: "@github/copilot", in_check: false },
-    Owner { word: "opencode", name: "opencode", package: "opencode-ai", in_check: false },
+    Owner {
+        word: "claude-code",
+        name: "Claude Code",
+        package: "@anthropic-ai/claude-code",
+        alone: None,
+        in_check: true,
+    },
+    Owner { word: "codex", name: "Codex", package: "@openai/codex", alone: Some("--no-daemon"), in_check: true },
+    Owner { word: "gemini", name: "Gemini", package: "@google/gemini-cli", alone: None, in_check: true },
+    Owner { word: "qwen", name: "Qwen Code", package: "@qwen-code/qwen-code", alone: None, in_check: false },
+    Owner { word: "copilot", name: "Copilot", package: "@github/copilot", alone: None, in_check: false },
+    Owner { word: "opencode", name: "opencode", package: "opencode-ai", alone: None, in_check: false },
 ];
 
 impl Owner {

@@ -27,6 +27,7 @@ mod with_owners {
         mod codex {
             in_every_check!(tests, Codex);
             at_length!(Codex);
+            alone!(Codex);
             clear!(Codex);
         }
 
