@@ -165,8 +165,9 @@ impl RecentEnds {
 impl Recent {
     fn may_have_duplicate(&self, end: &ReceivedEnd) -> bool {
         let began_later = end.request.session.started_at.is_some_and(|started| started > self.ended_at);
-        // A line that is sent again is known by its name, and one with another name is another.
-        end.request.op_id.is_none() && !began_later && is_within(self.at, end.at)
+        // A line that is sent again is known by its name, and one with another name is another: unless its owner gave it none.
+        let is_named = end.request.op_id.is_some() && !end.request.may_repeat;
+        !is_named && !began_later && is_within(self.at, end.at)
     }
 }
 
@@ -192,7 +193,7 @@ mod tests {
 
     fn end(scope: &str, at: Instant) -> ReceivedEnd {
         let event = SessionEnd::new(EndReason::Unknown, Timestamp::from_millisecond(1_000));
-        let request = EndRequest { session: Session::of(identity(scope)), event, op_id: None };
+        let request = EndRequest { session: Session::of(identity(scope)), event, op_id: None, may_repeat: false };
         ReceivedEnd { request, at, clock: Timestamp::from_millisecond(1_000) }
     }
 
@@ -241,6 +242,8 @@ mod tests {
         let mut named = end("", now);
         named.request.op_id = Some("op".into());
         assert_eq!(ended("", now).duplicate(&named), None);
+        named.request.may_repeat = true;
+        assert_eq!(generation(ended("", now).duplicate(&named)), Some(4), "the name is not its owner's");
         let mut later = end("", now);
         later.request.session.started_at = Some(Timestamp::from_millisecond(1_001));
         assert_eq!(ended("", now).duplicate(&later), None);

@@ -120,7 +120,8 @@ impl Runtime {
     }
 
     /// Records that a session ended, and tells every plugin that serves its tenant. An end within 10 s of the last one, with no
-    /// event between, is a duplicate: it is acknowledged and not delivered. An `op_id` or a later `started_at` makes it a new end.
+    /// event between, is a duplicate: it is acknowledged and not delivered. An `op_id` or a later `started_at` makes it a new end;
+    /// an `op_id` does not where the request [may repeat](EndRequest::may_repeat) what its owner has told.
     /// An end is never refused for its size: what does not fit is left out and named in [`Accepted::dropped`].
     ///
     /// # Errors

@@ -51,6 +51,8 @@ pub enum Input {
 pub struct OwnerEvent {
     /// Its name for this line: the same one again does nothing.
     pub op_id: Option<Arc<str>>,
+    /// The name is not the owner's, but of whoever hands the line over: the owner may tell the same again under another one.
+    pub may_repeat: bool,
     /// The session that it happened to.
     pub session: Session,
     /// What happened to it.
@@ -61,7 +63,7 @@ pub struct OwnerEvent {
 
 impl OwnerEvent {
     pub(crate) fn input(op_id: Option<Arc<str>>, session: Session, event: Event) -> Input {
-        Input::Event(Box::new(Self { op_id, session, event, dropped: Vec::new() }))
+        Input::Event(Box::new(Self { op_id, may_repeat: false, session, event, dropped: Vec::new() }))
     }
 
     /// Leaves out what does not fit, and names it beside what was left out before: an event is not refused for a field that
@@ -241,7 +243,7 @@ mod tests {
     #[test]
     fn the_design_documents_lines_are_understood() {
         let line = r#"{"op":"start","op_id":"a-1","session":{"id":"s1","tenant":"acme","key":"agent:main:a","agent_id":"main","cwd":"/w","transcript":{"uri":"/w/s1.jsonl"},"started_at":"2026-11-21T07:00:00.000Z"},"source":"startup","resumed_from":null}"#;
-        let OwnerEvent { op_id, session, event: started, dropped } = event(line);
+        let OwnerEvent { op_id, session, event: started, dropped, .. } = event(line);
         assert_eq!(dropped, [""; 0]);
         assert_eq!(op_id.as_deref(), Some("a-1"));
         let mut expected = Session::new("acme", "s1");

@@ -29,6 +29,8 @@ pub(crate) struct Recipe {
     resumed: Vec<&'static str>,
     /// For a terminal.
     terminal: Vec<&'static str>,
+    /// For a terminal, with the sessions in that process, if they are in a server's otherwise.
+    alone: Option<Vec<&'static str>>,
     /// Is on the screen when a prompt can be typed.
     pub(crate) ready: &'static str,
     /// Is typed to leave.
@@ -62,6 +64,13 @@ impl Recipe {
 
     pub(crate) fn terminal(&self, setting: &Setting) -> Command {
         self.command(setting, self.terminal.iter().map(OsString::from))
+    }
+
+    /// # Panics
+    /// When the agent has no such server.
+    pub(crate) fn alone(&self, setting: &Setting) -> Command {
+        let alone = self.alone.as_ref().unwrap_or_else(|| panic!("it has its sessions itself: that is `terminal`"));
+        self.command(setting, alone.iter().map(OsString::from))
     }
 
     fn command(&self, setting: &Setting, args: impl Iterator<Item = OsString>) -> Command {

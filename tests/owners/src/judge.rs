@@ -1,6 +1,6 @@
 //! What is wrong with what a trial has shown.
 
-use crate::expected::expected;
+use crate::expected::{Expected, expected};
 use crate::limits::FROM_DEATH_TO_END;
 use crate::named::Way;
 use crate::report::{Report, SessionTold};
@@ -12,7 +12,7 @@ impl Report {
         let mut faults = self.faults_of_the_agent();
         faults.extend(self.faults_of_the_way());
         for (place, session) in self.sessions.iter().enumerate() {
-            faults.extend(faults_of(session, self.reason_of(place)));
+            faults.extend(faults_of(session, self.expected_of(place)));
         }
         faults
     }
@@ -52,15 +52,15 @@ impl Report {
         faults
     }
 
-    /// The reason that a session has to have ended with.
-    fn reason_of(&self, place: usize) -> &'static str {
+    /// What a session has to have shown.
+    fn expected_of(&self, place: usize) -> Expected {
         // What follows a session that was cleared is left as any other is.
         let way = if self.way == Way::Clear && place > 0 { Way::Exit } else { self.way };
-        expected(self.owner, self.mode, way).reason
+        expected(self.owner, self.mode, way)
     }
 }
 
-fn faults_of(session: &SessionTold, reason: &str) -> Vec<String> {
+fn faults_of(session: &SessionTold, expected: Expected) -> Vec<String> {
     let name = format!("{}#{}", session.id, session.generation);
     let mut faults = Vec::new();
     if session.starts != 1 {
@@ -70,8 +70,13 @@ fn faults_of(session: &SessionTold, reason: &str) -> Vec<String> {
         faults.push(format!("{name} ended {} times", session.ends.len()));
     }
     for end in &session.ends {
-        if end.reason != reason {
-            faults.push(format!("{name} ended as {:?}, and was expected to end as {reason:?}", end.reason));
+        let reasons = reasons_of(session, expected);
+        if !reasons.contains(&end.reason.as_str()) {
+            faults.push(format!(
+                "{name} ended as {:?}, and was expected to end as {}",
+                end.reason,
+                reasons.join(" or ")
+            ));
         }
         if end.by_drain {
             faults.push(format!("{name} ended only when the daemon was stopped"));
@@ -80,6 +85,17 @@ fn faults_of(session: &SessionTold, reason: &str) -> Vec<String> {
         }
     }
     faults
+}
+
+/// The reasons that a session may have ended with.
+fn reasons_of(session: &SessionTold, expected: Expected) -> Vec<&'static str> {
+    match expected.own_word {
+        // What the agent says counts before anything else.
+        Some(own) if session.own_ends > 0 => vec![own],
+        // Agents wait for their hooks only so long: the user's was not called or was cut, and Lastword's may have been.
+        Some(own) => vec![own, expected.lost],
+        None => vec![expected.lost],
+    }
 }
 
 #[cfg(test)]
@@ -93,7 +109,8 @@ mod tests {
     }
 
     fn session(id: &str, generation: u32, reason: &str) -> SessionTold {
-        SessionTold { id: id.to_owned(), generation, starts: 1, compactions: 0, ends: vec![end(reason)] }
+        let own_ends = usize::from(!matches!(reason, "unknown" | "crashed"));
+        SessionTold { id: id.to_owned(), generation, own_ends, starts: 1, compactions: 0, ends: vec![end(reason)] }
     }
 
     fn report(way: Way, sessions: Vec<SessionTold>) -> Report {
@@ -110,6 +127,20 @@ mod tests {
         assert_eq!(faults(Way::Kill, vec![session("s", 1, "unknown")]), "");
         assert_eq!(faults(Way::Resume, vec![session("s", 1, "user-exit"), session("s", 2, "user-exit")]), "");
         assert_eq!(faults(Way::Clear, vec![session("s", 1, "clear"), session("t", 1, "user-exit")]), "");
+    }
+
+    #[test]
+    fn an_end_that_the_agent_told_has_its_word_and_a_lost_one_has_lastwords() {
+        assert_eq!(faults(Way::HangUp, vec![session("s", 1, "other")]), "");
+        assert_eq!(faults(Way::HangUp, vec![session("s", 1, "unknown")]), "");
+        let mut told = session("s", 1, "other");
+        told.own_ends = 0;
+        assert_eq!(faults(Way::HangUp, vec![told]), "", "the user's hook was cut, and Lastword's was not");
+        let mut told = session("s", 1, "unknown");
+        told.own_ends = 1;
+        let fault = r#"s#1 ended as "unknown", and was expected to end as other"#;
+        assert_eq!(faults(Way::HangUp, vec![told]), fault);
+        assert!(faults(Way::HangUp, vec![session("s", 1, "crashed")]).contains("as other or unknown"));
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub enum Mode {
     Headless,
     /// In a terminal, where prompts are typed
     Terminal,
+    /// In a terminal, and without the server that else has the agent's sessions
+    Alone,
 }
 
 /// What happens to the agent. A headless one is in its only turn then, and one in a terminal has had a turn.

@@ -17,7 +17,7 @@ pub struct Report {
     pub own_ends: usize,
     /// The agent went on. The end was then forced with SIGKILL.
     pub stayed: bool,
-    /// Sessions that were not active any more while their agent went on: there must be none.
+    /// Sessions that were not active any more while their agent went on, and that it had not ended: there must be none.
     pub ended_while_it_stayed: usize,
     /// What the plugin was told, for each session that it was told of, in the order of their starts.
     pub sessions: Vec<SessionTold>,
@@ -32,6 +32,8 @@ pub struct SessionTold {
     pub generation: u32,
     /// How many starts it was told of.
     pub starts: usize,
+    /// How many ends of this id the agent's own hook was told of.
+    pub own_ends: usize,
     /// How many compactions, before and after.
     pub compactions: usize,
     /// Its ends.

@@ -98,7 +98,13 @@ impl Setting {
 
     /// How many ends the agent's own hook was told of.
     pub(crate) fn count_own_ends(&self) -> usize {
-        fs::read_to_string(self.own_ends()).unwrap_or_default().lines().count()
+        self.count_own_ends_of("")
+    }
+
+    /// The same, of a session.
+    pub(crate) fn count_own_ends_of(&self, id: &str) -> usize {
+        let noted = fs::read_to_string(self.own_ends()).unwrap_or_default();
+        noted.lines().filter(|payload| payload.contains(id)).count()
     }
 
     /// The agent's programs are found first, then Node.

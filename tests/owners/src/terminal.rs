@@ -66,7 +66,7 @@ impl Terminal {
     }
 
     /// Types a line, until it has had its effect.
-    pub(crate) fn enter(&self, line: &str, effect: impl Fn() -> bool) {
+    pub(crate) fn enter(&self, line: &str, mut effect: impl FnMut() -> bool) {
         self.type_line(line);
         for _ in 0..4 {
             self.press(ENTER);

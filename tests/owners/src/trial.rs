@@ -70,7 +70,7 @@ pub fn carry_out(owner: Owner, mode: Mode, way: Way) -> Report {
     };
     match mode {
         Mode::Headless => trial.headless(),
-        Mode::Terminal => trial.typed(),
+        Mode::Terminal | Mode::Alone => trial.typed(),
     }
     trial.report()
 }
@@ -109,10 +109,11 @@ impl Trial {
         let left = agent.left_within(if stays { TIME_TO_STAY } else { TIME_TO_LEAVE });
         let left = left.unwrap_or_else(|| {
             self.stayed = true;
-            // Its sessions are its own for as long as it lives.
+            // Its sessions are its own for as long as it lives, and only it can end them.
             let active = self.daemon.active();
             let started = self.daemon.heard().iter().filter(|heard| heard.is_start()).count();
-            self.ended_while_it_stayed = started.saturating_sub(active.len());
+            self.ended_while_it_stayed =
+                started.saturating_sub(active.len()).saturating_sub(self.setting.count_own_ends());
             agent.signal(Signal::KILL);
             let left = agent.left_within(PATIENCE);
             left.unwrap_or_else(|| panic!("process {} outlives SIGKILL", agent.pid()))

@@ -23,15 +23,17 @@ pub(super) struct Owner {
     name: &'static str,
     /// The package of the program, whose version is shown.
     package: &'static str,
+    /// What has its sessions in the process in the terminal, if they are in a server's otherwise.
+    alone: Option<&'static str>,
 }
 
 static OWNERS: [Owner; 6] = [
-    Owner { word: "claude-code", name: "Claude Code", package: "@anthropic-ai/claude-code" },
-    Owner { word: "codex", name: "Codex", package: "@openai/codex" },
-    Owner { word: "gemini", name: "Gemini", package: "@google/gemini-cli" },
-    Owner { word: "qwen", name: "Qwen Code", package: "@qwen-code/qwen-code" },
-    Owner { word: "copilot", name: "Copilot", package: "@github/copilot" },
-    Owner { word: "opencode", name: "opencode", package: "opencode-ai" },
+    Owner { word: "claude-code", name: "Claude Code", package: "@anthropic-ai/claude-code", alone: None },
+    Owner { word: "codex", name: "Codex", package: "@openai/codex", alone: Some("--no-daemon") },
+    Owner { word: "gemini", name: "Gemini", package: "@google/gemini-cli", alone: None },
+    Owner { word: "qwen", name: "Qwen Code", package: "@qwen-code/qwen-code", alone: None },
+    Owner { word: "copilot", name: "Copilot", package: "@github/copilot", alone: None },
+    Owner { word: "opencode", name: "opencode", package: "opencode-ai", alone: None },
 ];
 
 impl Owner {

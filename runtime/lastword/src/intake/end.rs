@@ -196,7 +196,7 @@ pub(super) struct ImpliedEnd {
 impl ImpliedEnd {
     /// With the operation that records it.
     pub(super) fn of(core: &Core, session: Session, end: &ReceivedEnd) -> (Self, JournalOp) {
-        let EndRequest { session: said, event, op_id } = &end.request;
+        let EndRequest { session: said, event, op_id, .. } = &end.request;
         let identity = session.identity.clone();
         let owed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::End);
         let reported = ReportedFields::by(&session, event).with_scope_of(&said.identity);

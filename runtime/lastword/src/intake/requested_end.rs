@@ -33,7 +33,7 @@ pub(crate) fn requested_end(
     end: &ReceivedEnd,
     dropped: &mut Vec<String>,
 ) -> (RequestedEnd, JournalOp) {
-    let EndRequest { session, event, op_id } = &end.request;
+    let EndRequest { session, event, op_id, .. } = &end.request;
     let owed = core.dispatcher().installed().owed_end(&session.identity.tenant, active.started());
     let mut newer = session.clone();
     if let Some(apart) = SessionQuery::of(session, end.at).apart().filter(|apart| *apart == active.session.identity) {

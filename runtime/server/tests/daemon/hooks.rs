@@ -1,5 +1,6 @@
 //! Hooks that come from a spool, and not over HTTP.
 
+use http::Method;
 use lastword_process::Process;
 use lastword_server::Server;
 
@@ -26,6 +27,26 @@ async fn a_hook_with_the_op_id_of_one_that_was_taken_does_nothing() {
     // Whatever was begun is on record.
     take(&daemon.server, "k-3", None, &END.replace("\"a\"", "\"b\"")).await;
     assert_eq!(daemon.next_end().await.session, "b", "nothing was told twice");
+}
+
+#[tokio::test]
+async fn a_hook_that_is_called_three_times_for_one_end_ends_the_session_once() {
+    let mut daemon = Daemon::start();
+    take(&daemon.server, "k-1", None, START).await;
+    for op_id in ["k-2", "k-3"] {
+        take(&daemon.server, op_id, None, END).await;
+    }
+    let mut client = daemon.client().await;
+    let third = client.ask(Method::POST, "/v1/hooks/claude-code", END, &[("idempotency-key", "k-4")]).await.ok();
+    assert_eq!((&third["code"], &third["generation"]), (&"duplicate_end".into(), &1.into()));
+    assert_eq!(daemon.next_end().await.session, "a");
+    // Another end of its own name is another end where the owner itself has named it.
+    let named = r#"{"hook_event_name":"SessionEnd","session_id":"a","reason":"logout","op_id":"own"}"#;
+    take(&daemon.server, "k-5", None, named).await;
+    assert_eq!(daemon.next_end().await.generation, 2);
+    take(&daemon.server, "k-6", None, START).await;
+    take(&daemon.server, "k-7", None, END).await;
+    assert_eq!(daemon.next_end().await.generation, 3, "it was started again");
 }
 
 #[tokio::test]

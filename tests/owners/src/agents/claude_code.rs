@@ -33,6 +33,7 @@ pub(super) fn prepare(setting: &Setting) -> Recipe {
         headless: vec!["-p", "say ok"],
         resumed: vec!["--resume", "ID", "-p", "say ok"],
         terminal: vec![],
+        alone: None,
         ready: "for agents",
         quit: "/exit",
         clear: Some("/clear"),

@@ -1,4 +1,6 @@
-//! Codex: its launcher in JavaScript starts a native process, or becomes it, as the version of Node has it.
+//! Codex: its launcher in JavaScript starts a native process, or becomes it, as the version of Node has it. In a terminal
+//! that process starts a server in the background, if there is none yet. The server has the sessions, runs their hooks
+//! and outlives every terminal; with `--no-daemon` the process in the terminal has them.
 
 use std::fmt::Write as _;
 
@@ -58,6 +60,7 @@ trusted_hash = "sha256:{sum}"
         headless: vec!["exec", "--skip-git-repo-check", "say ok"],
         resumed: vec!["exec", "--skip-git-repo-check", "resume", "ID", "say ok"],
         terminal: vec![],
+        alone: Some(vec!["--no-daemon"]),
         ready: "Ask Codex to do anything",
         quit: "/quit",
         clear: Some("/clear"),

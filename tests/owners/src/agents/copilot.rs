@@ -27,6 +27,7 @@ pub(super) fn prepare(setting: &Setting) -> Recipe {
         headless: vec!["-p", "say ok", "--allow-all-tools"],
         resumed: vec!["--resume=ID", "-p", "say ok", "--allow-all-tools"],
         terminal: vec![],
+        alone: None,
         ready: "/ commands",
         quit: "/exit",
         clear: Some("/clear"),

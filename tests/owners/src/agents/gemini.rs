@@ -22,6 +22,7 @@ pub(super) fn prepare(setting: &Setting) -> Recipe {
         headless: vec!["-m", "gemini-2.5-flash", "-p", "say ok"],
         resumed: vec!["-m", "gemini-2.5-flash", "--resume", "ID", "-p", "say ok"],
         terminal: vec!["-m", "gemini-2.5-flash"],
+        alone: None,
         ready: "your message",
         quit: "/quit",
         clear: Some("/clear"),

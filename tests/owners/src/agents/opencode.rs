@@ -50,6 +50,7 @@ pub(super) fn prepare(setting: &Setting) -> Recipe {
         headless: vec!["run", "say ok"],
         resumed: vec!["run", "--session", "ID", "say ok"],
         terminal: vec![],
+        alone: None,
         ready: "Ask anything",
         quit: "/exit",
         clear: None,

@@ -26,6 +26,7 @@ pub(super) fn prepare(setting: &Setting) -> Recipe {
         headless: vec!["-p", "say ok"],
         resumed: vec!["--resume", "ID", "-p", "say ok"],
         terminal: vec![],
+        alone: None,
         ready: "your message",
         quit: "/quit",
         clear: Some("/clear"),

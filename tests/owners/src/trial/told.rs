@@ -33,6 +33,7 @@ impl Trial {
         SessionTold {
             id: session.id.clone(),
             generation: session.generation,
+            own_ends: self.setting.count_own_ends_of(&session.id),
             starts: of_it(Heard::is_start).count(),
             compactions: of_it(Heard::is_compaction).count(),
             ends: ends.collect(),

@@ -1,12 +1,12 @@
 //! In a terminal.
 
-use std::time::Duration;
+use std::process::Child;
 
 use super::Trial;
 use crate::daemon::Heard;
 use crate::limits::{PATIENCE, STILL};
-use crate::named::Way;
-use crate::patience::look_for;
+use crate::named::{Mode, Way};
+use crate::patience::{look, look_for};
 use crate::process::Agent;
 use crate::terminal::{CTRL_C, Terminal};
 
@@ -14,21 +14,25 @@ const PROMPT: &str = "say ok";
 
 impl Trial {
     pub(super) fn typed(&mut self) {
-        let (mut child, mut terminal) = Terminal::spawn(self.recipe.terminal(&self.setting));
+        let command = match self.mode {
+            Mode::Alone => self.recipe.alone(&self.setting),
+            _ => self.recipe.terminal(&self.setting),
+        };
+        let (mut child, mut terminal) = Terminal::spawn(command);
         terminal.ready(self.recipe.ready);
         self.prompt(&terminal);
         let agent = self.idle();
         match self.way {
-            Way::Exit => self.quit(&terminal, &agent),
-            Way::CtrlC => press_ctrl_c(&terminal, &agent),
+            Way::Exit => self.quit(&terminal, &mut child),
+            Way::CtrlC => press_ctrl_c(&terminal, &mut child),
             Way::Closed => terminal.close(),
             Way::KillInATurn => {
                 self.stand_in.hold();
                 self.prompt(&terminal);
                 self.signal(&self.agent(true));
             }
-            Way::Clear => self.clear(&terminal, &agent),
-            Way::Compaction => self.compact(&terminal, &agent),
+            Way::Clear => self.clear(&terminal, &mut child),
+            Way::Compaction => self.compact(&terminal, &mut child),
             _ => self.signal(&agent),
         }
         self.see_it_out(&agent);
@@ -51,13 +55,14 @@ impl Trial {
         self.agent(false)
     }
 
-    fn quit(&self, terminal: &Terminal, agent: &Agent) {
+    /// Leaves the terminal. The agent may be another process, and go on.
+    fn quit(&self, terminal: &Terminal, child: &mut Child) {
         terminal.still();
-        terminal.enter(self.recipe.quit, || agent.left_within(Duration::ZERO).is_some());
+        terminal.enter(self.recipe.quit, || has_left(child));
     }
 
     /// Begins another session, and has a turn in it.
-    fn clear(&self, terminal: &Terminal, agent: &Agent) {
+    fn clear(&self, terminal: &Terminal, child: &mut Child) {
         let clear = self.recipe.clear.unwrap_or_else(|| panic!("{:?} has no command for that", self.owner));
         terminal.still();
         terminal.enter_and_see(clear);
@@ -65,11 +70,11 @@ impl Trial {
         let is_told = self.daemon.wait(PATIENCE, |heard| heard.iter().filter(|told| told.is_start()).count() > 1);
         assert!(is_told, "{clear} began no session");
         self.idle();
-        self.quit(terminal, agent);
+        self.quit(terminal, child);
     }
 
     /// Compacts the session, and has another turn in it: some agents say only then that they have.
-    fn compact(&self, terminal: &Terminal, agent: &Agent) {
+    fn compact(&self, terminal: &Terminal, child: &mut Child) {
         terminal.still();
         let is_told = || self.daemon.heard().iter().any(Heard::is_compaction);
         terminal.enter(self.recipe.compact, is_told);
@@ -77,16 +82,21 @@ impl Trial {
         terminal.still();
         self.prompt(terminal);
         self.idle();
-        self.quit(terminal, agent);
+        self.quit(terminal, child);
     }
 }
 
 /// The first cancels what is under way, and most agents leave at the second.
-fn press_ctrl_c(terminal: &Terminal, agent: &Agent) {
+fn press_ctrl_c(terminal: &Terminal, child: &mut Child) {
     for _ in 0..4 {
         terminal.press(CTRL_C);
-        if agent.left_within(STILL).is_some() {
+        if look(STILL, || has_left(child).then_some(())).is_some() {
             return;
         }
     }
+}
+
+/// Whether the process in the terminal has left.
+fn has_left(child: &mut Child) -> bool {
+    child.try_wait().unwrap().is_some()
 }

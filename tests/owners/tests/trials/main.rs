@@ -25,6 +25,7 @@ mod with_owners {
 
         mod codex {
             ways!(Codex);
+            alone!(Codex);
             clear!(Codex);
         }
 

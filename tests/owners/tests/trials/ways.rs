@@ -38,6 +38,25 @@ macro_rules! ways {
     };
 }
 
+/// Of agents whose sessions are those of a server, unless they are told to do without.
+macro_rules! alone {
+    ($owner:ident) => {
+        tests! {
+            $owner:
+            an_agent_alone_that_is_told_to_quit_ends_its_session_once(Alone, Exit);
+            an_agent_alone_that_is_left_with_ctrl_c_ends_its_session_once(Alone, CtrlC);
+            an_agent_alone_whose_terminal_is_closed_ends_its_session_once(Alone, Closed);
+            an_agent_alone_that_gets_sigint_ends_its_session_once(Alone, Interrupt);
+            an_agent_alone_that_gets_sigterm_ends_its_session_once(Alone, Terminate);
+            an_agent_alone_that_gets_sighup_ends_its_session_once(Alone, HangUp);
+            an_idle_agent_alone_that_is_killed_ends_its_session_once_as_unknown(Alone, Kill);
+            an_agent_alone_that_is_killed_in_a_turn_ends_its_session_once_as_crashed(Alone, KillInATurn);
+            an_agent_alone_whose_session_is_compacted_goes_on_with_it(Alone, Compaction);
+            an_agent_alone_whose_session_is_cleared_ends_both_once(Alone, Clear);
+        }
+    };
+}
+
 /// Of agents that have a command for it.
 macro_rules! clear {
     ($owner:ident) => {

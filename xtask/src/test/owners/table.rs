@@ -19,6 +19,8 @@ const COLUMNS: [(&str, &str); 6] = [
     ("SIGKILL", "kill"),
 ];
 const MODES: [&str; 2] = ["headless", "terminal"];
+/// A row of its own: in a terminal, without the server that has the sessions otherwise.
+const ALONE: [&str; 1] = ["alone"];
 /// Between what came without a terminal and what came in one.
 const APART: &str = " · ";
 /// What a trial has where there is none.
@@ -59,7 +61,12 @@ pub(super) fn write(owners: &[&Owner]) -> anyhow::Result<String> {
     let mut table = head();
     for owner in owners {
         let name = format!("{} {}", owner.name, packages::version(owner)?);
-        table += &row(&name, &trials_of(owner)?);
+        let (alone, trials): (Vec<_>, Vec<_>) =
+            trials_of(owner)?.into_iter().partition(|(name, _)| name.starts_with(ALONE[0]));
+        table += &row(&name, &MODES, &trials);
+        if let Some(option) = owner.alone {
+            table += &row(&format!("{name}, `{option}`"), &ALONE, &alone);
+        }
     }
     fs::write(file(), &table).with_context(|| format!("cannot write {}", file().display()))?;
     Ok(table)
@@ -99,14 +106,14 @@ fn head() -> String {
     format!("| | {} | with Lastword |\n{lines}|\n", names.join(" | "))
 }
 
-fn row(name: &str, trials: &[(String, Trial)]) -> String {
+fn row(name: &str, modes: &[&str], trials: &[(String, Trial)]) -> String {
     let find = |mode: &str, way: &str| {
         let wanted = format!("{mode}_{way}");
         trials.iter().find(|(name, _)| *name == wanted).map(|(_, trial)| trial)
     };
     let cells = COLUMNS.map(|(_, way)| {
         // A run without a terminal has none that can be closed.
-        let modes = MODES.into_iter().filter(|mode| (*mode, way) != ("headless", "closed"));
+        let modes = modes.iter().filter(|mode| (**mode, way) != ("headless", "closed"));
         modes.map(|mode| find(mode, way).map_or_else(|| NONE.to_owned(), own)).collect::<Vec<_>>().join(APART)
     });
     format!("| {name} | {} | {} |\n", cells.join(" | "), with_lastword(trials))
@@ -147,17 +154,22 @@ mod tests {
     fn a_row_has_what_came_without_lastword_and_whether_one_end_came_with_it() {
         let mut trials =
             vec![trial("headless_exit", 1, 1), trial("terminal_exit", 3, 1), trial("terminal_closed", 0, 1)];
-        assert_eq!(row("G 1", &trials), "| G 1 | 1 · 2+ | ? · ? | ? · ? | ? · ? | **0** | ? · ? | 1, always |\n");
+        assert_eq!(
+            row("G 1", &MODES, &trials),
+            "| G 1 | 1 · 2+ | ? · ? | ? · ? | ? · ? | **0** | ? · ? | 1, always |\n"
+        );
         trials.push(trial("headless_kill", 0, 2));
-        assert!(row("G 1", &trials).ends_with("**0** · ? | not 1: headless_kill |\n"));
+        assert!(row("G 1", &MODES, &trials).ends_with("**0** · ? | not 1: headless_kill |\n"));
+        let alone = [trial("alone_closed", 0, 1)];
+        assert_eq!(row("G 1, `-x`", &ALONE, &alone), "| G 1, `-x` | ? | ? | ? | ? | **0** | ? | 1, always |\n");
         trials[1].1.stayed = true;
-        assert!(row("G 1", &trials).starts_with("| G 1 | 1 · goes on |"));
+        assert!(row("G 1", &MODES, &trials).starts_with("| G 1 | 1 · goes on |"));
     }
 
     #[test]
     fn the_head_has_as_many_columns_as_a_row() {
         let pipes = |line: &str| line.matches('|').count();
-        let (head, row) = (head(), row("G 1", &[]));
+        let (head, row) = (head(), row("G 1", &MODES, &[]));
         assert!(head.lines().all(|line| pipes(line) == pipes(row.trim_end())), "{head}{row}");
     }
 }

@@ -135,7 +135,11 @@ pub(crate) fn read_hook(shared: &Shared, kind: &str, event: Option<&str>, payloa
     let kind = owner_kind(input.format());
     shared.owners.hook_came(input.format());
     let said = match read_named(&input, event, payload)? {
-        Input::Event(event) => Said::Event(event),
+        Input::Event(mut event) => {
+            // Each call of a hook is handed over under a name of its own, also one that tells the same end again.
+            event.may_repeat = event.op_id.is_none();
+            Said::Event(event)
+        }
         Input::NotOurs { name, session } => Said::Other { name, session },
         Input::Foreign(foreign) => {
             return Err(match foreign.error {
