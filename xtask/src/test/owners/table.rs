@@ -36,6 +36,7 @@ struct Trial {
 
 #[derive(Deserialize)]
 struct Session {
+    starts: usize,
     ends: Vec<serde_json::Value>,
 }
 
@@ -132,7 +133,9 @@ fn own(trial: &Trial) -> String {
 
 /// How many ends of each session a plugin was told of, over all trials.
 fn with_lastword(trials: &[(String, Trial)]) -> String {
-    let is_one = |trial: &Trial| !trial.sessions.is_empty() && trial.sessions.iter().all(|told| told.ends.len() == 1);
+    // The end of what was never started is one too many of another session.
+    let is_right = |told: &Session| told.starts > 0 && told.ends.len() == 1;
+    let is_one = |trial: &Trial| !trial.sessions.is_empty() && trial.sessions.iter().all(is_right);
     let others: Vec<_> = trials.iter().filter(|(_, trial)| !is_one(trial)).map(|(name, _)| name.as_str()).collect();
     match others.as_slice() {
         _ if trials.is_empty() => NONE.to_owned(),
@@ -146,7 +149,7 @@ mod tests {
     use super::*;
 
     fn trial(name: &str, own_ends: usize, ends: usize) -> (String, Trial) {
-        let sessions = vec![Session { ends: vec![serde_json::Value::Null; ends] }];
+        let sessions = vec![Session { starts: 1, ends: vec![serde_json::Value::Null; ends] }];
         (name.to_owned(), Trial { own_ends, stayed: false, sessions })
     }
 
@@ -162,6 +165,9 @@ mod tests {
         assert!(row("G 1", &MODES, &trials).ends_with("**0** · ? | not 1: headless_kill |\n"));
         let alone = [trial("alone_closed", 0, 1)];
         assert_eq!(row("G 1, `-x`", &ALONE, &alone), "| G 1, `-x` | ? | ? | ? | ? | **0** | ? | 1, always |\n");
+        trials.truncate(3);
+        trials[1].1.sessions.push(Session { starts: 0, ends: vec![serde_json::Value::Null] });
+        assert!(row("G 1", &MODES, &trials).ends_with("| not 1: terminal_exit |\n"));
         trials[1].1.stayed = true;
         assert!(row("G 1", &MODES, &trials).starts_with("| G 1 | 1 · goes on |"));
     }
