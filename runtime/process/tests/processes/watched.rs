@@ -49,9 +49,8 @@ async fn a_process_that_ends_by_itself_is_told() {
     soon(watched.exited()).await;
 }
 
-#[tokio::test]
-async fn executing_another_program_is_no_end() {
-    let mut running = Running::sh("read line; exec cat");
+/// It executes `cat` when it is told something, and is the same process still.
+async fn becomes_another_program(mut running: Running) {
     let process = running.process();
     let watched = Watched::begin(&process).unwrap();
     running.say("");
@@ -61,6 +60,11 @@ async fn executing_another_program_is_no_end() {
     assert!(is_watched(&watched).await);
     running.kill();
     soon(watched.exited()).await;
+}
+
+#[tokio::test]
+async fn executing_another_program_is_no_end() {
+    becomes_another_program(Running::sh("read line; exec cat")).await;
 }
 
 /// The thread takes over the process's number, and the one that had it is gone.
@@ -78,15 +82,7 @@ async fn executing_another_program_from_any_thread_is_no_end() {
     let test = "watched::executing_another_program_from_any_thread_is_no_end";
     let mut running = Running::start(&mut again(test, &[]));
     running.heard("ready");
-    let process = running.process();
-    let watched = Watched::begin(&process).unwrap();
-    running.say("");
-    running.say("from the other program");
-    running.heard("from the other program");
-    assert_eq!(running.process(), process);
-    assert!(is_watched(&watched).await);
-    running.kill();
-    soon(watched.exited()).await;
+    becomes_another_program(running).await;
 }
 
 /// `/proc` calls such a process a zombie.
