@@ -85,7 +85,7 @@ impl Exchange<'_> {
             let copy = again::copy(&request);
             match line.exchange(request, limits, self.head_deadline(), self.deadline).await {
                 Reply::Answered(response) => return Ok(self.answered(response, line, turn, kept_for)),
-                Reply::NotSent(back, _) => request = back,
+                Reply::NotSent(back, _) => request = *back,
                 Reply::Failed(error) => {
                     request = again::instead(error, copy)?;
                     connected = after(Instant::now(), self.timeouts.connect).min(self.deadline);

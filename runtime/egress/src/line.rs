@@ -43,7 +43,7 @@ pub(crate) enum Reply {
     /// The header of the response has come.
     Answered(Response<Incoming>),
     /// The connection ended before anything of the request was sent.
-    NotSent(Request<RequestBody>, EgressError),
+    NotSent(Box<Request<RequestBody>>, EgressError),
     /// Something of the request may have been sent.
     Failed(EgressError),
 }
@@ -147,7 +147,7 @@ fn reply(answer: Result<Response<Incoming>, TrySendError<Request<RequestBody>>>,
             let request = failed.take_message();
             let error = from_hyper(failed.into_error(), limits);
             match request {
-                Some(request) => Reply::NotSent(request, error),
+                Some(request) => Reply::NotSent(Box::new(request), error),
                 None => Reply::Failed(error),
             }
         }

@@ -31,8 +31,7 @@ impl RequestBody {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let boxed_error = |error: B::Error| -> BoxError { error.into() };
-        Self { inner: inner.map_err(boxed_error).boxed_unsync(), allowance }
+        Self { inner: inner.map_err(Into::into).boxed_unsync(), allowance }
     }
 
     /// Of a request without one, for the same call.

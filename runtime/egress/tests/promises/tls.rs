@@ -128,7 +128,8 @@ async fn an_encrypted_connection_is_used_again() {
 async fn a_plugin_resumes_the_sessions_that_it_has_begun_for_the_same_tenant_and_no_others() {
     let mut site = Site::certified_for("api.example.com").await;
     let (egress, uri) = (site.trusting(), site.at("api.example.com"));
-    let granted = [&*uri, &site.at("127.0.0.1")];
+    let literal = site.at("127.0.0.1");
+    let granted = [uri.as_str(), literal.as_str()];
     for (tenant, plugin, kind) in [
         ("t", "p", HandshakeKind::Full),
         ("t", "p", HandshakeKind::Resumed),
