@@ -42,7 +42,7 @@ fn start() -> BTreeMap<&'static str, String> {
 }
 
 async fn serve(name: &str, mut stream: TcpStream) -> std::io::Result<()> {
-    const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
     if name == "hangs-up" {
         return Ok(());
     }
@@ -76,7 +76,8 @@ async fn serve(name: &str, mut stream: TcpStream) -> std::io::Result<()> {
         }
         "redirects" => {
             let to = "http://169.254.169.254/latest/meta-data/";
-            let answer = format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
+            let answer =
+                format!("HTTP/1.1 302 Found\r\nconnection: close\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
             stream.write_all(answer.as_bytes()).await
         }
         "no-http" => stream.write_all(b"220 mail.example.com ESMTP\r\n").await,

@@ -9,6 +9,7 @@
 
 mod accounting;
 mod clock;
+mod connections;
 mod drain;
 mod durable;
 mod end_reasons;

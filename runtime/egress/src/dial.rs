@@ -1,4 +1,6 @@
 //! From a granted destination to a connection: resolve once, check every address, connect to a checked one.
+//!
+//! A connection that was kept is one to a checked address too: the name is resolved and the answer checked for each request.
 
 use std::{
     io,
@@ -20,7 +22,11 @@ use crate::{
     destination::{Destination, Host, Scheme},
     error::EgressError,
     io::Transport,
-    lookups::{LookUps, Progress},
+    kept::{self, Kept},
+    limits::Limits,
+    line::Line,
+    lookups::{LookUps, LookedUp, Progress},
+    names::Answer,
     resolve::Resolve,
     tls::Tls,
     turns::{Turn, Turns},
@@ -33,49 +39,69 @@ pub(crate) struct Dialler {
     pub(crate) tls: Arc<Tls>,
     lookups: Arc<LookUps>,
     connections: Arc<Turns>,
-}
-
-/// A connection that was made, and its turn.
-pub(crate) struct Dialled {
-    pub(crate) transport: Transport,
-    pub(crate) turn: Turn,
+    pub(crate) kept: Arc<Kept<Line>>,
 }
 
 impl Dialler {
     pub(crate) fn new(resolver: Arc<dyn Resolve>) -> Self {
         let (tls, lookups) = (Arc::default(), Arc::new(LookUps::new()));
-        Self { resolver, tls, lookups, connections: Arc::new(connections::turns()) }
+        let connections = Arc::new(connections::turns());
+        let kept = Arc::new(Kept::new(Arc::clone(&connections), kept::BOUNDS));
+        Self { resolver, tls, lookups, connections, kept }
     }
 
     pub(crate) fn with_resolver(self, resolver: Arc<dyn Resolve>) -> Self {
-        Self { resolver, ..self }
+        let lookups = Arc::new(self.lookups.beside());
+        Self { resolver, lookups, ..self }
     }
 
     pub(crate) fn with_tls(self, tls: Tls) -> Self {
-        Self { tls: Arc::new(tls), ..self }
+        let kept = Arc::new(Kept::new(Arc::clone(&self.connections), kept::BOUNDS));
+        Self { tls: Arc::new(tls), kept, ..self }
     }
 
-    /// Connects to `destination`, which the caller has found in what is allowed.
-    pub(crate) async fn dial(
+    /// The addresses of `destination`, which the caller has found in what is allowed. All of them are checked.
+    pub(crate) async fn addresses(
         &self,
         destination: &Destination,
         allowance: &Allowance,
         deadline: Instant,
-    ) -> Result<Dialled, EgressError> {
+    ) -> Result<Vec<SocketAddr>, EgressError> {
         let addresses = self.resolve(destination.host(), allowance.account(), deadline).await?;
-        let addresses = check(destination, allowance.allow_list(), &addresses)?;
-        let Ok(turn) = timeout_at(deadline, self.connections.take(allowance.account())).await else {
-            return Err(EgressError::NoTurnToConnect { destination: destination.clone() });
-        };
-        let stream = connect(destination, &addresses, deadline).await?;
+        check(destination, allowance.allow_list(), &addresses)
+    }
+
+    /// The turn for a connection to `destination`, whether it is made or was kept.
+    pub(crate) async fn turn(
+        &self,
+        destination: &Destination,
+        account: &Account,
+        deadline: Instant,
+    ) -> Result<Turn, EgressError> {
+        timeout_at(deadline, self.connections.take(account))
+            .await
+            .map_err(|_| EgressError::NoTurnToConnect { destination: destination.clone() })
+    }
+
+    /// Connects to the first of `addresses`, which were checked, that takes the connection. The caller has a turn.
+    pub(crate) async fn dial(
+        &self,
+        destination: &Destination,
+        addresses: &[SocketAddr],
+        account: &Account,
+        limits: Limits,
+        deadline: Instant,
+    ) -> Result<Line, EgressError> {
+        self.kept.make_room();
+        let (stream, peer) = connect(destination, addresses, deadline).await?;
         let transport: Transport = match destination.scheme() {
             Scheme::Http => Box::new(stream),
-            Scheme::Https => match timeout_at(deadline, self.tls.connect(destination.host(), stream)).await {
+            Scheme::Https => match timeout_at(deadline, self.tls.connect(account, destination.host(), stream)).await {
                 Ok(stream) => Box::new(stream?),
                 Err(_) => return Err(EgressError::ConnectTimeout { destination: destination.clone() }),
             },
         };
-        Ok(Dialled { transport, turn })
+        Line::new(transport, peer, limits).await
     }
 
     async fn resolve(&self, host: &Host, account: &Account, deadline: Instant) -> Result<Vec<IpAddr>, EgressError> {
@@ -83,24 +109,31 @@ impl Dialler {
             Host::Address(address) => return Ok(vec![*address]),
             Host::Name(name) => name.clone(),
         };
-        let mut asked = self.lookups.ask(&self.resolver, account, &host);
+        let mut asked = match self.lookups.ask(&self.resolver, account, &host) {
+            LookedUp::Before(answer) => return found(host, answer),
+            LookedUp::Now(asked) => asked,
+        };
         let answered = async { asked.wait_for(|progress| matches!(progress, Progress::Answered(_))).await.map(drop) };
         if let Ok(Err(gone)) = timeout_at(deadline, answered).await {
             return Err(EgressError::Dns { host, source: io::Error::other(gone) });
         }
-        let answer = asked.borrow().clone();
-        match answer {
+        let progress = asked.borrow().clone();
+        match progress {
             Progress::WaitsForItsTurn => Err(EgressError::NoTurnToLookUp { host }),
             Progress::Asking => Err(EgressError::DnsTimeout { host }),
-            Progress::Answered(Err(error)) => {
-                Err(EgressError::Dns { host, source: io::Error::new(error.kind(), error) })
-            }
-            Progress::Answered(Ok(addresses)) if addresses.is_empty() => {
-                let source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-                Err(EgressError::Dns { host, source })
-            }
-            Progress::Answered(Ok(addresses)) => Ok(addresses.to_vec()),
+            Progress::Answered(answer) => found(host, answer),
         }
+    }
+}
+
+fn found(host: String, answer: Answer) -> Result<Vec<IpAddr>, EgressError> {
+    match answer {
+        Err(error) => Err(EgressError::Dns { host, source: io::Error::new(error.kind(), error) }),
+        Ok(addresses) if addresses.is_empty() => {
+            let source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            Err(EgressError::Dns { host, source })
+        }
+        Ok(addresses) => Ok(addresses.to_vec()),
     }
 }
 
@@ -129,13 +162,13 @@ fn check(
     })
 }
 
-/// Tries the addresses in turn. Each gets an equal part of the time that is left, so that one that swallows packets
+/// Tries the addresses in turn, and says which it was. Each gets an equal part of the time that is left, so that one that swallows packets
 /// does not keep the next from being tried.
 async fn connect(
     destination: &Destination,
     addresses: &[SocketAddr],
     deadline: Instant,
-) -> Result<TcpStream, EgressError> {
+) -> Result<(TcpStream, SocketAddr), EgressError> {
     let mut failure = EgressError::ConnectTimeout { destination: destination.clone() };
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for &address in addresses {
@@ -144,9 +177,9 @@ async fn connect(
         left = left.saturating_sub(1);
         match timeout_at(now + part, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // One small request: waiting to fill a packet only adds latency. Without it the request works as well.
+                // Small requests: waiting to fill a packet only adds latency. Without it the request works as well.
                 drop(stream.set_nodelay(true));
-                return Ok(stream);
+                return Ok((stream, address));
             }
             Ok(Err(source)) if source.kind() == io::ErrorKind::ConnectionRefused => {
                 failure = EgressError::ConnectionRefused { address };

@@ -12,8 +12,9 @@ use crate::{
     allowance::Allowance,
     dial::Dialler,
     error::{BoxError, EgressError},
-    exchange::{Sent, exchange},
+    exchange::{Exchange, Sent},
     outgoing,
+    request_body::RequestBody,
     resolve::{Resolve, SystemResolver},
     timeouts::{Timeouts, after},
     tls::Tls,
@@ -39,7 +40,8 @@ impl Egress {
     }
 
     /// With another TLS configuration, for an embedder's own certificate authority or client certificate. It is taken
-    /// as it is, but for ALPN, which becomes `http/1.1`.
+    /// as it is, but for ALPN, which becomes `http/1.1`, and for the store of sessions to resume: each plugin has one of
+    /// its own for each tenant. No connection is kept that was made before.
     #[must_use]
     pub fn with_tls(self, config: &ClientConfig) -> Self {
         Self { dialler: self.dialler.with_tls(Tls::with_config(config)) }
@@ -48,6 +50,10 @@ impl Egress {
     /// Sends one request and waits for the header of its response.
     ///
     /// The request needs a full URI, with scheme and authority. Dropping the future closes the connection.
+    ///
+    /// It goes over a connection that is kept from an earlier request, if there is one of the same plugin and tenant to the
+    /// same scheme, host and port, at an address that the name has now. When such a connection ends before a response, a
+    /// request of which nothing was sent, and a GET, HEAD, PUT or DELETE without a body, is sent once more on a new connection.
     ///
     /// # Errors
     ///
@@ -90,9 +96,16 @@ impl Egress {
             return Err(EgressError::Denied { destination });
         }
         let request = outgoing::rewrite(request, &destination, allowance.limits())?;
+        let request = request.map(|body| RequestBody::new(body, Arc::clone(allowance)));
         let connected = after(start, timeouts.connect).min(deadline);
-        let connection = self.dialler.dial(&destination, allowance, connected).await?;
-        exchange(connection, request, allowance, timeouts, deadline).await
+        let exchange = Exchange { dialler: &self.dialler, allowance, timeouts, deadline };
+        exchange.send(destination, request, connected).await
+    }
+
+    /// Closes the connections that are kept and not in use. Requests that are under way go on; their connections are kept
+    /// again when they are over, for [`IDLE_CONNECTION_STAYS`](crate::limits::IDLE_CONNECTION_STAYS).
+    pub fn close_idle_connections(&self) {
+        self.dialler.kept.close();
     }
 }
 

@@ -158,6 +158,12 @@ pub enum EgressError {
     /// The connection broke.
     #[error("the connection broke: {0}")]
     ConnectionLost(#[source] BoxError),
+    /// A connection that was kept from an earlier request ended when this one, or a part of it, had been sent.
+    #[error(
+        "the server closed a connection that was kept for it, after the request or a part of it was sent and before a \
+         response: it may have the request, which is therefore not sent again ({0})"
+    )]
+    KeptConnectionLost(#[source] Box<EgressError>),
     /// What the server sent is not HTTP/1.1 as it should be.
     #[error("the server broke the HTTP protocol: {0}")]
     Protocol(#[source] BoxError),

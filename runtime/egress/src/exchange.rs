@@ -1,26 +1,30 @@
-//! One request and its response over a connection of its own.
+//! One request and its response.
 
 use std::{
     fmt,
-    pin::{Pin, pin},
+    future::{poll_fn, ready},
+    net::SocketAddr,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::Poll,
 };
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body::Body;
-use hyper::{body::Incoming, client::conn::http1};
-use tokio::time::{Instant, timeout_at};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
+    again,
     allowance::Allowance,
-    dial::Dialled,
-    error::{BoxError, EgressError},
-    head_gate::HeadGate,
-    hyper_error::from_hyper,
-    io::GatedIo,
-    limits::{Limits, MAX_RESPONSE_HEADERS, MIN_HYPER_BUFFER_BYTES},
+    destination::Destination,
+    dial::Dialler,
+    error::EgressError,
+    idle::KeptFor,
+    kept::Kept,
+    line::{Line, Reply},
     request_body::RequestBody,
     response_body::ResponseBody,
     timeouts::{Timeouts, after},
@@ -29,7 +33,8 @@ use crate::{
 
 /// Drives a connection: without it neither the rest of the request's body is sent nor the response's body read.
 ///
-/// It ends with the exchange, at the latest at its total timeout; dropping it closes the connection.
+/// It ends with the exchange, at the latest at its total timeout; the connection is then kept for the next request, if both were
+/// complete. Dropping it before closes the connection.
 pub type Connection = Pin<Box<dyn Future<Output = Result<(), EgressError>> + Send>>;
 
 /// A response whose header has come.
@@ -46,80 +51,112 @@ impl fmt::Debug for Sent {
     }
 }
 
-/// Sends `request`, which was checked and rewritten, and waits for the header of the response.
-pub(crate) async fn exchange<B>(
-    dialled: Dialled,
-    request: Request<B>,
-    allowance: &Arc<Allowance>,
-    timeouts: Timeouts,
-    deadline: Instant,
-) -> Result<Sent, EgressError>
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    let Dialled { transport, turn } = dialled;
-    let limits = allowance.limits();
-    let head_deadline = after(Instant::now(), timeouts.first_byte);
-    let gate = Arc::new(HeadGate::new(limits.max_response_header_bytes));
-    let request = request.map(|body| RequestBody::new(body, Arc::clone(allowance)));
-    let (mut sender, connection) = http1::Builder::new()
-        .max_headers(MAX_RESPONSE_HEADERS)
-        .max_buf_size(limits.max_response_header_bytes.max(MIN_HYPER_BUFFER_BYTES))
-        .handshake(GatedIo::new(transport, Arc::clone(&gate)))
-        .await
-        .map_err(|error| from_hyper(error, limits))?;
-    let mut driver = Driver { connection: Some(Box::pin(connection)), limits, _turn: turn };
-    let mut response = pin!(sender.send_request(request));
+/// A request on its way, and how long it may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) dialler: &'a Dialler,
+    pub(crate) allowance: &'a Arc<Allowance>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) deadline: Instant,
+}
 
-    let head = std::future::poll_fn(|cx| {
-        if let Poll::Ready(response) = response.as_mut().poll(cx) {
-            return Poll::Ready(response.map_err(|error| from_hyper(error, limits)));
-        }
-        let ended = driver.poll(cx);
-        if let Poll::Ready(response) = response.as_mut().poll(cx) {
-            return Poll::Ready(response.map_err(|error| from_hyper(error, limits)));
-        }
-        match ended {
-            Poll::Ready(ended) => Poll::Ready(Err(ended.err().unwrap_or(EgressError::Incomplete))),
-            Poll::Pending if gate.is_used_up() => {
-                Poll::Ready(Err(EgressError::ResponseHeaderTooLarge { limit_bytes: limits.max_response_header_bytes }))
+impl Exchange<'_> {
+    /// Sends `request`, which was checked and rewritten, to `destination`, and waits for the header of the response. What is
+    /// needed for that, a connection above all, is to be there until `connected`.
+    pub(crate) async fn send(
+        self,
+        destination: Destination,
+        mut request: Request<RequestBody>,
+        mut connected: Instant,
+    ) -> Result<Sent, EgressError> {
+        let Self { dialler, allowance, .. } = self;
+        let (account, limits) = (allowance.account(), allowance.limits());
+        let addresses = dialler.addresses(&destination, allowance, connected).await?;
+        // Before the connection: what is declared last is dropped first.
+        let turn = dialler.turn(&destination, account, connected).await?;
+        let kept_for = Arc::new(KeptFor {
+            account: account.clone(),
+            destination,
+            max_response_header_bytes: limits.max_response_header_bytes,
+            runtime: Handle::current().id(),
+        });
+        let is_checked = |line: &Line| addresses.contains(&line.peer());
+        while let Some(mut line) = dialler.kept.take(&kept_for, is_checked) {
+            let copy = again::copy(&request);
+            match line.exchange(request, limits, self.head_deadline(), self.deadline).await {
+                Reply::Answered(response) => return Ok(self.answered(response, line, turn, kept_for)),
+                Reply::NotSent(back, _) => request = *back,
+                Reply::Failed(error) => {
+                    request = again::instead(error, copy)?;
+                    connected = after(Instant::now(), self.timeouts.connect).min(self.deadline);
+                    break;
+                }
             }
-            Poll::Pending => Poll::Pending,
         }
-    });
-    let response: Response<Incoming> = match timeout_at(head_deadline.min(deadline), head).await {
-        Ok(response) => response?,
-        Err(_) if deadline <= head_deadline => return Err(EgressError::TotalTimeout),
-        Err(_) => return Err(EgressError::FirstByteTimeout),
-    };
-    gate.open();
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(EgressError::Protocol("it switched protocols without being asked to".into()));
+        let mut line = self.dial(&kept_for.destination, &addresses, connected).await?;
+        match line.exchange(request, limits, self.head_deadline(), self.deadline).await {
+            Reply::Answered(response) => Ok(self.answered(response, line, turn, kept_for)),
+            Reply::NotSent(_, error) | Reply::Failed(error) => Err(error),
+        }
     }
-    let response =
-        response.map(|body| ResponseBody::new(body, Arc::clone(allowance), timeouts.between_bytes, deadline));
-    let connection = Box::pin(async move {
-        let driven = std::future::poll_fn(move |cx| driver.poll(cx));
-        timeout_at(deadline, driven).await.unwrap_or(Err(EgressError::TotalTimeout))
-    });
-    Ok(Sent { response, connection })
+
+    async fn dial(
+        self,
+        destination: &Destination,
+        addresses: &[SocketAddr],
+        connected: Instant,
+    ) -> Result<Line, EgressError> {
+        let (account, limits) = (self.allowance.account(), self.allowance.limits());
+        self.dialler.dial(destination, addresses, account, limits, connected).await
+    }
+
+    fn head_deadline(self) -> Instant {
+        after(Instant::now(), self.timeouts.first_byte)
+    }
+
+    fn answered(self, response: Response<Incoming>, line: Line, turn: Turn, kept_for: Arc<KeptFor>) -> Sent {
+        let Self { dialler, allowance, timeouts, deadline } = self;
+        let response =
+            response.map(|body| ResponseBody::new(body, Arc::clone(allowance), timeouts.between_bytes, deadline));
+        let busy = Busy { line, turn, kept: Arc::clone(&dialler.kept), kept_for };
+        let connection: Connection = if busy.line.is_idle() {
+            // A short response comes with its header: there is nothing to drive.
+            busy.keep();
+            Box::pin(ready(Ok(())))
+        } else {
+            Box::pin(busy.drive(deadline))
+        };
+        Sent { response, connection }
+    }
 }
 
-/// hyper's connection, which must not be polled again after its end: it may end while the header is waited for.
-struct Driver<C> {
-    connection: Option<Pin<Box<C>>>,
-    limits: Limits,
+/// A connection whose exchange is not over.
+struct Busy {
+    line: Line,
     /// Behind the connection: fields are dropped in their order.
-    _turn: Turn,
+    turn: Turn,
+    kept: Arc<Kept<Line>>,
+    kept_for: Arc<KeptFor>,
 }
 
-impl<C: Future<Output = hyper::Result<()>>> Driver<C> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), EgressError>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
-        connection.as_mut().poll(cx).map(|ended| {
-            self.connection = None;
-            ended.map_err(|error| from_hyper(error, self.limits))
-        })
+impl Busy {
+    async fn drive(mut self, deadline: Instant) -> Result<(), EgressError> {
+        let over = poll_fn(|cx| match self.line.poll(cx) {
+            Poll::Pending if self.line.is_idle() => Poll::Ready(Ok(())),
+            polled => polled,
+        });
+        let over = timeout_at(deadline, over).await.unwrap_or(Err(EgressError::TotalTimeout));
+        if self.line.is_idle() {
+            self.keep();
+        }
+        over
+    }
+
+    /// For the next request of the same plugin, tenant and destination.
+    fn keep(self) {
+        let Self { line, turn, kept, kept_for } = self;
+        if let Some(line) = line.rest() {
+            kept.put(kept_for, line, turn);
+        }
     }
 }

@@ -3,18 +3,33 @@
 //! hyper limits one header, but not how many informational (1xx) responses come before the final one. The gate counts
 //! what is read from the connection, whatever it is, until the header is there.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const OPEN: usize = usize::MAX;
 
+/// What the reader of a connection has to know of the exchange that is on it.
 #[derive(Debug)]
 pub(crate) struct HeadGate {
     remaining: AtomicUsize,
+    looks_first: AtomicBool,
 }
 
 impl HeadGate {
-    pub(crate) fn new(limit_bytes: usize) -> Self {
-        Self { remaining: AtomicUsize::new(limit_bytes.min(OPEN - 1)) }
+    /// Of a connection on which nothing was sent yet.
+    pub(crate) fn new() -> Self {
+        Self { remaining: AtomicUsize::new(OPEN), looks_first: AtomicBool::new(false) }
+    }
+
+    /// A request is about to be sent: what comes from now on is its response's header. With `looks_first` the first read
+    /// asks the system whether the server is still there.
+    pub(crate) fn close(&self, limit_bytes: usize, looks_first: bool) {
+        self.remaining.store(limit_bytes.min(OPEN - 1), Ordering::Relaxed);
+        self.looks_first.store(looks_first, Ordering::Relaxed);
+    }
+
+    /// Whether this read is the one that has to look. hyper reads before it writes.
+    pub(crate) fn take_look(&self) -> bool {
+        self.looks_first.load(Ordering::Relaxed) && self.looks_first.swap(false, Ordering::Relaxed)
     }
 
     /// How many bytes may be read now. At 0 the reader waits: either the header has come and the gate is opened, or the

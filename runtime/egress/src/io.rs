@@ -2,20 +2,43 @@
 
 use std::{
     fmt,
-    io::{Error, IoSlice},
+    io::{Error, ErrorKind, IoSlice},
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
 
 use crate::{head_gate::HeadGate, limits::READ_BUFFER_BYTES};
 
 /// A plain or an encrypted connection.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The socket of it.
+    fn socket(&self) -> BorrowedFd<'_>;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.get_ref().0.as_fd()
+    }
+}
 
 /// The connection that was dialled.
 pub(crate) type Transport = Box<dyn Stream>;
@@ -54,7 +77,16 @@ impl Read for GatedIo {
         }
         let Some(space) = this.buffer.get_mut(..most) else { return Poll::Pending };
         let mut read = ReadBuf::new(space);
-        ready!(Pin::new(&mut this.transport).poll_read(cx, &mut read))?;
+        let looks = this.gate.take_look();
+        match Pin::new(&mut this.transport).poll_read(cx, &mut read) {
+            Poll::Ready(done) => done?,
+            // tokio may not have been told yet.
+            Poll::Pending if looks && !is_silent(this.transport.socket()) => {
+                let message = "the server has closed the connection, or sent what nobody asked for";
+                return Poll::Ready(Err(Error::new(ErrorKind::ConnectionAborted, message)));
+            }
+            Poll::Pending => return Poll::Pending,
+        }
         this.gate.count(read.filled().len());
         cursor.put_slice(read.filled());
         Poll::Ready(Ok(()))
@@ -85,4 +117,10 @@ impl Write for GatedIo {
     ) -> Poll<Result<usize, Error>> {
         Pin::new(&mut self.transport).poll_write_vectored(cx, parts)
     }
+}
+
+/// Whether the server has neither sent anything nor closed the connection, as far as the system knows.
+fn is_silent(socket: BorrowedFd<'_>) -> bool {
+    // tokio's sockets never block.
+    recv(socket, &mut [0_u8; 1], RecvFlags::PEEK) == Err(Errno::WOULDBLOCK)
 }

@@ -10,10 +10,12 @@
 //!    Private, loopback, link-local, metadata and other special addresses are refused unless that literal address and
 //!    port was granted; one such address in an answer refuses all of it.
 //! 3. Redirects are returned, never followed.
-//! 4. No proxy from the environment, no cookies, no decompression, no connection used twice.
+//! 4. No proxy from the environment, no cookies, no decompression.
 //! 5. TLS 1.2 or newer, verified against the host as it was granted, with the operating system's roots.
 //! 6. Look-ups and connections are shared by all: an [`Account`] may hold a part of them, and who waits comes in turn.
 //! 7. A server that never answers, drips, or sends without end is bounded by [`Timeouts`] and [`Limits`].
+//! 8. A connection, a TLS session and the addresses of a name are used again for some seconds: the first two by the same
+//!    [`Account`] only, the last within its tenant, and every address is checked each time.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -56,13 +58,14 @@
 //! # }
 //! ```
 //!
-//! What it is not: a general HTTP client (no HTTP/2, no pool, no retries), a filter for what is said to an allowed
-//! server, or a guard against a server that the operator allowed and should not have. It knows no WebAssembly: who
-//! calls it maps [`EgressError`] to what the guest sees.
+//! What it is not: a general HTTP client (no HTTP/2, and no retries but where a connection that was kept has ended), a
+//! filter for what is said to an allowed server, or a guard against a server that the operator allowed and should not
+//! have. It knows no WebAssembly: who calls it maps [`EgressError`] to what the guest sees.
 #![forbid(unsafe_code)]
 
 mod account;
 mod addresses;
+mod again;
 mod allow_list;
 mod allowance;
 mod connections;
@@ -73,9 +76,13 @@ mod error;
 mod exchange;
 mod head_gate;
 mod hyper_error;
+mod idle;
 mod io;
+mod kept;
 pub mod limits;
+mod line;
 mod lookups;
+mod names;
 mod outgoing;
 mod request_body;
 mod resolve;

@@ -89,6 +89,43 @@ pub const MIN_CONNECTIONS: usize = 16;
 /// Connections that there may be at most, however many files the process may have open: 16 for each of 1 000 calls.
 pub const MAX_CONNECTIONS: usize = 16_000;
 
+/// How long a connection is kept for the next request. Node, Apache and uvicorn close one that has been idle for 5 s: closing it
+/// before they do leaves fewer requests that meet a server which is just closing.
+pub const IDLE_CONNECTION_STAYS: Duration = Duration::from_secs(4);
+
+/// Idle connections of one plugin for one tenant: half of all. A burst of calls needs fewer than it has calls at once, because they
+/// do not all wait for their next request at the same time. Beyond it the one that has been idle for longest is closed.
+pub const MAX_IDLE_CONNECTIONS_OF_ACCOUNT: usize = 1_024;
+
+/// Idle connections in the whole process. Each holds some 25 KiB in buffers, 40 with TLS: 50 to 80 MiB when there are as many. There
+/// are never more than connections may still be opened, [`MAX_CONNECTIONS`]. Beyond either the one that has been idle for longest is
+/// closed.
+pub const MAX_IDLE_CONNECTIONS: usize = 2_048;
+
+/// How long the addresses of a name are used again. `getaddrinfo` does not say how long they hold; a server that moves is found
+/// within the time that operators wait for a change anyway.
+pub const ADDRESSES_STAY: Duration = Duration::from_secs(5);
+
+/// How long a look-up that failed is not made again: long enough for the calls of a burst, and a second try of a guest finds a name
+/// server that is back.
+pub const LOOKUP_FAILURES_STAY: Duration = Duration::from_secs(1);
+
+/// Names of one tenant whose addresses are kept: some for each of its plugins. Beyond it the one is forgotten that would be next.
+pub const MAX_KEPT_NAMES_OF_TENANT: usize = 64;
+
+/// Names whose addresses are kept in the whole process, some 300 bytes each. Beyond it the one is forgotten that would be next.
+pub const MAX_KEPT_NAMES: usize = 4_096;
+
+/// Addresses of a name that are kept. An answer with more is used once: names of large services have a dozen.
+pub(crate) const MAX_KEPT_ADDRESSES: usize = 64;
+
+/// TLS sessions that one plugin may resume for one tenant: of the two servers that it was at last, as rustls keeps eight of each.
+pub(crate) const TLS_SESSIONS_OF_ACCOUNT: usize = 16;
+
+/// Plugins and tenants whose TLS sessions are kept, those that sent a request last. Each takes some 10 KiB; with tickets as large as
+/// TLS allows, 1 MiB.
+pub(crate) const MAX_ACCOUNTS_WITH_TLS_SESSIONS: usize = 128;
+
 /// Bytes read from a connection at a time, one buffer for each connection. hyper's own first buffer is as large.
 pub(crate) const READ_BUFFER_BYTES: usize = 8 * 1024;
 

@@ -6,17 +6,19 @@
 
 use std::{
     collections::HashMap,
-    io,
-    net::IpAddr,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use crate::{
     account::Account,
     limits::{ABANDONED_LOOKUPS, LOOKUP_ABANDONED_AFTER, LOOKUPS},
+    names::{self, Answer, Names},
     resolve::Resolve,
     turns::{Bounds, Turn, Turns},
 };
@@ -30,6 +32,7 @@ pub(crate) struct LookUps {
     turns: Arc<Turns>,
     /// Those that another request for the same may share.
     under_way: Mutex<HashMap<Asked, watch::Sender<Progress>>>,
+    names: Mutex<Names>,
 }
 
 /// Who asks for which name.
@@ -41,35 +44,53 @@ pub(crate) enum Progress {
     /// Others of its plugin, of its tenant, or of all come first.
     WaitsForItsTurn,
     Asking,
-    Answered(Result<Arc<[IpAddr]>, Arc<io::Error>>),
+    Answered(Answer),
+}
+
+/// Where the addresses of a name are.
+pub(crate) enum LookedUp {
+    Before(Answer),
+    Now(watch::Receiver<Progress>),
 }
 
 impl LookUps {
     pub(crate) fn new() -> Self {
-        Self { turns: Arc::new(Turns::new(BOUNDS)), under_way: Mutex::default() }
+        Self::with_turns(Arc::new(Turns::new(BOUNDS)))
+    }
+
+    /// Of another resolver, with the same bounds together: what this one has found out is not known there.
+    pub(crate) fn beside(&self) -> Self {
+        Self::with_turns(Arc::clone(&self.turns))
+    }
+
+    fn with_turns(turns: Arc<Turns>) -> Self {
+        Self { turns, under_way: Mutex::default(), names: Mutex::new(Names::new(names::BOUNDS)) }
     }
 
     /// Asks for the addresses of `host`. Dropping the answer gives up the place, if it still waits for its turn.
-    pub(crate) fn ask(
-        self: &Arc<Self>,
-        resolver: &Arc<dyn Resolve>,
-        account: &Account,
-        host: &str,
-    ) -> watch::Receiver<Progress> {
-        let asked = (account.clone(), host.to_owned());
+    pub(crate) fn ask(self: &Arc<Self>, resolver: &Arc<dyn Resolve>, account: &Account, host: &str) -> LookedUp {
+        // With the lock held, no look-up is over that is not among the names.
         let mut under_way = self.lock();
+        if let Some(answer) = self.lock_names().get(&account.tenant, host, Instant::now()) {
+            return LookedUp::Before(answer);
+        }
+        let asked = (account.clone(), host.to_owned());
         if let Some(shared) = under_way.get(&asked) {
-            return shared.subscribe();
+            return LookedUp::Now(shared.subscribe());
         }
         let (tell, told) = watch::channel(Progress::WaitsForItsTurn);
         under_way.insert(asked.clone(), tell.clone());
         let shared = Shared { lookups: Arc::clone(self), asked, tell };
         tokio::spawn(shared.look_up(Arc::clone(resolver)));
-        told
+        LookedUp::Now(told)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Asked, watch::Sender<Progress>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,9 +116,12 @@ impl Shared {
                 }
             }
         };
+        let answer: Answer = answer.map(Arc::from).map_err(Arc::new);
+        let (account, host) = &self.asked;
+        self.lookups.lock_names().put(&account.tenant, host, &answer, Instant::now());
         self.close();
         drop(turn);
-        self.tell.send_replace(Progress::Answered(answer.map(Arc::from).map_err(Arc::new)));
+        self.tell.send_replace(Progress::Answered(answer));
     }
 
     /// None when no request waits for the answer any more.

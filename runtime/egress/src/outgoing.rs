@@ -52,7 +52,6 @@ pub(crate) fn rewrite<B>(
     let host = HeaderValue::try_from(destination.authority())
         .map_err(|_| EgressError::InvalidUri(ParseDestinationError::unreadable(&parts.uri)))?;
     parts.headers.insert(HOST, host);
-    parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     Ok(Request::from_parts(parts, body))

@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 
 use crate::{
     allowance::Allowance,
@@ -17,33 +18,40 @@ use crate::{
 /// Fails with [`EgressError::RequestBodyTooLarge`] before a byte too many is sent, and with
 /// [`EgressError::RequestBody`] when the guest's side fails. With the former as well when the call was told that more was
 /// taken from the guest: [`Allowance::take_request_body`].
-pub(crate) struct RequestBody<B> {
-    inner: Pin<Box<B>>,
+///
+/// All requests on a connection have bodies of this type, whatever the caller's is.
+pub(crate) struct RequestBody {
+    inner: UnsyncBoxBody<Bytes, BoxError>,
     allowance: Arc<Allowance>,
 }
 
-impl<B> RequestBody<B> {
-    pub(crate) fn new(inner: B, allowance: Arc<Allowance>) -> Self {
-        Self { inner: Box::pin(inner), allowance }
+impl RequestBody {
+    pub(crate) fn new<B>(inner: B, allowance: Arc<Allowance>) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self { inner: inner.map_err(Into::into).boxed_unsync(), allowance }
+    }
+
+    /// Of a request without one, for the same call.
+    pub(crate) fn none(&self) -> Self {
+        Self { inner: UnsyncBoxBody::default(), allowance: Arc::clone(&self.allowance) }
     }
 }
 
-impl<B> Body for RequestBody<B>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = EgressError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
-        let next = ready!(self.inner.as_mut().poll_frame(cx));
+        let next = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         if let Err(error) = self.allowance.check_taken() {
             return Poll::Ready(Some(Err(error)));
         }
         let frame = match next {
             None => return Poll::Ready(None),
-            Some(frame) => frame.map_err(|error| EgressError::RequestBody(error.into())),
+            Some(frame) => frame.map_err(EgressError::RequestBody),
         };
         Poll::Ready(Some(frame.and_then(|frame| {
             if let Some(data) = frame.data_ref() {

@@ -88,6 +88,11 @@ impl Turns {
         Self { bounds, state: Mutex::default() }
     }
 
+    /// Turns that nobody holds.
+    pub(crate) fn free(&self) -> usize {
+        self.bounds.held.in_all.saturating_sub(self.lock().all.held)
+    }
+
     /// Waits for a turn. Dropping the future gives up the place in the order.
     pub(crate) async fn take(self: &Arc<Self>, account: &Account) -> Turn {
         let mut wait = self.wait(account);

@@ -245,6 +245,13 @@ impl Sandbox {
         self.shared.host.ticker.ticks()
     }
 
+    /// Closes the connections that are kept for plugins' next requests; those of requests that are under way stay. To be called
+    /// when no more calls are to come. Without it they are closed when they were idle for some seconds, or with the sandbox.
+    pub fn close_idle_connections(&self) {
+        #[cfg(feature = "http")]
+        self.shared.host.egress.close_idle_connections();
+    }
+
     /// To be called once by each thread that polls calls: what the engine needs of a thread is set up now rather than in
     /// the first call.
     pub fn prepare_thread(&self) {

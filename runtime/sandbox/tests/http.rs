@@ -65,6 +65,25 @@ fn serve(response: &'static str) -> (String, JoinHandle<ReceivedRequest>) {
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
+/// Serves requests without a body on the first connection that comes, until the client closes it. Gives how many they were.
+fn serve_one_connection(response: &'static str) -> (String, JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let authority = listener.local_addr().unwrap().to_string();
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // A second one is refused.
+        drop(listener);
+        let mut served = 0;
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+        for _ in lines.filter(String::is_empty) {
+            stream.write_all(response.as_bytes()).unwrap();
+            served += 1;
+        }
+        served
+    });
+    (authority, served)
+}
+
 fn http(authority: &str) -> Grants {
     Grants { http: Some([format!("http://{authority}").parse().unwrap()].into_iter().collect()), ..Grants::default() }
 }
@@ -126,6 +145,21 @@ async fn an_empty_path_is_sent_as_the_root() {
         assert_eq!(printed(&heard), ["status=200", "body=hello"], "{path:?}");
         assert_eq!(served.join().unwrap().line, line);
     }
+}
+
+#[tokio::test]
+async fn calls_of_a_plugin_for_one_tenant_have_one_connection_until_the_sandbox_closes_it() {
+    let (heard, _guard) = Heard::listen();
+    let sandbox = sandbox();
+    let (authority, served) = serve_one_connection(OK);
+    let plugin = load_with(&sandbox, "http-gets", generous(), http(&authority));
+    for _ in 0..3 {
+        let report = sandbox.call(&plugin, naming(Some(&authority), "/", 0), LONG).await;
+        assert_eq!(report.outcome, Outcome::Delivered);
+        assert_eq!(printed(&heard), ["status=200", "body=hello"]);
+    }
+    sandbox.close_idle_connections();
+    assert_eq!(served.join().unwrap(), 3);
 }
 
 /// Everything that is said, as `target plugin: message`.

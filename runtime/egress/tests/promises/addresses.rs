@@ -2,9 +2,12 @@
 
 use std::{io, sync::Arc};
 
-use lastword_egress::{Egress, EgressError, Resolve, Resolving, Timeouts};
+use lastword_egress::{
+    Egress, EgressError, Resolve, Resolving, Timeouts,
+    limits::{ADDRESSES_STAY, LOOKUP_FAILURES_STAY},
+};
 
-use crate::support::{FakeResolver, PATIENT, SHORT, Server, allowance, get, send, soon};
+use crate::support::{FakeResolver, PATIENT, SHORT, Server, allowance, allowance_of, get, later, read, send, soon};
 
 fn named(server: &Server) -> String {
     format!("http://api.example.com:{}", server.port)
@@ -21,10 +24,72 @@ async fn a_name_is_resolved_once_and_the_checked_address_is_connected_to() {
     assert_eq!(sent.response.status(), 200);
     assert_eq!((resolver.lookups(), server.connections()), (1, 1));
 
-    // The next request asks again, and the other answer is checked again.
+    // The next request has the same answer.
+    send(&egress, &allowance, &named(&server)).await.unwrap();
+    assert_eq!((resolver.lookups(), server.connections()), (1, 2));
+
+    // Later it asks again, and the other answer is checked again.
+    later(ADDRESSES_STAY).await;
     let refused = send(&egress, &allowance, &named(&server)).await.unwrap_err();
     assert!(matches!(refused, EgressError::AddressRefused { address, .. } if address.ip().to_string() == "127.0.0.2"));
-    assert_eq!((resolver.lookups(), server.connections()), (2, 1));
+    assert_eq!((resolver.lookups(), server.connections()), (2, 2));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_kept_is_checked_each_time() {
+    let server = Server::keeping("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
+    let resolver = FakeResolver::answering(&[&["127.0.0.1"]]);
+    let egress = Egress::new().with_resolver(resolver.clone());
+    let (named, literal) = (named(&server), server.literal());
+    let sent = send(&egress, &allowance(&[&named, &literal]), &named).await.unwrap();
+    assert_eq!(read(sent).await.unwrap(), "hi");
+    // A call without the grant, as after a change of the configuration: neither the answer nor the connection helps it.
+    let refused = send(&egress, &allowance(&[&named]), &named).await.unwrap_err();
+    assert!(matches!(refused, EgressError::AddressRefused { .. }), "{refused}");
+    assert_eq!((resolver.lookups(), server.heads().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn addresses_are_kept_for_their_tenant_and_not_for_others() {
+    let resolver = FakeResolver::answering(&[&["192.0.2.1"]]);
+    let egress = Egress::new().with_resolver(resolver.clone());
+    let uri = "http://api.example.com";
+    let ask = async |tenant, plugin| {
+        let refused = send(&egress, &allowance_of(tenant, plugin, &[uri]), uri).await.unwrap_err();
+        assert!(matches!(refused, EgressError::AddressRefused { .. }), "{refused}");
+        resolver.lookups()
+    };
+    assert_eq!((ask("t", "p").await, ask("t", "p").await, ask("t", "q").await), (1, 1, 1));
+    assert_eq!((ask("u", "p").await, ask("u", "p").await), (2, 2));
+    later(ADDRESSES_STAY / 2).await;
+    assert_eq!((ask("t", "p").await, ask("u", "p").await), (2, 2));
+    later(ADDRESSES_STAY / 2).await;
+    assert_eq!((ask("t", "p").await, ask("u", "p").await), (3, 4));
+}
+
+#[tokio::test]
+async fn a_name_that_has_no_address_is_asked_for_again_a_second_later() {
+    let resolver = FakeResolver::answering(&[&[]]);
+    let egress = Egress::new().with_resolver(resolver.clone());
+    let uri = "http://api.example.com";
+    let ask = async || {
+        let failed = send(&egress, &allowance(&[uri]), uri).await.unwrap_err();
+        assert!(matches!(failed, EgressError::Dns { .. }), "{failed}");
+        resolver.lookups()
+    };
+    assert_eq!((ask().await, ask().await), (1, 1));
+    later(LOOKUP_FAILURES_STAY).await;
+    assert_eq!((ask().await, ask().await), (2, 2));
+}
+
+#[tokio::test]
+async fn another_resolver_is_asked_anew() {
+    let uri = "http://api.example.com";
+    let [first, second] = [0, 1].map(|_| FakeResolver::answering(&[&["192.0.2.1"]]));
+    let egress = Egress::new().with_resolver(first.clone());
+    send(&egress, &allowance(&[uri]), uri).await.unwrap_err();
+    send(&egress.with_resolver(second.clone()), &allowance(&[uri]), uri).await.unwrap_err();
+    assert_eq!((first.lookups(), second.lookups()), (1, 1));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod addresses;
 mod bounds;
 mod destinations;
+mod kept;
 mod plain;
 mod requests;
 mod shared;

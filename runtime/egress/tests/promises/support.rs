@@ -15,10 +15,13 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
-use lastword_egress::{Allowance, Egress, EgressError, Limits, Resolve, Resolving, ResponseBody, Sent, Timeouts};
+use lastword_egress::{
+    Account, Allowance, Egress, EgressError, Limits, Resolve, Resolving, ResponseBody, Sent, Timeouts,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 
@@ -36,6 +39,8 @@ pub(crate) const SHORT: Duration = Duration::from_millis(100);
 pub(crate) struct Server {
     pub(crate) port: u16,
     connections: Arc<AtomicUsize>,
+    /// Connections that are over, whoever has closed them.
+    over: watch::Receiver<usize>,
     heads: Arc<Mutex<Vec<String>>>,
     _tasks: JoinSet<()>,
 }
@@ -50,17 +55,21 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
         let accepted = Arc::clone(&connections);
+        let (tell, over) = watch::channel(0);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut serving = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 accepted.fetch_add(1, Ordering::SeqCst);
-                let served = serve(stream);
-                // A client that goes away is what many of these tests want.
-                serving.spawn(async move { drop(served.await) });
+                let (served, tell) = (serve(stream), tell.clone());
+                serving.spawn(async move {
+                    // A client that goes away is what many of these tests want.
+                    drop(served.await);
+                    tell.send_modify(|over| *over += 1);
+                });
             }
         });
-        Self { port, connections, heads: Arc::default(), _tasks: tasks }
+        Self { port, connections, over, heads: Arc::default(), _tasks: tasks }
     }
 
     /// Reads the head of the request, then leaves the connection to `serve`.
@@ -94,7 +103,36 @@ impl Server {
     }
 
     pub(crate) async fn ok() -> Self {
-        Self::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await
+        Self::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi").await
+    }
+
+    /// Answers requests whose bodies have a length, one after the other, for as long as the client keeps the connection.
+    pub(crate) async fn keeping(response: &'static str) -> Self {
+        Self::closing_after(usize::MAX, response).await
+    }
+
+    /// Answers so many requests on a connection. It reads the next one too, and then closes.
+    pub(crate) async fn closing_after(answers: usize, response: &'static str) -> Self {
+        let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = Arc::clone(&heads);
+        let server = Self::raw(move |mut stream| {
+            let seen = Arc::clone(&seen);
+            async move {
+                for answered in 0.. {
+                    let head = read_head(&mut stream).await?;
+                    let length = body_length(&head);
+                    seen.lock().unwrap().push(head);
+                    stream.read_exact(&mut vec![0; length]).await?;
+                    if answered == answers {
+                        break;
+                    }
+                    stream.write_all(response.as_bytes()).await?;
+                }
+                Ok(())
+            }
+        })
+        .await;
+        Self { heads, ..server }
     }
 
     /// Writes `first`, and then `more` for as long as somebody reads.
@@ -138,6 +176,11 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// Waits until so many connections are over.
+    pub(crate) async fn over(&self, connections: usize) {
+        soon(self.over.clone().wait_for(|over| *over >= connections)).await.unwrap();
+    }
+
     pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
@@ -149,6 +192,12 @@ pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Resu
         head.push(stream.read_u8().await?);
     }
     String::from_utf8(head).map_err(io::Error::other)
+}
+
+fn body_length(head: &str) -> usize {
+    let lines = head.lines().map(str::to_ascii_lowercase);
+    let length = lines.filter_map(|line| line.strip_prefix("content-length: ").map(str::to_owned)).next();
+    length.map_or(0, |length| length.parse().unwrap())
 }
 
 /// Gives its answers in turn, the last for ever, and counts how often it was asked.
@@ -187,6 +236,12 @@ pub(crate) fn allowance_with(granted: &[&str], limits: Limits) -> Arc<Allowance>
     Arc::new(Allowance::new(Arc::new(list), limits))
 }
 
+/// What a call of `plugin` for `tenant` may do.
+pub(crate) fn allowance_of(tenant: &str, plugin: &str, granted: &[&str]) -> Arc<Allowance> {
+    let list = granted.iter().map(|destination| destination.parse().unwrap()).collect();
+    Arc::new(Allowance::new(Arc::new(list), Limits::default()).charged_to(Account::new(tenant, plugin)))
+}
+
 pub(crate) fn get(uri: &str) -> Request<Empty<Bytes>> {
     Request::get(uri).body(Empty::new()).unwrap()
 }
@@ -200,6 +255,14 @@ pub(crate) async fn send(egress: &Egress, allowance: &Arc<Allowance>, uri: &str)
 pub(crate) async fn ask(server: &Server, limits: Limits, timeouts: Timeouts) -> Result<Sent, EgressError> {
     let allowance = allowance_with(&[&server.literal()], limits);
     Egress::new().send(&allowance, get(&server.literal()), timeouts).await
+}
+
+/// As if so much time had gone by. The clock stands still for that moment only: where it does, whoever waits for a server waits
+/// for the next timeout.
+pub(crate) async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 /// What must come by itself, so that a broken timeout is a failure and not a test that hangs.

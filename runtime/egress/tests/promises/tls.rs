@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use lastword_egress::{Egress, EgressError, Timeouts};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    ClientConfig, HandshakeKind, RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 use tokio::{
@@ -15,14 +15,21 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{FakeResolver, PATIENT, SHORT, Server, allowance, get, read, read_head, send};
+use crate::support::{FakeResolver, PATIENT, SHORT, Server, allowance, allowance_of, get, read, read_head, send, soon};
 
 /// A certificate authority, and a server with a certificate from it.
 struct Site {
     server: Server,
     root: CertificateDer<'static>,
-    /// The name each client asked for, and the protocol agreed on.
-    greeted: mpsc::UnboundedReceiver<(Option<String>, Option<Vec<u8>>)>,
+    greeted: mpsc::UnboundedReceiver<Greeting>,
+}
+
+/// What a client has agreed on with the server.
+struct Greeting {
+    /// The name that it asked for.
+    name: Option<String>,
+    protocol: Option<Vec<u8>>,
+    kind: Option<HandshakeKind>,
 }
 
 impl Site {
@@ -47,6 +54,10 @@ impl Site {
 
     /// Trusts this site's authority only.
     fn trusting(&self) -> Egress {
+        Egress::new().with_resolver(FakeResolver::answering(&[&["127.0.0.1"]])).with_tls(&self.client())
+    }
+
+    fn client(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
         let mut config = ClientConfig::builder_with_provider(provider())
@@ -55,7 +66,7 @@ impl Site {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Egress::new().with_resolver(FakeResolver::answering(&[&["127.0.0.1"]])).with_tls(&config)
+        config
     }
 
     fn at(&self, host: &str) -> String {
@@ -67,18 +78,20 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-async fn answer(
-    acceptor: TlsAcceptor,
-    greet: mpsc::UnboundedSender<(Option<String>, Option<Vec<u8>>)>,
-    stream: TcpStream,
-) -> io::Result<()> {
+async fn answer(acceptor: TlsAcceptor, greet: mpsc::UnboundedSender<Greeting>, stream: TcpStream) -> io::Result<()> {
     let mut stream = acceptor.accept(stream).await?;
     let session = stream.get_ref().1;
-    greet
-        .send((session.server_name().map(str::to_owned), session.alpn_protocol().map(<[u8]>::to_vec)))
-        .map_err(io::Error::other)?;
-    read_head(&mut stream).await?;
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret").await?;
+    let greeting = Greeting {
+        name: session.server_name().map(str::to_owned),
+        protocol: session.alpn_protocol().map(<[u8]>::to_vec),
+        kind: session.handshake_kind(),
+    };
+    greet.send(greeting).map_err(|_| io::ErrorKind::BrokenPipe)?;
+    // It keeps the connection after `/kept`.
+    while read_head(&mut stream).await?.starts_with("GET /kept ") {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret").await?;
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 6\r\n\r\nsecret").await?;
     stream.shutdown().await
 }
 
@@ -89,8 +102,46 @@ async fn the_name_asked_for_and_verified_is_the_granted_host_and_the_protocol_ht
     let granted = allowance(&[&uri, &site.at("127.0.0.1")]);
     let sent = send(&site.trusting(), &granted, &uri).await.unwrap();
     assert_eq!(read(sent).await.unwrap(), "secret");
-    let (name, protocol) = site.greeted.recv().await.unwrap();
+    let Greeting { name, protocol, .. } = site.greeted.recv().await.unwrap();
     assert_eq!((name.as_deref(), protocol.as_deref()), (Some("api.example.com"), Some(&b"http/1.1"[..])));
+}
+
+#[tokio::test]
+async fn an_encrypted_connection_is_used_again() {
+    let site = Site::certified_for("api.example.com").await;
+    let (egress, uri) = (site.trusting(), site.at("api.example.com"));
+    let granted = allowance(&[&uri, &site.at("127.0.0.1")]);
+    for path in ["/kept", "/kept", "/"] {
+        let sent = soon(send(&egress, &granted, &format!("{uri}{path}"))).await.unwrap();
+        assert_eq!(soon(read(sent)).await.unwrap(), "secret");
+    }
+    assert_eq!(site.server.connections(), 1);
+    // No other configuration of TLS has the connections of this one.
+    let sent = soon(send(&egress, &granted, &format!("{uri}/kept"))).await.unwrap();
+    assert_eq!(soon(read(sent)).await.unwrap(), "secret");
+    let stranger = egress.clone().with_tls(&Site::certified_for("api.example.com").await.client());
+    let refused = soon(send(&stranger, &granted, &uri)).await.unwrap_err();
+    assert!(matches!(refused, EgressError::Certificate(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn a_plugin_resumes_the_sessions_that_it_has_begun_for_the_same_tenant_and_no_others() {
+    let mut site = Site::certified_for("api.example.com").await;
+    let (egress, uri) = (site.trusting(), site.at("api.example.com"));
+    let literal = site.at("127.0.0.1");
+    let granted = [uri.as_str(), literal.as_str()];
+    for (tenant, plugin, kind) in [
+        ("t", "p", HandshakeKind::Full),
+        ("t", "p", HandshakeKind::Resumed),
+        ("u", "p", HandshakeKind::Full),
+        ("t", "q", HandshakeKind::Full),
+        ("t", "p", HandshakeKind::Resumed),
+    ] {
+        let sent = soon(send(&egress, &allowance_of(tenant, plugin, &granted), &uri)).await.unwrap();
+        assert_eq!(soon(read(sent)).await.unwrap(), "secret");
+        let greeting = site.greeted.recv().await.unwrap();
+        assert_eq!(greeting.kind, Some(kind), "{tenant} {plugin}");
+    }
 }
 
 #[tokio::test]

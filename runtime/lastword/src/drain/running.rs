@@ -64,6 +64,7 @@ impl RunningDrain {
         self.core.journal().leave();
         report.elapsed = self.core.time().now().saturating_duration_since(self.schedule.began);
         let report = self.core.run_end().drained(report);
+        self.core.sandbox().close_idle_connections();
         dispatcher.end_drain();
         report
     }

@@ -33,6 +33,7 @@ async fn take_steps(core: Arc<Core>) -> Left {
     let mut warnings = Vec::new();
     core.dispatcher().stop();
     let stuck = join_workers(&core).await;
+    core.sandbox().close_idle_connections();
     if stuck > 0 {
         let message = format!(
             "{stuck} of the runtime's workers did not leave within {} ms, and are left to themselves: what they were doing \

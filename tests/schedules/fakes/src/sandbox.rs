@@ -72,6 +72,9 @@ impl Sandbox {
         self.slots
     }
 
+    /// Scripted guests send no requests.
+    pub fn close_idle_connections(&self) {}
+
     /// A scripted call needs nothing of its thread.
     pub fn prepare_thread(&self) {}
 }

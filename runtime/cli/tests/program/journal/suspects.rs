@@ -49,7 +49,7 @@ impl Killer {
                 if request[..bytes].windows(8).any(|word| word == b"/poison/") {
                     kill_process(Pid::from_raw(of_thread.load(Ordering::SeqCst)).unwrap(), Kill::KILL).ok();
                 } else {
-                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok();
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").ok();
                 }
             }
         });

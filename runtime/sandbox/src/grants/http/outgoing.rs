@@ -14,8 +14,8 @@ use crate::call_context::CallContext;
 use crate::host_memory::TaskMemory;
 use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES};
 
-/// What one call has of HTTP. When it goes, so do its requests: each runs in a task that a handle in the guest's resource
-/// table aborts.
+/// What one call has of HTTP. When it goes, so do its requests, and their connections with them: each runs in a task that a
+/// handle in the guest's resource table aborts. A connection whose exchange was complete by then stays for the next call.
 pub(crate) struct Outgoing<T: 'static> {
     pub(crate) ctx: WasiHttpCtx,
     pub(crate) hooks: HttpHooks<T>,
@@ -134,8 +134,13 @@ impl<T> WasiHttpHooks for HttpHooks<T> {
         let charge = Arc::new(self.task_memory.charge(std::mem::take(&mut self.request_bytes)));
         let request = request.map(|body| upload::counted(body, &self.task_memory));
         Box::new(async move {
-            let Sent { response, connection } =
-                egress.send(&allowance, request, timeouts).await.map_err(|e| error_for_guest(&e))?;
+            let Sent { response, connection } = egress.send(&allowance, request, timeouts).await.map_err(|error| {
+                // No code of the guest's says that the server may have the request.
+                if matches!(error, EgressError::KeptConnectionLost(_)) {
+                    request_errors.note(&error);
+                }
+                error_for_guest(&error)
+            })?;
             // The exchange is over when both the response's body and the connection are gone.
             let of_the_body = Arc::clone(&charge);
             let body_error = move |error| {
@@ -193,7 +198,9 @@ fn error_for_guest(error: &EgressError) -> Error {
         EgressError::RequestBodyTooLarge { limit_bytes } => Error::HttpRequestBodySize(Some(*limit_bytes)),
         EgressError::TooManyRequests { .. } => Error::ConnectionLimitReached,
         EgressError::Incomplete => Error::HttpResponseIncomplete,
-        EgressError::RequestBody(_) | EgressError::ConnectionLost(_) => Error::ConnectionTerminated,
+        EgressError::RequestBody(_) | EgressError::ConnectionLost(_) | EgressError::KeptConnectionLost(_) => {
+            Error::ConnectionTerminated
+        }
         _ => Error::HttpProtocolError,
     }
 }
