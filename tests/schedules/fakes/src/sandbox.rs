@@ -42,6 +42,23 @@ pub struct Sandbox {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SandboxConfig {}
 
+/// What decided how many slots there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlotsBound {
+    /// The script.
+    #[default]
+    Configured,
+}
+
+/// What a sandbox has.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocation {
+    /// Calls that may be under way at once.
+    pub slots: u32,
+    /// Why they are not more.
+    pub bound: SlotsBound,
+}
+
 /// There is nothing that could fail.
 pub type SandboxError = Infallible;
 
@@ -70,6 +87,12 @@ impl Sandbox {
     #[must_use]
     pub fn max_concurrent_calls(&self) -> u32 {
         self.slots
+    }
+
+    /// Its slots.
+    #[must_use]
+    pub fn allocation(&self) -> Allocation {
+        Allocation { slots: self.slots, bound: SlotsBound::Configured }
     }
 
     /// A scripted call needs nothing of its thread.
