@@ -39,6 +39,7 @@ fn of_io(error: &io::Error) -> Option<Errno> {
 }
 
 /// Leaves a slot empty for [`LACK_PAUSE`], and gives it back then; at once where there is no timer.
+#[expect(clippy::disallowed_methods, reason = "nobody tells of a mapping, or of a file, that is free again")]
 pub(crate) fn give_back_later(slots: &Arc<Semaphore>) {
     let slot = EmptySlot(Arc::clone(slots));
     if let Ok(tokio) = Handle::try_current() {
