@@ -124,7 +124,7 @@ fn reason(machine: &Machine, bound: SlotsBound) -> String {
 /// A number that was asked for is not lowered for want of files, because not every plugin makes connections.
 fn tell_of_connections(machine: &Machine, slots: u32, bound: SlotsBound) {
     if let (SlotsBound::Configured, Some(files)) = (bound, machine.descriptors)
-        && of_descriptors(files) < slots.into()
+        && of_descriptors(files) < u64::from(slots)
     {
         tracing::warn!(
             "of {slots} calls at once {} of one plugin can have a connection at a time: this process may have {files} files \
