@@ -9,9 +9,10 @@ mod program;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use crate::rounds::{median, say};
+use crate::targets::Targets;
 use disk::Disk;
 use owners::{Http, live_and_end};
 use program::Home;
@@ -35,22 +36,6 @@ const OF_THE_DISK: f64 = 0.5;
 /// The slowest end of a hundred against the slowest sync of a hundred.
 const OF_A_SYNC: f64 = 2.0;
 
-/// Figures beside their targets.
-#[derive(Default)]
-struct Targets {
-    missed: Vec<String>,
-}
-
-impl Targets {
-    fn tell(&mut self, what: &str, measured: &str, target: &str, is_met: bool) {
-        let how = if is_met { "" } else { "   MISSED" };
-        say(format!("  {what:<44} {measured:>34}   target {target}{how}"));
-        if !is_met {
-            self.missed.push(what.to_owned());
-        }
-    }
-}
-
 /// Prints each figure and its target.
 ///
 /// # Errors
@@ -63,9 +48,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     one_by_one(&home, &mut targets)?;
     slowest_end(&home, &mut targets)?;
     idle::measure(&home, &mut targets)?;
-    let Targets { missed } = targets;
-    ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
-    Ok(())
+    targets.finish()
 }
 
 /// Starts and ends a second, each on record when it counts: of one owner over stdio, and of eight over the socket.

@@ -21,6 +21,8 @@ mod recovery;
 mod rounds;
 mod setup;
 mod stats;
+mod targets;
+mod waiting;
 
 use clap::{Parser, ValueEnum};
 
@@ -34,6 +36,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 struct Args {
     /// What to measure; everything when none is named
     what: Vec<What>,
+    /// Be the server that `waiting` asks, which takes so many milliseconds
+    #[arg(long, hide = true, value_name = "MS")]
+    slow_server: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,6 +65,8 @@ enum What {
     Changes,
     /// Calls of the example plugins, by language
     Guests,
+    /// 10 000 sessions whose plugin waits for a server, and what a guest that waits takes; fails when a target is missed
+    Waiting,
     /// What a hook costs its agent, with a daemon and without one, against a process that does nothing
     Emit,
     /// `lastword serve` against `lastword stdio` and a bare disk, idle and at work; fails when a target is missed
@@ -67,7 +74,10 @@ enum What {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Args { what } = Args::parse();
+    let Args { what, slow_server } = Args::parse();
+    if let Some(wait) = slow_server {
+        return waiting::serve(wait);
+    }
     let wanted = |one| what.is_empty() || what.contains(&one);
     if cfg!(debug_assertions) {
         rounds::say("this is a debug build: the figures say nothing. Use `just bench`.");
@@ -109,9 +119,10 @@ fn main() -> anyhow::Result<()> {
     if wanted(What::Emit) {
         emit::measure()?;
     }
-    // Last: it is an error when a target of it is missed.
+    // Last: it is an error when a target of these is missed, and one says nothing of the other.
+    let waiting = if wanted(What::Waiting) { waiting::measure() } else { Ok(()) };
     if wanted(What::Daemon) {
         daemon::measure()?;
     }
-    Ok(())
+    waiting
 }

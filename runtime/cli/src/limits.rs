@@ -83,8 +83,11 @@ pub(crate) const THREAD_START: Duration = Duration::from_secs(5);
 /// for each plugin and its calls.
 pub(crate) const STDIO_DESCRIPTORS: usize = 48;
 
-/// Open files that a busy process wants: 256 calls with 16 connections each.
-pub(crate) const WANTED_DESCRIPTORS: u64 = 4096;
+/// Open files that a busy process wants: 4 096 calls can then have a connection each, and the rest as many files again.
+pub(crate) const WANTED_DESCRIPTORS: u64 = 8192;
+
+/// Calls at once of `lastword run`, `check`, `test` and `compile`.
+pub(crate) const COMMAND_CALLS: u32 = 64;
 
 /// A certificate with those that it was signed with, or a key: some KiB each. Of a longer file the rest is not read.
 pub(crate) const MAX_PEM_BYTES: u64 = 1024 * 1024;

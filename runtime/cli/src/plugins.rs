@@ -8,17 +8,23 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
 use lastword::{Limits, Plugin, Sandbox, SandboxConfig, Source};
+use lastword_config::Calls;
 use lastword_sandbox::{CompilerProcess, Grants, SandboxError, compile_worker};
 
 use crate::args::{COMPILE, CacheArgs, RuntimeArgs};
 use crate::config::{Config, PluginEntry, name_of, read_component};
 use crate::directories;
 use crate::exit::{Exit, Failure};
+use crate::limits::COMMAND_CALLS;
 use crate::signals;
 use lastword_events::text::printable_path;
 
 /// The first descriptor that is not a standard stream.
 const FIRST_INHERITED: i32 = 3;
+
+/// What the calls have together that a command makes which serves nobody: it makes few at once, and thousands of slots take some
+/// milliseconds to reserve.
+const OF_A_COMMAND: Calls = Calls { memory: None, slots: Some(COMMAND_CALLS) };
 
 /// The configuration with what the command line adds to it.
 ///
@@ -66,20 +72,23 @@ pub(crate) fn from_path(path: &Path, limits: Limits, grants: Grants) -> Result<P
 /// # Errors
 /// When this machine cannot make one.
 pub(crate) fn sandbox(cache: &CacheArgs, plugins: &[PluginEntry]) -> Result<Sandbox, Failure> {
-    sandbox_with_memory(cache, plugins, None)
+    make_sandbox(cache, most_memory(plugins), OF_A_COMMAND)
 }
 
-/// A sandbox for these plugins. `of_all_calls` bounds the memory of all calls; `None` takes the default.
+/// A sandbox for these plugins in a program that serves, whose calls have so much together.
 ///
 /// # Errors
 /// When this machine cannot make one.
-pub(crate) fn sandbox_with_memory(
+pub(crate) fn sandbox_for_serving(
     cache: &CacheArgs,
     plugins: &[PluginEntry],
-    of_all_calls: Option<u64>,
+    calls: Calls,
 ) -> Result<Sandbox, Failure> {
-    let most = plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or_default();
-    make_sandbox(cache, most, of_all_calls)
+    make_sandbox(cache, most_memory(plugins), calls)
+}
+
+fn most_memory(plugins: &[PluginEntry]) -> u64 {
+    plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or_default()
 }
 
 /// A sandbox for plugins whose `limits.memory` is at most so many bytes.
@@ -87,10 +96,10 @@ pub(crate) fn sandbox_with_memory(
 /// # Errors
 /// When this machine cannot make one.
 pub(crate) fn sandbox_for(cache: &CacheArgs, memory: u64) -> Result<Sandbox, Failure> {
-    make_sandbox(cache, memory, None)
+    make_sandbox(cache, memory, OF_A_COMMAND)
 }
 
-fn make_sandbox(cache: &CacheArgs, memory: u64, of_all_calls: Option<u64>) -> Result<Sandbox, Failure> {
+fn make_sandbox(cache: &CacheArgs, memory: u64, calls: Calls) -> Result<Sandbox, Failure> {
     let cache_dir = cache_dir(cache);
     if cache_dir.is_none() && !cache.no_cache {
         tracing::warn!(
@@ -107,7 +116,8 @@ fn make_sandbox(cache: &CacheArgs, memory: u64, of_all_calls: Option<u64>) -> Re
         ..SandboxConfig::default()
     };
     config.max_memory = config.max_memory.max(memory);
-    config.total_memory = of_all_calls.unwrap_or(config.total_memory);
+    config.total_memory = calls.memory.unwrap_or(config.total_memory);
+    config.max_concurrent_calls = calls.slots.unwrap_or(config.max_concurrent_calls);
     Sandbox::new(config).map_err(|error| match error {
         SandboxError::NoRoom { .. } | SandboxError::Ticker(_) => Failure::usage(error),
         error => Failure::internal(error),

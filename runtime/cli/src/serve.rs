@@ -41,7 +41,7 @@ use crate::logging::{self, Format};
 use crate::output::line_queue::LineWriter;
 use crate::plugins;
 use crate::signals::{Hangup, Signals};
-use crate::start::{self, Started, start};
+use crate::start::{self, Slots, Started, start};
 use crate::threads;
 use crate::tokens;
 use crate::watchdog::Watchdog;
@@ -161,8 +161,7 @@ struct Built {
     reloader: Arc<Reloader>,
     /// What hears of an operator who asks for the end.
     asked: watch::Receiver<Asked>,
-    /// Calls that can be under way at once.
-    slots: u32,
+    slots: Slots,
 }
 
 /// Starts the runtime, and builds the server on it. To be called in a tokio runtime.
@@ -175,7 +174,7 @@ fn build(args: &ServeArgs, config: Config, settings: &Settings, early: &EarlyExi
     let Started { runtime, sandbox } = start(&args.runtime, config, early, |builder| {
         builder.attach_grace(settings.owners.grace).observer(observer.clone())
     })?;
-    let slots = sandbox.max_concurrent_calls();
+    let slots = Slots::of(&sandbox);
     let reloader = Arc::new(Reloader::new(
         args.runtime.clone(),
         runtime.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastword::{BuildError, Builder, Plugin, Runtime, Sandbox, Tenants};
+use lastword::{BuildError, Builder, Plugin, Runtime, Sandbox, SlotsBound, Tenants};
 use lastword_events::Hook;
 use lastword_protocol::output::{Ready, ReadyPlugin, Recovered};
 
@@ -19,6 +19,21 @@ pub(crate) struct Started {
     pub(crate) runtime: Runtime,
     /// What its plugins are loaded with.
     pub(crate) sandbox: Sandbox,
+}
+
+/// How many calls can be under way at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slots {
+    calls: u32,
+    /// Why they are not more.
+    bound: SlotsBound,
+}
+
+impl Slots {
+    pub(crate) fn of(sandbox: &Sandbox) -> Self {
+        let allocation = sandbox.allocation();
+        Self { calls: allocation.slots, bound: allocation.bound }
+    }
 }
 
 /// Opens the journal, loads the plugins and starts the runtime, to which `more` adds what is the front's own. To be called in a tokio
@@ -47,7 +62,7 @@ pub(crate) fn start(
     let journal = location.open_within(args.journal_patience)?;
     early.expect(journal.owes);
     early.opened(journal.journal.clone());
-    let sandbox = plugins::sandbox_with_memory(&args.cache, &config.plugins, config.calls.memory)?;
+    let sandbox = plugins::sandbox_for_serving(&args.cache, &config.plugins, config.calls)?;
     if let Err(error) = sandbox.remove_leftovers() {
         tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");
     }
@@ -74,7 +89,7 @@ pub(crate) fn tenants_of(said: Option<&[Arc<str>]>) -> Tenants {
 }
 
 /// What is said of a runtime that is ready for its first event.
-pub(crate) fn ready<'a>(runtime: &Runtime, plugins: &'a [Plugin], slots: u32) -> Ready<'a> {
+pub(crate) fn ready<'a>(runtime: &Runtime, plugins: &'a [Plugin], slots: Slots) -> Ready<'a> {
     let plugins = plugins.iter().map(|plugin| {
         // The hook that every plugin has comes first.
         let order = [Hook::SessionEnd, Hook::SessionStart, Hook::SessionCompaction];
@@ -84,7 +99,8 @@ pub(crate) fn ready<'a>(runtime: &Runtime, plugins: &'a [Plugin], slots: u32) ->
     Ready {
         journal: runtime.journal_name(),
         plugins: plugins.collect(),
-        slots,
+        slots: slots.calls,
+        slots_bound: Some(slots.bound.as_str()),
         recovered: Recovered { sessions: recovered.sessions, deliveries: recovered.deliveries },
     }
 }

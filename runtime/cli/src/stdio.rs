@@ -33,7 +33,7 @@ use crate::output::stdout_queue::OwnerWriter;
 use crate::output::writer::OutputProblem;
 use crate::plugins;
 use crate::signals::{Hangup, Signals};
-use crate::start::{self, Started, start};
+use crate::start::{self, Slots, Started, start};
 use crate::threads;
 use crate::watchdog::Watchdog;
 use lastword_protocol::output::Output;
@@ -78,7 +78,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
                 .attach_grace(args.attach_grace.unwrap_or_default())
                 .on_outcome(move |record| outcomes.outcome(&outcome_line(record)))
         })?;
-        (runtime, sandbox.max_concurrent_calls())
+        (runtime, Slots::of(&sandbox))
     };
 
     // What may fail comes before `ready`: a thread, and what a runtime needs.
@@ -142,6 +142,6 @@ fn stdout() -> io::Result<OwnerWriter> {
     })
 }
 
-fn ready(runtime: &Runtime, slots: u32) -> Vec<u8> {
+fn ready(runtime: &Runtime, slots: Slots) -> Vec<u8> {
     Output::Ready(start::ready(runtime, &runtime.plugins(), slots)).line()
 }

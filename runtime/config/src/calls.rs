@@ -1,16 +1,20 @@
 //! `[calls]`: what all calls have together.
 
 use super::reader::{Reader, Table, Value};
-use crate::limits::ALL_CALLS_MEMORY;
+use crate::limits::{ALL_CALLS_MEMORY, MAX_CONCURRENT_CALLS};
 
 /// `[calls]`: what all calls under way have together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     /// Bytes of memory; half of what the machine has when it is not said.
     pub memory: Option<u64>,
+    /// How many can be under way at once; what the machine is for when it is not said.
+    pub slots: Option<u32>,
 }
 
 pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Calls> {
-    let table = Table::new(reader, "[calls]", reader.table("calls", value)?, &["memory"]);
-    Some(Calls { memory: table.get("memory").and_then(|value| reader.size("memory", value, &ALL_CALLS_MEMORY)) })
+    let table = Table::new(reader, "[calls]", reader.table("calls", value)?, &["memory", "slots"]);
+    let memory = table.get("memory").and_then(|value| reader.size("memory", value, &ALL_CALLS_MEMORY));
+    let slots = table.get("slots").and_then(|value| reader.count("slots", value, MAX_CONCURRENT_CALLS));
+    Some(Calls { memory, slots: slots.and_then(|slots| u32::try_from(slots).ok()) })
 }

@@ -49,7 +49,7 @@ pub const TOTAL_MEMORY: Sizes = Sizes {
     least: 64 * KIB,
     least_is: "one page of WebAssembly",
     most: 256 * GIB,
-    most_is: "1GiB for each of the 256 calls that are under way at most",
+    most_is: "64MiB, what one call has by default, for each of 4096 calls under way",
 };
 
 /// `limits.log`. Each byte of it takes a place in the log's queue, which has 512 KiB.
@@ -132,7 +132,7 @@ pub const MAX_HANDLES: u64 = 65_536;
 /// `limits.http-requests`. Each is a connection of its own.
 pub const MAX_HTTP_REQUESTS: u64 = 1_000;
 
-/// `quota.concurrent-calls`: more than this many calls are never under way at once.
+/// `quota.concurrent-calls` and `calls.slots`: more than this many calls are never under way at once.
 pub const MAX_CONCURRENT_CALLS: u64 = 1_000_000;
 
 /// `limits.memory` when it is not said, as the sandbox has it. Only what must not be less than it is compared here.

@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn connections_leave_files_to_others_and_a_plugin_leaves_connections_to_others() {
         for (files, in_all, of_plugin, of_tenant) in
-            [(0, 16, 12, 14), (1024, 768, 576, 672), (usize::MAX, 16_000, 12_000, 14_000)]
+            [(0, 16, 12, 14), (1024, 768, 576, 672), (usize::MAX, 65_536, 49_152, 57_344)]
         {
             let Bounds { held, .. } = bounds(files);
             assert_eq!(held, Part { of_plugin, of_tenant, in_all });

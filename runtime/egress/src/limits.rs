@@ -86,8 +86,8 @@ pub(crate) const CONNECTIONS_OF_TENANT: (usize, usize) = (7, 8);
 /// Connections that there may be at least, however few files the process may have open.
 pub const MIN_CONNECTIONS: usize = 16;
 
-/// Connections that there may be at most, however many files the process may have open: 16 for each of 1 000 calls.
-pub const MAX_CONNECTIONS: usize = 16_000;
+/// Connections that there may be at most, however many files the process may have open: 16 for each of 4 096 calls.
+pub const MAX_CONNECTIONS: usize = 65_536;
 
 /// How long a connection is kept for the next request. Node, Apache and uvicorn close one that has been idle for 5 s: closing it
 /// before they do leaves fewer requests that meet a server which is just closing.

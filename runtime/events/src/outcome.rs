@@ -183,8 +183,8 @@ pub enum Deferral {
     Journal,
     /// It wanted memory that other calls hold, and gave way to an older one. It is begun again in its turn.
     Memory,
-    /// It waited for so long for its turn at something that is shared that it gave its slot back. It is begun again in its
-    /// turn.
+    /// It waited for so long for its turn at something that is shared that it gave its slot back, or the process had none left of
+    /// something that other calls hold: slots of the pool, mappings, open files. It is begun again in its turn.
     Turn,
 }
 

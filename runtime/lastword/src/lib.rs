@@ -144,7 +144,7 @@ pub use sandbox::{AllowList, Destination, Egress};
 #[cfg(not(shuttle))]
 pub use sandbox::{
     CallReport, Compiled, CompilerProcess, Grant, Grants, KeyValueGrant, KeyValues, Limits, LoadError, Plugin, Root,
-    Sandbox, SandboxConfig, SandboxError, Source, TranscriptGrant,
+    Sandbox, SandboxConfig, SandboxError, SlotsBound, Source, TranscriptGrant,
 };
 
 pub use builder::{BuildError, Builder};

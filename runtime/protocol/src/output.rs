@@ -50,6 +50,9 @@ pub struct Ready<'a> {
     pub plugins: Vec<ReadyPlugin<'a>>,
     /// Calls that can be under way at once.
     pub slots: u32,
+    /// Why they are not more, where that is known: one word, e.g. `memory`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots_bound: Option<&'static str>,
     /// What dead runs left.
     pub recovered: Recovered,
 }
@@ -283,12 +286,13 @@ mod tests {
         let ready = Ready {
             journal,
             plugins: vec![ReadyPlugin { name: &memory, hooks: vec![Hook::SessionEnd, Hook::SessionStart] }],
-            slots: 256,
+            slots: 4096,
+            slots_bound: Some("default"),
             recovered: Recovered { sessions: 0, deliveries: 0 },
         };
         assert_eq!(
             text(&Output::Ready(ready)),
-            "{\"event\":\"ready\",\"journal\":\"k3f9a2c1\",\"plugins\":[{\"name\":\"memory\",\"hooks\":[\"session-end\",\"session-start\"]}],\"slots\":256,\"recovered\":{\"sessions\":0,\"deliveries\":0}}\n"
+            "{\"event\":\"ready\",\"journal\":\"k3f9a2c1\",\"plugins\":[{\"name\":\"memory\",\"hooks\":[\"session-end\",\"session-start\"]}],\"slots\":4096,\"slots_bound\":\"default\",\"recovered\":{\"sessions\":0,\"deliveries\":0}}\n"
         );
         let accepted = Accepted {
             op: "start",

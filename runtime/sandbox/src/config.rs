@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use crate::compiler::CompilerProcess;
 use crate::error::SandboxError;
 use crate::limits::{
-    DEFAULT_MAX_CONCURRENT_CALLS, DEFAULT_MAX_IN_PROCESS_CODE_BYTES, DEFAULT_MAX_MEMORY_BYTES,
-    DEFAULT_NARROW_MEMORY_BYTES, DEFAULT_TOTAL_MEMORY_BYTES, MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
+    DEFAULT_MAX_IN_PROCESS_CODE_BYTES, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES,
+    DEFAULT_TOTAL_MEMORY_BYTES, MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
 };
-use crate::machine::{self, processors};
+use crate::machine::{self, Machine, processors};
+use crate::slot_limit::by_default;
 
 /// How a [`Sandbox`](crate::Sandbox) is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SandboxConfig {
-    /// Calls that may be under way at once; more wait for a slot. Where there is no room for so many it is halved until they
-    /// fit, see [`Sandbox::allocation`](crate::Sandbox::allocation). Default: 256.
+    /// Calls that may be under way at once; more wait for a slot. Where the machine has no mappings or no address space for so many
+    /// there are fewer, and a warning says so: see [`Sandbox::allocation`](crate::Sandbox::allocation). Default:
+    /// [4 096](crate::limits::MAX_DEFAULT_CALLS), or as many as 64 KiB each make a sixteenth of this machine's memory or of its control
+    /// group's limit, or as nine sixteenths of the files that the process may have open now; but
+    /// [64](crate::limits::MIN_DEFAULT_CALLS), and one for each processor, in any case.
     pub max_concurrent_calls: u32,
     /// Where compiled code is kept between runs; `None`: nowhere. Made with mode 0700 when it is missing; one that other
     /// users have access to is not used. Default: `None`.
@@ -37,7 +41,7 @@ pub struct SandboxConfig {
     /// slot then takes so much. What is beyond `max_memory` counts for nothing. Default: 64 MiB.
     pub narrow_memory: u64,
     /// Bytes that all calls under way have together, of which the first [`FREE_MEMORY_BYTES`](crate::limits::FREE_MEMORY_BYTES) of
-    /// each do not count. A call that needs more waits. Default: [half](crate::limits::TOTAL_MEMORY_PART) of what this machine has, or
+    /// each do not count (less where an eighth of the machine's memory is not enough for that). A call that needs more waits. Default: [half](crate::limits::TOTAL_MEMORY_PART) of what this machine has, or
     /// of its control group's limit.
     pub total_memory: u64,
     /// Threads that poll or drop calls: the pool has slots to spare for those that they are cleaning. With more threads than
@@ -49,7 +53,7 @@ pub struct SandboxConfig {
 impl Default for SandboxConfig {
     fn default() -> Self {
         Self {
-            max_concurrent_calls: DEFAULT_MAX_CONCURRENT_CALLS,
+            max_concurrent_calls: by_default(&Machine::found()).0,
             cache_dir: None,
             compiler: None,
             max_in_process_code: DEFAULT_MAX_IN_PROCESS_CODE_BYTES,

@@ -1,17 +1,20 @@
 //! One attempt: a fresh store, an instance, one hook called, and the store dropped.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 #[cfg(feature = "test-util")]
 use std::time::Instant;
 
 #[cfg(feature = "test-util")]
 use lastword_events::FailureCause;
-use lastword_events::{Event, Hook, HookCall, Outcome};
+use lastword_events::{Deferral, Event, Hook, HookCall, Outcome};
+use rustix::io::Errno;
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 
 use crate::call_context::CallContext;
 use crate::contract::{HookError, Prepared};
 use crate::grants::transcript::{CallTranscript, copy_for_call};
+use crate::lack::lack;
 use crate::limits::Limits;
 #[cfg(feature = "test-util")]
 use crate::loaded::NativeHook;
@@ -50,14 +53,28 @@ pub(crate) async fn attempt(
     let transcript = copy_for_call(&context, &call.session).await;
     let mut store = match new_store(&context, code.instance.engine(), &call, transcript, memory) {
         Ok(store) => store,
-        Err(error) => return of_host(format!("no store for the call: {error:#}")).into(),
+        Err(error) => {
+            let lacked = lack(error.chain());
+            let failed = || of_host(format!("no store for the call: {error:#}"));
+            return lacked.map_or_else(failed, |what| put_back(&context, what)).into();
+        }
     };
     let answer = run(&mut store, &context, code, &call).await;
     context.usage.record_fuel(store.get_fuel().unwrap_or(0));
     let state = store.data();
     let reached = Reached { instantiated: state.instantiated, memory_refused: state.memory.refused() };
+    // What a guest makes of a request that could not be sent is not its failure.
+    let request_lacked = state.request_lacked();
     let changes = store.data_mut().take_changes();
     drop(store);
+    let lacked = match &answer {
+        Ok(Ok(())) => None,
+        Ok(Err(_)) => request_lacked,
+        Err(error) => lack(error.chain()).or(request_lacked),
+    };
+    if let Some(what) = lacked {
+        return put_back(&context, what).into();
+    }
     match answer {
         Ok(Ok(())) => HookResult { outcome: Outcome::Delivered, changes },
         Ok(Err(error)) => of_answer(error).into(),
@@ -67,6 +84,13 @@ pub(crate) async fn attempt(
             of_error(&error, &limits, context.meter.deadline(), reached).into()
         }
     }
+}
+
+/// The machine had none left of what the call needed: others have it.
+fn put_back(context: &CallContext<GuestState>, what: Errno) -> Outcome {
+    context.lacked.store(true, Ordering::Relaxed);
+    context.plugin.host.tell_lack(what);
+    Outcome::Deferred(Deferral::Turn)
 }
 
 /// Calls a function of the host's, and fails it afterwards if it has taken longer than it may.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::call_context::CallContext;
-use crate::host_memory_quota::{beyond_free, take_of_both};
+use crate::host_memory_quota::take_of_both;
 
 /// What one call has of both quotas. Given back with the call: what it frees before, it may need again.
 pub(crate) struct HostMemoryCharge<T: 'static> {
@@ -19,7 +19,7 @@ impl<T> HostMemoryCharge<T> {
     /// Takes what is beyond the free part of a call, if others leave so much.
     pub(crate) fn grow(&mut self, kept: u64) -> bool {
         let plugin = &self.context.plugin;
-        let more = beyond_free(kept).saturating_sub(self.bytes);
+        let more = plugin.host.free_memory.beyond_host(kept).saturating_sub(self.bytes);
         let took = take_of_both(&plugin.host_memory, &plugin.host.host_memory, more);
         if took {
             self.bytes += more;

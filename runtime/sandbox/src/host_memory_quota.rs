@@ -4,8 +4,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::limits::FREE_MEMORY_BYTES;
-
 /// What is kept for many calls, in bytes.
 #[derive(Debug)]
 pub(crate) struct HostMemoryQuota {
@@ -35,11 +33,6 @@ impl HostMemoryQuota {
     pub(crate) fn give_back(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
-}
-
-/// What counts in the quotas of `bytes` that the host keeps for one call.
-pub(crate) fn beyond_free(kept: u64) -> u64 {
-    kept.saturating_sub(FREE_MEMORY_BYTES)
 }
 
 /// The error with which a call is put back that wants the host to keep what it keeps for others.

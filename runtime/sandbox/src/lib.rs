@@ -43,6 +43,7 @@
 //! | waits for the host without end | a timer around the call | `failed(deadline)` |
 //! | takes memory | a limiter that sums all memories and tables of the instance, and what the host keeps for it | `failed(memory)` |
 //! | takes memory that others hold | it waits; when all wait the youngest is put back, see [`MemoryAccount`] | `deferred(memory)` |
+//! | begins, or sends a request, when the process has no mapping or no open file left | it is put back, and its slot stays empty for a moment | `deferred(turn)` |
 //! | traps, overflows its stack, exits | the engine | `failed(trap: …)` |
 //! | prints without end | its log limit; the rest is dropped, and the log says so | none |
 //! | makes the host panic | `catch_unwind` around the call | `failed(host)` |
@@ -76,6 +77,7 @@ mod extra_memories;
 mod fingerprint;
 mod foreign;
 mod frames;
+mod free_memory;
 mod grants;
 mod guest;
 mod hooks;
@@ -87,6 +89,7 @@ mod host_memory_charge;
 mod host_memory_quota;
 mod imports;
 mod inspect;
+mod lack;
 mod limit_exceeded;
 mod limiter;
 pub mod limits;
@@ -107,6 +110,7 @@ mod prescan;
 mod sandbox;
 mod shape;
 mod shared_code;
+mod slot_limit;
 mod slots;
 mod source;
 mod state;
@@ -137,4 +141,5 @@ pub use memory_layout::MemoryLayout;
 pub use plugin::Plugin;
 pub use pool::Allocation;
 pub use sandbox::Sandbox;
+pub use slot_limit::SlotsBound;
 pub use source::{FileKind, Source};

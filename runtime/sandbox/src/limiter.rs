@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use lastword_memory::GivesWay;
 use wasmtime::ResourceLimiterAsync;
 
+use crate::lack::lack;
 use crate::limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::memory::{Bytes, in_full};
 use crate::state::GuestState;
@@ -50,9 +51,10 @@ impl ResourceLimiterAsync for GuestState {
         Ok(grow(self, more).await?)
     }
 
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         self.memory.grow_failed();
-        Ok(())
+        // The machine has no mapping left: that is no answer for a guest, which would fail of it.
+        if lack(error.chain()).is_some() { Err(error) } else { Ok(()) }
     }
 
     async fn table_growing(&mut self, now: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {

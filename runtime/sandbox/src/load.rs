@@ -21,8 +21,8 @@ use crate::host::Host;
 use crate::host_memory_quota::HostMemoryQuota;
 use crate::imports::{check_are_granted, check_are_served, imports};
 use crate::limits::{
-    FREE_MEMORY_BYTES, Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_TRANSCRIPT_COPIES,
-    MAX_HOST_MEMORY_OF_PLUGIN_BYTES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
+    Limits, MAX_COMPONENT_INSTANCES, MAX_CONCURRENT_TRANSCRIPT_COPIES, MAX_HOST_MEMORY_OF_PLUGIN_BYTES, MAX_MEMORIES,
+    MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
 use crate::linker::link_granted;
 use crate::loaded::{Code, ComponentCode, Loaded};
@@ -165,7 +165,7 @@ pub(crate) fn link(
         let dir = &loader.host.scratch_base;
         loader.host.scratch().map_err(|source| LoadError::NoScratch { dir: dir.clone(), source })?;
     }
-    let least_memory = counted(initial.bytes, initial.image);
+    let least_memory = counted(initial.bytes, initial.image, loader.host.free_memory);
     let memory = memory_part(loader, &name, &limits, least_memory)?;
     let instance = linker(loader, &grants)
         .and_then(|linker| linker.instantiate_pre(&component.code))
@@ -200,7 +200,8 @@ pub(crate) fn link(
 
 /// What its calls have together. Refuses a plugin none of whose calls could ever begin.
 fn memory_part(loader: &Loader, name: &PluginName, limits: &Limits, least: u64) -> Result<Arc<MemoryPart>, LoadError> {
-    let of_one = limits.memory.saturating_sub(FREE_MEMORY_BYTES);
+    let free = loader.host.free_memory;
+    let of_one = free.beyond_guest(limits.memory);
     let part = loader.memory.part_of_calls(limits.total_memory, of_one);
     let most = part.most();
     if least > most {
@@ -211,7 +212,7 @@ fn memory_part(loader: &Loader, name: &PluginName, limits: &Limits, least: u64) 
             plugin = %name,
             "limits.memory is {} bytes, of which a call can have {}: raise {}",
             limits.memory,
-            most.saturating_add(FREE_MEMORY_BYTES),
+            most.saturating_add(free.guest),
             if limits.total_memory < of_one { "limits.total-memory" } else { "`[calls] memory`" },
         );
     }

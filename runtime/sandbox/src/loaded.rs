@@ -19,8 +19,8 @@ use crate::extra_memories::ExtraMemories;
 use crate::grants::Grants;
 use crate::hooks::Hooks;
 use crate::host::Host;
-use crate::host_memory_quota::{HostMemoryQuota, beyond_free};
-use crate::limits::{FREE_MEMORY_BYTES, HOST_CALL_BYTES, KEY_VALUE_CALL_BYTES, Limits};
+use crate::host_memory_quota::HostMemoryQuota;
+use crate::limits::{HOST_CALL_BYTES, KEY_VALUE_CALL_BYTES, Limits};
 
 /// What a call needs of a plugin: compiled, linked and typed once. `T` is what a store holds: the plugin is part of it, so it is not
 /// known here.
@@ -83,12 +83,12 @@ impl<T> Loaded<T> {
 
     /// The most that the host keeps for one call of it, in bytes.
     pub(crate) fn max_host_memory(&self) -> u64 {
-        self.host_memory.limit().min(self.host.host_memory.limit()).saturating_add(FREE_MEMORY_BYTES)
+        self.host_memory.limit().min(self.host.host_memory.limit()).saturating_add(self.host.free_memory.host)
     }
 
     /// Whether a call that makes the host keep so much finds that now.
     pub(crate) fn has_host_memory(&self, bytes: u64) -> bool {
-        let bytes = beyond_free(bytes);
+        let bytes = self.host.free_memory.beyond_host(bytes);
         self.host_memory.has(bytes) && self.host.host_memory.has(bytes)
     }
 }

@@ -2,6 +2,36 @@
 
 use std::thread::available_parallelism;
 
+use rustix::process::{Resource, getrlimit};
+
+/// What bounds the calls at once. `None` where the system sets no bound, or does not say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    /// Bytes of memory that the process can have.
+    pub(crate) memory: Option<u64>,
+    /// Mappings that it may have.
+    pub(crate) mappings: Option<u64>,
+    /// Files that it may have open.
+    pub(crate) descriptors: Option<u64>,
+    /// Bytes of address space that it may still take.
+    pub(crate) address_space: Option<u64>,
+    /// Processors that it may use.
+    pub(crate) processors: u32,
+}
+
+impl Machine {
+    /// As it is now.
+    pub(crate) fn found() -> Self {
+        Self {
+            memory: memory(),
+            mappings: read("/proc/sys/vm/max_map_count").and_then(|text| text.trim().parse().ok()),
+            descriptors: getrlimit(Resource::Nofile).current,
+            address_space: getrlimit(Resource::As).current.map(|most| most.saturating_sub(address_space_in_use())),
+            processors: processors(),
+        }
+    }
+}
+
 /// Processors that the process may use.
 pub(crate) fn processors() -> u32 {
     available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
@@ -18,8 +48,18 @@ fn read(path: &str) -> Option<String> {
 }
 
 fn of_machine() -> Option<u64> {
-    let text = read("/proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    bytes_in("/proc/meminfo", "MemTotal:")
+}
+
+/// 0 where the system does not say.
+fn address_space_in_use() -> u64 {
+    bytes_in("/proc/self/status", "VmSize:").unwrap_or(0)
+}
+
+/// What a file says in kB on the line that begins so, in bytes.
+fn bytes_in(path: &str, name: &str) -> Option<u64> {
+    let text = read(path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -44,5 +84,8 @@ mod tests {
         let memory = memory().unwrap();
         assert!(memory <= of_machine().unwrap());
         assert!((1 << 24..1 << 50).contains(&memory), "{memory}");
+        let found = Machine::found();
+        assert!(found.mappings.unwrap() > 0 && found.descriptors.is_none_or(|files| files > 0), "{found:?}");
+        assert!(address_space_in_use() > 1 << 20);
     }
 }

@@ -5,15 +5,12 @@
 
 use lastword_memory::Reservation;
 
-use crate::limits::{FREE_MEMORY_BYTES, IMAGE_PART};
+use crate::free_memory::FreeMemory;
+use crate::limits::IMAGE_PART;
 
 /// What counts in the memory that calls share of `bytes`, `image` of which the component itself fills.
-pub(crate) fn counted(bytes: u64, image: u64) -> u64 {
-    beyond_free(bytes.saturating_sub(image).saturating_add(image / IMAGE_PART))
-}
-
-fn beyond_free(bytes: u64) -> u64 {
-    bytes.saturating_sub(FREE_MEMORY_BYTES)
+pub(crate) fn counted(bytes: u64, image: u64, free: FreeMemory) -> u64 {
+    free.beyond_guest(bytes.saturating_sub(image).saturating_add(image / IMAGE_PART))
 }
 
 /// How much of its limits a call uses.
@@ -22,6 +19,7 @@ pub(crate) struct MemoryUse {
     limit: u64,
     /// The most that can count in what calls share.
     most_counted: u64,
+    free: FreeMemory,
     used: Bytes,
     /// What the host keeps for it.
     host: u64,
@@ -51,10 +49,15 @@ impl Bytes {
 }
 
 impl MemoryUse {
-    /// For a call that may have `limit` bytes, of which `most_counted` in what calls share.
-    pub(crate) fn new(limit: u64, most_counted: u64, image_left: u64, reservation: Option<Reservation>) -> Self {
+    /// For a call that may have `limit` bytes, of which `most_counted` in what calls share, beyond what is free.
+    pub(crate) fn new(
+        limit: u64,
+        (most_counted, free): (u64, FreeMemory),
+        image_left: u64,
+        reservation: Option<Reservation>,
+    ) -> Self {
         let (used, granted) = (Bytes::default(), Bytes::default());
-        Self { limit, most_counted, used, host: 0, granted, refused: false, image_left, reservation }
+        Self { limit, most_counted, free, used, host: 0, granted, refused: false, image_left, reservation }
     }
 
     /// Whether the guest ever asked for more than it may have. What fails after that fails for want of memory.
@@ -72,7 +75,7 @@ impl MemoryUse {
     /// What counts in what calls share when `more` is granted; none when the guest may never have so much.
     pub(crate) fn wants(&mut self, more: Bytes) -> Option<u64> {
         let wanted = self.used.plus(more);
-        let counted = beyond_free(wanted.weighed);
+        let counted = self.free.beyond_guest(wanted.weighed);
         if wanted.all.saturating_add(self.host) > self.limit || counted > self.most_counted {
             self.refused = true;
             // A failure that the engine reports now is this one's, and gives nothing back.
@@ -125,6 +128,9 @@ pub(crate) fn in_full(bytes: u64) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::FREE_MEMORY_BYTES;
+
+    const FREE: FreeMemory = FreeMemory { guest: FREE_MEMORY_BYTES, host: FREE_MEMORY_BYTES };
 
     fn grow(memory: &mut MemoryUse, bytes: u64) -> bool {
         let granted = memory.wants(in_full(bytes)).is_some();
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn everything_is_summed_and_nothing_goes_over_the_limit() {
-        let mut memory = MemoryUse::new(4, 0, 0, None);
+        let mut memory = MemoryUse::new(4, (0, FREE), 0, None);
         assert!([2, 1, 1].into_iter().all(|bytes| grow(&mut memory, bytes)));
         assert!(!memory.refused());
         assert!(!grow(&mut memory, 1) && memory.refused());
@@ -146,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_the_host_keeps_is_of_the_same_limit() {
-        let mut memory = MemoryUse::new(4, u64::MAX, 0, None);
+        let mut memory = MemoryUse::new(4, (u64::MAX, FREE), 0, None);
         assert!(grow(&mut memory, 2) && memory.set_host(2));
         assert!(!grow(&mut memory, 1), "the host has the rest");
         assert!(memory.set_host(1) && grow(&mut memory, 1), "some was given back");
@@ -155,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_the_engine_could_not_give_is_not_counted() {
-        let mut memory = MemoryUse::new(4, 0, 0, None);
+        let mut memory = MemoryUse::new(4, (0, FREE), 0, None);
         assert!(grow(&mut memory, 1) && grow(&mut memory, 3));
         memory.grow_failed();
         assert!(grow(&mut memory, 3));
@@ -163,7 +169,7 @@ mod tests {
 
     #[test]
     fn more_than_all_calls_may_have_is_refused_beyond_what_does_not_count() {
-        let mut memory = MemoryUse::new(u64::MAX, 5, 0, None);
+        let mut memory = MemoryUse::new(u64::MAX, (5, FREE), 0, None);
         assert!(grow(&mut memory, FREE_MEMORY_BYTES), "which does not count");
         assert!(memory.is_reserved(0) && !memory.is_reserved(1));
         assert_eq!(memory.wants(in_full(5)), Some(5));
@@ -172,10 +178,10 @@ mod tests {
 
     #[test]
     fn an_image_counts_in_part_once_and_what_is_no_image_in_full() {
-        let mut memory = MemoryUse::new(u64::MAX, u64::MAX, 80, None);
+        let mut memory = MemoryUse::new(u64::MAX, (u64::MAX, FREE), 80, None);
         assert_eq!(memory.weigh_new(50).weighed, 6);
         assert_eq!(memory.weigh_new(50).weighed, 20 + 30 / IMAGE_PART);
         assert_eq!(memory.weigh_new(50).weighed, 50, "a memory that is made empty and grows is no image");
-        assert_eq!(counted(100 + FREE_MEMORY_BYTES, 80), 20 + 80 / IMAGE_PART);
+        assert_eq!(counted(100 + FREE_MEMORY_BYTES, 80, FREE), 20 + 80 / IMAGE_PART);
     }
 }

@@ -71,13 +71,16 @@ fn load(
     })
 }
 
+/// Slots of all native plugins. None of their functions waits in one: each has its thread until it returns.
+const SLOTS: u32 = 256;
+
 /// The one that all native plugins of the process are of: it has their slots.
 fn shared_sandbox() -> Result<&'static Sandbox, SandboxError> {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     match SANDBOX.get() {
         Some(sandbox) => Ok(sandbox),
         None => {
-            let sandbox = Sandbox::new(SandboxConfig::default())?;
+            let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: SLOTS, ..SandboxConfig::default() })?;
             Ok(SANDBOX.get_or_init(|| sandbox))
         }
     }

@@ -1,5 +1,6 @@
 //! The pool that instances come from: as many slots as the machine gives room for, reserved before the first call. A
-//! call that has a slot cannot fail for want of address space.
+//! call that has a slot cannot fail for want of address space. How many are tried first is what [`slot_limit`](crate::slot_limit)
+//! makes of the machine.
 //!
 //! A memory of the wide layout takes 4 GiB of address space, which costs nothing where it is not counted. Some systems count it:
 //! `ulimit -v`, batch systems, small containers. There the number of slots is halved; and rather than a handful of
@@ -26,13 +27,14 @@ use crate::error::SandboxError;
 use crate::extra_memories::{extra_memories, max_memories};
 use crate::foreign::engine_error;
 use crate::limits::{
-    ALL_MEMORIES_KEEP_RESIDENT_BYTES, CALL_STACK_BYTES, DECOMMIT_BATCH, HEAD_ROOM_BYTES, MAPPINGS_PER_SLOT,
-    MAPPINGS_PERCENT, MAX_CLEANING_QUEUES, MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES, MAX_TABLE_ELEMENTS, MAX_TABLES,
-    MEMORY_KEEP_RESIDENT_BYTES, MIN_MEMORY_KEEP_RESIDENT_BYTES, MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS,
-    NARROW_GUARD_BYTES, POOL_ROUNDING, STACK_KEEP_RESIDENT_BYTES, TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES,
+    ALL_MEMORIES_KEEP_RESIDENT_BYTES, DECOMMIT_BATCH, HEAD_ROOM_BYTES, MAPPINGS_PER_SLOT, MAX_CLEANING_QUEUES,
+    MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES, MAX_TABLE_ELEMENTS, MAX_TABLES, MEMORY_KEEP_RESIDENT_BYTES,
+    MIN_MEMORY_KEEP_RESIDENT_BYTES, MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS, POOL_ROUNDING, STACK_KEEP_RESIDENT_BYTES,
+    TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES, WAITING_GUEST_BYTES,
 };
-use crate::machine::processors;
+use crate::machine::{Machine, processors};
 use crate::memory_layout::MemoryLayout;
+use crate::slot_limit::{Beside, Choice, SlotsBound, by_default, bytes_of, choose, of_descriptors};
 
 /// What a sandbox got of what it wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ use crate::memory_layout::MemoryLayout;
 pub struct Allocation {
     /// Calls that can be under way at once.
     pub slots: u32,
+    /// Why they are not more.
+    pub bound: SlotsBound,
     /// The address space of each of their memories.
     pub layout: MemoryLayout,
     /// Linear memories that one call can have.
@@ -67,24 +71,29 @@ impl Size {
 
 /// Builds the engine with the largest pool that there is room for.
 pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), SandboxError> {
-    let asked = config.max_concurrent_calls;
+    let machine = Machine::found();
     let spare = spare_slots(config.threads);
-    let (wanted, mut why) = match max_mappings() {
-        Some(mappings) => within_mappings(asked, spare, mappings),
-        None => (asked, String::new()),
-    };
-    let narrow = MemoryLayout::Narrow(narrow_bytes(config));
+    let beside = Beside { spare, head_room: beside_the_pool(), narrow_memory: narrow_bytes(config) };
+    let asked = config.max_concurrent_calls;
+    // A configuration has a number in any case: the default one was found here.
+    let chosen = choose(Some(asked).filter(|asked| *asked != by_default(&machine).0), &machine, &beside);
+    let Choice { slots: possible, bound, .. } = chosen;
+    let mut why = reason(&machine, bound);
+    let narrow = MemoryLayout::Narrow(beside.narrow_memory);
     let none_spare = |calls| Size { calls, spare: 0 };
-    let whole = iter::once((Size::whole(wanted, spare), MemoryLayout::Wide));
-    let wide = halves(wanted).take_while(|calls| *calls >= wanted.min(MIN_WIDE_SLOTS));
+    let whole = iter::once((Size::whole(possible, spare), MemoryLayout::Wide));
+    let wide = halves(possible).take_while(|calls| *calls >= possible.min(MIN_WIDE_SLOTS));
     let wide = wide.map(|calls| (none_spare(calls), MemoryLayout::Wide));
-    let attempts = whole.chain(wide).chain(halves(wanted).map(|calls| (none_spare(calls), narrow)));
+    let attempts = whole.chain(wide).chain(halves(possible).map(|calls| (none_spare(calls), narrow)));
     for (size, layout) in attempts {
         match reserve(config, size, layout) {
             Ok(engine) => {
-                tell(asked, size, layout, &why);
+                tell(chosen.wanted, size, layout, &why);
                 let Size { calls: slots, .. } = size;
-                return Ok((engine, Allocation { slots, layout, max_memories: max_memories(slots) }));
+                // Whatever it was that could not be reserved, it was address space.
+                let bound = if slots < possible { SlotsBound::AddressSpace } else { bound };
+                tell_of_connections(&machine, slots, bound);
+                return Ok((engine, Allocation { slots, bound, layout, max_memories: max_memories(slots) }));
             }
             Err(error) => why = error,
         }
@@ -96,27 +105,41 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
     })
 }
 
+/// Why there are not more calls at once than there are, for the log; nothing where more were not wanted.
+fn reason(machine: &Machine, bound: SlotsBound) -> String {
+    match (bound, machine) {
+        (SlotsBound::Mappings, Machine { mappings: Some(mappings), .. }) => {
+            format!("vm.max_map_count is {mappings}, and a call takes {MAPPINGS_PER_SLOT} of them")
+        }
+        (SlotsBound::AddressSpace, Machine { address_space: Some(bytes), .. }) => {
+            format!("{bytes} bytes of address space are left")
+        }
+        (SlotsBound::Memory, Machine { memory: Some(bytes), .. }) => {
+            format!("there are {bytes} bytes of memory, and a call takes {WAITING_GUEST_BYTES} of them")
+        }
+        _ => String::new(),
+    }
+}
+
+/// A number that was asked for is not lowered for want of files, because not every plugin makes connections.
+fn tell_of_connections(machine: &Machine, slots: u32, bound: SlotsBound) {
+    if let (SlotsBound::Configured, Some(files)) = (bound, machine.descriptors)
+        && of_descriptors(files) < u64::from(slots)
+    {
+        tracing::warn!(
+            "of {slots} calls at once {} of one plugin can have a connection at a time: this process may have {files} files \
+             open (`ulimit -n`)",
+            of_descriptors(files)
+        );
+    }
+}
+
 /// Slots that are neither free nor a call's at one moment: a batch in each of wasmtime's queues of slots that wait to be cleaned,
 /// and one in the hands of each of `threads` that is cleaning. What a call finds is then always a free slot; with one less it
 /// may look for it just while a thread cleans the last ones, and fail.
 fn spare_slots(threads: u32) -> u32 {
     let batch = u32::try_from(DECOMMIT_BATCH).unwrap_or(u32::MAX);
     batch.saturating_mul(processors().min(MAX_CLEANING_QUEUES).saturating_add(threads))
-}
-
-/// Mappings that the system allows a process, where it counts them.
-fn max_mappings() -> Option<u64> {
-    std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
-}
-
-/// The calls at once for which there are mappings, and why they are not as many as were asked for.
-fn within_mappings(asked: u32, spare: u32, mappings: u64) -> (u32, String) {
-    let slots = mappings.saturating_mul(MAPPINGS_PERCENT) / 100 / MAPPINGS_PER_SLOT;
-    let calls = u32::try_from(slots).unwrap_or(u32::MAX).saturating_sub(spare).max(1);
-    if asked <= calls {
-        return (asked, String::new());
-    }
-    (calls, format!("vm.max_map_count is {mappings}, and a call takes {MAPPINGS_PER_SLOT} of them"))
 }
 
 /// `n`, its half, and so on down to 1.
@@ -161,18 +184,6 @@ fn head_room(config: &SandboxConfig, slots: u32) -> Result<memmap2::MmapMut, Str
 fn memory_is_counted() -> bool {
     let strict = || std::fs::read_to_string("/proc/sys/vm/overcommit_memory").is_ok_and(|mode| mode.trim() == "2");
     getrlimit(Resource::Data).current.is_some() || strict()
-}
-
-/// Address space of a pool, in bytes, without what it rounds up.
-fn bytes_of(slots: u32, layout: MemoryLayout) -> u64 {
-    let memory = match layout {
-        MemoryLayout::Wide => 1 << 32,
-        MemoryLayout::Narrow(bytes) => bytes.saturating_add(NARROW_GUARD_BYTES),
-    };
-    let tables = u64::from(MAX_TABLES * MAX_TABLE_ELEMENTS).saturating_mul(size_of::<usize>() as u64);
-    let memories = u64::from(slots).saturating_add(extra_memories(slots).into());
-    let slot = tables + CALL_STACK_BYTES as u64;
-    memory.saturating_mul(memories).saturating_add(slot.saturating_mul(slots.into()))
 }
 
 fn tell(wanted: u32, size: Size, layout: MemoryLayout, why: &str) {
@@ -244,12 +255,23 @@ mod tests {
     }
 
     #[test]
-    fn no_more_calls_than_there_are_mappings() {
-        assert_eq!(within_mappings(256, 48, 65_530), (256, String::new()));
-        let (calls, why) = within_mappings(10_000, 48, 65_530);
-        assert_eq!(calls, 8_191 - 48);
-        assert!(why.contains("vm.max_map_count is 65530"), "{why}");
-        assert_eq!(within_mappings(256, 48, 100).0, 1);
+    fn what_bounds_the_calls_at_once_is_named_with_its_number() {
+        let machine = Machine {
+            memory: Some(1 << 26),
+            mappings: Some(65_530),
+            descriptors: Some(1024),
+            address_space: Some(1 << 30),
+            processors: 1,
+        };
+        for (bound, says) in [
+            (SlotsBound::Mappings, "vm.max_map_count is 65530"),
+            (SlotsBound::AddressSpace, "1073741824 bytes of address space"),
+            (SlotsBound::Memory, "67108864 bytes of memory"),
+        ] {
+            let why = reason(&machine, bound);
+            assert!(why.contains(says), "{why}");
+        }
+        assert_eq!(reason(&machine, SlotsBound::Configured), "");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use lastword_egress::Allowance;
 use lastword_events::{Change, KeyValues, Session};
 use lastword_memory::Reservation;
+use rustix::io::Errno;
 use wasmtime::CallHook;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -25,7 +26,7 @@ use crate::host_memory::TaskMemory;
 use crate::host_memory_charge::HostMemoryCharge;
 use crate::host_memory_quota::HostMemoryUsedUp;
 use crate::limit_exceeded::{CountedRng, LimitExceeded};
-use crate::limits::{FREE_HOST_BYTES, FREE_MEMORY_BYTES, MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
+use crate::limits::{FREE_HOST_BYTES, MAX_HANDLES_WITH_FILES, MAX_RANDOM_BYTES};
 use crate::log::{GuestLog, LogStream, Stream};
 use crate::memory::MemoryUse;
 use crate::timed_key_values::TimedKeyValues;
@@ -67,7 +68,12 @@ impl GuestState {
         let plugin = &context.plugin;
         Self {
             context: Arc::clone(context),
-            memory: MemoryUse::new(plugin.limits.memory, plugin.memory.most(), plugin.image, memory),
+            memory: MemoryUse::new(
+                plugin.limits.memory,
+                (plugin.memory.most(), plugin.host.free_memory),
+                plugin.image,
+                memory,
+            ),
             host_memory_charge: None,
             session: Arc::clone(session),
             instantiated: false,
@@ -88,6 +94,15 @@ impl GuestState {
     /// Whether the guest has sent anything to the world.
     pub(crate) fn has_sent(&self) -> bool {
         self.sent() > 0
+    }
+
+    /// What the machine had none left of when a request was to be sent.
+    pub(crate) fn request_lacked(&self) -> Option<Errno> {
+        #[cfg(feature = "http")]
+        let lacked = self.outgoing.as_ref().and_then(|outgoing| outgoing.hooks.lacked.get().copied());
+        #[cfg(not(feature = "http"))]
+        let lacked = None;
+        lacked
     }
 
     /// Requests that the guest has sent.
@@ -153,7 +168,7 @@ impl GuestState {
         if bytes > most {
             return Err(LimitExceeded::HostMemory { limit: most, host: bytes }.into());
         }
-        if bytes > before && bytes > FREE_MEMORY_BYTES {
+        if bytes > before && bytes > self.context.plugin.host.free_memory.host {
             let context = &self.context;
             let charge = self.host_memory_charge.get_or_insert_with(|| HostMemoryCharge::new(context));
             if !charge.grow(bytes) {

@@ -6,15 +6,19 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use common::heard::Heard;
 use common::{LONG, call, generous, load_with, sandbox};
-use lastword_events::{EndReason, Event, HookCall, Outcome, Session, SessionEnd, Timestamp};
-use lastword_sandbox::{Grants, Limits};
+use lastword_events::{Deferral, EndReason, Event, HookCall, Outcome, Session, SessionEnd, Timestamp};
+use lastword_sandbox::limits::LACK_PAUSE;
+use lastword_sandbox::{Egress, Grants, Limits, Resolve, Resolving, Sandbox, SandboxConfig};
+use rustix::io::Errno;
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -209,4 +213,36 @@ async fn a_request_that_goes_wrong_is_told_once_a_call_with_the_plugins_name() {
         assert!(own && lines.len() <= 1, "{guest}: {lines:?}");
         assert!(lines.iter().any(|line| line.contains(says)) || says.is_empty(), "{guest}: {lines:?}");
     }
+}
+
+/// Finds this machine, once the process has had no file left for so many look-ups.
+struct NoFileLeft(AtomicU32);
+
+impl Resolve for NoFileLeft {
+    fn resolve<'a>(&'a self, _host: &'a str) -> Resolving<'a> {
+        let lacks = self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        let found: io::Result<Vec<IpAddr>> =
+            if lacks { Err(Errno::MFILE.into()) } else { Ok(vec![[127, 0, 0, 1].into()]) };
+        Box::pin(std::future::ready(found))
+    }
+}
+
+#[tokio::test]
+async fn a_call_for_whose_request_no_file_is_left_is_put_back_and_its_slot_stays_empty_for_a_moment() {
+    let config = SandboxConfig { max_concurrent_calls: 1, ..SandboxConfig::default() };
+    let egress = Egress::new().with_resolver(Arc::new(NoFileLeft(AtomicU32::new(2))));
+    let sandbox = Sandbox::with_egress(config, egress).unwrap();
+    let (authority, served) = serve(OK);
+    let named = authority.replace("127.0.0.1", "reports.test");
+    let allowed = [&named, &authority].map(|to| format!("http://{to}").parse().unwrap());
+    let grants = Grants { http: Some(allowed.into_iter().collect()), ..Grants::default() };
+    // It answers `retry` when its request fails.
+    let plugin = load_with(&sandbox, "http-reports", generous(), grants);
+    let began = Instant::now();
+    for outcome in [Outcome::Deferred(Deferral::Turn), Outcome::Deferred(Deferral::Turn), Outcome::Delivered] {
+        let report = sandbox.call(&plugin, naming(Some(&named), "/", 0), LONG).await;
+        assert_eq!(report.outcome, outcome);
+    }
+    assert!(began.elapsed() >= 2 * LACK_PAUSE, "two calls had to wait for the slot: {:?}", began.elapsed());
+    assert!(served.join().unwrap().line.starts_with("GET /"));
 }

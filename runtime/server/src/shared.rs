@@ -78,9 +78,10 @@ impl Shared {
         })
     }
 
-    /// Calls that can be under way at once; 0 where that is not known.
-    pub(crate) fn slots(&self) -> u32 {
-        self.sandbox.as_ref().map_or(0, Sandbox::max_concurrent_calls)
+    /// Calls that can be under way at once, and why they are not more. Without the sandbox that is not known: 0 and none.
+    pub(crate) fn slots(&self) -> (u32, Option<&'static str>) {
+        let allocation = self.sandbox.as_ref().map(Sandbox::allocation);
+        allocation.map_or((0, None), |allocation| (allocation.slots, Some(allocation.bound.as_str())))
     }
 
     /// An event has come.
@@ -123,6 +124,8 @@ impl Shared {
             undelivered_ends: self.runtime.undelivered_ends(),
             unwritten_bytes: stats.unwritten_bytes,
             connections: self.connections.open(),
+            slots: stats.slots,
+            slots_bound: stats.slots_bound.as_str().to_owned(),
             wrong: wrong(self.runtime.has_failed(), self.runtime.durability(), &plugins),
             plugins,
         }
@@ -136,6 +139,7 @@ impl Shared {
             .sandbox
             .as_ref()
             .map(|sandbox| (sandbox.max_concurrent_calls().into(), sandbox.slots_in_use().unwrap_or_default()));
+        let (_, slots_bound) = self.slots();
         let memory = self.sandbox.as_ref().map(|sandbox| (sandbox.memory().limit(), sandbox.memory().used()));
         Scraped {
             kinds: kinds.collect(),
@@ -146,6 +150,7 @@ impl Shared {
             unwritten_bytes: stats.unwritten_bytes,
             connections: self.connections.open(),
             slots,
+            slots_bound,
             memory,
             uptime_s: self.began.elapsed().as_secs(),
         }

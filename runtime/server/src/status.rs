@@ -40,6 +40,12 @@ pub struct Status {
     pub unwritten_bytes: u64,
     /// Open connections.
     pub connections: u64,
+    /// Calls that can be under way at once.
+    #[serde(default)]
+    pub slots: u32,
+    /// Why they are not more: `configured`, `default`, `memory`, `mappings`, `descriptors`, `address-space` or `least`.
+    #[serde(default)]
+    pub slots_bound: String,
     /// What an operator should look at, a sentence each. Empty when all is well.
     pub wrong: Vec<String>,
 }

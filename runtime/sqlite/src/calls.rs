@@ -154,6 +154,33 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
+    fn a_file_with_fewer_slots_tells_what_it_holds_and_has_more_of_them_from_then_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("journal.db");
+        let name = lastword_journal::state::random_name();
+        let (calls, _) = CallsUnderWay::open(&journal, name);
+        let calls = calls.unwrap();
+        calls.begin(name);
+        std::mem::forget(calls.mark(&key(1, "under-way")).unwrap());
+        drop(calls);
+        // As earlier versions wrote it: 1 024 slots of 128 bytes, behind a header of 128.
+        let path = beside(&journal, SUFFIX);
+        let (whole, short) = (std::fs::metadata(&path).unwrap().len(), 128 + 1024 * 128);
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(short).unwrap();
+        let (calls, found) = CallsUnderWay::open(&journal, name);
+        assert_eq!(found, [key(1, "under-way")]);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), whole);
+        let calls = calls.unwrap();
+        calls.begin(name);
+        let marks: Vec<_> = (0..2_000).map(|n| calls.mark(&key(n, "many")).unwrap()).collect();
+        drop(marks);
+        std::fs::write(&path, vec![1; usize::try_from(short).unwrap()]).unwrap();
+        assert!(CallsUnderWay::open(&journal, name).0.is_none(), "it is something else");
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), short, "and is left alone");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
     fn no_call_waits_for_a_slot_and_a_file_of_that_name_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let (journal, name) = (dir.path().join("journal.db"), lastword_journal::state::random_name());

@@ -17,6 +17,9 @@ use crate::{HarnessBuilder, ObservedOutcome};
 /// How long a test waits for an outcome. Much longer than anything takes: it says nothing of how long it should take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Calls at once, on every machine: tests fill all slots with some hundred guests.
+const SLOTS: u32 = 256;
+
 /// A runtime with plugins, and the outcomes that it told of. Each harness has a tenant of its own.
 pub struct Harness {
     /// The runtime.
@@ -38,7 +41,7 @@ impl Harness {
 
     /// Begins to build a harness with a sandbox of its own, whose calls have so many bytes together.
     pub fn builder_with_memory(total_memory: u64) -> HarnessBuilder {
-        let config = SandboxConfig { total_memory, ..SandboxConfig::default() };
+        let config = SandboxConfig { total_memory, max_concurrent_calls: SLOTS, ..SandboxConfig::default() };
         HarnessBuilder::new(Sandbox::new(config).unwrap())
     }
 
@@ -53,7 +56,8 @@ impl Harness {
     #[must_use]
     pub fn sandbox() -> Sandbox {
         static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
-        SANDBOX.get_or_init(|| Sandbox::new(SandboxConfig::default()).unwrap()).clone()
+        let config = || SandboxConfig { max_concurrent_calls: SLOTS, ..SandboxConfig::default() };
+        SANDBOX.get_or_init(|| Sandbox::new(config()).unwrap()).clone()
     }
 
     /// A session of this harness's tenant.

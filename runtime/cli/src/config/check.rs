@@ -24,7 +24,7 @@ pub(crate) fn check(args: &ConfigCheckArgs) -> Result<Exit, Failure> {
     if let Some(files) = &config.daemon.tls {
         tls::load(files)?;
     }
-    let sandbox = plugins::sandbox_with_memory(&args.cache, &config.plugins, config.calls.memory)?;
+    let sandbox = plugins::sandbox_for_serving(&args.cache, &config.plugins, config.calls)?;
     let loaded = plugins::load_all(&sandbox, config.plugins)?;
     let mut out = anstream::stdout().lock();
     let plugins = if loaded.len() == 1 { "1 plugin fits".to_owned() } else { format!("{} plugins fit", loaded.len()) };

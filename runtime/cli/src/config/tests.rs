@@ -113,6 +113,17 @@ fn the_memory_of_all_calls_can_be_said() {
     assert!(mistakes[0].contains("memory") && mistakes[0].contains("64MiB"), "{mistakes:?}");
 }
 
+#[test]
+fn the_number_of_calls_at_once_can_be_said() {
+    let parse = |text: &str| load(text).1.unwrap().calls.slots;
+    assert_eq!(parse("[calls]\nslots = 5_000\n"), Some(5_000));
+    assert_eq!((parse(""), parse("[calls]\nmemory = \"4GiB\"\n")), (None, None));
+    for wrong in ["0", "1_000_001", "\"many\""] {
+        let mistakes = mistakes(&format!("[calls]\nslots = {wrong}\n"));
+        assert!(mistakes.len() == 1 && mistakes[0].contains("slots"), "{mistakes:?}");
+    }
+}
+
 fn destinations(list: &[&str]) -> AllowList {
     list.iter().map(|text| text.parse::<Destination>().unwrap()).collect()
 }

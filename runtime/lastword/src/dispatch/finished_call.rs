@@ -190,7 +190,7 @@ impl PutBack {
     ) -> Result<Self, Box<FinishedCall>> {
         let fuel = fuel_of(&report, ran);
         if report.fuel_used > 0 && !delivery.may_be_put_back() {
-            let message = format!("was put back {MAX_PUT_BACKS} times, for want of memory that others held");
+            let message = format!("was put back {MAX_PUT_BACKS} times, for want of what others held");
             report.outcome = Outcome::Failed { cause: FailureCause::Memory, message };
             return Err(Box::new(FinishedCall::reported(delivery, permit, report, ran)));
         }

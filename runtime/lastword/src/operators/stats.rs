@@ -7,6 +7,7 @@ use lastword_events::{PluginKey, PluginName};
 use crate::core::Core;
 use crate::dispatch::InstalledCounts;
 use crate::out_of_queues::LeftOver;
+use crate::sandbox::SlotsBound;
 
 /// What there is of sessions and deliveries now. It costs a few nanoseconds for each plugin, however many tenants and sessions there
 /// are, and takes no lock that starts and ends need for longer than a delivery does.
@@ -17,6 +18,10 @@ pub struct Stats {
     pub sessions: u64,
     /// Bytes that plugins have stored with the grant `keyvalue`, and that the journal has not written yet.
     pub unwritten_bytes: u64,
+    /// Calls that can be under way at once.
+    pub slots: u32,
+    /// Why they are not more.
+    pub slots_bound: SlotsBound,
     /// The installed plugins in their order; then others of which deliveries are left, by name. What was given up or is orphaned of
     /// scoped plugins is counted with the others of their name.
     pub plugins: Vec<PluginStats>,
@@ -55,7 +60,14 @@ pub(crate) fn stats(core: &Core) -> Stats {
         plugins.push(of_plugin(key, Some(counts), left));
     }
     plugins.extend(left.into_iter().map(|(plugin, left)| of_plugin(plugin.into(), None, Some(left))));
-    Stats { sessions: core.operators().sessions(), unwritten_bytes: counts.unwritten, plugins }
+    let allocation = core.sandbox().allocation();
+    Stats {
+        sessions: core.operators().sessions(),
+        unwritten_bytes: counts.unwritten,
+        slots: allocation.slots,
+        slots_bound: allocation.bound,
+        plugins,
+    }
 }
 
 fn of_plugin(key: PluginKey, counts: Option<InstalledCounts>, left: Option<LeftOver>) -> PluginStats {

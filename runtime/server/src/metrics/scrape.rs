@@ -27,6 +27,8 @@ pub(crate) struct Scraped {
     pub(crate) connections: u64,
     /// Slots, and those that hold a guest.
     pub(crate) slots: Option<(u64, u64)>,
+    /// Why there are not more of them.
+    pub(crate) slots_bound: Option<&'static str>,
     /// Bytes that all calls may have together, and those that they have.
     pub(crate) memory: Option<(u64, u64)>,
     pub(crate) uptime_s: u64,
@@ -57,6 +59,7 @@ pub(super) struct Gauges {
     unwritten: Gauge,
     connections: Gauge,
     slots: Family<1>,
+    slots_bound: Family<1>,
     memory: Family<1>,
     uptime: Gauge,
 }
@@ -72,6 +75,7 @@ impl Gauges {
             unwritten: Gauge::default(),
             connections: Gauge::default(),
             slots: Family::default(),
+            slots_bound: Family::default(),
             memory: Family::default(),
             uptime: Gauge::default(),
         };
@@ -85,6 +89,8 @@ impl Gauges {
         registry.register_with_unit("unwritten", help, Unit::Bytes, gauges.unwritten.clone());
         registry.register("connections", "Open connections", gauges.connections.clone());
         registry.register("slots", "Room for calls, and what of it is taken", gauges.slots.clone());
+        let help = "1 for what decided how many slots there are";
+        registry.register("slots_bound", help, gauges.slots_bound.clone());
         let help = "Memory that all calls may have together, and what they have";
         registry.register_with_unit("call_memory", help, Unit::Bytes, gauges.memory.clone());
         registry.register_with_unit("uptime", "For how long it has served", Unit::Seconds, gauges.uptime.clone());
@@ -114,6 +120,9 @@ impl Gauges {
         self.unwritten.set(as_i64(scraped.unwritten_bytes));
         self.connections.set(as_i64(scraped.connections));
         self.uptime.set(as_i64(scraped.uptime_s));
+        if let Some(bound) = scraped.slots_bound {
+            self.slots_bound.get_or_create(&[label("by", bound)]).set(1);
+        }
         for (family, of) in [(&self.slots, scraped.slots), (&self.memory, scraped.memory)] {
             let Some((limit, used)) = of else { continue };
             family.get_or_create(&[label("what", "limit")]).set(as_i64(limit));
@@ -164,6 +173,7 @@ mod tests {
             kinds: kinds.collect(),
             plugins: vec![plugin],
             slots: Some((256, 4)),
+            slots_bound: Some("memory"),
             sessions: 11,
             ..Scraped::default()
         };
@@ -174,6 +184,7 @@ mod tests {
                 r#"lastword_owner_sessions{kind="other"} 18"#,
                 r#"lastword_deliveries{plugin="memory",state="dead"} 3"#,
                 r#"lastword_slots{what="used"} 4"#,
+                r#"lastword_slots_bound{by="memory"} 1"#,
                 "lastword_sessions 11",
             ] {
                 assert!(text.contains(line), "{line} is not in {text}");

@@ -251,10 +251,12 @@ fn ready_line(shared: &Shared) -> Vec<u8> {
         ReadyPlugin { name: plugin.name(), hooks: order.into_iter().filter(|h| plugin.hooks().contains(*h)).collect() }
     });
     let recovered = shared.runtime.recovered();
+    let (slots, slots_bound) = shared.slots();
     Output::Ready(Ready {
         journal: shared.runtime.journal_name(),
         plugins: plugins.collect(),
-        slots: shared.slots(),
+        slots,
+        slots_bound,
         recovered: Recovered { sessions: recovered.sessions, deliveries: recovered.deliveries },
     })
     .line()

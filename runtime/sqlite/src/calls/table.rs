@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use lastword_events::JournalName;
@@ -31,13 +31,17 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// More calls than a sandbox has slots by default. Those beyond are not marked.
-    pub(super) const SLOTS: usize = 1024;
+    /// As many calls as the mappings are for that Linux usually allows a process, and twice as many as there are at once by default.
+    /// Those beyond are not marked.
+    pub(super) const SLOTS: usize = 8192;
 
     /// What a slot holds beside the length.
     pub(super) const CALL_BYTES: usize = SLOT_BYTES - 1;
 
     const BYTES: usize = HEADER_BYTES + Self::SLOTS * SLOT_BYTES;
+
+    /// The length of the files that had 1 024 slots. They are the same otherwise, and are made longer.
+    const SHORT_BYTES: u64 = (HEADER_BYTES + 1024 * SLOT_BYTES) as u64;
 
     /// Opens the file, or makes it.
     ///
@@ -49,13 +53,20 @@ impl Table {
         // No link to somebody's file, and no FIFO that is waited for.
         let file = options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()).open(path)?;
         let metadata = file.metadata()?;
-        let fits = metadata.len() == Self::BYTES as u64;
-        if !metadata.is_file() || !(fits || metadata.len() == 0) {
+        let (length, is_new) = (metadata.len(), metadata.len() == 0);
+        if !metadata.is_file() || ![0, Self::SHORT_BYTES, Self::BYTES as u64].contains(&length) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is something else"));
         }
-        make_room(&file, Self::BYTES as u64, !fits)?;
+        if length == Self::SHORT_BYTES {
+            let mut magic = [0; MAGIC.len()];
+            file.read_exact_at(&mut magic, 0)?;
+            if magic != *MAGIC {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "it is something else"));
+            }
+        }
+        make_room(&file, length, Self::BYTES as u64)?;
         let mut table = Self { bytes: map(&file)? };
-        if !fits {
+        if is_new {
             table.write(0, MAGIC);
         }
         if table.read(0, MAGIC.len()) != MAGIC {
@@ -113,13 +124,13 @@ impl Table {
 }
 
 /// Memory that is mapped and has no room on the disk would end the process when it is written to.
-fn make_room(file: &File, bytes: u64, is_new: bool) -> io::Result<()> {
+/// A file that has `length` bytes has `bytes` then; those that are new are zero.
+fn make_room(file: &File, length: u64, bytes: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) => Ok(()),
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) if !is_new => Ok(()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
-            let zeros = vec![0; usize::try_from(bytes).unwrap_or(0)];
-            std::os::unix::fs::FileExt::write_all_at(file, &zeros, 0)
+            let zeros = vec![0; usize::try_from(bytes.saturating_sub(length)).unwrap_or(0)];
+            file.write_all_at(&zeros, length)
         }
         Err(error) => Err(error.into()),
     }

@@ -42,6 +42,23 @@ pub struct Sandbox {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SandboxConfig {}
 
+/// What decided how many slots there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlotsBound {
+    /// The script.
+    #[default]
+    Configured,
+}
+
+/// What a sandbox has.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocation {
+    /// Calls that may be under way at once.
+    pub slots: u32,
+    /// Why they are not more.
+    pub bound: SlotsBound,
+}
+
 /// There is nothing that could fail.
 pub type SandboxError = Infallible;
 
@@ -74,6 +91,12 @@ impl Sandbox {
 
     /// Scripted guests send no requests.
     pub fn close_idle_connections(&self) {}
+
+    /// Its slots.
+    #[must_use]
+    pub fn allocation(&self) -> Allocation {
+        Allocation { slots: self.slots, bound: SlotsBound::Configured }
+    }
 
     /// A scripted call needs nothing of its thread.
     pub fn prepare_thread(&self) {}

@@ -14,12 +14,36 @@ fn slots(ended: &Ended) -> u64 {
     ended.of("ready").next().unwrap()["slots"].as_u64().unwrap()
 }
 
+fn bound(ended: &Ended) -> String {
+    ended.of("ready").next().unwrap()["slots_bound"].as_str().unwrap().to_owned()
+}
+
+/// As many calls at once as are asked for where there is room, whatever memory this machine has.
+fn with_256_slots() -> Launch {
+    twenty_ends().config("[calls]\nslots = 256\n")
+}
+
 #[test]
 fn ready_says_how_many_calls_can_be_under_way_at_once() {
-    let ended = twenty_ends().run();
+    let ended = with_256_slots().run();
     assert_served(&ended, "no limit");
     assert_eq!(slots(&ended), 256);
+    assert_eq!(bound(&ended), "configured");
     assert!(!ended.stderr().contains("calls at once of"), "{}", ended.stderr());
+}
+
+#[test]
+fn ready_says_what_bounds_the_calls_at_once() {
+    let ended = twenty_ends().run();
+    assert_served(&ended, "no limit");
+    assert!((1..=4096).contains(&slots(&ended)) && !bound(&ended).is_empty(), "{:?}", ended.lines);
+    let ended = limited(twenty_ends(), 'v', 64 * MIB_PER_GIB).run();
+    assert_served(&ended, "ulimit -v of 64 GiB");
+    assert!(slots(&ended) < 4096 && bound(&ended) == "address-space", "{:?}", ended.lines);
+    // Most machines have memory for more.
+    let ended = twenty_ends().after("ulimit -n 256").run();
+    assert_served(&ended, "ulimit -n of 256");
+    assert!(slots(&ended) == 144 && bound(&ended) == "descriptors", "{:?}", ended.lines);
 }
 
 #[test]
@@ -27,7 +51,7 @@ fn with_little_address_space_fewer_calls_go_at_once_and_every_end_arrives() {
     let mut fewer = 256;
     for mib in [64 * MIB_PER_GIB, 16 * MIB_PER_GIB, 5 * MIB_PER_GIB, 2 * MIB_PER_GIB, MIB_PER_GIB, 768] {
         let what = format!("ulimit -v of {mib} MiB");
-        let ended = limited(twenty_ends(), 'v', mib).run();
+        let ended = limited(with_256_slots(), 'v', mib).run();
         assert_served(&ended, &what);
         assert!((1..=fewer).contains(&slots(&ended)), "{what}: {} slots", slots(&ended));
         fewer = slots(&ended);
@@ -40,7 +64,7 @@ fn with_little_address_space_fewer_calls_go_at_once_and_every_end_arrives() {
 
 #[test]
 fn where_there_is_room_for_some_slots_of_full_size_they_are_taken() {
-    let ended = limited(twenty_ends(), 'v', 1024 * MIB_PER_GIB).run();
+    let ended = limited(with_256_slots(), 'v', 1024 * MIB_PER_GIB).run();
     assert_served(&ended, "ulimit -v of 1 TiB");
     assert!((16..256).contains(&slots(&ended)), "{} slots", slots(&ended));
     assert!(!ended.stderr().contains("checks each access"), "{}", ended.stderr());

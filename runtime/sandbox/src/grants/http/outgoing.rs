@@ -1,17 +1,19 @@
 //! What one call has of `wasi:http`: its requests go out through [`lastword_egress`], which goes only where the operator allows.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use lastword_egress::{Account, Allowance, EgressError, Limits as EgressLimits, Sent, Timeouts};
 use lastword_events::text::clip_bytes;
 use lastword_events::{Session, printable};
+use rustix::io::Errno;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
 use super::upload;
 use crate::call_context::CallContext;
 use crate::host_memory::TaskMemory;
+use crate::lack::lack_of;
 use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES};
 
 /// What one call has of HTTP. When it goes, so do its requests, and their connections with them: each runs in a task that a
@@ -35,6 +37,8 @@ pub(crate) struct HttpHooks<T: 'static> {
     pub(crate) task_memory: Arc<TaskMemory>,
     /// What the request that is being sent keeps until its exchange is over.
     pub(crate) request_bytes: u64,
+    /// What the machine had none left of when a request was to be sent.
+    pub(crate) lacked: Arc<OnceLock<Errno>>,
 }
 
 impl<T> Outgoing<T> {
@@ -50,11 +54,12 @@ impl<T> Outgoing<T> {
         let allowance = Arc::new(Allowance::new(Arc::clone(&plugin.allowed), limits).charged_to(account));
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_HTTP_FIELDS_BYTES);
-        let request_errors = Arc::default();
+        let (request_errors, lacked) = (Arc::default(), Arc::default());
         let (context, session, task_memory) = (Arc::clone(context), Arc::clone(session), Arc::clone(task_memory));
+        let (sent, request_bytes) = (0, 0);
         Self {
             ctx,
-            hooks: HttpHooks { context, session, allowance, request_errors, sent: 0, task_memory, request_bytes: 0 },
+            hooks: HttpHooks { context, session, allowance, request_errors, sent, task_memory, request_bytes, lacked },
         }
     }
 }
@@ -129,12 +134,15 @@ impl<T> WasiHttpHooks for HttpHooks<T> {
     ) -> BoxFuture<Result<Response, Error>> {
         self.sent = self.sent.saturating_add(1);
         let (egress, allowance) = (self.context.plugin.host.egress.clone(), Arc::clone(&self.allowance));
-        let request_errors = Arc::clone(&self.request_errors);
+        let (request_errors, lacked) = (Arc::clone(&self.request_errors), Arc::clone(&self.lacked));
         let timeouts = timeouts(options.unwrap_or_default(), self.context.meter.left(Instant::now()));
         let charge = Arc::new(self.task_memory.charge(std::mem::take(&mut self.request_bytes)));
         let request = request.map(|body| upload::counted(body, &self.task_memory));
         Box::new(async move {
             let Sent { response, connection } = egress.send(&allowance, request, timeouts).await.map_err(|error| {
+                if let Some(what) = lack_of(&error) {
+                    lacked.set(what).ok();
+                }
                 // No code of the guest's says that the server may have the request.
                 if matches!(error, EgressError::KeptConnectionLost(_)) {
                     request_errors.note(&error);
