@@ -22,7 +22,7 @@ use crate::socket::SocketPlace;
 use finding::{Finding, State};
 
 /// Owners that can be given hooks.
-const OWNERS: [InputFormat; 9] = [
+const OWNERS: [InputFormat; 10] = [
     InputFormat::ClaudeCode,
     InputFormat::Codex,
     InputFormat::Gemini,
@@ -32,6 +32,7 @@ const OWNERS: [InputFormat; 9] = [
     InputFormat::Goose,
     InputFormat::Cline,
     InputFormat::Opencode,
+    InputFormat::Hermes,
 ];
 
 /// An active session, as far as it matters here.
@@ -81,8 +82,8 @@ fn asked_for(named: &[InputFormat], project: Option<&Path>) -> Result<Vec<(Input
     let mut owners = Vec::new();
     for owner in OWNERS {
         let is_named = named.contains(&owner);
-        if project.is_some() && owner == InputFormat::Goose && !is_named {
-            // It has none in projects, and says so to whoever asks.
+        if project.is_some() && matches!(owner, InputFormat::Goose | InputFormat::Hermes) && !is_named {
+            // They have none in projects, and who asks is told so.
             continue;
         }
         let is_here = || project.is_none() && owner_folder(owner).is_ok_and(|folder| folder.is_dir());

@@ -2,6 +2,7 @@
 
 mod codex;
 mod files;
+mod hermes;
 mod hook_command;
 mod jsonc;
 mod layout;
@@ -22,6 +23,7 @@ use crate::args::{InstallArgs, TargetArgs, UninstallArgs};
 use crate::exit::{Exit, Failure, printed};
 
 pub(crate) use codex::ask as ask_codex;
+pub(crate) use hermes::{ENABLE as ENABLE_HERMES, Loads, ask as ask_hermes};
 use hook_command::HookCommand;
 pub(crate) use hook_command::is_same_file;
 pub(crate) use place::folder as owner_folder;

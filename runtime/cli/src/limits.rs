@@ -181,6 +181,12 @@ pub(crate) const CODEX_ANSWERS: Duration = Duration::from_secs(15);
 /// Bytes that `codex app-server` may say meanwhile: a list of hooks has some KiB, and it tells of other things as well.
 pub(crate) const MAX_CODEX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How long `hermes plugins list` may take: it does so in half a second, and in some on a machine that has not read it yet.
+pub(crate) const HERMES_ANSWERS: Duration = Duration::from_secs(15);
+
+/// Bytes that it may say: some hundred for a plugin.
+pub(crate) const MAX_HERMES_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Files of one session each that `lastword doctor` reads; a person has some dozens of sessions open.
 pub(crate) const MAX_SESSION_FILES: usize = 4096;
 

@@ -28,11 +28,13 @@ pub enum Owner {
     Cline,
     /// opencode's plugins.
     OpenCode,
+    /// Hermes Agent's plugins and shell hooks.
+    Hermes,
 }
 
 impl Owner {
     /// Every owner.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Lastword,
         Self::OpenClaw,
         Self::ClaudeCode,
@@ -44,6 +46,7 @@ impl Owner {
         Self::Goose,
         Self::Cline,
         Self::OpenCode,
+        Self::Hermes,
     ];
 
     /// The owner's name in `session.owner-kind`; none for an owner that speaks our protocol and says its own.
@@ -61,6 +64,7 @@ impl Owner {
             Self::Goose => "goose",
             Self::Cline => "cline",
             Self::OpenCode => "opencode",
+            Self::Hermes => "hermes-agent",
         })
     }
 
@@ -113,6 +117,16 @@ impl Owner {
                 &[("session_shutdown", R::Shutdown), ("TaskComplete", R::Completed), ("TaskCancel", R::Aborted)]
             }
             Self::OpenCode => &[("dispose", R::Shutdown), ("session.deleted", R::Deleted)],
+            // Its terminal and its gateway have a word each for `/new`. `session_expired` is no case of ours: it does not say
+            // whether the session was idle or the day was over.
+            Self::Hermes => &[
+                ("shutdown", R::Shutdown),
+                ("session_boundary", R::New),
+                ("new_session", R::New),
+                ("compression", R::Compaction),
+                ("completed", R::Completed),
+                ("interrupted", R::Aborted),
+            ],
         };
         known.iter().find(|(w, _)| *w == word).map_or_else(|| R::Other(word.to_owned()), |(_, r)| r.clone())
     }
@@ -148,6 +162,10 @@ mod tests {
             (Owner::Cline, "TaskCancel", R::Aborted),
             (Owner::OpenCode, "dispose", R::Shutdown),
             (Owner::OpenCode, "session.deleted", R::Deleted),
+            (Owner::Hermes, "shutdown", R::Shutdown),
+            (Owner::Hermes, "session_boundary", R::New),
+            (Owner::Hermes, "new_session", R::New),
+            (Owner::Hermes, "session_expired", R::Other("session_expired".into())),
             (Owner::Lastword, "user-exit", R::UserExit),
         ];
         for (owner, word, reason) in table {

@@ -221,6 +221,12 @@ impl Fields {
         self.map.get(name)?.as_str()
     }
 
+    /// A text of an object in it, which both stay where they are.
+    #[must_use]
+    pub fn text_in(&self, object: &str, name: &str) -> Option<&str> {
+        self.map.get(object)?.get(name)?.as_str()
+    }
+
     /// The strings that are left.
     pub fn attributes(mut self) -> Attributes {
         let mut attributes = Attributes::new();

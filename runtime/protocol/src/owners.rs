@@ -16,6 +16,7 @@ mod foreign;
 mod format;
 mod gemini;
 mod goose;
+mod hermes;
 mod input_format;
 mod keep;
 mod openclaw;
@@ -138,6 +139,7 @@ fn format_of(input_format: InputFormat) -> Option<&'static Format> {
         InputFormat::Goose => &goose::FORMAT,
         InputFormat::Cline => &cline::FORMAT,
         InputFormat::Opencode => &opencode::FORMAT,
+        InputFormat::Hermes => &hermes::FORMAT,
     })
 }
 

@@ -43,6 +43,11 @@ fn good_lines(input_format: InputFormat) -> [&'static str; 3] {
             r#"{"hook":"session.deleted","payload":{"sessionID":"good-2"}}"#,
             r#"{"hook":"dispose","payload":{"sessionID":"good-3"}}"#,
         ],
+        InputFormat::Hermes => [
+            r#"{"hook_event_name":"on_session_start","session_id":"good-1","cwd":"/w","extra":{"platform":"cli"}}"#,
+            r#"{"hook_event_name":"on_session_finalize","session_id":"good-2","extra":{"reason":"shutdown"}}"#,
+            r#"{"hook_event_name":"on_session_finalize","session_id":"good-3","cwd":"/w","extra":{}}"#,
+        ],
         InputFormat::Lastword => [
             r#"{"op":"start","session":{"id":"good-1"}}"#,
             r#"{"op":"end","session":{"id":"good-2"},"reason":"reset"}"#,

@@ -78,7 +78,7 @@ pub(crate) const EMIT_SPAWN: &str = "emit-spawn";
 pub(super) const EMIT: &str = "\
 Owners:
   claude-code, codex, gemini, qwen, copilot, cursor, goose, cline, opencode,
-  openclaw; and lastword, for the words of the protocol itself
+  hermes, openclaw; and lastword, for the words of the protocol itself
 
 What it does:
   It reads one payload on stdin, finds the agent's process, and hands both over to

@@ -9,7 +9,7 @@ use lastword_server::Status;
 
 use super::finding::Finding;
 use crate::install::state::Installed;
-use crate::install::{ask_codex, is_same_file};
+use crate::install::{ENABLE_HERMES, Loads, ask_codex, ask_hermes, is_same_file};
 
 /// What somebody wants to know.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,9 @@ pub(super) fn look(
     findings.extend(installed.programs.iter().map(|program| of_program(owner, program, &install)));
     if owner == InputFormat::Codex {
         findings.push(of_trust(&installed.place, &install));
+    }
+    if owner == InputFormat::Hermes {
+        findings.push(of_loading());
     }
     findings.push(of_last_hook(owner, status));
     findings
@@ -97,6 +100,29 @@ fn of_trust(file: &Path, install: &str) -> Finding {
             Finding::wrong(owner, check, says, hint)
         }
         Err(error) => Finding::wrong(owner, check, format!("whether Codex trusts them is not known: {error:#}"), hint),
+    }
+}
+
+fn of_loading() -> Finding {
+    let (check, owner) = ("enabled", Some(InputFormat::Hermes));
+    match ask_hermes() {
+        Ok(Loads::Yes) => Finding::good(owner, check, "Hermes loads the plugin"),
+        Ok(Loads::No(why)) => Finding::wrong(
+            owner,
+            check,
+            format!("Hermes does not load the plugin: it is {why}"),
+            ENABLE_HERMES,
+        ),
+        Ok(Loads::Unknown) => {
+            let hint = "is HERMES_HOME another one for Hermes than here?";
+            Finding::wrong(owner, check, "Hermes does not know the plugin", hint)
+        }
+        Err(error) => Finding::wrong(
+            owner,
+            check,
+            format!("whether Hermes loads the plugin is not known: {error:#}"),
+            ENABLE_HERMES,
+        ),
     }
 }
 

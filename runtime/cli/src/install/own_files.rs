@@ -12,6 +12,12 @@ use super::recipe::{CLINE, COPILOT, GOOSE};
 const PLUGIN: &str = include_str!("opencode.js");
 /// Its first line, by which it is known.
 const PLUGIN_MARK: &str = "// Lastword's plugin for opencode,";
+/// The same, of Hermes Agent's plugin, which is two files.
+const HERMES: &str = include_str!("hermes/plugin.py");
+const HERMES_MANIFEST: &str = include_str!("hermes/plugin.yaml");
+const HERMES_MARK: &str = "# Lastword's plugin for Hermes Agent,";
+/// What it is called in Hermes' configuration.
+pub(super) const HERMES_PLUGIN: &str = "lastword";
 /// The first lines of a script.
 const SCRIPT: &str = "#!/bin/sh\nexec ";
 
@@ -28,6 +34,10 @@ pub(super) fn files(owner: InputFormat, place: &Path, command: &HookCommand) -> 
     match owner {
         InputFormat::Copilot => vec![plain(place.to_owned(), copilot(command))],
         InputFormat::Opencode => vec![plain(place.to_owned(), opencode(command))],
+        InputFormat::Hermes => vec![
+            plain(place.join("plugin.yaml"), HERMES_MANIFEST.replace("{{VERSION}}", env!("CARGO_PKG_VERSION"))),
+            plain(place.join("__init__.py"), hermes(command)),
+        ],
         InputFormat::Goose => vec![
             plain(place.join("plugin.json"), pretty(&manifest())),
             plain(place.join("hooks/hooks.json"), goose(command)),
@@ -47,7 +57,7 @@ pub(super) fn files(owner: InputFormat, place: &Path, command: &HookCommand) -> 
 /// Whether a file that is there was written by us, of any version and for any program.
 pub(crate) fn is_own(path: &Path, content: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(content) else { return false };
-    if text.starts_with(PLUGIN_MARK) {
+    if text.starts_with(PLUGIN_MARK) || text.starts_with(HERMES_MARK) {
         return true;
     }
     if let Some(script) = text.strip_prefix(SCRIPT) {
@@ -65,8 +75,9 @@ pub(crate) fn is_own(path: &Path, content: &[u8]) -> bool {
 
 /// The program that a file of ours runs.
 pub(crate) fn program_in(content: &str) -> Option<PathBuf> {
-    if content.starts_with(PLUGIN_MARK) {
-        let line = content.lines().find_map(|line| line.strip_prefix("const PROGRAM = "))?;
+    let assignments = [(PLUGIN_MARK, "const PROGRAM = "), (HERMES_MARK, "PROGRAM = ")];
+    if let Some((_, assignment)) = assignments.into_iter().find(|(mark, _)| content.starts_with(mark)) {
+        let line = content.lines().find_map(|line| line.strip_prefix(assignment))?;
         let path: String = serde_json::from_str(line.trim_end_matches(';')).ok()?;
         return Some(PathBuf::from(path));
     }
@@ -124,6 +135,12 @@ fn opencode(command: &HookCommand) -> String {
     PLUGIN.replace("\"{{PROGRAM}}\"", &text(Some(command.program()))).replace("\"{{SOCKET}}\"", &text(command.socket()))
 }
 
+/// A text in JSON is one in Python too.
+fn hermes(command: &HookCommand) -> String {
+    let text = |value: Option<&str>| value.map_or_else(|| "None".to_owned(), |value| json!(value).to_string());
+    HERMES.replace("\"{{PROGRAM}}\"", &text(Some(command.program()))).replace("\"{{SOCKET}}\"", &text(command.socket()))
+}
+
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
@@ -135,10 +152,13 @@ mod tests {
     #[test]
     fn every_file_of_ours_is_known_as_such_and_says_its_program() {
         let command = HookCommand::new(Some(Path::new("/a b/lastword")), None).unwrap();
-        for owner in [InputFormat::Copilot, InputFormat::Opencode, InputFormat::Goose, InputFormat::Cline] {
+        for owner in
+            [InputFormat::Copilot, InputFormat::Opencode, InputFormat::Goose, InputFormat::Cline, InputFormat::Hermes]
+        {
             for file in files(owner, Path::new("/place"), &command) {
                 assert!(is_own(&file.path, file.content.as_bytes()), "{}", file.content);
-                if !file.path.ends_with("plugin.json") {
+                assert!(!file.content.contains("{{"), "{}", file.content);
+                if !file.path.ends_with("plugin.json") && !file.path.ends_with("plugin.yaml") {
                     assert_eq!(program_in(&file.content).unwrap(), Path::new("/a b/lastword"), "{}", file.content);
                 }
             }

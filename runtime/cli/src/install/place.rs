@@ -10,7 +10,7 @@ use lastword_protocol::owners::InputFormat;
 use crate::directories::{self, missing};
 use crate::exit::Failure;
 
-/// The file with an owner's hooks, or for Cline and goose the folder: the user's own, or a project's.
+/// The file with an owner's hooks, or for Cline, goose and Hermes Agent the folder: the user's own, or a project's.
 ///
 /// # Errors
 /// When nobody knows where the user's home is, or the owner has no hooks in projects.
@@ -36,6 +36,7 @@ pub(crate) fn folder(owner: InputFormat) -> Result<PathBuf, Failure> {
         InputFormat::Cursor => in_home(".cursor")?,
         InputFormat::Goose => in_home(".config/goose")?,
         InputFormat::Cline => in_home(".cline")?,
+        InputFormat::Hermes => said("HERMES_HOME").map_or_else(|| in_home(".hermes"), Ok)?,
         InputFormat::Openclaw | InputFormat::Lastword => in_home(".openclaw")?,
     })
 }
@@ -49,6 +50,7 @@ fn of_user(owner: InputFormat) -> Result<PathBuf, Failure> {
         InputFormat::Codex | InputFormat::Cursor => "hooks.json",
         InputFormat::Copilot => "hooks/lastword.json",
         InputFormat::Opencode => "plugins/lastword.js",
+        InputFormat::Hermes => "plugins/lastword",
         _ => "hooks",
     }))
 }
@@ -63,7 +65,7 @@ fn in_project(owner: InputFormat, folder: &Path) -> Result<PathBuf, Failure> {
         InputFormat::Opencode => ".opencode/plugins/lastword.js",
         InputFormat::Cursor => ".cursor/hooks.json",
         InputFormat::Cline => ".clinerules/hooks",
-        InputFormat::Goose | InputFormat::Openclaw | InputFormat::Lastword => {
+        InputFormat::Goose | InputFormat::Hermes | InputFormat::Openclaw | InputFormat::Lastword => {
             let name = owner.name();
             return Err(Failure::usage(anyhow!("{name} has no hooks of a project: leave --project out")));
         }

@@ -100,10 +100,29 @@ pub(super) fn uninstall(owner: InputFormat, place: &Path) -> Result<Vec<Change>,
 
 /// Removes folders that were there for our files alone.
 pub(super) fn tidy(owner: InputFormat, place: &Path) {
-    if owner == InputFormat::Goose {
-        // Those with something of others in them stay.
-        fs::remove_dir(place.join("hooks")).and_then(|()| fs::remove_dir(place)).ok();
+    // Those with something of others in them stay.
+    match owner {
+        InputFormat::Goose => fs::remove_dir(place.join("hooks")).and_then(|()| fs::remove_dir(place)).ok(),
+        InputFormat::Hermes => {
+            remove_compiled(&place.join("__pycache__"));
+            fs::remove_dir(place).ok()
+        }
+        _ => None,
+    };
+}
+
+/// Removes what Python has made of a plugin that is gone, and the folder that it has made for it.
+fn remove_compiled(folder: &Path) {
+    let is_of_plugin = |path: &Path| {
+        let is_init = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("__init__."));
+        is_init && path.extension().is_some_and(|extension| extension == "pyc")
+    };
+    let files = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|file| file.path());
+    for file in files.filter(|path| is_of_plugin(path)) {
+        // One that cannot be removed keeps its folder, which does nothing without the plugin.
+        fs::remove_file(file).ok();
     }
+    fs::remove_dir(folder).ok();
 }
 
 fn install_own(owner: InputFormat, place: &Path, command: &HookCommand) -> Result<Vec<Change>, Failure> {

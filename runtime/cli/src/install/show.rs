@@ -9,6 +9,7 @@ use lastword_protocol::owners::InputFormat;
 use similar::TextDiff;
 
 use super::codex::Trust;
+use super::hermes::ENABLE;
 use super::plan::Change;
 use crate::style::{BAD, DIM, GOOD};
 
@@ -74,6 +75,9 @@ pub(super) fn what_remains(
     }
     if !changes.is_empty() {
         writeln!(out, "  A {} that runs already does not have them: start it again", owner.name())?;
+    }
+    if owner == InputFormat::Hermes {
+        writeln!(out, "  Hermes loads only plugins that are enabled: {ENABLE}")?;
     }
     if owner == InputFormat::Cursor || owner == InputFormat::Goose {
         writeln!(out, "  This was written from {}'s documentation, and was not tried with it", owner.name())?;

@@ -2,6 +2,9 @@
 
 mod codex;
 mod doctor;
+mod hermes;
+#[cfg(target_os = "linux")]
+mod hermes_killed;
 mod merged;
 mod opencode;
 #[cfg(target_os = "linux")]

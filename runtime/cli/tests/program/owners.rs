@@ -42,6 +42,7 @@ fn each_owners_captured_payloads_are_taken_without_an_error() {
         ("cline", "cline-3.0.65-payloads.ndjson"),
         ("cline", "cline-extension-documented.ndjson"),
         ("opencode", "opencode-1.18.33-payloads.ndjson"),
+        ("hermes", "hermes-0.19.0-payloads.ndjson"),
     ];
     for (owner, file) in captured {
         let ended = fed(owner, data(file));

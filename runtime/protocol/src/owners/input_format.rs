@@ -26,11 +26,13 @@ pub enum InputFormat {
     Cline,
     /// What a plugin of opencode is told: {"hook":"session.created","payload":{…}} or {"type":…,"properties":{…}}.
     Opencode,
+    /// What Hermes Agent writes to its shell hooks' stdin, and what a plugin of it is told, in the same form.
+    Hermes,
 }
 
 impl InputFormat {
     /// Every format.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Lastword,
         Self::Openclaw,
         Self::ClaudeCode,
@@ -42,6 +44,7 @@ impl InputFormat {
         Self::Goose,
         Self::Cline,
         Self::Opencode,
+        Self::Hermes,
     ];
 
     /// The word for it on the command line.
@@ -59,6 +62,7 @@ impl InputFormat {
             Self::Goose => "goose",
             Self::Cline => "cline",
             Self::Opencode => "opencode",
+            Self::Hermes => "hermes",
         }
     }
 
@@ -77,6 +81,7 @@ impl InputFormat {
             Self::Goose => "goose",
             Self::Cline => "Cline",
             Self::Opencode => "opencode",
+            Self::Hermes => "Hermes Agent",
         }
     }
 

@@ -60,6 +60,9 @@ pub(super) fn recognise(payload: &Payload) -> Option<Recognised> {
     if hook.is_some() && (fields.has("cursor_version") || fields.has("conversation_id")) {
         return certain(InputFormat::Cursor, hook);
     }
+    if hook.is_some() && fields.has("session_id") && fields.has("extra") {
+        return certain(InputFormat::Hermes, hook);
+    }
     if hook.is_none() && fields.text("event").is_some() && fields.has("session_id") {
         return certain(InputFormat::Goose, fields.text("event"));
     }

@@ -18,7 +18,7 @@ macro_rules! corpus {
 }
 
 /// Everything that owners were seen or are said to send.
-const CORPORA: [(InputFormat, &str); 12] = [
+const CORPORA: [(InputFormat, &str); 13] = [
     corpus!(Openclaw, "openclaw-2026.9.6-hooks.ndjson"),
     corpus!(ClaudeCode, "claude-code-2.1.197-hooks.ndjson"),
     corpus!(ClaudeCode, "claude-code-2.1.332-payloads.ndjson"),
@@ -31,6 +31,7 @@ const CORPORA: [(InputFormat, &str); 12] = [
     corpus!(Cline, "cline-3.0.65-payloads.ndjson"),
     corpus!(Cline, "cline-extension-documented.ndjson"),
     corpus!(Opencode, "opencode-1.18.33-payloads.ndjson"),
+    corpus!(Hermes, "hermes-0.19.0-payloads.ndjson"),
 ];
 
 fn corpus(input_format: InputFormat, nth: usize) -> Vec<&'static str> {
@@ -249,6 +250,56 @@ fn opencodes_payloads() {
     let disposed = r#"{"hook":"dispose","payload":{"sessionID":"s"}}"#;
     let deleted = r#"{"type":"session.deleted","properties":{"info":{"id":"s"}}}"#;
     assert_eq!(said(InputFormat::Opencode, &[disposed, deleted]), ["end shutdown", "end deleted"]);
+}
+
+#[test]
+fn hermes_payloads_and_what_it_calls_the_end_of_a_session_is_that_of_a_turn() {
+    let lines = corpus(InputFormat::Hermes, 0);
+    assert_eq!(
+        said(InputFormat::Hermes, &lines),
+        [
+            "start -",
+            "(pre_llm_call)",
+            "(post_llm_call)",
+            "(on_session_end)",
+            "end new",
+            "start new_session",
+            "end shutdown",
+            "(on_session_finalize, of nobody)",
+        ]
+    );
+    let (session, Event::Start(start)) = event(InputFormat::Hermes, lines[0]) else { panic!() };
+    assert_eq!(session.owner_kind.as_deref(), Some("hermes-agent"));
+    assert_eq!(session.cwd.as_deref(), Some("/home/user/work"));
+    assert_eq!(start.attributes, [("model".into(), "stand-in".into()), ("platform".into(), "cli".into())]);
+    let (_, Event::End(end)) = event(InputFormat::Hermes, lines[4]) else { panic!() };
+    assert_eq!(end.raw_reason.as_deref(), Some("session_boundary"));
+}
+
+#[test]
+fn what_hermes_runs_for_one_turn_ends_with_it_and_its_sub_agents_are_none() {
+    let line = |event: &str, extra: &str| {
+        format!(r#"{{"hook_event_name":"{event}","session_id":"s","cwd":"/w","extra":{extra}}}"#)
+    };
+    for (event, extra, expected) in [
+        ("on_session_end", r#"{"platform":"cron","completed":true}"#, "end completed"),
+        ("on_session_end", r#"{"platform":"curator","reason":"interrupted"}"#, "end aborted"),
+        ("on_session_end", r#"{"platform":"telegram"}"#, "(on_session_end)"),
+        ("on_session_end", "{}", "(on_session_end)"),
+        ("on_session_start", r#"{"platform":"subagent"}"#, "(on_session_start)"),
+        ("on_session_finalize", r#"{"platform":"subagent"}"#, "(on_session_finalize)"),
+        ("on_session_start", r#"{"platform":"cli","source":"resume"}"#, "start resume"),
+        ("on_session_finalize", r#"{"platform":"telegram","reason":"new_session"}"#, "end new"),
+        ("on_session_finalize", r#"{"reason":"session_expired"}"#, "end session_expired"),
+        ("on_session_finalize", r#"{"reason":"compression"}"#, "end compaction"),
+        ("on_session_finalize", "{}", "end unknown"),
+    ] {
+        assert_eq!(said(InputFormat::Hermes, &[&line(event, extra)]), [expected], "{event} {extra}");
+    }
+    let bad = InputSettings::from(InputFormat::Hermes)
+        .read(br#"{"hook_event_name":"on_session_finalize","session_id":42,"extra":{}}"#)
+        .unwrap_err();
+    assert_eq!((bad.field.as_deref(), bad.code), (Some("session_id"), "wrong_type"));
 }
 
 #[test]

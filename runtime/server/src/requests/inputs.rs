@@ -43,6 +43,7 @@ pub(crate) fn owner_kind(format: InputFormat) -> Option<&'static str> {
         InputFormat::Goose => Owner::Goose,
         InputFormat::Cline => Owner::Cline,
         InputFormat::Opencode => Owner::OpenCode,
+        InputFormat::Hermes => Owner::Hermes,
     };
     owner.kind()
 }

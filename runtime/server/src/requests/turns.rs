@@ -5,7 +5,7 @@
 use lastword_protocol::input::{TURN_BEGINS, TURN_ENDS};
 
 /// Events with which a turn begins, or which happen in one.
-const OPEN: [&str; 22] = [
+const OPEN: [&str; 25] = [
     // Our own words.
     TURN_BEGINS,
     // Claude Code, and Codex, Qwen Code, goose and Cline, which name theirs alike.
@@ -34,11 +34,26 @@ const OPEN: [&str; 22] = [
     "tool.execute.before",
     // OpenClaw.
     "before_agent_start",
+    // Hermes Agent.
+    "pre_llm_call",
+    "pre_tool_call",
+    "post_tool_call",
 ];
 
 /// Events with which a turn ends.
-const CLOSED: [&str; 9] =
-    [TURN_ENDS, "Stop", "StopFailure", "Interrupt", "AfterAgent", "agentStop", "stop", "session.idle", "agent_end"];
+const CLOSED: [&str; 10] = [
+    TURN_ENDS,
+    "Stop",
+    "StopFailure",
+    "Interrupt",
+    "AfterAgent",
+    "agentStop",
+    "stop",
+    "session.idle",
+    "agent_end",
+    // Hermes Agent's word for the end of a turn.
+    "on_session_end",
+];
 
 /// Whether a turn is open after an event of this name; none: it says nothing of that.
 pub(super) fn turn_open_after(event: &str) -> Option<bool> {

@@ -106,8 +106,31 @@ fn the_hooks_of_a_project_are_looked_at_where_they_are() {
     let mut here = user.command(super::user::PROGRAM);
     let here = here.args(["doctor", "gemini", "--json", "--project"]).current_dir(&folder).output().unwrap();
     assert_eq!(state(&String::from_utf8(here.stdout).unwrap(), "hooks"), "good");
-    assert_eq!(doctor(&user, &["goose", "--project", project]).code, 2, "it has none in projects");
+    for owner in ["goose", "hermes"] {
+        assert_eq!(doctor(&user, &[owner, "--project", project]).code, 2, "it has none in projects");
+    }
     assert_eq!(doctor(&user, &["--project", "/no/such/folder"]).code, 2);
+}
+
+#[test]
+fn whether_hermes_loads_the_plugin_is_asked_of_hermes() {
+    let bin = User::new();
+    let user = User::new().env("PATH", format!("{}:/usr/bin:/bin", bin.path("bin").display()));
+    user.does(&["install", "hermes"]);
+    for (status, expected) in [("enabled", "good"), ("not enabled", "wrong"), ("disabled", "wrong")] {
+        let list = format!("[{{\"name\": \"lastword\", \"status\": \"{status}\"}}]");
+        let script = format!("#!/bin/sh\n[ \"$*\" = \"plugins list --json --no-bundled\" ] && echo '{list}'\n");
+        bin.program("bin/hermes", &script);
+        let said = doctor(&user, &["hermes", "--json"]);
+        assert_eq!(state(&said.stdout, "enabled"), expected, "{said:?}");
+        assert_eq!(said.stdout.contains("hermes plugins enable lastword"), expected == "wrong", "{said:?}");
+    }
+    bin.program("bin/hermes", "#!/bin/sh\necho '[]'\n");
+    let elsewhere = doctor(&user, &["hermes"]);
+    assert!(elsewhere.stdout.contains("✗ Hermes does not know the plugin"), "{elsewhere:?}");
+    fs::remove_file(bin.path("bin/hermes")).unwrap();
+    let gone = doctor(&user, &["hermes"]);
+    assert!(gone.stdout.contains("✗ whether Hermes loads the plugin is not known: `hermes` cannot be"), "{gone:?}");
 }
 
 /// A hook that nobody answers.

@@ -9,11 +9,12 @@ use serde_json::Value;
 use super::user::{PROGRAM, User};
 
 /// The owner, where its files are, and how many there are.
-const OWNERS: [(&str, &str, usize); 4] = [
+const OWNERS: [(&str, &str, usize); 5] = [
     ("copilot", ".copilot/hooks", 1),
     ("goose", ".agents/plugins/lastword", 2),
     ("cline", ".cline/hooks", 7),
     ("opencode", ".config/opencode/plugins", 1),
+    ("hermes", ".hermes/plugins/lastword", 2),
 ];
 
 #[test]
@@ -62,6 +63,26 @@ fn an_older_file_of_ours_is_replaced_and_one_of_the_users_is_not() {
 }
 
 #[test]
+fn hermes_has_its_plugin_where_it_looks_and_its_user_is_told_to_enable_it() {
+    let user = User::new();
+    let installed = user.does(&["install", "hermes"]);
+    assert!(installed.contains("hermes plugins enable lastword --no-allow-tool-override"), "{installed}");
+    assert!(user.read(".hermes/plugins/lastword/plugin.yaml").contains("\nname: lastword\n"));
+    let plugin = user.read(".hermes/plugins/lastword/__init__.py");
+    assert!(plugin.contains(&format!("\nPROGRAM = \"{PROGRAM}\"\nSOCKET = None\n")), "{plugin}");
+
+    let config = "# mine\nplugins:\n  enabled: [lastword]\n";
+    let profile = User::new().env("HERMES_HOME", user.path("profile").to_str().unwrap());
+    user.write("profile/config.yaml", config);
+    profile.does(&["install", "hermes", "--socket", "/run/it's \"s\".sock"]);
+    let plugin = user.read("profile/plugins/lastword/__init__.py");
+    assert!(plugin.contains("\nSOCKET = \"/run/it's \\\"s\\\".sock\"\n"), "{plugin}");
+    profile.does(&["uninstall", "hermes"]);
+    assert_eq!(user.read("profile/config.yaml"), config, "that is the user's alone");
+    assert!(!user.path("profile/plugins/lastword").exists());
+}
+
+#[test]
 fn copilot_is_told_which_event_each_hook_is() {
     let user = User::new();
     user.does(&["install", "copilot"]);
@@ -87,5 +108,7 @@ fn the_scripts_of_cline_run_the_program_with_the_event_and_what_they_are_given()
     fs::create_dir_all(user.path("project")).unwrap();
     user.does(&["install", "cline", "--project", "project"]);
     assert!(user.path("project/.clinerules/hooks/SessionShutdown").exists());
-    assert_eq!(user.run(&["install", "goose", "--project", "project"]).code, 2);
+    for owner in ["goose", "hermes"] {
+        assert_eq!(user.run(&["install", owner, "--project", "project"]).code, 2);
+    }
 }

@@ -1,0 +1,113 @@
+//! Hermes Agent loads a plugin only when its user has enabled it. It says itself whether it does.
+//!
+//! It is not enabled for its user: Hermes writes its `config.yaml` anew for that, without the comments in it.
+
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::{Context as _, anyhow, bail};
+use lastword_config::units::show_duration;
+use serde::Deserialize;
+
+use super::own_files::HERMES_PLUGIN;
+use crate::limits::{HERMES_ANSWERS, MAX_HERMES_BYTES};
+
+/// How a user enables it.
+pub(crate) const ENABLE: &str = "run `hermes plugins enable lastword --no-allow-tool-override`, which drops the comments in \
+                                 its config.yaml; or write lastword into the list `enabled` of `plugins` there";
+
+/// What Hermes says of our plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Loads {
+    Yes,
+    /// It is there, and Hermes passes it over: its own word for why.
+    No(String),
+    /// Hermes does not see it.
+    Unknown,
+}
+
+/// Asks Hermes about our plugin.
+///
+/// # Errors
+/// When there is no `hermes`, or it does not answer in time.
+pub(crate) fn ask() -> anyhow::Result<Loads> {
+    let mut child = Running::start()?;
+    let mut stdout = child.0.stdout.take().context("`hermes plugins list` has no output")?.take(MAX_HERMES_BYTES);
+    let (said, answer) = mpsc::channel();
+    // It ends with the program's output.
+    thread::Builder::new().name("hermes".into()).spawn(move || {
+        let mut text = String::new();
+        let read = stdout.read_to_string(&mut text).map(|_| text);
+        // Nobody waits any more, if that was too late.
+        said.send(read).ok();
+    })?;
+    let Ok(text) = answer.recv_timeout(HERMES_ANSWERS) else {
+        bail!("`hermes plugins list` has not answered within {}", show_duration(HERMES_ANSWERS))
+    };
+    understand(&text.context("`hermes plugins list` cannot be read")?)
+}
+
+/// A plugin in Hermes' list.
+#[derive(Deserialize)]
+struct Listed {
+    name: String,
+    status: String,
+}
+
+/// Something may stand before the list: a word of a profile, or of an update.
+fn understand(text: &str) -> anyhow::Result<Loads> {
+    let lists = text.match_indices('[').filter_map(|(at, _)| text.get(at..));
+    let mut lists = lists.filter_map(|rest| serde_json::from_str::<Vec<Listed>>(rest).ok());
+    let list = lists.next().ok_or_else(|| anyhow!("`hermes plugins list --json` does not say a list"))?;
+    Ok(match list.into_iter().find(|plugin| plugin.name == HERMES_PLUGIN) {
+        Some(plugin) if plugin.status == "enabled" => Loads::Yes,
+        Some(plugin) => Loads::No(plugin.status),
+        None => Loads::Unknown,
+    })
+}
+
+/// A child that is gone when this is dropped.
+struct Running(Child);
+
+impl Running {
+    fn start() -> anyhow::Result<Self> {
+        let mut command = Command::new("hermes");
+        command.args(["plugins", "list", "--json", "--no-bundled"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().map(Self).context("`hermes` cannot be started")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have left by itself.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_list_says_whether_the_plugin_is_loaded() {
+        let list = |status: &str| {
+            format!(
+                r#"[{{"name": "x", "status": "enabled"}}, {{"name": "lastword", "status": "{status}", "source": "user"}}]"#
+            )
+        };
+        assert_eq!(understand(&list("enabled")).unwrap(), Loads::Yes);
+        assert_eq!(understand(&list("not enabled")).unwrap(), Loads::No("not enabled".into()));
+        assert_eq!(
+            understand(&format!("[profile x] is used\n{}\n", list("disabled"))).unwrap(),
+            Loads::No("disabled".into())
+        );
+        assert_eq!(understand("[]").unwrap(), Loads::Unknown);
+        for bad in ["", "No plugins installed.", r#"{"name": "lastword"}"#] {
+            assert!(understand(bad).is_err(), "{bad}");
+        }
+    }
+}

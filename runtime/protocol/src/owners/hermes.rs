@@ -1,0 +1,53 @@
+//! What is known of the payloads of Hermes Agent.
+
+use lastword_events::Owner;
+
+use super::flat::{CLAUDE_LIKE, Flat, SessionChange};
+use super::format::{Format, Shape};
+use crate::fields::Fields;
+
+/// Hermes Agent, as its shell hooks are told, and as a plugin of it hands on. Most is in `extra`.
+///
+/// What it calls the end of a session is that of a turn: each run of its loop says `on_session_end`. A session ends with
+/// `on_session_finalize`. What is never asked a second time gets none, so it ends with its only turn.
+pub(super) static FORMAT: Format = Format {
+    owner: Owner::Hermes,
+    seen: "0.19.0",
+    shape: Shape::Flat(&Flat {
+        events: &[
+            ("on_session_start", SessionChange::Start(None)),
+            // After `/new`, with the new session: the old one was finalized.
+            (RESET, SessionChange::Start(None)),
+            (FINALIZED, SessionChange::End(None)),
+            (TURN_ENDED, SessionChange::End(Some("completed"))),
+        ],
+        unless: is_no_change,
+        of_sub_agent: &[],
+        inner: &["extra"],
+        source: &["source", "reason"],
+        ..CLAUDE_LIKE
+    }),
+    keeps: &["model", "platform"],
+    keeps_on_request: &[],
+};
+
+const RESET: &str = "on_session_reset";
+const FINALIZED: &str = "on_session_finalize";
+const TURN_ENDED: &str = "on_session_end";
+
+/// The platform of sub-agents, whose sessions have ids of their own.
+const SUB_AGENT: &str = "subagent";
+
+/// Platforms of what runs one turn: a job of its clock, and what tidies up its skills.
+const OF_ONE_TURN: [&str; 2] = ["cron", "curator"];
+
+fn is_no_change(event: &str, payload: &Fields) -> bool {
+    let platform = payload.text_in("extra", "platform");
+    match event {
+        _ if platform == Some(SUB_AGENT) => true,
+        TURN_ENDED => !platform.is_some_and(|platform| OF_ONE_TURN.contains(&platform)),
+        // It was left before anything was asked, so there is no session.
+        FINALIZED | RESET => !payload.has("session_id") || payload.text("session_id") == Some(""),
+        _ => false,
+    }
+}
