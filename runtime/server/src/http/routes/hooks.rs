@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use lastword::events::Identity;
 use lastword_protocol::bad_line::BadLine;
@@ -15,10 +14,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::access::Needs;
 use crate::http::accept::{AcceptedEvent, Beside, accept, note};
-use crate::http::caller::Caller;
-use crate::http::extract::{Path, Payload, Query, object};
+use crate::http::beside_event::BesideEvent;
+use crate::http::extract::{Path, Payload, object};
 use crate::http::outcomes::WaitQuery;
 use crate::http::owner_query::OwnerQuery;
 use crate::http::problem::Problem;
@@ -50,15 +48,11 @@ pub(crate) struct IgnoredEvent {
 )]
 pub(crate) async fn take_hook(
     State(shared): State<Arc<Shared>>,
-    caller: Caller,
+    beside: BesideEvent,
     Path(kind): Path<String>,
-    Query(owner): Query<OwnerQuery>,
-    Query(wait): Query<WaitQuery>,
-    headers: HeaderMap,
     body: Payload,
 ) -> Result<Response, Problem> {
-    let beside = Beside { caller: &caller, owner: &owner, wait: &wait, headers: &headers, kind: None };
-    take(&shared, beside, &kind, None, body).await
+    take(&shared, &beside, &kind, None, body).await
 }
 
 /// Takes the payload of an owner's hook which does not say itself what happened: the path does.
@@ -80,29 +74,24 @@ pub(crate) async fn take_hook(
 )]
 pub(crate) async fn take_named_hook(
     State(shared): State<Arc<Shared>>,
-    caller: Caller,
+    beside: BesideEvent,
     Path((kind, event)): Path<(String, String)>,
-    Query(owner): Query<OwnerQuery>,
-    Query(wait): Query<WaitQuery>,
-    headers: HeaderMap,
     body: Payload,
 ) -> Result<Response, Problem> {
-    let beside = Beside { caller: &caller, owner: &owner, wait: &wait, headers: &headers, kind: None };
-    take(&shared, beside, &kind, Some(&event), body).await
+    take(&shared, &beside, &kind, Some(&event), body).await
 }
 
 async fn take(
     shared: &Arc<Shared>,
-    mut beside: Beside<'_>,
+    beside: &BesideEvent,
     kind: &str,
     event: Option<&str>,
     body: Payload,
 ) -> Result<Response, Problem> {
-    beside.caller.needs(Needs::Own)?;
     let ReadHook { kind, said } = read_hook(shared, kind, event, body.bytes())?;
     // It is not held while anything is waited for.
     drop(body);
-    beside.kind = kind;
+    let beside = Beside { kind, ..beside.borrowed() };
     match said {
         Said::Event(event) => accept(shared, &beside, *event).await,
         Said::Other { name, session } => {
