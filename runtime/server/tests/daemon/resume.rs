@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastword::events::{OwnerProcess, Session, SessionOwner};
+use lastword::testing::FaultyJournal;
 use lastword::{Journal, MemoryJournal, StartRequest};
 
-use crate::hanging_journal::HangingJournal;
 use crate::support::{Agent, Build, Daemon, GRACE, start_body};
 
 /// The next daemon on the journal, which was let go of.
@@ -127,16 +127,16 @@ async fn a_number_that_another_process_has_by_now_is_no_owner_that_lives() {
 
 #[tokio::test]
 async fn a_session_whose_end_is_on_its_way_is_not_begun_anew_for_its_owner() {
-    let journal = Arc::new(HangingJournal::default());
+    let journal = Arc::new(FaultyJournal::in_memory());
     let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
     daemon.client().await.post("/v1/sessions?owner=o&lease=30s", &start_body("a")).await.ok();
     let mut daemon = next(daemon, &journal).await;
-    journal.hang_decided();
+    journal.hold_decided();
     // The runtime's grace is over before the server looks, and the session is active until its end is on record.
     daemon.clock.advance(Duration::from_secs(60));
-    journal.asked().await;
+    journal.until_held(1).await;
     assert!(daemon.is_active("default", "a"));
-    let (resumed, ()) = tokio::join!(daemon.server.resume(), async { journal.goes_on() });
+    let (resumed, ()) = tokio::join!(daemon.server.resume(), journal.commit());
     assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 0, 1));
     let end = daemon.next_end().await;
     assert_eq!((end.session.as_str(), end.generation, end.reason.as_str()), ("a", 1, "crashed"));
