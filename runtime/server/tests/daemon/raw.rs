@@ -113,9 +113,7 @@ async fn a_connection_that_closes_in_an_open_turn_leaves_a_session_that_crashed(
     drop(owner);
     daemon.lost(1).await;
     daemon.pass(GRACE).await;
-    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
-    ends.sort();
-    assert_eq!(ends, [("a", "crashed"), ("b", "unknown")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    daemon.assert_two_ends([("a", "crashed"), ("b", "unknown")]).await;
 }
 
 #[tokio::test]
@@ -218,7 +216,5 @@ async fn a_shutdown_keeps_its_budget_when_the_disk_hangs_and_the_ends_are_writte
     journal.commit().await;
     // What is to be tried again is due by then.
     daemon.clock.advance(Duration::from_secs(1));
-    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
-    ends.sort();
-    assert_eq!(ends, [("a", "restart"), ("b", "restart")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    daemon.assert_two_ends([("a", "restart"), ("b", "restart")]).await;
 }

@@ -32,9 +32,7 @@ async fn the_sessions_of_a_process_that_lives_go_on_in_the_next_run_and_end_when
     assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 1, 1));
     // The runtime's grace is over: what nobody has come back for ends.
     daemon.clock.advance(Duration::from_secs(60));
-    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
-    ends.sort();
-    assert_eq!(ends, [("b", "crashed"), ("nobodys", "crashed")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    daemon.assert_two_ends([("b", "crashed"), ("nobodys", "crashed")]).await;
     assert!(daemon.is_active("default", "a"));
     lives.kill();
     daemon.lost(1).await;
@@ -119,9 +117,7 @@ async fn a_number_that_another_process_has_by_now_is_no_owner_that_lives() {
     let resumed = daemon.server.resume().await;
     assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 1, 2));
     daemon.clock.advance(std::time::Duration::from_secs(60));
-    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
-    ends.sort();
-    assert_eq!(ends, [("earlier", "crashed"), ("other-boot", "crashed")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    daemon.assert_two_ends([("earlier", "crashed"), ("other-boot", "crashed")]).await;
     assert!(daemon.is_active("default", "lives"));
 }
 
