@@ -18,7 +18,7 @@ demo:
 test *args:
     cargo xtask test "$@"
 
-# Run what CI runs: format, links, dependencies, lints, docs, tests
+# Run what CI runs: format, links, dependencies, lints, docs, demo, a few trials with real agents, tests
 check:
     cargo xtask check
 

@@ -17,6 +17,7 @@ mod guests;
 mod journal;
 mod key_values;
 mod memory;
+mod process;
 mod recovery;
 mod rounds;
 mod setup;

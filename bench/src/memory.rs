@@ -6,6 +6,7 @@ use lastword::events::Session;
 use lastword::{Runtime, Sandbox, SandboxConfig, SqliteJournal, StartRequest};
 
 use crate::end::session;
+use crate::process::bytes;
 use crate::rounds::say;
 use crate::setup::tokio_with;
 
@@ -26,7 +27,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     tokio.block_on(start(&runtime, 0..1_000))?;
     let before = resident()?;
     tokio.block_on(start(&runtime, 1_000..1_000 + SESSIONS))?;
-    let each = (resident()? - before) as f64 / f64::from(SESSIONS);
+    let each = (resident()? - before) / f64::from(SESSIONS);
     let strings = strings(&session(SESSIONS / 2));
     say(format!("an active session in memory, journal on disk, mean of {SESSIONS}:"));
     say(format!("  its own strings             {strings:6} bytes"));
@@ -55,9 +56,6 @@ fn strings(session: &Session) -> usize {
 }
 
 /// Bytes of this process in memory.
-fn resident() -> anyhow::Result<usize> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: Option<usize> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| anyhow::anyhow!("/proc/self/status has no VmRSS"))
+fn resident() -> anyhow::Result<f64> {
+    bytes("self", "status", "VmRSS:")
 }

@@ -71,18 +71,23 @@ async fn the_drain_waits_for_the_hooks_work_and_not_for_their_start() {
     assert!(report.elapsed >= Duration::from_millis(50), "{:?}", report.elapsed);
 }
 
+/// A plugin that prints, beside one that hangs.
+fn beside_one_that_hangs(clock: &ManualClock) -> Harness {
+    let harness = Harness::builder().with_deadline("sleep", Duration::from_secs(60)).plugin("prints", "prints");
+    harness.budget(BUDGET).clock(clock.clone()).build()
+}
+
+/// How many ends have an outcome.
+fn count_ends(seen: &[ObservedOutcome]) -> usize {
+    seen.iter().filter(|one| one.hook == Hook::SessionEnd).count()
+}
+
 #[tokio::test]
 async fn one_hook_hangs_and_everyone_else_is_served() {
     let clock = ManualClock::new();
-    let harness = Harness::builder()
-        .with_deadline("sleep", Duration::from_secs(60))
-        .plugin("prints", "prints")
-        .budget(BUDGET)
-        .clock(clock.clone())
-        .build();
+    let harness = beside_one_that_hangs(&clock);
     harness.start_many("s", 20).await.unwrap();
-    let are_served = |seen: &[ObservedOutcome]| seen.iter().filter(|one| one.hook == Hook::SessionEnd).count() == 20;
-    let report = harness.drain_until(&clock, BUDGET, are_served).await;
+    let report = harness.drain_until(&clock, BUDGET, |seen| count_ends(seen) == 20).await;
     assert!(report.timed_out);
     assert_eq!((report.delivered, report.failed, report.deferred), (20, 0, 20));
     let ends = harness.printed("prints").iter().filter(|l| l.starts_with("session-end")).count();
@@ -107,20 +112,14 @@ async fn sessions_leave_the_set_even_when_no_plugin_is_installed() {
 #[tokio::test]
 async fn ordinary_ends_that_are_under_way_are_part_of_the_drain() {
     let clock = ManualClock::new();
-    let harness = Harness::builder()
-        .with_deadline("sleep", Duration::from_secs(60))
-        .plugin("prints", "prints")
-        .budget(BUDGET)
-        .clock(clock.clone())
-        .build();
+    let harness = beside_one_that_hangs(&clock);
     harness.start_many("s", 2).await.unwrap();
     harness.end("s0", EndReason::Reset).await.unwrap();
     harness
         .first_outcome(|s| s.plugin == "prints" && s.hook == Hook::SessionEnd)
         .await
         .expect("the good plugin is served");
-    let are_served = |seen: &[ObservedOutcome]| seen.iter().filter(|one| one.hook == Hook::SessionEnd).count() == 2;
-    let report = harness.drain_until(&clock, BUDGET, are_served).await;
+    let report = harness.drain_until(&clock, BUDGET, |seen| count_ends(seen) == 2).await;
     // Owed when the drain began: the hanging end of s0, and both ends of s1.
     assert_eq!((report.sessions, report.owed()), (1, 3));
     assert_eq!((report.delivered, report.deferred), (1, 2));

@@ -330,19 +330,25 @@ async fn what_a_new_version_has_no_hook_for_is_orphaned_and_comes_back_late_with
     }
 }
 
+/// Two plugins that take everything, and three sessions of whose starts they were told.
+async fn with_three_sessions(store: &Store, memory: &Calls, log: &Calls) -> Harness {
+    let plugins = harness().loaded(takes("memory", 1, memory)).loaded(takes("log", 1, log));
+    let harness = plugins.journal(store.open().await).build();
+    for session in ["ended", "ends", "active"] {
+        harness.start(session).await.unwrap();
+    }
+    harness.runtime.settled().await;
+    harness
+}
+
 /// Two sessions are active when the plugin goes, and one has ended. It is owed the end of those that it was sent the start of.
 #[tokio::test]
 async fn what_an_uninstalled_plugin_is_owed_is_orphaned_with_the_ends_of_active_sessions_until_it_is_back() {
     for store in Store::each() {
         let (calls, others) = (Calls::default(), Calls::default());
         let tenant = {
-            let plugins = harness().loaded(takes("memory", 1, &calls)).loaded(takes("log", 1, &others));
-            let harness = plugins.journal(store.open().await).build();
+            let harness = with_three_sessions(&store, &calls, &others).await;
             let runtime = &harness.runtime;
-            for session in ["ended", "ends", "active"] {
-                harness.start(session).await.unwrap();
-            }
-            runtime.settled().await;
             let paused = runtime.pause(&key("memory")).unwrap();
             harness.end("ended", EndReason::Reset).await.unwrap();
             runtime.settled().await;
@@ -385,13 +391,8 @@ async fn what_is_dropped_with_a_plugin_is_owed_to_nobody_also_after_a_restart() 
     for store in Store::each() {
         let (calls, others) = (Calls::default(), Calls::default());
         let tenant = {
-            let plugins = harness().loaded(takes("memory", 1, &calls)).loaded(takes("log", 1, &others));
-            let harness = plugins.journal(store.open().await).build();
+            let harness = with_three_sessions(&store, &calls, &others).await;
             let runtime = &harness.runtime;
-            for session in ["ended", "ends", "active"] {
-                harness.start(session).await.unwrap();
-            }
-            runtime.settled().await;
             let paused = runtime.pause(&key("memory")).unwrap();
             let ended = harness.end("ended", EndReason::Reset).await.unwrap().deliveries;
             let waits = runtime.settled_of(&ended[0]);

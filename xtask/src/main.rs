@@ -40,7 +40,7 @@ enum Verb {
     Guests(guests::Args),
     /// Run every test
     Test(test::Args),
-    /// Run what CI runs: format, links, lints, docs, dependencies, tests
+    /// Run what CI runs: format, links, dependencies, lints, docs, demo, a few trials with real agents, tests
     Check,
     /// Look for inputs that break a promise, with libFuzzer
     Fuzz(fuzz::Args),

@@ -20,7 +20,10 @@ pub(crate) struct Args {
     /// Only the trials with real agents, each ended in every way: those of these agents, or of all that are known
     #[arg(long, value_name = "OWNER", num_args = 0.., conflicts_with = "all")]
     owners: Option<Vec<String>>,
-    /// Write the table of the trials into README.md
+    /// Only the few of them that `cargo xtask check` runs: of the agents with the smallest packages, unless some are named
+    #[arg(long, requires = "owners", conflicts_with = "update")]
+    few: bool,
+    /// Write what came of the trials into the table of README.md
     #[arg(long, requires = "owners")]
     update: bool,
     /// Handed to `cargo nextest run`: names of tests, `-E 'package(lastword)'`, … With any, only these tests run
@@ -30,7 +33,12 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn everything() -> Self {
-        Self { all: true, owners: None, update: false, nextest: Vec::new() }
+        Self { all: true, owners: None, few: false, update: false, nextest: Vec::new() }
+    }
+
+    /// A few trials with real agents.
+    pub(crate) fn few_owners() -> Self {
+        Self { all: false, owners: Some(Vec::new()), few: true, ..Self::everything() }
     }
 
     /// Whether only certain tests are asked for.
@@ -55,7 +63,7 @@ const NEED_MORE: [&str; 2] = ["docs::", "with_tools"];
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(words) = &args.owners {
         ensure!(!args.is_selection(), "--owners takes names of owners, and nothing for the test runner");
-        return owners::run(words, args.update);
+        return if args.few { owners::run_few(words) } else { owners::run(words, args.update) };
     }
     // What somebody asked for by its name is not left out.
     let lacking = if args.is_selection() { Vec::new() } else { needs::lacking() };

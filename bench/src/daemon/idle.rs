@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::Targets;
 use super::program::{Home, Running};
+use crate::process::bytes;
 use crate::rounds::median;
 
 /// Ten components, no two of them alike.
@@ -53,7 +54,8 @@ pub(super) fn measure(home: &Home, targets: &mut Targets) -> anyhow::Result<()> 
     let used = ticks(&daemon)? - before;
     let what = format!("idle for {} s", IDLE.as_secs());
     targets.tell(&what, &format!("{used} ticks of CPU"), "0 ticks", used == 0);
-    let (resident, share) = (bytes(&daemon, "status", "VmRSS:")?, bytes(&daemon, "smaps_rollup", "Pss:")?);
+    let pid = daemon.pid().to_string();
+    let (resident, share) = (bytes(&pid, "status", "VmRSS:")?, bytes(&pid, "smaps_rollup", "Pss:")?);
     let measured = format!("{:.1} MiB, {:.1} its own share", resident / MIB, share / MIB);
     let target = format!("≤ {RESIDENT_MIB} MiB");
     targets.tell("in memory meanwhile", &measured, &target, resident <= RESIDENT_MIB * MIB);
@@ -72,13 +74,4 @@ fn ticks(daemon: &Running) -> anyhow::Result<u64> {
     let (_, fields) = stat.rsplit_once(')').context("stat has a name")?;
     let ticks: Result<Vec<u64>, _> = fields.split_whitespace().skip(11).take(2).map(str::parse).collect();
     Ok(ticks?.iter().sum())
-}
-
-/// A line of a file about it, in bytes.
-fn bytes(daemon: &Running, file: &str, line: &str) -> anyhow::Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{}/{file}", daemon.pid()))?;
-    let value =
-        text.lines().find_map(|text| text.strip_prefix(line)).with_context(|| format!("no {line} in {file}"))?;
-    let kib: f64 = value.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib * 1024.0)
 }

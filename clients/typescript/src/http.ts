@@ -19,6 +19,15 @@ export interface Place {
   ca?: string;
 }
 
+/** What is asked. */
+interface Asked {
+  method: "POST" | "PUT" | "DELETE";
+  path: string;
+  body?: string;
+  headers?: Record<string, string>;
+  timeoutMs: number;
+}
+
 interface Answered {
   status: number;
   text: string;
@@ -54,14 +63,8 @@ export class Requests {
   }
 
   /** @throws Unavailable when there is no answer, or one that says: later. */
-  async ask(
-    method: string,
-    path: string,
-    body: string | undefined,
-    headers: Record<string, string>,
-    timeoutMs: number,
-  ): Promise<string> {
-    const { status, text, retryAfterMs } = await this.#exchange(method, path, body, headers, timeoutMs);
+  async ask(asked: Asked): Promise<string> {
+    const { status, text, retryAfterMs } = await this.#exchange(asked);
     if (status < 300) return text;
     let problem: { code?: unknown; detail?: unknown; field?: unknown } = {};
     try {
@@ -78,30 +81,17 @@ export class Requests {
   }
 
   /** The daemon closes a connection that was idle for long. Each request has a name, so it may come twice. */
-  async #exchange(
-    method: string,
-    path: string,
-    body: string | undefined,
-    headers: Record<string, string>,
-    timeoutMs: number,
-  ): Promise<Answered> {
+  async #exchange(asked: Asked): Promise<Answered> {
     const connection = { isUsed: false };
     try {
-      return await this.#once(connection, method, path, body, headers, timeoutMs);
+      return await this.#once(connection, asked);
     } catch (error) {
       if (!connection.isUsed) throw error;
-      return await this.#once(connection, method, path, body, headers, timeoutMs);
+      return await this.#once(connection, asked);
     }
   }
 
-  #once(
-    connection: { isUsed: boolean },
-    method: string,
-    path: string,
-    body: string | undefined,
-    headers: Record<string, string>,
-    timeoutMs: number,
-  ): Promise<Answered> {
+  #once(connection: { isUsed: boolean }, { method, path, body, headers, timeoutMs }: Asked): Promise<Answered> {
     return new Promise((resolve, reject) => {
       const { socket, token, ca } = this.#place;
       const options: RequestOptions & { ca?: string } = {
@@ -159,16 +149,19 @@ export class Requests {
       query.set("wait", "delivered");
       query.set("timeout", `${first.waitMs}ms`);
     }
-    const timeout = ANSWER_TIMEOUT_MS + (first.waitMs ?? 0);
-    const path = `${first.route}?${query}`;
+    const post: Asked = {
+      method: "POST",
+      path: `${first.route}?${query}`,
+      timeoutMs: ANSWER_TIMEOUT_MS + (first.waitMs ?? 0),
+    };
     if (first.route === "/v1/events") {
-      const text = await this.ask("POST", path, items.map((item) => `${item.text}\n`).join(""), {}, timeout);
+      const text = await this.ask({ ...post, body: items.map((item) => `${item.text}\n`).join("") });
       return readLines(items, text);
     }
     const results: Result[] = [];
     for (const item of items) {
       try {
-        const text = await this.ask("POST", path, item.text, { "idempotency-key": item.opId }, timeout);
+        const text = await this.ask({ ...post, body: item.text, headers: { "idempotency-key": item.opId } });
         results.push(answerOf(item.opId, parse(text)));
       } catch (error) {
         if (!(error instanceof LastwordError)) throw error;
@@ -269,9 +262,8 @@ class HttpLink implements Link {
     const { kind, pid, startTime, bootId, name } = this.#owner;
     const life = this.#requests.isLocal && startTime !== 0 ? { pid, start_time: startTime, boot_id: bootId } : {};
     const body = JSON.stringify({ kind, ...life, lease: `${LEASE_MS}ms` });
-    const answer = parse(
-      await this.#requests.ask("PUT", `/v1/owners/${encodeURIComponent(name)}`, body, {}, CONNECT_TIMEOUT_MS),
-    );
+    const path = `/v1/owners/${encodeURIComponent(name)}`;
+    const answer = parse(await this.#requests.ask({ method: "PUT", path, body, timeoutMs: CONNECT_TIMEOUT_MS }));
     if (answer["watched_by"] === "process") return;
     this.#renewal = setTimeout(() => void this.register().catch(() => {}), LEASE_MS / 3);
     this.#renewal.unref();
@@ -285,9 +277,8 @@ class HttpLink implements Link {
     clearTimeout(this.#renewal);
     const query = new URLSearchParams({ reason, budget: `${budgetMs}ms` });
     const path = `/v1/owners/${encodeURIComponent(this.#owner.name)}?${query}`;
-    return parse(
-      await this.#requests.ask("DELETE", path, undefined, {}, budgetMs + CONNECT_TIMEOUT_MS),
-    ) as unknown as Drain;
+    const timeoutMs = budgetMs + CONNECT_TIMEOUT_MS;
+    return parse(await this.#requests.ask({ method: "DELETE", path, timeoutMs })) as unknown as Drain;
   }
 
   hold(holds: boolean): void {

@@ -2,11 +2,11 @@
  * Sends events in their order, again after a connection is lost, and keeps them on the disk while the daemon is away.
  */
 
-import { randomUUID } from "node:crypto";
-
+import { Absence } from "./absence.js";
+import { ActiveStarts } from "./active.js";
 import { LastwordError, Unavailable } from "./errors.js";
 import type { Answer, Drain, Item } from "./event.js";
-import { FIRST_BACK_OFF_MS, MAX_BACK_OFF_MS, MAX_BATCH_EVENTS, MAX_WAITS, SPOOL_AFTER_MS } from "./limits.js";
+import { MAX_BATCH_EVENTS, MAX_WAITS } from "./limits.js";
 import type { Link, Linker, Result } from "./link.js";
 import type { Owner } from "./owner.js";
 import { Queue, type Queued, batchOf } from "./queue.js";
@@ -28,18 +28,15 @@ export class Sender {
   readonly #waiting = new Set<string>();
   /** Events that are asked for. */
   readonly #asked = new Set<Queued>();
-  /** The starts of sessions that are active, where the connection is their owner. */
-  readonly #active = new Map<string, Item>();
+  readonly #active = new ActiveStarts();
+  readonly #absence = new Absence();
   #link: Link | undefined;
-  #awayAt: number | undefined;
-  #backOff = FIRST_BACK_OFF_MS;
   #worker: Promise<void> | undefined;
   /** An event or a goodbye has come: there is no need to pause until the end. */
   #wake: (() => void) | undefined;
   #closed = false;
   #hurries = false;
   #idle: (() => void)[] = [];
-  #said = "";
   #spoolMayBeUsed = true;
 
   constructor(linker: Linker, owner: Owner, spool: Spool, onProblem: OnProblem, holds: boolean) {
@@ -61,15 +58,9 @@ export class Sender {
   async push(item: Item): Promise<Answer> {
     if (this.#closed) throw new LastwordError("closed", "the client is closed");
     const answer = this.#queue.push(item);
-    this.#note(item);
+    if (this.#linker.isOwner) this.#active.note(item);
     this.#run();
     return answer;
-  }
-
-  #note(item: Item): void {
-    if (!this.#linker.isOwner) return;
-    if (item.kind === "end") this.#active.delete(item.session);
-    else if (item.kind === "start" || !this.#active.has(item.session)) this.#active.set(item.session, item);
   }
 
   /** Connects, and takes in what is in the spool. */
@@ -167,7 +158,7 @@ export class Sender {
           error instanceof Unavailable ? error : new Unavailable(String((error as Error).stack ?? error)),
         );
         // The daemon is asked again with the next event.
-        if (this.#isIdle && this.#active.size === 0 && !this.#spool.isUsed) return;
+        if (this.#isIdle && this.#active.isEmpty && !this.#spool.isUsed) return;
       }
     }
   }
@@ -184,29 +175,13 @@ export class Sender {
       if (this.#link !== link) return;
       this.#link = undefined;
       // Its sessions have only the grace to be started again.
-      if (this.#active.size > 0) this.#run();
+      if (!this.#active.isEmpty) this.#run();
     });
-    this.#startAgain();
-    return link;
-  }
-
-  /** Behind what is in the spool, and before what has come since: they belong to this connection from now on. */
-  #startAgain(): void {
-    const waits = new Set(this.#queue.all.map(({ item }) => item.opId));
-    const again = [...this.#active.values()].filter((item) => !waits.has(item.opId) && item.kind === "start");
-    const queued = again.map((item) => {
-      const opId = randomUUID();
-      const text = JSON.stringify({ ...(JSON.parse(item.text) as object), op_id: opId });
-      return {
-        item: { ...item, opId, text },
-        bytes: Buffer.byteLength(text),
-        done: () => {},
-        refused: this.#onProblem,
-        isAgain: true,
-      };
-    });
+    // Behind what is in the spool, and before what has come since: they belong to this connection from now on.
+    const again = this.#active.again(this.#queue.all, this.#onProblem);
     this.#queue.dropAgain();
-    this.#queue.putBefore(queued);
+    this.#queue.putBefore(again);
+    return link;
   }
 
   #drop(): void {
@@ -216,16 +191,11 @@ export class Sender {
 
   /** The daemon is away, or has no time. */
   async #away(why: Unavailable): Promise<void> {
-    this.#awayAt ??= Date.now();
-    if (this.#said !== why.message) {
-      this.#said = why.message;
-      this.#onProblem(why);
-    }
-    const pause = Math.max(this.#backOff * (0.5 + Math.random() / 2), why.retryAfterMs);
-    this.#backOff = Math.min(this.#backOff * 2, MAX_BACK_OFF_MS);
-    const until = Date.now() + pause;
+    const { pauseMs, isNews } = this.#absence.failed(why);
+    if (isNews) this.#onProblem(why);
+    const until = Date.now() + pauseMs;
     while (!this.#closed) {
-      const untilSpool = this.#hurries ? 0 : this.#awayAt + SPOOL_AFTER_MS - Date.now();
+      const untilSpool = this.#hurries ? 0 : this.#absence.untilSpoolMs;
       if (untilSpool <= 0) await this.#putAway();
       const left = Math.max(until - Date.now(), 0);
       if (left === 0 || this.#closed) return;
@@ -244,12 +214,6 @@ export class Sender {
       };
     });
     this.#wake = undefined;
-  }
-
-  #isBack(): void {
-    this.#awayAt = undefined;
-    this.#backOff = FIRST_BACK_OFF_MS;
-    this.#said = "";
   }
 
   /** Puts what waits in memory on the disk, behind what is there. */
@@ -280,7 +244,7 @@ export class Sender {
   async #takeIn(link: Link): Promise<void> {
     const isAny = await takeIn(this.#spool, this.#linker, this.#owner, link, this.#onProblem);
     this.#spoolMayBeUsed = false;
-    if (isAny) this.#isBack();
+    if (isAny) this.#absence.over();
   }
 
   async #sendSome(link: Link): Promise<void> {
@@ -312,7 +276,7 @@ export class Sender {
       else this.#settle(one, result);
     });
     if (later) throw later;
-    this.#isBack();
+    this.#absence.over();
   }
 
   /** The rest goes on, except for what else is said of its session. */

@@ -4,6 +4,7 @@
 
 mod arenas;
 mod args;
+mod at_signal;
 mod calls;
 mod check;
 mod client;

@@ -20,27 +20,27 @@ mod spool;
 mod systemd;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use lastword::{Durability, Runtime};
+use lastword::Runtime;
 use lastword_protocol::output::Output;
 use lastword_server::{Resumed, Server, ServerBuilder, ServerLimits, ServerObserver, TokenStore};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 
 use crate::arenas;
 use crate::args::ServeArgs;
+use crate::at_signal::AtSignal;
 use crate::config::{Config, ConfigError, users_own};
 use crate::early::{EarlyExit, leave_on_early_signal};
 use crate::emit;
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{Exit, Failure};
 use crate::fd;
-use crate::limits::{HAND_OVER_JOURNAL, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::limits::{HAND_OVER_JOURNAL, STALLED_READER};
 use crate::logging::{self, Format};
 use crate::output::line_queue::LineWriter;
 use crate::plugins;
-use crate::signals::{Hangup, Signals};
+use crate::signals::Hangup;
 use crate::start::{self, Slots, Started, start};
 use crate::threads;
 use crate::tokens;
@@ -113,7 +113,13 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     arenas::give_back_all_unused();
 
     // First this: what is taken in now is accepted, and whoever has seen `ready` may send a signal and count on the drain.
-    arm_on_signal(&signals, &watchdog, giving_back.clone(), runtime.durability(), drain.budget);
+    let at_signal = AtSignal {
+        watchdog: watchdog.clone(),
+        giving_back: giving_back.clone(),
+        durability: runtime.durability(),
+        budget: drain.budget,
+    };
+    at_signal.arm(&signals, false, "stopping");
     let intake = found.map(|found| Intake::begin(found, &server, engine.handle(), &signals));
     let spool = intake.as_ref().map(Intake::spool);
     let (sockets, addresses) = (listeners.sockets().to_vec(), listeners.addresses().to_vec());
@@ -203,24 +209,6 @@ async fn go_on(runtime: &Runtime, server: &Server) {
     if let Err(error) = runtime.recorded().await {
         tracing::warn!(%error, "what was recovered is not on record again yet");
     }
-}
-
-/// From now on a signal begins the end, and the watchdog counts from when the signal thread saw it.
-fn arm_on_signal(
-    signals: &Signals,
-    watchdog: &Watchdog,
-    giving_back: AbortHandle,
-    durability: Durability,
-    budget: Duration,
-) {
-    let watchdog = watchdog.clone();
-    signals.serve(false, move |signal| {
-        // Until the last steps have told more.
-        watchdog.expect(exit::undelivered(durability));
-        watchdog.arm(signal.at + budget + WATCHDOG_OVERRUN);
-        giving_back.abort();
-        tracing::info!("{}: stopping", signal.name);
-    });
 }
 
 /// The configuration is read again at each SIGHUP. Those that come meanwhile are one more.

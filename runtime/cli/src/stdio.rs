@@ -13,26 +13,26 @@ mod reader;
 mod service;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use lastword::{Durability, Runtime};
+use lastword::Runtime;
 use lastword_server::outcome_line;
-use tokio::task::AbortHandle;
 
 use crate::arenas;
 use crate::args::StdioArgs;
+use crate::at_signal::AtSignal;
 use crate::config::ConfigError;
 use crate::early::{EarlyExit, leave_on_early_signal};
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{Exit, Failure};
 use crate::fd::{self, Blocking};
 use crate::inputs;
-use crate::limits::{MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::limits::{MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER};
 use crate::logging::{self, Format};
 use crate::output::line_queue::LineWriter;
 use crate::output::stdout_queue::OwnerWriter;
 use crate::output::writer::OutputProblem;
 use crate::plugins;
-use crate::signals::{Hangup, Signals};
+use crate::signals::Hangup;
 use crate::start::{self, Slots, Started, start};
 use crate::threads;
 use crate::watchdog::Watchdog;
@@ -95,31 +95,19 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     arenas::give_back_all_unused();
 
     // First this: an owner that has seen `ready` may send a signal and count on the drain.
-    arm_on_signal(&signals, &watchdog, giving_back.clone(), runtime.durability(), drain.1);
+    let at_signal = AtSignal {
+        watchdog: watchdog.clone(),
+        giving_back: giving_back.clone(),
+        durability: runtime.durability(),
+        budget: drain.1,
+    };
+    at_signal.arm(&signals, inputs::is_held_by_another(&io::stdin()), "shutting down");
     output.first(ready(&runtime, slots));
     let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back);
     let exit = control.block_on(service.run(drain.0, drain.1));
     // Threads that are stuck in a guest's host call are left behind.
     engine.shutdown_background();
     Ok(exit)
-}
-
-/// From now on a signal begins the drain, and the watchdog counts from when the signal thread saw it.
-fn arm_on_signal(
-    signals: &Signals,
-    watchdog: &Watchdog,
-    giving_back: AbortHandle,
-    durability: Durability,
-    budget: Duration,
-) {
-    let watchdog = watchdog.clone();
-    signals.serve(inputs::is_held_by_another(&io::stdin()), move |signal| {
-        // Until the drain has told more.
-        watchdog.expect(exit::undelivered(durability));
-        watchdog.arm(signal.at + budget + WATCHDOG_OVERRUN);
-        giving_back.abort();
-        tracing::info!("{}: shutting down", signal.name);
-    });
 }
 
 fn stdout() -> io::Result<OwnerWriter> {

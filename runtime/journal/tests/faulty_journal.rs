@@ -45,3 +45,22 @@ async fn a_full_disk_refuses_owners_and_keeps_what_the_runtime_has_decided() {
     assert_eq!(active(&journal), ["decided"]);
     journal.append(start("later")).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_owners_ask_and_what_the_runtime_has_decided_wait_each_by_itself() {
+    let journal = FaultyJournal::in_memory();
+    journal.hold_appends();
+    let asked = journal.append(start("asked"));
+    journal.append_decided(vec![start("decided")]).await.unwrap();
+    journal.flush().await.unwrap();
+    assert_eq!((active(&journal), journal.held()), (vec!["decided".to_owned()], 1));
+    journal.commit().await;
+    asked.await.unwrap();
+    journal.hold_decided();
+    let (decided, flushed) = (journal.append_decided(vec![start("decided-later")]), journal.flush());
+    journal.append(start("asked-later")).await.unwrap();
+    assert_eq!((active(&journal).len(), journal.held()), (3, 1));
+    journal.commit().await;
+    assert_eq!((decided.await, flushed.await), (Ok(()), Ok(())));
+    assert_eq!(active(&journal).len(), 4);
+}

@@ -76,7 +76,9 @@ impl Server {
                 Said::Event(event) => {
                     put_on_record(&shared, &caller, &owner, kind, Some(op_id), *event).await?;
                 }
-                Said::Other { name, session } => note(&shared, &caller, &owner, kind, &name, session)?,
+                Said::Other { name, session } => {
+                    note(&shared, &caller, &owner, kind, &name, session)?.ok();
+                }
             }
             Ok(())
         }

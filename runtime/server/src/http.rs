@@ -34,11 +34,11 @@ pub(crate) use self::connections::Connections;
 pub(crate) use self::readiness::Readiness;
 
 // What comes from a spool takes the same way as what comes by itself.
-pub(crate) use self::accept::put_on_record;
+pub(crate) use self::accept::{note, put_on_record};
 pub(crate) use self::caller::Caller;
 pub(crate) use self::owner_query::OwnerQuery;
 pub(crate) use self::problem::Problem;
-pub(crate) use self::routes::hooks::{ReadHook, Said, note, read_hook};
+pub(crate) use self::routes::hooks::{ReadHook, Said, read_hook};
 
 use self::caller::Origin;
 use self::connection::{serve_http, serve_socket};

@@ -74,7 +74,7 @@ fn works(program: &str, args: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn terminals() -> bool {
+pub(super) fn terminals() -> bool {
     std::fs::OpenOptions::new().read(true).write(true).open("/dev/ptmx").is_ok()
 }
 

@@ -1,12 +1,14 @@
-//! `cargo xtask test --owners`: trials with real agents, and the table of what came of them.
+//! `cargo xtask test --owners`: trials with real agents, and the table of what came of them. `cargo xtask check` runs a few of them.
 //!
 //! The agents are npm packages, each of one version. They are installed into the folder of the tools, outside the
 //! clone. The tests are in `tests/owners`.
 
 use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 
+use super::needs;
 use crate::console::{BAD, WARN, say};
 use crate::tools::NEXTEST;
 use crate::{ci, guests, process, repository};
@@ -36,6 +38,15 @@ static OWNERS: [Owner; 6] = [
     Owner { word: "opencode", name: "opencode", package: "opencode-ai", alone: None },
 ];
 
+/// Those with the smallest packages, of which a check runs a few trials. They take 100, 145 and 190 MB as npm installs them, on
+/// x86-64; the others take 380 MB and more.
+const SMALLEST: [&str; 3] = ["gemini", "qwen", "copilot"];
+
+/// All tests of an owner, as the names in its module begin.
+const EVERY_TRIAL: &str = "";
+/// Those that a check runs.
+const FEW_TRIALS: &str = "in_every_check::";
+
 impl Owner {
     /// What tells the tests where its packages are.
     fn variable(&self) -> String {
@@ -48,56 +59,88 @@ impl Owner {
     }
 }
 
-/// Installs agents; one that cannot be installed is left out, with a word of why.
-///
-/// # Errors
-/// One cannot be installed, and this is a run of CI's.
-fn install(owners: impl Iterator<Item = &'static Owner>) -> anyhow::Result<Vec<(&'static Owner, PathBuf)>> {
-    let mut installed = Vec::new();
-    // The trials find processes as Linux has it.
-    for owner in owners.filter(|_| cfg!(target_os = "linux")) {
-        match packages::install(owner) {
-            Ok(folder) => installed.push((owner, folder)),
-            Err(error) if ci::is_here() => return Err(error),
-            Err(error) => say(format_args!("{WARN}left out: the trials of {}: {error:#}{WARN:#}", owner.name)),
-        }
-    }
-    Ok(installed)
-}
-
-/// The tests of these owners, as nextest's filter.
-fn tests_of(owners: impl Iterator<Item = &'static Owner>) -> String {
-    let modules: Vec<_> = owners.map(Owner::module).collect();
-    format!("(package(lastword-test-owners) & test(/^with_owners::timed::({})::/))", modules.join("|"))
-}
-
 /// Runs all trials of these owners, or of all.
 pub(super) fn run(words: &[String], update: bool) -> anyhow::Result<()> {
-    let owners = named(words)?;
-    guests::build_one("rust-session-log")?;
-    let installed = install(owners.into_iter())?;
+    let installed = install(named(words)?)?;
+    ensure!(!installed.is_empty(), "there is no agent to try");
     let owners: Vec<_> = installed.iter().map(|(owner, _)| *owner).collect();
-    ensure!(!owners.is_empty(), "there is no agent to try");
     for (owner, folder) in &installed {
         say(format_args!("{}={}", owner.variable(), folder.display()));
         table::forget(owner)?;
     }
-    let mut tests = NEXTEST.command()?;
-    tests.args(["nextest", "run", "--workspace", "--all-features", "--ignore-default-filter", "--run-ignored", "all"]);
-    // Each as it is done: all of them take a quarter of an hour.
-    tests.args(["--status-level", "pass", "-E", &tests_of(owners.iter().copied())]);
-    tests.envs(installed.iter().map(|(owner, folder)| (owner.variable(), folder)));
+    let mut tests = trials(&installed, EVERY_TRIAL)?;
     let result = process::run(tests.env("LASTWORD_OWNERS_RESULTS", table::results()));
     // What failed is in the table too.
     let shown = table::write(&owners)?;
     anstream::eprintln!("\n{shown}");
     say(format_args!("written to {}", repository::shown(&table::file())));
     result?;
-    if owners.len() < OWNERS.len() {
-        say("README.md has the table of all of them, and is left as it is");
+    page::compare(&shown, update)
+}
+
+/// Runs a few trials of these owners, or of the smallest. What this machine does not allow is left out, but not in CI.
+pub(super) fn run_few(words: &[String]) -> anyhow::Result<()> {
+    let owners = match words {
+        [] => OWNERS.iter().filter(|owner| SMALLEST.contains(&owner.word)).collect(),
+        words => named(words)?,
+    };
+    let installed = install(owners)?;
+    if installed.is_empty() {
         return Ok(());
     }
-    page::compare(&shown, update)
+    process::run(&mut trials(&installed, FEW_TRIALS)?)
+}
+
+/// Installs agents. What is left out is said, with a word of why.
+///
+/// # Errors
+/// One is left out, and this is a run of CI's.
+fn install(owners: Vec<&'static Owner>) -> anyhow::Result<Vec<(&'static Owner, PathBuf)>> {
+    let mut installed = Vec::new();
+    if !cfg!(target_os = "linux") {
+        say(format_args!("{WARN}left out: the trials of agents find processes as Linux has it{WARN:#}"));
+        return Ok(installed);
+    }
+    if !needs::terminals() {
+        leave_out("agents", anyhow!("no terminal can be made (/dev/ptmx)"))?;
+        return Ok(installed);
+    }
+    for owner in owners {
+        match packages::install(owner) {
+            Ok(folder) => installed.push((owner, folder)),
+            Err(error) => leave_out(owner.name, error)?,
+        }
+    }
+    Ok(installed)
+}
+
+/// Says why these trials are not run.
+///
+/// # Errors
+/// This is a run of CI's: there nothing is left out.
+fn leave_out(whose: &str, why: anyhow::Error) -> anyhow::Result<()> {
+    if ci::is_here() {
+        return Err(why.context(format!("the trials of {whose} cannot be run")));
+    }
+    say(format_args!("{WARN}left out: the trials of {whose}: {why:#}{WARN:#}"));
+    Ok(())
+}
+
+/// The test runner, for trials of these agents.
+fn trials(installed: &[(&'static Owner, PathBuf)], which: &str) -> anyhow::Result<Command> {
+    guests::build_one("rust-session-log")?;
+    let mut tests = NEXTEST.command()?;
+    tests.args(["nextest", "run", "--workspace", "--all-features", "--ignore-default-filter", "--run-ignored", "all"]);
+    // Each as it is done: all of them take a quarter of an hour.
+    tests.args(["--status-level", "pass", "-E", &tests_of(installed.iter().map(|(owner, _)| *owner), which)]);
+    tests.envs(installed.iter().map(|(owner, folder)| (owner.variable(), folder)));
+    Ok(tests)
+}
+
+/// The tests of these owners, as nextest's filter.
+fn tests_of(owners: impl Iterator<Item = &'static Owner>, which: &str) -> String {
+    let modules: Vec<_> = owners.map(Owner::module).collect();
+    format!("(package(lastword-test-owners) & test(/^with_owners::timed::({})::{which}/))", modules.join("|"))
 }
 
 fn named(words: &[String]) -> anyhow::Result<Vec<&'static Owner>> {
@@ -125,6 +168,18 @@ mod tests {
         assert_eq!(named(&["codex".to_owned()]).unwrap()[0].name, "Codex");
         let said = named(&["codec".to_owned()]).err().unwrap().to_string();
         assert!(said.contains("claude-code, codex"), "{said}");
+    }
+
+    #[test]
+    fn a_check_runs_trials_with_and_without_a_terminal_of_a_clean_exit_sigterm_and_sigkill() {
+        assert_eq!(named(&SMALLEST.map(str::to_owned)).unwrap().len(), SMALLEST.len());
+        let filter = tests_of(OWNERS.iter().filter(|owner| owner.word == "claude-code"), FEW_TRIALS);
+        assert!(filter.contains("::(claude_code)::in_every_check::/"), "{filter}");
+        let ways = std::fs::read_to_string(repository::root().join("tests/owners/tests/trials/ways.rs")).unwrap();
+        let few = ways.split_once("mod in_every_check {").unwrap().1.split_once('}').unwrap().0;
+        for way in ["(Headless, Exit)", "(Headless, Terminate)", "(Terminal, Exit)", "(Terminal, Kill)"] {
+            assert!(few.contains(way), "{way}: {few}");
+        }
     }
 
     #[test]

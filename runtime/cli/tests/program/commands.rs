@@ -1,21 +1,6 @@
 //! `lastword run` and `lastword check`, for a plugin's author; and what the program says of itself.
 
-use crate::support::{Ended, Launch};
-
-/// `lastword <command> <guest>.wasm <args…>`.
-fn on_guest(command: &str, guest: &str, args: &[&str]) -> Ended {
-    let launch = Launch::command(command).with_guest(guest).arg(format!("{guest}.wasm"));
-    args.iter().fold(launch, Launch::arg).run()
-}
-
-#[track_caller]
-fn assert_says(ended: &Ended, code: i32, said: &[&str]) {
-    let whole = format!("{}\n{}", ended.stdout(), ended.stderr());
-    assert_eq!(ended.code(), code, "{whole}");
-    for said in said {
-        assert!(whole.contains(said), "{said:?} is missing in:\n{whole}");
-    }
-}
+use crate::support::{Launch, assert_says, on_guest};
 
 #[test]
 fn run_tells_the_outcome_the_output_and_the_cost_of_one_call() {

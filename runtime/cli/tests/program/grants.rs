@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Launch, Program, end, start};
+use crate::support::{Launch, Program, assert_says, end, on_guest, start};
 
 fn plugin(guest: &str, more: &str) -> String {
     format!("[[plugin]]\nname = \"{guest}\"\ncomponent = \"{guest}.wasm\"\n{more}\n")
@@ -162,29 +162,14 @@ fn a_delivery_over_a_quota_is_deferred_and_goes_out_in_the_drain() {
     assert_eq!(ended.printed_ends("prints"), ["s1", "s2", "s3"]);
 }
 
-/// `lastword run <guest>.wasm <args…>`.
-fn run(guest: &str, args: &[&str]) -> Ended {
-    let launch = Launch::command("run").with_guest(guest).arg(format!("{guest}.wasm"));
-    args.iter().fold(launch, Launch::arg).run()
-}
-
-#[track_caller]
-fn assert_says(ended: &Ended, code: i32, said: &[&str]) {
-    let whole = format!("{}\n{}", ended.stdout(), ended.stderr());
-    assert_eq!(ended.code(), code, "{whole}");
-    for said in said {
-        assert!(whole.contains(said), "{said:?} is missing in:\n{whole}");
-    }
-}
-
 #[test]
 fn run_gives_what_the_command_line_grants_and_shows_what_was_stored() {
-    let stored = run("kv-counts", &["--grant-keyvalue"]);
+    let stored = on_guest("run", "kv-counts", &["--grant-keyvalue"]);
     assert_says(&stored, 0, &["| ends=1", "  stored  \"", " = 1 (counted up)", " -S keyvalue --invoke "]);
-    let failed = run("kv-counts-then-fails", &["--grant-keyvalue=64KiB"]);
+    let failed = on_guest("run", "kv-counts-then-fails", &["--grant-keyvalue=64KiB"]);
     assert_says(&failed, 6, &["| ends=1", "  stored  (nothing)"]);
 
-    let settings = run("config-prints", &["--grant-config", "greeting=good day", "--grant-config", "b=1"]);
+    let settings = on_guest("run", "config-prints", &["--grant-config", "greeting=good day", "--grant-config", "b=1"]);
     assert_says(&settings, 0, &["| greeting=good day", "| pairs=2", "-S 'config-var=greeting=good day' -S config "]);
 
     let server = greeter(1);
@@ -203,20 +188,20 @@ fn run_copies_the_transcript_that_the_event_names() {
     let event = json!({"session": {"id": "s1", "transcript": {"uri": root.join("s1.jsonl")}}}).to_string();
     let launch = launch.arg("--grant-transcript").arg(&root).arg("--event").arg("-").input(event);
     assert_says(&launch.run(), 0, &["| first=hello", "| bytes=5"]);
-    assert_says(&run("transcript-reads", &[]), 0, &["| absent"]);
+    assert_says(&on_guest("run", "transcript-reads", &[]), 0, &["| absent"]);
 }
 
 #[test]
 fn run_and_check_refuse_what_is_not_granted_with_the_same_words() {
     let words = ["wasi:keyvalue/", "needs the grant `keyvalue`: grant it", "`--grant-keyvalue`"];
-    assert_says(&run("kv-counts", &[]), 2, &words);
+    assert_says(&on_guest("run", "kv-counts", &[]), 2, &words);
     let check = Launch::command("check").with_guest("kv-counts").arg("kv-counts.wasm");
     assert_says(&check.run(), 6, &words);
 }
 
 #[test]
 fn run_holds_a_guest_to_the_host_calls_of_the_command_line() {
-    let ended = run("host-call-loop", &["--host-calls", "100", "--deadline", "1m"]);
+    let ended = on_guest("run", "host-call-loop", &["--host-calls", "100", "--deadline", "1m"]);
     assert_says(&ended, 6, &["failed(limit: host-calls)"]);
 }
 
@@ -229,7 +214,7 @@ fn a_grant_that_cannot_be_is_wrong_usage() {
         (["--grant-keyvalue=1", "--no-cache"], "no unit"),
         (["--grant-transcript", "here"], "must be an absolute path"),
     ] {
-        assert_says(&run("good", &args), 2, &[said]);
+        assert_says(&on_guest("run", "good", &args), 2, &[said]);
     }
 }
 

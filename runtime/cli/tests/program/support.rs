@@ -55,3 +55,19 @@ pub(crate) fn start(id: &str) -> String {
 pub(crate) fn end(id: &str, reason: &str) -> String {
     format!(r#"{{"op":"end","session":{{"id":"{id}"}},"reason":"{reason}"}}"#)
 }
+
+/// `lastword <command> <guest>.wasm <args…>`.
+pub(crate) fn on_guest(command: &str, guest: &str, args: &[&str]) -> Ended {
+    let launch = Launch::command(command).with_guest(guest).arg(format!("{guest}.wasm"));
+    args.iter().fold(launch, Launch::arg).run()
+}
+
+/// It left with this code, and has said all of this, on whichever of the two.
+#[track_caller]
+pub(crate) fn assert_says(ended: &Ended, code: i32, said: &[&str]) {
+    let whole = format!("{}\n{}", ended.stdout(), ended.stderr());
+    assert_eq!(ended.code(), code, "{whole}");
+    for said in said {
+        assert!(whole.contains(said), "{said:?} is missing in:\n{whole}");
+    }
+}

@@ -52,7 +52,12 @@ pub struct FaultyJournal<J = MemoryJournal> {
 #[derive(Default)]
 struct Held {
     commands: Vec<Command>,
+    /// Everything, but for outcomes.
     holds_writes: bool,
+    /// Of that, what owners ask.
+    holds_appends: bool,
+    /// Of that, what the runtime has decided.
+    holds_decided: bool,
     holds_outcomes: bool,
     holds_changes: bool,
     is_full: bool,
@@ -114,6 +119,16 @@ impl<J: Journal> FaultyJournal<J> {
     pub fn hold(&self) {
         let mut held = self.held.lock();
         (held.holds_writes, held.holds_outcomes) = (true, true);
+    }
+
+    /// From now on answers to [what owners ask](Journal::append) wait, and no others.
+    pub fn hold_appends(&self) {
+        self.held.lock().holds_appends = true;
+    }
+
+    /// From now on answers to [what the runtime has decided](Journal::append_decided) wait, and whoever flushes waits for them.
+    pub fn hold_decided(&self) {
+        self.held.lock().holds_decided = true;
     }
 
     /// From now on answers to outcomes wait, and no others.
@@ -276,11 +291,12 @@ impl<J: Journal> Journal for FaultyJournal<J> {
         if self.is_full() {
             return Pending::ready(Err(disk_is_full()));
         }
-        self.hold_if(|held| held.holds_writes, op, Command::append, J::append)
+        self.hold_if(|held| held.holds_writes || held.holds_appends, op, Command::append, J::append)
     }
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
-        self.hold_if(|held| held.holds_writes, ops, Command::append_decided, J::append_decided)
+        let waits = |held: &Held| held.holds_writes || held.holds_decided;
+        self.hold_if(waits, ops, Command::append_decided, J::append_decided)
     }
 
     fn complete(&self, tenant: &Arc<str>, mut completions: Vec<Completion>) -> StagedCompletions {
@@ -304,7 +320,7 @@ impl<J: Journal> Journal for FaultyJournal<J> {
         if self.is_full() {
             return Pending::ready(Err(disk_is_full()));
         }
-        let waits = |held: &Held| held.holds_writes || held.holds_outcomes;
+        let waits = |held: &Held| held.holds_writes || held.holds_decided || held.holds_outcomes;
         self.hold_if(waits, (), |()| Command::flush(), |inner, ()| inner.flush())
     }
 

@@ -105,6 +105,20 @@ mod tests {
         withdrawal
     }
 
+    fn release(dispatcher: &Dispatcher, withdrawal: &Withdrawal) {
+        withdraw::release(&mut dispatcher.state(), withdrawal, now());
+    }
+
+    /// The journal has answered, and could not forget those of which `stays` says so.
+    fn end_withdrawal(dispatcher: &Dispatcher, withdrawal: Withdrawal, stays: impl Fn(EventOfSession) -> bool) {
+        withdraw::end(&mut dispatcher.state(), withdrawal, stays, now());
+    }
+
+    #[track_caller]
+    fn assert_no_lanes(dispatcher: &Dispatcher) {
+        assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
+    }
+
     fn events(withdrawal: &Withdrawal) -> Vec<EventOfSession> {
         withdrawal.withdrawn().collect()
     }
@@ -120,6 +134,13 @@ mod tests {
             let event = |job: &Job| if let Job::Queued(one) = job { (one.sequence, one.key) } else { panic!("an end") };
             return (slice.jobs.iter().map(|taken| event(&taken.job)).collect(), slice);
         }
+    }
+
+    /// The same, which is made at once.
+    fn make(dispatcher: &Dispatcher) -> Vec<(u64, EventKey)> {
+        let (events, slice) = serve(dispatcher);
+        bring_back(dispatcher, slice.queue, slice.jobs, false);
+        events
     }
 
     /// Whether plugin 0 is called with anything.
@@ -155,13 +176,11 @@ mod tests {
         assert_eq!(events(&withdraw(&dispatcher, &[(1, START)])), []);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher), "the end waits");
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
-        let (served, slice) = serve(&dispatcher);
-        assert_eq!(served, [(0, EventKey::End)]);
-        bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        release(&dispatcher, &withdrawal);
+        assert_eq!(make(&dispatcher), [(0, EventKey::End)]);
         assert!(!serves_more(&dispatcher));
-        withdraw::end(&mut dispatcher.state(), withdrawal, |_| false, now());
-        assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
+        end_withdrawal(&dispatcher, withdrawal, |_| false);
+        assert_no_lanes(&dispatcher);
         let state = dispatcher.state();
         assert_eq!((state.is_quiet(), state.undelivered_ends(), state.scheduler().tenants().all_owed()), (true, 0, 0));
     }
@@ -181,12 +200,10 @@ mod tests {
         assert_eq!(events(&withdrawal), [(0, compaction)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher), "the end waits");
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
-        let (served, slice) = serve(&dispatcher);
-        assert_eq!(served, [(0, EventKey::End)]);
-        bring_back(&dispatcher, slice.queue, slice.jobs, false);
-        withdraw::end(&mut dispatcher.state(), withdrawal, |_| false, now());
-        assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
+        release(&dispatcher, &withdrawal);
+        assert_eq!(make(&dispatcher), [(0, EventKey::End)]);
+        end_withdrawal(&dispatcher, withdrawal, |_| false);
+        assert_no_lanes(&dispatcher);
     }
 
     #[test]
@@ -198,7 +215,7 @@ mod tests {
         let some = [(5, EventKey::End), (0, START), (many / 2, START), (many - 1, START)];
         let withdrawal = withdraw(&dispatcher, &some);
         assert_eq!(events(&withdrawal).len(), 4);
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        release(&dispatcher, &withdrawal);
         let counts = dispatcher.state().scheduler().counts_of(0);
         assert_eq!((counts.ready, counts.running, counts.waiting), (many - 3, 0, 0));
         let (events, _slice) = serve(&dispatcher);
@@ -218,22 +235,20 @@ mod tests {
         let before = counted();
         // One is ready, the other waits behind it, and the third is forgotten.
         let withdrawal = withdraw(&dispatcher, &[(0, START), (0, EventKey::End), (2, START)]);
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
-        withdraw::end(&mut dispatcher.state(), withdrawal, |(n, _)| n == 0, now());
+        release(&dispatcher, &withdrawal);
+        end_withdrawal(&dispatcher, withdrawal, |(n, _)| n == 0);
         let (ready, waiting, ends, owed) = counted();
         assert_eq!((ready, waiting, ends, owed), (before.0 - 1, before.1, before.2, before.3 - 1));
         let mut served = Vec::new();
         while served.len() < 3 {
-            let (events, slice) = serve(&dispatcher);
-            served.extend(events);
-            bring_back(&dispatcher, slice.queue, slice.jobs, false);
+            served.extend(make(&dispatcher));
         }
         let place = |event| served.iter().position(|one| *one == event);
         assert!(place((0, START)) < place((0, EventKey::End)));
         served.sort_unstable();
         assert_eq!(served, [(0, START), (0, EventKey::End), (1, START)]);
         assert!(!serves_more(&dispatcher));
-        assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
+        assert_no_lanes(&dispatcher);
     }
     /// Whether each delivery of what plugin 0 is called with next is late.
     fn serve_late(dispatcher: &Dispatcher) -> Vec<(u64, EventKey, bool)> {
@@ -251,21 +266,26 @@ mod tests {
         let dispatcher = dispatcher(16, 2);
         owe(&dispatcher, "t", &calls(None), 1);
         let withdrawal = withdraw(&dispatcher, &[(0, START)]);
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        release(&dispatcher, &withdrawal);
         // The journal has not answered.
         end(&dispatcher, 0);
         assert_eq!(serve_late(&dispatcher), [(0, EventKey::End, false)], "a newer one does not wait for its answer");
-        withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
+        end_withdrawal(&dispatcher, withdrawal, |_| true);
         assert_eq!(serve_late(&dispatcher), [(0, START, true)]);
         assert!(!serves_more(&dispatcher));
-        assert!(dispatcher.state().queues().iter().all(|queue| queue.lanes.is_empty()), "nothing is kept of it");
+        assert_no_lanes(&dispatcher);
     }
 
-    /// Plugin 0 is called with nothing until its orphans are read.
-    fn reads_orphans(dispatcher: &Dispatcher) {
+    /// An end is held: plugin 0 is called with nothing until its orphans are read.
+    fn held_for_orphans() -> Dispatcher {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 0);
         let mut state = dispatcher.state();
         state.scheduler_mut().plugin_gates_mut().begin_orphans(0, true);
         state.apply_plugin_gate(0);
+        drop(state);
+        end(&dispatcher, 0);
+        dispatcher
     }
 
     fn orphan(dispatcher: &Dispatcher, n: u64) {
@@ -278,24 +298,21 @@ mod tests {
     #[test]
     fn what_is_held_for_orphans_and_put_back_is_held_again_and_none_goes_ahead_of_them() {
         for answered_while_they_are_read in [true, false] {
-            let dispatcher = dispatcher(16, 2);
-            owe(&dispatcher, "t", &calls(None), 0);
-            reads_orphans(&dispatcher);
-            end(&dispatcher, 0);
+            let dispatcher = held_for_orphans();
             let counts = || dispatcher.state().scheduler().tenants().all_owed();
             let before = counts();
             let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
             assert_eq!(events(&withdrawal), [(0, EventKey::End)]);
             assert_eq!(events(&withdraw(&dispatcher, &[(0, EventKey::End)])), [], "it is withdrawn once");
-            withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+            release(&dispatcher, &withdrawal);
             if answered_while_they_are_read {
-                withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
+                end_withdrawal(&dispatcher, withdrawal, |_| true);
                 orphan(&dispatcher, 0);
                 dispatcher.end_orphans(0, true);
             } else {
                 orphan(&dispatcher, 0);
                 dispatcher.end_orphans(0, true);
-                withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
+                end_withdrawal(&dispatcher, withdrawal, |_| true);
             }
             assert_eq!(counts(), before + 1, "the orphan as well");
             assert_eq!(serve_late(&dispatcher), [(0, START, false)]);
@@ -311,18 +328,15 @@ mod tests {
     #[test]
     fn of_what_is_held_for_orphans_and_forgotten_nothing_is_made_or_kept() {
         for answered_while_they_are_read in [true, false] {
-            let dispatcher = dispatcher(16, 2);
-            owe(&dispatcher, "t", &calls(None), 0);
-            reads_orphans(&dispatcher);
-            end(&dispatcher, 0);
+            let dispatcher = held_for_orphans();
             let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
-            withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+            release(&dispatcher, &withdrawal);
             if answered_while_they_are_read {
-                withdraw::end(&mut dispatcher.state(), withdrawal, |_| false, now());
+                end_withdrawal(&dispatcher, withdrawal, |_| false);
                 dispatcher.end_orphans(0, true);
             } else {
                 dispatcher.end_orphans(0, true);
-                withdraw::end(&mut dispatcher.state(), withdrawal, |_| false, now());
+                end_withdrawal(&dispatcher, withdrawal, |_| false);
             }
             assert!(!serves_more(&dispatcher));
             let state = dispatcher.state();
@@ -338,13 +352,13 @@ mod tests {
             owe(&dispatcher, "t", &calls(None), 0);
             end(&dispatcher, 0);
             let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
-            withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+            release(&dispatcher, &withdrawal);
             let name = PluginName::new("first").unwrap();
             assert!(plugins::take_out(&mut dispatcher.state(), 0, &name).is_empty());
             if is_out {
                 assert!(plugins::remove(&mut dispatcher.state(), 0));
             }
-            withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
+            end_withdrawal(&dispatcher, withdrawal, |_| true);
             let mut state = dispatcher.state();
             assert_eq!((state.undelivered_ends(), state.scheduler().tenants().all_owed()), (1, 0));
             let left = match plugins::step_out(&mut state, 0) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use lastword::events::Identity;
+use lastword::events::{FieldError, Identity};
 use lastword::{Acceptance, Accepted};
 use lastword_process::NotVisible;
 use lastword_protocol::input::{DEFAULT_TENANT, OwnerEvent};
@@ -21,7 +21,7 @@ use super::waits::wait_place;
 use crate::access::Needs;
 use crate::limits::MAX_OWNER_KIND_BYTES;
 use crate::owners::{NotRegistered, OwnerId};
-use crate::requests::{Answered, Source, is_kind, take_in};
+use crate::requests::{Answered, Source, is_kind, take_in, take_in_other};
 use crate::shared::Shared;
 
 /// An event that is on record.
@@ -133,6 +133,35 @@ pub(crate) async fn put_on_record(
     let answered = take_in(shared, &Source { owner, connection: None }, event).await;
     let accepted = answered.result.clone()?;
     Ok(OnRecord { answered, accepted, dropped })
+}
+
+/// What was noted, and is not on record.
+pub(crate) struct Noted {
+    /// Whom it is about.
+    pub(crate) identity: Identity,
+    /// What was left out of the owner's word.
+    pub(crate) dropped: Vec<String>,
+}
+
+/// Notes an event that is not about the life of a session: the session that it names lives, and so does the owner that the request
+/// names. Of something that cannot be a session nothing is noted, and it is said why.
+pub(crate) fn note(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    owner: &OwnerQuery,
+    kind: Option<&str>,
+    name: &str,
+    session: Option<Identity>,
+) -> Result<Result<Noted, FieldError>, Problem> {
+    let names_session = session.is_some();
+    let mut identity = session.unwrap_or_else(|| Identity::new(DEFAULT_TENANT, "none"));
+    for_tenant(caller, owner.tenant.as_deref(), &mut identity)?;
+    if let Err(error) = identity.validate() {
+        return Ok(Err(error));
+    }
+    let (owner, dropped) = find_owner(shared, caller, owner, kind, &identity.tenant)?;
+    take_in_other(shared, &Source { owner, connection: None }, name, names_session.then_some(&identity));
+    Ok(Ok(Noted { identity, dropped }))
 }
 
 /// Puts a session in the tenant that it is for: its own, else the one that the request names, else the caller's. Another tenant's is not

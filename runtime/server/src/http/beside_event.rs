@@ -21,7 +21,7 @@ pub(crate) struct BesideEvent {
 }
 
 impl BesideEvent {
-    /// For an event that says itself what kind of owner it is of.
+    /// For an event that says itself what kind of owner it is of: nobody else has said it yet.
     pub(crate) fn borrowed(&self) -> Beside<'_> {
         let Self { caller, owner, wait, headers } = self;
         Beside { caller, owner, wait, headers, kind: None }

@@ -9,7 +9,6 @@
 
 mod api;
 mod goodbye;
-mod hanging_journal;
 mod hooks;
 mod limits;
 mod metrics;

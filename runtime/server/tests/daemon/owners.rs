@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lastword::EndRequest;
 use lastword::events::{EndReason, Session};
+use lastword::testing::FaultyJournal;
 
-use crate::hanging_journal::HangingJournal;
 use crate::support::{Agent, Build, COMES, Client, Daemon, GRACE, Told, start_body, tokens};
 use lastword_server::{OwnerSettings, Role};
 use tokio::time::timeout;
@@ -240,19 +240,19 @@ async fn what_cannot_be_a_session_registers_no_owner_and_a_kind_that_cannot_be_i
 
 #[tokio::test]
 async fn who_has_a_session_now_is_not_noted_behind_its_end() {
-    let journal = Arc::new(HangingJournal::default());
+    let journal = Arc::new(FaultyJournal::in_memory());
     let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
     let (mut client, mut other) = (daemon.client().await, daemon.client().await);
     for owner in ["one", "two"] {
         client.put(&format!("/v1/owners/{owner}"), r#"{"lease":"30s"}"#).await.ok();
     }
     client.post("/v1/sessions?owner=one", &start_body("a")).await.ok();
-    journal.hang();
+    journal.hold_appends();
     let moves = async {
-        journal.asked().await;
+        journal.until_held(1).await;
         let prompt = r#"{"hook_event_name":"UserPromptSubmit","session_id":"a"}"#;
         other.post("/v1/hooks/claude-code?owner=two", prompt).await.ok();
-        journal.goes_on();
+        journal.commit().await;
     };
     let (ended, ()) = tokio::join!(client.post("/v1/sessions/a/end", r#"{"reason":"reset"}"#), moves);
     ended.ok();
@@ -262,19 +262,19 @@ async fn who_has_a_session_now_is_not_noted_behind_its_end() {
 
 #[tokio::test]
 async fn who_has_a_session_now_is_not_noted_behind_an_end_that_the_server_has_not_asked_for() {
-    let journal = Arc::new(HangingJournal::default());
+    let journal = Arc::new(FaultyJournal::in_memory());
     let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
     let mut client = daemon.client().await;
     for owner in ["one", "two"] {
         client.put(&format!("/v1/owners/{owner}"), r#"{"lease":"30s"}"#).await.ok();
     }
     client.post("/v1/sessions?owner=one", &start_body("a")).await.ok();
-    journal.hang();
+    journal.hold_appends();
     let ended = daemon.runtime.end_session(EndRequest::new(Session::new("default", "a"), EndReason::Reset));
-    journal.asked().await;
+    journal.until_held(1).await;
     let prompt = r#"{"hook_event_name":"UserPromptSubmit","session_id":"a"}"#;
     client.post("/v1/hooks/claude-code?owner=two", prompt).await.ok();
-    journal.goes_on();
+    journal.commit().await;
     ended.await.unwrap();
     // It has its turn behind what was asked for before.
     assert_eq!(daemon.runtime.update_session(Session::new("default", "a")).await, Ok(None));

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastword::events::PluginName;
+use lastword::testing::FaultyJournal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
-use crate::hanging_journal::HangingJournal;
 use crate::support::{Build, COMES, Daemon, GRACE};
 use lastword_server::{OwnerSettings, ServerLimits};
 
@@ -113,9 +113,7 @@ async fn a_connection_that_closes_in_an_open_turn_leaves_a_session_that_crashed(
     drop(owner);
     daemon.lost(1).await;
     daemon.pass(GRACE).await;
-    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
-    ends.sort();
-    assert_eq!(ends, [("a", "crashed"), ("b", "unknown")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    daemon.assert_two_ends([("a", "crashed"), ("b", "unknown")]).await;
 }
 
 #[tokio::test]
@@ -202,23 +200,21 @@ async fn a_reader_that_does_not_read_is_cut_and_counts_as_dead() {
 
 #[tokio::test]
 async fn a_shutdown_keeps_its_budget_when_the_disk_hangs_and_the_ends_are_written_later() {
-    let journal = Arc::new(HangingJournal::default());
+    let journal = Arc::new(FaultyJournal::in_memory());
     let mut daemon = Build { journal: journal.clone(), ..Build::default() }.start();
     let mut owner = Owner::connect(&daemon).await;
     owner.say(&start("a")).await;
     owner.next("accepted").await;
-    journal.hang();
+    journal.hold_appends();
     // The second start is not answered when the owner says goodbye.
     let lines = format!("{}\n{}\n", start("b"), json!({"op": "shutdown", "reason": "restart"}));
     owner.writer.write_all(lines.as_bytes()).await.unwrap();
-    journal.asked().await;
+    journal.until_held(1).await;
     daemon.clock.advance(lastword_server::limits::DEFAULT_OWNER_DRAIN);
     let drain = owner.next("drain").await;
     assert_eq!((&drain["sessions"], &drain["timed_out"]), (&0.into(), &true.into()), "{drain}");
-    journal.goes_on();
+    journal.commit().await;
     // What is to be tried again is due by then.
     daemon.clock.advance(Duration::from_secs(1));
-    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
-    ends.sort();
-    assert_eq!(ends, [("a", "restart"), ("b", "restart")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    daemon.assert_two_ends([("a", "restart"), ("b", "restart")]).await;
 }

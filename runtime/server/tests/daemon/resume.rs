@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastword::events::{OwnerProcess, Session, SessionOwner};
+use lastword::testing::FaultyJournal;
 use lastword::{Journal, MemoryJournal, StartRequest};
 
-use crate::hanging_journal::HangingJournal;
 use crate::support::{Agent, Build, Daemon, GRACE, start_body};
 
 /// The next daemon on the journal, which was let go of.
@@ -32,9 +32,7 @@ async fn the_sessions_of_a_process_that_lives_go_on_in_the_next_run_and_end_when
     assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 1, 1));
     // The runtime's grace is over: what nobody has come back for ends.
     daemon.clock.advance(Duration::from_secs(60));
-    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
-    ends.sort();
-    assert_eq!(ends, [("b", "crashed"), ("nobodys", "crashed")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    daemon.assert_two_ends([("b", "crashed"), ("nobodys", "crashed")]).await;
     assert!(daemon.is_active("default", "a"));
     lives.kill();
     daemon.lost(1).await;
@@ -119,24 +117,22 @@ async fn a_number_that_another_process_has_by_now_is_no_owner_that_lives() {
     let resumed = daemon.server.resume().await;
     assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 1, 2));
     daemon.clock.advance(std::time::Duration::from_secs(60));
-    let mut ends = [daemon.next_end().await, daemon.next_end().await].map(|end| (end.session, end.reason));
-    ends.sort();
-    assert_eq!(ends, [("earlier", "crashed"), ("other-boot", "crashed")].map(|(s, r)| (s.to_owned(), r.to_owned())));
+    daemon.assert_two_ends([("earlier", "crashed"), ("other-boot", "crashed")]).await;
     assert!(daemon.is_active("default", "lives"));
 }
 
 #[tokio::test]
 async fn a_session_whose_end_is_on_its_way_is_not_begun_anew_for_its_owner() {
-    let journal = Arc::new(HangingJournal::default());
+    let journal = Arc::new(FaultyJournal::in_memory());
     let daemon = Build { journal: journal.clone(), ..Build::default() }.start();
     daemon.client().await.post("/v1/sessions?owner=o&lease=30s", &start_body("a")).await.ok();
     let mut daemon = next(daemon, &journal).await;
-    journal.hang_decided();
+    journal.hold_decided();
     // The runtime's grace is over before the server looks, and the session is active until its end is on record.
     daemon.clock.advance(Duration::from_secs(60));
-    journal.asked().await;
+    journal.until_held(1).await;
     assert!(daemon.is_active("default", "a"));
-    let (resumed, ()) = tokio::join!(daemon.server.resume(), async { journal.goes_on() });
+    let (resumed, ()) = tokio::join!(daemon.server.resume(), journal.commit());
     assert_eq!((resumed.owners, resumed.sessions, resumed.left), (1, 0, 1));
     let end = daemon.next_end().await;
     assert_eq!((end.session.as_str(), end.generation, end.reason.as_str()), ("a", 1, "crashed"));

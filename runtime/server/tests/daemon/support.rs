@@ -143,6 +143,13 @@ impl Daemon {
         }
     }
 
+    /// Two ends come next, in whichever order, of these sessions and with these reasons.
+    pub(crate) async fn assert_two_ends(&mut self, expected: [(&str, &str); 2]) {
+        let mut ends = [self.next_end().await, self.next_end().await].map(|end| (end.session, end.reason));
+        ends.sort();
+        assert_eq!(ends.each_ref().map(|(session, reason)| (session.as_str(), reason.as_str())), expected);
+    }
+
     pub(crate) fn is_active(&self, tenant: &str, id: &str) -> bool {
         self.runtime.session(&Identity::new(tenant, id)).is_some()
     }

@@ -14,20 +14,27 @@ macro_rules! tests {
     };
 }
 
-/// Of every agent.
+/// Of every agent. What is `in_every_check` is what `cargo xtask check` runs, with some of the agents: both ways to use one, and
+/// three ways to lose it, in half a minute.
 macro_rules! ways {
     ($owner:ident) => {
+        mod in_every_check {
+            tests! {
+                $owner:
+                a_run_that_is_done_ends_its_session_once(Headless, Exit);
+                a_run_that_gets_sigterm_ends_its_session_once(Headless, Terminate);
+                an_agent_that_is_told_to_quit_ends_its_session_once(Terminal, Exit);
+                an_idle_agent_that_is_killed_ends_its_session_once_as_unknown(Terminal, Kill);
+            }
+        }
+
         tests! {
             $owner:
-            a_run_that_is_done_ends_its_session_once(Headless, Exit);
             a_run_that_is_killed_in_its_turn_ends_its_session_once_as_crashed(Headless, Kill);
             a_session_that_is_resumed_ends_once_more_as_the_next_generation(Headless, Resume);
             an_agent_whose_terminal_is_closed_ends_its_session_once(Terminal, Closed);
-            an_idle_agent_that_is_killed_ends_its_session_once_as_unknown(Terminal, Kill);
             a_run_that_gets_sigint_ends_its_session_once(Headless, Interrupt);
-            a_run_that_gets_sigterm_ends_its_session_once(Headless, Terminate);
             a_run_that_gets_sighup_ends_its_session_once(Headless, HangUp);
-            an_agent_that_is_told_to_quit_ends_its_session_once(Terminal, Exit);
             an_agent_that_is_left_with_ctrl_c_ends_its_session_once(Terminal, CtrlC);
             an_agent_that_gets_sigint_ends_its_session_once(Terminal, Interrupt);
             an_agent_that_gets_sigterm_ends_its_session_once(Terminal, Terminate);

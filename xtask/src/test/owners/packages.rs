@@ -34,8 +34,10 @@ pub(super) fn install(owner: &Owner) -> anyhow::Result<PathBuf> {
     write(FILES[1], &lockfile)?;
     let mut npm = Command::new("npm");
     process::from_shell(&mut npm, &folder);
-    // The native programs are packages themselves, so that nothing has to run.
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+    // The native programs are packages themselves, so that nothing has to run. Not `npm ci`: npm 11 refuses a lockfile that lacks an
+    // optional package for another system, and the agents name some that a registry may not have. What the lockfile has is what
+    // is installed, with its checksum.
+    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
     process::run(&mut npm).context("it takes npm and the registry; on Debian: apt install nodejs npm")?;
     write(".lastword-installed", "")?;
     say(format_args!("{} installed in {}", owner.name, time(begin.elapsed())));

@@ -101,7 +101,7 @@ fn reports_of(owner: &Owner) -> anyhow::Result<Vec<(PathBuf, String)>> {
     Ok(reports)
 }
 
-fn head() -> String {
+pub(super) fn head() -> String {
     let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
     let lines = "|---".repeat(COLUMNS.len() + 2);
     format!("| | {} | with Lastword |\n{lines}|\n", names.join(" | "))

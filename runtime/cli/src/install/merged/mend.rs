@@ -4,7 +4,8 @@ use super::super::jsonc::{Mistake, cut};
 use super::super::layout::{Node, quoted};
 use super::super::recipe::Recipe;
 use super::super::splice::{Item, insert};
-use super::{Found, TIMEOUT, find, take_out};
+use super::found::{Found, TIMEOUT, find};
+use super::take_out;
 
 /// One step to the hooks that are wanted among those that are there; none when there is nothing to mend.
 pub(super) fn mend(text: &str, recipe: &Recipe, line: &str) -> Result<Option<String>, Mistake> {

@@ -7,7 +7,21 @@ use lastword_spool::{Spool, SpooledEvent, Stamp};
 
 use super::stand_in::StandIn;
 use super::{assert_silent, end, hook, refused, sessions, spool, start, until, waiting};
-use crate::support::Home;
+use crate::support::{Ended, Home};
+
+/// A hook of Claude Code's that looks for the daemon at this socket.
+fn hook_at(home: &Home, socket: &str, payload: &str) -> Ended {
+    home.command("emit").arg("claude-code").arg("--socket").arg(home.join(socket)).input(payload).run()
+}
+
+/// The first event that waits loses its last byte. Gives the file's name.
+fn tear_the_first(home: &Home) -> String {
+    let file = waiting(home).swap_remove(0);
+    let mut torn = fs::read(&file).unwrap();
+    torn.pop();
+    fs::write(&file, torn).unwrap();
+    file.file_name().unwrap().to_str().unwrap().to_owned()
+}
 
 #[test]
 fn what_no_daemon_took_is_taken_in_by_the_next_one_in_order_and_once() {
@@ -31,8 +45,7 @@ fn what_is_left_while_a_daemon_runs_is_taken_in_as_it_comes() {
     let home = Home::new();
     let program = home.serve().guest("prints").start().ready();
     // Its socket is elsewhere, as far as this hook knows.
-    let elsewhere = home.command("emit").arg("claude-code").arg("--socket").arg(home.join("nobody.sock"));
-    assert_silent(&elsewhere.input(end("s1")).run());
+    assert_silent(&hook_at(&home, "nobody.sock", &end("s1")));
     program.log("session-end s1");
     until("the spool is empty", || waiting(&home).is_empty());
     assert_eq!(program.stop().printed_ends("prints"), ["s1"]);
@@ -44,15 +57,12 @@ fn an_event_whose_answer_is_lost_is_kept_and_ends_its_session_once() {
     let real = home.join("real.sock");
     let program = home.serve().guest("prints").arg("--socket").arg(&real).start().ready();
     let stand_in = StandIn::that_loses_the_answer(home.join("lossy.sock"), &real);
-    let emit = |payload: String| {
-        home.command("emit").arg("claude-code").arg("--socket").arg(home.join("lossy.sock")).input(payload).run()
-    };
-    assert_silent(&emit(end("s1")));
+    assert_silent(&hook_at(&home, "lossy.sock", &end("s1")));
     program.log("session-end s1");
     until("the spool is empty", || waiting(&home).is_empty());
     assert_eq!(stand_in.requests(), 1);
     // Had the first one been told twice, it would have been told before this one.
-    assert_silent(&emit(end("s2")));
+    assert_silent(&hook_at(&home, "lossy.sock", &end("s2")));
     program.log("session-end s2");
     assert_eq!(program.stop().printed_ends("prints"), ["s1", "s2"]);
 }
@@ -96,18 +106,14 @@ fn a_damaged_file_is_put_aside_and_named_and_what_no_daemon_takes_is_kept() {
     for payload in [end("s1"), end("s2"), r#"{"hook_event_name":"SessionEnd"}"#.to_owned(), end("s3")] {
         assert_silent(&hook(&home, &payload));
     }
-    let files = waiting(&home);
-    let mut torn = fs::read(&files[0]).unwrap();
-    torn.pop();
-    fs::write(&files[0], torn).unwrap();
+    let torn = tear_the_first(&home);
     let program = home.serve().guest("prints").start().ready();
     program.log("session-end s3");
     until("nothing waits", || waiting(&home).is_empty());
     assert_eq!(refused(&home).len(), 1);
-    let name = files[0].file_name().unwrap().to_str().unwrap();
-    assert!(spool(&home).join("damaged").join(name).exists());
+    assert!(spool(&home).join("damaged").join(&torn).exists());
     let ended = program.stop();
-    assert!(ended.stderr().contains(name), "{}", ended.stderr());
+    assert!(ended.stderr().contains(&torn), "{}", ended.stderr());
     assert_eq!(ended.printed_ends("prints"), ["s2", "s3"]);
 }
 
@@ -117,14 +123,11 @@ fn what_came_after_an_event_that_cannot_be_read_yet_waits_until_that_is_settled(
     for payload in [start("s1"), end("s1")] {
         assert_silent(&hook(&home, &payload));
     }
-    let files = waiting(&home);
-    let mut torn = fs::read(&files[0]).unwrap();
-    torn.pop();
-    fs::write(&files[0], torn).unwrap();
+    let torn = tear_the_first(&home);
     let program = home.serve().guest("prints").start().ready();
     program.log("session-end s1");
     // It came a moment ago, so it was left for a while.
-    assert!(spool(&home).join("damaged").join(files[0].file_name().unwrap()).exists());
+    assert!(spool(&home).join("damaged").join(torn).exists());
     assert_eq!(program.stop().printed_ends("prints"), ["s1"]);
 }
 
@@ -158,8 +161,7 @@ fn a_second_daemon_leaves_the_spool_to_the_first() {
     let first = home.serve().guest("prints").start().ready();
     let second = home.command("serve").arg("--journal").arg("second.db").arg("--socket").arg("second.sock").start();
     second.log("another daemon takes in the spool");
-    let elsewhere = home.command("emit").arg("claude-code").arg("--socket").arg(home.join("nobody.sock"));
-    assert_silent(&elsewhere.input(end("s1")).run());
+    assert_silent(&hook_at(&home, "nobody.sock", &end("s1")));
     first.log("session-end s1");
     second.stop();
     assert_eq!(first.stop().printed_ends("prints"), ["s1"]);

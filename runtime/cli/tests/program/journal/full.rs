@@ -65,6 +65,18 @@ impl SmallDisk {
         program.count("outcome", 2 * ids.len());
     }
 
+    /// The space is used up while both plugins have this event, which is the last of so many: what becomes of it is told, and
+    /// cannot be written.
+    fn fills_during(&self, program: &Program, op: &str, id: &str, accepted: usize) {
+        self.reports.hold(true);
+        program.send([self.line(op, id)]);
+        program.count("accepted", accepted);
+        self.reports.wait(2 * accepted);
+        self.has_space(false);
+        self.reports.hold(false);
+        program.count("outcome", 2 * accepted);
+    }
+
     /// Sends a line, and gives the refusal of it.
     fn refused(&self, program: &Program, op: &str, id: &str, refusals: usize) -> Value {
         program.send([self.line(op, id)]);
@@ -94,6 +106,16 @@ fn both(ids: &[&str], attempt: u32) -> Vec<(String, String, u32)> {
     [of("audit"), of("memory")].concat()
 }
 
+/// A disk that is full while these sessions are active, `s1` among them.
+fn full_with(ids: &[&str]) -> (SmallDisk, Program) {
+    let disk = SmallDisk::new();
+    let program = disk.start_program();
+    disk.start(&program, ids);
+    disk.has_space(false);
+    assert_says_why(&disk.refused(&program, "end", "s1", 1));
+    (disk, program)
+}
+
 #[track_caller]
 fn assert_says_why(refusal: &Value) {
     assert_eq!(refusal["code"], "journal", "{refusal}");
@@ -106,13 +128,7 @@ fn when_there_is_space_again_work_goes_on_and_what_waited_is_recorded() {
     let program = disk.start_program();
     disk.start(&program, &["s1", "s2"]);
     // Accepted, and with the plugins, when the space is used up.
-    disk.reports.hold(true);
-    program.send([disk.line("end", "s1")]);
-    program.count("accepted", 3);
-    disk.reports.wait(6);
-    disk.has_space(false);
-    disk.reports.hold(false);
-    program.count("outcome", 6);
+    disk.fills_during(&program, "end", "s1", 3);
     assert_says_why(&disk.refused(&program, "start", "s3", 1));
     assert_says_why(&disk.refused(&program, "end", "s2", 2));
     program.log("the journal cannot be written: starts are refused until it can, and outcomes wait to be recorded");
@@ -142,13 +158,7 @@ fn what_was_accepted_before_outlives_a_kill_while_the_disk_is_full() {
     let disk = SmallDisk::new();
     let program = disk.start_program();
     disk.start(&program, &["s1", "s2"]);
-    disk.reports.hold(true);
-    program.send([disk.line("end", "s1")]);
-    program.count("accepted", 3);
-    disk.reports.wait(6);
-    disk.has_space(false);
-    disk.reports.hold(false);
-    program.count("outcome", 6);
+    disk.fills_during(&program, "end", "s1", 3);
     assert_says_why(&disk.refused(&program, "start", "s3", 1));
     program.kill();
     let next = disk.launch().start().ready().stop();
@@ -161,11 +171,7 @@ mod timed {
 
     #[test]
     fn a_drain_on_a_full_disk_calls_every_plugin_in_its_budget_and_warns() {
-        let disk = SmallDisk::new();
-        let program = disk.start_program();
-        disk.start(&program, &["s1", "s2", "s3"]);
-        disk.has_space(false);
-        assert_says_why(&disk.refused(&program, "end", "s1", 1));
+        let (disk, program) = full_with(&["s1", "s2", "s3"]);
         let ended = program.stop();
         assert_eq!(disk.ends_in(1), both(&["s1", "s2", "s3"], 1), "every plugin was called");
         assert_eq!((ended.drained("delivered"), ended.drained("failed"), ended.drained("deferred")), (6, 0, 0));
@@ -188,11 +194,7 @@ mod timed {
     /// an attempt of its end, and the next one needs another number.
     #[test]
     fn an_owner_that_comes_back_after_a_drain_without_a_trace_has_ends_with_new_numbers() {
-        let disk = SmallDisk::new();
-        let program = disk.start_program();
-        disk.start(&program, &["s1"]);
-        disk.has_space(false);
-        assert_says_why(&disk.refused(&program, "end", "s1", 1));
+        let (disk, program) = full_with(&["s1"]);
         program.stop();
         assert_eq!(disk.ends_in(1), both(&["s1"], 1));
         let next = disk.launch().arg("--attach-grace").arg("1m").start().ready();
@@ -209,13 +211,7 @@ mod timed {
         let disk = SmallDisk::new();
         let program = disk.start_program();
         disk.reports.next_run(Behavior { refused: 100, ..Behavior::default() });
-        disk.reports.hold(true);
-        program.send([disk.line("start", "s1")]);
-        program.count("accepted", 1);
-        disk.reports.wait(2);
-        disk.has_space(false);
-        disk.reports.hold(false);
-        program.count("outcome", 2);
+        disk.fills_during(&program, "start", "s1", 1);
         assert_says_why(&disk.refused(&program, "start", "s2", 1));
         disk.reports.next_run(Behavior::default());
         let ended = program.stop();
@@ -230,13 +226,7 @@ mod timed {
         let program = disk.start_program();
         disk.start(&program, &["s1"]);
         disk.reports.next_run(Behavior { refused: 100, ..Behavior::default() });
-        disk.reports.hold(true);
-        program.send([disk.line("end", "s1")]);
-        program.count("accepted", 2);
-        disk.reports.wait(4);
-        disk.has_space(false);
-        disk.reports.hold(false);
-        program.count("outcome", 4);
+        disk.fills_during(&program, "end", "s1", 2);
         assert_says_why(&disk.refused(&program, "start", "s2", 1));
         let ended = program.stop();
         let counts = ["delivered", "failed", "deferred"].map(|count| ended.drained(count));
@@ -247,11 +237,7 @@ mod timed {
 
     #[test]
     fn a_drain_waits_for_space_no_longer_than_its_budget_and_uses_what_comes() {
-        let disk = SmallDisk::new();
-        let program = disk.start_program();
-        disk.start(&program, &["s1"]);
-        disk.has_space(false);
-        assert_says_why(&disk.refused(&program, "end", "s1", 1));
+        let (disk, program) = full_with(&["s1"]);
         disk.reports.hold(true);
         program.signal(Signal::TERM);
         disk.reports.wait(4);

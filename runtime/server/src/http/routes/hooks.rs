@@ -4,25 +4,23 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use lastword::events::Identity;
 use lastword_protocol::bad_line::BadLine;
-use lastword_protocol::input::{DEFAULT_TENANT, Input, OwnerEvent};
+use lastword_protocol::input::{Input, OwnerEvent};
 use lastword_protocol::owners::{InputFormat, InputSettings};
 use lastword_protocol::reader::Reader;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::access::Needs;
-use crate::http::accept::{AcceptedEvent, Beside, accept, find_owner, for_tenant};
-use crate::http::caller::Caller;
-use crate::http::extract::{Path, Payload, Query, object};
+use crate::http::accept::{AcceptedEvent, Beside, accept, note};
+use crate::http::beside_event::BesideEvent;
+use crate::http::extract::{Path, Payload, object};
 use crate::http::outcomes::WaitQuery;
 use crate::http::owner_query::OwnerQuery;
 use crate::http::problem::Problem;
-use crate::requests::{Source, owner_kind, take_in_other};
+use crate::requests::owner_kind;
 use crate::shared::Shared;
 
 /// An event that is not about the life of a session. That its session lives is noted.
@@ -50,15 +48,11 @@ pub(crate) struct IgnoredEvent {
 )]
 pub(crate) async fn take_hook(
     State(shared): State<Arc<Shared>>,
-    caller: Caller,
+    beside: BesideEvent,
     Path(kind): Path<String>,
-    Query(owner): Query<OwnerQuery>,
-    Query(wait): Query<WaitQuery>,
-    headers: HeaderMap,
     body: Payload,
 ) -> Result<Response, Problem> {
-    let beside = Beside { caller: &caller, owner: &owner, wait: &wait, headers: &headers, kind: None };
-    take(&shared, beside, &kind, None, body).await
+    take(&shared, &beside, &kind, None, body).await
 }
 
 /// Takes the payload of an owner's hook which does not say itself what happened: the path does.
@@ -80,33 +74,29 @@ pub(crate) async fn take_hook(
 )]
 pub(crate) async fn take_named_hook(
     State(shared): State<Arc<Shared>>,
-    caller: Caller,
+    beside: BesideEvent,
     Path((kind, event)): Path<(String, String)>,
-    Query(owner): Query<OwnerQuery>,
-    Query(wait): Query<WaitQuery>,
-    headers: HeaderMap,
     body: Payload,
 ) -> Result<Response, Problem> {
-    let beside = Beside { caller: &caller, owner: &owner, wait: &wait, headers: &headers, kind: None };
-    take(&shared, beside, &kind, Some(&event), body).await
+    take(&shared, &beside, &kind, Some(&event), body).await
 }
 
 async fn take(
     shared: &Arc<Shared>,
-    mut beside: Beside<'_>,
+    beside: &BesideEvent,
     kind: &str,
     event: Option<&str>,
     body: Payload,
 ) -> Result<Response, Problem> {
-    beside.caller.needs(Needs::Own)?;
     let ReadHook { kind, said } = read_hook(shared, kind, event, body.bytes())?;
     // It is not held while anything is waited for.
     drop(body);
-    beside.kind = kind;
+    let beside = Beside { kind, ..beside.borrowed() };
     match said {
         Said::Event(event) => accept(shared, &beside, *event).await,
         Said::Other { name, session } => {
-            note(shared, beside.caller, beside.owner, kind, &name, session)?;
+            // What cannot be a session is none of ours either.
+            note(shared, beside.caller, beside.owner, kind, &name, session)?.ok();
             Ok(Json(IgnoredEvent { ignored: name }).into_response())
         }
     }
@@ -154,27 +144,6 @@ pub(crate) fn read_hook(shared: &Shared, kind: &str, event: Option<&str>, payloa
         Input::Blank => return Err(Problem::bad("bad_json", "there is no payload")),
     };
     Ok(ReadHook { kind, said })
-}
-
-/// A session that an event of another kind names lives, and so does the owner that the request names.
-pub(crate) fn note(
-    shared: &Arc<Shared>,
-    caller: &Caller,
-    owner: &OwnerQuery,
-    kind: Option<&str>,
-    name: &str,
-    session: Option<Identity>,
-) -> Result<(), Problem> {
-    let names_session = session.is_some();
-    let mut identity = session.unwrap_or_else(|| Identity::new(DEFAULT_TENANT, "none"));
-    for_tenant(caller, owner.tenant.as_deref(), &mut identity)?;
-    // Of something that cannot be a session nothing is to be noted.
-    if identity.validate().is_err() {
-        return Ok(());
-    }
-    let (owner, _) = find_owner(shared, caller, owner, kind, &identity.tenant)?;
-    take_in_other(shared, &Source { owner, connection: None }, name, names_session.then_some(&identity));
-    Ok(())
 }
 
 /// What a payload says, with the event's name if it does not say that itself.

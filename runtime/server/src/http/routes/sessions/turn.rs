@@ -10,12 +10,11 @@ use utoipa::ToSchema;
 
 use super::{not_of_a_session, read, with_id};
 use crate::access::Needs;
-use crate::http::accept::{find_owner, for_tenant};
+use crate::http::accept::{Noted, note};
 use crate::http::caller::Caller;
 use crate::http::extract::{Path, Payload, Query};
 use crate::http::owner_query::OwnerQuery;
 use crate::http::problem::Problem;
-use crate::requests::{Source, take_in_other};
 use crate::shared::Shared;
 
 /// A turn of an agent, from a prompt to the answer.
@@ -69,11 +68,8 @@ pub(crate) async fn note_turn(
 ) -> Result<Json<NotedTurn>, Problem> {
     caller.needs(Needs::Own)?;
     let input = read(&shared, "turn", with_id(body.object()?, id))?;
-    let Input::NotOurs { name, session: Some(mut identity) } = input else { return Err(not_of_a_session()) };
-    for_tenant(&caller, owner.tenant.as_deref(), &mut identity)?;
-    identity.validate()?;
-    let (owner, dropped) = find_owner(&shared, &caller, &owner, None, &identity.tenant)?;
-    take_in_other(&shared, &Source { owner, connection: None }, &name, Some(&identity));
+    let Input::NotOurs { name, session: session @ Some(_) } = input else { return Err(not_of_a_session()) };
+    let Noted { identity, dropped } = note(&shared, &caller, &owner, None, &name, session)??;
     let active = shared.runtime.session(&identity).map(|session| session.identity.clone());
     let turn_open = shared.owners.is_turn_open(active.as_ref().unwrap_or(&identity));
     if active.is_none() && turn_open.is_none() {
