@@ -6,17 +6,18 @@ use std::time::Instant;
 
 use lastword::{Runtime, Sandbox};
 
-use crate::access::{RateLimit, TokenStore};
+use crate::access::{FormTokens, Logins, RateLimit, TokenStore};
 use crate::activity::Activity;
 use crate::builder::ServerBuilder;
 use crate::controls::Controls;
-use crate::http::{Bodies, Connections, Readiness};
+use crate::findings::{self, Finding};
+use crate::http::{Bodies, Connections, Hosts, Readiness};
 use crate::metrics::Scraped;
 use crate::observer::ServerObserver;
 use crate::owners::Owners;
 use crate::requests::Inputs;
 use crate::settings::ServerLimits;
-use crate::status::{LastHook, OwnerCount, PluginStatus, Status, durability, wrong};
+use crate::status::{LastHook, OwnerCount, PluginStatus, Status, durability};
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -25,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) owners: Arc<Owners>,
     pub(crate) inputs: Inputs,
     pub(crate) tokens: Arc<TokenStore>,
+    pub(crate) logins: Logins,
+    pub(crate) forms: FormTokens,
+    pub(crate) hosts: Hosts,
     pub(crate) limits: ServerLimits,
     pub(crate) controls: Option<Arc<dyn Controls>>,
     pub(crate) connections: Connections,
@@ -49,6 +53,7 @@ impl Shared {
             owners,
             inputs,
             tokens,
+            hosts,
             limits,
             controls,
             sandbox,
@@ -63,6 +68,9 @@ impl Shared {
             bodies: Bodies::new(limits.bodies_bytes, limits.tenant_bodies_bytes),
             rates: RateLimit::new(limits.requests_per_second),
             readiness: Readiness::default(),
+            logins: Logins::default(),
+            forms: FormTokens::default(),
+            hosts: Hosts::new(&hosts),
             leaves_when_idle,
             taken: AtomicU64::new(0),
             began: Instant::now(),
@@ -123,9 +131,15 @@ impl Shared {
             undelivered_ends: self.runtime.undelivered_ends(),
             unwritten_bytes: stats.unwritten_bytes,
             connections: self.connections.open(),
-            wrong: wrong(self.runtime.has_failed(), self.runtime.durability(), &plugins),
+            wrong: self.findings(&plugins).iter().map(Finding::sentence).collect(),
             plugins,
         }
+    }
+
+    /// What an operator should look at, with these plugins.
+    pub(crate) fn findings(&self, plugins: &[PluginStatus]) -> Vec<Finding> {
+        let health = self.observer.health(None);
+        findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, &health)
     }
 
     /// What there is now, for `/metrics`.
