@@ -26,12 +26,22 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn wrong(subject: &str, what: impl Into<String>, remedy: impl Into<String>, place: &'static str) -> Self {
+    pub(crate) fn wrong(
+        subject: &str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+        place: &'static str,
+    ) -> Self {
         Self { is_wrong: true, subject: shown(subject), what: what.into(), remedy: remedy.into(), place }
     }
 
     /// Something to know, about which nobody has to do anything.
-    pub(crate) fn to_know(subject: &str, what: impl Into<String>, remedy: impl Into<String>, place: &'static str) -> Self {
+    pub(crate) fn to_know(
+        subject: &str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+        place: &'static str,
+    ) -> Self {
         Self { is_wrong: false, ..Self::wrong(subject, what, remedy, place) }
     }
 
@@ -162,7 +172,8 @@ mod tests {
     #[test]
     fn nothing_is_wrong_where_all_is_well() {
         for well in [health(0), health(2)] {
-            assert_eq!(of_daemon(false, Durability::Disk, &[plugin(0, 0)], &[well]), []);
+            let found = of_daemon(false, Durability::Disk, &[plugin(0, 0)], &[well]);
+            assert!(found.is_empty(), "{found:?}");
         }
     }
 

@@ -146,7 +146,10 @@ mod tests {
         assert_eq!(basic_of("anybody:lastword_1").as_deref(), Some("lastword_1"));
         assert_eq!(basic_of("lastword_1:").as_deref(), Some("lastword_1"));
         assert_eq!(basic_of("a:b:c").as_deref(), Some("b:c"));
-        assert_eq!((basic_of("lastword_1"), basic("Basic ?"), basic("Bearer eA=="), basic("")), (None, None, None, None));
+        assert_eq!(
+            (basic_of("lastword_1"), basic("Basic ?"), basic("Bearer eA=="), basic("")),
+            (None, None, None, None)
+        );
     }
 
     #[test]

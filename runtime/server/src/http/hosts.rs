@@ -108,14 +108,30 @@ mod tests {
         let (socket, hosts) = (Origin::socket(None), Hosts::new(&["Lastword.Example.".to_owned()]));
         let is_ours = |origin: &Origin, host: &str| hosts.check(origin, &headers(&[("host", host)])).is_ok();
         for host in [
-            "localhost", "LOCALHOST:7417", "localhost.", "a.localhost:1", "127.0.0.1:7417", "127.8.0.1", "[::1]:7417",
-            "10.0.0.5:7417", "lastword.example", "lastword.example.:443",
+            "localhost",
+            "LOCALHOST:7417",
+            "localhost.",
+            "a.localhost:1",
+            "127.0.0.1:7417",
+            "127.8.0.1",
+            "[::1]:7417",
+            "10.0.0.5:7417",
+            "lastword.example",
+            "lastword.example.:443",
         ] {
             assert!(is_ours(&network, host), "{host}");
         }
         for host in [
-            "", "evil.example", "localhost.evil.example", "evil.example:localhost", "lastword", "10.0.0.6", "[::2]",
-            "127.0.0.1.evil.example", "xlocalhost", "::1]:x",
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "evil.example:localhost",
+            "lastword",
+            "10.0.0.6",
+            "[::2]",
+            "127.0.0.1.evil.example",
+            "xlocalhost",
+            "::1]:x",
         ] {
             assert!(!is_ours(&network, host), "{host}");
         }

@@ -108,7 +108,8 @@ impl RecentCalls {
             Outcome::Deferred(_) => return,
         };
         let (tenant, plugin) = (&record.session.identity.tenant, &record.id.plugin);
-        let (wall, peak_memory) = record.report.map_or_else(Default::default, |report| (report.wall, report.peak_memory));
+        let (wall, peak_memory) =
+            record.report.map_or_else(Default::default, |report| (report.wall, report.peak_memory));
         let call = Call { number: 0, at: Timestamp::now(), failed, wall, peak_memory };
         self.state.lock().put(tenant, plugin, record.scoped, call);
     }
@@ -124,7 +125,10 @@ impl RecentCalls {
             }
         }
         drop(state);
-        by_plugin.into_iter().filter_map(|((plugin, tenant), calls)| Health::of(&plugin, tenant.as_ref(), calls)).collect()
+        by_plugin
+            .into_iter()
+            .filter_map(|((plugin, tenant), calls)| Health::of(&plugin, tenant.as_ref(), calls))
+            .collect()
     }
 
     /// Each plugin, as it was called for this tenant.
@@ -224,7 +228,8 @@ mod tests {
             calls.state.lock().put(tenant, &plugin(name), scoped, call(1, None));
         }
         let shown = |health: Vec<Health>| -> Vec<String> {
-            let names = health.iter().map(|one| format!("{} {:?} {}", one.plugin, one.tenant.as_deref(), one.delivered));
+            let names =
+                health.iter().map(|one| format!("{} {:?} {}", one.plugin, one.tenant.as_deref(), one.delivered));
             names.collect()
         };
         assert_eq!(shown(calls.of_all()), ["memory None 2", "own Some(\"b\") 1"]);

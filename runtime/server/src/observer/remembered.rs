@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lastword::events::{DrainReport, PluginDrain, Timestamp};
 
-use crate::owners::{LostOwner, Loss, OwnerDrain};
+use crate::owners::{Loss, LostOwner, OwnerDrain};
 
 /// A drain that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
