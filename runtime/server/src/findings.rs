@@ -139,7 +139,7 @@ pub(crate) fn failing(health: &Health) -> Finding {
         "host" => ("cannot be run", "failed for want of something of the machine's", "the log says of what"),
         _ => ("fails", "failed", "the log says why"),
     };
-    Finding::wrong(&name, format!("{how}: its last {calls} calls {why}"), remedy, "plugins")
+    Finding::wrong(&name, format!("{how}, its last {calls} calls {why}"), remedy, "plugins")
 }
 
 #[cfg(test)]
@@ -182,7 +182,7 @@ mod tests {
         let found = of_daemon(true, Durability::Memory, &[plugin(3, 2)], &[health(4)]);
         let said: Vec<String> = found.iter().map(Finding::sentence).collect();
         assert_eq!(said.len(), 5, "{said:?}");
-        assert!(said[1].starts_with("memory: hangs: its last 4 calls were cut at their deadline; look"), "{said:?}");
+        assert!(said[1].starts_with("memory: hangs, its last 4 calls were cut at their deadline; look"), "{said:?}");
         assert!(said[3].contains("memory: 3 given up") && said[3].contains("redeliver"), "{said:?}");
         assert!(said[4].contains("2 owed to a plugin that is not installed"), "{said:?}");
         let none = of_daemon(false, Durability::Disk, &[], &[]);

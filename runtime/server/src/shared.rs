@@ -1,10 +1,12 @@
 //! What all connections share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use lastword::{Runtime, Sandbox};
+use parking_lot::Mutex;
 
 use crate::access::{FormTokens, Logins, RateLimit, TokenStore};
 use crate::activity::Activity;
@@ -38,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) leaves_when_idle: bool,
     /// Events that were taken.
     taken: AtomicU64,
+    /// Where the page is.
+    pages: Mutex<Vec<String>>,
     sandbox: Option<Sandbox>,
     began: Instant,
     /// The kinds of owners that the configuration names.
@@ -73,6 +77,7 @@ impl Shared {
             hosts: Hosts::new(&hosts),
             leaves_when_idle,
             taken: AtomicU64::new(0),
+            pages: Mutex::default(),
             began: Instant::now(),
             runtime,
             observer,
@@ -89,6 +94,18 @@ impl Shared {
     /// Calls that can be under way at once; 0 where that is not known.
     pub(crate) fn slots(&self) -> u32 {
         self.sandbox.as_ref().map_or(0, Sandbox::max_concurrent_calls)
+    }
+
+    /// This address is served from now on.
+    pub(crate) fn serves(&self, address: SocketAddr, is_tls: bool) {
+        let (scheme, port) = (if is_tls { "https" } else { "http" }, address.port());
+        let host = match self.hosts.first() {
+            Some(named) => named.to_owned(),
+            None if address.ip().is_unspecified() => "localhost".to_owned(),
+            None if address.is_ipv6() => format!("[{}]", address.ip()),
+            None => address.ip().to_string(),
+        };
+        self.pages.lock().push(format!("{scheme}://{host}:{port}/"));
     }
 
     /// An event has come.
@@ -131,6 +148,7 @@ impl Shared {
             undelivered_ends: self.runtime.undelivered_ends(),
             unwritten_bytes: stats.unwritten_bytes,
             connections: self.connections.open(),
+            pages: self.pages.lock().clone(),
             wrong: self.findings(&plugins).iter().map(Finding::sentence).collect(),
             plugins,
         }

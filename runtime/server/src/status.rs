@@ -40,6 +40,9 @@ pub struct Status {
     pub unwritten_bytes: u64,
     /// Open connections.
     pub connections: u64,
+    /// Where a browser finds the daemon's page.
+    #[serde(default)]
+    pub pages: Vec<String>,
     /// What an operator should look at, a sentence each. Empty when all is well.
     pub wrong: Vec<String>,
 }

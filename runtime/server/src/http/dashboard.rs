@@ -15,12 +15,12 @@ mod units;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Router, http};
 use serde::Deserialize;
 
 use super::authorize::caller;
@@ -73,7 +73,7 @@ async fn show(
 fn login(is_wrong: bool) -> Result<Response, Problem> {
     let mut response = html(&LoginPage { is_wrong })?;
     *response.status_mut() = StatusCode::UNAUTHORIZED;
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Ok(response)
 }
 

@@ -93,7 +93,7 @@ impl FromRequest<Arc<Shared>> for Form {
 impl Form {
     /// The first value of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.0.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
     }
 
     /// The values of this name.

@@ -27,6 +27,11 @@ impl Hosts {
         Self { named: named.iter().map(|name| plain(name)).collect() }
     }
 
+    /// The first name of the configuration.
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.named.first().map(String::as_str)
+    }
+
     /// Refuses a request that is for somebody else.
     pub(crate) fn check(&self, origin: &Origin, headers: &HeaderMap) -> Result<(), Problem> {
         let mut said = headers.get_all(header::HOST).iter();

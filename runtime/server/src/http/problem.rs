@@ -136,6 +136,11 @@ impl Problem {
         self.status
     }
 
+    /// Its word for programs.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// Its word for programs, and its sentence for people.
     pub(crate) fn words(self) -> (&'static str, String) {
         (self.code, self.detail)

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use lastword::events::Timestamp;
 use lastword::{DeliveryRow, DeliveryState};
+use tokio::time::timeout;
 
 use super::bar::scale;
 use super::rows::{DeathRow, DeliveryLine, DrainRow, FindingRow, PluginRow, SessionLine, Tile, how};
 use super::templates::Dashboard;
-use super::units::{ago, many, time};
+use super::units::{ago, long_time, many, time};
 use crate::access::Needs;
 use crate::findings::{self, Finding};
 use crate::http::caller::{Caller, Shown};
 use crate::http::problem::Problem;
-use crate::http::routes::deliveries::first_deliveries;
+use crate::http::routes::deliveries::{LIST_TOO_SLOW, first_deliveries};
 use crate::http::routes::sessions::first_sessions;
-use crate::limits::{DEATH_IS_NEWS, PAGE_ROWS, RECENT_CALLS};
+use crate::limits::{DEATH_IS_NEWS, PAGE_LIST_TIMEOUT, PAGE_ROWS, RECENT_CALLS};
 use crate::observer::{Drained, EndCounts, Health, OfTenant, PastDeath, PastDrain};
 use crate::shared::Shared;
 use crate::status::{PluginStatus, Status};
@@ -37,7 +38,7 @@ pub(super) async fn dashboard(
 ) -> Result<Dashboard, Problem> {
     caller.needs(Needs::Read)?;
     let (now, tenant) = (Timestamp::now(), caller.access.tenant());
-    let unmade = Unmade::of(shared, caller).await?;
+    let unmade = Unmade::of(shared, caller).await;
     let (sessions, has_more_sessions) = first_sessions(&shared.runtime, tenant, PAGE_ROWS)?;
     let status = caller.access.is_of_all().then(|| shared.status());
     let health = shared.observer.health(tenant);
@@ -96,14 +97,15 @@ pub(super) async fn dashboard(
 fn redelivered_message(count: u64) -> String {
     match count {
         0 => "Nothing was redelivered: it is owed already, or is not there any more.".to_owned(),
-        _ => format!("{} owed again, and called now.", many(count, "delivery").replace("deliverys", "deliveries")),
+        1 => "1 delivery is owed again, and made as soon as its turn comes.".to_owned(),
+        _ => format!("{count} deliveries are owed again, and made as soon as their turn comes."),
     }
 }
 
 fn about(status: &Status) -> String {
     let Status { pid, journal, durability, connections, uptime_s, .. } = status;
     let place = if durability == "disk" { "on disk" } else { "in memory" };
-    let up = time(Duration::from_secs(*uptime_s));
+    let up = long_time(*uptime_s);
     format!("process {pid}, up for {up}; journal {journal}, {place}; {}", many(*connections, "connection"))
 }
 
@@ -113,23 +115,29 @@ struct Unmade {
     has_more: bool,
     /// There was too much to look through for all of it.
     is_too_slow: bool,
+    /// The journal could not be read.
+    is_unreadable: bool,
 }
 
 impl Unmade {
-    async fn of(shared: &Shared, caller: &Caller) -> Result<Self, Problem> {
-        let mut unmade = Self { rows: Vec::new(), has_more: false, is_too_slow: false };
+    /// The page is there also when they cannot be read: then it says so.
+    async fn of(shared: &Shared, caller: &Caller) -> Self {
+        let mut unmade = Self { rows: Vec::new(), has_more: false, is_too_slow: false, is_unreadable: false };
         for state in STATES {
-            match first_deliveries(shared, caller, state, PAGE_ROWS).await {
-                Ok(page) => {
+            let asked = first_deliveries(shared, caller, state, PAGE_ROWS);
+            match timeout(2 * PAGE_LIST_TIMEOUT, asked).await {
+                Ok(Ok(page)) => {
                     unmade.rows.extend(page.rows);
                     unmade.has_more |= page.next.is_some();
                 }
-                // The page is there also when that is not known.
-                Err(problem) if problem.may_pass() && !caller.access.is_of_all() => unmade.is_too_slow = true,
-                Err(problem) => return Err(problem),
+                Ok(Err(problem)) if problem.code() == LIST_TOO_SLOW => unmade.is_too_slow = true,
+                Ok(Err(_)) | Err(_) => {
+                    unmade.is_unreadable = true;
+                    break;
+                }
             }
         }
-        Ok(unmade)
+        unmade
     }
 
     fn count(&self, state: DeliveryState) -> u64 {
@@ -204,6 +212,10 @@ fn found(shared: &Shared, seen: &Seen<'_>) -> Vec<Finding> {
             failing.chain(unmade.flat_map(|(name, (dead, orphaned))| findings::unmade(name, dead, orphaned))).collect()
         }
     };
+    if seen.unmade.is_unreadable {
+        let remedy = "the log says why: look at the disk, or ask again when the daemon has started";
+        found.push(Finding::wrong("", "What is owed cannot be read from the journal", remedy, ""));
+    }
     if shared.connections.is_closing() || shared.runtime.is_draining() {
         let remedy = "it takes no new sessions; the next one goes on with what is owed";
         found.push(Finding::to_know("", "The daemon is about to leave", remedy, ""));
@@ -249,10 +261,8 @@ fn headline(found: &[Finding]) -> (&'static str, String) {
     let to_know = found.len() as u64 - wrong;
     match (wrong, to_know) {
         (0, 0) => ("is-good", "All is well".to_owned()),
-        (0, _) => (
-            "to-know",
-            format!("All is well; {}", many(to_know, "thing to know").replace("thing to knows", "things to know")),
-        ),
+        (0, 1) => ("to-know", "All is well; 1 thing to know".to_owned()),
+        (0, _) => ("to-know", format!("All is well; {to_know} things to know")),
         (1, _) => ("is-wrong", "1 thing is wrong".to_owned()),
         _ => ("is-wrong", format!("{wrong} things are wrong")),
     }

@@ -28,12 +28,19 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
+/// `12 s`, `3 min`, `2 d`.
+pub(super) fn long_time(seconds: u64) -> String {
+    match AGES.into_iter().find(|(unit, _)| seconds >= *unit) {
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{seconds} s"),
+    }
+}
+
 /// `just now`, `12 s ago`, `3 min ago`; `in 5 s`.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let millis = now.as_millisecond().saturating_sub(at.as_millisecond());
     let seconds = millis.unsigned_abs() / 1000;
-    let long = AGES.into_iter().find(|(unit, _)| seconds >= *unit);
-    let long = long.map_or_else(|| format!("{seconds} s"), |(unit, name)| format!("{} {name}", seconds / unit));
+    let long = long_time(seconds);
     match (seconds, millis < 0) {
         (0..2, _) => "just now".to_owned(),
         (_, true) => format!("in {long}"),

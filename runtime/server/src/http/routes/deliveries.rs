@@ -20,6 +20,9 @@ use crate::http::problem::Problem;
 use crate::limits::{LIST_TIMEOUT, MAX_CHANGED_AT_ONCE, PAGE_LIST_TIMEOUT};
 use crate::shared::Shared;
 
+/// The code of a list for which too much would have to be looked through.
+pub(in crate::http) const LIST_TOO_SLOW: &str = "list_too_slow";
+
 /// Which deliveries are meant.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -189,7 +192,7 @@ async fn own_page(
             }
             (Some(_), None) if Instant::now() >= until => {
                 let detail = "too much is to be looked through: name a plugin or a state, or try it again";
-                return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "list_too_slow", detail));
+                return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, LIST_TOO_SLOW, detail));
             }
             (next, None) => request.after = next,
         }
