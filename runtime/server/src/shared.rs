@@ -100,6 +100,7 @@ impl Shared {
     pub(crate) fn serves(&self, address: SocketAddr, is_tls: bool) {
         let (scheme, port) = (if is_tls { "https" } else { "http" }, address.port());
         let host = match self.hosts.first() {
+            Some(named) if named.contains(':') => format!("[{named}]"),
             Some(named) => named.to_owned(),
             None if address.ip().is_unspecified() => "localhost".to_owned(),
             None if address.is_ipv6() => format!("[{}]", address.ip()),
