@@ -48,3 +48,15 @@ fn browser() -> anyhow::Result<PathBuf> {
         .map(PathBuf::from)
         .context("there is no browser: on Debian, apt install chromium; else name it in LASTWORD_CHROMIUM")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_drives_the_browser_is_locked_and_from_no_registry_of_ours() {
+        let lockfile = std::fs::read_to_string(repository::root().join("tests/browser/package-lock.json")).unwrap();
+        assert!(lockfile.contains("node_modules/playwright-core") && lockfile.contains("\"integrity\""));
+        assert!(!lockfile.contains("\"resolved\""), "it names a registry");
+    }
+}
