@@ -10,7 +10,8 @@
   const HAPPENINGS = ["accepted", "refused", "outcome", "owner", "breaker", "drain", "missed"];
 
   const live = document.getElementById("live");
-  let timer = null;
+  let soonTimer = null;
+  let laterTimer = null;
   let asked = 0;
   let isConnected = false;
 
@@ -46,7 +47,6 @@
   };
 
   const refresh = async () => {
-    timer = null;
     asked = Date.now();
     try {
       const answer = await ask();
@@ -61,24 +61,22 @@
     } catch {
       say("the daemon does not answer", false);
     }
-    later(AT_LEAST_EVERY_MS);
+    later();
   };
 
-  const later = (time) => {
-    window.clearTimeout(timer);
-    timer = window.setTimeout(refresh, time);
+  const later = () => {
+    window.clearTimeout(laterTimer);
+    laterTimer = window.setTimeout(() => (document.hidden ? later() : refresh()), AT_LEAST_EVERY_MS);
   };
 
-  let isDue = false;
+  // Whoever does not look needs nothing; who looks again has it at once.
   const soon = () => {
-    if (isDue || document.hidden) {
+    if (soonTimer !== null || document.hidden) {
       return;
     }
-    isDue = true;
     const wait = Math.max(200, asked + AT_MOST_EVERY_MS - Date.now());
-    window.clearTimeout(timer);
-    timer = window.setTimeout(() => {
-      isDue = false;
+    soonTimer = window.setTimeout(() => {
+      soonTimer = null;
       void refresh();
     }, wait);
   };
@@ -97,5 +95,5 @@
     stream.addEventListener(happening, soon);
   }
   document.addEventListener("visibilitychange", soon);
-  later(AT_LEAST_EVERY_MS);
+  later();
 })();
