@@ -41,7 +41,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let first = verdict::show(&played, verdict::Expected::AllDelivered);
 
     title("2  The same, beside a plugin that never comes back");
-    let spin = spinning_plugin()?;
+    // One of the tests' hostile plugins: a loop.
+    let spin = test_guest("spin")?;
     // Starts only: the ends of ordinary work would keep the spinner in the way of the drain that is to be seen.
     let lines: Vec<String> = captured.starts().chain(&more).cloned().collect();
     let played = act::play(&lastword, &[good.clone(), spin], &journal("2"), &lines)?;
@@ -60,8 +61,11 @@ fn title(text: &str) {
     anstream::println!("\n{BOLD}{text}{BOLD:#}\n");
 }
 
-/// Builds the plugin, the program, and the helper that makes the spinning plugin.
-fn build() -> anyhow::Result<PathBuf> {
+/// Builds a plugin, the program, and the helper that makes the tests' plugins. Gives the program.
+///
+/// # Errors
+/// Something of it cannot be built.
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
     guests::build_one(GOOD_PLUGIN)?;
     say("building the program and its tests; wasmtime takes some minutes the first time");
     let mut build = process::cargo(&repository::root());
@@ -76,10 +80,13 @@ fn program(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// `spin`, of the tests' hostile plugins: a loop, as text.
-fn spinning_plugin() -> anyhow::Result<PathBuf> {
+/// One of the tests' plugins, which are texts, as a component. What makes it is [built](build) before.
+///
+/// # Errors
+/// There is none of this name, or it cannot be written.
+pub(crate) fn test_guest(name: &str) -> anyhow::Result<PathBuf> {
     let mut write = std::process::Command::new(program("write-guest")?);
-    let output = write.arg("spin").arg(repository::guests()).output().context("cannot run write-guest")?;
+    let output = write.arg(name).arg(repository::guests()).output().context("cannot run write-guest")?;
     ensure!(output.status.success(), "write-guest failed:\n{}", String::from_utf8_lossy(&output.stderr));
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim_end()))
 }

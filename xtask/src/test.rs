@@ -1,5 +1,5 @@
-//! `cargo xtask test`: the tests, on a machine that has what the demo needs; `--all` adds those that need more, and `--owners` runs
-//! those with real agents.
+//! `cargo xtask test`: the tests, on a machine that has what the demo needs; `--all` adds those that need more, `--owners` runs
+//! those with real agents, and `--browser` that of the daemon's page.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,9 @@ use crate::console::{BAD, DIM, WARN, say};
 use crate::tools::{NEXTEST, WASMTIME};
 use crate::{ci, guests, process, repository};
 
+mod browser;
 mod needs;
+mod npm;
 mod owners;
 
 #[derive(clap::Args)]
@@ -26,6 +28,9 @@ pub(crate) struct Args {
     /// Write what came of the trials into the table of README.md
     #[arg(long, requires = "owners")]
     update: bool,
+    /// Only the daemon's page, in a real browser
+    #[arg(long, conflicts_with_all = ["all", "owners"])]
+    browser: bool,
     /// Handed to `cargo nextest run`: names of tests, `-E 'package(lastword)'`, … With any, only these tests run
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     nextest: Vec<String>,
@@ -33,7 +38,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn everything() -> Self {
-        Self { all: true, owners: None, few: false, update: false, nextest: Vec::new() }
+        Self { all: true, owners: None, few: false, update: false, browser: false, nextest: Vec::new() }
     }
 
     /// A few trials with real agents.
@@ -64,6 +69,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(words) = &args.owners {
         ensure!(!args.is_selection(), "--owners takes names of owners, and nothing for the test runner");
         return if args.few { owners::run_few(words) } else { owners::run(words, args.update) };
+    }
+    if args.browser {
+        ensure!(!args.is_selection(), "--browser takes nothing for the test runner");
+        return browser::run();
     }
     // What somebody asked for by its name is not left out.
     let lacking = if args.is_selection() { Vec::new() } else { needs::lacking() };

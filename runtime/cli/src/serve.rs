@@ -193,6 +193,7 @@ fn build(args: &ServeArgs, config: Config, settings: &Settings, early: &EarlyExi
         .limits(fd::limit().map_or_else(ServerLimits::default, ServerLimits::within))
         .owners(settings.owners.clone())
         .tokens(store)
+        .hosts(settings.hosts.clone())
         .controls(Arc::new(controls))
         .leaves_when_idle(args.spawned)
         .sandbox(sandbox);

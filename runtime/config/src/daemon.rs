@@ -1,7 +1,7 @@
 //! `[daemon]`: what `lastword serve` listens on, when an owner counts as gone, and how it stops.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct Daemon {
     pub listen: Option<SocketAddr>,
     /// The file with the tokens of those who come by TCP.
     pub tokens: Option<PathBuf>,
+    /// Names by which browsers may ask for the page, beside those of this machine.
+    pub hosts: Vec<String>,
     /// What TLS is made with.
     pub tls: Option<TlsFiles>,
     /// How long an owner that is gone has to come back before its sessions end.
@@ -36,6 +38,7 @@ impl Default for Daemon {
             socket: None,
             listen: None,
             tokens: None,
+            hosts: Vec::new(),
             tls: None,
             owner_grace: DEFAULT_OWNER_GRACE,
             idle_after: BTreeMap::new(),
@@ -64,8 +67,8 @@ pub enum OnStop {
     Keep,
 }
 
-const KEYS: [&str; 8] =
-    ["idle-after", "listen", "metrics-tenants", "on-stop", "owner-grace", "socket", "tls", "tokens"];
+const KEYS: [&str; 9] =
+    ["hosts", "idle-after", "listen", "metrics-tenants", "on-stop", "owner-grace", "socket", "tls", "tokens"];
 
 pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Daemon> {
     let table = Table::new(reader, "[daemon]", reader.table("daemon", value)?, &KEYS);
@@ -77,6 +80,7 @@ pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Daemon> {
         socket: file("socket", "lastword.sock"),
         listen: table.get("listen").and_then(|value| listen(reader, value)),
         tokens: file("tokens", "tokens.toml"),
+        hosts: table.get("hosts").map(|value| hosts(reader, value)).unwrap_or_default(),
         tls: table.get("tls").and_then(|value| tls(reader, value)),
         owner_grace: table.get("owner-grace").and_then(grace).unwrap_or(default.owner_grace),
         idle_after: table.get("idle-after").map(|value| idle_after(reader, value)).unwrap_or_default(),
@@ -130,6 +134,24 @@ fn listen(reader: &Reader<'_>, value: &Value<'_>) -> Option<SocketAddr> {
 /// When it is none.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is no address with a port: write one such as \"127.0.0.1:7417\""))
+}
+
+fn hosts(reader: &Reader<'_>, value: &Value<'_>) -> Vec<String> {
+    let Some(list) = value.get_ref().as_array() else {
+        reader.mistake(value.span(), "\"hosts\" must be a list such as [\"lastword.example.com\"]");
+        return Vec::new();
+    };
+    list.iter().filter_map(|value| reader.parsed("hosts", "a list of strings", value, host)).collect()
+}
+
+/// A name as browsers send it. Whoever owns the name owns what its pages may do here, so none stands for several.
+fn host(text: &str) -> Result<String, String> {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let is_name = !text.is_empty() && text.chars().all(is_of_name);
+    if is_name || text.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(format!("{text:?} is no name: write one without a scheme, a port or a *, such as \"lastword.example.com\""))
 }
 
 fn tls(reader: &Reader<'_>, value: &Value<'_>) -> Option<TlsFiles> {
@@ -186,6 +208,7 @@ mod tests {
         let whole = parse(
             "socket = \"run/lastword.sock\"\nlisten = \"0.0.0.0:7417\"\ntokens = \"tokens.toml\"\n\
              tls = { certificate = \"cert.pem\", key = \"/keys/key.pem\" }\nowner-grace = \"500ms\"\n\
+             hosts = [\"Lastword.example.com\", \"::1\"]\n\
              idle-after = { claude-code = \"4h\", codex-cli = \"24h\" }\non-stop = \"keep\"\nmetrics-tenants = true\n",
         );
         let hour = Duration::from_secs(60 * 60);
@@ -193,6 +216,7 @@ mod tests {
             socket: Some("/etc/lastword/run/lastword.sock".into()),
             listen: Some("0.0.0.0:7417".parse().unwrap()),
             tokens: Some("/etc/lastword/tokens.toml".into()),
+            hosts: vec!["lastword.example.com".to_owned(), "::1".to_owned()],
             tls: Some(TlsFiles { certificate: "/etc/lastword/cert.pem".into(), key: "/keys/key.pem".into() }),
             owner_grace: Duration::from_millis(500),
             idle_after: [("claude-code".to_owned(), 4 * hour), ("codex-cli".to_owned(), 24 * hour)].into(),
@@ -209,6 +233,9 @@ mod tests {
             ("listen = \"localhost\"", "2:10: listen: \"localhost\" is no address with a port"),
             ("listen = \"127.0.0.1:1\"", "2:10: listen: nobody could come in without a token: add tokens = "),
             ("tokens = \"t\"\nlisten = \"10.0.0.1:1\"", "3:10: listen: tokens would cross the network"),
+            ("hosts = \"a\"", "2:9: \"hosts\" must be a list such as"),
+            ("hosts = [\"http://a:1\"]", "2:10: hosts: \"http://a:1\" is no name: write one without a scheme"),
+            ("hosts = [\"*.a\"]", "hosts: \"*.a\" is no name"),
             ("tls = { key = \"k\" }", "2:7: tls: it has no certificate: add certificate = \"cert.pem\""),
             ("owner-grace = 2", "2:15: \"owner-grace\" must be a string such as \"2s\", not the number 2"),
             ("idle-after = { goose = \"4\" }", "2:24: idle-after.goose: \"4\" has no unit"),

@@ -1,10 +1,14 @@
 //! Who may do what.
 
+mod form_tokens;
+mod logins;
 mod rate;
 mod role;
 mod token;
 mod token_store;
 
+pub(crate) use form_tokens::FormTokens;
+pub(crate) use logins::Logins;
 pub(crate) use rate::RateLimit;
 pub use role::Role;
 pub(crate) use role::{Access, Needs};

@@ -20,6 +20,7 @@ pub struct ServerBuilder {
     pub(crate) owners: OwnerSettings,
     pub(crate) inputs: Inputs,
     pub(crate) tokens: Arc<TokenStore>,
+    pub(crate) hosts: Vec<String>,
     pub(crate) limits: ServerLimits,
     pub(crate) controls: Option<Arc<dyn Controls>>,
     pub(crate) sandbox: Option<Sandbox>,
@@ -35,6 +36,7 @@ impl ServerBuilder {
             owners: OwnerSettings::default(),
             inputs: Inputs::default(),
             tokens: Arc::default(),
+            hosts: Vec::new(),
             limits: ServerLimits::default(),
             controls: None,
             sandbox: None,
@@ -60,6 +62,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn tokens(self, tokens: Arc<TokenStore>) -> Self {
         Self { tokens, ..self }
+    }
+
+    /// Names by which browsers may ask for the page, beside those of this machine: `localhost`, loopback addresses, and the address that was
+    /// connected to. Default: none.
+    #[must_use]
+    pub fn hosts(self, hosts: Vec<String>) -> Self {
+        Self { hosts, ..self }
     }
 
     /// What clients may use. Default: [`ServerLimits::default`].

@@ -8,7 +8,9 @@ mod caller;
 mod client_gone;
 mod connection;
 mod connections;
+mod dashboard;
 mod extract;
+mod hosts;
 mod outcomes;
 mod owner_query;
 mod page;
@@ -31,6 +33,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::bodies::Bodies;
 pub(crate) use self::connections::Connections;
+pub(crate) use self::hosts::Hosts;
 pub(crate) use self::readiness::Readiness;
 
 // What comes from a spool takes the same way as what comes by itself.
@@ -90,7 +93,7 @@ pub(crate) async fn serve_tcp(shared: &Arc<Shared>, listener: TcpListener, tls: 
         let Some(stream) = taken(accepted.map(|(stream, _)| stream)).await else { continue };
         match (shared.connections.enter_network(), &tls) {
             (Some((place, stranger)), tls) => {
-                let origin = Origin::network(stranger);
+                let origin = Origin::network(stranger, stream.local_addr().ok(), tls.is_some());
                 spawn_tcp(shared, stream, &router, tls.clone(), origin, place);
             }
             (None, None) => {

@@ -36,6 +36,7 @@ mod activity;
 mod builder;
 mod clock;
 mod controls;
+mod findings;
 mod hooks;
 mod http;
 pub mod limits;

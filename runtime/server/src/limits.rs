@@ -169,5 +169,50 @@ pub const READY_PROBE_EVERY: Duration = Duration::from_secs(1);
 /// How long a TLS handshake may take: two round trips to the other side of the world, on a bad day.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a login in a browser is valid: a working day, and its evening.
+pub const LOGIN_KEPT: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Logins at once, of all tokens. Each has some hundred bytes.
+pub const MAX_LOGINS: usize = 1_024;
+
+/// Logins at once with one token; one more ends the oldest. A token is one person's, who has a few browsers.
+pub const MAX_TOKEN_LOGINS: usize = 32;
+
+/// Bytes of a form: a token, and the names of some deliveries. Whoever sends one may be a stranger.
+pub const MAX_FORM_BYTES: usize = 8 * 1024;
+
+/// Rows of each list of the page. What is beyond them the API and the commands have.
+pub const PAGE_ROWS: usize = 50;
+
+/// How long the page looks for a tenant's deliveries among those of others, for each state.
+pub const PAGE_LIST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Characters of others' text in one place of the page.
+pub const MAX_SHOWN_CHARS: usize = 160;
+
+/// Calls of one plugin for one tenant that its health is told by: so the slowest but one is its 99th percentile.
+pub const RECENT_CALLS: usize = 128;
+
+/// Pairs of tenant and plugin whose last calls are remembered: some 6 MB at most.
+pub const MAX_RECENT_PAIRS: usize = 1_024;
+
+/// Failures in a row of one plugin after which that is said to be wrong. Two may be a server that is started anew.
+pub const FAILURES_THAT_ARE_WRONG: usize = 3;
+
+/// Drains that are remembered, the daemon's own and those of owners that said goodbye.
+pub const MAX_RECENT_DRAINS: usize = 20;
+
+/// Of these, those of one tenant's owners.
+pub const MAX_TENANT_RECENT_DRAINS: usize = 10;
+
+/// Owners that died and are remembered.
+pub const MAX_RECENT_DEATHS: usize = 100;
+
+/// Of these, those of one tenant.
+pub const MAX_TENANT_RECENT_DEATHS: usize = 50;
+
+/// For how long the death of an owner is among what an operator should look at.
+pub const DEATH_IS_NEWS: Duration = Duration::from_secs(60 * 60);
+
 /// How long a listener waits after an error such as too many open files, before it takes the next connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

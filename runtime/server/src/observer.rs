@@ -1,6 +1,9 @@
 //! What the server is told by the runtime, and tells on.
 
+mod health;
 mod recent;
+mod recent_of_tenants;
+mod remembered;
 mod stream;
 
 use std::sync::Arc;
@@ -11,10 +14,16 @@ use lastword::{Acceptance, Accepted, Commit, Observer, OutcomeRecord, Refusal};
 use lastword_protocol::output::{self, Cost, Drain, Output};
 use serde_json::json;
 
+use crate::limits::{MAX_RECENT_DEATHS, MAX_RECENT_DRAINS, MAX_TENANT_RECENT_DEATHS, MAX_TENANT_RECENT_DRAINS};
 use crate::metrics::Metrics;
-use crate::owners::{LostOwner, OwnerName};
+use crate::owners::{LostOwner, OwnerDrain, OwnerName};
 use crate::raw::Recipients;
+pub(crate) use health::Health;
+use health::RecentCalls;
 use recent::RecentSettlements;
+pub(crate) use recent_of_tenants::OfTenant;
+use recent_of_tenants::RecentOfTenants;
+pub(crate) use remembered::{Drained, EndCounts, PastDeath, PastDrain};
 pub(crate) use stream::{Happening, Stream, Watching};
 
 /// Is told by the runtime how things go, for `/metrics`, `/v1/stream` and the connections that wait for outcomes. Give a clone of it to
@@ -29,6 +38,9 @@ struct Told {
     stream: Stream,
     recipients: Recipients,
     recent: RecentSettlements,
+    calls: RecentCalls,
+    drains: RecentOfTenants<PastDrain>,
+    deaths: RecentOfTenants<PastDeath>,
 }
 
 impl ServerObserver {
@@ -50,6 +62,9 @@ impl ServerObserver {
             stream: Stream::new(),
             recipients: Recipients::default(),
             recent: RecentSettlements::default(),
+            calls: RecentCalls::default(),
+            drains: RecentOfTenants::new(MAX_RECENT_DRAINS, MAX_TENANT_RECENT_DRAINS),
+            deaths: RecentOfTenants::new(MAX_RECENT_DEATHS, MAX_TENANT_RECENT_DEATHS),
         };
         Self { told: Arc::new(told) }
     }
@@ -73,6 +88,24 @@ impl ServerObserver {
         self.told.recent.get_behind_record(delivery).await
     }
 
+    /// How the last calls of each plugin went that were for this tenant; none: for all.
+    pub(crate) fn health(&self, tenant: Option<&Arc<str>>) -> Vec<Health> {
+        match tenant {
+            Some(tenant) => self.told.calls.of_tenant(tenant),
+            None => self.told.calls.of_all(),
+        }
+    }
+
+    /// The last drains, newest first. Those of the daemon are no tenant's.
+    pub(crate) fn drains(&self) -> Vec<OfTenant<PastDrain>> {
+        self.told.drains.newest_first()
+    }
+
+    /// The owners that died last, newest first. Connections are no tenant's.
+    pub(crate) fn deaths(&self) -> Vec<OfTenant<PastDeath>> {
+        self.told.deaths.newest_first()
+    }
+
     /// A request of a session was accepted; `op` is `start`, `compaction` or `end`.
     pub(crate) fn accepted(&self, op: &'static str, accepted: &Accepted) {
         let has_ended = op == "end" && accepted.how != Acceptance::DuplicateOp;
@@ -87,6 +120,7 @@ impl ServerObserver {
     /// An owner was lost.
     pub(crate) fn owner_lost(&self, lost: &LostOwner) {
         self.told.metrics.owner_lost(lost.how);
+        self.told.deaths.put(lost.name.as_ref().map(|name| name.tenant.clone()), PastDeath::of(lost));
         let Some(OwnerName { tenant, name }) = &lost.name else { return };
         self.told.stream.tell(tenant, "owner", || {
             let (how, sessions) = (lost.how.as_str(), lost.sessions);
@@ -98,13 +132,26 @@ impl ServerObserver {
     pub(crate) fn owner_came_back(&self, name: &OwnerName, kind: &str) {
         let OwnerName { tenant, name } = name;
         tracing::info!(%tenant, owner = %name, kind, "an owner is back: its sessions go on");
+        let is_it = |one: &OfTenant<PastDeath>| {
+            one.tenant.as_ref() == Some(tenant) && one.what.name.as_ref() == Some(name) && !one.what.is_back
+        };
+        self.told.deaths.change_newest(is_it, |death| death.is_back = true);
         let happened = || json!({"tenant": tenant, "owner": name, "state": "back"});
         self.told.stream.tell(tenant, "owner", happened);
+    }
+
+    /// An owner has said goodbye, and that is the report. Of one that had nothing there is nothing to tell.
+    pub(crate) fn owner_drained(&self, name: Option<&OwnerName>, report: &OwnerDrain) {
+        if report.sessions + report.refused > 0 {
+            let tenant = name.map(|name| name.tenant.clone());
+            self.told.drains.put(tenant, PastDrain::of_owner(name.map(|name| name.name.clone()), report));
+        }
     }
 
     /// The daemon has drained.
     pub(crate) fn drained(&self, report: &DrainReport) {
         self.told.metrics.drained(report);
+        self.told.drains.put(None, PastDrain::of_daemon(report));
         let reason = report.reason.to_string();
         self.recipients()
             .tell_all(|dropped| Output::Drain(Drain::new(report, &reason, dropped + report.unreported)).line());
@@ -122,6 +169,7 @@ impl Observer for ServerObserver {
     fn outcome(&self, record: &OutcomeRecord<'_>) {
         let (tenant, plugin) = (&record.session.identity.tenant, &record.id.plugin);
         self.told.metrics.call(tenant, (plugin.as_str(), record.scoped), record.outcome, record.report);
+        self.told.calls.put(record);
         let settlement = settlement(record);
         let is_settled = settlement.is_some();
         if let Some(settlement) = settlement {

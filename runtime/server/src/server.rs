@@ -78,6 +78,7 @@ impl Server {
         if tls.is_none() && !address.ip().is_loopback() {
             return Err(ServeError::PlainOffLoopback(address));
         }
+        self.shared.serves(address, tls.is_some());
         http::serve_tcp(&self.shared, listener, tls).await;
         Ok(())
     }

@@ -1,22 +1,25 @@
 //! What all connections share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use lastword::{Runtime, Sandbox};
+use parking_lot::Mutex;
 
-use crate::access::{RateLimit, TokenStore};
+use crate::access::{FormTokens, Logins, RateLimit, TokenStore};
 use crate::activity::Activity;
 use crate::builder::ServerBuilder;
 use crate::controls::Controls;
-use crate::http::{Bodies, Connections, Readiness};
+use crate::findings::{self, Finding};
+use crate::http::{Bodies, Connections, Hosts, Readiness};
 use crate::metrics::Scraped;
 use crate::observer::ServerObserver;
 use crate::owners::Owners;
 use crate::requests::Inputs;
 use crate::settings::ServerLimits;
-use crate::status::{LastHook, OwnerCount, PluginStatus, Status, durability, wrong};
+use crate::status::{LastHook, OwnerCount, PluginStatus, Status, durability};
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -25,6 +28,9 @@ pub(crate) struct Shared {
     pub(crate) owners: Arc<Owners>,
     pub(crate) inputs: Inputs,
     pub(crate) tokens: Arc<TokenStore>,
+    pub(crate) logins: Logins,
+    pub(crate) forms: FormTokens,
+    pub(crate) hosts: Hosts,
     pub(crate) limits: ServerLimits,
     pub(crate) controls: Option<Arc<dyn Controls>>,
     pub(crate) connections: Connections,
@@ -34,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) leaves_when_idle: bool,
     /// Events that were taken.
     taken: AtomicU64,
+    /// Where the page is.
+    pages: Mutex<Vec<String>>,
     sandbox: Option<Sandbox>,
     began: Instant,
     /// The kinds of owners that the configuration names.
@@ -49,6 +57,7 @@ impl Shared {
             owners,
             inputs,
             tokens,
+            hosts,
             limits,
             controls,
             sandbox,
@@ -63,8 +72,12 @@ impl Shared {
             bodies: Bodies::new(limits.bodies_bytes, limits.tenant_bodies_bytes),
             rates: RateLimit::new(limits.requests_per_second),
             readiness: Readiness::default(),
+            logins: Logins::default(),
+            forms: FormTokens::default(),
+            hosts: Hosts::new(&hosts),
             leaves_when_idle,
             taken: AtomicU64::new(0),
+            pages: Mutex::default(),
             began: Instant::now(),
             runtime,
             observer,
@@ -82,6 +95,19 @@ impl Shared {
     pub(crate) fn slots(&self) -> (u32, Option<&'static str>) {
         let allocation = self.sandbox.as_ref().map(Sandbox::allocation);
         allocation.map_or((0, None), |allocation| (allocation.slots, Some(allocation.bound.as_str())))
+    }
+
+    /// This address is served from now on.
+    pub(crate) fn serves(&self, address: SocketAddr, is_tls: bool) {
+        let (scheme, port) = (if is_tls { "https" } else { "http" }, address.port());
+        let host = match self.hosts.first() {
+            Some(named) if named.contains(':') => format!("[{named}]"),
+            Some(named) => named.to_owned(),
+            None if address.ip().is_unspecified() => "localhost".to_owned(),
+            None if address.is_ipv6() => format!("[{}]", address.ip()),
+            None => address.ip().to_string(),
+        };
+        self.pages.lock().push(format!("{scheme}://{host}:{port}/"));
     }
 
     /// An event has come.
@@ -126,9 +152,16 @@ impl Shared {
             connections: self.connections.open(),
             slots: stats.slots,
             slots_bound: stats.slots_bound.as_str().to_owned(),
-            wrong: wrong(self.runtime.has_failed(), self.runtime.durability(), &plugins),
+            pages: self.pages.lock().clone(),
+            wrong: self.findings(&plugins).iter().map(Finding::sentence).collect(),
             plugins,
         }
+    }
+
+    /// What an operator should look at, with these plugins.
+    pub(crate) fn findings(&self, plugins: &[PluginStatus]) -> Vec<Finding> {
+        let health = self.observer.health(None);
+        findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, &health)
     }
 
     /// What there is now, for `/metrics`.

@@ -46,6 +46,9 @@ pub struct Status {
     /// Why they are not more: `configured`, `default`, `memory`, `mappings`, `descriptors`, `address-space` or `least`.
     #[serde(default)]
     pub slots_bound: String,
+    /// Where a browser finds the daemon's page.
+    #[serde(default)]
+    pub pages: Vec<String>,
     /// What an operator should look at, a sentence each. Empty when all is well.
     pub wrong: Vec<String>,
 }
@@ -112,55 +115,5 @@ pub(crate) fn durability(durability: Durability) -> &'static str {
     match durability {
         Durability::Disk => "disk",
         Durability::Memory => "memory",
-    }
-}
-
-/// What an operator should look at.
-pub(crate) fn wrong(has_failed: bool, durability: Durability, plugins: &[PluginStatus]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if has_failed {
-        wrong.push("a worker has panicked, which is a defect of lastword: start the daemon again".to_owned());
-    }
-    if durability == Durability::Memory {
-        wrong.push("the journal is in memory: what is owed is lost with the process".to_owned());
-    }
-    if !plugins.iter().any(|plugin| plugin.installed) {
-        wrong.push("no plugin is installed: sessions are tracked, and nobody is told of their ends".to_owned());
-    }
-    for plugin in plugins {
-        if plugin.dead > 0 {
-            let (dead, name) = (plugin.dead, &plugin.plugin);
-            wrong.push(format!(
-                "{name}: {dead} given up; see `lastword deliveries --state dead`, then redeliver or drop"
-            ));
-        }
-        if plugin.orphaned > 0 {
-            let (orphaned, name) = (plugin.orphaned, &plugin.plugin);
-            wrong.push(format!("{name}: {orphaned} owed to a plugin that is not installed: install it, or drop them"));
-        }
-    }
-    wrong
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plugin(dead: u64, orphaned: u64) -> PluginStatus {
-        PluginStatus { plugin: "memory".into(), installed: true, dead, orphaned, ..PluginStatus::default() }
-    }
-
-    #[test]
-    fn nothing_is_wrong_where_all_is_well() {
-        assert_eq!(wrong(false, Durability::Disk, &[plugin(0, 0)]), [""; 0]);
-    }
-
-    #[test]
-    fn what_an_operator_should_look_at_is_said_and_with_what_to_do() {
-        let said = wrong(true, Durability::Memory, &[plugin(3, 2)]);
-        assert_eq!(said.len(), 4, "{said:?}");
-        assert!(said[2].contains("memory: 3 given up") && said[2].contains("redeliver"), "{said:?}");
-        assert!(said[3].contains("2 owed to a plugin that is not installed"), "{said:?}");
-        assert!(wrong(false, Durability::Disk, &[])[0].contains("no plugin is installed"));
     }
 }

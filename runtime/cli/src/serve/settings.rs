@@ -24,6 +24,8 @@ pub(super) struct Settings {
     pub(super) listen: Option<SocketAddr>,
     /// The file that tokens are read from, now and at each reload.
     pub(super) tokens: Option<PathBuf>,
+    /// Names by which browsers may ask for the page.
+    pub(super) hosts: Vec<String>,
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
     pub(super) owners: OwnerSettings,
     pub(super) on_stop: OnStop,
@@ -53,6 +55,7 @@ impl Settings {
             patience: if args.spawned { HAND_OVER } else { Duration::ZERO },
             listen: args.listen.or(daemon.listen),
             tokens: args.tokens.clone().or_else(|| daemon.tokens.clone()),
+            hosts: daemon.hosts.clone(),
             tls,
             owners: owners(args, daemon, config),
             on_stop: daemon.on_stop,

@@ -36,7 +36,8 @@ fn head(out: &mut impl Write, status: &Status) -> io::Result<()> {
             )?;
         }
     }
-    writeln!(out, "{DIM}journal {journal}, {}{DIM:#}", if durability == "memory" { "in memory" } else { "on disk" })
+    writeln!(out, "{DIM}journal {journal}, {}{DIM:#}", if durability == "memory" { "in memory" } else { "on disk" })?;
+    status.pages.iter().try_for_each(|page| writeln!(out, "{DIM}page {}{DIM:#}", printable(page)))
 }
 
 fn sessions(out: &mut impl Write, status: &Status) -> io::Result<()> {
@@ -125,12 +126,14 @@ mod tests {
             owners: vec![OwnerCount { kind: "claude-code".into(), owners: 2, sessions: 2 }],
             plugins: vec![plugin],
             connections: 1,
+            pages: vec!["http://127.0.0.1:7417/".into()],
             wrong: vec!["memory: 2 given up".into()],
             ..Status::default()
         });
         assert_eq!(
             text,
-            "lastword 0.1.0, process 4711, up for 2 h 1 min, 1 connection\njournal k3f9a2c1, on disk\n\n\
+            "lastword 0.1.0, process 4711, up for 2 h 1 min, 1 connection\njournal k3f9a2c1, on disk\n\
+             page http://127.0.0.1:7417/\n\n\
              Active: 3 sessions, 2 of an owner that is looked after\n\
              OWNER        ALIVE  SESSIONS\nclaude-code  2      2\n\n\
              Owed: 1 delivery\n\

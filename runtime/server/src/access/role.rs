@@ -77,6 +77,11 @@ impl Access {
         Self::new(Role::Operator, None)
     }
 
+    /// What it allows.
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
     /// The one tenant that it is for; none: every tenant.
     pub(crate) fn tenant(&self) -> Option<&Arc<str>> {
         self.tenant.as_ref()

@@ -105,9 +105,7 @@ impl NewToken {
     /// # Errors
     /// When the operating system gives no random bytes.
     pub fn generate() -> Result<Self, BadToken> {
-        let mut random = [0; RANDOM_BYTES];
-        getrandom::fill(&mut random).map_err(|error| BadToken::Random(error.to_string()))?;
-        Ok(Self { text: format!("{PREFIX}{}", hex(&random)) })
+        Ok(Self { text: format!("{PREFIX}{}", hex(&random()?)) })
     }
 
     /// What its holder sends, as `Authorization: Bearer …`.
@@ -123,12 +121,19 @@ impl NewToken {
     }
 }
 
+/// As many random bytes as a token has.
+pub(super) fn random() -> Result<[u8; RANDOM_BYTES], BadToken> {
+    let mut random = [0; RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(|error| BadToken::Random(error.to_string()))?;
+    Ok(random)
+}
+
 /// The SHA-256 of a token's text. Its 32 bytes are random, so nothing slower is needed.
 pub(super) fn hash_of(text: &str) -> Hash {
     Sha256::digest(text.as_bytes()).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // A string takes whatever is written.
         write!(text, "{byte:02x}").ok();

@@ -24,6 +24,13 @@ pub(crate) struct Known {
     hash: Hash,
 }
 
+impl Known {
+    /// The SHA-256 of the token.
+    pub(crate) fn hash(&self) -> &[u8] {
+        &self.hash
+    }
+}
+
 impl TokenStore {
     /// With these tokens.
     #[must_use]
@@ -52,6 +59,12 @@ impl TokenStore {
     pub(crate) fn find(&self, text: &str) -> Option<Known> {
         let tokens = self.tokens.borrow().clone();
         find(&tokens, hash_of(text))
+    }
+
+    /// What a token is now of which only this is kept; none if it is not valid any more.
+    pub(crate) fn again(&self, known: &Known) -> Option<Known> {
+        let tokens = self.tokens.borrow().clone();
+        find(&tokens, known.hash)
     }
 
     /// Resolves when this one is not valid any more, or is for something else.
@@ -115,6 +128,10 @@ mod tests {
         let store = TokenStore::new(vec![token("a", &old)]);
         store.replace(vec![token("a", &new)]);
         assert!(store.find(old.text()).is_none() && store.find(new.text()).is_some());
+        let known = store.find(new.text()).unwrap();
+        assert_eq!(&*store.again(&known).unwrap().name, "a");
+        store.replace(vec![token("a", &old)]);
+        assert!(store.again(&known).is_none());
     }
 
     #[tokio::test]

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
-use super::caller::{Caller, Origin};
+use super::caller::{Caller, Origin, Shown};
 use super::client_gone::ClientGone;
+use super::hosts::check_source;
 use super::problem::Problem;
+use crate::access::Known;
 use crate::shared::Shared;
 
 /// Lets in who may ask at all, and tells the handler who it is.
@@ -18,7 +22,7 @@ pub(crate) async fn authorize(State(shared): State<Arc<Shared>>, mut request: Re
     let Some(origin) = request.extensions().get::<Origin>().cloned() else {
         return Problem::unauthorized().into_response();
     };
-    let caller = match caller(&shared, &origin, request.headers()) {
+    let caller = match let_in(&shared, &origin, request.method(), request.headers()) {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
@@ -27,13 +31,34 @@ pub(crate) async fn authorize(State(shared): State<Arc<Shared>>, mut request: Re
     next.run(request).await
 }
 
-fn caller(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Result<Caller, Problem> {
+/// A browser sends a cookie and HTTP Basic by itself, and reaches a socket that somebody has made a port of. So other people's pages could
+/// have it change something here.
+fn let_in(shared: &Shared, origin: &Origin, method: &Method, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let caller = caller(shared, origin, headers)?;
+    match caller.shown() {
+        Shown::Bearer => return Ok(caller),
+        Shown::Socket | Shown::Basic | Shown::Login(_) => shared.hosts.check(origin, headers)?,
+    }
+    match caller.shown() {
+        _ if method.is_safe() => Ok(caller),
+        Shown::Socket => check_source(headers).map(|()| caller),
+        _ => Err(Problem::needs_form_token()),
+    }
+}
+
+/// Who asks.
+pub(crate) fn caller(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Result<Caller, Problem> {
     // The walls of the socket are its directory's.
     if origin.is_socket() {
         return Ok(Caller::of_socket(origin));
     }
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
-    let known = token.and_then(|token| shared.tokens.find(token)).ok_or_else(Problem::unauthorized)?;
+    let (known, shown) = shown(shared, origin, headers).ok_or_else(Problem::unauthorized)?;
+    enters(shared, origin, &known)?;
+    Ok(Caller::with_token(known, shown, origin))
+}
+
+/// A valid token was shown: its request and its connection are counted.
+pub(crate) fn enters(shared: &Shared, origin: &Origin, known: &Known) -> Result<(), Problem> {
     origin.becomes_known();
     shared.rates.take(&known.name, Instant::now()).map_err(Problem::too_many_requests)?;
     if let Some(tenant) = known.access.tenant()
@@ -42,12 +67,49 @@ fn caller(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Result<Calle
         let detail = "this tenant has too many connections: use one for several requests, or raise the limit";
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_connections", detail));
     }
-    Ok(Caller::with_token(known, origin))
+    Ok(())
+}
+
+/// Whose token it is, and how that was shown. What was said on purpose goes before what a browser remembers.
+fn shown(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Option<(Known, Shown)> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let value = value.to_str().ok()?;
+        return match bearer(value) {
+            Some(token) => Some((shared.tokens.find(token)?, Shown::Bearer)),
+            None => Some((shared.tokens.find(&basic(value)?)?, Shown::Basic)),
+        };
+    }
+    let login = shared.logins.find(cookie(headers, &login_cookie(origin))?, Instant::now())?;
+    Some((shared.tokens.again(&login.known)?, Shown::Login(login.hash)))
 }
 
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// The token is the password, whatever the user's name; or the name, where there is no password.
+fn basic(value: &str) -> Option<String> {
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some(if password.is_empty() { user } else { password }.to_owned())
+}
+
+/// The name of the cookie with which a browser is logged in. Cookies are told apart by the machine and not by the port, so the port is in
+/// the name. With TLS no other page than ours can have set one of this name.
+pub(crate) fn login_cookie(origin: &Origin) -> String {
+    let prefix = if origin.is_tls() { "__Host-" } else { "" };
+    format!("{prefix}lastword-login-{}", origin.local_port())
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find_map(|(of, value)| (of == name).then_some(value))
 }
 
 /// Counts requests, by what of our own they are.
@@ -67,6 +129,8 @@ pub(crate) async fn count(State(shared): State<Arc<Shared>>, request: Request, n
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -74,5 +138,26 @@ mod tests {
         assert_eq!(bearer("Bearer lastword_1"), Some("lastword_1"));
         assert_eq!(bearer("bearer  lastword_1 "), Some("lastword_1"));
         assert_eq!((bearer("Basic x"), bearer("lastword_1"), bearer("")), (None, None, None));
+    }
+
+    #[test]
+    fn in_http_basic_the_token_is_the_password_or_the_name_where_there_is_none() {
+        let basic_of = |text: &str| basic(&format!("Basic {}", STANDARD.encode(text)));
+        assert_eq!(basic_of("anybody:lastword_1").as_deref(), Some("lastword_1"));
+        assert_eq!(basic_of("lastword_1:").as_deref(), Some("lastword_1"));
+        assert_eq!(basic_of("a:b:c").as_deref(), Some("b:c"));
+        assert_eq!(
+            (basic_of("lastword_1"), basic("Basic ?"), basic("Bearer eA=="), basic("")),
+            (None, None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others_by_its_whole_name() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("xlogin=1; login-2=2;login=3 ; a=b=c"));
+        headers.append(header::COOKIE, HeaderValue::from_static("later=4"));
+        let found = ["login", "login-2", "later", "a", "log"].map(|name| cookie(&headers, name));
+        assert_eq!(found, [Some("3"), Some("2"), Some("4"), Some("b=c"), None]);
     }
 }

@@ -1,5 +1,6 @@
 //! Who asks.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -20,6 +21,9 @@ pub(crate) struct Origin {
     /// Who is at the other end of the socket; none where it is the network, or could not be seen.
     peer: Option<Arc<Peer>>,
     is_socket: bool,
+    /// The address of ours that was connected to; none over the socket.
+    local: Option<SocketAddr>,
+    is_tls: bool,
     /// The tenant's place that the connection has taken, once a token of one was seen.
     place: Arc<Mutex<Option<OwnPlace>>>,
     /// The stranger's place that the connection has until a valid token is seen.
@@ -32,13 +36,29 @@ type OwnPlace = (Arc<str>, TenantPlace);
 impl Origin {
     /// The Unix socket.
     pub(crate) fn socket(peer: Option<Peer>) -> Self {
-        Self { peer: peer.map(Arc::new), is_socket: true, place: Arc::default(), stranger: Arc::default() }
+        let peer = peer.map(Arc::new);
+        Self { peer, is_socket: true, local: None, is_tls: false, place: Arc::default(), stranger: Arc::default() }
     }
 
-    /// TCP, of which nobody knows yet who it is.
-    pub(crate) fn network(stranger: StrangersPlace) -> Self {
+    /// TCP, of which nobody knows yet who it is. `local` is the address of ours.
+    pub(crate) fn network(stranger: StrangersPlace, local: Option<SocketAddr>, is_tls: bool) -> Self {
         let stranger = Arc::new(Mutex::new(Some(stranger)));
-        Self { peer: None, is_socket: false, place: Arc::default(), stranger }
+        Self { peer: None, is_socket: false, local, is_tls, place: Arc::default(), stranger }
+    }
+
+    /// Whether what is said is read by nobody on the way.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// The address of ours that was connected to.
+    pub(crate) fn local_ip(&self) -> Option<IpAddr> {
+        self.local.map(|local| local.ip())
+    }
+
+    /// Its port; 0 where there is none.
+    pub(crate) fn local_port(&self) -> u16 {
+        self.local.map_or(0, |local| local.port())
     }
 
     /// Whether whoever asks had to be able to open the socket.
@@ -63,12 +83,26 @@ impl Origin {
     }
 }
 
+/// What showed who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// It could open the socket.
+    Socket,
+    /// `Authorization: Bearer`, which no browser sends by itself.
+    Bearer,
+    /// `Authorization: Basic`, which a browser sends again to whoever has asked for it once.
+    Basic,
+    /// The cookie of the login of this hash.
+    Login([u8; 32]),
+}
+
 /// Who asks, and what they may do.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) access: Access,
     /// None: whoever could open the socket.
     token: Option<Known>,
+    shown: Shown,
     peer: Option<Arc<Peer>>,
     /// None where nothing tells of it before the answer.
     gone: Option<ClientGone>,
@@ -79,14 +113,16 @@ pub(crate) struct Caller {
 impl Caller {
     /// Who came over the socket.
     pub(crate) fn of_socket(origin: &Origin) -> Self {
-        Self { access: Access::of_socket(), token: None, peer: origin.peer.clone(), gone: None, is_spool: false }
+        let peer = origin.peer.clone();
+        Self { access: Access::of_socket(), token: None, shown: Shown::Socket, peer, gone: None, is_spool: false }
     }
 
     /// Who has this token.
-    pub(crate) fn with_token(token: Known, origin: &Origin) -> Self {
+    pub(crate) fn with_token(token: Known, shown: Shown, origin: &Origin) -> Self {
         Self {
             access: token.access.clone(),
             token: Some(token),
+            shown,
             peer: origin.peer.clone(),
             gone: None,
             is_spool: false,
@@ -95,7 +131,8 @@ impl Caller {
 
     /// Who has left its word in a spool of our own user's.
     pub(crate) fn of_spool() -> Self {
-        Self { access: Access::of_socket(), token: None, peer: None, gone: None, is_spool: true }
+        let access = Access::of_socket();
+        Self { access, token: None, shown: Shown::Socket, peer: None, gone: None, is_spool: true }
     }
 
     /// Who is told in this way when the client is gone.
@@ -105,12 +142,28 @@ impl Caller {
 
     #[cfg(test)]
     pub(crate) fn of(access: Access) -> Self {
-        Self { access, token: None, peer: None, gone: None, is_spool: false }
+        Self { access, token: None, shown: Shown::Bearer, peer: None, gone: None, is_spool: false }
     }
 
     /// The token that was shown; none over the socket.
     pub(crate) fn token(&self) -> Option<&Known> {
         self.token.as_ref()
+    }
+
+    /// What showed who it is.
+    pub(crate) fn shown(&self) -> Shown {
+        self.shown
+    }
+
+    /// What the form tokens of this caller are bound to; none: it needs none, because no browser says by itself who it is in this way.
+    pub(crate) fn form_binding(&self) -> Option<Vec<u8>> {
+        let bound = |how: &[u8], to: &[u8]| Some([how, to].concat());
+        match self.shown {
+            Shown::Bearer => None,
+            Shown::Socket => bound(b"socket", &[]),
+            Shown::Basic => bound(b"basic", self.token.as_ref().map(Known::hash).unwrap_or_default()),
+            Shown::Login(hash) => bound(b"login", &hash),
+        }
     }
 
     /// Who says whose process it is that owns something.

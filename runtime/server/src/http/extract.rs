@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::bodies::HeldBody;
 use super::caller::Caller;
 use super::problem::Problem;
+use crate::limits::MAX_FORM_BYTES;
 use crate::shared::Shared;
 
 /// The name of the header that is a request's `op_id`.
@@ -74,6 +75,30 @@ impl FromRequest<Arc<Shared>> for Lines {
 impl Lines {
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.bytes()
+    }
+}
+
+/// What a browser has made of a form: names and values, in their order.
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl FromRequest<Arc<Shared>> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let body = read(request, shared, MAX_FORM_BYTES).await?;
+        Ok(Self(form_urlencoded::parse(body.bytes()).into_owned().collect()))
+    }
+}
+
+impl Form {
+    /// The first value of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of this name.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(of, _)| of == name).map(|(_, value)| value.as_str())
     }
 }
 

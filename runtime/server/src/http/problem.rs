@@ -77,6 +77,11 @@ impl Problem {
         Self { field: Some(field.to_owned()), ..Self::bad(code, detail) }
     }
 
+    /// The same, of this field.
+    pub(crate) fn of_field(self, field: &str) -> Self {
+        Self { field: Some(field.to_owned()), ..self }
+    }
+
     /// What is not there, and what is another tenant's.
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
@@ -91,6 +96,18 @@ impl Problem {
     /// The caller's role does not allow it.
     pub(crate) fn forbidden() -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "the role of the token does not allow this")
+    }
+
+    /// A browser may have been made to send this.
+    pub(crate) fn needs_form_token() -> Self {
+        let detail = "a login in a browser and HTTP Basic change nothing by themselves: send Authorization: Bearer lastword_…, or use the \
+                      page's own form, and load the page anew if its form is old";
+        Self::new(StatusCode::FORBIDDEN, "form_token", detail)
+    }
+
+    /// Nothing random can be had, for logins and forms.
+    pub(crate) fn nothing_random(error: &crate::BadToken) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_random", error)
     }
 
     /// A pid that is not believed.
@@ -112,6 +129,16 @@ impl Problem {
     pub(crate) fn may_pass(&self) -> bool {
         !self.status.is_client_error()
             || matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its word for programs.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
     }
 
     /// Its word for programs, and its sentence for people.

@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authorize::{authorize, count};
+use super::dashboard;
 use super::problem::{PROBLEM_JSON, Problem, ProblemDocument};
 use super::routes::sessions::turn;
 use super::routes::{daemon, deliveries, events, health, hooks, owners, sessions, stream};
@@ -78,6 +79,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let described = move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], description.clone()));
     router
         .route("/openapi.json", get(described))
+        .merge(dashboard::routes(&shared))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))

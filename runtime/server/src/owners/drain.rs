@@ -82,7 +82,10 @@ impl Owners {
         (began, budget): (Instant, Duration),
     ) -> OwnerDrain {
         let mut report = OwnerDrain { reason: reason.to_string(), budget_ms: millis(budget), ..OwnerDrain::default() };
-        let sessions = self.registry.lock().take(id);
+        let (who, sessions) = {
+            let mut registry = self.registry.lock();
+            (registry.name_and_kind(id), registry.take(id))
+        };
         let all = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
         let ends = Arc::new(Mutex::new(Ends::default()));
         let said = Said { at: self.clock.timestamp(), reason };
@@ -99,6 +102,7 @@ impl Owners {
         report.refused = all.saturating_sub(sessions + gone);
         wait_for(runtime, owed, over, &mut report).await;
         report.elapsed_ms = millis(self.clock.now().saturating_duration_since(began));
+        self.observer.owner_drained(who.as_ref().map(|(name, _)| name), &report);
         report
     }
 }

@@ -13,6 +13,7 @@ mod hooks;
 mod limits;
 mod metrics;
 mod owners;
+mod page;
 mod raw;
 mod resume;
 mod stream;

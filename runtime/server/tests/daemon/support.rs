@@ -16,14 +16,17 @@ use lastword::testing::ManualClock;
 use lastword::{Journal, MemoryJournal, Plugin, Runtime, Tenants};
 use lastword_process::Process;
 use lastword_server::{
-    NewToken, OwnerSettings, Role, Server, ServerBuilder, ServerLimits, ServerObserver, Token, TokenStore,
+    NewToken, OwnerSettings, Role, Server, ServerBuilder, ServerLimits, ServerObserver, Token, TokenStore, tls_config,
 };
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 /// So long a test waits for what has to come, on a machine that does a lot besides.
 pub(crate) const COMES: Duration = Duration::from_secs(30);
@@ -66,6 +69,10 @@ pub(crate) struct Build {
     /// The machine's clock, and not one that stands still.
     pub(crate) real_time: bool,
     pub(crate) with_tenants: bool,
+    /// Names by which browsers may ask for the page.
+    pub(crate) hosts: Vec<String>,
+    /// What the plugin answers.
+    pub(crate) outcome: Outcome,
 }
 
 impl Default for Build {
@@ -77,15 +84,17 @@ impl Default for Build {
             tokens: Arc::default(),
             real_time: false,
             with_tenants: false,
+            hosts: Vec::new(),
+            outcome: Outcome::Delivered,
         }
     }
 }
 
 impl Build {
     pub(crate) fn start(self) -> Daemon {
-        let Self { journal, mut owners, limits, tokens, real_time, with_tenants } = self;
+        let Self { journal, mut owners, limits, tokens, real_time, with_tenants, hosts, outcome } = self;
         owners.idle_after.insert(WITNESS.into(), WITNESS_SILENCE);
-        let (plugin, ends) = plugin();
+        let (plugin, ends) = plugin(outcome);
         let clock = ManualClock::new();
         let observer = if with_tenants { ServerObserver::with_tenants() } else { ServerObserver::new() };
         let mut builder = Runtime::builder()
@@ -97,7 +106,8 @@ impl Build {
             builder = builder.clock(clock.clone());
         }
         let runtime = builder.build().unwrap();
-        let server = Server::builder(runtime.clone(), observer).owners(owners).limits(limits).tokens(tokens);
+        let server =
+            Server::builder(runtime.clone(), observer).owners(owners).limits(limits).tokens(tokens).hosts(hosts);
         let server = if real_time { server } else { ServerBuilder::clock(server, clock.clone()) };
         let server = server.build();
         let dir = tempfile::tempdir().unwrap();
@@ -110,7 +120,7 @@ impl Build {
 }
 
 /// A plugin that has every hook, and tells of each end that it is called with.
-fn plugin() -> (Plugin, mpsc::UnboundedReceiver<Told>) {
+fn plugin(outcome: Outcome) -> (Plugin, mpsc::UnboundedReceiver<Told>) {
     let (sender, ends) = mpsc::unbounded_channel();
     let hook = move |call: &HookCall| {
         if let Event::End(end) = &*call.event {
@@ -124,7 +134,7 @@ fn plugin() -> (Plugin, mpsc::UnboundedReceiver<Told>) {
             };
             sender.send(told).ok();
         }
-        Outcome::Delivered
+        outcome.clone()
     };
     let name = PluginName::new("memory").unwrap();
     (Plugin::native(name, Hook::ALL.into_iter().collect(), hook).unwrap(), ends)
@@ -222,6 +232,26 @@ impl Client {
         Self::over(TcpStream::connect(address).await.unwrap(), token).await
     }
 
+    /// With TLS, to a daemon that is served so from now on.
+    pub(crate) async fn tls(daemon: &Daemon, token: Option<&str>) -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let tls = tls_config(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = daemon.server.clone();
+        tokio::spawn(async move { serving.serve_tcp(listener, Some(tls)).await.unwrap() });
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        Self::over(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap(), token).await
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.ask(Method::GET, path, "", &[]).await
     }
@@ -239,7 +269,10 @@ impl Client {
     }
 
     pub(crate) async fn ask(&mut self, method: Method, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        let mut request = Request::builder().method(method).uri(path);
+        if headers.iter().all(|(name, _)| *name != "host") {
+            request = request.header("host", "localhost");
+        }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -1,12 +1,8 @@
 //! TCP with TLS, and without.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsConnector;
 
 use crate::support::{Build, Client, Daemon, tokens};
 use lastword_server::limits::TLS_HANDSHAKE_TIMEOUT;
@@ -14,26 +10,11 @@ use lastword_server::{Role, ServeError, tls_config};
 
 #[tokio::test]
 async fn with_a_certificate_a_client_that_trusts_it_is_served() {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let tls = tls_config(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
     let (store, texts) = tokens(&[("t", Role::Operator, None)]);
     let daemon = Build { tokens: store, ..Build::default() }.start();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let serving = daemon.server.clone();
-    tokio::spawn(async move { serving.serve_tcp(listener, Some(tls)).await.unwrap() });
-
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(address).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-    Client::over(stream, Some(&texts[0])).await.get("/v1/status").await.ok();
+    let mut client = Client::tls(&daemon, Some(&texts[0])).await;
+    let status = client.get("/v1/status").await.ok();
+    assert!(status["pages"][0].as_str().unwrap().starts_with("https://127.0.0.1:"), "{status}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `/v1/deliveries`: what was not made, and what an operator does about it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -16,8 +17,11 @@ use crate::http::caller::Caller;
 use crate::http::extract::{Payload, Query};
 use crate::http::page::{bad_page, page_rows};
 use crate::http::problem::Problem;
-use crate::limits::{LIST_TIMEOUT, MAX_CHANGED_AT_ONCE};
+use crate::limits::{LIST_TIMEOUT, MAX_CHANGED_AT_ONCE, PAGE_LIST_TIMEOUT};
 use crate::shared::Shared;
+
+/// The code of a list for which too much would have to be looked through.
+pub(in crate::http) const LIST_TOO_SLOW: &str = "list_too_slow";
 
 /// Which deliveries are meant.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -162,7 +166,7 @@ pub(crate) async fn list_deliveries(
         None => PageRequest::first(limit),
     };
     let page = match caller.access.tenant() {
-        Some(_) => own_page(&shared.runtime, &filter, request).await?,
+        Some(_) => own_page(&shared.runtime, &filter, request, LIST_TIMEOUT).await?,
         None => shared.runtime.deliveries(&filter, &request).await?,
     };
     let next = page.next.map(|next| next.to_string());
@@ -174,8 +178,9 @@ async fn own_page(
     runtime: &Runtime,
     filter: &DeliveryFilter,
     mut request: PageRequest,
+    patience: Duration,
 ) -> Result<DeliveryPage, Problem> {
-    let until = Instant::now() + LIST_TIMEOUT;
+    let until = Instant::now() + patience;
     loop {
         let mut page = runtime.deliveries(filter, &request).await?;
         let last = page.rows.last().map(|row| row.delivery.clone());
@@ -187,10 +192,39 @@ async fn own_page(
             }
             (Some(_), None) if Instant::now() >= until => {
                 let detail = "too much is to be looked through: name a plugin or a state, or try it again";
-                return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "list_too_slow", detail));
+                return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, LIST_TOO_SLOW, detail));
             }
             (next, None) => request.after = next,
         }
+    }
+}
+
+/// The first deliveries in this state that the caller sees.
+pub(in crate::http) async fn first_deliveries(
+    shared: &Shared,
+    caller: &Caller,
+    state: DeliveryState,
+    limit: usize,
+) -> Result<DeliveryPage, Problem> {
+    let filter = filter(caller, Some(state.as_str()), None, None)?;
+    let request = PageRequest::first(limit);
+    match caller.access.tenant() {
+        Some(_) => own_page(&shared.runtime, &filter, request, PAGE_LIST_TIMEOUT).await,
+        None => Ok(shared.runtime.deliveries(&filter, &request).await?),
+    }
+}
+
+/// Has these made again, or all of a plugin, that were given up and that the caller sees. Says how many they are.
+pub(in crate::http) async fn redeliver(
+    shared: &Shared,
+    caller: &Caller,
+    named: &[String],
+    plugin: Option<&str>,
+) -> Result<u64, Problem> {
+    caller.needs(Needs::Operate)?;
+    match plugin {
+        Some(plugin) => Ok(shared.runtime.redeliver_all(&filter(caller, None, None, Some(plugin))?).await?),
+        None => Ok(change_named(shared, caller, named, Change::Redeliver).await?.changed),
     }
 }
 

@@ -187,6 +187,19 @@ pub(crate) async fn list_sessions(
     Ok(Json(SessionsPage { sessions: rows.collect(), next }))
 }
 
+/// The first active sessions of a tenant, or of all, and whether others follow.
+pub(in crate::http) fn first_sessions(
+    runtime: &Runtime,
+    tenant: Option<&Arc<str>>,
+    limit: usize,
+) -> Result<(Vec<Arc<Session>>, bool), Problem> {
+    let (sessions, next) = match tenant {
+        Some(tenant) => page_of_tenant(runtime, tenant, None, limit)?,
+        None => page_of_all(runtime, None, limit)?,
+    };
+    Ok((sessions, next.is_some()))
+}
+
 fn is_meant(session: &Session, query: &SessionsQuery) -> bool {
     let owner = session.owner.as_deref().map(|owner| owner.name.as_str());
     (query.owner.is_none() || query.owner.as_deref() == owner)

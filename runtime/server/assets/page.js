@@ -1,0 +1,99 @@
+// Keeps the page as it is: when something happens it is asked for again, and what has changed is put in its place. The daemon makes
+// all of the markup, also of this; a text that is written here is written as text.
+"use strict";
+
+(() => {
+  // Many things happen at once: the page is asked for when they have happened, and at most so often.
+  const AT_MOST_EVERY_MS = 2000;
+  // What the stream does not tell of, such as how long ago something was.
+  const AT_LEAST_EVERY_MS = 15000;
+  const HAPPENINGS = ["accepted", "refused", "outcome", "owner", "breaker", "drain", "missed"];
+
+  const live = document.getElementById("live");
+  let soonTimer = null;
+  let laterTimer = null;
+  let asked = 0;
+  let isConnected = false;
+
+  const say = (text, isLive) => {
+    if (live.textContent !== text) {
+      live.textContent = text;
+    }
+    live.classList.toggle("is-live", isLive);
+    live.classList.toggle("is-lost", !isLive);
+  };
+
+  // An XMLHttpRequest makes a document of the answer in which nothing is carried out.
+  const ask = () =>
+    new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.open("GET", "/");
+      request.responseType = "document";
+      request.timeout = 10000;
+      request.onload = () => resolve(request);
+      request.onerror = request.ontimeout = reject;
+      request.send();
+    });
+
+  // Whoever is about to press a button presses that button: a part that has the focus waits until it has it no more.
+  const put = (fresh) => {
+    for (const section of document.querySelectorAll("main > section")) {
+      const next = fresh.getElementById(section.id);
+      if (next && !section.isEqualNode(next) && !section.contains(document.activeElement)) {
+        section.replaceWith(document.adoptNode(next));
+      }
+    }
+    document.title = fresh.title;
+  };
+
+  const refresh = async () => {
+    asked = Date.now();
+    try {
+      const answer = await ask();
+      if (answer.status === 401) {
+        window.location.reload();
+        return;
+      }
+      if (answer.status === 200 && answer.response) {
+        put(answer.response);
+        say(isConnected ? "live" : "not live: asked every 15 s", isConnected);
+      }
+    } catch {
+      say("the daemon does not answer", false);
+    }
+    later();
+  };
+
+  const later = () => {
+    window.clearTimeout(laterTimer);
+    laterTimer = window.setTimeout(() => (document.hidden ? later() : refresh()), AT_LEAST_EVERY_MS);
+  };
+
+  // Whoever does not look needs nothing; who looks again has it at once.
+  const soon = () => {
+    if (soonTimer !== null || document.hidden) {
+      return;
+    }
+    const wait = Math.max(200, asked + AT_MOST_EVERY_MS - Date.now());
+    soonTimer = window.setTimeout(() => {
+      soonTimer = null;
+      void refresh();
+    }, wait);
+  };
+
+  const stream = new EventSource("/v1/stream");
+  stream.onopen = () => {
+    isConnected = true;
+    say("live", true);
+    soon();
+  };
+  stream.onerror = () => {
+    isConnected = false;
+    say("not live: the connection is lost", false);
+  };
+  for (const happening of HAPPENINGS) {
+    stream.addEventListener(happening, soon);
+  }
+  document.addEventListener("visibilitychange", soon);
+  later();
+})();

@@ -1,0 +1,120 @@
+//! Logins: what a browser has in the place of a token.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use super::BadToken;
+use super::token::{Hash, hash_of, hex, random};
+use super::token_store::Known;
+use crate::limits::{LOGIN_KEPT, MAX_LOGINS, MAX_TOKEN_LOGINS};
+
+/// Who has logged in. A browser has a text of random bytes, and here are its hash and whose token was shown: so the token itself is in no
+/// browser, and a login is nothing to whoever reads the memory of another program.
+#[derive(Default)]
+pub(crate) struct Logins {
+    of: Mutex<HashMap<Hash, Login>>,
+}
+
+struct Login {
+    known: Known,
+    began: Instant,
+}
+
+/// A login that is there.
+pub(crate) struct LoggedIn {
+    /// Whose token was shown then. Whether it is still valid is for the store of tokens to say.
+    pub(crate) known: Known,
+    /// The SHA-256 of the browser's text.
+    pub(crate) hash: [u8; 32],
+}
+
+impl Logins {
+    /// Somebody has shown this token: gives the text for the browser. The oldest login of the token makes room for one too many.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub(crate) fn begin(&self, known: Known, now: Instant) -> Result<String, BadToken> {
+        let text = hex(&random()?);
+        let mut of = self.of.lock();
+        of.retain(|_, login| !login.is_over(now));
+        let own = of.values().filter(|login| login.known.name == known.name).count();
+        if own >= MAX_TOKEN_LOGINS {
+            forget_oldest(&mut of, |login| login.known.name == known.name);
+        } else if of.len() >= MAX_LOGINS {
+            forget_oldest(&mut of, |_| true);
+        }
+        of.insert(hash_of(&text), Login { known, began: now });
+        Ok(text)
+    }
+
+    /// The login of this text.
+    pub(crate) fn find(&self, text: &str, now: Instant) -> Option<LoggedIn> {
+        // The hash is looked up: how long that takes says nothing of the text.
+        let hash = hash_of(text);
+        let of = self.of.lock();
+        let login = of.get(&hash).filter(|login| !login.is_over(now))?;
+        Some(LoggedIn { known: login.known.clone(), hash })
+    }
+
+    /// The login of this hash is over.
+    pub(crate) fn end(&self, hash: &[u8; 32]) {
+        self.of.lock().remove(hash);
+    }
+}
+
+impl Login {
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.began) >= LOGIN_KEPT
+    }
+}
+
+fn forget_oldest(of: &mut HashMap<Hash, Login>, is_meant: impl Fn(&Login) -> bool) {
+    let meant = of.iter().filter(|(_, login)| is_meant(login));
+    let oldest = meant.min_by_key(|(_, login)| login.began).map(|(hash, _)| *hash);
+    if let Some(oldest) = oldest {
+        of.remove(&oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{NewToken, Role, Token, TokenStore};
+
+    fn known(names: &[&str]) -> Vec<Known> {
+        let new: Vec<NewToken> = names.iter().map(|_| NewToken::generate().unwrap()).collect();
+        let tokens = new.iter().zip(names);
+        let tokens = tokens.map(|(new, name)| Token::new(name, &new.hash(), Role::ReadOnly, None).unwrap());
+        let store = TokenStore::new(tokens.collect());
+        new.iter().map(|new| store.find(new.text()).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_login_is_known_by_its_text_until_it_ends_or_its_time_is_over() {
+        let (logins, now, known) = (Logins::default(), Instant::now(), known(&["a"]).remove(0));
+        let (first, second) = (logins.begin(known.clone(), now).unwrap(), logins.begin(known, now).unwrap());
+        assert_ne!(first, second);
+        assert_eq!(&*logins.find(&first, now).unwrap().known.name, "a");
+        assert!(logins.find("", now).is_none() && logins.find(&first.to_uppercase(), now).is_none());
+        logins.end(&logins.find(&first, now).unwrap().hash);
+        assert!(logins.find(&first, now).is_none() && logins.find(&second, now).is_some());
+        let almost = now + LOGIN_KEPT - Duration::from_millis(1);
+        assert!(logins.find(&second, almost).is_some() && logins.find(&second, now + LOGIN_KEPT).is_none());
+    }
+
+    #[test]
+    fn a_token_that_logs_in_again_and_again_pushes_out_its_own_logins_alone() {
+        let (logins, now, known) = (Logins::default(), Instant::now(), known(&["busy", "quiet"]));
+        let quiet = logins.begin(known[1].clone(), now).unwrap();
+        let at = |n: usize| now + Duration::from_millis(1 + u64::try_from(n).unwrap());
+        let busy: Vec<String> =
+            (0..=MAX_TOKEN_LOGINS).map(|n| logins.begin(known[0].clone(), at(n)).unwrap()).collect();
+        assert!(logins.find(&quiet, now).is_some());
+        assert!(logins.find(&busy[0], now).is_none() && logins.find(&busy[1], now).is_some());
+        assert_eq!(logins.of.lock().len(), MAX_TOKEN_LOGINS + 1);
+    }
+}

@@ -1,0 +1,199 @@
+//! What an operator should look at, and what to do about it: for `lastword status`, the API and the page.
+
+use std::borrow::Cow;
+
+use lastword::Durability;
+use lastword::events::printable;
+use lastword::events::text::clip_chars;
+
+use crate::limits::MAX_SHOWN_CHARS;
+use crate::observer::Health;
+use crate::status::PluginStatus;
+
+/// Something to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// Somebody has to do something.
+    pub(crate) is_wrong: bool,
+    /// What it is of, if it is of something that has a name. Others may have given it.
+    pub(crate) subject: String,
+    /// What there is, in words of ours.
+    pub(crate) what: String,
+    /// What to do, in words of ours; what is to be typed is in backticks.
+    pub(crate) remedy: String,
+    /// The part of the page that has more of it; empty where none has.
+    pub(crate) place: &'static str,
+}
+
+impl Finding {
+    pub(crate) fn wrong(
+        subject: &str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+        place: &'static str,
+    ) -> Self {
+        Self { is_wrong: true, subject: shown(subject), what: what.into(), remedy: remedy.into(), place }
+    }
+
+    /// Something to know, about which nobody has to do anything.
+    pub(crate) fn to_know(
+        subject: &str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+        place: &'static str,
+    ) -> Self {
+        Self { is_wrong: false, ..Self::wrong(subject, what, remedy, place) }
+    }
+
+    /// All of it in a sentence.
+    pub(crate) fn sentence(&self) -> String {
+        let Self { subject, what, remedy, .. } = self;
+        if subject.is_empty() { format!("{what}; {remedy}") } else { format!("{subject}: {what}; {remedy}") }
+    }
+}
+
+/// Others' text, as it is shown: made printable by the one function for it, and cut.
+pub(crate) fn shown(text: &str) -> String {
+    match printable(&clip_chars(text, MAX_SHOWN_CHARS)) {
+        Cow::Borrowed(text) => text.to_owned(),
+        Cow::Owned(text) => text,
+    }
+}
+
+/// A plugin's name, and its tenant where it is scoped.
+pub(crate) fn plugin_name(plugin: &str, tenant: Option<&str>) -> String {
+    match tenant {
+        Some(tenant) => format!("{plugin} of {tenant}"),
+        None => plugin.to_owned(),
+    }
+}
+
+/// Of the daemon as a whole, for who sees every tenant.
+pub(crate) fn of_daemon(
+    has_failed: bool,
+    durability: Durability,
+    plugins: &[PluginStatus],
+    health: &[Health],
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if has_failed {
+        found.push(Finding::wrong(
+            "",
+            "a worker has panicked, which is a defect of lastword",
+            "start the daemon again",
+            "",
+        ));
+    }
+    found.extend(health.iter().filter(|health| health.is_wrong()).map(failing));
+    if durability == Durability::Memory {
+        let remedy = "what is owed is lost with the process";
+        found.push(Finding::wrong("", "the journal is in memory", remedy, ""));
+    }
+    if !plugins.iter().any(|plugin| plugin.installed) {
+        let remedy = "sessions are tracked, and nobody is told of their ends";
+        found.push(Finding::wrong("", "no plugin is installed", remedy, "plugins"));
+    }
+    for plugin in plugins {
+        let name = plugin_name(&plugin.plugin, plugin.tenant.as_deref());
+        found.extend(unmade(&name, plugin.dead, plugin.orphaned));
+    }
+    found
+}
+
+/// What a plugin was not made of.
+pub(crate) fn unmade(name: &str, dead: u64, orphaned: u64) -> impl Iterator<Item = Finding> {
+    let given_up = (dead > 0).then(|| {
+        let remedy = "see `lastword deliveries --state dead`, then redeliver or drop";
+        Finding::wrong(name, format!("{dead} given up"), remedy, "owed")
+    });
+    let left = (orphaned > 0).then(|| {
+        let what = format!("{orphaned} owed to a plugin that is not installed");
+        Finding::wrong(name, what, "install it, or drop them", "owed")
+    });
+    given_up.into_iter().chain(left)
+}
+
+/// A plugin that fails again and again.
+pub(crate) fn failing(health: &Health) -> Finding {
+    let name = plugin_name(health.plugin.as_str(), health.tenant.as_deref());
+    let calls = health.failures_in_a_row;
+    let (how, why, remedy) = match health.cause.unwrap_or_default() {
+        "deadline" => (
+            "hangs",
+            "were cut at their deadline",
+            "look at what it waits for; then mend it, or give it a longer `limits.deadline`, and `lastword reload`",
+        ),
+        "fuel" => ("spins", "used up their fuel", "mend it, or give it more `limits.fuel`, and `lastword reload`"),
+        "memory" => (
+            "wants more memory than it may have",
+            "failed for it",
+            "mend it, or give it more `limits.memory`, and `lastword reload`",
+        ),
+        "trap" => ("crashes", "trapped", "the log has the trap; mend it, and `lastword reload`"),
+        "retry" => (
+            "asks to be called again",
+            "could not do their work",
+            "its message is below and in the log; look at the server that it talks to",
+        ),
+        "fatal" => ("gives up", "refused what they were told", "its message is below and in the log; mend it"),
+        "host" => ("cannot be run", "failed for want of something of the machine's", "the log says of what"),
+        _ => ("fails", "failed", "the log says why"),
+    };
+    Finding::wrong(&name, format!("{how}, its last {calls} calls {why}"), remedy, "plugins")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lastword::events::{PluginName, Timestamp};
+
+    use super::*;
+
+    fn plugin(dead: u64, orphaned: u64) -> PluginStatus {
+        PluginStatus { plugin: "memory".into(), installed: true, dead, orphaned, ..PluginStatus::default() }
+    }
+
+    fn health(failures_in_a_row: usize) -> Health {
+        Health {
+            plugin: PluginName::new("memory").unwrap(),
+            tenant: None,
+            delivered: 1,
+            failed: failures_in_a_row,
+            failures_in_a_row,
+            cause: (failures_in_a_row > 0).then_some("deadline"),
+            median: Duration::ZERO,
+            p99: Duration::ZERO,
+            peak_memory: 0,
+            last: Timestamp::from_millisecond(0),
+        }
+    }
+
+    #[test]
+    fn nothing_is_wrong_where_all_is_well() {
+        for well in [health(0), health(2)] {
+            let found = of_daemon(false, Durability::Disk, &[plugin(0, 0)], &[well]);
+            assert!(found.is_empty(), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_operator_should_look_at_is_said_and_with_what_to_do() {
+        let found = of_daemon(true, Durability::Memory, &[plugin(3, 2)], &[health(4)]);
+        let said: Vec<String> = found.iter().map(Finding::sentence).collect();
+        assert_eq!(said.len(), 5, "{said:?}");
+        assert!(said[1].starts_with("memory: hangs, its last 4 calls were cut at their deadline; look"), "{said:?}");
+        assert!(said[3].contains("memory: 3 given up") && said[3].contains("redeliver"), "{said:?}");
+        assert!(said[4].contains("2 owed to a plugin that is not installed"), "{said:?}");
+        let none = of_daemon(false, Durability::Disk, &[], &[]);
+        assert!(none[0].sentence().contains("no plugin is installed"));
+    }
+
+    #[test]
+    fn others_text_is_cut_and_turns_nothing_around() {
+        let long = format!("\u{202e}{}", "x".repeat(10 * 1024));
+        let said = shown(&long);
+        assert!(said.starts_with("\\u{202e}xxx") && said.ends_with("x…"), "{said}");
+        assert!(said.chars().count() < MAX_SHOWN_CHARS + 20, "{said}");
+    }
+}

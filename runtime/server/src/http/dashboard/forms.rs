@@ -1,0 +1,107 @@
+//! What the page's forms do. Each takes what the API takes for the same, and shows that it was sent from a page of ours.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Extension, FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::login;
+use crate::access::Needs;
+use crate::http::authorize::{caller, enters, login_cookie};
+use crate::http::caller::{Caller, Origin, Shown};
+use crate::http::extract::Form;
+use crate::http::hosts::check_source;
+use crate::http::problem::Problem;
+use crate::http::routes::deliveries;
+use crate::limits::LOGIN_KEPT;
+use crate::shared::Shared;
+
+/// Who sends a form. It is known before anything of the form is read.
+pub(super) struct Sender(Caller);
+
+impl FromRequestParts<Arc<Shared>> for Sender {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let origin = parts.extensions.get::<Origin>().ok_or_else(Problem::unauthorized)?;
+        Ok(Self(caller(shared, origin, &parts.headers)?))
+    }
+}
+
+/// Somebody shows a token, and has a login for it.
+pub(super) async fn log_in(
+    State(shared): State<Arc<Shared>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response, Problem> {
+    // Or another site's page could log a browser in with a token of its own.
+    check_source(&headers)?;
+    if origin.is_socket() {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let token = form.get("token").unwrap_or_default().trim();
+    let Some(known) = shared.tokens.find(token) else { return login(true) };
+    enters(&shared, &origin, &known)?;
+    let text = shared.logins.begin(known, Instant::now()).map_err(|error| Problem::nothing_random(&error))?;
+    Ok(to_page_with(&cookie(&origin, &text, LOGIN_KEPT.as_secs())))
+}
+
+/// A login is over.
+pub(super) async fn log_out(
+    State(shared): State<Arc<Shared>>,
+    Extension(origin): Extension<Origin>,
+    Sender(caller): Sender,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response, Problem> {
+    check_form(&shared, &caller, &headers, &form)?;
+    if let Shown::Login(hash) = caller.shown() {
+        shared.logins.end(&hash);
+    }
+    Ok(to_page_with(&cookie(&origin, "", 0)))
+}
+
+/// Deliveries that were given up are made again: those that are named, or all of a plugin.
+pub(super) async fn redeliver(
+    State(shared): State<Arc<Shared>>,
+    Sender(caller): Sender,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Redirect, Problem> {
+    caller.needs(Needs::Operate)?;
+    check_form(&shared, &caller, &headers, &form)?;
+    let named: Vec<String> = form.all("delivery").map(str::to_owned).collect();
+    let plugin = form.get("plugin");
+    if named.is_empty() == plugin.is_none() {
+        let detail = "name the deliveries, or a plugin, and not both";
+        return Err(Problem::bad_field("delivery", "missing_field", detail));
+    }
+    let changed = deliveries::redeliver(&shared, &caller, &named, plugin).await?;
+    Ok(Redirect::to(&format!("/?redelivered={changed}")))
+}
+
+/// Refuses what comes from another page than the one that was shown to this very login.
+fn check_form(shared: &Shared, caller: &Caller, headers: &HeaderMap, form: &Form) -> Result<(), Problem> {
+    let Some(binding) = caller.form_binding() else { return Ok(()) };
+    check_source(headers)?;
+    match shared.forms.is(&binding, form.get("form").unwrap_or_default()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::needs_form_token()),
+        Err(error) => Err(Problem::nothing_random(&error)),
+    }
+}
+
+/// No script reads it, no other site's page has it sent, and with TLS it is never sent without.
+fn cookie(origin: &Origin, value: &str, seconds: u64) -> String {
+    let secure = if origin.is_tls() { "; Secure" } else { "" };
+    let name = login_cookie(origin);
+    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+}
+
+fn to_page_with(cookie: &str) -> Response {
+    ([(header::SET_COOKIE, cookie.to_owned())], Redirect::to("/")).into_response()
+}

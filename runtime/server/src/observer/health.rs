@@ -1,0 +1,252 @@
+//! How the last calls of each plugin went.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword::OutcomeRecord;
+use lastword::events::{Outcome, PluginName, Timestamp};
+use parking_lot::Mutex;
+
+use crate::limits::{FAILURES_THAT_ARE_WRONG, MAX_RECENT_PAIRS, RECENT_CALLS};
+
+/// The last calls of each plugin for each tenant.
+#[derive(Default)]
+pub(super) struct RecentCalls {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    tenants: HashMap<Arc<str>, HashMap<PluginName, Calls>>,
+    /// Pairs of tenant and plugin.
+    pairs: usize,
+    /// Calls so far.
+    numbered: u64,
+}
+
+/// The last calls of a plugin for a tenant, oldest first.
+struct Calls {
+    scoped: bool,
+    last: VecDeque<Call>,
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    /// The order of all calls.
+    number: u64,
+    at: Timestamp,
+    /// Why it failed, in the word of the outcome; none: it was delivered.
+    failed: Option<&'static str>,
+    wall: Duration,
+    peak_memory: u64,
+}
+
+/// How the last calls of a plugin went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Health {
+    pub(crate) plugin: PluginName,
+    /// The tenant that it belongs to, if it is scoped.
+    pub(crate) tenant: Option<Arc<str>>,
+    pub(crate) delivered: usize,
+    pub(crate) failed: usize,
+    /// Failures since the last call that was delivered.
+    pub(crate) failures_in_a_row: usize,
+    /// Why the last call failed; none: it was delivered.
+    pub(crate) cause: Option<&'static str>,
+    /// Half of the calls took no longer.
+    pub(crate) median: Duration,
+    /// 99 of 100 calls took no longer.
+    pub(crate) p99: Duration,
+    /// The most memory that one of them had, in bytes.
+    pub(crate) peak_memory: u64,
+    /// When the last one came to its end.
+    pub(crate) last: Timestamp,
+}
+
+impl Health {
+    /// Whether it fails again and again.
+    pub(crate) fn is_wrong(&self) -> bool {
+        self.failures_in_a_row >= FAILURES_THAT_ARE_WRONG
+    }
+
+    fn of(plugin: &PluginName, tenant: Option<&Arc<str>>, mut calls: Vec<Call>) -> Option<Self> {
+        calls.sort_unstable_by_key(|call| call.number);
+        let calls = calls.get(calls.len().saturating_sub(RECENT_CALLS)..).unwrap_or_default();
+        let last = calls.last()?;
+        let failed = calls.iter().filter(|call| call.failed.is_some()).count();
+        let mut walls: Vec<Duration> = calls.iter().map(|call| call.wall).collect();
+        walls.sort_unstable();
+        Some(Self {
+            plugin: plugin.clone(),
+            tenant: tenant.cloned(),
+            delivered: calls.len() - failed,
+            failed,
+            failures_in_a_row: calls.iter().rev().take_while(|call| call.failed.is_some()).count(),
+            cause: last.failed,
+            median: percentile(&walls, 50),
+            p99: percentile(&walls, 99),
+            peak_memory: calls.iter().map(|call| call.peak_memory).max().unwrap_or(0),
+            last: last.at,
+        })
+    }
+}
+
+/// The least of these, which are sorted, that so many of a hundred do not exceed.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+impl RecentCalls {
+    /// A call came to its end. What is deferred was no attempt, and says nothing of the plugin.
+    pub(super) fn put(&self, record: &OutcomeRecord<'_>) {
+        let failed = match record.outcome {
+            Outcome::Delivered => None,
+            Outcome::Failed { cause, .. } => Some(cause.as_str()),
+            Outcome::Deferred(_) => return,
+        };
+        let (tenant, plugin) = (&record.session.identity.tenant, &record.id.plugin);
+        let (wall, peak_memory) =
+            record.report.map_or_else(Default::default, |report| (report.wall, report.peak_memory));
+        let call = Call { number: 0, at: Timestamp::now(), failed, wall, peak_memory };
+        self.state.lock().put(tenant, plugin, record.scoped, call);
+    }
+
+    /// Each plugin, whichever tenants it was called for.
+    pub(super) fn of_all(&self) -> Vec<Health> {
+        let state = self.state.lock();
+        let mut by_plugin: BTreeMap<(PluginName, Option<Arc<str>>), Vec<Call>> = BTreeMap::new();
+        for (tenant, plugins) in &state.tenants {
+            for (plugin, calls) in plugins {
+                let key = (plugin.clone(), calls.scoped.then(|| tenant.clone()));
+                by_plugin.entry(key).or_default().extend(&calls.last);
+            }
+        }
+        drop(state);
+        by_plugin
+            .into_iter()
+            .filter_map(|((plugin, tenant), calls)| Health::of(&plugin, tenant.as_ref(), calls))
+            .collect()
+    }
+
+    /// Each plugin, as it was called for this tenant.
+    pub(super) fn of_tenant(&self, tenant: &Arc<str>) -> Vec<Health> {
+        let state = self.state.lock();
+        let plugins: BTreeMap<_, _> = state.tenants.get(tenant).into_iter().flatten().collect();
+        let health = plugins.into_iter().filter_map(|(plugin, calls)| {
+            Health::of(plugin, calls.scoped.then_some(tenant), calls.last.iter().copied().collect())
+        });
+        health.collect()
+    }
+}
+
+impl State {
+    fn put(&mut self, tenant: &Arc<str>, plugin: &PluginName, scoped: bool, call: Call) {
+        self.numbered += 1;
+        let call = Call { number: self.numbered, ..call };
+        if let Some(calls) = self.tenants.get_mut(tenant).and_then(|plugins| plugins.get_mut(plugin)) {
+            calls.scoped = scoped;
+            calls.put(call);
+            return;
+        }
+        if self.pairs >= MAX_RECENT_PAIRS {
+            self.forget_half();
+        }
+        let mut calls = Calls { scoped, last: VecDeque::new() };
+        calls.put(call);
+        self.tenants.entry(tenant.clone()).or_default().insert(plugin.clone(), calls);
+        self.pairs += 1;
+    }
+
+    /// Forgets the half that was called longest ago: with one at a time, each call of one of many tenants would look at all.
+    fn forget_half(&mut self) {
+        let last_of = |calls: &Calls| calls.last.back().map_or(0, |call| call.number);
+        let mut numbers: Vec<u64> = self.tenants.values().flat_map(HashMap::values).map(last_of).collect();
+        numbers.sort_unstable();
+        let middle = numbers.get(numbers.len() / 2).copied().unwrap_or(0);
+        self.tenants.retain(|_, plugins| {
+            plugins.retain(|_, calls| last_of(calls) > middle);
+            !plugins.is_empty()
+        });
+        self.pairs = self.tenants.values().map(HashMap::len).sum();
+    }
+}
+
+impl Calls {
+    fn put(&mut self, call: Call) {
+        if self.last.len() >= RECENT_CALLS {
+            self.last.pop_front();
+        }
+        self.last.push_back(call);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plugin(name: &str) -> PluginName {
+        PluginName::new(name).unwrap()
+    }
+
+    fn call(millis: u64, failed: Option<&'static str>) -> Call {
+        let wall = Duration::from_millis(millis);
+        Call { number: 0, at: Timestamp::from_millisecond(7), failed, wall, peak_memory: millis * 1000 }
+    }
+
+    #[test]
+    fn percentiles_are_those_of_the_last_calls_and_failures_count_until_one_is_delivered() {
+        let calls = RecentCalls::default();
+        let (a, memory) = (Arc::from("a"), plugin("memory"));
+        // Those that are not remembered any more.
+        for _ in 0..RECENT_CALLS {
+            calls.state.lock().put(&a, &memory, false, call(9_000, Some("trap")));
+        }
+        for millis in 1..=128 {
+            calls.state.lock().put(&a, &memory, false, call(millis, None));
+        }
+        let health = calls.of_all().remove(0);
+        assert_eq!((health.delivered, health.failed, health.cause), (128, 0, None));
+        assert_eq!((health.median, health.p99), (Duration::from_millis(64), Duration::from_millis(127)));
+        assert_eq!((health.peak_memory, health.is_wrong()), (128_000, false));
+        for _ in 0..FAILURES_THAT_ARE_WRONG {
+            calls.state.lock().put(&a, &memory, false, call(1, Some("deadline")));
+        }
+        let health = calls.of_tenant(&a).remove(0);
+        assert_eq!((health.failures_in_a_row, health.cause, health.is_wrong()), (3, Some("deadline"), true));
+        calls.state.lock().put(&a, &memory, false, call(1, None));
+        assert!(!calls.of_all().remove(0).is_wrong());
+    }
+
+    #[test]
+    fn a_tenant_is_told_of_its_own_calls_and_who_sees_all_of_each_plugin_once() {
+        let calls = RecentCalls::default();
+        let (a, b) = (Arc::from("a"), Arc::from("b"));
+        for (tenant, name, scoped) in [(&a, "memory", false), (&b, "memory", false), (&b, "own", true)] {
+            calls.state.lock().put(tenant, &plugin(name), scoped, call(1, None));
+        }
+        let shown = |health: Vec<Health>| -> Vec<String> {
+            let names =
+                health.iter().map(|one| format!("{} {:?} {}", one.plugin, one.tenant.as_deref(), one.delivered));
+            names.collect()
+        };
+        assert_eq!(shown(calls.of_all()), ["memory None 2", "own Some(\"b\") 1"]);
+        assert_eq!(shown(calls.of_tenant(&a)), ["memory None 1"]);
+        assert_eq!(shown(calls.of_tenant(&b)), ["memory None 1", "own Some(\"b\") 1"]);
+        assert!(calls.of_tenant(&Arc::from("nobody")).is_empty());
+    }
+
+    #[test]
+    fn ever_new_tenants_push_out_those_that_were_called_longest_ago() {
+        let calls = RecentCalls::default();
+        for n in 0..3 * MAX_RECENT_PAIRS {
+            calls.state.lock().put(&format!("t{n}").into(), &plugin("memory"), false, call(1, None));
+        }
+        let newest = Arc::from(format!("t{}", 3 * MAX_RECENT_PAIRS - 1));
+        assert_eq!((calls.of_tenant(&newest).len(), calls.of_tenant(&Arc::from("t0")).len()), (1, 0));
+        let state = calls.state.lock();
+        assert!(state.pairs <= MAX_RECENT_PAIRS && state.tenants.len() == state.pairs, "{}", state.pairs);
+    }
+}

@@ -1,0 +1,106 @@
+//! What is remembered of drains, and of owners that died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastword::events::{DrainReport, PluginDrain, Timestamp};
+
+use crate::owners::{Loss, LostOwner, OwnerDrain};
+
+/// A drain that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PastDrain {
+    pub(crate) of: Drained,
+    /// Why the sessions were ended.
+    pub(crate) reason: String,
+    pub(crate) began: Timestamp,
+    pub(crate) budget: Duration,
+    pub(crate) elapsed: Duration,
+    pub(crate) sessions: u64,
+    pub(crate) counts: EndCounts,
+    pub(crate) timed_out: bool,
+}
+
+/// What became of ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EndCounts {
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    pub(crate) deferred: u64,
+}
+
+/// What was drained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// The daemon, with a line for each tenant and plugin.
+    Daemon(Vec<PluginDrain>),
+    /// An owner; a connection has no name.
+    Owner(Option<Arc<str>>),
+}
+
+impl PastDrain {
+    /// Of the daemon, just now.
+    pub(super) fn of_daemon(report: &DrainReport) -> Self {
+        let DrainReport { delivered, failed, deferred, .. } = *report;
+        Self {
+            of: Drained::Daemon(report.plugins.clone()),
+            reason: report.reason.to_string(),
+            began: before_now(report.elapsed),
+            budget: report.budget,
+            elapsed: report.elapsed,
+            sessions: report.sessions,
+            counts: EndCounts { delivered, failed, deferred },
+            timed_out: report.timed_out,
+        }
+    }
+
+    /// Of an owner, just now.
+    pub(super) fn of_owner(name: Option<Arc<str>>, report: &OwnerDrain) -> Self {
+        let OwnerDrain { delivered, failed, deferred, .. } = *report;
+        let elapsed = Duration::from_millis(report.elapsed_ms);
+        Self {
+            of: Drained::Owner(name),
+            reason: report.reason.clone(),
+            began: before_now(elapsed),
+            budget: Duration::from_millis(report.budget_ms),
+            elapsed,
+            sessions: report.sessions,
+            counts: EndCounts { delivered, failed, deferred },
+            timed_out: report.timed_out,
+        }
+    }
+}
+
+fn before_now(time: Duration) -> Timestamp {
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(Timestamp::now().as_millisecond().saturating_sub(millis))
+}
+
+/// An owner that died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PastDeath {
+    /// A connection has none.
+    pub(crate) name: Option<Arc<str>>,
+    /// Empty when it has not said it.
+    pub(crate) kind: Arc<str>,
+    pub(crate) how: Loss,
+    /// Sessions that it had.
+    pub(crate) sessions: usize,
+    pub(crate) at: Timestamp,
+    /// It has come back within its grace.
+    pub(crate) is_back: bool,
+}
+
+impl PastDeath {
+    /// Just now.
+    pub(super) fn of(lost: &LostOwner) -> Self {
+        Self {
+            name: lost.name.as_ref().map(|name| name.name.clone()),
+            kind: lost.kind.clone(),
+            how: lost.how,
+            sessions: lost.sessions,
+            at: Timestamp::now(),
+            is_back: false,
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! The page at `/`: who sees what, who may press what, and that nobody else's page can.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::Method;
+use lastword::events::{FailureCause, Outcome};
+use lastword_server::{NewToken, Role, Token};
+use serde_json::json;
+
+use crate::support::{Answer, Build, Client, Daemon, start_body, tokens};
+
+/// What a plugin answers that gives up.
+fn gives_up(message: &str) -> Outcome {
+    Outcome::Failed { cause: FailureCause::Fatal, message: message.to_owned() }
+}
+
+/// A daemon whose plugin gives up, with tokens, and where it listens.
+async fn gives_up_for(of: &[(&str, Role, Option<&str>)]) -> (Daemon, SocketAddr, Vec<String>) {
+    let (store, texts) = tokens(of);
+    let daemon = Build { tokens: store, outcome: gives_up("no such user"), ..Build::default() }.start();
+    let address = daemon.listen().await;
+    (daemon, address, texts)
+}
+
+/// Sends a form as a browser does.
+async fn send(client: &mut Client, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let headers = [&[("content-type", "application/x-www-form-urlencoded")][..], headers].concat();
+    client.ask(Method::POST, path, &body, &headers).await
+}
+
+/// A browser with a login: its cookie.
+async fn log_in(address: SocketAddr, token: &str) -> (Client, String) {
+    let mut browser = Client::tcp(address, None).await;
+    let answer = send(&mut browser, "/login", &[("token", token)], &[]).await;
+    assert_eq!((answer.status, &answer.headers["location"]), (303, &"/".parse().unwrap()), "{}", answer.text());
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    (browser, cookie.split(';').next().unwrap().to_owned())
+}
+
+async fn page(browser: &mut Client, cookie: &str) -> String {
+    let answer = browser.ask(Method::GET, "/", "", &[("cookie", cookie)]).await;
+    assert_eq!((answer.status, &answer.headers["content-type"]), (200, &"text/html; charset=utf-8".parse().unwrap()));
+    answer.text()
+}
+
+/// What the forms of a page are sent with.
+fn form_token(page: &str) -> String {
+    let (_, rest) = page.split_once(r#"name="form" value=""#).unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
+
+/// A session of this tenant whose deliveries are given up: the id of one of them.
+async fn give_up(daemon: &Daemon, tenant: &str, id: &str) -> String {
+    let mut operator = daemon.client().await;
+    let started = operator.post(&format!("/v1/sessions?tenant={tenant}&wait=delivered"), &start_body(id)).await.ok();
+    assert_eq!(started["outcomes"][0]["state"], "dead", "{started}");
+    started["deliveries"][0].as_str().unwrap().to_owned()
+}
+
+async fn state_of(daemon: &Daemon, delivery: &str) -> String {
+    let listed = daemon.client().await.get("/v1/deliveries").await.ok();
+    let rows = listed["deliveries"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["delivery"] == delivery);
+    row.map_or("made".to_owned(), |row| row["state"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_login_is_a_cookie_that_no_script_reads_and_that_is_not_the_token() {
+    let (daemon, address, texts) = gives_up_for(&[("t", Role::Operator, None)]).await;
+    let mut browser = Client::tcp(address, None).await;
+    let asked = browser.get("/").await;
+    assert_eq!((asked.status, &asked.headers["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
+    assert!(asked.text().contains(r#"action="/login""#) && asked.text().contains(r#"type="password""#));
+    for wrong in ["", "lastword_0", "<script>"] {
+        let refused = send(&mut browser, "/login", &[("token", wrong)], &[]).await;
+        assert!(refused.status == 401 && refused.text().contains("not valid"), "{}", refused.text());
+        assert!(!refused.headers.contains_key("set-cookie"));
+    }
+    let answer = send(&mut browser, "/login", &[("token", &texts[0])], &[]).await;
+    let set = answer.headers["set-cookie"].to_str().unwrap().to_owned();
+    let name = format!("lastword-login-{}=", address.port());
+    assert!(set.starts_with(&name) && !set.contains(&texts[0]) && !set.contains("Secure"), "{set}");
+    for attribute in ["Path=/", "HttpOnly", "SameSite=Strict", "Max-Age=43200"] {
+        assert!(set.split("; ").any(|said| said == attribute), "{attribute} is not in {set}");
+    }
+    let cookie = set.split(';').next().unwrap();
+    let seen = page(&mut browser, cookie).await;
+    assert!(seen.contains("operator, every tenant") && !seen.contains(&texts[0]), "{seen}");
+    // With TLS it is never sent without, and no other page can set one of its name.
+    let mut over_tls = Client::tls(&daemon, None).await;
+    let answer = send(&mut over_tls, "/login", &[("token", &texts[0])], &[]).await;
+    let set = answer.headers["set-cookie"].to_str().unwrap();
+    assert!(set.starts_with("__Host-lastword-login-") && set.ends_with("; Secure"), "{set}");
+}
+
+#[tokio::test]
+async fn a_login_ends_with_a_word_of_it_and_with_its_token() {
+    let (store, texts) = tokens(&[("t", Role::Operator, None)]);
+    let daemon = Build { tokens: store.clone(), ..Build::default() }.start();
+    let address = daemon.listen().await;
+    let (mut browser, cookie) = log_in(address, &texts[0]).await;
+    let (mut other, others) = log_in(address, &texts[0]).await;
+    let token = form_token(&page(&mut browser, &cookie).await);
+    let left = send(&mut browser, "/logout", &[("form", &token)], &[("cookie", &cookie)]).await;
+    assert!(left.status == 303 && left.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    assert_eq!(browser.ask(Method::GET, "/", "", &[("cookie", &cookie)]).await.status, 401);
+    page(&mut other, &others).await;
+    let new = NewToken::generate().unwrap();
+    store.replace(vec![Token::new("t", &new.hash(), Role::Operator, None).unwrap()]);
+    assert_eq!(other.ask(Method::GET, "/", "", &[("cookie", &others)]).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_browser_changes_nothing_by_itself() {
+    let (daemon, address, texts) = gives_up_for(&[("t", Role::Operator, None)]).await;
+    let dead = give_up(&daemon, "default", "s").await;
+    let (mut browser, cookie) = log_in(address, &texts[0]).await;
+    let (mut other, others) = log_in(address, &texts[0]).await;
+    let (own, of_other) =
+        (form_token(&page(&mut browser, &cookie).await), form_token(&page(&mut other, &others).await));
+    assert_ne!(own, of_other);
+    let basic = format!("Basic {}", basic(&texts[0]));
+    let ways: [(&str, &str); 2] = [("cookie", &cookie), ("authorization", &basic)];
+    for way in ways {
+        for form in [None, Some(""), Some("0"), Some(of_other.as_str())] {
+            let fields: Vec<(&str, &str)> =
+                [("delivery", dead.as_str())].into_iter().chain(form.map(|form| ("form", form))).collect();
+            for path in ["/redeliver", "/logout"] {
+                let refused = send(&mut browser, path, &fields, &[way]).await;
+                assert_eq!(refused.problem(403), "form_token", "{path} {form:?} {way:?}");
+            }
+        }
+        // The API takes what nobody's page can have sent.
+        browser.ask(Method::GET, "/v1/sessions", "", &[way]).await.ok();
+        for (method, path) in [
+            (Method::POST, "/v1/sessions"),
+            (Method::POST, "/v1/deliveries/redeliver"),
+            (Method::DELETE, "/v1/owners/o"),
+            (Method::PUT, "/v1/owners/o"),
+        ] {
+            assert_eq!(browser.ask(method, path, "{}", &[way]).await.problem(403), "form_token", "{path}");
+        }
+    }
+    // Another site's page that had the form token would still be told by the browser's own word.
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
+        let fields = [("form", own.as_str()), ("delivery", dead.as_str())];
+        let refused = send(&mut browser, "/redeliver", &fields, &[("cookie", &cookie), (name, value)]).await;
+        assert_eq!(refused.problem(403), "cross_site", "{name}: {value}");
+        let refused = send(&mut browser, "/login", &[("token", &texts[0])], &[(name, value)]).await;
+        assert_eq!(refused.problem(403), "cross_site", "{name}: {value}");
+    }
+    assert_eq!(state_of(&daemon, &dead).await, "dead");
+    // Its own page does it, and who shows a token on purpose.
+    let fields = [("form", own.as_str()), ("delivery", dead.as_str())];
+    let done = send(&mut browser, "/redeliver", &fields, &[("cookie", &cookie), ("origin", "http://localhost")]).await;
+    assert_eq!((done.status, &done.headers["location"]), (303, &"/?redelivered=1".parse().unwrap()));
+    let seen = browser.ask(Method::GET, "/?redelivered=1", "", &[("cookie", &cookie)]).await.text();
+    assert!(seen.contains("1 delivery is owed again"), "{seen}");
+    let mut on_purpose = Client::tcp(address, Some(&texts[0])).await;
+    let again = send(&mut on_purpose, "/redeliver", &[("plugin", "memory")], &[]).await;
+    assert_eq!(again.status, 303, "{}", again.text());
+}
+
+/// `user:password`, as HTTP Basic has it.
+fn basic(token: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(format!("anybody:{token}"))
+}
+
+#[tokio::test]
+async fn http_basic_shows_the_page_and_its_forms_work() {
+    let (daemon, address, texts) = gives_up_for(&[("t", Role::Operator, None)]).await;
+    let dead = give_up(&daemon, "default", "s").await;
+    let mut browser = Client::tcp(address, None).await;
+    let basic = format!("Basic {}", basic(&texts[0]));
+    let way = [("authorization", basic.as_str())];
+    let seen = browser.ask(Method::GET, "/", "", &way).await;
+    assert_eq!(seen.status, 200);
+    let fields = [("form", form_token(&seen.text())), ("delivery", dead)];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(send(&mut browser, "/redeliver", &fields, &way).await.status, 303);
+    let wrong = browser.ask(Method::GET, "/", "", &[("authorization", "Basic Og==")]).await;
+    assert_eq!(wrong.status, 401);
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_ours_is_not_answered_where_a_browser_may_be_asking() {
+    let (store, texts) = tokens(&[("t", Role::Operator, None)]);
+    let hosts = vec!["lastword.example".to_owned()];
+    let daemon = Build { tokens: store, hosts, ..Build::default() }.start();
+    let address = daemon.listen().await;
+    let (mut browser, cookie) = log_in(address, &texts[0]).await;
+    let basic = format!("Basic {}", basic(&texts[0]));
+    for way in [("cookie", cookie.as_str()), ("authorization", basic.as_str())] {
+        for path in ["/", "/assets/page.js", "/login", "/v1/sessions", "/v1/stream", "/metrics"] {
+            let refused = browser.ask(Method::GET, path, "", &[way, ("host", "evil.example")]).await;
+            assert_eq!(refused.problem(421), "wrong_host", "{path}");
+            assert!(refused.json()["detail"].as_str().unwrap().contains("hosts"), "{}", refused.text());
+        }
+    }
+    let evil = [("host", "evil.example:80")];
+    assert_eq!(send(&mut browser, "/login", &[("token", &texts[0])], &evil).await.problem(421), "wrong_host");
+    for host in ["lastword.example", "LASTWORD.example:7417", "127.0.0.1:1", "[::1]:1", "localhost:7417"] {
+        let seen = browser.ask(Method::GET, "/", "", &[("cookie", &cookie), ("host", host)]).await;
+        assert_eq!(seen.status, 200, "{host}");
+    }
+    // What no browser sends by itself may be asked of any name, as before.
+    let mut client = Client::tcp(address, Some(&texts[0])).await;
+    client.ask(Method::GET, "/v1/sessions", "", &[("host", "gateway.example")]).await.ok();
+    // Somebody may have made a port of the socket.
+    let mut socket = daemon.client().await;
+    for path in ["/", "/v1/sessions"] {
+        let refused = socket.ask(Method::GET, path, "", &[("host", "evil.example")]).await;
+        assert_eq!(refused.problem(421), "wrong_host", "{path}");
+    }
+    for host in ["lastword", "x", "localhost:8080"] {
+        socket.ask(Method::GET, "/v1/sessions", "", &[("host", host)]).await.ok();
+    }
+    let evil = [("origin", "http://evil.example")];
+    let refused = socket.ask(Method::POST, "/v1/sessions", &start_body("s"), &evil).await;
+    assert_eq!(refused.problem(403), "cross_site");
+    assert!(!daemon.is_active("default", "s"));
+}
+
+#[tokio::test]
+async fn who_may_only_read_sees_no_button_and_can_press_none() {
+    let (daemon, address, texts) =
+        gives_up_for(&[("w", Role::Owner, None), ("r", Role::ReadOnly, None), ("o", Role::Operator, None)]).await;
+    let dead = give_up(&daemon, "default", "s").await;
+    for (text, may) in texts.iter().zip([false, false, true]) {
+        let (mut browser, cookie) = log_in(address, text).await;
+        let seen = page(&mut browser, &cookie).await;
+        assert!(seen.contains("no such user"), "{seen}");
+        assert_eq!(seen.contains(r#"action="/redeliver""#), may, "{seen}");
+        let token = form_token(&seen);
+        for what in [("delivery", dead.as_str()), ("plugin", "memory")] {
+            let fields = [("form", token.as_str()), what];
+            let answer = send(&mut browser, "/redeliver", &fields, &[("cookie", &cookie)]).await;
+            if may {
+                assert_eq!(answer.status, 303, "{}", answer.text());
+            } else {
+                assert_eq!(answer.problem(403), "forbidden");
+            }
+        }
+    }
+}
+
+/// Sends the form for redelivering. Gives the place that the browser is sent to.
+async fn press(browser: &mut Client, cookie: &str, fields: &[(&str, &str)]) -> String {
+    let answer = send(browser, "/redeliver", fields, &[("cookie", cookie)]).await;
+    answer.headers["location"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_tenant_sees_and_presses_what_is_its_own() {
+    let (daemon, address, texts) =
+        gives_up_for(&[("a", Role::Operator, Some("a")), ("b", Role::Operator, Some("b"))]).await;
+    let of_b = give_up(&daemon, "b", "session-of-b").await;
+    let of_a = give_up(&daemon, "a", "session-of-a").await;
+    let mut operator = daemon.client().await;
+    for tenant in ["a", "b"] {
+        operator.put(&format!("/v1/owners/gone-of-{tenant}?tenant={tenant}"), r#"{"lease":"1h"}"#).await.ok();
+        let started = format!("/v1/sessions?tenant={tenant}&owner=gone-of-{tenant}");
+        operator.post(&started, &start_body(&format!("other-of-{tenant}"))).await.ok();
+        operator.delete(&format!("/v1/owners/gone-of-{tenant}?tenant={tenant}")).await.ok();
+        operator.put(&format!("/v1/owners/dead-of-{tenant}?tenant={tenant}"), r#"{"lease":"5s"}"#).await.ok();
+    }
+    daemon.clock.advance(Duration::from_secs(5));
+    daemon.lost(2).await;
+    let (mut browser, cookie) = log_in(address, &texts[0]).await;
+    let seen = page(&mut browser, &cookie).await;
+    for own in ["session-of-a", &of_a, "gone-of-a", "dead-of-a"] {
+        assert!(seen.contains(own), "{own} is not in {seen}");
+    }
+    for foreign in ["-of-b", &of_b, "<bdi>b</bdi>", "every tenant", "process "] {
+        assert!(!seen.contains(foreign), "{foreign} is in {seen}");
+    }
+    let token = form_token(&seen);
+    let of_plugin = press(&mut browser, &cookie, &[("form", &token), ("plugin", "memory")]).await;
+    assert_ne!(of_plugin, "/?redelivered=0", "its own are");
+    let of_other = press(&mut browser, &cookie, &[("form", &token), ("delivery", &of_b)]).await;
+    assert_eq!(of_other, "/?redelivered=0");
+    assert_eq!(state_of(&daemon, &of_b).await, "dead");
+}
+
+#[tokio::test]
+async fn what_others_have_said_is_text_wherever_it_stands() {
+    let long = "x".repeat(10 * 1024);
+    let hostile = |name: &str, most: usize| {
+        let text = format!("{name}<script>alert('\"&')</script>\u{202e}\"onload=\"{long}");
+        text[..text.floor_char_boundary(most)].to_owned()
+    };
+    let message = hostile("m-message", 10 * 1024);
+    let daemon = Build { outcome: gives_up(&message), ..Build::default() }.start();
+    let (tenant, id, owner) = (hostile("m-tenant", 128), hostile("m-session", 512), hostile("m-owner", 256));
+    let (dead, kind, cwd) = (hostile("m-dead", 200), hostile("m-kind", 1024), hostile("m-cwd", 4096));
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let mut client = daemon.client().await;
+    for (name, lease) in [(&owner, "1h"), (&dead, "5s")] {
+        let path = format!("/v1/owners/{}?tenant={}", encoded(name), encoded(&tenant));
+        client.put(&path, &json!({"kind": "m-kind<b>", "lease": lease}).to_string()).await.ok();
+    }
+    let session = json!({"session": {"id": id, "tenant": tenant, "owner_kind": kind, "cwd": cwd}}).to_string();
+    let start = format!("/v1/sessions?owner={}&wait=delivered", encoded(&owner));
+    client.post(&start, &session).await.ok();
+    daemon.clock.advance(Duration::from_secs(5));
+    daemon.lost(1).await;
+    let text = client.get("/").await.text();
+    for marker in ["m-message", "m-tenant", "m-session", "m-owner", "m-dead", "m-kind", "m-cwd"] {
+        assert!(text.contains(&format!("<bdi>{marker}")), "{marker} is not isolated in {text}");
+    }
+    assert_eq!(text.matches("<script").count(), 1, "the page's own: {text}");
+    assert!(!text.contains("<b>") && !text.contains('\u{202e}') && !text.contains("\"onload"), "{text}");
+    assert!(text.contains("\\u{202e}"), "it is shown that there is one");
+    assert!(!text.contains(&"x".repeat(200)) && text.len() < 64 * 1024, "{} bytes", text.len());
+}
+
+#[tokio::test]
+async fn whatever_is_answered_here_says_that_nothing_comes_from_elsewhere() {
+    let (_daemon, address, texts) = gives_up_for(&[("t", Role::Operator, None)]).await;
+    let (mut browser, cookie) = log_in(address, &texts[0]).await;
+    for (method, path) in [
+        (Method::GET, "/"),
+        (Method::HEAD, "/"),
+        (Method::GET, "/login"),
+        (Method::POST, "/login"),
+        (Method::POST, "/logout"),
+        (Method::POST, "/redeliver"),
+        (Method::GET, "/assets/page.css"),
+        (Method::GET, "/assets/page.js"),
+        (Method::GET, "/assets/icon.svg"),
+    ] {
+        for headers in [vec![], vec![("cookie", cookie.as_str())], vec![("host", "evil.example")]] {
+            let answer = browser.ask(method.clone(), path, "", &headers).await;
+            let header = |name: &str| answer.headers[name].to_str().unwrap();
+            let policy = header("content-security-policy");
+            for part in ["default-src 'self'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"] {
+                assert!(policy.split("; ").any(|said| said == part), "{method} {path}: {policy}");
+            }
+            assert!(!policy.contains("unsafe") && header("x-content-type-options") == "nosniff");
+            assert_eq!((header("referrer-policy"), header("cache-control")), ("same-origin", "no-store"));
+        }
+    }
+    let seen = page(&mut browser, &cookie).await;
+    for inline in [" style=", "<style", " onclick=", "javascript:", "http://", "https://"] {
+        assert!(!seen.contains(inline), "{inline} is in {seen}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_script_the_page_has_everything_also_over_the_socket() {
+    let daemon = Build { outcome: gives_up("no such user"), ..Build::default() }.start();
+    let mut socket = daemon.client().await;
+    assert!(socket.get("/").await.text().contains("the journal is in memory"));
+    let dead = give_up(&daemon, "default", "first").await;
+    give_up(&daemon, "default", "second").await;
+    socket.put("/v1/owners/gateway", r#"{"lease":"1h"}"#).await.ok();
+    socket.post("/v1/sessions?owner=gateway&wait=delivered", &start_body("third")).await.ok();
+    socket.delete("/v1/owners/gateway?reason=restart").await.ok();
+    socket.put("/v1/owners/agent", r#"{"lease":"5s","kind":"codex"}"#).await.ok();
+    socket.post("/v1/sessions?owner=agent", &start_body("fourth")).await.ok();
+    daemon.clock.advance(Duration::from_secs(5));
+    daemon.lost(1).await;
+    let text = socket.get("/").await.text();
+    for what in [
+        // What is wrong, and what to do about it.
+        "things are wrong",
+        "gives up, its last",
+        "calls refused what they were told",
+        "given up",
+        "<code>lastword deliveries --state dead</code>",
+        "<strong><bdi>agent</bdi></strong>",
+        "its lease lapsed",
+        // The lists.
+        "<bdi>first</bdi>",
+        "<bdi>fourth</bdi>",
+        "<bdi>gateway</bdi>",
+        "no such user",
+        "<svg class=\"bar\"",
+        &dead,
+    ] {
+        assert!(text.contains(what), "{what} is not in {text}");
+    }
+    let wrong = text.find("id=\"wrong\"").unwrap();
+    assert!(
+        ["owed", "plugins", "drains", "owners", "sessions"]
+            .iter()
+            .all(|id| { text.find(&format!("<section id=\"{id}\"")).is_some_and(|place| place > wrong) })
+    );
+    // A form works there as well, and takes its token.
+    let refused = send(&mut socket, "/redeliver", &[("delivery", &dead)], &[]).await;
+    assert_eq!(refused.problem(403), "form_token");
+    let fields = [("form", form_token(&text)), ("delivery", dead)];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(send(&mut socket, "/redeliver", &fields, &[]).await.headers["location"], "/?redelivered=1");
+    // And who logs in there is there already.
+    assert_eq!(send(&mut socket, "/login", &[("token", "x")], &[]).await.status, 303);
+}
+
+#[tokio::test]
+async fn all_is_well_where_nothing_is_wrong_and_an_owner_that_came_back_is_no_news() {
+    let (store, texts) = tokens(&[("a", Role::ReadOnly, Some("a"))]);
+    let daemon = Build { tokens: store, ..Build::default() }.start();
+    let address = daemon.listen().await;
+    let (mut browser, cookie) = log_in(address, &texts[0]).await;
+    assert!(page(&mut browser, &cookie).await.contains(">All is well</h1>"));
+    let mut socket = daemon.client().await;
+    let lease = r#"{"lease":"5s"}"#;
+    socket.put("/v1/owners/o?tenant=a", lease).await.ok();
+    socket.post("/v1/sessions?owner=o&tenant=a", &start_body("s")).await.ok();
+    daemon.clock.advance(Duration::from_secs(5));
+    daemon.lost(1).await;
+    assert!(page(&mut browser, &cookie).await.contains("All is well; 1 thing to know"));
+    socket.put("/v1/owners/o?tenant=a", lease).await.ok();
+    let seen = page(&mut browser, &cookie).await;
+    assert!(seen.contains(">All is well</h1>") && seen.contains("it came back"), "{seen}");
+}
+
+#[tokio::test]
+async fn the_page_is_no_part_of_the_api() {
+    let daemon = Daemon::start();
+    let description = daemon.client().await.get("/openapi.json").await.ok();
+    let paths = description["paths"].as_object().unwrap();
+    for path in ["/", "/login", "/logout", "/redeliver", "/assets/page.js"] {
+        assert!(!paths.contains_key(path), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_too_large_or_says_nothing_is_refused() {
+    let (_daemon, address, texts) = gives_up_for(&[("t", Role::Operator, None)]).await;
+    let mut browser = Client::tcp(address, None).await;
+    let large = "x".repeat(lastword_server::limits::MAX_FORM_BYTES);
+    assert_eq!(send(&mut browser, "/login", &[("token", &large)], &[]).await.problem(413), "body_too_large");
+    let mut browser = Client::tcp(address, Some(&texts[0])).await;
+    for fields in [vec![], vec![("delivery", "x"), ("plugin", "memory")]] {
+        let refused = send(&mut browser, "/redeliver", &fields, &[]).await;
+        assert_eq!(refused.problem(400), "missing_field", "{fields:?}");
+    }
+    let refused = send(&mut browser, "/redeliver", &[("delivery", "x")], &[]).await;
+    assert_eq!(refused.problem(400), "bad_delivery");
+    // Of who has no token nothing is read.
+    let mut stranger = Client::tcp(address, None).await;
+    assert_eq!(send(&mut stranger, "/redeliver", &[("delivery", "x")], &[]).await.problem(401), "unauthorized");
+}
