@@ -140,6 +140,11 @@ pub(crate) struct RuntimeArgs {
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) drain_budget: Option<Duration>,
 
+    /// Draw a picture of each drain: a file that ends with .svg or .html and has the last one, or a directory, or {time} in the file's
+    /// name, to have them all
+    #[arg(long, value_name = "drain.svg|drain.html|DIR")]
+    pub(crate) report: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
 }

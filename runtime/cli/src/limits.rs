@@ -60,7 +60,7 @@ pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);
 pub(crate) const INTERRUPT_LEADS_TO_END: Duration = Duration::from_secs(5);
 
 /// Threads of `lastword stdio` beside those of its runtimes: `stdin`, `stdout`, `stderr`, `signals`, `watchdog`, the journal's
-/// two, the one that interrupts guests and the one that wakes who waits for a time.
+/// two, the one that interrupts guests and the one that wakes who waits for a time. With `--report` there is one more.
 pub(crate) const STDIO_THREADS: usize = 9;
 
 /// Threads that carry timers and what waits for the journal and the network.
@@ -196,11 +196,32 @@ pub(crate) const MAX_SESSION_FILE_BYTES: u64 = 64 * 1024;
 /// Characters of a stored value that `lastword run` shows.
 pub(crate) const MAX_SHOWN_VALUE_CHARS: usize = 200;
 
+/// Pairs of tenant and plugin that the picture of a drain counts each by itself, some 3 KiB for each kind of outcome: as many as a drain has
+/// lines for.
+pub(crate) const MAX_PICTURED_PAIRS: usize = 1_000;
+
+/// Ends under way of which it is kept when they began, some 150 bytes each: many times the slots that there are.
+pub(crate) const MAX_PICTURED_CALLS: usize = 4_096;
+
+/// Owners that go at once and have a picture each, and how many sessions each of them may have: the identities take some 100 bytes.
+pub(crate) const MAX_PICTURED_GOODBYES: usize = 8;
+pub(crate) const MAX_PICTURED_SESSIONS: usize = 10_000;
+
+/// Pictures of owners' drains that wait for a disk. Those that come then are left out.
+pub(crate) const MAX_WAITING_PICTURES: usize = 4;
+
+/// Files of drains that one run keeps where each drain has its own: some MiB. Then the oldest of them goes.
+pub(crate) const MAX_KEPT_PICTURES: usize = 100;
+
 /// Keys that `lastword run` shows.
 pub(crate) const MAX_SHOWN_KEYS: usize = 50;
 
 // The end of the process, counted from the end of the budget. All of it must fit into the 100 ms that the budget may be
 // overrun by, with room for the kernel to take the process apart.
+
+/// How long the picture of a drain is waited for when nothing else is to be done, in a budget that leaves so much. It takes some
+/// milliseconds on a disk that is well.
+pub(crate) const PICTURE_WAIT: Duration = Duration::from_secs(1);
 
 /// So long before the end of the budget no more lines are taken, or a quarter of a short budget: what is accepted then has time
 /// to be written down and answered. A line that is not taken was never accepted. As long as a drain keeps back for its last commit.

@@ -29,6 +29,7 @@ mod output;
 mod pause;
 mod plain_json;
 mod plugins;
+mod report;
 mod run;
 mod secret_file;
 mod serve;

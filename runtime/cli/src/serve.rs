@@ -40,8 +40,9 @@ use crate::limits::{HAND_OVER_JOURNAL, STALLED_READER};
 use crate::logging::{self, Format};
 use crate::output::line_queue::LineWriter;
 use crate::plugins;
+use crate::report::Reports;
 use crate::signals::Hangup;
-use crate::start::{self, Slots, Started, start};
+use crate::start::{self, Slots, Started, observed, start};
 use crate::threads;
 use crate::tokens;
 use crate::watchdog::Watchdog;
@@ -62,7 +63,7 @@ use spool::Intake;
 pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     fd::raise_limit();
     fd::check_for_serving()?;
-    threads::check_for_serving()?;
+    threads::check_for_serving(args.runtime.report.is_some())?;
     let logs = logging::to_queue(Format::of_stderr()).map_err(Failure::internal)?;
     let result = serve(&with_users_own(args), &logs);
     if result.is_err() {
@@ -99,12 +100,13 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     // First: a second daemon should not wait for the journal, or for plugins to be compiled, to be told of the other one.
     let listeners = Listeners::open(&settings)?;
     let found = spool::find(args.spool.as_deref())?;
+    let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
 
     let engine = threads::io_runtime()?;
     let giving_back = engine.spawn(arenas::keep_giving_back()).abort_handle();
     let Built { runtime, server, reloader, asked, slots } = {
         let _context = engine.enter();
-        build(args, config, &settings, &early)?
+        build(args, config, &settings, &early, reports.as_ref())?
     };
     // What may fail comes before `ready`. A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
@@ -139,6 +141,7 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         asked,
         giving_back,
         drain,
+        reports,
         on_stop: settings.on_stop,
         intake,
         exit_when_idle: args.exit_when_idle,
@@ -171,14 +174,20 @@ struct Built {
 }
 
 /// Starts the runtime, and builds the server on it. To be called in a tokio runtime.
-fn build(args: &ServeArgs, config: Config, settings: &Settings, early: &EarlyExit) -> Result<Built, Failure> {
+fn build(
+    args: &ServeArgs,
+    config: Config,
+    settings: &Settings,
+    early: &EarlyExit,
+    reports: Option<&Reports>,
+) -> Result<Built, Failure> {
     let inputs = config.owner.formats().map_err(|mistakes| Failure::usage(ConfigError::from(mistakes)))?;
     let tokens = settings.tokens.as_deref().map(tokens::read).transpose()?.unwrap_or_default();
     let store = Arc::new(TokenStore::new(tokens::valid(&tokens)?));
     let applied = Applied::of(&config, tokens);
     let observer = if settings.metrics_tenants { ServerObserver::with_tenants() } else { ServerObserver::new() };
     let Started { runtime, sandbox } = start(&args.runtime, config, early, |builder| {
-        builder.attach_grace(settings.owners.grace).observer(observer.clone())
+        observed(builder.attach_grace(settings.owners.grace).observer(observer.clone()), reports)
     })?;
     let slots = Slots::of(&sandbox);
     let reloader = Arc::new(Reloader::new(
@@ -197,6 +206,10 @@ fn build(args: &ServeArgs, config: Config, settings: &Settings, early: &EarlyExi
         .controls(Arc::new(controls))
         .leaves_when_idle(args.spawned)
         .sandbox(sandbox);
+    let server = match reports {
+        Some(reports) => server.owner_drains(Arc::new(reports.clone())),
+        None => server,
+    };
     let server = inputs.into_iter().fold(server, ServerBuilder::input).build();
     Ok(Built { runtime, server, reloader, asked, slots })
 }

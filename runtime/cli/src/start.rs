@@ -12,6 +12,7 @@ use crate::early::EarlyExit;
 use crate::exit::{Exit, Failure};
 use crate::journal::JournalLocation;
 use crate::plugins;
+use crate::report::Reports;
 use crate::threads;
 
 /// A runtime that serves.
@@ -81,6 +82,14 @@ pub(crate) fn start(
         error => Failure::internal(error),
     })?;
     Ok(Started { runtime, sandbox })
+}
+
+/// With whoever gathers what is drawn of drains.
+pub(crate) fn observed(builder: Builder, reports: Option<&Reports>) -> Builder {
+    match reports {
+        Some(reports) => builder.observer(reports.observer()),
+        None => builder,
+    }
 }
 
 /// Whom a plugin serves of which the configuration says this.

@@ -32,8 +32,9 @@ use crate::output::line_queue::LineWriter;
 use crate::output::stdout_queue::OwnerWriter;
 use crate::output::writer::OutputProblem;
 use crate::plugins;
+use crate::report::Reports;
 use crate::signals::Hangup;
-use crate::start::{self, Slots, Started, start};
+use crate::start::{self, Slots, Started, observed, start};
 use crate::threads;
 use crate::watchdog::Watchdog;
 use lastword_protocol::output::Output;
@@ -48,7 +49,7 @@ use service::Service;
 pub(crate) fn run(args: &StdioArgs) -> Result<Exit, Failure> {
     fd::raise_limit();
     fd::check_for_serving()?;
-    threads::check_for_serving()?;
+    threads::check_for_serving(args.runtime.report.is_some())?;
     let logs = logging::to_queue(Format::Lines).map_err(Failure::internal)?;
     let result = serve(args, &logs);
     if result.is_err() {
@@ -65,6 +66,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let config = plugins::gather(&args.runtime)?;
     let drain = (config.drain.enabled, config.drain.budget);
     let format = config.owner.format(args.from).map_err(|mistakes| Failure::usage(ConfigError::from(mistakes)))?;
+    let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
     let output = stdout().map_err(Failure::internal)?;
 
     // The workers are plain threads; these carry timers and what waits for the journal.
@@ -74,9 +76,10 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         let _context = engine.enter();
         let outcomes = output.clone();
         let Started { runtime, sandbox } = start(&args.runtime, config, &early, |builder| {
-            builder
+            let builder = builder
                 .attach_grace(args.attach_grace.unwrap_or_default())
-                .on_outcome(move |record| outcomes.outcome(&outcome_line(record)))
+                .on_outcome(move |record| outcomes.outcome(&outcome_line(record)));
+            observed(builder, reports.as_ref())
         })?;
         (runtime, Slots::of(&sandbox))
     };
@@ -103,7 +106,8 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     };
     at_signal.arm(&signals, inputs::is_held_by_another(&io::stdin()), "shutting down");
     output.first(ready(&runtime, slots));
-    let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back);
+    let service =
+        Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back).with_reports(reports);
     let exit = control.block_on(service.run(drain.0, drain.1));
     // Threads that are stuck in a guest's host call are left behind.
     engine.shutdown_background();

@@ -19,13 +19,13 @@ use crate::limits::{BLOCKING_THREADS, BLOCKING_THREADS_STAY, IO_THREADS, STDIO_T
 /// How a shell calls the limit.
 const LIMIT: &str = "`ulimit -u`";
 
-/// Makes sure that all threads of `lastword stdio` and `lastword serve` can be started.
+/// Makes sure that all threads of `lastword stdio` and `lastword serve` can be started, and with `--report` the one that draws.
 ///
 /// # Errors
 /// When they cannot; the message names the limits and the number.
-pub(crate) fn check_for_serving() -> Result<(), Failure> {
+pub(crate) fn check_for_serving(draws: bool) -> Result<(), Failure> {
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    check(STDIO_THREADS + IO_THREADS + BLOCKING_THREADS + workers)
+    check(STDIO_THREADS + usize::from(draws) + IO_THREADS + BLOCKING_THREADS + workers)
 }
 
 /// Starts so many threads at once, and waits until they are gone.

@@ -9,6 +9,7 @@ use crate::access::TokenStore;
 use crate::clock::MachineClock;
 use crate::controls::Controls;
 use crate::observer::ServerObserver;
+use crate::owner_drains::OwnerDrains;
 use crate::requests::Inputs;
 use crate::server::Server;
 use crate::settings::{OwnerSettings, ServerLimits};
@@ -23,6 +24,7 @@ pub struct ServerBuilder {
     pub(crate) hosts: Vec<String>,
     pub(crate) limits: ServerLimits,
     pub(crate) controls: Option<Arc<dyn Controls>>,
+    pub(crate) owner_drains: Option<Arc<dyn OwnerDrains>>,
     pub(crate) sandbox: Option<Sandbox>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) leaves_when_idle: bool,
@@ -39,6 +41,7 @@ impl ServerBuilder {
             hosts: Vec::new(),
             limits: ServerLimits::default(),
             controls: None,
+            owner_drains: None,
             sandbox: None,
             clock: Arc::new(MachineClock),
             leaves_when_idle: false,
@@ -81,6 +84,12 @@ impl ServerBuilder {
     #[must_use]
     pub fn controls(self, controls: Arc<dyn Controls>) -> Self {
         Self { controls: Some(controls), ..self }
+    }
+
+    /// Who is told of the drains of single owners. Default: nobody.
+    #[must_use]
+    pub fn owner_drains(self, owner_drains: Arc<dyn OwnerDrains>) -> Self {
+        Self { owner_drains: Some(owner_drains), ..self }
     }
 
     /// The sandbox of the runtime's plugins, so that `/metrics` shows its slots and its memory.

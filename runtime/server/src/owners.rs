@@ -39,6 +39,7 @@ pub(crate) use said_owner::SaidOwner;
 pub(crate) use witness::Witness;
 
 use crate::observer::ServerObserver;
+use crate::owner_drains::OwnerDrains;
 use crate::settings::OwnerSettings;
 use kinds::LastHooks;
 use owned_session::SessionToEnd;
@@ -58,6 +59,7 @@ pub(crate) struct Owners {
     clock: Arc<dyn Clock>,
     settings: OwnerSettings,
     observer: ServerObserver,
+    drains: Option<Arc<dyn OwnerDrains>>,
 }
 
 /// Why an owner is not registered, or not as it asked for.
@@ -82,7 +84,12 @@ pub(crate) struct Registration {
 }
 
 impl Owners {
-    pub(crate) fn new(settings: OwnerSettings, clock: Arc<dyn Clock>, observer: ServerObserver) -> Self {
+    pub(crate) fn new(
+        settings: OwnerSettings,
+        clock: Arc<dyn Clock>,
+        observer: ServerObserver,
+        drains: Option<Arc<dyn OwnerDrains>>,
+    ) -> Self {
         Self {
             registry: Mutex::new(Registry::new(settings.clone())),
             last_hooks: Mutex::default(),
@@ -91,6 +98,7 @@ impl Owners {
             clock,
             settings,
             observer,
+            drains,
         }
     }
 

@@ -60,12 +60,13 @@ impl Shared {
             hosts,
             limits,
             controls,
+            owner_drains,
             sandbox,
             clock,
             leaves_when_idle,
         } = builder;
         let configured_kinds = owners.idle_after.keys().map(ToString::to_string).collect();
-        let owners = Arc::new(Owners::new(owners, clock, observer.clone()));
+        let owners = Arc::new(Owners::new(owners, clock, observer.clone(), owner_drains));
         owners.begin(&runtime);
         Arc::new(Self {
             connections: Connections::new(&limits),

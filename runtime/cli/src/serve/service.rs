@@ -19,6 +19,7 @@ use super::systemd;
 use crate::exit::{Exit, undelivered};
 use crate::limits::{CONNECTIONS_CLOSE, DRAIN_OVERRUN, FREEING, OUTPUT_OVERRUN, STALLED_READER, WATCHDOG_OVERRUN};
 use crate::output::line_queue::LineWriter;
+use crate::report::Reports;
 use crate::settle::{log_drain, settle};
 use crate::signals::{Received, Signals};
 use crate::watchdog::Watchdog;
@@ -36,6 +37,8 @@ pub(super) struct Service {
     /// What gives memory back to the system until the end.
     pub(super) giving_back: AbortHandle,
     pub(super) drain: Drain,
+    /// What draws drains.
+    pub(super) reports: Option<Reports>,
     pub(super) on_stop: OnStop,
     /// What takes in what hooks have left.
     pub(super) intake: Option<Intake>,
@@ -148,17 +151,28 @@ impl Service {
     /// Meanwhile starts are refused and ends are taken.
     async fn drain(&self, cause: Cause, ends: Instant) -> Exit {
         systemd::stopping("draining");
+        if let Some(reports) = &self.reports {
+            reports.drain_begins(cause.at(), self.drain.budget);
+        }
         let drain = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.drain_since(cause.reason(), cause.at()));
-        match drain.await {
+        let drawing = match drain.await {
             Ok(report) => {
                 log_drain(&report);
                 self.server.drained(&report);
+                // While connections are closed: whoever was to be told was told.
+                self.reports.as_ref().and_then(|reports| reports.drained(report, "drained"))
             }
-            Err(_) => tracing::error!("the drain did not return within its budget and is left to itself"),
-        }
+            Err(_) => {
+                tracing::error!("the drain did not return within its budget and is left to itself");
+                None
+            }
+        };
         self.close_connections(ends).await;
         let exit = settle(&self.runtime);
         self.release(cause.reason(), ends).await;
+        if let Some(drawing) = drawing {
+            drawing.wait(ends);
+        }
         exit
     }
 

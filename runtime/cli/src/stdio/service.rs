@@ -20,6 +20,7 @@ use crate::limits::{
 };
 use crate::output::line_queue::LineWriter;
 use crate::output::stdout_queue::OwnerWriter;
+use crate::report::Reports;
 use crate::settle::{log_drain, settle};
 use crate::signals::{Received, Signals};
 use crate::watchdog::Watchdog;
@@ -42,6 +43,10 @@ pub(super) struct Service {
     takes_lines_until: Option<Instant>,
     /// What gives memory back to the system until the drain.
     giving_back: AbortHandle,
+    /// What draws the drain.
+    reports: Option<Reports>,
+    /// A drain that came to its end, and is not drawn yet.
+    drained: Option<DrainReport>,
 }
 
 impl Service {
@@ -66,7 +71,14 @@ impl Service {
             input_ended: false,
             takes_lines_until: None,
             giving_back,
+            reports: None,
+            drained: None,
         }
+    }
+
+    /// What draws the drain.
+    pub(super) fn with_reports(self, reports: Option<Reports>) -> Self {
+        Self { reports, ..self }
     }
 
     /// Serves, drains and writes the last lines. The process can end when it returns.
@@ -95,6 +107,8 @@ impl Service {
         }
         self.tell_of_repeated_ends();
         self.output.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
+        // Only now: its owner waits for the drain's line.
+        self.draw(ends);
         let dropped = self.logs.dropped();
         if dropped > 0 {
             tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");
@@ -112,6 +126,14 @@ impl Service {
         if ends.told_again > 0 {
             let (all, more) = (ends.told_again, ends.knew_more);
             tracing::info!("duplicate ends, not delivered again: {all}; {more} of them said more");
+        }
+    }
+
+    /// Has the drain drawn, in what it has left of its time.
+    fn draw(&mut self, ends: Instant) {
+        let drawing = self.reports.as_ref().zip(self.drained.take());
+        if let Some(drawing) = drawing.and_then(|(reports, report)| reports.drained(report, "exit")) {
+            drawing.wait(ends);
         }
     }
 
@@ -218,20 +240,25 @@ impl Service {
     /// Meanwhile starts are refused and ends are taken.
     async fn drain(&mut self, cause: Cause, ends: Instant) -> Exit {
         let until = ends + DRAIN_OVERRUN;
+        if let Some(reports) = &self.reports {
+            reports.drain_begins(cause.at(), ends.saturating_duration_since(cause.at()));
+        }
         let drain = timeout_at(until.into(), self.runtime.drain_since(cause.reason(), cause.at()));
         let report = self.meanwhile(drain).await.ok();
         let tell_by = ends - DRAIN_LINE_BEFORE_END;
         self.answer_the_rest(tell_by).await;
         self.output.make_room_for_last(tell_by, STALLED_READER);
-        let report = match report {
-            Some(report) => Some(report),
+        match report {
+            Some(report) => {
+                self.tell(&report);
+                self.drained = Some(report);
+            }
             None => {
                 tracing::error!("the drain did not return within its budget and is left to itself");
-                self.count_so_far(cause, until + COUNTING_WAIT).await
+                if let Some(report) = self.count_so_far(cause, until + COUNTING_WAIT).await {
+                    self.tell(&report);
+                }
             }
-        };
-        if let Some(report) = &report {
-            self.tell(report);
         }
         settle(&self.runtime)
     }

@@ -38,6 +38,7 @@ mod operate;
 mod output;
 mod owners;
 mod plugins;
+mod report;
 mod session_identity;
 mod signals;
 mod special_files;

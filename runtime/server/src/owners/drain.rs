@@ -14,6 +14,7 @@ use super::goodbye::{Goodbye, Said};
 use super::owned_session::Mark;
 use super::{OwnerId, Owners};
 use crate::limits::ENDS_AT_ONCE;
+use crate::owner_drains::{OwnerDrainStart, OwnerDrained};
 
 /// What became of an owner's sessions when it said goodbye. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is
 /// what was owed.
@@ -82,10 +83,11 @@ impl Owners {
         (began, budget): (Instant, Duration),
     ) -> OwnerDrain {
         let mut report = OwnerDrain { reason: reason.to_string(), budget_ms: millis(budget), ..OwnerDrain::default() };
-        let (who, sessions) = {
+        let (name, sessions) = {
             let mut registry = self.registry.lock();
             (registry.name_and_kind(id), registry.take(id))
         };
+        let told = self.tell_of_drain(name.as_ref().map(|(name, _)| &*name.name), &sessions, budget);
         let all = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
         let ends = Arc::new(Mutex::new(Ends::default()));
         let said = Said { at: self.clock.timestamp(), reason };
@@ -102,8 +104,24 @@ impl Owners {
         report.refused = all.saturating_sub(sessions + gone);
         wait_for(runtime, owed, over, &mut report).await;
         report.elapsed_ms = millis(self.clock.now().saturating_duration_since(began));
-        self.observer.owner_drained(who.as_ref().map(|(name, _)| name), &report);
+        self.observer.owner_drained(name.as_ref().map(|(name, _)| name), &report);
+        if let Some(told) = told {
+            told(&report);
+        }
         report
+    }
+
+    /// Tells of a drain that begins whoever wants to know.
+    fn tell_of_drain(
+        &self,
+        name: Option<&str>,
+        sessions: &[(Identity, Mark)],
+        budget: Duration,
+    ) -> Option<OwnerDrained> {
+        let drains = self.drains.as_ref()?;
+        let sessions: Vec<Identity> = sessions.iter().map(|(identity, _)| identity.clone()).collect();
+        // Calls are measured by the machine's clock, whichever the owners have.
+        drains.begins(&OwnerDrainStart { name, sessions: &sessions, began: Instant::now(), budget })
     }
 }
 

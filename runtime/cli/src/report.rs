@@ -1,0 +1,140 @@
+//! `--report`: a picture of each drain, for people.
+//!
+//! [`gatherer`] counts as an observer of the runtime what calls come to, in the bounded [`bins`] of each row's [`tally`]. When a drain
+//! has been told of, [`picture`] chooses what is shown, [`svg`] and [`html`] draw it, and [`writer`] writes it to its [`place`]. Nothing
+//! here is on the way of a drain: what cannot be drawn or written in time is left out.
+
+mod bins;
+mod gatherer;
+mod html;
+mod picture;
+mod place;
+mod svg;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod text;
+mod writer;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lastword_events::{DrainReport, Identity, Timestamp};
+use lastword_server::{OwnerDrain, OwnerDrainStart, OwnerDrained, OwnerDrains};
+use parking_lot::Mutex;
+
+use crate::exit::Failure;
+use crate::limits::{MAX_PICTURED_SESSIONS, PICTURE_WAIT};
+use gatherer::Gatherer;
+use picture::Picture;
+use place::Place;
+use tally::Tallies;
+use writer::{Writer, Writing};
+
+/// Draws the drains of one run. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Reports {
+    gatherer: Gatherer,
+    writer: Arc<Writer>,
+    /// When the drain of every session began.
+    drain: Arc<Mutex<Option<(Instant, Timestamp)>>>,
+}
+
+impl Reports {
+    /// Pictures go there from now on. None when they cannot be drawn. A place that cannot be written to is told of now, and tried all
+    /// the same: it may be mended by the time of the drain.
+    ///
+    /// # Errors
+    /// When the path's name says of no format that it is.
+    pub(crate) fn begin(path: &Path) -> Result<Option<Self>, Failure> {
+        let place = Place::of(path).map_err(Failure::usage)?;
+        if let Err(error) = place.check() {
+            tracing::error!("--report: {error}; without that there is no picture of a drain, and all else goes on");
+        }
+        match Writer::spawn(place) {
+            Ok(writer) => {
+                let (gatherer, drain) = (Gatherer::default(), Arc::default());
+                Ok(Some(Self { gatherer, writer: Arc::new(writer), drain }))
+            }
+            Err(error) => {
+                tracing::error!(%error, "--report: no thread can be started for it; all else goes on without");
+                Ok(None)
+            }
+        }
+    }
+
+    /// What is to be told by the runtime.
+    pub(crate) fn observer(&self) -> Gatherer {
+        self.gatherer.clone()
+    }
+
+    /// To be called before the runtime drains every session.
+    pub(crate) fn drain_begins(&self, began: Instant, budget: Duration) {
+        *self.drain.lock() = Some((began, Timestamp::now()));
+        self.gatherer.drain_begins(began, budget);
+    }
+
+    /// Draws the drain of every session. `end`: how that is called which ends now. To be called when the drain was told of.
+    pub(crate) fn drained(&self, report: DrainReport, end: &'static str) -> Option<Drawing> {
+        let (began, at) = self.drain.lock().take()?;
+        let tallies = self.gatherer.drain_is_over()?;
+        let end = (end, began.elapsed().max(report.elapsed));
+        let writing = self.writer.write_last(Box::new(move || Picture::of_drain(&report, tallies, at, end)));
+        Some(Drawing { writing, since: Instant::now() })
+    }
+}
+
+/// The picture of the drain that the program ends with.
+pub(crate) struct Drawing {
+    writing: Writing,
+    since: Instant,
+}
+
+impl Drawing {
+    /// Waits for it as long as there is time, which is over then.
+    pub(crate) fn wait(self, ends: Instant) {
+        if !self.writing.wait(ends.min(self.since + PICTURE_WAIT)) {
+            tracing::warn!("there is no picture of the drain: it has left no time to write one");
+        }
+    }
+}
+
+/// Draws what owners' goodbyes come to.
+impl OwnerDrains for Reports {
+    fn begins(&self, drain: &OwnerDrainStart<'_>) -> Option<OwnerDrained> {
+        if drain.sessions.is_empty() || drain.sessions.len() > MAX_PICTURED_SESSIONS {
+            return None;
+        }
+        let sessions: HashSet<Identity> = drain.sessions.iter().cloned().collect();
+        let id = self.gatherer.goodbye_begins(sessions, drain.began, drain.budget)?;
+        let name = drain.name.unwrap_or("a connection").to_owned();
+        let at = Timestamp::now();
+        let going = Going { gatherer: self.gatherer.clone(), id };
+        let writer = Arc::clone(&self.writer);
+        Some(Box::new(move |drained: &OwnerDrain| {
+            let Some(tallies) = going.is_over() else { return };
+            let drained = drained.clone();
+            writer.write(Box::new(move || Picture::of_goodbye(name, &drained, tallies, at)));
+        }))
+    }
+}
+
+/// An owner that is going: nothing of it is counted any more when nobody waits for what becomes of it.
+struct Going {
+    gatherer: Gatherer,
+    id: u64,
+}
+
+impl Going {
+    fn is_over(&self) -> Option<Tallies> {
+        self.gatherer.goodbye_is_over(self.id)
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        drop(self.is_over());
+    }
+}

@@ -1,0 +1,129 @@
+//! Gathers for a picture what a drain's calls come to: it is told by the runtime as any other observer.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lastword::{CallStart, Observer, OutcomeRecord};
+use lastword_events::{DeliveryId, Event, Identity, Outcome};
+use parking_lot::Mutex;
+use tracing::Span;
+
+use super::tally::{Tallies, Told};
+use crate::limits::{MAX_PICTURED_CALLS, MAX_PICTURED_GOODBYES};
+
+/// Cheap to clone. It keeps the ends that are under way, and counts while a drain goes on; outside of one it keeps nothing else.
+#[derive(Clone, Default)]
+pub(crate) struct Gatherer(Arc<Mutex<Gathering>>);
+
+#[derive(Default)]
+struct Gathering {
+    /// Those that began before a drain as well: what hangs hung before it.
+    under_way: HashMap<DeliveryId, UnderWay>,
+    drain: Option<Tallies>,
+    goodbyes: Vec<Goodbye>,
+    next: u64,
+}
+
+struct UnderWay {
+    since: Instant,
+    session: Identity,
+}
+
+/// An owner that is going.
+struct Goodbye {
+    id: u64,
+    sessions: HashSet<Identity>,
+    tallies: Tallies,
+}
+
+impl Gatherer {
+    /// What drains is counted from now on, with times since `began`.
+    pub(super) fn drain_begins(&self, began: Instant, budget: Duration) {
+        self.0.lock().drain = Some(Tallies::begin(began, budget));
+    }
+
+    /// What the drain has come to. What is under way still was cut.
+    pub(super) fn drain_is_over(&self) -> Option<Tallies> {
+        let (mut tallies, under_way) = {
+            let mut gathering = self.0.lock();
+            (gathering.drain.take()?, std::mem::take(&mut gathering.under_way))
+        };
+        let until = tallies.cut.map_or_else(Instant::now, |cut| tallies.began + cut);
+        for (id, UnderWay { since, session }) in &under_way {
+            cut(&mut tallies, (id, session), *since, until);
+        }
+        Some(tallies)
+    }
+
+    /// What is done about these sessions is counted from now on. None when that many owners are going already.
+    pub(super) fn goodbye_begins(&self, sessions: HashSet<Identity>, began: Instant, budget: Duration) -> Option<u64> {
+        let mut gathering = self.0.lock();
+        if gathering.goodbyes.len() >= MAX_PICTURED_GOODBYES {
+            return None;
+        }
+        gathering.next += 1;
+        let id = gathering.next;
+        gathering.goodbyes.push(Goodbye { id, sessions, tallies: Tallies::begin(began, budget) });
+        Some(id)
+    }
+
+    /// What that has come to. What is under way still goes on.
+    pub(super) fn goodbye_is_over(&self, id: u64) -> Option<Tallies> {
+        let now = Instant::now();
+        let mut gathering = self.0.lock();
+        let at = gathering.goodbyes.iter().position(|goodbye| goodbye.id == id)?;
+        let Goodbye { sessions, mut tallies, .. } = gathering.goodbyes.swap_remove(at);
+        for (id, UnderWay { since, session }) in &gathering.under_way {
+            if sessions.contains(session) {
+                cut(&mut tallies, (id, session), *since, now);
+            }
+        }
+        Some(tallies)
+    }
+}
+
+fn cut(tallies: &mut Tallies, (id, session): (&DeliveryId, &Identity), since: Instant, until: Instant) {
+    let told = Told { tenant: &session.tenant, plugin: &id.plugin, since: Some(since), until };
+    tallies.add_cut(told, since);
+}
+
+impl Observer for Gatherer {
+    fn call(&self, call: &CallStart<'_>) -> Span {
+        if matches!(call.event, Event::End(_)) {
+            let under_way = UnderWay { since: Instant::now(), session: call.session.identity.clone() };
+            let mut gathering = self.0.lock();
+            // A call that is put back begins again under its id.
+            if gathering.under_way.len() < MAX_PICTURED_CALLS || gathering.under_way.contains_key(call.id) {
+                gathering.under_way.insert(call.id.clone(), under_way);
+            }
+        }
+        Span::none()
+    }
+
+    fn outcome(&self, record: &OutcomeRecord<'_>) {
+        if record.reason.is_none() {
+            // No end.
+            return;
+        }
+        let now = Instant::now();
+        let session = &record.session.identity;
+        let mut gathering = self.0.lock();
+        let Gathering { under_way, drain, goodbyes, .. } = &mut *gathering;
+        let since = under_way.remove(record.id).map(|call| call.since);
+        // A call is told of behind others of its slice.
+        let until = match (since, record.report) {
+            (Some(since), Some(report)) => (since + report.wall).min(now),
+            _ => now,
+        };
+        let told = Told { tenant: &session.tenant, plugin: &record.id.plugin, since, until };
+        if let Some(tallies) = drain.as_mut().filter(|_| record.draining) {
+            tallies.add(told, record.outcome);
+        }
+        // Outside of a drain what is deferred goes on by itself, and its outcome comes.
+        let is_told = record.draining || !matches!(record.outcome, Outcome::Deferred(_));
+        for goodbye in goodbyes.iter_mut().filter(|goodbye| is_told && goodbye.sessions.contains(session)) {
+            goodbye.tallies.add(told, record.outcome);
+        }
+    }
+}
