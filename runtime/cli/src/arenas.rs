@@ -1,13 +1,15 @@
 //! The allocators. C's, which SQLite uses: where address space is limited it must not take 64 MiB of it for each thread. And
 //! ours: what was freed goes back to the system also when nobody allocates any more.
 
+mod pace;
+
 #[cfg(not(target_env = "msvc"))]
 use std::ptr::null_mut;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 use rustix::process::{Resource, getrlimit};
 
-use crate::limits::GIVE_BACK_MEMORY;
+use pace::Pace;
 
 /// Lets all threads share what C's allocator takes, where `ulimit -v` counts it. Elsewhere each thread has its own,
 /// which is faster and costs nothing. To be called before there are threads.
@@ -28,11 +30,11 @@ pub(crate) fn give_back_unused() {
     all_arenas(c"arena.4096.decay");
 }
 
-/// Does that every few seconds, until it is aborted.
+/// Does that every few seconds, and less often while the process idles, until it is aborted.
 pub(crate) async fn keep_giving_back() {
-    let mut often = tokio::time::interval(GIVE_BACK_MEMORY);
+    let mut pace = Pace::default();
     loop {
-        often.tick().await;
+        tokio::time::sleep(pace.next()).await;
         give_back_unused();
     }
 }

@@ -69,6 +69,15 @@ pub(crate) const IO_THREADS: usize = 2;
 /// How often memory that is not used any more is given back to the system: more often than it takes to be old enough (10 s).
 pub(crate) const GIVE_BACK_MEMORY: Duration = Duration::from_secs(2);
 
+/// How often that is when the process idles: nothing new is freed then, and each time wakes a processor.
+pub(crate) const GIVE_BACK_MEMORY_IDLE: Duration = Duration::from_secs(15);
+
+/// CPU time between two times with which a process idles: that of a request or two.
+pub(crate) const IDLE_CPU: Duration = Duration::from_millis(5);
+
+/// Times in a row after which it does so seldom: by then all that was freed is old enough.
+pub(crate) const IDLE_ROUNDS: u32 = 7;
+
 /// Threads for file systems that are started at the beginning; there are more when they are needed and the machine gives them. One
 /// that waits for a server that does not answer leaves the others. Look-ups have their own, or these where there are none.
 pub(crate) const BLOCKING_THREADS: usize = 4;
