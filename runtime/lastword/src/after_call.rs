@@ -21,9 +21,9 @@ use tokio::sync::watch;
 
 use crate::core::Core;
 use crate::dispatch::{FinishedCall, Permit, PutBack, QueueId, ServedSlice, Taken};
+use crate::installed::CalledPlugin;
 use crate::limits::{MAX_HANDED_OVER_BYTES, max_entry_wait};
 use crate::orphans::orphan_without_hook;
-use crate::outcome::CalledPlugin;
 use crate::phase::Phase;
 use crate::queued_delivery::QueuedDelivery;
 use crate::recorded::{OnRecord, ToBeRecorded};

@@ -8,7 +8,6 @@ use std::sync::{Arc, OnceLock};
 
 use lastword_events::{DeliveryId, EventKey, Hook, JournalName, PluginKey, PluginName};
 
-use crate::outcome::CalledPlugin;
 use crate::sandbox::Plugin;
 use crate::tenants::Tenants;
 
@@ -45,6 +44,13 @@ pub enum Leave {
     /// They are forgotten, as [`Runtime::forget`](crate::Runtime::forget) does, with what was orphaned under its name before. What was
     /// given up stays.
     Dropped,
+}
+
+/// The plugin that is called, as observers are told of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CalledPlugin<'a> {
+    pub(crate) name: &'a PluginName,
+    pub(crate) is_scoped: bool,
 }
 
 /// The version of a plugin that a call is of.

@@ -7,17 +7,11 @@ use lastword_journal::Completion;
 
 use crate::call_spans::CallSpans;
 use crate::dispatch::FinishedCall;
+use crate::installed::CalledPlugin;
 use crate::observer::{CallStart, OutcomeRecord};
 use crate::observers::Observers;
 use crate::queued_delivery::QueuedDelivery;
 use crate::recorded::ToBeRecorded;
-
-/// The plugin that is called, as observers are told of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CalledPlugin<'a> {
-    pub(crate) name: &'a PluginName,
-    pub(crate) is_scoped: bool,
-}
 
 /// Publishes calls and outcomes to the observers and to the log.
 pub(crate) struct Publisher {
