@@ -14,7 +14,7 @@ use crate::in_flight::InFlight;
 use crate::key_values::JournalKeyValues;
 use crate::observers::Observers;
 use crate::operators::Operators;
-use crate::outcome::Publisher;
+use crate::publisher::Publisher;
 use crate::quota::Quotas;
 use crate::records::Records;
 use crate::retry::RetryPolicy;

@@ -173,7 +173,7 @@ mod tests {
     use lastword_events::EventKey;
 
     use super::*;
-    use crate::recorded::OnRecord;
+    use crate::on_record::OnRecord;
 
     #[test]
     fn of_an_outcome_that_was_set_aside_nobody_is_told_that_it_is_on_record() {

@@ -4,7 +4,7 @@
 //! [`Dispatcher::enqueue`]; a worker takes deliveries with [`Dispatcher::next`], and brings back there what it has served.
 //!
 //! [`state`] moves deliveries between lanes, queues and workers. The [`scheduler`] says which queue is next: in the order of [`fair_order`],
-//! by what [`gates`] let through of a tenant, by the [`slots`] that are free, by what [`plugin_shares`] leave to a plugin, and by the
+//! by what [`tenant_gates`] let through of a tenant, by the [`slots`] that are free, by what [`plugin_shares`] leave to a plugin, and by the
 //! [`memory_admission`] that a call has to have before it begins. [`suspects`] are made last and alone. Of a drain a queue has a [`backlog`],
 //! and its part of the [account](drain_account).
 //!
@@ -18,7 +18,6 @@ mod dispatcher;
 mod drain_account;
 mod fair_order;
 mod finished_call;
-mod gates;
 #[cfg(shuttle)]
 mod held_resources;
 mod high_water;
@@ -38,6 +37,7 @@ mod scheduler;
 mod slots;
 mod state;
 mod suspects;
+mod tenant_gates;
 mod tenants;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Which queue begins something next, and how much.
 //!
-//! The order is [`Fair`]'s. A queue is passed by while its tenant's [gate](super::gates) or its plugin's [gate](super::plugin_gates) is
+//! The order is [`Fair`]'s. A queue is passed by while its tenant's [gate](super::tenant_gates) or its plugin's [gate](super::plugin_gates) is
 //! closed, while it or its plugin holds its part of the [slots](super::slots), or while there is no
 //! [memory](super::memory_admission) for its next call. The scheduler looks at no delivery: what a queue wants is said to it as a
 //! [`Demand`].
@@ -10,13 +10,13 @@ use std::time::Instant;
 
 use super::demand::{Demand, NextCall, QueueEntry};
 use super::fair_order::{Fair, Rank};
-use super::gates::{Gate, Gates};
 use super::ids::{QueueId, TenantNumber};
 use super::memory_admission::{MemoryTurns, PluginMemory, View};
 use super::plugin_counts::{InstalledCounts, PluginCount, PluginCounts};
 use super::plugin_gates::PluginGates;
 use super::plugin_shares::PluginShares;
 use super::slots::{Holder, Permit, Slots, part_of};
+use super::tenant_gates::{Gate, Gates};
 use super::tenants::{TenantQueues, Tenants};
 use crate::installed::{PluginNumber, Version};
 use crate::limits::{MAX_BATCH, MIN_BATCH};

@@ -14,7 +14,6 @@ use lastword_events::{Deferral, Outcome};
 
 use super::drain_account::{AccountState, DeferredQueue, DrainAccount};
 use super::finished_call::FinishedCall;
-use super::gates::Gate;
 use super::idle_workers::IdleWorkers;
 use super::ids::{QueueId, QueueStamp};
 use super::job::{Job, Taken};
@@ -25,6 +24,7 @@ use super::queue::{Finished, Queue};
 use super::retries::Retries;
 use super::scheduler::Scheduler;
 use super::suspects::Suspects;
+use super::tenant_gates::Gate;
 use super::tenants::TenantQueues;
 use super::worker_step::{ServedSlice, Slice, WorkerStep};
 use crate::breaker::Breaker;

@@ -10,8 +10,8 @@ use crate::dispatch::FinishedCall;
 use crate::installed::CalledPlugin;
 use crate::observer::{CallStart, OutcomeRecord};
 use crate::observers::Observers;
+use crate::on_record::ToBeRecorded;
 use crate::queued_delivery::QueuedDelivery;
-use crate::recorded::ToBeRecorded;
 
 /// Publishes calls and outcomes to the observers and to the log.
 pub(crate) struct Publisher {
