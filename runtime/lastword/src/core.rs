@@ -26,11 +26,22 @@ use crate::sync::{Handle, Mutex, MutexGuard};
 use crate::time::Time;
 use crate::workers::Workers;
 
-/// The parts of a runtime. What happens to a request, to a call that has ended, in a drain and at a start is in the files of those
-/// names; this one only knows which parts there are.
+/// The parts of a runtime. This file only knows which parts there are. What happens to a request is in `intake`, what happens to a call
+/// that has ended in `after_call.rs`, a drain in `drain`, a start in `recovery.rs`, and the end of a run in `run_end.rs`.
 ///
-/// Locks are taken in this order: the active set's, then that of the session order or the dispatcher's. No lock is held while a guest
-/// runs or while anyone waits for the journal's answer. Handing something to the journal under a lock is allowed.
+/// # Locks
+///
+/// A thread that holds a lock takes only such as come later in this list:
+///
+/// 1. A request's turn (`session_order.rs`), and within it [`Self::op_reads`]. Both are waited for by tasks, which keep no thread.
+/// 2. The active set ([`Self::lock_active`]).
+/// 3. The list of requests that wait for their turn (`session_order.rs`), or the dispatcher's state (`dispatch/dispatcher.rs`). Nobody
+///    takes both.
+/// 4. Locks of single values: the set of installed plugins, the quotas, the memory of calls, the counts of `out_of_queues.rs`, and the run's
+///    journal (`run_journal.rs`). Nothing of the runtime is locked within one of them. A journal takes its own locks within the last.
+///
+/// No lock but a turn and `op_reads` is held while anyone waits for the journal's answer, and none while a guest runs. Handing something
+/// to the journal under a lock is allowed.
 pub(crate) struct Core {
     sandbox: Sandbox,
     journal: Arc<dyn Journal>,
