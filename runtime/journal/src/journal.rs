@@ -95,8 +95,9 @@ pub trait Journal: Send + Sync + 'static {
         None
     }
 
-    /// The run ends by itself: calls that are marked and do not come back have not ended it. Nothing is marked any more.
-    fn leave(&self) {}
+    /// Ends the marks of calls: the run ends by itself, so no call that is marked now has taken the process down. No call is marked after
+    /// this. The default does nothing, for a journal that keeps no marks.
+    fn end_call_marks(&self) {}
 
     /// Lets go of all that somebody else needs to begin the next run: the file's lock, threads, connections. Answers once that is
     /// done and everything that was handed over before is durable; with an error if some of it cannot be written now, and then it has

@@ -126,7 +126,7 @@ pub struct PendingDelivery {
     pub failures: u32,
     /// Whether newer events of the session id have overtaken it.
     pub late: bool,
-    /// It was under way when two runs or more died without [leaving](crate::Journal::leave): it is to be made after everything
-    /// else, and with nothing else under way.
+    /// A call of it was under way when two runs or more died without having [ended their marks](crate::Journal::end_call_marks): it is to be
+    /// made after everything else, and with nothing else under way.
     pub suspect: bool,
 }

@@ -393,7 +393,11 @@ impl ActiveSet {
     pub(crate) fn held(&self) -> [(&'static str, u64); 3] {
         let sum = |counts: &HashMap<_, u64>| counts.values().sum();
         let active = self.count_by_tenant().map(|(_, count)| count).sum();
-        [("active sessions", active), ("reserved", sum(&self.reserved)), ("leaving", sum(&self.ends_being_recorded))]
+        [
+            ("active sessions", active),
+            ("reserved", sum(&self.reserved)),
+            ("ends being recorded", sum(&self.ends_being_recorded)),
+        ]
     }
 
     /// Empties the set, whole. `asked`: ends that are under way, those of one id in their order.

@@ -327,7 +327,7 @@ impl<'a> AfterCall<'a> {
         for call in finished.iter_mut().filter(|call| is_concerned(call)) {
             given_up += u64::from(call.retry.take().is_some());
         }
-        self.core.run_end().add_left_out(given_up);
+        self.core.run_end().add_without_queue(given_up);
     }
 }
 

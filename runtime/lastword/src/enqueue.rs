@@ -30,7 +30,7 @@ pub(crate) fn enqueue(
         let key = delivery.delivery_key(&plugin);
         // A plugin that is sent a session's start is owed its end as well.
         let is_sent_start = delivery.key == EventKey::Start;
-        match owed.left(&identity.tenant, &plugin) {
+        match owed.how_uninstalled(&identity.tenant, &plugin) {
             Leave::Orphaned => {
                 // One that has only lost the hook is told of newer events, and its ends are those of active sessions.
                 let serves = installed.serves(&identity.tenant, &plugin);

@@ -29,7 +29,7 @@ pub(crate) struct Installed {
     /// The first of the sets up to now with which it was sent starts of sessions.
     starts_since: Option<Epoch>,
     /// How it was uninstalled. All of its versions share it.
-    left: Arc<OnceLock<Leave>>,
+    uninstalled: Arc<OnceLock<Leave>>,
 }
 
 /// Tells an installed plugin from all others of the run, whatever number it has. They are in the order of their ids.
@@ -65,7 +65,7 @@ pub(crate) struct Version {
 impl Installed {
     fn new(plugin: Plugin, tenants: Tenants, id: InstalledId, since: Epoch) -> Self {
         let starts_since = plugin.hooks().contains(Hook::SessionStart).then_some(since);
-        Self { plugin, tenants, id, since, starts_since, left: Arc::default() }
+        Self { plugin, tenants, id, since, starts_since, uninstalled: Arc::default() }
     }
 
     /// The same with another version.
@@ -92,15 +92,15 @@ impl Installed {
         self.starts_since.is_some_and(|since| epoch >= since)
     }
 
-    /// It is uninstalled.
-    pub(crate) fn leave(&self, leave: Leave) {
-        // The first cause wins, and there is one.
-        self.left.set(leave).ok();
+    /// The plugin is uninstalled.
+    pub(crate) fn set_uninstalled(&self, leave: Leave) {
+        // The first that is set counts, and there is one.
+        self.uninstalled.set(leave).ok();
     }
 
-    /// How it was uninstalled, if it was.
-    pub(crate) fn left(&self) -> Option<Leave> {
-        self.left.get().copied()
+    /// How the plugin was uninstalled, if it was.
+    pub(crate) fn uninstalled(&self) -> Option<Leave> {
+        self.uninstalled.get().copied()
     }
 }
 
@@ -122,8 +122,8 @@ enum Slot {
     /// Nobody has the number.
     Free,
     Installed(Arc<Installed>),
-    /// It is uninstalled, and something of it is left.
-    Leaving(Arc<Installed>),
+    /// The plugin is uninstalled, and something of it is left.
+    Uninstalling(Arc<Installed>),
 }
 
 /// Whom an event is owed, as it is on record, and the set that has decided it.
@@ -182,12 +182,12 @@ impl InstalledPlugins {
     }
 
     /// The next set, in which one is uninstalled. Its number is still its own.
-    pub(crate) fn with_leaving(&self, number: PluginNumber) -> Self {
+    pub(crate) fn with_uninstalling(&self, number: PluginNumber) -> Self {
         let mut set = self.following();
         if let Some(slot) = set.slots.get_mut(number)
             && let Slot::Installed(one) = slot
         {
-            *slot = Slot::Leaving(one.clone());
+            *slot = Slot::Uninstalling(one.clone());
         }
         set.index();
         set
@@ -245,7 +245,7 @@ impl InstalledPlugins {
     /// The plugin that has this number: installed, or uninstalled with something left.
     pub(crate) fn get(&self, number: PluginNumber) -> Option<&Arc<Installed>> {
         match self.slots.get(number)? {
-            Slot::Installed(one) | Slot::Leaving(one) => Some(one),
+            Slot::Installed(one) | Slot::Uninstalling(one) => Some(one),
             Slot::Free => None,
         }
     }
@@ -254,7 +254,7 @@ impl InstalledPlugins {
     pub(crate) fn installed(&self, number: PluginNumber) -> Option<&Arc<Installed>> {
         match self.slots.get(number)? {
             Slot::Installed(one) => Some(one),
-            Slot::Leaving(_) | Slot::Free => None,
+            Slot::Uninstalling(_) | Slot::Free => None,
         }
     }
 
@@ -335,11 +335,11 @@ impl Owed {
         self.plugins.iter().map(|plugin| DeliveryId { journal, sequence, event, plugin: plugin.clone() }).collect()
     }
 
-    /// How the plugin of this name, which was owed it, was uninstalled since. A plugin that was not installed when that was decided has
-    /// been gone for longer, and what it is owed is kept.
-    pub(crate) fn left(&self, tenant: &str, name: &PluginName) -> Leave {
+    /// How the plugin of this name, which was owed the event, was uninstalled since. A plugin that was not installed when the event was
+    /// decided has been gone for longer: what it is owed is kept.
+    pub(crate) fn how_uninstalled(&self, tenant: &str, name: &PluginName) -> Leave {
         let was = self.by.serving(tenant).find(|(_, one)| one.name() == name);
-        was.and_then(|(_, one)| one.left()).unwrap_or(Leave::Orphaned)
+        was.and_then(|(_, one)| one.uninstalled()).unwrap_or(Leave::Orphaned)
     }
 }
 
@@ -354,7 +354,7 @@ fn numbered(slots: &[Slot]) -> Vec<(PluginNumber, &Arc<Installed>)> {
 fn installed(slots: &[Slot]) -> impl Iterator<Item = (PluginNumber, &Arc<Installed>)> {
     slots.iter().enumerate().filter_map(|(number, slot)| match slot {
         Slot::Installed(one) => Some((number, one)),
-        Slot::Leaving(_) | Slot::Free => None,
+        Slot::Uninstalling(_) | Slot::Free => None,
     })
 }
 

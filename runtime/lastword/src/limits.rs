@@ -15,7 +15,7 @@ pub const MAX_DRAIN_RESERVE: Duration = Duration::from_millis(150);
 pub const WORKERS_LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// How long a shutdown, or a detach, waits at its end for the journal to write what is left and to let go of its file. On a disk that is
 /// well it takes some milliseconds. SQLite waits for 5 s for another program that writes to the file, and then tells of an error.
-pub const JOURNAL_LEAVES_WITHIN: Duration = Duration::from_secs(10);
+pub const JOURNAL_RELEASED_WITHIN: Duration = Duration::from_secs(10);
 /// Cut at its own deadline, or trapped, this many times in a row, a plugin is passed over for the rest of the drain.
 pub const DEFAULT_BREAKER_THRESHOLD: u32 = 5;
 /// Recorded failures after which a delivery is dead.

@@ -75,13 +75,13 @@ impl Journal for RunJournal {
     }
 
     fn mark_call(&self, delivery: &DeliveryKey) -> Option<CallMark> {
-        // It is asked for every call, and once the run has been left there is none.
+        // Without the lock, because it is asked for every call: once the run is over none begins.
         self.journal.mark_call(delivery)
     }
 
-    fn leave(&self) {
+    fn end_call_marks(&self) {
         if !self.is_over() {
-            self.journal.leave();
+            self.journal.end_call_marks();
         }
     }
 

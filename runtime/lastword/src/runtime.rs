@@ -515,12 +515,12 @@ impl Runtime {
     /// drained.
     ///
     /// It takes the drain's budget and some milliseconds. Where the machine hangs it waits [`WORKERS_LEAVE_WITHIN`] for workers and
-    /// [`JOURNAL_LEAVES_WITHIN`] for the journal, and warns of it in the report. What was asked of the runtime and is not answered by
+    /// [`JOURNAL_RELEASED_WITHIN`] for the journal, and warns of it in the report. What was asked of the runtime and is not answered by
     /// then, and what is asked later, is refused: starts as [`Refusal::Draining`], and what needs the journal with
     /// [`JournalErrorKind::Closed`](crate::JournalErrorKind::Closed).
     ///
     /// [`WORKERS_LEAVE_WITHIN`]: crate::limits::WORKERS_LEAVE_WITHIN
-    /// [`JOURNAL_LEAVES_WITHIN`]: crate::limits::JOURNAL_LEAVES_WITHIN
+    /// [`JOURNAL_RELEASED_WITHIN`]: crate::limits::JOURNAL_RELEASED_WITHIN
     pub fn shutdown(&self, reason: DrainReason) -> impl Future<Output = Arc<DrainReport>> + Send + 'static + use<> {
         let (owner, budget) = (self.owner.clone(), self.core().budget());
         let drained = self.drained(reason, self.core().time().now());
@@ -552,7 +552,7 @@ impl Runtime {
             if let Err(error) = record_clean_end(&core).await {
                 tracing::error!(%error, "the journal could not be written at the end");
             }
-            core.journal().leave();
+            core.journal().end_call_marks();
         }
     }
 

@@ -30,7 +30,7 @@ use crate::damage_note;
 use crate::limits::{GATHER, RETRY};
 use crate::ownership::JournalFiles;
 use crate::readers::Readers;
-use crate::release::Leaving;
+use crate::release::ReleaseGuard;
 use crate::sqlite_error::{is_damage, unavailable};
 
 /// Starts the thread.
@@ -52,7 +52,7 @@ pub(crate) fn spawn(
         uncommitted: HashMap::new(),
         backoff: Backoff::new(),
         closed: false,
-        leaving: None,
+        release: None,
     };
     let thread = std::thread::Builder::new().name("lastword-journal".to_owned()).spawn(move || writer.run())?;
     Ok(WriterHandle::new(messages, counts, thread))
@@ -73,8 +73,8 @@ struct Writer {
     backoff: Backoff,
     /// Nothing more is taken.
     closed: bool,
-    /// What is given back at the end. Last: the file is closed by then.
-    leaving: Option<Leaving>,
+    /// Gives the journal back at the end. The last field, so that the file is closed by then.
+    release: Option<ReleaseGuard>,
 }
 
 impl Writer {
@@ -93,16 +93,16 @@ impl Writer {
                 has_appends
             });
         }
-        let leaving = self.leaving.take();
-        if let Some(leaving) = &leaving {
-            leaving.close_readers();
+        let release = self.release.take();
+        if let Some(release) = &release {
+            release.close_readers();
         }
         // Whoever looks at the file while no program runs then finds nearly all of it in one place. What another connection
         // still reads stays in the log, and the next start finds it there.
         self.committer.checkpoint("TRUNCATE");
         drop(self);
-        if let Some(leaving) = leaving {
-            leaving.finish(written);
+        if let Some(release) = release {
+            release.finish(written);
         }
     }
 
@@ -140,7 +140,7 @@ impl Writer {
     fn take(&mut self, message: Message) {
         match message {
             Message::Write(command) => self.queue.push(command),
-            Message::Release(leaving) => (self.closed, self.leaving) = (true, Some(leaving)),
+            Message::Release(guard) => (self.closed, self.release) = (true, Some(guard)),
         }
     }
 

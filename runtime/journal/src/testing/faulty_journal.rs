@@ -312,8 +312,8 @@ impl<J: Journal> Journal for FaultyJournal<J> {
         self.inner.mark_call(delivery)
     }
 
-    fn leave(&self) {
-        self.inner.leave();
+    fn end_call_marks(&self) {
+        self.inner.end_call_marks();
     }
 
     /// On a full disk what waits is lost, and the journal is let go of all the same.

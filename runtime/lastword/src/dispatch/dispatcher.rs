@@ -16,12 +16,12 @@ use super::backlog::DrainContext;
 use super::drain_account::{ClosedAccount, DeferredQueue, DrainAccount, Progress};
 use super::finished_call::{FinishedCall, PutBack};
 use super::ids::QueueId;
-use super::leaving::LeavingStep;
 use super::memory_admission::PluginMemory;
 use super::notifications::Deferred;
 use super::plugin_counts::InstalledCounts;
 use super::state::{State, drain, plugins, withdraw};
 use super::tenants::TenantQueues;
+use super::uninstalling::UninstallStep;
 use super::withdrawal::{EventOfSession, Withdrawal};
 use super::worker_step::{ServedSlice, WorkerStep};
 use crate::active_session::Unended;
@@ -515,15 +515,15 @@ impl Dispatcher {
         self.breaker_threshold
     }
 
-    /// How far an uninstalled plugin is on its way out; none when the runtime has stopped, and its workers say nothing of its calls.
-    pub(crate) fn step_out(&self, plugin: PluginNumber) -> Option<LeavingStep> {
+    /// How far the uninstalling of a plugin is; none when the runtime has stopped, because then no worker says anything of its calls.
+    pub(crate) fn uninstall_step(&self, plugin: PluginNumber) -> Option<UninstallStep> {
         let mut state = self.state.lock();
-        let step = plugins::step_out(&mut state, plugin);
-        let is_known = !matches!(step, LeavingStep::Waits) || state.phase() != Phase::Stopped;
+        let step = plugins::uninstall_step(&mut state, plugin);
+        let is_known = !matches!(step, UninstallStep::Waits) || state.phase() != Phase::Stopped;
         is_known.then_some(step)
     }
 
-    /// An uninstalled plugin of which nothing is left is out, and its number is free.
+    /// Removes an uninstalled plugin of which nothing is left. Its number is free then.
     pub(crate) fn remove_plugin(&self, plugin: PluginNumber) {
         let mut state = self.state.lock();
         if plugins::remove(&mut state, plugin) {
@@ -534,9 +534,9 @@ impl Dispatcher {
         self.calls.send_replace(());
     }
 
-    /// Whether a plugin of this name is on its way out, beside the one that has this number.
-    pub(crate) fn is_leaving_beside(&self, plugin: PluginNumber, name: &PluginName) -> bool {
-        self.state.lock().leaving().has_name_beside(plugin, name)
+    /// Whether a plugin of this name is being uninstalled, beside the one that has this number.
+    pub(crate) fn is_uninstalling_beside(&self, plugin: PluginNumber, name: &PluginName) -> bool {
+        self.state.lock().uninstalling().has_name_beside(plugin, name)
     }
 
     /// Enqueues a delivery that was orphaned under a plugin's name until now, while that [is read](Self::end_orphans). `late`: the plugin was
@@ -544,8 +544,8 @@ impl Dispatcher {
     pub(crate) fn enqueue_orphan(&self, plugin: PluginNumber, pending: &PendingDelivery, late: bool) {
         let delivery = QueuedDelivery::recovered(pending);
         let mut state = self.state.lock();
-        if state.leaving().has(plugin) {
-            return state.leave_orphan(plugin, delivery);
+        if state.uninstalling().has(plugin) {
+            return state.keep_orphan_for_uninstall(plugin, delivery);
         }
         let queues = self.queues_of(&mut state, &pending.session.identity.tenant);
         let Some(&(_, queue)) = queues.iter().find(|(number, _)| *number == plugin) else { return };

@@ -57,7 +57,7 @@ impl<'a> PluginChange<'a> {
     }
 
     /// Installs a plugin. `has_orphans`: there may be deliveries that are orphaned under its name. There may be as well while another of
-    /// its name is on its way out.
+    /// its name is being uninstalled.
     pub(crate) fn install(
         mut self,
         plugin: Plugin,
@@ -66,7 +66,7 @@ impl<'a> PluginChange<'a> {
     ) -> Result<PutIn, InstallError> {
         let (number, set) = self.installed.with(plugin, tenants)?;
         let installed = set.get(number).cloned().ok_or(InstallError::Draining)?;
-        let reads_orphans = has_orphans || self.state.leaving().has_name(installed.name());
+        let reads_orphans = has_orphans || self.state.uninstalling().has_name(installed.name());
         let serves = |tenant: &str| installed.tenants.serves(tenant);
         let (memory, threshold) = (PluginMemory::new(&installed), self.dispatcher.breaker_threshold());
         plugins::add(&mut self.state, number, memory, reads_orphans, serves, threshold);
@@ -89,12 +89,12 @@ impl<'a> PluginChange<'a> {
         self.state.wake();
     }
 
-    /// Uninstalls a plugin: nothing of it begins any more. [`Dispatcher::step_out`] says how far it is on its way out.
+    /// Uninstalls a plugin: nothing of it begins any more. [`Dispatcher::uninstall_step`] says how far that is.
     pub(crate) fn uninstall(mut self, key: &PluginKey, leave: Leave) -> Result<TakenOut, InstallError> {
         let (number, installed) = self.find(key).ok_or_else(|| InstallError::NotInstalled(key.clone()))?;
-        installed.leave(leave);
+        installed.set_uninstalled(leave);
         let unstarted = plugins::take_out(&mut self.state, number, installed.name());
-        self.dispatcher.publish(&mut self.state, self.installed.with_leaving(number));
+        self.dispatcher.publish(&mut self.state, self.installed.with_uninstalling(number));
         self.dispatcher.announce(&mut self.state);
         Ok(TakenOut { number, installed, unstarted })
     }

@@ -283,8 +283,8 @@ impl Queue {
         self.unstarted.add(job.is_end());
     }
 
-    /// A worker brings it back unstarted, and it is not owed here any more.
-    pub(super) fn leave_behind(&mut self, job: &Job) {
+    /// A worker brings a job back unstarted, and its plugin is uninstalled: the queue does not owe the job any more.
+    pub(super) fn forget_taken(&mut self, job: &Job) {
         self.ends_taken -= u32::from(job.is_end());
     }
 

@@ -17,7 +17,6 @@ use super::finished_call::FinishedCall;
 use super::idle_workers::IdleWorkers;
 use super::ids::{QueueId, QueueStamp};
 use super::job::{Job, Taken};
-use super::leaving::LeavingPlugins;
 use super::memory_admission::PluginMemory;
 use super::notifications::{Deferred, Notifications};
 use super::queue::{Finished, Queue};
@@ -26,6 +25,7 @@ use super::scheduler::Scheduler;
 use super::suspects::Suspects;
 use super::tenant_gates::Gate;
 use super::tenants::TenantQueues;
+use super::uninstalling::UninstallingPlugins;
 use super::worker_step::{ServedSlice, Slice, WorkerStep};
 use crate::breaker::Breaker;
 use crate::installed::PluginNumber;
@@ -43,8 +43,8 @@ pub(crate) struct State {
     queues: Vec<Queue>,
     /// Of the queue that is made next.
     next_stamp: QueueStamp,
-    /// Plugins that are uninstalled and of which something is left.
-    leaving: LeavingPlugins,
+    /// Plugins that are uninstalled, as long as anything of them is left.
+    uninstalling: UninstallingPlugins,
     /// Counts what has changed of installed plugins: what a worker was given to begin before goes back.
     plugin_changes: u64,
     /// Failures whose slots were given back before they are on record.
@@ -69,7 +69,7 @@ impl State {
             scheduler: Scheduler::new(slots_and_workers, plugins),
             queues: Vec::new(),
             next_stamp: 0,
-            leaving: LeavingPlugins::default(),
+            uninstalling: UninstallingPlugins::default(),
             plugin_changes: 0,
             failures_being_recorded: 0,
             retries: Retries::default(),
@@ -186,26 +186,26 @@ impl State {
         self.plugin_changes
     }
 
-    pub(super) fn leaving(&self) -> &LeavingPlugins {
-        &self.leaving
+    pub(super) fn uninstalling(&self) -> &UninstallingPlugins {
+        &self.uninstalling
     }
 
-    /// A delivery that was orphaned under the name of a plugin that is on its way out by now.
-    pub(super) fn leave_orphan(&mut self, plugin: PluginNumber, delivery: QueuedDelivery) {
-        self.leaving.leave_behind(plugin, delivery);
+    /// Keeps a delivery that was orphaned under the name of a plugin which is uninstalled by now.
+    pub(super) fn keep_orphan_for_uninstall(&mut self, plugin: PluginNumber, delivery: QueuedDelivery) {
+        self.uninstalling.keep_for_uninstall(plugin, delivery);
     }
 
-    /// The queue's plugin, if it is on its way out.
-    fn leaving_of(&self, queue: QueueId) -> Option<PluginNumber> {
-        if self.leaving.is_empty() {
+    /// The queue's plugin, if it is being uninstalled.
+    fn uninstalling_of(&self, queue: QueueId) -> Option<PluginNumber> {
+        if self.uninstalling.is_empty() {
             return None;
         }
-        self.scheduler.plugin_of(queue).filter(|plugin| self.leaving.has(*plugin))
+        self.scheduler.plugin_of(queue).filter(|plugin| self.uninstalling.has(*plugin))
     }
 
     /// Whether somebody waits for calls of a plugin to end.
     pub(super) fn has_watched_plugins(&self) -> bool {
-        !self.leaving.is_empty() || self.scheduler.plugin_gates().are_paused()
+        !self.uninstalling.is_empty() || self.scheduler.plugin_gates().are_paused()
     }
 
     /// A plugin's gate has changed.
@@ -468,8 +468,8 @@ impl State {
 
     /// Deliveries that a worker has taken and not begun go back to where they were.
     fn bring_back(&mut self, queue: QueueId, mut unstarted: Vec<Taken>) {
-        if let Some(plugin) = self.leaving_of(queue) {
-            return unstarted.into_iter().for_each(|taken| self.leave_behind((plugin, queue), taken));
+        if let Some(plugin) = self.uninstalling_of(queue) {
+            return unstarted.into_iter().for_each(|taken| self.keep_taken_for_uninstall((plugin, queue), taken));
         }
         for taken in &mut unstarted {
             if let Job::Queued(delivery) = &mut taken.job {
@@ -489,16 +489,16 @@ impl State {
         self.update_ready(queue);
     }
 
-    /// The plugin is uninstalled: what a worker has not begun is not begun any more.
-    fn leave_behind(&mut self, (plugin, queue): (PluginNumber, QueueId), Taken { job, permit, .. }: Taken) {
+    /// Keeps a job that a worker brings back unstarted, because its plugin is uninstalled: nobody begins it any more.
+    fn keep_taken_for_uninstall(&mut self, (plugin, queue): (PluginNumber, QueueId), Taken { job, permit, .. }: Taken) {
         self.scheduler.give_back(permit);
         self.scheduler.remove_owed(queue, 1);
         if let Some(q) = self.queues.get_mut(queue) {
-            q.leave_behind(&job);
+            q.forget_taken(&job);
         }
         let mut delivery = job.delivery();
         self.suspects.clear(&mut delivery, self.time.now());
-        self.leaving.leave_behind(plugin, delivery);
+        self.uninstalling.keep_for_uninstall(plugin, delivery);
     }
 
     /// The plugin has not the hook any more: the delivery is orphaned, and its session goes on. It is no end, for which every plugin
@@ -523,10 +523,10 @@ impl State {
             self.scheduler.call_had(queue, call.version, report.counted_memory);
         }
         if call.is_owed()
-            && let Some(plugin) = self.leaving_of(queue)
+            && let Some(plugin) = self.uninstalling_of(queue)
         {
             // Nobody calls the plugin again.
-            self.leaving.leave_behind(plugin, call.delivery.clone());
+            self.uninstalling.keep_for_uninstall(plugin, call.delivery.clone());
             call.retry = None;
         }
         let account = self.account_state();

@@ -78,9 +78,9 @@ mod tests {
 
     use super::super::dispatcher::Dispatcher;
     use super::super::job::{Job, Taken};
-    use super::super::leaving::LeavingStep;
     use super::super::state::{plugins, withdraw};
     use super::super::tests::{bring_back, calls, dispatcher, owe, queue_of};
+    use super::super::uninstalling::UninstallStep;
     use super::super::worker_step::{Slice, WorkerStep};
     use super::*;
     use crate::queued_delivery::QueuedDelivery;
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_of_a_plugin_that_goes_is_left_behind_and_of_one_that_is_out_counts_nowhere() {
+    fn what_is_put_back_of_a_plugin_that_goes_is_kept_for_its_uninstalling_and_of_one_that_is_out_counts_nowhere() {
         for is_out in [false, true] {
             let dispatcher = dispatcher(16, 2);
             owe(&dispatcher, "t", &calls(None), 0);
@@ -347,10 +347,10 @@ mod tests {
             withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
             let mut state = dispatcher.state();
             assert_eq!((state.undelivered_ends(), state.scheduler().tenants().all_owed()), (1, 0));
-            let left = match plugins::step_out(&mut state, 0) {
-                LeavingStep::Left(left) => left.len(),
-                LeavingStep::Over => 0,
-                LeavingStep::Waits => panic!("it has no calls"),
+            let left = match plugins::uninstall_step(&mut state, 0) {
+                UninstallStep::BroughtBack(left) => left.len(),
+                UninstallStep::Over => 0,
+                UninstallStep::Waits => panic!("it has no calls"),
             };
             assert_eq!(left, usize::from(!is_out));
         }

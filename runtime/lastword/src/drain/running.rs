@@ -61,7 +61,7 @@ impl RunningDrain {
         self.flush(&mut report).await;
         report.unreported = self.notify_of_deferrals(&installed, &mut account);
         dispatcher.keep_deferred(account.deferred);
-        self.core.journal().leave();
+        self.core.journal().end_call_marks();
         report.elapsed = self.core.time().now().saturating_duration_since(self.schedule.began);
         let report = self.core.run_end().drained(report);
         dispatcher.end_drain();

@@ -30,17 +30,17 @@ impl Schedule {
     /// known by the wall clock: then the sessions end.
     pub(super) fn new(reason: DrainReason, began: Instant, (now, at): (Instant, Timestamp), budget: Duration) -> Self {
         let reserve = drain_reserve(budget);
-        let leave_at = began + budget;
-        let cut_at = leave_at - reserve;
+        let ends_at = began + budget;
+        let cut_at = ends_at - reserve;
         Self {
             reason,
             began,
             at,
             snapshot_by: cut_at.min(now + max_entry_wait(budget)),
             cut_at,
-            close_at: leave_at - reserve / 3 * 2,
-            flush_until: leave_at - reserve / 3,
-            notify_until: leave_at - reserve / 5,
+            close_at: ends_at - reserve / 3 * 2,
+            flush_until: ends_at - reserve / 3,
+            notify_until: ends_at - reserve / 5,
         }
     }
 }

@@ -151,13 +151,13 @@ impl Adoption {
         }
     }
 
-    /// Another plugin of this name may be on its way out: what it leaves is orphaned when it is.
+    /// Waits until no other plugin of this name is being uninstalled: what such a plugin is owed is orphaned by then.
     async fn until_others_are_out(&self, waits: &mut Waits) -> Result<(), Stopped> {
         loop {
             // Before the look: what changes after it is told.
             waits.calls.mark_unchanged();
             let core = self.runtime(waits)?;
-            if !core.dispatcher().is_leaving_beside(self.number, self.installed.name()) {
+            if !core.dispatcher().is_uninstalling_beside(self.number, self.installed.name()) {
                 return Ok(());
             }
             drop(core);
@@ -177,7 +177,7 @@ impl Adoption {
     }
 
     fn runtime(&self, waits: &Waits) -> Result<Arc<Core>, Stopped> {
-        let is_over = self.installed.left().is_some() || waits.phase.borrow().is_over();
+        let is_over = self.installed.uninstalled().is_some() || waits.phase.borrow().is_over();
         if is_over { Err(Stopped) } else { waits.runtime.upgrade().ok_or(Stopped) }
     }
 }

@@ -1,5 +1,5 @@
-//! A plugin goes. First nothing of it begins any more, at once; then what it was owed is written down as orphaned or dropped; and when
-//! its calls under way are over, with what comes of them, it is out.
+//! Uninstalls a plugin. No call of it begins from that moment on. Then what it was owed is written down as orphaned or dropped. The
+//! uninstalling is over when its calls under way are, with what comes of them.
 
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::install::record_plugins;
 use crate::core::Core;
 use crate::decided_ops::DecidedOps;
-use crate::dispatch::{LeavingStep, PluginChange, TakenOut, Unstarted};
+use crate::dispatch::{PluginChange, TakenOut, UninstallStep, Unstarted};
 use crate::in_flight::Ticket;
 use crate::install_error::InstallError;
 use crate::installed::{Installed, Leave, PluginNumber};
@@ -39,7 +39,7 @@ pub(crate) fn uninstall(
     key: &PluginKey,
     leave: Leave,
 ) -> impl Future<Output = Result<Uninstalled, InstallError>> + Send + 'static + use<> {
-    let begun = begin(core, key, leave).map(|(leaving, first)| core.handle().spawn(leaving.finish(first)));
+    let begun = begin(core, key, leave).map(|(uninstalling, first)| core.handle().spawn(uninstalling.finish(first)));
     async move {
         match begun {
             // The task is gone only when the tokio runtime is shutting down.
@@ -49,8 +49,8 @@ pub(crate) fn uninstall(
     }
 }
 
-/// A plugin on its way out. While it waits it keeps nothing of the runtime.
-struct Leaving {
+/// A plugin that is being uninstalled. While this waits it keeps nothing of the runtime.
+struct Uninstalling {
     runtime: Weak<Core>,
     /// Is told when calls may have ended.
     calls: watch::Receiver<()>,
@@ -72,7 +72,7 @@ struct First {
     ticket: Ticket,
 }
 
-fn begin(core: &Arc<Core>, key: &PluginKey, leave: Leave) -> Result<(Leaving, First), InstallError> {
+fn begin(core: &Arc<Core>, key: &PluginKey, leave: Leave) -> Result<(Uninstalling, First), InstallError> {
     let ticket = core.in_flight().enter().ok_or(InstallError::Draining)?;
     let mut set = core.lock_active();
     let TakenOut { number, installed, unstarted } = PluginChange::begin(core.dispatcher())?.uninstall(key, leave)?;
@@ -88,26 +88,26 @@ fn begin(core: &Arc<Core>, key: &PluginKey, leave: Leave) -> Result<(Leaving, Fi
     drop(set);
     tracing::info!(plugin = %key, ?leave, "uninstalled");
     let (runtime, calls) = (Arc::downgrade(core), core.dispatcher().watch_calls());
-    let leaving = Leaving { runtime, calls, number, installed, leave, owed: 0, failed: None };
-    Ok((leaving, First { unstarted, not_owed, ticket }))
+    let uninstalling = Uninstalling { runtime, calls, number, installed, leave, owed: 0, failed: None };
+    Ok((uninstalling, First { unstarted, not_owed, ticket }))
 }
 
-impl Leaving {
+impl Uninstalling {
     async fn finish(mut self, first: First) -> Result<Uninstalled, InstallError> {
         let First { unstarted, not_owed, ticket } = first;
         self.record_not_owed(not_owed)?;
         for queue in unstarted {
-            self.let_go(queue).await?;
+            self.orphan_or_drop(queue).await?;
         }
         drop(ticket);
         loop {
             // Before the look: what changes after it is told.
             self.calls.mark_unchanged();
-            let step = self.runtime()?.dispatcher().step_out(self.number);
+            let step = self.runtime()?.dispatcher().uninstall_step(self.number);
             match step.ok_or(JournalError::Closed)? {
-                LeavingStep::Left(left) => self.let_go(left.into_iter()).await?,
-                LeavingStep::Waits => self.calls.changed().await.map_err(|_gone| JournalError::Closed)?,
-                LeavingStep::Over => break,
+                UninstallStep::BroughtBack(deliveries) => self.orphan_or_drop(deliveries.into_iter()).await?,
+                UninstallStep::Waits => self.calls.changed().await.map_err(|_gone| JournalError::Closed)?,
+                UninstallStep::Over => break,
             }
         }
         if self.leave == Leave::Dropped {
@@ -133,8 +133,11 @@ impl Leaving {
         Ok(())
     }
 
-    /// Nobody calls the plugin with these any more.
-    async fn let_go(&mut self, deliveries: impl Iterator<Item = QueuedDelivery> + Send) -> Result<(), JournalError> {
+    /// Nobody calls the plugin with these any more: they are orphaned, or dropped.
+    async fn orphan_or_drop(
+        &mut self,
+        deliveries: impl Iterator<Item = QueuedDelivery> + Send,
+    ) -> Result<(), JournalError> {
         match self.leave {
             Leave::Orphaned => self.orphan(deliveries),
             Leave::Dropped => self.drop_all(deliveries).await,

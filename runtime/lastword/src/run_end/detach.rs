@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use lastword_journal::JournalError;
 
-use super::leave::leave;
-use super::left::Detached;
+use super::last_steps::take_last_steps;
+use super::run_result::Detached;
 use crate::core::Core;
 use crate::limits::drain_reserve;
 
@@ -25,8 +25,8 @@ impl RunningDetach {
         if is_first {
             core.dispatcher().begin_detach();
         }
-        let (leave_at, reserve) = (began + core.budget(), drain_reserve(core.budget()));
-        let schedule = is_first.then_some((leave_at - reserve, leave_at - reserve / 3 * 2));
+        let (ends_at, reserve) = (began + core.budget(), drain_reserve(core.budget()));
+        let schedule = is_first.then_some((ends_at - reserve, ends_at - reserve / 3 * 2));
         Self { core: core.clone(), schedule }
     }
 
@@ -50,7 +50,7 @@ impl RunningDetach {
                 phase.wait_for(|phase| phase.is_over()).await.ok();
             }
         }
-        let left = leave(core).await;
-        left.journal.map(|()| left.detached)
+        let result = take_last_steps(core).await;
+        result.journal.map(|()| result.detached)
     }
 }

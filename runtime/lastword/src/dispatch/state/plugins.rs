@@ -3,8 +3,8 @@
 use lastword_events::PluginName;
 
 use super::super::job::Job;
-use super::super::leaving::LeavingStep;
 use super::super::memory_admission::PluginMemory;
+use super::super::uninstalling::UninstallStep;
 use super::super::unstarted::Unstarted;
 use super::State;
 use crate::installed::PluginNumber;
@@ -42,26 +42,26 @@ pub(in crate::dispatch) fn take_out(state: &mut State, plugin: PluginNumber, nam
             taken.push(unstarted);
         }
     }
-    state.leaving.add(plugin, name.clone(), queues);
+    state.uninstalling.add(plugin, name.clone(), queues);
     taken
 }
 
-/// How far an uninstalled plugin is on its way out.
-pub(in crate::dispatch) fn step_out(state: &mut State, plugin: PluginNumber) -> LeavingStep {
-    let left = state.leaving.take_left(plugin);
-    if !left.is_empty() {
-        LeavingStep::Left(left)
+/// How far the uninstalling of a plugin is.
+pub(in crate::dispatch) fn uninstall_step(state: &mut State, plugin: PluginNumber) -> UninstallStep {
+    let brought_back = state.uninstalling.take_brought_back(plugin);
+    if !brought_back.is_empty() {
+        UninstallStep::BroughtBack(brought_back)
     } else if state.scheduler.has_nothing_of(plugin) {
-        LeavingStep::Over
+        UninstallStep::Over
     } else {
-        LeavingStep::Waits
+        UninstallStep::Waits
     }
 }
 
-/// An uninstalled plugin of which nothing is left is out. Whether its number and its queues are free: not in a drain, whose account is
-/// kept in the queues.
+/// Removes an uninstalled plugin of which nothing is left. Says whether its number and its queues are free: they are not in a drain, whose
+/// account is kept in the queues.
 pub(in crate::dispatch) fn remove(state: &mut State, plugin: PluginNumber) -> bool {
-    let queues = state.leaving.remove(plugin);
+    let queues = state.uninstalling.remove(plugin);
     let are_free = state.drain.is_none();
     if are_free {
         // What was withdrawn from them has no queue to come back to.

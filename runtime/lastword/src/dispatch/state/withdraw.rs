@@ -65,7 +65,7 @@ pub(in crate::dispatch) fn end(
 ) {
     let queue = withdrawal.queue;
     let is_there = queue_of(state, &withdrawal).is_some() && state.drain.is_none();
-    let leaving = if is_there { state.leaving_of(queue) } else { None };
+    let uninstalling = if is_there { state.uninstalling_of(queue) } else { None };
     let mut lanes = Vec::with_capacity(withdrawal.withdrawn.len());
     for one in withdrawal.withdrawn {
         let (stays, is_end) = (stays(one.event()), one.delivery.is_end());
@@ -74,8 +74,8 @@ pub(in crate::dispatch) fn end(
             continue;
         }
         lanes.push(one.delivery.session.identity.id.clone());
-        match leaving {
-            Some(plugin) if stays => state.leaving.leave_behind(plugin, one.delivery),
+        match uninstalling {
+            Some(plugin) if stays => state.uninstalling.keep_for_uninstall(plugin, one.delivery),
             Some(_) => {}
             None => {
                 let Some(q) = state.queues.get_mut(queue) else { continue };

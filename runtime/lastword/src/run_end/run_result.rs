@@ -1,4 +1,4 @@
-//! What a run has left, and what its last steps came to.
+//! What the last steps of a run came to, and what the run has left to the next one.
 
 use lastword_events::DrainWarning;
 use lastword_journal::JournalError;
@@ -15,9 +15,9 @@ pub struct Detached {
     pub owed: u64,
 }
 
-/// What the last steps came to.
+/// What the last steps of a run came to.
 #[derive(Clone, Debug)]
-pub(super) struct Left {
+pub(super) struct RunResult {
     /// Whether everything is on record, and the journal free.
     pub(super) journal: Result<(), JournalError>,
     /// What an operator should read.
@@ -25,8 +25,8 @@ pub(super) struct Left {
     pub(super) detached: Detached,
 }
 
-impl Left {
-    /// They were given up, because tokio is going or for a defect of ours.
+impl RunResult {
+    /// The last steps were given up, because tokio shuts down or for a defect of ours.
     pub(super) fn given_up(why: &str) -> Self {
         let warnings = vec![DrainWarning::new("internal", format!("the last steps did not come to their end: {why}"))];
         Self { journal: Err(JournalError::Closed), warnings, detached: Detached::default() }
