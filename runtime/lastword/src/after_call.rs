@@ -1,11 +1,11 @@
-//! What happens after a worker has served a queue: resolve → decide → record → publish → release.
+//! What happens after a worker has served a queue: resolve → decide → record → publish → return.
 //!
 //! - **Resolve**: what guests have changed in key-value storage is handed to the journal, which refuses what is not possible any more.
 //! - **Decide**: each delivery is made, dead, or due again; a drain that goes on takes it into its account.
 //! - **Record**: the other outcomes are handed to the journal.
 //! - **Publish**: the observer and the log are notified.
-//! - **Release**: the slots are given back and the sessions go on, when the worker next asks the dispatcher what to do. A failure
-//!   waits until it is on record.
+//! - **Return**: the calls go back to the dispatcher when the worker next asks it what to do. It frees their slots, and their sessions go
+//!   on. A failure returns when it is on record.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -80,7 +80,7 @@ impl<'a> AfterCall<'a> {
         let time = time + resolving;
         dispatcher.charge_put_back(self.queue, &put_back);
         let (orphaned, kept) = orphan_without_hook(self.core, self.name, without_hook);
-        let unstarted: Vec<Taken> = self.put_back(put_back).into_iter().chain(kept).chain(unstarted).collect();
+        let unstarted: Vec<Taken> = self.defer_put_back(put_back).into_iter().chain(kept).chain(unstarted).collect();
         let counts = self.decide(&mut finished);
         self.count_dead(&finished);
         let (recorded, observed) = self.record(&finished, counts);
@@ -97,7 +97,7 @@ impl<'a> AfterCall<'a> {
         }
         // Observers hear of a record after they have heard of the outcome.
         stored.into_iter().for_each(|part| self.follow(part, counts));
-        let finished = self.release(finished, recorded, told);
+        let finished = self.returned_now(finished, recorded, told);
         ServedSlice { queue: self.queue, time, finished, unstarted, orphaned }
     }
 
@@ -186,9 +186,9 @@ impl<'a> AfterCall<'a> {
         self.core.operators().out_of_queues().add_dead(self.name, u64::try_from(dead).unwrap_or(u64::MAX));
     }
 
-    /// Publishes calls that were put back, each once until its delivery has an outcome, and makes of them what is to be begun
-    /// again. In a drain the observer is not notified: the outcome comes.
-    fn put_back(&self, put_back: Vec<PutBack>) -> Vec<Taken> {
+    /// Publishes deliveries whose calls were put back as deferred, each once until it has an outcome, and gives them to be begun again.
+    /// In a drain the observer is not notified: the outcome comes.
+    fn defer_put_back(&self, put_back: Vec<PutBack>) -> Vec<Taken> {
         let again = |mut one: PutBack| {
             if !self.core.dispatcher().has_drain()
                 && let Some(delivery) = one.delivery.defer()
@@ -225,8 +225,8 @@ impl<'a> AfterCall<'a> {
         (poll_now(recorded), observed)
     }
 
-    /// Gives the calls whose slots are to be given back now, and whose sessions go on. The others wait for their record.
-    fn release(
+    /// Gives the calls that return to the dispatcher now. The others return when they are on record.
+    fn returned_now(
         &self,
         mut finished: Vec<FinishedCall>,
         recorded: Option<Undurable<RecordFuture>>,
@@ -247,14 +247,14 @@ impl<'a> AfterCall<'a> {
             Some(Undurable::Waits(pending)) => {
                 let (mut failed, rest) = finished.into_iter().partition::<Vec<_>, _>(FinishedCall::waits_for_record);
                 // A disk that takes its time holds up these, and no others for want of a slot.
-                self.core.dispatcher().release(&mut failed);
-                self.release_when_durable(pending, failed, told);
+                self.core.dispatcher().free_slots(&mut failed);
+                self.return_when_durable(pending, failed, told);
                 rest
             }
         }
     }
 
-    fn release_when_durable(&self, mut pending: RecordFuture, mut failed: Vec<FinishedCall>, told: OnRecord) {
+    fn return_when_durable(&self, mut pending: RecordFuture, mut failed: Vec<FinishedCall>, told: OnRecord) {
         // A disk that is full answers when it has space: nothing here keeps a runtime that was dropped meanwhile.
         let (runtime, phase) = (Arc::downgrade(self.core), self.core.dispatcher().watch_phase());
         let (queue, name, is_scoped) = (self.queue, self.name.clone(), self.is_scoped);

@@ -277,7 +277,7 @@ impl Lane {
         gone
     }
 
-    /// Something of this lane was withdrawn, and may come back: it [has come back](Self::put_back), or is [gone](Self::forget), once the journal
+    /// Something of this lane was withdrawn, and may come back: it [has come back](Self::restore), or is [gone](Self::forget), once the journal
     /// has answered. Until then the lane notes whether anything newer goes ahead of it, and its own place stays known.
     pub(crate) fn expect_back(&mut self, delivery: QueuedDelivery) {
         self.waiting_events().away.push(AwayEvent { delivery, is_overtaken: false });
@@ -292,8 +292,8 @@ impl Lane {
     }
 
     /// Takes back what was [withdrawn](Self::withdraw) and is owed still, with the time of its retry. It has its place again, unless something
-    /// newer has gone ahead of it meanwhile. Nothing begins by that: whoever puts back all that is to come back [looks](Self::look) then.
-    pub(crate) fn put_back(&mut self, delivery: QueuedDelivery, due: Option<Instant>, now: Instant) {
+    /// newer has gone ahead of it meanwhile. Nothing begins by that: whoever restores all that comes back [looks](Self::look) then.
+    pub(crate) fn restore(&mut self, delivery: QueuedDelivery, due: Option<Instant>, now: Instant) {
         // Of what the lane does not know it cannot say that nothing has gone ahead of it.
         let away = self.take_away((delivery.sequence, delivery.key));
         let AwayEvent { delivery, is_overtaken } = away.unwrap_or(AwayEvent { delivery, is_overtaken: true });
@@ -600,13 +600,13 @@ mod tests {
     }
 
     /// All of it is to come back, in whatever order.
-    fn put_back(lane: &mut Lane, gone: Vec<(QueuedDelivery, Option<Instant>)>, now: Instant) -> Option<(u64, bool)> {
-        gone.into_iter().for_each(|(gone, due)| lane.put_back(gone, due, now));
+    fn restore(lane: &mut Lane, gone: Vec<(QueuedDelivery, Option<Instant>)>, now: Instant) -> Option<(u64, bool)> {
+        gone.into_iter().for_each(|(gone, due)| lane.restore(gone, due, now));
         number(lane.look(now))
     }
 
     #[test]
-    fn what_was_withdrawn_and_is_put_back_has_its_place_and_its_retry_again() {
+    fn what_was_withdrawn_and_is_restored_has_its_place_and_its_retry_again() {
         let now = Instant::now();
         let mut lane = Lane::default();
         let first = lane.push(delivery(1), now).unwrap();
@@ -614,7 +614,7 @@ mod tests {
         let gone = lane.withdraw(|_| true);
         assert_eq!(gone.iter().map(|(gone, due)| (gone.sequence, *due)).collect::<Vec<_>>(), [(1, Some(now + RETRY))]);
         lane.go_on(now);
-        assert_eq!(put_back(&mut lane, gone, now), None);
+        assert_eq!(restore(&mut lane, gone, now), None);
         assert_eq!(lane.schedule(), Some(now + RETRY));
         assert_eq!(number(lane.look(now + RETRY)), Some((1, false)));
 
@@ -625,13 +625,13 @@ mod tests {
         let gone = lane.withdraw(|(sequence, _)| sequence == 2);
         assert_eq!(gone[0].1, None);
         lane.go_on(now);
-        assert_eq!(put_back(&mut lane, gone, now), None, "1 is in progress");
+        assert_eq!(restore(&mut lane, gone, now), None, "1 is in progress");
         assert_eq!(number(lane.done(now)), Some((2, false)));
         assert_eq!(number(lane.done(now)), Some((3, false)));
     }
 
     #[test]
-    fn what_is_put_back_when_something_newer_has_gone_ahead_is_late() {
+    fn what_is_restored_when_something_newer_has_gone_ahead_is_late() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(1), now).unwrap();
@@ -640,14 +640,14 @@ mod tests {
         let gone = lane.withdraw(|(sequence, _)| sequence == 2);
         lane.go_on(now);
         assert_eq!(number(lane.done(now)), Some((3, false)));
-        assert_eq!(put_back(&mut lane, gone, now), None);
+        assert_eq!(restore(&mut lane, gone, now), None);
         assert_eq!(number(lane.done(now)), Some((2, true)));
         assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
     }
 
     /// The journal may take its time to answer.
     #[test]
-    fn what_is_put_back_is_late_also_when_the_newer_one_came_only_after_the_withdrawal_and_is_made_by_now() {
+    fn what_is_restored_is_late_also_when_the_newer_one_came_only_after_the_withdrawal_and_is_made_by_now() {
         let now = Instant::now();
         let mut lane = Lane::default();
         let start = lane.push(delivery(1), now).unwrap();
@@ -658,13 +658,13 @@ mod tests {
         assert_eq!(number(lane.push(end, now)), Some((1, false)), "nothing holds it up");
         assert_eq!(number(lane.done(now)), None);
         assert!(!lane.is_empty(), "the start may come back");
-        assert_eq!(put_back(&mut lane, gone, now), None);
+        assert_eq!(restore(&mut lane, gone, now), None);
         assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
         assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
     }
 
     #[test]
-    fn what_is_put_back_when_something_newer_only_waits_goes_first() {
+    fn what_is_restored_when_something_newer_only_waits_goes_first() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(0), now).unwrap();
@@ -672,13 +672,13 @@ mod tests {
         let gone = lane.withdraw(|_| true);
         lane.go_on(now);
         lane.push(delivery(2), now);
-        assert_eq!(put_back(&mut lane, gone, now), None, "0 is in progress");
+        assert_eq!(restore(&mut lane, gone, now), None, "0 is in progress");
         assert_eq!(number(lane.done(now)), Some((1, false)));
         assert_eq!(number(lane.done(now)), Some((2, false)));
     }
 
     #[test]
-    fn what_is_put_back_keeps_its_place_among_sessions_that_are_active_at_once() {
+    fn what_is_restored_keeps_its_place_among_sessions_that_are_active_at_once() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(1), now).unwrap();
@@ -686,13 +686,13 @@ mod tests {
         lane.push(QueuedDelivery { key: EventKey::End, ..delivery(1) }, now);
         let gone = lane.withdraw(|event| event == (1, EventKey::End));
         lane.go_on(now);
-        assert_eq!(put_back(&mut lane, gone, now), None);
+        assert_eq!(restore(&mut lane, gone, now), None);
         let order: Vec<_> = lane.waiting().map(|one| (one.sequence, one.key)).collect();
         assert_eq!(order, [(2, EventKey::Start), (1, EventKey::End)], "the end came after the other's start");
     }
 
     #[test]
-    fn of_several_that_are_put_back_none_goes_ahead_of_an_older_one() {
+    fn of_several_that_are_restored_none_goes_ahead_of_an_older_one() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(1), now).unwrap();
@@ -705,12 +705,12 @@ mod tests {
         lane.go_on(now);
         // It was ready.
         lane.done(now);
-        assert_eq!(put_back(&mut lane, gone, now), Some((2, false)));
+        assert_eq!(restore(&mut lane, gone, now), Some((2, false)));
         assert_eq!(number(lane.done(now)), Some((3, false)));
     }
 
     #[test]
-    fn a_head_that_waits_for_its_retry_keeps_its_time_when_something_older_is_put_back() {
+    fn a_head_that_waits_for_its_retry_keeps_its_time_when_something_older_is_restored() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(1), now).unwrap();
@@ -719,7 +719,7 @@ mod tests {
         let second = lane.done(now).unwrap();
         fail(&mut lane, second, now + 2 * RETRY, now);
         lane.expect_back(QueuedDelivery { rank: 1, ..delivery(1) });
-        assert_eq!(put_back(&mut lane, gone, now), None, "it is no reason to try the other one at once");
+        assert_eq!(restore(&mut lane, gone, now), None, "it is no reason to try the other one at once");
         assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
         assert_eq!(number(lane.done(now + RETRY)), None);
         assert_eq!(number(lane.look(now + 2 * RETRY)), Some((2, false)));

@@ -89,7 +89,7 @@ impl Writer {
             let has_appends = !group.appends.is_empty();
             // Where outcomes have failed alone, lines that were not tried do not wait.
             pauses = self.commit(group).is_some_and(|failed| {
-                self.put_back(failed);
+                self.requeue(failed);
                 has_appends
             });
         }
@@ -233,7 +233,7 @@ impl Writer {
             self.backoff.outcomes_written();
         }
         // What could not be written before may be among what still waits; and where nothing was written nothing is known.
-        if !is_empty && !self.queue.has_put_back() && self.backoff.end() {
+        if !is_empty && !self.queue.has_requeued() && self.backoff.end() {
             tracing::info!("the journal can be written again");
         }
         self.queue.answer_flushes();
@@ -333,7 +333,7 @@ impl Writer {
         self.uncommitted.retain(|tenant, staged| !store.try_commit(tenant, staged.iter()));
     }
 
-    fn put_back(&mut self, (group, error): (Group, JournalError)) {
+    fn requeue(&mut self, (group, error): (Group, JournalError)) {
         let had_outcomes = !group.outcomes.is_empty();
         self.refuse(group, &error);
         if had_outcomes {
@@ -342,7 +342,7 @@ impl Writer {
     }
 
     fn refuse(&mut self, group: Group, error: &JournalError) {
-        let refused = self.queue.put_back(group, error);
+        let refused = self.queue.requeue(group, error);
         self.counts.lines.fetch_sub(refused, Ordering::Relaxed);
     }
 }

@@ -174,8 +174,8 @@ impl Dispatcher {
     }
 
     /// Takes these events of a tenant's sessions, with the sessions' ids, out of what a plugin is owed, unless they are under way.
-    /// None when it is owed nothing of the tenant. Nothing newer of the sessions begins before the withdrawal is
-    /// [released](Self::release_withdrawn).
+    /// None when it is owed nothing of the tenant. Nothing newer of the sessions begins before their
+    /// [lanes are advanced](Self::advance_lanes).
     pub(crate) fn withdraw(
         &self,
         tenant: &str,
@@ -209,14 +209,15 @@ impl Dispatcher {
         Some(withdrawal)
     }
 
-    /// The journal has been told of what was withdrawn: what is newer of the sessions goes on.
-    pub(crate) fn release_withdrawn(&self, withdrawal: &Withdrawal) {
+    /// Lets go on what is newer of the sessions: the journal has been told what of the withdrawn is forgotten.
+    pub(crate) fn advance_lanes(&self, withdrawal: &Withdrawal) {
         let mut state = self.state.lock();
-        withdraw::release(&mut state, withdrawal, self.time.now());
+        withdraw::advance_lanes(&mut state, withdrawal, self.time.now());
         self.announce(&mut state);
     }
 
-    /// The journal has answered: what of it `stays` is owed as before, and the rest is forgotten. To be called once it is released.
+    /// Ends a withdrawal, when the journal has answered: what `stays` is owed as before, and the rest is forgotten. To be called after
+    /// [`advance_lanes`](Self::advance_lanes).
     pub(crate) fn end_withdrawal(&self, withdrawal: Withdrawal, stays: impl Fn(EventOfSession) -> bool) {
         let mut state = self.state.lock();
         withdraw::end(&mut state, withdrawal, stays, self.time.now());
@@ -298,11 +299,10 @@ impl Dispatcher {
         self.state.lock().account(queue, finished)
     }
 
-    /// These failures are being written down: nothing of their sessions goes on until that is done, and others have their
-    /// slots meanwhile.
-    pub(crate) fn release(&self, failed: &mut [FinishedCall]) {
+    /// Frees the slots of these failures, which are being written down. Nothing of their sessions goes on until that is done.
+    pub(crate) fn free_slots(&self, failed: &mut [FinishedCall]) {
         if !failed.is_empty() {
-            self.state.lock().release(failed);
+            self.state.lock().free_slots(failed);
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) struct Queue {
     pub(super) ready: VecDeque<Job>,
     /// Those of them that were withdrawn, and are passed over.
     withdrawn: usize,
-    /// How many were taken from the front of `ready`, less those that were put back there: what is looked for keeps its place.
+    /// How many were taken from the front of `ready`, less those that returned there: what is looked for keeps its place.
     taken_from_front: i64,
     /// Ends of a drain that have not been looked at yet; after everything in `ready`.
     pub(super) backlog: Option<Backlog>,
@@ -103,7 +103,7 @@ impl Queue {
         }
     }
 
-    /// Puts back what was to begin next.
+    /// Puts a job at the front: it is the next that begins.
     pub(super) fn put_in_front(&mut self, job: Job) {
         self.taken_from_front -= 1;
         self.ready.push_front(job);
@@ -189,15 +189,15 @@ impl Queue {
         }
     }
 
-    /// What was withdrawn is owed still: it has its place again. Somebody has to [look](Self::look) at its lane then.
-    pub(super) fn put_back_withdrawn(&mut self, Withdrawn { delivery, due }: Withdrawn, now: Instant) {
+    /// Restores a delivery that was withdrawn and is still owed: it has its place again. Somebody has to [look](Self::look) at its lane then.
+    pub(super) fn restore_withdrawn(&mut self, Withdrawn { delivery, due }: Withdrawn, now: Instant) {
         self.unstarted.add(delivery.is_end());
         let event = (delivery.sequence, delivery.key);
         if let Some(held) = self.held.iter_mut().find(|held| is_withdrawn(held, event)) {
             held.withdrawn = false;
             return;
         }
-        self.lanes.entry(delivery.session.identity.id.clone()).or_default().put_back(delivery, due, now);
+        self.lanes.entry(delivery.session.identity.id.clone()).or_default().restore(delivery, due, now);
     }
 
     /// What was withdrawn is forgotten. Somebody has to [look](Self::look) at its lane then.
@@ -277,8 +277,8 @@ impl Queue {
         self.unstarted.remove(job.is_end());
     }
 
-    /// A worker brings it back unstarted.
-    pub(super) fn put_back(&mut self, job: &Job) {
+    /// A worker returns a job that it has not begun.
+    pub(super) fn return_unstarted(&mut self, job: &Job) {
         self.ends_taken -= u32::from(job.is_end());
         self.unstarted.add(job.is_end());
     }

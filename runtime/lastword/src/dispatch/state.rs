@@ -436,8 +436,8 @@ impl State {
         overtaken
     }
 
-    /// Gives the slots of failures back that are being written down.
-    pub(super) fn release(&mut self, failed: &mut [FinishedCall]) {
+    /// Frees the slots of these failures, which are being written down.
+    pub(super) fn free_slots(&mut self, failed: &mut [FinishedCall]) {
         for call in failed {
             if let Some(permit) = call.permit.take() {
                 self.scheduler.give_back(permit);
@@ -451,7 +451,7 @@ impl State {
     pub(super) fn take_back(&mut self, served: ServedSlice, now: Instant) {
         let ServedSlice { queue, time, finished, unstarted, orphaned } = served;
         self.scheduler.charge_time(queue, nanos(time));
-        self.bring_back(queue, unstarted);
+        self.return_unstarted(queue, unstarted);
         for taken in orphaned {
             self.let_go(queue, taken, now);
         }
@@ -466,8 +466,8 @@ impl State {
         self.scheduler.calls_ended(queue);
     }
 
-    /// Deliveries that a worker has taken and not begun go back to where they were.
-    fn bring_back(&mut self, queue: QueueId, mut unstarted: Vec<Taken>) {
+    /// Returns jobs that a worker has taken and not begun to where they were.
+    fn return_unstarted(&mut self, queue: QueueId, mut unstarted: Vec<Taken>) {
         if let Some(plugin) = self.uninstalling_of(queue) {
             return unstarted.into_iter().for_each(|taken| self.keep_taken_for_uninstall((plugin, queue), taken));
         }
@@ -480,9 +480,11 @@ impl State {
         let Some(q) = self.queues.get_mut(queue) else { return };
         for Taken { job, permit, .. } in unstarted.into_iter().rev() {
             self.scheduler.give_back(permit);
-            q.put_back(&job);
+            q.return_unstarted(&job);
             match job {
-                Job::Queued(delivery) if delivery.suspect => self.suspects.put_back(queue, delivery, may_begin, now),
+                Job::Queued(delivery) if delivery.suspect => {
+                    self.suspects.return_unstarted(queue, delivery, may_begin, now)
+                }
                 job => q.put_in_front(job),
             }
         }
@@ -556,7 +558,7 @@ impl State {
     }
 
     /// Everything that is ready now and of which the observer was not notified yet. Deliveries already reported are anywhere in the queue,
-    /// because a put-back one returns to its head.
+    /// because one whose call was put back returns to the front.
     pub(super) fn defer_ready(&mut self, queue: QueueId) {
         let Some(q) = self.queues.get_mut(queue) else { return };
         let unnotified: Vec<QueuedDelivery> = q.ready.iter_mut().filter_map(Job::defer).collect();

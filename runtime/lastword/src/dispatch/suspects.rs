@@ -121,8 +121,8 @@ impl Suspects {
         }
     }
 
-    /// One that a worker brings back unstarted.
-    pub(super) fn put_back(&mut self, queue: QueueId, delivery: QueuedDelivery, may_begin: bool, now: Instant) {
+    /// A worker returns a suspect that it has not begun: it is the next of them again.
+    pub(super) fn return_unstarted(&mut self, queue: QueueId, delivery: QueuedDelivery, may_begin: bool, now: Instant) {
         self.over(now);
         if may_begin {
             self.waiting.push_front((queue, delivery));

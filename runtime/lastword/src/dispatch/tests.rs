@@ -405,7 +405,7 @@ fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_
     let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
     let mut finished = finish(slice.jobs, true);
     assert!(dispatcher.account(queue, &mut finished));
-    dispatcher.release(&mut finished);
+    dispatcher.free_slots(&mut finished);
     begin_drain(&dispatcher);
     dispatcher.cut();
     assert!(!dispatcher.state().is_quiet(), "a drain waits for it");

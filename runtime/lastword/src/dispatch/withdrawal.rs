@@ -3,9 +3,9 @@
 //! What waits in a lane is found there. What is ready may be anywhere in a queue of a million, so it is looked for in pieces, and the
 //! lock is let go between them. Meanwhile a worker may take what is looked for: then it is under way, and is not withdrawn.
 //!
-//! Nothing newer of their sessions begins until [`Dispatcher::release_withdrawn`](super::Dispatcher::release_withdrawn): before that
+//! Nothing newer of their sessions begins until [`Dispatcher::advance_lanes`](super::Dispatcher::advance_lanes): before that
 //! the journal is told that they are forgotten. Then they go on, because a journal on a full disk may take as long as it likes to answer,
-//! and a newer end must not wait for it. What the journal could not forget is [put back](super::Dispatcher::end_withdrawal): its lane, or the
+//! and a newer end must not wait for it. What the journal could not forget is [restored](super::Dispatcher::end_withdrawal): its lane, or the
 //! list in which it was held, has kept its place until then, and the lane has noted whether anything newer went ahead.
 
 use std::collections::HashMap;
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(events(&withdraw(&dispatcher, &[(1, START)])), []);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher), "the end waits");
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        withdraw::advance_lanes(&mut dispatcher.state(), &withdrawal, now());
         let (served, slice) = serve(&dispatcher);
         assert_eq!(served, [(0, EventKey::End)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(events(&withdrawal), [(0, compaction)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
         assert!(!serves_more(&dispatcher), "the end waits");
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        withdraw::advance_lanes(&mut dispatcher.state(), &withdrawal, now());
         let (served, slice) = serve(&dispatcher);
         assert_eq!(served, [(0, EventKey::End)]);
         bring_back(&dispatcher, slice.queue, slice.jobs, false);
@@ -198,7 +198,7 @@ mod tests {
         let some = [(5, EventKey::End), (0, START), (many / 2, START), (many - 1, START)];
         let withdrawal = withdraw(&dispatcher, &some);
         assert_eq!(events(&withdrawal).len(), 4);
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        withdraw::advance_lanes(&mut dispatcher.state(), &withdrawal, now());
         let counts = dispatcher.state().scheduler().counts_of(0);
         assert_eq!((counts.ready, counts.running, counts.waiting), (many - 3, 0, 0));
         let (events, _slice) = serve(&dispatcher);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_is_owed_and_begins_as_before() {
+    fn what_is_restored_is_owed_and_begins_as_before() {
         let dispatcher = dispatcher(16, 2);
         owe(&dispatcher, "t", &calls(None), 3);
         end(&dispatcher, 0);
@@ -218,7 +218,7 @@ mod tests {
         let before = counted();
         // One is ready, the other waits behind it, and the third is forgotten.
         let withdrawal = withdraw(&dispatcher, &[(0, START), (0, EventKey::End), (2, START)]);
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        withdraw::advance_lanes(&mut dispatcher.state(), &withdrawal, now());
         withdraw::end(&mut dispatcher.state(), withdrawal, |(n, _)| n == 0, now());
         let (ready, waiting, ends, owed) = counted();
         assert_eq!((ready, waiting, ends, owed), (before.0 - 1, before.1, before.2, before.3 - 1));
@@ -247,11 +247,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_after_a_newer_one_that_came_and_was_made_meanwhile_is_late() {
+    fn what_is_restored_after_a_newer_one_that_came_and_was_made_meanwhile_is_late() {
         let dispatcher = dispatcher(16, 2);
         owe(&dispatcher, "t", &calls(None), 1);
         let withdrawal = withdraw(&dispatcher, &[(0, START)]);
-        withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+        withdraw::advance_lanes(&mut dispatcher.state(), &withdrawal, now());
         // The journal has not answered.
         end(&dispatcher, 0);
         assert_eq!(serve_late(&dispatcher), [(0, EventKey::End, false)], "a newer one does not wait for its answer");
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_for_orphans_and_put_back_is_held_again_and_none_goes_ahead_of_them() {
+    fn what_is_held_for_orphans_and_restored_is_held_again_and_none_goes_ahead_of_them() {
         for answered_while_they_are_read in [true, false] {
             let dispatcher = dispatcher(16, 2);
             owe(&dispatcher, "t", &calls(None), 0);
@@ -287,7 +287,7 @@ mod tests {
             let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
             assert_eq!(events(&withdrawal), [(0, EventKey::End)]);
             assert_eq!(events(&withdraw(&dispatcher, &[(0, EventKey::End)])), [], "it is withdrawn once");
-            withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+            withdraw::advance_lanes(&mut dispatcher.state(), &withdrawal, now());
             if answered_while_they_are_read {
                 withdraw::end(&mut dispatcher.state(), withdrawal, |_| true, now());
                 orphan(&dispatcher, 0);
@@ -316,7 +316,7 @@ mod tests {
             reads_orphans(&dispatcher);
             end(&dispatcher, 0);
             let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
-            withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+            withdraw::advance_lanes(&mut dispatcher.state(), &withdrawal, now());
             if answered_while_they_are_read {
                 withdraw::end(&mut dispatcher.state(), withdrawal, |_| false, now());
                 dispatcher.end_orphans(0, true);
@@ -332,13 +332,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_of_a_plugin_that_goes_is_kept_for_its_uninstalling_and_of_one_that_is_out_counts_nowhere() {
+    fn what_is_restored_of_a_plugin_that_goes_is_kept_for_its_uninstalling_and_of_one_that_is_out_counts_nowhere() {
         for is_out in [false, true] {
             let dispatcher = dispatcher(16, 2);
             owe(&dispatcher, "t", &calls(None), 0);
             end(&dispatcher, 0);
             let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
-            withdraw::release(&mut dispatcher.state(), &withdrawal, now());
+            withdraw::advance_lanes(&mut dispatcher.state(), &withdrawal, now());
             let name = PluginName::new("first").unwrap();
             assert!(plugins::take_out(&mut dispatcher.state(), 0, &name).is_empty());
             if is_out {

@@ -5,7 +5,7 @@
 //! - *Redeliver*: the journal changes the rows, and what is owed again is enqueued once that is on record.
 //! - *Forget*: what waits in a queue is [withdrawn](crate::dispatch::Withdrawal), then the journal is told, and only then what is
 //!   newer of the sessions goes on, whenever the journal answers. So nothing newer is on record before it. A delivery that is under way
-//!   stays, and one that the journal could not forget is put back.
+//!   stays, and one that the journal could not forget is restored.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -100,7 +100,7 @@ async fn forget(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryK
     let stays = |key: &DeliveryKey| owed.contains(key) && !withdrawn.contains(key);
     let (stay, go): (Vec<DeliveryKey>, Vec<DeliveryKey>) = keys.into_iter().partition(stays);
     let pending = core.journal().change_deliveries(DeliveryChange::Forget, go.clone());
-    withdrawals.iter().for_each(|(_, withdrawal)| core.dispatcher().release_withdrawn(withdrawal));
+    withdrawals.iter().for_each(|(_, withdrawal)| core.dispatcher().advance_lanes(withdrawal));
     let changed = match pending.await {
         Ok(changed) => changed,
         // Nobody knows whether they are forgotten: the next start reads what is on record. Until then none of them is called.

@@ -43,8 +43,8 @@ fn withdrew(state: &mut State, withdrawal: &Withdrawal, before: usize) {
     state.update_ready(withdrawal.queue);
 }
 
-/// The journal has been told: the lanes go on.
-pub(in crate::dispatch) fn release(state: &mut State, withdrawal: &Withdrawal, now: Instant) {
+/// Lets the lanes go on: the journal has been told what is forgotten.
+pub(in crate::dispatch) fn advance_lanes(state: &mut State, withdrawal: &Withdrawal, now: Instant) {
     let queue = withdrawal.queue;
     let stopped = withdrawal.stopped.iter().map(|id| (id, true));
     for (id, was_stopped) in stopped.chain(withdrawal.shortened.iter().map(|id| (id, false))) {
@@ -80,7 +80,7 @@ pub(in crate::dispatch) fn end(
             None => {
                 let Some(q) = state.queues.get_mut(queue) else { continue };
                 if stays {
-                    q.put_back_withdrawn(one, now);
+                    q.restore_withdrawn(one, now);
                     state.scheduler.add_owed(queue, 1);
                 } else {
                     q.forget(&one);
