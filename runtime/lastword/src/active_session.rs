@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lastword_events::{Event, PluginName, Session};
 
 use crate::installed::{Epoch, Installed, Owed};
+use crate::reported_fields::ReportedFields;
 use crate::request::ReceivedEnd;
 use crate::session_query::agent;
 
@@ -26,16 +27,22 @@ pub(crate) struct Active {
 /// An end that is not written down yet. A drain that takes the session over delivers this one, and none of its own.
 #[derive(Clone, Debug)]
 pub(crate) enum Ending {
-    /// The journal has been handed this, and has not answered.
-    Appended {
-        /// All that is known of the session, the end included.
-        session: Arc<Session>,
-        event: Arc<Event>,
-        /// Whom it is owed, as that is on record then.
-        owed: Owed,
-    },
-    /// It waited for its turn when a drain took the session over: the drain has handed it over.
+    /// The journal has been handed this end, and has not answered.
+    Appended(Arc<RequestedEnd>),
+    /// The end waited for its turn when a drain took the session over: the drain has handed it to the journal.
     TakenOver(Arc<ReceivedEnd>),
+}
+
+/// An end of an active session, merged with what is known of the session.
+#[derive(Debug)]
+pub(crate) struct RequestedEnd {
+    /// All that is known of the session, what the end says included.
+    pub(crate) session: Arc<Session>,
+    pub(crate) event: Arc<Event>,
+    /// What its owner has reported; nothing, for an end that the runtime has decided.
+    pub(crate) reported: ReportedFields,
+    /// Whom the end is owed, as it is on record then.
+    pub(crate) owed: Owed,
 }
 
 /// What is known of a session that a dead run left active, and that its owner may go on with; or of one that has begun in this run, and

@@ -20,7 +20,7 @@ use lastword_journal::{
 use tokio::sync::watch;
 
 use crate::core::Core;
-use crate::dispatch::{FinishedCall, Permit, PutBack, QueueId, ServedSlice, Taken};
+use crate::dispatch::{ConcludedSlice, FinishedCall, Permit, PutBack, QueueId, Taken};
 use crate::installed::CalledPlugin;
 use crate::limits::{MAX_HANDED_OVER_BYTES, max_entry_wait};
 use crate::on_record::{OnRecord, ToBeRecorded};
@@ -31,9 +31,9 @@ use crate::sync::now;
 use crate::time::Time;
 use crate::waiters::Waiters;
 
-/// What a worker has done of a queue in one slice.
+/// A slice as a worker has served it: what it has done of a queue.
 #[derive(Debug, Default)]
-pub(crate) struct Served {
+pub(crate) struct ServedSlice {
     pub(crate) time: Duration,
     /// Calls that have come to an outcome.
     pub(crate) finished: Vec<FinishedCall>,
@@ -41,7 +41,7 @@ pub(crate) struct Served {
     pub(crate) put_back: Vec<PutBack>,
     /// Deliveries that the worker had taken and did not begin.
     pub(crate) unstarted: Vec<Taken>,
-    /// Those for whose events the plugin has no hook any more.
+    /// Deliveries for whose events the plugin has no hook any more.
     pub(crate) without_hook: Vec<Taken>,
 }
 
@@ -65,21 +65,21 @@ impl<'a> AfterCall<'a> {
     }
 
     /// Takes a call all the way that was dropped at the end of a budget: its attempt is used up, and has no outcome.
-    pub(crate) fn cut(&self, delivery: QueuedDelivery, permit: Permit) -> ServedSlice {
+    pub(crate) fn cut(&self, delivery: QueuedDelivery, permit: Permit) -> ConcludedSlice {
         let attempt = delivery.attempt;
         self.core.run_end().add_cut(CutCall { delivery: delivery.delivery_key(self.name), attempt });
-        self.conclude(Served { finished: vec![FinishedCall::cut(delivery, permit)], ..Served::default() })
+        self.conclude(ServedSlice { finished: vec![FinishedCall::cut(delivery, permit)], ..ServedSlice::default() })
     }
 
     /// Takes the calls of a slice all the way. Gives what the dispatcher has to take back.
-    pub(crate) fn conclude(&self, served: Served) -> ServedSlice {
-        let Served { time, mut finished, put_back, unstarted, without_hook } = served;
+    pub(crate) fn conclude(&self, served: ServedSlice) -> ConcludedSlice {
+        let ServedSlice { time, mut finished, put_back, unstarted, without_hook } = served;
         let dispatcher = self.core.dispatcher();
         // First: a call whose changes cannot be stored has failed.
         let (resolving, stored) = self.resolve(&mut finished);
         let time = time + resolving;
         dispatcher.charge_put_back(self.queue, &put_back);
-        let (orphaned, kept) = orphan_without_hook(self.core, self.name, without_hook);
+        let (without_hook, kept) = orphan_without_hook(self.core, self.name, without_hook);
         let unstarted: Vec<Taken> = self.defer_put_back(put_back).into_iter().chain(kept).chain(unstarted).collect();
         let counts = self.decide(&mut finished);
         self.count_dead(&finished);
@@ -98,7 +98,7 @@ impl<'a> AfterCall<'a> {
         // Observers hear of a record after they have heard of the outcome.
         stored.into_iter().for_each(|part| self.follow(part, counts));
         let finished = self.returned_now(finished, recorded, told);
-        ServedSlice { queue: self.queue, time, finished, unstarted, orphaned }
+        ConcludedSlice { queue: self.queue, time, finished, unstarted, without_hook }
     }
 
     /// Hands the journal the calls that delivered and have changed something, and makes failures of those that it refuses.
@@ -289,8 +289,8 @@ impl<'a> AfterCall<'a> {
                         calls.record_overtaken(&mut failed);
                     }
                 }
-                let (time, unstarted, orphaned) = (Duration::ZERO, Vec::new(), Vec::new());
-                core.dispatcher().take_back(ServedSlice { queue, time, finished: failed, unstarted, orphaned });
+                let (time, unstarted, without_hook) = (Duration::ZERO, Vec::new(), Vec::new());
+                core.dispatcher().take_back(ConcludedSlice { queue, time, finished: failed, unstarted, without_hook });
             }
             let durable = match durable {
                 Some(durable) => durable,

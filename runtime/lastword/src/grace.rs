@@ -10,16 +10,16 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use lastword_events::{EndReason, Event, Identity, Session, SessionEnd};
+use lastword_events::{EndReason, Event, Identity, SessionEnd};
 use lastword_journal::{JournalError, JournalOp, Pending};
 use tokio::sync::watch;
 
-use crate::active_session::Ending;
+use crate::active_session::{Ending, RequestedEnd};
 use crate::core::Core;
-use crate::installed::Owed;
 use crate::intake::{cancel_end, register_end};
 use crate::limits::RECORDS_AT_ONCE;
 use crate::phase::Phase;
+use crate::reported_fields::ReportedFields;
 use crate::session_order::Turn;
 use crate::time::Time;
 
@@ -29,9 +29,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// An end that is being written down.
 struct Crashed {
     sequence: u64,
-    session: Arc<Session>,
-    event: Arc<Event>,
-    owed: Owed,
+    end: Arc<RequestedEnd>,
 }
 
 /// Ends the sessions that nobody has come back for once `grace` is over, unless the runtime has gone before.
@@ -54,12 +52,12 @@ fn hand_over_crashed(core: &Core, unattached: &[(u64, Identity)]) -> (Vec<Crashe
         let event = SessionEnd::new(EndReason::Crashed, ended_at).since(session.started_at);
         let event = Arc::new(Event::End(event));
         let owed = installed.owed_end(&session.identity.tenant, active.started());
-        let (ended, event_of_all, to) = (session.clone(), event.clone(), owed.clone());
-        active.ending = Some(Box::new(Ending::Appended { session: ended, event: event_of_all, owed: to }));
         let (ended, event_of_all, to) = (session.clone(), event.clone(), owed.plugins.clone());
         let (received, op_id) = (None, None);
         ops.push(JournalOp::End { sequence, session: ended, event: event_of_all, owed: to, received, op_id });
-        ends.push(Crashed { sequence, session, event, owed });
+        let end = Arc::new(RequestedEnd { session, event, reported: ReportedFields::default(), owed });
+        active.ending = Some(Box::new(Ending::Appended(end.clone())));
+        ends.push(Crashed { sequence, end });
     }
     // With the set's lock: a drain finds them as they were, or what it makes comes after these.
     let recorded = if ops.is_empty() { Pending::ready(Ok(())) } else { core.journal().append_decided(ops) };
@@ -70,10 +68,13 @@ fn register_crashed(core: &Core, ends: &[Crashed], recorded: Result<(), JournalE
     if let Err(error) = recorded {
         tracing::error!(%error, "the ends of {} sessions of an earlier run could not be recorded", ends.len());
         let mut set = core.lock_active();
-        let cancel = |end: &Crashed| cancel_end(core, &mut set, (&end.session.identity, end.sequence), &end.owed);
+        let cancel = |Crashed { sequence, end }: &Crashed| {
+            cancel_end(core, &mut set, (&end.session.identity, *sequence), &end.owed);
+        };
         return ends.iter().for_each(cancel);
     }
-    for Crashed { sequence, session, event, owed } in ends {
+    for Crashed { sequence, end } in ends {
+        let RequestedEnd { session, event, owed, .. } = &**end;
         register_end(core, &mut core.lock_active(), *sequence, &session.identity, session, (event, owed), None);
     }
 }

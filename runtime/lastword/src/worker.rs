@@ -12,12 +12,12 @@ use std::task::{Context, Poll, Waker};
 use lastword_events::{Deferral, Delivery, HookCall, Outcome};
 use lastword_journal::CallMark;
 
-use crate::after_call::{AfterCall, Served};
+use crate::after_call::{AfterCall, ServedSlice};
 use crate::call_spans::ObservedCall;
 use crate::call_waker::{CallWaker, Inbox};
 use crate::core::Core;
 use crate::dispatch::{
-    Deferred, DrainContext, FinishedCall, Permit, PutBack, QueueId, ServedSlice, Slice, Taken, WorkerStep,
+    ConcludedSlice, Deferred, DrainContext, FinishedCall, Permit, PutBack, QueueId, Slice, Taken, WorkerStep,
 };
 use crate::installed::{Installed, InstalledPlugins, PluginNumber, Version};
 use crate::limits::SLICE;
@@ -33,8 +33,8 @@ pub(crate) struct Worker {
     /// Begun calls that can go on, by queue, the one that ran last in front.
     runnable: HashMap<QueueId, VecDeque<usize>>,
     woken: Vec<usize>,
-    /// What the dispatcher takes back at the next step.
-    served: Option<ServedSlice>,
+    /// The slice that the dispatcher takes back at the next step.
+    concluded: Option<ConcludedSlice>,
     /// The installed plugins, as they are after so many changes.
     installed: (u64, Arc<InstalledPlugins>),
     /// Behind the calls: whoever waits for the runtime to be gone finds none of them.
@@ -78,7 +78,7 @@ impl Worker {
             free: Vec::new(),
             runnable: HashMap::new(),
             woken: Vec::new(),
-            served: None,
+            concluded: None,
         };
         while worker.step() {}
     }
@@ -87,9 +87,9 @@ impl Worker {
     fn step(&mut self) -> bool {
         self.take_woken();
         let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
-        match self.core.dispatcher().next(self.served.take(), &begun) {
+        match self.core.dispatcher().next(self.concluded.take(), &begun) {
             WorkerStep::Notify(deferred) => self.notify(&deferred),
-            WorkerStep::Serve(slice) => self.served = self.serve(slice),
+            WorkerStep::Serve(slice) => self.concluded = self.serve(slice),
             WorkerStep::Idle(None) => thread::park(),
             WorkerStep::Idle(Some(until)) => self.core.time().park_until(until),
             WorkerStep::Cut => {
@@ -151,7 +151,7 @@ impl Worker {
         self.runnable.entry(queue).or_default()
     }
 
-    fn serve(&mut self, slice: Slice) -> Option<ServedSlice> {
+    fn serve(&mut self, slice: Slice) -> Option<ConcludedSlice> {
         let Slice { queue, plugin, jobs, drain, plugin_changes } = slice;
         let core = self.core.clone();
         let plugins = self.plugins_after(plugin_changes);
@@ -160,7 +160,7 @@ impl Worker {
         let began = now();
         let mut mine = self.take_runnable(queue);
         let mut jobs = jobs.into_iter();
-        let mut served = Served::default();
+        let mut served = ServedSlice::default();
         loop {
             let call = match mine.pop_front() {
                 Some(call) => call,
@@ -265,7 +265,7 @@ impl Worker {
     }
 
     /// Polls a call; if that was its last, its attempt is over or it is put back.
-    fn poll(&mut self, call: usize, drain: Option<&DrainContext>, served: &mut Served) -> Polled {
+    fn poll(&mut self, call: usize, drain: Option<&DrainContext>, served: &mut ServedSlice) -> Polled {
         let Some(entry) = self.calls.get_mut(call) else { return Polled::Waiting };
         let Some(running) = &mut entry.running else { return Polled::Waiting };
         if let Some(drain) = drain {

@@ -23,7 +23,7 @@ use super::state::{State, drain, plugins, withdraw};
 use super::tenants::TenantQueues;
 use super::uninstalling::UninstallStep;
 use super::withdrawal::{EventOfSession, Withdrawal};
-use super::worker_step::{ServedSlice, WorkerStep};
+use super::worker_step::{ConcludedSlice, WorkerStep};
 use crate::active_session::Unended;
 use crate::installed::{Installed, InstalledId, InstalledPlugins, PluginNumber};
 use crate::phase::Phase;
@@ -252,13 +252,13 @@ impl Dispatcher {
         state.add_tenant(tenant, &self.quotas.of(tenant), &plugins, self.breaker_threshold)
     }
 
-    /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now. It brings back what it has
-    /// `served`.
-    pub(crate) fn next(&self, served: Option<ServedSlice>, begun: &[QueueId]) -> WorkerStep {
+    /// What a worker is to do now. `begun`: the queues of which it has begun calls, and can go on with them. `concluded`: the slice that it
+    /// has served, which is taken back.
+    pub(crate) fn next(&self, concluded: Option<ConcludedSlice>, begun: &[QueueId]) -> WorkerStep {
         let now = self.time.now();
         let mut state = self.state.lock();
-        if let Some(served) = served {
-            self.take_back_in(&mut state, served, now);
+        if let Some(concluded) = concluded {
+            self.take_back_locked(&mut state, concluded, now);
         }
         state.pick(thread::current(), begun, now)
     }
@@ -312,14 +312,14 @@ impl Dispatcher {
         self.state.lock().overtaken(queue, failed)
     }
 
-    /// Takes back what was served.
-    pub(crate) fn take_back(&self, served: ServedSlice) {
+    /// Takes back a slice.
+    pub(crate) fn take_back(&self, concluded: ConcludedSlice) {
         let now = self.time.now();
-        self.take_back_in(&mut self.state.lock(), served, now);
+        self.take_back_locked(&mut self.state.lock(), concluded, now);
     }
 
-    fn take_back_in(&self, state: &mut State, served: ServedSlice, now: Instant) {
-        state.take_back(served, now);
+    fn take_back_locked(&self, state: &mut State, concluded: ConcludedSlice, now: Instant) {
+        state.take_back(concluded, now);
         self.announce(state);
     }
 

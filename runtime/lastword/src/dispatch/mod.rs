@@ -60,4 +60,4 @@ pub(crate) use slots::Permit;
 pub(crate) use uninstalling::UninstallStep;
 pub(crate) use unstarted::Unstarted;
 pub(crate) use withdrawal::{EventOfSession, Withdrawal};
-pub(crate) use worker_step::{ServedSlice, Slice, WorkerStep};
+pub(crate) use worker_step::{ConcludedSlice, Slice, WorkerStep};

@@ -26,7 +26,7 @@ use super::suspects::Suspects;
 use super::tenant_gates::Gate;
 use super::tenants::TenantQueues;
 use super::uninstalling::UninstallingPlugins;
-use super::worker_step::{ServedSlice, Slice, WorkerStep};
+use super::worker_step::{ConcludedSlice, Slice, WorkerStep};
 use crate::breaker::Breaker;
 use crate::installed::PluginNumber;
 use crate::phase::Phase;
@@ -447,12 +447,12 @@ impl State {
         }
     }
 
-    /// A worker has served a queue: some deliveries are finished and accounted for, some were not begun after all.
-    pub(super) fn take_back(&mut self, served: ServedSlice, now: Instant) {
-        let ServedSlice { queue, time, finished, unstarted, orphaned } = served;
+    /// Takes back a slice: some of its deliveries are finished and accounted for, and some were not begun after all.
+    pub(super) fn take_back(&mut self, concluded: ConcludedSlice, now: Instant) {
+        let ConcludedSlice { queue, time, finished, unstarted, without_hook } = concluded;
         self.scheduler.charge_time(queue, nanos(time));
         self.return_unstarted(queue, unstarted);
-        for taken in orphaned {
+        for taken in without_hook {
             self.let_go(queue, taken, now);
         }
         let wall = |call: &FinishedCall| call.report.as_ref().map(|report| report.wall);

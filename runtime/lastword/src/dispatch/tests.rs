@@ -18,7 +18,7 @@ use super::ids::{QueueId, TenantNumber};
 use super::job::{Job, Taken};
 use super::memory_admission::PluginMemory;
 use super::state::State;
-use super::worker_step::{ServedSlice, Slice, WorkerStep};
+use super::worker_step::{ConcludedSlice, Slice, WorkerStep};
 use crate::active_session::Unended;
 use crate::installed::{InstalledPlugins, Version};
 use crate::limits::{MAX_IDLE_TENANTS, MAX_UNWRITTEN_BYTES_OF_TENANT};
@@ -75,8 +75,8 @@ pub(super) fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Take
 }
 
 fn settle(dispatcher: &Dispatcher, queue: QueueId, finished: Vec<FinishedCall>) {
-    let (unstarted, orphaned) = (Vec::new(), Vec::new());
-    dispatcher.take_back(ServedSlice { queue, time: Duration::from_micros(10), finished, unstarted, orphaned });
+    let (unstarted, without_hook) = (Vec::new(), Vec::new());
+    dispatcher.take_back(ConcludedSlice { queue, time: Duration::from_micros(10), finished, unstarted, without_hook });
 }
 
 /// The number of a tenant that is known.

@@ -81,7 +81,7 @@ mod tests {
     use super::super::memory_admission::PluginMemory;
     use super::super::state::plugins;
     use super::super::tests::{bring_back, calls, dispatcher, drain, owe, queue_of};
-    use super::super::worker_step::{ServedSlice, Slice, WorkerStep};
+    use super::super::worker_step::{ConcludedSlice, Slice, WorkerStep};
     use super::*;
 
     const SESSIONS: u64 = 40;
@@ -128,9 +128,9 @@ mod tests {
             bring_back(&dispatcher, queue, vec![made], false);
             bring_back(&dispatcher, queue, vec![failed], true);
             left += jobs.len() + 1;
-            let (finished, orphaned) = (Vec::<FinishedCall>::new(), Vec::new());
+            let (finished, without_hook) = (Vec::<FinishedCall>::new(), Vec::new());
             let time = std::time::Duration::ZERO;
-            dispatcher.take_back(ServedSlice { queue, time, finished, unstarted: jobs, orphaned });
+            dispatcher.take_back(ConcludedSlice { queue, time, finished, unstarted: jobs, without_hook });
         }
         assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(None)), "nothing of it is tried again");
         let step = plugins::uninstall_step(&mut dispatcher.state(), 0);

@@ -39,14 +39,14 @@ pub(crate) struct Slice {
     pub(crate) plugin_changes: u64,
 }
 
-/// A slice that is over.
-pub(crate) struct ServedSlice {
+/// A slice whose calls are concluded: what the dispatcher takes back.
+pub(crate) struct ConcludedSlice {
     pub(crate) queue: QueueId,
     pub(crate) time: Duration,
     /// Deliveries that are accounted for.
     pub(crate) finished: Vec<FinishedCall>,
     /// Deliveries that were not begun after all.
     pub(crate) unstarted: Vec<Taken>,
-    /// Deliveries for which the plugin has no hook any more.
-    pub(crate) orphaned: Vec<Taken>,
+    /// Deliveries that are orphaned, because the plugin has no hook for their events any more.
+    pub(crate) without_hook: Vec<Taken>,
 }

@@ -13,7 +13,7 @@ use crate::decided_ops::DecidedOps;
 use crate::dispatch::DrainContext;
 use crate::enqueue::enqueue;
 use crate::installed::Owed;
-use crate::intake::{RequestedEnd, requested_end};
+use crate::intake::requested_end;
 use crate::queued_delivery::QueuedDelivery;
 use crate::recovered_end::{enqueue_recovered, record_recovered_end};
 
@@ -64,18 +64,18 @@ impl TakenOver {
 
 /// Its reason is its own, whenever the disk comes to it.
 fn take_over(core: &Core, active: &Active, ops: &mut DecidedOps) -> Option<TakenOver> {
-    let (session, event, owed) = match active.ending.as_deref()? {
-        Ending::Appended { session, event, owed } => (session.clone(), event.clone(), owed.clone()),
+    let requested = match active.ending.as_deref()? {
+        Ending::Appended(requested) => requested.clone(),
         Ending::TakenOver(request) => {
             // What does not fit is said when the request has its turn.
-            let (RequestedEnd { session, event, owed, .. }, op) = requested_end(core, active, request, &mut Vec::new());
+            let (requested, op) = requested_end(core, active, request, &mut Vec::new());
             ops.push(op);
-            (session, event, owed)
+            Arc::new(requested)
         }
     };
-    let end = QueuedDelivery::new(active.sequence, EventKey::End, &session, &event);
+    let end = QueuedDelivery::new(active.sequence, EventKey::End, &requested.session, &requested.event);
     let end = QueuedDelivery { attempt: active.attempt_of_end(), ..end };
-    Some(TakenOver { end, owed, started: active.started().to_vec() })
+    Some(TakenOver { end, owed: requested.owed.clone(), started: active.started().to_vec() })
 }
 
 /// A drain begins, and nobody has come back for this one: it belongs to a run that is dead, whatever ends this one.

@@ -11,8 +11,8 @@ use lastword_journal::{Appended, JournalError, JournalOp, Pending};
 use super::known_op::{RequestName, duplicate_op};
 use super::merge::guessed;
 use super::register::{cancel_end, ended_by_drain, refuse_ending, register_end};
-use super::requested_end::{RequestedEnd, requested_end};
-use crate::active_session::{Active, Ending};
+use super::requested_end::requested_end;
+use crate::active_session::{Active, Ending, RequestedEnd};
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
 use crate::enqueue::enqueue;
@@ -104,7 +104,7 @@ struct AppendedEnd {
     sequence: u64,
     /// What the set knows the session as.
     known_as: Identity,
-    requested: RequestedEnd,
+    requested: Arc<RequestedEnd>,
     guard: Option<EndingGuard>,
     answer: Pending<Appended>,
 }
@@ -119,8 +119,8 @@ impl AppendedEnd {
     ) -> Self {
         let (sequence, known_as) = (active.sequence, active.session.identity.clone());
         let (requested, op) = requested_end(core, active, end, dropped);
-        let RequestedEnd { session, event, owed, .. } = &requested;
-        let ending = Ending::Appended { session: session.clone(), event: event.clone(), owed: owed.clone() };
+        let requested = Arc::new(requested);
+        let ending = Ending::Appended(requested.clone());
         set.update(&known_as, sequence, |active| active.ending = Some(Box::new(ending)));
         let answer = core.journal().append(op);
         // Last: it locks the set when it is dropped, and the set is locked here.
@@ -131,25 +131,25 @@ impl AppendedEnd {
 
     async fn finish(self, core: &Core, end: &ReceivedEnd) -> RequestResult {
         let Self { sequence, known_as, requested, guard, answer } = self;
-        let RequestedEnd { session, event, reported, owed } = requested;
+        let RequestedEnd { session, event, reported, owed } = &*requested;
         match answer.await {
             Ok(Appended::Done) => {
                 let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::End);
                 let mut set = core.lock_active();
-                let end_of = (&event, &owed);
-                let accepted = register_end(core, &mut set, sequence, &known_as, &session, end_of, guard);
+                let end_of = (event, owed);
+                let accepted = register_end(core, &mut set, sequence, &known_as, session, end_of, guard);
                 if accepted.how == Acceptance::Registered {
-                    set.recent_ends.add(sequence, &session, end, reported);
+                    set.recent_ends.add(sequence, session, end, *reported);
                     return Ok(accepted.with(deliveries));
                 }
                 Ok(accepted)
             }
             Ok(other) => {
-                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), &owed);
+                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), owed);
                 duplicate_op(known_as, &other)
             }
             Err(error) => {
-                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), &owed);
+                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), owed);
                 let generation = ended_by_drain(core, &known_as, &error).ok_or(error)?;
                 Ok(Accepted::new(known_as, generation, Acceptance::DuplicateEnd))
             }

@@ -21,7 +21,7 @@ pub(crate) use end::end;
 pub(crate) use register::{cancel_end, register_end};
 pub(crate) use replace::replace;
 pub(crate) use request_future::{ObservedRequest, RequestFuture};
-pub(crate) use requested_end::{RequestedEnd, requested_end};
+pub(crate) use requested_end::requested_end;
 pub(crate) use seen::seen;
 pub(crate) use start::start;
 pub(crate) use update::update;

@@ -12,16 +12,15 @@ use super::end::ImpliedEnd;
 use super::known_op::{RequestName, duplicate_op};
 use super::merge::{guessed, merge};
 use super::register::{cancel_end, permit_in, refusal, refuse_ending, register_end, register_in};
-use super::requested_end::{RequestedEnd, requested_end};
+use super::requested_end::requested_end;
 use super::start::{attach, start};
-use crate::active_session::{Active, Ending};
+use crate::active_session::{Active, Ending, RequestedEnd};
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
 use crate::enqueue::enqueue;
 use crate::installed::Owed;
 use crate::queued_delivery::QueuedDelivery;
 use crate::recent_ends::DuplicateEnd;
-use crate::reported_fields::ReportedFields;
 use crate::request::{Acceptance, Accepted, ReceivedEnd, Refusal, RequestResult, StartRequest};
 use crate::session_query::SessionQuery;
 use crate::session_quota::{EndingGuard, SessionPermit};
@@ -129,13 +128,18 @@ struct Replacement {
 struct Ended {
     /// What the set knows it as.
     identity: Identity,
-    /// None when nobody has started it.
-    active: Option<(u64, Arc<Session>)>,
-    event: Arc<Event>,
-    reported: ReportedFields,
-    owed: Owed,
+    kind: EndedKind,
     /// What the end lost.
     dropped: Vec<String>,
+}
+
+enum EndedKind {
+    Active {
+        sequence: u64,
+        requested: Arc<RequestedEnd>,
+    },
+    /// Nobody has started the session.
+    Implied(ImpliedEnd),
 }
 
 /// The session that begins.
@@ -175,15 +179,14 @@ impl Step {
         }
         let (ended, op_end) = Ended::of(core, set, ends, end, dropped).map_err(|refusal| Refused(refusal, None))?;
         // The session that begins may have the room of the one that ends.
-        let is_counted = core.quotas().of(&ended.identity.tenant).active_sessions.is_some() && ended.active.is_some();
+        let is_counted = core.quotas().of(&ended.identity.tenant).active_sessions.is_some() && ended.is_of_active();
         let guard = is_counted.then(|| EndingGuard::begin(core, set, &ended.identity.tenant));
         let (started, op_start) = match Started::of(core, set, starts, session, request) {
             Ok(started) => started,
             Err(refusal) => return Err(Refused(refusal, guard)),
         };
-        if let Some((sequence, session)) = &ended.active {
-            let (session, event, owed) = (session.clone(), ended.event.clone(), ended.owed.clone());
-            let ending = Ending::Appended { session, event, owed };
+        if let EndedKind::Active { sequence, requested } = &ended.kind {
+            let ending = Ending::Appended(requested.clone());
             set.update(&ended.identity, *sequence, |active| active.ending = Some(Box::new(ending)));
         }
         let answer = core.journal().append(JournalOp::Replace { end: Box::new(op_end), start: Box::new(op_start) });
@@ -228,15 +231,14 @@ impl Ended {
                 let identity = active.session.identity.clone();
                 dropped.append(&mut guessed(&identity, of));
                 let (requested, op) = requested_end(core, &active, end, &mut dropped);
-                let RequestedEnd { session, event, reported, owed } = requested;
-                let active = Some((active.sequence, session));
-                Ok((Self { identity, active, event, reported, owed, dropped }, op))
+                let kind = EndedKind::Active { sequence: active.sequence, requested: Arc::new(requested) };
+                Ok((Self { identity, kind, dropped }, op))
             }
             SessionState::Unknown => {
                 let mut session = end.request.session.clone();
                 set.set_apart(&mut session, &SessionState::Unknown, end.at);
-                let (ImpliedEnd { identity, event, reported, owed }, op) = ImpliedEnd::of(core, session, end);
-                Ok((Self { identity, active: None, event, reported, owed, dropped }, op))
+                let (implied, op) = ImpliedEnd::of(core, session, end);
+                Ok((Self { identity: implied.identity.clone(), kind: EndedKind::Implied(implied), dropped }, op))
             }
             SessionState::Drained(_) => Err(Refusal::Draining),
         }
@@ -251,39 +253,45 @@ impl Ended {
         appended: &Appended,
         guard: Option<EndingGuard>,
     ) -> RequestResult {
-        let Self { identity, active, event, reported, owed, dropped } = self;
-        let deliveries = |sequence| owed.deliveries(core.journal_name(), sequence, EventKey::End);
-        let accepted = match (active, appended) {
-            (Some((sequence, session)), Appended::Done) => {
-                let accepted = register_end(core, set, sequence, &identity, &session, (&event, &owed), guard);
+        let Self { identity, kind, dropped } = self;
+        let deliveries = |owed: &Owed, sequence| owed.deliveries(core.journal_name(), sequence, EventKey::End);
+        let accepted = match (kind, appended) {
+            (EndedKind::Active { sequence, requested }, Appended::Done) => {
+                let RequestedEnd { session, event, reported, owed } = &*requested;
+                let accepted = register_end(core, set, sequence, &identity, session, (event, owed), guard);
                 if accepted.how == Acceptance::Registered {
-                    set.recent_ends.add(sequence, &session, end, reported);
+                    set.recent_ends.add(sequence, session, end, *reported);
                 }
-                accepted.with(deliveries(sequence))
+                accepted.with(deliveries(owed, sequence))
             }
-            (None, Appended::Session { sequence, session }) => {
+            (EndedKind::Implied(ImpliedEnd { event, reported, owed, .. }), Appended::Session { sequence, session }) => {
                 set.recent_ends.add(*sequence, session, end, reported);
                 enqueue(core, set, &QueuedDelivery::new(*sequence, EventKey::End, session, &event), &owed, &[]);
-                Accepted::new(identity, session.generation, Acceptance::Implied).with(deliveries(*sequence))
+                let deliveries = deliveries(&owed, *sequence);
+                Accepted::new(identity, session.generation, Acceptance::Implied).with(deliveries)
             }
             (_, other) => duplicate_op(identity, other)?,
         };
         Ok(Accepted { dropped, ..accepted })
     }
 
-    /// Whether the journal has written it down, and not something else.
+    fn is_of_active(&self) -> bool {
+        matches!(self.kind, EndedKind::Active { .. })
+    }
+
+    /// Whether the journal has written the end down, and not something else.
     fn fits(&self, appended: &Appended) -> bool {
         match appended {
-            Appended::Done => self.active.is_some(),
-            Appended::Session { .. } => self.active.is_none(),
+            Appended::Done => self.is_of_active(),
+            Appended::Session { .. } => !self.is_of_active(),
             _ => false,
         }
     }
 
-    /// It is not, or was before.
+    /// The end is not written down, or was before.
     fn cancel(&self, core: &Core) {
-        if let Some((sequence, _)) = &self.active {
-            cancel_end(core, &mut core.lock_active(), (&self.identity, *sequence), &self.owed);
+        if let EndedKind::Active { sequence, requested } = &self.kind {
+            cancel_end(core, &mut core.lock_active(), (&self.identity, *sequence), &requested.owed);
         }
     }
 }

@@ -8,22 +8,11 @@ use lastword_events::{Event, Session};
 use lastword_journal::JournalOp;
 
 use super::merge::merge;
-use crate::active_session::Active;
+use crate::active_session::{Active, RequestedEnd};
 use crate::core::Core;
-use crate::installed::Owed;
 use crate::reported_fields::ReportedFields;
 use crate::request::{EndRequest, ReceivedEnd};
 use crate::session_query::SessionQuery;
-
-/// An owner's end of an active session, merged with what is known.
-pub(crate) struct RequestedEnd {
-    /// All that is known of the session, what the end says included.
-    pub(crate) session: Arc<Session>,
-    pub(crate) event: Arc<Event>,
-    pub(crate) reported: ReportedFields,
-    /// Whom it is owed.
-    pub(crate) owed: Owed,
-}
 
 /// Merges an owner's end of an active session with what is known of the session. Gives it with the operation that records it. `dropped`
 /// gets the names of what does not fit.
