@@ -90,7 +90,7 @@ impl<'a> AfterCall<'a> {
         // After the drain's account is closed an outcome still counts for the journal, but the observers are not notified of another one.
         for call in finished.iter().filter(|_| counts) {
             self.core.publisher().finished(self.plugin(), call);
-            if call.opened_breaker {
+            if call.opens_breaker() {
                 let tenant = &call.delivery.session.identity.tenant;
                 self.core.publisher().observers().breaker_opened(tenant, self.name);
             }
@@ -182,7 +182,7 @@ impl<'a> AfterCall<'a> {
     }
 
     fn count_dead(&self, finished: &[FinishedCall]) {
-        let dead = finished.iter().filter(|call| call.dead).count();
+        let dead = finished.iter().filter(|call| call.is_dead()).count();
         self.core.operators().out_of_queues().add_dead(self.name, u64::try_from(dead).unwrap_or(u64::MAX));
     }
 
@@ -203,7 +203,7 @@ impl<'a> AfterCall<'a> {
     /// Says what becomes of each delivery. False when a drain has closed its account: the observer is not notified of
     /// these.
     fn decide(&self, finished: &mut [FinishedCall]) -> bool {
-        finished.iter_mut().for_each(|call| call.decide(self.core.retry(), self.core.time()));
+        finished.iter_mut().for_each(|call| call.end_attempt(self.core.retry(), self.core.time()));
         self.core.dispatcher().account(self.queue, finished)
     }
 
@@ -325,7 +325,7 @@ impl<'a> AfterCall<'a> {
         };
         let mut given_up = 0;
         for call in finished.iter_mut().filter(|call| is_concerned(call)) {
-            given_up += u64::from(call.retry.take().is_some());
+            given_up += u64::from(call.give_up_retry());
         }
         self.core.run_end().add_without_queue(given_up);
     }

@@ -44,7 +44,7 @@ impl Publisher {
 
     /// An attempt has ended.
     pub(crate) fn finished(&self, plugin: CalledPlugin<'_>, call: &FinishedCall) {
-        self.publish(plugin, &call.delivery, &call.outcome, Some(call), call.in_drain);
+        self.publish(plugin, &call.delivery, &call.outcome, Some(call), call.is_in_drain());
     }
 
     /// A delivery waits, and had no attempt.
@@ -60,8 +60,8 @@ impl Publisher {
         call: Option<&FinishedCall>,
         draining: bool,
     ) {
-        let retry_at = call.and_then(|call| call.retry).map(|(_, at)| at);
-        let dead = call.is_some_and(|call| call.dead);
+        let retry_at = call.and_then(FinishedCall::retry_at);
+        let dead = call.is_some_and(FinishedCall::is_dead);
         log(plugin, delivery, outcome, retry_at, dead);
         if self.observers.is_empty() {
             return;

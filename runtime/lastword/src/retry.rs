@@ -1,8 +1,11 @@
 //! When failed deliveries are tried again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use lastword_events::{FailureCause, Timestamp};
 
 use crate::limits::{DEFAULT_FIRST_RETRY, DEFAULT_MAX_FAILURES, DEFAULT_MAX_RETRY};
+use crate::time::Time;
 
 /// When a failed delivery is tried again, and when it is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,18 @@ pub struct RetryPolicy {
     pub max_failures: u32,
 }
 
+/// Whether a delivery is tried again after an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum NextAttempt {
+    /// Not in this run: the delivery is made or deferred, or the next start makes it.
+    #[default]
+    Unplanned,
+    /// At this moment, which is known by both clocks.
+    Due { at: Instant, timestamp: Timestamp },
+    /// Never: the delivery is dead.
+    Never,
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self { first: DEFAULT_FIRST_RETRY, max: DEFAULT_MAX_RETRY, max_failures: DEFAULT_MAX_FAILURES }
@@ -25,9 +40,18 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// Whether a delivery is tried again that has failed so often by now, the last time for this cause.
+    pub(crate) fn decide(&self, cause: &FailureCause, failures: u32, time: &Time) -> NextAttempt {
+        if *cause == FailureCause::Fatal || failures >= self.max_failures {
+            return NextAttempt::Never;
+        }
+        let pause = self.pause(failures, fastrand::f64());
+        NextAttempt::Due { at: time.now() + pause, timestamp: time.timestamp().plus(pause) }
+    }
+
     /// The pause after failure number `failures`, drawn from the upper half of the full pause, so that deliveries which
     /// failed together do not come back together. `random` is uniform in 0..1.
-    pub(crate) fn pause(&self, failures: u32, random: f64) -> Duration {
+    fn pause(&self, failures: u32, random: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let full = self.first.saturating_mul(1 << doublings).min(self.max);
         full.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)

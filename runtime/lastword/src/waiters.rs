@@ -43,7 +43,7 @@ impl Settled {
     fn of(call: &FinishedCall) -> Option<Self> {
         match &call.outcome {
             Outcome::Delivered => Some(Self::Delivered),
-            Outcome::Failed { cause, message } if call.dead => {
+            Outcome::Failed { cause, message } if call.is_dead() => {
                 Some(Self::dead(call.delivery.failures, Some(cause.to_string()), Some(message.clone())))
             }
             Outcome::Failed { .. } | Outcome::Deferred(_) => None,

@@ -10,7 +10,7 @@ use lastword_events::Deferral;
 use super::backlog::{Backlog, BacklogEnd};
 use super::demand::{Demand, NextCall};
 use super::drain_account::{AccountState, ClosedQueue, Progress, Tally};
-use super::finished_call::FinishedCall;
+use super::finished_call::{Counted, FinishedCall};
 use super::ids::QueueStamp;
 use super::job::{Count, Job};
 use super::unstarted::Unstarted;
@@ -305,45 +305,58 @@ impl Queue {
         self.lanes.get(&than.session.identity.id).is_some_and(|lane| lane.has_newer(than))
     }
 
-    /// Takes an attempt that is over into account, and marks it as late if something newer waits behind it.
+    /// Takes a call that is over into account, and marks its delivery as late if something newer waits behind it.
     pub(super) fn account(&mut self, call: &mut FinishedCall, account: AccountState) {
-        let is_end = call.delivery.is_end();
+        let (is_end, is_due) = (call.delivery.is_end(), call.due().is_some());
         self.ends_taken -= u32::from(is_end);
-        // A drain that begins before this is settled has to know of it.
-        call.being_recorded = account == AccountState::None && call.retry.is_some() && is_end;
-        self.ends_being_recorded += u32::from(call.being_recorded);
-        call.delivery.late |= call.retry.is_some() && self.has_newer(&call.delivery);
-        call.in_drain = account == AccountState::Open;
-        if call.in_drain {
-            let was_open = self.breaker.is_open();
-            self.breaker.count(&call.outcome);
-            call.opened_breaker = !was_open && self.breaker.is_open();
-            if is_end {
-                self.tally.add(&call.outcome);
+        call.delivery.late |= is_due && self.has_newer(&call.delivery);
+        call.counted = match account {
+            AccountState::None if is_due && is_end => {
+                // A drain that begins before the failure is settled has to know of it.
+                self.ends_being_recorded += 1;
+                Counted::FailedEnds
             }
-        }
+            AccountState::None | AccountState::Closed => Counted::Nowhere,
+            AccountState::Open => {
+                let was_open = self.breaker.is_open();
+                self.breaker.count(&call.outcome);
+                if is_end {
+                    self.tally.add(&call.outcome);
+                }
+                Counted::Drain { opens_breaker: !was_open && self.breaker.is_open() }
+            }
+        };
     }
 
-    /// An attempt is over, and its record needs no waiting for: its session goes on.
-    pub(super) fn finish(&mut self, call: FinishedCall, account: AccountState, now: Instant) -> Finished {
-        let FinishedCall { delivery, outcome, retry, in_drain, being_recorded, released, .. } = call;
+    /// A call is over, and its record needs no waiting for: its session goes on. `was_freed`: its slot was freed before the failure was on
+    /// record.
+    pub(super) fn finish(
+        &mut self,
+        call: FinishedCall,
+        was_freed: bool,
+        account: AccountState,
+        now: Instant,
+    ) -> Finished {
+        let (due, in_drain) = (call.due(), call.is_in_drain());
+        let FinishedCall { delivery, outcome, counted, .. } = call;
         let (is_end, id) = (delivery.is_end(), delivery.session.identity.id.clone());
-        self.ends_being_recorded -= u32::from(being_recorded);
-        // It failed before the drain. Its record did not come in time, so it has no retry: the drain counts the failure here. (What the
-        // journal refuses at once was given up before the drain.)
-        if being_recorded && released && retry.is_none() && account == AccountState::Open {
+        let is_failed_end = counted == Counted::FailedEnds;
+        self.ends_being_recorded -= u32::from(is_failed_end);
+        // The call failed before the drain. Its record did not come in time, so the delivery has no retry: the drain counts the failure
+        // here. (What the journal refuses at once was given up before the drain.)
+        if is_failed_end && was_freed && due.is_none() && account == AccountState::Open {
             self.tally.add(&outcome);
         }
-        if retry.is_some() && !in_drain && account == AccountState::Open {
-            // It failed before the drain, and its queue was deferred while its failure was written down: so is it.
+        if due.is_some() && !in_drain && account == AccountState::Open {
+            // The call failed before the drain, and its queue was deferred while the failure was written down: so is the delivery.
             self.lanes.entry(id.clone()).or_default();
         }
         let lane = self.lanes.get_mut(&id);
         // What was taken before everything was deferred has no lane to wait in.
-        let is_owed = retry.is_some() && !in_drain && lane.is_some();
+        let is_owed = due.is_some() && !in_drain && lane.is_some();
         let Some(lane) = lane else { return Finished { ready: None, look_at: None, is_owed } };
-        let ready = match retry {
-            Some((due, _)) => {
+        let ready = match due {
+            Some(due) => {
                 let failed_in = match account {
                     AccountState::None => FailedIn::OrdinaryWork,
                     _ if in_drain => FailedIn::Drain,

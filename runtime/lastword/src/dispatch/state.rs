@@ -441,7 +441,6 @@ impl State {
         for call in failed {
             if let Some(permit) = call.permit.take() {
                 self.scheduler.give_back(permit);
-                call.released = true;
                 self.failures_being_recorded += 1;
             }
         }
@@ -515,6 +514,7 @@ impl State {
 
     fn finish(&mut self, queue: QueueId, mut call: FinishedCall, now: Instant) {
         self.suspects.clear(&mut call.delivery, now);
+        let was_freed = call.permit.is_none();
         match call.permit.take() {
             Some(permit) => self.scheduler.give_back(permit),
             None => self.failures_being_recorded -= 1,
@@ -529,12 +529,12 @@ impl State {
         {
             // Nobody calls the plugin again.
             self.uninstalling.keep_for_uninstall(plugin, call.delivery.clone());
-            call.retry = None;
+            call.give_up_retry();
         }
         let account = self.account_state();
         let Some(q) = self.queues.get_mut(queue) else { return };
         let id = call.delivery.session.identity.id.clone();
-        let finished = q.finish(call, account, now);
+        let finished = q.finish(call, was_freed, account, now);
         self.scheduler.remove_owed(queue, usize::from(!finished.is_owed));
         if let Some(at) = finished.look_at {
             self.retries.add(at, queue, id);

@@ -24,6 +24,7 @@ use crate::installed::{InstalledPlugins, Version};
 use crate::limits::{MAX_IDLE_TENANTS, MAX_UNWRITTEN_BYTES_OF_TENANT};
 use crate::queued_delivery::QueuedDelivery;
 use crate::quota::{Quotas, TenantQuota};
+use crate::retry::NextAttempt;
 use crate::sandbox::MemoryAccount;
 use crate::time::Time;
 
@@ -62,8 +63,9 @@ fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<FinishedCall> {
         } else {
             Outcome::Delivered
         };
-        let retry = fail.then(|| (Instant::now(), Timestamp::now()));
-        FinishedCall { retry, ..FinishedCall::new(delivery, taken.permit, outcome, None) }
+        let due = NextAttempt::Due { at: Instant::now(), timestamp: Timestamp::now() };
+        let next = if fail { due } else { NextAttempt::Unplanned };
+        FinishedCall { next, ..FinishedCall::new(delivery, taken.permit, outcome, None) }
     };
     jobs.into_iter().map(finish).collect()
 }
