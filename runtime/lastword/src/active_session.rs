@@ -11,7 +11,7 @@ use crate::session_query::agent;
 
 /// One active session.
 #[derive(Clone, Debug)]
-pub(crate) struct Active {
+pub(crate) struct ActiveSession {
     pub(crate) sequence: u64,
     pub(crate) session: Arc<Session>,
     /// Compaction events so far.
@@ -57,7 +57,7 @@ pub(crate) struct RecoveredContext {
     pub(crate) attempt: u32,
 }
 
-impl Active {
+impl ActiveSession {
     pub(crate) fn new(sequence: u64, session: Arc<Session>, compactions: u32) -> Self {
         Self { sequence, session, compactions, started_by: 0, recovered: None, ending: None }
     }
@@ -122,6 +122,6 @@ impl Active {
 pub(crate) struct Unended {
     pub(crate) sequence: u64,
     pub(crate) session: Arc<Session>,
-    /// The highest attempt of its end, see [`Active::attempt_of_end`].
+    /// The highest attempt of its end, see [`ActiveSession::attempt_of_end`].
     pub(crate) attempt: u32,
 }

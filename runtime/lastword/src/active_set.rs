@@ -8,19 +8,19 @@ use std::time::Instant;
 
 use lastword_events::{Identity, PluginName, Session};
 
-use crate::active_session::{Active, Ending, RecoveredContext, Unended};
+use crate::active_session::{ActiveSession, Ending, RecoveredContext, Unended};
 use crate::installed::{Epoch, Installed};
 use crate::recent_ends::RecentEnds;
 use crate::request::ReceivedEnd;
 use crate::scoped_map::ScopedMap;
-use crate::session_lookup::find;
+use crate::session_lookup::{Found, find};
 use crate::session_query::SessionQuery;
 use crate::tenants::Tenants;
 
 /// The set of active sessions.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveSet {
-    sessions: ScopedMap<Active>,
+    sessions: ScopedMap<ActiveSession>,
     /// Sessions that have ended just now.
     pub(crate) recent_ends: RecentEnds,
     /// Active sessions of each tenant, in the order of the tenants and of the starts.
@@ -34,7 +34,7 @@ pub(crate) struct ActiveSet {
     /// Sessions of each tenant whose end is being recorded: others may have their room. Only of tenants with a quota.
     ends_being_recorded: HashMap<Arc<str>, u64>,
     /// What a drain found active, once it has taken the set; their ends are its business.
-    drained: Option<ScopedMap<Active>>,
+    drained: Option<ScopedMap<ActiveSession>>,
     /// Those by tenant, until the runtime goes: to free a million takes longer than a drain has.
     drained_by_tenant: BTreeMap<Arc<str>, BTreeMap<u64, Arc<Session>>>,
 }
@@ -45,36 +45,35 @@ pub(crate) struct Snapshot {
     /// The active sessions of each tenant.
     pub(crate) active: HashMap<Arc<str>, Vec<Unended>>,
     /// Sessions that a dead run left and nobody has come back for.
-    pub(crate) unattached: Vec<Active>,
+    pub(crate) unattached: Vec<ActiveSession>,
     /// Sessions whose end somebody has asked for.
-    pub(crate) with_own_end: Vec<Active>,
+    pub(crate) with_own_end: Vec<ActiveSession>,
 }
 
 /// What the set knows of the session that an event is about.
 #[derive(Clone, Debug)]
 pub(crate) enum SessionState {
-    /// With the number of active sessions that it was chosen from, if the event does not say which.
-    Active(Active, usize),
-    /// A drain has taken it over.
-    Drained(Active),
+    /// It is active. `candidates`: how many active sessions the event may be about.
+    Active {
+        session: ActiveSession,
+        candidates: usize,
+    },
+    /// A drain has taken the session over.
+    Drained(ActiveSession),
     Unknown,
 }
 
 impl ActiveSet {
     pub(crate) fn state(&self, query: SessionQuery<'_>) -> SessionState {
-        if let Some((active, of)) = find(&query, &self.sessions, &self.recent_ends) {
-            SessionState::Active(active.clone(), of)
-        } else if let Some((drained, _)) =
-            self.drained.as_ref().and_then(|drained| find(&query, drained, &self.recent_ends))
-        {
-            SessionState::Drained(drained.clone())
-        } else {
-            SessionState::Unknown
+        if let Some(Found { session, candidates }) = find(&query, &self.sessions, &self.recent_ends) {
+            return SessionState::Active { session: session.clone(), candidates };
         }
+        let drained = self.drained.as_ref().and_then(|drained| find(&query, drained, &self.recent_ends));
+        drained.map_or(SessionState::Unknown, |drained| SessionState::Drained(drained.session.clone()))
     }
 
     /// The session that the set knew as this one, if a drain has taken it over.
-    pub(crate) fn drained_as(&self, identity: &Identity) -> Option<&Active> {
+    pub(crate) fn drained_as(&self, identity: &Identity) -> Option<&ActiveSession> {
         if self.sessions.get(identity).is_some() { None } else { self.drained_one(identity) }
     }
 
@@ -82,10 +81,10 @@ impl ActiveSet {
     pub(crate) fn set_apart(&self, session: &mut Session, state: &SessionState, now: Instant) {
         let query = SessionQuery::of(session, now);
         let Some(apart) = query.apart() else { return };
-        let is_known_apart = matches!(state, SessionState::Active(active, _) if active.session.identity == apart);
+        let is_known_apart = matches!(state, SessionState::Active { session, .. } if session.session.identity == apart);
         // One without a scope says no other than that of the session that it is of.
         let says_scope = !session.identity.scope.is_empty() || matches!(state, SessionState::Unknown);
-        let is_another = |set: &ScopedMap<Active>| {
+        let is_another = |set: &ScopedMap<ActiveSession>| {
             set.get(query.identity).is_some_and(|active| !query.may_be_of_agent(active.agent()))
         };
         let is_taken = || {
@@ -107,7 +106,7 @@ impl ActiveSet {
     }
 
     /// The session that a drain has taken over with this end.
-    pub(crate) fn taken_over_with(&self, end: &Arc<ReceivedEnd>) -> Option<&Active> {
+    pub(crate) fn taken_over_with(&self, end: &Arc<ReceivedEnd>) -> Option<&ActiveSession> {
         let drained = self.drained.as_ref()?;
         drained.of_id(&end.request.session.identity).find(|drained| drained.was_taken_over_with(end))
     }
@@ -115,7 +114,7 @@ impl ActiveSet {
     /// Registers a session. `started_by` is the set of plugins that has decided who is sent its start; 0 when nobody is. False when a drain
     /// has taken the set, and the session's end is the drain's.
     pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32, started_by: Epoch) -> bool {
-        let active = Active { started_by, ..Active::new(sequence, session, compactions) };
+        let active = ActiveSession { started_by, ..ActiveSession::new(sequence, session, compactions) };
         let identity = active.session.identity.clone();
         self.recent_ends.begins_anew(&identity);
         match &mut self.drained {
@@ -140,7 +139,8 @@ impl ActiveSet {
         let identity = session.identity.clone();
         let recovered = Some(Box::new(recovered));
         self.with_context += 1;
-        self.sessions.insert(identity, Active { recovered, ..Active::new(sequence, session, compactions) });
+        self.sessions
+            .insert(identity, ActiveSession { recovered, ..ActiveSession::new(sequence, session, compactions) });
     }
 
     /// A plugin that was sent a session's start is gone: the session's end is owed to it all the same.
@@ -193,7 +193,7 @@ impl ActiveSet {
         sessions
     }
 
-    fn for_each_of(&mut self, tenants: &Tenants, mut visit: impl FnMut(&mut Active)) {
+    fn for_each_of(&mut self, tenants: &Tenants, mut visit: impl FnMut(&mut ActiveSession)) {
         match tenants {
             Tenants::Every => self.sessions.values_mut().for_each(visit),
             Tenants::Only(tenants) => {
@@ -220,12 +220,17 @@ impl ActiveSet {
     }
 
     /// The session, if it is one that nobody has come back for yet.
-    pub(crate) fn unattached_one(&mut self, identity: &Identity, sequence: u64) -> Option<&mut Active> {
+    pub(crate) fn unattached_one(&mut self, identity: &Identity, sequence: u64) -> Option<&mut ActiveSession> {
         self.sessions.get_mut(identity).filter(|active| active.sequence == sequence && active.is_unattached())
     }
 
     /// Changes a session if it is still the active one of its identity. False when it is not.
-    pub(crate) fn update(&mut self, identity: &Identity, sequence: u64, change: impl FnOnce(&mut Active)) -> bool {
+    pub(crate) fn update(
+        &mut self,
+        identity: &Identity,
+        sequence: u64,
+        change: impl FnOnce(&mut ActiveSession),
+    ) -> bool {
         let active = self.sessions.get_mut(identity).filter(|a| a.sequence == sequence);
         active.map(change).is_some()
     }
@@ -237,7 +242,7 @@ impl ActiveSet {
         identity: &Identity,
         sequence: u64,
         session: Arc<Session>,
-        change: impl FnOnce(&mut Active),
+        change: impl FnOnce(&mut ActiveSession),
     ) -> bool {
         let Some(active) = self.sessions.get_mut(identity).filter(|active| active.sequence == sequence) else {
             return false;
@@ -267,14 +272,18 @@ impl ActiveSet {
     fn take_over(&mut self, end: Arc<ReceivedEnd>) {
         let Some(drained) = &mut self.drained else { return };
         let found = find(&SessionQuery::of_end(&end), drained, &self.recent_ends);
-        let found = found.map(|(drained, _)| drained.session.identity.clone());
+        let found = found.map(|found| found.session.session.identity.clone());
         if let Some(drained) = found.and_then(|identity| drained.get_mut(&identity)) {
             drained.ending.get_or_insert_with(|| Box::new(Ending::TakenOver(end)));
         }
     }
 
     /// Marks the end of one session that was registered after the snapshot: the first of `ends` that is of it. None when no end is.
-    pub(crate) fn take_over_late(&mut self, identity: &Identity, ends: Vec<Arc<ReceivedEnd>>) -> Option<&Active> {
+    pub(crate) fn take_over_late(
+        &mut self,
+        identity: &Identity,
+        ends: Vec<Arc<ReceivedEnd>>,
+    ) -> Option<&ActiveSession> {
         ends.into_iter().for_each(|end| self.take_over(end));
         self.drained_one(identity).filter(|drained| drained.ending.is_some())
     }
@@ -284,12 +293,12 @@ impl ActiveSet {
         self.drained_one(identity).is_some_and(|drained| drained.sequence == sequence && drained.ending.is_some())
     }
 
-    fn drained_one(&self, identity: &Identity) -> Option<&Active> {
+    fn drained_one(&self, identity: &Identity) -> Option<&ActiveSession> {
         self.drained.as_ref()?.get(identity)
     }
 
     /// Takes a session out. None when it is gone already.
-    pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> Option<Active> {
+    pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> Option<ActiveSession> {
         self.sessions.get(identity).filter(|active| active.sequence == sequence)?;
         self.count.fetch_sub(1, Ordering::Relaxed);
         if let Some(of_tenant) = self.by_tenant.get_mut(&identity.tenant) {
@@ -344,7 +353,7 @@ impl ActiveSet {
 
     /// The active sessions, in the order of their starts.
     pub(crate) fn list(&self) -> Vec<Arc<Session>> {
-        let mut sessions: Vec<&Active> = self.sessions.values().collect();
+        let mut sessions: Vec<&ActiveSession> = self.sessions.values().collect();
         sessions.sort_unstable_by_key(|active| active.sequence);
         sessions.into_iter().map(|active| active.session.clone()).collect()
     }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::active_session::{Ending, RequestedEnd};
 use crate::core::Core;
-use crate::intake::{cancel_end, register_end};
+use crate::intake::{KnownAs, cancel_end, register_end};
 use crate::limits::RECORDS_AT_ONCE;
 use crate::phase::Phase;
 use crate::reported_fields::ReportedFields;
@@ -69,13 +69,13 @@ fn register_crashed(core: &Core, ends: &[Crashed], recorded: Result<(), JournalE
         tracing::error!(%error, "the ends of {} sessions of an earlier run could not be recorded", ends.len());
         let mut set = core.lock_active();
         let cancel = |Crashed { sequence, end }: &Crashed| {
-            cancel_end(core, &mut set, (&end.session.identity, *sequence), &end.owed);
+            cancel_end(core, &mut set, KnownAs { identity: &end.session.identity, sequence: *sequence }, end);
         };
         return ends.iter().for_each(cancel);
     }
     for Crashed { sequence, end } in ends {
-        let RequestedEnd { session, event, owed, .. } = &**end;
-        register_end(core, &mut core.lock_active(), *sequence, &session.identity, session, (event, owed), None);
+        let known_as = KnownAs { identity: &end.session.identity, sequence: *sequence };
+        register_end(core, &mut core.lock_active(), known_as, end, None);
     }
 }
 

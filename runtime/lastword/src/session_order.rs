@@ -55,24 +55,24 @@ pub(crate) enum SeenTurn {
 impl SessionOrder {
     /// Joins the id's order at its end; for an end, with the request.
     pub(crate) fn join(self: &Arc<Self>, identity: &Identity, end: Option<Arc<ReceivedEnd>>) -> Turn {
-        self.join_in(&mut self.0.lock(), identity.unscoped(), end)
+        self.join_locked(&mut self.0.lock(), identity.unscoped(), end)
     }
 
     /// Joins the orders of two ids at once: so no two requests wait for each other. One turn, if it is one id.
     pub(crate) fn join_both(self: &Arc<Self>, one: &Identity, other: &Identity) -> (Turn, Option<Turn>) {
         let mut requests = self.0.lock();
         let (one, other) = (one.unscoped(), other.unscoped());
-        let second = (one != other).then(|| self.join_in(&mut requests, other, None));
-        (self.join_in(&mut requests, one, None), second)
+        let second = (one != other).then(|| self.join_locked(&mut requests, other, None));
+        (self.join_locked(&mut requests, one, None), second)
     }
 
     /// Joins the orders of these ids at once, as [`join_both`](Self::join_both) does. No id may be there twice.
     pub(crate) fn join_all(self: &Arc<Self>, ids: impl IntoIterator<Item = Identity>) -> Vec<Turn> {
         let mut requests = self.0.lock();
-        ids.into_iter().map(|id| self.join_in(&mut requests, id, None)).collect()
+        ids.into_iter().map(|id| self.join_locked(&mut requests, id, None)).collect()
     }
 
-    fn join_in(
+    fn join_locked(
         self: &Arc<Self>,
         requests: &mut HashMap<Identity, Requests>,
         id: Identity,

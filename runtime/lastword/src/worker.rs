@@ -47,6 +47,14 @@ struct CallEntry {
     running: Option<Running>,
 }
 
+/// The queue that a worker serves, with its plugin.
+struct ServedQueue<'a> {
+    queue: QueueId,
+    plugin: PluginNumber,
+    installed: &'a Installed,
+}
+
+/// A call that has begun.
 struct Running {
     queue: QueueId,
     plugin: PluginNumber,
@@ -171,7 +179,7 @@ impl Worker {
                         served.without_hook.push(taken);
                         continue;
                     }
-                    Some(taken) => self.begin((queue, plugin), installed, taken, drain.as_deref()),
+                    Some(taken) => self.begin(&ServedQueue { queue, plugin, installed }, taken, drain.as_deref()),
                     None => break,
                 },
             };
@@ -209,8 +217,7 @@ impl Worker {
     /// Begins a call; it runs when it is polled.
     fn begin(
         &mut self,
-        (queue, plugin): (QueueId, PluginNumber),
-        installed: &Installed,
+        &ServedQueue { queue, plugin, installed }: &ServedQueue<'_>,
         taken: Taken,
         drain: Option<&DrainContext>,
     ) -> usize {

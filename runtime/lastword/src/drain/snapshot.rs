@@ -6,7 +6,7 @@ use lastword_events::{EventKey, PluginName, Session};
 use lastword_journal::{PendingDelivery, RecoveredSession};
 
 use super::schedule::Schedule;
-use crate::active_session::{Active, Ending};
+use crate::active_session::{ActiveSession, Ending};
 use crate::active_set::ActiveSet;
 use crate::core::Core;
 use crate::decided_ops::DecidedOps;
@@ -63,7 +63,7 @@ impl TakenOver {
 }
 
 /// Its reason is its own, whenever the disk comes to it.
-fn take_over(core: &Core, active: &Active, ops: &mut DecidedOps) -> Option<TakenOver> {
+fn take_over(core: &Core, active: &ActiveSession, ops: &mut DecidedOps) -> Option<TakenOver> {
     let requested = match active.ending.as_deref()? {
         Ending::Appended(requested) => requested.clone(),
         Ending::TakenOver(request) => {
@@ -79,7 +79,7 @@ fn take_over(core: &Core, active: &Active, ops: &mut DecidedOps) -> Option<Taken
 }
 
 /// A drain begins, and nobody has come back for this one: it belongs to a run that is dead, whatever ends this one.
-fn record_unattached_end(core: &Core, active: &Active, ops: &mut DecidedOps) -> Vec<PendingDelivery> {
+fn record_unattached_end(core: &Core, active: &ActiveSession, ops: &mut DecidedOps) -> Vec<PendingDelivery> {
     let recovered = RecoveredSession {
         sequence: active.sequence,
         session: active.session.clone(),

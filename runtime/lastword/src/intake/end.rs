@@ -9,10 +9,10 @@ use lastword_events::{Event, EventKey, Hook, Identity, Session};
 use lastword_journal::{Appended, JournalError, JournalOp, Pending};
 
 use super::known_op::{RequestName, duplicate_op};
-use super::merge::guessed;
-use super::register::{cancel_end, ended_by_drain, refuse_ending, register_end};
+use super::merge::ambiguity_note;
+use super::register::{KnownAs, cancel_end, ended_by_drain, refuse_ending, register_end};
 use super::requested_end::requested_end;
-use crate::active_session::{Active, Ending, RequestedEnd};
+use crate::active_session::{ActiveSession, Ending, RequestedEnd};
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
 use crate::enqueue::enqueue;
@@ -64,7 +64,7 @@ enum Step {
     /// It is the active session's, and the journal has been handed it.
     Appended(AppendedEnd),
     /// A drain has taken the session over.
-    Drained(Active),
+    Drained(ActiveSession),
     /// It is a duplicate of the last end.
     Duplicate(DuplicateEnd),
     /// Nobody has started the session.
@@ -82,8 +82,8 @@ impl Step {
         dropped: &mut Vec<String>,
     ) -> Self {
         match state {
-            SessionState::Active(active, of) => {
-                dropped.append(&mut guessed(&active.session.identity, of));
+            SessionState::Active { session: active, candidates } => {
+                dropped.append(&mut ambiguity_note(&active.session.identity, candidates));
                 Self::Appended(AppendedEnd::new(core, set, &active, end, dropped))
             }
             SessionState::Drained(active) => Self::Drained(active),
@@ -113,7 +113,7 @@ impl AppendedEnd {
     fn new(
         core: &Arc<Core>,
         set: &mut ActiveSet,
-        active: &Active,
+        active: &ActiveSession,
         end: &ReceivedEnd,
         dropped: &mut Vec<String>,
     ) -> Self {
@@ -131,25 +131,24 @@ impl AppendedEnd {
 
     async fn finish(self, core: &Core, end: &ReceivedEnd) -> RequestResult {
         let Self { sequence, known_as, requested, guard, answer } = self;
-        let RequestedEnd { session, event, reported, owed } = &*requested;
+        let session = KnownAs { identity: &known_as, sequence };
         match answer.await {
             Ok(Appended::Done) => {
-                let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::End);
+                let deliveries = requested.owed.deliveries(core.journal_name(), sequence, EventKey::End);
                 let mut set = core.lock_active();
-                let end_of = (event, owed);
-                let accepted = register_end(core, &mut set, sequence, &known_as, session, end_of, guard);
+                let accepted = register_end(core, &mut set, session, &requested, guard);
                 if accepted.how == Acceptance::Registered {
-                    set.recent_ends.add(sequence, session, end, *reported);
+                    set.recent_ends.add(sequence, &requested.session, end, requested.reported);
                     return Ok(accepted.with(deliveries));
                 }
                 Ok(accepted)
             }
             Ok(other) => {
-                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), owed);
+                cancel_end(core, &mut core.lock_active(), session, &requested);
                 duplicate_op(known_as, &other)
             }
             Err(error) => {
-                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), owed);
+                cancel_end(core, &mut core.lock_active(), session, &requested);
                 let generation = ended_by_drain(core, &known_as, &error).ok_or(error)?;
                 Ok(Accepted::new(known_as, generation, Acceptance::DuplicateEnd))
             }
@@ -158,7 +157,12 @@ impl AppendedEnd {
 }
 
 /// A drain has taken the session over: with this end, if it was the first to be asked for, and with its own otherwise.
-async fn end_drained(core: &Core, active: &Active, end: &Arc<ReceivedEnd>, dropped: &mut Vec<String>) -> RequestResult {
+async fn end_drained(
+    core: &Core,
+    active: &ActiveSession,
+    end: &Arc<ReceivedEnd>,
+    dropped: &mut Vec<String>,
+) -> RequestResult {
     let (identity, generation) = (active.session.identity.clone(), active.session.generation);
     if !active.was_taken_over_with(end) {
         return Ok(Accepted::new(identity, generation, Acceptance::DuplicateEnd));

@@ -25,8 +25,8 @@ impl<'a> RequestName<'a> {
     /// As the journal looks for it: a session of a dead run, found without its scope, is known by what it was.
     pub(super) fn of(self, state: &'a SessionState) -> Self {
         match state {
-            SessionState::Active(active, _) if active.is_unattached() => {
-                Self { identity: &active.session.identity, ..self }
+            SessionState::Active { session, .. } if session.is_unattached() => {
+                Self { identity: &session.session.identity, ..self }
             }
             _ => self,
         }
@@ -34,7 +34,7 @@ impl<'a> RequestName<'a> {
 
     /// Whether a line without a scope may be a duplicate of one that was taken for another session than it would be now.
     pub(super) fn may_be_of_another(&self, state: &SessionState) -> bool {
-        let SessionState::Active(active, _) = state else { return false };
+        let SessionState::Active { session: active, .. } = state else { return false };
         self.op_id.is_some()
             && self.identity.scope.is_empty()
             && active.session.identity != *self.identity

@@ -21,11 +21,13 @@ pub(super) fn with_scope_of(known: &Arc<Session>, said: &Session) -> Arc<Session
     merge(known, session)
 }
 
-/// Says which of `of` sessions was taken, for an event that does not say it.
-pub(super) fn guessed(identity: &Identity, of: usize) -> Vec<String> {
-    if of < 2 {
+/// A note for the answer to an event that may be about several sessions: which of them was taken. None when there was only one.
+pub(super) fn ambiguity_note(identity: &Identity, candidates: usize) -> Vec<String> {
+    if candidates < 2 {
         return Vec::new();
     }
     let scope = if identity.scope.is_empty() { "without one".to_owned() } else { format!("{:?}", identity.scope) };
-    vec![format!("session.key: it is missing, and {of} sessions of this id are active; taken for the newest, {scope}")]
+    vec![format!(
+        "session.key: it is missing, and {candidates} sessions of this id are active; taken for the newest, {scope}"
+    )]
 }

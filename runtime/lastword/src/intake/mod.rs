@@ -18,7 +18,7 @@ mod update;
 
 pub(crate) use compaction::compaction;
 pub(crate) use end::end;
-pub(crate) use register::{cancel_end, register_end};
+pub(crate) use register::{KnownAs, cancel_end, register_end};
 pub(crate) use replace::replace;
 pub(crate) use request_future::{ObservedRequest, RequestFuture};
 pub(crate) use requested_end::requested_end;

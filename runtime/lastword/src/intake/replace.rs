@@ -10,11 +10,13 @@ use lastword_journal::{Appended, JournalError, JournalOp, Pending};
 
 use super::end::ImpliedEnd;
 use super::known_op::{RequestName, duplicate_op};
-use super::merge::{guessed, merge};
-use super::register::{cancel_end, permit_in, refusal, refuse_ending, register_end, register_in};
+use super::merge::{ambiguity_note, merge};
+use super::register::{
+    KnownAs, OwedEvent, cancel_end, permit_locked, refusal, refuse_ending, register_end, register_locked,
+};
 use super::requested_end::requested_end;
 use super::start::{attach, start};
-use crate::active_session::{Active, Ending, RequestedEnd};
+use crate::active_session::{ActiveSession, Ending, RequestedEnd};
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
 use crate::enqueue::enqueue;
@@ -87,7 +89,7 @@ async fn known_before(
 async fn attach_started(core: &Core, end: &ReceivedEnd, request: &StartRequest) -> Result<(), Refusal> {
     let found = core.lock_active().state(start_query(end, request));
     match found {
-        SessionState::Active(active, _) if active.ending.is_none() => attach(core, &active).await,
+        SessionState::Active { session, .. } if session.ending.is_none() => attach(core, &session).await,
         _ => Ok(()),
     }
 }
@@ -147,7 +149,7 @@ struct Started {
     /// What the set knows it as, or will.
     identity: Identity,
     kind: StartedKind,
-    /// What was missing so that the session had to be guessed.
+    /// What was missing so that the session had to be ambiguity_note.
     dropped: Vec<String>,
 }
 
@@ -158,7 +160,7 @@ enum StartedKind {
         permit: Option<SessionPermit>,
     },
     /// It is active already, and this is known of it now.
-    Update(Box<Active>, Arc<Session>),
+    Update(Box<ActiveSession>, Arc<Session>),
 }
 
 impl Step {
@@ -198,7 +200,9 @@ impl Step {
 fn found(set: &ActiveSet, end: &Arc<ReceivedEnd>, request: &StartRequest) -> (SessionState, SessionState) {
     let (ends, starts) = (set.state(SessionQuery::of_end(end)), set.state(start_query(end, request)));
     match (&ends, &starts) {
-        (SessionState::Active(ended, _), SessionState::Active(started, _)) if ended.sequence == started.sequence => {
+        (SessionState::Active { session: ended, .. }, SessionState::Active { session: started, .. })
+            if ended.sequence == started.sequence =>
+        {
             (ends, SessionState::Unknown)
         }
         _ => (ends, starts),
@@ -227,9 +231,9 @@ impl Ended {
         mut dropped: Vec<String>,
     ) -> Result<(Self, JournalOp), Refusal> {
         match state {
-            SessionState::Active(active, of) => {
+            SessionState::Active { session: active, candidates } => {
                 let identity = active.session.identity.clone();
-                dropped.append(&mut guessed(&identity, of));
+                dropped.append(&mut ambiguity_note(&identity, candidates));
                 let (requested, op) = requested_end(core, &active, end, &mut dropped);
                 let kind = EndedKind::Active { sequence: active.sequence, requested: Arc::new(requested) };
                 Ok((Self { identity, kind, dropped }, op))
@@ -257,12 +261,12 @@ impl Ended {
         let deliveries = |owed: &Owed, sequence| owed.deliveries(core.journal_name(), sequence, EventKey::End);
         let accepted = match (kind, appended) {
             (EndedKind::Active { sequence, requested }, Appended::Done) => {
-                let RequestedEnd { session, event, reported, owed } = &*requested;
-                let accepted = register_end(core, set, sequence, &identity, session, (event, owed), guard);
+                let known_as = KnownAs { identity: &identity, sequence };
+                let accepted = register_end(core, set, known_as, &requested, guard);
                 if accepted.how == Acceptance::Registered {
-                    set.recent_ends.add(sequence, session, end, *reported);
+                    set.recent_ends.add(sequence, &requested.session, end, requested.reported);
                 }
-                accepted.with(deliveries(owed, sequence))
+                accepted.with(deliveries(&requested.owed, sequence))
             }
             (EndedKind::Implied(ImpliedEnd { event, reported, owed, .. }), Appended::Session { sequence, session }) => {
                 set.recent_ends.add(*sequence, session, end, reported);
@@ -291,7 +295,8 @@ impl Ended {
     /// The end is not written down, or was before.
     fn cancel(&self, core: &Core) {
         if let EndedKind::Active { sequence, requested } = &self.kind {
-            cancel_end(core, &mut core.lock_active(), (&self.identity, *sequence), &requested.owed);
+            let known_as = KnownAs { identity: &self.identity, sequence: *sequence };
+            cancel_end(core, &mut core.lock_active(), known_as, requested);
         }
     }
 }
@@ -306,16 +311,17 @@ impl Started {
     ) -> Result<(Self, JournalOp), Refusal> {
         let op_id = request.op_id.clone();
         match state {
-            SessionState::Active(active, of) => {
+            SessionState::Active { session: active, candidates } => {
                 let (sequence, merged) = (active.sequence, merge(&active.session, session));
                 merged.validate()?;
-                let (identity, dropped) = (active.session.identity.clone(), guessed(&merged.identity, of));
+                let (identity, dropped) =
+                    (active.session.identity.clone(), ambiguity_note(&merged.identity, candidates));
                 let op = JournalOp::Update { sequence, session: merged.clone(), op_id };
                 Ok((Self { identity, kind: StartedKind::Update(Box::new(active), merged), dropped }, op))
             }
             SessionState::Unknown => {
                 let identity = session.identity.clone();
-                let permit = permit_in(core, set, &identity.tenant)?;
+                let permit = permit_locked(core, set, &identity.tenant)?;
                 session.started_at.get_or_insert_with(|| core.time().timestamp());
                 let owed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::Start);
                 let event = Arc::new(Event::Start(request.event.clone()));
@@ -341,7 +347,8 @@ impl Started {
         let Self { identity, kind, dropped } = self;
         match (kind, appended) {
             (StartedKind::New { event, owed, permit }, Appended::Session { sequence, session }) => {
-                register_in(core, set, *sequence, session, (EventKey::Start, &event, &owed), permit);
+                let first = OwedEvent { key: EventKey::Start, event: &event, owed: &owed };
+                register_locked(core, set, *sequence, session, first, permit);
                 let deliveries = owed.deliveries(core.journal_name(), *sequence, EventKey::Start);
                 Ok(Accepted::new(identity, session.generation, Acceptance::Registered).with(deliveries))
             }

@@ -8,7 +8,7 @@ use lastword_events::{Event, Session};
 use lastword_journal::JournalOp;
 
 use super::merge::merge;
-use crate::active_session::{Active, RequestedEnd};
+use crate::active_session::{ActiveSession, RequestedEnd};
 use crate::core::Core;
 use crate::reported_fields::ReportedFields;
 use crate::request::{EndRequest, ReceivedEnd};
@@ -18,7 +18,7 @@ use crate::session_query::SessionQuery;
 /// gets the names of what does not fit.
 pub(crate) fn requested_end(
     core: &Core,
-    active: &Active,
+    active: &ActiveSession,
     end: &ReceivedEnd,
     dropped: &mut Vec<String>,
 ) -> (RequestedEnd, JournalOp) {

@@ -14,8 +14,8 @@ use crate::request::{Accepted, Refusal};
 pub(crate) async fn update(core: Arc<Core>, session: Session) -> Result<Option<Accepted>, Refusal> {
     let mut found = session.clone();
     match look_up(&core, &mut found, true)? {
-        SessionState::Active(active, of) if is_it(&active.session, &session) => {
-            keep_newer(&core, active, of, session, None).await.map(Some)
+        SessionState::Active { session: active, candidates } if is_it(&active.session, &session) => {
+            keep_newer(&core, active, candidates, session, None).await.map(Some)
         }
         // Its end is the drain's.
         SessionState::Drained(drained) if is_it(&drained.session, &session) => Err(Refusal::Draining),
