@@ -5,11 +5,11 @@ use std::time::Duration;
 /// Ended sessions that are remembered, the newest ones: an operator looks back. About 200 bytes each in memory and 500 in a
 /// file. The generations of the others' ids go on all the same.
 pub const RETAINED_ENDED_SESSIONS: usize = 100_000;
-/// An owner's second report of the same end within this time is a repetition. Owners repeat one within milliseconds
+/// An owner's second report of the same end within this time is a duplicate. Owners report an end again within milliseconds
 /// (Gemini CLI three times within 60), and a person needs longer to go on with a session and end it.
-pub const REPEATED_WITHIN: Duration = Duration::from_secs(10);
-/// Ends that are remembered for [`REPEATED_WITHIN`], the newest ones: 200 bytes each in memory and 40 in a file. The repetition
-/// of one that is forgotten is a new session's end, and is delivered.
+pub const DUPLICATE_WITHIN: Duration = Duration::from_secs(10);
+/// Ends that are remembered for [`DUPLICATE_WITHIN`], the newest ones: 200 bytes each in memory and 40 in a file. A duplicate
+/// of one that is forgotten counts as the end of a new session, and is delivered.
 pub const RETAINED_RECENT_ENDS: usize = 65_536;
 /// `op_id`s that are remembered, the newest ones. A line is sent again within seconds, not after 100 000 others.
 pub const RETAINED_OP_IDS: usize = 100_000;

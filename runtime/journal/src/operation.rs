@@ -91,8 +91,8 @@ pub enum JournalOp {
         /// A [`Start`](Self::Start) or an [`Update`](Self::Update).
         start: Box<JournalOp>,
     },
-    /// A session that has ended is seen to live: its next end is a new one, and no repetition.
-    Alive {
+    /// Something was heard of a session that has ended: its next end is a new one, and no duplicate.
+    Seen {
         /// The session's number.
         sequence: u64,
     },
@@ -177,7 +177,7 @@ pub enum Appended {
     },
 }
 
-/// An owner's report of an end, as it is remembered for [`REPEATED_WITHIN`](crate::REPEATED_WITHIN).
+/// An owner's report of an end, as it is remembered for [`DUPLICATE_WITHIN`](crate::DUPLICATE_WITHIN).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// When the report came, by our clock.

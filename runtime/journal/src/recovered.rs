@@ -14,7 +14,7 @@ pub struct Recovered {
     pub sessions: Vec<RecoveredSession>,
     /// Recorded deliveries that are still owed, by sequence number and then in the order of events.
     pub deliveries: Vec<PendingDelivery>,
-    /// Ends that owners have reported within [`REPEATED_WITHIN`](crate::REPEATED_WITHIN) before now, by our clock, of sessions of
+    /// Ends that owners have reported within [`DUPLICATE_WITHIN`](crate::DUPLICATE_WITHIN) before now, by our clock, of sessions of
     /// which nothing was heard since.
     pub ended: Vec<RecentEnd>,
     /// How many deliveries of each plugin were given up, and wait for an operator.

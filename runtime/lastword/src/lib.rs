@@ -149,7 +149,7 @@ pub use sandbox::{
 
 pub use builder::{BuildError, Builder};
 pub use clock::{Clock, Sleep};
-pub use duplicate_end_counts::RepeatedEnds;
+pub use duplicate_end_counts::DuplicateEnds;
 pub use install_error::InstallError;
 pub use installed::Leave;
 pub use key_values::JournalKeyValues;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use lastword_events::{Identity, Session, Timestamp};
-use lastword_journal::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
+use lastword_journal::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 
 use crate::reported_fields::ReportedFields;
 use crate::request::ReceivedEnd;
@@ -92,7 +92,7 @@ impl RecentEnds {
 
     /// Something is heard of the session that is not its end: it lives, and its next end is a new one. Gives the
     /// sequences of those that have no duplicate any more.
-    pub(crate) fn alive(&mut self, identity: &Identity, now: Instant) -> Vec<u64> {
+    pub(crate) fn seen(&mut self, identity: &Identity, now: Instant) -> Vec<u64> {
         self.forget_old(now);
         if self.ends.is_empty() {
             return Vec::new();
@@ -166,13 +166,13 @@ impl Recent {
     fn may_have_duplicate(&self, end: &ReceivedEnd) -> bool {
         let began_later = end.request.session.started_at.is_some_and(|started| started > self.ended_at);
         // A line that is sent again is known by its name, and one with another name is another: unless its owner gave it none.
-        let is_named = end.request.op_id.is_some() && !end.request.may_repeat;
+        let is_named = end.request.op_id.is_some() && !end.request.may_be_duplicate;
         !is_named && !began_later && is_within(self.at, end.at)
     }
 }
 
 fn is_within(first: Instant, now: Instant) -> bool {
-    now.saturating_duration_since(first) <= REPEATED_WITHIN
+    now.saturating_duration_since(first) <= DUPLICATE_WITHIN
 }
 
 #[cfg(test)]
@@ -193,7 +193,7 @@ mod tests {
 
     fn end(scope: &str, at: Instant) -> ReceivedEnd {
         let event = SessionEnd::new(EndReason::Unknown, Timestamp::from_millisecond(1_000));
-        let request = EndRequest { session: Session::of(identity(scope)), event, op_id: None, may_repeat: false };
+        let request = EndRequest { session: Session::of(identity(scope)), event, op_id: None, may_be_duplicate: false };
         ReceivedEnd { request, at, clock: Timestamp::from_millisecond(1_000) }
     }
 
@@ -212,13 +212,13 @@ mod tests {
     fn an_end_is_repeated_within_ten_seconds_of_the_first() {
         let first = Instant::now();
         let mut ends = ended("", first);
-        assert_eq!(generation(ends.duplicate(&end("", first + REPEATED_WITHIN / 2))), Some(4));
+        assert_eq!(generation(ends.duplicate(&end("", first + DUPLICATE_WITHIN / 2))), Some(4));
         assert_eq!(
-            generation(ends.duplicate(&end("", first + REPEATED_WITHIN))),
+            generation(ends.duplicate(&end("", first + DUPLICATE_WITHIN))),
             Some(4),
             "of the first, not of the last"
         );
-        assert_eq!(ends.duplicate(&end("", first + REPEATED_WITHIN + MS)), None);
+        assert_eq!(ends.duplicate(&end("", first + DUPLICATE_WITHIN + MS)), None);
         assert!(ends.ends.is_empty() && ends.order.is_empty(), "nothing is kept of it");
     }
 
@@ -226,14 +226,14 @@ mod tests {
     fn whoever_lives_or_begins_anew_ends_anew() {
         let now = Instant::now();
         let mut ends = ended("", now);
-        assert_eq!(ends.alive(&identity(""), now), [1]);
-        assert_eq!(ends.alive(&identity(""), now), [0; 0], "it is written down once");
+        assert_eq!(ends.seen(&identity(""), now), [1]);
+        assert_eq!(ends.seen(&identity(""), now), [0; 0], "it is written down once");
         assert_eq!(ends.duplicate(&end("", now)), None);
         let mut ends = ended("", now);
         ends.begins_anew(&identity(""));
         assert_eq!(ends.duplicate(&end("", now)), None);
         let mut ends = ended("", now);
-        assert_eq!(ends.alive(&identity(""), now + REPEATED_WITHIN + MS), [0; 0], "nothing is written for it any more");
+        assert_eq!(ends.seen(&identity(""), now + DUPLICATE_WITHIN + MS), [0; 0], "nothing is written for it any more");
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
         let mut named = end("", now);
         named.request.op_id = Some("op".into());
         assert_eq!(ended("", now).duplicate(&named), None);
-        named.request.may_repeat = true;
+        named.request.may_be_duplicate = true;
         assert_eq!(generation(ended("", now).duplicate(&named)), Some(4), "the name is not its owner's");
         let mut later = end("", now);
         later.request.session.started_at = Some(Timestamp::from_millisecond(1_001));
@@ -257,8 +257,8 @@ mod tests {
         assert_eq!(ended("x", now).duplicate(&end("y", now)), None);
         assert_eq!(generation(ended("x", now).duplicate(&end("", now))), Some(4));
         assert_eq!(generation(ended("", now).duplicate(&end("x", now))), Some(4));
-        assert_eq!(ended("x", now).alive(&identity("y"), now), [0; 0]);
-        assert_eq!(ended("x", now).alive(&identity(""), now), [1]);
+        assert_eq!(ended("x", now).seen(&identity("y"), now), [0; 0]);
+        assert_eq!(ended("x", now).seen(&identity(""), now), [1]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct EndRequest {
     pub op_id: Option<Arc<str>>,
     /// The `op_id` is not the owner's, but of whoever hands the end over: the owner may tell the same end again, and that has
     /// another name then. Without this, an end with another name is another end.
-    pub may_repeat: bool,
+    pub may_be_duplicate: bool,
 }
 
 /// A session is about to be compacted, or was.
@@ -104,7 +104,7 @@ impl EndRequest {
     /// The end of `session` of which more is known.
     #[must_use]
     pub fn of(session: Session, event: SessionEnd) -> Self {
-        Self { session, event, op_id: None, may_repeat: false }
+        Self { session, event, op_id: None, may_be_duplicate: false }
     }
 
     /// With a name of the owner's for the request: the same one again does nothing.

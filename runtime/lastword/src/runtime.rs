@@ -15,7 +15,7 @@ use lastword_journal::{
 use crate::builder::Builder;
 use crate::core::Core;
 use crate::drain::{RunningDrain, drain_so_far};
-use crate::duplicate_end_counts::RepeatedEnds;
+use crate::duplicate_end_counts::DuplicateEnds;
 use crate::install_error::InstallError;
 use crate::installed::Leave;
 use crate::intake::{self, ObservedRequest, RequestFuture};
@@ -121,7 +121,7 @@ impl Runtime {
 
     /// Records that a session ended, and tells every plugin that serves its tenant. An end within 10 s of the last one, with no
     /// event between, is a duplicate: it is acknowledged and not delivered. An `op_id` or a later `started_at` makes it a new end;
-    /// an `op_id` does not where the request [may repeat](EndRequest::may_repeat) what its owner has told.
+    /// an `op_id` does not where the request [may repeat](EndRequest::may_be_duplicate) what its owner has told.
     /// An end is never refused for its size: what does not fit is left out and named in [`Accepted::dropped`].
     ///
     /// # Errors
@@ -150,9 +150,9 @@ impl Runtime {
         intake::seen(self.core(), identity);
     }
 
-    /// Duplicate ends of this run, which were not delivered.
+    /// How many duplicate ends there were in this run. They were not delivered again.
     #[must_use]
-    pub fn repeated_ends(&self) -> RepeatedEnds {
+    pub fn duplicate_ends(&self) -> DuplicateEnds {
         self.core().duplicate_ends().counts()
     }
 

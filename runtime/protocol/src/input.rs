@@ -9,9 +9,9 @@ use lastword_events::{
 };
 
 use crate::bad_line::BadLine;
+use crate::dropped::DroppedFields;
 use crate::fields::Fields;
-use crate::left_out::LeftOut;
-use crate::limits::MAX_NAMED_LEFT_OUT;
+use crate::limits::MAX_NAMED_DROPPED;
 use crate::owners::Foreign;
 use crate::suggest;
 use lastword_events::text::quoted;
@@ -52,7 +52,7 @@ pub struct OwnerEvent {
     /// Its name for this line: the same one again does nothing.
     pub op_id: Option<Arc<str>>,
     /// The name is not the owner's, but of whoever hands the line over: the owner may tell the same again under another one.
-    pub may_repeat: bool,
+    pub may_be_duplicate: bool,
     /// The session that it happened to.
     pub session: Session,
     /// What happened to it.
@@ -63,13 +63,13 @@ pub struct OwnerEvent {
 
 impl OwnerEvent {
     pub(crate) fn input(op_id: Option<Arc<str>>, session: Session, event: Event) -> Input {
-        Input::Event(Box::new(Self { op_id, may_repeat: false, session, event, dropped: Vec::new() }))
+        Input::Event(Box::new(Self { op_id, may_be_duplicate: false, session, event, dropped: Vec::new() }))
     }
 
     /// Leaves out what does not fit, and names it beside what was left out before: an event is not refused for a field that
     /// it can do without.
-    pub(crate) fn fit(&mut self, left_out: &LeftOut) {
-        self.dropped = left_out.sentences();
+    pub(crate) fn fit(&mut self, dropped: &DroppedFields) {
+        self.dropped = dropped.sentences();
         if self.op_id.as_ref().is_some_and(|op_id| op_id.len() > MAX_OP_ID_BYTES) {
             self.op_id = None;
             self.dropped.push("op_id".to_owned());
@@ -80,8 +80,8 @@ impl OwnerEvent {
             Event::Compaction(compaction) => compaction.fit(),
             Event::End(end) => end.fit(),
         });
-        if self.dropped.len() > MAX_NAMED_LEFT_OUT {
-            let more = self.dropped.split_off(MAX_NAMED_LEFT_OUT).len();
+        if self.dropped.len() > MAX_NAMED_DROPPED {
+            let more = self.dropped.split_off(MAX_NAMED_DROPPED).len();
             self.dropped.push(format!("{more} more fields"));
         }
     }

@@ -7,9 +7,9 @@
 #![forbid(unsafe_code)]
 
 pub mod bad_line;
+pub mod dropped;
 pub mod fields;
 pub mod input;
-pub mod left_out;
 pub mod limits;
 pub mod output;
 pub mod owners;

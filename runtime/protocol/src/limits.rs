@@ -42,4 +42,4 @@ pub const KEPT_BUFFER_BYTES: usize = 64 * 1024;
 pub const REST_WAIT: Duration = Duration::from_secs(2);
 
 /// What an answer says was left out, in entries; the rest is counted.
-pub const MAX_NAMED_LEFT_OUT: usize = 64;
+pub const MAX_NAMED_DROPPED: usize = 64;

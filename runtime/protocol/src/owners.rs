@@ -89,7 +89,7 @@ impl InputSettings {
             return Ok(Input::Blank);
         }
         let fields = Fields::of_line(line)?;
-        let left_out = fields.left_out();
+        let dropped = fields.dropped();
         let mut input = match format_of(self.input_format) {
             Some(format) => self.read_owners(format, Payload::of(fields)),
             None => input::read(fields).or_else(|bad| {
@@ -103,7 +103,7 @@ impl InputSettings {
             }),
         }?;
         if let Input::Event(event) = &mut input {
-            event.fit(&left_out);
+            event.fit(&dropped);
         }
         Ok(input)
     }

@@ -114,7 +114,7 @@ fn cost(op: &JournalOp) -> u64 {
         | JournalOp::End { owed, .. }
         | JournalOp::EndWithoutStart { owed, .. } => owed.len(),
         JournalOp::Update { .. }
-        | JournalOp::Alive { .. }
+        | JournalOp::Seen { .. }
         | JournalOp::Installed { .. }
         | JournalOp::PluginsChanged { .. }
         | JournalOp::Orphaned { .. }

@@ -93,7 +93,7 @@ impl Service {
         if let Some(summary) = self.ignored.foreign_summary() {
             tracing::info!("events in words that --from does not name: {summary}");
         }
-        self.tell_of_repeated_ends();
+        self.log_duplicate_ends();
         self.output.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
         let dropped = self.logs.dropped();
         if dropped > 0 {
@@ -107,10 +107,10 @@ impl Service {
         exit
     }
 
-    fn tell_of_repeated_ends(&self) {
-        let ends = self.runtime.repeated_ends();
-        if ends.told_again > 0 {
-            let (all, more) = (ends.told_again, ends.knew_more);
+    fn log_duplicate_ends(&self) {
+        let ends = self.runtime.duplicate_ends();
+        if ends.count > 0 {
+            let (all, more) = (ends.count, ends.with_more);
             tracing::info!("duplicate ends, not delivered again: {all}; {more} of them said more");
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use lastword_events::{Identity, Timestamp};
 
-use crate::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
+use crate::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 
 /// Ends that owners have reported, the newest ones.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl RecentEnds {
         let ends = self.order.iter().filter_map(|sequence| self.by_session.get(sequence));
         let is_recent = |end: &&RecentEnd| {
             let at = end.received.at;
-            at <= now && now <= at.plus(REPEATED_WITHIN)
+            at <= now && now <= at.plus(DUPLICATE_WITHIN)
         };
         ends.filter(is_recent).cloned().collect()
     }

@@ -70,7 +70,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::Replace { end, start } => replace(tables, end, start),
-        JournalOp::Alive { sequence } => tables.remove_recent_end(*sequence).map(|()| Appended::Done),
+        JournalOp::Seen { sequence } => tables.remove_recent_end(*sequence).map(|()| Appended::Done),
         JournalOp::Installed { plugins, attaching } => {
             tables.set_installed(plugins, *attaching).map(|()| Appended::Done)
         }

@@ -28,7 +28,7 @@ type Asked = Pin<Box<dyn Future<Output = Result<Accepted, Refusal>> + Send>>;
 
 /// Hands an event to the runtime, where it takes its turn now. The future is its answer.
 pub fn ask(runtime: &Runtime, event: OwnerEvent) -> impl Future<Output = Answered> + Send + 'static + use<> {
-    let OwnerEvent { op_id, may_repeat, session, event, dropped } = event;
+    let OwnerEvent { op_id, may_be_duplicate, session, event, dropped } = event;
     let named = op_id.clone();
     let (op, asked): (_, Asked) = match event {
         Event::Start(event) => {
@@ -43,7 +43,7 @@ pub fn ask(runtime: &Runtime, event: OwnerEvent) -> impl Future<Output = Answere
         }
         Event::End(event) => {
             let mut request = EndRequest::of(session, event);
-            (request.op_id, request.may_repeat) = (op_id, may_repeat);
+            (request.op_id, request.may_be_duplicate) = (op_id, may_be_duplicate);
             ("end", Box::pin(runtime.end_session(request)))
         }
     };

@@ -7,7 +7,7 @@ use lastword_events::{
 };
 
 use super::runs::{NO_SEQUENCE, Runs, end_event, plugin, received_at, start_event};
-use crate::{Appended, JournalError, JournalOp, REPEATED_WITHIN, RecentEnd, Recovered};
+use crate::{Appended, DUPLICATE_WITHIN, JournalError, JournalOp, RecentEnd, Recovered};
 
 /// Sessions whose end may be repeated, with its generation.
 fn recent(recovered: &Recovered) -> Vec<(&str, &str, u32)> {
@@ -41,7 +41,7 @@ pub(super) async fn ends_of_the_last_seconds_are_known_to_the_next_run_until_som
     }
     journal.end_at(&id("again"), now).await;
     let (alive, _) = journal.end_at(&id("alive"), now).await;
-    journal.append(JournalOp::Alive { sequence: alive }).await.unwrap();
+    journal.append(JournalOp::Seen { sequence: alive }).await.unwrap();
     journal.start("started").await;
     let (sequence, session) = journal.start("ended").await;
     let (session, event, received) = (session.clone(), end_event(EndReason::Reset), Some(received_at(now)));
@@ -62,7 +62,7 @@ pub(super) async fn ends_that_are_long_ago_or_that_a_clock_has_from_the_future_a
     journal.next_run();
     let now = Timestamp::now();
     let ms = |ms: i64| Timestamp::from_millisecond(now.as_millisecond() + ms);
-    let (window, hour) = (i64::try_from(REPEATED_WITHIN.as_millis()).unwrap(), 3_600_000);
+    let (window, hour) = (i64::try_from(DUPLICATE_WITHIN.as_millis()).unwrap(), 3_600_000);
     journal.end_at(&Identity::new(&t, "long-ago"), ms(-window - 1)).await;
     journal.end_at(&Identity::new(&t, "future"), ms(hour)).await;
     journal.end_at(&Identity::new(&t, "just-now"), ms(0)).await;
