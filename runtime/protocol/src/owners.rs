@@ -26,6 +26,7 @@ mod qwen;
 mod recognise;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ use recognise::{Recognised, recognise};
 
 use crate::bad_line::BadLine;
 use crate::fields::Fields;
-use crate::input::{self, Input};
+use crate::input::{self, Input, TURN_BEGINS, TURN_ENDS};
 
 /// The format of the input, and what of its payloads is kept.
 #[derive(Clone, Debug)]
@@ -122,6 +123,17 @@ impl InputSettings {
             Some(recognised) => Ok(foreign(recognised).into()),
         }
     }
+}
+
+/// Whether the turn of an agent is open after an event of this name; none when the name says nothing of that. It does not matter whose event
+/// it is: no name opens a turn of one owner and closes one of another.
+#[must_use]
+pub fn turn_open_after(event: &str) -> Option<bool> {
+    let mut turns = InputFormat::ALL.into_iter().filter_map(format_of).map(|format| &format.turns);
+    if event == TURN_ENDS || turns.clone().any(|turns| turns.closed_by.contains(&event)) {
+        return Some(false);
+    }
+    (event == TURN_BEGINS || turns.any(|turns| turns.opened_by.contains(&event))).then_some(true)
 }
 
 /// What is known of a format's payloads; none for the protocol itself.

@@ -11,6 +11,7 @@ use super::format::{Format, Shape};
 use super::keep::Keep;
 use super::parts::Parts;
 use super::payload::Payload;
+use super::turns::Turns;
 use crate::bad_line::BadLine;
 use crate::fields::Fields;
 use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
@@ -20,6 +21,7 @@ pub(super) static FORMAT: Format = Format {
     owner: Owner::OpenClaw,
     seen: "2026.9.6",
     shape: Shape::Other(read),
+    turns: Turns { opened_by: &["before_agent_start"], closed_by: &["agent_end"] },
     keeps: &["channelId", "messageProvider", "modelId", "modelProviderId", "runId", "trigger"],
     keeps_on_request: &["accountId", "conversationId", "preview", "senderId"],
 };
