@@ -31,12 +31,12 @@ impl DrainContext {
 pub(crate) struct BacklogEnd {
     context: Arc<DrainContext>,
     sequence: u64,
-    pub(crate) session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     attempt: u32,
 }
 
 impl BacklogEnd {
-    pub(crate) fn delivery(&self) -> QueuedDelivery {
+    pub(super) fn delivery(&self) -> QueuedDelivery {
         let end = QueuedDelivery::new(self.sequence, EventKey::End, &self.session, &self.context.end_of(&self.session));
         QueuedDelivery { attempt: self.attempt, ..end }
     }
@@ -44,24 +44,24 @@ impl BacklogEnd {
 
 /// The sessions of one tenant that a drain found active, shared by the queues of the tenant's plugins.
 #[derive(Clone, Debug)]
-pub(crate) struct Backlog {
+pub(super) struct Backlog {
     context: Arc<DrainContext>,
     sessions: Arc<Vec<Unended>>,
     next: usize,
 }
 
 impl Backlog {
-    pub(crate) fn new(context: Arc<DrainContext>, sessions: Arc<Vec<Unended>>) -> Self {
+    pub(super) fn new(context: Arc<DrainContext>, sessions: Arc<Vec<Unended>>) -> Self {
         Self { context, sessions, next: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.sessions.len().saturating_sub(self.next)
     }
 }
 
 /// The newest session of each id among these, by its sequence. Of an id there may be some, in different scopes.
-pub(crate) fn newest_by_id(sessions: &[Unended]) -> HashMap<&str, u64> {
+pub(super) fn newest_by_id(sessions: &[Unended]) -> HashMap<&str, u64> {
     let mut newest_by_id: HashMap<&str, u64> = HashMap::new();
     for one in sessions {
         let newest = newest_by_id.entry(&one.session.identity.id).or_default();

@@ -12,20 +12,20 @@ use crate::installed::PluginNumber;
 
 /// The account of the drain that is going on, or is over: a run has one. What became of each queue's ends is in the queue, see
 /// [`Tally`].
-pub(crate) struct DrainAccount {
-    pub(crate) context: Arc<DrainContext>,
-    pub(crate) deferred: Vec<DeferredQueue>,
+pub(super) struct DrainAccount {
+    pub(super) context: Arc<DrainContext>,
+    pub(super) deferred: Vec<DeferredQueue>,
     /// Sessions that the snapshot found, and that were written down after it.
-    pub(crate) sessions: u64,
+    pub(super) sessions: u64,
     /// What it had come to when it was closed.
-    pub(crate) closed_with: Option<Progress>,
+    pub(super) closed_with: Option<Progress>,
     /// Ends without an attempt of which the observer was notified since.
-    pub(crate) notified: Arc<AtomicU64>,
+    pub(super) notified: Arc<AtomicU64>,
 }
 
 /// Whether attempts count in the account of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AccountState {
+pub(super) enum AccountState {
     /// No drain has begun.
     None,
     Open,
@@ -73,19 +73,19 @@ pub(crate) struct ClosedQueue {
 }
 
 impl DrainAccount {
-    pub(crate) fn new(context: DrainContext, sessions: u64) -> Self {
+    pub(super) fn new(context: DrainContext, sessions: u64) -> Self {
         let context = Arc::new(context);
         Self { context, deferred: Vec::new(), sessions, closed_with: None, notified: Arc::default() }
     }
 
     /// What it has come to besides what is in the queues.
-    pub(crate) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> Progress {
         let unnotified = self.deferred.iter().map(|deferred| deferred.unstarted.ends()).sum();
         Progress { sessions: self.sessions, unnotified, ..Progress::default() }
     }
 
     /// Closes it with what it has come to. What became of the queues' ends is not in it yet.
-    pub(crate) fn close(&mut self, progress: Progress) -> ClosedAccount {
+    pub(super) fn close(&mut self, progress: Progress) -> ClosedAccount {
         self.closed_with = Some(progress);
         let (deferred, notified) = (std::mem::take(&mut self.deferred), self.notified.clone());
         ClosedAccount { deferred, sessions: self.sessions, notified, ..ClosedAccount::default() }

@@ -6,4 +6,4 @@ pub(crate) type QueueId = usize;
 /// Counts the queues of a run, whatever numbers they have.
 pub(super) type QueueStamp = u64;
 /// A tenant's number. Those of tenants that are forgotten are used again.
-pub(crate) type TenantNumber = usize;
+pub(super) type TenantNumber = usize;

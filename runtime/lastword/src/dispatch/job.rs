@@ -85,10 +85,10 @@ pub(crate) struct Taken {
 
 /// How many deliveries there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) all: usize,
+pub(super) struct Count {
+    pub(super) all: usize,
     /// Those among them that are `session-end`.
-    pub(crate) ends: usize,
+    pub(super) ends: usize,
 }
 
 impl Count {

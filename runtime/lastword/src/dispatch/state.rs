@@ -36,7 +36,7 @@ use crate::sync::thread::Thread;
 use crate::time::Time;
 
 /// The queues with all that is owed, and who serves them.
-pub(crate) struct State {
+pub(super) struct State {
     time: Time,
     scheduler: Scheduler,
     /// By number.
