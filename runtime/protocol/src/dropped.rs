@@ -1,4 +1,4 @@
-//! What was left out of an event, so that its owner is told.
+//! The fields that were dropped from an event, so that its owner is told.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,14 +6,14 @@ use std::rc::Rc;
 use crate::bad_line::BadLine;
 use crate::limits::MAX_NAMED_DROPPED;
 
-/// What was left out of one line so far. All that is taken out of the line shares it.
+/// The fields that were dropped from one line so far. All objects of the line share it.
 #[derive(Clone, Debug, Default)]
 pub struct DroppedFields(Rc<RefCell<Entries>>);
 
 #[derive(Debug, Default)]
 struct Entries {
     first: Vec<BadLine>,
-    /// How many came after those.
+    /// How many were dropped after those.
     more: usize,
 }
 

@@ -16,7 +16,7 @@ const LINE: &str = "the line";
 
 /// A JSON object whose fields are taken out one by one; what is left at the end is not known.
 ///
-/// A field that is null is a field that is not there. An optional field that cannot be read is left out, and noted in
+/// A field that is null is a field that is not there. An optional field that cannot be read is dropped, and noted in
 /// [`dropped`](Self::dropped): it must not cost a session its end. Only what a line cannot do without is an error.
 #[derive(Default)]
 pub struct Fields {
@@ -54,7 +54,7 @@ impl Fields {
         Self { path, map, dropped }
     }
 
-    /// What was left out of the line so far. It goes on to be filled.
+    /// The fields that were dropped from the line so far. Later ones are added to the same value.
     #[must_use]
     pub fn dropped(&self) -> DroppedFields {
         self.dropped.clone()
@@ -87,7 +87,7 @@ impl Fields {
         BadLine::field(field, code, message)
     }
 
-    /// The error that says that `name` is missing, or why it was left out.
+    /// The error that says that `name` is missing, or why it was dropped.
     pub fn missing(&self, name: &str) -> BadLine {
         self.was_dropped(name).unwrap_or_else(|| {
             let field = self.path_of(name);
@@ -98,7 +98,7 @@ impl Fields {
         })
     }
 
-    /// Why `name` was left out, if it was there.
+    /// Why `name` was dropped, if it was.
     pub(crate) fn was_dropped(&self, name: &str) -> Option<BadLine> {
         self.dropped.of(&self.path_of(name))
     }

@@ -1,7 +1,7 @@
 //! What owners and Lastword say to each other: one JSON object a line, in both directions.
 //!
 //! A [`reader`] takes the input and makes lines of it, which [`repair`] makes JSON of where they are not. [`fields`] takes
-//! an object apart, [`input`] knows our own words, the [`owners`] have others, and [`output`] writes our lines. Nothing here
+//! an object apart, [`input`] knows the Lastword protocol, the [`owners`] have words of their own, and [`output`] writes our lines. Nothing here
 //! reads a file or starts a thread.
 
 #![forbid(unsafe_code)]

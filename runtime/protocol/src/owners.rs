@@ -1,4 +1,4 @@
-//! What owners say in their own words, read as requests of ours.
+//! Reads what owners say in their own words.
 //!
 //! Their payloads are their own: a field that is missing or of another type than expected is passed over, because an
 //! owner's new version must not cost a session its end. Only a session without an id is refused.
@@ -94,7 +94,7 @@ impl InputSettings {
         let mut input = match format_of(self.input_format) {
             Some(format) => self.read_owners(format, Payload::of(fields)),
             None => input::read(fields).or_else(|bad| {
-                // Ours always have it.
+                // A line of the Lastword protocol always has `op`.
                 let recognised = (bad.field.as_deref() == Some("op") && bad.code == "missing_field")
                     .then(|| recognise(&Payload::of(Fields::of_line(line).ok()?)));
                 match recognised.flatten() {
@@ -115,7 +115,7 @@ impl InputSettings {
         });
         match other {
             None => format.read(payload, &self.keep),
-            // It is in our own words.
+            // It is in the Lastword protocol.
             Some(recognised) if recognised.from == InputFormat::Lastword => match format.read(payload, &self.keep) {
                 Err(bad) => Ok(foreign(recognised).refused(bad).into()),
                 read => read,

@@ -140,7 +140,7 @@ pub(crate) fn read_hook(shared: &Shared, kind: &str, event: Option<&str>, payloa
             event.may_be_duplicate = event.op_id.is_none();
             Said::Event(event)
         }
-        Input::NotOurs { name, session } => Said::Other { name, session },
+        Input::Unrelated { name, session } => Said::Other { name, session },
         Input::Foreign(foreign) => {
             return Err(match foreign.error {
                 Some(bad) => bad.into(),

@@ -69,7 +69,7 @@ pub(crate) async fn note_turn(
 ) -> Result<Json<NotedTurn>, Problem> {
     caller.needs(Needs::Own)?;
     let input = read(&shared, "turn", with_id(body.object()?, id))?;
-    let Input::NotOurs { name, session: Some(mut identity) } = input else { return Err(not_of_a_session()) };
+    let Input::Unrelated { name, session: Some(mut identity) } = input else { return Err(not_of_a_session()) };
     for_tenant(&caller, owner.tenant.as_deref(), &mut identity)?;
     identity.validate()?;
     let (owner, dropped) = find_owner(&shared, &caller, &owner, None, &identity.tenant)?;
