@@ -21,21 +21,21 @@ use crate::tenants::Tenants;
 #[derive(Debug, Default)]
 pub(crate) struct ActiveSet {
     sessions: ScopedMap<ActiveSession>,
-    /// Sessions that have ended just now.
+    /// Sessions that have ended within the last seconds.
     pub(crate) recent_ends: RecentEnds,
     /// Active sessions of each tenant, in the order of the tenants and of the starts.
     by_tenant: BTreeMap<Arc<str>, BTreeMap<u64, Arc<Session>>>,
-    /// How many sessions are active, for whoever has no lock.
+    /// How many sessions are active, to be read without the lock.
     count: Arc<AtomicU64>,
-    /// How many of them have a context besides what this run says: mostly none.
+    /// How many of them have a [`RecoveredContext`]: mostly none.
     with_context: usize,
-    /// Sessions of each tenant that are being written down, and will be active then. Only of tenants with a quota.
+    /// How many sessions of each tenant are being written down, and will be active then. Only for tenants with a quota.
     reserved: HashMap<Arc<str>, u64>,
-    /// Sessions of each tenant whose end is being recorded: others may have their room. Only of tenants with a quota.
+    /// How many sessions of each tenant have an end that is being recorded: others may have their room. Only for tenants with a quota.
     ends_being_recorded: HashMap<Arc<str>, u64>,
-    /// What a drain found active, once it has taken the set; their ends are its business.
+    /// The sessions that a drain found active, once it has taken the set. The drain ends them.
     drained: Option<ScopedMap<ActiveSession>>,
-    /// Those by tenant, until the runtime goes: to free a million takes longer than a drain has.
+    /// The sessions of `drained`, by tenant. They are kept until the runtime goes, because to free a million takes longer than a drain has.
     drained_by_tenant: BTreeMap<Arc<str>, BTreeMap<u64, Arc<Session>>>,
 }
 
@@ -77,12 +77,12 @@ impl ActiveSet {
         if self.sessions.get(identity).is_some() { None } else { self.drained_one(identity) }
     }
 
-    /// Gives a session an identity of its own where what it says is another agent's: in this set no two have the same.
+    /// Gives a session an identity of its own, if another agent's session has the one that it says: no two sessions of this set have the same.
     pub(crate) fn set_apart(&self, session: &mut Session, state: &SessionState, now: Instant) {
         let query = SessionQuery::of(session, now);
         let Some(apart) = query.apart() else { return };
         let is_known_apart = matches!(state, SessionState::Active { session, .. } if session.session.identity == apart);
-        // One without a scope says no other than that of the session that it is of.
+        // Without a scope an event says no other identity than that of the session that it is of.
         let says_scope = !session.identity.scope.is_empty() || matches!(state, SessionState::Unknown);
         let is_another = |set: &ScopedMap<ActiveSession>| {
             set.get(query.identity).is_some_and(|active| !query.may_be_of_agent(active.agent()))
@@ -111,8 +111,8 @@ impl ActiveSet {
         drained.of_id(&end.request.session.identity).find(|drained| drained.was_taken_over_with(end))
     }
 
-    /// Registers a session. `started_by` is the set of plugins that has decided who is sent its start; 0 when nobody is. False when a drain
-    /// has taken the set, and the session's end is the drain's.
+    /// Registers a session. `started_by`: the set of plugins that decided who is sent its start; 0 when nobody is. False when a drain has taken
+    /// the set, so that the drain ends the session.
     pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32, started_by: Epoch) -> bool {
         let active = ActiveSession { started_by, ..ActiveSession::new(sequence, session, compactions) };
         let identity = active.session.identity.clone();
@@ -143,7 +143,7 @@ impl ActiveSet {
             .insert(identity, ActiveSession { recovered, ..ActiveSession::new(sequence, session, compactions) });
     }
 
-    /// A plugin that was sent a session's start is gone: the session's end is owed to it all the same.
+    /// Notes that a plugin was sent a session's start and is gone: the session's end is owed to it all the same.
     pub(crate) fn add_started(&mut self, identity: &Identity, sequence: u64, plugin: &PluginName) {
         let mut added = 0;
         self.update(identity, sequence, |active| {
@@ -153,8 +153,8 @@ impl ActiveSet {
         self.with_context += added;
     }
 
-    /// Keeps in mind of which sessions this plugin was sent the start, because it is uninstalled, or is not sent any more. Gives how many
-    /// they are. It looks at all sessions of the tenants that the plugin serves.
+    /// Notes of which sessions this plugin was sent the start, because it is uninstalled or is not sent starts any more. Gives how many
+    /// sessions they are. Looks at all sessions of the tenants that the plugin serves.
     pub(crate) fn keep_started(&mut self, plugin: &Installed) -> u64 {
         let (mut sessions, mut added) = (0, 0);
         self.for_each_of(&plugin.tenants, |active| {
@@ -168,8 +168,7 @@ impl ActiveSet {
         sessions
     }
 
-    /// This plugin is uninstalled, and is not owed the ends of sessions for having been sent their starts. Gives the sessions of which it
-    /// was, by number.
+    /// Forgets of which sessions this uninstalled plugin was sent the start: it is not owed their ends. Gives the numbers of the sessions.
     pub(crate) fn forget_started(&mut self, plugin: &Installed) -> Vec<u64> {
         let mut sessions = Vec::new();
         self.for_each_of(&plugin.tenants, |active| {
@@ -182,8 +181,8 @@ impl ActiveSet {
         sessions
     }
 
-    /// Of how many sessions a plugin was sent the start that is installed just now. It looks at all sessions of the tenants that the
-    /// plugin serves, if there may be any.
+    /// How many sessions there are whose start was sent to a plugin of this name before this one was installed. Looks at all sessions of the
+    /// tenants that the plugin serves, if there may be any.
     pub(crate) fn count_started(&mut self, plugin: &Installed) -> u64 {
         let mut sessions = 0;
         if self.with_context == 0 {
@@ -219,7 +218,7 @@ impl ActiveSet {
         self.sessions.get(identity).is_some_and(|active| active.sequence == sequence && active.is_unattached())
     }
 
-    /// The session, if it is one that nobody has come back for yet.
+    /// The session, if a dead run left it and nobody has come back for it.
     pub(crate) fn unattached_one(&mut self, identity: &Identity, sequence: u64) -> Option<&mut ActiveSession> {
         self.sessions.get_mut(identity).filter(|active| active.sequence == sequence && active.is_unattached())
     }
@@ -235,8 +234,8 @@ impl ActiveSet {
         active.map(change).is_some()
     }
 
-    /// Its owner has spoken of a session, and `session` is known of it now: its scope may be another. False when it is not
-    /// active any more.
+    /// Updates a session that its owner has spoken of to what is known of it now. Its scope may be another. False when the session is not active
+    /// any more.
     pub(crate) fn update_session(
         &mut self,
         identity: &Identity,
@@ -263,12 +262,12 @@ impl ActiveSet {
         true
     }
 
-    /// The session goes on: its end cannot be written down, or was asked for before.
+    /// Lets a session go on whose end cannot be written down, or was asked for before.
     pub(crate) fn cancel_ending(&mut self, identity: &Identity, sequence: u64) {
         self.update(identity, sequence, |active| active.ending = None);
     }
 
-    /// Marks the end with which a drain takes a session over: the first that is of it.
+    /// Marks the session that this end is of, so that a drain takes it over with this end. Only the first end of a session counts.
     fn take_over(&mut self, end: Arc<ReceivedEnd>) {
         let Some(drained) = &mut self.drained else { return };
         let found = find(&SessionQuery::of_end(&end), drained, &self.recent_ends);
@@ -278,7 +277,7 @@ impl ActiveSet {
         }
     }
 
-    /// Marks the end of one session that was registered after the snapshot: the first of `ends` that is of it. None when no end is.
+    /// Marks a session that was registered after the snapshot with the first of `ends` that is of it. None when no end is.
     pub(crate) fn take_over_late(
         &mut self,
         identity: &Identity,
@@ -297,13 +296,13 @@ impl ActiveSet {
         self.drained.as_ref()?.get(identity)
     }
 
-    /// Takes a session out. None when it is gone already.
+    /// Removes a session. None when it is not in the set any more.
     pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> Option<ActiveSession> {
         self.sessions.get(identity).filter(|active| active.sequence == sequence)?;
         self.count.fetch_sub(1, Ordering::Relaxed);
         if let Some(of_tenant) = self.by_tenant.get_mut(&identity.tenant) {
             of_tenant.remove(&sequence);
-            // Nothing is kept of a tenant that has none: owners may make up tenants for ever.
+            // Nothing is kept of a tenant without sessions: owners may make up tenants for ever.
             if of_tenant.is_empty() {
                 self.by_tenant.remove(&identity.tenant);
             }
@@ -313,7 +312,7 @@ impl ActiveSet {
         removed
     }
 
-    /// A session is active from now on.
+    /// Counts and lists a session that is active from now on.
     fn list_one(&mut self, sequence: u64, session: &Arc<Session>) {
         self.count.fetch_add(1, Ordering::Relaxed);
         match self.by_tenant.get_mut(&session.identity.tenant) {
@@ -325,7 +324,7 @@ impl ActiveSet {
         }
     }
 
-    /// Counts one more session of a tenant that may have `limit`. False when it has as many.
+    /// Reserves room for one more session of a tenant that may have `limit`. False when the tenant has as many.
     pub(crate) fn take_permit(&mut self, tenant: &Arc<str>, limit: u64) -> bool {
         let has = |counts: &HashMap<_, u64>| counts.get(tenant).copied().unwrap_or(0);
         let active = self.by_tenant.get(tenant).map_or(0, count_of);
@@ -336,17 +335,17 @@ impl ActiveSet {
         free
     }
 
-    /// The session is active now, or never will be.
+    /// Gives reserved room back: the session is active now, or never will be.
     pub(crate) fn give_permit_back(&mut self, tenant: &Arc<str>) {
         count_down(&mut self.reserved, tenant);
     }
 
-    /// The end of one of a tenant's sessions is being written down.
+    /// Counts a session of a tenant whose end is being written down.
     pub(crate) fn begin_ending(&mut self, tenant: &Arc<str>) {
         count_up(&mut self.ends_being_recorded, tenant);
     }
 
-    /// The end is written down, or could not be.
+    /// Counts the session no more: its end is written down, or could not be.
     pub(crate) fn finish_ending(&mut self, tenant: &Arc<str>) {
         count_down(&mut self.ends_being_recorded, tenant);
     }
@@ -374,15 +373,15 @@ impl ActiveSet {
         self.count.clone()
     }
 
-    /// The active session of this identity; without a scope the newest of its id, if none is without one.
+    /// The active session of this identity. Without a scope: the newest session of the id, if no session of it is without a scope.
     pub(crate) fn session(&self, identity: &Identity) -> Option<&Arc<Session>> {
         let newest = || self.sessions.of_id(identity).max_by_key(|active| active.sequence);
         let of_any_scope = || if identity.scope.is_empty() { newest() } else { None };
         self.sessions.get(identity).or_else(of_any_scope).map(|active| &active.session)
     }
 
-    /// At most `limit` active sessions of a tenant, in the order of their starts, from behind the one with the number `after` on. With
-    /// the number of the last one, if there are more.
+    /// At most `limit` active sessions of a tenant with numbers higher than `after`, in the order of their starts. Also gives the number of the
+    /// last one, if there are more.
     pub(crate) fn sessions_of(
         &self,
         tenant: &str,
@@ -409,7 +408,7 @@ impl ActiveSet {
         ]
     }
 
-    /// Empties the set, whole. `asked`: ends that are under way, those of one id in their order.
+    /// Empties the set. `asked`: the ends that are under way, those of one id in their order.
     pub(crate) fn take_all(&mut self, asked: Vec<Arc<ReceivedEnd>>) -> Snapshot {
         self.count.store(0, Ordering::Relaxed);
         self.with_context = 0;
@@ -460,7 +459,7 @@ fn count_up(counts: &mut HashMap<Arc<str>, u64>, tenant: &Arc<str>) {
     }
 }
 
-/// Nothing is kept of a tenant that has none: owners may make up tenants for ever.
+/// Counts down. Nothing is kept of a tenant whose count is 0: owners may make up tenants for ever.
 fn count_down(counts: &mut HashMap<Arc<str>, u64>, tenant: &Arc<str>) {
     match counts.get_mut(tenant) {
         Some(count) if *count > 1 => *count -= 1,

@@ -1,4 +1,4 @@
-//! What the runtime's handle, its workers and its requests share.
+//! The parts of a runtime, which its handle, its workers and its requests share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ pub(crate) struct Core {
 /// What an embedder has chosen.
 pub(crate) struct Settings {
     pub(crate) retry: RetryPolicy,
-    /// Of a drain.
+    /// The budget of a drain.
     pub(crate) budget: Duration,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) observers: Observers,
@@ -131,7 +131,7 @@ impl Core {
         &self.handle
     }
 
-    /// The clock of everything that waits.
+    /// The clock that everything that waits goes by.
     pub(crate) fn time(&self) -> &Time {
         &self.time
     }
@@ -144,7 +144,7 @@ impl Core {
         &self.quotas
     }
 
-    /// What guests read of what they have stored.
+    /// Reads for guests what they have stored.
     pub(crate) fn key_values(&self) -> &Arc<dyn KeyValues> {
         &self.key_values
     }
@@ -154,7 +154,7 @@ impl Core {
         self.active.lock()
     }
 
-    /// What operators need beside what everybody does.
+    /// What only operators need.
     pub(crate) fn operators(&self) -> &Operators {
         &self.operators
     }
@@ -167,7 +167,7 @@ impl Core {
         &self.in_flight
     }
 
-    /// Held while the journal is asked for an `op_id`: one line's after the other.
+    /// Held while the journal is asked for an `op_id`: one request asks after the other.
     pub(crate) fn op_reads(&self) -> &tokio::sync::Mutex<()> {
         &self.op_reads
     }
@@ -189,12 +189,12 @@ impl Core {
         self.budget
     }
 
-    /// A worker has panicked.
+    /// Notes that a worker has panicked.
     pub(crate) fn fail(&self) {
         self.failed.send_replace(true);
     }
 
-    /// Whether a worker has panicked. Is told when that changes.
+    /// Watches whether a worker has panicked.
     pub(crate) fn watch_failure(&self) -> watch::Receiver<bool> {
         self.failed.subscribe()
     }
@@ -204,7 +204,7 @@ impl Core {
         &self.workers
     }
 
-    /// Outcomes that the journal was handed, until it has answered.
+    /// The outcomes that the journal was handed and has not answered for.
     pub(crate) fn records(&self) -> &Records {
         &self.records
     }
@@ -214,9 +214,9 @@ impl Core {
         &self.run_end
     }
 
-    /// `session-end` deliveries that are owed or were given up, and those that active sessions will owe.
+    /// How many `session-end` deliveries are owed, were given up, or will be owed by active sessions.
     pub(crate) fn undelivered_ends(&self) -> u64 {
-        // Starts need the set's lock: no plugin is looked at while it is held.
+        // Starts need the set's lock, so no plugin is looked at while it is held.
         let set = self.lock_active();
         let active: Vec<_> = set.count_by_tenant().map(|(tenant, sessions)| (tenant.clone(), sessions)).collect();
         let (owed, installed) = (self.dispatcher.undelivered_ends(), self.dispatcher.installed());

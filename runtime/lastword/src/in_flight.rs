@@ -44,7 +44,7 @@ impl InFlight {
     }
 
     /// Resolves when every request that came before [`Self::close`] is carried out.
-    pub(crate) async fn all_back(&self) {
+    pub(crate) async fn finished(&self) {
         let mut tickets_gone = self.tickets_gone.lock().await;
         // None for good, once every ticket is.
         tickets_gone.recv().await;
@@ -62,11 +62,11 @@ mod tests {
         assert_eq!(in_flight.close(), Some(true));
         assert_eq!(in_flight.close(), None);
         assert!(in_flight.enter().is_none());
-        let mut all_back = std::pin::pin!(in_flight.all_back());
+        let mut finished = std::pin::pin!(in_flight.finished());
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        assert!(all_back.as_mut().poll(&mut cx).is_pending());
+        assert!(finished.as_mut().poll(&mut cx).is_pending());
         drop(ticket);
-        all_back.await;
+        finished.await;
         assert_eq!(InFlight::default().close(), Some(false));
     }
 }

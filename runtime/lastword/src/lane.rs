@@ -1,9 +1,9 @@
 //! The order of events for one (plugin, session id).
 //!
-//! At most one delivery of a lane is in progress. What failed waits for its retry at the head of the line as long as
-//! nothing newer comes; when something does, the head gets one attempt at once, and if that fails too it steps
-//! aside: from then on it is `late` and keeps its own retries, and the newer one goes ahead. So order is kept as long as
-//! it can be, and an end never waits for something that keeps failing.
+//! At most one delivery of a lane is in progress. A delivery that failed waits for its retry in front of the others as long as nothing
+//! newer comes. When something newer comes, the failed delivery gets one attempt at once. If that fails too the delivery becomes late: the
+//! newer one goes ahead, and the late one keeps its own retries. So the order is kept as long as it can be, and an end never waits for
+//! something that keeps failing.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -12,16 +12,16 @@ use lastword_events::EventKey;
 
 use crate::queued_delivery::QueuedDelivery;
 
-/// The rank of what has come into a lane late: newer events have gone before it came.
+/// The rank of a delivery that came into its lane late: newer events had gone out before.
 const NO_RANK: u32 = 0;
 
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
-    /// One of this lane's deliveries is with a queue or a worker.
+    /// A delivery of this lane is with a queue or a worker.
     in_progress: bool,
-    /// Events that have come into it since it was empty.
+    /// Events that have come into the lane since it was empty.
     arrivals: u32,
-    /// The session whose end waits in the drain's backlog, and will come after everything here.
+    /// The session whose end waits in the drain's backlog. That end comes after everything in the lane.
     end_to_come: Option<u64>,
     /// Most lanes have nothing behind what is in progress, and there may be a million of them.
     waiting: Option<Box<WaitingEvents>>,
@@ -31,30 +31,30 @@ pub(crate) struct Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailedIn {
     OrdinaryWork,
-    /// A drain has begun between the failure and now: it gives it an attempt.
+    /// A drain has begun between the failure and now: the delivery gets an attempt in it.
     WorkBeforeDrain,
-    /// This was the one attempt that a drain gives it: it leaves the lane.
+    /// This was the one attempt that the delivery gets in a drain: it is out of the lane now.
     Drain,
 }
 
 /// What waits in a lane.
 #[derive(Debug, Default)]
 struct WaitingEvents {
-    /// In the order in which they happened.
-    line: VecDeque<QueuedDelivery>,
-    /// When the head of the line, which has failed, is due again.
+    /// Those that are not late, in the order in which they happened.
+    in_order: VecDeque<QueuedDelivery>,
+    /// When the first of `in_order` is due again, if it has failed.
     head_due: Option<Instant>,
-    /// Overtaken, each with the time of its next attempt.
+    /// Those that newer ones have overtaken, each with the time of its next attempt.
     late: Vec<(Instant, QueuedDelivery)>,
     /// The time for which somebody will look at this lane again.
     scheduled: Option<Instant>,
-    /// Withdrawals that have taken something out, and of which the journal was not told yet. Nothing begins meanwhile.
+    /// Withdrawals that have taken something out, and of which the journal has not been told. Nothing begins meanwhile.
     withdrawals: u32,
-    /// Withdrawn, and the journal has not answered yet: they may come back.
+    /// Events that were withdrawn, and for which the journal has not answered: they may come back.
     away: Vec<AwayEvent>,
 }
 
-/// What was withdrawn, as it was, and whether anything newer has gone ahead of it since.
+/// An event that was withdrawn, as it was, and whether anything newer has gone ahead of it since.
 #[derive(Debug)]
 struct AwayEvent {
     delivery: QueuedDelivery,
@@ -63,7 +63,7 @@ struct AwayEvent {
 
 impl WaitingEvents {
     fn is_empty(&self) -> bool {
-        self.withdrawals == 0 && self.line.is_empty() && self.late.is_empty() && self.away.is_empty()
+        self.withdrawals == 0 && self.in_order.is_empty() && self.late.is_empty() && self.away.is_empty()
     }
 
     /// What may go out at `now`.
@@ -79,28 +79,28 @@ impl WaitingEvents {
     }
 
     fn take_next(&mut self, now: Instant) -> Option<QueuedDelivery> {
-        if self.head_waits(now) || self.line.is_empty() {
+        if self.head_waits(now) || self.in_order.is_empty() {
             let due = self.late.iter().position(|(due, _)| *due <= now)?;
             return Some(self.late.swap_remove(due).1);
         }
         self.head_due = None;
-        self.line.pop_front()
+        self.in_order.pop_front()
     }
 
-    /// Whether the head of the line waits for its retry: nothing that is here is newer.
+    /// Whether the first of `in_order` waits for its retry, because nothing in the lane is newer.
     fn head_waits(&self, now: Instant) -> bool {
-        let has_newer = |head| self.line.len() > 1 || self.late.iter().any(|(_, late)| is_newer(late, head));
-        self.head_due.is_some_and(|due| due > now) && self.line.front().is_some_and(|head| !has_newer(head))
+        let has_newer = |head| self.in_order.len() > 1 || self.late.iter().any(|(_, late)| is_newer(late, head));
+        self.head_due.is_some_and(|due| due > now) && self.in_order.front().is_some_and(|head| !has_newer(head))
     }
 
-    /// When something of it is due.
+    /// When the first delivery of the lane is due.
     fn due(&self) -> Option<Instant> {
         self.late.iter().map(|(due, _)| *due).chain(self.head_due).min()
     }
 }
 
-/// Whether one event is newer than another of the lane. What comes into it late has no rank, and among sessions goes by the order in which
-/// they began.
+/// Whether one event is newer than another of the lane. Events that came into the lane late have no rank: those of different sessions go
+/// by the order in which the sessions began.
 fn is_newer(delivery: &QueuedDelivery, than: &QueuedDelivery) -> bool {
     match delivery.sequence == than.sequence {
         true => delivery.key > than.key,
@@ -110,7 +110,7 @@ fn is_newer(delivery: &QueuedDelivery, than: &QueuedDelivery) -> bool {
 }
 
 impl Lane {
-    /// One of which a delivery is in progress.
+    /// A lane of which a delivery is in progress.
     pub(crate) fn in_progress() -> Self {
         Self { in_progress: true, ..Self::default() }
     }
@@ -122,20 +122,20 @@ impl Lane {
         self.push_end(delivery, now)
     }
 
-    /// Takes an event that newer ones have overtaken long ago. It waits for none of them to fail, and none waits for it. What is older than
-    /// it and waits for its retry has its attempt first. Gives back what is ready.
+    /// Takes an event that newer ones overtook long ago. The event waits for none of them to fail, and none of them waits for it. What is
+    /// older than the event and waits for its retry has its attempt first. Gives back what is ready.
     pub(crate) fn push_late(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         self.waiting_events().late.push((now, QueuedDelivery { rank: NO_RANK, ..delivery }));
         self.make_ready(now)
     }
 
-    /// Takes an end of a drain's backlog: of the sessions that a drain ends none is newer than another.
+    /// Takes an end of a drain's backlog. Of the sessions that a drain ends none is newer than another.
     pub(crate) fn push_end(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         if self.is_empty() {
             self.in_progress = true;
             return Some(delivery);
         }
-        self.waiting_events().line.push_back(delivery);
+        self.waiting_events().in_order.push_back(delivery);
         self.make_ready(now)
     }
 
@@ -145,8 +145,7 @@ impl Lane {
         self.make_ready(now)
     }
 
-    /// The delivery in progress has failed and is due again at `due`. Whether it is late was decided when the failure was
-    /// written down.
+    /// The delivery in progress has failed and is due again at `due`. Whether it is late was decided when its failure was written down.
     pub(crate) fn failed(
         &mut self,
         delivery: QueuedDelivery,
@@ -157,19 +156,18 @@ impl Lane {
         self.in_progress = false;
         match failed_in {
             FailedIn::Drain => (),
-            FailedIn::WorkBeforeDrain => self.waiting_events().line.push_front(delivery),
+            FailedIn::WorkBeforeDrain => self.waiting_events().in_order.push_front(delivery),
             FailedIn::OrdinaryWork if delivery.late => self.waiting_events().late.push((due, delivery)),
             FailedIn::OrdinaryWork => {
                 let waiting = self.waiting_events();
-                waiting.line.push_front(delivery);
+                waiting.in_order.push_front(delivery);
                 waiting.head_due = Some(due);
             }
         }
         self.make_ready(now)
     }
 
-    /// Something newer waits behind the delivery in progress. (In a drain, what was overtaken is in the line again, and is
-    /// older.)
+    /// Whether something newer waits behind the delivery in progress. (In a drain, overtaken deliveries are in order again, and older.)
     pub(crate) fn has_newer(&self, than: &QueuedDelivery) -> bool {
         let end_to_come = self.end_to_come.is_some_and(|sequence| match sequence == than.sequence {
             true => EventKey::End > than.key,
@@ -198,8 +196,8 @@ impl Lane {
         next
     }
 
-    /// When somebody has to look at this lane again, if nobody is going to yet: the caller sees to it. Not while one is in
-    /// progress, or something is withdrawn: whoever brings it back, or has it go on, looks.
+    /// When somebody has to look at this lane again, if that is not scheduled yet: the caller schedules it. None while a delivery is in
+    /// progress or withdrawn: whoever returns the delivery, or advances the lane, looks.
     pub(crate) fn schedule(&mut self) -> Option<Instant> {
         let waiting = self.waiting.as_mut().filter(|waiting| !self.in_progress && waiting.withdrawals == 0)?;
         let next = waiting.due()?;
@@ -210,7 +208,7 @@ impl Lane {
         Some(next)
     }
 
-    /// Somebody looks at it, at the time for which it was scheduled: gives what is ready.
+    /// Looks at the lane, at the time for which that was scheduled. Gives what is ready.
     pub(crate) fn look(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if let Some(waiting) = &mut self.waiting
             && waiting.scheduled.is_some_and(|scheduled| scheduled <= now)
@@ -220,29 +218,29 @@ impl Lane {
         self.make_ready(now)
     }
 
-    /// From now on everything gets one attempt, in order, and retry times do not count. It does nothing where nothing waits.
+    /// From now on everything gets one attempt, in order, and retry times do not count. Where nothing waits this does nothing.
     pub(crate) fn begin_drain(&mut self, now: Instant) -> Option<QueuedDelivery> {
         let waiting = self.waiting.as_mut()?;
         waiting.head_due = None;
         let late = std::mem::take(&mut waiting.late).into_iter().map(|(_, delivery)| delivery);
         let (mut came_back, mut overtaken): (Vec<_>, Vec<_>) = late.partition(|delivery| delivery.rank == NO_RANK);
-        // What was overtaken is older than the line. What came back is put in its place, in one pass: there may be many.
+        // Overtaken deliveries are older than those in order. Those that came back get their places in one pass: there may be many.
         overtaken.sort_by_key(|delivery| delivery.rank);
         came_back.sort_by_key(|delivery| (delivery.sequence, delivery.key));
-        let line = std::mem::take(&mut waiting.line);
+        let in_order = std::mem::take(&mut waiting.in_order);
         let mut came_back = came_back.into_iter().peekable();
-        for delivery in overtaken.into_iter().chain(line) {
+        for delivery in overtaken.into_iter().chain(in_order) {
             while let Some(older) = came_back.next_if(|one| is_newer(&delivery, one)) {
-                waiting.line.push_back(older);
+                waiting.in_order.push_back(older);
             }
-            waiting.line.push_back(delivery);
+            waiting.in_order.push_back(delivery);
         }
-        waiting.line.extend(came_back);
+        waiting.in_order.extend(came_back);
         self.make_ready(now)
     }
 
-    /// Takes out of what waits whatever is wanted, each with the time of its retry. If anything is, nothing of the lane begins until it
-    /// [goes on](Self::go_on). What is taken out [may come back](Self::expect_back).
+    /// Takes the wanted deliveries out of what waits, each with the time of its retry. If there is any, nothing of the lane begins until the
+    /// lane [is advanced](Self::advance). What is taken out [may come back](Self::expect_back).
     pub(crate) fn withdraw(
         &mut self,
         is_wanted: impl Fn((u64, EventKey)) -> bool,
@@ -251,13 +249,13 @@ impl Lane {
         let wanted = |delivery: &QueuedDelivery| is_wanted((delivery.sequence, delivery.key));
         let mut gone = Vec::new();
         let mut head_due = waiting.head_due;
-        if waiting.line.front().is_some_and(wanted) {
-            // It was the head's.
+        if waiting.in_order.front().is_some_and(wanted) {
+            // The time was that of the delivery that goes.
             waiting.head_due = None;
         } else {
             head_due = None;
         }
-        waiting.line.retain(|delivery| {
+        waiting.in_order.retain(|delivery| {
             let is_gone = wanted(delivery);
             if is_gone {
                 gone.push((delivery.clone(), head_due.take()));
@@ -277,42 +275,43 @@ impl Lane {
         gone
     }
 
-    /// Something of this lane was withdrawn, and may come back: it [has come back](Self::restore), or is [gone](Self::forget), once the journal
-    /// has answered. Until then the lane notes whether anything newer goes ahead of it, and its own place stays known.
+    /// Notes that a delivery of this lane was withdrawn and may come back. Once the journal has answered the delivery is
+    /// [restored](Self::restore) or [forgotten](Self::forget). Until then the lane notes whether anything newer goes ahead of it, and keeps
+    /// its place.
     pub(crate) fn expect_back(&mut self, delivery: QueuedDelivery) {
         self.waiting_events().away.push(AwayEvent { delivery, is_overtaken: false });
     }
 
-    /// What has come before this and is in the lane already is older; what comes from now on is newer. It is withdrawn, and
-    /// [may come back](Self::expect_back).
+    /// Takes a new event that is withdrawn already and [may come back](Self::expect_back). What is in the lane is older than the event, and what
+    /// comes later is newer.
     pub(crate) fn push_away(&mut self, mut delivery: QueuedDelivery) {
         self.arrivals = self.arrivals.saturating_add(1);
         delivery.rank = self.arrivals;
         self.expect_back(delivery);
     }
 
-    /// Takes back what was [withdrawn](Self::withdraw) and is owed still, with the time of its retry. It has its place again, unless something
-    /// newer has gone ahead of it meanwhile. Nothing begins by that: whoever restores all that comes back [looks](Self::look) then.
+    /// Takes back a delivery that was [withdrawn](Self::withdraw) and is still owed, with the time of its retry. The delivery has its place again,
+    /// unless something newer has gone ahead of it meanwhile. Nothing begins by that: whoever restores all that comes back [looks](Self::look) then.
     pub(crate) fn restore(&mut self, delivery: QueuedDelivery, due: Option<Instant>, now: Instant) {
-        // Of what the lane does not know it cannot say that nothing has gone ahead of it.
+        // For a delivery that the lane does not know it cannot say that nothing has gone ahead.
         let away = self.take_away((delivery.sequence, delivery.key));
         let AwayEvent { delivery, is_overtaken } = away.unwrap_or(AwayEvent { delivery, is_overtaken: true });
         let waiting = self.waiting_events();
-        let newer = waiting.line.iter().position(|other| is_newer(other, &delivery));
-        // A head that waits for its retry has had its attempt before this, and keeps its time.
+        let newer = waiting.in_order.iter().position(|other| is_newer(other, &delivery));
+        // A first delivery that waits for its retry has had its attempt before this one, and keeps its time.
         let is_overtaken = is_overtaken || (newer == Some(0) && waiting.head_due.is_some());
         if delivery.late || is_overtaken {
             waiting.late.push((due.unwrap_or(now), QueuedDelivery { late: true, ..delivery }));
             return;
         }
-        let place = newer.unwrap_or(waiting.line.len());
+        let place = newer.unwrap_or(waiting.in_order.len());
         if place == 0 {
             waiting.head_due = due;
         }
-        waiting.line.insert(place, delivery);
+        waiting.in_order.insert(place, delivery);
     }
 
-    /// What was [withdrawn](Self::withdraw) is forgotten.
+    /// Forgets a delivery that was [withdrawn](Self::withdraw).
     pub(crate) fn forget(&mut self, event: (u64, EventKey)) {
         self.take_away(event);
     }
@@ -323,8 +322,8 @@ impl Lane {
         Some(away.remove(place))
     }
 
-    /// The journal was told of what was [withdrawn](Self::withdraw). Gives what is ready.
-    pub(crate) fn go_on(&mut self, now: Instant) -> Option<QueuedDelivery> {
+    /// Lets the lane go on: the journal was told of what was [withdrawn](Self::withdraw). Gives what is ready.
+    pub(crate) fn advance(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if let Some(waiting) = &mut self.waiting {
             waiting.withdrawals = waiting.withdrawals.saturating_sub(1);
         }
@@ -335,13 +334,13 @@ impl Lane {
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &QueuedDelivery> {
         self.waiting
             .iter()
-            .flat_map(|waiting| waiting.line.iter().chain(waiting.late.iter().map(|(_, delivery)| delivery)))
+            .flat_map(|waiting| waiting.in_order.iter().chain(waiting.late.iter().map(|(_, delivery)| delivery)))
     }
 
     /// Takes everything that is not in progress.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = QueuedDelivery> + use<> {
         let waiting = self.waiting.take().map(|waiting| *waiting).unwrap_or_default();
-        waiting.line.into_iter().chain(waiting.late.into_iter().map(|(_, delivery)| delivery))
+        waiting.in_order.into_iter().chain(waiting.late.into_iter().map(|(_, delivery)| delivery))
     }
 
     /// Nothing is in progress, nothing waits, and nothing that was withdrawn may come back.
@@ -561,15 +560,15 @@ mod tests {
         let first = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, first, now + RETRY, now);
         assert_eq!(forget(&mut lane, |(sequence, _)| sequence == 1), [(1, EventKey::Start)]);
-        assert_eq!((number(lane.go_on(now)), lane.is_empty()), (None, true));
+        assert_eq!((number(lane.advance(now)), lane.is_empty()), (None, true));
         let second = lane.push(delivery(2), now).unwrap();
         lane.push(delivery(3), now);
         lane.push(delivery(4), now);
         assert_eq!(forget(&mut lane, |(sequence, _)| sequence != 4), [(3, EventKey::Start)], "2 is in progress");
-        assert_eq!(number(lane.go_on(now)), None);
+        assert_eq!(number(lane.advance(now)), None);
         assert_eq!(number(fail(&mut lane, second, now + RETRY, now)), Some((4, false)));
         assert_eq!(forget(&mut lane, |_| true), [(2, EventKey::Start)], "it was overtaken");
-        assert_eq!(number(lane.go_on(now)), None);
+        assert_eq!(number(lane.advance(now)), None);
         assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
     }
 
@@ -584,7 +583,7 @@ mod tests {
         assert_eq!(withdraw(&mut lane, |(sequence, _)| sequence == 2), [], "it is gone: this holds up nothing");
         assert_eq!(number(lane.done(now)), None, "1 was in progress, and 3 waits");
         assert_eq!(number(lane.look(now)), None);
-        let third = lane.go_on(now).expect("the journal was told");
+        let third = lane.advance(now).expect("the journal was told");
         assert_eq!(third.sequence, 3);
         // What waits for its retry is alone, so nothing is left of the lane.
         assert_eq!(number(fail(&mut lane, third, now + RETRY, now)), None);
@@ -595,8 +594,8 @@ mod tests {
         assert_eq!((number(lane.look(now + RETRY)), lane.schedule()), (None, None));
         assert_eq!(withdraw(&mut lane, |_| true), [(4, EventKey::Start)]);
         assert_eq!(number(lane.push_late(delivery(3), now)), None, "and what is made again");
-        assert_eq!(number(lane.go_on(now)), None, "of the second the journal was not told");
-        assert_eq!(number(lane.go_on(now)), Some((3, false)));
+        assert_eq!(number(lane.advance(now)), None, "of the second the journal was not told");
+        assert_eq!(number(lane.advance(now)), Some((3, false)));
     }
 
     /// All of it is to come back, in whatever order.
@@ -613,7 +612,7 @@ mod tests {
         fail(&mut lane, first, now + RETRY, now);
         let gone = lane.withdraw(|_| true);
         assert_eq!(gone.iter().map(|(gone, due)| (gone.sequence, *due)).collect::<Vec<_>>(), [(1, Some(now + RETRY))]);
-        lane.go_on(now);
+        lane.advance(now);
         assert_eq!(restore(&mut lane, gone, now), None);
         assert_eq!(lane.schedule(), Some(now + RETRY));
         assert_eq!(number(lane.look(now + RETRY)), Some((1, false)));
@@ -624,7 +623,7 @@ mod tests {
         lane.push(delivery(3), now);
         let gone = lane.withdraw(|(sequence, _)| sequence == 2);
         assert_eq!(gone[0].1, None);
-        lane.go_on(now);
+        lane.advance(now);
         assert_eq!(restore(&mut lane, gone, now), None, "1 is in progress");
         assert_eq!(number(lane.done(now)), Some((2, false)));
         assert_eq!(number(lane.done(now)), Some((3, false)));
@@ -638,7 +637,7 @@ mod tests {
         lane.push(delivery(2), now);
         lane.push(delivery(3), now);
         let gone = lane.withdraw(|(sequence, _)| sequence == 2);
-        lane.go_on(now);
+        lane.advance(now);
         assert_eq!(number(lane.done(now)), Some((3, false)));
         assert_eq!(restore(&mut lane, gone, now), None);
         assert_eq!(number(lane.done(now)), Some((2, true)));
@@ -653,7 +652,7 @@ mod tests {
         let start = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, start, now + RETRY, now);
         let gone = lane.withdraw(|_| true);
-        lane.go_on(now);
+        lane.advance(now);
         let end = QueuedDelivery { key: EventKey::End, ..delivery(1) };
         assert_eq!(number(lane.push(end, now)), Some((1, false)), "nothing holds it up");
         assert_eq!(number(lane.done(now)), None);
@@ -670,7 +669,7 @@ mod tests {
         lane.push(delivery(0), now).unwrap();
         lane.push(delivery(1), now);
         let gone = lane.withdraw(|_| true);
-        lane.go_on(now);
+        lane.advance(now);
         lane.push(delivery(2), now);
         assert_eq!(restore(&mut lane, gone, now), None, "0 is in progress");
         assert_eq!(number(lane.done(now)), Some((1, false)));
@@ -685,7 +684,7 @@ mod tests {
         lane.push(delivery(2), now);
         lane.push(QueuedDelivery { key: EventKey::End, ..delivery(1) }, now);
         let gone = lane.withdraw(|event| event == (1, EventKey::End));
-        lane.go_on(now);
+        lane.advance(now);
         assert_eq!(restore(&mut lane, gone, now), None);
         let order: Vec<_> = lane.waiting().map(|one| (one.sequence, one.key)).collect();
         assert_eq!(order, [(2, EventKey::Start), (1, EventKey::End)], "the end came after the other's start");
@@ -702,7 +701,7 @@ mod tests {
         let mut gone = lane.withdraw(|_| true);
         lane.expect_back(QueuedDelivery { rank: 2, ..delivery(2) });
         gone.push((delivery(2), None));
-        lane.go_on(now);
+        lane.advance(now);
         // It was ready.
         lane.done(now);
         assert_eq!(restore(&mut lane, gone, now), Some((2, false)));
@@ -732,7 +731,7 @@ mod tests {
         let first = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, first, now + RETRY, now);
         assert_eq!(withdraw(&mut lane, |_| true), [(1, EventKey::Start)]);
-        assert_eq!((number(lane.go_on(now)), lane.is_empty()), (None, false));
+        assert_eq!((number(lane.advance(now)), lane.is_empty()), (None, false));
         lane.forget((1, EventKey::Start));
         assert!(lane.is_empty());
     }

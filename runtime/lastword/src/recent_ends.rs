@@ -59,7 +59,7 @@ impl RecentEnds {
     pub(crate) fn add(&mut self, sequence: u64, session: &Session, end: &ReceivedEnd, reported: ReportedFields) {
         let (identity, generation) = (session.identity.clone(), session.generation);
         let (agent, ended_at) = (agent(session).map(Box::from), end.request.event.ended_at);
-        self.insert(Recent { sequence, identity, generation, agent, at: end.at, ended_at, reported });
+        self.insert(Recent { sequence, identity, generation, agent, at: end.received_at, ended_at, reported });
     }
 
     fn insert(&mut self, recent: Recent) {
@@ -108,7 +108,7 @@ impl RecentEnds {
 
     /// What is known of an end that is a duplicate; none if it is a new one.
     pub(crate) fn duplicate(&mut self, end: &ReceivedEnd) -> Option<DuplicateEnd> {
-        self.forget_old(end.at);
+        self.forget_old(end.received_at);
         let session = &end.request.session;
         let last = self.last_of(&SessionQuery::of_end(end)).filter(|first| first.may_have_duplicate(end))?;
         let identity = last.identity.clone();
@@ -167,7 +167,7 @@ impl Recent {
         let began_later = end.request.session.started_at.is_some_and(|started| started > self.ended_at);
         // A line that is sent again is known by its name, and one with another name is another: unless its owner gave it none.
         let is_named = end.request.op_id.is_some() && !end.request.may_be_duplicate;
-        !is_named && !began_later && is_within(self.at, end.at)
+        !is_named && !began_later && is_within(self.at, end.received_at)
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
     fn end(scope: &str, at: Instant) -> ReceivedEnd {
         let event = SessionEnd::new(EndReason::Unknown, Timestamp::from_millisecond(1_000));
         let request = EndRequest { session: Session::of(identity(scope)), event, op_id: None, may_be_duplicate: false };
-        ReceivedEnd { request, at, clock: Timestamp::from_millisecond(1_000) }
+        ReceivedEnd { request, received_at: at, received_wall: Timestamp::from_millisecond(1_000) }
     }
 
     fn ended(scope: &str, at: Instant) -> RecentEnds {

@@ -130,20 +130,21 @@ impl EndRequest {
 #[derive(Debug)]
 pub(crate) struct ReceivedEnd {
     pub(crate) request: EndRequest,
-    pub(crate) at: Instant,
-    /// When it came, by the wall clock.
-    pub(crate) clock: Timestamp,
+    /// When the end was handed over.
+    pub(crate) received_at: Instant,
+    /// When the end was handed over, by the wall clock.
+    pub(crate) received_wall: Timestamp,
 }
 
 impl ReceivedEnd {
-    /// It comes now.
+    /// An end that is handed over now.
     pub(crate) fn new(request: EndRequest, time: &Time) -> Self {
-        Self { request, at: time.now(), clock: time.timestamp() }
+        Self { request, received_at: time.now(), received_wall: time.timestamp() }
     }
 
-    /// What a journal keeps of it.
+    /// What a journal keeps of the end for as long as it may have a duplicate.
     pub(crate) fn receipt(&self, reported: ReportedFields) -> Receipt {
-        Receipt { at: self.clock, said: reported.bits() }
+        Receipt { at: self.received_wall, said: reported.bits() }
     }
 }
 

@@ -548,7 +548,7 @@ impl Runtime {
         }
         async move {
             // What owners have said before is written down as they have said it.
-            core.in_flight().all_back().await;
+            core.in_flight().finished().await;
             if let Err(error) = record_clean_end(&core).await {
                 tracing::error!(%error, "the journal could not be written at the end");
             }

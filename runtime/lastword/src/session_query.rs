@@ -32,7 +32,7 @@ impl<'a> SessionQuery<'a> {
     }
 
     pub(crate) fn of_end(end: &'a ReceivedEnd) -> Self {
-        Self { end: Some(end), ..Self::of(&end.request.session, end.at) }
+        Self { end: Some(end), ..Self::of(&end.request.session, end.received_at) }
     }
 
     /// False only when both agents are known and differ.

@@ -74,7 +74,7 @@ impl Worker {
     pub(crate) fn run(core: Arc<Core>) {
         let handle = core.handle().clone();
         let _context = handle.enter();
-        let _supervised = Supervised(Arc::downgrade(&core));
+        let _fail_on_panic = FailOnPanic(Arc::downgrade(&core));
         core.sandbox().prepare_thread();
         let inbox = Arc::new(Inbox::new(thread::current()));
         let installed = (core.dispatcher().plugin_changes(), core.dispatcher().installed());
@@ -326,9 +326,9 @@ impl Worker {
 }
 
 /// Says that a worker has panicked: nobody goes on with the calls that it had.
-struct Supervised(Weak<Core>);
+struct FailOnPanic(Weak<Core>);
 
-impl Drop for Supervised {
+impl Drop for FailOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking()
             && let Some(core) = self.0.upgrade()

@@ -16,7 +16,7 @@ use crate::{Appended, Completion, CutCall, DeliveryKey, JournalError, JournalOp}
 pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, T::Error> {
     match op {
         JournalOp::Start { session, event, owed, op_id } => {
-            once(tables, &session.identity.clone(), Hook::SessionStart, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity.clone(), Hook::SessionStart, op_id.as_ref(), |tables| {
                 let sequence = next_generation(tables, session)?;
                 tables.insert_session(&NewSession { sequence, session, started: owed, compactions: 0, end: None })?;
                 enqueue(tables, &RecordedEvent { sequence, key: EventKey::Start, session, event }, owed)?;
@@ -24,13 +24,13 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::Update { sequence, session, op_id } => {
-            once(tables, &session.identity, Hook::SessionStart, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity, Hook::SessionStart, op_id.as_ref(), |tables| {
                 update(tables, *sequence, session, None)?;
                 Ok((session.generation, Appended::Done))
             })
         }
         JournalOp::Compaction { sequence, n, session, event, owed, op_id } => {
-            once(tables, &session.identity, Hook::SessionCompaction, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity, Hook::SessionCompaction, op_id.as_ref(), |tables| {
                 update(tables, *sequence, session, Some(*n))?;
                 let key = event.key(*n);
                 enqueue(tables, &RecordedEvent { sequence: *sequence, key, session, event }, owed)?;
@@ -38,7 +38,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::CompactionWithoutStart { session, event, owed, op_id } => {
-            once(tables, &session.identity.clone(), Hook::SessionCompaction, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity.clone(), Hook::SessionCompaction, op_id.as_ref(), |tables| {
                 let sequence = next_generation(tables, session)?;
                 tables.insert_session(&NewSession { sequence, session, started: &[], compactions: 1, end: None })?;
                 enqueue(tables, &RecordedEvent { sequence, key: event.key(1), session, event }, owed)?;
@@ -46,7 +46,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::End { sequence, session, event, owed, received, op_id } => {
-            once(tables, &session.identity, Hook::SessionEnd, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity, Hook::SessionEnd, op_id.as_ref(), |tables| {
                 let ended = tables.end_session(*sequence, session, event)?;
                 let ended = ended.ok_or(JournalError::UnknownSession(*sequence))?;
                 forget_last_end(tables, &session.identity)?;
@@ -59,7 +59,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::EndWithoutStart { session, event, owed, received, op_id } => {
-            once(tables, &session.identity.clone(), Hook::SessionEnd, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity.clone(), Hook::SessionEnd, op_id.as_ref(), |tables| {
                 let sequence = next_generation(tables, session)?;
                 let end = Some(&**event);
                 tables.insert_session(&NewSession { sequence, session, started: &[], compactions: 0, end })?;
@@ -109,7 +109,7 @@ pub fn complete<T: Tables>(tables: &mut T, completion: &Completion) -> Result<()
 }
 
 /// Carries out an operation, unless a line of its kind and session has had the `op_id`, and then remembers it.
-fn once<T: Tables>(
+fn unless_known<T: Tables>(
     tables: &mut T,
     identity: &Identity,
     kind: Hook,

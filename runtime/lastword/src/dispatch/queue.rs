@@ -223,8 +223,8 @@ impl Queue {
     }
 
     /// Something has gone from a lane: it goes on. `stopped`: what has gone was ready.
-    pub(super) fn go_on(&mut self, id: &Arc<str>, stopped: bool, now: Instant) -> Finished {
-        self.step(id, |lane| if stopped { lane.done(now) } else { lane.go_on(now) })
+    pub(super) fn advance_lane(&mut self, id: &Arc<str>, stopped: bool, now: Instant) -> Finished {
+        self.step(id, |lane| if stopped { lane.done(now) } else { lane.advance(now) })
     }
 
     /// Takes a step of a lane, which may be over then.

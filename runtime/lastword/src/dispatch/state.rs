@@ -452,7 +452,7 @@ impl State {
         self.scheduler.charge_time(queue, nanos(time));
         self.return_unstarted(queue, unstarted);
         for taken in without_hook {
-            self.let_go(queue, taken, now);
+            self.drop_without_hook(queue, taken, now);
         }
         let wall = |call: &FinishedCall| call.report.as_ref().map(|report| report.wall);
         self.scheduler.charge_wait(queue, || nanos(finished.iter().filter_map(wall).sum()));
@@ -504,12 +504,12 @@ impl State {
 
     /// The plugin has not the hook any more: the delivery is orphaned, and its session goes on. It is no end, for which every plugin
     /// has a hook.
-    fn let_go(&mut self, queue: QueueId, Taken { job, permit, .. }: Taken, now: Instant) {
+    fn drop_without_hook(&mut self, queue: QueueId, Taken { job, permit, .. }: Taken, now: Instant) {
         self.scheduler.give_back(permit);
         self.scheduler.remove_owed(queue, 1);
         let mut delivery = job.delivery();
         self.suspects.clear(&mut delivery, now);
-        self.go_on(queue, &delivery.session.identity.id, true, now);
+        self.advance_lane(queue, &delivery.session.identity.id, true, now);
     }
 
     fn finish(&mut self, queue: QueueId, mut call: FinishedCall, now: Instant) {
@@ -589,9 +589,9 @@ impl State {
     }
 
     /// Something has gone from a lane. `was_ready`: it was ready, or with a worker.
-    fn go_on(&mut self, queue: QueueId, id: &Arc<str>, was_ready: bool, now: Instant) {
+    fn advance_lane(&mut self, queue: QueueId, id: &Arc<str>, was_ready: bool, now: Instant) {
         let Some(q) = self.queues.get_mut(queue) else { return };
-        let Finished { ready, look_at, .. } = q.go_on(id, was_ready, now);
+        let Finished { ready, look_at, .. } = q.advance_lane(id, was_ready, now);
         if let Some(at) = look_at {
             self.retries.add(at, queue, id.clone());
             self.new_timer = true;

@@ -48,7 +48,7 @@ impl RunningDrain {
     pub(crate) async fn finish(mut self) -> Arc<DrainReport> {
         if !self.has_snapshot {
             // A disk that takes longer than this does not hold up the drain: what is written down later is taken along.
-            self.core.time().timeout_at(self.schedule.snapshot_by, self.core.in_flight().all_back()).await;
+            self.core.time().timeout_at(self.schedule.snapshot_by, self.core.in_flight().finished()).await;
             self.take_snapshot();
         }
         self.work().await;
@@ -72,7 +72,7 @@ impl RunningDrain {
     async fn work(&self) {
         let dispatcher = self.core.dispatcher();
         let work = async {
-            self.core.in_flight().all_back().await;
+            self.core.in_flight().finished().await;
             dispatcher.quiet().await;
         };
         let time = self.core.time();

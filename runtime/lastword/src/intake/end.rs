@@ -91,7 +91,7 @@ impl Step {
                 Some(duplicate) => Self::Duplicate(duplicate),
                 None => {
                     let mut session = end.request.session.clone();
-                    set.set_apart(&mut session, &SessionState::Unknown, end.at);
+                    set.set_apart(&mut session, &SessionState::Unknown, end.received_at);
                     Self::Unknown(session)
                 }
             },

@@ -95,7 +95,7 @@ async fn attach_started(core: &Core, end: &ReceivedEnd, request: &StartRequest) 
 }
 
 fn start_query<'a>(end: &ReceivedEnd, request: &'a StartRequest) -> SessionQuery<'a> {
-    SessionQuery::of(&request.session, end.at).at_start(true)
+    SessionQuery::of(&request.session, end.received_at).at_start(true)
 }
 
 fn name_of_end(end: &Arc<ReceivedEnd>) -> RequestName<'_> {
@@ -218,7 +218,7 @@ fn states(
     let (ends, starts) = found(set, end, request);
     let (ends, starts) = (refuse_ending(ends)?, refuse_ending(starts)?);
     let mut session = request.session.clone();
-    set.set_apart(&mut session, &starts, end.at);
+    set.set_apart(&mut session, &starts, end.received_at);
     Ok((ends, starts, session))
 }
 
@@ -240,7 +240,7 @@ impl Ended {
             }
             SessionState::Unknown => {
                 let mut session = end.request.session.clone();
-                set.set_apart(&mut session, &SessionState::Unknown, end.at);
+                set.set_apart(&mut session, &SessionState::Unknown, end.received_at);
                 let (implied, op) = ImpliedEnd::of(core, session, end);
                 Ok((Self { identity: implied.identity.clone(), kind: EndedKind::Implied(implied), dropped }, op))
             }

@@ -25,7 +25,9 @@ pub(crate) fn requested_end(
     let EndRequest { session, event, op_id, .. } = &end.request;
     let owed = core.dispatcher().installed().owed_end(&session.identity.tenant, active.started());
     let mut newer = session.clone();
-    if let Some(apart) = SessionQuery::of(session, end.at).apart().filter(|apart| *apart == active.session.identity) {
+    if let Some(apart) =
+        SessionQuery::of(session, end.received_at).apart().filter(|apart| *apart == active.session.identity)
+    {
         newer.identity = apart;
     }
     let session = merge_fitting(&active.session, newer, dropped);

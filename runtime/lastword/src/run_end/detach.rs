@@ -36,7 +36,7 @@ impl RunningDetach {
         match self.schedule {
             Some((cut_at, close_at)) => {
                 let work = async {
-                    core.in_flight().all_back().await;
+                    core.in_flight().finished().await;
                     core.workers().all_left().await;
                 };
                 if core.time().timeout_at(cut_at, work).await.is_none() {

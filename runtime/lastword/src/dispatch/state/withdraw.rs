@@ -51,7 +51,7 @@ pub(in crate::dispatch) fn advance_lanes(state: &mut State, withdrawal: &Withdra
         if queue_of(state, withdrawal).is_none() {
             return;
         }
-        state.go_on(queue, id, was_stopped, now);
+        state.advance_lane(queue, id, was_stopped, now);
     }
 }
 
