@@ -101,8 +101,8 @@ impl<'a> AfterCall<'a> {
         ConcludedSlice { queue: self.queue, time, finished, unstarted, without_hook }
     }
 
-    /// Hands the journal the calls that delivered and have changed something. A call that the journal refuses has failed. Gives how long that
-    /// took, because the queue is charged for it as for the calls themselves; and what the journal has been handed.
+    /// Hands the journal the calls that delivered and have changed something. A call that the journal refuses has failed. Gives how long
+    /// that took, because the queue is charged for it as for the calls themselves; and what the journal has been handed.
     fn resolve(&self, finished: &mut [FinishedCall]) -> (Duration, Vec<StoredPart>) {
         let name = self.name;
         let (mut calls, mut completions) = (Vec::new(), Vec::new());
@@ -206,8 +206,8 @@ impl<'a> AfterCall<'a> {
         self.core.dispatcher().account(self.queue, finished)
     }
 
-    /// Hands the journal what it has yet to know. Gives the record, unless it is durable already, as it always is in memory; and, if the outcomes
-    /// count, what observers are to be told once it is.
+    /// Hands the journal what it has yet to know. Gives the record, unless it is durable already, as it always is in memory. If the
+    /// outcomes count, also gives what observers are to be told once it is durable.
     fn record(
         &self,
         finished: &[FinishedCall],
@@ -302,8 +302,9 @@ impl<'a> AfterCall<'a> {
         });
     }
 
-    /// Records which of these failures newer events of their sessions go ahead of, because the next run has to know that they are late. Their
-    /// records still wait for the disk. The journal is handed this before anything newer begins, so it is durable before any outcome of that.
+    /// Records which of these failures newer events of their sessions go ahead of, because the next run has to know that they are late.
+    /// Their records still wait for the disk. The journal is handed this before anything newer begins, so it is durable before any outcome
+    /// of that.
     fn record_overtaken(&self, failed: &mut [FinishedCall]) {
         let overtaken = self.core.dispatcher().overtaken(self.queue, failed);
         let Some(tenant) = overtaken.first().map(|call| call.delivery.session.identity.tenant.clone()) else { return };
@@ -329,8 +330,8 @@ impl<'a> AfterCall<'a> {
     }
 }
 
-/// The journal's answer. None when a drain has begun and waited long enough: newer events wait behind these failures, and a full disk may not
-/// take them before the budget is over. A delivery that is not tried again needs no record of its own.
+/// The journal's answer. None when a drain has begun and waited long enough: newer events wait behind these failures, and a full disk may
+/// not take them before the budget is over. A delivery that is not tried again needs no record of its own.
 async fn durable_in_time(
     pending: &mut RecordFuture,
     mut phase: watch::Receiver<Phase>,
@@ -365,8 +366,8 @@ enum Undurable<A> {
     Failed(JournalError),
 }
 
-/// Splits completions, in their order, into parts that the journal is handed one after the other; each with the bytes that it counts for. A part
-/// is written at once, and others wait meanwhile.
+/// Splits completions, in their order, into parts that the journal is handed one after the other; each with the bytes that it counts for. A
+/// part is written at once, and others wait meanwhile.
 fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
     let mut parts: Vec<(u64, Vec<Completion>)> = Vec::new();
     for one in completions {

@@ -239,8 +239,8 @@ impl Lane {
         self.make_ready(now)
     }
 
-    /// Takes the wanted deliveries out of what waits, each with the time of its retry. If there is any, nothing of the lane begins until the
-    /// lane [is advanced](Self::advance). What is taken out [may come back](Self::expect_back).
+    /// Takes the wanted deliveries out of what waits, each with the time of its retry. If there is any, nothing of the lane begins until
+    /// the lane [is advanced](Self::advance). What is taken out [may come back](Self::expect_back).
     pub(crate) fn withdraw(
         &mut self,
         is_wanted: impl Fn((u64, EventKey)) -> bool,
@@ -282,16 +282,17 @@ impl Lane {
         self.waiting_events().away.push(AwayEvent { delivery, is_overtaken: false });
     }
 
-    /// Takes a new event that is withdrawn already and [may come back](Self::expect_back). What is in the lane is older than the event, and what
-    /// comes later is newer.
+    /// Takes a new event that is withdrawn already and [may come back](Self::expect_back). What is in the lane is older than the event, and
+    /// what comes later is newer.
     pub(crate) fn push_away(&mut self, mut delivery: QueuedDelivery) {
         self.arrivals = self.arrivals.saturating_add(1);
         delivery.rank = self.arrivals;
         self.expect_back(delivery);
     }
 
-    /// Takes back a delivery that was [withdrawn](Self::withdraw) and is still owed, with the time of its retry. The delivery has its place again,
-    /// unless something newer has gone ahead of it meanwhile. Nothing begins by that: whoever restores all that comes back [looks](Self::look) then.
+    /// Takes back a delivery that was [withdrawn](Self::withdraw) and is still owed, with the time of its retry. The delivery has its place
+    /// again, unless something newer has gone ahead of it meanwhile. Nothing begins by that: once all that comes back is restored, somebody
+    /// has to [look](Self::look).
     pub(crate) fn restore(&mut self, delivery: QueuedDelivery, due: Option<Instant>, now: Instant) {
         // For a delivery that the lane does not know it cannot say that nothing has gone ahead.
         let away = self.take_away((delivery.sequence, delivery.key));

@@ -1,9 +1,9 @@
-//! Who is served next: tenants share the CPU equally, and plugins share their tenant's part.
+//! Which queue is served next: tenants share the CPU equally, and plugins share their tenant's part.
 //!
-//! Each tenant, and each queue within its tenant, has a *virtual time*: the nanoseconds of worker time that it has had.
-//! The one with the least is served next. One that comes back after a pause starts at the time of those that were served
-//! meanwhile: it has not saved up anything. A tenant that is throttled, by a quota of its own, is out of the order with
-//! all its queues: looking for work costs nothing for it, however much it is owed.
+//! Each tenant, and each queue within its tenant, has a *virtual time*: the nanoseconds of worker time that it has had. The tenant with the
+//! least is served next, and in it the queue with the least. A tenant or queue that has work again after a pause starts at the time of
+//! those that were served meanwhile, so it has not saved up anything. A throttled tenant is out of the order with all its queues: looking
+//! for work costs nothing for it, however much it is owed.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub(super) struct Fair {
     queues: Vec<QueueShare>,
     /// Tenants with a ready queue that are not throttled, by virtual time.
     ready: BTreeSet<(u64, TenantNumber)>,
-    /// Of tenants that are not throttled: how many queues are ready, and how many deliveries.
+    /// How many queues and how many deliveries are ready, of tenants that are not throttled.
     ready_queues: usize,
     ready_deliveries: usize,
     floor: u64,
@@ -27,7 +27,7 @@ struct TenantShare {
     floor: u64,
     /// Ready queues, by virtual time.
     ready: BTreeSet<(u64, QueueId)>,
-    /// Deliveries in them.
+    /// How many deliveries are ready.
     ready_deliveries: usize,
     throttled: bool,
 }
@@ -46,18 +46,18 @@ impl QueueShare {
     }
 }
 
-/// Sorts queues by who is to be served first.
+/// The order of queues: the queue with the least rank is served first.
 pub(super) type Rank = (u64, u64, QueueId);
 
 impl Fair {
-    /// Makes a tenant's number, whose queues are all idle, another tenant's.
+    /// Gives the number of a tenant, whose queues are all idle, to another tenant.
     pub(super) fn reuse_tenant(&mut self, tenant: TenantNumber) {
         if let Some(share) = self.tenants.get_mut(tenant) {
             *share = TenantShare::default();
         }
     }
 
-    /// Makes an idle queue another tenant's.
+    /// Gives an idle queue to another tenant.
     pub(super) fn reuse_queue(&mut self, queue: QueueId, tenant: TenantNumber) {
         if let Some(share) = self.queues.get_mut(queue) {
             *share = QueueShare::new(tenant);
@@ -143,7 +143,7 @@ impl Fair {
         }
     }
 
-    /// Charges a queue for something that its tenant's other queues go without, and other tenants do not.
+    /// Charges a queue, but not its tenant, for something that only the other queues of its tenant go without.
     pub(super) fn charge_within(&mut self, queue: QueueId, nanos: u64) {
         let Some(share) = self.queues.get_mut(queue) else { return };
         let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
@@ -183,7 +183,7 @@ impl Fair {
         self.tenants.get(tenant).map_or(0, |share| share.ready_deliveries)
     }
 
-    /// Forgets what everyone has had: a drain starts with equal shares.
+    /// Forgets the time that queues and tenants have had: a drain starts with equal shares.
     pub(super) fn reset(&mut self) {
         let ready: Vec<(QueueId, usize)> =
             self.queues.iter().map(|share| share.ready).enumerate().filter(|(_, ready)| *ready > 0).collect();
