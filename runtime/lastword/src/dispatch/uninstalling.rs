@@ -1,5 +1,5 @@
-//! Plugins that are uninstalled, for as long as calls of them are under way or something comes of those calls. Nobody else has their numbers
-//! and their queues meanwhile.
+//! Plugins that are being uninstalled: their calls are under way, or the outcomes of these calls are on their way. Meanwhile nobody else
+//! has their numbers and their queues.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use super::ids::QueueId;
 use crate::installed::PluginNumber;
 use crate::queued_delivery::QueuedDelivery;
 
-/// All of them, by number.
+/// All of these plugins, by number.
 #[derive(Debug, Default)]
 pub(super) struct UninstallingPlugins(BTreeMap<PluginNumber, UninstallingPlugin>);
 
-/// What there is still of an uninstalled plugin.
+/// What is left of an uninstalled plugin.
 #[derive(Debug)]
 struct UninstallingPlugin {
     name: PluginName,
-    /// Its queues. No tenant has them any more, and nothing new comes into them.
+    /// The plugin's queues. No tenant has these queues any more, and nothing new comes into them.
     queues: Vec<QueueId>,
     /// Deliveries that workers have brought back, and that are still owed.
     brought_back: Vec<QueuedDelivery>,
@@ -26,11 +26,11 @@ struct UninstallingPlugin {
 /// How far the uninstalling of a plugin is.
 #[derive(Debug)]
 pub(crate) enum UninstallStep {
-    /// Workers have brought these back. Nobody calls the plugin with them any more.
+    /// Workers have brought these deliveries back. Nobody calls the plugin with them any more.
     BroughtBack(Vec<QueuedDelivery>),
-    /// Calls of the plugin are under way, or something comes of one.
+    /// Calls of the plugin are under way, or their outcomes are on their way.
     Waits,
-    /// Nothing of the plugin is left: another may have its number.
+    /// Nothing of the plugin is left. Another plugin may have its number.
     Over,
 }
 
@@ -51,7 +51,7 @@ impl UninstallingPlugins {
         self.0.values().any(|uninstalling| uninstalling.name == *name)
     }
 
-    /// Whether a plugin of this name is among them, beside the one with this number.
+    /// Whether another plugin of this name is being uninstalled, beside the one with this number.
     pub(super) fn has_name_beside(&self, plugin: PluginNumber, name: &PluginName) -> bool {
         self.0.iter().any(|(number, uninstalling)| *number != plugin && uninstalling.name == *name)
     }
@@ -63,7 +63,7 @@ impl UninstallingPlugins {
         }
     }
 
-    /// Takes what workers have brought back since this was asked last.
+    /// Takes the deliveries that workers have brought back since the last time.
     pub(super) fn take_brought_back(&mut self, plugin: PluginNumber) -> Vec<QueuedDelivery> {
         self.0.get_mut(&plugin).map(|uninstalling| std::mem::take(&mut uninstalling.brought_back)).unwrap_or_default()
     }
@@ -86,7 +86,7 @@ mod tests {
 
     const SESSIONS: u64 = 40;
 
-    /// What workers take of plugin 0, of two tenants. What the other plugin is owed is made.
+    /// The deliveries that workers take of plugin 0, for two tenants. The deliveries of the other plugin are made.
     fn taken_of_first(dispatcher: &Dispatcher) -> Vec<Slice> {
         let mut taken = Vec::new();
         while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
@@ -123,7 +123,7 @@ mod tests {
         assert!(queues_of(&dispatcher, "t").iter().all(|(plugin, _)| *plugin == 1));
         let mut left = 0;
         while let Some(Slice { queue, mut jobs, .. }) = taken.pop() {
-            // One is made, one has failed, and the others were not begun after all.
+            // The first delivery is made, the second has failed, and the others were not begun.
             let [made, failed] = [jobs.pop().unwrap(), jobs.pop().unwrap()];
             bring_back(&dispatcher, queue, vec![made], false);
             bring_back(&dispatcher, queue, vec![failed], true);

@@ -9,7 +9,7 @@ use super::super::unstarted::Unstarted;
 use super::State;
 use crate::installed::PluginNumber;
 
-/// A plugin is installed under a number that nobody has. `serves` says for which tenants.
+/// Adds a plugin under a number that nobody has. `serves` says for which tenants.
 pub(in crate::dispatch) fn add(
     state: &mut State,
     plugin: PluginNumber,
@@ -26,8 +26,8 @@ pub(in crate::dispatch) fn add(
     }
 }
 
-/// A plugin is uninstalled. Gives what it is owed and nobody has begun, queue by queue. It is owed nothing of that any more; the
-/// ends among it count as undelivered all the same.
+/// Takes out a plugin that is uninstalled. Gives, queue by queue, what it was owed and nobody has begun. The plugin is owed none of that
+/// any more, but the ends in it still count as undelivered.
 pub(in crate::dispatch) fn take_out(state: &mut State, plugin: PluginNumber, name: &PluginName) -> Vec<Unstarted> {
     let queues = state.scheduler.take_out_plugin(plugin);
     let mut taken = Vec::new();
@@ -58,21 +58,21 @@ pub(in crate::dispatch) fn uninstall_step(state: &mut State, plugin: PluginNumbe
     }
 }
 
-/// Removes an uninstalled plugin of which nothing is left. Says whether its number and its queues are free: they are not in a drain, whose
-/// account is kept in the queues.
+/// Removes an uninstalled plugin of which nothing is left. Says whether its number and its queues are free. In a drain they are not,
+/// because the queues hold the drain's account.
 pub(in crate::dispatch) fn remove(state: &mut State, plugin: PluginNumber) -> bool {
     let queues = state.uninstalling.remove(plugin);
     let are_free = state.drain.is_none();
     if are_free {
-        // What was withdrawn from them has no queue to come back to.
+        // A delivery that was withdrawn from one of these queues cannot be restored to it.
         queues.iter().for_each(|&queue| state.end_stamp(queue));
         state.scheduler.remove_plugin(plugin, queues);
     }
     are_free
 }
 
-/// All that was orphaned under the plugin's name is in its queues. If it has `waited` for that, what came meanwhile follows, and its
-/// calls begin.
+/// Everything that was orphaned under the plugin's name is in its queues now. If the plugin has `waited` for that, the events that arrived
+/// meanwhile follow, and its calls begin.
 pub(in crate::dispatch) fn end_orphans(state: &mut State, plugin: PluginNumber, waited: bool) {
     state.scheduler.plugin_gates_mut().end_orphans(plugin, waited);
     if !waited {

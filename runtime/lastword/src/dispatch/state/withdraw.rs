@@ -1,4 +1,4 @@
-//! The steps of a [`Withdrawal`]: it takes deliveries out of their queue, and lets their sessions go on.
+//! The steps of a [`Withdrawal`], which takes deliveries out of a queue and lets their sessions go on.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use super::super::queue::{Finished, Queue};
 use super::super::withdrawal::{EventOfSession, Withdrawal};
 use super::State;
 
-/// Withdraws what waits, and what may take the process down and waits for its turn. It comes last.
+/// Withdraws deliveries that wait, and then suspects that wait for their turn.
 pub(in crate::dispatch) fn waiting(state: &mut State, withdrawal: &mut Withdrawal) {
     let before = withdrawal.withdrawn.len();
     if let Some(q) = queue_of(state, withdrawal) {
@@ -22,7 +22,7 @@ pub(in crate::dispatch) fn waiting(state: &mut State, withdrawal: &mut Withdrawa
     withdrew(state, withdrawal, before);
 }
 
-/// Withdraws what is ready: from a place on, and some. Gives the place to go on from.
+/// Withdraws ready deliveries among the next few of the queue, from the place `from` on. Gives the place to go on from.
 pub(in crate::dispatch) fn ready(state: &mut State, withdrawal: &mut Withdrawal, from: Option<i64>) -> Option<i64> {
     let before = withdrawal.withdrawn.len();
     let next = queue_of(state, withdrawal)?.withdraw_ready(withdrawal, from);
@@ -30,7 +30,7 @@ pub(in crate::dispatch) fn ready(state: &mut State, withdrawal: &mut Withdrawal,
     next
 }
 
-/// None when another queue has its number by now.
+/// The queue of the withdrawal. None if another queue has its number by now.
 fn queue_of<'s>(state: &'s mut State, withdrawal: &Withdrawal) -> Option<&'s mut Queue> {
     state.queues.get_mut(withdrawal.queue).filter(|q| q.stamp == withdrawal.stamp)
 }
@@ -43,7 +43,7 @@ fn withdrew(state: &mut State, withdrawal: &Withdrawal, before: usize) {
     state.update_ready(withdrawal.queue);
 }
 
-/// Lets the lanes go on: the journal has been told what is forgotten.
+/// Lets the lanes go on. The journal has been told what is forgotten.
 pub(in crate::dispatch) fn advance_lanes(state: &mut State, withdrawal: &Withdrawal, now: Instant) {
     let queue = withdrawal.queue;
     let stopped = withdrawal.stopped.iter().map(|id| (id, true));
@@ -55,8 +55,8 @@ pub(in crate::dispatch) fn advance_lanes(state: &mut State, withdrawal: &Withdra
     }
 }
 
-/// The journal has answered. What could not be forgotten is owed as before. In a drain, and where its plugin is gone, the next start makes
-/// it; where its plugin is on its way out, it is left behind with the rest.
+/// The journal has answered. What it could not forget is owed as before. In a drain, and if the plugin is gone, the next start makes it. If
+/// the plugin is being uninstalled, the uninstalling takes it with the rest.
 pub(in crate::dispatch) fn end(
     state: &mut State,
     withdrawal: Withdrawal,
@@ -88,7 +88,7 @@ pub(in crate::dispatch) fn end(
             }
         }
     }
-    // Only when all of them have their places: one that began before would go ahead of those.
+    // Nothing may begin before all deliveries have their places: otherwise it would go ahead of those that have none yet.
     for id in lanes {
         let Some(q) = state.queues.get_mut(queue) else { continue };
         let Finished { ready, look_at, .. } = q.look(&id, now);
