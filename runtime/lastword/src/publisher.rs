@@ -1,4 +1,4 @@
-//! Who hears how deliveries go: the embedder's observers, and the log.
+//! Tells the embedder's observers and the log how deliveries go.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Publisher {
         &self.observers
     }
 
-    /// A call begins. Gives the spans in which it is to be polled.
+    /// A call begins. Gives the spans in which the call is to be polled.
     pub(crate) fn call(&self, call: &HookCall, draining: bool) -> CallSpans {
         let HookCall { session, delivery, event } = call;
         let &Delivery { ref id, attempt, remaining_ms, late } = delivery;
@@ -36,7 +36,7 @@ impl Publisher {
         self.observers.call(&CallStart { id, session, event, attempt, late, remaining, draining })
     }
 
-    /// What observers are to be told when these are on record. None without observers.
+    /// What observers are to be told when these completions are on record. None if there are no observers.
     pub(crate) fn to_be_recorded(&self, completions: &[Completion]) -> Option<ToBeRecorded> {
         let is_told = !self.observers.is_empty() && !completions.is_empty();
         is_told.then(|| ToBeRecorded::new(self.observers.clone(), self.journal_name, completions))

@@ -30,7 +30,7 @@ pub(crate) async fn compaction(core: Arc<Core>, request: CompactionRequest) -> R
         SessionState::Active { session: active, candidates } => {
             compact(&core, &active, candidates, &session, event, op_id).await
         }
-        // It has waited behind others of its id, as a start.
+        // The request has waited behind others of its id, as a start does.
         SessionState::Drained(_) => name.known_or(&core, Refusal::Draining).await,
         SessionState::Unknown => match permit_for(&core, &identity.tenant) {
             Err(refusal) => name.known_or(&core, refusal).await,
@@ -61,7 +61,7 @@ async fn compact(
             let deliveries = owed.deliveries(core.journal_name(), sequence, key);
             let mut set = core.lock_active();
             let is_active = set.update_session(&known_as, sequence, session.clone(), |active| active.compactions = n);
-            // A drain may have taken the session meanwhile, and then its end may be out already.
+            // A drain may have taken the session meanwhile, and the end may have been delivered already.
             let late = !is_active;
             let delivery = QueuedDelivery { late, ..QueuedDelivery::new(sequence, key, &session, &event) };
             enqueue(core, &mut set, &delivery, &owed, &[]);
@@ -72,7 +72,7 @@ async fn compact(
     }
 }
 
-/// A session that is being compacted is alive, whether or not its owner has told us of its start.
+/// Registers the session if it is unknown: a session that is being compacted is alive, even if its owner has not told of its start.
 async fn compact_without_start(
     core: &Arc<Core>,
     session: Session,

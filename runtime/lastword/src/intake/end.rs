@@ -1,7 +1,7 @@
 //! A session ends.
 //!
-//! The active set is locked twice on the way: when the end is handed to the journal, and when the journal has it; and once more
-//! when an `op_id` has to be looked up first.
+//! The active set is locked twice: when the journal is handed the end, and when the journal has the end. It is locked once more if an
+//! `op_id` has to be looked up first.
 
 use std::sync::Arc;
 
@@ -61,19 +61,19 @@ fn state_of(set: &ActiveSet, end: &Arc<ReceivedEnd>) -> Result<SessionState, Jou
 
 /// What is to be done about an end.
 enum Step {
-    /// It is the active session's, and the journal has been handed it.
+    /// The end is that of an active session. The journal has been handed the end.
     Appended(AppendedEnd),
-    /// A drain has taken the session over.
+    /// A drain has taken the session.
     Drained(ActiveSession),
-    /// It is a duplicate of the last end.
+    /// The end is a duplicate of the last end.
     Duplicate(DuplicateEnd),
     /// Nobody has started the session.
     Unknown(Session),
 }
 
 impl Step {
-    /// Decides, and hands the end of an active session to the journal, under one lock: a drain finds the session before this, or the
-    /// end in the journal's queue before what it makes.
+    /// Decides what the end is. Hands the journal the end of an active session under the same lock: so a drain finds the session before
+    /// that, or writes after the end.
     fn take(
         core: &Arc<Core>,
         set: &mut ActiveSet,
@@ -99,7 +99,7 @@ impl Step {
     }
 }
 
-/// The end of an active session that the journal has been handed.
+/// The end of an active session. The journal has been handed the end.
 struct AppendedEnd {
     sequence: u64,
     /// What the set knows the session as.
@@ -123,7 +123,7 @@ impl AppendedEnd {
         let ending = Ending::Appended(requested.clone());
         set.update(&known_as, sequence, |active| active.ending = Some(Box::new(ending)));
         let answer = core.journal().append(op);
-        // Last: it locks the set when it is dropped, and the set is locked here.
+        // This is the last field. Dropping it locks the set, and the set is locked here.
         let is_counted = core.quotas().of(&known_as.tenant).active_sessions.is_some();
         let guard = is_counted.then(|| EndingGuard::begin(core, set, &known_as.tenant));
         Self { sequence, known_as, requested, guard, answer }
@@ -156,7 +156,8 @@ impl AppendedEnd {
     }
 }
 
-/// A drain has taken the session over: with this end, if it was the first to be asked for, and with its own otherwise.
+/// The answer to an end of a session that a drain has taken: the drain delivers this end if it was asked for first, and the drain's own end
+/// otherwise.
 async fn end_drained(
     core: &Core,
     active: &ActiveSession,
@@ -168,7 +169,7 @@ async fn end_drained(
         return Ok(Accepted::new(identity, generation, Acceptance::DuplicateEnd));
     }
     let owed = requested_end(core, active, end, dropped).0.owed;
-    // The drain has handed it over to the journal.
+    // The drain has handed the end to the journal.
     core.journal().flush().await?;
     let deliveries = owed.deliveries(core.journal_name(), active.sequence, EventKey::End);
     Ok(Accepted::new(identity, generation, Acceptance::Registered).with(deliveries))
@@ -193,12 +194,12 @@ pub(super) struct ImpliedEnd {
     pub(super) identity: Identity,
     pub(super) event: Arc<Event>,
     pub(super) reported: ReportedFields,
-    /// Whom it is owed.
+    /// The plugins that are owed the end.
     pub(super) owed: Owed,
 }
 
 impl ImpliedEnd {
-    /// With the operation that records it.
+    /// Makes the end, with the operation that records it.
     pub(super) fn of(core: &Core, session: Session, end: &ReceivedEnd) -> (Self, JournalOp) {
         let EndRequest { session: said, event, op_id, .. } = &end.request;
         let identity = session.identity.clone();

@@ -1,4 +1,4 @@
-//! What is written down takes effect: a session is active, or has ended.
+//! Requests that are written down take effect: a session is active, or has ended.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::request::{Acceptance, Accepted, Refusal};
 use crate::session_query::SessionQuery;
 use crate::session_quota::{EndingGuard, SessionPermit};
 
-/// What a request finds when it has its turn; `session` gets an identity of its own if it needs one. The request is refused while the
-/// session's end is with a disk that cannot take it.
+/// What a request finds when it has its turn. `session` gets an identity of its own if it needs one. The request is refused while a full
+/// disk keeps the end of the session from being written.
 pub(super) fn look_up(core: &Core, session: &mut Session, is_start: bool) -> Result<SessionState, JournalError> {
     let (set, now) = (core.lock_active(), core.time().now());
     let state = refuse_ending(set.state(SessionQuery::of(session, now).at_start(is_start)))?;
@@ -26,8 +26,8 @@ pub(super) fn look_up(core: &Core, session: &mut Session, is_start: bool) -> Res
     Ok(state)
 }
 
-/// Refuses what is asked of a session whose end is still being written. Requests of one session follow each other, so such an end can
-/// only be the end of a grace.
+/// Refuses a request about a session whose end is still being written. Requests of one session follow each other, so the end can only be
+/// the end of a grace.
 pub(super) fn refuse_ending(state: SessionState) -> Result<SessionState, JournalError> {
     match state {
         SessionState::Active { session, .. } if session.ending.is_some() => {
@@ -37,7 +37,7 @@ pub(super) fn refuse_ending(state: SessionState) -> Result<SessionState, Journal
     }
 }
 
-/// Whether a tenant may have one more session, and the permit if they are counted.
+/// A permit for one more session of the tenant, or a refusal. None if the tenant has no quota of sessions.
 pub(super) fn permit_for(core: &Arc<Core>, tenant: &Arc<str>) -> Result<Option<SessionPermit>, Refusal> {
     // Most tenants have no quota, and need no lock for it.
     match core.quotas().of(tenant).active_sessions {
@@ -46,7 +46,7 @@ pub(super) fn permit_for(core: &Arc<Core>, tenant: &Arc<str>) -> Result<Option<S
     }
 }
 
-/// As [`permit_for`], with the set locked.
+/// The same as [`permit_for`], for a caller that has locked the set.
 pub(super) fn permit_locked(
     core: &Arc<Core>,
     set: &mut ActiveSet,
@@ -67,7 +67,7 @@ fn may_owe_more(core: &Core, tenant: &Arc<str>) -> Result<(), Refusal> {
     }
 }
 
-/// An event that is written down, and whom it is owed.
+/// An event that is written down, and the plugins that are owed it.
 #[derive(Clone, Copy)]
 pub(super) struct OwedEvent<'a> {
     pub(super) key: EventKey,
@@ -82,7 +82,7 @@ pub(crate) struct KnownAs<'a> {
     pub(crate) sequence: u64,
 }
 
-/// Makes a session active and enqueues its first event, once that event is written down. If a drain has taken its snapshot meanwhile, the
+/// Makes a session active and enqueues its first event. That event is written down. If a drain has taken its snapshot meanwhile, the
 /// session is ended right after the event.
 pub(super) fn register(
     core: &Core,
@@ -94,7 +94,7 @@ pub(super) fn register(
     register_locked(core, &mut core.lock_active(), sequence, session, first, permit);
 }
 
-/// As [`register`], with the set locked.
+/// The same as [`register`], for a caller that has locked the set.
 pub(super) fn register_locked(
     core: &Core,
     set: &mut ActiveSet,
@@ -114,8 +114,8 @@ pub(super) fn register_locked(
     }
 }
 
-/// Takes a session out of the set and enqueues its end. If a drain has taken the session over before, the end is the drain's, under the
-/// same delivery id.
+/// Takes a session out of the set and enqueues its end. If a drain has taken the session before, the drain delivers the end, under the same
+/// delivery id.
 pub(crate) fn register_end(
     core: &Core,
     set: &mut ActiveSet,
@@ -132,14 +132,14 @@ pub(crate) fn register_end(
         let end = QueuedDelivery { attempt: active.attempt_of_end(), ..end };
         enqueue(core, set, &end, owed, active.started());
     }
-    // A drain that has taken the session over meanwhile has delivered this end.
+    // A drain that has taken the session meanwhile has delivered this end.
     let is_this = ended.is_some() || set.was_ending(identity, sequence);
     let how = if is_this { Acceptance::Registered } else { Acceptance::DuplicateEnd };
     Accepted::new(session.identity.clone(), session.generation, how)
 }
 
-/// Lets a session go on whose end is not written down. If a drain has taken the session over with this end meanwhile, the next start ends
-/// it, for all who were installed as the drain began: so plugins that are not `owed` this end count as well.
+/// Lets a session go on whose end is not written down. If a drain has taken the session with this end meanwhile, the next start ends the
+/// session, for all plugins that were installed when the drain began. So plugins that are not `owed` this end count as well.
 pub(crate) fn cancel_end(
     core: &Core,
     set: &mut ActiveSet,
@@ -154,8 +154,9 @@ pub(crate) fn cancel_end(
     }
 }
 
-/// A drain ends sessions of a dead run that nobody has come back for, and records it at once: whoever comes just then finds
-/// a session active that the journal has ended when it is asked. Gives its generation.
+/// The generation of a session that a drain has ended, if that is why the journal does not know it. A drain ends sessions of a dead run
+/// that nobody has come back for, and records that at once. So a request that comes just then finds the session active, and the journal has
+/// ended it.
 pub(super) fn ended_by_drain(core: &Core, identity: &Identity, error: &JournalError) -> Option<u32> {
     match error {
         JournalError::UnknownSession(_) => {
@@ -165,7 +166,7 @@ pub(super) fn ended_by_drain(core: &Core, identity: &Identity, error: &JournalEr
     }
 }
 
-/// What is answered when the journal has not taken something.
+/// The answer if the journal has not taken an operation.
 pub(super) fn refusal(core: &Core, identity: &Identity, error: JournalError) -> Refusal {
     if ended_by_drain(core, identity, &error).is_some() { Refusal::Draining } else { error.into() }
 }

@@ -1,7 +1,7 @@
-//! A session ends and another one begins, as one: both are written down, or neither is.
+//! A replacement: one session ends and another begins. Both are written down, or neither is.
 //!
-//! As for an end, the active set is locked when both are handed to the journal, and when the journal has them. What is found out
-//! about one of the two counts for both: so a drain, a quota or a full disk refuses them together.
+//! As for an end, the active set is locked when the journal is handed both, and when the journal has both. What applies to one of the two
+//! applies to both: a drain, a quota or a full disk refuses them together.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::request::{Acceptance, Accepted, ReceivedEnd, Refusal, RequestResult, 
 use crate::session_query::SessionQuery;
 use crate::session_quota::{EndingGuard, SessionPermit};
 
-/// How a replacement went: what became of the end, and of the start.
+/// The result of a replacement: what became of the end, and of the start.
 type ReplacementResult = Result<(Accepted, Accepted), Refusal>;
 
 pub(crate) async fn replace(
@@ -45,12 +45,12 @@ pub(crate) async fn replace(
     };
     match step {
         Ok(Step::Appended(replacement)) => replacement.finish(&core, &end, &request).await,
-        // There is nothing to end: the start is all there is.
+        // There is no session to end: only the start is left.
         Ok(Step::Duplicate(duplicate, dropped)) => {
             let started = start(core.clone(), request).await?;
             Ok((Accepted { dropped, ..core.duplicate_ends().count(duplicate) }, started))
         }
-        // A line that is sent again is acknowledged, whether or not there would be room for another.
+        // A replacement that is sent again is acknowledged, whether or not there would be room for another session.
         Err(Refused(refusal, guard)) => {
             drop(guard);
             let Some(ended) = name_of_end(&end).known(&core).await else { return Err(refusal) };
@@ -61,8 +61,8 @@ pub(crate) async fn replace(
     }
 }
 
-/// The answer to a replacement that was sent before. Parts without a scope may have been of other sessions then, and the journal has to
-/// be asked for them; of all others it says so itself.
+/// The answer to a replacement that was sent before. A part without a scope may have been taken for another session then, so the journal is
+/// asked for it. For all other parts the journal answers by itself.
 async fn known_before(
     core: &Core,
     end: &Arc<ReceivedEnd>,
@@ -85,7 +85,7 @@ async fn known_before(
     }
 }
 
-/// Whoever sends a replacement again is there, and goes on with the session that began.
+/// The owner that sends a replacement again is there, and goes on with the session that began.
 async fn attach_started(core: &Core, end: &ReceivedEnd, request: &StartRequest) -> Result<(), Refusal> {
     let found = core.lock_active().state(start_query(end, request));
     match found {
@@ -109,16 +109,16 @@ fn name_of_start(request: &StartRequest) -> RequestName<'_> {
 
 /// What is to be done about a replacement.
 enum Step {
-    /// The journal has been handed both.
+    /// The journal has been handed both parts.
     Appended(Box<Replacement>),
-    /// Its end is a duplicate of the last one.
+    /// The end is a duplicate of the last end.
     Duplicate(DuplicateEnd, Vec<String>),
 }
 
-/// Why nothing is done, and what is to be dropped without the set's lock.
+/// Why nothing is done, and what is to be dropped after the set is unlocked.
 struct Refused(Refusal, Option<EndingGuard>);
 
-/// Both, once the journal has been handed them.
+/// Both parts. The journal has been handed them.
 struct Replacement {
     ended: Ended,
     started: Started,
@@ -128,10 +128,10 @@ struct Replacement {
 
 /// The session that ends.
 struct Ended {
-    /// What the set knows it as.
+    /// The session as the set knows it.
     identity: Identity,
     kind: EndedKind,
-    /// What the end lost.
+    /// What the end lost to fit the limits.
     dropped: Vec<String>,
 }
 
@@ -146,10 +146,10 @@ enum EndedKind {
 
 /// The session that begins.
 struct Started {
-    /// What the set knows it as, or will.
+    /// The session as the set knows it, or will know it.
     identity: Identity,
     kind: StartedKind,
-    /// What was missing so that the session had to be ambiguity_note.
+    /// A note for the answer if the session had to be guessed.
     dropped: Vec<String>,
 }
 
@@ -159,13 +159,12 @@ enum StartedKind {
         owed: Owed,
         permit: Option<SessionPermit>,
     },
-    /// It is active already, and this is known of it now.
+    /// The session is active already. This is what is known of it now.
     Update(Box<ActiveSession>, Arc<Session>),
 }
 
 impl Step {
-    /// Decides, and hands both to the journal, under one lock: a drain finds both sessions as they were, or both in the journal's
-    /// queue before what it makes.
+    /// Decides, and hands the journal both parts, under one lock: so a drain finds both sessions as they were, or writes after both parts.
     fn take(
         core: &Arc<Core>,
         set: &mut ActiveSet,
@@ -180,7 +179,7 @@ impl Step {
             return Ok(Self::Duplicate(duplicate, dropped));
         }
         let (ended, op_end) = Ended::of(core, set, ends, end, dropped).map_err(|refusal| Refused(refusal, None))?;
-        // The session that begins may have the room of the one that ends.
+        // The session that begins may have the room of the session that ends.
         let is_counted = core.quotas().of(&ended.identity.tenant).active_sessions.is_some() && ended.is_of_active();
         let guard = is_counted.then(|| EndingGuard::begin(core, set, &ended.identity.tenant));
         let (started, op_start) = match Started::of(core, set, starts, session, request) {
@@ -196,7 +195,7 @@ impl Step {
     }
 }
 
-/// What the set knows of the session that ends and of the one that begins, which is a new one if it is the same.
+/// What the set knows of the session that ends and of the session that begins. If both are the same session, the second is a new one.
 fn found(set: &ActiveSet, end: &Arc<ReceivedEnd>, request: &StartRequest) -> (SessionState, SessionState) {
     let (ends, starts) = (set.state(SessionQuery::of_end(end)), set.state(start_query(end, request)));
     match (&ends, &starts) {
@@ -209,7 +208,7 @@ fn found(set: &ActiveSet, end: &Arc<ReceivedEnd>, request: &StartRequest) -> (Se
     }
 }
 
-/// The same, unless one of them is ending; and the session that begins, apart from others of its id.
+/// The session that ends and the session that begins, which is kept apart from others of its id. Refused while one of them is ending.
 fn states(
     set: &ActiveSet,
     end: &Arc<ReceivedEnd>,
@@ -248,7 +247,7 @@ impl Ended {
         }
     }
 
-    /// It is written down.
+    /// The replacement is written down.
     fn register(
         self,
         core: &Core,
@@ -283,7 +282,7 @@ impl Ended {
         matches!(self.kind, EndedKind::Active { .. })
     }
 
-    /// Whether the journal has written the end down, and not something else.
+    /// Whether the journal has written the end down as this one.
     fn fits(&self, appended: &Appended) -> bool {
         match appended {
             Appended::Done => self.is_of_active(),
@@ -292,7 +291,7 @@ impl Ended {
         }
     }
 
-    /// The end is not written down, or was before.
+    /// The end is not written down, or was written down before.
     fn cancel(&self, core: &Core) {
         if let EndedKind::Active { sequence, requested } = &self.kind {
             let known_as = KnownAs { identity: &self.identity, sequence: *sequence };
@@ -334,7 +333,7 @@ impl Started {
         }
     }
 
-    /// Whether the journal has written it down, and not something else.
+    /// Whether the journal has written the start down as this one.
     fn fits(&self, appended: &Appended) -> bool {
         matches!(
             (&self.kind, appended),
@@ -342,7 +341,7 @@ impl Started {
         )
     }
 
-    /// It is written down.
+    /// The start is written down.
     fn register(self, core: &Core, set: &mut ActiveSet, appended: &Appended) -> RequestResult {
         let Self { identity, kind, dropped } = self;
         match (kind, appended) {

@@ -1,6 +1,7 @@
-//! The end of an active session as its owner has asked for it.
+//! The end of an active session, as the session's owner has asked for it.
 //!
-//! Apart from [`end`](mod@super::end), which registers it: a drain takes some over, and is called where sessions are registered.
+//! It is apart from [`end`](mod@super::end), which registers it, because a drain takes some of these ends and is called where sessions are
+//! registered.
 
 use std::sync::Arc;
 
@@ -14,8 +15,8 @@ use crate::reported_fields::ReportedFields;
 use crate::request::{EndRequest, ReceivedEnd};
 use crate::session_query::SessionQuery;
 
-/// Merges an owner's end of an active session with what is known of the session. Gives it with the operation that records it. `dropped`
-/// gets the names of what does not fit.
+/// Merges an owner's end of an active session with what is known of the session. Gives the end with the operation that records it.
+/// `dropped` gets the names of the fields that do not fit.
 pub(crate) fn requested_end(
     core: &Core,
     active: &ActiveSession,
@@ -39,7 +40,7 @@ pub(crate) fn requested_end(
     (RequestedEnd { session, event, reported, owed }, op)
 }
 
-/// An end is never refused: what no longer fits together is left out, and named in `dropped`.
+/// An end is never refused: fields that do not fit together any more are dropped, and named in `dropped`.
 fn merge_fitting(known: &Arc<Session>, newer: Session, dropped: &mut Vec<String>) -> Arc<Session> {
     let merged = merge(known, newer);
     if merged.validate().is_ok() {

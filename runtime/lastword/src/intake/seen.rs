@@ -1,4 +1,4 @@
-//! Something was heard of a session that is not one of its events.
+//! An owner has told of an event of a session that is no start, end or compaction.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use lastword_journal::JournalOp;
 use crate::core::Core;
 use crate::session_order::SeenTurn;
 
-/// Something is heard of a session. If it has ended just now its next end is a new one.
+/// Notes that a session is alive. If it has ended just now, its next end is a new one.
 pub(crate) fn seen(core: &Arc<Core>, identity: &Identity) {
     match core.order().join_seen(identity) {
         SeenTurn::Now => register_seen(core, identity),

@@ -26,8 +26,8 @@ pub(crate) async fn start(core: Arc<Core>, request: StartRequest) -> RequestResu
     }
     match state {
         SessionState::Active { session: active, candidates } => update(&core, active, candidates, session, op_id).await,
-        // It has waited behind others of its id for longer than the drain did. A new generation would not wait for the end
-        // of this one, which the drain delivers when it comes by it.
+        // The request has waited behind others of its id for longer than the drain has. A new generation would not wait for the end of this
+        // one, which the drain delivers.
         SessionState::Drained(_) => name.known_or(&core, Refusal::Draining).await,
         SessionState::Unknown => match permit_for(&core, &identity.tenant) {
             Err(refusal) => name.known_or(&core, refusal).await,
@@ -62,7 +62,7 @@ async fn begin(
     }
 }
 
-/// What is newer of an active session is kept.
+/// Keeps what the request says of an active session that is newer.
 pub(super) async fn update(
     core: &Core,
     active: ActiveSession,
@@ -88,7 +88,7 @@ pub(super) async fn update(
     }
 }
 
-/// The line of a run that is dead was sent again: its owner is there all the same, and goes on with the session.
+/// The request of a dead run was sent again. Its owner is there, and goes on with the session.
 pub(super) async fn attach(core: &Core, active: &ActiveSession) -> Result<(), Refusal> {
     let (known_as, sequence) = (&active.session.identity, active.sequence);
     let is_unattached = core.lock_active().is_unattached(known_as, sequence);

@@ -1,5 +1,5 @@
-//! Uninstalls a plugin. No call of it begins from that moment on. Then what it was owed is written down as orphaned or dropped. The
-//! uninstalling is over when its calls under way are, with what comes of them.
+//! Uninstalls a plugin. From that moment no call of it begins. Then what the plugin was owed is written down as orphaned or dropped. The
+//! uninstalling is over when the calls under way have ended and their outcomes are handed over.
 
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -30,7 +30,7 @@ use crate::waiters::Settled;
 pub struct Uninstalled {
     /// The plugin.
     pub plugin: Plugin,
-    /// How many deliveries were orphaned or dropped. The ends of sessions that are active are not among them.
+    /// How many deliveries were orphaned or dropped. Ends of active sessions do not count.
     pub owed: u64,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn uninstall(
     }
 }
 
-/// A plugin that is being uninstalled. While this waits it keeps nothing of the runtime.
+/// A plugin that is being uninstalled. While this waits, it does not keep the runtime alive.
 struct Uninstalling {
     runtime: Weak<Core>,
     /// Is told when calls may have ended.
@@ -57,18 +57,18 @@ struct Uninstalling {
     number: PluginNumber,
     installed: Arc<Installed>,
     leave: Leave,
-    /// Deliveries that were orphaned or dropped.
+    /// How many deliveries were orphaned or dropped.
     owed: u64,
-    /// Why some could not be dropped.
+    /// Why some deliveries could not be dropped.
     failed: Option<JournalError>,
 }
 
 /// What is to be written down at once.
 struct First {
     unstarted: Vec<Unstarted>,
-    /// Active sessions whose end it is not owed any more.
+    /// Active sessions whose end the plugin is not owed any more.
     not_owed: Vec<u64>,
-    /// A drain waits a little for that.
+    /// A drain waits a little while this is held.
     ticket: Ticket,
 }
 
@@ -79,7 +79,7 @@ fn begin(core: &Arc<Core>, key: &PluginKey, leave: Leave) -> Result<(Uninstallin
     record_plugins(core);
     let not_owed = match leave {
         Leave::Orphaned => {
-            // They were counted as those of active sessions, and count as those of orphans now.
+            // The ends were counted as those of active sessions, and now count as orphaned.
             core.dispatcher().count_orphaned_ends(set.keep_started(&installed));
             Vec::new()
         }
@@ -101,7 +101,7 @@ impl Uninstalling {
         }
         drop(ticket);
         loop {
-            // Before the look: what changes after it is told.
+            // Subscribed before the look, so that a later change is told.
             self.calls.mark_unchanged();
             let step = self.runtime()?.dispatcher().uninstall_step(self.number);
             match step.ok_or(JournalError::Closed)? {
@@ -133,7 +133,7 @@ impl Uninstalling {
         Ok(())
     }
 
-    /// Nobody calls the plugin with these any more: they are orphaned, or dropped.
+    /// Orphans or drops these deliveries. Nobody calls the plugin with them any more.
     async fn orphan_or_drop(
         &mut self,
         deliveries: impl Iterator<Item = QueuedDelivery> + Send,
@@ -144,7 +144,7 @@ impl Uninstalling {
         }
     }
 
-    /// Whoever is installed under this name waits for the plugin to be out before it looks for them.
+    /// A plugin that is installed under this name waits until the old one is gone, and then looks for these deliveries.
     fn orphan(&mut self, deliveries: impl Iterator<Item = QueuedDelivery>) -> Result<(), JournalError> {
         let core = self.runtime()?;
         let mut ops = DecidedOps::of(core.journal());
@@ -167,20 +167,20 @@ impl Uninstalling {
             let changed = self.runtime()?.journal().change_deliveries(DeliveryChange::Forget, keys);
             match changed.await {
                 Ok(changed) => {
-                    // What cannot be changed on record is owed as before, and orphaned at the next start.
+                    // A delivery that cannot be changed on record is owed as before, and orphaned at the next start.
                     let answered = some.into_iter().zip(changed);
                     let done = answered.filter(|(_, one)| one.changed == Changed::Done).map(|(one, _)| one);
                     let done: Vec<(DeliveryKey, Identity)> = done.collect();
                     self.owed += u64::try_from(done.len()).unwrap_or(u64::MAX);
                     self.forgotten(done)?;
                 }
-                // They are owed as before, and orphaned at the next start.
+                // The deliveries are owed as before, and orphaned at the next start.
                 Err(error) => self.fail(error),
             }
         }
     }
 
-    /// The first failure is told, when all is over.
+    /// Keeps the first failure, which is told at the end.
     fn fail(&mut self, error: JournalError) {
         if self.failed.is_none() {
             self.failed = Some(error);
@@ -199,7 +199,7 @@ impl Uninstalling {
         Ok(())
     }
 
-    /// Drops what was orphaned under its name for the tenants that it served: before it was installed, or for want of a hook.
+    /// Drops what was orphaned under the plugin's name for the tenants that it served: before it was installed, or because it had no hook.
     async fn drop_orphans(&mut self) -> Result<(), JournalError> {
         let name = self.installed.name();
         if !self.runtime()?.operators().out_of_queues().has_orphaned(name) {
