@@ -1,4 +1,4 @@
-//! Outcomes of calls on their way to the record: the journal was handed them, and has not answered.
+//! Outcomes of calls that are being recorded: the journal was handed them, and has not answered.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Records {
     /// Resolves when the journal has answered for everything that it was handed before. Says whether all outcomes are on record.
     pub(crate) async fn answered(&self) -> bool {
         let mut state = self.0.subscribe();
-        // The sender lives as long as this.
+        // The sender lives as long as `self`.
         state.wait_for(|state| state.under_way == 0).await.is_ok_and(|state| !state.is_incomplete)
     }
 }

@@ -11,7 +11,7 @@ use crate::time::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct RetryPolicy {
-    /// Pause after the first failure; it doubles with each further one. In JSON `first_ms`.
+    /// Pause after the first failure. It doubles with each further one. In JSON `first_ms`.
     #[cfg_attr(feature = "serde", serde(rename = "first_ms", with = "lastword_events::millis"))]
     pub first: Duration,
     /// The longest pause. In JSON `max_ms`.
@@ -27,7 +27,7 @@ pub(crate) enum NextAttempt {
     /// Not in this run: the delivery is made or deferred, or the next start makes it.
     #[default]
     Unplanned,
-    /// At this moment, which is known by both clocks.
+    /// At this moment, in both clocks.
     Due { at: Instant, timestamp: Timestamp },
     /// Never: the delivery is dead.
     Never,
@@ -40,7 +40,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Whether a delivery is tried again that has failed so often by now, the last time for this cause.
+    /// Whether a delivery with so many failures is tried again. `cause` is that of the last failure.
     pub(crate) fn decide(&self, cause: &FailureCause, failures: u32, time: &Time) -> NextAttempt {
         if *cause == FailureCause::Fatal || failures >= self.max_failures {
             return NextAttempt::Never;
@@ -49,8 +49,8 @@ impl RetryPolicy {
         NextAttempt::Due { at: time.now() + pause, timestamp: time.timestamp().plus(pause) }
     }
 
-    /// The pause after failure number `failures`, drawn from the upper half of the full pause, so that deliveries which
-    /// failed together do not come back together. `random` is uniform in 0..1.
+    /// The pause after failure number `failures`: a part of the upper half of the full pause, so that deliveries that failed together are
+    /// not tried again together. `random` is uniform in 0..1.
     fn pause(&self, failures: u32, random: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let full = self.first.saturating_mul(1 << doublings).min(self.max);

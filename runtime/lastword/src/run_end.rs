@@ -1,4 +1,4 @@
-//! How a run ends, beside what a drain does: it is recorded that it ended cleanly, threads are joined, and the journal is free.
+//! The end of a run, besides its drain: whether it ended cleanly is recorded, threads are joined, and the journal is released.
 //!
 //! [`clean_end`] says whether the next run has to count an attempt for what is owed. [`last_steps`] has the steps from the last call to the
 //! free journal. [`shutdown`] takes them after a drain, and [`detach`] without one.
@@ -26,29 +26,29 @@ use crate::sync::Mutex;
 /// What is known of the end of a run.
 #[derive(Default)]
 pub(crate) struct RunEnd {
-    /// Calls that were dropped before they came to an outcome.
+    /// Calls that were dropped before they had an outcome.
     cuts: Mutex<Vec<CutCall>>,
-    /// Deliveries that are owed, and that no queue has any more: the next run makes them.
+    /// Deliveries that are owed and are in no queue any more: the next run makes them.
     without_queue: AtomicU64,
-    /// That the run has ended cleanly is on record.
+    /// Whether it is on record that the run has ended cleanly.
     is_clean: AtomicBool,
-    /// What the drain came to, once that is known.
+    /// The report of the drain, once there is one.
     drained: watch::Sender<Option<Arc<DrainReport>>>,
-    /// Somebody takes the last steps.
+    /// Whether a caller takes the last steps already.
     last_steps_begun: AtomicBool,
-    /// What the last steps came to.
+    /// The result of the last steps.
     result: watch::Sender<Option<RunResult>>,
-    /// What everybody is told who asks for a shutdown.
+    /// The report that every caller of a shutdown gets.
     report: OnceLock<Arc<DrainReport>>,
 }
 
 impl RunEnd {
-    /// Whether the last steps are taken: calls that come back only now are cut.
+    /// Whether the last steps have begun: a call that comes back only now is cut.
     pub(crate) fn is_orderly(&self) -> bool {
         self.last_steps_begun.load(Ordering::Relaxed)
     }
 
-    /// This call was cut.
+    /// Notes a call that was cut.
     pub(crate) fn add_cut(&self, call: CutCall) {
         self.add_without_queue(1);
         self.cuts.lock().push(call);

@@ -34,8 +34,8 @@ use crate::waiters::Settled;
 
 /// The runtime: the set of active sessions and the deliveries that are owed. Cheap to clone.
 ///
-/// When the last clone is dropped its workers leave, and nobody waits for them: to the journal that is a run that was killed. End it with
-/// [`shutdown`], or with [`detach`] if its sessions go on.
+/// When the last clone is dropped its workers leave, and nobody waits for them: for the journal that is the same as if the process had been
+/// killed. End a runtime with [`shutdown`], or with [`detach`] if its sessions go on.
 ///
 /// [`shutdown`]: Self::shutdown
 /// [`detach`]: Self::detach
@@ -72,14 +72,14 @@ impl Runtime {
         &self.owner.core
     }
 
-    /// Records that a session began, and tells the plugins with a `session-start` hook. The start of a session that is
-    /// active already is an *update*: what is newer is kept, and nobody is told.
+    /// Records that a session began, and tells the plugins with a `session-start` hook. The start of a session that is active already is an
+    /// *update*: what it says that is newer is kept, and nobody is told.
     ///
-    /// Like the other two, it joins the session's order when it is called, and is carried out even if the
-    /// future is dropped. The future resolves when the journal has it, not when the plugins have been told.
+    /// The request joins the session's order when this is called, and is carried out even if the future is dropped. The future resolves
+    /// when the journal has the request, not when the plugins have been told.
     ///
     /// # Errors
-    /// Bad fields, a drain that has begun, or a journal that cannot be written; nothing is changed then.
+    /// Bad fields, a drain that has begun, or a journal that cannot be written. Nothing is changed then.
     pub fn start_session(
         &self,
         request: StartRequest,
@@ -94,17 +94,17 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, Some(ticket), work)
     }
 
-    /// Makes more known of a session that is active: what is newer is kept, and nobody is told. Of a session that a dead run left its owner
-    /// has come back then, as after a [start](Self::start_session). Unlike a start it begins nothing: the answer is none when there is
-    /// no active session of this identity, scope included, and of this generation. The generation 0 stands for any.
+    /// Makes more known of an active session: what is newer is kept, and nobody is told. If a dead run left the session, its owner has come
+    /// back for it, as after a [start](Self::start_session). Unlike a start this begins no session: the answer is none if no session of
+    /// this identity, scope included, and of this generation is active. The generation 0 stands for any.
     ///
-    /// It is for whoever speaks for an owner without its word. The end of such a session may be on its way already, since
-    /// [`Builder::attach_grace`] is over for instance, and a start would begin the id anew behind it.
+    /// This is for a program that acts for an owner without a request of the owner. The end of such a session may be under way already, for
+    /// instance because [`Builder::attach_grace`] is over, and a start would begin the session anew behind that end.
     ///
-    /// Like the others, it joins the session's order when it is called, and is carried out even if the future is dropped.
+    /// The request joins the session's order when this is called, and is carried out even if the future is dropped.
     ///
     /// # Errors
-    /// Bad fields, a drain that has begun, or a journal that cannot be written; nothing is changed then.
+    /// Bad fields, a drain that has begun, or a journal that cannot be written. Nothing is changed then.
     pub fn update_session(
         &self,
         session: Session,
@@ -119,10 +119,10 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, Some(ticket), work)
     }
 
-    /// Records that a session ended, and tells every plugin that serves its tenant. An end within 10 s of the last one, with no
-    /// event between, is a duplicate: it is acknowledged and not delivered. An `op_id` or a later `started_at` makes it a new end;
-    /// an `op_id` does not where the request [may repeat](EndRequest::may_be_duplicate) what its owner has told.
-    /// An end is never refused for its size: what does not fit is left out and named in [`Accepted::dropped`].
+    /// Records that a session ended, and tells every plugin that serves its tenant. An end within 10 s of the last one, with no event
+    /// between, is a duplicate: it is acknowledged and not delivered. An end with an `op_id` or with a later `started_at` is a new end. But
+    /// the `op_id` does not count if [`may_be_duplicate`](EndRequest::may_be_duplicate) is set. An end is never refused for its size:
+    /// fields that do not fit are dropped and named in [`Accepted::dropped`].
     ///
     /// # Errors
     /// An empty or impossible identity, or a journal that cannot be written.
@@ -142,10 +142,10 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, ticket, work)
     }
 
-    /// Reports any other event of a session. A session that has just ended counts as alive again: its next end is not a duplicate.
-    /// It costs nothing otherwise.
+    /// Reports any other event of a session. A session that has just ended counts as alive again: its next end is not a duplicate. For
+    /// other sessions the call does nothing.
     ///
-    /// Like the others, it joins the order of the session's id when it is called.
+    /// The report joins the order of the session's id when this is called.
     pub fn seen(&self, identity: &Identity) {
         intake::seen(self.core(), identity);
     }

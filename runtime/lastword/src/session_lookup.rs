@@ -1,4 +1,4 @@
-//! Finds the session that an event is about. What is known of two sessions is never mixed: in doubt they are two.
+//! Finds the session that an event is about. What is known of two sessions is never mixed: in doubt there are two sessions.
 
 use lastword_events::Identity;
 
@@ -10,7 +10,7 @@ use crate::session_query::SessionQuery;
 /// A session that was found.
 pub(crate) struct Found<'s> {
     pub(crate) session: &'s ActiveSession,
-    /// How many sessions the event may be about; the newest of them was taken.
+    /// How many sessions the event may be about. The newest of them was taken.
     pub(crate) candidates: usize,
 }
 
@@ -20,7 +20,7 @@ impl<'s> Found<'s> {
     }
 }
 
-/// Finds the session that an event is about. `ends`: recent ends, of which the event may be a duplicate.
+/// Finds the session that an event is about. The event may be a duplicate of one of the recent `ends`.
 pub(crate) fn find<'s>(
     query: &SessionQuery<'_>,
     sessions: &'s ScopedMap<ActiveSession>,
@@ -37,11 +37,11 @@ pub(crate) fn find<'s>(
         let is_duplicate = query.end.is_some_and(|end| ends.has_duplicate_since(end, newest.sequence));
         return (!is_duplicate).then(|| Found { session: newest, candidates: others().count() });
     }
-    // It had a session of its own.
+    // The event is about a session of its own, which has ended just now.
     if ends.has_own_of(query) {
         return None;
     }
-    // Its scope becomes known, or has changed.
+    // The session's scope becomes known, or has changed.
     let unscoped = named(&query.identity.unscoped()).or_else(|| named(&query.apart_without_scope()?));
     let mut same_agent = others().filter(|active| !query.is_start && query.is_of_agent(active.agent()));
     let only = same_agent.next().filter(|_| same_agent.next().is_none());
@@ -71,7 +71,7 @@ mod tests {
         sessions
     }
 
-    /// The number of the session that is meant, and from how many.
+    /// The number of the session that is found, and the number of candidates.
     fn found(active: &[(&str, Option<&str>)], said: (&str, Option<&str>), is_start: bool) -> Option<(u64, usize)> {
         let session = session(said.0, said.1);
         let query = SessionQuery::of(&session, std::time::Instant::now()).at_start(is_start);

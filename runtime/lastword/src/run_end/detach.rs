@@ -1,4 +1,4 @@
-//! The journal is handed over as it is: no session is ended, and no delivery is given up.
+//! Detaches a runtime: the journal is handed over as it is. No session is ended, and no delivery is given up.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,13 +13,13 @@ use crate::limits::drain_reserve;
 /// A runtime that has begun to detach.
 pub(crate) struct RunningDetach {
     core: Arc<Core>,
-    /// When it cuts its calls, and from when on it does not wait for workers to drop them. None when it was drained, closed or detached
-    /// before.
+    /// When the runtime cuts its calls. From then on it does not wait for workers to drop them. None if the runtime was drained, closed or
+    /// detached before.
     schedule: Option<(Instant, Instant)>,
 }
 
 impl RunningDetach {
-    /// Lets no more requests in, and no call begin. Its budget counts from `began`.
+    /// Lets no more requests in, and lets no call begin. The budget counts from `began`.
     pub(crate) fn begin(core: &Arc<Core>, began: Instant) -> Self {
         let is_first = core.in_flight().close().is_some();
         if is_first {
@@ -30,7 +30,7 @@ impl RunningDetach {
         Self { core: core.clone(), schedule }
     }
 
-    /// Waits for what is under way, cuts it at the end of the budget, and lets go of the journal.
+    /// Waits for calls under way, cuts them at the end of the budget, and releases the journal.
     pub(crate) async fn finish(self) -> Result<Detached, JournalError> {
         let core = &self.core;
         match self.schedule {

@@ -15,7 +15,7 @@ use crate::limits::{JOURNAL_RELEASED_WITHIN, WORKERS_LEAVE_WITHIN};
 use crate::operators::{PluginStats, stats};
 use crate::sync::blocking;
 
-/// Takes the last steps, or waits for whoever takes them already. Nothing is let in any more, and no drain goes on.
+/// Takes the last steps, or waits until another caller has taken them. No request is let in any more, and no drain is going on.
 pub(super) async fn take_last_steps(core: &Arc<Core>) -> RunResult {
     let end = core.run_end();
     let mut result = end.result.subscribe();
@@ -48,7 +48,7 @@ async fn take_each(core: Arc<Core>) -> RunResult {
         warnings.push(DrainWarning::new("journal", error.to_string()));
     }
     let detached = count(&core);
-    // Last of all: the steps before wait for it.
+    // This comes last: the steps before use these timers.
     let time = core.time().clone();
     blocking(core.handle(), move || time.stop()).await;
     RunResult { journal, warnings, detached }
@@ -58,15 +58,15 @@ async fn take_each(core: Arc<Core>) -> RunResult {
 async fn join_workers(core: &Arc<Core>) -> usize {
     core.time().timeout(WORKERS_LEAVE_WITHIN, core.workers().all_left()).await;
     let of_task = core.clone();
-    // None when tokio is going: nobody is waited for any more.
+    // None if tokio is shutting down: then nobody waits any more.
     blocking(core.handle(), move || of_task.workers().join()).await.unwrap_or(0)
 }
 
-/// Writes what is left, and lets go of the journal.
+/// Writes what is left, and releases the journal.
 async fn release_journal(core: &Arc<Core>) -> Result<(), JournalError> {
     let (journal, until) = (core.journal(), core.time().after(JOURNAL_RELEASED_WITHIN));
     let recorded = in_time(core, until, record_clean_end(core)).await;
-    // Everything that is going to be settled is. Whoever asks from now on finds the journal closed.
+    // Everything that will be settled in this run is settled. A later request finds the journal closed.
     core.operators().waiters().tell_deferred();
     journal.end_call_marks();
     let released = in_time(core, until, journal.release()).await;
@@ -88,7 +88,7 @@ async fn in_time(
     })
 }
 
-/// What the next run finds, as far as it is on record. What a drain has left is in its report.
+/// What the next run finds, as far as it is on record. After a drain the report says it.
 fn count(core: &Core) -> Detached {
     if core.dispatcher().has_drain() {
         return Detached::default();

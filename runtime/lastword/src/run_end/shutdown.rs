@@ -1,4 +1,4 @@
-//! A drain, and then the last steps: nothing of the runtime is left but its handles.
+//! A drain with the last steps: only handles of the runtime are left after it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use lastword_events::DrainReport;
 use super::last_steps::take_last_steps;
 use crate::core::Core;
 
-/// Takes the last steps once the drain is over. Gives the report that everybody is given: that of the drain, with the warnings of the
+/// Takes the last steps once the drain is over. Gives the report that every caller gets: the report of the drain, with the warnings of the
 /// last steps.
 pub(crate) async fn shut_down(core: &Arc<Core>, drained: impl Future<Output = Arc<DrainReport>>) -> Arc<DrainReport> {
     let drained = drained.await;
