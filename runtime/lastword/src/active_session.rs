@@ -45,15 +45,16 @@ pub(crate) struct RequestedEnd {
     pub(crate) owed: Owed,
 }
 
-/// What else is known of a session: of one that a dead run left active, and that its owner may go on with; or of one that began in this run,
-/// and whose start was sent to a plugin that is gone.
+/// What else is known of a session: of one that a dead run left active, and that its owner may go on with; or of one that began in this
+/// run, and whose start was sent to a plugin that is gone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecoveredContext {
     /// Plugins that were sent the session's start, and of which the set of installed plugins does not say so.
     pub(crate) started: Vec<PluginName>,
     /// Whether the owner has come back for the session.
     pub(crate) attached: bool,
-    /// The highest attempt of the session's end that a dead run may have made: the run may have drained, and died before that was on record.
+    /// The highest attempt of the session's end that a dead run may have made: the run may have drained, and died before that was on
+    /// record.
     pub(crate) attempt: u32,
 }
 

@@ -77,7 +77,8 @@ impl ActiveSet {
         if self.sessions.get(identity).is_some() { None } else { self.drained_one(identity) }
     }
 
-    /// Gives a session an identity of its own, if another agent's session has the one that it says: no two sessions of this set have the same.
+    /// Gives a session an identity of its own, if another agent's session has the one that it says: no two sessions of this set have the
+    /// same.
     pub(crate) fn set_apart(&self, session: &mut Session, state: &SessionState, now: Instant) {
         let query = SessionQuery::of(session, now);
         let Some(apart) = query.apart() else { return };
@@ -111,8 +112,8 @@ impl ActiveSet {
         drained.of_id(&end.request.session.identity).find(|drained| drained.was_taken_over_with(end))
     }
 
-    /// Registers a session. `started_by`: the set of plugins that decided who is sent its start; 0 when nobody is. False when a drain has taken
-    /// the set, so that the drain ends the session.
+    /// Registers a session. `started_by`: the set of plugins that decided who is sent its start; 0 when nobody is. False when a drain has
+    /// taken the set, so that the drain ends the session.
     pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32, started_by: Epoch) -> bool {
         let active = ActiveSession { started_by, ..ActiveSession::new(sequence, session, compactions) };
         let identity = active.session.identity.clone();
@@ -181,8 +182,8 @@ impl ActiveSet {
         sessions
     }
 
-    /// How many sessions there are whose start was sent to a plugin of this name before this one was installed. Looks at all sessions of the
-    /// tenants that the plugin serves, if there may be any.
+    /// How many sessions there are whose start was sent to a plugin of this name before this one was installed. Looks at all sessions of
+    /// the tenants that the plugin serves, if there may be any.
     pub(crate) fn count_started(&mut self, plugin: &Installed) -> u64 {
         let mut sessions = 0;
         if self.with_context == 0 {
@@ -234,8 +235,8 @@ impl ActiveSet {
         active.map(change).is_some()
     }
 
-    /// Updates a session that its owner has spoken of to what is known of it now. Its scope may be another. False when the session is not active
-    /// any more.
+    /// Updates a session that its owner has spoken of to what is known of it now. Its scope may be another. False when the session is not
+    /// active any more.
     pub(crate) fn update_session(
         &mut self,
         identity: &Identity,
@@ -380,8 +381,8 @@ impl ActiveSet {
         self.sessions.get(identity).or_else(of_any_scope).map(|active| &active.session)
     }
 
-    /// At most `limit` active sessions of a tenant with numbers higher than `after`, in the order of their starts. Also gives the number of the
-    /// last one, if there are more.
+    /// At most `limit` active sessions of a tenant with numbers higher than `after`, in the order of their starts. Also gives the number of
+    /// the last one, if there are more.
     pub(crate) fn sessions_of(
         &self,
         tenant: &str,

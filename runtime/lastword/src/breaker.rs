@@ -14,8 +14,8 @@ impl Breaker {
         Self { threshold, strikes: 0 }
     }
 
-    /// Counts an outcome. A deadline or a trap is a strike. An answer of any kind ends the row of strikes. A deferral says nothing about the
-    /// plugin.
+    /// Counts an outcome. A deadline or a trap is a strike. An answer of any kind ends the row of strikes. A deferral says nothing about
+    /// the plugin.
     pub(crate) fn count(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Failed { cause: FailureCause::Deadline | FailureCause::Trap(_), .. } => self.strikes += 1,

@@ -66,8 +66,8 @@ impl Default for Builder {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A tenant would have two plugins of this name, so that a delivery id would not say which of them is meant. Two plugins without a scope
-    /// cannot have the same name in any case.
+    /// A tenant would have two plugins of this name, so that a delivery id would not say which of them is meant. Two plugins without a
+    /// scope cannot have the same name in any case.
     #[error("two plugins are called {0}: give one of them another name")]
     SamePluginName(PluginKey),
     /// A scoped plugin was to be installed for other tenants than its own.
@@ -109,7 +109,8 @@ impl Builder {
         self
     }
 
-    /// Installs a plugin for these tenants. A scoped plugin (`Plugin::scoped`) serves its own tenant. [`Runtime::install`] installs one later.
+    /// Installs a plugin for these tenants. A scoped plugin (`Plugin::scoped`) serves its own tenant. [`Runtime::install`] installs one
+    /// later.
     pub fn plugin(mut self, plugin: Plugin, tenants: Tenants) -> Self {
         self.installed.push((plugin, tenants));
         self

@@ -8,7 +8,8 @@ use lastword_journal::{Journal, JournalOp};
 use crate::limits::RECORDS_AT_ONCE;
 
 /// Operations that the journal is handed in pieces, in their order, so that the operations of others find room between two pieces. The last
-/// piece is handed over when this is dropped. Nobody waits for the answers: the journal tries what the runtime has decided until it is written.
+/// piece is handed over when this is dropped. Nobody waits for the answers: the journal tries what the runtime has decided until it is
+/// written.
 pub(crate) struct DecidedOps {
     journal: Arc<dyn Journal>,
     piece: Vec<JournalOp>,

@@ -10,8 +10,8 @@ use crate::installed::Conflict;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// A tenant would have two plugins of this name, so that a delivery id would not say which of them is meant. Two plugins without a scope
-    /// cannot have the same name in any case.
+    /// A tenant would have two plugins of this name, so that a delivery id would not say which of them is meant. Two plugins without a
+    /// scope cannot have the same name in any case.
     #[error("a plugin called {0} is installed already: replace it, or give this one another name")]
     SamePluginName(PluginKey),
     /// A scoped plugin was to be installed for other tenants than its own.

@@ -3,10 +3,10 @@
 //! There is one [queue] for each (tenant, plugin), and in it one [`Lane`](crate::lane::Lane) for each session id. Events come in through
 //! [`Dispatcher::enqueue`]. A worker takes deliveries with [`Dispatcher::next`], and returns what it has served with the next call of it.
 //!
-//! [`state`] moves deliveries between lanes, queues and workers. The [`scheduler`] says which queue is next: in the order of [`fair_order`],
-//! by what [`tenant_gates`] let through of a tenant, by the [`slots`] that are free, by what [`plugin_shares`] leave to a plugin, and by
-//! the [`memory_admission`] that a call has to have before it begins. [`suspects`] are made last and alone. In a drain a queue has a
-//! [`backlog`] and a part of the [account](drain_account).
+//! [`state`] moves deliveries between lanes, queues and workers. The [`scheduler`] says which queue is next: in the order of
+//! [`fair_order`], by what [`tenant_gates`] let through of a tenant, by the [`slots`] that are free, by what [`plugin_shares`] leave to a
+//! plugin, and by the [`memory_admission`] that a call has to have before it begins. [`suspects`] are made last and alone. In a drain a
+//! queue has a [`backlog`] and a part of the [account](drain_account).
 //!
 //! All of it is behind one lock, that of the [`dispatcher`], which is held for microseconds and never while a guest runs or a journal is
 //! written.

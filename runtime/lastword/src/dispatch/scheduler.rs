@@ -1,7 +1,7 @@
 //! Which queue begins something next, and how much.
 //!
-//! [`Fair`] has the order. A queue is passed by while its tenant's [gate](super::tenant_gates) or its plugin's [gate](super::plugin_gates) is
-//! closed, while the queue or its plugin holds its part of the [slots](super::slots), or while there is no
+//! [`Fair`] has the order. A queue is passed by while its tenant's [gate](super::tenant_gates) or its plugin's [gate](super::plugin_gates)
+//! is closed, while the queue or its plugin holds its part of the [slots](super::slots), or while there is no
 //! [memory](super::memory_admission) for its next call. The scheduler looks at no delivery: it is told what a queue wants as a [`Demand`].
 
 use std::sync::Arc;
