@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! What it is not: a queue. The order of attempts, and the time of the next one, is kept by whoever makes them.
+//! A journal is no queue. The order of attempts, and the time of the next one, is kept by whoever makes the attempts.
 
 #![forbid(unsafe_code)]
 

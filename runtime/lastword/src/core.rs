@@ -38,8 +38,8 @@ use crate::workers::Workers;
 /// 3. The list of requests that wait for their turn (`session_order.rs`), or the dispatcher's state (`dispatch/dispatcher.rs`). Nobody
 ///    takes both.
 /// 4. Locks of single values: the set of installed plugins, the quotas, the memory of calls, the counts of `out_of_queues.rs`, and the
-/// run's
-///    journal (`run_journal.rs`). Nothing of the runtime is locked within one of them. A journal takes its own locks within the last.
+///    run's journal (`run_journal.rs`). Nothing of the runtime is locked within one of them. A journal takes its own locks within the
+///    last.
 ///
 /// No lock but a turn and `op_reads` is held while anyone waits for the journal's answer, and none while a guest runs. Handing something
 /// to the journal under a lock is allowed.

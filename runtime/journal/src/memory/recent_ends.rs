@@ -12,7 +12,7 @@ pub(super) struct RecentEnds {
     by_session: HashMap<u64, RecentEnd>,
     /// The sessions of those ends, by identity.
     sessions: HashMap<Identity, u64>,
-    /// In the order in which they came. Some are forgotten already.
+    /// The sessions in the order of the reports. Some are forgotten already.
     order: VecDeque<u64>,
 }
 
@@ -45,7 +45,7 @@ impl RecentEnds {
         }
     }
 
-    /// Those that may be reported again, in the order in which they came.
+    /// The ends that may be reported again, in the order of the reports.
     pub(super) fn within(&self, now: Timestamp) -> Vec<RecentEnd> {
         let ends = self.order.iter().filter_map(|sequence| self.by_session.get(sequence));
         let is_recent = |end: &&RecentEnd| {
