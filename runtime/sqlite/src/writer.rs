@@ -220,8 +220,8 @@ impl Writer {
                 return Some((group, error));
             }
         };
-        // Where nobody will find it nothing is accepted. What the runtime decided is done with: it is written, and would not
-        // be any more if it were done again in another file.
+        // If the file was taken away, no program will find what was written, so requests are refused. What the runtime has decided is
+        // not requeued: it was written, and repeating it in another file would not succeed.
         let lost = self.files.check().err().map(|taken_away| self.log_failure(WriteFailure::TakenAway(taken_away)));
         self.tell_observer(&group, began, lost.as_ref());
         self.answer(group, applied, lost.as_ref());

@@ -1,4 +1,4 @@
-//! What a journal has of sessions: their numbers, what is known of them, and which owner's line was there before.
+//! Sessions in a journal: their numbers, what is known of them, and which requests are known.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use lastword_events::{
 use super::runs::{NO_SEQUENCE, Runs, end_event, plugin, received_at, start_event};
 use crate::{Appended, DUPLICATE_WITHIN, JournalError, JournalOp, RecentEnd, Recovered};
 
-/// Sessions whose end may be repeated, with its generation.
+/// The sessions whose end may be repeated, each with its generation.
 fn recent(recovered: &Recovered) -> Vec<(&str, &str, u32)> {
     let of = |end: &RecentEnd| end.ended_at == Timestamp::from_millisecond(0) && end.received.said == u64::MAX - 1;
     assert!(recovered.ended.iter().all(of), "{:?}", recovered.ended);
@@ -47,7 +47,7 @@ pub(super) async fn ends_of_the_last_seconds_are_known_to_the_next_run_until_som
     let (session, event, received) = (session.clone(), end_event(EndReason::Reset), Some(received_at(now)));
     let told = JournalOp::End { sequence, session, event, owed: vec![], received, op_id: None };
     journal.append(told).await.unwrap();
-    // The runtime has found this one out, and no owner has told of it.
+    // The runtime has found this end out, and no owner has told of it.
     let (sequence, session) = journal.start("crashed").await;
     journal.end(sequence, &session).await;
     for _ in 0..2 {
@@ -87,7 +87,7 @@ pub(super) async fn sessions_of_one_id_in_two_scopes_are_two_and_share_no_genera
     assert_eq!(journal.known_op(&a, Hook::SessionStart, "op"), Some(1));
     assert_eq!(journal.known_op(&scope("c"), Hook::SessionStart, "op"), None);
     assert_eq!(journal.known_op(&scope(""), Hook::SessionStart, "op"), Some(2), "whose it is it does not say");
-    // Its key has changed, and it ends.
+    // The session's key changes, and then the session ends.
     let moved = Arc::new(Session { identity: scope("agent:a:telegram"), ..Session::clone(&session) });
     let update = JournalOp::Update { sequence, session: moved.clone(), op_id: None };
     assert_eq!(journal.append(update).await.unwrap(), Appended::Done);
