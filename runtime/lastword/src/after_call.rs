@@ -84,7 +84,7 @@ impl<'a> AfterCall<'a> {
         let counts = self.decide(&mut finished);
         self.count_dead(&finished);
         let (recorded, observed) = self.record(&finished, counts);
-        // Waiters are looked for only after the hand-over: whoever joins later finds the outcome on record.
+        // Waiters are looked for only after the hand-over: a later waiter finds the outcome on record.
         let handed_over_now = finished.iter().filter(|call| !call.handed_over);
         let told = OnRecord { observed, awaited: self.waiters().awaited(self.name, handed_over_now) };
         // After the drain's account is closed an outcome still counts for the journal, but the observers are not notified of another one.

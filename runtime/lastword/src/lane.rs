@@ -12,7 +12,7 @@ use lastword_events::EventKey;
 
 use crate::queued_delivery::QueuedDelivery;
 
-/// The rank of a delivery that came into its lane late: newer events had gone out before.
+/// The rank of a delivery that came into its lane late: newer events had begun before.
 const NO_RANK: u32 = 0;
 
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Lane {
     arrivals: u32,
     /// The session whose end waits in the drain's backlog. That end comes after everything in the lane.
     end_to_come: Option<u64>,
-    /// Most lanes have nothing behind what is in progress, and there may be a million of them.
+    /// What waits behind the delivery in progress. None for most lanes, of which there may be a million.
     waiting: Option<Box<WaitingEvents>>,
 }
 
@@ -31,30 +31,30 @@ pub(crate) struct Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailedIn {
     OrdinaryWork,
-    /// A drain has begun between the failure and now: the delivery gets an attempt in it.
+    /// A drain has begun since the failure: the delivery gets an attempt in it.
     WorkBeforeDrain,
-    /// This was the one attempt that the delivery gets in a drain: it is out of the lane now.
+    /// This was the one attempt that the delivery gets in a drain. The delivery leaves the lane.
     Drain,
 }
 
-/// What waits in a lane.
+/// The waiting deliveries of a lane.
 #[derive(Debug, Default)]
 struct WaitingEvents {
-    /// Those that are not late, in the order in which they happened.
+    /// The deliveries that are not late, in the order in which their events happened.
     in_order: VecDeque<QueuedDelivery>,
-    /// When the first of `in_order` is due again, if it has failed.
+    /// When the retry of the first of `in_order` is due, if that has failed.
     head_due: Option<Instant>,
-    /// Those that newer ones have overtaken, each with the time of its next attempt.
+    /// The late deliveries, each with the time of its next attempt.
     late: Vec<(Instant, QueuedDelivery)>,
-    /// The time for which somebody will look at this lane again.
+    /// The time for which a look at this lane is scheduled.
     scheduled: Option<Instant>,
-    /// Withdrawals that have taken something out, and of which the journal has not been told. Nothing begins meanwhile.
+    /// How many withdrawals have taken deliveries out before the journal has been told. Nothing begins meanwhile.
     withdrawals: u32,
-    /// Events that were withdrawn, and for which the journal has not answered: they may come back.
+    /// Withdrawn events for which the journal has not answered: they may come back.
     away: Vec<AwayEvent>,
 }
 
-/// An event that was withdrawn, as it was, and whether anything newer has gone ahead of it since.
+/// A withdrawn event, and whether anything newer has gone ahead of it since.
 #[derive(Debug)]
 struct AwayEvent {
     delivery: QueuedDelivery,
@@ -66,7 +66,7 @@ impl WaitingEvents {
         self.withdrawals == 0 && self.in_order.is_empty() && self.late.is_empty() && self.away.is_empty()
     }
 
-    /// What may go out at `now`.
+    /// Takes what may begin at `now`.
     fn next(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if self.withdrawals > 0 {
             return None;
@@ -110,26 +110,26 @@ fn is_newer(delivery: &QueuedDelivery, than: &QueuedDelivery) -> bool {
 }
 
 impl Lane {
-    /// A lane of which a delivery is in progress.
+    /// A lane with a delivery in progress.
     pub(crate) fn in_progress() -> Self {
         Self { in_progress: true, ..Self::default() }
     }
 
-    /// Takes the newest event, and gives back what is ready, if anything.
+    /// Takes the newest event. Gives what is ready.
     pub(crate) fn push(&mut self, mut delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         self.arrivals = self.arrivals.saturating_add(1);
         delivery.rank = self.arrivals;
         self.push_end(delivery, now)
     }
 
-    /// Takes an event that newer ones overtook long ago. The event waits for none of them to fail, and none of them waits for it. What is
-    /// older than the event and waits for its retry has its attempt first. Gives back what is ready.
+    /// Takes an event that newer ones overtook long ago. None of the newer events fails because of it, and none waits for it. An older
+    /// delivery that waits for its retry has its attempt first. Gives what is ready.
     pub(crate) fn push_late(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         self.waiting_events().late.push((now, QueuedDelivery { rank: NO_RANK, ..delivery }));
         self.make_ready(now)
     }
 
-    /// Takes an end of a drain's backlog. Of the sessions that a drain ends none is newer than another.
+    /// Takes an end of a drain's backlog. None of the sessions that a drain ends is newer than another.
     pub(crate) fn push_end(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         if self.is_empty() {
             self.in_progress = true;
@@ -139,7 +139,7 @@ impl Lane {
         self.make_ready(now)
     }
 
-    /// The delivery that was in progress is delivered, dead or deferred.
+    /// The delivery in progress is delivered, dead or deferred.
     pub(crate) fn done(&mut self, now: Instant) -> Option<QueuedDelivery> {
         self.in_progress = false;
         self.make_ready(now)
@@ -177,7 +177,7 @@ impl Lane {
         end_to_come || self.waiting().any(|delivery| is_newer(delivery, than))
     }
 
-    /// The end of the session `sequence` waits in the drain's backlog.
+    /// Notes that the end of the session `sequence` waits in the drain's backlog.
     pub(crate) fn expect_end(&mut self, sequence: u64) {
         self.end_to_come = Some(sequence);
     }
@@ -186,7 +186,7 @@ impl Lane {
         self.waiting.get_or_insert_default()
     }
 
-    /// What may go out at `now`.
+    /// Takes what may begin at `now`.
     fn make_ready(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if self.in_progress {
             return None;
@@ -196,8 +196,8 @@ impl Lane {
         next
     }
 
-    /// When somebody has to look at this lane again, if that is not scheduled yet: the caller schedules it. None while a delivery is in
-    /// progress or withdrawn: whoever returns the delivery, or advances the lane, looks.
+    /// When a look at this lane is needed, if none is scheduled yet: the caller schedules it. None while a delivery is in progress or
+    /// withdrawn: then the lane is looked at when the delivery returns, or the lane is advanced.
     pub(crate) fn schedule(&mut self) -> Option<Instant> {
         let waiting = self.waiting.as_mut().filter(|waiting| !self.in_progress && waiting.withdrawals == 0)?;
         let next = waiting.due()?;
@@ -208,7 +208,7 @@ impl Lane {
         Some(next)
     }
 
-    /// Looks at the lane, at the time for which that was scheduled. Gives what is ready.
+    /// Looks at the lane, at the scheduled time. Gives what is ready.
     pub(crate) fn look(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if let Some(waiting) = &mut self.waiting
             && waiting.scheduled.is_some_and(|scheduled| scheduled <= now)
@@ -218,13 +218,13 @@ impl Lane {
         self.make_ready(now)
     }
 
-    /// From now on everything gets one attempt, in order, and retry times do not count. Where nothing waits this does nothing.
+    /// From now on every delivery gets one attempt, in order, and retry times do not count. Nothing changes if nothing waits.
     pub(crate) fn begin_drain(&mut self, now: Instant) -> Option<QueuedDelivery> {
         let waiting = self.waiting.as_mut()?;
         waiting.head_due = None;
         let late = std::mem::take(&mut waiting.late).into_iter().map(|(_, delivery)| delivery);
         let (mut came_back, mut overtaken): (Vec<_>, Vec<_>) = late.partition(|delivery| delivery.rank == NO_RANK);
-        // Overtaken deliveries are older than those in order. Those that came back get their places in one pass: there may be many.
+        // Overtaken deliveries are older than those in order. The returned ones get their places in one pass, because there may be many.
         overtaken.sort_by_key(|delivery| delivery.rank);
         came_back.sort_by_key(|delivery| (delivery.sequence, delivery.key));
         let in_order = std::mem::take(&mut waiting.in_order);
@@ -250,7 +250,7 @@ impl Lane {
         let mut gone = Vec::new();
         let mut head_due = waiting.head_due;
         if waiting.in_order.front().is_some_and(wanted) {
-            // The time was that of the delivery that goes.
+            // The time was that of the delivery that is taken out.
             waiting.head_due = None;
         } else {
             head_due = None;
@@ -299,7 +299,7 @@ impl Lane {
         let AwayEvent { delivery, is_overtaken } = away.unwrap_or(AwayEvent { delivery, is_overtaken: true });
         let waiting = self.waiting_events();
         let newer = waiting.in_order.iter().position(|other| is_newer(other, &delivery));
-        // A first delivery that waits for its retry has had its attempt before this one, and keeps its time.
+        // A waiting first delivery that is older has had its attempt before this one, and keeps its time.
         let is_overtaken = is_overtaken || (newer == Some(0) && waiting.head_due.is_some());
         if delivery.late || is_overtaken {
             waiting.late.push((due.unwrap_or(now), QueuedDelivery { late: true, ..delivery }));
@@ -331,20 +331,20 @@ impl Lane {
         self.make_ready(now)
     }
 
-    /// Everything that is not in progress.
+    /// All deliveries that are not in progress.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &QueuedDelivery> {
         self.waiting
             .iter()
             .flat_map(|waiting| waiting.in_order.iter().chain(waiting.late.iter().map(|(_, delivery)| delivery)))
     }
 
-    /// Takes everything that is not in progress.
+    /// Takes all deliveries that are not in progress.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = QueuedDelivery> + use<> {
         let waiting = self.waiting.take().map(|waiting| *waiting).unwrap_or_default();
         waiting.in_order.into_iter().chain(waiting.late.into_iter().map(|(_, delivery)| delivery))
     }
 
-    /// Nothing is in progress, nothing waits, and nothing that was withdrawn may come back.
+    /// Whether nothing is in progress, nothing waits, and no withdrawn delivery may come back.
     pub(crate) fn is_empty(&self) -> bool {
         !self.in_progress && self.waiting.as_ref().is_none_or(|waiting| waiting.is_empty())
     }
@@ -361,7 +361,7 @@ mod tests {
 
     const RETRY: Duration = Duration::from_secs(1);
 
-    /// The lane does not look at what an event says: a number tells them apart.
+    /// The lane does not look at what an event says. A number tells the events apart.
     fn delivery(n: u64) -> QueuedDelivery {
         let event = Arc::new(Event::Start(SessionStart::default()));
         QueuedDelivery::new(n, EventKey::Start, &Arc::new(Session::new("t", "s")), &event)
@@ -373,12 +373,12 @@ mod tests {
         lane.failed(delivery, due, now, FailedIn::OrdinaryWork)
     }
 
-    /// Of which it is not told yet whether they can be forgotten.
+    /// Withdraws deliveries. Whether the journal can forget them is not known yet.
     fn withdraw(lane: &mut Lane, is_wanted: impl Fn((u64, EventKey)) -> bool) -> Vec<(u64, EventKey)> {
         lane.withdraw(is_wanted).into_iter().map(|(gone, _due)| (gone.sequence, gone.key)).collect()
     }
 
-    /// Withdraws, and none of it comes back.
+    /// Withdraws deliveries. None of them comes back.
     fn forget(lane: &mut Lane, is_wanted: impl Fn((u64, EventKey)) -> bool) -> Vec<(u64, EventKey)> {
         let gone = withdraw(lane, is_wanted);
         gone.iter().for_each(|event| lane.forget(*event));
@@ -441,7 +441,7 @@ mod tests {
         let now = Instant::now();
         let mut lane = Lane::default();
         let first = lane.push(delivery(1), now).unwrap();
-        // Appended down as failed and not late; then 2 happens.
+        // Written down as failed and not late. Then event 2 happens.
         lane.push(delivery(2), now);
         assert_eq!(number(lane.failed(first, now + RETRY, now, FailedIn::OrdinaryWork)), Some((1, false)));
     }
@@ -524,7 +524,7 @@ mod tests {
             ..delivery(n)
         };
         for newer in [compaction(1), compaction(2)] {
-            // It waits for its retry, or is out.
+            // The delivery waits for its retry, or has left the lane.
             let mut lane = Lane::default();
             let start = lane.push(delivery(1), now).unwrap();
             fail(&mut lane, start, now + RETRY, now);
@@ -541,7 +541,7 @@ mod tests {
             assert_eq!(number(lane.done(now)), None);
             assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
 
-            // In a drain it comes after it as well.
+            // In a drain it comes after the other one, too.
             let mut lane = Lane::default();
             lane.push(delivery(0), now);
             lane.push(delivery(1), now);
@@ -586,7 +586,7 @@ mod tests {
         assert_eq!(number(lane.look(now)), None);
         let third = lane.advance(now).expect("the journal was told");
         assert_eq!(third.sequence, 3);
-        // What waits for its retry is alone, so nothing is left of the lane.
+        // The delivery that waits for its retry is alone, so nothing is left of the lane.
         assert_eq!(number(fail(&mut lane, third, now + RETRY, now)), None);
         assert_eq!(lane.schedule(), Some(now + RETRY));
         assert_eq!(withdraw(&mut lane, |_| true), [(3, EventKey::Start)]);
@@ -599,7 +599,7 @@ mod tests {
         assert_eq!(number(lane.advance(now)), Some((3, false)));
     }
 
-    /// All of it is to come back, in whatever order.
+    /// All deliveries are to come back, in whatever order.
     fn restore(lane: &mut Lane, gone: Vec<(QueuedDelivery, Option<Instant>)>, now: Instant) -> Option<(u64, bool)> {
         gone.into_iter().for_each(|(gone, due)| lane.restore(gone, due, now));
         number(lane.look(now))
@@ -703,7 +703,7 @@ mod tests {
         lane.expect_back(QueuedDelivery { rank: 2, ..delivery(2) });
         gone.push((delivery(2), None));
         lane.advance(now);
-        // It was ready.
+        // The delivery was ready.
         lane.done(now);
         assert_eq!(restore(&mut lane, gone, now), Some((2, false)));
         assert_eq!(number(lane.done(now)), Some((3, false)));

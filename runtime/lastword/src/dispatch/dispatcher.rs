@@ -33,7 +33,7 @@ use crate::quota::{Quotas, TenantQuota};
 use crate::sync::{Mutex, MutexGuard, thread};
 use crate::time::Time;
 
-/// Which deliveries are owed, and whose turn it is.
+/// Knows which deliveries are owed, and which queue is next.
 pub(crate) struct Dispatcher {
     /// Changed with the lock of the state, and with that of the active set, see [`plugin_changes`](crate::plugin_changes).
     installed: Mutex<Arc<InstalledPlugins>>,
@@ -45,7 +45,7 @@ pub(crate) struct Dispatcher {
     state: Mutex<State>,
     /// Notified whenever nothing is ready and nothing is taken.
     became_quiet: Notify,
-    /// The phase, for whoever does not have the lock.
+    /// The phase, to be read without the lock.
     phase: watch::Sender<Phase>,
     /// Notified when calls may have ended, while somebody waits for calls of a plugin.
     calls: watch::Sender<()>,
@@ -324,7 +324,7 @@ impl Dispatcher {
         self.announce(state);
     }
 
-    /// Wakes workers that have something to do now, and whoever waits until there is nothing to do.
+    /// Wakes workers that have something to do now, and tasks that wait until there is nothing to do.
     pub(super) fn announce(&self, state: &mut State) {
         state.wake();
         self.announce_quiet(state);
@@ -422,8 +422,8 @@ impl Dispatcher {
         state.wake();
     }
 
-    /// Announces that a drain has begun. To be called when every end that the drain took over is in its queue, because whoever hears of the
-    /// drain asks whether newer events wait behind a failure.
+    /// Announces that a drain has begun. To be called when every end of the drain's snapshot is in its queue: after the announcement it
+    /// matters whether newer events wait behind a failure.
     pub(crate) fn announce_drain(&self) {
         self.phase.send_if_modified(|phase| {
             let is_news = *phase < Phase::Draining;
@@ -462,7 +462,7 @@ impl Dispatcher {
         self.announce_quiet(&state);
     }
 
-    /// What the drain has come to by now, for whoever cannot wait for its account. What is not made counts as deferred. None when somebody
+    /// The counts of the drain so far, for a caller that cannot wait for the account. What is not made counts as deferred. None if somebody
     /// has the lock.
     pub(crate) fn progress(&self) -> Option<Progress> {
         let state = self.state.try_lock()?;
@@ -493,7 +493,7 @@ impl Dispatcher {
         self.enter(&mut state, Phase::Stopped);
         state.scheduler_mut().set_no_memory_aside();
         self.wake_all(state);
-        // Nobody tells any more whoever waits for calls.
+        // From now on nobody tells those who wait for calls.
         self.calls.send_replace(());
     }
 
