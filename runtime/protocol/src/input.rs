@@ -66,8 +66,8 @@ impl OwnerEvent {
         Input::Event(Box::new(Self { op_id, may_be_duplicate: false, session, event, dropped: Vec::new() }))
     }
 
-    /// Drops the fields that do not fit, and names them beside those that were `dropped` before. An event is not refused for a field that it
-    /// can do without.
+    /// Drops the fields that do not fit, and names them beside those that were `dropped` before. An event is not refused for a field that
+    /// it can do without.
     pub(crate) fn fit(&mut self, dropped: &DroppedFields) {
         self.dropped = dropped.sentences();
         if self.op_id.as_ref().is_some_and(|op_id| op_id.len() > MAX_OP_ID_BYTES) {

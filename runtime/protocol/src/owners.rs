@@ -125,8 +125,8 @@ impl InputSettings {
     }
 }
 
-/// Whether the turn of an agent is open after an event of this name; none when the name says nothing of that. It does not matter whose event
-/// it is: no name opens a turn of one owner and closes one of another.
+/// Whether the turn of an agent is open after an event of this name; none when the name says nothing of that. It does not matter whose
+/// event it is: no name opens a turn of one owner and closes one of another.
 #[must_use]
 pub fn turn_open_after(event: &str) -> Option<bool> {
     let mut turns = InputFormat::ALL.into_iter().filter_map(format_of).map(|format| &format.turns);
