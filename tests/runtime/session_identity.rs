@@ -72,8 +72,8 @@ async fn an_end_that_is_told_again_is_delivered_once_and_what_it_knows_more_is_c
         [&first, &again, &more].map(made),
         [(Acceptance::Registered, 1), (Acceptance::DuplicateEnd, 1), (Acceptance::DuplicateEnd, 1)]
     );
-    let counts = harness.runtime.repeated_ends();
-    assert_eq!((counts.told_again, counts.knew_more), (2, 1));
+    let counts = harness.runtime.duplicate_ends();
+    assert_eq!((counts.count, counts.with_more), (2, 1));
     harness.runtime.settled().await;
     assert_eq!(ends(&harness), [("s".to_owned(), 1, EndReason::Idle)]);
 }

@@ -48,7 +48,7 @@ impl EarlyExit {
     pub(crate) fn leave(&self) -> Exit {
         let known = self.lock();
         if let Some(journal) = &known.journal {
-            journal.leave();
+            journal.end_call_marks();
         }
         if known.owes { Exit::Owed } else { Exit::Delivered }
     }

@@ -3,20 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Says that a call is under way, until it is dropped. A process that dies with it leaves the mark behind.
+/// Marks a call as under way, until this is dropped. If the process dies before that, the mark stays.
 pub struct CallMark {
     marks: Arc<dyn CallMarks>,
     slot: usize,
 }
 
-/// Where a journal keeps the marks of calls.
+/// The marks of calls that a journal keeps.
 pub trait CallMarks: Send + Sync {
     /// Removes the mark in this slot: its call is over.
     fn remove(&self, slot: usize);
 }
 
 impl CallMark {
-    /// A mark that `marks` has in this slot, and that is removed when the value is dropped.
+    /// A mark that `marks` has in this slot. Dropping the value removes the mark.
     #[must_use]
     pub fn new(marks: Arc<dyn CallMarks>, slot: usize) -> Self {
         Self { marks, slot }

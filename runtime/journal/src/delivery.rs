@@ -1,4 +1,4 @@
-//! How attempts ended, and what a journal made of that.
+//! How attempts ended, and whether a journal records that.
 
 use lastword_events::{Change, FailureCause, Timestamp, key_value_bytes};
 
@@ -16,14 +16,14 @@ pub struct Completion {
     pub attempt: u32,
     /// What the delivery is now.
     pub settlement: Settlement,
-    /// What the guest changed; nothing comes of it unless the attempt delivered. (Boxed: few calls change anything, and
-    /// all are recorded.)
+    /// What the guest changed. The changes count only if the attempt delivered. (Boxed: few calls change anything, and all calls are
+    /// recorded.)
     pub changes: Option<Box<KeyValueChanges>>,
 }
 
 impl Completion {
-    /// What the completion counts for until it is written: the bytes that a guest has stored, and for each row what it takes to
-    /// write it. A bound on what waits for a disk is in these.
+    /// What the completion counts for until it is written: the bytes that a guest has stored, and for each row the cost of writing it.
+    /// These bytes bound what waits for a disk.
     #[must_use]
     pub fn unwritten_bytes(&self) -> u64 {
         let changes = self.changes.iter().flat_map(|changes| &changes.changes);
@@ -47,44 +47,44 @@ pub(crate) fn key_value_row_bytes(key: &str, value: &[u8]) -> u64 {
 /// What a delivery is after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// Nothing more is owed: the plugin has it.
+    /// The plugin has the delivery. Nothing more is owed.
     Delivered,
-    /// Still owed after a failure.
+    /// The attempt failed, and the delivery is still owed.
     Owed {
         /// Recorded failures so far.
         failures: u32,
-        /// Whether newer events of the session id have overtaken it.
+        /// Whether newer events of the session id have gone ahead.
         late: bool,
-        /// When the next attempt is due; none: as soon as possible.
+        /// When the next attempt is due. None: as soon as possible.
         retry_at: Option<Timestamp>,
-        /// The last failure's cause.
+        /// The cause of the last failure.
         cause: FailureCause,
-        /// The last failure's message.
+        /// The message of the last failure.
         message: String,
     },
-    /// Given up until an operator redelivers or drops it.
+    /// The delivery was given up, until an operator redelivers or forgets it.
     Dead {
         /// Recorded failures.
         failures: u32,
-        /// The last failure's cause.
+        /// The cause of the last failure.
         cause: FailureCause,
-        /// The last failure's message.
+        /// The message of the last failure.
         message: String,
     },
 }
 
-/// What became of [completions](Completion) that a journal was to record.
+/// The answer to [completions](Completion) that a journal was to record.
 #[derive(Debug)]
 #[must_use = "a completion that was refused has to be recorded as a failure"]
 pub struct StagedCompletions {
-    /// The completions that were refused. Nothing of them is recorded, and their changes are seen by nobody.
+    /// The completions that were refused. Nothing of them is recorded, and nobody sees their changes.
     pub refused: Vec<RefusedCompletion>,
-    /// When the others are durable, or why they cannot be.
+    /// When the other completions are durable, or why they cannot be.
     pub pending: Pending<()>,
 }
 
 impl StagedCompletions {
-    /// None was refused.
+    /// No completion was refused.
     pub fn all(pending: Pending<()>) -> Self {
         Self { refused: Vec::new(), pending }
     }
@@ -93,8 +93,8 @@ impl StagedCompletions {
 /// A completion that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedCompletion {
-    /// Its position among those that were to be recorded, from 0.
+    /// The completion's position among those that were to be recorded, from 0.
     pub at: usize,
-    /// Why it was refused.
+    /// Why the completion was refused.
     pub why: KeyValueConflict,
 }

@@ -1,15 +1,15 @@
-//! What a delivery is known by within one journal.
+//! The key of a delivery within one journal.
 //!
-//! Apart from [`delivery`](crate::delivery), which needs the journal's errors: those name deliveries.
+//! It is apart from [`delivery`](crate::delivery), which needs the journal's errors, because those errors name deliveries.
 
 use lastword_events::{DeliveryId, EventKey, JournalName, PluginName};
 
-/// A delivery without the journal's name, which all of its deliveries share.
+/// The key of a delivery. It has no name of the journal, because all deliveries of a journal share that name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryKey {
     /// The session's number.
     pub sequence: u64,
-    /// Which event of the session.
+    /// The event of the session.
     pub event: EventKey,
     /// The plugin that is owed the delivery.
     pub plugin: PluginName,

@@ -6,21 +6,21 @@ use lastword_events::{DeliveryId, PluginName};
 
 use crate::{DeliveryRow, DeliveryState};
 
-/// Rows on a page at most, however many are asked for: some hundred bytes each, and up to 4 KiB with a failure's message.
+/// Rows on a page at most, however many are asked for. A row takes some hundred bytes, and up to 4 KiB with a failure's message.
 pub const MAX_PAGE_ROWS: usize = 1_000;
-/// Rows that are looked at for one page, whether or not the filter lets them through: some milliseconds, in which a journal's
-/// other readers wait.
+/// Rows that are looked at for one page, whether or not the filter matches them. That takes some milliseconds, in which other readers of
+/// the journal wait.
 pub const LOOKED_AT_FOR_A_PAGE: usize = 4_000;
 
-/// Which deliveries are meant; with nothing set, all that were not made.
+/// Which deliveries are meant. With nothing set, all that were not made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeliveryFilter {
-    /// Those in this state.
+    /// Deliveries in this state.
     pub state: Option<DeliveryState>,
-    /// Those of this tenant's sessions.
+    /// Deliveries of this tenant's sessions.
     pub tenant: Option<Arc<str>>,
-    /// Those of this plugin.
+    /// Deliveries of this plugin.
     pub plugin: Option<PluginName>,
 }
 
@@ -28,45 +28,45 @@ pub struct DeliveryFilter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PageRequest {
-    /// What follows this, which is [`DeliveryPage::next`] of the page before; none: from the beginning.
+    /// The [`DeliveryPage::next`] of the page before. None for the first page.
     pub after: Option<DeliveryId>,
-    /// Rows at most; 0 counts as 1. No page has more than [`MAX_PAGE_ROWS`].
+    /// Rows at most. 0 counts as 1. No page has more than [`MAX_PAGE_ROWS`].
     pub limit: usize,
 }
 
-/// A page of deliveries that were not made, by session, oldest first.
+/// A page of deliveries that were not made, by session, those of the oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeliveryPage {
-    /// What the filter lets through. A page may have fewer rows than were asked for, and none, though others follow: it ends after
-    /// [`LOOKED_AT_FOR_A_PAGE`] that were looked at.
+    /// The deliveries that match the filter. A page may have fewer rows than were asked for, and even none, though others follow: it ends
+    /// after [`LOOKED_AT_FOR_A_PAGE`] rows were looked at.
     pub rows: Vec<DeliveryRow>,
-    /// What to ask for the next page; none when this is the last. It need not name a delivery.
+    /// The `after` of the next page. None if this page is the last. It need not name a delivery.
     pub next: Option<DeliveryId>,
 }
 
 impl DeliveryFilter {
-    /// Those in this state.
+    /// Only deliveries in this state.
     #[must_use]
     pub fn in_state(state: DeliveryState) -> Self {
         Self { state: Some(state), ..Self::default() }
     }
 
-    /// Only those of this tenant's sessions.
+    /// Only deliveries of this tenant's sessions.
     #[must_use]
     pub fn of_tenant(mut self, tenant: &str) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// Only those of this plugin.
+    /// Only deliveries of this plugin.
     #[must_use]
     pub fn of_plugin(mut self, plugin: PluginName) -> Self {
         self.plugin = Some(plugin);
         self
     }
 
-    /// Whether a delivery is one of them.
+    /// Whether the filter matches a delivery.
     #[must_use]
     pub fn matches(&self, row: &DeliveryRow) -> bool {
         self.state.is_none_or(|state| state == row.state)
@@ -76,13 +76,13 @@ impl DeliveryFilter {
 }
 
 impl PageRequest {
-    /// The first page, with so many rows at most.
+    /// The first page, with at most so many rows.
     #[must_use]
     pub fn first(limit: usize) -> Self {
         Self { after: None, limit }
     }
 
-    /// The page that follows what is named `after`.
+    /// The page that follows `after`.
     #[must_use]
     pub fn after(after: DeliveryId, limit: usize) -> Self {
         Self { after: Some(after), limit }

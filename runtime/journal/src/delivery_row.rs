@@ -7,15 +7,15 @@ use lastword_events::{DeliveryId, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What a delivery is that was not made.
+/// The state of a delivery that was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
-    /// It is to be made: it is ready, or is being called, or waits for its retry or for the next start.
+    /// The delivery is to be made: it is ready, or its call is under way, or it waits for its retry or for the next start.
     Owed,
-    /// Given up: it waits until an operator has it made again, or forgets it.
+    /// The delivery was given up. It waits until an operator redelivers or forgets it.
     Dead,
-    /// It is owed to a plugin that is not installed for its tenant.
+    /// The delivery is owed to a plugin that is not installed for its tenant.
     Orphaned,
 }
 
@@ -59,7 +59,7 @@ impl FromStr for DeliveryState {
 pub struct DeliveryRow {
     /// The delivery's id.
     pub delivery: DeliveryId,
-    /// Whether it is still to be made.
+    /// The delivery's state.
     pub state: DeliveryState,
     /// The session's tenant.
     pub tenant: String,
@@ -73,13 +73,13 @@ pub struct DeliveryRow {
     pub attempt: u32,
     /// Recorded failures.
     pub failures: u32,
-    /// Newer events of the session id have overtaken it.
+    /// Whether newer events of the session id have gone ahead.
     pub late: bool,
-    /// When it is tried again, if a program runs that long.
+    /// When the delivery is tried again, if a program runs then.
     pub retry_at: Option<Timestamp>,
-    /// The last failure's cause.
+    /// The cause of the last failure.
     pub cause: Option<String>,
-    /// The last failure's message.
+    /// The message of the last failure.
     pub message: Option<String>,
 }
 

@@ -1,10 +1,10 @@
-//! Why a journal could not do what it was asked.
+//! Errors of a journal.
 
 use thiserror::Error;
 
 use crate::delivery_key::DeliveryKey;
 
-/// A journal that could not do what it was asked. Nothing that it said was durable is affected.
+/// Why a journal could not do what it was asked. Nothing that the journal said was durable is affected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JournalError {
@@ -14,28 +14,28 @@ pub enum JournalError {
     /// The disk has no room.
     #[error("the journal cannot be used: {0}")]
     Full(String),
-    /// Too much waits to be written already, or somebody else holds the file: it can be asked again later.
+    /// Too much waits to be written already, or another program holds the file. The request can be made again later.
     #[error("the journal cannot be used: {0}")]
     Busy(String),
-    /// The file is damaged, or something else has written into it.
+    /// The file is damaged, or another program has written into it.
     #[error("the journal cannot be used: {0}")]
     Damaged(String),
     /// Nothing can be written before [`Journal::recover`](crate::Journal::recover) has begun the run.
     #[error("the journal cannot be used: its run has not begun")]
     NotBegun,
-    /// The `op_id` was used for another request: for one of the two that were to be carried out as one, and not for the other.
+    /// The `op_id` was used before for one of the two requests of a replacement, and not for the other.
     #[error("the op_id {0:?} was used for another request: nothing was done; send it with an op_id of its own")]
     OpConflict(String),
-    /// This operation cannot be recorded, whatever the disk does; others can. What the runtime wanted recorded is set aside, see
-    /// [`Journal::set_aside`](crate::Journal::set_aside).
+    /// This operation cannot be recorded, whatever the disk does. Other operations can. If the runtime had decided the operation, it is set
+    /// aside, see [`Journal::set_aside`](crate::Journal::set_aside).
     #[error("this cannot be recorded, though other things can: {0}")]
     Unwritable(String),
-    /// Of outcomes that were to be recorded together, these cannot be, and are set aside; the others are on record.
+    /// Some of the outcomes that were to be recorded together cannot be, and are set aside. The others are on record.
     #[error("{} of the outcomes cannot be recorded, though other things can: {why}", deliveries.len())]
     UnwritableOutcomes {
-        /// The deliveries whose outcomes they are: in the journal they are owed as before.
+        /// The deliveries of the outcomes that cannot be recorded. In the journal these deliveries are owed as before.
         deliveries: Vec<DeliveryKey>,
-        /// Why the first of them cannot be recorded.
+        /// Why the first of these outcomes cannot be recorded.
         why: String,
     },
     /// The journal was closed before it answered.
@@ -43,35 +43,35 @@ pub enum JournalError {
         "the journal was closed before it answered; the event may or may not be recorded: send it again with its op_id"
     )]
     Closed,
-    /// A write names a session that the journal does not have: a defect of the caller.
+    /// A write names a session that the journal does not have. That is a defect of the caller.
     #[error("the journal has no session with the sequence number {0}")]
     UnknownSession(u64),
 }
 
-/// What kind of trouble a [`JournalError`] is: what a caller can do about it.
+/// The kind of a [`JournalError`], by what a caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JournalErrorKind {
-    /// The disk has no room: nothing is accepted until it has.
+    /// The disk has no room. Nothing is accepted until it has.
     Full,
-    /// Too much waits already: ask again later.
+    /// Too much waits already. Ask again later.
     Busy,
-    /// The file is damaged: a restart salvages what it can.
+    /// The file is damaged. A restart salvages what it can.
     Damaged,
     /// The journal was closed before it answered.
     Closed,
     /// The run has not begun.
     NotBegun,
-    /// The request's `op_id` was used for another one.
+    /// The `op_id` was used for another request.
     OpConflict,
-    /// This one thing cannot be recorded, and others can.
+    /// This one operation cannot be recorded. Others can.
     Unwritable,
-    /// Anything else: the message says what.
+    /// Anything else. The message says what.
     Other,
 }
 
 impl JournalError {
-    /// What kind of trouble it is.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> JournalErrorKind {
         match self {

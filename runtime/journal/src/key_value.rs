@@ -1,4 +1,4 @@
-//! What guests change in key-value storage, and why a change may be refused.
+//! Changes of guests in key-value storage, and why a change may be refused.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use thiserror::Error;
 
 use crate::JournalError;
 
-/// Characters of a key that an error quotes. A guest chooses its keys.
+/// So many characters of a key are quoted in an error. A guest chooses its keys.
 const MAX_QUOTED_KEY_CHARS: usize = 64;
 
-/// A space of keys: there is one for each (tenant, plugin).
+/// A space of keys. There is one for each (tenant, plugin).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Space {
     /// The tenant.
@@ -19,31 +19,31 @@ pub struct Space {
     pub plugin: PluginName,
 }
 
-/// What a guest changed during a call. It becomes visible with the call's `delivered`, and not otherwise.
+/// What a guest changed during a call. The changes become visible if the call is `delivered`, and not otherwise.
 ///
-/// Other calls may have delivered since the guest looked. So the journal makes values of the changes when it stages them:
-/// an increment is added to what is stored then, and the quotas count what is stored then.
+/// Other calls may have delivered since the guest read the values. So the journal makes values of the changes when it stages them: an
+/// increment is added to what is stored then, and the quotas count what is stored then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyValueChanges {
     /// The space whose keys are changed.
     pub space: Space,
-    /// Bytes that the plugin may store for this tenant, see [`key_value_bytes`](lastword_events::key_value_bytes); none: any
-    /// number. Changes that free as much as they add are possible beyond it.
+    /// Bytes that the plugin may store for this tenant, see [`key_value_bytes`](lastword_events::key_value_bytes). None: any number. Over
+    /// the quota, changes are possible that free as much as they add.
     pub plugin_quota: Option<u64>,
-    /// Bytes that all plugins of the tenant may store together; none: any number.
+    /// Bytes that all plugins of the tenant may store together. None: any number.
     pub tenant_quota: Option<u64>,
     /// One change for each key.
     pub changes: Vec<(String, Change)>,
 }
 
-/// Why changes that were possible when their call made them are not possible any more.
+/// Why changes that were possible during their call are not possible any more.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyValueConflict {
-    /// Another call has stored something else under a key that was counted up.
+    /// Another call has stored something that is no number under a key that was incremented.
     #[error("the key {} cannot be counted up: its value is no number in decimal digits any more", quoted(.0))]
     NoNumber(String),
-    /// Other calls have counted the key up meanwhile.
+    /// Increments of other calls have made the sum too large.
     #[error("the key {} cannot be counted up: the sum does not fit 64 bits", quoted(.0))]
     Overflow(String),
     /// The plugin would store more than its quota.
@@ -73,7 +73,7 @@ pub enum KeyValueConflict {
     Unreadable(#[from] JournalError),
 }
 
-/// On one line, and not all of a long one.
+/// The key on one line, shortened if it is long.
 fn quoted(key: &str) -> String {
     let clipped: String = key.chars().take(MAX_QUOTED_KEY_CHARS).collect();
     let more = if clipped.len() < key.len() { "…" } else { "" };

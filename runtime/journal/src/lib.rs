@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! What it is not: a queue. The order of attempts, and the time of the next one, is kept by whoever makes them.
+//! A journal is no queue. The order of attempts, and the time of the next one, is kept by whoever makes the attempts.
 
 #![forbid(unsafe_code)]
 
@@ -55,7 +55,7 @@ pub use error::{JournalError, JournalErrorKind};
 pub use journal::{Durability, Journal};
 pub use key_value::{KeyValueChanges, KeyValueConflict, Space};
 pub use limits::{
-    REPEATED_WITHIN, RETAINED_DEAD_DELIVERIES, RETAINED_ENDED_SESSIONS, RETAINED_GENERATION_COUNTS, RETAINED_OP_IDS,
+    DUPLICATE_WITHIN, RETAINED_DEAD_DELIVERIES, RETAINED_ENDED_SESSIONS, RETAINED_GENERATION_COUNTS, RETAINED_OP_IDS,
     RETAINED_RECENT_ENDS,
 };
 pub use memory::MemoryJournal;

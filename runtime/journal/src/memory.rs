@@ -22,13 +22,13 @@ use crate::{
 
 /// A journal that lives as long as the process. What is owed when the process ends is lost.
 ///
-/// A second run on the same value finds what the first one left, as with a file. Between its [release](Journal::release) by the one
-/// and the beginning of the next it can be read, and not written.
+/// A second run on the same value finds what the first run left, as with a file. Between the [release](Journal::release) by one run and the
+/// beginning of the next the journal can be read, and not written.
 #[derive(Debug)]
 pub struct MemoryJournal {
     name: JournalName,
     tables: Mutex<MemoryTables>,
-    /// Its locks come before that of the tables.
+    /// The locks of the store are taken before that of the tables.
     store: Store<NothingCommitted>,
 }
 
@@ -49,13 +49,13 @@ impl MemoryJournal {
         self.tables.lock().dead()
     }
 
-    /// How many more were given up before those, and are forgotten.
+    /// How many older deliveries were given up and are forgotten.
     #[must_use]
     pub fn forgotten_dead(&self) -> u64 {
         self.tables.lock().forgotten_dead()
     }
 
-    /// What is written to. None once the run has let go of it.
+    /// The tables to write to. None once the run has released the journal.
     fn to_write(&self) -> Option<MutexGuard<'_, MemoryTables>> {
         Some(self.tables.lock()).filter(|tables| !tables.is_released())
     }
@@ -91,7 +91,7 @@ impl Journal for MemoryJournal {
 
     fn append_decided(&self, ops: Vec<JournalOp>) -> Pending<()> {
         let Some(mut tables) = self.to_write() else { return closed() };
-        // One that cannot be is a defect of the caller's, and no reason to leave the others out.
+        // An operation that is not possible is a defect of the caller, and no reason to skip the others.
         for mut op in ops {
             state::apply(&mut *tables, &mut op).ok();
         }
@@ -109,7 +109,7 @@ impl Journal for MemoryJournal {
         let (refused, ()) = self.store.stage(completions, |resolved| {
             let mut tables = self.tables.lock();
             for Resolved { completion, .. } in resolved {
-                // Nothing in memory can fail.
+                // In memory nothing can fail.
                 state::complete(&mut *tables, &completion).ok();
             }
         });

@@ -1,4 +1,4 @@
-//! What is written down: operations of the journal, and what it made of them.
+//! The operations of a journal, and what it makes of them.
 
 use std::sync::Arc;
 
@@ -6,27 +6,27 @@ use lastword_events::{DrainReason, Event, PluginName, Session, Timestamp};
 
 use crate::DeliveryKey;
 
-/// An operation to be written down. Where it is an event, `owed` names the plugins that it is to be delivered to.
+/// An operation to be written down. For an event, `owed` names the plugins to which the event is to be delivered.
 #[derive(Clone, Debug)]
 pub enum JournalOp {
-    /// A session began. Its generation is assigned by the journal, whatever `session` says.
+    /// A session began. The journal assigns its generation, whatever `session` says.
     Start {
-        /// The session. (Shared, as everywhere: a journal that is the only one to hold it need not copy it.)
+        /// The session. (It is shared: a journal that alone holds it need not copy it.)
         session: Arc<Session>,
         /// An [`Event::Start`].
         event: Arc<Event>,
         /// Plugins with a `session-start` hook that serve the tenant.
         owed: Vec<PluginName>,
-        /// The owner's name for this line.
+        /// The owner's name for this request.
         op_id: Option<Arc<str>>,
     },
     /// More became known of a session that is active.
     Update {
         /// The session's number.
         sequence: u64,
-        /// All that is known now, with its generation.
+        /// All that is known of the session now, with its generation.
         session: Arc<Session>,
-        /// The owner's name for this line.
+        /// The owner's name for this request.
         op_id: Option<Arc<str>>,
     },
     /// A session is being compacted.
@@ -35,17 +35,17 @@ pub enum JournalOp {
         sequence: u64,
         /// Counts the session's compaction events, from 1.
         n: u32,
-        /// All that is known of it, with its generation.
+        /// All that is known of the session, with its generation.
         session: Arc<Session>,
         /// An [`Event::Compaction`].
         event: Arc<Event>,
         /// Plugins with a `session-compaction` hook that serve the tenant.
         owed: Vec<PluginName>,
-        /// The owner's name for this line.
+        /// The owner's name for this request.
         op_id: Option<Arc<str>>,
     },
-    /// A session is being compacted that nobody had started: it is registered as active, as a new generation, and this is
-    /// its first compaction event.
+    /// A session is being compacted that nobody had started. It is registered as active, as a new generation, and this is its first
+    /// compaction event.
     CompactionWithoutStart {
         /// The session.
         session: Arc<Session>,
@@ -53,25 +53,25 @@ pub enum JournalOp {
         event: Arc<Event>,
         /// Plugins with a `session-compaction` hook that serve the tenant.
         owed: Vec<PluginName>,
-        /// The owner's name for this line.
+        /// The owner's name for this request.
         op_id: Option<Arc<str>>,
     },
     /// An active session ended.
     End {
         /// The session's number.
         sequence: u64,
-        /// All that is known of it, its end included; with its generation.
+        /// All that is known of the session, its end included, with its generation.
         session: Arc<Session>,
         /// An [`Event::End`].
         event: Arc<Event>,
         /// Every plugin that serves the tenant, or was sent the session's start.
         owed: Vec<PluginName>,
-        /// When its owner reported the end; none for an end that the runtime has found out or decided.
+        /// When the owner reported the end. None for an end that the runtime has found out or decided.
         received: Option<Receipt>,
-        /// The owner's name for this line.
+        /// The owner's name for this request.
         op_id: Option<Arc<str>>,
     },
-    /// A session ended that nobody had started: taken as a new generation.
+    /// A session ended that nobody had started. It is recorded as a new generation.
     EndWithoutStart {
         /// The session.
         session: Arc<Session>,
@@ -79,45 +79,45 @@ pub enum JournalOp {
         event: Arc<Event>,
         /// Every plugin that serves the tenant.
         owed: Vec<PluginName>,
-        /// When its owner reported the end.
+        /// When the owner reported the end.
         received: Receipt,
-        /// The owner's name for this line.
+        /// The owner's name for this request.
         op_id: Option<Arc<str>>,
     },
-    /// A session ended and another began, or was updated: both are recorded, or neither is. They have one `op_id`, or none.
+    /// A session ended and another began, or was updated: both are recorded, or neither is. The two parts have one `op_id`, or none.
     Replace {
         /// An [`End`](Self::End) or an [`EndWithoutStart`](Self::EndWithoutStart).
         end: Box<JournalOp>,
         /// A [`Start`](Self::Start) or an [`Update`](Self::Update).
         start: Box<JournalOp>,
     },
-    /// A session that has ended is seen to live: its next end is a new one, and no repetition.
-    Alive {
+    /// Something was heard of a session that has ended: its next end is a new one, and no duplicate.
+    Seen {
         /// The session's number.
         sequence: u64,
     },
-    /// Who is installed in this run, and for which tenants; none stands for all. What is owed after a drain depends on it.
+    /// The plugins that are installed when this run begins. After a drain these are the plugins that are owed the ends.
     Installed {
-        /// In the order of the configuration.
+        /// The plugins in the order of the configuration, each with the tenants that it serves. None stands for every tenant.
         plugins: Vec<(PluginName, Option<Vec<Arc<str>>>)>,
-        /// Whether recovered sessions are held for their owners. No plugin then hears of the end of one before that end is
-        /// recorded, so they can be held again if this run dies as well.
+        /// Whether recovered sessions are held for their owners. Then no plugin hears of the end of such a session before the end is
+        /// recorded, so the session can be held again if this run dies as well.
         attaching: bool,
     },
-    /// Others are installed from now on in this run. Whose deliveries are orphaned for that is recorded one by one.
+    /// The plugins that are installed from now on in this run. Each delivery that is orphaned by the change is recorded by itself.
     PluginsChanged {
-        /// As in [`Installed`](Self::Installed).
+        /// The plugins, as in [`Installed`](Self::Installed).
         plugins: Vec<(PluginName, Option<Vec<Arc<str>>>)>,
     },
-    /// A delivery that is owed to a plugin that is not installed. It is kept, and shown as orphaned until it is
+    /// A delivery is owed to a plugin that is not installed. The delivery is kept, and shown as orphaned until it is
     /// [adopted](crate::DeliveryChange::Adopt), or until the next run.
     Orphaned {
         /// The delivery.
         delivery: DeliveryKey,
-        /// Whether newer events of the session id overtake it meanwhile.
+        /// Whether newer events of the session id go ahead meanwhile.
         late: bool,
     },
-    /// A plugin is not owed the end of an active session for having been sent its start. Nothing changes where no such session is
+    /// A plugin that was sent the start of an active session is not owed the session's end for that. Nothing changes if no such session is
     /// active.
     EndNotOwed {
         /// The session's number.
@@ -125,26 +125,26 @@ pub enum JournalOp {
         /// The plugin.
         plugin: PluginName,
     },
-    /// Every session that is active now is being ended. The first of a run wins.
+    /// Every session that is active now is being ended. Only the first drain of a run counts.
     Draining {
         /// Why the run drains.
         reason: DrainReason,
         /// When the drain began.
         at: Timestamp,
     },
-    /// The run has ended cleanly: of each call that began in it the outcome is on record, or the call is among `cut`. So the next run
-    /// counts no attempt of what was not called. It is written last, once all outcomes are durable and no call can begin any more. A
-    /// journal that could not record one of the outcomes leaves it out, and answers all the same.
+    /// The run has ended cleanly: for each call that began in it the outcome is on record, or the call is among `cut`. So the next run
+    /// counts no attempt for deliveries that were not called. This is written last, once all outcomes are durable and no call can begin any
+    /// more. A journal that could not record one of the outcomes skips this operation, and answers as if it were written.
     Ended {
         /// Calls that came to no outcome.
         cut: Vec<CutCall>,
     },
 }
 
-/// A call that a run has cut at its end, before it came to an outcome.
+/// A call that a run has cut at its end, before the call came to an outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutCall {
-    /// The delivery that it was a call of.
+    /// The delivery of the call.
     pub delivery: DeliveryKey,
     /// The number of the attempt, which is used up.
     pub attempt: u32,
@@ -160,12 +160,12 @@ pub enum Appended {
     Session {
         /// The session's number, never used again.
         sequence: u64,
-        /// The session with its generation, shared with the journal so that it is in memory once.
+        /// The session with its generation. It is shared with the journal, so that it is in memory once.
         session: Arc<Session>,
     },
-    /// A line of the same kind and session has had this `op_id`; nothing was changed.
+    /// An earlier request of the same kind and session had this `op_id`. Nothing was changed.
     DuplicateOp {
-        /// The generation that the first line with this `op_id` spoke of.
+        /// The generation of the session in the first request with this `op_id`.
         generation: u32,
     },
     /// Both parts of a [`JournalOp::Replace`] are written down, or both were before.
@@ -177,11 +177,11 @@ pub enum Appended {
     },
 }
 
-/// An owner's report of an end, as it is remembered for [`REPEATED_WITHIN`](crate::REPEATED_WITHIN).
+/// An owner's report of an end, which is remembered for [`DUPLICATE_WITHIN`](crate::DUPLICATE_WITHIN).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// When the report came, by our clock.
+    /// When the runtime received the report, by the runtime's clock.
     pub at: Timestamp,
-    /// What the report said, as the runtime numbers it: the journal only keeps it.
+    /// Which fields the report had, as bits of the runtime. The journal stores the bits and does not interpret them.
     pub said: u64,
 }

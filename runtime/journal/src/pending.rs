@@ -8,13 +8,13 @@ use tokio::sync::oneshot;
 
 use crate::JournalError;
 
-/// An answer that a journal owes. Dropping it does not undo the write.
+/// An answer that a journal will give. Dropping it does not undo the write.
 #[derive(Debug)]
 pub struct Pending<T>(State<T>);
 
 #[derive(Debug)]
 enum State<T> {
-    // The in-memory journal answers at once and should not pay for a channel.
+    // The journal in memory answers at once, and should not pay for a channel.
     Ready(Option<Result<T, JournalError>>),
     Waiting(oneshot::Receiver<Result<T, JournalError>>),
 }
@@ -39,9 +39,9 @@ impl<T> Pending<T> {
 }
 
 impl<T> Reply<T> {
-    /// Gives the answer. Nobody may be waiting for it any more.
+    /// Gives the answer. The receiver may be dropped already.
     pub fn send(self, answer: Result<T, JournalError>) {
-        // The receiver may have been dropped, and then nobody misses the answer.
+        // If the receiver was dropped, nobody misses the answer.
         self.0.send(answer).ok();
     }
 }

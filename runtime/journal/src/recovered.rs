@@ -14,8 +14,8 @@ pub struct Recovered {
     pub sessions: Vec<RecoveredSession>,
     /// Recorded deliveries that are still owed, by sequence number and then in the order of events.
     pub deliveries: Vec<PendingDelivery>,
-    /// Ends that owners have reported within [`REPEATED_WITHIN`](crate::REPEATED_WITHIN) before now, by our clock, of sessions of
-    /// which nothing was heard since.
+    /// Ends that owners have reported within [`DUPLICATE_WITHIN`](crate::DUPLICATE_WITHIN) before now, by the runtime's clock. Nothing was
+    /// heard of their sessions since.
     pub ended: Vec<RecentEnd>,
     /// How many deliveries of each plugin were given up, and wait for an operator.
     pub dead: BTreeMap<PluginName, u64>,
@@ -30,11 +30,11 @@ pub struct RecentEnd {
     pub identity: Identity,
     /// The session's generation.
     pub generation: u32,
-    /// The agent that the session was of, if one was named.
+    /// The session's agent, if one was named.
     pub agent_id: Option<String>,
     /// When the session ended, by its owner's clock.
     pub ended_at: Timestamp,
-    /// When its owner reported the end, and what the report said.
+    /// When the owner reported the end, and which fields the report had.
     pub received: Receipt,
 }
 
@@ -43,25 +43,25 @@ pub struct RecentEnd {
 pub struct RecoveredSession {
     /// The session's number.
     pub sequence: u64,
-    /// All that is known of it, with its generation.
+    /// All that is known of the session, with its generation.
     pub session: Arc<Session>,
-    /// How many compaction events it has had.
+    /// How many compaction events the session has had.
     pub compactions: u32,
-    /// Plugins that were owed its start.
+    /// Plugins that were owed the session's start.
     pub started: Vec<PluginName>,
-    /// Whether its owner may go on with it: since its owner last spoke of it no run can have told anyone of its end. Each was
-    /// [attaching](crate::JournalOp::Installed), and did not drain.
+    /// Whether the owner may go on with the session. That is so if no run can have told anyone of the session's end since the owner last
+    /// spoke of it: each of these runs was [attaching](crate::JournalOp::Installed), and did not drain.
     pub attachable: bool,
-    /// The highest attempt of its end that a dead run may have made, to a plugin that is not among the
-    /// [tried](DrainedEnd::tried); the next attempt's number is one more.
+    /// The highest attempt of the session's end that a dead run may have made, for plugins that are not among the
+    /// [tried](DrainedEnd::tried). The next attempt has the next number.
     pub attempt: u32,
-    /// What drains have begun of its end; [`drained`](Self::drained) reads it. (Boxed: after a crash there is none, of a
-    /// million sessions.)
+    /// What drains have begun of the session's end. [`drained`](Self::drained) reads it. (Boxed: after a crash a million sessions have
+    /// none.)
     pub drained: Option<Box<DrainedEnd>>,
 }
 
 impl RecoveredSession {
-    /// A drain is done with its end: every plugin that is owed it has it, or has given it up.
+    /// Whether a drain is done with the session's end: it was delivered or given up for every plugin that is owed it.
     #[must_use]
     pub fn is_done(&self) -> bool {
         let drained = self.drained();
@@ -70,7 +70,7 @@ impl RecoveredSession {
         drained.drain.is_some() && drained.owed.is_some() && owed.clone().all(|plugin| drained.settled.contains(plugin))
     }
 
-    /// What drains have begun of its end. Of most sessions that is nothing.
+    /// What drains have begun of the session's end. For most sessions that is nothing.
     #[must_use]
     pub fn drained(&self) -> &DrainedEnd {
         static NOTHING: DrainedEnd =
@@ -78,7 +78,7 @@ impl RecoveredSession {
         self.drained.as_deref().unwrap_or(&NOTHING)
     }
 
-    /// The highest attempt of its end to this plugin that a dead run may have made; the next attempt's number is one more.
+    /// The highest attempt of the session's end that a dead run may have made for this plugin. The next attempt has the next number.
     #[must_use]
     pub fn attempt_for(&self, plugin: &PluginName) -> u32 {
         self.drained().tried.iter().find(|end| end.plugin == *plugin).map_or(self.attempt, |end| end.attempt)
@@ -90,24 +90,24 @@ impl RecoveredSession {
 pub struct DrainedEnd {
     /// The drain of the run that first found the session active, if it drained.
     pub drain: Option<(DrainReason, Timestamp)>,
-    /// Plugins that served its tenant when that drain began: it is to them that its end is owed, whoever is installed now.
+    /// Plugins that served the session's tenant when that drain began. The end is owed to these, whichever plugins are installed now.
     pub owed: Option<Vec<PluginName>>,
-    /// Plugins whose end needs no further attempt: delivered or dead in that drain.
+    /// Plugins for which the end needs no further attempt: it was delivered, or is dead, in that drain.
     pub settled: Vec<PluginName>,
-    /// Plugins whose end a drain has tried and not settled: the attempt has failed, or it was cut.
+    /// Plugins for which a drain has tried the end and not settled it: the attempt has failed, or was cut.
     pub tried: Vec<TriedEnd>,
-    /// Plugins whose end may take the process down, see [`PendingDelivery::suspect`].
+    /// Plugins for which the end may take the process down, see [`PendingDelivery::suspect`].
     pub suspect: Vec<PluginName>,
 }
 
-/// The end of a session, to one plugin, that a drain has tried and that is still owed.
+/// The end of a session, for one plugin. A drain has tried it, and it is still owed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TriedEnd {
     /// The plugin.
     pub plugin: PluginName,
-    /// How often it has failed.
+    /// How often the end has failed.
     pub failures: u32,
-    /// The highest attempt that a dead run may have made; the next attempt's number is one more.
+    /// The highest attempt that a dead run may have made. The next attempt has the next number.
     pub attempt: u32,
 }
 
@@ -116,17 +116,17 @@ pub struct TriedEnd {
 pub struct PendingDelivery {
     /// The delivery.
     pub delivery: DeliveryKey,
-    /// The session that the event is of.
+    /// The session of the event.
     pub session: Arc<Session>,
-    /// What happened.
+    /// The event.
     pub event: Arc<Event>,
-    /// The highest attempt that a dead run may have made; the next attempt's number is one more.
+    /// The highest attempt that a dead run may have made. The next attempt has the next number.
     pub attempt: u32,
     /// Recorded failures.
     pub failures: u32,
-    /// Whether newer events of the session id have overtaken it.
+    /// Whether newer events of the session id have gone ahead.
     pub late: bool,
-    /// It was under way when two runs or more died without [leaving](crate::Journal::leave): it is to be made after everything
-    /// else, and with nothing else under way.
+    /// Whether a call of the delivery was under way when two runs or more died without having [ended their
+    /// marks](crate::Journal::end_call_marks). Such a delivery is made after everything else, and with nothing else under way.
     pub suspect: bool,
 }

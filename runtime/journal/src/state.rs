@@ -1,17 +1,17 @@
-//! What a journal's state is, and what becomes of it: for implementors of journals.
+//! The state of a journal, and its transitions: for implementors of journals.
 //!
-//! Whoever only uses a journal needs nothing of this. Whoever writes one can do without it as well, but then has to find out
-//! again what each [`JournalOp`](crate::JournalOp) and each [`Completion`](crate::Completion) changes. It is decided here
-//! once, so that a journal in memory and one in a file cannot differ:
+//! A program that only uses a journal does not need this module. An implementor can do without it as well, but then has to find out again
+//! what each [`JournalOp`](crate::JournalOp) and each [`Completion`](crate::Completion) changes. It is decided here once, so that a journal
+//! in memory and one in a file cannot differ:
 //!
-//! - [`apply`] and [`complete`] are the transition. They read and write rows through [`Tables`], a small trait: maps in memory,
-//!   SQL in a file. [`change_delivery`] is what operators change, and [`page()`] what they see.
-//! - [`Store`] has what plugins have stored. It resolves the changes of a call to values, checks quotas, and keeps what is not
-//!   committed yet as an overlay over what is, which it reads through [`Committed`].
-//! - [`ForgottenGenerations`] says which generation a forgotten session id continues from.
+//! - [`apply`] and [`complete`] are the transitions. They read and write rows through [`Tables`], a small trait: maps in memory,
+//!   SQL in a file. [`change_delivery`] makes operators' changes, and [`page()`] lists deliveries for operators.
+//! - [`Store`] has what plugins have stored. It resolves the changes of a call to values, and checks quotas. What is not committed
+//!   yet it keeps as an overlay over what is committed, which it reads through [`Committed`].
+//! - [`ForgottenGenerations`] says from which generation a forgotten session id continues.
 //! - [`CleanRuns`] says how many attempts may have been made that are not on record.
 //!
-//! It is public because the journal on disk is a crate of its own, the only one that knows SQL. It is no part of what
+//! The module is public because the journal on disk is a crate of its own, the only one that knows SQL. The module is no part of what
 //! Lastword promises to embedders, and changes with the journals.
 
 mod change;

@@ -8,34 +8,34 @@ use std::time::Instant;
 
 use lastword_events::{Identity, PluginName, Session};
 
-use crate::active_session::{Active, Ending, RecoveredContext, Unended};
+use crate::active_session::{ActiveSession, Ending, RecoveredContext, Unended};
 use crate::installed::{Epoch, Installed};
 use crate::recent_ends::RecentEnds;
 use crate::request::ReceivedEnd;
 use crate::scoped_map::ScopedMap;
-use crate::session_lookup::find;
+use crate::session_lookup::{Found, find};
 use crate::session_query::SessionQuery;
 use crate::tenants::Tenants;
 
 /// The set of active sessions.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveSet {
-    sessions: ScopedMap<Active>,
-    /// Sessions that have ended just now.
+    sessions: ScopedMap<ActiveSession>,
+    /// Sessions that have ended within the last seconds.
     pub(crate) recent_ends: RecentEnds,
     /// Active sessions of each tenant, in the order of the tenants and of the starts.
     by_tenant: BTreeMap<Arc<str>, BTreeMap<u64, Arc<Session>>>,
-    /// How many sessions are active, for whoever has no lock.
+    /// How many sessions are active, to be read without the lock.
     count: Arc<AtomicU64>,
-    /// How many of them have a context besides what this run says: mostly none.
+    /// How many of them have a [`RecoveredContext`]: mostly none.
     with_context: usize,
-    /// Sessions of each tenant that are being written down, and will be active then. Only of tenants with a quota.
+    /// How many sessions of each tenant are being written down, and will be active then. Only for tenants with a quota.
     reserved: HashMap<Arc<str>, u64>,
-    /// Sessions of each tenant whose end is being recorded: others may have their room. Only of tenants with a quota.
+    /// How many sessions of each tenant have an end that is being recorded: others may have their room. Only for tenants with a quota.
     ends_being_recorded: HashMap<Arc<str>, u64>,
-    /// What a drain found active, once it has taken the set; their ends are its business.
-    drained: Option<ScopedMap<Active>>,
-    /// Those by tenant, until the runtime goes: to free a million takes longer than a drain has.
+    /// The sessions that a drain found active, once it has taken the set. The drain ends them.
+    drained: Option<ScopedMap<ActiveSession>>,
+    /// The sessions of `drained`, by tenant. They are kept until the runtime goes, because to free a million takes longer than a drain has.
     drained_by_tenant: BTreeMap<Arc<str>, BTreeMap<u64, Arc<Session>>>,
 }
 
@@ -45,47 +45,47 @@ pub(crate) struct Snapshot {
     /// The active sessions of each tenant.
     pub(crate) active: HashMap<Arc<str>, Vec<Unended>>,
     /// Sessions that a dead run left and nobody has come back for.
-    pub(crate) unattached: Vec<Active>,
+    pub(crate) unattached: Vec<ActiveSession>,
     /// Sessions whose end somebody has asked for.
-    pub(crate) with_own_end: Vec<Active>,
+    pub(crate) with_own_end: Vec<ActiveSession>,
 }
 
 /// What the set knows of the session that an event is about.
 #[derive(Clone, Debug)]
 pub(crate) enum SessionState {
-    /// With the number of active sessions that it was chosen from, if the event does not say which.
-    Active(Active, usize),
-    /// A drain has taken it over.
-    Drained(Active),
+    /// It is active. `candidates`: how many active sessions the event may be about.
+    Active {
+        session: ActiveSession,
+        candidates: usize,
+    },
+    /// A drain has taken the session over.
+    Drained(ActiveSession),
     Unknown,
 }
 
 impl ActiveSet {
     pub(crate) fn state(&self, query: SessionQuery<'_>) -> SessionState {
-        if let Some((active, of)) = find(&query, &self.sessions, &self.recent_ends) {
-            SessionState::Active(active.clone(), of)
-        } else if let Some((drained, _)) =
-            self.drained.as_ref().and_then(|drained| find(&query, drained, &self.recent_ends))
-        {
-            SessionState::Drained(drained.clone())
-        } else {
-            SessionState::Unknown
+        if let Some(Found { session, candidates }) = find(&query, &self.sessions, &self.recent_ends) {
+            return SessionState::Active { session: session.clone(), candidates };
         }
+        let drained = self.drained.as_ref().and_then(|drained| find(&query, drained, &self.recent_ends));
+        drained.map_or(SessionState::Unknown, |drained| SessionState::Drained(drained.session.clone()))
     }
 
     /// The session that the set knew as this one, if a drain has taken it over.
-    pub(crate) fn drained_as(&self, identity: &Identity) -> Option<&Active> {
+    pub(crate) fn drained_as(&self, identity: &Identity) -> Option<&ActiveSession> {
         if self.sessions.get(identity).is_some() { None } else { self.drained_one(identity) }
     }
 
-    /// Gives a session an identity of its own where what it says is another agent's: in this set no two have the same.
+    /// Gives a session an identity of its own, if another agent's session has the one that it says: no two sessions of this set have the
+    /// same.
     pub(crate) fn set_apart(&self, session: &mut Session, state: &SessionState, now: Instant) {
         let query = SessionQuery::of(session, now);
         let Some(apart) = query.apart() else { return };
-        let is_known_apart = matches!(state, SessionState::Active(active, _) if active.session.identity == apart);
-        // One without a scope says no other than that of the session that it is of.
+        let is_known_apart = matches!(state, SessionState::Active { session, .. } if session.session.identity == apart);
+        // Without a scope an event says no other identity than that of the session that it is of.
         let says_scope = !session.identity.scope.is_empty() || matches!(state, SessionState::Unknown);
-        let is_another = |set: &ScopedMap<Active>| {
+        let is_another = |set: &ScopedMap<ActiveSession>| {
             set.get(query.identity).is_some_and(|active| !query.may_be_of_agent(active.agent()))
         };
         let is_taken = || {
@@ -107,15 +107,15 @@ impl ActiveSet {
     }
 
     /// The session that a drain has taken over with this end.
-    pub(crate) fn taken_over_with(&self, end: &Arc<ReceivedEnd>) -> Option<&Active> {
+    pub(crate) fn taken_over_with(&self, end: &Arc<ReceivedEnd>) -> Option<&ActiveSession> {
         let drained = self.drained.as_ref()?;
         drained.of_id(&end.request.session.identity).find(|drained| drained.was_taken_over_with(end))
     }
 
-    /// Registers a session. `started_by` is the set of plugins that has decided who is sent its start; 0 when nobody is. False when a drain
-    /// has taken the set, and the session's end is the drain's.
+    /// Registers a session. `started_by`: the set of plugins that decided who is sent its start; 0 when nobody is. False when a drain has
+    /// taken the set, so that the drain ends the session.
     pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32, started_by: Epoch) -> bool {
-        let active = Active { started_by, ..Active::new(sequence, session, compactions) };
+        let active = ActiveSession { started_by, ..ActiveSession::new(sequence, session, compactions) };
         let identity = active.session.identity.clone();
         self.recent_ends.begins_anew(&identity);
         match &mut self.drained {
@@ -140,10 +140,11 @@ impl ActiveSet {
         let identity = session.identity.clone();
         let recovered = Some(Box::new(recovered));
         self.with_context += 1;
-        self.sessions.insert(identity, Active { recovered, ..Active::new(sequence, session, compactions) });
+        self.sessions
+            .insert(identity, ActiveSession { recovered, ..ActiveSession::new(sequence, session, compactions) });
     }
 
-    /// A plugin that was sent a session's start is gone: the session's end is owed to it all the same.
+    /// Notes that a plugin was sent a session's start and is gone: the session's end is owed to it all the same.
     pub(crate) fn add_started(&mut self, identity: &Identity, sequence: u64, plugin: &PluginName) {
         let mut added = 0;
         self.update(identity, sequence, |active| {
@@ -153,8 +154,8 @@ impl ActiveSet {
         self.with_context += added;
     }
 
-    /// Keeps in mind of which sessions this plugin was sent the start, because it is uninstalled, or is not sent any more. Gives how many
-    /// they are. It looks at all sessions of the tenants that the plugin serves.
+    /// Notes of which sessions this plugin was sent the start, because it is uninstalled or is not sent starts any more. Gives how many
+    /// sessions they are. Looks at all sessions of the tenants that the plugin serves.
     pub(crate) fn keep_started(&mut self, plugin: &Installed) -> u64 {
         let (mut sessions, mut added) = (0, 0);
         self.for_each_of(&plugin.tenants, |active| {
@@ -168,8 +169,7 @@ impl ActiveSet {
         sessions
     }
 
-    /// This plugin is uninstalled, and is not owed the ends of sessions for having been sent their starts. Gives the sessions of which it
-    /// was, by number.
+    /// Forgets of which sessions this uninstalled plugin was sent the start: it is not owed their ends. Gives the numbers of the sessions.
     pub(crate) fn forget_started(&mut self, plugin: &Installed) -> Vec<u64> {
         let mut sessions = Vec::new();
         self.for_each_of(&plugin.tenants, |active| {
@@ -182,8 +182,8 @@ impl ActiveSet {
         sessions
     }
 
-    /// Of how many sessions a plugin was sent the start that is installed just now. It looks at all sessions of the tenants that the
-    /// plugin serves, if there may be any.
+    /// How many sessions there are whose start was sent to a plugin of this name before this one was installed. Looks at all sessions of
+    /// the tenants that the plugin serves, if there may be any.
     pub(crate) fn count_started(&mut self, plugin: &Installed) -> u64 {
         let mut sessions = 0;
         if self.with_context == 0 {
@@ -193,7 +193,7 @@ impl ActiveSet {
         sessions
     }
 
-    fn for_each_of(&mut self, tenants: &Tenants, mut visit: impl FnMut(&mut Active)) {
+    fn for_each_of(&mut self, tenants: &Tenants, mut visit: impl FnMut(&mut ActiveSession)) {
         match tenants {
             Tenants::Every => self.sessions.values_mut().for_each(visit),
             Tenants::Only(tenants) => {
@@ -219,25 +219,30 @@ impl ActiveSet {
         self.sessions.get(identity).is_some_and(|active| active.sequence == sequence && active.is_unattached())
     }
 
-    /// The session, if it is one that nobody has come back for yet.
-    pub(crate) fn unattached_one(&mut self, identity: &Identity, sequence: u64) -> Option<&mut Active> {
+    /// The session, if a dead run left it and nobody has come back for it.
+    pub(crate) fn unattached_one(&mut self, identity: &Identity, sequence: u64) -> Option<&mut ActiveSession> {
         self.sessions.get_mut(identity).filter(|active| active.sequence == sequence && active.is_unattached())
     }
 
     /// Changes a session if it is still the active one of its identity. False when it is not.
-    pub(crate) fn update(&mut self, identity: &Identity, sequence: u64, change: impl FnOnce(&mut Active)) -> bool {
+    pub(crate) fn update(
+        &mut self,
+        identity: &Identity,
+        sequence: u64,
+        change: impl FnOnce(&mut ActiveSession),
+    ) -> bool {
         let active = self.sessions.get_mut(identity).filter(|a| a.sequence == sequence);
         active.map(change).is_some()
     }
 
-    /// Its owner has spoken of a session, and `session` is known of it now: its scope may be another. False when it is not
+    /// Updates a session that its owner has spoken of to what is known of it now. Its scope may be another. False when the session is not
     /// active any more.
     pub(crate) fn update_session(
         &mut self,
         identity: &Identity,
         sequence: u64,
         session: Arc<Session>,
-        change: impl FnOnce(&mut Active),
+        change: impl FnOnce(&mut ActiveSession),
     ) -> bool {
         let Some(active) = self.sessions.get_mut(identity).filter(|active| active.sequence == sequence) else {
             return false;
@@ -258,23 +263,27 @@ impl ActiveSet {
         true
     }
 
-    /// The session goes on: its end cannot be written down, or was asked for before.
+    /// Lets a session go on whose end cannot be written down, or was asked for before.
     pub(crate) fn cancel_ending(&mut self, identity: &Identity, sequence: u64) {
         self.update(identity, sequence, |active| active.ending = None);
     }
 
-    /// Marks the end with which a drain takes a session over: the first that is of it.
+    /// Marks the session that this end is of, so that a drain takes it over with this end. Only the first end of a session counts.
     fn take_over(&mut self, end: Arc<ReceivedEnd>) {
         let Some(drained) = &mut self.drained else { return };
         let found = find(&SessionQuery::of_end(&end), drained, &self.recent_ends);
-        let found = found.map(|(drained, _)| drained.session.identity.clone());
+        let found = found.map(|found| found.session.session.identity.clone());
         if let Some(drained) = found.and_then(|identity| drained.get_mut(&identity)) {
             drained.ending.get_or_insert_with(|| Box::new(Ending::TakenOver(end)));
         }
     }
 
-    /// Marks the end of one session that was registered after the snapshot: the first of `ends` that is of it. None when no end is.
-    pub(crate) fn take_over_late(&mut self, identity: &Identity, ends: Vec<Arc<ReceivedEnd>>) -> Option<&Active> {
+    /// Marks a session that was registered after the snapshot with the first of `ends` that is of it. None when no end is.
+    pub(crate) fn take_over_late(
+        &mut self,
+        identity: &Identity,
+        ends: Vec<Arc<ReceivedEnd>>,
+    ) -> Option<&ActiveSession> {
         ends.into_iter().for_each(|end| self.take_over(end));
         self.drained_one(identity).filter(|drained| drained.ending.is_some())
     }
@@ -284,17 +293,17 @@ impl ActiveSet {
         self.drained_one(identity).is_some_and(|drained| drained.sequence == sequence && drained.ending.is_some())
     }
 
-    fn drained_one(&self, identity: &Identity) -> Option<&Active> {
+    fn drained_one(&self, identity: &Identity) -> Option<&ActiveSession> {
         self.drained.as_ref()?.get(identity)
     }
 
-    /// Takes a session out. None when it is gone already.
-    pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> Option<Active> {
+    /// Removes a session. None when it is not in the set any more.
+    pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> Option<ActiveSession> {
         self.sessions.get(identity).filter(|active| active.sequence == sequence)?;
         self.count.fetch_sub(1, Ordering::Relaxed);
         if let Some(of_tenant) = self.by_tenant.get_mut(&identity.tenant) {
             of_tenant.remove(&sequence);
-            // Nothing is kept of a tenant that has none: owners may make up tenants for ever.
+            // Nothing is kept of a tenant without sessions: owners may make up tenants for ever.
             if of_tenant.is_empty() {
                 self.by_tenant.remove(&identity.tenant);
             }
@@ -304,7 +313,7 @@ impl ActiveSet {
         removed
     }
 
-    /// A session is active from now on.
+    /// Counts and lists a session that is active from now on.
     fn list_one(&mut self, sequence: u64, session: &Arc<Session>) {
         self.count.fetch_add(1, Ordering::Relaxed);
         match self.by_tenant.get_mut(&session.identity.tenant) {
@@ -316,7 +325,7 @@ impl ActiveSet {
         }
     }
 
-    /// Counts one more session of a tenant that may have `limit`. False when it has as many.
+    /// Reserves room for one more session of a tenant that may have `limit`. False when the tenant has as many.
     pub(crate) fn take_permit(&mut self, tenant: &Arc<str>, limit: u64) -> bool {
         let has = |counts: &HashMap<_, u64>| counts.get(tenant).copied().unwrap_or(0);
         let active = self.by_tenant.get(tenant).map_or(0, count_of);
@@ -327,24 +336,24 @@ impl ActiveSet {
         free
     }
 
-    /// The session is active now, or never will be.
+    /// Gives reserved room back: the session is active now, or never will be.
     pub(crate) fn give_permit_back(&mut self, tenant: &Arc<str>) {
         count_down(&mut self.reserved, tenant);
     }
 
-    /// The end of one of a tenant's sessions is being written down.
+    /// Counts a session of a tenant whose end is being written down.
     pub(crate) fn begin_ending(&mut self, tenant: &Arc<str>) {
         count_up(&mut self.ends_being_recorded, tenant);
     }
 
-    /// The end is written down, or could not be.
+    /// Counts the session no more: its end is written down, or could not be.
     pub(crate) fn finish_ending(&mut self, tenant: &Arc<str>) {
         count_down(&mut self.ends_being_recorded, tenant);
     }
 
     /// The active sessions, in the order of their starts.
     pub(crate) fn list(&self) -> Vec<Arc<Session>> {
-        let mut sessions: Vec<&Active> = self.sessions.values().collect();
+        let mut sessions: Vec<&ActiveSession> = self.sessions.values().collect();
         sessions.sort_unstable_by_key(|active| active.sequence);
         sessions.into_iter().map(|active| active.session.clone()).collect()
     }
@@ -365,15 +374,15 @@ impl ActiveSet {
         self.count.clone()
     }
 
-    /// The active session of this identity; without a scope the newest of its id, if none is without one.
+    /// The active session of this identity. Without a scope: the newest session of the id, if no session of it is without a scope.
     pub(crate) fn session(&self, identity: &Identity) -> Option<&Arc<Session>> {
         let newest = || self.sessions.of_id(identity).max_by_key(|active| active.sequence);
         let of_any_scope = || if identity.scope.is_empty() { newest() } else { None };
         self.sessions.get(identity).or_else(of_any_scope).map(|active| &active.session)
     }
 
-    /// At most `limit` active sessions of a tenant, in the order of their starts, from behind the one with the number `after` on. With
-    /// the number of the last one, if there are more.
+    /// At most `limit` active sessions of a tenant with numbers higher than `after`, in the order of their starts. Also gives the number of
+    /// the last one, if there are more.
     pub(crate) fn sessions_of(
         &self,
         tenant: &str,
@@ -393,10 +402,14 @@ impl ActiveSet {
     pub(crate) fn held(&self) -> [(&'static str, u64); 3] {
         let sum = |counts: &HashMap<_, u64>| counts.values().sum();
         let active = self.count_by_tenant().map(|(_, count)| count).sum();
-        [("active sessions", active), ("reserved", sum(&self.reserved)), ("leaving", sum(&self.ends_being_recorded))]
+        [
+            ("active sessions", active),
+            ("reserved", sum(&self.reserved)),
+            ("ends being recorded", sum(&self.ends_being_recorded)),
+        ]
     }
 
-    /// Empties the set, whole. `asked`: ends that are under way, those of one id in their order.
+    /// Empties the set. `asked`: the ends that are under way, those of one id in their order.
     pub(crate) fn take_all(&mut self, asked: Vec<Arc<ReceivedEnd>>) -> Snapshot {
         self.count.store(0, Ordering::Relaxed);
         self.with_context = 0;
@@ -447,7 +460,7 @@ fn count_up(counts: &mut HashMap<Arc<str>, u64>, tenant: &Arc<str>) {
     }
 }
 
-/// Nothing is kept of a tenant that has none: owners may make up tenants for ever.
+/// Counts down. Nothing is kept of a tenant whose count is 0: owners may make up tenants for ever.
 fn count_down(counts: &mut HashMap<Arc<str>, u64>, tenant: &Arc<str>) {
     match counts.get_mut(tenant) {
         Some(count) if *count > 1 => *count -= 1,

@@ -1,11 +1,11 @@
-//! What happens after a worker has served a queue: resolve → decide → record → publish → release.
+//! What happens after a worker has served a queue: resolve → decide → record → publish → return.
 //!
-//! - **Resolve**: what guests have changed in key-value storage is handed to the journal, which refuses what is not possible any more.
-//! - **Decide**: each delivery is made, dead, or due again; a drain that goes on takes it into its account.
-//! - **Record**: the other outcomes are handed to the journal.
+//! - **Resolve**: the journal is handed what guests have changed in key-value storage, and refuses changes that are not possible any more.
+//! - **Decide**: each delivery is made, dead, or due again. A drain that goes on takes it into its account.
+//! - **Record**: the journal is handed the other outcomes.
 //! - **Publish**: the observer and the log are notified.
-//! - **Release**: the slots are given back and the sessions go on, when the worker next asks the dispatcher what to do. A failure
-//!   waits until it is on record.
+//! - **Return**: the calls go back to the dispatcher when the worker next asks it what to do. It frees their slots, and their sessions go
+//!   on. A failure returns when it is on record.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -20,32 +20,32 @@ use lastword_journal::{
 use tokio::sync::watch;
 
 use crate::core::Core;
-use crate::dispatch::{FinishedCall, Permit, PutBack, QueueId, ServedSlice, Taken};
+use crate::dispatch::{ConcludedSlice, FinishedCall, Permit, PutBack, QueueId, Taken};
+use crate::installed::CalledPlugin;
 use crate::limits::{MAX_HANDED_OVER_BYTES, max_entry_wait};
+use crate::on_record::{OnRecord, ToBeRecorded};
 use crate::orphans::orphan_without_hook;
-use crate::outcome::CalledPlugin;
 use crate::phase::Phase;
 use crate::queued_delivery::QueuedDelivery;
-use crate::recorded::{OnRecord, ToBeRecorded};
 use crate::sync::now;
 use crate::time::Time;
 use crate::waiters::Waiters;
 
-/// What a worker has done of a queue in one slice.
+/// A slice as a worker has served it: what it has done of a queue.
 #[derive(Debug, Default)]
-pub(crate) struct Served {
+pub(crate) struct ServedSlice {
     pub(crate) time: Duration,
     /// Calls that have come to an outcome.
     pub(crate) finished: Vec<FinishedCall>,
-    /// Calls that were put back. They are the first that are begun again.
+    /// Calls that were put back. They begin again before anything else of the queue.
     pub(crate) put_back: Vec<PutBack>,
     /// Deliveries that the worker had taken and did not begin.
     pub(crate) unstarted: Vec<Taken>,
-    /// Those for whose events the plugin has no hook any more.
+    /// Deliveries for whose events the plugin has no hook any more.
     pub(crate) without_hook: Vec<Taken>,
 }
 
-/// The calls of one queue that have ended.
+/// Concludes calls of one queue.
 pub(crate) struct AfterCall<'a> {
     core: &'a Arc<Core>,
     queue: QueueId,
@@ -64,45 +64,45 @@ impl<'a> AfterCall<'a> {
         CalledPlugin { name: self.name, is_scoped: self.is_scoped }
     }
 
-    /// Takes a call all the way that was dropped at the end of a budget: its attempt is used up, and has no outcome.
-    pub(crate) fn cut(&self, delivery: QueuedDelivery, permit: Permit) -> ServedSlice {
+    /// Concludes a call that was dropped at the end of a budget. Its attempt is used up, and has no outcome.
+    pub(crate) fn cut(&self, delivery: QueuedDelivery, permit: Permit) -> ConcludedSlice {
         let attempt = delivery.attempt;
         self.core.run_end().add_cut(CutCall { delivery: delivery.delivery_key(self.name), attempt });
-        self.conclude(Served { finished: vec![FinishedCall::cut(delivery, permit)], ..Served::default() })
+        self.conclude(ServedSlice { finished: vec![FinishedCall::cut(delivery, permit)], ..ServedSlice::default() })
     }
 
-    /// Takes the calls of a slice all the way. Gives what the dispatcher has to take back.
-    pub(crate) fn conclude(&self, served: Served) -> ServedSlice {
-        let Served { time, mut finished, put_back, unstarted, without_hook } = served;
+    /// Concludes the calls of a slice. Gives what the dispatcher has to take back.
+    pub(crate) fn conclude(&self, served: ServedSlice) -> ConcludedSlice {
+        let ServedSlice { time, mut finished, put_back, unstarted, without_hook } = served;
         let dispatcher = self.core.dispatcher();
-        // First: a call whose changes cannot be stored has failed.
+        // This is first, because a call whose changes cannot be stored has failed.
         let (resolving, stored) = self.resolve(&mut finished);
         let time = time + resolving;
         dispatcher.charge_put_back(self.queue, &put_back);
-        let (orphaned, kept) = orphan_without_hook(self.core, self.name, without_hook);
-        let unstarted: Vec<Taken> = self.put_back(put_back).into_iter().chain(kept).chain(unstarted).collect();
+        let (without_hook, kept) = orphan_without_hook(self.core, self.name, without_hook);
+        let unstarted: Vec<Taken> = self.defer_put_back(put_back).into_iter().chain(kept).chain(unstarted).collect();
         let counts = self.decide(&mut finished);
         self.count_dead(&finished);
         let (recorded, observed) = self.record(&finished, counts);
-        // Asked only after the hand-over: whoever joins later finds the outcome on record.
+        // Waiters are looked for only after the hand-over: a later waiter finds the outcome on record.
         let handed_over_now = finished.iter().filter(|call| !call.handed_over);
         let told = OnRecord { observed, awaited: self.waiters().awaited(self.name, handed_over_now) };
         // After the drain's account is closed an outcome still counts for the journal, but the observers are not notified of another one.
         for call in finished.iter().filter(|_| counts) {
             self.core.publisher().finished(self.plugin(), call);
-            if call.opened_breaker {
+            if call.opens_breaker() {
                 let tenant = &call.delivery.session.identity.tenant;
                 self.core.publisher().observers().breaker_opened(tenant, self.name);
             }
         }
         // Observers hear of a record after they have heard of the outcome.
         stored.into_iter().for_each(|part| self.follow(part, counts));
-        let finished = self.release(finished, recorded, told);
-        ServedSlice { queue: self.queue, time, finished, unstarted, orphaned }
+        let finished = self.returned_now(finished, recorded, told);
+        ConcludedSlice { queue: self.queue, time, finished, unstarted, without_hook }
     }
 
-    /// Hands the journal the calls that delivered and have changed something, and makes failures of those that it refuses.
-    /// Gives how long that took, for which the queue is charged as for the calls themselves; and what the journal has been handed.
+    /// Hands the journal the calls that delivered and have changed something. A call that the journal refuses has failed. Gives how long
+    /// that took, because the queue is charged for it as for the calls themselves; and what the journal has been handed.
     fn resolve(&self, finished: &mut [FinishedCall]) -> (Duration, Vec<StoredPart>) {
         let name = self.name;
         let (mut calls, mut completions) = (Vec::new(), Vec::new());
@@ -116,7 +116,7 @@ impl<'a> AfterCall<'a> {
                 .push(call.completion_with(name, KeyValueChanges { space, plugin_quota, tenant_quota, changes }));
             calls.push(call);
         }
-        // They are of one queue, so of one tenant.
+        // The calls are of one queue, so they are of one tenant.
         let Some(tenant) = calls.first().map(|call| call.delivery.session.identity.tenant.clone()) else {
             return (Duration::ZERO, Vec::new());
         };
@@ -136,7 +136,7 @@ impl<'a> AfterCall<'a> {
             }
             let recorded = poll_now(pending);
             if let Some(Undurable::Waits(_)) = &recorded {
-                // The tenant has so many bytes more that are not written, until they are.
+                // Until they are written the tenant has so many more unwritten bytes.
                 self.core.dispatcher().add_unwritten(self.queue, bytes);
             }
             let part = calls.get(first..next).unwrap_or_default();
@@ -147,7 +147,7 @@ impl<'a> AfterCall<'a> {
         (now().saturating_duration_since(began), stored)
     }
 
-    /// Follows what guests have stored until it is written.
+    /// Follows the record of what guests have stored until it is written.
     fn follow(&self, StoredPart { bytes, recorded, mut told }: StoredPart, counts: bool) {
         if !counts {
             told.observed = None;
@@ -155,8 +155,8 @@ impl<'a> AfterCall<'a> {
         match recorded {
             None => told.tell(self.waiters(), Ok(())),
             Some(Undurable::Failed(error)) => {
-                complain(&error);
-                self.core.records().lack();
+                log_unrecorded(&error);
+                self.core.records().mark_incomplete();
                 told.tell(self.waiters(), Err(&error));
             }
             Some(Undurable::Waits(pending)) => {
@@ -165,7 +165,7 @@ impl<'a> AfterCall<'a> {
                 drop(self.core.handle().spawn(async move {
                     let recorded = pending.await;
                     if let Err(error) = &recorded {
-                        complain(error);
+                        log_unrecorded(error);
                     }
                     if let Some(core) = runtime.upgrade() {
                         core.dispatcher().written(queue, bytes);
@@ -182,13 +182,13 @@ impl<'a> AfterCall<'a> {
     }
 
     fn count_dead(&self, finished: &[FinishedCall]) {
-        let dead = finished.iter().filter(|call| call.dead).count();
+        let dead = finished.iter().filter(|call| call.is_dead()).count();
         self.core.operators().out_of_queues().add_dead(self.name, u64::try_from(dead).unwrap_or(u64::MAX));
     }
 
-    /// Publishes calls that were put back, each once until its delivery has an outcome, and makes of them what is to be begun
-    /// again. In a drain the observer is not notified: the outcome comes.
-    fn put_back(&self, put_back: Vec<PutBack>) -> Vec<Taken> {
+    /// Publishes deliveries whose calls were put back as deferred, each once until it has an outcome, and gives them to be begun again.
+    /// In a drain the observer is not notified: the outcome comes.
+    fn defer_put_back(&self, put_back: Vec<PutBack>) -> Vec<Taken> {
         let again = |mut one: PutBack| {
             if !self.core.dispatcher().has_drain()
                 && let Some(delivery) = one.delivery.defer()
@@ -200,15 +200,14 @@ impl<'a> AfterCall<'a> {
         put_back.into_iter().map(again).collect()
     }
 
-    /// Says what becomes of each delivery. False when a drain has closed its account: the observer is not notified of
-    /// these.
+    /// Decides what becomes of each delivery. False when a drain has closed its account: then the observer is not notified of these calls.
     fn decide(&self, finished: &mut [FinishedCall]) -> bool {
-        finished.iter_mut().for_each(|call| call.decide(self.core.retry(), self.core.time()));
+        finished.iter_mut().for_each(|call| call.end_attempt(self.core.retry(), self.core.time()));
         self.core.dispatcher().account(self.queue, finished)
     }
 
-    /// Hands over what the journal has yet to know. None when that is durable already, as in memory it always is. If the outcomes
-    /// count, gives also what observers are to be told then.
+    /// Hands the journal what it has yet to know. Gives the record, unless it is durable already, as it always is in memory. If the
+    /// outcomes count, also gives what observers are to be told once it is durable.
     fn record(
         &self,
         finished: &[FinishedCall],
@@ -225,8 +224,8 @@ impl<'a> AfterCall<'a> {
         (poll_now(recorded), observed)
     }
 
-    /// Gives the calls whose slots are to be given back now, and whose sessions go on. The others wait for their record.
-    fn release(
+    /// Gives the calls that return to the dispatcher now. The others return when they are on record.
+    fn returned_now(
         &self,
         mut finished: Vec<FinishedCall>,
         recorded: Option<Undurable<RecordFuture>>,
@@ -238,24 +237,24 @@ impl<'a> AfterCall<'a> {
                 finished
             }
             Some(Undurable::Failed(error)) => {
-                complain(&error);
-                self.core.records().lack();
+                log_unrecorded(&error);
+                self.core.records().mark_incomplete();
                 told.tell(self.waiters(), Err(&error));
                 self.give_up_retries(&mut finished, Some(&error));
                 finished
             }
             Some(Undurable::Waits(pending)) => {
                 let (mut failed, rest) = finished.into_iter().partition::<Vec<_>, _>(FinishedCall::waits_for_record);
-                // A disk that takes its time holds up these, and no others for want of a slot.
-                self.core.dispatcher().release(&mut failed);
-                self.release_when_durable(pending, failed, told);
+                // A slow disk holds up these deliveries, and no other for want of a slot.
+                self.core.dispatcher().free_slots(&mut failed);
+                self.return_when_durable(pending, failed, told);
                 rest
             }
         }
     }
 
-    fn release_when_durable(&self, mut pending: RecordFuture, mut failed: Vec<FinishedCall>, told: OnRecord) {
-        // A disk that is full answers when it has space: nothing here keeps a runtime that was dropped meanwhile.
+    fn return_when_durable(&self, mut pending: RecordFuture, mut failed: Vec<FinishedCall>, told: OnRecord) {
+        // A full disk answers only when it has space. Nothing here keeps a runtime alive that was dropped meanwhile.
         let (runtime, phase) = (Arc::downgrade(self.core), self.core.dispatcher().watch_phase());
         let (queue, name, is_scoped) = (self.queue, self.name.clone(), self.is_scoped);
         let waiters = self.waiters().clone();
@@ -268,13 +267,13 @@ impl<'a> AfterCall<'a> {
                 durable_in_time(&mut pending, phase, patience).await
             };
             if let Some(Err(error)) = &durable {
-                complain(error);
+                log_unrecorded(error);
             }
             let mut told = Some(told);
             if let Some(durable) = &durable
                 && let Some(told) = told.take()
             {
-                // Before the delivery is tried again.
+                // This is before the delivery is tried again.
                 told.tell(&waiters, durable.as_ref().copied());
             }
             if !failed.is_empty()
@@ -289,8 +288,8 @@ impl<'a> AfterCall<'a> {
                         calls.record_overtaken(&mut failed);
                     }
                 }
-                let (time, unstarted, orphaned) = (Duration::ZERO, Vec::new(), Vec::new());
-                core.dispatcher().take_back(ServedSlice { queue, time, finished: failed, unstarted, orphaned });
+                let (time, unstarted, without_hook) = (Duration::ZERO, Vec::new(), Vec::new());
+                core.dispatcher().take_back(ConcludedSlice { queue, time, finished: failed, unstarted, without_hook });
             }
             let durable = match durable {
                 Some(durable) => durable,
@@ -303,8 +302,9 @@ impl<'a> AfterCall<'a> {
         });
     }
 
-    /// Newer events of their sessions go ahead of these failures, whose records still wait for the disk: the next run has to
-    /// know that they are late. It is handed over before anything newer begins, so it is durable before any outcome of that.
+    /// Records which of these failures newer events of their sessions go ahead of, because the next run has to know that they are late.
+    /// Their records still wait for the disk. The journal is handed this before anything newer begins, so it is durable before any outcome
+    /// of that.
     fn record_overtaken(&self, failed: &mut [FinishedCall]) {
         let overtaken = self.core.dispatcher().overtaken(self.queue, failed);
         let Some(tenant) = overtaken.first().map(|call| call.delivery.session.identity.tenant.clone()) else { return };
@@ -313,8 +313,7 @@ impl<'a> AfterCall<'a> {
         drop(self.core.journal().complete(&tenant, records));
     }
 
-    /// Without a record of the failure another attempt would carry a number that a dead run has used: the delivery waits for
-    /// the next start.
+    /// Leaves these deliveries to the next start: without a record of the failure another attempt would have a number that is used already.
     fn give_up_retries(&self, finished: &mut [FinishedCall], error: Option<&JournalError>) {
         let name = self.name;
         let is_concerned = |call: &FinishedCall| match error {
@@ -325,14 +324,14 @@ impl<'a> AfterCall<'a> {
         };
         let mut given_up = 0;
         for call in finished.iter_mut().filter(|call| is_concerned(call)) {
-            given_up += u64::from(call.retry.take().is_some());
+            given_up += u64::from(call.give_up_retry());
         }
-        self.core.run_end().add_left_out(given_up);
+        self.core.run_end().add_without_queue(given_up);
     }
 }
 
-/// None when a drain has begun and waited long enough: newer events wait behind these failures, and a disk that is full
-/// may not take them before the budget is over. What is not tried again needs no record of its own.
+/// The journal's answer. None when a drain has begun and waited long enough: newer events wait behind these failures, and a full disk may
+/// not take them before the budget is over. A delivery that is not tried again needs no record of its own.
 async fn durable_in_time(
     pending: &mut RecordFuture,
     mut phase: watch::Receiver<Phase>,
@@ -350,15 +349,15 @@ async fn durable_in_time(
     .await
 }
 
-/// What guests have stored with some calls, and the journal has been handed.
+/// What guests have stored with some calls, once the journal has been handed it.
 struct StoredPart {
     bytes: u64,
-    /// None when it is durable already.
+    /// None when what they stored is durable already.
     recorded: Option<Undurable<Pending<()>>>,
     told: OnRecord,
 }
 
-/// Resolves when the journal has recorded what was handed over, or cannot.
+/// Resolves when the journal has recorded what it was handed, or cannot.
 type RecordFuture = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>;
 
 /// A record that is not durable: still pending, or failed.
@@ -367,8 +366,8 @@ enum Undurable<A> {
     Failed(JournalError),
 }
 
-/// Completions in their order, in parts that are handed over one after the other, each with the bytes that it counts for: all of
-/// a part is written at once, and others wait meanwhile.
+/// Splits completions, in their order, into parts that the journal is handed one after the other; each with the bytes that it counts for. A
+/// part is written at once, and others wait meanwhile.
 fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
     let mut parts: Vec<(u64, Vec<Completion>)> = Vec::new();
     for one in completions {
@@ -384,8 +383,7 @@ fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
     parts
 }
 
-/// Answers when all of these are durable, or with what is wrong with the first that is not. Of outcomes that cannot be recorded
-/// it names all.
+/// Answers when all of these are durable, or with the error of the first that is not. The error names all outcomes that cannot be recorded.
 fn all(mut parts: Vec<Pending<()>>) -> RecordFuture {
     if parts.len() < 2
         && let Some(one) = parts.pop()
@@ -403,7 +401,7 @@ fn all(mut parts: Vec<Pending<()>>) -> RecordFuture {
                     deliveries.extend(more);
                     Err(JournalError::UnwritableOutcomes { deliveries, why })
                 }
-                // What is not durable is more than what can never be recorded.
+                // An error of the disk counts more than outcomes that can never be recorded.
                 (Err(JournalError::UnwritableOutcomes { .. }) | Ok(()), other @ Err(_)) => other,
                 (answer, _) => answer,
             };
@@ -412,7 +410,7 @@ fn all(mut parts: Vec<Pending<()>>) -> RecordFuture {
     })
 }
 
-/// None when it is durable already, as in memory it always is.
+/// Polls a record once. None when it is durable already, as it always is in memory.
 fn poll_now<A: Future<Output = Result<(), JournalError>> + Unpin>(mut pending: A) -> Option<Undurable<A>> {
     match pin!(&mut pending).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(())) => None,
@@ -421,7 +419,7 @@ fn poll_now<A: Future<Output = Result<(), JournalError>> + Unpin>(mut pending: A
     }
 }
 
-fn complain(error: &JournalError) {
+fn log_unrecorded(error: &JournalError) {
     tracing::error!(%error, "an outcome could not be written down; the delivery will be made again at the next start");
 }
 

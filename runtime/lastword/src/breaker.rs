@@ -2,7 +2,7 @@
 
 use lastword_events::{FailureCause, Outcome};
 
-/// Notices a plugin that does nothing in a drain but use up its calls' time.
+/// Notices a plugin that only uses up the time of its calls in a drain.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     threshold: u32,
@@ -14,8 +14,8 @@ impl Breaker {
         Self { threshold, strikes: 0 }
     }
 
-    /// Counts an outcome. Being cut at its own deadline, or a trap, is a strike; an answer of any kind is none, and
-    /// a deferral says nothing about the plugin.
+    /// Counts an outcome. A deadline or a trap is a strike. An answer of any kind ends the row of strikes. A deferral says nothing about
+    /// the plugin.
     pub(crate) fn count(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Failed { cause: FailureCause::Deadline | FailureCause::Trap(_), .. } => self.strikes += 1,

@@ -66,20 +66,20 @@ impl Default for Builder {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A tenant would have two plugins of this name, and a delivery id would not say whose it is. Two plugins that are not scoped cannot
-    /// have one name in any case.
+    /// A tenant would have two plugins of this name, so that a delivery id would not say which of them is meant. Two plugins without a
+    /// scope cannot have the same name in any case.
     #[error("two plugins are called {0}: give one of them another name")]
     SamePluginName(PluginKey),
-    /// The plugin is scoped, and was to be installed for other tenants than its own.
+    /// A scoped plugin was to be installed for other tenants than its own.
     #[error("the plugin {0} serves its own tenant only: install it for that one, or without a scope")]
     OtherTenants(PluginKey),
-    /// There is no sandbox.
+    /// The sandbox could not be made.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     /// The journal could not be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// It has to be built inside a tokio runtime.
+    /// The runtime was not built inside a tokio runtime.
     #[error("build the runtime inside a tokio runtime with time enabled: {0}")]
     NoTokio(#[from] tokio::runtime::TryCurrentError),
     /// The operating system gave no thread.
@@ -103,13 +103,14 @@ impl Builder {
         self
     }
 
-    /// Where sessions and deliveries are written down. Default: a [`MemoryJournal`].
+    /// The journal that sessions and deliveries are written to. Default: a [`MemoryJournal`].
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.journal = Some(journal);
         self
     }
 
-    /// Installs a plugin for these tenants. One that is scoped (`Plugin::scoped`) serves its own. [`Runtime::install`] does it later.
+    /// Installs a plugin for these tenants. A scoped plugin (`Plugin::scoped`) serves its own tenant. [`Runtime::install`] installs one
+    /// later.
     pub fn plugin(mut self, plugin: Plugin, tenants: Tenants) -> Self {
         self.installed.push((plugin, tenants));
         self
@@ -127,7 +128,7 @@ impl Builder {
         self
     }
 
-    /// Deadlines and traps in a row after which a drain calls a plugin no more, per tenant. Default:
+    /// Deadlines and traps in a row after which a drain calls a plugin no more for a tenant. Default:
     /// [`DEFAULT_BREAKER_THRESHOLD`].
     pub fn breaker_threshold(mut self, threshold: u32) -> Self {
         self.breaker_threshold = threshold.max(1);
@@ -140,21 +141,21 @@ impl Builder {
         self
     }
 
-    /// How long owners may resume sessions that a dead run left, by starting them again. The others then end as `crashed`.
-    /// Default: none, they end at once. A crash within that time leaves them to the next run. A session whose end the plugins may
-    /// have been told of already, because a dead run was draining or had no grace, is ended at once in any case.
+    /// How long owners may resume sessions that a dead run left, by starting them again. Sessions that were not resumed by then end as
+    /// `crashed`. Default: no time, so all of them end at once. A crash within this time leaves them to the next run. A session whose end
+    /// plugins may have been called with already, because a dead run was draining or had no grace, is ended at once in any case.
     pub fn attach_grace(mut self, grace: Duration) -> Self {
         self.attach_grace = grace;
         self
     }
 
-    /// What every tenant may use that has no quota of its own. Default: no limit.
+    /// The quota of every tenant that has none of its own. Default: no limit.
     pub fn quota(mut self, default: TenantQuota) -> Self {
         self.default_quota = default;
         self
     }
 
-    /// What one tenant may use, in place of the default. [`Runtime::set_quota`] changes it later.
+    /// The quota of one tenant, in place of the default. [`Runtime::set_quota`] changes it later.
     pub fn tenant_quota(mut self, tenant: &str, quota: TenantQuota) -> Self {
         self.tenant_quotas.insert(tenant.into(), quota);
         self
@@ -166,13 +167,13 @@ impl Builder {
         self
     }
 
-    /// Adds an observer, which is told how things go. There may be several.
+    /// Adds an observer of calls, outcomes, records and refusals. There may be several.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(Box::new(observer));
         self
     }
 
-    /// Adds an observer of outcomes alone, see [`Observer::outcome`]. It is told on a worker's thread and must return at once.
+    /// Adds an observer of outcomes alone, see [`Observer::outcome`]. The function is called on a worker's thread and must return at once.
     pub fn on_outcome(self, observer: impl Fn(&OutcomeRecord<'_>) + Send + Sync + 'static) -> Self {
         self.observer(OnOutcome(observer))
     }

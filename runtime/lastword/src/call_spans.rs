@@ -33,9 +33,9 @@ fn in_scope<T>(spans: &[Span], work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// A call that is polled, and dropped, in its spans: what a guest has printed last is told as its store goes.
+/// A call that is polled and dropped in its spans: the last that a guest has printed is logged as its store is dropped.
 pub(crate) struct ObservedCall {
-    /// None only while it is dropped.
+    /// None only while the value is dropped.
     call: Option<Pin<Box<Call>>>,
     spans: CallSpans,
 }

@@ -24,7 +24,7 @@ impl Inbox {
     }
 }
 
-/// Wakes one call of one worker. A guest that yields wakes itself while it is polled; that must cost nothing.
+/// Wakes one call of one worker. A guest that yields wakes its call while the call is polled: that must cost nothing.
 #[derive(Debug)]
 pub(crate) struct CallWaker {
     call: usize,
@@ -32,11 +32,11 @@ pub(crate) struct CallWaker {
     inbox: Arc<Inbox>,
 }
 
-/// Nobody has woken it since its last poll.
+/// Nobody has woken the call since its last poll.
 const WAITING: u8 = 0;
-/// It is being polled.
+/// The call is being polled.
 const POLLED: u8 = 1;
-/// It was woken, and the worker knows or will see it after the poll.
+/// The call was woken, and the worker knows that or sees it after the poll.
 const WOKEN: u8 = 2;
 
 impl CallWaker {
@@ -48,7 +48,7 @@ impl CallWaker {
         self.state.swap(POLLED, Ordering::AcqRel);
     }
 
-    /// Whether it was woken during the poll. If not, the next wake puts it into the inbox.
+    /// Whether the call was woken during the poll. If not, the next wake puts it into the inbox.
     pub(crate) fn end_poll(&self) -> bool {
         self.state.compare_exchange(POLLED, WAITING, Ordering::AcqRel, Ordering::Acquire).is_err()
     }

@@ -1,4 +1,4 @@
-//! What an embedder can put in the place of the machine's clock.
+//! The trait of a clock that an embedder can use instead of the machine's.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,8 +21,8 @@ pub trait Clock: Send + Sync + 'static {
     /// The present moment by the wall clock. It may go back, as a machine's does.
     fn timestamp(&self) -> Timestamp;
 
-    /// Resolves when [`now`](Self::now) has come to `at`, or a little later. It is dropped when nobody waits for it any more, and is
-    /// polled by threads that are in the context of the tokio runtime in which the runtime was built.
+    /// Resolves when [`now`](Self::now) has come to `at`, or a little later. The future is dropped when nobody waits for it any more. The
+    /// threads that poll it are in the context of the tokio runtime in which the runtime was built.
     fn sleep_until(&self, at: Instant) -> Sleep;
 }
 

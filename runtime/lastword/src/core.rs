@@ -1,4 +1,4 @@
-//! What the runtime's handle, its workers and its requests share.
+//! The parts of a runtime, which its handle, its workers and its requests share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::in_flight::InFlight;
 use crate::key_values::JournalKeyValues;
 use crate::observers::Observers;
 use crate::operators::Operators;
-use crate::outcome::Publisher;
+use crate::publisher::Publisher;
 use crate::quota::Quotas;
 use crate::records::Records;
 use crate::retry::RetryPolicy;
@@ -26,11 +26,23 @@ use crate::sync::{Handle, Mutex, MutexGuard};
 use crate::time::Time;
 use crate::workers::Workers;
 
-/// The parts of a runtime. What happens to a request, to a call that has ended, in a drain and at a start is in the files of those
-/// names; this one only knows which parts there are.
+/// The parts of a runtime. This file only knows which parts there are. What happens to a request is in `intake`, what happens to a call
+/// that has ended in `after_call.rs`, a drain in `drain`, a start in `recovery.rs`, and the end of a run in `run_end.rs`.
 ///
-/// Locks are taken in this order: the active set's, then that of the session order or the dispatcher's. No lock is held while a guest
-/// runs or while anyone waits for the journal's answer. Handing something to the journal under a lock is allowed.
+/// # Locks
+///
+/// A thread that holds a lock takes only such as come later in this list:
+///
+/// 1. A request's turn (`session_order.rs`), and within it [`Self::op_reads`]. Both are waited for by tasks, which keep no thread.
+/// 2. The active set ([`Self::lock_active`]).
+/// 3. The list of requests that wait for their turn (`session_order.rs`), or the dispatcher's state (`dispatch/dispatcher.rs`). Nobody
+///    takes both.
+/// 4. Locks of single values: the set of installed plugins, the quotas, the memory of calls, the counts of `out_of_queues.rs`, and the
+///    run's journal (`run_journal.rs`). Nothing of the runtime is locked within one of them. A journal takes its own locks within the
+///    last.
+///
+/// No lock but a turn and `op_reads` is held while anyone waits for the journal's answer, and none while a guest runs. Handing something
+/// to the journal under a lock is allowed.
 pub(crate) struct Core {
     sandbox: Sandbox,
     journal: Arc<dyn Journal>,
@@ -59,7 +71,7 @@ pub(crate) struct Core {
 /// What an embedder has chosen.
 pub(crate) struct Settings {
     pub(crate) retry: RetryPolicy,
-    /// Of a drain.
+    /// The budget of a drain.
     pub(crate) budget: Duration,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) observers: Observers,
@@ -120,7 +132,7 @@ impl Core {
         &self.handle
     }
 
-    /// The clock of everything that waits.
+    /// The clock that everything that waits goes by.
     pub(crate) fn time(&self) -> &Time {
         &self.time
     }
@@ -133,7 +145,7 @@ impl Core {
         &self.quotas
     }
 
-    /// What guests read of what they have stored.
+    /// Reads for guests what they have stored.
     pub(crate) fn key_values(&self) -> &Arc<dyn KeyValues> {
         &self.key_values
     }
@@ -143,7 +155,7 @@ impl Core {
         self.active.lock()
     }
 
-    /// What operators need beside what everybody does.
+    /// What only operators need.
     pub(crate) fn operators(&self) -> &Operators {
         &self.operators
     }
@@ -156,7 +168,7 @@ impl Core {
         &self.in_flight
     }
 
-    /// Held while the journal is asked for an `op_id`: one line's after the other.
+    /// Held while the journal is asked for an `op_id`: one request asks after the other.
     pub(crate) fn op_reads(&self) -> &tokio::sync::Mutex<()> {
         &self.op_reads
     }
@@ -178,12 +190,12 @@ impl Core {
         self.budget
     }
 
-    /// A worker has panicked.
+    /// Notes that a worker has panicked.
     pub(crate) fn fail(&self) {
         self.failed.send_replace(true);
     }
 
-    /// Whether a worker has panicked. Is told when that changes.
+    /// Watches whether a worker has panicked.
     pub(crate) fn watch_failure(&self) -> watch::Receiver<bool> {
         self.failed.subscribe()
     }
@@ -193,7 +205,7 @@ impl Core {
         &self.workers
     }
 
-    /// Outcomes that the journal was handed, until it has answered.
+    /// The outcomes that the journal was handed and has not answered for.
     pub(crate) fn records(&self) -> &Records {
         &self.records
     }
@@ -203,9 +215,9 @@ impl Core {
         &self.run_end
     }
 
-    /// `session-end` deliveries that are owed or were given up, and those that active sessions will owe.
+    /// How many `session-end` deliveries are owed, were given up, or will be owed by active sessions.
     pub(crate) fn undelivered_ends(&self) -> u64 {
-        // Starts need the set's lock: no plugin is looked at while it is held.
+        // Starts need the set's lock, so no plugin is looked at while it is held.
         let set = self.lock_active();
         let active: Vec<_> = set.count_by_tenant().map(|(tenant, sessions)| (tenant.clone(), sessions)).collect();
         let (owed, installed) = (self.dispatcher.undelivered_ends(), self.dispatcher.installed());

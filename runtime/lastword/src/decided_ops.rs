@@ -1,4 +1,4 @@
-//! What the runtime itself has decided, on its way to the journal.
+//! Hands the journal what the runtime itself has decided.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use lastword_journal::{Journal, JournalOp};
 
 use crate::limits::RECORDS_AT_ONCE;
 
-/// Operations that are handed over in pieces, so that others' find room between them; in order all the same, and all of them
-/// once this is dropped. Nobody waits for them: what the runtime has decided is tried again until it is written.
+/// Operations that the journal is handed in pieces, in their order, so that the operations of others find room between two pieces. The last
+/// piece is handed over when this is dropped. Nobody waits for the answers: the journal tries what the runtime has decided until it is
+/// written.
 pub(crate) struct DecidedOps {
     journal: Arc<dyn Journal>,
     piece: Vec<JournalOp>,
@@ -28,7 +29,7 @@ impl DecidedOps {
         }
     }
 
-    /// Ends among them that are owed to plugins which are not installed.
+    /// How many ends among them are owed to plugins that are not installed.
     pub(crate) fn orphaned_ends(&self) -> u64 {
         self.orphaned_ends
     }

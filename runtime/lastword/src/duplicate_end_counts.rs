@@ -5,30 +5,31 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::recent_ends::DuplicateEnd;
 use crate::request::{Acceptance, Accepted};
 
-/// Duplicate ends in this run.
+/// How many duplicate ends there were in this run: ends that their owners had told of within the last 10 s
+/// ([`DUPLICATE_WITHIN`](lastword_journal::DUPLICATE_WITHIN)), and that were not delivered again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RepeatedEnds {
-    /// How many.
-    pub told_again: u64,
-    /// Those among them that said more than the first. The plugins were told what the first said.
-    pub knew_more: u64,
+pub struct DuplicateEnds {
+    /// How many duplicate ends there were.
+    pub count: u64,
+    /// How many of the duplicate ends had a field that the first end had not. Plugins were called with the fields of the first end.
+    pub with_more: u64,
 }
 
 /// Counts duplicate ends.
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
-    told_again: AtomicU64,
-    knew_more: AtomicU64,
+    count: AtomicU64,
+    with_more: AtomicU64,
 }
 
 impl Counter {
-    /// Counts one, logs what was lost with it, and answers.
+    /// Counts a duplicate end, logs what was lost with it, and answers its owner.
     pub(crate) fn count(&self, duplicate: DuplicateEnd) -> Accepted {
         let DuplicateEnd { identity, generation, more } = duplicate;
-        self.told_again.fetch_add(1, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
         if !more.is_empty() {
-            self.knew_more.fetch_add(1, Ordering::Relaxed);
+            self.with_more.fetch_add(1, Ordering::Relaxed);
             let (tenant, session, more) = (&*identity.tenant, &*identity.id, more.join(", "));
             tracing::warn!(
                 tenant,
@@ -40,8 +41,8 @@ impl Counter {
         Accepted::new(identity, generation, Acceptance::DuplicateEnd)
     }
 
-    pub(crate) fn counts(&self) -> RepeatedEnds {
-        let [told_again, knew_more] = [&self.told_again, &self.knew_more].map(|count| count.load(Ordering::Relaxed));
-        RepeatedEnds { told_again, knew_more }
+    pub(crate) fn counts(&self) -> DuplicateEnds {
+        let [count, with_more] = [&self.count, &self.with_more].map(|count| count.load(Ordering::Relaxed));
+        DuplicateEnds { count, with_more }
     }
 }

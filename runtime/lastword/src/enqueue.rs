@@ -1,4 +1,4 @@
-//! What is on record goes into the queues of those that are owed it.
+//! Puts events that are on record into the queues of the plugins that are owed them.
 
 use lastword_events::{EventKey, PluginName};
 use lastword_journal::{DeliveryChange, DeliveryKey, JournalOp};
@@ -10,8 +10,9 @@ use crate::installed::{Leave, Owed};
 use crate::orphans::orphan;
 use crate::queued_delivery::QueuedDelivery;
 
-/// Enqueues a delivery for all that are owed it, as that is on record. Of those that have been uninstalled since, or have lost the hook, it
-/// is orphaned, or forgotten, as what else they were owed. `counted`: plugins of which the end counts as orphaned already.
+/// Enqueues a delivery for all plugins that are owed it on record. For a plugin that was uninstalled since, or has lost the hook, the
+/// delivery is orphaned or dropped, as everything else that the plugin was owed. `counted`: plugins for which the end counts as orphaned
+/// already.
 pub(crate) fn enqueue(
     core: &Core,
     set: &mut ActiveSet,
@@ -28,11 +29,11 @@ pub(crate) fn enqueue(
     let (mut ops, mut dropped) = (DecidedOps::of(core.journal()), Vec::new());
     for plugin in gone {
         let key = delivery.delivery_key(&plugin);
-        // A plugin that is sent a session's start is owed its end as well.
+        // A plugin that is sent a session's start is owed the session's end as well.
         let is_sent_start = delivery.key == EventKey::Start;
-        match owed.left(&identity.tenant, &plugin) {
+        match owed.how_uninstalled(&identity.tenant, &plugin) {
             Leave::Orphaned => {
-                // One that has only lost the hook is told of newer events, and its ends are those of active sessions.
+                // A plugin that has only lost the hook is told of newer events. Its ends count as those of active sessions.
                 let serves = installed.serves(&identity.tenant, &plugin);
                 orphan(core, key, delivery.late || serves, &mut ops);
                 if is_sent_start {
@@ -55,7 +56,7 @@ pub(crate) fn enqueue(
     }
 }
 
-/// Nobody waits for it: without the record they are orphaned at the next start.
+/// Nobody waits for the record. Without it the next start orphans the deliveries.
 fn forget(core: &Core, deliveries: Vec<DeliveryKey>) {
     drop(core.journal().change_deliveries(DeliveryChange::Forget, deliveries));
 }

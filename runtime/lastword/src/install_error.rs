@@ -1,4 +1,4 @@
-//! Why plugins are not changed.
+//! Why a change of plugins is refused.
 
 use lastword_events::PluginKey;
 use lastword_journal::JournalError;
@@ -10,20 +10,20 @@ use crate::installed::Conflict;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// A tenant would have two plugins of this name, and a delivery id would not say whose it is. Two plugins that are not scoped cannot
-    /// have one name in any case.
+    /// A tenant would have two plugins of this name, so that a delivery id would not say which of them is meant. Two plugins without a
+    /// scope cannot have the same name in any case.
     #[error("a plugin called {0} is installed already: replace it, or give this one another name")]
     SamePluginName(PluginKey),
-    /// The plugin is scoped, and was to be installed for other tenants than its own.
+    /// A scoped plugin was to be installed for other tenants than its own.
     #[error("the plugin {0} serves its own tenant only: install it for that one, or without a scope")]
     OtherTenants(PluginKey),
     /// No such plugin is installed.
     #[error("no plugin called {0} is installed")]
     NotInstalled(PluginKey),
-    /// A drain has begun, or the runtime was closed or detached: what is installed then stays so.
+    /// A drain has begun, or the runtime was closed or detached: the plugins that are installed by then stay so.
     #[error("the sessions are being drained: what is installed stays as it is; change it at the next run")]
     Draining,
-    /// What was owed could not be written down as dropped. The plugin is uninstalled all the same.
+    /// The deliveries that were owed could not be recorded as dropped. The plugin is uninstalled all the same.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }

@@ -1,68 +1,74 @@
 //! The installed plugins, and the tenants that they serve.
 //!
-//! A set of them does not change: who installs, replaces or uninstalls one makes another set of it, see
-//! [`plugin_changes`](crate::plugin_changes). So whoever looks at one sees all of a change, or nothing of it.
+//! A set of plugins does not change. Whoever installs, replaces or uninstalls a plugin makes another set, see
+//! [`plugin_changes`](crate::plugin_changes). So a reader sees a whole change, or nothing of it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use lastword_events::{DeliveryId, EventKey, Hook, JournalName, PluginKey, PluginName};
 
-use crate::outcome::CalledPlugin;
 use crate::sandbox::Plugin;
 use crate::tenants::Tenants;
 
-/// A plugin's number. It is the same for all of its versions, and another's when it is uninstalled and nothing of it is left.
+/// A plugin's number, the same for all of its versions. Another plugin may have the number once the plugin is uninstalled and nothing of it
+/// is left.
 pub(crate) type PluginNumber = usize;
 
-/// Counts the sets of installed plugins of a run, from 1.
+/// The number of a set of installed plugins. A run counts its sets from 1.
 pub(crate) type Epoch = u32;
 
-/// A plugin with the tenants that it serves, from when it is installed to when it is uninstalled. It is shared by the sets that it is in,
-/// as long as its version is the same.
+/// A plugin with the tenants that it serves, from its installation to its uninstalling. Sets share it as long as the version is the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Installed {
     pub(crate) plugin: Plugin,
     pub(crate) tenants: Tenants,
     pub(crate) id: InstalledId,
-    /// The first set that has this version of it.
+    /// The first set that has this version of the plugin.
     since: Epoch,
-    /// The first of the sets up to now with which it was sent starts of sessions.
+    /// The first of the sets, without a gap up to now, with which the plugin was sent starts of sessions.
     starts_since: Option<Epoch>,
-    /// How it was uninstalled. All of its versions share it.
-    left: Arc<OnceLock<Leave>>,
+    /// How the plugin was uninstalled. All of its versions share this.
+    uninstalled: Arc<OnceLock<Leave>>,
 }
 
-/// Tells an installed plugin from all others of the run, whatever number it has. They are in the order of their ids.
+/// Tells an installed plugin from all others of the run, whatever numbers they have. Ids are ordered as the plugins were installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct InstalledId(u64);
 
-/// What becomes of the deliveries that an uninstalled plugin is owed, and of the ends of active sessions that it was sent the start of.
+/// What becomes of the deliveries that an uninstalled plugin is owed, and of the ends of active sessions whose start it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Leave {
-    /// They stay in the journal, as orphaned: a plugin of this name that is installed again is called with them.
+    /// The deliveries stay in the journal as orphaned. A plugin that is installed again under this name is called with them.
     Orphaned,
-    /// They are forgotten, as [`Runtime::forget`](crate::Runtime::forget) does, with what was orphaned under its name before. What was
-    /// given up stays.
+    /// The deliveries are forgotten, as [`Runtime::forget`](crate::Runtime::forget) does, together with what was orphaned under the
+    /// plugin's name before. Deliveries that were given up stay.
     Dropped,
 }
 
-/// The version of a plugin that a call is of.
+/// The plugin of a call, as observers are told of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CalledPlugin<'a> {
+    pub(crate) name: &'a PluginName,
+    pub(crate) is_scoped: bool,
+}
+
+/// The version of a plugin that is called.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Version {
-    /// The first set that has it.
+    /// The first set that has this version.
     pub(crate) since: Epoch,
-    /// Bytes that it may store for one tenant.
+    /// Bytes that the plugin may store for one tenant.
     pub(crate) key_value_quota: Option<u64>,
 }
 
 impl Installed {
     fn new(plugin: Plugin, tenants: Tenants, id: InstalledId, since: Epoch) -> Self {
         let starts_since = plugin.hooks().contains(Hook::SessionStart).then_some(since);
-        Self { plugin, tenants, id, since, starts_since, left: Arc::default() }
+        Self { plugin, tenants, id, since, starts_since, uninstalled: Arc::default() }
     }
 
-    /// The same with another version.
+    /// The same plugin with another version.
     fn replaced(&self, plugin: Plugin, since: Epoch) -> Self {
         let starts_since = plugin.hooks().contains(Hook::SessionStart).then(|| self.starts_since.unwrap_or(since));
         Self { plugin, since, starts_since, ..self.clone() }
@@ -72,7 +78,7 @@ impl Installed {
         self.plugin.name()
     }
 
-    /// As observers are told of it.
+    /// The plugin, as observers are told of it.
     pub(crate) fn called(&self) -> CalledPlugin<'_> {
         CalledPlugin { name: self.name(), is_scoped: self.plugin.key().tenant.is_some() }
     }
@@ -81,46 +87,46 @@ impl Installed {
         Version { since: self.since, key_value_quota: self.plugin.key_value_quota() }
     }
 
-    /// Whether it was sent the starts that were decided by the set of this epoch. None was by epoch 0.
+    /// Whether the plugin was sent the starts that were decided with the set of this epoch. With epoch 0 no plugin was.
     pub(crate) fn was_sent_starts(&self, epoch: Epoch) -> bool {
         self.starts_since.is_some_and(|since| epoch >= since)
     }
 
-    /// It is uninstalled.
-    pub(crate) fn leave(&self, leave: Leave) {
-        // The first cause wins, and there is one.
-        self.left.set(leave).ok();
+    /// Notes how the plugin is uninstalled.
+    pub(crate) fn set_uninstalled(&self, leave: Leave) {
+        // Only the first call sets it, and there is only one.
+        self.uninstalled.set(leave).ok();
     }
 
-    /// How it was uninstalled, if it was.
-    pub(crate) fn left(&self) -> Option<Leave> {
-        self.left.get().copied()
+    /// How the plugin was uninstalled, if it was.
+    pub(crate) fn uninstalled(&self) -> Option<Leave> {
+        self.uninstalled.get().copied()
     }
 }
 
-/// All of them. Each has a number, which is another's only when nothing of it is left.
+/// All installed plugins. Each has a number, which another plugin may have only when nothing of the first is left.
 #[derive(Clone, Debug)]
 pub(crate) struct InstalledPlugins {
     epoch: Epoch,
     next_id: u64,
-    /// By number.
+    /// By the number of the plugin.
     slots: Vec<Slot>,
-    /// The numbers of those that serve every tenant, in the order in which they were installed.
+    /// The numbers of the plugins that serve every tenant, in the order of installation.
     every: Vec<PluginNumber>,
-    /// The numbers of the others, by tenant, in that order.
+    /// The numbers of the other plugins, by tenant, in the same order.
     only: HashMap<Arc<str>, Vec<PluginNumber>>,
 }
 
 #[derive(Clone, Debug)]
 enum Slot {
-    /// Nobody has the number.
+    /// No plugin has the number.
     Free,
     Installed(Arc<Installed>),
-    /// It is uninstalled, and something of it is left.
-    Leaving(Arc<Installed>),
+    /// The plugin is uninstalled, and something of it is left.
+    Uninstalling(Arc<Installed>),
 }
 
-/// Whom an event is owed, as it is on record, and the set that has decided it.
+/// The plugins that are owed an event on record, and the set that has decided so.
 #[derive(Clone, Debug)]
 pub(crate) struct Owed {
     pub(crate) plugins: Vec<PluginName>,
@@ -152,7 +158,7 @@ impl InstalledPlugins {
         Ok(set)
     }
 
-    /// The next set, with one more, and its number.
+    /// The next set, with one more plugin, and the number of that plugin.
     pub(crate) fn with(&self, plugin: Plugin, tenants: Tenants) -> Result<(PluginNumber, Self), Conflict> {
         let mut taken = TakenNames::default();
         for one in self.iter().filter(|one| one.name() == plugin.name()) {
@@ -165,7 +171,7 @@ impl InstalledPlugins {
         Ok((number, set))
     }
 
-    /// The next set, with another version of one.
+    /// The next set, with another version of one plugin.
     pub(crate) fn with_version(&self, number: PluginNumber, plugin: Plugin) -> Self {
         let mut set = self.following();
         let since = set.epoch;
@@ -175,19 +181,19 @@ impl InstalledPlugins {
         set
     }
 
-    /// The next set, in which one is uninstalled. Its number is still its own.
-    pub(crate) fn with_leaving(&self, number: PluginNumber) -> Self {
+    /// The next set, in which one plugin is uninstalled. The plugin keeps its number.
+    pub(crate) fn with_uninstalling(&self, number: PluginNumber) -> Self {
         let mut set = self.following();
         if let Some(slot) = set.slots.get_mut(number)
             && let Slot::Installed(one) = slot
         {
-            *slot = Slot::Leaving(one.clone());
+            *slot = Slot::Uninstalling(one.clone());
         }
         set.index();
         set
     }
 
-    /// The next set, in which this number is nobody's.
+    /// The next set, in which no plugin has this number.
     pub(crate) fn without(&self, number: PluginNumber) -> Self {
         let mut set = self.following();
         if let Some(slot) = set.slots.get_mut(number) {
@@ -216,7 +222,7 @@ impl InstalledPlugins {
         }
     }
 
-    /// Makes the lists of who serves whom.
+    /// Makes the lists of which plugins serve which tenants.
     fn index(&mut self) {
         (self.every, self.only) = (Vec::new(), HashMap::new());
         for (number, one) in numbered(&self.slots) {
@@ -231,15 +237,15 @@ impl InstalledPlugins {
         }
     }
 
-    /// Which of the run's sets it is.
+    /// The number of this set in its run.
     pub(crate) fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// The plugin that has this number: installed, or uninstalled with something left.
+    /// The plugin that has this number: it is installed, or it is uninstalled with something left.
     pub(crate) fn get(&self, number: PluginNumber) -> Option<&Arc<Installed>> {
         match self.slots.get(number)? {
-            Slot::Installed(one) | Slot::Leaving(one) => Some(one),
+            Slot::Installed(one) | Slot::Uninstalling(one) => Some(one),
             Slot::Free => None,
         }
     }
@@ -248,27 +254,27 @@ impl InstalledPlugins {
     pub(crate) fn installed(&self, number: PluginNumber) -> Option<&Arc<Installed>> {
         match self.slots.get(number)? {
             Slot::Installed(one) => Some(one),
-            Slot::Leaving(_) | Slot::Free => None,
+            Slot::Uninstalling(_) | Slot::Free => None,
         }
     }
 
-    /// The plugin that is known by this, with its number.
+    /// The plugin of this name and scope, with its number.
     pub(crate) fn find(&self, key: &PluginKey) -> Option<(PluginNumber, &Arc<Installed>)> {
-        // Most have another name, which costs least to see.
+        // The name is compared first: most names differ, and that costs least to see.
         installed(&self.slots).find(|(_, one)| *one.name() == key.name && one.plugin.key() == *key)
     }
 
-    /// In the order in which they were installed.
+    /// The installed plugins in the order of installation.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Installed>> {
         self.numbered().map(|(_, one)| one)
     }
 
-    /// In the order in which they were installed, with their numbers.
+    /// The installed plugins in the order of installation, with their numbers.
     pub(crate) fn numbered(&self) -> impl Iterator<Item = (PluginNumber, &Arc<Installed>)> {
         numbered(&self.slots).into_iter()
     }
 
-    /// Those that serve `tenant`, in the order in which they were installed. A name is there once.
+    /// The plugins that serve `tenant`, in the order of installation. Each name is there once.
     pub(crate) fn serving<'a>(
         &'a self,
         tenant: &str,
@@ -288,7 +294,7 @@ impl InstalledPlugins {
         numbers.iter().filter_map(|&number| Some((number, self.installed(number)?)))
     }
 
-    /// How many serve `tenant`.
+    /// How many plugins serve `tenant`.
     pub(crate) fn count_serving(&self, tenant: &str) -> u64 {
         let count = self.every.len() + self.only.get(tenant).map_or(0, Vec::len);
         u64::try_from(count).unwrap_or(u64::MAX)
@@ -299,21 +305,21 @@ impl InstalledPlugins {
         self.serving(tenant).any(|(_, one)| one.name() == name)
     }
 
-    /// Those that are owed `event` of a session of `tenant`.
+    /// The plugins that are owed `event` of a session of `tenant`.
     pub(crate) fn owed_to(self: &Arc<Self>, tenant: &str, event: EventKey) -> Owed {
         let has_hook = |(_, one): &(PluginNumber, &Arc<Installed>)| one.plugin.hooks().contains(event.hook());
         let plugins = self.serving(tenant).filter(has_hook).map(|(_, one)| one.name().clone()).collect();
         Owed { plugins, by: self.clone() }
     }
 
-    /// Those that are owed the end of a session: every one that serves its tenant now, and every one that was sent its start.
+    /// The plugins that are owed the end of a session: every plugin that serves the tenant now, and every plugin that was sent the start.
     pub(crate) fn owed_end(self: &Arc<Self>, tenant: &str, started: &[PluginName]) -> Owed {
         let mut owed = self.owed_to(tenant, EventKey::End);
         add_missing(&mut owed.plugins, started);
         owed
     }
 
-    /// What a journal records of them.
+    /// The installed plugins, as a journal records them.
     pub(crate) fn recorded(&self) -> Vec<(PluginName, Option<Vec<Arc<str>>>)> {
         let tenants = |tenants: &Tenants| match tenants {
             Tenants::Every => None,
@@ -324,48 +330,48 @@ impl InstalledPlugins {
 }
 
 impl Owed {
-    /// The deliveries of this event of a session that they are owed.
+    /// The deliveries of this event of a session, one for each plugin that is owed it.
     pub(crate) fn deliveries(&self, journal: JournalName, sequence: u64, event: EventKey) -> Vec<DeliveryId> {
         self.plugins.iter().map(|plugin| DeliveryId { journal, sequence, event, plugin: plugin.clone() }).collect()
     }
 
-    /// How the plugin of this name, which was owed it, was uninstalled since. A plugin that was not installed when that was decided has
-    /// been gone for longer, and what it is owed is kept.
-    pub(crate) fn left(&self, tenant: &str, name: &PluginName) -> Leave {
+    /// How a plugin of this name that was owed the event was uninstalled since. A plugin that was not installed when the event was decided
+    /// has been gone for longer: its deliveries are kept.
+    pub(crate) fn how_uninstalled(&self, tenant: &str, name: &PluginName) -> Leave {
         let was = self.by.serving(tenant).find(|(_, one)| one.name() == name);
-        was.and_then(|(_, one)| one.left()).unwrap_or(Leave::Orphaned)
+        was.and_then(|(_, one)| one.uninstalled()).unwrap_or(Leave::Orphaned)
     }
 }
 
-/// Those that are installed, in the order in which they were.
+/// The installed plugins, in the order of installation.
 fn numbered(slots: &[Slot]) -> Vec<(PluginNumber, &Arc<Installed>)> {
     let mut numbered: Vec<_> = installed(slots).collect();
     numbered.sort_unstable_by_key(|(_, one)| one.id);
     numbered
 }
 
-/// Those that are installed, by number.
+/// The installed plugins, by number.
 fn installed(slots: &[Slot]) -> impl Iterator<Item = (PluginNumber, &Arc<Installed>)> {
     slots.iter().enumerate().filter_map(|(number, slot)| match slot {
         Slot::Installed(one) => Some((number, one)),
-        Slot::Leaving(_) | Slot::Free => None,
+        Slot::Uninstalling(_) | Slot::Free => None,
     })
 }
 
-/// The names that plugins have, and for which tenants.
+/// The names of plugins, and for which tenants each name is used.
 #[derive(Default)]
 struct TakenNames {
     keys: HashSet<PluginKey>,
     /// Names of plugins that serve every tenant.
     every: HashSet<PluginName>,
-    /// Names of plugins that serve some.
+    /// Names of plugins that serve some tenants.
     some: HashSet<PluginName>,
     only: HashSet<(PluginName, Arc<str>)>,
 }
 
 impl TakenNames {
-    /// Takes the plugin's name for the tenants that it serves, and says which they are: a scoped one serves its own. No tenant may have
-    /// two plugins of one name.
+    /// Reserves the plugin's name for the tenants that it serves, and gives these tenants. A scoped plugin serves its own tenant. No tenant
+    /// may have two plugins of one name.
     fn take(&mut self, plugin: &Plugin, tenants: Tenants) -> Result<Tenants, Conflict> {
         let key = plugin.key();
         let tenants = match (&key.tenant, tenants) {
@@ -401,7 +407,7 @@ fn each_once(tenants: Vec<Arc<str>>) -> Vec<Arc<str>> {
     tenants.into_iter().filter(|tenant| seen.insert(tenant.clone())).collect()
 }
 
-/// Adds those of `others` that are not in `plugins` yet.
+/// Adds to `plugins` those of `others` that are not there yet.
 pub(crate) fn add_missing<'a>(plugins: &mut Vec<PluginName>, others: impl IntoIterator<Item = &'a PluginName>) {
     for plugin in others {
         if !plugins.contains(plugin) {

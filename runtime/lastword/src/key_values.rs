@@ -8,8 +8,8 @@ use lastword_journal::{Journal, JournalError, Space};
 use crate::quota::Quotas;
 use crate::sandbox::{KeyValueError, KeyValueUsage, KeyValues};
 
-/// What guests read of a journal's key-value spaces: the joint between the sandbox, which knows no journal, and the journal,
-/// which knows no guests. A [`Runtime`](crate::Runtime) makes its own; this is for whoever makes single calls.
+/// What guests read of a journal's key-value spaces. It connects the sandbox, which knows no journal, with the journal, which knows no
+/// guests. A [`Runtime`](crate::Runtime) makes its own. This type is for a program that makes single calls.
 #[derive(Clone)]
 pub struct JournalKeyValues {
     journal: Arc<dyn Journal>,
@@ -17,7 +17,7 @@ pub struct JournalKeyValues {
 }
 
 impl JournalKeyValues {
-    /// Every tenant may store as much as the plugins' own quotas allow.
+    /// Sets no quota for tenants: the plugins' own quotas are the only limit.
     #[must_use]
     pub fn new(journal: Arc<dyn Journal>) -> Self {
         Self::with_quotas(journal, Arc::default())

@@ -1,9 +1,9 @@
 //! The order of events for one (plugin, session id).
 //!
-//! At most one delivery of a lane is in progress. What failed waits for its retry at the head of the line as long as
-//! nothing newer comes; when something does, the head gets one attempt at once, and if that fails too it steps
-//! aside: from then on it is `late` and keeps its own retries, and the newer one goes ahead. So order is kept as long as
-//! it can be, and an end never waits for something that keeps failing.
+//! At most one delivery of a lane is in progress. A delivery that failed waits for its retry in front of the others as long as nothing
+//! newer comes. When something newer comes, the failed delivery gets one attempt at once. If that fails too the delivery becomes late: the
+//! newer one goes ahead, and the late one keeps its own retries. So the order is kept as long as it can be, and an end never waits for
+//! something that keeps failing.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -12,18 +12,18 @@ use lastword_events::EventKey;
 
 use crate::queued_delivery::QueuedDelivery;
 
-/// The rank of what has come into a lane late: newer events have gone before it came.
+/// The rank of a delivery that came into its lane late: newer events had begun before.
 const NO_RANK: u32 = 0;
 
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
-    /// One of this lane's deliveries is with a queue or a worker.
+    /// A delivery of this lane is with a queue or a worker.
     in_progress: bool,
-    /// Events that have come into it since it was empty.
+    /// Events that have come into the lane since it was empty.
     arrivals: u32,
-    /// The session whose end waits in the drain's backlog, and will come after everything here.
+    /// The session whose end waits in the drain's backlog. That end comes after everything in the lane.
     end_to_come: Option<u64>,
-    /// Most lanes have nothing behind what is in progress, and there may be a million of them.
+    /// What waits behind the delivery in progress. None for most lanes, of which there may be a million.
     waiting: Option<Box<WaitingEvents>>,
 }
 
@@ -31,30 +31,30 @@ pub(crate) struct Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailedIn {
     OrdinaryWork,
-    /// A drain has begun between the failure and now: it gives it an attempt.
+    /// A drain has begun since the failure: the delivery gets an attempt in it.
     WorkBeforeDrain,
-    /// This was the one attempt that a drain gives it: it leaves the lane.
+    /// This was the one attempt that the delivery gets in a drain. The delivery leaves the lane.
     Drain,
 }
 
-/// What waits in a lane.
+/// The waiting deliveries of a lane.
 #[derive(Debug, Default)]
 struct WaitingEvents {
-    /// In the order in which they happened.
-    line: VecDeque<QueuedDelivery>,
-    /// When the head of the line, which has failed, is due again.
+    /// The deliveries that are not late, in the order in which their events happened.
+    in_order: VecDeque<QueuedDelivery>,
+    /// When the retry of the first of `in_order` is due, if that has failed.
     head_due: Option<Instant>,
-    /// Overtaken, each with the time of its next attempt.
+    /// The late deliveries, each with the time of its next attempt.
     late: Vec<(Instant, QueuedDelivery)>,
-    /// The time for which somebody will look at this lane again.
+    /// The time for which a look at this lane is scheduled.
     scheduled: Option<Instant>,
-    /// Withdrawals that have taken something out, and of which the journal was not told yet. Nothing begins meanwhile.
+    /// How many withdrawals have taken deliveries out before the journal has been told. Nothing begins meanwhile.
     withdrawals: u32,
-    /// Withdrawn, and the journal has not answered yet: they may come back.
+    /// Withdrawn events for which the journal has not answered: they may come back.
     away: Vec<AwayEvent>,
 }
 
-/// What was withdrawn, as it was, and whether anything newer has gone ahead of it since.
+/// A withdrawn event, and whether anything newer has gone ahead of it since.
 #[derive(Debug)]
 struct AwayEvent {
     delivery: QueuedDelivery,
@@ -63,10 +63,10 @@ struct AwayEvent {
 
 impl WaitingEvents {
     fn is_empty(&self) -> bool {
-        self.withdrawals == 0 && self.line.is_empty() && self.late.is_empty() && self.away.is_empty()
+        self.withdrawals == 0 && self.in_order.is_empty() && self.late.is_empty() && self.away.is_empty()
     }
 
-    /// What may go out at `now`.
+    /// Takes what may begin at `now`.
     fn next(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if self.withdrawals > 0 {
             return None;
@@ -79,28 +79,28 @@ impl WaitingEvents {
     }
 
     fn take_next(&mut self, now: Instant) -> Option<QueuedDelivery> {
-        if self.head_waits(now) || self.line.is_empty() {
+        if self.head_waits(now) || self.in_order.is_empty() {
             let due = self.late.iter().position(|(due, _)| *due <= now)?;
             return Some(self.late.swap_remove(due).1);
         }
         self.head_due = None;
-        self.line.pop_front()
+        self.in_order.pop_front()
     }
 
-    /// Whether the head of the line waits for its retry: nothing that is here is newer.
+    /// Whether the first of `in_order` waits for its retry, because nothing in the lane is newer.
     fn head_waits(&self, now: Instant) -> bool {
-        let has_newer = |head| self.line.len() > 1 || self.late.iter().any(|(_, late)| is_newer(late, head));
-        self.head_due.is_some_and(|due| due > now) && self.line.front().is_some_and(|head| !has_newer(head))
+        let has_newer = |head| self.in_order.len() > 1 || self.late.iter().any(|(_, late)| is_newer(late, head));
+        self.head_due.is_some_and(|due| due > now) && self.in_order.front().is_some_and(|head| !has_newer(head))
     }
 
-    /// When something of it is due.
+    /// When the first delivery of the lane is due.
     fn due(&self) -> Option<Instant> {
         self.late.iter().map(|(due, _)| *due).chain(self.head_due).min()
     }
 }
 
-/// Whether one event is newer than another of the lane. What comes into it late has no rank, and among sessions goes by the order in which
-/// they began.
+/// Whether one event is newer than another of the lane. Events that came into the lane late have no rank: those of different sessions go
+/// by the order in which the sessions began.
 fn is_newer(delivery: &QueuedDelivery, than: &QueuedDelivery) -> bool {
     match delivery.sequence == than.sequence {
         true => delivery.key > than.key,
@@ -110,43 +110,42 @@ fn is_newer(delivery: &QueuedDelivery, than: &QueuedDelivery) -> bool {
 }
 
 impl Lane {
-    /// One of which a delivery is in progress.
+    /// A lane with a delivery in progress.
     pub(crate) fn in_progress() -> Self {
         Self { in_progress: true, ..Self::default() }
     }
 
-    /// Takes the newest event, and gives back what is ready, if anything.
+    /// Takes the newest event. Gives what is ready.
     pub(crate) fn push(&mut self, mut delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         self.arrivals = self.arrivals.saturating_add(1);
         delivery.rank = self.arrivals;
         self.push_end(delivery, now)
     }
 
-    /// Takes an event that newer ones have overtaken long ago. It waits for none of them to fail, and none waits for it. What is older than
-    /// it and waits for its retry has its attempt first. Gives back what is ready.
+    /// Takes an event that newer ones overtook long ago. None of the newer events fails because of it, and none waits for it. An older
+    /// delivery that waits for its retry has its attempt first. Gives what is ready.
     pub(crate) fn push_late(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         self.waiting_events().late.push((now, QueuedDelivery { rank: NO_RANK, ..delivery }));
         self.make_ready(now)
     }
 
-    /// Takes an end of a drain's backlog: of the sessions that a drain ends none is newer than another.
+    /// Takes an end of a drain's backlog. None of the sessions that a drain ends is newer than another.
     pub(crate) fn push_end(&mut self, delivery: QueuedDelivery, now: Instant) -> Option<QueuedDelivery> {
         if self.is_empty() {
             self.in_progress = true;
             return Some(delivery);
         }
-        self.waiting_events().line.push_back(delivery);
+        self.waiting_events().in_order.push_back(delivery);
         self.make_ready(now)
     }
 
-    /// The delivery that was in progress is delivered, dead or deferred.
+    /// The delivery in progress is delivered, dead or deferred.
     pub(crate) fn done(&mut self, now: Instant) -> Option<QueuedDelivery> {
         self.in_progress = false;
         self.make_ready(now)
     }
 
-    /// The delivery in progress has failed and is due again at `due`. Whether it is late was decided when the failure was
-    /// written down.
+    /// The delivery in progress has failed and is due again at `due`. Whether it is late was decided when its failure was written down.
     pub(crate) fn failed(
         &mut self,
         delivery: QueuedDelivery,
@@ -157,19 +156,18 @@ impl Lane {
         self.in_progress = false;
         match failed_in {
             FailedIn::Drain => (),
-            FailedIn::WorkBeforeDrain => self.waiting_events().line.push_front(delivery),
+            FailedIn::WorkBeforeDrain => self.waiting_events().in_order.push_front(delivery),
             FailedIn::OrdinaryWork if delivery.late => self.waiting_events().late.push((due, delivery)),
             FailedIn::OrdinaryWork => {
                 let waiting = self.waiting_events();
-                waiting.line.push_front(delivery);
+                waiting.in_order.push_front(delivery);
                 waiting.head_due = Some(due);
             }
         }
         self.make_ready(now)
     }
 
-    /// Something newer waits behind the delivery in progress. (In a drain, what was overtaken is in the line again, and is
-    /// older.)
+    /// Whether something newer waits behind the delivery in progress. (In a drain, overtaken deliveries are in order again, and older.)
     pub(crate) fn has_newer(&self, than: &QueuedDelivery) -> bool {
         let end_to_come = self.end_to_come.is_some_and(|sequence| match sequence == than.sequence {
             true => EventKey::End > than.key,
@@ -179,7 +177,7 @@ impl Lane {
         end_to_come || self.waiting().any(|delivery| is_newer(delivery, than))
     }
 
-    /// The end of the session `sequence` waits in the drain's backlog.
+    /// Notes that the end of the session `sequence` waits in the drain's backlog.
     pub(crate) fn expect_end(&mut self, sequence: u64) {
         self.end_to_come = Some(sequence);
     }
@@ -188,7 +186,7 @@ impl Lane {
         self.waiting.get_or_insert_default()
     }
 
-    /// What may go out at `now`.
+    /// Takes what may begin at `now`.
     fn make_ready(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if self.in_progress {
             return None;
@@ -198,8 +196,8 @@ impl Lane {
         next
     }
 
-    /// When somebody has to look at this lane again, if nobody is going to yet: the caller sees to it. Not while one is in
-    /// progress, or something is withdrawn: whoever brings it back, or has it go on, looks.
+    /// When a look at this lane is needed, if none is scheduled yet: the caller schedules it. None while a delivery is in progress or
+    /// withdrawn: then the lane is looked at when the delivery returns, or the lane is advanced.
     pub(crate) fn schedule(&mut self) -> Option<Instant> {
         let waiting = self.waiting.as_mut().filter(|waiting| !self.in_progress && waiting.withdrawals == 0)?;
         let next = waiting.due()?;
@@ -210,7 +208,7 @@ impl Lane {
         Some(next)
     }
 
-    /// Somebody looks at it, at the time for which it was scheduled: gives what is ready.
+    /// Looks at the lane, at the scheduled time. Gives what is ready.
     pub(crate) fn look(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if let Some(waiting) = &mut self.waiting
             && waiting.scheduled.is_some_and(|scheduled| scheduled <= now)
@@ -220,29 +218,29 @@ impl Lane {
         self.make_ready(now)
     }
 
-    /// From now on everything gets one attempt, in order, and retry times do not count. It does nothing where nothing waits.
+    /// From now on every delivery gets one attempt, in order, and retry times do not count. Nothing changes if nothing waits.
     pub(crate) fn begin_drain(&mut self, now: Instant) -> Option<QueuedDelivery> {
         let waiting = self.waiting.as_mut()?;
         waiting.head_due = None;
         let late = std::mem::take(&mut waiting.late).into_iter().map(|(_, delivery)| delivery);
         let (mut came_back, mut overtaken): (Vec<_>, Vec<_>) = late.partition(|delivery| delivery.rank == NO_RANK);
-        // What was overtaken is older than the line. What came back is put in its place, in one pass: there may be many.
+        // Overtaken deliveries are older than those in order. The returned ones get their places in one pass, because there may be many.
         overtaken.sort_by_key(|delivery| delivery.rank);
         came_back.sort_by_key(|delivery| (delivery.sequence, delivery.key));
-        let line = std::mem::take(&mut waiting.line);
+        let in_order = std::mem::take(&mut waiting.in_order);
         let mut came_back = came_back.into_iter().peekable();
-        for delivery in overtaken.into_iter().chain(line) {
+        for delivery in overtaken.into_iter().chain(in_order) {
             while let Some(older) = came_back.next_if(|one| is_newer(&delivery, one)) {
-                waiting.line.push_back(older);
+                waiting.in_order.push_back(older);
             }
-            waiting.line.push_back(delivery);
+            waiting.in_order.push_back(delivery);
         }
-        waiting.line.extend(came_back);
+        waiting.in_order.extend(came_back);
         self.make_ready(now)
     }
 
-    /// Takes out of what waits whatever is wanted, each with the time of its retry. If anything is, nothing of the lane begins until it
-    /// [goes on](Self::go_on). What is taken out [may come back](Self::expect_back).
+    /// Takes the wanted deliveries out of what waits, each with the time of its retry. If there is any, nothing of the lane begins until
+    /// the lane [is advanced](Self::advance). What is taken out [may come back](Self::expect_back).
     pub(crate) fn withdraw(
         &mut self,
         is_wanted: impl Fn((u64, EventKey)) -> bool,
@@ -251,13 +249,13 @@ impl Lane {
         let wanted = |delivery: &QueuedDelivery| is_wanted((delivery.sequence, delivery.key));
         let mut gone = Vec::new();
         let mut head_due = waiting.head_due;
-        if waiting.line.front().is_some_and(wanted) {
-            // It was the head's.
+        if waiting.in_order.front().is_some_and(wanted) {
+            // The time was that of the delivery that is taken out.
             waiting.head_due = None;
         } else {
             head_due = None;
         }
-        waiting.line.retain(|delivery| {
+        waiting.in_order.retain(|delivery| {
             let is_gone = wanted(delivery);
             if is_gone {
                 gone.push((delivery.clone(), head_due.take()));
@@ -277,42 +275,44 @@ impl Lane {
         gone
     }
 
-    /// Something of this lane was withdrawn, and may come back: it [has come back](Self::put_back), or is [gone](Self::forget), once the journal
-    /// has answered. Until then the lane notes whether anything newer goes ahead of it, and its own place stays known.
+    /// Notes that a delivery of this lane was withdrawn and may come back. Once the journal has answered the delivery is
+    /// [restored](Self::restore) or [forgotten](Self::forget). Until then the lane notes whether anything newer goes ahead of it, and keeps
+    /// its place.
     pub(crate) fn expect_back(&mut self, delivery: QueuedDelivery) {
         self.waiting_events().away.push(AwayEvent { delivery, is_overtaken: false });
     }
 
-    /// What has come before this and is in the lane already is older; what comes from now on is newer. It is withdrawn, and
-    /// [may come back](Self::expect_back).
+    /// Takes a new event that is withdrawn already and [may come back](Self::expect_back). What is in the lane is older than the event, and
+    /// what comes later is newer.
     pub(crate) fn push_away(&mut self, mut delivery: QueuedDelivery) {
         self.arrivals = self.arrivals.saturating_add(1);
         delivery.rank = self.arrivals;
         self.expect_back(delivery);
     }
 
-    /// Takes back what was [withdrawn](Self::withdraw) and is owed still, with the time of its retry. It has its place again, unless something
-    /// newer has gone ahead of it meanwhile. Nothing begins by that: whoever puts back all that is to come back [looks](Self::look) then.
-    pub(crate) fn put_back(&mut self, delivery: QueuedDelivery, due: Option<Instant>, now: Instant) {
-        // Of what the lane does not know it cannot say that nothing has gone ahead of it.
+    /// Takes back a delivery that was [withdrawn](Self::withdraw) and is still owed, with the time of its retry. The delivery has its place
+    /// again, unless something newer has gone ahead of it meanwhile. Nothing begins by that: once all that comes back is restored, somebody
+    /// has to [look](Self::look).
+    pub(crate) fn restore(&mut self, delivery: QueuedDelivery, due: Option<Instant>, now: Instant) {
+        // For a delivery that the lane does not know it cannot say that nothing has gone ahead.
         let away = self.take_away((delivery.sequence, delivery.key));
         let AwayEvent { delivery, is_overtaken } = away.unwrap_or(AwayEvent { delivery, is_overtaken: true });
         let waiting = self.waiting_events();
-        let newer = waiting.line.iter().position(|other| is_newer(other, &delivery));
-        // A head that waits for its retry has had its attempt before this, and keeps its time.
+        let newer = waiting.in_order.iter().position(|other| is_newer(other, &delivery));
+        // A waiting first delivery that is older has had its attempt before this one, and keeps its time.
         let is_overtaken = is_overtaken || (newer == Some(0) && waiting.head_due.is_some());
         if delivery.late || is_overtaken {
             waiting.late.push((due.unwrap_or(now), QueuedDelivery { late: true, ..delivery }));
             return;
         }
-        let place = newer.unwrap_or(waiting.line.len());
+        let place = newer.unwrap_or(waiting.in_order.len());
         if place == 0 {
             waiting.head_due = due;
         }
-        waiting.line.insert(place, delivery);
+        waiting.in_order.insert(place, delivery);
     }
 
-    /// What was [withdrawn](Self::withdraw) is forgotten.
+    /// Forgets a delivery that was [withdrawn](Self::withdraw).
     pub(crate) fn forget(&mut self, event: (u64, EventKey)) {
         self.take_away(event);
     }
@@ -323,28 +323,28 @@ impl Lane {
         Some(away.remove(place))
     }
 
-    /// The journal was told of what was [withdrawn](Self::withdraw). Gives what is ready.
-    pub(crate) fn go_on(&mut self, now: Instant) -> Option<QueuedDelivery> {
+    /// Lets the lane go on: the journal was told of what was [withdrawn](Self::withdraw). Gives what is ready.
+    pub(crate) fn advance(&mut self, now: Instant) -> Option<QueuedDelivery> {
         if let Some(waiting) = &mut self.waiting {
             waiting.withdrawals = waiting.withdrawals.saturating_sub(1);
         }
         self.make_ready(now)
     }
 
-    /// Everything that is not in progress.
+    /// All deliveries that are not in progress.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &QueuedDelivery> {
         self.waiting
             .iter()
-            .flat_map(|waiting| waiting.line.iter().chain(waiting.late.iter().map(|(_, delivery)| delivery)))
+            .flat_map(|waiting| waiting.in_order.iter().chain(waiting.late.iter().map(|(_, delivery)| delivery)))
     }
 
-    /// Takes everything that is not in progress.
+    /// Takes all deliveries that are not in progress.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = QueuedDelivery> + use<> {
         let waiting = self.waiting.take().map(|waiting| *waiting).unwrap_or_default();
-        waiting.line.into_iter().chain(waiting.late.into_iter().map(|(_, delivery)| delivery))
+        waiting.in_order.into_iter().chain(waiting.late.into_iter().map(|(_, delivery)| delivery))
     }
 
-    /// Nothing is in progress, nothing waits, and nothing that was withdrawn may come back.
+    /// Whether nothing is in progress, nothing waits, and no withdrawn delivery may come back.
     pub(crate) fn is_empty(&self) -> bool {
         !self.in_progress && self.waiting.as_ref().is_none_or(|waiting| waiting.is_empty())
     }
@@ -361,7 +361,7 @@ mod tests {
 
     const RETRY: Duration = Duration::from_secs(1);
 
-    /// The lane does not look at what an event says: a number tells them apart.
+    /// The lane does not look at what an event says. A number tells the events apart.
     fn delivery(n: u64) -> QueuedDelivery {
         let event = Arc::new(Event::Start(SessionStart::default()));
         QueuedDelivery::new(n, EventKey::Start, &Arc::new(Session::new("t", "s")), &event)
@@ -373,12 +373,12 @@ mod tests {
         lane.failed(delivery, due, now, FailedIn::OrdinaryWork)
     }
 
-    /// Of which it is not told yet whether they can be forgotten.
+    /// Withdraws deliveries. Whether the journal can forget them is not known yet.
     fn withdraw(lane: &mut Lane, is_wanted: impl Fn((u64, EventKey)) -> bool) -> Vec<(u64, EventKey)> {
         lane.withdraw(is_wanted).into_iter().map(|(gone, _due)| (gone.sequence, gone.key)).collect()
     }
 
-    /// Withdraws, and none of it comes back.
+    /// Withdraws deliveries. None of them comes back.
     fn forget(lane: &mut Lane, is_wanted: impl Fn((u64, EventKey)) -> bool) -> Vec<(u64, EventKey)> {
         let gone = withdraw(lane, is_wanted);
         gone.iter().for_each(|event| lane.forget(*event));
@@ -441,7 +441,7 @@ mod tests {
         let now = Instant::now();
         let mut lane = Lane::default();
         let first = lane.push(delivery(1), now).unwrap();
-        // Appended down as failed and not late; then 2 happens.
+        // Written down as failed and not late. Then event 2 happens.
         lane.push(delivery(2), now);
         assert_eq!(number(lane.failed(first, now + RETRY, now, FailedIn::OrdinaryWork)), Some((1, false)));
     }
@@ -524,7 +524,7 @@ mod tests {
             ..delivery(n)
         };
         for newer in [compaction(1), compaction(2)] {
-            // It waits for its retry, or is out.
+            // The delivery waits for its retry, or has left the lane.
             let mut lane = Lane::default();
             let start = lane.push(delivery(1), now).unwrap();
             fail(&mut lane, start, now + RETRY, now);
@@ -541,7 +541,7 @@ mod tests {
             assert_eq!(number(lane.done(now)), None);
             assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
 
-            // In a drain it comes after it as well.
+            // In a drain it comes after the other one, too.
             let mut lane = Lane::default();
             lane.push(delivery(0), now);
             lane.push(delivery(1), now);
@@ -561,15 +561,15 @@ mod tests {
         let first = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, first, now + RETRY, now);
         assert_eq!(forget(&mut lane, |(sequence, _)| sequence == 1), [(1, EventKey::Start)]);
-        assert_eq!((number(lane.go_on(now)), lane.is_empty()), (None, true));
+        assert_eq!((number(lane.advance(now)), lane.is_empty()), (None, true));
         let second = lane.push(delivery(2), now).unwrap();
         lane.push(delivery(3), now);
         lane.push(delivery(4), now);
         assert_eq!(forget(&mut lane, |(sequence, _)| sequence != 4), [(3, EventKey::Start)], "2 is in progress");
-        assert_eq!(number(lane.go_on(now)), None);
+        assert_eq!(number(lane.advance(now)), None);
         assert_eq!(number(fail(&mut lane, second, now + RETRY, now)), Some((4, false)));
         assert_eq!(forget(&mut lane, |_| true), [(2, EventKey::Start)], "it was overtaken");
-        assert_eq!(number(lane.go_on(now)), None);
+        assert_eq!(number(lane.advance(now)), None);
         assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
     }
 
@@ -584,9 +584,9 @@ mod tests {
         assert_eq!(withdraw(&mut lane, |(sequence, _)| sequence == 2), [], "it is gone: this holds up nothing");
         assert_eq!(number(lane.done(now)), None, "1 was in progress, and 3 waits");
         assert_eq!(number(lane.look(now)), None);
-        let third = lane.go_on(now).expect("the journal was told");
+        let third = lane.advance(now).expect("the journal was told");
         assert_eq!(third.sequence, 3);
-        // What waits for its retry is alone, so nothing is left of the lane.
+        // The delivery that waits for its retry is alone, so nothing is left of the lane.
         assert_eq!(number(fail(&mut lane, third, now + RETRY, now)), None);
         assert_eq!(lane.schedule(), Some(now + RETRY));
         assert_eq!(withdraw(&mut lane, |_| true), [(3, EventKey::Start)]);
@@ -595,26 +595,26 @@ mod tests {
         assert_eq!((number(lane.look(now + RETRY)), lane.schedule()), (None, None));
         assert_eq!(withdraw(&mut lane, |_| true), [(4, EventKey::Start)]);
         assert_eq!(number(lane.push_late(delivery(3), now)), None, "and what is made again");
-        assert_eq!(number(lane.go_on(now)), None, "of the second the journal was not told");
-        assert_eq!(number(lane.go_on(now)), Some((3, false)));
+        assert_eq!(number(lane.advance(now)), None, "of the second the journal was not told");
+        assert_eq!(number(lane.advance(now)), Some((3, false)));
     }
 
-    /// All of it is to come back, in whatever order.
-    fn put_back(lane: &mut Lane, gone: Vec<(QueuedDelivery, Option<Instant>)>, now: Instant) -> Option<(u64, bool)> {
-        gone.into_iter().for_each(|(gone, due)| lane.put_back(gone, due, now));
+    /// All deliveries are to come back, in whatever order.
+    fn restore(lane: &mut Lane, gone: Vec<(QueuedDelivery, Option<Instant>)>, now: Instant) -> Option<(u64, bool)> {
+        gone.into_iter().for_each(|(gone, due)| lane.restore(gone, due, now));
         number(lane.look(now))
     }
 
     #[test]
-    fn what_was_withdrawn_and_is_put_back_has_its_place_and_its_retry_again() {
+    fn what_was_withdrawn_and_is_restored_has_its_place_and_its_retry_again() {
         let now = Instant::now();
         let mut lane = Lane::default();
         let first = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, first, now + RETRY, now);
         let gone = lane.withdraw(|_| true);
         assert_eq!(gone.iter().map(|(gone, due)| (gone.sequence, *due)).collect::<Vec<_>>(), [(1, Some(now + RETRY))]);
-        lane.go_on(now);
-        assert_eq!(put_back(&mut lane, gone, now), None);
+        lane.advance(now);
+        assert_eq!(restore(&mut lane, gone, now), None);
         assert_eq!(lane.schedule(), Some(now + RETRY));
         assert_eq!(number(lane.look(now + RETRY)), Some((1, false)));
 
@@ -624,75 +624,75 @@ mod tests {
         lane.push(delivery(3), now);
         let gone = lane.withdraw(|(sequence, _)| sequence == 2);
         assert_eq!(gone[0].1, None);
-        lane.go_on(now);
-        assert_eq!(put_back(&mut lane, gone, now), None, "1 is in progress");
+        lane.advance(now);
+        assert_eq!(restore(&mut lane, gone, now), None, "1 is in progress");
         assert_eq!(number(lane.done(now)), Some((2, false)));
         assert_eq!(number(lane.done(now)), Some((3, false)));
     }
 
     #[test]
-    fn what_is_put_back_when_something_newer_has_gone_ahead_is_late() {
+    fn what_is_restored_when_something_newer_has_gone_ahead_is_late() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(1), now).unwrap();
         lane.push(delivery(2), now);
         lane.push(delivery(3), now);
         let gone = lane.withdraw(|(sequence, _)| sequence == 2);
-        lane.go_on(now);
+        lane.advance(now);
         assert_eq!(number(lane.done(now)), Some((3, false)));
-        assert_eq!(put_back(&mut lane, gone, now), None);
+        assert_eq!(restore(&mut lane, gone, now), None);
         assert_eq!(number(lane.done(now)), Some((2, true)));
         assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
     }
 
     /// The journal may take its time to answer.
     #[test]
-    fn what_is_put_back_is_late_also_when_the_newer_one_came_only_after_the_withdrawal_and_is_made_by_now() {
+    fn what_is_restored_is_late_also_when_the_newer_one_came_only_after_the_withdrawal_and_is_made_by_now() {
         let now = Instant::now();
         let mut lane = Lane::default();
         let start = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, start, now + RETRY, now);
         let gone = lane.withdraw(|_| true);
-        lane.go_on(now);
+        lane.advance(now);
         let end = QueuedDelivery { key: EventKey::End, ..delivery(1) };
         assert_eq!(number(lane.push(end, now)), Some((1, false)), "nothing holds it up");
         assert_eq!(number(lane.done(now)), None);
         assert!(!lane.is_empty(), "the start may come back");
-        assert_eq!(put_back(&mut lane, gone, now), None);
+        assert_eq!(restore(&mut lane, gone, now), None);
         assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
         assert_eq!((number(lane.done(now)), lane.is_empty()), (None, true));
     }
 
     #[test]
-    fn what_is_put_back_when_something_newer_only_waits_goes_first() {
+    fn what_is_restored_when_something_newer_only_waits_goes_first() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(0), now).unwrap();
         lane.push(delivery(1), now);
         let gone = lane.withdraw(|_| true);
-        lane.go_on(now);
+        lane.advance(now);
         lane.push(delivery(2), now);
-        assert_eq!(put_back(&mut lane, gone, now), None, "0 is in progress");
+        assert_eq!(restore(&mut lane, gone, now), None, "0 is in progress");
         assert_eq!(number(lane.done(now)), Some((1, false)));
         assert_eq!(number(lane.done(now)), Some((2, false)));
     }
 
     #[test]
-    fn what_is_put_back_keeps_its_place_among_sessions_that_are_active_at_once() {
+    fn what_is_restored_keeps_its_place_among_sessions_that_are_active_at_once() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(1), now).unwrap();
         lane.push(delivery(2), now);
         lane.push(QueuedDelivery { key: EventKey::End, ..delivery(1) }, now);
         let gone = lane.withdraw(|event| event == (1, EventKey::End));
-        lane.go_on(now);
-        assert_eq!(put_back(&mut lane, gone, now), None);
+        lane.advance(now);
+        assert_eq!(restore(&mut lane, gone, now), None);
         let order: Vec<_> = lane.waiting().map(|one| (one.sequence, one.key)).collect();
         assert_eq!(order, [(2, EventKey::Start), (1, EventKey::End)], "the end came after the other's start");
     }
 
     #[test]
-    fn of_several_that_are_put_back_none_goes_ahead_of_an_older_one() {
+    fn of_several_that_are_restored_none_goes_ahead_of_an_older_one() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(1), now).unwrap();
@@ -702,15 +702,15 @@ mod tests {
         let mut gone = lane.withdraw(|_| true);
         lane.expect_back(QueuedDelivery { rank: 2, ..delivery(2) });
         gone.push((delivery(2), None));
-        lane.go_on(now);
-        // It was ready.
+        lane.advance(now);
+        // The delivery was ready.
         lane.done(now);
-        assert_eq!(put_back(&mut lane, gone, now), Some((2, false)));
+        assert_eq!(restore(&mut lane, gone, now), Some((2, false)));
         assert_eq!(number(lane.done(now)), Some((3, false)));
     }
 
     #[test]
-    fn a_head_that_waits_for_its_retry_keeps_its_time_when_something_older_is_put_back() {
+    fn a_head_that_waits_for_its_retry_keeps_its_time_when_something_older_is_restored() {
         let now = Instant::now();
         let mut lane = Lane::default();
         lane.push(delivery(1), now).unwrap();
@@ -719,7 +719,7 @@ mod tests {
         let second = lane.done(now).unwrap();
         fail(&mut lane, second, now + 2 * RETRY, now);
         lane.expect_back(QueuedDelivery { rank: 1, ..delivery(1) });
-        assert_eq!(put_back(&mut lane, gone, now), None, "it is no reason to try the other one at once");
+        assert_eq!(restore(&mut lane, gone, now), None, "it is no reason to try the other one at once");
         assert_eq!(number(lane.look(now + RETRY)), Some((1, true)));
         assert_eq!(number(lane.done(now + RETRY)), None);
         assert_eq!(number(lane.look(now + 2 * RETRY)), Some((2, false)));
@@ -732,7 +732,7 @@ mod tests {
         let first = lane.push(delivery(1), now).unwrap();
         fail(&mut lane, first, now + RETRY, now);
         assert_eq!(withdraw(&mut lane, |_| true), [(1, EventKey::Start)]);
-        assert_eq!((number(lane.go_on(now)), lane.is_empty()), (None, false));
+        assert_eq!((number(lane.advance(now)), lane.is_empty()), (None, false));
         lane.forget((1, EventKey::Start));
         assert!(lane.is_empty());
     }

@@ -82,16 +82,16 @@ mod lane;
 pub mod limits;
 mod observer;
 mod observers;
+mod on_record;
 mod operators;
 mod orphans;
 mod out_of_queues;
-mod outcome;
 mod phase;
 mod plugin_changes;
+mod publisher;
 mod queued_delivery;
 mod quota;
 mod recent_ends;
-mod recorded;
 mod records;
 mod recovered_end;
 mod recovery;
@@ -149,7 +149,7 @@ pub use sandbox::{
 
 pub use builder::{BuildError, Builder};
 pub use clock::{Clock, Sleep};
-pub use duplicate_end_counts::RepeatedEnds;
+pub use duplicate_end_counts::DuplicateEnds;
 pub use install_error::InstallError;
 pub use installed::Leave;
 pub use key_values::JournalKeyValues;

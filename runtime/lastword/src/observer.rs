@@ -9,59 +9,60 @@ use tracing::Span;
 use crate::request::Refusal;
 use crate::sandbox::CallReport;
 
-/// Is told how things go, for metrics, traces and whoever waits for an outcome. Set with
-/// [`Builder::observer`](crate::Builder::observer), as many as one likes: they are told in the order in which they were set. Every
-/// function does nothing unless it is implemented.
+/// Is told how things go, for metrics, traces and whoever waits for an outcome. Set observers with
+/// [`Builder::observer`](crate::Builder::observer). There may be several: they are told in the order in which they were set. A function
+/// that is not implemented does nothing.
 ///
-/// The functions are called on threads that have other work, and must return at once. To do more, send what you need to a bounded
-/// channel, and do not wait when it is full. One that panics is logged, and nothing else comes of it.
+/// The functions are called on threads that have other work, and must return at once. To do more, send what you need to a bounded channel,
+/// and do not wait when the channel is full. A function that panics is logged, and the panic has no other effect.
 ///
-/// Of one delivery, [`call`](Self::call) comes first, then [`outcome`](Self::outcome), then [`recorded`](Self::recorded). An outcome
-/// may come before the [`Accepted`](crate::Accepted) of the request that it is of.
+/// For one delivery, [`call`](Self::call) comes first, then [`outcome`](Self::outcome), then [`recorded`](Self::recorded). An outcome may
+/// come before the [`Accepted`](crate::Accepted) of its request.
 pub trait Observer: Send + Sync + 'static {
-    /// A call of a plugin begins. The span is entered at each poll of the call, and when it is dropped: what the guest prints is in it
-    /// (target `lastword::guest`). With several observers each one's span is in the one before. What a guest's HTTP requests log is
-    /// not in it: they are tasks of their own.
+    /// A call of a plugin begins. The returned span is entered at each poll of the call, and when the call is dropped: so it contains what
+    /// the guest prints (target `lastword::guest`). With several observers the span of each is inside the span of the one before. Logs of a
+    /// guest's HTTP requests are not in the span, because these requests are tasks of their own.
     ///
-    /// A call that is put back, for want of what others hold, begins again with the same attempt, and this is called again.
+    /// A call may be put back because it needs what other calls hold. Then it begins again with the same attempt, and this function is
+    /// called again.
     ///
     /// On a worker's thread.
     fn call(&self, _call: &CallStart<'_>) -> Span {
         Span::none()
     }
 
-    /// An attempt has ended; or a delivery has to wait for a quota or was put back, which is told once until its next attempt. It is
-    /// not on record yet. After the end of a drain's budget nothing more is told of a call that was under way.
+    /// An attempt has ended; or a delivery has to wait for a quota or was put back, which is told once until its next attempt. The outcome
+    /// is not on record yet. A call that is under way at the end of a drain's budget is not told of any more.
     ///
-    /// On a worker's thread; of deliveries that had no attempt in a drain, on a task of the drain.
+    /// On a worker's thread. For deliveries that had no attempt in a drain, on a task of the drain.
     fn outcome(&self, _record: &OutcomeRecord<'_>) {}
 
-    /// The outcome of an attempt is on record: with a journal on disk a crash forgets it no more. Not told of a deferral, which
-    /// changes nothing, and of an outcome that could not be recorded: that delivery will be made again.
+    /// The outcome of an attempt is on record: with a journal on disk a crash does not forget it. A deferral is not told of, because it
+    /// changes nothing. An outcome that could not be recorded is not told of either: its delivery will be made again.
     ///
-    /// On a task of the tokio runtime; on a worker's thread where the journal answers at once, as the one in memory does.
+    /// On a task of the tokio runtime. If the journal answers at once, as the one in memory does, on a worker's thread.
     fn recorded(&self, _delivery: &DeliveryId, _settlement: &Settlement) {}
 
-    /// An operator has dropped a delivery that was not made, or its plugin was uninstalled with [`Leave::Dropped`](crate::Leave::Dropped):
-    /// it will not be made any more, and that is on record. Of the session the scope may be missing.
+    /// An operator has dropped a delivery that was not made, or its plugin was uninstalled with [`Leave::Dropped`](crate::Leave::Dropped).
+    /// The delivery will not be made any more, and that is on record. The session's scope may be missing.
     ///
-    /// On a task of the tokio runtime, or on the thread that asked for it.
+    /// On a task of the tokio runtime, or on the thread that dropped the delivery.
     fn forgotten(&self, _session: &Identity, _delivery: &DeliveryId) {}
 
-    /// The journal has committed something, or could not. Only journals that commit say so: the one on disk does.
+    /// The journal has committed something, or could not. Only journals that commit tell of it: the one on disk does.
     ///
-    /// On the thread that writes the journal: whoever is slow here makes all requests wait.
+    /// On the thread that writes the journal: a slow observer makes all requests wait.
     fn journal(&self, _commit: &Commit<'_>) {}
 
-    /// A drain calls this plugin no more for this tenant: it was cut at its deadline, or trapped, too often in a row. What it is
-    /// still owed is deferred. There is no way back within the run, since a drain is its end.
+    /// A drain calls this plugin no more for this tenant, because calls were cut at their deadline, or trapped, too often in a row. What
+    /// the plugin is still owed is deferred. This holds until the run ends, since a drain is the end of a run.
     ///
     /// On a worker's thread, after the outcome.
     fn breaker_opened(&self, _tenant: &str, _plugin: &PluginName) {}
 
     /// A request was refused, and nothing of it is kept.
     ///
-    /// On the thread that made the request, or on a task of the tokio runtime if it had to wait.
+    /// On the thread that made the request, or on a task of the tokio runtime if the request had to wait.
     fn refused(&self, _session: &Identity, _hook: Hook, _refusal: &Refusal) {}
 }
 
@@ -71,23 +72,23 @@ pub trait Observer: Send + Sync + 'static {
 pub struct CallStart<'a> {
     /// The delivery's id; it names the plugin and the event.
     pub id: &'a DeliveryId,
-    /// The session of which the event is.
+    /// The session of the event.
     pub session: &'a Session,
-    /// What happened.
+    /// The event.
     pub event: &'a Event,
     /// The attempt's number, from 1.
     pub attempt: u32,
-    /// Newer events of the session id went ahead.
+    /// Whether newer events of the session id went ahead.
     pub late: bool,
-    /// What the plugin has at most until it is cut: its deadline, or what a drain leaves of it.
+    /// How long the call may run until it is cut: the plugin's deadline, or what a drain leaves of it.
     pub remaining: Duration,
-    /// It begins in a drain.
+    /// Whether the call begins in a drain.
     pub draining: bool,
 }
 
 #[cfg(all(feature = "test-util", not(shuttle)))]
 impl CallStart<'static> {
-    /// A call for tests of observers: the first attempt of an end, outside of a drain. Change its fields.
+    /// A call for tests of observers: the first attempt of an end, outside of a drain. Change its fields as you need.
     #[must_use]
     pub fn example() -> Self {
         let (id, session) = crate::testing::example_delivery();
@@ -103,33 +104,34 @@ impl CallStart<'static> {
 pub struct OutcomeRecord<'a> {
     /// The delivery's id; it names the plugin and the event.
     pub id: &'a DeliveryId,
-    /// The plugin is a scoped one: the session's tenant has it to itself, and another tenant's of the same name is another.
+    /// Whether the plugin is scoped: then only the session's tenant has it, and a plugin of the same name of another tenant is another
+    /// plugin.
     pub scoped: bool,
-    /// The session of which the event is.
+    /// The session of the event.
     pub session: &'a Session,
     /// Why the session ended, if the event is an end.
     pub reason: Option<&'a EndReason>,
-    /// The attempt's number; of a deferral without an attempt, the last one's.
+    /// The attempt's number. For a deferral without an attempt, the number of the last attempt.
     pub attempt: u32,
-    /// Newer events of the session id went ahead.
+    /// Whether newer events of the session id went ahead.
     pub late: bool,
-    /// How it ended.
+    /// How the attempt ended.
     pub outcome: &'a Outcome,
     /// Recorded failures of this delivery, this one included.
     pub failures: u32,
-    /// When it is tried again, if it failed and is.
+    /// When the delivery is tried again. None if it is not.
     pub retry_at: Option<Timestamp>,
-    /// It failed for the last time.
+    /// Whether the delivery failed for the last time.
     pub dead: bool,
-    /// Fuel, memory and time of the call; none when there was no call or the budget cut it.
+    /// Fuel, memory and time of the call. None if there was no call or the budget cut the call.
     pub report: Option<&'a CallReport>,
-    /// It happened in a drain.
+    /// Whether the attempt was made in a drain.
     pub draining: bool,
 }
 
 #[cfg(all(feature = "test-util", not(shuttle)))]
 impl OutcomeRecord<'static> {
-    /// A record for tests of observers: an end that was delivered at the first attempt, outside of a drain. Change its fields.
+    /// A record for tests of observers: an end that was delivered at the first attempt, outside of a drain. Change its fields as you need.
     #[must_use]
     pub fn example() -> Self {
         let (id, session) = crate::testing::example_delivery();

@@ -1,4 +1,4 @@
-//! All observers of a runtime. One that panics takes nobody along: a worker that unwinds would take the calls that it holds.
+//! All observers of a runtime. An observer that panics does no other harm: a worker that unwound would lose the calls that it holds.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::call_spans::CallSpans;
 use crate::observer::{CallStart, Observer, OutcomeRecord};
 use crate::request::Refusal;
 
-/// In the order in which they were set. Cheap to clone.
+/// The observers, in the order in which they were set. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Observers(Arc<[Box<dyn Observer>]>);
 
@@ -19,12 +19,12 @@ impl Observers {
         Self(observers.into())
     }
 
-    /// Whether nobody has to be told of anything.
+    /// Whether there is no observer.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Gives the spans in which the call is to be polled.
+    /// Tells of a call. Gives the spans in which the call is to be polled.
     pub(crate) fn call(&self, call: &CallStart<'_>) -> CallSpans {
         let mut spans = CallSpans::default();
         for observer in &*self.0 {
@@ -58,7 +58,7 @@ impl Observers {
         self.tell("refused", |observer| observer.refused(session, hook, refusal));
     }
 
-    /// Has a journal say what it commits, for as long as the runtime is there.
+    /// Tells the observers what a journal commits, for as long as the runtime is there.
     pub(crate) fn commit_observer(&self) -> impl Fn(&Commit<'_>) + Send + Sync + use<> {
         let observers = Arc::downgrade(&self.0);
         move |commit| {
@@ -75,7 +75,7 @@ impl Observers {
     }
 }
 
-/// What an observer answers; None when it has panicked.
+/// What an observer answers. None if it has panicked.
 fn observed<T>(function: &'static str, tell: impl FnOnce() -> T) -> Option<T> {
     let answer = catch_unwind(AssertUnwindSafe(tell));
     if answer.is_err() {

@@ -1,7 +1,7 @@
-//! What operators see and change beside a running runtime: deliveries that were not made, what became of one, and counts.
+//! What operators see and change while a runtime runs: deliveries that were not made, what became of one, and counts.
 //!
-//! A change goes through the journal's writer in its place among what owners ask, and through the dispatcher's queues. It is done a
-//! few hundred deliveries at a time, and nobody waits for more than those.
+//! The journal's writer carries out a change in its place among the owners' requests. Then the change goes through the dispatcher's queues.
+//! One write changes a few hundred deliveries, and nobody waits for more than those.
 
 mod changes;
 mod listing;
@@ -20,9 +20,9 @@ pub use self::stats::{PluginStats, Stats};
 use crate::out_of_queues::OutOfQueues;
 use crate::waiters::Waiters;
 
-/// What operators need beside what everybody does.
+/// The state that only operators need.
 pub(crate) struct Operators {
-    /// Held while the journal is read: one operator's page after the other, so that guests find a reader of theirs free.
+    /// Held while the journal is read. Operators' pages are read one after the other, so that guests find a free reader.
     reads: tokio::sync::Mutex<()>,
     waiters: Arc<Waiters>,
     out_of_queues: OutOfQueues,
@@ -40,7 +40,7 @@ impl Operators {
         }
     }
 
-    /// Who waits for a delivery to be settled.
+    /// The waiters for deliveries to be settled.
     pub(crate) fn waiters(&self) -> &Arc<Waiters> {
         &self.waiters
     }
@@ -50,7 +50,7 @@ impl Operators {
         self.sessions.load(Ordering::Relaxed)
     }
 
-    /// What is in no queue: dead and orphaned deliveries.
+    /// The deliveries that are in no queue: dead and orphaned ones.
     pub(crate) fn out_of_queues(&self) -> &OutOfQueues {
         &self.out_of_queues
     }

@@ -10,15 +10,15 @@ use crate::decided_ops::DecidedOps;
 use crate::dispatch::{Job, Taken};
 use crate::installed::Installed;
 
-/// Marks a delivery as orphaned. To be called with the active set's lock, which is kept until `ops` are handed over: whoever installs the
-/// plugin after that finds it.
+/// Marks a delivery as orphaned. The caller has locked the active set, and keeps the lock until the journal has been handed `ops`: then
+/// whoever installs the plugin later finds the delivery.
 pub(crate) fn orphan(core: &Core, delivery: DeliveryKey, late: bool, ops: &mut DecidedOps) {
     core.operators().out_of_queues().add_orphaned(&delivery.plugin, 1);
     ops.push(JournalOp::Orphaned { delivery, late });
 }
 
-/// Orphans those of these deliveries for whose events the plugin has no hook any more, and gives them; and the others, for which it has
-/// one again. Their sessions go on, and newer events of them are told meanwhile.
+/// Orphans the deliveries for whose events the plugin has no hook any more. Gives them, and the others, for which the plugin has a hook
+/// again. Their sessions go on, and newer events of the sessions are told meanwhile.
 pub(crate) fn orphan_without_hook(core: &Arc<Core>, name: &PluginName, taken: Vec<Taken>) -> (Vec<Taken>, Vec<Taken>) {
     if taken.is_empty() {
         return (taken, Vec::new());
@@ -28,7 +28,7 @@ pub(crate) fn orphan_without_hook(core: &Arc<Core>, name: &PluginName, taken: Ve
     let mut ops = DecidedOps::of(core.journal());
     let (mut orphaned, mut kept) = (Vec::new(), Vec::new());
     for one in taken {
-        // Every plugin has the hook of ends, which those of a backlog are.
+        // Every plugin has the hook of ends, and a backlog consists of ends.
         let Job::Queued(queued) = &one.job else {
             kept.push(one);
             continue;

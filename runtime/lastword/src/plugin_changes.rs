@@ -1,13 +1,13 @@
-//! Plugins that come and go, and have new versions, while sessions go on.
+//! Plugins are installed, replaced and uninstalled while sessions go on.
 //!
-//! A change is one critical section, under the lock of the active set and then that of the dispatcher: the set of installed plugins, the
-//! queues of all tenants, what active sessions are owed, and what the journal is handed of it change at once. Whatever is enqueued is
-//! enqueued with the active set's lock. So an event is owed to those who were installed before a change or after it; and of what is on
-//! record as owed, all that is not for somebody in the queues is [said](crate::enqueue) to be orphaned, before anybody who would look for it can
-//! be installed.
+//! A change is one critical section, under the lock of the active set and then that of the dispatcher. In it the set of installed plugins,
+//! the queues of all tenants, and what active sessions are owed change at once, and the journal is handed all of it. Whatever is enqueued
+//! is enqueued with the active set's lock. So an event is owed to the plugins that were installed before a change, or to those after it. If
+//! the queues have no place for an event that a plugin is owed on record, the event is [marked](crate::enqueue) as orphaned, before a
+//! plugin that would look for it can be installed.
 //!
-//! What takes time comes after that, as a task that keeps nothing of the runtime while it waits: [orphans](adopt) of a plugin that is back
-//! are read and enqueued, and what an [uninstalled](uninstall()) one leaves is written down.
+//! What takes time comes later, as a task that does not keep the runtime alive: [orphans](adopt) of a plugin that is installed again are
+//! read and enqueued, and deliveries of an [uninstalled](uninstall()) plugin are written down as orphaned or dropped.
 
 mod adopt;
 mod install;

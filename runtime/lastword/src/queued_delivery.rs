@@ -7,34 +7,33 @@ use lastword_journal::{DeliveryKey, PendingDelivery};
 
 use crate::limits::MAX_PUT_BACKS;
 
-/// A delivery that is owed in this run: the journal's [`PendingDelivery`] without its plugin, which its queue says, and with what only
-/// the run knows.
+/// A delivery that is owed in this run: the journal's [`PendingDelivery`] with what only the run knows. The plugin is that of its queue.
 #[derive(Clone, Debug)]
 pub(crate) struct QueuedDelivery {
     pub(crate) sequence: u64,
     pub(crate) key: EventKey,
     pub(crate) session: Arc<Session>,
     pub(crate) event: Arc<Event>,
-    /// The number of the last attempt; 0 before the first.
+    /// The number of the last attempt. 0 before the first.
     pub(crate) attempt: u32,
     /// Recorded failures.
     pub(crate) failures: u32,
     /// Newer events of the session id have gone ahead.
     pub(crate) late: bool,
-    /// It may take the process down, and is made last and alone. Not any more once it was made in this run.
+    /// The delivery may take the process down, so it is made last and alone. Once it was made in this run, it is no suspect any more.
     pub(crate) suspect: bool,
-    /// Its rank in its lane, by when it came there: sessions of one id that are active at once have no order of their own. One
-    /// that is in no lane is newer than whatever is.
+    /// The rank in the lane, by the moment at which the delivery was put there: sessions of one id that are active at once have no other
+    /// order. A delivery that is in no lane is newer than all that are.
     pub(crate) rank: u32,
-    /// Bytes that its last call asked for when it was put back: the next one reserves so much.
+    /// Bytes that the last call asked for, if it was put back. The next call reserves so many.
     pub(crate) wanted_memory: u64,
-    /// Bytes that the host had to keep for its last call and could not, when it was put back for that.
+    /// Bytes that the host had to keep for the last call and could not, if it was put back for that.
     pub(crate) wanted_host_memory: u64,
-    /// How often in a row its calls were put back that had run.
+    /// How often in a row calls of the delivery were put back that had run.
     pub(crate) put_backs: u32,
-    /// Since its last attempt the observer was notified that it waits.
+    /// The observer was notified that the delivery waits, since its last attempt.
     pub(crate) deferred: bool,
-    /// An operator has forgotten it while it was ready: it is passed over.
+    /// An operator has forgotten the delivery while it was ready: it is skipped.
     pub(crate) withdrawn: bool,
 }
 
@@ -59,7 +58,7 @@ impl QueuedDelivery {
         }
     }
 
-    /// One that a dead run owed.
+    /// A delivery that a dead run owed.
     pub(crate) fn recovered(pending: &PendingDelivery) -> Self {
         Self {
             attempt: pending.attempt,
@@ -75,25 +74,25 @@ impl QueuedDelivery {
         self.attempt = self.attempt.saturating_add(1);
     }
 
-    /// The call has run and is to be put back. False when that has happened too often: then it has failed.
+    /// The call has run and is to be put back. Gives false if that has happened too often: then the call has failed.
     pub(crate) fn may_be_put_back(&mut self) -> bool {
         self.put_backs += 1;
         self.put_backs <= MAX_PUT_BACKS
     }
 
-    /// The call was put back: there was no attempt. It had, or asked for, so many bytes.
+    /// The call was put back, which is no attempt. `wanted_memory`: bytes that the call had, or asked for.
     pub(crate) fn put_back(&mut self, wanted_memory: u64) {
         self.attempt = self.attempt.saturating_sub(1);
         self.wanted_memory = self.wanted_memory.max(wanted_memory);
     }
 
-    /// The call has come to an outcome: what waits after that waits anew.
+    /// The call has an outcome. If the delivery waits later, the observer is notified anew.
     pub(crate) fn end_attempt(&mut self) {
         self.deferred = false;
         (self.wanted_memory, self.wanted_host_memory, self.put_backs) = (0, 0, 0);
     }
 
-    /// It has to wait: a copy for the observer, the first time.
+    /// The delivery has to wait. Gives a copy for the observer, the first time.
     pub(crate) fn defer(&mut self) -> Option<Self> {
         let first = !std::mem::replace(&mut self.deferred, true);
         first.then(|| self.clone())

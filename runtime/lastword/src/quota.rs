@@ -14,18 +14,18 @@ use crate::sync::Mutex;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct TenantQuota {
-    /// Calls under way at once, of all its plugins together, in a drain too. 0 counts as 1. Deliveries over it wait.
+    /// Calls under way at once, of all the tenant's plugins together, in a drain too. 0 counts as 1. Further deliveries wait.
     pub concurrent_calls: Option<u32>,
-    /// Units of fuel a second; 0 counts as 1. What is not used is saved up for one second at most. A call begins as long
-    /// as anything is left, and what it takes beyond that is a debt: until it is paid off, the tenant's deliveries are
-    /// `deferred(quota)`, and go out by themselves then. Does not count in a drain.
+    /// Units of fuel a second. 0 counts as 1. Unused fuel is saved up for one second at most. A call begins as long as any fuel is left,
+    /// and what the call takes beyond that is a debt. Until the debt is paid off, the tenant's deliveries are `deferred(quota)`, and then
+    /// they are made. The quota does not count in a drain.
     pub fuel_per_second: Option<u64>,
-    /// Bytes of keys and values that all its plugins' key-value spaces have together. A call that would go over it fails.
+    /// Bytes of keys and values in all key-value spaces of the tenant's plugins together. A call that would go over it fails.
     pub key_value_bytes: Option<u64>,
-    /// Active sessions. The start of another one is refused.
+    /// Active sessions. At so many the start of another one is refused.
     pub active_sessions: Option<u64>,
-    /// Deliveries that are owed: waiting, under way, or between two attempts. At so many a start is refused; ends are
-    /// still taken, and may take the number beyond it.
+    /// Deliveries that are owed: waiting, under way, or between two attempts. At so many a start is refused. Ends are still accepted, and
+    /// may raise the number beyond the quota.
     pub owed_deliveries: Option<u64>,
 }
 
@@ -49,7 +49,7 @@ impl QuotaKind {
         }
     }
 
-    /// What makes room.
+    /// What makes room for another start.
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Self::ActiveSessions => "end one of them",
@@ -67,12 +67,12 @@ impl fmt::Display for QuotaKind {
     }
 }
 
-/// The quota of each tenant, which may change at any moment. Its lock is taken last.
+/// The quota of each tenant, which may change at any moment. This lock is taken last.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
     default: TenantQuota,
     by_tenant: Mutex<HashMap<Arc<str>, TenantQuota>>,
-    /// Whether a tenant has one of its own: where none has, nobody takes the lock.
+    /// Whether any tenant has a quota of its own. If none has, nobody takes the lock.
     some_have_own: AtomicBool,
 }
 
@@ -89,7 +89,7 @@ impl Quotas {
         self.by_tenant.lock().get(tenant).copied().unwrap_or(self.default)
     }
 
-    /// What the tenant may use from now on; none: the default. Gives what that is.
+    /// Sets the quota of a tenant. None sets the default. Gives the quota that counts now.
     pub(crate) fn set(&self, tenant: &str, quota: Option<TenantQuota>) -> TenantQuota {
         let mut by_tenant = self.by_tenant.lock();
         match quota {

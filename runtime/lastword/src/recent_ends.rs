@@ -4,22 +4,22 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use lastword_events::{Identity, Session, Timestamp};
-use lastword_journal::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
+use lastword_journal::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 
 use crate::reported_fields::ReportedFields;
 use crate::request::ReceivedEnd;
 use crate::scoped_map::ScopedMap;
 use crate::session_query::{SessionQuery, agent, agent_of};
 
-/// The newest ones. What is forgotten costs a second delivery and no end.
+/// The newest ends. If one is forgotten too early, its duplicate is delivered as an end. No end is lost.
 #[derive(Debug, Default)]
 pub(crate) struct RecentEnds {
     ends: ScopedMap<Recent>,
-    /// In the order in which they came.
+    /// The ends in the order in which they came.
     order: VecDeque<(Instant, Identity, u64)>,
 }
 
-/// The last end of a session, of which nothing was heard since.
+/// The last end of a session. Nothing was heard of the session since.
 #[derive(Debug)]
 struct Recent {
     sequence: u64,
@@ -27,7 +27,7 @@ struct Recent {
     generation: u32,
     agent: Option<Box<str>>,
     at: Instant,
-    /// As its owner has it.
+    /// The time of the end, as the owner says it.
     ended_at: Timestamp,
     reported: ReportedFields,
 }
@@ -37,17 +37,17 @@ struct Recent {
 pub(crate) struct DuplicateEnd {
     pub(crate) identity: Identity,
     pub(crate) generation: u32,
-    /// What it says, and the first did not.
+    /// The fields that this end says and the first end did not.
     pub(crate) more: Vec<&'static str>,
 }
 
 impl RecentEnds {
-    /// What a journal has of dead runs: there the wall clock has decided, from now on it is the monotonic one.
+    /// Takes over what a journal has of dead runs. There the wall clock counts, and from now on the monotonic clock.
     pub(crate) fn recover(&mut self, ended: Vec<RecentEnd>, now: Instant, clock: Timestamp) {
         for RecentEnd { sequence, identity, generation, agent_id, ended_at, received } in ended {
             let passed = clock.as_millisecond().checked_sub(received.at.as_millisecond());
             let passed = passed.and_then(|ms| u64::try_from(ms).ok()).map(std::time::Duration::from_millis);
-            // A clock that was set back says nothing.
+            // With a clock that was set back the age is unknown.
             let Some(at) = passed.and_then(|passed| now.checked_sub(passed)) else { continue };
             let reported = ReportedFields::from_bits(received.said);
             let agent = agent_of(agent_id.as_deref(), &identity.scope).map(Box::from);
@@ -55,11 +55,11 @@ impl RecentEnds {
         }
     }
 
-    /// An end is on record that an owner has told of.
+    /// An owner's end is on record.
     pub(crate) fn add(&mut self, sequence: u64, session: &Session, end: &ReceivedEnd, reported: ReportedFields) {
         let (identity, generation) = (session.identity.clone(), session.generation);
         let (agent, ended_at) = (agent(session).map(Box::from), end.request.event.ended_at);
-        self.insert(Recent { sequence, identity, generation, agent, at: end.at, ended_at, reported });
+        self.insert(Recent { sequence, identity, generation, agent, at: end.received_at, ended_at, reported });
     }
 
     fn insert(&mut self, recent: Recent) {
@@ -78,7 +78,7 @@ impl RecentEnds {
         }
     }
 
-    /// Forgets what is too old to have a duplicate.
+    /// Forgets ends that are too old to have a duplicate.
     fn forget_old(&mut self, now: Instant) {
         while self.order.front().is_some_and(|(at, ..)| !is_within(*at, now)) {
             self.forget_oldest();
@@ -90,9 +90,9 @@ impl RecentEnds {
         self.ends.remove(identity);
     }
 
-    /// Something is heard of the session that is not its end: it lives, and its next end is a new one. Gives the
-    /// sequences of those that have no duplicate any more.
-    pub(crate) fn alive(&mut self, identity: &Identity, now: Instant) -> Vec<u64> {
+    /// Something other than an end was heard of the session: it is alive, and its next end is a new one. Gives the sequences of the ends
+    /// that have no duplicate any more.
+    pub(crate) fn seen(&mut self, identity: &Identity, now: Instant) -> Vec<u64> {
         self.forget_old(now);
         if self.ends.is_empty() {
             return Vec::new();
@@ -106,9 +106,9 @@ impl RecentEnds {
         meant.into_iter().filter_map(|(identity, sequence)| self.ends.remove(&identity).map(|_| sequence)).collect()
     }
 
-    /// What is known of an end that is a duplicate; none if it is a new one.
+    /// The earlier end of which this end is a duplicate. None if the end is new.
     pub(crate) fn duplicate(&mut self, end: &ReceivedEnd) -> Option<DuplicateEnd> {
-        self.forget_old(end.at);
+        self.forget_old(end.received_at);
         let session = &end.request.session;
         let last = self.last_of(&SessionQuery::of_end(end)).filter(|first| first.may_have_duplicate(end))?;
         let identity = last.identity.clone();
@@ -119,8 +119,8 @@ impl RecentEnds {
         Some(DuplicateEnd { identity, generation: first.generation, more })
     }
 
-    /// The last end of what is meant: of an end without a scope the newest, before all of those that were told without one;
-    /// one with a scope may be that of a session without.
+    /// The last end of the session that is meant. Without a scope the newest end is meant, and ends that were told without a scope come
+    /// first. With a scope, the end of a session without one may be meant.
     fn last_of(&self, query: &SessionQuery<'_>) -> Option<&Recent> {
         if query.identity.scope.is_empty() {
             let others =
@@ -133,7 +133,7 @@ impl RecentEnds {
         })
     }
 
-    /// The last end of the very scope that the event says.
+    /// The last end of exactly the scope that the event says.
     fn own_of(&self, query: &SessionQuery<'_>) -> Option<&Recent> {
         self.of_same_agent(query.identity, query).or_else(|| self.of_same_agent(&query.apart()?, query))
     }
@@ -142,13 +142,13 @@ impl RecentEnds {
         self.ends.get(identity).filter(|recent| query.may_be_of_agent(recent.agent.as_deref()))
     }
 
-    /// Whether the session of the very scope that the event says has ended just now: then the event is of no other one.
+    /// Whether a session of exactly the scope that the event says has ended just now: then the event is about no other session.
     pub(crate) fn has_own_of(&self, query: &SessionQuery<'_>) -> bool {
         self.own_of(query).is_some_and(|recent| is_within(recent.at, query.at))
     }
 
-    /// Whether an end without a scope is one that was told before, without a scope as well, since this session began: then it
-    /// is not the session's.
+    /// Whether an end without a scope was told before, also without a scope, since this session began: then the end is not that of this
+    /// session.
     pub(crate) fn has_duplicate_since(&self, end: &ReceivedEnd, sequence: u64) -> bool {
         let last = self.last_of(&SessionQuery::of_end(end));
         last.is_some_and(|first| {
@@ -156,7 +156,7 @@ impl RecentEnds {
         })
     }
 
-    /// Whether a session of this identity that has ended is another agent's.
+    /// Whether a session of this identity has ended that was another agent's.
     pub(crate) fn is_of_another(&self, query: &SessionQuery<'_>) -> bool {
         self.ends.get(query.identity).is_some_and(|recent| !query.may_be_of_agent(recent.agent.as_deref()))
     }
@@ -165,14 +165,15 @@ impl RecentEnds {
 impl Recent {
     fn may_have_duplicate(&self, end: &ReceivedEnd) -> bool {
         let began_later = end.request.session.started_at.is_some_and(|started| started > self.ended_at);
-        // A line that is sent again is known by its name, and one with another name is another: unless its owner gave it none.
-        let is_named = end.request.op_id.is_some() && !end.request.may_repeat;
-        !is_named && !began_later && is_within(self.at, end.at)
+        // A request that is sent again is known by its `op_id`, and one with another `op_id` is another request, unless the owner gave it
+        // none.
+        let is_named = end.request.op_id.is_some() && !end.request.may_be_duplicate;
+        !is_named && !began_later && is_within(self.at, end.received_at)
     }
 }
 
 fn is_within(first: Instant, now: Instant) -> bool {
-    now.saturating_duration_since(first) <= REPEATED_WITHIN
+    now.saturating_duration_since(first) <= DUPLICATE_WITHIN
 }
 
 #[cfg(test)]
@@ -193,8 +194,8 @@ mod tests {
 
     fn end(scope: &str, at: Instant) -> ReceivedEnd {
         let event = SessionEnd::new(EndReason::Unknown, Timestamp::from_millisecond(1_000));
-        let request = EndRequest { session: Session::of(identity(scope)), event, op_id: None, may_repeat: false };
-        ReceivedEnd { request, at, clock: Timestamp::from_millisecond(1_000) }
+        let request = EndRequest { session: Session::of(identity(scope)), event, op_id: None, may_be_duplicate: false };
+        ReceivedEnd { request, received_at: at, received_wall: Timestamp::from_millisecond(1_000) }
     }
 
     fn ended(scope: &str, at: Instant) -> RecentEnds {
@@ -212,13 +213,13 @@ mod tests {
     fn an_end_is_repeated_within_ten_seconds_of_the_first() {
         let first = Instant::now();
         let mut ends = ended("", first);
-        assert_eq!(generation(ends.duplicate(&end("", first + REPEATED_WITHIN / 2))), Some(4));
+        assert_eq!(generation(ends.duplicate(&end("", first + DUPLICATE_WITHIN / 2))), Some(4));
         assert_eq!(
-            generation(ends.duplicate(&end("", first + REPEATED_WITHIN))),
+            generation(ends.duplicate(&end("", first + DUPLICATE_WITHIN))),
             Some(4),
             "of the first, not of the last"
         );
-        assert_eq!(ends.duplicate(&end("", first + REPEATED_WITHIN + MS)), None);
+        assert_eq!(ends.duplicate(&end("", first + DUPLICATE_WITHIN + MS)), None);
         assert!(ends.ends.is_empty() && ends.order.is_empty(), "nothing is kept of it");
     }
 
@@ -226,14 +227,14 @@ mod tests {
     fn whoever_lives_or_begins_anew_ends_anew() {
         let now = Instant::now();
         let mut ends = ended("", now);
-        assert_eq!(ends.alive(&identity(""), now), [1]);
-        assert_eq!(ends.alive(&identity(""), now), [0; 0], "it is written down once");
+        assert_eq!(ends.seen(&identity(""), now), [1]);
+        assert_eq!(ends.seen(&identity(""), now), [0; 0], "it is written down once");
         assert_eq!(ends.duplicate(&end("", now)), None);
         let mut ends = ended("", now);
         ends.begins_anew(&identity(""));
         assert_eq!(ends.duplicate(&end("", now)), None);
         let mut ends = ended("", now);
-        assert_eq!(ends.alive(&identity(""), now + REPEATED_WITHIN + MS), [0; 0], "nothing is written for it any more");
+        assert_eq!(ends.seen(&identity(""), now + DUPLICATE_WITHIN + MS), [0; 0], "nothing is written for it any more");
     }
 
     #[test]
@@ -242,7 +243,7 @@ mod tests {
         let mut named = end("", now);
         named.request.op_id = Some("op".into());
         assert_eq!(ended("", now).duplicate(&named), None);
-        named.request.may_repeat = true;
+        named.request.may_be_duplicate = true;
         assert_eq!(generation(ended("", now).duplicate(&named)), Some(4), "the name is not its owner's");
         let mut later = end("", now);
         later.request.session.started_at = Some(Timestamp::from_millisecond(1_001));
@@ -257,8 +258,8 @@ mod tests {
         assert_eq!(ended("x", now).duplicate(&end("y", now)), None);
         assert_eq!(generation(ended("x", now).duplicate(&end("", now))), Some(4));
         assert_eq!(generation(ended("", now).duplicate(&end("x", now))), Some(4));
-        assert_eq!(ended("x", now).alive(&identity("y"), now), [0; 0]);
-        assert_eq!(ended("x", now).alive(&identity(""), now), [1]);
+        assert_eq!(ended("x", now).seen(&identity("y"), now), [0; 0]);
+        assert_eq!(ended("x", now).seen(&identity(""), now), [1]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Outcomes of calls on their way to the record: the journal was handed them, and has not answered.
+//! Outcomes of calls that are being recorded: the journal was handed them, and has not answered.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(crate) struct Records(Arc<watch::Sender<State>>);
 struct State {
     under_way: usize,
     /// Some outcome is not on record, and may never be.
-    is_lacking: bool,
+    is_incomplete: bool,
 }
 
 /// A record that is under way, until it is dropped.
@@ -31,15 +31,15 @@ impl Records {
     }
 
     /// The journal has refused some outcomes.
-    pub(crate) fn lack(&self) {
-        self.0.send_modify(|state| state.is_lacking = true);
+    pub(crate) fn mark_incomplete(&self) {
+        self.0.send_modify(|state| state.is_incomplete = true);
     }
 
     /// Resolves when the journal has answered for everything that it was handed before. Says whether all outcomes are on record.
     pub(crate) async fn answered(&self) -> bool {
         let mut state = self.0.subscribe();
-        // The sender lives as long as this.
-        state.wait_for(|state| state.under_way == 0).await.is_ok_and(|state| !state.is_lacking)
+        // The sender lives as long as `self`.
+        state.wait_for(|state| state.under_way == 0).await.is_ok_and(|state| !state.is_incomplete)
     }
 }
 
@@ -54,7 +54,7 @@ impl Drop for RecordUnderWay {
     fn drop(&mut self) {
         self.records.0.send_modify(|state| {
             state.under_way -= 1;
-            state.is_lacking |= !self.is_durable;
+            state.is_incomplete |= !self.is_durable;
         });
     }
 }

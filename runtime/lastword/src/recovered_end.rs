@@ -10,14 +10,14 @@ use crate::decided_ops::DecidedOps;
 use crate::installed::add_missing;
 use crate::orphans::orphan;
 
-/// Enqueues a delivery that a dead run owed. One whose plugin is gone is kept, and marked.
+/// Enqueues a delivery that a dead run owed. If its plugin is gone, the delivery is marked as orphaned.
 pub(crate) fn enqueue_recovered(core: &Core, pending: &PendingDelivery, ops: &mut DecidedOps) {
     if !core.dispatcher().enqueue_recovered(pending) {
         mark_orphaned(core, pending, ops);
     }
 }
 
-/// Marks a delivery whose plugin is gone.
+/// Marks a delivery as orphaned, because its plugin is gone.
 pub(crate) fn mark_orphaned(core: &Core, pending: &PendingDelivery, ops: &mut DecidedOps) {
     tracing::warn!(
         delivery = %pending.delivery.id(core.journal_name()),
@@ -29,7 +29,7 @@ pub(crate) fn mark_orphaned(core: &Core, pending: &PendingDelivery, ops: &mut De
     orphan(core, pending.delivery.clone(), late, ops);
 }
 
-/// Records the end of a session that a dead run left active. Gives what is owed.
+/// Records the end of a session that a dead run left active. Gives the deliveries that are owed.
 pub(crate) fn record_recovered_end(
     core: &Core,
     recovered: &RecoveredSession,
@@ -45,7 +45,8 @@ pub(crate) fn record_recovered_end(
         Some(owed) => owed.clone(),
         None => core.dispatcher().installed().owed_to(&recovered.session.identity.tenant, EventKey::End).plugins,
     };
-    // A drain has tried some of these, and they have failed or were cut: they are owed it whether or not they are still installed.
+    // A drain has tried to deliver the end to these plugins, and the calls failed or were cut. The end is owed to these plugins whether or
+    // not they are still installed.
     let tried = drained.tried.iter().map(|end| &end.plugin);
     add_missing(&mut owed, recovered.started.iter().chain(tried));
     owed.retain(|plugin| !drained.settled.contains(plugin));

@@ -1,5 +1,5 @@
-//! The start: owed deliveries go out again, and sessions that dead runs left active are ended, unless their owner comes back for them
-//! in time.
+//! The start of a runtime: deliveries that are owed are made again, and sessions that dead runs left active are ended, unless their owners
+//! come back for them in time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::recovered_end::{enqueue_recovered, record_recovered_end};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveredCounts {
-    /// Sessions that dead runs left active, whether or not any plugin is owed their end; but not those with whose end a drain
-    /// is done, delivered or given up. They were ended, or will be if their owner does not start them again within the grace.
+    /// Sessions that dead runs left active, whether or not any plugin is owed their end. They were ended, or will be if their owners do not
+    /// start them again within the grace. A session does not count if a drain has delivered its end or given the end up.
     pub sessions: u64,
-    /// Deliveries that were owed besides the ends of those sessions, whether or not their plugin is installed. Dead ones are
-    /// not among them.
+    /// Deliveries that were owed besides the ends of those sessions, whether or not their plugin is installed. Dead deliveries do not
+    /// count.
     pub deliveries: u64,
 }
 
-/// Sends out what is owed and ends what was active: at once, or after `grace` for those that an owner may go on with.
+/// Enqueues the owed deliveries and ends the active sessions: at once, or after `grace` if an owner may go on with the session.
 pub(crate) fn recover(core: &Arc<Core>, recovered: Recovered, grace: Duration) -> RecoveredCounts {
     make_room(core, &recovered.sessions);
     core.lock_active().recent_ends.recover(recovered.ended, core.time().now(), core.time().timestamp());
@@ -47,13 +47,14 @@ pub(crate) fn recover(core: &Arc<Core>, recovered: Recovered, grace: Duration) -
         } else {
             let pending = record_recovered_end(core, &session, &mut ops);
             pending.iter().for_each(|end| enqueue_recovered(core, end, &mut ops));
-            // One with whose end a drain is done, whether it was delivered or given up, only has to be written down as ended.
+            // If a drain has delivered the end or given it up, the session only has to be written down as ended.
             counts.sessions += u64::from(!pending.is_empty() || !was_drained);
         }
     }
     let orphans = ops.orphaned_ends().saturating_add(u64::try_from(orphans_to_come).unwrap_or(u64::MAX));
     core.dispatcher().count_orphaned_ends(orphans);
-    // All of it before every completion; a crash before it is durable finds everything as it was.
+    // The journal is handed all of it before any completion. After a crash before that is durable, the next start finds everything as it
+    // was.
     drop(ops);
     if !grace.is_zero() {
         begin_grace(core, grace);
@@ -61,8 +62,8 @@ pub(crate) fn recover(core: &Arc<Core>, recovered: Recovered, grace: Duration) -
     counts
 }
 
-/// Keeps a session active for its owner. Gives to how many plugins its end will be owed that are not installed: whatever its owner
-/// says, nobody can tell these of it in this run.
+/// Keeps a session active for its owner. Gives the number of plugins that are owed the end and are not installed: in this run nobody can
+/// tell these plugins of the end, whatever the owner says.
 fn keep_for_owner(core: &Core, session: RecoveredSession) -> usize {
     let installed = core.dispatcher().installed();
     let serves = |plugin: &&PluginName| installed.serves(&session.session.identity.tenant, plugin);
@@ -80,7 +81,7 @@ fn make_room(core: &Core, sessions: &[RecoveredSession]) {
     core.dispatcher().expect(by_tenant);
 }
 
-/// Which plugins are installed in this run, and whether owners have a grace.
+/// Records which plugins are installed in this run, and whether owners have a grace.
 fn installed(core: &Core, attaching: bool) -> JournalOp {
     JournalOp::Installed { plugins: core.dispatcher().installed().recorded(), attaching }
 }

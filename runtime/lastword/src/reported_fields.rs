@@ -4,12 +4,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use lastword_events::{EndReason, Identity, Session, SessionEnd};
 
-/// The fields that an end had, or that were known before: they show whether a duplicate end knows more. Small, because
-/// there may be tens of thousands; attributes share some bits, so one that is new may go unnoticed.
+/// The fields that an end had, or that were known before. They show whether a duplicate end knows more. The set is small, because there may
+/// be tens of thousands of them. Attributes share some bits, so a new attribute may go unnoticed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReportedFields(u64);
 
-/// In the order of their bits. The last one's are all that are left.
+/// The names in the order of their bits. The last name has all bits that are left.
 const NAMES: [&str; 11] = [
     "reason",
     "message_count",
@@ -24,7 +24,7 @@ const NAMES: [&str; 11] = [
     "attributes",
 ];
 const FIRST_ATTRIBUTE_BIT: u32 = 10;
-/// Not a field: the end did not say its session's scope.
+/// This bit is no field: the end did not say its session's scope.
 const WITHOUT_SCOPE: u64 = 1 << (u64::BITS - 1);
 
 impl ReportedFields {
@@ -46,7 +46,7 @@ impl ReportedFields {
         Self(fields.chain(attributes).fold(0, |all, one| all | one))
     }
 
-    /// Remembers in what follows whether the end had a scope, which is in the identity that it said.
+    /// Notes whether the end had a scope. `identity` is the one that the end said.
     pub(crate) fn with_scope_of(self, identity: &Identity) -> Self {
         if identity.scope.is_empty() { Self(self.0 | WITHOUT_SCOPE) } else { self }
     }
@@ -68,7 +68,7 @@ impl ReportedFields {
         self.0 |= more.0;
     }
 
-    /// The names of those that are not in `known`.
+    /// The names of the fields that are not in `known`.
     pub(crate) fn beyond(self, known: Self) -> Vec<&'static str> {
         let new = self.0 & !known.0 & !WITHOUT_SCOPE;
         let is_new = |bit: u32| if bit == FIRST_ATTRIBUTE_BIT { new >> bit != 0 } else { new >> bit & 1 == 1 };

@@ -1,4 +1,4 @@
-//! What an owner asks for, and what it is answered.
+//! The requests of owners, and their answers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use crate::time::Time;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StartRequest {
-    /// The session; its generation is ignored.
+    /// The session. Its generation is ignored.
     pub session: Session,
-    /// How it began.
+    /// How the session began.
     pub event: SessionStart,
-    /// The owner's name for this request: the same one again does nothing.
+    /// The owner's name for this request. A request with the `op_id` of an earlier one, for the same session and event, changes nothing.
     pub op_id: Option<Arc<str>>,
 }
 
@@ -32,26 +32,26 @@ pub struct StartRequest {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EndRequest {
-    /// The session; what it knows is merged into what its start said.
+    /// The session. What it says is merged into what the session's start said.
     pub session: Session,
-    /// How it ended.
+    /// How the session ended.
     pub event: SessionEnd,
-    /// The owner's name for this request: the same one again does nothing.
+    /// The owner's name for this request. A request with the `op_id` of an earlier one, for the same session and event, changes nothing.
     pub op_id: Option<Arc<str>>,
-    /// The `op_id` is not the owner's, but of whoever hands the end over: the owner may tell the same end again, and that has
-    /// another name then. Without this, an end with another name is another end.
-    pub may_repeat: bool,
+    /// Whether the `op_id` was given by whoever hands the end over, and not by the owner: the owner may tell the same end again, and it has
+    /// another `op_id` then. Otherwise an end with another `op_id` is another end.
+    pub may_be_duplicate: bool,
 }
 
 /// A session is about to be compacted, or was.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CompactionRequest {
-    /// The session; only its identity counts, unless nobody had started it.
+    /// The session. Only its identity counts, unless nobody had started it.
     pub session: Session,
     /// What is known of the compaction.
     pub event: SessionCompaction,
-    /// The owner's name for this request: the same one again does nothing.
+    /// The owner's name for this request. A request with the `op_id` of an earlier one, for the same session and event, changes nothing.
     pub op_id: Option<Arc<str>>,
 }
 
@@ -62,7 +62,7 @@ impl StartRequest {
         Self { session, event: SessionStart::default(), op_id: None }
     }
 
-    /// With a name of the owner's for the request: the same one again does nothing.
+    /// Gives the request the owner's name for it, see [`op_id`](Self::op_id).
     #[must_use]
     pub fn with_op_id(self, op_id: impl Into<Arc<str>>) -> Self {
         Self { op_id: Some(op_id.into()), ..self }
@@ -74,7 +74,7 @@ impl StartRequest {
         check_op_id(self.op_id.as_deref())
     }
 
-    /// The two requests of a replacement have one name: what one of them says, the other says as well.
+    /// Gives both requests of a replacement the one `op_id` that at least one of them has.
     pub(crate) fn share_op_id(&mut self, end: &mut EndRequest) -> Result<(), FieldError> {
         match (&end.op_id, &self.op_id) {
             (Some(of_end), Some(of_start)) if of_end != of_start => {
@@ -95,25 +95,26 @@ impl StartRequest {
 }
 
 impl EndRequest {
-    /// The end of `session`, now.
+    /// The end of `session`, with the present moment as the time of the end.
     #[must_use]
     pub fn new(session: Session, reason: EndReason) -> Self {
         Self::of(session, SessionEnd::new(reason, Timestamp::now()))
     }
 
-    /// The end of `session` of which more is known.
+    /// The end of `session`, with all that is known of the end.
     #[must_use]
     pub fn of(session: Session, event: SessionEnd) -> Self {
-        Self { session, event, op_id: None, may_repeat: false }
+        Self { session, event, op_id: None, may_be_duplicate: false }
     }
 
-    /// With a name of the owner's for the request: the same one again does nothing.
+    /// Gives the request the owner's name for it, see [`op_id`](Self::op_id).
     #[must_use]
     pub fn with_op_id(self, op_id: impl Into<Arc<str>>) -> Self {
         Self { op_id: Some(op_id.into()), ..self }
     }
 
-    /// Makes it fit, and says what was left out; only what cannot name a session is refused.
+    /// Shortens the request until it fits the limits, and gives the names of the dropped fields. Only an identity that cannot name a
+    /// session is refused.
     pub(crate) fn fit(&mut self) -> Result<Vec<String>, FieldError> {
         let mut dropped = self.session.fit();
         self.session.identity.validate()?;
@@ -126,24 +127,25 @@ impl EndRequest {
     }
 }
 
-/// An end as it was handed to the runtime.
+/// An end, as the runtime received it.
 #[derive(Debug)]
 pub(crate) struct ReceivedEnd {
     pub(crate) request: EndRequest,
-    pub(crate) at: Instant,
-    /// When it came, by the wall clock.
-    pub(crate) clock: Timestamp,
+    /// When the end was received.
+    pub(crate) received_at: Instant,
+    /// When the end was received, by the wall clock.
+    pub(crate) received_wall: Timestamp,
 }
 
 impl ReceivedEnd {
-    /// It comes now.
+    /// An end that is received now.
     pub(crate) fn new(request: EndRequest, time: &Time) -> Self {
-        Self { request, at: time.now(), clock: time.timestamp() }
+        Self { request, received_at: time.now(), received_wall: time.timestamp() }
     }
 
-    /// What a journal keeps of it.
+    /// What a journal keeps of the end for as long as the end may have a duplicate.
     pub(crate) fn receipt(&self, reported: ReportedFields) -> Receipt {
-        Receipt { at: self.clock, said: reported.bits() }
+        Receipt { at: self.received_wall, said: reported.bits() }
     }
 }
 
@@ -154,7 +156,7 @@ impl CompactionRequest {
         Self { session, event: SessionCompaction::new(phase), op_id: None }
     }
 
-    /// With a name of the owner's for the request: the same one again does nothing.
+    /// Gives the request the owner's name for it, see [`op_id`](Self::op_id).
     #[must_use]
     pub fn with_op_id(self, op_id: impl Into<Arc<str>>) -> Self {
         Self { op_id: Some(op_id.into()), ..self }
@@ -176,7 +178,7 @@ fn check_op_id(op_id: Option<&str>) -> Result<(), FieldError> {
     }
 }
 
-/// A request that is carried out: what it says is in the journal.
+/// The answer to a request that is carried out: the journal has what the request says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -184,49 +186,51 @@ pub struct Accepted {
     /// The session. In JSON the fields `tenant`, `id` and, if there is one, `scope`.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub identity: Identity,
-    /// Which run of the id.
+    /// The number of this session among the sessions with this identity, from 1.
     pub generation: u32,
-    /// What was made of it.
+    /// What the runtime has made of the request.
     pub how: Acceptance,
-    /// What an end lost so that it fits the limits, and what was missing so that the session had to be guessed.
+    /// The fields of an end that were dropped so that it fits the limits. If the session had to be guessed, also a note on what was
+    /// missing.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub dropped: Vec<String>,
-    /// The deliveries that are owed for it, one for each plugin that is to be told, in the order of the configuration. None for an
-    /// update, a duplicate, or where no plugin has the hook. [`Runtime::settled_of`](crate::Runtime::settled_of) waits for one.
+    /// The deliveries that are owed for the request, one for each plugin that is to be told, in the order of the configuration. There are
+    /// none for an update, for a duplicate, or if no plugin has the hook. [`Runtime::settled_of`](crate::Runtime::settled_of) waits for
+    /// one.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub deliveries: Vec<DeliveryId>,
 }
 
 impl Accepted {
-    /// Nothing of it was left out, and nobody is to be told.
+    /// An answer without dropped fields and without deliveries.
     pub(crate) fn new(identity: Identity, generation: u32, how: Acceptance) -> Self {
         Self { identity, generation, how, dropped: Vec::new(), deliveries: Vec::new() }
     }
 
-    /// These are owed for it.
+    /// The answer with these owed deliveries.
     pub(crate) fn with(self, deliveries: Vec<DeliveryId>) -> Self {
         Self { deliveries, ..self }
     }
 }
 
-/// How a request went, which is what its owner is answered.
+/// The answer that the owner of a request gets.
 pub(crate) type RequestResult = Result<Accepted, Refusal>;
 
-/// What was made of a request.
+/// What the runtime has made of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Acceptance {
-    /// It is recorded, and the plugins are told.
+    /// The event is recorded, and the plugins are told of it.
     Registered,
-    /// The session was active already: what is newer was kept, and nobody is told.
+    /// The session was active already. What the request says that is newer was kept, and nobody is told.
     Updated,
-    /// Nobody had started the session: a new generation was recorded for it.
+    /// Nobody had started the session. A new generation of it was recorded.
     Implied,
-    /// Its `op_id` was seen before; nothing was done.
+    /// The `op_id` was seen before. Nothing was done.
     DuplicateOp,
-    /// The end was told within the last seconds, and nothing was heard of the session since; or a drain is ending it.
-    /// Nothing was done.
+    /// The same end was told within the last seconds, and nothing was heard of the session since; or a drain is ending the session. Nothing
+    /// was done.
     DuplicateEnd,
 }
 
@@ -254,7 +258,7 @@ impl fmt::Display for Acceptance {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A drain has begun, and nothing new may start.
+    /// A drain has begun, and no session may start.
     #[error("the sessions are being drained: nothing new can start here; start it at the next run")]
     Draining,
     /// The tenant has used up a quota. An end is never refused for that.
@@ -271,13 +275,13 @@ pub enum Refusal {
     /// A field is missing, empty or too long.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// It could not be written down, and what is not written down is not accepted.
+    /// The request could not be written down. Only what is written down is accepted.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
 impl Refusal {
-    /// What kind of trouble the journal has, if it is the journal.
+    /// The kind of the journal's trouble, if the journal is the cause.
     #[must_use]
     pub fn journal_error(&self) -> Option<JournalErrorKind> {
         match self {
@@ -297,7 +301,7 @@ impl Refusal {
         }
     }
 
-    /// The field that is wrong, if it is a field.
+    /// The field that is wrong, if a field is.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         match self {
@@ -307,7 +311,7 @@ impl Refusal {
     }
 }
 
-/// In JSON `code`, `message`, `field` if it is a field, and `quota` and `limit` if it is a quota. It is not read back.
+/// In JSON `code` and `message`, for a field also `field`, and for a quota also `quota` and `limit`. It is not read back.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Refusal {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

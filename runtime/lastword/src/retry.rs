@@ -1,14 +1,17 @@
 //! When failed deliveries are tried again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use lastword_events::{FailureCause, Timestamp};
 
 use crate::limits::{DEFAULT_FIRST_RETRY, DEFAULT_MAX_FAILURES, DEFAULT_MAX_RETRY};
+use crate::time::Time;
 
 /// When a failed delivery is tried again, and when it is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct RetryPolicy {
-    /// Pause after the first failure; it doubles with each further one. In JSON `first_ms`.
+    /// Pause after the first failure. It doubles with each further one. In JSON `first_ms`.
     #[cfg_attr(feature = "serde", serde(rename = "first_ms", with = "lastword_events::millis"))]
     pub first: Duration,
     /// The longest pause. In JSON `max_ms`.
@@ -18,6 +21,18 @@ pub struct RetryPolicy {
     pub max_failures: u32,
 }
 
+/// Whether a delivery is tried again after an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum NextAttempt {
+    /// Not in this run: the delivery is made or deferred, or the next start makes it.
+    #[default]
+    Unplanned,
+    /// At this moment, in both clocks.
+    Due { at: Instant, timestamp: Timestamp },
+    /// Never: the delivery is dead.
+    Never,
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self { first: DEFAULT_FIRST_RETRY, max: DEFAULT_MAX_RETRY, max_failures: DEFAULT_MAX_FAILURES }
@@ -25,9 +40,18 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The pause after failure number `failures`, drawn from the upper half of the full pause, so that deliveries which
-    /// failed together do not come back together. `random` is uniform in 0..1.
-    pub(crate) fn pause(&self, failures: u32, random: f64) -> Duration {
+    /// Whether a delivery with so many failures is tried again. `cause` is that of the last failure.
+    pub(crate) fn decide(&self, cause: &FailureCause, failures: u32, time: &Time) -> NextAttempt {
+        if *cause == FailureCause::Fatal || failures >= self.max_failures {
+            return NextAttempt::Never;
+        }
+        let pause = self.pause(failures, fastrand::f64());
+        NextAttempt::Due { at: time.now() + pause, timestamp: time.timestamp().plus(pause) }
+    }
+
+    /// The pause after failure number `failures`: a part of the upper half of the full pause, so that deliveries that failed together are
+    /// not tried again together. `random` is uniform in 0..1.
+    fn pause(&self, failures: u32, random: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let full = self.first.saturating_mul(1 << doublings).min(self.max);
         full.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)

@@ -1,12 +1,12 @@
-//! How a run ends, beside what a drain does: it is recorded that it ended cleanly, threads are joined, and the journal is free.
+//! The end of a run, besides its drain: whether it ended cleanly is recorded, threads are joined, and the journal is released.
 //!
-//! [`clean_end`] says whether the next run has to count an attempt for what is owed. [`leave`] has the steps from the last call to the
-//! free journal, which [`shutdown`] takes after a drain and [`detach`] without one.
+//! [`clean_end`] says whether the next run has to count an attempt for what is owed. [`last_steps`] has the steps from the last call to the
+//! free journal. [`shutdown`] takes them after a drain, and [`detach`] without one.
 
 mod clean_end;
 mod detach;
-mod leave;
-mod left;
+mod last_steps;
+mod run_result;
 mod shutdown;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,45 +18,45 @@ use tokio::sync::watch;
 
 pub(crate) use self::clean_end::record_clean_end;
 pub(crate) use self::detach::RunningDetach;
-pub use self::left::Detached;
-use self::left::Left;
+pub use self::run_result::Detached;
+use self::run_result::RunResult;
 pub(crate) use self::shutdown::shut_down;
 use crate::sync::Mutex;
 
 /// What is known of the end of a run.
 #[derive(Default)]
 pub(crate) struct RunEnd {
-    /// Calls that were dropped before they came to an outcome.
+    /// Calls that were dropped before they had an outcome.
     cuts: Mutex<Vec<CutCall>>,
-    /// Deliveries that are owed and that no queue has any more: the next run makes them.
-    left_out: AtomicU64,
-    /// That the run has ended cleanly is on record.
+    /// Deliveries that are owed and are in no queue any more: the next run makes them.
+    without_queue: AtomicU64,
+    /// Whether it is on record that the run has ended cleanly.
     is_clean: AtomicBool,
-    /// What the drain came to, once that is known.
+    /// The report of the drain, once there is one.
     drained: watch::Sender<Option<Arc<DrainReport>>>,
-    /// Somebody takes the steps to a free journal.
-    leaves: AtomicBool,
-    /// What they came to.
-    left: watch::Sender<Option<Left>>,
-    /// What everybody is told who asks for a shutdown.
+    /// Whether a caller takes the last steps already.
+    last_steps_begun: AtomicBool,
+    /// The result of the last steps.
+    result: watch::Sender<Option<RunResult>>,
+    /// The report that every caller of a shutdown gets.
     report: OnceLock<Arc<DrainReport>>,
 }
 
 impl RunEnd {
-    /// Whether the last steps are taken: calls that come back only now are cut.
+    /// Whether the last steps have begun: a call that comes back only now is cut.
     pub(crate) fn is_orderly(&self) -> bool {
-        self.leaves.load(Ordering::Relaxed)
+        self.last_steps_begun.load(Ordering::Relaxed)
     }
 
-    /// This call was cut.
+    /// Notes a call that was cut.
     pub(crate) fn add_cut(&self, call: CutCall) {
-        self.add_left_out(1);
+        self.add_without_queue(1);
         self.cuts.lock().push(call);
     }
 
-    /// So many deliveries are in no queue any more, and owed.
-    pub(crate) fn add_left_out(&self, deliveries: u64) {
-        self.left_out.fetch_add(deliveries, Ordering::Relaxed);
+    /// So many deliveries are owed, and in no queue any more.
+    pub(crate) fn add_without_queue(&self, deliveries: u64) {
+        self.without_queue.fetch_add(deliveries, Ordering::Relaxed);
     }
 
     /// The drain is over.

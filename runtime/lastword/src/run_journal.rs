@@ -1,4 +1,4 @@
-//! The journal as one run has it: until the run lets go of it.
+//! The journal of one run, which the run uses until it is over.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use lastword_journal::{
 
 use crate::sync::RwLock;
 
-/// A journal, from the beginning of a run until the run is over. Then the next run may have it, and what comes late of this one must not
-/// be written into the next one: a request that was held up, a worker that did not leave.
+/// A journal, from the beginning of a run until the run is over. After that the next run may have the journal, so nothing late of this run
+/// may be written, from a request that was held up or from a worker that did not leave.
 pub(crate) struct RunJournal {
     journal: Arc<dyn Journal>,
-    /// Whether the run is over. Who hands something over holds it meanwhile, for as long as that takes.
+    /// Whether the run is over. Whoever hands something to the journal holds this lock meanwhile.
     is_over: RwLock<bool>,
 }
 
@@ -25,7 +25,7 @@ impl RunJournal {
         Self { journal, is_over: RwLock::new(false) }
     }
 
-    /// Hands something over, unless the run is over.
+    /// Hands something to the journal, unless the run is over.
     fn hand_over<T>(&self, hand_over: impl FnOnce(&dyn Journal) -> Pending<T>) -> Pending<T> {
         let is_over = self.is_over.read();
         if *is_over { Pending::ready(Err(JournalError::Closed)) } else { hand_over(&*self.journal) }
@@ -35,7 +35,7 @@ impl RunJournal {
         *self.is_over.read()
     }
 
-    /// What is read of the journal by whoever looks at this run.
+    /// The journal to read from, unless the run is over.
     fn to_read(&self) -> Result<&dyn Journal, JournalError> {
         if self.is_over() { Err(JournalError::Closed) } else { Ok(&*self.journal) }
     }
@@ -75,13 +75,13 @@ impl Journal for RunJournal {
     }
 
     fn mark_call(&self, delivery: &DeliveryKey) -> Option<CallMark> {
-        // It is asked for every call, and once the run has been left there is none.
+        // Read without the lock, because it is asked for every call. No call begins once the run is over.
         self.journal.mark_call(delivery)
     }
 
-    fn leave(&self) {
+    fn end_call_marks(&self) {
         if !self.is_over() {
-            self.journal.leave();
+            self.journal.end_call_marks();
         }
     }
 
@@ -118,7 +118,7 @@ impl Journal for RunJournal {
         self.journal.observe_commits(observer);
     }
 
-    // Guests read these, and none runs once the run is over.
+    // Only guests read these, and no guest runs once the run is over.
 
     fn key_value(&self, space: &Space, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
         self.journal.key_value(space, key)

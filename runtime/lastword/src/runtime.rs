@@ -15,7 +15,7 @@ use lastword_journal::{
 use crate::builder::Builder;
 use crate::core::Core;
 use crate::drain::{RunningDrain, drain_so_far};
-use crate::duplicate_end_counts::RepeatedEnds;
+use crate::duplicate_end_counts::DuplicateEnds;
 use crate::install_error::InstallError;
 use crate::installed::Leave;
 use crate::intake::{self, ObservedRequest, RequestFuture};
@@ -34,8 +34,8 @@ use crate::waiters::Settled;
 
 /// The runtime: the set of active sessions and the deliveries that are owed. Cheap to clone.
 ///
-/// When the last clone is dropped its workers leave, and nobody waits for them: to the journal that is a run that was killed. End it with
-/// [`shutdown`], or with [`detach`] if its sessions go on.
+/// When the last clone is dropped its workers leave, and nobody waits for them: for the journal that is the same as if the process had been
+/// killed. End a runtime with [`shutdown`], or with [`detach`] if its sessions go on.
 ///
 /// [`shutdown`]: Self::shutdown
 /// [`detach`]: Self::detach
@@ -72,14 +72,14 @@ impl Runtime {
         &self.owner.core
     }
 
-    /// Records that a session began, and tells the plugins with a `session-start` hook. The start of a session that is
-    /// active already is an *update*: what is newer is kept, and nobody is told.
+    /// Records that a session began, and tells the plugins with a `session-start` hook. The start of a session that is active already is an
+    /// *update*: what it says that is newer is kept, and nobody is told.
     ///
-    /// Like the other two, it joins the session's order when it is called, and is carried out even if the
-    /// future is dropped. The future resolves when the journal has it, not when the plugins have been told.
+    /// The request joins the session's order when this is called, and is carried out even if the future is dropped. The future resolves
+    /// when the journal has the request, not when the plugins have been told.
     ///
     /// # Errors
-    /// Bad fields, a drain that has begun, or a journal that cannot be written; nothing is changed then.
+    /// Bad fields, a drain that has begun, or a journal that cannot be written. Nothing is changed then.
     pub fn start_session(
         &self,
         request: StartRequest,
@@ -94,17 +94,17 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, Some(ticket), work)
     }
 
-    /// Makes more known of a session that is active: what is newer is kept, and nobody is told. Of a session that a dead run left its owner
-    /// has come back then, as after a [start](Self::start_session). Unlike a start it begins nothing: the answer is none when there is
-    /// no active session of this identity, scope included, and of this generation. The generation 0 stands for any.
+    /// Makes more known of an active session: what is newer is kept, and nobody is told. If a dead run left the session, its owner has come
+    /// back for it, as after a [start](Self::start_session). Unlike a start this begins no session: the answer is none if no session of
+    /// this identity, scope included, and of this generation is active. The generation 0 stands for any.
     ///
-    /// It is for whoever speaks for an owner without its word. The end of such a session may be on its way already, since
-    /// [`Builder::attach_grace`] is over for instance, and a start would begin the id anew behind it.
+    /// This is for a program that acts for an owner without a request of the owner. The end of such a session may be under way already, for
+    /// instance because [`Builder::attach_grace`] is over, and a start would begin the session anew behind that end.
     ///
-    /// Like the others, it joins the session's order when it is called, and is carried out even if the future is dropped.
+    /// The request joins the session's order when this is called, and is carried out even if the future is dropped.
     ///
     /// # Errors
-    /// Bad fields, a drain that has begun, or a journal that cannot be written; nothing is changed then.
+    /// Bad fields, a drain that has begun, or a journal that cannot be written. Nothing is changed then.
     pub fn update_session(
         &self,
         session: Session,
@@ -119,10 +119,10 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, Some(ticket), work)
     }
 
-    /// Records that a session ended, and tells every plugin that serves its tenant. An end within 10 s of the last one, with no
-    /// event between, is a duplicate: it is acknowledged and not delivered. An `op_id` or a later `started_at` makes it a new end;
-    /// an `op_id` does not where the request [may repeat](EndRequest::may_repeat) what its owner has told.
-    /// An end is never refused for its size: what does not fit is left out and named in [`Accepted::dropped`].
+    /// Records that a session ended, and tells every plugin that serves its tenant. An end within 10 s of the last one, with no event
+    /// between, is a duplicate: it is acknowledged and not delivered. An end with an `op_id` or with a later `started_at` is a new end. But
+    /// the `op_id` does not count if [`may_be_duplicate`](EndRequest::may_be_duplicate) is set. An end is never refused for its size:
+    /// fields that do not fit are dropped and named in [`Accepted::dropped`].
     ///
     /// # Errors
     /// An empty or impossible identity, or a journal that cannot be written.
@@ -142,17 +142,17 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, ticket, work)
     }
 
-    /// Reports any other event of a session. A session that has just ended counts as alive again: its next end is not a duplicate.
-    /// It costs nothing otherwise.
+    /// Reports any other event of a session. A session that has just ended counts as alive again: its next end is not a duplicate. For
+    /// other sessions the call does nothing.
     ///
-    /// Like the others, it joins the order of the session's id when it is called.
+    /// The report joins the order of the session's id when this is called.
     pub fn seen(&self, identity: &Identity) {
         intake::seen(self.core(), identity);
     }
 
-    /// Duplicate ends of this run, which were not delivered.
+    /// How many duplicate ends there were in this run. They were not delivered again.
     #[must_use]
-    pub fn repeated_ends(&self) -> RepeatedEnds {
+    pub fn duplicate_ends(&self) -> DuplicateEnds {
         self.core().duplicate_ends().counts()
     }
 
@@ -175,13 +175,13 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, Some(ticket), work)
     }
 
-    /// Records that one session ended and another began, or the same id began anew: both are accepted and recorded as one, or neither is.
-    /// They have one `op_id`: give it to one of the requests, or the same to both. It names both parts, so that the same replacement sent
-    /// again does nothing.
+    /// Records that one session ended and another began, or that the same id began anew: both are accepted and recorded, or neither is. The
+    /// two requests have one `op_id`: give it to one of them, or the same to both. It names both parts, so a replacement that is sent again
+    /// with it changes nothing.
     ///
     /// # Errors
     /// Bad fields, a quota, a drain that has begun, a journal that cannot be written, or an `op_id` that one of the two parts has had
-    /// before and the other not ([`JournalErrorKind::OpConflict`](crate::JournalErrorKind::OpConflict)); nothing is changed then, and
+    /// before and the other has not ([`JournalErrorKind::OpConflict`](crate::JournalErrorKind::OpConflict)). Nothing is changed then, and
     /// the first session goes on.
     pub fn replace_session(
         &self,
@@ -196,7 +196,7 @@ impl Runtime {
             Err(error) => return observed.refuse(error.into()),
         };
         let Some(ticket) = self.core().in_flight().enter() else { return observed.refuse(Refusal::Draining) };
-        // A drain does not take the end over by itself: it would be done, and the start would not.
+        // A drain does not take over the end alone: then the end would be recorded, and the start would not.
         let (turn, other) = self.core().order().join_both(&end.session.identity, &start.session.identity);
         let end = Arc::new(ReceivedEnd::new(end, self.core().time()));
         let core = self.core().clone();
@@ -210,44 +210,46 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, Some(ticket), work)
     }
 
-    /// Installs a further plugin, while ends arrive. It serves events that are accepted from now on, and is called with what is orphaned under
-    /// its name for the tenants that it serves, as after a restart: in its order, before anything newer, and with no attempt counted. That
-    /// is read from the journal a page at a time, and nothing else of the plugin begins meanwhile.
+    /// Installs a further plugin, while ends arrive. The plugin serves events that are accepted from now on. Deliveries that are orphaned
+    /// under its name, for the tenants that it serves, are made as after a restart: in their order, before anything newer, and with no
+    /// attempt counted. They are read from the journal a page at a time, and no other call of the plugin begins meanwhile.
     ///
-    /// The plugin is loaded with the sandbox that the runtime was built with. Does not block. Where active sessions may owe the plugin their
-    /// end already, each one of its tenants is looked at, and no event is accepted meanwhile.
+    /// The plugin is loaded with the sandbox that the runtime was built with. Does not block. Each of the plugin's tenants is looked at if
+    /// active sessions may owe it their end already. No event is accepted meanwhile.
     ///
     /// # Errors
-    /// A name that one of its tenants has a plugin of already, a scoped plugin for other tenants, or a drain that has begun; nothing is
+    /// A name that a plugin of one of its tenants has already, a scoped plugin for other tenants, or a drain that has begun. Nothing is
     /// changed then.
     pub fn install(&self, plugin: Plugin, tenants: Tenants) -> Result<(), InstallError> {
         plugin_changes::install(self.core(), plugin, tenants)
     }
 
-    /// Puts a new version in the place of an installed plugin: that which has its name, and its tenant if it is scoped. Calls that begin
-    /// from now on are of the new one. Calls under way come to their end with the old one, which is returned. Nothing is lost, no attempt
-    /// is counted, and the order of a session's deliveries stays. It serves the same tenants.
+    /// Replaces an installed plugin by a new version. The plugin that is replaced has the same name, and the same tenant if it is scoped.
+    /// Calls that begin from now on are calls of the new version. Calls under way come to their end with the old version, which is
+    /// returned. Nothing is lost, no attempt is counted, and the order of a session's deliveries stays. The new version serves the same
+    /// tenants.
     ///
-    /// An event that is owed, and for which the new version has no hook, is orphaned when its turn comes. For a hook that is new it is called
-    /// with what was orphaned for want of it, which then is late.
+    /// If the new version has no hook for an owed event, the event is orphaned when its turn comes. If the new version has a new hook,
+    /// deliveries that were orphaned without that hook are made, and are late.
     ///
     /// # Errors
-    /// No such plugin, or a drain that has begun; nothing is changed then.
+    /// No such plugin, or a drain that has begun. Nothing is changed then.
     pub fn replace(&self, plugin: Plugin) -> Result<Plugin, InstallError> {
         plugin_changes::replace(self.core(), plugin)
     }
 
-    /// Uninstalls a plugin. No call of it begins any more, from when this is called, and it is owed no event that is accepted later. Resolves
-    /// when its calls under way are over and what it was owed is handed to the journal as orphaned, or dropped. So are the ends of
-    /// active sessions that it was sent the start of: with [`Leave::Orphaned`] they are owed to it when the sessions end, and with
-    /// [`Leave::Dropped`] they are not.
+    /// Uninstalls a plugin. From this call on no call of the plugin begins, and the plugin is owed no event that is accepted later.
+    /// Resolves when its calls under way have ended, and what it was owed is handed to the journal as orphaned or dropped. The ends of
+    /// active sessions whose start it was sent are treated alike: with [`Leave::Orphaned`] they are owed to the plugin when the sessions
+    /// end, and with [`Leave::Dropped`] they are not.
     ///
-    /// It is carried out even if the future is dropped. If the runtime is gone before it resolves, what is left of the plugin is orphaned at
-    /// the next start. Does not block. Each active session of the plugin's tenants is looked at, and no event is accepted meanwhile.
+    /// The uninstalling is carried out even if the future is dropped. If the runtime is gone before the future resolves, the next start
+    /// orphans what is left of the plugin's deliveries. Does not block. Each active session of the plugin's tenants is looked at, and no
+    /// event is accepted meanwhile.
     ///
     /// # Errors
-    /// No such plugin, or a drain that has begun; nothing is changed then. With [`Leave::Dropped`] also a journal that cannot be written: the
-    /// plugin is uninstalled all the same.
+    /// No such plugin, or a drain that has begun. Nothing is changed then. With [`Leave::Dropped`] also a journal that cannot be written:
+    /// then the plugin is uninstalled all the same.
     pub fn uninstall(
         &self,
         name: &PluginKey,
@@ -256,48 +258,50 @@ impl Runtime {
         plugin_changes::uninstall(self.core(), name, owed)
     }
 
-    /// Changes what a tenant may use; none: what every tenant may that has no quota of its own. It counts from the next start, call and
-    /// write on. Nothing that is there already is taken away, and what waits for more goes on if it has it now.
+    /// Changes the quota of a tenant. None stands for the default quota. The new quota counts from the next start, call and write on.
+    /// Nothing that the tenant has already is taken away, and deliveries that wait for more go on if the new quota allows them.
     ///
     /// # Errors
-    /// A drain that has begun; nothing is changed then.
+    /// A drain that has begun. Nothing is changed then.
     pub fn set_quota(&self, tenant: &str, quota: Option<TenantQuota>) -> Result<(), InstallError> {
         let is_open = self.core().in_flight().is_open() && self.core().dispatcher().set_quota(tenant, quota);
         if is_open { Ok(()) } else { Err(InstallError::Draining) }
     }
 
-    /// Holds a plugin back: no call of it begins until what is returned, and all of its clones, are dropped. What it is owed waits, and no
-    /// attempt is counted. Calls under way go on; [`Paused::idle`] waits for them. A drain ends the pause. None when there is no such
+    /// Pauses a plugin: no call of it begins until the returned value and all of its clones are dropped. What the plugin is owed waits, and
+    /// no attempt is counted. Calls under way go on, and [`Paused::idle`] waits for them. A drain ends the pause. None if there is no such
     /// plugin.
     #[must_use]
     pub fn pause(&self, name: &PluginKey) -> Option<Paused> {
         plugin_changes::pause(self.core(), name)
     }
 
-    /// The active session of this identity. Without a scope it is the newest of its id, if none is without one.
+    /// The active session of this identity. For an identity without a scope it is the session without a scope, or else the newest of the
+    /// id.
     #[must_use]
     pub fn session(&self, identity: &Identity) -> Option<Arc<Session>> {
         self.core().lock_active().session(identity).cloned()
     }
 
-    /// At most `limit` active sessions of a tenant, in the order of their starts; 0 counts as 1. `after` is [`SessionPage::next`] of
-    /// the page before; none for the first. A session that ends between two pages is on none of the later ones, and one that starts is
-    /// on the last.
+    /// At most `limit` active sessions of a tenant, in the order of their starts. 0 counts as 1. `after` is the [`SessionPage::next`] of
+    /// the page before, and none for the first page. A session that ends between two pages is not on the later pages, and a session that
+    /// starts is on the last page.
     #[must_use]
     pub fn sessions_of(&self, tenant: &str, after: Option<u64>, limit: usize) -> SessionPage {
         let (sessions, next) = self.core().lock_active().sessions_of(tenant, after, limit.clamp(1, MAX_PAGE_ROWS));
         SessionPage { sessions, next }
     }
 
-    /// The first tenant after this one that has an active session, in the order of their names; without one the first of all. With
-    /// [`sessions_of`](Self::sessions_of) it lists every session, a page at a time.
+    /// The next tenant after `after` with an active session, in the order of names. Without `after` it is the first of all. Together with
+    /// [`sessions_of`](Self::sessions_of) this lists every session, a page at a time.
     #[must_use]
     pub fn tenant_after(&self, after: Option<&str>) -> Option<Arc<str>> {
         self.core().lock_active().tenant_after(after).cloned()
     }
 
-    /// Deliveries that were not made, as they are on record: a page of those that `filter` lets through, oldest session first. Whatever
-    /// was told of before is on it, unless the journal cannot be written just now. It says nothing of the ends of active sessions.
+    /// A page of deliveries that were not made, as they are on record: those that match `filter`, those of the oldest session first.
+    /// Everything that observers were told of before is on it, unless the journal cannot be written just now. The ends of active sessions
+    /// are not listed.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -309,8 +313,8 @@ impl Runtime {
         operators::deliveries(self.core().clone(), filter.clone(), page.clone())
     }
 
-    /// The deliveries of these that were not made, each in its place, as a page of [`deliveries`](Self::deliveries) has them; none for one that
-    /// was made, or that nobody knows.
+    /// The deliveries among these that were not made, each in its place, as a page of [`deliveries`](Self::deliveries) has them. None
+    /// stands for a delivery that was made, or that nobody knows.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -321,14 +325,15 @@ impl Runtime {
         operators::named(self.core().clone(), ids)
     }
 
-    /// Has deliveries made again that were given up: they are owed again, with no failures, and called as soon as that is on record. They
-    /// say that they are late. Says of each, in its order, what became of it. One whose plugin is not installed is owed to it all the
-    /// same, as orphaned. When a drain begins meanwhile the next start makes them.
+    /// Makes deliveries again that were given up. They are owed again, with no failures, and their plugins are called as soon as that is on
+    /// record. The deliveries say that they are late. The result says what became of each delivery, in the given order. A delivery whose
+    /// plugin is not installed is owed to the plugin all the same, as orphaned. If a drain begins meanwhile, the next start makes the
+    /// deliveries.
     ///
-    /// Like a request, it is carried out even if the future is dropped.
+    /// The change is carried out even if the future is dropped.
     ///
     /// # Errors
-    /// A drain that has begun, or a journal that cannot be written: what had been changed by then stays so.
+    /// A drain that has begun, or a journal that cannot be written. What had been changed by then stays changed.
     pub fn redeliver(
         &self,
         ids: Vec<DeliveryId>,
@@ -336,11 +341,11 @@ impl Runtime {
         self.change(|core| operators::change_each(core, DeliveryChange::Redeliver, ids))
     }
 
-    /// Has all deliveries made again that were given up and that `filter` lets through, whatever state it names, as
-    /// [`redeliver`](Self::redeliver) does: some hundred at a time. Says how many they were.
+    /// Makes all deliveries again that were given up and match `filter`, whatever state the filter names. It does so a few hundred at a
+    /// time, as [`redeliver`](Self::redeliver) does. Gives their number.
     ///
     /// # Errors
-    /// As for [`redeliver`](Self::redeliver).
+    /// A drain that has begun, or a journal that cannot be written. What had been changed by then stays changed.
     pub fn redeliver_all(
         &self,
         filter: &DeliveryFilter,
@@ -350,14 +355,14 @@ impl Runtime {
         self.change(|core| operators::change_all(core, DeliveryChange::Redeliver, filter))
     }
 
-    /// Forgets deliveries that were not made: their plugins will not be called with them any more. One that a plugin is being called with
-    /// stays, and is [`Changed::UnderWay`]. Says of each, in its order, what became of it.
+    /// Forgets deliveries that were not made: their plugins will not be called with them any more. A delivery whose call is under way
+    /// stays, and is [`Changed::UnderWay`]. The result says what became of each delivery, in the given order.
     ///
-    /// Like a request, it is carried out even if the future is dropped.
+    /// The change is carried out even if the future is dropped.
     ///
     /// # Errors
-    /// As for [`redeliver`](Self::redeliver). What could not be written down stays owed, and is made as before; if a drain has begun
-    /// meanwhile, after the next start.
+    /// A drain that has begun, or a journal that cannot be written. What had been changed by then stays changed. A delivery that could not
+    /// be forgotten on record stays owed, and is made as before. If a drain has begun meanwhile, the next start makes it.
     pub fn forget(
         &self,
         ids: Vec<DeliveryId>,
@@ -365,11 +370,12 @@ impl Runtime {
         self.change(|core| operators::change_each(core, DeliveryChange::Forget, ids))
     }
 
-    /// Forgets all deliveries that `filter` lets through, as [`forget`](Self::forget) does: some hundred at a time. Says how many they
-    /// were. With nothing set in the filter that is everything that was not made.
+    /// Forgets all deliveries that match `filter`, a few hundred at a time, as [`forget`](Self::forget) does. Gives their number. A filter
+    /// with nothing set matches every delivery that was not made.
     ///
     /// # Errors
-    /// As for [`forget`](Self::forget).
+    /// A drain that has begun, or a journal that cannot be written. What had been changed by then stays changed. A delivery that could not
+    /// be forgotten on record stays owed.
     pub fn forget_all(
         &self,
         filter: &DeliveryFilter,
@@ -378,7 +384,7 @@ impl Runtime {
         self.change(|core| operators::change_all(core, DeliveryChange::Forget, filter))
     }
 
-    /// Carries out what an operator wants changed. A drain waits a little for it, as for a request.
+    /// Carries out an operator's change. A drain waits a little for it, as for a request.
     fn change<T, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> RequestFuture<T>
     where
         T: Send + 'static,
@@ -393,9 +399,9 @@ impl Runtime {
         })
     }
 
-    /// Resolves when a delivery is delivered or dead *on record*, so that a crash changes nothing of it; at once for one that is dead, and
-    /// with [`Settled::NotOwed`] for one that was made before this was called or that nobody knows. It keeps nothing of the runtime
-    /// while it waits. [`Accepted::deliveries`] has the ids.
+    /// Resolves when a delivery is delivered or dead *on record*, so that a crash does not change that. Resolves at once if the delivery is
+    /// dead already, and with [`Settled::NotOwed`] if it was made before this call or nobody knows it. While it waits, it does not keep the
+    /// runtime alive. [`Accepted::deliveries`] has the ids.
     ///
     /// # Errors
     /// When the journal cannot be written or read just now, or the runtime is gone.
@@ -406,17 +412,17 @@ impl Runtime {
         operators::settled_of(self.core(), delivery)
     }
 
-    /// What there is of sessions and deliveries now, for metrics.
+    /// Counts of the present sessions and deliveries, for metrics.
     #[must_use]
     pub fn stats(&self) -> Stats {
         operators::stats(self.core())
     }
 
-    /// Writes something that changes nothing, waits until it is on the disk, and says how long that took. So an error means that
-    /// nothing would be accepted now. It waits as a request does: for as long as the disk hangs, so give it a timeout.
+    /// Writes something that changes nothing, waits until that is on the disk, and says how long that took. An error means that no request
+    /// would be accepted now. If the disk hangs this waits for as long as a request does, so give it a timeout.
     ///
     /// # Errors
-    /// When the journal cannot be written, because the disk is full for instance.
+    /// When the journal cannot be written, for instance because the disk is full.
     pub fn probe(&self) -> impl Future<Output = Result<Duration, JournalError>> + Send + 'static + use<> {
         let (began, written) = (now(), self.core().journal().probe());
         async move {
@@ -439,18 +445,18 @@ impl Runtime {
 
     /// Ends every active session and gives each delivery that is owed one attempt, within the budget.
     ///
-    /// It begins when it is called and goes on even if the future is dropped. At the end of the budget what is left is cut and stays
-    /// owed. There is one drain: whoever asks for a second waits for it, and is given its report. After a [`close`](Self::close) or a
-    /// [`detach`](Self::detach) there is nothing to drain, and the report says so.
+    /// The drain begins when this is called, and goes on even if the future is dropped. At the end of the budget all calls are cut, and
+    /// what is left stays owed. There is only one drain: a second call waits for it, and is given its report. After a
+    /// [`close`](Self::close) or a [`detach`](Self::detach) there is nothing to drain, and the report says so.
     ///
-    /// Ends are taken and written down also after it. Its workers, and the journal's file, stay for as long as the runtime:
-    /// [`shutdown`](Self::shutdown) ends these too.
+    /// The runtime accepts ends and writes them down also after the drain. Its workers, and the journal's file, stay for as long as the
+    /// runtime. [`shutdown`](Self::shutdown) ends these too.
     pub fn drain(&self, reason: DrainReason) -> impl Future<Output = DrainReport> + Send + 'static + use<> {
         self.drain_since(reason, self.core().time().now())
     }
 
-    /// Drains as [`drain`](Self::drain) does, with a budget that began earlier, when whoever ends the program said so: a signal counts
-    /// from when it was seen, and not from when everything else had come to its end. `began` is a moment of the runtime's
+    /// Drains as [`drain`](Self::drain) does, with a budget that began earlier, at the moment when the program was told to end. So a signal
+    /// counts from when it was seen, and not from when everything else has ended. `began` is a moment of the runtime's
     /// [clock](Builder::clock).
     pub fn drain_since(
         &self,
@@ -467,7 +473,7 @@ impl Runtime {
         reason: DrainReason,
         began: Instant,
     ) -> impl Future<Output = Arc<DrainReport>> + Send + 'static + use<> {
-        // The workers have to stay until the drain is over, whoever drops the runtime meanwhile.
+        // The workers have to stay until the drain is over, even if all handles of the runtime are dropped meanwhile.
         let owner = self.owner.clone();
         let task = RunningDrain::begin(&owner.core, reason, began).map(|drain| {
             let owner = owner.clone();
@@ -484,7 +490,7 @@ impl Runtime {
                 Some(task) => task.await.unwrap_or_else(|error| {
                     let message = format!("the drain did not come to its end: {error}");
                     nothing.warnings.push(DrainWarning::new("internal", message));
-                    // Nobody else is to wait for it.
+                    // No other caller is to wait for the drain.
                     let report = core.run_end().drained(nothing);
                     core.dispatcher().end_drain();
                     report
@@ -499,28 +505,28 @@ impl Runtime {
         }
     }
 
-    /// Counts of a drain that has not returned; what is not delivered counts as deferred. Never blocks: `None` while the dispatcher is
+    /// Counts of a drain that has not ended. What is not delivered counts as deferred. Never blocks: gives `None` while the dispatcher is
     /// locked, so ask again.
     #[must_use]
     pub fn drain_so_far(&self, reason: DrainReason, began: Instant) -> Option<DrainReport> {
         drain_so_far(self.core(), reason, began)
     }
 
-    /// Drains as [`drain`](Self::drain) does, and then ends all that is left of the runtime: everything is written, its threads are gone,
-    /// and the journal is free. Another process, or another runtime of this one, can open the same file at once, whoever still holds
-    /// clones of the runtime or of the journal. A journal in memory can be given to the next runtime.
+    /// Drains as [`drain`](Self::drain) does, and then ends the rest of the runtime: everything is written, its threads are gone, and the
+    /// journal is free. Another process, or another runtime of this process, can open the same file at once, even if clones of the runtime
+    /// or of the journal are left. A journal in memory can be given to the next runtime.
     ///
-    /// It begins when it is called and goes on even if the future is dropped. Everybody who asks for it is given the same report, also
-    /// after a drain: the drain's, with what was to be said of the end. After a [`detach`](Self::detach) it says that nothing was
-    /// drained.
+    /// The shutdown begins when this is called, and goes on even if the future is dropped. Every caller is given the same report, also
+    /// after a drain: the drain's report, with the warnings of the shutdown. After a [`detach`](Self::detach) the report says that nothing
+    /// was drained.
     ///
-    /// It takes the drain's budget and some milliseconds. Where the machine hangs it waits [`WORKERS_LEAVE_WITHIN`] for workers and
-    /// [`JOURNAL_LEAVES_WITHIN`] for the journal, and warns of it in the report. What was asked of the runtime and is not answered by
-    /// then, and what is asked later, is refused: starts as [`Refusal::Draining`], and what needs the journal with
+    /// The shutdown takes the drain's budget and some milliseconds. If the machine hangs, it waits [`WORKERS_LEAVE_WITHIN`] for workers and
+    /// [`JOURNAL_RELEASED_WITHIN`] for the journal, and the report warns of that. Requests that are not answered by then, and later
+    /// requests, are refused: starts as [`Refusal::Draining`], and what needs the journal with
     /// [`JournalErrorKind::Closed`](crate::JournalErrorKind::Closed).
     ///
     /// [`WORKERS_LEAVE_WITHIN`]: crate::limits::WORKERS_LEAVE_WITHIN
-    /// [`JOURNAL_LEAVES_WITHIN`]: crate::limits::JOURNAL_LEAVES_WITHIN
+    /// [`JOURNAL_RELEASED_WITHIN`]: crate::limits::JOURNAL_RELEASED_WITHIN
     pub fn shutdown(&self, reason: DrainReason) -> impl Future<Output = Arc<DrainReport>> + Send + 'static + use<> {
         let (owner, budget) = (self.owner.clone(), self.core().budget());
         let drained = self.drained(reason, self.core().time().now());
@@ -547,37 +553,37 @@ impl Runtime {
             core.dispatcher().stop();
         }
         async move {
-            // What owners have said before is written down as they have said it.
-            core.in_flight().all_back().await;
+            // What owners have told before is written down as they have told it.
+            core.in_flight().finished().await;
             if let Err(error) = record_clean_end(&core).await {
                 tracing::error!(%error, "the journal could not be written at the end");
             }
-            core.journal().leave();
+            core.journal().end_call_marks();
         }
     }
 
-    /// Hands the journal over to the next runtime on it, which finds every active session active and what is owed owed: no session is
-    /// ended, and no delivery counts an attempt for it. Set [`Builder::attach_grace`] there, and start each session again: that resumes
-    /// it.
+    /// Hands the journal to the next runtime, which finds every active session active and every owed delivery owed. No session is ended,
+    /// and no delivery counts an attempt for that. Set [`Builder::attach_grace`] on the next runtime, and start each session again there:
+    /// that resumes it.
     ///
-    /// No call begins any more. Calls that are under way have the time of a drain's budget to come to their end. What is cut then stays
-    /// owed, and its next attempt has the next number. When it resolves everything is written, the runtime's threads are gone, and the
-    /// journal is free, as after a [`shutdown`](Self::shutdown), with the same bounds.
+    /// No call begins any more. Calls under way have the time of a drain's budget to come to their end. A delivery whose call is cut then
+    /// stays owed, and its next attempt has the next number. When the future resolves everything is written, the runtime's threads are
+    /// gone, and the journal is free, as after a [`shutdown`](Self::shutdown), with the same bounds.
     ///
-    /// It begins when it is called and goes on even if the future is dropped. Once a drain has begun, or the runtime was closed, it only
-    /// does what a shutdown does after that.
+    /// The detach begins when this is called, and goes on even if the future is dropped. Once a drain has begun, or the runtime was closed,
+    /// it only does what a shutdown does after a drain.
     ///
     /// # Errors
     /// When something that was accepted cannot be written down now. The threads are gone and the journal is free all the same, unless the
-    /// disk hangs; and the next run counts an attempt for each delivery that is owed.
+    /// disk hangs. The next run counts an attempt for each delivery that is owed.
     pub fn detach(&self) -> impl Future<Output = Result<Detached, JournalError>> + Send + 'static + use<> {
         self.detach_since(self.core().time().now())
     }
 
-    /// Detaches as [`detach`](Self::detach) does, with a budget that began earlier, as that of [`drain_since`](Self::drain_since) may.
+    /// Detaches as [`detach`](Self::detach) does, with a budget that began earlier, as [`drain_since`](Self::drain_since) does.
     ///
     /// # Errors
-    /// As [`detach`](Self::detach).
+    /// When something that was accepted cannot be written down now, as for [`detach`](Self::detach).
     pub fn detach_since(
         &self,
         began: Instant,
@@ -591,11 +597,11 @@ impl Runtime {
         async move { task.await.unwrap_or(Err(JournalError::Closed)) }
     }
 
-    /// Resolves when the runtime cannot serve its sessions any more: a worker has panicked outside a guest's call, which is a defect
-    /// of this library. What it had under way would wait for ever, though it is in the journal. The embedder decides: it may
-    /// [`detach`](Self::detach) and leave, so that the next start delivers what is owed.
+    /// Resolves when the runtime cannot serve its sessions any more: a worker has panicked outside a guest's call, which is a defect of
+    /// this library. The worker's calls would wait for ever, though their deliveries are in the journal. The embedder decides what to do:
+    /// it may [`detach`](Self::detach) and leave, so that the next start makes what is owed.
     ///
-    /// A guest that panics, and an observer that does, are no such failure.
+    /// The panic of a guest, or of an observer, is no such failure.
     pub fn failed(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let mut failed = self.core().watch_failure();
         async move {
@@ -618,8 +624,8 @@ impl Runtime {
         *self.core().watch_failure().borrow()
     }
 
-    /// Resolves when what the start has decided, and all that was said since, is on record: a crash after it forgets none of
-    /// it, and owners that a grace was promised have it again.
+    /// Resolves when everything is on record that the start has decided and owners have told since: a crash after that forgets none of it,
+    /// and owners with a grace have the grace again.
     ///
     /// # Errors
     /// When the journal cannot be written now. What the start has decided is written when it can be.
@@ -627,13 +633,13 @@ impl Runtime {
         self.core().journal().flush()
     }
 
-    /// Resolves when no delivery is ready or under way. One that waits for its retry does not count, unless it is due.
+    /// Resolves when no delivery is ready or under way. A delivery that waits for its retry does not count, unless the retry is due.
     pub async fn settled(&self) {
         self.core().dispatcher().quiet().await;
     }
 
-    /// `session-end` deliveries that are owed, or were given up in this run, and those that active sessions will owe: what a
-    /// memory journal loses, and another keeps, when the process ends now.
+    /// `session-end` deliveries that are owed, or were given up in this run, and those that active sessions will owe. A memory journal
+    /// loses these, and another keeps them, when the process ends now.
     #[must_use]
     pub fn undelivered_ends(&self) -> u64 {
         self.core().undelivered_ends()
@@ -651,7 +657,7 @@ impl Runtime {
         self.core().journal_name()
     }
 
-    /// The plugins that are installed now, in the order in which they were.
+    /// The installed plugins, in the order of installation.
     #[must_use]
     pub fn plugins(&self) -> Vec<Plugin> {
         self.core().dispatcher().installed().iter().map(|installed| installed.plugin.clone()).collect()
@@ -663,8 +669,8 @@ impl Runtime {
         self.owner.recovered
     }
 
-    /// What is still held of permits, slots and the like, by name: nothing, when no request and no delivery is under way and
-    /// nothing is owed to anyone in this run.
+    /// Permits, slots and the like that are held, by name. Nothing is held when no request and no delivery is under way and nothing is owed
+    /// in this run.
     #[cfg(shuttle)]
     #[must_use]
     pub fn held_resources(&self) -> std::collections::BTreeMap<&'static str, u64> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use lastword_events::Identity;
 
-/// A map by identity in which everything of one id, in whatever scope, is found. Where nothing has a scope it is a plain map.
+/// A map by identity that finds all entries of an id, in whatever scopes. If nothing has a scope it is a plain map.
 #[derive(Debug)]
 pub(crate) struct ScopedMap<T> {
     by_identity: HashMap<Identity, T>,
-    /// The scopes that an id (without one) has entries in, the empty one aside.
+    /// By id without a scope: the scopes in which the id has entries, without the empty scope.
     scopes: HashMap<Identity, HashSet<Arc<str>>>,
 }
 
@@ -65,7 +65,7 @@ impl<T> ScopedMap<T> {
         self.by_identity.values_mut()
     }
 
-    /// Everything of an id, in whatever scope.
+    /// All entries of an id, in whatever scopes.
     pub(crate) fn of_id(&self, identity: &Identity) -> impl Iterator<Item = &T> {
         let id = identity.unscoped();
         let scopes = self.scopes.get(&id).into_iter().flatten();

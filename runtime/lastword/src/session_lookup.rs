@@ -1,39 +1,51 @@
-//! Finds the session that an event is about. What is known of two sessions is never mixed: in doubt they are two.
+//! Finds the session that an event is about. What is known of two sessions is never mixed: in doubt there are two sessions.
 
 use lastword_events::Identity;
 
-use crate::active_session::Active;
+use crate::active_session::ActiveSession;
 use crate::recent_ends::RecentEnds;
 use crate::scoped_map::ScopedMap;
 use crate::session_query::SessionQuery;
 
-/// Finds the session that the event is about. The number says among how many it was chosen. `ends` are recent ends that the
-/// event may be a duplicate of.
+/// A session that was found.
+pub(crate) struct Found<'s> {
+    pub(crate) session: &'s ActiveSession,
+    /// How many sessions the event may be about. The newest of them was taken.
+    pub(crate) candidates: usize,
+}
+
+impl<'s> Found<'s> {
+    fn only(session: &'s ActiveSession) -> Self {
+        Self { session, candidates: 1 }
+    }
+}
+
+/// Finds the session that an event is about. The event may be a duplicate of one of the recent `ends`.
 pub(crate) fn find<'s>(
     query: &SessionQuery<'_>,
-    sessions: &'s ScopedMap<Active>,
+    sessions: &'s ScopedMap<ActiveSession>,
     ends: &RecentEnds,
-) -> Option<(&'s Active, usize)> {
-    let may_be = |active: &&'s Active| query.may_be_of_agent(active.agent());
+) -> Option<Found<'s>> {
+    let may_be = |active: &&'s ActiveSession| query.may_be_of_agent(active.agent());
     let named = |identity: &Identity| sessions.get(identity).filter(may_be);
     if let Some(exact) = named(query.identity).or_else(|| named(&query.apart()?)) {
-        return Some((exact, 1));
+        return Some(Found::only(exact));
     }
     let others = || sessions.of_id(query.identity).filter(may_be);
     if query.identity.scope.is_empty() {
         let newest = others().max_by_key(|active| active.sequence)?;
         let is_duplicate = query.end.is_some_and(|end| ends.has_duplicate_since(end, newest.sequence));
-        return (!is_duplicate).then(|| (newest, others().count()));
+        return (!is_duplicate).then(|| Found { session: newest, candidates: others().count() });
     }
-    // It had a session of its own.
+    // The event is about a session of its own, which has ended just now.
     if ends.has_own_of(query) {
         return None;
     }
-    // Its scope becomes known, or has changed.
+    // The session's scope becomes known, or has changed.
     let unscoped = named(&query.identity.unscoped()).or_else(|| named(&query.apart_without_scope()?));
     let mut same_agent = others().filter(|active| !query.is_start && query.is_of_agent(active.agent()));
     let only = same_agent.next().filter(|_| same_agent.next().is_none());
-    unscoped.or(only).map(|active| (active, 1))
+    unscoped.or(only).map(Found::only)
 }
 
 #[cfg(test)]
@@ -50,20 +62,20 @@ mod tests {
         session
     }
 
-    fn sessions(active: &[(&str, Option<&str>)]) -> ScopedMap<Active> {
+    fn sessions(active: &[(&str, Option<&str>)]) -> ScopedMap<ActiveSession> {
         let mut sessions = ScopedMap::default();
         for (sequence, &(scope, agent)) in (1..).zip(active) {
             let session = Arc::new(session(scope, agent));
-            sessions.insert(session.identity.clone(), Active::new(sequence, session, 0));
+            sessions.insert(session.identity.clone(), ActiveSession::new(sequence, session, 0));
         }
         sessions
     }
 
-    /// The number of the session that is meant, and from how many.
+    /// The number of the session that is found, and the number of candidates.
     fn found(active: &[(&str, Option<&str>)], said: (&str, Option<&str>), is_start: bool) -> Option<(u64, usize)> {
         let session = session(said.0, said.1);
         let query = SessionQuery::of(&session, std::time::Instant::now()).at_start(is_start);
-        find(&query, &sessions(active), &RecentEnds::default()).map(|(active, of)| (active.sequence, of))
+        find(&query, &sessions(active), &RecentEnds::default()).map(|found| (found.session.sequence, found.candidates))
     }
 
     #[test]

@@ -10,16 +10,16 @@ use tokio::sync::oneshot;
 use crate::request::ReceivedEnd;
 use crate::sync::Mutex;
 
-/// Makes the requests of one id follow each other, in the order in which they were made, while those of other ids go on at
-/// once. (An earlier request can decide which session a later one belongs to.) It knows which of them are ends: a drain has to
-/// know what an owner has said already.
+/// Makes the requests of one id follow each other in the order in which they were made. Requests of other ids do not wait for them. (An
+/// earlier request can decide to which session a later one belongs.) It knows the ends among the requests, because a drain has to know
+/// which ends owners have told already.
 #[derive(Debug, Default)]
 pub(crate) struct SessionOrder(Mutex<HashMap<Identity, Requests>>);
 
 /// The requests of one id that are under way.
 #[derive(Debug)]
 struct Requests {
-    /// The request that has its turn, if it is an end.
+    /// The request that has its turn, if the request is an end.
     end: Option<Arc<ReceivedEnd>>,
     waiting: VecDeque<WaitingRequest>,
 }
@@ -29,50 +29,51 @@ struct WaitingRequest {
     turn: oneshot::Sender<()>,
     /// The request, if it is an end.
     end: Option<Arc<ReceivedEnd>>,
-    /// Of an event that only shows that a session lives: its scope.
+    /// The scope of an event that only shows that a session is alive.
     seen: Option<Arc<str>>,
 }
 
-/// A request's turn in its id's order, which may have to be waited for. Dropping it lets the next one in.
+/// A request's turn in the order of its id. The request may have to wait for its turn. Dropping the turn lets the next request have its
+/// turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
     order: Arc<SessionOrder>,
-    /// Without a scope.
+    /// The id without a scope.
     id: Identity,
     wait: Option<oneshot::Receiver<()>>,
 }
 
-/// When an event that only shows that a session lives has its turn.
+/// The turn of an event that only shows that a session is alive.
 #[derive(Debug)]
 pub(crate) enum SeenTurn {
     /// No request is under way.
     Now,
     Later(Turn),
-    /// Another event of its kind waits there already, and stands for this one.
+    /// Another such event waits there already, and stands for this one.
     Merged,
 }
 
 impl SessionOrder {
-    /// Joins the id's order at its end; for an end, with the request.
+    /// Joins the order of the id at its end. For an end, `end` is the request.
     pub(crate) fn join(self: &Arc<Self>, identity: &Identity, end: Option<Arc<ReceivedEnd>>) -> Turn {
-        self.join_in(&mut self.0.lock(), identity.unscoped(), end)
+        self.join_locked(&mut self.0.lock(), identity.unscoped(), end)
     }
 
-    /// Joins the orders of two ids at once: so no two requests wait for each other. One turn, if it is one id.
+    /// Joins the orders of two ids at once, so that no two requests wait for each other. Gives one turn if both are the same id.
     pub(crate) fn join_both(self: &Arc<Self>, one: &Identity, other: &Identity) -> (Turn, Option<Turn>) {
         let mut requests = self.0.lock();
         let (one, other) = (one.unscoped(), other.unscoped());
-        let second = (one != other).then(|| self.join_in(&mut requests, other, None));
-        (self.join_in(&mut requests, one, None), second)
+        let second = (one != other).then(|| self.join_locked(&mut requests, other, None));
+        (self.join_locked(&mut requests, one, None), second)
     }
 
     /// Joins the orders of these ids at once, as [`join_both`](Self::join_both) does. No id may be there twice.
     pub(crate) fn join_all(self: &Arc<Self>, ids: impl IntoIterator<Item = Identity>) -> Vec<Turn> {
         let mut requests = self.0.lock();
-        ids.into_iter().map(|id| self.join_in(&mut requests, id, None)).collect()
+        ids.into_iter().map(|id| self.join_locked(&mut requests, id, None)).collect()
     }
 
-    fn join_in(
+    fn join_locked(
         self: &Arc<Self>,
         requests: &mut HashMap<Identity, Requests>,
         id: Identity,
@@ -92,8 +93,8 @@ impl SessionOrder {
         Turn { order: self.clone(), id, wait }
     }
 
-    /// Joins the order with an event that only shows that a session lives. Of those that follow each other only the first waits:
-    /// there may be any number of them.
+    /// Joins the order with an event that only shows that a session is alive. Of several in a row only the first waits, because there may
+    /// be any number of them.
     pub(crate) fn join_seen(self: &Arc<Self>, identity: &Identity) -> SeenTurn {
         let mut requests = self.0.lock();
         let id = identity.unscoped();
@@ -107,13 +108,12 @@ impl SessionOrder {
         SeenTurn::Later(Turn { order: self.clone(), id, wait: Some(wait) })
     }
 
-    /// The ends that are under way, those of one id in their order: the first of a session is the end of the generation that
-    /// is active now.
+    /// The ends under way, those of one id in their order. The first end of a session is that of the generation which is active now.
     pub(crate) fn ends(&self) -> Vec<Arc<ReceivedEnd>> {
         self.0.lock().values().flat_map(Requests::ends).cloned().collect()
     }
 
-    /// The ends of one id that are under way, in their order.
+    /// The ends under way of one id, in their order.
     pub(crate) fn ends_of(&self, identity: &Identity) -> Vec<Arc<ReceivedEnd>> {
         self.0.lock().get(&identity.unscoped()).into_iter().flat_map(Requests::ends).cloned().collect()
     }
@@ -127,17 +127,17 @@ impl SessionOrder {
 
 impl Requests {
     fn ends(&self) -> impl Iterator<Item = &Arc<ReceivedEnd>> {
-        // Whoever has given up waiting has nothing to say.
+        // A request that was dropped does not need its turn.
         let waiting = self.waiting.iter().filter(|waiting| !waiting.turn.is_closed());
         self.end.iter().chain(waiting.filter_map(|waiting| waiting.end.as_ref()))
     }
 }
 
 impl Turn {
-    /// Resolves when everything before it is done.
+    /// Resolves when all requests before this one are done.
     pub(crate) async fn comes(&mut self) {
         if let Some(wait) = &mut self.wait {
-            // The sender is only ever dropped with the whole map, and then there is nothing to wait for.
+            // The sender is only dropped with the whole map, and then there is nothing to wait for.
             wait.await.ok();
             self.wait = None;
         }
@@ -156,8 +156,8 @@ impl Drop for Turn {
         let order = self.order.clone();
         let mut requests = order.0.lock();
         if !self.has_come() {
-            // Whoever is before it finds nobody there and goes on to the next. The receiver goes while the lock is
-            // held: a turn that is given to one who is leaving would be lost.
+            // The request before this one finds no receiver here and goes on to the next one. The receiver is dropped while the lock is
+            // held: otherwise a turn could be given to this request and be lost.
             self.wait = None;
             return;
         }
@@ -214,13 +214,13 @@ mod tests {
         assert!(none.is_none(), "it would wait for itself");
     }
 
-    /// As the end of a grace and the replacement of two of its sessions.
+    /// One caller waits as the end of a grace does, the other as the replacement of two sessions of that grace.
     #[test]
     fn whoever_waits_for_many_ids_and_whoever_waits_for_two_of_them_do_not_wait_for_each_other() {
         let order = Arc::new(SessionOrder::default());
         let (a, b) = (Identity::new("t", "a"), Identity::new("t", "b"));
         let mut two = None;
-        // Between the two ids the others come, if they can.
+        // Between the two ids the other caller joins, if it can.
         let ids = [a.clone(), b.clone()].into_iter().inspect(|id| {
             if *id == b && order.0.try_lock().is_some() {
                 two = Some(order.join_both(&b, &a));

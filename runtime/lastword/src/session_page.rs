@@ -10,6 +10,6 @@ use lastword_events::Session;
 pub struct SessionPage {
     /// The sessions.
     pub sessions: Vec<Arc<Session>>,
-    /// What to ask for the next page; none when this is the last.
+    /// The `after` of the next page. None if this page is the last.
     pub next: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! What an event says of the session that it is about: its id, its scope, its agent.
+//! What an event says of its session: the id, the scope, and the agent.
 
 use std::time::Instant;
 
@@ -7,35 +7,35 @@ use lastword_events::{Identity, Session};
 
 use crate::request::ReceivedEnd;
 
-/// What an event says of the session that it is about.
+/// What an event says of its session.
 #[derive(Clone, Copy)]
 pub(crate) struct SessionQuery<'a> {
     pub(crate) identity: &'a Identity,
     agent: Option<&'a str>,
-    /// When it was said.
+    /// When the event was received.
     pub(crate) at: Instant,
-    /// The end that says it, if one does.
+    /// The event, if it is an end.
     pub(crate) end: Option<&'a ReceivedEnd>,
-    /// A start begins a session of its own where another event is taken for one of a session that is there.
+    /// Whether the event is a start. A start may begin a session of its own where another event belongs to an active one.
     pub(crate) is_start: bool,
 }
 
 impl<'a> SessionQuery<'a> {
-    /// As an event says it at this moment.
+    /// The query of an event that was received at `at`.
     pub(crate) fn of(session: &'a Session, at: Instant) -> Self {
         Self { identity: &session.identity, agent: agent(session), at, end: None, is_start: false }
     }
 
-    /// As a start says it, if it is one.
+    /// The query of a start if `is_start`.
     pub(crate) fn at_start(self, is_start: bool) -> Self {
         Self { is_start, ..self }
     }
 
     pub(crate) fn of_end(end: &'a ReceivedEnd) -> Self {
-        Self { end: Some(end), ..Self::of(&end.request.session, end.at) }
+        Self { end: Some(end), ..Self::of(&end.request.session, end.received_at) }
     }
 
-    /// False only when both agents are known and differ.
+    /// Whether the agents may be the same. False only if both are known and differ.
     pub(crate) fn may_be_of_agent(&self, agent: Option<&str>) -> bool {
         match (self.agent, agent) {
             (Some(one), Some(other)) => one == other,
@@ -43,22 +43,22 @@ impl<'a> SessionQuery<'a> {
         }
     }
 
-    /// Whether both say an agent, and the same.
+    /// Whether both agents are known and are the same.
     pub(crate) fn is_of_agent(&self, agent: Option<&str>) -> bool {
         self.agent.is_some() && self.agent == agent
     }
 
-    /// The identity that sets this session apart from another agent's with the same id and scope.
+    /// The identity that tells this session from another agent's session with the same id and scope.
     pub(crate) fn apart(&self) -> Option<Identity> {
         self.agent.map(|agent| self.in_scope_of(agent, &self.identity.scope))
     }
 
-    /// As [`apart`](Self::apart), for a session whose scope is unknown.
+    /// The same as [`apart`](Self::apart), for a session whose scope is unknown.
     pub(crate) fn apart_without_scope(&self) -> Option<Identity> {
         self.agent.map(|agent| self.in_scope_of(agent, ""))
     }
 
-    /// As OpenClaw's keys begin: the agent that is in them is known without another word.
+    /// The scope begins as OpenClaw's keys do, so that the agent is known from the scope alone.
     fn in_scope_of(&self, agent: &str, scope: &str) -> Identity {
         let mut scope = format!("agent:{agent}:{scope}");
         scope.truncate(scope.floor_char_boundary(MAX_KEY_BYTES));
@@ -75,7 +75,7 @@ pub(crate) fn agent_of<'a>(agent_id: Option<&'a str>, scope: &'a str) -> Option<
     agent_id.or_else(|| agent_of_scope(scope))
 }
 
-/// OpenClaw's keys have the agent in them: `agent:main:telegram:42`.
+/// OpenClaw's keys contain the agent: `agent:main:telegram:42`.
 fn agent_of_scope(scope: &str) -> Option<&str> {
     scope.strip_prefix("agent:")?.split(':').next()
 }

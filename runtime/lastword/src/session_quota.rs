@@ -1,12 +1,12 @@
-//! What counts against a tenant's quota of active sessions while it is being written down.
+//! Counts sessions against a tenant's quota of active sessions while they are being written down.
 
 use std::sync::Arc;
 
 use crate::active_set::ActiveSet;
 use crate::core::Core;
 
-/// Room for one more active session of a tenant that has a quota of them: taken before the start is written down, so that
-/// two starts cannot both have the last one, and given back when nothing comes of it.
+/// Room for one more active session of a tenant with a quota. The room is taken before the start is written down, so that two starts cannot
+/// both have the last room. It is freed if the session does not begin.
 pub(crate) struct SessionPermit {
     core: Arc<Core>,
     tenant: Arc<str>,
@@ -14,7 +14,7 @@ pub(crate) struct SessionPermit {
 }
 
 impl SessionPermit {
-    /// None when the tenant has as many sessions as it may.
+    /// None if the tenant has as many sessions as it may have.
     pub(crate) fn take(core: &Arc<Core>, active: &mut ActiveSet, tenant: &Arc<str>, limit: u64) -> Option<Self> {
         let taken = active.take_permit(tenant, limit);
         taken.then(|| Self { core: core.clone(), tenant: tenant.clone(), given_back: false })
@@ -35,7 +35,7 @@ impl Drop for SessionPermit {
     }
 }
 
-/// The end of a session of such a tenant: from the moment at which it is taken in, another session may have its room.
+/// The end of a session of a tenant with a quota. As soon as the end is accepted another session may have the room.
 pub(crate) struct EndingGuard {
     core: Arc<Core>,
     tenant: Arc<str>,
@@ -48,7 +48,7 @@ impl EndingGuard {
         Self { core: core.clone(), tenant: tenant.clone(), is_over: false }
     }
 
-    /// The session goes out of the set now.
+    /// The session is taken out of the set now.
     pub(crate) fn finish(mut self, active: &mut ActiveSet) {
         active.finish_ending(&self.tenant);
         self.is_over = true;

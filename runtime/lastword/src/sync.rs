@@ -1,14 +1,12 @@
 //! What decides in which order things happen: locks, threads, tasks and timers.
 //!
-//! Every part of the runtime that other threads can see takes them from here, because `tests/schedules` compiles these
-//! sources once more with others in their place, which do what a test's scheduler says. What is here is all there is to
-//! it: names for what is used in any case, at no cost.
+//! Every part of the runtime that other threads can see takes these from here. `tests/schedules` compiles the same sources with
+//! replacements that a test's scheduler controls. This module only gives names to what the runtime uses in any case, at no cost.
 //!
-//! The runtime takes its time from [`Time`](crate::time::Time), which is made of [`now`] and [`Timers`] where no clock is injected.
-//! What measures work, which no clock of a test can speed up, asks [`now`] itself.
+//! The runtime takes its time from [`Time`](crate::time::Time), which uses [`now`] and [`Timers`] unless a clock is injected. Code that
+//! measures work uses [`now`] itself, because no clock of a test can speed up work.
 //!
-//! The channels of `tokio::sync` are not among them. They wait by wakers, so a task that waits for one waits for whoever
-//! schedules it.
+//! The channels of `tokio::sync` are not among these. They wait by wakers, so the scheduler that runs the waiting task controls them.
 
 mod timer_queue;
 mod timers;
@@ -30,7 +28,7 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// What comes of `work`, done where a thread may be blocked. None when it panicked, or tokio's runtime is going.
+/// The result of `work`, which is done where a thread may block. None if `work` panicked, or the tokio runtime is shutting down.
 pub(crate) async fn blocking<T: Send + 'static>(
     handle: &Handle,
     work: impl FnOnce() -> T + Send + 'static,

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-/// The tenants that a plugin serves. One that is scoped (`Plugin::scoped`) serves its own, and no other.
+/// The tenants that a plugin serves. A scoped plugin (`Plugin::scoped`) serves its own tenant, and no other.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Tenants {
     /// Every tenant.
     #[default]
     Every,
-    /// These.
+    /// These tenants.
     Only(Vec<Arc<str>>),
 }
 
 impl Tenants {
-    /// Whether `tenant` is one of them.
+    /// Whether `tenant` is among these tenants.
     #[must_use]
     pub fn serves(&self, tenant: &str) -> bool {
         match self {
@@ -23,7 +23,7 @@ impl Tenants {
         }
     }
 
-    /// Whether no other than `tenant` is named.
+    /// Whether no other tenant than `tenant` is named.
     pub(crate) fn are_within(&self, tenant: &str) -> bool {
         match self {
             Self::Every => true,

@@ -1,4 +1,4 @@
-//! The time of a runtime: of the machine's clock, or of the one that an embedder has injected.
+//! The time of a runtime: the machine's clock, or the clock that an embedder has injected.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,16 +11,16 @@ use lastword_events::Timestamp;
 use crate::clock::{Clock, Sleep};
 use crate::sync::{self, Timers, thread};
 
-/// The one clock that a runtime looks at, but for what measures work. Cheap to clone.
+/// The only clock of a runtime, except for code that measures work. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Time {
-    /// The machine's.
+    /// The machine's clock.
     Machine(Arc<Timers>),
     Injected(Arc<dyn Clock>),
 }
 
 impl Time {
-    /// The machine's clock, with a thread for its timers.
+    /// The machine's clock, with a thread for the timers.
     ///
     /// # Errors
     /// When the operating system gives no thread.
@@ -28,7 +28,7 @@ impl Time {
         Timers::start().map(|timers| Self::Machine(Arc::new(timers)))
     }
 
-    /// Nobody waits for any moment any more: a thread of the runtime's own ends. An injected clock is the embedder's.
+    /// Ends all waiting, and the runtime's own timer thread. An injected clock belongs to the embedder and goes on.
     pub(crate) fn stop(&self) {
         if let Self::Machine(timers) = self {
             timers.stop();
@@ -59,7 +59,7 @@ impl Time {
         }
     }
 
-    /// This thread sleeps until `at`, or until it is unparked.
+    /// The calling thread sleeps until `at`, or until it is unparked.
     pub(crate) fn park_until(&self, at: Instant) {
         match self {
             Self::Machine(_) => thread::park_timeout(at.saturating_duration_since(sync::now())),
@@ -73,7 +73,7 @@ impl Time {
         }
     }
 
-    /// What `future` gives, or None when it is not ready at `deadline`.
+    /// The result of `future`, or None if it is not ready at `deadline`.
     pub(crate) async fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Option<F::Output> {
         let (mut future, mut sleep) = (pin!(future), self.sleep_until(deadline));
         poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -83,7 +83,7 @@ impl Time {
         .await
     }
 
-    /// What `future` gives, or None when it is not ready within `time`.
+    /// The result of `future`, or None if it is not ready within `time`.
     pub(crate) async fn timeout<F: Future>(&self, time: Duration, future: F) -> Option<F::Output> {
         match self.after(time) {
             Some(deadline) => self.timeout_at(deadline, future).await,
@@ -91,7 +91,7 @@ impl Time {
         }
     }
 
-    /// The moment that comes after `time`. None if no clock comes so far.
+    /// The moment after `time`. None if it is too far for the clock.
     pub(crate) fn after(&self, time: Duration) -> Option<Instant> {
         self.now().checked_add(time)
     }

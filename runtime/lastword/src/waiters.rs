@@ -1,4 +1,4 @@
-//! Who waits for a delivery to be settled.
+//! Waiters for deliveries to be settled.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -18,39 +18,39 @@ use crate::sync::Mutex;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Settled {
-    /// The plugin has it.
+    /// The delivery is made: the plugin has it.
     Delivered,
-    /// It was given up, until an operator has it made again.
+    /// The delivery was given up. An operator may have it made again.
     Dead {
         /// Recorded failures.
         failures: u32,
-        /// The last failure's cause, as a word: that of a [`FailureCause`].
+        /// The cause of the last failure, as the word of a [`FailureCause`].
         cause: String,
-        /// The last failure's message.
+        /// The message of the last failure.
         message: String,
     },
-    /// An operator has forgotten it.
+    /// An operator has forgotten the delivery.
     Forgotten,
-    /// The journal does not have it: it was made or forgotten before somebody asked, or its session goes on, or it never was. A
-    /// journal keeps nothing of what was made.
+    /// The journal does not have the delivery: it was made or forgotten before anybody asked, its session goes on, or it never existed. A
+    /// journal keeps nothing of a delivery that was made.
     NotOwed,
-    /// The run is over, and it is still owed: the next start makes it.
+    /// The run is over, and the delivery is still owed: the next start makes it.
     Deferred,
 }
 
 impl Settled {
-    /// What has become of the delivery of a call that is over; none while it is owed.
+    /// What became of the delivery of a call that is over. None while the delivery is owed.
     fn of(call: &FinishedCall) -> Option<Self> {
         match &call.outcome {
             Outcome::Delivered => Some(Self::Delivered),
-            Outcome::Failed { cause, message } if call.dead => {
+            Outcome::Failed { cause, message } if call.is_dead() => {
                 Some(Self::dead(call.delivery.failures, Some(cause.to_string()), Some(message.clone())))
             }
             Outcome::Failed { .. } | Outcome::Deferred(_) => None,
         }
     }
 
-    /// It was given up, with what is known of its last failure.
+    /// The delivery was given up, with what is known of its last failure.
     pub(crate) fn dead(failures: u32, cause: Option<String>, message: Option<String>) -> Self {
         let cause = cause.unwrap_or_else(|| FailureCause::Lost.to_string());
         Self::Dead { failures, cause, message: message.unwrap_or_default() }
@@ -60,19 +60,19 @@ impl Settled {
 /// What a waiter is told.
 pub(crate) type Told = Result<Settled, JournalError>;
 
-/// Who waits for a delivery to be settled.
+/// The waiters for deliveries to be settled.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    /// How many they are: nearly always none, and then nobody takes the lock.
+    /// How many waiters there are. Nearly always there are none, and then nobody takes the lock.
     count: AtomicUsize,
     waiting: Mutex<HashMap<DeliveryKey, Vec<Sender<Told>>>>,
 }
 
-/// Deliveries that somebody waits for, and what has become of them.
+/// Deliveries that somebody waits for, and what became of them.
 pub(crate) type Awaited = Vec<(DeliveryKey, Settled)>;
 
 impl Waiters {
-    /// Somebody waits, until what this gives is dropped.
+    /// Adds a waiter, until the returned value is dropped.
     pub(crate) fn join(self: &Arc<Self>, key: DeliveryKey) -> Waiter {
         let (sender, told) = channel();
         let mut waiting = self.waiting.lock();
@@ -82,7 +82,7 @@ impl Waiters {
         Waiter { waiters: self.clone(), key, told }
     }
 
-    /// Those of these calls whose deliveries somebody waits for and that are settled. To be asked once the journal was told of them.
+    /// The deliveries of these calls that are settled and that somebody waits for. The caller has told the journal of them before.
     pub(crate) fn awaited<'a>(&self, plugin: &PluginName, calls: impl Iterator<Item = &'a FinishedCall>) -> Awaited {
         if self.count.load(Ordering::SeqCst) == 0 {
             return Vec::new();
@@ -92,7 +92,7 @@ impl Waiters {
         settled.filter(|(key, _)| waiting.contains_key(key)).collect()
     }
 
-    /// Tells who waits that these are settled, or why that cannot be on record.
+    /// Tells the waiters that these deliveries are settled, or why that cannot be on record.
     pub(crate) fn tell(&self, awaited: Awaited, recorded: &Result<(), JournalError>) {
         if awaited.is_empty() || self.count.load(Ordering::SeqCst) == 0 {
             return;
@@ -102,13 +102,14 @@ impl Waiters {
             let senders = waiting.remove(&key).unwrap_or_default();
             self.count.fetch_sub(senders.len(), Ordering::SeqCst);
             for sender in senders {
-                // Who has given up waiting misses nothing.
+                // A waiter that was dropped misses nothing.
                 sender.send(recorded.clone().map(|()| settled.clone())).ok();
             }
         }
     }
 
-    /// The run is over, and all that was settled is told: whoever waits still is told that the next start makes it.
+    /// The run is over, and every delivery that was settled is told. The remaining waiters are told that the next start makes their
+    /// deliveries.
     pub(crate) fn tell_deferred(&self) {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         let senders: Vec<_> = waiting.into_values().flatten().collect();
@@ -118,14 +119,14 @@ impl Waiters {
         }
     }
 
-    /// How many wait.
+    /// How many waiters there are.
     #[cfg(shuttle)]
     pub(crate) fn held(&self) -> u64 {
         u64::try_from(self.waiting.lock().len()).unwrap_or(u64::MAX)
     }
 }
 
-/// One who waits, until it is dropped.
+/// A waiter, until it is dropped.
 pub(crate) struct Waiter {
     waiters: Arc<Waiters>,
     key: DeliveryKey,
@@ -133,22 +134,22 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    /// What it waits for.
+    /// The delivery that is waited for.
     pub(crate) fn key(&self) -> &DeliveryKey {
         &self.key
     }
 
-    /// What it was told, if it was by now.
+    /// What the waiter was told, if it was by now.
     pub(crate) fn was_told(&mut self) -> Option<Told> {
         self.told.try_recv().ok()
     }
 
-    /// What it was told, if it was; else what the journal says. One that has been told needs no journal.
+    /// What the waiter was told. If it was told nothing, what the journal says.
     pub(crate) fn or_told<T>(&mut self, journal: Result<T, JournalError>) -> Result<T, Told> {
         journal.map_err(|error| self.was_told().unwrap_or(Err(error)))
     }
 
-    /// Ready when it is told, or nobody can tell it any more.
+    /// Ready when the waiter is told, or when nobody can tell it any more.
     pub(crate) fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Told> {
         Pin::new(&mut self.told).poll(cx).map(|told| told.unwrap_or(Err(JournalError::Closed)))
     }
@@ -173,7 +174,7 @@ mod tests {
     use lastword_events::EventKey;
 
     use super::*;
-    use crate::recorded::OnRecord;
+    use crate::on_record::OnRecord;
 
     #[test]
     fn of_an_outcome_that_was_set_aside_nobody_is_told_that_it_is_on_record() {

@@ -1,9 +1,9 @@
 //! A worker: a plain thread that serves queues one slice after the other.
 //!
-//! It polls the calls itself rather than spawning a task for each: a hook runs for microseconds, and a task would cost
-//! more than the call. Guests that spin yield at every epoch tick, so a slice is never much longer than a tick; guests
-//! that wait for the host are put aside until their waker says so. Within one queue the worker finishes what it has
-//! begun before it begins another, so that calls run to their end rather than all being half done.
+//! A worker polls calls itself and does not spawn a task for each: a hook runs for microseconds, and a task would cost more than the call.
+//! A guest that spins yields at every epoch tick, so a slice is never much longer than a tick. A guest that waits for the host is put aside
+//! until its waker fires. Within one queue the worker finishes the calls that have begun before it begins another, so that calls end
+//! instead of being all half done.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -12,12 +12,12 @@ use std::task::{Context, Poll, Waker};
 use lastword_events::{Deferral, Delivery, HookCall, Outcome};
 use lastword_journal::CallMark;
 
-use crate::after_call::{AfterCall, Served};
+use crate::after_call::{AfterCall, ServedSlice};
 use crate::call_spans::ObservedCall;
 use crate::call_waker::{CallWaker, Inbox};
 use crate::core::Core;
 use crate::dispatch::{
-    Deferred, DrainContext, FinishedCall, Permit, PutBack, QueueId, ServedSlice, Slice, Taken, WorkerStep,
+    ConcludedSlice, Deferred, DrainContext, FinishedCall, Permit, PutBack, QueueId, Slice, Taken, WorkerStep,
 };
 use crate::installed::{Installed, InstalledPlugins, PluginNumber, Version};
 use crate::limits::SLICE;
@@ -27,17 +27,17 @@ use crate::sync::{now, thread};
 
 pub(crate) struct Worker {
     inbox: Arc<Inbox>,
-    /// Calls that have begun; an entry is used again with its waker.
+    /// Calls that have begun. An entry is used again with its waker.
     calls: Vec<CallEntry>,
     free: Vec<usize>,
-    /// Begun calls that can go on, by queue, the one that ran last in front.
+    /// Begun calls that can go on, by queue. The call that ran last is in front.
     runnable: HashMap<QueueId, VecDeque<usize>>,
     woken: Vec<usize>,
-    /// What the dispatcher takes back at the next step.
-    served: Option<ServedSlice>,
-    /// The installed plugins, as they are after so many changes.
+    /// The slice that the dispatcher takes back at the next step.
+    concluded: Option<ConcludedSlice>,
+    /// The number of the last change of installed plugins, and the plugins after it.
     installed: (u64, Arc<InstalledPlugins>),
-    /// Behind the calls: whoever waits for the runtime to be gone finds none of them.
+    /// Dropped after the calls: whoever waits for the end of the runtime finds no call left.
     core: Arc<Core>,
 }
 
@@ -47,17 +47,25 @@ struct CallEntry {
     running: Option<Running>,
 }
 
+/// The queue that a worker serves, with its plugin.
+struct ServedQueue<'a> {
+    queue: QueueId,
+    plugin: PluginNumber,
+    installed: &'a Installed,
+}
+
+/// A call that has begun.
 struct Running {
     queue: QueueId,
     plugin: PluginNumber,
-    /// The version of it that is called.
+    /// The version of the plugin that is called.
     version: Version,
     delivery: QueuedDelivery,
     permit: Permit,
-    /// Ticks at which it had to yield: it ran for so long, and did not wait.
+    /// Ticks at which the call had to yield: so long it ran and did not wait.
     ticks: u32,
     call: ObservedCall,
-    /// Behind the call: fields are dropped in their order.
+    /// Dropped after the call: fields are dropped in their order.
     _mark: Option<CallMark>,
 }
 
@@ -66,7 +74,7 @@ impl Worker {
     pub(crate) fn run(core: Arc<Core>) {
         let handle = core.handle().clone();
         let _context = handle.enter();
-        let _supervised = Supervised(Arc::downgrade(&core));
+        let _fail_on_panic = FailOnPanic(Arc::downgrade(&core));
         core.sandbox().prepare_thread();
         let inbox = Arc::new(Inbox::new(thread::current()));
         let installed = (core.dispatcher().plugin_changes(), core.dispatcher().installed());
@@ -78,18 +86,18 @@ impl Worker {
             free: Vec::new(),
             runnable: HashMap::new(),
             woken: Vec::new(),
-            served: None,
+            concluded: None,
         };
         while worker.step() {}
     }
 
-    /// One slice, or one sleep. False when there is nothing more to do for it.
+    /// Serves one slice, or sleeps once. Gives false if there is nothing left to do.
     fn step(&mut self) -> bool {
         self.take_woken();
         let begun: Vec<QueueId> = self.runnable.keys().copied().collect();
-        match self.core.dispatcher().next(self.served.take(), &begun) {
+        match self.core.dispatcher().next(self.concluded.take(), &begun) {
             WorkerStep::Notify(deferred) => self.notify(&deferred),
-            WorkerStep::Serve(slice) => self.served = self.serve(slice),
+            WorkerStep::Serve(slice) => self.concluded = self.serve(slice),
             WorkerStep::Idle(None) => thread::park(),
             WorkerStep::Idle(Some(until)) => self.core.time().park_until(until),
             WorkerStep::Cut => {
@@ -106,7 +114,7 @@ impl Worker {
                 thread::park();
             }
             WorkerStep::Stop => {
-                // Of a runtime that was dropped nothing is said any more.
+                // A dropped runtime records nothing any more.
                 if self.core.run_end().is_orderly() {
                     self.cut();
                 }
@@ -134,8 +142,8 @@ impl Worker {
         let mut woken = std::mem::take(&mut self.woken);
         self.inbox.take(&mut woken);
         for call in woken.drain(..) {
-            // A waker may fire after its call has ended, and its entry may have another call by now: that one is then
-            // polled once for nothing, unless it is on its way already.
+            // A waker may fire after its call has ended, when its entry has another call. That call is then polled once for nothing, unless
+            // it is runnable already.
             let queue = self.calls.get(call).and_then(|entry| entry.running.as_ref()).map(|running| running.queue);
             if let Some(queue) = queue {
                 let runnable = self.runnable_of(queue);
@@ -151,7 +159,7 @@ impl Worker {
         self.runnable.entry(queue).or_default()
     }
 
-    fn serve(&mut self, slice: Slice) -> Option<ServedSlice> {
+    fn serve(&mut self, slice: Slice) -> Option<ConcludedSlice> {
         let Slice { queue, plugin, jobs, drain, plugin_changes } = slice;
         let core = self.core.clone();
         let plugins = self.plugins_after(plugin_changes);
@@ -160,18 +168,18 @@ impl Worker {
         let began = now();
         let mut mine = self.take_runnable(queue);
         let mut jobs = jobs.into_iter();
-        let mut served = Served::default();
+        let mut served = ServedSlice::default();
         loop {
             let call = match mine.pop_front() {
                 Some(call) => call,
-                // What was given before a change may be paused, or another version's, or nobody's.
+                // A job from before a change may be for a plugin that is paused, replaced or uninstalled.
                 None if core.dispatcher().plugin_changes() != plugin_changes => break,
                 None => match jobs.next() {
                     Some(taken) if !installed.plugin.hooks().contains(taken.job.hook()) => {
                         served.without_hook.push(taken);
                         continue;
                     }
-                    Some(taken) => self.begin((queue, plugin), installed, taken, drain.as_deref()),
+                    Some(taken) => self.begin(&ServedQueue { queue, plugin, installed }, taken, drain.as_deref()),
                     None => break,
                 },
             };
@@ -194,7 +202,7 @@ impl Worker {
         Some(calls.conclude(served))
     }
 
-    /// The installed plugins as they were when a slice was given, after so many changes, or as they are by now.
+    /// The installed plugins after so many changes, or after later ones.
     fn plugins_after(&mut self, changes: u64) -> Arc<InstalledPlugins> {
         if self.installed.0 != changes {
             self.installed = (changes, self.core.dispatcher().installed());
@@ -206,11 +214,10 @@ impl Worker {
         self.runnable.remove(&queue).unwrap_or_default()
     }
 
-    /// Begins a call; it runs when it is polled.
+    /// Begins a call. The guest runs when the call is polled.
     fn begin(
         &mut self,
-        (queue, plugin): (QueueId, PluginNumber),
-        installed: &Installed,
+        &ServedQueue { queue, plugin, installed }: &ServedQueue<'_>,
         taken: Taken,
         drain: Option<&DrainContext>,
     ) -> usize {
@@ -228,12 +235,12 @@ impl Worker {
         };
         let call = HookCall { session: queued.session.clone(), delivery, event: queued.event.clone() };
         let spans = self.core.publisher().call(&call, drain.is_some());
-        // The budget needs no deadline of its own: a guest comes back at every tick, and the worker drops it.
+        // The budget needs no deadline of its own: a guest yields at every tick, and the worker drops the call.
         let mut call = self.core.sandbox().call(&installed.plugin, call, own);
         if let Some(memory) = taken.memory {
             call = call.with_memory(memory);
         }
-        // Only for who was granted it: a count that all workers share costs more than it looks.
+        // Only for a plugin with the grant: a count that all workers share costs more than it seems to.
         let version = installed.version();
         if version.key_value_quota.is_some() {
             call = call.with_key_values(self.core.key_values().clone());
@@ -264,12 +271,12 @@ impl Worker {
         call
     }
 
-    /// Polls a call; if that was its last, its attempt is over or it is put back.
-    fn poll(&mut self, call: usize, drain: Option<&DrainContext>, served: &mut Served) -> Polled {
+    /// Polls a call. If the call has ended, its attempt is over or the call is put back.
+    fn poll(&mut self, call: usize, drain: Option<&DrainContext>, served: &mut ServedSlice) -> Polled {
         let Some(entry) = self.calls.get_mut(call) else { return Polled::Waiting };
         let Some(running) = &mut entry.running else { return Polled::Waiting };
         if let Some(drain) = drain {
-            // It may have waited since before the drain, and its guest has yet to begin.
+            // The call may have waited since before the drain, and its guest may not have begun.
             running.call.cut_at(self.core.time().by_machine(drain.cut_at));
         }
         entry.waker.begin_poll();
@@ -318,10 +325,10 @@ impl Worker {
     }
 }
 
-/// Says that a worker has panicked: nobody goes on with the calls that it had.
-struct Supervised(Weak<Core>);
+/// Fails the runtime if a worker panics: the worker's calls would wait for ever.
+struct FailOnPanic(Weak<Core>);
 
-impl Drop for Supervised {
+impl Drop for FailOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking()
             && let Some(core) = self.0.upgrade()
@@ -333,8 +340,8 @@ impl Drop for Supervised {
 
 enum Polled {
     Finished,
-    /// It yielded, and can go on at once.
+    /// The call has yielded, and can go on at once.
     Yielded,
-    /// It waits for the host; its waker will say.
+    /// The call waits for the host. Its waker fires when it can go on.
     Waiting,
 }

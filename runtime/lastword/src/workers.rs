@@ -10,17 +10,17 @@ use crate::sync::{Mutex, thread};
 /// The workers of a runtime.
 #[derive(Default)]
 pub(crate) struct Workers {
-    /// By number; none of one that was joined.
+    /// The threads by number. None for a thread that was joined.
     threads: Mutex<Vec<Option<thread::JoinHandle<()>>>>,
-    /// The numbers of those that have left, whether by themselves or in a panic.
+    /// The numbers of the threads that have left, by themselves or in a panic.
     left: watch::Sender<Vec<usize>>,
 }
 
 impl Workers {
-    /// Starts so many threads, each with a worker of its own.
+    /// Starts so many threads, each with its own worker.
     ///
     /// # Errors
-    /// When the operating system gives none. Those that were started stay until the runtime stops.
+    /// When the operating system gives no thread. Threads that were started stay until the runtime stops.
     pub(crate) fn start<W: FnOnce() + Send + 'static>(
         &self,
         count: NonZeroUsize,
@@ -29,7 +29,7 @@ impl Workers {
         for number in 0..count.get() {
             let (run, leaves) = (worker(), Leaves { number, left: self.left.clone() });
             let thread = thread::Builder::new().name(format!("lastword-{number}")).spawn(move || {
-                // Behind everything that the worker has.
+                // Dropped after everything that the worker has.
                 let _leaves = leaves;
                 run();
             })?;
@@ -38,27 +38,27 @@ impl Workers {
         Ok(())
     }
 
-    /// Resolves when all have left.
+    /// Resolves when all threads have left.
     pub(crate) async fn all_left(&self) {
         let count = self.threads.lock().len();
-        // The sender lives as long as this.
+        // The sender lives as long as `self`.
         self.left.subscribe().wait_for(|left| left.len() >= count).await.ok();
     }
 
-    /// Joins those that have left, which have nothing more to do. Gives how many have not.
+    /// Joins the threads that have left. Gives how many have not.
     pub(crate) fn join(&self) -> usize {
         let left = self.left.borrow().clone();
         let mut threads = self.threads.lock();
         let have_left: Vec<_> = left.into_iter().filter_map(|number| threads.get_mut(number)?.take()).collect();
         let stay = threads.iter().flatten().count();
         drop(threads);
-        // One that has panicked has said so.
+        // A thread that has panicked has logged that.
         have_left.into_iter().for_each(|thread| drop(thread.join()));
         stay
     }
 }
 
-/// Says that a worker has left, when it is dropped.
+/// Reports that a worker has left, when this is dropped.
 struct Leaves {
     number: usize,
     left: watch::Sender<Vec<usize>>,

@@ -6,7 +6,7 @@ use lastword_events::{Attributes, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::bad_line::BadLine;
-use crate::left_out::LeftOut;
+use crate::dropped::DroppedFields;
 use crate::limits::{MAX_DEPTH, MAX_TEXT_BYTES};
 use crate::repair::{LOST, Lost};
 use crate::time;
@@ -16,14 +16,14 @@ const LINE: &str = "the line";
 
 /// A JSON object whose fields are taken out one by one; what is left at the end is not known.
 ///
-/// A field that is null is a field that is not there. An optional field that cannot be read is left out, and noted in
-/// [`left_out`](Self::left_out): it must not cost a session its end. Only what a line cannot do without is an error.
+/// A field that is null is a field that is not there. An optional field that cannot be read is dropped, and noted in
+/// [`dropped`](Self::dropped): it must not cost a session its end. Only what a line cannot do without is an error.
 #[derive(Default)]
 pub struct Fields {
     /// What stands before a field's name in messages: empty, or e.g. `session.`.
     path: String,
     map: Map<String, Value>,
-    left_out: LeftOut,
+    dropped: DroppedFields,
 }
 
 impl Fields {
@@ -36,7 +36,7 @@ impl Fields {
             BadLine::no_json(format!("the line is not UTF-8 from byte {} on", error.valid_up_to() + 1))
         })?;
         match serde_json::from_str(text) {
-            Ok(Value::Object(map)) => Ok(Self::new(String::new(), map, LeftOut::default())),
+            Ok(Value::Object(map)) => Ok(Self::new(String::new(), map, DroppedFields::default())),
             Ok(other) => {
                 Err(BadLine::whole("not_an_object", format!("the line is {}, not a JSON object", describe(&other))))
             }
@@ -45,19 +45,19 @@ impl Fields {
         }
     }
 
-    fn new(path: String, mut map: Map<String, Value>, left_out: LeftOut) -> Self {
+    fn new(path: String, mut map: Map<String, Value>, dropped: DroppedFields) -> Self {
         if map.remove(LOST).is_some() {
             let what = path.strip_suffix('.').unwrap_or(LINE);
             let message = format!("{what} is too long: its first fields were read, and not the rest");
-            left_out.note(BadLine::field(what, "too_long", message));
+            dropped.note(BadLine::field(what, "too_long", message));
         }
-        Self { path, map, left_out }
+        Self { path, map, dropped }
     }
 
-    /// What was left out of the line so far. It goes on to be filled.
+    /// The fields that were dropped from the line so far. Later ones are added to the same value.
     #[must_use]
-    pub fn left_out(&self) -> LeftOut {
-        self.left_out.clone()
+    pub fn dropped(&self) -> DroppedFields {
+        self.dropped.clone()
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
@@ -87,20 +87,20 @@ impl Fields {
         BadLine::field(field, code, message)
     }
 
-    /// The error that says that `name` is missing, or why it was left out.
+    /// The error that says that `name` is missing, or why it was dropped.
     pub fn missing(&self, name: &str) -> BadLine {
-        self.was_left_out(name).unwrap_or_else(|| {
+        self.was_dropped(name).unwrap_or_else(|| {
             let field = self.path_of(name);
-            let rest = self.left_out.of(self.path.strip_suffix('.').unwrap_or(LINE));
+            let rest = self.dropped.of(self.path.strip_suffix('.').unwrap_or(LINE));
             let why = rest.map_or_else(String::new, |rest| format!(": {}", rest.message));
             let message = format!("{field} is missing{why}");
             BadLine::field(field, "missing_field", message)
         })
     }
 
-    /// Why `name` was left out, if it was there.
-    pub(crate) fn was_left_out(&self, name: &str) -> Option<BadLine> {
-        self.left_out.of(&self.path_of(name))
+    /// Why `name` was dropped, if it was.
+    pub(crate) fn was_dropped(&self, name: &str) -> Option<BadLine> {
+        self.dropped.of(&self.path_of(name))
     }
 
     /// What `read` makes of a value, or the value and what was wanted.
@@ -119,7 +119,7 @@ impl Fields {
         match read(self.take(name)?) {
             Ok(read) => Some(read),
             Err(value) => {
-                self.left_out.note(self.unreadable(name, wanted, &value));
+                self.dropped.note(self.unreadable(name, wanted, &value));
                 None
             }
         }
@@ -165,7 +165,7 @@ impl Fields {
 
     /// A text without which the object around it says nothing.
     pub(crate) fn expected_string(&mut self, name: &str) -> Option<String> {
-        self.required_string(name).map_err(|bad| self.left_out.note(bad)).ok()
+        self.required_string(name).map_err(|bad| self.dropped.note(bad)).ok()
     }
 
     /// A number of something, or of milliseconds. A fraction is cut off, and what is too large saturates.
@@ -196,7 +196,7 @@ impl Fields {
     }
 
     fn inner(&self, name: &str, map: Map<String, Value>) -> Self {
-        Self::new(format!("{}{name}.", self.path), map, self.left_out.clone())
+        Self::new(format!("{}{name}.", self.path), map, self.dropped.clone())
     }
 
     /// The first text of a list that is not empty.
@@ -235,7 +235,7 @@ impl Fields {
                 Value::String(text) => attributes.push((name, text)),
                 // These were strings.
                 value if matches!(lost(&value), Some(Lost::Escape | Lost::Long)) => {
-                    self.left_out.note(self.unreadable(&clip_chars(&name, MAX_QUOTED_CHARS), "a string", &value));
+                    self.dropped.note(self.unreadable(&clip_chars(&name, MAX_QUOTED_CHARS), "a string", &value));
                 }
                 _ => {}
             }

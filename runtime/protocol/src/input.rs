@@ -1,4 +1,4 @@
-//! What a line says, and the lines of our own words.
+//! What a line says, and how the lines of the Lastword protocol are read.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use lastword_events::{
 };
 
 use crate::bad_line::BadLine;
+use crate::dropped::DroppedFields;
 use crate::fields::Fields;
-use crate::left_out::LeftOut;
-use crate::limits::MAX_NAMED_LEFT_OUT;
+use crate::limits::MAX_NAMED_DROPPED;
 use crate::owners::Foreign;
 use crate::suggest;
 use lastword_events::text::quoted;
@@ -19,7 +19,7 @@ use lastword_events::text::quoted;
 /// The tenant of a session whose line names none.
 pub const DEFAULT_TENANT: &str = "default";
 
-/// The [name](Input::NotOurs) of a line that says that an agent's turn begins.
+/// The [name](Input::Unrelated) of a line that says that an agent's turn begins.
 pub const TURN_BEGINS: &str = "turn begin";
 /// The name of a line that says that an agent's turn has ended.
 pub const TURN_ENDS: &str = "turn end";
@@ -33,11 +33,11 @@ pub enum Input {
     Event(Box<OwnerEvent>),
     /// The owner is going away.
     Shutdown(DrainReason),
-    /// An event of the owner's that is not about the life of a session.
-    NotOurs {
-        /// The owner's word for it.
+    /// An event that neither begins nor ends nor compacts a session.
+    Unrelated {
+        /// The owner's word for the event.
         name: String,
-        /// The session that it names: that one lives.
+        /// The session that the event names. Something was heard of it, so its next end is no duplicate.
         session: Option<Identity>,
     },
     /// An event in another format than `--from` names. Without an `error` it is passed over.
@@ -49,27 +49,27 @@ pub enum Input {
 /// What an owner says of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerEvent {
-    /// Its name for this line: the same one again does nothing.
+    /// The owner's name for this line. A later line of the same kind and session with the same name changes nothing.
     pub op_id: Option<Arc<str>>,
-    /// The name is not the owner's, but of whoever hands the line over: the owner may tell the same again under another one.
-    pub may_repeat: bool,
+    /// The `op_id` is not the owner's, but of whoever hands the line over. So a later line with another `op_id` may tell of the same end.
+    pub may_be_duplicate: bool,
     /// The session that it happened to.
     pub session: Session,
     /// What happened to it.
     pub event: Event,
-    /// What could not be read or did not fit and was left out, a sentence or a name each.
+    /// The fields that were dropped because they could not be read or did not fit: a sentence or a name for each.
     pub dropped: Vec<String>,
 }
 
 impl OwnerEvent {
     pub(crate) fn input(op_id: Option<Arc<str>>, session: Session, event: Event) -> Input {
-        Input::Event(Box::new(Self { op_id, may_repeat: false, session, event, dropped: Vec::new() }))
+        Input::Event(Box::new(Self { op_id, may_be_duplicate: false, session, event, dropped: Vec::new() }))
     }
 
-    /// Leaves out what does not fit, and names it beside what was left out before: an event is not refused for a field that
+    /// Drops the fields that do not fit, and names them beside those that were `dropped` before. An event is not refused for a field that
     /// it can do without.
-    pub(crate) fn fit(&mut self, left_out: &LeftOut) {
-        self.dropped = left_out.sentences();
+    pub(crate) fn fit(&mut self, dropped: &DroppedFields) {
+        self.dropped = dropped.sentences();
         if self.op_id.as_ref().is_some_and(|op_id| op_id.len() > MAX_OP_ID_BYTES) {
             self.op_id = None;
             self.dropped.push("op_id".to_owned());
@@ -80,14 +80,14 @@ impl OwnerEvent {
             Event::Compaction(compaction) => compaction.fit(),
             Event::End(end) => end.fit(),
         });
-        if self.dropped.len() > MAX_NAMED_LEFT_OUT {
-            let more = self.dropped.split_off(MAX_NAMED_LEFT_OUT).len();
+        if self.dropped.len() > MAX_NAMED_DROPPED {
+            let more = self.dropped.split_off(MAX_NAMED_DROPPED).len();
             self.dropped.push(format!("{more} more fields"));
         }
     }
 }
 
-/// Reads one line of the protocol in our own words.
+/// Reads one line of the Lastword protocol.
 ///
 /// # Errors
 /// When it cannot be carried out; the error names the field.
@@ -109,7 +109,7 @@ pub fn read(mut line: Fields) -> Result<Input, BadLine> {
     }
 }
 
-/// It begins and ends no session: it only says that one lives, and whether its agent is at work.
+/// A line about an agent's turn. It begins and ends no session; it says that the session lives, and whether its agent is at work.
 fn turn(line: &mut Fields) -> Result<Input, BadLine> {
     let session = session(line)?;
     let word = line.required_string("phase")?;
@@ -121,7 +121,7 @@ fn turn(line: &mut Fields) -> Result<Input, BadLine> {
             return Err(BadLine::field("phase", "unknown_phase", message));
         }
     };
-    Ok(Input::NotOurs { name: name.to_owned(), session: Some(session.identity) })
+    Ok(Input::Unrelated { name: name.to_owned(), session: Some(session.identity) })
 }
 
 fn session(line: &mut Fields) -> Result<Session, BadLine> {
@@ -275,7 +275,7 @@ mod tests {
         for (phase, name) in [("begin", TURN_BEGINS), ("end", TURN_ENDS)] {
             let line = format!(r#"{{"op":"turn","session":{{"id":"s1","tenant":"acme"}},"phase":"{phase}"}}"#);
             let session = Some(Identity::new("acme", "s1"));
-            assert_eq!(read(line.as_bytes()).unwrap(), Input::NotOurs { name: name.to_owned(), session });
+            assert_eq!(read(line.as_bytes()).unwrap(), Input::Unrelated { name: name.to_owned(), session });
         }
         let bad = read(br#"{"op":"turn","session":{"id":"s1"},"phase":"beginn"}"#).unwrap_err();
         assert_eq!((bad.code, bad.field.as_deref()), ("unknown_phase", Some("phase")));

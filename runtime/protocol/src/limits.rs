@@ -41,5 +41,5 @@ pub const KEPT_BUFFER_BYTES: usize = 64 * 1024;
 /// microseconds; and owners do not wait for the answer much longer.
 pub const REST_WAIT: Duration = Duration::from_secs(2);
 
-/// What an answer says was left out, in entries; the rest is counted.
-pub const MAX_NAMED_LEFT_OUT: usize = 64;
+/// Dropped fields that an answer names; the others are counted.
+pub const MAX_NAMED_DROPPED: usize = 64;

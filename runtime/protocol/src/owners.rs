@@ -1,4 +1,4 @@
-//! What owners say in their own words, read as requests of ours.
+//! Reads what owners say in their own words.
 //!
 //! Their payloads are their own: a field that is missing or of another type than expected is passed over, because an
 //! owner's new version must not cost a session its end. Only a session without an id is refused.
@@ -27,6 +27,7 @@ mod qwen;
 mod recognise;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ use recognise::{Recognised, recognise};
 
 use crate::bad_line::BadLine;
 use crate::fields::Fields;
-use crate::input::{self, Input};
+use crate::input::{self, Input, TURN_BEGINS, TURN_ENDS};
 
 /// The format of the input, and what of its payloads is kept.
 #[derive(Clone, Debug)]
@@ -90,11 +91,11 @@ impl InputSettings {
             return Ok(Input::Blank);
         }
         let fields = Fields::of_line(line)?;
-        let left_out = fields.left_out();
+        let dropped = fields.dropped();
         let mut input = match format_of(self.input_format) {
             Some(format) => self.read_owners(format, Payload::of(fields)),
             None => input::read(fields).or_else(|bad| {
-                // Ours always have it.
+                // A line of the Lastword protocol always has `op`.
                 let recognised = (bad.field.as_deref() == Some("op") && bad.code == "missing_field")
                     .then(|| recognise(&Payload::of(Fields::of_line(line).ok()?)));
                 match recognised.flatten() {
@@ -104,7 +105,7 @@ impl InputSettings {
             }),
         }?;
         if let Input::Event(event) = &mut input {
-            event.fit(&left_out);
+            event.fit(&dropped);
         }
         Ok(input)
     }
@@ -115,7 +116,7 @@ impl InputSettings {
         });
         match other {
             None => format.read(payload, &self.keep),
-            // It is in our own words.
+            // It is in the Lastword protocol.
             Some(recognised) if recognised.from == InputFormat::Lastword => match format.read(payload, &self.keep) {
                 Err(bad) => Ok(foreign(recognised).refused(bad).into()),
                 read => read,
@@ -123,6 +124,17 @@ impl InputSettings {
             Some(recognised) => Ok(foreign(recognised).into()),
         }
     }
+}
+
+/// Whether the turn of an agent is open after an event of this name; none when the name says nothing of that. It does not matter whose
+/// event it is: no name opens a turn of one owner and closes one of another.
+#[must_use]
+pub fn turn_open_after(event: &str) -> Option<bool> {
+    let mut turns = InputFormat::ALL.into_iter().filter_map(format_of).map(|format| &format.turns);
+    if event == TURN_ENDS || turns.clone().any(|turns| turns.closed_by.contains(&event)) {
+        return Some(false);
+    }
+    (event == TURN_BEGINS || turns.any(|turns| turns.opened_by.contains(&event))).then_some(true)
 }
 
 /// What is known of a format's payloads; none for the protocol itself.

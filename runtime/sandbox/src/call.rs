@@ -33,19 +33,19 @@ pub struct CallReport {
     /// Units of fuel. Of a guest that was cut at its deadline it is only a lower bound: the engine keeps the count in a
     /// register, and writes it down when a function is called or left.
     pub fuel_used: u64,
-    /// The most that it had, in bytes: its memories and tables together, and what the host kept for it.
+    /// The most memory that the call had, in bytes: its memories and tables together, and what the host kept for it.
     pub peak_memory: u64,
-    /// What of `peak_memory` the host kept: handles, header fields, requests and their bodies, changed keys.
+    /// The part of `peak_memory` that the host kept: handles, header fields, requests and their bodies, changed keys.
     pub host_memory: u64,
     /// From the first poll to the answer.
     pub wall: Duration,
-    /// What the deadline counted of that: running, or waiting for the host.
+    /// The part of `wall` that counts for the deadline: the time in which the guest ran or waited for the host.
     pub active: Duration,
-    /// The most of it that counted in the memory that calls share, in bytes; of a call that gave way, with what it asked for.
-    /// What a call like it should reserve.
+    /// How many bytes a similar call should reserve of the memory that all calls share: the most that this call had of it. If the call
+    /// was put back for want of that memory, what it asked for is included.
     pub counted_memory: u64,
-    /// Bytes that it wanted the host to keep when it was put back for that, see
-    /// [`Plugin::keeps_as_much`](crate::Plugin::keeps_as_much); else 0.
+    /// If the call was put back because the host could not keep more for it, how many bytes the host should have kept, see
+    /// [`Plugin::keeps_as_much`](crate::Plugin::keeps_as_much). Otherwise 0.
     pub wanted_host_memory: u64,
     /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. The caller that gave the
     /// call its [`KeyValues`] makes them visible together with the outcome.
@@ -87,7 +87,7 @@ struct Queued {
     since: Instant,
 }
 
-/// The order matters: the guest goes before its slot and its memories are free.
+/// The order of the fields matters: the guest is dropped before its slot and its memories are free.
 struct Running {
     guest: BoxFuture<HookResult>,
     waker: Waker,
@@ -195,14 +195,14 @@ impl Call {
         Ok(())
     }
 
-    /// The outer cut.
+    /// Cuts the call from outside of the guest, which may wait for the host.
     fn cut(&mut self) -> Poll<CallReport> {
         let meter = &self.context.meter;
         let outcome = of_deadline(meter.deadline(), meter.waiting(Instant::now()));
         self.end(outcome)
     }
 
-    /// Ends the call: the guest is gone before its outcome is told.
+    /// Ends the call. The guest is dropped before the outcome is reported.
     fn end(&mut self, answer: impl Into<HookResult>) -> Poll<CallReport> {
         let answer = match self.drop_guest() {
             Ok(()) => answer.into(),
@@ -211,8 +211,8 @@ impl Call {
         Poll::Ready(self.report(answer))
     }
 
-    /// After a panic in the host a guest's destructors may panic as well; and what a guest has printed last goes to a
-    /// subscriber that is not ours.
+    /// Dropping the guest may panic: its destructors may panic after a panic in the host, and what it has printed last goes to a
+    /// subscriber of the embedder.
     fn drop_guest(&mut self) -> std::thread::Result<()> {
         let stage = std::mem::replace(&mut self.stage, Stage::Done);
         catch_unwind(AssertUnwindSafe(|| drop(stage)))
@@ -220,7 +220,7 @@ impl Call {
 }
 
 impl Drop for Call {
-    /// A caller that cuts a call must not be taken along by it.
+    /// A panic while the guest is dropped must not reach the caller that drops the call.
     fn drop(&mut self) {
         if let Err(panic) = self.drop_guest() {
             tracing::error!(outcome = %of_panic(&*panic), "a call that was dropped panicked");

@@ -129,8 +129,8 @@ fn new_store(
     Ok(store)
 }
 
-/// The inner cut. Until the deadline the guest yields at every tick, so that it does not hold its thread; a guest that
-/// did would keep any timeout from firing.
+/// Makes the guest yield at every tick, and cuts it after its deadline. A guest that never yielded would occupy its thread, and no
+/// timeout on that thread could fire.
 fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
     let context = &store.data().context;
     if let Ok(left) = store.get_fuel() {

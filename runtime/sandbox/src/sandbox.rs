@@ -59,10 +59,10 @@ impl Sandbox {
         )
     }
 
-    /// As [`new`](Self::new), with the embedder's own [`Egress`], for its own resolver or certificate authority.
+    /// Makes a sandbox as [`new`](Self::new) does, with the embedder's own [`Egress`], for its own resolver or certificate authority.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// A configuration that cannot be, or a machine on which no engine runs, or that has no room for one call.
     #[cfg(feature = "http")]
     pub fn with_egress(config: SandboxConfig, egress: Egress) -> Result<Self, SandboxError> {
         Self::make(config, egress)
@@ -108,15 +108,15 @@ impl Sandbox {
     /// Plugins of the same bytes share their code: what is there already is not compiled again, and not kept twice.
     ///
     /// # Errors
-    /// Says what is wrong with the component and what to do about it.
+    /// When the plugin cannot be loaded. The error says what is wrong and what to do about it.
     pub fn load(&self, name: PluginName, source: &Source, limits: Limits) -> Result<Plugin, LoadError> {
         self.load_with(name, source, limits, Grants::default())
     }
 
-    /// Loads a plugin that is granted something; otherwise as [`load`](Self::load).
+    /// Loads a plugin as [`load`](Self::load) does, with grants.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// When the plugin cannot be loaded. The error says what is wrong and what to do about it.
     pub fn load_with(
         &self,
         name: PluginName,
@@ -150,15 +150,15 @@ impl Sandbox {
     /// plugins of it. Blocks as [`load`](Self::load) does.
     ///
     /// # Errors
-    /// As [`load`](Self::load), but for limits and grants.
+    /// When the component cannot be compiled. Limits and grants are not checked.
     pub fn compile(&self, source: &Source) -> Result<Compiled, LoadError> {
         compile(&self.shared.loader, None, source)
     }
 
-    /// Compiles as [`compile`](Self::compile) does. `name` is for what is logged of it meanwhile.
+    /// Compiles as [`compile`](Self::compile) does. Log messages about the compilation have `name`.
     ///
     /// # Errors
-    /// As [`compile`](Self::compile).
+    /// When the component cannot be compiled. Limits and grants are not checked.
     pub fn compile_as(&self, name: &PluginName, source: &Source) -> Result<Compiled, LoadError> {
         compile(&self.shared.loader, Some(name), source)
     }
@@ -181,10 +181,10 @@ impl Sandbox {
     }
 
     /// Loads as [`load_with`](Self::load_with) does, on a thread of tokio's that may block. To be called inside a tokio runtime.
-    /// When its future is dropped the component is compiled all the same, into the code cache.
+    /// If the future is dropped the component is compiled all the same, into the code cache.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// When the plugin cannot be loaded. The error says what is wrong and what to do about it.
     pub async fn load_async(
         &self,
         name: PluginName,

@@ -1,4 +1,4 @@
-//! What makes a guest on the CPU come up for air: a thread that counts the engine's epoch up every millisecond.
+//! Makes a running guest yield every millisecond: a thread increments the engine's epoch.
 //!
 //! It costs nothing when no guest runs: after [`IDLE_TICKS`] without one it parks, and the next poll of a guest wakes
 //! it. A guest that waits for the host needs no epoch and does not keep it awake.

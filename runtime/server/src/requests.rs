@@ -4,7 +4,6 @@ mod answered;
 mod answering;
 mod inputs;
 mod intake;
-mod turns;
 
 pub use answered::{Answered, ask, refused_line};
 pub(crate) use inputs::{Inputs, owner_kind};

@@ -27,13 +27,13 @@ pub(crate) struct CallsUnderWay {
 
 #[derive(Debug)]
 struct Slots {
-    /// None once the run has left: the file is the next one's then, and a call that comes back late must not write into it.
+    /// None once the marks are ended: the next run has the file then, and a call that comes back late must not write into it.
     table: Option<Table>,
     free: Vec<usize>,
 }
 
 impl CallsUnderWay {
-    /// What was under way when the last run died, if it died without leaving; and the table for this one. Without a table
+    /// The calls that were under way when the last run died, unless it had ended its marks; and the table for this run. Without a table
     /// nothing is ever suspect: that is no failure.
     pub(crate) fn open(journal: &Path, name: JournalName) -> (Option<Arc<Self>>, Vec<DeliveryKey>) {
         let Some(boot) = boot() else { return (None, Vec::new()) };
@@ -41,7 +41,7 @@ impl CallsUnderWay {
         match Table::open(&path) {
             Ok(table) => {
                 let dead =
-                    if table.is_left_by(boot, name) { table.calls().filter_map(parsed).collect() } else { vec![] };
+                    if table.is_of_dead_run(boot, name) { table.calls().filter_map(parsed).collect() } else { vec![] };
                 (Some(Arc::new(Self { slots: Mutex::new(Slots { table: Some(table), free: Vec::new() }) })), dead)
             }
             Err(error) => {
@@ -64,7 +64,7 @@ impl CallsUnderWay {
         }
     }
 
-    /// A call begins. None when the run has left, or more are under way than there are slots: it is not suspect then.
+    /// A call begins. None once the marks are ended, or when more calls are under way than there are slots: it is not suspect then.
     pub(crate) fn mark(self: &Arc<Self>, delivery: &DeliveryKey) -> Option<CallMark> {
         // Made before the lock is taken, and without memory of its own: this is done for every call.
         let mut text = [0; Table::CALL_BYTES];
@@ -79,10 +79,10 @@ impl CallsUnderWay {
         Some(CallMark::new(self.clone(), slot))
     }
 
-    /// The run ends by itself: what is still under way did not end it.
-    pub(crate) fn leave(&self) {
+    /// Ends the marks: the run ends by itself, so no call that is under way now has taken the process down.
+    pub(crate) fn end_marks(&self) {
         if let Some(mut table) = self.slots.lock().table.take() {
-            table.leave();
+            table.set_ended();
         }
     }
 }
@@ -141,11 +141,11 @@ mod tests {
         std::mem::forget(under_way);
         let second = run(&[key(2, "under-way")]);
         let stuck = second.mark(&key(3, "stuck")).unwrap();
-        second.leave();
+        second.end_marks();
         let third = run(&[]);
         assert!(second.mark(&key(5, "too-late")).is_none(), "the file is the third one's");
         drop(stuck);
-        second.leave();
+        second.end_marks();
         std::mem::forget(third.mark(&key(4, "other")).unwrap());
         let (_, of_another_journal) = CallsUnderWay::open(&journal, lastword_journal::state::random_name());
         assert_eq!(of_another_journal, []);

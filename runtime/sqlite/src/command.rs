@@ -8,14 +8,14 @@ use std::sync::Arc;
 use lastword_journal::state::{ROW_BYTES, Resolved, Staged};
 use lastword_journal::{Appended, ChangedDelivery, DeliveryChange, DeliveryKey, JournalError, JournalOp, Reply};
 
-use crate::release::Leaving;
+use crate::release::ReleaseGuard;
 
 /// What other threads send to the writer.
 pub(crate) enum Message {
     /// Something is to be written.
     Write(Command),
-    /// Everything that came before is to be written, the file closed, and this given back.
-    Release(Leaving),
+    /// Everything that came before is to be written, and the file closed. Then the guard is dropped.
+    Release(ReleaseGuard),
 }
 
 /// What is to be written.
@@ -114,7 +114,7 @@ fn cost(op: &JournalOp) -> u64 {
         | JournalOp::End { owed, .. }
         | JournalOp::EndWithoutStart { owed, .. } => owed.len(),
         JournalOp::Update { .. }
-        | JournalOp::Alive { .. }
+        | JournalOp::Seen { .. }
         | JournalOp::Installed { .. }
         | JournalOp::PluginsChanged { .. }
         | JournalOp::Orphaned { .. }

@@ -18,7 +18,7 @@ use crate::error::OpenError;
 use crate::open::{Contents, Opened, open};
 use crate::ownership::lock::Lock;
 use crate::readers::Readers;
-use crate::release::{Leaving, Release};
+use crate::release::{Release, ReleaseGuard};
 use crate::run::Run;
 use crate::tables::ops;
 use crate::unmade::{self, DrainedEnds};
@@ -166,23 +166,23 @@ impl Journal for SqliteJournal {
         self.run.get()?.calls.as_ref()?.mark(delivery)
     }
 
-    fn leave(&self) {
+    fn end_call_marks(&self) {
         if let Some(calls) = self.run.get().and_then(|run| run.calls.as_ref()) {
-            calls.leave();
+            calls.end_marks();
         }
     }
 
     fn release(&self) -> Pending<()> {
         let (pending, is_first) = self.release.join();
         if is_first {
-            let leaving = Leaving::new(self.store.clone(), self.lock.lock().take(), self.release.clone());
+            let guard = ReleaseGuard::new(self.store.clone(), self.lock.lock().take(), self.release.clone());
             let mut opened = self.opened.lock();
             match self.run.get() {
-                Some(run) => run.release(leaving),
+                Some(run) => run.release(guard),
                 None => {
-                    leaving.close_readers();
+                    guard.close_readers();
                     drop(opened.take());
-                    leaving.finish(Ok(()));
+                    guard.finish(Ok(()));
                 }
             }
         }

@@ -53,16 +53,17 @@ impl Release {
     }
 }
 
-/// What is given back once the connection that writes is closed, however that comes about: when this is dropped.
+/// Gives back, when it is dropped, what somebody else needs to open the journal. It is dropped once the connection that writes is closed,
+/// however that comes about.
 #[derive(Debug)]
-pub(crate) struct Leaving {
+pub(crate) struct ReleaseGuard {
     store: Arc<Store<Readers>>,
     lock: Option<Lock>,
     release: Arc<Release>,
     answer: Result<(), JournalError>,
 }
 
-impl Leaving {
+impl ReleaseGuard {
     pub(crate) fn new(store: Arc<Store<Readers>>, lock: Option<Lock>, release: Arc<Release>) -> Self {
         Self { store, lock, release, answer: Err(JournalError::Closed) }
     }
@@ -78,7 +79,7 @@ impl Leaving {
     }
 }
 
-impl Drop for Leaving {
+impl Drop for ReleaseGuard {
     fn drop(&mut self) {
         self.close_readers();
         // Behind every connection: see `OpenFile`.

@@ -16,7 +16,7 @@ use crate::open::Contents;
 use crate::ownership::JournalFiles;
 use crate::readers::Readers;
 use crate::recover;
-use crate::release::Leaving;
+use crate::release::ReleaseGuard;
 use crate::sqlite_error::unavailable;
 use crate::tables::recent_ends;
 #[cfg(target_os = "linux")]
@@ -67,22 +67,22 @@ impl Run {
         Ok((run, recovered))
     }
 
-    /// Ends the run, and gives back what is `leaving` once everything is written and the file is closed.
-    pub(crate) fn release(&self, leaving: Leaving) {
+    /// Ends the run. The guard is dropped once everything is written and the file is closed.
+    pub(crate) fn release(&self, guard: ReleaseGuard) {
         if let Some(calls) = &self.calls {
-            calls.leave();
+            calls.end_marks();
         }
         // Before SQLite removes the files beside the database.
         #[cfg(target_os = "linux")]
         drop(self.watch.lock().take());
-        self.writer.release(leaving);
+        self.writer.release(guard);
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
         if let Some(calls) = &self.calls {
-            calls.leave();
+            calls.end_marks();
         }
     }
 }

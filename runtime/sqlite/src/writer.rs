@@ -30,7 +30,7 @@ use crate::damage_note;
 use crate::limits::{GATHER, RETRY};
 use crate::ownership::JournalFiles;
 use crate::readers::Readers;
-use crate::release::Leaving;
+use crate::release::ReleaseGuard;
 use crate::sqlite_error::{is_damage, unavailable};
 
 /// Starts the thread.
@@ -52,7 +52,7 @@ pub(crate) fn spawn(
         uncommitted: HashMap::new(),
         backoff: Backoff::new(),
         closed: false,
-        leaving: None,
+        release: None,
     };
     let thread = std::thread::Builder::new().name("lastword-journal".to_owned()).spawn(move || writer.run())?;
     Ok(WriterHandle::new(messages, counts, thread))
@@ -73,8 +73,8 @@ struct Writer {
     backoff: Backoff,
     /// Nothing more is taken.
     closed: bool,
-    /// What is given back at the end. Last: the file is closed by then.
-    leaving: Option<Leaving>,
+    /// Gives the journal back at the end. The last field, so that the file is closed by then.
+    release: Option<ReleaseGuard>,
 }
 
 impl Writer {
@@ -89,20 +89,20 @@ impl Writer {
             let has_appends = !group.appends.is_empty();
             // Where outcomes have failed alone, lines that were not tried do not wait.
             pauses = self.commit(group).is_some_and(|failed| {
-                self.put_back(failed);
+                self.requeue(failed);
                 has_appends
             });
         }
-        let leaving = self.leaving.take();
-        if let Some(leaving) = &leaving {
-            leaving.close_readers();
+        let release = self.release.take();
+        if let Some(release) = &release {
+            release.close_readers();
         }
         // Whoever looks at the file while no program runs then finds nearly all of it in one place. What another connection
         // still reads stays in the log, and the next start finds it there.
         self.committer.checkpoint("TRUNCATE");
         drop(self);
-        if let Some(leaving) = leaving {
-            leaving.finish(written);
+        if let Some(release) = release {
+            release.finish(written);
         }
     }
 
@@ -140,7 +140,7 @@ impl Writer {
     fn take(&mut self, message: Message) {
         match message {
             Message::Write(command) => self.queue.push(command),
-            Message::Release(leaving) => (self.closed, self.leaving) = (true, Some(leaving)),
+            Message::Release(guard) => (self.closed, self.release) = (true, Some(guard)),
         }
     }
 
@@ -220,8 +220,8 @@ impl Writer {
                 return Some((group, error));
             }
         };
-        // Where nobody will find it nothing is accepted. What the runtime decided is done with: it is written, and would not
-        // be any more if it were done again in another file.
+        // If the file was taken away, no program will find what was written, so requests are refused. What the runtime has decided is
+        // not requeued: it was written, and repeating it in another file would not succeed.
         let lost = self.files.check().err().map(|taken_away| self.log_failure(WriteFailure::TakenAway(taken_away)));
         self.tell_observer(&group, began, lost.as_ref());
         self.answer(group, applied, lost.as_ref());
@@ -233,7 +233,7 @@ impl Writer {
             self.backoff.outcomes_written();
         }
         // What could not be written before may be among what still waits; and where nothing was written nothing is known.
-        if !is_empty && !self.queue.has_put_back() && self.backoff.end() {
+        if !is_empty && !self.queue.has_requeued() && self.backoff.end() {
             tracing::info!("the journal can be written again");
         }
         self.queue.answer_flushes();
@@ -333,7 +333,7 @@ impl Writer {
         self.uncommitted.retain(|tenant, staged| !store.try_commit(tenant, staged.iter()));
     }
 
-    fn put_back(&mut self, (group, error): (Group, JournalError)) {
+    fn requeue(&mut self, (group, error): (Group, JournalError)) {
         let had_outcomes = !group.outcomes.is_empty();
         self.refuse(group, &error);
         if had_outcomes {
@@ -342,7 +342,7 @@ impl Writer {
     }
 
     fn refuse(&mut self, group: Group, error: &JournalError) {
-        let refused = self.queue.put_back(group, error);
+        let refused = self.queue.requeue(group, error);
         self.counts.lines.fetch_sub(refused, Ordering::Relaxed);
     }
 }

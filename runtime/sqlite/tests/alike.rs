@@ -33,7 +33,7 @@ enum Step {
     CompactionWithoutStart { identity: Identity, owed: Vec<PluginName>, op_id: Option<Arc<str>> },
     End { session: Index, owed: Vec<PluginName>, is_told: bool, op_id: Option<Arc<str>> },
     EndWithoutStart { identity: Identity, owed: Vec<PluginName>, op_id: Option<Arc<str>> },
-    Alive { session: Index },
+    Seen { session: Index },
     Installed { plugins: Vec<PluginName>, attaching: bool },
     PluginsChanged { plugins: Vec<PluginName> },
     Orphaned { session: Index, event: u32, plugin: PluginName, late: bool },
@@ -117,7 +117,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(session, owed, is_told, op_id)| Step::End { session, owed, is_told, op_id }),
         1 => (identity(), plugins(), op_id())
             .prop_map(|(identity, owed, op_id)| Step::EndWithoutStart { identity, owed, op_id }),
-        1 => session().prop_map(|session| Step::Alive { session }),
+        1 => session().prop_map(|session| Step::Seen { session }),
         1 => (plugins(), any::<bool>()).prop_map(|(plugins, attaching)| Step::Installed { plugins, attaching }),
         1 => plugins().prop_map(|plugins| Step::PluginsChanged { plugins }),
         1 => (session(), 0..3_u32, plugin(), any::<bool>())
@@ -304,7 +304,7 @@ impl Both {
         let (Step::Note { session: index, .. }
         | Step::Compaction { session: index, .. }
         | Step::End { session: index, .. }
-        | Step::Alive { session: index }
+        | Step::Seen { session: index }
         | Step::Orphaned { session: index, .. }
         | Step::EndNotOwed { session: index, .. }
         | Step::Change { session: index, .. }
@@ -350,8 +350,8 @@ impl Both {
                     self.sessions[index].is_active = false;
                 }
             }
-            Step::Alive { .. } => {
-                self.write(JournalOp::Alive { sequence });
+            Step::Seen { .. } => {
+                self.write(JournalOp::Seen { sequence });
             }
             Step::Ended { cut, .. } => {
                 let attempt = self.attempts;

@@ -67,7 +67,7 @@ async fn a_journal_that_was_let_go_of_can_be_opened_at_once_though_somebody_hold
     // Nobody waits for these.
     drop(first.append(start("b", "b")));
     drop(first.complete(&"t".into(), vec![failed(sequence)]));
-    drop(first.append_decided(vec![JournalOp::Alive { sequence }]));
+    drop(first.append_decided(vec![JournalOp::Seen { sequence }]));
     let flushed = first.flush();
     assert!(matches!(SqliteJournal::open(&path), Err(OpenError::Locked { .. })));
     let (one, other) = (first.release(), first.release());

@@ -83,8 +83,8 @@ impl CrashingJournal {
     }
 
     /// How many sessions are on record as alive after their end.
-    pub(super) fn alive(&self) -> usize {
-        self.state.lock().recorded.iter().filter(|write| matches!(write, JournalOp::Alive { .. })).count()
+    pub(super) fn seen(&self) -> usize {
+        self.state.lock().recorded.iter().filter(|write| matches!(write, JournalOp::Seen { .. })).count()
     }
 
     /// Whether the last thing on record are ends that the runtime has decided, and it was not told so.
@@ -129,7 +129,7 @@ fn identity(write: &JournalOp) -> Option<Identity> {
             Some(session.identity.clone())
         }
         JournalOp::Replace { end, .. } => identity(end),
-        JournalOp::Alive { .. }
+        JournalOp::Seen { .. }
         | JournalOp::Installed { .. }
         | JournalOp::PluginsChanged { .. }
         | JournalOp::Orphaned { .. }

@@ -134,9 +134,9 @@ impl<'a> SideBySide<'a> {
     /// Something else is heard of a session: it is on record if the session has just ended, and not otherwise.
     async fn seen(&mut self, who: Who, scope: &'static str) -> Checked {
         self.answers().await?;
-        let before = self.journal.alive();
+        let before = self.journal.seen();
         self.subject.runtime.seen(&who.identity(scope));
-        let (recorded, live) = (self.journal.alive() - before, self.live.seen(who, scope));
+        let (recorded, live) = (self.journal.seen() - before, self.live.seen(who, scope));
         if recorded > 0 {
             self.scenario.disk.seen(who, scope);
         }

@@ -19,7 +19,7 @@ use lastword_protocol::input;
 /// Names the field that is wrong.
 pub(super) fn read(json: &[u8], hook: Hook, plugin: &PluginName, remaining_ms: u32) -> Result<HookCall, BadLine> {
     let mut fields = Fields::of_line(json)?;
-    let left_out = fields.left_out();
+    let dropped_fields = fields.dropped();
     // What a protocol line has besides its event.
     fields.string_if("op");
     fields.string_if("op_id");
@@ -52,7 +52,7 @@ pub(super) fn read(json: &[u8], hook: Hook, plugin: &PluginName, remaining_ms: u
     if let Some(delivery) = delivery {
         read_delivery(delivery, &mut told)?;
     }
-    if let Some(bad) = left_out.first() {
+    if let Some(bad) = dropped_fields.first() {
         return Err(bad);
     }
     Ok(HookCall { session: Arc::new(session), delivery: told, event: Arc::new(event) })

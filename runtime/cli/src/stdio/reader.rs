@@ -22,7 +22,8 @@ pub(super) struct Lines {
     torn: TornLine,
 }
 
-/// What is to be said of the line that waits for its rest, or its newline, while nothing comes. The thread that takes it away says it.
+/// The lines to report for input that is torn: a line whose rest or whose newline has not come. Both the reading thread and the service may
+/// take them; whoever does reports them, so that they are reported once.
 #[derive(Clone, Default)]
 struct TornLine(Arc<Mutex<Option<Vec<ReadLine>>>>);
 
@@ -43,7 +44,7 @@ impl Lines {
 
     /// Gathers the lines that were read so far. One that waits for its rest waits no longer.
     pub(super) fn gather(&mut self) {
-        // While we have it the thread sends nothing newer, so that this one is the last.
+        // While this lock is held the thread sends nothing newer, so the torn line is the last one.
         let mut torn = self.torn.lock();
         let read = (0..self.read.len()).map_while(|_| self.read.try_recv().ok());
         self.gathered.extend(read);
@@ -65,8 +66,8 @@ pub(super) trait Source: Send + 'static {
 /// What came from a source.
 pub(super) enum SourceEvent<'a> {
     Bytes(&'a [u8]),
-    /// Nothing, for as long as there was patience.
-    Silence,
+    /// Nothing came, for as long as there was patience.
+    Timeout,
     End,
 }
 
@@ -85,7 +86,7 @@ impl Stdin {
 impl Source for Stdin {
     fn next(&mut self, patience: Option<Duration>) -> io::Result<SourceEvent<'_>> {
         if patience.is_some_and(|patience| !self.input.readable_within(patience)) {
-            return Ok(SourceEvent::Silence);
+            return Ok(SourceEvent::Timeout);
         }
         let read = self.input.read(&mut self.buffer)?;
         Ok(match self.buffer.get(..read) {
@@ -118,30 +119,30 @@ fn read(
     torn: &TornLine,
 ) -> io::Result<()> {
     let mut reader = Reader::new(format);
-    let mut say = |line: ReadLine| {
-        // A service that is gone needs no lines.
+    let mut on_line = |line: ReadLine| {
+        // A service that has ended needs no lines.
         send.blocking_send(line).ok();
     };
     while !send.is_closed() {
         let open = reader.open();
         let patience = (!open.is_empty()).then_some(REST_WAIT);
-        // Everything before it has been sent.
+        // Every line before the torn one has been sent.
         *torn.lock() = patience.map(|_| open);
         let event = source.next(patience);
         if torn.lock().take().is_none() && patience.is_some() {
-            reader.forget_open();
+            reader.discard_open();
         }
         match event {
-            Ok(SourceEvent::Bytes(bytes)) => reader.push(bytes, &mut say),
-            Ok(SourceEvent::Silence) => reader.silence(&mut say),
+            Ok(SourceEvent::Bytes(bytes)) => reader.push(bytes, &mut on_line),
+            Ok(SourceEvent::Timeout) => reader.on_timeout(&mut on_line),
             Ok(SourceEvent::End) => break,
             Err(error) => {
-                reader.end(&mut say);
+                reader.end(&mut on_line);
                 return Err(error);
             }
         }
     }
-    reader.end(&mut say);
+    reader.end(&mut on_line);
     Ok(())
 }
 
@@ -166,7 +167,7 @@ pub(super) mod tests {
             self.waited.send(patience).ok();
             let Ok(came) = self.come.recv() else { return Ok(SourceEvent::End) };
             self.came = came;
-            Ok(if self.came.is_empty() { SourceEvent::Silence } else { SourceEvent::Bytes(self.came.as_bytes()) })
+            Ok(if self.came.is_empty() { SourceEvent::Timeout } else { SourceEvent::Bytes(self.came.as_bytes()) })
         }
     }
 

@@ -105,7 +105,7 @@ impl Service {
         if let Some(summary) = self.ignored.foreign_summary() {
             tracing::info!("events in words that --from does not name: {summary}");
         }
-        self.tell_of_repeated_ends();
+        self.log_duplicate_ends();
         self.output.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
         // Only now: its owner waits for the drain's line.
         self.draw(ends);
@@ -121,10 +121,10 @@ impl Service {
         exit
     }
 
-    fn tell_of_repeated_ends(&self) {
-        let ends = self.runtime.repeated_ends();
-        if ends.told_again > 0 {
-            let (all, more) = (ends.told_again, ends.knew_more);
+    fn log_duplicate_ends(&self) {
+        let ends = self.runtime.duplicate_ends();
+        if ends.count > 0 {
+            let (all, more) = (ends.count, ends.with_more);
             tracing::info!("duplicate ends, not delivered again: {all}; {more} of them said more");
         }
     }
@@ -145,7 +145,7 @@ impl Service {
             let line = tokio::select! {
                 biased;
                 () = &mut failed => return Cause::Failed { at: Instant::now() },
-                signal = self.signals.first() => return self.last_words_before(signal),
+                signal = self.signals.first() => return self.take_lines_read_before(signal),
                 answer = self.answers.next() => {
                     self.output.answer(answer);
                     continue;
@@ -163,9 +163,9 @@ impl Service {
         }
     }
 
-    /// Hands over what was read before the signal, and waits for nothing: an end among it has its own reason. A shutdown line
-    /// among it came first.
-    fn last_words_before(&mut self, signal: Received) -> Cause {
+    /// Handles the lines that were read before the signal, and waits for nothing. So an end among them keeps its own reason, and a shutdown
+    /// line among them is the cause instead of the signal.
+    fn take_lines_read_before(&mut self, signal: Received) -> Cause {
         self.lines.gather();
         while let Some(line) = self.lines.gathered() {
             if let Some(reason) = self.take(line) {
@@ -175,12 +175,12 @@ impl Service {
         Cause::Signal(signal)
     }
 
-    /// Carries out one line, unless it is the owner's last word.
+    /// Handles one line. Returns the reason if it asks for shutdown.
     fn take(&mut self, line: ReadLine) -> Option<DrainReason> {
         match line.input {
             Ok(Input::Shutdown(reason)) => return Some(reason),
             Ok(Input::Event(event)) => self.answers.ask(&self.runtime, line.number, *event),
-            Ok(Input::NotOurs { name, session }) => {
+            Ok(Input::Unrelated { name, session }) => {
                 self.ignored.count(&name);
                 if let Some(identity) = session {
                     self.runtime.seen(&identity);

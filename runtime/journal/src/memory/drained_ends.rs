@@ -1,4 +1,4 @@
-//! Ends that a drain has tried and could not make, of sessions whose end the next run writes down.
+//! Ends of active sessions that a drain has tried and could not deliver. The next run writes these ends down.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use crate::{DeliveryFilter, DeliveryKey, DeliveryRow, DeliveryState, LOOKED_AT_F
 pub(super) struct DrainedSession<'a> {
     pub(super) sequence: u64,
     pub(super) session: &'a Arc<Session>,
-    /// Plugins that were owed its start.
+    /// Plugins that were owed the session's start.
     pub(super) started: &'a [PluginName],
-    /// What the drain has made of its end.
+    /// What the drain has made of the session's end.
     pub(super) drained: &'a [DrainedRow],
     pub(super) reason: DrainReason,
-    /// Plugins that served its tenant in that run.
+    /// Plugins that served the session's tenant in that run.
     pub(super) installed: Vec<PluginName>,
 }
 
 impl DrainedSession<'_> {
-    /// What its end is for this plugin; none when it was made, or is not owed.
+    /// The state of the end for this plugin. None if the end was delivered, or is not owed.
     pub(super) fn state_of(&self, plugin: &PluginName) -> Option<DeliveryState> {
         match self.drained.iter().find(|row| row.plugin == *plugin).map(|row| row.state) {
             Some(DrainedState::Delivered) => None,
@@ -32,14 +32,14 @@ impl DrainedSession<'_> {
         }
     }
 
-    /// The run of the last attempt for this plugin; 0 when there was none.
+    /// The run of the last attempt for this plugin. 0 if there was none.
     pub(super) fn run_of(&self, plugin: &PluginName) -> u32 {
         self.drained.iter().find(|row| row.plugin == *plugin).map_or(0, |row| row.run)
     }
 
-    /// What is not made of its end, by plugin.
+    /// What is not delivered of the end, by plugin.
     pub(super) fn rows(&self, journal: JournalName) -> Vec<(DeliveryKey, DeliveryRow)> {
-        // Of an end that was tried it may not be known any more why it was owed.
+        // The end was tried for this plugin, but why the plugin was owed it may not be known any more.
         let tried = self.drained.iter().map(|row| &row.plugin);
         let mut plugins: Vec<&PluginName> = self.installed.iter().chain(self.started).chain(tried).collect();
         plugins.sort_unstable();
@@ -71,7 +71,7 @@ impl DrainedSession<'_> {
     }
 }
 
-/// Looks for at most `limit` ends that the filter lets through, of these sessions in their order.
+/// Looks for at most `limit` ends of these sessions that match the filter, in the order of the sessions.
 pub(super) fn look<'a>(
     journal: JournalName,
     filter: &DeliveryFilter,

@@ -8,11 +8,11 @@ use lastword_events::Identity;
 use crate::RETAINED_ENDED_SESSIONS;
 use crate::state::ForgottenGenerations;
 
-/// The newest generation of each id, in whatever scope, until it has ended and is one of too many.
+/// The newest generation of each id, over all scopes. An id is forgotten when it has ended and there are too many.
 #[derive(Debug, Default)]
 pub(super) struct Generations {
     latest: HashMap<Identity, Latest>,
-    /// Ids in the order in which they ended, for forgetting the oldest.
+    /// Ids in the order in which they ended, to forget the oldest.
     ended: VecDeque<(Identity, u64)>,
     forgotten: ForgottenGenerations,
 }
@@ -39,7 +39,7 @@ impl Generations {
 
     pub(super) fn ends(&mut self, identity: &Identity, sequence: u64) {
         let id = identity.unscoped();
-        // One of another scope may be newer.
+        // A session of another scope may be newer.
         let Some(latest) = self.latest.get_mut(&id).filter(|latest| latest.sequence == sequence) else { return };
         latest.has_ended = true;
         self.ended.push_back((id, sequence));

@@ -1,4 +1,4 @@
-//! The owners' names for their lines.
+//! The `op_id`s of requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use lastword_events::{Hook, Identity};
 
 use crate::RETAINED_OP_IDS;
 
-/// A line: its session without the scope, its kind, and its owner's name for it.
+/// A request: its session without the scope, its kind, and its `op_id`.
 type Op = (Identity, Hook, Arc<str>);
 
 /// The newest `op_id`s.
 #[derive(Debug, Default)]
 pub(super) struct Ops {
-    /// The generation of which each spoke, by the scope of the session.
+    /// The generation of each request's session, by the scope of the session.
     lines: HashMap<Op, Vec<(Arc<str>, u32)>>,
     order: VecDeque<(Op, Arc<str>)>,
 }
 
 impl Ops {
-    /// An identity without a scope may be of any session of its id.
+    /// Looks an `op_id` up. An identity without a scope may be of any session of its id.
     pub(super) fn generation(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
         let lines = self.lines.get(&(identity.unscoped(), kind, op_id.into()))?;
         let is_meant = |scope: &str| identity.scope.is_empty() || *scope == *identity.scope;

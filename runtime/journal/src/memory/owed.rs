@@ -16,11 +16,12 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     rows: BTreeMap<DeliveryKey, OwedRow>,
-    /// With the number of each. Some are owed again, made or forgotten by now: their rows have not this number.
+    /// Deliveries with their numbers in the order of giving up. A delivery whose row has another number is owed again, made or forgotten by
+    /// now.
     given_up: VecDeque<(DeliveryKey, u64)>,
-    /// The number of the last one.
+    /// The number that was given last.
     number: u64,
-    /// How many were forgotten because there were too many.
+    /// How many deliveries were forgotten because there were too many.
     forgotten: u64,
 }
 
@@ -37,12 +38,12 @@ pub(super) struct OwedRow {
     pub(super) late: bool,
     pub(super) orphaned: bool,
     pub(super) retry_at: Option<Timestamp>,
-    /// Its number among those that were given up.
+    /// The delivery's number among those that were given up.
     dead: Option<u64>,
 }
 
 impl OwedRow {
-    /// One that has not failed.
+    /// A delivery that has not failed.
     pub(super) fn new(session: &Arc<Session>, event: &Arc<Event>, run: u32) -> Self {
         Self {
             session: session.clone(),
@@ -66,7 +67,7 @@ impl OwedRow {
         }
     }
 
-    /// As run `run` finds it.
+    /// The delivery as run `run` finds it.
     fn pending(&self, key: &DeliveryKey, run: u32, clean: &CleanRuns) -> PendingDelivery {
         PendingDelivery {
             delivery: key.clone(),
@@ -75,7 +76,7 @@ impl OwedRow {
             attempt: clean.attempt_in_run(self.attempt, self.run, run),
             failures: self.failures,
             late: self.late,
-            // The marks went with the process, as everything else here.
+            // The marks of calls are gone with the process, as everything else in memory.
             suspect: false,
         }
     }
@@ -107,13 +108,13 @@ impl Owed {
         self.rows.insert(key, row);
     }
 
-    /// One that a drain has given up.
+    /// A delivery that a drain has given up.
     pub(super) fn insert_dead(&mut self, key: DeliveryKey, row: OwedRow) {
         self.rows.insert(key.clone(), row);
         self.give_up(key);
     }
 
-    /// How an attempt ended in run `run`. False when there is no such delivery.
+    /// Records how an attempt ended in run `run`. Gives false if there is no such delivery.
     pub(super) fn settle(&mut self, key: &DeliveryKey, run: u32, attempt: u32, settlement: &Settlement) -> bool {
         if *settlement == Settlement::Delivered {
             return self.rows.remove(key).is_some();
@@ -133,7 +134,7 @@ impl Owed {
         true
     }
 
-    /// Keeps the newest of those that were given up.
+    /// Forgets the oldest of the deliveries that were given up, if there are too many.
     fn give_up(&mut self, key: DeliveryKey) {
         self.number += 1;
         if let Some(row) = self.rows.get_mut(&key) {
@@ -149,7 +150,7 @@ impl Owed {
         }
         self.rows.remove(&oldest);
         self.forgotten += 1;
-        // The first time, and then each time that they are twice as many.
+        // Cleans up the first time, and then each time that the list has doubled.
         if self.forgotten.is_power_of_two() {
             tracing::warn!(
                 "{} dead deliveries are forgotten, the oldest: a journal in memory keeps {RETAINED_DEAD_DELIVERIES}",
@@ -158,21 +159,21 @@ impl Owed {
         }
     }
 
-    /// A call of it was cut in run `run`. False when there is no such delivery.
+    /// Records that a call was cut in run `run`. Gives false if there is no such delivery.
     pub(super) fn set_attempt(&mut self, key: &DeliveryKey, run: u32, attempt: u32) -> bool {
         let Some(row) = self.rows.get_mut(key) else { return false };
         (row.run, row.attempt) = (run, attempt);
         true
     }
 
-    /// Its plugin is not installed.
+    /// The delivery's plugin is not installed.
     pub(super) fn set_orphaned(&mut self, key: &DeliveryKey, late: bool) {
         if let Some(row) = self.rows.get_mut(key) {
             (row.orphaned, row.late) = (true, row.late || late);
         }
     }
 
-    /// Until it is said again who is orphaned, nobody is.
+    /// No delivery is orphaned until the runtime says again which are.
     pub(super) fn clear_orphaned(&mut self) {
         self.rows.values_mut().for_each(|row| row.orphaned = false);
     }
@@ -181,26 +182,26 @@ impl Owed {
         self.rows.get(key).map(|row| Unmade { state: row.state(), run: row.run })
     }
 
-    /// One that was given up is owed again. Gives it as run `run` finds it; none when there is no such.
+    /// Makes a delivery owed again that was given up. Gives it as run `run` finds it. None if there is no such delivery.
     pub(super) fn revive(&mut self, key: &DeliveryKey, run: u32, clean: &CleanRuns) -> Option<PendingDelivery> {
         let row = self.rows.get_mut(key).filter(|row| row.dead.is_some())?;
         (row.dead, row.failures, row.retry_at, row.late) = (None, 0, None, true);
         Some(row.pending(key, run, clean))
     }
 
-    /// An orphaned one is so no more. Gives it as run `run` finds it; none when there is no such.
+    /// Ends that a delivery is orphaned. Gives it as run `run` finds it. None if there is no such delivery.
     pub(super) fn adopt(&mut self, key: &DeliveryKey, run: u32, clean: &CleanRuns) -> Option<PendingDelivery> {
         let row = self.rows.get_mut(key).filter(|row| row.dead.is_none())?;
         row.orphaned = false;
         Some(row.pending(key, run, clean))
     }
 
-    /// False when there is no such delivery.
+    /// Gives false if there is no such delivery.
     pub(super) fn remove(&mut self, key: &DeliveryKey) -> bool {
         self.rows.remove(key).is_some()
     }
 
-    /// What is owed, by session and event.
+    /// The owed deliveries, by session and event.
     pub(super) fn recovered(&self, run: u32, clean: &CleanRuns) -> Vec<PendingDelivery> {
         let owed = self.rows.iter().filter(|(_, row)| row.dead.is_none());
         owed.map(|(key, row)| row.pending(key, run, clean)).collect()
@@ -210,7 +211,7 @@ impl Owed {
         self.rows.get(key).map(|row| row.listed(key, journal))
     }
 
-    /// Looks for at most `limit` rows that the filter lets through.
+    /// Looks for at most `limit` rows that match the filter.
     pub(super) fn look(
         &self,
         journal: JournalName,
@@ -234,7 +235,7 @@ impl Owed {
         looked_at
     }
 
-    /// Those that were given up, in that order: the newest.
+    /// The newest deliveries that were given up, in that order.
     pub(super) fn dead(&self) -> Vec<DeliveryKey> {
         let is_dead =
             |(key, number): &&(DeliveryKey, u64)| self.rows.get(key).is_some_and(|row| row.dead == Some(*number));
@@ -245,7 +246,7 @@ impl Owed {
         self.forgotten
     }
 
-    /// How many of each plugin were given up.
+    /// How many deliveries of each plugin were given up.
     pub(super) fn count_dead(&self) -> BTreeMap<PluginName, u64> {
         let mut counts = BTreeMap::new();
         for (key, _) in self.rows.iter().filter(|(_, row)| row.dead.is_some()) {

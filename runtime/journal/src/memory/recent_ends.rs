@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use lastword_events::{Identity, Timestamp};
 
-use crate::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
+use crate::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 
 /// Ends that owners have reported, the newest ones.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(super) struct RecentEnds {
     by_session: HashMap<u64, RecentEnd>,
     /// The sessions of those ends, by identity.
     sessions: HashMap<Identity, u64>,
-    /// In the order in which they came. Some are forgotten already.
+    /// The sessions in the order of the reports. Some are forgotten already.
     order: VecDeque<u64>,
 }
 
@@ -45,12 +45,12 @@ impl RecentEnds {
         }
     }
 
-    /// Those that may be reported again, in the order in which they came.
+    /// The ends that may be reported again, in the order of the reports.
     pub(super) fn within(&self, now: Timestamp) -> Vec<RecentEnd> {
         let ends = self.order.iter().filter_map(|sequence| self.by_session.get(sequence));
         let is_recent = |end: &&RecentEnd| {
             let at = end.received.at;
-            at <= now && now <= at.plus(REPEATED_WITHIN)
+            at <= now && now <= at.plus(DUPLICATE_WITHIN)
         };
         ends.filter(is_recent).cloned().collect()
     }

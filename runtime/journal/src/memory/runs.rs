@@ -4,7 +4,7 @@ use lastword_events::{DrainReason, Timestamp};
 
 use crate::state::{CleanRuns, Installed};
 
-/// The calls of `recover`: each begins a run.
+/// The runs. Each call of `recover` begins one.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     runs: Vec<Run>,
@@ -14,7 +14,7 @@ pub(super) struct Runs {
 #[derive(Debug, Default)]
 struct Run {
     installed: Option<Installed>,
-    /// It tells nobody of the end of a recovered session before that end is recorded.
+    /// Whether the run tells nobody of the end of a recovered session before that end is recorded.
     attaching: bool,
     drain: Option<(DrainReason, Timestamp)>,
 }
@@ -24,7 +24,7 @@ impl Runs {
         self.runs.push(Run::default());
     }
 
-    /// The number of this run, from 1; 0 before the first.
+    /// The number of this run, from 1. 0 before the first run.
     pub(super) fn current(&self) -> u32 {
         u32::try_from(self.runs.len()).unwrap_or(u32::MAX)
     }
@@ -64,14 +64,14 @@ impl Runs {
         }
     }
 
-    /// How a run drained, if it did, and who was installed then.
+    /// How a run drained, if it did, and which plugins were installed then.
     pub(super) fn drain_of(&self, run: u32) -> Option<(DrainReason, Timestamp, Option<&Installed>)> {
         let run = self.runs.get(usize::try_from(run.checked_sub(1)?).ok()?)?;
         let (reason, at) = run.drain?;
         Some((reason, at, run.installed.as_ref()))
     }
 
-    /// All runs before this one, from this number on, were attaching and did not drain.
+    /// Whether all runs from this number on and before this run were attaching and did not drain.
     pub(super) fn attaching_since(&self) -> u32 {
         let dead = self.runs.iter().rev().skip(1);
         let attaching = dead.take_while(|run| run.attaching && run.drain.is_none()).count();

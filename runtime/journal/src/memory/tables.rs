@@ -23,7 +23,7 @@ use crate::{
 /// Everything that the journal's lock protects.
 #[derive(Debug, Default)]
 pub(super) struct MemoryTables {
-    /// Sessions so far.
+    /// How many sessions there were.
     sequence: u64,
     runs: Runs,
     generations: Generations,
@@ -32,7 +32,7 @@ pub(super) struct MemoryTables {
     active: BTreeMap<u64, ActiveSession>,
     /// Recorded deliveries.
     owed: Owed,
-    /// The run is over, and the next one has not begun.
+    /// Whether the run is over, and the next one has not begun.
     is_released: bool,
 }
 
@@ -40,11 +40,11 @@ pub(super) struct MemoryTables {
 struct ActiveSession {
     session: Arc<Session>,
     first_run: u32,
-    /// The run in which its owner last spoke of it.
+    /// The run in which the session's owner last spoke of it.
     run: u32,
     compactions: u32,
     started: Vec<PluginName>,
-    /// What drains have made of its end.
+    /// What drains have made of the session's end.
     drained: Vec<DrainedRow>,
 }
 
@@ -227,7 +227,7 @@ impl Tables for MemoryTables {
         Ok(())
     }
 
-    /// What is marked goes with the process.
+    /// The marks of calls are gone with the process.
     fn clear_suspect(&mut self, _delivery: &DeliveryKey) -> Result<(), JournalError> {
         Ok(())
     }
@@ -269,7 +269,7 @@ impl Tables for MemoryTables {
 }
 
 impl MemoryTables {
-    /// Begins a run, and gives what is there.
+    /// Begins a run, and gives what dead runs left.
     pub(super) fn recover(&mut self) -> Recovered {
         self.is_released = false;
         self.runs.begin();
@@ -293,7 +293,7 @@ impl MemoryTables {
         self.is_released
     }
 
-    /// Those that were given up, in that order; then those that a drain has given up, whose ends the next run writes down.
+    /// The deliveries that were given up, in that order. Then those that a drain has given up: the next run writes their ends down.
     pub(super) fn dead(&self) -> Vec<DeliveryKey> {
         let drained = self.active.iter().flat_map(|(&sequence, active)| {
             let dead = active.drained.iter().filter(|row| row.state == DrainedState::Dead);
@@ -306,7 +306,7 @@ impl MemoryTables {
         self.owed.forgotten()
     }
 
-    /// A delivery that was not made.
+    /// The delivery with this key, if it was not made.
     pub(super) fn delivery(&self, delivery: &DeliveryKey, journal: JournalName) -> Option<DeliveryRow> {
         self.owed.listed(delivery, journal).or_else(|| {
             let session = self.drained_end(delivery).filter(|_| self.runs.is_draining())?;
@@ -314,25 +314,25 @@ impl MemoryTables {
         })
     }
 
-    /// A page of those that were not made.
+    /// A page of deliveries that were not made.
     pub(super) fn deliveries(&self, journal: JournalName, filter: &DeliveryFilter, page: &PageRequest) -> DeliveryPage {
         let limit = page.limit.clamp(1, MAX_PAGE_ROWS);
         let after = page.after.as_ref().map(DeliveryKey::from);
         let recorded = self.owed.look(journal, filter, after.as_ref(), limit);
         let from = after.as_ref().map_or(0, |after| after.sequence);
-        // Nobody else has ends that are not written down.
+        // Only these sessions have ends that are not written down.
         let drained = self.active.range(from..).filter(|_| self.runs.is_draining());
         let drained = drained.map(|(&sequence, active)| (sequence, self.drained_session(sequence, active)));
         state::page([recorded, drained_ends::look(journal, filter, after.as_ref(), limit, drained)], limit)
     }
 
-    /// The session whose end this is, if a drain has found it active.
+    /// The session of an end, if a drain has found the session active.
     fn drained_end(&self, delivery: &DeliveryKey) -> Option<DrainedSession<'_>> {
         let active = self.active.get(&delivery.sequence).filter(|_| delivery.event == EventKey::End)?;
         self.drained_session(delivery.sequence, active)
     }
 
-    /// None when the run in which its owner spoke of it last did not drain.
+    /// None if the run in which the owner last spoke of the session did not drain.
     fn drained_session<'a>(&'a self, sequence: u64, active: &'a ActiveSession) -> Option<DrainedSession<'a>> {
         let ActiveSession { session, started, drained, run, .. } = active;
         let (reason, _, installed) = self.runs.drain_of(*run)?;
@@ -382,7 +382,7 @@ impl MemoryTables {
 }
 
 impl ActiveSession {
-    /// What a drain has made of its end, for one plugin.
+    /// What a drain has made of the session's end, for one plugin.
     fn settle(&mut self, row: DrainedRow) {
         match self.drained.iter_mut().find(|known| known.plugin == row.plugin) {
             Some(known) => *known = row,

@@ -1,4 +1,4 @@
-//! What becomes of a delivery that somebody wants changed, beside a running program and while none runs.
+//! Changes of a delivery that an operator wants, in a running program and while none runs.
 
 use super::tables::Tables;
 use crate::{Changed, ChangedDelivery, DeliveryChange, DeliveryKey, DeliveryState};
@@ -34,7 +34,7 @@ pub fn change_delivery<T: Tables>(
             return answer(changed, owed);
         }
     };
-    // It begins with a clean record.
+    // The delivery begins with a clean record.
     tables.forget_suspicion(delivery)?;
     answer(Changed::Done, owed)
 }

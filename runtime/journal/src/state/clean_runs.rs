@@ -1,9 +1,9 @@
-//! Runs that ended cleanly: what they did not call has had no attempt in them.
+//! Runs that ended cleanly: a delivery that such a run did not call has had no attempt in it.
 
-/// Runs of whose calls none is missing on record. Any other run may have made one attempt of each delivery without a trace.
+/// Runs that have all of their calls on record. Any other run may have made one attempt of each delivery without a trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CleanRuns {
-    /// Their numbers, in order.
+    /// The numbers of these runs, in order.
     runs: Vec<u32>,
 }
 
@@ -23,7 +23,7 @@ impl CleanRuns {
         }
     }
 
-    /// How many runs from run `first` on, and before run `run`, may have made an attempt without a trace.
+    /// How many runs, from run `first` on and before run `run`, may have made an attempt without a trace.
     #[must_use]
     pub fn untraced(&self, first: u32, run: u32) -> u32 {
         let clean = self.before(run).saturating_sub(self.before(first));
@@ -36,7 +36,7 @@ impl CleanRuns {
         attempt.saturating_add(self.untraced(in_run, run))
     }
 
-    /// How many of them were before this run.
+    /// How many of these runs were before this run.
     fn before(&self, run: u32) -> u32 {
         u32::try_from(self.runs.partition_point(|clean| *clean < run)).unwrap_or(u32::MAX)
     }

@@ -1,10 +1,10 @@
 //! The highest generation of forgotten session ids.
 //!
-//! A plugin knows a session by tenant, id and generation, so an id that comes back after its rows are forgotten goes on
-//! counting. Owners use most ids once, so a count for each forgotten id would grow for ever. One count for each tenant is
-//! enough: it is the highest generation that any forgotten id of the tenant has had, and the next session of whatever id comes
-//! after it. The price is that an id skips some, and that one that is really new does not begin with 1. The count grows by one
-//! about as often as all that is kept was replaced, because what begins is one generation ahead of what was forgotten before.
+//! A plugin knows a session by tenant, id and generation. So an id that comes back after its rows are forgotten continues its generations.
+//! Owners use most ids once, so a count for each forgotten id would grow for ever. One count for each tenant is enough: it is the highest
+//! generation that any forgotten id of the tenant has had, and the next session with any unknown id has a higher one. The price is that an
+//! id skips some generations, and that a really new id does not begin with 1. A session that begins is one generation ahead of what was
+//! forgotten before, so the count grows by one about as often as all that is kept was replaced.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::RETAINED_GENERATION_COUNTS;
 #[derive(Debug, Default)]
 pub struct ForgottenGenerations {
     by_tenant: HashMap<Arc<str>, u32>,
-    /// The highest of the tenants beyond [`RETAINED_GENERATION_COUNTS`], and of tenants that were erased.
+    /// The highest generation for the tenants beyond [`RETAINED_GENERATION_COUNTS`], and for tenants that were erased.
     others: u32,
 }
 
@@ -24,24 +24,24 @@ pub struct ForgottenGenerations {
 pub enum KeptFor {
     /// In the count of the tenant itself.
     Tenant,
-    /// In the count of all tenants that have none of their own.
+    /// In the count that all other tenants share.
     Others,
 }
 
 impl ForgottenGenerations {
-    /// What was recorded: the tenants that have a count of their own, and the count of the others.
+    /// The recorded counts: those of the tenants that have their own, and the shared one.
     #[must_use]
     pub fn new(by_tenant: HashMap<Arc<str>, u32>, others: u32) -> Self {
         Self { by_tenant, others }
     }
 
-    /// The highest that an id of this tenant may have had.
+    /// The highest generation that a forgotten id of this tenant may have had.
     #[must_use]
     pub fn of(&self, tenant: &str) -> u32 {
         self.by_tenant.get(tenant).copied().unwrap_or(0).max(self.others)
     }
 
-    /// An id of this tenant is forgotten, and `generation` was its last.
+    /// An id of this tenant is forgotten. `generation` was its last.
     pub fn forget(&mut self, tenant: &Arc<str>, generation: u32) -> KeptFor {
         if let Some(highest) = self.by_tenant.get_mut(tenant) {
             *highest = generation.max(*highest);

@@ -1,27 +1,27 @@
-//! A page of deliveries that were not made, out of two tables: those that are recorded, and ends that a drain has tried.
+//! A page of deliveries that were not made, from two tables: recorded deliveries, and ends that a drain has tried.
 
 use lastword_events::limits::MAX_PLUGIN_NAME_BYTES;
 use lastword_events::{DeliveryId, EventKey, PluginName};
 
 use crate::{DeliveryKey, DeliveryPage, DeliveryRow};
 
-/// What one table has for a page.
+/// The part of a page that comes from one table.
 #[derive(Debug)]
 pub struct LookedAt<K> {
-    /// What the filter lets through, in the order of the keys.
+    /// The matching rows, in the order of the keys.
     pub rows: Vec<(K, DeliveryRow)>,
-    /// Up to where the table was looked at, and what to ask for what follows; none when it was looked at to its end.
+    /// How far the table was looked at: the `after` of the next page. None if it was looked at to its end.
     pub until: Option<(K, DeliveryId)>,
 }
 
-/// What is behind every end of a session, in the order of their plugins: names end with `z` at the latest. Always there.
+/// A plugin name behind all others, because names end with `z` at the latest. So this key is behind every end of a session.
 #[must_use]
 pub fn last_end_of(sequence: u64) -> Option<DeliveryKey> {
     let plugin = PluginName::new(&"z".repeat(MAX_PLUGIN_NAME_BYTES)).ok()?;
     Some(DeliveryKey { sequence, event: EventKey::End, plugin })
 }
 
-/// The page with at most `limit` rows: up to where both tables were looked at.
+/// The page with at most `limit` rows. It goes up to where both tables were looked at.
 #[must_use]
 pub fn page<K: Ord>(tables: [LookedAt<K>; 2], limit: usize) -> DeliveryPage {
     let [recorded, drained] = tables;

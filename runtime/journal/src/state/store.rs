@@ -1,10 +1,9 @@
 //! What guests have stored, as of the last completion that was staged: one store for both journals.
 //!
-//! A completion's changes become values here, and are checked against the quotas. From then on they are an *overlay* over what
-//! is committed, until the writer says that they are committed too, or that they never will be. All of that is one step under
-//! the lock of the tenant, and the completions go to the writer before it is released: so the writer has them in the order in
-//! which they were resolved. Nobody waits for another tenant's lock. A guest that reads one value does not hold its tenant's
-//! lock while the file is read.
+//! Here a completion's changes become values, and are checked against the quotas. From then on the values are an *overlay* over what is
+//! committed, until the writer says that they are committed too, or that they never will be. All of that is one step under the tenant's
+//! lock. The completions go to the writer before the lock is released, so the writer has them in the order in which they were resolved.
+//! Nobody waits for the lock of another tenant. A guest that reads one value does not hold its tenant's lock while the file is read.
 
 mod committed;
 mod key_overlay;
@@ -26,13 +25,13 @@ use crate::{Completion, JournalError, KeyValueChanges, RefusedCompletion, Settle
 #[derive(Debug)]
 pub struct Store<C> {
     committed: C,
-    /// The overlays of tenants that have stored something. Held for a look-up only, and never beside a tenant's lock that is
-    /// not free.
+    /// The overlays of tenants that have stored something. This lock is held for a look-up only, and never while waiting for a tenant's
+    /// lock.
     tenants: RwLock<HashMap<Arc<str>, Arc<Mutex<TenantOverlay>>>>,
 }
 
 impl<C: Committed> Store<C> {
-    /// `sizes` are those of the spaces that have something committed in them.
+    /// `sizes` are the sizes of the spaces that have something committed.
     pub fn new(committed: C, sizes: impl IntoIterator<Item = (Space, u64)>) -> Self {
         let mut tenants: HashMap<Arc<str>, TenantOverlay> = HashMap::new();
         for (Space { tenant, plugin }, bytes) in sizes {
@@ -47,8 +46,8 @@ impl<C: Committed> Store<C> {
         &self.committed
     }
 
-    /// Stages completions. Those whose changes are not possible are refused, and the others are given to `queue` before anything
-    /// else of their tenants can be resolved.
+    /// Stages completions. Completions whose changes are not possible are refused. The others are given to `queue` before anything else of
+    /// their tenants can be resolved.
     pub fn stage<T>(
         &self,
         completions: Vec<Completion>,
@@ -56,7 +55,7 @@ impl<C: Committed> Store<C> {
     ) -> (Vec<RefusedCompletion>, T) {
         let names = tenants_that_change(&completions);
         let tenants: Vec<_> = names.iter().map(|name| self.tenant_or_new(name)).collect();
-        // In the order of their names: nobody else can hold one of them and wait for another.
+        // The locks are taken in the order of the tenants' names: so no two callers wait for each other.
         let mut locked: Vec<_> = tenants.iter().map(|tenant| tenant.lock()).collect();
         let mut refused = Vec::new();
         let mut resolved = Vec::with_capacity(completions.len());
@@ -84,9 +83,9 @@ impl<C: Committed> Store<C> {
         (refused, queued)
     }
 
-    /// These values of one tenant are committed, in the order in which they were staged. False when somebody has the tenant's
-    /// lock, perhaps while it reads the file: nothing is changed then, and until this is said again the values are read from
-    /// here, which are the same.
+    /// These values of one tenant are committed, in the order in which they were staged. Gives false if the tenant's lock is taken, perhaps
+    /// while the file is read. Then nothing is changed. Until this is called again the values are read from the overlay, which has the same
+    /// values.
     pub fn try_commit<'a>(&self, name: &str, staged: impl IntoIterator<Item = &'a Staged>) -> bool {
         let Some(tenant) = self.tenant(name) else { return true };
         let is_empty = {
@@ -101,7 +100,7 @@ impl<C: Committed> Store<C> {
         true
     }
 
-    /// These values will never be committed: what is stored is as if they had not been written.
+    /// These values will never be committed. The store forgets them.
     pub fn set_aside(&self, staged: &Staged) {
         let name = &staged.space.tenant;
         let Some(tenant) = self.tenant(name) else { return };
@@ -122,7 +121,7 @@ impl<C: Committed> Store<C> {
     /// When what is committed cannot be read.
     pub fn value(&self, space: &Space, key: &str) -> Result<Option<Arc<[u8]>>, JournalError> {
         let staged = self.tenant(&space.tenant).and_then(|tenant| tenant.lock().value(&space.plugin, key));
-        // What is committed in between is newer than it was when this was asked, which is as good.
+        // What is committed in between is newer than the question, which is as good.
         staged.map_or_else(|| self.committed.value(space, key), Ok)
     }
 
@@ -141,7 +140,7 @@ impl<C: Committed> Store<C> {
     /// When what is committed cannot be read.
     pub fn keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError> {
         if let Some(tenant) = self.tenant(&space.tenant)
-            // To the end: a call's keys are there together, and would not be if some of them were committed half-way.
+            // Under the lock to the end: a call's keys are visible together, and would not be if some of them were committed half-way.
             && let Some(keys) = tenant.lock().keys(&self.committed, space, after, limit)
         {
             return keys;
@@ -169,7 +168,7 @@ impl<C: Committed> Store<C> {
 
     fn forget_if_empty(&self, name: &str) {
         let mut tenants = self.tenants.write();
-        // Whoever has got it by now holds it.
+        // Whoever has looked the overlay up by now holds it.
         if tenants.get(name).is_some_and(|tenant| Arc::strong_count(tenant) == 1 && tenant.lock().is_empty()) {
             tenants.remove(name);
         }

@@ -1,5 +1,5 @@
-//! What a journal keeps, as the [`transition`](super::transition) sees it: rows that are read, written and removed. In memory
-//! they are maps, in a file SQL tables. Nothing is decided here.
+//! The rows of a journal that the [`transition`](super::transition) reads, writes and removes. In memory they are maps, in a file SQL
+//! tables. This module decides nothing.
 
 use std::sync::Arc;
 
@@ -9,10 +9,11 @@ use super::clean_runs::CleanRuns;
 use super::generations::ForgottenGenerations;
 use crate::{DeliveryKey, DeliveryState, JournalError, PendingDelivery, Receipt, Settlement};
 
-/// Plugins that are installed in a run, in the order of the configuration, and the tenants that each serves; none stands for all.
+/// The plugins that are installed in a run, in the order of the configuration, each with the tenants that it serves. None stands for every
+/// tenant.
 pub type Installed = Vec<(PluginName, Option<Vec<Arc<str>>>)>;
 
-/// Plugins among these that serve `tenant`.
+/// The plugins among these that serve `tenant`.
 #[must_use]
 pub fn serving<T: AsRef<str>>(installed: &[(PluginName, Option<Vec<T>>)], tenant: &str) -> Vec<PluginName> {
     let serves = |only: &Option<Vec<T>>| only.as_ref().is_none_or(|only| only.iter().any(|t| t.as_ref() == tenant));
@@ -35,38 +36,38 @@ pub trait Tables {
     /// Whether this run drains.
     fn is_draining(&self) -> bool;
 
-    /// Who is installed in this run, once that is recorded.
+    /// The plugins that are installed in this run, once that is recorded.
     fn installed(&self) -> Option<&Installed>;
 
-    /// Records who is installed in this run. Until the runtime says again who is orphaned, nobody is.
+    /// Records the plugins that are installed in this run. From now on no delivery is orphaned until the runtime says so again.
     fn set_installed(&mut self, installed: &Installed, attaching: bool) -> Result<(), Self::Error>;
 
-    /// Records who is installed in this run from now on. Nobody's orphans change.
+    /// Records the plugins that are installed in this run from now on. Orphaned deliveries stay as they are.
     fn change_installed(&mut self, installed: &Installed) -> Result<(), Self::Error>;
 
-    /// Records that this run drains, unless that is recorded.
+    /// Records that this run drains, unless that is recorded already.
     fn set_draining(&mut self, reason: DrainReason, at: Timestamp) -> Result<(), Self::Error>;
 
-    /// The generation of which the first line of this kind and session with `op_id` spoke.
+    /// The generation of the first request of this kind and session with `op_id`.
     fn generation_of_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Result<Option<u32>, Self::Error>;
 
-    /// Remembers an `op_id`, and forgets the oldest where there are too many.
+    /// Remembers an `op_id`, and forgets the oldest if there are too many.
     fn insert_op(&mut self, identity: &Identity, kind: Hook, op_id: &Arc<str>, of: u32) -> Result<(), Self::Error>;
 
-    /// The newest generation of an id of which something is kept, over all of its scopes.
+    /// The newest generation of an id, over all of its scopes. None if nothing of the id is kept.
     fn latest_generation(&self, identity: &Identity) -> Result<Option<u32>, Self::Error>;
 
-    /// Generations of ids of which nothing is kept.
+    /// The generations of forgotten ids.
     fn forgotten_generations(&self) -> &ForgottenGenerations;
 
-    /// The number of a new session.
+    /// The number for a new session.
     fn next_sequence(&mut self) -> u64;
 
-    /// A session that is not known yet.
+    /// Adds a session that is not known yet.
     fn insert_session(&mut self, row: &NewSession<'_>) -> Result<(), Self::Error>;
 
-    /// What is known now of an active session, and its count of compaction events if that changes: this run has seen it. False
-    /// when no such session is active.
+    /// Records what is known now of an active session, its count of compaction events if that changes, and that this run has seen it. Gives
+    /// false if no such session is active.
     fn update_session(
         &mut self,
         sequence: u64,
@@ -74,11 +75,11 @@ pub trait Tables {
         compactions: Option<u32>,
     ) -> Result<bool, Self::Error>;
 
-    /// A plugin was not sent the start of this session, if it is active.
+    /// Records that a plugin was not sent the start of this session, if the session is active.
     fn remove_started(&mut self, sequence: u64, plugin: &PluginName) -> Result<(), Self::Error>;
 
-    /// An active session is so no more, and what drains had recorded of its end is removed and given back. None when no such
-    /// session is active.
+    /// Ends that a session is active. What drains had recorded of the session's end is removed and given back. None if no such session is
+    /// active.
     fn end_session(
         &mut self,
         sequence: u64,
@@ -86,14 +87,14 @@ pub trait Tables {
         event: &Event,
     ) -> Result<Option<EndedSession>, Self::Error>;
 
-    /// Deliveries of one event that are owed from now on.
+    /// Adds deliveries of one event. They are owed from now on.
     fn insert_deliveries<'a>(
         &mut self,
         event: &RecordedEvent<'_>,
         deliveries: impl Iterator<Item = (&'a PluginName, Attempts)>,
     ) -> Result<(), Self::Error>;
 
-    /// How an attempt of a recorded delivery ended. False when there is no such delivery.
+    /// Records how an attempt of a recorded delivery ended. Gives false if there is no such delivery.
     fn settle_delivery(
         &mut self,
         delivery: &DeliveryKey,
@@ -104,7 +105,7 @@ pub trait Tables {
     /// Marks the delivery as orphaned: its plugin is not installed.
     fn set_orphaned(&mut self, delivery: &DeliveryKey, late: bool) -> Result<(), Self::Error>;
 
-    /// How an attempt of the end of an active session ended. False when no such session is active.
+    /// Records how an attempt of the end of an active session ended. Gives false if no such session is active.
     fn settle_drained_end(
         &mut self,
         sequence: u64,
@@ -113,90 +114,90 @@ pub trait Tables {
         settlement: &Settlement,
     ) -> Result<bool, Self::Error>;
 
-    /// A call of this delivery was cut: the number of its attempt is used up.
+    /// Records that a call of this delivery was cut: the number of its attempt is used up.
     fn set_attempt(&mut self, delivery: &DeliveryKey, attempt: u32) -> Result<(), Self::Error>;
 
     /// Records that this run has ended cleanly, unless one of its outcomes could not be recorded.
     fn set_ended(&mut self) -> Result<(), Self::Error>;
 
-    /// An owner has reported the end of a session that has ended.
+    /// Records that an owner has reported the end of a session. The session has ended.
     fn insert_recent_end(&mut self, end: &RecordedEvent<'_>, received: Receipt) -> Result<(), Self::Error>;
 
-    /// The end of this session is not reported again.
+    /// The end of this session has no duplicate any more.
     fn remove_recent_end(&mut self, sequence: u64) -> Result<(), Self::Error>;
 
-    /// The end of the last session of this identity is not reported again.
+    /// The end of the last session of this identity has no duplicate any more.
     fn remove_last_recent_end(&mut self, identity: &Identity) -> Result<(), Self::Error>;
 
-    /// The delivery has had an outcome, so it did not take the program down.
+    /// The delivery has had an outcome, so it did not take the process down.
     fn clear_suspect(&mut self, delivery: &DeliveryKey) -> Result<(), Self::Error>;
 
     /// Whether this session is active.
     fn is_active(&self, sequence: u64) -> Result<bool, Self::Error>;
 
-    /// What a delivery is that was not made; none when it was made, or never was.
+    /// A delivery that was not made. None if it was made, or never existed.
     fn unmade(&self, delivery: &DeliveryKey) -> Result<Option<Unmade>, Self::Error>;
 
-    /// A delivery that was given up is owed again. Gives it, unless only the next run makes it.
+    /// Makes a delivery owed again that was given up. Gives it, unless only the next run makes it.
     fn revive(&mut self, delivery: &DeliveryKey) -> Result<Option<PendingDelivery>, Self::Error>;
 
-    /// An orphaned delivery is so no more. Gives it, unless only the next run makes it.
+    /// Ends that a delivery is orphaned. Gives it, unless only the next run makes it.
     fn adopt(&mut self, delivery: &DeliveryKey) -> Result<Option<PendingDelivery>, Self::Error>;
 
-    /// A delivery that was not made will not be made any more.
+    /// Removes a delivery that was not made. It will not be made any more.
     fn forget_delivery(&mut self, delivery: &DeliveryKey) -> Result<(), Self::Error>;
 
-    /// Nothing of what runs died of counts for the delivery any more.
+    /// The delivery is not suspect any more, whatever runs died of.
     fn forget_suspicion(&mut self, delivery: &DeliveryKey) -> Result<(), Self::Error>;
 }
 
 /// A delivery that was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unmade {
-    /// What it is.
+    /// The delivery's state.
     pub state: DeliveryState,
-    /// The run in which its count of attempts was right.
+    /// The run in which the delivery's count of attempts was right.
     pub run: u32,
 }
 
-/// A session as it is first known.
+/// A session when it becomes known.
 #[derive(Debug)]
 pub struct NewSession<'a> {
     /// The session's number.
     pub sequence: u64,
-    /// All that is known of it, with its generation.
+    /// All that is known of the session, with its generation.
     pub session: &'a Arc<Session>,
-    /// Plugins that are owed its start.
+    /// Plugins that are owed the session's start.
     pub started: &'a [PluginName],
-    /// Compaction events so far.
+    /// Compaction events of the session so far.
     pub compactions: u32,
-    /// Its end, if that is all that was heard of it.
+    /// The session's end, if that is all that was heard of the session.
     pub end: Option<&'a Event>,
 }
 
-/// An event of a session that is known.
+/// An event of a known session.
 #[derive(Debug)]
 pub struct RecordedEvent<'a> {
     /// The session's number.
     pub sequence: u64,
-    /// The event's name among those of the session.
+    /// The event's key among those of the session.
     pub key: EventKey,
     /// All that is known of the session.
     pub session: &'a Arc<Session>,
-    /// What happened.
+    /// The event.
     pub event: &'a Arc<Event>,
 }
 
-/// What was recorded of a session that has ended now.
+/// What was recorded of a session that has just ended.
 #[derive(Debug)]
 pub struct EndedSession {
-    /// The run in which it began.
+    /// The run in which the session began.
     pub first_run: u32,
-    /// What drains have made of its end.
+    /// What drains have made of the session's end.
     pub drained: Vec<DrainedRow>,
 }
 
-/// What a drain has made of the end of a session whose end was not recorded, for one plugin.
+/// What a drain has made of the end of an active session, for one plugin. The end itself was not recorded.
 #[derive(Clone, Debug)]
 pub struct DrainedRow {
     /// The plugin that is owed the end.
@@ -213,43 +214,43 @@ pub struct DrainedRow {
     pub failure: Option<Failure>,
 }
 
-/// What is left to do of an end that a drain has tried.
+/// What is left to do for an end that a drain has tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrainedState {
-    /// Nothing: the plugin has it.
+    /// Nothing: the plugin has the end.
     Delivered,
     /// Another attempt.
     Owed,
-    /// Nothing: it was given up.
+    /// Nothing: the end was given up.
     Dead,
 }
 
-/// Attempts of a delivery before it is recorded as owed. Most have none.
+/// Attempts of a delivery before the delivery is recorded as owed. Most deliveries have none.
 #[derive(Clone, Debug, Default)]
 pub struct Attempts {
-    /// The number of the last one that may have been made.
+    /// The number of the last attempt that may have been made.
     pub attempt: u32,
     /// Recorded failures.
     pub failures: u32,
     /// The last failure.
     pub failure: Option<Failure>,
-    /// It was given up.
+    /// Whether the delivery was given up.
     pub dead: bool,
-    /// The run in which `attempt` was right; none for this one.
+    /// The run in which `attempt` was right. None for this run.
     pub run: Option<u32>,
 }
 
 /// A failure as an operator sees it.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Its cause.
+    /// The cause of the failure.
     pub cause: String,
-    /// Its message.
+    /// The message of the failure.
     pub message: String,
 }
 
 impl DrainedState {
-    /// What an outcome leaves to do.
+    /// What is left to do after an outcome.
     #[must_use]
     pub fn of(settlement: &Settlement) -> Self {
         match settlement {
@@ -261,7 +262,7 @@ impl DrainedState {
 }
 
 impl Failure {
-    /// The failure of an outcome; none where the attempt delivered.
+    /// The failure of an outcome. None if the attempt delivered.
     #[must_use]
     pub fn of(settlement: &Settlement) -> Option<Self> {
         match settlement {

@@ -1,5 +1,5 @@
-//! What becomes of a journal with each [`JournalOp`] and each [`Completion`], whatever its [`Tables`] are made of. So a
-//! journal in memory and one on disk are the same machine, and what a test shows of one holds for the other.
+//! The transitions of a journal: what each [`JournalOp`] and each [`Completion`] changes, whatever the [`Tables`] are made of. So a journal
+//! in memory and one on disk behave alike, and a test of one holds for the other.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use super::tables::{Attempts, DrainedRow, DrainedState, EndedSession, NewSession
 use crate::limits::MAX_COUNT;
 use crate::{Appended, Completion, CutCall, DeliveryKey, JournalError, JournalOp};
 
-/// Carries out an operation. A session that begins is given its generation in place.
+/// Carries out an operation. Assigns in place the generation of a session that begins.
 ///
 /// # Errors
 /// When the operation is not possible, or a row cannot be read or written.
 pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, T::Error> {
     match op {
         JournalOp::Start { session, event, owed, op_id } => {
-            once(tables, &session.identity.clone(), Hook::SessionStart, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity.clone(), Hook::SessionStart, op_id.as_ref(), |tables| {
                 let sequence = next_generation(tables, session)?;
                 tables.insert_session(&NewSession { sequence, session, started: owed, compactions: 0, end: None })?;
                 enqueue(tables, &RecordedEvent { sequence, key: EventKey::Start, session, event }, owed)?;
@@ -24,13 +24,13 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::Update { sequence, session, op_id } => {
-            once(tables, &session.identity, Hook::SessionStart, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity, Hook::SessionStart, op_id.as_ref(), |tables| {
                 update(tables, *sequence, session, None)?;
                 Ok((session.generation, Appended::Done))
             })
         }
         JournalOp::Compaction { sequence, n, session, event, owed, op_id } => {
-            once(tables, &session.identity, Hook::SessionCompaction, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity, Hook::SessionCompaction, op_id.as_ref(), |tables| {
                 update(tables, *sequence, session, Some(*n))?;
                 let key = event.key(*n);
                 enqueue(tables, &RecordedEvent { sequence: *sequence, key, session, event }, owed)?;
@@ -38,7 +38,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::CompactionWithoutStart { session, event, owed, op_id } => {
-            once(tables, &session.identity.clone(), Hook::SessionCompaction, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity.clone(), Hook::SessionCompaction, op_id.as_ref(), |tables| {
                 let sequence = next_generation(tables, session)?;
                 tables.insert_session(&NewSession { sequence, session, started: &[], compactions: 1, end: None })?;
                 enqueue(tables, &RecordedEvent { sequence, key: event.key(1), session, event }, owed)?;
@@ -46,7 +46,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::End { sequence, session, event, owed, received, op_id } => {
-            once(tables, &session.identity, Hook::SessionEnd, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity, Hook::SessionEnd, op_id.as_ref(), |tables| {
                 let ended = tables.end_session(*sequence, session, event)?;
                 let ended = ended.ok_or(JournalError::UnknownSession(*sequence))?;
                 forget_last_end(tables, &session.identity)?;
@@ -59,7 +59,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::EndWithoutStart { session, event, owed, received, op_id } => {
-            once(tables, &session.identity.clone(), Hook::SessionEnd, op_id.as_ref(), |tables| {
+            unless_known(tables, &session.identity.clone(), Hook::SessionEnd, op_id.as_ref(), |tables| {
                 let sequence = next_generation(tables, session)?;
                 let end = Some(&**event);
                 tables.insert_session(&NewSession { sequence, session, started: &[], compactions: 0, end })?;
@@ -70,7 +70,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
             })
         }
         JournalOp::Replace { end, start } => replace(tables, end, start),
-        JournalOp::Alive { sequence } => tables.remove_recent_end(*sequence).map(|()| Appended::Done),
+        JournalOp::Seen { sequence } => tables.remove_recent_end(*sequence).map(|()| Appended::Done),
         JournalOp::Installed { plugins, attaching } => {
             tables.set_installed(plugins, *attaching).map(|()| Appended::Done)
         }
@@ -87,7 +87,7 @@ pub fn apply<T: Tables>(tables: &mut T, op: &mut JournalOp) -> Result<Appended, 
     }
 }
 
-/// Records how an attempt ended. What its guest stored is the [`Store`](super::Store)'s.
+/// Records how an attempt ended. The [`Store`](super::Store) has what the guest stored.
 ///
 /// # Errors
 /// When a row cannot be read or written.
@@ -96,8 +96,8 @@ pub fn complete<T: Tables>(tables: &mut T, completion: &Completion) -> Result<()
     tables.clear_suspect(delivery)?;
     let DeliveryKey { sequence, event, plugin } = delivery;
     let is_end = *event == EventKey::End;
-    // Of a session that is active still the end is recorded as a drain's, and of others as a delivery's: no end is recorded as
-    // both. While a drain goes on nearly every end is of the first kind, and a look for the other costs as much as the write.
+    // The end of a session that is still active is recorded as a drain's, and any other end as a delivery's: no end is recorded as both.
+    // During a drain nearly every end is of an active session, and a look for the other kind costs as much as the write.
     if is_end && tables.is_draining() && tables.settle_drained_end(*sequence, plugin, *attempt, settlement)? {
         return Ok(());
     }
@@ -108,8 +108,8 @@ pub fn complete<T: Tables>(tables: &mut T, completion: &Completion) -> Result<()
     Ok(())
 }
 
-/// Carries out an operation, unless a line of its kind and session has had the `op_id`, and then remembers it.
-fn once<T: Tables>(
+/// Carries out `work` and remembers the `op_id`, unless an earlier request of the same kind and session had it.
+fn unless_known<T: Tables>(
     tables: &mut T,
     identity: &Identity,
     kind: Hook,
@@ -125,7 +125,7 @@ fn once<T: Tables>(
     Ok(appended)
 }
 
-/// Carries out both, or neither: whatever could be in the way of one is looked for before the other is carried out.
+/// Carries out both parts, or neither: everything that could prevent one of them is checked before the other is carried out.
 fn replace<T: Tables>(tables: &mut T, end: &mut JournalOp, start: &mut JournalOp) -> Result<Appended, T::Error> {
     let known = [generation_of(tables, end)?, generation_of(tables, start)?];
     if let [Some(_), None] | [None, Some(_)] = known {
@@ -139,7 +139,7 @@ fn replace<T: Tables>(tables: &mut T, end: &mut JournalOp, start: &mut JournalOp
                 {
                     return Err(JournalError::UnknownSession(*sequence).into());
                 }
-                // The end of one without a start is a generation as well, perhaps of the same id.
+                // The end of a session without a start is a generation as well, perhaps of the same id.
                 JournalOp::EndWithoutStart { session, .. } => drop(latest_generation(tables, session, 2)?),
                 JournalOp::Start { session, .. } => drop(latest_generation(tables, session, 1)?),
                 _ => (),
@@ -150,7 +150,7 @@ fn replace<T: Tables>(tables: &mut T, end: &mut JournalOp, start: &mut JournalOp
     Ok(Appended::Replaced { end, start })
 }
 
-/// The generation of which the first line with the operation's name spoke, if that is known.
+/// The generation of the first request with the operation's `op_id`. None if the `op_id` is new.
 fn generation_of<T: Tables>(tables: &T, op: &JournalOp) -> Result<Option<u32>, T::Error> {
     match op_name(op) {
         Some((identity, kind, op_id)) => tables.generation_of_op(identity, kind, op_id),
@@ -158,7 +158,7 @@ fn generation_of<T: Tables>(tables: &T, op: &JournalOp) -> Result<Option<u32>, T
     }
 }
 
-/// What a part of a replacement is named by, if it has an `op_id`.
+/// The session, the kind and the `op_id` of a part of a replacement, if it has an `op_id`.
 fn op_name(op: &JournalOp) -> Option<(&Identity, Hook, &str)> {
     match op {
         JournalOp::Start { session, op_id, .. } | JournalOp::Update { session, op_id, .. } => {
@@ -180,13 +180,13 @@ fn next_generation<T: Tables>(tables: &mut T, session: &mut Arc<Session>) -> Res
     Ok(tables.next_sequence())
 }
 
-/// The newest generation of which something is kept, and the newest that there was. Fails where there is no room for `more`.
+/// The newest generation that is kept, and the newest that there was. Fails if there is no room for `more`.
 fn latest_generation<T: Tables>(tables: &T, session: &Session, more: u32) -> Result<(Option<u32>, u32), T::Error> {
     let kept = tables.latest_generation(&session.identity)?;
-    // A newer one may be forgotten where an older one is still owed to somebody.
+    // A newer generation may be forgotten while an older one is still owed to a plugin.
     let latest = kept.unwrap_or(0).max(tables.forgotten_generations().of(&session.identity.tenant));
     if latest > MAX_COUNT.saturating_sub(more) {
-        // No program has written that. There is no row for one more.
+        // No program of Lastword has written that number. There is no room for one more.
         let why = format!("generation {latest} of this session id is the last there can be: was the file changed?");
         return Err(JournalError::Damaged(why).into());
     }
@@ -205,8 +205,8 @@ fn update<T: Tables>(
     forget_last_end(tables, &session.identity)
 }
 
-/// An active session may have been known without its scope, or with another: the end of the last one of this identity is not
-/// reported again.
+/// An active session may have been known without its scope, or with another. So the end of the last session of this identity has no
+/// duplicate any more.
 fn forget_last_end<T: Tables>(tables: &mut T, identity: &Identity) -> Result<(), T::Error> {
     if identity.scope.is_empty() { Ok(()) } else { tables.remove_last_recent_end(identity) }
 }
@@ -215,8 +215,8 @@ fn enqueue<T: Tables>(tables: &mut T, event: &RecordedEvent<'_>, owed: &[PluginN
     tables.insert_deliveries(event, owed.iter().map(|plugin| (plugin, Attempts::default())))
 }
 
-/// What drains have settled of an end stays so. Every run since the session began that did not end cleanly may have made an attempt,
-/// whether its owner has spoken of it later or not: a drain that was killed before its first commit has left no trace.
+/// Keeps what drains have settled of an end. Every run since the session began that did not end cleanly may have made an attempt, whether
+/// or not the owner has spoken of the session later: a drain that was killed before its first commit has left no trace.
 fn enqueue_end<T: Tables>(
     tables: &mut T,
     end: &RecordedEvent<'_>,
@@ -238,7 +238,7 @@ fn enqueue_end<T: Tables>(
     };
     let open: Vec<_> = owed.iter().filter_map(|plugin| Some((plugin, before(plugin)?))).collect();
     tables.insert_deliveries(end, open.into_iter())?;
-    // These are not delivered again, and an operator has to see them.
+    // These deliveries are not made again, and an operator has to see them.
     let dead = drained.iter().filter(|row| row.state == DrainedState::Dead);
     tables.insert_deliveries(
         end,
@@ -247,7 +247,7 @@ fn enqueue_end<T: Tables>(
     if *first_run < run { mark_orphaned_ends(tables, end, owed) } else { Ok(()) }
 }
 
-/// Plugins that were sent the session's start and are gone are owed its end all the same.
+/// Adds plugins that were sent the session's start and are not installed any more: they are owed its end all the same.
 fn mark_orphaned_ends<T: Tables>(tables: &mut T, end: &RecordedEvent<'_>, owed: &[PluginName]) -> Result<(), T::Error> {
     let Some(installed) = tables.installed() else { return Ok(()) };
     let serving = serving(installed, &end.session.identity.tenant);

@@ -1,4 +1,4 @@
-//! What a journal is asked to write, together with whom it has to answer.
+//! What a journal is asked to write, and the answer that it owes.
 
 use std::sync::Arc;
 
@@ -21,49 +21,49 @@ pub enum Command {
 }
 
 impl Command {
-    /// As [`Journal::append`].
+    /// The call of [`Journal::append`].
     #[must_use]
     pub fn append(op: JournalOp) -> (Self, Pending<Appended>) {
         let (reply, pending) = Pending::later();
         (Self::Append(Box::new(op), reply), pending)
     }
 
-    /// As [`Journal::append_decided`].
+    /// The call of [`Journal::append_decided`].
     #[must_use]
     pub fn append_decided(ops: Vec<JournalOp>) -> (Self, Pending<()>) {
         let (reply, pending) = Pending::later();
         (Self::AppendDecided(ops, reply), pending)
     }
 
-    /// As [`Journal::complete`].
+    /// The call of [`Journal::complete`].
     #[must_use]
     pub fn complete(tenant: &Arc<str>, completions: Vec<Completion>) -> (Self, Pending<()>) {
         let (reply, pending) = Pending::later();
         (Self::Complete(tenant.clone(), completions, reply), pending)
     }
 
-    /// As [`Journal::flush`].
+    /// The call of [`Journal::flush`].
     #[must_use]
     pub fn flush() -> (Self, Pending<()>) {
         let (reply, pending) = Pending::later();
         (Self::Flush(reply), pending)
     }
 
-    /// As [`Journal::probe`].
+    /// The call of [`Journal::probe`].
     #[must_use]
     pub fn probe() -> (Self, Pending<()>) {
         let (reply, pending) = Pending::later();
         (Self::Probe(reply), pending)
     }
 
-    /// As [`Journal::release`].
+    /// The call of [`Journal::release`].
     #[must_use]
     pub fn release() -> (Self, Pending<()>) {
         let (reply, pending) = Pending::later();
         (Self::Release(reply), pending)
     }
 
-    /// As [`Journal::change_deliveries`].
+    /// The call of [`Journal::change_deliveries`].
     #[must_use]
     pub fn change_deliveries(
         change: DeliveryChange,
@@ -73,7 +73,7 @@ impl Command {
         (Self::ChangeDeliveries(change, deliveries, reply), pending)
     }
 
-    /// Writes it to `journal` and answers.
+    /// Writes the command to `journal` and answers.
     pub async fn commit(self, journal: &dyn Journal) {
         match self {
             Self::Append(op, reply) => reply.send(journal.append(*op).await),
@@ -89,7 +89,7 @@ impl Command {
         }
     }
 
-    /// Writes it to `journal` and answers nobody: who waits is told that the journal was closed.
+    /// Writes the command to `journal` and drops the answer: the waiter is told that the journal was closed.
     pub async fn commit_without_answer(self, journal: &dyn Journal) {
         match self {
             Self::Append(op, reply) => drop((journal.append(*op).await, reply)),
@@ -119,7 +119,7 @@ impl Command {
     }
 }
 
-/// What a journal answers for which a disk has no room.
+/// The answer of a journal on a full disk.
 #[must_use]
 pub fn disk_is_full() -> JournalError {
     JournalError::Full("the disk is full".to_owned())

@@ -1,6 +1,6 @@
-//! What every journal must do, as tests for anybody's.
+//! The contract of a journal, as tests for any implementation.
 
-// These are tests, and a test fails loudly: `journal_conformance` gathers what they say.
+// A broken rule panics, as a test does. `journal_conformance` gathers the messages.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -27,11 +27,13 @@ use std::task::Poll;
 use self::runs::Runs;
 use crate::Journal;
 
-/// Checks what the contract of [`Journal`] says, one rule after the other: what is answered is found by the next run, numbers are
-/// never used again, what nobody waits for is carried out in its order, changes that are not possible any more are refused alone.
+/// Checks what the contract of [`Journal`] says, one rule after the other. For instance: the next run finds what was answered, numbers are
+/// never used again, writes for whose answers nobody waits are carried out in order, and only a change that is not possible any more is
+/// refused.
 ///
-/// `make` opens the journal: the same one each time, with what is in it. The one before is dropped by then, without a word: as a run
-/// that has crashed. What is in the journal already does not matter, and what the rules write stays there, of tenants with names of
+/// `make` opens the journal: the same one each time, with what is in it. The journal before it is dropped by then without a release, as in
+/// a crash. What is in the journal before the check does not matter. What the rules write stays in the journal, under tenants with names of
+/// their own.
 /// their own.
 ///
 /// ```
@@ -45,7 +47,7 @@ use crate::Journal;
 /// ```
 ///
 /// # Errors
-/// Every rule that is broken, and what was seen. (A rule that is broken panics inside, so the panic hook says it too.)
+/// Every rule that is broken, and what was seen. (A broken rule panics inside, so the panic hook reports it too.)
 pub async fn journal_conformance(make: impl Fn() -> Arc<dyn Journal>) -> Result<(), BrokenRules> {
     let names = crate::state::random_name();
     let mut broken = Vec::new();
@@ -70,14 +72,14 @@ pub struct BrokenRules(Vec<BrokenRule>);
 /// A rule that a journal breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenRule {
-    /// The rule's name, which says it.
+    /// The rule's name, which is a sentence.
     pub rule: &'static str,
     /// What was seen instead.
     pub what: String,
 }
 
 impl BrokenRules {
-    /// One by one.
+    /// Each broken rule.
     pub fn iter(&self) -> impl Iterator<Item = &BrokenRule> {
         self.0.iter()
     }
@@ -132,7 +134,7 @@ const RULES: &[(&str, Check)] = rules![
     run_ends::what_is_released_is_on_record_and_free_for_the_next_run_whoever_holds_it,
 ];
 
-/// What a rule says when it is broken.
+/// The message of a broken rule.
 async fn outcome_of(mut rule: Pin<Box<dyn Future<Output = ()> + '_>>) -> Result<(), String> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| rule.as_mut().poll(cx))) {
         Ok(polled) => polled.map(Ok),

@@ -15,10 +15,9 @@ use crate::{
     PageRequest, Pending, Recovered, Settlement, Space, StagedCompletions,
 };
 
-/// A journal on a disk that does what a test says: it takes its time, is full, or loses answers. Nothing happens until the test says
-/// so, and meanwhile it is as the journal inside. What it is asked while it is [held](Self::hold) takes effect in the journal inside
-/// at the moment of the answer, as a commit would. What guests stored is read back as soon as it is staged, as from the queue of a
-/// real one.
+/// A journal whose disk a test controls: it is slow, is full, or loses answers. Until the test says so, the journal behaves as the journal
+/// inside. While it is [held](Self::hold), commands wait, and take effect in the journal inside at the moment of the answer, as a commit
+/// would. What guests store is read back as soon as it is staged, as with the queue of a real journal.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -38,17 +37,17 @@ use crate::{
 /// ```
 pub struct FaultyJournal<J = MemoryJournal> {
     inner: J,
-    /// What guests stored and is not committed yet, in front of what is.
+    /// What guests stored and is not committed yet, over what is committed.
     staged: Mutex<StagedValues>,
     held: Mutex<Held>,
     held_more: Notify,
     reads: Reads,
-    /// No record of a delivery can be changed.
+    /// Whether no record of a delivery can be changed.
     unwritable: AtomicBool,
 }
 
-/// What waits, and for whom it is decided under the same lock that it waits: so nothing is left behind that comes at the moment
-/// of a commit.
+/// The waiting commands, and which commands wait. One lock protects both, so no command is left behind that comes at the moment of a
+/// commit.
 #[derive(Default)]
 struct Held {
     commands: Vec<Command>,
@@ -63,7 +62,7 @@ struct Held {
     is_full: bool,
 }
 
-/// Whether it is a file that takes its time to be read.
+/// Whether this is a file that takes its time to be read.
 #[derive(Default)]
 struct Reads {
     held: Mutex<bool>,
@@ -71,7 +70,7 @@ struct Reads {
     is_file: AtomicBool,
 }
 
-/// The spaces that anything was stored in since, whole.
+/// All values of the spaces in which anything was stored since.
 #[derive(Default)]
 struct StagedValues {
     journal: MemoryJournal,
@@ -79,7 +78,7 @@ struct StagedValues {
 }
 
 impl StagedValues {
-    /// Takes over what is committed of a space. Bounded by no quota: it is there.
+    /// Takes over what is committed of a space. No quota counts for that.
     fn load(&self, space: &Space, committed: &dyn Journal) {
         let keys = committed.key_value_keys(space, None, usize::MAX).unwrap_or_default();
         let value = |key: &String| committed.key_value(space, key).ok().flatten().map(Change::Set);
@@ -90,7 +89,7 @@ impl StagedValues {
 }
 
 impl FaultyJournal {
-    /// One that writes to a journal in memory.
+    /// A faulty journal over a journal in memory.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::new(MemoryJournal::new())
@@ -98,7 +97,7 @@ impl FaultyJournal {
 }
 
 impl<J: Journal> FaultyJournal<J> {
-    /// One that writes to `inner`.
+    /// A faulty journal over `inner`.
     pub fn new(inner: J) -> Self {
         Self {
             inner,
@@ -110,7 +109,7 @@ impl<J: Journal> FaultyJournal<J> {
         }
     }
 
-    /// The journal that it writes to.
+    /// The journal inside.
     pub fn inner(&self) -> &J {
         &self.inner
     }
@@ -141,25 +140,25 @@ impl<J: Journal> FaultyJournal<J> {
         self.held.lock().holds_changes = true;
     }
 
-    /// Whether from now on each [change of a delivery](Journal::change_deliveries) is answered as one whose record is damaged
+    /// Sets whether each [change of a delivery](Journal::change_deliveries) is answered as if its record were damaged
     /// ([`Changed::Unwritable`](crate::Changed::Unwritable)), and nothing of it is changed.
     pub fn spoil_changes(&self, spoilt: bool) {
         self.unwritable.store(spoilt, Ordering::SeqCst);
     }
 
-    /// From now on the disk is full: what owners ask is refused, what the runtime has decided waits for [`commit`](Self::commit).
+    /// From now on the disk is full: owners' requests are refused, and what the runtime has decided waits for [`commit`](Self::commit).
     pub fn fill(&self) {
         let mut held = self.held.lock();
         (held.is_full, held.holds_writes, held.holds_outcomes) = (true, true, true);
     }
 
-    /// From now on it is a file, and whoever asks for an `op_id` is held up until [`release_reads`](Self::release_reads).
+    /// From now on this is a file, and a look-up of an `op_id` waits until [`release_reads`](Self::release_reads).
     pub fn hold_reads(&self) {
         self.reads.is_file.store(true, Ordering::SeqCst);
         *self.reads.held.lock() = true;
     }
 
-    /// Whoever reads goes on.
+    /// Lets waiting reads go on.
     pub fn release_reads(&self) {
         *self.reads.held.lock() = false;
         self.reads.released.notify_all();
@@ -169,7 +168,7 @@ impl<J: Journal> FaultyJournal<J> {
         self.held.lock().is_full
     }
 
-    /// What waits, in its order. None when nothing does: what comes from then on does not wait, so nothing overtakes what did.
+    /// Takes the waiting commands, in their order. None if none waits. Later commands do not wait, so nothing overtakes the waiting ones.
     fn release_some(&self) -> Option<Vec<Command>> {
         let mut held = self.held.lock();
         held.is_full = false;
@@ -180,7 +179,7 @@ impl<J: Journal> FaultyJournal<J> {
         Some(std::mem::take(&mut held.commands))
     }
 
-    /// What waits to be written.
+    /// The waiting commands.
     #[must_use]
     pub fn held(&self) -> usize {
         let held = self.held.lock();
@@ -200,7 +199,7 @@ impl<J: Journal> FaultyJournal<J> {
         }
     }
 
-    /// Commits what waits, in order, and holds nothing back any more.
+    /// Commits the waiting commands in order. Later commands do not wait.
     pub async fn commit(&self) {
         while let Some(commands) = self.release_some() {
             for command in commands {
@@ -209,8 +208,8 @@ impl<J: Journal> FaultyJournal<J> {
         }
     }
 
-    /// Commits what waits, in order, and answers nobody, as when a process dies between the commit and its answer. Holds nothing back
-    /// any more.
+    /// Commits the waiting commands in order, and drops the answers, as when a process dies between the commit and its answer. Later
+    /// commands do not wait.
     pub async fn lose_answers(&self) {
         while let Some(commands) = self.release_some() {
             for command in commands {
@@ -219,8 +218,8 @@ impl<J: Journal> FaultyJournal<J> {
         }
     }
 
-    /// As a disk that is full for a moment: refuses what owners have asked, keeps and commits what the runtime has decided, and
-    /// holds nothing back any more.
+    /// Behaves as a disk that is full for a moment: refuses owners' requests, and commits what the runtime has decided. Later commands do
+    /// not wait.
     pub async fn refuse_writes(&self) {
         while let Some(commands) = self.release_some() {
             for command in commands {
@@ -232,10 +231,10 @@ impl<J: Journal> FaultyJournal<J> {
         }
     }
 
-    /// Refuses what waits, and holds nothing back any more.
+    /// Refuses the waiting commands. Later commands do not wait.
     pub fn fail(&self) {
         let held = std::mem::take(&mut *self.held.lock()).commands;
-        // What was staged is gone: back to what is committed.
+        // What was staged is gone: only what is committed is left.
         let mut values = self.staged.lock();
         values.journal = MemoryJournal::new();
         values.spaces.iter().for_each(|space| values.load(space, &self.inner));
@@ -248,7 +247,7 @@ impl<J: Journal> FaultyJournal<J> {
         read(if values.spaces.contains(space) { &values.journal } else { &self.inner })
     }
 
-    /// Has a command wait where `waits` says so, and asks the journal inside otherwise.
+    /// Queues a command if `waits` says so, and asks the journal inside otherwise.
     fn hold_if<V, T>(
         &self,
         waits: impl FnOnce(&Held) -> bool,
@@ -300,7 +299,7 @@ impl<J: Journal> Journal for FaultyJournal<J> {
     }
 
     fn complete(&self, tenant: &Arc<str>, mut completions: Vec<Completion>) -> StagedCompletions {
-        // Until they are queued, so that they are committed in the order in which they were resolved.
+        // Held until the completions are queued, so that they are committed in the order in which they were resolved.
         let mut values = self.staged.lock();
         for KeyValueChanges { space, .. } in completions.iter().filter_map(|one| one.changes.as_deref()) {
             if values.spaces.insert(space.clone()) {
@@ -328,11 +327,11 @@ impl<J: Journal> Journal for FaultyJournal<J> {
         self.inner.mark_call(delivery)
     }
 
-    fn leave(&self) {
-        self.inner.leave();
+    fn end_call_marks(&self) {
+        self.inner.end_call_marks();
     }
 
-    /// On a full disk what waits is lost, and the journal is let go of all the same.
+    /// On a full disk the waiting commands are lost, and the journal is released all the same.
     fn release(&self) -> Pending<()> {
         if self.is_full() {
             self.fail();
@@ -396,7 +395,7 @@ impl<J: Journal> Journal for FaultyJournal<J> {
     }
 }
 
-/// A delivery that stores this, and that nobody knows of otherwise.
+/// The completion of an otherwise unknown delivery that stores these values.
 fn stored(changes: KeyValueChanges) -> Completion {
     let delivery = DeliveryKey { sequence: 0, event: EventKey::End, plugin: changes.space.plugin.clone() };
     Completion { delivery, attempt: 1, settlement: Settlement::Delivered, changes: Some(Box::new(changes)) }

@@ -1,4 +1,4 @@
-//! What a queue has of the sessions that a drain found active, and what all of their ends have in common.
+//! The ends that a drain makes of the sessions that it found active.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use lastword_events::{DrainReason, Event, EventKey, Session, SessionEnd, Timesta
 use crate::active_session::Unended;
 use crate::queued_delivery::QueuedDelivery;
 
-/// Why the drain began, when the sessions ended, and how long guests may run.
+/// What all ends of a drain have in common: why it began, when the sessions ended, and how long guests may run.
 #[derive(Debug)]
 pub(crate) struct DrainContext {
     pub(crate) reason: DrainReason,
@@ -25,18 +25,18 @@ impl DrainContext {
     }
 }
 
-/// The end of a session that a drain found active. The event is made when its turn comes: a drain must not spend its
-/// first moments on describing half a million ends.
+/// The end of a session that a drain found active. Its event is made when the end has its turn, because a drain must not spend its first
+/// moments on half a million events.
 #[derive(Debug)]
 pub(crate) struct BacklogEnd {
     context: Arc<DrainContext>,
     sequence: u64,
-    pub(crate) session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     attempt: u32,
 }
 
 impl BacklogEnd {
-    pub(crate) fn delivery(&self) -> QueuedDelivery {
+    pub(super) fn delivery(&self) -> QueuedDelivery {
         let end = QueuedDelivery::new(self.sequence, EventKey::End, &self.session, &self.context.end_of(&self.session));
         QueuedDelivery { attempt: self.attempt, ..end }
     }
@@ -44,24 +44,24 @@ impl BacklogEnd {
 
 /// The sessions of one tenant that a drain found active, shared by the queues of the tenant's plugins.
 #[derive(Clone, Debug)]
-pub(crate) struct Backlog {
+pub(super) struct Backlog {
     context: Arc<DrainContext>,
     sessions: Arc<Vec<Unended>>,
     next: usize,
 }
 
 impl Backlog {
-    pub(crate) fn new(context: Arc<DrainContext>, sessions: Arc<Vec<Unended>>) -> Self {
+    pub(super) fn new(context: Arc<DrainContext>, sessions: Arc<Vec<Unended>>) -> Self {
         Self { context, sessions, next: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.sessions.len().saturating_sub(self.next)
     }
 }
 
-/// The newest session of each id among these, by its sequence. Of an id there may be some, in different scopes.
-pub(crate) fn newest_by_id(sessions: &[Unended]) -> HashMap<&str, u64> {
+/// The sequence of the newest session of each id among these. An id may have several sessions, in different scopes.
+pub(super) fn newest_by_id(sessions: &[Unended]) -> HashMap<&str, u64> {
     let mut newest_by_id: HashMap<&str, u64> = HashMap::new();
     for one in sessions {
         let newest = newest_by_id.entry(&one.session.identity.id).or_default();

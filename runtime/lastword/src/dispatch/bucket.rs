@@ -7,9 +7,9 @@ const SAVINGS: Duration = Duration::from_secs(1);
 /// The level must be above 0, not at it.
 const ABOVE_ZERO: Duration = Duration::from_nanos(1);
 
-/// A tenant's fuel for the next moments: it fills at a rate, holds what flows in within a second, and can be in debt.
+/// A tenant's fuel for the next moments. The bucket fills at a rate, holds what flows in within a second, and can be in debt.
 ///
-/// It is kept as the moment at which it will be full: what is taken out moves that moment on, and nobody has to fill it.
+/// The bucket is kept as the moment at which it will be full. Taking fuel out moves that moment on, and nobody has to fill the bucket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     per_second: u64,
@@ -21,7 +21,7 @@ impl Bucket {
         Self { per_second: per_second.max(1), full_at: now }
     }
 
-    /// The same fuel, which flows at another rate from now on: what is missing is as much as it was.
+    /// The same bucket at another rate from now on. As much fuel is missing as before.
     pub(super) fn at_rate(self, per_second: u64, now: Instant) -> Self {
         let missing = self.full_at.saturating_duration_since(now).as_nanos().saturating_mul(self.per_second.into());
         let mut bucket = Self::new(per_second, now);
@@ -31,16 +31,16 @@ impl Bucket {
         bucket
     }
 
-    /// Takes fuel out of it, whether or not so much is in it.
+    /// Takes fuel out, whether or not there is so much.
     pub(super) fn take(&mut self, fuel: u64, now: Instant) {
         let nanos = (u128::from(fuel) * 1_000_000_000).div_ceil(u128::from(self.per_second));
         let cost = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         let full_at = self.full_at.max(now);
-        // A debt that no clock can say (centuries) grows no more.
+        // A debt of centuries, which no clock can say, grows no more.
         self.full_at = full_at.checked_add(cost).unwrap_or(full_at);
     }
 
-    /// When something is in it again, if that is not now.
+    /// When there is fuel again, if there is none now.
     pub(super) fn usable_at(&self, now: Instant) -> Option<Instant> {
         let debt = self.full_at.saturating_duration_since(now).checked_sub(SAVINGS)?;
         now.checked_add(debt + ABOVE_ZERO)

@@ -1,6 +1,6 @@
 //! What a queue wants, as far as the scheduler has to know it.
 //!
-//! Apart from [`scheduler`](super::scheduler), which needs the [`memory_admission`](super::memory_admission): that goes by it as well.
+//! This is apart from [`scheduler`](super::scheduler), which imports [`memory_admission`](super::memory_admission), because both need it.
 
 use super::slots::Holder;
 
@@ -14,9 +14,9 @@ pub(super) struct Demand {
 /// What the next call of a queue asks for, whatever others of its plugin take.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct NextCall {
-    /// Bytes that it reserves.
+    /// Bytes that the call reserves.
     pub(super) memory: u64,
-    /// Bytes that the host could not keep when it was put back.
+    /// Bytes that the host could not keep when the delivery's last call was put back.
     pub(super) host_memory: u64,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct NextCall {
 pub(super) struct QueueEntry {
     pub(super) holder: Holder,
     pub(super) demand: Demand,
-    /// Out of the order until its plugin holds fewer slots, or there is memory for its next call.
+    /// The queue is out of the order until its plugin holds fewer slots, or there is memory for its next call.
     pub(super) parked: bool,
     /// The gate of its plugin is closed.
     pub(super) closed: bool,
@@ -36,7 +36,7 @@ impl QueueEntry {
         Self { holder, demand: Demand::default(), parked: false, closed }
     }
 
-    /// Deliveries that it wants slots for.
+    /// How many deliveries the queue wants slots for.
     pub(super) fn deliveries(&self) -> usize {
         if self.closed { 0 } else { self.demand.deliveries }
     }

@@ -1,7 +1,8 @@
 //! The dispatcher: the lock around its state, and what changes seldom or never.
 //!
-//! A delivery is under the lock four times: enqueued ([`Dispatcher::enqueue`]), taken by [`Dispatcher::next`], accounted for
-//! ([`Dispatcher::account`]), brought back by a later `next`. As one `next` brings back and takes, a delivery costs three acquisitions.
+//! A delivery is under the lock four times. It is enqueued ([`Dispatcher::enqueue`]), taken ([`Dispatcher::next`]), accounted for
+//! ([`Dispatcher::account`]), and taken back by a later `next`. One `next` takes a slice back and gives another, so a delivery costs three
+//! acquisitions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,14 +17,14 @@ use super::backlog::DrainContext;
 use super::drain_account::{ClosedAccount, DeferredQueue, DrainAccount, Progress};
 use super::finished_call::{FinishedCall, PutBack};
 use super::ids::QueueId;
-use super::leaving::LeavingStep;
 use super::memory_admission::PluginMemory;
 use super::notifications::Deferred;
 use super::plugin_counts::InstalledCounts;
 use super::state::{State, drain, plugins, withdraw};
 use super::tenants::TenantQueues;
+use super::uninstalling::UninstallStep;
 use super::withdrawal::{EventOfSession, Withdrawal};
-use super::worker_step::{ServedSlice, WorkerStep};
+use super::worker_step::{ConcludedSlice, WorkerStep};
 use crate::active_session::Unended;
 use crate::installed::{Installed, InstalledId, InstalledPlugins, PluginNumber};
 use crate::phase::Phase;
@@ -32,11 +33,11 @@ use crate::quota::{Quotas, TenantQuota};
 use crate::sync::{Mutex, MutexGuard, thread};
 use crate::time::Time;
 
-/// Which deliveries are owed, and whose turn it is.
+/// Knows which deliveries are owed, and which queue is next.
 pub(crate) struct Dispatcher {
     /// Changed with the lock of the state, and with that of the active set, see [`plugin_changes`](crate::plugin_changes).
     installed: Mutex<Arc<InstalledPlugins>>,
-    /// How often something has changed of installed plugins, for workers between two calls.
+    /// How often installed plugins have changed, for workers between two calls.
     plugin_changes: AtomicU64,
     quotas: Arc<Quotas>,
     breaker_threshold: u32,
@@ -44,16 +45,16 @@ pub(crate) struct Dispatcher {
     state: Mutex<State>,
     /// Notified whenever nothing is ready and nothing is taken.
     became_quiet: Notify,
-    /// Says the phase to whoever has no lock.
+    /// The phase, to be read without the lock.
     phase: watch::Sender<Phase>,
-    /// Says that calls may have ended, while somebody waits for those of a plugin.
+    /// Notified when calls may have ended, while somebody waits for calls of a plugin.
     calls: watch::Sender<()>,
 }
 
-/// What the dispatcher has, by plugin.
+/// Counts of what the dispatcher has.
 #[derive(Debug)]
 pub(crate) struct DispatchCounts {
-    /// In the order in which they were installed.
+    /// The installed plugins with their counts, in the order in which they were installed.
     pub(crate) plugins: Vec<(Arc<Installed>, InstalledCounts)>,
     /// Bytes that plugins have stored and the journal has not written yet.
     pub(crate) unwritten: u64,
@@ -67,7 +68,7 @@ impl Dispatcher {
         quotas: Arc<Quotas>,
         time: Time,
     ) -> Self {
-        // Their numbers are 0, 1, and so on.
+        // The numbers of these plugins are 0, 1, and so on.
         let memory = installed.iter().map(|one| PluginMemory::new(one)).collect();
         let state = Mutex::new(State::new(slots_and_workers, memory, time.clone()));
         let (became_quiet, phase, calls) = (Notify::new(), watch::Sender::default(), watch::Sender::default());
@@ -75,22 +76,22 @@ impl Dispatcher {
         Self { installed, plugin_changes, quotas, breaker_threshold, time, state, became_quiet, phase, calls }
     }
 
-    /// The installed plugins as they are now. With the active set's lock they stay so.
+    /// The installed plugins as they are now. They stay so as long as the caller has the active set's lock.
     pub(crate) fn installed(&self) -> Arc<InstalledPlugins> {
         self.installed.lock().clone()
     }
 
-    /// How often something has changed of installed plugins, as a [`Slice`](super::Slice) says it.
+    /// How often installed plugins have changed: the number that a [`Slice`](super::Slice) has.
     pub(crate) fn plugin_changes(&self) -> u64 {
         self.plugin_changes.load(Ordering::Acquire)
     }
 
-    /// Is told when calls may have ended, while somebody waits for those of a plugin.
+    /// Watches for the end of calls, while somebody waits for calls of a plugin.
     pub(crate) fn watch_calls(&self) -> watch::Receiver<()> {
         self.calls.subscribe()
     }
 
-    /// Is told when the phase changes.
+    /// Watches the phase.
     pub(crate) fn watch_phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
     }
@@ -100,15 +101,15 @@ impl Dispatcher {
         self.phase.send_replace(phase);
     }
 
-    /// Enqueues a delivery for those of the plugins `owed` that are installed and have its hook. Gives the others. To be called with the
-    /// active set's lock, so that the plugins stay as they are until something is done about those.
+    /// Enqueues a delivery for those of the plugins `owed` that are installed and have its hook. Gives the other plugins. To be called with
+    /// the active set's lock, so that the installed plugins stay as they are until the caller has seen to the others.
     pub(crate) fn enqueue(&self, delivery: &QueuedDelivery, owed: &[PluginName]) -> Vec<PluginName> {
         let mut state = self.state.lock();
         let installed = self.installed();
         let queues = self.queues_of(&mut state, &delivery.session.identity.tenant);
         let (hook, mut gone, mut next) = (delivery.key.hook(), Vec::new(), 0);
         for name in owed {
-            // Both are in the same order, nearly always.
+            // The names and the queues are nearly always in the same order.
             let (before, from_here) = queues.split_at(next.min(queues.len()));
             let takes = |one: &Arc<Installed>| one.name() == name && one.plugin.hooks().contains(hook);
             let is_it = |&(number, _): &(PluginNumber, QueueId)| installed.get(number).is_some_and(takes);
@@ -141,14 +142,15 @@ impl Dispatcher {
         state.wake();
     }
 
-    /// Enqueues a delivery that a dead run owed. False when its plugin is not installed any more, or has lost the hook. Its retry
-    /// time does not count.
+    /// Enqueues a delivery that a dead run owed, whatever the time of its retry. False when its plugin is not installed any more, or has
+    /// lost the hook.
     pub(crate) fn enqueue_recovered(&self, pending: &PendingDelivery) -> bool {
         self.enqueue_pending(pending, State::push)
     }
 
-    /// Enqueues a delivery that was given up and is to be made again. False as for [`Self::enqueue_recovered`]. Once a drain has begun
-    /// it is left to the next start: its one attempt in the drain may have been that after which it was given up.
+    /// Enqueues a delivery that was given up and is to be made again. False when its plugin is not installed any more, or has lost the
+    /// hook. Once a drain has begun the delivery is left to the next start: the attempt after which it was given up may have been the
+    /// drain's.
     pub(crate) fn enqueue_redelivered(&self, pending: &PendingDelivery) -> bool {
         self.enqueue_pending(pending, |state, queue, delivery| match state.drain() {
             Some(_) => state.add_undelivered_ends(u64::from(delivery.is_end())),
@@ -173,9 +175,9 @@ impl Dispatcher {
         true
     }
 
-    /// Takes these events of a tenant's sessions, with the sessions' ids, out of what a plugin is owed, unless they are under way.
-    /// None when it is owed nothing of the tenant. Nothing newer of the sessions begins before the withdrawal is
-    /// [released](Self::release_withdrawn).
+    /// Withdraws events of a tenant's sessions from what a plugin is owed, unless calls with them are under way. `wanted` has the events
+    /// with the ids of their sessions. None when the plugin is owed nothing of the tenant, or a drain has begun. Nothing newer of the
+    /// sessions begins before their [lanes are advanced](Self::advance_lanes).
     pub(crate) fn withdraw(
         &self,
         tenant: &str,
@@ -191,7 +193,7 @@ impl Dispatcher {
             (queue, state.stamp_of(queue)?)
         };
         let mut withdrawal = Withdrawal::new(queue, stamp, wanted);
-        // A drain comes to each of them, wherever it has them.
+        // A drain gives each of them its attempt, wherever it is.
         if self.state.lock().drain().is_some() {
             return None;
         }
@@ -209,21 +211,22 @@ impl Dispatcher {
         Some(withdrawal)
     }
 
-    /// The journal has been told of what was withdrawn: what is newer of the sessions goes on.
-    pub(crate) fn release_withdrawn(&self, withdrawal: &Withdrawal) {
+    /// Lets go on what is newer of the sessions: the journal has been told what of the withdrawn is forgotten.
+    pub(crate) fn advance_lanes(&self, withdrawal: &Withdrawal) {
         let mut state = self.state.lock();
-        withdraw::release(&mut state, withdrawal, self.time.now());
+        withdraw::advance_lanes(&mut state, withdrawal, self.time.now());
         self.announce(&mut state);
     }
 
-    /// The journal has answered: what of it `stays` is owed as before, and the rest is forgotten. To be called once it is released.
+    /// Ends a withdrawal, when the journal has answered: what `stays` is owed as before, and the rest is forgotten. To be called after
+    /// [`advance_lanes`](Self::advance_lanes).
     pub(crate) fn end_withdrawal(&self, withdrawal: Withdrawal, stays: impl Fn(EventOfSession) -> bool) {
         let mut state = self.state.lock();
         withdraw::end(&mut state, withdrawal, stays, self.time.now());
         self.announce(&mut state);
     }
 
-    /// What it has, by plugin.
+    /// Counts of what the dispatcher has.
     pub(crate) fn counts(&self) -> DispatchCounts {
         let state = self.state.lock();
         let (scheduler, installed) = (state.scheduler(), self.installed());
@@ -231,7 +234,7 @@ impl Dispatcher {
         DispatchCounts { plugins, unwritten: scheduler.gates().unwritten() }
     }
 
-    /// Makes room for the sessions of a dead run: so many of each tenant.
+    /// Makes room for the sessions of a dead run. `sessions` says how many each tenant has.
     pub(crate) fn expect<'a>(&self, sessions: impl IntoIterator<Item = (&'a Arc<str>, usize)>) {
         let mut state = self.state.lock();
         for (tenant, count) in sessions {
@@ -241,7 +244,7 @@ impl Dispatcher {
         }
     }
 
-    /// The queues of the plugins that serve `tenant`.
+    /// The queues of the plugins that serve `tenant`, which are made if there are none.
     fn queues_of(&self, state: &mut State, tenant: &Arc<str>) -> TenantQueues {
         if let Some(queues) = state.scheduler().tenants().queues_of(tenant) {
             return queues.clone();
@@ -251,18 +254,18 @@ impl Dispatcher {
         state.add_tenant(tenant, &self.quotas.of(tenant), &plugins, self.breaker_threshold)
     }
 
-    /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now. It brings back what it has
-    /// `served`.
-    pub(crate) fn next(&self, served: Option<ServedSlice>, begun: &[QueueId]) -> WorkerStep {
+    /// What a worker is to do now. `begun`: the queues of which it has begun calls, and can go on with them. `concluded`: the slice that it
+    /// has served, which is taken back.
+    pub(crate) fn next(&self, concluded: Option<ConcludedSlice>, begun: &[QueueId]) -> WorkerStep {
         let now = self.time.now();
         let mut state = self.state.lock();
-        if let Some(served) = served {
-            self.take_back_in(&mut state, served, now);
+        if let Some(concluded) = concluded {
+            self.take_back_locked(&mut state, concluded, now);
         }
         state.pick(thread::current(), begun, now)
     }
 
-    /// The observer was notified of these: the tenants may go on, if nothing else throttles them.
+    /// Notes that the observer was notified of these. Their tenants go on, if nothing else throttles them.
     pub(crate) fn notified(&self, deferred: &[Deferred]) {
         let mut state = self.state.lock();
         state.notified(deferred);
@@ -276,14 +279,14 @@ impl Dispatcher {
         }
     }
 
-    /// The journal has so many bytes to write that plugins of this queue's tenant have stored.
+    /// Notes that the queue's plugin has stored so many bytes that the journal has yet to write.
     pub(crate) fn add_unwritten(&self, queue: QueueId, bytes: u64) {
         if bytes > 0 {
             self.state.lock().scheduler_mut().add_unwritten(queue, bytes);
         }
     }
 
-    /// They are written, or set aside.
+    /// Notes that so many bytes that the queue's plugin has stored are written, or set aside.
     pub(crate) fn written(&self, queue: QueueId, bytes: u64) {
         if bytes > 0 {
             let mut state = self.state.lock();
@@ -292,38 +295,36 @@ impl Dispatcher {
         }
     }
 
-    /// Takes attempts that are over into the account of the drain, charges the tenant for their fuel, and marks those as late
-    /// that something newer waits behind. False when the account is closed: whatever came of them, they count as cut by the budget.
+    /// Takes calls that are over into the account of the drain, charges the tenant for their fuel, and marks those deliveries as late that
+    /// something newer waits behind. False when the account is closed: then the calls count as cut by the budget, whatever came of them.
     pub(crate) fn account(&self, queue: QueueId, finished: &mut [FinishedCall]) -> bool {
         self.state.lock().account(queue, finished)
     }
 
-    /// These failures are being written down: nothing of their sessions goes on until that is done, and others have their
-    /// slots meanwhile.
-    pub(crate) fn release(&self, failed: &mut [FinishedCall]) {
+    /// Frees the slots of these failures, which are being written down. Nothing of their sessions goes on until that is done.
+    pub(crate) fn free_slots(&self, failed: &mut [FinishedCall]) {
         if !failed.is_empty() {
-            self.state.lock().release(failed);
+            self.state.lock().free_slots(failed);
         }
     }
 
-    /// Those of these failures that newer events go ahead of: they are late from now on. Those that were late before are not
-    /// among them.
+    /// Marks those of these failures as late that newer events go ahead of, and gives those that were not late before.
     pub(crate) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [FinishedCall]) -> Vec<&'a FinishedCall> {
         self.state.lock().overtaken(queue, failed)
     }
 
-    /// Takes back what was served.
-    pub(crate) fn take_back(&self, served: ServedSlice) {
+    /// Takes back a slice.
+    pub(crate) fn take_back(&self, concluded: ConcludedSlice) {
         let now = self.time.now();
-        self.take_back_in(&mut self.state.lock(), served, now);
+        self.take_back_locked(&mut self.state.lock(), concluded, now);
     }
 
-    fn take_back_in(&self, state: &mut State, served: ServedSlice, now: Instant) {
-        state.take_back(served, now);
+    fn take_back_locked(&self, state: &mut State, concluded: ConcludedSlice, now: Instant) {
+        state.take_back(concluded, now);
         self.announce(state);
     }
 
-    /// Wakes who has something to do now, or has waited for there being nothing to do.
+    /// Wakes workers that have something to do now, and tasks that wait until there is nothing to do.
     pub(super) fn announce(&self, state: &mut State) {
         state.wake();
         self.announce_quiet(state);
@@ -338,14 +339,14 @@ impl Dispatcher {
         }
     }
 
-    /// Deliveries that this tenant is owed now.
+    /// How many deliveries this tenant is owed now.
     pub(crate) fn owed_by(&self, tenant: &str) -> u64 {
         let state = self.state.lock();
         let tenants = state.scheduler().tenants();
         tenants.number(tenant).map_or(0, |number| tenants.owed(number))
     }
 
-    /// Resolves when nothing is ready and nothing is taken.
+    /// Resolves when no delivery is ready, and none is with a worker.
     pub(crate) async fn quiet(&self) {
         loop {
             let notified = self.became_quiet.notified();
@@ -358,7 +359,7 @@ impl Dispatcher {
         }
     }
 
-    /// Whether nothing is ready or taken. What is due by now is ready, whether or not a worker has seen that.
+    /// Whether no delivery is ready or with a worker. A delivery that is due by now is ready, whether or not a worker has seen that.
     fn is_quiet(&self) -> bool {
         let now = self.time.now();
         let mut state = self.state.lock();
@@ -367,24 +368,24 @@ impl Dispatcher {
         state.is_quiet()
     }
 
-    /// `session-end` deliveries that are owed or were given up, besides those that active sessions will owe.
+    /// How many `session-end` deliveries are owed or were given up, besides those that active sessions will owe.
     pub(crate) fn undelivered_ends(&self) -> u64 {
         self.state.lock().undelivered_ends()
     }
 
-    /// Ends that were owed or given up, and are not any more.
+    /// Counts so many ends no more that were owed or given up.
     pub(crate) fn forget_undelivered_ends(&self, ends: u64) {
         if ends > 0 {
             self.state.lock().remove_undelivered_ends(ends);
         }
     }
 
-    /// Ends that are owed to plugins which are not installed.
+    /// Counts so many ends that are owed to plugins which are not installed.
     pub(crate) fn count_orphaned_ends(&self, ends: u64) {
         self.state.lock().add_undelivered_ends(ends);
     }
 
-    /// No call begins any more. Workers leave when they have none.
+    /// Begins to detach: no call begins any more, and workers leave when they have none.
     pub(crate) fn begin_detach(&self) {
         let mut state = self.state.lock();
         self.enter(&mut state, Phase::Detaching);
@@ -392,20 +393,20 @@ impl Dispatcher {
         self.wake_all(state);
     }
 
-    /// The budget of a runtime that detaches has ended: workers drop the calls that they have, and leave.
+    /// Ends the budget of a runtime that detaches: workers drop the calls that they have, and leave.
     pub(crate) fn cut_detached(&self) {
         let mut state = self.state.lock();
         self.enter(&mut state, Phase::Cut);
         self.wake_all(state);
     }
 
-    /// Whether no worker has a call, nor something that it is to call.
+    /// Whether no worker has a call, or a job that it is to begin.
     pub(crate) fn has_no_call(&self) -> bool {
         self.state.lock().scheduler().slots().taken() == 0
     }
 
-    /// Everything that is owed, and the ends of these sessions, gets one attempt from now on. Others learn of it with
-    /// [`announce_drain`](Self::announce_drain).
+    /// Begins a drain: from now on everything that is owed, and the end of each of these sessions, gets one attempt. Others learn of the
+    /// drain with [`announce_drain`](Self::announce_drain).
     pub(crate) fn begin_drain(&self, context: DrainContext, sessions: HashMap<Arc<str>, Vec<Unended>>) {
         let now = self.time.now();
         let found: usize = sessions.values().map(Vec::len).sum();
@@ -421,8 +422,8 @@ impl Dispatcher {
         state.wake();
     }
 
-    /// Says that a drain has begun. Not before every end that it took over is in its queue: who hears of it asks whether newer events
-    /// wait behind a failure.
+    /// Announces that a drain has begun. To be called when every end of the drain's snapshot is in its queue: after the announcement it
+    /// matters whether newer events wait behind a failure.
     pub(crate) fn announce_drain(&self) {
         self.phase.send_if_modified(|phase| {
             let is_news = *phase < Phase::Draining;
@@ -436,7 +437,7 @@ impl Dispatcher {
         self.state.lock().drain().is_some()
     }
 
-    /// The budget has ended: nothing begins any more, and workers drop what they have begun.
+    /// Ends the budget of a drain: nothing begins any more, and workers drop the calls that they have begun.
     pub(crate) fn cut(&self) {
         let mut state = self.state.lock();
         if state.drain().is_some() {
@@ -446,12 +447,12 @@ impl Dispatcher {
         }
     }
 
-    /// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
+    /// Closes the account of a drain. What a worker still has counts as cut by the budget, whatever comes of it.
     pub(crate) fn close_account(&self) -> ClosedAccount {
         let mut state = self.state.lock();
         let closed = drain::close(&mut state);
         self.enter(&mut state, Phase::Closed);
-        // Workers whose guests wait for the host drop them.
+        // Workers drop the calls whose guests wait for the host.
         self.wake_all(state);
         closed
     }
@@ -461,8 +462,8 @@ impl Dispatcher {
         self.announce_quiet(&state);
     }
 
-    /// What the drain has come to by now, for whoever cannot wait for its account: all that is not made is deferred. None when
-    /// somebody has the lock just now.
+    /// The counts of the drain so far, for a caller that cannot wait for the account. What is not made counts as deferred. None if somebody
+    /// has the lock.
     pub(crate) fn progress(&self) -> Option<Progress> {
         let state = self.state.try_lock()?;
         let closed_with = state.drain().and_then(|drain| drain.closed_with);
@@ -473,15 +474,15 @@ impl Dispatcher {
         Some(progress)
     }
 
-    /// Keeps what was deferred and the observer was not notified of, until the runtime goes: to free a million deliveries takes
-    /// longer than a drain has at its end.
+    /// Keeps deferred deliveries that the observer was not notified of until the runtime goes: to free a million takes longer than a drain
+    /// has at its end.
     pub(crate) fn keep_deferred(&self, deferred: Vec<DeferredQueue>) {
         if let Some(drain) = self.state.lock().drain_mut() {
             drain.deferred = deferred;
         }
     }
 
-    /// The drain is over: its report is made.
+    /// Ends the drain, whose report is made.
     pub(crate) fn end_drain(&self) {
         self.enter(&mut self.state.lock(), Phase::Drained);
     }
@@ -492,16 +493,16 @@ impl Dispatcher {
         self.enter(&mut state, Phase::Stopped);
         state.scheduler_mut().set_no_memory_aside();
         self.wake_all(state);
-        // Whoever waits for calls is not told of them any more.
+        // From now on nobody tells those who wait for calls.
         self.calls.send_replace(());
     }
 
-    /// Locks the state, for what is about the dispatcher and in a file of its own.
+    /// Locks the state, for parts of the dispatcher that are in files of their own.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 
-    /// From now on these are installed. What workers were given to begin goes back.
+    /// Publishes a set: these plugins are installed from now on. What workers were given to begin goes back.
     pub(super) fn publish(&self, state: &mut State, installed: InstalledPlugins) {
         *self.installed.lock() = Arc::new(installed);
         self.note_plugin_change(state);
@@ -515,41 +516,41 @@ impl Dispatcher {
         self.breaker_threshold
     }
 
-    /// How far an uninstalled plugin is on its way out; none when the runtime has stopped, and its workers say nothing of its calls.
-    pub(crate) fn step_out(&self, plugin: PluginNumber) -> Option<LeavingStep> {
+    /// How far the uninstalling of a plugin is; none when the runtime has stopped, because then no worker says anything of its calls.
+    pub(crate) fn uninstall_step(&self, plugin: PluginNumber) -> Option<UninstallStep> {
         let mut state = self.state.lock();
-        let step = plugins::step_out(&mut state, plugin);
-        let is_known = !matches!(step, LeavingStep::Waits) || state.phase() != Phase::Stopped;
+        let step = plugins::uninstall_step(&mut state, plugin);
+        let is_known = !matches!(step, UninstallStep::Waits) || state.phase() != Phase::Stopped;
         is_known.then_some(step)
     }
 
-    /// An uninstalled plugin of which nothing is left is out, and its number is free.
+    /// Removes an uninstalled plugin of which nothing is left. Its number is free then.
     pub(crate) fn remove_plugin(&self, plugin: PluginNumber) {
         let mut state = self.state.lock();
         if plugins::remove(&mut state, plugin) {
             let set = self.installed().without(plugin);
             self.publish(&mut state, set);
         }
-        // One of its name may wait for that.
+        // A plugin of the same name may wait for that.
         self.calls.send_replace(());
     }
 
-    /// Whether a plugin of this name is on its way out, beside the one that has this number.
-    pub(crate) fn is_leaving_beside(&self, plugin: PluginNumber, name: &PluginName) -> bool {
-        self.state.lock().leaving().has_name_beside(plugin, name)
+    /// Whether a plugin of this name is being uninstalled, beside the one that has this number.
+    pub(crate) fn is_uninstalling_beside(&self, plugin: PluginNumber, name: &PluginName) -> bool {
+        self.state.lock().uninstalling().has_name_beside(plugin, name)
     }
 
-    /// Enqueues a delivery that was orphaned under a plugin's name until now, while that [is read](Self::end_orphans). `late`: the plugin was
-    /// told of newer events meanwhile.
+    /// Enqueues a delivery that was orphaned under a plugin's name until now. To be called until the orphans [are read](Self::end_orphans).
+    /// `late`: the plugin was called with newer events meanwhile.
     pub(crate) fn enqueue_orphan(&self, plugin: PluginNumber, pending: &PendingDelivery, late: bool) {
         let delivery = QueuedDelivery::recovered(pending);
         let mut state = self.state.lock();
-        if state.leaving().has(plugin) {
-            return state.leave_orphan(plugin, delivery);
+        if state.uninstalling().has(plugin) {
+            return state.keep_orphan_for_uninstall(plugin, delivery);
         }
         let queues = self.queues_of(&mut state, &pending.session.identity.tenant);
         let Some(&(_, queue)) = queues.iter().find(|(number, _)| *number == plugin) else { return };
-        // As an orphan it counts already.
+        // The end counts already, as an orphan.
         state.remove_undelivered_ends(u64::from(delivery.is_end()));
         if late {
             state.push_late(queue, QueuedDelivery { late: true, ..delivery });
@@ -559,14 +560,15 @@ impl Dispatcher {
         state.wake();
     }
 
-    /// All that was orphaned under the plugin's name is enqueued. If it has `waited` for that, its calls begin.
+    /// Ends the reading of orphans: all that was orphaned under the plugin's name is enqueued. If the plugin has `waited` for that, its
+    /// calls begin.
     pub(crate) fn end_orphans(&self, plugin: PluginNumber, waited: bool) {
         let mut state = self.state.lock();
         plugins::end_orphans(&mut state, plugin, waited);
         self.announce(&mut state);
     }
 
-    /// Holds a plugin back, until as many [`resume`](Self::resume) it as have held it back.
+    /// Pauses a plugin, until it was [resumed](Self::resume) as often as it was paused.
     pub(crate) fn pause(&self, key: &PluginKey) -> Option<(PluginNumber, InstalledId)> {
         let mut state = self.state.lock();
         let installed = self.installed();
@@ -578,7 +580,7 @@ impl Dispatcher {
         Some((number, one.id))
     }
 
-    /// One that has held a plugin back does not any more.
+    /// Undoes one [pause](Self::pause) of a plugin.
     pub(crate) fn resume(&self, plugin: PluginNumber, id: InstalledId) {
         let mut state = self.state.lock();
         if self.has_number(plugin, id) {
@@ -588,7 +590,7 @@ impl Dispatcher {
         }
     }
 
-    /// Whether no call of this plugin is under way. When the runtime has stopped, none is.
+    /// Whether no call of this plugin is under way. When the runtime has stopped no call is.
     pub(crate) fn has_no_calls(&self, plugin: PluginNumber, id: InstalledId) -> bool {
         let state = self.state.lock();
         let calls = state.scheduler().slots().of_plugin(plugin);
@@ -600,7 +602,7 @@ impl Dispatcher {
         self.installed().get(plugin).is_some_and(|one| one.id == id)
     }
 
-    /// A tenant may use something else from now on; none: the default again. False once a drain has begun.
+    /// Sets what a tenant may use from now on; none: the default again. False once a drain has begun.
     pub(crate) fn set_quota(&self, tenant: &str, quota: Option<TenantQuota>) -> bool {
         let mut state = self.state.lock();
         let is_serving = state.phase() == Phase::Serving;

@@ -10,30 +10,29 @@ use super::backlog::DrainContext;
 use super::unstarted::Unstarted;
 use crate::installed::PluginNumber;
 
-/// The account of the drain that is going on, or is over: a run has one. What became of each queue's ends is in the queue, see
-/// [`Tally`].
-pub(crate) struct DrainAccount {
-    pub(crate) context: Arc<DrainContext>,
-    pub(crate) deferred: Vec<DeferredQueue>,
-    /// Sessions that the snapshot found, and that were written down after it.
-    pub(crate) sessions: u64,
-    /// What it had come to when it was closed.
-    pub(crate) closed_with: Option<Progress>,
-    /// Ends without an attempt of which the observer was notified since.
-    pub(crate) notified: Arc<AtomicU64>,
+/// The account of the drain of a run, which goes on or is over. What became of the ends of a queue is in the queue, see [`Tally`].
+pub(super) struct DrainAccount {
+    pub(super) context: Arc<DrainContext>,
+    pub(super) deferred: Vec<DeferredQueue>,
+    /// How many sessions the snapshot found, or were written down after it.
+    pub(super) sessions: u64,
+    /// What the drain had come to when the account was closed.
+    pub(super) closed_with: Option<Progress>,
+    /// How many ends without an attempt the observer was notified of after that.
+    pub(super) notified: Arc<AtomicU64>,
 }
 
 /// Whether attempts count in the account of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AccountState {
+pub(super) enum AccountState {
     /// No drain has begun.
     None,
     Open,
-    /// Whatever comes of an attempt now, it counts as cut by the budget.
+    /// The account is closed: an attempt counts as cut by the budget, whatever comes of it.
     Closed,
 }
 
-/// Deliveries that had no attempt in this drain.
+/// Deliveries of one queue that had no attempt in this drain.
 #[derive(Debug)]
 pub(crate) struct DeferredQueue {
     pub(crate) plugin: PluginNumber,
@@ -48,20 +47,20 @@ pub(crate) struct Progress {
     pub(crate) delivered: u64,
     pub(crate) failed: u64,
     pub(crate) deferred: u64,
-    /// Those of `deferred` of which the observer was not notified one by one.
+    /// How many of `deferred` the observer was not notified of one by one.
     pub(crate) unnotified: u64,
 }
 
-/// What a drain came to.
+/// What a drain has come to, when its account is closed.
 #[derive(Default)]
 pub(crate) struct ClosedAccount {
     /// Every queue that was owed an end, in no order.
     pub(crate) queues: Vec<ClosedQueue>,
     pub(crate) deferred: Vec<DeferredQueue>,
-    /// Ends that a worker had not brought back. The observer is not notified of them one by one.
+    /// How many ends were still with workers. The observer is not notified of them one by one.
     pub(crate) held: u64,
     pub(crate) sessions: u64,
-    /// Where to count the ends of `deferred` of which the observer is notified.
+    /// Counts the ends of `deferred` that the observer is notified of.
     pub(crate) notified: Arc<AtomicU64>,
 }
 
@@ -73,19 +72,19 @@ pub(crate) struct ClosedQueue {
 }
 
 impl DrainAccount {
-    pub(crate) fn new(context: DrainContext, sessions: u64) -> Self {
+    pub(super) fn new(context: DrainContext, sessions: u64) -> Self {
         let context = Arc::new(context);
         Self { context, deferred: Vec::new(), sessions, closed_with: None, notified: Arc::default() }
     }
 
-    /// What it has come to besides what is in the queues.
-    pub(crate) fn progress(&self) -> Progress {
+    /// What the drain has come to, besides what is in the queues.
+    pub(super) fn progress(&self) -> Progress {
         let unnotified = self.deferred.iter().map(|deferred| deferred.unstarted.ends()).sum();
         Progress { sessions: self.sessions, unnotified, ..Progress::default() }
     }
 
-    /// Closes it with what it has come to. What became of the queues' ends is not in it yet.
-    pub(crate) fn close(&mut self, progress: Progress) -> ClosedAccount {
+    /// Closes the account with what the drain has come to. What became of the queues' ends is not in it yet.
+    pub(super) fn close(&mut self, progress: Progress) -> ClosedAccount {
         self.closed_with = Some(progress);
         let (deferred, notified) = (std::mem::take(&mut self.deferred), self.notified.clone());
         ClosedAccount { deferred, sessions: self.sessions, notified, ..ClosedAccount::default() }

@@ -1,21 +1,21 @@
-//! Who is served next: tenants share the CPU equally, and plugins share their tenant's part.
+//! Which queue is served next: tenants share the CPU equally, and plugins share their tenant's part.
 //!
-//! Each tenant, and each queue within its tenant, has a *virtual time*: the nanoseconds of worker time that it has had.
-//! The one with the least is served next. One that comes back after a pause starts at the time of those that were served
-//! meanwhile: it has not saved up anything. A tenant that is throttled, by a quota of its own, is out of the order with
-//! all its queues: looking for work costs nothing for it, however much it is owed.
+//! Each tenant, and each queue within its tenant, has a *virtual time*: the nanoseconds of worker time that it has had. The tenant with the
+//! least is served next, and in it the queue with the least. A tenant or queue that has work again after a pause starts at the time of
+//! those that were served meanwhile, so it has not saved up anything. A throttled tenant is out of the order with all its queues: looking
+//! for work costs nothing for it, however much it is owed.
 
 use std::collections::BTreeSet;
 
 use super::ids::{QueueId, TenantNumber};
 
 #[derive(Debug, Default)]
-pub(crate) struct Fair {
+pub(super) struct Fair {
     tenants: Vec<TenantShare>,
     queues: Vec<QueueShare>,
     /// Tenants with a ready queue that are not throttled, by virtual time.
     ready: BTreeSet<(u64, TenantNumber)>,
-    /// Of tenants that are not throttled: how many queues are ready, and how many deliveries.
+    /// How many queues and how many deliveries are ready, of tenants that are not throttled.
     ready_queues: usize,
     ready_deliveries: usize,
     floor: u64,
@@ -27,7 +27,7 @@ struct TenantShare {
     floor: u64,
     /// Ready queues, by virtual time.
     ready: BTreeSet<(u64, QueueId)>,
-    /// Deliveries in them.
+    /// How many deliveries are ready.
     ready_deliveries: usize,
     throttled: bool,
 }
@@ -46,36 +46,36 @@ impl QueueShare {
     }
 }
 
-/// Sorts queues by who is to be served first.
-pub(crate) type Rank = (u64, u64, QueueId);
+/// The order of queues: the queue with the least rank is served first.
+pub(super) type Rank = (u64, u64, QueueId);
 
 impl Fair {
-    /// Makes a tenant's number, whose queues are all idle, another tenant's.
-    pub(crate) fn reuse_tenant(&mut self, tenant: TenantNumber) {
+    /// Gives the number of a tenant, whose queues are all idle, to another tenant.
+    pub(super) fn reuse_tenant(&mut self, tenant: TenantNumber) {
         if let Some(share) = self.tenants.get_mut(tenant) {
             *share = TenantShare::default();
         }
     }
 
-    /// Makes an idle queue another tenant's.
-    pub(crate) fn reuse_queue(&mut self, queue: QueueId, tenant: TenantNumber) {
+    /// Gives an idle queue to another tenant.
+    pub(super) fn reuse_queue(&mut self, queue: QueueId, tenant: TenantNumber) {
         if let Some(share) = self.queues.get_mut(queue) {
             *share = QueueShare::new(tenant);
         }
     }
 
-    pub(crate) fn add_tenant(&mut self) -> TenantNumber {
+    pub(super) fn add_tenant(&mut self) -> TenantNumber {
         self.tenants.push(TenantShare::default());
         self.tenants.len() - 1
     }
 
-    pub(crate) fn add_queue(&mut self, tenant: TenantNumber) -> QueueId {
+    pub(super) fn add_queue(&mut self, tenant: TenantNumber) -> QueueId {
         self.queues.push(QueueShare::new(tenant));
         self.queues.len() - 1
     }
 
     /// Says how many deliveries of a queue may begin.
-    pub(crate) fn set_ready(&mut self, queue: QueueId, deliveries: usize) {
+    pub(super) fn set_ready(&mut self, queue: QueueId, deliveries: usize) {
         let Some(share) = self.queues.get_mut(queue) else { return };
         let before = std::mem::replace(&mut share.ready, deliveries);
         let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
@@ -105,7 +105,7 @@ impl Fair {
     }
 
     /// Takes a tenant out of the order, or lets it back in.
-    pub(crate) fn throttle(&mut self, number: TenantNumber, throttled: bool) {
+    pub(super) fn throttle(&mut self, number: TenantNumber, throttled: bool) {
         let Some(tenant) = self.tenants.get_mut(number) else { return };
         if std::mem::replace(&mut tenant.throttled, throttled) == throttled {
             return;
@@ -125,7 +125,7 @@ impl Fair {
     }
 
     /// Charges a queue, and its tenant, for worker time.
-    pub(crate) fn charge(&mut self, queue: QueueId, nanos: u64) {
+    pub(super) fn charge(&mut self, queue: QueueId, nanos: u64) {
         let Some(share) = self.queues.get_mut(queue) else { return };
         let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
         let (queue_was, tenant_was) = (share.time, tenant.time);
@@ -143,8 +143,8 @@ impl Fair {
         }
     }
 
-    /// Charges a queue for something that its tenant's other queues go without, and other tenants do not.
-    pub(crate) fn charge_within(&mut self, queue: QueueId, nanos: u64) {
+    /// Charges a queue, but not its tenant, for something that only the other queues of its tenant go without.
+    pub(super) fn charge_within(&mut self, queue: QueueId, nanos: u64) {
         let Some(share) = self.queues.get_mut(queue) else { return };
         let Some(tenant) = self.tenants.get_mut(share.tenant) else { return };
         let was = share.time;
@@ -156,35 +156,35 @@ impl Fair {
     }
 
     /// The rank of this queue among all: the least is served first.
-    pub(crate) fn rank(&self, queue: QueueId) -> Rank {
+    pub(super) fn rank(&self, queue: QueueId) -> Rank {
         let share = self.queues.get(queue);
         let tenant = share.and_then(|s| self.tenants.get(s.tenant));
         (tenant.map_or(u64::MAX, |t| t.time), share.map_or(u64::MAX, |s| s.time), queue)
     }
 
     /// The ready queue whose turn it is, among those that `may` be served.
-    pub(crate) fn first(&self, may: impl Fn(QueueId) -> bool) -> Option<QueueId> {
+    pub(super) fn first(&self, may: impl Fn(QueueId) -> bool) -> Option<QueueId> {
         let tenants = self.ready.iter().filter_map(|&(_, t)| self.tenants.get(t));
         tenants.flat_map(|t| t.ready.iter().map(|&(_, queue)| queue)).find(|&queue| may(queue))
     }
 
     /// Ready queues of tenants that are not throttled.
-    pub(crate) fn ready_queues(&self) -> usize {
+    pub(super) fn ready_queues(&self) -> usize {
         self.ready_queues
     }
 
     /// Ready deliveries of tenants that are not throttled.
-    pub(crate) fn ready_deliveries(&self) -> usize {
+    pub(super) fn ready_deliveries(&self) -> usize {
         self.ready_deliveries
     }
 
     /// Ready deliveries of one tenant, throttled or not.
-    pub(crate) fn ready_deliveries_of(&self, tenant: TenantNumber) -> usize {
+    pub(super) fn ready_deliveries_of(&self, tenant: TenantNumber) -> usize {
         self.tenants.get(tenant).map_or(0, |share| share.ready_deliveries)
     }
 
-    /// Forgets what everyone has had: a drain starts with equal shares.
-    pub(crate) fn reset(&mut self) {
+    /// Forgets the time that queues and tenants have had: a drain starts with equal shares.
+    pub(super) fn reset(&mut self) {
         let ready: Vec<(QueueId, usize)> =
             self.queues.iter().map(|share| share.ready).enumerate().filter(|(_, ready)| *ready > 0).collect();
         for &(queue, _) in &ready {

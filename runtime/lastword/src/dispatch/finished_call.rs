@@ -11,7 +11,7 @@ use super::slots::Permit;
 use crate::installed::Version;
 use crate::limits::{DENSEST_FUEL_PER_NANOSECOND, MAX_PUT_BACKS};
 use crate::queued_delivery::QueuedDelivery;
-use crate::retry::RetryPolicy;
+use crate::retry::{NextAttempt, RetryPolicy};
 use crate::sandbox::{CallReport, Change};
 use crate::time::Time;
 
@@ -22,54 +22,53 @@ pub(crate) struct FinishedCall {
     pub(crate) outcome: Outcome,
     /// None when the call was cut by the budget: it never came to report.
     pub(crate) report: Option<CallReport>,
-    /// What it costs the tenant, in units of fuel.
-    pub(crate) fuel: u64,
-    /// When it is due again, if it is.
-    pub(crate) retry: Option<(Instant, Timestamp)>,
-    /// It has failed for the last time.
-    pub(crate) dead: bool,
-    /// The journal has been told of it, together with what it stored.
+    /// What the call costs the tenant, in units of fuel.
+    pub(super) fuel: u64,
+    /// Whether the delivery is tried again, once that is [decided](Self::end_attempt).
+    pub(super) next: NextAttempt,
+    /// The journal has been told of the call, together with what its guest stored.
     pub(crate) handed_over: bool,
-    /// It counts in the account of a drain.
-    pub(crate) in_drain: bool,
-    /// An end that has failed, and not for the last time, while nobody drained: its failure is being recorded.
-    pub(crate) being_recorded: bool,
-    /// Its slot, until that is given back.
-    pub(crate) permit: Option<Permit>,
-    /// It has given its slot back before its failure was written down.
-    pub(crate) released: bool,
-    /// With its outcome a drain gives the plugin up.
-    pub(crate) opened_breaker: bool,
+    pub(super) counted: Counted,
+    /// The permit for the call's slot, until the slot is free.
+    pub(super) permit: Option<Permit>,
     /// The version of the plugin that was called.
     pub(crate) version: Version,
 }
 
+/// Where a call counts, once it is taken into account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Nowhere but in its queue.
+    #[default]
+    Nowhere,
+    /// Among the ends that failed, and not for the last time, while nobody drained: its failure is being recorded.
+    FailedEnds,
+    /// In the account of a drain. `opens_breaker`: with its outcome the drain gives the plugin up.
+    Drain { opens_breaker: bool },
+}
+
 impl FinishedCall {
-    /// `ran` is how long it has kept a worker at least.
+    /// A call that has come to report. `ran`: how long it has kept a worker at least.
     pub(crate) fn reported(delivery: QueuedDelivery, permit: Permit, report: CallReport, ran: Duration) -> Self {
         let fuel = fuel_of(&report, ran);
         Self { fuel, ..Self::new(delivery, permit, report.outcome.clone(), Some(report)) }
     }
 
-    /// The call was dropped at the end of a drain's budget.
+    /// A call that was dropped at the end of a drain's budget.
     pub(crate) fn cut(delivery: QueuedDelivery, permit: Permit) -> Self {
         Self::new(delivery, permit, Outcome::Deferred(Deferral::Budget), None)
     }
 
-    pub(crate) fn new(delivery: QueuedDelivery, permit: Permit, outcome: Outcome, report: Option<CallReport>) -> Self {
+    pub(super) fn new(delivery: QueuedDelivery, permit: Permit, outcome: Outcome, report: Option<CallReport>) -> Self {
         Self {
             delivery,
             outcome,
             report,
             fuel: 0,
-            retry: None,
-            dead: false,
+            next: NextAttempt::default(),
             handed_over: false,
-            in_drain: false,
-            being_recorded: false,
+            counted: Counted::default(),
             permit: Some(permit),
-            released: false,
-            opened_breaker: false,
             version: Version::default(),
         }
     }
@@ -79,7 +78,7 @@ impl FinishedCall {
         Self { version, ..self }
     }
 
-    /// What its guest wants changed, if it delivered and wants anything. What others wanted is gone with them.
+    /// Takes what its guest wants changed, if the call delivered and its guest wants anything. Nothing is kept of what other guests wanted.
     pub(crate) fn take_changes(&mut self) -> Option<Vec<(String, Change)>> {
         let changes = &mut self.report.as_mut()?.changes;
         if changes.is_empty() || self.outcome != Outcome::Delivered {
@@ -88,7 +87,7 @@ impl FinishedCall {
         Some(std::mem::take(changes))
     }
 
-    /// The guest answered ok, and we could not keep what it stored: it has to be called again.
+    /// The guest has answered ok, and what it stored could not be kept: the call has failed.
     pub(crate) fn fail_in_host(&mut self, message: String) {
         self.outcome = Outcome::Failed { cause: FailureCause::Host, message };
         self.handed_over = false;
@@ -97,72 +96,101 @@ impl FinishedCall {
         }
     }
 
-    /// Decides what becomes of the delivery: it is made, dead, or due again.
-    pub(crate) fn decide(&mut self, policy: &RetryPolicy, time: &Time) {
+    /// Ends the attempt: the delivery is made, deferred, dead, or due again.
+    pub(crate) fn end_attempt(&mut self, policy: &RetryPolicy, time: &Time) {
         self.delivery.end_attempt();
         if let Outcome::Failed { cause, .. } = &self.outcome {
             self.delivery.failures += 1;
-            self.dead = *cause == FailureCause::Fatal || self.delivery.failures >= policy.max_failures;
-            if !self.dead {
-                let pause = policy.pause(self.delivery.failures, fastrand::f64());
-                self.retry = Some((time.now() + pause, time.timestamp().plus(pause)));
-            }
+            self.next = policy.decide(cause, self.delivery.failures, time);
         }
     }
 
-    /// Whether the delivery is owed as it is on record. One whose failure is not waits for the next start: nobody else may call with the
-    /// number that it has used.
-    pub(crate) fn is_owed(&self) -> bool {
+    /// When the delivery is due again, if it is.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.next {
+            NextAttempt::Due { at, .. } => Some(at),
+            NextAttempt::Unplanned | NextAttempt::Never => None,
+        }
+    }
+
+    /// When the delivery is due again, by the wall clock.
+    pub(crate) fn retry_at(&self) -> Option<Timestamp> {
+        match self.next {
+            NextAttempt::Due { timestamp, .. } => Some(timestamp),
+            NextAttempt::Unplanned | NextAttempt::Never => None,
+        }
+    }
+
+    /// The delivery has failed for the last time.
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self.next, NextAttempt::Never)
+    }
+
+    /// Leaves a delivery that is due again to the next start. False when it is not due again.
+    pub(crate) fn give_up_retry(&mut self) -> bool {
+        let is_due = self.due().is_some();
+        if is_due {
+            self.next = NextAttempt::Unplanned;
+        }
+        is_due
+    }
+
+    /// The call counts in the account of a drain.
+    pub(crate) fn is_in_drain(&self) -> bool {
+        matches!(self.counted, Counted::Drain { .. })
+    }
+
+    /// With the outcome of the call a drain gives its plugin up.
+    pub(crate) fn opens_breaker(&self) -> bool {
+        self.counted == Counted::Drain { opens_breaker: true }
+    }
+
+    /// Whether the delivery is owed as it is on record. A delivery whose failure is not on record waits for the next start: no other call
+    /// may have the number that its attempt has used.
+    pub(super) fn is_owed(&self) -> bool {
         match &self.outcome {
             Outcome::Delivered => false,
-            Outcome::Failed { .. } => self.retry.is_some(),
+            Outcome::Failed { .. } => self.due().is_some(),
             Outcome::Deferred(_) => true,
         }
     }
 
-    /// Only a failure has to be durable before its delivery goes on: its retry must not carry the same number. In a drain there is no
-    /// retry.
+    /// Whether the call has to be on record before its delivery goes on: only a failure, because its retry must not have the same number.
+    /// In a drain there is no retry.
     pub(crate) fn waits_for_record(&self) -> bool {
-        self.retry.is_some() && !self.in_drain
+        self.due().is_some() && !self.is_in_drain()
     }
 
-    /// What a journal has yet to know of it. A deferral changes nothing: the delivery is owed as it was.
+    /// What the journal has yet to know of the call. A deferral changes nothing: the delivery is owed as it was.
     pub(crate) fn completion(&self, plugin: &PluginName) -> Option<Completion> {
         if self.handed_over {
             return None;
         }
-        let (failures, late) = (self.delivery.failures, self.delivery.late);
-        let settlement = match &self.outcome {
-            Outcome::Delivered => Settlement::Delivered,
-            Outcome::Deferred(_) => return None,
-            Outcome::Failed { cause, message } if self.dead => {
-                Settlement::Dead { failures, cause: cause.clone(), message: message.clone() }
-            }
-            Outcome::Failed { cause, message } => Settlement::Owed {
-                failures,
-                late,
-                retry_at: self.retry.map(|(_, at)| at),
-                cause: cause.clone(),
-                message: message.clone(),
-            },
-        };
-        Some(self.completed(plugin, settlement, None))
+        let (settlement, delivery) = (self.settlement()?, self.delivery.delivery_key(plugin));
+        Some(Completion { delivery, attempt: self.delivery.attempt, settlement, changes: None })
     }
 
-    /// The completion of a call that delivered and has changed something. The journal is told no other.
+    /// What the journal is told of a call that delivered and has changed something. It is told nothing else of the call.
     pub(crate) fn completion_with(&mut self, plugin: &PluginName, changes: KeyValueChanges) -> Completion {
         self.handed_over = true;
-        self.completed(plugin, Settlement::Delivered, Some(Box::new(changes)))
+        let (delivery, changes) = (self.delivery.delivery_key(plugin), Some(Box::new(changes)));
+        Completion { delivery, attempt: self.delivery.attempt, settlement: Settlement::Delivered, changes }
     }
 
-    fn completed(
-        &self,
-        plugin: &PluginName,
-        settlement: Settlement,
-        changes: Option<Box<KeyValueChanges>>,
-    ) -> Completion {
-        let delivery = self.delivery.delivery_key(plugin);
-        Completion { delivery, attempt: self.delivery.attempt, settlement, changes }
+    fn settlement(&self) -> Option<Settlement> {
+        let QueuedDelivery { failures, late, .. } = self.delivery;
+        match &self.outcome {
+            Outcome::Delivered => Some(Settlement::Delivered),
+            Outcome::Deferred(_) => None,
+            Outcome::Failed { cause, message } => {
+                let (cause, message) = (cause.clone(), message.clone());
+                Some(if self.is_dead() {
+                    Settlement::Dead { failures, cause, message }
+                } else {
+                    Settlement::Owed { failures, late, retry_at: self.retry_at(), cause, message }
+                })
+            }
+        }
     }
 }
 
@@ -172,15 +200,15 @@ pub(crate) struct PutBack {
     pub(crate) delivery: QueuedDelivery,
     permit: Permit,
     pub(crate) why: Deferral,
-    /// What it costs the tenant, in units of fuel.
-    pub(crate) fuel: u64,
+    /// What the call costs the tenant, in units of fuel.
+    pub(super) fuel: u64,
 }
 
 impl PutBack {
     /// `ran` as for [`FinishedCall::reported`].
     ///
     /// # Errors
-    /// Its calls have run and were put back too often: it has failed.
+    /// When calls of the delivery have run and were put back too often: then this one has failed.
     pub(crate) fn new(
         mut delivery: QueuedDelivery,
         permit: Permit,
@@ -199,14 +227,15 @@ impl PutBack {
         Ok(Self { delivery, permit, why, fuel })
     }
 
-    /// What is to be begun again. Its call has given back what it had reserved.
+    /// What is to be begun again. The call has given back what it had reserved.
     pub(crate) fn again(self) -> Taken {
         Taken { job: Job::Queued(self.delivery), permit: self.permit, memory: None }
     }
 }
 
-/// The engine keeps the count of fuel in a register, and of a guest that did not come back most of it is lost: a spinner
-/// would cost its tenant nothing. Such a guest pays for the time that it ran instead, as if it had run the densest code.
+/// What a call costs its tenant, in units of fuel. The engine keeps the count of fuel in a register, and loses most of it with a guest that
+/// does not come back: a spinner would cost its tenant nothing. Such a guest pays for the time that it ran instead, as if it had run the
+/// densest code.
 fn fuel_of(report: &CallReport, ran: Duration) -> u64 {
     match &report.outcome {
         Outcome::Delivered => report.fuel_used,

@@ -8,7 +8,7 @@ use crate::limits::REMEMBERED_CALLS;
 #[derive(Debug, Default)]
 pub(super) struct HighWater {
     calls: u64,
-    /// What no later call exceeded, and the call that took it; the highest, which is the oldest, in front.
+    /// The amounts that no later call exceeded, each with the number of its call. The highest, which is the oldest, is in front.
     peaks: VecDeque<(u64, u64)>,
 }
 

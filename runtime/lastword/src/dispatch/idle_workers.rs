@@ -6,17 +6,17 @@ use crate::sync::thread::Thread;
 pub(super) struct IdleWorkers(Vec<Thread>);
 
 impl IdleWorkers {
-    /// This one is going to sleep.
+    /// Notes a worker that is going to sleep.
     pub(super) fn add(&mut self, worker: Thread) {
         self.0.push(worker);
     }
 
-    /// This one has come back by itself.
+    /// Forgets a worker that has woken by itself.
     pub(super) fn remove(&mut self, worker: &Thread) {
         self.0.retain(|idle| idle.id() != worker.id());
     }
 
-    /// Wakes so many, or all that there are.
+    /// Wakes so many workers, or all if there are fewer.
     pub(super) fn wake(&mut self, wanted: usize) {
         let wanted = wanted.min(self.0.len());
         self.0.drain(..wanted).for_each(|worker| worker.unpark());

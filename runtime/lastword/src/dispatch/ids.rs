@@ -1,9 +1,8 @@
-//! How the dispatcher names queues and tenants. Plugins have numbers where they are [installed](crate::installed).
+//! The numbers of queues and tenants. Plugins have their numbers where they are [installed](crate::installed).
 
-/// A queue's number. Those of queues in which nothing is left, of tenants that are forgotten and of plugins that are uninstalled, are
-/// used again.
+/// A queue's number. When a tenant is forgotten, or a plugin uninstalled and nothing left of it, the numbers of its queues are used again.
 pub(crate) type QueueId = usize;
 /// Counts the queues of a run, whatever numbers they have.
 pub(super) type QueueStamp = u64;
-/// A tenant's number. Those of tenants that are forgotten are used again.
-pub(crate) type TenantNumber = usize;
+/// A tenant's number. When a tenant is forgotten its number is used again.
+pub(super) type TenantNumber = usize;

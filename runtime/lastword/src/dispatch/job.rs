@@ -13,7 +13,7 @@ use crate::sandbox::Reservation;
 #[derive(Debug)]
 pub(crate) enum Job {
     Queued(QueuedDelivery),
-    /// Of a session that a drain found active.
+    /// The end of a session that a drain found active.
     End(BacklogEnd),
 }
 
@@ -42,7 +42,7 @@ impl Job {
         }
     }
 
-    /// Marks it as deferred, see [`QueuedDelivery::defer`]. Ends of a backlog do not wait for a quota.
+    /// Marks the job as deferred, see [`QueuedDelivery::defer`]. Ends of a backlog do not wait for a quota.
     pub(super) fn defer(&mut self) -> Option<QueuedDelivery> {
         match self {
             Self::Queued(delivery) if delivery.withdrawn => None,
@@ -51,7 +51,7 @@ impl Job {
         }
     }
 
-    /// Marks it as withdrawn, if it is this event of a session: it is passed over. Gives what it was.
+    /// Marks the job as withdrawn, if its event is wanted: it is passed over then. Gives the delivery as it was.
     pub(super) fn withdraw(&mut self, is_wanted: impl FnOnce(EventOfSession) -> bool) -> Option<QueuedDelivery> {
         let Self::Queued(delivery) = self else { return None };
         if delivery.withdrawn || !is_wanted((delivery.sequence, delivery.key)) {
@@ -79,16 +79,16 @@ impl Job {
 pub(crate) struct Taken {
     pub(crate) job: Job,
     pub(crate) permit: Permit,
-    /// Until the call has it; none when it needs none.
+    /// The memory that the call reserves, until the call has it. None when it needs none.
     pub(crate) memory: Option<Reservation>,
 }
 
 /// How many deliveries there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) all: usize,
-    /// Those among them that are `session-end`.
-    pub(crate) ends: usize,
+pub(super) struct Count {
+    pub(super) all: usize,
+    /// How many of them are `session-end`.
+    pub(super) ends: usize,
 }
 
 impl Count {

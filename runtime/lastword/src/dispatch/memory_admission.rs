@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::demand::QueueEntry;
-use super::gates::Gates;
 use super::high_water::HighWater;
 use super::ids::{QueueId, TenantNumber};
 use super::slots::Slots;
+use super::tenant_gates::Gates;
 use crate::installed::{Epoch, Installed, PluginNumber};
 use crate::sandbox::{MemoryPart, Plugin, Reservation};
 

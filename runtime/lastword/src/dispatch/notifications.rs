@@ -18,7 +18,7 @@ pub(crate) struct Deferred {
 #[derive(Debug, Default)]
 pub(super) struct Notifications {
     deferred: VecDeque<Deferred>,
-    /// Batches of which workers are notifying the observer.
+    /// How many batches workers are notifying the observer of.
     in_progress: usize,
 }
 
@@ -27,7 +27,7 @@ impl Notifications {
         self.deferred.extend(deferred);
     }
 
-    /// None waits, and none is in progress.
+    /// Whether no deferral waits, and no batch is in progress.
     pub(super) fn is_idle(&self) -> bool {
         self.deferred.is_empty() && self.in_progress == 0
     }
@@ -36,19 +36,19 @@ impl Notifications {
         !self.deferred.is_empty()
     }
 
-    /// A batch for a worker: it runs no guests meanwhile.
+    /// Takes a batch for a worker, which runs no guests meanwhile.
     pub(super) fn take_batch(&mut self) -> Vec<Deferred> {
         self.in_progress += usize::from(!self.deferred.is_empty());
         let some = self.deferred.len().min(MAX_NOTIFICATIONS);
         self.deferred.drain(..some).collect()
     }
 
-    /// The observer was notified of a batch.
+    /// Notes that the observer was notified of a batch.
     pub(super) fn batch_done(&mut self) {
         self.in_progress -= 1;
     }
 
-    /// All that wait: the observer is not notified of them any more.
+    /// Takes all deferrals that wait: the observer is not notified of them.
     pub(super) fn cancel(&mut self) -> VecDeque<Deferred> {
         std::mem::take(&mut self.deferred)
     }

@@ -15,11 +15,11 @@ use crate::sandbox::Plugin;
 use crate::sync::MutexGuard;
 use crate::tenants::Tenants;
 
-/// A change that begins. Until it is made or dropped nobody else has the dispatcher.
+/// A change that has begun. Until it is made or dropped nobody else has the dispatcher.
 pub(crate) struct PluginChange<'a> {
     dispatcher: &'a Dispatcher,
     state: MutexGuard<'a, State>,
-    /// As they were until now.
+    /// The installed plugins before the change.
     installed: Arc<InstalledPlugins>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct PluginChange<'a> {
 pub(crate) struct PutIn {
     pub(crate) number: PluginNumber,
     pub(crate) installed: Arc<Installed>,
-    /// Nothing of it begins until what may be orphaned under its name is [enqueued](Dispatcher::end_orphans).
+    /// No call of the plugin begins until what may be orphaned under its name is [enqueued](Dispatcher::end_orphans).
     pub(crate) reads_orphans: bool,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct PutIn {
 pub(crate) struct TakenOut {
     pub(crate) number: PluginNumber,
     pub(crate) installed: Arc<Installed>,
-    /// What it is owed and nobody has begun, queue by queue.
+    /// What the plugin is owed and nobody has begun, queue by queue.
     pub(crate) unstarted: Vec<Unstarted>,
 }
 
@@ -44,20 +44,20 @@ impl<'a> PluginChange<'a> {
     /// Begins a change, with the dispatcher's lock: nobody sees half of it. To be called with the active set's lock.
     pub(crate) fn begin(dispatcher: &'a Dispatcher) -> Result<Self, InstallError> {
         let (state, installed) = (dispatcher.state(), dispatcher.installed());
-        // A drain has its account, and the next start goes by who is installed as it begins.
+        // A drain's account, and the next start after it, go by who is installed as the drain begins.
         if state.phase() != Phase::Serving {
             return Err(InstallError::Draining);
         }
         Ok(Self { dispatcher, state, installed })
     }
 
-    /// The plugin that is known by this, with its number.
+    /// The plugin with this key, with its number.
     pub(crate) fn find(&self, key: &PluginKey) -> Option<(PluginNumber, Arc<Installed>)> {
         self.installed.find(key).map(|(number, one)| (number, one.clone()))
     }
 
-    /// Installs a plugin. `has_orphans`: there may be deliveries that are orphaned under its name. There may be as well while another of
-    /// its name is on its way out.
+    /// Installs a plugin. `has_orphans`: deliveries may be orphaned under its name. That may also be so while another plugin of its name is
+    /// being uninstalled.
     pub(crate) fn install(
         mut self,
         plugin: Plugin,
@@ -66,7 +66,7 @@ impl<'a> PluginChange<'a> {
     ) -> Result<PutIn, InstallError> {
         let (number, set) = self.installed.with(plugin, tenants)?;
         let installed = set.get(number).cloned().ok_or(InstallError::Draining)?;
-        let reads_orphans = has_orphans || self.state.leaving().has_name(installed.name());
+        let reads_orphans = has_orphans || self.state.uninstalling().has_name(installed.name());
         let serves = |tenant: &str| installed.tenants.serves(tenant);
         let (memory, threshold) = (PluginMemory::new(&installed), self.dispatcher.breaker_threshold());
         plugins::add(&mut self.state, number, memory, reads_orphans, serves, threshold);
@@ -74,8 +74,7 @@ impl<'a> PluginChange<'a> {
         Ok(PutIn { number, installed, reads_orphans })
     }
 
-    /// Puts another version in the place of the plugin with this number. `reads_orphans`: somebody is going to read what was orphaned
-    /// under its name.
+    /// Replaces the version of the plugin with this number. `reads_orphans`: somebody is going to read what was orphaned under its name.
     pub(crate) fn replace(mut self, number: PluginNumber, plugin: Plugin, reads_orphans: bool) {
         let set = self.installed.with_version(number, plugin);
         if let Some(new) = set.get(number) {
@@ -85,16 +84,16 @@ impl<'a> PluginChange<'a> {
             self.state.scheduler_mut().plugin_gates_mut().begin_orphans(number, false);
         }
         self.dispatcher.publish(&mut self.state, set);
-        // Queues that waited for memory of the version before look anew.
+        // Queues that waited for memory for the old version look anew.
         self.state.wake();
     }
 
-    /// Uninstalls a plugin: nothing of it begins any more. [`Dispatcher::step_out`] says how far it is on its way out.
+    /// Uninstalls a plugin: nothing of it begins any more. [`Dispatcher::uninstall_step`] says how far that is.
     pub(crate) fn uninstall(mut self, key: &PluginKey, leave: Leave) -> Result<TakenOut, InstallError> {
         let (number, installed) = self.find(key).ok_or_else(|| InstallError::NotInstalled(key.clone()))?;
-        installed.leave(leave);
+        installed.set_uninstalled(leave);
         let unstarted = plugins::take_out(&mut self.state, number, installed.name());
-        self.dispatcher.publish(&mut self.state, self.installed.with_leaving(number));
+        self.dispatcher.publish(&mut self.state, self.installed.with_uninstalling(number));
         self.dispatcher.announce(&mut self.state);
         Ok(TakenOut { number, installed, unstarted })
     }

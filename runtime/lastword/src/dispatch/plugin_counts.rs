@@ -1,4 +1,5 @@
-//! What there is of each plugin in its queues and of its calls: kept as it changes, so that asking costs nothing by tenant.
+//! Counts of each plugin's deliveries and of what it has stored. They are kept as they change, so that reading them does not cost more
+//! where there are more tenants.
 
 use crate::installed::PluginNumber;
 
@@ -11,22 +12,22 @@ pub(super) struct PluginCounts(Vec<PluginCount>);
 pub(super) struct PluginCount {
     /// Deliveries that may begin.
     pub(super) ready: u64,
-    /// Deliveries in its queues and lanes, and with workers.
+    /// Deliveries in the plugin's queues and lanes, and with workers.
     pub(super) owed: u64,
-    /// Deferrals of which an observer is to be notified.
+    /// Deferrals that an observer is to be notified of.
     unnotified: u64,
-    /// Bytes that it has stored and the journal has not written yet.
+    /// Bytes that the plugin has stored and the journal has not written.
     unwritten: u64,
 }
 
 /// Deliveries of one plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InstalledCounts {
-    /// They may begin.
+    /// Deliveries that may begin.
     pub(crate) ready: u64,
-    /// Workers have them.
+    /// Deliveries that workers have.
     pub(crate) running: u64,
-    /// They wait for a retry, for an older event of their session, or for the record of a failure.
+    /// Deliveries that wait for a retry, for an older event of their session, or for the record of a failure.
     pub(crate) waiting: u64,
 }
 
@@ -35,7 +36,7 @@ impl PluginCounts {
         self.0.get(plugin).copied().unwrap_or_default()
     }
 
-    /// One of its queues had `before` deliveries that may begin, and has `now`.
+    /// Notes that a queue of the plugin had `before` deliveries that may begin, and has `now`.
     pub(super) fn change_ready(&mut self, plugin: PluginNumber, before: usize, now: usize) {
         if before != now {
             self.change(plugin, |count| count.ready = (count.ready + wide(now)).saturating_sub(wide(before)));
@@ -66,7 +67,7 @@ impl PluginCounts {
         self.change(plugin, |count| count.unwritten = count.unwritten.saturating_sub(bytes));
     }
 
-    /// Whether there is nothing of the plugin.
+    /// Whether all counts of the plugin are 0.
     pub(super) fn has_nothing_of(&self, plugin: PluginNumber) -> bool {
         self.get(plugin) == PluginCount::default()
     }

@@ -1,34 +1,34 @@
-//! A gate for each plugin: all reasons for which no call of it begins, whatever its queues hold, and whoever owes it.
+//! A gate for each plugin: all reasons for which no call of the plugin begins, for whatever tenant.
 //!
-//! An embedder may have paused it, or it was installed just now and what was orphaned under its name is still being read: that goes out
-//! before anything newer, so all of it waits. The queues of a plugin whose gate is closed are out of the order, and looking for work costs
-//! nothing for them.
+//! An embedder may have paused the plugin. Or the plugin was installed just now, and what was orphaned under its name is still being read:
+//! that goes out before anything newer, so everything waits. The queues of a plugin whose gate is closed are out of the order, and looking
+//! for work costs nothing for them.
 
 use crate::installed::PluginNumber;
 
 /// Why calls of one plugin do not begin.
 #[derive(Clone, Copy, Debug, Default)]
 struct PluginGate {
-    /// Guards that hold it back.
+    /// How many guards pause the plugin.
     pauses: u32,
-    /// How many read what was orphaned under its name.
+    /// How many tasks read what was orphaned under the plugin's name.
     orphan_readers: u32,
-    /// The first of them is one that it waits for.
+    /// The plugin waits for the first of those tasks.
     waits_for_orphans: bool,
 }
 
-/// The gates of all plugins. Whoever changes one applies it to the order, see
+/// The gates of all plugins. Whoever changes a gate applies it to the order, see
 /// [`Scheduler::apply_plugin_gate`](super::scheduler::Scheduler::apply_plugin_gate).
 #[derive(Debug, Default)]
 pub(super) struct PluginGates {
     /// By number.
     gates: Vec<PluginGate>,
-    /// A drain has begun: nobody is held back by a pause any more.
+    /// A drain has begun: pauses do not count any more.
     pauses_are_over: bool,
 }
 
 impl PluginGates {
-    /// Nothing holds back the plugin that has this number from now on.
+    /// Opens the gate of a plugin that has this number from now on.
     pub(super) fn reset(&mut self, plugin: PluginNumber) {
         self.change(plugin, |gate| *gate = PluginGate::default());
     }
@@ -51,28 +51,28 @@ impl PluginGates {
         waits_for_orphans || (pauses > 0 && !self.pauses_are_over)
     }
 
-    /// Somebody holds the plugin back.
+    /// Pauses the plugin once more.
     pub(super) fn pause(&mut self, plugin: PluginNumber) {
         self.change(plugin, |gate| gate.pauses += 1);
     }
 
-    /// Somebody does not hold it back any more.
+    /// Undoes one pause of the plugin.
     pub(super) fn resume(&mut self, plugin: PluginNumber) {
         self.change(plugin, |gate| gate.pauses = gate.pauses.saturating_sub(1));
     }
 
-    /// Nobody is held back by a pause from now on. Gives those that are now.
+    /// Ends all pauses for good. Gives the plugins that are paused.
     pub(super) fn end_pauses(&mut self) -> Vec<PluginNumber> {
         self.pauses_are_over = true;
         self.gates.iter().enumerate().filter(|(_, gate)| gate.pauses > 0).map(|(plugin, _)| plugin).collect()
     }
 
-    /// Whether anybody holds a plugin back, or has before a drain began.
+    /// Whether any plugin is paused, or was when a drain began.
     pub(super) fn are_paused(&self) -> bool {
         self.gates.iter().any(|gate| gate.pauses > 0)
     }
 
-    /// Somebody reads what was orphaned under the plugin's name. `waits`: nothing of it begins before that is done.
+    /// Notes that a task reads what was orphaned under the plugin's name. `waits`: no call of the plugin begins before that is done.
     pub(super) fn begin_orphans(&mut self, plugin: PluginNumber, waits: bool) {
         self.change(plugin, |gate| {
             gate.orphan_readers += 1;
@@ -80,7 +80,7 @@ impl PluginGates {
         });
     }
 
-    /// One of them has read all of it. `waited`: it was the one that the plugin waits for.
+    /// Notes that such a task has read everything. `waited`: it is the task that the plugin waits for.
     pub(super) fn end_orphans(&mut self, plugin: PluginNumber, waited: bool) {
         self.change(plugin, |gate| {
             gate.orphan_readers = gate.orphan_readers.saturating_sub(1);
@@ -88,17 +88,17 @@ impl PluginGates {
         });
     }
 
-    /// Whether the plugin waits for its orphans: what is newer is kept behind them.
+    /// Whether the plugin waits for its orphans: newer events are kept behind them.
     pub(super) fn waits_for_orphans(&self, plugin: PluginNumber) -> bool {
         self.get(plugin).waits_for_orphans
     }
 
-    /// Whether somebody reads the plugin's orphans.
+    /// Whether a task reads the plugin's orphans.
     pub(super) fn reads_orphans(&self, plugin: PluginNumber) -> bool {
         self.get(plugin).orphan_readers > 0
     }
 
-    /// Whether somebody reads any plugin's orphans.
+    /// Whether a task reads the orphans of any plugin.
     pub(super) fn some_read_orphans(&self) -> bool {
         self.gates.iter().any(|gate| gate.orphan_readers > 0)
     }

@@ -1,8 +1,8 @@
-//! How many slots a plugin may hold, over all tenants. One that hangs for everybody would otherwise hold a slot in each of
-//! a thousand queues, and leave none to the others.
+//! How many slots a plugin may hold, over all tenants. Otherwise a plugin that hangs for everybody would hold a slot in each of a thousand
+//! queues, and leave none to the others.
 //!
-//! When a plugin holds all that it may, its queues are *parked* as a worker comes by them: looking for work costs each of
-//! them once, and not at every look. They come back as its calls end.
+//! When a plugin holds all the slots that it may, a worker that comes by one of its queues *parks* the queue. So looking for work costs
+//! once for each of them, and not at every look. Parked queues come back as calls of the plugin end.
 
 use std::collections::VecDeque;
 
@@ -19,9 +19,9 @@ pub(super) struct PluginShares {
 
 #[derive(Debug, Default)]
 struct Share {
-    /// A plugin has the number.
+    /// Whether a plugin has the number.
     is_taken: bool,
-    /// Queues with deliveries that may begin, parked or not.
+    /// How many queues have deliveries that may begin, parked or not.
     wanting: usize,
     parked: VecDeque<QueueId>,
 }
@@ -32,7 +32,7 @@ impl PluginShares {
         Self { shares: std::iter::repeat_with(share).take(plugins).collect() }
     }
 
-    /// A plugin has this number from now on.
+    /// Adds the share of a plugin that has this number from now on.
     pub(super) fn add(&mut self, plugin: PluginNumber) {
         if self.shares.len() <= plugin {
             self.shares.resize_with(plugin + 1, Share::default);
@@ -42,27 +42,27 @@ impl PluginShares {
         }
     }
 
-    /// Nothing is left of the plugin that has this number.
+    /// Removes the share of a plugin of which nothing is left.
     pub(super) fn remove(&mut self, plugin: PluginNumber) {
         if let Some(share) = self.shares.get_mut(plugin) {
             *share = Share::default();
         }
     }
 
-    /// A queue of the plugin wants slots now and did not before, or the other way round.
+    /// Notes that a queue of the plugin wants slots now and did not before, or the other way round.
     pub(super) fn change_wanting(&mut self, plugin: PluginNumber, before: bool, now: bool) {
         if let Some(share) = self.shares.get_mut(plugin) {
             share.wanting = share.wanting + usize::from(now) - usize::from(before);
         }
     }
 
-    /// Queues of the plugin that want slots.
+    /// How many queues of the plugin want slots.
     pub(super) fn wanting(&self, plugin: PluginNumber) -> usize {
         self.shares.get(plugin).map_or(0, |share| share.wanting)
     }
 
-    /// Slots that one plugin may hold: at most half, and its equal part when many want some. A plugin that is alone may
-    /// have them all.
+    /// How many slots one plugin may hold: an equal part where several plugins want some, and half at most. A plugin that is alone may hold
+    /// them all.
     pub(super) fn share(&self, slots: &Slots) -> u32 {
         if self.shares.iter().filter(|share| share.is_taken).take(2).count() <= 1 {
             return slots.total();
@@ -71,14 +71,14 @@ impl PluginShares {
         part_of(slots.total(), self.shares.iter().enumerate().filter(active).count().max(2))
     }
 
-    /// The queue's plugin holds all that it may.
+    /// Parks a queue, whose plugin holds all the slots that it may.
     pub(super) fn park(&mut self, plugin: PluginNumber, queue: QueueId) {
         if let Some(share) = self.shares.get_mut(plugin) {
             share.parked.push_back(queue);
         }
     }
 
-    /// Nothing of the plugin begins for another reason: gives its parked queues.
+    /// Takes all parked queues of a plugin of which nothing begins for another reason.
     pub(super) fn unpark_all(&mut self, plugin: PluginNumber) -> VecDeque<QueueId> {
         self.shares.get_mut(plugin).map(|share| std::mem::take(&mut share.parked)).unwrap_or_default()
     }
@@ -89,8 +89,8 @@ impl PluginShares {
         self.shares.iter().enumerate().position(has_room)
     }
 
-    /// Calls of the plugin have ended: gives as many of its parked queues as it may take slots, and all of them when it holds
-    /// none, so that none is parked with nobody to bring it back.
+    /// Takes as many parked queues of a plugin, some of whose calls have ended, as the plugin may take slots. Takes all of them when the
+    /// plugin holds no slot, because no call would end that could bring them back.
     pub(super) fn unpark(&mut self, plugin: PluginNumber, slots: &Slots, share: u32) -> Vec<QueueId> {
         let Some(one) = self.shares.get_mut(plugin) else { return Vec::new() };
         let taken = slots.of_plugin(plugin);

@@ -10,7 +10,7 @@ use lastword_events::Deferral;
 use super::backlog::{Backlog, BacklogEnd};
 use super::demand::{Demand, NextCall};
 use super::drain_account::{AccountState, ClosedQueue, Progress, Tally};
-use super::finished_call::FinishedCall;
+use super::finished_call::{Counted, FinishedCall};
 use super::ids::QueueStamp;
 use super::job::{Count, Job};
 use super::unstarted::Unstarted;
@@ -25,37 +25,37 @@ use crate::queued_delivery::QueuedDelivery;
 pub(super) struct Queue {
     pub(super) tenant: Arc<str>,
     pub(super) plugin: PluginNumber,
-    /// Tells it apart from what has had its number before, or will.
+    /// Tells the queue apart from those that had its number before, or will have it.
     pub(super) stamp: QueueStamp,
-    /// What came while the plugin's orphans are being read, in this order: they go first. What was withdrawn of it keeps its place until
-    /// the journal has answered.
+    /// What came while the plugin's orphans are being read, in its order: the orphans go first. What is withdrawn here keeps its place
+    /// until the journal has answered.
     held: VecDeque<QueuedDelivery>,
-    /// May begin now, in this order.
+    /// Jobs that may begin now, in this order.
     pub(super) ready: VecDeque<Job>,
-    /// Those of them that were withdrawn, and are passed over.
+    /// How many of `ready` were withdrawn, and are passed over.
     withdrawn: usize,
-    /// How many were taken from the front of `ready`, less those that were put back there: what is looked for keeps its place.
+    /// How many jobs were taken from the front of `ready`, less those that returned there. With it a search in pieces knows its place.
     taken_from_front: i64,
-    /// Ends of a drain that have not been looked at yet; after everything in `ready`.
+    /// Ends of a drain that have not been looked at. They come after everything in `ready`.
     pub(super) backlog: Option<Backlog>,
-    /// By session id; one only while something of it is owed.
+    /// The lanes, by session id. An id has one only while something of it is owed.
     pub(super) lanes: HashMap<Arc<str>, Lane>,
-    /// What has not begun: in `ready`, in `lanes`, in `held`, in `backlog`, and what may take the process down and waits for its turn.
+    /// Counts what has not begun: in `ready`, in `lanes`, in `held`, in `backlog`, and suspects that wait for their turn.
     pub(super) unstarted: Count,
-    /// Ends that a worker has taken and not brought back.
+    /// How many ends workers have taken and not brought back.
     pub(super) ends_taken: u32,
-    /// Ends that failed, and whose failure is being written down.
+    /// How many ends failed, and have a failure that is being written down.
     pub(super) ends_being_recorded: u32,
     pub(super) breaker: Breaker,
     pub(super) tally: Tally,
 }
 
-/// What an attempt that is over leaves to do.
+/// What there is to do in a lane after a step of it.
 pub(super) struct Finished {
     pub(super) ready: Option<QueuedDelivery>,
-    /// When the session's lane has to be looked at again.
+    /// When somebody has to look at the lane again.
     pub(super) look_at: Option<Instant>,
-    /// The delivery is still owed in this run.
+    /// Whether the delivery of an attempt that is over is still owed in this run.
     pub(super) is_owed: bool,
 }
 
@@ -79,7 +79,7 @@ impl Queue {
         }
     }
 
-    /// Deliveries that may begin.
+    /// How many deliveries may begin.
     pub(super) fn ready_len(&self) -> usize {
         self.ready.len() - self.withdrawn + self.backlog.as_ref().map_or(0, Backlog::len)
     }
@@ -96,27 +96,27 @@ impl Queue {
                 return Some(job);
             }
             let end = self.backlog.as_mut()?.next()?;
-            // A lane may give something of its own instead of the end, or keep it.
+            // The lane may give something older instead of the end, or keep the end.
             if let Some(job) = self.begin_end(end, now) {
                 return Some(job);
             }
         }
     }
 
-    /// Puts back what was to begin next.
+    /// Puts a job at the front: it is the next that begins.
     pub(super) fn put_in_front(&mut self, job: Job) {
         self.taken_from_front -= 1;
         self.ready.push_front(job);
     }
 
-    /// Keeps a delivery until the plugin's orphans are read: nothing is ready for it.
+    /// Holds a delivery until the plugin's orphans are read. Nothing becomes ready by it.
     pub(super) fn hold(&mut self, delivery: QueuedDelivery, _now: Instant) -> Option<QueuedDelivery> {
         self.unstarted.add(delivery.is_end());
         self.held.push_back(delivery);
         None
     }
 
-    /// The plugin's orphans are read: gives what came meanwhile, in its order, for [`Self::push_held`]. It is not counted any more.
+    /// Takes what was held, in its order, for [`Self::push_held`], when the plugin's orphans are read. It is not counted any more.
     pub(super) fn take_held(&mut self) -> VecDeque<QueuedDelivery> {
         let held = std::mem::take(&mut self.held);
         let there = held.iter().filter(|delivery| !delivery.withdrawn);
@@ -134,7 +134,7 @@ impl Queue {
         None
     }
 
-    /// Withdraws what waits in lanes, or is held.
+    /// Withdraws deliveries that wait in lanes, or are held.
     pub(super) fn withdraw_waiting(&mut self, withdrawal: &mut Withdrawal) {
         let Withdrawal { missing, withdrawn, shortened, .. } = withdrawal;
         for delivery in self.held.iter_mut().filter(|delivery| !delivery.withdrawn) {
@@ -159,7 +159,7 @@ impl Queue {
         }
     }
 
-    /// Withdraws what is ready: from a place on, and some. Gives the place to go on from; none when all was looked at.
+    /// Withdraws deliveries that are ready: looks at some, from a place on. Gives the place to go on from; none when all were looked at.
     pub(super) fn withdraw_ready(&mut self, withdrawal: &mut Withdrawal, from: Option<i64>) -> Option<i64> {
         let Withdrawal { missing, withdrawn, stopped, .. } = withdrawal;
         let first = from.map_or(0, |from| usize::try_from(from - self.taken_from_front).unwrap_or(0));
@@ -181,7 +181,7 @@ impl Queue {
         (next < self.ready.len()).then(|| self.taken_from_front + i64::try_from(next).unwrap_or(i64::MAX))
     }
 
-    /// Withdraws what may take the process down and waited for its turn.
+    /// Withdraws a suspect that waited for its turn.
     pub(super) fn withdraw_suspect(&mut self, delivery: QueuedDelivery) {
         self.unstarted.remove(delivery.is_end());
         if let Some(lane) = self.lanes.get_mut(&delivery.session.identity.id) {
@@ -189,18 +189,19 @@ impl Queue {
         }
     }
 
-    /// What was withdrawn is owed still: it has its place again. Somebody has to [look](Self::look) at its lane then.
-    pub(super) fn put_back_withdrawn(&mut self, Withdrawn { delivery, due }: Withdrawn, now: Instant) {
+    /// Restores a delivery that was withdrawn and is still owed: it has its place again. Somebody has to [look](Self::look) at its lane
+    /// then.
+    pub(super) fn restore_withdrawn(&mut self, Withdrawn { delivery, due }: Withdrawn, now: Instant) {
         self.unstarted.add(delivery.is_end());
         let event = (delivery.sequence, delivery.key);
         if let Some(held) = self.held.iter_mut().find(|held| is_withdrawn(held, event)) {
             held.withdrawn = false;
             return;
         }
-        self.lanes.entry(delivery.session.identity.id.clone()).or_default().put_back(delivery, due, now);
+        self.lanes.entry(delivery.session.identity.id.clone()).or_default().restore(delivery, due, now);
     }
 
-    /// What was withdrawn is forgotten. Somebody has to [look](Self::look) at its lane then.
+    /// Forgets a delivery that was withdrawn. Somebody has to [look](Self::look) at its lane then.
     pub(super) fn forget(&mut self, Withdrawn { delivery, .. }: &Withdrawn) {
         let event = (delivery.sequence, delivery.key);
         if let Some(place) = self.held.iter().position(|held| is_withdrawn(held, event)) {
@@ -210,7 +211,7 @@ impl Queue {
         }
     }
 
-    /// What had been withdrawn of a lane is in its place again, or gone.
+    /// Looks at a lane, all of whose withdrawn deliveries are restored or forgotten.
     pub(super) fn look(&mut self, id: &Arc<str>, now: Instant) -> Finished {
         self.step(id, |lane| lane.look(now))
     }
@@ -222,12 +223,12 @@ impl Queue {
         }
     }
 
-    /// Something has gone from a lane: it goes on. `stopped`: what has gone was ready.
-    pub(super) fn go_on(&mut self, id: &Arc<str>, stopped: bool, now: Instant) -> Finished {
-        self.step(id, |lane| if stopped { lane.done(now) } else { lane.go_on(now) })
+    /// Lets a lane go on from which a delivery has gone. `stopped`: the delivery was ready.
+    pub(super) fn advance_lane(&mut self, id: &Arc<str>, stopped: bool, now: Instant) -> Finished {
+        self.step(id, |lane| if stopped { lane.done(now) } else { lane.advance(now) })
     }
 
-    /// Takes a step of a lane, which may be over then.
+    /// Takes a step of a lane, and removes the lane if it is empty then.
     fn step(&mut self, id: &Arc<str>, step: impl FnOnce(&mut Lane) -> Option<QueuedDelivery>) -> Finished {
         let Some(lane) = self.lanes.get_mut(id) else { return Finished { ready: None, look_at: None, is_owed: false } };
         let ready = step(lane);
@@ -240,10 +241,10 @@ impl Queue {
         Finished { ready, look_at, is_owed: false }
     }
 
-    /// The end of a session of the backlog: it may begin, unless something older of its id has to go first.
+    /// Puts an end of the backlog into its lane. The end may begin, unless something older of its id has to go first.
     pub(super) fn begin_end(&mut self, end: BacklogEnd, now: Instant) -> Option<Job> {
         match self.lanes.entry(end.session.identity.id.clone()) {
-            // What comes of its id from now on waits for it.
+            // What comes for this id from now on waits for the end.
             Entry::Vacant(vacant) => {
                 vacant.insert(Lane::in_progress());
                 Some(Job::End(end))
@@ -252,17 +253,17 @@ impl Queue {
         }
     }
 
-    /// Ends that a worker has, or whose failure is being written down.
+    /// How many ends workers have, or have a failure that is being written down.
     pub(super) fn held_ends(&self) -> u64 {
         u64::from(self.ends_taken + self.ends_being_recorded)
     }
 
-    /// It is owed nothing.
+    /// Whether nothing is owed here.
     pub(super) fn is_idle(&self) -> bool {
         self.lanes.is_empty() && self.held.is_empty() && self.ready_len() == 0
     }
 
-    /// What it wants of the scheduler.
+    /// What the queue wants of the scheduler.
     pub(super) fn demand(&self) -> Demand {
         Demand { deliveries: self.ready_len(), next: self.next_call() }
     }
@@ -271,20 +272,20 @@ impl Queue {
         self.ready.front().map_or_else(NextCall::default, Job::next_call)
     }
 
-    /// A worker takes this.
+    /// Counts a job that a worker takes.
     pub(super) fn take(&mut self, job: &Job) {
         self.ends_taken += u32::from(job.is_end());
         self.unstarted.remove(job.is_end());
     }
 
-    /// A worker brings it back unstarted.
-    pub(super) fn put_back(&mut self, job: &Job) {
+    /// A worker returns a job that it has not begun.
+    pub(super) fn return_unstarted(&mut self, job: &Job) {
         self.ends_taken -= u32::from(job.is_end());
         self.unstarted.add(job.is_end());
     }
 
-    /// A worker brings it back unstarted, and it is not owed here any more.
-    pub(super) fn leave_behind(&mut self, job: &Job) {
+    /// A worker brings a job back unstarted, and its plugin is uninstalled: the queue does not owe the job any more.
+    pub(super) fn forget_taken(&mut self, job: &Job) {
         self.ends_taken -= u32::from(job.is_end());
     }
 
@@ -300,50 +301,63 @@ impl Queue {
         self.lanes.entry(delivery.session.identity.id.clone()).or_default().push_late(delivery, now)
     }
 
-    /// Something newer waits behind this delivery.
+    /// Whether something newer waits behind this delivery.
     pub(super) fn has_newer(&self, than: &QueuedDelivery) -> bool {
         self.lanes.get(&than.session.identity.id).is_some_and(|lane| lane.has_newer(than))
     }
 
-    /// Takes an attempt that is over into account, and marks it as late if something newer waits behind it.
+    /// Takes a call that is over into account, and marks its delivery as late if something newer waits behind it.
     pub(super) fn account(&mut self, call: &mut FinishedCall, account: AccountState) {
-        let is_end = call.delivery.is_end();
+        let (is_end, is_due) = (call.delivery.is_end(), call.due().is_some());
         self.ends_taken -= u32::from(is_end);
-        // A drain that begins before this is settled has to know of it.
-        call.being_recorded = account == AccountState::None && call.retry.is_some() && is_end;
-        self.ends_being_recorded += u32::from(call.being_recorded);
-        call.delivery.late |= call.retry.is_some() && self.has_newer(&call.delivery);
-        call.in_drain = account == AccountState::Open;
-        if call.in_drain {
-            let was_open = self.breaker.is_open();
-            self.breaker.count(&call.outcome);
-            call.opened_breaker = !was_open && self.breaker.is_open();
-            if is_end {
-                self.tally.add(&call.outcome);
+        call.delivery.late |= is_due && self.has_newer(&call.delivery);
+        call.counted = match account {
+            AccountState::None if is_due && is_end => {
+                // A drain that begins before the failure is settled has to know of it.
+                self.ends_being_recorded += 1;
+                Counted::FailedEnds
             }
-        }
+            AccountState::None | AccountState::Closed => Counted::Nowhere,
+            AccountState::Open => {
+                let was_open = self.breaker.is_open();
+                self.breaker.count(&call.outcome);
+                if is_end {
+                    self.tally.add(&call.outcome);
+                }
+                Counted::Drain { opens_breaker: !was_open && self.breaker.is_open() }
+            }
+        };
     }
 
-    /// An attempt is over, and its record needs no waiting for: its session goes on.
-    pub(super) fn finish(&mut self, call: FinishedCall, account: AccountState, now: Instant) -> Finished {
-        let FinishedCall { delivery, outcome, retry, in_drain, being_recorded, released, .. } = call;
+    /// A call is over, and its record needs no waiting for: its session goes on. `was_freed`: its slot was freed before the failure was on
+    /// record.
+    pub(super) fn finish(
+        &mut self,
+        call: FinishedCall,
+        was_freed: bool,
+        account: AccountState,
+        now: Instant,
+    ) -> Finished {
+        let (due, in_drain) = (call.due(), call.is_in_drain());
+        let FinishedCall { delivery, outcome, counted, .. } = call;
         let (is_end, id) = (delivery.is_end(), delivery.session.identity.id.clone());
-        self.ends_being_recorded -= u32::from(being_recorded);
-        // It failed before the drain. Its record did not come in time, so it has no retry: the drain counts the failure here. (What the
-        // journal refuses at once was given up before the drain.)
-        if being_recorded && released && retry.is_none() && account == AccountState::Open {
+        let is_failed_end = counted == Counted::FailedEnds;
+        self.ends_being_recorded -= u32::from(is_failed_end);
+        // The call failed before the drain. Its record did not come in time, so the delivery has no retry: the drain counts the failure
+        // here. (What the journal refuses at once was given up before the drain.)
+        if is_failed_end && was_freed && due.is_none() && account == AccountState::Open {
             self.tally.add(&outcome);
         }
-        if retry.is_some() && !in_drain && account == AccountState::Open {
-            // It failed before the drain, and its queue was deferred while its failure was written down: so is it.
+        if due.is_some() && !in_drain && account == AccountState::Open {
+            // The call failed before the drain, and its queue was deferred while the failure was written down: so is the delivery.
             self.lanes.entry(id.clone()).or_default();
         }
         let lane = self.lanes.get_mut(&id);
         // What was taken before everything was deferred has no lane to wait in.
-        let is_owed = retry.is_some() && !in_drain && lane.is_some();
+        let is_owed = due.is_some() && !in_drain && lane.is_some();
         let Some(lane) = lane else { return Finished { ready: None, look_at: None, is_owed } };
-        let ready = match retry {
-            Some((due, _)) => {
+        let ready = match due {
+            Some(due) => {
                 let failed_in = match account {
                     AccountState::None => FailedIn::OrdinaryWork,
                     _ if in_drain => FailedIn::Drain,
@@ -365,7 +379,7 @@ impl Queue {
         Finished { ready, look_at, is_owed }
     }
 
-    /// A drain begins: everything gets one attempt. Gives what is ready in lanes.
+    /// Begins a drain: everything gets one attempt. Gives what is ready in lanes.
     pub(super) fn begin_drain(&mut self, breaker: Breaker, now: Instant) -> Vec<QueuedDelivery> {
         self.tally = Tally::default();
         self.breaker = breaker;
@@ -377,7 +391,7 @@ impl Queue {
         ready
     }
 
-    /// A drain has found these sessions active. What fails in lanes of theirs is late.
+    /// Adds the ends of sessions that a drain has found active. What fails in the lanes of these sessions is late.
     pub(super) fn set_backlog(&mut self, backlog: Backlog, newest_ends: &HashMap<&str, u64>) {
         for (id, lane) in &mut self.lanes {
             if let Some(sequence) = newest_ends.get(&**id) {
@@ -388,7 +402,7 @@ impl Queue {
         self.backlog = Some(backlog);
     }
 
-    /// Ends its part of a drain's account: what a worker still holds counts as cut. None when it was owed no end.
+    /// Closes the queue's part of a drain's account: what workers still have counts as cut. None when no end was owed here.
     pub(super) fn close(&mut self) -> Option<ClosedQueue> {
         self.tally.defer(Deferral::Budget, self.held_ends());
         if self.tally.owed() == 0 {
@@ -398,7 +412,7 @@ impl Queue {
         Some(ClosedQueue { tenant: self.tenant.clone(), plugin: self.plugin, tally })
     }
 
-    /// Adds what has become of its ends.
+    /// Adds what has become of the queue's ends.
     pub(super) fn add_to(&self, progress: &mut Progress) {
         let unmade = u64::try_from(self.unstarted.ends).unwrap_or(u64::MAX) + self.held_ends();
         progress.delivered += self.tally.delivered;
@@ -407,12 +421,12 @@ impl Queue {
         progress.unnotified += unmade;
     }
 
-    /// Whether anything waits in a lane. Also when nothing does but a delivery that may take the process down.
+    /// Whether anything may wait in a lane. Also true when only a suspect waits for its turn.
     fn may_have_waiting(&self) -> bool {
         self.unstarted.all > self.ready_len()
     }
 
-    /// Takes everything that has not begun, for good: what workers have finds no lane when it comes back. It looks at none of it:
+    /// Takes everything that has not begun, for good: what workers have finds no lane when it comes back. No delivery is looked at, because
     /// there may be a million.
     pub(super) fn take_all(&mut self) -> Unstarted {
         self.forget_withdrawn();
@@ -423,7 +437,7 @@ impl Queue {
     }
 }
 
-/// Whether this was held and withdrawn, as this event.
+/// Whether this is the held delivery of this event, and was withdrawn.
 fn is_withdrawn(held: &QueuedDelivery, event: EventOfSession) -> bool {
     held.withdrawn && (held.sequence, held.key) == event
 }

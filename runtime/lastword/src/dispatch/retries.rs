@@ -1,4 +1,4 @@
-//! Lanes that have to be looked at again at some moment.
+//! The lanes that somebody has to look at again, by moment.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,17 +18,17 @@ struct Retry {
 }
 
 impl Retries {
-    /// The lane of this session id wants to be looked at.
+    /// Adds the lane of this session id, which somebody has to look at.
     pub(super) fn add(&mut self, at: Instant, queue: QueueId, id: Arc<str>) {
         self.0.push(Reverse(Retry { at, queue, id }));
     }
 
-    /// When the first of them does.
+    /// The first moment.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.peek().map(|Reverse(retry)| retry.at)
     }
 
-    /// A lane whose moment has come; to be called until there is none.
+    /// Takes a lane whose moment has come. To be called until there is none.
     pub(super) fn due(&mut self, now: Instant) -> Option<(QueueId, Arc<str>)> {
         self.next().filter(|at| *at <= now)?;
         self.0.pop().map(|Reverse(retry)| (retry.queue, retry.id))

@@ -1,22 +1,21 @@
 //! Which queue begins something next, and how much.
 //!
-//! The order is [`Fair`]'s. A queue is passed by while its tenant's [gate](super::gates) or its plugin's [gate](super::plugin_gates) is
-//! closed, while it or its plugin holds its part of the [slots](super::slots), or while there is no
-//! [memory](super::memory_admission) for its next call. The scheduler looks at no delivery: what a queue wants is said to it as a
-//! [`Demand`].
+//! [`Fair`] has the order. A queue is passed by while its tenant's [gate](super::tenant_gates) or its plugin's [gate](super::plugin_gates)
+//! is closed, while the queue or its plugin holds its part of the [slots](super::slots), or while there is no
+//! [memory](super::memory_admission) for its next call. The scheduler looks at no delivery: it is told what a queue wants as a [`Demand`].
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::demand::{Demand, NextCall, QueueEntry};
 use super::fair_order::{Fair, Rank};
-use super::gates::{Gate, Gates};
 use super::ids::{QueueId, TenantNumber};
 use super::memory_admission::{MemoryTurns, PluginMemory, View};
 use super::plugin_counts::{InstalledCounts, PluginCount, PluginCounts};
 use super::plugin_gates::PluginGates;
 use super::plugin_shares::PluginShares;
 use super::slots::{Holder, Permit, Slots, part_of};
+use super::tenant_gates::{Gate, Gates};
 use super::tenants::{TenantQueues, Tenants};
 use crate::installed::{PluginNumber, Version};
 use crate::limits::{MAX_BATCH, MIN_BATCH};
@@ -35,11 +34,11 @@ pub(super) struct Scheduler {
     plugins: PluginShares,
     counts: PluginCounts,
     memory: MemoryTurns,
-    /// Deliveries that a worker takes at once.
+    /// How many deliveries a worker takes at once.
     batch: u32,
 }
 
-/// What a queue's next call has been given. It has no slot yet.
+/// The memory of a queue's next call, which has no slot yet.
 pub(super) struct Admitted(Option<Reservation>);
 
 impl Scheduler {
@@ -48,7 +47,7 @@ impl Scheduler {
             slots: Slots::new(slots, workers),
             plugins: PluginShares::new(plugins.len()),
             memory: MemoryTurns::new(plugins),
-            // No worker takes so much that the others find nothing left of what one queue may hold.
+            // No worker takes so many that nothing is left for others of what one queue may hold.
             batch: (slots / 2 / workers.max(1)).clamp(MIN_BATCH, MAX_BATCH),
             ..Self::default()
         }
@@ -70,7 +69,7 @@ impl Scheduler {
         &self.gates
     }
 
-    /// Adds a tenant and a queue for each of these plugins, under the numbers of such that were forgotten where there are any.
+    /// Adds a tenant and a queue for each of these plugins. Numbers of forgotten ones are used again where there are any.
     pub(super) fn add_tenant(
         &mut self,
         name: &Arc<str>,
@@ -109,7 +108,7 @@ impl Scheduler {
         }
     }
 
-    /// Adds a plugin under a number that nobody has, and a queue for each of these tenants. Gives the queues.
+    /// Adds a plugin under a free number, and a queue for each of these tenants. Gives the queues.
     pub(super) fn add_plugin(
         &mut self,
         plugin: PluginNumber,
@@ -132,20 +131,20 @@ impl Scheduler {
         added
     }
 
-    /// The plugin has another version, whose calls take what they take.
+    /// Replaces the version of a plugin, whose calls take another amount of memory.
     pub(super) fn replace_plugin(&mut self, plugin: PluginNumber, memory: PluginMemory) {
         self.end_waits_of(plugin);
         self.memory.set(plugin, memory);
         self.bring_back_for_memory();
     }
 
-    /// Tenants have no queues of this plugin any more. Gives those that they had, which are owed nothing new.
+    /// Removes the queues of this plugin from all tenants, and gives them. Nothing new comes into them.
     pub(super) fn take_out_plugin(&mut self, plugin: PluginNumber) -> Vec<QueueId> {
         self.end_waits_of(plugin);
         self.tenants.remove_queues(plugin)
     }
 
-    /// Nothing is left of the plugin: its queues, and its number, are others' now.
+    /// Frees the queues and the number of a plugin of which nothing is left.
     pub(super) fn remove_plugin(&mut self, plugin: PluginNumber, queues: Vec<QueueId>) {
         self.plugins.remove(plugin);
         self.memory.set(plugin, PluginMemory::default());
@@ -153,7 +152,7 @@ impl Scheduler {
         self.tenants.add_spare_queues(queues);
     }
 
-    /// Whether nothing is left of a plugin: nothing that it is owed, no call, and nothing that comes of a call.
+    /// Whether nothing is left of a plugin: no delivery, no call, and nothing that comes of a call.
     pub(super) fn has_nothing_of(&self, plugin: PluginNumber) -> bool {
         self.counts.has_nothing_of(plugin)
             && self.slots.of_plugin(plugin) == 0
@@ -164,12 +163,12 @@ impl Scheduler {
         &self.plugin_gates
     }
 
-    /// Whoever changes a gate [applies](Self::apply_plugin_gate) it.
+    /// The gates of plugins. Whoever changes a gate [applies](Self::apply_plugin_gate) it.
     pub(super) fn plugin_gates_mut(&mut self) -> &mut PluginGates {
         &mut self.plugin_gates
     }
 
-    /// Takes the plugin's queues out of the order if its gate is closed, and lets them back in otherwise. It looks at every queue.
+    /// Takes the plugin's queues out of the order if its gate is closed, and lets them back in otherwise. Looks at every queue.
     pub(super) fn apply_plugin_gate(&mut self, plugin: PluginNumber) {
         let closed = self.plugin_gates.is_closed(plugin);
         if closed {
@@ -193,7 +192,7 @@ impl Scheduler {
         self.queues.get(queue).is_some_and(|entry| entry.closed)
     }
 
-    /// Queues of the plugin wait for no slot and no memory: they are out of the order for another reason, or look anew.
+    /// Ends the waits of the plugin's queues for slots and memory: they are out of the order for another reason, or look anew.
     fn end_waits_of(&mut self, plugin: PluginNumber) {
         let for_memory = self.memory.end_waits_of(&self.queues, plugin);
         for queue in self.plugins.unpark_all(plugin).into_iter().chain(for_memory) {
@@ -201,7 +200,7 @@ impl Scheduler {
         }
     }
 
-    /// Says to the order what a queue wants.
+    /// Tells the order what a queue wants.
     fn apply_demand(&mut self, queue: QueueId) {
         let Some(entry) = self.queues.get(queue) else { return };
         self.fair.set_ready(queue, if entry.parked { 0 } else { entry.deliveries() });
@@ -219,7 +218,7 @@ impl Scheduler {
         });
     }
 
-    /// The queue's tenant is owed so many deliveries more.
+    /// Counts so many more deliveries that the queue's tenant and plugin are owed.
     pub(super) fn add_owed(&mut self, queue: QueueId, deliveries: usize) {
         let Some(Holder { tenant, plugin, .. }) = self.holder(queue) else { return };
         let deliveries = u64::try_from(deliveries).unwrap_or(u64::MAX);
@@ -243,7 +242,7 @@ impl Scheduler {
         self.queues.get(queue).map(|entry| entry.holder)
     }
 
-    /// Deliveries of a plugin: that may begin, that are with workers, and that wait for something.
+    /// How many deliveries of a plugin may begin, are with workers, and wait for something.
     pub(super) fn counts_of(&self, plugin: PluginNumber) -> InstalledCounts {
         let PluginCount { ready, owed, .. } = self.counts.get(plugin);
         let running = u64::from(self.slots.of_plugin(plugin));
@@ -262,7 +261,7 @@ impl Scheduler {
         self.fair.rank(queue)
     }
 
-    /// Says what a queue wants. To be called when that has changed.
+    /// Takes what a queue wants. To be called when that has changed.
     pub(super) fn update_ready(&mut self, queue: QueueId, demand: Demand) {
         let Some(entry) = self.queues.get_mut(queue) else { return };
         let wanted = entry.deliveries();
@@ -272,7 +271,8 @@ impl Scheduler {
         self.apply_demand(queue);
     }
 
-    /// The queue whose turn it is to begin something, and how many slots it may take. `begun`: queues that the worker goes on with.
+    /// The queue whose turn it is to begin something, and how many slots it may take. `begun`: queues that the worker can go on with
+    /// already.
     pub(super) fn choose(&mut self, begun: &[QueueId], draining: bool) -> Option<(QueueId, u32)> {
         let free = self.slots.free(draining);
         if free == 0 {
@@ -284,7 +284,7 @@ impl Scheduler {
             let room_of =
                 |queue: QueueId| self.queue_room(queue, share, of_plugin).min(self.slots.free_for(queue, free));
             let Some(queue) = self.fair.first(|queue| !begun.contains(&queue) && room_of(queue) > 0) else {
-                // Others want fewer slots than when these were parked.
+                // Other plugins want fewer slots than when these queues were parked.
                 let plugin = self.plugins.with_room(&self.slots, of_plugin)?;
                 self.unpark(plugin, of_plugin);
                 continue;
@@ -297,7 +297,7 @@ impl Scheduler {
         }
     }
 
-    /// Deliveries that a queue may take at once, of the `most` that [`Self::choose`] has given.
+    /// How many deliveries a worker may take of a queue at once, of the `most` that [`Self::choose`] has given.
     pub(super) fn room_to_take(&self, queue: QueueId, most: u32, fuel_counts: bool) -> usize {
         let Some(tenant) = self.tenant_of(queue) else { return 0 };
         let Some(gate) = self.gates.get(tenant) else { return 0 };
@@ -305,12 +305,13 @@ impl Scheduler {
         usize::try_from(room).unwrap_or(usize::MAX)
     }
 
-    /// Whether the queue's next call may begin, with its memory. `is_another`: the worker has taken one of the queue already.
+    /// Reserves the memory of the queue's next call. None when the call may not begin. `is_another`: the worker has taken a job of the
+    /// queue already.
     pub(super) fn admit(&mut self, queue: QueueId, next: NextCall, is_another: bool) -> Option<Admitted> {
         let entry = self.queues.get_mut(queue)?;
         entry.demand.next = next;
         let entry = self.queues.get(queue)?;
-        // For the first this was looked at when the queue was chosen.
+        // For the first job this was looked at when the queue was chosen.
         if !self.tenant_has_memory(entry) || (is_another && !self.memory.host_fits(entry)) {
             return None;
         }
@@ -325,7 +326,7 @@ impl Scheduler {
         Some((permit, memory))
     }
 
-    /// A slot for a call that is alone, and needs no reservation: there is all memory to grow into.
+    /// Gives a slot to a call that is alone. It needs no reservation, because all memory is free to grow into.
     pub(super) fn take_alone(&mut self, queue: QueueId) -> Option<Permit> {
         self.take(queue, Admitted(None)).map(|(permit, _)| permit)
     }
@@ -334,7 +335,7 @@ impl Scheduler {
         self.slots.give_back(permit);
     }
 
-    /// Calls of the queue have ended: whoever has waited for what they held comes back.
+    /// Lets queues back into the order that waited for what ended calls of this queue held.
     pub(super) fn calls_ended(&mut self, queue: QueueId) {
         if let Some(&Holder { tenant, plugin, .. }) = self.queues.get(queue).map(|entry| &entry.holder) {
             self.apply_limits(tenant);
@@ -344,7 +345,7 @@ impl Scheduler {
         self.bring_back_for_memory();
     }
 
-    /// Whoever has waited for memory that is there now comes back.
+    /// Lets queues back into the order that waited for memory, if it is there now.
     fn bring_back_for_memory(&mut self) {
         let view = View { queues: &self.queues, gates: &self.gates, slots: &self.slots };
         for queue in self.memory.bring_back(&view) {
@@ -352,7 +353,7 @@ impl Scheduler {
         }
     }
 
-    /// A call of this version of the queue's plugin had so much memory.
+    /// Notes how much memory a call of this version of the queue's plugin had.
     pub(super) fn call_had(&mut self, queue: QueueId, version: Version, bytes: u64) {
         if let Some(plugin) = self.plugin_of(queue) {
             self.memory.call_had(plugin, version.since, bytes);
@@ -364,8 +365,8 @@ impl Scheduler {
         self.fair.charge(queue, nanos);
     }
 
-    /// Charges a queue of a tenant whose calls are limited for the time in which it held calls of it: a guest that waits
-    /// uses no worker, and would otherwise always be the one that has had least.
+    /// Charges a queue, of a tenant whose calls are limited, for the time in which it held calls. A guest that waits uses no worker, so its
+    /// queue would otherwise always be the one that has had least.
     pub(super) fn charge_wait(&mut self, queue: QueueId, nanos: impl FnOnce() -> u64) {
         let gate = self.tenant_of(queue).and_then(|tenant| self.gates.get(tenant));
         if gate.is_some_and(|gate| gate.max_calls().is_some()) {
@@ -373,17 +374,18 @@ impl Scheduler {
         }
     }
 
-    /// A drain begins: what queues had before does not count.
+    /// Forgets the time that queues have had, because a drain begins.
     pub(super) fn reset_times(&mut self) {
         self.fair.reset();
     }
 
-    /// Takes out of the tenant's fuel what calls have used. True when it waits for fuel from now on: the caller applies the limits.
+    /// Takes the fuel that calls have used from the tenant's. True when the tenant waits for fuel from now on: then the caller applies the
+    /// limits.
     pub(super) fn charge_fuel(&mut self, tenant: TenantNumber, used: impl Iterator<Item = u64>, now: Instant) -> bool {
         self.gates.charge_fuel(tenant, used, now)
     }
 
-    /// The observer is to be notified of so many deferrals of the queue, whose tenant waits for something else already.
+    /// Counts deferrals of the queue that the observer is to be notified of. The tenant waits for something else already.
     pub(super) fn add_unnotified(&mut self, queue: QueueId, deferrals: usize) {
         if let Some(Holder { tenant, plugin, .. }) = self.holder(queue) {
             self.gates.add_unnotified(tenant, deferrals);
@@ -391,7 +393,7 @@ impl Scheduler {
         }
     }
 
-    /// The observer was notified of a deferral of the queue, or is not going to be.
+    /// Counts a deferral of the queue no more: the observer was notified of it, or is not going to be.
     pub(super) fn notified(&mut self, queue: QueueId) {
         if let Some(Holder { tenant, plugin, .. }) = self.holder(queue) {
             self.gates.notified(tenant);
@@ -400,7 +402,7 @@ impl Scheduler {
         }
     }
 
-    /// The queue's plugin has stored so much for its tenant that is not written yet.
+    /// Counts so many more unwritten bytes that the queue's plugin has stored for its tenant.
     pub(super) fn add_unwritten(&mut self, queue: QueueId, bytes: u64) {
         if let Some(plugin) = self.plugin_of(queue) {
             self.counts.add_unwritten(plugin, bytes);
@@ -408,7 +410,7 @@ impl Scheduler {
         self.change_unwritten(queue, |unwritten| unwritten.saturating_add(bytes));
     }
 
-    /// It is written, or set aside.
+    /// Counts so many unwritten bytes no more: they are written, or set aside.
     pub(super) fn written(&mut self, queue: QueueId, bytes: u64) {
         if let Some(plugin) = self.plugin_of(queue) {
             self.counts.written(plugin, bytes);
@@ -416,7 +418,7 @@ impl Scheduler {
         self.change_unwritten(queue, |unwritten| unwritten.saturating_sub(bytes));
     }
 
-    /// What the queue's tenant has stored and is not written yet has changed.
+    /// Changes how many bytes of the queue's tenant are unwritten.
     pub(super) fn change_unwritten(&mut self, queue: QueueId, change: impl FnOnce(u64) -> u64) {
         if let Some(tenant) = self.tenant_of(queue) {
             self.gates.change_unwritten(tenant, change);
@@ -424,14 +426,14 @@ impl Scheduler {
         }
     }
 
-    /// The tenant's count of calls, or its fuel, has changed.
+    /// Applies the tenant's gate, because its count of calls or its fuel has changed.
     pub(super) fn apply_limits(&mut self, tenant: TenantNumber) {
         if self.gates.get(tenant).is_some_and(Gate::is_limited) {
             self.apply_gate(tenant);
         }
     }
 
-    /// The tenant may use something else from now on.
+    /// Changes what the tenant may use.
     pub(super) fn change_quota(&mut self, tenant: TenantNumber, quota: &TenantQuota, now: Instant) {
         self.gates.change(tenant, quota, now);
         self.apply_gate(tenant);
@@ -447,27 +449,26 @@ impl Scheduler {
         }
     }
 
-    /// Tenants whose fuel flows again by now go on.
+    /// Lets tenants go on whose fuel flows again by now.
     pub(super) fn refill(&mut self, now: Instant) {
         while let Some(tenant) = self.gates.refilled(now) {
             self.apply_limits(tenant);
         }
     }
 
-    /// Fuel does not count any more.
+    /// Stops counting fuel.
     pub(super) fn stop_counting_fuel(&mut self) {
         for tenant in self.gates.stop_counting_fuel() {
             self.apply_limits(tenant);
         }
     }
 
-    /// Whether anything would begin if its tenant did not have to wait for the journal.
+    /// Whether anything would begin, if its tenant did not have to wait for the journal.
     pub(super) fn journal_holds_up(&self) -> bool {
         self.gates.waiting_for_journal().any(|tenant| self.fair.ready_deliveries_of(tenant) > 0)
     }
 
-    /// Nothing begins any more: queues do not wait for memory, and none is reserved for the next. Other runtimes have their calls
-    /// of it as well.
+    /// Ends all waits for memory, because nothing begins any more. No memory stays reserved for a next call: other runtimes share it.
     pub(super) fn end_waits_for_memory(&mut self) {
         let view = View { queues: &self.queues, gates: &self.gates, slots: &self.slots };
         for queue in self.memory.end_idle_waits(&view) {
@@ -478,7 +479,7 @@ impl Scheduler {
         self.set_no_memory_aside();
     }
 
-    /// Leaves the memory that is reserved for the next to others.
+    /// Frees the memory that is reserved for the next call.
     pub(super) fn set_no_memory_aside(&mut self) {
         self.memory.clear_next();
     }
@@ -487,10 +488,10 @@ impl Scheduler {
         View { queues: &self.queues, gates: &self.gates, slots: &self.slots }
     }
 
-    /// Slots that one queue may take now. It has its `share` of all; where there are several tenants, an equal part of what
-    /// its plugin may hold, so that one tenant's input does not use the plugin up for the others; and an equal part of its
-    /// tenant's calls, where those are limited. 0 when its tenant has its part of the memory. A queue without room holds a
-    /// slot, or its tenant does, so there are few of them to pass by.
+    /// How many slots one queue may take now. It may hold its `share` of all slots. Where there are several tenants it may hold an equal
+    /// part of what its plugin may hold, so that one tenant's input does not use the plugin up for the others. Where its tenant's calls are
+    /// limited it may hold an equal part of them. The room is 0 when the tenant has its part of the memory. A queue without room holds a
+    /// slot, or its tenant does, so there are few such queues to pass by.
     fn queue_room(&self, queue: QueueId, share: u32, of_plugin: u32) -> u32 {
         let Some(entry) = self.queues.get(queue) else { return 0 };
         if !self.tenant_has_memory(entry) {
@@ -512,13 +513,13 @@ impl Scheduler {
         most.saturating_sub(self.slots.of_queue(queue))
     }
 
-    /// Slots that the queue's plugin may take now.
+    /// How many slots the queue's plugin may take now.
     fn plugin_room(&self, queue: QueueId, share: u32) -> u32 {
         self.plugin_of(queue).map_or(share, |plugin| share.saturating_sub(self.slots.of_plugin(plugin)))
     }
 
-    /// Whether the queue's tenant may reserve more: its equal part of all memory, half at most, where there are several tenants;
-    /// and one call in any case.
+    /// Whether the queue's tenant may reserve memory for this call. A tenant may reserve for one call in any case. Where there are several
+    /// tenants it may reserve an equal part of all memory, and half at most.
     fn tenant_has_memory(&self, entry: &QueueEntry) -> bool {
         if self.tenants.len() <= 1 {
             return true;
@@ -532,7 +533,7 @@ impl Scheduler {
         held.saturating_add(wanted) <= part.limit_of_all() / u64::try_from(queues).unwrap_or(u64::MAX)
     }
 
-    /// The queue's plugin holds all that it may.
+    /// Parks a queue, whose plugin holds all the slots that it may.
     fn park(&mut self, queue: QueueId) {
         let Some(entry) = self.queues.get_mut(queue) else { return };
         entry.parked = true;

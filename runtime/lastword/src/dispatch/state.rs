@@ -1,7 +1,7 @@
 //! What the dispatcher's lock protects. Nothing here waits, calls a guest or writes a journal.
 //!
-//! [`State`] has the way of a delivery: into its lane, into its queue, to a worker and back. What concerns many queues at once is done
-//! with it by functions: what a [`drain`] does with the queues, how [`plugins`] come and go in them, and what operators [`withdraw`].
+//! [`State`] moves one delivery: into its lane, into its queue, to a worker and back. Functions in other files use it for what concerns
+//! many queues at once: a [`drain`], [`plugins`] that are installed and uninstalled, and operators who [`withdraw`] deliveries.
 
 pub(super) mod drain;
 pub(super) mod plugins;
@@ -14,19 +14,19 @@ use lastword_events::{Deferral, Outcome};
 
 use super::drain_account::{AccountState, DeferredQueue, DrainAccount};
 use super::finished_call::FinishedCall;
-use super::gates::Gate;
 use super::idle_workers::IdleWorkers;
 use super::ids::{QueueId, QueueStamp};
 use super::job::{Job, Taken};
-use super::leaving::LeavingPlugins;
 use super::memory_admission::PluginMemory;
 use super::notifications::{Deferred, Notifications};
 use super::queue::{Finished, Queue};
 use super::retries::Retries;
 use super::scheduler::Scheduler;
 use super::suspects::Suspects;
+use super::tenant_gates::Gate;
 use super::tenants::TenantQueues;
-use super::worker_step::{ServedSlice, Slice, WorkerStep};
+use super::uninstalling::UninstallingPlugins;
+use super::worker_step::{ConcludedSlice, Slice, WorkerStep};
 use crate::breaker::Breaker;
 use crate::installed::PluginNumber;
 use crate::phase::Phase;
@@ -35,19 +35,19 @@ use crate::quota::TenantQuota;
 use crate::sync::thread::Thread;
 use crate::time::Time;
 
-/// The queues with all that is owed, and who serves them.
-pub(crate) struct State {
+/// The queues with all that is owed, and the workers that serve them.
+pub(super) struct State {
     time: Time,
     scheduler: Scheduler,
-    /// By number.
+    /// By the number of the queue.
     queues: Vec<Queue>,
-    /// Of the queue that is made next.
+    /// The stamp of the queue that is made next.
     next_stamp: QueueStamp,
-    /// Plugins that are uninstalled and of which something is left.
-    leaving: LeavingPlugins,
-    /// Counts what has changed of installed plugins: what a worker was given to begin before goes back.
+    /// Plugins that are being uninstalled.
+    uninstalling: UninstallingPlugins,
+    /// Counts the changes of installed plugins. A worker returns jobs that it was given before the last change.
     plugin_changes: u64,
-    /// Failures whose slots were given back before they are on record.
+    /// Failures whose slots were freed before the failures are on record.
     failures_being_recorded: u32,
     retries: Retries,
     notifications: Notifications,
@@ -56,7 +56,7 @@ pub(crate) struct State {
     /// A retry or a refill was added that no idle worker knows of.
     new_timer: bool,
     phase: Phase,
-    /// Of the drain that has begun.
+    /// The account of the drain that has begun.
     drain: Option<DrainAccount>,
     /// `session-end` deliveries that are owed or dead.
     undelivered_ends: u64,
@@ -69,7 +69,7 @@ impl State {
             scheduler: Scheduler::new(slots_and_workers, plugins),
             queues: Vec::new(),
             next_stamp: 0,
-            leaving: LeavingPlugins::default(),
+            uninstalling: UninstallingPlugins::default(),
             plugin_changes: 0,
             failures_being_recorded: 0,
             retries: Retries::default(),
@@ -120,7 +120,7 @@ impl State {
         self.undelivered_ends = self.undelivered_ends.saturating_sub(ends);
     }
 
-    /// Nothing is to be done now, or ever again. What waits for its tenant's fuel is not ready, as what waits for its retry.
+    /// Whether nothing can be done now, or ever again. A delivery that waits for its tenant's fuel, or for its retry, is not ready.
     pub(super) fn is_quiet(&self) -> bool {
         let is_over = self.phase == Phase::Stopped;
         is_over || self.has_nothing_to_do()
@@ -136,8 +136,8 @@ impl State {
             && !self.scheduler.plugin_gates().some_read_orphans()
     }
 
-    /// Wakes as many idle workers as there is work for; one, when there is only an observer to be notified, or a new moment to
-    /// sleep until.
+    /// Wakes as many idle workers as there is work for. It wakes one if there is only an observer to be notified, or a new moment until
+    /// which to sleep.
     pub(super) fn wake(&mut self) {
         let suspect = self.scheduler.slots().taken() == 0 && self.suspects.want_turn();
         let one = std::mem::take(&mut self.new_timer) || self.notifications.has_pending() || suspect;
@@ -148,7 +148,7 @@ impl State {
         self.idle.wake_all();
     }
 
-    /// Adds a tenant and makes its queues, or takes spare ones.
+    /// Adds a tenant. It gets spare queues, or new ones.
     pub(super) fn add_tenant(
         &mut self,
         tenant: &Arc<str>,
@@ -172,7 +172,7 @@ impl State {
         }
     }
 
-    /// The queue is nobody's from now on: who knows it by its stamp does not find it.
+    /// From now on the queue belongs to nobody. Its old stamp finds nothing.
     fn end_stamp(&mut self, queue: QueueId) {
         if let Some(q) = self.queues.get_mut(queue) {
             q.stamp = self.next_stamp;
@@ -180,32 +180,32 @@ impl State {
         }
     }
 
-    /// Something has changed of installed plugins. Gives the number of the change.
+    /// Counts a change of installed plugins. Gives the number of the change.
     pub(super) fn plugin_changed(&mut self) -> u64 {
         self.plugin_changes += 1;
         self.plugin_changes
     }
 
-    pub(super) fn leaving(&self) -> &LeavingPlugins {
-        &self.leaving
+    pub(super) fn uninstalling(&self) -> &UninstallingPlugins {
+        &self.uninstalling
     }
 
-    /// A delivery that was orphaned under the name of a plugin that is on its way out by now.
-    pub(super) fn leave_orphan(&mut self, plugin: PluginNumber, delivery: QueuedDelivery) {
-        self.leaving.leave_behind(plugin, delivery);
+    /// Keeps a delivery that was orphaned under the name of a plugin. The plugin is being uninstalled by now.
+    pub(super) fn keep_orphan_for_uninstall(&mut self, plugin: PluginNumber, delivery: QueuedDelivery) {
+        self.uninstalling.keep_for_uninstall(plugin, delivery);
     }
 
-    /// The queue's plugin, if it is on its way out.
-    fn leaving_of(&self, queue: QueueId) -> Option<PluginNumber> {
-        if self.leaving.is_empty() {
+    /// The queue's plugin, if it is being uninstalled.
+    fn uninstalling_of(&self, queue: QueueId) -> Option<PluginNumber> {
+        if self.uninstalling.is_empty() {
             return None;
         }
-        self.scheduler.plugin_of(queue).filter(|plugin| self.leaving.has(*plugin))
+        self.scheduler.plugin_of(queue).filter(|plugin| self.uninstalling.has(*plugin))
     }
 
     /// Whether somebody waits for calls of a plugin to end.
     pub(super) fn has_watched_plugins(&self) -> bool {
-        !self.leaving.is_empty() || self.scheduler.plugin_gates().are_paused()
+        !self.uninstalling.is_empty() || self.scheduler.plugin_gates().are_paused()
     }
 
     /// A plugin's gate has changed.
@@ -215,26 +215,26 @@ impl State {
         self.suspects.hold_back(|queue| scheduler.is_closed(queue), self.time.now());
     }
 
-    /// What tells the queue apart that has this number now.
+    /// The stamp of the queue that has this number now.
     pub(super) fn stamp_of(&self, queue: QueueId) -> Option<QueueStamp> {
         self.queues.get(queue).map(|q| q.stamp)
     }
 
-    /// Puts a delivery into its lane that was orphaned until now, as one that a dead run owed.
+    /// Puts a delivery into its lane that was orphaned until now. A dead run owed it.
     pub(super) fn push_orphan(&mut self, queue: QueueId, delivery: QueuedDelivery) {
         self.push_with(queue, delivery, Queue::push);
     }
 
-    /// A tenant may use something else from now on.
+    /// Changes the quota of a tenant.
     pub(super) fn change_quota(&mut self, tenant: &str, quota: &TenantQuota, now: Instant) {
         if let Some(number) = self.scheduler.tenants().number(tenant) {
             self.scheduler.change_quota(number, quota, now);
-            // Its fuel may flow sooner.
+            // The tenant's fuel may be refilled sooner.
             self.new_timer = true;
         }
     }
 
-    /// Forgets tenants that are owed nothing, once there are many. Not in a drain, whose account is kept in the queues.
+    /// Forgets tenants that are owed nothing, once there are many. In a drain it forgets none, because the queues hold the drain's account.
     pub(super) fn forget_idle_tenants(&mut self) {
         if self.drain.is_none() {
             let queues = &self.queues;
@@ -242,7 +242,7 @@ impl State {
         }
     }
 
-    /// Makes room for so many sessions.
+    /// Reserves memory for so many sessions.
     pub(super) fn reserve(&mut self, queue: QueueId, sessions: usize) {
         if let Some(q) = self.queues.get_mut(queue) {
             q.lanes.reserve(sessions);
@@ -250,14 +250,14 @@ impl State {
         }
     }
 
-    /// Puts a new event into its lane; behind what is still to come into it, if its plugin's orphans are being read.
+    /// Puts a new event into its lane. While the orphans of its plugin are being read, the event waits behind them.
     pub(super) fn push(&mut self, queue: QueueId, delivery: QueuedDelivery) {
         let plugin = self.queues.get(queue).map(|q| q.plugin);
         let waits = plugin.is_some_and(|plugin| self.scheduler.plugin_gates().waits_for_orphans(plugin));
         self.push_with(queue, delivery, if waits { Queue::hold } else { Queue::push });
     }
 
-    /// Puts an event into its lane that newer ones have overtaken.
+    /// Puts an event into its lane. Newer events have gone ahead of it.
     pub(super) fn push_late(&mut self, queue: QueueId, delivery: QueuedDelivery) {
         self.push_with(queue, delivery, Queue::push_late);
     }
@@ -279,7 +279,7 @@ impl State {
         }
     }
 
-    /// Puts what is ready in a lane at the end of its queue.
+    /// Puts a delivery that has become ready in its lane at the end of the queue.
     pub(super) fn make_ready(&mut self, queue: QueueId, delivery: Option<QueuedDelivery>) {
         let Some(mut delivery) = delivery else { return };
         if delivery.suspect {
@@ -292,14 +292,14 @@ impl State {
         self.update_ready(queue);
     }
 
-    /// To be called when the deliveries of a queue that may begin have changed.
+    /// Tells the scheduler what the queue wants now. Whoever has changed which deliveries may begin calls this.
     pub(super) fn update_ready(&mut self, queue: QueueId) {
         if let Some(q) = self.queues.get(queue) {
             self.scheduler.update_ready(queue, q.demand());
         }
     }
 
-    /// What the worker that has begun calls of the queues `begun`, and can go on with them, is to do now.
+    /// What a worker is to do now. The worker has begun calls of the queues `begun`, and can go on with them.
     pub(super) fn pick(&mut self, me: Thread, begun: &[QueueId], now: Instant) -> WorkerStep {
         self.idle.remove(&me);
         if self.phase == Phase::Stopped {
@@ -324,7 +324,7 @@ impl State {
                 }
             };
         }
-        // A drain has no time to wait for one.
+        // A drain has no time to wait for a suspect.
         let alone_until = if self.drain.is_some() { None } else { self.suspects.hold_others_until(now) };
         let new = if alone_until.is_some() { None } else { self.scheduler.choose(begun, self.drain.is_some()) };
         match (mine, new) {
@@ -361,7 +361,7 @@ impl State {
         WorkerStep::Serve(Slice { queue, plugin, jobs, drain, plugin_changes: self.plugin_changes })
     }
 
-    /// Takes deliveries out of a queue: at most `most`, no more than its tenant may begin, and none without its memory.
+    /// Takes deliveries out of a queue: at most `most`, no more than its tenant may begin, and none for whose call there is no memory.
     fn take(&mut self, queue: QueueId, most: u32, now: Instant) -> Vec<Taken> {
         let room = self.scheduler.room_to_take(queue, most, self.drain.is_none());
         let Some(q) = self.queues.get_mut(queue) else { return Vec::new() };
@@ -379,7 +379,7 @@ impl State {
         jobs
     }
 
-    /// The next suspect, when nothing else has a slot.
+    /// Takes the next suspect, if nothing else has a slot.
     fn take_suspect(&mut self) -> Option<(QueueId, Taken)> {
         if self.scheduler.slots().taken() > 0 {
             return None;
@@ -398,7 +398,7 @@ impl State {
         self.update_ready(queue);
     }
 
-    /// Makes ready what has waited for its retry long enough.
+    /// Makes ready the deliveries whose retry is due.
     fn make_due_ready(&mut self, now: Instant) {
         while let Some((queue, id)) = self.retries.due(now) {
             let Some(lane) = self.queues.get_mut(queue).and_then(|q| q.lanes.get_mut(&id)) else { continue };
@@ -412,8 +412,8 @@ impl State {
         }
     }
 
-    /// Takes attempts that are over into the account of the drain, charges the tenant for their fuel, and marks those as late
-    /// that something newer waits behind. False when the account is closed: whatever came of them, they count as cut by the budget.
+    /// Enters ended attempts in the account of the drain, charges the tenant for their fuel, and marks a delivery as late if something
+    /// newer waits behind it. Gives false if the account is closed: then all of these attempts count as cut by the budget.
     pub(super) fn account(&mut self, queue: QueueId, finished: &mut [FinishedCall]) -> bool {
         let account = self.account_state();
         self.charge_fuel(queue, finished.iter().map(|call| call.fuel));
@@ -422,8 +422,7 @@ impl State {
         account != AccountState::Closed
     }
 
-    /// Those of these failures that newer events go ahead of: they are late from now on. Those that were late before are not
-    /// among them.
+    /// Marks as late the failures that newer events go ahead of, and gives them. A delivery that was late before is not given.
     pub(super) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [FinishedCall]) -> Vec<&'a FinishedCall> {
         let Some(q) = self.queues.get(queue) else { return Vec::new() };
         let mut overtaken = Vec::new();
@@ -436,24 +435,23 @@ impl State {
         overtaken
     }
 
-    /// Gives the slots of failures back that are being written down.
-    pub(super) fn release(&mut self, failed: &mut [FinishedCall]) {
+    /// Frees the slots of failures that are being written down.
+    pub(super) fn free_slots(&mut self, failed: &mut [FinishedCall]) {
         for call in failed {
             if let Some(permit) = call.permit.take() {
                 self.scheduler.give_back(permit);
-                call.released = true;
                 self.failures_being_recorded += 1;
             }
         }
     }
 
-    /// A worker has served a queue: some deliveries are finished and accounted for, some were not begun after all.
-    pub(super) fn take_back(&mut self, served: ServedSlice, now: Instant) {
-        let ServedSlice { queue, time, finished, unstarted, orphaned } = served;
+    /// Takes back a worker's slice. Some of its deliveries are finished and accounted for, others were not begun.
+    pub(super) fn take_back(&mut self, concluded: ConcludedSlice, now: Instant) {
+        let ConcludedSlice { queue, time, finished, unstarted, without_hook } = concluded;
         self.scheduler.charge_time(queue, nanos(time));
-        self.bring_back(queue, unstarted);
-        for taken in orphaned {
-            self.let_go(queue, taken, now);
+        self.return_unstarted(queue, unstarted);
+        for taken in without_hook {
+            self.drop_without_hook(queue, taken, now);
         }
         let wall = |call: &FinishedCall| call.report.as_ref().map(|report| report.wall);
         self.scheduler.charge_wait(queue, || nanos(finished.iter().filter_map(wall).sum()));
@@ -466,10 +464,10 @@ impl State {
         self.scheduler.calls_ended(queue);
     }
 
-    /// Deliveries that a worker has taken and not begun go back to where they were.
-    fn bring_back(&mut self, queue: QueueId, mut unstarted: Vec<Taken>) {
-        if let Some(plugin) = self.leaving_of(queue) {
-            return unstarted.into_iter().for_each(|taken| self.leave_behind((plugin, queue), taken));
+    /// Returns jobs that a worker has taken and not begun to where they were.
+    fn return_unstarted(&mut self, queue: QueueId, mut unstarted: Vec<Taken>) {
+        if let Some(plugin) = self.uninstalling_of(queue) {
+            return unstarted.into_iter().for_each(|taken| self.keep_taken_for_uninstall((plugin, queue), taken));
         }
         for taken in &mut unstarted {
             if let Job::Queued(delivery) = &mut taken.job {
@@ -480,39 +478,42 @@ impl State {
         let Some(q) = self.queues.get_mut(queue) else { return };
         for Taken { job, permit, .. } in unstarted.into_iter().rev() {
             self.scheduler.give_back(permit);
-            q.put_back(&job);
+            q.return_unstarted(&job);
             match job {
-                Job::Queued(delivery) if delivery.suspect => self.suspects.put_back(queue, delivery, may_begin, now),
+                Job::Queued(delivery) if delivery.suspect => {
+                    self.suspects.return_unstarted(queue, delivery, may_begin, now)
+                }
                 job => q.put_in_front(job),
             }
         }
         self.update_ready(queue);
     }
 
-    /// The plugin is uninstalled: what a worker has not begun is not begun any more.
-    fn leave_behind(&mut self, (plugin, queue): (PluginNumber, QueueId), Taken { job, permit, .. }: Taken) {
+    /// Keeps a job that a worker returns unstarted. Its plugin is being uninstalled, so nobody begins the job any more.
+    fn keep_taken_for_uninstall(&mut self, (plugin, queue): (PluginNumber, QueueId), Taken { job, permit, .. }: Taken) {
         self.scheduler.give_back(permit);
         self.scheduler.remove_owed(queue, 1);
         if let Some(q) = self.queues.get_mut(queue) {
-            q.leave_behind(&job);
+            q.forget_taken(&job);
         }
         let mut delivery = job.delivery();
         self.suspects.clear(&mut delivery, self.time.now());
-        self.leaving.leave_behind(plugin, delivery);
+        self.uninstalling.keep_for_uninstall(plugin, delivery);
     }
 
-    /// The plugin has not the hook any more: the delivery is orphaned, and its session goes on. It is no end, for which every plugin
-    /// has a hook.
-    fn let_go(&mut self, queue: QueueId, Taken { job, permit, .. }: Taken, now: Instant) {
+    /// Orphans a delivery for whose event its plugin has no hook any more, and lets its session go on. The event is no end: every plugin
+    /// has a hook for ends.
+    fn drop_without_hook(&mut self, queue: QueueId, Taken { job, permit, .. }: Taken, now: Instant) {
         self.scheduler.give_back(permit);
         self.scheduler.remove_owed(queue, 1);
         let mut delivery = job.delivery();
         self.suspects.clear(&mut delivery, now);
-        self.go_on(queue, &delivery.session.identity.id, true, now);
+        self.advance_lane(queue, &delivery.session.identity.id, true, now);
     }
 
     fn finish(&mut self, queue: QueueId, mut call: FinishedCall, now: Instant) {
         self.suspects.clear(&mut call.delivery, now);
+        let was_freed = call.permit.is_none();
         match call.permit.take() {
             Some(permit) => self.scheduler.give_back(permit),
             None => self.failures_being_recorded -= 1,
@@ -523,16 +524,16 @@ impl State {
             self.scheduler.call_had(queue, call.version, report.counted_memory);
         }
         if call.is_owed()
-            && let Some(plugin) = self.leaving_of(queue)
+            && let Some(plugin) = self.uninstalling_of(queue)
         {
             // Nobody calls the plugin again.
-            self.leaving.leave_behind(plugin, call.delivery.clone());
-            call.retry = None;
+            self.uninstalling.keep_for_uninstall(plugin, call.delivery.clone());
+            call.give_up_retry();
         }
         let account = self.account_state();
         let Some(q) = self.queues.get_mut(queue) else { return };
         let id = call.delivery.session.identity.id.clone();
-        let finished = q.finish(call, account, now);
+        let finished = q.finish(call, was_freed, account, now);
         self.scheduler.remove_owed(queue, usize::from(!finished.is_owed));
         if let Some(at) = finished.look_at {
             self.retries.add(at, queue, id);
@@ -541,7 +542,7 @@ impl State {
         self.make_ready(queue, finished.ready);
     }
 
-    /// Takes out of the tenant's fuel what calls have used. In a drain fuel does not count.
+    /// Charges the tenant for the fuel of calls. In a drain fuel does not count.
     pub(super) fn charge_fuel(&mut self, queue: QueueId, used: impl ExactSizeIterator<Item = u64>) {
         if self.drain.is_some() || used.len() == 0 {
             return;
@@ -555,15 +556,15 @@ impl State {
         }
     }
 
-    /// Everything that is ready now and of which the observer was not notified yet. Deliveries already reported are anywhere in the queue,
-    /// because a put-back one returns to its head.
+    /// Notifies the observer of everything that is ready now, unless the observer knows of it already. The notified deliveries may be
+    /// anywhere in the queue, because a delivery whose call was put back returns to the front.
     pub(super) fn defer_ready(&mut self, queue: QueueId) {
         let Some(q) = self.queues.get_mut(queue) else { return };
         let unnotified: Vec<QueuedDelivery> = q.ready.iter_mut().filter_map(Job::defer).collect();
         self.notify_later(queue, unnotified);
     }
 
-    /// What has just become ready of a tenant that waits for fuel.
+    /// Notifies the observer of a delivery that has just become ready, if its tenant waits for fuel.
     fn defer_if_throttled(&mut self, queue: QueueId, delivery: &mut QueuedDelivery) {
         let gate = self.scheduler.tenant_of(queue).and_then(|tenant| self.scheduler.gates().get(tenant));
         if gate.is_some_and(Gate::waits_for_fuel)
@@ -580,16 +581,16 @@ impl State {
         self.notifications.add(unnotified.into_iter().map(|delivery| Deferred { queue, plugin, delivery }));
     }
 
-    /// The observer was notified of these: the tenants may go on, if nothing else throttles them.
+    /// The observer was notified of these deliveries. Their tenants may go on, if nothing else throttles them.
     pub(super) fn notified(&mut self, deferred: &[Deferred]) {
         self.notifications.batch_done();
         deferred.iter().for_each(|one| self.scheduler.notified(one.queue));
     }
 
-    /// Something has gone from a lane. `was_ready`: it was ready, or with a worker.
-    fn go_on(&mut self, queue: QueueId, id: &Arc<str>, was_ready: bool, now: Instant) {
+    /// Lets a session go on after a delivery has left its lane. `was_ready`: the delivery was ready, or with a worker.
+    fn advance_lane(&mut self, queue: QueueId, id: &Arc<str>, was_ready: bool, now: Instant) {
         let Some(q) = self.queues.get_mut(queue) else { return };
-        let Finished { ready, look_at, .. } = q.go_on(id, was_ready, now);
+        let Finished { ready, look_at, .. } = q.advance_lane(id, was_ready, now);
         if let Some(at) = look_at {
             self.retries.add(at, queue, id.clone());
             self.new_timer = true;
@@ -605,7 +606,7 @@ impl State {
         }
     }
 
-    /// Why nothing of this queue may begin any more, if so.
+    /// Why nothing of this queue may begin any more. None if it may.
     fn deferral(&self, queue: QueueId) -> Option<Deferral> {
         self.drain.as_ref()?;
         if self.phase >= Phase::Cut {
@@ -614,7 +615,7 @@ impl State {
         self.queues.get(queue)?.breaker.is_open().then_some(Deferral::Breaker)
     }
 
-    /// Why what has not begun at the end of the budget has not.
+    /// Why the deliveries of this queue that have not begun at the end of the budget have not.
     fn why_unstarted(&self, queue: QueueId) -> Deferral {
         let gate = self.scheduler.tenant_of(queue).and_then(|tenant| self.scheduler.gates().get(tenant));
         if gate.is_some_and(Gate::waits_for_journal) { Deferral::Journal } else { Deferral::Budget }

@@ -1,6 +1,6 @@
-//! Deliveries that may take the process down, see [`PendingDelivery::suspect`](lastword_journal::PendingDelivery::suspect). One is
-//! made when nothing else is ready or under way, so that a further death says whether it was the one. Everything else is
-//! delivered before it. In a drain nobody waits for one.
+//! Suspects: deliveries that may take the process down, see [`PendingDelivery::suspect`](lastword_journal::PendingDelivery::suspect). A
+//! suspect is called when nothing else is ready or under way, so that a further crash shows whether the suspect was the cause. Everything
+//! else is delivered before. A drain does not wait for a suspect.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,15 +10,15 @@ use super::withdrawal::{Withdrawal, Withdrawn};
 use crate::limits::{MAX_SUSPECT_ALONE, MAX_SUSPECT_WAIT};
 use crate::queued_delivery::QueuedDelivery;
 
-/// Those that wait, the oldest first.
+/// The suspects that wait, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
     waiting: VecDeque<(QueueId, QueuedDelivery)>,
-    /// Those of plugins of which nothing begins: nobody waits for them.
+    /// Suspects of plugins of which nothing may begin: nobody waits for these suspects.
     held_back: VecDeque<(QueueId, QueuedDelivery)>,
-    /// When the first of them began to wait for others.
+    /// When the first suspect began to wait for other calls.
     since: Option<Instant>,
-    /// When the one that is under way began.
+    /// When the call of the suspect that is under way began.
     began: Option<Instant>,
 }
 
@@ -32,7 +32,7 @@ impl Suspects {
         }
     }
 
-    /// Sorts anew which of them may begin: those of closed queues may not.
+    /// Sorts the suspects anew: those of closed queues may not begin.
     pub(super) fn hold_back(&mut self, is_closed: impl Fn(QueueId) -> bool, now: Instant) {
         let all = std::mem::take(&mut self.held_back).into_iter().chain(std::mem::take(&mut self.waiting));
         (self.held_back, self.waiting) = all.partition(|(queue, _)| is_closed(*queue));
@@ -43,18 +43,18 @@ impl Suspects {
         }
     }
 
-    /// Neither waits, nor is under way.
+    /// Whether no suspect waits or is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.began.is_none()
     }
 
-    /// One may begin as soon as nothing else is under way.
+    /// Whether a suspect may begin as soon as nothing else is under way.
     pub(super) fn want_turn(&self) -> bool {
         !self.waiting.is_empty() && self.began.is_none()
     }
 
-    /// Until when others may not begin: one is under way, or has waited for them for long enough. Others wait for a
-    /// bounded time only, whatever a guest does. A crash after that proves nothing about the suspect.
+    /// Until when other calls may not begin, because a suspect is under way or has waited long enough. Other calls wait for a bounded time
+    /// only, whatever a guest does. A crash after that time proves nothing about the suspect.
     pub(super) fn hold_others_until(&mut self, now: Instant) -> Option<Instant> {
         if let Some(began) = self.began {
             return Some(began + MAX_SUSPECT_ALONE).filter(|until| now < *until);
@@ -62,13 +62,13 @@ impl Suspects {
         let hold = self.since.filter(|_| !self.waiting.is_empty())? + MAX_SUSPECT_WAIT;
         let until = hold + MAX_SUSPECT_ALONE;
         if now >= until {
-            // Somebody else's call did not come to an end meanwhile.
+            // Another call has not ended meanwhile.
             self.since = Some(now);
         }
         (hold <= now && now < until).then_some(until)
     }
 
-    /// Those of a queue that wait, out of which they are to be deferred.
+    /// Takes the waiting suspects of a queue, to be deferred.
     pub(super) fn take_of(&mut self, queue: QueueId) -> Vec<QueuedDelivery> {
         let mut taken = Vec::new();
         for list in [&mut self.waiting, &mut self.held_back] {
@@ -80,7 +80,7 @@ impl Suspects {
         taken
     }
 
-    /// Withdraws those of a queue that wait.
+    /// Withdraws waiting suspects of a queue.
     pub(super) fn withdraw(&mut self, withdrawal: &mut Withdrawal) {
         let Withdrawal { queue, missing, withdrawn, stopped, .. } = withdrawal;
         for list in [&mut self.waiting, &mut self.held_back] {
@@ -98,13 +98,14 @@ impl Suspects {
         }
     }
 
-    /// The one that was under way is back, or was not begun after all. The others of the process have a turn before the next.
+    /// The suspect that was under way is back, or was not begun after all. The other calls of the process have a turn before the next
+    /// suspect.
     fn over(&mut self, now: Instant) {
         self.began = None;
         self.since = (!self.waiting.is_empty()).then_some(now);
     }
 
-    /// The next one, for which the caller has a slot: nothing else is under way.
+    /// The next suspect, for which the caller has a slot. Nothing else is under way.
     pub(super) fn take(&mut self, now: Instant) -> Option<(QueueId, QueuedDelivery)> {
         if self.began.is_some() {
             return None;
@@ -114,15 +115,15 @@ impl Suspects {
         Some(suspect)
     }
 
-    /// A delivery that a worker brings back begun: the process has lived through it.
+    /// A worker brings back a suspect that has begun: the process has survived the call.
     pub(super) fn clear(&mut self, delivery: &mut QueuedDelivery, now: Instant) {
         if std::mem::take(&mut delivery.suspect) {
             self.over(now);
         }
     }
 
-    /// One that a worker brings back unstarted.
-    pub(super) fn put_back(&mut self, queue: QueueId, delivery: QueuedDelivery, may_begin: bool, now: Instant) {
+    /// A worker returns a suspect that it has not begun. It is the next suspect again.
+    pub(super) fn return_unstarted(&mut self, queue: QueueId, delivery: QueuedDelivery, may_begin: bool, now: Instant) {
         self.over(now);
         if may_begin {
             self.waiting.push_front((queue, delivery));
@@ -148,7 +149,7 @@ mod tests {
     use super::super::worker_step::WorkerStep;
     use super::*;
 
-    /// Of what both plugins are owed of three sessions, the second session's is suspect.
+    /// Of three sessions' deliveries, those of the second session are suspect, for both plugins.
     fn with_two_suspects() -> Dispatcher {
         let dispatcher = dispatcher(16, 2);
         owe(&dispatcher, "t", &calls(None), 3);
@@ -194,7 +195,7 @@ mod tests {
             assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(_)), "nothing begins beside it");
             assert!(!dispatcher.state().is_quiet());
             bring_back(&dispatcher, slice.queue, slice.jobs, fails);
-            // Others have a turn before the next one. What has failed is no suspect any more.
+            // Other calls have a turn before the next suspect. A delivery that has failed is no suspect any more.
             while dispatcher.state().scheduler().fair().ready_deliveries() > 0 {
                 let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("another one") };
                 bring_back(&dispatcher, slice.queue, slice.jobs, false);
@@ -236,7 +237,7 @@ mod tests {
     fn others_wait_for_a_while_only() {
         let dispatcher = with_two_suspects();
         let WorkerStep::Serve(busy) = dispatcher.next(None, &[]) else { panic!() };
-        // A guest that waits for ever is under way.
+        // The guest that is under way never returns.
         dispatcher.state().suspects_mut().since = Instant::now().checked_sub(MAX_SUSPECT_WAIT + MAX_SUSPECT_ALONE);
         let WorkerStep::Serve(other) = dispatcher.next(None, &[]) else { panic!("others go on") };
         for slice in [busy, other] {

@@ -1,4 +1,4 @@
-//! The tenants that the dispatcher knows: their numbers, their queues, and how much they are owed.
+//! The tenants that the dispatcher knows: their numbers, their queues, and how much each is owed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ pub(super) type TenantQueues = Arc<[(PluginNumber, QueueId)]>;
 #[derive(Debug, Default)]
 pub(super) struct Tenants {
     by_name: HashMap<Arc<str>, TenantNumber>,
-    /// By number.
+    /// By the number of the tenant.
     accounts: Vec<Account>,
-    /// Of tenants that were forgotten, to be used again.
+    /// Numbers of forgotten tenants, to be used again.
     spare_tenants: Vec<TenantNumber>,
     spare_queues: Vec<QueueId>,
-    /// With this many tenants the idle ones are forgotten.
+    /// At this many tenants the idle ones are forgotten.
     forget_at: usize,
 }
 
 #[derive(Debug, Default)]
 struct Account {
     queues: Option<TenantQueues>,
-    /// Deliveries in its queues and lanes, and with workers.
+    /// The tenant's deliveries in queues, in lanes, and with workers.
     owed: u64,
 }
 
@@ -47,7 +47,7 @@ impl Tenants {
         self.queues(self.number(name)?)
     }
 
-    /// Deliveries that the tenant is owed now.
+    /// How many deliveries the tenant is owed now.
     pub(super) fn owed(&self, tenant: TenantNumber) -> u64 {
         self.accounts.get(tenant).map_or(0, |account| account.owed)
     }
@@ -64,7 +64,7 @@ impl Tenants {
         }
     }
 
-    /// The number of a tenant that was forgotten, and the numbers of queues of such.
+    /// The number of a forgotten tenant, for a new tenant.
     pub(super) fn spare_tenant(&mut self) -> Option<TenantNumber> {
         self.spare_tenants.pop()
     }
@@ -83,7 +83,7 @@ impl Tenants {
         self.by_name.insert(name.clone(), number);
     }
 
-    /// Those of which `is_wanted` says so, in the order of their numbers.
+    /// The queues that `is_wanted` accepts, in the order of their tenants' numbers.
     pub(super) fn known(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<(TenantNumber, Arc<str>)> {
         let wanted = self.by_name.iter().filter(|(name, _)| is_wanted(name));
         let mut known: Vec<_> = wanted.map(|(name, number)| (*number, name.clone())).collect();
@@ -91,14 +91,14 @@ impl Tenants {
         known
     }
 
-    /// The tenant has a queue for one more plugin, the last in its order.
+    /// Adds a queue for one more plugin to the tenant, the last in the tenant's order.
     pub(super) fn add_queue(&mut self, tenant: TenantNumber, plugin: PluginNumber, queue: QueueId) {
         if let Some(queues) = self.accounts.get_mut(tenant).and_then(|account| account.queues.as_mut()) {
             *queues = queues.iter().copied().chain([(plugin, queue)]).collect();
         }
     }
 
-    /// No tenant has a queue for this plugin any more. Gives those that they had, which are not spare yet.
+    /// Takes the queues of this plugin from all tenants. Gives the queues, which are not spare yet.
     pub(super) fn remove_queues(&mut self, plugin: PluginNumber) -> Vec<QueueId> {
         let mut removed = Vec::new();
         for queues in self.accounts.iter_mut().filter_map(|account| account.queues.as_mut()) {
@@ -110,17 +110,17 @@ impl Tenants {
         removed
     }
 
-    /// Nothing is left in these queues.
+    /// Makes these queues spare: nothing is left in them.
     pub(super) fn add_spare_queues(&mut self, queues: Vec<QueueId>) {
         self.spare_queues.extend(queues);
     }
 
-    /// Whether there are so many that the idle ones are to be forgotten: owners may make up tenants for ever.
+    /// Whether there are so many tenants that the idle ones are to be forgotten: owners may invent tenants for ever.
     pub(super) fn are_many(&self) -> bool {
         self.by_name.len() >= self.forget_at.max(MAX_IDLE_TENANTS)
     }
 
-    /// Forgets those that are owed nothing and that are `idle`, with their queues.
+    /// Forgets tenants that are owed nothing and that are `idle`, with their queues.
     pub(super) fn forget(&mut self, idle: impl Fn(TenantNumber, &[(PluginNumber, QueueId)]) -> bool) {
         let Self { by_name, accounts, spare_queues, spare_tenants, .. } = self;
         by_name.retain(|_, number| {
@@ -133,7 +133,7 @@ impl Tenants {
             }
             !forget
         });
-        // At most one look at each tenant for each new one.
+        // So each new tenant costs at most one look at each old one.
         self.forget_at = self.by_name.len() * 2;
     }
 

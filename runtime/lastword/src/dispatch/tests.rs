@@ -1,4 +1,4 @@
-//! The dispatcher without guests: whatever order calls end in, quotas and shares hold, and nothing waits for ever.
+//! The dispatcher without guests. Whatever the order in which calls end, quotas and shares hold, and nothing waits for ever.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -18,12 +18,13 @@ use super::ids::{QueueId, TenantNumber};
 use super::job::{Job, Taken};
 use super::memory_admission::PluginMemory;
 use super::state::State;
-use super::worker_step::{ServedSlice, Slice, WorkerStep};
+use super::worker_step::{ConcludedSlice, Slice, WorkerStep};
 use crate::active_session::Unended;
 use crate::installed::{InstalledPlugins, Version};
 use crate::limits::{MAX_IDLE_TENANTS, MAX_UNWRITTEN_BYTES_OF_TENANT};
 use crate::queued_delivery::QueuedDelivery;
 use crate::quota::{Quotas, TenantQuota};
+use crate::retry::NextAttempt;
 use crate::sandbox::MemoryAccount;
 use crate::time::Time;
 
@@ -52,7 +53,7 @@ pub(super) fn owe(dispatcher: &Dispatcher, tenant: &str, quota: &TenantQuota, se
     }
 }
 
-/// What a worker makes of these calls.
+/// The slice that a worker makes of these calls.
 fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<FinishedCall> {
     let finish = |taken: Taken| {
         let mut delivery = taken.job.delivery();
@@ -62,8 +63,9 @@ fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<FinishedCall> {
         } else {
             Outcome::Delivered
         };
-        let retry = fail.then(|| (Instant::now(), Timestamp::now()));
-        FinishedCall { retry, ..FinishedCall::new(delivery, taken.permit, outcome, None) }
+        let due = NextAttempt::Due { at: Instant::now(), timestamp: Timestamp::now() };
+        let next = if fail { due } else { NextAttempt::Unplanned };
+        FinishedCall { next, ..FinishedCall::new(delivery, taken.permit, outcome, None) }
     };
     jobs.into_iter().map(finish).collect()
 }
@@ -75,11 +77,11 @@ pub(super) fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Take
 }
 
 fn settle(dispatcher: &Dispatcher, queue: QueueId, finished: Vec<FinishedCall>) {
-    let (unstarted, orphaned) = (Vec::new(), Vec::new());
-    dispatcher.take_back(ServedSlice { queue, time: Duration::from_micros(10), finished, unstarted, orphaned });
+    let (unstarted, without_hook) = (Vec::new(), Vec::new());
+    dispatcher.take_back(ConcludedSlice { queue, time: Duration::from_micros(10), finished, unstarted, without_hook });
 }
 
-/// The number of a tenant that is known.
+/// The number of a known tenant.
 fn number_of(dispatcher: &Dispatcher, tenant: &str) -> TenantNumber {
     dispatcher.state().scheduler().tenants().number(tenant).unwrap()
 }
@@ -114,12 +116,12 @@ fn a_plugin_that_hangs_for_every_tenant_leaves_half_of_the_slots_to_the_others()
         assert!(dispatcher.state().scheduler().slots().of_plugin(0) <= 8);
     }
     assert_eq!(served, 1_500, "the other plugin serves everyone");
-    // Those that hold a slot are passed by, no more than there are slots; the others are parked.
+    // Queues that hold a slot are skipped, no more than there are slots. The others are parked.
     assert!(
         dispatcher.state().scheduler().fair().ready_queues() <= 8,
         "queues that have to wait are not looked at again"
     );
-    // Its calls come to an end, one after the other: then it serves everyone too.
+    // The calls of the plugin end one after the other. Then it serves every tenant too.
     let mut late = 0;
     while let Some((queue, jobs)) = hanging.pop_front() {
         late += jobs.len();
@@ -200,7 +202,7 @@ fn a_tenant_that_waits_costs_nothing_when_a_worker_looks_for_work() {
 fn owners_can_make_up_tenants_for_ever_and_only_those_that_are_owed_something_are_kept() {
     let (dispatcher, _) = with_memory(16, 100, 0);
     owe(&dispatcher, "owed", &calls(None), 1);
-    // All that is owed here is with workers: only its permits keep its queues.
+    // All owed deliveries are with workers: only their permits keep the queues.
     owe(&dispatcher, "busy", &calls(None), 1);
     let (owed, busy) = (queue_of(&dispatcher, "owed"), queue_of(&dispatcher, "busy"));
     let owed_number = number_of(&dispatcher, "owed");
@@ -242,7 +244,7 @@ fn a_tenant_is_not_forgotten_while_it_is_in_debt() {
     let tenants = state.scheduler().tenants();
     assert!(tenants.number("debtor").is_some());
     assert!(tenants.len() <= 2 * MAX_IDLE_TENANTS, "and nobody else is kept: {}", tenants.len());
-    // An hour later its debt is paid.
+    // An hour later the tenant's debt is paid.
     let later = Instant::now() + Duration::from_secs(3_700);
     let tenant = tenants.number("debtor").unwrap();
     assert!(!state.scheduler().gates().get(tenant).unwrap().can_be_forgotten(Instant::now()));
@@ -263,7 +265,7 @@ fn a_drain_that_begins_while_a_failed_end_is_on_its_way_to_the_journal_reports_i
     let mut finished = finish(slice.jobs, true);
     assert!(dispatcher.account(slice.queue, &mut finished));
 
-    // The worker stands still here for as long as the drain lasts.
+    // The worker stands still here as long as the drain lasts.
     dispatcher.begin_drain(drain(Instant::now()), HashMap::new());
     let closed = dispatcher.close_account();
     assert_eq!((closed.held, closed.queues[0].tally.deferred), (1, 1));
@@ -336,7 +338,7 @@ fn what_a_drain_passes_over_is_counted_once_and_never_looked_at_again() {
         assert!(q.ready.is_empty() && q.lanes.is_empty(), "whatever comes now finds nothing of it");
         assert_eq!(state.drain().unwrap().deferred.len(), 1, "as it was in the queue");
     }
-    // What workers had comes back one by one, some of it failed.
+    // The workers' calls come back one by one, some of them failed.
     for (n, job) in slice.jobs.into_iter().enumerate() {
         bring_back(&dispatcher, queue, vec![job], n % 2 == 0);
     }
@@ -405,7 +407,7 @@ fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_
     let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
     let mut finished = finish(slice.jobs, true);
     assert!(dispatcher.account(queue, &mut finished));
-    dispatcher.release(&mut finished);
+    dispatcher.free_slots(&mut finished);
     begin_drain(&dispatcher);
     dispatcher.cut();
     assert!(!dispatcher.state().is_quiet(), "a drain waits for it");
@@ -451,7 +453,7 @@ proptest! {
         let mut under_way = Vec::new();
         let (mut delivered, mut failures) = (0, 0);
         for (which, what) in ends.iter().cycle() {
-            // A worker that looks, and finds something or not; now and then two before a call ends.
+            // A worker looks, and finds something or not. Now and then two look before a call ends.
             for _ in 0..=(*what % 2) {
                 match dispatcher.next(None, &[]) {
                     WorkerStep::Serve(slice) => under_way.push(slice),
@@ -485,7 +487,7 @@ proptest! {
     }
 }
 
-/// One plugin, number 0, whose calls share memory and have `least` from the start.
+/// One plugin, number 0, whose calls share memory and reserve at least `least`.
 fn with_memory(slots: u32, memory: u64, least: u64) -> (Dispatcher, MemoryAccount) {
     let account = MemoryAccount::new(memory, 0);
     let (quotas, time) = (Arc::new(Quotas::default()), Time::of_machine().unwrap());
@@ -495,13 +497,13 @@ fn with_memory(slots: u32, memory: u64, least: u64) -> (Dispatcher, MemoryAccoun
     (dispatcher, account)
 }
 
-/// Has the queue's tenant wait for the journal, or lets it go on.
+/// Makes the queue's tenant wait for the journal, or lets it go on.
 fn throttle(dispatcher: &Dispatcher, queue: QueueId, waits: bool) {
     let unwritten = if waits { MAX_UNWRITTEN_BYTES_OF_TENANT } else { 0 };
     dispatcher.state().scheduler_mut().change_unwritten(queue, |_| unwritten);
 }
 
-/// Takes all that can be taken, and gives back what takes no memory.
+/// Takes all that can be taken, a slice at a time.
 fn take_all(dispatcher: &Dispatcher) -> VecDeque<Slice> {
     let mut taken = VecDeque::new();
     while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
@@ -522,7 +524,7 @@ fn a_call_begins_only_with_its_memory_and_the_others_wait_in_turn_and_cost_nothi
     };
     assert_eq!((of_plugin(&under_way, 0), account.used()), (5, 100));
     assert!(of_plugin(&under_way, 1) >= 8, "who needs no memory does not wait for it");
-    // Calls with memory hold a slot each; nobody else is looked at.
+    // Calls with memory hold a slot each. No other queue is looked at.
     assert!(dispatcher.state().scheduler().memory().waiting() >= 45);
     let mut served = Vec::new();
     let mut ended = 0;
@@ -628,7 +630,7 @@ fn who_holds_no_slot_finds_one_although_calls_that_hang_hold_the_others() {
     }
     let hanging = take_all(&dispatcher);
     let held: usize = hanging.iter().map(|slice| slice.jobs.len()).sum();
-    // Of the 24 that ordinary calls may have, two are for queues that hold none: one of these four was such a one.
+    // Of the 24 slots for ordinary calls, two are for queues that hold none. One of these four slots was such a one.
     assert_eq!(held, 23);
     owe(&dispatcher, "new", &calls(None), 100);
     let new = number_of(&dispatcher, "new");

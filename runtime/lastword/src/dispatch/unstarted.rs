@@ -9,22 +9,22 @@ use super::job::{Count, Job};
 use crate::lane::Lane;
 use crate::queued_delivery::QueuedDelivery;
 
-/// A queue's unstarted deliveries, taken whole. At the end of a drain there is no time to visit a million.
+/// A queue's unstarted deliveries, taken as a whole. At the end of a drain there is no time to visit a million of them.
 #[derive(Debug)]
 pub(crate) struct Unstarted {
     ready: VecDeque<Job>,
     lanes: IntoValues<Arc<str>, Lane>,
-    /// What waited in the lane that was looked at last.
+    /// The waiting deliveries of the lane that was looked at last.
     lane: VecDeque<QueuedDelivery>,
     backlog: Option<Backlog>,
     count: Count,
 }
 
-/// So many deliveries are counted again where debug assertions are on.
+/// Up to so many deliveries are counted again where debug assertions are on.
 const COUNTED_AGAIN: usize = 1_000;
 
 impl Unstarted {
-    /// `count` is how many they are.
+    /// `count` says how many deliveries these are.
     pub(super) fn new(
         ready: VecDeque<Job>,
         lanes: HashMap<Arc<str>, Lane>,
@@ -35,12 +35,12 @@ impl Unstarted {
         Self { ready, lanes: lanes.into_values(), lane: VecDeque::new(), backlog, count }
     }
 
-    /// Deliveries that are left of it.
+    /// How many deliveries are left.
     pub(super) fn len(&self) -> usize {
         self.count.all
     }
 
-    /// Those among them that are `session-end`.
+    /// How many of the left deliveries are `session-end`.
     pub(crate) fn ends(&self) -> u64 {
         u64::try_from(self.count.ends).unwrap_or(u64::MAX)
     }
@@ -60,7 +60,7 @@ impl Unstarted {
     }
 }
 
-/// What may begin first, and ends of a backlog last.
+/// First what may begin, and last the ends of a backlog.
 impl Iterator for Unstarted {
     type Item = QueuedDelivery;
 
@@ -71,7 +71,7 @@ impl Iterator for Unstarted {
     }
 }
 
-/// With a look at each.
+/// Counts by a look at each delivery.
 fn counted(ready: &VecDeque<Job>, lanes: &HashMap<Arc<str>, Lane>, backlog: Option<&Backlog>) -> Count {
     let mut count = Count::default();
     ready.iter().for_each(|job| count.add(job.is_end()));

@@ -1,12 +1,12 @@
 //! Deliveries that are taken out of a queue because an operator forgets them.
 //!
-//! What waits in a lane is found there. What is ready may be anywhere in a queue of a million, so it is looked for in pieces, and the
-//! lock is let go between them. Meanwhile a worker may take what is looked for: then it is under way, and is not withdrawn.
+//! A delivery that waits is found in its lane. A ready delivery may be anywhere in a queue of a million, so the queue is searched in
+//! pieces, and the lock is released between them. A worker may take the delivery meanwhile: then it is under way, and is not withdrawn.
 //!
-//! Nothing newer of their sessions begins until [`Dispatcher::release_withdrawn`](super::Dispatcher::release_withdrawn): before that
-//! the journal is told that they are forgotten. Then they go on, because a journal on a full disk may take as long as it likes to answer,
-//! and a newer end must not wait for it. What the journal could not forget is [put back](super::Dispatcher::end_withdrawal): its lane, or the
-//! list in which it was held, has kept its place until then, and the lane has noted whether anything newer went ahead.
+//! Nothing newer of the sessions begins before [`Dispatcher::advance_lanes`](super::Dispatcher::advance_lanes). By then the journal has
+//! been told what is forgotten. The sessions do not wait for the journal's answer: on a full disk that may take any time, and a newer end
+//! must not wait for it. A delivery that the journal could not forget is [restored](super::Dispatcher::end_withdrawal). Until then its
+//! lane, or the list that held it, keeps its place, and the lane notes whether anything newer went ahead.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use lastword_events::EventKey;
 use super::ids::{QueueId, QueueStamp};
 use crate::queued_delivery::QueuedDelivery;
 
-/// Ready deliveries that are looked at under the lock at once: 0.1 ms.
+/// How many ready deliveries are searched at once under the lock: 0.1 ms.
 pub(super) const LOOKED_AT_ONCE: usize = 4_096;
 
 /// An event of a session, as a queue knows it.
 pub(crate) type EventOfSession = (u64, EventKey);
 
-/// What is looked for in a queue, and what has been found.
+/// What is searched for in a queue, and what has been found.
 #[derive(Debug)]
 pub(crate) struct Withdrawal {
     pub(super) queue: QueueId,
     /// The queue that had this number when the withdrawal began.
     pub(super) stamp: QueueStamp,
-    /// What was not found yet, with the ids of the sessions.
+    /// Deliveries that were not found yet, with the ids of their sessions.
     pub(super) missing: HashMap<EventOfSession, Arc<str>>,
-    /// What is not in the queue any more.
+    /// Deliveries that were taken out of the queue.
     pub(super) withdrawn: Vec<Withdrawn>,
-    /// Lanes of which something has gone that waited: nothing of them begins.
+    /// Lanes from which a waiting delivery was taken: nothing of these lanes begins.
     pub(super) shortened: Vec<Arc<str>>,
-    /// Lanes of which something has gone that was ready: it is in progress still.
+    /// Lanes from which a ready delivery was taken: such a lane still has a delivery in progress.
     pub(super) stopped: Vec<Arc<str>>,
 }
 
@@ -44,17 +44,17 @@ impl Withdrawal {
         Self { queue, stamp, missing: wanted, withdrawn: Vec::new(), shortened: Vec::new(), stopped: Vec::new() }
     }
 
-    /// What is not in the queue any more.
+    /// Gives the deliveries that were taken out of the queue.
     pub(crate) fn withdrawn(&self) -> impl Iterator<Item = EventOfSession> {
         self.withdrawn.iter().map(Withdrawn::event)
     }
 }
 
-/// A delivery that is not in its queue any more, as it was there.
+/// A delivery that was taken out of its queue, as it was there.
 #[derive(Clone, Debug)]
 pub(crate) struct Withdrawn {
     pub(super) delivery: QueuedDelivery,
-    /// When it is due again, if it has failed.
+    /// When the delivery's retry is due, if it has failed.
     pub(super) due: Option<Instant>,
 }
 
@@ -78,9 +78,9 @@ mod tests {
 
     use super::super::dispatcher::Dispatcher;
     use super::super::job::{Job, Taken};
-    use super::super::leaving::LeavingStep;
     use super::super::state::{plugins, withdraw};
     use super::super::tests::{bring_back, calls, dispatcher, owe, queue_of};
+    use super::super::uninstalling::UninstallStep;
     use super::super::worker_step::{Slice, WorkerStep};
     use super::*;
     use crate::queued_delivery::QueuedDelivery;
@@ -106,7 +106,7 @@ mod tests {
     }
 
     fn release(dispatcher: &Dispatcher, withdrawal: &Withdrawal) {
-        withdraw::release(&mut dispatcher.state(), withdrawal, now());
+        withdraw::advance_lanes(&mut dispatcher.state(), withdrawal, now());
     }
 
     /// The journal has answered, and could not forget those of which `stays` says so.
@@ -123,7 +123,7 @@ mod tests {
         withdrawal.withdrawn().collect()
     }
 
-    /// What plugin 0 is called with next.
+    /// The deliveries that plugin 0 is called with next.
     fn serve(dispatcher: &Dispatcher) -> (Vec<(u64, EventKey)>, Slice) {
         loop {
             let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("nothing is served") };
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!((state.is_quiet(), state.undelivered_ends(), state.scheduler().tenants().all_owed()), (true, 0, 0));
     }
 
-    /// What is older is with a worker as it is withdrawn, and comes back before the journal is told.
+    /// The older delivery is with a worker when the newer ones are withdrawn. It returns before the journal is told.
     #[test]
     fn nothing_newer_begins_before_what_was_withdrawn_behind_something_is_released() {
         let (compaction, phase) =
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_is_owed_and_begins_as_before() {
+    fn what_is_restored_is_owed_and_begins_as_before() {
         let dispatcher = dispatcher(16, 2);
         owe(&dispatcher, "t", &calls(None), 3);
         end(&dispatcher, 0);
@@ -233,7 +233,7 @@ mod tests {
             (counts.ready, counts.waiting, state.undelivered_ends(), state.scheduler().tenants().all_owed())
         };
         let before = counted();
-        // One is ready, the other waits behind it, and the third is forgotten.
+        // The first delivery is ready, the second waits behind it, and the third is forgotten.
         let withdrawal = withdraw(&dispatcher, &[(0, START), (0, EventKey::End), (2, START)]);
         release(&dispatcher, &withdrawal);
         end_withdrawal(&dispatcher, withdrawal, |(n, _)| n == 0);
@@ -250,7 +250,7 @@ mod tests {
         assert!(!serves_more(&dispatcher));
         assert_no_lanes(&dispatcher);
     }
-    /// Whether each delivery of what plugin 0 is called with next is late.
+    /// For each delivery that plugin 0 is called with next, whether it is late.
     fn serve_late(dispatcher: &Dispatcher) -> Vec<(u64, EventKey, bool)> {
         let (_, slice) = serve(dispatcher);
         let late = |taken: &Taken| {
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_after_a_newer_one_that_came_and_was_made_meanwhile_is_late() {
+    fn what_is_restored_after_a_newer_one_that_came_and_was_made_meanwhile_is_late() {
         let dispatcher = dispatcher(16, 2);
         owe(&dispatcher, "t", &calls(None), 1);
         let withdrawal = withdraw(&dispatcher, &[(0, START)]);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_for_orphans_and_put_back_is_held_again_and_none_goes_ahead_of_them() {
+    fn what_is_held_for_orphans_and_restored_is_held_again_and_none_goes_ahead_of_them() {
         for answered_while_they_are_read in [true, false] {
             let dispatcher = held_for_orphans();
             let counts = || dispatcher.state().scheduler().tenants().all_owed();
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_of_a_plugin_that_goes_is_left_behind_and_of_one_that_is_out_counts_nowhere() {
+    fn what_is_restored_of_a_plugin_that_goes_is_kept_for_its_uninstalling_and_of_one_that_is_out_counts_nowhere() {
         for is_out in [false, true] {
             let dispatcher = dispatcher(16, 2);
             owe(&dispatcher, "t", &calls(None), 0);
@@ -361,10 +361,10 @@ mod tests {
             end_withdrawal(&dispatcher, withdrawal, |_| true);
             let mut state = dispatcher.state();
             assert_eq!((state.undelivered_ends(), state.scheduler().tenants().all_owed()), (1, 0));
-            let left = match plugins::step_out(&mut state, 0) {
-                LeavingStep::Left(left) => left.len(),
-                LeavingStep::Over => 0,
-                LeavingStep::Waits => panic!("it has no calls"),
+            let left = match plugins::uninstall_step(&mut state, 0) {
+                UninstallStep::BroughtBack(left) => left.len(),
+                UninstallStep::Over => 0,
+                UninstallStep::Waits => panic!("it has no calls"),
             };
             assert_eq!(left, usize::from(!is_out));
         }

@@ -12,16 +12,15 @@ use crate::installed::PluginNumber;
 
 /// What a worker is to do now.
 pub(crate) enum WorkerStep {
-    /// Notify the observer that these wait, and then call
-    /// [`Dispatcher::notified`](super::Dispatcher::notified).
+    /// Notify the observer that these deliveries wait, and then call [`Dispatcher::notified`](super::Dispatcher::notified).
     Notify(Vec<Deferred>),
-    /// Serve this queue: finish what the worker has begun of it, then these.
+    /// Serve this queue: finish the calls of it that the worker has begun, and then begin these.
     Serve(Slice),
-    /// Sleep until there is something, or until this moment.
+    /// Sleep until there is work, or until this moment.
     Idle(Option<Instant>),
     /// The budget has ended: drop every call.
     Cut,
-    /// The runtime detaches: leave, once no call is under way. Those that are may come to their end, unless `cut` says to drop them.
+    /// The runtime detaches: leave as soon as no call is under way. Calls under way may end by themselves, unless `cut` says to drop them.
     Leave { cut: bool },
     /// The runtime is gone.
     Stop,
@@ -31,22 +30,22 @@ pub(crate) enum WorkerStep {
 pub(crate) struct Slice {
     pub(crate) queue: QueueId,
     pub(crate) plugin: PluginNumber,
-    /// What it may begin.
+    /// The deliveries that the worker may begin.
     pub(crate) jobs: Vec<Taken>,
-    /// The drain that goes on.
+    /// The drain that has begun.
     pub(crate) drain: Option<Arc<DrainContext>>,
-    /// How often something has changed of installed plugins: when it has changed again, nothing of this is to begin.
+    /// The number of the last change of installed plugins. If there is a newer one, the worker begins nothing of this slice.
     pub(crate) plugin_changes: u64,
 }
 
-/// A slice that is over.
-pub(crate) struct ServedSlice {
+/// A slice that the worker has finished. The dispatcher takes it back.
+pub(crate) struct ConcludedSlice {
     pub(crate) queue: QueueId,
     pub(crate) time: Duration,
     /// Deliveries that are accounted for.
     pub(crate) finished: Vec<FinishedCall>,
-    /// Deliveries that were not begun after all.
+    /// Deliveries that were not begun.
     pub(crate) unstarted: Vec<Taken>,
-    /// Deliveries for which the plugin has no hook any more.
-    pub(crate) orphaned: Vec<Taken>,
+    /// Deliveries for whose events the plugin has no hook any more. They are orphaned.
+    pub(crate) without_hook: Vec<Taken>,
 }

@@ -1,8 +1,8 @@
 //! Ending every active session at shutdown, within the budget.
 //!
-//! [`schedule`] has the moments of a drain, [`snapshot`] takes the active sessions, [`report`] says what became of their ends, and
-//! [`running`] has the steps from the first to the last. What the queues have of a drain is theirs: the ends that are still to be made
-//! (`dispatch/backlog.rs`), and the account of those that were (`dispatch/drain_account.rs`).
+//! [`schedule`] has the moments of a drain. [`snapshot`] takes the active sessions. [`running`] has the steps from the first to the last,
+//! and [`report`] says what became of the ends. Two parts of a drain belong to the queues: the ends that are still to be made
+//! (`dispatch/backlog.rs`), and the account of the ends that were made (`dispatch/drain_account.rs`).
 
 mod report;
 mod running;

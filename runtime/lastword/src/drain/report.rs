@@ -1,4 +1,4 @@
-//! What a drain came to, for whoever asked for it.
+//! The report of a drain.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ pub(super) struct Reporter<'a> {
 }
 
 impl Reporter<'_> {
-    /// What the drain came to. The queues of `account` are used up.
+    /// Makes the report. The queues of `account` are used up.
     pub(super) fn make(&self, reason: DrainReason, budget: Duration, account: &mut ClosedAccount) -> DrainReport {
         let mut report = DrainReport::empty(reason, budget);
         report.sessions = account.sessions;
@@ -46,7 +46,7 @@ impl Reporter<'_> {
         Some(line)
     }
 
-    /// One line for each name that plugins have.
+    /// One line for each plugin name.
     fn rest(&self, queues: &[ClosedQueue]) -> Vec<PluginRest> {
         let mut lines: HashMap<&PluginName, (InstalledId, PluginRest)> = HashMap::new();
         for ClosedQueue { plugin, tally, .. } in queues {
@@ -64,7 +64,7 @@ impl Reporter<'_> {
         lines.into_iter().map(|(_, line)| line).collect()
     }
 
-    /// Names those pairs of tenant and plugin that most was not delivered of; `more` pairs are not among `queues`.
+    /// Warns by name of the pairs of tenant and plugin with the most undelivered ends. `more` pairs are not among `queues`.
     fn warnings(&self, queues: &mut Vec<ClosedQueue>, more: usize) -> Vec<DrainWarning> {
         queues.retain(has_undelivered);
         let place = |plugin| self.installed.get(plugin).map(|one| one.id);
@@ -96,7 +96,7 @@ fn has_undelivered(queue: &ClosedQueue) -> bool {
     queue.tally.failed + queue.tally.deferred > 0
 }
 
-/// Leaves `most` of the queues, those that most was not delivered of, in the order of their plugins' places. Gives the others.
+/// Keeps in `queues` the `most` queues with the most undelivered ends, in the order of their plugins' places. Gives the others.
 fn most_undelivered_first<T: Ord>(
     queues: &mut Vec<ClosedQueue>,
     most: usize,

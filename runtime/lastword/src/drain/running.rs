@@ -23,14 +23,14 @@ pub(crate) struct RunningDrain {
 }
 
 impl RunningDrain {
-    /// Lets no more requests in, and takes the snapshot unless some are under way. None when a drain has begun, or the runtime was
-    /// closed, before.
+    /// Lets no more requests in. Takes the snapshot, unless requests are under way. None if a drain had begun before, or the runtime was
+    /// closed.
     pub(crate) fn begin(core: &Arc<Core>, reason: DrainReason, began: Instant) -> Option<Self> {
         let requests_under_way = core.in_flight().close()?;
         let now = core.time().now();
         let schedule = Schedule::new(reason, began.min(now), (now, core.time().timestamp()), core.budget());
         let at = schedule.at;
-        // Everything that the drain writes comes after this; nobody has to wait for it.
+        // Everything that the drain writes comes after this record. Nobody has to wait for the record.
         drop(core.journal().append_decided(vec![JournalOp::Draining { reason, at }]));
         let mut drain = Self { core: core.clone(), schedule, has_snapshot: false };
         if !requests_under_way {
@@ -47,21 +47,21 @@ impl RunningDrain {
     /// Waits for the work, cuts it at the end of the budget, and gives the account.
     pub(crate) async fn finish(mut self) -> Arc<DrainReport> {
         if !self.has_snapshot {
-            // A disk that takes longer than this does not hold up the drain: what is written down later is taken along.
-            self.core.time().timeout_at(self.schedule.snapshot_by, self.core.in_flight().all_back()).await;
+            // A disk that takes longer than this does not hold up the drain: a session that is written down later is added to the drain.
+            self.core.time().timeout_at(self.schedule.snapshot_by, self.core.in_flight().finished()).await;
             self.take_snapshot();
         }
         self.work().await;
         let dispatcher = self.core.dispatcher();
         let installed = dispatcher.installed();
         let mut account = dispatcher.close_account();
-        // Nothing of it changes in a drain, but for what is out by the end of one.
+        // In a drain the set of plugins does not change, except that an uninstalling may end.
         let reporter = Reporter { installed: &installed };
         let mut report = reporter.make(self.schedule.reason, self.core.budget(), &mut account);
         self.flush(&mut report).await;
         report.unreported = self.notify_of_deferrals(&installed, &mut account);
         dispatcher.keep_deferred(account.deferred);
-        self.core.journal().leave();
+        self.core.journal().end_call_marks();
         report.elapsed = self.core.time().now().saturating_duration_since(self.schedule.began);
         let report = self.core.run_end().drained(report);
         self.core.sandbox().close_idle_connections();
@@ -69,11 +69,11 @@ impl RunningDrain {
         report
     }
 
-    /// Until everything has had its attempt, or the budget ends.
+    /// Waits until everything has had its attempt, or the budget ends.
     async fn work(&self) {
         let dispatcher = self.core.dispatcher();
         let work = async {
-            self.core.in_flight().all_back().await;
+            self.core.in_flight().finished().await;
             dispatcher.quiet().await;
         };
         let time = self.core.time();
@@ -104,7 +104,8 @@ impl RunningDrain {
         }
     }
 
-    /// Notifies the observer of what had no attempt, as long as there is time. Gives how many ends it was not notified of.
+    /// Notifies the observer of the deliveries without an attempt, as long as there is time. Gives how many ends the observer was not
+    /// notified of.
     fn notify_of_deferrals(&self, installed: &InstalledPlugins, account: &mut ClosedAccount) -> u64 {
         let until = self.schedule.notify_until;
         let mut unnotified = account.held;
@@ -122,7 +123,7 @@ impl RunningDrain {
     }
 }
 
-/// What a drain has come to so far, for whoever cannot wait for its report. None when somebody has the dispatcher's lock.
+/// The counts of a drain so far, for whoever cannot wait for its report. None if somebody has the dispatcher's lock.
 pub(crate) fn drain_so_far(core: &Core, reason: DrainReason, began: Instant) -> Option<DrainReport> {
     let so_far = core.dispatcher().progress()?;
     let mut report = DrainReport::empty(reason, core.budget());

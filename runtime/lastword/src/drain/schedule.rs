@@ -11,36 +11,36 @@ use crate::limits::{drain_reserve, max_entry_wait};
 pub(super) struct Schedule {
     pub(super) reason: DrainReason,
     pub(super) began: Instant,
-    /// When it began, by the wall clock: when the sessions ended.
+    /// When the drain began, by the wall clock: the sessions ended at this moment.
     pub(super) at: Timestamp,
-    /// Requests that are not carried out by now are not waited for.
+    /// The drain does not wait longer than this for requests under way.
     pub(super) snapshot_by: Instant,
     /// No guest runs after this.
     pub(super) cut_at: Instant,
-    /// Workers that have not brought back their calls by now are not waited for.
+    /// The drain does not wait longer than this for workers to bring back their calls.
     pub(super) close_at: Instant,
-    /// The journal's last commit is not waited for after this.
+    /// The drain does not wait longer than this for the journal's last commit.
     pub(super) flush_until: Instant,
-    /// The observer is notified of no deferral after this: what is left of the budget is for the report to reach whoever waits for it.
+    /// The observer is notified of no deferral after this. The rest of the budget is for the report to reach whoever waits for it.
     pub(super) notify_until: Instant,
 }
 
 impl Schedule {
-    /// `began`: when the budget did, which may be a while ago. What was asked for by `now` is waited for as long as ever, and is also
-    /// known by the wall clock: then the sessions end.
+    /// `began` is when the budget began, which may be a while ago. `now` is the present moment: requests under way have their usual time
+    /// from now on. `at` is the same moment by the wall clock: the sessions end then.
     pub(super) fn new(reason: DrainReason, began: Instant, (now, at): (Instant, Timestamp), budget: Duration) -> Self {
         let reserve = drain_reserve(budget);
-        let leave_at = began + budget;
-        let cut_at = leave_at - reserve;
+        let ends_at = began + budget;
+        let cut_at = ends_at - reserve;
         Self {
             reason,
             began,
             at,
             snapshot_by: cut_at.min(now + max_entry_wait(budget)),
             cut_at,
-            close_at: leave_at - reserve / 3 * 2,
-            flush_until: leave_at - reserve / 3,
-            notify_until: leave_at - reserve / 5,
+            close_at: ends_at - reserve / 3 * 2,
+            flush_until: ends_at - reserve / 3,
+            notify_until: ends_at - reserve / 5,
         }
     }
 }

@@ -6,22 +6,22 @@ use lastword_events::{EventKey, PluginName, Session};
 use lastword_journal::{PendingDelivery, RecoveredSession};
 
 use super::schedule::Schedule;
-use crate::active_session::{Active, Ending};
+use crate::active_session::{ActiveSession, Ending};
 use crate::active_set::ActiveSet;
 use crate::core::Core;
 use crate::decided_ops::DecidedOps;
 use crate::dispatch::DrainContext;
 use crate::enqueue::enqueue;
 use crate::installed::Owed;
-use crate::intake::{RequestedEnd, requested_end};
+use crate::intake::requested_end;
 use crate::queued_delivery::QueuedDelivery;
 use crate::recovered_end::{enqueue_recovered, record_recovered_end};
 
-/// Takes the set, whole, and hands its ends to the dispatcher.
+/// Takes the whole set, and hands its ends to the dispatcher.
 pub(super) fn take_snapshot(core: &Core, schedule: &Schedule) {
     let mut set = core.lock_active();
     let snapshot = set.take_all(core.order().ends());
-    // Handed over before anyone is called: no outcome is on record before the end that it is of.
+    // The ends are handed to the journal before anyone is called: so no outcome is on record before its end.
     let mut ops = DecidedOps::of(core.journal());
     let unattached: Vec<PendingDelivery> =
         snapshot.unattached.iter().flat_map(|active| record_unattached_end(core, active, &mut ops)).collect();
@@ -36,7 +36,7 @@ pub(super) fn take_snapshot(core: &Core, schedule: &Schedule) {
     core.dispatcher().announce_drain();
 }
 
-/// A session was written down after the snapshot. It is ended at once: as its owner has asked already, or by the drain.
+/// A session was written down after the snapshot. It ends at once: with the end that its owner has asked for already, or with the drain's.
 pub(crate) fn end_late(core: &Core, set: &mut ActiveSet, sequence: u64, session: &Arc<Session>) {
     let identity = &session.identity;
     let Some(active) = set.take_over_late(identity, core.order().ends_of(identity)) else {
@@ -48,11 +48,11 @@ pub(crate) fn end_late(core: &Core, set: &mut ActiveSet, sequence: u64, session:
     end.iter().for_each(|end| end.enqueue(core, set));
 }
 
-/// The end of a session for which somebody has asked, and which the drain has found first.
+/// An end for which the owner has asked. The drain has taken the session first.
 struct TakenOver {
     end: QueuedDelivery,
     owed: Owed,
-    /// Plugins that were sent the session's start, and of which the end counts as orphaned if they are gone.
+    /// Plugins that were sent the session's start. If such a plugin is gone, the end counts as orphaned.
     started: Vec<PluginName>,
 }
 
@@ -62,24 +62,24 @@ impl TakenOver {
     }
 }
 
-/// Its reason is its own, whenever the disk comes to it.
-fn take_over(core: &Core, active: &Active, ops: &mut DecidedOps) -> Option<TakenOver> {
-    let (session, event, owed) = match active.ending.as_deref()? {
-        Ending::Appended { session, event, owed } => (session.clone(), event.clone(), owed.clone()),
+/// The end keeps its own reason, whenever it is written.
+fn take_over(core: &Core, active: &ActiveSession, ops: &mut DecidedOps) -> Option<TakenOver> {
+    let requested = match active.ending.as_deref()? {
+        Ending::Appended(requested) => requested.clone(),
         Ending::TakenOver(request) => {
-            // What does not fit is said when the request has its turn.
-            let (RequestedEnd { session, event, owed, .. }, op) = requested_end(core, active, request, &mut Vec::new());
+            // The request reports what does not fit, when the request has its turn.
+            let (requested, op) = requested_end(core, active, request, &mut Vec::new());
             ops.push(op);
-            (session, event, owed)
+            Arc::new(requested)
         }
     };
-    let end = QueuedDelivery::new(active.sequence, EventKey::End, &session, &event);
+    let end = QueuedDelivery::new(active.sequence, EventKey::End, &requested.session, &requested.event);
     let end = QueuedDelivery { attempt: active.attempt_of_end(), ..end };
-    Some(TakenOver { end, owed, started: active.started().to_vec() })
+    Some(TakenOver { end, owed: requested.owed.clone(), started: active.started().to_vec() })
 }
 
-/// A drain begins, and nobody has come back for this one: it belongs to a run that is dead, whatever ends this one.
-fn record_unattached_end(core: &Core, active: &Active, ops: &mut DecidedOps) -> Vec<PendingDelivery> {
+/// A drain begins, and nobody has come back for this session. The session belongs to a dead run, whatever ends it.
+fn record_unattached_end(core: &Core, active: &ActiveSession, ops: &mut DecidedOps) -> Vec<PendingDelivery> {
     let recovered = RecoveredSession {
         sequence: active.sequence,
         session: active.session.clone(),

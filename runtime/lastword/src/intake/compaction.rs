@@ -6,9 +6,9 @@ use lastword_events::{Event, Hook, Session, SessionCompaction};
 use lastword_journal::{Appended, JournalOp};
 
 use super::known_op::{RequestName, duplicate_op};
-use super::merge::{guessed, with_scope_of};
-use super::register::{look_up, permit_for, refusal, register};
-use crate::active_session::Active;
+use super::merge::{ambiguity_note, with_scope_of};
+use super::register::{OwedEvent, look_up, permit_for, refusal, register};
+use crate::active_session::ActiveSession;
 use crate::active_set::SessionState;
 use crate::core::Core;
 use crate::enqueue::enqueue;
@@ -27,8 +27,10 @@ pub(crate) async fn compaction(core: Arc<Core>, request: CompactionRequest) -> R
         return Ok(known);
     }
     match state {
-        SessionState::Active(active, of) => compact(&core, &active, of, &session, event, op_id).await,
-        // It has waited behind others of its id, as a start.
+        SessionState::Active { session: active, candidates } => {
+            compact(&core, &active, candidates, &session, event, op_id).await
+        }
+        // The request has waited behind others of its id, as a start does.
         SessionState::Drained(_) => name.known_or(&core, Refusal::Draining).await,
         SessionState::Unknown => match permit_for(&core, &identity.tenant) {
             Err(refusal) => name.known_or(&core, refusal).await,
@@ -39,8 +41,8 @@ pub(crate) async fn compaction(core: Arc<Core>, request: CompactionRequest) -> R
 
 async fn compact(
     core: &Core,
-    active: &Active,
-    of: usize,
+    active: &ActiveSession,
+    candidates: usize,
     said: &Session,
     event: SessionCompaction,
     op_id: Option<Arc<str>>,
@@ -59,18 +61,18 @@ async fn compact(
             let deliveries = owed.deliveries(core.journal_name(), sequence, key);
             let mut set = core.lock_active();
             let is_active = set.update_session(&known_as, sequence, session.clone(), |active| active.compactions = n);
-            // A drain may have taken the session meanwhile, and then its end may be out already.
+            // A drain may have taken the session meanwhile, and the end may have been delivered already.
             let late = !is_active;
             let delivery = QueuedDelivery { late, ..QueuedDelivery::new(sequence, key, &session, &event) };
             enqueue(core, &mut set, &delivery, &owed, &[]);
-            let dropped = guessed(&known_as, of);
+            let dropped = ambiguity_note(&known_as, candidates);
             Ok(Accepted { dropped, deliveries, ..Accepted::new(identity, generation, Acceptance::Registered) })
         }
         other => duplicate_op(known_as, &other),
     }
 }
 
-/// A session that is being compacted is alive, whether or not its owner has told us of its start.
+/// Registers the session if it is unknown: a session that is being compacted is alive, even if its owner has not told of its start.
 async fn compact_without_start(
     core: &Arc<Core>,
     session: Session,
@@ -86,7 +88,7 @@ async fn compact_without_start(
     let op = JournalOp::CompactionWithoutStart { session, event: event.clone(), owed: to, op_id };
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
-            register(core, sequence, &session, (key, &event, &owed), permit);
+            register(core, sequence, &session, OwedEvent { key, event: &event, owed: &owed }, permit);
             let deliveries = owed.deliveries(core.journal_name(), sequence, key);
             Ok(Accepted::new(identity, session.generation, Acceptance::Implied).with(deliveries))
         }

@@ -1,7 +1,7 @@
 //! A session ends.
 //!
-//! The active set is locked twice on the way: when the end is handed to the journal, and when the journal has it; and once more
-//! when an `op_id` has to be looked up first.
+//! The active set is locked twice: when the journal is handed the end, and when the journal has the end. It is locked once more if an
+//! `op_id` has to be looked up first.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use lastword_events::{Event, EventKey, Hook, Identity, Session};
 use lastword_journal::{Appended, JournalError, JournalOp, Pending};
 
 use super::known_op::{RequestName, duplicate_op};
-use super::merge::guessed;
-use super::register::{cancel_end, ended_by_drain, refuse_ending, register_end};
-use super::requested_end::{RequestedEnd, requested_end};
-use crate::active_session::{Active, Ending};
+use super::merge::ambiguity_note;
+use super::register::{KnownAs, cancel_end, ended_by_drain, refuse_ending, register_end};
+use super::requested_end::requested_end;
+use crate::active_session::{ActiveSession, Ending, RequestedEnd};
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
 use crate::enqueue::enqueue;
@@ -61,19 +61,19 @@ fn state_of(set: &ActiveSet, end: &Arc<ReceivedEnd>) -> Result<SessionState, Jou
 
 /// What is to be done about an end.
 enum Step {
-    /// It is the active session's, and the journal has been handed it.
+    /// The end is that of an active session. The journal has been handed the end.
     Appended(AppendedEnd),
-    /// A drain has taken the session over.
-    Drained(Active),
-    /// It is a duplicate of the last end.
+    /// A drain has taken the session.
+    Drained(ActiveSession),
+    /// The end is a duplicate of the last end.
     Duplicate(DuplicateEnd),
     /// Nobody has started the session.
     Unknown(Session),
 }
 
 impl Step {
-    /// Decides, and hands the end of an active session to the journal, under one lock: a drain finds the session before this, or the
-    /// end in the journal's queue before what it makes.
+    /// Decides what the end is. Hands the journal the end of an active session under the same lock: so a drain finds the session before
+    /// that, or writes after the end.
     fn take(
         core: &Arc<Core>,
         set: &mut ActiveSet,
@@ -82,8 +82,8 @@ impl Step {
         dropped: &mut Vec<String>,
     ) -> Self {
         match state {
-            SessionState::Active(active, of) => {
-                dropped.append(&mut guessed(&active.session.identity, of));
+            SessionState::Active { session: active, candidates } => {
+                dropped.append(&mut ambiguity_note(&active.session.identity, candidates));
                 Self::Appended(AppendedEnd::new(core, set, &active, end, dropped))
             }
             SessionState::Drained(active) => Self::Drained(active),
@@ -91,7 +91,7 @@ impl Step {
                 Some(duplicate) => Self::Duplicate(duplicate),
                 None => {
                     let mut session = end.request.session.clone();
-                    set.set_apart(&mut session, &SessionState::Unknown, end.at);
+                    set.set_apart(&mut session, &SessionState::Unknown, end.received_at);
                     Self::Unknown(session)
                 }
             },
@@ -99,12 +99,12 @@ impl Step {
     }
 }
 
-/// The end of an active session that the journal has been handed.
+/// The end of an active session. The journal has been handed the end.
 struct AppendedEnd {
     sequence: u64,
     /// What the set knows the session as.
     known_as: Identity,
-    requested: RequestedEnd,
+    requested: Arc<RequestedEnd>,
     guard: Option<EndingGuard>,
     answer: Pending<Appended>,
 }
@@ -113,17 +113,17 @@ impl AppendedEnd {
     fn new(
         core: &Arc<Core>,
         set: &mut ActiveSet,
-        active: &Active,
+        active: &ActiveSession,
         end: &ReceivedEnd,
         dropped: &mut Vec<String>,
     ) -> Self {
         let (sequence, known_as) = (active.sequence, active.session.identity.clone());
         let (requested, op) = requested_end(core, active, end, dropped);
-        let RequestedEnd { session, event, owed, .. } = &requested;
-        let ending = Ending::Appended { session: session.clone(), event: event.clone(), owed: owed.clone() };
+        let requested = Arc::new(requested);
+        let ending = Ending::Appended(requested.clone());
         set.update(&known_as, sequence, |active| active.ending = Some(Box::new(ending)));
         let answer = core.journal().append(op);
-        // Last: it locks the set when it is dropped, and the set is locked here.
+        // This is the last field. Dropping it locks the set, and the set is locked here.
         let is_counted = core.quotas().of(&known_as.tenant).active_sessions.is_some();
         let guard = is_counted.then(|| EndingGuard::begin(core, set, &known_as.tenant));
         Self { sequence, known_as, requested, guard, answer }
@@ -131,25 +131,24 @@ impl AppendedEnd {
 
     async fn finish(self, core: &Core, end: &ReceivedEnd) -> RequestResult {
         let Self { sequence, known_as, requested, guard, answer } = self;
-        let RequestedEnd { session, event, reported, owed } = requested;
+        let session = KnownAs { identity: &known_as, sequence };
         match answer.await {
             Ok(Appended::Done) => {
-                let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::End);
+                let deliveries = requested.owed.deliveries(core.journal_name(), sequence, EventKey::End);
                 let mut set = core.lock_active();
-                let end_of = (&event, &owed);
-                let accepted = register_end(core, &mut set, sequence, &known_as, &session, end_of, guard);
+                let accepted = register_end(core, &mut set, session, &requested, guard);
                 if accepted.how == Acceptance::Registered {
-                    set.recent_ends.add(sequence, &session, end, reported);
+                    set.recent_ends.add(sequence, &requested.session, end, requested.reported);
                     return Ok(accepted.with(deliveries));
                 }
                 Ok(accepted)
             }
             Ok(other) => {
-                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), &owed);
+                cancel_end(core, &mut core.lock_active(), session, &requested);
                 duplicate_op(known_as, &other)
             }
             Err(error) => {
-                cancel_end(core, &mut core.lock_active(), (&known_as, sequence), &owed);
+                cancel_end(core, &mut core.lock_active(), session, &requested);
                 let generation = ended_by_drain(core, &known_as, &error).ok_or(error)?;
                 Ok(Accepted::new(known_as, generation, Acceptance::DuplicateEnd))
             }
@@ -157,14 +156,20 @@ impl AppendedEnd {
     }
 }
 
-/// A drain has taken the session over: with this end, if it was the first to be asked for, and with its own otherwise.
-async fn end_drained(core: &Core, active: &Active, end: &Arc<ReceivedEnd>, dropped: &mut Vec<String>) -> RequestResult {
+/// The answer to an end of a session that a drain has taken: the drain delivers this end if it was asked for first, and the drain's own end
+/// otherwise.
+async fn end_drained(
+    core: &Core,
+    active: &ActiveSession,
+    end: &Arc<ReceivedEnd>,
+    dropped: &mut Vec<String>,
+) -> RequestResult {
     let (identity, generation) = (active.session.identity.clone(), active.session.generation);
     if !active.was_taken_over_with(end) {
         return Ok(Accepted::new(identity, generation, Acceptance::DuplicateEnd));
     }
     let owed = requested_end(core, active, end, dropped).0.owed;
-    // The drain has handed it over to the journal.
+    // The drain has handed the end to the journal.
     core.journal().flush().await?;
     let deliveries = owed.deliveries(core.journal_name(), active.sequence, EventKey::End);
     Ok(Accepted::new(identity, generation, Acceptance::Registered).with(deliveries))
@@ -189,12 +194,12 @@ pub(super) struct ImpliedEnd {
     pub(super) identity: Identity,
     pub(super) event: Arc<Event>,
     pub(super) reported: ReportedFields,
-    /// Whom it is owed.
+    /// The plugins that are owed the end.
     pub(super) owed: Owed,
 }
 
 impl ImpliedEnd {
-    /// With the operation that records it.
+    /// Makes the end, with the operation that records it.
     pub(super) fn of(core: &Core, session: Session, end: &ReceivedEnd) -> (Self, JournalOp) {
         let EndRequest { session: said, event, op_id, .. } = &end.request;
         let identity = session.identity.clone();

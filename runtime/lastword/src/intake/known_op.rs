@@ -1,4 +1,4 @@
-//! Requests that were sent before, and are known by their `op_id`.
+//! Requests that were sent before, which are known by their `op_id`.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -13,7 +13,7 @@ use crate::limits::max_entry_wait;
 use crate::request::{Acceptance, Accepted, Refusal, RequestResult};
 use crate::sync::blocking;
 
-/// What names a request.
+/// The `op_id` of a request.
 #[derive(Clone, Copy)]
 pub(super) struct RequestName<'a> {
     pub(super) identity: &'a Identity,
@@ -22,40 +22,41 @@ pub(super) struct RequestName<'a> {
 }
 
 impl<'a> RequestName<'a> {
-    /// As the journal looks for it: a session of a dead run, found without its scope, is known by what it was.
+    /// The session by which the journal finds the `op_id`. A session of a dead run that was found without its scope is known by its
+    /// identity of that time.
     pub(super) fn of(self, state: &'a SessionState) -> Self {
         match state {
-            SessionState::Active(active, _) if active.is_unattached() => {
-                Self { identity: &active.session.identity, ..self }
+            SessionState::Active { session, .. } if session.is_unattached() => {
+                Self { identity: &session.session.identity, ..self }
             }
             _ => self,
         }
     }
 
-    /// Whether a line without a scope may be a duplicate of one that was taken for another session than it would be now.
+    /// Whether the request may have been taken for another session before, because it names no scope.
     pub(super) fn may_be_of_another(&self, state: &SessionState) -> bool {
-        let SessionState::Active(active, _) = state else { return false };
+        let SessionState::Active { session: active, .. } = state else { return false };
         self.op_id.is_some()
             && self.identity.scope.is_empty()
             && active.session.identity != *self.identity
             && !active.is_unattached()
     }
 
-    /// The answer to a line that was sent before.
+    /// The answer to a request that was sent before.
     pub(super) async fn known(&self, core: &Core) -> Option<Accepted> {
         let generation = known_op(core, self.identity, self.kind, self.op_id?).await?;
         Some(Accepted::new(self.identity.clone(), generation, Acceptance::DuplicateOp))
     }
 
-    /// A line that is sent again is acknowledged, whether or not there would be room for another.
+    /// A request that is sent again is acknowledged, whether or not there would be room for another session.
     pub(super) async fn known_or(&self, core: &Core, refusal: Refusal) -> RequestResult {
         self.known(core).await.ok_or(refusal)
     }
 }
 
-/// Asks the journal for an `op_id`. A file is read on a thread that may be held up by it, one line's after the other: the
-/// task that takes owners' lines, and begins the drain, waits for no disk. A drain waits for a read for as long as for a
-/// commit: then the `op_id` counts as unknown.
+/// Looks up an `op_id` in the journal. A file is read on a thread that may block, and the requests of one owner follow each other. So the
+/// task that takes owners' requests, and begins the drain, waits for no disk. A drain waits for a read as long as for a commit: after that
+/// the `op_id` counts as unknown.
 async fn known_op(core: &Core, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
     if core.journal().durability() == Durability::Memory {
         return core.journal().known_op(identity, kind, op_id);

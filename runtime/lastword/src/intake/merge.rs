@@ -1,17 +1,17 @@
-//! What is known of a session, and what is newly said of it.
+//! Merges what is known of a session with what an event says of it.
 
 use std::sync::Arc;
 
 use lastword_events::{Identity, Session};
 
-/// What is known, with what is newer.
+/// The known session with the newer fields of the event.
 pub(super) fn merge(known: &Arc<Session>, newer: Session) -> Arc<Session> {
     let mut merged = Session::clone(known);
     merged.merge(newer);
     if merged == **known { known.clone() } else { Arc::new(merged) }
 }
 
-/// A session of which only the scope that an event says is new.
+/// The known session. Only the scope that the event says is new.
 pub(super) fn with_scope_of(known: &Arc<Session>, said: &Session) -> Arc<Session> {
     if said.identity.scope.is_empty() || said.identity == known.identity {
         return known.clone();
@@ -21,11 +21,13 @@ pub(super) fn with_scope_of(known: &Arc<Session>, said: &Session) -> Arc<Session
     merge(known, session)
 }
 
-/// Says which of `of` sessions was taken, for an event that does not say it.
-pub(super) fn guessed(identity: &Identity, of: usize) -> Vec<String> {
-    if of < 2 {
+/// A note for the answer to an event that may be about several sessions: it says which session was taken. None if there was only one.
+pub(super) fn ambiguity_note(identity: &Identity, candidates: usize) -> Vec<String> {
+    if candidates < 2 {
         return Vec::new();
     }
     let scope = if identity.scope.is_empty() { "without one".to_owned() } else { format!("{:?}", identity.scope) };
-    vec![format!("session.key: it is missing, and {of} sessions of this id are active; taken for the newest, {scope}")]
+    vec![format!(
+        "session.key: it is missing, and {candidates} sessions of this id are active; taken for the newest, {scope}"
+    )]
 }

@@ -1,10 +1,11 @@
-//! What is written down takes effect: a session is active, or has ended.
+//! Requests that are written down take effect: a session is active, or has ended.
 
 use std::sync::Arc;
 
 use lastword_events::{Event, EventKey, Identity, Session};
 use lastword_journal::JournalError;
 
+use crate::active_session::RequestedEnd;
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
 use crate::drain::end_late;
@@ -16,8 +17,8 @@ use crate::request::{Acceptance, Accepted, Refusal};
 use crate::session_query::SessionQuery;
 use crate::session_quota::{EndingGuard, SessionPermit};
 
-/// What a request finds when it has its turn; `session` gets an identity of its own if it needs one. The request is refused while the
-/// session's end is with a disk that cannot take it.
+/// What a request finds when it has its turn. `session` gets an identity of its own if it needs one. The request is refused while a full
+/// disk keeps the end of the session from being written.
 pub(super) fn look_up(core: &Core, session: &mut Session, is_start: bool) -> Result<SessionState, JournalError> {
     let (set, now) = (core.lock_active(), core.time().now());
     let state = refuse_ending(set.state(SessionQuery::of(session, now).at_start(is_start)))?;
@@ -25,28 +26,28 @@ pub(super) fn look_up(core: &Core, session: &mut Session, is_start: bool) -> Res
     Ok(state)
 }
 
-/// Refuses what is asked of a session whose end is still being written. Requests of one session follow each other, so such an end can
-/// only be the end of a grace.
+/// Refuses a request about a session whose end is still being written. Requests of one session follow each other, so the end can only be
+/// the end of a grace.
 pub(super) fn refuse_ending(state: SessionState) -> Result<SessionState, JournalError> {
     match state {
-        SessionState::Active(active, _) if active.ending.is_some() => {
+        SessionState::Active { session, .. } if session.ending.is_some() => {
             Err(JournalError::Busy("the session's last end waits to be written; send it again later".to_owned()))
         }
         state => Ok(state),
     }
 }
 
-/// Whether a tenant may have one more session, and the permit if they are counted.
+/// A permit for one more session of the tenant, or a refusal. None if the tenant has no quota of sessions.
 pub(super) fn permit_for(core: &Arc<Core>, tenant: &Arc<str>) -> Result<Option<SessionPermit>, Refusal> {
     // Most tenants have no quota, and need no lock for it.
     match core.quotas().of(tenant).active_sessions {
-        Some(_) => permit_in(core, &mut core.lock_active(), tenant),
+        Some(_) => permit_locked(core, &mut core.lock_active(), tenant),
         None => may_owe_more(core, tenant).map(|()| None),
     }
 }
 
-/// The same, for who has the set locked.
-pub(super) fn permit_in(
+/// The same as [`permit_for`], for a caller that has locked the set.
+pub(super) fn permit_locked(
     core: &Arc<Core>,
     set: &mut ActiveSet,
     tenant: &Arc<str>,
@@ -66,47 +67,60 @@ fn may_owe_more(core: &Core, tenant: &Arc<str>) -> Result<(), Refusal> {
     }
 }
 
-/// Makes a session active, and enqueues its first event, once it is written down. A drain may have taken its snapshot
-/// meanwhile: then the session is ended right after that event.
+/// An event that is written down, and the plugins that are owed it.
+#[derive(Clone, Copy)]
+pub(super) struct OwedEvent<'a> {
+    pub(super) key: EventKey,
+    pub(super) event: &'a Arc<Event>,
+    pub(super) owed: &'a Owed,
+}
+
+/// An active session, as the set knows it.
+#[derive(Clone, Copy)]
+pub(crate) struct KnownAs<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) sequence: u64,
+}
+
+/// Makes a session active and enqueues its first event. That event is written down. If a drain has taken its snapshot meanwhile, the
+/// session is ended right after the event.
 pub(super) fn register(
     core: &Core,
     sequence: u64,
     session: &Arc<Session>,
-    first: (EventKey, &Arc<Event>, &Owed),
+    first: OwedEvent<'_>,
     permit: Option<SessionPermit>,
 ) {
-    register_in(core, &mut core.lock_active(), sequence, session, first, permit);
+    register_locked(core, &mut core.lock_active(), sequence, session, first, permit);
 }
 
-/// The same, for who has the set locked.
-pub(super) fn register_in(
+/// The same as [`register`], for a caller that has locked the set.
+pub(super) fn register_locked(
     core: &Core,
     set: &mut ActiveSet,
     sequence: u64,
     session: &Arc<Session>,
-    (first, event, owed): (EventKey, &Arc<Event>, &Owed),
+    OwedEvent { key, event, owed }: OwedEvent<'_>,
     permit: Option<SessionPermit>,
 ) {
-    let (compactions, started_by) = if first == EventKey::Start { (0, owed.by.epoch()) } else { (1, 0) };
+    let (compactions, started_by) = if key == EventKey::Start { (0, owed.by.epoch()) } else { (1, 0) };
     let is_active = set.insert(sequence, session.clone(), compactions, started_by);
     if let Some(permit) = permit {
         permit.used(set);
     }
-    enqueue(core, set, &QueuedDelivery::new(sequence, first, session, event), owed, &[]);
+    enqueue(core, set, &QueuedDelivery::new(sequence, key, session, event), owed, &[]);
     if !is_active {
         end_late(core, set, sequence, session);
     }
 }
 
-/// Takes a session out of the set and enqueues its end, unless a drain was faster: then the end is the drain's, under the
-/// same delivery id. `identity` is what the set knows it as.
+/// Takes a session out of the set and enqueues its end. If a drain has taken the session before, the drain delivers the end, under the same
+/// delivery id.
 pub(crate) fn register_end(
     core: &Core,
     set: &mut ActiveSet,
-    sequence: u64,
-    identity: &Identity,
-    session: &Arc<Session>,
-    (event, owed): (&Arc<Event>, &Owed),
+    KnownAs { identity, sequence }: KnownAs<'_>,
+    RequestedEnd { session, event, owed, .. }: &RequestedEnd,
     guard: Option<EndingGuard>,
 ) -> Accepted {
     if let Some(guard) = guard {
@@ -118,15 +132,20 @@ pub(crate) fn register_end(
         let end = QueuedDelivery { attempt: active.attempt_of_end(), ..end };
         enqueue(core, set, &end, owed, active.started());
     }
-    // A drain that took it over meanwhile has delivered this end.
+    // A drain that has taken the session meanwhile has delivered this end.
     let is_this = ended.is_some() || set.was_ending(identity, sequence);
     let how = if is_this { Acceptance::Registered } else { Acceptance::DuplicateEnd };
     Accepted::new(session.identity.clone(), session.generation, how)
 }
 
-/// An end is not written down, and its session goes on. If a drain took the session over with this end meanwhile, the next start ends the
-/// session, for all who were installed as the drain began: those who are not `owed` this end count as well.
-pub(crate) fn cancel_end(core: &Core, set: &mut ActiveSet, (identity, sequence): (&Identity, u64), owed: &Owed) {
+/// Lets a session go on whose end is not written down. If a drain has taken the session with this end meanwhile, the next start ends the
+/// session, for all plugins that were installed when the drain began. So plugins that are not `owed` this end count as well.
+pub(crate) fn cancel_end(
+    core: &Core,
+    set: &mut ActiveSet,
+    KnownAs { identity, sequence }: KnownAs<'_>,
+    RequestedEnd { owed, .. }: &RequestedEnd,
+) {
     set.cancel_ending(identity, sequence);
     if set.was_ending(identity, sequence) {
         let installed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::End);
@@ -135,8 +154,9 @@ pub(crate) fn cancel_end(core: &Core, set: &mut ActiveSet, (identity, sequence):
     }
 }
 
-/// A drain ends sessions of a dead run that nobody has come back for, and records it at once: whoever comes just then finds
-/// a session active that the journal has ended when it is asked. Gives its generation.
+/// The generation of a session that a drain has ended, if that is why the journal does not know it. A drain ends sessions of a dead run
+/// that nobody has come back for, and records that at once. So a request that comes just then finds the session active, and the journal has
+/// ended it.
 pub(super) fn ended_by_drain(core: &Core, identity: &Identity, error: &JournalError) -> Option<u32> {
     match error {
         JournalError::UnknownSession(_) => {
@@ -146,7 +166,7 @@ pub(super) fn ended_by_drain(core: &Core, identity: &Identity, error: &JournalEr
     }
 }
 
-/// What is answered when the journal has not taken something.
+/// The answer if the journal has not taken an operation.
 pub(super) fn refusal(core: &Core, identity: &Identity, error: JournalError) -> Refusal {
     if ended_by_drain(core, identity, &error).is_some() { Refusal::Draining } else { error.into() }
 }

@@ -1,7 +1,7 @@
-//! A session ends and another one begins, as one: both are written down, or neither is.
+//! A replacement: one session ends and another begins. Both are written down, or neither is.
 //!
-//! As for an end, the active set is locked when both are handed to the journal, and when the journal has them. What is found out
-//! about one of the two counts for both: so a drain, a quota or a full disk refuses them together.
+//! As for an end, the active set is locked when the journal is handed both, and when the journal has both. What applies to one of the two
+//! applies to both: a drain, a quota or a full disk refuses them together.
 
 use std::sync::Arc;
 
@@ -10,23 +10,24 @@ use lastword_journal::{Appended, JournalError, JournalOp, Pending};
 
 use super::end::ImpliedEnd;
 use super::known_op::{RequestName, duplicate_op};
-use super::merge::{guessed, merge};
-use super::register::{cancel_end, permit_in, refusal, refuse_ending, register_end, register_in};
-use super::requested_end::{RequestedEnd, requested_end};
+use super::merge::{ambiguity_note, merge};
+use super::register::{
+    KnownAs, OwedEvent, cancel_end, permit_locked, refusal, refuse_ending, register_end, register_locked,
+};
+use super::requested_end::requested_end;
 use super::start::{attach, start};
-use crate::active_session::{Active, Ending};
+use crate::active_session::{ActiveSession, Ending, RequestedEnd};
 use crate::active_set::{ActiveSet, SessionState};
 use crate::core::Core;
 use crate::enqueue::enqueue;
 use crate::installed::Owed;
 use crate::queued_delivery::QueuedDelivery;
 use crate::recent_ends::DuplicateEnd;
-use crate::reported_fields::ReportedFields;
 use crate::request::{Acceptance, Accepted, ReceivedEnd, Refusal, RequestResult, StartRequest};
 use crate::session_query::SessionQuery;
 use crate::session_quota::{EndingGuard, SessionPermit};
 
-/// How a replacement went: what became of the end, and of the start.
+/// The result of a replacement: what became of the end, and of the start.
 type ReplacementResult = Result<(Accepted, Accepted), Refusal>;
 
 pub(crate) async fn replace(
@@ -44,12 +45,12 @@ pub(crate) async fn replace(
     };
     match step {
         Ok(Step::Appended(replacement)) => replacement.finish(&core, &end, &request).await,
-        // There is nothing to end: the start is all there is.
+        // There is no session to end: only the start is left.
         Ok(Step::Duplicate(duplicate, dropped)) => {
             let started = start(core.clone(), request).await?;
             Ok((Accepted { dropped, ..core.duplicate_ends().count(duplicate) }, started))
         }
-        // A line that is sent again is acknowledged, whether or not there would be room for another.
+        // A replacement that is sent again is acknowledged, whether or not there would be room for another session.
         Err(Refused(refusal, guard)) => {
             drop(guard);
             let Some(ended) = name_of_end(&end).known(&core).await else { return Err(refusal) };
@@ -60,8 +61,8 @@ pub(crate) async fn replace(
     }
 }
 
-/// The answer to a replacement that was sent before. Parts without a scope may have been of other sessions then, and the journal has to
-/// be asked for them; of all others it says so itself.
+/// The answer to a replacement that was sent before. A part without a scope may have been taken for another session then, so the journal is
+/// asked for it. For all other parts the journal answers by itself.
 async fn known_before(
     core: &Core,
     end: &Arc<ReceivedEnd>,
@@ -84,17 +85,17 @@ async fn known_before(
     }
 }
 
-/// Whoever sends a replacement again is there, and goes on with the session that began.
+/// The owner that sends a replacement again is there, and goes on with the session that began.
 async fn attach_started(core: &Core, end: &ReceivedEnd, request: &StartRequest) -> Result<(), Refusal> {
     let found = core.lock_active().state(start_query(end, request));
     match found {
-        SessionState::Active(active, _) if active.ending.is_none() => attach(core, &active).await,
+        SessionState::Active { session, .. } if session.ending.is_none() => attach(core, &session).await,
         _ => Ok(()),
     }
 }
 
 fn start_query<'a>(end: &ReceivedEnd, request: &'a StartRequest) -> SessionQuery<'a> {
-    SessionQuery::of(&request.session, end.at).at_start(true)
+    SessionQuery::of(&request.session, end.received_at).at_start(true)
 }
 
 fn name_of_end(end: &Arc<ReceivedEnd>) -> RequestName<'_> {
@@ -108,16 +109,16 @@ fn name_of_start(request: &StartRequest) -> RequestName<'_> {
 
 /// What is to be done about a replacement.
 enum Step {
-    /// The journal has been handed both.
+    /// The journal has been handed both parts.
     Appended(Box<Replacement>),
-    /// Its end is a duplicate of the last one.
+    /// The end is a duplicate of the last end.
     Duplicate(DuplicateEnd, Vec<String>),
 }
 
-/// Why nothing is done, and what is to be dropped without the set's lock.
+/// Why nothing is done, and what is to be dropped after the set is unlocked.
 struct Refused(Refusal, Option<EndingGuard>);
 
-/// Both, once the journal has been handed them.
+/// Both parts. The journal has been handed them.
 struct Replacement {
     ended: Ended,
     started: Started,
@@ -127,23 +128,28 @@ struct Replacement {
 
 /// The session that ends.
 struct Ended {
-    /// What the set knows it as.
+    /// The session as the set knows it.
     identity: Identity,
-    /// None when nobody has started it.
-    active: Option<(u64, Arc<Session>)>,
-    event: Arc<Event>,
-    reported: ReportedFields,
-    owed: Owed,
-    /// What the end lost.
+    kind: EndedKind,
+    /// What the end lost to fit the limits.
     dropped: Vec<String>,
+}
+
+enum EndedKind {
+    Active {
+        sequence: u64,
+        requested: Arc<RequestedEnd>,
+    },
+    /// Nobody has started the session.
+    Implied(ImpliedEnd),
 }
 
 /// The session that begins.
 struct Started {
-    /// What the set knows it as, or will.
+    /// The session as the set knows it, or will know it.
     identity: Identity,
     kind: StartedKind,
-    /// What was missing so that the session had to be guessed.
+    /// A note for the answer if the session had to be guessed.
     dropped: Vec<String>,
 }
 
@@ -153,13 +159,12 @@ enum StartedKind {
         owed: Owed,
         permit: Option<SessionPermit>,
     },
-    /// It is active already, and this is known of it now.
-    Update(Box<Active>, Arc<Session>),
+    /// The session is active already. This is what is known of it now.
+    Update(Box<ActiveSession>, Arc<Session>),
 }
 
 impl Step {
-    /// Decides, and hands both to the journal, under one lock: a drain finds both sessions as they were, or both in the journal's
-    /// queue before what it makes.
+    /// Decides, and hands the journal both parts, under one lock: so a drain finds both sessions as they were, or writes after both parts.
     fn take(
         core: &Arc<Core>,
         set: &mut ActiveSet,
@@ -174,16 +179,15 @@ impl Step {
             return Ok(Self::Duplicate(duplicate, dropped));
         }
         let (ended, op_end) = Ended::of(core, set, ends, end, dropped).map_err(|refusal| Refused(refusal, None))?;
-        // The session that begins may have the room of the one that ends.
-        let is_counted = core.quotas().of(&ended.identity.tenant).active_sessions.is_some() && ended.active.is_some();
+        // The session that begins may have the room of the session that ends.
+        let is_counted = core.quotas().of(&ended.identity.tenant).active_sessions.is_some() && ended.is_of_active();
         let guard = is_counted.then(|| EndingGuard::begin(core, set, &ended.identity.tenant));
         let (started, op_start) = match Started::of(core, set, starts, session, request) {
             Ok(started) => started,
             Err(refusal) => return Err(Refused(refusal, guard)),
         };
-        if let Some((sequence, session)) = &ended.active {
-            let (session, event, owed) = (session.clone(), ended.event.clone(), ended.owed.clone());
-            let ending = Ending::Appended { session, event, owed };
+        if let EndedKind::Active { sequence, requested } = &ended.kind {
+            let ending = Ending::Appended(requested.clone());
             set.update(&ended.identity, *sequence, |active| active.ending = Some(Box::new(ending)));
         }
         let answer = core.journal().append(JournalOp::Replace { end: Box::new(op_end), start: Box::new(op_start) });
@@ -191,18 +195,20 @@ impl Step {
     }
 }
 
-/// What the set knows of the session that ends and of the one that begins, which is a new one if it is the same.
+/// What the set knows of the session that ends and of the session that begins. If both are the same session, the second is a new one.
 fn found(set: &ActiveSet, end: &Arc<ReceivedEnd>, request: &StartRequest) -> (SessionState, SessionState) {
     let (ends, starts) = (set.state(SessionQuery::of_end(end)), set.state(start_query(end, request)));
     match (&ends, &starts) {
-        (SessionState::Active(ended, _), SessionState::Active(started, _)) if ended.sequence == started.sequence => {
+        (SessionState::Active { session: ended, .. }, SessionState::Active { session: started, .. })
+            if ended.sequence == started.sequence =>
+        {
             (ends, SessionState::Unknown)
         }
         _ => (ends, starts),
     }
 }
 
-/// The same, unless one of them is ending; and the session that begins, apart from others of its id.
+/// The session that ends and the session that begins, which is kept apart from others of its id. Refused while one of them is ending.
 fn states(
     set: &ActiveSet,
     end: &Arc<ReceivedEnd>,
@@ -211,7 +217,7 @@ fn states(
     let (ends, starts) = found(set, end, request);
     let (ends, starts) = (refuse_ending(ends)?, refuse_ending(starts)?);
     let mut session = request.session.clone();
-    set.set_apart(&mut session, &starts, end.at);
+    set.set_apart(&mut session, &starts, end.received_at);
     Ok((ends, starts, session))
 }
 
@@ -224,25 +230,24 @@ impl Ended {
         mut dropped: Vec<String>,
     ) -> Result<(Self, JournalOp), Refusal> {
         match state {
-            SessionState::Active(active, of) => {
+            SessionState::Active { session: active, candidates } => {
                 let identity = active.session.identity.clone();
-                dropped.append(&mut guessed(&identity, of));
+                dropped.append(&mut ambiguity_note(&identity, candidates));
                 let (requested, op) = requested_end(core, &active, end, &mut dropped);
-                let RequestedEnd { session, event, reported, owed } = requested;
-                let active = Some((active.sequence, session));
-                Ok((Self { identity, active, event, reported, owed, dropped }, op))
+                let kind = EndedKind::Active { sequence: active.sequence, requested: Arc::new(requested) };
+                Ok((Self { identity, kind, dropped }, op))
             }
             SessionState::Unknown => {
                 let mut session = end.request.session.clone();
-                set.set_apart(&mut session, &SessionState::Unknown, end.at);
-                let (ImpliedEnd { identity, event, reported, owed }, op) = ImpliedEnd::of(core, session, end);
-                Ok((Self { identity, active: None, event, reported, owed, dropped }, op))
+                set.set_apart(&mut session, &SessionState::Unknown, end.received_at);
+                let (implied, op) = ImpliedEnd::of(core, session, end);
+                Ok((Self { identity: implied.identity.clone(), kind: EndedKind::Implied(implied), dropped }, op))
             }
             SessionState::Drained(_) => Err(Refusal::Draining),
         }
     }
 
-    /// It is written down.
+    /// The replacement is written down.
     fn register(
         self,
         core: &Core,
@@ -251,39 +256,46 @@ impl Ended {
         appended: &Appended,
         guard: Option<EndingGuard>,
     ) -> RequestResult {
-        let Self { identity, active, event, reported, owed, dropped } = self;
-        let deliveries = |sequence| owed.deliveries(core.journal_name(), sequence, EventKey::End);
-        let accepted = match (active, appended) {
-            (Some((sequence, session)), Appended::Done) => {
-                let accepted = register_end(core, set, sequence, &identity, &session, (&event, &owed), guard);
+        let Self { identity, kind, dropped } = self;
+        let deliveries = |owed: &Owed, sequence| owed.deliveries(core.journal_name(), sequence, EventKey::End);
+        let accepted = match (kind, appended) {
+            (EndedKind::Active { sequence, requested }, Appended::Done) => {
+                let known_as = KnownAs { identity: &identity, sequence };
+                let accepted = register_end(core, set, known_as, &requested, guard);
                 if accepted.how == Acceptance::Registered {
-                    set.recent_ends.add(sequence, &session, end, reported);
+                    set.recent_ends.add(sequence, &requested.session, end, requested.reported);
                 }
-                accepted.with(deliveries(sequence))
+                accepted.with(deliveries(&requested.owed, sequence))
             }
-            (None, Appended::Session { sequence, session }) => {
+            (EndedKind::Implied(ImpliedEnd { event, reported, owed, .. }), Appended::Session { sequence, session }) => {
                 set.recent_ends.add(*sequence, session, end, reported);
                 enqueue(core, set, &QueuedDelivery::new(*sequence, EventKey::End, session, &event), &owed, &[]);
-                Accepted::new(identity, session.generation, Acceptance::Implied).with(deliveries(*sequence))
+                let deliveries = deliveries(&owed, *sequence);
+                Accepted::new(identity, session.generation, Acceptance::Implied).with(deliveries)
             }
             (_, other) => duplicate_op(identity, other)?,
         };
         Ok(Accepted { dropped, ..accepted })
     }
 
-    /// Whether the journal has written it down, and not something else.
+    fn is_of_active(&self) -> bool {
+        matches!(self.kind, EndedKind::Active { .. })
+    }
+
+    /// Whether the journal has written the end down as this one.
     fn fits(&self, appended: &Appended) -> bool {
         match appended {
-            Appended::Done => self.active.is_some(),
-            Appended::Session { .. } => self.active.is_none(),
+            Appended::Done => self.is_of_active(),
+            Appended::Session { .. } => !self.is_of_active(),
             _ => false,
         }
     }
 
-    /// It is not, or was before.
+    /// The end is not written down, or was written down before.
     fn cancel(&self, core: &Core) {
-        if let Some((sequence, _)) = &self.active {
-            cancel_end(core, &mut core.lock_active(), (&self.identity, *sequence), &self.owed);
+        if let EndedKind::Active { sequence, requested } = &self.kind {
+            let known_as = KnownAs { identity: &self.identity, sequence: *sequence };
+            cancel_end(core, &mut core.lock_active(), known_as, requested);
         }
     }
 }
@@ -298,16 +310,17 @@ impl Started {
     ) -> Result<(Self, JournalOp), Refusal> {
         let op_id = request.op_id.clone();
         match state {
-            SessionState::Active(active, of) => {
+            SessionState::Active { session: active, candidates } => {
                 let (sequence, merged) = (active.sequence, merge(&active.session, session));
                 merged.validate()?;
-                let (identity, dropped) = (active.session.identity.clone(), guessed(&merged.identity, of));
+                let (identity, dropped) =
+                    (active.session.identity.clone(), ambiguity_note(&merged.identity, candidates));
                 let op = JournalOp::Update { sequence, session: merged.clone(), op_id };
                 Ok((Self { identity, kind: StartedKind::Update(Box::new(active), merged), dropped }, op))
             }
             SessionState::Unknown => {
                 let identity = session.identity.clone();
-                let permit = permit_in(core, set, &identity.tenant)?;
+                let permit = permit_locked(core, set, &identity.tenant)?;
                 session.started_at.get_or_insert_with(|| core.time().timestamp());
                 let owed = core.dispatcher().installed().owed_to(&identity.tenant, EventKey::Start);
                 let event = Arc::new(Event::Start(request.event.clone()));
@@ -320,7 +333,7 @@ impl Started {
         }
     }
 
-    /// Whether the journal has written it down, and not something else.
+    /// Whether the journal has written the start down as this one.
     fn fits(&self, appended: &Appended) -> bool {
         matches!(
             (&self.kind, appended),
@@ -328,12 +341,13 @@ impl Started {
         )
     }
 
-    /// It is written down.
+    /// The start is written down.
     fn register(self, core: &Core, set: &mut ActiveSet, appended: &Appended) -> RequestResult {
         let Self { identity, kind, dropped } = self;
         match (kind, appended) {
             (StartedKind::New { event, owed, permit }, Appended::Session { sequence, session }) => {
-                register_in(core, set, *sequence, session, (EventKey::Start, &event, &owed), permit);
+                let first = OwedEvent { key: EventKey::Start, event: &event, owed: &owed };
+                register_locked(core, set, *sequence, session, first, permit);
                 let deliveries = owed.deliveries(core.journal_name(), *sequence, EventKey::Start);
                 Ok(Accepted::new(identity, session.generation, Acceptance::Registered).with(deliveries))
             }

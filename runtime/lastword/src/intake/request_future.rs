@@ -1,4 +1,4 @@
-//! The future that an embedder waits for, and who else is told when it is refused.
+//! The future of a request, and the notification of observers if the request is refused.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -38,7 +38,7 @@ impl<T: Send + 'static> RequestFuture<T> {
         })
     }
 
-    /// Carries something out: now, if nothing has to be waited for, and as a task of its own otherwise.
+    /// Carries out `work`: now, if it has to wait for nothing, and as a task of its own otherwise.
     pub(crate) fn carry_out<F>(core: &Arc<Core>, work: F) -> Self
     where
         F: Future<Output = Result<T, Refusal>> + Send + 'static,
@@ -63,7 +63,8 @@ impl<T: Send + Unpin + 'static> Future for RequestFuture<T> {
     }
 }
 
-/// A request whose refusal observers are to be told of, once for each event that it is of. Without observers it holds nothing.
+/// A request that may be refused. Observers are told of the refusal once for each event of the request. Without observers this holds
+/// nothing.
 pub(crate) struct ObservedRequest(Option<Observed>);
 
 struct Observed {
@@ -82,13 +83,13 @@ impl ObservedRequest {
         Self(is_observed.then(|| Observed { core: core.clone(), events: events() }))
     }
 
-    /// It is refused at once.
+    /// The request is refused at once.
     pub(crate) fn refuse<T: Send + 'static>(&self, refusal: Refusal) -> RequestFuture<T> {
         self.tell(&refusal);
         RequestFuture::refused(refusal)
     }
 
-    /// It is carried out.
+    /// The request is carried out.
     pub(crate) async fn carry_out<T>(self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
         work.await.inspect_err(|refusal| self.tell(refusal))
     }

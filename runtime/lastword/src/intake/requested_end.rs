@@ -1,6 +1,7 @@
-//! The end of an active session as its owner has asked for it.
+//! The end of an active session, as the session's owner has asked for it.
 //!
-//! Apart from [`end`](mod@super::end), which registers it: a drain takes some over, and is called where sessions are registered.
+//! It is apart from [`end`](mod@super::end), which registers it, because a drain takes some of these ends and is called where sessions are
+//! registered.
 
 use std::sync::Arc;
 
@@ -8,35 +9,26 @@ use lastword_events::{Event, Session};
 use lastword_journal::JournalOp;
 
 use super::merge::merge;
-use crate::active_session::Active;
+use crate::active_session::{ActiveSession, RequestedEnd};
 use crate::core::Core;
-use crate::installed::Owed;
 use crate::reported_fields::ReportedFields;
 use crate::request::{EndRequest, ReceivedEnd};
 use crate::session_query::SessionQuery;
 
-/// An owner's end of an active session, merged with what is known.
-pub(crate) struct RequestedEnd {
-    /// All that is known of the session, what the end says included.
-    pub(crate) session: Arc<Session>,
-    pub(crate) event: Arc<Event>,
-    pub(crate) reported: ReportedFields,
-    /// Whom it is owed.
-    pub(crate) owed: Owed,
-}
-
-/// Merges an owner's end of an active session with what is known of the session. Gives it with the operation that records it. `dropped`
-/// gets the names of what does not fit.
+/// Merges an owner's end of an active session with what is known of the session. Gives the end with the operation that records it.
+/// `dropped` gets the names of the fields that do not fit.
 pub(crate) fn requested_end(
     core: &Core,
-    active: &Active,
+    active: &ActiveSession,
     end: &ReceivedEnd,
     dropped: &mut Vec<String>,
 ) -> (RequestedEnd, JournalOp) {
     let EndRequest { session, event, op_id, .. } = &end.request;
     let owed = core.dispatcher().installed().owed_end(&session.identity.tenant, active.started());
     let mut newer = session.clone();
-    if let Some(apart) = SessionQuery::of(session, end.at).apart().filter(|apart| *apart == active.session.identity) {
+    if let Some(apart) =
+        SessionQuery::of(session, end.received_at).apart().filter(|apart| *apart == active.session.identity)
+    {
         newer.identity = apart;
     }
     let session = merge_fitting(&active.session, newer, dropped);
@@ -48,7 +40,7 @@ pub(crate) fn requested_end(
     (RequestedEnd { session, event, reported, owed }, op)
 }
 
-/// An end is never refused: what no longer fits together is left out, and named in `dropped`.
+/// An end is never refused: fields that do not fit together any more are dropped, and named in `dropped`.
 fn merge_fitting(known: &Arc<Session>, newer: Session, dropped: &mut Vec<String>) -> Arc<Session> {
     let merged = merge(known, newer);
     if merged.validate().is_ok() {

@@ -6,9 +6,9 @@ use lastword_events::{Event, EventKey, Hook, Session, SessionStart};
 use lastword_journal::{Appended, JournalOp};
 
 use super::known_op::{RequestName, duplicate_op};
-use super::merge::{guessed, merge};
-use super::register::{look_up, permit_for, refusal, register};
-use crate::active_session::Active;
+use super::merge::{ambiguity_note, merge};
+use super::register::{OwedEvent, look_up, permit_for, refusal, register};
+use crate::active_session::ActiveSession;
 use crate::active_set::SessionState;
 use crate::core::Core;
 use crate::request::{Acceptance, Accepted, Refusal, RequestResult, StartRequest};
@@ -25,9 +25,9 @@ pub(crate) async fn start(core: Arc<Core>, request: StartRequest) -> RequestResu
         return Ok(known);
     }
     match state {
-        SessionState::Active(active, of) => update(&core, active, of, session, op_id).await,
-        // It has waited behind others of its id for longer than the drain did. A new generation would not wait for the end
-        // of this one, which the drain delivers when it comes by it.
+        SessionState::Active { session: active, candidates } => update(&core, active, candidates, session, op_id).await,
+        // The request has waited behind others of its id for longer than the drain has. A new generation would not wait for the end of this
+        // one, which the drain delivers.
         SessionState::Drained(_) => name.known_or(&core, Refusal::Draining).await,
         SessionState::Unknown => match permit_for(&core, &identity.tenant) {
             Err(refusal) => name.known_or(&core, refusal).await,
@@ -53,7 +53,8 @@ async fn begin(
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
             let generation = session.generation;
-            register(core, sequence, &session, (EventKey::Start, &event, &owed), permit);
+            let first = OwedEvent { key: EventKey::Start, event: &event, owed: &owed };
+            register(core, sequence, &session, first, permit);
             let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::Start);
             Ok(Accepted::new(identity, generation, Acceptance::Registered).with(deliveries))
         }
@@ -61,11 +62,11 @@ async fn begin(
     }
 }
 
-/// What is newer of an active session is kept.
+/// Keeps what the request says of an active session that is newer.
 pub(super) async fn update(
     core: &Core,
-    active: Active,
-    of: usize,
+    active: ActiveSession,
+    candidates: usize,
     newer: Session,
     op_id: Option<Arc<str>>,
 ) -> RequestResult {
@@ -77,7 +78,7 @@ pub(super) async fn update(
     match appended.map_err(|error| refusal(core, &known_as, error))? {
         Appended::Done => {
             core.lock_active().update_session(&known_as, sequence, merged, |_| ());
-            let dropped = guessed(&identity, of);
+            let dropped = ambiguity_note(&identity, candidates);
             Ok(Accepted { dropped, ..Accepted::new(identity, generation, Acceptance::Updated) })
         }
         other => {
@@ -87,15 +88,15 @@ pub(super) async fn update(
     }
 }
 
-/// The line of a run that is dead was sent again: its owner is there all the same, and goes on with the session.
-pub(super) async fn attach(core: &Core, active: &Active) -> Result<(), Refusal> {
+/// The request of a dead run was sent again. Its owner is there, and goes on with the session.
+pub(super) async fn attach(core: &Core, active: &ActiveSession) -> Result<(), Refusal> {
     let (known_as, sequence) = (&active.session.identity, active.sequence);
     let is_unattached = core.lock_active().is_unattached(known_as, sequence);
     if is_unattached {
         let op = JournalOp::Update { sequence, session: active.session.clone(), op_id: None };
         let appended = core.journal().append(op).await;
         appended.map_err(|error| refusal(core, known_as, error))?;
-        core.lock_active().update(known_as, sequence, Active::attach);
+        core.lock_active().update(known_as, sequence, ActiveSession::attach);
     }
     Ok(())
 }

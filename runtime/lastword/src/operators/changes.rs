@@ -1,11 +1,12 @@
-//! Has deliveries made again that were given up, and lets others go.
+//! Makes deliveries again that were given up, and forgets others.
 //!
-//! First everything that was handed over to the journal is written: an operator may know of an outcome that is not. Then:
+//! First everything is written that the journal was handed before, because an operator may know of an outcome that is not written yet.
+//! Then:
 //!
 //! - *Redeliver*: the journal changes the rows, and what is owed again is enqueued once that is on record.
-//! - *Forget*: what waits in a queue is [withdrawn](crate::dispatch::Withdrawal), then the journal is told, and only then what is
-//!   newer of the sessions goes on, whenever the journal answers. So nothing newer is on record before it. A delivery that is under way
-//!   stays, and one that the journal could not forget is put back.
+//! - *Forget*: deliveries that wait in a queue are [withdrawn](crate::dispatch::Withdrawal). Then the journal is told, and only then what
+//!   is newer of the sessions goes on, whenever the journal answers. So nothing newer is on record before. A delivery that is under way
+//!   stays, and one that the journal could not forget is restored.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::recovered_end::mark_orphaned;
 use crate::request::Refusal;
 use crate::waiters::Settled;
 
-/// Changes these deliveries, and says of each what became of it. One that is named twice is changed once.
+/// Changes these deliveries, and says of each what became of it. A delivery that is named twice is changed once.
 pub(crate) async fn change_each(
     core: Arc<Core>,
     change: DeliveryChange,
@@ -41,7 +42,7 @@ pub(crate) async fn change_each(
         changed.extend(match change {
             DeliveryChange::Redeliver => redeliver(&core, some.to_vec()).await?,
             DeliveryChange::Forget => forget(&core, some.to_vec()).await?,
-            // Not an operator does that, but who installs a plugin.
+            // This change is not for operators. It happens when a plugin is installed.
             DeliveryChange::Adopt => HashMap::new(),
         });
     }
@@ -49,7 +50,7 @@ pub(crate) async fn change_each(
     Ok(ids.iter().map(|id| answer(id).unwrap_or(Changed::Unknown)).collect())
 }
 
-/// Changes all deliveries that the filter lets through, and says how many they were.
+/// Changes all deliveries that match the filter, and gives their number.
 pub(crate) async fn change_all(
     core: Arc<Core>,
     change: DeliveryChange,
@@ -71,7 +72,7 @@ pub(crate) async fn change_all(
 
 async fn redeliver(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryKey, Changed>, JournalError> {
     let changed = core.journal().change_deliveries(DeliveryChange::Redeliver, keys.clone()).await?;
-    // Whoever is installed meanwhile finds what is orphaned here.
+    // A plugin that is installed meanwhile finds what is orphaned here.
     let set = core.lock_active();
     let mut ops = DecidedOps::of(core.journal());
     for (key, one) in keys.iter().zip(&changed) {
@@ -96,14 +97,15 @@ async fn forget(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryK
     let withdrawals = withdraw(core, found.iter().flatten().filter(is_owed));
     let withdrawn: HashSet<DeliveryKey> =
         withdrawals.iter().flat_map(|(plugin, one)| one.withdrawn().map(|event| key_of(plugin, event))).collect();
-    // What is owed and was in no queue is with a worker, or was when its record was read, or is on its way into a queue.
+    // A delivery that is owed and was in no queue is with a worker, or was with one when its record was read, or is on its way into a
+    // queue.
     let stays = |key: &DeliveryKey| owed.contains(key) && !withdrawn.contains(key);
     let (stay, go): (Vec<DeliveryKey>, Vec<DeliveryKey>) = keys.into_iter().partition(stays);
     let pending = core.journal().change_deliveries(DeliveryChange::Forget, go.clone());
-    withdrawals.iter().for_each(|(_, withdrawal)| core.dispatcher().release_withdrawn(withdrawal));
+    withdrawals.iter().for_each(|(_, withdrawal)| core.dispatcher().advance_lanes(withdrawal));
     let changed = match pending.await {
         Ok(changed) => changed,
-        // Nobody knows whether they are forgotten: the next start reads what is on record. Until then none of them is called.
+        // Whether the deliveries are forgotten is unknown: the next start reads what is on record. Until then none of them is called.
         Err(error) if error.kind() == JournalErrorKind::Closed => {
             let ends = withdrawn.iter().filter(|key| key.event == EventKey::End).count();
             core.dispatcher().count_orphaned_ends(u64::try_from(ends).unwrap_or(u64::MAX));
@@ -135,7 +137,7 @@ async fn forget(core: &Core, keys: Vec<DeliveryKey>) -> Result<HashMap<DeliveryK
     Ok(go.into_iter().zip(changed).map(|(key, one)| (key, one.changed)).chain(stays).collect())
 }
 
-/// Takes these out of the queues, by plugin and tenant.
+/// Takes these deliveries out of the queues, by plugin and tenant.
 fn withdraw<'a>(core: &Core, rows: impl Iterator<Item = &'a DeliveryRow>) -> Vec<(PluginName, Withdrawal)> {
     let mut wanted: HashMap<(Arc<str>, PluginName), HashMap<EventOfSession, Arc<str>>> = HashMap::new();
     for row in rows {
@@ -154,7 +156,7 @@ fn key_of(plugin: &PluginName, (sequence, event): EventOfSession) -> DeliveryKey
     DeliveryKey { sequence, event, plugin: plugin.clone() }
 }
 
-/// The journal has answered: what it could not forget is owed as before.
+/// The journal has answered. What it could not forget is owed as before.
 fn end(core: &Core, withdrawals: Vec<(PluginName, Withdrawal)>, stays: impl Fn(&DeliveryKey) -> bool) {
     for (plugin, withdrawal) in withdrawals {
         core.dispatcher().end_withdrawal(withdrawal, |event| stays(&key_of(&plugin, event)));
@@ -165,7 +167,7 @@ fn session_of(row: &DeliveryRow) -> (DeliveryKey, Identity) {
     (DeliveryKey::from(&row.delivery), Identity::new(&row.tenant, &row.session))
 }
 
-/// A delivery that was in no queue is not what it was any more: it leaves the counts.
+/// Removes from the counts a delivery that was in no queue: its state has changed.
 fn take_out(core: &Core, key: &DeliveryKey, one: &ChangedDelivery) {
     let (Changed::Done, Some(was)) = (one.changed, one.was) else { return };
     match was {
@@ -173,7 +175,7 @@ fn take_out(core: &Core, key: &DeliveryKey, one: &ChangedDelivery) {
         DeliveryState::Orphaned => core.operators().out_of_queues().remove_orphaned(&key.plugin, 1),
         DeliveryState::Owed => (),
     }
-    // Of those that were given up, only this run's count.
+    // A delivery that was given up is counted only if that was in this run.
     if key.event == EventKey::End && (was != DeliveryState::Dead || one.tried_in_this_run) {
         core.dispatcher().forget_undelivered_ends(1);
     }

@@ -10,18 +10,18 @@ use lastword_journal::{
 use crate::core::Core;
 use crate::sync::blocking;
 
-/// A page of them. What the observer was told of before is on it: the journal writes that first, if it can.
+/// A page of deliveries that were not made. The journal first writes what the observer was told of before, if it can.
 pub(crate) async fn deliveries(
     core: Arc<Core>,
     filter: DeliveryFilter,
     page: PageRequest,
 ) -> Result<DeliveryPage, JournalError> {
-    // On a disk that is full an operator sees what is on it.
+    // On a full disk an operator sees what is on it.
     core.journal().flush().await.ok();
     read(&core, move |journal| journal.deliveries(&filter, &page)).await
 }
 
-/// Those that are named, each in its place, as a page of them would have it.
+/// The named deliveries, each in its place, as a page has them.
 pub(crate) async fn named(core: Arc<Core>, ids: Vec<DeliveryId>) -> Result<Vec<Option<DeliveryRow>>, JournalError> {
     core.journal().flush().await.ok();
     let keys = ids.iter().map(DeliveryKey::from).collect();
@@ -29,12 +29,12 @@ pub(crate) async fn named(core: Arc<Core>, ids: Vec<DeliveryId>) -> Result<Vec<O
     Ok(rows.into_iter().zip(ids).map(|(row, id)| row.filter(|_| id.journal == ours)).collect())
 }
 
-/// Those of these that were not made, each in its place.
+/// The deliveries among these that were not made, each in its place.
 pub(super) async fn rows(core: &Core, keys: Vec<DeliveryKey>) -> Result<Vec<Option<DeliveryRow>>, JournalError> {
     read(core, move |journal| keys.iter().map(|key| journal.delivery(key)).collect()).await
 }
 
-/// Reads the journal: a file on a thread that may be held up by it.
+/// Reads the journal. A file is read on a thread that may block.
 async fn read<T: Send + 'static>(
     core: &Core,
     read: impl FnOnce(&dyn Journal) -> Result<T, JournalError> + Send + 'static,
@@ -44,6 +44,6 @@ async fn read<T: Send + 'static>(
     }
     let _turn = core.operators().reads.lock().await;
     let journal = core.journal().clone();
-    // None when tokio is going.
+    // None if tokio is shutting down.
     blocking(core.handle(), move || read(&*journal)).await.unwrap_or(Err(JournalError::Closed))
 }

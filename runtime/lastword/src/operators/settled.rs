@@ -1,8 +1,8 @@
 //! Waits until a delivery is settled, on record.
 //!
-//! Who waits is noted before the journal is asked, and whoever has handed an outcome over looks afterwards who waits for it. So
-//! nothing falls between the two: what was handed over before the note is on record when the journal is asked, and of what comes
-//! later the waiter is told.
+//! The waiter is noted before the journal is asked, and the waiters are looked at after an outcome was handed to the journal. So none is
+//! missed: an outcome that was handed over before the note is on record when the journal is asked, and of a later outcome the waiter is
+//! told.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -16,7 +16,7 @@ use super::listing::rows;
 use crate::core::Core;
 use crate::waiters::{Settled, Told, Waiter};
 
-/// Resolves when the delivery is settled, on record; at once, if it is. It keeps nothing of the runtime while it waits.
+/// Resolves when the delivery is settled on record: at once if it is settled already. While it waits, it does not keep the runtime alive.
 pub(crate) fn settled_of(core: &Arc<Core>, id: &DeliveryId) -> impl Future<Output = Told> + Send + 'static + use<> {
     let is_ours = id.journal == core.journal_name();
     let mut waiter = core.operators().waiters().join(DeliveryKey::from(id));
@@ -53,13 +53,13 @@ pub(crate) fn settled_of(core: &Arc<Core>, id: &DeliveryId) -> impl Future<Outpu
     }
 }
 
-/// What the journal says, or the waiter was told; none while it is owed.
+/// What the waiter was told, or the journal says. None while the delivery is owed.
 async fn look(runtime: &Weak<Core>, waiter: &mut Waiter) -> Option<Told> {
     let rows = match runtime.upgrade() {
         Some(core) => rows(&core, vec![waiter.key().clone()]).await,
         None => Err(JournalError::Closed),
     };
-    // It may have been settled since this was asked, and then it is known how.
+    // The delivery may have been settled since the journal was asked, and then the waiter knows how.
     if let Some(told) = waiter.was_told() {
         return Some(told);
     }

@@ -9,37 +9,37 @@ use crate::dispatch::InstalledCounts;
 use crate::out_of_queues::LeftOver;
 use crate::sandbox::SlotsBound;
 
-/// What there is of sessions and deliveries now. It costs a few nanoseconds for each plugin, however many tenants and sessions there
-/// are, and takes no lock that starts and ends need for longer than a delivery does.
+/// Counts of the present sessions and deliveries. Getting them costs a few nanoseconds for each plugin, however many tenants and sessions
+/// there are. No lock that starts and ends need is held for longer than a delivery holds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Active sessions.
     pub sessions: u64,
-    /// Bytes that plugins have stored with the grant `keyvalue`, and that the journal has not written yet.
+    /// Bytes that plugins have stored with the grant `keyvalue` and that the journal has not written yet.
     pub unwritten_bytes: u64,
     /// Calls that can be under way at once.
     pub slots: u32,
     /// Why they are not more.
     pub slots_bound: SlotsBound,
-    /// The installed plugins in their order; then others of which deliveries are left, by name. What was given up or is orphaned of
-    /// scoped plugins is counted with the others of their name.
+    /// The installed plugins in their order. Then, by name, other plugins of which deliveries are left. Deliveries of scoped plugins that
+    /// were given up or are orphaned are counted with all plugins of the name.
     pub plugins: Vec<PluginStats>,
 }
 
-/// What one plugin is owed. Ends of sessions that are active are not counted.
+/// What one plugin is owed. Ends of active sessions are not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PluginStats {
     /// The plugin.
     pub plugin: PluginName,
-    /// The tenant that it belongs to, if it is scoped.
+    /// The tenant of a scoped plugin.
     pub tenant: Option<Arc<str>>,
-    /// Whether it is installed.
+    /// Whether the plugin is installed.
     pub is_installed: bool,
     /// Deliveries that may begin.
     pub ready: u64,
-    /// Deliveries that it is being called with.
+    /// Deliveries whose calls are under way.
     pub running: u64,
     /// Deliveries that wait for their retry, for an older event of their session, or for the record of a failure.
     pub waiting: u64,
@@ -49,7 +49,7 @@ pub struct PluginStats {
     pub orphaned: u64,
 }
 
-/// The counts.
+/// Makes the counts.
 pub(crate) fn stats(core: &Core) -> Stats {
     let counts = core.dispatcher().counts();
     let mut left = core.operators().out_of_queues().by_plugin();

@@ -1,5 +1,5 @@
-//! Deliveries that were orphaned under the name of a plugin which is installed again, or has the hook again: read from the journal a page
-//! at a time, and enqueued.
+//! Adopts deliveries that were orphaned under the name of a plugin which is installed again, or has the hook again: reads them from the
+//! journal a page at a time, and enqueues them.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -19,18 +19,19 @@ use crate::phase::Phase;
 use crate::tenants::Tenants;
 use crate::time::Time;
 
-/// How long a journal that cannot be read or written now is left alone.
+/// How long to wait when the journal cannot be read or written.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Adopts the orphans of a plugin. Its number stays its own meanwhile.
+/// Adopts the orphans of a plugin. The plugin keeps its number meanwhile.
 pub(super) struct Adoption {
     number: PluginNumber,
     installed: Arc<Installed>,
-    /// Nothing of the plugin begins before all of them are enqueued. Otherwise it is told of newer events already, and they are late.
+    /// Whether no call of the plugin begins before all orphans are enqueued. Otherwise the plugin is told of newer events already, and the
+    /// orphans are late.
     before_calls: bool,
 }
 
-/// What the adoption waits by, while it keeps nothing of the runtime.
+/// What the adoption holds while it waits. It does not keep the runtime alive.
 struct Waits {
     runtime: Weak<Core>,
     calls: watch::Receiver<()>,
@@ -38,16 +39,16 @@ struct Waits {
     time: Time,
 }
 
-/// Nobody goes on: the runtime is over, the plugin was uninstalled, or the journal is closed.
+/// The adoption stops: the run is over, the plugin was uninstalled, or the journal is closed.
 struct Stopped;
 
 impl Adoption {
-    /// Of a plugin that was installed just now.
+    /// Adopts for a plugin that was installed just now.
     pub(super) fn before_calls(number: PluginNumber, installed: Arc<Installed>) -> Self {
         Self { number, installed, before_calls: true }
     }
 
-    /// Of a plugin with a new version, which may have a hook that the one before had not.
+    /// Adopts for a plugin with a new version, which may have a hook that the version before had not.
     pub(super) fn beside_calls(number: PluginNumber, installed: Arc<Installed>) -> Self {
         Self { number, installed, before_calls: false }
     }
@@ -95,10 +96,10 @@ impl Adoption {
             let last = found.rows.last().map(|row| row.delivery.sequence);
             self.adopt_page(waits, adopted, found.rows).await?;
             page.after = found.next;
-            // Whoever is stopped here leaves what is adopted to [`run`](Self::run).
+            // If the adoption stops here, [`run`](Self::run) deals with what is adopted.
             let core = self.runtime(waits)?;
             let ready = match (&page.after, last) {
-                // The rows of one session may be on two pages, and have not the order of its events.
+                // The rows of one session may be on two pages, and are not in the order of the session's events.
                 (Some(_), Some(last)) => adopted.take_before(last),
                 (Some(_), None) => Vec::new(),
                 (None, _) => adopted.take_all(),
@@ -111,10 +112,10 @@ impl Adoption {
         }
     }
 
-    /// Adopts what the plugin takes of a page. What it has no hook for is overtaken from now on.
+    /// Adopts what the plugin takes of a page. Events for which it has no hook are late from now on.
     async fn adopt_page(&self, waits: &Waits, adopted: &mut Adopted, rows: Vec<DeliveryRow>) -> Result<(), Stopped> {
         let core = self.runtime(waits)?;
-        // As it is now: it may have been replaced.
+        // The plugin as it is now: it may have been replaced.
         let Some(installed) = core.dispatcher().installed().installed(self.number).cloned() else {
             return Err(Stopped);
         };
@@ -151,13 +152,13 @@ impl Adoption {
         }
     }
 
-    /// Another plugin of this name may be on its way out: what it leaves is orphaned when it is.
+    /// Waits until no other plugin of this name is being uninstalled: by then everything that such a plugin is owed is orphaned.
     async fn until_others_are_out(&self, waits: &mut Waits) -> Result<(), Stopped> {
         loop {
-            // Before the look: what changes after it is told.
+            // Subscribed before the look, so that a later change is told.
             waits.calls.mark_unchanged();
             let core = self.runtime(waits)?;
-            if !core.dispatcher().is_leaving_beside(self.number, self.installed.name()) {
+            if !core.dispatcher().is_uninstalling_beside(self.number, self.installed.name()) {
                 return Ok(());
             }
             drop(core);
@@ -165,7 +166,7 @@ impl Adoption {
         }
     }
 
-    /// What was orphaned until now may wait to be written.
+    /// What was orphaned until now may not be written yet.
     async fn until_on_record(&self, waits: &mut Waits) -> Result<(), Stopped> {
         loop {
             let flushed = self.runtime(waits)?.journal().flush();
@@ -177,7 +178,7 @@ impl Adoption {
     }
 
     fn runtime(&self, waits: &Waits) -> Result<Arc<Core>, Stopped> {
-        let is_over = self.installed.left().is_some() || waits.phase.borrow().is_over();
+        let is_over = self.installed.uninstalled().is_some() || waits.phase.borrow().is_over();
         if is_over { Err(Stopped) } else { waits.runtime.upgrade().ok_or(Stopped) }
     }
 }
@@ -193,11 +194,11 @@ impl Waits {
     }
 }
 
-/// What the journal has given back, and is not enqueued yet.
+/// Orphans that were read from the journal, and are not enqueued yet.
 #[derive(Default)]
 struct Adopted {
     deliveries: Vec<PendingDelivery>,
-    /// How many they were in all.
+    /// How many orphans were read in all.
     count: usize,
 }
 
@@ -209,7 +210,7 @@ impl Adopted {
         self.deliveries.sort_by_key(|one| (one.delivery.sequence, one.delivery.event));
     }
 
-    /// Those of sessions with a lower number, in their order.
+    /// The orphans of sessions with a lower number, in their order.
     fn take_before(&mut self, sequence: u64) -> Vec<PendingDelivery> {
         let kept = self.deliveries.partition_point(|one| one.delivery.sequence < sequence);
         let rest = self.deliveries.split_off(kept);

@@ -18,7 +18,7 @@ pub(crate) fn install(core: &Arc<Core>, plugin: Plugin, tenants: Tenants) -> Res
     let has_orphans = core.operators().out_of_queues().has_orphaned(&name);
     let put_in = PluginChange::begin(core.dispatcher())?.install(plugin, tenants, has_orphans)?;
     record_plugins(core);
-    // The ends of these were counted as those of orphans, and count as those of active sessions now.
+    // The ends of these sessions were counted as orphaned, and now count as those of active sessions.
     core.dispatcher().forget_undelivered_ends(set.count_started(&put_in.installed));
     drop(set);
     tracing::info!(plugin = %put_in.installed.plugin.key(), "installed");
@@ -28,9 +28,9 @@ pub(crate) fn install(core: &Arc<Core>, plugin: Plugin, tenants: Tenants) -> Res
     Ok(())
 }
 
-/// Hands the journal who is installed now. To be called with the lock under which that has changed.
+/// Hands the journal the installed plugins. The caller holds the lock under which they have changed.
 pub(super) fn record_plugins(core: &Core) {
     let plugins = core.dispatcher().installed().recorded();
-    // Nobody has to wait for it: it is there before what is decided by it.
+    // Nobody has to wait for the record: it is written before everything that is decided with these plugins.
     drop(core.journal().append_decided(vec![JournalOp::PluginsChanged { plugins }]));
 }

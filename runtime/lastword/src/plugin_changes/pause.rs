@@ -1,4 +1,4 @@
-//! A plugin that is held back for a while.
+//! Pauses a plugin.
 
 use std::sync::{Arc, Weak};
 
@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use crate::core::Core;
 use crate::installed::{InstalledId, PluginNumber};
 
-/// Holds a plugin back, until it and all of its clones are dropped. See [`Runtime::pause`](crate::Runtime::pause).
+/// Pauses a plugin until this value and all of its clones are dropped. See [`Runtime::pause`](crate::Runtime::pause).
 ///
-/// It keeps nothing of the runtime.
+/// It does not keep the runtime alive.
 #[derive(Clone)]
 #[must_use = "the plugin's calls begin again when it is dropped"]
 pub struct Paused {
@@ -21,7 +21,7 @@ struct Pause {
     runtime: Weak<Core>,
     plugin: PluginNumber,
     id: InstalledId,
-    /// Is told when calls may have ended, and is closed when the runtime is gone.
+    /// Is told when calls may have ended. Closed when the runtime is gone.
     calls: watch::Receiver<()>,
 }
 
@@ -34,12 +34,12 @@ impl Drop for Pause {
 }
 
 impl Paused {
-    /// Resolves when no call of the plugin is under way, or the runtime is gone. None begins then as long as the plugin is held back,
+    /// Resolves when no call of the plugin is under way, or the runtime is gone. As long as the plugin is paused no call of it begins,
     /// unless a drain begins.
     pub async fn idle(&self) {
         let mut calls = self.pause.calls.clone();
         loop {
-            // Before the look: what ends after it is told.
+            // Subscribed before the look, so that a call that ends later is told.
             calls.mark_unchanged();
             if self.pause.has_no_calls() || calls.changed().await.is_err() {
                 return;

@@ -19,10 +19,10 @@ pub(crate) fn replace(core: &Arc<Core>, plugin: Plugin) -> Result<Plugin, Instal
     let (is_sent_starts, was_sent_starts) =
         (plugin.hooks().contains(Hook::SessionStart), old.plugin.hooks().contains(Hook::SessionStart));
     if was_sent_starts && !is_sent_starts {
-        // From now on the set of plugins does not say any more whose start it was sent.
+        // From now on the set of plugins does not say which starts the old version was sent.
         set.keep_started(&old);
     }
-    // What it is owed for a hook that it lacks is orphaned when it has its turn. For one that is new to it, it may be so from before.
+    // A delivery for a hook that the new version lacks is orphaned when its turn comes. For a new hook there may be orphans from before.
     let is_new = |hook: &Hook| plugin.hooks().contains(*hook) && !old.plugin.hooks().contains(*hook);
     let reads_orphans = Hook::ALL.iter().any(is_new) && core.operators().out_of_queues().has_orphaned(&key.name);
     change.replace(number, plugin, reads_orphans);

@@ -1,5 +1,5 @@
-//! A plugin goes. First nothing of it begins any more, at once; then what it was owed is written down as orphaned or dropped; and when
-//! its calls under way are over, with what comes of them, it is out.
+//! Uninstalls a plugin. From that moment no call of it begins. Then what the plugin was owed is written down as orphaned or dropped. The
+//! uninstalling is over when the calls under way have ended and their outcomes are handed over.
 
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::install::record_plugins;
 use crate::core::Core;
 use crate::decided_ops::DecidedOps;
-use crate::dispatch::{LeavingStep, PluginChange, TakenOut, Unstarted};
+use crate::dispatch::{PluginChange, TakenOut, UninstallStep, Unstarted};
 use crate::in_flight::Ticket;
 use crate::install_error::InstallError;
 use crate::installed::{Installed, Leave, PluginNumber};
@@ -30,7 +30,7 @@ use crate::waiters::Settled;
 pub struct Uninstalled {
     /// The plugin.
     pub plugin: Plugin,
-    /// How many deliveries were orphaned or dropped. The ends of sessions that are active are not among them.
+    /// How many deliveries were orphaned or dropped. Ends of active sessions do not count.
     pub owed: u64,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn uninstall(
     key: &PluginKey,
     leave: Leave,
 ) -> impl Future<Output = Result<Uninstalled, InstallError>> + Send + 'static + use<> {
-    let begun = begin(core, key, leave).map(|(leaving, first)| core.handle().spawn(leaving.finish(first)));
+    let begun = begin(core, key, leave).map(|(uninstalling, first)| core.handle().spawn(uninstalling.finish(first)));
     async move {
         match begun {
             // The task is gone only when the tokio runtime is shutting down.
@@ -49,37 +49,37 @@ pub(crate) fn uninstall(
     }
 }
 
-/// A plugin on its way out. While it waits it keeps nothing of the runtime.
-struct Leaving {
+/// A plugin that is being uninstalled. While this waits, it does not keep the runtime alive.
+struct Uninstalling {
     runtime: Weak<Core>,
     /// Is told when calls may have ended.
     calls: watch::Receiver<()>,
     number: PluginNumber,
     installed: Arc<Installed>,
     leave: Leave,
-    /// Deliveries that were orphaned or dropped.
+    /// How many deliveries were orphaned or dropped.
     owed: u64,
-    /// Why some could not be dropped.
+    /// Why some deliveries could not be dropped.
     failed: Option<JournalError>,
 }
 
 /// What is to be written down at once.
 struct First {
     unstarted: Vec<Unstarted>,
-    /// Active sessions whose end it is not owed any more.
+    /// Active sessions whose end the plugin is not owed any more.
     not_owed: Vec<u64>,
-    /// A drain waits a little for that.
+    /// A drain waits a little while this is held.
     ticket: Ticket,
 }
 
-fn begin(core: &Arc<Core>, key: &PluginKey, leave: Leave) -> Result<(Leaving, First), InstallError> {
+fn begin(core: &Arc<Core>, key: &PluginKey, leave: Leave) -> Result<(Uninstalling, First), InstallError> {
     let ticket = core.in_flight().enter().ok_or(InstallError::Draining)?;
     let mut set = core.lock_active();
     let TakenOut { number, installed, unstarted } = PluginChange::begin(core.dispatcher())?.uninstall(key, leave)?;
     record_plugins(core);
     let not_owed = match leave {
         Leave::Orphaned => {
-            // They were counted as those of active sessions, and count as those of orphans now.
+            // The ends were counted as those of active sessions, and now count as orphaned.
             core.dispatcher().count_orphaned_ends(set.keep_started(&installed));
             Vec::new()
         }
@@ -88,26 +88,26 @@ fn begin(core: &Arc<Core>, key: &PluginKey, leave: Leave) -> Result<(Leaving, Fi
     drop(set);
     tracing::info!(plugin = %key, ?leave, "uninstalled");
     let (runtime, calls) = (Arc::downgrade(core), core.dispatcher().watch_calls());
-    let leaving = Leaving { runtime, calls, number, installed, leave, owed: 0, failed: None };
-    Ok((leaving, First { unstarted, not_owed, ticket }))
+    let uninstalling = Uninstalling { runtime, calls, number, installed, leave, owed: 0, failed: None };
+    Ok((uninstalling, First { unstarted, not_owed, ticket }))
 }
 
-impl Leaving {
+impl Uninstalling {
     async fn finish(mut self, first: First) -> Result<Uninstalled, InstallError> {
         let First { unstarted, not_owed, ticket } = first;
         self.record_not_owed(not_owed)?;
         for queue in unstarted {
-            self.let_go(queue).await?;
+            self.orphan_or_drop(queue).await?;
         }
         drop(ticket);
         loop {
-            // Before the look: what changes after it is told.
+            // Subscribed before the look, so that a later change is told.
             self.calls.mark_unchanged();
-            let step = self.runtime()?.dispatcher().step_out(self.number);
+            let step = self.runtime()?.dispatcher().uninstall_step(self.number);
             match step.ok_or(JournalError::Closed)? {
-                LeavingStep::Left(left) => self.let_go(left.into_iter()).await?,
-                LeavingStep::Waits => self.calls.changed().await.map_err(|_gone| JournalError::Closed)?,
-                LeavingStep::Over => break,
+                UninstallStep::BroughtBack(deliveries) => self.orphan_or_drop(deliveries.into_iter()).await?,
+                UninstallStep::Waits => self.calls.changed().await.map_err(|_gone| JournalError::Closed)?,
+                UninstallStep::Over => break,
             }
         }
         if self.leave == Leave::Dropped {
@@ -133,15 +133,18 @@ impl Leaving {
         Ok(())
     }
 
-    /// Nobody calls the plugin with these any more.
-    async fn let_go(&mut self, deliveries: impl Iterator<Item = QueuedDelivery> + Send) -> Result<(), JournalError> {
+    /// Orphans or drops these deliveries. Nobody calls the plugin with them any more.
+    async fn orphan_or_drop(
+        &mut self,
+        deliveries: impl Iterator<Item = QueuedDelivery> + Send,
+    ) -> Result<(), JournalError> {
         match self.leave {
             Leave::Orphaned => self.orphan(deliveries),
             Leave::Dropped => self.drop_all(deliveries).await,
         }
     }
 
-    /// Whoever is installed under this name waits for the plugin to be out before it looks for them.
+    /// A plugin that is installed under this name waits until the old one is gone, and then looks for these deliveries.
     fn orphan(&mut self, deliveries: impl Iterator<Item = QueuedDelivery>) -> Result<(), JournalError> {
         let core = self.runtime()?;
         let mut ops = DecidedOps::of(core.journal());
@@ -164,20 +167,20 @@ impl Leaving {
             let changed = self.runtime()?.journal().change_deliveries(DeliveryChange::Forget, keys);
             match changed.await {
                 Ok(changed) => {
-                    // What cannot be changed on record is owed as before, and orphaned at the next start.
+                    // A delivery that cannot be changed on record is owed as before, and orphaned at the next start.
                     let answered = some.into_iter().zip(changed);
                     let done = answered.filter(|(_, one)| one.changed == Changed::Done).map(|(one, _)| one);
                     let done: Vec<(DeliveryKey, Identity)> = done.collect();
                     self.owed += u64::try_from(done.len()).unwrap_or(u64::MAX);
                     self.forgotten(done)?;
                 }
-                // They are owed as before, and orphaned at the next start.
+                // The deliveries are owed as before, and orphaned at the next start.
                 Err(error) => self.fail(error),
             }
         }
     }
 
-    /// The first failure is told, when all is over.
+    /// Keeps the first failure, which is told at the end.
     fn fail(&mut self, error: JournalError) {
         if self.failed.is_none() {
             self.failed = Some(error);
@@ -196,7 +199,7 @@ impl Leaving {
         Ok(())
     }
 
-    /// Drops what was orphaned under its name for the tenants that it served: before it was installed, or for want of a hook.
+    /// Drops what was orphaned under the plugin's name for the tenants that it served: before it was installed, or because it had no hook.
     async fn drop_orphans(&mut self) -> Result<(), JournalError> {
         let name = self.installed.name();
         if !self.runtime()?.operators().out_of_queues().has_orphaned(name) {

@@ -1,42 +1,42 @@
-//! The journal is handed over as it is: no session is ended, and no delivery is given up.
+//! Detaches a runtime: the journal is handed over as it is. No session is ended, and no delivery is given up.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use lastword_journal::JournalError;
 
-use super::leave::leave;
-use super::left::Detached;
+use super::last_steps::take_last_steps;
+use super::run_result::Detached;
 use crate::core::Core;
 use crate::limits::drain_reserve;
 
 /// A runtime that has begun to detach.
 pub(crate) struct RunningDetach {
     core: Arc<Core>,
-    /// When it cuts its calls, and from when on it does not wait for workers to drop them. None when it was drained, closed or detached
-    /// before.
+    /// When the runtime cuts its calls. From then on it does not wait for workers to drop them. None if the runtime was drained, closed or
+    /// detached before.
     schedule: Option<(Instant, Instant)>,
 }
 
 impl RunningDetach {
-    /// Lets no more requests in, and no call begin. Its budget counts from `began`.
+    /// Lets no more requests in, and lets no call begin. The budget counts from `began`.
     pub(crate) fn begin(core: &Arc<Core>, began: Instant) -> Self {
         let is_first = core.in_flight().close().is_some();
         if is_first {
             core.dispatcher().begin_detach();
         }
-        let (leave_at, reserve) = (began + core.budget(), drain_reserve(core.budget()));
-        let schedule = is_first.then_some((leave_at - reserve, leave_at - reserve / 3 * 2));
+        let (ends_at, reserve) = (began + core.budget(), drain_reserve(core.budget()));
+        let schedule = is_first.then_some((ends_at - reserve, ends_at - reserve / 3 * 2));
         Self { core: core.clone(), schedule }
     }
 
-    /// Waits for what is under way, cuts it at the end of the budget, and lets go of the journal.
+    /// Waits for calls under way, cuts them at the end of the budget, and releases the journal.
     pub(crate) async fn finish(self) -> Result<Detached, JournalError> {
         let core = &self.core;
         match self.schedule {
             Some((cut_at, close_at)) => {
                 let work = async {
-                    core.in_flight().all_back().await;
+                    core.in_flight().finished().await;
                     core.workers().all_left().await;
                 };
                 if core.time().timeout_at(cut_at, work).await.is_none() {
@@ -50,7 +50,7 @@ impl RunningDetach {
                 phase.wait_for(|phase| phase.is_over()).await.ok();
             }
         }
-        let left = leave(core).await;
-        left.journal.map(|()| left.detached)
+        let result = take_last_steps(core).await;
+        result.journal.map(|()| result.detached)
     }
 }

@@ -1,4 +1,4 @@
-//! Who waits for which moment.
+//! The timers that wait for moments.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -6,30 +6,30 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-/// Those that wait, by moment.
+/// The waiting timers, by moment.
 #[derive(Debug, Default)]
 pub(crate) struct TimerQueue {
     /// By moment, and then by number.
     waiting: BTreeMap<(Instant, u64), Waker>,
-    /// Timers so far.
+    /// How many timers there were.
     number: u64,
-    /// Nobody waits any more.
+    /// All waiting has ended.
     is_over: bool,
 }
 
 impl TimerQueue {
-    /// A number for a timer, by which it is known from then on.
+    /// A new number for a timer.
     fn next_number(&mut self) -> u64 {
         self.number += 1;
         self.number
     }
 
-    /// When the first of them is due.
+    /// The moment of the first timer.
     pub(crate) fn first(&self) -> Option<Instant> {
         self.waiting.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Nobody waits any more. Gives the wakers of all, in the order of their moments.
+    /// Ends all waiting. Gives the wakers of all timers, in the order of their moments.
     pub(crate) fn end(&mut self) -> Vec<Waker> {
         self.is_over = true;
         std::mem::take(&mut self.waiting).into_values().collect()
@@ -39,7 +39,7 @@ impl TimerQueue {
         self.is_over
     }
 
-    /// The wakers of all whose moment has come, in their order.
+    /// Takes the wakers of all timers whose moment has come, in their order.
     pub(crate) fn take_due(&mut self, now: Instant) -> Vec<Waker> {
         let mut due = Vec::new();
         while let Some(first) = self.waiting.first_entry()
@@ -53,15 +53,15 @@ impl TimerQueue {
 
 /// A clock with timers.
 pub(crate) trait TimerClock: Unpin {
-    /// Does something with those that wait, at the present moment. Nobody else does meanwhile.
+    /// Runs a function with the waiting timers and the present moment, under the clock's lock.
     fn with_queue<T>(&self, work: impl FnOnce(&mut TimerQueue, Instant) -> T) -> T;
 }
 
-/// Ready from a moment on, or once nobody waits any more. Dropping it cancels it.
+/// Ready from a moment on, or once all waiting has ended. Dropping this cancels it.
 pub(crate) struct Timer<C: TimerClock> {
     clock: C,
     at: Instant,
-    /// Once it was polled.
+    /// The timer's number, once it was polled.
     number: Option<u64>,
 }
 
@@ -85,7 +85,7 @@ impl<C: TimerClock> Future for Timer<C> {
             replaced = queue.waiting.insert((*at, number), cx.waker().clone());
             false
         });
-        // Without the clock's lock: a task may go with its waker.
+        // The clock is not locked here: dropping the waker may drop a task.
         drop(replaced);
         if is_ready { Poll::Ready(()) } else { Poll::Pending }
     }

@@ -1,7 +1,8 @@
 //! Timers on a thread of their own.
 //!
-//! They are not tokio's: workers are threads that tokio does not know of. It finds itself idle while they work, and a test that has
-//! paused its clock would jump to the end of a drain's budget. And a task that keeps tokio's only thread would make a drain longer.
+//! They are not tokio's timers, because tokio does not know of the worker threads. Tokio takes itself for idle while workers work. A test
+//! that has paused tokio's clock would then jump to the end of a drain's budget. And a task that occupies tokio's only thread would make a
+//! drain longer.
 
 use std::future::Future;
 use std::io;
@@ -15,7 +16,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::timer_queue::{Timer, TimerClock, TimerQueue};
 
-/// The thread that wakes whoever waits for a moment. It goes with the value, or when it is [stopped](Self::stop).
+/// The thread that wakes tasks at their moments. It ends when this value is dropped, or [stopped](Self::stop).
 pub(crate) struct Timers {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -30,7 +31,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     queue: TimerQueue,
-    /// Until when the thread sleeps, if it knows of a timer.
+    /// Until when the thread sleeps, if there is a timer.
     sleeps_until: Option<Instant>,
 }
 
@@ -38,7 +39,7 @@ impl Timers {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the operating system gives none.
+    /// When the operating system gives no thread.
     pub(crate) fn start() -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
@@ -46,17 +47,17 @@ impl Timers {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Ready from `at` on, or once they are stopped. Dropping it cancels it.
+    /// Ready from `at` on, or once the timers are stopped. Dropping the future cancels it.
     pub(crate) fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + use<> {
         Timer::new(self.shared.clone(), at)
     }
 
-    /// Ends the thread, and waits until it is gone. Who waits for a moment is woken, and waits no longer.
+    /// Ends the thread, and waits until it has ended. Waiting tasks are woken, and wait no longer.
     pub(crate) fn stop(&self) {
         let waiting = self.shared.state.lock().queue.end();
         self.shared.changed.notify_one();
         waiting.into_iter().for_each(wake);
-        // Who is woken may drop what has these timers, on their own thread.
+        // A woken task may drop the owner of these timers, on the timers' own thread.
         let thread = self.thread.lock().take();
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
@@ -94,7 +95,7 @@ impl Shared {
     }
 }
 
-/// A waker that panics must not take the timers of others along.
+/// A waker that panics must not stop the timers of others.
 fn wake(waker: Waker) {
     if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
         tracing::error!("a waker panicked");
@@ -105,7 +106,7 @@ impl TimerClock for Arc<Shared> {
     fn with_queue<T>(&self, work: impl FnOnce(&mut TimerQueue, Instant) -> T) -> T {
         let mut state = self.state.lock();
         let done = work(&mut state.queue, Instant::now());
-        // A thread that wakes earlier finds a new timer by itself.
+        // A thread that wakes earlier finds the new timer by itself.
         if let Some(first) = state.queue.first()
             && state.sleeps_until.is_none_or(|until| first < until)
         {
@@ -123,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// Says who was woken.
+    /// Reports which waker was woken.
     struct Says(Mutex<Sender<u32>>, u32);
 
     impl Wake for Says {

@@ -1,4 +1,4 @@
-//! What examples of records refer to.
+//! The values of which example records are made.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ pub(crate) fn example_delivery() -> (&'static DeliveryId, &'static Session) {
     (id, session)
 }
 
-/// The end that it is of.
+/// The event of the delivery: an end.
 pub(crate) fn example_end() -> &'static Event {
     static EXAMPLE: LazyLock<Event> =
         LazyLock::new(|| Event::End(SessionEnd::new(EndReason::Reset, Timestamp::from_millisecond(0))));

@@ -10,11 +10,11 @@ use parking_lot::Mutex;
 use crate::clock::{Clock, Sleep};
 use crate::sync::{Timer, TimerClock, TimerQueue};
 
-/// A clock that stands still until a test [advances](Self::advance) it. It begins at the moment at which it is made. Its clones are
-/// the same clock: give one to [`Builder::clock`](crate::Builder::clock) and keep another.
+/// A clock that stands still until a test [advances](Self::advance) it. It begins at the present moment. Clones share the clock: give one
+/// to [`Builder::clock`](crate::Builder::clock) and keep another.
 ///
-/// [`Runtime::settled`](crate::Runtime::settled) waits for everything that is due by then. A drain whose plugins answer comes to its
-/// end without the clock; one whose plugins hang ends when the clock has come to its budget.
+/// [`Runtime::settled`](crate::Runtime::settled) waits for everything that is due by the clock. A drain whose plugins answer ends while the
+/// clock stands still. A drain whose plugins hang ends when the clock has reached the end of the budget.
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     began: Instant,
@@ -29,13 +29,13 @@ struct State {
 }
 
 impl ManualClock {
-    /// One that stands at the present moment.
+    /// A clock that stands at the present moment.
     #[must_use]
     pub fn new() -> Self {
         Self { began: Instant::now(), began_at: Timestamp::now(), state: Arc::default() }
     }
 
-    /// Lets so much time pass, at once: whoever is woken by it finds the clock where it is then.
+    /// Advances the clock at once. Whoever is woken by that finds the clock at the new moment.
     pub fn advance(&self, by: Duration) {
         let due = {
             let mut state = self.state.lock();

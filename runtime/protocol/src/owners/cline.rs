@@ -4,6 +4,7 @@ use lastword_events::Owner;
 
 use super::flat::{BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
+use super::turns::Turns;
 
 /// Cline. Its CLI has sessions with a turn for each prompt, and `agent_end` is the end of a turn. For its extension for editors
 /// the task is the session, and the events have other names.
@@ -31,6 +32,10 @@ pub(super) static FORMAT: Format = Format {
         token_count: &["contextSize"],
         ..CLAUDE_LIKE
     }),
+    turns: Turns {
+        opened_by: &["UserPromptSubmit", "PreToolUse", "PostToolUse", "TaskStart", "TaskResume"],
+        closed_by: &["agent_end", "Stop"],
+    },
     keeps: &["clineVersion", "compactionStrategy", "taskId"],
     keeps_on_request: &["userId"],
 };

@@ -4,6 +4,7 @@ use lastword_events::Owner;
 
 use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
+use super::turns::Turns;
 use crate::fields::Fields;
 
 /// Copilot CLI. Hooks that are configured as `sessionEnd` get a payload without the event's name; for those that are configured as
@@ -26,6 +27,17 @@ pub(super) static FORMAT: Format = Format {
         transcript: &["transcriptPath", "transcript_path"],
         ..CLAUDE_LIKE
     }),
+    turns: Turns {
+        opened_by: &[
+            "userPromptSubmitted",
+            "preToolUse",
+            "postToolUse",
+            "UserPromptSubmit",
+            "PreToolUse",
+            "PostToolUse",
+        ],
+        closed_by: &["agentStop", "Stop"],
+    },
     keeps: &["model", "trigger"],
     keeps_on_request: &["customInstructions", "custom_instructions", "initialPrompt", "initial_prompt"],
 };

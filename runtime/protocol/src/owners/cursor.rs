@@ -4,6 +4,7 @@ use lastword_events::Owner;
 
 use super::flat::{BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
+use super::turns::Turns;
 
 /// Cursor, editor and CLI.
 pub(super) static FORMAT: Format = Format {
@@ -25,6 +26,7 @@ pub(super) static FORMAT: Format = Format {
         token_count: &["context_tokens"],
         ..CLAUDE_LIKE
     }),
+    turns: Turns { opened_by: &["beforeSubmitPrompt", "preToolUse", "postToolUse"], closed_by: &["stop"] },
     keeps: &["composer_mode", "cursor_version", "final_status", "generation_id", "model", "model_id", "trigger"],
     keeps_on_request: &["error_message", "user_email"],
 };

@@ -99,10 +99,10 @@ impl Flat {
         let mut parts = Parts::of(payload, self.inner);
         let means = self.events.iter().find(|(event, _)| *event == name).map(|(_, means)| *means);
         let Some(means) = means.filter(|_| !passed_over) else {
-            return Ok(self.not_ours(name, parts));
+            return Ok(self.unrelated(name, parts));
         };
         if self.of_sub_agent.iter().any(|field| parts.says(field)) {
-            return Ok(self.not_ours(format!("{name} of a sub-agent"), parts));
+            return Ok(self.unrelated(format!("{name} of a sub-agent"), parts));
         }
         let (mut session, at) = self.session(owner, &mut parts)?;
         let event = match means {
@@ -117,10 +117,10 @@ impl Flat {
         Ok(OwnerEvent::input(op_id.map(Arc::from), session, event))
     }
 
-    /// An event of another kind, with the session that it names: that one lives.
-    fn not_ours(&self, name: String, mut parts: Parts) -> Input {
+    /// An event of another kind, with the session that it names.
+    fn unrelated(&self, name: String, mut parts: Parts) -> Input {
         let id = parts.text(self.parent).or_else(|| parts.text(self.id));
-        Input::NotOurs { name, session: id.map(|id| Identity::new(DEFAULT_TENANT, &id)) }
+        Input::Unrelated { name, session: id.map(|id| Identity::new(DEFAULT_TENANT, &id)) }
     }
 
     fn session(&self, owner: Owner, parts: &mut Parts) -> Result<(Session, Option<Timestamp>), BadLine> {

@@ -5,6 +5,7 @@ use lastword_events::Owner;
 use super::flat::Flat;
 use super::keep::Keep;
 use super::payload::Payload;
+use super::turns::Turns;
 use crate::bad_line::BadLine;
 use crate::input::Input;
 
@@ -15,6 +16,8 @@ pub(super) struct Format {
     #[cfg_attr(not(test), expect(dead_code, reason = "the table in docs/owners.md is held against it"))]
     pub(super) seen: &'static str,
     pub(super) shape: Shape,
+    /// The events that open and close a turn of its agent.
+    pub(super) turns: Turns,
     /// Texts that become attributes.
     pub(super) keeps: &'static [&'static str],
     /// Texts that do so only when the configuration asks for them: prompts, summaries, messages, names and addresses.

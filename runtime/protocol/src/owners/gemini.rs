@@ -4,6 +4,7 @@ use lastword_events::Owner;
 
 use super::flat::{BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
+use super::turns::Turns;
 
 /// Gemini CLI. It sends `PreCompress` before every turn, whether or not anything will be compressed; only one that a person
 /// asked for is a compaction.
@@ -19,6 +20,10 @@ pub(super) static FORMAT: Format = Format {
         unless: |event, payload| event == COMPRESSES && payload.text("trigger") != Some("manual"),
         ..CLAUDE_LIKE
     }),
+    turns: Turns {
+        opened_by: &["BeforeAgent", "BeforeModel", "AfterModel", "BeforeTool", "AfterTool"],
+        closed_by: &["AfterAgent"],
+    },
     keeps: &["model", "trigger"],
     keeps_on_request: &[],
 };

@@ -4,6 +4,7 @@ use lastword_events::Owner;
 
 use super::flat::{CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
+use super::turns;
 
 /// goose. It says neither why a session ends nor when it compacts.
 pub(super) static FORMAT: Format = Format {
@@ -15,6 +16,7 @@ pub(super) static FORMAT: Format = Format {
         cwd: &["working_dir"],
         ..CLAUDE_LIKE
     }),
+    turns: turns::CLAUDE_LIKE,
     keeps: &[],
     keeps_on_request: &[],
 };

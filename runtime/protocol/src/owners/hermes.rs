@@ -4,6 +4,7 @@ use lastword_events::Owner;
 
 use super::flat::{CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
+use super::turns::Turns;
 use crate::fields::Fields;
 
 /// Hermes Agent, as its shell hooks are told, and as a plugin of it hands on. Most is in `extra`.
@@ -27,6 +28,7 @@ pub(super) static FORMAT: Format = Format {
         source: &["source", "reason"],
         ..CLAUDE_LIKE
     }),
+    turns: Turns { opened_by: &["pre_llm_call", "pre_tool_call", "post_tool_call"], closed_by: &[TURN_ENDED] },
     keeps: &["model", "platform"],
     keeps_on_request: &[],
 };

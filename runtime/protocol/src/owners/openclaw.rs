@@ -11,6 +11,7 @@ use super::format::{Format, Shape};
 use super::keep::Keep;
 use super::parts::Parts;
 use super::payload::Payload;
+use super::turns::Turns;
 use crate::bad_line::BadLine;
 use crate::fields::Fields;
 use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
@@ -20,6 +21,7 @@ pub(super) static FORMAT: Format = Format {
     owner: Owner::OpenClaw,
     seen: "2026.9.6",
     shape: Shape::Other(read),
+    turns: Turns { opened_by: &["before_agent_start"], closed_by: &["agent_end"] },
     keeps: &["channelId", "messageProvider", "modelId", "modelProviderId", "runId", "trigger"],
     keeps_on_request: &["accountId", "conversationId", "preview", "senderId"],
 };
@@ -33,7 +35,7 @@ fn read(payload: Payload, keep: &Keep<'_>) -> Result<Input, BadLine> {
         "session_start" | "session_end" => None,
         "before_compaction" => Some(CompactionPhase::Before),
         "after_compaction" => Some(CompactionPhase::After),
-        _ => return Ok(not_ours(hook, line)),
+        _ => return Ok(unrelated(hook, line)),
     };
     let at = line.time_if("t");
     let mut event = line.object_or_empty("event");
@@ -51,11 +53,11 @@ fn read(payload: Payload, keep: &Keep<'_>) -> Result<Input, BadLine> {
 }
 
 /// An event of another kind, with the session that it names.
-fn not_ours(name: String, mut line: Fields) -> Input {
+fn unrelated(name: String, mut line: Fields) -> Input {
     let mut event = line.object_or_empty("event");
     let mut ctx = line.object_if("ctx");
     let session = session(&mut event, ctx.as_mut());
-    Input::NotOurs { name, session: session.ok().map(|session| session.identity) }
+    Input::Unrelated { name, session: session.ok().map(|session| session.identity) }
 }
 
 /// The session that both the event and the context name. Events about compaction name it in the context only.
@@ -145,7 +147,7 @@ mod tests {
                         Event::Compaction(_) => "compaction".to_owned(),
                     });
                 }
-                Input::NotOurs { name, .. } => assert!(!name.starts_with("session_"), "{name}"),
+                Input::Unrelated { name, .. } => assert!(!name.starts_with("session_"), "{name}"),
                 other => panic!("{other:?}"),
             }
         }

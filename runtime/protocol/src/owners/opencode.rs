@@ -4,6 +4,7 @@ use lastword_events::Owner;
 
 use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
+use super::turns::Turns;
 
 /// opencode, as a plugin of it hands on what it is told. `dispose` names no session: the plugin adds the ids that it has
 /// seen. A session with a `parentID` is a sub-agent's.
@@ -28,6 +29,7 @@ pub(super) static FORMAT: Format = Format {
         cwd: &["directory"],
         ..CLAUDE_LIKE
     }),
+    turns: Turns { opened_by: &["chat.message", "tool.execute.before"], closed_by: &["session.idle"] },
     keeps: &["projectID", "version"],
     keeps_on_request: &["slug", "title"],
 };

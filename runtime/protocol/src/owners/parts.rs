@@ -51,7 +51,7 @@ impl Parts {
 
     /// The error that says that the first of these is missing, or why one that is there was left out.
     pub(super) fn missing(&self, names: &[&str]) -> BadLine {
-        if let Some(bad) = names.iter().find_map(|name| self.0.iter().find_map(|fields| fields.was_left_out(name))) {
+        if let Some(bad) = names.iter().find_map(|name| self.0.iter().find_map(|fields| fields.was_dropped(name))) {
             return bad;
         }
         let name = names.first().copied().unwrap_or_default();

@@ -60,8 +60,8 @@ fn said(input_format: InputFormat, lines: &[&str]) -> Vec<String> {
             Event::End(end) => format!("end {}", end.reason),
             Event::Compaction(compaction) => format!("compaction {}", compaction.phase.as_str()),
         },
-        Input::NotOurs { name, session: Some(_) } => format!("({name})"),
-        Input::NotOurs { name, session: None } => format!("({name}, of nobody)"),
+        Input::Unrelated { name, session: Some(_) } => format!("({name})"),
+        Input::Unrelated { name, session: None } => format!("({name}, of nobody)"),
         other => panic!("{other:?}"),
     };
     lines.iter().map(say).collect()
@@ -325,7 +325,7 @@ fn a_sub_agents_event_neither_begins_nor_ends_anything_and_shows_that_its_parent
     assert_eq!(said(InputFormat::ClaudeCode, &lines), expected);
 
     let parent = |input_format, line: &str| match read(input_format, line) {
-        Input::NotOurs { session: Some(identity), .. } => identity.id.to_string(),
+        Input::Unrelated { session: Some(identity), .. } => identity.id.to_string(),
         other => panic!("{other:?}: {line}"),
     };
     for line in &lines[1..4] {

@@ -32,7 +32,7 @@ fn read_as(input_format: InputFormat, said: &[Said<'_>], piece: usize) -> Vec<St
                 format!("{number} {what} {}{dropped}", event.session.identity.id)
             }
             Ok(Input::Shutdown(reason)) => format!("{number} {reason}"),
-            Ok(Input::NotOurs { name, .. }) => format!("{number} not ours {name}"),
+            Ok(Input::Unrelated { name, .. }) => format!("{number} not ours {name}"),
             Ok(Input::Foreign(foreign)) => format!("{number} {foreign}"),
             Ok(Input::Blank) => format!("{number} blank"),
             Err(bad) => {
@@ -43,7 +43,7 @@ fn read_as(input_format: InputFormat, said: &[Said<'_>], piece: usize) -> Vec<St
     for said in said {
         match said {
             Bytes(bytes) => bytes.chunks(piece).for_each(|piece| reader.push(piece, &mut say)),
-            Silence => reader.silence(&mut say),
+            Silence => reader.on_timeout(&mut say),
         }
     }
     reader.end(&mut say);
@@ -51,7 +51,7 @@ fn read_as(input_format: InputFormat, said: &[Said<'_>], piece: usize) -> Vec<St
     read
 }
 
-/// The same of one input in our own words, whatever its pieces.
+/// The same of one input in the Lastword protocol, whatever its pieces.
 #[track_caller]
 fn read(input: impl AsRef<[u8]>) -> Vec<String> {
     let input = input.as_ref();
@@ -216,7 +216,7 @@ fn what_is_open_can_be_told_before_it_is_over() {
     reader.push(format!("{}\n{{\"op\":\"end\",\n\"session\":", start("a")).as_bytes(), &mut say);
     let ReadLine { number, input } = reader.open().pop().unwrap();
     assert_eq!((number, input.unwrap_err().message.as_str()), (2, "the line is not JSON: it stops inside an object"));
-    reader.silence(&mut say);
+    reader.on_timeout(&mut say);
     assert_eq!((reader.open(), said), (Vec::new(), 2));
 }
 

@@ -134,7 +134,7 @@ impl Connection {
                     }
                 }
                 () = sleep_until(silence_at), if may_read => {
-                    reader.silence(&mut |line| self.read.push_back(line));
+                    reader.on_timeout(&mut |line| self.read.push_back(line));
                     silence_at = None;
                 }
                 read = read_some(&mut bytes, &mut piece), if may_read => match read {
@@ -175,7 +175,7 @@ impl Connection {
                     let answer = take_in(&self.shared, &self.source, *event);
                     self.pending.push_back(Box::pin(async move { answer.await.line(number) }));
                 }
-                Ok(Input::NotOurs { name, session }) => {
+                Ok(Input::Unrelated { name, session }) => {
                     take_in_other(&self.shared, &self.source, &name, session.as_ref());
                 }
                 Ok(Input::Foreign(foreign)) => {

@@ -16,9 +16,9 @@ use lastword_protocol::output::{self, Output};
 pub struct Answered {
     /// `start`, `compaction` or `end`.
     pub op: &'static str,
-    /// The owner's name for it.
+    /// The owner's name for the event, by which a line that is sent again is known.
     pub op_id: Option<Arc<str>>,
-    /// What was left out of it, by its reader and by the runtime.
+    /// The fields of the event that were dropped, by its reader and by the runtime.
     pub dropped: Vec<String>,
     /// The runtime's answer.
     pub result: Result<Accepted, Refusal>,
@@ -26,9 +26,9 @@ pub struct Answered {
 
 type Asked = Pin<Box<dyn Future<Output = Result<Accepted, Refusal>> + Send>>;
 
-/// Hands an event to the runtime, where it takes its turn now. The future is its answer.
+/// Asks the runtime to take an event in. The event joins its session's order now. The future gives the runtime's answer.
 pub fn ask(runtime: &Runtime, event: OwnerEvent) -> impl Future<Output = Answered> + Send + 'static + use<> {
-    let OwnerEvent { op_id, may_repeat, session, event, dropped } = event;
+    let OwnerEvent { op_id, may_be_duplicate, session, event, dropped } = event;
     let named = op_id.clone();
     let (op, asked): (_, Asked) = match event {
         Event::Start(event) => {
@@ -43,7 +43,7 @@ pub fn ask(runtime: &Runtime, event: OwnerEvent) -> impl Future<Output = Answere
         }
         Event::End(event) => {
             let mut request = EndRequest::of(session, event);
-            (request.op_id, request.may_repeat) = (op_id, may_repeat);
+            (request.op_id, request.may_be_duplicate) = (op_id, may_be_duplicate);
             ("end", Box::pin(runtime.end_session(request)))
         }
     };

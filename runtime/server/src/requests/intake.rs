@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use lastword::events::{Event, Identity};
 use lastword_protocol::input::OwnerEvent;
+use lastword_protocol::owners::turn_open_after;
 
 use super::answered::ask;
 use super::answering::Answering;
-use super::turns::turn_open_after;
 use crate::limits::MAX_OWNER_KIND_BYTES;
 use crate::owners::OwnerId;
 use crate::raw::ConnectionId;

@@ -142,7 +142,7 @@ fn described(op: &JournalOp) -> (&'static str, Option<&Session>, Value) {
             let ((_, session, end), (.., start)) = (described(end), described(start));
             ("replacement", session, json!({ "write": "replacement", "end": end, "start": start }))
         }
-        JournalOp::Alive { sequence } => ("alive", None, json!({ "write": "alive", "sequence": sequence })),
+        JournalOp::Seen { sequence } => ("alive", None, json!({ "write": "alive", "sequence": sequence })),
         JournalOp::Installed { plugins, attaching } => {
             ("installed", None, json!({ "write": "installed", "plugins": plugins, "attaching": attaching }))
         }

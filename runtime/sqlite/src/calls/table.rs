@@ -18,7 +18,7 @@ pub(super) const BOOT_BYTES: usize = 36;
 const BOOT_AT: usize = MAGIC.len();
 const NAME_AT: usize = BOOT_AT + BOOT_BYTES;
 /// Whether the run has ended by itself.
-const LEFT_AT: usize = NAME_AT + JournalName::LEN;
+const ENDED_AT: usize = NAME_AT + JournalName::LEN;
 const HEADER_BYTES: usize = 128;
 /// A delivery without the journal's name: a number of 20 digits, an event of 40 characters and a plugin's name of 64 at most,
 /// two strokes, and before them the length.
@@ -76,10 +76,10 @@ impl Table {
     }
 
     /// Whether the calls in it are of a run of this journal that died, and not by the machine's death.
-    pub(super) fn is_left_by(&self, boot: [u8; BOOT_BYTES], name: JournalName) -> bool {
+    pub(super) fn is_of_dead_run(&self, boot: [u8; BOOT_BYTES], name: JournalName) -> bool {
         self.read(BOOT_AT, BOOT_BYTES) == boot
             && self.read(NAME_AT, JournalName::LEN) == name.as_str().as_bytes()
-            && self.read(LEFT_AT, 1) == [0]
+            && self.read(ENDED_AT, 1) == [0]
     }
 
     /// Empties it for a run that begins.
@@ -87,11 +87,12 @@ impl Table {
         (0..Self::SLOTS).for_each(|slot| self.set(slot, b""));
         self.write(BOOT_AT, &boot);
         self.write(NAME_AT, name.as_str().as_bytes());
-        self.write(LEFT_AT, &[0]);
+        self.write(ENDED_AT, &[0]);
     }
 
-    pub(super) fn leave(&mut self) {
-        self.write(LEFT_AT, &[1]);
+    /// The run ends by itself.
+    pub(super) fn set_ended(&mut self) {
+        self.write(ENDED_AT, &[1]);
     }
 
     /// Puts a call into a slot; nothing, to free it.

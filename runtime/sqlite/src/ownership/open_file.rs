@@ -18,8 +18,8 @@ use crate::error::OpenError;
 /// A file, whatever its names are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileId {
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
+    pub(super) device: u64,
+    pub(super) inode: u64,
 }
 
 impl FileId {

@@ -1,7 +1,7 @@
 //! The table `recent_end`: ends that owners have reported in the last seconds, and may report again.
 
 use lastword_events::{Identity, Timestamp};
-use lastword_journal::{REPEATED_WITHIN, RETAINED_RECENT_ENDS, Receipt, RecentEnd};
+use lastword_journal::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, Receipt, RecentEnd};
 use rusqlite::{Connection, params};
 
 use crate::row::count;
@@ -80,7 +80,7 @@ pub(crate) fn read(file: &Connection) -> rusqlite::Result<Vec<RecentEnd>> {
 /// Over a restart the wall clock decides, and what it has from the future counts as long ago: it was set back.
 fn window() -> (i64, i64) {
     let now = Timestamp::now().as_millisecond();
-    (now - i64::try_from(REPEATED_WITHIN.as_millis()).unwrap_or(i64::MAX), now)
+    (now - i64::try_from(DUPLICATE_WITHIN.as_millis()).unwrap_or(i64::MAX), now)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The table `suspect`: deliveries that may have taken the process down: those that were under way when a run died without leaving.
+//! The table `suspect`: deliveries that may have taken the process down: those that were under way when a run died, and had not ended its
+//! marks.
 //!
 //! A death says little of each of them: many calls are under way at once, and a program may be killed by anybody. So what was
 //! under way at two deaths is made last and alone, and only what was alone at three is given up.

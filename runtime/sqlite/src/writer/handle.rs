@@ -13,7 +13,7 @@ use lastword_journal::{
 
 use crate::command::{Append, Command, Message, Outcomes};
 use crate::limits::MAX_QUEUED_WRITES;
-use crate::release::Leaving;
+use crate::release::ReleaseGuard;
 
 /// Sends to the thread that writes. Dropping it closes the journal once everything is written.
 #[derive(Debug)]
@@ -112,11 +112,11 @@ impl WriterHandle {
         }
     }
 
-    /// Has the writer write everything that came before, close the file, and leave.
-    pub(crate) fn release(&self, leaving: Leaving) {
+    /// Has the writer write everything that came before, close the file, and end.
+    pub(crate) fn release(&self, guard: ReleaseGuard) {
         if let Some(messages) = &self.messages {
             // Where the thread is gone this is given back here.
-            messages.send(Message::Release(leaving)).ok();
+            messages.send(Message::Release(guard)).ok();
             self.unpark();
         }
     }

@@ -36,8 +36,8 @@ pub(super) struct WriteQueue {
     bytes: u64,
     /// The first of the outcomes did not fit beside the lines of the last group: now it is its turn.
     outcomes_next: bool,
-    /// Up to this number something was put back, because it could not be written.
-    put_back: u64,
+    /// Up to this number something was requeued, because it could not be written.
+    requeued: u64,
     /// Tenants whose outcomes could not be written by themselves: the others have a turn before they have another.
     deferred: HashSet<Arc<str>>,
 }
@@ -127,9 +127,9 @@ impl WriteQueue {
         !self.appends.is_empty()
     }
 
-    /// Something that could not be written waits still.
-    pub(super) fn has_put_back(&self) -> bool {
-        self.oldest().is_some_and(|oldest| oldest <= self.put_back)
+    /// Whether something that could not be written still waits.
+    pub(super) fn has_requeued(&self) -> bool {
+        self.oldest().is_some_and(|oldest| oldest <= self.requeued)
     }
 
     /// What the outcomes that wait count for.
@@ -232,14 +232,14 @@ impl WriteQueue {
         Some(first)
     }
 
-    /// A group could not be written. What has to be kept goes back to where it was, and those who wait for a flush are told. Owners
+    /// A group could not be written. What has to be kept returns to where it was, and those who wait for a flush are told. Owners
     /// are told only if the group had lines: outcomes that fail say nothing about lines. Gives how many lines were refused.
-    pub(super) fn put_back(&mut self, group: Group, error: &JournalError) -> usize {
+    pub(super) fn requeue(&mut self, group: Group, error: &JournalError) -> usize {
         self.outcomes_next = false;
         let tried_appends = !group.appends.is_empty();
         let numbers = group.appends.iter().map(|(number, _)| *number);
         let numbers = numbers.chain(group.outcomes.iter().map(|(number, _)| *number));
-        self.put_back = numbers.fold(self.put_back, u64::max);
+        self.requeued = numbers.fold(self.requeued, u64::max);
         if let Some((_, first)) = group.outcomes.first().filter(|_| !tried_appends)
             && group.outcomes.iter().all(|(_, outcomes)| outcomes.tenant == first.tenant)
         {

@@ -164,7 +164,7 @@ fn wait_while(goes_on: impl Fn() -> bool) {
 
 /// What requests hold, not deliveries.
 fn of_requests(held: &str) -> bool {
-    ["reserved", "leaving", "turns in a session's order"].contains(&held)
+    ["reserved", "ends being recorded", "turns in a session's order"].contains(&held)
 }
 
 fn started_before(identity: &Identity) -> JournalOp {

@@ -36,7 +36,7 @@ pub(crate) fn describe(write: &JournalOp) -> String {
         JournalOp::End { sequence, .. } => format!("end of {sequence}"),
         JournalOp::EndWithoutStart { session, .. } => format!("end of {}, without a start", session.identity.id),
         JournalOp::Replace { end, start } => format!("{}, and {}", describe(end), describe(start)),
-        JournalOp::Alive { sequence } => format!("{sequence} lives"),
+        JournalOp::Seen { sequence } => format!("{sequence} lives"),
         JournalOp::Installed { .. } => "who is installed".to_owned(),
         JournalOp::PluginsChanged { .. } => "who is installed from now on".to_owned(),
         JournalOp::Orphaned { delivery, .. } => format!("orphaned {}", name(delivery)),

@@ -160,7 +160,7 @@ impl Journal for Panics {
         self.within.change_deliveries(change, which)
     }
 
-    fn leave(&self) {
+    fn end_call_marks(&self) {
         self.left.store(true, Ordering::Relaxed);
     }
 

@@ -4,31 +4,31 @@ use std::sync::Arc;
 
 use crate::{JournalError, Space};
 
-/// What is committed, beneath the overlay of what is not.
+/// What is committed. The overlay has what is not.
 pub trait Committed {
-    /// Whether nothing is ever committed: what is staged stays in the overlay.
+    /// Whether nothing is ever committed: then staged values stay in the overlay.
     const IS_NOTHING: bool = false;
 
     /// The value of a key.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the value cannot be read.
     fn value(&self, space: &Space, key: &str) -> Result<Option<Arc<[u8]>>, JournalError>;
 
     /// How long the value of a key is, in bytes.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the length cannot be read.
     fn value_len(&self, space: &Space, key: &str) -> Result<Option<u64>, JournalError>;
 
     /// The first `limit` keys that sort after `after`, in their order.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the keys cannot be read.
     fn keys(&self, space: &Space, after: Option<&str>, limit: usize) -> Result<Vec<String>, JournalError>;
 }
 
-/// Nothing is committed: the overlay is all that there is, in a journal that lives as long as the process.
+/// Nothing is committed. In a journal that lives as long as the process, the overlay has everything.
 #[derive(Debug)]
 pub struct NothingCommitted;
 

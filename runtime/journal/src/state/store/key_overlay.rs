@@ -13,11 +13,11 @@ use crate::JournalError;
 #[derive(Debug, Default)]
 pub(super) struct KeyOverlay(BTreeMap<Arc<str>, Versions>);
 
-/// What was staged of a key and is not committed yet.
+/// The values of one key that were staged and are not committed yet.
 #[derive(Debug)]
 struct Versions {
     newest: Version,
-    /// The oldest first: of a key that every call counts up there may be thousands.
+    /// The oldest value first. A key that every call increments may have thousands.
     older: VecDeque<Version>,
     /// What is committed.
     beneath: Size,
@@ -25,13 +25,13 @@ struct Versions {
 
 #[derive(Debug)]
 struct Version {
-    /// None removes the key.
+    /// The new value. None removes the key.
     value: Option<Arc<[u8]>>,
-    /// Who has staged it.
+    /// The number of the staged call.
     number: u64,
 }
 
-/// How long a value is, in bytes; none where there is no key.
+/// The length of a value in bytes. None if the key does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size(pub(super) Option<u64>);
 
@@ -65,7 +65,7 @@ impl KeyOverlay {
         self.0.get(key).map(|versions| versions.newest.size().0)
     }
 
-    /// `beneath` is what is committed, unless the key has been staged before.
+    /// `beneath` is what is committed. It is not used if the key has been staged before.
     pub(super) fn stage<C: Committed>(&mut self, write: &StagedWrite, number: u64, beneath: Option<Size>) {
         let version = Version { value: write.value.clone(), number };
         if C::IS_NOTHING && version.value.is_none() {
@@ -83,7 +83,7 @@ impl KeyOverlay {
         }
     }
 
-    /// Number `number` has written this key to the file.
+    /// The write number `number` of this key is in the file.
     pub(super) fn commit(&mut self, write: &StagedWrite, number: u64) {
         let Some(versions) = self.0.get_mut(&write.key) else { return };
         if versions.newest.number == number {
@@ -96,7 +96,7 @@ impl KeyOverlay {
         }
     }
 
-    /// Number `number` will not write this key. Gives the size of the key's value now, and before.
+    /// The write number `number` of this key will not be made. Gives the size of the key's value now, and before.
     pub(super) fn set_aside(&mut self, write: &StagedWrite, number: u64) -> (Size, Size) {
         let Some(versions) = self.0.get_mut(&write.key) else { return (Size(None), Size(None)) };
         let before = versions.newest.size();
@@ -113,8 +113,8 @@ impl KeyOverlay {
         }
     }
 
-    /// The first `limit` keys after `after`, in their order. `committed` gives those that are committed, in the same way, and is
-    /// asked again where keys are staged as removed.
+    /// The first `limit` keys after `after`, in their order. `committed` gives the committed keys in the same way, and is asked again if
+    /// keys are staged as removed.
     pub(super) fn first_after(
         &self,
         committed: impl Fn(Option<&str>, usize) -> Result<Vec<String>, JournalError>,
@@ -125,7 +125,8 @@ impl KeyOverlay {
         let mut after = after.map(str::to_owned);
         while keys.len() < limit {
             let wanted = limit - keys.len();
-            // Always as many: pages that shrink with what is wanted would be as many as the keys that are staged as removed.
+            // The pages have a fixed size: pages that shrink with the missing number would be as many as the keys that are staged as
+            // removed.
             let page = committed(after.as_deref(), limit)?;
             let until = if page.len() < limit { None } else { page.last().cloned() };
             let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);

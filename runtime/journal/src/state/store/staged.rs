@@ -8,15 +8,15 @@ use crate::{Completion, Space};
 /// The values of one call, in the overlay over what is committed.
 #[derive(Debug)]
 pub struct Staged {
-    /// The space that they are in.
+    /// The space of the values.
     pub space: Space,
     /// One write for each key.
     pub writes: Vec<StagedWrite>,
-    /// Counts what was staged of the tenant: a newer value of a key may wait when an older one is committed.
+    /// The number of this staging of the tenant. A newer value of a key may wait when an older one is committed.
     pub(super) number: u64,
 }
 
-/// The new value of a key; none removes it.
+/// The new value of a key. None removes it.
 #[derive(Debug)]
 pub struct StagedWrite {
     /// The key.
@@ -35,8 +35,8 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// What the completion counts for until it is written: as [`Completion::unwritten_bytes`], with the values that its
-    /// changes came to.
+    /// What the completion counts for until it is written, as [`Completion::unwritten_bytes`] does, with the values that came of its
+    /// changes.
     #[must_use]
     pub fn unwritten_bytes(&self) -> u64 {
         let writes = self.staged.iter().flat_map(|staged| &staged.writes);

@@ -1,4 +1,4 @@
-//! The overlay of one tenant: its values that are not committed yet, and the sizes of its spaces.
+//! The overlay of one tenant: the values that are not committed yet, and the sizes of the tenant's spaces.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::{JournalError, KeyValueChanges, KeyValueConflict, Space};
 
 #[derive(Debug, Default)]
 pub(super) struct TenantOverlay {
-    /// The spaces with something in them.
+    /// The spaces that are not empty.
     spaces: HashMap<PluginName, SpaceOverlay>,
-    /// The size of all of them, with what is staged.
+    /// The size of all spaces, staged values included.
     bytes: u64,
     /// How often something was staged.
     staged: u64,
@@ -22,7 +22,7 @@ pub(super) struct TenantOverlay {
 
 #[derive(Debug, Default)]
 struct SpaceOverlay {
-    /// Its size, with what is staged.
+    /// The size of the space, staged values included.
     bytes: u64,
     keys: KeyOverlay,
 }
@@ -60,7 +60,7 @@ impl TenantOverlay {
         self.spaces.get(plugin)?.keys.value_len(key)
     }
 
-    /// The first keys of a space, over those that are committed; none when nothing of the space is staged.
+    /// The first keys of a space, staged and committed. None if nothing of the space is staged.
     pub(super) fn keys<C: Committed>(
         &self,
         committed: &C,
@@ -72,7 +72,7 @@ impl TenantOverlay {
         Some(keys.first_after(|after, limit| committed.keys(space, after, limit), after, limit))
     }
 
-    /// Makes values of a call's changes, all of them or none.
+    /// Makes values of a call's changes: all of them, or none.
     pub(super) fn stage<C: Committed>(
         &mut self,
         committed: &C,
@@ -94,7 +94,7 @@ impl TenantOverlay {
             beneath.push(old.beneath);
             writes.push(StagedWrite { key: key.into(), value: value.map(Arc::from) });
         }
-        // Who is over a quota that was lowered may still free something.
+        // Over a quota that was lowered, changes that free something are still possible.
         if added > freed {
             let wanted = |stored: u64| stored.saturating_add(added).saturating_sub(freed);
             let of_plugin = wanted(self.space_bytes(&space.plugin));
@@ -117,7 +117,7 @@ impl TenantOverlay {
         Ok(staged)
     }
 
-    /// What a key holds, as far as it matters for a change.
+    /// What a key holds, as far as a change depends on it.
     fn current<C: Committed>(
         &self,
         committed: &C,
@@ -128,7 +128,7 @@ impl TenantOverlay {
         if let Some(value) = self.value(&space.plugin, key) {
             return Ok(CurrentValue { size: Size::of(value.as_deref()), value, beneath: None });
         }
-        // A value that is replaced does not have to be read, and may be large.
+        // A value that is replaced may be large, and does not have to be read.
         let (size, value) = match change {
             Change::Add(_) => {
                 let value = committed.value(space, key)?;
@@ -158,7 +158,7 @@ impl TenantOverlay {
         });
     }
 
-    /// Changes the keys of a space, and its size by what that adds and frees.
+    /// Changes the keys of a space, and the space's size accordingly.
     fn change(&mut self, plugin: &PluginName, change: impl FnOnce(&mut KeyOverlay) -> (u64, u64)) {
         if !self.spaces.contains_key(plugin) {
             self.spaces.insert(plugin.clone(), SpaceOverlay::default());
@@ -177,14 +177,14 @@ impl TenantOverlay {
 /// What a key holds.
 struct CurrentValue {
     size: Size,
-    /// Not read when it only matters how long it is.
+    /// Not read if only its length matters.
     value: Option<Arc<[u8]>>,
-    /// What is committed, if nothing is staged.
+    /// The committed value, if nothing is staged.
     beneath: Option<Size>,
 }
 
 impl CurrentValue {
-    /// None when it is no number. A key that is not there holds 0.
+    /// The number. None if the value is no number. A missing key holds 0.
     fn number(&self) -> Option<u64> {
         self.value.as_ref().map_or(Some(0), |value| key_value_number(value))
     }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{DeliveryKey, KeyValueConflict};
 
-/// What is committed, of one space.
+/// The committed values of one space.
 #[derive(Debug, Default)]
 struct File {
     values: Mutex<BTreeMap<String, Arc<[u8]>>>,
@@ -74,7 +74,7 @@ fn a_value_that_cannot_be_read_refuses_its_call_and_no_other() {
     assert!(matches!(&refused[..], [RefusedCompletion { at: 0, why: KeyValueConflict::Unreadable(_) }]), "{refused:?}");
     store.committed().is_unreadable.store(false, Ordering::SeqCst);
     assert_eq!((store.value(&space(), "a").unwrap(), store.tenant_bytes("t")), (None, 0));
-    // What is staged already is read where it is.
+    // A staged value is read where it is.
     let (refused, waiting) = store.stage(vec![call(1_000, vec![("a".into(), Change::Add(1))])], staged);
     store.committed().is_unreadable.store(true, Ordering::SeqCst);
     let calls = vec![call(1_000, vec![("a".into(), Change::Add(1)), ("b".into(), Change::Add(1))])];
@@ -112,13 +112,13 @@ fn a_tenants_read_waits_for_no_other_tenants() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Completions of one call after the other, staged together.
+    /// Completions of several calls, one after the other, staged together.
     Calls(Vec<Vec<(String, Change)>>),
-    /// The oldest that wait are written to the file, and the store is told.
+    /// The oldest waiting completions are written to the file, and the store is told.
     Commit(usize),
-    /// The newest that waits will not be written.
+    /// The newest waiting completion will not be written.
     SetAside,
-    /// The process dies: what waits is gone.
+    /// The process dies: the waiting completions are lost.
     Die,
 }
 
@@ -143,7 +143,7 @@ fn size(map: &Map) -> u64 {
     map.iter().map(|(key, value)| key_value_bytes(key, value)).sum()
 }
 
-/// What a map is after a call.
+/// What a map contains after a call.
 fn after(map: &Map, call: &[(String, Change)]) -> Map {
     let mut map = map.clone();
     for (key, change) in call {
@@ -182,14 +182,14 @@ fn check(store: &Store<File>, expected: &Map) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    /// Whatever calls do, and whenever they are committed: the same as one after the other on a plain map, within the quota.
+    /// Whatever calls do, and whenever they are committed, the result is that of the same calls on a plain map, within the quota.
     #[test]
     fn the_store_has_what_its_calls_come_to_one_after_the_other(
         steps in prop::collection::vec(step(), 1..60),
         quota in 2 * KEY..4 * KEY + 20,
     ) {
         let mut store = Store::new(File::default(), []);
-        // What the file has, and what it would have after each call that waits.
+        // The values in the file, and the values after each waiting call.
         let mut states: Vec<Map> = vec![Map::new()];
         let mut waiting: VecDeque<Staged> = VecDeque::new();
         for step in steps {
@@ -239,7 +239,7 @@ proptest! {
         }
     }
 
-    /// One that is set aside leaves what was made of its values, and takes only its own with it.
+    /// A completion that is set aside removes only its own values. Values that were made of them stay.
     #[test]
     fn sizes_are_right_whichever_of_the_waiting_calls_is_set_aside(
         calls in prop::collection::vec((("[a-b]", 0usize..9), any::<bool>()), 1..12),

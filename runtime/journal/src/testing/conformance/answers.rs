@@ -1,4 +1,4 @@
-//! What a journal does with writes for whose answers nobody waits, and what its answers say.
+//! Writes for whose answers nobody waits, and what a journal's answers say.
 
 use std::future::Future;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use lastword_events::Session;
 use super::runs::{Runs, completion, end_op, owed_again};
 use crate::{JournalError, JournalOp, Pending, Settlement};
 
-/// Where a caller lets go of an answer.
+/// At which point a caller drops an answer.
 #[derive(Clone, Copy, Debug)]
 enum Dropped {
     BeforeItIsPolled,
@@ -32,7 +32,7 @@ pub(super) async fn what_nobody_waits_for_is_carried_out_all_the_same(mut journa
     journal.next_run();
     for at in Dropped::ALL {
         let id = |name: &str| format!("{name}-{at:?}");
-        // Each kind of write is let go of once.
+        // An answer of each kind of write is dropped once.
         at.drop(journal.append(journal.start_op(&id("started"))));
         let (ended, session) = journal.start(&id("ended")).await;
         at.drop(journal.append_decided(vec![end_op(ended, &session)]));

@@ -1,4 +1,4 @@
-//! What a journal has of deliveries: what is owed, what became of it, and what a drain leaves.
+//! Deliveries in a journal: what is owed, what became of it, and what a drain leaves.
 
 use lastword_events::{DrainReason, FailureCause, PluginName, Timestamp};
 
@@ -26,7 +26,7 @@ pub(super) async fn what_is_owed_is_found_by_the_next_run_until_it_is_delivered_
 
     let owed = journal.next_run().deliveries;
     let owed: Vec<_> = owed.iter().map(|d| (&*d.session.identity.id, d.attempt, d.failures, d.late)).collect();
-    // The dead run may have begun one attempt more of each.
+    // The dead run may have begun one more attempt of each delivery.
     assert_eq!(owed, [("failed", 2, 1, true), ("untried", 1, 0, false)]);
 }
 

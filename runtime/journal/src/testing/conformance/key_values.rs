@@ -1,4 +1,4 @@
-//! What a journal has of key-values: what guests store, counted and shared.
+//! Key-values in a journal: what guests store, increment and share.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     Completion, Journal, KeyValueChanges, KeyValueConflict, RefusedCompletion, Settlement, Space, StagedCompletions,
 };
 
-/// A call of plugin `memory` that adds to numbers, and sets texts.
+/// A call of plugin `memory` that increments numbers and sets texts.
 fn counts(tenant: &Arc<str>, quotas: (Option<u64>, Option<u64>), changes: &[(&str, Change)]) -> Completion {
     let space = Space { tenant: tenant.clone(), plugin: plugin() };
     let changes = changes.iter().map(|(key, change)| ((*key).to_owned(), change.clone())).collect();

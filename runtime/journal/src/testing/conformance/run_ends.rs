@@ -1,4 +1,4 @@
-//! What a journal does as a run ends: which attempts the next run counts, and that it can begin at once.
+//! The end of a run: which attempts the next run counts, and that the next run can begin at once.
 
 use lastword_events::{DrainReason, EventKey, FailureCause, PluginName, Timestamp};
 
@@ -9,7 +9,7 @@ fn cut(sequence: u64, plugin: PluginName, attempt: u32) -> CutCall {
     CutCall { delivery: DeliveryKey { sequence, event: EventKey::End, plugin }, attempt }
 }
 
-/// The attempts so far of what is owed, by session: those of deliveries, and those of ends of sessions that are active.
+/// The attempts so far, by session: those of owed deliveries, and those of ends of active sessions.
 fn attempts(found: &Recovered) -> Vec<(&str, u32)> {
     let owed = found.deliveries.iter().map(|owed| (&*owed.session.identity.id, owed.attempt));
     let active = found.sessions.iter().map(|left| (&*left.session.identity.id, left.attempt_for(&plugin())));
@@ -52,7 +52,7 @@ pub(super) async fn a_call_that_was_cut_as_its_run_ended_counts_one_attempt_and_
     assert!(found.deliveries.iter().all(|owed| owed.failures == 0), "a cut is no failure");
 }
 
-/// Of a session that a drain ends there is no row for each plugin before one has had its turn.
+/// A session that a drain ends has no row for a plugin before that plugin was called.
 pub(super) async fn an_end_that_was_cut_in_a_drain_counts_one_attempt_to_its_plugin_alone(mut journal: Runs<'_>) {
     let (t, _) = journal.tenants();
     journal.next_run();

@@ -12,10 +12,10 @@ use crate::{
     Appended, Completion, DeliveryKey, Journal, JournalOp, KeyValueChanges, Receipt, Recovered, Settlement, Space,
 };
 
-/// A sequence that no journal has come to.
+/// A sequence that no journal has reached.
 pub(super) const NO_SEQUENCE: u64 = 1 << 40;
 
-/// A journal, run after run. Each rule has two tenants of its own: others' sessions are in the journal as well.
+/// A journal, run after run. Each rule has two tenants of its own, because the journal also has sessions of others.
 pub(super) struct Runs<'a> {
     journal: Option<Arc<dyn Journal>>,
     open: &'a dyn Fn() -> Arc<dyn Journal>,
@@ -23,7 +23,7 @@ pub(super) struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// `name` is in the names of its tenants.
+    /// The names of the rule's tenants contain `name`.
     pub(super) fn new(open: &'a dyn Fn() -> Arc<dyn Journal>, name: &str) -> Self {
         Self { journal: None, open, tenants: (format!("{name}-t").into(), format!("{name}-u").into()) }
     }
@@ -32,9 +32,9 @@ impl<'a> Runs<'a> {
         self.tenants.clone()
     }
 
-    /// Ends this run, as a crash does, and gives what the next one finds of the rule's tenants.
+    /// Ends this run as a crash does, and gives what the next run finds of the rule's tenants.
     pub(super) fn next_run(&mut self) -> Recovered {
-        // One that has a file has to let go of it first.
+        // A journal with a file has to release it first.
         self.journal = None;
         let journal = self.journal.insert((self.open)());
         let mut recovered = journal.recover().unwrap();
@@ -45,7 +45,7 @@ impl<'a> Runs<'a> {
         recovered
     }
 
-    /// The journal as this run has it, held beside it.
+    /// The journal of this run, as a second handle.
     pub(super) fn handle(&self) -> Arc<dyn Journal> {
         self.journal.clone().unwrap()
     }
@@ -63,12 +63,12 @@ impl<'a> Runs<'a> {
         JournalOp::Start { session, event: start_event(), owed: vec![], op_id: None }
     }
 
-    /// Ends a session, which the plugin `memory` is owed.
+    /// Ends a session. The plugin `memory` is owed the end.
     pub(super) async fn end(&self, sequence: u64, session: &Arc<Session>) -> Appended {
         self.append(end_op(sequence, session)).await.unwrap()
     }
 
-    /// The end of a session that nobody had started, told at this moment.
+    /// The end, reported at this moment, of a session that nobody had started.
     pub(super) async fn end_at(&self, identity: &Identity, at: Timestamp) -> (u64, u32) {
         let end = JournalOp::EndWithoutStart {
             session: Arc::new(Session::of(identity.clone())),

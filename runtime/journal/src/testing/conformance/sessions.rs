@@ -1,4 +1,4 @@
-//! What a journal has of sessions: their numbers, what is known of them, and which owner's line was there before.
+//! Sessions in a journal: their numbers, what is known of them, and which requests are known.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use lastword_events::{
 };
 
 use super::runs::{NO_SEQUENCE, Runs, end_event, plugin, received_at, start_event};
-use crate::{Appended, JournalError, JournalOp, REPEATED_WITHIN, RecentEnd, Recovered};
+use crate::{Appended, DUPLICATE_WITHIN, JournalError, JournalOp, RecentEnd, Recovered};
 
-/// Sessions whose end may be repeated, with its generation.
+/// The sessions whose end may be repeated, each with its generation.
 fn recent(recovered: &Recovered) -> Vec<(&str, &str, u32)> {
     let of = |end: &RecentEnd| end.ended_at == Timestamp::from_millisecond(0) && end.received.said == u64::MAX - 1;
     assert!(recovered.ended.iter().all(of), "{:?}", recovered.ended);
@@ -41,13 +41,13 @@ pub(super) async fn ends_of_the_last_seconds_are_known_to_the_next_run_until_som
     }
     journal.end_at(&id("again"), now).await;
     let (alive, _) = journal.end_at(&id("alive"), now).await;
-    journal.append(JournalOp::Alive { sequence: alive }).await.unwrap();
+    journal.append(JournalOp::Seen { sequence: alive }).await.unwrap();
     journal.start("started").await;
     let (sequence, session) = journal.start("ended").await;
     let (session, event, received) = (session.clone(), end_event(EndReason::Reset), Some(received_at(now)));
     let told = JournalOp::End { sequence, session, event, owed: vec![], received, op_id: None };
     journal.append(told).await.unwrap();
-    // The runtime has found this one out, and no owner has told of it.
+    // The runtime has found this end out, and no owner has told of it.
     let (sequence, session) = journal.start("crashed").await;
     journal.end(sequence, &session).await;
     for _ in 0..2 {
@@ -62,7 +62,7 @@ pub(super) async fn ends_that_are_long_ago_or_that_a_clock_has_from_the_future_a
     journal.next_run();
     let now = Timestamp::now();
     let ms = |ms: i64| Timestamp::from_millisecond(now.as_millisecond() + ms);
-    let (window, hour) = (i64::try_from(REPEATED_WITHIN.as_millis()).unwrap(), 3_600_000);
+    let (window, hour) = (i64::try_from(DUPLICATE_WITHIN.as_millis()).unwrap(), 3_600_000);
     journal.end_at(&Identity::new(&t, "long-ago"), ms(-window - 1)).await;
     journal.end_at(&Identity::new(&t, "future"), ms(hour)).await;
     journal.end_at(&Identity::new(&t, "just-now"), ms(0)).await;
@@ -87,7 +87,7 @@ pub(super) async fn sessions_of_one_id_in_two_scopes_are_two_and_share_no_genera
     assert_eq!(journal.known_op(&a, Hook::SessionStart, "op"), Some(1));
     assert_eq!(journal.known_op(&scope("c"), Hook::SessionStart, "op"), None);
     assert_eq!(journal.known_op(&scope(""), Hook::SessionStart, "op"), Some(2), "whose it is it does not say");
-    // Its key has changed, and it ends.
+    // The session's key changes, and then the session ends.
     let moved = Arc::new(Session { identity: scope("agent:a:telegram"), ..Session::clone(&session) });
     let update = JournalOp::Update { sequence, session: moved.clone(), op_id: None };
     assert_eq!(journal.append(update).await.unwrap(), Appended::Done);

@@ -12,7 +12,7 @@ use super::State;
 use crate::active_session::Unended;
 use crate::breaker::Breaker;
 
-/// A drain begins: everything that is owed gets one attempt.
+/// Begins a drain: every owed delivery gets one attempt.
 pub(in crate::dispatch) fn begin(state: &mut State, account: DrainAccount, breaker_threshold: u32, now: Instant) {
     state.drain = Some(account);
     for plugin in state.scheduler.plugin_gates_mut().end_pauses() {
@@ -29,10 +29,10 @@ pub(in crate::dispatch) fn begin(state: &mut State, account: DrainAccount, break
     }
 }
 
-/// The drain has found these sessions of a tenant active.
+/// Adds the sessions of a tenant that the drain has found active.
 pub(in crate::dispatch) fn add_backlog(state: &mut State, queues: &TenantQueues, mut sessions: Vec<Unended>) {
     let Some(context) = state.drain.as_ref().map(|drain| drain.context.clone()) else { return };
-    // The oldest first: they have waited longest, and an operator can follow it.
+    // The oldest session comes first: it has waited longest, and an operator can follow the order.
     sessions.sort_unstable_by_key(|session| session.sequence);
     let has_lanes = |queue: QueueId| state.queues.get(queue).is_some_and(|q| !q.lanes.is_empty());
     let any_lanes = queues.iter().any(|&(_, queue)| has_lanes(queue));
@@ -56,16 +56,16 @@ pub(in crate::dispatch) fn defer_all(state: &mut State) {
     state.scheduler.end_waits_for_memory();
 }
 
-/// What a drain has come to by now: all that is not made is deferred.
+/// The counts of a drain so far. What has no outcome yet counts as deferred.
 pub(in crate::dispatch) fn progress(state: &State) -> Progress {
     let mut progress = state.drain.as_ref().map(DrainAccount::progress).unwrap_or_default();
     state.queues.iter().for_each(|queue| queue.add_to(&mut progress));
     progress
 }
 
-/// Ends the account. What a worker still holds counts as cut by the budget, whatever comes of it.
+/// Closes the account. What a worker still holds counts as cut by the budget, whatever comes of it.
 pub(in crate::dispatch) fn close(state: &mut State) -> ClosedAccount {
-    // An end that came after the work was done and before this.
+    // An end may have arrived after the work was done and before the account is closed.
     defer_all(state);
     let progress = progress(state);
     let mut closed = state.drain.as_mut().map(|drain| drain.close(progress)).unwrap_or_default();

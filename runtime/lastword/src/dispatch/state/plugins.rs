@@ -3,13 +3,13 @@
 use lastword_events::PluginName;
 
 use super::super::job::Job;
-use super::super::leaving::LeavingStep;
 use super::super::memory_admission::PluginMemory;
+use super::super::uninstalling::UninstallStep;
 use super::super::unstarted::Unstarted;
 use super::State;
 use crate::installed::PluginNumber;
 
-/// A plugin is installed under a number that nobody has. `serves` says for which tenants.
+/// Adds a plugin under a number that nobody has. `serves` says for which tenants.
 pub(in crate::dispatch) fn add(
     state: &mut State,
     plugin: PluginNumber,
@@ -26,8 +26,8 @@ pub(in crate::dispatch) fn add(
     }
 }
 
-/// A plugin is uninstalled. Gives what it is owed and nobody has begun, queue by queue. It is owed nothing of that any more; the
-/// ends among it count as undelivered all the same.
+/// Takes out a plugin that is uninstalled. Gives, queue by queue, what it was owed and nobody has begun. The plugin is owed none of that
+/// any more, but the ends in it still count as undelivered.
 pub(in crate::dispatch) fn take_out(state: &mut State, plugin: PluginNumber, name: &PluginName) -> Vec<Unstarted> {
     let queues = state.scheduler.take_out_plugin(plugin);
     let mut taken = Vec::new();
@@ -42,37 +42,37 @@ pub(in crate::dispatch) fn take_out(state: &mut State, plugin: PluginNumber, nam
             taken.push(unstarted);
         }
     }
-    state.leaving.add(plugin, name.clone(), queues);
+    state.uninstalling.add(plugin, name.clone(), queues);
     taken
 }
 
-/// How far an uninstalled plugin is on its way out.
-pub(in crate::dispatch) fn step_out(state: &mut State, plugin: PluginNumber) -> LeavingStep {
-    let left = state.leaving.take_left(plugin);
-    if !left.is_empty() {
-        LeavingStep::Left(left)
+/// How far the uninstalling of a plugin is.
+pub(in crate::dispatch) fn uninstall_step(state: &mut State, plugin: PluginNumber) -> UninstallStep {
+    let brought_back = state.uninstalling.take_brought_back(plugin);
+    if !brought_back.is_empty() {
+        UninstallStep::BroughtBack(brought_back)
     } else if state.scheduler.has_nothing_of(plugin) {
-        LeavingStep::Over
+        UninstallStep::Over
     } else {
-        LeavingStep::Waits
+        UninstallStep::Waits
     }
 }
 
-/// An uninstalled plugin of which nothing is left is out. Whether its number and its queues are free: not in a drain, whose account is
-/// kept in the queues.
+/// Removes an uninstalled plugin of which nothing is left. Says whether its number and its queues are free. In a drain they are not,
+/// because the queues hold the drain's account.
 pub(in crate::dispatch) fn remove(state: &mut State, plugin: PluginNumber) -> bool {
-    let queues = state.leaving.remove(plugin);
+    let queues = state.uninstalling.remove(plugin);
     let are_free = state.drain.is_none();
     if are_free {
-        // What was withdrawn from them has no queue to come back to.
+        // A delivery that was withdrawn from one of these queues cannot be restored to it.
         queues.iter().for_each(|&queue| state.end_stamp(queue));
         state.scheduler.remove_plugin(plugin, queues);
     }
     are_free
 }
 
-/// All that was orphaned under the plugin's name is in its queues. If it has `waited` for that, what came meanwhile follows, and its
-/// calls begin.
+/// Everything that was orphaned under the plugin's name is in its queues now. If the plugin has `waited` for that, the events that arrived
+/// meanwhile follow, and its calls begin.
 pub(in crate::dispatch) fn end_orphans(state: &mut State, plugin: PluginNumber, waited: bool) {
     state.scheduler.plugin_gates_mut().end_orphans(plugin, waited);
     if !waited {

@@ -1,4 +1,4 @@
-//! The steps of a [`Withdrawal`]: it takes deliveries out of their queue, and lets their sessions go on.
+//! The steps of a [`Withdrawal`], which takes deliveries out of a queue and lets their sessions go on.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use super::super::queue::{Finished, Queue};
 use super::super::withdrawal::{EventOfSession, Withdrawal};
 use super::State;
 
-/// Withdraws what waits, and what may take the process down and waits for its turn. It comes last.
+/// Withdraws deliveries that wait, and then suspects that wait for their turn.
 pub(in crate::dispatch) fn waiting(state: &mut State, withdrawal: &mut Withdrawal) {
     let before = withdrawal.withdrawn.len();
     if let Some(q) = queue_of(state, withdrawal) {
@@ -22,7 +22,7 @@ pub(in crate::dispatch) fn waiting(state: &mut State, withdrawal: &mut Withdrawa
     withdrew(state, withdrawal, before);
 }
 
-/// Withdraws what is ready: from a place on, and some. Gives the place to go on from.
+/// Withdraws ready deliveries among the next few of the queue, from the place `from` on. Gives the place to go on from.
 pub(in crate::dispatch) fn ready(state: &mut State, withdrawal: &mut Withdrawal, from: Option<i64>) -> Option<i64> {
     let before = withdrawal.withdrawn.len();
     let next = queue_of(state, withdrawal)?.withdraw_ready(withdrawal, from);
@@ -30,7 +30,7 @@ pub(in crate::dispatch) fn ready(state: &mut State, withdrawal: &mut Withdrawal,
     next
 }
 
-/// None when another queue has its number by now.
+/// The queue of the withdrawal. None if another queue has its number by now.
 fn queue_of<'s>(state: &'s mut State, withdrawal: &Withdrawal) -> Option<&'s mut Queue> {
     state.queues.get_mut(withdrawal.queue).filter(|q| q.stamp == withdrawal.stamp)
 }
@@ -43,20 +43,20 @@ fn withdrew(state: &mut State, withdrawal: &Withdrawal, before: usize) {
     state.update_ready(withdrawal.queue);
 }
 
-/// The journal has been told: the lanes go on.
-pub(in crate::dispatch) fn release(state: &mut State, withdrawal: &Withdrawal, now: Instant) {
+/// Lets the lanes go on. The journal has been told what is forgotten.
+pub(in crate::dispatch) fn advance_lanes(state: &mut State, withdrawal: &Withdrawal, now: Instant) {
     let queue = withdrawal.queue;
     let stopped = withdrawal.stopped.iter().map(|id| (id, true));
     for (id, was_stopped) in stopped.chain(withdrawal.shortened.iter().map(|id| (id, false))) {
         if queue_of(state, withdrawal).is_none() {
             return;
         }
-        state.go_on(queue, id, was_stopped, now);
+        state.advance_lane(queue, id, was_stopped, now);
     }
 }
 
-/// The journal has answered. What could not be forgotten is owed as before. In a drain, and where its plugin is gone, the next start makes
-/// it; where its plugin is on its way out, it is left behind with the rest.
+/// The journal has answered. What it could not forget is owed as before. In a drain, and if the plugin is gone, the next start makes it. If
+/// the plugin is being uninstalled, the uninstalling takes it with the rest.
 pub(in crate::dispatch) fn end(
     state: &mut State,
     withdrawal: Withdrawal,
@@ -65,7 +65,7 @@ pub(in crate::dispatch) fn end(
 ) {
     let queue = withdrawal.queue;
     let is_there = queue_of(state, &withdrawal).is_some() && state.drain.is_none();
-    let leaving = if is_there { state.leaving_of(queue) } else { None };
+    let uninstalling = if is_there { state.uninstalling_of(queue) } else { None };
     let mut lanes = Vec::with_capacity(withdrawal.withdrawn.len());
     for one in withdrawal.withdrawn {
         let (stays, is_end) = (stays(one.event()), one.delivery.is_end());
@@ -74,13 +74,13 @@ pub(in crate::dispatch) fn end(
             continue;
         }
         lanes.push(one.delivery.session.identity.id.clone());
-        match leaving {
-            Some(plugin) if stays => state.leaving.leave_behind(plugin, one.delivery),
+        match uninstalling {
+            Some(plugin) if stays => state.uninstalling.keep_for_uninstall(plugin, one.delivery),
             Some(_) => {}
             None => {
                 let Some(q) = state.queues.get_mut(queue) else { continue };
                 if stays {
-                    q.put_back_withdrawn(one, now);
+                    q.restore_withdrawn(one, now);
                     state.scheduler.add_owed(queue, 1);
                 } else {
                     q.forget(&one);
@@ -88,7 +88,7 @@ pub(in crate::dispatch) fn end(
             }
         }
     }
-    // Only when all of them have their places: one that began before would go ahead of those.
+    // Nothing may begin before all deliveries have their places: otherwise it would go ahead of those that have none yet.
     for id in lanes {
         let Some(q) = state.queues.get_mut(queue) else { continue };
         let Finished { ready, look_at, .. } = q.look(&id, now);

@@ -211,7 +211,7 @@ impl Batch<'_> {
                 Err(bad) => bad,
             },
             Ok(Input::Blank) => return None,
-            Ok(Input::NotOurs { name, session }) => {
+            Ok(Input::Unrelated { name, session }) => {
                 self.note(&name, session);
                 return None;
             }

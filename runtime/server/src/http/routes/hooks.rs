@@ -127,10 +127,10 @@ pub(crate) fn read_hook(shared: &Shared, kind: &str, event: Option<&str>, payloa
     let said = match read_named(&input, event, payload)? {
         Input::Event(mut event) => {
             // Each call of a hook is handed over under a name of its own, also one that tells the same end again.
-            event.may_repeat = event.op_id.is_none();
+            event.may_be_duplicate = event.op_id.is_none();
             Said::Event(event)
         }
-        Input::NotOurs { name, session } => Said::Other { name, session },
+        Input::Unrelated { name, session } => Said::Other { name, session },
         Input::Foreign(foreign) => {
             return Err(match foreign.error {
                 Some(bad) => bad.into(),

@@ -213,7 +213,7 @@ fn of_a_group_that_cannot_be_written_owners_are_told_and_the_rest_is_as_it_was()
     let first = numbers(&group);
     let bytes = asked.queue.outcome_bytes();
     let error = JournalError::Unavailable("full".into());
-    assert_eq!(asked.queue.put_back(group, &error), 2);
+    assert_eq!(asked.queue.requeue(group, &error), 2);
     assert_eq!((is_answered(&mut line), is_answered(&mut behind[0])), (Some(false), Some(false)));
     assert_eq!((is_answered(&mut record), is_answered(&mut asked.flushes[0])), (None, Some(false)));
     assert!(asked.queue.outcome_bytes() > bytes);
@@ -229,9 +229,9 @@ fn where_outcomes_alone_have_failed_lines_that_were_not_tried_wait_on() {
     asked.outcome("t", 500);
     let group = asked.group_itself();
     let mut line = asked.line();
-    assert_eq!(asked.queue.put_back(group, &JournalError::Closed), 0);
+    assert_eq!(asked.queue.requeue(group, &JournalError::Closed), 0);
     assert_eq!(is_answered(&mut line), None);
-    assert!(asked.queue.has_put_back());
+    assert!(asked.queue.has_requeued());
     let again = asked.queue.next_group(GROUP, GroupContents::Separate { tenants: 0 });
     assert_eq!((again.appends.len(), again.outcomes.len()), (1, 0));
 }
@@ -245,7 +245,7 @@ fn whose_outcomes_fail_alone_is_behind_the_others_until_they_have_had_their_turn
     let one = GroupContents::Separate { tenants: 1 };
     let failed = asked.queue.next_group(GROUP, one);
     assert_eq!(numbers(&failed), [0], "one tenant's, as far as it is its turn");
-    asked.queue.put_back(failed, &JournalError::Closed);
+    asked.queue.requeue(failed, &JournalError::Closed);
     assert!(asked.queue.defer_to_others());
     let mut written = Vec::new();
     for _ in 0..6 {
@@ -253,7 +253,7 @@ fn whose_outcomes_fail_alone_is_behind_the_others_until_they_have_had_their_turn
     }
     assert!(written.iter().take(4).all(|number| *number > 1), "{written:?}");
     assert_eq!(written[4..], [0, 1]);
-    assert!(asked.queue.is_empty() && !asked.queue.has_put_back());
+    assert!(asked.queue.is_empty() && !asked.queue.has_requeued());
 }
 
 #[test]
@@ -296,7 +296,7 @@ proptest! {
             let group = asked.queue.next_group(GROUP, if failed { APART } else { GroupContents::Mixed });
             prop_assert!(!group.appends.is_empty() || !group.outcomes.is_empty());
             if failed {
-                asked.queue.put_back(group, &JournalError::Closed);
+                asked.queue.requeue(group, &JournalError::Closed);
                 continue;
             }
             recorded += group.appends.len();

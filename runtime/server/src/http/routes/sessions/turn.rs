@@ -68,7 +68,7 @@ pub(crate) async fn note_turn(
 ) -> Result<Json<NotedTurn>, Problem> {
     caller.needs(Needs::Own)?;
     let input = read(&shared, "turn", with_id(body.object()?, id))?;
-    let Input::NotOurs { name, session: session @ Some(_) } = input else { return Err(not_of_a_session()) };
+    let Input::Unrelated { name, session: session @ Some(_) } = input else { return Err(not_of_a_session()) };
     let Noted { identity, dropped } = note(&shared, &caller, &owner, None, &name, session)??;
     let active = shared.runtime.session(&identity).map(|session| session.identity.clone());
     let turn_open = shared.owners.is_turn_open(active.as_ref().unwrap_or(&identity));

@@ -1,12 +1,12 @@
 //! A gate for each tenant: all reasons for which nothing of a tenant may begin, whatever its queues hold.
 //!
-//! It may have used up its calls or its fuel, its plugins may have stored more than the journal has written, or an observer may have to
-//! be notified first. A tenant whose gate is closed is out of the order of [`Fair`](super::fair_order::Fair) as a whole, however many queues it
-//! has, until a call of it ends, its fuel flows again, or the journal has written.
+//! A tenant may have used up its calls or its fuel, its plugins may have stored more than the journal has written, or an observer has to be
+//! notified first. A tenant whose gate is closed is out of the order of [`Fair`](super::fair_order::Fair) with all its queues, until one of
+//! its calls ends, its fuel flows again, or the journal has written.
 //!
-//! What plugins have stored is in memory until it is written, so a tenant whose plugins store faster than the disk takes begins no more
-//! calls for a while; what its owner says is taken all the same, and nobody else waits. A full disk is the same, for longer. In a drain
-//! what has not begun at the end of the budget for this reason is `deferred(journal)`.
+//! What plugins have stored is in memory until it is written. So a tenant whose plugins store faster than the disk takes begins no calls
+//! for a while. Requests of its owners are accepted all the same, and no other tenant waits. On a full disk the same happens for longer.
+//! What has not begun for this reason at the end of a drain's budget is `deferred(journal)`.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -21,14 +21,14 @@ use crate::quota::TenantQuota;
 pub(super) struct Gate {
     max_calls: Option<u32>,
     fuel: Option<Bucket>,
-    /// Its fuel is used up, and it is among those whose refill is waited for.
+    /// The tenant's fuel is used up, and its refill is waited for.
     waits_for_fuel: bool,
-    /// Deferrals of it of which the observer is to be notified. Nothing of it begins meanwhile, so that nobody hears `delivered`
-    /// before `deferred`.
+    /// How many deferrals of the tenant the observer is to be notified of. Nothing of the tenant begins meanwhile, so that nobody hears
+    /// `delivered` before `deferred`.
     unnotified: usize,
-    /// Bytes that its plugins have stored and the journal has not written yet.
+    /// Bytes that the tenant's plugins have stored and the journal has not written.
     unwritten: u64,
-    /// They are as many as they may be.
+    /// The tenant has as many unwritten bytes as it may have.
     waits_for_journal: bool,
 }
 
@@ -50,7 +50,7 @@ impl Gate {
         }
     }
 
-    /// Why nothing of the tenant may begin, if so. `calls` are under way.
+    /// Why nothing of the tenant may begin, if nothing may. `calls`: how many calls of it are under way.
     pub(super) fn closed_by(&self, calls: u32) -> Option<ClosedBy> {
         if self.waits_for_fuel {
             Some(ClosedBy::Fuel)
@@ -65,7 +65,7 @@ impl Gate {
         }
     }
 
-    /// Calls that it may have at once.
+    /// How many calls the tenant may have at once.
     pub(super) fn max_calls(&self) -> Option<u32> {
         self.max_calls
     }
@@ -74,15 +74,15 @@ impl Gate {
         self.max_calls.map_or(u32::MAX, |max| max.saturating_sub(calls))
     }
 
-    /// Calls that a worker may take now, where `calls` are under way. It is one where fuel counts: a call's use must be known before
-    /// the next begins. It is one as well where much is unwritten, because what the journal has to write of one shows whether there
-    /// is room for another.
+    /// How many calls a worker may take now, where `calls` are under way. One, where fuel counts: what a call uses must be known before the
+    /// next begins. One as well where much is unwritten, because what the journal has to write of a call shows whether there is room for
+    /// another.
     pub(super) fn room(&self, calls: u32, fuel_counts: bool) -> u32 {
         let one_by_one = self.unwritten > MAX_UNWRITTEN_BYTES_OF_TENANT / 2 || (fuel_counts && self.fuel.is_some());
         self.free_calls(calls).min(if one_by_one { 1 } else { u32::MAX })
     }
 
-    /// Whether any quota of the tenant can close it.
+    /// Whether a quota of the tenant can close the gate.
     pub(super) fn is_limited(&self) -> bool {
         self.max_calls.is_some() || self.fuel.is_some()
     }
@@ -100,30 +100,30 @@ impl Gate {
         self.unnotified
     }
 
-    /// Whether forgetting it would change nothing: a debt of fuel has to be remembered until it is paid.
+    /// Whether nothing would change if the gate were forgotten: a debt of fuel has to be remembered until it is paid.
     pub(super) fn can_be_forgotten(&self, now: Instant) -> bool {
         self.unnotified == 0 && self.unwritten == 0 && self.fuel.is_none_or(|fuel| fuel.is_full(now))
     }
 }
 
-/// The gates of all tenants. Whoever changes one applies it to the order, see
+/// The gates of all tenants. Whoever changes a gate applies it to the order, see
 /// [`Scheduler::apply_limits`](super::scheduler::Scheduler::apply_limits).
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     /// By number.
     gates: Vec<Gate>,
-    /// When tenants that wait for fuel can go on.
+    /// The tenants that wait for fuel, by the moment at which each can go on.
     refills: BTreeSet<(Instant, TenantNumber)>,
     /// How many tenants have something unwritten.
     with_unwritten: u64,
     /// Bytes that are unwritten, of all tenants.
     unwritten: u64,
-    /// Those that wait for the journal.
+    /// Tenants that wait for the journal.
     waiting_for_journal: BTreeSet<TenantNumber>,
 }
 
 impl Gates {
-    /// The gate of a tenant that has this number from now on.
+    /// Sets the gate of a tenant that has this number from now on.
     pub(super) fn set(&mut self, number: TenantNumber, quota: &TenantQuota, now: Instant) {
         if self.gates.len() <= number {
             self.gates.resize_with(number + 1, Gate::default);
@@ -133,7 +133,7 @@ impl Gates {
         }
     }
 
-    /// The tenant may use something else from now on. What it has used counts as it did.
+    /// Changes what the tenant may use. What it has used counts as before.
     pub(super) fn change(&mut self, number: TenantNumber, quota: &TenantQuota, now: Instant) {
         let Some(gate) = self.gates.get_mut(number) else { return };
         let Gate { max_calls, fuel, .. } = Gate::new(quota, now);
@@ -177,14 +177,14 @@ impl Gates {
         self.refills.first().map(|(at, _)| *at)
     }
 
-    /// A tenant whose fuel flows again by now; to be called until there is none.
+    /// A tenant whose fuel flows again by now. To be called until there is none.
     pub(super) fn refilled(&mut self, now: Instant) -> Option<TenantNumber> {
         while let Some(&(at, number)) = self.refills.first()
             && at <= now
         {
             self.refills.pop_first();
             let Some(gate) = self.gates.get_mut(number) else { continue };
-            // Calls that were under way may have used more meanwhile.
+            // Calls of the tenant may have used more meanwhile.
             match gate.fuel.and_then(|fuel| fuel.usable_at(now)) {
                 Some(at) => {
                     self.refills.insert((at, number));
@@ -198,7 +198,7 @@ impl Gates {
         None
     }
 
-    /// Nobody waits for fuel from now on. Gives those that did.
+    /// Ends all waits for fuel. Gives the tenants that waited.
     pub(super) fn stop_counting_fuel(&mut self) -> Vec<TenantNumber> {
         let waited: Vec<TenantNumber> =
             std::mem::take(&mut self.refills).into_iter().map(|(_, number)| number).collect();
@@ -210,21 +210,21 @@ impl Gates {
         waited
     }
 
-    /// The observer is to be notified of so many deferrals of the tenant.
+    /// Counts deferrals of the tenant that the observer is to be notified of.
     pub(super) fn add_unnotified(&mut self, number: TenantNumber, deferrals: usize) {
         if let Some(gate) = self.gates.get_mut(number) {
             gate.unnotified += deferrals;
         }
     }
 
-    /// It was notified of one of them, or is not going to be.
+    /// Counts a deferral no more: the observer was notified of it, or is not going to be.
     pub(super) fn notified(&mut self, number: TenantNumber) {
         if let Some(gate) = self.gates.get_mut(number) {
             gate.unnotified -= 1;
         }
     }
 
-    /// The tenant's plugins have stored something, or the journal has written it.
+    /// Changes how many bytes of the tenant are unwritten.
     pub(super) fn change_unwritten(&mut self, number: TenantNumber, change: impl FnOnce(u64) -> u64) {
         let Some(gate) = self.gates.get_mut(number) else { return };
         let before = gate.unwritten;
@@ -236,7 +236,7 @@ impl Gates {
             _ => (),
         }
         let share = MAX_UNWRITTEN_BYTES_OF_TENANT.min(MAX_UNWRITTEN_BYTES / self.with_unwritten.max(1));
-        // Its own next change lets it go on: it waits only as long as there is one to come.
+        // A tenant goes on at its own next change, so it waits only while something of it is unwritten.
         gate.waits_for_journal = gate.unwritten > 0 && gate.unwritten >= share;
         if gate.waits_for_journal {
             self.waiting_for_journal.insert(number);

@@ -1,4 +1,4 @@
-//! Who hears how deliveries go: the embedder's observers, and the log.
+//! Tells the embedder's observers and the log how deliveries go.
 
 use std::time::Duration;
 
@@ -7,17 +7,11 @@ use lastword_journal::Completion;
 
 use crate::call_spans::CallSpans;
 use crate::dispatch::FinishedCall;
+use crate::installed::CalledPlugin;
 use crate::observer::{CallStart, OutcomeRecord};
 use crate::observers::Observers;
+use crate::on_record::ToBeRecorded;
 use crate::queued_delivery::QueuedDelivery;
-use crate::recorded::ToBeRecorded;
-
-/// The plugin that is called, as observers are told of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CalledPlugin<'a> {
-    pub(crate) name: &'a PluginName,
-    pub(crate) is_scoped: bool,
-}
 
 /// Publishes calls and outcomes to the observers and to the log.
 pub(crate) struct Publisher {
@@ -34,7 +28,7 @@ impl Publisher {
         &self.observers
     }
 
-    /// A call begins. Gives the spans in which it is to be polled.
+    /// A call begins. Gives the spans in which the call is to be polled.
     pub(crate) fn call(&self, call: &HookCall, draining: bool) -> CallSpans {
         let HookCall { session, delivery, event } = call;
         let &Delivery { ref id, attempt, remaining_ms, late } = delivery;
@@ -42,7 +36,7 @@ impl Publisher {
         self.observers.call(&CallStart { id, session, event, attempt, late, remaining, draining })
     }
 
-    /// What observers are to be told when these are on record. None without observers.
+    /// What observers are to be told when these completions are on record. None if there are no observers.
     pub(crate) fn to_be_recorded(&self, completions: &[Completion]) -> Option<ToBeRecorded> {
         let is_told = !self.observers.is_empty() && !completions.is_empty();
         is_told.then(|| ToBeRecorded::new(self.observers.clone(), self.journal_name, completions))
@@ -50,7 +44,7 @@ impl Publisher {
 
     /// An attempt has ended.
     pub(crate) fn finished(&self, plugin: CalledPlugin<'_>, call: &FinishedCall) {
-        self.publish(plugin, &call.delivery, &call.outcome, Some(call), call.in_drain);
+        self.publish(plugin, &call.delivery, &call.outcome, Some(call), call.is_in_drain());
     }
 
     /// A delivery waits, and had no attempt.
@@ -66,8 +60,8 @@ impl Publisher {
         call: Option<&FinishedCall>,
         draining: bool,
     ) {
-        let retry_at = call.and_then(|call| call.retry).map(|(_, at)| at);
-        let dead = call.is_some_and(|call| call.dead);
+        let retry_at = call.and_then(FinishedCall::retry_at);
+        let dead = call.is_some_and(FinishedCall::is_dead);
         log(plugin, delivery, outcome, retry_at, dead);
         if self.observers.is_empty() {
             return;

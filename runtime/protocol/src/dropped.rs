@@ -1,27 +1,27 @@
-//! What was left out of an event, so that its owner is told.
+//! The fields that were dropped from an event, so that its owner is told.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::bad_line::BadLine;
-use crate::limits::MAX_NAMED_LEFT_OUT;
+use crate::limits::MAX_NAMED_DROPPED;
 
-/// What was left out of one line so far. All that is taken out of the line shares it.
+/// The fields that were dropped from one line so far. All objects of the line share it.
 #[derive(Clone, Debug, Default)]
-pub struct LeftOut(Rc<RefCell<Entries>>);
+pub struct DroppedFields(Rc<RefCell<Entries>>);
 
 #[derive(Debug, Default)]
 struct Entries {
     first: Vec<BadLine>,
-    /// How many came after those.
+    /// How many were dropped after those.
     more: usize,
 }
 
-impl LeftOut {
+impl DroppedFields {
     /// Notes a field that cannot be read.
     pub(crate) fn note(&self, bad: BadLine) {
         let mut entries = self.0.borrow_mut();
-        if entries.first.len() < MAX_NAMED_LEFT_OUT {
+        if entries.first.len() < MAX_NAMED_DROPPED {
             entries.first.push(bad);
         } else {
             entries.more += 1;
@@ -54,17 +54,17 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_named_up_to_a_limit_and_counted_from_there() {
-        let left_out = LeftOut::default();
-        assert_eq!((left_out.first(), left_out.sentences().len()), (None, 0));
-        for i in 0..MAX_NAMED_LEFT_OUT + 3 {
-            left_out.note(BadLine::field(format!("f{i}"), "wrong_type", format!("f{i} is bad")));
+        let dropped = DroppedFields::default();
+        assert_eq!((dropped.first(), dropped.sentences().len()), (None, 0));
+        for i in 0..MAX_NAMED_DROPPED + 3 {
+            dropped.note(BadLine::field(format!("f{i}"), "wrong_type", format!("f{i} is bad")));
         }
-        let sentences = left_out.sentences();
+        let sentences = dropped.sentences();
         assert_eq!(
             (sentences.first().unwrap().as_str(), sentences.last().unwrap().as_str()),
             ("f0 is bad", "3 more fields")
         );
-        assert_eq!(sentences.len(), MAX_NAMED_LEFT_OUT + 1);
-        assert_eq!(left_out.first().unwrap().field.as_deref(), Some("f0"));
+        assert_eq!(sentences.len(), MAX_NAMED_DROPPED + 1);
+        assert_eq!(dropped.first().unwrap().field.as_deref(), Some("f0"));
     }
 }

@@ -9,27 +9,27 @@ use lastword_events::DrainWarning;
 use lastword_journal::JournalError;
 
 use super::clean_end::record_clean_end;
-use super::left::{Detached, Left};
+use super::run_result::{Detached, RunResult};
 use crate::core::Core;
-use crate::limits::{JOURNAL_LEAVES_WITHIN, WORKERS_LEAVE_WITHIN};
+use crate::limits::{JOURNAL_RELEASED_WITHIN, WORKERS_LEAVE_WITHIN};
 use crate::operators::{PluginStats, stats};
 use crate::sync::blocking;
 
-/// Takes the last steps, or waits for whoever takes them already. Nothing is let in any more, and no drain goes on.
-pub(super) async fn leave(core: &Arc<Core>) -> Left {
+/// Takes the last steps, or waits until another caller has taken them. No request is let in any more, and no drain is going on.
+pub(super) async fn take_last_steps(core: &Arc<Core>) -> RunResult {
     let end = core.run_end();
-    let mut left = end.left.subscribe();
-    if !end.leaves.swap(true, Ordering::Relaxed) {
-        let task = core.handle().spawn(take_steps(core.clone()));
-        let came_to = task.await.unwrap_or_else(|error| Left::given_up(&error.to_string()));
-        end.left.send_replace(Some(came_to));
+    let mut result = end.result.subscribe();
+    if !end.last_steps_begun.swap(true, Ordering::Relaxed) {
+        let task = core.handle().spawn(take_each(core.clone()));
+        let came_to = task.await.unwrap_or_else(|error| RunResult::given_up(&error.to_string()));
+        end.result.send_replace(Some(came_to));
     }
     // The sender lives in `core`, so it cannot be gone.
-    let left = left.wait_for(Option::is_some).await.ok().and_then(|left| left.clone());
-    left.unwrap_or_else(|| Left::given_up("nobody takes them"))
+    let result = result.wait_for(Option::is_some).await.ok().and_then(|result| result.clone());
+    result.unwrap_or_else(|| RunResult::given_up("nobody takes them"))
 }
 
-async fn take_steps(core: Arc<Core>) -> Left {
+async fn take_each(core: Arc<Core>) -> RunResult {
     let mut warnings = Vec::new();
     core.dispatcher().stop();
     let stuck = join_workers(&core).await;
@@ -49,27 +49,27 @@ async fn take_steps(core: Arc<Core>) -> Left {
         warnings.push(DrainWarning::new("journal", error.to_string()));
     }
     let detached = count(&core);
-    // Last of all: the steps before wait for it.
+    // This comes last: the steps before use these timers.
     let time = core.time().clone();
     blocking(core.handle(), move || time.stop()).await;
-    Left { journal, warnings, detached }
+    RunResult { journal, warnings, detached }
 }
 
 /// Gives how many workers have not left.
 async fn join_workers(core: &Arc<Core>) -> usize {
     core.time().timeout(WORKERS_LEAVE_WITHIN, core.workers().all_left()).await;
     let of_task = core.clone();
-    // None when tokio is going: nobody is waited for any more.
+    // None if tokio is shutting down: then nobody waits any more.
     blocking(core.handle(), move || of_task.workers().join()).await.unwrap_or(0)
 }
 
-/// Writes what is left, and lets go of the journal.
+/// Writes what is left, and releases the journal.
 async fn release_journal(core: &Arc<Core>) -> Result<(), JournalError> {
-    let (journal, until) = (core.journal(), core.time().after(JOURNAL_LEAVES_WITHIN));
+    let (journal, until) = (core.journal(), core.time().after(JOURNAL_RELEASED_WITHIN));
     let recorded = in_time(core, until, record_clean_end(core)).await;
-    // Everything that is going to be settled is. Whoever asks from now on finds the journal closed.
+    // Everything that will be settled in this run is settled. A later request finds the journal closed.
     core.operators().waiters().tell_deferred();
-    journal.leave();
+    journal.end_call_marks();
     let released = in_time(core, until, journal.release()).await;
     recorded.and(released)
 }
@@ -84,18 +84,18 @@ async fn in_time(
         None => Some(work.await),
     };
     done.unwrap_or_else(|| {
-        let message = format!("it did not answer within {} ms at the end", JOURNAL_LEAVES_WITHIN.as_millis());
+        let message = format!("it did not answer within {} ms at the end", JOURNAL_RELEASED_WITHIN.as_millis());
         Err(JournalError::Unavailable(message))
     })
 }
 
-/// What the next run finds, as far as it is on record. What a drain has left is in its report.
+/// What the next run finds, as far as it is on record. After a drain the report says it.
 fn count(core: &Core) -> Detached {
     if core.dispatcher().has_drain() {
         return Detached::default();
     }
     let owed = |plugin: &PluginStats| plugin.ready + plugin.running + plugin.waiting + plugin.orphaned;
     let in_queues: u64 = stats(core).plugins.iter().map(owed).sum();
-    let left_out = core.run_end().left_out.load(Ordering::Relaxed);
-    Detached { sessions: core.operators().sessions(), owed: in_queues + left_out }
+    let without_queue = core.run_end().without_queue.load(Ordering::Relaxed);
+    Detached { sessions: core.operators().sessions(), owed: in_queues + without_queue }
 }

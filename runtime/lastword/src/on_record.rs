@@ -1,4 +1,4 @@
-//! Who is told once something is on record: observers, and those who wait for a delivery to be settled.
+//! Tells observers and waiters when something is on record.
 
 use lastword_events::JournalName;
 use lastword_journal::{Completion, DeliveryKey, JournalError, RefusedCompletion, Settlement};
@@ -6,10 +6,10 @@ use lastword_journal::{Completion, DeliveryKey, JournalError, RefusedCompletion,
 use crate::observers::Observers;
 use crate::waiters::{Awaited, Waiters};
 
-/// Who is told, and of what, when completions that a journal was handed are on record.
+/// The observers and the waiters to be told when completions are on record. The journal was handed the completions.
 pub(crate) struct OnRecord {
     pub(crate) observed: Option<ToBeRecorded>,
-    /// Those that somebody waits for.
+    /// The deliveries that somebody waits for.
     pub(crate) awaited: Awaited,
 }
 
@@ -31,7 +31,7 @@ impl OnRecord {
     }
 }
 
-/// Whether the outcome of this delivery is on record, when the journal has answered so for those that were handed over together.
+/// Whether the outcome of this delivery is on record, if the journal has answered so for all that were handed over together.
 fn is_on_record(delivery: &DeliveryKey, answer: Result<(), &JournalError>) -> bool {
     match answer {
         Ok(()) => true,
@@ -40,7 +40,7 @@ fn is_on_record(delivery: &DeliveryKey, answer: Result<(), &JournalError>) -> bo
     }
 }
 
-/// Completions that a journal was handed, for observers. It keeps nothing of the runtime but its observers.
+/// Completions that the journal was handed, for observers. Of the runtime it keeps only the observers.
 pub(crate) struct ToBeRecorded {
     observers: Observers,
     journal_name: JournalName,
@@ -53,10 +53,10 @@ impl ToBeRecorded {
         Self { observers, journal_name, settlements }
     }
 
-    /// The journal has refused these.
+    /// The journal has refused these completions.
     pub(crate) fn remove(&mut self, refused: &[RefusedCompletion]) {
         for one in refused.iter().rev() {
-            // In their order, so those before it are where they were.
+            // They are removed from the last to the first, so that the places of the earlier ones stay the same.
             if one.at < self.settlements.len() {
                 self.settlements.remove(one.at);
             }

@@ -1,5 +1,5 @@
-//! Plugins that are uninstalled, for as long as something of them is left: calls under way, and what comes of them. Their numbers and their
-//! queues are nobody else's meanwhile.
+//! Plugins that are being uninstalled: their calls are under way, or the outcomes of these calls are on their way. Meanwhile nobody else
+//! has their numbers and their queues.
 
 use std::collections::BTreeMap;
 
@@ -9,34 +9,34 @@ use super::ids::QueueId;
 use crate::installed::PluginNumber;
 use crate::queued_delivery::QueuedDelivery;
 
-/// All of them, by number.
+/// All of these plugins, by number.
 #[derive(Debug, Default)]
-pub(super) struct LeavingPlugins(BTreeMap<PluginNumber, Leaving>);
+pub(super) struct UninstallingPlugins(BTreeMap<PluginNumber, UninstallingPlugin>);
 
-/// What is left of a plugin.
+/// What is left of an uninstalled plugin.
 #[derive(Debug)]
-struct Leaving {
+struct UninstallingPlugin {
     name: PluginName,
-    /// Tenants have them no more, and nothing new comes into them.
+    /// The plugin's queues. No tenant has these queues any more, and nothing new comes into them.
     queues: Vec<QueueId>,
-    /// Deliveries that workers have brought back, and that it is owed still.
-    left: Vec<QueuedDelivery>,
+    /// Deliveries that workers have brought back, and that are still owed.
+    brought_back: Vec<QueuedDelivery>,
 }
 
-/// How far a plugin is on its way out.
+/// How far the uninstalling of a plugin is.
 #[derive(Debug)]
-pub(crate) enum LeavingStep {
-    /// Workers have brought these back, and nobody calls the plugin with them any more.
-    Left(Vec<QueuedDelivery>),
-    /// Calls of it are under way, or something that comes of one.
+pub(crate) enum UninstallStep {
+    /// Workers have brought these deliveries back. Nobody calls the plugin with them any more.
+    BroughtBack(Vec<QueuedDelivery>),
+    /// Calls of the plugin are under way, or their outcomes are on their way.
     Waits,
-    /// Nothing of it is left. Its number may be another's.
+    /// Nothing of the plugin is left. Another plugin may have its number.
     Over,
 }
 
-impl LeavingPlugins {
+impl UninstallingPlugins {
     pub(super) fn add(&mut self, plugin: PluginNumber, name: PluginName, queues: Vec<QueueId>) {
-        self.0.insert(plugin, Leaving { name, queues, left: Vec::new() });
+        self.0.insert(plugin, UninstallingPlugin { name, queues, brought_back: Vec::new() });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -48,29 +48,29 @@ impl LeavingPlugins {
     }
 
     pub(super) fn has_name(&self, name: &PluginName) -> bool {
-        self.0.values().any(|leaving| leaving.name == *name)
+        self.0.values().any(|uninstalling| uninstalling.name == *name)
     }
 
-    /// Whether another than this plugin has its name.
+    /// Whether another plugin of this name is being uninstalled, beside the one with this number.
     pub(super) fn has_name_beside(&self, plugin: PluginNumber, name: &PluginName) -> bool {
-        self.0.iter().any(|(number, leaving)| *number != plugin && leaving.name == *name)
+        self.0.iter().any(|(number, uninstalling)| *number != plugin && uninstalling.name == *name)
     }
 
-    /// A worker has brought this back. It has to be [one of them](Self::has).
-    pub(super) fn leave_behind(&mut self, plugin: PluginNumber, delivery: QueuedDelivery) {
-        if let Some(leaving) = self.0.get_mut(&plugin) {
-            leaving.left.push(delivery);
+    /// Keeps a delivery that a worker has brought back, until the uninstalling takes it. The plugin has to be [one of these](Self::has).
+    pub(super) fn keep_for_uninstall(&mut self, plugin: PluginNumber, delivery: QueuedDelivery) {
+        if let Some(uninstalling) = self.0.get_mut(&plugin) {
+            uninstalling.brought_back.push(delivery);
         }
     }
 
-    /// What workers have brought back since this was asked last.
-    pub(super) fn take_left(&mut self, plugin: PluginNumber) -> Vec<QueuedDelivery> {
-        self.0.get_mut(&plugin).map(|leaving| std::mem::take(&mut leaving.left)).unwrap_or_default()
+    /// Takes the deliveries that workers have brought back since the last time.
+    pub(super) fn take_brought_back(&mut self, plugin: PluginNumber) -> Vec<QueuedDelivery> {
+        self.0.get_mut(&plugin).map(|uninstalling| std::mem::take(&mut uninstalling.brought_back)).unwrap_or_default()
     }
 
-    /// Nothing is left of the plugin: gives its queues.
+    /// Forgets a plugin of which nothing is left, and gives its queues.
     pub(super) fn remove(&mut self, plugin: PluginNumber) -> Vec<QueueId> {
-        self.0.remove(&plugin).map(|leaving| leaving.queues).unwrap_or_default()
+        self.0.remove(&plugin).map(|uninstalling| uninstalling.queues).unwrap_or_default()
     }
 }
 
@@ -81,12 +81,12 @@ mod tests {
     use super::super::memory_admission::PluginMemory;
     use super::super::state::plugins;
     use super::super::tests::{bring_back, calls, dispatcher, drain, owe, queue_of};
-    use super::super::worker_step::{ServedSlice, Slice, WorkerStep};
+    use super::super::worker_step::{ConcludedSlice, Slice, WorkerStep};
     use super::*;
 
     const SESSIONS: u64 = 40;
 
-    /// What workers take of plugin 0, of two tenants. What the other plugin is owed is made.
+    /// The deliveries that workers take of plugin 0, for two tenants. The deliveries of the other plugin are made.
     fn taken_of_first(dispatcher: &Dispatcher) -> Vec<Slice> {
         let mut taken = Vec::new();
         while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
@@ -119,25 +119,25 @@ mod tests {
         let begun: usize = taken.iter().map(|slice| slice.jobs.len()).sum();
         assert!(taken.len() >= 2 && begun >= 4);
         assert_eq!(take_out(&dispatcher) + begun, 2 * usize::try_from(SESSIONS).unwrap());
-        assert!(matches!(plugins::step_out(&mut dispatcher.state(), 0), LeavingStep::Waits));
+        assert!(matches!(plugins::uninstall_step(&mut dispatcher.state(), 0), UninstallStep::Waits));
         assert!(queues_of(&dispatcher, "t").iter().all(|(plugin, _)| *plugin == 1));
         let mut left = 0;
         while let Some(Slice { queue, mut jobs, .. }) = taken.pop() {
-            // One is made, one has failed, and the others were not begun after all.
+            // The first delivery is made, the second has failed, and the others were not begun.
             let [made, failed] = [jobs.pop().unwrap(), jobs.pop().unwrap()];
             bring_back(&dispatcher, queue, vec![made], false);
             bring_back(&dispatcher, queue, vec![failed], true);
             left += jobs.len() + 1;
-            let (finished, orphaned) = (Vec::<FinishedCall>::new(), Vec::new());
+            let (finished, without_hook) = (Vec::<FinishedCall>::new(), Vec::new());
             let time = std::time::Duration::ZERO;
-            dispatcher.take_back(ServedSlice { queue, time, finished, unstarted: jobs, orphaned });
+            dispatcher.take_back(ConcludedSlice { queue, time, finished, unstarted: jobs, without_hook });
         }
         assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(None)), "nothing of it is tried again");
-        let step = plugins::step_out(&mut dispatcher.state(), 0);
-        assert!(matches!(step, LeavingStep::Left(brought_back) if brought_back.len() == left));
+        let step = plugins::uninstall_step(&mut dispatcher.state(), 0);
+        assert!(matches!(step, UninstallStep::BroughtBack(brought_back) if brought_back.len() == left));
         let mut state = dispatcher.state();
-        assert!(matches!(plugins::step_out(&mut state, 0), LeavingStep::Over));
-        assert!(plugins::remove(&mut state, 0) && state.is_quiet() && state.leaving().is_empty());
+        assert!(matches!(plugins::uninstall_step(&mut state, 0), UninstallStep::Over));
+        assert!(plugins::remove(&mut state, 0) && state.is_quiet() && state.uninstalling().is_empty());
         assert_eq!(state.scheduler().tenants().all_owed(), 0);
         plugins::add(&mut state, 0, PluginMemory::default(), false, |tenant| tenant == "u", 5);
         let new = state.scheduler().tenants().queues_of("u").unwrap().iter().find(|(plugin, _)| *plugin == 0);
@@ -158,8 +158,8 @@ mod tests {
             bring_back(&dispatcher, queue, jobs, true);
         }
         let mut state = dispatcher.state();
-        assert!(matches!(plugins::step_out(&mut state, 0), LeavingStep::Left(left) if left.len() == 1));
-        assert!(matches!(plugins::step_out(&mut state, 0), LeavingStep::Over));
-        assert!(!plugins::remove(&mut state, 0) && state.leaving().is_empty());
+        assert!(matches!(plugins::uninstall_step(&mut state, 0), UninstallStep::BroughtBack(left) if left.len() == 1));
+        assert!(matches!(plugins::uninstall_step(&mut state, 0), UninstallStep::Over));
+        assert!(!plugins::remove(&mut state, 0) && state.uninstalling().is_empty());
     }
 }
