@@ -31,6 +31,7 @@ pub(crate) fn give_back_unused() {
 }
 
 /// Does that every few seconds, and less often while the process idles, until it is aborted.
+#[expect(clippy::disallowed_methods, reason = "nothing tells of memory that has become old enough")]
 pub(crate) async fn keep_giving_back() {
     let mut pace = Pace::default();
     loop {

@@ -25,7 +25,12 @@ pub(crate) fn lack<'e>(mut causes: impl Iterator<Item = &'e (dyn Error + 'static
 /// As [`lack`], of an error and its causes.
 #[cfg(feature = "http")]
 pub(crate) fn lack_of(error: &(dyn Error + 'static)) -> Option<Errno> {
-    lack(std::iter::successors(Some(error), |error| error.source()))
+    let mut next = Some(error);
+    lack(std::iter::from_fn(move || {
+        let this = next?;
+        next = this.source();
+        Some(this)
+    }))
 }
 
 fn is_lack(errno: Errno) -> bool {

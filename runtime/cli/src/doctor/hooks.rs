@@ -107,12 +107,9 @@ fn of_loading() -> Finding {
     let (check, owner) = ("enabled", Some(InputFormat::Hermes));
     match ask_hermes() {
         Ok(Loads::Yes) => Finding::good(owner, check, "Hermes loads the plugin"),
-        Ok(Loads::No(why)) => Finding::wrong(
-            owner,
-            check,
-            format!("Hermes does not load the plugin: it is {why}"),
-            ENABLE_HERMES,
-        ),
+        Ok(Loads::No(why)) => {
+            Finding::wrong(owner, check, format!("Hermes does not load the plugin: it is {why}"), ENABLE_HERMES)
+        }
         Ok(Loads::Unknown) => {
             let hint = "is HERMES_HOME another one for Hermes than here?";
             Finding::wrong(owner, check, "Hermes does not know the plugin", hint)

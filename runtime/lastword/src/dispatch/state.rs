@@ -481,7 +481,7 @@ impl State {
             q.return_unstarted(&job);
             match job {
                 Job::Queued(delivery) if delivery.suspect => {
-                    self.suspects.return_unstarted(queue, delivery, may_begin, now)
+                    self.suspects.return_unstarted(queue, delivery, may_begin, now);
                 }
                 job => q.put_in_front(job),
             }
