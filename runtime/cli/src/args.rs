@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use lastword_config::units;
 
 pub(crate) use daemon::{
-    ConfigCheckArgs, ConfigVerb, OperatorArgs, ReloadArgs, SPAWNED, ServeArgs, SocketArgs, StatusArgs, TokenArgs,
+    ConfigCheckArgs, ConfigVerb, OperatorArgs, Probe, ReloadArgs, SPAWNED, ServeArgs, SocketArgs, StatusArgs, TokenArgs,
     TokenRole,
 };
 pub(crate) use emit::{EMIT_SPAWN, EmitArgs, EmitSpawnArgs};
