@@ -22,6 +22,10 @@ test *args:
 check:
     cargo xtask check
 
+# Make one book of all documents, with a search, in target/book
+book:
+    cargo xtask book
+
 # Measure the runtime against bare wasmtime, and what one drain's budget is enough for
 bench *what:
     cargo run --release --package lastword-bench -- "$@"

@@ -7,6 +7,7 @@ use anyhow::Context;
 use crate::console::{BAD, BOLD, DIM, GOOD, say, time};
 use crate::guests::{self, Guest};
 use crate::kept_target::KeptTarget;
+use crate::links::Summary;
 use crate::tools::DENY;
 use crate::{beside, demo, features, fuzz, links, process, promises, public_api, repository, test};
 
@@ -76,7 +77,10 @@ fn format() -> anyhow::Result<()> {
 fn links() -> anyhow::Result<()> {
     let checked = links::check(&repository::root())?;
     let named = promises::check(&repository::root())?;
-    say(format_args!("{checked} links between documents hold, and {named} tests that they name exist"));
+    let pages = Summary::check(&repository::root())?.pages.len();
+    say(format_args!(
+        "{checked} links between documents hold, {named} tests that they name exist, and {pages} documents are in the book"
+    ));
     Ok(())
 }
 

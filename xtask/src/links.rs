@@ -8,8 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, bail};
 
 mod markdown;
+mod summary;
 
 use markdown::Document;
+pub(crate) use summary::Summary;
 
 /// Nothing in them is ours to check.
 const SKIPPED_FOLDERS: [&str; 4] = [".git", "build", "node_modules", "target"];
@@ -35,6 +37,24 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<usize> {
         bail!("{} links are broken:\n{}", broken.len(), broken.join("\n"));
     }
     Ok(followed)
+}
+
+/// The files, apart from documents, that a document links to. Paths are from the root.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn files_of(root: &Path, document: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let path = root.join(document);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let links = Document::parse(&text).links.into_iter().filter(|link| !is_external(&link.target));
+    let to = links.filter_map(|link| resolve(document, without_heading(&link.target)).ok());
+    let is_file =
+        |path: &PathBuf| path.extension().is_none_or(|extension| extension != "md") && root.join(path).is_file();
+    Ok(to.filter(is_file).collect())
+}
+
+fn without_heading(target: &str) -> &str {
+    target.split_once('#').map_or(target, |(path, _)| path)
 }
 
 /// Reads the Markdown files under `root`/`folder`. Keys are paths from the root.

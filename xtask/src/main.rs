@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::console::BAD;
 
 mod beside;
+mod book;
 mod check;
 mod ci;
 mod console;
@@ -44,6 +45,8 @@ enum Verb {
     Check,
     /// Look for inputs that break a promise, with libFuzzer
     Fuzz(fuzz::Args),
+    /// Make one book of all documents, with a search, in target/book
+    Book,
     /// Compare what is public of the libraries with docs/public-api.txt
     PublicApi(public_api::Args),
     /// Replay captured sessions, stop in the middle, and watch the drain
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Check => check::run(),
         Verb::Fuzz(args) => fuzz::run(&args),
+        Verb::Book => book::run(),
         Verb::PublicApi(args) => public_api::run(&args),
         Verb::Demo => demo::run(),
     };

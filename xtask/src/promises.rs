@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 /// Documents that name tests, from the root.
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "docs/ARCHITECTURE.md",
+    "docs/deploy/README.md",
     "docs/environments.md",
     "docs/field.md",
     "docs/guarantees.md",

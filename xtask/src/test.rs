@@ -106,11 +106,13 @@ fn nextest(args: &Args, lacking: &[needs::Need]) -> anyhow::Result<()> {
     let mut nextest = NEXTEST.command()?;
     nextest.args(["nextest", "run", "--workspace", "--all-features"]);
     if args.has_those_that_need_more() {
-        // For the tests that type what the pages say, and the one that asks what the daemon's API says of itself.
+        // For the tests that type what the pages say, the one that asks what the daemon's API says of itself, and those that read
+        // what containers are made of.
         nextest.arg("--ignore-default-filter");
         nextest.env("LASTWORD_WASMTIME", WASMTIME.find_or_install()?);
         nextest.env("LASTWORD_GUEST_TOOLS", guests::programs()?);
         nextest.env("LASTWORD_SCHEMATHESIS", schemathesis()?);
+        nextest.env("LASTWORD_DEPLOY_PYTHON", deploy_python()?);
     }
     if let Some(filter) = needs::filter(lacking) {
         nextest.args(["-E", &filter]);
@@ -122,6 +124,12 @@ fn nextest(args: &Args, lacking: &[needs::Need]) -> anyhow::Result<()> {
 fn schemathesis() -> anyhow::Result<PathBuf> {
     let requirements = repository::root().join("tests/openapi/requirements.txt");
     guests::python_program("schemathesis", &requirements, (3, 11))
+}
+
+/// The Python beside which the linters of docs/deploy are.
+fn deploy_python() -> anyhow::Result<PathBuf> {
+    let requirements = repository::root().join("tests/deploy/requirements.txt");
+    guests::python_program("python", &requirements, (3, 11))
 }
 
 fn tell_what_was_left_out(args: &Args, lacking: &[needs::Need]) {

@@ -59,6 +59,16 @@ pub(crate) const FUZZ: Tool = Tool {
     opt_level: "1",
 };
 
+/// Makes a book of the documents. Of all that it can do only its search is needed.
+pub(crate) const MDBOOK: Tool = Tool {
+    name: "mdbook",
+    program: "mdbook",
+    version: "0.4.52",
+    will_do: "v0.4.",
+    options: &["--no-default-features", "--features=search"],
+    opt_level: "1",
+};
+
 /// The plain CLI, which runs the example plugins as well. Of the same version as the wasmtime in the runtime; it compiles the
 /// plugins itself.
 pub(crate) const WASMTIME: Tool = Tool {

@@ -16,8 +16,8 @@ use crate::exit::Exit;
 use lastword_config::units;
 
 pub(crate) use daemon::{
-    ConfigCheckArgs, ConfigVerb, OperatorArgs, ReloadArgs, SPAWNED, ServeArgs, SocketArgs, StatusArgs, TokenArgs,
-    TokenRole,
+    ConfigCheckArgs, ConfigVerb, OperatorArgs, Probe, ReloadArgs, SPAWNED, ServeArgs, SocketArgs, StatusArgs,
+    TokenArgs, TokenRole,
 };
 pub(crate) use emit::{EMIT_SPAWN, EmitArgs, EmitSpawnArgs};
 pub(crate) use install::{DoctorArgs, InstallArgs, TargetArgs, UninstallArgs};

@@ -36,7 +36,7 @@ impl Exit {
             Self::Lost => "session-ends are lost (the journal was in memory); stderr says how many",
             Self::Journal => "the journal cannot be used: in use, missing, damaged, of a newer version, …",
             Self::No => {
-                "`run`: not delivered; `check`: the plugin does not fit; `test`: it failed; `redeliver`, `drop`, `forget`: unknown id; `doctor`: something is wrong; `install`: the owner does not trust the hooks yet"
+                "`run`: not delivered; `check`: the plugin does not fit; `test`: it failed; `redeliver`, `drop`, `forget`: unknown id; `doctor`, `status --probe`: something is wrong; `install`: the owner does not trust the hooks yet"
             }
         }
     }

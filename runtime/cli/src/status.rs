@@ -1,6 +1,7 @@
 //! `lastword status`: one screen of what is active, what is owed and what is wrong.
 
 mod from_file;
+mod probe;
 mod show;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -20,8 +21,11 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 /// Shows it, once or again and again.
 ///
 /// # Errors
-/// When neither a daemon nor a journal can be asked.
+/// When neither a daemon nor a journal can be asked; or it is a probe, and all is not well.
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
+    if let Some(what) = args.probe {
+        return probe::probe(&args.operator, what);
+    }
     let clock = Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
     loop {
         let status = ask(args)?;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 
 /// What a Markdown file links to, and what in it can be linked to.
 pub(super) struct Document {
     pub(super) links: Vec<Link>,
     pub(super) anchors: BTreeSet<String>,
+    /// It begins with its title and a paragraph, in which a reader learns what it is for.
+    pub(super) has_opening: bool,
 }
 
 pub(super) struct Link {
@@ -18,9 +20,9 @@ pub(super) struct Link {
 
 impl Document {
     pub(super) fn parse(text: &str) -> Self {
-        let mut document = Self { links: Vec::new(), anchors: BTreeSet::new() };
+        let mut document = Self { links: Vec::new(), anchors: BTreeSet::new(), has_opening: has_opening(text) };
         let mut heading: Option<String> = None;
-        let parser = Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES);
+        let parser = parser(text);
         // A reference leads where its definition does, and that is checked also when nothing refers to it.
         let definitions: Vec<_> =
             parser.reference_definitions().iter().map(|(_, def)| (def.span.start, def.dest.to_string())).collect();
@@ -63,6 +65,17 @@ impl Document {
     }
 }
 
+fn parser(text: &str) -> Parser<'_> {
+    Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES)
+}
+
+fn has_opening(text: &str) -> bool {
+    let mut events = parser(text);
+    matches!(events.next(), Some(Event::Start(Tag::Heading { level: HeadingLevel::H1, .. })))
+        && events.any(|event| matches!(event, Event::End(TagEnd::Heading(_))))
+        && matches!(events.next(), Some(Event::Start(Tag::Paragraph)))
+}
+
 /// What GitHub makes of a heading's text.
 fn slug(title: &str) -> String {
     let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -94,6 +107,22 @@ mod tests {
     #[test]
     fn code_has_no_links() {
         assert_eq!(targets("`[a](a.md)` x\n```md\n[b](b.md)\n~~~\n[c](c.md)\n```\n[^1]: footnote"), []);
+    }
+
+    #[test]
+    fn a_page_opens_with_a_title_and_a_paragraph() {
+        let opens = |text: &str| Document::parse(text).has_opening;
+        assert!(opens("# A *good* page\n\nTo do this, read on.\n"));
+        for other in [
+            "",
+            "# A page\n",
+            "# A page\n\n```sh\nrun\n```\n",
+            "# A page\n\n| a |\n|---|\n",
+            "## A part\n\nWords.\n",
+            "Words.\n",
+        ] {
+            assert!(!opens(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -76,6 +76,19 @@ pub(crate) struct StatusArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// For health checks: only ask the daemon whether it lives, or can serve. Prints nothing and exits with 0, or says why not and exits with 6
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["json", "watch", "journal"])]
+    pub(crate) probe: Option<Probe>,
+}
+
+/// What a health check asks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Probe {
+    /// It answers, and no worker has panicked; otherwise start it again
+    Alive,
+    /// And it can write its journal, and is not about to leave
+    Ready,
 }
 
 #[derive(Debug, Args)]

@@ -36,6 +36,15 @@ impl OperatorArgs {
         Ok((status.journal == file.name().as_str()).then_some(daemon))
     }
 
+    /// The daemon, whatever journal it has.
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot be asked.
+    pub(crate) fn required(&self) -> Result<Daemon, Failure> {
+        let place = SocketPlace::choose(self.socket.socket.as_deref(), self.configured()?.as_deref())?;
+        Daemon::find(&place)?.ok_or_else(|| nobody(&place))
+    }
+
     /// The socket that the configuration names: the one that is given, or the user's own.
     fn configured(&self) -> Result<Option<PathBuf>, Failure> {
         let own = if self.socket.socket.is_some() { None } else { users_own() };

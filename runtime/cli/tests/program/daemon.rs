@@ -2,6 +2,8 @@
 
 mod clients;
 #[cfg(target_os = "linux")]
+mod container;
+#[cfg(target_os = "linux")]
 mod crowd;
 mod journal;
 mod operators;

@@ -22,6 +22,7 @@ mod commands;
 mod compiling;
 mod config;
 mod daemon;
+mod deploy;
 mod docs;
 mod emit;
 #[cfg(target_os = "linux")]

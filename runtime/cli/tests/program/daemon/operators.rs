@@ -61,6 +61,33 @@ fn status_without_a_daemon_and_without_a_journal_says_that_there_is_neither() {
 }
 
 #[test]
+fn a_probe_says_whether_a_daemon_lives_and_can_serve_and_never_looks_into_a_journal_in_its_place() {
+    let home = Home::new();
+    let probe = |what: &str| home.command("status").arg("--probe").arg(what).run();
+    let program = home.serve().guest("prints").start().ready();
+    for what in ["alive", "ready"] {
+        let asked = probe(what);
+        assert_eq!((asked.code(), asked.stdout().as_str()), (0, ""), "{what}: {}", asked.stderr());
+    }
+    program.kill();
+    for what in ["alive", "ready"] {
+        let asked = probe(what);
+        assert_eq!(asked.code(), 6, "{what}: there is a journal, and no daemon");
+        assert!(asked.stderr().contains("no daemon answers at"), "{}", asked.stderr());
+    }
+    // Another one, which was not asked before: what it says of its journal is true for a second.
+    let program = home.serve().guest("prints").start().ready();
+    let elsewhere = home.join("elsewhere.db");
+    std::fs::rename(home.journal(), &elsewhere).unwrap();
+    let asked = probe("ready");
+    assert_eq!(asked.code(), 6, "{}", asked.stderr());
+    assert!(asked.stderr().contains("the journal cannot be written"), "{}", asked.stderr());
+    assert_eq!(probe("alive").code(), 0, "a new start would not mend a disk");
+    std::fs::rename(&elsewhere, home.journal()).unwrap();
+    program.kill();
+}
+
+#[test]
 fn through_a_daemon_a_delivery_is_redelivered_at_once_and_dropped() {
     let home = Home::new();
     let program = home.serve().guest("fatal").start().ready();
