@@ -42,7 +42,8 @@ fn session(id: &str, authority: &str) -> Session {
 async fn none_is_left_after_a_drain_or_a_detach_though_the_sandbox_lives() {
     for drains in [true, false] {
         let (authority, served) = server().await;
-        let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: 4, ..SandboxConfig::default() }).unwrap();
+        let sandbox =
+            Sandbox::new(SandboxConfig { max_concurrent_calls: Some(4), ..SandboxConfig::default() }).unwrap();
         let granted = [format!("http://{authority}").parse().unwrap()].into_iter().collect();
         let plugin = sandbox
             .load_with(

@@ -323,7 +323,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_has_waited_long_enough_for_its_slot_is_put_back_and_leaves_nothing_taken() {
-        let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: 1, ..SandboxConfig::default() }).unwrap();
+        let sandbox =
+            Sandbox::new(SandboxConfig { max_concurrent_calls: Some(1), ..SandboxConfig::default() }).unwrap();
         let (sleeps, good) = (load(&sandbox, "sleep"), load(&sandbox, "good"));
         let long = Duration::from_secs(60);
         let mut holds = sandbox.call(&sleeps, end(), long);
@@ -343,7 +344,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_guest_that_had_to_wait_is_told_what_is_left_when_it_begins() {
-        let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: 1, ..SandboxConfig::default() }).unwrap();
+        let sandbox =
+            Sandbox::new(SandboxConfig { max_concurrent_calls: Some(1), ..SandboxConfig::default() }).unwrap();
         let (sleeps, good) = (load(&sandbox, "sleep"), load(&sandbox, "good"));
         let mut holds = sandbox.call(&sleeps, end(), Duration::from_secs(60));
         assert!(poll(&mut holds).is_pending());

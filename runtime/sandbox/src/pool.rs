@@ -34,7 +34,7 @@ use crate::limits::{
 };
 use crate::machine::{Machine, processors};
 use crate::memory_layout::MemoryLayout;
-use crate::slot_limit::{Beside, Choice, SlotsBound, by_default, bytes_of, choose, of_descriptors};
+use crate::slot_limit::{Beside, Choice, SlotsBound, bytes_of, choose, of_descriptors};
 
 /// What a sandbox got of what it wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +74,7 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
     let machine = Machine::found();
     let spare = spare_slots(config.threads);
     let beside = Beside { spare, head_room: beside_the_pool(), narrow_memory: narrow_bytes(config) };
-    let asked = config.max_concurrent_calls;
-    // A configuration has a number in any case: the default one was found here.
-    let chosen = choose(Some(asked).filter(|asked| *asked != by_default(&machine).0), &machine, &beside);
+    let chosen = choose(config.max_concurrent_calls, &machine, &beside);
     let Choice { slots: possible, bound, .. } = chosen;
     let mut why = reason(&machine, bound);
     let narrow = MemoryLayout::Narrow(beside.narrow_memory);

@@ -17,7 +17,7 @@ use crate::memory_layout::MemoryLayout;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlotsBound {
-    /// [`SandboxConfig::max_concurrent_calls`](crate::SandboxConfig::max_concurrent_calls), which is not the default.
+    /// [`SandboxConfig::max_concurrent_calls`](crate::SandboxConfig::max_concurrent_calls).
     Configured,
     /// The most that there are by default: [`MAX_DEFAULT_CALLS`].
     #[default]
@@ -97,7 +97,7 @@ pub(crate) fn choose(asked: Option<u32>, machine: &Machine, beside: &Beside) -> 
 }
 
 /// The number when none is asked for: what memory and files are for, and at least [`MIN_DEFAULT_CALLS`] and one for each processor.
-pub(crate) fn by_default(machine: &Machine) -> (u32, SlotsBound) {
+fn by_default(machine: &Machine) -> (u32, SlotsBound) {
     let memory = machine.memory.map(|bytes| bytes / WAITING_MEMORY_PART / WAITING_GUEST_BYTES);
     let files = machine.descriptors.map(of_descriptors);
     let others = [(memory, SlotsBound::Memory), (files, SlotsBound::Descriptors)];

@@ -229,7 +229,7 @@ impl Resolve for NoFileLeft {
 
 #[tokio::test]
 async fn a_call_for_whose_request_no_file_is_left_is_put_back_and_its_slot_stays_empty_for_a_moment() {
-    let config = SandboxConfig { max_concurrent_calls: 1, ..SandboxConfig::default() };
+    let config = SandboxConfig { max_concurrent_calls: Some(1), ..SandboxConfig::default() };
     let egress = Egress::new().with_resolver(Arc::new(NoFileLeft(AtomicU32::new(2))));
     let sandbox = Sandbox::with_egress(config, egress).unwrap();
     let (authority, served) = serve(OK);
