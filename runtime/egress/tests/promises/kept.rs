@@ -355,9 +355,12 @@ async fn where_the_server_has_closed_all_of_them_a_request_tries_two() {
             let (egress, granted, uri) = (egress.clone(), Arc::clone(&granted), uri.clone());
             tokio::spawn(async move { ask(&egress, &granted, &uri).await })
         });
-        while server.connections() < KEPT {
-            tokio::task::yield_now().await;
-        }
+        soon(async {
+            while server.connections() < KEPT {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         answer.add_permits(KEPT);
         for asked in at_once {
             asked.await.unwrap();
