@@ -1,6 +1,6 @@
 //! Connections that are kept for plugins are closed when no more calls are to come.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lastword::events::{DrainReason, EndReason, PluginName, Session};
 use lastword::{EndRequest, Grants, Limits, Runtime, Sandbox, SandboxConfig, Source, StartRequest, Tenants};
@@ -9,6 +9,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// How long a connection is kept that nobody uses, as docs/limits.md says. Then it is closed by itself.
+const STAYS: Duration = Duration::from_secs(4);
 
 /// Serves requests without a body on the first connection that comes, until the client closes it. Gives how many they were.
 async fn server() -> (String, JoinHandle<usize>) {
@@ -38,11 +40,15 @@ fn session(id: &str, authority: &str) -> Session {
     session
 }
 
-#[tokio::test]
-async fn none_is_left_after_a_drain_or_a_detach_though_the_sandbox_lives() {
-    for drains in [true, false] {
+mod timed {
+    use super::*;
+
+    /// Makes two calls for one tenant, the second one in a drain if it drains. Gives how many requests came over the first connection, how
+    /// long the calls took, and how long it then took until the connection was closed.
+    async fn serve_two_calls(drains: bool) -> (usize, Duration, Duration) {
         let (authority, served) = server().await;
-        let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: 4, ..SandboxConfig::default() }).unwrap();
+        let sandbox =
+            Sandbox::new(SandboxConfig { max_concurrent_calls: Some(4), ..SandboxConfig::default() }).unwrap();
         let granted = [format!("http://{authority}").parse().unwrap()].into_iter().collect();
         let plugin = sandbox
             .load_with(
@@ -58,6 +64,7 @@ async fn none_is_left_after_a_drain_or_a_detach_though_the_sandbox_lives() {
             runtime.start_session(StartRequest::new(session(id, &authority))).await.unwrap();
         }
         let end = |id| runtime.end_session(EndRequest::new(session(id, &authority), EndReason::Reset));
+        let began = Instant::now();
         end("s1").await.unwrap();
         runtime.settled().await;
         if drains {
@@ -67,8 +74,25 @@ async fn none_is_left_after_a_drain_or_a_detach_though_the_sandbox_lives() {
             runtime.settled().await;
             runtime.detach().await.unwrap();
         }
-        let served = tokio::time::timeout(MINUTE, served).await;
-        assert_eq!(served.expect("it is closed").unwrap(), 2);
+        let took = began.elapsed();
+        let served = tokio::time::timeout(MINUTE, served).await.unwrap().unwrap();
+        let closed_after = began.elapsed() - took;
         drop((runtime, sandbox));
+        (served, took, closed_after)
+    }
+
+    #[tokio::test]
+    async fn none_is_left_after_a_drain_or_a_detach_though_the_sandbox_lives() {
+        for drains in [true, false] {
+            loop {
+                let (served, took, closed_after) = serve_two_calls(drains).await;
+                // A busy machine may pause for so long between two calls that the connection is not kept any more.
+                if took < STAYS {
+                    assert_eq!(served, 2);
+                    assert!(closed_after < STAYS / 2, "{closed_after:?}");
+                    break;
+                }
+            }
+        }
     }
 }

@@ -18,6 +18,7 @@ mod emit;
 mod exit;
 mod fd;
 mod grants;
+mod huge_pages;
 mod inputs;
 mod install;
 mod journal;

@@ -117,7 +117,7 @@ fn make_sandbox(cache: &CacheArgs, memory: u64, calls: Calls) -> Result<Sandbox,
     };
     config.max_memory = config.max_memory.max(memory);
     config.total_memory = calls.memory.unwrap_or(config.total_memory);
-    config.max_concurrent_calls = calls.slots.unwrap_or(config.max_concurrent_calls);
+    config.max_concurrent_calls = calls.slots;
     Sandbox::new(config).map_err(|error| match error {
         SandboxError::NoRoom { .. } | SandboxError::Ticker(_) => Failure::usage(error),
         error => Failure::internal(error),

@@ -36,6 +36,7 @@ use crate::early::{EarlyExit, leave_on_early_signal};
 use crate::emit;
 use crate::exit::{Exit, Failure};
 use crate::fd;
+use crate::huge_pages;
 use crate::limits::{HAND_OVER_JOURNAL, STALLED_READER};
 use crate::logging::{self, Format};
 use crate::output::line_queue::LineWriter;
@@ -62,6 +63,7 @@ use spool::Intake;
 /// When it cannot begin. Once it has begun, the exit code says how it went.
 pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     fd::raise_limit();
+    huge_pages::refuse();
     fd::check_for_serving()?;
     threads::check_for_serving(args.runtime.report.is_some())?;
     let logs = logging::to_queue(Format::of_stderr()).map_err(Failure::internal)?;

@@ -25,6 +25,7 @@ use crate::config::ConfigError;
 use crate::early::{EarlyExit, leave_on_early_signal};
 use crate::exit::{Exit, Failure};
 use crate::fd::{self, Blocking};
+use crate::huge_pages;
 use crate::inputs;
 use crate::limits::{MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS, STALLED_READER};
 use crate::logging::{self, Format};
@@ -48,6 +49,7 @@ use service::Service;
 /// When it cannot begin. Once it has begun, the exit code says how it went.
 pub(crate) fn run(args: &StdioArgs) -> Result<Exit, Failure> {
     fd::raise_limit();
+    huge_pages::refuse();
     fd::check_for_serving()?;
     threads::check_for_serving(args.runtime.report.is_some())?;
     let logs = logging::to_queue(Format::Lines).map_err(Failure::internal)?;

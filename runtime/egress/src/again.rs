@@ -13,8 +13,10 @@ use crate::{error::EgressError, request_body::RequestBody};
 pub(crate) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let method = request.method();
     let is_idempotent = [Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(method);
-    // hyper sends no body with these, unless the guest has said how long it is.
-    let has_none = [Method::GET, Method::HEAD].contains(method) && !request.headers().contains_key(CONTENT_LENGTH);
+    // hyper sends no body with these whose length nobody has said.
+    let has_none = [Method::GET, Method::HEAD].contains(method)
+        && !request.headers().contains_key(CONTENT_LENGTH)
+        && request.body().size_hint().exact().is_none_or(|length| length == 0);
     if !is_idempotent || !has_none && !request.body().is_end_stream() {
         return None;
     }

@@ -41,7 +41,8 @@ impl Egress {
 
     /// With another TLS configuration, for an embedder's own certificate authority or client certificate. It is taken
     /// as it is, but for ALPN, which becomes `http/1.1`, and for the store of sessions to resume: each plugin has one of
-    /// its own for each tenant. No connection is kept that was made before.
+    /// its own for each tenant. No connection is kept that was made before. A clone of what this was keeps its own: both
+    /// may have as many idle ones as there may be. So set it before the first request, and drop the clone.
     #[must_use]
     pub fn with_tls(self, config: &ClientConfig) -> Self {
         Self { dialler: self.dialler.with_tls(Tls::with_config(config)) }

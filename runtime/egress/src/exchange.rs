@@ -24,6 +24,7 @@ use crate::{
     error::EgressError,
     idle::KeptFor,
     kept::Kept,
+    limits::CLOSED_CONNECTIONS_TRIED,
     line::{Line, Reply},
     request_body::RequestBody,
     response_body::ResponseBody,
@@ -81,11 +82,17 @@ impl Exchange<'_> {
             runtime: Handle::current().id(),
         });
         let is_checked = |line: &Line| addresses.contains(&line.peer());
-        while let Some(mut line) = dialler.kept.take(&kept_for, is_checked) {
+        let mut closed = 0;
+        while closed < CLOSED_CONNECTIONS_TRIED
+            && let Some(mut line) = dialler.kept.take(&kept_for, is_checked)
+        {
             let copy = again::copy(&request);
             match line.exchange(request, limits, self.head_deadline(), self.deadline).await {
                 Reply::Answered(response) => return Ok(self.answered(response, line, turn, kept_for)),
-                Reply::NotSent(back, _) => request = *back,
+                Reply::NotSent(back, _) => {
+                    request = *back;
+                    closed += 1;
+                }
                 Reply::Failed(error) => {
                     request = again::instead(error, copy)?;
                     connected = after(Instant::now(), self.timeouts.connect).min(self.deadline);

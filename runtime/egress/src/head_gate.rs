@@ -49,8 +49,8 @@ impl HeadGate {
         self.allowed() == 0
     }
 
-    /// The header has come; the body has limits of its own.
-    pub(crate) fn open(&self) {
-        self.remaining.store(OPEN, Ordering::Relaxed);
+    /// The header has come; the body has limits of its own. Gives how many bytes could still have been read.
+    pub(crate) fn open(&self) -> usize {
+        self.remaining.swap(OPEN, Ordering::Relaxed)
     }
 }

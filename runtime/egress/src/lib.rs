@@ -79,6 +79,7 @@ mod hyper_error;
 mod idle;
 mod io;
 mod kept;
+mod lack;
 pub mod limits;
 mod line;
 mod lookups;

@@ -97,7 +97,16 @@ pub const IDLE_CONNECTION_STAYS: Duration = Duration::from_secs(4);
 /// do not all wait for their next request at the same time. Beyond it the one that has been idle for longest is closed.
 pub const MAX_IDLE_CONNECTIONS_OF_ACCOUNT: usize = 1_024;
 
-/// Idle connections in the whole process. Each holds some 25 KiB in buffers, 40 with TLS: 50 to 80 MiB when there are as many. There
+/// Bytes of the header of a request and of its response together, with which a connection is kept. One that had more is closed: its
+/// buffers stay as large as they had to be. Nearly all have less than 2 KiB; what is read of a body together with the header counts.
+pub const MAX_KEPT_HEADER_BYTES: usize = 16 * 1024;
+
+/// Connections that were kept and turn out to be closed, which one request tries. When a server starts anew all of them are: then a
+/// new one is made.
+pub(crate) const CLOSED_CONNECTIONS_TRIED: usize = 2;
+
+/// Idle connections in the whole process. Each holds some 25 KiB in buffers, 40 with TLS: 50 to 80 MiB when there are as many, because
+/// none is kept whose buffers had to grow for a header ([`MAX_KEPT_HEADER_BYTES`]). There
 /// are never more than connections may still be opened, [`MAX_CONNECTIONS`]. Beyond either the one that has been idle for longest is
 /// closed.
 pub const MAX_IDLE_CONNECTIONS: usize = 2_048;

@@ -13,14 +13,17 @@ use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     error::EgressError,
     head_gate::HeadGate,
     hyper_error::from_hyper,
     io::{GatedIo, Transport},
-    limits::{Limits, MAX_RESPONSE_HEADERS, MIN_HYPER_BUFFER_BYTES},
+    limits::{Limits, MAX_KEPT_HEADER_BYTES, MAX_RESPONSE_HEADERS, MIN_HYPER_BUFFER_BYTES},
     request_body::RequestBody,
 };
 
@@ -36,6 +39,8 @@ pub(crate) struct Line {
     /// Of the call whose exchange is on it.
     limits: Limits,
     was_kept: bool,
+    /// Its buffers had to grow for a header.
+    is_large: bool,
 }
 
 /// What became of a request.
@@ -58,7 +63,7 @@ impl Line {
             .handshake(GatedIo::new(transport, Arc::clone(&gate)))
             .await
             .map_err(|error| from_hyper(error, limits))?;
-        Ok(Self { sender, http: Some(Box::pin(http)), gate, peer, limits, was_kept: false })
+        Ok(Self { sender, http: Some(Box::pin(http)), gate, peer, limits, was_kept: false, is_large: false })
     }
 
     /// The address that it is connected to.
@@ -80,8 +85,10 @@ impl Line {
     ) -> Reply {
         self.limits = limits;
         self.gate.close(limits.max_response_header_bytes, self.was_kept);
-        let Self { sender, http, gate, .. } = self;
-        let mut answer = pin!(sender.try_send_request(request));
+        let sent = header_bytes(&request);
+        let Self { sender, http, gate, is_large, .. } = self;
+        // Where the task's budget is used up, an answer that is there would look as if there were none.
+        let mut answer = pin!(unconstrained(sender.try_send_request(request)));
         let head = poll_fn(|cx| {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(reply(answer, limits));
@@ -104,7 +111,8 @@ impl Line {
             Err(_) if deadline <= head_deadline => Reply::Failed(EgressError::TotalTimeout),
             Err(_) => Reply::Failed(EgressError::FirstByteTimeout),
         };
-        gate.open();
+        let received = limits.max_response_header_bytes.saturating_sub(gate.open());
+        *is_large = sent.saturating_add(received) > MAX_KEPT_HEADER_BYTES;
         match reply {
             Reply::Answered(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Reply::Failed(EgressError::Protocol("it switched protocols without being asked to".into()))
@@ -124,12 +132,23 @@ impl Line {
     }
 
     /// Lets go of whoever polled it: a task that is over is neither woken nor held in memory for it. None when the server has
-    /// closed it by now.
+    /// closed it by now, or when it is too large to be kept.
     pub(crate) fn rest(mut self) -> Option<Self> {
+        if self.is_large {
+            return None;
+        }
         let is_open = self.poll(&mut Context::from_waker(Waker::noop())).is_pending() && self.is_idle();
         self.was_kept = true;
         is_open.then_some(self)
     }
+}
+
+/// What hyper has of a request's header in a buffer, in bytes.
+fn header_bytes(request: &Request<RequestBody>) -> usize {
+    let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    request.headers().iter().fold(path, |bytes, (name, value)| {
+        bytes.saturating_add(name.as_str().len()).saturating_add(value.len()).saturating_add(": \r\n".len())
+    })
 }
 
 fn poll_http(http: &mut Http, cx: &mut Context<'_>, limits: Limits) -> Poll<Result<(), EgressError>> {

@@ -80,6 +80,8 @@ impl LookUps {
         }
         let (tell, told) = watch::channel(Progress::WaitsForItsTurn);
         under_way.insert(asked.clone(), tell.clone());
+        // A runtime that ends drops the task at once, which takes the lock.
+        drop(under_way);
         let shared = Shared { lookups: Arc::clone(self), asked, tell };
         tokio::spawn(shared.look_up(Arc::clone(resolver)));
         LookedUp::Now(told)

@@ -14,6 +14,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    lack::is_lack,
     limits::{ADDRESSES_STAY, LOOKUP_FAILURES_STAY, MAX_KEPT_ADDRESSES, MAX_KEPT_NAMES, MAX_KEPT_NAMES_OF_TENANT},
     timeouts::after,
 };
@@ -102,11 +103,12 @@ impl Names {
     }
 }
 
-/// How long an answer is kept. None for one that would take too much memory.
+/// How long an answer is kept. None for one that would take too much memory, and for one that says nothing of the name.
 fn stays(answer: &Answer) -> Option<Duration> {
     match answer {
         Ok(addresses) if addresses.len() > MAX_KEPT_ADDRESSES => None,
         Ok(addresses) if !addresses.is_empty() => Some(ADDRESSES_STAY),
+        Err(error) if is_lack(error) => None,
         _ => Some(LOOKUP_FAILURES_STAY),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::threads::Threads;
+use crate::{lack::lack_instead_of, threads::Threads};
 
 /// A look-up under way.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
@@ -50,7 +50,8 @@ impl Resolve for SystemResolver {
             let (tell, told) = oneshot::channel();
             let host = host.to_owned();
             let job = Box::new(move || {
-                let found = (host.as_str(), 0).to_socket_addrs();
+                // Of a process that can open no file it says that something is busy, or that there is no such name.
+                let found = (host.as_str(), 0).to_socket_addrs().map_err(lack_instead_of);
                 tell.send(found.map(|found| found.map(|address| address.ip()).collect())).ok();
             });
             if let Err(job) = self.threads.run(job) {

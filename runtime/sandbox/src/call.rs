@@ -13,7 +13,7 @@ use tokio::sync::{AcquireError, SemaphorePermit};
 
 use crate::call_context::CallContext;
 use crate::guest::{HookResult, attempt};
-use crate::limits::{MAX_TURN_WAIT, OUTER_CUT_GRACE};
+use crate::limits::{LACK_PAUSE, MAX_TURN_WAIT, OUTER_CUT_GRACE};
 use crate::loaded::Loaded;
 use crate::meter::{Meter, Pause};
 use crate::outcome::{of_deadline, of_host, of_panic};
@@ -29,6 +29,8 @@ use lastword_memory::Reservation;
 pub struct CallReport {
     /// Delivered, failed, or deferred: the call was *put back*, for want of something that others hold. It counts as no attempt,
     /// and is to be made again under the same number. What its guest stored is gone; HTTP requests that it has sent are sent again.
+    /// A call for which the machine has no mapping or no file left says so after a [pause](crate::limits::LACK_PAUSE), in which it
+    /// holds nothing.
     pub outcome: Outcome,
     /// Units of fuel. Of a guest that was cut at its deadline it is only a lower bound: the engine keeps the count in a
     /// register, and writes it down when a function is called or left.
@@ -65,7 +67,7 @@ pub struct Call {
     stage: Stage,
     context: Arc<CallContext<GuestState>>,
     first_poll: Option<Instant>,
-    /// For the outer cut, and for waits for a turn.
+    /// For the outer cut, for waits for a turn, and for the pause after a lack.
     timer: Timer,
     /// What it has reserved, until its guest begins.
     memory: Option<Reservation>,
@@ -76,6 +78,8 @@ enum Stage {
     /// All slots are taken, or the memories that it needs beside its slot's.
     Queued(Queued),
     Running(Running),
+    /// The machine had none left of what its guest needed. Its guest, its slot and its memories are gone.
+    Lacked(Lacked),
     Done,
 }
 
@@ -93,6 +97,12 @@ struct Running {
     waker: Waker,
     _slot: Slot<GuestState>,
     _memories: TakenMemories,
+}
+
+struct Lacked {
+    answer: HookResult,
+    /// When it is told to the caller. Who calls again at once would lack the same.
+    until: tokio::time::Instant,
 }
 
 impl Call {
@@ -202,6 +212,34 @@ impl Call {
         self.end(outcome)
     }
 
+    /// The machine lacked something: gives up at once what the call holds, and tells its caller later. It is the caller's own
+    /// next call that has to wait for that, and nobody else's.
+    fn pause(&mut self, answer: HookResult, cx: &mut Context<'_>) -> Poll<CallReport> {
+        if !Timer::is_possible() {
+            return self.end(answer);
+        }
+        if let Err(panic) = self.drop_guest() {
+            return self.end(of_panic(&*panic));
+        }
+        // The guest's time is over.
+        self.context.meter.finish(Instant::now());
+        self.stage = Stage::Lacked(Lacked { answer, until: tokio::time::Instant::now() + LACK_PAUSE });
+        self.poll_pause(cx)
+    }
+
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<CallReport> {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Lacked(Lacked { answer, until }) => {
+                if self.timer.poll_at(until, cx).is_ready() {
+                    return self.end(answer);
+                }
+                self.stage = Stage::Lacked(Lacked { answer, until });
+            }
+            other => self.stage = other,
+        }
+        Poll::Pending
+    }
+
     /// Ends the call. The guest is dropped before the outcome is reported.
     fn end(&mut self, answer: impl Into<HookResult>) -> Poll<CallReport> {
         let answer = match self.drop_guest() {
@@ -235,6 +273,9 @@ impl Future for Call {
         let this = &mut *self;
         let now = Instant::now();
         this.first_poll.get_or_insert(now);
+        if matches!(this.stage, Stage::Lacked(_)) {
+            return this.poll_pause(cx);
+        }
         match this.start(cx) {
             Poll::Pending => {
                 this.context.paused.store(true, Ordering::Relaxed);
@@ -257,6 +298,7 @@ impl Future for Call {
             catch_unwind(AssertUnwindSafe(|| running.guest.as_mut().poll(&mut inner)))
         };
         match polled {
+            Ok(Poll::Ready(answer)) if answer.lacked => return this.pause(answer, cx),
             Ok(Poll::Ready(answer)) => return this.end(answer),
             Err(panic) => return this.end(of_panic(&*panic)),
             Ok(Poll::Pending) => this.context.paused.store(true, Ordering::Relaxed),
@@ -323,7 +365,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_has_waited_long_enough_for_its_slot_is_put_back_and_leaves_nothing_taken() {
-        let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: 1, ..SandboxConfig::default() }).unwrap();
+        let sandbox =
+            Sandbox::new(SandboxConfig { max_concurrent_calls: Some(1), ..SandboxConfig::default() }).unwrap();
         let (sleeps, good) = (load(&sandbox, "sleep"), load(&sandbox, "good"));
         let long = Duration::from_secs(60);
         let mut holds = sandbox.call(&sleeps, end(), long);
@@ -342,8 +385,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_call_that_lacks_something_gives_its_slot_to_others_at_once_and_says_so_after_a_pause() {
+        let sandbox =
+            Sandbox::new(SandboxConfig { max_concurrent_calls: Some(1), ..SandboxConfig::default() }).unwrap();
+        let (sleeps, good) = (load(&sandbox, "sleep"), load(&sandbox, "good"));
+        let long = Duration::from_secs(60);
+        let mut lacks = sandbox.call(&sleeps, end(), long);
+        assert!(poll(&mut lacks).is_pending(), "it has the slot");
+        let lacked = HookResult { lacked: true, ..Outcome::Deferred(Deferral::Turn).into() };
+        let began = tokio::time::Instant::now();
+        assert!(lacks.pause(lacked, &mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(sandbox.call(&good, end(), long).await.outcome, Outcome::Delivered, "the slot is another's");
+        let Stage::Lacked(paused) = &mut lacks.stage else { panic!("it has told already") };
+        assert!(paused.until >= began + LACK_PAUSE);
+        paused.until = tokio::time::Instant::now();
+        let active = lacks.context.meter.active(Instant::now());
+        let Poll::Ready(report) = poll(&mut lacks) else { panic!("it waits on") };
+        assert_eq!(
+            (report.outcome, report.active),
+            (Outcome::Deferred(Deferral::Turn), active),
+            "a pause costs nothing"
+        );
+        // One that is dropped in its pause leaves nothing behind.
+        let mut dropped = sandbox.call(&sleeps, end(), long);
+        assert!(poll(&mut dropped).is_pending());
+        let lacked = HookResult { lacked: true, ..Outcome::Deferred(Deferral::Turn).into() };
+        assert!(dropped.pause(lacked, &mut Context::from_waker(Waker::noop())).is_pending());
+        drop(dropped);
+        assert_eq!(sandbox.call(&good, end(), long).await.outcome, Outcome::Delivered);
+    }
+
+    #[tokio::test]
     async fn a_guest_that_had_to_wait_is_told_what_is_left_when_it_begins() {
-        let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: 1, ..SandboxConfig::default() }).unwrap();
+        let sandbox =
+            Sandbox::new(SandboxConfig { max_concurrent_calls: Some(1), ..SandboxConfig::default() }).unwrap();
         let (sleeps, good) = (load(&sandbox, "sleep"), load(&sandbox, "good"));
         let mut holds = sandbox.call(&sleeps, end(), Duration::from_secs(60));
         assert!(poll(&mut holds).is_pending());

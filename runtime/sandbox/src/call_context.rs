@@ -23,15 +23,13 @@ pub(crate) struct CallContext<T: 'static> {
     pub(crate) cut_at: OnceLock<Instant>,
     /// It was polled without an answer.
     pub(crate) paused: AtomicBool,
-    /// The machine had no mapping or no file left for it.
-    pub(crate) lacked: AtomicBool,
 }
 
 impl<T> CallContext<T> {
     pub(crate) fn new(plugin: Arc<Loaded<T>>, meter: Meter) -> Self {
         let usage = Usage::new(plugin.limits.fuel);
-        let (paused, lacked) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { plugin, meter, usage, key_values: None, cut_at: OnceLock::new(), paused, lacked }
+        let paused = AtomicBool::new(false);
+        Self { plugin, meter, usage, key_values: None, cut_at: OnceLock::new(), paused }
     }
 
     /// Milliseconds left for a guest that begins now, rounded up; never more than `given`, what was left when the call was made.

@@ -8,18 +8,17 @@ use crate::limits::{
     DEFAULT_MAX_IN_PROCESS_CODE_BYTES, DEFAULT_MAX_MEMORY_BYTES, DEFAULT_NARROW_MEMORY_BYTES,
     DEFAULT_TOTAL_MEMORY_BYTES, MIN_TOTAL_MEMORY_BYTES, OTHER_THREADS, TOTAL_MEMORY_PART,
 };
-use crate::machine::{self, Machine, processors};
-use crate::slot_limit::by_default;
+use crate::machine::{self, processors};
 
 /// How a [`Sandbox`](crate::Sandbox) is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SandboxConfig {
     /// Calls that may be under way at once; more wait for a slot. Where the machine has no mappings or no address space for so many
-    /// there are fewer, and a warning says so: see [`Sandbox::allocation`](crate::Sandbox::allocation). Default:
-    /// [4 096](crate::limits::MAX_DEFAULT_CALLS), or as many as 64 KiB each make a sixteenth of this machine's memory or of its control
-    /// group's limit, or as nine sixteenths of the files that the process may have open now; but
-    /// [64](crate::limits::MIN_DEFAULT_CALLS), and one for each processor, in any case.
-    pub max_concurrent_calls: u32,
+    /// there are fewer, and a warning says so: see [`Sandbox::allocation`](crate::Sandbox::allocation). `None`: what the machine is
+    /// for when the sandbox is made. That is [4 096](crate::limits::MAX_DEFAULT_CALLS), or as many as 64 KiB each make a sixteenth of
+    /// its memory or of its control group's limit, or as nine sixteenths of the files that the process may have open; but
+    /// [64](crate::limits::MIN_DEFAULT_CALLS), and one for each processor, in any case. Default: `None`.
+    pub max_concurrent_calls: Option<u32>,
     /// Where compiled code is kept between runs; `None`: nowhere. Made with mode 0700 when it is missing; one that other
     /// users have access to is not used. Default: `None`.
     pub cache_dir: Option<PathBuf>,
@@ -53,7 +52,7 @@ pub struct SandboxConfig {
 impl Default for SandboxConfig {
     fn default() -> Self {
         Self {
-            max_concurrent_calls: by_default(&Machine::found()).0,
+            max_concurrent_calls: None,
             cache_dir: None,
             compiler: None,
             max_in_process_code: DEFAULT_MAX_IN_PROCESS_CODE_BYTES,
@@ -70,8 +69,10 @@ impl SandboxConfig {
     /// Refuses what no sandbox can be.
     pub(crate) fn check(&self) -> Result<(), SandboxError> {
         let Self { max_concurrent_calls, max_memory, total_memory, .. } = self;
-        if !(1..=1_000_000).contains(max_concurrent_calls) {
-            let value = u64::from(*max_concurrent_calls);
+        if let Some(calls) = max_concurrent_calls
+            && !(1..=1_000_000).contains(calls)
+        {
+            let value = u64::from(*calls);
             return Err(SandboxError::Config { field: "max_concurrent_calls", value, range: "1 to 1000000" });
         }
         if !(64 * 1024..=1 << 32).contains(max_memory) {

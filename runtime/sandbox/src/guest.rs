@@ -1,7 +1,6 @@
 //! One attempt: a fresh store, an instance, one hook called, and the store dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 #[cfg(feature = "test-util")]
 use std::time::Instant;
 
@@ -29,11 +28,13 @@ pub(crate) struct HookResult {
     pub(crate) outcome: Outcome,
     /// What the guest has written to key-value storage; nothing unless it answered ok.
     pub(crate) changes: Vec<(String, Change)>,
+    /// The machine had none left of what it needed.
+    pub(crate) lacked: bool,
 }
 
 impl From<Outcome> for HookResult {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, changes: Vec::new() }
+        Self { outcome, changes: Vec::new(), lacked: false }
     }
 }
 
@@ -50,13 +51,15 @@ pub(crate) async fn attempt(
         Code::Native(hook) => return call_native(hook, &context, call).into(),
     };
     let limits = context.plugin.limits;
-    let transcript = copy_for_call(&context, &call.session).await;
+    let transcript = match copy_for_call(&context, &call.session).await {
+        Ok(transcript) => transcript,
+        Err(what) => return put_back(&context, what),
+    };
     let mut store = match new_store(&context, code.instance.engine(), &call, transcript, memory) {
         Ok(store) => store,
         Err(error) => {
-            let lacked = lack(error.chain());
-            let failed = || of_host(format!("no store for the call: {error:#}"));
-            return lacked.map_or_else(failed, |what| put_back(&context, what)).into();
+            let failed = || of_host(format!("no store for the call: {error:#}")).into();
+            return lack(error.chain()).map_or_else(failed, |what| put_back(&context, what));
         }
     };
     let answer = run(&mut store, &context, code, &call).await;
@@ -65,18 +68,19 @@ pub(crate) async fn attempt(
     let reached = Reached { instantiated: state.instantiated, memory_refused: state.memory.refused() };
     // What a guest makes of a request that could not be sent is not its failure.
     let request_lacked = state.request_lacked();
+    let transcript_lacked = state.transcript_lacked();
     let changes = store.data_mut().take_changes();
     drop(store);
     let lacked = match &answer {
-        Ok(Ok(())) => None,
-        Ok(Err(_)) => request_lacked,
-        Err(error) => lack(error.chain()).or(request_lacked),
+        Ok(Ok(())) => transcript_lacked,
+        Ok(Err(_)) => transcript_lacked.or(request_lacked),
+        Err(error) => lack(error.chain()).or(transcript_lacked).or(request_lacked),
     };
     if let Some(what) = lacked {
-        return put_back(&context, what).into();
+        return put_back(&context, what);
     }
     match answer {
-        Ok(Ok(())) => HookResult { outcome: Outcome::Delivered, changes },
+        Ok(Ok(())) => HookResult { outcome: Outcome::Delivered, changes, lacked: false },
         Ok(Err(error)) => of_answer(error).into(),
         Err(error) => {
             // All of its calls may have less than its own limits say, where the whole process has less.
@@ -87,10 +91,9 @@ pub(crate) async fn attempt(
 }
 
 /// The machine had none left of what the call needed: others have it.
-fn put_back(context: &CallContext<GuestState>, what: Errno) -> Outcome {
-    context.lacked.store(true, Ordering::Relaxed);
-    context.plugin.host.tell_lack(what);
-    Outcome::Deferred(Deferral::Turn)
+fn put_back(context: &CallContext<GuestState>, what: Errno) -> HookResult {
+    context.plugin.host.told_lack.tell(what);
+    HookResult { lacked: true, ..Outcome::Deferred(Deferral::Turn).into() }
 }
 
 /// Calls a function of the host's, and fails it afterwards if it has taken longer than it may.

@@ -1,18 +1,17 @@
 //! What all calls of one sandbox share. A loaded plugin holds it, and nothing here knows plugins.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(feature = "http")]
 use lastword_egress::Egress;
 use lastword_transcript::Scratch;
-use rustix::io::Errno;
 use tokio::sync::Semaphore;
 
 use crate::extra_memories::extra_memories;
 use crate::free_memory::FreeMemory;
 use crate::host_memory_quota::HostMemoryQuota;
+use crate::lack::Told;
 use crate::limits::MAX_HOST_MEMORY_BYTES;
 use crate::machine::memory;
 use crate::ticker::Ticker;
@@ -20,7 +19,7 @@ use crate::ticker::Ticker;
 pub(crate) struct Host {
     pub(crate) ticker: Ticker,
     /// A pool that is full fails the instantiation, so calls wait for their turn here.
-    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) slots: Semaphore,
     /// Linear memories beyond the one that each slot has.
     pub(crate) extra_memories: Arc<Semaphore>,
     /// What the host keeps for all calls.
@@ -28,7 +27,7 @@ pub(crate) struct Host {
     /// What does not count of each call.
     pub(crate) free_memory: FreeMemory,
     /// It was said that the machine lacks something.
-    told_lack: AtomicBool,
+    pub(crate) told_lack: Told,
     /// The way out for plugins with the grant `http`.
     #[cfg(feature = "http")]
     pub(crate) egress: Egress,
@@ -46,11 +45,11 @@ impl Host {
     ) -> Self {
         Self {
             ticker,
-            slots: Arc::new(Semaphore::new(slots as usize)),
+            slots: Semaphore::new(slots as usize),
             extra_memories: Arc::new(Semaphore::new(extra_memories(slots) as usize)),
             host_memory: HostMemoryQuota::new(MAX_HOST_MEMORY_BYTES),
             free_memory: FreeMemory::of(slots, memory()),
-            told_lack: AtomicBool::new(false),
+            told_lack: Told::default(),
             #[cfg(feature = "http")]
             egress,
             scratch_base,
@@ -60,16 +59,6 @@ impl Host {
 
     pub(crate) fn remove_leftovers(&self) -> std::io::Result<()> {
         Scratch::sweep(&self.scratch_base)
-    }
-
-    /// A call was put back because the machine had none left of something. Said once: it may happen to thousands.
-    pub(crate) fn tell_lack(&self, what: Errno) {
-        if !self.told_lack.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "calls are put back, and fewer run at once until there is enough: this process has no mapping (vm.max_map_count) \
-                 or no open file (`ulimit -n`) left: {what}"
-            );
-        }
     }
 
     /// Where copies of transcripts are made. Blocks as long as the disk does.

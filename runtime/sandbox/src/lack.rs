@@ -1,18 +1,19 @@
 //! What the machine has too little of while calls run: mappings, and files that may be open. A call that finds none has not failed,
-//! because it is others that hold them: it is put back, and its slot stays empty for a moment. So fewer calls run at once, until
-//! there is enough for them.
+//! because it is others that hold them: it is put back. It gives up its slot at once, which may be another's meanwhile, and tells its
+//! caller after a pause ([`LACK_PAUSE`](crate::limits::LACK_PAUSE)). So a plugin whose calls find none has fewer under way, and others
+//! lose nothing for it.
 //!
 //! Mappings stay with the slots that have used them: calls in those go on.
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
-use crate::limits::LACK_PAUSE;
+/// How often it is said at most that calls are put back for a lack: it may happen to thousands.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// The system's word for what it has none of, if that is what these errors, each the cause of the one before, say.
 pub(crate) fn lack<'e>(mut causes: impl Iterator<Item = &'e (dyn Error + 'static)>) -> Option<Errno> {
@@ -23,7 +24,6 @@ pub(crate) fn lack<'e>(mut causes: impl Iterator<Item = &'e (dyn Error + 'static
 }
 
 /// As [`lack`], of an error and its causes.
-#[cfg(feature = "http")]
 pub(crate) fn lack_of(error: &(dyn Error + 'static)) -> Option<Errno> {
     let mut next = Some(error);
     lack(std::iter::from_fn(move || {
@@ -43,32 +43,34 @@ fn of_io(error: &io::Error) -> Option<Errno> {
     error.raw_os_error().or_else(shared).map(Errno::from_raw_os_error)
 }
 
-/// Leaves a slot empty for [`LACK_PAUSE`], and gives it back then; at once where there is no timer.
-#[expect(clippy::disallowed_methods, reason = "nobody tells of a mapping, or of a file, that is free again")]
-pub(crate) fn give_back_later(slots: &Arc<Semaphore>) {
-    let slot = EmptySlot(Arc::clone(slots));
-    if let Ok(tokio) = Handle::try_current() {
-        // Whoever ends tokio's runtime before drops the slot with the task.
-        drop(tokio.spawn(async move {
-            tokio::time::sleep(LACK_PAUSE).await;
-            drop(slot);
-        }));
+/// When it was last said that the machine lacks something.
+#[derive(Default)]
+pub(crate) struct Told(Mutex<Option<Instant>>);
+
+impl Told {
+    /// A call was put back because the machine had none left of something.
+    pub(crate) fn tell(&self, what: Errno) {
+        if self.is_due(Instant::now()) {
+            tracing::warn!(
+                "calls are put back, and fewer run at once until there is enough: this process has no mapping (vm.max_map_count), \
+                 no memory, or no open file (`ulimit -n`) left: {what}"
+            );
+        }
     }
-}
 
-/// Gives its slot back when it is dropped.
-struct EmptySlot(Arc<Semaphore>);
-
-impl Drop for EmptySlot {
-    fn drop(&mut self) {
-        self.0.add_permits(1);
+    /// Whether it is to be said now. If so, it counts as said.
+    fn is_due(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= TOLD_EVERY);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     fn of(error: wasmtime::Error) -> Option<Errno> {
@@ -90,19 +92,10 @@ mod tests {
         assert_eq!(of(wasmtime::Error::msg("something else")), None);
     }
 
-    #[tokio::test]
-    async fn a_slot_for_which_something_was_lacking_comes_back_after_a_pause() {
-        let slots = Arc::new(Semaphore::new(0));
-        let began = Instant::now();
-        give_back_later(&slots);
-        slots.acquire().await.unwrap().forget();
-        assert!(began.elapsed() >= LACK_PAUSE, "{:?}", began.elapsed());
-    }
-
     #[test]
-    fn where_there_is_no_timer_a_slot_comes_back_at_once() {
-        let slots = Arc::new(Semaphore::new(0));
-        give_back_later(&slots);
-        assert_eq!(slots.available_permits(), 1);
+    fn a_lack_that_lasts_is_said_each_minute() {
+        let (told, first) = (Told::default(), Instant::now());
+        let due = [0, 1, 59, 60, 61, 119, 120].map(|seconds| told.is_due(first + Duration::from_secs(seconds)));
+        assert_eq!(due, [true, false, false, true, false, false, true]);
     }
 }

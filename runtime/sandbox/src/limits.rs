@@ -112,14 +112,18 @@ pub const MAX_DEFAULT_CALLS: u32 = 4096;
 pub const MIN_DEFAULT_CALLS: u32 = 64;
 /// What a guest that waits takes of memory at least: one in Rust 59 KiB, of which 12 are page tables.
 pub const WAITING_GUEST_BYTES: u64 = 64 * KIB;
+/// What it takes more where the kernel makes every page a huge one that it can (`always` in
+/// `/sys/kernel/mm/transparent_hugepage/enabled`), and the process has not said that it wants none: its table, which is one such page.
+pub const HUGE_PAGE_BYTES: u64 = 2 * MIB;
 /// The part of the machine's memory, or of the control group's limit, that guests which wait may take by default: a sixteenth, at
 /// [`WAITING_GUEST_BYTES`] each.
 pub const WAITING_MEMORY_PART: u64 = 16;
 /// The part of the files that the process may have open (9 in 16) of which each call by default has one for a connection: so many
 /// may be connections of one plugin.
 pub const CALLS_OF_FILES: (u64, u64) = (9, 16);
-/// How long a slot stays empty that a call has given up because the machine had no mapping, or no file, left for it. Then another
-/// call tries. So the calls that find none cost some percent of a processor, whatever their number.
+/// How long a call says nothing that was given up because the machine had no mapping, or no file, left for it. It holds no slot of the
+/// pool meanwhile, but its caller has it under way still: so the calls that find none cost some percent of a processor, whatever their
+/// number, and a plugin whose calls find none has no more than its share.
 pub const LACK_PAUSE: Duration = Duration::from_millis(500);
 /// Threads beside the workers that may poll or drop a call: tokio's, the one that drains, and an embedder's. Each may be
 /// cleaning [`DECOMMIT_BATCH`] slots, which nobody can have meanwhile.
@@ -276,9 +280,12 @@ pub const CHANGED_KEY_BYTES: u64 = 256;
 /// Of each linear memory: more than small guests touch. With 64 KiB the TypeScript skeleton takes twice as long, with 2 MiB
 /// neither it nor Python takes less; Go takes a fifth less with 1 MiB (`just bench guests`).
 pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 256 * 1024;
-/// Of the linear memories of all slots together: with more than 1 024 slots each keeps less. It is what a burst of calls leaves
-/// behind for good.
-pub const ALL_MEMORIES_KEEP_RESIDENT_BYTES: usize = 256 * 1024 * 1024;
+/// Of the linear memories of all slots together: with more than 2 304 slots each keeps less. Of 4 288, which is 4 096 and those that may
+/// be being cleaned on eight processors, each keeps 137 KiB. It is what a burst of calls leaves behind for good; a slot that was never
+/// used keeps nothing.
+pub const ALL_MEMORIES_KEEP_RESIDENT_BYTES: u64 = 576 * MIB;
+/// The part of the machine's memory, or of the control group's limit, a sixteenth, of which they keep no more.
+pub const KEEP_RESIDENT_PART: u64 = 16;
 /// Of each linear memory, however many slots there are: a small guest's pages.
 pub const MIN_MEMORY_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// Memory of calls that have ended may wait to be cleaned, see [`DECOMMIT_BATCH`]: so much for each thread that ends calls. With

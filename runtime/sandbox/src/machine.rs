@@ -15,6 +15,8 @@ pub(crate) struct Machine {
     pub(crate) descriptors: Option<u64>,
     /// Bytes of address space that it may still take.
     pub(crate) address_space: Option<u64>,
+    /// The kernel gives the process huge pages wherever it can.
+    pub(crate) huge_pages: bool,
     /// Processors that it may use.
     pub(crate) processors: u32,
 }
@@ -27,6 +29,7 @@ impl Machine {
             mappings: read("/proc/sys/vm/max_map_count").and_then(|text| text.trim().parse().ok()),
             descriptors: getrlimit(Resource::Nofile).current,
             address_space: getrlimit(Resource::As).current.map(|most| most.saturating_sub(address_space_in_use())),
+            huge_pages: huge_pages(),
             processors: processors(),
         }
     }
@@ -41,6 +44,17 @@ pub(crate) fn processors() -> u32 {
 /// the system does not say.
 pub(crate) fn memory() -> Option<u64> {
     [of_machine(), of_control_group()].into_iter().flatten().min()
+}
+
+/// Whether pages are huge that nobody asked to be so.
+fn huge_pages() -> bool {
+    let always = read("/sys/kernel/mm/transparent_hugepage/enabled").is_some_and(|modes| modes.contains("[always]"));
+    // A kernel that does not say whether the process has disabled them is from before it could tell.
+    always && read("/proc/self/status").is_none_or(|status| !has_disabled_huge_pages(&status))
+}
+
+fn has_disabled_huge_pages(status: &str) -> bool {
+    status.lines().any(|line| line.strip_prefix("THP_enabled:").is_some_and(|value| value.trim() == "0"))
 }
 
 fn read(path: &str) -> Option<String> {
@@ -87,5 +101,14 @@ mod tests {
         let found = Machine::found();
         assert!(found.mappings.unwrap() > 0 && found.descriptors.is_none_or(|files| files > 0), "{found:?}");
         assert!(address_space_in_use() > 1 << 20);
+    }
+
+    #[test]
+    fn a_process_says_whether_it_has_disabled_huge_pages() {
+        for (status, disabled) in
+            [("CoreDumping:\t0\nTHP_enabled:\t0\n", true), ("THP_enabled:\t1\n", false), ("Threads:\t0\n", false)]
+        {
+            assert_eq!(has_disabled_huge_pages(status), disabled, "{status}");
+        }
     }
 }

@@ -80,7 +80,8 @@ fn shared_sandbox() -> Result<&'static Sandbox, SandboxError> {
     match SANDBOX.get() {
         Some(sandbox) => Ok(sandbox),
         None => {
-            let sandbox = Sandbox::new(SandboxConfig { max_concurrent_calls: SLOTS, ..SandboxConfig::default() })?;
+            let sandbox =
+                Sandbox::new(SandboxConfig { max_concurrent_calls: Some(SLOTS), ..SandboxConfig::default() })?;
             Ok(SANDBOX.get_or_init(|| sandbox))
         }
     }

@@ -27,14 +27,14 @@ use crate::error::SandboxError;
 use crate::extra_memories::{extra_memories, max_memories};
 use crate::foreign::engine_error;
 use crate::limits::{
-    ALL_MEMORIES_KEEP_RESIDENT_BYTES, DECOMMIT_BATCH, HEAD_ROOM_BYTES, MAPPINGS_PER_SLOT, MAX_CLEANING_QUEUES,
-    MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES, MAX_TABLE_ELEMENTS, MAX_TABLES, MEMORY_KEEP_RESIDENT_BYTES,
-    MIN_MEMORY_KEEP_RESIDENT_BYTES, MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS, POOL_ROUNDING, STACK_KEEP_RESIDENT_BYTES,
-    TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES, WAITING_GUEST_BYTES,
+    ALL_MEMORIES_KEEP_RESIDENT_BYTES, DECOMMIT_BATCH, HEAD_ROOM_BYTES, KEEP_RESIDENT_PART, MAPPINGS_PER_SLOT,
+    MAX_CLEANING_QUEUES, MAX_CORE_INSTANCES, MAX_INSTANCE_BYTES, MAX_TABLE_ELEMENTS, MAX_TABLES,
+    MEMORY_KEEP_RESIDENT_BYTES, MIN_MEMORY_KEEP_RESIDENT_BYTES, MIN_NARROW_MEMORY_BYTES, MIN_WIDE_SLOTS, POOL_ROUNDING,
+    STACK_KEEP_RESIDENT_BYTES, TABLE_KEEP_RESIDENT_BYTES, THREAD_BYTES,
 };
-use crate::machine::{Machine, processors};
+use crate::machine::{Machine, memory, processors};
 use crate::memory_layout::MemoryLayout;
-use crate::slot_limit::{Beside, Choice, SlotsBound, by_default, bytes_of, choose, of_descriptors};
+use crate::slot_limit::{Beside, Choice, SlotsBound, bytes_of, choose, of_descriptors, waiting_guest_bytes};
 
 /// What a sandbox got of what it wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +74,7 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
     let machine = Machine::found();
     let spare = spare_slots(config.threads);
     let beside = Beside { spare, head_room: beside_the_pool(), narrow_memory: narrow_bytes(config) };
-    let asked = config.max_concurrent_calls;
-    // A configuration has a number in any case: the default one was found here.
-    let chosen = choose(Some(asked).filter(|asked| *asked != by_default(&machine).0), &machine, &beside);
+    let chosen = choose(config.max_concurrent_calls, &machine, &beside);
     let Choice { slots: possible, bound, .. } = chosen;
     let mut why = reason(&machine, bound);
     let narrow = MemoryLayout::Narrow(beside.narrow_memory);
@@ -115,7 +113,7 @@ fn reason(machine: &Machine, bound: SlotsBound) -> String {
             format!("{bytes} bytes of address space are left")
         }
         (SlotsBound::Memory, Machine { memory: Some(bytes), .. }) => {
-            format!("there are {bytes} bytes of memory, and a call takes {WAITING_GUEST_BYTES} of them")
+            format!("there are {bytes} bytes of memory, and a call takes {} of them", waiting_guest_bytes(machine))
         }
         _ => String::new(),
     }
@@ -207,9 +205,10 @@ fn tell(wanted: u32, size: Size, layout: MemoryLayout, why: &str) {
 }
 
 /// What stays resident of each linear memory that is free again, in bytes.
-fn memory_keep_resident(slots: u32) -> usize {
-    let each = ALL_MEMORIES_KEEP_RESIDENT_BYTES / (slots.max(1) as usize);
-    MEMORY_KEEP_RESIDENT_BYTES.min(each).max(MIN_MEMORY_KEEP_RESIDENT_BYTES)
+fn memory_keep_resident(slots: u32, memory: Option<u64>) -> usize {
+    let part = memory.map_or(u64::MAX, |bytes| bytes / KEEP_RESIDENT_PART);
+    let each = ALL_MEMORIES_KEEP_RESIDENT_BYTES.min(part) / u64::from(slots.max(1));
+    MEMORY_KEEP_RESIDENT_BYTES.min(usize::try_from(each).unwrap_or(usize::MAX)).max(MIN_MEMORY_KEEP_RESIDENT_BYTES)
 }
 
 /// So many slots, each with all that a plugin may have.
@@ -232,7 +231,7 @@ fn pool(slots: u32, max_memory: u64) -> Result<PoolingAllocationConfig, String> 
         .max_core_instance_size(MAX_INSTANCE_BYTES)
         .table_elements(MAX_TABLE_ELEMENTS as usize)
         .max_memory_size(max_memory)
-        .linear_memory_keep_resident(memory_keep_resident(slots))
+        .linear_memory_keep_resident(memory_keep_resident(slots, memory()))
         .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
         .async_stack_keep_resident(STACK_KEEP_RESIDENT_BYTES)
         .decommit_batch_size(DECOMMIT_BATCH)
@@ -261,6 +260,7 @@ mod tests {
             mappings: Some(65_530),
             descriptors: Some(1024),
             address_space: Some(1 << 30),
+            huge_pages: false,
             processors: 1,
         };
         for (bound, says) in [
@@ -276,7 +276,12 @@ mod tests {
 
     #[test]
     fn what_a_burst_leaves_behind_is_bounded() {
-        let kept = [1, 256, 1_024, 4_096, 1_000_000].map(|slots| memory_keep_resident(slots) / 1024);
-        assert_eq!(kept, [256, 256, 256, 64, 16]);
+        let kept = |memory: Option<u64>| {
+            [1, 256, 2_304, 4_288, 4_608, 1_000_000].map(|slots| memory_keep_resident(slots, memory) / 1024)
+        };
+        assert_eq!(kept(None), [256, 256, 256, 137, 128, 16]);
+        assert_eq!(kept(Some(16 << 30)), kept(None));
+        assert_eq!(kept(Some(4 << 30)), [256, 256, 113, 61, 56, 16]);
+        assert_eq!(kept(Some(64 << 20)), [256, 16, 16, 16, 16, 16]);
     }
 }

@@ -6,9 +6,9 @@ use std::fmt;
 
 use crate::extra_memories::extra_memories;
 use crate::limits::{
-    CALL_STACK_BYTES, CALLS_OF_FILES, MAPPINGS_PER_SLOT, MAPPINGS_PERCENT, MAX_DEFAULT_CALLS, MAX_TABLE_ELEMENTS,
-    MAX_TABLES, MIN_DEFAULT_CALLS, MIN_WIDE_SLOTS, NARROW_GUARD_BYTES, POOL_ROUNDING, WAITING_GUEST_BYTES,
-    WAITING_MEMORY_PART, WIDE_MEMORY_BYTES,
+    CALL_STACK_BYTES, CALLS_OF_FILES, HUGE_PAGE_BYTES, MAPPINGS_PER_SLOT, MAPPINGS_PERCENT, MAX_DEFAULT_CALLS,
+    MAX_TABLE_ELEMENTS, MAX_TABLES, MIN_DEFAULT_CALLS, MIN_WIDE_SLOTS, NARROW_GUARD_BYTES, POOL_ROUNDING,
+    WAITING_GUEST_BYTES, WAITING_MEMORY_PART, WIDE_MEMORY_BYTES,
 };
 use crate::machine::Machine;
 use crate::memory_layout::MemoryLayout;
@@ -17,7 +17,7 @@ use crate::memory_layout::MemoryLayout;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlotsBound {
-    /// [`SandboxConfig::max_concurrent_calls`](crate::SandboxConfig::max_concurrent_calls), which is not the default.
+    /// [`SandboxConfig::max_concurrent_calls`](crate::SandboxConfig::max_concurrent_calls).
     Configured,
     /// The most that there are by default: [`MAX_DEFAULT_CALLS`].
     #[default]
@@ -84,7 +84,7 @@ pub(crate) fn choose(asked: Option<u32>, machine: &Machine, beside: &Beside) -> 
         Some(asked) => (asked, SlotsBound::Configured),
         None => by_default(machine),
     };
-    let memory = machine.memory.filter(|_| asked.is_some()).map(|bytes| bytes / WAITING_GUEST_BYTES);
+    let memory = machine.memory.filter(|_| asked.is_some()).map(|bytes| bytes / waiting_guest_bytes(machine));
     let (slots, bound) = least(
         wanted,
         [
@@ -97,13 +97,18 @@ pub(crate) fn choose(asked: Option<u32>, machine: &Machine, beside: &Beside) -> 
 }
 
 /// The number when none is asked for: what memory and files are for, and at least [`MIN_DEFAULT_CALLS`] and one for each processor.
-pub(crate) fn by_default(machine: &Machine) -> (u32, SlotsBound) {
-    let memory = machine.memory.map(|bytes| bytes / WAITING_MEMORY_PART / WAITING_GUEST_BYTES);
+fn by_default(machine: &Machine) -> (u32, SlotsBound) {
+    let memory = machine.memory.map(|bytes| bytes / WAITING_MEMORY_PART / waiting_guest_bytes(machine));
     let files = machine.descriptors.map(of_descriptors);
     let others = [(memory, SlotsBound::Memory), (files, SlotsBound::Descriptors)];
     let (slots, bound) = least((MAX_DEFAULT_CALLS, SlotsBound::Default), others);
     let fewest = MIN_DEFAULT_CALLS.max(machine.processors);
     if slots < fewest { (fewest, SlotsBound::Least) } else { (slots, bound) }
+}
+
+/// What a guest that waits takes of this machine's memory at least.
+pub(crate) fn waiting_guest_bytes(machine: &Machine) -> u64 {
+    WAITING_GUEST_BYTES + if machine.huge_pages { HUGE_PAGE_BYTES } else { 0 }
 }
 
 /// Calls of one plugin that can have a connection each.
@@ -179,6 +184,7 @@ mod tests {
         mappings: Some(65_530),
         descriptors: Some(1 << 20),
         address_space: None,
+        huge_pages: false,
         processors: 2,
     };
 
@@ -189,7 +195,8 @@ mod tests {
         let files = |files| Machine { descriptors: Some(files), ..MACHINE };
         let mappings = |mappings| Machine { mappings: Some(mappings), ..MACHINE };
         let space = |bytes| Machine { address_space: Some(bytes), ..MACHINE };
-        let unknown = Machine { memory: None, mappings: None, descriptors: None, address_space: None, processors: 1 };
+        let unknown = Machine { memory: None, mappings: None, descriptors: None, processors: 1, ..MACHINE };
+        let huge_pages = |bytes| Machine { huge_pages: true, ..memory(bytes) };
         let table = [
             // (asked, machine, wanted, slots, bound)
             (None, MACHINE, 4096, 4096, Default),
@@ -210,8 +217,13 @@ mod tests {
             (None, space(20 * TIB), 4096, 3773, AddressSpace),
             (None, space(TIB), 4096, 196, AddressSpace),
             (None, space(256 * MIB), 4096, 1, AddressSpace),
+            // A table of each guest is a huge page.
+            (None, huge_pages(24 * GIB), 744, 744, Memory),
+            (None, huge_pages(GIB), 64, 64, Least),
+            (Some(4096), huge_pages(4 * GIB), 4096, 1985, Memory),
             // What was asked for wins over what is kept for others by default, and not over what there is.
             (Some(16), MACHINE, 16, 16, Configured),
+            (Some(4096), MACHINE, 4096, 4096, Configured),
             (Some(5000), Machine { descriptors: Some(1024), ..memory(GIB) }, 5000, 5000, Configured),
             (Some(4096), memory(64 * MIB), 4096, 1024, Memory),
             (Some(10_000), MACHINE, 10_000, 8191 - 96, Mappings),

@@ -13,7 +13,6 @@ use std::cell::Cell;
 use std::future::Future as _;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
@@ -21,7 +20,6 @@ use wasmtime::{Engine, Func, Store};
 
 use crate::call_context::CallContext;
 use crate::extra_memories::ExtraMemories;
-use crate::lack::give_back_later;
 use crate::limits::{DECOMMIT_BATCH, FREE_MEMORY_BYTES, MAX_UNCLEANED_BYTES};
 use crate::loaded::{Code, Loaded};
 
@@ -37,18 +35,13 @@ impl<T> Slot<T> {
 
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
-        let CallContext { plugin, usage, lacked, .. } = &*self.0;
+        let CallContext { plugin, usage, .. } = &*self.0;
         match &plugin.code {
             Code::Component(code) => clean_after(code.instance.engine(), usage.peak_guest_memory()),
             #[cfg(feature = "test-util")]
             Code::Native(_) => (),
         }
-        if lacked.load(Ordering::Relaxed) {
-            // A call that took it at once would lack the same.
-            give_back_later(&plugin.host.slots);
-        } else {
-            plugin.host.slots.add_permits(1);
-        }
+        plugin.host.slots.add_permits(1);
     }
 }
 

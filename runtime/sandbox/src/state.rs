@@ -56,6 +56,8 @@ struct Wasi {
     table: ResourceTable,
     random_bytes: Arc<AtomicU64>,
     memory: HostMemory,
+    /// What the machine had none left of when the guest was to see its transcript.
+    transcript_lacked: Option<Errno>,
 }
 
 impl GuestState {
@@ -103,6 +105,11 @@ impl GuestState {
         #[cfg(not(feature = "http"))]
         let lacked = None;
         lacked
+    }
+
+    /// What the machine had none left of when the guest was to see its transcript.
+    pub(crate) fn transcript_lacked(&self) -> Option<Errno> {
+        self.wasi.as_ref()?.transcript_lacked
     }
 
     /// Requests that the guest has sent.
@@ -274,13 +281,14 @@ impl Wasi {
             .secure_random(CountedRng::new(&random_bytes))
             .insecure_random(CountedRng::new(&random_bytes))
             .max_random_size(MAX_RANDOM_BYTES);
-        let mut handles = plugin.limits.handles;
+        let (mut handles, mut transcript_lacked) = (plugin.limits.handles, None);
         if let Some(copy) = transcript {
-            transcript::show(copy, session, &mut ctx);
+            transcript_lacked = transcript::show(copy, session, &mut ctx);
             handles = handles.min(MAX_HANDLES_WITH_FILES);
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles as usize);
-        Self { ctx: ctx.build(), table, random_bytes, memory: HostMemory::new(transcript.is_some()) }
+        let memory = HostMemory::new(transcript.is_some());
+        Self { ctx: ctx.build(), table, random_bytes, memory, transcript_lacked }
     }
 }

@@ -14,7 +14,7 @@ use lastword_events::{FailureCause, Outcome};
 use lastword_sandbox::{Sandbox, SandboxConfig};
 
 fn small(calls: u32) -> Sandbox {
-    Sandbox::new(SandboxConfig { max_concurrent_calls: calls, ..SandboxConfig::default() }).unwrap()
+    Sandbox::new(SandboxConfig { max_concurrent_calls: Some(calls), ..SandboxConfig::default() }).unwrap()
 }
 
 #[test]

@@ -263,7 +263,7 @@ async fn the_transcript_is_copied_for_the_call_and_gone_afterwards() {
     let file = root.path().join("acme/s1.jsonl");
     std::fs::write(&file, "{\"role\":\"user\"}").unwrap();
     let config = SandboxConfig {
-        max_concurrent_calls: 4,
+        max_concurrent_calls: Some(4),
         scratch_dir: Some(scratch.path().to_owned()),
         ..SandboxConfig::default()
     };

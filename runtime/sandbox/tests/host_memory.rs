@@ -31,7 +31,7 @@ const PILES: [&str; 5] =
     ["http-piles-fields", "http-piles-clones", "http-piles-values", "http-piles-requests", "http-piles-bodies"];
 
 fn sandbox() -> Sandbox {
-    Sandbox::new(SandboxConfig { max_concurrent_calls: 16, ..SandboxConfig::default() }).unwrap()
+    Sandbox::new(SandboxConfig { max_concurrent_calls: Some(16), ..SandboxConfig::default() }).unwrap()
 }
 
 fn load(sandbox: &Sandbox, guest: &str, limits: Limits) -> Plugin {

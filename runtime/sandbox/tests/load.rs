@@ -78,7 +78,7 @@ fn limits_that_cannot_work_are_refused_with_both_numbers() {
     assert!(matches!(error, LoadError::MemoryLimitTooLow { needs: 41_943_040, limit: 33_554_432 }), "{error}");
     let error = try_load(&sandbox, component("good"), memory(8 << 30)).unwrap_err();
     assert!(matches!(error, LoadError::MemoryLimitTooHigh { .. }), "{error}");
-    let none = SandboxConfig { max_concurrent_calls: 0, ..SandboxConfig::default() };
+    let none = SandboxConfig { max_concurrent_calls: Some(0), ..SandboxConfig::default() };
     assert!(Sandbox::new(none).unwrap_err().to_string().contains("max_concurrent_calls is 0"));
 }
 
@@ -111,7 +111,7 @@ async fn compiled_code_is_found_by_the_next_run() {
     let dir = tempfile::tempdir().unwrap();
     let cache_dir = dir.path().join("code");
     let config =
-        SandboxConfig { cache_dir: Some(cache_dir.clone()), max_concurrent_calls: 4, ..SandboxConfig::default() };
+        SandboxConfig { cache_dir: Some(cache_dir.clone()), max_concurrent_calls: Some(4), ..SandboxConfig::default() };
     for run in 1..=2 {
         let sandbox = Sandbox::new(config.clone()).unwrap();
         let plugin = load(&sandbox, "good", generous());
@@ -123,7 +123,7 @@ async fn compiled_code_is_found_by_the_next_run() {
 #[tokio::test]
 async fn without_room_for_so_many_calls_fewer_go_at_once_and_the_sandbox_says_how_many() {
     // A million slots of 8 GiB do not fit any address space.
-    let config = SandboxConfig { max_concurrent_calls: 1_000_000, ..SandboxConfig::default() };
+    let config = SandboxConfig { max_concurrent_calls: Some(1_000_000), ..SandboxConfig::default() };
     let sandbox = Sandbox::new(config).unwrap();
     let Allocation { slots, layout, .. } = sandbox.allocation();
     assert!((1_000..100_000).contains(&slots), "{slots}");

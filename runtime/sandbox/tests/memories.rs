@@ -19,7 +19,7 @@ fn try_load(sandbox: &Sandbox, bytes: Vec<u8>, limits: Limits) -> Result<Plugin,
 }
 
 fn of(slots: u32) -> Sandbox {
-    Sandbox::new(SandboxConfig { max_concurrent_calls: slots, ..SandboxConfig::default() }).unwrap()
+    Sandbox::new(SandboxConfig { max_concurrent_calls: Some(slots), ..SandboxConfig::default() }).unwrap()
 }
 
 /// Starts `calls` calls of a guest that sleeps, and polls each until it waits for its timer or for its memories.

@@ -19,7 +19,7 @@ use lastword_test_guests::grows::{PAGE, grows};
 const MIB: u64 = 1 << 20;
 
 fn sandbox(total_memory: u64) -> Sandbox {
-    Sandbox::new(SandboxConfig { max_concurrent_calls: 64, total_memory, ..SandboxConfig::default() }).unwrap()
+    Sandbox::new(SandboxConfig { max_concurrent_calls: Some(64), total_memory, ..SandboxConfig::default() }).unwrap()
 }
 
 fn load_grows(sandbox: &Sandbox, steps: &[u32], wait_ms: u64, limits: Limits) -> Plugin {

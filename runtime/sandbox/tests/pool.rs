@@ -48,7 +48,7 @@ fn waiting_calls(sandbox: &Sandbox, calls: u32) -> Vec<Outcome> {
 }
 
 fn sandbox(calls: u32) -> Sandbox {
-    Sandbox::new(SandboxConfig { max_concurrent_calls: calls, ..SandboxConfig::default() }).unwrap()
+    Sandbox::new(SandboxConfig { max_concurrent_calls: Some(calls), ..SandboxConfig::default() }).unwrap()
 }
 
 #[test]

@@ -16,7 +16,7 @@ use lastword_test_guests::{CONTRACT, component, from_text, of_contract};
 fn refusal(bytes: Vec<u8>, grants: Grants) -> LoadError {
     let compiler = Some(CompilerProcess::new("there-is-no-compiler", [""; 0]));
     let sandbox =
-        Sandbox::new(SandboxConfig { compiler, max_concurrent_calls: 1, ..SandboxConfig::default() }).unwrap();
+        Sandbox::new(SandboxConfig { compiler, max_concurrent_calls: Some(1), ..SandboxConfig::default() }).unwrap();
     sandbox.load_with(name("p"), &Source::Bytes(bytes), Limits::default(), grants).unwrap_err()
 }
 

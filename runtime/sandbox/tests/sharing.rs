@@ -96,7 +96,7 @@ fn by_default_a_component_with_much_code_is_not_compiled_in_this_process() {
     }
     assert!(all.is_of_the_machine());
     let bounded = |max_in_process_code| {
-        let config = SandboxConfig { max_concurrent_calls: 1, max_in_process_code, ..SandboxConfig::default() };
+        let config = SandboxConfig { max_concurrent_calls: Some(1), max_in_process_code, ..SandboxConfig::default() };
         let sandbox = Sandbox::new(config).unwrap();
         sandbox.compile(&Source::Bytes(bombs::slow_to_compile(1))).map(drop)
     };

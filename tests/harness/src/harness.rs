@@ -41,7 +41,7 @@ impl Harness {
 
     /// Begins to build a harness with a sandbox of its own, whose calls have so many bytes together.
     pub fn builder_with_memory(total_memory: u64) -> HarnessBuilder {
-        let config = SandboxConfig { total_memory, max_concurrent_calls: SLOTS, ..SandboxConfig::default() };
+        let config = SandboxConfig { total_memory, max_concurrent_calls: Some(SLOTS), ..SandboxConfig::default() };
         HarnessBuilder::new(Sandbox::new(config).unwrap())
     }
 
@@ -56,7 +56,7 @@ impl Harness {
     #[must_use]
     pub fn sandbox() -> Sandbox {
         static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
-        let config = || SandboxConfig { max_concurrent_calls: SLOTS, ..SandboxConfig::default() };
+        let config = || SandboxConfig { max_concurrent_calls: Some(SLOTS), ..SandboxConfig::default() };
         SANDBOX.get_or_init(|| Sandbox::new(config()).unwrap()).clone()
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lastword_test_guests::{World, from_wat};
 
-use crate::support::{Launch, Program, Signal, end, ids};
+use crate::support::{Home, Launch, Program, Signal, end, ids};
 
 const MIB: u64 = 1 << 20;
 /// A plugin that was granted HTTP, and no destination: it can make headers.
@@ -21,6 +21,21 @@ pub(crate) fn status(program: &Program, line: &str) -> Option<u64> {
 #[expect(clippy::disallowed_methods, reason = "nothing tells of another process's memory: it is asked again and again")]
 fn a_moment() {
     std::thread::sleep(Duration::from_millis(10));
+}
+
+#[test]
+fn what_serves_is_given_no_huge_pages() {
+    let enabled = |program: &Program| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid().as_raw_nonzero())).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("THP_enabled:").map(|value| value.trim().to_owned()))
+    };
+    let home = Home::new();
+    for launch in [Launch::stdio().guest("prints"), home.serve().guest("prints")] {
+        let program = launch.start().ready();
+        // Not every kernel has the line.
+        assert!(enabled(&program).is_none_or(|enabled| enabled == "0"));
+        program.stop();
+    }
 }
 
 #[test]

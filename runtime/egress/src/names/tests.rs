@@ -1,5 +1,6 @@
 //! How long an answer holds, for whom, and how many there are.
 
+use rustix::io::Errno;
 use tokio::time::advance;
 
 use super::*;
@@ -46,6 +47,18 @@ async fn addresses_hold_for_five_seconds_and_failures_for_one_and_for_their_tena
         advance(BREATH).await;
         assert!(!harness.knows("a"), "{answer:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_the_process_can_open_no_file_is_no_answer() {
+    for lack in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+        let mut harness = Harness::new();
+        harness.put("a", &Err(Arc::new(lack.into())));
+        assert!(!harness.knows("a"), "{lack}");
+    }
+    let mut harness = Harness::new();
+    harness.put("a", &Err(Arc::new(Errno::BUSY.into())));
+    assert!(harness.knows("a"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,8 +64,9 @@ impl RunningDrain {
         self.core.journal().end_call_marks();
         report.elapsed = self.core.time().now().saturating_duration_since(self.schedule.began);
         let report = self.core.run_end().drained(report);
-        self.core.sandbox().close_idle_connections();
         dispatcher.end_drain();
+        // There may be thousands: who waits for the drain's end does not wait for that.
+        self.core.sandbox().close_idle_connections();
         report
     }
 

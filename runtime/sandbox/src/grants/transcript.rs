@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lastword_events::Session;
 use lastword_transcript::{TranscriptCopy, TranscriptError, copy_transcript};
+use rustix::io::Errno;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use crate::call_context::CallContext;
+use crate::lack::{lack, lack_of};
 use crate::loaded::Loaded;
 
 /// Where a guest finds its directory; the file in it is called `transcript`.
@@ -15,19 +17,25 @@ const GUEST_DIRECTORY: &str = "/session";
 
 /// Copies the transcript, if the plugin was granted it, can read files, and there is one. Whatever is wrong with it, the
 /// guest sees no file and the log says why. The time counts as the guest's.
-pub(crate) async fn copy_for_call<T>(context: &CallContext<T>, session: &Arc<Session>) -> Option<CallTranscript> {
+///
+/// # Errors
+/// What the machine has none left of. An end that is delivered without its transcript is settled: such a call is to be put back.
+pub(crate) async fn copy_for_call<T>(
+    context: &CallContext<T>,
+    session: &Arc<Session>,
+) -> Result<Option<CallTranscript>, Errno> {
     let plugin = &context.plugin;
-    let grant = plugin.grants.transcript.clone()?;
+    let Some(grant) = plugin.grants.transcript.clone() else { return Ok(None) };
     if session.transcript.is_none() || !can_read_files(plugin.imports.iter().map(String::as_str)) {
-        return None;
+        return Ok(None);
     }
     // The copies that keep this one waiting are on a file system that hangs; this call goes on without.
     let patience = context.meter.deadline() / 4;
     let Ok(permit) = tokio::time::timeout(patience, Arc::clone(&plugin.transcript_copies).acquire_owned()).await else {
         absent(plugin, session, "busy", "too many are being copied for this plugin");
-        return None;
+        return Ok(None);
     };
-    let permit = permit.ok()?;
+    let Ok(permit) = permit else { return Ok(None) };
     let cancelled = Cancelled::default();
     let (host, theirs, stop) = (Arc::clone(&plugin.host), Arc::clone(session), Arc::clone(&cancelled.0));
     let copied = tokio::task::spawn_blocking(move || {
@@ -39,13 +47,16 @@ pub(crate) async fn copy_for_call<T>(context: &CallContext<T>, session: &Arc<Ses
         copy_transcript(&scratch, &root, uri, grant.max, &stop)
     });
     let why = match copied.await {
-        Ok(Ok(copy)) => return Some(CallTranscript(Some(copy))),
-        Ok(Err(TranscriptError::Cancelled)) => return None,
-        Ok(Err(error)) => (error.name(), with_source(&error)),
+        Ok(Ok(copy)) => return Ok(Some(CallTranscript(Some(copy)))),
+        Ok(Err(TranscriptError::Cancelled)) => return Ok(None),
+        Ok(Err(error)) => match lack_of(&error) {
+            Some(what) => return Err(what),
+            None => (error.name(), with_source(&error)),
+        },
         Err(error) => ("io", error.to_string()),
     };
     absent(plugin, session, why.0, &why.1);
-    None
+    Ok(None)
 }
 
 /// Whether a plugin with these imports would find a transcript that is copied for it.
@@ -82,16 +93,18 @@ impl Drop for CallTranscript {
     }
 }
 
-/// Puts the copy where the guest looks for it.
-pub(crate) fn show(transcript: &CallTranscript, session: &Session, ctx: &mut WasiCtxBuilder) {
-    let Some(copy) = &transcript.0 else { return };
-    if let Err(error) = ctx.preopened_dir(copy.dir(), GUEST_DIRECTORY, FsPerms::ReadOnly) {
+/// Puts the copy where the guest looks for it. Gives what the machine has none left of, if the guest cannot see it for that.
+pub(crate) fn show(transcript: &CallTranscript, session: &Session, ctx: &mut WasiCtxBuilder) -> Option<Errno> {
+    let error = ctx.preopened_dir(transcript.0.as_ref()?.dir(), GUEST_DIRECTORY, FsPerms::ReadOnly).err()?;
+    let lacked = lack(error.chain());
+    if lacked.is_none() {
         tracing::warn!(
             session = &*session.identity.id,
             error = format!("{error:#}"),
             "the copied transcript is not there"
         );
     }
+    lacked
 }
 
 /// A call that is cut stops its copying.

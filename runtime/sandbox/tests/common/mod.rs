@@ -23,7 +23,7 @@ pub(crate) fn generous() -> Limits {
 }
 
 pub(crate) fn sandbox() -> Sandbox {
-    Sandbox::new(SandboxConfig { max_concurrent_calls: 16, ..SandboxConfig::default() }).unwrap()
+    Sandbox::new(SandboxConfig { max_concurrent_calls: Some(16), ..SandboxConfig::default() }).unwrap()
 }
 
 pub(crate) fn name(name: &str) -> PluginName {
