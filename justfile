@@ -26,6 +26,10 @@ check:
 bench *what:
     cargo run --release --package lastword-bench -- "$@"
 
+# Build the program for others: an archive with its licences and a checksum, in target/dist
+dist *args:
+    cargo xtask dist "$@"
+
 # Drain hostile guests again and again, without end or for a number of rounds
 soak rounds="":
     LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(soak) - test(kill::soak)'

@@ -15,6 +15,7 @@ mod check;
 mod ci;
 mod console;
 mod demo;
+mod dist;
 mod features;
 mod fuzz;
 mod guests;
@@ -46,6 +47,8 @@ enum Verb {
     Fuzz(fuzz::Args),
     /// Compare what is public of the libraries with docs/public-api.txt
     PublicApi(public_api::Args),
+    /// Build the program for others: an archive with its licences, and a checksum
+    Dist(dist::Args),
     /// Replay captured sessions, stop in the middle, and watch the drain
     Demo,
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Verb::Check => check::run(),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::PublicApi(args) => public_api::run(&args),
+        Verb::Dist(args) => dist::run(&args),
         Verb::Demo => demo::run(),
     };
     match result {
