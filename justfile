@@ -26,6 +26,10 @@ check:
 bench *what:
     cargo run --release --package lastword-bench -- "$@"
 
+# Count instructions at the commit before and now, with valgrind; more than 5 % more is an error
+bench-guard *args:
+    cargo xtask bench-guard "$@"
+
 # Build the program for others: an archive with its licences and a checksum, in target/dist
 dist *args:
     cargo xtask dist "$@"

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::console::BAD;
 
+mod bench_guard;
 mod beside;
 mod check;
 mod ci;
@@ -47,6 +48,8 @@ enum Verb {
     Fuzz(fuzz::Args),
     /// Compare what is public of the libraries with docs/public-api.txt
     PublicApi(public_api::Args),
+    /// Count instructions at the commit before and now, with valgrind; more than 5 % more is an error
+    BenchGuard(bench_guard::Args),
     /// Build the program for others: an archive with its licences, and a checksum
     Dist(dist::Args),
     /// Replay captured sessions, stop in the middle, and watch the drain
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Check => check::run(),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::PublicApi(args) => public_api::run(&args),
+        Verb::BenchGuard(args) => bench_guard::run(&args),
         Verb::Dist(args) => dist::run(&args),
         Verb::Demo => demo::run(),
     };
