@@ -22,7 +22,7 @@ test *args:
 check:
     cargo xtask check
 
-# Measure the runtime against bare wasmtime, and what one drain's budget is enough for
+# Measure the runtime against bare wasmtime, and what one drain's budget is enough for; `just bench field` against others
 bench *what:
     cargo run --release --package lastword-bench -- "$@"
 
