@@ -150,6 +150,8 @@ impl Guard {
         fs::create_dir_all(folder)
             .and_then(|()| fs::copy(&built, &program))
             .with_context(|| format!("cannot copy {} into {}", built.display(), folder.display()))?;
+        // Valgrind reads all symbols at each start, which takes longer than most cases. Where there is no `strip`, it does.
+        Command::new("strip").arg(&program).stderr(Stdio::null()).status().ok();
         Ok(Self { program, folder: folder.to_owned() })
     }
 

@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         fs::write(folder.join(SUMS), sums::of(&folder, &format!("{PROGRAM}-{}-", tree.version))?)
     };
     write().with_context(|| format!("cannot write into {}", folder.display()))?;
-    say(format_args!("{}: {} of which the program has {}", repository::shown(&file), bytes(packed.len()), bytes(size)));
+    say(format_args!("{}: {}, and the program in it {}", repository::shown(&file), bytes(packed.len()), bytes(size)));
     say(repository::shown(&folder.join(SUMS)));
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(super) fn read(root: &Path, package: &str, target: &str) -> anyhow::Result<T
     let mut tree = vec!["tree", "--locked", "--package", package, "--target", target];
     tree.extend(["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]);
     let tree = String::from_utf8(ask(&tree)?)?;
-    join(package, &tree, &ask(&["metadata", "--locked", "--format-version=1"])?)
+    join(package, &tree, &ask(&["metadata", "--locked", "--format-version=1", "--filter-platform", target])?)
 }
 
 /// The packages that `cargo tree` names a line each, with what `cargo metadata` says of them.
