@@ -49,7 +49,7 @@ pub(super) fn in_turns(mut contestants: Vec<Contestant<'_>>, rounds: usize) -> a
         }
     }
     let sides: Vec<Side> =
-        contestants.iter().zip(took).map(|(contestant, took)| Side::new(&contestant.name, took)).collect();
+        contestants.into_iter().zip(took).map(|(contestant, took)| Side::new(&contestant.name, took)).collect();
     for side in &sides {
         let (least, most) = side.spread();
         say(format!("  {:<34} {:>10.2}   {least:.2} to {most:.2}", side.name, side.median));

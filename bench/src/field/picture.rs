@@ -39,11 +39,11 @@ fn write_all(out: &mut String, results: &Results) -> fmt::Result {
     writeln!(body, "<text class=\"d\" x=\"{MARGIN}\" y=\"{y}\">{}</text>", escaped(&about))?;
     let bars: Vec<Bar<'_>> =
         results.one_end.iter().map(|side| (side.name.as_str(), side.median, side.name.starts_with("ours"))).collect();
-    y = write_bars(&mut body, y + 40.0, "one session-end (logarithmic)", &bars)?;
+    y = write_bars(&mut body, y + 40.0, "one session-end (logarithmic)", &bars, |us| us.max(1.0).log10())?;
     for comparison in results.comparisons.iter().filter(|comparison| comparison.unit == "ms") {
         let Comparison { what, ours, theirs, .. } = comparison;
         let bars = [(ours.name.as_str(), 1e3 * ours.median, true), (theirs.name.as_str(), 1e3 * theirs.median, false)];
-        y = write_bars(&mut body, y + 20.0, what, &bars)?;
+        y = write_bars(&mut body, y + 34.0, what, &bars, |us| us)?;
     }
     y += 36.0;
     for (place, curve) in (0_u8..).zip(&results.curves) {
@@ -59,15 +59,20 @@ fn write_all(out: &mut String, results: &Results) -> fmt::Result {
     Ok(())
 }
 
-/// Bars from `y` on, as long as the logarithm of what they are. Gives where they end.
-fn write_bars(out: &mut String, y: f64, title: &str, bars: &[Bar<'_>]) -> Result<f64, fmt::Error> {
+/// Bars from `y` on, as long as `length` says of their times. Gives where they end.
+fn write_bars(
+    out: &mut String,
+    y: f64,
+    title: &str,
+    bars: &[Bar<'_>],
+    length: impl Fn(f64) -> f64,
+) -> Result<f64, fmt::Error> {
     writeln!(out, "<text class=\"p\" x=\"{MARGIN}\" y=\"{y}\">{}</text>", escaped(title))?;
-    let decades = |us: f64| us.max(1.0).log10();
-    let most = bars.iter().map(|(_, us, _)| decades(*us)).fold(1.0, f64::max);
+    let most = bars.iter().map(|(_, us, _)| length(*us)).fold(f64::MIN_POSITIVE, f64::max);
     let mut at = y;
     for (name, us, is_ours) in bars {
         at += ROW;
-        let (class, long) = (if *is_ours { "o" } else { "t" }, (LONGEST * decades(*us) / most).max(2.0));
+        let (class, long) = (if *is_ours { "o" } else { "t" }, (LONGEST * length(*us) / most).max(2.0));
         writeln!(out, "<text x=\"{MARGIN}\" y=\"{at}\">{}</text>", escaped(name))?;
         writeln!(
             out,
