@@ -26,9 +26,17 @@ check:
 book:
     cargo xtask book
 
-# Measure the runtime against bare wasmtime, and what one drain's budget is enough for
+# Measure the runtime against bare wasmtime, and what one drain's budget is enough for; `just bench field` against others
 bench *what:
     cargo run --release --package lastword-bench -- "$@"
+
+# Count instructions at the commit before and now, with valgrind; more than 5 % more is an error
+bench-guard *args:
+    cargo xtask bench-guard "$@"
+
+# Build the program for others: an archive with its licences and a checksum, in target/dist
+dist *args:
+    cargo xtask dist "$@"
 
 # Drain hostile guests again and again, without end or for a number of rounds
 soak rounds="":

@@ -26,12 +26,12 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
         alone.push(per_item(CALLS, || bare.run(CALLS).map_err(failed))?);
         let runtime = start_runtime(&sandbox, &plugin)?;
-        tokio.block_on(start(&runtime))?;
-        drained.push(per_item(CALLS, || tokio.block_on(drain(&runtime)))?);
+        tokio.block_on(start(&runtime, CALLS))?;
+        drained.push(per_item(CALLS, || tokio.block_on(drain(&runtime, CALLS)))?);
         let runtime = start_runtime(&sandbox, &plugin)?;
-        tokio.block_on(start(&runtime))?;
+        tokio.block_on(start(&runtime, CALLS))?;
         let before = cpu();
-        ordinary.push(per_item(CALLS, || tokio.block_on(end(&runtime)))?);
+        ordinary.push(per_item(CALLS, || tokio.block_on(end(&runtime, CALLS)))?);
         ordinary_cpu.push(micros(cpu().saturating_sub(before)) / f64::from(CALLS));
     }
     let (alone, drained, ordinary) = (median(alone), median(drained), median(ordinary));
@@ -44,8 +44,9 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// An error of the bare loop.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn failed(error: wasmtime::Error) -> anyhow::Error {
+pub(crate) fn failed(error: wasmtime::Error) -> anyhow::Error {
     anyhow::anyhow!("bare wasmtime: {error:#}")
 }
 
@@ -70,21 +71,24 @@ pub(crate) fn session(n: u32) -> Session {
     session
 }
 
-async fn start(runtime: &Runtime) -> anyhow::Result<()> {
-    for n in 0..CALLS {
+/// So many sessions begin, one after the other.
+pub(crate) async fn start(runtime: &Runtime, sessions: u32) -> anyhow::Result<()> {
+    for n in 0..sessions {
         runtime.start_session(StartRequest::new(session(n))).await?;
     }
     Ok(())
 }
 
-async fn drain(runtime: &Runtime) -> anyhow::Result<()> {
+/// So many deliveries are made in a drain, and no other.
+pub(crate) async fn drain(runtime: &Runtime, deliveries: u32) -> anyhow::Result<()> {
     let report = runtime.drain(DrainReason::Shutdown).await;
-    anyhow::ensure!(report.delivered == u64::from(CALLS), "not everything was delivered: {report:?}");
+    anyhow::ensure!(report.delivered == u64::from(deliveries), "not everything was delivered: {report:?}");
     Ok(())
 }
 
-async fn end(runtime: &Runtime) -> anyhow::Result<()> {
-    for n in 0..CALLS {
+/// Those that [have begun](start) end, each by itself.
+pub(crate) async fn end(runtime: &Runtime, sessions: u32) -> anyhow::Result<()> {
+    for n in 0..sessions {
         let bare = Session::new("default", &format!("30978718-9dbb-47ca-81cf-{n:012}"));
         runtime.end_session(EndRequest::new(bare, EndReason::Reset)).await?;
     }

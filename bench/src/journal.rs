@@ -16,7 +16,7 @@ use crate::setup::{load_good, tokio_with};
 pub(crate) const SESSIONS: u32 = 50_000;
 const ROUNDS: usize = 5;
 /// Sessions whose owners wait for an answer at the same time.
-const AT_ONCE: usize = 1_000;
+pub(crate) const AT_ONCE: usize = 1_000;
 
 /// Prints both sides and their ratio.
 ///

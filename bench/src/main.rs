@@ -13,6 +13,7 @@ mod drain;
 mod emit;
 mod end;
 mod fair;
+mod field;
 mod guests;
 mod journal;
 mod key_values;
@@ -25,6 +26,7 @@ mod stats;
 mod targets;
 mod waiting;
 
+use anyhow::ensure;
 use clap::{Parser, ValueEnum};
 
 /// The program's.
@@ -35,8 +37,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Parser)]
 #[command(about = "Measure the runtime against bare wasmtime. Use a release build: just bench")]
 struct Args {
-    /// What to measure; everything when none is named
+    /// What to measure; everything but `field` when none is named
     what: Vec<What>,
+    /// Write what `field` finds into README.md, with its picture
+    #[arg(long)]
+    update: bool,
     /// Be the server that `waiting` asks, which takes so many milliseconds
     #[arg(long, hide = true, value_name = "MS")]
     slow_server: Option<u64>,
@@ -72,10 +77,12 @@ enum What {
     Emit,
     /// `lastword serve` against `lastword stdio` and a bare disk, idle and at work; fails when a target is missed
     Daemon,
+    /// What we cost beside bare wasmtime, Extism, hooks that are processes and OpenClaw's drain, and how it grows; fails when a target is missed
+    Field,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Args { what, slow_server } = Args::parse();
+    let Args { what, update, slow_server } = Args::parse();
     if let Some(wait) = slow_server {
         return waiting::serve(wait);
     }
@@ -83,6 +90,7 @@ fn main() -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
         rounds::say("this is a debug build: the figures say nothing. Use `just bench`.");
     }
+    ensure!(!update || what.contains(&What::Field), "--update goes with `field`");
     // First: what others have freed would be used again, and not be seen.
     if wanted(What::Memory) {
         memory::measure()?;
@@ -125,5 +133,7 @@ fn main() -> anyhow::Result<()> {
     if wanted(What::Daemon) {
         daemon::measure()?;
     }
-    waiting
+    waiting?;
+    // It measures much of the above a second time.
+    if what.contains(&What::Field) { field::measure(update) } else { Ok(()) }
 }

@@ -10,8 +10,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use lastword::events::{DrainReason, DrainReport, PluginName};
-use lastword::{Limits, Runtime, Sandbox, SandboxConfig, Source, StartRequest, Tenants};
+use lastword::events::{DrainReason, DrainReport, PluginName, Session};
+use lastword::{Limits, Plugin, Runtime, Sandbox, SandboxConfig, Source, StartRequest, Tenants};
 use lastword_sandbox::{AllowList, Grants};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::time::interval;
@@ -20,8 +20,7 @@ use crate::end::session;
 use crate::rounds::say;
 use crate::targets::Targets;
 
-use server::Server;
-pub(crate) use server::serve;
+pub(crate) use server::{Server, serve};
 
 const SESSIONS: u32 = 10_000;
 /// How long the server takes, in milliseconds.
@@ -37,9 +36,7 @@ const LOOK: Duration = Duration::from_millis(5);
 /// # Errors
 /// When a target is missed, or something fails that must not.
 pub(crate) fn measure() -> anyhow::Result<()> {
-    // As the program does when it starts.
-    let files = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })?;
+    allow_files()?;
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let _context = tokio.enter();
     let sandbox = Sandbox::new(SandboxConfig::default())?;
@@ -58,17 +55,39 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     targets.finish()
 }
 
-async fn drain(sandbox: &Sandbox, authority: &str) -> anyhow::Result<(DrainReport, Seen)> {
+/// As many open files as the system allows, as the program has it when it starts.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn allow_files() -> std::io::Result<()> {
+    let files = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })?;
+    Ok(())
+}
+
+/// A plugin that posts each end to the server at `authority`.
+///
+/// # Errors
+/// When it cannot be loaded.
+pub(crate) fn load_posts(sandbox: &Sandbox, authority: &str) -> anyhow::Result<Plugin> {
     let allowed: AllowList = [format!("http://{authority}").parse()?].into_iter().collect();
     let grants = Grants { http: Some(allowed), ..Grants::default() };
     let component = Source::Bytes(lastword_test_guests::component("http-posts"));
-    let plugin = sandbox.load_with(PluginName::new("posts")?, &component, Limits::default(), grants)?;
+    Ok(sandbox.load_with(PluginName::new("posts")?, &component, Limits::default(), grants)?)
+}
+
+/// A session whose end [such a plugin](load_posts) posts there.
+pub(crate) fn posted_session(n: u32, authority: &str) -> Session {
+    let mut session = session(n);
+    (session.key, session.agent_id) = (Some(authority.to_owned()), Some("/".to_owned()));
+    session
+}
+
+async fn drain(sandbox: &Sandbox, authority: &str) -> anyhow::Result<(DrainReport, Seen)> {
+    let plugin = load_posts(sandbox, authority)?;
     let runtime = Runtime::builder().sandbox(sandbox.clone()).plugin(plugin, Tenants::Every).build()?;
     for n in 0..SESSIONS {
-        let mut session = session(n);
-        // Where it posts to.
-        (session.key, session.agent_id) = (Some(authority.to_owned()), Some("/".to_owned()));
-        runtime.start_session(StartRequest::new(session)).await?;
+        runtime.start_session(StartRequest::new(posted_session(n, authority))).await?;
     }
     let mut seen = Seen::begin()?;
     let mut looks = interval(LOOK);

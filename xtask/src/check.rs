@@ -71,6 +71,8 @@ fn format() -> anyhow::Result<()> {
         process::run(guest.plain_cargo().args(["fmt", "--check"]))?;
     }
     process::run(process::cargo(&beside::folder()).args(["fmt", "--check"]))?;
+    // Formatted and nothing more: what else it brings is compiled by `just bench field` alone.
+    process::run(process::cargo(&repository::root().join("bench/extism")).args(["fmt", "--check"]))?;
     process::run(process::cargo(&fuzz::folder()).args(["fmt", "--check"]))
 }
 

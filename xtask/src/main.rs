@@ -10,12 +10,14 @@ use clap::{Parser, Subcommand};
 
 use crate::console::BAD;
 
+mod bench_guard;
 mod beside;
 mod book;
 mod check;
 mod ci;
 mod console;
 mod demo;
+mod dist;
 mod features;
 mod fuzz;
 mod guests;
@@ -49,6 +51,10 @@ enum Verb {
     Book,
     /// Compare what is public of the libraries with docs/public-api.txt
     PublicApi(public_api::Args),
+    /// Count instructions at the commit before and now, with valgrind; more than 5 % more is an error
+    BenchGuard(bench_guard::Args),
+    /// Build the program for others: an archive with its licences, and a checksum
+    Dist(dist::Args),
     /// Replay captured sessions, stop in the middle, and watch the drain
     Demo,
 }
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Book => book::run(),
         Verb::PublicApi(args) => public_api::run(&args),
+        Verb::BenchGuard(args) => bench_guard::run(&args),
+        Verb::Dist(args) => dist::run(&args),
         Verb::Demo => demo::run(),
     };
     match result {

@@ -19,7 +19,7 @@ const BACKLOG: u32 = 8192;
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 /// The process. It ends when this is dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     output: BufReader<ChildStdout>,
     authority: String,
@@ -30,7 +30,7 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot be started, or does not say where it is.
-    pub(super) fn start(wait: u64) -> anyhow::Result<Self> {
+    pub(crate) fn start(wait: u64) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--slow-server").arg(wait.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
@@ -44,14 +44,14 @@ impl Server {
     ///
     /// # Errors
     /// When it does not say so.
-    pub(super) fn end(mut self) -> anyhow::Result<u64> {
+    pub(crate) fn end(mut self) -> anyhow::Result<u64> {
         drop(self.child.stdin.take());
         let mut answered = String::new();
         self.output.read_line(&mut answered)?;
         Ok(answered.trim_end().parse()?)
     }
 
-    pub(super) fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.authority
     }
 }
