@@ -93,7 +93,7 @@ pub(crate) async fn serve_tcp(shared: &Arc<Shared>, listener: TcpListener, tls: 
         let Some(stream) = taken(accepted.map(|(stream, _)| stream)).await else { continue };
         match (shared.connections.enter_network(), &tls) {
             (Some((place, stranger)), tls) => {
-                let origin = Origin::network(stranger, stream.local_addr().ok(), tls.is_some());
+                let origin = Origin::network(stranger, tls.is_some());
                 spawn_tcp(shared, stream, &router, tls.clone(), origin, place);
             }
             (None, None) => {
