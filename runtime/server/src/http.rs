@@ -11,6 +11,7 @@ mod connections;
 mod dashboard;
 mod extract;
 mod hosts;
+mod one_at_a_time;
 mod outcomes;
 mod owner_query;
 mod page;
@@ -33,7 +34,9 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::bodies::Bodies;
 pub(crate) use self::connections::Connections;
+pub(crate) use self::dashboard::Unmade;
 pub(crate) use self::hosts::Hosts;
+pub(crate) use self::one_at_a_time::OneAtATime;
 pub(crate) use self::readiness::Readiness;
 
 // What comes from a spool takes the same way as what comes by itself.
