@@ -281,3 +281,37 @@ fn plugins(status: Option<&Status>, health: &[Health], now: Timestamp) -> (Vec<P
 fn key(health: &Health) -> (String, Option<String>) {
     (health.plugin.to_string(), health.tenant.as_deref().map(str::to_owned))
 }
+
+#[cfg(test)]
+mod tests {
+    use lastword::events::PluginName;
+
+    use super::*;
+
+    #[test]
+    fn of_very_many_plugins_those_are_shown_that_somebody_has_to_look_at() {
+        let name = |n: usize| format!("p{n:03}");
+        let installed = |n| PluginStatus { plugin: name(n), installed: true, ..PluginStatus::default() };
+        let mut status = Status { plugins: (0..3 * PAGE_ROWS).map(installed).collect(), ..Status::default() };
+        status.plugins[2 * PAGE_ROWS].dead = 1;
+        let last = name(3 * PAGE_ROWS - 1);
+        let fails = Health {
+            plugin: PluginName::new(&last).unwrap(),
+            tenant: None,
+            delivered: 0,
+            failed: 3,
+            failures_in_a_row: 3,
+            cause: Some("trap"),
+            median: Duration::ZERO,
+            p99: Duration::ZERO,
+            peak_memory: 0,
+            last: Timestamp::from_millisecond(0),
+        };
+        let (rows, has_more) = plugins(Some(&status), &[fails], Timestamp::from_millisecond(0));
+        assert_eq!((rows.len(), has_more), (PAGE_ROWS, true));
+        let shown: Vec<&str> = rows.iter().take(3).map(|row| row.plugin.as_str()).collect();
+        assert_eq!(shown, [last.as_str(), name(2 * PAGE_ROWS).as_str(), "p000"]);
+        status.plugins.truncate(PAGE_ROWS);
+        assert!(!plugins(Some(&status), &[], Timestamp::from_millisecond(0)).1);
+    }
+}
