@@ -33,12 +33,7 @@ pub(crate) struct Operators {
 
 impl Operators {
     pub(crate) fn new(sessions: Arc<AtomicU64>) -> Self {
-        Self {
-            reads: Arc::default(),
-            waiters: Arc::default(),
-            out_of_queues: OutOfQueues::default(),
-            sessions,
-        }
+        Self { reads: Arc::default(), waiters: Arc::default(), out_of_queues: OutOfQueues::default(), sessions }
     }
 
     /// The waiters for deliveries to be settled.
