@@ -189,6 +189,50 @@ test("what happens is there without a click, and the page is not loaded anew for
   await context.close();
 });
 
+test("a click into a table holds up nothing that happens in it", async () => {
+  const { context, page, complaints } = await open();
+  await logIn(page, operator);
+  await page.locator("#live.is-live").waitFor();
+  await page.locator("#sessions td").first().click();
+  const hasTable = () => page.evaluate(() => document.activeElement.closest("#sessions .scroll") !== null);
+  assert.ok(await hasTable());
+  await start("came-behind-a-click");
+  await page.locator("#sessions").getByText("came-behind-a-click").waitFor();
+  assert.ok(await hasTable(), "the table has the focus still");
+  await end("came-behind-a-click");
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test("a window that nobody looks at keeps no connection, and has everything when somebody does", async () => {
+  const { context, page, complaints } = await open();
+  await page.addInitScript(() => {
+    const Real = globalThis.EventSource;
+    globalThis.streams = [];
+    globalThis.EventSource = class extends Real {
+      constructor(...of) {
+        super(...of);
+        globalThis.streams.push(this);
+      }
+    };
+  });
+  await logIn(page, operator);
+  await page.locator("#live.is-live").waitFor();
+  const look = (isHidden) =>
+    page.evaluate((isHidden) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+      return globalThis.streams.map((stream) => stream.readyState === EventSource.CLOSED);
+    }, isHidden);
+  assert.deepEqual(await look(true), [true]);
+  await start("came-while-nobody-looked");
+  assert.deepEqual(await look(false), [true, false]);
+  await page.locator("#sessions").getByText("came-while-nobody-looked").waitFor();
+  await end("came-while-nobody-looked");
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
 test("what was given up is redelivered with the keyboard", async () => {
   const { context, page, complaints } = await open();
   await logIn(page, operator);

@@ -489,3 +489,19 @@ async fn a_closed_runtime_refuses_operators() {
     harness.runtime.close(DrainReason::Shutdown).await;
     assert_eq!(harness.runtime.redeliver(vec![id]).await, Err(Refusal::Draining));
 }
+
+#[tokio::test]
+async fn a_list_that_hangs_holds_one_thread_however_often_it_is_asked_for() {
+    let journal = Arc::new(FaultyJournal::in_memory());
+    let harness = Harness::builder().plugin("good", "good").journal(journal.clone()).build();
+    journal.hold_reads();
+    for _ in 0..3 {
+        let asked = harness.runtime.deliveries(&dead(), &PageRequest::default());
+        assert!(tokio::time::timeout(Duration::from_millis(200), asked).await.is_err());
+    }
+    let hang = journal.lists_begun();
+    // First: the test's runtime waits for its threads.
+    journal.release_reads();
+    assert!(hang <= 1, "{hang} reads hang");
+    assert!(page(&harness, &dead()).await.rows.is_empty());
+}

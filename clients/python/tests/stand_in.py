@@ -30,6 +30,8 @@ class StandIn:
         self.closed: list[int] = []
         self.reply: Callable[[Said], Reply] = lambda said: "accept"
         self.hold: Callable[[dict[str, str]], None] = lambda query: None
+        self.refuses_with: tuple[int, str] | None = None
+        """The status and the code of every answer over HTTP."""
         self._connections = 0
         self._server: socket.socket | None = None
         self._open: set[socket.socket] = set()
@@ -143,6 +145,11 @@ class StandIn:
             self.requests.append((method, url.path, query, headers))
             self.changed.notify_all()
         self.hold(query)
+        if self.refuses_with is not None:
+            status, code = self.refuses_with
+            text = json.dumps({"status": status, "code": code, "detail": "as the test wants it"})
+            connection.sendall(f"HTTP/1.1 {status} No\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
+            return True
         if method == "PUT":
             text = json.dumps({"watched_by": "lease"})
         elif method == "DELETE":

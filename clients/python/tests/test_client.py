@@ -225,6 +225,18 @@ class ClientTest(unittest.TestCase):
         expected = {"owner": client.owner.name, "kind": "gateway", "lease": "30000ms"}
         self.assertEqual(query, expected)
 
+    def test_what_can_be_mended_at_the_daemon_is_kept_until_it_is(self) -> None:
+        port = self.daemon.listen(tcp=True)
+        for status, code in ((401, "unauthorized"), (421, "wrong_host")):
+            self.daemon.refuses_with = (status, code)
+            asked = len(self.daemon.requests)
+            client = self.client(url=f"http://127.0.0.1:{port}", token="lastword_made_up")
+            kept = client.start({"id": code})
+            self.daemon.until("it is refused", lambda asked=asked: len(self.daemon.requests) > asked)
+            self.daemon.refuses_with = None
+            kept.result(PATIENCE)
+            self.daemon.until("it is taken", lambda code=code: f"start {code}" in self.daemon.story)
+
     def test_a_connection_over_tcp_that_was_idle_for_too_long_is_no_problem(self) -> None:
         port = self.daemon.listen(tcp=True)
         problems: list[Exception] = []

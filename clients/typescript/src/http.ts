@@ -74,8 +74,8 @@ export class Requests {
     }
     const code = typeof problem.code === "string" ? problem.code : `http_${status}`;
     const detail = typeof problem.detail === "string" ? problem.detail : `the daemon answered ${status}`;
-    // A token can be mended, and nothing is to be lost for it until then.
-    const passes = status === 401 || status === 408 || (status >= 500 && problem.code === undefined) || status === 507;
+    // A token and the daemon's names can be mended, and nothing is to be lost for them until then.
+    const passes = [401, 408, 421, 507].includes(status) || (status >= 500 && problem.code === undefined);
     if (passes) throw new Unavailable(`${code}: ${detail}`, retryAfterMs);
     throw refusal(code, detail, typeof problem.field === "string" ? problem.field : undefined, retryAfterMs);
   }

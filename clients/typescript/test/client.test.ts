@@ -259,6 +259,22 @@ test("over TCP each request has the token and names the owner with a lease", asy
   );
 });
 
+test("what can be mended at the daemon is kept until it is", async () => {
+  const port = await daemon.listen(true);
+  for (const refusal of [
+    { status: 401, code: "unauthorized" },
+    { status: 421, code: "wrong_host" },
+  ]) {
+    daemon.refusesWith = refusal;
+    const asked = daemon.requests.length;
+    const kept = client({ url: `http://127.0.0.1:${port}`, token: "lastword_made_up" }).start(session(refusal.code));
+    await daemon.until("it is refused", () => daemon.requests.length > asked);
+    daemon.refusesWith = undefined;
+    await kept;
+    await daemon.until("it is taken", () => daemon.story.includes(`start ${refusal.code}`));
+  }
+});
+
 test("a connection over TCP that was idle for too long is no problem", async () => {
   const port = await daemon.listen(true);
   const problems: Error[] = [];

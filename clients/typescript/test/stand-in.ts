@@ -32,6 +32,8 @@ export class StandIn {
   reply: (said: Said) => Reply = () => "accept";
   /** Holds an HTTP answer back. */
   hold: (request: Request) => Promise<void> = () => Promise.resolve();
+  /** What every HTTP request is answered. */
+  refusesWith: { status: number; code: string } | undefined;
   #server: Server | undefined;
   #connections = 0;
   readonly #sockets = new Set<Socket>();
@@ -160,6 +162,11 @@ export class StandIn {
     this.requests.push(request);
     this.#tell();
     await this.hold(request);
+    if (this.refusesWith) {
+      response.writeHead(this.refusesWith.status);
+      response.end(JSON.stringify({ ...this.refusesWith, detail: "as the test wants it" }));
+      return;
+    }
     if (request.method === "PUT") {
       response.end(
         JSON.stringify({

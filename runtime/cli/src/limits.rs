@@ -214,12 +214,14 @@ pub(crate) const MAX_PICTURED_CALLS: usize = 4_096;
 
 /// Owners that go at once and have a picture each, and how many sessions each of them may have: the identities take some 100 bytes.
 pub(crate) const MAX_PICTURED_GOODBYES: usize = 8;
+/// Of these, those of one tenant's owners, and of connections.
+pub(crate) const MAX_TENANT_PICTURED_GOODBYES: usize = MAX_PICTURED_GOODBYES / 2;
 pub(crate) const MAX_PICTURED_SESSIONS: usize = 10_000;
 
 /// Pictures of owners' drains that wait for a disk. Those that come then are left out.
 pub(crate) const MAX_WAITING_PICTURES: usize = 4;
 
-/// Files of drains that one run keeps where each drain has its own: some MiB. Then the oldest of them goes.
+/// Files of drains that one run keeps where each drain has its own: some MiB. Then the oldest goes of the tenant that has most.
 pub(crate) const MAX_KEPT_PICTURES: usize = 100;
 
 /// Keys that `lastword run` shows.

@@ -31,7 +31,7 @@ use gatherer::Gatherer;
 use picture::Picture;
 use place::Place;
 use tally::Tallies;
-use writer::{Writer, Writing};
+use writer::{Waited, Writer, Writing};
 
 /// Draws the drains of one run. Cheap to clone.
 #[derive(Clone)]
@@ -95,8 +95,16 @@ pub(crate) struct Drawing {
 impl Drawing {
     /// Waits for it as long as there is time, which is over then.
     pub(crate) fn wait(self, ends: Instant) {
-        if !self.writing.wait(ends.min(self.since + PICTURE_WAIT)) {
-            tracing::warn!("there is no picture of the drain: it has left no time to write one");
+        match self.writing.wait(ends.min(self.since + PICTURE_WAIT)) {
+            Waited::Done => {}
+            Waited::TooLate => {
+                tracing::warn!("there is no picture of the drain: it has left no time to write one");
+            }
+            Waited::Failed => {
+                tracing::error!(
+                    "there is no picture of the drain: what draws it has panicked, which is a defect of lastword"
+                );
+            }
         }
     }
 }
@@ -107,8 +115,9 @@ impl OwnerDrains for Reports {
         if drain.sessions.is_empty() || drain.sessions.len() > MAX_PICTURED_SESSIONS {
             return None;
         }
+        let tenant: Option<Arc<str>> = drain.tenant.map(Arc::from);
         let sessions: HashSet<Identity> = drain.sessions.iter().cloned().collect();
-        let id = self.gatherer.goodbye_begins(sessions, drain.began, drain.budget)?;
+        let id = self.gatherer.goodbye_begins(tenant.clone(), sessions, drain.began, drain.budget)?;
         let name = drain.name.unwrap_or("a connection").to_owned();
         let at = Timestamp::now();
         let going = Going { gatherer: self.gatherer.clone(), id };
@@ -116,7 +125,7 @@ impl OwnerDrains for Reports {
         Some(Box::new(move |drained: &OwnerDrain| {
             let Some(tallies) = going.is_over() else { return };
             let drained = drained.clone();
-            writer.write(Box::new(move || Picture::of_goodbye(name, &drained, tallies, at)));
+            writer.write(Box::new(move || Picture::of_goodbye((tenant, name), &drained, tallies, at)));
         }))
     }
 }

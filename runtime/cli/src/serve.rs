@@ -196,6 +196,7 @@ fn build(
         args.runtime.clone(),
         runtime.clone(),
         sandbox.clone(),
+        observer.clone(),
         (settings.tokens.clone(), Arc::clone(&store)),
         applied,
     ));

@@ -22,8 +22,9 @@ use crate::waiters::Waiters;
 
 /// The state that only operators need.
 pub(crate) struct Operators {
-    /// Held while the journal is read. Operators' pages are read one after the other, so that guests find a free reader.
-    reads: tokio::sync::Mutex<()>,
+    /// Held by each read of the journal, until that is done: a read that hangs keeps it, also when nobody waits for it any more. Operators'
+    /// pages are read one after the other, so that guests find a free reader.
+    reads: Arc<tokio::sync::Mutex<()>>,
     waiters: Arc<Waiters>,
     out_of_queues: OutOfQueues,
     /// How many sessions are active.
@@ -32,12 +33,7 @@ pub(crate) struct Operators {
 
 impl Operators {
     pub(crate) fn new(sessions: Arc<AtomicU64>) -> Self {
-        Self {
-            reads: tokio::sync::Mutex::default(),
-            waiters: Arc::default(),
-            out_of_queues: OutOfQueues::default(),
-            sessions,
-        }
+        Self { reads: Arc::default(), waiters: Arc::default(), out_of_queues: OutOfQueues::default(), sessions }
     }
 
     /// The waiters for deliveries to be settled.

@@ -14,6 +14,7 @@
   let laterTimer = null;
   let asked = 0;
   let isConnected = false;
+  let stream = null;
 
   const say = (text, isLive) => {
     if (live.textContent !== text) {
@@ -35,12 +36,22 @@
       request.send();
     });
 
-  // Whoever is about to press a button presses that button: a part that has the focus waits until it has it no more.
+  // Whoever is about to press a button presses that button: a part in which one has the focus waits until it has it no more. A table that
+  // has the focus, as a click into it gives it, waits for nothing, and its next one has it and is as far along.
   const put = (fresh) => {
     for (const section of document.querySelectorAll("main > section")) {
       const next = fresh.getElementById(section.id);
-      if (next && !section.isEqualNode(next) && !section.contains(document.activeElement)) {
+      const active = section.contains(document.activeElement) ? document.activeElement : null;
+      if (next && !section.isEqualNode(next) && !active?.matches("button, a, input")) {
+        const along = section.querySelector(".scroll")?.scrollLeft ?? 0;
         section.replaceWith(document.adoptNode(next));
+        const table = next.querySelector(".scroll");
+        if (table) {
+          table.scrollLeft = along;
+          if (active) {
+            table.focus({ preventScroll: true });
+          }
+        }
       }
     }
     document.title = fresh.title;
@@ -57,7 +68,10 @@
       if (answer.status === 200 && answer.response) {
         put(answer.response);
         say(isConnected ? "live" : "not live: asked every 15 s", isConnected);
+      } else {
+        say(`the daemon answers ${answer.status}`, false);
       }
+      connect();
     } catch {
       say("the daemon does not answer", false);
     }
@@ -81,19 +95,44 @@
     }, wait);
   };
 
-  const stream = new EventSource("/v1/stream");
-  stream.onopen = () => {
-    isConnected = true;
-    say("live", true);
-    soon();
+  const connect = () => {
+    if (stream !== null || document.hidden) {
+      return;
+    }
+    stream = new EventSource("/v1/stream");
+    stream.onopen = () => {
+      isConnected = true;
+      say("live", true);
+      soon();
+    };
+    stream.onerror = () => {
+      isConnected = false;
+      say("not live: the connection is lost", false);
+      // It was refused: the browser does not try again, and we do with the next answer.
+      if (stream?.readyState === EventSource.CLOSED) {
+        stream = null;
+      }
+    };
+    for (const happening of HAPPENINGS) {
+      stream.addEventListener(happening, soon);
+    }
   };
-  stream.onerror = () => {
+
+  // A browser has six connections to a server, for all of its windows: one that nobody looks at keeps none.
+  const disconnect = () => {
+    stream?.close();
+    stream = null;
     isConnected = false;
-    say("not live: the connection is lost", false);
   };
-  for (const happening of HAPPENINGS) {
-    stream.addEventListener(happening, soon);
-  }
-  document.addEventListener("visibilitychange", soon);
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      disconnect();
+    } else {
+      connect();
+      soon();
+    }
+  });
+  connect();
   later();
 })();

@@ -8,7 +8,7 @@ mod token;
 mod token_store;
 
 pub(crate) use form_tokens::FormTokens;
-pub(crate) use logins::Logins;
+pub(crate) use logins::{LoggedIn, Logins};
 pub(crate) use rate::RateLimit;
 pub use role::Role;
 pub(crate) use role::{Access, Needs};

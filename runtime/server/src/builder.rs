@@ -67,8 +67,7 @@ impl ServerBuilder {
         Self { tokens, ..self }
     }
 
-    /// Names by which browsers may ask for the page, beside those of this machine: `localhost`, loopback addresses, and the address that was
-    /// connected to. Default: none.
+    /// Names by which browsers may ask for the page, beside `localhost` and every address. Default: none.
     #[must_use]
     pub fn hosts(self, hosts: Vec<String>) -> Self {
         Self { hosts, ..self }

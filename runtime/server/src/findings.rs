@@ -1,6 +1,7 @@
 //! What an operator should look at, and what to do about it: for `lastword status`, the API and the page.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use lastword::Durability;
 use lastword::events::printable;
@@ -52,6 +53,31 @@ impl Finding {
     }
 }
 
+/// How many there are of something, as far as it was looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) count: u64,
+    /// There may be more.
+    pub(crate) is_cut: bool,
+}
+
+impl Counted {
+    /// They are so many.
+    pub(crate) fn all(count: u64) -> Self {
+        Self { count, is_cut: false }
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self { count: 0, is_cut: true } => f.write_str("not known"),
+            Self { count, is_cut: true } => write!(f, "{count} or more"),
+            Self { count, is_cut: false } => write!(f, "{count}"),
+        }
+    }
+}
+
 /// Others' text, as it is shown: made printable by the one function for it, and cut.
 pub(crate) fn shown(text: &str) -> String {
     match printable(&clip_chars(text, MAX_SHOWN_CHARS)) {
@@ -95,18 +121,18 @@ pub(crate) fn of_daemon(
     }
     for plugin in plugins {
         let name = plugin_name(&plugin.plugin, plugin.tenant.as_deref());
-        found.extend(unmade(&name, plugin.dead, plugin.orphaned));
+        found.extend(unmade(&name, Counted::all(plugin.dead), Counted::all(plugin.orphaned)));
     }
     found
 }
 
 /// What a plugin was not made of.
-pub(crate) fn unmade(name: &str, dead: u64, orphaned: u64) -> impl Iterator<Item = Finding> {
-    let given_up = (dead > 0).then(|| {
+pub(crate) fn unmade(name: &str, dead: Counted, orphaned: Counted) -> impl Iterator<Item = Finding> {
+    let given_up = (dead.count > 0).then(|| {
         let remedy = "see `lastword deliveries --state dead`, then redeliver or drop";
         Finding::wrong(name, format!("{dead} given up"), remedy, "owed")
     });
-    let left = (orphaned > 0).then(|| {
+    let left = (orphaned.count > 0).then(|| {
         let what = format!("{orphaned} owed to a plugin that is not installed");
         Finding::wrong(name, what, "install it, or drop them", "owed")
     });
@@ -187,6 +213,16 @@ mod tests {
         assert!(said[4].contains("2 owed to a plugin that is not installed"), "{said:?}");
         let none = of_daemon(false, Durability::Disk, &[], &[]);
         assert!(none[0].sentence().contains("no plugin is installed"));
+    }
+
+    #[test]
+    fn what_was_not_counted_to_its_end_says_so() {
+        let said = |count, is_cut| Counted { count, is_cut }.to_string();
+        assert_eq!([said(50, true), said(50, false), said(0, true)], ["50 or more", "50", "not known"]);
+        let found: Vec<Finding> =
+            unmade("memory", Counted { count: 0, is_cut: true }, Counted { count: 50, is_cut: true }).collect();
+        assert_eq!(found.len(), 1, "what is not known is not wrong: {found:?}");
+        assert!(found[0].what.starts_with("50 or more owed"), "{found:?}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod connections;
 mod dashboard;
 mod extract;
 mod hosts;
+mod one_at_a_time;
 mod outcomes;
 mod owner_query;
 mod page;
@@ -33,7 +34,9 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::bodies::Bodies;
 pub(crate) use self::connections::Connections;
+pub(crate) use self::dashboard::Unmade;
 pub(crate) use self::hosts::Hosts;
+pub(crate) use self::one_at_a_time::OneAtATime;
 pub(crate) use self::readiness::Readiness;
 
 // What comes from a spool takes the same way as what comes by itself.
@@ -93,7 +96,7 @@ pub(crate) async fn serve_tcp(shared: &Arc<Shared>, listener: TcpListener, tls: 
         let Some(stream) = taken(accepted.map(|(stream, _)| stream)).await else { continue };
         match (shared.connections.enter_network(), &tls) {
             (Some((place, stranger)), tls) => {
-                let origin = Origin::network(stranger, stream.local_addr().ok(), tls.is_some());
+                let origin = Origin::network(stranger, tls.is_some());
                 spawn_tcp(shared, stream, &router, tls.clone(), origin, place);
             }
             (None, None) => {

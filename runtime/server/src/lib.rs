@@ -58,7 +58,7 @@ pub use builder::ServerBuilder;
 pub use controls::{BoxFuture, Controls, Reloaded};
 pub use hooks::{HookRefused, ReadPayload};
 pub use observer::{ServerObserver, outcome_line};
-pub use owner_drains::{OwnerDrainStart, OwnerDrained, OwnerDrains};
+pub use owner_drains::{GoingSessions, OwnerDrainStart, OwnerDrained, OwnerDrains};
 pub use owners::{Loss, OwnerDrain, Resumed};
 pub use requests::{Answered, ask, refused_line};
 pub use server::{ServeError, Server};

@@ -187,6 +187,10 @@ pub const PAGE_ROWS: usize = 50;
 /// How long the page looks for a tenant's deliveries among those of others, for each state.
 pub const PAGE_LIST_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long the page waits for all that it reads of the journal: as long as the three states take. The page's script waits 10 s for an
+/// answer, in which who asks may wait for the one before.
+pub const PAGE_LISTS_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Characters of others' text in one place of the page.
 pub const MAX_SHOWN_CHARS: usize = 160;
 

@@ -8,7 +8,7 @@ mod stream;
 
 use std::sync::Arc;
 
-use lastword::events::{DeliveryId, DrainReport, EndReason, Hook, Identity, Outcome};
+use lastword::events::{DeliveryId, DrainReport, EndReason, Hook, Identity, Outcome, PluginKey};
 use lastword::journal::Settlement;
 use lastword::{Acceptance, Accepted, Commit, Observer, OutcomeRecord, Refusal};
 use lastword_protocol::output::{self, Cost, Drain, Output};
@@ -69,6 +69,13 @@ impl ServerObserver {
         Self { told: Arc::new(told) }
     }
 
+    /// Forgets how the last calls of this plugin went, because another version has taken its place: whether that one fails is for its own
+    /// calls to say. To be called after [`Runtime::replace`](lastword::Runtime::replace), and after an installation under the name of one
+    /// that was taken out. Metrics go on.
+    pub fn forget_plugin(&self, plugin: &PluginKey) {
+        self.told.calls.forget(plugin);
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.told.metrics
     }
@@ -101,7 +108,7 @@ impl ServerObserver {
         self.told.drains.newest_first()
     }
 
-    /// The owners that died last, newest first. Connections are no tenant's.
+    /// The owners that died last with sessions of theirs, newest first. Connections are no tenant's.
     pub(crate) fn deaths(&self) -> Vec<OfTenant<PastDeath>> {
         self.told.deaths.newest_first()
     }
@@ -120,7 +127,10 @@ impl ServerObserver {
     /// An owner was lost.
     pub(crate) fn owner_lost(&self, lost: &LostOwner) {
         self.told.metrics.owner_lost(lost.how);
-        self.told.deaths.put(lost.name.as_ref().map(|name| name.tenant.clone()), PastDeath::of(lost));
+        if lost.sessions > 0 {
+            // One that had nothing left has gone as it should.
+            self.told.deaths.put(lost.name.as_ref().map(|name| name.tenant.clone()), PastDeath::of(lost));
+        }
         let Some(OwnerName { tenant, name }) = &lost.name else { return };
         self.told.stream.tell(tenant, "owner", || {
             let (how, sessions) = (lost.how.as_str(), lost.sessions);

@@ -31,6 +31,7 @@ use tokio::task::AbortHandle;
 
 pub use drain::OwnerDrain;
 pub(crate) use kinds::KindCounts;
+pub(crate) use owned_session::Mark;
 pub use owner::Loss;
 pub(crate) use owner::{Life, OwnerId, OwnerName};
 pub(crate) use registry::{LostOwner, Registered};

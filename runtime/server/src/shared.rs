@@ -1,5 +1,6 @@
 //! What all connections share.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +14,9 @@ use crate::activity::Activity;
 use crate::builder::ServerBuilder;
 use crate::controls::Controls;
 use crate::findings::{self, Finding};
-use crate::http::{Bodies, Connections, Hosts, Readiness};
+use crate::http::{Bodies, Connections, Hosts, OneAtATime, Readiness, Unmade};
 use crate::metrics::Scraped;
-use crate::observer::ServerObserver;
+use crate::observer::{Health, ServerObserver};
 use crate::owners::Owners;
 use crate::requests::Inputs;
 use crate::settings::ServerLimits;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) bodies: Bodies,
     pub(crate) rates: RateLimit,
     pub(crate) readiness: Readiness,
+    /// What the page reads of the journal.
+    pub(crate) page_lists: OneAtATime<Unmade>,
     pub(crate) leaves_when_idle: bool,
     /// Events that were taken.
     taken: AtomicU64,
@@ -73,6 +76,7 @@ impl Shared {
             bodies: Bodies::new(limits.bodies_bytes, limits.tenant_bodies_bytes),
             rates: RateLimit::new(limits.requests_per_second),
             readiness: Readiness::default(),
+            page_lists: OneAtATime::default(),
             logins: Logins::default(),
             forms: FormTokens::default(),
             hosts: Hosts::new(&hosts),
@@ -126,6 +130,11 @@ impl Shared {
 
     /// What is active, owed and wrong.
     pub(crate) fn status(&self) -> Status {
+        self.status_with(&self.health(None))
+    }
+
+    /// The same, with this health of every plugin.
+    pub(crate) fn status_with(&self, health: &[Health]) -> Status {
         let stats = self.runtime.stats();
         let plugins: Vec<PluginStatus> = stats.plugins.into_iter().map(PluginStatus::from).collect();
         let (owned_sessions, owners_in_grace, owners_lost) = self.owners.totals();
@@ -154,15 +163,24 @@ impl Shared {
             slots: stats.slots,
             slots_bound: stats.slots_bound.as_str().to_owned(),
             pages: self.pages.lock().clone(),
-            wrong: self.findings(&plugins).iter().map(Finding::sentence).collect(),
+            wrong: self.findings(&plugins, health).iter().map(Finding::sentence).collect(),
             plugins,
         }
     }
 
-    /// What an operator should look at, with these plugins.
-    pub(crate) fn findings(&self, plugins: &[PluginStatus]) -> Vec<Finding> {
-        let health = self.observer.health(None);
-        findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, &health)
+    /// How the last calls of each plugin went that is installed, for this tenant; none: for all. What was taken out fails no more.
+    pub(crate) fn health(&self, tenant: Option<&Arc<str>>) -> Vec<Health> {
+        let stats = self.runtime.stats();
+        let installed = stats.plugins.iter().filter(|plugin| plugin.is_installed);
+        let installed: HashSet<_> = installed.map(|plugin| (&plugin.plugin, plugin.tenant.as_ref())).collect();
+        let mut health = self.observer.health(tenant);
+        health.retain(|health| installed.contains(&(&health.plugin, health.tenant.as_ref())));
+        health
+    }
+
+    /// What an operator should look at, with these plugins and their health.
+    pub(crate) fn findings(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
+        findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, health)
     }
 
     /// What there is now, for `/metrics`.

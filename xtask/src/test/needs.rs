@@ -14,6 +14,7 @@ pub(super) struct Need {
     is_met: fn() -> bool,
 }
 
+/// What tests need that only Linux has.
 const NEEDS: [Need; 7] = [
     Need {
         what: "a terminal can be made (/dev/ptmx)",
@@ -48,10 +49,17 @@ const NEEDS: [Need; 7] = [
     },
 ];
 
-/// The needs that this machine does not meet. All of them are of tests that only Linux has.
+/// What tests need that other systems have as well.
+const NEEDS_ANYWHERE: [Need; 1] = [Need {
+    what: "python3, in which the plugin of Hermes Agent runs",
+    tests: &["install::hermes", "install::hermes_killed"],
+    is_met: python,
+}];
+
+/// The needs that this machine does not meet.
 pub(super) fn lacking() -> Vec<Need> {
-    let is_linux = cfg!(target_os = "linux");
-    NEEDS.into_iter().filter(|need| is_linux && !(need.is_met)()).collect()
+    let of_linux = NEEDS.into_iter().filter(|_| cfg!(target_os = "linux"));
+    of_linux.chain(NEEDS_ANYWHERE).filter(|need| !(need.is_met)()).collect()
 }
 
 /// Everything but the tests of these needs, as nextest's filter.
@@ -105,6 +113,10 @@ fn no_new_code() -> bool {
     works("python3", &["-c", "import ctypes; assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0"])
 }
 
+fn python() -> bool {
+    works("python3", &["--version"])
+}
+
 fn address_space() -> bool {
     works("sh", &["-c", "test \"$(ulimit -v)\" = unlimited"])
 }
@@ -122,7 +134,7 @@ mod tests {
     #[test]
     fn a_need_names_tests_that_are_there() {
         let folder = repository::root().join("runtime/cli/tests/program");
-        for test in NEEDS.iter().flat_map(|need| need.tests) {
+        for test in NEEDS.iter().chain(&NEEDS_ANYWHERE).flat_map(|need| need.tests) {
             let is_module = folder.join(test.replace("::", "/")).with_extension("rs").is_file();
             let is_test = test.rsplit_once("::").is_some_and(|(module, name)| {
                 let file = folder.join(module.replace("::", "/")).with_extension("rs");

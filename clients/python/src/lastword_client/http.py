@@ -95,8 +95,8 @@ class Requests:
         code = str(problem.get("code", f"http_{status}"))
         detail = str(problem.get("detail", f"the daemon answered {status}"))
         retry_after = float(after) if after.isdigit() else 0.0
-        # A token can be mended, and nothing is to be lost for it until then.
-        if status in (401, 408, 507) or (status >= 500 and "code" not in problem):
+        # A token and the daemon's names can be mended, and nothing is to be lost for them until then.
+        if status in (401, 408, 421, 507) or (status >= 500 and "code" not in problem):
             raise Unavailable(f"{code}: {detail}", retry_after)
         raise refusal(code, detail, problem.get("field"), retry_after)
 

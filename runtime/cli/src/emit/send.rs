@@ -97,7 +97,8 @@ fn understand(answer: &Answer) -> Answered {
     let Problem { title, detail, code } = serde_json::from_slice(body).unwrap_or_default();
     let said = detail.or(title).unwrap_or_else(|| format!("the daemon answers {status}"));
     let why = code.map_or_else(|| said.clone(), |code| format!("{code}: {said}"));
-    let may_pass = matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::MISDIRECTED_REQUEST, StatusCode::TOO_MANY_REQUESTS];
+    let may_pass = passes.contains(status);
     match status.is_client_error() && !may_pass && !is_outdated {
         true => Answered::Refused(why),
         false => Answered::Unanswered { why, is_outdated },
@@ -126,7 +127,7 @@ mod tests {
         for status in [200, 202] {
             assert_eq!(answered(status, "{}"), Answered::Taken { is_outdated: false });
         }
-        for status in [408, 429, 500, 503, 507] {
+        for status in [408, 421, 429, 500, 503, 507] {
             assert!(matches!(answered(status, ""), Answered::Unanswered { is_outdated: false, .. }), "{status}");
         }
         for status in [400, 404, 409, 413] {

@@ -105,10 +105,19 @@ pub(super) fn tidy(owner: InputFormat, place: &Path) {
         InputFormat::Goose => fs::remove_dir(place.join("hooks")).and_then(|()| fs::remove_dir(place)).ok(),
         InputFormat::Hermes => {
             remove_compiled(&place.join("__pycache__"));
-            fs::remove_dir(place).ok()
+            remove_hermes_folders(place)
         }
         _ => None,
     };
+}
+
+/// Removes the plugin's folder, and those above it that were made for it. One that is empty has nothing of Hermes'; a home of another name is
+/// the user's choice, and stays.
+fn remove_hermes_folders(place: &Path) -> Option<()> {
+    fs::remove_dir(place).ok()?;
+    let plugins = place.parent()?;
+    fs::remove_dir(plugins).ok()?;
+    plugins.parent().filter(|home| home.ends_with(".hermes")).and_then(|home| fs::remove_dir(home).ok())
 }
 
 /// Removes what Python has made of a plugin that is gone, and the folder that it has made for it.

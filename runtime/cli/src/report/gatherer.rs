@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tracing::Span;
 
 use super::tally::{Tallies, Told};
-use crate::limits::{MAX_PICTURED_CALLS, MAX_PICTURED_GOODBYES};
+use crate::limits::{MAX_PICTURED_CALLS, MAX_PICTURED_GOODBYES, MAX_TENANT_PICTURED_GOODBYES};
 
 /// Cheap to clone. It keeps the ends that are under way, and counts while a drain goes on; outside of one it keeps nothing else.
 #[derive(Clone, Default)]
@@ -33,6 +33,8 @@ struct UnderWay {
 /// An owner that is going.
 struct Goodbye {
     id: u64,
+    /// Whose it is; none: a connection's.
+    tenant: Option<Arc<str>>,
     sessions: HashSet<Identity>,
     tallies: Tallies,
 }
@@ -56,15 +58,23 @@ impl Gatherer {
         Some(tallies)
     }
 
-    /// What is done about these sessions is counted from now on. None when that many owners are going already.
-    pub(super) fn goodbye_begins(&self, sessions: HashSet<Identity>, began: Instant, budget: Duration) -> Option<u64> {
+    /// What is done about these sessions is counted from now on. None when that many owners are going already, or that many of the
+    /// tenant's.
+    pub(super) fn goodbye_begins(
+        &self,
+        tenant: Option<Arc<str>>,
+        sessions: HashSet<Identity>,
+        began: Instant,
+        budget: Duration,
+    ) -> Option<u64> {
         let mut gathering = self.0.lock();
-        if gathering.goodbyes.len() >= MAX_PICTURED_GOODBYES {
+        let own = gathering.goodbyes.iter().filter(|goodbye| goodbye.tenant == tenant).count();
+        if gathering.goodbyes.len() >= MAX_PICTURED_GOODBYES || own >= MAX_TENANT_PICTURED_GOODBYES {
             return None;
         }
         gathering.next += 1;
         let id = gathering.next;
-        gathering.goodbyes.push(Goodbye { id, sessions, tallies: Tallies::begin(began, budget) });
+        gathering.goodbyes.push(Goodbye { id, tenant, sessions, tallies: Tallies::begin(began, budget) });
         Some(id)
     }
 
@@ -125,5 +135,24 @@ impl Observer for Gatherer {
         for goodbye in goodbyes.iter_mut().filter(|goodbye| is_told && goodbye.sessions.contains(session)) {
             goodbye.tallies.add(told, record.outcome);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_tenants_goodbyes_leave_others_room_for_theirs() {
+        let gatherer = Gatherer::default();
+        let begins = |tenant: Option<&str>| {
+            let tenant = tenant.map(Arc::from);
+            gatherer.goodbye_begins(tenant, HashSet::new(), Instant::now(), Duration::from_secs(2))
+        };
+        let of_busy: Vec<_> = (0..MAX_PICTURED_GOODBYES).filter_map(|_| begins(Some("busy"))).collect();
+        assert_eq!(of_busy.len(), MAX_TENANT_PICTURED_GOODBYES);
+        assert!(begins(Some("quiet")).is_some() && begins(None).is_some());
+        gatherer.goodbye_is_over(of_busy[0]).unwrap();
+        assert!(begins(Some("busy")).is_some());
     }
 }

@@ -43,8 +43,8 @@ pub(super) struct Picture {
 pub(super) enum Drained {
     /// Every session, for this reason.
     All { reason: String },
-    /// Those of an owner that has said goodbye.
-    Owner { name: String, reason: String },
+    /// Those of an owner that has said goodbye; a connection is no tenant's.
+    Owner { tenant: Option<Arc<str>>, name: String, reason: String },
 }
 
 /// The words for what there was no time for.
@@ -59,7 +59,15 @@ impl Drained {
     pub(super) fn heading(&self) -> String {
         match self {
             Self::All { reason } => format!("Lastword drain ({reason})"),
-            Self::Owner { name, reason } => format!("Lastword drain ({reason}) of {name}"),
+            Self::Owner { name, reason, .. } => format!("Lastword drain ({reason}) of {name}"),
+        }
+    }
+
+    /// Whose owner it was of.
+    pub(super) fn tenant(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::All { .. } => None,
+            Self::Owner { tenant, .. } => tenant.as_ref(),
         }
     }
 
@@ -225,7 +233,12 @@ impl Picture {
     }
 
     /// An owner's goodbye.
-    pub(super) fn of_goodbye(owner: String, drain: &OwnerDrain, tallies: Tallies, at: Timestamp) -> Self {
+    pub(super) fn of_goodbye(
+        (tenant, name): (Option<Arc<str>>, String),
+        drain: &OwnerDrain,
+        tallies: Tallies,
+        at: Timestamp,
+    ) -> Self {
         let Tallies { scale, pairs, rest, .. } = tallies;
         let mut all = rest.clone();
         pairs.values().for_each(|tally| all.merge(tally.clone()));
@@ -236,7 +249,7 @@ impl Picture {
         let (rows, others) = fold(rows, without_line);
         let elapsed = nanos(Duration::from_millis(drain.elapsed_ms));
         Self {
-            drained: Drained::Owner { name: owner, reason: drain.reason.clone() },
+            drained: Drained::Owner { tenant, name, reason: drain.reason.clone() },
             at,
             scale,
             elapsed,

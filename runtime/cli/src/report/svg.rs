@@ -5,6 +5,8 @@
 
 use std::fmt::{Arguments, Write as _};
 
+use lastword_events::text::clip_chars;
+
 use super::bins::{BINS, LEVELS, Slice};
 use super::picture::{Counts, Lane, Picture, Words};
 use super::text::{count, escaped, reasons, shown, time};
@@ -32,6 +34,12 @@ const NAME_CHARS: usize = 24;
 const TENANT_CHARS: usize = 30;
 const NUMBERS_CHARS: usize = 44;
 const LEGEND_CHARS: usize = 60;
+/// Those of all entries of the legend, which share the width: each has its filling and a space behind it besides.
+const LEGEND_TOGETHER: usize = 119;
+/// What a letter of the legend is given.
+const LETTER: u64 = 8;
+const FILLING: u64 = 24;
+const BEHIND_ENTRY: u64 = 28;
 const HEADING_CHARS: usize = 60;
 const TITLE_CHARS: usize = 160;
 
@@ -171,16 +179,25 @@ fn legend(out: &mut Out, picture: &Picture) {
         ("cut", total.cut, words.cut_in_full, String::new()),
         ("nb", total.not_begun, words.not_begun, reasons(total.not_begun, &total.reasons)),
     ];
+    let entries =
+        entries.map(|(filling, number, what, why)| (filling, number, format!("{} {what}{why}", count(number))));
+    let together = |most: usize| -> usize { entries.iter().map(|(.., text)| clipped_chars(text, most)).sum() };
+    let most = (1..=LEGEND_CHARS).rev().find(|most| together(*most) <= LEGEND_TOGETHER).unwrap_or(1);
     let mut x = NAMES_X;
-    for (filling, number, what, why) in entries {
-        let text = format!("{} {what}{why}", count(number));
-        let class = if number == 0 { r#" class="d""# } else { "" };
-        let (text_x, text) = (x + 24, shown(&text, LEGEND_CHARS));
+    for (filling, number, text) in &entries {
+        let class = if *number == 0 { r#" class="d""# } else { "" };
+        let (text_x, shown) = (x + FILLING, shown(text, most));
         out.line(format_args!(
-            r#"<rect class="{filling}" x="{x}" y="94" width="16" height="14"/><text{class} x="{text_x}" y="106">{text}</text>"#
+            r#"<rect class="{filling}" x="{x}" y="94" width="16" height="14"/><text{class} x="{text_x}" y="106">{shown}</text>"#
         ));
-        x = text_x + u64::try_from(text.chars().count()).unwrap_or_default() * 8 + 28;
+        let chars = u64::try_from(clipped_chars(text, most)).unwrap_or_default();
+        x = text_x + chars * LETTER + BEHIND_ENTRY;
     }
+}
+
+/// How many characters are seen of a text that is cut to so many.
+fn clipped_chars(text: &str, most: usize) -> usize {
+    clip_chars(text, most).chars().count()
 }
 
 /// The whole budget on a line, and which part of it is shown below.
@@ -451,6 +468,32 @@ mod tests {
             let step = step_of(axis);
             let ticks: Vec<String> = (0..=axis / step).map(|number| tick(number * step, axis)).collect();
             assert_eq!(ticks.join(", "), wanted);
+        }
+    }
+
+    #[test]
+    fn the_legend_fits_however_much_it_has_to_say() {
+        let mut picture = crate::report::tests::one();
+        let many = |names: [&'static str; 8]| names.map(|name| (name, 1_234_567)).into_iter().collect();
+        let millions = 1_234_567_890;
+        picture.total = Counts {
+            delivered: millions,
+            failed: millions,
+            causes: many(["deadline", "fuel", "memory", "trap", "retry", "fatal", "host", "other"]),
+            cut: millions,
+            not_begun: millions,
+            reasons: many(["budget", "breaker", "memory", "turn", "quota", "slots", "fuel", "other"]),
+        };
+        let mut out = Out::default();
+        legend(&mut out, &picture);
+        let last = out.0.lines().last().unwrap();
+        let (_, text) = last.split_once("<text x=\"").unwrap();
+        let (x, text) = text.split_once("\" y=\"106\">").unwrap();
+        let end = x.parse::<u64>().unwrap() + LETTER * text.trim_end_matches("</text>").chars().count() as u64;
+        assert!(end <= NUMBERS_END && text.contains('…'), "{end}: {}", out.0);
+        let words = ["1 234 567 890 delivered", "1 234 567 890 failed", "1 234 567 890 cut", "1 234 567 890 not begun"];
+        for (line, words) in out.0.lines().zip(words) {
+            assert!(line.contains(words), "{words} is missing: {line}");
         }
     }
 

@@ -303,7 +303,7 @@ fn an_owners_goodbye_cuts_nothing() {
     (goodbye.reason, goodbye.sessions) = ("restart".to_owned(), 2);
     (goodbye.delivered, goodbye.deferred) = (1, 3);
     let at = "2026-11-21T07:00:00Z".parse().unwrap();
-    let picture = Picture::of_goodbye("<gateway>".to_owned(), &goodbye, tallies, at);
+    let picture = Picture::of_goodbye((None, "<gateway>".to_owned()), &goodbye, tallies, at);
     let texts = read(&svg(&picture));
     for wanted in ["Lastword drain (restart) of <gateway>", "1 still under way", "2 owed still", "0 failed"] {
         assert!(texts.iter().any(|text| text == wanted), "{wanted} is missing: {texts:?}");

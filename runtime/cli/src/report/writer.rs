@@ -1,12 +1,12 @@
 //! Writes pictures on a thread of its own: a file system that hangs holds up neither a drain nor the exit.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
 
@@ -37,10 +37,29 @@ pub(super) type Draw = Box<dyn FnOnce() -> Picture + Send>;
 /// What tells that a picture is written, or cannot be.
 pub(super) struct Writing(Receiver<()>);
 
+/// What has come of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// It is written, or the log says why not.
+    Done,
+    /// Time was over before.
+    TooLate,
+    /// The thread that draws and writes has panicked.
+    Failed,
+}
+
+/// The files that this run keeps, oldest first, and of whose drains they are.
+type Kept = VecDeque<(Option<Arc<str>>, PathBuf)>;
+
 impl Writing {
-    /// Waits for it until then; false when it is not done.
-    pub(super) fn wait(&self, until: Instant) -> bool {
-        self.0.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok()
+    /// Waits for it until then.
+    pub(super) fn wait(&self, until: Instant) -> Waited {
+        match self.0.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(()) => Waited::Done,
+            Err(RecvTimeoutError::Timeout) => Waited::TooLate,
+            // Nobody is there any more who could say so.
+            Err(RecvTimeoutError::Disconnected) => Waited::Failed,
+        }
     }
 }
 
@@ -55,7 +74,7 @@ impl Writer {
         let waiting = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&waiting);
         thread::Builder::new().name("pictures".to_owned()).spawn(move || {
-            let mut kept = VecDeque::new();
+            let mut kept = Kept::new();
             for Waiting { draw, done } in taken {
                 write(&place, &draw(), &mut kept);
                 left.fetch_sub(1, Ordering::Relaxed);
@@ -90,7 +109,7 @@ impl Writer {
     }
 }
 
-fn write(place: &Place, picture: &Picture, kept: &mut VecDeque<PathBuf>) {
+fn write(place: &Place, picture: &Picture, kept: &mut Kept) {
     let content = match place.format() {
         // What reads files rather than pages wants to be told what this is.
         Format::Svg => format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", svg(picture)),
@@ -100,7 +119,7 @@ fn write(place: &Place, picture: &Picture, kept: &mut VecDeque<PathBuf>) {
         Ok(Written { path, has_time }) => {
             tracing::info!("the picture of the drain is {}", printable_path(&path));
             if has_time {
-                kept.push_back(path);
+                kept.push_back((picture.drained.tenant().cloned(), path));
             }
         }
         Err(error) => {
@@ -109,11 +128,21 @@ fn write(place: &Place, picture: &Picture, kept: &mut VecDeque<PathBuf>) {
         }
     }
     if kept.len() > MAX_KEPT_PICTURES
-        && let Some(oldest) = kept.pop_front()
+        && let Some((_, oldest)) = oldest_of_most(kept).and_then(|at| kept.remove(at))
     {
         // Somebody may have removed it.
         fs::remove_file(oldest).ok();
     }
+}
+
+/// The oldest of whoever has most: one tenant's owners push out no other's.
+fn oldest_of_most(kept: &Kept) -> Option<usize> {
+    let mut counts: HashMap<Option<&str>, usize> = HashMap::new();
+    for (tenant, _) in kept {
+        *counts.entry(tenant.as_deref()).or_default() += 1;
+    }
+    let most = counts.values().max()?;
+    kept.iter().position(|(tenant, _)| counts.get(&tenant.as_deref()) == Some(most))
 }
 
 #[cfg(test)]
@@ -153,11 +182,34 @@ mod tests {
         let writer = writer(&folder.path().join("drain.svg"));
         let (go_on, draw) = held_up();
         let writing = writer.write_last(draw);
-        assert!(!writing.wait(Instant::now()), "the time is over");
+        assert_eq!(writing.wait(Instant::now()), Waited::TooLate);
         assert_eq!(files(folder.path()), 0);
         drop(go_on);
-        assert!(writing.wait(Instant::now() + LONG));
+        assert_eq!(writing.wait(Instant::now() + LONG), Waited::Done);
         assert_eq!(files(folder.path()), 1);
+    }
+
+    #[test]
+    fn a_thread_that_has_panicked_is_told_from_one_that_takes_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder.path().join("drain.svg"));
+        for why in ["the first", "the thread is gone"] {
+            let writing = writer.write_last(Box::new(move || -> Picture { panic!("{why}, which this test wants") }));
+            assert_eq!(writing.wait(Instant::now() + LONG), Waited::Failed, "{why}");
+        }
+    }
+
+    #[test]
+    fn one_tenants_files_push_out_no_others() {
+        let file = |tenant: Option<&str>, n: usize| (tenant.map(Arc::from), PathBuf::from(n.to_string()));
+        let quiet = [file(Some("quiet"), 0), file(None, 1)];
+        let mut kept: Kept = quiet.iter().cloned().chain((2..100).map(|n| file(Some("busy"), n))).collect();
+        for n in 2..90 {
+            let oldest = oldest_of_most(&kept).unwrap();
+            assert_eq!(kept.remove(oldest), Some(file(Some("busy"), n)));
+        }
+        assert_eq!(kept.make_contiguous()[..2], quiet);
+        assert_eq!(oldest_of_most(&Kept::new()), None);
     }
 
     #[test]
@@ -171,7 +223,7 @@ mod tests {
         }
         let last = writer.write_last(Box::new(one));
         drop(go_on);
-        assert!(last.wait(Instant::now() + LONG));
+        assert_eq!(last.wait(Instant::now() + LONG), Waited::Done);
         assert_eq!(files(folder.path()), MAX_WAITING_PICTURES + 1);
     }
 
@@ -184,7 +236,7 @@ mod tests {
         for number in 0..all {
             let at = Timestamp::from_millisecond(number);
             let writing = writer.write_last(Box::new(move || Picture { at, ..one() }));
-            assert!(writing.wait(Instant::now() + LONG));
+            assert_eq!(writing.wait(Instant::now() + LONG), Waited::Done);
         }
         assert_eq!(files(folder.path()), MAX_KEPT_PICTURES + 1);
         assert!(folder.path().join("drain-1.svg").exists());

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use futures_util::FutureExt as _;
 use lastword::{InstallError, Leave, Plugin, Runtime, Sandbox, TenantQuota, Tenants};
 use lastword_events::{PluginKey, PluginName};
-use lastword_server::{Reloaded, Token, TokenStore};
+use lastword_server::{Reloaded, ServerObserver, Token, TokenStore};
 use tokio::sync::Mutex;
 
 use super::applied::{Applied, Definition};
@@ -27,6 +27,7 @@ pub(super) struct Reloader {
     args: RuntimeArgs,
     runtime: Runtime,
     sandbox: Sandbox,
+    observer: ServerObserver,
     /// The file of the tokens, and those that are valid.
     tokens: (Option<PathBuf>, Arc<TokenStore>),
     /// One reload at a time.
@@ -54,10 +55,11 @@ impl Reloader {
         args: RuntimeArgs,
         runtime: Runtime,
         sandbox: Sandbox,
+        observer: ServerObserver,
         tokens: (Option<PathBuf>, Arc<TokenStore>),
         applied: Applied,
     ) -> Self {
-        Self { args, runtime, sandbox, tokens, applied: Mutex::new(applied) }
+        Self { args, runtime, sandbox, observer, tokens, applied: Mutex::new(applied) }
     }
 
     /// # Errors
@@ -145,11 +147,14 @@ impl Reloader {
                 let name = plugin.name().clone();
                 // Calls under way end on it, and then it is dropped.
                 self.runtime.replace(plugin).map(drop)?;
+                self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is replaced"))
             }
             Change::Install(plugin, tenants) => {
                 let name = plugin.name().clone();
                 self.runtime.install(plugin, tenants)?;
+                // Calls of one that was taken out may have ended after that.
+                self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is installed"))
             }
             Change::Quota(tenant, quota) => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use lastword_events::{Change, EventKey, Hook, Identity, JournalName};
 use parking_lot::{Condvar, Mutex};
@@ -68,6 +68,8 @@ struct Reads {
     held: Mutex<bool>,
     released: Condvar,
     is_file: AtomicBool,
+    /// Lists of deliveries that were begun to be read.
+    lists: AtomicUsize,
 }
 
 /// All values of the spaces in which anything was stored since.
@@ -152,7 +154,8 @@ impl<J: Journal> FaultyJournal<J> {
         (held.is_full, held.holds_writes, held.holds_outcomes) = (true, true, true);
     }
 
-    /// From now on this is a file, and a look-up of an `op_id` waits until [`release_reads`](Self::release_reads).
+    /// From now on this is a file, and a look-up of an `op_id` and a list of deliveries wait until
+    /// [`release_reads`](Self::release_reads).
     pub fn hold_reads(&self) {
         self.reads.is_file.store(true, Ordering::SeqCst);
         *self.reads.held.lock() = true;
@@ -162,6 +165,11 @@ impl<J: Journal> FaultyJournal<J> {
     pub fn release_reads(&self) {
         *self.reads.held.lock() = false;
         self.reads.released.notify_all();
+    }
+
+    /// How many lists of deliveries were begun to be read so far.
+    pub fn lists_begun(&self) -> usize {
+        self.reads.lists.load(Ordering::SeqCst)
     }
 
     fn is_full(&self) -> bool {
@@ -362,6 +370,8 @@ impl<J: Journal> Journal for FaultyJournal<J> {
     }
 
     fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError> {
+        self.reads.lists.fetch_add(1, Ordering::SeqCst);
+        self.reads.released.wait_while(&mut self.reads.held.lock(), |held| *held);
         self.inner.deliveries(filter, page)
     }
 

@@ -42,8 +42,13 @@ async fn read<T: Send + 'static>(
     if core.journal().durability() == Durability::Memory {
         return read(&**core.journal());
     }
-    let _turn = core.operators().reads.lock().await;
+    let turn = core.operators().reads.clone().lock_owned().await;
     let journal = core.journal().clone();
+    let read = move || {
+        // Given back behind the read, not by whoever waits for it: else each one who gives up leaves one more thread in a disk that hangs.
+        let _turn = turn;
+        read(&*journal)
+    };
     // None if tokio is shutting down.
-    blocking(core.handle(), move || read(&*journal)).await.unwrap_or(Err(JournalError::Closed))
+    blocking(core.handle(), read).await.unwrap_or(Err(JournalError::Closed))
 }

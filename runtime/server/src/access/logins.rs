@@ -1,17 +1,20 @@
 //! Logins: what a browser has in the place of a token.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::timeout_at;
 
 use super::BadToken;
 use super::token::{Hash, hash_of, hex, random};
 use super::token_store::Known;
 use crate::limits::{LOGIN_KEPT, MAX_LOGINS, MAX_TOKEN_LOGINS};
 
-/// Who has logged in. A browser has a text of random bytes, and here are its hash and whose token was shown: so the token itself is in no
-/// browser, and a login is nothing to whoever reads the memory of another program.
+/// Who has logged in. A browser has a text of random bytes, and here are its hash and whose token was shown: so what a browser sends with each
+/// request is not the token, and ends by itself. The form takes the token as a password, so a browser may keep it if its user says so.
 #[derive(Default)]
 pub(crate) struct Logins {
     of: Mutex<HashMap<Hash, Login>>,
@@ -20,6 +23,8 @@ pub(crate) struct Logins {
 struct Login {
     known: Known,
     began: Instant,
+    /// Nothing is said with it. Who waits hears that it is gone.
+    here: watch::Sender<()>,
 }
 
 /// A login that is there.
@@ -45,7 +50,7 @@ impl Logins {
         } else if of.len() >= MAX_LOGINS {
             forget_oldest(&mut of, |_| true);
         }
-        of.insert(hash_of(&text), Login { known, began: now });
+        of.insert(hash_of(&text), Login { known, began: now, here: watch::Sender::new(()) });
         Ok(text)
     }
 
@@ -61,6 +66,15 @@ impl Logins {
     /// The login of this hash is over.
     pub(crate) fn end(&self, hash: &[u8; 32]) {
         self.of.lock().remove(hash);
+    }
+
+    /// Resolves when the login of this hash is over: it has ended, another one has its room, or its time is over.
+    pub(crate) fn over(&self, hash: &Hash) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let login = self.of.lock().get(hash).map(|login| (login.here.subscribe(), login.began + LOGIN_KEPT));
+        async move {
+            let Some((mut here, until)) = login else { return };
+            timeout_at(until.into(), here.changed()).await.ok();
+        }
     }
 }
 
@@ -81,6 +95,8 @@ fn forget_oldest(of: &mut HashMap<Hash, Login>, is_meant: impl Fn(&Login) -> boo
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use futures_util::FutureExt;
 
     use super::*;
     use crate::{NewToken, Role, Token, TokenStore};
@@ -116,5 +132,29 @@ mod tests {
         assert!(logins.find(&quiet, now).is_some());
         assert!(logins.find(&busy[0], now).is_none() && logins.find(&busy[1], now).is_some());
         assert_eq!(logins.of.lock().len(), MAX_TOKEN_LOGINS + 1);
+    }
+
+    #[tokio::test]
+    async fn who_has_a_login_is_told_when_it_is_over_however_that_comes() {
+        let (logins, now, known) = (Logins::default(), Instant::now(), known(&["a"]).remove(0));
+        let text = logins.begin(known.clone(), now).unwrap();
+        let hash = logins.find(&text, now).unwrap().hash;
+        let mut over = Box::pin(logins.over(&hash));
+        assert!(over.as_mut().now_or_never().is_none());
+        for n in 1..=MAX_TOKEN_LOGINS {
+            assert!(over.as_mut().now_or_never().is_none(), "{n}");
+            logins.begin(known.clone(), now + Duration::from_millis(n.try_into().unwrap())).unwrap();
+        }
+        over.await;
+        let text = logins.begin(known.clone(), now).unwrap();
+        let hash = logins.find(&text, now).unwrap().hash;
+        let over = logins.over(&hash);
+        logins.end(&hash);
+        over.await;
+        logins.over(&hash).await;
+        let almost_over = now.checked_sub(LOGIN_KEPT).unwrap() + Duration::from_millis(100);
+        let text = logins.begin(known, almost_over).unwrap();
+        let hash = logins.find(&text, almost_over).unwrap().hash;
+        logins.over(&hash).await;
     }
 }

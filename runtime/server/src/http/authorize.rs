@@ -14,7 +14,7 @@ use super::caller::{Caller, Origin, Shown};
 use super::client_gone::ClientGone;
 use super::hosts::check_source;
 use super::problem::Problem;
-use crate::access::Known;
+use crate::access::{Known, LoggedIn};
 use crate::shared::Shared;
 
 /// Lets in who may ask at all, and tells the handler who it is.
@@ -79,8 +79,13 @@ fn shown(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Option<(Known
             None => Some((shared.tokens.find(&basic(value)?)?, Shown::Basic)),
         };
     }
-    let login = shared.logins.find(cookie(headers, &login_cookie(origin))?, Instant::now())?;
+    let login = login(shared, origin, headers)?;
     Some((shared.tokens.again(&login.known)?, Shown::Login(login.hash)))
+}
+
+/// The login whose cookie a browser sends.
+pub(crate) fn login(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Option<LoggedIn> {
+    shared.logins.find(cookie(headers, &login_cookie(shared, origin))?, Instant::now())
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -99,11 +104,12 @@ fn basic(value: &str) -> Option<String> {
     Some(if password.is_empty() { user } else { password }.to_owned())
 }
 
-/// The name of the cookie with which a browser is logged in. Cookies are told apart by the machine and not by the port, so the port is in
-/// the name. With TLS no other page than ours can have set one of this name.
-pub(crate) fn login_cookie(origin: &Origin) -> String {
+/// The name of the cookie with which a browser is logged in. Browsers tell cookies apart by the machine and not by the port, so it has the
+/// journal's name, of which each daemon has its own: its port may be another's where a browser sees them, as `ssh -L` makes it. With TLS no
+/// other page than ours can have set one of this name.
+pub(crate) fn login_cookie(shared: &Shared, origin: &Origin) -> String {
     let prefix = if origin.is_tls() { "__Host-" } else { "" };
-    format!("{prefix}lastword-login-{}", origin.local_port())
+    format!("{prefix}lastword-login-{}", shared.runtime.journal_name())
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

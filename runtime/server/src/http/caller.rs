@@ -1,6 +1,5 @@
 //! Who asks.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -21,8 +20,6 @@ pub(crate) struct Origin {
     /// Who is at the other end of the socket; none where it is the network, or could not be seen.
     peer: Option<Arc<Peer>>,
     is_socket: bool,
-    /// The address of ours that was connected to; none over the socket.
-    local: Option<SocketAddr>,
     is_tls: bool,
     /// The tenant's place that the connection has taken, once a token of one was seen.
     place: Arc<Mutex<Option<OwnPlace>>>,
@@ -37,28 +34,18 @@ impl Origin {
     /// The Unix socket.
     pub(crate) fn socket(peer: Option<Peer>) -> Self {
         let peer = peer.map(Arc::new);
-        Self { peer, is_socket: true, local: None, is_tls: false, place: Arc::default(), stranger: Arc::default() }
+        Self { peer, is_socket: true, is_tls: false, place: Arc::default(), stranger: Arc::default() }
     }
 
-    /// TCP, of which nobody knows yet who it is. `local` is the address of ours.
-    pub(crate) fn network(stranger: StrangersPlace, local: Option<SocketAddr>, is_tls: bool) -> Self {
+    /// TCP, of which nobody knows yet who it is.
+    pub(crate) fn network(stranger: StrangersPlace, is_tls: bool) -> Self {
         let stranger = Arc::new(Mutex::new(Some(stranger)));
-        Self { peer: None, is_socket: false, local, is_tls, place: Arc::default(), stranger }
+        Self { peer: None, is_socket: false, is_tls, place: Arc::default(), stranger }
     }
 
     /// Whether what is said is read by nobody on the way.
     pub(crate) fn is_tls(&self) -> bool {
         self.is_tls
-    }
-
-    /// The address of ours that was connected to.
-    pub(crate) fn local_ip(&self) -> Option<IpAddr> {
-        self.local.map(|local| local.ip())
-    }
-
-    /// Its port; 0 where there is none.
-    pub(crate) fn local_port(&self) -> u16 {
-        self.local.map_or(0, |local| local.port())
     }
 
     /// Whether whoever asks had to be able to open the socket.

@@ -11,6 +11,7 @@ mod protect;
 mod rows;
 mod templates;
 mod units;
+mod unmade;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use super::extract::Query;
 use super::problem::Problem;
 use crate::shared::Shared;
 use templates::LoginPage;
+pub(crate) use unmade::Unmade;
 
 /// What the page was asked for with.
 #[derive(Debug, Default, Deserialize)]

@@ -2,7 +2,8 @@
 //!
 //! A browser asks whatever address a name leads to. So who owns a name can have it lead to this machine (DNS rebinding), and then the
 //! browser takes what is here for that one's own. A name that we do not know is therefore not answered where a browser may be asking:
-//! at the page, over the socket, which somebody may have made a port of, and where the browser says by itself who asks.
+//! at the page, over the socket, which somebody may have made a port of, and where the browser says by itself who asks. An address is nobody's
+//! name: no browser has it lead elsewhere, so every one is answered, also one by which only a port of ours is known to the browser.
 
 use std::net::IpAddr;
 
@@ -15,6 +16,9 @@ use super::problem::Problem;
 
 /// Says from where a browser's request comes. No page can change it.
 const FETCH_SITE: &str = "sec-fetch-site";
+
+/// What our own clients ask a socket for.
+const SOCKET_WORD: &str = "lastword";
 
 /// The names that the configuration adds to those of this machine.
 #[derive(Debug, Default)]
@@ -36,9 +40,9 @@ impl Hosts {
     pub(crate) fn check(&self, origin: &Origin, headers: &HeaderMap) -> Result<(), Problem> {
         let mut said = headers.get_all(header::HOST).iter();
         let (first, second) = (said.next(), said.next());
-        // No browser leaves it out, and an old client may.
-        let Some(host) = first else {
-            return if origin.is_socket() { Ok(()) } else { Err(wrong_host("nothing")) };
+        // No browser leaves it out or says nothing in it, and clients of a socket may.
+        let Some(host) = first.filter(|host| !host.is_empty()) else {
+            return if origin.is_socket() && second.is_none() { Ok(()) } else { Err(wrong_host("nothing")) };
         };
         let text = host.to_str().unwrap_or_default();
         let name = text.parse::<Authority>().map(|authority| plain(authority.host())).unwrap_or_default();
@@ -46,12 +50,10 @@ impl Hosts {
     }
 
     fn is_ours(&self, name: &str, origin: &Origin) -> bool {
-        if let Ok(ip) = name.parse::<IpAddr>() {
-            return ip.is_loopback() || origin.local_ip() == Some(ip) || self.is_named(name);
-        }
-        // Clients of a socket say anything there. Nobody can own a name without a dot.
-        let is_word = origin.is_socket() && !name.is_empty() && !name.contains('.');
-        name == "localhost" || name.ends_with(".localhost") || is_word || self.is_named(name)
+        // Clients of a socket have to say something. Not just any word: in a network somebody may have one without a dot lead anywhere.
+        let is_word = origin.is_socket() && name == SOCKET_WORD;
+        let is_localhost = name == "localhost" || name.ends_with(".localhost");
+        name.parse::<IpAddr>().is_ok() || is_localhost || is_word || self.is_named(name)
     }
 
     fn is_named(&self, name: &str) -> bool {
@@ -67,7 +69,7 @@ fn plain(name: &str) -> String {
 fn wrong_host(said: &str) -> Problem {
     let said = quoted(said);
     let detail = format!(
-        "the daemon does not answer to {said}: ask for localhost, 127.0.0.1 or [::1], or add the name to `hosts` in [daemon]"
+        "the daemon does not answer to {said}: ask for localhost or an address, or add the name to `hosts` in [daemon]"
     );
     Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", detail).of_field("Host")
 }
@@ -109,7 +111,7 @@ mod tests {
     fn only_names_of_this_machine_and_those_of_the_configuration_are_answered() {
         let connections = Connections::new(&ServerLimits::default());
         let (_place, stranger) = connections.enter_network().unwrap();
-        let network = Origin::network(stranger, Some("10.0.0.5:7417".parse().unwrap()), false);
+        let network = Origin::network(stranger, false);
         let (socket, hosts) = (Origin::socket(None), Hosts::new(&["Lastword.Example.".to_owned()]));
         let is_ours = |origin: &Origin, host: &str| hosts.check(origin, &headers(&[("host", host)])).is_ok();
         for host in [
@@ -121,6 +123,7 @@ mod tests {
             "127.8.0.1",
             "[::1]:7417",
             "10.0.0.5:7417",
+            "[2001:db8::5]:7417",
             "lastword.example",
             "lastword.example.:443",
         ] {
@@ -132,17 +135,24 @@ mod tests {
             "localhost.evil.example",
             "evil.example:localhost",
             "lastword",
-            "10.0.0.6",
-            "[::2]",
+            "evil.",
             "127.0.0.1.evil.example",
             "xlocalhost",
         ] {
             assert!(!is_ours(&network, host), "{host}");
         }
-        assert!(is_ours(&socket, "lastword") && is_ours(&socket, "x") && !is_ours(&socket, "evil.example"));
+        for host in ["", "lastword", "localhost", "127.0.0.1:1", "lastword.example"] {
+            assert!(is_ours(&socket, host), "{host}");
+        }
+        for host in ["x", "evil.", "evil.example", "lastword.evil.example"] {
+            assert!(!is_ours(&socket, host), "{host}");
+        }
         assert!(hosts.check(&socket, &HeaderMap::new()).is_ok() && hosts.check(&network, &HeaderMap::new()).is_err());
         let mut twice = headers(&[("host", "localhost")]);
         twice.append(header::HOST, HeaderValue::from_static("localhost"));
+        assert!(hosts.check(&socket, &twice).is_err());
+        let mut twice = headers(&[("host", "")]);
+        twice.append(header::HOST, HeaderValue::from_static("evil.example"));
         assert!(hosts.check(&socket, &twice).is_err());
     }
 

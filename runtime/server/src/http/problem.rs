@@ -127,8 +127,9 @@ impl Problem {
 
     /// Whether it is worth while to ask for the very same again.
     pub(crate) fn may_pass(&self) -> bool {
-        !self.status.is_client_error()
-            || matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+        // A name can be added to the configuration, and nothing is to be lost for it until then.
+        let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::MISDIRECTED_REQUEST, StatusCode::TOO_MANY_REQUESTS];
+        !self.status.is_client_error() || passes.contains(&self.status)
     }
 
     /// The status of the answer.
@@ -255,6 +256,13 @@ mod tests {
         assert_eq!(status(JournalError::Busy(why()).into()), (429, true));
         assert_eq!(status(JournalError::Closed.into()), (503, true));
         assert_eq!(status(JournalError::OpConflict(why()).into()), (409, false));
+    }
+
+    #[test]
+    fn what_can_be_mended_at_the_daemon_may_pass() {
+        let may_pass = |status: u16| Problem::new(StatusCode::from_u16(status).unwrap(), "code", "why").may_pass();
+        assert_eq!([408, 421, 429, 500, 503].map(may_pass), [true; 5]);
+        assert_eq!([400, 404, 409, 413, 422].map(may_pass), [false; 5]);
     }
 
     #[test]

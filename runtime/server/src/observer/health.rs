@@ -1,11 +1,12 @@
 //! How the last calls of each plugin went.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use lastword::OutcomeRecord;
-use lastword::events::{Outcome, PluginName, Timestamp};
+use lastword::events::{Outcome, PluginKey, PluginName, Timestamp};
 use parking_lot::Mutex;
 
 use crate::limits::{FAILURES_THAT_ARE_WRONG, MAX_RECENT_PAIRS, RECENT_CALLS};
@@ -29,6 +30,13 @@ struct State {
 struct Calls {
     scoped: bool,
     last: VecDeque<Call>,
+}
+
+/// The same, with the plugin's name, to be looked at without the lock.
+struct Copied {
+    plugin: PluginName,
+    scoped: bool,
+    last: Vec<Call>,
 }
 
 /// One call.
@@ -99,6 +107,14 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
+/// Forgets calls that are not among the last: only now and then, because there is one more tenant's each time.
+fn forget_older(calls: &mut Vec<Call>) {
+    if calls.len() > 8 * RECENT_CALLS {
+        calls.sort_unstable_by_key(|call| Reverse(call.number));
+        calls.truncate(RECENT_CALLS);
+    }
+}
+
 impl RecentCalls {
     /// A call came to its end. What is deferred was no attempt, and says nothing of the plugin.
     pub(super) fn put(&self, record: &OutcomeRecord<'_>) {
@@ -116,15 +132,17 @@ impl RecentCalls {
 
     /// Each plugin, whichever tenants it was called for.
     pub(super) fn of_all(&self) -> Vec<Health> {
-        let state = self.state.lock();
         let mut by_plugin: BTreeMap<(PluginName, Option<Arc<str>>), Vec<Call>> = BTreeMap::new();
-        for (tenant, plugins) in &state.tenants {
-            for (plugin, calls) in plugins {
-                let key = (plugin.clone(), calls.scoped.then(|| tenant.clone()));
-                by_plugin.entry(key).or_default().extend(&calls.last);
+        let tenants: Vec<Arc<str>> = self.state.lock().tenants.keys().cloned().collect();
+        // One after the other: a call that comes to its end waits for one tenant's at most.
+        for tenant in tenants {
+            let copied = self.state.lock().copy_of(&tenant);
+            for Copied { plugin, scoped, last } in copied {
+                let all = by_plugin.entry((plugin, scoped.then(|| tenant.clone()))).or_default();
+                all.extend(last);
+                forget_older(all);
             }
         }
-        drop(state);
         by_plugin
             .into_iter()
             .filter_map(|((plugin, tenant), calls)| Health::of(&plugin, tenant.as_ref(), calls))
@@ -133,12 +151,17 @@ impl RecentCalls {
 
     /// Each plugin, as it was called for this tenant.
     pub(super) fn of_tenant(&self, tenant: &Arc<str>) -> Vec<Health> {
-        let state = self.state.lock();
-        let plugins: BTreeMap<_, _> = state.tenants.get(tenant).into_iter().flatten().collect();
-        let health = plugins.into_iter().filter_map(|(plugin, calls)| {
-            Health::of(plugin, calls.scoped.then_some(tenant), calls.last.iter().copied().collect())
-        });
+        let mut plugins = self.state.lock().copy_of(tenant);
+        plugins.sort_unstable_by(|one, other| Ord::cmp(&one.plugin, &other.plugin));
+        let health = plugins
+            .into_iter()
+            .filter_map(|Copied { plugin, scoped, last }| Health::of(&plugin, scoped.then_some(tenant), last));
         health.collect()
+    }
+
+    /// A plugin has gone, or another version has taken its place: what is remembered says nothing of what is there now.
+    pub(super) fn forget(&self, key: &PluginKey) {
+        self.state.lock().forget(key);
     }
 }
 
@@ -158,6 +181,29 @@ impl State {
         calls.put(call);
         self.tenants.entry(tenant.clone()).or_default().insert(plugin.clone(), calls);
         self.pairs += 1;
+    }
+
+    fn copy_of(&self, tenant: &Arc<str>) -> Vec<Copied> {
+        let plugins = self.tenants.get(tenant).into_iter().flatten();
+        let copied = plugins.map(|(plugin, calls)| {
+            let last = calls.last.iter().copied().collect();
+            Copied { plugin: plugin.clone(), scoped: calls.scoped, last }
+        });
+        copied.collect()
+    }
+
+    fn forget(&mut self, key: &PluginKey) {
+        self.tenants.retain(|tenant, plugins| {
+            let is_meant = |calls: &Calls| match &key.tenant {
+                Some(of) => calls.scoped && of == tenant,
+                None => !calls.scoped,
+            };
+            if plugins.get(&key.name).is_some_and(is_meant) {
+                plugins.remove(&key.name);
+            }
+            !plugins.is_empty()
+        });
+        self.pairs = self.tenants.values().map(HashMap::len).sum();
     }
 
     /// Forgets the half that was called longest ago: with one at a time, each call of one of many tenants would look at all.
@@ -236,6 +282,36 @@ mod tests {
         assert_eq!(shown(calls.of_tenant(&a)), ["memory None 1"]);
         assert_eq!(shown(calls.of_tenant(&b)), ["memory None 1", "own Some(\"b\") 1"]);
         assert!(calls.of_tenant(&Arc::from("nobody")).is_empty());
+    }
+
+    #[test]
+    fn a_plugin_that_has_gone_is_forgotten_and_no_other_of_its_name() {
+        let calls = RecentCalls::default();
+        let (a, b) = (Arc::from("a"), Arc::from("b"));
+        for (tenant, name, scoped) in [(&a, "memory", false), (&b, "memory", true), (&b, "other", false)] {
+            calls.state.lock().put(tenant, &plugin(name), scoped, call(1, Some("trap")));
+        }
+        let shown = || -> Vec<String> {
+            calls.of_all().iter().map(|one| format!("{} {:?}", one.plugin, one.tenant.as_deref())).collect()
+        };
+        calls.forget(&PluginKey::from(plugin("memory")));
+        assert_eq!(shown(), ["memory Some(\"b\")", "other None"]);
+        calls.forget(&PluginKey::from(plugin("memory")).scoped("b"));
+        assert_eq!(shown(), ["other None"]);
+        let state = calls.state.lock();
+        assert_eq!((state.pairs, state.tenants.len()), (1, 1));
+    }
+
+    #[test]
+    fn of_however_many_tenants_the_last_calls_of_a_plugin_are_looked_at() {
+        let calls = RecentCalls::default();
+        for n in 0..20_u64 {
+            for _ in 0..RECENT_CALLS {
+                calls.state.lock().put(&format!("t{n}").into(), &plugin("memory"), false, call(n, None));
+            }
+        }
+        let health = calls.of_all().remove(0);
+        assert_eq!((health.delivered, health.median), (RECENT_CALLS, Duration::from_millis(19)));
     }
 
     #[test]

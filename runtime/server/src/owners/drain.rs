@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 
 use super::goodbye::{Goodbye, Said};
 use super::owned_session::Mark;
-use super::{OwnerId, Owners};
+use super::{OwnerId, OwnerName, Owners};
 use crate::limits::ENDS_AT_ONCE;
-use crate::owner_drains::{OwnerDrainStart, OwnerDrained};
+use crate::owner_drains::{GoingSessions, OwnerDrainStart, OwnerDrained};
 
 /// What became of an owner's sessions when it said goodbye. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is
 /// what was owed.
@@ -87,7 +87,7 @@ impl Owners {
             let mut registry = self.registry.lock();
             (registry.name_and_kind(id), registry.take(id))
         };
-        let told = self.tell_of_drain(name.as_ref().map(|(name, _)| &*name.name), &sessions, budget);
+        let told = self.tell_of_drain(name.as_ref().map(|(name, _)| name), &sessions, budget);
         let all = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
         let ends = Arc::new(Mutex::new(Ends::default()));
         let said = Said { at: self.clock.timestamp(), reason };
@@ -114,14 +114,15 @@ impl Owners {
     /// Tells of a drain that begins whoever wants to know.
     fn tell_of_drain(
         &self,
-        name: Option<&str>,
+        owner: Option<&OwnerName>,
         sessions: &[(Identity, Mark)],
         budget: Duration,
     ) -> Option<OwnerDrained> {
         let drains = self.drains.as_ref()?;
-        let sessions: Vec<Identity> = sessions.iter().map(|(identity, _)| identity.clone()).collect();
+        let (name, tenant) = owner.map(|OwnerName { tenant, name }| (&**name, &**tenant)).unzip();
+        let sessions = GoingSessions(sessions);
         // Calls are measured by the machine's clock, whichever the owners have.
-        drains.begins(&OwnerDrainStart { name, sessions: &sessions, began: Instant::now(), budget })
+        drains.begins(&OwnerDrainStart { name, tenant, sessions, began: Instant::now(), budget })
     }
 }
 

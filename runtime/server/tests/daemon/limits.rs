@@ -30,8 +30,8 @@ async fn a_client_whose_request_does_not_come_is_cut_and_others_are_answered_mea
     let limits = ServerLimits { head_timeout: short, body_timeout: short, ..ServerLimits::default() };
     let daemon = Build { limits, ..Build::default() }.start();
     let silent = connect(&daemon, "").await;
-    let no_head = connect(&daemon, "POST /v1/sessions HTTP/1.1\r\nhost: x\r\n").await;
-    let no_body = connect(&daemon, "POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{").await;
+    let no_head = connect(&daemon, "POST /v1/sessions HTTP/1.1\r\nhost: localhost\r\n").await;
+    let no_body = connect(&daemon, "POST /v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{").await;
     daemon.client().await.post("/v1/sessions", &start_body("a")).await.ok();
     assert_eq!(rest(silent).await, "");
     assert!(!rest(no_head).await.contains(" 200 "));
@@ -45,8 +45,8 @@ async fn a_head_and_a_body_that_come_byte_by_byte_are_cut_when_their_time_is_ove
     let limits = ServerLimits { head_timeout: short, body_timeout: short, ..ServerLimits::default() };
     let daemon = Build { limits, ..Build::default() }.start();
     let begins = [
-        ("POST /v1/sessions HTTP/1.1\r\nhost: x\r\nx: ", ""),
-        ("POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n", "body_too_slow"),
+        ("POST /v1/sessions HTTP/1.1\r\nhost: localhost\r\nx: ", ""),
+        ("POST /v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n", "body_too_slow"),
     ];
     for (begins, said) in begins {
         let (mut reader, mut writer) = connect(&daemon, begins).await.into_split();
@@ -73,7 +73,7 @@ async fn a_body_that_has_no_end_is_refused_where_it_is_too_large_and_nothing_of_
     let daemon = Build { limits, ..Build::default() }.start();
     // One after the other: what the first have held is free again for the last.
     for _ in 0..10 {
-        let head = "POST /v1/sessions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+        let head = "POST /v1/sessions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n";
         let (mut reader, mut writer) = connect(&daemon, head).await.into_split();
         let piece = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
         let goes_on = tokio::spawn(async move { while writer.write_all(piece.as_bytes()).await.is_ok() {} });
@@ -92,7 +92,7 @@ async fn a_body_or_a_head_that_is_too_large_is_refused() {
     let daemon = Build { limits, ..Build::default() }.start();
     let large = daemon.client().await.post("/v1/sessions", &"x".repeat(1001)).await;
     assert_eq!(large.problem(413), "body_too_large");
-    let headers = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024));
+    let headers = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024));
     assert!(rest(connect(&daemon, &headers).await).await.starts_with("HTTP/1.1 431"));
     daemon.client().await.get("/healthz").await.ok();
 }
@@ -155,7 +155,7 @@ async fn a_token_that_asks_too_often_is_told_when_to_come_back() {
 async fn a_server_that_closes_answers_what_is_under_way_and_cuts_the_rest() {
     let daemon = Daemon::start();
     let idle = connect(&daemon, "").await;
-    let half = connect(&daemon, "POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{").await;
+    let half = connect(&daemon, "POST /v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{").await;
     daemon.client().await.post("/v1/sessions", &start_body("a")).await.ok();
     while daemon.server.status().connections < 2 {
         tokio::task::yield_now().await;
@@ -170,7 +170,7 @@ async fn a_server_that_closes_answers_what_is_under_way_and_cuts_the_rest() {
 #[tokio::test]
 async fn a_client_that_closes_its_half_is_answered() {
     let daemon = Daemon::start();
-    let mut stream = connect(&daemon, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut stream = connect(&daemon, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     stream.shutdown().await.unwrap();
     assert!(rest(stream).await.starts_with("HTTP/1.1 200"));
 }
@@ -267,7 +267,7 @@ async fn who_waits_for_deliveries_holds_no_room_for_bodies() {
 
 /// A request of whoever has this token, to be written in one piece.
 fn start_over_tcp(token: &str, query: &str, id: &str) -> String {
-    let (body, head) = (start_body(id), "host: x\r\ncontent-type: application/json\r\n");
+    let (body, head) = (start_body(id), "host: localhost\r\ncontent-type: application/json\r\n");
     let length = body.len();
     format!(
         "POST /v1/sessions{query} HTTP/1.1\r\n{head}authorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n{body}"
@@ -323,7 +323,8 @@ async fn what_a_client_asks_for_with_its_last_word_is_carried_out() {
     // All of it is its head.
     for n in 0..50 {
         let mut goes = TcpStream::connect(address).await.unwrap();
-        let head = format!("POST /v1/sessions/s{n}/end HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n", texts[0]);
+        let head =
+            format!("POST /v1/sessions/s{n}/end HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n", texts[0]);
         goes.write_all(format!("{head}content-length: 0\r\n\r\n").as_bytes()).await.unwrap();
         drop(goes);
     }

@@ -1,14 +1,19 @@
 //! The page at `/`: who sees what, who may press what, and that nobody else's page can.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::Method;
-use lastword::events::{FailureCause, Outcome};
+use lastword::events::{FailureCause, Outcome, PluginName};
+use lastword::journal::testing::FaultyJournal;
+use lastword::{Leave, PluginKey};
 use lastword_server::{NewToken, Role, Token};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use crate::support::{Answer, Build, Client, Daemon, start_body, tokens};
+use crate::support::{Answer, Build, COMES, Client, Daemon, start_body, tokens};
 
 /// What a plugin answers that gives up.
 fn gives_up(message: &str) -> Outcome {
@@ -24,29 +29,34 @@ async fn gives_up_for(of: &[(&str, Role, Option<&str>)]) -> (Daemon, SocketAddr,
 }
 
 /// Sends a form as a browser does.
-async fn send(client: &mut Client, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn send(client: &mut Client, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let headers = [&[("content-type", "application/x-www-form-urlencoded")][..], headers].concat();
     client.ask(Method::POST, path, &body, &headers).await
 }
 
 /// A browser with a login: its cookie.
-async fn log_in(address: SocketAddr, token: &str) -> (Client, String) {
+pub(crate) async fn log_in(address: SocketAddr, token: &str) -> (Client, String) {
     let mut browser = Client::tcp(address, None).await;
     let answer = send(&mut browser, "/login", &[("token", token)], &[]).await;
     assert_eq!((answer.status, &answer.headers["location"]), (303, &"/".parse().unwrap()), "{}", answer.text());
-    let cookie = answer.headers["set-cookie"].to_str().unwrap();
-    (browser, cookie.split(';').next().unwrap().to_owned())
+    (browser, cookie_of(&answer))
 }
 
-async fn page(browser: &mut Client, cookie: &str) -> String {
+/// The cookie that a login is answered with.
+fn cookie_of(answer: &Answer) -> String {
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+pub(crate) async fn page(browser: &mut Client, cookie: &str) -> String {
     let answer = browser.ask(Method::GET, "/", "", &[("cookie", cookie)]).await;
     assert_eq!((answer.status, &answer.headers["content-type"]), (200, &"text/html; charset=utf-8".parse().unwrap()));
     answer.text()
 }
 
 /// What the forms of a page are sent with.
-fn form_token(page: &str) -> String {
+pub(crate) fn form_token(page: &str) -> String {
     let (_, rest) = page.split_once(r#"name="form" value=""#).unwrap();
     rest.split('"').next().unwrap().to_owned()
 }
@@ -59,11 +69,16 @@ async fn give_up(daemon: &Daemon, tenant: &str, id: &str) -> String {
     started["deliveries"][0].as_str().unwrap().to_owned()
 }
 
-async fn state_of(daemon: &Daemon, delivery: &str) -> String {
-    let listed = daemon.client().await.get("/v1/deliveries").await.ok();
-    let rows = listed["deliveries"].as_array().unwrap();
-    let row = rows.iter().find(|row| row["delivery"] == delivery);
-    row.map_or("made".to_owned(), |row| row["state"].as_str().unwrap().to_owned())
+/// What was not made of this tenant's, with its attempts, when there is nothing more to try.
+async fn unmade_of(daemon: &Daemon, tenant: &str) -> Vec<Value> {
+    timeout(COMES, daemon.runtime.settled()).await.unwrap();
+    let listed = daemon.client().await.get(&format!("/v1/deliveries?tenant={tenant}")).await.ok();
+    listed["deliveries"].as_array().unwrap().clone()
+}
+
+/// The number of the last attempt of each.
+fn attempts(unmade: &[Value]) -> Vec<u64> {
+    unmade.iter().map(|row| row["attempt"].as_u64().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -80,7 +95,8 @@ async fn a_login_is_a_cookie_that_no_script_reads_and_that_is_not_the_token() {
     }
     let answer = send(&mut browser, "/login", &[("token", &texts[0])], &[]).await;
     let set = answer.headers["set-cookie"].to_str().unwrap().to_owned();
-    let name = format!("lastword-login-{}=", address.port());
+    // Not the port: that of another daemon may look the same to a browser.
+    let name = format!("lastword-login-{}=", daemon.server.status().journal);
     assert!(set.starts_with(&name) && !set.contains(&texts[0]) && !set.contains("Secure"), "{set}");
     for attribute in ["Path=/", "HttpOnly", "SameSite=Strict", "Max-Age=43200"] {
         assert!(set.split("; ").any(|said| said == attribute), "{attribute} is not in {set}");
@@ -101,11 +117,17 @@ async fn a_login_ends_with_a_word_of_it_and_with_its_token() {
     let daemon = Build { tokens: store.clone(), ..Build::default() }.start();
     let address = daemon.listen().await;
     let (mut browser, cookie) = log_in(address, &texts[0]).await;
-    let (mut other, others) = log_in(address, &texts[0]).await;
+    let (mut other, mut others) = log_in(address, &texts[0]).await;
     let token = form_token(&page(&mut browser, &cookie).await);
     let left = send(&mut browser, "/logout", &[("form", &token)], &[("cookie", &cookie)]).await;
     assert!(left.status == 303 && left.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     assert_eq!(browser.ask(Method::GET, "/", "", &[("cookie", &cookie)]).await.status, 401);
+    page(&mut other, &others).await;
+    // Who logs in again has one login, and not two.
+    let again = send(&mut other, "/login", &[("token", &texts[0])], &[("cookie", &others)]).await;
+    let before = std::mem::replace(&mut others, cookie_of(&again));
+    assert_ne!(before, others);
+    assert_eq!(other.ask(Method::GET, "/", "", &[("cookie", &before)]).await.status, 401);
     page(&mut other, &others).await;
     let new = NewToken::generate().unwrap();
     store.replace(vec![Token::new("t", &new.hash(), Role::Operator, None).unwrap()]);
@@ -116,6 +138,8 @@ async fn a_login_ends_with_a_word_of_it_and_with_its_token() {
 async fn a_browser_changes_nothing_by_itself() {
     let (daemon, address, texts) = gives_up_for(&[("t", Role::Operator, None)]).await;
     let dead = give_up(&daemon, "default", "s").await;
+    let before = unmade_of(&daemon, "default").await;
+    assert_eq!(attempts(&before), [1]);
     let (mut browser, cookie) = log_in(address, &texts[0]).await;
     let (mut other, others) = log_in(address, &texts[0]).await;
     let (own, of_other) =
@@ -156,16 +180,18 @@ async fn a_browser_changes_nothing_by_itself() {
         let refused = send(&mut browser, "/login", &[("token", &texts[0])], &[(name, value)]).await;
         assert_eq!(refused.problem(403), "cross_site", "{name}: {value}");
     }
-    assert_eq!(state_of(&daemon, &dead).await, "dead");
+    assert_eq!(unmade_of(&daemon, "default").await, before, "it was given up, and was not tried again");
     // Its own page does it, and who shows a token on purpose.
     let fields = [("form", own.as_str()), ("delivery", dead.as_str())];
     let done = send(&mut browser, "/redeliver", &fields, &[("cookie", &cookie), ("origin", "http://localhost")]).await;
     assert_eq!((done.status, &done.headers["location"]), (303, &"/?redelivered=1".parse().unwrap()));
     let seen = browser.ask(Method::GET, "/?redelivered=1", "", &[("cookie", &cookie)]).await.text();
     assert!(seen.contains("1 delivery is owed again"), "{seen}");
+    assert_eq!(attempts(&unmade_of(&daemon, "default").await), [2]);
     let mut on_purpose = Client::tcp(address, Some(&texts[0])).await;
     let again = send(&mut on_purpose, "/redeliver", &[("plugin", "memory")], &[]).await;
-    assert_eq!(again.status, 303, "{}", again.text());
+    assert_eq!((again.status, &again.headers["location"]), (303, &"/?redelivered=1".parse().unwrap()));
+    assert_eq!(attempts(&unmade_of(&daemon, "default").await), [3]);
 }
 
 /// `user:password`, as HTTP Basic has it.
@@ -267,13 +293,18 @@ async fn a_tenant_sees_and_presses_what_is_its_own() {
     let mut operator = daemon.client().await;
     for tenant in ["a", "b"] {
         operator.put(&format!("/v1/owners/gone-of-{tenant}?tenant={tenant}"), r#"{"lease":"1h"}"#).await.ok();
-        let started = format!("/v1/sessions?tenant={tenant}&owner=gone-of-{tenant}");
+        let started = format!("/v1/sessions?tenant={tenant}&owner=gone-of-{tenant}&wait=delivered");
         operator.post(&started, &start_body(&format!("other-of-{tenant}"))).await.ok();
         operator.delete(&format!("/v1/owners/gone-of-{tenant}?tenant={tenant}")).await.ok();
         operator.put(&format!("/v1/owners/dead-of-{tenant}?tenant={tenant}"), r#"{"lease":"5s"}"#).await.ok();
+        let started = format!("/v1/sessions?tenant={tenant}&owner=dead-of-{tenant}&wait=delivered");
+        operator.post(&started, &start_body(&format!("left-of-{tenant}"))).await.ok();
     }
     daemon.clock.advance(Duration::from_secs(5));
     daemon.lost(2).await;
+    let (before_a, before_b) = (unmade_of(&daemon, "a").await, unmade_of(&daemon, "b").await);
+    // The starts of three sessions, and the end of the one whose owner said goodbye.
+    assert_eq!((attempts(&before_a), attempts(&before_b)), (vec![1; 4], vec![1; 4]));
     let (mut browser, cookie) = log_in(address, &texts[0]).await;
     let seen = page(&mut browser, &cookie).await;
     for own in ["session-of-a", &of_a, "gone-of-a", "dead-of-a"] {
@@ -284,10 +315,11 @@ async fn a_tenant_sees_and_presses_what_is_its_own() {
     }
     let token = form_token(&seen);
     let of_plugin = press(&mut browser, &cookie, &[("form", &token), ("plugin", "memory")]).await;
-    assert_ne!(of_plugin, "/?redelivered=0", "its own are");
+    assert_eq!(of_plugin, "/?redelivered=4", "its own, and no other");
     let of_other = press(&mut browser, &cookie, &[("form", &token), ("delivery", &of_b)]).await;
     assert_eq!(of_other, "/?redelivered=0");
-    assert_eq!(state_of(&daemon, &of_b).await, "dead");
+    assert_eq!(attempts(&unmade_of(&daemon, "a").await), [2; 4]);
+    assert_eq!(unmade_of(&daemon, "b").await, before_b, "nothing of the other's was tried again");
 }
 
 #[tokio::test]
@@ -310,6 +342,8 @@ async fn what_others_have_said_is_text_wherever_it_stands() {
     let session = json!({"session": {"id": id, "tenant": tenant, "owner_kind": kind, "cwd": cwd}}).to_string();
     let start = format!("/v1/sessions?owner={}&wait=delivered", encoded(&owner));
     client.post(&start, &session).await.ok();
+    let left = json!({"session": {"id": "left", "tenant": tenant}}).to_string();
+    client.post(&format!("/v1/sessions?owner={}", encoded(&dead)), &left).await.ok();
     daemon.clock.advance(Duration::from_secs(5));
     daemon.lost(1).await;
     let text = client.get("/").await.text();
@@ -415,12 +449,64 @@ async fn all_is_well_where_nothing_is_wrong_and_an_owner_that_came_back_is_no_ne
     let lease = r#"{"lease":"5s"}"#;
     socket.put("/v1/owners/o?tenant=a", lease).await.ok();
     socket.post("/v1/sessions?owner=o&tenant=a", &start_body("s")).await.ok();
+    // One whose sessions have all ended leaves, as it should.
+    socket.put("/v1/owners/tidy?tenant=a", lease).await.ok();
+    socket.post("/v1/sessions?owner=tidy&tenant=a", &start_body("t")).await.ok();
+    socket.post("/v1/sessions/t/end?owner=tidy&tenant=a", r#"{"reason":"completed"}"#).await.ok();
     daemon.clock.advance(Duration::from_secs(5));
-    daemon.lost(1).await;
-    assert!(page(&mut browser, &cookie).await.contains("All is well; 1 thing to know"));
+    daemon.lost(2).await;
+    let seen = page(&mut browser, &cookie).await;
+    assert!(seen.contains("All is well; 1 thing to know") && !seen.contains("tidy"), "{seen}");
     socket.put("/v1/owners/o?tenant=a", lease).await.ok();
     let seen = page(&mut browser, &cookie).await;
     assert!(seen.contains(">All is well</h1>") && seen.contains("it came back"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_plugin_that_was_mended_or_taken_out_is_not_wrong_any_more() {
+    let daemon = Build { outcome: gives_up("no such user"), ..Build::default() }.start();
+    let mut socket = daemon.client().await;
+    let memory = PluginKey::from(PluginName::new("memory").unwrap());
+    let fails = "gives up, its last 3 calls";
+    for ids in [["a", "b", "c"], ["d", "e", "f"]] {
+        for id in ids {
+            give_up(&daemon, "default", id).await;
+        }
+        assert!(socket.get("/").await.text().contains(fails));
+        assert!(socket.get("/v1/status").await.text().contains(fails));
+        if ids[0] == "a" {
+            // Another version of it is there.
+            daemon.observer.forget_plugin(&memory);
+        } else {
+            daemon.runtime.uninstall(&memory, Leave::Orphaned).await.unwrap();
+        }
+        let seen = socket.get("/").await.text();
+        assert!(!seen.contains("gives up, its last"), "{seen}");
+        assert!(!socket.get("/v1/status").await.text().contains("gives up, its last"));
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_hangs_is_asked_once_however_many_look_and_the_page_says_what_it_does_not_know() {
+    let (store, texts) = tokens(&[("a", Role::ReadOnly, Some("a")), ("b", Role::ReadOnly, Some("b"))]);
+    let journal = Arc::new(FaultyJournal::in_memory());
+    let daemon = Build { journal: journal.clone(), tokens: store, ..Build::default() }.start();
+    let address = daemon.listen().await;
+    journal.hold_reads();
+    let views = texts.iter().cycle().take(10).map(|text| async move {
+        let mut client = Client::tcp(address, Some(text)).await;
+        client.get("/").await.text()
+    });
+    let seen = join_all(views).await;
+    let begun = journal.lists_begun();
+    // First: the test's runtime waits for its threads.
+    journal.release_reads();
+    assert!(begun <= 1, "{begun} reads hang");
+    for seen in seen {
+        assert!(seen.contains("Not all of it could be read in time") && seen.contains("not known"), "{seen}");
+        assert!(!seen.contains("cannot be read from the journal") && !seen.contains("Nothing is owed"), "{seen}");
+        assert!(seen.contains(">All is well</h1>"), "what is not known is not wrong: {seen}");
+    }
 }
 
 #[tokio::test]

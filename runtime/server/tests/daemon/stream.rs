@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use crate::page::{form_token, log_in, page, send};
 use crate::support::{Build, COMES, Client, Daemon, start_body, tokens};
 use lastword_server::{Role, ServerLimits};
 
@@ -21,14 +22,19 @@ struct Watcher {
 
 impl Watcher {
     async fn watch(daemon: &Daemon, path: &str) -> Self {
-        Self::over(UnixStream::connect(&daemon.socket).await.unwrap(), path, "").await
+        Self::over(UnixStream::connect(&daemon.socket).await.unwrap(), path, ("x", "")).await
     }
 
-    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, path: &str, token: &str) -> Self {
+    /// With a header that shows who it is.
+    async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        path: &str,
+        (name, value): (&str, &str),
+    ) -> Self {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(async move { connection.await.ok() });
         let request = Request::get(path).header("host", "localhost");
-        let request = request.header("authorization", format!("Bearer {token}")).body(Empty::<Bytes>::new()).unwrap();
+        let request = request.header(name, value).body(Empty::<Bytes>::new()).unwrap();
         let response = sender.send_request(request).await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { body: response.into_body(), text: String::new() }
@@ -48,6 +54,11 @@ impl Watcher {
             self.text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
         }
     }
+}
+
+/// What shows a token.
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
 }
 
 #[tokio::test]
@@ -104,7 +115,7 @@ async fn a_reader_that_is_too_slow_is_told_how_much_it_missed_and_holds_up_nobod
 async fn who_watches_and_has_closed_its_half_is_told_on_and_who_is_gone_leaves_its_place() {
     let daemon = Daemon::start();
     let mut stream = UnixStream::connect(&daemon.socket).await.unwrap();
-    stream.write_all(b"GET /v1/stream HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /v1/stream HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     stream.shutdown().await.unwrap();
     let mut lines = BufReader::new(stream).lines();
     let mut said = async |what: &str| {
@@ -139,9 +150,28 @@ async fn a_stream_ends_when_its_token_is_not_valid_any_more() {
     let (store, texts) = tokens(&[("a", Role::ReadOnly, Some("a"))]);
     let daemon = Build { tokens: store.clone(), ..Build::default() }.start();
     let stream = TcpStream::connect(daemon.listen().await).await.unwrap();
-    let mut watcher = Watcher::over(stream, "/v1/stream", &texts[0]).await;
+    let mut watcher = Watcher::over(stream, "/v1/stream", ("authorization", &bearer(&texts[0]))).await;
     store.replace(Vec::new());
     assert!(timeout(COMES, watcher.body.frame()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_login_that_it_was_asked_for_with_and_no_other_does() {
+    let (store, texts) = tokens(&[("a", Role::ReadOnly, Some("a"))]);
+    let daemon = Build { tokens: store, ..Build::default() }.start();
+    let address = daemon.listen().await;
+    let (mut browser, cookie) = log_in(address, &texts[0]).await;
+    let (_other, others) = log_in(address, &texts[0]).await;
+    let mut watchers = Vec::new();
+    for cookie in [&cookie, &others] {
+        let stream = TcpStream::connect(address).await.unwrap();
+        watchers.push(Watcher::over(stream, "/v1/stream", ("cookie", cookie)).await);
+    }
+    let token = form_token(&page(&mut browser, &cookie).await);
+    assert_eq!(send(&mut browser, "/logout", &[("form", &token)], &[("cookie", &cookie)]).await.status, 303);
+    assert!(timeout(COMES, watchers[0].body.frame()).await.unwrap().is_none());
+    daemon.client().await.post("/v1/sessions?tenant=a", &start_body("s")).await.ok();
+    assert_eq!(watchers[1].next().await.1["session"], "s");
 }
 
 #[tokio::test]
@@ -150,7 +180,8 @@ async fn a_tenant_watches_and_waits_so_often_at_once_and_no_more() {
     let limits = ServerLimits { tenant_waits: 1, ..ServerLimits::default() };
     let daemon = Build { tokens: store, limits, ..Build::default() }.start();
     let address = daemon.listen().await;
-    let watcher = Watcher::over(TcpStream::connect(address).await.unwrap(), "/v1/stream", &texts[0]).await;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let watcher = Watcher::over(stream, "/v1/stream", ("authorization", &bearer(&texts[0]))).await;
     let mut a = Client::tcp(address, Some(&texts[0])).await;
     for path in ["/v1/sessions?wait=delivered", "/v1/events?wait=delivered"] {
         assert_eq!(a.post(path, &start_body("s")).await.problem(429), "too_many_waits", "{path}");

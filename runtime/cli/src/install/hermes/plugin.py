@@ -13,8 +13,12 @@ PROGRAM = "{{PROGRAM}}"
 SOCKET = "{{SOCKET}}"
 
 # Seconds that a hook waits for the program, so that what is said of a session arrives in its order. The program itself is done within 0.7 s,
-# whatever happens, and it goes on when nobody waits.
-WAIT = 1.0
+# whatever happens, and it goes on when nobody waits. That is for all that a hook says; what it says when they are over is given LEAST to be
+# taken. A hook says three things at most: so it waits for less than 1 s.
+WAIT = 0.7
+LEAST = 0.1
+# Characters of a text that is handed on.
+MAX_TEXT = 1024
 # Sessions that are remembered, so that each is said to begin once. A gateway has its users' sessions for months.
 MAX_SESSIONS = 65536
 # Seconds after which the daemon may have ended a session because nothing was heard of it. It is said to begin again then, which changes
@@ -42,14 +46,14 @@ def process():
         return []
 
 
-def say(event, session, said, **more):
-    extra = {name: said[name] for name in ("platform", "model", "reason") if isinstance(said.get(name), str)}
+def say(until, event, session, said, **more):
+    extra = {name: said[name][:MAX_TEXT] for name in ("platform", "model", "reason") if isinstance(said.get(name), str)}
     extra.update(more)
     try:
         folder = os.getcwd()
     except OSError:
         folder = ""
-    payload = {"hook_event_name": event, "session_id": session, "cwd": folder, "extra": extra}
+    payload = {"hook_event_name": event, "session_id": session[:MAX_TEXT], "cwd": folder, "extra": extra}
     words = [PROGRAM, "emit", "hermes", "--spawn", *(["--socket", SOCKET] if SOCKET else []), *process()]
     try:
         # In a session of its own: it outlives a Ctrl-C, a closed terminal and this process.
@@ -60,10 +64,14 @@ def say(event, session, said, **more):
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        with child.stdin as stdin:
-            stdin.write(json.dumps(payload).encode())
-        child.wait(WAIT)
-    except (OSError, subprocess.TimeoutExpired):
+        try:
+            child.communicate(json.dumps(payload).encode(), max(until - time.monotonic(), LEAST))
+        except subprocess.TimeoutExpired:
+            # One that has taken all of it goes on. Of one that does not take it nothing will come.
+            if not child.stdin.closed:
+                child.kill()
+                child.stdin.close()
+    except Exception:
         # `lastword doctor hermes` finds out. An agent goes on without it.
         pass
 
@@ -98,56 +106,68 @@ def is_session(session, said):
     return isinstance(session, str) and session != "" and said.get("platform") != SUB_AGENT
 
 
-def begins(event, session, said, **more):
+def begins(until, event, session, said, **more):
     if remember(session):
-        say(event, session, said, **more)
+        say(until, event, session, said, **more)
 
 
-def goes_on_as(session, task, said):
+def goes_on_as(until, session, task, said):
     """A turn's task is the session that it was asked in. When that is another one by now, it was compacted into this one."""
     if isinstance(task, str) and task != session and forget(task):
-        say("on_session_finalize", task, {**said, "reason": "compression"})
-        begins("on_session_start", session, said, source="compression")
+        say(until, "on_session_finalize", task, {**said, "reason": "compression"})
+        begins(until, "on_session_start", session, said, source="compression")
 
 
-def on_session_start(session_id=None, **said):
+def on_session_start(until, session_id=None, **said):
     if is_session(session_id, said):
-        begins("on_session_start", session_id, said)
+        begins(until, "on_session_start", session_id, said)
 
 
-def on_session_reset(session_id=None, **said):
+def on_session_reset(until, session_id=None, **said):
     # The session that follows one that was finalized, or that a terminal shows.
     if is_session(session_id, said):
-        begins("on_session_reset", session_id, said)
+        begins(until, "on_session_reset", session_id, said)
 
 
-def pre_llm_call(session_id=None, task_id=None, is_first_turn=False, **said):
+def pre_llm_call(until, session_id=None, task_id=None, is_first_turn=False, **said):
     if not is_session(session_id, said):
         return
-    goes_on_as(session_id, task_id, said)
+    goes_on_as(until, session_id, task_id, said)
     # Hermes says nothing of a session that is resumed, but it says that it works.
-    begins("on_session_start", session_id, said, **({} if is_first_turn else {"source": "resume"}))
-    say("pre_llm_call", session_id, said)
+    begins(until, "on_session_start", session_id, said, **({} if is_first_turn else {"source": "resume"}))
+    say(until, "pre_llm_call", session_id, said)
 
 
-def on_session_end(session_id=None, task_id=None, interrupted=False, **said):
+def on_session_end(until, session_id=None, task_id=None, interrupted=False, **said):
     # The end of a turn, by another name.
     if not is_session(session_id, said):
         return
-    goes_on_as(session_id, task_id, said)
+    goes_on_as(until, session_id, task_id, said)
     if said.get("platform") in OF_ONE_TURN:
         if forget(session_id):
-            say("on_session_end", session_id, said, reason="interrupted" if interrupted else "completed")
+            say(until, "on_session_end", session_id, said, reason="interrupted" if interrupted else "completed")
     elif has(session_id):
-        say("on_session_end", session_id, said)
+        say(until, "on_session_end", session_id, said)
 
 
-def on_session_finalize(session_id=None, **said):
+def on_session_finalize(until, session_id=None, **said):
     # A gateway also finalizes sessions of the process before it, which have ended with that.
     if is_session(session_id, said) and forget(session_id):
-        say("on_session_finalize", session_id, said)
+        say(until, "on_session_finalize", session_id, said)
+
+
+def guarded(hook):
+    """What Hermes calls: it has one time for all that it says, and whatever goes wrong in it is nothing to Hermes."""
+
+    def call(**said):
+        try:
+            hook(time.monotonic() + WAIT, **said)
+        except Exception:
+            pass
+
+    return call
 
 
 def register(ctx):
     for hook in (on_session_start, on_session_reset, pre_llm_call, on_session_end, on_session_finalize):
-        ctx.register_hook(hook.__name__, hook)
+        ctx.register_hook(hook.__name__, guarded(hook))

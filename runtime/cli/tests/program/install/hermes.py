@@ -100,6 +100,22 @@ def gateway():
     call("on_session_finalize", "s1", platform="telegram", reason="new_session", old_session_id="s1", new_session_id="s2")
 
 
+def hostile():
+    class Bad:
+        def __bool__(self):
+            raise RuntimeError("no such word")
+
+    # A text that no pipe takes at once, and words of no kind that is known.
+    starts("s1")
+    asks("s1", is_first_turn=Bad())
+    call("pre_llm_call", "s1", task_id=["s1"], is_first_turn=True, model="m" * (1 << 20))
+    call("on_session_end", "s1", task_id={}, model=7)
+
+
+def long_name():
+    starts("s" * (1 << 20))
+
+
 def stay():
     starts("s1")
     asks("s1")

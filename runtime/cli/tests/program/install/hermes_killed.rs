@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
-use super::hermes::{has_python, hermes, user};
+use super::hermes::{hermes, user};
 use crate::support::{Home, http};
 
 /// A child that does not outlive its test.
@@ -18,9 +18,6 @@ impl Drop for Killed {
 
 #[test]
 fn a_hermes_that_is_killed_has_its_sessions_ended_by_the_daemon() {
-    if !has_python() {
-        return;
-    }
     let home = Home::new();
     let program = home.serve().guest("prints").start().ready();
     let user = user(&["--socket", home.socket().to_str().unwrap()]);

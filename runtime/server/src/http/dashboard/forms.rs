@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::login;
 use crate::access::Needs;
-use crate::http::authorize::{caller, enters, login_cookie};
+use crate::http::authorize::{caller, enters, login as known_login, login_cookie};
 use crate::http::caller::{Caller, Origin, Shown};
 use crate::http::extract::Form;
 use crate::http::hosts::check_source;
@@ -47,7 +47,11 @@ pub(super) async fn log_in(
     let Some(known) = shared.tokens.find(token) else { return login(true) };
     enters(&shared, &origin, &known)?;
     let text = shared.logins.begin(known, Instant::now()).map_err(|error| Problem::nothing_random(&error))?;
-    Ok(to_page_with(&cookie(&origin, &text, LOGIN_KEPT.as_secs())))
+    // Its cookie is gone with this one's, and nobody could end it any more.
+    if let Some(before) = known_login(&shared, &origin, &headers) {
+        shared.logins.end(&before.hash);
+    }
+    Ok(to_page_with(&cookie(&shared, &origin, &text, LOGIN_KEPT.as_secs())))
 }
 
 /// A login is over.
@@ -62,7 +66,7 @@ pub(super) async fn log_out(
     if let Shown::Login(hash) = caller.shown() {
         shared.logins.end(&hash);
     }
-    Ok(to_page_with(&cookie(&origin, "", 0)))
+    Ok(to_page_with(&cookie(&shared, &origin, "", 0)))
 }
 
 /// Deliveries that were given up are made again: those that are named, or all of a plugin.
@@ -96,9 +100,9 @@ fn check_form(shared: &Shared, caller: &Caller, headers: &HeaderMap, form: &Form
 }
 
 /// No script reads it, no other site's page has it sent, and with TLS it is never sent without.
-fn cookie(origin: &Origin, value: &str, seconds: u64) -> String {
+fn cookie(shared: &Shared, origin: &Origin, value: &str, seconds: u64) -> String {
     let secure = if origin.is_tls() { "; Secure" } else { "" };
-    let name = login_cookie(origin);
+    let name = login_cookie(shared, origin);
     format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 

@@ -1,34 +1,30 @@
 //! What the page says, to whoever asks for it. A tenant's token sees what is that tenant's, and what the daemon as a whole has is for those
 //! who see all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lastword::DeliveryState;
 use lastword::events::Timestamp;
-use lastword::{DeliveryRow, DeliveryState};
-use tokio::time::timeout;
 
 use super::bar::scale;
 use super::rows::{DeathRow, DeliveryLine, DrainRow, FindingRow, PluginRow, SessionLine, Tile, how};
 use super::templates::Dashboard;
 use super::units::{ago, long_time, many, time};
+use super::unmade::Unmade;
 use crate::access::Needs;
-use crate::findings::{self, Finding};
+use crate::findings::{self, Counted, Finding};
 use crate::http::caller::{Caller, Shown};
 use crate::http::problem::Problem;
-use crate::http::routes::deliveries::{LIST_TOO_SLOW, first_deliveries};
 use crate::http::routes::sessions::first_sessions;
-use crate::limits::{DEATH_IS_NEWS, PAGE_LIST_TIMEOUT, PAGE_ROWS, RECENT_CALLS};
+use crate::limits::{DEATH_IS_NEWS, PAGE_ROWS, RECENT_CALLS};
 use crate::observer::{Drained, EndCounts, Health, OfTenant, PastDeath, PastDrain};
 use crate::shared::Shared;
 use crate::status::{PluginStatus, Status};
 
 /// Deaths that are among what is to be known; others are in the list.
 const DEATHS_TO_KNOW: usize = 3;
-
-/// The states in the order in which they are shown: what somebody has to look at first.
-const STATES: [DeliveryState; 3] = [DeliveryState::Dead, DeliveryState::Orphaned, DeliveryState::Owed];
 
 /// The page for this caller. `redelivered`: so many were, a moment ago.
 pub(super) async fn dashboard(
@@ -38,10 +34,11 @@ pub(super) async fn dashboard(
 ) -> Result<Dashboard, Problem> {
     caller.needs(Needs::Read)?;
     let (now, tenant) = (Timestamp::now(), caller.access.tenant());
-    let unmade = Unmade::of(shared, caller).await;
+    // However many look, a tenant takes one turn among those who read the journal.
+    let unmade = shared.page_lists.get(tenant.cloned(), Unmade::of(shared, caller)).await;
     let (sessions, has_more_sessions) = first_sessions(&shared.runtime, tenant, PAGE_ROWS)?;
-    let status = caller.access.is_of_all().then(|| shared.status());
-    let health = shared.observer.health(tenant);
+    let health = shared.health(tenant);
+    let status = caller.access.is_of_all().then(|| shared.status_with(&health));
     let (drains, deaths) = (seen_drains(shared, tenant), seen_deaths(shared, tenant));
     let found =
         found(shared, &Seen { status: status.as_ref(), health: &health, unmade: &unmade, deaths: &deaths, now });
@@ -52,7 +49,9 @@ pub(super) async fn dashboard(
         None => String::new(),
     };
     let drains_scale = scale(drains.iter().map(|(drain, _)| (drain.what.budget, drain.what.elapsed)));
-    let dead_plugins = if may_operate { unmade.dead_plugins() } else { Vec::new() };
+    let dead_plugins = if may_operate { dead_plugins(status.as_ref(), &unmade) } else { Vec::new() };
+    let has_more_findings = found.len() > PAGE_ROWS;
+    let (plugins, has_more_plugins) = plugins(status.as_ref(), &health, now);
     Ok(Dashboard {
         title: format!("{headline} – Lastword"),
         version: env!("CARGO_PKG_VERSION"),
@@ -65,16 +64,19 @@ pub(super) async fn dashboard(
         state,
         headline,
         tiles: tiles(status.as_ref(), &unmade, (sessions.len(), has_more_sessions), &deaths),
-        findings: found.into_iter().map(FindingRow::from).collect(),
+        findings: found.into_iter().take(PAGE_ROWS).map(FindingRow::from).collect(),
+        has_more_findings,
         may_operate,
-        is_too_slow: unmade.is_too_slow,
+        is_too_slow: unmade.is_too_slow(),
+        is_unread: unmade.is_too_slow() || unmade.is_unreadable(),
         has_actions: !dead_plugins.is_empty(),
         dead_plugins,
-        deliveries: unmade.rows.iter().map(|row| DeliveryLine::new(row, now)).collect(),
-        has_more_deliveries: unmade.has_more,
+        deliveries: unmade.rows().iter().map(|row| DeliveryLine::new(row, now)).collect(),
+        has_more_deliveries: unmade.has_more(),
         recent_calls: RECENT_CALLS,
         has_queues: status.is_some(),
-        plugins: plugins(status.as_ref(), &health, now),
+        plugins,
+        has_more_plugins,
         drains_scale: time(drains_scale),
         drains: drains
             .iter()
@@ -107,61 +109,6 @@ fn about(status: &Status) -> String {
     let place = if durability == "disk" { "on disk" } else { "in memory" };
     let up = long_time(*uptime_s);
     format!("process {pid}, up for {up}; journal {journal}, {place}; {}", many(*connections, "connection"))
-}
-
-/// Deliveries that were not made.
-struct Unmade {
-    rows: Vec<DeliveryRow>,
-    has_more: bool,
-    /// There was too much to look through for all of it.
-    is_too_slow: bool,
-    /// The journal could not be read.
-    is_unreadable: bool,
-}
-
-impl Unmade {
-    /// The page is there also when they cannot be read: then it says so.
-    async fn of(shared: &Shared, caller: &Caller) -> Self {
-        let mut unmade = Self { rows: Vec::new(), has_more: false, is_too_slow: false, is_unreadable: false };
-        for state in STATES {
-            let asked = first_deliveries(shared, caller, state, PAGE_ROWS);
-            match timeout(2 * PAGE_LIST_TIMEOUT, asked).await {
-                Ok(Ok(page)) => {
-                    unmade.rows.extend(page.rows);
-                    unmade.has_more |= page.next.is_some();
-                }
-                Ok(Err(problem)) if problem.code() == LIST_TOO_SLOW => unmade.is_too_slow = true,
-                Ok(Err(_)) | Err(_) => {
-                    unmade.is_unreadable = true;
-                    break;
-                }
-            }
-        }
-        unmade
-    }
-
-    fn count(&self, state: DeliveryState) -> u64 {
-        self.rows.iter().filter(|row| row.state == state).count() as u64
-    }
-
-    /// How many each plugin gave up, and how many are owed to it though it is not there.
-    fn by_plugin(&self) -> BTreeMap<&str, (u64, u64)> {
-        let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-        for row in &self.rows {
-            let (dead, orphaned) = counts.entry(row.delivery.plugin.as_str()).or_default();
-            match row.state {
-                DeliveryState::Dead => *dead += 1,
-                DeliveryState::Orphaned => *orphaned += 1,
-                DeliveryState::Owed => {}
-            }
-        }
-        counts
-    }
-
-    fn dead_plugins(&self) -> Vec<String> {
-        let counts = self.by_plugin().into_iter();
-        counts.filter(|(_, (dead, _))| *dead > 0).map(|(plugin, _)| plugin.to_owned()).collect()
-    }
 }
 
 /// The drains that whoever looks sees, with what became of the ends that it sees. Of the daemon's own a tenant sees its own lines.
@@ -205,14 +152,14 @@ struct Seen<'a> {
 /// What there is to look at: first what is wrong.
 fn found(shared: &Shared, seen: &Seen<'_>) -> Vec<Finding> {
     let mut found = match seen.status {
-        Some(status) => shared.findings(&status.plugins),
+        Some(status) => shared.findings(&status.plugins, seen.health),
         None => {
             let failing = seen.health.iter().filter(|health| health.is_wrong()).map(findings::failing);
             let unmade = seen.unmade.by_plugin().into_iter();
             failing.chain(unmade.flat_map(|(name, (dead, orphaned))| findings::unmade(name, dead, orphaned))).collect()
         }
     };
-    if seen.unmade.is_unreadable {
+    if seen.unmade.is_unreadable() {
         let remedy = "the log says why: look at the disk, or ask again when the daemon has started";
         found.push(Finding::wrong("", "What is owed cannot be read from the journal", remedy, ""));
     }
@@ -221,7 +168,24 @@ fn found(shared: &Shared, seen: &Seen<'_>) -> Vec<Finding> {
         found.push(Finding::to_know("", "The daemon is about to leave", remedy, ""));
     }
     found.extend(deaths_to_know(seen, shared.owners.grace()));
+    // The page shows so many.
+    found.sort_by_key(|finding| !finding.is_wrong);
     found
+}
+
+/// The plugins for which there is a button: those that gave something up.
+fn dead_plugins(status: Option<&Status>, unmade: &Unmade) -> Vec<String> {
+    let names: BTreeSet<&str> = match status {
+        Some(status) => {
+            let dead = status.plugins.iter().filter(|plugin| plugin.dead > 0);
+            dead.map(|plugin| plugin.plugin.as_str()).collect()
+        }
+        None => {
+            let dead = unmade.by_plugin().into_iter().filter(|(_, (dead, _))| dead.count > 0);
+            dead.map(|(plugin, _)| plugin).collect()
+        }
+    };
+    names.into_iter().take(PAGE_ROWS).map(str::to_owned).collect()
 }
 
 fn deaths_to_know(seen: &Seen<'_>, grace: Duration) -> Vec<Finding> {
@@ -241,7 +205,6 @@ fn death_to_know(death: &OfTenant<PastDeath>, grace: Duration, now: Timestamp) -
     let PastDeath { name, how: loss, sessions, at, .. } = &death.what;
     let had = many(*sessions as u64, "session");
     let then = match sessions {
-        0 => "it had no session".to_owned(),
         _ if at.plus(grace) > now => format!("its {had} will end unless it comes back"),
         1 => "its session was ended for it".to_owned(),
         _ => format!("its {had} were ended for it"),
@@ -274,22 +237,18 @@ fn tiles(
     (sessions, has_more): (usize, bool),
     deaths: &[OfTenant<PastDeath>],
 ) -> Vec<Tile> {
-    let or_more = |count: u64, more: bool| if more { format!("{count}+") } else { count.to_string() };
-    let sum = |of: fn(&PluginStatus) -> u64| status.map(|status| status.plugins.iter().map(of).sum::<u64>());
-    let is_cut = unmade.has_more || unmade.is_too_slow;
-    let listed = |state| or_more(unmade.count(state), is_cut);
-    let active = status.map_or_else(|| or_more(sessions as u64, has_more), |status| status.sessions.to_string());
+    let sum = |of: fn(&PluginStatus) -> u64| status.map(|status| Counted::all(status.plugins.iter().map(of).sum()));
+    let listed = Counted { count: sessions as u64, is_cut: has_more };
+    let active = status.map_or(listed, |status| Counted::all(status.sessions));
     let owed = sum(|plugin| plugin.ready + plugin.running + plugin.waiting);
-    let dead = sum(|plugin| plugin.dead);
-    let owed = owed.map_or_else(|| listed(DeliveryState::Owed), |count| count.to_string());
-    let dead = dead.map_or_else(|| listed(DeliveryState::Dead), |count| count.to_string());
-    let died = status.map_or(deaths.len() as u64, |status| status.owners_lost);
+    let owed = owed.unwrap_or_else(|| unmade.count(DeliveryState::Owed));
+    let dead = sum(|plugin| plugin.dead).unwrap_or_else(|| unmade.count(DeliveryState::Dead));
+    let died = Counted { count: deaths.len() as u64, is_cut: deaths.len() >= PAGE_ROWS };
     let tile = |label, value: String, is_wrong| Tile { label, value, tone: if is_wrong { "is-wrong" } else { "" } };
-    let has_dead = dead != "0";
     let mut tiles = vec![
-        tile("active sessions", active, false),
-        tile("deliveries owed", owed, false),
-        tile("given up", dead, has_dead),
+        tile("active sessions", active.to_string(), false),
+        tile("deliveries owed", owed.to_string(), false),
+        tile("given up", dead.to_string(), dead.count > 0),
         tile("owners died", died.to_string(), false),
     ];
     if let Some(status) = status {
@@ -299,16 +258,60 @@ fn tiles(
     tiles
 }
 
-/// The plugins that are installed, and others of which something is known.
-fn plugins(status: Option<&Status>, health: &[Health], now: Timestamp) -> Vec<PluginRow> {
+/// The plugins that are installed, and others of which something is known: those first that somebody has to look at. Says whether there are
+/// more than are shown.
+fn plugins(status: Option<&Status>, health: &[Health], now: Timestamp) -> (Vec<PluginRow>, bool) {
     let installed = status.map(|status| status.plugins.as_slice()).unwrap_or_default();
-    let is_of = |health: &&Health, status: &PluginStatus| {
-        health.plugin.as_str() == status.plugin && health.tenant.as_deref() == status.tenant.as_deref()
-    };
-    let known = installed.iter().map(|status| {
-        let health = health.iter().find(|health| is_of(health, status));
-        PluginRow::new(health, Some(status), now)
-    });
-    let others = health.iter().filter(|health| !installed.iter().any(|status| is_of(health, status)));
-    known.chain(others.map(|health| PluginRow::new(Some(health), None, now))).collect()
+    let mut known: HashMap<_, &Health> = health.iter().map(|health| (key(health), health)).collect();
+    let mut all: Vec<(Option<&PluginStatus>, Option<&Health>)> = Vec::new();
+    for status in installed {
+        all.push((Some(status), known.remove(&(status.plugin.clone(), status.tenant.clone()))));
+    }
+    // In their order, which those of a map have not.
+    all.extend(health.iter().filter(|health| known.contains_key(&key(health))).map(|health| (None, Some(health))));
+    let is_wrong = |health: Option<&Health>| health.is_some_and(Health::is_wrong);
+    let has_dead = |status: Option<&PluginStatus>| status.is_some_and(|status| status.dead + status.orphaned > 0);
+    all.sort_by_key(|(status, health)| (!is_wrong(*health), !has_dead(*status)));
+    let has_more = all.len() > PAGE_ROWS;
+    let shown = all.into_iter().take(PAGE_ROWS).map(|(status, health)| PluginRow::new(health, status, now));
+    (shown.collect(), has_more)
+}
+
+/// The name of a plugin, and its tenant where it is scoped.
+fn key(health: &Health) -> (String, Option<String>) {
+    (health.plugin.to_string(), health.tenant.as_deref().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword::events::PluginName;
+
+    use super::*;
+
+    #[test]
+    fn of_very_many_plugins_those_are_shown_that_somebody_has_to_look_at() {
+        let name = |n: usize| format!("p{n:03}");
+        let installed = |n| PluginStatus { plugin: name(n), installed: true, ..PluginStatus::default() };
+        let mut status = Status { plugins: (0..3 * PAGE_ROWS).map(installed).collect(), ..Status::default() };
+        status.plugins[2 * PAGE_ROWS].dead = 1;
+        let last = name(3 * PAGE_ROWS - 1);
+        let fails = Health {
+            plugin: PluginName::new(&last).unwrap(),
+            tenant: None,
+            delivered: 0,
+            failed: 3,
+            failures_in_a_row: 3,
+            cause: Some("trap"),
+            median: Duration::ZERO,
+            p99: Duration::ZERO,
+            peak_memory: 0,
+            last: Timestamp::from_millisecond(0),
+        };
+        let (rows, has_more) = plugins(Some(&status), &[fails], Timestamp::from_millisecond(0));
+        assert_eq!((rows.len(), has_more), (PAGE_ROWS, true));
+        let shown: Vec<&str> = rows.iter().take(3).map(|row| row.plugin.as_str()).collect();
+        assert_eq!(shown, [last.as_str(), name(2 * PAGE_ROWS).as_str(), "p000"]);
+        status.plugins.truncate(PAGE_ROWS);
+        assert!(!plugins(Some(&status), &[], Timestamp::from_millisecond(0)).1);
+    }
 }

@@ -226,7 +226,6 @@ impl DeathRow {
             since: match what {
                 _ if what.is_back => "it came back",
                 _ if what.at.plus(grace) > now => "it may come back yet",
-                _ if what.sessions == 0 => "it had nothing",
                 _ => "its sessions were ended",
             },
         }

@@ -31,9 +31,13 @@ pub(super) struct Dashboard {
     pub(super) state: &'static str,
     pub(super) headline: String,
     pub(super) findings: Vec<FindingRow>,
+    pub(super) has_more_findings: bool,
     pub(super) tiles: Vec<Tile>,
     pub(super) may_operate: bool,
+    /// Of what is owed not all could be read in time.
     pub(super) is_too_slow: bool,
+    /// Of what is owed not all could be read, in time or at all.
+    pub(super) is_unread: bool,
     pub(super) has_actions: bool,
     /// Plugins that gave something up.
     pub(super) dead_plugins: Vec<String>,
@@ -43,6 +47,7 @@ pub(super) struct Dashboard {
     /// Whether it is seen what plugins are owed: that is of every tenant.
     pub(super) has_queues: bool,
     pub(super) plugins: Vec<PluginRow>,
+    pub(super) has_more_plugins: bool,
     /// What the pictures of drains are as wide as.
     pub(super) drains_scale: String,
     pub(super) drains: Vec<DrainRow>,

@@ -1,6 +1,7 @@
 //! `GET /v1/stream`: what happens, as server-sent events.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -14,7 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use utoipa::IntoParams;
 
 use crate::access::Needs;
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, Shown};
 use crate::http::connections::Closing;
 use crate::http::extract::Query;
 use crate::http::problem::Problem;
@@ -35,7 +36,7 @@ pub(crate) struct StreamQuery {
 /// What happens from now on: `accepted`, `refused`, `outcome`, `owner`, `breaker` and `drain`.
 ///
 /// A reader that is too slow holds up nobody. It is told with `missed` how many events it did not get. The stream ends when the token is
-/// not valid any more.
+/// not valid any more, and when the login is over with which it was asked for.
 #[utoipa::path(
     get,
     path = "/v1/stream",
@@ -55,7 +56,11 @@ pub(crate) async fn watch_stream(
         closing: shared.connections.closing(),
         revoked: match caller.token() {
             Some(token) => Box::pin(shared.tokens.revoked(token.clone())),
-            None => Box::pin(std::future::pending()),
+            None => Box::pin(pending()),
+        },
+        logged_out: match caller.shown() {
+            Shown::Login(hash) => Box::pin(shared.logins.over(&hash)),
+            Shown::Socket | Shown::Bearer | Shown::Basic => Box::pin(pending()),
         },
         shared,
         _place: place,
@@ -75,17 +80,20 @@ struct Reader {
     closing: Closing,
     /// Resolves when the token with which the stream was asked for is not valid any more.
     revoked: BoxFuture<'static, ()>,
+    /// Resolves when the login is over.
+    logged_out: BoxFuture<'static, ()>,
     /// Among those of its tenant that wait.
     _place: Option<TenantPlace>,
 }
 
 impl Reader {
-    /// The next event; none when the server closes, or the token is not valid any more.
+    /// The next event; none when the server closes, or who asked is not let in any more.
     async fn next(&mut self) -> Option<Event> {
         let happened = tokio::select! {
             biased;
             () = self.closing.comes() => return None,
             () = &mut self.revoked => return None,
+            () = &mut self.logged_out => return None,
             happened = self.watching.next() => happened,
         };
         match happened {
