@@ -43,7 +43,7 @@
 //! | waits for the host without end | a timer around the call | `failed(deadline)` |
 //! | takes memory | a limiter that sums all memories and tables of the instance, and what the host keeps for it | `failed(memory)` |
 //! | takes memory that others hold | it waits; when all wait the youngest is put back, see [`MemoryAccount`] | `deferred(memory)` |
-//! | begins, or sends a request, when the process has no mapping or no open file left | it is put back, and its slot stays empty for a moment | `deferred(turn)` |
+//! | begins, or sends a request, when the process has no mapping or no open file left | its slot is another's at once, and it is put back a moment later | `deferred(turn)` |
 //! | traps, overflows its stack, exits | the engine | `failed(trap: …)` |
 //! | prints without end | its log limit; the rest is dropped, and the log says so | none |
 //! | makes the host panic | `catch_unwind` around the call | `failed(host)` |

@@ -133,6 +133,10 @@ impl GuestState {
                 }
             }
             CallHook::ReturningFromHost => {
+                // Before the guest takes a transcript that it cannot see for one that is not there.
+                if let Some(lacked) = self.transcript_lacked() {
+                    return Err(lacked.into());
+                }
                 let taken = self.wasi.as_ref().map_or(0, |wasi| wasi.random_bytes.load(Ordering::Relaxed));
                 if taken > limits.random_bytes {
                     return Err(LimitExceeded::RandomBytes { limit: limits.random_bytes }.into());

@@ -163,6 +163,9 @@ pub const MAX_TENANT_LABELS: usize = 1_000;
 /// How long `/readyz` waits for the journal: a disk that takes longer answers no request in time either.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How much longer than the grace ago a death may be, by the wall clock, of an owner that came back within it by the monotonic one.
+pub(crate) const WALL_CLOCK_SLACK: Duration = Duration::from_secs(1);
+
 /// The shortest time between two writes that `/readyz` asks the journal for. Whoever asks more often gets the last answer.
 pub const READY_PROBE_EVERY: Duration = Duration::from_secs(1);
 

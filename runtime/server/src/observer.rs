@@ -7,6 +7,7 @@ mod remembered;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lastword::events::{DeliveryId, DrainReport, EndReason, Hook, Identity, Outcome, PluginKey};
 use lastword::journal::Settlement;
@@ -14,7 +15,9 @@ use lastword::{Acceptance, Accepted, Commit, Observer, OutcomeRecord, Refusal};
 use lastword_protocol::output::{self, Cost, Drain, Output};
 use serde_json::json;
 
-use crate::limits::{MAX_RECENT_DEATHS, MAX_RECENT_DRAINS, MAX_TENANT_RECENT_DEATHS, MAX_TENANT_RECENT_DRAINS};
+use crate::limits::{
+    MAX_RECENT_DEATHS, MAX_RECENT_DRAINS, MAX_TENANT_RECENT_DEATHS, MAX_TENANT_RECENT_DRAINS, WALL_CLOCK_SLACK,
+};
 use crate::metrics::Metrics;
 use crate::owners::{LostOwner, OwnerDrain, OwnerName};
 use crate::raw::Recipients;
@@ -23,6 +26,7 @@ use health::RecentCalls;
 use recent::RecentSettlements;
 pub(crate) use recent_of_tenants::OfTenant;
 use recent_of_tenants::RecentOfTenants;
+use remembered::before_now;
 pub(crate) use remembered::{Drained, EndCounts, PastDeath, PastDrain};
 pub(crate) use stream::{Happening, Stream, Watching};
 
@@ -138,12 +142,15 @@ impl ServerObserver {
         });
     }
 
-    /// An owner that was taken for dead has come back.
-    pub(crate) fn owner_came_back(&self, name: &OwnerName, kind: &str) {
+    /// An owner that was taken for dead has come back, within the grace.
+    pub(crate) fn owner_came_back(&self, name: &OwnerName, kind: &str, grace: Duration) {
         let OwnerName { tenant, name } = name;
         tracing::info!(%tenant, owner = %name, kind, "an owner is back: its sessions go on");
+        // One that it came back from too late has ended its sessions.
+        let since = before_now(grace + WALL_CLOCK_SLACK);
         let is_it = |one: &OfTenant<PastDeath>| {
-            one.tenant.as_ref() == Some(tenant) && one.what.name.as_ref() == Some(name) && !one.what.is_back
+            let is_its = one.tenant.as_ref() == Some(tenant) && one.what.name.as_ref() == Some(name);
+            is_its && !one.what.is_back && one.what.at >= since
         };
         self.told.deaths.change_newest(is_it, |death| death.is_back = true);
         let happened = || json!({"tenant": tenant, "owner": name, "state": "back"});

@@ -189,7 +189,7 @@ impl Owners {
             registered
         };
         if registered.came_back {
-            self.observer.owner_came_back(name, kind);
+            self.observer.owner_came_back(name, kind, self.settings.grace);
         }
         self.wake.notify_one();
         Ok(registered)
@@ -273,7 +273,7 @@ impl Owners {
             (id, registry.name_and_kind(id))
         };
         if let (_, Some((name, kind))) = &back {
-            self.observer.owner_came_back(name, kind);
+            self.observer.owner_came_back(name, kind, self.settings.grace);
         }
         self.wake.notify_one();
         Some(back.0)

@@ -59,8 +59,9 @@ struct Entered<'a, T> {
 impl<T> Drop for Entered<'_, T> {
     fn drop(&mut self) {
         let mut of = self.of.of.lock();
-        // Under this lock nobody else enters: one is the list's, and one is ours.
-        if Arc::strong_count(&self.turn) <= 2 {
+        // Under this lock nobody else enters or leaves: the last who leaves finds the list's alone.
+        drop(std::mem::take(&mut self.turn));
+        if of.get(&self.whose).is_some_and(|turn| Arc::strong_count(turn) == 1) {
             of.remove(&self.whose);
         }
     }

@@ -71,7 +71,7 @@ impl PastDrain {
     }
 }
 
-fn before_now(time: Duration) -> Timestamp {
+pub(super) fn before_now(time: Duration) -> Timestamp {
     let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(Timestamp::now().as_millisecond().saturating_sub(millis))
 }
