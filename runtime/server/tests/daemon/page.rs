@@ -242,11 +242,11 @@ async fn a_name_that_is_not_ours_is_not_answered_where_a_browser_may_be_asking()
     client.ask(Method::GET, "/v1/sessions", "", &[("host", "gateway.example")]).await.ok();
     // Somebody may have made a port of the socket.
     let mut socket = daemon.client().await;
-    for path in ["/", "/v1/sessions"] {
-        let refused = socket.ask(Method::GET, path, "", &[("host", "evil.example")]).await;
-        assert_eq!(refused.problem(421), "wrong_host", "{path}");
+    for (path, host) in [("/", "evil.example"), ("/v1/sessions", "evil.example"), ("/v1/sessions", "x")] {
+        let refused = socket.ask(Method::GET, path, "", &[("host", host)]).await;
+        assert_eq!(refused.problem(421), "wrong_host", "{path} of {host}");
     }
-    for host in ["lastword", "x", "localhost:8080"] {
+    for host in ["lastword", "localhost:8080"] {
         socket.ask(Method::GET, "/v1/sessions", "", &[("host", host)]).await.ok();
     }
     let evil = [("origin", "http://evil.example")];
