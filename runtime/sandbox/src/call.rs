@@ -47,7 +47,7 @@ pub struct CallReport {
     /// was put back for want of that memory, what it asked for is included.
     pub counted_memory: u64,
     /// If the call was put back because the host could not keep more for it, how many bytes the host should have kept, see
-    /// [`Plugin::keeps_as_much`](crate::Plugin::keeps_as_much). Otherwise 0.
+    /// [`Plugin::has_host_memory_for`](crate::Plugin::has_host_memory_for). Otherwise 0.
     pub wanted_host_memory: u64,
     /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. The caller that gave the
     /// call its [`KeyValues`] makes them visible together with the outcome.

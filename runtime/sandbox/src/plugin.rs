@@ -78,10 +78,10 @@ impl Plugin {
         self.loaded.least_memory.min(self.loaded.memory.most())
     }
 
-    /// Whether the host can keep so many bytes for one more call of it now. A call that was put back for want of that is to begin
-    /// when it can, see [`CallReport::wanted_host_memory`](crate::CallReport::wanted_host_memory).
+    /// Whether another call of this plugin could use `bytes` of host memory now. A call that was put back for lack of host memory can
+    /// begin then, see [`CallReport::wanted_host_memory`](crate::CallReport::wanted_host_memory).
     #[must_use]
-    pub fn keeps_as_much(&self, bytes: u64) -> bool {
+    pub fn has_host_memory_for(&self, bytes: u64) -> bool {
         self.loaded.has_host_memory(bytes)
     }
 
