@@ -57,5 +57,5 @@ pub use self::format::SCHEMA_VERSION;
 pub use self::journal::SqliteJournal;
 pub use self::limits::{MAX_QUEUED_WRITES, RETAINED_SET_ASIDE};
 pub use self::unfinished::{Unfinished, unfinished_beside};
-// What an operator sees of a file is what it is beside a running program.
+// An operator sees the same types in a file as beside a running program.
 pub use lastword_journal::{Changed, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest};
