@@ -76,7 +76,7 @@ fn read_or_salvage(claim: &mut Claim) -> Result<(Connection, Readers, Contents),
             mark(&path).map_err(OpenFailure::from).and_then(|()| connect_and_read(&path))
         }
         Content::Journal => connect_and_read(&path),
-        // SQLite would change the file, so it does not open it.
+        // Not opened with SQLite, which would change the file.
         Content::Newer(version) => return Err(OpenError::newer(&path, version)),
         Content::Foreign => return Err(OpenError::foreign(&path)),
     };

@@ -1,7 +1,7 @@
 //! One program at a time: a lock on the database itself, so that it holds for every name of the file.
 //!
 //! The lock is `flock`'s. On Linux it and the POSIX locks of SQLite do not conflict. Elsewhere they do, and the lock is on a file of our
-//! own (`lock/sibling.rs`). Commands that only read take neither, and nor does `sqlite3`.
+//! own (`lock/sibling.rs`). Commands that only read take neither. `sqlite3` does not either.
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod sibling;
