@@ -27,7 +27,7 @@ pub(crate) struct ActiveSet {
     by_tenant: BTreeMap<Arc<str>, BTreeMap<u64, Arc<Session>>>,
     /// How many sessions are active, to be read without the lock.
     count: Arc<AtomicU64>,
-    /// How many of them have a [`ExtraContext`]: mostly none.
+    /// How many of them have an [`ExtraContext`]: mostly none.
     with_context: usize,
     /// How many sessions of each tenant are being written down, and will be active then. Only for tenants with a quota.
     reserved: HashMap<Arc<str>, u64>,

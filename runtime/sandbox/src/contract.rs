@@ -1,6 +1,7 @@
-//! The contract `lastword:hooks` in Rust: bindings made from `wit/` of the repository, to which `wit/hooks` is a link, and our own events in their terms.
+//! The contract `lastword:hooks` in Rust: bindings made from `wit/` of the repository, to which `wit/hooks` is a link, and our own events
+//! in their terms.
 //!
-//! The bindings borrow, so that an event is copied once only, into the guest's memory.
+//! The bindings borrow, so that an event is copied only once, into the guest's memory.
 
 #[expect(unreachable_pub, reason = "generated")]
 mod bindings {

@@ -10,7 +10,7 @@ use lastword_journal::{Appended, ChangedDelivery, DeliveryChange, DeliveryKey, J
 
 use crate::release::ReleaseGuard;
 
-/// What other threads send to the writer.
+/// Messages of other threads to the writer.
 pub(crate) enum Message {
     /// Write this.
     Write(Command),
