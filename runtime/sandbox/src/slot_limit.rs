@@ -220,7 +220,7 @@ mod tests {
             (None, huge_pages(24 * GIB), 744, 744, Memory),
             (None, huge_pages(GIB), 64, 64, Least),
             (Some(4096), huge_pages(4 * GIB), 4096, 1985, Memory),
-            // A configured number exceeds the default bounds, and not the machine's resources.
+            // A configured number may exceed the default bounds, but not the machine's resources.
             (Some(16), MACHINE, 16, 16, Configured),
             (Some(4096), MACHINE, 4096, 4096, Configured),
             (Some(5000), Machine { descriptors: Some(1024), ..memory(GIB) }, 5000, 5000, Configured),
